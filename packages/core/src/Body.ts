@@ -1,0 +1,275 @@
+/**
+ * Bodies: bytes on their way into or out of a registry.
+ *
+ * @since 0.1.0
+ */
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import { pipeArguments } from "effect/Pipeable"
+import type { Pipeable } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import type { Control, Sink, Source } from "./internal/source.js"
+import * as source from "./internal/source.js"
+import * as verifier from "./internal/verifier.js"
+import type { Expected } from "./internal/verifier.js"
+import { fromBodyFailure } from "./RegistryError.js"
+import type { RegistryError } from "./RegistryError.js"
+
+export type {
+  /**
+   * The hold that a {@link Sink} has on its {@link Source}.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Control,
+  /**
+   * What content must turn out to be: its digest and, if known, its size in bytes.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Expected,
+  /**
+   * Where bytes go, by callbacks.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Sink,
+  /**
+   * Bytes by callbacks: how one native end (a socket, a file) meets another without a stream between them.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Source
+}
+
+/**
+ * @since 0.1.0
+ * @category symbols
+ */
+export const TypeId: unique symbol = Symbol.for("@effect-oci/core/Body")
+
+/**
+ * A cold stream of bytes that says its size in bytes, if known, and whether it can be run again. Where the bytes are
+ * all in hand they are in `bytes`; where they come from a native end that is `source`. `stream` is always there.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Body extends Pipeable {
+  readonly [TypeId]: typeof TypeId
+  readonly size: number | undefined
+  readonly replayable: boolean
+  readonly stream: Stream.Stream<Uint8Array, RegistryError>
+  readonly bytes: Uint8Array | undefined
+  readonly source: Source | undefined
+}
+
+const proto = {
+  [TypeId]: TypeId,
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+const make = (fields: Omit<Body, typeof TypeId | "pipe">): Body => Object.assign(Object.create(proto), fields)
+
+/**
+ * @since 0.1.0
+ * @category guards
+ */
+export const isBody = (value: unknown): value is Body => Predicate.hasProperty(value, TypeId)
+
+/**
+ * A body whose bytes are in hand. They are not copied, and must not be changed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const bytes = (content: Uint8Array): Body => {
+  let stream: Stream.Stream<Uint8Array> | undefined
+  return Object.defineProperty(
+    make({ size: content.byteLength, replayable: true, bytes: content, source: undefined, stream: Stream.empty }),
+    "stream",
+    { enumerable: true, get: () => stream ??= content.byteLength === 0 ? Stream.empty : Stream.succeed(content) }
+  )
+}
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const empty: Body = bytes(new Uint8Array(0))
+
+/**
+ * A body from a stream. `size` is in bytes, and a registry may refuse a body without one. `replayable` says that the
+ * stream gives the same bytes each time it is run; it is false unless said, as for a socket or a pipe. A failure of the
+ * stream becomes a `BodyFailed`, unless it is the error of a registry, as in a copy.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Body } from "@effect-oci/core"
+ * import { Stream } from "effect"
+ *
+ * const zeros = Body.stream(Stream.make(new Uint8Array(1024), new Uint8Array(1024)), { size: 2048, replayable: true })
+ * ```
+ */
+export const stream = <E>(
+  content: Stream.Stream<Uint8Array, E>,
+  options?: { readonly size?: number | undefined; readonly replayable?: boolean | undefined }
+): Body =>
+  make({
+    size: options?.size,
+    replayable: options?.replayable ?? false,
+    stream: Stream.mapError(content, fromBodyFailure),
+    bytes: undefined,
+    source: undefined
+  })
+
+/**
+ * A body from a native end.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromSource = (
+  content: Source,
+  options?: { readonly size?: number | undefined; readonly replayable?: boolean | undefined }
+): Body =>
+  make({
+    size: options?.size,
+    replayable: options?.replayable ?? false,
+    stream: source.toStream(content),
+    bytes: undefined,
+    source: content
+  })
+
+/**
+ * Runs a body through a function, a chunk at a time, in the cheapest way that it offers. The function keeps up with
+ * the body: nothing is held back for it.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const forEachChunk = (body: Body, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError> => {
+  if (body.bytes !== undefined) {
+    const content = body.bytes
+    return Effect.sync(() => f(content))
+  }
+  if (body.source !== undefined) return source.forEach(body.source, f)
+  return Stream.runForEachChunk(body.stream, (chunk) => Effect.sync(() => Chunk.forEach(chunk, f)))
+}
+
+/**
+ * The bytes of a body, at most `limit` of them: where there are more, the answer is what `onLimit` makes, and the rest
+ * is not read.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const toBytes = <E>(
+  body: Body,
+  options: { readonly limit: number; readonly onLimit: () => E }
+): Effect.Effect<Uint8Array, RegistryError | E> => {
+  if (body.bytes !== undefined) {
+    return body.bytes.byteLength > options.limit ? Effect.fail(options.onLimit()) : Effect.succeed(body.bytes)
+  }
+  if (body.size !== undefined && body.size > options.limit) return Effect.fail(options.onLimit())
+  return Effect.suspend(() => {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    return body.stream.pipe(
+      Stream.runForEachChunk((chunk) => {
+        for (const piece of chunk) {
+          size += piece.byteLength
+          if (size > options.limit) return Effect.fail(options.onLimit())
+          chunks.push(piece)
+        }
+        return Effect.void
+      }),
+      Effect.map(() => concat(chunks, size))
+    )
+  })
+}
+
+const concat = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  const only = chunks[0]
+  if (chunks.length === 1 && only !== undefined) return only
+  const all = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    all.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return all
+}
+
+/**
+ * The same body, which fails with `DigestInvalid` or `SizeInvalid` where it is not what it should be: before its last
+ * byte is passed on if the size is known, before its end otherwise.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const verify = (body: Body, expected: Expected): Body => {
+  const fields = { size: body.size ?? expected.size, replayable: body.replayable }
+  const inner = body.source
+  if (inner !== undefined) return fromSource(verifySource(inner, expected), fields)
+  return stream(
+    Stream.suspend(() => {
+      const check = verifier.make(expected)
+      if (verifier.isRefused(check)) return Stream.fail(check)
+      return Stream.concat(
+        Stream.mapChunksEffect(body.stream, (chunk) => {
+          for (const piece of chunk) {
+            const error = check.update(piece)
+            if (error !== undefined) return Effect.fail(error)
+          }
+          return Effect.succeed(chunk)
+        }),
+        Stream.suspend(() => {
+          const error = check.end()
+          return error === undefined ? Stream.empty : Stream.fail(error)
+        })
+      )
+    }),
+    fields
+  )
+}
+
+const verifySource = (inner: Source, expected: Expected): Source => (sink) => {
+  const check = verifier.make(expected)
+  let failed = false
+  const fail = (error: RegistryError) => {
+    failed = true
+    // Not at once: a source must have returned its control before its sink hears of anything.
+    queueMicrotask(() => {
+      control.cancel()
+      sink.fail(error)
+    })
+    return false
+  }
+  const control = inner({
+    data: (chunk) => {
+      if (failed) return false
+      const error = verifier.isRefused(check) ? check : check.update(chunk)
+      return error === undefined ? sink.data(chunk) : fail(error)
+    },
+    end: () => {
+      if (failed) return
+      const error = verifier.isRefused(check) ? check : check.end()
+      if (error === undefined) sink.end()
+      else fail(error)
+    },
+    fail: (error) => {
+      if (!failed) sink.fail(error)
+    }
+  })
+  return control
+}

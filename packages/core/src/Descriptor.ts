@@ -1,0 +1,93 @@
+/**
+ * Descriptors: what a piece of content is, how large, and by what digest it is known.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Digest from "./Digest.js"
+
+const Size = Schema.Number.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER, { identifier: "Size" }))
+
+const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
+
+/**
+ * The platform that an entry of an index is for. Image spec: "Image Index".
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Platform {
+  readonly architecture: string
+  readonly os: string
+  readonly "os.version"?: string | undefined
+  readonly "os.features"?: ReadonlyArray<string> | undefined
+  readonly variant?: string | undefined
+}
+
+const PlatformSchema: Schema.Schema<Platform> = Schema.Struct({
+  architecture: Schema.String,
+  os: Schema.String,
+  "os.version": Schema.optional(Schema.String),
+  "os.features": Schema.optional(Schema.Array(Schema.String)),
+  variant: Schema.optional(Schema.String)
+})
+
+/**
+ * A descriptor. `size` is in bytes and at most `Number.MAX_SAFE_INTEGER`; nothing is allocated by it. Image spec:
+ * "Descriptor".
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Descriptor {
+  readonly mediaType: string
+  readonly digest: Digest.Digest
+  readonly size: number
+  readonly urls?: ReadonlyArray<string> | undefined
+  readonly annotations?: { readonly [key: string]: string } | undefined
+  /** The content itself, base64. */
+  readonly data?: string | undefined
+  readonly artifactType?: string | undefined
+  readonly platform?: Platform | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const schema: Schema.Schema<Descriptor, unknown> = Schema.Struct({
+  mediaType: Schema.String,
+  digest: Digest.schema,
+  size: Size,
+  urls: Schema.optional(Schema.Array(Schema.String)),
+  annotations: Schema.optional(Strings),
+  data: Schema.optional(Schema.String),
+  artifactType: Schema.optional(Schema.String),
+  platform: Schema.optional(PlatformSchema)
+}) as never
+
+/**
+ * The media type of content of which nothing is known.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const octetStream = "application/octet-stream"
+
+/**
+ * The descriptor of bytes in hand.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Descriptor } from "@effect-oci/core"
+ *
+ * const config = Descriptor.fromBytes(new TextEncoder().encode("{}"), "application/vnd.oci.empty.v1+json")
+ * ```
+ */
+export const fromBytes = (
+  bytes: Uint8Array,
+  mediaType: string = octetStream,
+  algorithm: Digest.Algorithm = "sha256"
+): Descriptor => ({ mediaType, digest: Digest.fromBytes(bytes, algorithm), size: bytes.byteLength })

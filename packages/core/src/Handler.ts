@@ -1,0 +1,69 @@
+/**
+ * Handlers: a registry as one function from operations to effects.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type { Operation, OperationOf, OperationTag, ResultOf, Results, ScopeOf } from "./Operation.js"
+import type { RegistryError } from "./RegistryError.js"
+
+/**
+ * A registry: it answers every operation. A wrapper takes one and gives another.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handler {
+  <O extends Operation>(operation: O): Effect.Effect<ResultOf<O>, RegistryError, ScopeOf<O>>
+}
+
+/**
+ * How one operation is answered.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Row<Tag extends OperationTag> = (
+  operation: OperationOf<Tag>
+) => Effect.Effect<Results[Tag], RegistryError, ScopeOf<OperationOf<Tag>>>
+
+/**
+ * How every operation is answered: a row for each.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Table = { readonly [Tag in OperationTag]: Row<Tag> }
+
+/**
+ * A handler from a table with a row for each operation. A table without one of them does not compile.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromTable = (table: Table): Handler => (operation) => {
+  const row = table[operation._tag] as (operation: Operation) => Effect.Effect<never, RegistryError>
+  return row(operation)
+}
+
+/**
+ * A handler that answers some operations itself and leaves the rest to another.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Handler, RegistryError } from "@effect-oci/core"
+ * import type { Middleware } from "@effect-oci/core"
+ * import { Effect } from "effect"
+ *
+ * const keepBlobs: Middleware.Middleware = (next) =>
+ *   Handler.override(next, {
+ *     DeleteBlob: () => Effect.fail(new RegistryError.Refused({ by: "keepBlobs", reason: "blobs are kept" }))
+ *   })
+ * ```
+ */
+export const override = (next: Handler, rows: Partial<Table>): Handler => (operation) => {
+  const row = rows[operation._tag] as ((operation: Operation) => Effect.Effect<never, RegistryError>) | undefined
+  return row === undefined ? next(operation) : row(operation)
+}

@@ -1,0 +1,91 @@
+/**
+ * The media types of manifests and their parts.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const image = "application/vnd.oci.image.manifest.v1+json"
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const index = "application/vnd.oci.image.index.v1+json"
+
+/**
+ * The artifact manifest of image-spec 1.1's release candidates: no longer written, still met.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const artifact = "application/vnd.oci.artifact.manifest.v1+json"
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const dockerImage = "application/vnd.docker.distribution.manifest.v2+json"
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const dockerList = "application/vnd.docker.distribution.manifest.list.v2+json"
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const imageConfig = "application/vnd.oci.image.config.v1+json"
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const layer = "application/vnd.oci.image.layer.v1.tar"
+
+/**
+ * @since 0.1.0
+ * @category constants
+ */
+export const layerGzip = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+/**
+ * The config of an artifact that has none: `{}`. Image spec: "Guidance for an Empty Descriptor".
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const empty = "application/vnd.oci.empty.v1+json"
+
+/**
+ * The manifests that are understood here, in the order in which they are asked for. Others are stored and served too.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const manifests: ReadonlyArray<string> = [index, image, dockerList, dockerImage, artifact]
+
+/**
+ * Whether a layer need not be in the registry: one that may not be distributed. Image spec: "Non-Distributable Layers".
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isNonDistributable = (mediaType: string): boolean =>
+  mediaType.includes(".nondistributable.") || mediaType === "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+
+/**
+ * A media type without its parameters, in lower case.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const essence = (mediaType: string): string => {
+  const semicolon = mediaType.indexOf(";")
+  return (semicolon < 0 ? mediaType : mediaType.slice(0, semicolon)).trim().toLowerCase()
+}

@@ -1,0 +1,99 @@
+/**
+ * The registry, as a service.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { Handler } from "./Handler.js"
+import type { Deleter, Lister, Reader, Service, Writer } from "./internal/registryService.js"
+import * as service from "./internal/registryService.js"
+import type { Middleware } from "./Middleware.js"
+
+/**
+ * A registry: one handler of operations, with a method for each of them. It may be a client, a store, or any stack of
+ * wrappers round one.
+ *
+ * @since 0.1.0
+ * @category services
+ * @example
+ * ```ts
+ * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const registry = yield* Registry
+ *   const manifest = yield* registry.getManifest(RepositoryName.make("team/app"), Tag.make("v1"))
+ *   return manifest.descriptor.digest
+ * })
+ * ```
+ */
+export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry, Service>() {
+  /**
+   * A registry from its handler: the methods are built on it, and check what it answers where it has not been checked.
+   */
+  static readonly fromHandler = (handler: Handler): Service => service.fromHandler(handler)
+
+  /** A layer of a registry from its handler. */
+  static readonly layerHandler = (handler: Handler): Layer.Layer<Registry> =>
+    Layer.sync(Registry, () => service.fromHandler(handler))
+
+  /** A layer that wraps the registry below it. A wrapper that holds state is an effect of one. */
+  static readonly layer = <E = never, R = never>(
+    middleware: Middleware | Effect.Effect<Middleware, E, R>
+  ): Layer.Layer<Registry, E, Exclude<R, Scope.Scope> | Registry> =>
+    Layer.scoped(
+      Registry,
+      Effect.zipWith(
+        Registry,
+        Effect.isEffect(middleware) ? middleware : Effect.succeed(middleware),
+        (next, apply) => service.fromHandler(apply(next.handle))
+      )
+    )
+
+  /** Puts a wrapper round the registry of a layer, for pipes: the last in a pipe is outermost. */
+  static readonly wrap = <E1 = never, R1 = never>(middleware: Middleware | Effect.Effect<Middleware, E1, R1>) =>
+    <E, R>(registry: Layer.Layer<Registry, E, R>): Layer.Layer<
+      Registry,
+      E | E1,
+      R | Exclude<Exclude<R1, Scope.Scope> | Registry, Registry>
+    > => Layer.provide(Registry.layer(middleware), registry)
+
+  /** What only reads: pulls and resolves. */
+  static readonly Reader = service.ReaderTag
+  /** What only writes: pushes, mounts and uploads. */
+  static readonly Writer = service.WriterTag
+  /** What only deletes. */
+  static readonly Deleter = service.DeleterTag
+  /** What only lists. */
+  static readonly Lister = service.ListerTag
+
+  /** The four facets of a registry, each an object with its own methods alone. */
+  static readonly facets: Layer.Layer<
+    service.ReaderTag | service.WriterTag | service.DeleterTag | service.ListerTag,
+    never,
+    Registry
+  > = Layer.effectContext(
+    Effect.map(Registry, (registry) =>
+      Context.empty().pipe(
+        Context.add(service.ReaderTag, service.reader(registry.handle)),
+        Context.add(service.WriterTag, service.writer(registry.handle)),
+        Context.add(service.DeleterTag, service.deleter(registry.handle)),
+        Context.add(service.ListerTag, service.lister(registry.handle))
+      ))
+  )
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export declare namespace Registry {
+  export type { Deleter as DeleterService }
+  export type { Lister as ListerService }
+  export type { Reader as ReaderService }
+  export type { Service }
+  export type { Writer as WriterService }
+}

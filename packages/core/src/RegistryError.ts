@@ -1,0 +1,461 @@
+/**
+ * What can go wrong when a registry is asked something.
+ *
+ * Each error is a class of its own, to be handled with `Effect.catchTag`. All carry the operation, the repository and
+ * the reference that were asked for; their message is made from these.
+ *
+ * @since 0.1.0
+ */
+import * as Predicate from "effect/Predicate"
+import type * as Digest from "./Digest.js"
+import { errorClass } from "./internal/errorClass.js"
+import type { Diagnostic, ErrorFields } from "./internal/errorClass.js"
+import type { SyntaxInvalid } from "./SyntaxInvalid.js"
+import type { Tag } from "./Tag.js"
+
+export type {
+  /**
+   * One error as a registry wrote it into an answer.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Diagnostic,
+  /**
+   * What every error may say of itself.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  ErrorFields
+}
+
+/**
+ * The blob is not in this repository. Spec: "Error Codes", `BLOB_UNKNOWN`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class BlobUnknown extends errorClass("BlobUnknown", "blob unknown to registry") {}
+
+/**
+ * The upload cannot go on: `BLOB_UPLOAD_INVALID`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class BlobUploadInvalid extends errorClass("BlobUploadInvalid", "blob upload invalid") {}
+
+/**
+ * There is no such upload in this repository, or it has ended: `BLOB_UPLOAD_UNKNOWN`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class BlobUploadUnknown extends errorClass("BlobUploadUnknown", "blob upload unknown to registry") {}
+
+/**
+ * A digest is malformed, of an unknown algorithm, or not that of the content: `DIGEST_INVALID`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class DigestInvalid extends errorClass("DigestInvalid", "provided digest did not match uploaded content") {}
+
+/**
+ * A manifest refers to content that is not in its repository: `MANIFEST_BLOB_UNKNOWN`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class ManifestBlobUnknown
+  extends errorClass("ManifestBlobUnknown", "manifest references a manifest or blob unknown to registry")
+{}
+
+/**
+ * A manifest is not what its media type says: `MANIFEST_INVALID`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class ManifestInvalid extends errorClass("ManifestInvalid", "manifest invalid") {}
+
+/**
+ * The tag or the digest is not in this repository: `MANIFEST_UNKNOWN`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class ManifestUnknown extends errorClass("ManifestUnknown", "manifest unknown to registry") {}
+
+/**
+ * The name of a repository is malformed: `NAME_INVALID`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class NameInvalid extends errorClass("NameInvalid", "invalid repository name") {}
+
+/**
+ * There is no such repository: `NAME_UNKNOWN`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class NameUnknown extends errorClass("NameUnknown", "repository name not known to registry") {}
+
+/**
+ * Content has another length than was said, or is too large: `SIZE_INVALID`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class SizeInvalid
+  extends errorClass<"SizeInvalid", { readonly limit?: number | undefined }>(
+    "SizeInvalid",
+    "provided length did not match content length"
+  )
+{}
+
+/**
+ * Nobody knows who asks: `UNAUTHORIZED`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class Unauthorized extends errorClass("Unauthorized", "authentication required") {}
+
+/**
+ * Who asks may not: `DENIED`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class Denied extends errorClass("Denied", "requested access to the resource is denied") {}
+
+/**
+ * The registry does not do this: `UNSUPPORTED`.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class Unsupported extends errorClass("Unsupported", "the operation is unsupported") {}
+
+/**
+ * Too many requests: `TOOMANYREQUESTS`. `retryAfter` says when to come back, where the registry did.
+ *
+ * @since 0.1.0
+ * @category spec errors
+ */
+export class TooManyRequests extends errorClass("TooManyRequests", "too many requests") {}
+
+/**
+ * A range lies outside the content, or a chunk does not begin where the upload stands. On the wire: status 416.
+ * `size` is how much there is, in bytes.
+ *
+ * @since 0.1.0
+ * @category common errors
+ */
+export class RangeInvalid
+  extends errorClass<"RangeInvalid", { readonly size?: number | undefined }>("RangeInvalid", "invalid content range")
+{}
+
+/**
+ * A tag is malformed.
+ *
+ * @since 0.1.0
+ * @category common errors
+ */
+export class TagInvalid extends errorClass("TagInvalid", "manifest tag did not match URI") {}
+
+/**
+ * The signature of a manifest does not hold (old registries).
+ *
+ * @since 0.1.0
+ * @category common errors
+ */
+export class ManifestUnverified extends errorClass("ManifestUnverified", "manifest failed signature verification") {}
+
+/**
+ * The registry is there, and cannot answer now.
+ *
+ * @since 0.1.0
+ * @category common errors
+ */
+export class Unavailable extends errorClass("Unavailable", "service unavailable") {}
+
+/**
+ * A code that neither the spec nor common use knows; `code` is it.
+ *
+ * @since 0.1.0
+ * @category common errors
+ */
+export class UnknownCode
+  extends errorClass<"UnknownCode", { readonly code: string }>("UnknownCode", "unknown error")
+{}
+
+/**
+ * No answer came: a name that does not resolve, a refused or broken connection, a time-out. `url` has no query.
+ *
+ * @since 0.1.0
+ * @category transport errors
+ */
+export class TransportError
+  extends errorClass<"TransportError", { readonly method?: string | undefined; readonly url?: string | undefined }>(
+    "TransportError",
+    "the registry cannot be reached"
+  )
+{}
+
+/**
+ * An answer came that the spec does not allow: a missing `Location`, another range than was asked for, rubbish in
+ * place of JSON.
+ *
+ * @since 0.1.0
+ * @category transport errors
+ */
+export class ResponseInvalid extends errorClass("ResponseInvalid", "the registry's answer breaks the protocol") {}
+
+/**
+ * The stream that a caller gave as a body has failed; `cause` is how.
+ *
+ * @since 0.1.0
+ * @category transport errors
+ */
+export class BodyFailed extends errorClass("BodyFailed", "the body to send failed") {}
+
+/**
+ * A registry names a token server that credentials may not be sent to; `realm` is it.
+ *
+ * @since 0.1.0
+ * @category transport errors
+ */
+export class RealmRefused
+  extends errorClass<"RealmRefused", { readonly realm: string }>(
+    "RealmRefused",
+    "the registry's token server is not trusted with its credentials"
+  )
+{}
+
+/**
+ * Credentials could not be read: a helper that fails, a file that is malformed. Never holds a secret.
+ *
+ * @since 0.1.0
+ * @category transport errors
+ */
+export class CredentialError extends errorClass("CredentialError", "credentials could not be read") {}
+
+/**
+ * Registries that should agree say different things of one tag; `members` has each one's answer.
+ *
+ * @since 0.1.0
+ * @category wrapper errors
+ */
+export class TagConflict
+  extends errorClass<
+    "TagConflict",
+    {
+      readonly tag: Tag
+      readonly members: ReadonlyArray<{ readonly name: string; readonly digest: Digest.Digest | undefined }>
+    }
+  >("TagConflict", "registries disagree about the tag")
+{}
+
+/**
+ * A write to several registries succeeded at some of them; `outcomes` has each one's.
+ *
+ * @since 0.1.0
+ * @category wrapper errors
+ */
+export class PartialFailure
+  extends errorClass<
+    "PartialFailure",
+    {
+      readonly outcomes: ReadonlyArray<{ readonly name: string; readonly error: RegistryError | undefined }>
+    }
+  >("PartialFailure", "some registries failed")
+{}
+
+/**
+ * A wrapper refused, for a reason of its own; `by` names it.
+ *
+ * @since 0.1.0
+ * @category wrapper errors
+ */
+export class Refused
+  extends errorClass<"Refused", { readonly by: string }>("Refused", "refused by a policy")
+{}
+
+/**
+ * Everything that a registry, or a wrapper of one, can answer but success.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RegistryError =
+  | BlobUnknown
+  | BlobUploadInvalid
+  | BlobUploadUnknown
+  | DigestInvalid
+  | ManifestBlobUnknown
+  | ManifestInvalid
+  | ManifestUnknown
+  | NameInvalid
+  | NameUnknown
+  | SizeInvalid
+  | Unauthorized
+  | Denied
+  | Unsupported
+  | TooManyRequests
+  | RangeInvalid
+  | TagInvalid
+  | ManifestUnverified
+  | Unavailable
+  | UnknownCode
+  | TransportError
+  | ResponseInvalid
+  | BodyFailed
+  | RealmRefused
+  | CredentialError
+  | TagConflict
+  | PartialFailure
+  | Refused
+
+/** Every class by its tag: one that is missing here does not compile. */
+const classes: { readonly [Tag in RegistryError["_tag"]]: new(fields: never) => RegistryError } = {
+  BlobUnknown,
+  BlobUploadInvalid,
+  BlobUploadUnknown,
+  DigestInvalid,
+  ManifestBlobUnknown,
+  ManifestInvalid,
+  ManifestUnknown,
+  NameInvalid,
+  NameUnknown,
+  SizeInvalid,
+  Unauthorized,
+  Denied,
+  Unsupported,
+  TooManyRequests,
+  RangeInvalid,
+  TagInvalid,
+  ManifestUnverified,
+  Unavailable,
+  UnknownCode,
+  TransportError,
+  ResponseInvalid,
+  BodyFailed,
+  RealmRefused,
+  CredentialError,
+  TagConflict,
+  PartialFailure,
+  Refused
+}
+
+/**
+ * Whether a value is one of these errors.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isRegistryError = (value: unknown): value is RegistryError =>
+  Predicate.hasProperty(value, "_tag") && typeof value._tag === "string" && Object.hasOwn(classes, value._tag) &&
+  value instanceof classes[value._tag as RegistryError["_tag"]]
+
+/**
+ * Whether trying the same again may help: the registry was not reached, is not available now, or asked for patience.
+ *
+ * @since 0.1.0
+ * @category guards
+ * @example
+ * ```ts
+ * import { Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+ * import { Effect, Schedule } from "effect"
+ *
+ * const program = Effect.flatMap(Registry, (registry) =>
+ *   registry.resolveManifest(RepositoryName.make("team/app"), Tag.make("v1")).pipe(
+ *     Effect.retry({ while: RegistryError.isTransient, schedule: Schedule.exponential("100 millis"), times: 3 })
+ *   ))
+ * ```
+ */
+export const isTransient = (error: RegistryError): boolean => {
+  switch (error._tag) {
+    case "TransportError":
+    case "Unavailable":
+    case "TooManyRequests":
+      return true
+    case "UnknownCode":
+      return error.status !== undefined && (error.status === 408 || error.status >= 500)
+    default:
+      return false
+  }
+}
+
+/**
+ * Whether the answer is that there is no such thing. On a HEAD request no more than this can be told apart.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isNotFound = (
+  error: RegistryError
+): error is BlobUnknown | BlobUploadUnknown | ManifestUnknown | NameUnknown => {
+  switch (error._tag) {
+    case "BlobUnknown":
+    case "BlobUploadUnknown":
+    case "ManifestUnknown":
+    case "NameUnknown":
+      return true
+    default:
+      return false
+  }
+}
+
+/**
+ * The same error with other fields: how a wrapper says the names that its caller knows.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withFields = <E extends RegistryError>(error: E, fields: ErrorFields): E => {
+  const Class = classes[error._tag] as unknown as new(args: object) => E
+  return new Class({ ...error, cause: error.cause, ...fields })
+}
+
+/**
+ * The error for a text that is no name, tag, digest or manifest.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromSyntax = (
+  error: SyntaxInvalid,
+  fields?: ErrorFields
+): NameInvalid | TagInvalid | DigestInvalid | ManifestInvalid => {
+  const all = { reason: error.message, ...fields }
+  switch (error.expected) {
+    case "tag":
+      return new TagInvalid(all)
+    case "digest":
+      return new DigestInvalid(all)
+    case "repository name":
+    case "reference":
+      return new NameInvalid(all)
+    case "descriptor":
+    case "manifest":
+    case "media type":
+      return new ManifestInvalid(all)
+  }
+}
+
+/**
+ * Any failure of a stream that a caller gave, as an error of this union: those that are one already stay as they are.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromBodyFailure = (failure: unknown): RegistryError =>
+  isRegistryError(failure) ? failure : new BodyFailed({
+    cause: failure,
+    reason: failure instanceof Error ? `the body to send failed: ${failure.message}` : undefined
+  })

@@ -1,0 +1,64 @@
+/**
+ * Names of repositories: `team/app`.
+ *
+ * @since 0.1.0
+ */
+import type * as Brand from "effect/Brand"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { nameProblem } from "./internal/grammar.js"
+import { SyntaxInvalid } from "./SyntaxInvalid.js"
+
+/**
+ * The name of a repository: components of lower-case letters and digits separated by slashes, at most 255 characters.
+ * Made only by {@link parse}, {@link make} and {@link schema}. Spec: "Pulling manifests".
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type RepositoryName = string & Brand.Brand<"RepositoryName">
+
+/**
+ * Whether `text` is the name of a repository.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const is = (text: string): text is RepositoryName => nameProblem(text) === undefined
+
+/**
+ * Reads the name of a repository.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { RepositoryName } from "@effect-oci/core"
+ *
+ * const name = RepositoryName.parse("team/app") // Either.right
+ * const wrong = RepositoryName.parse("Team/App") // Either.left(SyntaxInvalid)
+ * ```
+ */
+export const parse = (text: string): Either.Either<RepositoryName, SyntaxInvalid> => {
+  const reason = nameProblem(text)
+  return reason === undefined
+    ? Either.right(text as RepositoryName)
+    : Either.left(new SyntaxInvalid({ expected: "repository name", text, reason }))
+}
+
+/**
+ * The name of a repository from a text that is known to be one, such as a literal in a program.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @throws SyntaxInvalid where `text` is not one: for text from elsewhere use {@link parse}
+ */
+export const make = (text: string): RepositoryName => Either.getOrThrowWith(parse(text), (error) => error)
+
+/**
+ * @since 0.1.0
+ * @category schemas
+ */
+export const schema: Schema.Schema<RepositoryName, string> = Schema.String.pipe(
+  Schema.filter((text) => nameProblem(text) ?? true, { identifier: "RepositoryName" })
+) as never
