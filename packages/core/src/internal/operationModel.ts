@@ -299,7 +299,7 @@ export interface Upload {
  * @since 0.1.0
  * @category results
  */
-export class Mounted extends Data.TaggedClass("Mounted")<{ readonly descriptor: Pick<Descriptor.Descriptor, "digest"> }> {}
+export class Mounted extends Data.TaggedClass("Mounted")<{ readonly digest: Digest.Digest }> {}
 
 /**
  * The blob could not be mounted; an upload was opened for it.
