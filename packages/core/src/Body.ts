@@ -9,6 +9,7 @@ import { pipeArguments } from "effect/Pipeable"
 import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
+import type { Span } from "./ByteRange.js"
 import type { Control, Sink, Source } from "./internal/source.js"
 import * as source from "./internal/source.js"
 import * as verifier from "./internal/verifier.js"
@@ -208,6 +209,28 @@ const concat = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => 
     offset += chunk.byteLength
   }
   return all
+}
+
+/**
+ * A part of a body, for content whose owner cannot send parts: what comes before it is read and dropped, what comes
+ * after it is not read.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const slice = (body: Body, span: Span): Body => {
+  const end = span.offset + span.length
+  if (body.bytes !== undefined) return bytes(body.bytes.subarray(span.offset, end))
+  const pieces = Stream.mapAccum(body.stream, 0, (offset, piece) => {
+    const after = offset + piece.byteLength
+    const part = piece.subarray(Math.max(0, span.offset - offset), Math.max(0, end - offset))
+    return [after, { part, done: after >= end }]
+  }).pipe(
+    Stream.takeUntil(({ done }) => done),
+    Stream.map(({ part }) => part),
+    Stream.filter((part) => part.byteLength > 0)
+  )
+  return stream(pieces, { size: span.length, replayable: body.replayable })
 }
 
 /**

@@ -1,0 +1,386 @@
+/**
+ * The endpoints of the distribution API: one table, read in both directions.
+ *
+ * @since 0.1.0
+ */
+import * as Body from "@effect-oci/core/Body"
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
+import * as Tag from "@effect-oci/core/Tag"
+import * as Either from "effect/Either"
+import * as Range from "./Range.js"
+import type { RouteTag } from "./Route.js"
+import type * as Wire from "./Wire.js"
+
+/**
+ * What each kind of path names, checked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Places {
+  readonly Base: object
+  readonly Catalog: object
+  readonly Blob: { readonly repository: RepositoryName.RepositoryName; readonly digest: Digest.Digest }
+  readonly Manifest: { readonly repository: RepositoryName.RepositoryName; readonly reference: Operation.TagOrDigest }
+  readonly Uploads: { readonly repository: RepositoryName.RepositoryName }
+  readonly Upload: { readonly repository: RepositoryName.RepositoryName; readonly id: string }
+  readonly Tags: { readonly repository: RepositoryName.RepositoryName }
+  readonly Referrers: { readonly repository: RepositoryName.RepositoryName; readonly digest: Digest.Digest }
+}
+
+/**
+ * What an operation puts into a request, besides the method.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Parts<Place> {
+  readonly place: Place
+  readonly query?: ReadonlyArray<readonly [name: string, value: string]> | undefined
+  readonly headers?: Wire.Headers | undefined
+  readonly body?: Body.Body | undefined
+}
+
+/**
+ * What a request offers to an operation: `bytes` is its whole body, for an endpoint that wants it in hand.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Incoming<Place> {
+  readonly place: Place
+  readonly query: URLSearchParams
+  readonly headers: Wire.Headers
+  readonly body: Body.Body
+  readonly bytes: Uint8Array
+}
+
+/**
+ * How one operation looks as a request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Endpoint<O extends Operation.Operation, R extends RouteTag> {
+  readonly method: Wire.Method
+  readonly route: R
+  /** Which requests of this method and path are meant, where several operations share them. */
+  readonly accepts?: (incoming: Pick<Incoming<Places[R]>, "place" | "query">) => boolean
+  /** Whether the body is read whole before it is decoded. */
+  readonly wholeBody?: true
+  readonly encode: (operation: O) => Parts<Places[R]>
+  readonly decode: (incoming: Incoming<Places[R]>) => Either.Either<O, RegistryError.RegistryError>
+}
+
+const endpoint = <O extends Operation.Operation, R extends RouteTag>(row: Endpoint<O, R>): Endpoint<O, R> => row
+
+const parsed = <A>(result: Either.Either<A, SyntaxInvalid>): Either.Either<A, RegistryError.RegistryError> =>
+  Either.mapLeft(result, (error) => RegistryError.fromSyntax(error))
+
+/** A parameter of the query that need not be there. */
+const optional = <A>(
+  text: string | null,
+  parse: (text: string) => Either.Either<A, SyntaxInvalid>
+): Either.Either<A | undefined, RegistryError.RegistryError> =>
+  text === null ? Either.right(undefined) : parsed(parse(text))
+
+const digestOf = (query: URLSearchParams) => parsed(Digest.parse(query.get("digest") ?? ""))
+
+/** How many items are asked for. The spec has no code for a count that is none. */
+const limitOf = (query: URLSearchParams): Either.Either<number | undefined, RegistryError.RegistryError> => {
+  const text = query.get("n")
+  if (text === null) return Either.right(undefined)
+  // More digits than a count can have ask for more than there can be.
+  const limit = /^[0-9]{17,}$/.test(text) ? Number.MAX_SAFE_INTEGER : Range.parseCount(text)
+  return limit === undefined
+    ? Either.left(
+      new RegistryError.UnknownCode({
+        code: "PAGINATION_NUMBER_INVALID",
+        status: 400,
+        reason: `the number of items "n" must be written in decimal digits`
+      })
+    )
+    : Either.right(limit)
+}
+
+const listQuery = (operation: { readonly last?: string | undefined; readonly limit?: number | undefined }) => [
+  ...(operation.limit === undefined ? [] : [["n", String(operation.limit)] as const]),
+  ...(operation.last === undefined ? [] : [["last", operation.last] as const])
+]
+
+/** Where a chunk goes: the spec's `Content-Range`, which cannot say an empty chunk, and a plain offset beside it. */
+const chunkHeaders = (offset: number | undefined, body: Body.Body | undefined): Wire.Headers =>
+  offset === undefined ? {} : {
+    "upload-offset": String(offset),
+    ...(body?.size === undefined || body.size === 0
+      ? {}
+      : { "content-range": Range.formatSpan({ offset, length: body.size }) })
+  }
+
+/** Where a chunk goes, and the chunk, whose size is what both the range and the length say. */
+const chunkOf = (
+  { body, headers }: Incoming<unknown>
+): Either.Either<{ readonly offset: number | undefined; readonly body: Body.Body }, RegistryError.RegistryError> => {
+  const range = headers["content-range"]
+  if (range === undefined) return Either.right({ offset: Range.parseCount(headers["upload-offset"]), body })
+  const span = Range.parseSpan(range.trim())
+  if (span === undefined) {
+    return Either.left(
+      new RegistryError.RangeInvalid({ reason: "the Content-Range of a chunk is written first-last, without a unit" })
+    )
+  }
+  if (body.size === undefined) return Either.right({ offset: span.offset, body: sized(body, span.length) })
+  return body.size === span.length ? Either.right({ offset: span.offset, body }) : Either.left(
+    new RegistryError.SizeInvalid({
+      reason: `the chunk has ${body.size} bytes, but its Content-Range says ${span.length}`
+    })
+  )
+}
+
+const sized = (body: Body.Body, size: number): Body.Body =>
+  body.source === undefined ? Body.stream(body.stream, { size }) : Body.fromSource(body.source, { size })
+
+const present = (body: Body.Body): Body.Body | undefined => body.size === 0 ? undefined : body
+
+const accept: Wire.Headers = { accept: [...MediaType.manifests, "*/*"].join(", ") }
+
+/**
+ * Every operation and its request. Where several share a method and a path, they stand in the order in which they are
+ * tried. Spec: "Endpoints".
+ *
+ * @since 0.1.0
+ * @category endpoints
+ */
+export const endpoints = {
+  ResolveBlob: endpoint<Operation.ResolveBlob, "Blob">({
+    method: "HEAD",
+    route: "Blob",
+    encode: ({ digest, repository }) => ({ place: { repository, digest } }),
+    decode: ({ place }) => Either.right(new Operation.ResolveBlob(place))
+  }),
+  GetBlob: endpoint<Operation.GetBlob, "Blob">({
+    method: "GET",
+    route: "Blob",
+    encode: ({ digest, range, repository }) => ({
+      place: { repository, digest },
+      ...(range === undefined ? {} : { headers: { range: Range.format(range) } })
+    }),
+    decode: ({ headers, place }) => {
+      // Blobs never change: a condition on the range holds for their digest and fails for anything else.
+      const condition = headers["if-range"]
+      if (condition !== undefined && condition !== `"${place.digest}"`) return Either.right(new Operation.GetBlob(place))
+      const range = Range.parse(headers["range"])
+      if (range === "none") return Either.right(new Operation.GetBlob(place))
+      return range === "invalid"
+        ? Either.left(new RegistryError.RangeInvalid({ reason: "the range is empty" }))
+        : Either.right(new Operation.GetBlob({ ...place, range }))
+    }
+  }),
+  ResolveManifest: endpoint<Operation.ResolveManifest, "Manifest">({
+    method: "HEAD",
+    route: "Manifest",
+    encode: ({ reference, repository }) => ({ place: { repository, reference }, headers: accept }),
+    decode: ({ place }) => Either.right(new Operation.ResolveManifest(place))
+  }),
+  GetManifest: endpoint<Operation.GetManifest, "Manifest">({
+    method: "GET",
+    route: "Manifest",
+    encode: ({ reference, repository }) => ({ place: { repository, reference }, headers: accept }),
+    decode: ({ place }) => Either.right(new Operation.GetManifest(place))
+  }),
+  MountBlob: endpoint<Operation.MountBlob, "Uploads">({
+    method: "POST",
+    route: "Uploads",
+    accepts: ({ query }) => query.has("mount"),
+    encode: ({ digest, from, repository }) => ({
+      place: { repository },
+      query: [["mount", digest], ...(from === undefined ? [] : [["from", from] as const])],
+      body: Body.empty
+    }),
+    decode: ({ place, query }) =>
+      Either.zipWith(
+        parsed(Digest.parse(query.get("mount") ?? "")),
+        optional(query.get("from"), RepositoryName.parse),
+        (digest, from) => new Operation.MountBlob({ ...place, digest, from })
+      )
+  }),
+  PushBlob: endpoint<Operation.PushBlob, "Uploads">({
+    method: "POST",
+    route: "Uploads",
+    accepts: ({ query }) => query.has("digest"),
+    encode: ({ body, descriptor, repository }) => ({
+      place: { repository },
+      query: [["digest", descriptor.digest]],
+      headers: { "content-type": Descriptor.octetStream },
+      body: body.size === undefined ? sized(body, descriptor.size) : body
+    }),
+    decode: ({ body, place, query }) =>
+      Either.flatMap(digestOf(query), (digest) => {
+        const size = body.size
+        return size === undefined
+          ? Either.left(
+            new RegistryError.SizeInvalid({ reason: "a blob that is pushed in one request needs a Content-Length" })
+          )
+          : Either.right(
+            new Operation.PushBlob({ ...place, body, descriptor: { mediaType: Descriptor.octetStream, digest, size } })
+          )
+      })
+  }),
+  StartUpload: endpoint<Operation.StartUpload, "Uploads">({
+    method: "POST",
+    route: "Uploads",
+    encode: ({ algorithm, repository }) => ({
+      place: { repository },
+      ...(algorithm === undefined ? {} : { query: [["digest-algorithm", algorithm]] }),
+      body: Body.empty
+    }),
+    decode: ({ place, query }) =>
+      Either.right(new Operation.StartUpload({ ...place, algorithm: query.get("digest-algorithm") ?? undefined }))
+  }),
+  GetUpload: endpoint<Operation.GetUpload, "Upload">({
+    method: "GET",
+    route: "Upload",
+    encode: ({ id, repository }) => ({ place: { repository, id } }),
+    decode: ({ place }) => Either.right(new Operation.GetUpload(place))
+  }),
+  AppendUpload: endpoint<Operation.AppendUpload, "Upload">({
+    method: "PATCH",
+    route: "Upload",
+    encode: ({ body, id, offset, repository }) => ({
+      place: { repository, id },
+      headers: { "content-type": Descriptor.octetStream, ...chunkHeaders(offset, body) },
+      body
+    }),
+    decode: (incoming) =>
+      Either.map(chunkOf(incoming), (chunk) => new Operation.AppendUpload({ ...incoming.place, ...chunk }))
+  }),
+  CompleteUpload: endpoint<Operation.CompleteUpload, "Upload">({
+    method: "PUT",
+    route: "Upload",
+    encode: ({ body, digest, id, offset, repository }) => ({
+      place: { repository, id },
+      query: [["digest", digest]],
+      headers: { "content-type": Descriptor.octetStream, ...chunkHeaders(offset, body) },
+      body: body ?? Body.empty
+    }),
+    decode: (incoming) =>
+      Either.zipWith(
+        digestOf(incoming.query),
+        chunkOf(incoming),
+        (digest, { body, offset }) =>
+          new Operation.CompleteUpload({ ...incoming.place, digest, offset, body: present(body) })
+      )
+  }),
+  CancelUpload: endpoint<Operation.CancelUpload, "Upload">({
+    method: "DELETE",
+    route: "Upload",
+    encode: ({ id, repository }) => ({ place: { repository, id } }),
+    decode: ({ place }) => Either.right(new Operation.CancelUpload(place))
+  }),
+  PushManifest: endpoint<Operation.PushManifest, "Manifest">({
+    method: "PUT",
+    route: "Manifest",
+    wholeBody: true,
+    encode: ({ bytes, digest, ifAbsent, mediaType, repository, tags }) => {
+      const tag = tags[0]
+      const byTag = digest === undefined && tags.length === 1
+      return {
+        place: { repository, reference: byTag && tag !== undefined ? tag : digest ?? Digest.fromBytes(bytes) },
+        query: byTag ? [] : tags.map((tag) => ["tag", tag] as const),
+        headers: { "content-type": mediaType, ...(ifAbsent === true ? { "if-none-match": "*" } : {}) },
+        body: Body.bytes(bytes)
+      }
+    },
+    decode: ({ bytes, headers, place: { reference, repository }, query }) => {
+      const mediaType = headers["content-type"]
+      if (mediaType === undefined) {
+        return Either.left(
+          new RegistryError.ManifestInvalid({ reason: "manifest invalid: the Content-Type header is missing" })
+        )
+      }
+      return Either.map(
+        parsed(Either.all(query.getAll("tag").map(Tag.parse))),
+        (tags) =>
+          new Operation.PushManifest({
+            repository,
+            mediaType: MediaType.essence(mediaType),
+            bytes,
+            digest: Operation.isDigest(reference) ? reference : undefined,
+            tags: Operation.isDigest(reference) ? tags : [reference, ...tags],
+            ifAbsent: headers["if-none-match"]?.trim() === "*" ? true : undefined
+          })
+      )
+    }
+  }),
+  DeleteBlob: endpoint<Operation.DeleteBlob, "Blob">({
+    method: "DELETE",
+    route: "Blob",
+    encode: ({ digest, repository }) => ({ place: { repository, digest } }),
+    decode: ({ place }) => Either.right(new Operation.DeleteBlob(place))
+  }),
+  DeleteManifest: endpoint<Operation.DeleteManifest, "Manifest">({
+    method: "DELETE",
+    route: "Manifest",
+    accepts: ({ place }) => Operation.isDigest(place.reference),
+    encode: ({ digest, repository }) => ({ place: { repository, reference: digest } }),
+    decode: ({ place: { reference, repository } }) =>
+      Either.right(new Operation.DeleteManifest({ repository, digest: reference as Digest.Digest }))
+  }),
+  DeleteTag: endpoint<Operation.DeleteTag, "Manifest">({
+    method: "DELETE",
+    route: "Manifest",
+    encode: ({ repository, tag }) => ({ place: { repository, reference: tag } }),
+    decode: ({ place: { reference, repository } }) =>
+      Either.right(new Operation.DeleteTag({ repository, tag: reference as Tag.Tag }))
+  }),
+  ListRepositories: endpoint<Operation.ListRepositories, "Catalog">({
+    method: "GET",
+    route: "Catalog",
+    encode: (operation) => ({ place: {}, query: listQuery(operation) }),
+    decode: ({ query }) =>
+      Either.zipWith(
+        optional(query.get("last"), RepositoryName.parse),
+        limitOf(query),
+        (last, limit) => new Operation.ListRepositories({ last, limit })
+      )
+  }),
+  ListTags: endpoint<Operation.ListTags, "Tags">({
+    method: "GET",
+    route: "Tags",
+    encode: (operation) => ({ place: { repository: operation.repository }, query: listQuery(operation) }),
+    decode: ({ place, query }) =>
+      Either.zipWith(
+        optional(query.get("last"), Tag.parse),
+        limitOf(query),
+        (last, limit) => new Operation.ListTags({ ...place, last, limit })
+      )
+  }),
+  ListReferrers: endpoint<Operation.ListReferrers, "Referrers">({
+    method: "GET",
+    route: "Referrers",
+    encode: ({ artifactType, digest, repository }) => ({
+      place: { repository, digest },
+      query: artifactType === undefined ? [] : [["artifactType", artifactType]]
+    }),
+    decode: ({ place, query }) =>
+      Either.right(new Operation.ListReferrers({ ...place, artifactType: query.get("artifactType") ?? undefined }))
+  })
+} satisfies { readonly [T in Operation.OperationTag]: { readonly method: Wire.Method; readonly route: RouteTag } }
+
+/**
+ * The methods that a kind of path answers to, for `Allow`.
+ *
+ * @since 0.1.0
+ * @category endpoints
+ */
+export const methods = (route: RouteTag): ReadonlyArray<Wire.Method> => {
+  const found = new Set<Wire.Method>(route === "Base" ? ["GET", "HEAD"] : [])
+  for (const row of Object.values(endpoints)) if (row.route === route) found.add(row.method)
+  return [...found]
+}

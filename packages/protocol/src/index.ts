@@ -1,0 +1,14 @@
+/**
+ * The OCI distribution protocol as a codec, on plain data.
+ *
+ * @since 0.1.0
+ */
+export * as Endpoint from "./Endpoint.js"
+export * as ErrorBody from "./ErrorBody.js"
+export * as Link from "./Link.js"
+export * as Page from "./Page.js"
+export * as Range from "./Range.js"
+export * as Request from "./Request.js"
+export * as Response from "./Response.js"
+export * as Route from "./Route.js"
+export * as Wire from "./Wire.js"
