@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as Grants from "./internal/grants.js"
-import { printable } from "./internal/printable.js"
+import { printable } from "./Printable.js"
 import * as ResourceScope from "./ResourceScope.js"
 
 /**

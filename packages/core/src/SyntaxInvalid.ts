@@ -4,10 +4,26 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import { printable } from "./internal/printable.js"
+import { printable } from "./Printable.js"
+
+interface Fields {
+  readonly expected:
+    | "digest"
+    | "repository name"
+    | "tag"
+    | "reference"
+    | "registry"
+    | "repository prefix"
+    | "tag glob"
+    | "descriptor"
+    | "manifest"
+    | "media type"
+  readonly text: string
+  readonly reason: string
+}
 
 /**
- * A text that is not what it should be: which thing, the text (escaped and cut short), and why.
+ * A text that is not what it should be: which thing, the text (escaped, and cut after 80 characters), and why.
  *
  * @since 0.1.0
  * @category errors
@@ -19,12 +35,11 @@ import { printable } from "./internal/printable.js"
  * const message = Digest.parse("sha256:abc").pipe(Either.flip, Either.map((error) => error.message))
  * ```
  */
-export class SyntaxInvalid extends Data.TaggedError("SyntaxInvalid")<{
-  readonly expected: "digest" | "repository name" | "tag" | "reference" | "descriptor" | "manifest" | "media type"
-  readonly text: string
-  readonly reason: string
-}> {
+export class SyntaxInvalid extends Data.TaggedError("SyntaxInvalid")<Fields> {
+  constructor(fields: Fields) {
+    super({ ...fields, text: printable(fields.text, 80) })
+  }
   override get message(): string {
-    return `invalid ${this.expected} "${printable(this.text, 80)}": ${this.reason}`
+    return `invalid ${this.expected} "${this.text}": ${this.reason}`
   }
 }
