@@ -5,6 +5,7 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import { pipeArguments } from "effect/Pipeable"
 import type { Pipeable } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
@@ -13,9 +14,9 @@ import type { Span } from "./ByteRange.js"
 import type { Control, Sink, Source } from "./internal/source.js"
 import * as source from "./internal/source.js"
 import * as verifier from "./internal/verifier.js"
-import type { Expected } from "./internal/verifier.js"
+import type { Expected, Verifier } from "./internal/verifier.js"
 import { fromBodyFailure } from "./RegistryError.js"
-import type { RegistryError } from "./RegistryError.js"
+import type { ErrorFields, RegistryError } from "./RegistryError.js"
 
 export type {
   /**
@@ -153,7 +154,7 @@ export const fromSource = (
 
 /**
  * Runs a body through a function, a chunk at a time, in the cheapest way that it offers. The function keeps up with
- * the body: nothing is held back for it.
+ * the body: nothing is held back for it. Where it throws, that is a defect.
  *
  * @since 0.1.0
  * @category destructors
@@ -161,7 +162,9 @@ export const fromSource = (
 export const forEachChunk = (body: Body, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError> => {
   if (body.bytes !== undefined) {
     const content = body.bytes
-    return Effect.sync(() => f(content))
+    return Effect.sync(() => {
+      f(content)
+    })
   }
   if (body.source !== undefined) return source.forEach(body.source, f)
   return Stream.runForEachChunk(body.stream, (chunk) => Effect.sync(() => Chunk.forEach(chunk, f)))
@@ -235,64 +238,56 @@ export const slice = (body: Body, span: Span): Body => {
 
 /**
  * The same body, which fails with `DigestInvalid` or `SizeInvalid` where it is not what it should be: before its last
- * byte is passed on if the size is known, before its end otherwise.
+ * byte is passed on if the size is known, before its end otherwise, and before its first where it says itself that it
+ * has another size. `asked` is what such an error tells besides, as `Operation.errorFields` gives it.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const verify = (body: Body, expected: Expected): Body => {
-  const fields = { size: body.size ?? expected.size, replayable: body.replayable }
-  const inner = body.source
-  if (inner !== undefined) return fromSource(verifySource(inner, expected), fields)
-  return stream(
-    Stream.suspend(() => {
-      const check = verifier.make(expected)
-      if (verifier.isRefused(check)) return Stream.fail(check)
-      return Stream.concat(
-        Stream.mapChunksEffect(body.stream, (chunk) => {
-          for (const piece of chunk) {
-            const error = check.update(piece)
-            if (error !== undefined) return Effect.fail(error)
-          }
-          return Effect.succeed(chunk)
-        }),
-        Stream.suspend(() => {
-          const error = check.end()
-          return error === undefined ? Stream.empty : Stream.fail(error)
-        })
-      )
-    }),
-    fields
-  )
+export const verify = (body: Body, expected: Expected, asked?: ErrorFields): Body => {
+  const fields = { size: expected.size ?? body.size, replayable: body.replayable }
+  const begin = () => verifier.make(expected, body.size, asked)
+  if (body.source !== undefined) return fromSource(verifySource(body.source, begin), fields)
+  const checked = Stream.suspend(() => {
+    const check = begin()
+    return Either.isLeft(check) ? Stream.fail(check.left) : verifyStream(body.stream, check.right)
+  })
+  return make({ ...fields, stream: checked, bytes: undefined, source: undefined })
 }
 
-const verifySource = (inner: Source, expected: Expected): Source => (sink) => {
-  const check = verifier.make(expected)
-  let failed = false
-  const fail = (error: RegistryError) => {
-    failed = true
-    // Not at once: a source must have returned its control before its sink hears of anything.
-    queueMicrotask(() => {
-      control.cancel()
-      sink.fail(error)
+const verifyStream = (inner: Body["stream"], check: Verifier): Body["stream"] =>
+  Stream.concat(
+    Stream.mapChunksEffect(inner, (chunk) => {
+      for (const piece of chunk) {
+        const error = check.update(piece)
+        if (error !== undefined) return Effect.fail(error)
+      }
+      return Effect.succeed(chunk)
+    }),
+    Stream.suspend(() => {
+      const error = check.end()
+      return error === undefined ? Stream.empty : Stream.fail(error)
     })
-    return false
-  }
+  )
+
+const verifySource = (inner: Source, begin: () => Either.Either<Verifier, RegistryError>): Source => (sink) => {
+  const begun = begin()
+  if (Either.isLeft(begun)) return source.fail(begun.left)(sink)
+  const check = begun.right
   const control = inner({
     data: (chunk) => {
-      if (failed) return false
-      const error = verifier.isRefused(check) ? check : check.update(chunk)
-      return error === undefined ? sink.data(chunk) : fail(error)
+      const error = check.update(chunk)
+      if (error === undefined) return sink.data(chunk)
+      control.cancel()
+      sink.fail(error)
+      return false
     },
     end: () => {
-      if (failed) return
-      const error = verifier.isRefused(check) ? check : check.end()
+      const error = check.end()
       if (error === undefined) sink.end()
-      else fail(error)
+      else sink.fail(error)
     },
-    fail: (error) => {
-      if (!failed) sink.fail(error)
-    }
+    fail: sink.fail
   })
   return control
 }

@@ -1,8 +1,8 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
+import { printable } from "../Printable.js"
 import type { RepositoryName } from "../RepositoryName.js"
 import type { OperationTag } from "./operationTag.js"
-import { printable } from "../Printable.js"
 
 /** One error as a registry wrote it into an answer. */
 export interface Diagnostic {

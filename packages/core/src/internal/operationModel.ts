@@ -7,11 +7,11 @@ import type * as Body from "../Body.js"
 import type { ByteRange } from "../ByteRange.js"
 import type * as Descriptor from "../Descriptor.js"
 import type * as Digest from "../Digest.js"
-import type { OperationTag } from "./operationTag.js"
 import type * as Manifest from "../Manifest.js"
 import type { RegistryError } from "../RegistryError.js"
 import type { RepositoryName } from "../RepositoryName.js"
 import type { Tag } from "../Tag.js"
+import type { OperationTag } from "./operationTag.js"
 
 /**
  * What names a manifest: a tag or a digest. A digest has a colon, which a tag never has.

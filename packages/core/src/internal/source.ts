@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { RegistryError } from "../RegistryError.js"
 
-/** Where bytes go, by callbacks. After `end` or `fail` nothing follows. */
+/** Where bytes go, by callbacks. Nothing follows after `end` or `fail`, or once it has been cancelled. */
 export interface Sink {
   /** Takes a chunk; `false` asks to be given no more until {@link Control.resume}. */
   readonly data: (chunk: Uint8Array) => boolean
@@ -12,14 +12,18 @@ export interface Sink {
   readonly fail: (error: RegistryError) => void
 }
 
-/** The hold that a sink has on its source. */
+/** The hold that a sink has on its source. It may be used while the source calls; after the end it does nothing. */
 export interface Control {
+  /** Asks for more after {@link Sink.data} answered `false`. */
   readonly resume: () => void
-  /** Ends it early and closes what is open. After the end it does nothing. */
+  /** Ends it early and closes what is open. */
   readonly cancel: () => void
 }
 
-/** Bytes by callbacks: what a native end gives, and another takes, with no fiber between. Nothing flows before the call returns. */
+/**
+ * Bytes by callbacks: what a native end gives, and another takes, with no fiber between. Each call opens it anew, and
+ * nothing flows before the call returns.
+ */
 export type Source = (sink: Sink) => Control
 
 /** How many bytes a stream may gather ahead of its reader. */
@@ -67,7 +71,7 @@ export const toStream = (source: Source): Stream.Stream<Uint8Array, RegistryErro
         bytes = 0
         if (paused) {
           paused = false
-          control.resume()
+          if (ended === undefined) control.resume()
         }
         return Effect.succeed(chunk)
       }
@@ -92,11 +96,32 @@ export const forEach = (source: Source, f: (chunk: Uint8Array) => void): Effect.
   Effect.async<void, RegistryError>((resume) => {
     const control = source({
       data: (chunk) => {
-        f(chunk)
-        return true
+        // Whoever calls is an event of a native end: what is thrown here would reach nobody and end the process.
+        try {
+          f(chunk)
+          return true
+        } catch (defect) {
+          control.cancel()
+          resume(Effect.die(defect))
+          return false
+        }
       },
       end: () => resume(Effect.void),
       fail: (error) => resume(Effect.fail(error))
     })
     return Effect.sync(control.cancel)
   })
+
+/** A source that has nothing but an error. */
+export const fail = (error: RegistryError): Source => (sink) => {
+  let cancelled = false
+  queueMicrotask(() => {
+    if (!cancelled) sink.fail(error)
+  })
+  return {
+    resume: () => {},
+    cancel: () => {
+      cancelled = true
+    }
+  }
+}

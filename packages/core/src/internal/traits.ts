@@ -1,6 +1,6 @@
 import * as AuthScope from "../AuthScope.js"
-import type { OperationOf, OperationTag, Touched, Trait } from "./operationModel.js"
 import type { RepositoryName } from "../RepositoryName.js"
+import type { OperationOf, OperationTag, Touched, Trait } from "./operationModel.js"
 
 type Action = Touched["action"]
 

@@ -1,5 +1,7 @@
+import * as Either from "effect/Either"
 import * as Digest from "../Digest.js"
 import { DigestInvalid, SizeInvalid } from "../RegistryError.js"
+import type { ErrorFields } from "./errorClass.js"
 
 /** What content must turn out to be. */
 export interface Expected {
@@ -16,45 +18,56 @@ export interface Verifier {
   readonly end: () => DigestInvalid | SizeInvalid | undefined
 }
 
-export const make = (expected: Expected): Verifier | DigestInvalid => {
-  const algorithm = Digest.verifiable(expected.digest)
-  if (algorithm === undefined) {
-    return new DigestInvalid({
-      reference: expected.digest,
-      reason: `content cannot be verified: digest algorithm "${Digest.algorithm(expected.digest)}" is not supported`
-    })
+/** Content has another digest than it should. */
+export const mismatch = (digest: Digest.Digest, actual: Digest.Digest, asked?: ErrorFields): DigestInvalid =>
+  new DigestInvalid({ reference: digest, ...asked, reason: `content does not match its digest, it has ${actual}` })
+
+/** Content cannot be checked against a digest of this algorithm. */
+export const unsupported = (digest: Digest.Digest, asked?: ErrorFields): DigestInvalid =>
+  new DigestInvalid({
+    reference: digest,
+    ...asked,
+    reason: `digest algorithm "${Digest.algorithm(digest)}" is not supported`
+  })
+
+/**
+ * A verifier of content that says itself that it has `declared` bytes, if it says so; or why there is no need to look
+ * at the content. `asked` is what an error tells besides.
+ */
+export const make = (
+  expected: Expected,
+  declared: number | undefined,
+  asked: ErrorFields | undefined
+): Either.Either<Verifier, DigestInvalid | SizeInvalid> => {
+  const { digest } = expected
+  const size = expected.size ?? declared
+  const algorithm = Digest.verifiable(digest)
+  if (algorithm === undefined) return Either.left(unsupported(digest, asked))
+  const wrongSize = (reason: string) => new SizeInvalid({ reference: digest, ...asked, reason })
+  const tooLong = () => wrongSize(`content is longer than the ${size} bytes expected`)
+  const tooShort = (actual: number) => wrongSize(`content ended after ${actual} of the ${size} bytes expected`)
+  if (size !== undefined && declared !== undefined && declared !== size) {
+    return Either.left(declared > size ? tooLong() : tooShort(declared))
   }
   const hasher = Digest.hasher(algorithm)
-  const { digest, size } = expected
   let received = 0
   let judged = false
   const judge = () => {
     judged = true
     const actual = hasher.digest()
-    return actual === digest ? undefined : new DigestInvalid({
-      reference: digest,
-      reason: `content does not match its digest: it has ${actual}, expected is ${digest}`
-    })
+    return actual === digest ? undefined : mismatch(digest, actual, asked)
   }
-  const wrongSize = (reason: string) => new SizeInvalid({ reference: digest, reason })
-  return {
+  return Either.right({
     update: (chunk) => {
       if (chunk.byteLength === 0) return undefined
       received += chunk.byteLength
-      if (size !== undefined && received > size) return wrongSize(`content is longer than the ${size} bytes expected`)
+      if (size !== undefined && received > size) return tooLong()
       hasher.update(chunk)
       return received === size ? judge() : undefined
     },
     end: () => {
       if (judged) return undefined
-      if (size !== undefined && received !== size) {
-        return wrongSize(`content ended after ${received} of the ${size} bytes expected`)
-      }
-      return judge()
+      return size !== undefined && received !== size ? tooShort(received) : judge()
     }
-  }
+  })
 }
-
-/** Whether content can not be judged at all. */
-export const isRefused = (verifier: Verifier | DigestInvalid): verifier is DigestInvalid =>
-  verifier instanceof DigestInvalid

@@ -1,0 +1,513 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Deferred, Effect, Exit, Fiber, Stream } from "effect"
+import * as fc from "fast-check"
+import * as Body from "../src/Body.js"
+import * as Digest from "../src/Digest.js"
+import type { RegistryError } from "../src/RegistryError.js"
+import { BlobUnknown, BodyFailed, DigestInvalid, SizeInvalid, TransportError } from "../src/RegistryError.js"
+
+const kibi = 1024
+const mebi = 1024 * kibi
+
+const text = (content: string): Uint8Array => new TextEncoder().encode(content)
+
+const joined = (chunks: Iterable<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat([...chunks]))
+
+/** Content one byte a chunk: the finest way that it can come. */
+const byteByByte = (content: Uint8Array): ReadonlyArray<Uint8Array> =>
+  Array.from(content, (byte) => Uint8Array.of(byte))
+
+/** A source that gives a chunk a turn of the event loop, keeps to the contract, and tells what became of it. */
+const scripted = (chunks: Iterable<Uint8Array>, failure?: RegistryError) => {
+  const seen = { opened: 0, open: 0, cancelled: 0, bytes: 0, resumedAfterEnd: 0 }
+  const source: Body.Source = (sink) => {
+    seen.opened++
+    seen.open++
+    const rest = chunks[Symbol.iterator]()
+    let state: "flowing" | "paused" | "over" = "flowing"
+    const step = () => {
+      if (state !== "flowing") return
+      const next = rest.next()
+      if (next.done === true) {
+        state = "over"
+        seen.open--
+        return failure === undefined ? sink.end() : sink.fail(failure)
+      }
+      seen.bytes += next.value.byteLength
+      const more = sink.data(next.value)
+      if (state === "flowing" && !more) state = "paused"
+      setImmediate(step)
+    }
+    setImmediate(step)
+    return {
+      resume: () => {
+        if (state === "over") seen.resumedAfterEnd++
+        if (state !== "paused") return
+        state = "flowing"
+        setImmediate(step)
+      },
+      cancel: () => {
+        if (state === "over") return
+        state = "over"
+        seen.open--
+        seen.cancelled++
+      }
+    }
+  }
+  return { source, seen }
+}
+
+/** The three kinds of bodies, of the same content. */
+const kinds: ReadonlyArray<{
+  readonly kind: string
+  readonly make: (chunks: ReadonlyArray<Uint8Array>, size?: number) => Body.Body
+}> = [
+  { kind: "bytes", make: (chunks) => Body.bytes(joined(chunks)) },
+  { kind: "stream", make: (chunks, size) => Body.stream(Stream.fromIterable(chunks), { size, replayable: true }) },
+  { kind: "source", make: (chunks, size) => Body.fromSource(scripted(chunks).source, { size, replayable: true }) }
+]
+
+/** What a reader of the stream gets before it ends, and how it ends. */
+const read = (body: Body.Body) =>
+  Effect.suspend(() => {
+    const passed: Array<Uint8Array> = []
+    return body.stream.pipe(
+      Stream.runForEachChunk((chunk) => Effect.sync(() => Chunk.forEach(chunk, (piece) => passed.push(piece)))),
+      Effect.exit,
+      Effect.map((exit) => ({ passed: joined(passed), exit }))
+    )
+  })
+
+/** The same, by {@link Body.forEachChunk}. */
+const readEach = (body: Body.Body) =>
+  Effect.suspend(() => {
+    const passed: Array<Uint8Array> = []
+    return Body.forEachChunk(body, (piece) => passed.push(piece)).pipe(
+      Effect.exit,
+      Effect.map((exit) => ({ passed: joined(passed), exit }))
+    )
+  })
+
+const turns = (count: number) =>
+  Effect.promise(async () => {
+    for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+  })
+
+const noLimit = { limit: Number.MAX_SAFE_INTEGER, onLimit: () => new SizeInvalid({}) }
+
+describe("a body", () => {
+  it.each([
+    { name: "bytes", body: Body.bytes(text("hello")), size: 5, replayable: true },
+    { name: "no bytes", body: Body.empty, size: 0, replayable: true },
+    { name: "a stream", body: Body.stream(Stream.empty), size: undefined, replayable: false },
+    {
+      name: "a stream of known size",
+      body: Body.stream(Stream.empty, { size: 0, replayable: true }),
+      size: 0,
+      replayable: true
+    },
+    { name: "a source", body: Body.fromSource(scripted([]).source), size: undefined, replayable: false },
+    {
+      name: "a source of known size",
+      body: Body.fromSource(scripted([]).source, { size: 0, replayable: true }),
+      size: 0,
+      replayable: true
+    }
+  ])("of $name says its size and whether it can be run again", ({ body, replayable, size }) => {
+    expect({ size: body.size, replayable: body.replayable }).toEqual({ size, replayable })
+    expect(Body.isBody(body)).toBe(true)
+    expect(body.pipe((piped) => piped)).toBe(body)
+  })
+
+  it.each([undefined, null, "body", {}, { stream: Stream.empty }])("is not %j", (value) => {
+    expect(Body.isBody(value)).toBe(false)
+  })
+
+  it("gives the same bytes in whichever way it comes and is read", () =>
+    fc.assert(
+      fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 10 }), async (chunks) => {
+        const content = joined(chunks)
+        for (const { make } of kinds) {
+          const body = make(chunks)
+          const all = await Effect.runPromise(Effect.all([read(body), readEach(body), Body.toBytes(body, noLimit)]))
+          expect(all).toEqual([
+            { passed: content, exit: Exit.void },
+            { passed: content, exit: Exit.void },
+            content
+          ])
+        }
+      }),
+      { numRuns: 50 }
+    ))
+
+  it.effect("of bytes does not copy them", () =>
+    Effect.gen(function*() {
+      const content = text("hello")
+      expect(yield* Body.toBytes(Body.bytes(content), noLimit)).toBe(content)
+      expect(yield* Stream.runHead(Body.bytes(content).stream)).toMatchObject({ value: content })
+    }))
+
+  it.effect.each([
+    {
+      name: "that is a registry's error stays as it is",
+      failure: new BlobUnknown({ status: 404 }),
+      message: undefined
+    },
+    {
+      name: "that is another error is one of the body",
+      failure: new Error("disk on fire"),
+      message: "the body to send failed: disk on fire"
+    },
+    { name: "that is no error is one of the body", failure: "disk on fire", message: "the body to send failed" }
+  ])("whose stream fails: a failure $name", ({ failure, message }) =>
+    Effect.gen(function*() {
+      const body = Body.stream(Stream.concat(Stream.make(text("he")), Stream.fail(failure)))
+      const { exit, passed } = yield* read(body)
+      expect(passed).toEqual(text("he"))
+      if (message === undefined) return expect(exit).toStrictEqual(Exit.fail(failure))
+      const error = yield* Effect.flip(exit)
+      expect(error).toBeInstanceOf(BodyFailed)
+      expect(error.message).toBe(message)
+      expect(error.cause).toBe(failure)
+    }))
+})
+
+describe("a stream over a source", () => {
+  it.effect("holds no more than 1 MiB that nobody has read", () =>
+    Effect.gen(function*() {
+      const piece = new Uint8Array(64 * kibi)
+      const { seen, source } = scripted(Array.from({ length: 1600 }, () => piece))
+      let taken = 0
+      let most = 0
+      yield* Stream.runForEachChunk(Body.fromSource(source).stream, (chunk) => {
+        for (const part of chunk) taken += part.byteLength
+        return Effect.zipRight(
+          turns(40),
+          Effect.sync(() => {
+            most = Math.max(most, seen.bytes - taken)
+          })
+        )
+      })
+      expect(taken).toBe(100 * mebi)
+      expect(most).toBeGreaterThan(0)
+      expect(most).toBeLessThanOrEqual(mebi)
+    }))
+
+  it.effect("opens nothing before it is read, and anew each time that it is", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted([text("hello")])
+      const body = Body.fromSource(source, { replayable: true })
+      expect(seen.opened).toBe(0)
+      expect((yield* read(body)).passed).toEqual(text("hello"))
+      expect((yield* read(body)).passed).toEqual(text("hello"))
+      expect(seen).toMatchObject({ opened: 2, open: 0, cancelled: 0 })
+    }))
+
+  it.effect("passes on what came before a failure, and then the failure", () =>
+    Effect.gen(function*() {
+      const failure = new TransportError({ reason: "connection reset" })
+      const { source } = scripted(byteByByte(text("hel")), failure)
+      expect(yield* read(Body.fromSource(source))).toEqual({ passed: text("hel"), exit: Exit.fail(failure) })
+    }))
+
+  it.effect("closes its source when its reader has enough", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted(byteByByte(text("hello")))
+      yield* Stream.runHead(Body.fromSource(source).stream)
+      expect(seen).toMatchObject({ opened: 1, open: 0, cancelled: 1 })
+    }))
+
+  it.effect("closes its source when its reader is interrupted", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted(byteByByte(text("hello")))
+      const begun = yield* Deferred.make<void>()
+      const reader = yield* Effect.fork(
+        Stream.runForEach(
+          Body.fromSource(source).stream,
+          () => Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)
+        )
+      )
+      yield* Deferred.await(begun)
+      expect(seen.open).toBe(1)
+      yield* Fiber.interrupt(reader)
+      expect(seen).toMatchObject({ opened: 1, open: 0, cancelled: 1 })
+    }))
+
+  it.effect("does not ask for more after the end", () =>
+    Effect.gen(function*() {
+      // The one chunk is so large that the source is asked to pause, and it ends while it is paused.
+      const source: Body.Source = (sink) => {
+        let over = false
+        setImmediate(() => {
+          sink.data(new Uint8Array(2 * mebi))
+          over = true
+          sink.end()
+        })
+        return { resume: () => expect(over).toBe(false), cancel: () => {} }
+      }
+      yield* turns(1)
+      expect((yield* read(Body.fromSource(source))).exit).toEqual(Exit.void)
+    }))
+})
+
+describe("Body.forEachChunk", () => {
+  it.effect("closes a source when it is interrupted", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted(function*() {
+        for (;;) yield text("x")
+      }())
+      const reader = yield* Effect.fork(Body.forEachChunk(Body.fromSource(source), () => {}))
+      yield* turns(5)
+      expect(seen.open).toBe(1)
+      yield* Fiber.interrupt(reader)
+      expect(seen).toMatchObject({ open: 0, cancelled: 1 })
+    }))
+
+  it.effect("passes a source's failure on", () =>
+    Effect.gen(function*() {
+      const failure = new TransportError({ reason: "connection reset" })
+      const { source } = scripted(byteByByte(text("hel")), failure)
+      expect(yield* readEach(Body.fromSource(source))).toEqual({ passed: text("hel"), exit: Exit.fail(failure) })
+    }))
+
+  it.effect.each(kinds)(
+    "has a defect where its function throws, for a body of $kind",
+    ({ make }) =>
+      Effect.gen(function*() {
+        const defect = new Error("broken function")
+        const exit = yield* Effect.exit(Body.forEachChunk(make(byteByByte(text("hello"))), () => {
+          throw defect
+        }))
+        expect(exit).toEqual(Exit.die(defect))
+      })
+  )
+
+  it.effect("closes a source whose reader throws", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted(byteByByte(text("hello")))
+      yield* Effect.exit(Body.forEachChunk(Body.fromSource(source), () => {
+        throw new Error("broken function")
+      }))
+      yield* turns(10)
+      expect(seen).toMatchObject({ open: 0, cancelled: 1, bytes: 1 })
+    }))
+})
+
+describe("Body.toBytes", () => {
+  const tooLarge = new SizeInvalid({ reason: "too large", limit: 5 })
+  const limited = { limit: 5, onLimit: () => tooLarge }
+
+  it.effect.each(kinds.flatMap(({ kind, make }) => [
+    { kind, length: 0, make, chunks: "one" },
+    { kind, length: 4, make, chunks: "one" },
+    { kind, length: 5, make, chunks: "one" },
+    { kind, length: 5, make, chunks: "many" },
+    { kind, length: 6, make, chunks: "one" },
+    { kind, length: 6, make, chunks: "many" }
+  ]))("takes at most 5 bytes: $length of $kind in $chunks", ({ chunks, length, make }) =>
+    Effect.gen(function*() {
+      const content = text("abcdefgh").subarray(0, length)
+      const exit = yield* Effect.exit(
+        Body.toBytes(make(chunks === "one" ? [content] : byteByByte(content)), limited)
+      )
+      expect(exit).toEqual(length <= 5 ? Exit.succeed(content) : Exit.fail(tooLarge))
+    }))
+
+  it.effect("does not read on where there is too much", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted(function*() {
+        for (;;) yield text("x")
+      }())
+      expect(yield* Effect.flip(Body.toBytes(Body.fromSource(source), limited))).toBe(tooLarge)
+      expect(seen).toMatchObject({ open: 0, cancelled: 1 })
+      expect(seen.bytes).toBeLessThan(100)
+    }))
+
+  it.effect("does not read at all what says that it is too large", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted([text("too large")])
+      expect(yield* Effect.flip(Body.toBytes(Body.fromSource(source, { size: 9 }), limited))).toBe(tooLarge)
+      expect(seen.opened).toBe(0)
+    }))
+
+  it.effect("believes no size that is too small", () =>
+    Effect.gen(function*() {
+      const { source } = scripted(byteByByte(text("too large")))
+      expect(yield* Effect.flip(Body.toBytes(Body.fromSource(source, { size: 1 }), limited))).toBe(tooLarge)
+    }))
+})
+
+describe("Body.verify", () => {
+  const content = text("hello")
+  const digest = Digest.fromBytes(content)
+  const wrong = Digest.fromBytes(text("jello"))
+  const size = content.byteLength
+
+  const ways = kinds.flatMap(({ kind, make }) => [
+    { kind, chunks: "one chunk", make: (bytes: Uint8Array, size?: number) => make([bytes], size) },
+    { kind, chunks: "a chunk a byte", make: (bytes: Uint8Array, size?: number) => make(byteByByte(bytes), size) }
+  ])
+
+  const cases: ReadonlyArray<{
+    readonly name: string
+    readonly content: Uint8Array
+    readonly expected: Body.Expected
+    readonly error?: readonly [typeof DigestInvalid | typeof SizeInvalid, string]
+  }> = [
+    { name: "n bytes of n", content, expected: { digest, size } },
+    { name: "n bytes, sha512", content, expected: { digest: Digest.fromBytes(content, "sha512"), size } },
+    { name: "n bytes of unknown size", content, expected: { digest } },
+    { name: "0 bytes of 0", content: text(""), expected: { digest: Digest.fromBytes(text("")), size: 0 } },
+    { name: "0 bytes of unknown size", content: text(""), expected: { digest: Digest.fromBytes(text("")) } },
+    {
+      name: "0 bytes of n",
+      content: text(""),
+      expected: { digest, size },
+      error: [SizeInvalid, `${digest}: content ended after 0 of the 5 bytes expected`]
+    },
+    {
+      name: "n - 1 bytes of n",
+      content: text("hell"),
+      expected: { digest, size },
+      error: [SizeInvalid, `${digest}: content ended after 4 of the 5 bytes expected`]
+    },
+    {
+      name: "n - 1 bytes of unknown size",
+      content: text("hell"),
+      expected: { digest },
+      error: [
+        DigestInvalid,
+        `${digest}: content does not match its digest, it has ${Digest.fromBytes(text("hell"))}`
+      ]
+    },
+    {
+      name: "n + 1 bytes of n",
+      content: text("hello!"),
+      expected: { digest, size },
+      error: [SizeInvalid, `${digest}: content is longer than the 5 bytes expected`]
+    },
+    {
+      name: "n bytes of 0",
+      content,
+      expected: { digest: Digest.fromBytes(text("")), size: 0 },
+      error: [SizeInvalid, `${Digest.fromBytes(text(""))}: content is longer than the 0 bytes expected`]
+    },
+    {
+      name: "a wrong byte",
+      content: text("jello"),
+      expected: { digest, size },
+      error: [DigestInvalid, `${digest}: content does not match its digest, it has ${wrong}`]
+    },
+    {
+      name: "a wrong byte in content of unknown size",
+      content: text("hellO"),
+      expected: { digest },
+      error: [
+        DigestInvalid,
+        `${digest}: content does not match its digest, it has ${Digest.fromBytes(text("hellO"))}`
+      ]
+    },
+    {
+      name: "an algorithm that cannot be checked",
+      content,
+      expected: { digest: Digest.make("md5:5d41402abc4b2a76b9719d911017c592"), size },
+      error: [
+        DigestInvalid,
+        "md5:5d41402abc4b2a76b9719d911017c592: digest algorithm \"md5\" is not supported"
+      ]
+    }
+  ]
+
+  describe.each(ways)("on $kind in $chunks", ({ kind, make }) => {
+    it.effect.each(cases)("$name", ({ content, error, expected }) =>
+      Effect.gen(function*() {
+        const body = Body.verify(make(content), expected)
+        for (const { exit, passed } of [yield* read(body), yield* readEach(body)]) {
+          if (error === undefined) {
+            expect({ exit, passed }).toEqual({ exit: Exit.void, passed: content })
+          } else {
+            const [Class, message] = error
+            const found = yield* Effect.flip(exit)
+            expect(found).toBeInstanceOf(Class)
+            expect(found.message).toBe(message)
+            if (expected.size !== undefined) {
+              expect(passed.byteLength).toBeLessThan(Math.max(content.byteLength, expected.size))
+            }
+          }
+        }
+      }))
+
+    it.effect("holds the last byte back where the digest is wrong and only the body's size is known", () =>
+      Effect.gen(function*() {
+        const { exit, passed } = yield* read(Body.verify(make(text("jello"), 5), { digest }))
+        expect(yield* Effect.flip(exit)).toBeInstanceOf(DigestInvalid)
+        expect(passed.byteLength).toBeLessThan(5)
+      }))
+
+    it.effect("passes nothing on where the body's size is not the one expected", () =>
+      Effect.gen(function*() {
+        const body = Body.verify(make(content, 5), { digest, size: 6 })
+        const { exit, passed } = yield* read(body)
+        expect((yield* Effect.flip(exit)).message).toBe(`${digest}: content ended after 5 of the 6 bytes expected`)
+        expect(passed.byteLength).toBe(0)
+        expect(body.size).toBe(6)
+      }))
+
+    it("keeps its kind, what it can, and knows its size", () => {
+      const body = Body.verify(make(content), { digest, size })
+      expect({ size: body.size, replayable: body.replayable, source: body.source !== undefined }).toEqual({
+        size,
+        replayable: true,
+        source: kind === "source"
+      })
+    })
+  })
+
+  it.effect("says what was asked for", () =>
+    Effect.gen(function*() {
+      const body = Body.verify(Body.bytes(text("jello")), { digest }, { operation: "GetBlob", status: 200 })
+      const error = yield* Effect.flip((yield* read(body)).exit)
+      expect(error).toMatchObject({ operation: "GetBlob", reference: digest, status: 200 })
+    }))
+
+  it.effect("does not open a source whose digest cannot be checked", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted([content])
+      const { exit } = yield* readEach(
+        Body.verify(Body.fromSource(source), { digest: Digest.make("md5:5d41402abc4b2a76b9719d911017c592") })
+      )
+      expect(Exit.isFailure(exit)).toBe(true)
+      expect(seen.opened).toBe(0)
+    }))
+
+  it.effect("closes a source as soon as it is wrong", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted(function*() {
+        for (;;) yield text("x")
+      }())
+      yield* readEach(Body.verify(Body.fromSource(source), { digest, size }))
+      expect(seen).toMatchObject({ open: 0, cancelled: 1, bytes: 5 })
+    }))
+
+  it.effect("leaves a source's own failure as it is", () =>
+    Effect.gen(function*() {
+      const failure = new TransportError({ reason: "connection reset" })
+      const { source } = scripted(byteByByte(text("hel")), failure)
+      const body = Body.verify(Body.fromSource(source), { digest, size })
+      expect(yield* read(body)).toEqual({ passed: text("hel"), exit: Exit.fail(failure) })
+    }))
+
+  it.effect("keeps a source's pace", () =>
+    Effect.gen(function*() {
+      const large = new Uint8Array(8 * mebi)
+      const pieces = Array.from({ length: 128 }, (_, i) => large.subarray(i * 64 * kibi, (i + 1) * 64 * kibi))
+      const { seen, source } = scripted(pieces)
+      const body = Body.verify(Body.fromSource(source), { digest: Digest.fromBytes(large), size: large.byteLength })
+      let taken = 0
+      yield* Stream.runForEachChunk(body.stream, (chunk) => {
+        for (const part of chunk) taken += part.byteLength
+        return Effect.zipRight(turns(40), Effect.sync(() => expect(seen.bytes - taken).toBeLessThanOrEqual(mebi)))
+      })
+      expect(taken).toBe(large.byteLength)
+    }))
+})
