@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Operation, OperationOf, OperationTag, ResultOf, Results, ScopeOf } from "./Operation.js"
 import type { RegistryError } from "./RegistryError.js"
 
@@ -67,3 +68,13 @@ export const override = (next: Handler, rows: Partial<Table>): Handler => (opera
   const row = rows[operation._tag] as ((operation: Operation) => Effect.Effect<never, RegistryError>) | undefined
   return row === undefined ? next(operation) : row(operation)
 }
+
+/**
+ * How an effect ends, where that is known without running it: it is an `Exit`. A store that has the answer at hand
+ * gives one, and a wrapper that only looks or maps may keep it one, so that a server need not start a fiber.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const exitOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Exit<A, E> | undefined =>
+  Exit.isExit(effect) ? effect as Exit.Exit<A, E> : undefined

@@ -11,7 +11,18 @@ import type * as AuthScope from "./AuthScope.js"
 import type * as Body from "./Body.js"
 import type * as Digest from "./Digest.js"
 import * as equivalences from "./internal/operationEquivalence.js"
-import type { Access, Operation, OperationOf, TagOrDigest, Touched, Trait } from "./internal/operationModel.js"
+import type {
+  Access,
+  AppendUpload,
+  CancelUpload,
+  CompleteUpload,
+  GetUpload,
+  Operation,
+  OperationOf,
+  TagOrDigest,
+  Touched,
+  Trait
+} from "./internal/operationModel.js"
 import type { OperationTag } from "./internal/operationTag.js"
 import * as internal from "./internal/traits.js"
 import type { ErrorFields } from "./RegistryError.js"
@@ -152,8 +163,31 @@ export const mapRepositories: {
   if ("repository" in operation) fields.repository = f(operation.repository)
   if (operation._tag === "MountBlob" && operation.from !== undefined) fields.from = f(operation.from)
   if (operation._tag === "ListRepositories" && operation.last !== undefined) fields.last = f(operation.last)
-  return Object.assign(Object.create(Object.getPrototypeOf(operation) as object), operation, fields) as O
+  return withFields(operation, fields)
 })
+
+/**
+ * The operations on an upload that was started.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type UploadOperation = GetUpload | AppendUpload | CompleteUpload | CancelUpload
+
+/**
+ * The same operation on an upload of another id: for what stands between those who know an upload by different ids.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withUploadId: {
+  (id: string): <O extends UploadOperation>(operation: O) => O
+  <O extends UploadOperation>(operation: O, id: string): O
+} = dual(2, <O extends UploadOperation>(operation: O, id: string): O => withFields(operation, { id }))
+
+/** The same operation of the same class, some of its fields replaced. */
+const withFields = <O extends Operation>(operation: O, fields: object): O =>
+  Object.assign(Object.create(Object.getPrototypeOf(operation) as object), operation, fields) as O
 
 /**
  * Whether two operations ask the same: an absent field is one that is `undefined`, bytes are compared by content, and

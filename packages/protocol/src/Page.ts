@@ -3,11 +3,15 @@
  *
  * @since 0.1.0
  */
+import type { Descriptor } from "@effect-oci/core/Descriptor"
 import * as Operation from "@effect-oci/core/Operation"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import type { Tag } from "@effect-oci/core/Tag"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as Request from "./Request.js"
 
 /**
  * The operations that are answered in pages.
@@ -81,3 +85,45 @@ export const take = <A>(list: Stream.Stream<A, RegistryError>, size: number): Ef
     items: Chunk.toReadonlyArray(Chunk.take(items, size)),
     more: items.length > size && size > 0
   }))
+
+/**
+ * The list from where a page begins. The spec has no parameter for that in lists of referrers, whose next pages are
+ * opaque: there it is ours, the digest of the last item before the page.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const resume = <A>(
+  operation: ListOperation,
+  list: Stream.Stream<A, RegistryError>,
+  target: string
+): Stream.Stream<A, RegistryError> => {
+  if (operation._tag !== "ListReferrers") return list
+  const mark = target.indexOf("?")
+  const last = mark < 0 ? null : new URLSearchParams(target.slice(mark + 1)).get("last")
+  if (last === null) return list
+  return Stream.dropUntil(list, (item) => (item as Descriptor).digest === last)
+}
+
+/**
+ * The target of the page after one.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const nextTarget = (operation: ListOperation, page: Page<unknown>, size: number): string | undefined => {
+  const last = page.items[page.items.length - 1]
+  if (last === undefined) return undefined
+  switch (operation._tag) {
+    case "ListRepositories":
+      return Request.encode(new Operation.ListRepositories({ last: last as RepositoryName, limit: size })).target
+    case "ListTags": {
+      const { repository } = operation
+      return Request.encode(new Operation.ListTags({ repository, last: last as Tag, limit: size })).target
+    }
+    default: {
+      const { target } = Request.encode(operation)
+      return `${target}${target.includes("?") ? "&" : "?"}last=${encodeURIComponent((last as Descriptor).digest)}`
+    }
+  }
+}

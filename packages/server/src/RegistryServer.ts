@@ -1,0 +1,87 @@
+/**
+ * Any registry as an HTTP server: a function from requests to responses, and that function as an `HttpApp`.
+ *
+ * @since 0.1.0
+ */
+import type { Handler } from "@effect-oci/core/Handler"
+import { Registry } from "@effect-oci/core/Registry"
+import * as Page from "@effect-oci/protocol/Page"
+import * as Request from "@effect-oci/protocol/Request"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as answering from "./internal/answer.js"
+import * as platform from "./internal/platformAdapter.js"
+import * as uploadId from "./internal/uploadId.js"
+
+/**
+ * How a registry is served.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * The key that signs the ids of uploads in URLs. Servers that stand side by side before one registry share it. Made
+   * anew for each server if not given, so that uploads end with the process.
+   */
+  readonly uploadKey?: Redacted.Redacted<string> | undefined
+  /** The largest manifest that is taken, in bytes: 4 MiB if not given, which is the least that the spec allows. */
+  readonly maxManifestBytes?: number | undefined
+  /** The largest page of a list, in items: 1000 if not given. */
+  readonly maxPageSize?: number | undefined
+}
+
+/**
+ * From a plain request to an effect of a plain response, for adapters of one's own. It never fails: what goes wrong is
+ * a response too. The response's `close` is to be run when its body has been sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Answer = (request: Wire.Request) => Effect.Effect<Wire.Response>
+
+/**
+ * Answers requests by a handler of operations.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options?: Options): (handler: Handler) => Answer => {
+  const settings = {
+    uploadIds: uploadId.make(
+      options?.uploadKey === undefined
+        ? uploadId.randomKey()
+        : new TextEncoder().encode(Redacted.value(options.uploadKey))
+    ),
+    maxManifestBytes: options?.maxManifestBytes ?? Request.defaultMaxManifestBytes,
+    maxPageSize: options?.maxPageSize ?? Page.defaultSize
+  }
+  return (handler) => answering.make(handler, settings)
+}
+
+/**
+ * The registry as an app of `@effect/platform`, for any server or web handler. It answers the paths under `/v2/`, which
+ * cannot be moved: the spec fixes them. All methods must reach it, HEAD among them. On Node, `NodeRegistryServer` is
+ * several times faster.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { RegistryServer } from "@effect-oci/server"
+ * import { HttpRouter, HttpServer } from "@effect/platform"
+ *
+ * const server = HttpRouter.empty.pipe(
+ *   HttpRouter.mountApp("/v2", RegistryServer.app(), { includePrefix: true }),
+ *   HttpServer.serve()
+ * )
+ * ```
+ */
+export const app = (options?: Options): HttpApp.Default<never, Registry> => {
+  const answer = make(options)
+  return Effect.flatMap(Effect.zip(Registry, HttpServerRequest.HttpServerRequest), ([registry, request]) =>
+    Effect.map(answer(registry.handle)(platform.toRequest(request)), platform.fromResponse))
+}

@@ -1,0 +1,7 @@
+/**
+ * Serve any registry over HTTP.
+ *
+ * @since 0.1.0
+ */
+export * as NodeRegistryServer from "./NodeRegistryServer.js"
+export * as RegistryServer from "./RegistryServer.js"
