@@ -110,12 +110,10 @@ export class NameUnknown extends errorClass("NameUnknown", "repository name not 
  * @since 0.1.0
  * @category spec errors
  */
-export class SizeInvalid
-  extends errorClass<"SizeInvalid", { readonly limit?: number | undefined }>(
-    "SizeInvalid",
-    "provided length did not match content length"
-  )
-{}
+export class SizeInvalid extends errorClass<"SizeInvalid", { readonly limit?: number | undefined }>(
+  "SizeInvalid",
+  "provided length did not match content length"
+) {}
 
 /**
  * Nobody knows who asks: `UNAUTHORIZED`.
@@ -190,9 +188,7 @@ export class Unavailable extends errorClass("Unavailable", "service unavailable"
  * @since 0.1.0
  * @category common errors
  */
-export class UnknownCode
-  extends errorClass<"UnknownCode", { readonly code: string }>("UnknownCode", "unknown error")
-{}
+export class UnknownCode extends errorClass<"UnknownCode", { readonly code: string }>("UnknownCode", "unknown error") {}
 
 /**
  * No answer came: a name that does not resolve, a refused or broken connection, a time-out. `url` has no query.
@@ -230,12 +226,10 @@ export class BodyFailed extends errorClass("BodyFailed", "the body to send faile
  * @since 0.1.0
  * @category transport errors
  */
-export class RealmRefused
-  extends errorClass<"RealmRefused", { readonly realm: string }>(
-    "RealmRefused",
-    "the registry's token server is not trusted with its credentials"
-  )
-{}
+export class RealmRefused extends errorClass<"RealmRefused", { readonly realm: string }>(
+  "RealmRefused",
+  "the registry's token server is not trusted with its credentials"
+) {}
 
 /**
  * Credentials could not be read: a helper that fails, a file that is malformed. Never holds a secret.
@@ -251,15 +245,13 @@ export class CredentialError extends errorClass("CredentialError", "credentials 
  * @since 0.1.0
  * @category wrapper errors
  */
-export class TagConflict
-  extends errorClass<
-    "TagConflict",
-    {
-      readonly tag: Tag
-      readonly members: ReadonlyArray<{ readonly name: string; readonly digest: Digest.Digest | undefined }>
-    }
-  >("TagConflict", "registries disagree about the tag")
-{}
+export class TagConflict extends errorClass<
+  "TagConflict",
+  {
+    readonly tag: Tag
+    readonly members: ReadonlyArray<{ readonly name: string; readonly digest: Digest.Digest | undefined }>
+  }
+>("TagConflict", "registries disagree about the tag") {}
 
 /**
  * A write to several registries succeeded at some of them; `outcomes` has each one's.
@@ -267,14 +259,12 @@ export class TagConflict
  * @since 0.1.0
  * @category wrapper errors
  */
-export class PartialFailure
-  extends errorClass<
-    "PartialFailure",
-    {
-      readonly outcomes: ReadonlyArray<{ readonly name: string; readonly error: RegistryError | undefined }>
-    }
-  >("PartialFailure", "some registries failed")
-{}
+export class PartialFailure extends errorClass<
+  "PartialFailure",
+  {
+    readonly outcomes: ReadonlyArray<{ readonly name: string; readonly error: RegistryError | undefined }>
+  }
+>("PartialFailure", "some registries failed") {}
 
 /**
  * A wrapper refused, for a reason of its own; `by` names it.
@@ -282,9 +272,7 @@ export class PartialFailure
  * @since 0.1.0
  * @category wrapper errors
  */
-export class Refused
-  extends errorClass<"Refused", { readonly by: string }>("Refused", "refused by a policy")
-{}
+export class Refused extends errorClass<"Refused", { readonly by: string }>("Refused", "refused by a policy") {}
 
 /**
  * Everything that a registry, or a wrapper of one, can answer but success.
@@ -362,8 +350,12 @@ export const isRegistryError = (value: unknown): value is RegistryError =>
   Predicate.hasProperty(value, "_tag") && typeof value._tag === "string" && Object.hasOwn(classes, value._tag) &&
   value instanceof classes[value._tag as RegistryError["_tag"]]
 
+/** RFC 9110 and RFC 6585: those of trouble that passes. Others of the fives say what a server will never do. */
+const transientStatus: ReadonlySet<number | undefined> = new Set([408, 429, 500, 502, 503, 504])
+
 /**
- * Whether trying the same again may help: the registry was not reached, is not available now, or asked for patience.
+ * Whether trying the same again may help: the registry was not reached, is not available now, or asked for patience;
+ * or that is so of every registry that failed, where several were asked.
  *
  * @since 0.1.0
  * @category guards
@@ -385,7 +377,11 @@ export const isTransient = (error: RegistryError): boolean => {
     case "TooManyRequests":
       return true
     case "UnknownCode":
-      return error.status !== undefined && (error.status === 408 || error.status >= 500)
+      return transientStatus.has(error.status)
+    case "PartialFailure": {
+      const failed = error.outcomes.flatMap((outcome) => outcome.error ?? [])
+      return failed.length > 0 && failed.every(isTransient)
+    }
     default:
       return false
   }
@@ -419,7 +415,8 @@ export const isNotFound = (
  */
 export const withFields = <E extends RegistryError>(error: E, fields: ErrorFields): E => {
   const Class = classes[error._tag] as unknown as new(args: object) => E
-  return new Class({ ...error, cause: error.cause, ...fields })
+  // The cause of an error does not enumerate.
+  return new Class({ ...error, ...(error.cause === undefined ? {} : { cause: error.cause }), ...fields })
 }
 
 /**
@@ -435,11 +432,14 @@ export const fromSyntax = (
   const all = { reason: error.message, ...fields }
   switch (error.expected) {
     case "tag":
+    case "tag glob":
       return new TagInvalid(all)
     case "digest":
       return new DigestInvalid(all)
     case "repository name":
+    case "repository prefix":
     case "reference":
+    case "registry":
       return new NameInvalid(all)
     case "descriptor":
     case "manifest":

@@ -63,11 +63,17 @@ export const errorClass = <const Tag extends string, Extra extends object = obje
   tag: Tag,
   fallback: string
 ): ErrorClass<Tag, Extra> => {
-  const Base: new(fields: ErrorFields) => Cause.YieldableError & ErrorFields = Data.TaggedError(tag)
+  const Base: new(fields: ErrorFields) => Cause.YieldableError & { readonly _tag: Tag } & ErrorFields = Data
+    .TaggedError(tag)
   class RegistryErrorBase extends Base {
     static readonly fallback: string = fallback
     override get message(): string {
       return describe(this, fallback)
+    }
+    /** Without the cause, which may hold what is not for every reader of a log: a signed URL, a request's headers. */
+    override toJSON(): object {
+      const { _tag, cause: _, ...fields } = this
+      return { _tag, message: this.message, ...fields }
     }
   }
   return RegistryErrorBase as never

@@ -1,0 +1,290 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Effect, Equal, Exit } from "effect"
+import * as Digest from "../src/Digest.js"
+import * as RegistryError from "../src/RegistryError.js"
+import * as RepositoryName from "../src/RepositoryName.js"
+import { SyntaxInvalid } from "../src/SyntaxInvalid.js"
+import * as Tag from "../src/Tag.js"
+
+const repository = RepositoryName.make("team/app")
+const digest = Digest.fromBytes(new Uint8Array(0))
+
+/** Every error without a word of its own: what it says then, and what kind of failure it is. */
+const errors: {
+  readonly [T in RegistryError.RegistryError["_tag"]]: {
+    readonly error: Extract<RegistryError.RegistryError, { readonly _tag: T }>
+    readonly message: string
+    readonly kind?: "transient" | "not found"
+  }
+} = {
+  BlobUnknown: {
+    error: new RegistryError.BlobUnknown({}),
+    message: "blob unknown to registry",
+    kind: "not found"
+  },
+  BlobUploadInvalid: { error: new RegistryError.BlobUploadInvalid({}), message: "blob upload invalid" },
+  BlobUploadUnknown: {
+    error: new RegistryError.BlobUploadUnknown({}),
+    message: "blob upload unknown to registry",
+    kind: "not found"
+  },
+  DigestInvalid: {
+    error: new RegistryError.DigestInvalid({}),
+    message: "provided digest did not match uploaded content"
+  },
+  ManifestBlobUnknown: {
+    error: new RegistryError.ManifestBlobUnknown({}),
+    message: "manifest references a manifest or blob unknown to registry"
+  },
+  ManifestInvalid: { error: new RegistryError.ManifestInvalid({}), message: "manifest invalid" },
+  ManifestUnknown: {
+    error: new RegistryError.ManifestUnknown({}),
+    message: "manifest unknown to registry",
+    kind: "not found"
+  },
+  NameInvalid: { error: new RegistryError.NameInvalid({}), message: "invalid repository name" },
+  NameUnknown: {
+    error: new RegistryError.NameUnknown({}),
+    message: "repository name not known to registry",
+    kind: "not found"
+  },
+  SizeInvalid: {
+    error: new RegistryError.SizeInvalid({ limit: 10 }),
+    message: "provided length did not match content length"
+  },
+  Unauthorized: { error: new RegistryError.Unauthorized({}), message: "authentication required" },
+  Denied: { error: new RegistryError.Denied({}), message: "requested access to the resource is denied" },
+  Unsupported: { error: new RegistryError.Unsupported({}), message: "the operation is unsupported" },
+  TooManyRequests: {
+    error: new RegistryError.TooManyRequests({ retryAfter: 1000 }),
+    message: "too many requests",
+    kind: "transient"
+  },
+  RangeInvalid: { error: new RegistryError.RangeInvalid({ size: 10 }), message: "invalid content range" },
+  TagInvalid: { error: new RegistryError.TagInvalid({}), message: "manifest tag did not match URI" },
+  ManifestUnverified: {
+    error: new RegistryError.ManifestUnverified({}),
+    message: "manifest failed signature verification"
+  },
+  Unavailable: { error: new RegistryError.Unavailable({}), message: "service unavailable", kind: "transient" },
+  UnknownCode: { error: new RegistryError.UnknownCode({ code: "ODD" }), message: "unknown error" },
+  TransportError: {
+    error: new RegistryError.TransportError({ method: "GET", url: "https://registry.example/v2/" }),
+    message: "the registry cannot be reached",
+    kind: "transient"
+  },
+  ResponseInvalid: {
+    error: new RegistryError.ResponseInvalid({}),
+    message: "the registry's answer breaks the protocol"
+  },
+  BodyFailed: { error: new RegistryError.BodyFailed({}), message: "the body to send failed" },
+  RealmRefused: {
+    error: new RegistryError.RealmRefused({ realm: "https://token.example/" }),
+    message: "the registry's token server is not trusted with its credentials"
+  },
+  CredentialError: { error: new RegistryError.CredentialError({}), message: "credentials could not be read" },
+  TagConflict: {
+    error: new RegistryError.TagConflict({ tag: Tag.make("v1"), members: [{ name: "a", digest }] }),
+    message: "registries disagree about the tag"
+  },
+  PartialFailure: {
+    error: new RegistryError.PartialFailure({ outcomes: [{ name: "a", error: undefined }] }),
+    message: "some registries failed"
+  },
+  Refused: { error: new RegistryError.Refused({ by: "policy" }), message: "refused by a policy" }
+}
+
+const rows = Object.entries(errors).map(([tag, row]) => ({ tag, ...row }))
+
+describe.each(rows)("$tag", ({ error, kind, message, tag }) => {
+  it("is told by its tag, and says something where nothing better is known", () => {
+    expect(error).toBeInstanceOf(Error)
+    expect({ tag: error._tag, name: error.name, message: error.message }).toEqual({ tag, name: tag, message })
+    expect(RegistryError.isRegistryError(error)).toBe(true)
+  })
+
+  it(`${kind === undefined ? "is neither transient nor a want" : `is ${kind}`}`, () => {
+    expect(RegistryError.isTransient(error)).toBe(kind === "transient")
+    expect(RegistryError.isNotFound(error)).toBe(kind === "not found")
+  })
+
+  it("keeps its class, its own fields and its cause, whichever others it is given", () => {
+    const cause = new Error("why")
+    const first = RegistryError.withFields(error, { operation: "GetBlob", status: 418, cause })
+    const second = RegistryError.withFields(first, { repository, reference: "v1" })
+    expect(second).toBeInstanceOf(error.constructor)
+    expect(second.cause).toBe(cause)
+    expect({ ...second }).toEqual({ ...error, operation: "GetBlob", status: 418, repository, reference: "v1" })
+    expect(second.message).toBe(`GetBlob team/app:v1: ${message}`)
+  })
+
+  it("is the same with no other fields, and gets no cause that it has not", () => {
+    const same = RegistryError.withFields(error, {})
+    expect(Equal.equals(same, error)).toBe(true)
+    expect("cause" in same).toBe("cause" in error)
+  })
+
+  it.effect("is a failure as it stands", () =>
+    Effect.gen(function*() {
+      const failed: Effect.Effect<never, RegistryError.RegistryError> = error
+      expect(yield* Effect.exit(failed)).toStrictEqual(Exit.fail(error))
+    }))
+})
+
+describe("the message of an error", () => {
+  it.each([
+    { name: "nothing known", fields: {}, message: "blob unknown to registry" },
+    {
+      name: "an operation",
+      fields: { operation: "ListRepositories" as const },
+      message: "ListRepositories: blob unknown to registry"
+    },
+    { name: "a repository", fields: { repository }, message: "team/app: blob unknown to registry" },
+    { name: "a tag", fields: { repository, reference: "v1" }, message: "team/app:v1: blob unknown to registry" },
+    {
+      name: "a digest",
+      fields: { repository, reference: digest },
+      message: `team/app@${digest}: blob unknown to registry`
+    },
+    { name: "a reference alone", fields: { reference: "v1" }, message: "v1: blob unknown to registry" },
+    {
+      name: "everything asked",
+      fields: { operation: "GetBlob" as const, repository, reference: digest },
+      message: `GetBlob team/app@${digest}: blob unknown to registry`
+    },
+    {
+      name: "a reason of the registry's own",
+      fields: { operation: "GetBlob" as const, repository, reference: digest, reason: "it was here yesterday" },
+      message: `GetBlob team/app@${digest}: it was here yesterday`
+    },
+    { name: "an empty reason", fields: { repository, reason: "" }, message: "team/app: blob unknown to registry" },
+    {
+      name: "hops, which do not show",
+      fields: { repository, status: 404, registry: "registry.example", detail: { hop: 1 }, cause: new Error("hop") },
+      message: "team/app: blob unknown to registry"
+    }
+  ])("with $name", ({ fields, message }) => {
+    expect(new RegistryError.BlobUnknown(fields).message).toBe(message)
+    expect(String(new RegistryError.BlobUnknown(fields))).toBe(`BlobUnknown: ${message}`)
+  })
+
+  it.each([
+    { name: "a terminal's screen being cleared", text: "\u001b[2J", shown: "\\u001b[2J" },
+    { name: "a second line", text: "a\r\nb", shown: "a\\u000d\\u000ab" },
+    { name: "an 8-bit control sequence", text: "\u009b31m", shown: "\\u009b31m" },
+    { name: "a NUL", text: "\0", shown: "\\u0000" },
+    { name: "a text turned round", text: "\u202egnp.exe", shown: "\\u202egnp.exe" },
+    { name: "a line separator", text: "a\u2028b", shown: "a\\u2028b" },
+    { name: "honest words", text: "größe: 5 ✓", shown: "größe: 5 ✓" }
+  ])("shows $name as what it is", ({ shown, text }) => {
+    const error = new RegistryError.BlobUnknown({ repository, reference: text, reason: text })
+    expect(error.message).toBe(`team/app:${shown}: ${shown}`.replace("team/app:größe:", "team/app@größe:"))
+  })
+
+  it("is cut, however long the registry's own words are", () => {
+    const error = new RegistryError.BlobUnknown({ reference: "r".repeat(1 << 20), reason: "\u001b".repeat(1 << 20) })
+    expect(error.message).toBe(`${"r".repeat(200)}…: ${"\\u001b".repeat(1024)}…`)
+  })
+})
+
+describe("an error that is written down", () => {
+  const secret = "CANARY-7f3a"
+  const cause = Object.assign(new Error(`GET https://registry.example/?token=${secret}`), {
+    request: { headers: { authorization: `Bearer ${secret}` } }
+  })
+  const error = new RegistryError.TransportError({
+    operation: "GetBlob",
+    repository,
+    reference: digest,
+    registry: "registry.example",
+    method: "GET",
+    url: "https://registry.example/v2/",
+    cause
+  })
+
+  it.each([
+    { name: "as a string", written: String(error) },
+    { name: "as JSON", written: JSON.stringify(error) },
+    {
+      name: "as JSON within another",
+      written: JSON.stringify(new RegistryError.PartialFailure({ outcomes: [{ name: "a", error }] }))
+    },
+    { name: "as a cause", written: Cause.pretty(Cause.fail(error)) },
+    { name: "as an exit", written: JSON.stringify(Exit.fail(error)) },
+    { name: "with other fields", written: JSON.stringify(RegistryError.withFields(error, { status: 500 })) }
+  ])("$name holds nothing of its cause", ({ written }) => {
+    expect(written).toContain("TransportError")
+    expect(written).not.toContain("CANARY")
+  })
+
+  it("as JSON says what it is and all of its fields", () => {
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      _tag: "TransportError",
+      message: `GetBlob team/app@${digest}: the registry cannot be reached`,
+      operation: "GetBlob",
+      repository: "team/app",
+      reference: digest,
+      registry: "registry.example",
+      method: "GET",
+      url: "https://registry.example/v2/"
+    })
+  })
+})
+
+describe("RegistryError.isRegistryError", () => {
+  it.each([
+    { name: "nothing", value: undefined },
+    { name: "an error", value: new Error("BlobUnknown") },
+    { name: "a look-alike", value: { _tag: "BlobUnknown" } },
+    { name: "a tag that every object has", value: { _tag: "constructor" } },
+    { name: "a tag that is no text", value: { _tag: 1 } },
+    { name: "another tagged error", value: new SyntaxInvalid({ expected: "tag", text: "", reason: "" }) }
+  ])("is not $name", ({ value }) => {
+    expect(RegistryError.isRegistryError(value)).toBe(false)
+  })
+})
+
+describe("RegistryError.isTransient", () => {
+  it.each([400, 404, 405, 501, 505, 507])("does not hope that status %d passes, of whatever code", (status) => {
+    expect(RegistryError.isTransient(new RegistryError.UnknownCode({ code: "ODD", status }))).toBe(false)
+  })
+
+  it.each([408, 429, 500, 502, 503, 504])("hopes that status %d passes, of whatever code", (status) => {
+    expect(RegistryError.isTransient(new RegistryError.UnknownCode({ code: "ODD", status }))).toBe(true)
+  })
+
+  const down = { name: "down", error: new RegistryError.Unavailable({}) }
+  const denied = { name: "denied", error: new RegistryError.Denied({}) }
+  const fine = { name: "fine", error: undefined }
+  it.each([
+    { name: "all that failed may pass", outcomes: [fine, down, down], transient: true },
+    { name: "one failure will stay", outcomes: [fine, down, denied], transient: false },
+    { name: "nothing failed", outcomes: [fine], transient: false }
+  ])("of a partial failure asks each member: $name", ({ outcomes, transient }) => {
+    expect(RegistryError.isTransient(new RegistryError.PartialFailure({ outcomes }))).toBe(transient)
+  })
+})
+
+describe("RegistryError.fromSyntax", () => {
+  it.each(
+    [
+      { expected: "tag", tag: "TagInvalid" },
+      { expected: "tag glob", tag: "TagInvalid" },
+      { expected: "digest", tag: "DigestInvalid" },
+      { expected: "repository name", tag: "NameInvalid" },
+      { expected: "repository prefix", tag: "NameInvalid" },
+      { expected: "reference", tag: "NameInvalid" },
+      { expected: "registry", tag: "NameInvalid" },
+      { expected: "descriptor", tag: "ManifestInvalid" },
+      { expected: "manifest", tag: "ManifestInvalid" },
+      { expected: "media type", tag: "ManifestInvalid" }
+    ] as const
+  )("of a $expected is $tag", ({ expected, tag }) => {
+    const error = RegistryError.fromSyntax(
+      new SyntaxInvalid({ expected, text: "\u001b!", reason: "it is odd" }),
+      { operation: "GetManifest", repository }
+    )
+    expect(error._tag).toBe(tag)
+    expect(error.message).toBe(`GetManifest team/app: invalid ${expected} "\\u001b!": it is odd`)
+  })
+})
