@@ -10,6 +10,9 @@ const Size = Schema.Number.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_
 
 const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
 
+/** Programs that leave an absent field as `null` are met, and Go reads it as absent. */
+const optional = <A, I>(field: Schema.Schema<A, I>) => Schema.optionalWith(field, { nullable: true })
+
 /**
  * The platform that an entry of an index is for. Image spec: "Image Index".
  *
@@ -24,12 +27,12 @@ export interface Platform {
   readonly variant?: string | undefined
 }
 
-const PlatformSchema: Schema.Schema<Platform> = Schema.Struct({
+const PlatformSchema = Schema.Struct({
   architecture: Schema.String,
   os: Schema.String,
-  "os.version": Schema.optional(Schema.String),
-  "os.features": Schema.optional(Schema.Array(Schema.String)),
-  variant: Schema.optional(Schema.String)
+  "os.version": optional(Schema.String),
+  "os.features": optional(Schema.Array(Schema.String)),
+  variant: optional(Schema.String)
 })
 
 /**
@@ -59,11 +62,11 @@ export const schema: Schema.Schema<Descriptor, unknown> = Schema.Struct({
   mediaType: Schema.String,
   digest: Digest.schema,
   size: Size,
-  urls: Schema.optional(Schema.Array(Schema.String)),
-  annotations: Schema.optional(Strings),
-  data: Schema.optional(Schema.String),
-  artifactType: Schema.optional(Schema.String),
-  platform: Schema.optional(PlatformSchema)
+  urls: optional(Schema.Array(Schema.String)),
+  annotations: optional(Strings),
+  data: optional(Schema.String),
+  artifactType: optional(Schema.String),
+  platform: optional(PlatformSchema)
 }) as never
 
 /**
