@@ -1,0 +1,72 @@
+// Holds the floors of the house: what each package may import, and that its package.json declares just that.
+import { isBuiltin } from "node:module"
+import { join, relative, resolve } from "node:path"
+import { declaredBy, fail, importsOf, packageOf, shown, sourcesOf, workspaces } from "./workspace.mjs"
+
+/** The packages that each one may stand on. @type {Record<string, Array<string>>} */
+const floors = {
+  core: [],
+  protocol: ["core"],
+  store: ["core"],
+  middleware: ["core"],
+  client: ["core", "protocol"],
+  server: ["core", "protocol"],
+  conformance: ["core", "protocol", "store", "middleware", "client", "server"],
+  bench: ["core", "protocol", "store", "middleware", "client", "server", "conformance"]
+}
+
+/** These run wherever JavaScript does, so they use nothing of Node's. */
+const portable = new Set(["core", "protocol", "middleware", "client"])
+
+/** The tests of these stay on their floor; all other tests may stand on any package. */
+const strictTests = new Set(["core", "protocol"])
+
+/** @param {string} folder @param {string} file @param {string} specifier */
+const leaves = (folder, file, specifier) => relative(folder, resolve(file, "..", specifier)).startsWith("..")
+
+for (const workspace of workspaces) {
+  const { folder, kind, manifest, name } = workspace
+  const floor = kind === "examples" ? Object.keys(floors) : floors[name]
+  if (floor === undefined) {
+    fail(`${shown(folder)}: has no floor in .ci/floors.mjs`)
+    continue
+  }
+  const allowed = new Set(floor.map((below) => `@effect-oci/${below}`))
+  const declared = new Set(declaredBy(manifest))
+  const used = new Set()
+
+  /** @param {string} file @param {string} specifier @param {string} why */
+  const refuse = (file, specifier, why) => fail(`${shown(file)}: imports "${specifier}": ${why}`)
+
+  for (const file of sourcesOf(workspace, "src")) {
+    for (const specifier of importsOf(file)) {
+      const imported = packageOf(specifier)
+      if (specifier.startsWith(".")) {
+        if (leaves(join(folder, "src"), file, specifier)) {
+          refuse(file, specifier, "it leaves the sources of its package")
+        }
+      } else if (isBuiltin(specifier)) {
+        if (portable.has(name)) refuse(file, specifier, `${name} uses nothing of Node's`)
+      } else if (imported.startsWith("@effect-oci/") && !allowed.has(imported)) {
+        refuse(file, specifier, `${name} stands on ${floor.join(", ") || "no other package"}`)
+      } else if (!declared.has(imported)) {
+        refuse(file, specifier, "its package.json does not declare it")
+      }
+      used.add(imported)
+    }
+  }
+  for (const dependency of declared) {
+    if (!used.has(dependency)) fail(`${shown(folder)}/package.json: declares "${dependency}", which no source imports`)
+  }
+
+  for (const file of sourcesOf(workspace, "test")) {
+    for (const specifier of importsOf(file)) {
+      const imported = packageOf(specifier)
+      if (specifier.startsWith(".")) {
+        if (leaves(folder, file, specifier)) refuse(file, specifier, "it leaves its package")
+      } else if (strictTests.has(name) && imported.startsWith("@effect-oci/") && imported !== manifest.name) {
+        if (!allowed.has(imported)) refuse(file, specifier, `the tests of ${name} stay on its floor`)
+      }
+    }
+  }
+}

@@ -1,0 +1,27 @@
+// Installs, builds and runs the quickstart in this very process, so that its signals and its exit code are its own.
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import "./install.mjs"
+
+const example = new URL("../examples/quickstart/", import.meta.url)
+const tsc = new URL("../node_modules/typescript/bin/tsc", import.meta.url)
+
+const build = spawnSync(process.execPath, [fileURLToPath(tsc), "-b", fileURLToPath(example)], {
+  stdio: ["ignore", 2, 2]
+})
+if (build.status !== 0) process.exit(build.status ?? 1)
+
+const ignore = () => {}
+
+// At Ctrl-C the terminal tells every process, and npm tells this one again: the echo must not cut the shutdown off.
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => {
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal)
+    process.on(signal, ignore)
+    setTimeout(() => process.off(signal, ignore), 1000).unref()
+  })
+}
+
+const main = new URL("dist/main.js", example)
+process.argv[1] = fileURLToPath(main)
+await import(main.href)

@@ -1,0 +1,28 @@
+// Compiles all sources, tests and the tooling as one program, with Effect's own diagnostics: floating effects and such.
+import { createRequire } from "node:module"
+import ts from "typescript"
+import { fail, root, wholeProject } from "./workspace.mjs"
+
+const effect = "@effect/language-service"
+
+const { errors, fileNames, options } = wholeProject({ incremental: false })
+const program = ts.createProgram(fileNames, options)
+const diagnostics = [...errors, ...ts.getPreEmitDiagnostics(program)]
+
+const plugin = /** @type {Array<ts.PluginImport>} */ (options.plugins).find(({ name }) => name === effect)
+const transformer = createRequire(import.meta.url)(`${effect}/transform.js`).default
+const check = transformer(program, plugin, {
+  addDiagnostic: (/** @type {ts.Diagnostic} */ found) => diagnostics.push(found),
+  ts
+})(undefined)
+for (const file of program.getSourceFiles()) {
+  if (!file.isDeclarationFile) check(file)
+}
+
+if (diagnostics.length > 0) {
+  fail(ts.formatDiagnosticsWithColorAndContext(ts.sortAndDeduplicateDiagnostics(diagnostics), {
+    getCanonicalFileName: (file) => file,
+    getCurrentDirectory: () => root,
+    getNewLine: () => "\n"
+  }))
+}
