@@ -1,0 +1,125 @@
+import * as Body from "@effect-oci/core/Body"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as BlobStore from "../BlobStore.js"
+import type { Content } from "./memoryContent.js"
+import * as memoryContent from "./memoryContent.js"
+import { observe } from "./observe.js"
+import type { Observer } from "./observe.js"
+
+interface Upload {
+  readonly id: string
+  readonly chunks: Array<Uint8Array>
+  size: number
+  touchedAt: number
+}
+
+interface Blob extends Content {
+  readonly whole: Body.Body
+}
+
+type Answer<Method extends "append" | "commit"> = ReturnType<BlobStore.Service[Method]>
+
+/**
+ * Bytes in memory. A chunk is gathered apart and counts when all of it is there, so that a body that breaks leaves an
+ * upload as it was, and of two at one offset the first to be complete wins.
+ */
+export const make = (maxBytes: number): BlobStore.Service => {
+  const blobs = new Map<BlobStore.BlobKey, Blob>()
+  const uploads = new Map<BlobStore.UploadToken, Upload>()
+  let held = 0
+
+  const receive = (token: BlobStore.UploadToken, upload: Upload, body: Body.Body): Answer<"append"> => {
+    const offset = upload.size
+    const gathered = memoryContent.gather(body.size)
+    let size = 0
+    let full = false
+    const room: Observer = {
+      update: (chunk) => {
+        full = held + chunk.byteLength > maxBytes
+        if (full) return new RegistryError.Denied({})
+        held += chunk.byteLength
+        size += chunk.byteLength
+        return undefined
+      },
+      end: () => undefined
+    }
+    const add = (touchedAt: number): Answer<"append"> => {
+      if (uploads.get(token) !== upload) return Effect.fail(new BlobStore.UploadUnknown())
+      if (upload.size !== offset) return Effect.fail(new BlobStore.OffsetMismatch({ offset: upload.size }))
+      for (const chunk of gathered.end().chunks) upload.chunks.push(chunk)
+      upload.size += size
+      upload.touchedAt = touchedAt
+      return Effect.succeed({ offset: upload.size, token })
+    }
+    return observe(body, room).pipe(
+      Effect.flatMap((observed) => Body.forEachChunk(observed, gathered.add)),
+      Effect.mapError((cause) =>
+        full ? new BlobStore.Full() : new BlobStore.BodyBroken({ offset: upload.size, cause })
+      ),
+      Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, add)),
+      Effect.onExit((exit) =>
+        Effect.sync(() => {
+          if (Exit.isFailure(exit)) held -= size
+        })
+      )
+    )
+  }
+
+  return {
+    stat: (key) => Effect.sync(() => blobs.get(key)?.size),
+    read: (key, span) => {
+      const blob = blobs.get(key)
+      if (blob === undefined) return Effect.fail(new BlobStore.NotFound({ key }))
+      if (span === undefined) return Effect.succeed(blob.whole)
+      return span.offset + span.length > blob.size
+        ? Effect.fail(new BlobStore.RangeInvalid({ key, size: blob.size }))
+        : Effect.succeed(memoryContent.toBody(blob, span))
+    },
+    openUpload: (id) =>
+      Effect.map(Clock.currentTimeMillis, (touchedAt) => {
+        const token = BlobStore.UploadToken(id)
+        uploads.set(token, { id, chunks: [], size: 0, touchedAt })
+        return token
+      }),
+    append: (token, offset, body) =>
+      Effect.suspend((): Answer<"append"> => {
+        const upload = uploads.get(token)
+        if (upload === undefined) return Effect.fail(new BlobStore.UploadUnknown())
+        return upload.size === offset
+          ? receive(token, upload, body)
+          : Effect.fail(new BlobStore.OffsetMismatch({ offset: upload.size }))
+      }),
+    commit: (token, key, size) =>
+      Effect.suspend((): Answer<"commit"> => {
+        const upload = uploads.get(token)
+        if (upload === undefined) {
+          return blobs.get(key)?.size === size ? Effect.void : Effect.fail(new BlobStore.UploadUnknown())
+        }
+        if (upload.size !== size) return Effect.fail(new BlobStore.OffsetMismatch({ offset: upload.size }))
+        uploads.delete(token)
+        const content: Content = { chunks: upload.chunks, size }
+        blobs.set(key, { ...content, whole: memoryContent.toBody(content) })
+        return Effect.void
+      }),
+    abort: (token) =>
+      Effect.sync(() => {
+        held -= uploads.get(token)?.size ?? 0
+        uploads.delete(token)
+      }),
+    listUploads: (olderThan) =>
+      Stream.suspend(() =>
+        Stream.fromIterable(
+          Array.from(uploads).flatMap(([token, { id, touchedAt }]) => touchedAt < olderThan ? [{ id, token }] : [])
+        )
+      ),
+    delete: (key) =>
+      Effect.sync(() => {
+        held -= blobs.get(key)?.size ?? 0
+        blobs.delete(key)
+      })
+  }
+}

@@ -1,0 +1,112 @@
+import * as Body from "@effect-oci/core/Body"
+import type { Span } from "@effect-oci/core/ByteRange"
+
+/** Bytes in memory, in the pieces that they came in: they are never joined, so there is never a second copy. */
+export interface Content {
+  readonly chunks: ReadonlyArray<Uint8Array>
+  readonly size: number
+}
+
+/** Chunks from this size on are kept as they are, in bytes. */
+const large = 16 * 1024
+
+/** How many bytes of small chunks are kept together: each piece costs a hundred bytes besides its own. */
+const slabSize = 64 * 1024
+
+/**
+ * Gathers chunks to keep. One that is a small view on a large buffer is copied, or it would keep all of that buffer.
+ * `expected` is a hint of how many bytes will come.
+ */
+export const gather = (expected: number | undefined) => {
+  const chunks: Array<Uint8Array> = []
+  let size = 0
+  let slab: Uint8Array | undefined
+  let used = 0
+  const flush = () => {
+    if (slab !== undefined && used > 0) chunks.push(used === slab.byteLength ? slab : slab.slice(0, used))
+    slab = undefined
+    used = 0
+  }
+  const pack = (chunk: Uint8Array) => {
+    let rest = chunk
+    while (rest.byteLength > 0) {
+      const coming = expected === undefined ? slabSize : expected - size
+      slab ??= new Uint8Array(Math.max(rest.byteLength, Math.min(coming, slabSize)))
+      const part = rest.subarray(0, slab.byteLength - used)
+      slab.set(part, used)
+      used += part.byteLength
+      size += part.byteLength
+      rest = rest.subarray(part.byteLength)
+      if (used === slab.byteLength) flush()
+    }
+  }
+  return {
+    add: (chunk: Uint8Array): void => {
+      if (chunk.byteLength < large) return pack(chunk)
+      flush()
+      chunks.push(chunk.byteLength * 2 >= chunk.buffer.byteLength ? chunk : new Uint8Array(chunk))
+      size += chunk.byteLength
+    },
+    end: (): Content => {
+      flush()
+      return { chunks, size }
+    }
+  }
+}
+
+/** The body of content, or of a span of it, whose pieces are not copied. */
+export const toBody = (content: Content, span?: Span): Body.Body => {
+  const chunks = span === undefined ? content.chunks : cut(content.chunks, span)
+  const [first] = chunks
+  if (first === undefined) return Body.empty
+  return chunks.length === 1
+    ? Body.bytes(first)
+    : Body.fromSource(source(chunks), { size: span?.length ?? content.size, replayable: true })
+}
+
+const cut = (chunks: ReadonlyArray<Uint8Array>, { length, offset }: Span): ReadonlyArray<Uint8Array> => {
+  const parts: Array<Uint8Array> = []
+  const end = offset + length
+  let at = 0
+  for (const chunk of chunks) {
+    if (at >= end) break
+    const part = chunk.subarray(Math.max(0, offset - at), Math.max(0, end - at))
+    if (part.byteLength > 0) parts.push(part)
+    at += chunk.byteLength
+  }
+  return parts
+}
+
+/** How many bytes are handed over before others get their turn: some milliseconds of hashing. */
+const turn = 16 * 1024 * 1024
+
+const source = (chunks: ReadonlyArray<Uint8Array>): Body.Source => (sink) => {
+  let next = 0
+  let waiting = false
+  let done = false
+  const flow = () => {
+    let left = turn
+    while (!done && !waiting) {
+      const chunk = chunks[next++]
+      if (chunk === undefined) {
+        done = true
+        return sink.end()
+      }
+      waiting = true
+      if (sink.data(chunk)) waiting = false
+      left -= chunk.byteLength
+      if (left <= 0 && !waiting) return void setTimeout(flow, 0)
+    }
+  }
+  queueMicrotask(flow)
+  return {
+    resume: () => {
+      if (!waiting) return
+      waiting = false
+      queueMicrotask(flow)
+    },
+    cancel: () => {
+      done = true
+    }
+  }
+}

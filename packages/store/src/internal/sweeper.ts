@@ -1,0 +1,78 @@
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type * as BlobStore from "../BlobStore.js"
+import type * as MetadataStore from "../MetadataStore.js"
+import type { RunningHashes } from "./runningHashes.js"
+import type { Settings, Stores } from "./stores.js"
+
+/** How many are taken at a time. */
+const pageSize = 100
+
+/** Removes what nobody needs any more: uploads that were given up, and bytes that no fact names. */
+export const make = ({ blobs, metadata }: Stores, { uploadTimeToLive }: Settings, hashes: RunningHashes) => {
+  const timeToLive = Duration.toMillis(uploadTimeToLive)
+  const receiving = new Set<MetadataStore.Upload>()
+
+  /** Removes bytes that were released. Those that cannot be removed now stay released, for the next sweep. */
+  const free = ({ key, token }: MetadataStore.Released): Effect.Effect<void> =>
+    (token === undefined ? Effect.void : blobs.abort(token)).pipe(
+      Effect.zipRight(blobs.delete(key)),
+      Effect.zipRight(metadata.forgetReleased(key)),
+      Effect.catchAllCause((cause) => Effect.logDebug("Released bytes could not be removed yet", cause))
+    )
+
+  const expire: Effect.Effect<void, MetadataStore.Failed> = Effect.gen(function*() {
+    const now = yield* Clock.currentTimeMillis
+    let expired: ReadonlyArray<MetadataStore.Released>
+    do {
+      expired = yield* metadata.expireUploads(now, pageSize)
+      yield* Effect.forEach(expired, free, { discard: true })
+    } while (expired.length === pageSize)
+  })
+
+  const freeReleased = Effect.gen(function*() {
+    let after: BlobStore.BlobKey | undefined
+    do {
+      const released = yield* metadata.listReleased(after, pageSize)
+      yield* Effect.forEach(released, free, { discard: true })
+      after = released.length < pageSize ? undefined : released.at(-1)?.key
+    } while (after !== undefined)
+  })
+
+  const keepAlive = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Effect.forEach(
+      receiving,
+      ({ id, offset, token }) =>
+        Effect.ignore(metadata.advanceUpload({ id, from: offset, to: offset, token, expiresAt: now + timeToLive })),
+      { discard: true }
+    ))
+
+  /** Uploads that only the store of the bytes knows: what a crash between the two leaves behind. */
+  const abortStrays = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    Stream.runForEach(blobs.listUploads(now - timeToLive), ({ id, token }) =>
+      Effect.catchTag(metadata.getUpload(id), "UploadUnknown", () => blobs.abort(token))))
+
+  const sweep = keepAlive.pipe(
+    Effect.zipRight(expire),
+    Effect.zipRight(freeReleased),
+    Effect.zipRight(abortStrays),
+    Effect.zipRight(Effect.map(Clock.currentTimeMillis, (now) => hashes.dropOlderThan(now - timeToLive))),
+    Effect.catchAllCause((cause) => Effect.logWarning("Uploads could not be swept", cause))
+  )
+
+  return {
+    free,
+    expire,
+    sweep,
+    /** While a chunk of it flows, an upload does not expire. */
+    whileReceiving: <A, E, R>(upload: MetadataStore.Upload, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+      Effect.suspend(() => {
+        receiving.add(upload)
+        return Effect.ensuring(effect, Effect.sync(() => receiving.delete(upload)))
+      })
+  }
+}
+
+export type Sweeper = ReturnType<typeof make>

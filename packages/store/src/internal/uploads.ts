@@ -1,0 +1,137 @@
+import * as Body from "@effect-oci/core/Body"
+import { Caller } from "@effect-oci/core/Caller"
+import type { Descriptor } from "@effect-oci/core/Descriptor"
+import { octetStream } from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
+import type * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as BlobStore from "../BlobStore.js"
+import * as MetadataStore from "../MetadataStore.js"
+import * as failure from "./failure.js"
+import { counter, observe } from "./observe.js"
+import type { RunningHashes } from "./runningHashes.js"
+import type { Settings, Stores } from "./stores.js"
+import type { Sweeper } from "./sweeper.js"
+
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+type InUpload = Extract<Operation.Operation, { readonly id: string }>
+
+/**
+ * Uploads, from their start to the blobs that they become. Bytes are durable before the fact that counts them, and a
+ * blob is visible when all of it is known to have its digest.
+ */
+export const make = (
+  { blobs, metadata }: Stores,
+  { uploadLimits, uploadTimeToLive }: Settings,
+  hashes: RunningHashes,
+  sweeper: Sweeper
+) => {
+  const expiry = Effect.map(Clock.currentTimeMillis, (now) => now + Duration.toMillis(uploadTimeToLive))
+
+  const start = (
+    operation: Operation.PushBlob | Operation.MountBlob | Operation.StartUpload,
+    algorithm: Digest.Algorithm
+  ): Answer<MetadataStore.Upload> =>
+    Effect.gen(function*() {
+      const { name: owner } = yield* Caller
+      const id = crypto.randomUUID()
+      const key = BlobStore.BlobKey(crypto.randomUUID())
+      const expiresAt = yield* expiry
+      const token = yield* blobs.openUpload(id)
+      const upload = { id, repository: operation.repository, owner, key, token, offset: 0, algorithm, expiresAt }
+      const create = metadata.createUpload(upload, uploadLimits)
+      yield* create.pipe(
+        Effect.catchTag("TooManyUploads", () => Effect.zipRight(sweeper.expire, create)),
+        Effect.onError(() => Effect.ignore(blobs.abort(token)))
+      )
+      return upload
+    }).pipe(Effect.mapError(failure.of(operation)))
+
+  /** The upload that an operation names, if it is of this repository, of this caller, and not expired. */
+  const find = (operation: InUpload): Answer<MetadataStore.Upload> =>
+    Effect.gen(function*() {
+      const { name: owner } = yield* Caller
+      const upload = yield* metadata.getUpload(operation.id)
+      const now = yield* Clock.currentTimeMillis
+      return upload.repository === operation.repository && upload.owner === owner && upload.expiresAt > now
+        ? upload
+        : yield* Effect.fail(new MetadataStore.UploadUnknown())
+    }).pipe(Effect.mapError(failure.of(operation)))
+
+  const advance = (upload: MetadataStore.Upload, { offset, token }: BlobStore.Appended) =>
+    Effect.flatMap(expiry, (expiresAt) =>
+      Effect.as(
+        metadata.advanceUpload({ id: upload.id, from: upload.offset, to: offset, token, expiresAt }),
+        { ...upload, offset, token, expiresAt }
+      ))
+
+  /** The store of the bytes may be ahead: a chunk was broken, or a crash came before it was counted. */
+  const catchUp = (upload: MetadataStore.Upload, offset: number) =>
+    offset > upload.offset ? Effect.ignore(advance(upload, { offset, token: upload.token })) : Effect.void
+
+  /** Adds a body to an upload, at its end. Where a size is said, the body must have it. */
+  const append = (
+    operation: Operation.Operation,
+    upload: MetadataStore.Upload,
+    body: Body.Body,
+    expected: { readonly size: number | undefined; readonly algorithm: Digest.Algorithm }
+  ): Answer<MetadataStore.Upload> =>
+    sweeper.whileReceiving(upload, Effect.gen(function*() {
+      const running = hashes.take(upload.id, upload.offset, expected.algorithm)
+      const observed = yield* observe(body, counter(expected.size, running?.hasher))
+      const appended = yield* Effect.tapError(
+        blobs.append(upload.token, upload.offset, observed),
+        (error) => "offset" in error ? catchUp(upload, error.offset) : Effect.void
+      )
+      const advanced = yield* advance(upload, appended)
+      if (running !== undefined) hashes.keep(upload.id, running, advanced.offset, yield* Clock.currentTimeMillis)
+      return advanced
+    })).pipe(Effect.mapError(failure.of(operation)))
+
+  const discard = ({ id }: MetadataStore.Upload): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      hashes.drop(id)
+      return Effect.ignore(Effect.flatMap(metadata.endUpload(id), sweeper.free))
+    })
+
+  const digestOfStored = (key: BlobStore.BlobKey, algorithm: Digest.Algorithm) =>
+    Effect.scoped(Effect.flatMap(blobs.read(key), (body) => {
+      const hasher = Digest.hasher(algorithm)
+      return Effect.map(Body.forEachChunk(body, hasher.update), hasher.digest)
+    }))
+
+  /** Makes an upload the blob of a digest, if it is that. If it is not, the upload ends. */
+  const finish = (
+    operation: Operation.PushBlob | Operation.CompleteUpload,
+    upload: MetadataStore.Upload,
+    digest: Digest.Digest,
+    algorithm: Digest.Algorithm
+  ): Answer<Descriptor> =>
+    Effect.gen(function*() {
+      const { id, key, offset: size, token } = upload
+      const check = (actual: Digest.Digest) =>
+        actual === digest ? Effect.void : Effect.zipRight(
+          discard(upload),
+          Effect.fail(
+            new RegistryError.DigestInvalid({
+              reason: `content does not match its digest: it has ${actual}, expected is ${digest}`
+            })
+          )
+        )
+      const running = hashes.take(id, size, algorithm)
+      if (running !== undefined) yield* check(running.hasher.digest())
+      yield* blobs.commit(token, key, size)
+      if (running === undefined) yield* Effect.flatMap(digestOfStored(key, algorithm), check)
+      const duplicate = yield* metadata.linkUploaded({ id, digest, size })
+      if (duplicate !== undefined) yield* sweeper.free(duplicate)
+      return { mediaType: octetStream, digest, size }
+    }).pipe(Effect.mapError(failure.of(operation)))
+
+  return { start, find, append, finish, discard }
+}
+
+export type Uploads = ReturnType<typeof make>

@@ -1,0 +1,152 @@
+import { ByteRange, Digest, MediaType, Registry } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import {
+  absent,
+  failureOf,
+  hello,
+  helloDigest,
+  image,
+  on,
+  other,
+  pullText,
+  pushBytes,
+  pushImage,
+  read,
+  repository,
+  tagOf,
+  text,
+  unknown,
+  v1
+} from "../fixtures.js"
+import type { MakeStores } from "../fixtures.js"
+
+const blob = new Uint8Array(2048).map((_, index) => index % 251)
+const digest = Digest.fromBytes(blob)
+
+const ranges: ReadonlyArray<[name: string, range: ByteRange.ByteRange, span: [number, number]]> = [
+  ["18: from 500 to 1499", ByteRange.slice(500, 1000), [500, 1000]],
+  ["19: from 500 to the end", ByteRange.from(500), [500, 1548]],
+  ["20: the last 500", ByteRange.last(500), [1548, 500]],
+  ["21: beyond the end is clipped", ByteRange.slice(2000, 3001), [2000, 48]],
+  ["20: more than all of it at the end", ByteRange.last(5000), [0, 2048]],
+  ["18: the first byte", ByteRange.slice(0, 1), [0, 1]],
+  ["18: the last byte", ByteRange.slice(2047, 1), [2047, 1]]
+]
+
+const wrongRanges: ReadonlyArray<[name: string, range: ByteRange.ByteRange]> = [
+  ["22: past the end", ByteRange.slice(5000, 5001)],
+  ["22: at the end", ByteRange.from(2048)],
+  ["23: of no bytes", ByteRange.slice(500, 0)],
+  ["23: the last none", ByteRange.last(0)]
+]
+
+export const pull = (makeStores: MakeStores) => {
+  const test = on(makeStores)
+
+  describe("pull: blobs", () => {
+    it.effect("14, 16, 17: the bytes, the digest and the size", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const pushed = yield* pushBytes(hello)
+        const resolved = yield* registry.resolveBlob(repository, helloDigest)
+        const content = yield* registry.getBlob(repository, helloDigest)
+        expect(pushed).toEqual({ mediaType: "application/octet-stream", digest: helloDigest, size: 12 })
+        expect(resolved).toEqual(pushed)
+        expect(content.descriptor).toEqual(pushed)
+        expect(content.range).toBeUndefined()
+        expect(content.verified).toBe(true)
+        expect(content.body.size).toBe(12)
+        expect(yield* read(content.body)).toEqual(hello)
+      }).pipe(Effect.scoped, test))
+
+    it.effect.each([
+      ["15: absent", repository, absent],
+      ["15, T33: in another repository alone", other, helloDigest],
+      ["15: in a repository that is not there", unknown, helloDigest]
+    ] as const)("%s", ([, from, wanted]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* pushBytes(text("else"), other)
+        const expected = { tag: "BlobUnknown", repository: from, reference: wanted }
+        expect(yield* failureOf(registry.resolveBlob(from, wanted))).toEqual({ ...expected, operation: "ResolveBlob" })
+        expect(yield* failureOf(registry.getBlob(from, wanted))).toEqual({ ...expected, operation: "GetBlob" })
+        expect(yield* tagOf(registry.getBlob(from, wanted, { range: ByteRange.from(1) }))).toBe("BlobUnknown")
+      }).pipe(Effect.scoped, test))
+
+    it.effect.each(ranges)("%s", ([, range, [offset, length]]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(blob)
+        const content = yield* registry.getBlob(repository, digest, { range })
+        expect(content.descriptor.size).toBe(2048)
+        expect(content.range).toEqual({ offset, length })
+        expect(content.body.size).toBe(length)
+        expect(yield* read(content.body)).toEqual(blob.subarray(offset, offset + length))
+      }).pipe(Effect.scoped, test))
+
+    it.effect.each(wrongRanges)("%s: RangeInvalid, with the size", ([, range]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(blob)
+        const error = yield* Effect.flip(registry.getBlob(repository, digest, { range }))
+        expect(error).toMatchObject({ _tag: "RangeInvalid", size: 2048, operation: "GetBlob", reference: digest })
+      }).pipe(Effect.scoped, test))
+
+    it.effect("25: a range of a blob of no bytes is RangeInvalid", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { digest } = yield* pushBytes(new Uint8Array(0))
+        expect(yield* tagOf(registry.getBlob(repository, digest, { range: ByteRange.from(0) }))).toBe("RangeInvalid")
+        expect(yield* pullText(repository, digest)).toBe("")
+      }).pipe(Effect.scoped, test))
+
+    it.effect("14: a body can be run twice", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(blob)
+        const { body } = yield* registry.getBlob(repository, digest)
+        expect(body.replayable).toBe(true)
+        expect(yield* read(body)).toEqual(yield* read(body))
+      }).pipe(Effect.scoped, test))
+  })
+
+  describe("pull: manifests", () => {
+    it.effect("4, 6, 7, 8: the exact bytes, digest, type and size, by tag and by digest", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { digest } = yield* pushImage({}, { tags: [v1] })
+        const descriptor = { mediaType: MediaType.image, digest, size: image().byteLength }
+        for (const reference of [v1, digest]) {
+          const manifest = yield* registry.getManifest(repository, reference)
+          expect(manifest.bytes).toEqual(image())
+          expect(manifest.descriptor).toEqual(descriptor)
+          expect(yield* registry.resolveManifest(repository, reference)).toEqual(descriptor)
+        }
+      }).pipe(test))
+
+    it.effect.each([
+      ["5: a tag", repository, v1, "ManifestUnknown"],
+      ["5: a digest", repository, absent, "ManifestUnknown"],
+      ["5: a repository, by tag", unknown, v1, "NameUnknown"],
+      ["5: a repository, by digest", unknown, absent, "NameUnknown"]
+    ] as const)("%s that is not there", ([, from, reference, tag]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        const expected = { tag, repository: from, reference }
+        expect(yield* failureOf(registry.getManifest(from, reference)))
+          .toEqual({ ...expected, operation: "GetManifest" })
+        expect(yield* failureOf(registry.resolveManifest(from, reference)))
+          .toEqual({ ...expected, operation: "ResolveManifest" })
+      }).pipe(test))
+
+    it.effect("15: a manifest is not a blob", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { digest } = yield* pushImage()
+        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
+      }).pipe(test))
+  })
+}

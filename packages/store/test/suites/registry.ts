@@ -1,0 +1,9 @@
+import { describe } from "@effect/vitest"
+import type { MakeStores } from "../fixtures.js"
+import { pull } from "./pull.js"
+
+/** All that a registry over two stores must do: a pair of stores is tested by one line. */
+export const registrySuite = (name: string, makeStores: MakeStores) =>
+  describe(`a registry over ${name}`, () => {
+    pull(makeStores)
+  })
