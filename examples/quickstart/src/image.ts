@@ -1,0 +1,68 @@
+/** A small image, and what is done with it: each function needs a `Registry` and does not know which. */
+import { Body, Descriptor, MediaType, Manifest, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Effect, Stream } from "effect"
+import { createTar } from "nanotar"
+
+export const repository = RepositoryName.make("team/hello")
+export const tag = Tag.make("v1")
+
+const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+/** An image with one layer, which holds one file. */
+export const make = Effect.sync(() => {
+  const layer = createTar([{ name: "hello.txt", data: "Hello from effect-oci\n" }])
+  const layerDescriptor = Descriptor.fromBytes(layer, MediaType.layer)
+  const config = json({
+    architecture: "amd64",
+    os: "linux",
+    config: {},
+    rootfs: { type: "layers", diff_ids: [layerDescriptor.digest] }
+  })
+  const configDescriptor = Descriptor.fromBytes(config, MediaType.imageConfig)
+  const manifest = json({
+    schemaVersion: 2,
+    mediaType: MediaType.image,
+    config: configDescriptor,
+    layers: [layerDescriptor]
+  })
+  return { manifest, blobs: [[configDescriptor, config], [layerDescriptor, layer]] as const }
+})
+
+/** Blobs first, then the manifest that names them. */
+export const push = ({ blobs, manifest }: Effect.Effect.Success<typeof make>) =>
+  Effect.gen(function*() {
+    const registry = yield* Registry
+    yield* Effect.forEach(
+      blobs,
+      ([descriptor, bytes]) => registry.pushBlob(repository, descriptor, Body.bytes(bytes)),
+      { concurrency: 2, discard: true }
+    )
+    return yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [tag] })
+  })
+
+/** Pulls the image: the manifest by its tag, the layers by what it says. What arrives is checked as it flows. */
+export const pull = Effect.gen(function*() {
+  const registry = yield* Registry
+  const manifest = yield* registry.getManifest(repository, tag)
+  const document = yield* Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes })
+  const layers = Manifest.references(document).filter(({ kind }) => kind === "blob")
+  const sizes = yield* Effect.forEach(layers, ({ descriptor }) =>
+    Effect.scoped(Effect.gen(function*() {
+      const content = yield* registry.getBlob(repository, descriptor.digest)
+      return yield* Stream.runFold(content.stream, 0, (size, chunk) => size + chunk.byteLength)
+    })))
+  return {
+    digest: manifest.descriptor.digest,
+    layers: layers.length,
+    bytes: sizes.reduce((sum, size) => sum + size, 0)
+  }
+})
+
+/** What is there. */
+export const list = Effect.gen(function*() {
+  const registry = yield* Registry
+  return {
+    repositories: Array.from(yield* Stream.runCollect(registry.listRepositories())),
+    tags: Array.from(yield* Stream.runCollect(registry.listTags(repository)))
+  }
+})

@@ -1,0 +1,62 @@
+/**
+ * A registry in memory: logged, served over HTTP, called by a client, and made read-only.
+ *
+ *     npm start               shows it, then serves on 127.0.0.1:5000 (or PORT) until Ctrl-C
+ *     npm start -- --once     only shows it
+ */
+import { Client } from "@effect-oci/client"
+import { Logging, ReadOnly } from "@effect-oci/middleware"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { Config, Console, Effect, Layer } from "effect"
+import * as Image from "./image.js"
+import { logger, say } from "./terminal.js"
+
+/** Line one: a registry is a layer, and a wrapper is a step in its pipe. */
+const registry = Memory.layer().pipe(Logging.wrap())
+
+/** Line two: any registry can be served. */
+const server = Layer.unwrapEffect(Effect.map(
+  Config.port("PORT").pipe(Config.withDefault(5000)),
+  (port) => NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
+))
+
+/** Line three: a client is a registry too, so the same wrappers fit round it. */
+const client = (host: string) => Client.layer({ host, insecure: true })
+
+const program = Effect.gen(function*() {
+  const { authority } = yield* NodeRegistryServer.Address
+  yield* say("serving", `Memory.layer().pipe(Logging.wrap()) on http://${authority}`)
+
+  const image = yield* Image.make
+  const remote = client(authority)
+  yield* say("pushing", `a small image over HTTP, as ${authority}/${Image.repository}:${Image.tag}`)
+  yield* Image.push(image).pipe(Effect.provide(remote))
+
+  const { repositories, tags } = yield* Image.list.pipe(Effect.provide(remote))
+  yield* say("listing", `repositories: ${repositories.join(", ")}; tags: ${tags.join(", ")}`)
+
+  const pulled = yield* Image.pull.pipe(Effect.provide(remote))
+  yield* say("pulled", `${pulled.digest}, ${pulled.layers} layer of ${pulled.bytes} bytes, every digest checked`)
+
+  const refusal = yield* Image.push(image).pipe(Effect.flip, Effect.provide(remote.pipe(ReadOnly.wrap())))
+  yield* say("refused", `client.pipe(ReadOnly.wrap()) says: ${refusal._tag}: ${refusal.message}`)
+
+  if (process.argv.includes("--once")) return
+  yield* Console.log(`
+The registry goes on until Ctrl-C. In another terminal:
+
+  skopeo copy --src-tls-verify=false docker://${authority}/${Image.repository}:${Image.tag} oci:hello:${Image.tag}
+  skopeo copy --dest-tls-verify=false oci:hello:${Image.tag} docker://${authority}/team/copy:${Image.tag}
+  oras manifest fetch --plain-http --pretty ${authority}/${Image.repository}:${Image.tag}
+  crane --insecure catalog ${authority}
+`)
+  return yield* Effect.never
+})
+
+program.pipe(
+  Effect.provide(Layer.mergeAll(server, NodeHttpClient.layerUndici).pipe(Layer.provideMerge(logger))),
+  Effect.tapError((error) => Console.error(`quickstart: ${error.message}`)),
+  (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
+)
