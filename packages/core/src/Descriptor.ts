@@ -33,7 +33,7 @@ const PlatformSchema = Schema.Struct({
   "os.version": optional(Schema.String),
   "os.features": optional(Schema.Array(Schema.String)),
   variant: optional(Schema.String)
-})
+}).annotations({ identifier: "Platform" })
 
 /**
  * A descriptor. `size` is in bytes and at most `Number.MAX_SAFE_INTEGER`; nothing is allocated by it. Image spec:
@@ -67,7 +67,7 @@ export const schema: Schema.Schema<Descriptor, unknown> = Schema.Struct({
   data: optional(Schema.String),
   artifactType: optional(Schema.String),
   platform: optional(PlatformSchema)
-}) as never
+}).annotations({ identifier: "Descriptor" }) as never
 
 /**
  * The media type of content of which nothing is known.

@@ -50,13 +50,15 @@ export interface Reference extends Equal.Equal, Inspectable, Pipeable {
   readonly digest: Digest | undefined
 }
 
+type Fields = Pick<Reference, "registry" | "repository" | "tag" | "digest">
+
 class Parts implements Reference {
   readonly registry: string
   readonly repository: RepositoryName
   readonly tag: Tag | undefined
   readonly digest: Digest | undefined
 
-  constructor(fields: grammar.ReferenceFields) {
+  constructor(fields: Fields) {
     this.registry = fields.registry
     this.repository = fields.repository
     this.tag = fields.tag
@@ -101,7 +103,7 @@ const parseAs = (
 ): Either.Either<Reference, SyntaxInvalid> =>
   Either.mapBoth(read(text), {
     onLeft: (reason) => new SyntaxInvalid({ expected: "reference", text, reason }),
-    onRight: (fields) => new Parts(fields)
+    onRight: (fields) => new Parts(fields as Fields)
   })
 
 /**

@@ -14,10 +14,10 @@ import * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as grammar from "./internal/grammar.js"
-import { printable } from "./Printable.js"
 import * as samples from "./internal/referenceSamples.js"
 import * as internal from "./internal/referenceSet.js"
 import * as Glob from "./internal/tagGlob.js"
+import { printable } from "./Printable.js"
 import * as Reference from "./Reference.js"
 import type { RepositoryName } from "./RepositoryName.js"
 import { SyntaxInvalid } from "./SyntaxInvalid.js"
@@ -205,8 +205,11 @@ export const tags = (...globs: ReadonlyArray<string>): ReferenceSet =>
 export const union: {
   (that: ReferenceSet): (self: ReferenceSet) => ReferenceSet
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet
-} = dual(2, (self: ReferenceSet, that: ReferenceSet): ReferenceSet =>
-  new Sets(internal.union(own(self).expression, own(that).expression)))
+} = dual(
+  2,
+  (self: ReferenceSet, that: ReferenceSet): ReferenceSet =>
+    new Sets(internal.union(own(self).expression, own(that).expression))
+)
 
 /**
  * What is in both sets.
@@ -217,8 +220,11 @@ export const union: {
 export const intersection: {
   (that: ReferenceSet): (self: ReferenceSet) => ReferenceSet
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet
-} = dual(2, (self: ReferenceSet, that: ReferenceSet): ReferenceSet =>
-  new Sets(internal.intersection(own(self).expression, own(that).expression)))
+} = dual(
+  2,
+  (self: ReferenceSet, that: ReferenceSet): ReferenceSet =>
+    new Sets(internal.intersection(own(self).expression, own(that).expression))
+)
 
 /**
  * What is not in a set.
@@ -257,8 +263,11 @@ export const untagged: ReferenceSet = complement(tags("*"))
 export const contains: {
   (candidate: Candidate): (self: ReferenceSet) => boolean
   (self: ReferenceSet, candidate: Candidate): boolean
-} = dual(2, (self: ReferenceSet, candidate: Candidate): boolean =>
-  internal.holds(own(self).expression, candidate.registry, candidate.repository, candidate.tag))
+} = dual(
+  2,
+  (self: ReferenceSet, candidate: Candidate): boolean =>
+    internal.holds(own(self).expression, candidate.registry, candidate.repository, candidate.tag)
+)
 
 /**
  * Whether anything in a repository is in a set, with whatever tag or with none: what to ask where an operation names

@@ -9,7 +9,7 @@ import * as Reference from "../src/Reference.js"
 import * as RepositoryName from "../src/RepositoryName.js"
 import type { SyntaxInvalid } from "../src/SyntaxInvalid.js"
 import * as Tag from "../src/Tag.js"
-import { hosts, hostileTexts, quickest, references } from "./texts.js"
+import { hostileTexts, hosts, quickest, references } from "./texts.js"
 
 const sha256 = `sha256:${"f".repeat(64)}`
 const sha512 = `sha512:${"f".repeat(128)}`
@@ -78,10 +78,21 @@ describe("parse", () => {
     ["mirror.gcr.io/ubuntu", "mirror.gcr.io", "ubuntu"],
     ["gcr.io/google.com/g-convoy/hello-world:latest", "gcr.io", "google.com/g-convoy/hello-world", "latest"],
     ["us.gcr.io/project-id/image:with.period.in.tag", "us.gcr.io", "project-id/image", "with.period.in.tag"],
-    ["gcr.io/project-id/image:w1th-alpha_num3ric.PLUScaps", "gcr.io", "project-id/image", "w1th-alpha_num3ric.PLUScaps"],
+    [
+      "gcr.io/project-id/image:w1th-alpha_num3ric.PLUScaps",
+      "gcr.io",
+      "project-id/image",
+      "w1th-alpha_num3ric.PLUScaps"
+    ],
     ["domain.with.port:9001/image:latest", "domain.with.port:9001", "image", "latest"],
     [`example.text:8443/foo/bar:latest@${sha256}`, "example.text:8443", "foo/bar", "latest", sha256],
-    ["gcr.io/project-id/other-algorithm@unknown:abc123", "gcr.io", "project-id/other-algorithm", undefined, "unknown:abc123"],
+    [
+      "gcr.io/project-id/other-algorithm@unknown:abc123",
+      "gcr.io",
+      "project-id/other-algorithm",
+      undefined,
+      "unknown:abc123"
+    ],
     ["a.b/a", "a.b", "a"],
     ["a:1/a", "a:1", "a"],
     ["a:65535/a", "a:65535", "a"],
@@ -237,7 +248,8 @@ describe("parse", () => {
       for (const text of [tail, `${host.toUpperCase()}/${tail}`]) {
         const once = Either.map(Reference.parse(text), Reference.format)
         expect(Either.flatMap(once, Reference.parse)).toEqual(Reference.parse(text))
-        if (Either.isRight(once)) expect(once.right.slice(once.right.indexOf("/"))).toBe(text.slice(text.indexOf("/")))
+        const kept = Either.map(once, (form) => form.slice(form.indexOf("/")))
+        expect(Either.getOrElse(kept, () => text.slice(text.indexOf("/")))).toBe(text.slice(text.indexOf("/")))
       }
     }))
   })
@@ -342,8 +354,10 @@ describe("parseFamiliar", () => {
   it("takes every full reference that names a manifest, but for where the Hub keeps it", () => {
     fc.assert(fc.property(references, (reference) => {
       fc.pre(reference.tag !== undefined || reference.digest !== undefined)
-      const familiar = Either.getOrThrow(Reference.parseFamiliar(Reference.format(reference)))
-      if (familiar.registry !== "docker.io") expect(Equal.equals(familiar, reference)).toBe(true)
+      fc.pre(!reference.registry.endsWith("docker.io"))
+      expect(Equal.equals(Either.getOrThrow(Reference.parseFamiliar(Reference.format(reference))), reference)).toBe(
+        true
+      )
     }))
   })
 

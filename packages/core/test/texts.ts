@@ -14,7 +14,10 @@ const word = (characters: string, minLength: number, maxLength: number) =>
 const alphanumerics = word(letters + digits, 1, 5)
 
 const component = fc
-  .tuple(alphanumerics, fc.array(fc.tuple(fc.constantFrom(".", "_", "__", "-", "---"), alphanumerics), { maxLength: 2 }))
+  .tuple(
+    alphanumerics,
+    fc.array(fc.tuple(fc.constantFrom(".", "_", "__", "-", "---"), alphanumerics), { maxLength: 2 })
+  )
   .map(([first, more]) => first + more.flat().join(""))
 
 export const names = fc
@@ -35,7 +38,9 @@ export const digests = fc
   )
   .map((digest) => digest as Digest.Digest)
 
-const label = fc.tuple(word(letters, 1, 3), fc.constantFrom("", "-", "--"), alphanumerics).map((parts) => parts.join(""))
+const label = fc.tuple(word(letters, 1, 3), fc.constantFrom("", "-", "--"), alphanumerics).map((parts) =>
+  parts.join("")
+)
 
 /** Hosts in their one spelling. */
 export const hosts = fc.oneof(

@@ -4,9 +4,6 @@
  * the very end here.
  */
 import * as Either from "effect/Either"
-import type { Digest } from "../Digest.js"
-import type { RepositoryName } from "../RepositoryName.js"
-import type { Tag } from "../Tag.js"
 
 /** Spec, "Pulling manifests": `<name>`. */
 const nameComponent = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/
@@ -42,7 +39,12 @@ export const maxHostLength = 259
 export const maxReferenceLength = maxHostLength + 1 + maxNameLength + 1 + maxTagLength + 1 + maxDigestLength
 
 /** The digits of the registered algorithms: any other count is an error. */
-const hexLength: { readonly [algorithm: string]: number } = { __proto__: null as never, sha256: 64, sha512: 128, blake3: 64 }
+const hexLength: { readonly [algorithm: string]: number } = {
+  __proto__: null as never,
+  sha256: 64,
+  sha512: 128,
+  blake3: 64
+}
 
 /** Why `text` is no repository name, or `undefined` if it is one. */
 export const nameProblem = (text: string): string | undefined => {
@@ -132,12 +134,12 @@ export const host = (text: string): Either.Either<string, string> => {
     : Either.left("the host has no dot and no port, and is not localhost")
 }
 
-/** The fields of a reference. */
+/** The fields of a reference, each of which has been checked. */
 export interface ReferenceFields {
   readonly registry: string
-  readonly repository: RepositoryName
-  readonly tag: Tag | undefined
-  readonly digest: Digest | undefined
+  readonly repository: string
+  readonly tag: string | undefined
+  readonly digest: string | undefined
 }
 
 const within = (part: string, problem: string | undefined): string | undefined =>
@@ -155,7 +157,7 @@ const afterHost = (registry: string, text: string): Either.Either<ReferenceField
     within("tag", tag === undefined ? undefined : tagProblem(tag)) ??
     within("digest", digest === undefined ? undefined : digestProblem(digest))
   return problem === undefined
-    ? Either.right({ registry, repository, tag, digest } as ReferenceFields)
+    ? Either.right({ registry, repository, tag, digest })
     : Either.left(problem)
 }
 
@@ -179,7 +181,7 @@ export const reference = (text: string): Either.Either<ReferenceFields, string> 
 export const hub = "docker.io"
 const hubAlias = "index.docker.io"
 export const hubLibrary = "library/"
-export const defaultTag = "latest" as Tag
+export const defaultTag = "latest"
 
 /** The id of an image in a Docker host, which is no reference. distribution/reference, `identifier`. */
 const imageId = /^[a-f0-9]{64}$/
@@ -201,7 +203,9 @@ export const familiarReference = (text: string): Either.Either<ReferenceFields, 
     const registry = found === hubAlias ? hub : found
     const rest = named ? text.slice(slash + 1) : text
     const fields = afterHost(registry, registry === hub && official.test(rest) ? hubLibrary + rest : rest)
-    return Either.map(fields, (known) =>
-      known.tag === undefined && known.digest === undefined ? { ...known, tag: defaultTag } : known)
+    return Either.map(
+      fields,
+      (known) => known.tag === undefined && known.digest === undefined ? { ...known, tag: defaultTag } : known
+    )
   })
 }

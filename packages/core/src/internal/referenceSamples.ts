@@ -62,7 +62,10 @@ const nameBelow = (prefix: string, mentioned: Mentioned): ReadonlyArray<Reposito
   for (let length = 1; length <= maxNameLength - prefix.length; length++) {
     for (const word of words(length)) {
       const name = prefix + word
-      if (nameProblem(name) === undefined && !mentioned.names.has(name) && !isBelow(name, mentioned.prefixes, prefix.length)) {
+      if (
+        nameProblem(name) === undefined && !mentioned.names.has(name) &&
+        !isBelow(name, mentioned.prefixes, prefix.length)
+      ) {
         return [name as RepositoryName]
       }
     }

@@ -86,9 +86,16 @@ export const union = (one: Expression, other: Expression): Expression => {
   return members.length === 1 ? members[0]! : { _tag: "Union", members }
 }
 
+/** What is left out is left out together, so that it is joined too: `!a & !b` is `!(a | b)`. */
 export const intersection = (one: Expression, other: Expression): Expression => {
   if (isNone(one) || isNone(other)) return none
-  const members = [...membersOf(one, "Intersection"), ...membersOf(other, "Intersection")]
+  const members: Array<Expression> = []
+  let left: Expression = none
+  for (const member of [...membersOf(one, "Intersection"), ...membersOf(other, "Intersection")]) {
+    if (member._tag === "Complement") left = union(left, member.of)
+    else members.push(member)
+  }
+  if (!isNone(left)) members.push(complement(left))
   return members.length === 1 ? members[0]! : { _tag: "Intersection", members }
 }
 
