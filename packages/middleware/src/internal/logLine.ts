@@ -1,0 +1,40 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as FiberRef from "effect/FiberRef"
+import * as HashMap from "effect/HashMap"
+import * as Inspectable from "effect/Inspectable"
+import type * as LogLevel from "effect/LogLevel"
+import type { AnyFiber } from "./observe.js"
+
+/** What a line says besides its message. What is `undefined` is left out. */
+export type Annotations = { readonly [name: string]: string | number | undefined }
+
+/**
+ * Writes a line to the loggers of a fiber: `Effect.annotateLogs(Effect.logWithLevel(level, message), annotations)`, of
+ * which setting the annotations and setting them back is five sixths of the cost.
+ */
+export const write = (fiber: AnyFiber, level: LogLevel.LogLevel, message: string, annotations: Annotations): void => {
+  const context = fiber.getFiberRefs()
+  const options = {
+    fiberId: fiber.id(),
+    logLevel: level,
+    message: [message],
+    cause: Cause.empty,
+    context,
+    spans: fiber.getFiberRef(FiberRef.currentLogSpan),
+    annotations: annotate(fiber.getFiberRef(FiberRef.currentLogAnnotations), annotations),
+    date: new Date(Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis())
+  }
+  Inspectable.withRedactableContext(context, () => {
+    for (const logger of fiber.getFiberRef(FiberRef.currentLoggers)) logger.log(options)
+  })
+}
+
+const annotate = (base: HashMap.HashMap<string, unknown>, annotations: Annotations): HashMap.HashMap<string, unknown> =>
+  HashMap.mutate(base, (all) => {
+    for (const name of Object.keys(annotations)) {
+      const value = annotations[name]
+      if (value !== undefined) HashMap.set(all, name, value)
+    }
+  })

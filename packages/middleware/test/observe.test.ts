@@ -1,0 +1,269 @@
+import { BlobContent, Body, Handler, RegistryError } from "@effect-oci/core"
+import type { Operation, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Stream, TestClock } from "effect"
+import type { Scope } from "effect"
+import { observe } from "../src/internal/observe.js"
+import type { Observation } from "../src/internal/observe.js"
+import * as samples from "./samples.js"
+
+const broken = new RegistryError.TransportError({ reason: "connection reset" })
+const failure = { _tag: "Failure", error: broken }
+const success = { _tag: "Success" }
+const partial = { _tag: "Partial" }
+const interrupted = { _tag: "Interrupted" }
+
+/** A registry that is observed, and what was seen of it. */
+const observed = (base: Handler.Handler) => {
+  const seen: Array<Pick<Observation, "outcome" | "bytes" | "count" | "millis">> = []
+  const handle = observe(({ bytes, count, millis, outcome }) => void seen.push({ outcome, bytes, count, millis }))(base)
+  return { seen, handle }
+}
+
+const content = (body: Body.Body, range?: BlobContent.BlobContent["range"]): Handler.Handler =>
+  Handler.override(samples.known, {
+    GetBlob: () =>
+      Effect.succeed(new BlobContent.BlobContent({ descriptor: samples.descriptor, body, range, verified: false }))
+  })
+
+const listing = (tags: Stream.Stream<Tag.Tag, RegistryError.RegistryError>): Handler.Handler =>
+  Handler.override(samples.known, { ListTags: () => Effect.succeed(tags) })
+
+const half = samples.bytes.subarray(0, 9)
+const parts = [half, samples.bytes.subarray(9)]
+const size = samples.bytes.byteLength
+
+/** A native end that gives its chunks, then ends or fails, unless it is cancelled before. */
+const source = (chunks: ReadonlyArray<Uint8Array>, error?: RegistryError.RegistryError): Body.Body =>
+  Body.fromSource((sink) => {
+    let cancelled = false
+    queueMicrotask(() => {
+      for (const chunk of chunks) if (!cancelled) sink.data(chunk)
+      if (cancelled) return
+      if (error === undefined) sink.end()
+      else sink.fail(error)
+    })
+    return {
+      resume: () => {},
+      cancel: () => {
+        cancelled = true
+      }
+    }
+  })
+
+const read = (answer: BlobContent.BlobContent) => Body.forEachChunk(answer.body, () => {})
+const readStream = (answer: BlobContent.BlobContent) => Stream.runDrain(answer.stream)
+const readSome = (answer: BlobContent.BlobContent) => Stream.runDrain(Stream.take(answer.stream, 1))
+
+/** As a server does that has said the length: it counts, and does not wait for the end. */
+const readAllButEnd = (answer: BlobContent.BlobContent) => Stream.runDrain(Stream.take(answer.stream, parts.length))
+
+type Read = (answer: BlobContent.BlobContent) => Effect.Effect<void, RegistryError.RegistryError, Scope.Scope>
+
+describe("observe, the content of a blob", () => {
+  const { GetBlob } = samples.operations
+  const streamed = Body.stream(Stream.fromIterable(parts).pipe(Stream.rechunk(1)))
+  const breaking = Body.stream(Stream.concat(Stream.make(half), Stream.fail(broken)))
+
+  const cases: ReadonlyArray<{
+    readonly name: string
+    readonly base: Handler.Handler
+    readonly read: Read
+    readonly outcome: object
+    readonly bytes: number
+  }> = [
+    { name: "a stream, read", base: content(streamed), read, outcome: success, bytes: size },
+    { name: "a stream, read in part", base: content(streamed), read: readSome, outcome: partial, bytes: 9 },
+    { name: "a stream, not read", base: content(streamed), read: () => Effect.void, outcome: partial, bytes: 0 },
+    {
+      name: "a stream, read but for its end",
+      base: content(streamed),
+      read: readAllButEnd,
+      outcome: success,
+      bytes: size
+    },
+    { name: "a stream that breaks", base: content(breaking), read, outcome: failure, bytes: 9 },
+    {
+      name: "a stream that dies",
+      base: content(Body.stream(Stream.die("broken"))),
+      read,
+      outcome: { _tag: "Defect", defect: "broken" },
+      bytes: 0
+    },
+    {
+      name: "a stream that breaks, and is read anew",
+      base: content(breaking),
+      read: (answer) => Effect.zipRight(Effect.ignore(read(answer)), read(answer)),
+      outcome: failure,
+      bytes: 18
+    },
+    {
+      name: "a range, read but for its end",
+      base: content(Body.stream(Stream.concat(Stream.make(half), Stream.never)), { offset: 0, length: 9 }),
+      read: readSome,
+      outcome: success,
+      bytes: 9
+    },
+    { name: "a native end, read", base: content(source(parts)), read, outcome: success, bytes: size },
+    {
+      name: "a native end, read as a stream",
+      base: content(source(parts)),
+      read: readStream,
+      outcome: success,
+      bytes: size
+    },
+    { name: "a native end that breaks", base: content(source([half], broken)), read, outcome: failure, bytes: 9 },
+    {
+      name: "a native end that is cancelled",
+      base: content(source(parts)),
+      read: ({ body }) =>
+        Effect.async<void>((resume) => {
+          const control = body.source!({
+            data: () => {
+              control.cancel()
+              resume(Effect.void)
+              return false
+            },
+            end: () => {},
+            fail: () => {}
+          })
+        }),
+      outcome: partial,
+      bytes: 9
+    },
+    {
+      name: "a native end, not read",
+      base: content(source(parts)),
+      read: () => Effect.void,
+      outcome: partial,
+      bytes: 0
+    },
+    { name: "no content at all", base: content(Body.empty), read, outcome: success, bytes: 0 },
+    {
+      name: "a reader that fails",
+      base: content(streamed),
+      read: (answer) => Effect.zipRight(readSome(answer), Effect.fail(broken)),
+      outcome: partial,
+      bytes: 9
+    },
+    {
+      name: "a reader that is interrupted",
+      base: content(streamed),
+      read: (answer) => Effect.zipRight(readSome(answer), Effect.interrupt),
+      outcome: interrupted,
+      bytes: 9
+    }
+  ]
+  describe.each([
+    { name: "an exit", answered: (handle: Handler.Handler) => handle },
+    { name: "an effect", answered: samples.suspended }
+  ])("answered by $name", ({ answered }) => {
+    it.effect.each(cases)("$name", ({ base, bytes, outcome, read }) =>
+      Effect.gen(function*() {
+        const { handle, seen } = observed(answered(base))
+        yield* Effect.exit(Effect.scoped(Effect.flatMap(handle(GetBlob), read)))
+        expect(seen).toEqual([{ outcome, bytes, count: undefined, millis: 0 }])
+      }))
+  })
+
+  it.scoped("stays native, and keeps its size and whether it can be run again", () =>
+    Effect.gen(function*() {
+      const body = Body.fromSource(source(parts).source!, { size, replayable: true })
+      const answer = yield* observed(content(body)).handle(GetBlob)
+      expect(answer.body.source).toBeDefined()
+      expect(answer.body).toMatchObject({ size, replayable: true })
+    }))
+
+  it.scoped("is told of at once where its bytes are in hand, and left as it is", () =>
+    Effect.gen(function*() {
+      const body = Body.bytes(samples.bytes)
+      const { handle, seen } = observed(content(body))
+      expect((yield* handle(GetBlob)).body).toBe(body)
+      expect(seen).toMatchObject([{ outcome: success, bytes: size }])
+    }))
+
+  it.effect("took until its end, not until its scope closed", () =>
+    Effect.gen(function*() {
+      const slow = Body.stream(
+        Stream.concat(Stream.make(half), Stream.drain(Stream.fromEffect(Effect.sleep("3 seconds"))))
+      )
+      const { handle, seen } = observed(content(slow))
+      const fiber = yield* Effect.fork(
+        Effect.scoped(Effect.zipRight(Effect.flatMap(handle(GetBlob), read), Effect.sleep("1 minute")))
+      )
+      yield* TestClock.adjust("10 seconds")
+      expect(seen).toEqual([])
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(fiber)
+      expect(seen).toMatchObject([{ millis: 3000, bytes: 9 }])
+    }))
+
+  it.effect("that is interrupted as it streams", () =>
+    Effect.gen(function*() {
+      const { handle, seen } = observed(content(Body.stream(Stream.concat(Stream.make(half), Stream.never))))
+      const fiber = yield* Effect.fork(Effect.scoped(Effect.flatMap(handle(GetBlob), read)))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      expect(seen).toEqual([{ outcome: interrupted, bytes: 9, count: undefined, millis: 1000 }])
+    }))
+
+  it.effect("that failed to be got is told of at once, and only once", () =>
+    Effect.gen(function*() {
+      const { handle, seen } = observed(samples.always(Effect.fail(broken)))
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Effect.flip(handle(GetBlob))
+        expect(seen).toHaveLength(1)
+      }))
+      expect(seen).toEqual([{ outcome: failure, bytes: undefined, count: undefined, millis: 0 }])
+    }))
+})
+
+describe("observe, a list", () => {
+  const ListTags: Operation.ListTags = samples.operations.ListTags
+  const tags = Stream.make(samples.tag, samples.tag, samples.tag).pipe(Stream.rechunk(1))
+
+  it.effect.each<{
+    readonly name: string
+    readonly list: Stream.Stream<Tag.Tag, RegistryError.RegistryError>
+    readonly take: number
+    readonly outcome: object
+    readonly count: number
+  }>([
+    { name: "read", list: tags, take: Infinity, outcome: success, count: 3 },
+    { name: "read in part", list: tags, take: 2, outcome: partial, count: 2 },
+    { name: "that is empty", list: Stream.empty, take: Infinity, outcome: success, count: 0 },
+    { name: "that breaks", list: Stream.concat(tags, Stream.fail(broken)), take: Infinity, outcome: failure, count: 3 }
+  ])("$name", ({ count, list, outcome, take }) =>
+    Effect.gen(function*() {
+      const { handle, seen } = observed(listing(list))
+      const stream = yield* handle(ListTags)
+      expect(seen).toEqual([])
+      yield* Effect.exit(Stream.runDrain(Number.isFinite(take) ? Stream.take(stream, take) : stream))
+      expect(seen).toEqual([{ outcome, count, bytes: undefined, millis: 0 }])
+    }))
+
+  it.effect("that is interrupted", () =>
+    Effect.gen(function*() {
+      const { handle, seen } = observed(listing(Stream.concat(tags, Stream.never)))
+      const fiber = yield* Effect.fork(Effect.flatMap(handle(ListTags), Stream.runDrain))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(fiber)
+      expect(seen).toEqual([{ outcome: interrupted, count: 3, bytes: undefined, millis: 1000 }])
+    }))
+
+  it.effect("that is run twice is told of twice, each time with its own count", () =>
+    Effect.gen(function*() {
+      const { handle, seen } = observed(listing(tags))
+      const stream = yield* handle(ListTags)
+      yield* Stream.runDrain(stream)
+      yield* Stream.runDrain(stream)
+      expect(seen).toMatchObject([{ count: 3 }, { count: 3 }])
+    }))
+
+  it.effect("that fails before it begins is told of at once", () =>
+    Effect.gen(function*() {
+      const { handle, seen } = observed(samples.always(Effect.fail(broken)))
+      yield* Effect.flip(handle(ListTags))
+      expect(seen).toMatchObject([{ outcome: failure, count: undefined }])
+    }))
+})
