@@ -1,0 +1,46 @@
+/**
+ * A registry that is only read.
+ *
+ * @since 0.1.0
+ */
+import type { Middleware } from "@effect-oci/core"
+import { Operation, Registry, RegistryError } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+
+/**
+ * Reads and lists pass; whatever writes or deletes fails with `Unsupported` and does not reach the registry. Uploads
+ * are writes from their start, so that their state cannot be asked for either.
+ *
+ * @since 0.1.0
+ * @category middleware
+ */
+export const middleware = (): Middleware.Middleware => (next) => (operation) =>
+  Operation.isRead(operation) ? next(operation) : Effect.fail(
+    new RegistryError.Unsupported({ ...Operation.errorFields(operation), reason: "the registry is read-only" })
+  )
+
+/**
+ * A layer that makes the registry below it read-only.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware())
+
+/**
+ * Makes the registry of a layer read-only.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import type { Registry } from "@effect-oci/core"
+ * import { ReadOnly } from "@effect-oci/middleware"
+ * import type { Layer } from "effect"
+ *
+ * const mirror = (upstream: Layer.Layer<Registry>) => upstream.pipe(ReadOnly.wrap())
+ * ```
+ */
+export const wrap = (): <E, R>(registry: Layer.Layer<Registry, E, R>) => Layer.Layer<Registry, E, R> =>
+  Registry.wrap(middleware())

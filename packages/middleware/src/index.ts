@@ -1,0 +1,7 @@
+/**
+ * Wrappers of a registry, each a module of its own with the same three exports: `middleware`, `layer` and `wrap`.
+ *
+ * @since 0.1.0
+ */
+export * as Logging from "./Logging.js"
+export * as ReadOnly from "./ReadOnly.js"
