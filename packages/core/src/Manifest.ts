@@ -5,12 +5,13 @@
  */
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
-import * as ParseResult from "effect/ParseResult"
-import * as Schema from "effect/Schema"
-import * as Descriptor from "./Descriptor.js"
+import type * as Descriptor from "./Descriptor.js"
 import * as Digest from "./Digest.js"
+import * as internal from "./internal/manifestDocument.js"
+import { mismatch, unsupported } from "./internal/verifier.js"
 import * as MediaType from "./MediaType.js"
-import { DigestInvalid, ManifestInvalid } from "./RegistryError.js"
+import type { DigestInvalid } from "./RegistryError.js"
+import { ManifestInvalid } from "./RegistryError.js"
 
 declare const ManifestBrand: unique symbol
 
@@ -40,20 +41,9 @@ export const make = (fields: {
 }): Either.Either<Manifest, DigestInvalid> => {
   const { bytes, digest, mediaType } = fields
   const algorithm = digest === undefined ? "sha256" : Digest.verifiable(digest)
-  if (algorithm === undefined) {
-    return Either.left(
-      new DigestInvalid({ reference: digest, reason: `digest algorithm of "${digest}" is not supported` })
-    )
-  }
+  if (digest !== undefined && algorithm === undefined) return Either.left(unsupported(digest))
   const actual = Digest.fromBytes(bytes, algorithm)
-  if (digest !== undefined && digest !== actual) {
-    return Either.left(
-      new DigestInvalid({
-        reference: digest,
-        reason: `content does not match its digest: it has ${actual}, expected is ${digest}`
-      })
-    )
-  }
+  if (digest !== undefined && digest !== actual) return Either.left(mismatch(digest, actual))
   const descriptor = { mediaType, digest: actual, size: bytes.byteLength }
   return Either.right({ descriptor, bytes } as Manifest)
 }
@@ -124,57 +114,51 @@ export type Document = Image | Index | Artifact | Unknown
  * @since 0.1.0
  * @category constants
  */
-export const maxDescriptors = 65_536
+export const maxDescriptors: number = internal.maxDescriptors
 
-const Descriptors = Schema.Array(Descriptor.schema).pipe(Schema.maxItems(maxDescriptors))
+/** What manifests of every kind have, each member there or `undefined`. */
+const shared = (
+  mediaType: string,
+  read: Partial<Pick<Image, "artifactType" | "subject" | "annotations">>
+): Pick<Image, "mediaType" | "artifactType" | "subject" | "annotations"> => ({
+  mediaType,
+  artifactType: read.artifactType,
+  subject: read.subject,
+  annotations: read.annotations
+})
 
-const shared = {
-  schemaVersion: Schema.optional(Schema.Literal(2)),
-  mediaType: Schema.optional(Schema.String),
-  artifactType: Schema.optional(Schema.String),
-  subject: Schema.optional(Schema.NullOr(Descriptor.schema)),
-  annotations: Schema.optional(Schema.NullOr(Schema.Record({ key: Schema.String, value: Schema.String })))
-}
+type Read = (mediaType: string, json: { readonly [name: string]: unknown }) => Either.Either<Document, string>
 
-const shapes = {
-  image: Schema.decodeUnknownEither(
-    Schema.Struct({ ...shared, config: Descriptor.schema, layers: Schema.optional(Schema.NullOr(Descriptors)) })
-  ),
-  index: Schema.decodeUnknownEither(Schema.Struct({ ...shared, manifests: Schema.NullOr(Descriptors) })),
-  artifact: Schema.decodeUnknownEither(
-    Schema.Struct({ ...shared, blobs: Schema.optional(Schema.NullOr(Descriptors)) })
+const image: Read = (mediaType, json) =>
+  Either.map(
+    internal.image(mediaType, json),
+    (read) => new Image({ ...shared(mediaType, read), config: read.config, layers: read.layers ?? [] })
   )
-}
 
-/** The members that only one kind of manifest may have: a document with those of two kinds is refused. CVE-2021-41190. */
-const foreign: { readonly [Kind in keyof typeof shapes]: ReadonlyArray<string> } = {
-  image: ["manifests"],
-  index: ["config", "layers", "fsLayers"],
-  artifact: ["manifests", "config", "layers", "fsLayers"]
-}
+const index: Read = (mediaType, json) =>
+  Either.map(
+    internal.index(mediaType, json),
+    (read) => new Index({ ...shared(mediaType, read), manifests: read.manifests ?? [] })
+  )
 
-const kindOf = (mediaType: string): keyof typeof shapes | undefined => {
-  switch (mediaType) {
-    case MediaType.image:
-    case MediaType.dockerImage:
-      return "image"
-    case MediaType.index:
-    case MediaType.dockerList:
-      return "index"
-    case MediaType.artifact:
-      return "artifact"
-    default:
-      return undefined
-  }
-}
+const artifact: Read = (mediaType, json) =>
+  Either.map(
+    internal.artifact(mediaType, json),
+    (read) => new Artifact({ ...shared(mediaType, read), blobs: read.blobs ?? [] })
+  )
 
-const invalid = (reason: string) => Either.left(new ManifestInvalid({ reason: `manifest invalid: ${reason}` }))
-
-const utf8 = new TextDecoder("utf-8", { fatal: true })
+const kinds: ReadonlyMap<string, Read> = new Map([
+  [MediaType.image, image],
+  [MediaType.dockerImage, image],
+  [MediaType.index, index],
+  [MediaType.dockerList, index],
+  [MediaType.artifact, artifact]
+])
 
 /**
  * Reads what a manifest says. One of an unknown media type is not looked into. A document that could be read as two
- * kinds, or whose `mediaType` is another than it was sent with, is refused (CVE-2021-41190).
+ * kinds, whose `mediaType` is another than it was sent with, or that would be another to programs that do not tell
+ * upper from lower case in names, is refused (CVE-2021-41190). Takes linear time, whatever the bytes.
  *
  * @since 0.1.0
  * @category destructors
@@ -191,74 +175,12 @@ export const parse = (manifest: {
   readonly bytes: Uint8Array
 }): Either.Either<Document, ManifestInvalid> => {
   const mediaType = MediaType.essence(manifest.mediaType)
-  const kind = kindOf(mediaType)
+  const kind = kinds.get(mediaType)
   if (kind === undefined) return Either.right(new Unknown({ mediaType }))
-  const json = Either.try((): unknown => JSON.parse(utf8.decode(manifest.bytes)))
-  if (Either.isLeft(json)) return invalid("it is not JSON in UTF-8")
-  if (typeof json.right !== "object" || json.right === null) return invalid("it is not a JSON object")
-  const document = json.right
-  for (const key of foreign[kind]) {
-    if (Object.hasOwn(document, key)) return invalid(`one of type ${mediaType} may not have "${key}"`)
-  }
-  return Either.flatMap(read[kind](mediaType, document), (read) => {
-    const own = (document as { readonly mediaType?: unknown }).mediaType
-    return own === undefined || own === "" || own === mediaType
-      ? Either.right(read)
-      : invalid(`its mediaType is "${String(own)}", but it was sent as "${mediaType}"`)
-  })
-}
-
-const explain = (error: ParseResult.ParseError) => {
-  const issue = ParseResult.ArrayFormatter.formatErrorSync(error)[0]
-  const path = issue?.path.map(String).join(".") ?? ""
-  return new ManifestInvalid({
-    reason: `manifest invalid: ${path === "" ? "" : `${path}: `}${issue?.message ?? error.message}`
-  })
-}
-
-const read: {
-  readonly [Kind in keyof typeof shapes]: (
-    mediaType: string,
-    document: object
-  ) => Either.Either<Document, ManifestInvalid>
-} = {
-  image: (mediaType, document) =>
-    Either.mapBoth(shapes.image(document), {
-      onLeft: explain,
-      onRight: ({ annotations, artifactType, config, layers, subject }) =>
-        new Image({
-          mediaType,
-          artifactType,
-          config,
-          layers: layers ?? [],
-          subject: subject ?? undefined,
-          annotations: annotations ?? undefined
-        })
-    }),
-  index: (mediaType, document) =>
-    Either.mapBoth(shapes.index(document), {
-      onLeft: explain,
-      onRight: ({ annotations, artifactType, manifests, subject }) =>
-        new Index({
-          mediaType,
-          artifactType,
-          manifests: manifests ?? [],
-          subject: subject ?? undefined,
-          annotations: annotations ?? undefined
-        })
-    }),
-  artifact: (mediaType, document) =>
-    Either.mapBoth(shapes.artifact(document), {
-      onLeft: explain,
-      onRight: ({ annotations, artifactType, blobs, subject }) =>
-        new Artifact({
-          mediaType,
-          artifactType,
-          blobs: blobs ?? [],
-          subject: subject ?? undefined,
-          annotations: annotations ?? undefined
-        })
-    })
+  return internal.json(manifest.bytes).pipe(
+    Either.flatMap((json) => kind(mediaType, json)),
+    Either.mapLeft((reason) => new ManifestInvalid({ reason: `manifest invalid: ${reason}` }))
+  )
 }
 
 /**
