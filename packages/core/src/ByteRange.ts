@@ -50,7 +50,7 @@ export const slice = (offset: number, length: number): ByteRange => ({ offset, l
 export const last = (suffix: number): ByteRange => ({ suffix })
 
 /**
- * What a range means for content of `size` bytes, or `undefined` if nothing of it lies within: status 416.
+ * What a range means for content of `size` bytes, or `undefined` if it is no range of whole bytes within: status 416.
  *
  * @since 0.1.0
  * @category combinators
@@ -62,11 +62,12 @@ export const last = (suffix: number): ByteRange => ({ suffix })
  * ```
  */
 export const resolve = (range: ByteRange, size: number): Span | undefined => {
-  if (range.suffix !== undefined) {
-    const length = Math.min(range.suffix, size)
-    return length > 0 ? { offset: size - length, length } : undefined
+  if (range.suffix === undefined) {
+    return spanOf(range.offset, Math.min(range.length ?? size, size - range.offset))
   }
-  if (range.offset >= size) return undefined
-  const length = Math.min(range.length ?? size, size - range.offset)
-  return length > 0 ? { offset: range.offset, length } : undefined
+  const length = Math.min(range.suffix, size)
+  return spanOf(size - length, length)
 }
+
+const spanOf = (offset: number, length: number): Span | undefined =>
+  Number.isInteger(offset) && Number.isInteger(length) && offset >= 0 && length > 0 ? { offset, length } : undefined

@@ -77,7 +77,7 @@ export const manifests: ReadonlyArray<string> = [index, image, dockerList, docke
  * @category guards
  */
 export const isNonDistributable = (mediaType: string): boolean =>
-  mediaType.includes(".nondistributable.") || mediaType === "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+  mediaType.includes(".nondistributable.") || mediaType.startsWith("application/vnd.docker.image.rootfs.foreign.")
 
 /**
  * A media type without its parameters, in lower case.

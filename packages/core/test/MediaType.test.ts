@@ -1,0 +1,39 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as MediaType from "../src/MediaType.js"
+
+describe("MediaType.essence", () => {
+  it.each([
+    { text: "application/json", essence: "application/json" },
+    { text: "application/json; charset=utf-8", essence: "application/json" },
+    { text: " Application/JSON ;charset=utf-8", essence: "application/json" },
+    { text: "application/json;", essence: "application/json" },
+    { text: ";", essence: "" },
+    { text: "", essence: "" }
+  ])("of %j", ({ essence, text }) => {
+    expect(MediaType.essence(text)).toBe(essence)
+  })
+})
+
+describe("MediaType.manifests", () => {
+  it("are each its own essence, and once in the list", () => {
+    expect(MediaType.manifests.map(MediaType.essence)).toEqual(MediaType.manifests)
+    expect(new Set(MediaType.manifests).size).toBe(MediaType.manifests.length)
+  })
+})
+
+describe("MediaType.isNonDistributable", () => {
+  it.each([
+    { mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar", is: true },
+    { mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", is: true },
+    { mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", is: true },
+    { mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar", is: true },
+    { mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", is: true },
+    { mediaType: MediaType.layer, is: false },
+    { mediaType: MediaType.layerGzip, is: false },
+    { mediaType: "application/vnd.docker.image.rootfs.diff.tar.gzip", is: false },
+    { mediaType: "application/vnd.example.nondistributable", is: false },
+    { mediaType: "", is: false }
+  ])("$mediaType: $is", ({ is, mediaType }) => {
+    expect(MediaType.isNonDistributable(mediaType)).toBe(is)
+  })
+})
