@@ -35,8 +35,8 @@ export const maxTagLength = 128
 /** Not in the spec: longer than any registered algorithm needs, short enough for a URL. */
 export const maxDigestLength = 512
 /** A domain name's 253 characters, and a port. */
-export const maxHostLength = 259
-export const maxReferenceLength = maxHostLength + 1 + maxNameLength + 1 + maxTagLength + 1 + maxDigestLength
+const maxHostLength = 259
+const maxReferenceLength = maxHostLength + 1 + maxNameLength + 1 + maxTagLength + 1 + maxDigestLength
 
 /** The digits of the registered algorithms: any other count is an error. */
 const hexLength: { readonly [algorithm: string]: number } = {
