@@ -1,9 +1,17 @@
 import { describe } from "@effect/vitest"
 import type { MakeStores } from "../fixtures.js"
+import { deletes } from "./deletes.js"
+import { lists } from "./lists.js"
+import { manifests } from "./manifests.js"
 import { pull } from "./pull.js"
+import { uploads } from "./uploads.js"
 
 /** All that a registry over two stores must do: a pair of stores is tested by one line. */
 export const registrySuite = (name: string, makeStores: MakeStores) =>
   describe(`a registry over ${name}`, () => {
     pull(makeStores)
+    uploads(makeStores)
+    manifests(makeStores)
+    deletes(makeStores)
+    lists(makeStores)
   })

@@ -1,0 +1,106 @@
+import { Registry } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import {
+  absent,
+  failureOf,
+  hello,
+  helloDigest,
+  list,
+  on,
+  other,
+  pullText,
+  pushBytes,
+  pushImage,
+  repository,
+  tagOf,
+  unknown,
+  v1,
+  v2
+} from "../fixtures.js"
+import type { MakeStores } from "../fixtures.js"
+
+export const deletes = (makeStores: MakeStores) => {
+  const test = on(makeStores)
+
+  describe("management", () => {
+    it.effect("95: a tag; its manifest stays, and so do its other tags", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { digest } = yield* pushImage({}, { tags: [v1, v2] })
+        expect((yield* registry.deleteTag(repository, v1))._tag).toBe("Done")
+        expect(yield* tagOf(registry.resolveManifest(repository, v1))).toBe("ManifestUnknown")
+        expect((yield* registry.resolveManifest(repository, v2)).digest).toBe(digest)
+        yield* registry.deleteTag(repository, v2)
+        expect((yield* registry.resolveManifest(repository, digest)).digest).toBe(digest)
+        expect(yield* list(registry.listTags(repository))).toEqual([])
+      }).pipe(test))
+
+    it.effect("96: a manifest and all tags that point at it", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { digest } = yield* pushImage({}, { tags: [v1, v2] })
+        yield* pushImage({ annotations: {} }, { tags: [v2] })
+        expect((yield* registry.deleteManifest(repository, digest))._tag).toBe("Done")
+        for (const reference of [digest, v1]) {
+          expect(yield* tagOf(registry.getManifest(repository, reference))).toBe("ManifestUnknown")
+        }
+        expect(yield* list(registry.listTags(repository))).toEqual([v2])
+      }).pipe(test))
+
+    it.effect("97: a blob; other repositories keep theirs", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* pushBytes(hello, other)
+        expect((yield* registry.deleteBlob(repository, helloDigest))._tag).toBe("Done")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.deleteBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* pullText(other, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect("T57: what was deleted can be pushed again", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        for (let round = 0; round < 3; round++) {
+          yield* pushBytes(hello)
+          expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+          const { digest } = yield* pushImage({}, { tags: [v1] })
+          yield* registry.deleteManifest(repository, digest)
+          yield* registry.deleteBlob(repository, helloDigest)
+          expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        }
+      }).pipe(test))
+
+    it.effect("75: a repository stays when all of it is deleted", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* registry.deleteBlob(repository, helloDigest)
+        expect(yield* list(registry.listTags(repository))).toEqual([])
+        expect(yield* list(registry.listRepositories())).toEqual([repository])
+        expect(yield* tagOf(registry.getManifest(repository, v1))).toBe("ManifestUnknown")
+      }).pipe(test))
+
+    const missing = [
+      ["97: DeleteBlob, in a repository", "DeleteBlob", repository, "BlobUnknown", absent],
+      ["97: DeleteBlob, in no repository", "DeleteBlob", unknown, "BlobUnknown", absent],
+      ["97, T33: DeleteBlob of another repository's", "DeleteBlob", other, "BlobUnknown", helloDigest],
+      ["96: DeleteManifest, in a repository", "DeleteManifest", repository, "ManifestUnknown", absent],
+      ["96: DeleteManifest, in no repository", "DeleteManifest", unknown, "NameUnknown", absent],
+      ["95: DeleteTag, in a repository", "DeleteTag", repository, "ManifestUnknown", v1],
+      ["95: DeleteTag, in no repository", "DeleteTag", unknown, "NameUnknown", v1]
+    ] as const
+    it.effect.each(missing)("%s, of what is not there", ([, operation, from, tag, reference]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        const asked = {
+          DeleteBlob: () => registry.deleteBlob(from, reference as never),
+          DeleteManifest: () => registry.deleteManifest(from, reference as never),
+          DeleteTag: () => registry.deleteTag(from, reference as never)
+        }
+        expect(yield* failureOf(asked[operation]())).toEqual({ tag, operation, repository: from, reference })
+      }).pipe(test))
+  })
+}

@@ -1,0 +1,217 @@
+import { Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import {
+  absent,
+  failureOf,
+  hello,
+  helloDigest,
+  index,
+  list,
+  on,
+  pushBytes,
+  pushImage,
+  repository,
+  tagOf,
+  text,
+  unknown,
+  v1
+} from "../fixtures.js"
+import type { MakeStores } from "../fixtures.js"
+
+const tags = ["v1", "a", "a.1", "a-1", "a_1", "A", "Z", "_", "0", "10", "9", "v1.0", "a1"].map(Tag.make)
+/** By code: digits, upper case, underscore, lower case; dash before dot before digits. */
+const sorted = ["0", "10", "9", "A", "Z", "_", "a", "a-1", "a.1", "a1", "a_1", "v1", "v1.0"]
+
+const selections: ReadonlyArray<[
+  name: string,
+  options: { readonly last?: string; readonly limit?: number },
+  expected: ReadonlyArray<string>
+]> = [
+  ["76, 82: all, by code", {}, sorted],
+  ["77: the first three", { limit: 3 }, ["0", "10", "9"]],
+  ["77: more than there are", { limit: 100 }, sorted],
+  ["77: as many as there are", { limit: 13 }, sorted],
+  ["78: none", { limit: 0 }, []],
+  ["79: after one", { last: "a_1" }, ["v1", "v1.0"]],
+  ["79: after one that is not there", { last: "a0" }, ["a1", "a_1", "v1", "v1.0"]],
+  ["79: after the last", { last: "v1.0" }, []],
+  ["79: two after one", { last: "Z", limit: 2 }, ["_", "a"]],
+  ["81, T35: as many as can be said", { limit: Number.MAX_SAFE_INTEGER }, sorted],
+  ["81: fewer than none", { limit: -1 }, []]
+]
+
+const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
+
+export const lists = (makeStores: MakeStores) => {
+  const test = on(makeStores)
+
+  describe("discovery: tags", () => {
+    it.effect.each(selections)("%s", ([, { last, limit }, expected]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushImage({}, { tags })
+        const options = { limit, ...(last === undefined ? {} : { last: Tag.make(last) }) }
+        expect(yield* list(registry.listTags(repository, options))).toEqual(expected)
+      }).pipe(test))
+
+    it.effect("75: none, of a repository that has no tags", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        expect(yield* list(registry.listTags(repository))).toEqual([])
+      }).pipe(test))
+
+    it.effect("75: of a repository that is not there", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* registry.startUpload(unknown)
+        for (const limit of [undefined, 0]) {
+          expect(yield* failureOf(list(registry.listTags(unknown, { limit }))))
+            .toEqual({ tag: "NameUnknown", operation: "ListTags", repository: unknown, reference: undefined })
+        }
+      }).pipe(test))
+
+    it.effect("77, 83: thousands, over pages, while others are pushed and deleted: each that stays, once", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const name = (n: number) => Tag.make(`t${String(n).padStart(5, "0")}`)
+        yield* pushImage({}, { tags: Array.from({ length: 3500 }, (_, n) => name(n * 2)) })
+        let seen = 0
+        const change = Effect.gen(function*() {
+          seen++
+          if (seen % 500 !== 0) return
+          const tags = [name(seen * 2 - 1), name(seen * 2 + 3001)]
+          yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), tags })
+          yield* registry.deleteTag(repository, name(5500 + seen / 5))
+        })
+        const walked = yield* list(Stream.tap(Stream.rechunk(registry.listTags(repository), 1), () => change))
+        expect(new Set(walked).size).toBe(walked.length)
+        expect(walked).toEqual([...walked].sort())
+        const untouched = Array.from({ length: 2750 }, (_, n) => name(n * 2))
+        expect(untouched.filter((tag) => !walked.includes(tag))).toEqual([])
+      }).pipe(test))
+
+    it.effect("77: a limit counts over pages", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const all = Array.from({ length: 2100 }, (_, n) => Tag.make(`t${String(n).padStart(5, "0")}`))
+        yield* pushImage({}, { tags: all })
+        for (const limit of [999, 1000, 1001, 2000, 2099]) {
+          expect(yield* list(registry.listTags(repository, { limit }))).toEqual(all.slice(0, limit))
+        }
+      }).pipe(test))
+
+    it.effect("a list that is run again is read again", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushImage({}, { tags: [v1] })
+        const stream = registry.listTags(repository)
+        expect(yield* list(stream)).toEqual(["v1"])
+        yield* pushImage({}, { tags: [Tag.make("v2")] })
+        expect(yield* list(stream)).toEqual(["v1", "v2"])
+      }).pipe(test))
+  })
+
+  describe("discovery: repositories", () => {
+    it.effect("106: those that something was put into, by code", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const names = ["b", "a/b", "a", "a-b", "a.b", "0"].map(RepositoryName.make)
+        yield* Effect.forEach(names, (name) => pushBytes(hello, name))
+        yield* registry.startUpload(unknown)
+        yield* registry.mountBlob(RepositoryName.make("mounted"), helloDigest, { from: RepositoryName.make("a") })
+        expect(yield* list(registry.listRepositories())).toEqual(["0", "a", "a-b", "a.b", "a/b", "b", "mounted"])
+        const after = { last: RepositoryName.make("a"), limit: 2 }
+        expect(yield* list(registry.listRepositories(after))).toEqual(["a-b", "a.b"])
+        expect(yield* list(registry.listRepositories({ limit: 0 }))).toEqual([])
+      }).pipe(test))
+
+    it.effect("106: none", () =>
+      Effect.gen(function*() {
+        expect(yield* list((yield* Registry).listRepositories())).toEqual([])
+      }).pipe(test))
+  })
+
+  describe("discovery: referrers", () => {
+    it.effect("84: none, of a repository that is there", () =>
+      Effect.gen(function*() {
+        yield* pushBytes(hello)
+        expect(yield* list((yield* Registry).listReferrers(repository, absent))).toEqual([])
+      }).pipe(test))
+
+    it.effect("84: of a repository that is not there", () =>
+      Effect.gen(function*() {
+        expect(yield* failureOf(list((yield* Registry).listReferrers(unknown, absent))))
+          .toEqual({ tag: "NameUnknown", operation: "ListReferrers", repository: unknown, reference: absent })
+      }).pipe(test))
+
+    it.effect("86, 87: descriptors with artifact type and annotations, by digest", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const annotations = { "org.example": "yes" }
+        const typed = yield* pushImage({ subject, artifactType: "application/vnd.example", annotations })
+        const configured = yield* pushImage({ subject })
+        const pushIndex = (fields: object) =>
+          registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index({ subject, ...fields }) })
+        const plain = yield* pushIndex({})
+        const typedIndex = yield* pushIndex({ artifactType: "application/vnd.index" })
+        yield* pushImage({ subject: { ...subject, digest: helloDigest } })
+        yield* pushImage()
+        const of = ({ digest, mediaType, size }: typeof typed, fields: object) => ({ mediaType, digest, size, ...fields })
+        const expected = [
+          of(typed, { artifactType: "application/vnd.example", annotations }),
+          of(configured, { artifactType: MediaType.empty }),
+          of(plain, {}),
+          of(typedIndex, { artifactType: "application/vnd.index" })
+        ].sort((a, b) => a.digest < b.digest ? -1 : 1)
+        expect(yield* list(registry.listReferrers(repository, absent))).toEqual(expected)
+        expect(yield* list(registry.listReferrers(repository, absent, { artifactType: "application/vnd.index" })))
+          .toMatchObject([{ digest: typedIndex.digest }])
+        expect(yield* list(registry.listReferrers(repository, absent, { artifactType: "application/vnd.none" })))
+          .toEqual([])
+      }).pipe(test))
+
+    it.effect("88, 89: thousands, over pages, with a filter and without", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(text("{}"))
+        yield* Effect.forEach(Array.from({ length: 2200 }, (_, n) => n), (n) =>
+          registry.pushManifest(repository, {
+            mediaType: MediaType.index,
+            bytes: index({ subject, artifactType: n % 2 === 0 ? "application/vnd.even" : "application/vnd.odd", n })
+          }), { discard: true })
+        expect(yield* list(registry.listReferrers(repository, absent))).toHaveLength(2200)
+        const even = yield* list(registry.listReferrers(repository, absent, { artifactType: "application/vnd.even" }))
+        expect(new Set(even.map(({ digest }) => digest)).size).toBe(1100)
+      }).pipe(test))
+
+    it.effect("90: one that is deleted is not listed; the list outlives its subject", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const base = yield* pushImage()
+        const [a, b] = [
+          yield* pushImage({ subject: base, annotations: { n: "a" } }),
+          yield* pushImage({ subject: base, annotations: { n: "b" } })
+        ]
+        yield* registry.deleteManifest(repository, base.digest)
+        expect(yield* list(registry.listReferrers(repository, base.digest))).toHaveLength(2)
+        yield* registry.deleteManifest(repository, a.digest)
+        expect(yield* list(registry.listReferrers(repository, base.digest))).toMatchObject([{ digest: b.digest }])
+        yield* registry.deleteManifest(repository, b.digest)
+        expect(yield* list(registry.listReferrers(repository, base.digest))).toEqual([])
+      }).pipe(test))
+
+    it.effect("T39: a manifest that two name as each other's subject, and one that names itself by another digest", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const first = yield* pushImage({ subject })
+        const second = yield* pushImage({ subject: first })
+        const own = Digest.fromBytes(index({ subject: second }), "sha512")
+        yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index({ subject: second }), digest: own })
+        expect(yield* list(registry.listReferrers(repository, first.digest))).toMatchObject([{ digest: second.digest }])
+        expect(yield* list(registry.listReferrers(repository, second.digest))).toMatchObject([{ digest: own }])
+        expect(yield* tagOf(list(registry.listReferrers(unknown, own)))).toBe("NameUnknown")
+      }).pipe(test))
+  })
+}

@@ -1,0 +1,285 @@
+import { Descriptor, Digest, Manifest, MediaType, Registry } from "@effect-oci/core"
+import { Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Either } from "effect"
+import {
+  absent,
+  emptyConfig,
+  failureOf,
+  hello,
+  helloDigest,
+  image,
+  index,
+  list,
+  on,
+  other,
+  pushBytes,
+  pushImage,
+  repository,
+  tagOf,
+  text,
+  unknown,
+  v1,
+  v2
+} from "../fixtures.js"
+import type { MakeStores } from "../fixtures.js"
+
+const layer = { mediaType: MediaType.layer, digest: helloDigest, size: 12 }
+const absentLayer = { ...layer, digest: absent }
+
+const accepted: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Array]> = [
+  ["image", MediaType.image, image({ layers: [layer] })],
+  ["no layers", MediaType.image, image()],
+  ["Docker image", MediaType.dockerImage, image({ mediaType: MediaType.dockerImage, layers: [layer] })],
+  ["artifact with a type", MediaType.image, image({ artifactType: "application/vnd.example" })],
+  ["artifact manifest", MediaType.artifact, text(JSON.stringify({ mediaType: MediaType.artifact, blobs: [layer] }))],
+  ["index of nothing", MediaType.index, index()],
+  ["Docker list", MediaType.dockerList, index({ mediaType: MediaType.dockerList })],
+  ["66: sparse index", MediaType.index, index({ manifests: [{ ...absentLayer, mediaType: MediaType.image }] })],
+  ["66: non-distributable layer", MediaType.image, image({
+    layers: [{ ...absentLayer, mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" }]
+  })],
+  ["66: foreign Docker layer", MediaType.dockerImage, image({
+    mediaType: MediaType.dockerImage,
+    layers: [{ ...absentLayer, mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" }]
+  })],
+  ["66: layer with urls", MediaType.image, image({ layers: [{ ...absentLayer, urls: ["https://example.com/layer"] }] })],
+  ["67: missing subject", MediaType.image, image({ subject: { mediaType: MediaType.image, digest: absent, size: 7 } })],
+  ["74: custom fields", MediaType.image, image({ custom: { deep: [1, null] }, another: true })],
+  ["74: data field", MediaType.image, image({ config: { ...emptyConfig, data: "e30=" } })],
+  ["62: white space and a field twice", MediaType.index, text(` {"schemaVersion":2,\n"manifests":[],"manifests":[] }\n`)],
+  ["70: unknown type", "application/vnd.example+json", text("not even JSON")],
+  ["70: unknown type, no bytes", "application/vnd.example+json", new Uint8Array(0)]
+]
+
+const invalid: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Array]> = [
+  ["65: no JSON", MediaType.image, text("{")],
+  ["65: no object", MediaType.image, text("[]")],
+  ["65: no UTF-8", MediaType.image, new Uint8Array([0x22, 0xff, 0x22])],
+  ["65: no config", MediaType.image, text(`{"schemaVersion":2,"layers":[]}`)],
+  ["70: another type inside", MediaType.index, index({ mediaType: MediaType.image })],
+  ["70: no type", "", image()],
+  ["T23: an image with manifests", MediaType.image, image({ manifests: [] })],
+  ["T23: an index with layers", MediaType.index, index({ layers: [] })],
+  ["T23: an index with a config", MediaType.index, index({ config: emptyConfig })],
+  ["T25: a path for a digest", MediaType.image, image({ layers: [{ ...layer, digest: "sha256:../../x" as never }] })],
+  ["T37: a size that is no size", MediaType.image, image({ layers: [{ ...layer, size: 2 ** 53 }] })],
+  ["T38: nested deep", MediaType.image, text("[".repeat(100_000))]
+]
+
+export const manifests = (makeStores: MakeStores) => {
+  const test = on(makeStores)
+
+  describe("push: manifests", () => {
+    it.effect.each(accepted)("61, 62, 73: %s", ([, mediaType, bytes]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* pushBytes(text("{}"))
+        const pushed = yield* registry.pushManifest(repository, { mediaType, bytes, tags: [v1] })
+        const descriptor = { mediaType, digest: Digest.fromBytes(bytes), size: bytes.byteLength }
+        expect(pushed).toMatchObject({ ...descriptor, tags: [v1] })
+        for (const reference of [v1, descriptor.digest]) {
+          const manifest = yield* registry.getManifest(repository, reference)
+          expect(manifest.descriptor).toEqual(descriptor)
+          expect(manifest.bytes).toEqual(bytes)
+        }
+      }).pipe(test))
+
+    it.effect.each(invalid)("%s: ManifestInvalid, and nothing is there", ([, mediaType, bytes]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* pushBytes(text("{}"))
+        expect(yield* failureOf(registry.pushManifest(repository, { mediaType, bytes, tags: [v1] })))
+          .toEqual({ tag: "ManifestInvalid", operation: "PushManifest", repository, reference: v1 })
+        expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(bytes)))).toBe("ManifestUnknown")
+        expect(yield* list(registry.listTags(repository))).toEqual([])
+      }).pipe(test))
+
+    it.effect.each(["sha256", "sha512"] as const)("61, 64: by its %s digest", (algorithm) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const digest = Digest.fromBytes(index(), algorithm)
+        const pushed = yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), digest, tags: [v1] })
+        expect(pushed.digest).toBe(digest)
+        for (const reference of [digest, v1]) {
+          expect((yield* registry.getManifest(repository, reference)).descriptor.digest).toBe(digest)
+        }
+      }).pipe(test))
+
+    it.effect("64: under two digests, deleted one by one", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const [short, long] = [Digest.fromBytes(index()), Digest.fromBytes(index(), "sha512")]
+        for (const digest of [short, long]) {
+          yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), digest })
+        }
+        for (const digest of [short, long]) {
+          expect((yield* registry.getManifest(repository, digest)).bytes).toEqual(index())
+        }
+        yield* registry.deleteManifest(repository, short)
+        expect(yield* tagOf(registry.getManifest(repository, short))).toBe("ManifestUnknown")
+        expect((yield* registry.getManifest(repository, long)).bytes).toEqual(index())
+      }).pipe(test))
+
+    it.effect.each([
+      ["63: another digest", absent],
+      ["63: another digest, sha512", Digest.fromBytes(hello, "sha512")],
+      ["T28: an algorithm that is not supported", Digest.make("md5:00")]
+    ] as const)("%s: DigestInvalid, and nothing is there", ([, digest]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        const push = registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), digest, tags: [v1] })
+        expect(yield* failureOf(push)).toEqual({ tag: "DigestInvalid", operation: "PushManifest", repository, reference: digest })
+        for (const reference of [digest, v1, Digest.fromBytes(index())]) {
+          expect(yield* tagOf(registry.getManifest(repository, reference))).toBe("ManifestUnknown")
+        }
+      }).pipe(test))
+
+    it.effect("69, T36: 4 MiB are taken, a byte more is SizeInvalid with the limit", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const mediaType = "application/vnd.example"
+        const size = 4 * 1024 * 1024
+        expect((yield* registry.pushManifest(repository, { mediaType, bytes: new Uint8Array(size) })).size).toBe(size)
+        const push = registry.pushManifest(repository, { mediaType, bytes: new Uint8Array(size + 1) })
+        expect(yield* Effect.flip(push)).toMatchObject({ _tag: "SizeInvalid", limit: size, operation: "PushManifest" })
+      }).pipe(test))
+
+    it.effect("66: what is missing is named", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* pushBytes(text("{}"), other)
+        const bytes = image({ layers: [layer, absentLayer, absentLayer] })
+        const error = yield* Effect.flip(registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [v1] }))
+        expect(error).toMatchObject({
+          _tag: "ManifestBlobUnknown",
+          operation: "PushManifest",
+          detail: [{ digest: emptyConfig.digest }, { digest: absent }]
+        })
+        expect(error.message).toContain(emptyConfig.digest)
+        expect(yield* list(registry.listTags(repository))).toEqual([])
+      }).pipe(test))
+
+    it.effect("66: the detail is bounded", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const layers = Array.from({ length: 1000 }, (_, n) => ({ ...layer, digest: Digest.fromBytes(text(String(n))) }))
+        const push = registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image({ layers }) })
+        expect((yield* Effect.flip(push)).detail).toHaveLength(100)
+      }).pipe(test))
+
+    it.effect("66: an index of manifests that must be there", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const child = yield* pushImage()
+        const push = (manifests: ReadonlyArray<unknown>) =>
+          registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index({ manifests }) })
+        yield* push([child])
+        yield* push([emptyConfig])
+        expect(yield* Effect.flip(push([child, { ...child, digest: absent }])))
+          .toMatchObject({ _tag: "ManifestBlobUnknown", detail: [{ digest: absent }] })
+      }).pipe(on(makeStores, { sparseIndexes: false })))
+
+    it.effect("68: the subject is answered, that it is kept among its referrers", () =>
+      Effect.gen(function*() {
+        const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
+        expect((yield* pushImage({ subject })).subject).toBe(absent)
+        expect((yield* pushImage({})).subject).toBeUndefined()
+      }).pipe(test))
+
+    it.effect("71: many tags at once, each once", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const tags = Array.from({ length: 12 }, (_, n) => Tag.make(`v${n + 10}`))
+        expect((yield* pushImage({}, { tags: [...tags, ...tags] })).tags).toEqual(tags)
+        expect(yield* list(registry.listTags(repository))).toEqual(tags)
+      }).pipe(test))
+
+    it.effect("72: a tag moves, and what it pointed at stays", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const first = yield* pushImage({}, { tags: [v1, v2] })
+        const second = yield* pushImage({ annotations: { second: "yes" } }, { tags: [v1] })
+        expect((yield* registry.resolveManifest(repository, v1)).digest).toBe(second.digest)
+        expect((yield* registry.resolveManifest(repository, v2)).digest).toBe(first.digest)
+        yield* registry.deleteManifest(repository, first.digest)
+        expect(yield* list(registry.listTags(repository))).toEqual([v1])
+      }).pipe(test))
+
+    it.effect("ifAbsent: where one tag points elsewhere no tag moves and nothing is put", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const first = yield* pushImage({}, { tags: [v1] })
+        const put = (fields: object, tags: ReadonlyArray<Tag.Tag>) =>
+          registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image({ ...fields }), tags, ifAbsent: true })
+        const error = yield* Effect.flip(put({ annotations: {} }, [v2, v1]))
+        expect(error).toMatchObject({ _tag: "Denied", operation: "PushManifest", repository })
+        expect(error.message).toContain(`tag "v1" exists and points at ${first.digest}`)
+        expect(yield* list(registry.listTags(repository))).toEqual([v1])
+        expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(image({ annotations: {} })))))
+          .toBe("ManifestUnknown")
+        expect((yield* put({}, [v1, v2])).tags).toEqual([v1, v2])
+        expect((yield* put({ annotations: {} }, [Tag.make("v3")])).tags).toEqual(["v3"])
+      }).pipe(test))
+
+    it.effect("62: what is kept is a copy", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const bytes = index()
+        const { digest } = yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes })
+        bytes.fill(0)
+        expect((yield* registry.getManifest(repository, digest)).bytes).toEqual(index())
+      }).pipe(test))
+
+    it.effect("7: parameters of the type are not kept", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const mediaType = `${MediaType.index}; charset=utf-8`
+        expect((yield* registry.pushManifest(repository, { mediaType, bytes: index(), tags: [v1] })).mediaType)
+          .toBe(MediaType.index)
+        expect((yield* registry.resolveManifest(repository, v1)).mediaType).toBe(MediaType.index)
+      }).pipe(test))
+
+    it.effect("7: pushed again with another type, it has that one, and is listed as that", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
+        const bytes = text(JSON.stringify({ manifests: [], subject }))
+        const push = (mediaType: string, tags: ReadonlyArray<Tag.Tag>) =>
+          registry.pushManifest(repository, { mediaType, bytes, tags })
+        yield* push(MediaType.index, [v1])
+        yield* push("application/vnd.example", [v2])
+        for (const tag of [v1, v2]) {
+          expect((yield* registry.resolveManifest(repository, tag)).mediaType).toBe("application/vnd.example")
+        }
+        expect(yield* list(registry.listReferrers(repository, absent))).toEqual([])
+        yield* push(MediaType.dockerList, [])
+        expect(yield* list(registry.listReferrers(repository, absent))).toMatchObject([{ mediaType: MediaType.dockerList }])
+      }).pipe(test))
+
+    it.effect("T33: content of another repository does not count", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushImage({}, { tags: [v1] })
+        const push = registry.pushManifest(unknown, { mediaType: MediaType.image, bytes: image() })
+        expect(yield* tagOf(push)).toBe("ManifestBlobUnknown")
+        expect(yield* tagOf(registry.getManifest(unknown, v1))).toBe("NameUnknown")
+      }).pipe(test))
+
+    it.effect("74: a manifest is parsed as it was pushed", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        const { digest } = yield* pushImage({ layers: [layer] })
+        const { bytes, descriptor } = yield* registry.getManifest(repository, digest)
+        const document = Either.getOrThrow(Manifest.parse({ mediaType: descriptor.mediaType, bytes }))
+        expect(Manifest.references(document).map(({ descriptor }) => descriptor.digest))
+          .toEqual([emptyConfig.digest, helloDigest])
+        expect(descriptor).toEqual(Descriptor.fromBytes(image({ layers: [layer] }), MediaType.image))
+      }).pipe(test))
+  })
+}

@@ -1,0 +1,422 @@
+import { Body, Caller, Descriptor, Digest, Registry } from "@effect-oci/core"
+import type { RegistryError, RepositoryName } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Queue, Stream, TestClock } from "effect"
+import {
+  absent,
+  failureOf,
+  hello,
+  helloDigest,
+  list,
+  on,
+  other,
+  pieces,
+  pullText,
+  pushBytes,
+  repository,
+  tagOf,
+  text,
+  unknown
+} from "../fixtures.js"
+import type { MakeStores } from "../fixtures.js"
+
+const [head, tail] = [hello.subarray(0, 5), hello.subarray(5)]
+
+const sources: ReadonlyArray<[name: string, body: (content: Uint8Array) => Body.Body]> = [
+  ["bytes in hand", Body.bytes],
+  ["a stream of a said size", (content) => pieces(content, 3, content.byteLength)],
+  ["a stream of no said size", (content) => pieces(content, 3)],
+  ["a native source", (content) => Body.fromSource(nativeSource(content), { size: content.byteLength })]
+]
+
+/** A source that gives one byte at a time, each in a turn of its own. */
+const nativeSource = (content: Uint8Array): Body.Source => (sink) => {
+  let next = 0
+  let cancelled = false
+  const flow = () => {
+    if (cancelled) return
+    if (next === content.byteLength) return sink.end()
+    sink.data(content.subarray(next, ++next))
+    queueMicrotask(flow)
+  }
+  queueMicrotask(flow)
+  return { resume: () => {}, cancel: () => void (cancelled = true) }
+}
+
+const broken = (content: Uint8Array): Body.Body =>
+  Body.stream(Stream.concat(Stream.make(content), Stream.fail(new Error("the line is dead"))))
+
+const wrongSizes: ReadonlyArray<[name: string, size: number]> = [["longer", 3], ["shorter", 30], ["empty, said", 0]]
+
+const push = (content: Uint8Array, options: { readonly digest?: Digest.Digest; readonly to?: RepositoryName.RepositoryName }) =>
+  Effect.flatMap(Registry, (registry) =>
+    registry.pushBlob(
+      options.to ?? repository,
+      { ...Descriptor.fromBytes(content), ...(options.digest === undefined ? {} : { digest: options.digest }) },
+      Body.bytes(content)
+    ))
+
+export const uploads = (makeStores: MakeStores) => {
+  const test = on(makeStores)
+
+  describe("push: a blob in one go", () => {
+    it.effect.each(sources)("33, 59: from %s", ([, body]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const descriptor = Descriptor.fromBytes(hello)
+        expect(yield* registry.pushBlob(repository, descriptor, body(hello))).toEqual(descriptor)
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each([["58: no bytes", ""], ["58: {}", "{}"]] as const)("%s", ([, content]) =>
+      Effect.gen(function*() {
+        const { digest } = yield* pushBytes(text(content))
+        expect(yield* pullText(repository, digest)).toBe(content)
+      }).pipe(test))
+
+    it.effect("34: sha512", () =>
+      Effect.gen(function*() {
+        const { digest } = yield* pushBytes(hello, repository, "sha512")
+        expect(digest).toMatch(/^sha512:/)
+        expect(yield* pullText(repository, digest)).toBe("hello, world")
+        expect(yield* tagOf((yield* Registry).resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      }).pipe(test))
+
+    it.effect("57: again", () =>
+      Effect.gen(function*() {
+        yield* pushBytes(hello)
+        expect((yield* pushBytes(hello)).digest).toBe(helloDigest)
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each([
+      ["34: a wrong digest", absent],
+      ["35, T28: an algorithm that cannot be checked", Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")],
+      ["35: a registered algorithm that is not supported", Digest.make(`blake3:${"0".repeat(64)}`)]
+    ] as const)("%s is DigestInvalid, and nothing is there", ([, digest]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        expect(yield* failureOf(push(hello, { digest })))
+          .toEqual({ tag: "DigestInvalid", operation: "PushBlob", repository, reference: digest })
+        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(list(registry.listTags(repository)))).toBe("NameUnknown")
+      }).pipe(test))
+
+    it.effect.each(sources.flatMap(([source, body]) =>
+      wrongSizes.map(([name, size]) => [`33: ${source}, ${name}`, body, size] as const)
+    ))("%s, is SizeInvalid", ([, body, size]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const descriptor = { ...Descriptor.fromBytes(hello), size }
+        expect(yield* failureOf(registry.pushBlob(repository, descriptor, body(hello))))
+          .toEqual({ tag: "SizeInvalid", operation: "PushBlob", repository, reference: helloDigest })
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      }).pipe(test))
+
+    it.effect("T36: a body without an end is not read beyond its size", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const endless = Body.stream(Stream.repeatValue(new Uint8Array(1024)))
+        expect(yield* tagOf(registry.pushBlob(repository, { ...Descriptor.fromBytes(hello), size: 10_000 }, endless)))
+          .toBe("SizeInvalid")
+      }).pipe(test))
+
+    it.effect("a body that fails is told as it failed", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const error = yield* Effect.flip(registry.pushBlob(repository, Descriptor.fromBytes(hello), broken(head)))
+        expect(error).toMatchObject({ _tag: "BodyFailed", operation: "PushBlob", repository, reference: helloDigest })
+        expect(error.cause).toEqual(new Error("the line is dead"))
+      }).pipe(test))
+
+    it.effect("T42: an upload that failed or was interrupted is not left open", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* Effect.flip(push(hello, { digest: absent }))
+        const fiber = yield* Effect.fork(registry.pushBlob(repository, Descriptor.fromBytes(hello), Body.stream(Stream.never)))
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(fiber)
+        yield* registry.startUpload(repository)
+        expect(yield* tagOf(registry.startUpload(repository))).toBe("TooManyRequests")
+      }).pipe(on(makeStores, { maxUploads: 1 })))
+  })
+
+  describe("push: a blob in chunks", () => {
+    it.effect.each(["sha256", "sha512"] as const)("29, 39, 40, 44, 45: %s", (algorithm) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const digest = Digest.fromBytes(hello, algorithm)
+        const { id, ...started } = yield* registry.startUpload(repository, { algorithm })
+        expect(started).toEqual({ offset: 0 })
+        expect(id).toMatch(/^[0-9a-f-]{36}$/)
+        expect(yield* registry.appendUpload(repository, id, Body.bytes(head), { offset: 0 })).toEqual({ id, offset: 5 })
+        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
+        expect(yield* registry.completeUpload(repository, id, digest, { offset: 5, body: Body.bytes(tail) }))
+          .toEqual({ mediaType: "application/octet-stream", digest, size: 12 })
+        expect(yield* pullText(repository, digest)).toBe("hello, world")
+      }).pipe(test))
+
+    const orders: ReadonlyArray<[name: string, chunks: ReadonlyArray<Uint8Array>, last: Uint8Array | undefined]> = [
+      ["33: all in the last", [], hello],
+      ["42: all in one, none in the last", [hello], undefined],
+      ["44: several, none in the last", [head, tail], undefined],
+      ["44: several, no bytes in the last", [head, tail], new Uint8Array(0)],
+      ["39: a chunk of no bytes", [head, new Uint8Array(0)], tail]
+    ]
+    const digests = [
+      ["as the hash kept", helloDigest],
+      ["another than the hash kept", Digest.fromBytes(hello, "sha512")]
+    ] as const
+    it.effect.each(orders.flatMap(([name, chunks, last]) =>
+      digests.map(([kind, digest]) => [`${name}; the digest ${kind}`, chunks, last, digest] as const)
+    ))("%s", ([, chunks, last, digest]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* Effect.forEach(chunks, (chunk) => registry.appendUpload(repository, id, Body.bytes(chunk)))
+        yield* registry.completeUpload(repository, id, digest, last === undefined ? {} : { body: Body.bytes(last) })
+        expect(yield* pullText(repository, digest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each(orders.flatMap(([name, chunks, last]) =>
+      ([["sha256", absent], ["sha512", Digest.fromBytes(text("else"), "sha512")]] as const)
+        .map(([algorithm, digest]) => [`${name}, ${algorithm}`, chunks, last, digest] as const)
+    ))("34: a wrong digest: %s", ([, chunks, last, digest]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* Effect.forEach(chunks, (chunk) => registry.appendUpload(repository, id, Body.bytes(chunk)))
+        const complete = registry.completeUpload(repository, id, digest, last === undefined ? {} : { body: Body.bytes(last) })
+        expect(yield* failureOf(complete))
+          .toEqual({ tag: "DigestInvalid", operation: "CompleteUpload", repository, reference: digest })
+        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
+      }).pipe(test))
+
+    it.effect("35, 38: an algorithm that is not supported is DigestInvalid, and the upload stays", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        expect(yield* tagOf(registry.startUpload(repository, { algorithm: "blake3" }))).toBe("DigestInvalid")
+        const { id } = yield* registry.startUpload(repository)
+        const complete = registry.completeUpload(repository, id, Digest.make("md5:00"), { body: Body.bytes(hello) })
+        expect(yield* tagOf(complete)).toBe("DigestInvalid")
+        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 0 })
+      }).pipe(test))
+
+    it.effect.each([
+      ["41: before where it stands", 0],
+      ["41: after where it stands", 6],
+      ["41: far away", Number.MAX_SAFE_INTEGER]
+    ] as const)("%s: RangeInvalid, and nothing has changed", ([, offset]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* registry.appendUpload(repository, id, Body.bytes(head))
+        const expected = { _tag: "RangeInvalid", size: 5, repository }
+        expect(yield* Effect.flip(registry.appendUpload(repository, id, Body.bytes(tail), { offset })))
+          .toMatchObject({ ...expected, operation: "AppendUpload" })
+        expect(yield* Effect.flip(registry.completeUpload(repository, id, helloDigest, { offset, body: Body.bytes(tail) })))
+          .toMatchObject({ ...expected, operation: "CompleteUpload" })
+        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
+        yield* registry.completeUpload(repository, id, helloDigest, { offset: 5, body: Body.bytes(tail) })
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each([
+      ["43: longer than said", pieces(tail, 3, 4), "SizeInvalid"],
+      ["43: shorter than said", pieces(tail, 3, 40), "SizeInvalid"],
+      ["broken", broken(tail.subarray(0, 3)), "BodyFailed"]
+    ] as const)("a chunk that is %s leaves the upload where it was", ([, body, tag]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* registry.appendUpload(repository, id, Body.bytes(head))
+        expect(yield* failureOf(registry.appendUpload(repository, id, body)))
+          .toEqual({ tag, operation: "AppendUpload", repository, reference: undefined })
+        expect(yield* tagOf(registry.completeUpload(repository, id, helloDigest, { body }))).toBe(tag)
+        const { offset } = yield* registry.getUpload(repository, id)
+        yield* registry.appendUpload(repository, id, Body.bytes(hello.subarray(offset)))
+        yield* registry.completeUpload(repository, id, helloDigest)
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect("49: of two chunks at one offset one is counted, and nothing is mixed", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const [a, b] = [text("aaaa"), text("bbbb")]
+        const { id } = yield* registry.startUpload(repository)
+        const bytes = yield* Queue.unbounded<Uint8Array>()
+        const slow = Body.stream(Stream.take(Stream.fromQueue(bytes), 2))
+        const first = yield* Effect.fork(Effect.either(registry.appendUpload(repository, id, slow, { offset: 0 })))
+        yield* bytes.offer(a.subarray(0, 2))
+        yield* Effect.yieldNow()
+        const second = yield* Effect.fork(Effect.either(registry.appendUpload(repository, id, Body.bytes(b), { offset: 0 })))
+        yield* Effect.yieldNow()
+        yield* bytes.offer(a.subarray(2))
+        const results = [yield* Fiber.join(first), yield* Fiber.join(second)]
+        expect(results.map(({ _tag }) => _tag).sort()).toEqual(["Left", "Right"])
+        for (const result of results) if (result._tag === "Left") expect(result.left._tag).toBe("RangeInvalid")
+        const won = results[0]?._tag === "Right" ? a : b
+        const { digest } = yield* registry.completeUpload(repository, id, Digest.fromBytes(won), { offset: 4 })
+        expect(yield* pullText(repository, digest)).toBe(new TextDecoder().decode(won))
+      }).pipe(test))
+
+    it.effect("49: two that complete one upload at once: one is answered a blob, the other that there is no upload", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* registry.appendUpload(repository, id, Body.bytes(hello))
+        const complete = Effect.either(registry.completeUpload(repository, id, helloDigest))
+        const results = yield* Effect.all([complete, complete], { concurrency: "unbounded" })
+        expect(results.filter(({ _tag }) => _tag === "Right")).toHaveLength(1)
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    type Ask = (
+      to: RepositoryName.RepositoryName,
+      id: string
+    ) => Effect.Effect<unknown, RegistryError.RegistryError, Registry>
+    const get: Ask = (to, id) => Effect.flatMap(Registry, (registry) => registry.getUpload(to, id))
+    const operations: ReadonlyArray<[operation: string, ask: Ask]> = [
+      ["GetUpload", get],
+      [
+        "AppendUpload",
+        (to, id) => Effect.flatMap(Registry, (registry) => registry.appendUpload(to, id, Body.bytes(tail)))
+      ],
+      [
+        "CompleteUpload",
+        (to, id) =>
+          Effect.flatMap(Registry, (registry) =>
+            registry.completeUpload(to, id, helloDigest, { body: Body.bytes(tail) }))
+      ],
+      ["CancelUpload", (to, id) => Effect.flatMap(Registry, (registry) => registry.cancelUpload(to, id))]
+    ]
+
+    it.effect.each(operations)("36, 45, 46: %s of an upload that never was", ([operation, ask]) =>
+      Effect.gen(function*() {
+        const { tag, ...error } = yield* failureOf(ask(repository, "b1f2e5a6-0000-4000-8000-000000000000"))
+        expect(tag).toBe("BlobUploadUnknown")
+        if (operation !== "CompleteUpload") expect(error).toEqual({ operation, repository, reference: undefined })
+      }).pipe(test))
+
+    it.effect.each(operations)("47, T43: %s through another repository", ([, ask]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* registry.appendUpload(repository, id, Body.bytes(head))
+        yield* pushBytes(text("else"), other)
+        for (const to of [other, unknown]) expect(yield* tagOf(ask(to, id))).toBe("BlobUploadUnknown")
+        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
+      }).pipe(test))
+
+    it.effect.each(operations)("T43: %s by another caller", ([, ask]) =>
+      Effect.gen(function*() {
+        const as = (name: string | undefined) => Effect.provideService(Caller.Caller, { name, claims: {} })
+        const { id } = yield* Effect.flatMap(Registry, (registry) => registry.startUpload(repository)).pipe(as("alice"))
+        for (const name of ["bob", undefined]) expect(yield* tagOf(ask(repository, id).pipe(as(name)))).toBe("BlobUploadUnknown")
+        expect(yield* get(repository, id).pipe(as("alice"))).toEqual({ id, offset: 0 })
+      }).pipe(test))
+
+    it.effect.each(operations)("46, 48: %s after the end, be it complete, cancelled or expired", ([, ask]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const complete = yield* registry.startUpload(repository)
+        yield* registry.completeUpload(repository, complete.id, helloDigest, { body: Body.bytes(hello) })
+        const cancelled = yield* registry.startUpload(repository)
+        expect((yield* registry.cancelUpload(repository, cancelled.id))._tag).toBe("Done")
+        const expired = yield* registry.startUpload(repository)
+        yield* TestClock.adjust("1 hour")
+        for (const { id } of [complete, cancelled, expired]) {
+          expect(yield* tagOf(ask(repository, id))).toBe("BlobUploadUnknown")
+        }
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect("46, T42: each chunk gives an upload its whole time to live again", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        for (let offset = 0; offset < 3; offset++) {
+          yield* TestClock.adjust("59 minutes")
+          yield* registry.appendUpload(repository, id, Body.bytes(hello.subarray(offset, offset + 1)))
+        }
+        yield* TestClock.adjust("60 minutes")
+        expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
+      }).pipe(test))
+
+    it.effect("46: an upload does not expire while a chunk of it flows", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        const bytes = yield* Queue.unbounded<Uint8Array>()
+        const slow = Body.stream(Stream.take(Stream.fromQueue(bytes), 2))
+        const fiber = yield* Effect.fork(registry.appendUpload(repository, id, slow))
+        yield* bytes.offer(head)
+        yield* TestClock.adjust("10 hours")
+        yield* bytes.offer(tail)
+        expect(yield* Fiber.join(fiber)).toEqual({ id, offset: 12 })
+        yield* registry.completeUpload(repository, id, helloDigest)
+      }).pipe(test))
+
+    it.effect("T42: so many uploads may be open, in all and in one repository; those that expire make room", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const startIn = (to: RepositoryName.RepositoryName) => Effect.either(registry.startUpload(to))
+        const results = yield* Effect.forEach([repository, repository, repository, other, other, other], startIn)
+        expect(results.map(({ _tag }) => _tag)).toEqual(["Right", "Right", "Left", "Right", "Left", "Left"])
+        expect(yield* failureOf(registry.startUpload(repository)))
+          .toEqual({ tag: "TooManyRequests", operation: "StartUpload", repository, reference: undefined })
+        yield* TestClock.setTime(3_600_000)
+        expect(yield* Effect.forEach([repository, repository, repository], startIn))
+          .toMatchObject([{ _tag: "Right" }, { _tag: "Right" }, { _tag: "Left" }])
+      }).pipe(on(makeStores, { maxUploads: 3, maxUploadsPerRepository: 2 })))
+  })
+
+  describe("push: mounts", () => {
+    it.effect("50, 55: from another repository; it stays when it is deleted there", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        expect(yield* registry.mountBlob(other, helloDigest, { from: repository }))
+          .toEqual({ _tag: "Mounted", digest: helloDigest })
+        yield* registry.deleteBlob(repository, helloDigest)
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* pullText(other, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each([
+      ["51, 54: a blob that the source does not have", { from: other }],
+      ["51: a source that is not there", { from: unknown }],
+      ["52, T33: a digest alone, unless that is allowed", {}]
+    ] as const)("%s starts an upload", ([, options]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* pushBytes(text("else"), other)
+        const result = yield* registry.mountBlob(unknown, helloDigest, options)
+        expect(result).toMatchObject({ _tag: "UploadStarted", upload: { offset: 0 } })
+        expect(yield* tagOf(registry.resolveBlob(unknown, helloDigest))).toBe("BlobUnknown")
+        if (result._tag === "UploadStarted") {
+          yield* registry.completeUpload(unknown, result.upload.id, helloDigest, { body: Body.bytes(hello) })
+        }
+        expect(yield* pullText(unknown, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect("52: a digest alone, where that is allowed", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        expect(yield* registry.mountBlob(other, helloDigest)).toMatchObject({ _tag: "Mounted" })
+        expect(yield* registry.mountBlob(other, absent)).toMatchObject({ _tag: "UploadStarted" })
+        expect(yield* pullText(other, helloDigest)).toBe("hello, world")
+      }).pipe(on(makeStores, { anonymousMount: true })))
+
+    it.effect("54: an algorithm that is not supported is DigestInvalid", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        expect(yield* tagOf(registry.mountBlob(other, Digest.make("md5:00"), { from: repository }))).toBe("DigestInvalid")
+      }).pipe(test))
+  })
+}
