@@ -129,43 +129,61 @@ export class WriterTag extends Context.Tag("@effect-oci/core/Registry/Writer")<W
 export class DeleterTag extends Context.Tag("@effect-oci/core/Registry/Deleter")<DeleterTag, Deleter>() {}
 export class ListerTag extends Context.Tag("@effect-oci/core/Registry/Lister")<ListerTag, Lister>() {}
 
-export const reader = (handle: Handler): Reader => ({
-  resolveBlob: (repository, digest) => handle(new Operation.ResolveBlob({ repository, digest })),
-  getBlob: (repository, digest, options) =>
-    Effect.map(
-      handle(new Operation.GetBlob({ repository, digest, ...options })),
-      (content) => BlobContent.verify(content)
-    ),
-  resolveManifest: (repository, reference) => handle(new Operation.ResolveManifest({ repository, reference })),
-  getManifest: (repository, reference) => handle(new Operation.GetManifest({ repository, reference }))
-})
+/**
+ * A method asks when it is run, and again each time that it is run again. A handler may answer as soon as it is called,
+ * and such an answer would grow old in an effect that is kept or retried.
+ */
+const whenRun = (handle: Handler): Handler => (operation) => Effect.suspend(() => handle(operation))
 
-export const writer = (handle: Handler): Writer => ({
-  pushBlob: (repository, descriptor, body) => handle(new Operation.PushBlob({ repository, descriptor, body })),
-  mountBlob: (repository, digest, options) => handle(new Operation.MountBlob({ repository, digest, ...options })),
-  startUpload: (repository, options) => handle(new Operation.StartUpload({ repository, ...options })),
-  getUpload: (repository, id) => handle(new Operation.GetUpload({ repository, id })),
-  appendUpload: (repository, id, body, options) =>
-    handle(new Operation.AppendUpload({ repository, id, body, ...options })),
-  completeUpload: (repository, id, digest, options) =>
-    handle(new Operation.CompleteUpload({ repository, id, digest, ...options })),
-  cancelUpload: (repository, id) => handle(new Operation.CancelUpload({ repository, id })),
-  pushManifest: (repository, manifest) =>
-    handle(new Operation.PushManifest({ repository, ...manifest, tags: manifest.tags ?? [] }))
-})
+export const reader = (handler: Handler): Reader => {
+  const handle = whenRun(handler)
+  return {
+    resolveBlob: (repository, digest) => handle(new Operation.ResolveBlob({ repository, digest })),
+    getBlob: (repository, digest, options) =>
+      Effect.map(
+        handle(new Operation.GetBlob({ repository, digest, ...options })),
+        (content) => BlobContent.verify(content)
+      ),
+    resolveManifest: (repository, reference) => handle(new Operation.ResolveManifest({ repository, reference })),
+    getManifest: (repository, reference) => handle(new Operation.GetManifest({ repository, reference }))
+  }
+}
 
-export const deleter = (handle: Handler): Deleter => ({
-  deleteBlob: (repository, digest) => handle(new Operation.DeleteBlob({ repository, digest })),
-  deleteManifest: (repository, digest) => handle(new Operation.DeleteManifest({ repository, digest })),
-  deleteTag: (repository, tag) => handle(new Operation.DeleteTag({ repository, tag }))
-})
+export const writer = (handler: Handler): Writer => {
+  const handle = whenRun(handler)
+  return {
+    pushBlob: (repository, descriptor, body) => handle(new Operation.PushBlob({ repository, descriptor, body })),
+    mountBlob: (repository, digest, options) => handle(new Operation.MountBlob({ repository, digest, ...options })),
+    startUpload: (repository, options) => handle(new Operation.StartUpload({ repository, ...options })),
+    getUpload: (repository, id) => handle(new Operation.GetUpload({ repository, id })),
+    appendUpload: (repository, id, body, options) =>
+      handle(new Operation.AppendUpload({ repository, id, body, ...options })),
+    completeUpload: (repository, id, digest, options) =>
+      handle(new Operation.CompleteUpload({ repository, id, digest, ...options })),
+    cancelUpload: (repository, id) => handle(new Operation.CancelUpload({ repository, id })),
+    pushManifest: (repository, manifest) =>
+      handle(new Operation.PushManifest({ repository, ...manifest, tags: manifest.tags ?? [] }))
+  }
+}
 
-export const lister = (handle: Handler): Lister => ({
-  listRepositories: (options) => Stream.unwrap(handle(new Operation.ListRepositories({ ...options }))),
-  listTags: (repository, options) => Stream.unwrap(handle(new Operation.ListTags({ repository, ...options }))),
-  listReferrers: (repository, digest, options) =>
-    Stream.unwrap(handle(new Operation.ListReferrers({ repository, digest, ...options })))
-})
+export const deleter = (handler: Handler): Deleter => {
+  const handle = whenRun(handler)
+  return {
+    deleteBlob: (repository, digest) => handle(new Operation.DeleteBlob({ repository, digest })),
+    deleteManifest: (repository, digest) => handle(new Operation.DeleteManifest({ repository, digest })),
+    deleteTag: (repository, tag) => handle(new Operation.DeleteTag({ repository, tag }))
+  }
+}
+
+export const lister = (handler: Handler): Lister => {
+  const handle = whenRun(handler)
+  return {
+    listRepositories: (options) => Stream.unwrap(handle(new Operation.ListRepositories({ ...options }))),
+    listTags: (repository, options) => Stream.unwrap(handle(new Operation.ListTags({ repository, ...options }))),
+    listReferrers: (repository, digest, options) =>
+      Stream.unwrap(handle(new Operation.ListReferrers({ repository, digest, ...options })))
+  }
+}
 
 export const fromHandler = (handle: Handler): Service => ({
   handle,
