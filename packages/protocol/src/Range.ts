@@ -4,8 +4,15 @@
  * @since 0.1.0
  */
 import * as ByteRange from "@effect-oci/core/ByteRange"
+import type * as Wire from "./Wire.js"
 
 const digits = /^[0-9]{1,16}$/
+const anyDigits = /^[0-9]+$/
+
+/** No content is so large that it has a byte after this one. */
+const lastPosition = Number.MAX_SAFE_INTEGER - 1
+
+const unit = /^bytes[= ]/i
 
 /**
  * A count of bytes or items, as it is written in headers and queries: decimal digits, at most
@@ -19,6 +26,16 @@ export const parseCount = (text: string | undefined): number | undefined => {
   const count = Number(text)
   return Number.isSafeInteger(count) ? count : undefined
 }
+
+/**
+ * As {@link parseCount}, for counts that only bound something: one that is larger than can be counted is
+ * `Number.MAX_SAFE_INTEGER`.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const parseClamped = (text: string | undefined): number | undefined =>
+  text === undefined || !anyDigits.test(text) ? undefined : Math.min(Number(text), Number.MAX_SAFE_INTEGER)
 
 const split = (text: string, separator: string): readonly [string, string] | undefined => {
   const at = text.indexOf(separator)
@@ -39,25 +56,26 @@ export const parse = (header: string | undefined): ByteRange.ByteRange | "none" 
   if (parts === undefined) return "none"
   const [first, last] = parts
   if (first === "") {
-    const suffix = parseCount(last)
+    const suffix = parseClamped(last)
     return suffix === undefined ? "none" : suffix === 0 ? "invalid" : ByteRange.last(suffix)
   }
-  const start = parseCount(first)
+  const start = parseClamped(first)
   if (start === undefined) return "none"
   if (last === "") return ByteRange.from(start)
-  const end = parseCount(last)
+  const end = parseClamped(last)
   if (end === undefined) return "none"
-  return end < start ? "invalid" : ByteRange.slice(start, end - start + 1)
+  return end < start ? "invalid" : ByteRange.slice(start, Math.min(end, lastPosition) - start + 1)
 }
 
 /**
- * A `Range` header.
+ * A `Range` header. An empty range, which cannot be written, becomes one that no content can satisfy.
  *
  * @since 0.1.0
  * @category encoding
  */
 export const format = (range: ByteRange.ByteRange): string => {
   if (range.suffix !== undefined) return `bytes=-${range.suffix}`
+  if (range.length === 0) return "bytes=-0"
   return `bytes=${range.offset}-${range.length === undefined ? "" : range.offset + range.length - 1}`
 }
 
@@ -102,7 +120,7 @@ export const formatContentRange = (range: ContentRange): string =>
 
 /**
  * Reads `first-last`, both included: the `Content-Range` of a chunk, without a unit (spec: "Pushing a blob in
- * chunks"), and the `Range` of an upload. An empty span cannot be written so.
+ * chunks"), and the `Range` of an upload. An empty span cannot be written so, and one that ends beyond counting is none.
  *
  * @since 0.1.0
  * @category decoding
@@ -111,7 +129,7 @@ export const parseSpan = (text: string): ByteRange.Span | undefined => {
   const parts = split(text, "-")
   const first = parseCount(parts?.[0])
   const last = parseCount(parts?.[1])
-  return first === undefined || last === undefined || last < first
+  return first === undefined || last === undefined || last < first || last > lastPosition
     ? undefined
     : { offset: first, length: last - first + 1 }
 }
@@ -127,20 +145,18 @@ export const formatSpan = (span: ByteRange.Span): string => `${span.offset}-${sp
 /**
  * How much of an upload a registry has, from the answer's headers: `Upload-Offset` where there is one, else the `Range`,
  * in which `0-0` is ambiguous and read as nothing, as every registry answers a new upload so. Other forms seen in the
- * wild: `bytes=0-9`, `0--1`, none at all.
+ * wild: `bytes=0-9`, `0--1`, none at all. `undefined` where the headers do not say it.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const parseUploadOffset = (headers: {
-  readonly [name: string]: string | undefined
-}): number | undefined => {
+export const parseUploadOffset = (headers: Wire.Headers): number | undefined => {
   const offset = parseCount(headers["upload-offset"])
   if (offset !== undefined) return offset
-  const range = headers["range"]?.trim()
-  if (range === undefined || range === "") return undefined
-  if (range === "0-0" || range === "0--1" || range === "bytes=0-0") return 0
-  const span = parseSpan(range.replace(/^bytes=/i, ""))
+  const range = headers["range"]?.trim().replace(unit, "")
+  if (range === undefined) return undefined
+  if (range === "0-0" || range === "0--1") return 0
+  const span = parseSpan(range)
   return span === undefined ? undefined : span.offset + span.length
 }
 
