@@ -1,0 +1,454 @@
+/**
+ * Arbitraries for property tests: everything that goes into a registry or comes out of it. Each fills every optional
+ * field at times and leaves it out at times, and none leaves out what is lawful but seldom met.
+ *
+ * @since 0.1.0
+ */
+import * as Body from "@effect-oci/core/Body"
+import * as ByteRange from "@effect-oci/core/ByteRange"
+import type * as Caller from "@effect-oci/core/Caller"
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as Operation from "@effect-oci/core/Operation"
+import * as Reference from "@effect-oci/core/Reference"
+import * as RegistryErrors from "@effect-oci/core/RegistryError"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Tag from "@effect-oci/core/Tag"
+import * as Stream from "effect/Stream"
+import * as fc from "fast-check"
+import { chunkSource } from "./internal/chunkSource.js"
+import type { Optional, Required } from "./internal/record.js"
+import { record } from "./internal/record.js"
+
+/**
+ * Any digest, also of an algorithm that cannot be checked.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const digest: fc.Arbitrary<Digest.Digest> = fc.oneof(
+  { weight: 5, arbitrary: fc.stringMatching(/^sha256:[0-9a-f]{64}$/) },
+  { weight: 2, arbitrary: fc.stringMatching(/^sha512:[0-9a-f]{128}$/) },
+  { weight: 1, arbitrary: fc.stringMatching(/^(blake3:[0-9a-f]{64}|(md5|sha256\+b64u):[a-zA-Z0-9=_-]{1,40})$/) }
+).map(Digest.make)
+
+/**
+ * Any name of a repository, also long ones, and ones with words that paths of the API are made of.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const repositoryName: fc.Arbitrary<RepositoryName.RepositoryName> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.array(
+      fc.oneof(
+        { weight: 3, arbitrary: fc.stringMatching(/^[a-z0-9]{1,5}((\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}$/) },
+        { weight: 1, arbitrary: fc.constantFrom("v2", "blobs", "uploads", "manifests", "tags", "list", "referrers") }
+      ),
+      { minLength: 1, maxLength: 4 }
+    ).map((components) => components.join("/"))
+  },
+  { weight: 1, arbitrary: fc.stringMatching(/^[a-z0-9]{120}\/[a-z0-9]{134}$/) }
+).map(RepositoryName.make)
+
+/**
+ * Any tag, also one as long as it may be.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const tag: fc.Arbitrary<Tag.Tag> = fc.oneof(
+  { weight: 6, arbitrary: fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,12}$/) },
+  { weight: 2, arbitrary: fc.constantFrom("latest", "list", "uploads", "_", `sha256-${"0".repeat(64)}`) },
+  { weight: 1, arbitrary: fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{127}$/) }
+).map(Tag.make)
+
+/**
+ * What names a manifest within its repository.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const tagOrDigest: fc.Arbitrary<Operation.TagOrDigest> = fc.oneof(tag, digest)
+
+/**
+ * The host of a registry, in its one spelling.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const host: fc.Arbitrary<string> = fc.oneof(
+  fc.stringMatching(/^[a-z]{1,5}(-[a-z0-9]{1,3})?(\.[a-z]{1,5}){1,2}(:[1-9][0-9]{0,3})?$/),
+  fc.constantFrom("docker.io", "localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000")
+)
+
+/**
+ * Any reference.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const reference: fc.Arbitrary<Reference.Reference> = record<Parameters<typeof Reference.make>[0]>(
+  { registry: host, repository: repositoryName },
+  { tag, digest }
+).map(Reference.make)
+
+/**
+ * A media type: those of manifests, and any other, without parameters and in lower case.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const mediaType: fc.Arbitrary<string> = fc.oneof(
+  fc.constantFrom(...MediaType.manifests, MediaType.layer, MediaType.imageConfig, MediaType.empty),
+  fc.stringMatching(/^[a-z]{1,8}\/[a-z][a-z0-9.+-]{0,12}$/)
+)
+
+const text = fc.string({ unit: "grapheme", maxLength: 12 })
+
+/**
+ * Annotations, also with a name that every object has, and none.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const annotations: fc.Arbitrary<{ readonly [name: string]: string }> = fc.dictionary(
+  fc.oneof({ weight: 4, arbitrary: text.filter((name) => name !== "__proto__") }, {
+    weight: 1,
+    arbitrary: fc.constant("constructor")
+  }),
+  text,
+  { maxKeys: 3, noNullPrototype: true }
+)
+
+const platform = record<Descriptor.Platform>(
+  { architecture: fc.constantFrom("amd64", "arm64", ""), os: fc.constantFrom("linux", "windows", "") },
+  { "os.version": text, "os.features": fc.array(text, { maxLength: 2 }), variant: fc.constantFrom("v7", "v8") }
+)
+
+/** What a descriptor says besides what it describes. */
+const remarks: Optional<Descriptor.Descriptor> = {
+  urls: fc.array(fc.webUrl(), { maxLength: 2 }),
+  annotations,
+  data: fc.base64String({ maxLength: 16 }),
+  artifactType: mediaType,
+  platform
+}
+
+/** Counts of bytes and of things, up to the largest that can be told from the next. */
+const count = fc.oneof(fc.nat(5), fc.nat(), fc.maxSafeNat())
+
+/**
+ * A descriptor of content that nobody has.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const descriptor: fc.Arbitrary<Descriptor.Descriptor> = record<Descriptor.Descriptor>(
+  { mediaType, digest, size: count },
+  remarks
+)
+
+/**
+ * A range of at least one byte, which is what can be asked for on the wire.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const byteRange: fc.Arbitrary<ByteRange.ByteRange> = fc.oneof(
+  count.map(ByteRange.from),
+  fc.tuple(fc.nat(), fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1 }))).map(([offset, length]) =>
+    ByteRange.slice(offset, length)
+  ),
+  fc.integer({ min: 1 }).map(ByteRange.last)
+)
+
+/**
+ * Content in chunks: none, empty ones, and more than one.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const chunks: fc.Arbitrary<ReadonlyArray<Uint8Array>> = fc.array(fc.uint8Array({ maxLength: 16 }), {
+  maxLength: 4
+})
+
+const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => Uint8Array.from(chunks.flatMap((chunk) => [...chunk]))
+
+const bodyOf = (chunks: ReadonlyArray<Uint8Array>): fc.Arbitrary<Body.Body> => {
+  const content = joined(chunks)
+  const size = fc.constantFrom(content.byteLength, undefined)
+  return fc.oneof(
+    fc.constant(Body.bytes(content)),
+    size.map((size) => Body.stream(Stream.fromIterable(chunks), { size, replayable: true })),
+    size.map((size) => Body.fromSource(chunkSource(chunks), { size, replayable: true }))
+  )
+}
+
+/**
+ * A body of each kind, of known size and of unknown. All can be run again, so that a test can look into them.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const body: fc.Arbitrary<Body.Body> = chunks.chain(bodyOf)
+
+/**
+ * A blob: its descriptor, a body that is what the descriptor says, and its bytes.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const blob: fc.Arbitrary<{
+  readonly descriptor: Descriptor.Descriptor
+  readonly body: Body.Body
+  readonly bytes: Uint8Array
+}> = fc.tuple(chunks, mediaType, fc.constantFrom<Digest.Algorithm>("sha256", "sha512")).chain(
+  ([chunks, mediaType, algorithm]) => {
+    const bytes = joined(chunks)
+    const { digest, size } = Descriptor.fromBytes(bytes, mediaType, algorithm)
+    return fc.record({
+      descriptor: record<Descriptor.Descriptor>(
+        { mediaType: fc.constant(mediaType), digest: fc.constant(digest), size: fc.constant(size) },
+        remarks
+      ),
+      body: bodyOf(chunks),
+      bytes: fc.constant(bytes)
+    })
+  }
+)
+
+const encode = (document: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(document))
+
+const members = { subject: descriptor, annotations, artifactType: mediaType }
+
+const documentOf = (mediaType: string): fc.Arbitrary<object> => {
+  const descriptors = fc.array(descriptor, { maxLength: 3 })
+  switch (mediaType) {
+    case MediaType.image:
+    case MediaType.dockerImage:
+      return fc.record({ config: descriptor, layers: descriptors, ...members }, { requiredKeys: ["config", "layers"] })
+    case MediaType.index:
+    case MediaType.dockerList:
+      return fc.record({ manifests: descriptors, ...members }, { requiredKeys: ["manifests"] })
+    default:
+      return fc.record({ blobs: descriptors, ...members }, { requiredKeys: [] })
+  }
+}
+
+/**
+ * A manifest that is what its media type says. What it points at nobody has.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const manifest: fc.Arbitrary<{ readonly mediaType: string; readonly bytes: Uint8Array }> = fc
+  .constantFrom(...MediaType.manifests)
+  .chain((mediaType) =>
+    documentOf(mediaType).map((document) => ({
+      mediaType,
+      bytes: encode({ schemaVersion: 2, mediaType, ...document })
+    }))
+  )
+
+/**
+ * The id of an upload, of any characters.
+ *
+ * @since 0.1.0
+ * @category names
+ */
+export const uploadId: fc.Arbitrary<string> = fc.oneof(
+  fc.uuid(),
+  fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 })
+)
+
+const kind = <O extends Operation.Operation>(
+  Class: new(fields: never) => O,
+  required: Required<Omit<O, "_tag">>,
+  optional: Optional<Omit<O, "_tag">>
+): fc.Arbitrary<O> => record<Omit<O, "_tag">>(required, optional).map((fields) => new Class(fields as never))
+
+const repository = repositoryName
+const id = uploadId
+const limit = fc.oneof(fc.nat(5), fc.nat())
+
+const pushBlob = fc.tuple(repository, blob).map(([repository, { body, descriptor }]) =>
+  new Operation.PushBlob({ repository, body, descriptor })
+)
+
+/** Of what is what it says it is most of the time, under its own digest where it is given one. */
+const pushManifest = fc.oneof(
+  { weight: 3, arbitrary: manifest },
+  { weight: 1, arbitrary: fc.record({ mediaType, bytes: fc.uint8Array({ maxLength: 16 }) }) }
+).chain(({ bytes, mediaType }) =>
+  kind(
+    Operation.PushManifest,
+    {
+      repository,
+      mediaType: fc.constant(mediaType),
+      bytes: fc.constant(bytes),
+      tags: fc.uniqueArray(tag, { maxLength: 3 })
+    },
+    {
+      digest: fc.constantFrom(Digest.fromBytes(bytes), Digest.fromBytes(bytes, "sha512")),
+      ifAbsent: fc.boolean()
+    }
+  )
+)
+
+/**
+ * Every operation by its name. The body of a `PushBlob` is what its descriptor says, and the digest of a
+ * `PushManifest` is that of its bytes.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const operations: {
+  readonly [Tag in Operation.OperationTag]: fc.Arbitrary<Operation.OperationOf<Tag>>
+} = {
+  ResolveBlob: kind(Operation.ResolveBlob, { repository, digest }, {}),
+  GetBlob: kind(Operation.GetBlob, { repository, digest }, { range: byteRange }),
+  ResolveManifest: kind(Operation.ResolveManifest, { repository, reference: tagOrDigest }, {}),
+  GetManifest: kind(Operation.GetManifest, { repository, reference: tagOrDigest }, {}),
+  PushBlob: pushBlob,
+  MountBlob: kind(Operation.MountBlob, { repository, digest }, { from: repository }),
+  StartUpload: kind(Operation.StartUpload, { repository }, {
+    algorithm: fc.constantFrom("sha256", "sha512", "blake3")
+  }),
+  GetUpload: kind(Operation.GetUpload, { repository, id }, {}),
+  AppendUpload: kind(Operation.AppendUpload, { repository, id, body }, { offset: fc.nat() }),
+  CompleteUpload: kind(Operation.CompleteUpload, { repository, id, digest }, { offset: fc.nat(), body }),
+  CancelUpload: kind(Operation.CancelUpload, { repository, id }, {}),
+  PushManifest: pushManifest,
+  DeleteBlob: kind(Operation.DeleteBlob, { repository, digest }, {}),
+  DeleteManifest: kind(Operation.DeleteManifest, { repository, digest }, {}),
+  DeleteTag: kind(Operation.DeleteTag, { repository, tag }, {}),
+  ListRepositories: kind(Operation.ListRepositories, {}, { last: repository, limit }),
+  ListTags: kind(Operation.ListTags, { repository }, { last: tag, limit }),
+  ListReferrers: kind(Operation.ListReferrers, { repository, digest }, { artifactType: mediaType })
+}
+
+/**
+ * Any operation, each as often as the others.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const operation: fc.Arbitrary<Operation.Operation> = fc.oneof(...Object.values(operations))
+
+/**
+ * Who asks: nobody known, or somebody.
+ *
+ * @since 0.1.0
+ * @category operations
+ */
+export const identity: fc.Arbitrary<Caller.Identity> = fc.record({
+  name: fc.option(text, { nil: undefined }),
+  claims: fc.dictionary(text, fc.jsonValue({ maxDepth: 1 }), { maxKeys: 2 })
+})
+
+const errorFields: Optional<RegistryErrors.ErrorFields> = {
+  operation: fc.constantFrom(...Object.keys(operations) as ReadonlyArray<Operation.OperationTag>),
+  repository,
+  reference: tagOrDigest,
+  reason: fc.oneof(text, fc.constantFrom("\u001b[2J", "two\r\nlines", "x".repeat(5000))),
+  detail: fc.jsonValue({ maxDepth: 2 }),
+  status: fc.integer({ min: 400, max: 599 }),
+  registry: host,
+  diagnostics: fc.array(
+    record<RegistryErrors.Diagnostic>({ code: text }, { message: text, detail: fc.jsonValue({ maxDepth: 1 }) }),
+    { maxLength: 2 }
+  ),
+  retryAfter: fc.nat(),
+  cause: fc.constant(new Error("cause"))
+}
+
+/** What an error has that not all have. */
+type Own<E> = Omit<E, keyof RegistryErrors.BlobUnknown>
+
+const error = <E extends RegistryErrors.RegistryError>(
+  Class: new(fields: never) => E,
+  required: Required<Own<E>>,
+  optional: Optional<Own<E>>
+): fc.Arbitrary<E> =>
+  record<object>(required as {}, { ...errorFields, ...optional } as {}).map((fields) => new Class(fields as never))
+
+const memberName = fc.constantFrom("near", "far", "mirror")
+
+/**
+ * Every error by its tag.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const registryErrors: {
+  readonly [Tag in RegistryErrors.RegistryError["_tag"]]: fc.Arbitrary<
+    Extract<RegistryErrors.RegistryError, { readonly _tag: Tag }>
+  >
+} = {
+  BlobUnknown: error(RegistryErrors.BlobUnknown, {}, {}),
+  BlobUploadInvalid: error(RegistryErrors.BlobUploadInvalid, {}, {}),
+  BlobUploadUnknown: error(RegistryErrors.BlobUploadUnknown, {}, {}),
+  DigestInvalid: error(RegistryErrors.DigestInvalid, {}, {}),
+  ManifestBlobUnknown: error(RegistryErrors.ManifestBlobUnknown, {}, {}),
+  ManifestInvalid: error(RegistryErrors.ManifestInvalid, {}, {}),
+  ManifestUnknown: error(RegistryErrors.ManifestUnknown, {}, {}),
+  NameInvalid: error(RegistryErrors.NameInvalid, {}, {}),
+  NameUnknown: error(RegistryErrors.NameUnknown, {}, {}),
+  SizeInvalid: error(RegistryErrors.SizeInvalid, {}, { limit: fc.nat() }),
+  Unauthorized: error(RegistryErrors.Unauthorized, {}, {}),
+  Denied: error(RegistryErrors.Denied, {}, {}),
+  Unsupported: error(RegistryErrors.Unsupported, {}, {}),
+  TooManyRequests: error(RegistryErrors.TooManyRequests, {}, {}),
+  RangeInvalid: error(RegistryErrors.RangeInvalid, {}, { size: fc.nat() }),
+  TagInvalid: error(RegistryErrors.TagInvalid, {}, {}),
+  ManifestUnverified: error(RegistryErrors.ManifestUnverified, {}, {}),
+  Unavailable: error(RegistryErrors.Unavailable, {}, {}),
+  UnknownCode: error(RegistryErrors.UnknownCode, { code: fc.stringMatching(/^[A-Z_]{1,12}$/) }, {}),
+  TransportError: error(
+    RegistryErrors.TransportError,
+    {},
+    { method: fc.constantFrom("GET", "HEAD", "PUT"), url: fc.webUrl() }
+  ),
+  ResponseInvalid: error(RegistryErrors.ResponseInvalid, {}, {}),
+  BodyFailed: error(RegistryErrors.BodyFailed, {}, {}),
+  RealmRefused: error(RegistryErrors.RealmRefused, { realm: fc.webUrl() }, {}),
+  CredentialError: error(RegistryErrors.CredentialError, {}, {}),
+  TagConflict: error(
+    RegistryErrors.TagConflict,
+    {
+      tag,
+      members: fc.array(fc.record({ name: memberName, digest: fc.option(digest, { nil: undefined }) }), {
+        maxLength: 3
+      })
+    },
+    {}
+  ),
+  PartialFailure: error(
+    RegistryErrors.PartialFailure,
+    {
+      outcomes: fc.array(
+        fc.record({
+          name: memberName,
+          error: fc.option(
+            fc.oneof(error(RegistryErrors.Unavailable, {}, {}), error(RegistryErrors.Denied, {}, {})),
+            { nil: undefined }
+          )
+        }),
+        { maxLength: 3 }
+      )
+    },
+    {}
+  ),
+  Refused: error(RegistryErrors.Refused, { by: text }, {})
+}
+
+/**
+ * Any error that a registry can answer, each as often as the others.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const registryError: fc.Arbitrary<RegistryErrors.RegistryError> = fc.oneof(...Object.values(registryErrors))

@@ -1,0 +1,151 @@
+import { Body } from "@effect-oci/core"
+import * as Digest from "@effect-oci/core/Digest"
+import * as Manifest from "@effect-oci/core/Manifest"
+import * as Operation from "@effect-oci/core/Operation"
+import * as Reference from "@effect-oci/core/Reference"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Either } from "effect"
+import * as fc from "fast-check"
+import * as Arbitraries from "../src/Arbitraries.js"
+
+const bytesOf = (body: Body.Body) =>
+  Body.toBytes(body, { limit: 1024, onLimit: () => new RegistryError.SizeInvalid({}) })
+
+const sample = <A>(arbitrary: fc.Arbitrary<A>, size = 300) => fc.sample(arbitrary, { numRuns: size, seed: 1 })
+
+/** Which fields came with a value, and which did not, of all the fields that any of them had. */
+const presence = (values: ReadonlyArray<object>) => {
+  const fields = new Set(values.flatMap((value) => Object.keys(value)))
+  return Array.from(fields, (field) => ({
+    field,
+    there: values.some((value) => (value as Record<string, unknown>)[field] !== undefined),
+    absent: values.some((value) => !(field in value)),
+    undefined: values.some((value) => field in value && (value as Record<string, unknown>)[field] === undefined)
+  }))
+}
+
+/** The fields that an operation may leave out: one that is missing here, or is no longer one, does not compile. */
+type OptionalField<O> = { [K in keyof O]-?: undefined extends O[K] ? K : never }[keyof O]
+const optionalFields: {
+  readonly [Tag in Operation.OperationTag]: { readonly [Field in OptionalField<Operation.OperationOf<Tag>>]: true }
+} = {
+  ResolveBlob: {},
+  GetBlob: { range: true },
+  ResolveManifest: {},
+  GetManifest: {},
+  PushBlob: {},
+  MountBlob: { from: true },
+  StartUpload: { algorithm: true },
+  GetUpload: {},
+  AppendUpload: { offset: true },
+  CompleteUpload: { offset: true, body: true },
+  CancelUpload: {},
+  PushManifest: { digest: true, ifAbsent: true },
+  DeleteBlob: {},
+  DeleteManifest: {},
+  DeleteTag: {},
+  ListRepositories: { last: true, limit: true },
+  ListTags: { last: true, limit: true },
+  ListReferrers: { artifactType: true }
+}
+
+const tags = Object.keys(optionalFields) as ReadonlyArray<Operation.OperationTag>
+
+describe("Arbitraries.operations", () => {
+  it.each(tags)("fill every optional field of %s at times, and leave it out at times", (tag) => {
+    const found = presence(sample<Operation.Operation>(Arbitraries.operations[tag]))
+    const optional = Object.keys(optionalFields[tag])
+    for (const { absent, field, there, undefined: unset } of found) {
+      const may = optional.includes(field)
+      expect({ field, there, absent, unset }).toEqual({ field, there: true, absent: may, unset: may })
+    }
+    expect(found.map(({ field }) => field)).toEqual(expect.arrayContaining(optional))
+  })
+
+  it("are of all kinds", () => {
+    expect(new Set(sample(Arbitraries.operation).map(({ _tag }) => _tag))).toEqual(new Set(tags))
+  })
+
+  it("are of the class that their tag says", () => {
+    fc.assert(fc.property(Arbitraries.operation, (operation) => {
+      expect(operation).toBeInstanceOf(Operation[operation._tag])
+    }))
+  })
+
+  it("push manifests under their own digest", () => {
+    fc.assert(fc.property(Arbitraries.operations.PushManifest, ({ bytes, digest, mediaType }) => {
+      expect(Either.isRight(Manifest.make({ mediaType, bytes, digest }))).toBe(true)
+    }))
+  })
+})
+
+describe("Arbitraries.registryErrors", () => {
+  const classes = Object.keys(Arbitraries.registryErrors) as ReadonlyArray<RegistryError.RegistryError["_tag"]>
+  const common = ["operation", "repository", "reference", "reason", "detail", "status", "registry", "diagnostics"]
+
+  it.each(classes)("fill every field that %s may leave out at times", (tag) => {
+    const errors = sample<RegistryError.RegistryError>(Arbitraries.registryErrors[tag])
+    expect(errors.every((error) => error instanceof RegistryError[tag])).toBe(true)
+    expect(presence(errors)).toEqual(expect.arrayContaining(
+      [...common, "retryAfter"].map((field) => ({ field, there: true, absent: true, undefined: true }))
+    ))
+  })
+})
+
+describe("Arbitraries.descriptor", () => {
+  it("fills every optional field at times, and leaves it out at times", () => {
+    expect(presence(sample(Arbitraries.descriptor))).toEqual(expect.arrayContaining(
+      ["urls", "annotations", "data", "artifactType", "platform"].map((field) => ({
+        field,
+        there: true,
+        absent: true,
+        undefined: true
+      }))
+    ))
+  })
+})
+
+describe("Arbitraries.reference", () => {
+  it("is read back from its text", () => {
+    fc.assert(fc.property(Arbitraries.reference, (reference) => {
+      expect(Either.getOrThrow(Reference.parse(Reference.format(reference)))).toEqual(reference)
+    }))
+  })
+})
+
+describe("Arbitraries.blob", () => {
+  it("is what its descriptor says", () =>
+    fc.assert(fc.asyncProperty(Arbitraries.blob, async ({ body, bytes, descriptor }) => {
+      const algorithm = Digest.verifiable(descriptor.digest)!
+      expect(await Effect.runPromise(bytesOf(Body.verify(body, descriptor)))).toEqual(bytes)
+      expect(Digest.fromBytes(bytes, algorithm)).toBe(descriptor.digest)
+    })))
+
+  it("comes in every kind of body", () => {
+    const bodies = sample(Arbitraries.blob).map(({ body }) => body)
+    const kinds = bodies.map((body) =>
+      body.bytes !== undefined
+        ? "bytes"
+        : `${body.source === undefined ? "stream" : "source"} ${body.size !== undefined}`
+    )
+    expect(new Set(kinds)).toEqual(new Set(["bytes", "stream true", "stream false", "source true", "source false"]))
+  })
+})
+
+describe("Arbitraries.body", () => {
+  it("gives the same bytes each time that it is run", () =>
+    fc.assert(fc.asyncProperty(Arbitraries.body, async (body) => {
+      const first = await Effect.runPromise(bytesOf(body))
+      expect(await Effect.runPromise(bytesOf(body))).toEqual(first)
+      if (body.size !== undefined) expect(first.byteLength).toBe(body.size)
+    })))
+})
+
+describe("Arbitraries.manifest", () => {
+  it("is what its media type says", () => {
+    fc.assert(fc.property(Arbitraries.manifest, (manifest) => {
+      expect(Either.getOrThrow(Manifest.parse(manifest))).toMatchObject({ mediaType: manifest.mediaType })
+    }))
+  })
+})
