@@ -104,7 +104,9 @@ export const isDigest = (reference: TagOrDigest): reference is Digest.Digest => 
  * @since 0.1.0
  * @category getters
  */
-export const errorFields = (operation: Operation): Required<Pick<ErrorFields, "operation" | "repository" | "reference">> => ({
+export const errorFields = (
+  operation: Operation
+): Required<Pick<ErrorFields, "operation" | "repository" | "reference">> => ({
   operation: operation._tag,
   repository: "repository" in operation ? operation.repository : undefined,
   reference: referenceOf(operation)
