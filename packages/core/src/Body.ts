@@ -216,7 +216,7 @@ const concat = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => 
 
 /**
  * A part of a body, for content whose owner cannot send parts: what comes before it is read and dropped, what comes
- * after it is not read.
+ * after it is not read. Where the content ends before the part does, that is a `SizeInvalid`.
  *
  * @since 0.1.0
  * @category combinators
@@ -224,16 +224,23 @@ const concat = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => 
 export const slice = (body: Body, span: Span): Body => {
   const end = span.offset + span.length
   if (body.bytes !== undefined) return bytes(body.bytes.subarray(span.offset, end))
-  const pieces = Stream.mapAccum(body.stream, 0, (offset, piece) => {
-    const after = offset + piece.byteLength
-    const part = piece.subarray(Math.max(0, span.offset - offset), Math.max(0, end - offset))
-    return [after, { part, done: after >= end }]
-  }).pipe(
-    Stream.takeUntil(({ done }) => done),
-    Stream.map(({ part }) => part),
-    Stream.filter((part) => part.byteLength > 0)
-  )
-  return stream(pieces, { size: span.length, replayable: body.replayable })
+  const part = Stream.suspend(() => {
+    let passed = 0
+    const cut = (piece: Uint8Array) => {
+      const part = piece.subarray(Math.max(0, span.offset - passed), Math.max(0, end - passed))
+      passed += piece.byteLength
+      return { part, last: passed >= end }
+    }
+    const rest = Stream.suspend(() => passed < end ? Stream.fail(verifier.tooShort(passed, end)) : Stream.empty)
+    return body.stream.pipe(
+      Stream.map(cut),
+      Stream.takeUntil(({ last }) => last),
+      Stream.map(({ part }) => part),
+      Stream.filter((part) => part.byteLength > 0),
+      Stream.concat(rest)
+    )
+  })
+  return make({ size: span.length, replayable: body.replayable, stream: part, bytes: undefined, source: undefined })
 }
 
 /**

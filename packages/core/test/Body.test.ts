@@ -511,3 +511,53 @@ describe("Body.verify", () => {
       expect(taken).toBe(large.byteLength)
     }))
 })
+
+describe("Body.slice", () => {
+  const content = text("0123456789")
+
+  it("is the part of the content that the span says, whichever way it comes", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ maxLength: 8 }), { maxLength: 6 }),
+        fc.nat(40),
+        fc.integer({ min: 1, max: 40 }),
+        async (chunks, offset, length) => {
+          const whole = joined(chunks)
+          fc.pre(offset + length <= whole.byteLength)
+          const part = whole.slice(offset, offset + length)
+          for (const { make } of kinds) {
+            const body = Body.slice(make(chunks), { offset, length })
+            expect(body.size).toBe(length)
+            expect(body.replayable).toBe(true)
+            // Twice, for no run may leave anything to the next.
+            for (const run of [1, 2]) {
+              expect({ run, ...(await Effect.runPromise(read(body))) }).toEqual({ run, passed: part, exit: Exit.void })
+            }
+          }
+        }
+      ),
+      { numRuns: 50 }
+    ))
+
+  it.effect("reads nothing after it", () =>
+    Effect.gen(function*() {
+      const { seen, source } = scripted(byteByByte(content))
+      const { passed } = yield* read(Body.slice(Body.fromSource(source), { offset: 2, length: 3 }))
+      expect(passed).toEqual(text("234"))
+      expect(seen).toMatchObject({ open: 0, cancelled: 1 })
+      expect(seen.bytes).toBeLessThan(10)
+    }))
+
+  it.effect.each([
+    { name: "before it", length: 2, passed: "" },
+    { name: "within it", length: 4, passed: "23" }
+  ])("fails where the content ends $name", ({ length, passed }) =>
+    Effect.gen(function*() {
+      const short = Body.stream(Stream.fromIterable(byteByByte(content.subarray(0, length))))
+      const sliced = yield* read(Body.slice(short, { offset: 2, length: 3 }))
+      expect(sliced.passed).toEqual(text(passed))
+      const error = yield* Effect.flip(sliced.exit)
+      expect(error).toBeInstanceOf(SizeInvalid)
+      expect(error.message).toBe(`content ended after ${length} of the 5 bytes expected`)
+    }))
+})

@@ -30,6 +30,14 @@ export const unsupported = (digest: Digest.Digest, asked?: ErrorFields): DigestI
     reason: `digest algorithm "${Digest.algorithm(digest)}" is not supported`
   })
 
+/** Content ended too soon. */
+export const tooShort = (actual: number, expected: number, asked?: ErrorFields): SizeInvalid =>
+  new SizeInvalid({ ...asked, reason: `content ended after ${actual} of the ${expected} bytes expected` })
+
+/** Content does not end where it should. */
+const tooLong = (expected: number, asked?: ErrorFields): SizeInvalid =>
+  new SizeInvalid({ ...asked, reason: `content is longer than the ${expected} bytes expected` })
+
 /**
  * A verifier of content that says itself that it has `declared` bytes, if it says so; or why there is no need to look
  * at the content. `asked` is what an error tells besides.
@@ -43,11 +51,9 @@ export const make = (
   const size = expected.size ?? declared
   const algorithm = Digest.verifiable(digest)
   if (algorithm === undefined) return Either.left(unsupported(digest, asked))
-  const wrongSize = (reason: string) => new SizeInvalid({ reference: digest, ...asked, reason })
-  const tooLong = () => wrongSize(`content is longer than the ${size} bytes expected`)
-  const tooShort = (actual: number) => wrongSize(`content ended after ${actual} of the ${size} bytes expected`)
+  const fields = { reference: digest, ...asked }
   if (size !== undefined && declared !== undefined && declared !== size) {
-    return Either.left(declared > size ? tooLong() : tooShort(declared))
+    return Either.left(declared > size ? tooLong(size, fields) : tooShort(declared, size, fields))
   }
   const hasher = Digest.hasher(algorithm)
   let received = 0
@@ -61,13 +67,13 @@ export const make = (
     update: (chunk) => {
       if (chunk.byteLength === 0) return undefined
       received += chunk.byteLength
-      if (size !== undefined && received > size) return tooLong()
+      if (size !== undefined && received > size) return tooLong(size, fields)
       hasher.update(chunk)
       return received === size ? judge() : undefined
     },
     end: () => {
       if (judged) return undefined
-      return size !== undefined && received !== size ? tooShort(received) : judge()
+      return size !== undefined && received !== size ? tooShort(received, size, fields) : judge()
     }
   })
 }
