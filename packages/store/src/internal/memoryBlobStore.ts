@@ -73,11 +73,11 @@ export const make = (maxBytes: number): BlobStore.Service => {
     stat: (key) => Effect.sync(() => blobs.get(key)?.size),
     read: (key, span) => {
       const blob = blobs.get(key)
-      if (blob === undefined) return Effect.fail(new BlobStore.NotFound({ key }))
-      if (span === undefined) return Effect.succeed(blob.whole)
+      if (blob === undefined) return Exit.fail(new BlobStore.NotFound({ key }))
+      if (span === undefined) return Exit.succeed(blob.whole)
       return span.offset + span.length > blob.size
-        ? Effect.fail(new BlobStore.RangeInvalid({ key, size: blob.size }))
-        : Effect.succeed(memoryContent.toBody(blob, span))
+        ? Exit.fail(new BlobStore.RangeInvalid({ key, size: blob.size }))
+        : Exit.succeed(memoryContent.toBody(blob, span))
     },
     openUpload: (id) =>
       Effect.map(Clock.currentTimeMillis, (touchedAt) => {

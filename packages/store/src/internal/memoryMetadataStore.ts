@@ -6,6 +6,7 @@ import * as Operation from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { BlobKey } from "../BlobStore.js"
 import * as MetadataStore from "../MetadataStore.js"
 import type { Ordered } from "./ordered.js"
@@ -15,14 +16,14 @@ import { makeUploads } from "./memoryUploads.js"
 /** A blob, and how many repositories have it. What is read all day is kept as the answer that it is read by. */
 interface Blob {
   readonly stored: MetadataStore.StoredBlob
-  readonly answer: Effect.Effect<MetadataStore.StoredBlob>
+  readonly answer: Exit.Exit<MetadataStore.StoredBlob>
   members: number
 }
 
 interface Entry {
   manifest: Manifest
-  answer: Effect.Effect<Manifest>
-  descriptor: Effect.Effect<Descriptor>
+  answer: Exit.Exit<Manifest>
+  descriptor: Exit.Exit<Descriptor>
   subject: Digest | undefined
   readonly tags: Set<Tag>
 }
@@ -35,13 +36,13 @@ interface Repository {
   readonly referrers: Map<Digest, Ordered<Digest, Descriptor>>
 }
 
-const none = Effect.succeed(undefined)
-const repositoryUnknown = Effect.fail(new MetadataStore.RepositoryUnknown())
-const manifestUnknown = Effect.fail(new MetadataStore.ManifestUnknown())
+const none = Exit.succeed(undefined)
+const repositoryUnknown = Exit.fail(new MetadataStore.RepositoryUnknown())
+const manifestUnknown = Exit.fail(new MetadataStore.ManifestUnknown())
 
 const blobOf = (digest: Digest, size: number, key: BlobKey): Blob => {
   const stored = { descriptor: { mediaType: octetStream, digest, size }, key }
-  return { stored, answer: Effect.succeed(stored), members: 0 }
+  return { stored, answer: Exit.succeed(stored), members: 0 }
 }
 
 /** Facts in memory. What reads answers at once, with an `Exit`; what writes does so when it is run, in one go. */
@@ -188,8 +189,8 @@ const putEntry = (repository: Repository, { manifest, referrer }: MetadataStore.
   if (known?.manifest.descriptor.mediaType === descriptor.mediaType) return known
   const content = {
     manifest,
-    answer: Effect.succeed(manifest),
-    descriptor: Effect.succeed(descriptor),
+    answer: Exit.succeed(manifest),
+    descriptor: Exit.succeed(descriptor),
     subject: referrer?.subject
   }
   if (known !== undefined) removeReferrer(repository, known)

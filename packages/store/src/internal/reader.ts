@@ -4,6 +4,7 @@ import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as BlobStore from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
@@ -21,10 +22,10 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
   ): Effect.Effect<A, RegistryError.RegistryError, R> =>
     answer.andThen(
       metadata.hasBlob(operation.repository, operation.digest),
-      (error): Effect.Effect<A, RegistryError.RegistryError, R> => Effect.fail(failure.of(operation)(error)),
+      (error): Effect.Effect<A, RegistryError.RegistryError, R> => Exit.fail(failure.of(operation)(error)),
       (blob) =>
         blob === undefined
-          ? Effect.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
+          ? Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
           : onFound(blob)
     )
 
@@ -35,15 +36,15 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
     const { descriptor, key } = blob
     const range = operation.range === undefined ? undefined : ByteRange.resolve(operation.range, descriptor.size)
     if (operation.range !== undefined && range === undefined) {
-      return Effect.fail(
+      return Exit.fail(
         new RegistryError.RangeInvalid({ ...Operation.errorFields(operation), size: descriptor.size })
       )
     }
     return answer.andThen(
       blobs.read(key, range),
       (error) =>
-        error._tag === "NotFound" ? again(operation, error) : Effect.fail(failure.of(operation)(error)),
-      (body) => Effect.succeed(new BlobContent({ descriptor, range, body, verified: true }))
+        error._tag === "NotFound" ? again(operation, error) : Exit.fail(failure.of(operation)(error)),
+      (body) => Exit.succeed(new BlobContent({ descriptor, range, body, verified: true }))
     )
   }
 
@@ -51,11 +52,11 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
   const again = (operation: Operation.GetBlob, missing: BlobStore.NotFound) =>
     Effect.suspend(() =>
       find(operation, (blob) =>
-        blob.key === missing.key ? Effect.fail(failure.of(operation)(missing)) : read(operation, blob))
+        blob.key === missing.key ? Exit.fail(failure.of(operation)(missing)) : read(operation, blob))
     )
 
   return {
-    ResolveBlob: (operation) => find(operation, (blob) => Effect.succeed(blob.descriptor)),
+    ResolveBlob: (operation) => find(operation, (blob) => Exit.succeed(blob.descriptor)),
     GetBlob: (operation) => find(operation, (blob) => read(operation, blob)),
     ResolveManifest: (operation) =>
       answer.mapError(

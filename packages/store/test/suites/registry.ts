@@ -1,6 +1,9 @@
 import { describe } from "@effect/vitest"
 import type { MakeStores } from "../fixtures.js"
+import { concurrency } from "./concurrency.js"
+import { crashes } from "./crashes.js"
 import { deletes } from "./deletes.js"
+import { histories } from "./histories.js"
 import { lists } from "./lists.js"
 import { manifests } from "./manifests.js"
 import { pull } from "./pull.js"
@@ -14,4 +17,7 @@ export const registrySuite = (name: string, makeStores: MakeStores) =>
     manifests(makeStores)
     deletes(makeStores)
     lists(makeStores)
+    concurrency(makeStores)
+    crashes(makeStores)
+    histories(makeStores)
   })

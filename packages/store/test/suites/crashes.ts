@@ -1,0 +1,134 @@
+import { Body, Registry, RegistryError } from "@effect-oci/core"
+import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer, Stream, TestClock } from "effect"
+import { hello, helloDigest, on, pullText, pushBytes, repository, tagOf } from "../fixtures.js"
+import type { MakeStores } from "../fixtures.js"
+
+const [head, tail] = [hello.subarray(0, 5), hello.subarray(5)]
+
+/** A registry started over stores that are there already, as after a restart. */
+const restarted = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, Store.layer())
+
+const uploadsOlderThan = (time: number) =>
+  Effect.flatMap(BlobStore.BlobStore, (blobs) => Effect.map(Stream.runCollect(blobs.listUploads(time)), (all) => all.length))
+
+const released = Effect.flatMap(MetadataStore.MetadataStore, (metadata) => metadata.listReleased(undefined, 10))
+
+/** Where a crash, or another server, can leave two stores that are written one after the other. */
+export const crashes = (makeStores: MakeStores) => {
+  const test = on(makeStores)
+
+  describe("after a crash", () => {
+    it.effect("41: bytes that were stored and not counted are counted by who meets them", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const blobs = yield* BlobStore.BlobStore
+        const { id } = yield* registry.startUpload(repository)
+        const { token } = yield* Effect.flatMap(MetadataStore.MetadataStore, (metadata) => metadata.getUpload(id))
+        yield* blobs.append(token, 0, Body.bytes(head))
+        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 0 })
+        expect(yield* Effect.flip(registry.appendUpload(repository, id, Body.bytes(head), { offset: 0 })))
+          .toMatchObject({ _tag: "RangeInvalid", size: 5 })
+        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
+        yield* registry.completeUpload(repository, id, helloDigest, { offset: 5, body: Body.bytes(tail) })
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect("45, T43: another server goes on with an upload", () =>
+      Effect.gen(function*() {
+        const { id } = yield* restarted(Effect.gen(function*() {
+          const registry = yield* Registry
+          const upload = yield* registry.startUpload(repository)
+          return yield* registry.appendUpload(repository, upload.id, Body.bytes(head))
+        }))
+        yield* restarted(Effect.gen(function*() {
+          const registry = yield* Registry
+          expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
+          yield* registry.completeUpload(repository, id, helloDigest, { body: Body.bytes(tail) })
+          expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+        }))
+      }).pipe(Effect.provide(Layer.suspend(makeStores))))
+
+    it.effect("46, T42: an upload that was given up is gone with its bytes when its time is over", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* registry.appendUpload(repository, id, Body.bytes(head))
+        expect(yield* uploadsOlderThan(1)).toBe(1)
+        yield* TestClock.adjust("1 hour")
+        expect(yield* uploadsOlderThan(Infinity)).toBe(0)
+        expect(yield* released).toEqual([])
+        const { getUpload } = yield* MetadataStore.MetadataStore
+        expect((yield* Effect.flip(getUpload(id)))._tag).toBe("UploadUnknown")
+      }).pipe(test))
+
+    it.effect("T42: thousands of uploads, swept at once", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* Effect.replicateEffect(registry.startUpload(repository), 1000)
+        expect(yield* tagOf(registry.startUpload(repository))).toBe("TooManyRequests")
+        yield* TestClock.adjust("1 hour")
+        expect(yield* uploadsOlderThan(Infinity)).toBe(0)
+        yield* registry.startUpload(repository)
+      }).pipe(test))
+
+    it.effect("T42: a restart ends what has expired, and finds uploads of which there is no fact", () =>
+      Effect.gen(function*() {
+        const blobs = yield* BlobStore.BlobStore
+        yield* blobs.openUpload("stray")
+        const { id } = yield* restarted(Effect.flatMap(Registry, (registry) => registry.startUpload(repository)))
+        yield* TestClock.adjust("30 minutes")
+        const kept = yield* restarted(Effect.flatMap(Registry, (registry) => registry.startUpload(repository)))
+        yield* TestClock.adjust("31 minutes")
+        yield* restarted(Effect.gen(function*() {
+          const registry = yield* Registry
+          yield* TestClock.adjust(0)
+          expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
+          expect(yield* registry.getUpload(repository, kept.id)).toEqual({ id: kept.id, offset: 0 })
+          expect(yield* uploadsOlderThan(Infinity)).toBe(1)
+        }))
+      }).pipe(Effect.provide(Layer.suspend(makeStores))))
+
+    it.effect("97: bytes that could not be removed are removed by the next sweep", () => {
+      let broken = true
+      const failing: MakeStores = () =>
+        Layer.effect(
+          BlobStore.BlobStore,
+          Effect.map(BlobStore.BlobStore, (store): BlobStore.Service => ({
+            ...store,
+            delete: (key) =>
+              Effect.suspend(() => broken ? Effect.fail(new BlobStore.Failed({ cause: "disk" })) : store.delete(key))
+          }))
+        ).pipe(Layer.provideMerge(makeStores()))
+      return Effect.gen(function*() {
+        const registry = yield* Registry
+        const blobs = yield* BlobStore.BlobStore
+        yield* pushBytes(hello)
+        expect((yield* registry.deleteBlob(repository, helloDigest))._tag).toBe("Done")
+        const [left] = yield* released
+        if (left === undefined) return yield* Effect.dieMessage("nothing was released")
+        expect(yield* blobs.stat(left.key)).toBe(12)
+        yield* TestClock.adjust("15 minutes")
+        expect(yield* released).toHaveLength(1)
+        broken = false
+        yield* TestClock.adjust("15 minutes")
+        expect(yield* released).toEqual([])
+        expect(yield* blobs.stat(left.key)).toBeUndefined()
+      }).pipe(on(failing))
+    })
+
+    it.effect("bytes that are lost are told apart from a blob that is not there", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        const { hasBlob } = yield* MetadataStore.MetadataStore
+        const stored = yield* hasBlob(repository, helloDigest)
+        if (stored === undefined) return yield* Effect.dieMessage("no blob")
+        yield* Effect.flatMap(BlobStore.BlobStore, (blobs) => blobs.delete(stored.key))
+        const error = yield* Effect.flip(Effect.scoped(registry.getBlob(repository, helloDigest)))
+        expect(error).toMatchObject({ _tag: "Unavailable", operation: "GetBlob", repository, reference: helloDigest })
+        expect(RegistryError.isTransient(error)).toBe(true)
+      }).pipe(test))
+  })
+}
