@@ -10,9 +10,11 @@ import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
-import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
 import * as Tag from "@effect-oci/core/Tag"
 import * as Either from "effect/Either"
+import * as chunk from "./internal/chunk.js"
+import * as parameters from "./internal/query.js"
+import { sized } from "./internal/sizedBody.js"
 import * as Range from "./Range.js"
 import type { RouteTag } from "./Route.js"
 import type * as Wire from "./Wire.js"
@@ -72,7 +74,7 @@ export interface Endpoint<O extends Operation.Operation, R extends RouteTag> {
   readonly route: R
   /** Which requests of this method and path are meant, where several operations share them. */
   readonly accepts?: (incoming: Pick<Incoming<Places[R]>, "place" | "query">) => boolean
-  /** Whether the body is read whole before it is decoded. */
+  /** Whether the body is read whole before it is decoded. `decode` is asked before that too, with no bytes in hand. */
   readonly wholeBody?: true
   readonly encode: (operation: O) => Parts<Places[R]>
   readonly decode: (incoming: Incoming<Places[R]>) => Either.Either<O, RegistryError.RegistryError>
@@ -80,75 +82,31 @@ export interface Endpoint<O extends Operation.Operation, R extends RouteTag> {
 
 const endpoint = <O extends Operation.Operation, R extends RouteTag>(row: Endpoint<O, R>): Endpoint<O, R> => row
 
-const parsed = <A>(result: Either.Either<A, SyntaxInvalid>): Either.Either<A, RegistryError.RegistryError> =>
-  Either.mapLeft(result, (error) => RegistryError.fromSyntax(error))
-
-/** A parameter of the query that need not be there. */
-const optional = <A>(
-  text: string | null,
-  parse: (text: string) => Either.Either<A, SyntaxInvalid>
-): Either.Either<A | undefined, RegistryError.RegistryError> =>
-  text === null ? Either.right(undefined) : parsed(parse(text))
-
-const digestOf = (query: URLSearchParams) => parsed(Digest.parse(query.get("digest") ?? ""))
-
-/** How many items are asked for. The spec has no code for a count that is none. */
-const limitOf = (query: URLSearchParams): Either.Either<number | undefined, RegistryError.RegistryError> => {
-  const text = query.get("n")
-  if (text === null) return Either.right(undefined)
-  // More digits than a count can have ask for more than there can be.
-  const limit = /^[0-9]{17,}$/.test(text) ? Number.MAX_SAFE_INTEGER : Range.parseCount(text)
-  return limit === undefined
-    ? Either.left(
-      new RegistryError.UnknownCode({
-        code: "PAGINATION_NUMBER_INVALID",
-        status: 400,
-        reason: `the number of items "n" must be written in decimal digits`
-      })
-    )
-    : Either.right(limit)
-}
-
 const listQuery = (operation: { readonly last?: string | undefined; readonly limit?: number | undefined }) => [
   ...(operation.limit === undefined ? [] : [["n", String(operation.limit)] as const]),
   ...(operation.last === undefined ? [] : [["last", operation.last] as const])
 ]
 
-/** Where a chunk goes: the spec's `Content-Range`, which cannot say an empty chunk, and a plain offset beside it. */
-const chunkHeaders = (offset: number | undefined, body: Body.Body | undefined): Wire.Headers =>
-  offset === undefined ? {} : {
-    "upload-offset": String(offset),
-    ...(body?.size === undefined || body.size === 0
-      ? {}
-      : { "content-range": Range.formatSpan({ offset, length: body.size }) })
-  }
+const present = (body: Body.Body): Body.Body | undefined => body.size === 0 ? undefined : body
 
-/** Where a chunk goes, and the chunk, whose size is what both the range and the length say. */
-const chunkOf = (
-  { body, headers }: Incoming<unknown>
-): Either.Either<{ readonly offset: number | undefined; readonly body: Body.Body }, RegistryError.RegistryError> => {
-  const range = headers["content-range"]
-  if (range === undefined) return Either.right({ offset: Range.parseCount(headers["upload-offset"]), body })
-  const span = Range.parseSpan(range.trim())
-  if (span === undefined) {
-    return Either.left(
-      new RegistryError.RangeInvalid({ reason: "the Content-Range of a chunk is written first-last, without a unit" })
-    )
-  }
-  if (body.size === undefined) return Either.right({ offset: span.offset, body: sized(body, span.length) })
-  return body.size === span.length ? Either.right({ offset: span.offset, body }) : Either.left(
-    new RegistryError.SizeInvalid({
-      reason: `the chunk has ${body.size} bytes, but its Content-Range says ${span.length}`
+/** The bytes as they are stored, so that their length and digest hold on the way, through whatever proxies. */
+const exact: Wire.Headers = { "accept-encoding": "identity" }
+
+const accept: Wire.Headers = { ...exact, accept: [...MediaType.manifests, "*/*"].join(", ") }
+
+/** RFC 9110, section 8.3.1, within the lengths of RFC 6838, section 4.2. */
+const mediaTypeGrammar = /^[\w!#$%&'*+.^`|~-]{1,127}\/[\w!#$%&'*+.^`|~-]{1,127}$/
+
+/** What a manifest says to be. There is no default: its type is kept, and served with it. */
+const mediaTypeOf = (headers: Wire.Headers): Either.Either<string, RegistryError.ManifestInvalid> => {
+  const header = headers["content-type"]
+  const mediaType = MediaType.essence(header ?? "")
+  return mediaTypeGrammar.test(mediaType) ? Either.right(mediaType) : Either.left(
+    new RegistryError.ManifestInvalid({
+      reason: `manifest invalid: the Content-Type header is ${header === undefined ? "missing" : "not a media type"}`
     })
   )
 }
-
-const sized = (body: Body.Body, size: number): Body.Body =>
-  body.source === undefined ? Body.stream(body.stream, { size }) : Body.fromSource(body.source, { size })
-
-const present = (body: Body.Body): Body.Body | undefined => body.size === 0 ? undefined : body
-
-const accept: Wire.Headers = { accept: [...MediaType.manifests, "*/*"].join(", ") }
 
 /**
  * Every operation and its request. Where several share a method and a path, they stand in the order in which they are
@@ -169,12 +127,14 @@ export const endpoints = {
     route: "Blob",
     encode: ({ digest, range, repository }) => ({
       place: { repository, digest },
-      ...(range === undefined ? {} : { headers: { range: Range.format(range) } })
+      headers: range === undefined ? exact : { ...exact, range: Range.format(range) }
     }),
     decode: ({ headers, place }) => {
       // Blobs never change: a condition on the range holds for their digest and fails for anything else.
       const condition = headers["if-range"]
-      if (condition !== undefined && condition !== `"${place.digest}"`) return Either.right(new Operation.GetBlob(place))
+      if (condition !== undefined && condition !== `"${place.digest}"`) {
+        return Either.right(new Operation.GetBlob(place))
+      }
       const range = Range.parse(headers["range"])
       if (range === "none") return Either.right(new Operation.GetBlob(place))
       return range === "invalid"
@@ -205,8 +165,8 @@ export const endpoints = {
     }),
     decode: ({ place, query }) =>
       Either.zipWith(
-        parsed(Digest.parse(query.get("mount") ?? "")),
-        optional(query.get("from"), RepositoryName.parse),
+        parameters.digest(query, "mount"),
+        parameters.optionalAs(query, "from", RepositoryName.parse),
         (digest, from) => new Operation.MountBlob({ ...place, digest, from })
       )
   }),
@@ -218,10 +178,10 @@ export const endpoints = {
       place: { repository },
       query: [["digest", descriptor.digest]],
       headers: { "content-type": Descriptor.octetStream },
-      body: body.size === undefined ? sized(body, descriptor.size) : body
+      body: sized(body, descriptor.size)
     }),
     decode: ({ body, place, query }) =>
-      Either.flatMap(digestOf(query), (digest) => {
+      Either.flatMap(parameters.digest(query, "digest"), (digest) => {
         const size = body.size
         return size === undefined
           ? Either.left(
@@ -241,7 +201,7 @@ export const endpoints = {
       body: Body.empty
     }),
     decode: ({ place, query }) =>
-      Either.right(new Operation.StartUpload({ ...place, algorithm: query.get("digest-algorithm") ?? undefined }))
+      Either.right(new Operation.StartUpload({ ...place, algorithm: parameters.optional(query, "digest-algorithm") }))
   }),
   GetUpload: endpoint<Operation.GetUpload, "Upload">({
     method: "GET",
@@ -254,11 +214,11 @@ export const endpoints = {
     route: "Upload",
     encode: ({ body, id, offset, repository }) => ({
       place: { repository, id },
-      headers: { "content-type": Descriptor.octetStream, ...chunkHeaders(offset, body) },
+      headers: { "content-type": Descriptor.octetStream, ...chunk.headersOf(offset, body) },
       body
     }),
     decode: (incoming) =>
-      Either.map(chunkOf(incoming), (chunk) => new Operation.AppendUpload({ ...incoming.place, ...chunk }))
+      Either.map(chunk.read(incoming), (chunk) => new Operation.AppendUpload({ ...incoming.place, ...chunk }))
   }),
   CompleteUpload: endpoint<Operation.CompleteUpload, "Upload">({
     method: "PUT",
@@ -266,13 +226,13 @@ export const endpoints = {
     encode: ({ body, digest, id, offset, repository }) => ({
       place: { repository, id },
       query: [["digest", digest]],
-      headers: { "content-type": Descriptor.octetStream, ...chunkHeaders(offset, body) },
+      headers: { "content-type": Descriptor.octetStream, ...chunk.headersOf(offset, body) },
       body: body ?? Body.empty
     }),
     decode: (incoming) =>
       Either.zipWith(
-        digestOf(incoming.query),
-        chunkOf(incoming),
+        parameters.digest(incoming.query, "digest"),
+        chunk.read(incoming),
         (digest, { body, offset }) =>
           new Operation.CompleteUpload({ ...incoming.place, digest, offset, body: present(body) })
       )
@@ -297,26 +257,20 @@ export const endpoints = {
         body: Body.bytes(bytes)
       }
     },
-    decode: ({ bytes, headers, place: { reference, repository }, query }) => {
-      const mediaType = headers["content-type"]
-      if (mediaType === undefined) {
-        return Either.left(
-          new RegistryError.ManifestInvalid({ reason: "manifest invalid: the Content-Type header is missing" })
-        )
-      }
-      return Either.map(
-        parsed(Either.all(query.getAll("tag").map(Tag.parse))),
-        (tags) =>
+    decode: ({ bytes, headers, place: { reference, repository }, query }) =>
+      Either.zipWith(
+        mediaTypeOf(headers),
+        parameters.checked(Either.all(query.getAll("tag").map(Tag.parse))),
+        (mediaType, tags) =>
           new Operation.PushManifest({
             repository,
-            mediaType: MediaType.essence(mediaType),
+            mediaType,
             bytes,
             digest: Operation.isDigest(reference) ? reference : undefined,
             tags: Operation.isDigest(reference) ? tags : [reference, ...tags],
             ifAbsent: headers["if-none-match"]?.trim() === "*" ? true : undefined
           })
       )
-    }
   }),
   DeleteBlob: endpoint<Operation.DeleteBlob, "Blob">({
     method: "DELETE",
@@ -345,8 +299,8 @@ export const endpoints = {
     encode: (operation) => ({ place: {}, query: listQuery(operation) }),
     decode: ({ query }) =>
       Either.zipWith(
-        optional(query.get("last"), RepositoryName.parse),
-        limitOf(query),
+        parameters.optionalAs(query, "last", RepositoryName.parse),
+        parameters.limit(query),
         (last, limit) => new Operation.ListRepositories({ last, limit })
       )
   }),
@@ -356,8 +310,8 @@ export const endpoints = {
     encode: (operation) => ({ place: { repository: operation.repository }, query: listQuery(operation) }),
     decode: ({ place, query }) =>
       Either.zipWith(
-        optional(query.get("last"), Tag.parse),
-        limitOf(query),
+        parameters.optionalAs(query, "last", Tag.parse),
+        parameters.limit(query),
         (last, limit) => new Operation.ListTags({ ...place, last, limit })
       )
   }),
@@ -369,7 +323,7 @@ export const endpoints = {
       query: artifactType === undefined ? [] : [["artifactType", artifactType]]
     }),
     decode: ({ place, query }) =>
-      Either.right(new Operation.ListReferrers({ ...place, artifactType: query.get("artifactType") ?? undefined }))
+      Either.right(new Operation.ListReferrers({ ...place, artifactType: parameters.optional(query, "artifactType") }))
   })
 } satisfies { readonly [T in Operation.OperationTag]: { readonly method: Wire.Method; readonly route: RouteTag } }
 

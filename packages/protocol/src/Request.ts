@@ -14,8 +14,11 @@ import * as Tag from "@effect-oci/core/Tag"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import { endpoints, methods } from "./Endpoint.js"
 import type { Endpoint, Incoming, Parts, Places } from "./Endpoint.js"
+import * as query from "./internal/query.js"
+import { sized } from "./internal/sizedBody.js"
 import * as Route from "./Route.js"
 import type * as Wire from "./Wire.js"
 
@@ -48,34 +51,41 @@ type AnyEndpoint = Endpoint<Operation.Operation, Route.RouteTag>
 
 const endpointOf = (tag: Operation.OperationTag): AnyEndpoint => endpoints[tag] as never
 
-/** The endpoints that a request may mean, by method and kind of path, in the order of the table. */
-const candidates: { readonly [key: string]: ReadonlyArray<AnyEndpoint> } = Object.values(endpoints).reduce<
-  Record<string, Array<AnyEndpoint>>
->((found, row) => {
-  const list = found[`${row.method} ${row.route}`] ??= []
-  list.push(row as never)
+/** The endpoints that a request may mean, by kind of path and method, in the order of the table. */
+const candidates: ReadonlyMap<Route.RouteTag, ReadonlyMap<string, ReadonlyArray<AnyEndpoint>>> = (() => {
+  const found = new Map<Route.RouteTag, Map<string, Array<AnyEndpoint>>>()
+  for (const row of Object.values(endpoints)) {
+    const methods = found.get(row.route) ?? new Map<string, Array<AnyEndpoint>>()
+    methods.set(row.method, [...methods.get(row.method) ?? [], row as never])
+    found.set(row.route, methods)
+  }
   return found
-}, {})
+})()
 
-const ping = new Ping()
+const ping = Exit.succeed(new Ping())
 
-/** Where a request goes: an upload's id that is a location is used as it is, its own query included. */
-const target = (route: Route.RouteTag, parts: Parts<object>): string => {
-  const place = parts.place as Partial<{
-    readonly repository: string
-    readonly digest: string
-    readonly reference: string
-    readonly id: string
-  }>
-  const path = route === "Upload" && isLocation(place.id)
-    ? place.id
-    : Route.format({ _tag: route, name: place.repository, ...place } as never)
-  if (parts.query === undefined || parts.query.length === 0) return path
-  const query = parts.query.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&")
-  return `${path}${path.includes("?") ? "&" : "?"}${query}`
+/** An id that is where the registry wants the upload, in place of one that a path is made of. */
+const isLocation = (id: string): boolean => /^(?:\/|https?:\/\/)/i.test(id)
+
+/** The path and the query of a target, which may be a whole URL: RFC 9112, section 3.2.2. */
+const originForm = (target: string): string =>
+  target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "")
+
+/** The path of a target, and what follows its question mark. */
+const split = (target: string): readonly [path: string, query: string | undefined] => {
+  const mark = target.indexOf("?")
+  return mark < 0 ? [target, undefined] : [target.slice(0, mark), target.slice(mark + 1)]
 }
 
-const isLocation = (id: string | undefined): id is string => id !== undefined && id.includes("/")
+/** Where a request goes: an upload's id that is a location is used as it is, its own query included. */
+const target = (tag: Route.RouteTag, parts: Parts<object>): string => {
+  const place = parts.place as { readonly repository?: string; readonly id?: string }
+  const path = tag === "Upload" && place.id !== undefined && isLocation(place.id)
+    ? place.id
+    : Route.format({ _tag: tag, name: place.repository, ...place } as never)
+  if (parts.query === undefined || parts.query.length === 0) return path
+  return `${path}${path.includes("?") ? "&" : "?"}${query.format(parts.query)}`
+}
 
 /**
  * The request for an operation. A `PushBlob` becomes the single request that not every registry takes: a client may
@@ -114,11 +124,12 @@ export const encode = (operation: Operation.Operation): Wire.Request => {
 export const normal = (operation: Operation.Operation): Operation.Operation => {
   switch (operation._tag) {
     case "PushBlob": {
-      const { digest, size } = operation.descriptor
-      const body = operation.body
+      const { body, descriptor: { digest, size }, repository } = operation
       const descriptor = { mediaType: Descriptor.octetStream, digest, size: body.size ?? size }
-      return new Operation.PushBlob({ ...operation, descriptor })
+      return new Operation.PushBlob({ repository, descriptor, body: sized(body, size) })
     }
+    case "StartUpload":
+      return new Operation.StartUpload({ ...operation, algorithm: present(operation.algorithm) })
     case "GetUpload":
       return new Operation.GetUpload({ ...operation, id: segment(operation.id) })
     case "AppendUpload":
@@ -136,20 +147,28 @@ export const normal = (operation: Operation.Operation): Operation.Operation => {
         digest: operation.digest ?? (operation.tags.length === 1 ? undefined : Digest.fromBytes(operation.bytes)),
         ifAbsent: operation.ifAbsent === true ? true : undefined
       })
+    case "ListReferrers":
+      return new Operation.ListReferrers({ ...operation, artifactType: present(operation.artifactType) })
     default:
       return operation
   }
 }
 
+/** What is empty in a query is not there. */
+const present = (text: string | undefined): string | undefined => text === "" ? undefined : text
+
 /** What a server reads of an upload's location: the last segment of its path. */
 const segment = (id: string): string => {
   if (!isLocation(id)) return id
-  const route = Route.parse(new URL(id, "http://registry.invalid").pathname)
+  const route = Route.parse(split(originForm(id))[0])
   return route?._tag === "Upload" ? route.id : id
 }
 
-const fail = (error: RegistryError.RegistryError, rest?: { readonly status: number; readonly headers?: Wire.Headers }) =>
-  Effect.fail(new Rejected({ error, ...rest }))
+/** An `Exit`, which needs no fiber. */
+const fail = (
+  error: RegistryError.RegistryError,
+  rest?: { readonly status: number; readonly headers?: Wire.Headers }
+): Exit.Exit<never, Rejected> => Exit.fail(new Rejected({ error, ...rest }))
 
 const noSuchPath = () =>
   fail(new RegistryError.Unsupported({ reason: "there is no such path in the distribution API" }), { status: 404 })
@@ -172,7 +191,8 @@ export interface Options {
 export const defaultMaxManifestBytes = 4 * 1024 * 1024
 
 /**
- * The operation that a request is. The answer is at hand (an `Exit`) unless a manifest's body is still to be read.
+ * The operation that a request is. The answer is at hand (an `Exit`) unless a manifest's body is still to be read. The
+ * id of an upload is what the client wrote, which may be anything: who made the id must know it again.
  *
  * @since 0.1.0
  * @category decoding
@@ -181,40 +201,56 @@ export const decode = (
   request: Wire.Request,
   options?: Options
 ): Effect.Effect<Operation.Operation | Ping, Rejected> => {
-  const mark = request.target.indexOf("?")
-  const path = mark < 0 ? request.target : request.target.slice(0, mark)
+  const [path, parameters] = split(originForm(request.target))
   const route = Route.parse(path)
   if (route === undefined) return noSuchPath()
   if (route._tag === "Base") {
-    return request.method === "GET" || request.method === "HEAD" ? Effect.succeed(ping) : notAllowed(request, route._tag)
+    return request.method === "GET" || request.method === "HEAD" ? ping : notAllowed(request, route._tag)
   }
-  const rows = candidates[`${request.method} ${route._tag}`]
+  const rows = candidates.get(route._tag)?.get(request.method)
   if (rows === undefined) return notAllowed(request, route._tag)
   const place = places(route)
   if (Either.isLeft(place)) return fail(place.left)
-  const query = new URLSearchParams(mark < 0 ? "" : request.target.slice(mark + 1))
-  const offered = { place: place.right, query }
-  const row = rows.length === 1 ? rows[0] : rows.find((row) => row.accepts?.(offered) ?? true)
+  const incoming: Incoming<Places[Route.RouteTag]> = {
+    place: place.right,
+    query: parameters === undefined ? query.none : query.parse(parameters),
+    headers: request.headers,
+    body: request.body ?? Body.empty,
+    bytes: noBytes
+  }
+  const row = rows.length === 1 ? rows[0] : rows.find((row) => row.accepts?.(incoming) ?? true)
   if (row === undefined) return notAllowed(request, route._tag)
-  const incoming = { ...offered, headers: request.headers, body: request.body ?? Body.empty, bytes: noBytes }
-  if (row.wholeBody === undefined) return decodeRow(row, incoming)
+  const operation = decodeRow(row, incoming)
+  return row.wholeBody === undefined || Exit.isFailure(operation) ? operation : decodeWhole(row, incoming, options)
+}
+
+const noBytes = new Uint8Array(0)
+
+const decodeRow = (row: AnyEndpoint, incoming: Incoming<object>): Exit.Exit<Operation.Operation, Rejected> => {
+  const operation = row.decode(incoming)
+  return Either.isRight(operation) ? Exit.succeed(operation.right) : fail(operation.left)
+}
+
+/** An operation of which the body is part. What can be refused without reading it has been refused before. */
+const decodeWhole = (
+  row: AnyEndpoint,
+  incoming: Incoming<object>,
+  options: Options | undefined
+): Effect.Effect<Operation.Operation, Rejected> => {
   const limit = options?.maxManifestBytes ?? defaultMaxManifestBytes
+  const { body } = incoming
+  if (body.bytes !== undefined && body.bytes.byteLength <= limit) {
+    return decodeRow(row, { ...incoming, bytes: body.bytes })
+  }
   const tooLarge = () =>
     new Rejected({
       error: new RegistryError.SizeInvalid({ limit, reason: `a manifest has at most ${limit} bytes` }),
       status: 413
     })
-  return Body.toBytes(incoming.body, { limit, onLimit: tooLarge }).pipe(
+  return Body.toBytes(body, { limit, onLimit: tooLarge }).pipe(
     Effect.mapError((error) => error._tag === "Rejected" ? error : new Rejected({ error })),
     Effect.flatMap((bytes) => decodeRow(row, { ...incoming, bytes }))
   )
-}
-
-const noBytes = new Uint8Array(0)
-
-const decodeRow = (row: AnyEndpoint, incoming: Incoming<object>): Effect.Effect<Operation.Operation, Rejected> => {
-  const operation = row.decode(incoming)
-  return Either.isRight(operation) ? Effect.succeed(operation.right) : fail(operation.left)
 }
 
 const notAllowed = (request: Wire.Request, route: Route.RouteTag) => {
@@ -238,7 +274,10 @@ const places = (
     case "Tags":
       return Either.right({ repository: name })
     case "Upload":
-      return Either.right({ repository: name, id: route.id })
+      // Dots are no id: a client would take them for the path above.
+      return route.id === "." || route.id === ".."
+        ? Either.left(new RegistryError.BlobUploadUnknown({ repository: name }))
+        : Either.right({ repository: name, id: route.id })
     case "Blob":
     case "Referrers":
       return located(name, Digest.parse(route.digest), (digest) => ({ repository: name, digest }))

@@ -80,7 +80,10 @@ export const decode = <O extends Exclude<Operation.Operation, ListOperation>>(
 ): Effect.Effect<Operation.ResultOf<O>, RegistryError> =>
   Effect.catchAll(
     decoders.failed(response, fields) ??
-      decoders.rows[operation._tag](operation as never, response, fields, limits) as Effect.Effect<never, RegistryError>,
+      decoders.rows[operation._tag](operation as never, response, fields, limits) as Effect.Effect<
+        never,
+        RegistryError
+      >,
     (error) => Effect.fail(decoders.complete(error, fields))
   )
 

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as percent from "./internal/percent.js"
 
 /**
  * A path of the API, its parts percent-decoded and otherwise as they came: nothing is checked yet.
@@ -28,19 +29,9 @@ export type Route =
  */
 export type RouteTag = Route["_tag"]
 
-/** A percent-encoded segment, decoded once; one that is malformed stays as it is, and fits no grammar. */
-const decode = (segment: string): string => {
-  if (!segment.includes("%")) return segment
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return segment
-  }
-}
-
 /** A name from its segments. A slash that came percent-encoded stays so: it must not make a name out of two parts. */
 const decodeName = (raw: string): string =>
-  raw.includes("%") ? raw.split("/").map((segment) => decode(segment).replaceAll("/", "%2F")).join("/") : raw
+  raw.includes("%") ? raw.split("/").map((segment) => percent.decode(segment).replaceAll("/", "%2F")).join("/") : raw
 
 /**
  * Reads a path, without its query. `undefined` is a path that is not of the API: status 404. It is read from its end,
@@ -62,27 +53,30 @@ export const parse = (path: string): Route | undefined => {
   const name = rest.slice(0, kindSlash)
   switch (kind) {
     case "manifests":
-      return { _tag: "Manifest", name: decodeName(name), reference: decode(last) }
+      return { _tag: "Manifest", name: decodeName(name), reference: percent.decode(last) }
     case "referrers":
-      return { _tag: "Referrers", name: decodeName(name), digest: decode(last) }
+      return { _tag: "Referrers", name: decodeName(name), digest: percent.decode(last) }
     case "tags":
       return last === "list" ? { _tag: "Tags", name: decodeName(name) } : undefined
     case "blobs":
       return last === "uploads"
         ? { _tag: "Uploads", name: decodeName(name) }
-        : { _tag: "Blob", name: decodeName(name), digest: decode(last) }
+        : { _tag: "Blob", name: decodeName(name), digest: percent.decode(last) }
     case "uploads": {
       if (!name.endsWith("/blobs")) return undefined
       const repository = decodeName(name.slice(0, -"/blobs".length))
-      return last === "" ? { _tag: "Uploads", name: repository } : { _tag: "Upload", name: repository, id: decode(last) }
+      return last === ""
+        ? { _tag: "Uploads", name: repository }
+        : { _tag: "Upload", name: repository, id: percent.decode(last) }
     }
     default:
       return undefined
   }
 }
 
-/** A segment as it goes into a path: the colon of a digest is allowed there and stays readable. */
-const encode = (segment: string): string => encodeURIComponent(segment).replaceAll("%3A", ":")
+/** A segment as it goes into a path, where what digests and tags are made of stays readable. */
+const encode = (segment: string): string =>
+  /^[\w.:=-]*$/.test(segment) ? segment : percent.encode(segment).replaceAll("%3A", ":").replaceAll("%3D", "=")
 
 /**
  * The path of a route.

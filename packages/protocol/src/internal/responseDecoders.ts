@@ -256,7 +256,10 @@ const decodeDescriptor = Schema.decodeUnknownEither(Descriptor.schema)
 
 /** Where each list stands in its page, and how one of its items is read. */
 const lists: {
-  readonly [T in ListOperation["_tag"]]: { readonly key: string; readonly item: (item: unknown) => Either.Either<unknown, unknown> }
+  readonly [T in ListOperation["_tag"]]: {
+    readonly key: string
+    readonly item: (item: unknown) => Either.Either<unknown, unknown>
+  }
 } = {
   ListRepositories: { key: "repositories", item: (item) => RepositoryName.parse(String(item)) },
   ListTags: { key: "tags", item: (item) => Tag.parse(String(item)) },
@@ -279,7 +282,9 @@ export const page = (
       return Effect.succeed({
         items: found.flatMap((value) => Either.match(item(value), { onLeft: () => [], onRight: (item) => [item] })),
         next: Link.next(response.headers["link"]),
-        filtered: (response.headers["oci-filters-applied"] ?? "").split(",").some((name) => name.trim() === "artifactType")
+        filtered: (response.headers["oci-filters-applied"] ?? "").split(",").some((name) =>
+          name.trim() === "artifactType"
+        )
       })
     }))
 
