@@ -11,8 +11,8 @@ import type { AnyFiber } from "./observe.js"
 export type Annotations = { readonly [name: string]: string | number | undefined }
 
 /**
- * Writes a line to the loggers of a fiber: `Effect.annotateLogs(Effect.logWithLevel(level, message), annotations)`, of
- * which setting the annotations and setting them back is five sixths of the cost.
+ * Writes a line to the loggers of a fiber, as `Effect.annotateLogs(Effect.logWithLevel(level, message), annotations)`
+ * does at four times the cost, most of it for setting the annotations and setting them back.
  */
 export const write = (fiber: AnyFiber, level: LogLevel.LogLevel, message: string, annotations: Annotations): void => {
   const context = fiber.getFiberRefs()

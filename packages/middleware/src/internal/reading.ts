@@ -1,7 +1,8 @@
 import { Body } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
+import type * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import type * as Chunk from "effect/Chunk"
-import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Outcome from "./outcome.js"
 
@@ -20,23 +21,37 @@ export class Reading {
   }
 }
 
-/** The same stream, whose reading is noted. */
+/** The same stream, whose reading is noted: by one channel, at about half the cost of an operator for each thing noted. */
 export const stream = <A>(
   content: Stream.Stream<A, RegistryError.RegistryError>,
   reading: Reading,
   amount: (chunk: Chunk.Chunk<A>) => number
-): Stream.Stream<A, RegistryError.RegistryError> =>
-  content.pipe(
-    Stream.mapChunks((chunk) => {
+): Stream.Stream<A, RegistryError.RegistryError> => {
+  const note: Noted<A> = Channel.readWithCause({
+    onInput: (chunk: Chunk.Chunk<A>) => {
       reading.amount += amount(chunk)
-      return chunk
-    }),
-    Stream.tapErrorCause((cause) => Effect.sync(() => reading.end(Outcome.fromCause(cause)))),
-    Stream.concat(Stream.suspend(() => {
+      return Channel.flatMap(Channel.write(chunk), () => note)
+    },
+    onFailure: (cause: Cause.Cause<RegistryError.RegistryError>) => {
+      reading.end(Outcome.fromCause(cause))
+      return Channel.failCause(cause)
+    },
+    onDone: () => {
       reading.end(Outcome.success)
-      return Stream.empty
-    }))
-  )
+      return Channel.void
+    }
+  })
+  return Stream.fromChannel(Channel.pipeTo(Stream.toChannel(content), note))
+}
+
+type Noted<A> = Channel.Channel<
+  Chunk.Chunk<A>,
+  Chunk.Chunk<A>,
+  RegistryError.RegistryError,
+  RegistryError.RegistryError,
+  void,
+  unknown
+>
 
 /** The same body, whose reading is noted. A native source stays one. */
 export const body = (content: Body.Body, reading: Reading): Body.Body => {
