@@ -1,0 +1,86 @@
+import * as Effect from "effect/Effect"
+
+/** A figure that was measured, beside the one that is aimed at. */
+export interface Row {
+  readonly name: string
+  readonly unit: string
+  readonly median: number
+  readonly min: number
+  readonly max: number
+  readonly target: number | undefined
+  /** How many times as bad as its target the median is: at most 1 where it is met. */
+  readonly ratio: number | undefined
+}
+
+/** What is known of a figure besides its samples. */
+export interface Figure {
+  readonly name: string
+  readonly unit: string
+  readonly target?: number | undefined
+  /** Which way is up: times are better small, rates are better large. */
+  readonly better: "lower" | "higher"
+}
+
+/** The middle of samples, or the mean of the two in the middle. */
+export const median = (samples: ReadonlyArray<number>): number => {
+  const sorted = [...samples].sort((a, b) => a - b)
+  const middle = sorted.length / 2
+  const upper = sorted[Math.floor(middle)] ?? Number.NaN
+  return Number.isInteger(middle) ? ((sorted[middle - 1] ?? Number.NaN) + upper) / 2 : upper
+}
+
+export const row = ({ better, name, target, unit }: Figure, samples: ReadonlyArray<number>): Row => {
+  const middle = median(samples)
+  return {
+    name,
+    unit,
+    median: middle,
+    min: Math.min(...samples),
+    max: Math.max(...samples),
+    target,
+    ratio: target === undefined ? undefined : better === "lower" ? middle / target : target / middle
+  }
+}
+
+/**
+ * Takes a sample of every case, one after the other, for so many rounds, so that what slows the machine for a while
+ * slows them all; every other round goes backwards. The rounds that warm up are not kept.
+ */
+export const interleave = <E, R>(
+  cases: ReadonlyMap<string, Effect.Effect<number, E, R>>,
+  options: { readonly warmUp: number; readonly rounds: number }
+): Effect.Effect<ReadonlyArray<ReadonlyMap<string, number>>, E, R> =>
+  Effect.gen(function*() {
+    const forwards = [...cases]
+    const backwards = forwards.toReversed()
+    const rounds: Array<ReadonlyMap<string, number>> = []
+    for (let round = 0; round < options.warmUp + options.rounds; round++) {
+      const samples = new Map<string, number>()
+      for (const [name, sample] of round % 2 === 0 ? forwards : backwards) samples.set(name, yield* sample)
+      if (round >= options.warmUp) rounds.push(samples)
+    }
+    return rounds
+  })
+
+const columns = ["name", "unit", "median", "min", "max", "target", "ratio"] as const
+
+/** Rows as a table in Markdown. */
+export const table = (rows: ReadonlyArray<Row>): string =>
+  [
+    columns,
+    columns.map((column) => column === "name" || column === "unit" ? "---" : "---:"),
+    ...rows.map((row) => columns.map((column) => cell(row[column])))
+  ].map((cells) => `| ${cells.join(" | ")} |`).join("\n")
+
+const cell = (value: string | number | undefined): string =>
+  typeof value === "number" ? String(Number(value.toPrecision(3))) : value ?? ""
+
+/** The rows that are at least twice as bad as their target, or are no figure at all. */
+export const failures = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> =>
+  rows.filter((row) => Number.isNaN(row.median) || (row.ratio !== undefined && row.ratio >= 2))
+
+/** Measurements that belong together. */
+export interface Suite {
+  readonly name: string
+  readonly run: Effect.Effect<ReadonlyArray<Row>, unknown>
+}

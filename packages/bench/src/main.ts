@@ -1,0 +1,32 @@
+/**
+ * Runs the suites that are named on the command line, or all of them, and prints their figures as tables in Markdown.
+ * The exit code says whether a figure is twice as bad as its target.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import { failures, table } from "./internal/measure.js"
+import type { Suite } from "./internal/measure.js"
+import * as wrappers from "./wrappers.js"
+
+const suites: ReadonlyArray<Suite> = [
+  { name: "wrappers", run: wrappers.run }
+]
+
+const program = Effect.gen(function*() {
+  const names = process.argv.slice(2)
+  const unknown = names.filter((name) => !suites.some((suite) => suite.name === name))
+  if (unknown.length > 0) {
+    const known = suites.map((suite) => suite.name).join(", ")
+    return yield* Effect.fail(`no such suite: ${unknown.join(", ")}. There are: ${known}`)
+  }
+  let failed = 0
+  for (const suite of suites.filter((suite) => names.length === 0 || names.includes(suite.name))) {
+    const rows = yield* suite.run
+    yield* Console.log(`## ${suite.name}\n\n${table(rows)}\n`)
+    failed += failures(rows).length
+  }
+  if (failed > 0) return yield* Effect.fail(`figures twice as bad as their target: ${failed}`)
+})
+
+NodeRuntime.runMain(program)

@@ -1,0 +1,17 @@
+/** The server, over a registry in memory. */
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import { serve } from "../internal/program.js"
+
+const runtime = ManagedRuntime.make(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provide(Memory.layer())))
+
+const questions = {
+  /** Its `host:port`. */
+  authority: async (): Promise<string> => (await runtime.runPromise(NodeRegistryServer.Address)).authority
+}
+
+export type Questions = typeof questions
+
+serve(questions)

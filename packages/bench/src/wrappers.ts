@@ -1,0 +1,126 @@
+/**
+ * What a wrapper costs: the nanoseconds that one more wrapper adds to one operation.
+ *
+ * One fiber asks a stack of wrappers for a manifest's descriptor, again and again, without a fiber, a layer or a scope
+ * in between. A stack of none, of one and of ten are measured in turn. `one more` is the slope between one and ten, free
+ * of the loop's own cost and of the base's; `the first` is what the first adds, with what it costs once for a stack,
+ * such as that an answer is no longer an exit. The base's answer is an exit, or an effect that must be run.
+ */
+import { Descriptor, Middleware, Operation, RepositoryName, Tag } from "@effect-oci/core"
+import type { Handler } from "@effect-oci/core"
+import { Logging, ReadOnly } from "@effect-oci/middleware"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import { interleave, row } from "./internal/measure.js"
+import type { Row } from "./internal/measure.js"
+
+const repository = RepositoryName.make("team/app")
+const ask = new Operation.ResolveManifest({ repository, reference: Tag.make("v1") })
+const refuse = new Operation.DeleteTag({ repository, tag: Tag.make("v1") })
+const descriptor = Descriptor.fromBytes(new TextEncoder().encode("{}"), "application/vnd.oci.image.manifest.v1+json")
+const answer = Effect.succeed(descriptor) as Effect.Effect<never>
+
+const bases: ReadonlyArray<{ readonly name: string; readonly handle: Handler.Handler }> = [
+  { name: "an exit", handle: () => answer },
+  { name: "an effect", handle: () => Effect.suspend(() => answer) }
+]
+
+interface Wrapper {
+  readonly name: string
+  readonly make: () => Middleware.Middleware
+  /** In nanoseconds. */
+  readonly target: number
+  readonly level: LogLevel.LogLevel
+  readonly times: number
+}
+
+/** With this logger alone, whatever loggers the program has, and the least level. */
+const logTo =
+  (logger: Logger.Logger<unknown, void>, level: LogLevel.LogLevel) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(
+      Effect.locally(FiberRef.currentLoggers, HashSet.make(logger)),
+      Logger.withMinimumLogLevel(level)
+    )
+
+const wrappers: ReadonlyArray<Wrapper> = [
+  { name: "ReadOnly", make: ReadOnly.middleware, target: 200, level: LogLevel.Info, times: 50_000 },
+  {
+    name: "Logging, below the least level",
+    make: Logging.middleware,
+    target: 2000,
+    level: LogLevel.Warning,
+    times: 20_000
+  },
+  { name: "Logging, discarded", make: Logging.middleware, target: 2000, level: LogLevel.Info, times: 10_000 }
+]
+
+const stack = (base: Handler.Handler, make: () => Middleware.Middleware, size: number): Handler.Handler =>
+  Middleware.compose(...Array.from({ length: size }, make))(base)
+
+/** Nanoseconds an operation. */
+const sample = (handle: Handler.Handler, times: number): Effect.Effect<number, unknown> =>
+  Effect.suspend(() => {
+    let left = times
+    let wrong = 0
+    const start = performance.now()
+    return Effect.flatMap(
+      Effect.whileLoop({
+        while: () => left-- > 0,
+        body: () => handle(ask),
+        step: (result) => {
+          if (result !== descriptor) wrong++
+        }
+      }),
+      () => {
+        const nanos = (performance.now() - start) * 1e6
+        return wrong === 0 ? Effect.succeed(nanos / times) : Effect.dieMessage(`${wrong} of ${times} answers are wrong`)
+      }
+    )
+  })
+
+const largest = 10
+
+const measure = ({ level, make, name, target, times }: Wrapper, base: typeof bases[number]) =>
+  Effect.gen(function*() {
+    const sizes = [0, 1, largest]
+    const cases = new Map(sizes.map((size) => [`${size}`, sample(stack(base.handle, make, size), times)]))
+    const rounds = yield* logTo(Logger.none, level)(interleave(cases, { warmUp: 5, rounds: 21 }))
+    const at = (round: ReadonlyMap<string, number>, size: number) => round.get(`${size}`) ?? Number.NaN
+    const figure = { unit: "ns", better: "lower", target } as const
+    return [
+      row(
+        { ...figure, name: `${name}: one more, over ${base.name}` },
+        rounds.map((round) => (at(round, largest) - at(round, 1)) / (largest - 1))
+      ),
+      row(
+        { ...figure, name: `${name}: the first, over ${base.name}` },
+        rounds.map((round) => at(round, 1) - at(round, 0))
+      )
+    ]
+  })
+
+/** What is measured is what was meant: the refusals are refusals, and the lines are written. */
+const check = Effect.gen(function*() {
+  for (const { handle } of bases) {
+    yield* Effect.flip(stack(handle, ReadOnly.middleware, largest)(refuse))
+    let lines = 0
+    const counting = Logger.make<unknown, void>(() => void lines++)
+    const logged = stack(handle, Logging.middleware, largest)(ask)
+    yield* logTo(counting, LogLevel.Info)(logged)
+    if (lines !== largest) return yield* Effect.dieMessage(`${largest} loggers wrote ${lines} lines`)
+    yield* logTo(counting, LogLevel.Warning)(logged)
+    if (lines !== largest) return yield* Effect.dieMessage("lines below the least level were written")
+  }
+})
+
+export const run: Effect.Effect<ReadonlyArray<Row>, unknown> = Effect.gen(function*() {
+  yield* check
+  const rows: Array<Row> = []
+  for (const wrapper of wrappers) {
+    for (const base of bases) rows.push(...(yield* measure(wrapper, base)))
+  }
+  return rows
+})
