@@ -1,0 +1,98 @@
+/** Images and indexes of random content, and OCI layouts of them on disk. */
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { Effect } from "effect"
+import { randomBytes } from "node:crypto"
+import { join } from "node:path"
+import { gzipSync } from "node:zlib"
+
+/** What lies under a digest. */
+export interface Content {
+  readonly descriptor: Descriptor.Descriptor
+  readonly bytes: Uint8Array
+}
+
+/** A manifest, the blobs that it names, and the manifests below it with theirs. */
+export interface Artifact extends Content {
+  readonly blobs: ReadonlyArray<Content>
+  readonly manifests: ReadonlyArray<Artifact>
+}
+
+const content = (bytes: Uint8Array, mediaType: string): Content => ({
+  descriptor: Descriptor.fromBytes(bytes, mediaType),
+  bytes
+})
+
+const json = (value: unknown, mediaType: string): Content =>
+  content(new TextEncoder().encode(JSON.stringify(value)), mediaType)
+
+/** An image with a layer of each of these sizes, in bytes, and some more that gzip adds. */
+export const image = (sizes: ReadonlyArray<number>, platform = { architecture: "amd64", os: "linux" }): Artifact => {
+  const tars = sizes.map((size) => randomBytes(size))
+  const layers = tars.map((tar) => content(gzipSync(tar, { level: 1 }), MediaType.layerGzip))
+  const rootfs = { type: "layers", diff_ids: tars.map((tar) => Digest.fromBytes(tar)) }
+  const config = json({ ...platform, config: {}, rootfs }, MediaType.imageConfig)
+  const manifest = json({
+    schemaVersion: 2,
+    mediaType: MediaType.image,
+    config: config.descriptor,
+    layers: layers.map((layer) => layer.descriptor)
+  }, MediaType.image)
+  return { ...manifest, blobs: [config, ...layers], manifests: [] }
+}
+
+/** An index of images, one for each platform. */
+export const index = (architectures: ReadonlyArray<string>): Artifact => {
+  const images = architectures.map((architecture) => ({ architecture, os: "linux" })).map((platform) => ({
+    platform,
+    image: image([1000], platform)
+  }))
+  const manifest = json({
+    schemaVersion: 2,
+    mediaType: MediaType.index,
+    manifests: images.map(({ image, platform }) => ({ ...image.descriptor, platform }))
+  }, MediaType.index)
+  return { ...manifest, blobs: [], manifests: images.map(({ image }) => image) }
+}
+
+/** All that an artifact consists of, what is pointed at before what points at it. */
+export const contents = (artifact: Artifact): ReadonlyArray<Content> => [
+  ...artifact.blobs,
+  ...artifact.manifests.flatMap(contents),
+  artifact
+]
+
+const file = (folder: string, digest: Digest.Digest) =>
+  join(folder, "blobs", Digest.algorithm(digest), Digest.encoded(digest))
+
+/** Writes an OCI layout with one artifact, under the tag `v1`, into a folder of its own; gives that folder. */
+export const writeLayout = (artifact: Artifact) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const folder = yield* files.makeTempDirectoryScoped({ prefix: "layout-" })
+    yield* files.makeDirectory(join(folder, "blobs", "sha256"), { recursive: true })
+    for (const { bytes, descriptor } of contents(artifact)) {
+      yield* files.writeFile(file(folder, descriptor.digest), bytes)
+    }
+    yield* files.writeFileString(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }))
+    const tagged = { ...artifact.descriptor, annotations: { "org.opencontainers.image.ref.name": "v1" } }
+    yield* files.writeFileString(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [tagged] }))
+    return folder
+  })
+
+/** What of an artifact is not in an OCI layout, byte for byte; and the digests under which the layout names artifacts. */
+export const compareLayout = (folder: string, artifact: Artifact) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const missing: Array<Digest.Digest> = []
+    for (const { bytes, descriptor } of contents(artifact)) {
+      const found = yield* Effect.option(files.readFile(file(folder, descriptor.digest)))
+      if (found._tag === "None" || Buffer.compare(found.value, bytes) !== 0) missing.push(descriptor.digest)
+    }
+    const index = JSON.parse(yield* files.readFileString(join(folder, "index.json"))) as {
+      readonly manifests: ReadonlyArray<Descriptor.Descriptor>
+    }
+    return { missing, digests: index.manifests.map(({ digest }) => digest) }
+  })
