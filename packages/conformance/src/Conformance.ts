@@ -1,0 +1,179 @@
+/**
+ * The conformance suite: every rule of the distribution spec that can be seen from outside, run against any registry.
+ *
+ * @since 0.1.0
+ */
+import { Registry } from "@effect-oci/core/Registry"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type { Check, Outcome } from "./Check.js"
+import { discovery } from "./checks/discovery.js"
+import { errors } from "./checks/errors.js"
+import { management } from "./checks/management.js"
+import { pull } from "./checks/pull.js"
+import { push } from "./checks/push.js"
+import { upload } from "./checks/upload.js"
+import * as wire from "./internal/wire.js"
+import { everything, Target, Wire } from "./Target.js"
+import type { Capabilities } from "./Target.js"
+
+/**
+ * All checks, in the order of the spec.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const checks: ReadonlyArray<Check> = [...pull, ...push, ...upload, ...discovery, ...management, ...errors]
+
+/**
+ * How a suite is run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** What the registry is known not to do. */
+  readonly capabilities?: Partial<Capabilities> | undefined
+  /** Checks not to run, by id, each with the reason. */
+  readonly skip?: { readonly [id: string]: string } | undefined
+  /** The checks to run: all unless said. */
+  readonly only?: ReadonlyArray<Check> | undefined
+  /** What the names of the repositories begin with: `conformance` unless said. */
+  readonly namespace?: string | undefined
+  /** How many checks run at once: 4 unless said. */
+  readonly concurrency?: number | undefined
+  /** After how long a check has failed: 30 seconds unless said. */
+  readonly timeoutMillis?: number | undefined
+}
+
+/**
+ * A check and how it ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Result {
+  readonly check: Check
+  readonly outcome: Outcome
+}
+
+/**
+ * How all checks ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Report {
+  readonly results: ReadonlyArray<Result>
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+}
+
+const skipped = (reason: string): Outcome => ({ _tag: "Skipped", reason })
+
+const reasonToSkip = (check: Check, options: Options | undefined, capabilities: Capabilities): string | undefined => {
+  const said = options?.skip?.[check.id]
+  if (said !== undefined) return said
+  if (check.since === "dev" && capabilities.version !== "dev") return "asked only by the spec after 1.1"
+  const missing = check.needs?.find((capability) => !capabilities[capability])
+  return missing === undefined ? undefined : `the registry does not do: ${missing}`
+}
+
+/**
+ * Runs one check, in two repositories that nobody else uses.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const runCheck = (check: Check, options?: Options): Effect.Effect<Outcome, never, Wire> =>
+  Effect.suspend(() => {
+    const capabilities = { ...everything, ...options?.capabilities }
+    const reason = reasonToSkip(check, options, capabilities)
+    if (reason !== undefined) return Effect.succeed(skipped(reason))
+    const namespace = `${options?.namespace ?? "conformance"}/${check.id}/${crypto.randomUUID().slice(0, 8)}`
+    const target = {
+      repository: RepositoryName.make(`${namespace}/a`),
+      other: RepositoryName.make(`${namespace}/b`),
+      capabilities
+    }
+    const limit = options?.timeoutMillis ?? 30_000
+    return Effect.scoped(check.run).pipe(
+      Effect.provideService(Target, target),
+      Effect.timeoutFail({ duration: limit, onTimeout: () => new Error(`no end after ${limit} ms`) }),
+      Effect.exit,
+      Effect.map((exit): Outcome => Exit.isSuccess(exit) ? { _tag: "Passed" } : { _tag: "Failed", reason: explain(exit.cause) })
+    )
+  })
+
+const explain = (cause: Cause.Cause<Error>): string =>
+  Option.match(Cause.failureOption(cause), { onNone: () => Cause.pretty(cause), onSome: (error) => error.message })
+
+/**
+ * Runs the suite, and reports.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const run = (options?: Options): Effect.Effect<Report, never, Wire> =>
+  Effect.map(
+    Effect.forEach(
+      options?.only ?? checks,
+      (check) => Effect.map(runCheck(check, options), (outcome): Result => ({ check, outcome })),
+      { concurrency: options?.concurrency ?? 4 }
+    ),
+    (results) => {
+      const count = (tag: Outcome["_tag"]) => results.filter(({ outcome }) => outcome._tag === tag).length
+      return { results, passed: count("Passed"), failed: count("Failed"), skipped: count("Skipped") }
+    }
+  )
+
+/**
+ * The wire to a registry in this process: it is served, without a socket between.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRegistry: Layer.Layer<Wire, never, Registry> = Layer.effect(
+  Wire,
+  Effect.map(Registry, (registry) => ({ send: wire.inProcess(registry.handle) }))
+)
+
+/**
+ * The wire to a registry at a URL: `http://localhost:5000`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerUrl = (url: string): Layer.Layer<Wire, never, HttpClient.HttpClient> =>
+  Layer.effect(Wire, Effect.map(wire.overHttp(url), (send) => ({ send })))
+
+/**
+ * Runs every check as a test of Vitest, in the order of the spec. To be awaited at the top of a test file.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const suite = async <E>(
+  name: string,
+  layer: Layer.Layer<Registry, E>,
+  options?: Options
+): Promise<void> => {
+  const vitest = await import("@effect/vitest")
+  const all = options?.only ?? checks
+  vitest.layer(Layer.provide(layerRegistry, layer))(name, (it) => {
+    for (const check of all) {
+      it.effect(`${check.rules.join(", ")} ${check.name}`, (context) =>
+        Effect.flatMap(runCheck(check, options), (outcome) =>
+          Effect.sync(() => {
+            if (outcome._tag === "Skipped") context.skip(outcome.reason)
+            if (outcome._tag === "Failed") vitest.expect.fail(outcome.reason)
+          })))
+    }
+  })
+}

@@ -1,0 +1,268 @@
+/**
+ * Histories: what may be asked of a registry, one thing after another, and what it tells. Two registries that tell the
+ * same for every history are the same registry to everyone.
+ *
+ * @since 0.1.0
+ */
+import * as Body from "@effect-oci/core/Body"
+import type * as ByteRange from "@effect-oci/core/ByteRange"
+import * as Digest from "@effect-oci/core/Digest"
+import type { Handler } from "@effect-oci/core/Handler"
+import * as Operation from "@effect-oci/core/Operation"
+import { Registry } from "@effect-oci/core/Registry"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as fc from "fast-check"
+import * as world from "./internal/world.js"
+
+/**
+ * One thing that is asked: an operation by its name, and which of the few things of a small world it is about. A step
+ * takes what its operation needs and leaves the rest.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Step {
+  readonly ask: Operation.OperationTag
+  readonly repository: number
+  readonly from: number | undefined
+  readonly blob: number
+  readonly manifest: number
+  readonly tags: ReadonlyArray<number>
+  /** The manifest by its digest rather than by the first tag. */
+  readonly byDigest: boolean
+  readonly ifAbsent: boolean
+  readonly range: ByteRange.ByteRange | undefined
+  /** Which of the uploads that were opened so far, the last counted as 0. */
+  readonly upload: number
+  /** How many bytes a chunk has, and whether it says where it goes: rightly, wrongly, or not at all. */
+  readonly chunk: number
+  readonly offset: "right" | "wrong" | "unsaid"
+  /** The digest of other content than is sent. */
+  readonly wrongDigest: boolean
+  readonly limit: number | undefined
+}
+
+/**
+ * Steps, weighted so that most of them find something to do.
+ *
+ * @since 0.1.0
+ * @category arbitraries
+ */
+export const step: fc.Arbitrary<Step> = fc.record({
+  ask: fc.oneof(
+    { arbitrary: fc.constantFrom<Operation.OperationTag>("PushBlob", "PushManifest"), weight: 6 },
+    { arbitrary: fc.constantFrom(...world.asks), weight: 10 }
+  ),
+  repository: fc.nat(world.repositories.length - 1),
+  from: fc.option(fc.nat(world.repositories.length - 1), { nil: undefined }),
+  blob: fc.nat(world.blobs.length - 1),
+  manifest: fc.nat(world.manifests.length - 1),
+  tags: fc.array(fc.nat(world.tags.length - 1), { maxLength: 2 }),
+  byDigest: fc.boolean(),
+  ifAbsent: fc.boolean(),
+  range: fc.option(
+    fc.oneof(
+      fc.record({ offset: fc.nat(12), length: fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }) }),
+      fc.record({ suffix: fc.integer({ min: 1, max: 20 }) })
+    ),
+    { nil: undefined }
+  ),
+  upload: fc.nat(1),
+  chunk: fc.nat(2000),
+  offset: fc.constantFrom("right", "right", "unsaid", "wrong"),
+  wrongDigest: fc.constantFrom(false, false, false, true),
+  limit: fc.option(fc.nat(3), { nil: undefined })
+})
+
+/**
+ * Histories of up to `maxLength` steps.
+ *
+ * @since 0.1.0
+ * @category arbitraries
+ */
+export const history = (maxLength: number): fc.Arbitrary<ReadonlyArray<Step>> =>
+  fc.array(step, { minLength: 1, maxLength, size: "max" })
+
+/**
+ * What a registry told: a result, in a form that does not depend on how it names its uploads, or an error by its tag
+ * and its message. Where a request has no body (HEAD), what is not there is `NotFound` and no more.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Told {
+  readonly ask: Operation.OperationTag
+  readonly result?: unknown
+  readonly error?: string
+  readonly message?: string
+}
+
+interface OpenUpload extends Operation.Upload {
+  readonly repository: RepositoryName
+}
+
+/**
+ * Asks a registry all of a history, and gives what it told.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const run = (history: ReadonlyArray<Step>): Effect.Effect<ReadonlyArray<Told>, never, Registry> =>
+  Effect.flatMap(Registry, ({ handle }) => {
+    const uploads: Array<OpenUpload> = []
+    return Effect.forEach(history, (step) => {
+      const at = uploads.length - 1 - Math.min(step.upload, Math.max(0, uploads.length - 1))
+      const operation = toOperation(step, uploads[at])
+      return Effect.scoped(Effect.matchCause(answer(handle, operation), {
+        onFailure: (cause) => toldFailure(operation, cause),
+        onSuccess: ({ result, upload }) => {
+          if (upload !== undefined && "repository" in operation) {
+            const open = { ...upload, repository: operation.repository }
+            if ("id" in operation) uploads[at] = open
+            else uploads.push(open)
+          }
+          return { ask: step.ask, result }
+        }
+      }))
+    })
+  })
+
+const pick = <A>(from: ReadonlyArray<A>, index: number): A => from[index % from.length] as A
+
+const toOperation = (step: Step, upload: OpenUpload | undefined): Operation.Operation => {
+  const repository = pick(world.repositories, step.repository)
+  const blob = pick(world.blobs, step.blob)
+  const digest = Digest.fromBytes(blob)
+  const manifest = pick(world.manifests, step.manifest)
+  const manifestDigest = Digest.fromBytes(manifest.bytes)
+  const tags = step.tags.map((tag) => pick(world.tags, tag))
+  const tag = tags[0] ?? pick(world.tags, 0)
+  const reference = step.byDigest ? manifestDigest : tag
+  const said = step.wrongDigest ? Digest.fromBytes(pick(world.blobs, step.blob + 1)) : digest
+  // An upload that was never opened: every registry knows it as little as the other.
+  const id = upload?.id ?? "00000000-0000-0000-0000-000000000000"
+  const within = upload?.repository ?? repository
+  const stands = upload?.offset ?? 0
+  const offset = step.offset === "unsaid" ? undefined : step.offset === "right" ? stands : stands + 3
+  const rest = Body.bytes(blob.subarray(stands))
+  switch (step.ask) {
+    case "ResolveBlob":
+      return new Operation.ResolveBlob({ repository, digest })
+    case "GetBlob":
+      return new Operation.GetBlob({ repository, digest, range: step.range })
+    case "ResolveManifest":
+      return new Operation.ResolveManifest({ repository, reference })
+    case "GetManifest":
+      return new Operation.GetManifest({ repository, reference })
+    case "PushBlob": {
+      const descriptor = { mediaType: "application/octet-stream", digest: said, size: blob.byteLength }
+      return new Operation.PushBlob({ repository, descriptor, body: Body.bytes(blob) })
+    }
+    case "MountBlob": {
+      const from = step.from === undefined ? undefined : pick(world.repositories, step.from)
+      return new Operation.MountBlob({ repository, digest, from })
+    }
+    case "StartUpload":
+      return new Operation.StartUpload({ repository })
+    case "GetUpload":
+      return new Operation.GetUpload({ repository: within, id })
+    case "AppendUpload": {
+      const body = Body.bytes(blob.subarray(stands, stands + step.chunk))
+      return new Operation.AppendUpload({ repository: within, id, offset, body })
+    }
+    case "CompleteUpload":
+      return new Operation.CompleteUpload({ repository: within, id, digest: said, offset, body: rest })
+    case "CancelUpload":
+      return new Operation.CancelUpload({ repository: within, id })
+    case "PushManifest":
+      return new Operation.PushManifest({
+        repository,
+        ...manifest,
+        digest: step.byDigest ? step.wrongDigest ? said : manifestDigest : undefined,
+        tags,
+        ifAbsent: step.ifAbsent ? true : undefined
+      })
+    case "DeleteBlob":
+      return new Operation.DeleteBlob({ repository, digest })
+    case "DeleteManifest":
+      return new Operation.DeleteManifest({ repository, digest: manifestDigest })
+    case "DeleteTag":
+      return new Operation.DeleteTag({ repository, tag })
+    case "ListRepositories": {
+      const last = step.from === undefined ? undefined : pick(world.repositories, step.from)
+      return new Operation.ListRepositories({ last, limit: step.limit })
+    }
+    case "ListTags":
+      return new Operation.ListTags({ repository, last: tags[0], limit: step.limit })
+    case "ListReferrers": {
+      const artifactType = step.ifAbsent ? world.artifactType : undefined
+      return new Operation.ListReferrers({ repository, digest: manifestDigest, artifactType })
+    }
+  }
+}
+
+interface Answer {
+  readonly result: unknown
+  readonly upload?: Operation.Upload | undefined
+}
+
+const answer = (
+  handle: Handler,
+  operation: Operation.Operation
+): Effect.Effect<Answer, RegistryError.RegistryError, Scope.Scope> => {
+  switch (operation._tag) {
+    case "GetBlob":
+      return Effect.flatMap(handle(operation), ({ body, descriptor, range }) =>
+        Effect.map(Stream.runCollect(body.stream), (pieces) => ({
+          result: { size: descriptor.size, range, digest: digestOf(Chunk.toReadonlyArray(pieces)) }
+        })))
+    case "ListRepositories":
+    case "ListTags":
+    case "ListReferrers":
+      return Effect.flatMap(
+        handle(operation) as Effect.Effect<Stream.Stream<unknown, RegistryError.RegistryError>, RegistryError.RegistryError>,
+        (list) => Effect.map(Stream.runCollect(list), (items) => ({ result: Chunk.toReadonlyArray(items) }))
+      )
+    case "GetManifest":
+      return Effect.map(handle(operation), ({ bytes, descriptor }) => ({
+        result: { ...descriptor, content: Digest.fromBytes(bytes) }
+      }))
+    case "StartUpload":
+    case "GetUpload":
+    case "AppendUpload":
+      return Effect.map(
+        handle(operation) as Effect.Effect<Operation.Upload, RegistryError.RegistryError>,
+        (upload) => ({ result: { offset: upload.offset }, upload })
+      )
+    case "MountBlob":
+      return Effect.map(handle(operation), (mounted) =>
+        mounted._tag === "Mounted"
+          ? { result: mounted.digest }
+          : { result: { offset: mounted.upload.offset }, upload: mounted.upload })
+    default:
+      return Effect.map(handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>, (result) => ({ result }))
+  }
+}
+
+const digestOf = (pieces: ReadonlyArray<Uint8Array>): Digest.Digest => {
+  const hasher = Digest.hasher("sha256")
+  for (const piece of pieces) hasher.update(piece)
+  return hasher.digest()
+}
+
+const toldFailure = (operation: Operation.Operation, cause: Cause.Cause<RegistryError.RegistryError>): Told => {
+  const ask = operation._tag
+  const error = Option.getOrUndefined(Cause.failureOption(cause))
+  if (error === undefined) return { ask, error: "Defect", message: Cause.pretty(cause) }
+  const head = operation._tag === "ResolveBlob" || operation._tag === "ResolveManifest"
+  return head && RegistryError.isNotFound(error)
+    ? { ask, error: "NotFound" }
+    : { ask, error: error._tag, message: error.message }
+}

@@ -1,0 +1,69 @@
+import * as Digest from "@effect-oci/core/Digest"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import * as Effect from "effect/Effect"
+import type { DataSet } from "../Fixtures.js"
+import type { Received } from "../Target.js"
+import { expectStatus, send, violation } from "./asking.js"
+
+/** What checks put into a registry before they look at it. All of it is taken away when the scope closes. */
+
+const origin = "http://registry.invalid"
+
+/** The path and query to go to by a `Location`, relative or absolute, with more parameters added. */
+export const follow = (received: Received, query: { readonly [name: string]: string } = {}) =>
+  Effect.suspend(() => {
+    const location = received.headers["location"]
+    if (location === undefined || !URL.canParse(location, origin)) {
+      return Effect.fail(violation(received, "a Location that can be followed", location ?? "none"))
+    }
+    const url = new URL(location, `${origin}${received.sent.path}`)
+    for (const [name, value] of Object.entries(query)) url.searchParams.append(name, value)
+    return Effect.succeed(`${url.pathname}${url.search}`)
+  })
+
+/** Deletes when the scope closes, whatever the answer. */
+export const cleanUp = (path: string) => Effect.addFinalizer(() => Effect.ignore(send({ method: "DELETE", path })))
+
+/** Opens an upload, and gives where it goes on. */
+export const startUpload = (repository: RepositoryName, query = "") =>
+  Effect.gen(function*() {
+    const started = yield* send({ method: "POST", path: `/v2/${repository}/blobs/uploads/${query}`, body: new Uint8Array(0) })
+    yield* expectStatus(started, 202)
+    return started
+  })
+
+/** Puts a blob, and gives its digest. */
+export const putBlob = (repository: RepositoryName, bytes: Uint8Array, algorithm: Digest.Algorithm = "sha256") =>
+  Effect.gen(function*() {
+    const digest = Digest.fromBytes(bytes, algorithm)
+    const started = yield* startUpload(repository, algorithm === "sha256" ? "" : `?digest-algorithm=${algorithm}`)
+    const path = yield* follow(started, { digest })
+    const headers = { "content-type": "application/octet-stream" }
+    yield* expectStatus(yield* send({ method: "PUT", path, headers, body: bytes }), 201)
+    yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+    return digest
+  })
+
+/** Puts a manifest under a tag, or under its digest, which it gives. */
+export const putManifest = (
+  repository: RepositoryName,
+  manifest: { readonly mediaType: string; readonly bytes: Uint8Array },
+  tag?: string,
+  algorithm: Digest.Algorithm = "sha256"
+) =>
+  Effect.gen(function*() {
+    const digest = Digest.fromBytes(manifest.bytes, algorithm)
+    const path = `/v2/${repository}/manifests/${tag ?? digest}`
+    const headers = { "content-type": manifest.mediaType }
+    yield* expectStatus(yield* send({ method: "PUT", path, headers, body: manifest.bytes }), 201)
+    yield* cleanUp(`/v2/${repository}/manifests/${digest}`)
+    return digest
+  })
+
+/** Puts all of a data set, and gives the digests of its manifests. */
+export const putDataSet = (repository: RepositoryName, dataSet: DataSet) =>
+  Effect.gen(function*() {
+    yield* Effect.forEach(dataSet.blobs, (bytes) => putBlob(repository, bytes, dataSet.algorithm), { discard: true })
+    return yield* Effect.forEach(dataSet.manifests, (manifest) =>
+      putManifest(repository, manifest, undefined, dataSet.algorithm))
+  })
