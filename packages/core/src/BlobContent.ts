@@ -7,6 +7,8 @@ import type * as Stream from "effect/Stream"
 import * as Body from "./Body.js"
 import type { Span } from "./ByteRange.js"
 import type { Descriptor } from "./Descriptor.js"
+import type { GetBlob } from "./Operation.js"
+import { errorFields } from "./Operation.js"
 import type { RegistryError } from "./RegistryError.js"
 
 /**
@@ -45,14 +47,14 @@ export class BlobContent {
 
 /**
  * The same content, checked against its descriptor as it flows. Content that is verified already, or is a range, stays
- * as it is.
+ * as it is. An error tells of the operation that asked, if it is given.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const verify = (content: BlobContent): BlobContent =>
+export const verify = (content: BlobContent, operation?: GetBlob): BlobContent =>
   content.verified || content.range !== undefined ? content : new BlobContent({
     descriptor: content.descriptor,
-    body: Body.verify(content.body, content.descriptor),
+    body: Body.verify(content.body, content.descriptor, operation === undefined ? undefined : errorFields(operation)),
     verified: true
   })

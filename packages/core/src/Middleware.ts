@@ -3,7 +3,14 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
+import * as BlobContent from "./BlobContent.js"
+import type * as Digest from "./Digest.js"
 import type { Handler } from "./Handler.js"
+import { override } from "./Handler.js"
+import * as Manifest from "./Manifest.js"
+import * as Operation from "./Operation.js"
+import { DigestInvalid, withFields } from "./RegistryError.js"
 
 /**
  * A wrapper of a registry: what the result does with an operation, it does with the help of `next`.
@@ -29,3 +36,60 @@ export const identity: Middleware = (next) => next
  */
 export const compose = (...middlewares: ReadonlyArray<Middleware>): Middleware => (next) =>
   middlewares.reduce((handler, middleware) => middleware(handler), next)
+
+/**
+ * The wrapper at the edge: what leaves it by digest is what was asked for by that digest. Content that nobody has
+ * checked is checked as it flows, once for a whole stack, and a descriptor or a manifest of another digest is a
+ * `DigestInvalid`. The methods of a `Registry` have it; a server puts it round the registry that it serves.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const verified: Middleware = (next) =>
+  override(next, {
+    ResolveBlob: (operation) =>
+      Effect.flatMap(next(operation), (descriptor) =>
+        asAsked(operation, operation.digest, descriptor.digest, descriptor)),
+    GetBlob: (operation) =>
+      Effect.flatMap(next(operation), (content) =>
+        asAsked(operation, operation.digest, content.descriptor.digest, BlobContent.verify(content, operation))),
+    ResolveManifest: (operation) => {
+      const { reference } = operation
+      return Operation.isDigest(reference)
+        ? Effect.flatMap(next(operation), (descriptor) =>
+          asAsked(operation, reference, descriptor.digest, descriptor))
+        : next(operation)
+    },
+    GetManifest: (operation) => {
+      const { reference } = operation
+      return Operation.isDigest(reference)
+        ? Effect.flatMap(next(operation), (manifest) =>
+          manifestAsAsked(operation, reference, manifest))
+        : next(operation)
+    }
+  })
+
+const asAsked = <A>(
+  operation: Operation.Operation,
+  asked: Digest.Digest,
+  found: Digest.Digest,
+  answer: A
+): Effect.Effect<A, DigestInvalid> =>
+  found === asked
+    ? Effect.succeed(answer)
+    : Effect.fail(
+      new DigestInvalid({ ...Operation.errorFields(operation), reason: `the registry answered with ${found}` })
+    )
+
+/** The bytes of a manifest are in hand, so that it can be told under another digest too. */
+const manifestAsAsked = (
+  operation: Operation.Operation,
+  asked: Digest.Digest,
+  manifest: Manifest.Manifest
+): Effect.Effect<Manifest.Manifest, DigestInvalid> =>
+  manifest.descriptor.digest === asked
+    ? Effect.succeed(manifest)
+    : Effect.mapError(
+      Manifest.make({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes, digest: asked }),
+      (error) => withFields(error, Operation.errorFields(operation))
+    )

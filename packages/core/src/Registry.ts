@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Handler } from "./Handler.js"
-import type { Deleter, Lister, Reader, Service, Writer } from "./internal/registryService.js"
 import * as service from "./internal/registryService.js"
 import type { Middleware } from "./Middleware.js"
 
@@ -30,11 +29,11 @@ import type { Middleware } from "./Middleware.js"
  * })
  * ```
  */
-export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry, Service>() {
+export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry, service.Service>() {
   /**
    * A registry from its handler: the methods are built on it, and check what it answers where it has not been checked.
    */
-  static readonly fromHandler = (handler: Handler): Service => service.fromHandler(handler)
+  static readonly fromHandler = (handler: Handler): service.Service => service.fromHandler(handler)
 
   /** A layer of a registry from its handler. */
   static readonly layerHandler = (handler: Handler): Layer.Layer<Registry> =>
@@ -54,7 +53,8 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
     )
 
   /** Puts a wrapper round the registry of a layer, for pipes: the last in a pipe is outermost. */
-  static readonly wrap = <E1 = never, R1 = never>(middleware: Middleware | Effect.Effect<Middleware, E1, R1>) =>
+  static readonly wrap =
+    <E1 = never, R1 = never>(middleware: Middleware | Effect.Effect<Middleware, E1, R1>) =>
     <E, R>(registry: Layer.Layer<Registry, E, R>): Layer.Layer<
       Registry,
       E | E1,
@@ -87,13 +87,81 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
 }
 
 /**
+ * The types of a registry's methods, and the identifiers of its facets.
+ *
  * @since 0.1.0
- * @category services
+ * @category models
  */
 export declare namespace Registry {
-  export type { Deleter as DeleterService }
-  export type { Lister as ListerService }
-  export type { Reader as ReaderService }
-  export type { Service }
-  export type { Writer as WriterService }
+  /**
+   * What only reads, as a requirement: `Effect<A, E, Registry.Reader>`.
+   *
+   * @since 0.1.0
+   * @category services
+   */
+  export type Reader = service.ReaderTag
+
+  /**
+   * What only writes, as a requirement: `Effect<A, E, Registry.Writer>`.
+   *
+   * @since 0.1.0
+   * @category services
+   */
+  export type Writer = service.WriterTag
+
+  /**
+   * What only deletes, as a requirement: `Effect<A, E, Registry.Deleter>`.
+   *
+   * @since 0.1.0
+   * @category services
+   */
+  export type Deleter = service.DeleterTag
+
+  /**
+   * What only lists, as a requirement: `Effect<A, E, Registry.Lister>`.
+   *
+   * @since 0.1.0
+   * @category services
+   */
+  export type Lister = service.ListerTag
+
+  /**
+   * All methods of a registry, and the handler they are built on.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type Service = service.Service
+
+  /**
+   * The methods that read.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type ReaderService = service.Reader
+
+  /**
+   * The methods that write.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type WriterService = service.Writer
+
+  /**
+   * The methods that delete.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type DeleterService = service.Deleter
+
+  /**
+   * The methods that list.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  export type ListerService = service.Lister
 }

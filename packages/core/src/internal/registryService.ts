@@ -2,13 +2,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as BlobContent from "../BlobContent.js"
+import type * as BlobContent from "../BlobContent.js"
 import type * as Body from "../Body.js"
 import type { ByteRange } from "../ByteRange.js"
 import type * as Descriptor from "../Descriptor.js"
 import type * as Digest from "../Digest.js"
 import type { Handler } from "../Handler.js"
 import type * as Manifest from "../Manifest.js"
+import { verified } from "../Middleware.js"
 import * as Operation from "../Operation.js"
 import type { RegistryError } from "../RegistryError.js"
 import type { RepositoryName } from "../RepositoryName.js"
@@ -136,14 +137,10 @@ export class ListerTag extends Context.Tag("@effect-oci/core/Registry/Lister")<L
 const whenRun = (handle: Handler): Handler => (operation) => Effect.suspend(() => handle(operation))
 
 export const reader = (handler: Handler): Reader => {
-  const handle = whenRun(handler)
+  const handle = whenRun(verified(handler))
   return {
     resolveBlob: (repository, digest) => handle(new Operation.ResolveBlob({ repository, digest })),
-    getBlob: (repository, digest, options) =>
-      Effect.map(
-        handle(new Operation.GetBlob({ repository, digest, ...options })),
-        (content) => BlobContent.verify(content)
-      ),
+    getBlob: (repository, digest, options) => handle(new Operation.GetBlob({ repository, digest, ...options })),
     resolveManifest: (repository, reference) => handle(new Operation.ResolveManifest({ repository, reference })),
     getManifest: (repository, reference) => handle(new Operation.GetManifest({ repository, reference }))
   }

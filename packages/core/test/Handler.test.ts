@@ -1,0 +1,88 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Exit } from "effect"
+import * as Digest from "../src/Digest.js"
+import * as Handler from "../src/Handler.js"
+import * as Operation from "../src/Operation.js"
+import { Refused, Unsupported } from "../src/RegistryError.js"
+import * as RepositoryName from "../src/RepositoryName.js"
+import * as Tag from "../src/Tag.js"
+
+const repository = RepositoryName.make("team/app")
+const digest = Digest.fromBytes(new Uint8Array(0))
+
+const unsupported = (operation: Operation.Operation) => Effect.fail(new Unsupported(Operation.errorFields(operation)))
+
+/** A registry that can do nothing, and says of each operation that it was asked for that one. */
+const table: Handler.Table = {
+  ResolveBlob: unsupported,
+  GetBlob: unsupported,
+  ResolveManifest: unsupported,
+  GetManifest: unsupported,
+  PushBlob: unsupported,
+  MountBlob: unsupported,
+  StartUpload: unsupported,
+  GetUpload: unsupported,
+  AppendUpload: unsupported,
+  CompleteUpload: unsupported,
+  CancelUpload: unsupported,
+  PushManifest: unsupported,
+  DeleteBlob: unsupported,
+  DeleteManifest: unsupported,
+  DeleteTag: unsupported,
+  ListRepositories: unsupported,
+  ListTags: unsupported,
+  ListReferrers: unsupported
+}
+
+const deleteBlob = new Operation.DeleteBlob({ repository, digest })
+const deleteTag = new Operation.DeleteTag({ repository, tag: Tag.make("v1") })
+
+describe("Handler.fromTable", () => {
+  it.effect.each(Object.keys(table) as ReadonlyArray<Operation.OperationTag>)(
+    "answers %s by its row",
+    (tag) =>
+      Effect.gen(function*() {
+        const operation = { _tag: tag } as Operation.Operation
+        const row = (given: Operation.Operation) => {
+          expect(given).toBe(operation)
+          return Effect.fail(new Refused({ by: tag }))
+        }
+        const exit = yield* Effect.exit(
+          Handler.fromTable({ ...table, [tag]: row })(operation) as Effect.Effect<never, Refused>
+        )
+        expect(exit).toEqual(Exit.fail(new Refused({ by: tag })))
+      })
+  )
+
+  it("adds nothing to what a row answers", () => {
+    const done = Effect.succeed(Operation.done)
+    expect(Handler.fromTable({ ...table, DeleteBlob: () => done })(deleteBlob)).toBe(done)
+  })
+})
+
+describe("Handler.override", () => {
+  const next = Handler.fromTable(table)
+
+  it.effect("answers what it has a row for, and leaves the rest to the other", () =>
+    Effect.gen(function*() {
+      const handler = Handler.override(next, {
+        DeleteBlob: (operation) => Effect.fail(new Refused({ by: operation.digest }))
+      })
+      expect(yield* Effect.flip(handler(deleteBlob))).toEqual(new Refused({ by: digest }))
+      expect(yield* Effect.flip(handler(deleteTag))).toEqual(new Unsupported(Operation.errorFields(deleteTag)))
+    }))
+
+  it.effect("may ask the other in a row", () =>
+    Effect.gen(function*() {
+      const handler = Handler.override(next, {
+        DeleteBlob: (operation) => Effect.catchTag(next(operation), "Unsupported", () => Effect.succeed(Operation.done))
+      })
+      expect(yield* handler(deleteBlob)).toBe(Operation.done)
+    }))
+
+  it("of nothing adds nothing", () => {
+    const answer = Effect.succeed(Operation.done)
+    const constant = Handler.fromTable({ ...table, DeleteTag: () => answer })
+    expect(Handler.override(constant, {})(deleteTag)).toBe(answer)
+  })
+})
