@@ -5,7 +5,9 @@ import { fail, root, wholeProject } from "./workspace.mjs"
 
 const effect = "@effect/language-service"
 
-const { errors, fileNames, options } = wholeProject({ incremental: false })
+// NodeNext reads effect's declarations as CommonJS, and its interop makes copies of their names behind `import * as`, which
+// Effect's diagnostics then do not know as Effect's.
+const { errors, fileNames, options } = wholeProject({ esModuleInterop: false, incremental: false })
 const program = ts.createProgram(fileNames, options)
 const diagnostics = [...errors, ...ts.getPreEmitDiagnostics(program)]
 
