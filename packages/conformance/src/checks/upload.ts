@@ -1,3 +1,436 @@
+import * as Digest from "@effect-oci/core/Digest"
+import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
+import * as Fixtures from "../Fixtures.js"
+import { bytesEqual, expect, expectError, expectHeader, expectStatus, get, head, send } from "../internal/asking.js"
+import { cleanUp, follow, putBlob, startUpload } from "../internal/putting.js"
+import { patch, patched, put, start, ways } from "../internal/ways.js"
+import { Target } from "../Target.js"
 
-export const upload: ReadonlyArray<Check> = []
+const pushing = "Pushing blobs"
+const chunked = "Pushing a blob in chunks"
+const mounting = "Mounting a blob from another repository"
+const cancelling = "Cancelling an upload"
+
+const content = Fixtures.bytesOf("0123456789abcdef".repeat(128))
+const digest = Digest.fromBytes(content)
+const algorithms = ["sha256", "sha512"] as const
+
+/** A way, with a digest that is right: the blob is there at once, and is what was sent. */
+const goodChecks = ways.flatMap((way) =>
+  algorithms.map((algorithm): Check => ({
+    id: `upload-${way.id}-${algorithm}`,
+    rules: [...way.rules, 59],
+    section: way.rules.includes(39) || way.rules.includes(42) ? chunked : pushing,
+    name: `a blob is pushed by ${way.name} (${algorithm}), and is there at once`,
+    level: "must",
+    needs: algorithm === "sha512" ? ["push", "sha512"] : ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const digest = Digest.fromBytes(content, algorithm)
+      const path = `/v2/${repository}/blobs/${digest}`
+      yield* cleanUp(path)
+      const pushed = yield* expectStatus(yield* way.push({ repository, bytes: content, digest, algorithm }), 201)
+      yield* expectStatus(yield* head(path), 200)
+      const received = yield* expectStatus(yield* get(yield* follow(pushed)), 200)
+      yield* expect(received, bytesEqual(received.body, content), "the bytes pushed", () => "other bytes")
+    })
+  }))
+)
+
+/** A way, with the digest of something else: it is refused, and nothing is there, under either digest. */
+const badChecks = ways.flatMap((way) =>
+  algorithms.map((algorithm): Check => ({
+    id: `upload-${way.id}-${algorithm}-bad-digest`,
+    rules: [34],
+    section: pushing,
+    name: `a blob of another digest than said is refused and not stored: ${way.name} (${algorithm})`,
+    level: "must",
+    needs: algorithm === "sha512" ? ["push", "sha512"] : ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const said = Digest.fromBytes(Fixtures.bytesOf("something else"), algorithm)
+      const answer = yield* way.push({ repository, bytes: content, digest: said, algorithm })
+      yield* expectError(answer, [400], ["DIGEST_INVALID", "BLOB_UPLOAD_INVALID", "SIZE_INVALID"])
+      yield* expectStatus(yield* head(`/v2/${repository}/blobs/${said}`), 404)
+      yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 404)
+    })
+  }))
+)
+
+/** An upload that has taken the first 100 bytes, and where it goes on. */
+const begun = Effect.gen(function*() {
+  const { repository } = yield* Target
+  const started = yield* startUpload(repository)
+  const answer = yield* patched(yield* follow(started), content.subarray(0, 100), 0)
+  return { repository, answer, path: yield* follow(answer) }
+})
+
+/** It stands where it stood, and goes on from there to a blob that is whole. */
+const goesOn = (path: string) =>
+  Effect.gen(function*() {
+    const { repository } = yield* Target
+    yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+    const answer = yield* patched(path, content.subarray(100), 100)
+    yield* expectStatus(yield* put(yield* follow(answer, { digest })), 201)
+    const received = yield* get(`/v2/${repository}/blobs/${digest}`)
+    yield* expect(received, bytesEqual(received.body, content), "the bytes pushed", () => "other bytes")
+  })
+
+const outOfOrder = (
+  id: string,
+  rule: number,
+  name: string,
+  statuses: ReadonlyArray<number>,
+  attempt: (path: string) => ReturnType<typeof patch>,
+  level: Check["level"] = "must"
+): Check => ({
+  id: `upload-${id}`,
+  rules: [rule],
+  section: chunked,
+  name: `${name} is refused with ${statuses.join(" or ")}, and the upload goes on from where it stood`,
+  level,
+  needs: ["push"],
+  run: Effect.gen(function*() {
+    const { path } = yield* begun
+    yield* expectStatus(yield* attempt(path), ...statuses)
+    yield* goesOn(path)
+  })
+})
+
+/** Rules 29 to 60: every way to push a blob, and every way for that to go wrong. */
+export const upload: ReadonlyArray<Check> = [
+  ...goodChecks,
+  ...badChecks,
+  ...Fixtures.blobs.map(({ bytes, name }, index): Check => ({
+    id: `upload-content-${index}`,
+    rules: [58, 57],
+    section: pushing,
+    name: `${name} is pushed twice and comes back`,
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      yield* putBlob(repository, bytes)
+      const digest = yield* putBlob(repository, bytes)
+      const received = yield* expectStatus(yield* get(`/v2/${repository}/blobs/${digest}`), 200)
+      yield* expect(received, bytesEqual(received.body, bytes), "the bytes pushed", () => "other bytes")
+    })
+  })),
+  {
+    id: "upload-start",
+    rules: [29],
+    section: pushing,
+    name: "POST opens an upload: 202 and a Location of its own",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const first = yield* startUpload(repository)
+      const second = yield* startUpload(repository)
+      const paths = [yield* follow(first), yield* follow(second)]
+      yield* expect(second, paths[0] !== paths[1], "a Location of its own", () => "the same Location twice")
+    })
+  },
+  {
+    id: "upload-min-chunk",
+    rules: [32],
+    section: chunked,
+    name: "OCI-Chunk-Min-Length, where it is sent, is a count of bytes",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const started = yield* startUpload(repository)
+      if (started.headers["oci-chunk-min-length"] !== undefined) {
+        yield* expectHeader(started, "oci-chunk-min-length", /^[0-9]+$/)
+      }
+    })
+  },
+  {
+    id: "upload-digest-malformed",
+    rules: [35],
+    section: pushing,
+    name: "a digest that is missing, malformed or of an unknown algorithm is refused with 400",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const digests = ["", "sha256:abc", `md5:${"0".repeat(32)}`, "nonsense", `sha256:${"G".repeat(64)}`]
+      for (const query of [{}, ...digests.map((digest) => ({ digest }))]) {
+        const path = yield* follow(yield* startUpload(repository), query)
+        yield* expectError(yield* put(path, content), [400], ["DIGEST_INVALID", "BLOB_UPLOAD_INVALID", "UNSUPPORTED"])
+      }
+    })
+  },
+  {
+    id: "upload-unknown",
+    rules: [36],
+    section: chunked,
+    name: "an upload that was never opened is answered with 404, whatever is asked of it",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const path = `/v2/${repository}/blobs/uploads/00000000-0000-4000-8000-000000000000`
+      yield* putBlob(repository, content)
+      const codes = ["BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "NAME_UNKNOWN"]
+      yield* expectError(yield* patch(path, content, 0), [404, 400], codes)
+      yield* expectError(yield* put(`${path}?digest=${digest}`, content), [404, 400], codes)
+      yield* expectError(yield* get(path), [404, 400], codes)
+    })
+  },
+  {
+    id: "upload-algorithm-unsupported",
+    rules: [38],
+    section: chunked,
+    name: "an upload for an algorithm that is not supported is refused with 400",
+    level: "should",
+    since: "dev",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const path = `/v2/${repository}/blobs/uploads/?digest-algorithm=md5`
+      yield* expectStatus(yield* send({ method: "POST", path, body: new Uint8Array(0) }), 400)
+    })
+  },
+  {
+    id: "upload-range",
+    rules: [40],
+    section: chunked,
+    name: "a chunk is answered with 202, a Location, and the range of what is there",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { answer, path } = yield* begun
+      yield* expectHeader(answer, "range", "0-99")
+      const next = yield* patched(path, content.subarray(100, 300), 100)
+      yield* expectHeader(next, "range", "0-299")
+      yield* follow(next)
+    })
+  },
+  outOfOrder("gap", 41, "a chunk that leaves a gap", [416], (path) => patch(path, content.subarray(200, 300), 200)),
+  outOfOrder("overlap", 43, "a chunk that was sent before", [416], (path) => patch(path, content.subarray(0, 100), 0)),
+  outOfOrder("backwards", 43, "a chunk that ends before it starts", [400, 416], (path) =>
+    send({ method: "PATCH", path, headers: { "content-range": "199-100" }, body: content.subarray(100, 200) })),
+  outOfOrder("wrong-length", 43, "a chunk of another length than its range", [400, 416], (path) =>
+    send({ method: "PATCH", path, headers: { "content-range": "100-299" }, body: content.subarray(100, 200) })),
+  {
+    id: "upload-first-chunk-out-of-order",
+    rules: [41],
+    section: chunked,
+    name: "a first chunk that does not begin at 0 is refused with 416",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const path = yield* follow(yield* startUpload(repository))
+      yield* expectStatus(yield* patch(path, content.subarray(100), 100), 416)
+    })
+  },
+  {
+    id: "upload-last-chunk-out-of-order",
+    rules: [41],
+    section: chunked,
+    name: "a last chunk out of order is refused with 416, and stores nothing",
+    level: "must",
+    since: "dev",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { answer, repository } = yield* begun
+      const path = yield* follow(answer, { digest })
+      yield* expectStatus(yield* put(path, content.subarray(200), 200), 416)
+      yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 404)
+    })
+  },
+  {
+    id: "upload-status",
+    rules: [45],
+    section: chunked,
+    name: "GET of an upload is answered with 204, a Location, and the range of what is there",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { path } = yield* begun
+      const received = yield* expectStatus(yield* get(path), 204)
+      yield* expectHeader(received, "range", "0-99")
+      yield* goesOn(yield* follow(received))
+    })
+  },
+  {
+    id: "upload-status-empty",
+    rules: [45],
+    section: chunked,
+    name: "GET of an upload without a byte says so by no range, or 0-0",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const received = yield* expectStatus(yield* get(yield* follow(yield* startUpload(repository))), 204)
+      if (received.headers["range"] !== undefined) yield* expectHeader(received, "range", /^0-(0|-1)$/)
+    })
+  },
+  {
+    id: "upload-cancel",
+    rules: [46],
+    section: cancelling,
+    name: "DELETE of an upload is answered with 204, and the upload is gone",
+    level: "must",
+    since: "dev",
+    needs: ["push", "cancelUpload"],
+    run: Effect.gen(function*() {
+      const { path } = yield* begun
+      yield* expectStatus(yield* send({ method: "DELETE", path }), 204)
+      yield* expectStatus(yield* get(path), 404)
+      yield* expectStatus(yield* patch(path, content.subarray(100), 100), 404)
+      yield* expectStatus(yield* put(`${path}${path.includes("?") ? "&" : "?"}digest=${digest}`), 404)
+      yield* expectStatus(yield* send({ method: "DELETE", path }), 404, 400)
+    })
+  },
+  {
+    id: "upload-repository-bound",
+    rules: [47],
+    section: chunked,
+    name: "an upload of one repository cannot be gone on with in another",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { other, repository } = yield* Target
+      const { path } = yield* begun
+      const elsewhere = path.replace(`/v2/${repository}/`, `/v2/${other}/`)
+      yield* expectStatus(yield* patch(elsewhere, content.subarray(100), 100), 404, 400)
+      yield* goesOn(path)
+    })
+  },
+  {
+    id: "upload-ended",
+    rules: [48],
+    section: chunked,
+    name: "an upload that has ended is gone",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const path = yield* follow(yield* startUpload(repository))
+      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+      const ended = yield* follow(yield* patched(path, content, 0), { digest })
+      yield* expectStatus(yield* put(ended), 201)
+      yield* expectStatus(yield* patch(path, content, content.byteLength), 404, 400)
+      yield* expectStatus(yield* get(path), 404, 400)
+    })
+  },
+  {
+    id: "upload-concurrent-chunks",
+    rules: [49],
+    section: chunked,
+    name: "of two chunks for one place at once, one is taken and the other refused",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { path } = yield* begun
+      const chunk = patch(path, content.subarray(100), 100)
+      const answers = yield* Effect.all([chunk, chunk], { concurrency: "unbounded" })
+      const statuses = answers.map(({ status }) => status).sort()
+      const [taken] = answers
+      yield* expect(taken, statuses[0] === 202 && [404, 409, 416].includes(statuses[1] ?? 0), "202 and 416", () =>
+        statuses.join(" and "))
+    })
+  },
+  {
+    id: "upload-concurrent-blobs",
+    rules: [56],
+    section: pushing,
+    name: "one blob pushed by several clients at once is taken from each",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      yield* Effect.forEach([1, 2, 3, 4], () => putBlob(repository, content), { concurrency: "unbounded" })
+      const received = yield* get(`/v2/${repository}/blobs/${digest}`)
+      yield* expect(received, bytesEqual(received.body, content), "the bytes pushed", () => "other bytes")
+    })
+  },
+  {
+    id: "mount",
+    rules: [50, 55],
+    section: mounting,
+    name: "a mount makes the blob a member (201) or opens an upload (202); deleting the source leaves it",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { capabilities, other, repository } = yield* Target
+      yield* putBlob(other, content)
+      const path = `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${encodeURIComponent(other)}`
+      const received = yield* expectStatus(yield* send({ method: "POST", path, body: new Uint8Array(0) }), 201, 202)
+      yield* follow(received)
+      if (received.status === 202) return
+      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+      if (capabilities.deleteBlob) {
+        yield* expectStatus(yield* send({ method: "DELETE", path: `/v2/${other}/blobs/${digest}` }), 202)
+      }
+      const blob = yield* expectStatus(yield* get(`/v2/${repository}/blobs/${digest}`), 200)
+      yield* expect(blob, bytesEqual(blob.body, content), "the bytes pushed", () => "other bytes")
+    })
+  },
+  {
+    id: "mount-anonymous",
+    rules: [52],
+    section: mounting,
+    name: "a mount without a source is answered with 201 or 202",
+    level: "may",
+    needs: ["push", "anonymousMount"],
+    run: Effect.gen(function*() {
+      const { other, repository } = yield* Target
+      yield* putBlob(other, content)
+      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+      const path = `/v2/${repository}/blobs/uploads/?mount=${digest}`
+      const received = yield* expectStatus(yield* send({ method: "POST", path, body: new Uint8Array(0) }), 201, 202)
+      if (received.status === 201) yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 200)
+    })
+  },
+  {
+    id: "mount-missing",
+    rules: [51, 54],
+    section: mounting,
+    name: "a mount of what is not there opens an upload, which can be gone on with",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { other, repository } = yield* Target
+      const path = `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${encodeURIComponent(other)}`
+      const received = yield* expectStatus(yield* send({ method: "POST", path, body: new Uint8Array(0) }), 202)
+      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+      yield* expectStatus(yield* put(yield* follow(received, { digest }), content), 201)
+    })
+  },
+  {
+    id: "mount-digest-malformed",
+    rules: [54],
+    section: mounting,
+    name: "a mount of a malformed digest is refused with 400",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { other, repository } = yield* Target
+      const path = `/v2/${repository}/blobs/uploads/?mount=sha256:abc&from=${encodeURIComponent(other)}`
+      yield* expectError(yield* send({ method: "POST", path, body: new Uint8Array(0) }), [400], ["DIGEST_INVALID"])
+    })
+  },
+  {
+    id: "upload-started-for-sha512",
+    rules: [38],
+    section: chunked,
+    name: "an upload that was opened for sha512 ends with a digest of it",
+    level: "should",
+    since: "dev",
+    needs: ["push", "sha512"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const digest = Digest.fromBytes(content, "sha512")
+      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+      const answer = yield* patched(yield* follow(yield* start({ repository, algorithm: "sha512" })), content, 0)
+      yield* expectStatus(yield* put(yield* follow(answer, { digest })), 201)
+      yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 200)
+    })
+  }
+]

@@ -1,0 +1,119 @@
+import type * as Digest from "@effect-oci/core/Digest"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import * as Effect from "effect/Effect"
+import type { Violation } from "../Check.js"
+import type { Received, Unreachable, Wire } from "../Target.js"
+import { expectStatus, send } from "./asking.js"
+import { follow, startUpload } from "./putting.js"
+
+/** A blob to be pushed: the bytes, and the digest that is said to be theirs. */
+export interface Pushed {
+  readonly repository: RepositoryName
+  readonly bytes: Uint8Array
+  readonly digest: Digest.Digest
+  readonly algorithm: Digest.Algorithm
+}
+
+type Sending = Effect.Effect<Received, Violation | Unreachable, Wire>
+
+/** A way to push a blob. It gives the answer to its last request, and fails where one before that goes wrong. */
+export interface Way {
+  readonly id: string
+  readonly rules: ReadonlyArray<number>
+  readonly name: string
+  readonly push: (blob: Pushed) => Sending
+}
+
+const octets = { "content-type": "application/octet-stream" }
+
+export const start = ({ algorithm, repository }: Pick<Pushed, "algorithm" | "repository">) =>
+  startUpload(repository, algorithm === "sha256" ? "" : `?digest-algorithm=${algorithm}`)
+
+/** A chunk, which goes where `range` says, or wherever the upload stands. */
+export const patch = (path: string, body: Uint8Array, offset?: number) =>
+  send({
+    method: "PATCH",
+    path,
+    headers: offset === undefined
+      ? octets
+      : { ...octets, "content-range": `${offset}-${offset + body.byteLength - 1}` },
+    body
+  })
+
+export const put = (path: string, body?: Uint8Array, offset?: number) =>
+  send({
+    method: "PUT",
+    path,
+    headers: offset === undefined || body === undefined
+      ? octets
+      : { ...octets, "content-range": `${offset}-${offset + body.byteLength - 1}` },
+    body: body ?? new Uint8Array(0)
+  })
+
+/** A chunk that is taken: 202, and how much there is. */
+export const patched = (path: string, body: Uint8Array, offset?: number) =>
+  Effect.flatMap(patch(path, body, offset), (received) => expectStatus(received, 202))
+
+const inChunks = (blob: Pushed, cuts: ReadonlyArray<number>, lastInPut: boolean): Sending =>
+  Effect.gen(function*() {
+    let answer: Received = yield* start(blob)
+    const bounds = [0, ...cuts, blob.bytes.byteLength]
+    const chunks = bounds.slice(1).map((end, index) => ({ from: bounds[index] ?? 0, end }))
+    const last = lastInPut ? chunks.pop() : undefined
+    for (const { end, from } of chunks) answer = yield* patched(yield* follow(answer), blob.bytes.subarray(from, end), from)
+    const path = yield* follow(answer, { digest: blob.digest })
+    return last === undefined ? yield* put(path) : yield* put(path, blob.bytes.subarray(last.from), last.from)
+  })
+
+export const ways: ReadonlyArray<Way> = [
+  {
+    id: "post-put",
+    rules: [29, 33],
+    name: "POST, then PUT with the blob",
+    push: (blob) =>
+      Effect.gen(function*() {
+        return yield* put(yield* follow(yield* start(blob), { digest: blob.digest }), blob.bytes)
+      })
+  },
+  {
+    id: "single-post",
+    rules: [37],
+    name: "one POST, or where that is not taken POST and PUT",
+    push: (blob) =>
+      Effect.gen(function*() {
+        const path = `/v2/${blob.repository}/blobs/uploads/?digest=${blob.digest}`
+        const received = yield* send({ method: "POST", path, headers: octets, body: blob.bytes })
+        return received.status === 202
+          ? yield* put(yield* follow(received, { digest: blob.digest }), blob.bytes)
+          : received
+      })
+  },
+  {
+    id: "one-chunk",
+    rules: [39, 40],
+    name: "one PATCH, then PUT",
+    push: (blob) => inChunks(blob, [], false)
+  },
+  {
+    id: "many-chunks",
+    rules: [39, 40],
+    name: "several PATCHes, then PUT",
+    push: (blob) => inChunks(blob, [100, 101, 1000], false)
+  },
+  {
+    id: "last-chunk-in-put",
+    rules: [44],
+    name: "PATCHes, the last chunk in PUT",
+    push: (blob) => inChunks(blob, [100, 1000], true)
+  },
+  {
+    id: "stream",
+    rules: [42],
+    name: "a PATCH that does not say its range, then PUT",
+    push: (blob) =>
+      Effect.gen(function*() {
+        const answer = yield* patched(yield* follow(yield* start(blob)), blob.bytes)
+        return yield* put(yield* follow(answer, { digest: blob.digest }))
+      })
+  }
+]
