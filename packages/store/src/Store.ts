@@ -4,9 +4,9 @@
  * @since 0.1.0
  */
 import * as Handler from "@effect-oci/core/Handler"
+import type * as Operation from "@effect-oci/core/Operation"
 import { Registry } from "@effect-oci/core/Registry"
-import * as RegistryError from "@effect-oci/core/RegistryError"
-import * as Operation from "@effect-oci/core/Operation"
+import type * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -113,12 +113,15 @@ export const redirect = (
   never,
   BlobStore | MetadataStore
 > =>
-  Effect.map(stores, ({ blobs, metadata }) => (operation) =>
-    metadata.hasBlob(operation.repository, operation.digest).pipe(
-      Effect.flatMap((blob) =>
-        blob === undefined || blobs.redirectUrl === undefined
-          ? Effect.succeed(Option.none<URL>())
-          : blobs.redirectUrl(blob.key, Duration.decode(ttl))
-      ),
-      Effect.mapError(failure.of(operation))
-    ))
+  Effect.map(
+    stores,
+    ({ blobs, metadata }) => (operation) =>
+      metadata.hasBlob(operation.repository, operation.digest).pipe(
+        Effect.flatMap((blob) =>
+          blob === undefined || blobs.redirectUrl === undefined
+            ? Effect.succeed(Option.none<URL>())
+            : blobs.redirectUrl(blob.key, Duration.decode(ttl))
+        ),
+        Effect.mapError(failure.of(operation))
+      )
+  )

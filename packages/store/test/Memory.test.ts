@@ -2,7 +2,19 @@ import { Body, Descriptor, Digest, Handler, MediaType, Operation, Registry } fro
 import { BlobStore, Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Stream } from "effect"
-import { absent, hello, helloDigest, index, other, pushBytes, read, repository, tagOf, unknown, v1 } from "./fixtures.js"
+import {
+  absent,
+  hello,
+  helloDigest,
+  index,
+  other,
+  pushBytes,
+  read,
+  repository,
+  tagOf,
+  unknown,
+  v1
+} from "./fixtures.js"
 
 const key = BlobStore.BlobKey("key")
 
@@ -37,7 +49,9 @@ describe("Memory", () => {
       expect(yield* resolve).toMatchObject({ digest: Digest.fromBytes(index()) })
     }).pipe(Effect.provide(Memory.layer())))
 
-  const reads: ReadonlyArray<[name: string, operation: Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest]> = [
+  const reads: ReadonlyArray<
+    [name: string, operation: Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest]
+  > = [
     ["ResolveBlob", new Operation.ResolveBlob({ repository, digest: helloDigest })],
     ["ResolveBlob, absent", new Operation.ResolveBlob({ repository, digest: absent })],
     ["ResolveManifest", new Operation.ResolveManifest({ repository, reference: v1 })],
@@ -45,14 +59,17 @@ describe("Memory", () => {
     ["GetManifest", new Operation.GetManifest({ repository, reference: v1 })],
     ["GetManifest, absent", new Operation.GetManifest({ repository, reference: absent })]
   ]
-  it.effect.each(reads)("the handler has answered when it is called: %s", ([name, operation]) =>
-    Effect.gen(function*() {
-      const registry = yield* Registry
-      yield* pushBytes(hello)
-      yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), tags: [v1] })
-      const exit = Handler.exitOf<unknown, unknown, never>(registry.handle(operation))
-      expect(exit === undefined ? undefined : Exit.isSuccess(exit)).toBe(!name.endsWith("absent"))
-    }).pipe(Effect.provide(Memory.layer())))
+  it.effect.each(reads)(
+    "the handler has answered when it is called: %s",
+    ([name, operation]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), tags: [v1] })
+        const exit = Handler.exitOf<unknown, unknown, never>(registry.handle(operation))
+        expect(exit === undefined ? undefined : Exit.isSuccess(exit)).toBe(!name.endsWith("absent"))
+      }).pipe(Effect.provide(Memory.layer()))
+  )
 
   it.effect("the handler has answered when it is called: GetBlob", () =>
     Effect.gen(function*() {
@@ -66,7 +83,11 @@ describe("Memory", () => {
   it.effect("a manifest is one object, whoever gets it", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
-      const { digest } = yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), tags: [v1] })
+      const { digest } = yield* registry.pushManifest(repository, {
+        mediaType: MediaType.index,
+        bytes: index(),
+        tags: [v1]
+      })
       expect(yield* registry.getManifest(repository, v1)).toBe(yield* registry.getManifest(repository, digest))
     }).pipe(Effect.provide(Memory.layer())))
 

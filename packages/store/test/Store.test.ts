@@ -1,5 +1,67 @@
-import { Memory } from "@effect-oci/store"
-import { Layer } from "effect"
+import { Operation, Registry, RegistryError } from "@effect-oci/core"
+import { BlobStore, Memory, MetadataStore, Store } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Duration, Effect, Layer, Option } from "effect"
+import { absent, hello, helloDigest, list, other, pushBytes, repository, tagOf } from "./fixtures.js"
 import { registrySuite } from "./suites/registry.js"
 
-registrySuite("memory", () => Layer.merge(Memory.layerBlobStore(), Memory.layerMetadataStore()))
+const memory = () => Layer.merge(Memory.layerBlobStore(), Memory.layerMetadataStore())
+
+registrySuite("memory", memory)
+
+describe("Store", () => {
+  const addressed = Layer.effect(
+    BlobStore.BlobStore,
+    Effect.map(BlobStore.BlobStore, (store): BlobStore.Service => ({
+      ...store,
+      redirectUrl: (key, ttl) =>
+        Effect.succeedSome(new URL(`https://cdn.example.com/${key}?seconds=${Duration.toSeconds(ttl)}`))
+    }))
+  )
+
+  it.effect("redirects to a blob that the repository has, and to no other (T33)", () =>
+    Effect.gen(function*() {
+      yield* pushBytes(hello)
+      const redirect = yield* Store.redirect("5 minutes")
+      const { hasBlob } = yield* MetadataStore.MetadataStore
+      const stored = yield* hasBlob(repository, helloDigest)
+      expect(yield* redirect(new Operation.GetBlob({ repository, digest: helloDigest })))
+        .toEqual(Option.some(new URL(`https://cdn.example.com/${stored?.key}?seconds=300`)))
+      for (const [name, digest] of [[repository, absent], [other, helloDigest]] as const) {
+        expect(yield* redirect(new Operation.GetBlob({ repository: name, digest }))).toEqual(Option.none())
+      }
+    }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(addressed), Layer.provideMerge(memory())))))
+
+  it.effect("redirects nowhere where the store has no addresses", () =>
+    Effect.gen(function*() {
+      yield* pushBytes(hello)
+      const redirect = yield* Store.redirect("5 minutes")
+      expect(yield* redirect(new Operation.GetBlob({ repository, digest: helloDigest }))).toEqual(Option.none())
+    }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(memory())))))
+
+  it.effect("a store that fails is Unavailable, which may pass, and its cause is kept", () => {
+    const failed = Effect.fail(new MetadataStore.Failed({ cause: "the disk is gone" }))
+    const failing = Layer.effect(
+      MetadataStore.MetadataStore,
+      Effect.map(MetadataStore.MetadataStore, (store): MetadataStore.Service => ({
+        ...store,
+        hasBlob: () => failed,
+        listTags: () => failed,
+        createUpload: () => failed
+      }))
+    )
+    return Effect.gen(function*() {
+      const registry = yield* Registry
+      const error = yield* Effect.flip(registry.resolveBlob(repository, helloDigest))
+      expect(error).toMatchObject({
+        _tag: "Unavailable",
+        operation: "ResolveBlob",
+        cause: { cause: "the disk is gone" }
+      })
+      expect(error.message).not.toContain("disk")
+      expect(RegistryError.isTransient(error)).toBe(true)
+      expect(yield* tagOf(list(registry.listTags(repository)))).toBe("Unavailable")
+      expect(yield* tagOf(registry.startUpload(repository))).toBe("Unavailable")
+    }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(failing), Layer.provideMerge(memory()))))
+  })
+})

@@ -1,5 +1,4 @@
-import { Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
-import { Body } from "@effect-oci/core"
+import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
 import { Store } from "@effect-oci/store"
 import type { BlobStore, MetadataStore } from "@effect-oci/store"
@@ -21,12 +20,11 @@ export const absent = Digest.fromBytes(text("never pushed"))
 export type MakeStores = () => Layer.Layer<BlobStore.BlobStore | MetadataStore.MetadataStore>
 
 /** Runs a test on a registry over new stores. */
-export const on =
-  (makeStores: MakeStores, options?: Store.Options) =>
-  <A, E, R>(
-    effect: Effect.Effect<A, E, R>
-  ): Effect.Effect<A, E, Exclude<R, Registry | BlobStore.BlobStore | MetadataStore.MetadataStore>> =>
-    Effect.provide(effect, Layer.provideMerge(Store.layer(options), makeStores()))
+export const on = (makeStores: MakeStores, options?: Store.Options) =>
+<A, E, R>(
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Registry | BlobStore.BlobStore | MetadataStore.MetadataStore>> =>
+  Effect.provide(effect, Layer.provideMerge(Store.layer(options), makeStores()))
 
 /** Bytes in pieces, as a body that says its size or does not. */
 export const pieces = (content: Uint8Array, length: number, size?: number): Body.Body =>
@@ -45,8 +43,11 @@ export const pushBytes = (
   to: RepositoryName.RepositoryName = repository,
   algorithm?: Digest.Algorithm
 ) =>
-  Effect.flatMap(Registry, (registry) =>
-    registry.pushBlob(to, Descriptor.fromBytes(content, Descriptor.octetStream, algorithm), Body.bytes(content)))
+  Effect.flatMap(
+    Registry,
+    (registry) =>
+      registry.pushBlob(to, Descriptor.fromBytes(content, Descriptor.octetStream, algorithm), Body.bytes(content))
+  )
 
 /** All bytes of a body. */
 export const read = (body: Body.Body): Effect.Effect<Uint8Array, RegistryError.RegistryError> =>

@@ -27,59 +27,59 @@ export type Failure =
 const maxDetail = 100
 
 /** The error that a failure is to whoever asked for `operation`. */
-export const of = (operation: Operation.Operation) =>
-(failure: Failure | RegistryError.RegistryError): RegistryError.RegistryError => {
-  if (RegistryError.isRegistryError(failure)) return completed(operation, failure)
-  const fields = Operation.errorFields(operation)
-  switch (failure._tag) {
-    case "RepositoryUnknown":
-      return new RegistryError.NameUnknown(fields)
-    case "NotFound":
-    case "Truncated":
-      return new RegistryError.Unavailable({
-        ...fields,
-        reason: "the content of the blob is missing from the store",
-        cause: failure
-      })
-    case "BlobUnknown":
-      return new RegistryError.BlobUnknown(fields)
-    case "ManifestUnknown":
-      return new RegistryError.ManifestUnknown(fields)
-    case "ContentUnknown": {
-      const [first, ...others] = failure.digests
-      return new RegistryError.ManifestBlobUnknown({
-        ...fields,
-        reason: `manifest references content unknown to repository: ${first}${
-          others.length === 0 ? "" : ` and ${others.length} more`
-        }`,
-        detail: failure.digests.slice(0, maxDetail).map((digest) => ({ digest }))
-      })
+export const of =
+  (operation: Operation.Operation) => (failure: Failure | RegistryError.RegistryError): RegistryError.RegistryError => {
+    if (RegistryError.isRegistryError(failure)) return completed(operation, failure)
+    const fields = Operation.errorFields(operation)
+    switch (failure._tag) {
+      case "RepositoryUnknown":
+        return new RegistryError.NameUnknown(fields)
+      case "NotFound":
+      case "Truncated":
+        return new RegistryError.Unavailable({
+          ...fields,
+          reason: "the content of the blob is missing from the store",
+          cause: failure
+        })
+      case "BlobUnknown":
+        return new RegistryError.BlobUnknown(fields)
+      case "ManifestUnknown":
+        return new RegistryError.ManifestUnknown(fields)
+      case "ContentUnknown": {
+        const [first, ...others] = failure.digests
+        return new RegistryError.ManifestBlobUnknown({
+          ...fields,
+          reason: `manifest references content unknown to repository: ${first}${
+            others.length === 0 ? "" : ` and ${others.length} more`
+          }`,
+          detail: failure.digests.slice(0, maxDetail).map((digest) => ({ digest }))
+        })
+      }
+      case "TagTaken":
+        return new RegistryError.Denied({
+          ...fields,
+          reason: `tag "${failure.tag}" exists and points at ${failure.digest}`
+        })
+      case "UploadUnknown":
+        return new RegistryError.BlobUploadUnknown(fields)
+      case "OffsetMismatch":
+        return new RegistryError.RangeInvalid({
+          ...fields,
+          reason: `the upload stands at byte ${failure.offset}`,
+          size: failure.offset
+        })
+      case "RangeInvalid":
+        return new RegistryError.RangeInvalid({ ...fields, size: failure.size })
+      case "TooManyUploads":
+        return new RegistryError.TooManyRequests({ ...fields, reason: "too many uploads are open" })
+      case "BodyBroken":
+        return completed(operation, failure.cause)
+      case "Full":
+        return new RegistryError.Denied({ ...fields, reason: "the store is full" })
+      case "Failed":
+        return new RegistryError.Unavailable({ ...fields, cause: failure })
     }
-    case "TagTaken":
-      return new RegistryError.Denied({
-        ...fields,
-        reason: `tag "${failure.tag}" exists and points at ${failure.digest}`
-      })
-    case "UploadUnknown":
-      return new RegistryError.BlobUploadUnknown(fields)
-    case "OffsetMismatch":
-      return new RegistryError.RangeInvalid({
-        ...fields,
-        reason: `the upload stands at byte ${failure.offset}`,
-        size: failure.offset
-      })
-    case "RangeInvalid":
-      return new RegistryError.RangeInvalid({ ...fields, size: failure.size })
-    case "TooManyUploads":
-      return new RegistryError.TooManyRequests({ ...fields, reason: "too many uploads are open" })
-    case "BodyBroken":
-      return completed(operation, failure.cause)
-    case "Full":
-      return new RegistryError.Denied({ ...fields, reason: "the store is full" })
-    case "Failed":
-      return new RegistryError.Unavailable({ ...fields, cause: failure })
   }
-}
 
 /** An error that knows no operation yet, as those of a body that was checked, with the one that it is of. */
 export const completed = (

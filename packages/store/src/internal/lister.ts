@@ -42,8 +42,10 @@ const list = <A, K>({ key, last, limit = Infinity, page }: Listing<A, K>) =>
         onSome: (start) =>
           Stream.concat(
             Stream.fromChunk(first),
-            Stream.paginateChunkEffect(start, ({ after, left }) =>
-              Effect.map(page(after, turn(left)), (more) => step(more, left)))
+            Stream.paginateChunkEffect(
+              start,
+              ({ after, left }) => Effect.map(page(after, turn(left)), (more) => step(more, left))
+            )
           )
       })
     })

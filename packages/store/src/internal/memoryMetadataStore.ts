@@ -9,9 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { BlobKey } from "../BlobStore.js"
 import * as MetadataStore from "../MetadataStore.js"
+import { makeUploads } from "./memoryUploads.js"
 import type { Ordered } from "./ordered.js"
 import * as ordered from "./ordered.js"
-import { makeUploads } from "./memoryUploads.js"
 
 /** A blob, and how many repositories have it. What is read all day is kept as the answer that it is read by. */
 interface Blob {

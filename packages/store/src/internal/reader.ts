@@ -42,8 +42,7 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
     }
     return answer.andThen(
       blobs.read(key, range),
-      (error) =>
-        error._tag === "NotFound" ? again(operation, error) : Exit.fail(failure.of(operation)(error)),
+      (error) => error._tag === "NotFound" ? again(operation, error) : Exit.fail(failure.of(operation)(error)),
       (body) => Exit.succeed(new BlobContent({ descriptor, range, body, verified: true }))
     )
   }
@@ -51,8 +50,10 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
   /** The blob was deleted since it was found, and maybe pushed again, under another key. */
   const again = (operation: Operation.GetBlob, missing: BlobStore.NotFound) =>
     Effect.suspend(() =>
-      find(operation, (blob) =>
-        blob.key === missing.key ? Exit.fail(failure.of(operation)(missing)) : read(operation, blob))
+      find(
+        operation,
+        (blob) => blob.key === missing.key ? Exit.fail(failure.of(operation)(missing)) : read(operation, blob)
+      )
     )
 
   return {

@@ -50,9 +50,14 @@ export const make = ({ blobs, metadata }: Stores, { uploadTimeToLive }: Settings
     ))
 
   /** Uploads that only the store of the bytes knows: what a crash between the two leaves behind. */
-  const abortStrays = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    Stream.runForEach(blobs.listUploads(now - timeToLive), ({ id, token }) =>
-      Effect.catchTag(metadata.getUpload(id), "UploadUnknown", () => blobs.abort(token))))
+  const abortStrays = Effect.flatMap(
+    Clock.currentTimeMillis,
+    (now) =>
+      Stream.runForEach(
+        blobs.listUploads(now - timeToLive),
+        ({ id, token }) => Effect.catchTag(metadata.getUpload(id), "UploadUnknown", () => blobs.abort(token))
+      )
+  )
 
   const sweep = keepAlive.pipe(
     Effect.zipRight(expire),

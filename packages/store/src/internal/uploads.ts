@@ -80,17 +80,20 @@ export const make = (
     body: Body.Body,
     expected: { readonly size: number | undefined; readonly algorithm: Digest.Algorithm }
   ): Answer<MetadataStore.Upload> =>
-    sweeper.whileReceiving(upload, Effect.gen(function*() {
-      const running = hashes.take(upload.id, upload.offset, expected.algorithm)
-      const observed = yield* observe(body, counter(expected.size, running?.hasher))
-      const appended = yield* Effect.tapError(
-        blobs.append(upload.token, upload.offset, observed),
-        (error) => "offset" in error ? catchUp(upload, error.offset) : Effect.void
-      )
-      const advanced = yield* advance(upload, appended)
-      if (running !== undefined) hashes.keep(upload.id, running, advanced.offset, yield* Clock.currentTimeMillis)
-      return advanced
-    })).pipe(Effect.mapError(failure.of(operation)))
+    sweeper.whileReceiving(
+      upload,
+      Effect.gen(function*() {
+        const running = hashes.take(upload.id, upload.offset, expected.algorithm)
+        const observed = yield* observe(body, counter(expected.size, running?.hasher))
+        const appended = yield* Effect.tapError(
+          blobs.append(upload.token, upload.offset, observed),
+          (error) => "offset" in error ? catchUp(upload, error.offset) : Effect.void
+        )
+        const advanced = yield* advance(upload, appended)
+        if (running !== undefined) hashes.keep(upload.id, running, advanced.offset, yield* Clock.currentTimeMillis)
+        return advanced
+      })
+    ).pipe(Effect.mapError(failure.of(operation)))
 
   const discard = ({ id }: MetadataStore.Upload): Effect.Effect<void> =>
     Effect.suspend(() => {

@@ -2,7 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import * as ordered from "../../src/internal/ordered.js"
 
-const key = fc.oneof(fc.constantFrom("a", "a-1", "a.1", "a1", "a_1", "A", "é"), fc.string({ maxLength: 2, minLength: 1 }))
+const key = fc.oneof(
+  fc.constantFrom("a", "a-1", "a.1", "a1", "a_1", "A", "é"),
+  fc.string({ maxLength: 2, minLength: 1 })
+)
 
 describe("ordered", () => {
   it("is a map whose keys are sorted, whatever is set and removed", () => {

@@ -72,11 +72,18 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
     it("any pieces, and any span of what they make", () =>
       fc.assert(
         fc.asyncProperty(
-          fc.array(fc.oneof(
-            fc.uint8Array({ maxLength: 50 }),
-            fc.integer({ min: 1, max: 200_000 }).map((length) => new Uint8Array(length).map((_, n) => (n + length) % 251)),
-            fc.integer({ min: 1, max: 70_000 }).map((length) => new Uint8Array(1_000_000).fill(3).subarray(9, 9 + length))
-          ), { maxLength: 6 }),
+          fc.array(
+            fc.oneof(
+              fc.uint8Array({ maxLength: 50 }),
+              fc.integer({ min: 1, max: 200_000 }).map((length) =>
+                new Uint8Array(length).map((_, n) => (n + length) % 251)
+              ),
+              fc.integer({ min: 1, max: 70_000 }).map((length) =>
+                new Uint8Array(1_000_000).fill(3).subarray(9, 9 + length)
+              )
+            ),
+            { maxLength: 6 }
+          ),
           fc.double({ min: 0, max: 1, noNaN: true }),
           fc.double({ min: 0, max: 1, noNaN: true }),
           fc.boolean(),
@@ -101,23 +108,28 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         { numRuns: 60 }
       ))
 
-    it.effect.each([[0], [4], [6], [1e9]] as const)("a chunk at %i, where it stands at 5, is refused", ([offset]) =>
-      Effect.gen(function*() {
-        const blobs = yield* store
-        const { token } = yield* blobs.append(yield* blobs.openUpload("upload"), 0, Body.bytes(hello.subarray(0, 5)))
-        expect(yield* Effect.flip(blobs.append(token, offset, Body.bytes(hello)))).toEqual(
-          new BlobStore.OffsetMismatch({ offset: 5 })
-        )
-        const done = yield* blobs.append(token, 5, Body.bytes(hello.subarray(5)))
-        yield* blobs.commit(done.token, key, 12)
-        expect(yield* readAll(key)).toEqual(hello)
-      }).pipe(test))
+    it.effect.each([[0], [4], [6], [1e9]] as const)(
+      "a chunk at %i, where it stands at 5, is refused",
+      ([offset]) =>
+        Effect.gen(function*() {
+          const blobs = yield* store
+          const { token } = yield* blobs.append(yield* blobs.openUpload("upload"), 0, Body.bytes(hello.subarray(0, 5)))
+          expect(yield* Effect.flip(blobs.append(token, offset, Body.bytes(hello)))).toEqual(
+            new BlobStore.OffsetMismatch({ offset: 5 })
+          )
+          const done = yield* blobs.append(token, 5, Body.bytes(hello.subarray(5)))
+          yield* blobs.commit(done.token, key, 12)
+          expect(yield* readAll(key)).toEqual(hello)
+        }).pipe(test)
+    )
 
     it.effect("a broken chunk reports what is durable, and the upload goes on from there", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         const { token } = yield* blobs.append(yield* blobs.openUpload("upload"), 0, Body.bytes(hello.subarray(0, 5)))
-        const body = Body.stream(Stream.concat(Stream.make(hello.subarray(5, 8)), Stream.fail(new Error("the line is dead"))))
+        const body = Body.stream(
+          Stream.concat(Stream.make(hello.subarray(5, 8)), Stream.fail(new Error("the line is dead")))
+        )
         const error = yield* Effect.flip(blobs.append(token, 5, body))
         if (error._tag !== "BodyBroken") return expect(error._tag).toBe("BodyBroken")
         expect(error.cause._tag).toBe("BodyFailed")
@@ -148,7 +160,9 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
             0,
             Body.stream(Stream.tap(Stream.make(chunk(n).subarray(0, 3), chunk(n).subarray(3)), () => Effect.yieldNow()))
           )
-        const results = yield* Effect.forEach([1, 2, 3, 4], (n) => Effect.either(append(n)), { concurrency: "unbounded" })
+        const results = yield* Effect.forEach([1, 2, 3, 4], (n) => Effect.either(append(n)), {
+          concurrency: "unbounded"
+        })
         const won = results.findIndex(({ _tag }) => _tag === "Right")
         expect(results.filter(({ _tag }) => _tag === "Right")).toHaveLength(1)
         yield* blobs.commit(token, key, 6)

@@ -2,7 +2,20 @@ import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName } from "@
 import { BlobStore } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
-import { hello, helloDigest, index, on, other, pullText, pushBytes, read, repository, tagOf, text, v1 } from "../fixtures.js"
+import {
+  hello,
+  helloDigest,
+  index,
+  on,
+  other,
+  pullText,
+  pushBytes,
+  read,
+  repository,
+  tagOf,
+  text,
+  v1
+} from "../fixtures.js"
 import type { MakeStores } from "../fixtures.js"
 
 const descriptor = Descriptor.fromBytes(hello)
@@ -44,7 +57,9 @@ export const concurrency = (makeStores: MakeStores) => {
         const names = Array.from({ length: 100 }, (_, n) => RepositoryName.make(`team/r${n % 7}`))
         const body = (n: number) =>
           n % 2 === 0 ? Body.bytes(hello) : Body.stream(Stream.tap(Stream.make(hello), () => Effect.yieldNow()))
-        yield* Effect.forEach(names, (name, n) => registry.pushBlob(name, descriptor, body(n)), { concurrency: "unbounded" })
+        yield* Effect.forEach(names, (name, n) => registry.pushBlob(name, descriptor, body(n)), {
+          concurrency: "unbounded"
+        })
         for (const name of names) expect(yield* pullText(name, helloDigest)).toBe("hello, world")
         expect(keys.size).toBe(1)
         for (const name of new Set(names)) {
@@ -61,9 +76,14 @@ export const concurrency = (makeStores: MakeStores) => {
         const push = (n: number) =>
           registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index({ n }), tags: [v1] })
         const digests = new Set([(yield* push(0)).digest, (yield* push(1)).digest])
-        const move = Effect.forEach(Array.from({ length: 300 }, (_, n) => n % 2), (n) => Effect.zipLeft(push(n), Effect.yieldNow()))
+        const move = Effect.forEach(Array.from({ length: 300 }, (_, n) => n % 2), (n) =>
+          Effect.zipLeft(push(n), Effect.yieldNow()))
         const look = Effect.replicateEffect(
-          Effect.zipLeft(Effect.map(registry.getManifest(repository, v1), (manifest) => manifest.descriptor.digest), Effect.yieldNow()),
+          Effect.zipLeft(
+            Effect.map(registry.getManifest(repository, v1), (manifest) =>
+              manifest.descriptor.digest),
+            Effect.yieldNow()
+          ),
           300
         )
         const [, ...seen] = yield* Effect.all([move, look, look, look], { concurrency: "unbounded" })
@@ -144,10 +164,12 @@ export const concurrency = (makeStores: MakeStores) => {
         yield* registry.completeUpload(repository, id, digest, { body: Body.bytes(hello.subarray(8)) })
       })
 
-    it.effect.each([
-      ["are not read again for the digest that was foreseen", helloDigest, 0],
-      ["are read once more for another", Digest.fromBytes(hello, "sha512"), 1]
-    ] as const)("%s", ([, digest, times]) => {
+    it.effect.each(
+      [
+        ["are not read again for the digest that was foreseen", helloDigest, 0],
+        ["are read once more for another", Digest.fromBytes(hello, "sha512"), 1]
+      ] as const
+    )("%s", ([, digest, times]) => {
       const { change, reads } = recorded()
       return Effect.gen(function*() {
         yield* chunked(digest)
@@ -177,7 +199,9 @@ export const concurrency = (makeStores: MakeStores) => {
         expect(keys.size).toBe(1)
         yield* registry.deleteBlob(other, helloDigest)
         expect(keys.size).toBe(0)
-        expect(yield* registry.mountBlob(repository, helloDigest, { from: other })).toMatchObject({ _tag: "UploadStarted" })
+        expect(yield* registry.mountBlob(repository, helloDigest, { from: other })).toMatchObject({
+          _tag: "UploadStarted"
+        })
       }).pipe(on(changed(makeStores, change)))
     })
   })

@@ -11,7 +11,10 @@ const [head, tail] = [hello.subarray(0, 5), hello.subarray(5)]
 const restarted = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, Store.layer())
 
 const uploadsOlderThan = (time: number) =>
-  Effect.flatMap(BlobStore.BlobStore, (blobs) => Effect.map(Stream.runCollect(blobs.listUploads(time)), (all) => all.length))
+  Effect.flatMap(
+    BlobStore.BlobStore,
+    (blobs) => Effect.map(Stream.runCollect(blobs.listUploads(time)), (all) => all.length)
+  )
 
 const released = Effect.flatMap(MetadataStore.MetadataStore, (metadata) => metadata.listReleased(undefined, 10))
 

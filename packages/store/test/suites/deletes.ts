@@ -48,6 +48,16 @@ export const deletes = (makeStores: MakeStores) => {
         expect(yield* list(registry.listTags(repository))).toEqual([v2])
       }).pipe(test))
 
+    it.effect("96: a manifest; a tag that it had once and another has now stays", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const first = yield* pushImage({}, { tags: [v1] })
+        yield* registry.deleteTag(repository, v1)
+        const second = yield* pushImage({ annotations: {} }, { tags: [v1] })
+        yield* registry.deleteManifest(repository, first.digest)
+        expect((yield* registry.resolveManifest(repository, v1)).digest).toBe(second.digest)
+      }).pipe(test))
+
     it.effect("97: a blob; other repositories keep theirs", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
@@ -91,16 +101,19 @@ export const deletes = (makeStores: MakeStores) => {
       ["95: DeleteTag, in a repository", "DeleteTag", repository, "ManifestUnknown", v1],
       ["95: DeleteTag, in no repository", "DeleteTag", unknown, "NameUnknown", v1]
     ] as const
-    it.effect.each(missing)("%s, of what is not there", ([, operation, from, tag, reference]) =>
-      Effect.gen(function*() {
-        const registry = yield* Registry
-        yield* pushBytes(hello)
-        const asked = {
-          DeleteBlob: () => registry.deleteBlob(from, reference as never),
-          DeleteManifest: () => registry.deleteManifest(from, reference as never),
-          DeleteTag: () => registry.deleteTag(from, reference as never)
-        }
-        expect(yield* failureOf(asked[operation]())).toEqual({ tag, operation, repository: from, reference })
-      }).pipe(test))
+    it.effect.each(missing)(
+      "%s, of what is not there",
+      ([, operation, from, tag, reference]) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          yield* pushBytes(hello)
+          const asked = {
+            DeleteBlob: () => registry.deleteBlob(from, reference as never),
+            DeleteManifest: () => registry.deleteManifest(from, reference as never),
+            DeleteTag: () => registry.deleteTag(from, reference as never)
+          }
+          expect(yield* failureOf(asked[operation]())).toEqual({ tag, operation, repository: from, reference })
+        }).pipe(test)
+    )
   })
 }

@@ -158,7 +158,12 @@ export const lists = (makeStores: MakeStores) => {
         const typedIndex = yield* pushIndex({ artifactType: "application/vnd.index" })
         yield* pushImage({ subject: { ...subject, digest: helloDigest } })
         yield* pushImage()
-        const of = ({ digest, mediaType, size }: typeof typed, fields: object) => ({ mediaType, digest, size, ...fields })
+        const of = ({ digest, mediaType, size }: typeof typed, fields: object) => ({
+          mediaType,
+          digest,
+          size,
+          ...fields
+        })
         const expected = [
           of(typed, { artifactType: "application/vnd.example", annotations }),
           of(configured, { artifactType: MediaType.empty }),
@@ -208,7 +213,11 @@ export const lists = (makeStores: MakeStores) => {
         const first = yield* pushImage({ subject })
         const second = yield* pushImage({ subject: first })
         const own = Digest.fromBytes(index({ subject: second }), "sha512")
-        yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index({ subject: second }), digest: own })
+        yield* registry.pushManifest(repository, {
+          mediaType: MediaType.index,
+          bytes: index({ subject: second }),
+          digest: own
+        })
         expect(yield* list(registry.listReferrers(repository, first.digest))).toMatchObject([{ digest: second.digest }])
         expect(yield* list(registry.listReferrers(repository, second.digest))).toMatchObject([{ digest: own }])
         expect(yield* tagOf(list(registry.listReferrers(unknown, own)))).toBe("NameUnknown")

@@ -1,5 +1,4 @@
-import { Descriptor, Digest, Manifest, MediaType, Registry } from "@effect-oci/core"
-import { Tag } from "@effect-oci/core"
+import { Descriptor, Digest, Manifest, MediaType, Registry, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import {
@@ -36,18 +35,34 @@ const accepted: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Arra
   ["index of nothing", MediaType.index, index()],
   ["Docker list", MediaType.dockerList, index({ mediaType: MediaType.dockerList })],
   ["66: sparse index", MediaType.index, index({ manifests: [{ ...absentLayer, mediaType: MediaType.image }] })],
-  ["66: non-distributable layer", MediaType.image, image({
-    layers: [{ ...absentLayer, mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" }]
-  })],
-  ["66: foreign Docker layer", MediaType.dockerImage, image({
-    mediaType: MediaType.dockerImage,
-    layers: [{ ...absentLayer, mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" }]
-  })],
-  ["66: layer with urls", MediaType.image, image({ layers: [{ ...absentLayer, urls: ["https://example.com/layer"] }] })],
+  [
+    "66: non-distributable layer",
+    MediaType.image,
+    image({
+      layers: [{ ...absentLayer, mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" }]
+    })
+  ],
+  [
+    "66: foreign Docker layer",
+    MediaType.dockerImage,
+    image({
+      mediaType: MediaType.dockerImage,
+      layers: [{ ...absentLayer, mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" }]
+    })
+  ],
+  [
+    "66: layer with urls",
+    MediaType.image,
+    image({ layers: [{ ...absentLayer, urls: ["https://example.com/layer"] }] })
+  ],
   ["67: missing subject", MediaType.image, image({ subject: { mediaType: MediaType.image, digest: absent, size: 7 } })],
   ["74: custom fields", MediaType.image, image({ custom: { deep: [1, null] }, another: true })],
   ["74: data field", MediaType.image, image({ config: { ...emptyConfig, data: "e30=" } })],
-  ["62: white space and a field twice", MediaType.index, text(` {"schemaVersion":2,\n"manifests":[],"manifests":[] }\n`)],
+  [
+    "62: white space and a field twice",
+    MediaType.index,
+    text(` {"schemaVersion":2,\n"manifests":[],"manifests":[] }\n`)
+  ],
   ["70: unknown type", "application/vnd.example+json", text("not even JSON")],
   ["70: unknown type, no bytes", "application/vnd.example+json", new Uint8Array(0)]
 ]
@@ -86,22 +101,30 @@ export const manifests = (makeStores: MakeStores) => {
         }
       }).pipe(test))
 
-    it.effect.each(invalid)("%s: ManifestInvalid, and nothing is there", ([, mediaType, bytes]) =>
-      Effect.gen(function*() {
-        const registry = yield* Registry
-        yield* pushBytes(hello)
-        yield* pushBytes(text("{}"))
-        expect(yield* failureOf(registry.pushManifest(repository, { mediaType, bytes, tags: [v1] })))
-          .toEqual({ tag: "ManifestInvalid", operation: "PushManifest", repository, reference: v1 })
-        expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(bytes)))).toBe("ManifestUnknown")
-        expect(yield* list(registry.listTags(repository))).toEqual([])
-      }).pipe(test))
+    it.effect.each(invalid)(
+      "%s: ManifestInvalid, and nothing is there",
+      ([, mediaType, bytes]) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          yield* pushBytes(hello)
+          yield* pushBytes(text("{}"))
+          expect(yield* failureOf(registry.pushManifest(repository, { mediaType, bytes, tags: [v1] })))
+            .toEqual({ tag: "ManifestInvalid", operation: "PushManifest", repository, reference: v1 })
+          expect(yield* tagOf(registry.getManifest(repository, Digest.fromBytes(bytes)))).toBe("ManifestUnknown")
+          expect(yield* list(registry.listTags(repository))).toEqual([])
+        }).pipe(test)
+    )
 
     it.effect.each(["sha256", "sha512"] as const)("61, 64: by its %s digest", (algorithm) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const digest = Digest.fromBytes(index(), algorithm)
-        const pushed = yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), digest, tags: [v1] })
+        const pushed = yield* registry.pushManifest(repository, {
+          mediaType: MediaType.index,
+          bytes: index(),
+          digest,
+          tags: [v1]
+        })
         expect(pushed.digest).toBe(digest)
         for (const reference of [digest, v1]) {
           expect((yield* registry.getManifest(repository, reference)).descriptor.digest).toBe(digest)
@@ -123,16 +146,28 @@ export const manifests = (makeStores: MakeStores) => {
         expect((yield* registry.getManifest(repository, long)).bytes).toEqual(index())
       }).pipe(test))
 
-    it.effect.each([
-      ["63: another digest", absent],
-      ["63: another digest, sha512", Digest.fromBytes(hello, "sha512")],
-      ["T28: an algorithm that is not supported", Digest.make("md5:00")]
-    ] as const)("%s: DigestInvalid, and nothing is there", ([, digest]) =>
+    it.effect.each(
+      [
+        ["63: another digest", absent],
+        ["63: another digest, sha512", Digest.fromBytes(hello, "sha512")],
+        ["T28: an algorithm that is not supported", Digest.make("md5:00")]
+      ] as const
+    )("%s: DigestInvalid, and nothing is there", ([, digest]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
-        const push = registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), digest, tags: [v1] })
-        expect(yield* failureOf(push)).toEqual({ tag: "DigestInvalid", operation: "PushManifest", repository, reference: digest })
+        const push = registry.pushManifest(repository, {
+          mediaType: MediaType.index,
+          bytes: index(),
+          digest,
+          tags: [v1]
+        })
+        expect(yield* failureOf(push)).toEqual({
+          tag: "DigestInvalid",
+          operation: "PushManifest",
+          repository,
+          reference: digest
+        })
         for (const reference of [digest, v1, Digest.fromBytes(index())]) {
           expect(yield* tagOf(registry.getManifest(repository, reference))).toBe("ManifestUnknown")
         }
@@ -154,7 +189,9 @@ export const manifests = (makeStores: MakeStores) => {
         yield* pushBytes(hello)
         yield* pushBytes(text("{}"), other)
         const bytes = image({ layers: [layer, absentLayer, absentLayer] })
-        const error = yield* Effect.flip(registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [v1] }))
+        const error = yield* Effect.flip(
+          registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [v1] })
+        )
         expect(error).toMatchObject({
           _tag: "ManifestBlobUnknown",
           operation: "PushManifest",
@@ -215,7 +252,12 @@ export const manifests = (makeStores: MakeStores) => {
         const registry = yield* Registry
         const first = yield* pushImage({}, { tags: [v1] })
         const put = (fields: object, tags: ReadonlyArray<Tag.Tag>) =>
-          registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image({ ...fields }), tags, ifAbsent: true })
+          registry.pushManifest(repository, {
+            mediaType: MediaType.image,
+            bytes: image({ ...fields }),
+            tags,
+            ifAbsent: true
+          })
         const error = yield* Effect.flip(put({ annotations: {} }, [v2, v1]))
         expect(error).toMatchObject({ _tag: "Denied", operation: "PushManifest", repository })
         expect(error.message).toContain(`tag "v1" exists and points at ${first.digest}`)
@@ -258,7 +300,9 @@ export const manifests = (makeStores: MakeStores) => {
         }
         expect(yield* list(registry.listReferrers(repository, absent))).toEqual([])
         yield* push(MediaType.dockerList, [])
-        expect(yield* list(registry.listReferrers(repository, absent))).toMatchObject([{ mediaType: MediaType.dockerList }])
+        expect(yield* list(registry.listReferrers(repository, absent))).toMatchObject([{
+          mediaType: MediaType.dockerList
+        }])
       }).pipe(test))
 
     it.effect("T33: content of another repository does not count", () =>

@@ -3,7 +3,19 @@ import { BlobStore, MetadataStore } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import type { Layer } from "effect"
-import { absent, emptyConfig, hello, helloDigest, index, other, repository, text, unknown, v1, v2 } from "../fixtures.js"
+import {
+  absent,
+  emptyConfig,
+  hello,
+  helloDigest,
+  index,
+  other,
+  repository,
+  text,
+  unknown,
+  v1,
+  v2
+} from "../fixtures.js"
 
 const store = MetadataStore.MetadataStore
 
@@ -199,7 +211,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
       Effect.gen(function*() {
         const metadata = yield* store
         const tags = ["a", "a-1", "a.1", "a1", "a_1"].map(Tag.make)
-        yield* metadata.putManifest(put({ tags: [...tags].reverse() }))
+        yield* metadata.putManifest(put({ tags: tags.toReversed() }))
         expect(yield* metadata.listTags(repository, undefined, 2)).toEqual(["a", "a-1"])
         expect(yield* metadata.listTags(repository, Tag.make("a-1"), 2)).toEqual(["a.1", "a1"])
         expect(yield* metadata.listTags(repository, Tag.make("a0"), 10)).toEqual(["a1", "a_1"])
@@ -236,7 +248,9 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
           expect(yield* metadata.getManifest(repository, reference)).toEqual(manifest)
           expect(yield* metadata.resolveManifest(repository, reference)).toEqual(manifest.descriptor)
         }
-        expect(yield* Effect.flip(metadata.resolveManifest(repository, v2))).toEqual(new MetadataStore.ManifestUnknown())
+        expect(yield* Effect.flip(metadata.resolveManifest(repository, v2))).toEqual(
+          new MetadataStore.ManifestUnknown()
+        )
         expect(yield* Effect.flip(metadata.resolveManifest(unknown, v1))).toEqual(new MetadataStore.RepositoryUnknown())
       }).pipe(test))
   })

@@ -60,11 +60,13 @@ export const pull = (makeStores: MakeStores) => {
         expect(yield* read(content.body)).toEqual(hello)
       }).pipe(Effect.scoped, test))
 
-    it.effect.each([
-      ["15: absent", repository, absent],
-      ["15, T33: in another repository alone", other, helloDigest],
-      ["15: in a repository that is not there", unknown, helloDigest]
-    ] as const)("%s", ([, from, wanted]) =>
+    it.effect.each(
+      [
+        ["15: absent", repository, absent],
+        ["15, T33: in another repository alone", other, helloDigest],
+        ["15: in a repository that is not there", unknown, helloDigest]
+      ] as const
+    )("%s", ([, from, wanted]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -126,12 +128,14 @@ export const pull = (makeStores: MakeStores) => {
         }
       }).pipe(test))
 
-    it.effect.each([
-      ["5: a tag", repository, v1, "ManifestUnknown"],
-      ["5: a digest", repository, absent, "ManifestUnknown"],
-      ["5: a repository, by tag", unknown, v1, "NameUnknown"],
-      ["5: a repository, by digest", unknown, absent, "NameUnknown"]
-    ] as const)("%s that is not there", ([, from, reference, tag]) =>
+    it.effect.each(
+      [
+        ["5: a tag", repository, v1, "ManifestUnknown"],
+        ["5: a digest", repository, absent, "ManifestUnknown"],
+        ["5: a repository, by tag", unknown, v1, "NameUnknown"],
+        ["5: a repository, by digest", unknown, absent, "NameUnknown"]
+      ] as const
+    )("%s that is not there", ([, from, reference, tag]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)

@@ -30,7 +30,7 @@ const sources: ReadonlyArray<[name: string, body: (content: Uint8Array) => Body.
 ]
 
 /** A source that gives one byte at a time, each in a turn of its own. */
-const nativeSource = (content: Uint8Array): Body.Source => (sink) => {
+const nativeSource = (content: Uint8Array, onCancel?: () => void): Body.Source => (sink) => {
   let next = 0
   let cancelled = false
   const flow = () => {
@@ -40,7 +40,11 @@ const nativeSource = (content: Uint8Array): Body.Source => (sink) => {
     queueMicrotask(flow)
   }
   queueMicrotask(flow)
-  return { resume: () => {}, cancel: () => void (cancelled = true) }
+  const cancel = () => {
+    cancelled = true
+    onCancel?.()
+  }
+  return { resume: () => {}, cancel }
 }
 
 const broken = (content: Uint8Array): Body.Body =>
@@ -48,7 +52,10 @@ const broken = (content: Uint8Array): Body.Body =>
 
 const wrongSizes: ReadonlyArray<[name: string, size: number]> = [["longer", 3], ["shorter", 30], ["empty, said", 0]]
 
-const push = (content: Uint8Array, options: { readonly digest?: Digest.Digest; readonly to?: RepositoryName.RepositoryName }) =>
+const push = (
+  content: Uint8Array,
+  options: { readonly digest?: Digest.Digest; readonly to?: RepositoryName.RepositoryName }
+) =>
   Effect.flatMap(Registry, (registry) =>
     registry.pushBlob(
       options.to ?? repository,
@@ -89,11 +96,13 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect.each([
-      ["34: a wrong digest", absent],
-      ["35, T28: an algorithm that cannot be checked", Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")],
-      ["35: a registered algorithm that is not supported", Digest.make(`blake3:${"0".repeat(64)}`)]
-    ] as const)("%s is DigestInvalid, and nothing is there", ([, digest]) =>
+    it.effect.each(
+      [
+        ["34: a wrong digest", absent],
+        ["35, T28: an algorithm that cannot be checked", Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")],
+        ["35: a registered algorithm that is not supported", Digest.make(`blake3:${"0".repeat(64)}`)]
+      ] as const
+    )("%s is DigestInvalid, and nothing is there", ([, digest]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         expect(yield* failureOf(push(hello, { digest })))
@@ -103,9 +112,11 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* tagOf(list(registry.listTags(repository)))).toBe("NameUnknown")
       }).pipe(test))
 
-    it.effect.each(sources.flatMap(([source, body]) =>
-      wrongSizes.map(([name, size]) => [`33: ${source}, ${name}`, body, size] as const)
-    ))("%s, is SizeInvalid", ([, body, size]) =>
+    it.effect.each(
+      sources.flatMap(([source, body]) =>
+        wrongSizes.map(([name, size]) => [`33: ${source}, ${name}`, body, size] as const)
+      )
+    )("%s, is SizeInvalid", ([, body, size]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const descriptor = { ...Descriptor.fromBytes(hello), size }
@@ -122,6 +133,16 @@ export const uploads = (makeStores: MakeStores) => {
           .toBe("SizeInvalid")
       }).pipe(test))
 
+    it.effect("T47: a native source that gives more than it said is closed", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        let closed = 0
+        const body = Body.fromSource(nativeSource(hello, () => closed++))
+        const descriptor = { ...Descriptor.fromBytes(hello), size: 3 }
+        expect(yield* tagOf(registry.pushBlob(repository, descriptor, body))).toBe("SizeInvalid")
+        expect(closed).toBe(1)
+      }).pipe(test))
+
     it.effect("a body that fails is told as it failed", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
@@ -134,7 +155,9 @@ export const uploads = (makeStores: MakeStores) => {
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* Effect.flip(push(hello, { digest: absent }))
-        const fiber = yield* Effect.fork(registry.pushBlob(repository, Descriptor.fromBytes(hello), Body.stream(Stream.never)))
+        const fiber = yield* Effect.fork(
+          registry.pushBlob(repository, Descriptor.fromBytes(hello), Body.stream(Stream.never))
+        )
         yield* Effect.yieldNow()
         yield* Fiber.interrupt(fiber)
         yield* registry.startUpload(repository)
@@ -168,9 +191,11 @@ export const uploads = (makeStores: MakeStores) => {
       ["as the hash kept", helloDigest],
       ["another than the hash kept", Digest.fromBytes(hello, "sha512")]
     ] as const
-    it.effect.each(orders.flatMap(([name, chunks, last]) =>
-      digests.map(([kind, digest]) => [`${name}; the digest ${kind}`, chunks, last, digest] as const)
-    ))("%s", ([, chunks, last, digest]) =>
+    it.effect.each(
+      orders.flatMap(([name, chunks, last]) =>
+        digests.map(([kind, digest]) => [`${name}; the digest ${kind}`, chunks, last, digest] as const)
+      )
+    )("%s", ([, chunks, last, digest]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -179,15 +204,22 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* pullText(repository, digest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect.each(orders.flatMap(([name, chunks, last]) =>
-      ([["sha256", absent], ["sha512", Digest.fromBytes(text("else"), "sha512")]] as const)
-        .map(([algorithm, digest]) => [`${name}, ${algorithm}`, chunks, last, digest] as const)
-    ))("34: a wrong digest: %s", ([, chunks, last, digest]) =>
+    it.effect.each(
+      orders.flatMap(([name, chunks, last]) =>
+        ([["sha256", absent], ["sha512", Digest.fromBytes(text("else"), "sha512")]] as const)
+          .map(([algorithm, digest]) => [`${name}, ${algorithm}`, chunks, last, digest] as const)
+      )
+    )("34: a wrong digest: %s", ([, chunks, last, digest]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
         yield* Effect.forEach(chunks, (chunk) => registry.appendUpload(repository, id, Body.bytes(chunk)))
-        const complete = registry.completeUpload(repository, id, digest, last === undefined ? {} : { body: Body.bytes(last) })
+        const complete = registry.completeUpload(
+          repository,
+          id,
+          digest,
+          last === undefined ? {} : { body: Body.bytes(last) }
+        )
         expect(yield* failureOf(complete))
           .toEqual({ tag: "DigestInvalid", operation: "CompleteUpload", repository, reference: digest })
         expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
@@ -205,11 +237,13 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 0 })
       }).pipe(test))
 
-    it.effect.each([
-      ["41: before where it stands", 0],
-      ["41: after where it stands", 6],
-      ["41: far away", Number.MAX_SAFE_INTEGER]
-    ] as const)("%s: RangeInvalid, and nothing has changed", ([, offset]) =>
+    it.effect.each(
+      [
+        ["41: before where it stands", 0],
+        ["41: after where it stands", 6],
+        ["41: far away", Number.MAX_SAFE_INTEGER]
+      ] as const
+    )("%s: RangeInvalid, and nothing has changed", ([, offset]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -217,18 +251,22 @@ export const uploads = (makeStores: MakeStores) => {
         const expected = { _tag: "RangeInvalid", size: 5, repository }
         expect(yield* Effect.flip(registry.appendUpload(repository, id, Body.bytes(tail), { offset })))
           .toMatchObject({ ...expected, operation: "AppendUpload" })
-        expect(yield* Effect.flip(registry.completeUpload(repository, id, helloDigest, { offset, body: Body.bytes(tail) })))
+        expect(
+          yield* Effect.flip(registry.completeUpload(repository, id, helloDigest, { offset, body: Body.bytes(tail) }))
+        )
           .toMatchObject({ ...expected, operation: "CompleteUpload" })
         expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
         yield* registry.completeUpload(repository, id, helloDigest, { offset: 5, body: Body.bytes(tail) })
         expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect.each([
-      ["43: longer than said", pieces(tail, 3, 4), "SizeInvalid"],
-      ["43: shorter than said", pieces(tail, 3, 40), "SizeInvalid"],
-      ["broken", broken(tail.subarray(0, 3)), "BodyFailed"]
-    ] as const)("a chunk that is %s leaves the upload where it was", ([, body, tag]) =>
+    it.effect.each(
+      [
+        ["43: longer than said", pieces(tail, 3, 4), "SizeInvalid"],
+        ["43: shorter than said", pieces(tail, 3, 40), "SizeInvalid"],
+        ["broken", broken(tail.subarray(0, 3)), "BodyFailed"]
+      ] as const
+    )("a chunk that is %s leaves the upload where it was", ([, body, tag]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -252,7 +290,9 @@ export const uploads = (makeStores: MakeStores) => {
         const first = yield* Effect.fork(Effect.either(registry.appendUpload(repository, id, slow, { offset: 0 })))
         yield* bytes.offer(a.subarray(0, 2))
         yield* Effect.yieldNow()
-        const second = yield* Effect.fork(Effect.either(registry.appendUpload(repository, id, Body.bytes(b), { offset: 0 })))
+        const second = yield* Effect.fork(
+          Effect.either(registry.appendUpload(repository, id, Body.bytes(b), { offset: 0 }))
+        )
         yield* Effect.yieldNow()
         yield* bytes.offer(a.subarray(2))
         const results = [yield* Fiber.join(first), yield* Fiber.join(second)]
@@ -288,18 +328,23 @@ export const uploads = (makeStores: MakeStores) => {
       [
         "CompleteUpload",
         (to, id) =>
-          Effect.flatMap(Registry, (registry) =>
-            registry.completeUpload(to, id, helloDigest, { body: Body.bytes(tail) }))
+          Effect.flatMap(
+            Registry,
+            (registry) => registry.completeUpload(to, id, helloDigest, { body: Body.bytes(tail) })
+          )
       ],
       ["CancelUpload", (to, id) => Effect.flatMap(Registry, (registry) => registry.cancelUpload(to, id))]
     ]
 
-    it.effect.each(operations)("36, 45, 46: %s of an upload that never was", ([operation, ask]) =>
-      Effect.gen(function*() {
-        const { tag, ...error } = yield* failureOf(ask(repository, "b1f2e5a6-0000-4000-8000-000000000000"))
-        expect(tag).toBe("BlobUploadUnknown")
-        if (operation !== "CompleteUpload") expect(error).toEqual({ operation, repository, reference: undefined })
-      }).pipe(test))
+    it.effect.each(operations)(
+      "36, 45, 46: %s of an upload that never was",
+      ([operation, ask]) =>
+        Effect.gen(function*() {
+          const { tag, ...error } = yield* failureOf(ask(repository, "b1f2e5a6-0000-4000-8000-000000000000"))
+          expect(tag).toBe("BlobUploadUnknown")
+          if (operation !== "CompleteUpload") expect(error).toEqual({ operation, repository, reference: undefined })
+        }).pipe(test)
+    )
 
     it.effect.each(operations)("47, T43: %s through another repository", ([, ask]) =>
       Effect.gen(function*() {
@@ -315,24 +360,29 @@ export const uploads = (makeStores: MakeStores) => {
       Effect.gen(function*() {
         const as = (name: string | undefined) => Effect.provideService(Caller.Caller, { name, claims: {} })
         const { id } = yield* Effect.flatMap(Registry, (registry) => registry.startUpload(repository)).pipe(as("alice"))
-        for (const name of ["bob", undefined]) expect(yield* tagOf(ask(repository, id).pipe(as(name)))).toBe("BlobUploadUnknown")
+        for (const name of ["bob", undefined]) {
+          expect(yield* tagOf(ask(repository, id).pipe(as(name)))).toBe("BlobUploadUnknown")
+        }
         expect(yield* get(repository, id).pipe(as("alice"))).toEqual({ id, offset: 0 })
       }).pipe(test))
 
-    it.effect.each(operations)("46, 48: %s after the end, be it complete, cancelled or expired", ([, ask]) =>
-      Effect.gen(function*() {
-        const registry = yield* Registry
-        const complete = yield* registry.startUpload(repository)
-        yield* registry.completeUpload(repository, complete.id, helloDigest, { body: Body.bytes(hello) })
-        const cancelled = yield* registry.startUpload(repository)
-        expect((yield* registry.cancelUpload(repository, cancelled.id))._tag).toBe("Done")
-        const expired = yield* registry.startUpload(repository)
-        yield* TestClock.adjust("1 hour")
-        for (const { id } of [complete, cancelled, expired]) {
-          expect(yield* tagOf(ask(repository, id))).toBe("BlobUploadUnknown")
-        }
-        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
-      }).pipe(test))
+    it.effect.each(operations)(
+      "46, 48: %s after the end, be it complete, cancelled or expired",
+      ([, ask]) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          const complete = yield* registry.startUpload(repository)
+          yield* registry.completeUpload(repository, complete.id, helloDigest, { body: Body.bytes(hello) })
+          const cancelled = yield* registry.startUpload(repository)
+          expect((yield* registry.cancelUpload(repository, cancelled.id))._tag).toBe("Done")
+          const expired = yield* registry.startUpload(repository)
+          yield* TestClock.adjust("1 hour")
+          for (const { id } of [complete, cancelled, expired]) {
+            expect(yield* tagOf(ask(repository, id))).toBe("BlobUploadUnknown")
+          }
+          expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+        }).pipe(test)
+    )
 
     it.effect("46, T42: each chunk gives an upload its whole time to live again", () =>
       Effect.gen(function*() {
@@ -386,11 +436,13 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* pullText(other, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect.each([
-      ["51, 54: a blob that the source does not have", { from: other }],
-      ["51: a source that is not there", { from: unknown }],
-      ["52, T33: a digest alone, unless that is allowed", {}]
-    ] as const)("%s starts an upload", ([, options]) =>
+    it.effect.each(
+      [
+        ["51, 54: a blob that the source does not have", { from: other }],
+        ["51: a source that is not there", { from: unknown }],
+        ["52, T33: a digest alone, unless that is allowed", {}]
+      ] as const
+    )("%s starts an upload", ([, options]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -416,7 +468,9 @@ export const uploads = (makeStores: MakeStores) => {
     it.effect("54: an algorithm that is not supported is DigestInvalid", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
-        expect(yield* tagOf(registry.mountBlob(other, Digest.make("md5:00"), { from: repository }))).toBe("DigestInvalid")
+        expect(yield* tagOf(registry.mountBlob(other, Digest.make("md5:00"), { from: repository }))).toBe(
+          "DigestInvalid"
+        )
       }).pipe(test))
   })
 }
