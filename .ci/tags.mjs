@@ -53,7 +53,7 @@ const fault = (declaration) => {
 
 for (const source of program.getSourceFiles()) {
   const symbol = checker.getSymbolAtLocation(source)
-  if (symbol !== undefined && !source.fileName.includes("/internal/")) gather(symbol, "")
+  if (symbol !== undefined && /\/src\/\w+\.ts$/.test(source.fileName)) gather(symbol, "")
 }
 
 for (const [declaration, name] of items) {
