@@ -1,0 +1,227 @@
+/**
+ * A client: a registry that is asked over HTTP.
+ *
+ * @since 0.1.0
+ */
+import * as Handler from "@effect-oci/core/Handler"
+import * as Reference from "@effect-oci/core/Reference"
+import { Registry } from "@effect-oci/core/Registry"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
+import * as Response from "@effect-oci/protocol/Response"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import { constTrue } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { deleter } from "./internal/deleter.js"
+import * as exchanges from "./internal/exchange.js"
+import { lister } from "./internal/lister.js"
+import { reader } from "./internal/reader.js"
+import * as referrersTags from "./internal/referrersTag.js"
+import * as watches from "./internal/watch.js"
+import { writer } from "./internal/writer.js"
+import * as Transport from "./Transport.js"
+import * as Idle from "./transport/Idle.js"
+import * as Redirect from "./transport/Redirect.js"
+import * as UserAgent from "./transport/UserAgent.js"
+
+/**
+ * The most that is read or sent at once, in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Limits {
+  /** A manifest that is pulled: 8 MiB if not given. */
+  readonly manifest?: number | undefined
+  /** A manifest that is pushed: 4 MiB if not given, which every registry takes. */
+  readonly pushedManifest?: number | undefined
+  /** A page of a list: 8 MiB if not given. */
+  readonly page?: number | undefined
+}
+
+/**
+ * Where a registry is, and how it is asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** `registry.example.com`, `localhost:5000`, `[::1]:5000`. Docker Hub's is `registry-1.docker.io`. */
+  readonly host: string
+  /** Whether to speak plain HTTP, which shows everything to everybody on the way. */
+  readonly insecure?: boolean | undefined
+  /** The path that the API lies below, for a registry that is not at the root of its host: `/mirror`. */
+  readonly path?: string | undefined
+  /** How many items of a list are asked for at a time: 1000 if not given. */
+  readonly pageSize?: number | undefined
+  /** How many pages a list may have: 10 000 if not given. */
+  readonly maxPages?: number | undefined
+  readonly limits?: Limits | undefined
+  /** Whether a blob is pushed in one request where the registry takes it so. Not every one does. */
+  readonly singlePost?: boolean | undefined
+  /**
+   * The size of the chunks, in bytes, in which a larger blob is pushed: for what lies between that takes no large
+   * request. A chunk is held in memory. A blob goes out whole if not given.
+   */
+  readonly chunkSize?: number | undefined
+  /** How long the other side may be silent, before it answers or within an answer: 60 seconds if not given. */
+  readonly idle?: Duration.DurationInput | undefined
+}
+
+/**
+ * The options of the transports that {@link layer} adds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TransportOptions {
+  readonly userAgent?: string | undefined
+  /** How many redirects are followed: 10 if not given. */
+  readonly maxRedirects?: number | undefined
+  /** See {@link Options}. */
+  readonly idle?: Duration.DurationInput | undefined
+}
+
+const defaultIdle = "60 seconds"
+
+/**
+ * The transports of {@link layer}, as one: redirects round the user agent round the time-out of a silent registry.
+ *
+ * @since 0.1.0
+ * @category transports
+ */
+export const transport = (
+  options: TransportOptions
+): Effect.Effect<Transport.Transport, never, Scope.Scope> =>
+  Effect.map(
+    Idle.make(options.idle ?? defaultIdle),
+    (idle) => Transport.compose(idle, UserAgent.make(options.userAgent), Redirect.make(options))
+  )
+
+const originOf = (options: Options): Either.Either<{ readonly registry: string; readonly origin: string }, SyntaxInvalid> =>
+  Either.try({
+    try: () => {
+      const { registry } = Reference.make({ registry: options.host, repository: RepositoryName.make("any") })
+      return { registry, origin: new URL(`${options.insecure === true ? "http" : "https"}://${registry}`).origin }
+    },
+    catch: (error) => error as SyntaxInvalid
+  })
+
+const pathOf = (path: string): string => path.split("/").filter((part) => part !== "").map((part) => `/${part}`).join("")
+
+/**
+ * The handler of a registry, over the HTTP client as it is. Fails with a `SyntaxInvalid` where the host is none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeBare = (
+  options: Options
+): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function*() {
+    const { origin, registry } = yield* originOf(options)
+    const client = yield* HttpClient.HttpClient
+    const watch = yield* watches.make(Duration.decode(options.idle ?? defaultIdle))
+    const exchange = exchanges.make({
+      registry,
+      origin,
+      path: pathOf(options.path ?? ""),
+      // The platform's span of a request says its whole URL and its headers. Tracing has one of the operation.
+      client: HttpClient.withTracerDisabledWhen(client, constTrue),
+      watch,
+      limits: {
+        manifest: options.limits?.manifest ?? Response.defaultLimits.manifest,
+        page: options.limits?.page ?? Response.defaultLimits.page
+      }
+    })
+    const referrersTag = referrersTags.make(exchange)
+    return Handler.fromTable({
+      ...reader(exchange),
+      ...writer(exchange, referrersTag, {
+        singlePost: options.singlePost ?? false,
+        chunkSize: options.chunkSize,
+        maxPushedManifest: options.limits?.pushedManifest ?? 4 * 1024 * 1024
+      }),
+      ...deleter(exchange, referrersTag),
+      ...lister(exchange, referrersTag, {
+        pageSize: options.pageSize ?? 1000,
+        maxPages: options.maxPages ?? 10_000
+      })
+    })
+  })
+
+/**
+ * The handler of a registry, over the HTTP client within the transports of {@link transport}. Fails with a
+ * `SyntaxInvalid` where the host is none.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options & TransportOptions
+): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.flatMap(transport(options), (wrap) => Effect.updateService(makeBare(options), HttpClient.HttpClient, wrap))
+
+const layerOf = <E>(
+  handler: Effect.Effect<Handler.Handler, E, HttpClient.HttpClient | Scope.Scope>
+): Layer.Layer<Registry, E, HttpClient.HttpClient> => Layer.scoped(Registry, Effect.map(handler, Registry.fromHandler))
+
+/**
+ * A registry over HTTP. A host that is none is a mistake in the program, and a defect: for one that comes from
+ * elsewhere there are {@link layerConfig} and {@link make}.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Client } from "@effect-oci/client"
+ * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.flatMap(Registry, (registry) =>
+ *   registry.getManifest(RepositoryName.make("team/app"), Tag.make("v1"))
+ * ).pipe(
+ *   Effect.provide(Client.layer({ host: "registry.example.com" }).pipe(Layer.provide(FetchHttpClient.layer)))
+ * )
+ * ```
+ */
+export const layer = (options: Options & TransportOptions): Layer.Layer<Registry, never, HttpClient.HttpClient> =>
+  layerOf(Effect.orDie(make(options)))
+
+/**
+ * A registry over HTTP, of which nothing is added to the HTTP client: for those who bring redirects, credentials and
+ * all the rest themselves.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerBare = (options: Options): Layer.Layer<Registry, never, HttpClient.HttpClient> =>
+  layerOf(Effect.orDie(makeBare(options)))
+
+/**
+ * A registry over HTTP, as the configuration says.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Client } from "@effect-oci/client"
+ * import { Config } from "effect"
+ *
+ * const registry = Client.layerConfig({ host: Config.string("REGISTRY_HOST") })
+ * ```
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Options & TransportOptions>
+): Layer.Layer<Registry, ConfigError.ConfigError, HttpClient.HttpClient> =>
+  layerOf(
+    Effect.flatMap(Config.unwrap(options), (options) =>
+      Effect.mapError(make(options), (error) => ConfigError.InvalidData(["host"], error.message)))
+  )

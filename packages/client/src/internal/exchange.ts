@@ -1,0 +1,139 @@
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
+import * as Request from "@effect-oci/protocol/Request"
+import * as Response from "@effect-oci/protocol/Response"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import * as Headers from "@effect/platform/Headers"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpMethod } from "@effect/platform/HttpMethod"
+import * as Effect from "effect/Effect"
+import { Incoming } from "./incoming.js"
+import * as outgoing from "./outgoing.js"
+import { complete, fromHttpClient } from "./transportError.js"
+import type { Watch } from "./watch.js"
+
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+/** What a registry is asked through. */
+export interface Settings {
+  /** `host[:port]`, as errors name it. */
+  readonly registry: string
+  readonly origin: string
+  /** What stands before `/v2/`; empty for most. */
+  readonly path: string
+  readonly client: HttpClient.HttpClient
+  readonly watch: Watch
+  readonly limits: Response.Limits
+}
+
+/** How operations become requests, and answers their results. */
+export interface Exchange {
+  readonly origin: string
+  /** What errors of an operation say of it. */
+  readonly fields: (operation: Operation.Operation) => RegistryError.ErrorFields
+  /** Sends a request; the answer's body is the caller's to read or to release. */
+  readonly send: (request: Wire.Request, fields: RegistryError.ErrorFields) => Answer<Incoming>
+  /** The result of an operation, by one request. Where it is part of another, the errors are `fields`'s. */
+  readonly call: <O extends Exclude<Operation.Operation, ListOperation>>(
+    operation: O,
+    fields?: RegistryError.ErrorFields
+  ) => Answer<Operation.ResultOf<O>>
+  /** The result that an answer says. */
+  readonly decode: <O extends Exclude<Operation.Operation, ListOperation>>(
+    operation: O,
+    answer: Incoming,
+    fields: RegistryError.ErrorFields
+  ) => Answer<Operation.ResultOf<O>>
+  /** The page of a list that an answer says. */
+  readonly decodePage: <O extends ListOperation>(
+    operation: O,
+    answer: Incoming,
+    fields: RegistryError.ErrorFields
+  ) => Answer<Response.ReceivedPage<ItemOf<O>>>
+}
+
+/** An absent header is one that is `undefined`. */
+const headersOf = (request: Wire.Request): Headers.Headers => {
+  const present: Record<string, string> = {}
+  for (const name in request.headers) {
+    const value = request.headers[name]
+    if (value !== undefined) present[name] = value
+  }
+  // A body that is packed on the way would have neither the digest nor the size that are asked for.
+  if (request.method === "GET" || request.method === "HEAD") present["accept-encoding"] = "identity"
+  return Headers.unsafeFromRecord(present)
+}
+
+/** Where a request goes, and how much of that may be told. */
+interface Place {
+  readonly url: string
+  readonly shown: string
+}
+
+const session = /\/blobs\/uploads\/./
+
+export const make = (settings: Settings): Exchange => {
+  const { client, limits, origin, path, registry, watch } = settings
+
+  /** What begins with `/v2/` lies below the registry's path; elsewhere is where the registry itself has said an upload is. */
+  const locate = (target: string): Place | RegistryError.RegistryError => {
+    if (target.startsWith("/")) {
+      const url = `${origin}${target.startsWith("/v2/") ? path : ""}${target}`
+      const end = url.indexOf("?")
+      return { url, shown: session.test(url) ? origin : end < 0 ? url : url.slice(0, end) }
+    }
+    if (!URL.canParse(target)) return new RegistryError.BlobUploadInvalid({ reason: "the id of the upload is no location" })
+    const url = new URL(target)
+    if (url.protocol !== "https:" && (url.protocol !== "http:" || origin.startsWith("https:"))) {
+      return new RegistryError.ResponseInvalid({
+        reason: "the registry's answer breaks the protocol: its upload is not on https, as the registry is"
+      })
+    }
+    url.username = ""
+    url.password = ""
+    return { url: url.href, shown: url.origin }
+  }
+
+  const send: Exchange["send"] = (request, fields) =>
+    Effect.suspend(() => {
+      const place = locate(request.target)
+      if (RegistryError.isRegistryError(place)) return Effect.fail(RegistryError.withFields(place, fields))
+      const out = outgoing.make(request.body, request.headers["content-type"])
+      const headers = headersOf(request)
+      const bare = HttpClientRequest.modify(HttpClientRequest.get(place.url, { headers }), {
+        method: request.method as HttpMethod
+      })
+      return Effect.mapBoth(
+        client.execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body)),
+        {
+          onSuccess: (response) =>
+            new Incoming(response, { method: request.method, url: place.shown, fields, watch }),
+          onFailure: (error) => {
+            const failure = out.failure()
+            return failure === undefined ? fromHttpClient(error, fields, place) : complete(failure, fields)
+          }
+        }
+      )
+    })
+
+  const released = <A>(answer: Incoming, result: Answer<A>): Answer<A> =>
+    answer.isOpened ? result : Effect.onExit(result, () => answer.release())
+
+  const fieldsOf = (operation: Operation.Operation) => ({ ...Operation.errorFields(operation), registry })
+
+  const decode: Exchange["decode"] = (operation, answer, fields) =>
+    released(answer, Response.decode(operation, answer, fields, limits))
+
+  return {
+    origin,
+    fields: fieldsOf,
+    send,
+    decode,
+    decodePage: (operation, answer, fields) =>
+      released(answer, Response.decodePage(operation, answer, fields, limits)),
+    call: (operation, fields = fieldsOf(operation)) =>
+      Effect.flatMap(send(Request.encode(operation), fields), (answer) => decode(operation, answer, fields))
+  }
+}

@@ -1,0 +1,175 @@
+import * as Body from "@effect-oci/core/Body"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { Received } from "@effect-oci/protocol/Response"
+import * as Range from "@effect-oci/protocol/Range"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as contents from "./content.js"
+import { phrase } from "./transportError.js"
+import type { Watch } from "./watch.js"
+
+/** What an answer belongs to. */
+export interface Asked {
+  readonly method: string
+  readonly url: string | undefined
+  readonly fields: RegistryError.ErrorFields
+  readonly watch: Watch
+}
+
+/** A body that was packed is longer or shorter than what it holds: its length says nothing of that. */
+const headersOf = (response: HttpClientResponse): Wire.Headers => {
+  const { headers } = response
+  const encoding = headers["content-encoding"]
+  return encoding === undefined || encoding === "identity" ? headers : { ...headers, "content-length": undefined }
+}
+
+const noBytes = new Uint8Array(0)
+
+/** An answer whose body is read once, to a limit or as a stream, and is then as long as its head said. */
+export class Incoming implements Received {
+  readonly status: number
+  readonly url: string
+  private head: Wire.Headers
+  /** How long the body is, in bytes, where that is said. */
+  private size: number | undefined
+  private readonly content: contents.Content
+  /** Ends the reading of the body, once that has begun. */
+  private end: ((why: string) => void) | undefined
+
+  constructor(response: HttpClientResponse, private readonly asked: Asked) {
+    this.status = response.status
+    this.head = headersOf(response)
+    this.url = response.request.url
+    this.size = asked.method === "HEAD" || this.status === 204 || this.status === 304
+      ? 0
+      : Range.parseCount(this.headers["content-length"])
+    this.content = contents.of(response)
+    if (this.size === 0) this.open(ignored)
+  }
+
+  get headers(): Wire.Headers {
+    return this.head
+  }
+
+  get body(): Body.Body {
+    return this.size === 0 ? Body.empty : Body.fromSource((sink) => this.open(sink), { size: this.size })
+  }
+
+  /** Whether its body is being read, or has been, or is empty. */
+  get isOpened(): boolean {
+    return this.end !== undefined
+  }
+
+  /** Adds what the registry has left out, and was learnt elsewhere. */
+  supply(name: "content-length" | "upload-offset", value: number): this {
+    this.head = { ...this.head, [name]: String(value) }
+    if (name === "content-length") this.size = value
+    return this
+  }
+
+  bytes(limit: number): Effect.Effect<Uint8Array, RegistryError.RegistryError> {
+    if (this.size === 0) return Effect.succeed(noBytes)
+    if (this.size !== undefined && this.size > limit) return Effect.fail(tooLong(limit))
+    return Effect.async((resume) => {
+      const pieces: Array<Uint8Array> = []
+      let length = 0
+      const control = this.open({
+        data: (piece) => {
+          pieces.push(piece)
+          length += piece.byteLength
+          if (length <= limit) return true
+          control.cancel()
+          resume(Effect.fail(tooLong(limit)))
+          return false
+        },
+        end: () => resume(Effect.succeed(concat(pieces, length))),
+        fail: (error) => resume(Effect.fail(error))
+      })
+      return Effect.sync(control.cancel)
+    })
+  }
+
+  /** Closes what was not read to its end. */
+  close(): Effect.Effect<void> {
+    return Effect.sync(() => this.end === undefined ? this.content.close() : this.end("its scope was closed"))
+  }
+
+  /** Is done with the answer: what nobody has begun to read of it is read away, or closed. */
+  release(): Effect.Effect<void> {
+    return this.isOpened ? Effect.void : contents.dismiss(this.content)
+  }
+
+  private open(sink: Body.Sink): Body.Control {
+    const { watch } = this.asked
+    let received = 0
+    let live = true
+    const stop = () => {
+      live = false
+      wait.stop()
+      control.cancel()
+    }
+    const fail = (why: string) => {
+      if (!live) return
+      stop()
+      sink.fail(this.broken(received, why))
+    }
+    const wait = watch.start(() => fail(`nothing came for ${Duration.format(watch.idle)}`))
+    const control = this.content.open({
+      data: (piece) => {
+        received += piece.byteLength
+        if (this.size !== undefined && received > this.size) {
+          fail("it goes on")
+          return false
+        }
+        wait.touch()
+        if (sink.data(piece)) return true
+        wait.pause()
+        return false
+      },
+      end: () => {
+        if (this.size !== undefined && received < this.size) return fail("connection closed")
+        stop()
+        sink.end()
+      },
+      fail: (cause) => fail(phrase(cause))
+    })
+    this.end = fail
+    return {
+      resume: () => {
+        wait.touch()
+        control.resume()
+      },
+      cancel: stop
+    }
+  }
+
+  private broken(received: number, why: string): RegistryError.TransportError {
+    const { fields, method, url } = this.asked
+    const count = this.size === undefined ? `${received}` : `${received} of ${this.size}`
+    return new RegistryError.TransportError({
+      ...fields,
+      reason: `the answer ended after ${count} bytes: ${why}`,
+      method,
+      url
+    })
+  }
+}
+
+const ignored: Body.Sink = { data: () => true, end: () => {}, fail: () => {} }
+
+const tooLong = (limit: number) =>
+  new RegistryError.SizeInvalid({ limit, reason: `the answer has more than ${limit} bytes` })
+
+const concat = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const only = pieces[0]
+  if (pieces.length === 1 && only !== undefined) return only
+  const all = new Uint8Array(length)
+  let offset = 0
+  for (const piece of pieces) {
+    all.set(piece, offset)
+    offset += piece.byteLength
+  }
+  return all
+}

@@ -1,0 +1,62 @@
+import type * as Body from "@effect-oci/core/Body"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as Transport from "../Transport.js"
+
+/** A body on its way out, and how it failed, if it did: what the platform makes of that failure cannot be relied on. */
+export interface Outgoing {
+  readonly body: HttpBody.HttpBody
+  readonly failure: () => RegistryError.RegistryError | undefined
+}
+
+const never = () => undefined
+
+const none: Outgoing = { body: HttpBody.empty, failure: never }
+
+/** Bytes in hand that are more than these go out a piece at a time, so that it shows that they go. */
+const pieceSize = 1024 * 1024
+
+/** The body of a request. It is held to the size that it says: one that ends early would leave the registry waiting. */
+export const make = (body: Body.Body | undefined, contentType: string | undefined): Outgoing => {
+  if (body === undefined || body.bytes?.byteLength === 0) return none
+  if (body.bytes !== undefined && body.bytes.byteLength <= pieceSize) {
+    return { body: HttpBody.uint8Array(body.bytes, contentType), failure: never }
+  }
+  let failure: RegistryError.RegistryError | undefined
+  const stream = Stream.tapErrorCause(
+    sized(body.bytes === undefined ? body.stream : inPieces(body.bytes), body.size),
+    (cause) =>
+      Effect.sync(() => {
+        if (!Cause.isInterruptedOnly(cause)) failure = RegistryError.fromBodyFailure(Cause.squash(cause))
+      })
+  )
+  const outgoing = HttpBody.stream(stream, contentType, body.size)
+  return { body: body.replayable ? Transport.markReplayable(outgoing) : outgoing, failure: () => failure }
+}
+
+const inPieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
+  Stream.unfold(0, (offset) =>
+    offset < bytes.byteLength
+      ? Option.some([bytes.subarray(offset, offset + pieceSize), offset + pieceSize] as const)
+      : Option.none())
+
+/** The same stream, which fails where it is not as long as it should be. */
+const sized = (
+  stream: Stream.Stream<Uint8Array, RegistryError.RegistryError>,
+  size: number | undefined
+): Stream.Stream<Uint8Array, RegistryError.RegistryError> =>
+  size === undefined ? stream : Stream.suspend(() => {
+    let sent = 0
+    const wrong = () => new RegistryError.SizeInvalid({ reason: `the body has ${sent} bytes, but ${size} were announced` })
+    return Stream.concat(
+      Stream.mapChunksEffect(stream, (chunk) => {
+        for (const piece of chunk) sent += piece.byteLength
+        return sent > size ? Effect.fail(wrong()) : Effect.succeed(chunk)
+      }),
+      Stream.suspend(() => sent === size ? Stream.empty : Stream.fail(wrong()))
+    )
+  })

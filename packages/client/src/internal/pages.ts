@@ -1,0 +1,86 @@
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
+import * as Request from "@effect-oci/protocol/Request"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { Exchange } from "./exchange.js"
+
+/** How many items are asked for at a time, and how many pages a list may have. */
+export interface Manner {
+  readonly pageSize: number
+  readonly maxPages: number
+}
+
+/** How a list is read: `onPage` hears of each page as it comes. */
+export interface List {
+  <O extends ListOperation>(operation: O, onPage?: () => void): Stream.Stream<ItemOf<O>, RegistryError.RegistryError>
+}
+
+/**
+ * A list as one stream of its pages. They go on where their `Link` says: within the same list at the same registry, and
+ * never to a page that was there before. Spec: "Listing Tags", "Listing Referrers".
+ */
+export const make = (exchange: Exchange, { maxPages, pageSize }: Manner): List => (operation, onPage) => {
+  const fields = exchange.fields(operation)
+  const limit = limitOf(operation)
+  const request = Request.encode(ofSize(operation, Math.min(limit, pageSize)))
+  const [path = ""] = request.target.split("?")
+  const breach = (reason: string) =>
+    new RegistryError.ResponseInvalid({ ...fields, reason: `the registry's answer breaks the protocol: ${reason}` })
+
+  return Stream.suspend(() => {
+    const seen = new Set<string>()
+    return Stream.paginateChunkEffect({ target: request.target, left: limit }, ({ left, target }) =>
+      Effect.gen(function*() {
+        seen.add(target)
+        const answer = yield* exchange.send({ ...request, target }, fields)
+        const page = yield* exchange.decodePage(operation, answer, fields)
+        onPage?.()
+        const wanted = page.filtered ? page.items : page.items.filter((item) => isWanted(operation, item))
+        const taken = Chunk.unsafeFromArray(wanted.slice(0, left))
+        const rest = left - taken.length
+        if (page.next === undefined || rest <= 0) return [taken, Option.none()] as const
+        const query = queryOf(page.next, answer.url, exchange.origin, path)
+        if (query === undefined) return yield* breach("its list goes on at another place")
+        const next = `${path}${query}`
+        if (seen.has(next)) return yield* breach("its list comes back to a page that was there before")
+        if (seen.size >= maxPages) return yield* breach(`its list has more than ${maxPages} pages`)
+        return [taken, Option.some({ target: next, left: rest })] as const
+      }))
+  })
+}
+
+const limitOf = (operation: ListOperation): number =>
+  (operation._tag === "ListReferrers" ? undefined : operation.limit) ?? Number.POSITIVE_INFINITY
+
+/** The same list, a page of it. There is no asking for the size of one of referrers. */
+const ofSize = (operation: ListOperation, limit: number): ListOperation => {
+  switch (operation._tag) {
+    case "ListRepositories":
+      return new Operation.ListRepositories({ ...operation, limit })
+    case "ListTags":
+      return new Operation.ListTags({ ...operation, limit })
+    case "ListReferrers":
+      return operation
+  }
+}
+
+/** A registry that does not filter by artifact type sends all. Spec: "Listing Referrers". */
+const isWanted = (operation: ListOperation, item: unknown): boolean =>
+  operation._tag !== "ListReferrers" || operation.artifactType === undefined ||
+  (item as { readonly artifactType?: string }).artifactType === operation.artifactType
+
+const unescaped = (path: string): string => path.replace(/%3a/gi, ":").replace(/%2f/gi, "/")
+
+/**
+ * The query of a link to the same list, `undefined` for a link to anything else. A proxy before the registry may have
+ * added to the path, so its end counts, and the path that was asked for stays.
+ */
+const queryOf = (link: string, base: string, origin: string, path: string): string | undefined => {
+  if (!URL.canParse(link, base)) return undefined
+  const url = new URL(link, base)
+  return url.origin === origin && unescaped(url.pathname).endsWith(path) ? url.search : undefined
+}

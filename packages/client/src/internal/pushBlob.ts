@@ -1,0 +1,141 @@
+import * as Body from "@effect-oci/core/Body"
+import * as Digest from "@effect-oci/core/Digest"
+import type * as Handler from "@effect-oci/core/Handler"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Request from "@effect-oci/protocol/Request"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Exchange } from "./exchange.js"
+
+/** How a blob is sent: in one request, in an upload's two, or in chunks of so many bytes. */
+export interface Manner {
+  readonly singlePost: boolean
+  readonly chunkSize: number | undefined
+}
+
+/** The largest chunk, in bytes, that a registry may ask to be held in hand, where the options do not allow more. */
+const largestChunk = 64 * 1024 * 1024
+
+/** For how long an upload that failed is tidied up. */
+const patience = "5 seconds"
+
+/** Pushes a blob, whose body is checked as it goes out: the last byte of a wrong one stays behind. Spec: "Pushing blobs". */
+export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"> => (operation) => {
+  const { descriptor, repository } = operation
+  const { digest, size } = descriptor
+  const fields = exchange.fields(operation)
+
+  const start = Effect.suspend(() => {
+    const algorithm = Digest.algorithm(digest)
+    return exchange.call(
+      new Operation.StartUpload({ repository, algorithm: algorithm === "sha256" ? undefined : algorithm }),
+      fields
+    )
+  })
+
+  const complete = (id: string, body: Body.Body | undefined) => {
+    const last = new Operation.CompleteUpload({ repository, id, digest, body })
+    return Effect.flatMap(exchange.send(Request.encode(last), fields), (answer) =>
+      Effect.as(exchange.decode(last, answer.supply("upload-offset", size), fields), descriptor))
+  }
+
+  const inChunks = (started: Operation.Upload, body: Body.Body, chunkSize: number) => {
+    let { id } = started
+    let offset = 0
+    const append = (chunk: Uint8Array) =>
+      Effect.map(
+        exchange.call(new Operation.AppendUpload({ repository, id, offset, body: Body.bytes(chunk) }), fields),
+        (upload) => {
+          id = upload.id
+          offset += chunk.byteLength
+        }
+      )
+    return Stream.runForEach(chunks(body.stream, chunkSize), append).pipe(
+      Effect.flatMap(() => complete(id, undefined)),
+      Effect.onError(() => cancel(id))
+    )
+  }
+
+  const cancel = (id: string) =>
+    exchange.call(new Operation.CancelUpload({ repository, id })).pipe(
+      Effect.interruptible,
+      Effect.timeoutOption(patience),
+      Effect.ignore
+    )
+
+  const upload = (started: Operation.Upload, body: Body.Body) => {
+    const chunkSize = manner.chunkSize === undefined ? size : Math.max(manner.chunkSize, started.minChunkSize ?? 0)
+    return chunkSize < size && chunkSize <= Math.max(manner.chunkSize ?? 0, largestChunk)
+      ? inChunks(started, body, chunkSize)
+      : Effect.onError(complete(started.id, body), () => cancel(started.id))
+  }
+
+  /** A registry that does not take a blob so has opened an upload for it. Spec: "Single POST". */
+  const inOne = (body: Body.Body) => {
+    const all = new Operation.PushBlob({ ...operation, body })
+    return Effect.flatMap(exchange.send(Request.encode(all), fields), (answer) =>
+      answer.status === 202
+        ? Effect.flatMap(exchange.decode(new Operation.StartUpload({ repository }), answer, fields), (started) =>
+          body.replayable ? upload(started, body) : Effect.zipRight(cancel(started.id), Effect.fail(twice(fields))))
+        : exchange.decode(all, answer, fields))
+  }
+
+  return Effect.flatMap(checked(operation, fields), (body) =>
+    manner.singlePost ? inOne(body) : Effect.flatMap(start, (started) => upload(started, body)))
+}
+
+const twice = (fields: RegistryError.ErrorFields) =>
+  new RegistryError.BodyFailed({
+    ...fields,
+    reason: "the registry does not take a blob in one request, and its body cannot be sent a second time"
+  })
+
+/** The body, if it is in hand and what it should be; else one that fails where it turns out not to be. */
+const checked = (
+  { body, descriptor }: Operation.PushBlob,
+  fields: RegistryError.ErrorFields
+): Effect.Effect<Body.Body, RegistryError.RegistryError> => {
+  if (body.size !== undefined && body.size !== descriptor.size) {
+    return Effect.fail(
+      new RegistryError.SizeInvalid({
+        ...fields,
+        reason: `the body has ${body.size} bytes, but its descriptor says ${descriptor.size}`
+      })
+    )
+  }
+  const verified = Body.verify(body, descriptor)
+  if (body.bytes === undefined && descriptor.size > 0) return Effect.succeed(verified)
+  return Body.forEachChunk(verified, () => {}).pipe(
+    Effect.mapBoth({
+      onFailure: (error) => RegistryError.withFields(error, fields),
+      onSuccess: () => body.bytes === undefined ? Body.empty : body
+    })
+  )
+}
+
+/** The same bytes in chunks of a size, but for the last. */
+const chunks = <E>(stream: Stream.Stream<Uint8Array, E>, size: number): Stream.Stream<Uint8Array, E> =>
+  Stream.suspend(() => {
+    let chunk = new Uint8Array(0)
+    let length = 0
+    const add = (piece: Uint8Array): ReadonlyArray<Uint8Array> => {
+      const full: Array<Uint8Array> = []
+      for (let rest = piece; rest.byteLength > 0;) {
+        if (length === 0) chunk = new Uint8Array(size)
+        const part = rest.subarray(0, size - length)
+        chunk.set(part, length)
+        length += part.byteLength
+        rest = rest.subarray(part.byteLength)
+        if (length === size) {
+          full.push(chunk)
+          length = 0
+        }
+      }
+      return full
+    }
+    return Stream.concat(
+      Stream.mapConcat(stream, add),
+      Stream.suspend(() => length > 0 ? Stream.succeed(chunk.subarray(0, length)) : Stream.empty)
+    )
+  })

@@ -1,0 +1,62 @@
+import type * as Handler from "@effect-oci/core/Handler"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Effect from "effect/Effect"
+import type { Exchange } from "./exchange.js"
+import type { ReferrersTag } from "./referrersTag.js"
+
+/** The largest manifest that is sent, in bytes. */
+export interface Manner {
+  readonly maxPushedManifest: number
+}
+
+/** What a registry answers that is asked for too many tags at once. Spec: "Pushing manifests with tags". */
+const tooManyTags = (error: RegistryError.RegistryError): boolean => error.status === 414 || error.status === 431
+
+/**
+ * Puts a manifest. Tags that the registry does not set along with the digest are set one by one, and the referrers of
+ * its subject are kept where the registry does not do so. Spec: "Pushing manifests", "Pushing Manifests with Subject".
+ */
+export const make = (
+  exchange: Exchange,
+  referrersTag: ReferrersTag,
+  { maxPushedManifest }: Manner
+): Handler.Row<"PushManifest"> =>
+(operation) => {
+  const { bytes, tags } = operation
+  const fields = exchange.fields(operation)
+  if (bytes.byteLength > maxPushedManifest) {
+    return Effect.fail(
+      new RegistryError.SizeInvalid({
+        ...fields,
+        limit: maxPushedManifest,
+        reason: `the manifest has ${bytes.byteLength} bytes, and ${maxPushedManifest} at most are sent`
+      })
+    )
+  }
+
+  const withTags = exchange.call(operation).pipe(
+    Effect.catchIf(
+      (error) => tags.length > 1 && tooManyTags(error),
+      () => exchange.call(new Operation.PushManifest({ ...operation, tags: [] }))
+    )
+  )
+
+  const tagged = (pushed: Operation.PushedManifest) => {
+    if (pushed.tags.length === tags.length) return Effect.succeed(pushed)
+    const missing = tags.filter((tag) => !pushed.tags.includes(tag))
+    return Effect.as(
+      Effect.forEach(
+        missing,
+        (tag) => exchange.call(new Operation.PushManifest({ ...operation, digest: undefined, tags: [tag] })),
+        { discard: true }
+      ),
+      { ...pushed, tags }
+    )
+  }
+
+  return withTags.pipe(
+    Effect.flatMap(tagged),
+    Effect.tap((pushed) => referrersTag.attach(operation, pushed))
+  )
+}

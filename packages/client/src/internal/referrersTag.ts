@@ -1,0 +1,158 @@
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
+import * as Manifest from "@effect-oci/core/Manifest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import * as Tag from "@effect-oci/core/Tag"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { Exchange } from "./exchange.js"
+
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+/** The tag under which the referrers of a manifest are listed where the registry does not. Spec: "Referrers Tag Schema". */
+export const tagOf = (subject: Digest.Digest): Tag.Tag => {
+  const part = (text: string, length: number) => text.slice(0, length).replace(/[^a-zA-Z0-9._-]/g, "-")
+  return Tag.make(`${part(Digest.algorithm(subject), 32)}-${part(Digest.encoded(subject), 64)}`)
+}
+
+/** Which manifests refer to which, for registries that do not keep that themselves. */
+export interface ReferrersTag {
+  /** The referrers of a manifest: none where there is no list, or what stands there is none. */
+  readonly list: (operation: Operation.ListReferrers) => Answer<ReadonlyArray<Descriptor.Descriptor>>
+  /** Lists a manifest that was pushed among the referrers of its subject, if it has one. */
+  readonly attach: (operation: Operation.PushManifest, pushed: Operation.PushedManifest) => Answer<void>
+  /** Deletes a manifest, and takes it from among the referrers of its subject, if it has one. */
+  readonly detach: (operation: Operation.DeleteManifest) => Answer<Operation.Done>
+  /** The registry keeps them itself, as has been seen: there is nothing to take from a list. */
+  readonly isKept: () => void
+}
+
+/** How often the list is written anew where others write it too. */
+const attempts = 4
+
+export const make = (exchange: Exchange): ReferrersTag => {
+  let kept = false
+  // Those of one program at least do not overwrite each other.
+  const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
+
+  /** The list as it stands: `undefined` where there is none, a `ManifestInvalid` where the tag is something else. */
+  const read = (
+    repository: RepositoryName,
+    subject: Digest.Digest,
+    fields: RegistryError.ErrorFields
+  ): Answer<Manifest.Index | undefined> =>
+    exchange.call(new Operation.GetManifest({ repository, reference: tagOf(subject) }), fields).pipe(
+      Effect.flatMap(({ bytes, descriptor }) => Manifest.parse({ mediaType: descriptor.mediaType, bytes })),
+      Effect.flatMap((document) =>
+        document._tag === "Index" ? Effect.succeed(document) : Effect.fail(
+          new RegistryError.ManifestInvalid({ reason: `the tag of its subject's referrers is no index` })
+        )
+      ),
+      Effect.catchIf((error) => error.status === 404, () => Effect.succeed(undefined)),
+      Effect.mapError((error) => RegistryError.withFields(error, fields))
+    )
+
+  const write = (
+    repository: RepositoryName,
+    subject: Digest.Digest,
+    index: Manifest.Index | undefined,
+    manifests: ReadonlyArray<Descriptor.Descriptor>,
+    fields: RegistryError.ErrorFields
+  ) => {
+    const document = { schemaVersion: 2, mediaType: MediaType.index, manifests, annotations: index?.annotations }
+    return exchange.call(
+      new Operation.PushManifest({
+        repository,
+        mediaType: MediaType.index,
+        bytes: new TextEncoder().encode(JSON.stringify(document)),
+        tags: [tagOf(subject)]
+      }),
+      fields
+    )
+  }
+
+  /** Changes the list, and looks whether it stayed so. Spec: "Pushing Manifests with Subject". */
+  const update = (
+    repository: RepositoryName,
+    subject: Digest.Digest,
+    isDone: (manifests: ReadonlyArray<Descriptor.Descriptor>) => boolean,
+    change: (manifests: ReadonlyArray<Descriptor.Descriptor>) => ReadonlyArray<Descriptor.Descriptor>,
+    fields: RegistryError.ErrorFields
+  ): Answer<void> => {
+    const attempt = (left: number): Answer<void> =>
+      Effect.flatMap(read(repository, subject, fields), (index) => {
+        const manifests = index?.manifests ?? []
+        if (isDone(manifests)) return Effect.void
+        return left === 0
+          ? Effect.fail(
+            new RegistryError.Unavailable({ ...fields, reason: "others keep changing the referrers of its subject" })
+          )
+          : Effect.zipRight(write(repository, subject, index, change(manifests), fields), attempt(left - 1))
+      })
+    return alone(attempt(attempts))
+  }
+
+  return {
+    list: (operation) =>
+      read(operation.repository, operation.digest, exchange.fields(operation)).pipe(
+        Effect.catchTag("ManifestInvalid", "DigestInvalid", () => Effect.succeed(undefined)),
+        Effect.map((index) => index?.manifests ?? [])
+      ),
+
+    attach: (operation, pushed) => {
+      if (pushed.subject !== undefined) kept = true
+      if (kept || !mayHaveSubject(operation.bytes)) return Effect.void
+      const document = Either.getOrUndefined(Manifest.parse(operation))
+      const subject = subjectOf(document)
+      if (document === undefined || subject === undefined) return Effect.void
+      const referrer = Manifest.referrer(pushed, document)
+      return update(
+        operation.repository,
+        subject,
+        (manifests) => manifests.some(({ digest }) => digest === referrer.digest),
+        (manifests) => [...manifests, referrer],
+        exchange.fields(operation)
+      )
+    },
+
+    detach: (operation) => {
+      const deleted = exchange.call(operation)
+      if (kept) return deleted
+      const { digest, repository } = operation
+      const fields = exchange.fields(operation)
+      const subject = exchange.call(new Operation.GetManifest({ repository, reference: digest }), fields).pipe(
+        Effect.map(({ bytes, descriptor }) =>
+          mayHaveSubject(bytes)
+            ? subjectOf(Either.getOrUndefined(Manifest.parse({ mediaType: descriptor.mediaType, bytes })))
+            : undefined
+        ),
+        // Whoever may delete need not be allowed to read.
+        Effect.orElseSucceed(() => undefined)
+      )
+      return Effect.flatMap(subject, (subject) =>
+        Effect.zipLeft(
+          deleted,
+          subject === undefined ? Effect.void : update(
+            repository,
+            subject,
+            (manifests) => manifests.every((referrer) => referrer.digest !== digest),
+            (manifests) => manifests.filter((referrer) => referrer.digest !== digest),
+            fields
+          )
+        ))
+    },
+
+    isKept: () => {
+      kept = true
+    }
+  }
+}
+
+const subjectOf = (document: Manifest.Document | undefined): Digest.Digest | undefined =>
+  document === undefined || document._tag === "Unknown" ? undefined : document.subject?.digest
+
+/** Whether it is worth while to read a manifest for its subject. */
+const mayHaveSubject = (bytes: Uint8Array): boolean => new TextDecoder().decode(bytes).includes(`"subject"`)

@@ -1,0 +1,86 @@
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import * as Cause from "effect/Cause"
+import * as Predicate from "effect/Predicate"
+
+/** What happened, by the code of an error of Node, undici, OpenSSL or the like. */
+const phrases: { readonly [code: string]: string } = {
+  __proto__: null as never,
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "connection reset",
+  ECONNABORTED: "connection aborted",
+  EPIPE: "connection closed",
+  ENOTFOUND: "no such host",
+  EAI_AGAIN: "the name of the host could not be resolved",
+  EHOSTUNREACH: "no route to the host",
+  ENETUNREACH: "no route to the network",
+  EADDRNOTAVAIL: "no such address",
+  ETIMEDOUT: "connection timed out",
+  UND_ERR_CONNECT_TIMEOUT: "connection timed out",
+  UND_ERR_SOCKET: "connection closed",
+  UND_ERR_HEADERS_OVERFLOW: "the headers of the answer are too large",
+  HPE_HEADER_OVERFLOW: "the headers of the answer are too large",
+  EPROTO: "the host does not speak TLS",
+  ERR_SSL_WRONG_VERSION_NUMBER: "the host does not speak TLS",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is signed by an authority that is not trusted",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is signed by an authority that is not trusted",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "its certificate is signed by an authority that is not trusted",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host"
+}
+
+/** An error and what caused it, outermost first; a few of them, for a chain may be a circle. */
+const chain = (error: unknown): ReadonlyArray<unknown> => {
+  const found: Array<unknown> = []
+  for (let next = error; next !== undefined && next !== null && found.length < 8;) {
+    found.push(next)
+    next = Predicate.hasProperty(next, "cause") ? next.cause : undefined
+  }
+  return found
+}
+
+const codeOf = (error: unknown): string | undefined =>
+  Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : undefined
+
+/** What happened, in a few words, and nothing of what was sent or asked for. */
+export const phrase = (error: unknown): string => {
+  const errors = chain(error)
+  const silence = errors.find(Cause.isTimeoutException)
+  if (silence !== undefined) return silence.message
+  const codes = errors.flatMap((error) => codeOf(error) ?? [])
+  const known = codes.find((code) => phrases[code] !== undefined)
+  if (known !== undefined) return phrases[known]!
+  return codes.some((code) => code.startsWith("HPE_")) ? "the answer is not HTTP" : codes[0] ?? "the request failed"
+}
+
+/** The innermost cause: what is around it holds the whole request, its headers and its query too. */
+const innermost = (error: unknown): unknown => chain(error).findLast((cause) => cause instanceof Error)
+
+/** An error that does not say yet what was asked. */
+export const complete = (
+  error: RegistryError.RegistryError,
+  fields: RegistryError.ErrorFields
+): RegistryError.RegistryError => error.operation === undefined ? RegistryError.withFields(error, fields) : error
+
+/**
+ * The error of a registry for what became of a request: that which a transport has put into it, or else that no answer
+ * came. Of another place than it was sent to, where a redirect has led, only the origin is told.
+ */
+export const fromHttpClient = (
+  error: HttpClientError,
+  fields: RegistryError.ErrorFields,
+  place: { readonly url: string; readonly shown: string }
+): RegistryError.RegistryError => {
+  const own = chain(error).find(RegistryError.isRegistryError)
+  if (own !== undefined) return complete(own, fields)
+  const { method, url } = error.request
+  const { host, origin } = new URL(URL.canParse(url) ? url : place.url)
+  return new RegistryError.TransportError({
+    ...fields,
+    reason: `cannot reach ${host}: ${phrase(error)}`,
+    method,
+    url: url === place.url ? place.shown : origin,
+    cause: innermost(error.cause)
+  })
+}

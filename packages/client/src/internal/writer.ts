@@ -1,0 +1,48 @@
+import type * as Handler from "@effect-oci/core/Handler"
+import * as Operation from "@effect-oci/core/Operation"
+import * as Request from "@effect-oci/protocol/Request"
+import * as Effect from "effect/Effect"
+import type { Exchange } from "./exchange.js"
+import * as pushBlob from "./pushBlob.js"
+import * as pushManifest from "./pushManifest.js"
+import type { ReferrersTag } from "./referrersTag.js"
+
+/** Pushes. */
+export const writer = (
+  exchange: Exchange,
+  referrersTag: ReferrersTag,
+  manner: pushBlob.Manner & pushManifest.Manner
+): Pick<
+  Handler.Table,
+  | "PushBlob"
+  | "MountBlob"
+  | "StartUpload"
+  | "GetUpload"
+  | "AppendUpload"
+  | "CompleteUpload"
+  | "CancelUpload"
+  | "PushManifest"
+> => {
+  const { call } = exchange
+
+  /** The size of a blob is known to whoever sent all of it at once; else to the registry, which need not say. */
+  const completeUpload: Handler.Row<"CompleteUpload"> = (operation) => {
+    const fields = exchange.fields(operation)
+    const sent = operation.offset !== undefined && (operation.body === undefined || operation.body.size !== undefined)
+    return Effect.flatMap(exchange.send(Request.encode(operation), fields), (answer) =>
+      sent || answer.headers["upload-offset"] !== undefined || (answer.status !== 201 && answer.status !== 204)
+        ? exchange.decode(operation, answer, fields)
+        : Effect.zipRight(answer.release(), call(new Operation.ResolveBlob(operation), fields)))
+  }
+
+  return {
+    PushBlob: pushBlob.make(exchange, manner),
+    MountBlob: (operation) => call(operation),
+    StartUpload: (operation) => call(operation),
+    GetUpload: (operation) => call(operation),
+    AppendUpload: (operation) => call(operation),
+    CompleteUpload: completeUpload,
+    CancelUpload: (operation) => call(operation),
+    PushManifest: pushManifest.make(exchange, referrersTag, manner)
+  }
+}
