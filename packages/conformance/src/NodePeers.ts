@@ -25,7 +25,7 @@ import { delimiter, join } from "node:path"
  * @since 0.1.0
  * @category models
  */
-export type Peer = "docker-registry" | "skopeo"
+export type Peer = "docker-registry" | "skopeo" | "curl"
 
 /**
  * A peer did not start, or ended otherwise than well; `output` is what it wrote to either stream.

@@ -1,3 +1,152 @@
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
+import * as Fixtures from "../Fixtures.js"
+import { expectError, expectStatus, get, head, send } from "../internal/asking.js"
+import { putBlob, putManifest } from "../internal/putting.js"
+import { Target } from "../Target.js"
 
-export const management: ReadonlyArray<Check> = []
+const tags = "Deleting tags"
+const manifests = "Deleting Manifests"
+const blobs = "Deleting Blobs"
+
+const emptyJson = Fixtures.bytesOf("{}")
+const content = Fixtures.bytesOf("a blob to be deleted")
+const image = Fixtures.document(MediaType.image, { config: Descriptor.fromBytes(emptyJson, MediaType.empty), layers: [] })
+const missing = Digest.fromBytes(Fixtures.bytesOf("never pushed"))
+
+const remove = (path: string) => send({ method: "DELETE", path })
+
+/** An image under two tags, and the path of the manifests. */
+const tagged = Effect.gen(function*() {
+  const { repository } = yield* Target
+  yield* putBlob(repository, emptyJson)
+  yield* putManifest(repository, image, "v1")
+  const digest = yield* putManifest(repository, image, "latest")
+  return { base: `/v2/${repository}/manifests`, digest }
+})
+
+/** Rules 95 to 97: what is deleted is gone, and nothing else is. */
+export const management: ReadonlyArray<Check> = [
+  {
+    id: "delete-tag",
+    rules: [95],
+    section: tags,
+    name: "DELETE of a tag is answered with 202; the tag is gone, its manifest and other tags stay",
+    level: "must",
+    needs: ["push", "deleteTag"],
+    run: Effect.gen(function*() {
+      const { base, digest } = yield* tagged
+      yield* expectStatus(yield* remove(`${base}/v1`), 202)
+      yield* expectStatus(yield* get(`${base}/v1`), 404)
+      yield* expectStatus(yield* head(`${base}/v1`), 404)
+      yield* expectStatus(yield* get(`${base}/${digest}`), 200)
+      yield* expectStatus(yield* get(`${base}/latest`), 200)
+    })
+  },
+  {
+    id: "delete-tag-missing",
+    rules: [95],
+    section: tags,
+    name: "DELETE of a tag that is not there is answered with 404",
+    level: "should",
+    needs: ["push", "deleteTag"],
+    run: Effect.gen(function*() {
+      const { base } = yield* tagged
+      yield* expectError(yield* remove(`${base}/nothing`), [404], ["MANIFEST_UNKNOWN", "TAG_INVALID"])
+    })
+  },
+  {
+    id: "delete-manifest",
+    rules: [96],
+    section: manifests,
+    name: "DELETE of a manifest is answered with 202; it and all tags that point at it are gone",
+    level: "must",
+    needs: ["push", "deleteManifest"],
+    run: Effect.gen(function*() {
+      const { base, digest } = yield* tagged
+      yield* expectStatus(yield* remove(`${base}/${digest}`), 202)
+      for (const reference of [digest, "v1", "latest"]) {
+        yield* expectStatus(yield* get(`${base}/${reference}`), 404)
+        yield* expectStatus(yield* head(`${base}/${reference}`), 404)
+      }
+    })
+  },
+  {
+    id: "delete-manifest-missing",
+    rules: [96],
+    section: manifests,
+    name: "DELETE of a manifest or a repository that is not there is answered with 404",
+    level: "must",
+    needs: ["push", "deleteManifest"],
+    run: Effect.gen(function*() {
+      const { base } = yield* tagged
+      const { other } = yield* Target
+      yield* expectError(yield* remove(`${base}/${missing}`), [404], ["MANIFEST_UNKNOWN"])
+      yield* expectError(yield* remove(`/v2/${other}/manifests/${missing}`), [404], ["NAME_UNKNOWN", "MANIFEST_UNKNOWN"])
+    })
+  },
+  {
+    id: "delete-manifest-again",
+    rules: [96],
+    section: manifests,
+    name: "a manifest that was deleted can be pushed again",
+    level: "must",
+    needs: ["push", "deleteManifest"],
+    run: Effect.gen(function*() {
+      const { base, digest } = yield* tagged
+      yield* expectStatus(yield* remove(`${base}/${digest}`), 202)
+      const { repository } = yield* Target
+      yield* putManifest(repository, image, "v1")
+      yield* expectStatus(yield* get(`${base}/v1`), 200)
+    })
+  },
+  {
+    id: "delete-blob",
+    rules: [97, 33],
+    section: blobs,
+    name: "DELETE of a blob is answered with 202; it is gone here, and stays in other repositories",
+    level: "must",
+    needs: ["push", "deleteBlob"],
+    run: Effect.gen(function*() {
+      const { other, repository } = yield* Target
+      const digest = yield* putBlob(repository, content)
+      yield* putBlob(other, content)
+      const path = `/v2/${repository}/blobs/${digest}`
+      yield* expectStatus(yield* remove(path), 202)
+      yield* expectStatus(yield* get(path), 404)
+      yield* expectStatus(yield* head(path), 404)
+      yield* expectStatus(yield* get(`/v2/${other}/blobs/${digest}`), 200)
+    })
+  },
+  {
+    id: "delete-blob-missing",
+    rules: [97],
+    section: blobs,
+    name: "DELETE of a blob that is not there is answered with 404",
+    level: "must",
+    needs: ["push", "deleteBlob"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      yield* putBlob(repository, content)
+      yield* expectError(yield* remove(`/v2/${repository}/blobs/${missing}`), [404], ["BLOB_UNKNOWN"])
+    })
+  },
+  {
+    id: "delete-blob-again",
+    rules: [97, 57],
+    section: blobs,
+    name: "a blob that was deleted can be pushed again",
+    level: "must",
+    needs: ["push", "deleteBlob"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const digest = yield* putBlob(repository, content)
+      yield* expectStatus(yield* remove(`/v2/${repository}/blobs/${digest}`), 202)
+      yield* putBlob(repository, content)
+      yield* expectStatus(yield* get(`/v2/${repository}/blobs/${digest}`), 200)
+    })
+  }
+]

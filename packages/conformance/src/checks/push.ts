@@ -1,3 +1,361 @@
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
+import * as Fixtures from "../Fixtures.js"
+import { bytesEqual, expect, expectError, expectHeader, expectStatus, get, head, send } from "../internal/asking.js"
+import { cleanUp, follow, putBlob, putDataSet, putManifest } from "../internal/putting.js"
+import { Target } from "../Target.js"
 
-export const push: ReadonlyArray<Check> = []
+const section = "Pushing Manifests"
+
+const emptyJson = Fixtures.bytesOf("{}")
+const empty = Descriptor.fromBytes(emptyJson, MediaType.empty)
+
+/** An image that needs only the empty config, made another by its name. */
+const imageOf = (name: string, more: object = {}) =>
+  Fixtures.document(MediaType.image, { config: empty, layers: [], annotations: { "org.example.name": name }, ...more })
+
+const image = imageOf("image")
+
+const put = (path: string, manifest: Fixtures.Document, headers: { readonly [name: string]: string } = {}) =>
+  send({ method: "PUT", path, headers: { "content-type": manifest.mediaType, ...headers }, body: manifest.bytes })
+
+/** The path of a manifest in the repository of the check, whose config is there. */
+const place = (reference: string) =>
+  Effect.gen(function*() {
+    const { repository } = yield* Target
+    yield* putBlob(repository, emptyJson)
+    return `/v2/${repository}/manifests/${reference}`
+  })
+
+/** Puts a manifest by some reference, to be taken away by its digest. */
+const putAt = (reference: string, manifest: Fixtures.Document, algorithm: Digest.Algorithm = "sha256") =>
+  Effect.gen(function*() {
+    const path = yield* place(reference)
+    const { repository } = yield* Target
+    yield* cleanUp(`/v2/${repository}/manifests/${Digest.fromBytes(manifest.bytes, algorithm)}`)
+    return yield* put(path, manifest)
+  })
+
+/** A manifest that is refused, and is not there afterwards. */
+const refused = (
+  id: string,
+  rules: ReadonlyArray<number>,
+  name: string,
+  level: Check["level"],
+  manifest: Fixtures.Document,
+  statuses: ReadonlyArray<number>,
+  codes: ReadonlyArray<string>
+): Check => ({
+  id: `manifest-${id}`,
+  rules,
+  section,
+  name: `${name} is refused with ${statuses.join(" or ")}, and not stored`,
+  level,
+  needs: ["push"],
+  run: Effect.gen(function*() {
+    const path = yield* place("refused")
+    yield* expectError(yield* put(path, manifest), statuses, codes)
+    yield* expectStatus(yield* head(path), 404)
+  })
+})
+
+const invalid = ["MANIFEST_INVALID"]
+
+/** Rules 61 to 74: manifests are stored as they are, or refused with the reason. */
+export const push: ReadonlyArray<Check> = [
+  ...(["sha256", "sha512"] as const).map((algorithm): Check => ({
+    id: `manifest-put-${algorithm}`,
+    rules: algorithm === "sha256" ? [61] : [61, 64],
+    section,
+    name: `a push by digest is answered with 201, a Location to pull from and that digest (${algorithm})`,
+    level: "must",
+    needs: algorithm === "sha256" ? ["push"] : ["push", "sha512"],
+    run: Effect.gen(function*() {
+      const digest = Digest.fromBytes(image.bytes, algorithm)
+      const received = yield* expectStatus(yield* putAt(digest, image, algorithm), 201)
+      yield* expectHeader(received, "docker-content-digest", digest)
+      const pulled = yield* expectStatus(yield* get(yield* follow(received)), 200)
+      yield* expect(pulled, bytesEqual(pulled.body, image.bytes), "the bytes pushed", () => "other bytes")
+    })
+  })),
+  {
+    id: "manifest-put-tag",
+    rules: [61, 73],
+    section,
+    name: "a push by tag is answered with 201 and a Location, and is there by its digest too",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const digest = Digest.fromBytes(image.bytes)
+      const received = yield* expectStatus(yield* putAt("v1", image), 201)
+      if (received.headers["docker-content-digest"] !== undefined) {
+        yield* expectHeader(received, "docker-content-digest", digest)
+      }
+      const pulled = yield* expectStatus(yield* get(yield* follow(received)), 200)
+      yield* expect(pulled, bytesEqual(pulled.body, image.bytes), "the bytes pushed", () => "other bytes")
+      const { repository } = yield* Target
+      yield* expectStatus(yield* get(`/v2/${repository}/manifests/${digest}`), 200)
+    })
+  },
+  {
+    id: "manifest-exact-bytes",
+    rules: [62, 74],
+    section,
+    name: "white space, order, repeated keys and unknown fields of a manifest are kept",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const odd = {
+        mediaType: MediaType.image,
+        bytes: Fixtures.bytesOf(
+          `{"x":1,"x":2 ,\n"config":${JSON.stringify(empty)},"layers":[],"schemaVersion":2,"mediaType":"${MediaType.image}"}\n\n`
+        )
+      }
+      yield* expectStatus(yield* putAt("odd", odd), 201)
+      const { repository } = yield* Target
+      const pulled = yield* get(`/v2/${repository}/manifests/odd`)
+      yield* expect(pulled, bytesEqual(pulled.body, odd.bytes), "the bytes pushed", () => "other bytes")
+    })
+  },
+  {
+    id: "manifest-wrong-digest",
+    rules: [63],
+    section,
+    name: "a manifest that has not the digest of its path is refused with 400, and not stored",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const path = yield* place(Digest.fromBytes(Fixtures.bytesOf("another manifest")))
+      yield* expectError(yield* put(path, image), [400], ["DIGEST_INVALID", "MANIFEST_INVALID"])
+      yield* expectStatus(yield* head(path), 404)
+      const { repository } = yield* Target
+      yield* expectStatus(yield* head(`/v2/${repository}/manifests/${Digest.fromBytes(image.bytes)}`), 404)
+    })
+  },
+  refused("no-json", [65], "a manifest that is no JSON", "must", {
+    mediaType: MediaType.image,
+    bytes: Fixtures.bytesOf("no json")
+  }, [400], invalid),
+  refused("cut-short", [65], "a manifest that is cut short", "must", {
+    mediaType: MediaType.image,
+    bytes: image.bytes.subarray(0, -10)
+  }, [400], invalid),
+  refused("ambiguous", [10], "a manifest that is an image and an index (CVE-2021-41190)", "should", {
+    ...imageOf("ambiguous", { manifests: [] })
+  }, [400], invalid),
+  refused("media-type-mismatch", [70], "a manifest whose mediaType is another than its Content-Type", "should", {
+    mediaType: MediaType.index,
+    bytes: image.bytes
+  }, [400], invalid),
+  refused("missing-blob", [66], "a manifest whose layer is not in the repository", "may", imageOf("missing blob", {
+    layers: [Descriptor.fromBytes(Fixtures.bytesOf("never pushed"), MediaType.layer)]
+  }), [400, 404], ["MANIFEST_BLOB_UNKNOWN"]),
+  refused("malformed-descriptor", [65], "a manifest with a digest that is none (CVE-2024-3727)", "should", imageOf("bad", {
+    layers: [{ mediaType: MediaType.layer, digest: "sha256:../../etc/passwd", size: 1 }]
+  }), [400], ["MANIFEST_INVALID", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"]),
+  {
+    id: "manifest-other-repository-blob",
+    rules: [66],
+    section,
+    name: "a manifest cannot name a blob that only another repository has",
+    level: "may",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { other, repository } = yield* Target
+      const secret = Fixtures.bytesOf("in the other repository")
+      yield* putBlob(other, secret)
+      yield* putBlob(repository, emptyJson)
+      const manifest = imageOf("reaches over", { layers: [Descriptor.fromBytes(secret, MediaType.layer)] })
+      const received = yield* put(`/v2/${repository}/manifests/v1`, manifest)
+      yield* expectError(received, [400, 404], ["MANIFEST_BLOB_UNKNOWN"])
+    })
+  },
+  {
+    id: "manifest-subject",
+    rules: [68, 67],
+    section: "Pushing Manifests with Subject",
+    name: "a push with a subject, there or not, is answered with OCI-Subject",
+    level: "must",
+    needs: ["push", "referrers"],
+    run: Effect.gen(function*() {
+      const subject = Descriptor.fromBytes(Fixtures.bytesOf("never pushed"), MediaType.image)
+      const received = yield* expectStatus(yield* putAt("signature", imageOf("signature", { subject })), 201)
+      yield* expectHeader(received, "oci-subject", subject.digest)
+    })
+  },
+  {
+    id: "manifest-no-subject",
+    rules: [68],
+    section: "Pushing Manifests with Subject",
+    name: "a push without a subject is answered without OCI-Subject",
+    level: "must",
+    needs: ["push", "referrers"],
+    run: Effect.gen(function*() {
+      const received = yield* expectStatus(yield* putAt("v1", image), 201)
+      const said = received.headers["oci-subject"]
+      yield* expect(received, said === undefined, "no OCI-Subject", () => said ?? "")
+    })
+  },
+  {
+    id: "manifest-too-large",
+    rules: [69],
+    section,
+    name: "a manifest that is too large is refused with 413",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const path = yield* place("too-large")
+      // A registry may take more than the spec's 4 MiB: this is more than any takes.
+      const manifest = Fixtures.padded(image, 33 * 1024 * 1024)
+      yield* expectError(yield* put(path, manifest), [413])
+      yield* expectStatus(yield* head(path), 404)
+    })
+  },
+  {
+    id: "manifest-unknown-type",
+    rules: [70],
+    section,
+    name: "a manifest of an unknown media type is stored as it is, or refused with 400 or 415",
+    level: "may",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const manifest = { mediaType: "application/vnd.example.unknown.v1+json", bytes: Fixtures.bytesOf(`{"any":"thing"}`) }
+      const received = yield* expectStatus(yield* putAt("unknown", manifest), 201, 400, 415)
+      if (received.status !== 201) return
+      const { repository } = yield* Target
+      const pulled = yield* expectStatus(yield* get(`/v2/${repository}/manifests/unknown`), 200)
+      yield* expect(pulled, bytesEqual(pulled.body, manifest.bytes), "the bytes pushed", () => "other bytes")
+      yield* expectHeader(pulled, "content-type", manifest.mediaType)
+    })
+  },
+  ...(["sha256", "sha512"] as const).map((algorithm): Check => ({
+    id: `manifest-tag-parameter-${algorithm}`,
+    rules: [71],
+    section,
+    name: `a push by digest with ten tags sets them all, and says so in OCI-Tag (${algorithm})`,
+    level: "should",
+    since: "dev",
+    needs: algorithm === "sha256" ? ["push", "tagParameter"] : ["push", "tagParameter", "sha512"],
+    run: Effect.gen(function*() {
+      const digest = Digest.fromBytes(image.bytes, algorithm)
+      const tags = Array.from({ length: 10 }, (_, index) => `v1.${index}`)
+      const query = tags.map((tag) => `tag=${tag}`).join("&")
+      const received = yield* expectStatus(yield* putAt(`${digest}?${query}`, image, algorithm), 201)
+      const said = (received.headers["oci-tag"] ?? "").split(",").map((tag) => tag.trim()).filter((tag) => tag !== "")
+      yield* expect(received, said.sort().join() === tags.join(), `OCI-Tag: ${tags.join()}`, () => said.join())
+      const { repository } = yield* Target
+      for (const tag of tags) {
+        yield* expectHeader(yield* head(`/v2/${repository}/manifests/${tag}`), "docker-content-digest", digest)
+      }
+    })
+  })),
+  {
+    id: "manifest-tag-moves",
+    rules: [72],
+    section,
+    name: "a tag that is pushed again moves, and its readers see the old manifest or the new",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const next = imageOf("next")
+      yield* expectStatus(yield* putAt("v1", image), 201)
+      const { repository } = yield* Target
+      yield* cleanUp(`/v2/${repository}/manifests/${Digest.fromBytes(next.bytes)}`)
+      const path = `/v2/${repository}/manifests/v1`
+      const reads = Effect.replicateEffect(get(path), 20)
+      const [seen] = yield* Effect.all([reads, put(path, next)], { concurrency: "unbounded" })
+      yield* Effect.forEach(seen, (received) =>
+        expect(
+          received,
+          received.status === 200 && [image, next].some(({ bytes }) => bytesEqual(received.body, bytes)),
+          "the old manifest or the new",
+          () => `status ${received.status}`
+        ))
+      const after = yield* get(path)
+      yield* expect(after, bytesEqual(after.body, next.bytes), "the new manifest", () => "another")
+      yield* expectStatus(yield* get(`/v2/${repository}/manifests/${Digest.fromBytes(image.bytes)}`), 200)
+    })
+  },
+  {
+    id: "manifest-if-absent",
+    rules: [72],
+    section,
+    name: "a push with If-None-Match: * does not move a tag that is there",
+    level: "may",
+    needs: ["push", "conditionalPush"],
+    run: Effect.gen(function*() {
+      yield* expectStatus(yield* putAt("v1", image), 201)
+      const { repository } = yield* Target
+      const path = `/v2/${repository}/manifests/v1`
+      const next = imageOf("next")
+      yield* cleanUp(`/v2/${repository}/manifests/${Digest.fromBytes(next.bytes)}`)
+      yield* expectStatus(yield* put(path, next, { "if-none-match": "*" }), 412)
+      const after = yield* get(path)
+      yield* expect(after, bytesEqual(after.body, image.bytes), "the manifest that was there", () => "another")
+    })
+  },
+  {
+    id: "manifest-repeated-push",
+    rules: [57],
+    section,
+    name: "a manifest that is pushed twice is taken twice",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      yield* expectStatus(yield* putAt("v1", image), 201)
+      yield* expectStatus(yield* putAt("v1", image), 201)
+    })
+  },
+  {
+    id: "manifest-content-type-parameters",
+    rules: [6],
+    section,
+    name: "parameters of a Content-Type are ignored",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const path = yield* place("v1")
+      const { repository } = yield* Target
+      yield* cleanUp(`/v2/${repository}/manifests/${Digest.fromBytes(image.bytes)}`)
+      const type = `${MediaType.image}; charset=utf-8`
+      yield* expectStatus(yield* put(path, image, { "content-type": type }), 201)
+      yield* expectHeader(yield* get(path), "content-type", MediaType.image)
+    })
+  },
+  {
+    id: "manifest-shared-data-set",
+    rules: [66],
+    section,
+    name: "an index is taken after its manifests, and each of them can be pulled alone",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const index = Fixtures.dataSets.find(({ name }) => name === "nested index")
+      if (index === undefined) return
+      const digests = yield* putDataSet(repository, index)
+      yield* Effect.forEach(digests, (digest) =>
+        Effect.flatMap(get(`/v2/${repository}/manifests/${digest}`), (received) => expectStatus(received, 200)))
+    })
+  },
+  {
+    id: "manifest-put-many-tags-one-by-one",
+    rules: [72],
+    section,
+    name: "several tags can point at one manifest",
+    level: "must",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      yield* putBlob(repository, emptyJson)
+      for (const tag of ["v1", "v1.0", "latest"]) yield* putManifest(repository, image, tag)
+      for (const tag of ["v1", "v1.0", "latest"]) {
+        const received = yield* get(`/v2/${repository}/manifests/${tag}`)
+        yield* expect(received, bytesEqual(received.body, image.bytes), "the bytes pushed", () => "other bytes")
+      }
+    })
+  }
+]
