@@ -38,6 +38,10 @@ export const pieces = (content: Uint8Array, length: number, size?: number): Body
     { size }
   )
 
+/** A body that fails after its first bytes. */
+export const broken = (content: Uint8Array): Body.Body =>
+  Body.stream(Stream.concat(Stream.make(content), Stream.fail(new Error("the line is dead"))))
+
 export const pushBytes = (
   content: Uint8Array,
   to: RepositoryName.RepositoryName = repository,

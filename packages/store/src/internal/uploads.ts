@@ -95,11 +95,17 @@ export const make = (
       })
     ).pipe(Effect.mapError(failure.of(operation)))
 
-  const discard = ({ id }: MetadataStore.Upload): Effect.Effect<void> =>
+  const end = ({ id }: MetadataStore.Upload) =>
     Effect.suspend(() => {
       hashes.drop(id)
-      return Effect.ignore(Effect.flatMap(metadata.endUpload(id), sweeper.free))
+      return Effect.flatMap(metadata.endUpload(id), sweeper.free)
     })
+
+  /** Ends an upload that came to nothing. What cannot be ended now will expire. */
+  const discard = (upload: MetadataStore.Upload): Effect.Effect<void> => Effect.ignore(end(upload))
+
+  const cancel = (operation: Operation.CancelUpload): Answer<void> =>
+    Effect.flatMap(find(operation), (upload) => Effect.mapError(end(upload), failure.of(operation)))
 
   const digestOfStored = (key: BlobStore.BlobKey, algorithm: Digest.Algorithm) =>
     Effect.scoped(Effect.flatMap(blobs.read(key), (body) => {
@@ -134,7 +140,7 @@ export const make = (
       return { mediaType: octetStream, digest, size }
     }).pipe(Effect.mapError(failure.of(operation)))
 
-  return { start, find, append, finish, discard }
+  return { start, find, append, finish, discard, cancel }
 }
 
 export type Uploads = ReturnType<typeof make>

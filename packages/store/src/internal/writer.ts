@@ -101,7 +101,7 @@ export const make = (stores: Stores, settings: Settings, uploads: Uploads): Rows
           : yield* uploads.append(operation, upload, body, { size: body.size, algorithm })
         return yield* uploads.finish(operation, whole, digest, algorithm)
       }),
-    CancelUpload: (operation) => Effect.as(Effect.flatMap(uploads.find(operation), uploads.discard), Operation.done),
+    CancelUpload: (operation) => Effect.as(uploads.cancel(operation), Operation.done),
     PushManifest: pushManifest(stores, settings)
   }
 }

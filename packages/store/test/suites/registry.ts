@@ -1,5 +1,6 @@
 import { describe } from "@effect/vitest"
 import type { MakeStores } from "../fixtures.js"
+import { blobs } from "./blobs.js"
 import { concurrency } from "./concurrency.js"
 import { crashes } from "./crashes.js"
 import { deletes } from "./deletes.js"
@@ -13,6 +14,7 @@ import { uploads } from "./uploads.js"
 export const registrySuite = (name: string, makeStores: MakeStores) =>
   describe(`a registry over ${name}`, () => {
     pull(makeStores)
+    blobs(makeStores)
     uploads(makeStores)
     manifests(makeStores)
     deletes(makeStores)

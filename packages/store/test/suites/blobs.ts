@@ -1,0 +1,215 @@
+import { Body, Descriptor, Digest, Registry } from "@effect-oci/core"
+import type { RepositoryName } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Stream } from "effect"
+import {
+  absent,
+  broken,
+  failureOf,
+  hello,
+  helloDigest,
+  list,
+  on,
+  other,
+  pieces,
+  pullText,
+  pushBytes,
+  repository,
+  tagOf,
+  text,
+  unknown
+} from "../fixtures.js"
+import type { MakeStores } from "../fixtures.js"
+
+const head = hello.subarray(0, 5)
+
+const sources: ReadonlyArray<[name: string, body: (content: Uint8Array) => Body.Body]> = [
+  ["bytes in hand", Body.bytes],
+  ["a stream of a said size", (content) => pieces(content, 3, content.byteLength)],
+  ["a stream of no said size", (content) => pieces(content, 3)],
+  ["a native source", (content) => Body.fromSource(nativeSource(content), { size: content.byteLength })]
+]
+
+/** A source that gives one byte at a time, each in a turn of its own. */
+const nativeSource = (content: Uint8Array, onCancel?: () => void): Body.Source => (sink) => {
+  let next = 0
+  let cancelled = false
+  const flow = () => {
+    if (cancelled) return
+    if (next === content.byteLength) return sink.end()
+    sink.data(content.subarray(next, ++next))
+    queueMicrotask(flow)
+  }
+  queueMicrotask(flow)
+  const cancel = () => {
+    cancelled = true
+    onCancel?.()
+  }
+  return { resume: () => {}, cancel }
+}
+
+const wrongSizes: ReadonlyArray<[name: string, size: number]> = [["longer", 3], ["shorter", 30], ["empty, said", 0]]
+
+const push = (
+  content: Uint8Array,
+  options: { readonly digest?: Digest.Digest; readonly to?: RepositoryName.RepositoryName }
+) =>
+  Effect.flatMap(Registry, (registry) =>
+    registry.pushBlob(
+      options.to ?? repository,
+      { ...Descriptor.fromBytes(content), ...(options.digest === undefined ? {} : { digest: options.digest }) },
+      Body.bytes(content)
+    ))
+
+export const blobs = (makeStores: MakeStores) => {
+  const test = on(makeStores)
+
+  describe("push: a blob in one go", () => {
+    it.effect.each(sources)("33, 59: from %s", ([, body]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const descriptor = Descriptor.fromBytes(hello)
+        expect(yield* registry.pushBlob(repository, descriptor, body(hello))).toEqual(descriptor)
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each([["58: no bytes", ""], ["58: {}", "{}"]] as const)("%s", ([, content]) =>
+      Effect.gen(function*() {
+        const { digest } = yield* pushBytes(text(content))
+        expect(yield* pullText(repository, digest)).toBe(content)
+      }).pipe(test))
+
+    it.effect("34: sha512", () =>
+      Effect.gen(function*() {
+        const { digest } = yield* pushBytes(hello, repository, "sha512")
+        expect(digest).toMatch(/^sha512:/)
+        expect(yield* pullText(repository, digest)).toBe("hello, world")
+        expect(yield* tagOf((yield* Registry).resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      }).pipe(test))
+
+    it.effect("57: again", () =>
+      Effect.gen(function*() {
+        yield* pushBytes(hello)
+        expect((yield* pushBytes(hello)).digest).toBe(helloDigest)
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each(
+      [
+        ["34: a wrong digest", absent],
+        ["35, T28: an algorithm that cannot be checked", Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")],
+        ["35: a registered algorithm that is not supported", Digest.make(`blake3:${"0".repeat(64)}`)]
+      ] as const
+    )("%s is DigestInvalid, and nothing is there", ([, digest]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        expect(yield* failureOf(push(hello, { digest })))
+          .toEqual({ tag: "DigestInvalid", operation: "PushBlob", repository, reference: digest })
+        expect(yield* tagOf(registry.resolveBlob(repository, digest))).toBe("BlobUnknown")
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* tagOf(list(registry.listTags(repository)))).toBe("NameUnknown")
+      }).pipe(test))
+
+    it.effect.each(
+      sources.flatMap(([source, body]) =>
+        wrongSizes.map(([name, size]) => [`33: ${source}, ${name}`, body, size] as const)
+      )
+    )("%s, is SizeInvalid", ([, body, size]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const descriptor = { ...Descriptor.fromBytes(hello), size }
+        expect(yield* failureOf(registry.pushBlob(repository, descriptor, body(hello))))
+          .toEqual({ tag: "SizeInvalid", operation: "PushBlob", repository, reference: helloDigest })
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      }).pipe(test))
+
+    it.effect("T36: a body without an end is not read beyond its size", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const endless = Body.stream(Stream.repeatValue(new Uint8Array(1024)))
+        expect(yield* tagOf(registry.pushBlob(repository, { ...Descriptor.fromBytes(hello), size: 10_000 }, endless)))
+          .toBe("SizeInvalid")
+      }).pipe(test))
+
+    it.effect("T47: a native source that gives more than it said is closed", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        let closed = 0
+        const body = Body.fromSource(nativeSource(hello, () => closed++))
+        const descriptor = { ...Descriptor.fromBytes(hello), size: 3 }
+        expect(yield* tagOf(registry.pushBlob(repository, descriptor, body))).toBe("SizeInvalid")
+        expect(closed).toBe(1)
+      }).pipe(test))
+
+    it.effect("a body that fails is told as it failed", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const error = yield* Effect.flip(registry.pushBlob(repository, Descriptor.fromBytes(hello), broken(head)))
+        expect(error).toMatchObject({ _tag: "BodyFailed", operation: "PushBlob", repository, reference: helloDigest })
+        expect(error.cause).toEqual(new Error("the line is dead"))
+      }).pipe(test))
+
+    it.effect("T42: an upload that failed or was interrupted is not left open", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* Effect.flip(push(hello, { digest: absent }))
+        const fiber = yield* Effect.fork(
+          registry.pushBlob(repository, Descriptor.fromBytes(hello), Body.stream(Stream.never))
+        )
+        yield* Effect.yieldNow()
+        yield* Fiber.interrupt(fiber)
+        yield* registry.startUpload(repository)
+        expect(yield* tagOf(registry.startUpload(repository))).toBe("TooManyRequests")
+      }).pipe(on(makeStores, { maxUploads: 1 })))
+  })
+
+  describe("push: mounts", () => {
+    it.effect("50, 55: from another repository; it stays when it is deleted there", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        expect(yield* registry.mountBlob(other, helloDigest, { from: repository }))
+          .toEqual({ _tag: "Mounted", digest: helloDigest })
+        yield* registry.deleteBlob(repository, helloDigest)
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+        expect(yield* pullText(other, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect.each(
+      [
+        ["51, 54: a blob that the source does not have", { from: other }],
+        ["51: a source that is not there", { from: unknown }],
+        ["52, T33: a digest alone, unless that is allowed", {}]
+      ] as const
+    )("%s starts an upload", ([, options]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        yield* pushBytes(text("else"), other)
+        const result = yield* registry.mountBlob(unknown, helloDigest, options)
+        expect(result).toMatchObject({ _tag: "UploadStarted", upload: { offset: 0 } })
+        expect(yield* tagOf(registry.resolveBlob(unknown, helloDigest))).toBe("BlobUnknown")
+        if (result._tag === "UploadStarted") {
+          yield* registry.completeUpload(unknown, result.upload.id, helloDigest, { body: Body.bytes(hello) })
+        }
+        expect(yield* pullText(unknown, helloDigest)).toBe("hello, world")
+      }).pipe(test))
+
+    it.effect("52: a digest alone, where that is allowed", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        expect(yield* registry.mountBlob(other, helloDigest)).toMatchObject({ _tag: "Mounted" })
+        expect(yield* registry.mountBlob(other, absent)).toMatchObject({ _tag: "UploadStarted" })
+        expect(yield* pullText(other, helloDigest)).toBe("hello, world")
+      }).pipe(on(makeStores, { anonymousMount: true })))
+
+    it.effect("54: an algorithm that is not supported is DigestInvalid", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        expect(yield* tagOf(registry.mountBlob(other, Digest.make("md5:00"), { from: repository }))).toBe(
+          "DigestInvalid"
+        )
+      }).pipe(test))
+  })
+}
