@@ -15,7 +15,7 @@ const copied = (original: Operation.Operation): Operation.Operation => {
     if (Body.isBody(value)) return value.bytes === undefined ? value : Body.bytes(value.bytes.slice())
     if (Array.isArray(value)) return value.map(copy)
     if (typeof value !== "object" || value === null) return value
-    return Object.fromEntries(Object.entries(value).reverse().map(([name, field]) => [name, copy(field)]))
+    return Object.fromEntries(Object.entries(value).toReversed().map(([name, field]) => [name, copy(field)]))
   }
   const optional = { range: undefined, from: undefined, algorithm: undefined, offset: undefined, ifAbsent: undefined }
   const Class = Operation[original._tag] as new(fields: never) => Operation.Operation

@@ -7,9 +7,7 @@ import type * as Stream from "effect/Stream"
 import * as Body from "./Body.js"
 import type { Span } from "./ByteRange.js"
 import type { Descriptor } from "./Descriptor.js"
-import type { GetBlob } from "./Operation.js"
-import { errorFields } from "./Operation.js"
-import type { RegistryError } from "./RegistryError.js"
+import type { ErrorFields, RegistryError } from "./RegistryError.js"
 
 /**
  * The content of a blob, or a range of it: the descriptor of the whole blob, the span that is sent, and the bytes.
@@ -47,14 +45,14 @@ export class BlobContent {
 
 /**
  * The same content, checked against its descriptor as it flows. Content that is verified already, or is a range, stays
- * as it is. An error tells of the operation that asked, if it is given.
+ * as it is. `asked` is what an error tells besides, as `Operation.errorFields` gives it.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const verify = (content: BlobContent, operation?: GetBlob): BlobContent =>
+export const verify = (content: BlobContent, asked?: ErrorFields): BlobContent =>
   content.verified || content.range !== undefined ? content : new BlobContent({
     descriptor: content.descriptor,
-    body: Body.verify(content.body, content.descriptor, operation === undefined ? undefined : errorFields(operation)),
+    body: Body.verify(content.body, content.descriptor, asked),
     verified: true
   })

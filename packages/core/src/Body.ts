@@ -18,36 +18,7 @@ import type { Expected, Verifier } from "./internal/verifier.js"
 import { fromBodyFailure } from "./RegistryError.js"
 import type { ErrorFields, RegistryError } from "./RegistryError.js"
 
-export type {
-  /**
-   * The hold that a {@link Sink} has on its {@link Source}.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  Control,
-  /**
-   * What content must turn out to be: its digest and, if known, its size in bytes.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  Expected,
-  /**
-   * Where bytes go, by callbacks.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  Sink,
-  /**
-   * Bytes by callbacks: how one native end (a socket, a file) meets another without a stream between them.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  Source
-}
+export type { Control, Expected, Sink, Source }
 
 /**
  * @since 0.1.0

@@ -8,10 +8,10 @@ import * as Either from "effect/Either"
 import type * as Descriptor from "./Descriptor.js"
 import * as Digest from "./Digest.js"
 import * as internal from "./internal/manifestDocument.js"
-import { mismatch, unsupported } from "./internal/verifier.js"
+import { unsupported } from "./internal/verifier.js"
 import * as MediaType from "./MediaType.js"
 import type { DigestInvalid } from "./RegistryError.js"
-import { ManifestInvalid } from "./RegistryError.js"
+import { digestMismatch, ManifestInvalid } from "./RegistryError.js"
 
 declare const ManifestBrand: unique symbol
 
@@ -43,7 +43,7 @@ export const make = (fields: {
   const algorithm = digest === undefined ? "sha256" : Digest.verifiable(digest)
   if (digest !== undefined && algorithm === undefined) return Either.left(unsupported(digest))
   const actual = Digest.fromBytes(bytes, algorithm)
-  if (digest !== undefined && digest !== actual) return Either.left(mismatch(digest, actual))
+  if (digest !== undefined && digest !== actual) return Either.left(digestMismatch(digest, actual))
   const descriptor = { mediaType, digest: actual, size: bytes.byteLength }
   return Either.right({ descriptor, bytes } as Manifest)
 }

@@ -52,7 +52,12 @@ export const verified: Middleware = (next) =>
         asAsked(operation, operation.digest, descriptor.digest, descriptor)),
     GetBlob: (operation) =>
       Effect.flatMap(next(operation), (content) =>
-        asAsked(operation, operation.digest, content.descriptor.digest, BlobContent.verify(content, operation))),
+        asAsked(
+          operation,
+          operation.digest,
+          content.descriptor.digest,
+          BlobContent.verify(content, Operation.errorFields(operation))
+        )),
     ResolveManifest: (operation) => {
       const { reference } = operation
       return Operation.isDigest(reference)
@@ -63,8 +68,7 @@ export const verified: Middleware = (next) =>
     GetManifest: (operation) => {
       const { reference } = operation
       return Operation.isDigest(reference)
-        ? Effect.flatMap(next(operation), (manifest) =>
-          manifestAsAsked(operation, reference, manifest))
+        ? Effect.flatMap(next(operation), (manifest) => manifestAsAsked(operation, reference, manifest))
         : next(operation)
     }
   })

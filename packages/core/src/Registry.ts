@@ -61,13 +61,33 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
       R | Exclude<Exclude<R1, Scope.Scope> | Registry, Registry>
     > => Layer.provide(Registry.layer(middleware), registry)
 
-  /** What only reads: pulls and resolves. */
+  /**
+   * What only reads: pulls and resolves.
+   *
+   * @since 0.1.0
+   * @category services
+   */
   static readonly Reader = service.ReaderTag
-  /** What only writes: pushes, mounts and uploads. */
+  /**
+   * What only writes: pushes, mounts and uploads.
+   *
+   * @since 0.1.0
+   * @category services
+   */
   static readonly Writer = service.WriterTag
-  /** What only deletes. */
+  /**
+   * What only deletes.
+   *
+   * @since 0.1.0
+   * @category services
+   */
   static readonly Deleter = service.DeleterTag
-  /** What only lists. */
+  /**
+   * What only lists.
+   *
+   * @since 0.1.0
+   * @category services
+   */
   static readonly Lister = service.ListerTag
 
   /** The four facets of a registry, each an object with its own methods alone. */

@@ -13,22 +13,7 @@ import type { Diagnostic, ErrorFields } from "./internal/errorClass.js"
 import type { SyntaxInvalid } from "./SyntaxInvalid.js"
 import type { Tag } from "./Tag.js"
 
-export type {
-  /**
-   * One error as a registry wrote it into an answer.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  Diagnostic,
-  /**
-   * What every error may say of itself.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  ErrorFields
-}
+export type { Diagnostic, ErrorFields }
 
 /**
  * The blob is not in this repository. Spec: "Error Codes", `BLOB_UNKNOWN`.
@@ -447,6 +432,15 @@ export const fromSyntax = (
       return new ManifestInvalid(all)
   }
 }
+
+/**
+ * The error for content that has another digest than it should. `fields` says what was asked.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const digestMismatch = (digest: Digest.Digest, actual: Digest.Digest, fields?: ErrorFields): DigestInvalid =>
+  new DigestInvalid({ reference: digest, ...fields, reason: `content does not match its digest, it has ${actual}` })
 
 /**
  * Any failure of a stream that a caller gave, as an error of this union: those that are one already stay as they are.

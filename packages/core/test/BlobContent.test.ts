@@ -34,17 +34,17 @@ describe("BlobContent.verify", () => {
   })
 
   it.effect.each([
-    { name: "of the digest", operation: undefined, asked: digest },
+    { name: "of the digest", asked: undefined, message: digest },
     {
       name: "of the operation, where it is known",
-      operation: new Operation.GetBlob({ repository, digest }),
-      asked: `GetBlob team/app@${digest}`
+      asked: Operation.errorFields(new Operation.GetBlob({ repository, digest })),
+      message: `GetBlob team/app@${digest}`
     }
-  ])("fails where the content is another, and tells $name", ({ asked, operation }) =>
+  ])("fails where the content is another, and tells $name", ({ asked, message }) =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(Stream.runDrain(verify(unverified, operation).stream))
+      const error = yield* Effect.flip(Stream.runDrain(verify(unverified, asked).stream))
       expect(error.message).toBe(
-        `${asked}: content does not match its digest, it has ${Digest.fromBytes(text("CONTENT"))}`
+        `${message}: content does not match its digest, it has ${Digest.fromBytes(text("CONTENT"))}`
       )
     }))
 })

@@ -186,11 +186,17 @@ const golden: {
   }
 }
 
-const rows = Object.entries(golden).map(([name, row]) => ({
-  name,
-  ...row,
-  operation: row.operation as Operation.Operation
-}))
+interface Row {
+  readonly name: string
+  readonly operation: Operation.Operation
+  readonly access: Operation.Access
+  readonly touched: ReadonlyArray<string>
+  readonly scope: string
+  readonly repeat: string
+  readonly reference: string | undefined
+}
+
+const rows = Object.entries(golden).map(([name, row]): Row => Object.assign({ name }, row))
 
 describe("what an operation means", () => {
   it("is said of every operation, in the order in which they stand everywhere", () => {

@@ -303,11 +303,12 @@ describe("layers of registries", () => {
       const left = yield* Effect.flatMap(Limit, Ref.make)
       notes.push("opened")
       yield* Effect.addFinalizer(() => Effect.sync(() => notes.push("closed")))
-      return ((next) => (operation) =>
+      const middleware: Middleware = (next) => (operation) =>
         Effect.flatMap(
           Ref.getAndUpdate(left, (count) => count - 1),
           (count) => count > 0 ? next(operation) : Effect.fail(new Unavailable({ reason: "enough" }))
-        )) as Middleware
+        )
+      return middleware
     })
 
   it.effect("a wrapper may be an effect of one, with a state, a scope and needs of its own", () =>

@@ -94,7 +94,7 @@ const errors: {
   Refused: { error: new RegistryError.Refused({ by: "policy" }), message: "refused by a policy" }
 }
 
-const rows = Object.entries(errors).map(([tag, row]) => ({ tag, ...row }))
+const rows = Object.entries(errors).map(([tag, { error, kind, message }]) => ({ tag, error, kind, message }))
 
 describe.each(rows)("$tag", ({ error, kind, message, tag }) => {
   it("is told by its tag, and says something where nothing better is known", () => {
@@ -103,7 +103,7 @@ describe.each(rows)("$tag", ({ error, kind, message, tag }) => {
     expect(RegistryError.isRegistryError(error)).toBe(true)
   })
 
-  it(`${kind === undefined ? "is neither transient nor a want" : `is ${kind}`}`, () => {
+  it(kind === undefined ? "is neither transient nor a want" : `is ${kind}`, () => {
     expect(RegistryError.isTransient(error)).toBe(kind === "transient")
     expect(RegistryError.isNotFound(error)).toBe(kind === "not found")
   })

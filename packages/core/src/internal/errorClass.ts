@@ -4,14 +4,24 @@ import { printable } from "../Printable.js"
 import type { RepositoryName } from "../RepositoryName.js"
 import type { OperationTag } from "./operationTag.js"
 
-/** One error as a registry wrote it into an answer. */
+/**
+ * One error as a registry wrote it into an answer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Diagnostic {
   readonly code: string
   readonly message?: string | undefined
   readonly detail?: unknown
 }
 
-/** What every error of a registry may say of itself. */
+/**
+ * What every error may say of itself.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface ErrorFields {
   /** What was asked. */
   readonly operation?: OperationTag | undefined

@@ -262,15 +262,7 @@ export type Operation =
   | ListTags
   | ListReferrers
 
-export type {
-  /**
-   * The names of the operations.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  OperationTag
-}
+export type { OperationTag }
 
 /**
  * The operation of a name.

@@ -1,4 +1,9 @@
-/** The operations by name, in the order in which they stand everywhere: pull, push, delete, list. */
+/**
+ * The names of the operations, in the order in which they stand everywhere: pull, push, delete, list.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type OperationTag =
   | "ResolveBlob"
   | "GetBlob"

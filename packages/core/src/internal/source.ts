@@ -4,7 +4,12 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { RegistryError } from "../RegistryError.js"
 
-/** Where bytes go, by callbacks. Nothing follows after `end` or `fail`, or once it has been cancelled. */
+/**
+ * Where bytes go, by callbacks. Nothing follows after `end` or `fail`, or once the source has been cancelled.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Sink {
   /** Takes a chunk; `false` asks to be given no more until {@link Control.resume}. */
   readonly data: (chunk: Uint8Array) => boolean
@@ -12,7 +17,12 @@ export interface Sink {
   readonly fail: (error: RegistryError) => void
 }
 
-/** The hold that a sink has on its source. It may be used while the source calls; after the end it does nothing. */
+/**
+ * The hold that a sink has on its source. It may be used while the source calls; after the end it does nothing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Control {
   /** Asks for more after {@link Sink.data} answered `false`. */
   readonly resume: () => void
@@ -21,8 +31,11 @@ export interface Control {
 }
 
 /**
- * Bytes by callbacks: what a native end gives, and another takes, with no fiber between. Each call opens it anew, and
- * nothing flows before the call returns.
+ * Bytes by callbacks: how one native end (a socket, a file) meets another with no fiber between. Each call opens it
+ * anew, and nothing flows before the call returns.
+ *
+ * @since 0.1.0
+ * @category models
  */
 export type Source = (sink: Sink) => Control
 

@@ -1,9 +1,14 @@
 import * as Either from "effect/Either"
 import * as Digest from "../Digest.js"
-import { DigestInvalid, SizeInvalid } from "../RegistryError.js"
+import { DigestInvalid, digestMismatch, SizeInvalid } from "../RegistryError.js"
 import type { ErrorFields } from "./errorClass.js"
 
-/** What content must turn out to be. */
+/**
+ * What content must turn out to be: its digest and, if known, its size in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Expected {
   readonly digest: Digest.Digest
   readonly size?: number | undefined
@@ -17,10 +22,6 @@ export interface Verifier {
   readonly update: (chunk: Uint8Array) => DigestInvalid | SizeInvalid | undefined
   readonly end: () => DigestInvalid | SizeInvalid | undefined
 }
-
-/** Content has another digest than it should. */
-export const mismatch = (digest: Digest.Digest, actual: Digest.Digest, asked?: ErrorFields): DigestInvalid =>
-  new DigestInvalid({ reference: digest, ...asked, reason: `content does not match its digest, it has ${actual}` })
 
 /** Content cannot be checked against a digest of this algorithm. */
 export const unsupported = (digest: Digest.Digest, asked?: ErrorFields): DigestInvalid =>
@@ -61,7 +62,7 @@ export const make = (
   const judge = () => {
     judged = true
     const actual = hasher.digest()
-    return actual === digest ? undefined : mismatch(digest, actual, asked)
+    return actual === digest ? undefined : digestMismatch(digest, actual, asked)
   }
   return Either.right({
     update: (chunk) => {

@@ -1,0 +1,110 @@
+import type { BlobContent, Descriptor, Digest, Middleware, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import { Handler, Operation } from "@effect-oci/core"
+import type { Scope, Stream } from "effect"
+import { Effect } from "effect"
+import { describe, expect, test } from "tstyche"
+
+declare const repository: RepositoryName.RepositoryName
+declare const digest: Digest.Digest
+declare const handle: Handler.Handler
+declare const table: Handler.Table
+declare const descriptor: Descriptor.Descriptor
+
+type Failure = RegistryError.RegistryError
+
+describe("a handler", () => {
+  test("answers each operation with its own result", () => {
+    expect(handle(new Operation.ResolveBlob({ repository, digest }))).type.toBe<
+      Effect.Effect<Descriptor.Descriptor, Failure>
+    >()
+    expect(handle(new Operation.DeleteBlob({ repository, digest }))).type.toBe<
+      Effect.Effect<Operation.Done, Failure>
+    >()
+    expect(handle(new Operation.ListTags({ repository }))).type.toBe<
+      Effect.Effect<Stream.Stream<Tag.Tag, Failure>, Failure>
+    >()
+  })
+
+  test("needs a scope for the content of a blob, and for nothing else", () => {
+    expect(handle(new Operation.GetBlob({ repository, digest }))).type.toBe<
+      Effect.Effect<BlobContent.BlobContent, Failure, Scope.Scope>
+    >()
+    const others = (operation: Exclude<Operation.Operation, Operation.GetBlob>) => handle(operation)
+    expect<Effect.Effect.Context<ReturnType<typeof others>>>().type.toBe<never>()
+    const any = (operation: Operation.Operation) => handle(operation)
+    expect<Effect.Effect.Context<ReturnType<typeof any>>>().type.toBe<Scope.Scope>()
+  })
+
+  test("takes operations alone", () => {
+    type Asked = Operation.Operation
+    expect<{ _tag: "DeleteBlob"; repository: typeof repository; digest: typeof digest }>().type.toBeAssignableTo<
+      Asked
+    >()
+    expect<{ _tag: "DeleteBlob"; repository: string; digest: typeof digest }>().type.not.toBeAssignableTo<Asked>()
+    expect<{ _tag: "Ping" }>().type.not.toBeAssignableTo<Asked>()
+    expect<Parameters<Handler.Handler>>().type.toBe<[operation: Asked]>()
+  })
+})
+
+/** One answer to every operation. */
+type Answering<A, E = never, R = never> = (operation: Operation.Operation) => Effect.Effect<A, E, R>
+
+describe("a wrapper", () => {
+  test("may pass an operation on", () => {
+    const pass = (next: Handler.Handler) => <O extends Operation.Operation>(operation: O) => next(operation)
+    expect<typeof pass>().type.toBeAssignableTo<Middleware.Middleware>()
+  })
+
+  test("may not answer nothing, or one thing to everything", () => {
+    expect<Answering<undefined>>().type.not.toBeAssignableTo<Handler.Handler>()
+    expect<Answering<void>>().type.not.toBeAssignableTo<Handler.Handler>()
+    expect<Answering<Operation.Done>>().type.not.toBeAssignableTo<Handler.Handler>()
+    expect<Answering<Descriptor.Descriptor>>().type.not.toBeAssignableTo<Handler.Handler>()
+    expect<Answering<never>>().type.toBeAssignableTo<Handler.Handler>()
+  })
+
+  test("may not fail with an error of its own making", () => {
+    expect<Answering<never, string>>().type.not.toBeAssignableTo<Handler.Handler>()
+    expect<Answering<never, RegistryError.Refused>>().type.toBeAssignableTo<Handler.Handler>()
+  })
+
+  test("may not leave a need to its caller", () => {
+    expect<Answering<never, never, Scope.Scope>>().type.not.toBeAssignableTo<Handler.Handler>()
+  })
+})
+
+describe("Handler.fromTable", () => {
+  test("takes a row for each operation, and nothing less", () => {
+    const { DeleteTag: _, ...missing } = table
+    expect(Handler.fromTable).type.toBeCallableWith(table)
+    expect(Handler.fromTable).type.not.toBeCallableWith(missing)
+    expect(Handler.fromTable).type.not.toBeCallableWith({})
+  })
+
+  test("takes no row that answers nothing, or another's result", () => {
+    expect(Handler.fromTable).type.not.toBeCallableWith({ ...table, DeleteTag: () => Effect.void })
+    expect(Handler.fromTable).type.not.toBeCallableWith({ ...table, ResolveBlob: () => Effect.succeed(Operation.done) })
+    expect(Handler.fromTable).type.toBeCallableWith({ ...table, DeleteTag: () => Effect.succeed(Operation.done) })
+  })
+
+  test("takes a scope where content stays open, and nowhere else", () => {
+    const scoped = <A>(value: A) => Effect.as(Effect.scope, value)
+    const content = {} as BlobContent.BlobContent
+    expect(Handler.fromTable).type.toBeCallableWith({ ...table, GetBlob: () => scoped(content) })
+    expect(Handler.fromTable).type.not.toBeCallableWith({ ...table, ResolveBlob: () => scoped(descriptor) })
+  })
+
+  test("gives each row its own operation", () => {
+    expect<Parameters<Handler.Table["DeleteTag"]>[0]>().type.toBe<Operation.DeleteTag>()
+  })
+})
+
+describe("Handler.override", () => {
+  test("takes any rows, of operations that there are", () => {
+    expect(Handler.override).type.toBeCallableWith(handle, {})
+    expect(Handler.override).type.toBeCallableWith(handle, { DeleteTag: () => Effect.succeed(Operation.done) })
+    expect(Handler.override).type.not.toBeCallableWith(handle, { DeleteTag: () => Effect.void })
+    expect(Handler.override).type.not.toBeCallableWith(handle, { DeleteTags: () => Effect.succeed(Operation.done) })
+    expect(Handler.override(handle, {})).type.toBe<Handler.Handler>()
+  })
+})

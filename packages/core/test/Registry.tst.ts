@@ -1,0 +1,175 @@
+import type { BlobContent, Descriptor, Digest, Middleware, RepositoryName, Tag } from "@effect-oci/core"
+import { Registry, RegistryError } from "@effect-oci/core"
+import type { Layer, Scope, Stream } from "effect"
+import { Context, Effect } from "effect"
+import { describe, expect, test } from "tstyche"
+
+declare const repository: RepositoryName.RepositoryName
+declare const digest: Digest.Digest
+declare const tag: Tag.Tag
+declare const registry: Registry.Service
+declare const middleware: Middleware.Middleware
+
+class Clock extends Context.Tag("Clock")<Clock, number>() {}
+
+type Failure = RegistryError.RegistryError
+type Name = RepositoryName.RepositoryName
+
+describe("a registry's methods", () => {
+  test("take names that were read, and no other text", () => {
+    type Get = Parameters<Registry.Service["getManifest"]>
+    expect<[Name, Tag.Tag]>().type.toBeAssignableTo<Get>()
+    expect<[Name, Digest.Digest]>().type.toBeAssignableTo<Get>()
+    expect<[string, Tag.Tag]>().type.not.toBeAssignableTo<Get>()
+    expect<[Name, string]>().type.not.toBeAssignableTo<Get>()
+    expect<[Tag.Tag, Tag.Tag]>().type.not.toBeAssignableTo<Get>()
+    expect<[Name, Tag.Tag]>().type.not.toBeAssignableTo<Parameters<Registry.Service["deleteManifest"]>>()
+    expect<[Name, Digest.Digest]>().type.not.toBeAssignableTo<Parameters<Registry.Service["deleteTag"]>>()
+  })
+
+  test("answer what their operations do", () => {
+    expect(registry.resolveBlob(repository, digest)).type.toBe<Effect.Effect<Descriptor.Descriptor, Failure>>()
+    expect(registry.getBlob(repository, digest)).type.toBe<
+      Effect.Effect<BlobContent.BlobContent, Failure, Scope.Scope>
+    >()
+    expect(registry.listTags(repository)).type.toBe<Stream.Stream<Tag.Tag, Failure>>()
+  })
+})
+
+describe("Registry.layer", () => {
+  test("needs the registry that it wraps, and what the wrapper needs", () => {
+    expect(Registry.layer(middleware)).type.toBe<Layer.Layer<Registry, never, Registry>>()
+    expect(Registry.layer(Effect.succeed(middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
+    expect(Registry.layer(Effect.as(Clock, middleware))).type.toBe<Layer.Layer<Registry, never, Clock | Registry>>()
+    expect(Registry.layer(Effect.zipRight(Effect.fail("no" as const), Effect.succeed(middleware)))).type.toBe<
+      Layer.Layer<Registry, "no", Registry>
+    >()
+  })
+
+  test("has a scope for the wrapper", () => {
+    expect(Registry.layer(Effect.as(Effect.scope, middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
+  })
+
+  test("takes nothing but a wrapper", () => {
+    expect(Registry.layer).type.toBeCallableWith(middleware)
+    expect(Registry.layer).type.not.toBeCallableWith(Effect.void)
+    expect(Registry.layer).type.not.toBeCallableWith(() => undefined)
+  })
+})
+
+describe("Registry.wrap", () => {
+  const base = {} as Layer.Layer<Registry, "offline", Clock>
+
+  test("keeps what the layer needs and how it fails", () => {
+    expect(base.pipe(Registry.wrap(middleware))).type.toBe<Layer.Layer<Registry, "offline", Clock>>()
+  })
+
+  test("adds what the wrapper needs and how it fails", () => {
+    const made = Effect.zipRight(Effect.fail("no" as const), Effect.as(Clock, middleware))
+    expect(Registry.wrap(made)({} as Layer.Layer<Registry>)).type.toBe<Layer.Layer<Registry, "no", Clock>>()
+    expect(base.pipe(Registry.wrap(made), Registry.wrap(middleware))).type.toBe<
+      Layer.Layer<Registry, "offline" | "no", Clock>
+    >()
+  })
+
+  test("leaves no registry to be provided", () => {
+    const made = Effect.as(Registry, middleware)
+    expect(Registry.wrap(made)({} as Layer.Layer<Registry>)).type.toBe<Layer.Layer<Registry>>()
+  })
+
+  test("wraps registries alone", () => {
+    const clocks = {} as Layer.Layer<Clock>
+    expect(Registry.wrap(middleware)).type.toBeCallableWith(base)
+    expect(Registry.wrap(middleware)).type.not.toBeCallableWith(clocks)
+  })
+})
+
+describe("a facet", () => {
+  const reading = Effect.flatMap(Registry.Reader, (reader) => reader.getManifest(repository, tag))
+
+  test("is named as a requirement", () => {
+    expect<Effect.Effect.Context<typeof reading>>().type.toBe<Registry.Reader>()
+    expect(Registry.facets).type.toBe<
+      Layer.Layer<Registry.Reader | Registry.Writer | Registry.Deleter | Registry.Lister, never, Registry>
+    >()
+  })
+
+  test("is no other facet, and no registry", () => {
+    expect<Registry.Reader>().type.not.toBeAssignableTo<Registry.Writer>()
+    expect<Registry.Writer>().type.not.toBeAssignableTo<Registry.Deleter>()
+    expect<Registry.Reader>().type.not.toBeAssignableTo<Registry>()
+    expect<Registry>().type.not.toBeAssignableTo<Registry.Reader>()
+  })
+
+  test("has its own methods and no others", () => {
+    type Methods = keyof Registry.Service
+    const reader = {} as Registry.ReaderService
+    expect(reader).type.not.toHaveProperty("pushBlob")
+    expect(reader).type.not.toHaveProperty("pushManifest")
+    expect(reader).type.not.toHaveProperty("deleteTag")
+    expect(reader).type.not.toHaveProperty("listTags")
+    expect(reader).type.not.toHaveProperty("handle")
+    expect<keyof Registry.ReaderService & keyof Registry.WriterService>().type.toBe<never>()
+    expect<
+      | "handle"
+      | keyof Registry.ReaderService
+      | keyof Registry.WriterService
+      | keyof Registry.DeleterService
+      | keyof Registry.ListerService
+    >().type.toBe<Methods>()
+  })
+})
+
+describe("an error of a registry", () => {
+  const program = registry.resolveManifest(repository, tag)
+
+  test("is handled by its tag, and is gone then", () => {
+    const handled = Effect.catchTag(program, "ManifestUnknown", () => Effect.succeed("absent" as const))
+    expect<Effect.Effect.Error<typeof handled>>().type.toBe<Exclude<Failure, RegistryError.ManifestUnknown>>()
+    expect<Effect.Effect.Success<typeof handled>>().type.toBe<Descriptor.Descriptor | "absent">()
+  })
+
+  test("of several tags is one of those", () => {
+    const handled = program.pipe(
+      Effect.catchTags({
+        ManifestUnknown: (error) => Effect.succeed(error),
+        NameUnknown: (error) => Effect.succeed(error)
+      })
+    )
+    expect<Effect.Effect.Success<typeof handled>>().type.toBe<
+      Descriptor.Descriptor | RegistryError.ManifestUnknown | RegistryError.NameUnknown
+    >()
+  })
+
+  test("has no tag that no error has", () => {
+    const handle = Effect.catchTag<Failure, ["BlobUnknown"], string, never, never>
+    expect<"NoSuchError">().type.not.toBeAssignableTo<Failure["_tag"]>()
+    expect(handle).type.toBeCallableWith("BlobUnknown", () => Effect.succeed(""))
+    expect(handle).type.not.toBeCallableWith("NoSuchError", () => Effect.succeed(""))
+  })
+
+  test("has fields of its own", () => {
+    expect<RegistryError.Refused["by"]>().type.toBe<string>()
+    expect<RegistryError.RangeInvalid["size"]>().type.toBe<number | undefined>()
+    expect(RegistryError.Refused).type.toBeConstructableWith({ by: "policy" })
+    expect(RegistryError.Refused).type.not.toBeConstructableWith({})
+    expect(RegistryError.BlobUnknown).type.toBeConstructableWith({})
+    expect(RegistryError.BlobUnknown).type.not.toBeConstructableWith({ repository: "team/app" })
+  })
+
+  test("keeps its type when it gets other fields", () => {
+    const error = new RegistryError.Refused({ by: "policy" })
+    expect(RegistryError.withFields(error, { status: 403 })).type.toBe<RegistryError.Refused>()
+  })
+
+  test("is told to be a want by a guard", () => {
+    const absent = (error: Failure) => RegistryError.isNotFound(error) ? error : undefined
+    expect<ReturnType<typeof absent>>().type.toBe<
+      | RegistryError.BlobUnknown
+      | RegistryError.BlobUploadUnknown
+      | RegistryError.ManifestUnknown
+      | RegistryError.NameUnknown
+      | undefined
+    >()
+  })
+})
