@@ -109,7 +109,7 @@ export const make = (settings: Settings): Exchange => {
         client.execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body)),
         {
           onSuccess: (response) =>
-            new Incoming(response, { method: request.method, url: place.shown, fields, watch }),
+            new Incoming(response, { method: request.method, url: place.shown, origin, fields, watch }),
           onFailure: (error) => {
             const failure = out.failure()
             return failure === undefined ? fromHttpClient(error, fields, place) : complete(failure, fields)

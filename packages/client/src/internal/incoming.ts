@@ -12,6 +12,7 @@ import type { Watch } from "./watch.js"
 
 /** What an answer belongs to. */
 export interface Asked {
+  readonly origin: string
   readonly method: string
   readonly url: string | undefined
   readonly fields: RegistryError.ErrorFields
@@ -31,6 +32,7 @@ const noBytes = new Uint8Array(0)
 export class Incoming implements Received {
   readonly status: number
   readonly url: string
+  readonly origin: string
   private head: Wire.Headers
   /** How long the body is, in bytes, where that is said. */
   private size: number | undefined
@@ -42,6 +44,7 @@ export class Incoming implements Received {
     this.status = response.status
     this.head = headersOf(response)
     this.url = response.request.url
+    this.origin = asked.origin
     this.size = asked.method === "HEAD" || this.status === 204 || this.status === 304
       ? 0
       : Range.parseCount(this.headers["content-length"])

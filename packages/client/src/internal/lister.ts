@@ -1,5 +1,6 @@
 import type * as Descriptor from "@effect-oci/core/Descriptor"
 import type * as Handler from "@effect-oci/core/Handler"
+import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Exchange } from "./exchange.js"
@@ -14,23 +15,30 @@ export const lister = (
 ): Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers"> => {
   const list = pages.make(exchange, manner)
 
-  /** Where the registry does not know what refers to what, a tag may say. Spec: "Listing Referrers". */
+  /**
+   * Where the registry does not know what refers to what, a tag may say. Without one there are no referrers, unless the
+   * registry says outright that there is no such repository. Spec: "Listing Referrers".
+   */
   const listReferrers: Handler.Row<"ListReferrers"> = (operation) => {
     const { artifactType } = operation
     const isWanted = (referrer: Descriptor.Descriptor) =>
       artifactType === undefined || referrer.artifactType === artifactType
+    const fromTag = (error: RegistryError) =>
+      Stream.unwrap(
+        Effect.map(referrersTag.list(operation), (referrers) =>
+          referrers === undefined && saysNameUnknown(error)
+            ? Stream.fail(error)
+            : Stream.fromIterable((referrers ?? []).filter(isWanted)))
+      )
     return Effect.sync(() => {
       let begun = false
       const fromRegistry = list(operation, () => {
         begun = true
         referrersTag.isKept()
       })
-      const fromTag = Stream.unwrap(
-        Effect.map(referrersTag.list(operation), (referrers) => Stream.fromIterable(referrers.filter(isWanted)))
-      )
       return Stream.catchAll(
         fromRegistry,
-        (error) => error.status === 404 && !begun ? fromTag : Stream.fail(error)
+        (error) => error.status === 404 && !begun ? fromTag(error) : Stream.fail(error)
       )
     })
   }
@@ -41,3 +49,7 @@ export const lister = (
     ListReferrers: listReferrers
   }
 }
+
+/** Whether it is not only the status that says so. */
+const saysNameUnknown = (error: RegistryError): boolean =>
+  error._tag === "NameUnknown" && (error.diagnostics ?? []).length > 0

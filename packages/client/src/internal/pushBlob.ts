@@ -104,7 +104,7 @@ const checked = (
       })
     )
   }
-  const verified = Body.verify(body, descriptor)
+  const verified = Body.verify(body, descriptor, fields)
   if (body.bytes === undefined && descriptor.size > 0) return Effect.succeed(verified)
   return Body.forEachChunk(verified, () => {}).pipe(
     Effect.mapBoth({

@@ -22,9 +22,11 @@ export const make = (
   referrersTag: ReferrersTag,
   { maxPushedManifest }: Manner
 ): Handler.Row<"PushManifest"> =>
-(operation) => {
-  const { bytes, tags } = operation
+(asked) => {
+  const tags = [...new Set(asked.tags)]
+  const operation = new Operation.PushManifest({ ...asked, tags })
   const fields = exchange.fields(operation)
+  const { bytes } = operation
   if (bytes.byteLength > maxPushedManifest) {
     return Effect.fail(
       new RegistryError.SizeInvalid({

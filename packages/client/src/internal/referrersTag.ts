@@ -20,8 +20,8 @@ export const tagOf = (subject: Digest.Digest): Tag.Tag => {
 
 /** Which manifests refer to which, for registries that do not keep that themselves. */
 export interface ReferrersTag {
-  /** The referrers of a manifest: none where there is no list, or what stands there is none. */
-  readonly list: (operation: Operation.ListReferrers) => Answer<ReadonlyArray<Descriptor.Descriptor>>
+  /** The referrers of a manifest, `undefined` where there is no list; where something else stands there are none. */
+  readonly list: (operation: Operation.ListReferrers) => Answer<ReadonlyArray<Descriptor.Descriptor> | undefined>
   /** Lists a manifest that was pushed among the referrers of its subject, if it has one. */
   readonly attach: (operation: Operation.PushManifest, pushed: Operation.PushedManifest) => Answer<void>
   /** Deletes a manifest, and takes it from among the referrers of its subject, if it has one. */
@@ -98,8 +98,8 @@ export const make = (exchange: Exchange): ReferrersTag => {
   return {
     list: (operation) =>
       read(operation.repository, operation.digest, exchange.fields(operation)).pipe(
-        Effect.catchTag("ManifestInvalid", "DigestInvalid", () => Effect.succeed(undefined)),
-        Effect.map((index) => index?.manifests ?? [])
+        Effect.map((index) => index?.manifests),
+        Effect.catchTag("ManifestInvalid", "DigestInvalid", () => Effect.succeed([]))
       ),
 
     attach: (operation, pushed) => {
