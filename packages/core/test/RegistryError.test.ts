@@ -288,3 +288,16 @@ describe("RegistryError.fromSyntax", () => {
     expect(error.message).toBe(`GetManifest team/app: invalid ${expected} "\\u001b!": it is odd`)
   })
 })
+
+describe("RegistryError.digestMismatch", () => {
+  it("says what was asked for, and what the content has", () => {
+    const other = Digest.fromBytes(new Uint8Array(1))
+    expect(RegistryError.digestMismatch(digest, other).message).toBe(
+      `${digest}: content does not match its digest, it has ${other}`
+    )
+    const error = RegistryError.digestMismatch(digest, other, { operation: "CompleteUpload", repository })
+    expect(error.message).toBe(
+      `CompleteUpload team/app@${digest}: content does not match its digest, it has ${other}`
+    )
+  })
+})
