@@ -40,7 +40,11 @@ const program = Effect.gen(function*() {
   const pulled = yield* Image.pull.pipe(Effect.provide(remote))
   yield* say("pulled", `${pulled.digest}, ${pulled.layers} layer of ${pulled.bytes} bytes, every digest checked`)
 
-  const refusal = yield* Image.push(image).pipe(Effect.flip, Effect.provide(remote.pipe(ReadOnly.wrap())))
+  const refusal = yield* Image.push(image).pipe(
+    Effect.flip,
+    Effect.orDieWith(() => "a read-only registry took a push"),
+    Effect.provide(remote.pipe(ReadOnly.wrap()))
+  )
   yield* say("refused", `client.pipe(ReadOnly.wrap()) says: ${refusal._tag}: ${refusal.message}`)
 
   if (process.argv.includes("--once")) return

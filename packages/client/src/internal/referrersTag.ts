@@ -38,12 +38,12 @@ export const make = (exchange: Exchange): ReferrersTag => {
   // Those of one program at least do not overwrite each other.
   const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
 
-  /** The list as it stands: `undefined` where there is none, a `ManifestInvalid` where the tag is something else. */
-  const read = (
+  /** The list as it stands, a `ManifestInvalid` where the tag is something else. */
+  const find = (
     repository: RepositoryName,
     subject: Digest.Digest,
     fields: RegistryError.ErrorFields
-  ): Answer<Manifest.Index | undefined> =>
+  ): Answer<Manifest.Index> =>
     exchange.call(new Operation.GetManifest({ repository, reference: tagOf(subject) }), fields).pipe(
       Effect.flatMap(({ bytes, descriptor }) => Manifest.parse({ mediaType: descriptor.mediaType, bytes })),
       Effect.flatMap((document) =>
@@ -51,9 +51,12 @@ export const make = (exchange: Exchange): ReferrersTag => {
           new RegistryError.ManifestInvalid({ reason: `the tag of its subject's referrers is no index` })
         )
       ),
-      Effect.catchIf((error) => error.status === 404, () => Effect.succeed(undefined)),
       Effect.mapError((error) => RegistryError.withFields(error, fields))
     )
+
+  /** The list as it stands: `undefined` where there is none. */
+  const read = (...args: Parameters<typeof find>): Answer<Manifest.Index | undefined> =>
+    Effect.catchIf(find(...args), (error) => error.status === 404, () => Effect.succeed(undefined))
 
   const write = (
     repository: RepositoryName,

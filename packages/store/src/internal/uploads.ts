@@ -125,11 +125,7 @@ export const make = (
       const check = (actual: Digest.Digest) =>
         actual === digest ? Effect.void : Effect.zipRight(
           discard(upload),
-          Effect.fail(
-            new RegistryError.DigestInvalid({
-              reason: `content does not match its digest: it has ${actual}, expected is ${digest}`
-            })
-          )
+          Effect.fail(RegistryError.digestMismatch(digest, actual))
         )
       const running = hashes.take(id, size, algorithm)
       if (running !== undefined) yield* check(running.hasher.digest())

@@ -1,0 +1,48 @@
+import { Client } from "@effect-oci/client"
+import type { Registry } from "@effect-oci/core"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { NodeHttpClient } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as fc from "fast-check"
+import * as History from "../src/History.js"
+
+/** A registry behind a server and a client, over a real socket. */
+const hop = (registry: Layer.Layer<Registry>): Layer.Layer<Registry> =>
+  Layer.unwrapEffect(
+    Effect.map(NodeRegistryServer.Address, ({ authority }) => Client.layer({ host: authority, insecure: true }))
+  ).pipe(
+    Layer.provide(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provide(registry), Layer.orDie)),
+    Layer.provide(NodeHttpClient.layerUndici)
+  )
+
+const compositions: ReadonlyArray<readonly [string, () => Layer.Layer<Registry>]> = [
+  ["itself", () => Memory.layer()],
+  ["client → server → memory", () => hop(Memory.layer())],
+  ["client → server → client → server → memory", () => hop(hop(Memory.layer()))]
+]
+
+describe("a registry tells the same, results, errors and messages, however many hops away it is", () => {
+  it.each(compositions)("memory and %s", (_, make) =>
+    fc.assert(
+      fc.asyncProperty(History.history(25), async (history) => {
+        const here = await Effect.runPromise(Effect.provide(History.run(history), Memory.layer()))
+        const there = await Effect.runPromise(Effect.provide(History.run(history), make()))
+        expect(there).toEqual(here)
+      }),
+      { numRuns: 60, seed: 20_261_121 }
+    ), 60_000)
+
+  it("and most of what is asked finds something to do", async () => {
+    const histories = fc.sample(History.history(40), { numRuns: 100, seed: 7 })
+    const told = await Effect.runPromise(
+      Effect.forEach(histories, (history) => Effect.provide(History.run(history), Memory.layer()))
+    )
+    const all = told.flat()
+    const succeeded = new Set(all.filter(({ error }) => error === undefined).map(({ ask }) => ask))
+    expect(all.filter(({ error }) => error === undefined).length / all.length).toBeGreaterThan(0.35)
+    expect(succeeded.size).toBe(18)
+    expect(new Set(all.map(({ error }) => error)).size).toBeGreaterThan(8)
+  })
+})
