@@ -6,7 +6,9 @@
 import * as Body from "@effect-oci/core/Body"
 import type { Operation, OperationTag } from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
+import { endpoints, methods } from "./Endpoint.js"
 import * as Range from "./Range.js"
 import type * as Wire from "./Wire.js"
 
@@ -19,6 +21,9 @@ type ErrorTag = RegistryError.RegistryError["_tag"]
  * @category constants
  */
 export const maxBytes = 64 * 1024
+
+/** The code of what has none. */
+const unknown = "UNKNOWN"
 
 /** The code and the status of each error. Those without a code of their own travel as `UNKNOWN`, their tag in the detail. */
 const rows: { readonly [Tag in ErrorTag]: { readonly code: string; readonly status: number } } = {
@@ -40,15 +45,15 @@ const rows: { readonly [Tag in ErrorTag]: { readonly code: string; readonly stat
   TagInvalid: { code: "TAG_INVALID", status: 400 },
   ManifestUnverified: { code: "MANIFEST_UNVERIFIED", status: 400 },
   Unavailable: { code: "UNAVAILABLE", status: 503 },
-  UnknownCode: { code: "UNKNOWN", status: 500 },
-  TransportError: { code: "UNKNOWN", status: 502 },
-  ResponseInvalid: { code: "UNKNOWN", status: 502 },
-  BodyFailed: { code: "UNKNOWN", status: 400 },
-  RealmRefused: { code: "UNKNOWN", status: 502 },
-  CredentialError: { code: "UNKNOWN", status: 502 },
-  TagConflict: { code: "UNKNOWN", status: 409 },
-  PartialFailure: { code: "UNKNOWN", status: 502 },
-  Refused: { code: "UNKNOWN", status: 403 }
+  UnknownCode: { code: unknown, status: 500 },
+  TransportError: { code: unknown, status: 502 },
+  ResponseInvalid: { code: unknown, status: 502 },
+  BodyFailed: { code: unknown, status: 400 },
+  RealmRefused: { code: unknown, status: 502 },
+  CredentialError: { code: unknown, status: 502 },
+  TagConflict: { code: unknown, status: 409 },
+  PartialFailure: { code: unknown, status: 502 },
+  Refused: { code: unknown, status: 403 }
 }
 
 /**
@@ -62,12 +67,18 @@ export const status = (error: RegistryError.RegistryError, operation?: Operation
   if (error._tag === "SizeInvalid" && operation?._tag === "PushManifest") return 413
   if (error._tag === "SizeInvalid" && error.limit !== undefined) return 413
   if (error._tag === "Denied" && operation?._tag === "PushManifest" && operation.ifAbsent === true) return 412
-  if (error._tag === "UnknownCode" && error.status !== undefined && error.status >= 400) return error.status
+  if (error._tag === "UnknownCode" && isFailure(error.status)) return error.status
   return rows[error._tag].status
 }
 
+const isFailure = (status: number | undefined): status is number =>
+  status !== undefined && Number.isInteger(status) && status >= 400 && status < 600
+
+/** More of a reason than any message shows. */
+const maxReason = 2048
+
 const reason = (error: RegistryError.RegistryError): string => {
-  if (error.reason !== undefined && error.reason !== "") return error.reason
+  if (error.reason !== undefined && error.reason !== "") return error.reason.slice(0, maxReason)
   return (error.constructor as unknown as { readonly fallback: string }).fallback
 }
 
@@ -75,16 +86,30 @@ const code = (error: RegistryError.RegistryError): string =>
   error._tag === "UnknownCode" ? error.code : rows[error._tag].code
 
 const detail = (error: RegistryError.RegistryError): unknown =>
-  rows[error._tag].code === "UNKNOWN" && error._tag !== "UnknownCode" ? { _tag: error._tag } : error.detail
+  rows[error._tag].code === unknown && error._tag !== "UnknownCode" ? { _tag: error._tag } : error.detail
 
 const headers = (error: RegistryError.RegistryError, operation: Operation | undefined): Wire.Headers => ({
-  ...(error.retryAfter === undefined ? {} : { "retry-after": String(Math.ceil(error.retryAfter / 1000)) }),
-  ...(error._tag !== "RangeInvalid" || error.size === undefined
+  "content-type": "application/json",
+  ...(error.retryAfter === undefined || !Number.isFinite(error.retryAfter)
     ? {}
-    : operation?._tag === "GetBlob"
-    ? { "content-range": Range.formatContentRange({ span: undefined, size: error.size }) }
-    : Range.formatUploadOffset(error.size))
+    : { "retry-after": String(Math.max(0, Math.ceil(error.retryAfter / 1000))) }),
+  ...(error._tag === "RangeInvalid" ? available(error.size, operation) : {}),
+  ...(error._tag === "Unsupported" && operation !== undefined ? { allow: otherMethods(operation).join(", ") } : {})
 })
+
+/** How much there is, of a blob or of an upload, where a range was refused. */
+const available = (size: number | undefined, operation: Operation | undefined): Wire.Headers => {
+  if (size === undefined) return {}
+  return operation?._tag === "GetBlob"
+    ? { "content-range": Range.formatContentRange({ span: undefined, size }) }
+    : Range.formatUploadOffset(size)
+}
+
+/** What may be tried of a path where one method is off: RFC 9110, section 15.5.6, wants it said. */
+const otherMethods = (operation: Operation): ReadonlyArray<Wire.Method> => {
+  const { method, route } = endpoints[operation._tag]
+  return methods(route).filter((other) => other !== method)
+}
 
 /**
  * The answer that says an error. What it says is the error's reason, not its whole message, so that the other side can
@@ -93,33 +118,44 @@ const headers = (error: RegistryError.RegistryError, operation: Operation | unde
  * @since 0.1.0
  * @category encoding
  */
-export const encode = (error: RegistryError.RegistryError, operation?: Operation): Wire.Response => {
-  const first = { code: code(error), message: reason(error), detail: detail(error) }
-  return {
-    status: status(error, operation),
-    headers: { "content-type": "application/json", ...headers(error, operation) },
-    body: Body.bytes(new TextEncoder().encode(stringify({ errors: [first] })))
-  }
+export const encode = (error: RegistryError.RegistryError, operation?: Operation): Wire.Response => ({
+  status: status(error, operation),
+  headers: headers(error, operation),
+  body: Body.bytes(json({ code: code(error), message: reason(error), detail: detail(error) }))
+})
+
+/** A detail that is no JSON, or with which the answer is longer than others read, is left out. */
+const json = ({ code, detail, message }: RegistryError.Diagnostic): Uint8Array => {
+  const whole = Either.getOrUndefined(Either.try(() => utf8({ errors: [{ code, message, detail }] })))
+  return whole === undefined || whole.byteLength > maxBytes ? utf8({ errors: [{ code, message }] }) : whole
 }
 
-/** A detail that is no JSON (a cycle, a bigint) is left out rather than let it take the answer with it. */
-const stringify = (body: { readonly errors: ReadonlyArray<RegistryError.Diagnostic> }): string => {
-  try {
-    return JSON.stringify(body)
-  } catch {
-    return JSON.stringify({ errors: body.errors.map(({ code, message }) => ({ code, message })) })
-  }
-}
+const utf8 = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
 
-/** The errors by code, `UNKNOWN` apart. */
-const tags = new Map<string, ErrorTag>(
-  Object.entries(rows).filter(([, row]) => row.code !== "UNKNOWN").map(([tag, row]) => [row.code, tag as ErrorTag])
+/** The errors that have a code of their own, and `UnknownCode` for the others. */
+type DecodedTag = Exclude<
+  ErrorTag,
+  | "TransportError"
+  | "ResponseInvalid"
+  | "BodyFailed"
+  | "RealmRefused"
+  | "CredentialError"
+  | "TagConflict"
+  | "PartialFailure"
+  | "Refused"
+>
+
+/** The errors by code. */
+const tags = new Map<string, DecodedTag>(
+  Object.entries(rows)
+    .filter(([, row]) => row.code !== unknown)
+    .map(([tag, row]) => [row.code, tag as DecodedTag])
 )
 
 /**
  * What an answer without a body that can be read means: all there is on HEAD. Not found is told by what was asked.
  */
-const byStatus = (status: number, asked: OperationTag | undefined): ErrorTag => {
+const byStatus = (status: number, asked: OperationTag | undefined): DecodedTag => {
   switch (status) {
     case 401:
       return "Unauthorized"
@@ -145,7 +181,7 @@ const byStatus = (status: number, asked: OperationTag | undefined): ErrorTag => 
   }
 }
 
-const notFound = (asked: OperationTag | undefined): ErrorTag => {
+const notFound = (asked: OperationTag | undefined): DecodedTag => {
   switch (asked) {
     case "ResolveBlob":
     case "GetBlob":
@@ -188,28 +224,44 @@ export const parse = (bytes: Uint8Array | undefined): ReadonlyArray<RegistryErro
   })
 }
 
-const parseJson = (bytes: Uint8Array): unknown => {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes))
-  } catch {
-    return undefined
-  }
+const parseJson = (bytes: Uint8Array): unknown =>
+  Either.getOrUndefined(Either.try((): unknown => JSON.parse(new TextDecoder().decode(bytes))))
+
+/** The three forms of a date, of which the last does not say that it is GMT. RFC 9110, section 5.6.7. */
+const dateForm = /^[a-z]{3,9},? [ 0-9a-z:-]{15,30}$/i
+
+/** A date in milliseconds. */
+const parseDate = (text: string | undefined): number | undefined => {
+  if (text === undefined || !dateForm.test(text)) return undefined
+  const date = Date.parse(text.endsWith("GMT") ? text : `${text} GMT`)
+  return Number.isNaN(date) ? undefined : date
 }
 
 /** Seconds or a date, as milliseconds from when the answer was made. RFC 9110, section 10.2.3. */
 const retryAfter = (headers: Wire.Headers): number | undefined => {
-  const value = headers["retry-after"]
-  if (value === undefined) return undefined
-  const seconds = Range.parseCount(value.trim())
-  if (seconds !== undefined) return seconds * 1000
-  const until = Date.parse(value)
-  const answered = Date.parse(headers["date"] ?? "")
-  return Number.isNaN(until) || Number.isNaN(answered) ? undefined : Math.max(0, until - answered)
+  const value = headers["retry-after"]?.trim()
+  const seconds = Range.parseClamped(value)
+  if (seconds !== undefined) return Math.min(seconds * 1000, Number.MAX_SAFE_INTEGER)
+  const until = parseDate(value)
+  const answered = parseDate(headers["date"])
+  return until === undefined || answered === undefined ? undefined : Math.max(0, until - answered)
 }
 
-/** How much there is, where a range was refused. */
-const available = (headers: Wire.Headers): number | undefined =>
-  Range.parseContentRange(headers["content-range"])?.size ?? Range.parseUploadOffset(headers)
+/**
+ * The kind of the error that an answer says. A code that nobody knows stays what it is, but where the status says what
+ * callers go by: that there is no such thing, who asks, or when to ask again.
+ */
+const tagOf = (
+  status: number,
+  first: RegistryError.Diagnostic | undefined,
+  asked: OperationTag | undefined
+): DecodedTag => {
+  if (first === undefined) return byStatus(status, asked)
+  const known = tags.get(first.code)
+  if (known !== undefined) return known
+  const telling = status === 401 || status === 404 || status === 429 || (status >= 502 && first.code !== unknown)
+  return telling ? byStatus(status, asked) : "UnknownCode"
+}
 
 /**
  * The error that an answer is: by the first code in its body that is known, else by its status. `fields` says what was
@@ -226,40 +278,34 @@ export const decode = (
   },
   fields: RegistryError.ErrorFields
 ): RegistryError.RegistryError => {
+  const { headers, status } = response
   const diagnostics = parse(response.bytes)
-  const known = diagnostics.find((diagnostic) => tags.has(diagnostic.code))
-  const first = known ?? diagnostics[0]
+  const first = diagnostics.find(({ code }) => tags.has(code)) ?? diagnostics[0]
   const all: RegistryError.ErrorFields = {
     ...fields,
     reason: first?.message === "" ? undefined : first?.message,
     detail: first?.detail ?? undefined,
-    status: response.status,
+    status,
     diagnostics,
-    retryAfter: retryAfter(response.headers)
+    retryAfter: retryAfter(headers)
   }
-  const tag = known === undefined
-    ? first === undefined || response.status >= 502
-      ? byStatus(response.status, fields.operation)
-      : "UnknownCode"
-    : tags.get(known.code) ?? "UnknownCode"
+  const tag = tagOf(status, first, fields.operation)
   switch (tag) {
     case "UnknownCode":
       return new RegistryError.UnknownCode({
         ...all,
-        code: first?.code ?? "UNKNOWN",
-        reason: all.reason ?? `the registry answered with status ${response.status}`
+        code: first?.code ?? unknown,
+        reason: all.reason ?? `the registry answered with status ${status}`
       })
-    case "RangeInvalid":
-      return new RegistryError.RangeInvalid({ ...all, size: available(response.headers) })
+    case "RangeInvalid": {
+      const size = Range.parseContentRange(headers["content-range"])?.size ?? Range.parseUploadOffset(headers)
+      return new RegistryError.RangeInvalid({ ...all, size })
+    }
+    case "SizeInvalid": {
+      const tooLarge = status === 413 ? "the content is larger than the registry takes" : undefined
+      return new RegistryError.SizeInvalid({ ...all, reason: all.reason ?? tooLarge })
+    }
     default:
-      return make(tag, all)
+      return new RegistryError[tag](all)
   }
 }
-
-type PlainTag = Exclude<
-  ErrorTag,
-  "UnknownCode" | "RealmRefused" | "TagConflict" | "PartialFailure" | "Refused"
->
-
-const make = (tag: ErrorTag, fields: RegistryError.ErrorFields): RegistryError.RegistryError =>
-  new RegistryError[tag as PlainTag](fields)

@@ -1,0 +1,590 @@
+import * as Body from "@effect-oci/core/Body"
+import * as Digest from "@effect-oci/core/Digest"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Tag from "@effect-oci/core/Tag"
+import { describe, expect, it } from "@effect/vitest"
+import * as fc from "fast-check"
+import * as ErrorBody from "../src/ErrorBody.js"
+import type * as Wire from "../src/Wire.js"
+import { operationTags } from "./arbitraries.js"
+import { hostileTexts, quickest, texts } from "./hostile.js"
+
+type ErrorTag = RegistryError.RegistryError["_tag"]
+
+const repository = RepositoryName.make("team/app")
+const digest = Digest.fromBytes(new Uint8Array(0))
+const tag = Tag.make("v1")
+const place = { repository, digest }
+const upload = { repository, id: "1" }
+
+/** One operation of each kind. */
+const operations: { readonly [T in Operation.OperationTag]: Operation.OperationOf<T> } = {
+  ResolveBlob: new Operation.ResolveBlob(place),
+  GetBlob: new Operation.GetBlob(place),
+  ResolveManifest: new Operation.ResolveManifest({ repository, reference: tag }),
+  GetManifest: new Operation.GetManifest({ repository, reference: digest }),
+  PushBlob: new Operation.PushBlob({
+    repository,
+    descriptor: { mediaType: "application/octet-stream", digest, size: 0 },
+    body: Body.empty
+  }),
+  MountBlob: new Operation.MountBlob(place),
+  StartUpload: new Operation.StartUpload({ repository }),
+  GetUpload: new Operation.GetUpload(upload),
+  AppendUpload: new Operation.AppendUpload({ ...upload, body: Body.empty }),
+  CompleteUpload: new Operation.CompleteUpload({ ...upload, digest }),
+  CancelUpload: new Operation.CancelUpload(upload),
+  PushManifest: new Operation.PushManifest({ repository, mediaType: "a/b", bytes: new Uint8Array(0), tags: [tag] }),
+  DeleteBlob: new Operation.DeleteBlob(place),
+  DeleteManifest: new Operation.DeleteManifest(place),
+  DeleteTag: new Operation.DeleteTag({ repository, tag }),
+  ListRepositories: new Operation.ListRepositories({}),
+  ListTags: new Operation.ListTags({ repository }),
+  ListReferrers: new Operation.ListReferrers(place)
+}
+
+/** One error of each kind, with what its kind wants besides. */
+const errors: { readonly [T in ErrorTag]: (fields: RegistryError.ErrorFields) => RegistryError.RegistryError } = {
+  BlobUnknown: (fields) => new RegistryError.BlobUnknown(fields),
+  BlobUploadInvalid: (fields) => new RegistryError.BlobUploadInvalid(fields),
+  BlobUploadUnknown: (fields) => new RegistryError.BlobUploadUnknown(fields),
+  DigestInvalid: (fields) => new RegistryError.DigestInvalid(fields),
+  ManifestBlobUnknown: (fields) => new RegistryError.ManifestBlobUnknown(fields),
+  ManifestInvalid: (fields) => new RegistryError.ManifestInvalid(fields),
+  ManifestUnknown: (fields) => new RegistryError.ManifestUnknown(fields),
+  NameInvalid: (fields) => new RegistryError.NameInvalid(fields),
+  NameUnknown: (fields) => new RegistryError.NameUnknown(fields),
+  SizeInvalid: (fields) => new RegistryError.SizeInvalid(fields),
+  Unauthorized: (fields) => new RegistryError.Unauthorized(fields),
+  Denied: (fields) => new RegistryError.Denied(fields),
+  Unsupported: (fields) => new RegistryError.Unsupported(fields),
+  TooManyRequests: (fields) => new RegistryError.TooManyRequests(fields),
+  RangeInvalid: (fields) => new RegistryError.RangeInvalid(fields),
+  TagInvalid: (fields) => new RegistryError.TagInvalid(fields),
+  ManifestUnverified: (fields) => new RegistryError.ManifestUnverified(fields),
+  Unavailable: (fields) => new RegistryError.Unavailable(fields),
+  UnknownCode: (fields) => new RegistryError.UnknownCode({ ...fields, code: "QUOTA_EXCEEDED" }),
+  TransportError: (fields) => new RegistryError.TransportError(fields),
+  ResponseInvalid: (fields) => new RegistryError.ResponseInvalid(fields),
+  BodyFailed: (fields) => new RegistryError.BodyFailed(fields),
+  RealmRefused: (fields) => new RegistryError.RealmRefused({ ...fields, realm: "https://auth.example/token" }),
+  CredentialError: (fields) => new RegistryError.CredentialError(fields),
+  TagConflict: (fields) => new RegistryError.TagConflict({ ...fields, tag, members: [] }),
+  PartialFailure: (fields) => new RegistryError.PartialFailure({ ...fields, outcomes: [] }),
+  Refused: (fields) => new RegistryError.Refused({ ...fields, by: "Policy" })
+}
+
+/** The code and the status of each error; where an operation has another status, that too. */
+const golden: {
+  readonly [T in ErrorTag]: readonly [
+    code: string,
+    status: number,
+    others?: { readonly [O in Operation.OperationTag]?: number }
+  ]
+} = {
+  BlobUnknown: ["BLOB_UNKNOWN", 404],
+  BlobUploadInvalid: ["BLOB_UPLOAD_INVALID", 400],
+  BlobUploadUnknown: ["BLOB_UPLOAD_UNKNOWN", 404],
+  DigestInvalid: ["DIGEST_INVALID", 400],
+  ManifestBlobUnknown: ["MANIFEST_BLOB_UNKNOWN", 400],
+  ManifestInvalid: ["MANIFEST_INVALID", 400],
+  ManifestUnknown: ["MANIFEST_UNKNOWN", 404],
+  NameInvalid: ["NAME_INVALID", 400],
+  NameUnknown: ["NAME_UNKNOWN", 404],
+  SizeInvalid: ["SIZE_INVALID", 400, { PushManifest: 413 }],
+  Unauthorized: ["UNAUTHORIZED", 401],
+  Denied: ["DENIED", 403],
+  Unsupported: ["UNSUPPORTED", 405],
+  TooManyRequests: ["TOOMANYREQUESTS", 429],
+  RangeInvalid: ["RANGE_INVALID", 416],
+  TagInvalid: ["TAG_INVALID", 400],
+  ManifestUnverified: ["MANIFEST_UNVERIFIED", 400],
+  Unavailable: ["UNAVAILABLE", 503],
+  UnknownCode: ["QUOTA_EXCEEDED", 500],
+  TransportError: ["UNKNOWN", 502],
+  ResponseInvalid: ["UNKNOWN", 502],
+  BodyFailed: ["UNKNOWN", 400],
+  RealmRefused: ["UNKNOWN", 502],
+  CredentialError: ["UNKNOWN", 502],
+  TagConflict: ["UNKNOWN", 409],
+  PartialFailure: ["UNKNOWN", 502],
+  Refused: ["UNKNOWN", 403]
+}
+
+const errorTags = Object.keys(golden) as ReadonlyArray<ErrorTag>
+
+/** The errors that arrive as they were sent: those with a code of their own. */
+const travelling = errorTags.filter((tag) => golden[tag][0] !== "UNKNOWN" && tag !== "UnknownCode")
+
+const text = (response: Wire.Response): string => new TextDecoder().decode(response.body?.bytes)
+
+const decode = (
+  response: {
+    readonly status: number
+    readonly headers?: Wire.Headers
+    readonly body?: string | Uint8Array | undefined
+  },
+  fields: RegistryError.ErrorFields = {}
+): RegistryError.RegistryError => {
+  const { body, headers = {}, status } = response
+  const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body
+  return ErrorBody.decode({ status, headers, bytes }, fields)
+}
+
+/** As a client reads what a server answers. */
+const roundTrip = (error: RegistryError.RegistryError, operation: Operation.Operation): RegistryError.RegistryError => {
+  const { body, headers, status } = ErrorBody.encode(error, operation)
+  return decode({ status, headers, body: body?.bytes }, Operation.errorFields(operation))
+}
+
+describe("status", () => {
+  it.each(errorTags)("of %s, as the answer to each operation", (tag) => {
+    const [code, status, others = {}] = golden[tag]
+    const error = errors[tag]({})
+    expect(ErrorBody.status(error)).toBe(status)
+    for (const operation of operationTags) {
+      expect([operation, ErrorBody.status(error, operations[operation])]).toEqual([
+        operation,
+        others[operation] ?? status
+      ])
+    }
+    expect(JSON.parse(text(ErrorBody.encode(error)))).toMatchObject({ errors: [{ code }] })
+  })
+
+  const ifAbsent = new Operation.PushManifest({ ...operations.PushManifest, ifAbsent: true })
+  const unknown = (status: number) => new RegistryError.UnknownCode({ code: "X", status })
+  const rows: ReadonlyArray<
+    readonly [name: string, error: RegistryError.RegistryError, operation: Operation.Operation | undefined, number]
+  > = [
+    ["content over a limit", new RegistryError.SizeInvalid({ limit: 10 }), undefined, 413],
+    ["a blob over a limit", new RegistryError.SizeInvalid({ limit: 10 }), operations.CompleteUpload, 413],
+    ["a tag that may not move", new RegistryError.Denied({}), ifAbsent, 412],
+    ["a push that is denied", new RegistryError.Denied({}), operations.PushManifest, 403],
+    ["a code that nobody knows, with its status", unknown(422), undefined, 422],
+    ["a code that nobody knows, without one", new RegistryError.UnknownCode({ code: "X" }), undefined, 500],
+    ["a code that nobody knows, after success", unknown(200), undefined, 500],
+    ["a code that nobody knows, after a redirect", unknown(307), undefined, 500],
+    ["a code that nobody knows, of no status", unknown(999), undefined, 500],
+    ["a code that nobody knows, of half a status", unknown(404.5), undefined, 500],
+    ["another error's status, which does not count", new RegistryError.BlobUnknown({ status: 418 }), undefined, 404]
+  ]
+  it.each(rows)("of %s", (_, error, operation, status) => {
+    expect(ErrorBody.status(error, operation)).toBe(status)
+  })
+})
+
+describe("encode", () => {
+  const rows: ReadonlyArray<
+    readonly [
+      name: string,
+      error: RegistryError.RegistryError,
+      operation: Operation.Operation | undefined,
+      lines: ReadonlyArray<string>
+    ]
+  > = [
+    [
+      "says the reason, and not what was asked",
+      new RegistryError.BlobUnknown({
+        ...Operation.errorFields(operations.GetBlob),
+        reason: "it is gone",
+        registry: "x.y"
+      }),
+      operations.GetBlob,
+      ["404", `{"errors":[{"code":"BLOB_UNKNOWN","message":"it is gone"}]}`]
+    ],
+    [
+      "says what its kind is where there is no reason",
+      new RegistryError.NameUnknown({ repository, reason: "" }),
+      operations.ListTags,
+      ["404", `{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}`]
+    ],
+    [
+      "passes the detail on",
+      new RegistryError.Denied({ reason: "no", detail: [{ Action: "pull" }] }),
+      undefined,
+      ["403", `{"errors":[{"code":"DENIED","message":"no","detail":[{"Action":"pull"}]}]}`]
+    ],
+    [
+      "passes a code on that nobody knows",
+      new RegistryError.UnknownCode({ code: "QUOTA", reason: "full", detail: 1, status: 507 }),
+      undefined,
+      ["507", `{"errors":[{"code":"QUOTA","message":"full","detail":1}]}`]
+    ],
+    [
+      "says the kind of an error that has no code, and nothing else of it",
+      new RegistryError.Refused({ by: "Policy", reason: "not today", detail: { secret: 1 } }),
+      undefined,
+      ["403", `{"errors":[{"code":"UNKNOWN","message":"not today","detail":{"_tag":"Refused"}}]}`]
+    ],
+    [
+      "leaves a detail out that is no JSON",
+      new RegistryError.Denied({ reason: "no", detail: { size: 1n } }),
+      undefined,
+      ["403", `{"errors":[{"code":"DENIED","message":"no"}]}`]
+    ],
+    [
+      "leaves a detail out with which nobody would read it",
+      new RegistryError.Denied({ reason: "no", detail: "é".repeat(ErrorBody.maxBytes / 2) }),
+      undefined,
+      ["403", `{"errors":[{"code":"DENIED","message":"no"}]}`]
+    ],
+    [
+      "says when to come back, in whole seconds, rather too late",
+      new RegistryError.TooManyRequests({ retryAfter: 1001 }),
+      undefined,
+      ["429", `{"errors":[{"code":"TOOMANYREQUESTS","message":"too many requests"}]}`, "retry-after: 2"]
+    ],
+    [
+      "says no time that is none",
+      new RegistryError.Unavailable({ retryAfter: Infinity }),
+      undefined,
+      ["503", `{"errors":[{"code":"UNAVAILABLE","message":"service unavailable"}]}`]
+    ],
+    [
+      "says no time that is past",
+      new RegistryError.Unavailable({ retryAfter: -5000 }),
+      undefined,
+      ["503", `{"errors":[{"code":"UNAVAILABLE","message":"service unavailable"}]}`, "retry-after: 0"]
+    ],
+    [
+      "says how large a blob is of which there is no such range",
+      new RegistryError.RangeInvalid({ size: 2048 }),
+      operations.GetBlob,
+      ["416", `{"errors":[{"code":"RANGE_INVALID","message":"invalid content range"}]}`, "content-range: bytes */2048"]
+    ],
+    [
+      "says where an upload stands that a chunk does not fit",
+      new RegistryError.RangeInvalid({ size: 10 }),
+      operations.AppendUpload,
+      [
+        "416",
+        `{"errors":[{"code":"RANGE_INVALID","message":"invalid content range"}]}`,
+        "range: 0-9",
+        "upload-offset: 10"
+      ]
+    ],
+    [
+      "says no size that is not known",
+      new RegistryError.RangeInvalid({}),
+      operations.GetBlob,
+      ["416", `{"errors":[{"code":"RANGE_INVALID","message":"invalid content range"}]}`]
+    ],
+    [
+      "says what may be done where something may not",
+      new RegistryError.Unsupported({ reason: "read only" }),
+      operations.DeleteBlob,
+      ["405", `{"errors":[{"code":"UNSUPPORTED","message":"read only"}]}`, "allow: HEAD, GET"]
+    ]
+  ]
+  it.each(rows)("%s", (_, error, operation, [status, body, ...headers]) => {
+    const response = ErrorBody.encode(error, operation)
+    expect(String(response.status)).toBe(status)
+    expect(text(response)).toBe(body)
+    expect(Object.entries(response.headers).map((header) => header.join(": ")).sort()).toEqual(
+      [...headers, "content-type: application/json"].sort()
+    )
+  })
+
+  it("is never so long that it is not read", () => {
+    const reason = "\u0001".repeat(ErrorBody.maxBytes)
+    const bytes = ErrorBody.encode(new RegistryError.Denied({ reason, detail: reason })).body?.bytes
+    expect(ErrorBody.parse(bytes)[0]?.code).toBe("DENIED")
+  })
+})
+
+describe("decode of encode", () => {
+  const reasons = fc.option(
+    fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.constantFrom("\x1b[2J\r\n", "…", "a".repeat(1024), "a".repeat(1025), "é".repeat(100_000), "\ud800")
+    ),
+    { freq: 3, nil: undefined }
+  )
+  const details = fc.option(fc.jsonValue().filter((value) => value !== null), { freq: 2, nil: undefined })
+
+  it.each(travelling)("keeps %s and its message", (tag) => {
+    fc.assert(
+      fc.property(reasons, details, fc.constantFrom(...operationTags), fc.boolean(), (reason, detail, asked, named) => {
+        const operation = operations[asked]
+        const fields = named ? Operation.errorFields(operation) : {}
+        const error = errors[tag]({ ...fields, reason, detail })
+        const arrived = roundTrip(error, operation)
+        expect([arrived._tag, arrived.operation]).toEqual([tag, asked])
+        expect(arrived.message).toBe(errors[tag]({ ...Operation.errorFields(operation), reason }).message)
+        expect(arrived.detail).toEqual(detail === undefined ? undefined : JSON.parse(JSON.stringify(detail)))
+        // A registry behind a registry behind a registry.
+        const again = roundTrip(arrived, operation)
+        expect([again._tag, again.message, again.detail]).toEqual([arrived._tag, arrived.message, arrived.detail])
+      })
+    )
+  })
+
+  it.each(errorTags.filter((tag) => golden[tag][0] === "UNKNOWN"))("tells %s by its tag alone", (tag) => {
+    for (const asked of operationTags) {
+      const operation = operations[asked]
+      const arrived = roundTrip(errors[tag]({ ...Operation.errorFields(operation), reason: "why" }), operation)
+      expect(arrived).toMatchObject({ _tag: "UnknownCode", code: "UNKNOWN", detail: { _tag: tag }, reason: "why" })
+      const again = roundTrip(arrived, operation)
+      expect(again).toMatchObject({ _tag: "UnknownCode", code: "UNKNOWN", detail: { _tag: tag }, reason: "why" })
+      expect([again.message, again.status]).toEqual([arrived.message, arrived.status])
+    }
+  })
+
+  it("keeps a code that nobody knows", () => {
+    const error = new RegistryError.UnknownCode({ code: "QUOTA", reason: "full", status: 422 })
+    expect(roundTrip(error, operations.PushBlob)).toMatchObject({ _tag: "UnknownCode", code: "QUOTA", reason: "full" })
+  })
+
+  it("keeps when to come back, and how much there is", () => {
+    expect(roundTrip(new RegistryError.TooManyRequests({ retryAfter: 3000 }), operations.GetBlob).retryAfter).toBe(3000)
+    for (const asked of ["GetBlob", "AppendUpload", "CompleteUpload"] as const) {
+      for (const size of [0, 1, 2048]) {
+        const arrived = roundTrip(new RegistryError.RangeInvalid({ size }), operations[asked])
+        expect(arrived).toMatchObject({ _tag: "RangeInvalid", size })
+      }
+    }
+  })
+})
+
+describe("decode", () => {
+  /** What an answer without a body means, such as one to HEAD, for operations on blobs, manifests, uploads and others. */
+  const bare: ReadonlyArray<readonly [status: number, tag: ErrorTag]> = [
+    [300, "UnknownCode"],
+    [304, "UnknownCode"],
+    [400, "UnknownCode"],
+    [401, "Unauthorized"],
+    [403, "Denied"],
+    [405, "Unsupported"],
+    [408, "UnknownCode"],
+    [409, "UnknownCode"],
+    [412, "Denied"],
+    [413, "SizeInvalid"],
+    [416, "RangeInvalid"],
+    [429, "TooManyRequests"],
+    [500, "UnknownCode"],
+    [501, "UnknownCode"],
+    [502, "Unavailable"],
+    [503, "Unavailable"],
+    [504, "Unavailable"]
+  ]
+  it.each(bare)("takes status %i without a body for %s", (status, tag) => {
+    for (const asked of operationTags) {
+      const error = decode({ status }, Operation.errorFields(operations[asked]))
+      expect([asked, error._tag, error.status, error.operation]).toEqual([asked, tag, status, asked])
+      expect(error.diagnostics).toEqual([])
+    }
+  })
+
+  const notFound: { readonly [T in Operation.OperationTag]: ErrorTag } = {
+    ResolveBlob: "BlobUnknown",
+    GetBlob: "BlobUnknown",
+    ResolveManifest: "ManifestUnknown",
+    GetManifest: "ManifestUnknown",
+    PushBlob: "NameUnknown",
+    MountBlob: "NameUnknown",
+    StartUpload: "NameUnknown",
+    GetUpload: "BlobUploadUnknown",
+    AppendUpload: "BlobUploadUnknown",
+    CompleteUpload: "BlobUploadUnknown",
+    CancelUpload: "BlobUploadUnknown",
+    PushManifest: "NameUnknown",
+    DeleteBlob: "BlobUnknown",
+    DeleteManifest: "ManifestUnknown",
+    DeleteTag: "ManifestUnknown",
+    ListRepositories: "NameUnknown",
+    ListTags: "NameUnknown",
+    ListReferrers: "NameUnknown"
+  }
+  it.each(operationTags)("takes status 404 without a body, to %s, for what was asked for", (asked) => {
+    const error = decode({ status: 404 }, Operation.errorFields(operations[asked]))
+    expect(error._tag).toBe(notFound[asked])
+    expect(RegistryError.isNotFound(error)).toBe(true)
+  })
+
+  const json = (...errors: ReadonlyArray<unknown>) => JSON.stringify({ errors })
+  const rows: ReadonlyArray<
+    readonly [
+      name: string,
+      response: { readonly status: number; readonly body?: string | Uint8Array; readonly headers?: Wire.Headers },
+      error: { readonly _tag: ErrorTag; readonly [field: string]: unknown }
+    ]
+  > = [
+    ["a code of the spec", { status: 400, body: json({ code: "NAME_INVALID" }) }, { _tag: "NameInvalid", status: 400 }],
+    [
+      "its message and detail",
+      { status: 404, body: json({ code: "MANIFEST_UNKNOWN", message: "gone", detail: { Tag: "v1" } }) },
+      { _tag: "ManifestUnknown", message: "gone", reason: "gone", detail: { Tag: "v1" } }
+    ],
+    ["the code rather than the status", { status: 500, body: json({ code: "BLOB_UNKNOWN" }) }, { _tag: "BlobUnknown" }],
+    ["an empty message", { status: 403, body: json({ code: "DENIED", message: "" }) }, {
+      _tag: "Denied",
+      reason: undefined
+    }],
+    [
+      "a message that is none",
+      { status: 403, body: json({ code: "DENIED", message: { a: 1 }, detail: null }) },
+      { _tag: "Denied", reason: undefined, detail: undefined }
+    ],
+    [
+      "the first code that is known",
+      {
+        status: 400,
+        body: json({ code: "ODD", message: "odd" }, { code: "SIZE_INVALID", message: "size" }, { code: "DENIED" })
+      },
+      {
+        _tag: "SizeInvalid",
+        reason: "size",
+        diagnostics: [
+          { code: "ODD", message: "odd" },
+          { code: "SIZE_INVALID", message: "size" },
+          { code: "DENIED", message: undefined }
+        ]
+      }
+    ],
+    [
+      "a code that nobody knows",
+      { status: 422, body: json({ code: "QUOTA", message: "full", detail: 1 }) },
+      { _tag: "UnknownCode", code: "QUOTA", reason: "full", detail: 1, status: 422 }
+    ],
+    [
+      "a code that nobody knows, without a message",
+      { status: 422, body: json({ code: "QUOTA" }) },
+      { _tag: "UnknownCode", code: "QUOTA", reason: "the registry answered with status 422" }
+    ],
+    // Codes of Harbor, Gitea and others: what they mean is in the status.
+    ["not found by a code that nobody knows", { status: 404, body: json({ code: "NOT_FOUND" }) }, {
+      _tag: "ManifestUnknown"
+    }],
+    ["not found by no code", { status: 404, body: json({ code: "UNKNOWN" }) }, { _tag: "ManifestUnknown" }],
+    ["unauthorized by a code that nobody knows", { status: 401, body: json({ code: "NO" }) }, { _tag: "Unauthorized" }],
+    [
+      "too many by a code that nobody knows",
+      { status: 429, body: json({ code: "TOO_MANY_REQUESTS", message: "slow" }) },
+      { _tag: "TooManyRequests", reason: "slow" }
+    ],
+    ["unavailable by a code that nobody knows", { status: 503, body: json({ code: "DOWN" }) }, { _tag: "Unavailable" }],
+    ["a failure that has no code", { status: 502, body: json({ code: "UNKNOWN" }) }, { _tag: "UnknownCode" }],
+    ["a code in small letters", { status: 400, body: json({ code: "denied" }) }, {
+      _tag: "UnknownCode",
+      code: "denied"
+    }],
+    ["a code that is a member of all objects", { status: 400, body: json({ code: "constructor" }) }, {
+      _tag: "UnknownCode"
+    }],
+    ["a code that is none", { status: 403, body: json({ code: 1 }, null, "x", []) }, {
+      _tag: "Denied",
+      diagnostics: []
+    }],
+    ["errors that are none", { status: 403, body: `{"errors":{"code":"NAME_INVALID"}}` }, { _tag: "Denied" }],
+    ["no errors", { status: 403, body: `{"errors":[]}` }, { _tag: "Denied" }],
+    ["other JSON", { status: 403, body: `{"message":"x"}` }, { _tag: "Denied" }],
+    ["null", { status: 403, body: "null" }, { _tag: "Denied" }],
+    ["broken JSON", { status: 403, body: `{"errors":[{"code":"NAME_INVALID"}` }, { _tag: "Denied" }],
+    ["a byte order mark", { status: 400, body: `\ufeff${json({ code: "NAME_INVALID" })}` }, { _tag: "NameInvalid" }],
+    ["what is no UTF-8", { status: 403, body: new Uint8Array([0xff, 0xfe]) }, { _tag: "Denied" }],
+    ["a web page", { status: 503, body: "<html><h1>503 Service Unavailable</h1></html>" }, { _tag: "Unavailable" }],
+    ["a web page that is no answer", { status: 500, body: "<html>" }, { _tag: "UnknownCode", code: "UNKNOWN" }],
+    ["an empty body", { status: 401, body: "" }, { _tag: "Unauthorized" }],
+    [
+      "a body as long as it may be",
+      { status: 400, body: json({ code: "NAME_INVALID" }).padEnd(ErrorBody.maxBytes) },
+      { _tag: "NameInvalid" }
+    ],
+    [
+      "a body that is too long",
+      { status: 400, body: json({ code: "NAME_INVALID" }).padEnd(ErrorBody.maxBytes + 1) },
+      { _tag: "UnknownCode" }
+    ],
+    [
+      "a message that would do things to a terminal",
+      { status: 403, body: json({ code: "DENIED", message: "\x1b[2J\r\nok" }) },
+      { _tag: "Denied", message: "\\u001b[2J\\u000d\\u000aok" }
+    ],
+    [
+      "content that is too large, without a word",
+      { status: 413 },
+      { _tag: "SizeInvalid", message: "the content is larger than the registry takes" }
+    ],
+    [
+      "a range that is refused, and how much there is",
+      { status: 416, headers: { "content-range": "bytes */2048" } },
+      { _tag: "RangeInvalid", size: 2048 }
+    ],
+    [
+      "a chunk that is refused, and where the upload stands",
+      { status: 416, body: json({ code: "RANGE_INVALID" }), headers: { range: "0-9" } },
+      { _tag: "RangeInvalid", size: 10 }
+    ],
+    [
+      "a chunk that is refused by an odd code, and where the upload stands",
+      { status: 416, headers: { range: "bytes=0-9", "upload-offset": "10" } },
+      { _tag: "RangeInvalid", size: 10 }
+    ],
+    ["a range that is refused, and nothing else", { status: 416 }, { _tag: "RangeInvalid", size: undefined }]
+  ]
+  it.each(rows)("reads %s", (_, response, { _tag, ...expected }) => {
+    const error = decode(response, { operation: "GetManifest" })
+    expect(error._tag).toBe(_tag)
+    const { message, ...fields } = expected
+    expect(error).toMatchObject(fields)
+    if (message !== undefined) expect(error.message).toBe(`GetManifest: ${message}`)
+  })
+
+  const date = "Sun, 06 Nov 1994 08:49:30 GMT"
+  const waits: ReadonlyArray<readonly [value: string, date: string | undefined, milliseconds: number | undefined]> = [
+    ["0", undefined, 0],
+    ["120", undefined, 120_000],
+    [" 120 ", undefined, 120_000],
+    ["1000000000", undefined, 1_000_000_000_000],
+    ["9007199254740991", undefined, Number.MAX_SAFE_INTEGER],
+    ["9".repeat(400), undefined, Number.MAX_SAFE_INTEGER],
+    ["-1", date, undefined],
+    ["1.5", date, undefined],
+    ["soon", date, undefined],
+    ["", date, undefined],
+    ["1994", date, 1_994_000],
+    ["2038-01-01", date, undefined],
+    ["Sun, 06 Nov 1994 08:49:37 GMT", date, 7000],
+    ["Sunday, 06-Nov-94 08:49:37 GMT", date, 7000],
+    ["Sun Nov  6 08:49:37 1994", date, 7000],
+    ["Sun, 06 Nov 1994 08:49:00 GMT", date, 0],
+    ["Sun, 06 Nov 1994 08:49:37 GMT", undefined, undefined],
+    ["Sun, 06 Nov 1994 08:49:37 GMT", "yesterday", undefined],
+    ["Sun, 66 Nov 1994 08:49:37 GMT", date, undefined]
+  ]
+  it.each(waits)("reads Retry-After: %s at %s", (value, date, milliseconds) => {
+    expect(decode({ status: 429, headers: { "retry-after": value, date } }).retryAfter).toBe(milliseconds)
+  })
+
+  it("answers to any body", () => {
+    const bodies = fc.oneof(
+      fc.uint8Array(),
+      fc.string(),
+      fc.json(),
+      fc.jsonValue().map((errors) => JSON.stringify({ errors })),
+      fc.array(fc.record({ code: fc.constantFrom("DENIED", "X", 1, null), message: fc.jsonValue() })).map((errors) =>
+        JSON.stringify({ errors })
+      )
+    )
+    fc.assert(
+      fc.property(bodies, fc.integer({ min: 300, max: 599 }), texts, (body, status, header) => {
+        const error = decode({ status, body, headers: { "retry-after": header, date: header, range: header } })
+        expect(RegistryError.isRegistryError(error)).toBe(true)
+        expect(ErrorBody.status(error)).toBeGreaterThanOrEqual(400)
+      }),
+      { numRuns: 2000 }
+    )
+  })
+
+  it.each([
+    ...hostileTexts,
+    { name: "deep arrays", text: `{"errors":${"[".repeat(65_000)}` },
+    { name: "deep errors", text: `{"errors":[${"{\"detail\":".repeat(6000)}1${"}".repeat(6000)}]}` },
+    { name: "many errors", text: `{"errors":[${"{},".repeat(21_000)}{}]}` }
+  ])("is done with $name in 5 ms", ({ text }) => {
+    const headers = { "retry-after": text, date: text, range: text, "content-range": text }
+    expect(quickest(() => decode({ status: 416, body: text, headers }))).toBeLessThan(5)
+  })
+})
