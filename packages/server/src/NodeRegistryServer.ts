@@ -8,12 +8,13 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
-import type { Server } from "node:http"
-import type { Socket } from "node:net"
+import type { Server, ServerOptions } from "node:http"
 import { listener } from "./internal/nodeAdapter.js"
+import { manage } from "./internal/nodeConnections.js"
 import * as RegistryServer from "./RegistryServer.js"
 
 /**
@@ -47,7 +48,9 @@ export class ListenError extends Data.TaggedError("ListenError")<{
   readonly cause: NodeJS.ErrnoException
 }> {
   override get message(): string {
-    return `cannot listen on ${authority(this.host, this.port)}: ${reasons[this.cause.code ?? ""] ?? this.cause.message}`
+    return `cannot listen on ${authority(this.host, this.port)}: ${
+      reasons[this.cause.code ?? ""] ?? this.cause.message
+    }`
   }
 }
 
@@ -82,13 +85,21 @@ export const make = (
 ): Effect.Effect<Context.Tag.Service<typeof Address>, ListenError, Registry | Scope.Scope> =>
   Effect.gen(function*() {
     const registry = yield* Registry
-    const runtime = yield* Effect.runtime<never>()
-    const server = createServer(listener(runtime, RegistryServer.make(options)(registry.handle)))
-    configure(server, options)
-    return yield* Effect.acquireRelease(
+    // Made where nothing can be interrupted, so that its fibers cannot be either but where they say so.
+    const run = yield* Effect.uninterruptible(FiberSet.makeRuntime<never>())
+    const server = createServer(timeouts(options))
+    server.setTimeout(millis(options.idleTimeout, "2 minutes"))
+    const stop = manage(server, run)
+    const handle = listener(run, RegistryServer.make(options)(registry.handle))
+    server.on("request", (incoming, outgoing) => handle(incoming, outgoing, false))
+    server.on("checkContinue", (incoming, outgoing) => handle(incoming, outgoing, true))
+    const address = yield* Effect.acquireRelease(
       listen(server, options.host ?? "127.0.0.1", options.port),
-      () => stop(server, options.shutdownTimeout ?? "5 seconds")
+      () => stop(millis(options.shutdownTimeout, "5 seconds"))
     )
+    // Such as too many open files. Those that are open go on.
+    server.on("error", (error) => run(Effect.logError("the server cannot take a connection", error)))
+    return address
   })
 
 /**
@@ -107,23 +118,20 @@ export const make = (
 export const layer = (options: Options): Layer.Layer<Address, ListenError, Registry> =>
   Layer.scoped(Address, make(options))
 
-const configure = (server: Server, options: Options): void => {
-  server.headersTimeout = Duration.toMillis(options.headersTimeout ?? "30 seconds")
-  // A blob may take as long as it needs, as long as it moves.
-  server.requestTimeout = 0
-  server.timeout = Duration.toMillis(options.idleTimeout ?? "2 minutes")
-  server.keepAliveTimeout = 75_000
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy()
-    const [status, phrase] = error.code === "HPE_HEADER_OVERFLOW"
-      ? [431, "Request Header Fields Too Large"]
-      : [400, "Bad Request"]
-    const body = `{"errors":[{"code":"UNSUPPORTED","message":"the request is not HTTP that can be read"}]}`
-    socket.end(
-      `HTTP/1.1 ${status} ${phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
-        `Content-Length: ${body.length}\r\n\r\n${body}`
-    )
-  })
+/** Milliseconds as timers of Node take them, which know no more than 31 bits: 24 days. */
+const millis = (duration: Duration.DurationInput | undefined, fallback: Duration.DurationInput): number =>
+  Math.min(Math.ceil(Duration.toMillis(duration ?? fallback)), 2 ** 31 - 1)
+
+const timeouts = (options: Options): ServerOptions => {
+  const headersTimeout = millis(options.headersTimeout, "30 seconds")
+  return {
+    headersTimeout,
+    // How often those who exceed it are looked for.
+    connectionsCheckingInterval: Math.min(headersTimeout, 30_000),
+    // A blob may take as long as it needs, as long as it moves.
+    requestTimeout: 0,
+    keepAliveTimeout: 75_000
+  }
 }
 
 const listen = (
@@ -133,20 +141,17 @@ const listen = (
 ): Effect.Effect<Context.Tag.Service<typeof Address>, ListenError> =>
   Effect.async((resume) => {
     const onError = (cause: NodeJS.ErrnoException) => resume(Effect.fail(new ListenError({ host, port, cause })))
-    server.once("error", onError)
-    server.listen({ host, port }, () => {
+    const onListening = () => {
       server.off("error", onError)
       const address = server.address()
       const bound = address !== null && typeof address === "object" ? address.port : port
       resume(Effect.succeed({ host, port: bound, authority: authority(host, bound) }))
-    })
-  })
-
-/** Takes no more connections, lets requests end, and cuts off what is left after a while. */
-const stop = (server: Server, grace: Duration.DurationInput): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
-    server.close(() => resume(Effect.void))
-    server.closeIdleConnections()
-    const timer = setTimeout(() => server.closeAllConnections(), Duration.toMillis(grace))
-    return Effect.sync(() => clearTimeout(timer))
+    }
+    server.once("error", onError)
+    // A port that is none is thrown.
+    try {
+      server.listen({ host, port }, onListening)
+    } catch (cause) {
+      onError(cause as NodeJS.ErrnoException)
+    }
   })

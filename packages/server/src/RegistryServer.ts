@@ -12,6 +12,7 @@ import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as answering from "./internal/answer.js"
 import * as platform from "./internal/platformAdapter.js"
 import * as uploadId from "./internal/uploadId.js"
@@ -36,7 +37,8 @@ export interface Options {
 
 /**
  * From a plain request to an effect of a plain response, for adapters of one's own. It never fails: what goes wrong is
- * a response too. The response's `close` is to be run when its body has been sent.
+ * a response too. The response's `close` is to be run when its body has been sent, or will not be; lest a response get
+ * lost with it, the effect is run uninterruptibly, and lets itself be interrupted where it waits.
  *
  * @since 0.1.0
  * @category models
@@ -80,8 +82,10 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
  * )
  * ```
  */
-export const app = (options?: Options): HttpApp.Default<never, Registry> => {
+export const app = (options?: Options): HttpApp.Default<never, Registry | Scope.Scope> => {
   const answer = make(options)
-  return Effect.flatMap(Effect.zip(Registry, HttpServerRequest.HttpServerRequest), ([registry, request]) =>
-    Effect.map(answer(registry.handle)(platform.toRequest(request)), platform.fromResponse))
+  return Effect.flatMap(
+    Effect.zip(Registry, HttpServerRequest.HttpServerRequest),
+    ([registry, request]) => platform.handle(answer(registry.handle), request)
+  )
 }

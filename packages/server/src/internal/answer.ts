@@ -1,7 +1,7 @@
 import * as BlobContent from "@effect-oci/core/BlobContent"
+import * as Body from "@effect-oci/core/Body"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
-import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import * as Page from "@effect-oci/protocol/Page"
@@ -13,7 +13,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
+import { exactly } from "./exactBody.js"
+import * as report from "./report.js"
 import type { UploadIds } from "./uploadId.js"
 
 /** From a plain request to a plain response: what both adapters run. It is an `Exit` where nothing had to be waited for. */
@@ -36,37 +38,30 @@ const pong: Wire.Response = {
     "content-length": "2",
     "docker-distribution-api-version": "registry/2.0"
   },
-  body: undefined
+  body: Body.bytes(new TextEncoder().encode("{}"))
 }
 
-/** Maps a result without a fiber where it is at hand. Defects and interruption become answers too. */
+/**
+ * Maps a result, and a failure to the response that says it, without a fiber where they are at hand. Where they have to
+ * be waited for, that is what can be interrupted.
+ */
 const respond = <A>(
-  effect: Effect.Effect<A, RegistryError.RegistryError>,
+  effect: Answered<A>,
   operation: Operation.Operation,
   onSuccess: (result: A) => Wire.Response
 ): Effect.Effect<Wire.Response> => {
   const exit = Handler.exitOf(effect)
-  if (exit !== undefined) {
-    return Exit.isSuccess(exit) ? Exit.succeed(onSuccess(exit.value)) : failure(exit.cause, operation)
+  if (exit === undefined) {
+    return Effect.match(Effect.interruptible(effect), {
+      onSuccess,
+      onFailure: (error) => ErrorBody.encode(error, operation)
+    })
   }
-  return Effect.matchCauseEffect(effect, {
-    onSuccess: (result) => Effect.succeed(onSuccess(result)),
-    onFailure: (cause) => failure(cause, operation)
-  })
-}
-
-/** A failure is an answer; a defect is a line in the log, and an answer that does not say more. */
-const failure = (
-  cause: Cause.Cause<RegistryError.RegistryError>,
-  operation: Operation.Operation
-): Effect.Effect<Wire.Response> => {
-  const error = Cause.failureOption(cause)
-  if (Option.isSome(error)) return Exit.succeed(ErrorBody.encode(error.value, operation))
-  if (Cause.isInterruptedOnly(cause)) return Effect.failCause(cause as Cause.Cause<never>)
-  return Effect.as(
-    Effect.logError("operation died", cause).pipe(Effect.annotateLogs("operation", operation._tag)),
-    ErrorBody.encode(new RegistryError.UnknownCode({ code: "UNKNOWN", reason: "internal error" }), operation)
-  )
+  if (Exit.isSuccess(exit)) return Exit.succeed(onSuccess(exit.value))
+  const error = Cause.failureOption(exit.cause)
+  return Option.isSome(error)
+    ? Exit.succeed(ErrorBody.encode(error.value, operation))
+    : exit as Exit.Exit<never>
 }
 
 /** The ids of uploads as the registry knows them, not as they stand in URLs. */
@@ -84,46 +79,63 @@ const openUpload = <O extends Operation.Operation>(operation: O, uploadIds: Uplo
   }
 }
 
-const isUpload = (result: unknown): result is Operation.Upload =>
-  typeof result === "object" && result !== null && "id" in result && "offset" in result
-
 /** The ids of uploads as they stand in URLs. */
-const sealUpload = <A>(operation: Plain, result: A, uploadIds: UploadIds): A => {
+const sealUpload = (operation: Plain, result: unknown, uploadIds: UploadIds): unknown => {
   const seal = (upload: Operation.Upload) => ({ ...upload, id: uploadIds.seal(operation.repository, upload.id) })
-  if (isUpload(result)) return seal(result) as A
-  return result instanceof Operation.UploadStarted
-    ? new Operation.UploadStarted({ upload: seal(result.upload) }) as A
-    : result
+  switch (operation._tag) {
+    case "StartUpload":
+    case "GetUpload":
+    case "AppendUpload":
+      return seal(result as Operation.Upload)
+    case "MountBlob":
+      return result instanceof Operation.UploadStarted
+        ? new Operation.UploadStarted({ upload: seal(result.upload) })
+        : result
+    default:
+      return result
+  }
 }
 
 export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   const { maxManifestBytes, maxPageSize, uploadIds } = settings
 
-  const plain = <O extends Plain>(operation: O): Effect.Effect<Wire.Response> => {
+  const plain = (operation: Plain, request: Wire.Request): Effect.Effect<Wire.Response> => {
     const opened = openUpload(operation, uploadIds)
     if (opened === undefined) {
       const unknown = new RegistryError.BlobUploadUnknown(Operation.errorFields(operation))
-      return Exit.succeed(ErrorBody.encode(unknown, operation))
+      return report.refused(request, unknown, ErrorBody.encode(unknown, operation))
     }
     // The type of what `plain` runs has no scope: `GetBlob` is not among it.
-    const result = handler(opened) as Answered<Operation.ResultOf<O>>
-    return respond(result, operation, (result) =>
-      Response.encode<Plain>(operation, sealUpload(operation, result, uploadIds) as never))
+    return respond(
+      handler(opened) as Answered<unknown>,
+      operation,
+      (result) => Response.encode<Plain>(operation, sealUpload(operation, result, uploadIds) as never)
+    )
   }
 
-  /** The content stays open until the adapter has sent it: the response carries the scope's end. */
-  const blob = (operation: Operation.GetBlob): Effect.Effect<Wire.Response> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(Scope.make(), (scope) =>
-        Effect.matchCauseEffect(restore(Scope.extend(handler(operation), scope)), {
-          onSuccess: (content) =>
-            Effect.succeed({
-              ...Response.encode(operation, BlobContent.verify(content)),
-              close: (exit) => Scope.close(scope, exit)
-            }),
-          onFailure: (cause) =>
-            Effect.zipRight(Scope.close(scope, Exit.failCause(cause)), failure(cause, operation))
-        })))
+  /** Content that is at hand needs no scope. Else it stays open until it is sent: the response carries the scope's end. */
+  const blob = (operation: Operation.GetBlob): Effect.Effect<Wire.Response> => {
+    const encode = (content: BlobContent.BlobContent, scope?: Scope.CloseableScope): Wire.Response => {
+      const response = Response.encode(operation, BlobContent.verify(content))
+      if (scope === undefined && response.body?.bytes !== undefined) return response
+      const close = (exit: Exit.Exit<unknown, unknown>) =>
+        Effect.zipRight(
+          report.brokenOff(operation, exit),
+          scope === undefined ? Effect.void : Scope.close(scope, exit)
+        )
+      return { ...response, close }
+    }
+    const effect = handler(operation)
+    if (Handler.exitOf(effect) !== undefined) {
+      return respond(effect as Answered<BlobContent.BlobContent>, operation, encode)
+    }
+    return Effect.flatMap(Scope.make(), (scope) =>
+      Effect.interruptible(Scope.extend(effect, scope)).pipe(
+        Effect.map((content) => encode(content, scope)),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+        Effect.catchAll((error) => Exit.succeed(ErrorBody.encode(error, operation)))
+      ))
+  }
 
   const list = (operation: Listing, request: Wire.Request): Effect.Effect<Wire.Response> => {
     const size = Page.size(operation, maxPageSize)
@@ -149,57 +161,75 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       case "ListReferrers":
         return list(operation, request)
       default:
-        return plain(operation)
+        return plain(operation, request)
     }
   }
 
   const answer: Answer = (request) => {
     const decoded = Request.decode(request, { maxManifestBytes })
     const exit = Handler.exitOf(decoded)
-    if (exit !== undefined) {
-      return Exit.isSuccess(exit) ? run(exit.value, request) : rejected(request, exit.cause)
+    if (exit === undefined) {
+      return Effect.matchEffect(Effect.interruptible(decoded), {
+        onSuccess: (operation) => run(operation, request),
+        onFailure: (rejection) => rejected(request, rejection)
+      })
     }
-    return Effect.matchCauseEffect(decoded, {
-      onSuccess: (operation) => run(operation, request),
-      onFailure: (cause) => rejected(request, cause)
-    })
+    if (Exit.isSuccess(exit)) return run(exit.value, request)
+    const rejection = Cause.failureOption(exit.cause)
+    return Option.isSome(rejection) ? rejected(request, rejection.value) : exit as Exit.Exit<never>
   }
 
   return (request) => {
+    const response = attempt(answer, request)
+    const exit = Handler.exitOf(response)
+    return exit !== undefined && Exit.isSuccess(exit)
+      ? exit
+      : Effect.catchAllCause(
+        response,
+        (cause) => Effect.map(report.died(request, cause), (response) => finish(response, request))
+      )
+  }
+}
+
+/** A registry that throws is a defect as any other, and must not take the server with it. */
+const attempt = (answer: Answer, request: Wire.Request): Effect.Effect<Wire.Response> => {
+  try {
     const response = answer(request)
     const exit = Handler.exitOf(response)
     return exit !== undefined && Exit.isSuccess(exit)
       ? Exit.succeed(finish(exit.value, request))
       : Effect.map(response, (response) => finish(response, request))
+  } catch (defect) {
+    return Exit.die(defect)
   }
 }
 
-/** A request that became no operation: no wrapper saw it, so the log line is written here. */
-const rejected = (request: Wire.Request, cause: Cause.Cause<Request.Rejected>): Effect.Effect<Wire.Response> => {
-  const rejection = Cause.failureOption(cause)
-  if (Option.isNone(rejection)) return Effect.failCause(cause as Cause.Cause<never>)
-  const { error, headers, status } = rejection.value
+const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> => {
+  const { error, headers, status } = rejection
   const encoded = ErrorBody.encode(error)
-  const response = { ...encoded, status: status ?? encoded.status, headers: { ...encoded.headers, ...headers } }
-  return Effect.as(
-    Effect.logInfo("request refused", {
-      method: printable(request.method, 16),
-      path: printable(request.target.replace(/\?.*$/s, ""), 300),
-      status: response.status,
-      error: error._tag,
-      reason: error.message
-    }),
-    response
-  )
+  return report.refused(request, error, {
+    ...encoded,
+    status: status ?? encoded.status,
+    headers: { ...encoded.headers, ...headers }
+  })
 }
 
-/** The length of a body that is known; and no body where the request is a HEAD, whatever its answer. */
+/** Makes sure that a body has the length that is said, and that there is none where the request is a HEAD. */
 const finish = (response: Wire.Response, request: Wire.Request): Wire.Response => {
   const { body, headers } = response
-  const sized = body?.size === undefined || headers["content-length"] !== undefined
-    ? headers
-    : { ...headers, "content-length": String(body.size) }
-  return request.method !== "HEAD" && sized === headers
-    ? response
-    : { ...response, headers: sized, body: request.method === "HEAD" ? undefined : body }
+  if (body === undefined) return response
+  const said = headers["content-length"]
+  if (request.method === "HEAD" || said === undefined) {
+    return {
+      ...response,
+      headers: said !== undefined || body.size === undefined
+        ? headers
+        : { ...headers, "content-length": String(body.size) },
+      body: request.method === "HEAD" ? undefined : body
+    }
+  }
+  const length = Number(said)
+  if (body.bytes === undefined || response.close !== undefined) return { ...response, body: exactly(body, length) }
+  if (body.bytes.byteLength === length) return response
+  throw new Error(`a registry answers ${body.bytes.byteLength} bytes where it says ${length}`)
 }

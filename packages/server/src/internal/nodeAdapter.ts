@@ -1,131 +1,138 @@
 import type { Body, Control } from "@effect-oci/core/Body"
 import { exitOf } from "@effect-oci/core/Handler"
 import type * as Wire from "@effect-oci/protocol/Wire"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import type { Answer } from "./answer.js"
-import { bodyOf, drain } from "./nodeBody.js"
-import { originForm } from "./platformAdapter.js"
+import { bodyOf, discard } from "./nodeBody.js"
+import { originForm } from "./originForm.js"
+import * as report from "./report.js"
+
+/** Starts an effect at once, in a fiber that cannot be interrupted but where the effect lets it. */
+export type Run = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
 
 /**
  * The listener of a `node:http` server. An answer that is at hand is written in the same tick, with no fiber; one that
- * has to wait runs in a fiber that ends with its client.
+ * has to wait runs in a fiber that ends with its client. A client that `waits` for leave to send its body (`Expect:
+ * 100-continue`) gets it when somebody reads that body.
  */
-export const listener = (runtime: Runtime.Runtime<never>, answer: Answer) => {
-  const fork = Runtime.runFork(runtime)
-  return (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const target = incoming.url ?? "/"
-    const body = bodyOf(incoming)
-    const settle = (exit: Exit.Exit<Wire.Response>): void => {
-      if (Exit.isFailure(exit)) outgoing.destroy()
-      else if (body === undefined) write(exit.value, outgoing, fork)
-      else drain(incoming, (drained) => write(exit.value, outgoing, fork, drained ? undefined : "close"))
+export const listener =
+  (run: Run, answer: Answer) => (incoming: IncomingMessage, outgoing: ServerResponse, waits: boolean): void => {
+    let asked = !waits
+    const ask = () => {
+      if (!asked) outgoing.writeContinue()
+      asked = true
     }
-    const effect = answer({
+    const request: Wire.Request = {
       method: incoming.method ?? "GET",
-      target: target.startsWith("/") ? target : originForm(target),
+      target: originForm(incoming.url ?? "/"),
       headers: incoming.headers as Wire.Headers,
-      body
-    })
+      body: bodyOf(incoming, ask)
+    }
+    const settle = (exit: Exit.Exit<Wire.Response>): void => {
+      // Nobody can tell whether a client that was not asked for its body sends it.
+      if (!asked) outgoing.shouldKeepAlive = false
+      if (Exit.isSuccess(exit)) write(exit.value, request, outgoing, run)
+      else outgoing.destroy()
+      if (asked && request.body !== undefined) discard(incoming)
+    }
+    const effect = answer(request)
     const atHand = exitOf(effect)
     if (atHand !== undefined) return settle(atHand)
-    const fiber = fork(effect)
+    const fiber = run(effect)
     const exit = fiber.unsafePoll()
     if (exit !== null) return settle(exit)
-    const interrupt = () => fiber.unsafeInterruptAsFork(fiber.id())
-    outgoing.once("close", interrupt)
-    fiber.addObserver((exit) => {
-      outgoing.off("close", interrupt)
-      settle(exit)
-    })
+    interruptWith(incoming.socket, fiber)
+    fiber.addObserver(settle)
   }
+
+/** A response that waits for others on its connection never learns that the client is gone: its socket does. */
+const onGone = (socket: Socket, gone: () => void): () => void => {
+  socket.once("close", gone)
+  return () => socket.off("close", gone)
 }
 
-type Fork = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
+/** A fiber that reads a body hears first that it broke off, which says more than an interruption. */
+const interruptWith = (socket: Socket, fiber: Fiber.RuntimeFiber<unknown, unknown>): void =>
+  fiber.addObserver(onGone(socket, () => setImmediate(() => fiber.unsafeInterruptAsFork(FiberId.none))))
 
-const write = (response: Wire.Response, outgoing: ServerResponse, fork: Fork, connection?: "close"): void => {
+const write = (response: Wire.Response, request: Wire.Request, outgoing: ServerResponse, run: Run): void => {
   const { body, headers, status } = response
-  if (outgoing.destroyed) return closed(response, Exit.void, fork)
-  if (connection !== undefined) outgoing.setHeader("connection", connection)
-  outgoing.writeHead(status, headers as Record<string, string>)
-  if (body === undefined) {
-    outgoing.end()
-    return closed(response, Exit.void, fork)
+  const { socket } = outgoing.req
+  if (socket.destroyed) return end(response, Exit.interrupt(FiberId.none), run)
+  try {
+    outgoing.writeHead(status, headers as Record<string, string>)
+  } catch (defect) {
+    end(response, Exit.die(defect), run)
+    run(Effect.map(report.died(request, Cause.die(defect)), (response) => write(response, request, outgoing, run)))
+    return
   }
-  if (body.bytes !== undefined) {
-    outgoing.end(body.bytes)
-    return closed(response, Exit.void, fork)
+  if (body === undefined || body.bytes !== undefined) {
+    outgoing.end(body?.bytes)
+    return end(response, Exit.void, run)
   }
-  if (body.source !== undefined) return pipe(body.source, outgoing, (exit) => closed(response, exit, fork))
-  const settled = (exit: Exit.Exit<void, unknown>) =>
-    Effect.zipRight(Effect.sync(() => Exit.isSuccess(exit) ? outgoing.end() : outgoing.destroy()), close(response, exit))
-  fork(Effect.onExit(run(body, outgoing), settled))
+  const done = (exit: Exit.Exit<void, unknown>) => {
+    if (Exit.isSuccess(exit)) outgoing.end()
+    // It is cut, so that the client does not take what it has for all.
+    else outgoing.destroy()
+    end(response, exit, run)
+  }
+  if (body.source !== undefined) return pipe(body.source, outgoing, socket, done)
+  const fiber = run(Effect.interruptible(send(body, outgoing)))
+  interruptWith(socket, fiber)
+  fiber.addObserver(done)
 }
 
-const close = (response: Wire.Response, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-  response.close?.(exit) ?? Effect.void
-
-const closed = (response: Wire.Response, exit: Exit.Exit<unknown, unknown>, fork: Fork): void => {
-  if (response.close !== undefined) fork(response.close(exit))
+const end = (response: Wire.Response, exit: Exit.Exit<unknown, unknown>, run: Run): void => {
+  if (response.close !== undefined) run(response.close(exit))
 }
 
-/** From one native end to the other, without a fiber: what breaks off is cut, so that the client does not take it for whole. */
+/** From one native end to the other, without a fiber. */
 const pipe = (
   source: NonNullable<Body["source"]>,
   outgoing: ServerResponse,
+  socket: Socket,
   done: (exit: Exit.Exit<void, unknown>) => void
 ): void => {
   let over = false
   const finish = (exit: Exit.Exit<void, unknown>) => {
     if (over) return
     over = true
-    outgoing.off("drain", resume).off("close", gone)
+    outgoing.off("drain", resume)
+    stay()
     done(exit)
   }
   const resume = () => control.resume()
-  const gone = () => {
-    control.cancel()
-    finish(Exit.interrupt(FiberId.none))
-  }
   const control: Control = source({
     data: (chunk) => outgoing.write(chunk),
-    end: () => {
-      outgoing.end()
-      finish(Exit.void)
-    },
-    fail: (error) => {
-      outgoing.destroy()
-      finish(Exit.fail(error))
-    }
+    end: () => finish(Exit.void),
+    fail: (error) => finish(Exit.fail(error))
   })
-  outgoing.on("drain", resume).on("close", gone)
+  outgoing.on("drain", resume)
+  const stay = onGone(socket, () => {
+    control.cancel()
+    finish(Exit.interrupt(FiberId.none))
+  })
 }
 
-/** A stream into a response, a chunk at a time, waiting where the socket asks for it. It ends with its client. */
-const run = (body: Body, outgoing: ServerResponse) =>
+/** A stream into a response, a chunk at a time, waiting where the socket asks for it. */
+const send = (body: Body, outgoing: ServerResponse) =>
   Stream.runForEachChunk(body.stream, (chunk) =>
     Effect.suspend(() => {
       let more = true
       for (const piece of chunk) more = outgoing.write(piece)
       return more ? Effect.void : drained(outgoing)
-    })).pipe(Effect.raceFirst(gone(outgoing)))
+    }))
 
 const drained = (outgoing: ServerResponse): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     const onDrain = () => resume(Effect.void)
     outgoing.once("drain", onDrain)
     return Effect.sync(() => outgoing.off("drain", onDrain))
-  })
-
-const gone = (outgoing: ServerResponse): Effect.Effect<never> =>
-  Effect.async<never>((resume) => {
-    const onClose = () => resume(Effect.interrupt)
-    if (outgoing.destroyed) return onClose()
-    outgoing.once("close", onClose)
-    return Effect.sync(() => outgoing.off("close", onClose))
   })

@@ -3,85 +3,92 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Range from "@effect-oci/protocol/Range"
 import type { IncomingMessage } from "node:http"
 
-/** How much of a body that nobody wants is read before the answer, and for how long, in milliseconds. */
-const drainBytes = 16 * 1024 * 1024
-const drainTime = 5_000
+/** How much of a body that nobody wants is read, in bytes, before the connection is cut. */
+const unwanted = 16 * 1024 * 1024
 
-/**
- * The body of a request, read by its listeners and never destroyed: an answer has to go out on the same socket. It can
- * be read once.
- */
-export const bodyOf = (request: IncomingMessage): Body.Body | undefined => {
-  const size = Range.parseCount(request.headers["content-length"])
-  if (size === 0 || (size === undefined && request.headers["transfer-encoding"] === undefined)) return undefined
-  let taken = false
-  return Body.fromSource((sink) => {
-    let over = taken
-    let received = 0
-    const finish = (done: () => void) => {
-      if (over) return
-      release()
-      done()
-    }
-    const onData = (chunk: Uint8Array) => {
-      received += chunk.byteLength
-      if (!sink.data(chunk) && !over) request.pause()
-    }
-    const onEnd = () => finish(sink.end)
-    const onBroken = () =>
-      finish(() =>
-        sink.fail(
-          new RegistryError.BodyFailed({
-            reason: `the request's body broke off after ${received}${size === undefined ? "" : ` of ${size}`} bytes`
-          })
-        )
-      )
-    const release = () => {
-      over = true
-      request.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken)
-    }
-    if (taken || request.destroyed) {
-      over = true
-      queueMicrotask(() => sink.fail(new RegistryError.BodyFailed({ reason: "the request's body can be read once" })))
-    } else {
-      taken = true
-      request.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken)
-    }
-    return {
-      resume: () => {
-        if (!over) request.resume()
-      },
-      cancel: () => {
-        if (over) return
-        release()
-        request.pause()
-      }
-    }
-  }, { size })
+/** Whether a request has a body that is not empty. */
+const sizeOf = ({ headers }: IncomingMessage): { readonly size: number | undefined } | undefined => {
+  const size = Range.parseCount(headers["content-length"])
+  return size === 0 || (size === undefined && headers["transfer-encoding"] === undefined) ? undefined : { size }
 }
 
 /**
- * Reads what is left of a request's body, so that the client, which may not listen before it has sent all, hears the
- * answer. Calls back with `false` where that is too much: the connection cannot be used again.
+ * The body of a request, read by its listeners and never destroyed: an answer has to go out on the same socket. It can
+ * be read once; `onRead` is called then.
  */
-export const drain = (request: IncomingMessage, done: (drained: boolean) => void): void => {
-  if (request.complete || request.destroyed) return done(request.complete)
-  let budget = drainBytes
-  const finish = (drained: boolean) => {
-    clearTimeout(timer)
-    request.off("data", onData).off("end", onEnd).off("close", onClose)
-    done(drained)
+export const bodyOf = (request: IncomingMessage, onRead: () => void = () => {}): Body.Body | undefined => {
+  const sized = sizeOf(request)
+  if (sized === undefined) return undefined
+  let taken = false
+  return Body.fromSource((sink) => {
+    const again = taken || request.destroyed
+    taken = true
+    return again ? broken(sink, "the request's body can be read once") : read(request, sized.size, sink, onRead)
+  }, sized)
+}
+
+const read = (
+  request: IncomingMessage,
+  size: number | undefined,
+  sink: Body.Sink,
+  onRead: () => void
+): Body.Control => {
+  let over = false
+  let received = 0
+  const release = () => {
+    over = true
+    request.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken)
   }
   const onData = (chunk: Uint8Array) => {
-    budget -= chunk.byteLength
-    if (budget < 0) {
+    received += chunk.byteLength
+    if (!sink.data(chunk) && !over) request.pause()
+  }
+  const onEnd = () => {
+    release()
+    sink.end()
+  }
+  const onBroken = () => {
+    release()
+    const of = size === undefined ? "" : ` of ${size}`
+    sink.fail(new RegistryError.BodyFailed({ reason: `the request's body broke off after ${received}${of} bytes` }))
+  }
+  onRead()
+  request.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken)
+  return {
+    resume: () => {
+      if (!over) request.resume()
+    },
+    cancel: () => {
+      if (over) return
+      release()
       request.pause()
-      finish(false)
     }
   }
-  const onEnd = () => finish(true)
-  const onClose = () => finish(false)
-  const timer = setTimeout(onClose, drainTime)
-  request.on("data", onData).on("end", onEnd).on("close", onClose)
+}
+
+const broken = (sink: Body.Sink, reason: string): Body.Control => {
+  let cancelled = false
+  queueMicrotask(() => {
+    if (!cancelled) sink.fail(new RegistryError.BodyFailed({ reason }))
+  })
+  return {
+    resume: () => {},
+    cancel: () => {
+      cancelled = true
+    }
+  }
+}
+
+/**
+ * Reads what is left of a body when the answer is out, so that a client that does not listen before it has sent all
+ * hears it, and the connection can go on. A client that sends much more is cut off.
+ */
+export const discard = (request: IncomingMessage): void => {
+  if (request.complete || request.destroyed) return
+  let left = unwanted
+  request.on("data", (chunk: Uint8Array) => {
+    left -= chunk.byteLength
+    if (left < 0) request.destroy()
+  })
   request.resume()
 }

@@ -4,36 +4,72 @@ import * as Range from "@effect-oci/protocol/Range"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { IncomingMessage } from "node:http"
+import type { Answer } from "./answer.js"
+import * as nodeBody from "./nodeBody.js"
+import { originForm } from "./originForm.js"
+
+type Incoming = HttpServerRequest.HttpServerRequest
+
+/**
+ * The request of `node:http` under one of the platform's, where it is that. The platform's own stream of its body is not
+ * used: where its reader ends early it destroys the socket that the answer is to go out on.
+ */
+const native = ({ source }: Incoming): IncomingMessage | undefined =>
+  Predicate.hasProperty(source, "socket") && Predicate.hasProperty(source, "on") ? source as IncomingMessage : undefined
 
 const brokenOff = (cause: unknown) => new RegistryError.BodyFailed({ cause, reason: "the request's body broke off" })
 
-/** The body of a request; it is not touched where its length says that it is empty. */
-const bodyOf = (request: HttpServerRequest.HttpServerRequest): Body.Body | undefined => {
-  const { headers } = request
-  const size = Range.parseCount(headers["content-length"])
-  if (size === 0 || (size === undefined && headers["transfer-encoding"] === undefined)) return undefined
-  return Body.stream(Stream.mapError(request.stream, brokenOff), { size })
+/** The body of a web request. One that was made by hand need not say its length in its headers. */
+const webBody = (request: Incoming): Body.Body | undefined => {
+  const size = Range.parseCount(request.headers["content-length"])
+  const none = Predicate.hasProperty(request.source, "body") && request.source.body === null
+  return size === 0 || none ? undefined : Body.stream(Stream.mapError(request.stream, brokenOff), { size })
 }
 
-export const toRequest = (request: HttpServerRequest.HttpServerRequest): Wire.Request => ({
-  method: request.method,
-  target: request.originalUrl.startsWith("http") ? originForm(request.originalUrl) : request.originalUrl,
-  headers: request.headers,
-  body: bodyOf(request)
-})
-
-/** The path and query of a target in absolute form, which proxies and web handlers give. */
-export const originForm = (target: string): string => target.replace(/^https?:\/\/[^/?#]*/i, "") || "/"
-
-export const fromResponse = (response: Wire.Response): HttpServerResponse.HttpServerResponse => {
-  const { body, close, status } = response
-  const headers = response.headers as Record<string, string>
-  if (body === undefined) return HttpServerResponse.empty({ status, headers })
-  const contentType = headers["content-type"]
-  if (body.bytes !== undefined && close === undefined) {
-    return HttpServerResponse.uint8Array(body.bytes, { status, headers, contentType })
+/** Answers a request of the platform. What the body reads from is closed with the scope of the request. */
+export const handle = (
+  answer: Answer,
+  request: Incoming
+): Effect.Effect<HttpServerResponse.HttpServerResponse, never, Scope.Scope> => {
+  const incoming = native(request)
+  const body = incoming === undefined ? webBody(request) : nodeBody.bodyOf(incoming)
+  const asked: Wire.Request = {
+    method: request.method,
+    target: originForm(request.originalUrl),
+    headers: request.headers,
+    body
   }
-  const stream = close === undefined ? body.stream : Stream.ensuringWith(body.stream, (exit) => close(exit))
-  return HttpServerResponse.stream(stream, { status, headers, contentType, contentLength: body.size })
+  const discard = incoming === undefined || body === undefined
+    ? Effect.void
+    : Effect.addFinalizer(() => Effect.sync(() => nodeBody.discard(incoming)))
+  // Nothing comes between an answer and what closes it.
+  return Effect.uninterruptible(
+    Effect.zipRight(
+      discard,
+      Effect.flatMap(answer(asked), (response) =>
+        Effect.as(
+          response.close === undefined ? Effect.void : Effect.addFinalizer(response.close),
+          encode(response, incoming)
+        ))
+    )
+  )
+}
+
+const encode = (
+  { body, headers, status }: Wire.Response,
+  incoming: IncomingMessage | undefined
+): HttpServerResponse.HttpServerResponse => {
+  const options = { status, headers: headers as Record<string, string>, contentType: headers["content-type"] }
+  if (body === undefined) return HttpServerResponse.empty(options)
+  if (body.bytes !== undefined) return HttpServerResponse.uint8Array(body.bytes, options)
+  // The platform ends a response on Node whose body fails as if it were whole.
+  const stream = incoming === undefined
+    ? body.stream
+    : Stream.tapErrorCause(body.stream, () => Effect.sync(() => incoming.socket.destroy()))
+  return HttpServerResponse.stream(stream, { ...options, contentLength: body.size })
 }

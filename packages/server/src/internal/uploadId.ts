@@ -1,8 +1,8 @@
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
-import * as Encoding from "effect/Encoding"
 import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
 
 /**
  * Ids of uploads as they stand in URLs: `id.signature`, both base64url. The signature binds an id to its repository, so

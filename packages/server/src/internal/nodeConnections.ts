@@ -1,0 +1,112 @@
+import * as Effect from "effect/Effect"
+import type { Server, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import type { Run } from "./nodeAdapter.js"
+
+/** How long a client may take to read the last answer on its connection and to close it, in milliseconds. */
+const lingering = 1000
+
+interface Refusal {
+  readonly status: string
+  readonly code: string
+  readonly reason: string
+}
+
+const broken: Refusal = { status: "400 Bad Request", code: "SIZE_INVALID", reason: "the request broke off" }
+
+/** What the parser of Node cannot read, by its code. */
+const refusals: { readonly [code: string]: Refusal } = {
+  HPE_INVALID_EOF_STATE: broken,
+  HPE_HEADER_OVERFLOW: {
+    status: "431 Request Header Fields Too Large",
+    code: "UNSUPPORTED",
+    reason: "the headers of the request are too large"
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: "408 Request Timeout",
+    code: "UNSUPPORTED",
+    reason: "the headers of the request did not come in time"
+  }
+}
+
+const unreadable: Refusal = {
+  status: "400 Bad Request",
+  code: "UNSUPPORTED",
+  reason: "the request is not HTTP that can be read"
+}
+
+const refusalText = ({ code, reason, status }: Refusal): string => {
+  const body = JSON.stringify({ errors: [{ code, message: reason }] })
+  return `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+}
+
+/** The response whose turn it is on a connection. Node does not say it elsewhere, and goes by it itself. */
+const current = (socket: Socket): ServerResponse | undefined =>
+  (socket as { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+
+/** Looks after the connections of a server. Gives what to do when it stops: see {@link stopping}. */
+export const manage = (server: Server, run: Run): (grace: number) => Effect.Effect<void> => {
+  const sockets = new Set<Socket>()
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket)
+    socket.once("close", () => sockets.delete(socket))
+    // Requests that are sent without waiting for answers each listen for its end.
+    socket.setMaxListeners(0)
+  })
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    // What follows what could not be read.
+    if (socket.writableEnded) return
+    const response = current(socket)
+    if (!socket.writable || error.code === "ECONNRESET" || response?.headersSent === true) return void socket.destroy()
+    const refusal = refusals[error.code ?? ""] ?? unreadable
+    run(
+      Effect.logInfo("request refused").pipe(
+        Effect.annotateLogs({ status: Number.parseInt(refusal.status, 10), reason: refusal.reason })
+      )
+    )
+    finish(socket, refusalText(refusal))
+  })
+  server.on("timeout", (socket: Socket) => {
+    const response = current(socket)
+    const working = response !== undefined && response.req.complete && !response.headersSent
+    if (!working) socket.destroy()
+  })
+  return (grace) => stopping(server, sockets, grace)
+}
+
+/** Takes no more connections, lets requests end, and cuts off what is left after a while. It ends when all are closed. */
+const stopping = (server: Server, sockets: ReadonlySet<Socket>, grace: number): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    let left = sockets.size + 1
+    const closed = () => {
+      left -= 1
+      if (left > 0) return
+      clearTimeout(timer)
+      resume(Effect.void)
+    }
+    const timer = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, grace)
+    server.close(closed)
+    for (const socket of sockets) {
+      socket.once("close", closed)
+      leave(socket)
+    }
+  })
+
+/** Closes a connection after the answers that are under way on it. */
+const leave = (socket: Socket, answered = false): void => {
+  const response = current(socket)
+  if (response !== undefined) {
+    if (!response.headersSent) response.shouldKeepAlive = false
+    response.once("close", () => leave(socket, true))
+  } else if (answered) finish(socket)
+  else socket.destroy()
+}
+
+/** Says the last thing on a connection. To close it at once would take that away from a client that is still sending. */
+const finish = (socket: Socket, text = ""): void => {
+  socket.end(text)
+  setTimeout(() => socket.destroy(), lingering).unref()
+}

@@ -1,0 +1,58 @@
+import type * as Operation from "@effect-oci/core/Operation"
+import { printable } from "@effect-oci/core/Printable"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+
+/** A path fit for a log: the id of an upload is all that it takes to go on with it, and queries may hold anything. */
+const shownPath = (target: string): string =>
+  printable(target.replace(/\?.*$/s, "").replace(/(\/blobs\/uploads\/).+$/s, "$1…"), 300)
+
+const shownRequest = (request: Wire.Request) => ({
+  method: printable(request.method, 16),
+  path: shownPath(request.target)
+})
+
+/** Logs a request that reached no registry, so that no wrapper logs it. */
+export const refused = (
+  request: Wire.Request,
+  error: RegistryError.RegistryError,
+  response: Wire.Response
+): Effect.Effect<Wire.Response> =>
+  Effect.as(
+    Effect.logInfo("request refused").pipe(
+      Effect.annotateLogs({
+        ...shownRequest(request),
+        status: response.status,
+        error: error._tag,
+        reason: printable(error.message)
+      })
+    ),
+    response
+  )
+
+const internalError = new RegistryError.UnknownCode({ code: "UNKNOWN", reason: "internal error" })
+const interrupted = new RegistryError.Unavailable({ reason: "the request was interrupted" })
+
+/**
+ * The answer to whom a registry gave none. A defect is logged with its cause, and the answer does not say more. What was
+ * interrupted, though the client is still there, is not available now.
+ */
+export const died = (request: Wire.Request, cause: Cause.Cause<unknown>): Effect.Effect<Wire.Response> =>
+  Cause.isInterruptedOnly(cause)
+    ? Exit.succeed(ErrorBody.encode(interrupted))
+    : Effect.as(
+      Effect.logError("request died", cause).pipe(Effect.annotateLogs(shownRequest(request))),
+      ErrorBody.encode(internalError)
+    )
+
+/** Logs content that broke off while it was sent, unless the client went away: its answer is under way and cannot say so. */
+export const brokenOff = (operation: Operation.GetBlob, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)
+    ? Effect.void
+    : Effect.logWarning("content broke off", exit.cause).pipe(
+      Effect.annotateLogs({ repository: operation.repository, reference: operation.digest })
+    )

@@ -1,0 +1,126 @@
+/** Raw HTTP: by `node:http` where a request is one, by a bare socket where it is not. */
+import { Effect } from "effect"
+import type { Scope } from "effect"
+import { request as send } from "node:http"
+import type { ClientRequest, IncomingMessage } from "node:http"
+import { connect as open } from "node:net"
+import type { Socket } from "node:net"
+
+export interface Asked {
+  readonly method?: string
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** With its length, unless the headers say how it goes. */
+  readonly body?: Uint8Array | string
+}
+
+export interface Answered {
+  readonly status: number
+  readonly headers: IncomingMessage["headers"]
+  readonly bytes: Buffer
+  readonly text: string
+  /** What the body is as JSON. */
+  readonly json: unknown
+}
+
+const answered = (response: IncomingMessage, bytes: Buffer): Answered => {
+  const text = bytes.toString()
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    bytes,
+    text,
+    get json(): unknown {
+      return JSON.parse(text)
+    }
+  }
+}
+
+/** A request by `node:http`, which is not sent before it is told to. */
+export const begin = (port: number, { headers, method = "GET", path }: Asked): ClientRequest =>
+  send({ host: "127.0.0.1", port, method, path, agent: false, headers: { ...headers } })
+
+/** The whole answer to a request. */
+export const hear = (request: ClientRequest): Effect.Effect<Answered, Error> =>
+  Effect.async((resume) => {
+    request.on("error", (error) => resume(Effect.fail(error)))
+    request.on("response", (response) => {
+      const chunks: Array<Buffer> = []
+      response.on("data", (chunk: Buffer) => chunks.push(chunk))
+      response.on("end", () => resume(Effect.succeed(answered(response, Buffer.concat(chunks)))))
+      response.on("error", (error) => resume(Effect.fail(error)))
+    })
+  })
+
+export const ask = (port: number, asked: Asked): Effect.Effect<Answered, Error> =>
+  Effect.suspend(() => {
+    const length = asked.body === undefined || asked.headers?.["transfer-encoding"] !== undefined
+      ? {}
+      : { "content-length": String(Buffer.byteLength(asked.body)) }
+    const request = begin(port, { ...asked, headers: { ...length, ...asked.headers } })
+    const answer = hear(request)
+    return Effect.zipRight(Effect.sync(() => request.end(asked.body)), answer)
+  })
+
+/** A bare connection, and all that has come on it. */
+export interface Connection {
+  readonly socket: Socket
+  /** What came so far. */
+  readonly text: () => string
+  readonly write: (text: string | Uint8Array) => Effect.Effect<void>
+  /** Ends this side of it only. */
+  readonly halfClose: Effect.Effect<void>
+  /** Waits until what came fits. Fails if the connection closes before. */
+  readonly until: (fits: RegExp | ((text: string) => boolean)) => Effect.Effect<string, Error>
+  /** Waits until the other side has closed it; gives all that came. */
+  readonly closed: Effect.Effect<string>
+}
+
+export const connect = (port: number, host = "127.0.0.1"): Effect.Effect<Connection, Error, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.async<Connection, Error>((resume) => {
+      const socket = open({ host, port, allowHalfOpen: true })
+      const chunks: Array<Buffer> = []
+      const text = () => Buffer.concat(chunks).toString("latin1")
+      let over = false
+      socket.on("data", (chunk) => chunks.push(chunk))
+      socket.on("end", () => {
+        over = true
+      })
+      socket.on("close", () => {
+        over = true
+      })
+      socket.on("error", (error) => resume(Effect.fail(error)))
+      const wait = (done: () => boolean): Effect.Effect<void> =>
+        Effect.async((resume) => {
+          const look = () => {
+            if (!done()) return
+            for (const event of ["data", "end", "close"]) socket.off(event, look)
+            resume(Effect.void)
+          }
+          for (const event of ["data", "end", "close"]) socket.on(event, look)
+          look()
+        })
+      const connection: Connection = {
+        socket,
+        text,
+        write: (text) => Effect.async((resume) => void socket.write(text, () => resume(Effect.void))),
+        halfClose: Effect.sync(() => void socket.end()),
+        until: (fits) => {
+          const done = () => typeof fits === "function" ? fits(text()) : fits.test(text())
+          return wait(() => over || done()).pipe(
+            Effect.flatMap(() => done() ? Effect.succeed(text()) : Effect.fail(new Error(`it closed after: ${text()}`)))
+          )
+        },
+        closed: Effect.map(wait(() => over), text)
+      }
+      socket.on("connect", () => resume(Effect.succeed(connection)))
+    }),
+    ({ socket }) => Effect.sync(() => socket.destroy())
+  )
+
+/** What a server answers to bytes that are sent as they are; it is to close the connection. */
+export const shout = (port: number, text: string | Uint8Array): Effect.Effect<string, Error> =>
+  Effect.scoped(
+    Effect.flatMap(connect(port), (connection) => Effect.zipRight(connection.write(text), connection.closed))
+  )

@@ -1,0 +1,100 @@
+/** A registry behind a real socket, in each of the ways that this package has to put it there. */
+import { Registry } from "@effect-oci/core"
+import { Logging } from "@effect-oci/middleware"
+import { Memory } from "@effect-oci/store"
+import { HttpServer } from "@effect/platform"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Context, Effect, HashMap, Layer, Logger } from "effect"
+import type { Scope } from "effect"
+import { createServer } from "node:http"
+import { NodeRegistryServer, RegistryServer } from "../src/index.js"
+import * as http from "./http.js"
+
+/** The port that a server listens at, on 127.0.0.1. */
+class Port extends Context.Tag("Port")<Port, number>() {}
+
+export interface Composition {
+  readonly name: string
+  /** Whether what Node's parser cannot read is answered by this package, and not by Node. */
+  readonly ownsSockets: boolean
+  readonly layer: (options?: RegistryServer.Options) => Layer.Layer<Port, unknown, Registry>
+}
+
+export const node: Composition = {
+  name: "NodeRegistryServer.layer",
+  ownsSockets: true,
+  layer: (options) =>
+    Layer.project(
+      NodeRegistryServer.layer({ port: 0, shutdownTimeout: "100 millis", ...options }),
+      NodeRegistryServer.Address,
+      Port,
+      ({ port }) => port
+    )
+}
+
+export const platform: Composition = {
+  name: "RegistryServer.app on NodeHttpServer",
+  ownsSockets: false,
+  layer: (options) =>
+    HttpServer.serve(RegistryServer.app(options)).pipe(
+      Layer.provideMerge(
+        Layer.effect(
+          Port,
+          Effect.map(HttpServer.HttpServer, ({ address }) => address._tag === "TcpAddress" ? address.port : 0)
+        )
+      ),
+      Layer.provide(NodeHttpServer.layerServer(createServer, { port: 0, host: "127.0.0.1" }))
+    )
+}
+
+export interface Line {
+  readonly level: string
+  readonly message: unknown
+  readonly cause: string
+  readonly [annotation: string]: unknown
+}
+
+/** A logger that keeps what it is given, but for what the platform says of its own address. */
+export const keeping = (lines: Array<Line>) =>
+  Logger.replace(
+    Logger.defaultLogger,
+    Logger.make<unknown, void>(({ annotations, cause, logLevel, message }) => {
+      lines.push({
+        level: logLevel.label,
+        message: Array.isArray(message) && message.length === 1 ? message[0] : message,
+        cause: String(cause),
+        ...Object.fromEntries(HashMap.toEntries(annotations))
+      })
+    })
+  )
+
+export interface Running {
+  readonly port: number
+  readonly registry: Registry.Service
+  readonly ask: (asked: http.Asked) => Effect.Effect<http.Answered, Error>
+  readonly connect: Effect.Effect<http.Connection, Error, Scope.Scope>
+  /** What was logged so far. */
+  readonly lines: ReadonlyArray<Line>
+}
+
+/** Runs a server of a registry, by default of one in memory whose operations are logged, as long as the scope. */
+export const start = (
+  composition: Composition,
+  options?: RegistryServer.Options & { readonly registry?: Layer.Layer<Registry> }
+): Effect.Effect<Running, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const lines: Array<Line> = []
+    const registry = yield* Layer.build(options?.registry ?? Memory.layer().pipe(Logging.wrap()))
+    const server = composition.layer(options).pipe(
+      Layer.provide(Layer.succeedContext(registry)),
+      Layer.provide(keeping(lines))
+    )
+    const port = Context.get(yield* Layer.build(server), Port)
+    return {
+      port,
+      lines,
+      registry: Context.get(registry, Registry),
+      ask: (asked: http.Asked) => http.ask(port, asked),
+      connect: http.connect(port)
+    }
+  }).pipe(Effect.orDie)

@@ -1,0 +1,189 @@
+import { Body, Descriptor, Digest, MediaType, RepositoryName, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { config, fill, image, imageDigest, repository, signature, text } from "../fixtures.js"
+import type { Answered } from "../http.js"
+import { check, run } from "../rows.js"
+import type { Row } from "../rows.js"
+import { start } from "../servers.js"
+import type { Composition, Running } from "../servers.js"
+
+/** They begin alike, and are in ASCII order. */
+const tags = ["A", "a", "a-1", "a.1", "a1", "b", "v1"]
+const names = ["0", "team/app", "team/app-1", "team/app/inner", "zoo"]
+
+const tagsPath = "/v2/team/app/tags/list"
+const page = (tags: ReadonlyArray<string>, link?: string) => ({
+  status: 200,
+  headers: { "content-type": "application/json", "content-length": /^\d+$/, link },
+  body: { name: "team/app", tags }
+})
+const next = (target: string) => `<${target}>; rel="next"`
+
+const tagPages: ReadonlyArray<Row> = [
+  ["75, 76, 82: all", { path: tagsPath }, page(tags)],
+  ["77: the first", { path: `${tagsPath}?n=2` }, page(["A", "a"], next(`${tagsPath}?n=2&last=a`))],
+  ["77, 79: those after", { path: `${tagsPath}?n=2&last=a` }, page(["a-1", "a.1"], next(`${tagsPath}?n=2&last=a.1`))],
+  ["77: as many as there are", { path: `${tagsPath}?n=7` }, page(tags)],
+  ["77: the last, and no more", { path: `${tagsPath}?n=2&last=a1` }, page(["b", "v1"])],
+  ["78: none", { path: `${tagsPath}?n=0` }, page([])],
+  ["79: after one that is not there", { path: `${tagsPath}?last=a-9` }, page(["a.1", "a1", "b", "v1"])],
+  ["79: after the last", { path: `${tagsPath}?last=zz` }, page([])],
+  ["81, T35: more than can be counted", { path: `${tagsPath}?n=99999999999999999999999` }, page(tags)],
+  ["81, T35: more than there is memory for", { path: `${tagsPath}?n=2147483648` }, page(tags)],
+  ...["-1", "abc", "1e9", "1.5", "٣", "0x10", " 1", ""].map((n): Row => [
+    `81, T35: n=${n}`,
+    { path: `${tagsPath}?n=${encodeURIComponent(n)}` },
+    { status: 400, code: "PAGINATION_NUMBER_INVALID" }
+  ]),
+  ["79: after no tag", { path: `${tagsPath}?last=..` }, { status: 400, code: "TAG_INVALID" }],
+  ["75: of no repository", { path: "/v2/team/none/tags/list" }, { status: 404, code: "NAME_UNKNOWN" }],
+  ["G1: of no name", { path: "/v2/Team/tags/list" }, { status: 400, code: "NAME_INVALID" }]
+]
+
+const catalog = (repositories: ReadonlyArray<string>, link?: string) => ({
+  status: 200,
+  headers: { "content-type": "application/json", link },
+  body: { repositories }
+})
+
+const catalogPages: ReadonlyArray<Row> = [
+  ["106: all", { path: "/v2/_catalog" }, catalog(names)],
+  [
+    "106: the first",
+    { path: "/v2/_catalog?n=2" },
+    catalog(names.slice(0, 2), next("/v2/_catalog?n=2&last=team%2Fapp"))
+  ],
+  ["106: those after", { path: "/v2/_catalog?n=3&last=team%2Fapp" }, catalog(names.slice(2))],
+  ["106: none", { path: "/v2/_catalog?n=0" }, catalog([])],
+  ["106, T35: no number", { path: "/v2/_catalog?n=-1" }, { status: 400, code: "PAGINATION_NUMBER_INVALID" }],
+  ["106: after no name", { path: "/v2/_catalog?last=A" }, { status: 400, code: "NAME_INVALID" }]
+]
+
+const signatures = ["a", "b", "c", "d", "e"].map(signature)
+const referrersPath = `/v2/team/app/referrers/${imageDigest}`
+
+/** Follows links to the end: the items of each page. */
+const walk = (running: Running, from: string, key: string) =>
+  Effect.gen(function*() {
+    const pages: Array<ReadonlyArray<unknown>> = []
+    let path: string | undefined = from
+    while (path !== undefined && pages.length < 50) {
+      const answer: Answered = yield* running.ask({ path })
+      check(answer, { status: 200 })
+      pages.push((answer.json as Record<string, ReadonlyArray<unknown>>)[key] ?? [])
+      path = /^<(.*)>; rel="next"$/.exec(String(answer.headers.link))?.[1]
+    }
+    return pages
+  })
+
+export const lists = (composition: Composition) => {
+  const tagged = (maxPageSize?: number) =>
+    Effect.tap(start(composition, { maxPageSize }), ({ registry }) =>
+      Effect.gen(function*() {
+        yield* fill(registry)
+        yield* registry.pushManifest(repository, {
+          mediaType: MediaType.image,
+          bytes: image,
+          tags: tags.map((tag) => Tag.make(tag))
+        })
+        for (const name of names) {
+          yield* registry.pushBlob(RepositoryName.make(name), Descriptor.fromBytes(config), Body.bytes(config))
+        }
+      }))
+  const signed = (maxPageSize?: number) =>
+    Effect.tap(start(composition, { maxPageSize }), ({ registry }) =>
+      Effect.zipRight(
+        fill(registry),
+        Effect.forEach(signatures, (bytes) => registry.pushManifest(repository, { mediaType: MediaType.image, bytes }))
+      ))
+
+  describe("lists", () => {
+    it.scoped.each(tagPages)(
+      "tags %s",
+      ([, asked, expected]) => Effect.flatMap(tagged(), (running) => run(running, asked, expected))
+    )
+
+    it.scoped.each(catalogPages)(
+      "catalog %s",
+      ([, asked, expected]) => Effect.flatMap(tagged(), (running) => run(running, asked, expected))
+    )
+
+    it.scoped("75: the tags of a repository that has none", () =>
+      Effect.gen(function*() {
+        const running = yield* start(composition)
+        yield* running.registry.pushBlob(repository, Descriptor.fromBytes(config), Body.bytes(config))
+        yield* run(running, { path: tagsPath }, page([]))
+      }))
+
+    it.scoped.each(
+      [
+        ["tags", tagsPath, "tags", tags],
+        ["tags, more at a time than a page holds", `${tagsPath}?n=1000`, "tags", tags],
+        ["catalog", "/v2/_catalog", "repositories", names]
+      ] as const
+    )("80: %s by their links, no page larger than the largest", ([, path, key, all]) =>
+      Effect.gen(function*() {
+        const running = yield* tagged(3)
+        const pages = yield* walk(running, path, key)
+        expect(pages.flat()).toEqual(all)
+        expect(pages.map((items) => items.length)).toEqual(all.length === 7 ? [3, 3, 1] : [3, 2])
+      }))
+
+    it.scoped("80: as many at a time as are asked for", () =>
+      Effect.gen(function*() {
+        const running = yield* tagged(3)
+        const pages = yield* walk(running, `${tagsPath}?n=2`, "tags")
+        expect(pages).toEqual([["A", "a"], ["a-1", "a.1"], ["a1", "b"], ["v1"]])
+      }))
+
+    it.scoped("84, 86, 88: referrers, page by page", () =>
+      Effect.gen(function*() {
+        const running = yield* signed(2)
+        const pages = yield* walk(running, referrersPath, "manifests")
+        expect(pages.map((items) => items.length)).toEqual([2, 2, 1])
+        const found = pages.flat() as ReadonlyArray<Descriptor.Descriptor>
+        const byName = [...found].sort((a, b) =>
+          (a.annotations?.["name"] ?? "") < (b.annotations?.["name"] ?? "") ? -1 : 1
+        )
+        expect(byName).toEqual(
+          signatures.map((bytes, index) => ({
+            ...Descriptor.fromBytes(bytes, MediaType.image),
+            artifactType: "application/vnd.example.signature",
+            annotations: { name: "abcde"[index] }
+          }))
+        )
+      }))
+
+    it.scoped("88, 89: the filter goes from page to page", () =>
+      Effect.gen(function*() {
+        const running = yield* signed(2)
+        const filtered = (type: string) => `${referrersPath}?artifactType=${encodeURIComponent(type)}`
+        const pages = yield* walk(running, filtered("application/vnd.example.signature"), "manifests")
+        expect(pages.map((items) => items.length)).toEqual([2, 2, 1])
+        check(yield* running.ask({ path: filtered("application/vnd.example.other") }), {
+          status: 200,
+          headers: { "oci-filters-applied": "artifactType" },
+          body: { schemaVersion: 2, mediaType: MediaType.index, manifests: [] }
+        })
+      }))
+
+    it.scoped("84: no referrers is an empty index", () =>
+      Effect.gen(function*() {
+        const running = yield* signed()
+        const subject = Digest.fromBytes(text("nothing refers to this"))
+        check(yield* running.ask({ path: `/v2/team/app/referrers/${subject}` }), {
+          status: 200,
+          headers: { "content-type": MediaType.index, link: undefined, "oci-filters-applied": undefined },
+          body: { schemaVersion: 2, mediaType: MediaType.index, manifests: [] }
+        })
+      }))
+
+    it.scoped("85: referrers of no digest", () =>
+      Effect.flatMap(
+        signed(),
+        (running) =>
+          run(running, { path: "/v2/team/app/referrers/sha256:abc" }, { status: 400, code: "DIGEST_INVALID" })
+      ))
+  })
+}
