@@ -10,7 +10,7 @@ const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
 /** An image with one layer, which holds one file. */
 export const make = Effect.sync(() => {
-  const layer = createTar([{ name: "hello.txt", data: "Hello from effect-oci\n" }])
+  const layer = createTar([{ name: "hello.txt", data: "Hello from effect-oci\n", attrs: { mtime: 0 } }])
   const layerDescriptor = Descriptor.fromBytes(layer, MediaType.layer)
   const config = json({
     architecture: "amd64",

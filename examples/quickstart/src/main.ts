@@ -27,7 +27,12 @@ const client = (host: string) => Client.layer({ host, insecure: true })
 
 const program = Effect.gen(function*() {
   const { authority } = yield* NodeRegistryServer.Address
-  yield* say("serving", `Memory.layer().pipe(Logging.wrap()) on http://${authority}`)
+  yield* Console.log(`
+  const registry = Memory.layer().pipe(Logging.wrap())
+  const server = NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
+  const client = Client.layer({ host: "${authority}", insecure: true })
+`)
+  yield* say("serving", `the registry on http://${authority}; its log goes to standard error`)
 
   const image = yield* Image.make
   const remote = client(authority)
@@ -45,11 +50,12 @@ const program = Effect.gen(function*() {
     Effect.orDieWith(() => "a read-only registry took a push"),
     Effect.provide(remote.pipe(ReadOnly.wrap()))
   )
-  yield* say("refused", `client.pipe(ReadOnly.wrap()) says: ${refusal._tag}: ${refusal.message}`)
+  yield* say("refused", `the same push through client.pipe(ReadOnly.wrap()): ${refusal._tag}`)
+  yield* say("", refusal.message)
 
   if (process.argv.includes("--once")) return
   yield* Console.log(`
-The registry goes on until Ctrl-C. In another terminal:
+It serves until Ctrl-C. In another terminal:
 
   skopeo copy --src-tls-verify=false docker://${authority}/${Image.repository}:${Image.tag} oci:hello:${Image.tag}
   skopeo copy --dest-tls-verify=false oci:hello:${Image.tag} docker://${authority}/team/copy:${Image.tag}
