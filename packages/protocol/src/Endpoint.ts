@@ -13,6 +13,7 @@ import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Tag from "@effect-oci/core/Tag"
 import * as Either from "effect/Either"
 import * as chunk from "./internal/chunk.js"
+import { contentType } from "./internal/contentType.js"
 import * as parameters from "./internal/query.js"
 import { sized } from "./internal/sizedBody.js"
 import * as Range from "./Range.js"
@@ -89,23 +90,17 @@ const listQuery = (operation: { readonly last?: string | undefined; readonly lim
 
 const present = (body: Body.Body): Body.Body | undefined => body.size === 0 ? undefined : body
 
-/** The bytes as they are stored, so that their length and digest hold on the way, through whatever proxies. */
-const exact: Wire.Headers = { "accept-encoding": "identity" }
+const accept: Wire.Headers = { accept: [...MediaType.manifests, "*/*"].join(", ") }
 
-const accept: Wire.Headers = { ...exact, accept: [...MediaType.manifests, "*/*"].join(", ") }
-
-/** RFC 9110, section 8.3.1, within the lengths of RFC 6838, section 4.2. */
-const mediaTypeGrammar = /^[\w!#$%&'*+.^`|~-]{1,127}\/[\w!#$%&'*+.^`|~-]{1,127}$/
-
-/** What a manifest says to be. There is no default: its type is kept, and served with it. */
+/** The type of a manifest has no default: it is kept, and the manifest served with it. */
 const mediaTypeOf = (headers: Wire.Headers): Either.Either<string, RegistryError.ManifestInvalid> => {
-  const header = headers["content-type"]
-  const mediaType = MediaType.essence(header ?? "")
-  return mediaTypeGrammar.test(mediaType) ? Either.right(mediaType) : Either.left(
-    new RegistryError.ManifestInvalid({
-      reason: `manifest invalid: the Content-Type header is ${header === undefined ? "missing" : "not a media type"}`
-    })
-  )
+  const mediaType = contentType(headers)
+  const problem = headers["content-type"] === undefined ? "missing" : "not a media type"
+  return mediaType === undefined
+    ? Either.left(
+      new RegistryError.ManifestInvalid({ reason: `manifest invalid: the Content-Type header is ${problem}` })
+    )
+    : Either.right(mediaType)
 }
 
 /**
@@ -127,7 +122,7 @@ export const endpoints = {
     route: "Blob",
     encode: ({ digest, range, repository }) => ({
       place: { repository, digest },
-      headers: range === undefined ? exact : { ...exact, range: Range.format(range) }
+      ...(range === undefined ? {} : { headers: { range: Range.format(range) } })
     }),
     decode: ({ headers, place }) => {
       // Blobs never change: a condition on the range holds for their digest and fails for anything else.

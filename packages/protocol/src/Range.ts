@@ -143,19 +143,21 @@ export const parseSpan = (text: string): ByteRange.Span | undefined => {
 export const formatSpan = (span: ByteRange.Span): string => `${span.offset}-${span.offset + span.length - 1}`
 
 /**
- * How much of an upload a registry has, from the answer's headers: `Upload-Offset` where there is one, else the `Range`,
- * in which `0-0` is ambiguous and read as nothing, as every registry answers a new upload so. Other forms seen in the
- * wild: `bytes=0-9`, `0--1`, none at all. `undefined` where the headers do not say it.
+ * How much of an upload a registry has, from the answer's headers: `Upload-Offset` where there is one, else the `Range`.
+ * In that `0-0` is ambiguous: it is read as nothing, as every registry answers a new upload so, unless `atLeast` says
+ * that something is known to be there. Other forms seen in the wild: `bytes=0-9`, `0--1`, none at all. `undefined`
+ * where the headers do not say it.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const parseUploadOffset = (headers: Wire.Headers): number | undefined => {
+export const parseUploadOffset = (headers: Wire.Headers, atLeast = 0): number | undefined => {
   const offset = parseCount(headers["upload-offset"])
   if (offset !== undefined) return offset
   const range = headers["range"]?.trim().replace(unit, "")
   if (range === undefined) return undefined
-  if (range === "0-0" || range === "0--1") return 0
+  if (range === "0-0") return Math.min(atLeast, 1)
+  if (range === "0--1") return 0
   const span = parseSpan(range)
   return span === undefined ? undefined : span.offset + span.length
 }

@@ -4,12 +4,17 @@
  * @since 0.1.0
  */
 import type * as Operation from "@effect-oci/core/Operation"
+import { withFields } from "@effect-oci/core/RegistryError"
 import type { ErrorFields, RegistryError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
+import { decodePage as decodeList } from "./internal/pageDecoder.js"
 import * as decoders from "./internal/responseDecoders.js"
 import * as encoders from "./internal/responseEncoders.js"
+import type { Limits, Received, ReceivedPage } from "./internal/responseModel.js"
 import type { ItemOf, ListOperation, Page } from "./Page.js"
 import type * as Wire from "./Wire.js"
+
+export * from "./internal/responseModel.js"
 
 /**
  * The response that says the result of an operation. The lists are not among them: see {@link encodePage}.
@@ -36,34 +41,12 @@ export const encodePage = <O extends ListOperation>(
 ): Wire.Response => encoders.page(operation, page.items, options)
 
 /**
- * A response as a client has it: `bytes` reads its whole body, at most so many bytes, and fails with a `SizeInvalid`
- * where there are more.
+ * Manifests of 8 MiB, twice what registries must take, and pages of 4 MiB.
  *
- * @since 0.1.0
- * @category models
- */
-export interface Received extends Wire.Response {
-  /** Where the request went at last: what relative locations are relative to. */
-  readonly url: string
-  readonly bytes: (limit: number) => Effect.Effect<Uint8Array, RegistryError>
-}
-
-/**
- * The most that is read of each kind of body, in bytes.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Limits {
-  readonly manifest: number
-  readonly page: number
-}
-
-/**
  * @since 0.1.0
  * @category constants
  */
-export const defaultLimits: Limits = { manifest: 8 * 1024 * 1024, page: 8 * 1024 * 1024 }
+export const defaultLimits: Limits = { manifest: 8 * 1024 * 1024, page: 4 * 1024 * 1024 }
 
 /**
  * The result of an operation, or the error that the response says. `fields` go into the errors. The content of a blob
@@ -78,27 +61,11 @@ export const decode = <O extends Exclude<Operation.Operation, ListOperation>>(
   fields: ErrorFields,
   limits: Limits = defaultLimits
 ): Effect.Effect<Operation.ResultOf<O>, RegistryError> =>
-  Effect.catchAll(
+  told(
+    fields,
     decoders.failed(response, fields) ??
-      decoders.rows[operation._tag](operation as never, response, fields, limits) as Effect.Effect<
-        never,
-        RegistryError
-      >,
-    (error) => Effect.fail(decoders.complete(error, fields))
+      (decoders.rows[operation._tag](operation as never, response, fields, limits) as Decoded<never>)
   )
-
-/**
- * A page of a list as it was received, and the target of the next, as it was written.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ReceivedPage<A> {
-  readonly items: ReadonlyArray<A>
-  readonly next: string | undefined
-  /** Whether the registry says that it applied the filter by artifact type (`OCI-Filters-Applied`). */
-  readonly filtered: boolean
-}
 
 /**
  * A page of a list, or the error that the response says.
@@ -112,8 +79,16 @@ export const decodePage = <O extends ListOperation>(
   fields: ErrorFields,
   limits: Limits = defaultLimits
 ): Effect.Effect<ReceivedPage<ItemOf<O>>, RegistryError> =>
-  Effect.catchAll(
-    decoders.failed(response, fields) ??
-      decoders.page(operation, response, limits) as Effect.Effect<ReceivedPage<never>, RegistryError>,
-    (error) => Effect.fail(decoders.complete(error, fields))
+  told(
+    fields,
+    decoders.failed(response, fields) ?? (decodeList(operation, response, limits) as Decoded<ReceivedPage<never>>)
+  )
+
+type Decoded<A> = Effect.Effect<A, RegistryError>
+
+/** An error met while an answer was read knows less of what was asked than whoever asked. */
+const told = <A>(fields: ErrorFields, decoded: Decoded<A>): Decoded<A> =>
+  Effect.mapError(
+    decoded,
+    (error) => error.operation === undefined && fields.operation !== undefined ? withFields(error, fields) : error
   )

@@ -403,12 +403,17 @@ describe("decode", () => {
     expect(RegistryError.isNotFound(error)).toBe(true)
   })
 
+  interface Expected {
+    readonly _tag: ErrorTag
+    readonly message?: string
+    readonly [field: string]: unknown
+  }
   const json = (...errors: ReadonlyArray<unknown>) => JSON.stringify({ errors })
   const rows: ReadonlyArray<
     readonly [
       name: string,
       response: { readonly status: number; readonly body?: string | Uint8Array; readonly headers?: Wire.Headers },
-      error: { readonly _tag: ErrorTag; readonly [field: string]: unknown }
+      error: Expected
     ]
   > = [
     ["a code of the spec", { status: 400, body: json({ code: "NAME_INVALID" }) }, { _tag: "NameInvalid", status: 400 }],

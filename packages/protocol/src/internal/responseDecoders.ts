@@ -7,20 +7,17 @@ import * as Manifest from "@effect-oci/core/Manifest"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import * as RepositoryName from "@effect-oci/core/RepositoryName"
-import * as Tag from "@effect-oci/core/Tag"
+import type * as Tag from "@effect-oci/core/Tag"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
 import * as ErrorBody from "../ErrorBody.js"
-import * as Link from "../Link.js"
 import type { ListOperation } from "../Page.js"
 import * as Range from "../Range.js"
-import type { Limits, Received, ReceivedPage } from "../Response.js"
 import type * as Wire from "../Wire.js"
-
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+import { expectStatus, invalid } from "./answer.js"
+import type { Answer } from "./answer.js"
+import { contentType } from "./contentType.js"
+import type { Limits, Received } from "./responseModel.js"
+import { measured } from "./sizedBody.js"
 
 type Rows = {
   readonly [T in Exclude<Operation.OperationTag, ListOperation["_tag"]>]: (
@@ -30,16 +27,6 @@ type Rows = {
     limits: Limits
   ) => Answer<Operation.Results[T]>
 }
-
-const invalid = (reason: string): Effect.Effect<never, RegistryError.ResponseInvalid> =>
-  Effect.fail(new RegistryError.ResponseInvalid({ reason: `the registry's answer breaks the protocol: ${reason}` }))
-
-/** An error met while an answer was read knows less of what was asked than whoever asked. */
-export const complete = (
-  error: RegistryError.RegistryError,
-  fields: RegistryError.ErrorFields
-): RegistryError.RegistryError =>
-  error.operation === undefined && fields.operation !== undefined ? RegistryError.withFields(error, fields) : error
 
 /** The failure that a status says, or `undefined` for one that says success. */
 export const failed = (
@@ -60,11 +47,6 @@ const digestHeader = (headers: Wire.Headers): Digest.Digest | undefined => {
   return text !== undefined && Digest.is(text) ? text : undefined
 }
 
-const expectStatus = <A>(response: Received, statuses: ReadonlyArray<number>, result: () => Answer<A>): Answer<A> =>
-  statuses.includes(response.status)
-    ? result()
-    : invalid(`status ${response.status} where ${statuses.join(" or ")} was expected`)
-
 const resolveBlob = (digest: Digest.Digest, response: Received): Answer<Descriptor.Descriptor> =>
   expectStatus(response, [200], () => {
     const size = Range.parseCount(response.headers["content-length"])
@@ -72,75 +54,73 @@ const resolveBlob = (digest: Digest.Digest, response: Received): Answer<Descript
     return Effect.succeed({ mediaType: Descriptor.octetStream, digest, size })
   })
 
-const getBlob = (operation: Operation.GetBlob, response: Received): Answer<BlobContent.BlobContent> => {
-  const { body = Body.empty, headers } = response
-  const describe = (size: number) => ({ mediaType: Descriptor.octetStream, digest: operation.digest, size })
-  if (operation.range === undefined) {
-    return expectStatus(response, [200], () => {
-      const size = Range.parseCount(headers["content-length"])
-      return size === undefined
-        ? invalid("a blob without a Content-Length")
-        : Effect.succeed(new BlobContent.BlobContent({ descriptor: describe(size), body, verified: false }))
-    })
-  }
-  const asked = operation.range
-  return expectStatus(response, [200, 206], () => {
-    if (response.status === 200) return cut(asked, describe, response, body)
-    const sent = Range.parseContentRange(headers["content-range"])
-    if (sent?.span === undefined || sent.size === undefined) return invalid("a part without a Content-Range")
-    const { size, span } = sent
-    const meant = ByteRange.resolve(asked, size)
-    if (meant === undefined || meant.offset !== span.offset || meant.length !== span.length) {
-      return invalid(`it sent the range ${Range.formatSpan(span)} where ${Range.format(asked)} was asked for`)
-    }
-    const part = body.size === undefined ? Body.stream(body.stream, { size: span.length }) : body
-    if (part.size !== span.length) return invalid(`${part.size} bytes for a range of ${span.length}`)
-    return Effect.succeed(
-      new BlobContent.BlobContent({ descriptor: describe(size), range: span, body: part, verified: false })
-    )
-  })
-}
-
-/** A registry that does not know ranges sends all of it: the range is cut out here. */
-const cut = (
-  asked: ByteRange.ByteRange,
-  describe: (size: number) => Descriptor.Descriptor,
+const getBlob = (
+  { digest, range: asked }: Operation.GetBlob,
   response: Received,
-  body: Body.Body
+  fields: RegistryError.ErrorFields
 ): Answer<BlobContent.BlobContent> => {
-  const size = Range.parseCount(response.headers["content-length"])
-  if (size === undefined) return invalid("a blob without a Content-Length")
-  const span = ByteRange.resolve(asked, size)
-  return span === undefined ? Effect.fail(new RegistryError.RangeInvalid({ size })) : Effect.succeed(
-    new BlobContent.BlobContent({
-      descriptor: describe(size),
-      range: span,
-      body: Body.slice(body, span),
-      verified: false
-    })
-  )
+  const { body = Body.empty, headers } = response
+  const content = (size: number, body: Body.Body, range?: ByteRange.Span) =>
+    Effect.succeed(
+      new BlobContent.BlobContent({
+        descriptor: { mediaType: Descriptor.octetStream, digest, size },
+        range,
+        body,
+        verified: false
+      })
+    )
+  const whole = () => {
+    const size = Range.parseCount(headers["content-length"])
+    if (size === undefined) return invalid("a blob without a Content-Length")
+    if (asked === undefined) return content(size, body)
+    // A registry that does not know ranges sends all of it: the range is cut out here.
+    const span = ByteRange.resolve(asked, size)
+    return span === undefined
+      ? Effect.fail(new RegistryError.RangeInvalid({ size }))
+      : content(size, measured(Body.slice(body, span), span.length, fields), span)
+  }
+  if (asked === undefined || response.status !== 206) return expectStatus(response, [200], whole)
+  const sent = Range.parseContentRange(headers["content-range"])
+  if (sent?.span === undefined) return invalid("a part without a Content-Range that can be read")
+  const { size, span } = sent
+  if (size === undefined) return invalid("a part that does not say the size of the whole")
+  const meant = ByteRange.resolve(asked, size)
+  if (meant === undefined || meant.offset !== span.offset || meant.length !== span.length) {
+    return invalid(`it sent the range ${Range.formatSpan(span)} of ${size} where ${Range.format(asked)} was asked for`)
+  }
+  if (body.size !== undefined && body.size !== span.length) {
+    return invalid(`it sent ${body.size} bytes for a range of ${span.length}`)
+  }
+  return content(size, body.size === undefined ? measured(body, span.length, fields) : body, span)
 }
 
 /** Only the header says the type of a manifest; some old registries say it with parameters. */
 const mediaTypeOf = (headers: Wire.Headers): string | undefined => {
-  const type = headers["content-type"]
-  return type === undefined ? undefined : MediaType.essence(type)
+  const type = contentType(headers)
+  // Proxies and portals answer with a page of theirs, and status 200.
+  return type === "text/html" ? undefined : type
 }
 
 const resolveManifest = (
-  operation: Operation.ResolveManifest,
+  { reference }: Operation.ResolveManifest,
   response: Received
 ): Answer<Descriptor.Descriptor> =>
   expectStatus(response, [200], () => {
-    const { headers } = response
-    const mediaType = mediaTypeOf(headers)
-    const size = Range.parseCount(headers["content-length"])
-    const digest = Operation.isDigest(operation.reference) ? operation.reference : digestHeader(headers)
-    if (mediaType === undefined) return invalid("a manifest without a Content-Type")
+    const mediaType = mediaTypeOf(response.headers)
+    const size = Range.parseCount(response.headers["content-length"])
+    const said = digestHeader(response.headers)
+    const digest = Operation.isDigest(reference) ? reference : said
+    if (mediaType === undefined) return invalid("a manifest without the Content-Type of one")
     if (size === undefined) return invalid("a manifest without a Content-Length")
     if (digest === undefined) return invalid("a manifest without a Docker-Content-Digest")
-    return Effect.succeed({ mediaType, digest, size })
+    return differs(said, digest)
+      ? invalid(`it has the manifest ${said} where ${digest} was asked for`)
+      : Effect.succeed({ mediaType, digest, size })
   })
+
+/** Whether a registry speaks of other content: by another algorithm it may be the same. */
+const differs = (said: Digest.Digest | undefined, digest: Digest.Digest): boolean =>
+  said !== undefined && said !== digest && Digest.algorithm(said) === Digest.algorithm(digest)
 
 const getManifest = (
   operation: Operation.GetManifest,
@@ -149,7 +129,7 @@ const getManifest = (
 ): Answer<Manifest.Manifest> =>
   expectStatus(response, [200], () => {
     const mediaType = mediaTypeOf(response.headers)
-    if (mediaType === undefined) return invalid("a manifest without a Content-Type")
+    if (mediaType === undefined) return invalid("a manifest without the Content-Type of one")
     const said = digestHeader(response.headers)
     const digest = Operation.isDigest(operation.reference)
       ? operation.reference
@@ -159,51 +139,65 @@ const getManifest = (
     return Effect.flatMap(response.bytes(limits.manifest), (bytes) => Manifest.make({ mediaType, bytes, digest }))
   })
 
+/** What an answer says of an upload; `known` is what holds where it does not say it. */
 const upload = (
   response: Received,
-  offset: number | undefined,
-  previous?: string
+  known: { readonly id?: string | undefined; readonly offset: number | undefined }
 ): Answer<Operation.Upload> => {
   const location = response.headers["location"]
-  const id = location === undefined ? previous : resolveLocation(location, response.url)
+  const id = location === undefined ? known.id : resolveLocation(location, response)
   if (id === undefined) return invalid("an upload without a Location that can be followed")
+  const { offset } = known
+  if (offset === undefined) return invalid("it does not say how much of the upload it has")
   const minChunkSize = Range.parseCount(response.headers["oci-chunk-min-length"])
-  const stands = offset ?? Range.parseUploadOffset(response.headers) ?? 0
-  return Effect.succeed({ id, offset: stands, ...(minChunkSize === undefined ? {} : { minChunkSize }) })
+  return Effect.succeed({ id, offset, ...(minChunkSize === undefined ? {} : { minChunkSize }) })
 }
 
-/** A location against where the request went: on the same origin only its path and query, else the whole URL. */
-const resolveLocation = (location: string, base: string): string | undefined => {
-  if (!URL.canParse(location, base)) return undefined
-  const url = new URL(location, base)
-  const origin = new URL(base).origin
-  return url.origin === origin ? `${url.pathname}${url.search}` : url.href
+/** An upload that is new, or of which the registry has nothing where it does not say how much. */
+const standing = (response: Received, id?: string): Answer<Operation.Upload> =>
+  upload(response, { id, offset: Range.parseUploadOffset(response.headers) ?? 0 })
+
+/** Where an upload stands after a chunk. What was accepted is there, though some registries' `Range` stays behind. */
+const appended = ({ body, id, offset }: Operation.AppendUpload, response: Received): Answer<Operation.Upload> => {
+  const { headers } = response
+  const counted = Range.parseCount(headers["upload-offset"])
+  return upload(response, {
+    id,
+    offset: counted ?? add(offset, body.size) ?? Range.parseUploadOffset(headers, body.size)
+  })
 }
 
-/** How much of an upload there is after a chunk: what the answer says, with its ambiguous `0-0` after a single byte. */
-const appended = (operation: Operation.AppendUpload, response: Received): number | undefined =>
-  operation.offset === 0 && operation.body.size === 1 && response.headers["range"] === "0-0" ? 1 : undefined
+/** A location against where the request went: on the registry's origin only its path and query, else the whole URL. */
+const resolveLocation = (location: string, { origin, url }: Received): string | undefined => {
+  if (!URL.canParse(location, url)) return undefined
+  const to = new URL(location, url)
+  if (to.protocol !== "https:" && to.protocol !== "http:") return undefined
+  to.username = ""
+  to.password = ""
+  to.hash = ""
+  const path = `${to.pathname}${to.search}`
+  // A path with two slashes first would be read as another host.
+  return to.origin === (origin ?? new URL(url).origin) && !path.startsWith("//") ? path : to.href
+}
 
 /** The descriptor of a blob that was completed: its size is known by the answer, or by what was sent. */
 const completed = (operation: Operation.CompleteUpload, response: Received): Answer<Descriptor.Descriptor> =>
   expectStatus(response, [201, 204], () => {
     const { body, digest, offset } = operation
-    const sent = offset === undefined ? undefined : body === undefined ? offset : add(offset, body.size)
-    const size = Range.parseCount(response.headers["upload-offset"]) ?? sent
+    const size = Range.parseCount(response.headers["upload-offset"]) ?? add(offset, body === undefined ? 0 : body.size)
     return size === undefined
       ? invalid("it does not say the size of the blob")
       : Effect.succeed({ mediaType: Descriptor.octetStream, digest, size })
   })
 
-const add = (offset: number, size: number | undefined) => size === undefined ? undefined : offset + size
+const add = (offset: number | undefined, size: number | undefined): number | undefined =>
+  offset === undefined || size === undefined ? undefined : offset + size
 
 const pushed = (operation: Operation.PushManifest, response: Received): Answer<Operation.PushedManifest> =>
   expectStatus(response, [200, 201, 202], () => {
     const digest = operation.digest ?? Digest.fromBytes(operation.bytes)
     const said = digestHeader(response.headers)
-    if (said !== undefined && Digest.algorithm(said) === Digest.algorithm(digest) && said !== digest) {
-      return invalid(`it stored the manifest under ${said} where ${digest} was pushed`)
-    }
+    if (differs(said, digest)) return invalid(`it stored the manifest under ${said} where ${digest} was pushed`)
     const subject = response.headers["oci-subject"]
     const byTag = operation.digest === undefined && operation.tags.length === 1
     return Effect.succeed({
@@ -238,60 +232,15 @@ export const rows: Rows = {
     expectStatus<Operation.Mounted | Operation.UploadStarted>(response, [201, 202], () =>
       response.status === 201
         ? Effect.succeed(new Operation.Mounted({ digest }))
-        : Effect.map(upload(response, undefined), (upload) => new Operation.UploadStarted({ upload }))),
-  StartUpload: (_, response) => expectStatus(response, [202], () => upload(response, undefined)),
-  GetUpload: ({ id }, response) => expectStatus(response, [204, 200, 202], () => upload(response, undefined, id)),
+        : Effect.map(standing(response), (upload) => new Operation.UploadStarted({ upload }))),
+  StartUpload: (_, response) => expectStatus(response, [202], () => standing(response)),
+  GetUpload: ({ id }, response) => expectStatus(response, [204, 200, 202], () => standing(response, id)),
   // A registry in wide use answers a chunk with 201.
-  AppendUpload: (operation, response) =>
-    expectStatus(response, [202, 201, 204], () => upload(response, appended(operation, response), operation.id)),
+  AppendUpload: (operation, response) => expectStatus(response, [202, 201, 204], () => appended(operation, response)),
   CompleteUpload: completed,
   CancelUpload: (_, response) => done(response, [204, 200, 202]),
   PushManifest: pushed,
   DeleteBlob: (_, response) => done(response, deleted),
   DeleteManifest: (_, response) => done(response, deleted),
   DeleteTag: (_, response) => done(response, deleted)
-}
-
-const decodeDescriptor = Schema.decodeUnknownEither(Descriptor.schema)
-
-/** Where each list stands in its page, and how one of its items is read. */
-const lists: {
-  readonly [T in ListOperation["_tag"]]: {
-    readonly key: string
-    readonly item: (item: unknown) => Either.Either<unknown, unknown>
-  }
-} = {
-  ListRepositories: { key: "repositories", item: (item) => RepositoryName.parse(String(item)) },
-  ListTags: { key: "tags", item: (item) => Tag.parse(String(item)) },
-  ListReferrers: { key: "manifests", item: decodeDescriptor }
-}
-
-/** A page. Items that are none are left out rather than let one of them hide all the others. */
-export const page = (
-  operation: ListOperation,
-  response: Received,
-  limits: Limits
-): Answer<ReceivedPage<unknown>> =>
-  expectStatus(response, [200], () =>
-    Effect.flatMap(response.bytes(limits.page), (bytes) => {
-      const { item, key } = lists[operation._tag]
-      const json = parseJson(bytes)
-      if (!Predicate.isRecord(json)) return invalid("a list that is no JSON object")
-      const found = json[key] ?? []
-      if (!Array.isArray(found)) return invalid(`a list whose "${key}" is no array`)
-      return Effect.succeed({
-        items: found.flatMap((value) => Either.match(item(value), { onLeft: () => [], onRight: (item) => [item] })),
-        next: Link.next(response.headers["link"]),
-        filtered: (response.headers["oci-filters-applied"] ?? "").split(",").some((name) =>
-          name.trim() === "artifactType"
-        )
-      })
-    }))
-
-const parseJson = (bytes: Uint8Array): unknown => {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes))
-  } catch {
-    return undefined
-  }
 }

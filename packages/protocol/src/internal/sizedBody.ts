@@ -10,10 +10,13 @@ export const sized = (body: Body.Body, size: number): Body.Body => {
   return body.source === undefined ? Body.stream(body.stream, options) : Body.fromSource(body.source, options)
 }
 
-/** The same body, of a size that only somebody else says: it fails where it turns out to have another. */
-export const measured = (body: Body.Body, size: number): Body.Body => {
+/**
+ * The same body, of a size that only somebody else says: it fails where it turns out to have another. `asked` is what
+ * such an error tells besides.
+ */
+export const measured = (body: Body.Body, size: number, asked?: RegistryError.ErrorFields): Body.Body => {
   const wrong = (received: string) =>
-    new RegistryError.SizeInvalid({ reason: `the content has ${received} than the ${size} bytes announced` })
+    new RegistryError.SizeInvalid({ ...asked, reason: `the content has ${received} than the ${size} bytes announced` })
   const stream = Stream.suspend(() => {
     let received = 0
     return Stream.concat(

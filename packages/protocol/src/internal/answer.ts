@@ -1,0 +1,19 @@
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Effect from "effect/Effect"
+import type { Received } from "./responseModel.js"
+
+/** What a response turns out to say. */
+export type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+export const invalid = (reason: string): Answer<never> =>
+  Effect.fail(new RegistryError.ResponseInvalid({ reason: `the registry's answer breaks the protocol: ${reason}` }))
+
+/** Goes on where the status is one of those that are met. */
+export const expectStatus = <A>(
+  response: Received,
+  statuses: ReadonlyArray<number>,
+  result: () => Answer<A>
+): Answer<A> =>
+  statuses.includes(response.status)
+    ? result()
+    : invalid(`status ${response.status} where ${statuses.join(" or ")} was expected`)
