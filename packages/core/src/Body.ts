@@ -52,6 +52,8 @@ const proto = {
 const make = (fields: Omit<Body, typeof TypeId | "pipe">): Body => Object.assign(Object.create(proto), fields)
 
 /**
+ * Whether a value is a body.
+ *
  * @since 0.1.0
  * @category guards
  */
@@ -73,6 +75,8 @@ export const bytes = (content: Uint8Array): Body => {
 }
 
 /**
+ * The body of no bytes.
+ *
  * @since 0.1.0
  * @category constructors
  */
@@ -106,10 +110,27 @@ export const stream = <E>(
   })
 
 /**
- * A body from a native end.
+ * A body from a native end, which two such ends may meet by without a stream between them. Its stream gathers at most
+ * 1 MiB that nobody has read, and one chunk.
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Body, RegistryError } from "@effect-oci/core"
+ * import { createReadStream } from "node:fs"
+ *
+ * const file = (path: string, size: number) =>
+ *   Body.fromSource((sink) => {
+ *     const readable = createReadStream(path)
+ *       .on("data", (chunk) => {
+ *         if (!sink.data(chunk as Buffer)) readable.pause()
+ *       })
+ *       .on("end", sink.end)
+ *       .on("error", (cause) => sink.fail(RegistryError.fromBodyFailure(cause)))
+ *     return { resume: () => readable.resume(), cancel: () => readable.destroy() }
+ *   }, { size, replayable: true })
+ * ```
  */
 export const fromSource = (
   content: Source,
@@ -147,6 +168,16 @@ export const forEachChunk = (body: Body, f: (chunk: Uint8Array) => void): Effect
  *
  * @since 0.1.0
  * @category destructors
+ * @example
+ * ```ts
+ * import { Body, RegistryError } from "@effect-oci/core"
+ *
+ * const limit = 4 * 1024 * 1024
+ * const bytes = Body.toBytes(Body.empty, {
+ *   limit,
+ *   onLimit: () => new RegistryError.SizeInvalid({ reason: "manifest too large", limit })
+ * })
+ * ```
  */
 export const toBytes = <E>(
   body: Body,
@@ -221,6 +252,13 @@ export const slice = (body: Body, span: Span): Body => {
  *
  * @since 0.1.0
  * @category combinators
+ * @example
+ * ```ts
+ * import { Body, Digest } from "@effect-oci/core"
+ *
+ * const bytes = new TextEncoder().encode("{}")
+ * const checked = Body.verify(Body.bytes(bytes), { digest: Digest.fromBytes(bytes), size: 2 })
+ * ```
  */
 export const verify = (body: Body, expected: Expected, asked?: ErrorFields): Body => {
   const fields = { size: expected.size ?? body.size, replayable: body.replayable }

@@ -19,6 +19,8 @@ export interface Identity {
 }
 
 /**
+ * Nobody known.
+ *
  * @since 0.1.0
  * @category constants
  */

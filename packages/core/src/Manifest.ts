@@ -33,6 +33,13 @@ export interface Manifest {
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import { Manifest, MediaType } from "@effect-oci/core"
+ *
+ * const bytes = new TextEncoder().encode(`{"schemaVersion":2,"manifests":[]}`)
+ * const manifest = Manifest.make({ mediaType: MediaType.index, bytes }) // Either.right
+ * ```
  */
 export const make = (fields: {
   readonly mediaType: string

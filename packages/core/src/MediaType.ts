@@ -5,12 +5,16 @@
  */
 
 /**
+ * The image manifest. Image spec: "Image Manifest".
+ *
  * @since 0.1.0
  * @category constants
  */
 export const image = "application/vnd.oci.image.manifest.v1+json"
 
 /**
+ * The image index. Image spec: "Image Index".
+ *
  * @since 0.1.0
  * @category constants
  */
@@ -25,30 +29,40 @@ export const index = "application/vnd.oci.image.index.v1+json"
 export const artifact = "application/vnd.oci.artifact.manifest.v1+json"
 
 /**
+ * Docker's "Image Manifest Version 2, Schema 2".
+ *
  * @since 0.1.0
  * @category constants
  */
 export const dockerImage = "application/vnd.docker.distribution.manifest.v2+json"
 
 /**
+ * Docker's manifest list, the index of its schema 2.
+ *
  * @since 0.1.0
  * @category constants
  */
 export const dockerList = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 /**
+ * The config of an image for a container. Image spec: "Image Configuration".
+ *
  * @since 0.1.0
  * @category constants
  */
 export const imageConfig = "application/vnd.oci.image.config.v1+json"
 
 /**
+ * A layer, not compressed. Image spec: "Image Layer Filesystem Changeset".
+ *
  * @since 0.1.0
  * @category constants
  */
 export const layer = "application/vnd.oci.image.layer.v1.tar"
 
 /**
+ * A layer, compressed by gzip. Image spec: "Image Layer Filesystem Changeset".
+ *
  * @since 0.1.0
  * @category constants
  */

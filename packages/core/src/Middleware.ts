@@ -33,6 +33,12 @@ export const identity: Middleware = (next) => next
  *
  * @since 0.1.0
  * @category combinators
+ * @example
+ * ```ts
+ * import { Middleware } from "@effect-oci/core"
+ *
+ * const same = Middleware.compose(Middleware.identity, Middleware.verified)
+ * ```
  */
 export const compose = (...middlewares: ReadonlyArray<Middleware>): Middleware => (next) =>
   middlewares.reduce((handler, middleware) => middleware(handler), next)

@@ -41,6 +41,8 @@ export const traits: { readonly [Tag in OperationTag]: Trait<OperationOf<Tag>> }
 const traitOf = (operation: Operation): Trait<Operation> => traits[operation._tag] as Trait<never> as Trait<Operation>
 
 /**
+ * Which of the four facets of a registry an operation belongs to.
+ *
  * @since 0.1.0
  * @category traits
  */
@@ -58,10 +60,17 @@ export const isRead = (operation: Operation): boolean => {
 }
 
 /**
- * The repositories that an operation touches: none for a list of all, two for a mount.
+ * The repositories that an operation touches, and what it does there: none for a list of all, two for a mount.
  *
  * @since 0.1.0
  * @category traits
+ * @example
+ * ```ts
+ * import { Operation } from "@effect-oci/core"
+ *
+ * const pushesTo = (operation: Operation.Operation, name: string): boolean =>
+ *   Operation.repositories(operation).some(({ action, repository }) => action === "push" && repository === name)
+ * ```
  */
 export const repositories = (operation: Operation): ReadonlyArray<Touched> => traitOf(operation).repositories(operation)
 
@@ -70,6 +79,13 @@ export const repositories = (operation: Operation): ReadonlyArray<Touched> => tr
  *
  * @since 0.1.0
  * @category traits
+ * @example
+ * ```ts
+ * import { AuthScope, Operation } from "@effect-oci/core"
+ *
+ * const allows = (granted: AuthScope.AuthScope, operation: Operation.Operation): boolean =>
+ *   AuthScope.contains(granted, Operation.requiredScope(operation))
+ * ```
  */
 export const requiredScope = (operation: Operation): AuthScope.AuthScope => traitOf(operation).requiredScope(operation)
 
@@ -151,11 +167,18 @@ export const match: {
 )
 
 /**
- * The same operation on other repositories: all that it names, the source of a mount included, and where `last` is the
- * name of one.
+ * The same operation on other repositories: all that it names, the source of a mount included, and `last` where that is
+ * the name of one.
  *
  * @since 0.1.0
  * @category combinators
+ * @example
+ * ```ts
+ * import { Operation, RepositoryName } from "@effect-oci/core"
+ *
+ * const operation = new Operation.ListTags({ repository: RepositoryName.make("app") })
+ * const moved = Operation.mapRepositories(operation, (name) => RepositoryName.make(`team/${name}`))
+ * ```
  */
 export const mapRepositories: {
   (f: (repository: RepositoryName) => RepositoryName): <O extends Operation>(operation: O) => O

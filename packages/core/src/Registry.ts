@@ -90,7 +90,22 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
    */
   static readonly Lister = service.ListerTag
 
-  /** The four facets of a registry, each an object with its own methods alone. */
+  /**
+   * The four facets of a registry, each an object with its own methods alone.
+   *
+   * @example
+   * ```ts
+   * import { Registry, RepositoryName } from "@effect-oci/core"
+   * import { Effect, Layer, Stream } from "effect"
+   *
+   * // Its type says that it lists, and it can do nothing else.
+   * const tags = Stream.unwrap(
+   *   Effect.map(Registry.Lister, (lister) => lister.listTags(RepositoryName.make("team/app")))
+   * )
+   * const listed = (registry: Layer.Layer<Registry>) =>
+   *   Stream.runCollect(tags).pipe(Effect.provide(Layer.provide(Registry.facets, registry)))
+   * ```
+   */
   static readonly facets: Layer.Layer<
     service.ReaderTag | service.WriterTag | service.DeleterTag | service.ListerTag,
     never,

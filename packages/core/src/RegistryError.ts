@@ -397,6 +397,13 @@ export const isNotFound = (
  *
  * @since 0.1.0
  * @category combinators
+ * @example
+ * ```ts
+ * import { Operation, RegistryError } from "@effect-oci/core"
+ *
+ * const blame = (operation: Operation.Operation) => (error: RegistryError.RegistryError) =>
+ *   RegistryError.withFields(error, Operation.errorFields(operation))
+ * ```
  */
 export const withFields = <E extends RegistryError>(error: E, fields: ErrorFields): E => {
   const Class = classes[error._tag] as unknown as new(args: object) => E

@@ -37,6 +37,15 @@ export class ResolveBlob extends Data.TaggedClass("ResolveBlob")<{
  *
  * @since 0.1.0
  * @category pull
+ * @example
+ * ```ts
+ * import { ByteRange, Digest, Operation, RepositoryName } from "@effect-oci/core"
+ *
+ * const repository = RepositoryName.make("team/app")
+ * const digest = Digest.fromBytes(new TextEncoder().encode("{}"))
+ * const whole = new Operation.GetBlob({ repository, digest })
+ * const rest = new Operation.GetBlob({ repository, digest, range: ByteRange.from(1) })
+ * ```
  */
 export class GetBlob extends Data.TaggedClass("GetBlob")<{
   readonly repository: RepositoryName
@@ -67,7 +76,7 @@ export class GetManifest extends Data.TaggedClass("GetManifest")<{
 }> {}
 
 /**
- * Puts a blob in one go: its digest and size must be the descriptor's. Spec: "Pushing blobs".
+ * Puts a blob in one go: its digest and size must be the descriptor's. Spec: "Pushing a blob monolithically".
  *
  * @since 0.1.0
  * @category push
@@ -142,7 +151,7 @@ export class CompleteUpload extends Data.TaggedClass("CompleteUpload")<{
 }> {}
 
 /**
- * Gives an upload up. Spec: "Cancelling an upload".
+ * Gives an upload up. Spec: "Cancel a blob upload".
  *
  * @since 0.1.0
  * @category push
@@ -154,7 +163,7 @@ export class CancelUpload extends Data.TaggedClass("CancelUpload")<{
 
 /**
  * Puts a manifest, under its digest and any number of tags. `ifAbsent` never moves a tag: where one of them points
- * elsewhere already, nothing is changed. Spec: "Pushing manifests".
+ * elsewhere already, nothing is changed. Spec: "Pushing Manifests".
  *
  * @since 0.1.0
  * @category push
@@ -169,7 +178,7 @@ export class PushManifest extends Data.TaggedClass("PushManifest")<{
 }> {}
 
 /**
- * Takes a blob out of a repository. Spec: "Deleting blobs".
+ * Takes a blob out of a repository. Spec: "Deleting Blobs".
  *
  * @since 0.1.0
  * @category delete
@@ -180,7 +189,7 @@ export class DeleteBlob extends Data.TaggedClass("DeleteBlob")<{
 }> {}
 
 /**
- * Takes a manifest, and all tags that point at it, out of a repository. Spec: "Deleting manifests".
+ * Takes a manifest, and all tags that point at it, out of a repository. Spec: "Deleting Manifests".
  *
  * @since 0.1.0
  * @category delete
@@ -202,7 +211,8 @@ export class DeleteTag extends Data.TaggedClass("DeleteTag")<{
 }> {}
 
 /**
- * All repositories, in ASCII order, after `last`, at most `limit` of them in all.
+ * All repositories, in ASCII order, after `last`, at most `limit` of them in all. Not in the spec; Docker's registries
+ * have it.
  *
  * @since 0.1.0
  * @category list
@@ -310,6 +320,8 @@ export class UploadStarted extends Data.TaggedClass("UploadStarted")<{ readonly 
 export class Done extends Data.TaggedClass("Done") {}
 
 /**
+ * The one {@link Done} that is needed.
+ *
  * @since 0.1.0
  * @category results
  */
@@ -328,7 +340,7 @@ export interface PushedManifest extends Descriptor.Descriptor {
 }
 
 /**
- * What each operation answers.
+ * What each operation answers. What is asked for by a digest is described by that digest.
  *
  * @since 0.1.0
  * @category results
@@ -385,7 +397,7 @@ export interface Trait<O extends Operation> {
   readonly requiredScope: (operation: O) => AuthScope.AuthScope
   /**
    * Whether it may be sent again where it is not known if it was done: `safe` changes nothing; `idempotent` leaves the
-   * same behind, once or twice; `once` must not be.
+   * same behind, once or twice, but for an upload that nobody goes on with; `once` must not be.
    */
   readonly repeat: "safe" | "idempotent" | "once"
 }
