@@ -11,6 +11,7 @@ import type { Tag } from "@effect-oci/core/Tag"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as query from "./internal/query.js"
 import * as Request from "./Request.js"
 
 /**
@@ -88,7 +89,8 @@ export const take = <A>(list: Stream.Stream<A, RegistryError>, size: number): Ef
 
 /**
  * The list from where a page begins. The spec has no parameter for that in lists of referrers, whose next pages are
- * opaque: there it is ours, the digest of the last item before the page.
+ * opaque: there it is ours, the digest of the last item before the page. Where that is gone meanwhile the list begins
+ * anew, as nobody knows what came after it.
  *
  * @since 0.1.0
  * @category combinators
@@ -100,9 +102,13 @@ export const resume = <A>(
 ): Stream.Stream<A, RegistryError> => {
   if (operation._tag !== "ListReferrers") return list
   const mark = target.indexOf("?")
-  const last = mark < 0 ? null : new URLSearchParams(target.slice(mark + 1)).get("last")
-  if (last === null) return list
-  return Stream.dropUntil(list, (item) => (item as Descriptor).digest === last)
+  const last = mark < 0 ? undefined : query.optional(query.parse(target.slice(mark + 1)), "last")
+  if (last === undefined) return list
+  return Stream.suspend(() => {
+    let found = false
+    const rest = Stream.dropUntil(list, (item) => found = (item as Descriptor).digest === last)
+    return Stream.concat(rest, Stream.suspend(() => found ? Stream.empty : list))
+  })
 }
 
 /**
