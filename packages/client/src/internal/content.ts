@@ -160,7 +160,7 @@ export const of = (response: HttpClientResponse): Content => {
 }
 
 /** The longest body that is read only to keep its connection, in bytes. */
-const mostDismissed = 64 * 1024
+export const mostDismissed = 64 * 1024
 
 /** Is done with a body that nobody wants: a short one is read, so that its connection can be used again; else it is closed. */
 export const dismiss = (content: Content): Effect.Effect<void> =>

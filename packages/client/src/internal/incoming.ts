@@ -101,7 +101,8 @@ export class Incoming implements Received {
 
   /** Is done with the answer: what nobody has begun to read of it is read away, or closed. */
   release(): Effect.Effect<void> {
-    return this.isOpened ? Effect.void : contents.dismiss(this.content)
+    if (this.isOpened) return Effect.void
+    return this.size !== undefined && this.size > contents.mostDismissed ? this.close() : contents.dismiss(this.content)
   }
 
   private open(sink: Body.Sink): Body.Control {

@@ -1,0 +1,350 @@
+/** Blobs that come other than they should. */
+import { Body, ByteRange, Descriptor, Digest } from "@effect-oci/core"
+import type { Registry } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { createHash } from "node:crypto"
+import type { ServerResponse } from "node:http"
+import { blob, descriptor, repository } from "./samples.js"
+import { closed, connect, platforms, routes, serve, until } from "./scripted.js"
+import type { Answer, Platform } from "./scripted.js"
+
+const { digest } = descriptor
+const platformNames = Object.keys(platforms) as Array<Platform>
+
+const pull = (registry: Registry.Service, range?: ByteRange.ByteRange) =>
+  Effect.scoped(Effect.gen(function*() {
+    const content = yield* registry.getBlob(repository, digest, { range })
+    let received = ""
+    yield* Body.forEachChunk(content.body, (chunk) => {
+      received += new TextDecoder().decode(chunk)
+    })
+    return received
+  }))
+
+/** Sends a head and some of the body, and then breaks off, or ends, or says no more. */
+const partly = (
+  headers: Record<string, string>,
+  body: Uint8Array,
+  then: (response: ServerResponse) => void,
+  status = 200
+): Answer => ({
+  raw: (response) => {
+    response.writeHead(status, headers)
+    if (body.byteLength === 0) response.flushHeaders()
+    else response.write(body)
+    setTimeout(() => then(response), 5)
+  }
+})
+
+const breakOff = (response: ServerResponse) => void response.socket?.destroy()
+const end = (response: ServerResponse) => void response.end()
+
+const n = blob.byteLength
+const lengthy = { "content-length": String(n) }
+
+describe.each(platformNames)("over %s, a blob", (platform) => {
+  const cases: ReadonlyArray<{
+    readonly name: string
+    readonly answer: Answer
+    readonly tag: string
+    readonly message: RegExp
+  }> = [
+    {
+      name: "cut off before its first byte",
+      answer: partly(lengthy, new Uint8Array(0), breakOff),
+      tag: "TransportError",
+      message: /: the answer ended after 0 of 12 bytes: connection (closed|reset)$/
+    },
+    {
+      name: "cut off after its first byte",
+      answer: partly(lengthy, blob.subarray(0, 1), breakOff),
+      tag: "TransportError",
+      message: /: the answer ended after 1 of 12 bytes: connection (closed|reset)$/
+    },
+    {
+      name: "cut off before its last byte",
+      answer: partly(lengthy, blob.subarray(0, n - 1), breakOff),
+      tag: "TransportError",
+      message: /: the answer ended after 11 of 12 bytes: connection (closed|reset)$/
+    },
+    {
+      name: "that is another of the same length",
+      answer: { status: 200, body: "HELLO, WORLD" },
+      tag: "DigestInvalid",
+      message: /: content does not match its digest, it has sha256:/
+    },
+    {
+      name: "that is longer",
+      answer: { status: 200, body: "hello, world!" },
+      tag: "DigestInvalid",
+      message: /: content does not match its digest/
+    },
+    {
+      name: "that is shorter",
+      answer: { status: 200, body: "hello, worl" },
+      tag: "DigestInvalid",
+      message: /: content does not match its digest/
+    },
+    {
+      name: "that was packed on the way",
+      answer: { status: 200, headers: { "content-encoding": "gzip" }, body: "1f8b" },
+      tag: "ResponseInvalid",
+      message: /: the registry's answer breaks the protocol: a blob without a Content-Length$/
+    }
+  ]
+
+  it.scoped.each(cases)("$name fails", ({ answer, message, tag }) =>
+    Effect.gen(function*() {
+      const server = yield* serve(routes({ [`GET /v2/team/app/blobs/${digest}`]: answer, [`HEAD /v2/team/app/blobs/${digest}`]: { status: 200 } }))
+      const registry = yield* connect(server, {}, platforms[platform])
+      const error = yield* Effect.flip(pull(registry))
+      expect(error._tag).toBe(tag)
+      expect(error.message).toMatch(message)
+      expect(error).toMatchObject({ operation: "GetBlob", repository, reference: digest })
+    }))
+
+  it.scoped("of which no length is told is asked for it", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(routes({
+        [`GET /v2/team/app/blobs/${digest}`]: partly({}, blob, end),
+        [`HEAD /v2/team/app/blobs/${digest}`]: { status: 200, headers: lengthy }
+      }))
+      const registry = yield* connect(server, {}, platforms[platform])
+      expect(yield* pull(registry)).toBe("hello, world")
+      expect(server.lines()).toEqual([
+        `GET /v2/team/app/blobs/${digest}`,
+        `HEAD /v2/team/app/blobs/${digest}`
+      ])
+    }))
+
+  it.scoped("of which no length is told, and that breaks off, fails", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(routes({
+        [`GET /v2/team/app/blobs/${digest}`]: partly({}, blob.subarray(0, 7), breakOff),
+        [`HEAD /v2/team/app/blobs/${digest}`]: { status: 200, headers: lengthy }
+      }))
+      const registry = yield* connect(server, {}, platforms[platform])
+      expect((yield* Effect.flip(pull(registry)))._tag).toBe("TransportError")
+    }))
+
+  it.scoped("without bytes comes without bytes", () =>
+    Effect.gen(function*() {
+      const empty = Descriptor.fromBytes(new Uint8Array(0))
+      const server = yield* serve(() => ({ status: 200, body: "" }))
+      const registry = yield* connect(server, {}, platforms[platform])
+      const pulled = yield* Effect.scoped(
+        Effect.flatMap(registry.getBlob(repository, empty.digest), ({ stream }) => Stream.runCollect(stream))
+      )
+      expect([...pulled]).toEqual([])
+    }))
+
+  it.scoped("is read once", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({ status: 200, body: blob }))
+      const registry = yield* connect(server, {}, platforms[platform])
+      const content = yield* registry.getBlob(repository, digest)
+      yield* Stream.runDrain(content.stream)
+      const error = yield* Effect.flip(Stream.runDrain(content.stream))
+      expect(error._tag).toBe("TransportError")
+    }))
+
+  describe("in the middle", () => {
+    const size = 32 * 1024 * 1024
+    /** More than the sockets between hold. */
+    const flowing: Answer = {
+      raw: (response) => {
+        response.writeHead(200, { "content-length": String(size) })
+        const more = () => {
+          while (!response.destroyed && response.write(Buffer.alloc(64 * 1024))) { /* as much as fits */ }
+        }
+        response.on("drain", more)
+        more()
+      }
+    }
+
+    it.scoped("whose reader is interrupted closes its connection", () =>
+      Effect.gen(function*() {
+        const server = yield* serve(() => flowing)
+        const registry = yield* connect(server, {}, platforms[platform])
+        const begun = yield* Deferred.make<void>()
+        const reading = yield* Effect.fork(Effect.scoped(
+          Effect.flatMap(registry.getBlob(repository, digest), ({ stream }) =>
+            Stream.runForEach(stream, () => Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)))
+        ))
+        yield* Deferred.await(begun)
+        yield* Fiber.interrupt(reading)
+        yield* closed(server)
+      }))
+
+    it.scoped("whose reader has enough closes its connection", () =>
+      Effect.gen(function*() {
+        const server = yield* serve(() => flowing)
+        const registry = yield* connect(server, {}, platforms[platform])
+        yield* Effect.scoped(
+          Effect.flatMap(registry.getBlob(repository, digest), ({ stream }) => Stream.runDrain(Stream.take(stream, 1)))
+        )
+        yield* closed(server)
+      }))
+
+    it.scoped("that nobody reads closes its connection with its scope", () =>
+      Effect.gen(function*() {
+        const server = yield* serve(() => flowing)
+        const registry = yield* connect(server, {}, platforms[platform])
+        yield* Effect.scoped(registry.getBlob(repository, digest))
+        yield* closed(server)
+      }))
+
+    it.scoped("whose scope is closed ends with an error, read or not", () =>
+      Effect.gen(function*() {
+        const server = yield* serve(() => flowing)
+        const registry = yield* connect(server, {}, platforms[platform])
+        const scope = yield* Scope.make()
+        const content = yield* Scope.extend(registry.getBlob(repository, digest), scope)
+        const begun = yield* Deferred.make<void>()
+        const reading = yield* Effect.fork(
+          Stream.runForEach(content.stream, () => Deferred.succeed(begun, undefined))
+        )
+        yield* Deferred.await(begun)
+        yield* Scope.close(scope, Exit.void)
+        const error = yield* Effect.flip(Fiber.join(reading))
+        expect(error._tag).toBe("TransportError")
+        expect((yield* Effect.flip(Stream.runDrain(content.stream)))._tag).toBe("TransportError")
+        yield* closed(server)
+      }))
+
+    it.scopedLive("whose reader takes its time is waited for", () =>
+      Effect.gen(function*() {
+        const server = yield* serve(() => flowing)
+        const registry = yield* connect(server, { idle: "50 millis" }, platforms[platform])
+        const content = yield* registry.getBlob(repository, digest)
+        let read = 0
+        const slowly = Stream.runForEachChunk(Stream.take(content.stream, 40), (chunk) => {
+          for (const piece of chunk) read += piece.byteLength
+          return Effect.delay(Effect.void, read < 2_000_000 ? "150 millis" : 0)
+        })
+        yield* slowly
+        expect(read).toBeGreaterThan(1_000_000)
+      }))
+  })
+})
+
+describe("a range", () => {
+  const asked = ByteRange.slice(7, 3)
+  const cases: ReadonlyArray<{
+    readonly name: string
+    readonly range?: ByteRange.ByteRange
+    readonly answer: Answer
+    readonly content?: string
+    readonly error?: object
+  }> = [
+    {
+      name: "that is sent",
+      answer: { status: 206, headers: { "content-range": "bytes 7-9/12" }, body: "wor" },
+      content: "wor"
+    },
+    { name: "in place of which all is sent is cut out of it", answer: { status: 200, body: blob }, content: "wor" },
+    {
+      name: "from the end, in place of which all is sent, is cut out of it",
+      range: ByteRange.last(5),
+      answer: { status: 200, body: blob },
+      content: "world"
+    },
+    {
+      name: "in place of which another is sent fails",
+      answer: { status: 206, headers: { "content-range": "bytes 6-8/12" }, body: " wo" },
+      error: { _tag: "ResponseInvalid" }
+    },
+    {
+      name: "that says nothing of itself fails",
+      answer: { status: 206, body: "wor" },
+      error: { _tag: "ResponseInvalid" }
+    },
+    {
+      name: "that is not as long as it says fails",
+      answer: { status: 206, headers: { "content-range": "bytes 7-9/12" }, body: "worl" },
+      error: { _tag: "ResponseInvalid" }
+    },
+    {
+      name: "that breaks off fails",
+      answer: partly({ "content-range": "bytes 7-9/12", "content-length": "3" }, blob.subarray(7, 8), breakOff, 206),
+      error: { _tag: "TransportError" }
+    },
+    {
+      name: "of no said length that ends early fails",
+      answer: partly({ "content-range": "bytes 7-9/12" }, blob.subarray(7, 8), end, 206),
+      error: { _tag: "SizeInvalid" }
+    },
+    {
+      name: "in place of which all is sent, but for its end, fails",
+      answer: partly(lengthy, blob.subarray(0, 8), breakOff),
+      error: { _tag: "TransportError" }
+    },
+    {
+      name: "that lies outside is refused",
+      answer: { status: 416, headers: { "content-range": "bytes */12" } },
+      error: { _tag: "RangeInvalid", size: 12 }
+    },
+    {
+      name: "that lies outside, in place of which all is sent, is refused",
+      range: ByteRange.from(12),
+      answer: { status: 200, body: blob },
+      error: { _tag: "RangeInvalid", size: 12 }
+    }
+  ]
+
+  it.scoped.each(cases)("$name", ({ answer, content, error, range = asked }) =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => answer)
+      const registry = yield* connect(server)
+      const pulled = yield* Effect.either(pull(registry, range))
+      expect(pulled).toMatchObject(content === undefined ? { _tag: "Left", left: error } : { right: content })
+      yield* until(() => server.asked.length === 1)
+    }))
+})
+
+/** The most of something while an effect runs, above what it was before. */
+const growth = <E, R>(measure: () => number, effect: Effect.Effect<void, E, R>) =>
+  Effect.suspend(() => {
+    const before = measure()
+    let most = before
+    const timer = setInterval(() => {
+      most = Math.max(most, measure())
+    }, 1)
+    return Effect.ensuring(effect, Effect.sync(() => clearInterval(timer))).pipe(Effect.map(() => most - before))
+  })
+
+describe("memory", () => {
+  const MiB = 1024 * 1024
+  const piece = Buffer.alloc(256 * 1024, 7)
+  const size = 160 * MiB
+  const hash = createHash("sha256")
+  for (let sent = 0; sent < size; sent += piece.byteLength) hash.update(piece)
+  const large = { ...descriptor, digest: Digest.make(`sha256:${hash.digest("hex")}`), size }
+
+  it.scoped.each(platformNames)("does not grow with a blob, over %s", (platform) =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({
+        raw: (response) => {
+          response.writeHead(200, { "content-length": String(size) })
+          let sent = 0
+          const more = () => {
+            while (sent < size && !response.destroyed) {
+              sent += piece.byteLength
+              if (!response.write(piece)) return
+            }
+            response.end()
+          }
+          response.on("drain", more)
+          more()
+        }
+      }))
+      const registry = yield* connect(server, {}, platforms[platform])
+      // What waits to be collected is buffers too: of those V8 keeps up to 32 MiB.
+      const grown = yield* growth(
+        () => process.memoryUsage().arrayBuffers,
+        Effect.scoped(Effect.flatMap(registry.getBlob(repository, large.digest), ({ stream }) => Stream.runDrain(stream)))
+      )
+      expect(grown).toBeLessThan(64 * MiB)
+    }))
+})
