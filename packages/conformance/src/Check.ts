@@ -55,6 +55,8 @@ export interface Check {
   readonly since?: "dev" | undefined
   /** What the registry must be able to do for the check to make sense. */
   readonly needs?: ReadonlyArray<Exclude<keyof Capabilities, "version">> | undefined
+  /** What the registry must not do for the check to make sense: how it refuses is checked. */
+  readonly unless?: Exclude<keyof Capabilities, "version"> | undefined
   readonly run: Effect.Effect<void, Violation | Unreachable, Wire | Target | Scope.Scope>
 }
 

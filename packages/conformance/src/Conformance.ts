@@ -81,6 +81,7 @@ const reasonToSkip = (check: Check, options: Options | undefined, capabilities: 
   const said = options?.skip?.[check.id]
   if (said !== undefined) return said
   if (check.since === "dev" && capabilities.version !== "dev") return "asked only by the spec after 1.1"
+  if (check.unless !== undefined && capabilities[check.unless]) return `the registry does: ${check.unless}`
   const missing = check.needs?.find((capability) => !capabilities[capability])
   return missing === undefined ? undefined : `the registry does not do: ${missing}`
 }

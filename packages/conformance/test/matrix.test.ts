@@ -1,4 +1,88 @@
+import { Logging, ReadOnly } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
+import { afterAll, describe, expect, it } from "@effect/vitest"
+import type { Layer } from "effect"
+import { Effect, LogLevel } from "effect"
 import * as Conformance from "../src/Conformance.js"
+import type { Wire } from "../src/Target.js"
+import { hop, inProcess, overNode, overPlatform, quirky, readThrough } from "./compositions.js"
 
-await Conformance.suite("memory", Memory.layer({ anonymousMount: true }))
+const memory = () => Memory.layer({ anonymousMount: true })
+
+interface Composition {
+  readonly name: string
+  readonly wire: () => Layer.Layer<Wire>
+  readonly options?: Conformance.Options
+}
+
+/** A new backend, wrapper or quirk joins by a line. */
+const compositions: ReadonlyArray<Composition> = [
+  { name: "memory", wire: () => inProcess(memory()) },
+  { name: "memory, on node:http", wire: () => overNode(memory()) },
+  { name: "memory, as an HttpApp", wire: () => overPlatform(memory()) },
+  { name: "client → server → memory", wire: () => inProcess(hop(memory())) },
+  { name: "client → server → client → server → memory", wire: () => inProcess(hop(hop(memory()))) },
+  { name: "Logging", wire: () => inProcess(memory().pipe(Logging.wrap({ level: LogLevel.Debug }))) },
+  { name: "ReadOnly, to those who read", wire: () => readThrough(memory(), ReadOnly.middleware()) },
+  {
+    name: "ReadOnly, to those who write",
+    wire: () => inProcess(memory().pipe(ReadOnly.wrap())),
+    options: { capabilities: { push: false } }
+  },
+  { name: "quirk: no referrers", wire: () => inProcess(quirky(memory(), { noReferrers: true })) },
+  { name: "quirk: no filter", wire: () => inProcess(quirky(memory(), { noFilter: true })) },
+  { name: "quirk: no Link", wire: () => inProcess(quirky(memory(), { noLink: true }, { client: { pageSize: 3 } })) },
+  { name: "quirk: no Docker-Content-Digest", wire: () => inProcess(quirky(memory(), { noDigestHeader: true })) },
+  { name: "quirk: pages of 3", wire: () => inProcess(quirky(memory(), {}, { maxPageSize: 3 })) },
+  {
+    name: "quirk: no single POST",
+    wire: () => inProcess(quirky(memory(), { noSinglePost: true }, { client: { singlePost: true } }))
+  },
+  { name: "quirk: no ?tag=", wire: () => inProcess(quirky(memory(), { noTagParameter: true })) },
+  { name: "quirk: absolute Location", wire: () => inProcess(quirky(memory(), { location: "absolute" })) },
+  { name: "quirk: relative Location", wire: () => inProcess(quirky(memory(), { location: "relative" })) },
+  { name: "quirk: Location with a query", wire: () => inProcess(quirky(memory(), { location: "query" })) },
+  { name: "quirk: 201 for PATCH", wire: () => inProcess(quirky(memory(), { patchCreated: true })) },
+  {
+    name: "quirk: Range stuck",
+    wire: () => inProcess(quirky(memory(), { stuckRange: true })),
+    options: { skip: { "upload-status": "the registry behind does not say how far an upload is" } }
+  },
+  { name: "quirk: no ranges", wire: () => inProcess(quirky(memory(), { noRange: true })) },
+  {
+    name: "quirk: HTML errors",
+    wire: () => inProcess(quirky(memory(), { htmlErrors: true })),
+    options: {
+      skip: {
+        "manifest-missing-blob": "a page for people does not say what is missing",
+        "manifest-other-repository-blob": "a page for people does not say what is missing"
+      }
+    }
+  }
+]
+
+const rows: Array<string> = []
+
+describe("the conformance matrix", () => {
+  it.each(compositions)("$name", ({ name, options, wire }) =>
+    Effect.runPromise(
+      Effect.gen(function*() {
+        const report = yield* Conformance.run({ concurrency: 8, ...options })
+        rows.push(
+          `${name.padEnd(46)} ${String(report.passed).padStart(4)} ${String(report.failed).padStart(6)} ${
+            String(report.skipped).padStart(7)
+          }`
+        )
+        const failures = report.results.flatMap(({ check, outcome }) =>
+          outcome._tag === "Failed" ? [`${check.id}: ${outcome.reason}`] : []
+        )
+        expect(failures.join("\n")).toBe("")
+      }).pipe(Effect.provide(wire()))
+    ), 60_000)
+
+  afterAll(() => {
+    console.log([`${"composition".padEnd(46)} pass   fail    skip`, ...rows].join("\n"))
+  })
+})
+
+await Conformance.suite("a registry of one's own, in Vitest", memory(), { concurrency: 1 })

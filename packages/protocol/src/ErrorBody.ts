@@ -157,6 +157,8 @@ const tags = new Map<string, DecodedTag>(
  */
 const byStatus = (status: number, asked: OperationTag | undefined): DecodedTag => {
   switch (status) {
+    case 400:
+      return refused(asked)
     case 401:
       return "Unauthorized"
     case 403:
@@ -176,6 +178,21 @@ const byStatus = (status: number, asked: OperationTag | undefined): DecodedTag =
     case 503:
     case 504:
       return "Unavailable"
+    default:
+      return "UnknownCode"
+  }
+}
+
+/** What is wrong with a push that is refused without a word: the thing that was pushed. */
+const refused = (asked: OperationTag | undefined): DecodedTag => {
+  switch (asked) {
+    case "PushManifest":
+      return "ManifestInvalid"
+    case "PushBlob":
+    case "StartUpload":
+    case "AppendUpload":
+    case "CompleteUpload":
+      return "BlobUploadInvalid"
     default:
       return "UnknownCode"
   }

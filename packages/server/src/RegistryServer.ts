@@ -11,11 +11,13 @@ import type * as Wire from "@effect-oci/protocol/Wire"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as answering from "./internal/answer.js"
 import * as platform from "./internal/platformAdapter.js"
 import * as uploadId from "./internal/uploadId.js"
+import * as Quirks from "./Quirks.js"
 
 /**
  * How a registry is served.
@@ -33,6 +35,8 @@ export interface Options {
   readonly maxManifestBytes?: number | undefined
   /** The largest page of a list, in items: 1000 if not given. */
   readonly maxPageSize?: number | undefined
+  /** How the server plays another, for tests of clients. */
+  readonly quirks?: Quirks.Quirks | undefined
 }
 
 /**
@@ -61,7 +65,8 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
     maxManifestBytes: options?.maxManifestBytes ?? Request.defaultMaxManifestBytes,
     maxPageSize: options?.maxPageSize ?? Page.defaultSize
   }
-  return (handler) => answering.make(handler, settings)
+  const quirky = options?.quirks === undefined ? identity : Quirks.apply(options.quirks)
+  return (handler) => quirky(answering.make(handler, settings))
 }
 
 /**

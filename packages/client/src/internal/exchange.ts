@@ -8,6 +8,7 @@ import * as Headers from "@effect/platform/Headers"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { Incoming } from "./incoming.js"
 import * as outgoing from "./outgoing.js"
@@ -105,14 +106,16 @@ export const make = (settings: Settings): Exchange => {
       const bare = HttpClientRequest.modify(HttpClientRequest.get(place.url, { headers }), {
         method: request.method as HttpMethod
       })
-      return Effect.mapBoth(
+      return Effect.matchEffect(
         client.execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body)),
         {
           onSuccess: (response) =>
-            new Incoming(response, { method: request.method, url: place.shown, origin, fields, watch }),
+            Effect.succeed(new Incoming(response, { method: request.method, url: place.shown, origin, fields, watch })),
           onFailure: (error) => {
             const failure = out.failure()
-            return failure === undefined ? fromHttpClient(error, fields, place) : complete(failure, fields)
+            return failure === undefined
+              ? Effect.fail(fromHttpClient(error, fields, place))
+              : Effect.failCause(Cause.map(failure, (error) => complete(error, fields)))
           }
         }
       )

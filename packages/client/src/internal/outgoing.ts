@@ -2,15 +2,16 @@ import type * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Transport from "../Transport.js"
 
-/** A body on its way out, and how it failed, if it did: what the platform makes of that failure cannot be relied on. */
+/** A body on its way out, and how it failed, if it did: what the platform makes of that cannot be relied on. */
 export interface Outgoing {
   readonly body: HttpBody.HttpBody
-  readonly failure: () => RegistryError.RegistryError | undefined
+  readonly failure: () => Cause.Cause<RegistryError.RegistryError> | undefined
 }
 
 const never = () => undefined
@@ -26,17 +27,24 @@ export const make = (body: Body.Body | undefined, contentType: string | undefine
   if (body.bytes !== undefined && body.bytes.byteLength <= pieceSize) {
     return { body: HttpBody.uint8Array(body.bytes, contentType), failure: never }
   }
-  let failure: RegistryError.RegistryError | undefined
-  const stream = Stream.tapErrorCause(
-    sized(body.bytes === undefined ? body.stream : inPieces(body.bytes), body.size),
-    (cause) =>
+  let failure: Cause.Cause<RegistryError.RegistryError> | undefined
+  const stream = sized(body.bytes === undefined ? body.stream : inPieces(body.bytes), body.size).pipe(
+    Stream.mapChunks(Chunk.append(nothing)),
+    Stream.tapErrorCause((cause) =>
       Effect.sync(() => {
-        if (!Cause.isInterruptedOnly(cause)) failure = RegistryError.fromBodyFailure(Cause.squash(cause))
+        if (!Cause.isInterruptedOnly(cause)) failure = cause
       })
+    )
   )
   const outgoing = HttpBody.stream(stream, contentType, body.size)
   return { body: body.replayable ? Transport.markReplayable(outgoing) : outgoing, failure: () => failure }
 }
+
+/**
+ * What ends each chunk of pieces: the client over `node:http` waits for its socket before every piece of a chunk but the
+ * first, and would take in a body of single pieces as fast as it comes.
+ */
+const nothing = new Uint8Array(0)
 
 const inPieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
   Stream.unfold(0, (offset) =>

@@ -1,5 +1,7 @@
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import type { Tag } from "@effect-oci/core/Tag"
 import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
 import * as Chunk from "effect/Chunk"
@@ -26,31 +28,64 @@ export interface List {
 export const make = (exchange: Exchange, { maxPages, pageSize }: Manner): List => (operation, onPage) => {
   const fields = exchange.fields(operation)
   const limit = limitOf(operation)
-  const request = Request.encode(ofSize(operation, Math.min(limit, pageSize)))
+  const size = Math.min(limit, pageSize)
+  const request = Request.encode(ofSize(operation, size))
   const [path = ""] = request.target.split("?")
   const breach = (reason: string) =>
     new RegistryError.ResponseInvalid({ ...fields, reason: `the registry's answer breaks the protocol: ${reason}` })
 
   return Stream.suspend(() => {
     const seen = new Set<string>()
-    return Stream.paginateChunkEffect({ target: request.target, left: limit }, ({ left, target }) =>
+    const first: Turn = { target: request.target, left: limit, after: undefined }
+    return Stream.paginateChunkEffect(first, ({ after, left, target }) =>
       Effect.gen(function*() {
         seen.add(target)
         const answer = yield* exchange.send({ ...request, target }, fields)
         const page = yield* exchange.decodePage(operation, answer, fields)
         onPage?.()
         const wanted = page.filtered ? page.items : page.items.filter((item) => isWanted(operation, item))
+        if (after !== undefined && page.items.some((item) => item === after)) return end
         const taken = Chunk.unsafeFromArray(wanted.slice(0, left))
         const rest = left - taken.length
-        if (page.next === undefined || rest <= 0) return [taken, Option.none()] as const
+        if (rest <= 0) return [taken, Option.none<Turn>()] as const
+        if (page.next === undefined) {
+          const unsaid = onwards(operation, page.items, size)
+          return [taken, Option.map(unsaid, (turn): Turn => ({ ...turn, left: rest }))] as const
+        }
         const query = queryOf(page.next, answer.url, exchange.origin, path)
         if (query === undefined) return yield* breach("its list goes on at another place")
         const next = `${path}${query}`
         if (seen.has(next)) return yield* breach("its list comes back to a page that was there before")
         if (seen.size >= maxPages) return yield* breach(`its list has more than ${maxPages} pages`)
-        return [taken, Option.some({ target: next, left: rest })] as const
+        return [taken, Option.some<Turn>({ target: next, left: rest, after: undefined })] as const
       }))
   })
+}
+
+/** A page to ask for: where, how many items are still wanted, and the item it comes after, where no `Link` led there. */
+interface Turn {
+  readonly target: string
+  readonly left: number
+  readonly after: unknown
+}
+
+const end = [Chunk.empty<never>(), Option.none<Turn>()] as const
+
+/**
+ * Where a list may go on whose page is full and has no `Link`: after its last item, by `last`. A registry that does not
+ * know that parameter sends the same page again, which then has this item in it. Spec: "Listing Tags".
+ */
+const onwards = (
+  operation: ListOperation,
+  items: ReadonlyArray<unknown>,
+  size: number
+): Option.Option<Omit<Turn, "left">> => {
+  const after = items[items.length - 1]
+  if (operation._tag === "ListReferrers" || items.length !== size || after === undefined) return Option.none()
+  const next = operation._tag === "ListTags"
+    ? new Operation.ListTags({ ...operation, last: after as Tag, limit: size })
+    : new Operation.ListRepositories({ last: after as RepositoryName, limit: size })
+  return Option.some({ target: Request.encode(next).target, after })
 }
 
 const limitOf = (operation: ListOperation): number =>

@@ -59,6 +59,6 @@ export const make = (
 
   return withTags.pipe(
     Effect.flatMap(tagged),
-    Effect.tap((pushed) => referrersTag.attach(operation, pushed))
+    Effect.flatMap((pushed) => referrersTag.attach(operation, pushed))
   )
 }

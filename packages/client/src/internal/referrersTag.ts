@@ -22,8 +22,11 @@ export const tagOf = (subject: Digest.Digest): Tag.Tag => {
 export interface ReferrersTag {
   /** The referrers of a manifest, `undefined` where there is no list; where something else stands there are none. */
   readonly list: (operation: Operation.ListReferrers) => Answer<ReadonlyArray<Descriptor.Descriptor> | undefined>
-  /** Lists a manifest that was pushed among the referrers of its subject, if it has one. */
-  readonly attach: (operation: Operation.PushManifest, pushed: Operation.PushedManifest) => Answer<void>
+  /** Lists a manifest that was pushed among the referrers of its subject, if it has one: then it is kept there. */
+  readonly attach: (
+    operation: Operation.PushManifest,
+    pushed: Operation.PushedManifest
+  ) => Answer<Operation.PushedManifest>
   /** Deletes a manifest, and takes it from among the referrers of its subject, if it has one. */
   readonly detach: (operation: Operation.DeleteManifest) => Answer<Operation.Done>
   /** The registry keeps them itself, as has been seen: there is nothing to take from a list. */
@@ -107,18 +110,19 @@ export const make = (exchange: Exchange): ReferrersTag => {
 
     attach: (operation, pushed) => {
       if (pushed.subject !== undefined) kept = true
-      if (kept || !mayHaveSubject(operation.bytes)) return Effect.void
+      if (kept || !mayHaveSubject(operation.bytes)) return Effect.succeed(pushed)
       const document = Either.getOrUndefined(Manifest.parse(operation))
       const subject = subjectOf(document)
-      if (document === undefined || subject === undefined) return Effect.void
+      if (document === undefined || subject === undefined) return Effect.succeed(pushed)
       const referrer = Manifest.referrer(pushed, document)
-      return update(
+      const listed = update(
         operation.repository,
         subject,
         (manifests) => manifests.some(({ digest }) => digest === referrer.digest),
         (manifests) => [...manifests, referrer],
         exchange.fields(operation)
       )
+      return Effect.as(listed, { ...pushed, subject })
     },
 
     detach: (operation) => {

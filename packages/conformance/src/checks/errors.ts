@@ -10,8 +10,9 @@ const section = "Error Codes"
 
 const digest = Digest.fromBytes(Fixtures.bytesOf("never pushed"))
 
+/** `..` is not among them: most clients take it out of a path before they send it. */
 const names = [
-  "A", "a//b", ".a", "a.", "a..b", "a___b", "a._b", "-a", "a-", "..", "a/../b", "a%2fb", "a%20b", "a%0a", "%C3%A9", "%"
+  "A", "a//b", ".a", "a.", "a..b", "a___b", "a._b", "-a", "a-", "a%2fb", "a%20b", "a%0a", "%C3%A9", "%"
 ]
 
 const tags = [".x", "-x", "a%3Ab%3Ac", "%C3%A9", "a%0a", "a".repeat(129)]

@@ -28,8 +28,36 @@ const tagged = Effect.gen(function*() {
   return { base: `/v2/${repository}/manifests`, digest }
 })
 
-/** Rules 95 to 97: what is deleted is gone, and nothing else is. */
+/** What is refused by a registry, or by whoever guards it, that does not do something. */
+const refusal = [400, 401, 403, 405]
+
+/** Rules 95 to 97: what is deleted is gone, and nothing else is; what cannot be done is refused. */
 export const management: ReadonlyArray<Check> = [
+  {
+    id: "refuses-push",
+    rules: [95],
+    section: "Push",
+    name: "a registry that takes no pushes refuses all of them, and every delete",
+    level: "must",
+    unless: "push",
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const base = `/v2/${repository}`
+      const body = new Uint8Array(0)
+      const upload = `${base}/blobs/uploads/`
+      const asked = [
+        { method: "POST", path: upload, body },
+        { method: "POST", path: `${upload}?digest=${missing}`, body: content },
+        { method: "POST", path: `${upload}?mount=${missing}&from=other`, body },
+        { method: "PUT", path: `${base}/manifests/v1`, headers: { "content-type": image.mediaType }, body: image.bytes },
+        { method: "DELETE", path: `${base}/manifests/v1` },
+        { method: "DELETE", path: `${base}/manifests/${missing}` },
+        { method: "DELETE", path: `${base}/blobs/${missing}` }
+      ]
+      for (const request of asked) yield* expectError(yield* send(request), refusal)
+      yield* expectStatus(yield* get(`${base}/manifests/v1`), 404)
+    })
+  },
   {
     id: "delete-tag",
     rules: [95],

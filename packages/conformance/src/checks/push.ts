@@ -248,7 +248,8 @@ export const push: ReadonlyArray<Check> = [
       yield* expect(received, said.sort().join() === tags.join(), `OCI-Tag: ${tags.join()}`, () => said.join())
       const { repository } = yield* Target
       for (const tag of tags) {
-        yield* expectHeader(yield* head(`/v2/${repository}/manifests/${tag}`), "docker-content-digest", digest)
+        const pulled = yield* expectStatus(yield* get(`/v2/${repository}/manifests/${tag}`), 200)
+        yield* expect(pulled, bytesEqual(pulled.body, image.bytes), "the bytes pushed", () => "other bytes")
       }
     })
   })),
