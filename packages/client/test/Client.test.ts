@@ -704,13 +704,13 @@ describe("an ask that is interrupted", () => {
     Effect.gen(function*() {
       const server = yield* serve(() => ({ raw: () => {} }))
       const registry = yield* connect(server)
-      for (let round = 0; round < 10; round++) {
+      for (let round = 0; round < 5; round++) {
         const asking = yield* Effect.fork(
-          Effect.all(Array.from({ length: 50 }, () => registry.resolveManifest(repository, tag)), {
+          Effect.all(Array.from({ length: 40 }, () => registry.resolveManifest(repository, tag)), {
             concurrency: "unbounded"
           })
         )
-        yield* until(() => server.asked.length === 50 * (round + 1))
+        yield* until(() => server.asked.length === 40 * (round + 1))
         yield* Fiber.interrupt(asking)
       }
       yield* closed(server)

@@ -106,8 +106,11 @@ export const make = (settings: Settings): Exchange => {
       const bare = HttpClientRequest.modify(HttpClientRequest.get(place.url, { headers }), {
         method: request.method as HttpMethod
       })
+      const execute = client.execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body))
       return Effect.matchEffect(
-        client.execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body)),
+        out.body._tag === "Stream"
+          ? Effect.onError(execute, () => Effect.fiberIdWith(out.stop))
+          : execute,
         {
           onSuccess: (response) =>
             Effect.succeed(new Incoming(response, { method: request.method, url: place.shown, origin, fields, watch })),

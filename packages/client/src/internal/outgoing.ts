@@ -4,19 +4,25 @@ import * as HttpBody from "@effect/platform/HttpBody"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Fiber from "effect/Fiber"
+import type * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Transport from "../Transport.js"
 
-/** A body on its way out, and how it failed, if it did: what the platform makes of that cannot be relied on. */
+/** A body on its way out. */
 export interface Outgoing {
   readonly body: HttpBody.HttpBody
+  /** How it failed, if it did: what the platform makes of that cannot be relied on. */
   readonly failure: () => Cause.Cause<RegistryError.RegistryError> | undefined
+  /** Ends it, where nobody will take the rest. `fetch` leaves the stream of a body that it gives up where it is. */
+  readonly stop: (asking: FiberId.FiberId) => Effect.Effect<void>
 }
 
-const never = () => undefined
+const inHand = (body: HttpBody.HttpBody): Outgoing => ({ body, failure: () => undefined, stop: () => Effect.void })
 
-const none: Outgoing = { body: HttpBody.empty, failure: never }
+const none = inHand(HttpBody.empty)
 
 /** Bytes in hand that are more than these go out a piece at a time, so that it shows that they go. */
 const pieceSize = 1024 * 1024
@@ -25,10 +31,11 @@ const pieceSize = 1024 * 1024
 export const make = (body: Body.Body | undefined, contentType: string | undefined): Outgoing => {
   if (body === undefined || body.bytes?.byteLength === 0) return none
   if (body.bytes !== undefined && body.bytes.byteLength <= pieceSize) {
-    return { body: HttpBody.uint8Array(body.bytes, contentType), failure: never }
+    return inHand(HttpBody.uint8Array(body.bytes, contentType))
   }
   let failure: Cause.Cause<RegistryError.RegistryError> | undefined
-  const stream = sized(body.bytes === undefined ? body.stream : inPieces(body.bytes), body.size).pipe(
+  let reader: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  const pieces = sized(body.bytes === undefined ? body.stream : inPieces(body.bytes), body.size).pipe(
     Stream.mapChunks(Chunk.append(nothing)),
     Stream.tapErrorCause((cause) =>
       Effect.sync(() => {
@@ -36,8 +43,16 @@ export const make = (body: Body.Body | undefined, contentType: string | undefine
       })
     )
   )
+  const stream = Stream.unwrap(Effect.withFiberRuntime<typeof pieces, never>((fiber) => {
+    reader = fiber
+    return Effect.succeed(pieces)
+  }))
   const outgoing = HttpBody.stream(stream, contentType, body.size)
-  return { body: body.replayable ? Transport.markReplayable(outgoing) : outgoing, failure: () => failure }
+  return {
+    body: body.replayable ? Transport.markReplayable(outgoing) : outgoing,
+    failure: () => failure,
+    stop: (asking) => reader === undefined || Equal.equals(reader.id(), asking) ? Effect.void : Fiber.interruptFork(reader)
+  }
 }
 
 /**

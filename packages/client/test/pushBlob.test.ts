@@ -1,0 +1,368 @@
+import { Body, Descriptor, Digest, Registry, RegistryError } from "@effect-oci/core"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Option, Stream } from "effect"
+import { createHash } from "node:crypto"
+import * as Client from "../src/Client.js"
+import { blob, descriptor, encode, failure, repository, streamed } from "./samples.js"
+import { closed, connect, platforms, routes, serve, serveRaw, until } from "./scripted.js"
+import type { Answer, Asked, Platform } from "./scripted.js"
+
+const { digest } = descriptor
+const uploads = "/v2/team/app/blobs/uploads/"
+const platformNames = Object.keys(platforms) as Array<Platform>
+const query = `digest=${encodeURIComponent(digest)}`
+
+const started: Answer = { status: 202, headers: { location: `${uploads}1` } }
+
+/** A registry that keeps one upload. */
+const keeping = (table?: { readonly [line: string]: Answer }) =>
+  routes({
+    [`POST ${uploads}`]: started,
+    [`PUT ${uploads}1`]: { status: 201 },
+    [`DELETE ${uploads}1`]: { status: 204 },
+    ...table
+  })
+
+const pushed = [`POST ${uploads}`, `PUT ${uploads}1?${query}`]
+
+describe.each(platformNames)("over %s, a body", (platform) => {
+  const good: ReadonlyArray<readonly [name: string, body: Body.Body]> = [
+    ["in hand", Body.bytes(blob)],
+    ["in pieces, of unknown size", streamed("hel", "lo, ", "world")],
+    ["in pieces, of a size that is said", Body.stream(Stream.make(encode("hello, "), encode("world")), { size: 12 })],
+    ["with empty pieces", streamed("", "hello, ", "", "world", "")]
+  ]
+  it.scoped.each(good)("%s goes out in one piece", ([, body]) =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping())
+      const registry = yield* connect(server, {}, platforms[platform])
+      expect(yield* registry.pushBlob(repository, descriptor, body)).toEqual(descriptor)
+      expect(server.lines()).toEqual(pushed)
+      expect(server.asked[1]?.body.toString()).toBe("hello, world")
+      // A body of fetch that is a stream cannot say its length.
+      const length = platform === "fetch" && body.bytes === undefined ? undefined : "12"
+      expect(server.asked[1]?.headers["content-length"]).toBe(length)
+    }))
+
+  it.scoped("that is empty goes out empty", () =>
+    Effect.gen(function*() {
+      const empty = Descriptor.fromBytes(new Uint8Array(0))
+      const server = yield* serve(keeping())
+      const registry = yield* connect(server, {}, platforms[platform])
+      yield* registry.pushBlob(repository, empty, Body.stream(Stream.empty))
+      yield* registry.pushBlob(repository, empty, Body.empty)
+      expect(server.asked.map(({ headers }) => headers["content-length"])).toEqual(["0", "0", "0", "0"])
+    }))
+
+  const wrong: ReadonlyArray<{
+    readonly name: string
+    readonly body: Body.Body
+    readonly error: object
+    readonly message: string
+  }> = [
+    {
+      name: "of another digest",
+      body: streamed("HELLO, ", "WORLD"),
+      error: { _tag: "DigestInvalid" },
+      message: `content does not match its digest, it has ${Digest.fromBytes(encode("HELLO, WORLD"))}`
+    },
+    {
+      name: "that ends early",
+      body: streamed("hello, "),
+      error: { _tag: "SizeInvalid" },
+      message: "content ended after 7 of the 12 bytes expected"
+    },
+    {
+      name: "that goes on",
+      body: streamed("hello, ", "world", "!"),
+      error: { _tag: "SizeInvalid" },
+      message: "content is longer than the 12 bytes expected"
+    },
+    {
+      name: "that fails",
+      body: Body.stream(Stream.concat(Stream.make(encode("hello")), Stream.fail(new Error("disk on fire")))),
+      error: { _tag: "BodyFailed", cause: new Error("disk on fire") },
+      message: "the body to send failed: disk on fire"
+    }
+  ]
+  it.scoped.each(wrong)("$name fails, and its upload is cancelled", ({ body, error, message }) =>
+    Effect.gen(function*() {
+      let committed = false
+      const server = yield* serveRaw((request, response) => {
+        request.resume()
+        if (request.method === "POST") response.writeHead(202, { location: `${uploads}1` }).end()
+        else if (request.method === "DELETE") response.writeHead(204).end()
+        request.on("end", () => {
+          if (request.method !== "PUT") return
+          committed = true
+          response.writeHead(201).end()
+        })
+      })
+      const registry = yield* connect(server, {}, platforms[platform])
+      const failed = yield* Effect.flip(registry.pushBlob(repository, descriptor, body))
+      expect(failed).toMatchObject({ ...error, operation: "PushBlob", repository, reference: digest })
+      expect(failed.message).toBe(`PushBlob team/app@${digest}: ${message}`)
+      // Its PUT goes over a connection of its own, if at all.
+      expect(server.lines()).toContain(`DELETE ${uploads}1`)
+      expect(committed).toBe(false)
+    }))
+
+  it.scoped("that has a defect has it still", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping())
+      const registry = yield* connect(server, {}, platforms[platform])
+      const body = Body.stream(Stream.concat(Stream.make(encode("hello")), Stream.die("bug")))
+      const exit = yield* Effect.exit(registry.pushBlob(repository, descriptor, body))
+      expect(Exit.isFailure(exit) && [...Cause.defects(exit.cause)]).toContain("bug")
+    }))
+
+  const refused: ReadonlyArray<readonly [name: string, body: Body.Body, tag: string]> = [
+    ["in hand, of another digest,", Body.bytes(encode("HELLO, WORLD")), "DigestInvalid"],
+    ["in hand, of another size,", Body.bytes(encode("hello")), "SizeInvalid"],
+    ["that says another size", Body.stream(Stream.empty, { size: 11 }), "SizeInvalid"]
+  ]
+  it.scoped.each(refused)("%s is not sent at all", ([, body, tag]) =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping())
+      const registry = yield* connect(server, {}, platforms[platform])
+      const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, body))
+      expect(error).toMatchObject({ _tag: tag, operation: "PushBlob", repository, reference: digest })
+      expect(server.lines()).toEqual([])
+    }))
+
+  it.scoped("whose push is interrupted is closed with its connection, and its upload cancelled", () =>
+    Effect.gen(function*() {
+      const ended = yield* Deferred.make<void>()
+      const server = yield* serveRaw((request, response) => {
+        if (request.method === "POST") response.writeHead(202, { location: `${uploads}1` }).end()
+        else if (request.method === "DELETE") response.writeHead(204, { connection: "close" }).end()
+        else request.resume()
+      })
+      const registry = yield* connect(server, {}, platforms[platform])
+      const body = Stream.concat(Stream.make(encode("hello")), Stream.never).pipe(
+        Stream.ensuring(Deferred.succeed(ended, undefined))
+      )
+      const pushing = yield* Effect.fork(registry.pushBlob(repository, descriptor, Body.stream(body)))
+      yield* until(() => server.asked.length === 2)
+      yield* Fiber.interrupt(pushing)
+      expect(server.lines()).toEqual([...pushed, `DELETE ${uploads}1`])
+      yield* Deferred.await(ended)
+      yield* closed(server)
+    }))
+})
+
+describe("an upload", () => {
+  const failing: ReadonlyArray<readonly [name: string, answer: Answer, tag: string]> = [
+    ["that the registry refuses", { status: 400, body: failure("DIGEST_INVALID", "no") }, "DigestInvalid"],
+    ["whose connection breaks", { raw: (response) => void response.socket?.destroy() }, "TransportError"],
+    ["whose end is not what it should be", { status: 200 }, "ResponseInvalid"]
+  ]
+  it.scoped.each(failing)("%s is cancelled", ([, answer, tag]) =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping({ [`PUT ${uploads}1`]: answer }))
+      const registry = yield* connect(server)
+      const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))
+      expect(error).toMatchObject({ _tag: tag, operation: "PushBlob", repository, reference: digest })
+      expect(server.lines()).toEqual([...pushed, `DELETE ${uploads}1`])
+    }))
+
+  it.scoped("that cannot be cancelled either fails for its first reason", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping({
+        [`PUT ${uploads}1`]: { status: 403 },
+        [`DELETE ${uploads}1`]: { status: 500 }
+      }))
+      const registry = yield* connect(server)
+      expect((yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob))))._tag).toBe("Denied")
+    }))
+
+  it.scoped("that does not begin is not cancelled", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({ status: 401, body: failure("UNAUTHORIZED", "who are you?") }))
+      const registry = yield* connect(server)
+      const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))
+      expect(error.message).toBe(`PushBlob team/app@${digest}: who are you?`)
+      expect(server.lines()).toEqual([`POST ${uploads}`])
+    }))
+
+  it.scoped("at another host gets its body, and no more", () =>
+    Effect.gen(function*() {
+      const storage = yield* serve(() => ({ status: 201 }))
+      const server = yield* serve(keeping({
+        [`POST ${uploads}`]: { status: 202, headers: { location: `${storage.origin}/bucket?signature=abc` } }
+      }))
+      const registry = yield* connect(server)
+      expect(yield* registry.pushBlob(repository, descriptor, Body.bytes(blob))).toEqual(descriptor)
+      expect(storage.lines()).toEqual([`PUT /bucket?signature=abc&${query}`])
+      expect(storage.asked[0]?.body.toString()).toBe("hello, world")
+    }))
+
+  it.effect("at a place without TLS, of a registry with it, is refused", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const client = HttpClient.make((request) => {
+        asked.push(`${request.method} ${request.url}`)
+        const headers = { location: "http://registry.example.com/upload?state=CANARY" }
+        return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(null, { status: 202, headers })))
+      })
+      const error = yield* Effect.flatMap(Registry, (registry) =>
+        Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))).pipe(
+          Effect.provide(Client.layer({ host: "registry.example.com" })),
+          Effect.provideService(HttpClient.HttpClient, client)
+        )
+      expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "PushBlob" })
+      expect(error.message).not.toContain("CANARY")
+      expect(asked).toEqual([`POST https://registry.example.com${uploads}`])
+    }))
+})
+
+describe("one request", () => {
+  it.scoped.each(platformNames)("is enough for a registry that takes a blob so, over %s", (platform) =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping({ [`POST ${uploads}`]: { status: 201 } }))
+      const registry = yield* connect(server, { singlePost: true }, platforms[platform])
+      expect(yield* registry.pushBlob(repository, descriptor, streamed("hello, ", "world"))).toEqual(descriptor)
+      expect(server.lines()).toEqual([`POST ${uploads}?${query}`])
+      expect(server.asked[0]?.body.toString()).toBe("hello, world")
+    }))
+
+  it.scoped("is followed by an upload where the registry opens one", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping())
+      const registry = yield* connect(server, { singlePost: true })
+      yield* registry.pushBlob(repository, descriptor, Body.bytes(blob))
+      expect(server.lines()).toEqual([`POST ${uploads}?${query}`, `PUT ${uploads}1?${query}`])
+      expect(server.asked[1]?.body.toString()).toBe("hello, world")
+    }))
+
+  it.scoped("is not, where the body cannot be sent again", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping())
+      const registry = yield* connect(server, { singlePost: true })
+      const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, streamed("hello, ", "world")))
+      expect(error).toMatchObject({ _tag: "BodyFailed", operation: "PushBlob" })
+      expect(server.lines()).toEqual([`POST ${uploads}?${query}`, `DELETE ${uploads}1`])
+    }))
+})
+
+describe("chunks", () => {
+  /** Pieces that come one after the other. */
+  const apart = (...pieces: ReadonlyArray<string>) => Body.stream(Stream.rechunk(streamed(...pieces).stream, 1))
+
+  /** A registry whose upload has another id after each chunk. */
+  const counting = (chunkMinLength?: string) => ({ method, target }: Asked): Answer => {
+    const count = Number(/uploads\/(\d+)/.exec(target)?.[1] ?? 0)
+    switch (method) {
+      case "POST":
+        return {
+          status: 202,
+          headers: {
+            location: `${uploads}1`,
+            ...(chunkMinLength === undefined ? {} : { "oci-chunk-min-length": chunkMinLength })
+          }
+        }
+      case "PATCH":
+        return { status: 202, headers: { location: `${uploads}${count + 1}`, range: "0-0" } }
+      case "PUT":
+        return { status: 201 }
+      default:
+        return { status: 204 }
+    }
+  }
+
+  const cases: ReadonlyArray<{
+    readonly name: string
+    readonly chunkSize: number
+    readonly chunkMinLength?: string
+    readonly chunks: ReadonlyArray<readonly [range: string | undefined, content: string]>
+  }> = [
+    { name: "of a size", chunkSize: 5, chunks: [["0-4", "hello"], ["5-9", ", wor"], ["10-11", "ld"]] },
+    { name: "of a size that fits", chunkSize: 6, chunks: [["0-5", "hello,"], ["6-11", " world"]] },
+    { name: "no smaller than the registry wants", chunkSize: 5, chunkMinLength: "8", chunks: [["0-7", "hello, w"], ["8-11", "orld"]] },
+    { name: "of more than the blob", chunkSize: 12, chunks: [] },
+    { name: "no smaller than more than the blob", chunkSize: 5, chunkMinLength: "9007199254740991", chunks: [] }
+  ]
+  it.scoped.each(cases)("$name", ({ chunkMinLength, chunkSize, chunks }) =>
+    Effect.gen(function*() {
+      const server = yield* serve(counting(chunkMinLength))
+      const registry = yield* connect(server, { chunkSize })
+      expect(yield* registry.pushBlob(repository, descriptor, streamed("hel", "lo, wo", "rld"))).toEqual(descriptor)
+      const patches = server.asked.filter(({ method }) => method === "PATCH")
+      expect(patches.map(({ body, headers }) => [headers["content-range"], body.toString()])).toEqual(chunks)
+      expect(server.lines().at(-1)).toBe(`PUT ${uploads}${chunks.length + 1}?${query}`)
+      expect(server.asked.at(-1)?.body.toString()).toBe(chunks.length === 0 ? "hello, world" : "")
+    }))
+
+  it.scoped("of a wrong blob are cancelled before the last", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(counting())
+      const registry = yield* connect(server, { chunkSize: 5 })
+      const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, apart("HELLO, ", "WORLD")))
+      expect(error).toMatchObject({ _tag: "DigestInvalid", operation: "PushBlob" })
+      expect(server.lines()).toEqual([`POST ${uploads}`, `PATCH ${uploads}1`, `DELETE ${uploads}2`])
+    }))
+})
+
+it.scoped("a chunk that is not as long as it says fails", () =>
+  Effect.gen(function*() {
+    const server = yield* serveRaw((request) => void request.resume())
+    const registry = yield* connect(server)
+    const body = Body.stream(Stream.make(encode("hello")), { size: 6 })
+    const error = yield* Effect.flip(registry.appendUpload(repository, `${uploads}1`, body))
+    expect(error).toMatchObject({ _tag: "SizeInvalid", operation: "AppendUpload" })
+    expect(error.message).toBe("AppendUpload team/app: the body has 5 bytes, but 6 were announced")
+  }))
+
+it.scoped("an error of another registry, which the body comes from, stays its error", () =>
+  Effect.gen(function*() {
+    const server = yield* serveRaw((request, response) => {
+      if (request.method === "PUT") request.resume()
+      else response.writeHead(202, { location: `${uploads}1` }).end()
+    })
+    const registry = yield* connect(server)
+    const lost = new RegistryError.TransportError({ operation: "GetBlob", registry: "elsewhere.example" })
+    const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.stream(Stream.fail(lost))))
+    expect(error).toBe(lost)
+  }))
+
+describe("memory", () => {
+  const MiB = 1024 * 1024
+  const piece = Buffer.alloc(256 * 1024, 7)
+  const size = 96 * MiB
+  const hash = createHash("sha256")
+  for (let sent = 0; sent < size; sent += piece.byteLength) hash.update(piece)
+  const large = { ...descriptor, digest: Digest.make(`sha256:${hash.digest("hex")}`), size }
+
+  it.scoped.each(platformNames)("does not grow with a blob, over %s", (platform) =>
+    Effect.gen(function*() {
+      let received = 0
+      const server = yield* serveRaw((request, response) => {
+        if (request.method === "POST") return response.writeHead(202, { location: `${uploads}1` }).end()
+        // One that reads slower than is sent.
+        request.on("data", (chunk: Buffer) => {
+          received += chunk.byteLength
+          if (received % 7 === 0) {
+            request.pause()
+            setImmediate(() => request.resume())
+          }
+        })
+        request.on("end", () => response.writeHead(201).end())
+      })
+      const registry = yield* connect(server, {}, platforms[platform])
+      let produced = 0
+      let ahead = 0
+      const content = Stream.repeatEffectChunkOption(
+        Effect.suspend(() => {
+          if (produced === size) return Effect.fail(Option.none())
+          produced += piece.byteLength
+          ahead = Math.max(ahead, produced - received)
+          return Effect.succeed(Chunk.of(piece))
+        })
+      )
+      yield* registry.pushBlob(repository, large, Body.stream(content))
+      expect(received).toBe(size)
+      expect(ahead).toBeLessThan(16 * MiB)
+    }))
+})
