@@ -1,5 +1,5 @@
 /** A small image, and what is done with it: each function needs a `Registry` and does not know which. */
-import { Body, Descriptor, MediaType, Manifest, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Body, Descriptor, Manifest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Effect, Stream } from "effect"
 import { createTar } from "nanotar"
 

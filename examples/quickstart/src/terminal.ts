@@ -1,14 +1,15 @@
 /** What a person sees: steps on standard output, the registry's log on standard error. */
-import { Console, HashMap, Logger } from "effect"
+import { Console, HashMap, Logger, Option } from "effect"
 
 export const say = (step: string, text: string) => Console.log(`${step.padEnd(8)} ${text}`)
 
 /** One short line an operation: `  log PushBlob team/hello sha256:6b0a… Success 3 ms`. */
 const short = Logger.make(({ annotations, message }) => {
-  const value = (name: string) => {
-    const found = HashMap.get(annotations, name)
-    return found._tag === "Some" && found.value !== undefined ? String(found.value) : ""
-  }
+  const value = (name: string) =>
+    Option.match(HashMap.get(annotations, name), {
+      onNone: () => "",
+      onSome: (found) => typeof found === "string" || typeof found === "number" ? String(found) : ""
+    })
   const reference = value("reference").replace(/^(\w+:\w{12})\w+$/, "$1…")
   const parts = [message, value("repository"), reference, value("outcome"), value("error"), value("errorMessage")]
   console.error(`  log    ${parts.flat().filter((part) => part !== "").join(" ")} (${value("durationMillis")} ms)`)

@@ -108,7 +108,9 @@ export const runCheck = (check: Check, options?: Options): Effect.Effect<Outcome
       Effect.provideService(Target, target),
       Effect.timeoutFail({ duration: limit, onTimeout: () => new Error(`no end after ${limit} ms`) }),
       Effect.exit,
-      Effect.map((exit): Outcome => Exit.isSuccess(exit) ? { _tag: "Passed" } : { _tag: "Failed", reason: explain(exit.cause) })
+      Effect.map((exit): Outcome =>
+        Exit.isSuccess(exit) ? { _tag: "Passed" } : { _tag: "Failed", reason: explain(exit.cause) }
+      )
     )
   })
 

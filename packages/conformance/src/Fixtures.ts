@@ -70,7 +70,9 @@ export const artifactType = "application/vnd.example.artifact"
  */
 export const largestManifest = 4 * 1024 * 1024
 
-const config = bytesOf(JSON.stringify({ architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [] } }))
+const config = bytesOf(
+  JSON.stringify({ architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [] } })
+)
 const emptyJson = bytesOf("{}")
 const layers = [bytesOf("the first layer"), bytesOf("the second layer"), new Uint8Array(70_000).fill(42)]
 
@@ -177,7 +179,9 @@ const setsBy = (algorithm: Digest.Algorithm): ReadonlyArray<DataSet> => {
     set("odd white space and order", [emptyJson], [{
       mediaType: MediaType.image,
       bytes: bytesOf(
-        `{\n\t"layers" : [ ] ,\r\n "config":${JSON.stringify(empty)}, "mediaType": "${MediaType.image}","schemaVersion":2 }\n`
+        `{\n\t"layers" : [ ] ,\r\n "config":${
+          JSON.stringify(empty)
+        }, "mediaType": "${MediaType.image}","schemaVersion":2 }\n`
       )
     }])
   ]

@@ -219,15 +219,21 @@ const answer = (
 ): Effect.Effect<Answer, RegistryError.RegistryError, Scope.Scope> => {
   switch (operation._tag) {
     case "GetBlob":
-      return Effect.flatMap(handle(operation), ({ body, descriptor, range }) =>
-        Effect.map(Stream.runCollect(body.stream), (pieces) => ({
-          result: { size: descriptor.size, range, digest: digestOf(Chunk.toReadonlyArray(pieces)) }
-        })))
+      return Effect.flatMap(
+        handle(operation),
+        ({ body, descriptor, range }) =>
+          Effect.map(Stream.runCollect(body.stream), (pieces) => ({
+            result: { size: descriptor.size, range, digest: digestOf(Chunk.toReadonlyArray(pieces)) }
+          }))
+      )
     case "ListRepositories":
     case "ListTags":
     case "ListReferrers":
       return Effect.flatMap(
-        handle(operation) as Effect.Effect<Stream.Stream<unknown, RegistryError.RegistryError>, RegistryError.RegistryError>,
+        handle(operation) as Effect.Effect<
+          Stream.Stream<unknown, RegistryError.RegistryError>,
+          RegistryError.RegistryError
+        >,
         (list) => Effect.map(Stream.runCollect(list), (items) => ({ result: Chunk.toReadonlyArray(items) }))
       )
     case "GetManifest":
@@ -238,7 +244,7 @@ const answer = (
     case "GetUpload":
     case "AppendUpload":
       return Effect.map(
-        handle(operation) as Effect.Effect<Operation.Upload, RegistryError.RegistryError>,
+        handle(operation),
         (upload) => ({ result: { offset: upload.offset }, upload })
       )
     case "MountBlob":
@@ -247,7 +253,10 @@ const answer = (
           ? { result: mounted.digest }
           : { result: { offset: mounted.upload.offset }, upload: mounted.upload })
     default:
-      return Effect.map(handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>, (result) => ({ result }))
+      return Effect.map(
+        handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>,
+        (result) => ({ result })
+      )
   }
 }
 

@@ -22,8 +22,10 @@ const served = (registry: Layer.Layer<Registry>, options?: Options) =>
 
 /** A registry behind a server and a client, over a real socket. */
 export const hop = (registry: Layer.Layer<Registry>, options?: Options): Layer.Layer<Registry> =>
-  Layer.unwrapEffect(Effect.map(NodeRegistryServer.Address, ({ authority }) =>
-    Layer.orDie(Client.layer({ host: authority, insecure: true, ...options?.client })))).pipe(
+  Layer.unwrapEffect(
+    Effect.map(NodeRegistryServer.Address, ({ authority }) =>
+      Layer.orDie(Client.layer({ host: authority, insecure: true, ...options?.client })))
+  ).pipe(
     Layer.provide(served(registry, options)),
     Layer.provide(NodeHttpClient.layerUndici)
   )
@@ -48,7 +50,8 @@ export const readThrough = (registry: Layer.Layer<Registry>, wrapper: Middleware
       const read = inProcessWire(wrapper(handle))
       return {
         send: (request) => {
-          const reads = (request.method === "GET" || request.method === "HEAD") && !request.path.includes("/blobs/uploads/")
+          const reads = (request.method === "GET" || request.method === "HEAD") &&
+            !request.path.includes("/blobs/uploads/")
           return (reads ? read : write)(request)
         }
       }
@@ -57,8 +60,9 @@ export const readThrough = (registry: Layer.Layer<Registry>, wrapper: Middleware
 
 /** The wire to a registry that is served on a port, by `node:http` directly. */
 export const overNode = (registry: Layer.Layer<Registry>): Layer.Layer<Wire> =>
-  Layer.unwrapEffect(Effect.map(NodeRegistryServer.Address, ({ authority }) =>
-    Conformance.layerUrl(`http://${authority}`))).pipe(
+  Layer.unwrapEffect(
+    Effect.map(NodeRegistryServer.Address, ({ authority }) => Conformance.layerUrl(`http://${authority}`))
+  ).pipe(
     Layer.provide(served(registry)),
     Layer.provide(NodeHttpClient.layerUndici)
   )

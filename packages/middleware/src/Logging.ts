@@ -150,5 +150,5 @@ const problemOf = (outcome: Outcome): { readonly name: string; readonly message:
 /** Of a defect that is no error only a text is shown: there is no telling what an object holds. */
 const describe = (defect: unknown): { readonly name: string; readonly message: string } =>
   defect instanceof Error
-    ? { name: String(defect.name), message: String(defect.message) }
+    ? { name: defect.name, message: defect.message }
     : { name: "Defect", message: typeof defect === "string" ? defect : typeof defect }

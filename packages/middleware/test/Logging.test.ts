@@ -92,7 +92,7 @@ const expected: { readonly [Tag in Operation.OperationTag]: Line } = {
   ListReferrers: { ...asked, message: "ListReferrers", repository, reference: digest, count: 1 }
 }
 
-const rows = samples.tags.map((tag) => ({ tag, operation: samples.operations[tag] as Operation.Operation }))
+const rows = samples.tags.map((tag) => ({ tag, operation: samples.operations[tag] }))
 
 const bases = [
   { name: "an exit", answered: (handle: Handler.Handler) => handle },

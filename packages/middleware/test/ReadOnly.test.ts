@@ -68,7 +68,7 @@ describe("ReadOnly", () => {
   ])("says what was asked: $name", ({ message, tag }) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(
-        Effect.scoped(ReadOnly.middleware()(samples.known)(samples.operations[tag] as Operation.Operation))
+        Effect.scoped(ReadOnly.middleware()(samples.known)(samples.operations[tag]))
       )
       expect(error._tag).toBe("Unsupported")
       expect(error.message).toBe(message)

@@ -97,7 +97,11 @@ const referred = Effect.gen(function*() {
     })
   const signature = yield* putManifest(repository, artifactOf("signature", "application/vnd.example.signature"))
   const sbom = yield* putManifest(repository, artifactOf("sbom", "application/vnd.example.sbom"))
-  const index = Fixtures.document(MediaType.index, { manifests: [], subject, annotations: { "org.example.name": "index" } })
+  const index = Fixtures.document(MediaType.index, {
+    manifests: [],
+    subject,
+    annotations: { "org.example.name": "index" }
+  })
   const untyped = yield* putManifest(repository, index)
   const plain = yield* putManifest(repository, imageOf("plain", { subject }))
   return {
@@ -140,7 +144,8 @@ export const discovery: ReadonlyArray<Check> = [
       yield* expect(received, name === repository, `name ${repository}`, () => String(name))
       const listed = yield* tagsOf(received)
       const folded = [...tags].sort((a, b) => a.toLowerCase() < b.toLowerCase() ? -1 : 1)
-      const ordered = listed.join() === tags.join() || listed.map(String).join().toLowerCase() === folded.join().toLowerCase()
+      const ordered = listed.join() === tags.join() ||
+        listed.map(String).join().toLowerCase() === folded.join().toLowerCase()
       yield* expect(received, ordered, `in order: ${tags.join()}`, () => listed.join())
     })
   },
@@ -253,8 +258,12 @@ export const discovery: ReadonlyArray<Check> = [
       if (first === undefined) return
       const found = names.filter((name) => name === repository || name === other)
       yield* same(first, found, [repository, other])
-      yield* expect(first, names.every((name, at) => at === 0 || name > (names[at - 1] ?? "")), "in order", () =>
-        names.join())
+      yield* expect(
+        first,
+        names.every((name, at) => at === 0 || name > (names[at - 1] ?? "")),
+        "in order",
+        () => names.join()
+      )
     })
   },
   {
@@ -281,8 +290,12 @@ export const discovery: ReadonlyArray<Check> = [
         const right = listed?.mediaType === mediaType && listed.artifactType === artifactType &&
           typeof listed.size === "number" && Predicate.hasProperty(listed.annotations, "org.example.name") &&
           listed.annotations["org.example.name"] === name
-        yield* expect(received, right, `${name} with its media type, artifact type and annotations`, () =>
-          JSON.stringify(listed))
+        yield* expect(
+          received,
+          right,
+          `${name} with its media type, artifact type and annotations`,
+          () => JSON.stringify(listed)
+        )
       }
     })
   },
@@ -328,7 +341,10 @@ export const discovery: ReadonlyArray<Check> = [
       const { path, plain, signature } = yield* referred
       const rows = [["application/vnd.example.signature", signature], [MediaType.empty, plain]] as const
       for (const [artifactType, digest] of rows) {
-        const received = yield* expectStatus(yield* get(`${path}?artifactType=${encodeURIComponent(artifactType)}`), 200)
+        const received = yield* expectStatus(
+          yield* get(`${path}?artifactType=${encodeURIComponent(artifactType)}`),
+          200
+        )
         yield* expectHeader(received, "oci-filters-applied", "artifactType")
         yield* same(received, digestsOf(yield* manifestsOf(received)), [digest])
       }

@@ -12,7 +12,20 @@ const digest = Digest.fromBytes(Fixtures.bytesOf("never pushed"))
 
 /** `..` is not among them: most clients take it out of a path before they send it. */
 const names = [
-  "A", "a//b", ".a", "a.", "a..b", "a___b", "a._b", "-a", "a-", "a%2fb", "a%20b", "a%0a", "%C3%A9", "%"
+  "A",
+  "a//b",
+  ".a",
+  "a.",
+  "a..b",
+  "a___b",
+  "a._b",
+  "-a",
+  "a-",
+  "a%2fb",
+  "a%20b",
+  "a%0a",
+  "%C3%A9",
+  "%"
 ]
 
 const tags = [".x", "-x", "a%3Ab%3Ac", "%C3%A9", "a%0a", "a".repeat(129)]
@@ -130,7 +143,7 @@ export const errors: ReadonlyArray<Check> = [
       const received = yield* get(`/v2/${repository}/blobs/${digest}`)
       const warning = received.headers["warning"]
       if (warning !== undefined) {
-        yield* expect(received, warning.length <= 4096 && /^299 - "/.test(warning), `299 - "…"`, () => warning)
+        yield* expect(received, warning.length <= 4096 && warning.startsWith(`299 - "`), `299 - "…"`, () => warning)
       }
     })
   }

@@ -14,7 +14,10 @@ const blobs = "Deleting Blobs"
 
 const emptyJson = Fixtures.bytesOf("{}")
 const content = Fixtures.bytesOf("a blob to be deleted")
-const image = Fixtures.document(MediaType.image, { config: Descriptor.fromBytes(emptyJson, MediaType.empty), layers: [] })
+const image = Fixtures.document(MediaType.image, {
+  config: Descriptor.fromBytes(emptyJson, MediaType.empty),
+  layers: []
+})
 const missing = Digest.fromBytes(Fixtures.bytesOf("never pushed"))
 
 const remove = (path: string) => send({ method: "DELETE", path })
@@ -49,7 +52,12 @@ export const management: ReadonlyArray<Check> = [
         { method: "POST", path: upload, body },
         { method: "POST", path: `${upload}?digest=${missing}`, body: content },
         { method: "POST", path: `${upload}?mount=${missing}&from=other`, body },
-        { method: "PUT", path: `${base}/manifests/v1`, headers: { "content-type": image.mediaType }, body: image.bytes },
+        {
+          method: "PUT",
+          path: `${base}/manifests/v1`,
+          headers: { "content-type": image.mediaType },
+          body: image.bytes
+        },
         { method: "DELETE", path: `${base}/manifests/v1` },
         { method: "DELETE", path: `${base}/manifests/${missing}` },
         { method: "DELETE", path: `${base}/blobs/${missing}` }
@@ -113,7 +121,10 @@ export const management: ReadonlyArray<Check> = [
       const { base } = yield* tagged
       const { other } = yield* Target
       yield* expectError(yield* remove(`${base}/${missing}`), [404], ["MANIFEST_UNKNOWN"])
-      yield* expectError(yield* remove(`/v2/${other}/manifests/${missing}`), [404], ["NAME_UNKNOWN", "MANIFEST_UNKNOWN"])
+      yield* expectError(yield* remove(`/v2/${other}/manifests/${missing}`), [404], [
+        "NAME_UNKNOWN",
+        "MANIFEST_UNKNOWN"
+      ])
     })
   },
   {

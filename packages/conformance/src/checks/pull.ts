@@ -236,7 +236,8 @@ export const pull: ReadonlyArray<Check> = [
     id: "manifest-accept",
     rules: [13],
     section: manifests,
-    name: "a manifest is never converted to another type: without Accept it comes as it is, with another it comes so or not",
+    name:
+      "a manifest is never converted to another type: without Accept it comes as it is, with another it comes so or not",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {

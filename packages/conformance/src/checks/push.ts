@@ -111,7 +111,9 @@ export const push: ReadonlyArray<Check> = [
       const odd = {
         mediaType: MediaType.image,
         bytes: Fixtures.bytesOf(
-          `{"x":1,"x":2 ,\n"config":${JSON.stringify(empty)},"layers":[],"schemaVersion":2,"mediaType":"${MediaType.image}"}\n\n`
+          `{"x":1,"x":2 ,\n"config":${
+            JSON.stringify(empty)
+          },"layers":[],"schemaVersion":2,"mediaType":"${MediaType.image}"}\n\n`
         )
       }
       yield* expectStatus(yield* putAt("odd", odd), 201)
@@ -135,27 +137,75 @@ export const push: ReadonlyArray<Check> = [
       yield* expectStatus(yield* head(`/v2/${repository}/manifests/${Digest.fromBytes(image.bytes)}`), 404)
     })
   },
-  refused("no-json", [65], "a manifest that is no JSON", "must", {
-    mediaType: MediaType.image,
-    bytes: Fixtures.bytesOf("no json")
-  }, [400], invalid),
-  refused("cut-short", [65], "a manifest that is cut short", "must", {
-    mediaType: MediaType.image,
-    bytes: image.bytes.subarray(0, -10)
-  }, [400], invalid),
-  refused("ambiguous", [10], "a manifest that is an image and an index (CVE-2021-41190)", "should", {
-    ...imageOf("ambiguous", { manifests: [] })
-  }, [400], invalid),
-  refused("media-type-mismatch", [70], "a manifest whose mediaType is another than its Content-Type", "should", {
-    mediaType: MediaType.index,
-    bytes: image.bytes
-  }, [400], invalid),
-  refused("missing-blob", [66], "a manifest whose layer is not in the repository", "may", imageOf("missing blob", {
-    layers: [Descriptor.fromBytes(Fixtures.bytesOf("never pushed"), MediaType.layer)]
-  }), [400, 404], ["MANIFEST_BLOB_UNKNOWN"]),
-  refused("malformed-descriptor", [65], "a manifest with a digest that is none (CVE-2024-3727)", "should", imageOf("bad", {
-    layers: [{ mediaType: MediaType.layer, digest: "sha256:../../etc/passwd", size: 1 }]
-  }), [400], ["MANIFEST_INVALID", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"]),
+  refused(
+    "no-json",
+    [65],
+    "a manifest that is no JSON",
+    "must",
+    {
+      mediaType: MediaType.image,
+      bytes: Fixtures.bytesOf("no json")
+    },
+    [400],
+    invalid
+  ),
+  refused(
+    "cut-short",
+    [65],
+    "a manifest that is cut short",
+    "must",
+    {
+      mediaType: MediaType.image,
+      bytes: image.bytes.subarray(0, -10)
+    },
+    [400],
+    invalid
+  ),
+  refused(
+    "ambiguous",
+    [10],
+    "a manifest that is an image and an index (CVE-2021-41190)",
+    "should",
+    {
+      ...imageOf("ambiguous", { manifests: [] })
+    },
+    [400],
+    invalid
+  ),
+  refused(
+    "media-type-mismatch",
+    [70],
+    "a manifest whose mediaType is another than its Content-Type",
+    "should",
+    {
+      mediaType: MediaType.index,
+      bytes: image.bytes
+    },
+    [400],
+    invalid
+  ),
+  refused(
+    "missing-blob",
+    [66],
+    "a manifest whose layer is not in the repository",
+    "may",
+    imageOf("missing blob", {
+      layers: [Descriptor.fromBytes(Fixtures.bytesOf("never pushed"), MediaType.layer)]
+    }),
+    [400, 404],
+    ["MANIFEST_BLOB_UNKNOWN"]
+  ),
+  refused(
+    "malformed-descriptor",
+    [65],
+    "a manifest with a digest that is none (CVE-2024-3727)",
+    "should",
+    imageOf("bad", {
+      layers: [{ mediaType: MediaType.layer, digest: "sha256:../../etc/passwd", size: 1 }]
+    }),
+    [400],
+    ["MANIFEST_INVALID", "DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"]
+  ),
   {
     id: "manifest-other-repository-blob",
     rules: [66],
@@ -222,7 +272,10 @@ export const push: ReadonlyArray<Check> = [
     level: "may",
     needs: ["push"],
     run: Effect.gen(function*() {
-      const manifest = { mediaType: "application/vnd.example.unknown.v1+json", bytes: Fixtures.bytesOf(`{"any":"thing"}`) }
+      const manifest = {
+        mediaType: "application/vnd.example.unknown.v1+json",
+        bytes: Fixtures.bytesOf(`{"any":"thing"}`)
+      }
       const received = yield* expectStatus(yield* putAt("unknown", manifest), 201, 400, 415)
       if (received.status !== 201) return
       const { repository } = yield* Target
@@ -338,8 +391,11 @@ export const push: ReadonlyArray<Check> = [
       const index = Fixtures.dataSets.find(({ name }) => name === "nested index")
       if (index === undefined) return
       const digests = yield* putDataSet(repository, index)
-      yield* Effect.forEach(digests, (digest) =>
-        Effect.flatMap(get(`/v2/${repository}/manifests/${digest}`), (received) => expectStatus(received, 200)))
+      yield* Effect.forEach(
+        digests,
+        (digest) =>
+          Effect.flatMap(get(`/v2/${repository}/manifests/${digest}`), (received) => expectStatus(received, 200))
+      )
     })
   },
   {

@@ -211,10 +211,20 @@ export const upload: ReadonlyArray<Check> = [
   },
   outOfOrder("gap", 41, "a chunk that leaves a gap", [416], (path) => patch(path, content.subarray(200, 300), 200)),
   outOfOrder("overlap", 43, "a chunk that was sent before", [416], (path) => patch(path, content.subarray(0, 100), 0)),
-  outOfOrder("backwards", 43, "a chunk that ends before it starts", [400, 416], (path) =>
-    send({ method: "PATCH", path, headers: { "content-range": "199-100" }, body: content.subarray(100, 200) })),
-  outOfOrder("wrong-length", 43, "a chunk of another length than its range", [400, 416], (path) =>
-    send({ method: "PATCH", path, headers: { "content-range": "100-299" }, body: content.subarray(100, 200) })),
+  outOfOrder(
+    "backwards",
+    43,
+    "a chunk that ends before it starts",
+    [400, 416],
+    (path) => send({ method: "PATCH", path, headers: { "content-range": "199-100" }, body: content.subarray(100, 200) })
+  ),
+  outOfOrder(
+    "wrong-length",
+    43,
+    "a chunk of another length than its range",
+    [400, 416],
+    (path) => send({ method: "PATCH", path, headers: { "content-range": "100-299" }, body: content.subarray(100, 200) })
+  ),
   {
     id: "upload-first-chunk-out-of-order",
     rules: [41],
@@ -330,10 +340,14 @@ export const upload: ReadonlyArray<Check> = [
       const { path } = yield* begun
       const chunk = patch(path, content.subarray(100), 100)
       const answers = yield* Effect.all([chunk, chunk], { concurrency: "unbounded" })
-      const statuses = answers.map(({ status }) => status).sort()
+      const statuses = answers.map(({ status }) => status).sort((a, b) => a - b)
       const [taken] = answers
-      yield* expect(taken, statuses[0] === 202 && [404, 409, 416].includes(statuses[1] ?? 0), "202 and 416", () =>
-        statuses.join(" and "))
+      yield* expect(
+        taken,
+        statuses[0] === 202 && [404, 409, 416].includes(statuses[1] ?? 0),
+        "202 and 416",
+        () => statuses.join(" and ")
+      )
     })
   },
   {

@@ -20,8 +20,12 @@ export const expect = (received: Received, holds: boolean, expected: string, act
 
 /** One of some statuses. */
 export const expectStatus = (received: Received, ...statuses: ReadonlyArray<number>) =>
-  expect(received, statuses.includes(received.status), `status ${statuses.join(" or ")}`, () =>
-    `status ${received.status} ${text(received).slice(0, 200)}`)
+  expect(
+    received,
+    statuses.includes(received.status),
+    `status ${statuses.join(" or ")}`,
+    () => `status ${received.status} ${text(received).slice(0, 200)}`
+  )
 
 /** An error: one of some statuses, with a body as the spec has it, and where they are given one of some codes. */
 export const expectError = (received: Received, statuses: ReadonlyArray<number>, codes?: ReadonlyArray<string>) =>

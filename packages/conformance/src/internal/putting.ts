@@ -27,7 +27,11 @@ export const cleanUp = (path: string) => Effect.addFinalizer(() => Effect.ignore
 /** Opens an upload, and gives where it goes on. */
 export const startUpload = (repository: RepositoryName, query = "") =>
   Effect.gen(function*() {
-    const started = yield* send({ method: "POST", path: `/v2/${repository}/blobs/uploads/${query}`, body: new Uint8Array(0) })
+    const started = yield* send({
+      method: "POST",
+      path: `/v2/${repository}/blobs/uploads/${query}`,
+      body: new Uint8Array(0)
+    })
     yield* expectStatus(started, 202)
     return started
   })

@@ -60,7 +60,9 @@ const inChunks = (blob: Pushed, cuts: ReadonlyArray<number>, lastInPut: boolean)
     const bounds = [0, ...cuts, blob.bytes.byteLength]
     const chunks = bounds.slice(1).map((end, index) => ({ from: bounds[index] ?? 0, end }))
     const last = lastInPut ? chunks.pop() : undefined
-    for (const { end, from } of chunks) answer = yield* patched(yield* follow(answer), blob.bytes.subarray(from, end), from)
+    for (const { end, from } of chunks) {
+      answer = yield* patched(yield* follow(answer), blob.bytes.subarray(from, end), from)
+    }
     const path = yield* follow(answer, { digest: blob.digest })
     return last === undefined ? yield* put(path) : yield* put(path, blob.bytes.subarray(last.from), last.from)
   })

@@ -1,5 +1,5 @@
-import type { Handler } from "@effect-oci/core/Handler"
 import * as Body from "@effect-oci/core/Body"
+import type { Handler } from "@effect-oci/core/Handler"
 import * as RegistryServer from "@effect-oci/server/RegistryServer"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -58,7 +58,8 @@ export const overHttp = (url: string): Effect.Effect<Send, never, HttpClient.Htt
             status: response.status,
             headers: response.headers,
             body: new Uint8Array(body)
-          }))),
+          }))
+        ),
         Effect.mapError((cause) => new Unreachable({ sent, cause }))
       )
     }

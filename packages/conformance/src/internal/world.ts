@@ -17,7 +17,12 @@ export const artifactType = "application/vnd.example.signature"
 
 const text = (content: string) => new TextEncoder().encode(content)
 
-export const blobs: ReadonlyArray<Uint8Array> = [text("{}"), text("hello, world"), new Uint8Array(3000).fill(7), text("")]
+export const blobs: ReadonlyArray<Uint8Array> = [
+  text("{}"),
+  text("hello, world"),
+  new Uint8Array(3000).fill(7),
+  text("")
+]
 
 const blob = (index: number, mediaType: string) => Descriptor.fromBytes(blobs[index] ?? text(""), mediaType)
 
