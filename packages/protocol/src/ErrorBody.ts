@@ -183,7 +183,7 @@ const byStatus = (status: number, asked: OperationTag | undefined): DecodedTag =
   }
 }
 
-/** What is wrong with a push that is refused without a word: the thing that was pushed. */
+/** What a push is refused for without a word: what was pushed. That is a guess, so the reason says what is known. */
 const refused = (asked: OperationTag | undefined): DecodedTag => {
   switch (asked) {
     case "PushManifest":
@@ -298,9 +298,11 @@ export const decode = (
   const { headers, status } = response
   const diagnostics = parse(response.bytes)
   const first = diagnostics.find(({ code }) => tags.has(code)) ?? diagnostics[0]
+  const answered = `the registry answered with status ${status}`
+  const said = first?.message === "" ? undefined : first?.message
   const all: RegistryError.ErrorFields = {
     ...fields,
-    reason: first?.message === "" ? undefined : first?.message,
+    reason: first === undefined && status === 400 ? answered : said,
     detail: first?.detail ?? undefined,
     status,
     diagnostics,
@@ -312,7 +314,7 @@ export const decode = (
       return new RegistryError.UnknownCode({
         ...all,
         code: first?.code ?? unknown,
-        reason: all.reason ?? `the registry answered with status ${status}`
+        reason: all.reason ?? answered
       })
     case "RangeInvalid": {
       const size = Range.parseContentRange(headers["content-range"])?.size ?? Range.parseUploadOffset(headers)

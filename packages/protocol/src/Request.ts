@@ -17,6 +17,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import { endpoints, methods } from "./Endpoint.js"
 import type { Endpoint, Incoming, Parts, Places } from "./Endpoint.js"
+import * as ErrorBody from "./ErrorBody.js"
 import * as query from "./internal/query.js"
 import { sized } from "./internal/sizedBody.js"
 import * as Route from "./Route.js"
@@ -45,6 +46,17 @@ export class Rejected extends Data.TaggedError("Rejected")<{
   override get message(): string {
     return this.error.message
   }
+}
+
+/**
+ * The answer to a request that is no operation.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encodeRejected = ({ error, headers, status }: Rejected): Wire.Response => {
+  const response = ErrorBody.encode(error)
+  return { ...response, status: status ?? response.status, headers: { ...response.headers, ...headers } }
 }
 
 type AnyEndpoint = Endpoint<Operation.Operation, Route.RouteTag>

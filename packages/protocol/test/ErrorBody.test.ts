@@ -353,7 +353,6 @@ describe("decode", () => {
   const bare: ReadonlyArray<readonly [status: number, tag: ErrorTag]> = [
     [300, "UnknownCode"],
     [304, "UnknownCode"],
-    [400, "UnknownCode"],
     [401, "Unauthorized"],
     [403, "Denied"],
     [405, "Unsupported"],
@@ -375,6 +374,19 @@ describe("decode", () => {
       expect([asked, error._tag, error.status, error.operation]).toEqual([asked, tag, status, asked])
       expect(error.diagnostics).toEqual([])
     }
+  })
+
+  const refusedPushes: { readonly [T in Operation.OperationTag]?: ErrorTag } = {
+    PushBlob: "BlobUploadInvalid",
+    StartUpload: "BlobUploadInvalid",
+    AppendUpload: "BlobUploadInvalid",
+    CompleteUpload: "BlobUploadInvalid",
+    PushManifest: "ManifestInvalid"
+  }
+  it.each(operationTags)("takes status 400 without a body, to %s, for a fault of what was pushed", (asked) => {
+    const error = decode({ status: 400 }, { operation: asked })
+    expect(error._tag).toBe(refusedPushes[asked] ?? "UnknownCode")
+    expect(error.message).toBe(`${asked}: the registry answered with status 400`)
   })
 
   const notFound: { readonly [T in Operation.OperationTag]: ErrorTag } = {

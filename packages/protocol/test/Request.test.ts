@@ -274,8 +274,8 @@ const rejection = (request: Wire.Request, options?: Request.Options): Effect.Eff
 
 /** What a server answers to a request that is no operation. */
 const answer = (rejected: Request.Rejected): readonly [status: number, code: string | undefined] => {
-  const response = ErrorBody.encode(rejected.error)
-  return [rejected.status ?? response.status, ErrorBody.parse(response.body?.bytes)[0]?.code]
+  const response = Request.encodeRejected(rejected)
+  return [response.status, ErrorBody.parse(response.body?.bytes)[0]?.code]
 }
 
 describe("decode", () => {
@@ -600,7 +600,10 @@ describe("decode", () => {
         if ((allowed as ReadonlyArray<string>).includes(method)) continue
         const rejected = yield* rejection(request(`${method} ${path}`))
         expect([method, ...answer(rejected)]).toEqual([method, 405, "UNSUPPORTED"])
-        expect(rejected.headers).toEqual({ allow: allowed.join(", ") })
+        expect(Request.encodeRejected(rejected).headers).toEqual({
+          "content-type": "application/json",
+          allow: allowed.join(", ")
+        })
       }
     }))
 
