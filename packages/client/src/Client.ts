@@ -29,6 +29,7 @@ import * as Transport from "./Transport.js"
 import * as Idle from "./transport/Idle.js"
 import * as Redirect from "./transport/Redirect.js"
 import * as UserAgent from "./transport/UserAgent.js"
+import * as Warnings from "./transport/Warnings.js"
 
 /**
  * The most that is read or sent at once, in bytes.
@@ -84,6 +85,8 @@ export interface TransportOptions {
   readonly userAgent?: string | undefined
   /** How many redirects are followed: 10 if not given. */
   readonly maxRedirects?: number | undefined
+  /** What is done with what a registry says to people (`Warning`), each text once: it is logged if not given. */
+  readonly onNotice?: ((notice: Warnings.Notice) => Effect.Effect<void>) | undefined
   /** See {@link Options}. */
   readonly idle?: Duration.DurationInput | undefined
 }
@@ -91,7 +94,8 @@ export interface TransportOptions {
 const defaultIdle = "60 seconds"
 
 /**
- * The transports of {@link layer}, as one: redirects round the user agent round the time-out of a silent registry.
+ * The transports of {@link layer}, as one: warnings round redirects round the user agent round the time-out of a silent
+ * registry.
  *
  * @since 0.1.0
  * @category transports
@@ -101,10 +105,18 @@ export const transport = (
 ): Effect.Effect<Transport.Transport, never, Scope.Scope> =>
   Effect.map(
     Idle.make(options.idle ?? defaultIdle),
-    (idle) => Transport.compose(idle, UserAgent.make(options.userAgent), Redirect.make(options))
+    (idle) =>
+      Transport.compose(
+        idle,
+        UserAgent.make(options.userAgent),
+        Redirect.make(options),
+        Warnings.make(options.onNotice)
+      )
   )
 
-const originOf = (options: Options): Either.Either<{ readonly registry: string; readonly origin: string }, SyntaxInvalid> =>
+const originOf = (
+  options: Options
+): Either.Either<{ readonly registry: string; readonly origin: string }, SyntaxInvalid> =>
   Either.try({
     try: () => {
       const { registry } = Reference.make({ registry: options.host, repository: RepositoryName.make("any") })
@@ -113,7 +125,8 @@ const originOf = (options: Options): Either.Either<{ readonly registry: string; 
     catch: (error) => error as SyntaxInvalid
   })
 
-const pathOf = (path: string): string => path.split("/").filter((part) => part !== "").map((part) => `/${part}`).join("")
+const pathOf = (path: string): string =>
+  path.split("/").filter((part) => part !== "").map((part) => `/${part}`).join("")
 
 /**
  * The handler of a registry, over the HTTP client as it is. Fails with a `SyntaxInvalid` where the host is none.

@@ -136,8 +136,9 @@ describe.each(platformNames)("over %s, a body", (platform) => {
     Effect.gen(function*() {
       const ended = yield* Deferred.make<void>()
       const server = yield* serveRaw((request, response) => {
+        response.setHeader("connection", "close")
         if (request.method === "POST") response.writeHead(202, { location: `${uploads}1` }).end()
-        else if (request.method === "DELETE") response.writeHead(204, { connection: "close" }).end()
+        else if (request.method === "DELETE") response.writeHead(204).end()
         else request.resume()
       })
       const registry = yield* connect(server, {}, platforms[platform])

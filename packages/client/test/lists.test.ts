@@ -1,0 +1,176 @@
+import { RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Stream } from "effect"
+import { repository } from "./samples.js"
+import { connect, serve } from "./scripted.js"
+import type { Answer, Asked } from "./scripted.js"
+
+const path = "/v2/team/app/tags/list"
+
+const collect = <A>(stream: Stream.Stream<A, RegistryError.RegistryError>) =>
+  Effect.map(Stream.runCollect(stream), Chunk.toReadonlyArray)
+
+const page = (tags: ReadonlyArray<string>, link?: string): Answer => ({
+  status: 200,
+  ...(link === undefined ? {} : { headers: { link: `<${link}>; rel="next"` } }),
+  body: JSON.stringify({ name: repository, tags })
+})
+
+const names = (count: number): ReadonlyArray<string> =>
+  Array.from({ length: count }, (_, at) => `v${String(at).padStart(5, "0")}`)
+
+/** A registry of so many tags, that follows the spec. */
+const tagged = (count: number) => ({ target }: Asked): Answer => {
+  const query = new URL(target, "http://any").searchParams
+  const all = names(count).filter((tag) => tag > (query.get("last") ?? ""))
+  const some = all.slice(0, Number(query.get("n") ?? 1000))
+  return page(some, some.length < all.length ? `${path}?n=${query.get("n")}&last=${some.at(-1)}` : undefined)
+}
+
+describe("a list", () => {
+  it.scoped("is read page after page, each asked for when it is wanted", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(tagged(2500))
+      const registry = yield* connect(server)
+      expect(server.lines()).toEqual([])
+      expect(yield* collect(registry.listTags(repository))).toEqual(names(2500))
+      expect(server.lines()).toEqual([
+        `GET ${path}?n=1000`,
+        `GET ${path}?n=1000&last=v00999`,
+        `GET ${path}?n=1000&last=v01999`
+      ])
+      expect(yield* collect(Stream.take(registry.listTags(repository), 5))).toEqual(names(5))
+      expect(server.asked.length).toBe(4)
+    }))
+
+  const limits: ReadonlyArray<{
+    readonly name: string
+    readonly limit: number
+    readonly queries: ReadonlyArray<string>
+  }> = [
+    { name: "of none", limit: 0, queries: ["?n=0"] },
+    { name: "of less than a page", limit: 2, queries: ["?n=2"] },
+    { name: "of a page", limit: 3, queries: ["?n=3"] },
+    { name: "of more", limit: 7, queries: ["?n=3", "?n=3&last=v00002", "?n=3&last=v00005"] },
+    { name: "of more than there are", limit: 100, queries: ["?n=3", "?n=3&last=v00002", "?n=3&last=v00005"] }
+  ]
+  it.scoped.each(limits)("has a limit $name in all", ({ limit, queries }) =>
+    Effect.gen(function*() {
+      const server = yield* serve(tagged(8))
+      const registry = yield* connect(server, { pageSize: 3 })
+      expect(yield* collect(registry.listTags(repository, { limit }))).toEqual(names(Math.min(limit, 8)))
+      expect(server.lines()).toEqual(queries.map((query) => `GET ${path}${query}`))
+    }))
+
+  it.scoped("is cut where a registry sends more than was asked for", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => page(names(10), `${path}?last=v00009`))
+      const registry = yield* connect(server)
+      expect(yield* collect(registry.listTags(repository, { limit: 4 }))).toEqual(names(4))
+      expect(server.asked.length).toBe(1)
+    }))
+
+  it.scoped("begins after its last", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(tagged(5))
+      const registry = yield* connect(server)
+      expect(yield* collect(registry.listTags(repository, { last: Tag.make("v00002") }))).toEqual(["v00003", "v00004"])
+    }))
+
+  it.scoped("goes on after an empty page", () =>
+    Effect.gen(function*() {
+      const server = yield* serve((_, count) => count === 0 ? page([], `${path}?after=0`) : page(["v1"]))
+      const registry = yield* connect(server)
+      expect(yield* collect(registry.listTags(repository))).toEqual(["v1"])
+    }))
+
+  it.scoped("can be run again", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(tagged(4))
+      const registry = yield* connect(server, { pageSize: 2 })
+      const list = registry.listTags(repository)
+      expect([yield* collect(list), yield* collect(list)]).toEqual([names(4), names(4)])
+    }))
+
+  it.scoped("fails where one of its pages does", () =>
+    Effect.gen(function*() {
+      const server = yield* serve((_, count) => count === 0 ? page(["v1"], `${path}?last=v1`) : { status: 500 })
+      const registry = yield* connect(server)
+      const seen: Array<string> = []
+      const error = yield* Effect.flip(
+        Stream.runForEach(registry.listTags(repository), (tag) => Effect.sync(() => seen.push(tag)))
+      )
+      expect(seen).toEqual(["v1"])
+      expect(error).toMatchObject({ operation: "ListTags", repository, registry: server.host, status: 500 })
+    }))
+})
+
+describe("a link", () => {
+  /** What the next page is, and what is asked for it. */
+  const followed: ReadonlyArray<readonly [name: string, link: (origin: string) => string, target: string]> = [
+    ["of a path", () => `${path}?last=v1`, `${path}?last=v1`],
+    ["of a query", () => "?last=v1", `${path}?last=v1`],
+    ["relative to the page", () => "list?last=v1", `${path}?last=v1`],
+    ["of a whole URL", (origin) => `${origin}${path}?last=v1`, `${path}?last=v1`],
+    ["that a proxy has moved", () => `/artifactory/api/docker/local${path}?last=v1`, `${path}?last=v1`],
+    ["whose path is escaped", () => "/v2/team%2Fapp/tags/list?last=v1", `${path}?last=v1`],
+    ["with a state of its own", () => `${path}?next_page=a%2Bb%20c%3D&n=7`, `${path}?next_page=a%2Bb%20c%3D&n=7`]
+  ]
+  it.scoped.each(followed)("%s is followed", ([, link, target]) =>
+    Effect.gen(function*() {
+      const server = yield* serve(({ headers }, count) =>
+        count === 0 ? page(["v1"], link(`http://${headers.host}`)) : page(["v2"])
+      )
+      const registry = yield* connect(server)
+      expect(yield* collect(registry.listTags(repository))).toEqual(["v1", "v2"])
+      expect(server.lines()[1]).toBe(`GET ${target}`)
+    }))
+
+  const strayed: ReadonlyArray<readonly [name: string, link: (evil: string, origin: string) => string]> = [
+    ["to another host", (evil) => `${evil}${path}?last=v1`],
+    ["to another host, without scheme", (evil) => `${evil.slice("http:".length)}${path}?last=v1`],
+    ["to another scheme", (_, origin) => `${origin.replace("http:", "https:")}${path}?last=v1`],
+    ["to another list", () => "/v2/team/secret/tags/list?last=v1"],
+    ["out of its list", () => `${path}/../../../../token?last=v1`],
+    ["to no URL", () => "http://[::1"]
+  ]
+  it.scoped.each(strayed)("%s is not followed", ([, link]) =>
+    Effect.gen(function*() {
+      const evil = yield* serve(() => page(["evil"]))
+      const server = yield* serve(({ headers }) => page(["v1"], link(evil.origin, `http://${headers.host}`)))
+      const registry = yield* connect(server)
+      const error = yield* Effect.flip(collect(registry.listTags(repository)))
+      expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "ListTags", repository, registry: server.host })
+      expect(error.message).toBe(
+        "ListTags team/app: the registry's answer breaks the protocol: its list goes on at another place"
+      )
+      expect(evil.asked).toEqual([])
+      expect(server.asked.length).toBe(1)
+    }))
+
+  const endless: ReadonlyArray<readonly [name: string, link: (count: number) => string, asked: number, reason: string]> = [
+    ["to its own page", () => `${path}?n=1000`, 1, "its list comes back to a page that was there before"],
+    ["round in a circle", (count) => `${path}?page=${count % 3}`, 4, "its list comes back to a page that was there before"],
+    ["ever further", (count) => `${path}?page=${count}`, 20, "its list has more than 20 pages"]
+  ]
+  it.scoped.each(endless)("%s ends", ([, link, asked, reason]) =>
+    Effect.gen(function*() {
+      const server = yield* serve((_, count) => page([`v${count}`], link(count)))
+      const registry = yield* connect(server, { maxPages: 20 })
+      const error = yield* Effect.flip(collect(registry.listTags(repository)))
+      expect(error._tag).toBe("ResponseInvalid")
+      expect(error.message).toBe(`ListTags team/app: the registry's answer breaks the protocol: ${reason}`)
+      expect(server.asked.length).toBe(asked)
+    }))
+})
+
+it.scoped("repositories are listed the same way", () =>
+  Effect.gen(function*() {
+    const server = yield* serve(({ target }) => ({
+      status: 200,
+      ...(target.includes("last=a") ? {} : { headers: { link: "</v2/_catalog?n=2&last=a>; rel=next" } }),
+      body: JSON.stringify({ repositories: target.includes("last=a") ? ["b"] : ["a", "NOT/A/NAME"] })
+    }))
+    const registry = yield* connect(server, { pageSize: 2 })
+    expect(yield* collect(registry.listRepositories())).toEqual(["a", "b"].map(RepositoryName.make))
+  }))

@@ -1,0 +1,253 @@
+/** Referrers at registries that do not keep them. */
+import { Digest, MediaType, RegistryError, Tag } from "@effect-oci/core"
+import type { Registry } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Stream } from "effect"
+import { tagOf } from "../src/internal/referrersTag.js"
+import {
+  encode,
+  failure,
+  image,
+  imageDescriptor,
+  index,
+  repository,
+  sbomReferrer,
+  signature,
+  signatureDescriptor,
+  signatureReferrer,
+  tag
+} from "./samples.js"
+import { connect, routes, serve } from "./scripted.js"
+import type { Answer, Asked } from "./scripted.js"
+
+const fallback = tagOf(imageDescriptor.digest)
+
+const list = (registry: Registry.Service, artifactType?: string) =>
+  Effect.map(
+    Stream.runCollect(registry.listReferrers(repository, imageDescriptor.digest, { artifactType })),
+    Chunk.toReadonlyArray
+  )
+
+describe("the tag of a digest", () => {
+  const hex = "0123456789abcdef".repeat(4)
+  /** The vectors of the spec: "Referrers Tag Schema". */
+  const vectors: ReadonlyArray<readonly [digest: string, tag: string]> = [
+    [`sha256:${hex}`, `sha256-${hex}`],
+    [`sha512:${hex}${hex}`, `sha512-${hex}`],
+    [
+      "test+algorithm+using+algorithm+separators+and+lots+of+characters+to+excercise+overall+truncation:" +
+      "alsoSome=InTheEncodeSectionToShow-ReplacementAndLotsAndLotsOfCharactersToExcerciseEncodedTruncation",
+      "test-algorithm-using-algorithm-s-alsoSome-InTheEncodeSectionToShow-ReplacementAndLotsAndLotsOfCha"
+    ]
+  ]
+  it.each(vectors)("%s", (digest, tag) => {
+    expect(tagOf(Digest.make(digest))).toBe(tag)
+    expect(Tag.is(tag)).toBe(true)
+  })
+})
+
+describe("the list of a registry that does not know of referrers", () => {
+  const cases: ReadonlyArray<{
+    readonly name: string
+    readonly answer: Answer
+    readonly referrers: ReadonlyArray<unknown>
+  }> = [
+    {
+      name: "is that of the tag",
+      answer: { status: 200, headers: { "content-type": MediaType.index }, body: index(signatureReferrer, sbomReferrer) },
+      referrers: [signatureReferrer, sbomReferrer]
+    },
+    { name: "is empty without one", answer: { status: 404, body: failure("MANIFEST_UNKNOWN", "no") }, referrers: [] },
+    {
+      name: "is empty where that is no index",
+      answer: { status: 200, headers: { "content-type": MediaType.image }, body: image },
+      referrers: []
+    },
+    {
+      name: "is empty where that is nothing",
+      answer: { status: 200, headers: { "content-type": MediaType.index }, body: "rubbish" },
+      referrers: []
+    }
+  ]
+  it.scoped.each(cases)("$name", ({ answer, referrers }) =>
+    Effect.gen(function*() {
+      const server = yield* serve(routes({ [`GET /v2/team/app/manifests/${fallback}`]: answer }))
+      const registry = yield* connect(server)
+      expect(yield* list(registry)).toEqual(referrers)
+      expect(yield* list(registry, sbomReferrer.artifactType)).toEqual(
+        referrers.filter((referrer) => referrer === sbomReferrer)
+      )
+    }))
+
+  it.scoped("is an error where that cannot be read", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(routes({ [`GET /v2/team/app/manifests/${fallback}`]: { status: 403 } }))
+      const registry = yield* connect(server)
+      const error = yield* Effect.flip(list(registry))
+      expect(error).toMatchObject({
+        _tag: "Denied",
+        operation: "ListReferrers",
+        repository,
+        reference: imageDescriptor.digest
+      })
+    }))
+
+  it.scoped("is an error where the registry says that there is no such repository", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({ status: 404, body: failure("NAME_UNKNOWN", "no such repository") }))
+      const registry = yield* connect(server)
+      expect((yield* Effect.flip(list(registry)))._tag).toBe("NameUnknown")
+    }))
+
+  it.scoped("is asked of no tag for another reason than that it is not there", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({ status: 403 }))
+      const registry = yield* connect(server)
+      expect((yield* Effect.flip(list(registry)))._tag).toBe("Denied")
+      expect(server.asked.length).toBe(1)
+    }))
+})
+
+it.scoped("a page that says to be filtered is taken as it is, the others are filtered here", () =>
+  Effect.gen(function*() {
+    const path = `/v2/team/app/referrers/${imageDescriptor.digest}`
+    const server = yield* serve((_, count) => ({
+      status: 200,
+      headers: count === 0
+        ? { "oci-filters-applied": "artifactType", link: `<${path}?page=2>; rel="next"` }
+        : {},
+      body: index(count === 0 ? sbomReferrer : signatureReferrer, sbomReferrer)
+    }))
+    const registry = yield* connect(server)
+    expect(yield* list(registry, sbomReferrer.artifactType)).toEqual([sbomReferrer, sbomReferrer, sbomReferrer])
+  }))
+
+/** A registry that keeps manifests and tags, and knows nothing of referrers. */
+const old = () => {
+  const manifests = new Map<string, { readonly mediaType: string; readonly bytes: Buffer }>()
+  const answer = ({ body, headers, method, target }: Asked): Answer => {
+    const reference = target.split("?")[0]!.split("/manifests/")[1]
+    if (reference === undefined) return { status: 404 }
+    const kept = manifests.get(reference)
+    switch (method) {
+      case "PUT": {
+        const manifest = { mediaType: headers["content-type"] ?? "", bytes: body }
+        manifests.set(reference, manifest)
+        manifests.set(Digest.fromBytes(body), manifest)
+        return { status: 201 }
+      }
+      case "DELETE":
+        return { status: manifests.delete(reference) ? 202 : 404 }
+      default:
+        return kept === undefined
+          ? { status: 404, body: failure("MANIFEST_UNKNOWN", "no") }
+          : { status: 200, headers: { "content-type": kept.mediaType }, body: kept.bytes }
+    }
+  }
+  return { answer, manifests }
+}
+
+const push = (registry: Registry.Service, bytes: Uint8Array) =>
+  registry.pushManifest(repository, { mediaType: MediaType.image, bytes })
+
+describe("a manifest with a subject", () => {
+  it.scoped("is listed when it is pushed, once, and no more when it is deleted", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(old().answer)
+      const registry = yield* connect(server)
+      yield* push(registry, image)
+      yield* push(registry, signature)
+      expect(yield* list(registry)).toEqual([signatureReferrer])
+      yield* push(registry, signature)
+      expect(yield* list(registry)).toEqual([signatureReferrer])
+      yield* registry.deleteManifest(repository, signatureDescriptor.digest)
+      expect(yield* list(registry)).toEqual([])
+      expect(server.lines()).not.toContain(`DELETE /v2/team/app/manifests/${fallback}`)
+    }))
+
+  it.scoped("joins what is listed, and keeps what else the list says", () =>
+    Effect.gen(function*() {
+      const { answer, manifests } = old()
+      const bytes = Buffer.from(JSON.stringify({
+        schemaVersion: 2,
+        mediaType: MediaType.index,
+        manifests: [sbomReferrer],
+        annotations: { kept: "yes" }
+      }))
+      manifests.set(fallback, { mediaType: MediaType.index, bytes })
+      const registry = yield* connect(yield* serve(answer))
+      yield* push(registry, signature)
+      const document: unknown = JSON.parse(manifests.get(fallback)!.bytes.toString())
+      expect(document).toMatchObject({ manifests: [sbomReferrer, signatureReferrer], annotations: { kept: "yes" } })
+    }))
+
+  it.scoped("does not overwrite what is no list", () =>
+    Effect.gen(function*() {
+      const { answer, manifests } = old()
+      manifests.set(fallback, { mediaType: MediaType.image, bytes: Buffer.from(image) })
+      const registry = yield* connect(yield* serve(answer))
+      const error = yield* Effect.flip(push(registry, signature))
+      expect(error).toMatchObject({ _tag: "ManifestInvalid", operation: "PushManifest", repository })
+      expect(manifests.get(fallback)?.mediaType).toBe(MediaType.image)
+    }))
+
+  it.scoped("is left to the registry where that lists it", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(({ method }) =>
+        method === "PUT" ? { status: 201, headers: { "oci-subject": imageDescriptor.digest } } : { status: 202 }
+      )
+      const registry = yield* connect(server)
+      expect((yield* push(registry, signature)).subject).toBe(imageDescriptor.digest)
+      yield* registry.deleteManifest(repository, signatureDescriptor.digest)
+      expect(server.lines()).toEqual([
+        `PUT /v2/team/app/manifests/${signatureDescriptor.digest}`,
+        `DELETE /v2/team/app/manifests/${signatureDescriptor.digest}`
+      ])
+    }))
+
+  it.scoped("is listed with all the others that come at the same time", () =>
+    Effect.gen(function*() {
+      const { answer } = old()
+      const registry = yield* connect(yield* serve(answer))
+      const many = Array.from({ length: 8 }, (_, at) =>
+        encode(new TextDecoder().decode(signature).replace("somebody", `somebody ${at}`)))
+      yield* Effect.forEach(many, (bytes) => push(registry, bytes), { concurrency: "unbounded" })
+      const listed = yield* list(registry)
+      expect(listed.map(({ digest }) => digest).sort()).toEqual(many.map((bytes) => Digest.fromBytes(bytes)).sort())
+    }))
+
+  it.scoped("is listed again where another client has overwritten the list, or fails", () =>
+    Effect.gen(function*() {
+      const { answer, manifests } = old()
+      let times = 2
+      const forgetful = (asked: Asked): Answer => {
+        const answered = answer(asked)
+        if (asked.method === "PUT" && asked.target.endsWith(fallback) && times-- > 0) manifests.delete(fallback)
+        return answered
+      }
+      const registry = yield* connect(yield* serve(forgetful))
+      yield* push(registry, signature)
+      expect(yield* list(registry)).toEqual([signatureReferrer])
+      times = Number.POSITIVE_INFINITY
+      manifests.delete(fallback)
+      const error = yield* Effect.flip(push(registry, signature))
+      expect(error).toMatchObject({ _tag: "Unavailable", operation: "PushManifest" })
+      expect(RegistryError.isTransient(error)).toBe(true)
+    }))
+
+  it.scoped("that may be deleted but not read is deleted", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(({ method }) => ({ status: method === "DELETE" ? 202 : 403 }))
+      const registry = yield* connect(server)
+      yield* registry.deleteManifest(repository, signatureDescriptor.digest)
+      expect(server.asked.length).toBe(2)
+    }))
+})
+
+it.scoped("a manifest without a subject is pushed, and that is all", () =>
+  Effect.gen(function*() {
+    const server = yield* serve(old().answer)
+    const registry = yield* connect(server)
+    yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image, tags: [tag] })
+    expect(server.lines()).toEqual(["PUT /v2/team/app/manifests/v1"])
+  }))
