@@ -42,6 +42,11 @@ const compositions: ReadonlyArray<Composition> = [
   { name: "quirk: absolute Location", wire: () => inProcess(quirky(memory(), { location: "absolute" })) },
   { name: "quirk: relative Location", wire: () => inProcess(quirky(memory(), { location: "relative" })) },
   { name: "quirk: Location with a query", wire: () => inProcess(quirky(memory(), { location: "query" })) },
+  {
+    name: "quirk: chunks of at least 500, sent in chunks of 100",
+    wire: () => inProcess(quirky(memory(), { minChunkBytes: 500 }, { client: { chunkSize: 100 } }))
+  },
+  { name: "quirk: Warning with every answer", wire: () => inProcess(quirky(memory(), { warnings: ["a notice"] })) },
   { name: "quirk: 201 for PATCH", wire: () => inProcess(quirky(memory(), { patchCreated: true })) },
   {
     name: "quirk: Range stuck",
@@ -69,7 +74,7 @@ describe("the conformance matrix", () => {
       Effect.gen(function*() {
         const report = yield* Conformance.run({ concurrency: 8, ...options })
         rows.push(
-          `${name.padEnd(46)} ${String(report.passed).padStart(4)} ${String(report.failed).padStart(6)} ${
+          `${name.padEnd(54)} ${String(report.passed).padStart(4)} ${String(report.failed).padStart(6)} ${
             String(report.skipped).padStart(7)
           }`
         )
@@ -81,7 +86,7 @@ describe("the conformance matrix", () => {
     ), 60_000)
 
   afterAll(() => {
-    process.stdout.write(`${[`${"composition".padEnd(46)} pass   fail    skip`, ...rows].join("\n")}\n`)
+    process.stdout.write(`${[`${"composition".padEnd(54)} pass   fail    skip`, ...rows].join("\n")}\n`)
   })
 })
 

@@ -5,6 +5,7 @@
  */
 import * as Body from "@effect-oci/core/Body"
 import * as Route from "@effect-oci/protocol/Route"
+import * as Warning from "@effect-oci/protocol/Warning"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
 import type { Answer } from "./internal/answer.js"
@@ -36,6 +37,10 @@ export interface Quirks {
   readonly stuckRange?: boolean | undefined
   /** Ranges of blobs are not known: all of it is sent. */
   readonly noRange?: boolean | undefined
+  /** The least that a chunk may have, in bytes, but for the last: `OCI-Chunk-Min-Length`. Stores on S3. */
+  readonly minChunkBytes?: number | undefined
+  /** What the server says to people with every answer. Spec: "Warnings". */
+  readonly warnings?: ReadonlyArray<string> | undefined
   /** Errors are pages for people: HTML, with the status alone. */
   readonly htmlErrors?: boolean | undefined
 }
@@ -95,6 +100,10 @@ const answered = (
     return { ...response, ...page(response.status, `<html><body><h1>${response.status}</h1></body></html>`) }
   }
   const headers: Record<string, string | undefined> = { ...response.headers }
+  if (quirks.warnings !== undefined) headers["warning"] = Warning.format(quirks.warnings)
+  if (quirks.minChunkBytes !== undefined && headers["upload-offset"] !== undefined && response.status !== 201) {
+    headers["oci-chunk-min-length"] = String(quirks.minChunkBytes)
+  }
   if (quirks.noLink === true) delete headers["link"]
   if (quirks.noDigestHeader === true) delete headers["docker-content-digest"]
   if (quirks.noReferrers === true) delete headers["oci-subject"]
