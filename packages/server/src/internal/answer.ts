@@ -169,10 +169,13 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     const decoded = Request.decode(request, { maxManifestBytes })
     const exit = Handler.exitOf(decoded)
     if (exit === undefined) {
-      return Effect.matchEffect(Effect.interruptible(decoded), {
-        onSuccess: (operation) => run(operation, request),
-        onFailure: (rejection) => rejected(request, rejection)
-      })
+      return Effect.interruptible(decoded).pipe(
+        Effect.onInterrupt(() => rejected(request, gone)),
+        Effect.matchEffect({
+          onSuccess: (operation) => run(operation, request),
+          onFailure: (rejection) => rejected(request, rejection)
+        })
+      )
     }
     if (Exit.isSuccess(exit)) return run(exit.value, request)
     const rejection = Cause.failureOption(exit.cause)
@@ -203,6 +206,10 @@ const attempt = (answer: Answer, request: Wire.Request): Effect.Effect<Wire.Resp
     return Exit.die(defect)
   }
 }
+
+const gone = new Request.Rejected({
+  error: new RegistryError.BodyFailed({ reason: "the client went away before the request's body was there" })
+})
 
 const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> => {
   const { error, headers, status } = rejection

@@ -54,18 +54,12 @@ export const manage = (server: Server, run: Run): (grace: number) => Effect.Effe
     // Requests that are sent without waiting for answers each listen for its end.
     socket.setMaxListeners(0)
   })
+  const refused = new WeakSet<Socket>()
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    // What follows what could not be read.
-    if (socket.writableEnded) return
-    const response = current(socket)
-    if (!socket.writable || error.code === "ECONNRESET" || response?.headersSent === true) return void socket.destroy()
-    const refusal = refusals[error.code ?? ""] ?? unreadable
-    run(
-      Effect.logInfo("request refused").pipe(
-        Effect.annotateLogs({ status: Number.parseInt(refusal.status, 10), reason: refusal.reason })
-      )
-    )
-    finish(socket, refusalText(refusal))
+    // What follows what could not be read comes here too.
+    if (refused.has(socket)) return
+    refused.add(socket)
+    refuse(socket, error, run)
   })
   server.on("timeout", (socket: Socket) => {
     const response = current(socket)
@@ -73,6 +67,24 @@ export const manage = (server: Server, run: Run): (grace: number) => Effect.Effe
     if (!working) socket.destroy()
   })
   return (grace) => stopping(server, sockets, grace)
+}
+
+/** Answers what could not be read, after the requests before it. */
+const refuse = (socket: Socket, error: NodeJS.ErrnoException, run: Run): void => {
+  const response = current(socket)
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy()
+  if (response?.req.complete === true) return void response.once("close", () => refuse(socket, error, run))
+  if (response?.headersSent === true) return void socket.destroy()
+  const refusal = refusals[error.code ?? ""] ?? unreadable
+  // An operation that is under way has its own line in the log.
+  if (response === undefined) {
+    run(
+      Effect.logInfo("request refused").pipe(
+        Effect.annotateLogs({ status: Number.parseInt(refusal.status, 10), reason: refusal.reason })
+      )
+    )
+  }
+  finish(socket, refusalText(refusal))
 }
 
 /** Takes no more connections, lets requests end, and cuts off what is left after a while. It ends when all are closed. */
@@ -106,7 +118,8 @@ const leave = (socket: Socket, answered = false): void => {
 }
 
 /** Says the last thing on a connection. To close it at once would take that away from a client that is still sending. */
-const finish = (socket: Socket, text = ""): void => {
-  socket.end(text)
+const finish = (socket: Socket, text?: string): void => {
+  if (text !== undefined) socket.write(text)
+  socket.end()
   setTimeout(() => socket.destroy(), lingering).unref()
 }

@@ -51,25 +51,39 @@ export const handle = (
   return Effect.uninterruptible(
     Effect.zipRight(
       discard,
-      Effect.flatMap(answer(asked), (response) =>
-        Effect.as(
-          response.close === undefined ? Effect.void : Effect.addFinalizer(response.close),
-          encode(response, incoming)
-        ))
+      Effect.flatMap(answer(asked), (response) => {
+        if (response.close === undefined) return Effect.succeed(encode(response, incoming))
+        const close = once(response.close)
+        return Effect.as(Effect.addFinalizer(close), encode({ ...response, close }, incoming))
+      })
     )
   )
 }
 
+type Close = NonNullable<Wire.Response["close"]>
+
+/** A body that is sent knows best how it ended; one that is not is closed with the scope of the request. */
+const once = (close: Close): Close => {
+  let closed = false
+  return (exit) =>
+    Effect.suspend(() => {
+      if (closed) return Effect.void
+      closed = true
+      return close(exit)
+    })
+}
+
 const encode = (
-  { body, headers, status }: Wire.Response,
+  { body, close, headers, status }: Wire.Response,
   incoming: IncomingMessage | undefined
 ): HttpServerResponse.HttpServerResponse => {
   const options = { status, headers: headers as Record<string, string>, contentType: headers["content-type"] }
   if (body === undefined) return HttpServerResponse.empty(options)
   if (body.bytes !== undefined) return HttpServerResponse.uint8Array(body.bytes, options)
+  const closing = close === undefined ? body.stream : Stream.ensuringWith(body.stream, close)
   // The platform ends a response on Node whose body fails as if it were whole.
   const stream = incoming === undefined
-    ? body.stream
-    : Stream.tapErrorCause(body.stream, () => Effect.sync(() => incoming.socket.destroy()))
+    ? closing
+    : Stream.tapErrorCause(closing, () => Effect.sync(() => incoming.socket.destroy()))
   return HttpServerResponse.stream(stream, { ...options, contentLength: body.size })
 }

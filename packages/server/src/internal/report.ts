@@ -6,6 +6,7 @@ import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 
 /** A path fit for a log: the id of an upload is all that it takes to go on with it, and queries may hold anything. */
 const shownPath = (target: string): string =>
@@ -50,9 +51,14 @@ export const died = (request: Wire.Request, cause: Cause.Cause<unknown>): Effect
     )
 
 /** Logs content that broke off while it was sent, unless the client went away: its answer is under way and cannot say so. */
-export const brokenOff = (operation: Operation.GetBlob, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
-  Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)
-    ? Effect.void
-    : Effect.logWarning("content broke off", exit.cause).pipe(
-      Effect.annotateLogs({ repository: operation.repository, reference: operation.digest })
-    )
+export const brokenOff = (operation: Operation.GetBlob, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
+  if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return Effect.void
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  const line = RegistryError.isRegistryError(error)
+    ? Effect.annotateLogs(Effect.logWarning("content broke off"), {
+      error: error._tag,
+      reason: printable(error.message)
+    })
+    : Effect.logError("content broke off", exit.cause)
+  return Effect.annotateLogs(line, { repository: operation.repository, reference: operation.digest })
+}

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { blobDigest, fill, image } from "../fixtures.js"
 import { shout } from "../http.js"
+import { until } from "../probe.js"
 import { check, checkLines, run } from "../rows.js"
 import { start } from "../servers.js"
 import type { Composition } from "../servers.js"
@@ -154,6 +155,7 @@ export const refusals = (composition: Composition) =>
           expect(answer).toMatch(/\r\nContent-Type: application\/json\r\n/i)
           const { errors } = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n"))) as { errors: Array<unknown> }
           expect(errors).toHaveLength(1)
+          yield* until(() => running.logged().length > 0)
           checkLines(running.logged())
         }
         check(yield* running.ask({ path: "/v2/team/app/tags/list" }), {

@@ -1,0 +1,311 @@
+import { MediaType } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { execFile } from "node:child_process"
+import { blob, blobDigest, fill, image, repository } from "../fixtures.js"
+import { begin, hear } from "../http.js"
+import { until } from "../probe.js"
+import { check, checkLines, run } from "../rows.js"
+import { start } from "../servers.js"
+import type { Composition, Running } from "../servers.js"
+
+const MiB = 1024 * 1024
+const manifestPath = "/v2/team/app/manifests/v2"
+const typed = { "content-type": MediaType.image }
+const tooLarge = new Uint8Array(5 * MiB).fill(0x20)
+const refused = { status: 413, code: "SIZE_INVALID" }
+
+const curl = (port: number, path: string, body: Uint8Array, ...options: ReadonlyArray<string>) =>
+  Effect.async<{ readonly code: number; readonly status: string; readonly sent: number; readonly text: string }>(
+    (resume) => {
+      const url = `http://127.0.0.1:${port}${path}`
+      const say = "\n%{http_code} %{size_upload}"
+      const child = execFile("curl", [
+        "-sS",
+        "-m",
+        "20",
+        "-X",
+        "PUT",
+        "--data-binary",
+        "@-",
+        "-w",
+        say,
+        ...options,
+        url
+      ], (error, stdout) => {
+        const at = stdout.lastIndexOf("\n")
+        const [status = "", sent = ""] = stdout.slice(at + 1).split(" ")
+        const code = error === null ? 0 : Number(error.code)
+        resume(Effect.succeed({ code, status, sent: Number(sent), text: stdout.slice(0, at) }))
+      })
+      // Who is refused need not read on.
+      child.stdin?.on("error", () => {})
+      child.stdin?.end(body)
+    }
+  )
+
+const head = (method: string, path: string, ...headers: ReadonlyArray<string>) =>
+  `${[`${method} ${path} HTTP/1.1`, "Host: a", "Content-Type: a/b", ...headers].join("\r\n")}\r\n\r\n`
+
+const nothingStored = (running: Running) =>
+  Effect.gen(function*() {
+    check(yield* running.ask({ path: "/v2/team/app/tags/list" }), {
+      status: 200,
+      body: { name: repository, tags: ["v1"] }
+    })
+    check(yield* running.ask({ path: "/v2/team/app/manifests/v1" }), { status: 200, body: image })
+  })
+
+export const bodies = (composition: Composition) => {
+  const filled = Effect.gen(function*() {
+    const running = yield* start(composition)
+    yield* fill(running.registry)
+    const before = running.lines.length
+    return { ...running, logged: () => running.lines.slice(before) }
+  })
+
+  /** An upload that has the first ten bytes of the blob. */
+  const begun = Effect.gen(function*() {
+    const running = yield* start(composition)
+    const path = "/v2/team/app/blobs/uploads/"
+    const started = yield* running.ask({ method: "POST", path, headers: { "content-length": "0" } })
+    const location = String(started.headers.location)
+    check(yield* running.ask({ method: "PATCH", path: location, body: blob.subarray(0, 10) }), { status: 202 })
+    const before = running.lines.length
+    return { ...running, location, logged: () => running.lines.slice(before) }
+  })
+
+  describe("bodies", () => {
+    it.scoped.each(
+      [
+        ["that says its length", {}],
+        ["in chunks", { "transfer-encoding": "chunked" }]
+      ] as const
+    )("69, T36: a manifest too large %s: the client hears it", ([, headers]) =>
+      Effect.gen(function*() {
+        const running = yield* filled
+        const asked = { method: "PUT", path: manifestPath, headers: { ...typed, ...headers }, body: tooLarge }
+        yield* run(running, asked, refused)
+        yield* nothingStored(running)
+      }))
+
+    it.scoped.each(
+      [
+        ["that says its length", `Content-Length: ${tooLarge.byteLength}`, tooLarge],
+        [
+          "in chunks",
+          "Transfer-Encoding: chunked",
+          Buffer.concat([
+            Buffer.from(`${tooLarge.byteLength.toString(16)}\r\n`),
+            tooLarge,
+            Buffer.from("\r\n0\r\n\r\n")
+          ])
+        ]
+      ] as const
+    )(
+      "69: a client that does not listen before it has sent a manifest too large %s",
+      ([, header, body]) =>
+        Effect.gen(function*() {
+          const running = yield* filled
+          const connection = yield* running.connect
+          connection.socket.pause()
+          yield* connection.write(head("PUT", manifestPath, header))
+          yield* connection.write(body)
+          // The same connection goes on.
+          yield* connection.write(head("GET", "/v2/team/app/manifests/v1", "Connection: close"))
+          connection.socket.resume()
+          const text = yield* connection.closed
+          expect(text).toMatch(/^HTTP\/1\.1 413 /)
+          expect(text).toMatch(/"code":"SIZE_INVALID"[^]*HTTP\/1\.1 200 /)
+          checkLines(running.logged().slice(0, 1))
+        })
+    )
+
+    it.scoped("69: a body without an end is cut off after it was answered", () =>
+      Effect.gen(function*() {
+        const running = yield* filled
+        const connection = yield* running.connect
+        yield* connection.write(head("PUT", manifestPath, "Transfer-Encoding: chunked"))
+        const chunk = Buffer.concat([Buffer.from("10000\r\n"), Buffer.alloc(0x10000, 0x20), Buffer.from("\r\n")])
+        connection.socket.on("error", () => {})
+        let sent = 0
+        while (!connection.socket.destroyed && sent < 200 * MiB) {
+          yield* connection.write(chunk)
+          sent += 0x10000
+        }
+        expect(sent).toBeLessThan(100 * MiB)
+        expect(connection.text()).toMatch(/^HTTP\/1\.1 413 /)
+        yield* nothingStored(running)
+      }))
+
+    it.scoped.each(
+      [
+        ["if it may", ["-H", "Expect: 100-continue"]],
+        ["without asking", ["-H", "Expect:"]],
+        ["in chunks", ["-H", "Expect:", "-H", "Transfer-Encoding: chunked"]]
+      ] as const
+    )("69: curl sends a manifest too large %s", ([name, options]) =>
+      Effect.gen(function*() {
+        const running = yield* filled
+        const told = yield* curl(
+          running.port,
+          manifestPath,
+          tooLarge,
+          "-H",
+          `Content-Type: ${MediaType.image}`,
+          ...options
+        )
+        expect(told).toMatchObject({ code: 0, status: "413" })
+        expect(JSON.parse(told.text)).toMatchObject({ errors: [{ code: "SIZE_INVALID" }] })
+        if (name === "if it may" && composition.ownsSockets) expect(told.sent).toBe(0)
+        yield* nothingStored(running)
+      }))
+
+    it.scoped("curl sends a blob if it may", () =>
+      Effect.gen(function*() {
+        const running = yield* begun
+        const path = `${running.location}?digest=${blobDigest}`
+        const rest = blob.subarray(10)
+        const told = yield* curl(running.port, path, rest, "-H", "Expect: 100-continue")
+        expect(told).toMatchObject({ code: 0, status: "201", sent: 2038 })
+      }))
+
+    it.scoped("a client that waits for leave gets it, or the answer", () =>
+      Effect.gen(function*() {
+        const running = yield* begun
+        const granted = yield* running.connect
+        yield* granted.write(head("PATCH", running.location, "Content-Length: 5", "Expect: 100-continue"))
+        yield* granted.until(/^HTTP\/1\.1 100 Continue\r\n\r\n$/)
+        yield* granted.write(blob.subarray(10, 15))
+        yield* granted.until(/\r\n\r\nHTTP\/1\.1 202 /)
+        const refused = yield* running.connect
+        yield* refused.write(head("PUT", "/v2/team/app/manifests/.v1", "Content-Length: 5", "Expect: 100-continue"))
+        if (composition.ownsSockets) {
+          // Whether the body still comes cannot be known.
+          expect(yield* refused.closed).toMatch(/^HTTP\/1\.1 400 [^]*\r\nConnection: close\r\n/)
+        } else {
+          yield* refused.write("12345")
+          yield* refused.until(/HTTP\/1\.1 400 /)
+        }
+      }))
+
+    it.scoped("a body that nobody wants does not hurt the next request", () =>
+      Effect.gen(function*() {
+        const running = yield* filled
+        const connection = yield* running.connect
+        const unwanted: ReadonlyArray<readonly [string, string, number]> = [
+          ["POST", "/v2/no/such/path", 404],
+          ["PUT", "/v2/team/app/tags/list", 405],
+          ["PUT", "/v2/team/app/manifests/.v1", 400],
+          ["PATCH", "/v2/team/app/blobs/uploads/made-up", 404],
+          ["GET", "/v2/team/app/manifests/v1", 200],
+          ["HEAD", "/v2/team/app/manifests/v1", 200]
+        ]
+        let expected = ""
+        for (const [method, path, status] of unwanted) {
+          yield* connection.write(
+            head(method, path, "Content-Length: 40") + "GET /v2/ HTTP/1.1\r\nHost: evil\r\n\r\n".padEnd(40)
+          )
+          expected += `HTTP/1\\.1 ${status} [^]*`
+          yield* connection.until(new RegExp(`^${expected}$`))
+        }
+        yield* connection.write(head("GET", "/v2/", "Connection: close"))
+        const text = yield* connection.closed
+        expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(
+          [...unwanted, ["", "", 200]].map(([, , status]) => `HTTP/1.1 ${status}`)
+        )
+      }))
+
+    it.scoped("33: more than the length that was said is another request", () =>
+      Effect.gen(function*() {
+        const running = yield* filled
+        const connection = yield* running.connect
+        yield* connection.write(
+          head("PUT", manifestPath, `Content-Length: ${image.byteLength}`) + new TextDecoder().decode(image) +
+            "and more\r\n\r\n"
+        )
+        const text = yield* connection.closed
+        expect(text).toMatch(composition.ownsSockets ? /^HTTP\/1\.1 201 [^]*HTTP\/1\.1 400 / : /HTTP\/1\.1 400 /)
+      }))
+
+    const broken: ReadonlyArray<
+      readonly [name: string, method: string, path: (location: string) => string, header: string]
+    > = [
+      ["a chunk of an upload", "PATCH", (location) => location, "Content-Length: 100"],
+      ["a stream", "PATCH", (location) => location, "Transfer-Encoding: chunked"],
+      ["the last chunk", "PUT", (location) => `${location}?digest=${blobDigest}`, "Content-Length: 2038"],
+      ["a blob", "POST", () => `/v2/team/app/blobs/uploads/?digest=${blobDigest}`, "Content-Length: 2048"],
+      ["a manifest", "PUT", () => manifestPath, "Content-Length: 100"]
+    ]
+
+    it.scoped.each(broken)(
+      "33: %s whose sender stops is 400, and leaves nothing",
+      ([, method, path, header]) =>
+        Effect.gen(function*() {
+          const running = yield* begun
+          const connection = yield* running.connect
+          yield* connection.write(
+            head(method, path(running.location), header) + (header.startsWith("T") ? "5\r\nhello" : "hello")
+          )
+          yield* connection.halfClose
+          const text = yield* connection.closed
+          expect(text).toMatch(/^HTTP\/1\.1 400 /)
+          if (composition.ownsSockets) expect(text).toContain(`{"errors":[{"code":"SIZE_INVALID","message":`)
+          yield* untouched(running)
+          yield* finishable(running)
+        })
+    )
+
+    it.scoped.each(broken)(
+      "33: %s whose sender is gone leaves nothing",
+      ([, method, path, header]) =>
+        Effect.gen(function*() {
+          const running = yield* begun
+          const connection = yield* running.connect
+          yield* connection.write(
+            head(method, path(running.location), header) + (header.startsWith("T") ? "5\r\nhello" : "hello")
+          )
+          // An answer to something else says that this has been read.
+          check(yield* running.ask({ path: "/v2/" }), { status: 200 })
+          connection.socket.resetAndDestroy()
+          yield* until(() => running.logged().length > 0)
+          yield* untouched(running)
+          yield* finishable(running)
+        })
+    )
+
+    it.scoped("a client that goes away before it has sent a body, and one that never does", () =>
+      Effect.gen(function*() {
+        const running = yield* begun
+        const request = begin(running.port, {
+          method: "PATCH",
+          path: running.location,
+          headers: { "content-length": "10", ...typed }
+        })
+        const answer = yield* Effect.fork(Effect.flip(hear(request)))
+        request.flushHeaders()
+        check(yield* running.ask({ path: "/v2/" }), { status: 200 })
+        request.destroy()
+        yield* answer
+        yield* until(() => running.logged().length > 0)
+        yield* finishable(running)
+      }))
+  })
+}
+
+type Begun = Running & { readonly location: string; readonly logged: () => Running["lines"] }
+
+const untouched = (running: Begun) =>
+  Effect.gen(function*() {
+    yield* until(() => running.logged().length > 0)
+    checkLines(running.logged())
+    check(yield* running.ask({ path: "/v2/_catalog" }), { status: 200, body: { repositories: [] } })
+  })
+
+/** The upload stands where it stood, and can go on. */
+const finishable = (running: Begun) =>
+  Effect.gen(function*() {
+    check(yield* running.ask({ path: running.location }), { status: 204, headers: { "upload-offset": "10" } })
+    const path = `${running.location}?digest=${blobDigest}`
+    check(yield* running.ask({ method: "PUT", path, body: blob.subarray(10) }), { status: 201 })
+  })
