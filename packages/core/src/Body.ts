@@ -14,7 +14,7 @@ import type { Span } from "./ByteRange.js"
 import type { Control, Sink, Source } from "./internal/source.js"
 import * as source from "./internal/source.js"
 import * as verifier from "./internal/verifier.js"
-import type { Expected, Verifier } from "./internal/verifier.js"
+import type { Expected } from "./internal/verifier.js"
 import { fromBodyFailure } from "./RegistryError.js"
 import type { ErrorFields, RegistryError } from "./RegistryError.js"
 
@@ -260,50 +260,83 @@ export const slice = (body: Body, span: Span): Body => {
  * const checked = Body.verify(Body.bytes(bytes), { digest: Digest.fromBytes(bytes), size: 2 })
  * ```
  */
-export const verify = (body: Body, expected: Expected, asked?: ErrorFields): Body => {
-  const fields = { size: expected.size ?? body.size, replayable: body.replayable }
-  const begin = () => verifier.make(expected, body.size, asked)
-  if (body.source !== undefined) return fromSource(verifySource(body.source, begin), fields)
-  const checked = Stream.suspend(() => {
-    const check = begin()
-    return Either.isLeft(check) ? Stream.fail(check.left) : verifyStream(body.stream, check.right)
-  })
-  return make({ ...fields, stream: checked, bytes: undefined, source: undefined })
+export const verify = (body: Body, expected: Expected, asked?: ErrorFields): Body =>
+  inspect(body, () => verifier.make(expected, body.size, asked), { size: expected.size ?? body.size })
+
+/**
+ * Sees the bytes of a body before their taker does. An error of it ends the body, in place of the piece, or of the end,
+ * that it was given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Inspector {
+  readonly update: (piece: Uint8Array) => RegistryError | undefined
+  readonly end: () => RegistryError | undefined
 }
 
-const verifyStream = (inner: Body["stream"], check: Verifier): Body["stream"] =>
+/**
+ * The same body, looked at as it flows, each time it is run by an inspector of its own. One that can be told from the
+ * start to be wrong fails with that, and is not run. What is in hand is no longer, as it was not looked at yet.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const inspect = (
+  body: Body,
+  begin: () => Either.Either<Inspector, RegistryError>,
+  options?: { readonly size?: number | undefined }
+): Body => {
+  const fields = { size: options?.size ?? body.size, replayable: body.replayable }
+  if (body.source !== undefined) return fromSource(inspectSource(body.source, begin), fields)
+  const inspected = Stream.suspend(() => {
+    const inspector = begin()
+    return Either.isLeft(inspector) ? Stream.fail(inspector.left) : inspectStream(body.stream, inspector.right)
+  })
+  return make({ ...fields, stream: inspected, bytes: undefined, source: undefined })
+}
+
+const inspectStream = (inner: Body["stream"], { end, update }: Inspector): Body["stream"] =>
   Stream.concat(
     Stream.mapChunksEffect(inner, (chunk) => {
       for (const piece of chunk) {
-        const error = check.update(piece)
+        const error = update(piece)
         if (error !== undefined) return Effect.fail(error)
       }
       return Effect.succeed(chunk)
     }),
     Stream.suspend(() => {
-      const error = check.end()
+      const error = end()
       return error === undefined ? Stream.empty : Stream.fail(error)
     })
   )
 
-const verifySource = (inner: Source, begin: () => Either.Either<Verifier, RegistryError>): Source => (sink) => {
+const inspectSource = (inner: Source, begin: () => Either.Either<Inspector, RegistryError>): Source => (sink) => {
   const begun = begin()
   if (Either.isLeft(begun)) return source.fail(begun.left)(sink)
-  const check = begun.right
+  const { end, update } = begun.right
+  let over = false
+  const fail = (error: RegistryError) => {
+    over = true
+    control.cancel()
+    sink.fail(error)
+    return false
+  }
   const control = inner({
     data: (chunk) => {
-      const error = check.update(chunk)
-      if (error === undefined) return sink.data(chunk)
-      control.cancel()
-      sink.fail(error)
-      return false
+      if (over) return false
+      const error = update(chunk)
+      return error === undefined ? sink.data(chunk) : fail(error)
     },
     end: () => {
-      const error = check.end()
+      if (over) return
+      const error = end()
       if (error === undefined) sink.end()
-      else sink.fail(error)
+      else fail(error)
     },
-    fail: sink.fail
+    fail: (error) => {
+      if (!over) sink.fail(error)
+    }
   })
   return control
 }

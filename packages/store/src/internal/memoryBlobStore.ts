@@ -8,7 +8,6 @@ import * as BlobStore from "../BlobStore.js"
 import type { Content } from "./memoryContent.js"
 import * as memoryContent from "./memoryContent.js"
 import { observe } from "./observe.js"
-import type { Observer } from "./observe.js"
 
 interface Upload {
   readonly id: string
@@ -37,7 +36,7 @@ export const make = (maxBytes: number): BlobStore.Service => {
     const gathered = memoryContent.gather(body.size)
     let size = 0
     let full = false
-    const room: Observer = {
+    const room: Body.Inspector = {
       update: (chunk) => {
         full = held + chunk.byteLength > maxBytes
         if (full) return new RegistryError.Denied({})

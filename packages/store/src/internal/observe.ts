@@ -3,16 +3,10 @@ import type { Hasher } from "@effect-oci/core/Digest"
 import { SizeInvalid } from "@effect-oci/core/RegistryError"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
-
-/** Sees the bytes of a body before their taker does; an error of it ends the body. */
-export interface Observer {
-  readonly update: (chunk: Uint8Array) => RegistryError | undefined
-  readonly end: () => RegistryError | undefined
-}
+import * as Either from "effect/Either"
 
 /** Counts and hashes what passes. Where a size is said, the body must have it. */
-export const counter = (said: number | undefined, hasher: Hasher | undefined): Observer => {
+export const counter = (said: number | undefined, hasher: Hasher | undefined): Body.Inspector => {
   let received = 0
   return {
     update: (chunk) => {
@@ -30,63 +24,13 @@ export const counter = (said: number | undefined, hasher: Hasher | undefined): O
   }
 }
 
-/**
- * The same body, observed, to be run once. It stays what it was: bytes in hand, which are observed at once, a native
- * source, or a stream.
- */
-export const observe = (body: Body.Body, observer: Observer): Effect.Effect<Body.Body, RegistryError> => {
-  const { bytes, source } = body
-  if (bytes !== undefined) {
-    return Effect.suspend(() => {
-      const error = observer.update(bytes) ?? observer.end()
+/** The same body, looked at as it flows, to be run once. Bytes in hand are looked at at once, and stay in hand. */
+export const observe = (body: Body.Body, inspector: Body.Inspector): Effect.Effect<Body.Body, RegistryError> => {
+  const { bytes } = body
+  return bytes === undefined
+    ? Effect.succeed(Body.inspect(body, () => Either.right(inspector)))
+    : Effect.suspend(() => {
+      const error = inspector.update(bytes) ?? inspector.end()
       return error === undefined ? Effect.succeed(body) : Effect.fail(error)
     })
-  }
-  return Effect.succeed(
-    source === undefined
-      ? Body.stream(observeStream(body.stream, observer), { size: body.size })
-      : Body.fromSource(observeSource(source, observer), { size: body.size })
-  )
-}
-
-const observeStream = (stream: Stream.Stream<Uint8Array, RegistryError>, observer: Observer) =>
-  Stream.concat(
-    Stream.mapChunksEffect(stream, (chunk) => {
-      for (const piece of chunk) {
-        const error = observer.update(piece)
-        if (error !== undefined) return Effect.fail(error)
-      }
-      return Effect.succeed(chunk)
-    }),
-    Stream.suspend(() => {
-      const error = observer.end()
-      return error === undefined ? Stream.empty : Stream.fail(error)
-    })
-  )
-
-const observeSource = (source: Body.Source, observer: Observer): Body.Source => (sink) => {
-  let ended = false
-  const fail = (error: RegistryError) => {
-    ended = true
-    control.cancel()
-    sink.fail(error)
-    return false
-  }
-  const control = source({
-    data: (chunk) => {
-      if (ended) return false
-      const error = observer.update(chunk)
-      return error === undefined ? sink.data(chunk) : fail(error)
-    },
-    end: () => {
-      if (ended) return
-      const error = observer.end()
-      if (error === undefined) sink.end()
-      else fail(error)
-    },
-    fail: (error) => {
-      if (!ended) sink.fail(error)
-    }
-  })
-  return control
 }
