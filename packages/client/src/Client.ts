@@ -17,7 +17,6 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { constTrue } from "effect/Function"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
 import { deleter } from "./internal/deleter.js"
 import * as exchanges from "./internal/exchange.js"
 import { lister } from "./internal/lister.js"
@@ -100,9 +99,7 @@ const defaultIdle = "60 seconds"
  * @since 0.1.0
  * @category transports
  */
-export const transport = (
-  options: TransportOptions
-): Effect.Effect<Transport.Transport, never, Scope.Scope> =>
+export const transport = (options: TransportOptions): Effect.Effect<Transport.Transport> =>
   Effect.map(
     Idle.make(options.idle ?? defaultIdle),
     (idle) =>
@@ -136,7 +133,7 @@ const pathOf = (path: string): string =>
  */
 export const makeBare = (
   options: Options
-): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient | Scope.Scope> =>
+): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const { origin, registry } = yield* originOf(options)
     const client = yield* HttpClient.HttpClient
@@ -178,12 +175,12 @@ export const makeBare = (
  */
 export const make = (
   options: Options & TransportOptions
-): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient | Scope.Scope> =>
+): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient> =>
   Effect.flatMap(transport(options), (wrap) => Effect.updateService(makeBare(options), HttpClient.HttpClient, wrap))
 
 const layerOf = <E>(
-  handler: Effect.Effect<Handler.Handler, E, HttpClient.HttpClient | Scope.Scope>
-): Layer.Layer<Registry, E, HttpClient.HttpClient> => Layer.scoped(Registry, Effect.map(handler, Registry.fromHandler))
+  handler: Effect.Effect<Handler.Handler, E, HttpClient.HttpClient>
+): Layer.Layer<Registry, E, HttpClient.HttpClient> => Layer.effect(Registry, Effect.map(handler, Registry.fromHandler))
 
 /**
  * A registry over HTTP. A host that is none is a mistake in the program, and a defect: for one that comes from

@@ -591,7 +591,7 @@ describe("options", () => {
       Effect.gen(function*() {
         const exit = yield* Effect.exit(Layer.build(Client.layer({ host })).pipe(Effect.scoped, Effect.provide(platforms.fetch)))
         expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(true)
-        const error = yield* Effect.flip(Effect.scoped(Effect.provide(Client.make({ host }), platforms.fetch)))
+        const error = yield* Effect.flip(Effect.provide(Client.make({ host }), platforms.fetch))
         expect(error).toMatchObject({ _tag: "SyntaxInvalid", expected: "registry", text: host })
       })
   )

@@ -1,8 +1,8 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
 
 /** Something that is waited for. */
 export interface Wait {
@@ -27,60 +27,62 @@ interface Entry {
   readonly expire: () => void
 }
 
-/** How often it is looked, at the least. */
-const longestPeriod = Duration.seconds(1)
-
 /**
- * A watch that runs one fiber for all that is waited for, and none where nothing is: a time-out of its own for each
- * request would cost as much as half of a small one.
+ * A watch with one fiber for all that is waited for, and none where nothing is: a time-out of its own for each request
+ * would cost as much as half of a small one.
  */
-export const make = (idle: Duration.Duration): Effect.Effect<Watch, never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const runtime = yield* Effect.runtime()
-    const clock = yield* Effect.clock
-    const period = Duration.min(Duration.times(idle, 0.25), longestPeriod)
+export const make = (idle: Duration.Duration): Effect.Effect<Watch> =>
+  Effect.map(Effect.zip(Effect.runtime(), Effect.clock), ([runtime, clock]) => {
     const millis = Duration.toMillis(idle)
     const entries = new Set<Entry>()
-    let ticker: Fiber.RuntimeFiber<void> | undefined
+    let watcher: Fiber.RuntimeFiber<void> | undefined
+    let leaving = false
 
-    const look = () => {
+    /** Ends what is due. What begins after this ends after the next time, which is when the first of the rest is due. */
+    const look: Effect.Effect<void> = Effect.suspend(() => {
       const now = clock.unsafeCurrentTimeMillis()
+      let next = millis
       for (const entry of entries) {
-        if (now - entry.since < millis) continue
-        entries.delete(entry)
-        entry.expire()
+        const left = entry.since + millis - now
+        if (left > 0) next = Math.min(next, left)
+        else {
+          entries.delete(entry)
+          entry.expire()
+        }
       }
-    }
-    const tick: Effect.Effect<void> = Effect.flatMap(Effect.sleep(period), () => {
-      look()
-      if (entries.size > 0) return tick
-      ticker = undefined
-      return Effect.void
+      return Effect.zipRight(Effect.sleep(next), look)
     })
-    yield* Effect.addFinalizer(() => ticker === undefined ? Effect.void : Fiber.interrupt(ticker))
 
-    const watch: Watch = {
-      idle,
-      start: (expire) => {
-        const entry: Entry = { since: clock.unsafeCurrentTimeMillis(), expire }
-        entries.add(entry)
-        ticker ??= Runtime.runFork(runtime)(tick)
-        return {
-          touch: () => {
-            entry.since = clock.unsafeCurrentTimeMillis()
-          },
-          pause: () => {
-            entry.since = Number.POSITIVE_INFINITY
-          },
-          stop: () => {
-            entries.delete(entry)
-          }
+    /** One request often follows another: only where none does is there nothing to look at. */
+    const leave = () => {
+      if (leaving || entries.size > 0) return
+      leaving = true
+      setTimeout(() => {
+        leaving = false
+        if (entries.size > 0) return
+        watcher?.unsafeInterruptAsFork(FiberId.none)
+        watcher = undefined
+      })
+    }
+
+    const start: Watch["start"] = (expire) => {
+      const entry: Entry = { since: clock.unsafeCurrentTimeMillis(), expire }
+      entries.add(entry)
+      watcher ??= Runtime.runFork(runtime)(look)
+      return {
+        touch: () => {
+          entry.since = clock.unsafeCurrentTimeMillis()
+        },
+        pause: () => {
+          entry.since = Number.POSITIVE_INFINITY
+        },
+        stop: () => {
+          entries.delete(entry)
+          leave()
         }
       }
     }
-    return millis === Number.POSITIVE_INFINITY ? never(idle) : watch
+    return { idle, start: Number.isFinite(millis) ? start : () => forever }
   })
 
 const forever: Wait = { touch: () => {}, pause: () => {}, stop: () => {} }
-
-const never = (idle: Duration.Duration): Watch => ({ idle, start: () => forever })

@@ -12,7 +12,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as watches from "../internal/watch.js"
 import * as Transport from "../Transport.js"
@@ -25,9 +24,7 @@ import * as Transport from "../Transport.js"
  * @since 0.1.0
  * @category constructors
  */
-export const make = (
-  idle: Duration.DurationInput = "60 seconds"
-): Effect.Effect<Transport.Transport, never, Scope.Scope> =>
+export const make = (idle: Duration.DurationInput = "60 seconds"): Effect.Effect<Transport.Transport> =>
   Effect.map(watches.make(Duration.decode(idle)), (watch) => Transport.make(guard(watch)))
 
 const guard = (watch: watches.Watch) => (request: HttpClientRequest.HttpClientRequest, send: Transport.Send) =>

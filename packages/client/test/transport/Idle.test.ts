@@ -1,0 +1,120 @@
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Chunk, Duration, Effect, Fiber, Option, Stream, TestClock } from "effect"
+import * as Idle from "../../src/transport/Idle.js"
+import { encode } from "../samples.js"
+
+const url = "https://registry.example/"
+
+/** A client that answers after a while, once it has read the body, of which it takes a piece at a time. */
+const slow = (answer: Duration.DurationInput, piece: Duration.DurationInput = 0) => {
+  const seen = { interrupted: 0 }
+  const http = HttpClient.make((request) =>
+    (request.body._tag === "Stream"
+      ? Stream.runForEach(Stream.orDie(request.body.stream), () => Effect.sleep(piece))
+      : Effect.void).pipe(
+        Effect.zipRight(Effect.sleep(answer)),
+        Effect.as(HttpClientResponse.fromWeb(request, new Response("here"))),
+        Effect.onInterrupt(() =>
+          Effect.sync(() => {
+            seen.interrupted++
+          })
+        )
+      )
+  )
+  return { http, seen }
+}
+
+/** Whether a request has come to an end, and which, after a while. */
+const after = <A, E>(time: Duration.DurationInput, effect: Effect.Effect<A, E>) =>
+  Effect.gen(function*() {
+    const fiber = yield* Effect.fork(effect)
+    yield* TestClock.adjust(time)
+    return { fiber, ended: Option.isSome(yield* Fiber.poll(fiber)) }
+  })
+
+describe("a request", () => {
+  it.effect("that is answered in time is answered", () =>
+    Effect.gen(function*() {
+      const { http } = slow("50 seconds")
+      const { fiber } = yield* after("50 seconds", (yield* Idle.make())(http).get(url))
+      expect((yield* Fiber.join(fiber)).status).toBe(200)
+    }))
+
+  it.effect("that is not fails, and is interrupted", () =>
+    Effect.gen(function*() {
+      const { http, seen } = slow("10 minutes")
+      const { ended, fiber } = yield* after("59 seconds", (yield* Idle.make())(http).get(url))
+      expect(ended).toBe(false)
+      yield* TestClock.adjust("2 seconds")
+      const error = yield* Effect.flip(Fiber.join(fiber))
+      expect(error).toMatchObject({ _tag: "RequestError", reason: "Transport", description: "no answer for 1m" })
+      expect(Cause.isTimeoutException(error.cause)).toBe(true)
+      expect(seen.interrupted).toBe(1)
+    }))
+
+  it.effect("is interrupted with whoever sent it", () =>
+    Effect.gen(function*() {
+      const { http, seen } = slow("50 seconds")
+      const { fiber } = yield* after("1 second", (yield* Idle.make())(http).get(url))
+      yield* Fiber.interrupt(fiber)
+      expect(seen.interrupted).toBe(1)
+    }))
+
+  it.effect("may take for ever where that is said", () =>
+    Effect.gen(function*() {
+      const { http } = slow("10 days")
+      const { fiber } = yield* after("10 days", (yield* Idle.make(Duration.infinity))(http).get(url))
+      expect((yield* Fiber.join(fiber)).status).toBe(200)
+    }))
+
+  const pieces = (count: number, wait: Duration.DurationInput) =>
+    HttpBody.stream(
+      Stream.repeatEffectChunk(Effect.delay(Effect.succeed(Chunk.of(encode("piece"))), wait)).pipe(Stream.take(count))
+    )
+
+  it.effect("whose body goes out slowly, but goes, is waited for", () =>
+    Effect.gen(function*() {
+      const { http } = slow("50 seconds", "50 seconds")
+      const put = (yield* Idle.make())(http).put(url, { body: pieces(5, 0) })
+      const { ended, fiber } = yield* after(0, put)
+      expect(ended).toBe(false)
+      for (let i = 0; i < 6; i++) yield* TestClock.adjust("50 seconds")
+      expect((yield* Fiber.join(fiber)).status).toBe(200)
+    }))
+
+  it.effect("whose body comes slowly is waited for", () =>
+    Effect.gen(function*() {
+      const { http } = slow("1 second")
+      const put = (yield* Idle.make())(http).put(url, { body: pieces(3, "10 minutes") })
+      const { fiber } = yield* after(0, put)
+      for (let i = 0; i < 4; i++) yield* TestClock.adjust("10 minutes")
+      expect((yield* Fiber.join(fiber)).status).toBe(200)
+    }))
+
+  it.effect("whose body is not taken any more fails", () =>
+    Effect.gen(function*() {
+      const { http, seen } = slow("1 second", "10 minutes")
+      const { fiber } = yield* after("70 seconds", (yield* Idle.make())(http).put(url, { body: pieces(3, 0) }))
+      expect((yield* Effect.flip(Fiber.join(fiber)))._tag).toBe("RequestError")
+      expect(seen.interrupted).toBe(1)
+    }))
+
+  it.effect("keeps what it is sent with", () =>
+    Effect.gen(function*() {
+      const echo = HttpClient.make((request) =>
+        Effect.map(
+          request.body._tag === "Stream" ? Stream.runCollect(Stream.orDie(request.body.stream)) : Effect.succeed([]),
+          (body) => HttpClientResponse.fromWeb(request, Response.json({ headers: request.headers, pieces: [...body].length }))
+        )
+      )
+      const body = HttpBody.stream(Stream.make(encode("a"), encode("b")), "text/plain", 2)
+      const response = yield* (yield* Idle.make())(echo).put(url, { body, headers: { "x-mine": "yes" } })
+      expect(yield* response.json).toMatchObject({
+        headers: { "x-mine": "yes", "content-type": "text/plain", "content-length": "2" },
+        pieces: 2
+      })
+    }))
+})

@@ -1,0 +1,22 @@
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as UserAgent from "../../src/transport/UserAgent.js"
+
+const echo = HttpClient.make((request) =>
+  Effect.succeed(HttpClientResponse.fromWeb(request, new Response(request.headers["user-agent"])))
+)
+
+const cases: ReadonlyArray<readonly [name: string, userAgent: string | undefined, own: string | undefined, sent: string]> = [
+  ["this one", undefined, undefined, UserAgent.defaultUserAgent],
+  ["another", "mirror/7", undefined, "mirror/7"],
+  ["the request's own", "mirror/7", "curl/8", "curl/8"]
+]
+
+it.effect.each(cases)("a request says that its agent is %s", ([, userAgent, own, sent]) =>
+  Effect.gen(function*() {
+    const headers = own === undefined ? {} : { "User-Agent": own }
+    const response = yield* UserAgent.make(userAgent)(echo).get("https://registry.example/", { headers })
+    expect(yield* response.text).toBe(sent)
+  }))
