@@ -463,6 +463,17 @@ describe("Body.verify", () => {
     })
   })
 
+  it.effect.each([
+    { name: "before, within and after its bytes", chunks: ["", "he", "", "llo", "", ""], size: 5, of: "hello" },
+    { name: "and nothing else", chunks: ["", "", ""], size: 0, of: "" }
+  ])("is not confused by empty chunks: $name", ({ chunks, of, size }) =>
+    Effect.gen(function*() {
+      for (const { make } of kinds) {
+        const body = Body.verify(make(chunks.map(text)), { digest: Digest.fromBytes(text(of)), size })
+        expect(yield* read(body)).toEqual({ passed: text(of), exit: Exit.void })
+      }
+    }))
+
   it.effect("says what was asked for", () =>
     Effect.gen(function*() {
       const body = Body.verify(Body.bytes(text("jello")), { digest }, { operation: "GetBlob", status: 200 })

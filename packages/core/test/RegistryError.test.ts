@@ -217,6 +217,13 @@ describe("an error that is written down", () => {
     expect(written).not.toContain("CANARY")
   })
 
+  it("as JSON has no cause, be it ever so small", () => {
+    expect(JSON.parse(JSON.stringify(new RegistryError.BodyFailed({ cause: 0 })))).toEqual({
+      _tag: "BodyFailed",
+      message: "the body to send failed"
+    })
+  })
+
   it("as JSON says what it is and all of its fields", () => {
     expect(JSON.parse(JSON.stringify(error))).toEqual({
       _tag: "TransportError",
