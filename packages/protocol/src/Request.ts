@@ -197,6 +197,8 @@ export interface Options {
 }
 
 /**
+ * The largest manifest that is taken if nothing else is said, in bytes. Spec: "Pushing Manifests".
+ *
  * @since 0.1.0
  * @category constants
  */

@@ -18,6 +18,8 @@ export interface Headers {
 }
 
 /**
+ * The methods of the distribution API.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -25,7 +27,8 @@ export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
 
 /**
  * A request. `target` is the path and the query as they are written in the request line, percent-encoded; for an
- * upload it is whatever the registry gave as its `Location`, which may be a whole URL.
+ * upload it is whatever the registry gave as its `Location`, which may be a whole URL. The size of the body is its
+ * `Content-Length`, and unknown where there is none.
  *
  * @since 0.1.0
  * @category models
