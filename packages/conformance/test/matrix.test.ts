@@ -1,4 +1,5 @@
-import { Logging, ReadOnly } from "@effect-oci/middleware"
+import { RepositoryName } from "@effect-oci/core"
+import { Logging, ReadOnly, Sub } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
@@ -29,6 +30,7 @@ const compositions: ReadonlyArray<Composition> = [
     wire: () => inProcess(memory().pipe(ReadOnly.wrap())),
     options: { capabilities: { push: false } }
   },
+  { name: "Sub", wire: () => inProcess(memory().pipe(Sub.wrap({ prefix: RepositoryName.make("a/b") }))) },
   { name: "quirk: no referrers", wire: () => inProcess(quirky(memory(), { noReferrers: true })) },
   { name: "quirk: no filter", wire: () => inProcess(quirky(memory(), { noFilter: true })) },
   { name: "quirk: no Link", wire: () => inProcess(quirky(memory(), { noLink: true }, { client: { pageSize: 3 } })) },

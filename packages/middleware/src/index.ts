@@ -5,3 +5,4 @@
  */
 export * as Logging from "./Logging.js"
 export * as ReadOnly from "./ReadOnly.js"
+export * as Sub from "./Sub.js"

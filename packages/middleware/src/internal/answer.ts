@@ -1,0 +1,44 @@
+import { BlobContent, Body, Handler } from "@effect-oci/core"
+import type { Operation, RegistryError } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+
+/** What a registry answers to an operation. */
+export type AnswerTo<O extends Operation.Operation> = Effect.Effect<
+  Operation.ResultOf<O>,
+  RegistryError.RegistryError,
+  Operation.ScopeOf<O>
+>
+
+type ErrorMap = (error: RegistryError.RegistryError) => RegistryError.RegistryError
+
+/** The same answer with another result. One that is there already (an `Exit`) stays so. */
+export const map = <A, B, E, R>(answer: Effect.Effect<A, E, R>, f: (result: A) => B): Effect.Effect<B, E, R> => {
+  const exit = Handler.exitOf(answer)
+  return exit === undefined ? Effect.map(answer, f) : Exit.map(exit, f)
+}
+
+/** The same answer with other errors. One that is there already stays so. */
+export const mapError = <A, R>(
+  answer: Effect.Effect<A, RegistryError.RegistryError, R>,
+  f: ErrorMap
+): Effect.Effect<A, RegistryError.RegistryError, R> => {
+  const exit = Handler.exitOf(answer)
+  if (exit === undefined) return Effect.mapError(answer, f)
+  return exit._tag === "Success" ? answer : Exit.mapError(exit, f)
+}
+
+/** The same content, which breaks with other errors. A native source stays one. */
+export const mapContentError = (content: BlobContent.BlobContent, f: ErrorMap): BlobContent.BlobContent =>
+  content.body.bytes === undefined
+    ? new BlobContent.BlobContent({ ...content, body: mapBodyError(content.body, f) })
+    : content
+
+const mapBodyError = ({ replayable, size, source, stream }: Body.Body, f: ErrorMap): Body.Body => {
+  if (source === undefined) return Body.stream(Stream.mapError(stream, f), { size, replayable })
+  return Body.fromSource(
+    (sink) => source({ data: sink.data, end: sink.end, fail: (error) => sink.fail(f(error)) }),
+    { size, replayable }
+  )
+}
