@@ -82,6 +82,7 @@ const config = (folder: string, port: number) => `
 version: 0.1
 log: { level: error, accesslog: { disabled: true } }
 storage:
+  cache: { blobdescriptor: inmemory }
   filesystem: { rootdirectory: ${JSON.stringify(join(folder, "data"))} }
   delete: { enabled: true }
   maintenance: { uploadpurging: { enabled: false } }

@@ -1,0 +1,33 @@
+import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import { NodeContext } from "@effect/platform-node"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { beforeAll } from "vitest"
+import { build, freePort, run } from "./quickstart.js"
+
+const missing = NodePeers.missing("skopeo").join(" ")
+if (missing !== "" && process.env["CI"] === "true") throw new Error(`missing: ${missing}. apt-get install ${missing}`)
+if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-get install ${missing}\n`)
+
+describe.runIf(missing === "")("npm start", () => {
+  beforeAll(build, 120_000)
+
+  it.scopedLive("gives skopeo what it has pushed, and takes it back", () =>
+    Effect.gen(function*() {
+      const port = yield* freePort
+      const quickstart = yield* run(port)
+      yield* quickstart.serving
+      const [digest = ""] = /sha256:[0-9a-f]{64}/.exec(/^pulled.*$/m.exec(quickstart.stdout())?.[0] ?? "") ?? []
+      const files = yield* FileSystem.FileSystem
+      const at = (name: string) => `docker://127.0.0.1:${port}/${name}`
+      const digestOf = (name: string) => NodePeers.skopeo("inspect", "--format", "{{.Digest}}", name)
+      const folder = yield* files.makeTempDirectoryScoped({ prefix: "hello-" })
+      const copy = (from: string, to: string) => NodePeers.skopeo("copy", "--preserve-digests", from, to)
+      yield* copy(at("team/hello:v1"), `oci:${folder}:v1`)
+      yield* copy(`oci:${folder}:v1`, at("team/copy:v1"))
+      for (const name of [at("team/hello:v1"), `oci:${folder}:v1`, at("team/copy:v1")]) {
+        expect((yield* digestOf(name)).trim()).toBe(digest)
+      }
+    }).pipe(Effect.provide(NodeContext.layer)))
+})

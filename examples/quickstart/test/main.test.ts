@@ -1,0 +1,66 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { beforeAll } from "vitest"
+import { build, freePort, listen, run } from "./quickstart.js"
+
+beforeAll(build, 120_000)
+
+describe("npm start", () => {
+  it.scopedLive("shows a registry that is served, called and made read-only, and ends by itself with --once", () =>
+    Effect.gen(function*() {
+      const port = yield* freePort
+      const quickstart = yield* run(port, "--once")
+      expect(yield* quickstart.ended).toBe(0)
+      const shown = quickstart.stdout()
+      const steps = ["serving", "pushing", "listing", "pulled", "refused"]
+      expect(shown.split("\n").map((line) => line.split(" ", 1)[0]).filter((word) => word !== "")).toEqual(steps)
+      expect(shown).toContain(`http://127.0.0.1:${port}`)
+      expect(shown).toContain("repositories: team/hello; tags: v1")
+      expect(shown).toMatch(/^pulled +sha256:[0-9a-f]{64}, 1 layer of \d+ bytes/m)
+      expect(shown).toMatch(/^refused .* Unsupported$/m)
+      expect(quickstart.stderr()).toMatch(/ PushManifest team\/hello v1 Success/)
+    }))
+
+  it.scopedLive("serves what it has pushed", () =>
+    Effect.gen(function*() {
+      const port = yield* freePort
+      yield* Effect.flatMap(run(port), ({ serving }) => serving)
+      const tags = yield* Effect.promise(async () =>
+        (await fetch(`http://127.0.0.1:${port}/v2/team/hello/tags/list`)).json()
+      )
+      expect(tags).toEqual({ name: "team/hello", tags: ["v1"] })
+    }))
+
+  it.scopedLive.each(["SIGINT", "SIGTERM"] as const)(
+    "ends at %s, and frees the port",
+    (signal) =>
+      Effect.gen(function*() {
+        const port = yield* freePort
+        const quickstart = yield* run(port)
+        yield* quickstart.serving
+        yield* Effect.promise(() => fetch(`http://127.0.0.1:${port}/v2/`))
+        yield* quickstart.signal(signal)
+        expect(yield* Effect.timeout(quickstart.ended, "3 seconds")).toBe(0)
+        expect(yield* Effect.scoped(listen(port))).toBe(port)
+      })
+  )
+
+  it.scopedLive("says in one line that its port is taken", () =>
+    Effect.gen(function*() {
+      const port = yield* listen()
+      const quickstart = yield* run(port)
+      expect(yield* quickstart.ended).toBe(1)
+      expect(quickstart.stdout()).toBe("")
+      expect(quickstart.stderr()).toBe(
+        `quickstart: cannot listen on 127.0.0.1:${port}: the port is taken by another program\n`
+      )
+    }))
+
+  it.scopedLive("says in one line that its port is none", () =>
+    Effect.gen(function*() {
+      const quickstart = yield* run(70_000)
+      expect(yield* quickstart.ended).toBe(1)
+      expect(quickstart.stderr().trim().split("\n")).toHaveLength(1)
+      expect(quickstart.stderr()).toContain(`"70000"`)
+    }))
+})

@@ -1,0 +1,87 @@
+/** The quickstart, built and run as a program of its own. */
+import { Effect } from "effect"
+import type { Scope } from "effect"
+import { spawn, spawnSync } from "node:child_process"
+import { createServer } from "node:net"
+import type { AddressInfo } from "node:net"
+import { fileURLToPath } from "node:url"
+
+const example = fileURLToPath(new URL("..", import.meta.url))
+const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
+const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
+
+/** Takes half a minute from a clean clone, and a second after that. */
+export const build = (): void => {
+  const { status, stdout } = spawnSync(process.execPath, [tsc, "-b", example], { encoding: "utf8" })
+  if (status !== 0) throw new Error(stdout)
+}
+
+export interface Quickstart {
+  readonly pid: number
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** Its exit code, or the signal that ended it. */
+  readonly ended: Effect.Effect<number | NodeJS.Signals>
+  /** Returns when it has shown everything and serves. */
+  readonly serving: Effect.Effect<void>
+  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
+}
+
+/** Runs it on a port, for as long as the scope lasts. */
+export const run = (
+  port: number,
+  ...args: ReadonlyArray<string>
+): Effect.Effect<Quickstart, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const child = spawn(process.execPath, [main, ...args], {
+          env: { ...process.env, PORT: String(port) },
+          stdio: ["ignore", "pipe", "pipe"]
+        })
+        const written = { stdout: "", stderr: "" }
+        for (const name of ["stdout", "stderr"] as const) {
+          child[name].setEncoding("utf8").on("data", (text: string) => {
+            written[name] += text
+            child.emit("written")
+          })
+        }
+        const ended = new Promise<number | NodeJS.Signals>((resolve) =>
+          child.once("close", (code, signal) => resolve(code ?? signal ?? "SIGKILL"))
+        )
+        return { child, written, ended }
+      }),
+      ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+    ),
+    ({ child, ended, written }) => ({
+      pid: child.pid ?? 0,
+      stdout: () => written.stdout,
+      stderr: () => written.stderr,
+      ended: Effect.promise(() => ended),
+      serving: Effect.async<void>((resume) => {
+        const look = () => {
+          if (!written.stdout.includes("until Ctrl-C")) return
+          child.off("written", look)
+          resume(Effect.void)
+        }
+        child.on("written", look)
+        void ended.then(() => resume(Effect.dieMessage(`it ended: ${written.stdout}${written.stderr}`)))
+        look()
+      }),
+      signal: (signal) => Effect.sync(() => child.kill(signal))
+    })
+  )
+
+/** Holds a port for as long as the scope lasts; any free one, if none is named. */
+export const listen = (port = 0): Effect.Effect<number, Error, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.async<ReturnType<typeof createServer>, Error>((resume) => {
+      const server = createServer()
+      server.once("error", (error) => resume(Effect.fail(error)))
+      server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
+  ).pipe(Effect.map((server) => (server.address() as AddressInfo).port))
+
+/** A port that was free a moment ago. */
+export const freePort: Effect.Effect<number, Error> = Effect.scoped(listen())

@@ -1,0 +1,74 @@
+/** A blob streams through the client: however large it is, memory stays small. */
+import { Client } from "@effect-oci/client"
+import { Body, Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
+import { NodeContext, NodeHttpClient } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Stream } from "effect"
+import { randomFillSync } from "node:crypto"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import * as NodePeers from "../src/NodePeers.js"
+import { have } from "./peers.js"
+
+const MiB = 1024 * 1024
+
+const repository = RepositoryName.make("large")
+
+/** The same piece again and again, so that nothing is held or allocated here. */
+const piece = randomFillSync(new Uint8Array(64 * 1024))
+
+/** How often it is looked, in bytes. */
+const stride = 8 * MiB
+
+/** Pushes and pulls so many MiB; `step` is called at each stride that has gone out or come in. */
+const transfer = (size: number, step: () => void) =>
+  Effect.scoped(Effect.gen(function*() {
+    const registry = yield* Registry
+    const hasher = Digest.hasher("sha256")
+    for (let i = 0; i < size * 16; i++) hasher.update(piece)
+    const descriptor = { mediaType: Descriptor.octetStream, digest: hasher.digest(), size: size * MiB }
+    let moved = 0
+    const move = (chunk: Uint8Array) => {
+      const before = Math.floor(moved / stride)
+      moved += chunk.byteLength
+      if (Math.floor(moved / stride) > before) step()
+    }
+    const content = Stream.forever(Stream.succeed(piece)).pipe(
+      Stream.take(size * 16),
+      Stream.rechunk(1),
+      Stream.tap((chunk) => Effect.sync(() => move(chunk)))
+    )
+    yield* registry.pushBlob(repository, descriptor, Body.stream(content, { size: descriptor.size }))
+    const pulled = yield* registry.getBlob(repository, descriptor.digest)
+    yield* Body.forEachChunk(pulled.body, move)
+    expect(moved).toBe(2 * descriptor.size)
+  }))
+
+/** Frees what nobody holds: otherwise what is measured is how lazy the collector is. */
+const collect = (() => {
+  setFlagsFromString("--expose-gc")
+  return runInNewContext("gc") as () => void
+})()
+
+/** What is held in memory, in bytes. */
+const held = () => {
+  collect()
+  const { arrayBuffers, heapUsed } = process.memoryUsage()
+  return arrayBuffers + heapUsed
+}
+
+describe.runIf(have("docker-registry"))("memory", () => {
+  it.scopedLive("grows by less than a quarter of a blob that is pushed and pulled", () =>
+    Effect.gen(function*() {
+      const { authority } = yield* NodePeers.dockerRegistry
+      const client = Client.layer({ host: authority, insecure: true })
+      const samples: Array<number> = []
+      yield* Effect.gen(function*() {
+        yield* transfer(8, held)
+        const before = held()
+        yield* transfer(64, () => samples.push(held() - before))
+      }).pipe(Effect.provide(client), Effect.provide(NodeHttpClient.layerUndici))
+      expect(samples).toHaveLength(16)
+      expect(Math.max(...samples)).toBeLessThan(16 * MiB)
+    }).pipe(Effect.provide(NodeContext.layer)))
+})

@@ -1,0 +1,87 @@
+/** skopeo, through the server and the client, to docker-registry: what stands between changes nothing. */
+import { Client } from "@effect-oci/client"
+import { Logging } from "@effect-oci/middleware"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { NodeContext, NodeHttpClient } from "@effect/platform-node"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { describe, expect, layer } from "@effect/vitest"
+import { Context, Effect, Layer, Logger } from "effect"
+import * as NodePeers from "../src/NodePeers.js"
+import { skopeo } from "../src/NodePeers.js"
+import * as images from "./images.js"
+import { have } from "./peers.js"
+
+const MiB = 1024 * 1024
+
+class Peer extends Context.Tag("Peer")<Peer, NodePeers.DockerRegistry>() {}
+
+const upstream = Layer.unwrapEffect(
+  Effect.map(Peer, ({ authority }) => Client.layer({ host: authority, insecure: true }).pipe(Logging.wrap()))
+)
+
+const proxy = NodeRegistryServer.layer({ port: 0 }).pipe(
+  Layer.provide(upstream),
+  Layer.provideMerge(Layer.scoped(Peer, NodePeers.dockerRegistry)),
+  Layer.provideMerge(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici)),
+  Layer.provide(Logger.remove(Logger.defaultLogger))
+)
+
+/** The same name, straight from docker-registry and through the proxy. */
+const names = (name: string) =>
+  Effect.gen(function*() {
+    const { authority } = yield* Peer
+    const address = yield* NodeRegistryServer.Address
+    return { straight: `docker://${authority}/${name}`, proxied: `docker://${address.authority}/${name}` }
+  })
+
+const pull = (from: string) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const folder = yield* files.makeTempDirectoryScoped({ prefix: "pulled-" })
+    yield* skopeo("copy", "--all", "--preserve-digests", from, `oci:${folder}:v1`)
+    return folder
+  })
+
+const artifacts = [
+  { name: "image", make: () => images.image([1000, 6 * MiB]) },
+  { name: "index", make: () => images.index(["amd64", "arm64"]) }
+]
+
+describe.runIf(have("docker-registry", "skopeo"))("server, client, docker-registry", () => {
+  layer(proxy, { excludeTestServices: true })((it) => {
+    it.scoped.each(artifacts)("an $name is pulled through", ({ make, name }) =>
+      Effect.gen(function*() {
+        const artifact = make()
+        const { proxied, straight } = yield* names(`pulled/${name}:v1`)
+        const folder = yield* images.writeLayout(artifact)
+        yield* skopeo("copy", "--all", "--preserve-digests", `oci:${folder}:v1`, straight)
+        const pulled = yield* images.compareLayout(yield* pull(proxied), artifact)
+        expect(pulled).toEqual({ missing: [], digests: [artifact.descriptor.digest] })
+      }))
+
+    it.scoped.each(artifacts)("an $name is pushed through", ({ make, name }) =>
+      Effect.gen(function*() {
+        const artifact = make()
+        const { proxied, straight } = yield* names(`pushed/${name}:v1`)
+        const folder = yield* images.writeLayout(artifact)
+        yield* skopeo("copy", "--all", "--preserve-digests", `oci:${folder}:v1`, proxied)
+        const pulled = yield* images.compareLayout(yield* pull(straight), artifact)
+        expect(pulled).toEqual({ missing: [], digests: [artifact.descriptor.digest] })
+      }))
+
+    it.scoped("lists, deletes and errors are the same as straight from it", () =>
+      Effect.gen(function*() {
+        const folder = yield* images.writeLayout(images.image([100]))
+        const { proxied, straight } = yield* names("deleted")
+        yield* skopeo("copy", `oci:${folder}:v1`, `${straight}:v1`)
+        const tags = (name: string) =>
+          Effect.map(skopeo("list-tags", name), (text) => (JSON.parse(text) as { readonly Tags: unknown }).Tags)
+        expect(yield* tags(proxied)).toEqual(yield* tags(straight))
+        yield* skopeo("delete", `${proxied}:v1`)
+        const said = (name: string) =>
+          Effect.map(Effect.flip(skopeo("inspect", `${name}:v1`)), ({ message }) =>
+            message.replaceAll(name, "NAME").replaceAll(name.slice("docker://".length), "NAME").replace(/time=\S+/, ""))
+        expect(yield* said(proxied)).toBe(yield* said(straight))
+      }))
+  })
+})
