@@ -3,13 +3,18 @@
  *
  * @since 0.1.0
  */
-import type * as Effect from "effect/Effect"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type { Operation, OperationOf, OperationTag, ResultOf, Results, ScopeOf } from "./Operation.js"
 import type { RegistryError } from "./RegistryError.js"
 
 /**
  * A registry: it answers every operation. A wrapper takes one and gives another.
+ *
+ * A handler may answer when it is called: its effect is then an `Exit`, and says what was so at that moment. Who wants
+ * to ask again calls it again.
  *
  * @since 0.1.0
  * @category models
@@ -78,3 +83,25 @@ export const override = (next: Handler, rows: Partial<Table>): Handler => (opera
  */
 export const exitOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Exit<A, E> | undefined =>
   Exit.isExit(effect) ? effect as Exit.Exit<A, E> : undefined
+
+/**
+ * Goes on with an answer, as `Effect.matchEffect` does, and at once where the answer is at hand: then the result may be
+ * an `Exit` too. Only `Exit.fail` makes a failure that is one, as `Effect.fail` asks its fiber for the current span.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const matchEffect = <A, E, R, B, E2, R2, C, E3, R3>(
+  effect: Effect.Effect<A, E, R>,
+  cases: {
+    readonly onFailure: (error: E) => Effect.Effect<B, E2, R2>
+    readonly onSuccess: (value: A) => Effect.Effect<C, E3, R3>
+  }
+): Effect.Effect<B | C, E2 | E3, R | R2 | R3> => {
+  const exit = exitOf(effect)
+  if (exit === undefined) return Effect.matchEffect(effect, cases)
+  return exit._tag === "Success" ? cases.onSuccess(exit.value) : Option.match(Cause.failureOption(exit.cause), {
+    onNone: (): Effect.Effect<B, E2, R2> => Exit.failCause(exit.cause as Cause.Cause<never>),
+    onSome: cases.onFailure
+  })
+}

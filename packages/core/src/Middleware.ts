@@ -4,13 +4,15 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as BlobContent from "./BlobContent.js"
 import type * as Digest from "./Digest.js"
 import type { Handler } from "./Handler.js"
-import { override } from "./Handler.js"
+import { matchEffect, override } from "./Handler.js"
 import * as Manifest from "./Manifest.js"
 import * as Operation from "./Operation.js"
 import { DigestInvalid, withFields } from "./RegistryError.js"
+import type { RegistryError } from "./RegistryError.js"
 
 /**
  * A wrapper of a registry: what the result does with an operation, it does with the help of `next`.
@@ -54,10 +56,9 @@ export const compose = (...middlewares: ReadonlyArray<Middleware>): Middleware =
 export const verified: Middleware = (next) =>
   override(next, {
     ResolveBlob: (operation) =>
-      Effect.flatMap(next(operation), (descriptor) =>
-        asAsked(operation, operation.digest, descriptor.digest, descriptor)),
+      check(next(operation), (descriptor) => asAsked(operation, operation.digest, descriptor.digest, descriptor)),
     GetBlob: (operation) =>
-      Effect.flatMap(next(operation), (content) =>
+      check(next(operation), (content) =>
         asAsked(
           operation,
           operation.digest,
@@ -67,17 +68,21 @@ export const verified: Middleware = (next) =>
     ResolveManifest: (operation) => {
       const { reference } = operation
       return Operation.isDigest(reference)
-        ? Effect.flatMap(next(operation), (descriptor) =>
-          asAsked(operation, reference, descriptor.digest, descriptor))
+        ? check(next(operation), (descriptor) => asAsked(operation, reference, descriptor.digest, descriptor))
         : next(operation)
     },
     GetManifest: (operation) => {
       const { reference } = operation
       return Operation.isDigest(reference)
-        ? Effect.flatMap(next(operation), (manifest) => manifestAsAsked(operation, reference, manifest))
+        ? check(next(operation), (manifest) => manifestAsAsked(operation, reference, manifest))
         : next(operation)
     }
   })
+
+const check = <A, R>(
+  answer: Effect.Effect<A, RegistryError, R>,
+  onSuccess: (result: A) => Effect.Effect<A, DigestInvalid>
+): Effect.Effect<A, RegistryError, R> => matchEffect(answer, { onFailure: Exit.fail, onSuccess })
 
 const asAsked = <A>(
   operation: Operation.Operation,
@@ -86,8 +91,8 @@ const asAsked = <A>(
   answer: A
 ): Effect.Effect<A, DigestInvalid> =>
   found === asked
-    ? Effect.succeed(answer)
-    : Effect.fail(
+    ? Exit.succeed(answer)
+    : Exit.fail(
       new DigestInvalid({ ...Operation.errorFields(operation), reason: `the registry answered with ${found}` })
     )
 
@@ -98,7 +103,7 @@ const manifestAsAsked = (
   manifest: Manifest.Manifest
 ): Effect.Effect<Manifest.Manifest, DigestInvalid> =>
   manifest.descriptor.digest === asked
-    ? Effect.succeed(manifest)
+    ? Exit.succeed(manifest)
     : Effect.mapError(
       Manifest.make({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes, digest: asked }),
       (error) => withFields(error, Operation.errorFields(operation))

@@ -33,6 +33,7 @@ export interface Control {
 /**
  * Bytes by callbacks: how one native end (a socket, a file) meets another with no fiber between. Each call opens it
  * anew, and nothing flows before the call returns.
+ * A chunk that is handed over belongs to the sink: the source does not use its memory again.
  *
  * @since 0.1.0
  * @category models

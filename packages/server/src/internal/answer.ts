@@ -1,6 +1,7 @@
 import * as BlobContent from "@effect-oci/core/BlobContent"
 import * as Body from "@effect-oci/core/Body"
 import * as Handler from "@effect-oci/core/Handler"
+import * as Middleware from "@effect-oci/core/Middleware"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
@@ -98,6 +99,7 @@ const sealUpload = (operation: Plain, result: unknown, uploadIds: UploadIds): un
 
 export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   const { maxManifestBytes, maxPageSize, uploadIds } = settings
+  const handle = Middleware.verified(handler)
 
   const plain = (operation: Plain, request: Wire.Request): Effect.Effect<Wire.Response> => {
     const opened = openUpload(operation, uploadIds)
@@ -107,7 +109,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     }
     // The type of what `plain` runs has no scope: `GetBlob` is not among it.
     return respond(
-      handler(opened) as Answered<unknown>,
+      handle(opened) as Answered<unknown>,
       operation,
       (result) => Response.encode<Plain>(operation, sealUpload(operation, result, uploadIds) as never)
     )
@@ -116,7 +118,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   /** Content that is at hand needs no scope. Else it stays open until it is sent: the response carries the scope's end. */
   const blob = (operation: Operation.GetBlob): Effect.Effect<Wire.Response> => {
     const encode = (content: BlobContent.BlobContent, scope?: Scope.CloseableScope): Wire.Response => {
-      const response = Response.encode(operation, BlobContent.verify(content))
+      const response = Response.encode(operation, content)
       if (scope === undefined && response.body?.bytes !== undefined) return response
       const close = (exit: Exit.Exit<unknown, unknown>) =>
         Effect.zipRight(
@@ -125,7 +127,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
         )
       return { ...response, close }
     }
-    const effect = handler(operation)
+    const effect = handle(operation)
     if (Handler.exitOf(effect) !== undefined) {
       return respond(effect as Answered<BlobContent.BlobContent>, operation, encode)
     }
@@ -140,7 +142,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   const list = (operation: Listing, request: Wire.Request): Effect.Effect<Wire.Response> => {
     const size = Page.size(operation, maxPageSize)
     const page = Effect.flatMap(
-      handler(Page.widen(operation, size)) as Answered<Stream.Stream<unknown, RegistryError.RegistryError>>,
+      handle(Page.widen(operation, size)) as Answered<Stream.Stream<unknown, RegistryError.RegistryError>>,
       (stream) => Page.take(Page.resume(operation, stream, request.target), size)
     )
     return respond(page, operation, (page) =>

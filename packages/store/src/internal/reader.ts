@@ -1,6 +1,6 @@
 import { BlobContent } from "@effect-oci/core/BlobContent"
 import * as ByteRange from "@effect-oci/core/ByteRange"
-import type * as Handler from "@effect-oci/core/Handler"
+import * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
@@ -8,11 +8,22 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as BlobStore from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
-import * as answer from "./answer.js"
 import * as failure from "./failure.js"
 import type { Stores } from "./stores.js"
 
 type Rows = Pick<Handler.Table, "ResolveBlob" | "GetBlob" | "ResolveManifest" | "GetManifest">
+
+type Read = Operation.OperationOf<keyof Rows>
+
+const failed = (operation: Read) => (error: Parameters<ReturnType<typeof failure.of>>[0]) =>
+  Exit.fail(failure.of(operation)(error))
+
+/** What a store answers, as a registry tells it. */
+const told = <A>(
+  operation: Read,
+  answer: Effect.Effect<A, Parameters<ReturnType<typeof failure.of>>[0]>
+): Effect.Effect<A, RegistryError.RegistryError> =>
+  Handler.matchEffect(answer, { onFailure: failed(operation), onSuccess: Exit.succeed })
 
 /** What reads. These answer with an `Exit` where the stores do. */
 export const make = ({ blobs, metadata }: Stores): Rows => {
@@ -20,14 +31,13 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
     operation: Operation.ResolveBlob | Operation.GetBlob,
     onFound: (blob: MetadataStore.StoredBlob) => Effect.Effect<A, RegistryError.RegistryError, R>
   ): Effect.Effect<A, RegistryError.RegistryError, R> =>
-    answer.andThen(
-      metadata.hasBlob(operation.repository, operation.digest),
-      (error): Effect.Effect<A, RegistryError.RegistryError, R> => Exit.fail(failure.of(operation)(error)),
-      (blob) =>
+    Handler.matchEffect(metadata.hasBlob(operation.repository, operation.digest), {
+      onFailure: failed(operation),
+      onSuccess: (blob) =>
         blob === undefined
           ? Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
           : onFound(blob)
-    )
+    })
 
   const read = (
     operation: Operation.GetBlob,
@@ -40,11 +50,10 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
         new RegistryError.RangeInvalid({ ...Operation.errorFields(operation), size: descriptor.size })
       )
     }
-    return answer.andThen(
-      blobs.read(key, range),
-      (error) => error._tag === "NotFound" ? again(operation, error) : Exit.fail(failure.of(operation)(error)),
-      (body) => Exit.succeed(new BlobContent({ descriptor, range, body, verified: true }))
-    )
+    return Handler.matchEffect(blobs.read(key, range), {
+      onFailure: (error) => error._tag === "NotFound" ? again(operation, error) : failed(operation)(error),
+      onSuccess: (body) => Exit.succeed(new BlobContent({ descriptor, range, body, verified: true }))
+    })
   }
 
   /** The blob was deleted since it was found, and maybe pushed again, under another key. */
@@ -60,11 +69,7 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
     ResolveBlob: (operation) => find(operation, (blob) => Exit.succeed(blob.descriptor)),
     GetBlob: (operation) => find(operation, (blob) => read(operation, blob)),
     ResolveManifest: (operation) =>
-      answer.mapError(
-        metadata.resolveManifest(operation.repository, operation.reference),
-        failure.of(operation)
-      ),
-    GetManifest: (operation) =>
-      answer.mapError(metadata.getManifest(operation.repository, operation.reference), failure.of(operation))
+      told(operation, metadata.resolveManifest(operation.repository, operation.reference)),
+    GetManifest: (operation) => told(operation, metadata.getManifest(operation.repository, operation.reference))
   }
 }
