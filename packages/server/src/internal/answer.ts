@@ -1,4 +1,4 @@
-import * as BlobContent from "@effect-oci/core/BlobContent"
+import type * as BlobContent from "@effect-oci/core/BlobContent"
 import * as Body from "@effect-oci/core/Body"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Middleware from "@effect-oci/core/Middleware"
