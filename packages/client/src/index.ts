@@ -4,8 +4,8 @@
  * @since 0.1.0
  */
 export * as Client from "./Client.js"
+export * as Transport from "./Transport.js"
 export * as Idle from "./transport/Idle.js"
 export * as Redirect from "./transport/Redirect.js"
 export * as UserAgent from "./transport/UserAgent.js"
 export * as Warnings from "./transport/Warnings.js"
-export * as Transport from "./Transport.js"

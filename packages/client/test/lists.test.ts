@@ -1,4 +1,5 @@
-import { RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import type { RegistryError } from "@effect-oci/core"
+import { RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Stream } from "effect"
 import { repository } from "./samples.js"
@@ -148,9 +149,16 @@ describe("a link", () => {
       expect(server.asked.length).toBe(1)
     }))
 
-  const endless: ReadonlyArray<readonly [name: string, link: (count: number) => string, asked: number, reason: string]> = [
+  const endless: ReadonlyArray<
+    readonly [name: string, link: (count: number) => string, asked: number, reason: string]
+  > = [
     ["to its own page", () => `${path}?n=1000`, 1, "its list comes back to a page that was there before"],
-    ["round in a circle", (count) => `${path}?page=${count % 3}`, 4, "its list comes back to a page that was there before"],
+    [
+      "round in a circle",
+      (count) => `${path}?page=${count % 3}`,
+      4,
+      "its list comes back to a page that was there before"
+    ],
     ["ever further", (count) => `${path}?page=${count}`, 20, "its list has more than 20 pages"]
   ]
   it.scoped.each(endless)("%s ends", ([, link, asked, reason]) =>

@@ -87,27 +87,30 @@ describe.each(platformNames)("over %s, a body", (platform) => {
       message: "the body to send failed: disk on fire"
     }
   ]
-  it.scoped.each(wrong)("$name fails, and its upload is cancelled", ({ body, error, message }) =>
-    Effect.gen(function*() {
-      let committed = false
-      const server = yield* serveRaw((request, response) => {
-        request.resume()
-        if (request.method === "POST") response.writeHead(202, { location: `${uploads}1` }).end()
-        else if (request.method === "DELETE") response.writeHead(204).end()
-        request.on("end", () => {
-          if (request.method !== "PUT") return
-          committed = true
-          response.writeHead(201).end()
+  it.scoped.each(wrong)(
+    "$name fails, and its upload is cancelled",
+    ({ body, error, message }) =>
+      Effect.gen(function*() {
+        let committed = false
+        const server = yield* serveRaw((request, response) => {
+          request.resume()
+          if (request.method === "POST") response.writeHead(202, { location: `${uploads}1` }).end()
+          else if (request.method === "DELETE") response.writeHead(204).end()
+          request.on("end", () => {
+            if (request.method !== "PUT") return
+            committed = true
+            response.writeHead(201).end()
+          })
         })
+        const registry = yield* connect(server, {}, platforms[platform])
+        const failed = yield* Effect.flip(registry.pushBlob(repository, descriptor, body))
+        expect(failed).toMatchObject({ ...error, operation: "PushBlob", repository, reference: digest })
+        expect(failed.message).toBe(`PushBlob team/app@${digest}: ${message}`)
+        // Its PUT goes over a connection of its own, if at all.
+        expect(server.lines()).toContain(`DELETE ${uploads}1`)
+        expect(committed).toBe(false)
       })
-      const registry = yield* connect(server, {}, platforms[platform])
-      const failed = yield* Effect.flip(registry.pushBlob(repository, descriptor, body))
-      expect(failed).toMatchObject({ ...error, operation: "PushBlob", repository, reference: digest })
-      expect(failed.message).toBe(`PushBlob team/app@${digest}: ${message}`)
-      // Its PUT goes over a connection of its own, if at all.
-      expect(server.lines()).toContain(`DELETE ${uploads}1`)
-      expect(committed).toBe(false)
-    }))
+  )
 
   it.scoped("that has a defect has it still", () =>
     Effect.gen(function*() {
@@ -220,14 +223,17 @@ describe("an upload", () => {
 })
 
 describe("one request", () => {
-  it.scoped.each(platformNames)("is enough for a registry that takes a blob so, over %s", (platform) =>
-    Effect.gen(function*() {
-      const server = yield* serve(keeping({ [`POST ${uploads}`]: { status: 201 } }))
-      const registry = yield* connect(server, { singlePost: true }, platforms[platform])
-      expect(yield* registry.pushBlob(repository, descriptor, streamed("hello, ", "world"))).toEqual(descriptor)
-      expect(server.lines()).toEqual([`POST ${uploads}?${query}`])
-      expect(server.asked[0]?.body.toString()).toBe("hello, world")
-    }))
+  it.scoped.each(platformNames)(
+    "is enough for a registry that takes a blob so, over %s",
+    (platform) =>
+      Effect.gen(function*() {
+        const server = yield* serve(keeping({ [`POST ${uploads}`]: { status: 201 } }))
+        const registry = yield* connect(server, { singlePost: true }, platforms[platform])
+        expect(yield* registry.pushBlob(repository, descriptor, streamed("hello, ", "world"))).toEqual(descriptor)
+        expect(server.lines()).toEqual([`POST ${uploads}?${query}`])
+        expect(server.asked[0]?.body.toString()).toBe("hello, world")
+      })
+  )
 
   it.scoped("is followed by an upload where the registry opens one", () =>
     Effect.gen(function*() {
@@ -281,7 +287,12 @@ describe("chunks", () => {
   }> = [
     { name: "of a size", chunkSize: 5, chunks: [["0-4", "hello"], ["5-9", ", wor"], ["10-11", "ld"]] },
     { name: "of a size that fits", chunkSize: 6, chunks: [["0-5", "hello,"], ["6-11", " world"]] },
-    { name: "no smaller than the registry wants", chunkSize: 5, chunkMinLength: "8", chunks: [["0-7", "hello, w"], ["8-11", "orld"]] },
+    {
+      name: "no smaller than the registry wants",
+      chunkSize: 5,
+      chunkMinLength: "8",
+      chunks: [["0-7", "hello, w"], ["8-11", "orld"]]
+    },
     { name: "of more than the blob", chunkSize: 12, chunks: [] },
     { name: "no smaller than more than the blob", chunkSize: 5, chunkMinLength: "9007199254740991", chunks: [] }
   ]

@@ -54,7 +54,11 @@ describe("the list of a registry that does not know of referrers", () => {
   }> = [
     {
       name: "is that of the tag",
-      answer: { status: 200, headers: { "content-type": MediaType.index }, body: index(signatureReferrer, sbomReferrer) },
+      answer: {
+        status: 200,
+        headers: { "content-type": MediaType.index },
+        body: index(signatureReferrer, sbomReferrer)
+      },
       referrers: [signatureReferrer, sbomReferrer]
     },
     { name: "is empty without one", answer: { status: 404, body: failure("MANIFEST_UNKNOWN", "no") }, referrers: [] },
@@ -211,7 +215,8 @@ describe("a manifest with a subject", () => {
       const registry = yield* connect(yield* serve(answer))
       const many = Array.from({ length: 8 }, (_, at) =>
         encode(new TextDecoder().decode(signature).replace("somebody", `somebody ${at}`)))
-      yield* Effect.forEach(many, (bytes) => push(registry, bytes), { concurrency: "unbounded" })
+      yield* Effect.forEach(many, (bytes) =>
+        push(registry, bytes), { concurrency: "unbounded" })
       const listed = yield* list(registry)
       expect(listed.map(({ digest }) => digest).sort()).toEqual(many.map((bytes) => Digest.fromBytes(bytes)).sort())
     }))

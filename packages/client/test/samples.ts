@@ -12,7 +12,8 @@ export const blob = encode("hello, world")
 export const descriptor = Descriptor.fromBytes(blob)
 
 /** The blob in pieces, read once, of unknown size. */
-export const streamed = (...pieces: ReadonlyArray<string>): Body.Body => Body.stream(Stream.fromIterable(pieces.map(encode)))
+export const streamed = (...pieces: ReadonlyArray<string>): Body.Body =>
+  Body.stream(Stream.fromIterable(pieces.map(encode)))
 
 const config = Descriptor.fromBytes(encode("{}"), MediaType.empty)
 

@@ -85,7 +85,9 @@ export const make = (settings: Settings): Exchange => {
       const end = url.indexOf("?")
       return { url, shown: session.test(url) ? origin : end < 0 ? url : url.slice(0, end) }
     }
-    if (!URL.canParse(target)) return new RegistryError.BlobUploadInvalid({ reason: "the id of the upload is no location" })
+    if (!URL.canParse(target)) {
+      return new RegistryError.BlobUploadInvalid({ reason: "the id of the upload is no location" })
+    }
     const url = new URL(target)
     if (url.protocol !== "https:" && (url.protocol !== "http:" || origin.startsWith("https:"))) {
       return new RegistryError.ResponseInvalid({
@@ -137,8 +139,7 @@ export const make = (settings: Settings): Exchange => {
     fields: fieldsOf,
     send,
     decode,
-    decodePage: (operation, answer, fields) =>
-      released(answer, Response.decodePage(operation, answer, fields, limits)),
+    decodePage: (operation, answer, fields) => released(answer, Response.decodePage(operation, answer, fields, limits)),
     call: (operation, fields = fieldsOf(operation)) =>
       Effect.flatMap(send(Request.encode(operation), fields), (answer) => decode(operation, answer, fields))
   }

@@ -1,7 +1,7 @@
 import * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import type { Received } from "@effect-oci/protocol/Response"
 import * as Range from "@effect-oci/protocol/Range"
+import type { Received } from "@effect-oci/protocol/Response"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"

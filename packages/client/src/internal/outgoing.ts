@@ -51,7 +51,8 @@ export const make = (body: Body.Body | undefined, contentType: string | undefine
   return {
     body: body.replayable ? Transport.markReplayable(outgoing) : outgoing,
     failure: () => failure,
-    stop: (asking) => reader === undefined || Equal.equals(reader.id(), asking) ? Effect.void : Fiber.interruptFork(reader)
+    stop: (asking) =>
+      reader === undefined || Equal.equals(reader.id(), asking) ? Effect.void : Fiber.interruptFork(reader)
   }
 }
 
@@ -74,7 +75,8 @@ const sized = (
 ): Stream.Stream<Uint8Array, RegistryError.RegistryError> =>
   size === undefined ? stream : Stream.suspend(() => {
     let sent = 0
-    const wrong = () => new RegistryError.SizeInvalid({ reason: `the body has ${sent} bytes, but ${size} were announced` })
+    const wrong = () =>
+      new RegistryError.SizeInvalid({ reason: `the body has ${sent} bytes, but ${size} were announced` })
     return Stream.concat(
       Stream.mapChunksEffect(stream, (chunk) => {
         for (const piece of chunk) sent += piece.byteLength

@@ -36,8 +36,10 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
 
   const complete = (id: string, body: Body.Body | undefined) => {
     const last = new Operation.CompleteUpload({ repository, id, digest, body })
-    return Effect.flatMap(exchange.send(Request.encode(last), fields), (answer) =>
-      Effect.as(exchange.decode(last, answer.supply("upload-offset", size), fields), descriptor))
+    return Effect.flatMap(
+      exchange.send(Request.encode(last), fields),
+      (answer) => Effect.as(exchange.decode(last, answer.supply("upload-offset", size), fields), descriptor)
+    )
   }
 
   const inChunks = (started: Operation.Upload, body: Body.Body, chunkSize: number) => {
@@ -81,8 +83,10 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
         : exchange.decode(all, answer, fields))
   }
 
-  return Effect.flatMap(checked(operation, fields), (body) =>
-    manner.singlePost ? inOne(body) : Effect.flatMap(start, (started) => upload(started, body)))
+  return Effect.flatMap(
+    checked(operation, fields),
+    (body) => manner.singlePost ? inOne(body) : Effect.flatMap(start, (started) => upload(started, body))
+  )
 }
 
 const twice = (fields: RegistryError.ErrorFields) =>

@@ -1,4 +1,4 @@
-import * as Descriptor from "@effect-oci/core/Descriptor"
+import type * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as MediaType from "@effect-oci/core/MediaType"

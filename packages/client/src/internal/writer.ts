@@ -29,10 +29,13 @@ export const writer = (
   const completeUpload: Handler.Row<"CompleteUpload"> = (operation) => {
     const fields = exchange.fields(operation)
     const sent = operation.offset !== undefined && (operation.body === undefined || operation.body.size !== undefined)
-    return Effect.flatMap(exchange.send(Request.encode(operation), fields), (answer) =>
-      sent || answer.headers["upload-offset"] !== undefined || (answer.status !== 201 && answer.status !== 204)
-        ? exchange.decode(operation, answer, fields)
-        : Effect.zipRight(answer.release(), call(new Operation.ResolveBlob(operation), fields)))
+    return Effect.flatMap(
+      exchange.send(Request.encode(operation), fields),
+      (answer) =>
+        sent || answer.headers["upload-offset"] !== undefined || (answer.status !== 201 && answer.status !== 204)
+          ? exchange.decode(operation, answer, fields)
+          : Effect.zipRight(answer.release(), call(new Operation.ResolveBlob(operation), fields))
+    )
   }
 
   return {

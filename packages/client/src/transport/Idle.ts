@@ -28,21 +28,24 @@ export const make = (idle: Duration.DurationInput = "60 seconds"): Effect.Effect
   Effect.map(watches.make(Duration.decode(idle)), (watch) => Transport.make(guard(watch)))
 
 const guard = (watch: watches.Watch) => (request: HttpClientRequest.HttpClientRequest, send: Transport.Send) =>
-  Effect.flatMap(Effect.runtime(), (runtime) =>
-    Effect.async<HttpClientResponse, HttpClientError.HttpClientError>((resume) => {
-      const wait = watch.start(() => {
-        resume(Effect.zipRight(Fiber.interrupt(fiber), Effect.fail(silence(request, watch.idle))))
+  Effect.flatMap(
+    Effect.runtime(),
+    (runtime) =>
+      Effect.async<HttpClientResponse, HttpClientError.HttpClientError>((resume) => {
+        const wait = watch.start(() => {
+          resume(Effect.zipRight(Fiber.interrupt(fiber), Effect.fail(silence(request, watch.idle))))
+        })
+        const fiber = Runtime.runFork(runtime)(send(minded(request, wait)))
+        fiber.addObserver((exit) => {
+          wait.stop()
+          resume(exit)
+        })
+        return Effect.suspend(() => {
+          wait.stop()
+          return Fiber.interrupt(fiber)
+        })
       })
-      const fiber = Runtime.runFork(runtime)(send(minded(request, wait)))
-      fiber.addObserver((exit) => {
-        wait.stop()
-        resume(exit)
-      })
-      return Effect.suspend(() => {
-        wait.stop()
-        return Fiber.interrupt(fiber)
-      })
-    }))
+  )
 
 const silence = (request: HttpClientRequest.HttpClientRequest, idle: Duration.Duration) =>
   new HttpClientError.RequestError({

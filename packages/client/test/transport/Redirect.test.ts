@@ -7,8 +7,8 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Stream, TestClock } from "effect"
-import * as Redirect from "../../src/transport/Redirect.js"
 import * as Transport from "../../src/Transport.js"
+import * as Redirect from "../../src/transport/Redirect.js"
 import { encode } from "../samples.js"
 import { connect, platforms, serve, serveRaw, until } from "../scripted.js"
 import type { Answer, Platform } from "../scripted.js"
@@ -69,7 +69,9 @@ describe.each(platformNames)("over %s", (platform) => {
       const kept = Object.keys(secrets).filter((name) => asked?.headers[name] !== undefined)
       expect(kept).toEqual(where === "the same origin" ? Object.keys(secrets) : [])
       if (followedBy !== method) expect(asked?.headers["content-type"]).toBeUndefined()
-      expect(response.request.url).toBe(where === "the same origin" ? `${server.origin}/there` : `${target.origin}/there`)
+      expect(response.request.url).toBe(
+        where === "the same origin" ? `${server.origin}/there` : `${target.origin}/there`
+      )
     }))
 
   it.scoped("a secret does not come back with a redirect back", () =>
@@ -119,7 +121,11 @@ describe("a location", () => {
   const cases: ReadonlyArray<readonly [name: string, location: string, target: string]> = [
     ["relative to the path", "there?c=d", "/a/there?c=d"],
     ["of a query", "?c=d", "/a/here?c=d"],
-    ["with a signature, as it was written", "/there?X-Sig=a%2Fb+c~d%20e&X-Sig2=(1)", "/there?X-Sig=a%2Fb+c~d%20e&X-Sig2=(1)"],
+    [
+      "with a signature, as it was written",
+      "/there?X-Sig=a%2Fb+c~d%20e&X-Sig2=(1)",
+      "/there?X-Sig=a%2Fb+c~d%20e&X-Sig2=(1)"
+    ],
     ["with a fragment", "/there#part", "/there"],
     ["with a name and a password", "//user:secret@HOST/there", "/there"]
   ]
@@ -143,7 +149,10 @@ describe("a location", () => {
 
   it.scoped("of another status leaves the answer as it is", () =>
     Effect.gen(function*() {
-      const server = yield* serve(({ target }) => ({ status: Number(target.slice(1)), headers: { location: "/there" } }))
+      const server = yield* serve(({ target }) => ({
+        status: Number(target.slice(1)),
+        headers: { location: "/there" }
+      }))
       const http = yield* client("undici")
       for (const status of [201, 300, 304, 305]) {
         expect((yield* http.get(`${server.origin}/${status}`)).status).toBe(status)
@@ -231,9 +240,9 @@ it.scoped("what a client adds to every request goes to no other origin", () =>
   Effect.gen(function*() {
     const other = yield* serve(() => ok)
     const server = yield* serve(() => to(`${other.origin}/there`))
-    const adding = HttpClient.mapRequest<HttpClientError.HttpClientError, never>(HttpClientRequest.bearerToken("CANARY"))
     const platform = Context.get(yield* Layer.build(platforms.undici), HttpClient.HttpClient)
-    yield* Redirect.make()(adding(platform)).get(`${server.origin}/here`)
+    const adding = HttpClient.mapRequest(platform, HttpClientRequest.bearerToken("CANARY"))
+    yield* Redirect.make()(adding).get(`${server.origin}/here`)
     expect(server.asked[0]?.headers.authorization).toBe("Bearer CANARY")
     expect(other.asked[0]?.headers.authorization).toBeUndefined()
   }))
@@ -259,7 +268,9 @@ describe("fetch", () => {
       const modes: Array<string | undefined> = []
       const browser: typeof fetch = (_, init) => {
         modes.push(init?.redirect)
-        return Promise.resolve(init?.redirect === "follow" ? new Response("here") : Object.create(Response.error()) as Response)
+        return Promise.resolve(
+          init?.redirect === "follow" ? new Response("here") : Object.create(Response.error()) as Response
+        )
       }
       const http = yield* client("fetch")
       const response = yield* http.get("https://registry.example/").pipe(

@@ -8,7 +8,9 @@ const echo = HttpClient.make((request) =>
   Effect.succeed(HttpClientResponse.fromWeb(request, new Response(request.headers["user-agent"])))
 )
 
-const cases: ReadonlyArray<readonly [name: string, userAgent: string | undefined, own: string | undefined, sent: string]> = [
+const cases: ReadonlyArray<
+  readonly [name: string, userAgent: string | undefined, own: string | undefined, sent: string]
+> = [
   ["this one", undefined, undefined, UserAgent.defaultUserAgent],
   ["another", "mirror/7", undefined, "mirror/7"],
   ["the request's own", "mirror/7", "curl/8", "curl/8"]
