@@ -57,7 +57,7 @@ export const load = (
         received = received === undefined ? piece : Buffer.concat([received, piece])
         const body = received.indexOf("\r\n\r\n") + 4
         if (body < 4 || received.byteLength < body + target.body.byteLength) return
-        if (received.latin1Slice(0, 13) !== "HTTP/1.1 200 ") return fail(received.latin1Slice(0, 200))
+        if (received.toString("latin1", 0, 13) !== "HTTP/1.1 200 ") return fail(received.toString("latin1", 0, 200))
         if (received.compare(target.body, 0, target.body.byteLength, body) !== 0) return fail("the content is another")
         received = undefined
         requests++

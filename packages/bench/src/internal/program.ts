@@ -2,13 +2,16 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { fork } from "node:child_process"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 
-/** What a process has used since it began: processor time in microseconds, and the most memory, in bytes. */
+/** What a process uses. */
 export interface Usage {
+  /** Processor time since it began, in microseconds. */
   readonly cpu: number
-  readonly peak: number
-  /** Memory now, in bytes. */
+  /** Memory that is resident, in bytes. */
   readonly rss: number
+  /** The most that was resident since it was asked the last time, in bytes. */
+  readonly peak: number
 }
 
 /** What is asked of a program, and what it answers. */
@@ -18,9 +21,16 @@ type Message = readonly [name: string, argument: unknown]
 
 type Reply = { readonly answer: unknown } | { readonly problem: string }
 
+/** As Linux tells it: what `getrusage` tells is, in the beginning, the most of the process that started this one. */
+const takePeak = (): number => {
+  const [, peak] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? []
+  writeFileSync("/proc/self/clear_refs", "5")
+  return Number(peak) * 1024
+}
+
 const usage = (): Usage => {
-  const { user, system } = process.cpuUsage()
-  return { cpu: user + system, peak: process.resourceUsage().maxRSS * 1024, rss: process.memoryUsage.rss() }
+  const { system, user } = process.cpuUsage()
+  return { cpu: user + system, rss: process.memoryUsage.rss(), peak: existsSync("/proc") ? takePeak() : Number.NaN }
 }
 
 /** In the program: answers what it is asked, one after the other, until its parent is gone. */
@@ -32,7 +42,8 @@ export const serve = (questions: Questions): void => {
     if (question === undefined) return reply({ problem: `no such question: ${name}` })
     question(argument as never).then(
       (answer) => reply({ answer }),
-      (problem: unknown) => reply({ problem: problem instanceof Error ? problem.stack ?? problem.message : String(problem) })
+      (problem: unknown) =>
+        reply({ problem: problem instanceof Error ? problem.stack ?? problem.message : String(problem) })
     )
   })
   process.on("disconnect", () => process.exit())
@@ -84,6 +95,6 @@ export const start = <Q extends Questions>(program: string): Effect.Effect<Progr
           child.send([name, argument])
           return Effect.sync(() => child.off("message", onMessage).off("exit", onExit))
         })
-      return { ask: ask as Program<Q>["ask"], usage: ask("usage") }
+      return { ask, usage: ask("usage") }
     }
   )

@@ -1,0 +1,80 @@
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import { execFile } from "node:child_process"
+
+/** A command ended otherwise than well, or was answered otherwise than expected. */
+export class CommandFailed
+  extends Data.TaggedError("CommandFailed")<{ readonly command: string; readonly reason: string }>
+{
+  override get message(): string {
+    return `${this.command}: ${this.reason}`
+  }
+}
+
+/** Runs a command and gives its standard output. */
+export const run = (command: string, ...args: ReadonlyArray<string>): Effect.Effect<string, CommandFailed> =>
+  Effect.async((resume, signal) => {
+    execFile(command, args, { signal, encoding: "utf8" }, (error, stdout) =>
+      resume(
+        error === null
+          ? Effect.succeed(stdout)
+          : Effect.fail(new CommandFailed({ command: [command, ...args].join(" "), reason: error.message }))
+      ))
+  })
+
+interface Answer {
+  readonly headers: ReadonlyMap<string, string>
+  /** By curl's own clock: without the start of its process. */
+  readonly seconds: number
+}
+
+const request = (status: number, ...args: ReadonlyArray<string>): Effect.Effect<Answer, CommandFailed> =>
+  Effect.flatMap(
+    run("curl", "--silent", "--show-error", "--dump-header", "-", "--write-out", "%{http_code} %{time_total}", ...args),
+    (text) => {
+      const lines = text.trim().split("\r\n")
+      const [actual, seconds] = (lines.at(-1) ?? "").split(" ")
+      return Number(actual) === status
+        ? Effect.succeed({
+          headers: new Map(
+            lines.map((line) => [line.split(":", 1).join("").toLowerCase(), line.replace(/^[^:]*: */, "")])
+          ),
+          seconds: Number(seconds)
+        })
+        : Effect.fail(new CommandFailed({ command: ["curl", ...args].join(" "), reason: text }))
+    }
+  )
+
+interface Transfer {
+  readonly authority: string
+  readonly repository: string
+  readonly digest: string
+  readonly file: string
+}
+
+const nowhere = ["--output", "/dev/null"]
+
+/** Pushes a file as people do with curl, a POST and a PUT; the seconds that both took. */
+export const push = ({ authority, digest, file, repository }: Transfer): Effect.Effect<number, CommandFailed> =>
+  Effect.gen(function*() {
+    const start = `http://${authority}/v2/${repository}/blobs/uploads/`
+    const opened = yield* request(202, ...nowhere, "--request", "POST", "--header", "Content-Length: 0", start)
+    const location = new URL(opened.headers.get("location") ?? "", start)
+    location.searchParams.append("digest", digest)
+    const content = ["--header", "Content-Type: application/octet-stream", "--upload-file", file]
+    const done = yield* request(201, ...nowhere, ...content, location.href)
+    return opened.seconds + done.seconds
+  })
+
+/** Pulls a blob into a file; the seconds that it took. */
+export const pull = ({ authority, digest, file, repository }: Transfer): Effect.Effect<number, CommandFailed> =>
+  Effect.map(
+    request(200, "--output", file, `http://${authority}/v2/${repository}/blobs/${digest}`),
+    ({ seconds }) => seconds
+  )
+
+/** Takes a blob out of its repository. */
+export const remove = ({ authority, digest, repository }: Omit<Transfer, "file">): Effect.Effect<void, CommandFailed> =>
+  Effect.asVoid(
+    request(202, ...nowhere, "--request", "DELETE", `http://${authority}/v2/${repository}/blobs/${digest}`)
+  )

@@ -1,0 +1,122 @@
+/**
+ * What it costs to serve a small manifest: processor time of the server, and how many requests a second it answers.
+ *
+ * Three servers answer the same GET with the same bytes to 32 connections that are kept alive, in turn: ours over a
+ * registry in memory, `node:http` with nothing behind it and the same headers, and `docker-registry` over files. Each is
+ * a process of its own. Processor time counts, because the machine has too few processors for a server to be kept busy
+ * by a client that costs as much; requests a second are for information.
+ */
+import { Client } from "@effect-oci/client"
+import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Effect from "effect/Effect"
+import { load } from "./internal/load.js"
+import type { Target } from "./internal/load.js"
+import { interleave, row } from "./internal/measure.js"
+import type { Row } from "./internal/measure.js"
+import { leftOut, processorTime } from "./internal/peers.js"
+import * as Program from "./internal/program.js"
+import type * as Raw from "./programs/raw.js"
+import type * as RegistryProgram from "./programs/registry.js"
+
+const connections = 32
+const seconds = 0.6
+
+const repository = RepositoryName.make("team/app")
+const tag = Tag.make("v1")
+const path = `/v2/${repository}/manifests/${tag}`
+
+const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+const layer = json({ layer: 1 })
+const config = json({ architecture: "amd64", os: "linux" })
+
+const manifest = json({
+  schemaVersion: 2,
+  mediaType: MediaType.image,
+  config: Descriptor.fromBytes(config, MediaType.imageConfig),
+  layers: [Descriptor.fromBytes(layer, MediaType.layerGzip)],
+  annotations: {
+    "org.opencontainers.image.created": "2025-01-01T00:00:00Z",
+    "org.opencontainers.image.source": "https://example.com/team/app",
+    "org.opencontainers.image.revision": "0123456789abcdef0123456789abcdef01234567"
+  }
+})
+
+/** Puts the manifest into a registry, and gives what is to be asked of it. */
+const target = (authority: string): Effect.Effect<Target, unknown> =>
+  Effect.gen(function*() {
+    const registry = yield* Registry
+    for (const bytes of [layer, config]) {
+      yield* registry.pushBlob(repository, Descriptor.fromBytes(bytes), Body.bytes(bytes))
+    }
+    yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [tag] })
+    return { authority, path, accept: MediaType.image, body: manifest }
+  }).pipe(Effect.provide(Client.layer({ host: authority, insecure: true })), Effect.provide(NodeHttpClient.layerUndici))
+
+/** What a server sends besides the content, but for what `node:http` adds by itself. */
+const headersOf = ({ accept, authority, path }: Target) =>
+  Effect.promise(async () => {
+    const response = await fetch(`http://${authority}${path}`, { headers: { accept } })
+    await response.arrayBuffer()
+    const own = new Set(["date", "connection", "keep-alive"])
+    return Object.fromEntries(Array.from(response.headers).filter(([name]) => !own.has(name)))
+  })
+
+interface Contender {
+  readonly name: string
+  readonly target: Target
+  /** Processor time since it began, in microseconds. */
+  readonly cpu: Effect.Effect<number, unknown>
+}
+
+const contenders = Effect.gen(function*() {
+  const server = yield* Program.start<RegistryProgram.Questions>("registry")
+  const ours = yield* target(yield* server.ask("authority"))
+  const raw = yield* Program.start<Raw.Questions>("raw")
+  const authority = yield* raw.ask("answer", { headers: yield* headersOf(ours), body: manifest })
+  const all: Array<Contender> = [
+    { name: "ours", target: ours, cpu: Effect.map(server.usage, ({ cpu }) => cpu) },
+    { name: "node:http", target: { ...ours, authority }, cpu: Effect.map(raw.usage, ({ cpu }) => cpu) }
+  ]
+  if (yield* leftOut("docker-registry")) return all
+  const peer = yield* NodePeers.dockerRegistry
+  all.push({ name: "docker-registry", target: yield* target(peer.authority), cpu: processorTime(peer.pid) })
+  return all
+})
+
+/** Microseconds of the server's processor time a request, and requests a second. */
+const sample = ({ cpu, target }: Contender) =>
+  Effect.gen(function*() {
+    const before = yield* cpu
+    const done = yield* load(target, { connections, seconds })
+    return { cpu: ((yield* cpu) - before) / done.requests, rate: done.requests / done.seconds }
+  })
+
+export const run: Effect.Effect<ReadonlyArray<Row>, unknown> = Effect.scoped(Effect.gen(function*() {
+  const all = yield* contenders
+  const rates = new Map<string, Array<number>>(all.map(({ name }) => [name, []]))
+  const cases = new Map(all.map((contender) => [
+    contender.name,
+    Effect.map(sample(contender), ({ cpu, rate }) => {
+      rates.get(contender.name)?.push(rate)
+      return cpu
+    })
+  ]))
+  const warmUp = 3
+  const rounds = yield* interleave(cases, { warmUp, rounds: 9 })
+  const at = (name: string) => rounds.map((round) => round.get(name) ?? Number.NaN)
+  const raw = at("node:http")
+  return [
+    ...all.map(({ name }) => row({ name: `${name}: processor time a request`, unit: "µs", better: "lower" }, at(name))),
+    row(
+      { name: "ours: requests for each of node:http, by processor time", unit: "", better: "higher", target: 0.6 },
+      at("ours").map((cpu, round) => (raw[round] ?? Number.NaN) / cpu)
+    ),
+    ...all.map(({ name }) =>
+      row({ name: `${name}: requests`, unit: "1/s", better: "higher" }, (rates.get(name) ?? []).slice(warmUp))
+    )
+  ]
+})).pipe(Effect.provide(NodeContext.layer))
