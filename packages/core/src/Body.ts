@@ -51,6 +51,26 @@ const proto = {
 
 const make = (fields: Omit<Body, typeof TypeId | "pipe">): Body => Object.assign(Object.create(proto), fields)
 
+/** A server makes one of these for each small answer, and no stream of it. */
+class BytesInHand implements Body {
+  readonly [TypeId]: typeof TypeId = TypeId
+  readonly replayable = true
+  readonly source = undefined
+  constructor(readonly bytes: Uint8Array) {}
+
+  get size() {
+    return this.bytes.byteLength
+  }
+
+  get stream(): Body["stream"] {
+    return this.size === 0 ? Stream.empty : Stream.succeed(this.bytes)
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
 /**
  * Whether a value is a body.
  *
@@ -65,14 +85,7 @@ export const isBody = (value: unknown): value is Body => Predicate.hasProperty(v
  * @since 0.1.0
  * @category constructors
  */
-export const bytes = (content: Uint8Array): Body => {
-  let stream: Stream.Stream<Uint8Array> | undefined
-  return Object.defineProperty(
-    make({ size: content.byteLength, replayable: true, bytes: content, source: undefined, stream: Stream.empty }),
-    "stream",
-    { enumerable: true, get: () => stream ??= content.byteLength === 0 ? Stream.empty : Stream.succeed(content) }
-  )
-}
+export const bytes = (content: Uint8Array): Body => new BytesInHand(content)
 
 /**
  * The body of no bytes.

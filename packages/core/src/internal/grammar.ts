@@ -6,7 +6,7 @@
 import * as Either from "effect/Either"
 
 /** Spec, "Pulling manifests": `<name>`. */
-const nameComponent = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/
+const name = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/
 
 /** Spec, "Pulling manifests": `<reference>` as a tag. */
 const tag = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
@@ -50,13 +50,10 @@ const hexLength: { readonly [algorithm: string]: number } = {
 export const nameProblem = (text: string): string | undefined => {
   if (text.length === 0) return "it is empty"
   if (text.length > maxNameLength) return `it is longer than ${maxNameLength} characters`
-  for (const component of text.split("/")) {
-    if (component.length === 0) return "a component between slashes is empty"
-    if (!nameComponent.test(component)) {
-      return "components are lower-case letters and digits, separated by one '.', one or two '_', or dashes"
-    }
-  }
-  return undefined
+  if (name.test(text)) return undefined
+  return text.split("/").includes("")
+    ? "a component between slashes is empty"
+    : "components are lower-case letters and digits, separated by one '.', one or two '_', or dashes"
 }
 
 /** Why `text` is no tag, or `undefined` if it is one. */
