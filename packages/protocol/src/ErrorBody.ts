@@ -22,6 +22,15 @@ type ErrorTag = RegistryError.RegistryError["_tag"]
  */
 export const maxBytes = 64 * 1024
 
+/**
+ * The deepest detail that is read, in levels. Deeper ones are left out: they would overflow the stack, or fill the
+ * disk, of whoever logs the error as JSON.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxDepth = 32
+
 /** The code of what has none. */
 const unknown = "UNKNOWN"
 
@@ -237,8 +246,17 @@ export const parse = (bytes: Uint8Array | undefined): ReadonlyArray<RegistryErro
     const message = Predicate.hasProperty(entry, "message") && typeof entry.message === "string"
       ? entry.message
       : undefined
-    return [{ code: entry.code, message, ...("detail" in entry ? { detail: entry.detail } : {}) }]
+    const detail = "detail" in entry && !isDeep(entry.detail) ? { detail: entry.detail } : {}
+    return [{ code: entry.code, message, ...detail }]
   })
+}
+
+const isDeep = (json: unknown): boolean => {
+  let level = [json]
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
+    level = level.flatMap((value) => typeof value === "object" && value !== null ? Object.values(value) : [])
+  }
+  return level.length > 0
 }
 
 const parseJson = (bytes: Uint8Array): unknown =>

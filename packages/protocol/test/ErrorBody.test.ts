@@ -421,6 +421,7 @@ describe("decode", () => {
     readonly [field: string]: unknown
   }
   const json = (...errors: ReadonlyArray<unknown>) => JSON.stringify({ errors })
+  const nested = (depth: number): unknown => depth === 0 ? 1 : [nested(depth - 1)]
   const rows: ReadonlyArray<
     readonly [
       name: string,
@@ -443,6 +444,24 @@ describe("decode", () => {
       "a message that is none",
       { status: 403, body: json({ code: "DENIED", message: { a: 1 }, detail: null }) },
       { _tag: "Denied", reason: undefined, detail: undefined }
+    ],
+    [
+      "no detail that is too deep to be shown",
+      {
+        status: 403,
+        body: json(
+          { code: "DENIED", detail: nested(ErrorBody.maxDepth) },
+          { code: "DENIED", detail: { deep: nested(ErrorBody.maxDepth) } }
+        )
+      },
+      {
+        _tag: "Denied",
+        detail: nested(ErrorBody.maxDepth),
+        diagnostics: [{ code: "DENIED", message: undefined, detail: nested(ErrorBody.maxDepth) }, {
+          code: "DENIED",
+          message: undefined
+        }]
+      }
     ],
     [
       "the first code that is known",
@@ -593,6 +612,12 @@ describe("decode", () => {
       }),
       { numRuns: 2000 }
     )
+  })
+
+  it("can be logged, whatever its detail", () => {
+    const detail = `${"[".repeat(30_000)}${"]".repeat(30_000)}`
+    const error = decode({ status: 403, body: `{"errors":[{"code":"DENIED","detail":${detail}}]}` })
+    expect(JSON.stringify(error, null, 2).length).toBeLessThan(1000)
   })
 
   it.each([

@@ -1197,4 +1197,14 @@ describe("decodePage", () => {
       expect(Object.getPrototypeOf(item)).toBe(Object.prototype)
       expect(({} as { readonly y?: unknown }).y).toBe(undefined)
     }))
+
+  const of = (item: string) => `{"manifests":[${Array(Math.floor(65_536 / item.length)).fill(item).join(",")}]}`
+  it.each([
+    { name: "numbers", text: of("1") },
+    { name: "empty items", text: of("{}") },
+    { name: "descriptors without a digest", text: of(JSON.stringify({ ...descriptor, digest: "" })) },
+    { name: "descriptors", text: of(JSON.stringify(descriptor)) }
+  ])("is done with a page full of $name in 20 ms", ({ text }) => {
+    expect(quickest(() => Effect.runSyncExit(decodePage(listReferrers, text)))).toBeLessThan(20)
+  })
 })

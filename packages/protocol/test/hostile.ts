@@ -35,6 +35,7 @@ export const hostileTexts: ReadonlyArray<{ readonly name: string; readonly text:
   { name: "dots", text: fill("/v2/", "../", "/tags/list") },
   { name: "escapes", text: fill("/v2/", "%2e%2e%2f", "/tags/list") },
   { name: "malformed escapes", text: fill("/v2/", "%", "/tags/list") },
+  { name: "segments of malformed escapes", text: fill("/v2/", "%/", "/tags/list") },
   { name: "escapes that are no UTF-8", text: fill("/v2/a/blobs/uploads/", "%ff") },
   { name: "half escapes of UTF-8", text: fill("/v2/a/blobs/uploads/", "%f0%9f") },
   { name: "uploads", text: fill("/v2", "/blobs/uploads") },
