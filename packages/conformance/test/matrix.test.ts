@@ -1,5 +1,5 @@
-import { RepositoryName } from "@effect-oci/core"
-import { Logging, ReadOnly, Sub } from "@effect-oci/middleware"
+import { ReferenceSet, RepositoryName } from "@effect-oci/core"
+import { Filter, Logging, ReadOnly, Sub } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
@@ -30,7 +30,17 @@ const compositions: ReadonlyArray<Composition> = [
     wire: () => inProcess(memory().pipe(ReadOnly.wrap())),
     options: { capabilities: { push: false } }
   },
-  { name: "Sub", wire: () => inProcess(memory().pipe(Sub.wrap({ prefix: RepositoryName.make("a/b") }))) },
+  {
+    name: "Sub",
+    wire: () => inProcess(memory().pipe(Sub.wrap({ prefix: RepositoryName.make("a/b") }))),
+    options: { capabilities: { anonymousMount: false } }
+  },
+  { name: "Filter, of all", wire: () => inProcess(memory().pipe(Filter.wrap({ select: ReferenceSet.all }))) },
+  {
+    name: "Filter, of what is asked for",
+    wire: () => inProcess(memory().pipe(Filter.wrap({ select: ReferenceSet.prefix("conformance/") }))),
+    options: { capabilities: { anonymousMount: false } }
+  },
   { name: "quirk: no referrers", wire: () => inProcess(quirky(memory(), { noReferrers: true })) },
   { name: "quirk: no filter", wire: () => inProcess(quirky(memory(), { noFilter: true })) },
   { name: "quirk: no Link", wire: () => inProcess(quirky(memory(), { noLink: true }, { client: { pageSize: 3 } })) },

@@ -11,6 +11,8 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as answer from "./internal/answer.js"
+import { atMost } from "./internal/atMost.js"
+import { uploadInstead } from "./internal/uploadInstead.js"
 import { withoutPrefix } from "./internal/withoutPrefix.js"
 
 /**
@@ -31,7 +33,8 @@ const maxNameLength = 255
  * Presents what is below `prefix/` as the root: `app` is `team/app` of the registry behind, where the prefix is `team`.
  * Nothing else can be named, mounted or listed, nor `team` itself. Operations, the sources of mounts, lists with their
  * `last` and `limit`, and all that errors tell are renamed. A name that is longer than 255 characters with its prefix
- * is `NameInvalid`.
+ * is `NameInvalid`. A mount that names no source goes on as an upload, since the registry behind might take the blob from
+ * anywhere.
  *
  * Law: `Sub(a)` and then, round it, `Sub(b)` is `Sub(a/b)`.
  *
@@ -59,6 +62,7 @@ export const middleware = ({ prefix }: Options): Middleware.Middleware => {
     const list = <A>(items: Stream.Stream<A, RegistryError.RegistryError>) => Stream.mapError(items, outward)
     return Handler.override(ask, {
       GetBlob: (operation) => answer.map(ask(operation), (content) => answer.mapContentError(content, outward)),
+      MountBlob: (operation) => operation.from === undefined ? uploadInstead(ask, operation) : ask(operation),
       ListRepositories: (operation) => {
         const { last, limit } = operation
         if (last !== undefined && last.length > room) return Exit.fail(nameTooLong(operation))
@@ -71,7 +75,7 @@ export const middleware = ({ prefix }: Options): Middleware.Middleware => {
             Stream.filter((name) => name.startsWith(root)),
             Stream.map((name) => name.slice(root.length) as RepositoryName.RepositoryName)
           )
-          return list(limit === undefined ? below : Stream.take(below, limit))
+          return list(atMost(below, limit))
         })
       },
       ListTags: (operation) => answer.map(ask(operation), list),

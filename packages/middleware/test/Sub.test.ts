@@ -1,4 +1,15 @@
-import { BlobContent, Body, Handler, Operation, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import * as History from "@effect-oci/conformance/History"
+import {
+  BlobContent,
+  Body,
+  Handler,
+  Middleware,
+  Operation,
+  Registry,
+  RegistryError,
+  RepositoryName
+} from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Stream } from "effect"
 import * as fc from "fast-check"
@@ -236,11 +247,17 @@ describe("Sub", () => {
     const [a, b] = [name("a"), name("b/c")]
     it("Sub(a), and round it Sub(b), is Sub(a/b)", () =>
       laws.same(
-        () => laws.memory(Sub.middleware({ prefix: a }), Sub.middleware({ prefix: b })),
-        () => laws.memory(Sub.middleware({ prefix: name(`${a}/${b}`) }))
+        laws.stack(Sub.middleware({ prefix: a }), Sub.middleware({ prefix: b })),
+        Sub.middleware({ prefix: name(`${a}/${b}`) })
       ))
-    it("Sub of what is empty is what is empty", () =>
-      laws.same(() => laws.memory(Sub.middleware({ prefix: name("team") })), () => laws.memory()))
+    it("Sub of what is empty is what is empty, whatever is beside it", () =>
+      fc.assert(
+        fc.asyncProperty(History.history(20), History.history(20), async (before, history) => {
+          expect(await laws.told(Sub.middleware({ prefix: name("team/x") }), before, history))
+            .toEqual(await laws.told(Middleware.identity, [], history, Memory.layer()))
+        }),
+        { seed: 20_261_121 }
+      ))
     it("on errors as well", () =>
       fc.assert(fc.asyncProperty(samples.anyOperation, async (operation) => {
         const next: Handler.Handler = (asked) =>
@@ -268,7 +285,7 @@ describe("Sub", () => {
         .toMatchObject({ _tag: "UploadStarted" })
       expect(yield* team.mountBlob(name("b"), digest, { from: name("app") })).toMatchObject({ _tag: "Mounted" })
       expect(yield* listed(handle)).toEqual(["other/secret", "team/app", "team/b"])
-    }).pipe(Effect.provide(laws.memory())))
+    }).pipe(Effect.provide(Memory.layer())))
 
   it.effect("wraps a layer, in a new layer each time", () =>
     Effect.gen(function*() {

@@ -3,32 +3,59 @@ import type { Middleware } from "@effect-oci/core"
 import { Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { Effect } from "effect"
-import type { Layer } from "effect"
+import type { Layer, Scope } from "effect"
 import * as fc from "fast-check"
 
-/** A new, empty registry in memory behind wrappers, the last of which is outermost. */
-export const memory = (...wrappers: ReadonlyArray<Middleware.Middleware>): Layer.Layer<Registry> =>
-  wrappers.reduce((registry, wrapper) => Registry.wrap(wrapper)(registry), Memory.layer())
+/** A wrapper, or an effect of one. */
+export type Wrapper = Middleware.Middleware | Effect.Effect<Middleware.Middleware, never, Scope.Scope>
 
-/** What a registry tells of a history. */
+/** Several wrappers as one, the last of which is outermost. */
+export const stack = (...wrappers: ReadonlyArray<Wrapper>): Wrapper =>
+  Effect.map(
+    Effect.all(wrappers.map((wrapper) => Effect.isEffect(wrapper) ? wrapper : Effect.succeed(wrapper))),
+    (all) => (next) => all.reduce((handle, wrap) => wrap(handle), next)
+  )
+
+/** What a registry in memory tells behind a wrapper, after some things were asked of it without the wrapper. */
 export const told = (
-  registry: Layer.Layer<Registry>,
-  history: ReadonlyArray<History.Step>
-): Effect.Effect<ReadonlyArray<History.Told>> => Effect.provide(History.run(history), registry)
+  wrapper: Wrapper,
+  before: ReadonlyArray<History.Step>,
+  history: ReadonlyArray<History.Step>,
+  memory: Layer.Layer<Registry> = Memory.layer({ anonymousMount: true })
+): Promise<ReadonlyArray<History.Told>> =>
+  Effect.gen(function*() {
+    const { handle } = yield* Registry
+    yield* History.run(before)
+    const middleware = Effect.isEffect(wrapper) ? yield* wrapper : wrapper
+    return yield* Effect.provideService(History.run(history), Registry, Registry.fromHandler(middleware(handle)))
+  }).pipe(Effect.scoped, Effect.provide(memory), Effect.runPromise)
 
-/** Two registries tell the same of every history: results, errors and messages. */
-export const same = (
-  left: () => Layer.Layer<Registry>,
-  right: () => Layer.Layer<Registry>,
-  options?: { readonly numRuns?: number; readonly length?: number }
+interface Options {
+  readonly numRuns?: number
+  /** Whether something is in the registry before. */
+  readonly filled?: boolean
+}
+
+/** Two wrappers tell the same of every history: results, errors and messages. */
+export const same = (left: Wrapper, right: Wrapper, options?: Options): Promise<void> =>
+  sameOf(fc.constant([left, right]), options)
+
+/** The same of pairs of wrappers. */
+export const sameOf = (
+  wrappers: fc.Arbitrary<readonly [left: Wrapper, right: Wrapper]>,
+  options?: Options
 ): Promise<void> =>
   fc.assert(
-    fc.asyncProperty(History.history(options?.length ?? 25), async (history) => {
-      const [one, other] = await Effect.runPromise(Effect.all([told(left(), history), told(right(), history)]))
-      if (JSON.stringify(one) !== JSON.stringify(other)) {
-        const at = one.findIndex((step, index) => JSON.stringify(step) !== JSON.stringify(other[index]))
-        throw new Error(`${JSON.stringify(one[at])} is not ${JSON.stringify(other[at])}, at step ${at}`)
+    fc.asyncProperty(
+      wrappers,
+      options?.filled === true ? History.history(25) : fc.constant([]),
+      History.history(25),
+      async ([left, right], before, history) => {
+        const [one, other] = await Promise.all([told(left, before, history), told(right, before, history)])
+        const [a, b] = [one, other].map((all) => all.map((step) => JSON.stringify(step)))
+        const at = a!.findIndex((step, index) => step !== b![index])
+        if (at >= 0) throw new Error(`${a![at]} is not ${b![at]}, at step ${at}`)
       }
-    }),
+    ),
     { numRuns: options?.numRuns ?? 100, seed: 20_261_121 }
   )
