@@ -33,8 +33,7 @@ export type RouteTag = Route["_tag"]
  * A name. A slash that came percent-encoded stays so: it must not make a name out of two parts. It is decoded in one
  * go, since each failure to decode takes time.
  */
-const decodeName = (raw: string): string =>
-  raw.includes("%") ? percent.decode(raw.replace(/%2f/gi, "%252F")) : raw
+const decodeName = (raw: string): string => raw.includes("%") ? percent.decode(raw.replace(/%2f/gi, "%252F")) : raw
 
 /**
  * Reads a path, without its query. `undefined` is a path that is not of the API: status 404. It is read from its end,
