@@ -20,7 +20,7 @@ import {
   signatureReferrer,
   tag
 } from "./samples.js"
-import { closed, connect, platforms, routes, serve, until } from "./scripted.js"
+import { closed, connect, platforms, routes, serve, serveRaw, until } from "./scripted.js"
 import type { Answer, Platform } from "./scripted.js"
 
 const { digest } = descriptor
@@ -709,6 +709,40 @@ describe("a registry that is silent", () => {
       yield* TestClock.adjust("2 seconds")
       const error = yield* Effect.flip(Fiber.join(asking))
       expect(error.message).toContain("no answer for 1m")
+    }))
+})
+
+describe("a connection", () => {
+  it.scoped("is used again, after each operation", () =>
+    Effect.gen(function*() {
+      const ports = new Set<number | undefined>()
+      const server = yield* serveRaw((request, response) => {
+        ports.add(request.socket.remotePort)
+        request.resume()
+        const status = request.method === "POST" ? 202 : request.method === "PUT" ? 201 : 200
+        const length = request.method === "GET" || request.method === "HEAD" ? blob.byteLength : 0
+        response.writeHead(status, { ...location, "content-length": length })
+        response.end(request.method === "GET" ? blob : undefined)
+      })
+      const registry = yield* connect(server)
+      yield* Effect.repeatN(registry.resolveBlob(repository, digest), 10)
+      yield* registry.pushBlob(repository, descriptor, Body.bytes(blob))
+      yield* Effect.scoped(
+        Effect.flatMap(registry.getBlob(repository, digest), ({ stream }) => Stream.runDrain(stream))
+      )
+      yield* registry.cancelUpload(repository, `${uploads}1`)
+      // undici lets a connection rest for a turn of the event loop.
+      expect(ports.size).toBeLessThanOrEqual(2)
+    }))
+
+  it.scoped("over which HEAD was answered with a body is used no more", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({
+        raw: (response) => void response.socket?.write("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nhello, world")
+      }))
+      const registry = yield* connect(server)
+      expect(yield* registry.resolveBlob(repository, digest)).toEqual(descriptor)
+      expect(yield* registry.resolveBlob(repository, digest)).toEqual(descriptor)
     }))
 })
 

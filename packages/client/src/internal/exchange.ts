@@ -11,7 +11,9 @@ import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import { Incoming } from "./incoming.js"
+import { keepAlive } from "./keepAlive.js"
 import * as outgoing from "./outgoing.js"
+import type { Outgoing } from "./outgoing.js"
 import { complete, fromHttpClient } from "./transportError.js"
 import type { Watch } from "./watch.js"
 
@@ -99,6 +101,14 @@ export const make = (settings: Settings): Exchange => {
     return { url: url.href, shown: url.origin }
   }
 
+  const execute = (request: HttpClientRequest.HttpClientRequest, out: Outgoing) => {
+    const answer = client.execute(request)
+    if (request.method === "HEAD") return keepAlive(answer)
+    return request.body._tag === "Stream"
+      ? Effect.onError(answer, () => Effect.fiberIdWith(out.stop))
+      : answer
+  }
+
   const send: Exchange["send"] = (request, fields) =>
     Effect.suspend(() => {
       const place = locate(request.target)
@@ -108,11 +118,8 @@ export const make = (settings: Settings): Exchange => {
       const bare = HttpClientRequest.modify(HttpClientRequest.get(place.url, { headers }), {
         method: request.method as HttpMethod
       })
-      const execute = client.execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body))
       return Effect.matchEffect(
-        out.body._tag === "Stream"
-          ? Effect.onError(execute, () => Effect.fiberIdWith(out.stop))
-          : execute,
+        execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body), out),
         {
           onSuccess: (response) =>
             Effect.succeed(new Incoming(response, { method: request.method, url: place.shown, origin, fields, watch })),
