@@ -11,7 +11,6 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Answer } from "./answer.js"
 import { bodyOf, discard } from "./nodeBody.js"
-import { originForm } from "./originForm.js"
 import * as report from "./report.js"
 
 /** Starts an effect at once, in a fiber that cannot be interrupted but where the effect lets it. */
@@ -31,7 +30,7 @@ export const listener =
     }
     const request: Wire.Request = {
       method: incoming.method ?? "GET",
-      target: originForm(incoming.url ?? "/"),
+      target: incoming.url ?? "/",
       headers: incoming.headers as Wire.Headers,
       body: bodyOf(incoming, ask)
     }

@@ -11,7 +11,6 @@ import * as Stream from "effect/Stream"
 import type { IncomingMessage } from "node:http"
 import type { Answer } from "./answer.js"
 import * as nodeBody from "./nodeBody.js"
-import { originForm } from "./originForm.js"
 
 type Incoming = HttpServerRequest.HttpServerRequest
 
@@ -40,7 +39,7 @@ export const handle = (
   const body = incoming === undefined ? webBody(request) : nodeBody.bodyOf(incoming)
   const asked: Wire.Request = {
     method: request.method,
-    target: originForm(request.originalUrl),
+    target: request.originalUrl,
     headers: request.headers,
     body
   }

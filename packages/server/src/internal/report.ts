@@ -8,9 +8,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 
-/** A path fit for a log: the id of an upload is all that it takes to go on with it, and queries may hold anything. */
-const shownPath = (target: string): string =>
-  printable(target.replace(/\?.*$/s, "").replace(/(\/blobs\/uploads\/).+$/s, "$1…"), 300)
+/** A path fit for a log: the id of an upload is all that it takes to go on with it, and the rest of a URL may be secret. */
+const shownPath = (target: string): string => {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "")
+  return printable(path.replace(/(\/blobs\/uploads\/).+$/s, "$1…"), 300)
+}
 
 const shownRequest = (request: Wire.Request) => ({
   method: printable(request.method, 16),

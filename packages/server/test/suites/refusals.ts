@@ -123,6 +123,11 @@ export const refusals = (composition: Composition) =>
           body: image
         })
         yield* run(running, { path: "http://registry.example" }, { status: 404, code: "UNSUPPORTED" })
+        yield* run(running, { path: "http://alice:CANARY@registry.example/x?CANARY" }, {
+          status: 404,
+          code: "UNSUPPORTED"
+        })
+        expect(JSON.stringify(running.logged())).not.toContain("CANARY")
       }))
 
     it.scoped("what is asked of no path at all", () =>
