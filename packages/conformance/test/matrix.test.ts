@@ -1,5 +1,5 @@
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
-import { Filter, Logging, ReadOnly, Sub } from "@effect-oci/middleware"
+import { Authorize, Filter, Logging, ReadOnly, Sub } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
@@ -33,6 +33,11 @@ const compositions: ReadonlyArray<Composition> = [
   {
     name: "Sub",
     wire: () => inProcess(memory().pipe(Sub.wrap({ prefix: RepositoryName.make("a/b") }))),
+    options: { capabilities: { anonymousMount: false } }
+  },
+  {
+    name: "Authorize",
+    wire: () => inProcess(memory().pipe(Authorize.wrap({ allow: () => Effect.succeed(true) }))),
     options: { capabilities: { anonymousMount: false } }
   },
   { name: "Filter, of all", wire: () => inProcess(memory().pipe(Filter.wrap({ select: ReferenceSet.all }))) },

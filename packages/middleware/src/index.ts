@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Authorize from "./Authorize.js"
 export * as Filter from "./Filter.js"
 export * as Logging from "./Logging.js"
 export * as ReadOnly from "./ReadOnly.js"

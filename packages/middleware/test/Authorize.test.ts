@@ -1,0 +1,268 @@
+import { Body, Caller, Handler, Operation, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Exit, Stream } from "effect"
+import * as fc from "fast-check"
+import { Authorize } from "../src/index.js"
+import * as laws from "./laws.js"
+import * as samples from "./samples.js"
+
+const name = RepositoryName.make
+const { digest, repository } = samples
+const base = name("team/base")
+const alice: Caller.Identity = { name: "alice", claims: {} }
+const as = (caller: Caller.Identity) => Effect.provideService(Caller.Caller, caller)
+
+/** What is asked of the policy for each of the samples, in order. */
+const questions: { readonly [Tag in Operation.OperationTag]: ReadonlyArray<string> } = {
+  ResolveBlob: ["pull team/app"],
+  GetBlob: ["pull team/app"],
+  ResolveManifest: ["pull team/app"],
+  GetManifest: ["pull team/app"],
+  PushBlob: ["push team/app"],
+  MountBlob: ["push team/app", "pull team/base"],
+  StartUpload: ["push team/app"],
+  GetUpload: ["push team/app"],
+  AppendUpload: ["push team/app"],
+  CompleteUpload: ["push team/app"],
+  CancelUpload: ["push team/app"],
+  PushManifest: ["push team/app"],
+  DeleteBlob: ["delete team/app"],
+  DeleteManifest: ["delete team/app"],
+  DeleteTag: ["delete team/app"],
+  // The last is of the one name that is listed.
+  ListRepositories: ["list", "pull team/app"],
+  ListTags: ["pull team/app"],
+  ListReferrers: ["pull team/app"]
+}
+
+const question = ({ action, repository }: Authorize.Request) =>
+  repository === undefined ? action : `${action} ${repository}`
+
+/** A registry that keeps what reaches it. */
+const recording = (seen: Array<string>, next: Handler.Handler = samples.known): Handler.Handler => (operation) => {
+  seen.push(operation._tag)
+  return next(operation)
+}
+
+const policy = (allowed: (question: string) => boolean, asked: Array<string> = []) =>
+  Authorize.middleware({
+    allow: (request) =>
+      Effect.sync(() => {
+        asked.push(question(request))
+        return allowed(question(request))
+      })
+  })
+
+describe("Authorize", () => {
+  describe.each(samples.tags.map((tag) => ({ tag })))("$tag", ({ tag }) => {
+    const operation = samples.operations[tag]
+
+    it.effect("is asked about all that it touches, and passes", () =>
+      Effect.gen(function*() {
+        const [asked, seen]: [Array<string>, Array<string>] = [[], []]
+        const answer = yield* samples.answerOf(policy(() => true, asked)(recording(seen)), operation)
+        expect(asked).toEqual(questions[tag])
+        expect(seen).toEqual([tag])
+        expect(answer).toEqual(yield* samples.answerOf(samples.known, operation))
+      }))
+
+    it.effect.each([
+      { caller: alice, error: "Denied" },
+      { caller: Caller.anonymous, error: "Unauthorized" }
+    ])("is $error, and does not reach the registry", ({ caller, error }) =>
+      Effect.gen(function*() {
+        const [asked, seen]: [Array<string>, Array<string>] = [[], []]
+        const answer = yield* as(caller)(samples.answerOf(policy(() => false, asked)(recording(seen)), operation))
+        expect(yield* Effect.flip(answer)).toMatchObject({ _tag: error, ...Operation.errorFields(operation) })
+        expect(asked).toEqual(questions[tag].slice(0, 1))
+        expect(seen).toEqual([])
+      }))
+
+    it.effect("fails where the policy does", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const error = new RegistryError.Unavailable({ reason: "the policy cannot be asked" })
+        for (const broken of [Effect.fail(error), Effect.die(error)]) {
+          const handle = Authorize.middleware({ allow: () => broken })(recording(seen))
+          expect(Exit.isFailure(yield* samples.answerOf(handle, operation))).toBe(true)
+        }
+        expect(seen).toEqual([])
+      }))
+  })
+
+  it("asks one action for another of no operation", () =>
+    fc.assert(fc.asyncProperty(samples.anyOperation, async (operation) => {
+      for (const action of ["pull", "push", "delete", "list"]) {
+        const seen: Array<string> = []
+        const handle = policy((question) => question.startsWith(action))(recording(seen))
+        await Effect.runPromise(samples.answerOf(handle, operation))
+        const access = Operation.access(operation)
+        const needed = operation._tag === "ListRepositories"
+          ? "list"
+          : access === "delete"
+          ? "delete"
+          : access === "write"
+          ? "push"
+          : "pull"
+        expect(seen.length).toBe(needed === action ? 1 : 0)
+      }
+    })))
+
+  it.effect.each<{ name: string; decision: boolean | Authorize.Decision; tag: Operation.OperationTag; told: string }>([
+    {
+      name: "what may not be done",
+      decision: false,
+      tag: "PushManifest",
+      told: `PushManifest team/app@${digest}: "alice" is not authorized to push to team/app`
+    },
+    {
+      name: "that nothing may be listed",
+      decision: { allowed: false },
+      tag: "ListRepositories",
+      told: "ListRepositories: \"alice\" is not authorized to list the repositories of this registry"
+    },
+    {
+      name: "the policy's reason",
+      decision: { allowed: false, reason: "releases are frozen until Monday" },
+      tag: "DeleteTag",
+      told: "DeleteTag team/app:v1: releases are frozen until Monday"
+    }
+  ])("says $name", ({ decision, tag, told }) =>
+    Effect.gen(function*() {
+      const handle = Authorize.middleware({ allow: () => Effect.succeed(decision) })(samples.known)
+      const error = yield* as(alice)(Effect.flip(Effect.scoped(handle(samples.operations[tag]))))
+      expect(error.message).toBe(told)
+    }))
+
+  it.effect("a decision that allows lets pass", () =>
+    Effect.gen(function*() {
+      const handle = Authorize.middleware({ allow: () => Effect.succeed({ allowed: true }) })(samples.known)
+      expect(yield* handle(samples.operations.MountBlob)).toMatchObject({ _tag: "UploadStarted" })
+      expect(yield* handle(samples.operations.DeleteTag)).toBe(Operation.done)
+    }))
+
+  describe("mounts", () => {
+    it.effect.each([
+      { name: "from what may be pulled", from: base, readable: true, seen: "MountBlob" },
+      { name: "from what may not", from: base, readable: false, seen: "StartUpload" },
+      { name: "from anywhere", from: undefined, readable: true, seen: "StartUpload" }
+    ])("$name: $seen", ({ from, readable, seen }) =>
+      Effect.gen(function*() {
+        const reached: Array<string> = []
+        const handle = policy((question) => readable || question.startsWith("push"))(recording(reached))
+        yield* handle(new Operation.MountBlob({ repository, digest, from }))
+        expect(reached).toEqual([seen])
+      }))
+  })
+
+  describe("the list of repositories", () => {
+    const names = Array.from({ length: 100 }, (_, index) => name(`${index % 3 === 0 ? "own" : "other"}/${index + 100}`))
+    const listing = (asked: Array<Operation.ListRepositories>) =>
+      Handler.override(samples.known, {
+        ListRepositories: (operation) => {
+          asked.push(operation)
+          return Effect.succeed(Stream.fromIterable(names))
+        }
+      })
+    const listed = (
+      options: Omit<Authorize.Options, "allow">,
+      { last, limit }: { last?: RepositoryName.RepositoryName; limit?: number } = {}
+    ) =>
+      Effect.gen(function*() {
+        const [asked, questions]: [Array<Operation.ListRepositories>, Array<string>] = [[], []]
+        const handle = Authorize.middleware({
+          ...options,
+          allow: (request) =>
+            Effect.sync(() => {
+              questions.push(question(request))
+              return !question(request).startsWith("pull other/")
+            })
+        })(listing(asked))
+        const all = yield* Effect.flatMap(handle(new Operation.ListRepositories({ last, limit })), Stream.runCollect)
+        return { asked, questions, names: Chunk.toReadonlyArray(all) }
+      })
+    const own = names.filter((each) => each.startsWith("own"))
+
+    it.effect("has what may be pulled, in order", () =>
+      Effect.gen(function*() {
+        expect((yield* listed({})).names).toEqual(own)
+      }))
+    it.effect("is asked for no more than is listed, but for what is asked at once", () =>
+      Effect.gen(function*() {
+        const { asked, names: found, questions } = yield* listed({}, { last: name("a"), limit: 3 })
+        expect(found).toEqual(own.slice(0, 3))
+        expect(asked).toEqual([new Operation.ListRepositories({ last: name("a") })])
+        expect(questions.length).toBeLessThanOrEqual(1 + 16)
+      }))
+    it.effect("has all, where the whole catalog is told", () =>
+      Effect.gen(function*() {
+        const { asked, names: found, questions } = yield* listed({ catalog: "whole" }, { limit: 7 })
+        expect(found).toEqual(names)
+        expect(asked).toEqual([new Operation.ListRepositories({ limit: 7 })])
+        expect(questions).toEqual(["list"])
+      }))
+    it.effect("breaks where the policy does", () =>
+      Effect.gen(function*() {
+        const error = new RegistryError.Unavailable({})
+        const handle = Authorize.middleware({
+          allow: ({ action }) => action === "list" ? Effect.succeed(true) : Effect.fail(error)
+        })(listing([]))
+        const names = yield* handle(new Operation.ListRepositories({}))
+        expect(yield* Effect.flip(Stream.runDrain(names))).toBe(error)
+      }))
+  })
+
+  it.effect("what is refused is refused alike, whether it is there or not", () =>
+    Effect.gen(function*() {
+      const tellAll = (there: boolean) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          if (there) {
+            yield* registry.pushBlob(repository, samples.descriptor, Body.bytes(samples.bytes))
+            yield* registry.pushManifest(repository, { mediaType: "x/y", bytes: samples.bytes, tags: [samples.tag] })
+          }
+          const handle = policy((question) => !question.endsWith("team/app"))(registry.handle)
+          return yield* Effect.forEach(samples.tags, (tag) => {
+            const operation = tag === "MountBlob"
+              ? new Operation.MountBlob({ repository: name("own"), digest, from: repository })
+              : tag === "ListRepositories"
+              ? new Operation.ListRepositories({})
+              : samples.operations[tag]
+            return Effect.map(
+              samples.answerOf(handle, operation),
+              (answer) => JSON.stringify(answer).replace(/"id":"[^"]*"/, "\"id\":\"\"")
+            )
+          })
+        }).pipe(as(alice), Effect.provide(Memory.layer({ anonymousMount: true })))
+      expect(yield* tellAll(true)).toEqual(yield* tellAll(false))
+    }))
+
+  it.effect("who asks is read at each operation", () =>
+    Effect.gen(function*() {
+      const callers: Array<string | undefined> = []
+      const base = Registry.layerHandler(samples.known).pipe(Authorize.wrap({
+        allow: ({ caller }) => {
+          callers.push(caller.name)
+          return Effect.succeed(caller.name === "alice")
+        }
+      }))
+      const registry = yield* Effect.provide(Registry, base).pipe(as({ name: "builder", claims: {} }))
+      const resolve = registry.resolveBlob(repository, digest)
+      expect(yield* as(alice)(resolve)).toEqual(samples.descriptor)
+      expect(yield* as({ name: "alice2", claims: {} })(Effect.flip(resolve))).toMatchObject({ _tag: "Denied" })
+      expect(yield* Effect.flip(resolve)).toMatchObject({ _tag: "Unauthorized" })
+      expect(callers).toEqual(["alice", "alice2", undefined])
+      expect(Authorize.layer({ allow: () => Effect.succeed(true) })).not.toBe(base)
+    }))
+
+  it("a policy that allows all changes nothing", () =>
+    laws.same(
+      policy(() => true),
+      (next) => (operation) =>
+        operation._tag === "MountBlob" && operation.from === undefined
+          ? policy(() => true)(next)(operation)
+          : next(operation),
+      { filled: true, numRuns: 60 }
+    ))
+})
