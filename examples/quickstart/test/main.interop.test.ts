@@ -10,7 +10,7 @@ const missing = NodePeers.missing("skopeo").join(" ")
 if (missing !== "" && process.env["CI"] === "true") throw new Error(`missing: ${missing}. apt-get install ${missing}`)
 if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-get install ${missing}\n`)
 
-describe.runIf(missing === "")("npm start", () => {
+describe.runIf(missing === "")("the quickstart", () => {
   beforeAll(build, 120_000)
 
   it.scopedLive("gives skopeo what it has pushed, and takes it back", () =>

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { beforeAll } from "vitest"
-import { build, freePort, listen, run } from "./quickstart.js"
+import { build, freePort, listen, npmStart, run } from "./quickstart.js"
 
 beforeAll(build, 120_000)
 
-describe("npm start", () => {
+describe("the quickstart", () => {
   it.scopedLive("shows a registry that is served, called and made read-only, and ends by itself with --once", () =>
     Effect.gen(function*() {
       const port = yield* freePort
@@ -21,29 +21,31 @@ describe("npm start", () => {
       expect(quickstart.stderr()).toMatch(/ PushManifest team\/hello v1 Success/)
     }))
 
-  it.scopedLive("serves what it has pushed", () =>
-    Effect.gen(function*() {
-      const port = yield* freePort
-      yield* Effect.flatMap(run(port), ({ serving }) => serving)
-      const tags = yield* Effect.promise(async () =>
-        (await fetch(`http://127.0.0.1:${port}/v2/team/hello/tags/list`)).json()
-      )
-      expect(tags).toEqual({ name: "team/hello", tags: ["v1"] })
-    }))
-
   it.scopedLive.each(["SIGINT", "SIGTERM"] as const)(
-    "ends at %s, and frees the port",
+    "serves what it has pushed, ends at %s, and frees the port",
     (signal) =>
       Effect.gen(function*() {
         const port = yield* freePort
         const quickstart = yield* run(port)
         yield* quickstart.serving
-        yield* Effect.promise(() => fetch(`http://127.0.0.1:${port}/v2/`))
+        const tags = yield* Effect.promise(async () =>
+          (await fetch(`http://127.0.0.1:${port}/v2/team/hello/tags/list`)).json()
+        )
+        expect(tags).toEqual({ name: "team/hello", tags: ["v1"] })
         yield* quickstart.signal(signal)
-        expect(yield* Effect.timeout(quickstart.ended, "3 seconds")).toBe(0)
+        expect(yield* Effect.timeout(quickstart.ended, "4 seconds")).toBe(0)
         expect(yield* Effect.scoped(listen(port))).toBe(port)
       })
   )
+
+  it.scopedLive("ends by npm start at Ctrl-C, of which both the terminal and npm tell it", () =>
+    Effect.gen(function*() {
+      const quickstart = yield* npmStart(yield* freePort)
+      yield* quickstart.serving
+      yield* quickstart.signal("SIGINT")
+      yield* quickstart.signal("SIGINT")
+      expect(yield* Effect.timeout(quickstart.ended, "4 seconds")).toBe(0)
+    }))
 
   it.scopedLive("says in one line that its port is taken", () =>
     Effect.gen(function*() {

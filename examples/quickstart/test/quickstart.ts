@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
 
 const example = fileURLToPath(new URL("..", import.meta.url))
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
+const start = fileURLToPath(new URL("../../../.ci/start.mjs", import.meta.url))
 const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
 
 /** Takes half a minute from a clean clone, and a second after that. */
@@ -28,14 +29,20 @@ export interface Quickstart {
 }
 
 /** Runs it on a port, for as long as the scope lasts. */
-export const run = (
+export const run = (port: number, ...args: ReadonlyArray<string>) => runProgram(main, port, args)
+
+/** The same by what `npm start` runs, which looks first whether all is installed and built. */
+export const npmStart = (port: number, ...args: ReadonlyArray<string>) => runProgram(start, port, args)
+
+const runProgram = (
+  program: string,
   port: number,
-  ...args: ReadonlyArray<string>
+  args: ReadonlyArray<string>
 ): Effect.Effect<Quickstart, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
-        const child = spawn(process.execPath, [main, ...args], {
+        const child = spawn(process.execPath, [program, ...args], {
           env: { ...process.env, PORT: String(port) },
           stdio: ["ignore", "pipe", "pipe"]
         })
