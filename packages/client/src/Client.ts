@@ -41,7 +41,7 @@ export interface Limits {
   readonly manifest?: number | undefined
   /** A manifest that is pushed: 4 MiB if not given, which every registry takes. */
   readonly pushedManifest?: number | undefined
-  /** A page of a list: 8 MiB if not given. */
+  /** A page of a list: 4 MiB if not given. */
   readonly page?: number | undefined
 }
 
