@@ -62,9 +62,10 @@ export const parse = (header: string | undefined): ByteRange.ByteRange | "none" 
   const start = parseClamped(first)
   if (start === undefined) return "none"
   if (last === "") return ByteRange.from(start)
-  const end = parseClamped(last)
-  if (end === undefined) return "none"
-  return end < start ? "invalid" : ByteRange.slice(start, Math.min(end, lastPosition) - start + 1)
+  const said = parseClamped(last)
+  if (said === undefined) return "none"
+  const end = Math.min(said, lastPosition)
+  return end < start ? "invalid" : ByteRange.slice(start, end - start + 1)
 }
 
 /**

@@ -13,8 +13,11 @@ import { expectStatus, invalid } from "./answer.js"
 import type { Answer } from "./answer.js"
 import type { Limits, Received, ReceivedPage } from "./responseModel.js"
 
-/** Why an item is none is not asked: to say it takes a hundred times as long. */
+/** Why an item is none is not asked: to say it takes a hundred times as long. What has no digest is told at a glance. */
 const decodeDescriptor = Schema.decodeUnknownOption(Descriptor.schema)
+
+const descriptorOf = (json: unknown): Descriptor.Descriptor | undefined =>
+  Predicate.hasProperty(json, "digest") ? Option.getOrUndefined(decodeDescriptor(json)) : undefined
 
 /** Where each list stands in its page, and one of its items, or `undefined` where it is none. */
 const lists: {
@@ -25,7 +28,7 @@ const lists: {
     item: (json) => typeof json === "string" && RepositoryName.is(json) ? json : undefined
   },
   ListTags: { key: "tags", item: (json) => typeof json === "string" && Tag.is(json) ? json : undefined },
-  ListReferrers: { key: "manifests", item: (json) => Option.getOrUndefined(decodeDescriptor(json)) }
+  ListReferrers: { key: "manifests", item: descriptorOf }
 }
 
 /**
