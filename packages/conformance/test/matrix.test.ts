@@ -1,5 +1,5 @@
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
-import { Authorize, Filter, Logging, ReadOnly, Sub } from "@effect-oci/middleware"
+import { Authorize, Filter, Immutable, Logging, ReadOnly, Sub } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
@@ -45,6 +45,14 @@ const compositions: ReadonlyArray<Composition> = [
     name: "Filter, of what is asked for",
     wire: () => inProcess(memory().pipe(Filter.wrap({ select: ReferenceSet.prefix("conformance/") }))),
     options: { capabilities: { anonymousMount: false } }
+  },
+  {
+    name: "Immutable",
+    wire: () => inProcess(memory().pipe(Immutable.wrap())),
+    options: {
+      capabilities: { deleteBlob: false, deleteManifest: false, deleteTag: false },
+      skip: { "manifest-tag-moves": "tags do not move here" }
+    }
   },
   { name: "quirk: no referrers", wire: () => inProcess(quirky(memory(), { noReferrers: true })) },
   { name: "quirk: no filter", wire: () => inProcess(quirky(memory(), { noFilter: true })) },

@@ -5,6 +5,7 @@
  */
 export * as Authorize from "./Authorize.js"
 export * as Filter from "./Filter.js"
+export * as Immutable from "./Immutable.js"
 export * as Logging from "./Logging.js"
 export * as ReadOnly from "./ReadOnly.js"
 export * as Sub from "./Sub.js"

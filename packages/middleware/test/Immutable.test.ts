@@ -1,0 +1,322 @@
+import * as History from "@effect-oci/conformance/History"
+import {
+  Digest,
+  Handler,
+  Operation,
+  ReferenceSet,
+  Registry,
+  RegistryError,
+  RepositoryName,
+  Tag
+} from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber } from "effect"
+import * as fc from "fast-check"
+import { Immutable } from "../src/index.js"
+import * as laws from "./laws.js"
+import * as samples from "./samples.js"
+
+const { repository, tag } = samples
+const butLatest = ReferenceSet.complement(ReferenceSet.tags("latest"))
+const text = (content: string) => new TextEncoder().encode(content)
+const digestOf = (content: string) => Digest.fromBytes(text(content))
+
+const push = (content: string, tags: ReadonlyArray<string>, fields: { ifAbsent?: boolean } = {}) =>
+  new Operation.PushManifest({
+    repository,
+    mediaType: "text/plain",
+    bytes: text(content),
+    tags: tags.map((each) => Tag.make(each)),
+    ...fields
+  })
+
+/** A registry that does not know `ifAbsent`, and takes its time. */
+const careless: Middleware.Middleware = (next) =>
+  Handler.override((operation) => Effect.zipRight(Effect.yieldNow(), next(operation)), {
+    PushManifest: (operation) =>
+      Effect.zipRight(Effect.yieldNow(), next(new Operation.PushManifest({ ...operation, ifAbsent: undefined })))
+  })
+
+/** A registry that does not set with `ifAbsent` what is there, be it the same. */
+const literal: Middleware.Middleware = (next) =>
+  Handler.override(next, {
+    PushManifest: (operation) =>
+      Effect.gen(function*() {
+        for (const tag of operation.ifAbsent === true ? operation.tags : []) {
+          const there = yield* Effect.isSuccess(next(new Operation.ResolveManifest({ repository, reference: tag })))
+          if (there) return yield* Effect.fail(new RegistryError.Denied({ reason: "precondition failed" }))
+        }
+        return yield* next(operation)
+      })
+  })
+
+const modes: ReadonlyArray<{ name: string; options: Immutable.Options; base: Middleware.Middleware }> = [
+  { name: "by a lock", options: {}, base: careless },
+  { name: "by a lock, where the registry keeps ifAbsent", options: {}, base: (next) => next },
+  { name: "by a lock, where the registry refuses the same", options: {}, base: literal },
+  { name: "by ifAbsent", options: { conditional: true }, base: (next) => next },
+  { name: "by ifAbsent, where the registry refuses the same", options: { conditional: true }, base: literal }
+]
+
+/** The registry of a test behind the wrapper, and what is behind it. */
+const over = (base: Middleware.Middleware, options?: Immutable.Options) =>
+  Effect.gen(function*() {
+    const { handle } = yield* Registry
+    const immutable = yield* Immutable.middleware(options)
+    return { handle: immutable(base(handle)), behind: Registry.fromHandler(handle) }
+  })
+
+const inMemory = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, Memory.layer())
+
+const refusals: { readonly [Tag in Operation.OperationTag]?: string } = {
+  DeleteBlob:
+    `DeleteBlob team/app@${samples.digest}: the tags of this repository are immutable, so that nothing is deleted by its digest`,
+  DeleteManifest:
+    `DeleteManifest team/app@${samples.digest}: the tags of this repository are immutable, so that nothing is deleted by its digest`,
+  DeleteTag: "DeleteTag team/app:v1: the tag \"v1\" is immutable"
+}
+
+describe("Immutable", () => {
+  it.scoped.each(samples.tags.map((tag) => ({ tag, verb: refusals[tag] === undefined ? "passes" : "is denied" })))(
+    "$tag $verb",
+    ({ tag }) =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const immutable = yield* Immutable.middleware({ conditional: true })
+        const handle = immutable((operation) => {
+          seen.push(operation._tag)
+          return samples.known(operation)
+        })
+        const answer = yield* samples.answerOf(handle, samples.operations[tag])
+        const message = refusals[tag]
+        if (message === undefined) {
+          expect(seen).toEqual([tag])
+          expect(answer).toEqual(yield* samples.answerOf(samples.known, samples.operations[tag]))
+        } else {
+          expect(seen).toEqual([])
+          expect(yield* Effect.flip(answer)).toMatchObject({ _tag: "Denied", message })
+        }
+      })
+  )
+
+  it.scoped.each(["DeleteBlob", "DeleteManifest", "DeleteTag"] as const)(
+    "%s passes where nothing is immutable",
+    (tag) =>
+      Effect.gen(function*() {
+        const select = ReferenceSet.repository("other/app")
+        const handle = (yield* Immutable.middleware({ select }))(samples.known)
+        expect(yield* handle(samples.operations[tag])).toBe(Operation.done)
+      })
+  )
+
+  it.scoped("in a repository with tags that move, these can be deleted, and nothing by its digest", () =>
+    Effect.gen(function*() {
+      const handle = (yield* Immutable.middleware({ select: butLatest }))(samples.known)
+      expect(yield* handle(new Operation.DeleteTag({ repository, tag: Tag.make("latest") }))).toBe(Operation.done)
+      expect(yield* Effect.flip(handle(samples.operations.DeleteTag))).toMatchObject({ _tag: "Denied" })
+      expect(yield* Effect.flip(handle(samples.operations.DeleteManifest))).toMatchObject({ _tag: "Denied" })
+    }))
+
+  describe.each(modes)("$name", ({ base, options }) => {
+    it.scoped("a tag is set once, and may be set again to the same", () =>
+      inMemory(Effect.gen(function*() {
+        const { behind, handle } = yield* over(base, options)
+        const first = yield* handle(push("one", ["v1"]))
+        expect(first).toMatchObject({ digest: digestOf("one"), tags: ["v1"] })
+        expect(yield* handle(push("one", ["v1"]))).toMatchObject({ digest: digestOf("one"), tags: ["v1"] })
+        const error = yield* Effect.flip(handle(push("two", ["v1"])))
+        expect(error).toMatchObject({
+          _tag: "Denied",
+          message: `PushManifest team/app:v1: the tag "v1" is immutable, and points at ${digestOf("one")}`
+        })
+        expect((yield* behind.resolveManifest(repository, tag)).digest).toBe(digestOf("one"))
+        expect(yield* Effect.flip(behind.getManifest(repository, digestOf("two"))))
+          .toMatchObject({ _tag: "ManifestUnknown" })
+      })))
+
+    it.scoped("of several tags all are set or none", () =>
+      inMemory(Effect.gen(function*() {
+        const { behind, handle } = yield* over(base, options)
+        yield* handle(push("one", ["v1"]))
+        expect(yield* Effect.flip(handle(push("two", ["v3", "v1", "v2"])))).toMatchObject({ _tag: "Denied" })
+        for (const absent of ["v2", "v3"]) {
+          expect(yield* Effect.flip(behind.resolveManifest(repository, Tag.make(absent))))
+            .toMatchObject({ _tag: "ManifestUnknown" })
+        }
+      })))
+
+    it.scoped("tags that are not immutable move with those that are", () =>
+      inMemory(Effect.gen(function*() {
+        const { behind, handle } = yield* over(base, { ...options, select: butLatest })
+        const latest = Effect.map(behind.resolveManifest(repository, Tag.make("latest")), ({ digest }) => digest)
+        yield* handle(push("one", ["latest", "v1"]))
+        expect(yield* handle(push("two", ["latest", "v2", "v2"]))).toMatchObject({ tags: ["latest", "v2"] })
+        expect(yield* latest).toBe(digestOf("two"))
+        expect(yield* Effect.flip(handle(push("three", ["latest", "v1"])))).toMatchObject({ _tag: "Denied" })
+        expect(yield* latest).toBe(digestOf("two"))
+        yield* handle(push("three", ["latest"]))
+        expect(yield* latest).toBe(digestOf("three"))
+      })))
+
+    it.scoped("of pushes to one tag at once, exactly one wins", () =>
+      inMemory(Effect.gen(function*() {
+        const { behind, handle } = yield* over(base, options)
+        const contents = Array.from({ length: 20 }, (_, index) => `content ${index}`)
+        const exits = yield* Effect.forEach(contents, (content) => Effect.exit(handle(push(content, ["v1"]))), {
+          concurrency: "unbounded"
+        })
+        const winners = exits.flatMap((exit) => Exit.isSuccess(exit) ? [exit.value.digest] : [])
+        expect(winners).toHaveLength(1)
+        expect((yield* behind.resolveManifest(repository, tag)).digest).toBe(winners[0])
+        expect(exits.filter(Exit.isFailure)).toHaveLength(19)
+      })))
+  })
+
+  it.scoped("a push that its caller asked to be conditional stays one", () =>
+    inMemory(Effect.gen(function*() {
+      const { behind, handle } = yield* over((next) => next, { conditional: true, select: butLatest })
+      yield* handle(push("one", ["latest"]))
+      expect(yield* Effect.flip(handle(push("two", ["latest", "v2"], { ifAbsent: true })))).toMatchObject({
+        _tag: "Denied"
+      })
+      expect(yield* Effect.flip(behind.resolveManifest(repository, Tag.make("v2")))).toMatchObject({
+        _tag: "ManifestUnknown"
+      })
+    })))
+
+  it.scoped("what the registry denies for another reason is told as it is", () =>
+    Effect.gen(function*() {
+      const error = new RegistryError.Denied({ reason: "read only on Sundays" })
+      const next = Handler.override(samples.known, {
+        ResolveManifest: () => Exit.fail(new RegistryError.ManifestUnknown({})),
+        PushManifest: () => Exit.fail(error)
+      })
+      for (const conditional of [true, false]) {
+        const handle = (yield* Immutable.middleware({ conditional }))(next)
+        expect(yield* Effect.flip(handle(push("one", ["v1"])))).toBe(error)
+      }
+    }))
+
+  it.scoped("nothing is pushed where it cannot be told where the tag points", () =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const next = Handler.override((operation) => {
+        seen.push(operation._tag)
+        return samples.known(operation)
+      }, { ResolveManifest: () => Exit.fail(new RegistryError.Unavailable({ operation: "ResolveManifest" })) })
+      const handle = (yield* Immutable.middleware())(next)
+      expect(yield* Effect.flip(handle(push("one", ["v1"])))).toMatchObject({
+        _tag: "Unavailable",
+        operation: "PushManifest",
+        repository
+      })
+      expect(seen).toEqual([])
+    }))
+
+  it.scoped("content is told by the algorithm of the digest that the tag has", () =>
+    Effect.gen(function*() {
+      const digest = Digest.fromBytes(text("one"), "sha512")
+      const next = Handler.override(samples.known, {
+        ResolveManifest: () => Effect.succeed({ mediaType: "text/plain", digest, size: 3 })
+      })
+      const handle = (yield* Immutable.middleware())(next)
+      expect(Exit.isSuccess(yield* Effect.exit(handle(push("one", ["v1"]))))).toBe(true)
+      expect(yield* Effect.flip(handle(push("two", ["v1"])))).toMatchObject({ _tag: "Denied" })
+    }))
+
+  describe("locks", () => {
+    const ends = <A, E>(effect: Effect.Effect<A, E>) =>
+      Effect.raceFirst(Effect.as(Effect.exit(effect), "ended"), Effect.as(repeatedly, "waits"))
+    const repeatedly = Effect.repeatN(Effect.yieldNow(), 1000)
+
+    it.scoped("a push waits for those of its tags, until they end or are interrupted", () =>
+      Effect.gen(function*() {
+        const started = yield* Deferred.make<void>()
+        const next = Handler.override(samples.known, {
+          ResolveManifest: () => Exit.fail(new RegistryError.ManifestUnknown({})),
+          PushManifest: (operation) =>
+            operation.tags.includes(Tag.make("stuck"))
+              ? Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)
+              : samples.known(operation)
+        })
+        const handle = (yield* Immutable.middleware())(next)
+        const stuck = yield* Effect.fork(handle(push("one", ["stuck", "a"])))
+        yield* Deferred.await(started)
+        expect(yield* ends(handle(push("two", ["b", "c"])))).toBe("ended")
+        expect(
+          yield* ends(
+            handle(new Operation.PushManifest({ ...push("two", ["a"]), repository: RepositoryName.make("b") }))
+          )
+        )
+          .toBe("ended")
+        expect(yield* ends(handle(push("two", ["b", "a"])))).toBe("waits")
+        yield* Fiber.interrupt(stuck)
+        expect(yield* ends(handle(push("two", ["b", "a"])))).toBe("ended")
+      }))
+
+    it.scoped("tags in another order do not wait for each other for ever", () =>
+      inMemory(Effect.gen(function*() {
+        const { handle } = yield* over(careless)
+        yield* Effect.forEach(
+          Array.from({ length: 50 }, (_, index) => index % 2 === 0 ? ["a", "b", "c"] : ["c", "a", "b"]),
+          (tags) => handle(push("one", tags)),
+          { concurrency: "unbounded" }
+        )
+      })))
+  })
+
+  describe("laws", () => {
+    it("twice is once", () =>
+      laws.same(
+        laws.stack(Immutable.middleware(), Immutable.middleware()),
+        Immutable.middleware(),
+        { filled: true, numRuns: 60 }
+      ))
+    it("and so of some tags, by ifAbsent", () => {
+      const some = Immutable.middleware({ select: butLatest, conditional: true })
+      return laws.same(laws.stack(some, some), some, { filled: true, numRuns: 60 })
+    })
+    it("a lock and ifAbsent let the same pass", () =>
+      fc.assert(
+        fc.asyncProperty(History.history(20), History.history(20), async (before, history) => {
+          const told = async (conditional: boolean) =>
+            (await laws.told(Immutable.middleware({ select: butLatest, conditional }), before, history))
+              .map(({ ask, error, result }) => ({ ask, failed: error !== undefined, result }))
+          expect(await told(true)).toEqual(await told(false))
+        }),
+        { numRuns: 60, seed: 20_261_121 }
+      ))
+
+    it("no history moves a tag", () =>
+      fc.assert(
+        fc.asyncProperty(History.history(30), fc.boolean(), (history, conditional) =>
+          Effect.gen(function*() {
+            const { behind, handle } = yield* over(conditional ? (next) => next : careless, { conditional })
+            const points = new Map<string, string>()
+            for (const step of history) {
+              yield* Effect.provideService(History.run([step]), Registry, Registry.fromHandler(handle))
+              for (const name of ["team/app", "team/base", "library/tool"]) {
+                for (const each of ["latest", "v1", "v1.1", "v1-rc"]) {
+                  const digest = yield* behind.resolveManifest(RepositoryName.make(name), Tag.make(each)).pipe(
+                    Effect.match({ onFailure: () => undefined, onSuccess: ({ digest }) => digest })
+                  )
+                  const before = points.get(`${name}:${each}`)
+                  if (before !== undefined) expect(digest).toBe(before)
+                  if (digest !== undefined) points.set(`${name}:${each}`, digest)
+                }
+              }
+            }
+          }).pipe(Effect.scoped, inMemory, Effect.runPromise)),
+        { numRuns: 40, seed: 20_261_121 }
+      ))
+  })
+
+  it.effect("wraps a layer, in a new layer each time", () =>
+    Effect.gen(function*() {
+      const registry = yield* Effect.provide(Registry, Registry.layerHandler(samples.known).pipe(Immutable.wrap()))
+      expect(yield* Effect.flip(registry.deleteTag(repository, tag))).toMatchObject({ _tag: "Denied" })
+      expect(Immutable.layer()).not.toBe(Immutable.layer())
+    }))
+})
