@@ -12,6 +12,7 @@ import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@eff
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { load } from "./internal/load.js"
 import type { Target } from "./internal/load.js"
 import { interleave, row } from "./internal/measure.js"
@@ -54,7 +55,9 @@ const target = (authority: string): Effect.Effect<Target, unknown> =>
     }
     yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [tag] })
     return { authority, path, accept: MediaType.image, body: manifest }
-  }).pipe(Effect.provide(Client.layer({ host: authority, insecure: true })), Effect.provide(NodeHttpClient.layerUndici))
+  }).pipe(
+    Effect.provide(Layer.provide(Client.layer({ host: authority, insecure: true }), NodeHttpClient.layerUndici))
+  )
 
 /** What a server sends besides the content, but for what `node:http` adds by itself. */
 const headersOf = ({ accept, authority, path }: Target) =>

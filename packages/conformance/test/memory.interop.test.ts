@@ -3,7 +3,7 @@ import { Client } from "@effect-oci/client"
 import { Body, Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { randomFillSync } from "node:crypto"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -67,7 +67,7 @@ describe.runIf(have("docker-registry"))("memory", () => {
         yield* transfer(8, held)
         const before = held()
         yield* transfer(64, () => samples.push(held() - before))
-      }).pipe(Effect.provide(client), Effect.provide(NodeHttpClient.layerUndici))
+      }).pipe(Effect.provide(Layer.provide(client, NodeHttpClient.layerUndici)))
       expect(samples).toHaveLength(16)
       expect(Math.max(...samples)).toBeLessThan(16 * MiB)
     }).pipe(Effect.provide(NodeContext.layer)))

@@ -179,6 +179,7 @@ describe("Memory", () => {
       const chunk = new Uint8Array(1024 * 1024)
       const body = yield* kept(Array.from({ length: 40 }, () => chunk))
       let turns = 0
+      // @effect-diagnostics-next-line globalTimersInEffect:off
       const timer = setInterval(() => turns++, 0)
       let size = 0
       yield* Body.forEachChunk(body, (piece) => {

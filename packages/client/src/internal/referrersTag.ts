@@ -59,6 +59,7 @@ export const make = (exchange: Exchange): ReferrersTag => {
 
   /** The list as it stands: `undefined` where there is none. */
   const read = (...args: Parameters<typeof find>): Answer<Manifest.Index | undefined> =>
+    // @effect-diagnostics-next-line effectSucceedWithVoid:off
     Effect.catchIf(find(...args), (error) => error.status === 404, () => Effect.succeed(undefined))
 
   const write = (

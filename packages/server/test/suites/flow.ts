@@ -389,7 +389,8 @@ export const flow = (composition: Composition) => {
         ["a handler that dies", () => Effect.die(new Error(canary)), true],
         ["a handler that dies later", () => Effect.zipRight(Effect.yieldNow(), Effect.die(new Error(canary))), true],
         ["a handler that throws", bug, true],
-        ["a handler that throws in an effect", () => Effect.sync(bug), true],
+        ["a handler that throws in an effect", () => Effect.suspend((): Effect.Effect<never> => bug()), true],
+        // @effect-diagnostics-next-line effectSucceedWithVoid:off
         ["a handler that answers nothing", () => Effect.succeed(undefined as never), true],
         ["a handler that answers nothing later", () => Effect.as(Effect.yieldNow(), undefined as never), true],
         [
