@@ -10,7 +10,8 @@ import * as Stream from "effect/Stream"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Answer } from "./answer.js"
-import { bodyOf, discard } from "./nodeBody.js"
+import { bodyOf, discard, isTooLong } from "./nodeBody.js"
+import { finish } from "./nodeClosing.js"
 import * as report from "./report.js"
 
 /** Starts an effect at once, in a fiber that cannot be interrupted but where the effect lets it. */
@@ -37,6 +38,7 @@ export const listener =
     const settle = (exit: Exit.Exit<Wire.Response>): void => {
       // Nobody can tell whether a client that was not asked for its body sends it.
       if (!asked) outgoing.shouldKeepAlive = false
+      else if (isTooLong(incoming)) lastOf(outgoing)
       if (Exit.isSuccess(exit)) write(exit.value, request, outgoing, run)
       else outgoing.destroy()
       if (asked && request.body !== undefined) discard(incoming)
@@ -50,6 +52,16 @@ export const listener =
     interruptWith(incoming.socket, fiber)
     fiber.addObserver(settle)
   }
+
+/**
+ * The last answer on a connection whose client will be cut off: the client is told, lest it send its next request there,
+ * and is still sending, so that it must have time to hear it.
+ */
+const lastOf = (outgoing: ServerResponse): void => {
+  const { socket } = outgoing.req
+  outgoing.shouldKeepAlive = false
+  socket.destroySoon = () => finish(socket)
+}
 
 /** A response that waits for others on its connection never learns that the client is gone: its socket does. */
 const onGone = (socket: Socket, gone: () => void): () => void => {

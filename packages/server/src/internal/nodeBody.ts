@@ -79,6 +79,10 @@ const broken = (sink: Body.Sink, reason: string): Body.Control => {
   }
 }
 
+/** Whether what is left of a body is more than {@link discard} reads, so that the connection ends with it. */
+export const isTooLong = (request: IncomingMessage): boolean =>
+  !request.complete && (sizeOf(request)?.size ?? 0) > unwanted
+
 /**
  * Reads what is left of a body when the answer is out, so that a client that does not listen before it has sent all
  * hears it, and the connection can go on. A client that sends much more is cut off.

@@ -2,9 +2,7 @@ import * as Effect from "effect/Effect"
 import type { Server, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Run } from "./nodeAdapter.js"
-
-/** How long a client may take to read the last answer on its connection and to close it, in milliseconds. */
-const lingering = 1000
+import { finish } from "./nodeClosing.js"
 
 interface Refusal {
   readonly status: string
@@ -115,11 +113,4 @@ const leave = (socket: Socket, answered = false): void => {
     response.once("close", () => leave(socket, true))
   } else if (answered) finish(socket)
   else socket.destroy()
-}
-
-/** Says the last thing on a connection. To close it at once would take that away from a client that is still sending. */
-const finish = (socket: Socket, text?: string): void => {
-  if (text !== undefined) socket.write(text)
-  socket.end()
-  setTimeout(() => socket.destroy(), lingering).unref()
 }

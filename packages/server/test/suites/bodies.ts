@@ -138,6 +138,18 @@ export const bodies = (composition: Composition) => {
         yield* nothingStored(running)
       }))
 
+    it.scoped("69: a client that will be cut off is told that the connection ends, and hears it while it sends", () =>
+      Effect.gen(function*() {
+        const running = yield* filled
+        const connection = yield* running.connect
+        connection.socket.on("error", () => {})
+        yield* connection.write(head("PUT", manifestPath, `Content-Length: ${64 * MiB}`))
+        yield* connection.write(tooLarge)
+        const text = yield* connection.until(/^HTTP\/1\.1 413 [^]*\r\n\r\n\{/)
+        if (composition.ownsSockets) expect(text).toMatch(/\r\nConnection: close\r\n/)
+        yield* nothingStored(running)
+      }))
+
     it.scoped.each(
       [
         ["if it may", ["-H", "Expect: 100-continue"]],
