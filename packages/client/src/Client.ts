@@ -70,7 +70,7 @@ export interface Options {
    * request. A chunk is held in memory. A blob goes out whole if not given.
    */
   readonly chunkSize?: number | undefined
-  /** How long the other side may be silent, before it answers or within an answer: 60 seconds if not given. */
+  /** How long the registry may take to answer, and for every 16 KiB of an answer: 60 seconds if not given. */
   readonly idle?: Duration.DurationInput | undefined
 }
 

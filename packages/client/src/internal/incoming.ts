@@ -28,6 +28,9 @@ const headersOf = (response: HttpClientResponse): Wire.Headers => {
 
 const noBytes = new Uint8Array(0)
 
+/** What must come, in bytes, to be more than standing still. */
+const leastProgress = 16 * 1024
+
 /** An answer whose body is read once, to a limit or as a stream, and is then as long as its head said. */
 export class Incoming implements Received {
   readonly status: number
@@ -108,6 +111,7 @@ export class Incoming implements Received {
   private open(sink: Body.Sink): Body.Control {
     const { watch } = this.asked
     let received = 0
+    let counted = 0
     let live = true
     const stop = () => {
       live = false
@@ -119,7 +123,9 @@ export class Incoming implements Received {
       stop()
       sink.fail(this.broken(received, why))
     }
-    const wait = watch.start(() => fail(`nothing came for ${Duration.format(watch.idle)}`))
+    const wait = watch.start(() =>
+      fail(`${received === counted ? "nothing" : "next to nothing"} came for ${Duration.format(watch.idle)}`)
+    )
     const control = this.content.open({
       data: (piece) => {
         received += piece.byteLength
@@ -127,7 +133,10 @@ export class Incoming implements Received {
           fail("it goes on")
           return false
         }
-        wait.touch()
+        if (received - counted >= leastProgress) {
+          counted = received
+          wait.touch()
+        }
         if (sink.data(piece)) return true
         wait.pause()
         return false
