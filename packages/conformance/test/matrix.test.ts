@@ -1,5 +1,5 @@
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
-import { Authorize, Filter, Immutable, Logging, ReadOnly, Sub } from "@effect-oci/middleware"
+import { Authorize, Filter, Immutable, Logging, ReadOnly, Route, Sub } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
@@ -53,6 +53,20 @@ const compositions: ReadonlyArray<Composition> = [
       capabilities: { deleteBlob: false, deleteManifest: false, deleteTag: false },
       skip: { "manifest-tag-moves": "tags do not move here" }
     }
+  },
+  {
+    name: "Route, with one member",
+    wire: () => inProcess(Route.layer([{ name: "memory", select: ReferenceSet.all, registry: memory() }]))
+  },
+  {
+    name: "Route, with two",
+    wire: () =>
+      inProcess(
+        memory().pipe(
+          Route.wrap([{ name: "other", select: ReferenceSet.prefix("conformance/"), registry: memory() }])
+        )
+      ),
+    options: { capabilities: { anonymousMount: false } }
   },
   { name: "quirk: no referrers", wire: () => inProcess(quirky(memory(), { noReferrers: true })) },
   { name: "quirk: no filter", wire: () => inProcess(quirky(memory(), { noFilter: true })) },

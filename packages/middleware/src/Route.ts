@@ -1,0 +1,217 @@
+/**
+ * Several registries as one, of which each has its repositories.
+ *
+ * What for: a face to more than one registry (one for each team, upstream or storage class), or to move some repositories
+ * elsewhere without their users noticing.
+ *
+ * @since 0.1.0
+ */
+import { Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
+import type { Middleware, RepositoryName } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import type * as answer from "./internal/answer.js"
+import { atMost } from "./internal/atMost.js"
+import * as members from "./internal/members.js"
+import { mergeSorted } from "./internal/mergeSorted.js"
+import { uploadInstead } from "./internal/uploadInstead.js"
+
+/**
+ * A registry that operations are sent to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Member<Source extends members.Source = members.Source> {
+  /** What it is called where an error tells of it. */
+  readonly name: string
+  /**
+   * Its repositories: those of which anything is in the set. Tags choose nothing by themselves, since blobs have none:
+   * for that put a `Filter` round the member.
+   */
+  readonly select: ReferenceSet.ReferenceSet
+  /** The registry, or a layer of it. */
+  readonly registry: Source
+}
+
+/**
+ * Sends each operation to the first member whose set has its repository, and what none has to the registry behind. What
+ * a member has beside its own repositories is not there.
+ *
+ * A mount from a repository of another member goes on as an upload, and so does one that names no source, unless its
+ * member has all repositories. The list of repositories is that of all, each asked for its own, merged in order as it is
+ * read; a member whose list is out of order makes it fail with `ResponseInvalid`, which names the member.
+ *
+ * Laws: without members it is the registry behind, and with one that has all it is that member.
+ *
+ * @since 0.1.0
+ * @category middleware
+ */
+export const middleware = (routes: ReadonlyArray<Member<Registry["Type"]>>): Middleware.Middleware => (next) =>
+  handler([
+    ...routes.map(({ name, registry, select }) => ({ name, select, handle: registry.handle })),
+    { name: "the registry behind the routes", select: ReferenceSet.all, handle: next }
+  ])
+
+interface Target {
+  readonly name: string
+  readonly select: ReferenceSet.ReferenceSet
+  readonly handle: Handler.Handler
+}
+
+type Within = Exclude<Operation.Operation, Operation.ListRepositories>
+
+/** The last target has all that the others have not. */
+const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
+  const last = targets.length - 1
+  const ownerOf = (repository: RepositoryName.RepositoryName): Target => {
+    const found = targets.findIndex(({ select }) => ReferenceSet.touches(select, { repository }))
+    return targets[found < 0 ? last : found]!
+  }
+  const first = targets[0]!
+  const hasAll = ReferenceSet.equals(first.select, ReferenceSet.all)
+  const send = <O extends Within>(operation: O): answer.AnswerTo<O> => ownerOf(operation.repository).handle(operation)
+
+  return Handler.fromTable({
+    ResolveBlob: send,
+    GetBlob: send,
+    ResolveManifest: send,
+    GetManifest: send,
+    PushBlob: send,
+    MountBlob: (operation) => {
+      const { from, repository } = operation
+      const target = ownerOf(repository)
+      const within = from === undefined ? hasAll : ownerOf(from) === target
+      return within ? target.handle(operation) : uploadInstead(target.handle, operation)
+    },
+    StartUpload: send,
+    GetUpload: send,
+    AppendUpload: send,
+    CompleteUpload: send,
+    CancelUpload: send,
+    PushManifest: send,
+    DeleteBlob: send,
+    DeleteManifest: send,
+    DeleteTag: send,
+    ListRepositories: (operation) => {
+      if (hasAll) return first.handle(operation)
+      const { last, limit } = operation
+      const lists = Effect.forEach(
+        targets,
+        (target) =>
+          Effect.map(target.handle(new Operation.ListRepositories({ last })), (items) => ({
+            name: target.name,
+            items: Stream.filter(items, (repository) => ownerOf(repository) === target)
+          })),
+        { concurrency: "unbounded" }
+      )
+      return Effect.map(lists, (all) => atMost(mergeSorted(all, Operation.errorFields(operation)), limit))
+    },
+    ListTags: send,
+    ListReferrers: send
+  })
+}
+
+const unrouted = "no registry takes this repository"
+
+/** Where no route leads: nothing is there, and nothing can be put there. */
+const nowhere: Handler.Handler = (() => {
+  const blob = (operation: Operation.Operation) =>
+    Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
+  const name = (operation: Operation.Operation) =>
+    Exit.fail(new RegistryError.NameUnknown(Operation.errorFields(operation)))
+  const denied = (operation: Operation.Operation) =>
+    Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason: unrouted }))
+  return Handler.fromTable({
+    ResolveBlob: blob,
+    GetBlob: blob,
+    ResolveManifest: name,
+    GetManifest: name,
+    PushBlob: denied,
+    MountBlob: denied,
+    StartUpload: denied,
+    GetUpload: denied,
+    AppendUpload: denied,
+    CompleteUpload: denied,
+    CancelUpload: denied,
+    PushManifest: denied,
+    DeleteBlob: denied,
+    DeleteManifest: denied,
+    DeleteTag: denied,
+    ListRepositories: () => Exit.succeed(Stream.empty),
+    ListTags: name,
+    ListReferrers: name
+  })
+})()
+
+/** Their registries in place of their layers. */
+const built = (
+  routes: ReadonlyArray<Member>
+): Effect.Effect<ReadonlyArray<Member<Registry["Type"]>>, never, members.Members> =>
+  Effect.map(
+    members.Members,
+    (registries) => routes.map((route, index) => ({ ...route, registry: registries[index]! }))
+  )
+
+/**
+ * A layer of a registry that sends each operation to one of several. What none of them has is not there: `NameUnknown`,
+ * a blob `BlobUnknown`, and writes `Denied`.
+ *
+ * A layer that is a member and is used elsewhere too is built once. What a member's layer is provided with, such as its
+ * credentials, no other member gets.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { ReferenceSet } from "@effect-oci/core"
+ * import type { Registry } from "@effect-oci/core"
+ * import { Route } from "@effect-oci/middleware"
+ * import type { Layer } from "effect"
+ *
+ * const face = (releases: Layer.Layer<Registry>, builds: Layer.Layer<Registry>) =>
+ *   Route.layer([
+ *     { name: "releases", select: ReferenceSet.prefix("releases/"), registry: releases },
+ *     { name: "builds", select: ReferenceSet.prefix("ci/", "nightly/"), registry: builds }
+ *   ])
+ * ```
+ */
+export const layer = <const Routes extends ReadonlyArray<Member>>(
+  routes: Routes
+): Layer.Layer<Registry, members.ErrorOf<Routes[number]>, members.RequirementsOf<Routes[number]>> =>
+  wrap(routes)(Registry.layerHandler(nowhere))
+
+/**
+ * Sends some operations on the registry of a layer to others, and leaves it the rest.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { ReferenceSet } from "@effect-oci/core"
+ * import type { Registry } from "@effect-oci/core"
+ * import { Route } from "@effect-oci/middleware"
+ * import type { Layer } from "effect"
+ *
+ * const moved = (archive: Layer.Layer<Registry>) =>
+ *   Route.wrap([{ name: "archive", select: ReferenceSet.prefix("old/"), registry: archive }])
+ * ```
+ */
+export const wrap = <const Routes extends ReadonlyArray<Member>>(routes: Routes) =>
+<E, R>(
+  registry: Layer.Layer<Registry, E, R>
+): Layer.Layer<
+  Registry,
+  E | members.ErrorOf<Routes[number]>,
+  R | members.RequirementsOf<Routes[number]>
+> =>
+  Layer.effect(
+    Registry,
+    Effect.zipWith(Registry, built(routes), ({ handle }, all) => Registry.fromHandler(middleware(all)(handle)))
+  ).pipe(Layer.provide([registry, members.layer(routes.map((route) => route.registry))])) as Layer.Layer<
+    Registry,
+    E | members.ErrorOf<Routes[number]>,
+    R | members.RequirementsOf<Routes[number]>
+  >
