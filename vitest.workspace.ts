@@ -9,17 +9,21 @@ const alias = [
   { find: /^@effect-oci\/([a-z-]+)\/(\w+)$/, replacement: `${root}/packages/$1/src/$2.ts` }
 ]
 
-const interop = "test/**/*.interop.test.ts"
+/** Tests that run alone, each with its `--mode`: against real peers, and with random inputs for as long as one likes. */
+const alone: { readonly [mode: string]: string } = {
+  interop: "test/**/*.interop.test.ts",
+  fuzz: "test/**/*.long.test.ts"
+}
 
-/** One project a package and an example. Tests against real peers run with `--mode interop` alone. */
+/** One project a package and an example. */
 const projects = ["packages", "examples"].flatMap((folder) =>
   readdirSync(`${root}/${folder}`).map((name): UserProjectConfigFn => ({ mode }) => ({
     resolve: { alias },
     test: {
       name,
       root: `${root}/${folder}/${name}`,
-      include: mode === "interop" ? [interop] : ["test/**/*.test.ts"],
-      exclude: mode === "interop" ? [] : [interop],
+      include: [alone[mode] ?? "test/**/*.test.ts"],
+      exclude: mode in alone ? [] : Object.values(alone),
       testTimeout: 30_000
     }
   }))

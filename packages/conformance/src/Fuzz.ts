@@ -1,0 +1,88 @@
+/**
+ * Fuzzing: every parser and decoder, with what it has to expect from strangers. None may throw, break a law of its own,
+ * say an error that is not fit for a log, or take other than linear time.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { documents } from "./internal/fuzzDocuments.js"
+import { headers } from "./internal/fuzzHeaders.js"
+import { names } from "./internal/fuzzNames.js"
+import { requests } from "./internal/fuzzRequests.js"
+import { responses } from "./internal/fuzzResponses.js"
+import type { Target } from "./internal/fuzzTarget.js"
+
+export type { Target }
+
+/**
+ * All parsers and decoders of `core`, `protocol` and `server`.
+ *
+ * @since 0.1.0
+ * @category targets
+ */
+export const targets: ReadonlyArray<Target> = [
+  ...names,
+  ...headers,
+  ...documents,
+  ...requests,
+  ...responses
+]
+
+/** The longest message of an error: a reason of 1024 characters, all escaped, and what was asked. */
+const maxMessage = 12_288
+
+const unprintable = /[\p{Cc}\p{Cs}]/u
+
+/** What is wrong with the error that something was refused with. It is made from what a stranger wrote. */
+const errorProblem = (error: unknown): string | undefined => {
+  if (!(error instanceof Error)) return undefined
+  const { message } = error
+  if (message.length > maxMessage) return `its error has ${message.length} characters`
+  if (unprintable.test(message)) return "its error has characters that are not for a log"
+  JSON.stringify(error)
+  return undefined
+}
+
+/**
+ * What is wrong with how a target takes an input, or `undefined` if nothing is.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const problem = <Input, Output>(target: Target<Input, Output>, input: Input): string | undefined => {
+  const checked = Effect.suspend(() => target.run(input)).pipe(
+    Effect.matchEffect({
+      onFailure: (error) => Effect.sync(() => errorProblem(error)),
+      onSuccess: (output) =>
+        Effect.sync(() => {
+          const broken = Object.entries(target.laws).find(([, law]) => !law(output, input))
+          return broken === undefined ? undefined : `it does not hold that ${broken[0]}`
+        })
+    }),
+    Effect.runSyncExit
+  )
+  return Exit.isSuccess(checked) ? checked.value : Cause.pretty(checked.cause)
+}
+
+/**
+ * How long a target takes for an input, in milliseconds: the best of some tries, as other programs only slow it down.
+ * No further try is made once one is within `enough`.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const time = <Input, Output>(
+  target: Target<Input, Output>,
+  input: Input,
+  options: { readonly tries: number; readonly enough: number }
+): number => {
+  let best = Infinity
+  for (let tried = 0; tried < options.tries && best > options.enough; tried++) {
+    const start = performance.now()
+    Effect.runSyncExit(Effect.suspend(() => target.run(input)))
+    best = Math.min(best, performance.now() - start)
+  }
+  return best
+}

@@ -1,0 +1,160 @@
+import { afterAll, describe, expect, it } from "@effect/vitest"
+import { Effect, Either } from "effect"
+import * as fc from "fast-check"
+import * as Fuzz from "../src/Fuzz.js"
+
+const { targets } = Fuzz
+
+const named = (name: string): Fuzz.Target => {
+  const target = targets.find((each) => each.name === name)
+  if (target === undefined) throw new RangeError(`no target "${name}"`)
+  return target
+}
+
+/** What was once taken wrongly. `npm run fuzz` prints such a row for what it finds. */
+const found: ReadonlyArray<readonly [target: string, input: unknown]> = [
+  ["Range header", "bytes=9007199254740992-9007199254740992"],
+  [
+    "error body",
+    {
+      status: 403,
+      asked: undefined,
+      headers: {},
+      body: `{"errors":[{"code":"DENIED","detail":${"[".repeat(9000)}${"]".repeat(9000)}}]}`
+    }
+  ]
+]
+
+describe("what is hostile is read or refused, and nothing else", () => {
+  it.each(targets)("$name", (target) => {
+    let taken = 0
+    const counted = { ...target, laws: { ...target.laws, "it is counted": () => ++taken > 0 } }
+    const runs = fc.check(
+      fc.property(target.input, (input) => {
+        expect(Fuzz.problem(counted, input)).toBeUndefined()
+      }),
+      { seed: 20_261_121, numRuns: 400 }
+    )
+    expect(fc.defaultReportMessage(runs)).toBeUndefined()
+    // Neither is all of it so odd that nothing behind the first check is met, nor is all of it good.
+    expect(taken).toBeGreaterThan(20)
+  })
+
+  it.each(found)("%s, as it was found", (name, input) => {
+    expect(Fuzz.problem(named(name), input)).toBeUndefined()
+  })
+
+  it("and leaves no mark on what all objects have", () => {
+    const before = Object.getOwnPropertyNames(Object.prototype)
+    for (const target of targets) {
+      for (const input of fc.sample(target.input, { seed: 7, numRuns: 50 })) Fuzz.problem(target, input)
+    }
+    expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before)
+    expect(Object.keys({})).toEqual([])
+  })
+})
+
+describe("64 KiB of the worst are read in 5 ms", () => {
+  // What a machine takes for an ordinary document says how much slower it is than those the limit was set on.
+  const document = JSON.stringify(Array.from({ length: 3000 }, (_, index) => ({ index, name: `name ${index}` })))
+  const slow = Fuzz.time(
+    { ...named("count"), run: () => Effect.sync(() => JSON.parse(document) as unknown) },
+    "",
+    { tries: 20, enough: 0 }
+  )
+  const limit = 5 * Math.max(1, slow / 2)
+  const slowest: Array<string> = []
+
+  it.each(targets)("$name", (target) => {
+    let most = { took: 0, name: "" }
+    for (const { make, name } of target.worst) {
+      // Around the lengths at which grammars stop to look, and at the full one.
+      for (const length of [250, 1000, 8000, 16_000, 65_536]) {
+        const took = Fuzz.time(target, make(length), { tries: 30, enough: limit })
+        if (took > most.took) most = { took, name: `${length} characters: ${name}` }
+      }
+    }
+    slowest.push(`${most.took.toFixed(2).padStart(6)} ms  ${target.name}: ${most.name}`)
+    expect(most.took < limit ? undefined : most).toBeUndefined()
+  }, 60_000)
+
+  afterAll(() => {
+    if (process.env["FUZZ_SHOW"] !== undefined) process.stdout.write(`${slowest.sort().join("\n")}\n`)
+  })
+})
+
+describe("a fault is found", () => {
+  const good = named("tag")
+  const faults: ReadonlyArray<readonly [name: string, target: Fuzz.Target, problem: RegExp]> = [
+    [
+      "a parser that throws",
+      { ...good, run: (input) => (input as string).includes("%") ? decodeURIComponent("%") as never : good.run(input) },
+      /URIError/
+    ],
+    [
+      "a parser that throws where it runs",
+      {
+        ...good,
+        run: (input) =>
+          Effect.sync(() => {
+            if ((input as string).includes("__proto__")) throw new TypeError("no such member")
+          })
+      },
+      /TypeError/
+    ],
+    [
+      "a parser that waits",
+      { ...good, run: () => Effect.promise(() => Promise.resolve()) },
+      /cannot be resolved synchronously/
+    ],
+    [
+      "a law that is broken",
+      { ...good, laws: { "it is short": (_, input) => (input as string).length < 100 } },
+      /does not hold that it is short/
+    ],
+    [
+      "a law that throws",
+      { ...good, laws: { "it is JSON": (_, input) => JSON.parse(input as string) as boolean } },
+      /SyntaxError/
+    ],
+    [
+      "an error that repeats what it was given",
+      { ...good, run: (input) => Effect.fail(new Error(String(input))) },
+      /not for a log/
+    ],
+    [
+      "an error without an end",
+      { ...good, run: () => Effect.fail(new Error("a".repeat(20_000))) },
+      /20000 characters/
+    ],
+    [
+      "an error that cannot be written",
+      { ...good, run: () => Effect.fail(Object.assign(new Error("no"), { size: 1n })) },
+      /BigInt/
+    ]
+  ]
+  it.each(faults)("%s", (_, target, problem) => {
+    const problems = fc.sample(target.input, { seed: 1, numRuns: 400 }).map((input) => Fuzz.problem(target, input))
+    expect(problems.find((each) => each !== undefined && problem.test(each))).toBeDefined()
+  })
+
+  it("a parser that goes over its text again and again", () => {
+    const quadratic: Fuzz.Target = {
+      ...good,
+      run: (input) => Either.right(/^(?:.*a)+$/.test((input as string).replace(/\s+$/, "")))
+    }
+    const longest = Math.max(
+      ...quadratic.worst.map(({ make }) => Fuzz.time(quadratic, make(26), { tries: 1, enough: 0 }))
+    )
+    expect(longest).toBeGreaterThan(5)
+  })
+
+  it("a time is the best of the tries, and no more are made than are needed", () => {
+    let tries = 0
+    const target = { ...good, run: () => Effect.sync(() => void tries++) }
+    Fuzz.time(target, "", { tries: 7, enough: 1000 })
+    expect(tries).toBe(1)
+    Fuzz.time(target, "", { tries: 7, enough: 0 })
+    expect(tries).toBe(8)
+  })
+})
