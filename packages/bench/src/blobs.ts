@@ -16,7 +16,6 @@ import { interleave, row } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 import { leftOut } from "./internal/peers.js"
 import * as Program from "./internal/program.js"
-import type { Usage } from "./internal/program.js"
 import type * as ClientProgram from "./programs/client.js"
 import type * as RegistryProgram from "./programs/registry.js"
 
@@ -54,9 +53,6 @@ const makeContent = Effect.gen(function*() {
   const [small, large] = [yield* makeBlob(folder, 8 * MiB), yield* makeBlob(folder, 256 * MiB)]
   return { small, large, out: join(folder, "out") }
 })
-
-/** The most memory that was resident, in MiB, above what was at some time before. */
-const above = (before: Usage, { peak }: Usage) => (peak - before.rss) / MiB
 
 /** Pulls a blob into a file that is not there yet, and looks whether it is that blob. */
 const pulled = <E, R>(blob: Blob, out: string, pull: Effect.Effect<number, E, R>) =>
@@ -96,7 +92,14 @@ const measure = (authority: string, { large, out, small }: Content) =>
     yield* curl.push(from(large))
     const warmUp = 1
     const rounds = yield* interleave(new Map(Object.entries(cases)), { warmUp, rounds: 5 })
+    const after = { push: yield* pusher.usage, pull: yield* puller.usage }
 
+    const of = (which: keyof typeof before) => ({
+      /** The most that was resident, in MiB, above what was before. */
+      memory: (after[which].peak - before[which].rss) / MiB,
+      /** Processor time of a transfer, in seconds. */
+      cpu: (after[which].cpu - before[which].cpu) / 1e6 / (warmUp + rounds.length)
+    })
     const at = (name: keyof typeof cases) => rounds.map((round) => round.get(name) ?? Number.NaN)
     return {
       push: at("push"),
@@ -104,8 +107,8 @@ const measure = (authority: string, { large, out, small }: Content) =>
       pull: at("pull"),
       pullByCurl: at("pull by curl"),
       hashing: hashing.slice(warmUp),
-      pushMemory: above(before.push, yield* pusher.usage),
-      pullMemory: above(before.pull, yield* puller.usage)
+      pusher: of("push"),
+      puller: of("pull")
     }
   })
 
@@ -118,7 +121,7 @@ interface Targets {
 }
 
 const rowsOf = (name: string, measured: Effect.Effect.Success<ReturnType<typeof measure>>, targets: Targets) => {
-  const { hashing, pull, pullByCurl, pullMemory, push, pushByCurl, pushMemory } = measured
+  const { hashing, pull, pullByCurl, puller, push, pushByCurl, pusher } = measured
   const figure = (what: string, unit: string, samples: ReadonlyArray<number>, target?: number): Row =>
     row({ name: `${name}: ${what}`, unit, better: "lower", target }, samples)
   const combine = (a: ReadonlyArray<number>, b: ReadonlyArray<number>, f: (a: number, b: number) => number) =>
@@ -132,8 +135,10 @@ const rowsOf = (name: string, measured: Effect.Effect.Success<ReturnType<typeof 
     figure("pull by curl", "s", pullByCurl),
     figure("pull by curl, then sha256sum", "s", combine(pullByCurl, hashing, (a, b) => a + b)),
     figure("pull, times curl's", "", combine(pull, pullByCurl, divided), targets.pull),
-    figure("memory of the client that pushes", "MiB", [pushMemory], targets.memory),
-    figure("memory of the client that pulls", "MiB", [pullMemory], targets.memory)
+    figure("processor time of the client, a push", "s", [pusher.cpu]),
+    figure("processor time of the client, a pull", "s", [puller.cpu]),
+    figure("memory of the client that pushes", "MiB", [pusher.memory], targets.memory),
+    figure("memory of the client that pulls", "MiB", [puller.memory], targets.memory)
   ]
 }
 
@@ -150,7 +155,8 @@ const serverMemory = ({ large, out, small }: Content) =>
     yield* roundTrip(small)
     const before = yield* server.usage
     yield* roundTrip(large)
-    return above(before, yield* server.usage) - large.size / MiB
+    const after = yield* server.usage
+    return (after.peak - before.rss - large.size) / MiB
   }))
 
 const atDockerRegistry = (content: Content) =>

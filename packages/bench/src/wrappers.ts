@@ -6,14 +6,15 @@
  * of the loop's own cost and of the base's; `the first` is what the first adds, with what it costs once for a stack,
  * such as that an answer is no longer an exit. The base's answer is an exit, or an effect that must be run.
  */
-import { Descriptor, Middleware, Operation, RepositoryName, Tag } from "@effect-oci/core"
+import { Descriptor, Middleware, Operation, ReferenceSet, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
-import { Logging, ReadOnly } from "@effect-oci/middleware"
+import { Authorize, Filter, Immutable, Logging, ReadOnly, Route, Sub } from "@effect-oci/middleware"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import * as Scope from "effect/Scope"
 import { interleave, row } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 
@@ -45,8 +46,56 @@ const logTo =
       Logger.withMinimumLogLevel(level)
     )
 
+const team = ReferenceSet.prefix("team/")
+
+/** Filters of one registry that stand next to each other are made into one: these are told apart by its name. */
+const filter = () => {
+  let count = 0
+  return () => Filter.middleware({ select: team, registry: `r${count++}.example` })
+}
+
+const elsewhere: ReadonlyArray<Route.Member<Registry["Type"]>> = [
+  {
+    name: "other",
+    select: ReferenceSet.prefix("other/"),
+    registry: Registry.fromHandler(() => Effect.dieMessage("the wrong member was asked"))
+  }
+]
+
+const scope = Effect.runSync(Scope.make())
+
 const wrappers: ReadonlyArray<Wrapper> = [
   { name: "ReadOnly", make: ReadOnly.middleware, target: 200, level: LogLevel.Info, times: 50_000 },
+  {
+    name: "Immutable",
+    make: () => Effect.runSync(Scope.extend(Immutable.middleware(), scope)),
+    target: 200,
+    level: LogLevel.Info,
+    times: 50_000
+  },
+  { name: "Filter", make: filter(), target: 200, level: LogLevel.Info, times: 50_000 },
+  {
+    name: "Filter, of callers",
+    make: () => Filter.middleware({ select: () => team }),
+    target: 2000,
+    level: LogLevel.Info,
+    times: 20_000
+  },
+  {
+    name: "Authorize",
+    make: () => Authorize.middleware({ allow: () => Effect.succeed(true) }),
+    target: 25_000,
+    level: LogLevel.Info,
+    times: 10_000
+  },
+  {
+    name: "Sub",
+    make: () => Sub.middleware({ prefix: RepositoryName.make("a") }),
+    target: 200,
+    level: LogLevel.Info,
+    times: 50_000
+  },
+  { name: "Route", make: () => Route.middleware(elsewhere), target: 200, level: LogLevel.Info, times: 50_000 },
   {
     name: "Logging, below the least level",
     make: Logging.middleware,

@@ -16,7 +16,7 @@ export const fromFile = (file: string): Body.Body =>
   }, { size: statSync(file).size, replayable: true })
 
 /** From how much on it is worth a write, and from how much on the registry waits for the file, in bytes. */
-const enough = 256 * 1024
+const enough = 128 * 1024
 const tooMuch = 1024 * 1024
 
 /** Writes what a source gives into a file; more is taken while it writes, so that disk and network take turns less. */
