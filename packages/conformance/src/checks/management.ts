@@ -2,9 +2,10 @@ import * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type { Check } from "../Check.js"
 import * as Fixtures from "../Fixtures.js"
-import { expectError, expectStatus, get, head, send } from "../internal/asking.js"
+import { expect, expectError, expectStatus, get, head, json, send } from "../internal/asking.js"
 import { putBlob, putManifest } from "../internal/putting.js"
 import { Target } from "../Target.js"
 
@@ -30,6 +31,18 @@ const tagged = Effect.gen(function*() {
   const digest = yield* putManifest(repository, image, "latest")
   return { base: `/v2/${repository}/manifests`, digest }
 })
+
+/** The tags that are listed. A repository in which nothing is left need not be there. */
+const expectTags = (expected: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const { repository } = yield* Target
+    const received = yield* get(`/v2/${repository}/tags/list`)
+    if (expected.length === 0 && received.status === 404) return
+    yield* expectStatus(received, 200)
+    const body = yield* json(received)
+    const listed = Predicate.hasProperty(body, "tags") && Array.isArray(body.tags) ? body.tags : []
+    yield* expect(received, listed.join() === expected.join(), `tags ${expected.join()}`, () => listed.join())
+  })
 
 /** What is refused by a registry, or by whoever guards it, that does not do something. */
 const refusal = [400, 401, 403, 405]
@@ -80,6 +93,7 @@ export const management: ReadonlyArray<Check> = [
       yield* expectStatus(yield* head(`${base}/v1`), 404)
       yield* expectStatus(yield* get(`${base}/${digest}`), 200)
       yield* expectStatus(yield* get(`${base}/latest`), 200)
+      yield* expectTags(["latest"])
     })
   },
   {
@@ -108,6 +122,7 @@ export const management: ReadonlyArray<Check> = [
         yield* expectStatus(yield* get(`${base}/${reference}`), 404)
         yield* expectStatus(yield* head(`${base}/${reference}`), 404)
       }
+      yield* expectTags([])
     })
   },
   {

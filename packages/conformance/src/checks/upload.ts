@@ -1,11 +1,13 @@
 import * as Digest from "@effect-oci/core/Digest"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
 import * as Fixtures from "../Fixtures.js"
 import { bytesEqual, expect, expectError, expectHeader, expectStatus, get, head, send } from "../internal/asking.js"
-import { cleanUp, follow, putBlob, startUpload } from "../internal/putting.js"
+import { cleanUp, follow, openUpload, putBlob } from "../internal/putting.js"
 import { patch, patched, put, start, ways } from "../internal/ways.js"
 import { Target } from "../Target.js"
+import type { Received } from "../Target.js"
 
 const pushing = "Pushing blobs"
 const chunked = "Pushing a blob in chunks"
@@ -52,8 +54,10 @@ const badChecks = ways.flatMap((way) =>
       const said = Digest.fromBytes(Fixtures.bytesOf("something else"), algorithm)
       const answer = yield* way.push({ repository, bytes: content, digest: said, algorithm })
       yield* expectError(answer, [400], ["DIGEST_INVALID", "BLOB_UPLOAD_INVALID", "SIZE_INVALID"])
-      yield* expectStatus(yield* head(`/v2/${repository}/blobs/${said}`), 404)
-      yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 404)
+      for (const digest of [said, Digest.fromBytes(content), Digest.fromBytes(content, "sha512")]) {
+        yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 404)
+        yield* expectStatus(yield* get(`/v2/${repository}/blobs/${digest}`), 404)
+      }
     })
   }))
 )
@@ -61,8 +65,7 @@ const badChecks = ways.flatMap((way) =>
 /** An upload that has taken the first 100 bytes, and where it goes on. */
 const begun = Effect.gen(function*() {
   const { repository } = yield* Target
-  const started = yield* startUpload(repository)
-  const answer = yield* patched(yield* follow(started), content.subarray(0, 100), 0)
+  const answer = yield* patched((yield* openUpload(repository)).path, content.subarray(0, 100), 0)
   return { repository, answer, path: yield* follow(answer) }
 })
 
@@ -75,6 +78,29 @@ const goesOn = (path: string) =>
     yield* expectStatus(yield* put(yield* follow(answer, { digest })), 201)
     const received = yield* get(`/v2/${repository}/blobs/${digest}`)
     yield* expect(received, bytesEqual(received.body, content), "the bytes pushed", () => "other bytes")
+  })
+
+/** Asks for a blob of another repository, or of whichever has it. */
+const mount = (repository: RepositoryName, digest: string, from?: RepositoryName) =>
+  send({
+    method: "POST",
+    path: `/v2/${repository}/blobs/uploads/?mount=${digest}${
+      from === undefined ? "" : `&from=${encodeURIComponent(from)}`
+    }`,
+    body: new Uint8Array(0)
+  })
+
+/** The blob is there by the mount, and can be pulled from where that says; or it is pushed by the upload that it opened. */
+const mounted = (received: Received) =>
+  Effect.gen(function*() {
+    const { repository } = yield* Target
+    yield* expectStatus(received, 201, 202)
+    yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+    if (received.status === 202) {
+      return yield* expectStatus(yield* put(yield* follow(received, { digest }), content), 201)
+    }
+    const blob = yield* expectStatus(yield* get(yield* follow(received)), 200)
+    return yield* expect(blob, bytesEqual(blob.body, content), "the bytes pushed", () => "other bytes")
   })
 
 const outOfOrder = (
@@ -126,10 +152,14 @@ export const upload: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { repository } = yield* Target
-      const first = yield* startUpload(repository)
-      const second = yield* startUpload(repository)
-      const paths = [yield* follow(first), yield* follow(second)]
-      yield* expect(second, paths[0] !== paths[1], "a Location of its own", () => "the same Location twice")
+      const first = yield* openUpload(repository)
+      const second = yield* openUpload(repository)
+      yield* expect(
+        second.started,
+        first.path !== second.path,
+        "a Location of its own",
+        () => "the same Location twice"
+      )
     })
   },
   {
@@ -141,7 +171,7 @@ export const upload: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { repository } = yield* Target
-      const started = yield* startUpload(repository)
+      const { started } = yield* openUpload(repository)
       if (started.headers["oci-chunk-min-length"] !== undefined) {
         yield* expectHeader(started, "oci-chunk-min-length", /^[0-9]+$/)
       }
@@ -158,16 +188,17 @@ export const upload: ReadonlyArray<Check> = [
       const { repository } = yield* Target
       const digests = ["", "sha256:abc", `md5:${"0".repeat(32)}`, "nonsense", `sha256:${"G".repeat(64)}`]
       for (const query of [{}, ...digests.map((digest) => ({ digest }))]) {
-        const path = yield* follow(yield* startUpload(repository), query)
+        const path = yield* follow((yield* openUpload(repository)).started, query)
         yield* expectError(yield* put(path, content), [400], ["DIGEST_INVALID", "BLOB_UPLOAD_INVALID", "UNSUPPORTED"])
       }
+      yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 404)
     })
   },
   {
     id: "upload-unknown",
     rules: [36],
     section: chunked,
-    name: "an upload that was never opened is answered with 404, whatever is asked of it",
+    name: "an upload that was never opened is answered with 404 or 400, whatever is asked of it",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -219,11 +250,18 @@ export const upload: ReadonlyArray<Check> = [
     (path) => send({ method: "PATCH", path, headers: { "content-range": "199-100" }, body: content.subarray(100, 200) })
   ),
   outOfOrder(
-    "wrong-length",
+    "shorter-than-range",
     43,
-    "a chunk of another length than its range",
+    "a chunk that is shorter than its range",
     [400, 416],
     (path) => send({ method: "PATCH", path, headers: { "content-range": "100-299" }, body: content.subarray(100, 200) })
+  ),
+  outOfOrder(
+    "longer-than-range",
+    43,
+    "a chunk that is longer than its range",
+    [400, 416],
+    (path) => send({ method: "PATCH", path, headers: { "content-range": "100-149" }, body: content.subarray(100, 200) })
   ),
   {
     id: "upload-first-chunk-out-of-order",
@@ -234,7 +272,7 @@ export const upload: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { repository } = yield* Target
-      const path = yield* follow(yield* startUpload(repository))
+      const { path } = yield* openUpload(repository)
       yield* expectStatus(yield* patch(path, content.subarray(100), 100), 416)
     })
   },
@@ -276,7 +314,7 @@ export const upload: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { repository } = yield* Target
-      const received = yield* expectStatus(yield* get(yield* follow(yield* startUpload(repository))), 204)
+      const received = yield* expectStatus(yield* get((yield* openUpload(repository)).path), 204)
       if (received.headers["range"] !== undefined) yield* expectHeader(received, "range", /^0-(0|-1)$/)
     })
   },
@@ -308,6 +346,9 @@ export const upload: ReadonlyArray<Check> = [
       const { other, repository } = yield* Target
       const { path } = yield* begun
       const elsewhere = path.replace(`/v2/${repository}/`, `/v2/${other}/`)
+      // A Location may be anywhere, also where no repository shows in it.
+      if (elsewhere === path) return
+      yield* expectStatus(yield* get(elsewhere), 404, 400)
       yield* expectStatus(yield* patch(elsewhere, content.subarray(100), 100), 404, 400)
       yield* goesOn(path)
     })
@@ -321,7 +362,7 @@ export const upload: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { repository } = yield* Target
-      const path = yield* follow(yield* startUpload(repository))
+      const { path } = yield* openUpload(repository)
       yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
       const ended = yield* follow(yield* patched(path, content, 0), { digest })
       yield* expectStatus(yield* put(ended), 201)
@@ -337,17 +378,19 @@ export const upload: ReadonlyArray<Check> = [
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
-      const { path } = yield* begun
+      const { path, repository } = yield* begun
       const chunk = patch(path, content.subarray(100), 100)
       const answers = yield* Effect.all([chunk, chunk], { concurrency: "unbounded" })
       const statuses = answers.map(({ status }) => status).sort((a, b) => a - b)
-      const [taken] = answers
+      const taken = answers.find(({ status }) => status === 202) ?? answers[0]
       yield* expect(
         taken,
         statuses[0] === 202 && [404, 409, 416].includes(statuses[1] ?? 0),
         "202 and 416",
         () => statuses.join(" and ")
       )
+      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+      yield* expectStatus(yield* put(yield* follow(taken, { digest })), 201)
     })
   },
   {
@@ -359,29 +402,35 @@ export const upload: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { repository } = yield* Target
-      yield* Effect.forEach([1, 2, 3, 4], () => putBlob(repository, content), { concurrency: "unbounded" })
+      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
+      const opened = yield* Effect.replicateEffect(openUpload(repository), 4)
+      yield* Effect.forEach(
+        opened,
+        ({ started }) =>
+          Effect.flatMap(
+            follow(started, { digest }),
+            (path) => Effect.flatMap(put(path, content), (received) => expectStatus(received, 201))
+          ),
+        { concurrency: "unbounded" }
+      )
       const received = yield* get(`/v2/${repository}/blobs/${digest}`)
       yield* expect(received, bytesEqual(received.body, content), "the bytes pushed", () => "other bytes")
     })
   },
   {
     id: "mount",
-    rules: [50, 55],
+    rules: [50, 51, 55],
     section: mounting,
-    name: "a mount makes the blob a member (201) or opens an upload (202); deleting the source leaves it",
+    name: "a mount makes the blob a member (201) or opens an upload (202); the source keeps it, and may lose it",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
       const { capabilities, other, repository } = yield* Target
       yield* putBlob(other, content)
-      const path = `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${encodeURIComponent(other)}`
-      const received = yield* expectStatus(yield* send({ method: "POST", path, body: new Uint8Array(0) }), 201, 202)
-      yield* follow(received)
-      if (received.status === 202) return
-      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
-      if (capabilities.deleteBlob) {
-        yield* expectStatus(yield* send({ method: "DELETE", path: `/v2/${other}/blobs/${digest}` }), 202)
-      }
+      const source = `/v2/${other}/blobs/${digest}`
+      yield* mounted(yield* mount(repository, digest, other))
+      yield* expectStatus(yield* head(source), 200)
+      if (capabilities.deleteBlob) yield* expectStatus(yield* send({ method: "DELETE", path: source }), 202)
       const blob = yield* expectStatus(yield* get(`/v2/${repository}/blobs/${digest}`), 200)
       yield* expect(blob, bytesEqual(blob.body, content), "the bytes pushed", () => "other bytes")
     })
@@ -390,16 +439,29 @@ export const upload: ReadonlyArray<Check> = [
     id: "mount-anonymous",
     rules: [52],
     section: mounting,
-    name: "a mount without a source is answered with 201 or 202",
+    name: "a mount without a source makes the blob a member (201) or opens an upload (202)",
     level: "may",
     needs: ["push", "anonymousMount"],
     run: Effect.gen(function*() {
       const { other, repository } = yield* Target
       yield* putBlob(other, content)
-      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
-      const path = `/v2/${repository}/blobs/uploads/?mount=${digest}`
-      const received = yield* expectStatus(yield* send({ method: "POST", path, body: new Uint8Array(0) }), 201, 202)
-      if (received.status === 201) yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 200)
+      yield* mounted(yield* mount(repository, digest))
+    })
+  },
+  {
+    id: "mount-source-without-it",
+    rules: [51, 53],
+    section: mounting,
+    name: "a mount from a repository that has not the blob opens an upload, and tells nothing of who has it",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const { other, repository } = yield* Target
+      yield* putBlob(other, content)
+      yield* putBlob(repository, Fixtures.bytesOf("so that the repository is there"))
+      const received = yield* expectStatus(yield* mount(repository, digest, repository), 202)
+      yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 404)
+      yield* mounted(received)
     })
   },
   {
@@ -411,10 +473,7 @@ export const upload: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { other, repository } = yield* Target
-      const path = `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${encodeURIComponent(other)}`
-      const received = yield* expectStatus(yield* send({ method: "POST", path, body: new Uint8Array(0) }), 202)
-      yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
-      yield* expectStatus(yield* put(yield* follow(received, { digest }), content), 201)
+      yield* mounted(yield* expectStatus(yield* mount(repository, digest, other), 202))
     })
   },
   {
@@ -426,8 +485,7 @@ export const upload: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { other, repository } = yield* Target
-      const path = `/v2/${repository}/blobs/uploads/?mount=sha256:abc&from=${encodeURIComponent(other)}`
-      yield* expectError(yield* send({ method: "POST", path, body: new Uint8Array(0) }), [400], ["DIGEST_INVALID"])
+      yield* expectError(yield* mount(repository, "sha256:abc", other), [400], ["DIGEST_INVALID"])
     })
   },
   {

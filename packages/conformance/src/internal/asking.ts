@@ -1,3 +1,4 @@
+import * as Digest from "@effect-oci/core/Digest"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { Violation } from "../Check.js"
@@ -40,8 +41,11 @@ export const expectError = (received: Received, statuses: ReadonlyArray<number>,
     return yield* expect(received, known, `code ${codes?.join(" or ")}`, () => found.join(", "))
   })
 
+/** What is large is compared by its digests, which are computed natively. */
 export const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index])
+  a.byteLength === b.byteLength && (
+    a.byteLength > 64 * 1024 ? Digest.fromBytes(a) === Digest.fromBytes(b) : a.every((byte, index) => byte === b[index])
+  )
 
 export const expectHeader = (received: Received, name: string, value: string | RegExp) => {
   const actual = received.headers[name]

@@ -36,6 +36,15 @@ export const startUpload = (repository: RepositoryName, query = "") =>
     return started
   })
 
+/** Opens an upload that may never end: it is given up when the scope closes. */
+export const openUpload = (repository: RepositoryName, query = "") =>
+  Effect.gen(function*() {
+    const started = yield* startUpload(repository, query)
+    const path = yield* follow(started)
+    yield* cleanUp(path)
+    return { started, path }
+  })
+
 /** Puts a blob, and gives its digest. */
 export const putBlob = (repository: RepositoryName, bytes: Uint8Array, algorithm: Digest.Algorithm = "sha256") =>
   Effect.gen(function*() {
