@@ -1,0 +1,182 @@
+import type { Handler, Table } from "@effect-oci/core/Handler"
+import { override } from "@effect-oci/core/Handler"
+import type { Middleware } from "@effect-oci/core/Middleware"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Link from "@effect-oci/protocol/Link"
+import * as Route from "@effect-oci/protocol/Route"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { Send } from "../Mutant.js"
+import type { Received, Sent } from "../Target.js"
+
+/** The verbs of mutants: on the wire, where requests and answers are changed, and before a handler. */
+
+type OneOrMore<A> = A | ReadonlyArray<A>
+
+const includes = <A>(wanted: OneOrMore<A> | undefined, found: A): boolean =>
+  wanted === undefined || (Array.isArray(wanted) ? wanted.includes(found) : wanted === found)
+
+/** Which requests are meant, by what they ask. */
+export interface Asked {
+  readonly method?: OneOrMore<string>
+  /** `undefined` among them is a path that is none of the API. */
+  readonly route?: OneOrMore<Route.RouteTag | undefined>
+  readonly where?: (sent: Sent) => boolean
+}
+
+/** Which answers are meant, by what was asked and by their status. */
+export interface Answered extends Asked {
+  readonly status?: OneOrMore<number>
+}
+
+type Wired = (send: Send) => Send
+
+export type Change = (received: Received) => Received
+
+export const routeOf = (sent: Sent): Route.Route | undefined => Route.parse(sent.path.split("?")[0] ?? "")
+
+const isAsked = (asked: Asked, sent: Sent): boolean =>
+  includes(asked.method, sent.method) && includes(asked.route, routeOf(sent)?._tag) && (asked.where?.(sent) ?? true)
+
+/** Changes some answers. */
+export const answers = (answered: Answered, ...changes: ReadonlyArray<Change>): Wired => (send) => (sent) =>
+  isAsked(answered, sent)
+    ? Effect.map(send(sent), (received) =>
+      includes(answered.status, received.status)
+        ? changes.reduce((changed, change) => change(changed), received)
+        : received)
+    : send(sent)
+
+/** Changes some requests. What comes is an answer to what was sent first. */
+export const asks = (asked: Asked, change: (sent: Sent) => Sent): Wired => (send) => (sent) =>
+  isAsked(asked, sent) ? Effect.map(send(change(sent)), (received) => ({ ...received, sent })) : send(sent)
+
+/** Answers some requests itself. */
+export const instead =
+  (asked: Asked, answer: (sent: Sent, send: Send) => ReturnType<Send>): Wired => (send) => (sent) =>
+    isAsked(asked, sent) ? answer(sent, send) : send(sent)
+
+export const status = (status: number): Change => (received) => ({ ...received, status })
+
+/** Sets a header, or takes it away. */
+export const header = (
+  name: string,
+  value: string | ((said: string | undefined, received: Received) => string | undefined) | undefined
+): Change =>
+(received) => ({
+  ...received,
+  headers: {
+    ...received.headers,
+    [name]: typeof value === "function" ? value(received.headers[name], received) : value
+  }
+})
+
+/** Another body, of the length that is said. */
+export const body = (change: (body: Uint8Array, received: Received) => Uint8Array | string): Change => (received) => {
+  const changed = change(received.body, received)
+  const bytes = typeof changed === "string" ? new TextEncoder().encode(changed) : changed
+  return { ...received, body: bytes, headers: { ...received.headers, "content-length": String(bytes.byteLength) } }
+}
+
+type Fields = { readonly [name: string]: unknown }
+
+/** What bytes say, where they are a JSON object. */
+export const fieldsOf = (bytes: Uint8Array): Fields =>
+  Either.getOrElse(Either.try(() => JSON.parse(new TextDecoder().decode(bytes)) as Fields), () => ({}))
+
+/** Another body of JSON. */
+export const json = (change: (fields: Fields, received: Received) => unknown): Change =>
+  body((bytes, received) => JSON.stringify(change(fieldsOf(bytes), received)))
+
+/** The members of a list in the body. */
+export const items = <A>(key: string, change: (items: ReadonlyArray<A>) => unknown): Change =>
+  json((fields) => ({ ...fields, [key]: change(fields[key] as ReadonlyArray<A>) }))
+
+/** An error, as the spec has it. */
+export const error = (code: number, name: string): Change => (received) => ({
+  ...received,
+  status: code,
+  headers: { "content-type": "application/json" },
+  body: received.sent.method === "HEAD"
+    ? new Uint8Array(0)
+    : new TextEncoder().encode(JSON.stringify({ errors: [{ code: name }] }))
+})
+
+/** The first error of the body has another code. */
+export const code = (name: string): Change => json(() => ({ errors: [{ code: name }] }))
+
+export const queryOf = (sent: Sent): URLSearchParams => new URL(sent.path, "http://registry.invalid").searchParams
+
+/** Another query. */
+export const query = (change: (query: URLSearchParams) => void) => (sent: Sent): Sent => {
+  const parameters = queryOf(sent)
+  change(parameters)
+  const path = sent.path.split("?")[0] ?? ""
+  return { ...sent, path: parameters.size === 0 ? path : `${path}?${parameters}` }
+}
+
+export const asksFor = (parameter: string) => (sent: Sent): boolean => queryOf(sent).has(parameter)
+
+/** A page of a list whose pages are counted from its beginning, and that loses `gap` items between two pages. */
+export const byOffset =
+  (key: string, list: ReadonlyArray<unknown>, path: string, offset: number, size: number, gap = 0): Change =>
+  (received) => {
+    const end = offset + size
+    const page = items(key, () => list.slice(offset, end))(received)
+    const link = list.length > end ? Link.format(`${path}?n=${size}&offset=${end + gap}`) : undefined
+    return header("link", link)(page)
+  }
+
+/** Some operations are answered otherwise, as `rows` says of the handler that answers rightly. */
+export const rows = (make: (next: Handler) => Partial<Table>): Middleware => (next) => override(next, make(next))
+
+/** An error of a kind, of what was asked. */
+export const refused = <E extends RegistryError.RegistryError>(
+  Class: new(fields: RegistryError.ErrorFields) => E,
+  operation: Operation.Operation
+): Effect.Effect<never, E> => Effect.fail(new Class(Operation.errorFields(operation)))
+
+/** Manifests of some kind are refused. */
+export const refusesManifests = (
+  isRefused: (fields: Fields, operation: Operation.PushManifest) => boolean,
+  Class: new(fields: RegistryError.ErrorFields) => RegistryError.RegistryError = RegistryError.ManifestInvalid
+): Middleware =>
+  rows((next) => ({
+    PushManifest: (operation) =>
+      isRefused(fieldsOf(operation.bytes), operation) ? refused(Class, operation) : next(operation)
+  }))
+
+const opaque = "application/vnd.example.opaque+json"
+
+/** A manifest as a registry stores it that does not look into it. */
+export const unseen = (operation: Operation.PushManifest): Operation.PushManifest =>
+  new Operation.PushManifest({ ...operation, mediaType: opaque })
+
+/** Manifests of some kind are taken, though they are invalid. */
+export const tolerates = (isTaken: (fields: Fields, operation: Operation.PushManifest) => boolean): Middleware =>
+  rows((next) => ({
+    PushManifest: (operation) =>
+      Effect.catchTag(
+        next(operation),
+        "ManifestInvalid",
+        (error) => isTaken(fieldsOf(operation.bytes), operation) ? next(unseen(operation)) : Effect.fail(error)
+      )
+  }))
+
+/** The bytes of uploads, by id, as far as they have come; they are in hand where all is in one process. */
+export const uploadedBytes = () => {
+  const chunks = new Map<string, ReadonlyArray<Uint8Array>>()
+  const of = (id: string) => chunks.get(id) ?? []
+  return {
+    append: ({ body, id }: Operation.AppendUpload) => {
+      chunks.set(id, [...of(id), body.bytes ?? new Uint8Array(0)])
+    },
+    whole: (operation: Operation.CompleteUpload | Operation.PushBlob): Uint8Array => {
+      const last = operation.body?.bytes ?? new Uint8Array(0)
+      return Uint8Array.from(
+        [...operation._tag === "PushBlob" ? [] : of(operation.id), last].flatMap((chunk) => [...chunk])
+      )
+    }
+  }
+}

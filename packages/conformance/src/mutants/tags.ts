@@ -1,0 +1,304 @@
+import * as Operation from "@effect-oci/core/Operation"
+import * as Link from "@effect-oci/protocol/Link"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import {
+  answers,
+  asks,
+  asksFor,
+  byOffset,
+  error,
+  fieldsOf,
+  header,
+  instead,
+  items,
+  json,
+  query,
+  queryOf,
+  rows,
+  status
+} from "../internal/mutating.js"
+import type { Mutant } from "../Mutant.js"
+import type { Sent } from "../Target.js"
+
+const asked = { method: "GET", route: "Tags" } as const
+const catalog = { method: "GET", route: "Catalog" } as const
+
+/** Changes what a page lists. */
+const listed = (change: (tags: ReadonlyArray<string>, sent: Sent) => unknown) =>
+  answers(
+    { ...asked, status: 200 },
+    (received) => items<string>("tags", (list) => change(list, received.sent))(received)
+  )
+
+const withoutLink = header("link", undefined)
+
+/** By letter, and where two tags are one to that, by character. */
+const folded = (a: string, b: string) => {
+  const letters = [a.toLowerCase(), b.toLowerCase()] as const
+  const [before, after] = letters[0] === letters[1] ? [a, b] : letters
+  return before < after ? -1 : before > after ? 1 : 0
+}
+
+/** Rules 75 to 83, and 106: what is there is listed. */
+export const tags: ReadonlyArray<Mutant> = [
+  {
+    id: "tags-null",
+    name: "a repository without tags has null for a list",
+    breaks: [75],
+    wire: listed((list) => list.length === 0 ? null : list)
+  },
+  {
+    id: "tags-none-missing",
+    name: "a repository without tags has no list",
+    breaks: [75],
+    wire: answers(
+      { ...asked, status: 200 },
+      (received) =>
+        new TextDecoder().decode(received.body).includes("\"tags\":[]")
+          ? error(404, "NAME_UNKNOWN")(received)
+          : received
+    )
+  },
+  {
+    id: "tags-unknown-repository-empty",
+    name: "the tags of a repository that is not there are an empty list",
+    breaks: [75],
+    wire: answers({ ...asked, status: 404 }, status(200), json(() => ({ tags: [] })))
+  },
+  {
+    id: "tags-unknown-repository-code",
+    name: "the tags of a repository that is not there are said to be a manifest",
+    breaks: [75],
+    wire: answers({ ...asked, status: 404 }, error(404, "MANIFEST_UNKNOWN"))
+  },
+  {
+    id: "tags-name-lost",
+    name: "a list of tags does not say whose they are",
+    breaks: [75],
+    wire: answers({ ...asked, status: 200 }, json(({ tags }) => ({ tags })))
+  },
+  {
+    id: "tags-reversed",
+    name: "tags are listed from the last to the first",
+    breaks: [76],
+    wire: listed((list) => list.toReversed())
+  },
+  {
+    id: "tags-folded",
+    name: "tags are in order of their letters, capital or not",
+    breaks: [76],
+    wire: (send) =>
+      instead(asked, (sent) => {
+        const parameters = queryOf(sent)
+        const n = Number(parameters.get("n") ?? "Infinity")
+        const last = parameters.get("last")
+        return Effect.map(
+          send(
+            query((parameters) => {
+              parameters.delete("n")
+              parameters.delete("last")
+            })(sent)
+          ),
+          (received) => {
+            const { tags } = fieldsOf(received.body)
+            if (!Array.isArray(tags) || !(n >= 0)) return { ...received, sent }
+            const after = (tags as ReadonlyArray<string>).toSorted(folded).filter((tag) =>
+              last === null || folded(tag, last) > 0
+            )
+            const page = after.slice(0, n)
+            const path = sent.path.split("?")[0]
+            const link = after.length > n && n > 0 ? Link.format(`${path}?n=${n}&last=${page.at(-1)}`) : undefined
+            return header("link", link)({ ...items<string>("tags", () => page)(received), sent })
+          }
+        )
+      })(send)
+  },
+  {
+    id: "tags-twice",
+    name: "a tag that was pushed twice is listed twice",
+    breaks: [75, 82],
+    wire: listed((list) => list.flatMap((tag) => tag === "a1" ? [tag, tag] : [tag]))
+  },
+  {
+    id: "tags-prefix-hides",
+    name: "a tag hides those that go on from it",
+    breaks: [82],
+    wire: listed((list) => list.filter((tag) => !list.some((other) => other !== tag && tag.startsWith(`${other}.`))))
+  },
+  {
+    id: "n-ignored",
+    name: "n is ignored",
+    breaks: [77, 80],
+    wire: asks(asked, query((parameters) => parameters.get("n") === "0" ? undefined : parameters.delete("n")))
+  },
+  {
+    id: "n-one-fewer",
+    name: "one tag fewer is listed than was asked for, and no Link",
+    breaks: [77],
+    wire: (send) =>
+      answers({ ...asked, where: asksFor("n") }, withoutLink)(
+        asks(
+          asked,
+          query((parameters) => {
+            const n = Number(parameters.get("n") ?? 0)
+            if (n > 1) parameters.set("n", String(n - 1))
+          })
+        )(send)
+      )
+  },
+  {
+    id: "n-large-refused",
+    name: "an n of more than 100 is refused",
+    breaks: [77],
+    wire: answers({ ...asked, where: (sent) => Number(queryOf(sent).get("n")) > 100 }, error(400, "UNSUPPORTED"))
+  },
+  {
+    id: "n-large-cut",
+    name: "a list of tags ends after ten, whatever n is, without a Link",
+    breaks: [77],
+    wire: answers(
+      { ...asked, status: 200, where: asksFor("n") },
+      withoutLink,
+      items<string>("tags", (list) => list.slice(0, 10))
+    )
+  },
+  {
+    id: "last-included",
+    name: "a list goes on with last itself",
+    breaks: [79],
+    middleware: rows((next) => ({
+      ListTags: (operation) => {
+        const { last, limit, repository } = operation
+        return last === undefined
+          ? next(operation)
+          : Effect.map(
+            next(new Operation.ListTags({ repository })),
+            (list) => Stream.take(Stream.filter(list, (tag) => tag >= last), limit ?? Infinity)
+          )
+      }
+    }))
+  },
+  {
+    id: "last-must-be-there",
+    name: "a list goes on nowhere where last is not there",
+    breaks: [79],
+    wire: (send) => {
+      const all = (sent: Sent) =>
+        send(
+          query((parameters) => {
+            parameters.delete("n")
+            parameters.delete("last")
+          })(sent)
+        )
+      return instead(
+        { ...asked, where: asksFor("last") },
+        (sent) =>
+          Effect.zipWith(
+            send(sent),
+            all(sent),
+            (received, { body }) =>
+              new TextDecoder().decode(body).includes(`"${queryOf(sent).get("last")}"`)
+                ? received
+                : items("tags", () => [])(received)
+          )
+      )(send)
+    }
+  },
+  {
+    id: "last-alone-ignored",
+    name: "last is ignored without n",
+    breaks: [79],
+    wire: asks({ ...asked, where: (sent) => !asksFor("n")(sent) }, query((parameters) => parameters.delete("last")))
+  },
+  {
+    id: "last-with-n-ignored",
+    name: "last is ignored where there is an n",
+    breaks: [79],
+    wire: asks({ ...asked, where: asksFor("n") }, query((parameters) => parameters.delete("last")))
+  },
+  {
+    id: "n-zero-all",
+    name: "n=0 gives all tags",
+    breaks: [78],
+    wire: asks(asked, query((parameters) => parameters.get("n") === "0" ? parameters.delete("n") : undefined))
+  },
+  {
+    id: "n-zero-link",
+    name: "n=0 gives a Link",
+    breaks: [78],
+    wire: answers(
+      { ...asked, where: (sent) => queryOf(sent).get("n") === "0" },
+      header("link", (_, { sent }) => Link.format(sent.path))
+    )
+  },
+  {
+    id: "link-lost",
+    name: "a list does not say where it goes on",
+    breaks: [80, 106],
+    wire: answers({ method: "GET" }, withoutLink)
+  },
+  {
+    id: "link-loops",
+    name: "Link leads to the page that it stands on",
+    breaks: [80, 83],
+    wire: answers(
+      { method: "GET" },
+      header("link", (link, { sent }) => link === undefined ? undefined : Link.format(sent.path))
+    )
+  },
+  {
+    id: "link-skips",
+    name: "a tag is lost between two pages",
+    breaks: [80, 83],
+    wire: answers(
+      { ...asked, status: 200 },
+      (received) =>
+        received.headers["link"] === undefined ? received : items<string>("tags", (list) => list.slice(0, -1))(received)
+    )
+  },
+  {
+    id: "link-counts",
+    name: "Link leads to a place counted from the beginning, which moves when tags come and go",
+    breaks: [83],
+    wire: (send) =>
+      instead({ ...asked, where: (sent) => asksFor("n")(sent) && !asksFor("last")(sent) }, (sent) => {
+        const parameters = queryOf(sent)
+        const path = sent.path.split("?")[0] ?? ""
+        const size = Number(parameters.get("n"))
+        if (!(size > 0)) return send(sent)
+        return Effect.map(send({ ...sent, path }), (received) => {
+          const { tags } = fieldsOf(received.body)
+          return Array.isArray(tags)
+            ? byOffset("tags", tags, path, Number(parameters.get("offset") ?? 0), size)(received)
+            : received
+        })
+      })(send)
+  },
+  {
+    id: "bad-n-fails",
+    name: "an n that is no count is answered with 500",
+    breaks: [81],
+    wire: answers({ ...asked, status: 400 }, error(500, "UNKNOWN"))
+  },
+  {
+    id: "catalog-reversed",
+    name: "the catalog lists repositories from the last to the first",
+    breaks: [106],
+    wire: (send) =>
+      instead(catalog, (sent) =>
+        Effect.map(
+          send(query((parameters) => parameters.delete("n"))(sent)),
+          items<string>("repositories", (list) => list.toReversed())
+        ))(send)
+  },
+  {
+    id: "catalog-twice",
+    name: "the catalog lists a repository on two pages",
+    breaks: [106],
+    wire: answers(
+      { ...catalog, status: 200 },
+      items<string>("repositories", (list) => list.flatMap((name) => [name, name]))
+    )
+  }
+]
