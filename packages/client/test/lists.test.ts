@@ -106,6 +106,53 @@ describe("a list", () => {
     }))
 })
 
+describe("a list without links", () => {
+  /** Pages by `n` and `last`, of a registry that sends no `Link`. */
+  const unlinked = (all: ReadonlyArray<string>, knowsLast = true) => ({ target }: Asked): Answer => {
+    const query = new URL(target, "http://any").searchParams
+    const rest = all.filter((tag) => !knowsLast || tag > (query.get("last") ?? ""))
+    return page(rest.slice(0, Number(query.get("n"))))
+  }
+
+  it.scoped("goes on after the last item of a full page", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(unlinked(names(6)))
+      const registry = yield* connect(server, { pageSize: 3 })
+      expect(yield* collect(registry.listTags(repository))).toEqual(names(6))
+      expect(server.lines()).toEqual([
+        `GET ${path}?n=3`,
+        `GET ${path}?n=3&last=v00002`,
+        `GET ${path}?n=3&last=v00005`
+      ])
+    }))
+
+  it.scoped("ends where the same page comes again", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(unlinked(names(6), false))
+      const registry = yield* connect(server, { pageSize: 3 })
+      expect(yield* collect(registry.listTags(repository))).toEqual(names(3))
+      expect(server.asked.length).toBe(2)
+    }))
+
+  it.scoped("ends where it would go round in a circle", () =>
+    Effect.gen(function*() {
+      const server = yield* serve((_, count) => page(count % 2 === 0 ? ["a", "b"] : ["c", "d"]))
+      const registry = yield* connect(server, { pageSize: 2 })
+      const error = yield* Effect.flip(collect(registry.listTags(repository)))
+      expect(error.message).toContain("its list comes back to a page that was there before")
+      expect(server.asked.length).toBe(3)
+    }))
+
+  it.scoped("ends where it would never", () =>
+    Effect.gen(function*() {
+      const server = yield* serve((_, count) => page([`a${count}`, `b${count}`]))
+      const registry = yield* connect(server, { pageSize: 2, maxPages: 20 })
+      const error = yield* Effect.flip(collect(registry.listTags(repository)))
+      expect(error.message).toContain("its list has more than 20 pages")
+      expect(server.asked.length).toBe(20)
+    }))
+})
+
 describe("a link", () => {
   /** What the next page is, and what is asked for it. */
   const followed: ReadonlyArray<readonly [name: string, link: (origin: string) => string, target: string]> = [

@@ -21,6 +21,13 @@ export interface List {
   <O extends ListOperation>(operation: O, onPage?: () => void): Stream.Stream<ItemOf<O>, RegistryError.RegistryError>
 }
 
+/** A page to ask for: where, how many items are still wanted, and the item it comes after, where no `Link` led there. */
+interface Turn {
+  readonly target: string
+  readonly left: number
+  readonly after?: unknown
+}
+
 /**
  * A list as one stream of its pages. They go on where their `Link` says: within the same list at the same registry, and
  * never to a page that was there before. Spec: "Listing Tags", "Listing Referrers".
@@ -36,56 +43,47 @@ export const make = (exchange: Exchange, { maxPages, pageSize }: Manner): List =
 
   return Stream.suspend(() => {
     const seen = new Set<string>()
-    const first: Turn = { target: request.target, left: limit, after: undefined }
+    const first: Turn = { target: request.target, left: limit }
     return Stream.paginateChunkEffect(first, ({ after, left, target }) =>
       Effect.gen(function*() {
         seen.add(target)
         const answer = yield* exchange.send({ ...request, target }, fields)
-        const page = yield* exchange.decodePage(operation, answer, fields)
+        const { filtered, items, next } = yield* exchange.decodePage(operation, answer, fields)
         onPage?.()
-        const wanted = page.filtered ? page.items : page.items.filter((item) => isWanted(operation, item))
-        if (after !== undefined && page.items.some((item) => item === after)) return end
+        // The page before, once more, from a registry that does not know `last`.
+        if (after !== undefined && items.some((item) => item === after)) return ended(Chunk.empty())
+        const wanted = filtered ? items : items.filter((item) => isWanted(operation, item))
         const taken = Chunk.unsafeFromArray(wanted.slice(0, left))
         const rest = left - taken.length
-        if (rest <= 0) return [taken, Option.none<Turn>()] as const
-        if (page.next === undefined) {
-          const unsaid = onwards(operation, page.items, size)
-          return [taken, Option.map(unsaid, (turn): Turn => ({ ...turn, left: rest }))] as const
-        }
-        const query = queryOf(page.next, answer.url, exchange.origin, path)
-        if (query === undefined) return yield* breach("its list goes on at another place")
-        const next = `${path}${query}`
-        if (seen.has(next)) return yield* breach("its list comes back to a page that was there before")
+        const turn = next === undefined
+          ? onwards(operation, items, size)
+          : { target: linked(next, answer.url, exchange.origin, path) }
+        if (rest <= 0 || turn === undefined) return ended(taken)
+        if (turn.target === undefined) return yield* breach("its list goes on at another place")
+        if (seen.has(turn.target)) return yield* breach("its list comes back to a page that was there before")
         if (seen.size >= maxPages) return yield* breach(`its list has more than ${maxPages} pages`)
-        return [taken, Option.some<Turn>({ target: next, left: rest, after: undefined })] as const
+        return [taken, Option.some<Turn>({ ...turn, target: turn.target, left: rest })] as const
       }))
   })
 }
 
-/** A page to ask for: where, how many items are still wanted, and the item it comes after, where no `Link` led there. */
-interface Turn {
-  readonly target: string
-  readonly left: number
-  readonly after: unknown
-}
-
-const end = [Chunk.empty<never>(), Option.none<Turn>()] as const
+const ended = <A>(items: Chunk.Chunk<A>) => [items, Option.none<Turn>()] as const
 
 /**
- * Where a list may go on whose page is full and has no `Link`: after its last item, by `last`. A registry that does not
- * know that parameter sends the same page again, which then has this item in it. Spec: "Listing Tags".
+ * Where a list may go on whose page is full and has no `Link`, which some registries never send: after its last item, by
+ * `last`. Spec: "Listing Tags".
  */
 const onwards = (
   operation: ListOperation,
   items: ReadonlyArray<unknown>,
   size: number
-): Option.Option<Omit<Turn, "left">> => {
+): Omit<Turn, "left"> | undefined => {
   const after = items[items.length - 1]
-  if (operation._tag === "ListReferrers" || items.length !== size || after === undefined) return Option.none()
+  if (operation._tag === "ListReferrers" || items.length !== size || after === undefined) return undefined
   const next = operation._tag === "ListTags"
     ? new Operation.ListTags({ ...operation, last: after as Tag, limit: size })
     : new Operation.ListRepositories({ last: after as RepositoryName, limit: size })
-  return Option.some({ target: Request.encode(next).target, after })
+  return { target: Request.encode(next).target, after }
 }
 
 const limitOf = (operation: ListOperation): number =>
@@ -111,11 +109,11 @@ const isWanted = (operation: ListOperation, item: unknown): boolean =>
 const unescaped = (path: string): string => path.replace(/%3a/gi, ":").replace(/%2f/gi, "/")
 
 /**
- * The query of a link to the same list, `undefined` for a link to anything else. A proxy before the registry may have
- * added to the path, so its end counts, and the path that was asked for stays.
+ * Where a link leads that is one to the same list, `undefined` for any other. A proxy before the registry may have added
+ * to the path, so its end counts, and the path that was asked for stays.
  */
-const queryOf = (link: string, base: string, origin: string, path: string): string | undefined => {
+const linked = (link: string, base: string, origin: string, path: string): string | undefined => {
   if (!URL.canParse(link, base)) return undefined
   const url = new URL(link, base)
-  return url.origin === origin && unescaped(url.pathname).endsWith(path) ? url.search : undefined
+  return url.origin === origin && unescaped(url.pathname).endsWith(path) ? `${path}${url.search}` : undefined
 }

@@ -33,6 +33,8 @@ export interface ReferrersTag {
   readonly isKept: () => void
 }
 
+const absent = Effect.sync(() => undefined)
+
 /** How often the list is written anew where others write it too. */
 const attempts = 4
 
@@ -51,7 +53,7 @@ export const make = (exchange: Exchange): ReferrersTag => {
       Effect.flatMap(({ bytes, descriptor }) => Manifest.parse({ mediaType: descriptor.mediaType, bytes })),
       Effect.flatMap((document) =>
         document._tag === "Index" ? Effect.succeed(document) : Effect.fail(
-          new RegistryError.ManifestInvalid({ reason: `the tag of its subject's referrers is no index` })
+          new RegistryError.ManifestInvalid({ reason: "the tag of its subject's referrers is no index" })
         )
       ),
       Effect.mapError((error) => RegistryError.withFields(error, fields))
@@ -59,8 +61,7 @@ export const make = (exchange: Exchange): ReferrersTag => {
 
   /** The list as it stands: `undefined` where there is none. */
   const read = (...args: Parameters<typeof find>): Answer<Manifest.Index | undefined> =>
-    // @effect-diagnostics-next-line effectSucceedWithVoid:off
-    Effect.catchIf(find(...args), (error) => error.status === 404, () => Effect.succeed(undefined))
+    Effect.catchIf(find(...args), (error) => error.status === 404, () => absent)
 
   const write = (
     repository: RepositoryName,
