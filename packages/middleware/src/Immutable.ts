@@ -20,7 +20,10 @@ import type * as Scope from "effect/Scope"
  * @category models
  */
 export interface Options {
-  /** The tags that are immutable: all unless said. For all but `latest`: `ReferenceSet.complement(ReferenceSet.tags("latest"))`. */
+  /**
+   * The tags that are immutable: all unless said, and for all but `latest`
+   * `ReferenceSet.complement(ReferenceSet.tags("latest"))`. Names have no host here, so that `registry(…)` has none.
+   */
   readonly select?: ReferenceSet.ReferenceSet | undefined
   /**
    * Whether the registry behind keeps `ifAbsent` (on the wire `If-None-Match: *`): `false` unless said. Those of this

@@ -29,7 +29,7 @@ export interface Member<Source extends members.Source = members.Source> {
   readonly name: string
   /**
    * Its repositories: those of which anything is in the set. Tags choose nothing by themselves, since blobs have none:
-   * for that put a `Filter` round the member.
+   * for that put a `Filter` round the member. Hosts choose nothing either: names have none here.
    */
   readonly select: ReferenceSet.ReferenceSet
   /** The registry, or a layer of it. */
@@ -67,8 +67,10 @@ type Within = Exclude<Operation.Operation, Operation.ListRepositories>
 const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
   const last = targets.length - 1
   const ownerOf = (repository: RepositoryName.RepositoryName): Target => {
-    const found = targets.findIndex(({ select }) => ReferenceSet.touches(select, { repository }))
-    return targets[found < 0 ? last : found]!
+    const place = { repository }
+    let at = 0
+    while (at < last && !ReferenceSet.touches(targets[at]!.select, place)) at++
+    return targets[at]!
   }
   const first = targets[0]!
   const hasAll = ReferenceSet.equals(first.select, ReferenceSet.all)

@@ -190,11 +190,11 @@ describe("Filter", () => {
       Handler.override(samples.known, {
         ListRepositories: (operation) => {
           asked.push(operation)
-          return Effect.succeed(after(names, operation.last).pipe(Stream.take(operation.limit ?? names.length)))
+          return Effect.succeed(after(names, operation.last).pipe(Stream.take(Math.min(operation.limit ?? 99, 99))))
         },
         ListTags: (operation) => {
           asked.push(operation)
-          return Effect.succeed(after(tags, operation.last).pipe(Stream.take(operation.limit ?? names.length)))
+          return Effect.succeed(after(tags, operation.last).pipe(Stream.take(Math.min(operation.limit ?? 99, 99))))
         }
       })
     const list = (select: ReferenceSet.ReferenceSet, operation: Operation.ListRepositories | Operation.ListTags) =>
@@ -222,6 +222,12 @@ describe("Filter", () => {
         select: some,
         operation: new Operation.ListRepositories({ limit: 2 }),
         items: ["b/x", "b/y"]
+      },
+      {
+        name: "no limit",
+        select: some,
+        operation: new Operation.ListRepositories({ limit: Infinity }),
+        items: ["b/x", "b/y", "c/z"]
       },
       {
         name: "after a name that is hidden",
