@@ -147,8 +147,14 @@ const problemOf = (outcome: Outcome): { readonly name: string; readonly message:
   }
 }
 
-/** Of a defect that is no error only a text is shown: there is no telling what an object holds. */
-const describe = (defect: unknown): { readonly name: string; readonly message: string } =>
-  defect instanceof Error
-    ? { name: defect.name, message: defect.message }
-    : { name: "Defect", message: typeof defect === "string" ? defect : typeof defect }
+/**
+ * Of a defect that is no error only a text is shown: there is no telling what an object holds. Nor does every error keep
+ * to its type, and what is no text must not break the line.
+ */
+const describe = (defect: unknown): { readonly name: string; readonly message: string } => {
+  if (!(defect instanceof Error)) {
+    return { name: "Defect", message: typeof defect === "string" ? defect : typeof defect }
+  }
+  const { message, name }: { readonly message: unknown; readonly name: unknown } = defect
+  return { name: String(name), message: String(message) }
+}
