@@ -10,8 +10,7 @@ import * as Stream from "effect/Stream"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Answer } from "./answer.js"
-import { bodyOf, discard, isTooLong } from "./nodeBody.js"
-import { finish } from "./nodeClosing.js"
+import * as nodeBody from "./nodeBody.js"
 import * as report from "./report.js"
 
 /** Starts an effect at once, in a fiber that cannot be interrupted but where the effect lets it. */
@@ -33,15 +32,16 @@ export const listener =
       method: incoming.method ?? "GET",
       target: incoming.url ?? "/",
       headers: incoming.headers as Wire.Headers,
-      body: bodyOf(incoming, ask)
+      body: nodeBody.bodyOf(incoming, ask)
     }
     const settle = (exit: Exit.Exit<Wire.Response>): void => {
+      if (Exit.isFailure(exit)) return void outgoing.destroy()
+      const left = asked ? nodeBody.left(incoming) : "nothing"
       // Nobody can tell whether a client that was not asked for its body sends it.
-      if (!asked) outgoing.shouldKeepAlive = false
-      else if (isTooLong(incoming)) lastOf(outgoing)
-      if (Exit.isSuccess(exit)) write(exit.value, request, outgoing, run)
-      else outgoing.destroy()
-      if (asked && request.body !== undefined) discard(incoming)
+      if (!asked || left === "much") outgoing.shouldKeepAlive = false
+      const end = left === "much" ? () => nodeBody.discard(incoming, () => outgoing.end()) : undefined
+      write(exit.value, request, outgoing, run, end)
+      if (left === "little") nodeBody.discard(incoming, () => {})
     }
     const effect = answer(request)
     const atHand = exitOf(effect)
@@ -53,16 +53,6 @@ export const listener =
     fiber.addObserver(settle)
   }
 
-/**
- * The last answer on a connection whose client will be cut off: the client is told, lest it send its next request there,
- * and is still sending, so that it must have time to hear it.
- */
-const lastOf = (outgoing: ServerResponse): void => {
-  const { socket } = outgoing.req
-  outgoing.shouldKeepAlive = false
-  socket.destroySoon = () => finish(socket)
-}
-
 /** A response that waits for others on its connection never learns that the client is gone: its socket does. */
 const onGone = (socket: Socket, gone: () => void): () => void => {
   socket.once("close", gone)
@@ -73,26 +63,41 @@ const onGone = (socket: Socket, gone: () => void): () => void => {
 const interruptWith = (socket: Socket, fiber: Fiber.RuntimeFiber<unknown, unknown>): void =>
   fiber.addObserver(onGone(socket, () => setImmediate(() => fiber.unsafeInterruptAsFork(FiberId.none))))
 
-const write = (response: Wire.Response, request: Wire.Request, outgoing: ServerResponse, run: Run): void => {
+/** Writes a response; `last` ends it where that is to wait. */
+const write = (
+  response: Wire.Response,
+  request: Wire.Request,
+  outgoing: ServerResponse,
+  run: Run,
+  last: (() => void) | undefined
+): void => {
   const { body, headers, status } = response
   const { socket } = outgoing.req
-  if (socket.destroyed) return end(response, Exit.interrupt(FiberId.none), run)
+  if (socket.destroyed) return close(response, Exit.interrupt(FiberId.none), run)
   try {
     outgoing.writeHead(status, headers as Record<string, string>)
   } catch (defect) {
-    end(response, Exit.die(defect), run)
-    run(Effect.map(report.died(request, Cause.die(defect)), (response) => write(response, request, outgoing, run)))
+    close(response, Exit.die(defect), run)
+    run(
+      Effect.map(report.died(request, Cause.die(defect)), (response) => write(response, request, outgoing, run, last))
+    )
     return
   }
-  if (body === undefined || body.bytes !== undefined) {
-    outgoing.end(body?.bytes)
-    return end(response, Exit.void, run)
-  }
   const done = (exit: Exit.Exit<void, unknown>) => {
-    if (Exit.isSuccess(exit)) outgoing.end()
     // It is cut, so that the client does not take what it has for all.
-    else outgoing.destroy()
-    end(response, exit, run)
+    if (Exit.isFailure(exit)) outgoing.destroy()
+    else if (last === undefined) outgoing.end()
+    else last()
+    close(response, exit, run)
+  }
+  if (body === undefined || body.bytes !== undefined) {
+    if (last === undefined) {
+      outgoing.end(body?.bytes)
+      return close(response, Exit.void, run)
+    }
+    outgoing.flushHeaders()
+    if (body?.bytes !== undefined) outgoing.write(body.bytes)
+    return done(Exit.void)
   }
   if (body.source !== undefined) return pipe(body.source, outgoing, socket, done)
   const fiber = run(Effect.interruptible(send(body, outgoing)))
@@ -100,7 +105,7 @@ const write = (response: Wire.Response, request: Wire.Request, outgoing: ServerR
   fiber.addObserver(done)
 }
 
-const end = (response: Wire.Response, exit: Exit.Exit<unknown, unknown>, run: Run): void => {
+const close = (response: Wire.Response, exit: Exit.Exit<unknown, unknown>, run: Run): void => {
   if (response.close !== undefined) run(response.close(exit))
 }
 

@@ -3,7 +3,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Range from "@effect-oci/protocol/Range"
 import type { IncomingMessage } from "node:http"
 
-/** How much of a body that nobody wants is read, in bytes, before the connection is cut. */
+/** How much of a body that nobody wants is read, in bytes. */
 const unwanted = 16 * 1024 * 1024
 
 /** Whether a request has a body that is not empty. */
@@ -84,15 +84,29 @@ export const isTooLong = (request: IncomingMessage): boolean =>
   !request.complete && (sizeOf(request)?.size ?? 0) > unwanted
 
 /**
- * Reads what is left of a body when the answer is out, so that a client that does not listen before it has sent all
- * hears it, and the connection can go on. A client that sends much more is cut off.
+ * How much is left of a body when its request is answered. Where it is `much`, or may be, the connection cannot go on:
+ * nobody waits for the end of it.
  */
-export const discard = (request: IncomingMessage): void => {
-  if (request.complete || request.destroyed) return
-  let left = unwanted
-  request.on("data", (chunk: Uint8Array) => {
-    left -= chunk.byteLength
-    if (left < 0) request.destroy()
-  })
+export const left = (request: IncomingMessage): "nothing" | "little" | "much" => {
+  const sized = sizeOf(request)
+  if (sized === undefined || request.complete || request.destroyed) return "nothing"
+  return sized.size !== undefined && sized.size <= unwanted ? "little" : "much"
+}
+
+/**
+ * Reads what is left of a body after the answer: a client may not listen before it has sent all, and does not hear an
+ * answer on a connection that is closed while it sends. Calls back at the end of it, or where it is too much.
+ */
+export const discard = (request: IncomingMessage, done: () => void): void => {
+  let budget = unwanted
+  const finish = () => {
+    request.off("data", onData).off("end", finish).off("close", finish)
+    done()
+  }
+  const onData = (chunk: Uint8Array) => {
+    budget -= chunk.byteLength
+    if (budget < 0) finish()
+  }
+  request.on("data", onData).on("end", finish).on("close", finish)
   request.resume()
 }

@@ -2,7 +2,9 @@ import * as Effect from "effect/Effect"
 import type { Server, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Run } from "./nodeAdapter.js"
-import { finish } from "./nodeClosing.js"
+
+/** How long a client may take to read the last answer on its connection and to close it, in milliseconds. */
+const lingering = 1000
 
 interface Refusal {
   readonly status: string
@@ -72,7 +74,8 @@ const refuse = (socket: Socket, error: NodeJS.ErrnoException, run: Run): void =>
   const response = current(socket)
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy()
   if (response?.req.complete === true) return void response.once("close", () => refuse(socket, error, run))
-  if (response?.headersSent === true) return void socket.destroy()
+  // It was answered before the rest of it could not be read.
+  if (response?.headersSent === true) return finish(socket)
   const refusal = refusals[error.code ?? ""] ?? unreadable
   // An operation that is under way has its own line in the log.
   if (response === undefined) {
@@ -113,4 +116,11 @@ const leave = (socket: Socket, answered = false): void => {
     response.once("close", () => leave(socket, true))
   } else if (answered) finish(socket)
   else socket.destroy()
+}
+
+/** Says the last thing on a connection. To close it at once would take that away from a client that is still sending. */
+const finish = (socket: Socket, text?: string): void => {
+  if (text !== undefined) socket.write(text)
+  socket.end()
+  setTimeout(() => socket.destroy(), lingering).unref()
 }

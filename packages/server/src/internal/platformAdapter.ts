@@ -43,20 +43,12 @@ export const handle = (
     headers: request.headers,
     body
   }
-  const discard = incoming === undefined || body === undefined
-    ? Effect.void
-    : Effect.addFinalizer(() => Effect.sync(() => nodeBody.discard(incoming)))
   // Nothing comes between an answer and what closes it.
-  return Effect.uninterruptible(
-    Effect.zipRight(
-      discard,
-      Effect.flatMap(answer(asked), (response) => {
-        if (response.close === undefined) return Effect.succeed(encode(response, incoming))
-        const close = once(response.close)
-        return Effect.as(Effect.addFinalizer(close), encode({ ...response, close }, incoming))
-      })
-    )
-  )
+  return Effect.uninterruptible(Effect.flatMap(answer(asked), (response) => {
+    if (response.close === undefined) return Effect.succeed(encode(response, incoming))
+    const close = once(response.close)
+    return Effect.as(Effect.addFinalizer(close), encode({ ...response, close }, incoming))
+  }))
 }
 
 type Close = NonNullable<Wire.Response["close"]>
@@ -73,10 +65,17 @@ const once = (close: Close): Close => {
 }
 
 const encode = (
-  { body, close, headers, status }: Wire.Response,
+  response: Wire.Response,
   incoming: IncomingMessage | undefined
 ): HttpServerResponse.HttpServerResponse => {
+  const { body, close, headers, status } = response
   const options = { status, headers: headers as Record<string, string>, contentType: headers["content-type"] }
+  const left = incoming === undefined ? "nothing" : nodeBody.left(incoming)
+  if (incoming !== undefined && left === "much") {
+    const waiting = Stream.concat(body?.stream ?? Stream.empty, Stream.execute(discarded(incoming)))
+    return HttpServerResponse.stream(waiting, { ...options, headers: { ...options.headers, connection: "close" } })
+  }
+  if (incoming !== undefined && left === "little") nodeBody.discard(incoming, () => {})
   if (body === undefined) return HttpServerResponse.empty(options)
   if (body.bytes !== undefined) return HttpServerResponse.uint8Array(body.bytes, options)
   const closing = close === undefined ? body.stream : Stream.ensuringWith(body.stream, close)
@@ -86,3 +85,6 @@ const encode = (
     : Stream.tapErrorCause(closing, () => Effect.sync(() => incoming.socket.destroy()))
   return HttpServerResponse.stream(stream, { ...options, contentLength: body.size })
 }
+
+const discarded = (incoming: IncomingMessage): Effect.Effect<void> =>
+  Effect.async((resume) => nodeBody.discard(incoming, () => resume(Effect.void)))

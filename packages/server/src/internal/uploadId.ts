@@ -22,22 +22,22 @@ const signatureBytes = 16
 const maxLength = 8192
 
 export const make = (key: Uint8Array): UploadIds => {
-  const sign = (repository: RepositoryName, id: string): string =>
-    Encoding.encodeBase64Url(
-      hmac(sha256, key, new TextEncoder().encode(`${repository}\0${id}`)).subarray(0, signatureBytes)
-    )
+  const sign = (text: string): Uint8Array =>
+    hmac(sha256, key, new TextEncoder().encode(text)).subarray(0, signatureBytes)
+  const seal: UploadIds["seal"] = (repository, id) =>
+    `${Encoding.encodeBase64Url(id)}.${Encoding.encodeBase64Url(sign(`${repository}\0${id}`))}`
   return {
-    seal: (repository, id) => `${Encoding.encodeBase64Url(id)}.${sign(repository, id)}`,
+    seal,
     open: (repository, sealed) => {
       const dot = sealed.indexOf(".")
       if (dot < 0 || sealed.length > maxLength) return undefined
       const id = Either.getOrUndefined(Encoding.decodeBase64UrlString(sealed.slice(0, dot)))
-      return id !== undefined && equal(sealed.slice(dot + 1), sign(repository, id)) ? id : undefined
+      return id !== undefined && equal(sealed, seal(repository, id)) ? id : undefined
     }
   }
 }
 
-/** Takes the same time wherever two signatures differ. */
+/** Takes the same time wherever two texts differ. */
 const equal = (a: string, b: string): boolean => {
   if (a.length !== b.length) return false
   let difference = 0

@@ -91,32 +91,36 @@ export const bodies = (composition: Composition) => {
 
     it.scoped.each(
       [
-        ["that says its length", `Content-Length: ${tooLarge.byteLength}`, tooLarge],
+        ["that says its length, and whose connection goes on", `Content-Length: ${tooLarge.byteLength}`, tooLarge, [
+          "413",
+          "200"
+        ]],
         [
-          "in chunks",
+          "in chunks, and whose connection ends",
           "Transfer-Encoding: chunked",
           Buffer.concat([
             Buffer.from(`${tooLarge.byteLength.toString(16)}\r\n`),
             tooLarge,
             Buffer.from("\r\n0\r\n\r\n")
-          ])
+          ]),
+          ["413"]
         ]
       ] as const
     )(
       "69: a client that does not listen before it has sent a manifest too large %s",
-      ([, header, body]) =>
+      ([, header, body, statuses]) =>
         Effect.gen(function*() {
           const running = yield* filled
           const connection = yield* running.connect
+          connection.socket.on("error", () => {})
           connection.socket.pause()
           yield* connection.write(head("PUT", manifestPath, header))
           yield* connection.write(body)
-          // The same connection goes on.
           yield* connection.write(head("GET", "/v2/team/app/manifests/v1", "Connection: close"))
           connection.socket.resume()
           const text = yield* connection.closed
-          expect(text).toMatch(/^HTTP\/1\.1 413 /)
-          expect(text).toMatch(/"code":"SIZE_INVALID"[^]*HTTP\/1\.1 200 /)
+          expect(text).toContain(`"code":"SIZE_INVALID"`)
+          expect(text.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(statuses)
           checkLines(running.logged().slice(0, 1))
         })
     )
@@ -146,7 +150,7 @@ export const bodies = (composition: Composition) => {
         yield* connection.write(head("PUT", manifestPath, `Content-Length: ${64 * MiB}`))
         yield* connection.write(tooLarge)
         const text = yield* connection.until(/^HTTP\/1\.1 413 [^]*\r\n\r\n\{/)
-        if (composition.ownsSockets) expect(text).toMatch(/\r\nConnection: close\r\n/)
+        expect(text).toMatch(/\r\nconnection: close\r\n/i)
         yield* nothingStored(running)
       }))
 
