@@ -1,5 +1,6 @@
 import { BlobContent, Body, Handler } from "@effect-oci/core"
 import type { Operation, RegistryError } from "@effect-oci/core"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
@@ -19,13 +20,16 @@ export const map = <A, B, E, R>(answer: Effect.Effect<A, E, R>, f: (result: A) =
   return exit === undefined ? Effect.map(answer, f) : Exit.map(exit, f)
 }
 
-/** The same answer with other errors. One that is there already stays so. */
+/**
+ * The same answer with other errors. One that is there already stays so; of another, success is left alone,
+ * which makes this cheaper than `Effect.mapError`.
+ */
 export const mapError = <A, R>(
   answer: Effect.Effect<A, RegistryError.RegistryError, R>,
   f: ErrorMap
 ): Effect.Effect<A, RegistryError.RegistryError, R> => {
   const exit = Handler.exitOf(answer)
-  if (exit === undefined) return Effect.mapError(answer, f)
+  if (exit === undefined) return Effect.catchAllCause(answer, (cause) => Exit.failCause(Cause.map(cause, f)))
   return exit._tag === "Success" ? answer : Exit.mapError(exit, f)
 }
 
