@@ -35,16 +35,21 @@ export interface Received {
 }
 
 /**
- * The request could not be sent, or no response came.
+ * The request could not be sent, or no response came, or not all of it.
  *
  * @since 0.1.0
  * @category errors
  */
 export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly sent: Sent; readonly cause: unknown }> {
   override get message(): string {
-    const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
-    return `${this.sent.method} ${this.sent.path}: no response: ${why}`
+    return `${this.sent.method} ${this.sent.path}: no whole response: ${root(this.cause)}`
   }
+}
+
+/** What clients of HTTP say of it is of little help: what they met is. */
+const root = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.cause instanceof Error ? root(cause.cause) : cause.message || cause.name
 }
 
 /**

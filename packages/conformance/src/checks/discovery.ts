@@ -71,7 +71,9 @@ const walk = (
   })
 
 const same = (received: Received, actual: ReadonlyArray<unknown>, expected: ReadonlyArray<string>) =>
-  expect(received, actual.join() === expected.join(), expected.join(), () => actual.join())
+  expect(received, actual.join() === expected.join(), shown(expected), () => shown(actual))
+
+const shown = (list: ReadonlyArray<unknown>) => list.length === 0 ? "nothing" : list.join()
 
 /** In one of the orders. Two tags that are one to an order may stand either way round. */
 const inOrder = (
@@ -82,8 +84,8 @@ const inOrder = (
   expect(
     received,
     orders.some((order) => listed.map(String).map(order).join() === expected(order).map(order).join()),
-    orders.map((order) => expected(order).join()).join(" or "),
-    () => listed.join()
+    [...new Set(orders.map((order) => shown(expected(order))))].join(" or "),
+    () => shown(listed)
   )
 
 /**

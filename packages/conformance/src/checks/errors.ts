@@ -3,7 +3,7 @@ import * as MediaType from "@effect-oci/core/MediaType"
 import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
 import * as Fixtures from "../Fixtures.js"
-import { expect, expectError, expectHeader, expectStatus, get, head, send } from "../internal/asking.js"
+import { expect, expectCode, expectError, expectHeader, expectStatus, get, head, send } from "../internal/asking.js"
 import { putBlob, putManifest } from "../internal/putting.js"
 import { Target } from "../Target.js"
 
@@ -100,11 +100,24 @@ export const errors: ReadonlyArray<Check> = [
     id: "error-json",
     rules: [98],
     section,
-    name: "an error is JSON, and its Content-Type says so",
+    name: "an error that is JSON is as the spec has it",
     level: "must",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
-      const received = yield* expectError(yield* get(`/v2/${repository}/manifests/nothing`), [404])
+      yield* expectError(yield* get(`/v2/${repository}/manifests/nothing`), [404])
+      yield* expectError(yield* get(`/v2/${repository}/blobs/${digest}`), [404])
+    })
+  },
+  {
+    id: "error-code",
+    rules: [98],
+    section,
+    name: "an error is JSON, says so, and has a code of the spec",
+    level: "should",
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const received = yield* expectStatus(yield* get(`/v2/${repository}/manifests/nothing`), 404)
+      yield* expectCode(received, ["MANIFEST_UNKNOWN", "NAME_UNKNOWN"])
       yield* expectHeader(received, "content-type", /^application\/json/)
     })
   },

@@ -3,7 +3,17 @@ import * as MediaType from "@effect-oci/core/MediaType"
 import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
 import * as Fixtures from "../Fixtures.js"
-import { bytesEqual, expect, expectError, expectHeader, expectStatus, get, head, text } from "../internal/asking.js"
+import {
+  bytesEqual,
+  expect,
+  expectError,
+  expectHeader,
+  expectStatus,
+  get,
+  head,
+  send,
+  text
+} from "../internal/asking.js"
 import { putBlob, putDataSet, putManifest } from "../internal/putting.js"
 import { Target } from "../Target.js"
 
@@ -247,7 +257,7 @@ export const pull: ReadonlyArray<Check> = [
     needs: ["push"],
     run: Effect.gen(function*() {
       const { byTag } = yield* tagged
-      const plain = yield* expectStatus(yield* get(byTag), 200)
+      const plain = yield* expectStatus(yield* send({ method: "GET", path: byTag }), 200)
       yield* expect(plain, bytesEqual(plain.body, image.bytes), "the bytes pushed", () => "other bytes")
       const other = yield* expectStatus(yield* get(byTag, { accept: MediaType.dockerList }), 200, 404, 406)
       yield* expect(

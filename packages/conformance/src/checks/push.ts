@@ -4,7 +4,17 @@ import * as MediaType from "@effect-oci/core/MediaType"
 import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
 import * as Fixtures from "../Fixtures.js"
-import { bytesEqual, expect, expectError, expectHeader, expectStatus, get, head, send } from "../internal/asking.js"
+import {
+  bytesEqual,
+  expect,
+  expectCode,
+  expectError,
+  expectHeader,
+  expectStatus,
+  get,
+  head,
+  send
+} from "../internal/asking.js"
 import { cleanUp, follow, putBlob, putDataSet, putManifest } from "../internal/putting.js"
 import { Target } from "../Target.js"
 import type { Received } from "../Target.js"
@@ -74,7 +84,8 @@ const invalid = ["MANIFEST_INVALID"]
 const takenOrBlobUnknown = (received: Received) =>
   Effect.gen(function*() {
     if (received.status === 201) return
-    yield* expectError(received, [400, 404], ["MANIFEST_BLOB_UNKNOWN"])
+    yield* expectStatus(received, 400, 404)
+    yield* expectCode(received, ["MANIFEST_BLOB_UNKNOWN"])
     yield* expectStatus(yield* head(received.sent.path), 404)
   })
 

@@ -1,4 +1,5 @@
 import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { Violation } from "../Check.js"
@@ -9,12 +10,23 @@ import type { Received, Sent } from "../Target.js"
 
 export const send = (request: Sent) => Effect.flatMap(Wire, (wire) => wire.send(request))
 
-export const get = (path: string, headers?: Sent["headers"]) => send({ method: "GET", path, headers })
+const accept = [...MediaType.manifests, "*/*"].join(", ")
 
-export const head = (path: string, headers?: Sent["headers"]) => send({ method: "HEAD", path, headers })
+/** As clients ask, who say that they take every kind of manifest. */
+const asClientsDo = (path: string, headers: Sent["headers"]) =>
+  path.includes("/manifests/") ? { accept, ...headers } : headers
 
-export const violation = (received: Received, expected: string, actual: string): Violation =>
-  new Violation({ after: `${received.sent.method} ${received.sent.path}`, expected, actual })
+export const get = (path: string, headers?: Sent["headers"]) =>
+  send({ method: "GET", path, headers: asClientsDo(path, headers) })
+
+export const head = (path: string, headers?: Sent["headers"]) =>
+  send({ method: "HEAD", path, headers: asClientsDo(path, headers) })
+
+/** Some registries keep half a kilobyte of state in a URL, or more in an answer. */
+const cut = (text: string): string => text.length > 300 ? `${text.slice(0, 300)}…` : text
+
+export const violation = ({ sent }: Received, expected: string, actual: string): Violation =>
+  new Violation({ after: `${sent.method} ${cut(sent.path)}`, expected, actual: cut(actual.trim()) })
 
 export const expect = (received: Received, holds: boolean, expected: string, actual: () => string) =>
   holds ? Effect.succeed(received) : Effect.fail(violation(received, expected, actual()))
@@ -25,21 +37,35 @@ export const expectStatus = (received: Received, ...statuses: ReadonlyArray<numb
     received,
     statuses.includes(received.status),
     `status ${statuses.join(" or ")}`,
-    () => `status ${received.status} ${text(received).slice(0, 200)}`
+    () => `status ${received.status} ${beginning(received)}`
   )
 
-/** An error: one of some statuses, with a body as the spec has it, and where they are given one of some codes. */
+/**
+ * An error: one of some statuses. Its body may be anything, but if it is JSON it is as the spec has it, and has one of
+ * some codes where they are given. Spec: "Error Codes".
+ */
 export const expectError = (received: Received, statuses: ReadonlyArray<number>, codes?: ReadonlyArray<string>) =>
+  Effect.zipRight(
+    expectStatus(received, ...statuses),
+    isJson(received) ? expectCode(received, codes) : Effect.succeed(received)
+  )
+
+/** A body of JSON with errors, each with a code, of which one is among some. */
+export const expectCode = (received: Received, codes?: ReadonlyArray<string>) =>
   Effect.gen(function*() {
-    yield* expectStatus(received, ...statuses)
     const body = yield* json(received)
     const errors = Predicate.hasProperty(body, "errors") && Array.isArray(body.errors) ? body.errors : []
     const found = errors.map((error: unknown) => Predicate.hasProperty(error, "code") ? String(error.code) : "none")
     const formed = found.length > 0 && found.every((code) => /^[A-Z_]+$/.test(code))
-    yield* expect(received, formed, "errors, each with a code of capitals", () => text(received).slice(0, 200))
+    yield* expect(received, formed, "errors, each with a code of capitals", () => beginning(received))
     const known = codes === undefined || found.some((code) => codes.includes(code))
     return yield* expect(received, known, `code ${codes?.join(" or ")}`, () => found.join(", "))
   })
+
+/** Whether a body says that it is JSON, or looks like it. */
+const isJson = (received: Received): boolean =>
+  /^application\/(?:[^;]*\+)?json\b/.test(received.headers["content-type"] ?? "") ||
+  /^\s*[{[]/.test(beginning(received))
 
 /** What is large is compared by its digests, which are computed natively. */
 export const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean =>
@@ -58,8 +84,11 @@ export const expectNoHeader = (received: Received, name: string) =>
 
 export const text = (received: Received): string => new TextDecoder().decode(received.body)
 
+/** Enough to tell what it is. */
+const beginning = ({ body }: Received): string => new TextDecoder().decode(body.subarray(0, 1000))
+
 export const json = (received: Received): Effect.Effect<unknown, Violation> =>
   Effect.try({
     try: (): unknown => JSON.parse(text(received)),
-    catch: () => violation(received, "a body of JSON", text(received).slice(0, 200))
+    catch: () => violation(received, "a body of JSON", beginning(received))
   })
