@@ -4,17 +4,22 @@
  * @since 0.1.0
  */
 import type { Handler } from "@effect-oci/core/Handler"
+import type * as Operation from "@effect-oci/core/Operation"
 import { Registry } from "@effect-oci/core/Registry"
+import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Page from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
+import type * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as answering from "./internal/answer.js"
+import * as cors from "./internal/cors.js"
 import * as platform from "./internal/platformAdapter.js"
 import * as uploadId from "./internal/uploadId.js"
 import * as Quirks from "./Quirks.js"
@@ -35,8 +40,30 @@ export interface Options {
   readonly maxManifestBytes?: number | undefined
   /** The largest page of a list, in items: 1000 if not given. */
   readonly maxPageSize?: number | undefined
+  /**
+   * Where else a blob can be fetched, such as at a CDN or by a presigned URL: the client is sent there (status 307),
+   * unless the answer is none. It is asked for blobs that the registry lets the caller see, and no others.
+   */
+  readonly redirect?:
+    | ((operation: Operation.GetBlob) => Effect.Effect<Option.Option<URL>, RegistryError>)
+    | undefined
+  /** Which web pages may use the registry from a browser: none unless said. */
+  readonly cors?: Cors | undefined
   /** How the server plays another, for tests of clients. */
   readonly quirks?: Quirks.Quirks | undefined
+}
+
+/**
+ * Which web pages may use the registry from a browser, by their origins (`https://ui.example.com`), or all. Spec of
+ * Fetch: "CORS protocol". Credentials are those that a page sends itself, in `Authorization`; there are no cookies.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Cors {
+  readonly origins: ReadonlyArray<string> | "*"
+  /** How long a browser may remember what is allowed: an hour if not given. */
+  readonly maxAge?: Duration.DurationInput | undefined
 }
 
 /**
@@ -63,10 +90,12 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
         : new TextEncoder().encode(Redacted.value(options.uploadKey))
     ),
     maxManifestBytes: options?.maxManifestBytes ?? Request.defaultMaxManifestBytes,
-    maxPageSize: options?.maxPageSize ?? Page.defaultSize
+    maxPageSize: options?.maxPageSize ?? Page.defaultSize,
+    redirect: options?.redirect
   }
   const quirky = options?.quirks === undefined ? identity : Quirks.apply(options.quirks)
-  return (handler) => quirky(answering.make(handler, settings))
+  const shared = options?.cors === undefined ? identity : cors.apply(options.cors)
+  return (handler) => shared(quirky(answering.make(handler, settings)))
 }
 
 /**

@@ -14,6 +14,7 @@ import { bodies } from "./suites/bodies.js"
 import { flow } from "./suites/flow.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
+import { options } from "./suites/options.js"
 import { pull } from "./suites/pull.js"
 import { push } from "./suites/push.js"
 import { refusals } from "./suites/refusals.js"
@@ -26,6 +27,7 @@ describe(node.name, () => {
   refusals(node)
   bodies(node)
   flow(node)
+  options(node)
 })
 
 const long: Duration.DurationInput = "1 hour"

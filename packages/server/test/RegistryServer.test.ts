@@ -15,6 +15,7 @@ import { bodies } from "./suites/bodies.js"
 import { flow } from "./suites/flow.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
+import { options } from "./suites/options.js"
 import { pull } from "./suites/pull.js"
 import { push } from "./suites/push.js"
 import { refusals } from "./suites/refusals.js"
@@ -27,6 +28,7 @@ describe(platform.name, () => {
   refusals(platform)
   bodies(platform)
   flow(platform)
+  options(platform)
 })
 
 const manifestPath = "/v2/team/app/manifests/v1"

@@ -1,5 +1,6 @@
 import type * as BlobContent from "@effect-oci/core/BlobContent"
 import * as Body from "@effect-oci/core/Body"
+import type * as Digest from "@effect-oci/core/Digest"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Middleware from "@effect-oci/core/Middleware"
 import * as Operation from "@effect-oci/core/Operation"
@@ -26,6 +27,7 @@ export interface Settings {
   readonly uploadIds: UploadIds
   readonly maxManifestBytes: number
   readonly maxPageSize: number
+  readonly redirect: ((operation: Operation.GetBlob) => Answered<Option.Option<URL>>) | undefined
 }
 
 type Listing = Page.ListOperation
@@ -41,6 +43,21 @@ const pong: Wire.Response = {
   },
   body: Body.bytes(new TextEncoder().encode("{}"))
 }
+
+/** A blob that is sent from here. */
+const here: Wire.Response = { status: 200, headers: {}, body: undefined }
+
+/** Spec, "Pulling blobs": a registry may redirect. Where to is a secret of who asked, and passes. */
+const moved = (url: URL, digest: Digest.Digest): Wire.Response => ({
+  status: 307,
+  headers: {
+    location: url.href,
+    "cache-control": "no-store",
+    "content-length": "0",
+    "docker-content-digest": digest
+  },
+  body: undefined
+})
 
 /**
  * Maps a result, and a failure to the response that says it, without a fiber where they are at hand. Where they have to
@@ -98,7 +115,7 @@ const sealUpload = (operation: Plain, result: unknown, uploadIds: UploadIds): un
 }
 
 export const make = (handler: Handler.Handler, settings: Settings): Answer => {
-  const { maxManifestBytes, maxPageSize, uploadIds } = settings
+  const { maxManifestBytes, maxPageSize, redirect, uploadIds } = settings
   const handle = Middleware.verified(handler)
 
   const plain = (operation: Plain, request: Wire.Request): Effect.Effect<Wire.Response> => {
@@ -112,6 +129,19 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       handle(opened) as Answered<unknown>,
       operation,
       (result) => Response.encode<Plain>(operation, sealUpload(operation, result, uploadIds) as never)
+    )
+  }
+
+  /** Only who may see that a blob is there is told where else it is. */
+  const elsewhere = (
+    operation: Operation.GetBlob,
+    redirect: NonNullable<Settings["redirect"]>
+  ): Effect.Effect<Wire.Response> => {
+    const { digest, repository } = operation
+    const found = Effect.flatMap(handle(new Operation.ResolveBlob({ repository, digest })), () => redirect(operation))
+    return Effect.flatMap(
+      respond(found, operation, Option.match({ onNone: () => here, onSome: (url) => moved(url, digest) })),
+      (response) => response === here ? blob(operation) : Effect.succeed(response)
     )
   }
 
@@ -157,7 +187,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       case "Ping":
         return Exit.succeed(pong)
       case "GetBlob":
-        return blob(operation)
+        return redirect === undefined ? blob(operation) : elsewhere(operation, redirect)
       case "ListRepositories":
       case "ListTags":
       case "ListReferrers":

@@ -1,0 +1,83 @@
+import * as Handler from "@effect-oci/core/Handler"
+import { methods } from "@effect-oci/protocol/Endpoint"
+import * as Route from "@effect-oci/protocol/Route"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import * as Duration from "effect/Duration"
+import * as Exit from "effect/Exit"
+import type { Answer } from "./answer.js"
+
+/** What a page may read of a response, besides what every page may. */
+const exposed = [
+  "accept-ranges",
+  "content-length",
+  "content-range",
+  "docker-content-digest",
+  "docker-distribution-api-version",
+  "etag",
+  "link",
+  "location",
+  "oci-chunk-min-length",
+  "oci-filters-applied",
+  "oci-subject",
+  "oci-tag",
+  "range",
+  "retry-after",
+  "upload-offset",
+  "warning",
+  "www-authenticate"
+].join(", ")
+
+/** What a page may send, besides what every page may. */
+const sent = [
+  "accept",
+  "authorization",
+  "content-range",
+  "content-type",
+  "if-none-match",
+  "if-range",
+  "range",
+  "upload-offset"
+].join(", ")
+
+interface Settings {
+  readonly origins: ReadonlyArray<string> | "*"
+  readonly maxAge?: Duration.DurationInput | undefined
+}
+
+/** Lets web pages of some origins, or of all, use the registry. Fetch, "CORS protocol". */
+export const apply = ({ maxAge, origins }: Settings) => {
+  const age = String(Math.floor(Duration.toSeconds(maxAge ?? "1 hour")))
+  const varies: Wire.Headers = origins === "*" ? {} : { vary: "origin" }
+  const allow = (origin: string | undefined): Wire.Headers | undefined => {
+    if (origin === undefined) return undefined
+    if (origins === "*") return { "access-control-allow-origin": "*" }
+    return origins.includes(origin) ? { ...varies, "access-control-allow-origin": origin } : undefined
+  }
+  return (answer: Answer): Answer => (request) => {
+    const allowed = allow(request.headers["origin"])
+    if (allowed !== undefined && isPreflight(request)) return Exit.succeed(preflight(request, allowed, age))
+    const more = allowed === undefined ? varies : { ...allowed, "access-control-expose-headers": exposed }
+    return Handler.matchEffect(answer(request), {
+      onFailure: Exit.fail,
+      onSuccess: (response) => Exit.succeed({ ...response, headers: { ...response.headers, ...more } })
+    })
+  }
+}
+
+/** What a browser asks before a request, without the credentials that the request itself will have. */
+const isPreflight = ({ headers, method }: Wire.Request): boolean =>
+  method === "OPTIONS" && headers["access-control-request-method"] !== undefined
+
+const preflight = ({ target }: Wire.Request, allowed: Wire.Headers, age: string): Wire.Response => {
+  const route = Route.parse(target.replace(/\?.*$/s, ""))
+  return {
+    status: 204,
+    headers: {
+      ...allowed,
+      "access-control-allow-methods": route === undefined ? "GET" : methods(route._tag).join(", "),
+      "access-control-allow-headers": sent,
+      "access-control-max-age": age
+    },
+    body: undefined
+  }
+}
