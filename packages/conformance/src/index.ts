@@ -4,3 +4,11 @@
  * @since 0.1.0
  */
 export * as Arbitraries from "./Arbitraries.js"
+export * as Check from "./Check.js"
+export * as Conformance from "./Conformance.js"
+export * as Fixtures from "./Fixtures.js"
+export * as Fuzz from "./Fuzz.js"
+export * as History from "./History.js"
+export * as Mutant from "./Mutant.js"
+export * as Mutants from "./Mutants.js"
+export * as Target from "./Target.js"

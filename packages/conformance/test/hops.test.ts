@@ -1,21 +1,11 @@
-import { Client } from "@effect-oci/client"
 import type { Registry } from "@effect-oci/core"
-import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
-import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import type { Layer } from "effect"
+import { Effect } from "effect"
 import * as fc from "fast-check"
 import * as History from "../src/History.js"
-
-/** A registry behind a server and a client, over a real socket. */
-const hop = (registry: Layer.Layer<Registry>): Layer.Layer<Registry> =>
-  Layer.unwrapEffect(
-    Effect.map(NodeRegistryServer.Address, ({ authority }) => Client.layer({ host: authority, insecure: true }))
-  ).pipe(
-    Layer.provide(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provide(registry), Layer.orDie)),
-    Layer.provide(NodeHttpClient.layerUndici)
-  )
+import { hop } from "./compositions.js"
 
 const compositions: ReadonlyArray<readonly [string, () => Layer.Layer<Registry>]> = [
   ["itself", () => Memory.layer()],
