@@ -97,7 +97,8 @@ const answered = (
   quirks: Quirks
 ): Wire.Response => {
   if (quirks.htmlErrors === true && response.status >= 400) {
-    return { ...response, ...page(response.status, `<html><body><h1>${response.status}</h1></body></html>`) }
+    const { body, headers } = page(response.status, `<html><body><h1>${response.status}</h1></body></html>`)
+    return { ...response, headers, body: request.method === "HEAD" ? undefined : body }
   }
   const headers: Record<string, string | undefined> = { ...response.headers }
   if (quirks.warnings !== undefined) headers["warning"] = Warning.format(quirks.warnings)

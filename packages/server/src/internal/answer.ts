@@ -243,15 +243,8 @@ const gone = new Request.Rejected({
   error: new RegistryError.BodyFailed({ reason: "the client went away before the request's body was there" })
 })
 
-const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> => {
-  const { error, headers, status } = rejection
-  const encoded = ErrorBody.encode(error)
-  return report.refused(request, error, {
-    ...encoded,
-    status: status ?? encoded.status,
-    headers: { ...encoded.headers, ...headers }
-  })
-}
+const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> =>
+  report.refused(request, rejection.error, Request.encodeRejected(rejection))
 
 /** Makes sure that a body has the length that is said, and that there is none where the request is a HEAD. */
 const finish = (response: Wire.Response, request: Wire.Request): Wire.Response => {

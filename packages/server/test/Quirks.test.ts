@@ -1,0 +1,179 @@
+import { Body, MediaType, Registry, Tag } from "@effect-oci/core"
+import type { Wire } from "@effect-oci/protocol"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import type { Quirks } from "../src/index.js"
+import { RegistryServer } from "../src/index.js"
+import { blob, blobDigest, fill, image, imageDigest, repository } from "./fixtures.js"
+import { keeping } from "./servers.js"
+
+interface Asked {
+  readonly method?: string
+  readonly target: string
+  readonly headers?: Wire.Headers
+  readonly body?: Uint8Array
+}
+
+interface Expected {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, unknown>>
+  readonly text?: string
+}
+
+const check = (answer: { readonly status: number; readonly headers: Wire.Headers; readonly text: string }, {
+  headers = {},
+  status = answer.status,
+  text = answer.text
+}: Expected) => {
+  const seen = Object.fromEntries(Object.keys(headers).map((name) => [name, answer.headers[name]]))
+  expect({ status: answer.status, headers: seen, text: answer.text }).toEqual({ status, headers, text })
+}
+
+/** What is asked of a server with a quirk, `{upload}` being where an upload was opened; and of one without. */
+const rows: ReadonlyArray<
+  readonly [name: string, quirks: Quirks.Quirks, asked: Asked, quirky: Expected, otherwise: Expected]
+> = [
+  [
+    "noReferrers",
+    { noReferrers: true },
+    { target: `/v2/team/app/referrers/${imageDigest}` },
+    { status: 404, headers: { "content-type": "text/plain; charset=utf-8" } },
+    { status: 200 }
+  ],
+  [
+    "noFilter",
+    { noFilter: true },
+    { target: `/v2/team/app/referrers/${imageDigest}?artifactType=a%2Fb` },
+    { status: 200, headers: { "oci-filters-applied": undefined } },
+    { headers: { "oci-filters-applied": "artifactType" } }
+  ],
+  [
+    "noLink",
+    { noLink: true },
+    { target: "/v2/team/app/tags/list?n=1" },
+    { status: 200, headers: { link: undefined } },
+    { headers: { link: "</v2/team/app/tags/list?n=1&last=v1>; rel=\"next\"" } }
+  ],
+  [
+    "noDigestHeader",
+    { noDigestHeader: true },
+    { method: "HEAD", target: "/v2/team/app/manifests/v1" },
+    { status: 200, headers: { "docker-content-digest": undefined } },
+    { headers: { "docker-content-digest": imageDigest } }
+  ],
+  [
+    "noSinglePost",
+    { noSinglePost: true },
+    { method: "POST", target: `/v2/team/app/blobs/uploads/?digest=${blobDigest}`, body: blob },
+    { status: 202 },
+    { status: 201 }
+  ],
+  [
+    "noTagParameter",
+    { noTagParameter: true },
+    {
+      method: "PUT",
+      target: `/v2/team/app/manifests/${imageDigest}?tag=v9`,
+      headers: { "content-type": MediaType.image },
+      body: image
+    },
+    { status: 201, headers: { "oci-tag": undefined } },
+    { status: 201, headers: { "oci-tag": "v9" } }
+  ],
+  [
+    "location: absolute",
+    { location: "absolute" },
+    { method: "POST", target: "/v2/team/app/blobs/uploads/", headers: { host: "registry.example:5000" } },
+    {
+      headers: { location: expect.stringMatching(/^http:\/\/registry\.example:5000\/v2\/team\/app\/blobs\/uploads\//) }
+    },
+    { headers: { location: expect.stringMatching(/^\/v2\/team\/app\/blobs\/uploads\//) } }
+  ],
+  [
+    "location: relative",
+    { location: "relative" },
+    { method: "POST", target: `/v2/team/app/blobs/uploads/?digest=${blobDigest}`, body: blob },
+    { headers: { location: `../${blobDigest}` } },
+    { headers: { location: `/v2/team/app/blobs/${blobDigest}` } }
+  ],
+  [
+    "location: query",
+    { location: "query" },
+    { method: "POST", target: "/v2/team/app/blobs/uploads/" },
+    { headers: { location: expect.stringMatching(/\?_state=/) } },
+    { headers: { location: expect.not.stringMatching(/\?/) } }
+  ],
+  ["patchCreated", { patchCreated: true }, { method: "PATCH", target: "{upload}", body: blob }, { status: 201 }, {
+    status: 202
+  }],
+  [
+    "stuckRange",
+    { stuckRange: true },
+    { method: "PATCH", target: "{upload}", body: blob },
+    { headers: { range: "0-0", "upload-offset": undefined } },
+    { headers: { range: "0-2047", "upload-offset": "2048" } }
+  ],
+  [
+    "noRange",
+    { noRange: true },
+    { target: `/v2/team/app/blobs/${blobDigest}`, headers: { range: "bytes=0-9" } },
+    { status: 200, headers: { "accept-ranges": undefined, "content-length": "2048" } },
+    { status: 206 }
+  ],
+  [
+    "minChunkBytes",
+    { minChunkBytes: 1024 },
+    { method: "POST", target: "/v2/team/app/blobs/uploads/" },
+    { headers: { "oci-chunk-min-length": "1024" } },
+    { headers: { "oci-chunk-min-length": undefined } }
+  ],
+  [
+    "warnings",
+    { warnings: ["be careful"] },
+    { target: "/v2/" },
+    { headers: { warning: "299 - \"be careful\"" } },
+    { headers: { warning: undefined } }
+  ],
+  [
+    "htmlErrors",
+    { htmlErrors: true },
+    { target: "/v2/team/app/manifests/none" },
+    { status: 404, headers: { "content-type": "text/html" }, text: "<html><body><h1>404</h1></body></html>" },
+    { status: 404, headers: { "content-type": "application/json" } }
+  ],
+  [
+    "htmlErrors, on HEAD",
+    { htmlErrors: true },
+    { method: "HEAD", target: "/v2/team/app/manifests/none" },
+    { status: 404, headers: { "content-type": "text/html" }, text: "" },
+    { status: 404, text: "" }
+  ]
+]
+
+describe("Quirks", () => {
+  it.effect.each(rows)("%s", ([, quirks, asked, quirky, otherwise]) =>
+    Effect.gen(function*() {
+      const registry = yield* Registry
+      yield* fill(registry)
+      yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image, tags: [Tag.make("v2")] })
+      const answers = Effect.forEach([quirks, undefined], (quirks) =>
+        Effect.gen(function*() {
+          const answer = RegistryServer.make({ quirks })(registry.handle)
+          const ask = ({ body, headers = {}, method = "GET", target }: Asked) =>
+            answer({ method, target, headers, body: body === undefined ? undefined : Body.bytes(body) })
+          const opened = yield* ask({ method: "POST", target: "/v2/team/app/blobs/uploads/" })
+          const { body, headers, status } = yield* ask({
+            ...asked,
+            target: asked.target.replace("{upload}", opened.headers["location"] ?? "")
+          })
+          const bytes = body === undefined
+            ? new Uint8Array(0)
+            : yield* Body.toBytes(body, { limit: 10_000, onLimit: () => new Error("too much") })
+          return { status, headers, text: new TextDecoder().decode(bytes) }
+        }))
+      const [odd, plain] = yield* answers
+      check(odd!, quirky)
+      check(plain!, otherwise)
+    }).pipe(Effect.provide(Memory.layer()), Effect.provide(keeping([]))))
+})
