@@ -1,0 +1,166 @@
+/**
+ * Linearizability: whether what several clients were told of a registry's tags, all at once, could have been told by a
+ * registry that does one thing after another, each at some moment between its request and its answer. Spec: "Pushing
+ * Manifests" wants a tag moved as one; what is more, no one may see it move back.
+ *
+ * Each tag is a register of its own, and a registry is linearizable if each of them is (Herlihy and Wing, "Linearizability:
+ * A Correctness Condition for Concurrent Objects", 1990, theorem 1).
+ *
+ * @since 0.1.0
+ */
+import type { Digest } from "@effect-oci/core/Digest"
+import type { Middleware } from "@effect-oci/core/Middleware"
+import { Registry } from "@effect-oci/core/Registry"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import type { Tag } from "@effect-oci/core/Tag"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as fc from "fast-check"
+import { search } from "./internal/linearize.js"
+import * as racing from "./internal/racing.js"
+import type { Race, Step } from "./internal/racing.js"
+import * as recording from "./internal/tagRecorder.js"
+import type { Claim, Event, History } from "./internal/tagRegister.js"
+
+export type { Claim, Event, History }
+
+const short = (digest: Digest): string => digest.replace(/^(\w+:\w{8}).*$/, "$1…")
+
+const shownClaim = (claim: Claim): string => "digest" in claim ? `${claim._tag} ${short(claim.digest)}` : claim._tag
+
+const shownEvent = ({ claim, invoked, responded }: Event): string =>
+  `[${invoked}, ${responded === Infinity ? "…" : responded}] ${shownClaim(claim)}`
+
+/**
+ * No order of what was asked explains what was told. `explained` is as much of it as there is an order for, in that
+ * order, and `unexplained` what was asked by then, of which none can come next.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotLinearizable extends Data.TaggedError("NotLinearizable")<{
+  readonly repository: RepositoryName
+  readonly tag: Tag
+  readonly explained: History
+  readonly unexplained: History
+}> {
+  override get message(): string {
+    const lines = (events: History) => events.map((event) => `  ${shownEvent(event)}`).join("\n")
+    return `${this.repository}:${this.tag} is not linearizable: after\n${
+      lines(this.explained)
+    }\nnone can come next of\n${lines(this.unexplained)}`
+  }
+}
+
+/**
+ * So much was asked at once that not all orders were tried.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Undecided extends Data.TaggedError("Undecided")<{
+  readonly repository: RepositoryName
+  readonly tag: Tag
+  readonly maxStates: number
+}> {
+  override get message(): string {
+    return `${this.repository}:${this.tag}: not decided after ${this.maxStates} states`
+  }
+}
+
+/**
+ * Looks for an order of what was asked that explains what was told, tag by tag (Wing and Gong's algorithm, with Lowe's
+ * memory of what was tried). It takes time exponential in how much is asked at once, and linear in how long that goes
+ * on: `maxStates`, a million if not given, are tried at most for each tag.
+ *
+ * @since 0.1.0
+ * @category checking
+ * @example
+ * ```ts
+ * import * as Linearizability from "@effect-oci/conformance/Linearizability"
+ * import { Digest, RepositoryName, Tag } from "@effect-oci/core"
+ * import { Either } from "effect"
+ *
+ * const about = { repository: RepositoryName.make("team/app"), tag: Tag.make("v1") }
+ * const digest = Digest.fromBytes(new Uint8Array(0))
+ * const stale = Linearizability.check([
+ *   { ...about, claim: { _tag: "Pushed", digest }, invoked: 1, responded: 2 },
+ *   { ...about, claim: { _tag: "Missing" }, invoked: 3, responded: 4 }
+ * ])
+ * const found = Either.isLeft(stale) // true
+ * ```
+ */
+export const check = (
+  history: History,
+  options?: { readonly maxStates?: number | undefined }
+): Either.Either<void, NotLinearizable | Undecided> => {
+  const maxStates = options?.maxStates ?? 1_000_000
+  for (const events of byTag(history)) {
+    const { repository, tag } = events[0]
+    const result = search(events, maxStates)
+    if (result === "undecided") return Either.left(new Undecided({ repository, tag, maxStates }))
+    if (result !== "explained") return Either.left(new NotLinearizable({ repository, tag, ...result }))
+  }
+  return Either.void
+}
+
+const byTag = (history: History): Iterable<readonly [Event, ...ReadonlyArray<Event>]> => {
+  const tags = new Map<string, [Event, ...Array<Event>]>()
+  for (const event of history) {
+    const key = `${event.repository}:${event.tag}`
+    const events = tags.get(key)
+    if (events === undefined) tags.set(key, [event])
+    else events.push(event)
+  }
+  return tags.values()
+}
+
+/**
+ * A wrapper that writes down what a registry tells of its tags, and what it has written.
+ *
+ * @since 0.1.0
+ * @category recording
+ */
+export interface Recorder {
+  readonly middleware: Middleware
+  readonly history: Effect.Effect<History>
+}
+
+/**
+ * A wrapper that writes down what a registry tells of its tags. It wants to see all that is asked of them, by people who
+ * may do all: a push that is `Denied` is taken to have met another manifest.
+ *
+ * @since 0.1.0
+ * @category recording
+ */
+export const recorder: Effect.Effect<Recorder> = Effect.sync(() => {
+  const { history, middleware } = recording.make()
+  return { middleware, history: Effect.sync(history) }
+})
+
+export type { Race, Step }
+
+/**
+ * Races of two to four clients.
+ *
+ * @since 0.1.0
+ * @category racing
+ */
+export const race: fc.Arbitrary<Race> = racing.race
+
+/**
+ * Runs a race in a repository that is empty at its beginning, and gives what was told.
+ *
+ * @since 0.1.0
+ * @category racing
+ */
+export const run = (
+  race: Race,
+  options?: { readonly repository?: RepositoryName | undefined }
+): Effect.Effect<History, never, Registry> =>
+  Effect.flatMap(Effect.zip(Registry, recorder), ([{ handle }, { history, middleware }]) =>
+    Effect.zipRight(
+      racing.run(race, options?.repository ?? racing.repository(), handle, middleware),
+      history
+    ))

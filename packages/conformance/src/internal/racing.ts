@@ -1,0 +1,122 @@
+import * as Digest from "@effect-oci/core/Digest"
+import type { Handler } from "@effect-oci/core/Handler"
+import * as MediaType from "@effect-oci/core/MediaType"
+import type { Middleware } from "@effect-oci/core/Middleware"
+import * as Operation from "@effect-oci/core/Operation"
+import type { RegistryError } from "@effect-oci/core/RegistryError"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Tag from "@effect-oci/core/Tag"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as fc from "fast-check"
+
+/**
+ * One thing that a client asks in a race: of which of the few tags, with which of the few manifests, and how many turns
+ * it gives to others before the registry sees it, and before it has the answer.
+ *
+ * @since 0.1.0
+ * @category racing
+ */
+export interface Step {
+  readonly ask: "push" | "pushIfAbsent" | "get" | "resolve" | "deleteTag" | "deleteManifest" | "list"
+  readonly tags: ReadonlyArray<number>
+  readonly manifest: number
+  readonly before: number
+  readonly after: number
+}
+
+/**
+ * What each of some clients asks, one thing after another, while the others do the same.
+ *
+ * @since 0.1.0
+ * @category racing
+ */
+export type Race = ReadonlyArray<ReadonlyArray<Step>>
+
+const tags = ["latest", "v1"].map(Tag.make)
+
+/** Every registry takes an index of nothing. */
+const manifests = ["a", "b", "c"].map((name) =>
+  new TextEncoder().encode(
+    JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], annotations: { name } })
+  )
+)
+
+const step: fc.Arbitrary<Step> = fc.record({
+  ask: fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom<Step["ask"]>("push", "pushIfAbsent") },
+    { weight: 3, arbitrary: fc.constantFrom<Step["ask"]>("get", "resolve") },
+    { weight: 2, arbitrary: fc.constantFrom<Step["ask"]>("deleteTag", "deleteManifest", "list") }
+  ),
+  tags: fc.subarray([...tags.keys()], { minLength: 1 }),
+  manifest: fc.nat(manifests.length - 1),
+  before: fc.nat(3),
+  after: fc.nat(3)
+})
+
+/** Races of two to four clients. */
+export const race: fc.Arbitrary<Race> = fc.array(fc.array(step, { minLength: 1, maxLength: 8, size: "max" }), {
+  minLength: 2,
+  maxLength: 4,
+  size: "max"
+})
+
+/** The name of a repository that nobody has used. */
+export const repository = () => RepositoryName.make(`race/${crypto.randomUUID()}`)
+
+const of = <A>(among: ReadonlyArray<A>, index: number): A => among[index % among.length] as A
+
+const ask = (
+  step: Step,
+  repository: RepositoryName.RepositoryName,
+  handle: Handler
+): Effect.Effect<unknown, RegistryError> => {
+  const bytes = of(manifests, step.manifest)
+  const named = step.tags.map((tag) => of(tags, tag))
+  const tag = of(tags, step.tags[0] ?? 0)
+  switch (step.ask) {
+    case "push":
+    case "pushIfAbsent":
+      return handle(
+        new Operation.PushManifest({
+          repository,
+          mediaType: MediaType.index,
+          bytes,
+          tags: named,
+          ifAbsent: step.ask === "pushIfAbsent"
+        })
+      )
+    case "get":
+      return handle(new Operation.GetManifest({ repository, reference: tag }))
+    case "resolve":
+      return handle(new Operation.ResolveManifest({ repository, reference: tag }))
+    case "deleteTag":
+      return handle(new Operation.DeleteTag({ repository, tag }))
+    case "deleteManifest":
+      return handle(new Operation.DeleteManifest({ repository, digest: Digest.fromBytes(bytes) }))
+    case "list":
+      return Effect.flatMap(handle(new Operation.ListTags({ repository })), Stream.runDrain)
+  }
+}
+
+const turns = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
+
+/** A registry that answers at once is never asked two things at once: others get their turn while it is asked. */
+const slowed = ({ after, before }: Step): Middleware => (next) => (operation) =>
+  Effect.ensuring(Effect.zipRight(turns(before), Effect.suspend(() => next(operation))), turns(after))
+
+/** All clients at once, each of what it asks seen by the recorder, however it ends. */
+export const run = (
+  race: Race,
+  repository: RepositoryName.RepositoryName,
+  handle: Handler,
+  recorder: Middleware
+): Effect.Effect<void> =>
+  Effect.forEach(
+    race,
+    (steps) =>
+      Effect.forEach(steps, (step) => Effect.exit(ask(step, repository, recorder(slowed(step)(handle)))), {
+        discard: true
+      }),
+    { concurrency: "unbounded", discard: true }
+  )
