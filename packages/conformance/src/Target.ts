@@ -41,8 +41,13 @@ export interface Received {
  * @category errors
  */
 export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly sent: Sent; readonly cause: unknown }> {
+  /** What went wrong, without what was asked. */
+  get reason(): string {
+    return root(this.cause)
+  }
+
   override get message(): string {
-    return `${this.sent.method} ${this.sent.path}: no whole response: ${root(this.cause)}`
+    return `${this.sent.method} ${this.sent.path}: no whole response: ${this.reason}`
   }
 }
 

@@ -21,8 +21,11 @@ export const follow = (received: Received, query: { readonly [name: string]: str
     return Effect.succeed(`${url.pathname}${url.search}`)
   })
 
-/** Deletes when the scope closes, whatever the answer. */
-export const cleanUp = (path: string) => Effect.addFinalizer(() => Effect.ignore(send({ method: "DELETE", path })))
+/** Deletes when the scope closes, whatever the answer. What does not answer must not keep a suite from its end. */
+export const cleanUp = (path: string) =>
+  Effect.addFinalizer(() =>
+    Effect.ignore(Effect.timeout(Effect.interruptible(send({ method: "DELETE", path })), "10 seconds"))
+  )
 
 /** Opens an upload, and gives where it goes on. */
 export const startUpload = (repository: RepositoryName, query = "") =>

@@ -1,0 +1,172 @@
+/**
+ * The suite as a program of the command line, on Node: `effect-oci-conformance http://localhost:5000`.
+ *
+ * @since 0.1.0
+ */
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Args from "@effect/cli/Args"
+import type * as CliApp from "@effect/cli/CliApp"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as HashMap from "effect/HashMap"
+import { createRequire } from "node:module"
+import * as Conformance from "./Conformance.js"
+import * as Report from "./Report.js"
+import { everything, Wire } from "./Target.js"
+import type { Capabilities } from "./Target.js"
+
+const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
+
+/** What it says when it cannot run the suite, in one line. */
+class Unable extends Data.TaggedError("Unable")<{ readonly message: string }> {}
+
+const unable = (message: string) => Effect.fail(new Unable({ message }))
+
+type Capability = Exclude<keyof Capabilities, "version">
+
+const capabilities = Object.keys(everything).filter((name): name is Capability => name !== "version")
+
+const originOf = (text: string): Effect.Effect<string, Unable> => {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    return unable(`"${text}" is not the URL of a registry, such as http://localhost:5000`)
+  }
+  if (url.username !== "" || url.password !== "") return unable("a URL with credentials: they are not sent")
+  return url.pathname === "/" && url.search === "" && url.hash === ""
+    ? Effect.succeed(url.origin)
+    : unable(`"${text}" has a path: the paths of a registry begin with /v2/, wherever it is`)
+}
+
+const withoutOf = (texts: ReadonlyArray<string>): Effect.Effect<Partial<Capabilities>, Unable> => {
+  const names = texts.flatMap((text) => text.split(",")).map((name) => name.trim()).filter((name) => name !== "")
+  const unknown = names.find((name) => !capabilities.some((capability) => capability === name))
+  return unknown === undefined
+    ? Effect.succeed(Object.fromEntries(names.map((name) => [name, false])))
+    : unable(`--without ${unknown}: it is one or more of ${capabilities.join(",")}`)
+}
+
+const skipOf = (reasons: { readonly [id: string]: string }): Effect.Effect<typeof reasons, Unable> => {
+  const unknown = Object.keys(reasons).find((id) => !Conformance.checks.some((check) => check.id === id))
+  return unknown === undefined ? Effect.succeed(reasons) : unable(`--skip ${unknown}: there is no check of that id`)
+}
+
+const namespaceOf = (text: string): Effect.Effect<string, Unable> =>
+  Either.match(RepositoryName.parse(text), {
+    onLeft: ({ message }) => unable(`--namespace: ${message}`),
+    onRight: Effect.succeed
+  })
+
+/** Whether there is a registry that lets anybody in: without one, every check would fail for the same reason. */
+const knock = (origin: string) =>
+  Effect.gen(function*() {
+    const wire = yield* Wire
+    const silent = (reason: string) => new Unable({ message: `no registry answers at ${origin}: ${reason}` })
+    const { status } = yield* wire.send({ method: "GET", path: "/v2/" }).pipe(
+      Effect.mapError(({ reason }) => silent(reason)),
+      Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => silent("it is silent for 10 seconds") })
+    )
+    if (status === 401) return yield* unable(`the registry at ${origin} wants credentials, which are not sent`)
+    if (status !== 200) return yield* unable(`there is no registry at ${origin}: GET /v2/ is answered with ${status}`)
+  })
+
+const options = {
+  url: Args.text({ name: "url" }).pipe(Args.withDescription("Where the registry is, such as http://localhost:5000")),
+  spec: Options.choice("spec", ["1.1", "dev"]).pipe(
+    Options.withDefault("1.1" as const),
+    Options.withDescription("The version of the distribution spec: what came after 1.1 is asked of dev alone")
+  ),
+  without: Options.text("without").pipe(
+    Options.repeated,
+    Options.withDescription(`What the registry is known not to do, separated by commas: ${capabilities.join(", ")}`)
+  ),
+  skip: Options.keyValueMap("skip").pipe(
+    Options.withDefault(HashMap.empty<string, string>()),
+    Options.withDescription("A check not to run, by its id, and why: --skip tags-n=broken")
+  ),
+  namespace: Options.text("namespace").pipe(
+    Options.withDefault("conformance"),
+    Options.withDescription("What the names of the repositories begin with that are made, and emptied again")
+  ),
+  concurrency: Options.integer("concurrency").pipe(
+    Options.withDefault(4),
+    Options.withDescription("How many checks run at once")
+  ),
+  json: Options.boolean("json").pipe(Options.withDescription("Report as JSON")),
+  strict: Options.boolean("strict").pipe(Options.withDescription("Exit with 1 where a should fails too"))
+}
+
+const program = (given: {
+  readonly url: string
+  readonly spec: "1.1" | "dev"
+  readonly without: ReadonlyArray<string>
+  readonly skip: HashMap.HashMap<string, string>
+  readonly namespace: string
+  readonly concurrency: number
+  readonly json: boolean
+  readonly strict: boolean
+}): Effect.Effect<number, Unable, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const origin = yield* originOf(given.url)
+    const without = yield* withoutOf(given.without)
+    const skip = yield* skipOf(Object.fromEntries(HashMap.toEntries(given.skip)))
+    const namespace = yield* namespaceOf(given.namespace)
+    const report = yield* Effect.zipRight(
+      knock(origin),
+      Conformance.run({
+        capabilities: { ...without, version: given.spec },
+        skip,
+        namespace,
+        concurrency: Math.max(1, given.concurrency)
+      })
+    ).pipe(Effect.provide(Conformance.layerUrl(origin)))
+    yield* Console.log(given.json ? JSON.stringify(Report.toJson(report), null, 2) : Report.toText(report))
+    const broken = Report.failures(report, "must").length > 0 ||
+      (given.strict && Report.failures(report, "should").length > 0)
+    return broken ? 1 : 0
+  })
+
+/**
+ * Runs the program with the arguments of a process, the first two of which are not its own, and gives its exit code: 0
+ * where the registry keeps every must, 1 where it does not, and 2 where the suite could not be run.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const run = (
+  args: ReadonlyArray<string>
+): Effect.Effect<number, never, HttpClient.HttpClient | CliApp.CliApp.Environment> =>
+  Effect.suspend(() => {
+    let exitCode = 0
+    const command = Command.make("effect-oci-conformance", options, (given) =>
+      Effect.map(program(given), (code) => {
+        exitCode = code
+      })).pipe(Command.withDescription("Runs the checks of the distribution spec against a registry."))
+    const cli = Command.run(command, { name: "effect-oci-conformance", version })
+    return cli(args).pipe(
+      Effect.map(() => exitCode),
+      Effect.catchAll((error) =>
+        error._tag === "Unable" ? Effect.as(Console.error(error.message), 2) : Effect.succeed(2)
+      )
+    )
+  })
+
+/**
+ * Runs the program as this process, and sets its exit code.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const main: Effect.Effect<void> = run(process.argv).pipe(
+  Effect.map((exitCode) => {
+    process.exitCode = exitCode
+  }),
+  Effect.provide(NodeHttpClient.layerUndici),
+  Effect.provide(NodeContext.layer)
+)
