@@ -127,7 +127,7 @@ const timeouts = (options: Options): ServerOptions => {
   return {
     headersTimeout,
     // How often those who exceed it are looked for.
-    connectionsCheckingInterval: Math.min(headersTimeout, 30_000),
+    connectionsCheckingInterval: Math.min(headersTimeout || 30_000, 30_000),
     // A blob may take as long as it needs, as long as it moves.
     requestTimeout: 0,
     keepAliveTimeout: 75_000

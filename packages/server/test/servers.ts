@@ -4,7 +4,7 @@ import { Logging } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { HttpServer } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Context, Effect, HashMap, Layer, Logger } from "effect"
+import { Context, Effect, HashMap, Layer, Logger, Supervisor } from "effect"
 import type { Scope } from "effect"
 import { createServer } from "node:http"
 import { NodeRegistryServer, RegistryServer } from "../src/index.js"
@@ -75,6 +75,8 @@ export interface Running {
   readonly connect: Effect.Effect<http.Connection, Error, Scope.Scope>
   /** What was logged so far. */
   readonly lines: ReadonlyArray<Line>
+  /** How many fibers of the server, and of what it asked the registry for, have not ended. */
+  readonly fibers: () => number
 }
 
 /** Runs a server of a registry, by default of one in memory whose operations are logged, as long as the scope. */
@@ -84,10 +86,12 @@ export const start = (
 ): Effect.Effect<Running, never, Scope.Scope> =>
   Effect.gen(function*() {
     const lines: Array<Line> = []
+    const supervisor = yield* Supervisor.track
     const registry = yield* Layer.build(options?.registry ?? Memory.layer().pipe(Logging.wrap()))
     const server = composition.layer(options).pipe(
       Layer.provide(Layer.succeedContext(registry)),
-      Layer.provide(keeping(lines))
+      Layer.provide(keeping(lines)),
+      Layer.provide(Supervisor.addSupervisor(supervisor))
     )
     const port = Context.get(yield* Layer.build(server), Port)
     return {
@@ -95,6 +99,7 @@ export const start = (
       lines,
       registry: Context.get(registry, Registry),
       ask: (asked: http.Asked) => http.ask(port, asked),
-      connect: http.connect(port)
+      connect: http.connect(port),
+      fibers: () => Effect.runSync(supervisor.value).length
     }
   }).pipe(Effect.orDie)

@@ -45,45 +45,51 @@ export const handle = (
   }
   // Nothing comes between an answer and what closes it.
   return Effect.uninterruptible(Effect.flatMap(answer(asked), (response) => {
-    if (response.close === undefined) return Effect.succeed(encode(response, incoming))
     const close = once(response.close)
-    return Effect.as(Effect.addFinalizer(close), encode({ ...response, close }, incoming))
+    return Effect.zipRight(
+      Effect.addFinalizer(close),
+      // The platform would wait for ever until such a client has the answer.
+      incoming?.socket.destroyed === true ? Effect.interrupt : Effect.succeed(encode(response, close, incoming))
+    )
   }))
 }
 
 type Close = NonNullable<Wire.Response["close"]>
 
 /** A body that is sent knows best how it ended; one that is not is closed with the scope of the request. */
-const once = (close: Close): Close => {
+const once = (close: Wire.Response["close"]): Close => {
   let closed = false
   return (exit) =>
     Effect.suspend(() => {
-      if (closed) return Effect.void
+      if (closed || close === undefined) return Effect.void
       closed = true
       return close(exit)
     })
 }
 
 const encode = (
-  response: Wire.Response,
+  { body, headers, status }: Wire.Response,
+  close: Close,
   incoming: IncomingMessage | undefined
 ): HttpServerResponse.HttpServerResponse => {
-  const { body, close, headers, status } = response
   const options = { status, headers: headers as Record<string, string>, contentType: headers["content-type"] }
   const left = incoming === undefined ? "nothing" : nodeBody.left(incoming)
   if (incoming !== undefined && left === "much") {
-    const waiting = Stream.concat(body?.stream ?? Stream.empty, Stream.execute(discarded(incoming)))
+    const waiting = Stream.concat(content(body, close, incoming), Stream.execute(discarded(incoming)))
     return HttpServerResponse.stream(waiting, { ...options, headers: { ...options.headers, connection: "close" } })
   }
   if (incoming !== undefined && left === "little") nodeBody.discard(incoming, () => {})
   if (body === undefined) return HttpServerResponse.empty(options)
   if (body.bytes !== undefined) return HttpServerResponse.uint8Array(body.bytes, options)
-  const closing = close === undefined ? body.stream : Stream.ensuringWith(body.stream, close)
-  // The platform ends a response on Node whose body fails as if it were whole.
-  const stream = incoming === undefined
-    ? closing
-    : Stream.tapErrorCause(closing, () => Effect.sync(() => incoming.socket.destroy()))
-  return HttpServerResponse.stream(stream, { ...options, contentLength: body.size })
+  return HttpServerResponse.stream(content(body, close, incoming), { ...options, contentLength: body.size })
+}
+
+/** The platform ends a response on Node whose body fails as if it were whole: it is cut here. */
+const content = (body: Body.Body | undefined, close: Close, incoming: IncomingMessage | undefined) => {
+  const stream = Stream.ensuringWith(body?.stream ?? Stream.empty, close)
+  return incoming === undefined
+    ? stream
+    : Stream.tapErrorCause(stream, () => Effect.sync(() => incoming.socket.destroy()))
 }
 
 const discarded = (incoming: IncomingMessage): Effect.Effect<void> =>

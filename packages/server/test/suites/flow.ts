@@ -164,13 +164,17 @@ export const flow = (composition: Composition) => {
         const running = yield* start(composition, {
           registry: probe.answering({ GetManifest: () => waiting[asked++ % 3]!.run(Effect.never) })
         })
+        const idle = running.fibers()
         const connection = yield* running.connect
         yield* connection.write(get("/v2/team/app/manifests/v1").repeat(composition.ownsSockets ? 3 : 1))
+        yield* waiting[0].begun
+        expect(running.fibers()).toBeGreaterThan(idle)
         for (const { begun, ended } of composition.ownsSockets ? waiting : waiting.slice(0, 1)) {
           yield* begun
           connection.socket.destroy()
           expect(Exit.isInterrupted(yield* ended)).toBe(true)
         }
+        yield* probe.until(() => running.fibers() === idle)
       }))
 
     it.scoped("who goes away with his body half sent ends the operation, by its body or by interruption", () =>
@@ -194,6 +198,34 @@ export const flow = (composition: Composition) => {
             "the request's body broke off after 5 of 2048 bytes"
           )
         }
+      }))
+
+    it.scoped("T46: a sender waits for who reads what he sends slowly", () =>
+      Effect.gen(function*() {
+        const begun = yield* Deferred.make<void>()
+        const goOn = yield* Deferred.make<void>()
+        const slowly = Effect.zipRight(Deferred.succeed(begun, undefined), Deferred.await(goOn))
+        const running = yield* start(composition, {
+          registry: probe.answering({
+            PushBlob: ({ body, descriptor }) => Effect.as(Stream.runForEach(body.stream, () => slowly), descriptor)
+          })
+        })
+        const { socket, ...connection } = yield* running.connect
+        const size = 64 * 1024 * 1024
+        yield* connection.write(
+          `POST /v2/team/app/blobs/uploads/?digest=${blobDigest} HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`
+        )
+        let sent = 0
+        for (let left = size; left > 0; left -= probe.piece.byteLength) {
+          socket.write(probe.piece, () => {
+            sent += probe.piece.byteLength
+          })
+        }
+        yield* Deferred.await(begun)
+        expect(yield* still(() => sent)).toBeLessThan(16 * 1024 * 1024)
+        yield* Deferred.succeed(goOn, undefined)
+        yield* connection.until(/^HTTP\/1\.1 201 /)
+        expect(sent).toBe(size)
       }))
 
     it.scoped("who reads his body and never answers is interrupted too", () =>
@@ -298,6 +330,7 @@ export const flow = (composition: Composition) => {
       Effect.gen(function*() {
         const { body, produced } = generated(65536)
         const running = yield* serving(probe.content(body))
+        const idle = running.fibers()
         for (const _ of [1, 2, 3]) {
           const connection = yield* running.connect
           yield* connection.write(get(blobPath))
@@ -307,8 +340,8 @@ export const flow = (composition: Composition) => {
         const closed = yield* running.closed
         expect(closed).toHaveLength(3)
         expect(closed.map(Exit.isFailure)).toEqual([true, true, true])
-        const before = yield* still(produced)
-        expect(before).toBeLessThan(65536 * probe.piece.byteLength)
+        expect(yield* still(produced)).toBeLessThan(65536 * probe.piece.byteLength)
+        expect(running.fibers()).toBe(idle)
         expect(running.lines.filter(({ level }) => level !== "DEBUG")).toEqual([])
         check(yield* running.ask({ path: "/v2/" }), { status: 200 })
       }))
