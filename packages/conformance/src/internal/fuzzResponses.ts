@@ -29,7 +29,7 @@ import type { Target } from "./fuzzTarget.js"
 import * as hostile from "./hostile.js"
 
 /** A response as plain data, and which of the operations it answers. */
-interface Answered {
+export interface Answered {
   readonly asked: number
   readonly status: number
   readonly headers: { readonly [name: string]: string }
@@ -156,7 +156,8 @@ const bodyOf = (operation: Operation.OperationTag): fc.Arbitrary<hostile.Content
     ? hostile.json(pages[operation])
     : fc.constantFrom(content, content, content.slice(2), content.slice(2, 7), content.slice(-3))
 
-const answerTo = (operation: Operation.OperationTag): fc.Arbitrary<Answered> =>
+/** Responses to an operation, good ones among them. */
+export const answerTo = (operation: Operation.OperationTag): fc.Arbitrary<Answered> =>
   fc.record({
     asked: fc.nat(samples[operation].length - 1),
     status: statusOf(operation),
