@@ -1,0 +1,43 @@
+/** What the README says of the checks is so. */
+import { describe, expect, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import type { Level } from "../src/Check.js"
+import { checks } from "../src/Conformance.js"
+import * as Mutants from "../src/Mutants.js"
+
+const plain = (text: string) => text.replace(/\s+/g, " ").replace(/ ?\| ?/g, "|").replace(/-{2,}/g, "--")
+
+const readme = plain(readFileSync(new URL("../README.md", import.meta.url), "utf8"))
+
+const count = (level: Level, among = checks) => among.filter((check) => check.level === level).length
+
+const sections = [...new Set(checks.map(({ section }) => section))]
+
+const row = (section: string) => {
+  const among = checks.filter((check) => check.section === section)
+  const rules = [...new Set(among.flatMap(({ rules }) => rules))].sort((a, b) => a - b).join(", ")
+  return `| ${section} | ${count("must", among)} | ${count("should", among)} | ${count("may", among)} | ${rules} |`
+}
+
+const table = ["| section | must | should | may | rules |", "| - | -: | -: | -: | - |", ...sections.map(row)]
+
+const dev = checks.filter(({ since }) => since === "dev").length
+
+const sums =
+  `There are ${checks.length} checks (${count("must")} must, ${count("should")} should, ${count("may")} may; ` +
+  `${dev} of them of \`dev\` alone) and ${Mutants.all.length} mutants.`
+
+describe("the README", () => {
+  it.each(sections)("counts the checks of: %s", (section) => {
+    expect(readme).toContain(plain(row(section)))
+  })
+
+  it("has a row for no other section", () => {
+    const rows = readFileSync(new URL("../README.md", import.meta.url), "utf8").match(/^\| .* \| +\d+ \| .*$/gm)
+    expect(rows).toHaveLength(table.length - 2)
+  })
+
+  it("counts all checks and all mutants", () => {
+    expect(readme).toContain(sums)
+  })
+})
