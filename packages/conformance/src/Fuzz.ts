@@ -12,9 +12,12 @@ import { headers } from "./internal/fuzzHeaders.js"
 import { names } from "./internal/fuzzNames.js"
 import { requests } from "./internal/fuzzRequests.js"
 import { responses } from "./internal/fuzzResponses.js"
+import { text } from "./internal/fuzzTarget.js"
 import type { Target } from "./internal/fuzzTarget.js"
+import type { Grammar } from "./internal/hostile.js"
 
-export type { Target }
+export { text }
+export type { Grammar, Target }
 
 /**
  * All parsers and decoders of `core`, `protocol` and `server`.

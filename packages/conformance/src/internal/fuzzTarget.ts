@@ -25,7 +25,26 @@ export interface Target<Input = unknown, Output = unknown> {
 /** One among others, of which only its own inputs are to be run. */
 export const target = <Input, Output>(fields: Target<Input, Output>): Target => fields as never
 
-/** What reads one text. */
+/**
+ * Something that reads one text of a grammar: hostile ones are made of what the grammar is made of.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import * as Arbitraries from "@effect-oci/conformance/Arbitraries"
+ * import * as Fuzz from "@effect-oci/conformance/Fuzz"
+ * import { Tag } from "@effect-oci/core"
+ *
+ * const tag = Fuzz.text({
+ *   name: "tag",
+ *   grammar: { valid: Arbitraries.tag, pieces: ["a", "_", ".", "-"] },
+ *   run: Tag.parse,
+ *   laws: { "it is the text itself": (read, text) => read === text }
+ * })
+ * const problem = Fuzz.problem(tag, "../x") // undefined: it is refused, as it should be
+ * ```
+ */
 export const text = <Output>({ grammar, ...fields }: {
   readonly name: string
   readonly grammar: Grammar

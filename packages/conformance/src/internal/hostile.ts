@@ -1,8 +1,15 @@
 import * as fc from "fast-check"
 
-/** The texts of a grammar: what it takes, and the pieces that it is made of, which also make what it almost takes. */
+/**
+ * The texts of a grammar.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Grammar {
+  /** What it takes. */
   readonly valid: fc.Arbitrary<string>
+  /** What that is made of: put together otherwise, it makes what the grammar almost takes. */
   readonly pieces: ReadonlyArray<string>
 }
 
