@@ -16,6 +16,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as HashMap from "effect/HashMap"
+import * as Layer from "effect/Layer"
 import { createRequire } from "node:module"
 import * as Conformance from "./Conformance.js"
 import * as Report from "./Report.js"
@@ -167,6 +168,5 @@ export const main: Effect.Effect<void> = run(process.argv).pipe(
   Effect.map((exitCode) => {
     process.exitCode = exitCode
   }),
-  Effect.provide(NodeHttpClient.layerUndici),
-  Effect.provide(NodeContext.layer)
+  Effect.provide(Layer.merge(NodeHttpClient.layerUndici, NodeContext.layer))
 )

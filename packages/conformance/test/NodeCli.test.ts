@@ -21,8 +21,7 @@ const run = (...args: ReadonlyArray<string>) =>
     const console: Console.Console = { ...(yield* Effect.console), log: write(out), error: write(err) }
     const exitCode = yield* NodeCli.run(["node", "bin.js", ...args]).pipe(
       Console.withConsole(console),
-      Effect.provide(NodeContext.layer),
-      Effect.provide(NodeHttpClient.layerUndici)
+      Effect.provide(Layer.merge(NodeContext.layer, NodeHttpClient.layerUndici))
     )
     return { exitCode, out: out.join("\n"), err: err.join("\n") }
   })

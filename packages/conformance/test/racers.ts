@@ -1,4 +1,4 @@
-import type { Middleware, Tag } from "@effect-oci/core"
+import type { Digest, Middleware, Tag } from "@effect-oci/core"
 import { Handler, Manifest, Operation, RegistryError } from "@effect-oci/core"
 import { Effect, Stream } from "effect"
 
@@ -52,7 +52,8 @@ const cached = (
 
 const digestAt = (next: Handler.Handler, { repository }: Operation.PushManifest, tag: Tag.Tag) =>
   next(new Operation.ResolveManifest({ repository, reference: tag })).pipe(
-    Effect.map(({ digest }) => digest),
+    Effect.map(({ digest }): Digest.Digest | undefined => digest),
+    // @effect-diagnostics-next-line effectSucceedWithVoid:off
     Effect.catchAll(() => Effect.succeed(undefined))
   )
 

@@ -1,6 +1,6 @@
 import { Memory } from "@effect-oci/store"
 import { expect, it } from "@effect/vitest"
-import { Effect, Either } from "effect"
+import { Clock, Effect, Either, Random } from "effect"
 import * as fc from "fast-check"
 import * as Linearizability from "../src/Linearizability.js"
 import { hop } from "./compositions.js"
@@ -9,11 +9,11 @@ const seconds = Number(process.env["FUZZ_SECONDS"] ?? "60")
 
 it(`races in a registry over a socket, for ${seconds} s`, () =>
   Effect.gen(function*() {
-    const end = Date.now() + seconds * 1000
-    const first = Math.floor(Math.random() * 0x7fffffff)
+    const end = (yield* Clock.currentTimeMillis) + seconds * 1000
+    const first = yield* Random.nextIntBetween(0, 0x7fffffff)
     process.stdout.write(`races: seeds from ${first}\n`)
     let races = 0
-    for (let seed = first; Date.now() < end; seed++) {
+    for (let seed = first; (yield* Clock.currentTimeMillis) < end; seed++) {
       for (const race of fc.sample(Linearizability.race, { numRuns: 20, seed })) {
         const checked = Linearizability.check(yield* Linearizability.run(race))
         races++

@@ -46,7 +46,7 @@ const literal: Middleware.Middleware = (next) =>
       Effect.gen(function*() {
         for (const tag of operation.ifAbsent === true ? operation.tags : []) {
           const there = yield* Effect.isSuccess(next(new Operation.ResolveManifest({ repository, reference: tag })))
-          if (there) return yield* Effect.fail(new RegistryError.Denied({ reason: "precondition failed" }))
+          if (there) return yield* new RegistryError.Denied({ reason: "precondition failed" })
         }
         return yield* next(operation)
       })

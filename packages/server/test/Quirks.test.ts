@@ -2,7 +2,7 @@ import { Body, MediaType, Registry, Tag } from "@effect-oci/core"
 import type { Wire } from "@effect-oci/protocol"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import type { Quirks } from "../src/index.js"
 import { RegistryServer } from "../src/index.js"
 import { blob, blobDigest, fill, image, imageDigest, repository } from "./fixtures.js"
@@ -175,5 +175,5 @@ describe("Quirks", () => {
       const [odd, plain] = yield* answers
       check(odd!, quirky)
       check(plain!, otherwise)
-    }).pipe(Effect.provide(Memory.layer()), Effect.provide(keeping([]))))
+    }).pipe(Effect.provide(Layer.merge(Memory.layer(), keeping([])))))
 })

@@ -100,6 +100,7 @@ export const start = (
       registry: Context.get(registry, Registry),
       ask: (asked: http.Asked) => http.ask(port, asked),
       connect: http.connect(port),
+      // @effect-diagnostics-next-line runEffectInsideEffect:off
       fibers: () => Effect.runSync(supervisor.value).length
     }
   }).pipe(Effect.orDie)

@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 
 /** A registry among several: there already, or to be built. */
-export type Source = Registry["Type"] | Layer.Layer<Registry, unknown, unknown>
+export type Source = Registry.Service | Layer.Layer<Registry, unknown, unknown>
 
 /** What has a registry among several. */
 export interface Member {
@@ -21,10 +21,9 @@ export type RequirementsOf<M extends Member> = M["registry"] extends infer S
   : never
 
 /** The registries of several sources, in their order. */
-export class Members extends Context.Tag("@effect-oci/middleware/Members")<
-  Members,
-  ReadonlyArray<Registry["Type"]>
->() {}
+export interface Built extends ReadonlyArray<Registry.Service> {}
+
+export class Members extends Context.Tag("@effect-oci/middleware/Members")<Members, Built>() {}
 
 const one = (source: Source): Layer.Layer<Members, unknown, unknown> =>
   "handle" in source

@@ -6,7 +6,7 @@ import { printable } from "@effect-oci/core"
  */
 export const redact = (text: string, secret?: string): string => {
   const kept = secret === undefined || secret === "" ? text : text.replaceAll(secret, "…")
-  return printable(kept.replace(query, "?…").replace(userInfo, "//"), 2048)
+  return printable(kept.replace(userInfo, "//").replace(query, "?…"), 2048)
 }
 
 const query = /[?#][^\s?#"'<>]*=[^\s"'<>]*/g
