@@ -41,13 +41,11 @@ describe("checks", () => {
     expect(foundBy(check)).not.toEqual([])
   })
 
-  it("are not found wanting by a registry that breaks no rule", () =>
-    Effect.runPromise(
-      Effect.gen(function*() {
-        const found = yield* Mutants.findings({ id: "none", name: "it breaks no rule", breaks: [] }, { concurrency: 1 })
-        expect(found).toEqual([])
-      }).pipe(Effect.provide(Memory.layer({ anonymousMount: true })))
-    ))
+  it.effect("find nothing in a registry that breaks no rule", () =>
+    Effect.gen(function*() {
+      const found = yield* Mutants.findings({ id: "none", name: "it breaks no rule", breaks: [] }, { concurrency: 1 })
+      expect(found).toEqual([])
+    }).pipe(Effect.provide(Memory.layer({ anonymousMount: true }))))
 
   it("find each other mutants than any other", () => {
     const byMutants = new Map<string, ReadonlyArray<string>>()
