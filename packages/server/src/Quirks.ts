@@ -41,6 +41,8 @@ export interface Quirks {
   readonly minChunkBytes?: number | undefined
   /** What the server says to people with every answer. Spec: "Warnings". */
   readonly warnings?: ReadonlyArray<string> | undefined
+  /** Whoever asks by HEAD is answered with 401, and as it is HEAD with no word more. Proxies that know only GET. */
+  readonly unauthorizedHead?: boolean | undefined
   /** Errors are pages for people: HTML, with the status alone. */
   readonly htmlErrors?: boolean | undefined
 }
@@ -66,6 +68,12 @@ const page = (status: number, text: string): Pick<Wire.Response, "headers" | "bo
     },
     body: status === 204 ? undefined : Body.bytes(bytes)
   }
+}
+
+const unauthorized: Wire.Response = {
+  status: 401,
+  headers: { "www-authenticate": `Basic realm="registry"` },
+  body: undefined
 }
 
 const notFound: Wire.Response = { status: 404, ...page(404, "404 page not found\n") }
@@ -96,6 +104,7 @@ const answered = (
   route: Route.RouteTag | undefined,
   quirks: Quirks
 ): Wire.Response => {
+  if (quirks.unauthorizedHead === true && request.method === "HEAD") return { ...response, ...unauthorized }
   if (quirks.htmlErrors === true && response.status >= 400) {
     const { body, headers } = page(response.status, `<html><body><h1>${response.status}</h1></body></html>`)
     return { ...response, headers, body: request.method === "HEAD" ? undefined : body }

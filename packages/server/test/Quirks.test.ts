@@ -136,6 +136,13 @@ const rows: ReadonlyArray<
     { headers: { warning: undefined } }
   ],
   [
+    "unauthorizedHead",
+    { unauthorizedHead: true },
+    { method: "HEAD", target: "/v2/team/app/manifests/v1" },
+    { status: 401, headers: { "www-authenticate": `Basic realm="registry"`, "content-length": undefined }, text: "" },
+    { status: 200 }
+  ],
+  [
     "htmlErrors",
     { htmlErrors: true },
     { target: "/v2/team/app/manifests/none" },
