@@ -101,6 +101,12 @@ export const chunks: ReadonlyArray<Mutant> = [
     wire: answers({ ...patch, status: 416 }, status(400))
   },
   {
+    id: "chunk-out-of-order-conflict",
+    name: "a chunk out of order is answered with 409, as if another were on its way",
+    breaks: [41, 43],
+    wire: answers({ ...patch, status: 416 }, status(409))
+  },
+  {
     id: "chunk-again-ignored",
     name: "a chunk that was sent before is answered with 202, and dropped",
     breaks: [43],
