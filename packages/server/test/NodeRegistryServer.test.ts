@@ -128,10 +128,13 @@ describe("NodeRegistryServer: listening", () => {
 })
 
 describe("NodeRegistryServer: stopping", () => {
-  it.scoped("frees the port", () =>
+  it.scoped("frees the port, and leaves no timer that keeps the process", () =>
     Effect.gen(function*() {
+      const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length
+      const before = timers()
       const first = yield* launch()
       yield* first.stop
+      expect(timers()).toBe(before)
       expect(yield* refusedTo(first.port)).toBe("ECONNREFUSED")
       const second = yield* launch({ port: first.port })
       expect(second.port).toBe(first.port)

@@ -36,9 +36,9 @@ export const listener =
     }
     const settle = (exit: Exit.Exit<Wire.Response>): void => {
       if (Exit.isFailure(exit)) return void outgoing.destroy()
+      // Nobody can tell whether a client that was not asked for its body sends it: Node ends such a connection.
       const left = asked ? nodeBody.left(incoming) : "nothing"
-      // Nobody can tell whether a client that was not asked for its body sends it.
-      if (!asked || left === "much") outgoing.shouldKeepAlive = false
+      if (left === "much") outgoing.shouldKeepAlive = false
       const end = left === "much" ? () => nodeBody.discard(incoming, () => outgoing.end()) : undefined
       write(exit.value, request, outgoing, run, end)
       if (left === "little") nodeBody.discard(incoming, () => {})

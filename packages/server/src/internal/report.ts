@@ -42,18 +42,15 @@ const interrupted = new RegistryError.Unavailable({ reason: "the request was int
 
 /**
  * The answer to whom a registry gave none. A defect is logged with its cause, and the answer does not say more. What was
- * interrupted is not available now, but where that was done since its client is gone.
+ * interrupted, though the client is still there, is not available now.
  */
 export const died = (request: Wire.Request, cause: Cause.Cause<unknown>): Effect.Effect<Wire.Response> =>
   Cause.isInterruptedOnly(cause)
-    ? Effect.as(unlessInterrupted, ErrorBody.encode(interrupted))
+    ? Exit.succeed(ErrorBody.encode(interrupted))
     : Effect.as(
       Effect.logError("request died", cause).pipe(Effect.annotateLogs(shownRequest(request))),
       ErrorBody.encode(internalError)
     )
-
-/** Ends a fiber that was interrupted where it could not be. */
-const unlessInterrupted = Effect.interruptible(Effect.void)
 
 /** Logs content that broke off while it was sent, unless the client went away: its answer is under way and cannot say so. */
 export const brokenOff = (operation: Operation.GetBlob, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {

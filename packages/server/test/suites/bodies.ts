@@ -1,10 +1,10 @@
-import { MediaType } from "@effect-oci/core"
+import { MediaType, RegistryError } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { execFile } from "node:child_process"
 import { blob, blobDigest, fill, image, repository } from "../fixtures.js"
 import { begin, hear } from "../http.js"
-import { until } from "../probe.js"
+import { answering, until } from "../probe.js"
 import { check, checkLines, run } from "../rows.js"
 import { start } from "../servers.js"
 import type { Composition, Running } from "../servers.js"
@@ -194,14 +194,16 @@ export const bodies = (composition: Composition) => {
         yield* granted.until(/^HTTP\/1\.1 100 Continue\r\n\r\n$/)
         yield* granted.write(blob.subarray(10, 15))
         yield* granted.until(/\r\n\r\nHTTP\/1\.1 202 /)
-        const refused = yield* running.connect
-        yield* refused.write(head("PUT", "/v2/team/app/manifests/.v1", "Content-Length: 5", "Expect: 100-continue"))
-        if (composition.ownsSockets) {
+        for (const header of ["Content-Length: 5", "Transfer-Encoding: chunked"]) {
+          const refused = yield* running.connect
+          yield* refused.write(head("PUT", "/v2/team/app/manifests/.v1", header, "Expect: 100-continue"))
           // Whether the body still comes cannot be known.
-          expect(yield* refused.closed).toMatch(/^HTTP\/1\.1 400 [^]*\r\nConnection: close\r\n/)
-        } else {
-          yield* refused.write("12345")
-          yield* refused.until(/HTTP\/1\.1 400 /)
+          if (composition.ownsSockets) {
+            expect(yield* refused.closed).toMatch(/^HTTP\/1\.1 400 [^]*\r\nConnection: close\r\n/)
+          } else {
+            yield* refused.write(header.startsWith("T") ? "0\r\n\r\n" : "12345")
+            yield* refused.until(/HTTP\/1\.1 400 /)
+          }
         }
       }))
 
@@ -230,6 +232,24 @@ export const bodies = (composition: Composition) => {
         expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(
           [...unwanted, ["", "", 200]].map(([, , status]) => `HTTP/1.1 ${status}`)
         )
+      }))
+
+    it.scoped("a body that somebody stops reading does not hurt the next request either", () =>
+      Effect.gen(function*() {
+        const full = new RegistryError.Denied({ reason: "the store is full" })
+        const running = yield* start(composition, {
+          registry: answering({
+            PushBlob: ({ body }) => Effect.zipRight(Stream.runHead(body.stream), Effect.fail(full))
+          })
+        })
+        const connection = yield* running.connect
+        connection.socket.pause()
+        const path = `/v2/team/app/blobs/uploads/?digest=${blobDigest}`
+        yield* connection.write(head("POST", path, `Content-Length: ${tooLarge.byteLength}`))
+        yield* connection.write(tooLarge)
+        yield* connection.write(head("GET", "/v2/", "Connection: close"))
+        connection.socket.resume()
+        expect(yield* connection.closed).toMatch(/^HTTP\/1\.1 403 [^]*the store is full[^]*HTTP\/1\.1 200 /)
       }))
 
     it.scoped("33: more than the length that was said is another request", () =>

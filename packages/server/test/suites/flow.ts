@@ -1,4 +1,5 @@
 import { Body, Digest, RegistryError } from "@effect-oci/core"
+import type { Operation } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Stream } from "effect"
 import { blob, blobDigest, fill, image, text } from "../fixtures.js"
@@ -415,6 +416,18 @@ export const flow = (composition: Composition) => {
     const bug = () => {
       throw new Error(canary)
     }
+    const descriptor = { mediaType: "a/b", digest: Digest.fromBytes(image), size: 1 }
+    const atHand = (operation: Operation.Operation) => {
+      const blobLonger = probe.content(Body.bytes(blob), { size: 4096, range: { offset: 0, length: 9 } })
+      switch (operation._tag) {
+        case "GetManifest":
+          return Exit.succeed({ descriptor, bytes: image } as never)
+        case "GetBlob":
+          return Exit.succeed(blobLonger(operation) as never)
+        default:
+          return Exit.succeed(undefined as never)
+      }
+    }
     const manifest = (mediaType: string) => ({ mediaType, digest: Digest.fromBytes(image), size: image.byteLength })
 
     it.scoped.each(
@@ -425,6 +438,7 @@ export const flow = (composition: Composition) => {
         ["a handler that throws in an effect", () => Effect.suspend((): Effect.Effect<never> => bug()), true],
         // @effect-diagnostics-next-line effectSucceedWithVoid:off
         ["a handler that answers nothing", () => Effect.succeed(undefined as never), true],
+        ["a blob and a manifest that are longer than they say, at hand", atHand, true],
         ["a handler that answers nothing later", () => Effect.as(Effect.yieldNow(), undefined as never), true],
         [
           "a type that ends a header",

@@ -1,9 +1,9 @@
-import { RepositoryName } from "@effect-oci/core"
+import { RegistryError, RepositoryName } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import { blobDigest, fill, image } from "../fixtures.js"
 import { shout } from "../http.js"
-import { until } from "../probe.js"
+import { answering, until } from "../probe.js"
 import { check, checkLines, run } from "../rows.js"
 import { start } from "../servers.js"
 import type { Composition } from "../servers.js"
@@ -167,6 +167,42 @@ export const refusals = (composition: Composition) =>
           status: 200,
           body: { name: "team/app", tags: ["v1"] }
         })
+      }))
+
+    it.scoped("garbage after a request is answered once, after the request", () =>
+      Effect.gen(function*() {
+        const end = yield* Deferred.make<void>()
+        const running = yield* start(composition, {
+          registry: answering({
+            GetManifest: () => Effect.zipRight(Deferred.await(end), Effect.fail(new RegistryError.ManifestUnknown({})))
+          })
+        })
+        const connection = yield* running.connect
+        yield* connection.write(head(["GET /v2/team/app/manifests/v1 HTTP/1.1", "Host: a"]))
+        for (const _ of [1, 2, 3]) {
+          yield* connection.write("garbage\r\n\r\n")
+          check(yield* running.ask({ path: "/v2/" }), { status: 200 })
+        }
+        yield* Deferred.succeed(end, undefined)
+        const text = yield* connection.closed
+        if (composition.ownsSockets) {
+          expect(text.match(/(?<=HTTP\/1\.1 )\d+/g)).toEqual(["404", "400"])
+          checkLines(running.lines)
+        }
+      }))
+
+    it.scoped("garbage whose sender does not listen before it has sent all of it", () =>
+      Effect.gen(function*() {
+        const running = yield* filled
+        const connection = yield* running.connect
+        connection.socket.pause()
+        for (let sent = 0; sent < 64; sent++) yield* connection.write(`garbage ${long(64 * 1024)}\r\n`)
+        connection.socket.resume()
+        if (composition.ownsSockets) {
+          expect(yield* connection.closed).toMatch(/^HTTP\/1\.1 400 [^]*"code":"UNSUPPORTED"/)
+          checkLines(running.logged())
+        }
+        check(yield* running.ask({ path: "/v2/" }), { status: 200 })
       }))
 
     it.scoped.each(
