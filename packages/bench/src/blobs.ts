@@ -17,6 +17,7 @@ import type { Row } from "./internal/measure.js"
 import { leftOut } from "./internal/peers.js"
 import * as Program from "./internal/program.js"
 import type * as ClientProgram from "./programs/client.js"
+import type { Transfer } from "./programs/client.js"
 import type * as RegistryProgram from "./programs/registry.js"
 
 const MiB = 1024 * 1024
@@ -54,62 +55,75 @@ const makeContent = Effect.gen(function*() {
   return { small, large, out: join(folder, "out") }
 })
 
-/** Pulls a blob into a file that is not there yet, and looks whether it is that blob. */
-const pulled = <E, R>(blob: Blob, out: string, pull: Effect.Effect<number, E, R>) =>
-  Effect.gen(function*() {
-    const files = yield* FileSystem.FileSystem
-    yield* files.remove(out, { force: true })
-    const seconds = yield* pull
-    const start = performance.now()
-    const [sum] = (yield* curl.run("sha256sum", out)).split(" ")
-    const hashing = (performance.now() - start) / 1000
-    if (`sha256:${sum}` !== blob.digest) return yield* Effect.dieMessage("what was pulled is another blob")
-    return { seconds, hashing }
-  })
+/**
+ * What our client needs for a transfer of the large blob, in a process of its own. It moves the small one, and then the
+ * large one twice, of which the second time counts: the first is spent on compiling, and on memory that the system has
+ * to come up with. The most memory of both is what counts.
+ */
+const transferred = <E>(name: "push" | "pull", small: Transfer, large: Transfer, clear: Effect.Effect<void, E>) =>
+  Effect.scoped(Effect.gen(function*() {
+    const client = yield* Program.start<ClientProgram.Questions>("client")
+    yield* client.ask(name, small)
+    const before = yield* client.usage
+    yield* clear
+    yield* client.ask(name, large)
+    const between = yield* client.usage
+    yield* clear
+    const seconds = yield* client.ask(name, large)
+    const after = yield* client.usage
+    return {
+      seconds,
+      cpu: (after.cpu - between.cpu) / 1e6,
+      memory: (Math.max(between.peak, after.peak) - before.rss) / MiB
+    }
+  }))
 
-/** What both clients do at one registry. */
+/** What both clients do at one registry: a list of samples for each figure, in seconds and MiB. */
 const measure = (authority: string, { large, out, small }: Content) =>
   Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
     const from = ({ digest, file }: Blob) => ({ authority, repository, digest, file })
     const into = ({ digest }: Blob) => ({ authority, repository, digest, file: out })
-    const pusher = yield* Program.start<ClientProgram.Questions>("client")
-    const puller = yield* Program.start<ClientProgram.Questions>("client")
-    yield* pusher.ask("push", from(small))
-    yield* pulled(small, out, puller.ask("pull", into(small)))
-    const before = { push: yield* pusher.usage, pull: yield* puller.usage }
+    const rest = { pushCpu: [], pushMemory: [], pullCpu: [], pullMemory: [], hashing: [] } as {
+      readonly [name in "pushCpu" | "pushMemory" | "pullCpu" | "pullMemory" | "hashing"]: Array<number>
+    }
 
-    const hashing: Array<number> = []
-    const emptied = <E, R>(push: Effect.Effect<number, E, R>) => Effect.zipRight(curl.remove(from(large)), push)
+    const emptied = curl.remove(from(large))
+    const absent = files.remove(out, { force: true })
+    /** What was pulled is the blob; the seconds that it takes to see that. */
+    const hashed = Effect.gen(function*() {
+      const start = performance.now()
+      const [sum] = (yield* curl.run("sha256sum", out)).split(" ")
+      const seconds = (performance.now() - start) / 1000
+      return `sha256:${sum}` === large.digest ? seconds : yield* Effect.dieMessage("what was pulled is another blob")
+    })
     const cases = {
-      push: emptied(pusher.ask("push", from(large))),
-      "push by curl": emptied(curl.push(from(large))),
-      pull: Effect.map(pulled(large, out, puller.ask("pull", into(large))), ({ seconds }) => seconds),
-      "pull by curl": Effect.map(pulled(large, out, curl.pull(into(large))), (pull) => {
-        hashing.push(pull.hashing)
-        return pull.seconds
+      push: Effect.gen(function*() {
+        const { cpu, memory, seconds } = yield* transferred("push", from(small), from(large), emptied)
+        rest.pushCpu.push(cpu)
+        rest.pushMemory.push(memory)
+        return seconds
+      }),
+      pushByCurl: Effect.zipRight(emptied, curl.push(from(large))),
+      pull: Effect.gen(function*() {
+        const { cpu, memory, seconds } = yield* transferred("pull", into(small), into(large), absent)
+        rest.pullCpu.push(cpu)
+        rest.pullMemory.push(memory)
+        yield* hashed
+        return seconds
+      }),
+      pullByCurl: Effect.gen(function*() {
+        yield* absent
+        const seconds = yield* curl.pull(into(large))
+        rest.hashing.push(yield* hashed)
+        return seconds
       })
     }
+    yield* curl.push(from(small))
     yield* curl.push(from(large))
-    const warmUp = 1
-    const rounds = yield* interleave(new Map(Object.entries(cases)), { warmUp, rounds: 5 })
-    const after = { push: yield* pusher.usage, pull: yield* puller.usage }
-
-    const of = (which: keyof typeof before) => ({
-      /** The most that was resident, in MiB, above what was before. */
-      memory: (after[which].peak - before[which].rss) / MiB,
-      /** Processor time of a transfer, in seconds. */
-      cpu: (after[which].cpu - before[which].cpu) / 1e6 / (warmUp + rounds.length)
-    })
+    const rounds = yield* interleave(new Map(Object.entries(cases)), { warmUp: 0, rounds: 5 })
     const at = (name: keyof typeof cases) => rounds.map((round) => round.get(name) ?? Number.NaN)
-    return {
-      push: at("push"),
-      pushByCurl: at("push by curl"),
-      pull: at("pull"),
-      pullByCurl: at("pull by curl"),
-      hashing: hashing.slice(warmUp),
-      pusher: of("push"),
-      puller: of("pull")
-    }
+    return { ...rest, push: at("push"), pushByCurl: at("pushByCurl"), pull: at("pull"), pullByCurl: at("pullByCurl") }
   })
 
 interface Targets {
@@ -121,24 +135,25 @@ interface Targets {
 }
 
 const rowsOf = (name: string, measured: Effect.Effect.Success<ReturnType<typeof measure>>, targets: Targets) => {
-  const { hashing, pull, pullByCurl, puller, push, pushByCurl, pusher } = measured
+  const { hashing, pull, pullByCurl, pullCpu, pullMemory, push, pushByCurl, pushCpu, pushMemory } = measured
   const figure = (what: string, unit: string, samples: ReadonlyArray<number>, target?: number): Row =>
     row({ name: `${name}: ${what}`, unit, better: "lower", target }, samples)
   const combine = (a: ReadonlyArray<number>, b: ReadonlyArray<number>, f: (a: number, b: number) => number) =>
-    a.map((seconds, round) => f(seconds, b[round] ?? Number.NaN))
+    a.map((value, round) => f(value, b[round] ?? Number.NaN))
   const divided = (a: number, b: number) => a / b
+  const added = (a: number, b: number) => a + b
   return [
     figure("push", "s", push),
     figure("push by curl", "s", pushByCurl),
     figure("push, times curl's", "", combine(push, pushByCurl, divided), targets.push),
+    figure("push, processor time", "s", pushCpu),
+    figure("push, memory", "MiB", pushMemory, targets.memory),
     figure("pull", "s", pull),
     figure("pull by curl", "s", pullByCurl),
-    figure("pull by curl, then sha256sum", "s", combine(pullByCurl, hashing, (a, b) => a + b)),
+    figure("pull by curl, then sha256sum", "s", combine(pullByCurl, hashing, added)),
     figure("pull, times curl's", "", combine(pull, pullByCurl, divided), targets.pull),
-    figure("processor time of the client, a push", "s", [pusher.cpu]),
-    figure("processor time of the client, a pull", "s", [puller.cpu]),
-    figure("memory of the client that pushes", "MiB", [pusher.memory], targets.memory),
-    figure("memory of the client that pulls", "MiB", [puller.memory], targets.memory)
+    figure("pull, processor time", "s", pullCpu),
+    figure("pull, memory", "MiB", pullMemory, targets.memory)
   ]
 }
 

@@ -1,6 +1,7 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
+import type { Transfer } from "../programs/client.js"
 
 /** A command ended otherwise than well, or was answered otherwise than expected. */
 export class CommandFailed
@@ -44,13 +45,6 @@ const request = (status: number, ...args: ReadonlyArray<string>): Effect.Effect<
         : Effect.fail(new CommandFailed({ command: ["curl", ...args].join(" "), reason: text }))
     }
   )
-
-interface Transfer {
-  readonly authority: string
-  readonly repository: string
-  readonly digest: string
-  readonly file: string
-}
 
 const nowhere = ["--output", "/dev/null"]
 
