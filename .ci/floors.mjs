@@ -1,6 +1,6 @@
 // Holds the floors of the house: what each package may import, and that its package.json declares just that.
 import { isBuiltin } from "node:module"
-import { join, relative, resolve } from "node:path"
+import { basename, join, relative, resolve } from "node:path"
 import { declaredBy, fail, importsOf, packageOf, shown, sourcesOf, workspaces } from "./workspace.mjs"
 
 /** The packages that each one may stand on. @type {Record<string, Array<string>>} */
@@ -9,14 +9,31 @@ const floors = {
   protocol: ["core"],
   store: ["core"],
   middleware: ["core"],
-  client: ["core", "protocol"],
-  server: ["core", "protocol"],
-  conformance: ["core", "protocol", "store", "middleware", "client", "server"],
-  bench: ["core", "protocol", "store", "middleware", "client", "server", "conformance"]
+  auth: ["core", "protocol"],
+  client: ["core", "protocol", "auth"],
+  server: ["core", "protocol", "auth"],
+  resolver: ["core", "middleware", "auth", "client"],
+  transfer: ["core", "middleware", "resolver"],
+  conformance: ["core", "protocol", "store", "middleware", "auth", "client", "server", "resolver", "transfer"],
+  bench: [
+    "core",
+    "protocol",
+    "store",
+    "middleware",
+    "auth",
+    "client",
+    "server",
+    "resolver",
+    "transfer",
+    "conformance"
+  ]
 }
 
-/** These run wherever JavaScript does, so they use nothing of Node's. */
-const portable = new Set(["core", "protocol", "middleware", "client"])
+/** These run wherever JavaScript does, so they use nothing of Node's, but for modules that are named for it. */
+const portable = new Set(["core", "protocol", "middleware", "auth", "client", "resolver"])
+
+/** @param {string} file */
+const namedForNode = (file) => /^node/i.test(basename(file))
 
 /** The tests of these stay on their floor; all other tests may stand on any package. */
 const strictTests = new Set(["core", "protocol"])
@@ -46,7 +63,7 @@ for (const workspace of workspaces) {
           refuse(file, specifier, "it leaves the sources of its package")
         }
       } else if (isBuiltin(specifier)) {
-        if (portable.has(name)) refuse(file, specifier, `${name} uses nothing of Node's`)
+        if (portable.has(name) && !namedForNode(file)) refuse(file, specifier, `${name} uses nothing of Node's`)
       } else if (imported.startsWith("@effect-oci/") && !allowed.has(imported)) {
         refuse(file, specifier, `${name} stands on ${floor.join(", ") || "no other package"}`)
       } else if (!declared.has(imported)) {

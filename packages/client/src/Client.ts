@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Transport from "@effect-oci/auth/Transport"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Reference from "@effect-oci/core/Reference"
 import { Registry } from "@effect-oci/core/Registry"
@@ -24,7 +25,6 @@ import { reader } from "./internal/reader.js"
 import * as referrersTags from "./internal/referrersTag.js"
 import * as watches from "./internal/watch.js"
 import { writer } from "./internal/writer.js"
-import * as Transport from "./Transport.js"
 import * as Idle from "./transport/Idle.js"
 import * as Redirect from "./transport/Redirect.js"
 import * as UserAgent from "./transport/UserAgent.js"

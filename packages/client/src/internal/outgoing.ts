@@ -1,3 +1,4 @@
+import * as Transport from "@effect-oci/auth/Transport"
 import type * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as HttpBody from "@effect/platform/HttpBody"
@@ -9,7 +10,6 @@ import * as Fiber from "effect/Fiber"
 import type * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import * as Transport from "../Transport.js"
 
 /** A body on its way out. */
 export interface Outgoing {

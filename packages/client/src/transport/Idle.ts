@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Transport from "@effect-oci/auth/Transport"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -14,7 +15,6 @@ import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as watches from "../internal/watch.js"
-import * as Transport from "../Transport.js"
 
 /**
  * Fails a request (`RequestError`, its cause a `TimeoutException`) where for so long nothing was answered, and no piece

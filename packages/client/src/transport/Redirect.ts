@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Transport from "@effect-oci/auth/Transport"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
@@ -14,7 +15,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as content from "../internal/content.js"
-import * as Transport from "../Transport.js"
 
 /**
  * How many redirects are followed where nothing else is said.

@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
+import type { Transport } from "@effect-oci/auth/Transport"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type { Transport } from "../Transport.js"
 
 /**
  * What requests are sent with where nothing else is said.

@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
+import type { Transport } from "@effect-oci/auth/Transport"
 import { printable } from "@effect-oci/core/Printable"
 import * as Warning from "@effect-oci/protocol/Warning"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
-import type { Transport } from "../Transport.js"
 
 /**
  * A text that a registry wants people to read. Programs do not act on it. Spec: "Warnings".

@@ -73,7 +73,7 @@ export const make = (
 export const compose = (...transports: ReadonlyArray<Transport>): Transport => (client) =>
   transports.reduce((inner, transport) => transport(inner), client)
 
-const replayable = globalValue("@effect-oci/client/Transport/replayable", () => new WeakSet<HttpBody.HttpBody>())
+const replayable = globalValue("@effect-oci/auth/Transport/replayable", () => new WeakSet<HttpBody.HttpBody>())
 
 /**
  * Says of a body that its stream gives the same bytes each time it is run.
