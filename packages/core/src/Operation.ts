@@ -9,14 +9,16 @@ import type * as Equivalence from "effect/Equivalence"
 import { dual } from "effect/Function"
 import type * as AuthScope from "./AuthScope.js"
 import type * as Body from "./Body.js"
-import type * as Digest from "./Digest.js"
+import * as Digest from "./Digest.js"
 import * as equivalences from "./internal/operationEquivalence.js"
+import { StartUpload } from "./internal/operationModel.js"
 import type {
   Access,
   AppendUpload,
   CancelUpload,
   CompleteUpload,
   GetUpload,
+  MountBlob,
   Operation,
   OperationOf,
   TagOrDigest,
@@ -190,6 +192,18 @@ export const mapRepositories: {
   if (operation._tag === "ListRepositories" && operation.last !== undefined) fields.last = f(operation.last)
   return withFields(operation, fields)
 })
+
+/**
+ * What a mount comes to whose source is not to be had: an upload, as where the source does not have the blob. Spec:
+ * "Mounting a blob from another repository".
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const uploadInstead = ({ digest, repository }: MountBlob): StartUpload => {
+  const algorithm = Digest.algorithm(digest)
+  return new StartUpload({ repository, algorithm: algorithm === "sha256" ? undefined : algorithm })
+}
 
 /**
  * The operations on an upload that was started.

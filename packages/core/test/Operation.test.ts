@@ -354,6 +354,18 @@ describe("Operation.mapRepositories", () => {
   })
 })
 
+describe("Operation.uploadInstead", () => {
+  it.each(
+    [
+      [digest, undefined],
+      [Digest.fromBytes(text("content"), "sha512"), "sha512"]
+    ] as const
+  )("starts an upload where a mount was wanted: %s", (digest, algorithm) => {
+    const mount = new Operation.MountBlob({ repository, digest, from })
+    expect(Operation.uploadInstead(mount)).toEqual(new Operation.StartUpload({ repository, algorithm }))
+  })
+})
+
 describe("Operation.equivalence", () => {
   const push = (fields: Partial<Operation.PushManifest>) =>
     new Operation.PushManifest({ repository, mediaType: "application/json", bytes: text("{}"), tags: [tag], ...fields })

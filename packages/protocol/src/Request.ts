@@ -74,7 +74,7 @@ const candidates: ReadonlyMap<Route.RouteTag, ReadonlyMap<string, ReadonlyArray<
   return found
 })()
 
-const ping = Exit.succeed(new Ping())
+const ping = Exit.succeed<Head>({ operation: new Ping(), rest: undefined })
 
 /** An id that is where the registry wants the upload, in place of one that a path is made of. */
 const isLocation = (id: string): boolean => /^(?:\/|https?:\/\/)/i.test(id)
@@ -205,6 +205,18 @@ export interface Options {
 export const defaultMaxManifestBytes = 4 * 1024 * 1024
 
 /**
+ * What a request is, as far as that can be told before its body is read. Where `rest` is there, the operation has none of
+ * its body's bytes yet: `rest` reads them and gives the whole one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Head {
+  readonly operation: Operation.Operation | Ping
+  readonly rest: ((options?: Options) => Effect.Effect<Operation.Operation, Rejected>) | undefined
+}
+
+/**
  * The operation that a request is. The answer is at hand (an `Exit`) unless a manifest's body is still to be read. The
  * id of an upload is what the client wrote, which may be anything: who made the id must know it again.
  *
@@ -215,6 +227,19 @@ export const decode = (
   request: Wire.Request,
   options?: Options
 ): Effect.Effect<Operation.Operation | Ping, Rejected> => {
+  const head = decodeHead(request)
+  if (Exit.isFailure(head)) return Exit.failCause(head.cause)
+  const { operation, rest } = head.value
+  return rest === undefined ? Exit.succeed(operation) : rest(options)
+}
+
+/**
+ * The operation that a request is, before its body is read: for whoever decides whether it is worth reading.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decodeHead = (request: Wire.Request): Exit.Exit<Head, Rejected> => {
   const [path, parameters] = split(originForm(request.target))
   const route = Route.parse(path)
   if (route === undefined) return noSuchPath()
@@ -234,8 +259,12 @@ export const decode = (
   }
   const row = rows.length === 1 ? rows[0] : rows.find((row) => row.accepts?.(incoming) ?? true)
   if (row === undefined) return notAllowed(request, route._tag)
-  const operation = decodeRow(row, incoming)
-  return row.wholeBody === undefined || Exit.isFailure(operation) ? operation : decodeWhole(row, incoming, options)
+  const operation = row.decode(incoming)
+  if (Either.isLeft(operation)) return fail(operation.left)
+  return Exit.succeed({
+    operation: operation.right,
+    rest: row.wholeBody === undefined ? undefined : (options) => decodeWhole(row, incoming, options)
+  })
 }
 
 const noBytes = new Uint8Array(0)

@@ -38,6 +38,8 @@ export interface Request {
   readonly target: string
   readonly headers: Headers
   readonly body: Body.Body | undefined
+  /** The address of whoever sent it, as a server sees it: that of the last proxy, where there are any. */
+  readonly remoteAddress?: string | undefined
 }
 
 /**

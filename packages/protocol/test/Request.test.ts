@@ -732,3 +732,31 @@ describe("decode", () => {
     expect(decode("/v2/app/blobs/uploads/1", { "content-range": text, "upload-offset": text })).toBeLessThan(5)
   })
 })
+
+describe("Request.decodeHead", () => {
+  const push = (body: Body.Body): Wire.Request => ({
+    method: "PUT",
+    target: "/v2/team/app/manifests/v1",
+    headers: { "content-type": MediaType.image },
+    body
+  })
+
+  it.effect("tells an operation before its body is read, which waits until it is asked for", () =>
+    Effect.gen(function*() {
+      let reads = 0
+      const counted = Body.stream(Stream.suspend(() => {
+        reads += 1
+        return Stream.make(bytes)
+      }))
+      const { operation, rest } = yield* Request.decodeHead(push(counted))
+      expect(operation).toMatchObject({ _tag: "PushManifest", repository, tags: ["v1"], bytes: new Uint8Array(0) })
+      expect(reads).toBe(0)
+      expect(yield* rest!()).toMatchObject({ _tag: "PushManifest", repository, tags: ["v1"], bytes })
+      expect(reads).toBe(1)
+    }))
+
+  it("has nothing left to read of any other", () => {
+    const head = Request.decodeHead({ method: "GET", target: "/v2/", headers: {}, body: undefined })
+    expect(head).toEqual(Exit.succeed({ operation: new Request.Ping(), rest: undefined }))
+  })
+})

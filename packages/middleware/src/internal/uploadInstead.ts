@@ -1,4 +1,4 @@
-import { Digest, Operation, RegistryError } from "@effect-oci/core"
+import { Operation, RegistryError } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
 import * as answer from "./answer.js"
 
@@ -10,11 +10,7 @@ export const uploadInstead = (
   next: Handler.Handler,
   operation: Operation.MountBlob
 ): answer.AnswerTo<Operation.MountBlob> => {
-  const algorithm = Digest.algorithm(operation.digest)
-  const start = new Operation.StartUpload({
-    repository: operation.repository,
-    algorithm: algorithm === "sha256" ? undefined : algorithm
-  })
+  const start = Operation.uploadInstead(operation)
   const asked = Operation.errorFields(operation)
   return answer.map(
     answer.mapError(next(start), (error) => RegistryError.withFields(error, asked)),
