@@ -3,4 +3,10 @@
  *
  * @since 0.1.0
  */
+export * as Challenge from "./Challenge.js"
+export * as Credential from "./Credential.js"
+export * as CredentialHelper from "./CredentialHelper.js"
+export * as Credentials from "./Credentials.js"
+export * as DockerConfig from "./DockerConfig.js"
+export * as Origin from "./Origin.js"
 export * as Transport from "./Transport.js"

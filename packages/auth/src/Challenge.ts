@@ -1,0 +1,131 @@
+/**
+ * Challenges: what a registry says of how it wants to be asked, with status 401.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * One challenge. RFC 9110, section 11.6.1.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Challenge {
+  /** In lower case: `bearer`, `basic`. */
+  readonly scheme: string
+  /** By their names in lower case. Of one that is said twice the first counts. */
+  readonly parameters: ReadonlyMap<string, string>
+  /** What stands in place of parameters: `abc==` in `Negotiate abc==`. */
+  readonly token68: string | undefined
+}
+
+/**
+ * The longest text that is read, in characters: 16 KiB. What comes after is left out.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxLength = 16 * 1024
+
+/**
+ * Reads the values of all `WWW-Authenticate` headers, of which each may hold several challenges. Any text is taken:
+ * where one goes wrong, what came before counts. Takes linear time.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Challenge } from "@effect-oci/auth"
+ *
+ * const [bearer] = Challenge.parse(`Bearer realm="https://auth.example.com/token", service="registry.example.com"`)
+ * const realm = bearer?.parameters.get("realm")
+ * ```
+ */
+export const parse = (values: string | Iterable<string>): ReadonlyArray<Challenge> => {
+  const challenges: Array<Challenge> = []
+  let left = maxLength
+  for (const value of typeof values === "string" ? [values] : values) {
+    if (left <= 0) break
+    read(value.slice(0, left), challenges)
+    left -= value.length
+  }
+  return challenges
+}
+
+interface Draft extends Challenge {
+  readonly parameters: Map<string, string>
+  token68: string | undefined
+}
+
+const read = (text: string, challenges: Array<Challenge>): void => {
+  let current: Draft | undefined
+  for (let at = 0;;) {
+    at = past(separators, text, at)
+    const end = past(token, text, at)
+    if (end === at) return
+    const name = text.slice(at, end).toLowerCase()
+    const equals = past(space, text, end)
+    if (text[equals] === "=") {
+      const value = readValue(text, past(space, text, equals + 1))
+      if (current === undefined || current.token68 !== undefined || value === undefined) return
+      if (!current.parameters.has(name)) current.parameters.set(name, value.text)
+      at = past(space, text, value.end)
+      if (!isEnd(text, at)) return
+    } else {
+      if (equals === end && !isEnd(text, end)) return
+      challenges.push(current = { scheme: name, parameters: new Map(), token68: undefined })
+      at = past(token68, text, equals)
+      const rest = past(space, text, at)
+      if (at > equals && isEnd(text, rest)) current.token68 = text.slice(equals, at)
+      else at = equals
+      // What follows a scheme after a space is a parameter, or else nothing that can be read.
+      if (current.token68 === undefined && !isEnd(text, at) && !isParameter(text, at)) return
+    }
+  }
+}
+
+const separators = /[\s,]*/y
+const space = /[ \t]*/y
+const token = /[!#$%&'*+.^_`|~\w-]*/y
+const token68 = /[\w.~+/-]+=*/y
+
+/** Where that ends in the text which begins at a place: the place itself if there is nothing of it. */
+const past = (what: RegExp, text: string, at: number): number => {
+  what.lastIndex = at
+  return what.test(text) ? what.lastIndex : at
+}
+
+const isEnd = (text: string, at: number): boolean => at >= text.length || text[at] === ","
+
+const isParameter = (text: string, at: number): boolean => text[past(space, text, past(token, text, at))] === "="
+
+/** A token or a quoted string, and where it ends. */
+const readValue = (text: string, at: number): { readonly text: string; readonly end: number } | undefined => {
+  if (text[at] !== `"`) {
+    const end = past(token, text, at)
+    return end === at ? undefined : { text: text.slice(at, end), end }
+  }
+  const pieces: Array<string> = []
+  let from = at + 1
+  for (let to = from; to < text.length; to++) {
+    if (text[to] === `"`) {
+      pieces.push(text.slice(from, to))
+      return { text: pieces.join(""), end: to + 1 }
+    }
+    if (text[to] === "\\") {
+      pieces.push(text.slice(from, to))
+      from = ++to
+    }
+  }
+  return undefined
+}
+
+/**
+ * Of several challenges the one to answer: `bearer` where it has a realm, else `basic`.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const preferred = (challenges: ReadonlyArray<Challenge>): Challenge | undefined =>
+  challenges.find(({ parameters, scheme }) => scheme === "bearer" && parameters.has("realm")) ??
+    challenges.find(({ scheme }) => scheme === "basic")

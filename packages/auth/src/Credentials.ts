@@ -1,0 +1,229 @@
+/**
+ * Where credentials come from.
+ *
+ * @since 0.1.0
+ */
+import { CredentialError } from "@effect-oci/core/RegistryError"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Credential from "./Credential.js"
+import * as CredentialHelper from "./CredentialHelper.js"
+import * as DockerConfig from "./DockerConfig.js"
+import * as files from "./internal/dockerConfigFiles.js"
+import { candidates, normalise } from "./internal/hostKey.js"
+import type { Origin } from "./Origin.js"
+
+/**
+ * Knows credentials: of a repository where it is said, else of a registry. Empty where nothing is known.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  readonly get: (
+    origin: Origin,
+    repository?: string
+  ) => Effect.Effect<Credential.Entry, CredentialError>
+}
+
+const none: Service = { get: () => Effect.succeed([]) }
+
+/**
+ * The credentials of whoever asks registries: none unless they are provided.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Credentials extends Context.Reference<Credentials>()("@effect-oci/auth/Credentials", {
+  defaultValue: () => none
+}) {}
+
+/**
+ * No credentials at all.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerAnonymous: Layer.Layer<Credentials> = Layer.succeed(Credentials, none)
+
+/**
+ * Credentials as they are given, under `host[:port]`, or `host[:port]/path` for the repositories below a path: the
+ * nearest counts. What is no host is a mistake in the program, and a defect.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Credential, Credentials } from "@effect-oci/auth"
+ * import { Redacted } from "effect"
+ *
+ * const credentials = Credentials.layerStatic({
+ *   "registry.example.com": Credential.basic("alice", Redacted.make("secret")),
+ *   "registry.example.com/public": Credential.anonymous
+ * })
+ * ```
+ */
+export const layerStatic = (
+  entries: { readonly [key: string]: Credential.Credential | Credential.Entry }
+): Layer.Layer<Credentials> =>
+  Layer.sync(Credentials, () => {
+    const known = new Map<string, Credential.Entry>()
+    for (const [key, value] of Object.entries(entries)) {
+      const host = normalise(key)
+      if (host === undefined) throw new CredentialError({ reason: "a key of the static credentials is no host" })
+      known.set(host, Array.isArray(value) ? value : [value as Credential.Credential])
+    }
+    return {
+      get: (origin, repository) =>
+        Effect.sync(() => {
+          const key = candidates(origin, repository).find((key) => known.has(key))
+          return key === undefined ? [] : known.get(key)!
+        })
+    }
+  })
+
+/**
+ * The host, and the names of the variables that hold the credentials for it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface EnvOptions {
+  /** `host[:port]`: no other registry gets them. */
+  readonly host: string
+  /** `REGISTRY_USERNAME` if not given. */
+  readonly username?: string | undefined
+  /** `REGISTRY_PASSWORD` if not given. */
+  readonly password?: string | undefined
+  /** `REGISTRY_IDENTITY_TOKEN` if not given. */
+  readonly identityToken?: string | undefined
+  /** `REGISTRY_TOKEN` if not given. */
+  readonly registryToken?: string | undefined
+}
+
+/**
+ * The credentials of one registry, from the environment, or whatever else the `ConfigProvider` reads. A user without a
+ * password, or a password without a user, is an error.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Credentials } from "@effect-oci/auth"
+ *
+ * const credentials = Credentials.layerEnv({ host: "ghcr.io", username: "GITHUB_ACTOR", password: "GITHUB_TOKEN" })
+ * ```
+ */
+export const layerEnv = (options: EnvOptions): Layer.Layer<Credentials, ConfigError.ConfigError> => {
+  const {
+    host,
+    identityToken = "REGISTRY_IDENTITY_TOKEN",
+    password = "REGISTRY_PASSWORD",
+    registryToken = "REGISTRY_TOKEN",
+    username = "REGISTRY_USERNAME"
+  } = options
+  const given = Config.all({
+    registry: Config.option(Config.redacted(registryToken)),
+    identity: Config.option(Config.redacted(identityToken)),
+    name: Config.option(Config.string(username)),
+    secret: Config.option(Config.redacted(password))
+  })
+  return Layer.unwrapEffect(
+    Effect.gen(function*() {
+      const { identity, name, registry, secret } = yield* given
+      const pair = Option.isSome(name) || Option.isSome(secret)
+        ? [Credential.basic(yield* Config.string(username), yield* Config.redacted(password))]
+        : []
+      return layerStatic({
+        [host]: [
+          ...Option.toArray(Option.map(registry, Credential.registryToken)),
+          ...Option.toArray(Option.map(identity, Credential.identityToken)),
+          ...pair
+        ]
+      })
+    })
+  )
+}
+
+/**
+ * Several places, in order: the first that knows a registry counts. One that fails is not passed over.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Credentials } from "@effect-oci/auth"
+ *
+ * const credentials = Credentials.firstOf(
+ *   Credentials.layerEnv({ host: "ghcr.io" }),
+ *   Credentials.layerDockerConfig()
+ * )
+ * ```
+ */
+export const firstOf = <Layers extends ReadonlyArray<Layer.Layer<Credentials, unknown, unknown>>>(
+  ...layers: Layers
+): Layer.Layer<Credentials, Layer.Layer.Error<Layers[number]>, Layer.Layer.Context<Layers[number]>> =>
+  Layer.scoped(
+    Credentials,
+    Effect.map(
+      Effect.forEach(layers, (layer) => Effect.map(Layer.build(layer), Context.get(Credentials))),
+      (services): Service => ({
+        get: (origin, repository) =>
+          Effect.reduce(services, [] as Credential.Entry, (entry, service) =>
+            entry.length > 0 ? Effect.succeed(entry) : service.get(origin, repository))
+      })
+    )
+  ) as never
+
+/**
+ * The environment that says where the files of Docker and Podman are.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DockerConfigOptions {
+  /** That of the process, where there is one, if not given. */
+  readonly environment?: { readonly [name: string]: string | undefined } | undefined
+}
+
+/**
+ * The credentials that `docker login` and `podman login` keep. They are read anew each time, so that a new login counts
+ * at once. A missing file is passed over; a malformed one, and a helper that fails, is a `CredentialError`.
+ *
+ * Of the places, in this order, the first counts that has a key: `$DOCKER_AUTH_CONFIG` (the content itself),
+ * `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or else `~/.docker/config.json`,
+ * `$XDG_RUNTIME_DIR/containers/auth.json`, and `$XDG_CONFIG_HOME/containers/auth.json` (`~/.config` if not set). A
+ * helper of the host, or of all hosts, is asked before `auths`. Helpers need a `HelperRunner`:
+ * `NodeCredentials.layerDockerConfig` has one.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerDockerConfig = (
+  options?: DockerConfigOptions
+): Layer.Layer<Credentials, never, FileSystem.FileSystem> =>
+  Layer.effect(
+    Credentials,
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const runner = yield* CredentialHelper.HelperRunner
+      const environment = options?.environment ?? (typeof process === "undefined" ? {} : process.env)
+      const load = files.load(fs, environment)
+      return {
+        get: (origin, repository) =>
+          Effect.flatMap(load, (configs) => {
+            const helper = DockerConfig.helper(configs, origin)
+            const stored = Effect.sync(() => DockerConfig.entry(configs, origin, repository))
+            return helper === undefined ? stored : Effect.flatMap(
+              CredentialHelper.get(runner, helper, origin),
+              (entry) => entry.length > 0 ? Effect.succeed(entry) : stored
+            )
+          })
+      }
+    })
+  )

@@ -1,0 +1,59 @@
+import { CredentialError } from "@effect-oci/core/RegistryError"
+import type { PlatformError } from "@effect/platform/Error"
+import type * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as DockerConfig from "../DockerConfig.js"
+
+/** A place where credentials are kept: a file, or the text itself. */
+interface Source {
+  readonly name: string
+  readonly text?: string
+}
+
+const sources = (environment: { readonly [name: string]: string | undefined }): ReadonlyArray<Source> => {
+  const variable = (name: string) => environment[name] === "" ? undefined : environment[name]
+  const home = variable("HOME") ?? variable("USERPROFILE")
+  const below = (folder: string | undefined, path: string): ReadonlyArray<Source> =>
+    folder === undefined ? [] : [{ name: `${folder}/${path}` }]
+  const atHome = (path: string) => home === undefined ? undefined : `${home}/${path}`
+  const inline = variable("DOCKER_AUTH_CONFIG")
+  const single = variable("REGISTRY_AUTH_FILE")
+  return [
+    ...(inline === undefined ? [] : [{ name: "$DOCKER_AUTH_CONFIG", text: inline }]),
+    ...(single === undefined ? [] : [{ name: single }]),
+    ...below(variable("DOCKER_CONFIG") ?? atHome(".docker"), "config.json"),
+    ...below(variable("XDG_RUNTIME_DIR"), "containers/auth.json"),
+    ...below(variable("XDG_CONFIG_HOME") ?? atHome(".config"), "containers/auth.json")
+  ]
+}
+
+/** The longest file that is read, in bytes. */
+const maxBytes = 1024 * 1024
+
+/** The text of a file; empty where there is none. */
+const read = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string, CredentialError> => {
+  const failed = (reason: string) => new CredentialError({ reason: `${path} cannot be read: ${reason}` })
+  return fs.stat(path).pipe(
+    Effect.flatMap(({ size }): Effect.Effect<string, CredentialError | PlatformError> =>
+      size > maxBytes ? Effect.fail(failed(`it has more than ${maxBytes} bytes`)) : fs.readFileString(path)
+    ),
+    Effect.catchTags({
+      SystemError: (error) => error.reason === "NotFound" ? Effect.succeed("") : Effect.fail(failed(error.reason)),
+      BadArgument: () => Effect.fail(failed("its path is malformed"))
+    })
+  )
+}
+
+/** The files that there are, read anew, in the order in which they count. */
+export const load = (
+  fs: FileSystem.FileSystem,
+  environment: { readonly [name: string]: string | undefined }
+): Effect.Effect<ReadonlyArray<DockerConfig.DockerConfig>, CredentialError> =>
+  Effect.map(
+    Effect.forEach(sources(environment), ({ name, text }) =>
+      Effect.flatMap(
+        text === undefined ? read(fs, name) : Effect.succeed(text),
+        (text) => text.trim() === "" ? Effect.succeed([]) : Effect.map(DockerConfig.parse(text, name), (file) => [file])
+      )),
+    (files) => files.flat()
+  )
