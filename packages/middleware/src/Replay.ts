@@ -1,0 +1,228 @@
+/**
+ * A registry that answers what another one answered, from a recording of it.
+ *
+ * What for: tests against what real registries do, their quirks and faults included, without a network. `Record` makes
+ * the recordings.
+ *
+ * @since 0.1.0
+ */
+import { BlobContent, Body, Operation, printable, Registry, RegistryError } from "@effect-oci/core"
+import type { Digest, Handler } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import type * as answer from "./internal/answer.js"
+import * as entries from "./internal/recordingEntry.js"
+import { contentOf, Watched } from "./internal/witness.js"
+import type * as Recording from "./Recording.js"
+
+/**
+ * Answers by a recording, and changes nothing.
+ *
+ * - Equal operations, by `Operation.equivalence`, get the answers that were recorded for them, one after another; the
+ *   last is given again from then on. Bodies are read, and are equal if their bytes are; where the registry did not read
+ *   a body to its end, any other is its equal.
+ * - What was never recorded is `Refused`, and the error says what there is.
+ * - Content and lists end as they did: with an error where they failed; where their reader had left early, with a
+ *   `Refused`, for those who read further. Content that is not in the recording is `Refused` too.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const handler = (recording: Recording.Recording): Handler.Handler => {
+  const tape = new Tape(recording)
+  return <O extends Operation.Operation>(operation: O): answer.AnswerTo<O> =>
+    Effect.flatMap(
+      tape.asked(operation),
+      (asked) => tape.next(operation, asked)
+    ) as unknown as answer.AnswerTo<O>
+}
+
+/**
+ * A registry that answers by a recording.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Recording, Replay } from "@effect-oci/middleware"
+ *
+ * const registry = Replay.layer(Recording.fromFile("test/fixtures/harbor.jsonl"))
+ * ```
+ */
+export const layer = <E = never, R = never>(
+  recording: Recording.Recording | Effect.Effect<Recording.Recording, E, R>
+): Layer.Layer<Registry, E, R> =>
+  Layer.effect(
+    Registry,
+    Effect.map(
+      Effect.isEffect(recording) ? recording : Effect.succeed(recording),
+      (all) => Registry.fromHandler(handler(all))
+    )
+  )
+
+type Answer = Effect.Effect<unknown, RegistryError.RegistryError>
+
+/** How many of the operations that there are an error tells. */
+const maxTold = 5
+
+class Tape {
+  private readonly turns = new Map<string, { readonly entries: Array<Recording.Entry>; at: number }>()
+  private readonly ids = new Set<string>()
+  private readonly contents = new Map<Digest.Digest, Uint8Array>()
+
+  constructor(private readonly recording: Recording.Recording) {
+    for (const entry of recording.entries) {
+      const key = entries.key(entry.operation)
+      const turn = this.turns.get(key)
+      if (turn === undefined) this.turns.set(key, { entries: [entry], at: 0 })
+      else turn.entries.push(entry)
+      if ("result" in entry) this.gather(entry)
+    }
+  }
+
+  private gather(entry: Extract<Recording.Entry, { readonly result: unknown }>): void {
+    for (const content of contentsOf(entry)) {
+      if (content.bytes !== undefined) this.contents.set(content.digest, content.bytes)
+    }
+    const { result } = entry
+    if ("id" in result) this.ids.add(result.id)
+    if ("upload" in result) this.ids.add(result.upload.id)
+  }
+
+  /** What is asked, as a recording has it. */
+  asked(operation: Operation.Operation): Effect.Effect<Recording.Asked, RegistryError.RegistryError> {
+    const idOf = (id: string) => this.ids.has(id) ? id : entries.unissued(id)
+    if ("bytes" in operation) return Exit.succeed(entries.asked(operation, idOf, contentOf(operation.bytes, 0)))
+    const body = Operation.bodyOf(operation)
+    if (body === undefined) return Exit.succeed(entries.asked(operation, idOf, undefined))
+    return Effect.map(digest(body), (content) => entries.asked(operation, idOf, content))
+  }
+
+  /** The answer whose turn it is. */
+  next(operation: Operation.Operation, asked: Recording.Asked): Answer {
+    const turn = this.turns.get(entries.key(asked)) ?? this.turns.get(entries.key(entries.withoutBody(asked)))
+    if (turn === undefined) return Exit.fail(this.refused(operation, this.missing(operation)))
+    const entry = turn.entries[turn.at]!
+    if (turn.at < turn.entries.length - 1) turn.at++
+    return "error" in entry ? Exit.fail(entry.error) : this.answer(operation, entry)
+  }
+
+  private answer(
+    operation: Operation.Operation,
+    { result, operation: { _tag } }: Extract<Recording.Entry, { readonly result: unknown }>
+  ): Answer {
+    switch (_tag) {
+      case "GetBlob": {
+        const { content, descriptor, range } = result as Recording.Results["GetBlob"]
+        return Effect.map(
+          this.body(operation, content, range?.length ?? descriptor.size),
+          (body) => new BlobContent.BlobContent({ descriptor, range, body, verified: false })
+        )
+      }
+      case "GetManifest": {
+        const { content, descriptor } = result as Recording.Results["GetManifest"]
+        const onLimit = () => this.refused(operation, "it is too large")
+        return Effect.flatMap(
+          this.body(operation, content, content.size),
+          (body) => Effect.map(Body.toBytes(body, { limit: content.size, onLimit }), (bytes) => ({ descriptor, bytes }))
+        )
+      }
+      case "PushManifest": {
+        const { descriptor, subject, tags } = result as Recording.Results["PushManifest"]
+        return Exit.succeed({ ...descriptor, subject, tags })
+      }
+      case "ListRepositories":
+      case "ListTags":
+      case "ListReferrers": {
+        const { ended, items } = result as Recording.List<unknown>
+        return Exit.succeed(Stream.concat(Stream.fromIterable(items), this.end(operation, ended)))
+      }
+      case "MountBlob": {
+        const mounted = result as Recording.Results["MountBlob"]
+        return Exit.succeed(
+          mounted._tag === "Mounted" ? new Operation.Mounted(mounted) : new Operation.UploadStarted(mounted)
+        )
+      }
+      case "CancelUpload":
+      case "DeleteBlob":
+      case "DeleteManifest":
+      case "DeleteTag":
+        return Exit.succeed(Operation.done)
+      default:
+        return Exit.succeed(result)
+    }
+  }
+
+  private body(
+    operation: Operation.Operation,
+    content: Recording.Content,
+    size: number
+  ): Effect.Effect<Body.Body, RegistryError.Refused> {
+    const ended = (body: Body.Body) =>
+      content.ended === undefined
+        ? body
+        : Body.stream(Stream.concat(body.stream, this.end(operation, content.ended)), { size, replayable: true })
+    const bytes = content.size === 0 ? new Uint8Array(0) : this.contents.get(content.digest)
+    if (bytes !== undefined) return Exit.succeed(ended(Body.bytes(bytes)))
+    const absent = this.refused(
+      operation,
+      `${this.recording.name} has no more of this content than its digest, ${content.digest}, and its size, ${content.size} bytes`
+    )
+    return Effect.flatMap(
+      this.recording.load?.(content.digest) ?? Effect.succeed(undefined),
+      (body) => body === undefined ? Exit.fail(absent) : Exit.succeed(ended(body))
+    )
+  }
+
+  private end(
+    operation: Operation.Operation,
+    ended: Recording.Ended | undefined
+  ): Stream.Stream<never, RegistryError.RegistryError> {
+    if (ended === undefined) return Stream.empty
+    return Stream.fail(
+      ended === "early"
+        ? this.refused(operation, `${this.recording.name} has no more than this: who read it then left here`)
+        : ended.error
+    )
+  }
+
+  private refused(operation: Operation.Operation, reason: string): RegistryError.Refused {
+    return new RegistryError.Refused({ ...Operation.errorFields(operation), by: "Replay", reason })
+  }
+
+  private missing(operation: Operation.Operation): string {
+    const alike = Array.from(this.turns.values(), ({ entries: [entry] }) => entry!.operation)
+      .filter(({ _tag }) => _tag === operation._tag)
+    const told = alike.slice(0, maxTold).map(describe).join(", ")
+    const more = alike.length > maxTold ? ` and ${alike.length - maxTold} more` : ""
+    const there = alike.length === 0
+      ? `none of ${operation._tag} at all, of ${this.recording.entries.length} operations`
+      : `of ${operation._tag} only: ${told}${more}`
+    return `${this.recording.name} has no answer to ${
+      describe(entries.asked(operation, entries.unissued, undefined))
+    }; it has ${there}`
+  }
+}
+
+/** The fields of an operation, shortly. */
+const describe = (operation: Recording.Asked): string => {
+  const { _tag, ...fields } = operation
+  const shown = Object.entries(fields).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name} ${printable(typeof value === "string" ? value : JSON.stringify(value), 80)}`]
+  )
+  return `{ ${shown.join(", ")} }`
+}
+
+const contentsOf = ({ operation, result }: Extract<Recording.Entry, { readonly result: unknown }>) => [
+  ..."content" in result ? [result.content] : [],
+  ..."body" in operation && operation.body !== undefined ? [operation.body] : [],
+  ..."bytes" in operation ? [operation.bytes] : []
+]
+
+const digest = (body: Body.Body): Effect.Effect<Recording.Content, RegistryError.RegistryError> =>
+  Effect.suspend(() => {
+    const watched = new Watched(body, 0)
+    return Effect.map(Body.forEachChunk(watched.body, () => {}), () => watched.content())
+  })

@@ -1,0 +1,121 @@
+import { Digest } from "@effect-oci/core"
+import type { Manifest, Operation } from "@effect-oci/core"
+import { mapErrorText } from "./mapErrorText.js"
+import type { Asked, Content, Ended, Entry } from "./recordingModel.js"
+import { keyOf } from "./recordingSchema.js"
+import { redact } from "./redact.js"
+import type { Answer } from "./witness.js"
+import { contentOf } from "./witness.js"
+
+/** Placeholders for the ids of uploads, which may hold secrets, or the state of a registry. */
+export class UploadIds {
+  private readonly issued = new Map<string, string>()
+
+  /** The placeholder of an id that a registry answered. */
+  readonly issue = (id: string): string => {
+    const known = this.issued.get(id)
+    if (known !== undefined) return known
+    const placeholder = `upload-${this.issued.size + 1}`
+    this.issued.set(id, placeholder)
+    return placeholder
+  }
+
+  /** The placeholder of an id that is asked for. */
+  readonly of = (id: string): string => this.issued.get(id) ?? unissued(id)
+}
+
+/** The placeholder of an id that no answer had: the same each time, in another session too. */
+export const unissued = (id: string): string =>
+  `unknown-${Digest.encoded(Digest.fromBytes(new TextEncoder().encode(id))).slice(0, 16)}`
+
+/** What is asked, with `content` in place of its body. */
+export const asked = (
+  operation: Operation.Operation,
+  idOf: (id: string) => string,
+  content: Content | undefined
+): Asked => {
+  const { ...fields }: { [name: string]: unknown } = operation
+  if ("id" in operation) fields["id"] = idOf(operation.id)
+  if ("bytes" in operation) fields["bytes"] = content
+  if ("body" in operation) fields["body"] = content
+  if (fields["limit"] === Infinity) fields["limit"] = undefined
+  return fields as unknown as Asked
+}
+
+/**
+ * What is the same for equal operations, by `Operation.equivalence` where the bytes of a body stand for it. A body that
+ * was not read to its end is like any other.
+ */
+export const key = (operation: Asked): string => {
+  const { ...fields }: { [name: string]: unknown } = operation
+  for (const name of ["body", "bytes"]) {
+    const content = fields[name] as Content | undefined
+    if (content !== undefined) fields[name] = content.ended === undefined ? whole(content) : unread
+  }
+  return keyOf(fields as unknown as Asked)
+}
+
+const whole = ({ digest, size }: Content): Content => ({ digest, size })
+
+const unread: Content = { digest: Digest.fromBytes(new Uint8Array(0)), size: 0, ended: "early" }
+
+/** The same without its body. */
+export const withoutBody = (operation: Asked): Asked =>
+  "body" in operation && operation.body !== undefined
+    ? { ...operation, body: unread }
+    : operation
+
+/** The line of an operation. */
+export const entry = (operation: Asked, answer: Answer, ids: UploadIds, keep: number): Entry => {
+  const { error, result } = outcome(answer, ids, keep)
+  return { version: 1, operation, ...(error === undefined ? { result } : { error }) } as unknown as Entry
+}
+
+const withoutSecrets = mapErrorText((text) => redact(text))
+
+const cleanEnd = (ended: Ended | undefined): Ended | undefined =>
+  typeof ended === "object" ? { error: withoutSecrets(ended.error) } : ended
+
+const outcome = (
+  answer: Answer,
+  ids: UploadIds,
+  keep: number
+): { readonly error?: unknown; readonly result?: unknown } => {
+  switch (answer._tag) {
+    case "Failure":
+      return { error: withoutSecrets(answer.error) }
+    case "List":
+      return { result: { items: answer.items, ended: cleanEnd(answer.ended) } }
+    case "Blob": {
+      const content = answer.content()
+      const { descriptor, range } = answer.blob
+      return { result: { descriptor, range, content: { ...content, ended: cleanEnd(content.ended) } } }
+    }
+    case "Value":
+      return { result: value(answer.operation, answer.value, ids, keep) }
+  }
+}
+
+const value = (operation: Operation.OperationTag, result: unknown, ids: UploadIds, keep: number): unknown => {
+  const upload = (upload: Operation.Upload) => ({ ...upload, id: ids.issue(upload.id) })
+  switch (operation) {
+    case "StartUpload":
+    case "GetUpload":
+    case "AppendUpload":
+      return upload(result as Operation.Upload)
+    case "MountBlob": {
+      const mounted = result as Operation.Mounted | Operation.UploadStarted
+      return mounted._tag === "Mounted" ? mounted : { _tag: mounted._tag, upload: upload(mounted.upload) }
+    }
+    case "GetManifest": {
+      const { bytes, descriptor } = result as Manifest.Manifest
+      return { descriptor, content: contentOf(bytes, keep) }
+    }
+    case "PushManifest": {
+      const { subject, tags, ...descriptor } = result as Operation.PushedManifest
+      return { descriptor, subject, tags }
+    }
+    default:
+      return result
+  }
+}

@@ -1,0 +1,179 @@
+import { BlobContent, Body, Digest } from "@effect-oci/core"
+import type { Handler, Operation, RegistryError } from "@effect-oci/core"
+import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as answer from "./answer.js"
+import type { Outcome } from "./outcome.js"
+import * as Reading from "./reading.js"
+import type { Content, Ended } from "./recordingModel.js"
+
+/** An answer to its end, as far as its reader came. */
+export type Answer =
+  | { readonly _tag: "Failure"; readonly error: RegistryError.RegistryError }
+  | { readonly _tag: "Value"; readonly operation: Operation.OperationTag; readonly value: unknown }
+  | { readonly _tag: "Blob"; readonly blob: BlobContent.BlobContent; readonly content: () => Content }
+  | { readonly _tag: "List"; readonly items: ReadonlyArray<unknown>; readonly ended: Ended | undefined }
+
+/** What of an answer is kept, besides what it says. */
+export interface Keep {
+  /** Of how long a content the bytes are kept. */
+  readonly bytes: number
+  /** How many items of a list are kept: what comes after them is left out, as if its reader had left. */
+  readonly items: number
+  /** Sees to content of which the bytes are not kept. */
+  readonly aside?: ((body: Body.Body) => Body.Body) | undefined
+}
+
+/** Bytes in hand. */
+export const contentOf = (bytes: Uint8Array, keep: number): Content => ({
+  digest: Digest.fromBytes(bytes),
+  size: bytes.byteLength,
+  bytes: bytes.byteLength > keep ? undefined : bytes
+})
+
+const endedAs = (outcome: Outcome | undefined): Ended | undefined => {
+  if (outcome?._tag === "Success") return undefined
+  return outcome?._tag === "Failure" ? { error: outcome.error } : "early"
+}
+
+const noClock = () => 0n
+
+/** A body that is watched while others read it. Of several runs the last counts. */
+export class Watched {
+  private readonly reading = new Reading.Reading(noClock)
+  private hasher = Digest.hasher("sha256")
+  private size = 0
+  private kept: Array<Uint8Array> | undefined = []
+  readonly body: Body.Body
+
+  constructor(body: Body.Body, keep: number, private readonly expected: number | undefined = body.size) {
+    const begin = () => {
+      this.reading.outcome = undefined
+      this.hasher = Digest.hasher("sha256")
+      this.size = 0
+      this.kept = []
+      return Either.right({
+        update: (piece: Uint8Array) => {
+          this.hasher.update(piece)
+          this.size += piece.byteLength
+          if (this.size > keep) this.kept = undefined
+          // Whoever owns the buffer may use it again.
+          this.kept?.push(piece.slice())
+          return undefined
+        },
+        end: () => undefined
+      })
+    }
+    this.body = Reading.body(Body.inspect(body, begin), this.reading)
+  }
+
+  /** Who knows the size has no need to wait for the end. */
+  content(): Content {
+    const ended = this.size === this.expected && this.reading.outcome === undefined
+      ? undefined
+      : endedAs(this.reading.outcome)
+    return { digest: this.hasher.digest(), size: this.size, bytes: this.kept && concat(this.kept, this.size), ended }
+  }
+}
+
+const concat = (pieces: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
+  const all = new Uint8Array(size)
+  let offset = 0
+  for (const piece of pieces) {
+    all.set(piece, offset)
+    offset += piece.byteLength
+  }
+  return all
+}
+
+type Note = (answer: Answer) => Effect.Effect<void>
+
+/**
+ * Asks, changes nothing, and takes note of the answer when it has ended: at once; with the stream, for a list; when its
+ * scope closes, for the content of a blob whose bytes are not in hand. What is interrupted, or a defect, is no answer.
+ */
+export const witness = <O extends Operation.Operation>(
+  next: Handler.Handler,
+  operation: O,
+  keep: Keep,
+  note: Note
+): answer.AnswerTo<O> => {
+  const settle = (exit: Exit.Exit<Operation.ResultOf<O>, RegistryError.RegistryError>) => {
+    if (Exit.isSuccess(exit)) return settled(operation, exit.value, keep, note)
+    const error = Cause.failureOption(exit.cause)
+    return Option.isNone(error) ? exit : Effect.zipRight(note({ _tag: "Failure", error: error.value }), exit)
+  }
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      Effect.exit(restore(Effect.suspend(() => next(operation)))),
+      settle as (exit: Exit.Exit<Operation.ResultOf<O>, RegistryError.RegistryError>) => answer.AnswerTo<O>
+    )
+  )
+}
+
+const settled = (
+  operation: Operation.Operation,
+  result: unknown,
+  keep: Keep,
+  note: Note
+): Effect.Effect<unknown, never, Scope.Scope> => {
+  switch (operation._tag) {
+    case "GetBlob":
+      return blob(result as BlobContent.BlobContent, keep, note)
+    case "ListRepositories":
+    case "ListTags":
+    case "ListReferrers":
+      return Exit.succeed(list(result as Stream.Stream<unknown, RegistryError.RegistryError>, keep, note))
+    default:
+      return Effect.as(note({ _tag: "Value", operation: operation._tag, value: result }), result)
+  }
+}
+
+const blob = (
+  blob: BlobContent.BlobContent,
+  keep: Keep,
+  note: Note
+): Effect.Effect<BlobContent.BlobContent, never, Scope.Scope> => {
+  const { bytes } = blob.body
+  if (bytes !== undefined && (keep.aside === undefined || bytes.byteLength <= keep.bytes)) {
+    return Effect.as(note({ _tag: "Blob", blob, content: () => contentOf(bytes, keep.bytes) }), blob)
+  }
+  const expected = blob.range?.length ?? blob.descriptor.size
+  const watched = new Watched((keep.aside ?? same)(blob.body), keep.bytes, expected)
+  return Effect.as(
+    Effect.addFinalizer(() => note({ _tag: "Blob", blob, content: () => watched.content() })),
+    new BlobContent.BlobContent({ ...blob, body: watched.body })
+  )
+}
+
+const same = <A>(value: A): A => value
+
+const list = (
+  items: Stream.Stream<unknown, RegistryError.RegistryError>,
+  keep: Keep,
+  note: Note
+): Stream.Stream<unknown, RegistryError.RegistryError> =>
+  Stream.suspend(() => {
+    const reading = new Reading.Reading(noClock)
+    const seen: Array<unknown> = []
+    const see = (chunk: Chunk.Chunk<unknown>) => {
+      for (const item of chunk) if (seen.length < keep.items) seen.push(item)
+      return Chunk.size(chunk)
+    }
+    return Stream.ensuring(
+      Reading.stream(items, reading, see),
+      Effect.suspend(() =>
+        note({
+          _tag: "List",
+          items: seen,
+          ended: reading.amount > keep.items ? "early" : endedAs(reading.outcome)
+        })
+      )
+    )
+  })

@@ -1,0 +1,129 @@
+import { Body, Descriptor, Operation, RepositoryName, Tag } from "@effect-oci/core"
+import type { Handler, RegistryError } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Either, Exit, Stream } from "effect"
+import { Recording, Replay } from "../src/index.js"
+import * as samples from "./samples.js"
+
+const repository = RepositoryName.make("team/app")
+const a = Descriptor.fromBytes(new TextEncoder().encode("a"))
+const b = Descriptor.fromBytes(new TextEncoder().encode("b"))
+const resolve = new Operation.ResolveManifest({ repository, reference: Tag.make("v1") })
+
+const replay = (...entries: ReadonlyArray<Recording.Entry>): Handler.Handler =>
+  Replay.handler({ name: "session.jsonl", entries })
+
+const line = (operation: Operation.ResolveManifest, result: Descriptor.Descriptor): Recording.Entry => ({
+  version: 1,
+  operation,
+  result
+})
+
+describe("Replay", () => {
+  it.effect("gives the answers to equal operations in their order, and then the last", () =>
+    Effect.gen(function*() {
+      const other = new Operation.ResolveManifest({ repository, reference: Tag.make("v2") })
+      const handle = replay(line(resolve, a), line(other, b), line(resolve, b))
+      expect(yield* handle(resolve)).toEqual(a)
+      expect(yield* handle(other)).toEqual(b)
+      expect(yield* handle(new Operation.ResolveManifest({ ...resolve }))).toEqual(b)
+      expect(yield* handle(resolve)).toEqual(b)
+    }))
+
+  it.effect("refuses what was never recorded, and says what there is", () =>
+    Effect.gen(function*() {
+      const handle = replay(line(resolve, a))
+      const error = yield* Effect.flip(
+        handle(new Operation.ResolveManifest({ repository, reference: Tag.make("v9") }))
+      )
+      expect(error).toMatchObject({ _tag: "Refused", by: "Replay", repository, reference: "v9" })
+      expect(error.reason).toBe(
+        "session.jsonl has no answer to { repository team/app, reference v9 }; it has of ResolveManifest only: " +
+          "{ repository team/app, reference v1 }"
+      )
+      const none = yield* Effect.flip(handle(new Operation.ListTags({ repository })))
+      expect(none.reason).toBe(
+        "session.jsonl has no answer to { repository team/app }; it has none of ListTags at all, of 1 operations"
+      )
+      const upload = yield* Effect.flip(handle(new Operation.GetUpload({ repository, id: samples.canary })))
+      expect(JSON.stringify(upload)).not.toContain(samples.canary)
+    }))
+
+  it.effect("takes bodies for equal whose bytes are, however they come", () =>
+    Effect.gen(function*() {
+      const bytes = new TextEncoder().encode("abc")
+      const descriptor = Descriptor.fromBytes(bytes)
+      const push = (body: Body.Body) => new Operation.PushBlob({ repository, descriptor, body })
+      const handle = replay({
+        version: 1,
+        operation: { ...push(Body.empty), body: { digest: descriptor.digest, size: 3 } },
+        result: descriptor
+      })
+      const pieces = Stream.make(bytes.subarray(0, 1), bytes.subarray(1))
+      for (const body of [Body.bytes(bytes), Body.stream(pieces)]) {
+        expect(yield* handle(push(body))).toEqual(descriptor)
+      }
+      expect((yield* Effect.flip(handle(push(Body.bytes(bytes.subarray(1))))))._tag).toBe("Refused")
+      const broken = Body.stream(Stream.fail("gone"))
+      expect((yield* Effect.flip(handle(push(broken))))._tag).toBe("BodyFailed")
+    }))
+
+  it.effect("takes any body where the registry did not read it", () =>
+    Effect.gen(function*() {
+      const denied = { _tag: "Denied" } as RegistryError.Denied
+      const operation = new Operation.PushBlob({ repository, descriptor: a, body: Body.empty })
+      const handle = replay({
+        version: 1,
+        operation: { ...operation, body: { digest: b.digest, size: 1, ended: "early" } },
+        error: denied
+      })
+      const push = new Operation.PushBlob({ ...operation, body: Body.stream(Stream.make(new Uint8Array(9))) })
+      expect(yield* Effect.exit(handle(push))).toEqual(Exit.fail(denied))
+    }))
+})
+
+describe("a recording", () => {
+  const good = Recording.encode(line(resolve, a))
+
+  it.each([
+    ["no JSON", "{", "it is no JSON"],
+    ["no line of a recording", "{}", "it has no \"version\": it is no line of a recording"],
+    ["a later version", "{\"version\":2}", "it has version 2, and only 1 can be read"],
+    [
+      "an unknown operation",
+      "{\"version\":1,\"operation\":{\"_tag\":\"toString\"}}",
+      /^its "operation" is none of ResolveBlob, /
+    ],
+    ["a name that is none", good.replace("team/app", "Team"), /^operation\.repository: /],
+    [
+      "an answer to something else",
+      good.replace(/"result".*/, "\"result\":{\"items\":[]}}"),
+      /^result\.mediaType: is missing/
+    ],
+    ["no answer", good.replace(/,"result".*/, "}"), "result: is missing"],
+    ["an error that is none", good.replace(/"result".*/, "\"error\":{\"_tag\":\"Nope\"}}"), /^error/],
+    [
+      "content that is not of its digest",
+      "{\"version\":1,\"operation\":{\"_tag\":\"GetManifest\",\"repository\":\"a\",\"reference\":\"v1\"}," +
+      `"result":{"descriptor":${JSON.stringify(a)},"content":{"digest":"${a.digest}","size":1,"text":"b"}}}`,
+      `result.content: content has digest ${b.digest}, not ${a.digest}`
+    ]
+  ])("with %s names the file and the line", (_, bad, reason) => {
+    const parsed = Recording.parse(`${good}\n\n${bad}\n`, { name: "session.jsonl" })
+    const error = Either.getOrThrowWith(Either.flip(parsed), () => new Error("it was read"))
+    expect(error).toMatchObject({ _tag: "RecordingInvalid", file: "session.jsonl", line: 3 })
+    expect(error.reason).toEqual(typeof reason === "string" ? reason : expect.stringMatching(reason))
+    expect(error.message).toBe(`session.jsonl:3: ${error.reason}`)
+  })
+
+  it("has text as text, and other bytes as base64", () => {
+    const of = (bytes: Uint8Array) =>
+      JSON.parse(Recording.encode({
+        version: 1,
+        operation: { ...new Operation.GetManifest({ repository, reference: a.digest }) },
+        result: { descriptor: a, content: { ...Descriptor.fromBytes(bytes), bytes } }
+      })) as { readonly result: { readonly content: object } }
+    expect(of(new TextEncoder().encode("\uFEFFé")).result.content).toMatchObject({ text: "\uFEFFé" })
+    expect(of(Uint8Array.of(0xFF, 0)).result.content).toMatchObject({ base64: "/wA=" })
+  })
+})
