@@ -436,6 +436,7 @@ export const fromSyntax = (
     case "descriptor":
     case "manifest":
     case "media type":
+    case "platform":
       return new ManifestInvalid(all)
   }
 }

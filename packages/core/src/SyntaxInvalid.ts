@@ -18,6 +18,7 @@ interface Fields {
     | "descriptor"
     | "manifest"
     | "media type"
+    | "platform"
   readonly text: string
   readonly reason: string
 }

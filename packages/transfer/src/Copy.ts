@@ -1,0 +1,330 @@
+/**
+ * Copies of whole artifacts from one registry to another.
+ *
+ * @since 0.1.0
+ */
+import { RegistryError } from "@effect-oci/core"
+import type { Descriptor, Digest, Manifest, Operation, Tag } from "@effect-oci/core"
+import { Platform } from "@effect-oci/resolver"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as DistributionSource from "./DistributionSource.js"
+import * as Graph from "./Graph.js"
+import * as blobs from "./internal/blobs.js"
+import * as rewriting from "./internal/rewrite.js"
+import * as Progress from "./Progress.js"
+
+/**
+ * One end of a copy: a repository of a registry. `host` is the registry's name: where both ends have the same, blobs are
+ * mounted, and it is what {@link DistributionSource} calls it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface End extends Graph.Source {
+  readonly host?: string | undefined
+}
+
+/**
+ * What is copied.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Source extends End {
+  readonly reference: Operation.TagOrDigest
+}
+
+/**
+ * Where it is copied to, and the tags that it gets there: that of the source unless said, if it was named by one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Target extends End {
+  readonly tags?: ReadonlyArray<Tag.Tag> | undefined
+}
+
+/**
+ * How a copy is made.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options extends Graph.Options {
+  /** The image for one platform, in place of the index that lists it. The index itself unless said. */
+  readonly platform?: Platform.Platform | undefined
+  /**
+   * Another form for each manifest on its way, such as `Transform.dockerConfig`. Whatever points at one that
+   * changes is changed too, and so are the digests: signatures no longer hold. It may point only at what the source has.
+   */
+  readonly transform?: rewriting.Transform | undefined
+  /** How many blobs are moved at once, and how many manifests: 4 unless said. */
+  readonly concurrency?: number | undefined
+  /** How often moving a blob is tried again, going on from where it broke: 3 times unless said. */
+  readonly retries?: number | undefined
+  /** Sends larger blobs in chunks of so many bytes, for a target that takes no larger requests. Whole unless said. */
+  readonly chunkSize?: number | undefined
+  /** Fails with `Denied` where one of the tags points elsewhere already. */
+  readonly ifAbsent?: boolean | undefined
+  /** Only finds out what would be done. */
+  readonly dryRun?: boolean | undefined
+}
+
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+const sameRegistry = (source: End, target: End): boolean =>
+  source.registry === target.registry || (source.host !== undefined && source.host === target.host)
+
+/** Whether the target has the root, and its tags stand for it. */
+interface Root {
+  readonly existed: boolean
+  readonly tagged: boolean
+}
+
+/** What the target has. */
+const lookup = (source: End, target: Target, tags: ReadonlyArray<Tag.Tag>) => {
+  const samePlace = sameRegistry(source, target) && source.repository === target.repository
+  const has = (reference: Operation.TagOrDigest): Answer<Option.Option<Descriptor.Descriptor>> =>
+    target.registry.resolveManifest(target.repository, reference).pipe(
+      Effect.asSome,
+      Effect.catchIf(RegistryError.isNotFound, () => Effect.succeedNone)
+    )
+  const exists = ({ digest }: Descriptor.Descriptor): Answer<boolean> =>
+    samePlace ? Effect.succeed(true) : Effect.map(has(digest), Option.isSome)
+  const only = tags.length === 1 ? tags[0] : undefined
+  return {
+    exists,
+    /** One question is enough where the only tag is there already, or nothing is. */
+    root: (root: Descriptor.Descriptor): Answer<Root> => {
+      if (only === undefined) return Effect.map(exists(root), (existed) => ({ existed, tagged: tags.length === 0 }))
+      return Effect.flatMap(has(only), (found): Answer<Root> => {
+        if (Option.isNone(found)) return Effect.succeed({ existed: samePlace, tagged: false })
+        if (found.value.digest === root.digest) return Effect.succeed({ existed: true, tagged: true })
+        return Effect.map(exists(root), (existed) => ({ existed, tagged: false }))
+      })
+    }
+  }
+}
+
+/** Asks for each manifest of a graph whether the target has it, from the root down: what lies below such a one is there. */
+const marked = (
+  graph: Graph.Graph,
+  exists: (descriptor: Descriptor.Descriptor) => Answer<boolean>,
+  concurrency: number
+): Answer<Graph.Graph> =>
+  Effect.gen(function*() {
+    const nodes = new Map(graph.nodes)
+    const below = (digest: Digest.Digest) => {
+      const node = nodes.get(digest)
+      if (node === undefined || node.existed) return
+      nodes.set(digest, { ...node, existed: true })
+      for (const child of node.children) below(child.digest)
+    }
+    for (const step of Graph.steps(graph).toReversed()) {
+      yield* Effect.forEach(
+        step,
+        ({ descriptor }) =>
+          nodes.get(descriptor.digest)?.existed === true
+            ? Effect.void
+            : Effect.map(exists(descriptor), (existed) => existed && below(descriptor.digest)),
+        { concurrency, discard: true }
+      )
+    }
+    return { ...graph, nodes }
+  })
+
+/** The blobs that the manifests need which the target lacks, each once, with all that is said of where it came from. */
+const needed = (graph: Graph.Graph, root: Manifest.Manifest): ReadonlyArray<Descriptor.Descriptor> => {
+  const blobs = new Map<Digest.Digest, Descriptor.Descriptor>()
+  for (const node of graph.nodes.values()) {
+    if (node.existed) continue
+    for (const blob of node.blobs) {
+      const annotations = {
+        ...root.descriptor.annotations,
+        ...blobs.get(blob.digest)?.annotations,
+        ...blob.annotations
+      }
+      blobs.set(blob.digest, Object.keys(annotations).length === 0 ? blob : { ...blob, annotations })
+    }
+  }
+  return [...blobs.values()].sort((one, other) => other.size - one.size)
+}
+
+/**
+ * Copies a manifest and all that belongs to it: the manifests and blobs that it points at, and what refers to any of
+ * them, unless `withoutReferrers`.
+ *
+ * The target is asked what it has, and nothing that is there is moved. Blobs are mounted where both ends share a
+ * registry, or where an annotation says that the target's registry has them elsewhere; the rest is streamed, at most
+ * `concurrency` at once. A manifest comes after what it points at, and the tags come last, so that no tag ever stands for
+ * something incomplete. A copy that failed or was interrupted can be made again: what has arrived is not moved again,
+ * and where there is a {@link Progress.Progress} an upload that was broken off goes on.
+ *
+ * A target that has a manifest is taken to have all that it points at, as registries see to when it is pushed.
+ *
+ * Spec: "Pushing Manifests", "Mounting a blob from another repository", "Listing Referrers".
+ *
+ * @since 0.1.0
+ * @category copies
+ * @example
+ * ```ts
+ * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
+ * import { Copy } from "@effect-oci/transfer"
+ *
+ * const promote = (from: Registry["Type"], to: Registry["Type"]) =>
+ *   Copy.copy(
+ *     { registry: from, repository: RepositoryName.make("team/app"), reference: Tag.make("v1") },
+ *     { registry: to, repository: RepositoryName.make("releases/app") }
+ *   )
+ * ```
+ */
+export const copy = (source: Source, target: Target, options: Options = {}): Answer<Progress.Summary> =>
+  Effect.gen(function*() {
+    const { concurrency = 4, dryRun = false, platforms, transform } = options
+    const progress = Option.getOrUndefined(yield* Effect.serviceOption(Progress.Progress))
+    const tags = target.tags ?? (source.reference.includes(":") ? [] : [source.reference as Tag.Tag])
+    const has = lookup(source, target, tags)
+
+    const named = yield* source.registry.getManifest(source.repository, source.reference)
+    const root = options.platform === undefined
+      ? named
+      : yield* Platform.image(source.registry, source.repository, named, options.platform)
+    const rewrites = platforms !== undefined || transform !== undefined
+
+    let tagged = tags.length === 0
+    const asked = (digest: () => Digest.Digest) => (descriptor: Descriptor.Descriptor) =>
+      descriptor.digest === digest()
+        ? Effect.map(has.root(descriptor), (found) => {
+          tagged = found.tagged
+          return found.existed
+        })
+        : has.exists(descriptor)
+    const graph = rewrites
+      ? yield* Graph.read(source, root, options, () => Effect.succeed(false)).pipe(
+        Effect.flatMap((read) => rewriting.rewrite(read, transform)),
+        Effect.flatMap((rewritten) => marked(rewritten, asked(() => rewritten.root), concurrency))
+      )
+      : yield* Graph.read(source, root, options, asked(() => root.descriptor.digest))
+
+    const wanted = needed(graph, root)
+    const nodes = [...graph.nodes.values()]
+    const missing = nodes.filter(({ existed }) => !existed)
+    progress?.tell(Progress.Event.Planned({
+      totals: {
+        manifests: nodes.length,
+        blobs: wanted.length,
+        bytes: wanted.reduce((sum, { size }) => sum + size, 0)
+      }
+    }))
+    for (const { descriptor, existed } of nodes) if (existed) progress?.tell(Progress.Event.Existed({ descriptor }))
+
+    const finished = (summary: Progress.Summary) => {
+      progress?.tell(Progress.Event.Copied({ summary }))
+      return summary
+    }
+
+    const { isThere, see } = blobs.mover({
+      source,
+      target,
+      candidates: candidates(source, target),
+      retries: options.retries ?? 3,
+      chunkSize: options.chunkSize,
+      progress
+    })
+    const outcomes = yield* Effect.forEach(
+      wanted,
+      dryRun ? (blob) => Effect.map(isThere(blob), (there): blobs.Outcome => there ? "existed" : "moved") : see,
+      { concurrency }
+    )
+    const count = (outcome: blobs.Outcome) => outcomes.filter((each) => each === outcome).length
+    const summary: Progress.Summary = {
+      descriptor: graph.nodes.get(graph.root)!.descriptor,
+      manifests: { pushed: missing.length, existed: nodes.length - missing.length },
+      blobs: { moved: count("moved"), mounted: count("mounted"), existed: count("existed") },
+      bytes: wanted.reduce((sum, { size }, index) => outcomes[index] === "moved" ? sum + size : sum, 0)
+    }
+    if (dryRun) return finished(summary)
+
+    const push = (node: Graph.Node, tags: ReadonlyArray<Tag.Tag>) => pushManifest(node, target, tags, options, progress)
+    const steps = Graph.steps(graph)
+    const withTags = steps.at(-1)?.[0]?.descriptor.digest === graph.root && steps.at(-1)?.length === 1
+    for (const step of steps) {
+      const absent = step.filter(({ descriptor, existed }) =>
+        !existed && !(withTags && descriptor.digest === graph.root)
+      )
+      yield* Effect.forEach(absent, (node) => push(node, []), { concurrency, discard: true })
+    }
+    const last = graph.nodes.get(graph.root)!
+    if ((withTags && !last.existed) || !tagged) yield* push(last, tags)
+    return finished(summary)
+  }).pipe(
+    source.host === undefined
+      ? (effect) => effect
+      : Effect.provideService(DistributionSource.Current, { host: source.host, repository: source.repository })
+  )
+
+/** Where a blob may be mounted from: the source's repository, and those that annotations name. */
+const candidates = (source: End, target: End) => (blob: Descriptor.Descriptor) => {
+  const named = target.host === undefined ? [] : DistributionSource.repositories(blob, target.host)
+  const own = sameRegistry(source, target) ? [source.repository] : []
+  return [...new Set([...own, ...named])].filter((repository) => repository !== target.repository)
+}
+
+const pushManifest = (
+  { descriptor, manifest }: Graph.Node,
+  { registry, repository }: End,
+  tags: ReadonlyArray<Tag.Tag>,
+  { ifAbsent }: Options,
+  progress: Progress.Tracker | undefined
+): Answer<void> =>
+  Effect.suspend(() => {
+    const { bytes, descriptor: { digest, mediaType } } = manifest!
+    progress?.tell(Progress.Event.Started({ descriptor, transferred: 0 }))
+    // By its only tag it is put in one request, everywhere; the digest of a manifest without any names it.
+    const named = tags.length > 0 && digest.startsWith("sha256:") ? undefined : digest
+    return registry.pushManifest(repository, {
+      mediaType,
+      bytes,
+      digest: named,
+      tags,
+      ...(ifAbsent === true && tags.length > 0 ? { ifAbsent } : {})
+    })
+  }).pipe(
+    Effect.tapBoth({
+      onFailure: (error) => Effect.sync(() => progress?.tell(Progress.Event.Failed({ descriptor, error }))),
+      onSuccess: () => Effect.sync(() => progress?.tell(Progress.Event.Done({ descriptor })))
+    }),
+    Effect.asVoid
+  )
+
+/**
+ * The same copy, as what happens in it; the last event is `Copied`.
+ *
+ * @since 0.1.0
+ * @category copies
+ * @example
+ * ```ts
+ * import { Copy } from "@effect-oci/transfer"
+ * import { Console, Stream } from "effect"
+ *
+ * const shown = (source: Copy.Source, target: Copy.Target) =>
+ *   Stream.runForEach(Copy.stream(source, target), (event) => Console.log(event._tag))
+ * ```
+ */
+export const stream = (
+  source: Source,
+  target: Target,
+  options?: Options
+): Stream.Stream<Progress.Event, RegistryError.RegistryError> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const tracker = yield* Progress.make
+    const events = yield* tracker.subscribe
+    const copying = Effect.provideService(copy(source, target, options), Progress.Progress, tracker)
+    return Stream.merge(
+      Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"),
+      Stream.drain(Stream.fromEffect(copying)),
+      { haltStrategy: "left" }
+    )
+  }))

@@ -1,0 +1,257 @@
+/**
+ * The graph of an artifact: its manifests, what they point at, and what refers to them.
+ *
+ * @since 0.1.0
+ */
+import { Manifest, MediaType, RegistryError } from "@effect-oci/core"
+import type { Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
+import { Platform } from "@effect-oci/resolver"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+
+/**
+ * A manifest of the graph. One that the target has already, and whose content nobody needs to see, is not read: then it
+ * has no `manifest`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Node {
+  /** As whoever points at it describes it, platform and annotations included. */
+  readonly descriptor: Descriptor.Descriptor
+  readonly manifest: Manifest.Manifest | undefined
+  /** The manifests that it points at, which have to be there before it. */
+  readonly children: ReadonlyArray<Descriptor.Descriptor>
+  /** The blobs that it points at. */
+  readonly blobs: ReadonlyArray<Descriptor.Descriptor>
+  /** What it refers to, where it is a referrer. */
+  readonly subject: Descriptor.Descriptor | undefined
+  /** Whether the target has it, and so all that it points at. */
+  readonly existed: boolean
+}
+
+/**
+ * All that belongs to one manifest.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Graph {
+  readonly root: Digest.Digest
+  /** In the order in which they were found: the root first. */
+  readonly nodes: ReadonlyMap<Digest.Digest, Node>
+}
+
+/**
+ * What belongs to a graph, and how large it may be.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** Leaves what refers to the manifests alone: signatures, SBOMs, attestations. They belong to it unless said. */
+  readonly withoutReferrers?: boolean | undefined
+  /** Which referrers belong to it, by artifact type and annotations. All unless said. */
+  readonly referrers?: ((referrer: Descriptor.Descriptor) => boolean) | undefined
+  /**
+   * What a manifest of an unknown media type points at. One that nobody knows points at nothing: it is moved alone. For
+   * manifests that are understood here the answer `Option.none()` leaves them to be read as usual.
+   */
+  readonly children?:
+    | ((manifest: Manifest.Manifest) => Effect.Effect<
+      Option.Option<ReadonlyArray<Manifest.Link>>,
+      RegistryError.RegistryError
+    >)
+    | undefined
+  /**
+   * Of an index of images, only what suits one of these platforms best: what refers to the others does not belong to it
+   * either. What builders attest of an image (`vnd.docker.reference.digest`) stays with it. All unless said.
+   */
+  readonly platforms?: ReadonlyArray<Platform.Platform> | undefined
+  /** How deep manifests may lie below the root: 32 unless said. */
+  readonly maxDepth?: number | undefined
+  /** How many manifests there may be: 10,000 unless said. */
+  readonly maxManifests?: number | undefined
+  /** How many bytes these may have together, as they are held in memory: 64 MiB unless said. */
+  readonly maxManifestBytes?: number | undefined
+  /** How many are read at once: 4 unless said. */
+  readonly concurrency?: number | undefined
+}
+
+/**
+ * Where a graph is read.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Source {
+  readonly registry: Registry["Type"]
+  readonly repository: RepositoryName.RepositoryName
+}
+
+/** What is yet to be looked at. */
+interface Found {
+  readonly descriptor: Descriptor.Descriptor
+  readonly depth: number
+  /** It lies below a manifest that the target has. */
+  readonly existed: boolean
+}
+
+const isIndex = (mediaType: string): boolean => {
+  const essence = MediaType.essence(mediaType)
+  return essence === MediaType.index || essence === MediaType.dockerList
+}
+
+/** Where the registry knows of no referrers, there are none. */
+const referrersOf = ({ registry, repository }: Source, digest: Digest.Digest) =>
+  registry.listReferrers(repository, digest).pipe(
+    Stream.runCollect,
+    Effect.map((referrers) => [...referrers]),
+    Effect.catchIf(
+      (error) => RegistryError.isNotFound(error) || error._tag === "Unsupported",
+      () => Effect.succeed<Array<Descriptor.Descriptor>>([])
+    )
+  )
+
+const tooLarge = (source: Source, reason: string) =>
+  new RegistryError.ManifestInvalid({ repository: source.repository, reason: `what belongs to it ${reason}` })
+
+/** What a manifest points at. */
+const linksOf = (
+  manifest: Manifest.Manifest,
+  options: Options
+): Effect.Effect<ReadonlyArray<Manifest.Link>, RegistryError.RegistryError> =>
+  Effect.flatMap(
+    options.children === undefined ? Effect.succeedNone : options.children(manifest),
+    Option.match({
+      onSome: Effect.succeed,
+      onNone: () =>
+        Either.map(
+          Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes }),
+          Manifest.references
+        )
+    })
+  )
+
+/** The entries of an index that suit some platforms, in its order. One that says nothing of platforms is whole. */
+const chosen = (
+  entries: ReadonlyArray<Descriptor.Descriptor>,
+  platforms: ReadonlyArray<Platform.Platform> | undefined
+): ReadonlyArray<Descriptor.Descriptor> => {
+  if (platforms === undefined || entries.every(({ platform }) => platform === undefined)) return entries
+  const digests = new Set(
+    platforms.flatMap((platform) => Option.toArray(Platform.select(entries, platform)).map(({ digest }) => digest))
+  )
+  return entries.filter(({ annotations, digest, mediaType }) =>
+    digests.has(digest) || isIndex(mediaType) ||
+    digests.has(annotations?.["vnd.docker.reference.digest"] as Digest.Digest)
+  )
+}
+
+/**
+ * Reads the graph of a manifest, level by level, each manifest once. `exists` asks whether the target has one: what lies
+ * below such a one is not read, but for what may have referrers.
+ *
+ * Blobs that may not be distributed belong to it only as a name: they are left where they are. Image spec:
+ * "Non-Distributable Layers".
+ *
+ * Fails with `ManifestInvalid` where a manifest cannot be read, or the graph is larger than it may be.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const read = (
+  source: Source,
+  root: Manifest.Manifest,
+  options: Options,
+  exists: (descriptor: Descriptor.Descriptor) => Effect.Effect<boolean, RegistryError.RegistryError>
+): Effect.Effect<Graph, RegistryError.RegistryError> =>
+  Effect.gen(function*() {
+    const { concurrency = 4, maxDepth = 32, maxManifestBytes = 64 * 1024 * 1024, maxManifests = 10_000 } = options
+    const withoutReferrers = options.withoutReferrers ?? false
+    const nodes = new Map<Digest.Digest, Node>()
+    const seen = new Set<Digest.Digest>([root.descriptor.digest])
+    let bytes = 0
+
+    const load = ({ descriptor, existed }: Found) => {
+      if (descriptor.digest === root.descriptor.digest) return Effect.succeed(root)
+      const needless = existed && (withoutReferrers || !isIndex(descriptor.mediaType))
+      return needless
+        ? Effect.succeed<Manifest.Manifest | undefined>(undefined)
+        : source.registry.getManifest(source.repository, descriptor.digest)
+    }
+
+    const look = (found: Found) =>
+      Effect.gen(function*() {
+        const { depth, descriptor } = found
+        const existed = found.existed || (yield* exists(descriptor))
+        const manifest = yield* load({ ...found, existed })
+        bytes += manifest?.bytes.byteLength ?? 0
+        if (bytes > maxManifestBytes) {
+          return yield* tooLarge(source, `has manifests of more than ${maxManifestBytes} bytes`)
+        }
+        const links = manifest === undefined || (existed && withoutReferrers) ? [] : yield* linksOf(manifest, options)
+        const of = (...kinds: ReadonlyArray<Manifest.Link["kind"]>) =>
+          links.flatMap((link) => kinds.includes(link.kind) ? [link.descriptor] : [])
+        const entries = of("manifest")
+        const children = chosen(entries, options.platforms)
+        if (children.length === 0 && entries.length > 0) {
+          return yield* Platform.missing(source.repository, descriptor.digest, entries, options.platforms ?? [])
+        }
+        nodes.set(descriptor.digest, {
+          descriptor,
+          manifest,
+          children,
+          blobs: of("blob", "config").filter(({ mediaType }) => !MediaType.isNonDistributable(mediaType)),
+          subject: of("subject")[0],
+          existed
+        })
+        const referrers = withoutReferrers ? [] : yield* referrersOf(source, descriptor.digest)
+        const below = (descriptors: ReadonlyArray<Descriptor.Descriptor>, existed: boolean) =>
+          descriptors.map((descriptor): Found => ({ descriptor, depth: depth + 1, existed }))
+        return [...below(children, existed), ...below(referrers.filter(options.referrers ?? (() => true)), false)]
+      })
+
+    let level: ReadonlyArray<Found> = [{ descriptor: root.descriptor, depth: 0, existed: false }]
+    while (level.length > 0) {
+      if (level[0]!.depth > maxDepth) return yield* tooLarge(source, `lies more than ${maxDepth} manifests deep`)
+      const below = yield* Effect.forEach(level, look, { concurrency })
+      level = below.flat().filter(({ descriptor }) => !seen.has(descriptor.digest) && seen.add(descriptor.digest))
+      if (seen.size > maxManifests) return yield* tooLarge(source, `has more than ${maxManifests} manifests`)
+    }
+    return { root: root.descriptor.digest, nodes }
+  })
+
+/**
+ * The manifests of a graph in the order in which they can be pushed: what one points at comes before it, and the root
+ * comes last, unless one that refers to it also points at it. Those of one step do not point at each other.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const steps = ({ nodes, root }: Graph): ReadonlyArray<ReadonlyArray<Node>> => {
+  const heights = new Map<Digest.Digest, number>()
+  /** Digests make a circle of manifests impossible; one who made them up is not followed round it. */
+  const heightOf = (digest: Digest.Digest, above: ReadonlySet<Digest.Digest>): number => {
+    const known = heights.get(digest)
+    if (known !== undefined) return known
+    const within = new Set(above).add(digest)
+    const height = (nodes.get(digest)?.children ?? [])
+      .filter((child) => !within.has(child.digest))
+      .reduce((highest, child) => Math.max(highest, heightOf(child.digest, within) + 1), 0)
+    heights.set(digest, height)
+    return height
+  }
+  for (const digest of nodes.keys()) heightOf(digest, new Set())
+  const needed = [...nodes.values()].some(({ children }) => children.some(({ digest }) => digest === root))
+  const all: Array<Array<Node>> = []
+  for (const node of nodes.values()) {
+    if (node.descriptor.digest === root && !needed) continue
+    const step = all[heights.get(node.descriptor.digest)!] ??= []
+    step.push(node)
+  }
+  const last = nodes.get(root)
+  return [...all.filter((step) => step !== undefined), ...(needed || last === undefined ? [] : [[last]])]
+}

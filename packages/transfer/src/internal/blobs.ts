@@ -1,0 +1,249 @@
+import { Body, ByteRange, Digest, RegistryError, RetryBudget } from "@effect-oci/core"
+import type { Descriptor, Operation, RepositoryName } from "@effect-oci/core"
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import type { Source } from "../Graph.js"
+import { Event } from "../Progress.js"
+import type { Tracker } from "../Progress.js"
+
+/** How blobs are moved. */
+export interface Manner {
+  readonly source: Source
+  readonly target: Source
+  /** The repositories of the target's registry that a blob may be mounted from. */
+  readonly candidates: (blob: Descriptor.Descriptor) => ReadonlyArray<RepositoryName.RepositoryName>
+  readonly retries: number
+  readonly chunkSize: number | undefined
+  readonly progress: Tracker | undefined
+}
+
+/** What became of a blob. */
+export type Outcome = "existed" | "mounted" | "moved"
+
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+/** For how long an upload that nobody goes on with is tidied up. */
+const patience = "5 seconds"
+
+/** A mount costs a request each, and an upload that it opens where it fails. */
+const mostMounts = 3
+
+/** What was tried may go on, or be tried anew: the registry was away, or does not stand where we thought. */
+const mayGoOn = (error: RegistryError.RegistryError): boolean =>
+  RegistryError.isTransient(error) || error._tag === "BlobUploadUnknown" || error._tag === "RangeInvalid" ||
+  (error._tag === "BodyFailed" && RegistryError.isRegistryError(error.cause) && mayGoOn(error.cause))
+
+/** Nothing is to be hoped from going on with it. */
+const isFinal = (cause: Cause.Cause<RegistryError.RegistryError>): boolean =>
+  Option.match(Cause.failureOption(cause), {
+    onNone: () => !Cause.isInterrupted(cause),
+    onSome: (error) => !mayGoOn(error)
+  })
+
+/**
+ * Sees to it that the target has a blob: it is mounted, is there, or is moved, as a stream. An upload that breaks goes on
+ * from where the target stands.
+ */
+export const mover = (manner: Manner) => {
+  const { progress, source, target } = manner
+  const { registry, repository } = target
+
+  const started = (from: Operation.Mounted | Operation.UploadStarted) =>
+    from._tag === "UploadStarted" ? from.upload : undefined
+
+  const cancel = (id: string) =>
+    registry.cancelUpload(repository, id).pipe(
+      Effect.interruptible,
+      Effect.timeoutOption(patience),
+      Effect.ignore
+    )
+
+  /** Where it was mounted from, or else an upload that was opened instead, if there is one. */
+  const mount = (blob: Descriptor.Descriptor) =>
+    Effect.reduce(
+      manner.candidates(blob).slice(0, mostMounts),
+      { from: undefined, upload: undefined } as {
+        readonly from: RepositoryName.RepositoryName | undefined
+        readonly upload: Operation.Upload | undefined
+      },
+      (before, from) => {
+        if (before.from !== undefined) return Effect.succeed(before)
+        return registry.mountBlob(repository, blob.digest, { from }).pipe(
+          // Who may not read the source of a mount may still upload.
+          Effect.catchTag("Denied", "Unauthorized", "Unsupported", "NameUnknown", "BlobUnknown", () =>
+            Effect.as(Effect.void, undefined)),
+          Effect.tap(() =>
+            before.upload === undefined ? Effect.void : cancel(before.upload.id)
+          ),
+          Effect.map((answer) =>
+            answer?._tag === "Mounted"
+              ? { from, upload: undefined }
+              : { from: undefined, upload: answer === undefined ? undefined : started(answer) }
+          )
+        )
+      }
+    )
+
+  const isThere = (blob: Descriptor.Descriptor): Answer<boolean> =>
+    registry.resolveBlob(repository, blob.digest).pipe(
+      Effect.as(true),
+      Effect.catchIf(RegistryError.isNotFound, () => Effect.succeed(false))
+    )
+
+  const open = (blob: Descriptor.Descriptor) => {
+    const algorithm = Digest.algorithm(blob.digest)
+    return registry.startUpload(repository, { algorithm: algorithm === "sha256" ? undefined : algorithm })
+  }
+
+  /** The bytes of a blob from an offset on, of which the tracker is told. */
+  const bytesFrom = (blob: Descriptor.Descriptor, offset: number, length: number) => {
+    const whole = offset === 0 && length === blob.size
+    const range = whole ? undefined : ByteRange.slice(offset, length)
+    return Effect.map(source.registry.getBlob(source.repository, blob.digest, { range }), ({ body }) => {
+      if (progress === undefined) return body
+      let transferred = offset
+      return Body.inspect(body, () =>
+        Either.right({
+          update: (piece) => {
+            transferred += piece.byteLength
+            progress.tell(Event.Moved({ descriptor: blob, transferred }))
+            return undefined
+          },
+          end: () => undefined
+        }))
+    })
+  }
+
+  /** Sends what the target lacks, and completes the upload. */
+  const send = (blob: Descriptor.Descriptor, upload: Operation.Upload, note: (upload: Operation.Upload) => void) => {
+    const { chunkSize } = manner
+    const append = (upload: Operation.Upload): Answer<Operation.Upload> => {
+      const rest = blob.size - upload.offset
+      if (chunkSize === undefined || rest <= chunkSize) return Effect.succeed(upload)
+      const size = Math.max(chunkSize, upload.minChunkSize ?? 0)
+      return bytesFrom(blob, upload.offset, Math.min(size, rest)).pipe(
+        Effect.flatMap((body) => registry.appendUpload(repository, upload.id, body, { offset: upload.offset })),
+        Effect.scoped,
+        Effect.tap((upload) => Effect.sync(() => note(upload))),
+        Effect.flatMap(append)
+      )
+    }
+    return Effect.flatMap(append(upload), ({ id, offset }) => {
+      const body = offset < blob.size || blob.size === 0
+        ? bytesFrom(blob, offset, blob.size - offset)
+        : Effect.as(Effect.void, undefined)
+      return Effect.scoped(
+        Effect.flatMap(body, (body) => registry.completeUpload(repository, id, blob.digest, { offset, body }))
+      )
+    })
+  }
+
+  /** Moves a blob through one upload, or several where the target has lost one. */
+  const move = (blob: Descriptor.Descriptor, opened: Operation.Upload | undefined): Answer<void> =>
+    Effect.suspend(() => {
+      let id = opened?.id ?? progress?.uploads.get(registry, repository, blob.digest)
+      let fresh = opened
+      const note = (upload: Operation.Upload) => {
+        id = upload.id
+      }
+      const forget = Effect.sync(() => {
+        id = undefined
+        fresh = undefined
+      })
+      /** The upload as the target knows it: a new one where it knows none, or has more than there is. */
+      const upload = Effect.suspend((): Answer<Operation.Upload> => {
+        if (fresh !== undefined) return Effect.succeed(fresh)
+        if (id === undefined) return open(blob)
+        const kept = id
+        return Effect.catchIf(
+          Effect.filterOrElse(
+            registry.getUpload(repository, kept),
+            ({ offset }) => offset <= blob.size,
+            () => Effect.zipRight(cancel(kept), open(blob))
+          ),
+          (error) => !RegistryError.isTransient(error),
+          () => open(blob)
+        )
+      })
+      const attempt = upload.pipe(
+        Effect.tap((upload) =>
+          Effect.sync(() => {
+            note(upload)
+            fresh = undefined
+            progress?.tell(Event.Started({ descriptor: blob, transferred: upload.offset }))
+          })
+        ),
+        Effect.flatMap((upload) =>
+          Effect.catchTag(
+            send(blob, upload, note),
+            "DigestInvalid",
+            // What came before may have been another's, or spoilt: all of it is sent once more.
+            (error) => Effect.zipRight(forget, upload.offset > 0 ? again(blob, note) : Effect.fail(error))
+          )
+        )
+      )
+      return attempt.pipe(
+        retried(manner.retries),
+        Effect.tap(() => Effect.sync(() => progress?.uploads.set(registry, repository, blob.digest, undefined))),
+        Effect.onError((cause) =>
+          Effect.suspend(() => {
+            if (id === undefined) return Effect.void
+            if (progress === undefined || isFinal(cause)) return cancel(id)
+            return Effect.sync(() => progress.uploads.set(registry, repository, blob.digest, id))
+          })
+        ),
+        Effect.asVoid
+      )
+    })
+
+  const again = (blob: Descriptor.Descriptor, note: (upload: Operation.Upload) => void) =>
+    Effect.flatMap(open(blob), (upload) => {
+      note(upload)
+      return send(blob, upload, note)
+    })
+
+  const see = (blob: Descriptor.Descriptor): Answer<Outcome> =>
+    Effect.gen(function*() {
+      const mounted = yield* mount(blob)
+      if (mounted.from !== undefined) {
+        progress?.tell(Event.Mounted({ descriptor: blob, from: mounted.from }))
+        return "mounted"
+      }
+      if (mounted.upload === undefined && (yield* isThere(blob))) {
+        progress?.tell(Event.Existed({ descriptor: blob }))
+        return "existed"
+      }
+      yield* move(blob, mounted.upload)
+      progress?.tell(Event.Done({ descriptor: blob }))
+      return "moved"
+    })
+
+  return {
+    isThere,
+    see: (blob: Descriptor.Descriptor): Answer<Outcome> =>
+      Effect.tapError(
+        see(blob),
+        (error) => Effect.sync(() => progress?.tell(Event.Failed({ descriptor: blob, error })))
+      )
+  }
+}
+
+const firstDelay = Duration.millis(200)
+
+/** Tries again what may go on, within the budget of whoever retries outside. */
+const retried = (retries: number) => <A>(effect: Answer<A>): Answer<A> =>
+  Effect.flatMap(RetryBudget.RetryBudget, (outer) => {
+    const budget = outer ?? RetryBudget.make(retries)
+    return effect.pipe(
+      Effect.provideService(RetryBudget.RetryBudget, budget),
+      Effect.retry({
+        while: (error) => mayGoOn(error) && budget.take(),
+        schedule: Schedule.jittered(Schedule.exponential(firstDelay)),
+        times: retries
+      })
+    )
+  })
