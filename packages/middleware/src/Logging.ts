@@ -51,10 +51,12 @@ export interface Options {
 export const middleware = (options?: Options): Middleware.Middleware => {
   const level = options?.level ?? LogLevel.Info
   const levels = { answer: level, fault: atLeast(level, LogLevel.Warning), defect: atLeast(level, LogLevel.Error) }
-  return observe((observation, fiber) => {
-    const level = levels[gravity(observation)]
-    if (LogLevel.greaterThan(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), level)) return
-    logLine.write(fiber, level, observation.operation._tag, annotations(observation))
+  return observe({
+    ended: (observation, fiber) => {
+      const level = levels[gravity(observation)]
+      if (LogLevel.greaterThan(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), level)) return
+      logLine.write(fiber, level, observation.operation._tag, () => annotations(observation))
+    }
   })
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"
 import type { Scope } from "effect"
 import { observe } from "../src/internal/observe.js"
-import type { Observation } from "../src/internal/observe.js"
+import type { Observation, Observer } from "../src/internal/observe.js"
 import * as samples from "./samples.js"
 
 const broken = new RegistryError.TransportError({ reason: "connection reset" })
@@ -16,7 +16,9 @@ const interrupted = { _tag: "Interrupted" }
 /** A registry that is observed, and what was seen of it. */
 const observed = (base: Handler.Handler) => {
   const seen: Array<Pick<Observation, "outcome" | "bytes" | "count" | "millis">> = []
-  const handle = observe(({ bytes, count, millis, outcome }) => void seen.push({ outcome, bytes, count, millis }))(base)
+  const ended: Observer["ended"] = ({ bytes, count, millis, outcome }) =>
+    void seen.push({ outcome, bytes, count, millis })
+  const handle = observe({ ended })(base)
   return { seen, handle }
 }
 

@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as FiberRef from "effect/FiberRef"
 import * as HashMap from "effect/HashMap"
 import * as Inspectable from "effect/Inspectable"
+import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import type { AnyFiber } from "./observe.js"
 
@@ -11,25 +12,39 @@ import type { AnyFiber } from "./observe.js"
 export type Annotations = { readonly [name: string]: string | number | undefined }
 
 /**
- * Writes a line to the loggers of a fiber, as `Effect.annotateLogs(Effect.logWithLevel(level, message), annotations)`
- * does at four times the cost, most of it for setting the annotations and setting them back.
+ * Writes a line to the loggers of a fiber, as `Effect.annotateLogs(Effect.logWithLevel(level, message), annotations())`
+ * does at four times the cost, most of it for setting the annotations and setting them back. Where no logger listens
+ * the line is not made.
  */
-export const write = (fiber: AnyFiber, level: LogLevel.LogLevel, message: string, annotations: Annotations): void => {
-  const context = fiber.getFiberRefs()
-  const options = {
-    fiberId: fiber.id(),
-    logLevel: level,
-    message: [message],
-    cause: Cause.empty,
-    context,
-    spans: fiber.getFiberRef(FiberRef.currentLogSpan),
-    annotations: annotate(fiber.getFiberRef(FiberRef.currentLogAnnotations), annotations),
-    date: new Date(Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis())
+export const write = (
+  fiber: AnyFiber,
+  level: LogLevel.LogLevel,
+  message: string,
+  annotations: () => Annotations
+): void => {
+  let line: Logger.Logger.Options<unknown> | undefined
+  for (const logger of fiber.getFiberRef(FiberRef.currentLoggers)) {
+    if (logger === Logger.none) continue
+    const options = line ??= make(fiber, level, message, annotations())
+    Inspectable.withRedactableContext(options.context, () => logger.log(options))
   }
-  Inspectable.withRedactableContext(context, () => {
-    for (const logger of fiber.getFiberRef(FiberRef.currentLoggers)) logger.log(options)
-  })
 }
+
+const make = (
+  fiber: AnyFiber,
+  level: LogLevel.LogLevel,
+  message: string,
+  annotations: Annotations
+): Logger.Logger.Options<unknown> => ({
+  fiberId: fiber.id(),
+  logLevel: level,
+  message: [message],
+  cause: Cause.empty,
+  context: fiber.getFiberRefs(),
+  spans: fiber.getFiberRef(FiberRef.currentLogSpan),
+  annotations: annotate(fiber.getFiberRef(FiberRef.currentLogAnnotations), annotations),
+  date: new Date(Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis())
+})
 
 const annotate = (base: HashMap.HashMap<string, unknown>, annotations: Annotations): HashMap.HashMap<string, unknown> =>
   HashMap.mutate(base, (all) => {
