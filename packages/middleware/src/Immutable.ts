@@ -5,13 +5,14 @@
  *
  * @since 0.1.0
  */
-import { Digest, Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
+import { Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware, RepositoryName, Tag } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
+import { isContent } from "./internal/isContent.js"
 
 /**
  * What is immutable, and how that is kept.
@@ -137,11 +138,6 @@ export const middleware = (
           : next(operation)
     })
   })
-
-const isContent = ({ bytes, digest: said }: Operation.PushManifest, found: Digest.Digest): boolean => {
-  const algorithm = Digest.verifiable(found)
-  return found === (algorithm === undefined ? said : Digest.fromBytes(bytes, algorithm))
-}
 
 const denied = (operation: Operation.Operation, reason: string): Exit.Exit<never, RegistryError.Denied> =>
   Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))

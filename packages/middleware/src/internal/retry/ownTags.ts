@@ -1,0 +1,36 @@
+import { Operation, RegistryError } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { isContent } from "../isContent.js"
+import type { Attempts } from "./attempts.js"
+
+/**
+ * What became of a push with `ifAbsent` that is refused after an earlier attempt may have been done: success, if all its
+ * tags point at what it pushed. The manifest is then pushed without them, which completes what the earlier one may have
+ * left undone, and tells what a push tells.
+ */
+export const ownTags = (
+  attempts: Attempts,
+  operation: Operation.PushManifest,
+  error: RegistryError.Denied
+): Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError> => {
+  const { repository } = operation
+  const tags = Array.from(new Set(operation.tags))
+  const found = Effect.catchIf(
+    Effect.forEach(tags, (tag) => attempts.next(new Operation.ResolveManifest({ repository, reference: tag }))),
+    RegistryError.isNotFound,
+    () => Exit.fail(error)
+  )
+  return Effect.flatMap(
+    found,
+    ([first, ...others]) =>
+      first !== undefined && [first, ...others].every(({ digest }) => isContent(operation, digest))
+        ? Effect.map(
+          attempts.next(
+            new Operation.PushManifest({ ...operation, digest: first.digest, tags: [], ifAbsent: undefined })
+          ),
+          (pushed) => ({ ...pushed, tags })
+        )
+        : Exit.fail(error)
+  )
+}

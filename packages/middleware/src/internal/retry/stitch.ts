@@ -1,0 +1,140 @@
+import { Body, RegistryError } from "@effect-oci/core"
+import type * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
+import * as Stream from "effect/Stream"
+import { failureOf, toSource } from "./toSource.js"
+import type { Native } from "./toSource.js"
+
+/** The rest of a body that broke after so many bytes; or the error, where there is none. */
+export type Rest = (
+  error: RegistryError.RegistryError,
+  sent: number
+) => Effect.Effect<Body.Body, RegistryError.RegistryError>
+
+/**
+ * The same body, which goes on with its rest where it breaks. One that ends early is a broken one; one that breaks when
+ * all has come has ended. A native source stays one: its rest is looked for by a fiber, which lives no longer than the
+ * scope, and not before its taker wants more.
+ */
+export const stitch = (body: Body.Body, thread: Thread): Body.Body => {
+  const fields = { size: body.size, replayable: body.replayable }
+  const { source } = body
+  return source === undefined
+    ? Body.stream(stitchStream(body.stream, thread), fields)
+    : Body.fromSource((sink) => new Seam(sink, thread).open(source), fields)
+}
+
+/** What a body is stitched with. */
+export interface Thread extends Native {
+  /** How many bytes there should be. */
+  readonly length: number
+  /** Looks for the rests of one run of the body. */
+  readonly begin: () => Rest
+  readonly asked: RegistryError.ErrorFields
+}
+
+/** An end that came too soon, which not every registry notices. */
+const endedEarly = ({ asked, length }: Thread, sent: number) =>
+  new RegistryError.TransportError({ ...asked, reason: `the content ended after ${sent} of ${length} bytes` })
+
+const stitchStream = (first: Body.Body["stream"], thread: Thread): Body.Body["stream"] =>
+  Stream.suspend(() => {
+    const { length } = thread
+    const rest = thread.begin()
+    let sent = 0
+    const count = (chunk: Chunk.Chunk<Uint8Array>) => {
+      for (const piece of chunk) sent += piece.byteLength
+      return chunk
+    }
+    const complete = (stream: Body.Body["stream"]): Body.Body["stream"] =>
+      Stream.mapChunks(stream, count).pipe(
+        Stream.concat(Stream.suspend(() => sent < length ? Stream.fail(endedEarly(thread, sent)) : Stream.empty)),
+        Stream.catchAll((error) =>
+          sent === length && RegistryError.isTransient(error)
+            ? Stream.empty
+            : Stream.unwrap(Effect.map(rest(error, sent), (body) => complete(body.stream)))
+        )
+      )
+    return complete(first)
+  })
+
+/** Where one source ends and the next goes on. */
+class Seam {
+  private sent = 0
+  private paused = false
+  private over = false
+  private control: Body.Control = idle
+  /** Looks for the rest, where the taker has not asked for it yet. */
+  private look: (() => void) | undefined
+
+  private readonly rest: Rest
+
+  constructor(
+    private readonly sink: Body.Sink,
+    private readonly thread: Thread
+  ) {
+    this.rest = thread.begin()
+  }
+
+  open(source: Body.Source): Body.Control {
+    this.connect(source)
+    return {
+      resume: () => {
+        this.paused = false
+        const look = this.look
+        this.look = undefined
+        if (look === undefined) this.control.resume()
+        else look()
+      },
+      cancel: () => {
+        this.over = true
+        this.control.cancel()
+      }
+    }
+  }
+
+  private connect(source: Body.Source): void {
+    this.control = source({
+      data: (chunk) => {
+        this.sent += chunk.byteLength
+        this.paused = true
+        if (!this.sink.data(chunk)) return false
+        this.paused = false
+        return true
+      },
+      end: () => {
+        if (this.sent < this.thread.length) this.broken(endedEarly(this.thread, this.sent))
+        else this.end()
+      },
+      fail: (error) => this.broken(error)
+    })
+  }
+
+  private broken(error: RegistryError.RegistryError): void {
+    if (this.over) return
+    if (this.sent === this.thread.length && RegistryError.isTransient(error)) return this.end()
+    if (this.paused) this.look = () => this.goOn(error)
+    else this.goOn(error)
+  }
+
+  private goOn(error: RegistryError.RegistryError): void {
+    const { runtime, scope } = this.thread
+    const fiber = Runtime.runFork(runtime)(this.rest(error, this.sent), { scope })
+    this.control = { resume: () => {}, cancel: () => fiber.unsafeInterruptAsFork(FiberId.none) }
+    fiber.addObserver((exit) => {
+      if (this.over) return
+      if (exit._tag === "Success") return this.connect(toSource(exit.value, this.thread))
+      this.over = true
+      this.sink.fail(failureOf(exit.cause, error))
+    })
+  }
+
+  private end(): void {
+    this.over = true
+    this.sink.end()
+  }
+}
+
+const idle: Body.Control = { resume: () => {}, cancel: () => {} }
