@@ -37,7 +37,7 @@ export interface Observer {
    * An operation is under way: 1, or no longer: -1. One whose answer is at hand never is, and neither is a list while
    * nobody runs it.
    */
-  readonly underWay?: (operation: Operation.Operation, change: 1 | -1, fiber: AnyFiber) => void
+  readonly underWay?: (operation: Operation.Operation, change: 1 | -1) => void
   /** What is done for the operation is done within this span. */
   readonly span?: Tracer.Span
   /** Who is told of a list that is run again: the same unless said. */
@@ -69,7 +69,7 @@ export const observed = <O extends Operation.Operation>(
     const exit = Handler.exitOf(answer)
     if (exit !== undefined) return settle(exit)
     return Effect.uninterruptibleMask((restore) => {
-      call.begin(fiber)
+      call.begin()
       return Effect.matchCauseEffect(restore(call.within(answer)), {
         onFailure: (cause) => settle(Exit.failCause(cause)),
         onSuccess: (result) => settle(Exit.succeed(result))
@@ -100,16 +100,16 @@ class Call {
   }
 
   /** Only where it is certain that it ends or pauses: nothing interrupts between. */
-  begin(fiber: AnyFiber): void {
+  begin(): void {
     if (this.isUnderWay) return
     this.isUnderWay = true
-    this.observer.underWay?.(this.operation, 1, fiber)
+    this.observer.underWay?.(this.operation, 1)
   }
 
-  pause(fiber: AnyFiber): void {
+  pause(): void {
     if (!this.isUnderWay) return
     this.isUnderWay = false
-    this.observer.underWay?.(this.operation, -1, fiber)
+    this.observer.underWay?.(this.operation, -1)
   }
 
   /** What notes how its answer is read. */
@@ -146,7 +146,7 @@ class Call {
     outcome: Outcome.Outcome,
     seen?: { readonly bytes?: number | undefined; readonly count?: number; readonly endedAt?: bigint | undefined }
   ): void {
-    this.pause(fiber)
+    this.pause()
     const nanos = (seen?.endedAt ?? this.now()) - this.startedAt
     this.observer.ended({
       operation: this.operation,
@@ -216,20 +216,19 @@ const content = (
     })
   const body = Reading.body(call.bodyWithin(result.body), reading)
   return Effect.uninterruptible(Effect.suspend(() => {
-    call.begin(fiber)
+    call.begin()
     return Effect.as(Effect.addFinalizer(closed), new BlobContent.BlobContent({ ...result, body }))
   }))
 }
 
 const list = <A>(
   result: Stream.Stream<A, RegistryError.RegistryError>,
-  call: Call,
-  fiber: AnyFiber
+  call: Call
 ): Effect.Effect<Stream.Stream<A, RegistryError.RegistryError>> => {
-  call.pause(fiber)
+  call.pause()
   const begin = Effect.withFiberRuntime<Run>((fiber) =>
     Effect.map(call.run(fiber), (call) => {
-      call.begin(fiber)
+      call.begin()
       return { call, reading: call.reading() }
     })
   )
@@ -259,5 +258,7 @@ const readAs: { readonly [Tag in Operation.OperationTag]?: Answered<Operation.Op
   ListReferrers: list
 }
 
-const answeredAs = <O extends Operation.Operation>(operation: O): Answered<O> =>
-  (readAs[operation._tag] ?? plain) as Answered<never> as Answered<O>
+const answeredAs = <O extends Operation.Operation>(operation: O): Answered<O> => {
+  const answered: unknown = readAs[operation._tag] ?? plain
+  return answered as Answered<O>
+}
