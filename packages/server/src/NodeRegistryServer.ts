@@ -10,9 +10,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import type { Server, ServerOptions } from "node:http"
+import { createServer as createSecureServer } from "node:https"
 import { listener } from "./internal/nodeAdapter.js"
 import { manage } from "./internal/nodeConnections.js"
 import * as RegistryServer from "./RegistryServer.js"
@@ -32,12 +34,27 @@ export interface Options extends RegistryServer.Options {
   readonly headersTimeout?: Duration.DurationInput | undefined
   /** How long a connection may be silent: 2 minutes if not given. */
   readonly idleTimeout?: Duration.DurationInput | undefined
+  /** Speaks HTTPS by this certificate: plain HTTP if not given. */
+  readonly tls?: Tls | undefined
   /** How long requests may go on when the server is stopped: 5 seconds if not given. Then they are cut off. */
   readonly shutdownTimeout?: Duration.DurationInput | undefined
 }
 
 /**
- * The server cannot listen: the port is taken, or may not be used.
+ * By what a server proves who it is: TLS 1.2 or later.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Tls {
+  /** Its certificate, and those between it and a root that clients know, in PEM. */
+  readonly certificate: string
+  /** The private key of the certificate, in PEM and without a password. */
+  readonly key: Redacted.Redacted<string>
+}
+
+/**
+ * The server cannot listen: the port is taken, or may not be used, or there is something wrong with its certificate.
  *
  * @since 0.1.0
  * @category errors
@@ -48,9 +65,7 @@ export class ListenError extends Data.TaggedError("ListenError")<{
   readonly cause: NodeJS.ErrnoException
 }> {
   override get message(): string {
-    return `cannot listen on ${authority(this.host, this.port)}: ${
-      reasons[this.cause.code ?? ""] ?? this.cause.message
-    }`
+    return `cannot listen on ${authority(this.host, this.port)}: ${reasonOf(this.cause)}`
   }
 }
 
@@ -59,6 +74,10 @@ const reasons: { readonly [code: string]: string } = {
   EACCES: "this user may not use the port",
   EADDRNOTAVAIL: "the host is not an address of this machine"
 }
+
+/** What OpenSSL says of a key or a certificate tells that there is something wrong with it, and nothing of it. */
+const reasonOf = ({ code = "", message }: NodeJS.ErrnoException): string =>
+  reasons[code] ?? (code.startsWith("ERR_OSSL") ? `the TLS certificate or its key cannot be used: ${message}` : message)
 
 const authority = (host: string, port: number) => `${host.includes(":") ? `[${host}]` : host}:${port}`
 
@@ -87,9 +106,9 @@ export const make = (
     const registry = yield* Registry
     // Made where nothing can be interrupted, so that its fibers cannot be either but where they say so.
     const run = yield* Effect.uninterruptible(FiberSet.makeRuntime<never>())
-    const server = createServer(timeouts(options))
+    const server = yield* create(options)
     server.setTimeout(millis(options.idleTimeout, "2 minutes"))
-    const stop = manage(server, run)
+    const stop = manage(server, run, options.tls !== undefined)
     const handle = listener(run, RegistryServer.make(options)(registry.handle))
     server.on("request", (incoming, outgoing) => handle(incoming, outgoing, false))
     server.on("checkContinue", (incoming, outgoing) => handle(incoming, outgoing, true))
@@ -122,7 +141,24 @@ export const layer = (options: Options): Layer.Layer<Address, ListenError, Regis
 const millis = (duration: Duration.DurationInput | undefined, fallback: Duration.DurationInput): number =>
   Math.min(Math.ceil(Duration.toMillis(duration ?? fallback)), 2 ** 31 - 1)
 
-const timeouts = (options: Options): ServerOptions => {
+const create = (options: Options): Effect.Effect<Server, ListenError> => {
+  const { host = "127.0.0.1", port, tls } = options
+  const timed = timeouts(options)
+  if (tls === undefined) return Effect.sync(() => createServer(timed))
+  return Effect.try({
+    try: () =>
+      createSecureServer({
+        ...timed,
+        cert: tls.certificate,
+        key: Redacted.value(tls.key),
+        minVersion: "TLSv1.2",
+        handshakeTimeout: timed.headersTimeout
+      }),
+    catch: (cause) => new ListenError({ host, port, cause: cause as NodeJS.ErrnoException })
+  })
+}
+
+const timeouts = (options: Options): ServerOptions & { readonly headersTimeout: number } => {
   const headersTimeout = millis(options.headersTimeout, "30 seconds")
   return {
     headersTimeout,

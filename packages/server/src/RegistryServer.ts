@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type { Guard } from "@effect-oci/auth/Guard"
 import type { Handler } from "@effect-oci/core/Handler"
 import type * as Operation from "@effect-oci/core/Operation"
 import { Registry } from "@effect-oci/core/Registry"
@@ -20,6 +21,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as answering from "./internal/answer.js"
 import * as cors from "./internal/cors.js"
+import * as mounts from "./internal/mounts.js"
 import * as platform from "./internal/platformAdapter.js"
 import * as uploadId from "./internal/uploadId.js"
 import * as Quirks from "./Quirks.js"
@@ -47,6 +49,13 @@ export interface Options {
   readonly redirect?:
     | ((operation: Operation.GetBlob) => Effect.Effect<Option.Option<URL>, RegistryError>)
     | undefined
+  /** Who may do what, such as `Guard.make` of `@effect-oci/auth`: everyone everything if not given. */
+  readonly guard?: Guard | undefined
+  /**
+   * What else is answered on the same port, by path (`/token`): such as the token service of `@effect-oci/auth`. No guard
+   * stands before it, and no path of the distribution API can be taken.
+   */
+  readonly mounts?: { readonly [path: `/${string}`]: Answer } | undefined
   /** Which web pages may use the registry from a browser: none unless said. */
   readonly cors?: Cors | undefined
   /** How the server plays another, for tests of clients. */
@@ -91,11 +100,13 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
     ),
     maxManifestBytes: options?.maxManifestBytes ?? Request.defaultMaxManifestBytes,
     maxPageSize: options?.maxPageSize ?? Page.defaultSize,
-    redirect: options?.redirect
+    redirect: options?.redirect,
+    guard: options?.guard
   }
   const quirky = options?.quirks === undefined ? identity : Quirks.apply(options.quirks)
   const shared = options?.cors === undefined ? identity : cors.apply(options.cors)
-  return (handler) => shared(quirky(answering.make(handler, settings)))
+  const mounted = options?.mounts === undefined ? identity : mounts.apply(options.mounts)
+  return (handler) => shared(mounted(quirky(answering.make(handler, settings))))
 }
 
 /**
@@ -118,8 +129,14 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
  */
 export const app = (options?: Options): HttpApp.Default<never, Registry | Scope.Scope> => {
   const answer = make(options)
-  return Effect.flatMap(
-    Effect.zip(Registry, HttpServerRequest.HttpServerRequest),
-    ([registry, request]) => platform.handle(answer(registry.handle), request)
-  )
+  return Effect.flatMap(Registry, (registry) => toHttpApp(answer(registry.handle)))
 }
+
+/**
+ * What answers plain requests, as an app of `@effect/platform`: a token service on a path of its own, for one.
+ *
+ * @since 0.1.0
+ * @category conversions
+ */
+export const toHttpApp = (answer: Answer): HttpApp.Default<never, Scope.Scope> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => platform.handle(answer, request))

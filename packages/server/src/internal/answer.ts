@@ -1,5 +1,7 @@
+import type { Admission, Guard } from "@effect-oci/auth/Guard"
 import type * as BlobContent from "@effect-oci/core/BlobContent"
 import * as Body from "@effect-oci/core/Body"
+import * as Caller from "@effect-oci/core/Caller"
 import type * as Digest from "@effect-oci/core/Digest"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Middleware from "@effect-oci/core/Middleware"
@@ -28,6 +30,7 @@ export interface Settings {
   readonly maxManifestBytes: number
   readonly maxPageSize: number
   readonly redirect: ((operation: Operation.GetBlob) => Answered<Option.Option<URL>>) | undefined
+  readonly guard: Guard | undefined
 }
 
 type Listing = Page.ListOperation
@@ -115,7 +118,7 @@ const sealUpload = (operation: Plain, result: unknown, uploadIds: UploadIds): un
 }
 
 export const make = (handler: Handler.Handler, settings: Settings): Answer => {
-  const { maxManifestBytes, maxPageSize, redirect, uploadIds } = settings
+  const { guard, maxManifestBytes, maxPageSize, redirect, uploadIds } = settings
   const handle = Middleware.verified(handler)
 
   const plain = (operation: Plain, request: Wire.Request): Effect.Effect<Wire.Response> => {
@@ -197,33 +200,71 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     }
   }
 
-  const answer: Answer = (request) => {
-    const decoded = Request.decode(request, { maxManifestBytes })
-    const exit = Handler.exitOf(decoded)
-    if (exit === undefined) {
-      return Effect.interruptible(decoded).pipe(
-        Effect.onInterrupt(() => rejected(request, gone)),
-        Effect.matchEffect({
-          onSuccess: (operation) => run(operation, request),
-          onFailure: (rejection) => rejected(request, rejection)
-        })
-      )
-    }
-    if (Exit.isSuccess(exit)) return run(exit.value, request)
-    const rejection = Cause.failureOption(exit.cause)
-    return Option.isSome(rejection) ? rejected(request, rejection.value) : exit as Exit.Exit<never>
-  }
+  const limits = { maxManifestBytes }
+  return total(
+    guard === undefined
+      ? (request) => begin(request, Request.decode(request, limits), run)
+      : (request) => begin(request, admitted(guard, request, limits), (admission) => as(admission, run, request))
+  )
+}
 
-  return (request) => {
-    const response = attempt(answer, request)
-    const exit = Handler.exitOf(response)
-    return exit !== undefined && Exit.isSuccess(exit)
-      ? exit
-      : Effect.catchAllCause(
-        response,
-        (cause) => Effect.map(report.died(request, cause), (response) => finish(response, request))
-      )
+/** Goes on with what a request is, or answers why it is nothing. */
+const begin = <A>(
+  request: Wire.Request,
+  decoded: Effect.Effect<A, Request.Rejected>,
+  run: (value: A, request: Wire.Request) => Effect.Effect<Wire.Response>
+): Effect.Effect<Wire.Response> => {
+  const exit = Handler.exitOf(decoded)
+  if (exit === undefined) {
+    return Effect.interruptible(decoded).pipe(
+      Effect.onInterrupt(() => rejected(request, gone)),
+      Effect.matchEffect({
+        onSuccess: (value) => run(value, request),
+        onFailure: (rejection) => rejected(request, rejection)
+      })
+    )
   }
+  if (Exit.isSuccess(exit)) return run(exit.value, request)
+  const rejection = Cause.failureOption(exit.cause)
+  return Option.isSome(rejection) ? rejected(request, rejection.value) : exit as Exit.Exit<never>
+}
+
+/** What the guard lets through. No body is read for whom it does not. */
+const admitted = (guard: Guard, request: Wire.Request, limits: Request.Options) =>
+  Handler.matchEffect(Request.decodeHead(request), {
+    onFailure: Exit.fail,
+    onSuccess: ({ operation, rest }) =>
+      Handler.matchEffect(guard(operation, request), {
+        onFailure: Exit.fail,
+        onSuccess: (admission) =>
+          rest === undefined
+            ? Exit.succeed(admission)
+            : Effect.map(rest(limits), (operation): Admission => ({ ...admission, operation }))
+      })
+  })
+
+/** What is at hand has not asked who calls. */
+const as = (
+  { caller, operation }: Admission,
+  run: (operation: Admission["operation"], request: Wire.Request) => Effect.Effect<Wire.Response>,
+  request: Wire.Request
+): Effect.Effect<Wire.Response> => {
+  const response = run(operation, request)
+  return caller === Caller.anonymous || Handler.exitOf(response) !== undefined
+    ? response
+    : Effect.provideService(response, Caller.Caller, caller)
+}
+
+/** An answer that never fails: what went wrong is a response too. */
+export const total = (answer: Answer): Answer => (request) => {
+  const response = attempt(answer, request)
+  const exit = Handler.exitOf(response)
+  return exit !== undefined && Exit.isSuccess(exit)
+    ? exit
+    : Effect.catchAllCause(
+      response,
+      (cause) => Effect.map(report.died(request, cause), (response) => finish(response, request))
+    )
 }
 
 /** A registry that throws is a defect as any other, and must not take the server with it. */
@@ -243,8 +284,13 @@ const gone = new Request.Rejected({
   error: new RegistryError.BodyFailed({ reason: "the client went away before the request's body was there" })
 })
 
-const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> =>
-  report.refused(request, rejection.error, Request.encodeRejected(rejection))
+/** Every client begins without credentials: that it is asked for them is not worth a line of the log. */
+const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> => {
+  const response = Request.encodeRejected(rejection)
+  return response.status === 401 && request.headers["authorization"] === undefined
+    ? Exit.succeed(response)
+    : report.refused(request, rejection.error, response)
+}
 
 /** Makes sure that a body has the length that is said, and that there is none where the request is a HEAD. */
 const finish = (response: Wire.Response, request: Wire.Request): Wire.Response => {

@@ -32,7 +32,8 @@ export const listener =
       method: incoming.method ?? "GET",
       target: incoming.url ?? "/",
       headers: incoming.headers as Wire.Headers,
-      body: nodeBody.bodyOf(incoming, ask)
+      body: nodeBody.bodyOf(incoming, ask),
+      remoteAddress: incoming.socket.remoteAddress
     }
     const settle = (exit: Exit.Exit<Wire.Response>): void => {
       if (Exit.isFailure(exit)) return void outgoing.destroy()

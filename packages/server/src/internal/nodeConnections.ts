@@ -45,15 +45,21 @@ const refusalText = ({ code, reason, status }: Refusal): string => {
 const current = (socket: Socket): ServerResponse | undefined =>
   (socket as { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
 
-/** Looks after the connections of a server. Gives what to do when it stops: see {@link stopping}. */
-export const manage = (server: Server, run: Run): (grace: number) => Effect.Effect<void> => {
-  const sockets = new Set<Socket>()
-  server.on("connection", (socket: Socket) => {
+/**
+ * Looks after the connections of a server. Gives what to do when it stops: see {@link stopping}. With TLS a connection
+ * is one socket in another, of which the inner one is there when the two sides have agreed.
+ */
+export const manage = (server: Server, run: Run, tls: boolean): (grace: number) => Effect.Effect<void> => {
+  const outer = new Set<Socket>()
+  const inner = tls ? new Set<Socket>() : outer
+  const keep = (sockets: Set<Socket>) => (socket: Socket) => {
     sockets.add(socket)
     socket.once("close", () => sockets.delete(socket))
     // Requests that are sent without waiting for answers each listen for its end.
     socket.setMaxListeners(0)
-  })
+  }
+  server.on("connection", keep(outer))
+  if (tls) server.on("secureConnection", keep(inner))
   const refused = new WeakSet<Socket>()
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     // What follows what could not be read comes here too.
@@ -66,7 +72,7 @@ export const manage = (server: Server, run: Run): (grace: number) => Effect.Effe
     const working = response !== undefined && response.req.complete && !response.headersSent
     if (!working) socket.destroy()
   })
-  return (grace) => stopping(server, sockets, grace)
+  return (grace) => stopping(server, outer, inner, grace)
 }
 
 /** Answers what could not be read, after the requests before it. */
@@ -89,9 +95,14 @@ const refuse = (socket: Socket, error: NodeJS.ErrnoException, run: Run): void =>
 }
 
 /** Takes no more connections, lets requests end, and cuts off what is left after a while. It ends when all are closed. */
-const stopping = (server: Server, sockets: ReadonlySet<Socket>, grace: number): Effect.Effect<void> =>
+const stopping = (
+  server: Server,
+  outer: ReadonlySet<Socket>,
+  inner: ReadonlySet<Socket>,
+  grace: number
+): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
-    let left = sockets.size + 1
+    let left = inner.size + 1
     const closed = () => {
       left -= 1
       if (left > 0) return
@@ -99,10 +110,10 @@ const stopping = (server: Server, sockets: ReadonlySet<Socket>, grace: number): 
       resume(Effect.void)
     }
     const timer = setTimeout(() => {
-      for (const socket of sockets) socket.destroy()
+      for (const socket of outer) socket.destroy()
     }, grace)
     server.close(closed)
-    for (const socket of sockets) {
+    for (const socket of inner) {
       socket.once("close", closed)
       leave(socket)
     }

@@ -5,6 +5,7 @@ import type * as Wire from "@effect-oci/protocol/Wire"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -41,7 +42,8 @@ export const handle = (
     method: request.method,
     target: request.originalUrl,
     headers: request.headers,
-    body
+    body,
+    remoteAddress: Option.getOrUndefined(request.remoteAddress)
   }
   // Nothing comes between an answer and what closes it.
   return Effect.uninterruptible(Effect.flatMap(answer(asked), (response) => {

@@ -1,0 +1,273 @@
+/**
+ * Users by an htpasswd file, their passwords hashed with bcrypt, as `htpasswd -B` of Apache makes it.
+ *
+ * @since 0.1.0
+ */
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import bcrypt from "bcryptjs"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Bounded from "./internal/bounded.js"
+import * as Keyed from "./internal/keyed.js"
+import * as Throttle from "./internal/throttle.js"
+import type { Account, Users } from "./Users.js"
+
+/**
+ * An htpasswd file cannot be used: `line` is where, from 1, and none where that is the file itself. It says nothing of
+ * what is written there.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class HtpasswdInvalid extends Data.TaggedError("HtpasswdInvalid")<{
+  readonly file: string
+  readonly line: number | undefined
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.file}${this.line === undefined ? "" : `, line ${this.line}`}: ${this.reason}`
+  }
+}
+
+/**
+ * A user of the file: the hash of their password, and its cost.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Entry {
+  readonly name: string
+  readonly hash: Redacted.Redacted<string>
+  /** The logarithm of how many rounds it takes. */
+  readonly cost: number
+}
+
+/** A hash of bcrypt, in the three spellings that mean the same. */
+const bcryptForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
+
+/** One more takes twice as long: this one some seconds, which nobody waits for. */
+const maxCost = 16
+
+const maxNameLength = 255
+
+/** What a line that is no hash of bcrypt may be, for its writer to know. */
+const schemes: ReadonlyArray<readonly [start: string, name: string]> = [
+  ["$apr1$", "MD5"],
+  ["{SHA}", "SHA-1"],
+  ["$1$", "MD5"],
+  ["$5$", "SHA-256"],
+  ["$6$", "SHA-512"],
+  ["$argon2", "Argon2"]
+]
+
+const problemOf = (name: string, hash: string): string | undefined => {
+  if (name === "" || name.length > maxNameLength || /\p{Cc}/u.test(name)) {
+    return `a user's name has 1 to ${maxNameLength} characters, none of them a control character`
+  }
+  const cost = Number(bcryptForm.exec(hash)?.[1] ?? 0)
+  if (cost >= 4 && cost <= maxCost) return undefined
+  if (cost !== 0) return `the cost of the password's hash is not one of 4 to ${maxCost}`
+  const scheme = schemes.find(([start]) => hash.startsWith(start))?.[1]
+  return `the password is ${
+    scheme === undefined ? "not hashed with bcrypt" : `hashed with ${scheme}`
+  }, and only bcrypt is taken: set it anew with htpasswd -B`
+}
+
+/**
+ * Reads the text of an htpasswd file: `name:hash` on each line, but for empty ones and those that begin with `#`. `file`
+ * is what errors call it.
+ *
+ * @since 0.1.0
+ * @category parsing
+ */
+export const parse = (text: string, file: string): Either.Either<ReadonlyMap<string, Entry>, HtpasswdInvalid> => {
+  const entries = new Map<string, Entry>()
+  const invalid = (line: number, reason: string) => Either.left(new HtpasswdInvalid({ file, line, reason }))
+  for (const [index, raw] of text.split("\n").entries()) {
+    const line = raw.trim()
+    if (line === "" || line.startsWith("#")) continue
+    const colon = line.indexOf(":")
+    if (colon < 0) return invalid(index + 1, "it is not name:hash")
+    const name = line.slice(0, colon)
+    const hash = line.slice(colon + 1)
+    const problem = problemOf(name, hash)
+    if (problem !== undefined) return invalid(index + 1, problem)
+    if (entries.has(name)) return invalid(index + 1, "the user has a line before this one")
+    entries.set(name, { name, hash: Redacted.make(hash), cost: bcrypt.getRounds(hash) })
+  }
+  return Either.right(entries)
+}
+
+/**
+ * Where the file is, and how often a password may be guessed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  readonly path: string
+  /** How often the file is looked at for changes: every 5 seconds if not given. One that is broken changes nothing. */
+  readonly reloadEvery?: Duration.DurationInput | undefined
+  /** How many wrong passwords of one user are heard in a `window`: 10 if not given. */
+  readonly maxFailures?: number | undefined
+  /** How many wrong passwords from one address are heard in a `window`: 50 if not given. */
+  readonly maxFailuresPerAddress?: number | undefined
+  /** In how long: a minute if not given. */
+  readonly window?: Duration.DurationInput | undefined
+}
+
+/** How large a file may be, in bytes. */
+const maxBytes = 1024 * 1024
+
+/** How many users and addresses are remembered, and how many right passwords. */
+const capacity = 10_000
+
+/** How many passwords are checked at once, since each keeps a core busy for a while, and how many may wait for that. */
+const concurrency = 2
+const maxWaiting = 64
+
+/** What is hashed for whom there is no user. No password has this hash. */
+const dummy = (cost: number): string => `$2b$${String(cost).padStart(2, "0")}$${".".repeat(53)}`
+
+const read = (path: string): Effect.Effect<string, HtpasswdInvalid | PlatformError, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const { size } = yield* files.stat(path)
+    if (size <= maxBytes) return yield* files.readFileString(path)
+    const reason = `the file has more than ${maxBytes} bytes`
+    return yield* new HtpasswdInvalid({ file: path, line: undefined, reason })
+  })
+
+/** The users of a file, as it is now: it is read again where it has changed. */
+const watch = (path: string, every: Duration.DurationInput) =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<FileSystem.FileSystem>()
+    let text = yield* read(path)
+    let entries = yield* parse(text, path)
+    let told = ""
+    const reload = Effect.gen(function*() {
+      const found = yield* read(path)
+      if (found === text) return
+      entries = yield* parse(found, path)
+      text = found
+      told = ""
+      yield* Effect.logInfo("users reloaded").pipe(Effect.annotateLogs({ file: path, users: entries.size }))
+    })
+    yield* reload.pipe(
+      Effect.catchAll((error) => {
+        if (error.message === told) return Effect.void
+        told = error.message
+        return Effect.annotateLogs(Effect.logError("users not reloaded"), { reason: error.message })
+      }),
+      Effect.schedule(Schedule.spaced(every)),
+      Effect.provide(context),
+      Effect.forkScoped
+    )
+    return () => entries
+  })
+
+const wrong = () => new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })
+
+/**
+ * The users of an htpasswd file, for as long as the scope lasts. Fails where the file cannot be read or used.
+ *
+ * A password that was right is remembered by a keyed hash, so that bcrypt runs once for it. Who is not a user costs as
+ * much as who is. After too many wrong passwords of a user, or from an address, no more are heard for a while, but those
+ * that are remembered. All tables are bounded.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Guard, Htpasswd } from "@effect-oci/auth"
+ * import { Effect } from "effect"
+ *
+ * const guard = Effect.map(Htpasswd.make({ path: "/etc/registry/htpasswd" }), (users) => Guard.make({ users }))
+ * ```
+ */
+export const make = (
+  options: Options
+): Effect.Effect<Users, HtpasswdInvalid | PlatformError, FileSystem.FileSystem | Scope.Scope> =>
+  Effect.gen(function*() {
+    const entries = yield* watch(options.path, options.reloadEvery ?? "5 seconds")
+    const clock = yield* Effect.clock
+    const permits = yield* Effect.makeSemaphore(concurrency)
+    const keyed = Keyed.make()
+    const right = Bounded.make<string>(capacity)
+    const windowMillis = Duration.toMillis(options.window ?? "1 minute")
+    const throttle = (attempts: number) => Throttle.make({ attempts, windowMillis, capacity })
+    const perUser = throttle(options.maxFailures ?? 10)
+    const perAddress = throttle(options.maxFailuresPerAddress ?? 50)
+    let waiting = 0
+
+    const accounts = new WeakMap<Entry, Account>()
+    const account = (entry: Entry): Account => {
+      const known = accounts.get(entry)
+      if (known !== undefined) return known
+      const { hash, name } = entry
+      const made: Account = { identity: { name, claims: {} }, version: keyed(name, Redacted.value(hash)) }
+      accounts.set(entry, made)
+      return made
+    }
+
+    const compare = (password: string, hash: string): Effect.Effect<boolean, RegistryError.Unavailable> =>
+      Effect.suspend(() => {
+        if (waiting >= maxWaiting) {
+          return new RegistryError.Unavailable({ reason: "too many passwords are being checked", retryAfter: 1000 })
+        }
+        waiting += 1
+        return permits.withPermits(1)(Effect.promise(() => bcrypt.compare(password, hash))).pipe(
+          Effect.ensuring(Effect.sync(() => {
+            waiting -= 1
+          }))
+        )
+      })
+
+    const check: Users["check"] = ({ address, password, username }) => {
+      const secret = Redacted.value(password)
+      const entry = entries().get(username)
+      const key = keyed(username, secret)
+      if (entry !== undefined && right.get(key) === Redacted.value(entry.hash)) return Exit.succeed(account(entry))
+      const now = clock.unsafeCurrentTimeMillis()
+      const user = username.slice(0, maxNameLength)
+      const wait = Math.max(perUser.wait(user, now), address === undefined ? 0 : perAddress.wait(address, now))
+      if (wait > 0) {
+        return Exit.fail(
+          new RegistryError.TooManyRequests({ reason: "too many wrong passwords: try again later", retryAfter: wait })
+        )
+      }
+      // It is counted before it is known to be wrong, or many at once would all be heard.
+      perUser.take(user, now)
+      if (address !== undefined) perAddress.take(address, now)
+      const hash = entry === undefined ? dummy(costOf(entries())) : Redacted.value(entry.hash)
+      return Effect.flatMap(compare(secret, hash), (same) => {
+        if (!same || entry === undefined) return wrong()
+        right.set(key, hash)
+        const now = clock.unsafeCurrentTimeMillis()
+        perUser.giveBack(user, now)
+        if (address !== undefined) perAddress.giveBack(address, now)
+        return Exit.succeed(account(entry))
+      })
+    }
+
+    const find: Users["find"] = (username) => {
+      const entry = entries().get(username)
+      return Exit.succeed(entry === undefined ? undefined : account(entry))
+    }
+
+    return { check, find }
+  })
+
+/** What checking a password of this file costs. */
+const costOf = (entries: ReadonlyMap<string, Entry>): number => {
+  const [first] = entries.values()
+  return first?.cost ?? 10
+}

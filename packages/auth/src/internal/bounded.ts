@@ -1,0 +1,34 @@
+/** A table that forgets what was least recently used, so that strangers cannot fill the memory. */
+export interface Bounded<V> {
+  readonly get: (key: string) => V | undefined
+  readonly set: (key: string, value: V) => void
+  readonly delete: (key: string) => void
+  readonly size: () => number
+  readonly entries: () => Iterable<readonly [string, V]>
+}
+
+export const make = <V extends object | string | number>(capacity: number): Bounded<V> => {
+  // A map keeps the order in which keys were added.
+  const table = new Map<string, V>()
+  const add = (key: string, value: V) => {
+    table.delete(key)
+    table.set(key, value)
+  }
+  return {
+    get: (key) => {
+      const value = table.get(key)
+      if (value !== undefined) add(key, value)
+      return value
+    },
+    set: (key, value) => {
+      add(key, value)
+      for (const oldest of table.keys()) {
+        if (table.size <= capacity) return
+        table.delete(oldest)
+      }
+    },
+    delete: (key) => void table.delete(key),
+    size: () => table.size,
+    entries: () => table.entries()
+  }
+}

@@ -1,0 +1,25 @@
+import { sha256 } from "@noble/hashes/sha2.js"
+
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+/** RFC 4648, section 6, for a whole number of 5 bytes. */
+const base32 = (bytes: Uint8Array): string => {
+  let text = ""
+  let bits = 0
+  let value = 0
+  for (const byte of bytes) {
+    value = ((value << 8) | byte) & 0xfff
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += alphabet[(value >> bits) & 31]
+    }
+  }
+  return text
+}
+
+/**
+ * The id of a key as distribution's libtrust makes it, by which its registry finds the key again in its
+ * `rootcertbundle`: the first 240 bits of the sha256 of the public key (SubjectPublicKeyInfo, DER), in twelve groups.
+ */
+export const keyId = (spki: Uint8Array): string => base32(sha256(spki).subarray(0, 30)).replace(/.{4}(?=.)/g, "$&:")

@@ -1,0 +1,19 @@
+import type * as Wire from "@effect-oci/protocol/Wire"
+import { total } from "./answer.js"
+import type { Answer } from "./answer.js"
+
+/** Answers some paths by others than the registry. */
+export const apply = (mounts: { readonly [path: string]: Answer }) => {
+  const answers = new Map(Object.entries(mounts).map(([path, answer]) => [path, total(answer)]))
+  for (const path of answers.keys()) {
+    if (/[?#]|^\/v2(\/|$)/.test(path)) {
+      throw new Error(`cannot mount at ${path}: it needs a path without a query, and not below /v2/`)
+    }
+  }
+  return (answer: Answer): Answer => (request: Wire.Request) => (answers.get(pathOf(request.target)) ?? answer)(request)
+}
+
+const pathOf = (target: string): string => {
+  const mark = target.indexOf("?")
+  return mark < 0 ? target : target.slice(0, mark)
+}
