@@ -37,6 +37,11 @@ export interface Options {
   /** Whether an index may name manifests that the repository does not have: it may unless said. */
   readonly sparseIndexes?: boolean | undefined
   /**
+   * Whether an image or an artifact may name blobs that the repository does not have: not unless said. For the store of
+   * a cache, which has manifests before their blobs.
+   */
+  readonly sparseManifests?: boolean | undefined
+  /**
    * Whether a blob of any repository can be mounted by its digest alone: not unless said. Who knows a digest need not
    * have the right to read the blob.
    */
@@ -52,6 +57,7 @@ export interface Options {
 const settingsOf = (options: Options | undefined): Settings => ({
   maxManifestSize: options?.maxManifestSize ?? 4 * 1024 * 1024,
   sparseIndexes: options?.sparseIndexes ?? true,
+  sparseManifests: options?.sparseManifests ?? false,
   anonymousMount: options?.anonymousMount ?? false,
   uploadTimeToLive: Duration.decode(options?.uploadTimeToLive ?? "1 hour"),
   uploadLimits: {

@@ -38,14 +38,16 @@ const toPut = (
   { ifAbsent, repository, tags }: Operation.PushManifest,
   manifest: Manifest.Manifest,
   document: Manifest.Document,
-  sparseIndexes: boolean
+  { sparseIndexes, sparseManifests }: Settings
 ): MetadataStore.PutManifest => {
   const links = Manifest.references(document)
   const subject = links.find(({ kind }) => kind === "subject")?.descriptor.digest
   return {
     repository,
     manifest,
-    blobs: digests(links.filter((link) => (link.kind === "config" || link.kind === "blob") && !isForeign(link))),
+    blobs: sparseManifests
+      ? []
+      : digests(links.filter((link) => (link.kind === "config" || link.kind === "blob") && !isForeign(link))),
     children: sparseIndexes ? [] : digests(links.filter((link) => link.kind === "manifest" && !isForeign(link))),
     referrer: subject === undefined
       ? undefined
@@ -57,15 +59,15 @@ const toPut = (
 
 export const pushManifest = (
   { metadata }: Stores,
-  { maxManifestSize, sparseIndexes }: Settings
+  settings: Settings
 ): Handler.Row<"PushManifest"> =>
 (operation) =>
   Effect.gen(function*() {
     const { document, manifest } = yield* Either.mapLeft(
-      read(operation, maxManifestSize),
+      read(operation, settings.maxManifestSize),
       (error) => failure.completed(operation, error)
     )
-    const put = toPut(operation, manifest, document, sparseIndexes)
+    const put = toPut(operation, manifest, document, settings)
     yield* Effect.mapError(metadata.putManifest(put), failure.of(operation))
     return { ...manifest.descriptor, subject: put.referrer?.subject, tags: put.tags }
   })

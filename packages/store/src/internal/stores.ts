@@ -12,6 +12,7 @@ export interface Stores {
 export interface Settings {
   readonly maxManifestSize: number
   readonly sparseIndexes: boolean
+  readonly sparseManifests: boolean
   readonly anonymousMount: boolean
   readonly uploadTimeToLive: Duration.Duration
   readonly uploadLimits: MetadataStore.UploadLimits

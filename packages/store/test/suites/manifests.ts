@@ -221,6 +221,13 @@ export const manifests = (makeStores: MakeStores) => {
           .toMatchObject({ _tag: "ManifestBlobUnknown", detail: [{ digest: absent }] })
       }).pipe(on(makeStores, { sparseIndexes: false })))
 
+    it.effect("66: an image whose blobs need not be there, for a cache", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const pushed = yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image() })
+        expect((yield* registry.getManifest(repository, pushed.digest)).bytes).toEqual(image())
+      }).pipe(on(makeStores, { sparseManifests: true })))
+
     it.effect("68: the subject is answered, that it is kept among its referrers", () =>
       Effect.gen(function*() {
         const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
