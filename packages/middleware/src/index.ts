@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as Authorize from "./Authorize.js"
+export * as Cache from "./Cache.js"
 export * as Filter from "./Filter.js"
 export * as Immutable from "./Immutable.js"
 export * as Logging from "./Logging.js"
@@ -13,4 +14,5 @@ export * as Recording from "./Recording.js"
 export * as Replay from "./Replay.js"
 export * as Retry from "./Retry.js"
 export * as Route from "./Route.js"
+export * as Shadow from "./Shadow.js"
 export * as Sub from "./Sub.js"

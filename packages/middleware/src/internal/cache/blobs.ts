@@ -1,0 +1,159 @@
+import { Digest, Operation, RegistryError } from "@effect-oci/core"
+import type { BlobContent, Descriptor, Handler, RepositoryName } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { AnswerTo } from "../answer.js"
+import type { Books } from "./books.js"
+import { Fill } from "./fill.js"
+import { Flights } from "./flights.js"
+import type { Keeper } from "./keeper.js"
+import { Remembered } from "./remembered.js"
+import type { Upstream } from "./upstream.js"
+
+type Name = RepositoryName.RepositoryName
+
+/** Of how many blobs it is remembered which repository has them. */
+const maxHolders = 10_000
+
+interface Options {
+  readonly scope: Scope.Scope
+  readonly maxFills: number
+  readonly window: number
+  readonly maxWait: number
+}
+
+export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefined, options: Options) => {
+  const { next } = upstream
+  const fills = new Flights<Fill>(options.scope, options.maxFills)
+  /** A repository that has the blob of a digest in the store. */
+  const holders = new Remembered<Name>(maxHolders)
+  let landed = 0
+
+  const found = (
+    { repository }: Operation.GetBlob,
+    content: BlobContent.BlobContent
+  ): Effect.Effect<BlobContent.BlobContent, never, Scope.Scope> => {
+    if (books === undefined) return Exit.succeed(content)
+    if (content.body.bytes === undefined) return Effect.as(books.reading(repository, content.descriptor), content)
+    books.used("Blob", repository, content.descriptor)
+    return Exit.succeed(content)
+  }
+
+  /** From the store, and from the registry behind where it is not there any more. */
+  const stored = (operation: Operation.GetBlob): AnswerTo<Operation.GetBlob> =>
+    keeper.read(operation, {
+      found: (content) => found(operation, content),
+      missing: () => next(operation),
+      failed: () => next(operation)
+    })
+
+  const reading = { store: stored, base: next, maxWait: options.maxWait }
+
+  /** Makes a blob that another repository has in the store a member of this one, if the registry behind has it here. */
+  const mount = ({ digest, repository }: Operation.GetBlob): Effect.Effect<Descriptor.Descriptor | undefined> => {
+    const from = holders.get(digest)
+    if (from === undefined || from === repository) return Effect.succeed(undefined)
+    return Effect.gen(function*() {
+      const has = yield* Effect.option(next(new Operation.ResolveBlob({ repository, digest })))
+      if (Option.isNone(has)) return undefined
+      const mounted = yield* keeper.write(new Operation.MountBlob({ repository, digest, from }), isUnsupported)
+      if (mounted?._tag === "Mounted") return has.value
+      if (mounted !== undefined) yield* keeper.write(new Operation.CancelUpload({ repository, id: mounted.upload.id }))
+      return undefined
+    })
+  }
+
+  /** Whether the store has it after all, as a fill has just ended. */
+  const there = (operation: Operation.GetBlob) =>
+    Effect.option(
+      keeper.read(new Operation.ResolveBlob(operation), {
+        found: Exit.succeed,
+        missing: () => Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation))),
+        failed: () => Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
+      })
+    )
+
+  const fill = (operation: Operation.GetBlob, seen: number, give: (fill: Fill) => void) => {
+    const { digest, repository } = operation
+    const begin = (descriptor: Descriptor.Descriptor): Fill => {
+      const fill = new Fill(descriptor, options.window)
+      give(fill)
+      return fill
+    }
+    return Effect.scoped(Effect.gen(function*() {
+      const already = seen === landed ? Option.none() : yield* there(operation)
+      const descriptor = Option.getOrUndefined(already) ?? (yield* mount(operation))
+      if (descriptor !== undefined) {
+        holders.set(repository, digest, repository)
+        return begin(descriptor).end({ _tag: "Stored" })
+      }
+      const content = yield* Effect.catchAll(next(operation), (error) => upstream.failed(operation, error))
+      if (content.descriptor.digest !== digest || books?.fits(content.descriptor) === false) return
+      const fill = begin(content.descriptor)
+      const put = fill.put(operation, content, keeper)
+      const isPut = yield* books === undefined ? put : books.putting("Blob", repository, content.descriptor, put)
+      if (isPut) holders.set(repository, digest, repository)
+      landed++
+    }))
+  }
+
+  const miss = (operation: Operation.GetBlob, seen: number): AnswerTo<Operation.GetBlob> =>
+    Effect.flatMap(upstream.absence(operation), (error): AnswerTo<Operation.GetBlob> => {
+      if (error !== undefined) return Exit.fail(error)
+      const { digest, range, repository } = operation
+      if (range !== undefined || Digest.verifiable(digest) === undefined) return next(operation)
+      return Effect.flatMap(
+        fills.join(placeOf(operation), repository, (give) => fill(operation, seen, give)),
+        (fill): AnswerTo<Operation.GetBlob> => fill === undefined ? next(operation) : fill.read(operation, reading)
+      )
+    })
+
+  const rows: Pick<Handler.Table, "ResolveBlob" | "GetBlob"> = {
+    ResolveBlob: (operation) =>
+      keeper.read(operation, {
+        found: (descriptor) => {
+          books?.used("Blob", operation.repository, descriptor)
+          return Exit.succeed(descriptor)
+        },
+        missing: () => upstream.ask(operation),
+        failed: () => next(operation)
+      }),
+    GetBlob: (operation) => {
+      const seen = landed
+      return keeper.read(operation, {
+        found: (content) => found(operation, content),
+        missing: () => miss(operation, seen),
+        failed: () => next(operation)
+      })
+    }
+  }
+
+  return {
+    rows,
+
+    /** After a blob may have been put: whoever asks now must not be told what was so before. */
+    pushed: (repository: Name): Effect.Effect<void> => fills.cut(repository, (_, isAnswered) => !isAnswered),
+
+    /** Takes a blob out of the store, also one that is on its way there. */
+    drop: (repository: Name, digest: Digest.Digest): Effect.Effect<void, RegistryError.RegistryError> =>
+      Effect.suspend(() => {
+        holders.delete(digest)
+        books?.gone("Blob", repository, digest)
+        const place = placeOf({ repository, digest })
+        return Effect.zipRight(
+          fills.cut(repository, (key) => key === place),
+          keeper.delete(new Operation.DeleteBlob({ repository, digest }))
+        )
+      })
+  }
+}
+
+const isUnsupported = (error: RegistryError.RegistryError): boolean =>
+  error._tag === "Unsupported" || RegistryError.isNotFound(error)
+
+const placeOf = ({ digest, repository }: Pick<Operation.GetBlob, "repository" | "digest">): string =>
+  `${repository}@${digest}`
+
+export type Blobs = ReturnType<typeof make>

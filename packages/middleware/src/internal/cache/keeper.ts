@@ -1,0 +1,84 @@
+import { Handler, Operation, RegistryError } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { redact } from "../redact.js"
+
+type Read = Operation.ResolveBlob | Operation.GetBlob | Operation.ResolveManifest | Operation.GetManifest
+type Write = Operation.PushBlob | Operation.MountBlob | Operation.CancelUpload | Operation.PushManifest
+type Delete = Operation.DeleteBlob | Operation.DeleteManifest
+
+/** Answers to a read of the store. */
+interface Cases<O extends Read, R> {
+  readonly found: (
+    result: Operation.ResultOf<O>
+  ) => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
+  readonly missing: () => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
+  /** It has not been told whether it is there. */
+  readonly failed: () => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
+}
+
+/**
+ * The store of a cache, whose failures are no failures of what is asked: they are logged, once for each operation until
+ * it succeeds again.
+ */
+export const make = (store: Handler.Handler) => {
+  const failing = new Set<Operation.OperationTag>()
+
+  const works = (operation: Operation.Operation) => {
+    if (failing.size > 0) failing.delete(operation._tag)
+  }
+
+  const report = (operation: Operation.Operation, error: RegistryError.RegistryError): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (failing.has(operation._tag)) return Effect.void
+      failing.add(operation._tag)
+      return Effect.annotateLogs(Effect.logWarning("the store of the cache fails, and is done without"), {
+        operation: operation._tag,
+        error: error._tag,
+        errorMessage: redact(error.message)
+      })
+    })
+
+  return {
+    read: <O extends Read, R>(operation: O, cases: Cases<O, R>) =>
+      Handler.matchEffect(store(operation) as Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>, {
+        onSuccess: (result) => {
+          works(operation)
+          return cases.found(result)
+        },
+        onFailure: (error) => {
+          if (RegistryError.isNotFound(error)) return cases.missing()
+          // It is there, and has no such range.
+          if (error._tag === "RangeInvalid") return Exit.fail(error)
+          return Effect.zipRight(report(operation, error), Effect.suspend(cases.failed))
+        }
+      }),
+
+    /** What was put, or `undefined`: the store did not take it. `refusals` are no failures of the store. */
+    write: <O extends Write>(
+      operation: O,
+      isRefusal: (error: RegistryError.RegistryError) => boolean = () => false
+    ): Effect.Effect<Operation.ResultOf<O> | undefined> =>
+      Effect.matchEffect(store(operation) as Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>, {
+        onSuccess: (result) => {
+          works(operation)
+          return Exit.succeed(result)
+        },
+        onFailure: (error) => Effect.as(isRefusal(error) ? Effect.void : report(operation, error), undefined)
+      }),
+
+    /** What is not there is deleted already. */
+    delete: (operation: Delete): Effect.Effect<void, RegistryError.RegistryError> =>
+      Effect.matchEffect(store(operation) as Effect.Effect<Operation.Done, RegistryError.RegistryError>, {
+        onSuccess: () => {
+          works(operation)
+          return Effect.void
+        },
+        onFailure: (error) => RegistryError.isNotFound(error) ? Effect.void : Effect.fail(error)
+      }),
+
+    report
+  }
+}
+
+export type Keeper = ReturnType<typeof make>

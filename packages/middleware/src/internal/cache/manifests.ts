@@ -1,0 +1,194 @@
+import { Operation, RegistryError } from "@effect-oci/core"
+import type { Descriptor, Digest, Handler, Manifest, RepositoryName } from "@effect-oci/core"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Books } from "./books.js"
+import type { Keeper } from "./keeper.js"
+import { Remembered } from "./remembered.js"
+import type { Upstream } from "./upstream.js"
+
+type Name = RepositoryName.RepositoryName
+type Asked = Operation.ResolveManifest | Operation.GetManifest
+type Answer<O extends Asked> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
+
+/** Where a tag points, and until when that is believed: without a question, and where the question is not answered. */
+interface Known {
+  readonly descriptor: Descriptor.Descriptor
+  readonly until: number
+  readonly staleUntil: number
+}
+
+interface Options {
+  readonly tagTimeToLive: number
+  readonly staleIfError: number
+  readonly maxRemembered: number
+  readonly maxManifestBytes: number
+}
+
+export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefined, options: Options) => {
+  const tags = new Remembered<Known>(options.maxRemembered)
+  /** Manifests that the store has refused: for want of the blobs that they name, mostly. */
+  const refused = new Remembered<Manifest.Manifest>(options.maxManifestBytes, ({ bytes }) => bytes.byteLength)
+
+  const tagKey = (repository: Name, reference: Operation.TagOrDigest) => `${repository}:${reference}`
+  const manifestKey = (repository: Name, digest: Digest.Digest) => `${repository}@${digest}`
+
+  const learn = (
+    { reference, repository }: Asked,
+    descriptor: Descriptor.Descriptor
+  ): Effect.Effect<void> =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const until = now + options.tagTimeToLive
+      tags.set(repository, tagKey(repository, reference), {
+        descriptor,
+        until,
+        staleUntil: until + options.staleIfError
+      })
+    })
+
+  /** Puts a manifest into the store, or into memory where the store does not take it. */
+  const lay = (repository: Name, manifest: Manifest.Manifest): Effect.Effect<void> => {
+    const { bytes, descriptor } = manifest
+    const { digest, mediaType } = descriptor
+    const push = new Operation.PushManifest({ repository, mediaType, bytes, digest, tags: [] })
+    const put = Effect.map(keeper.write(push, isRefusal), (pushed) => pushed !== undefined)
+    return Effect.map(
+      books === undefined ? put : books.putting("Manifest", repository, descriptor, put),
+      (isPut) => {
+        if (!isPut) refused.set(repository, manifestKey(repository, digest), manifest)
+      }
+    )
+  }
+
+  const byDigest = <O extends Asked>(
+    operation: O,
+    digest: Digest.Digest,
+    cases: {
+      readonly of: (manifest: Manifest.Manifest) => Operation.ResultOf<O>
+      readonly missing: () => Answer<O>
+    }
+  ): Answer<O> => {
+    const { repository } = operation
+    const inMemory = () => {
+      const manifest = refused.get(manifestKey(repository, digest))
+      return manifest === undefined ? cases.missing() : Exit.succeed(cases.of(manifest))
+    }
+    return keeper.read(operation, {
+      found: (result) => {
+        books?.used("Manifest", repository, "descriptor" in result ? result.descriptor : result)
+        return Exit.succeed(result)
+      },
+      missing: inMemory,
+      failed: inMemory
+    })
+  }
+
+  /** A manifest from the registry behind. */
+  const pull = (operation: Operation.GetManifest): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError> => {
+    const { reference, repository } = operation
+    return upstream.ask(operation, (manifest) => {
+      if (!Operation.isDigest(reference)) {
+        return Effect.zipRight(learn(operation, manifest.descriptor), lay(repository, manifest))
+      }
+      return manifest.descriptor.digest === reference ? lay(repository, manifest) : Effect.void
+    })
+  }
+
+  /** Where a tag points, as far as that is believed; else as the registry behind says. */
+  const resolve = (
+    operation: Operation.ResolveManifest,
+    known: Known | undefined
+  ): Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError> =>
+    Effect.catchAll(
+      upstream.ask(operation, (descriptor) => learn(operation, descriptor)),
+      (error) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          known !== undefined && now < known.staleUntil && RegistryError.isTransient(error)
+            ? Exit.succeed(known.descriptor)
+            : Exit.fail(error))
+    )
+
+  const tagOf = <O extends Asked>(
+    operation: O,
+    then: (known: Known | undefined, isFresh: boolean) => Answer<O>
+  ): Answer<O> => {
+    const { reference, repository } = operation
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const known = upstream.isChanging(repository) ? undefined : tags.get(tagKey(repository, reference))
+      return then(known, known !== undefined && now < known.until)
+    })
+  }
+
+  /** What a tag that is believed points at. */
+  const getKnown = (operation: Operation.GetManifest, { digest }: Descriptor.Descriptor) =>
+    byDigest(new Operation.GetManifest({ repository: operation.repository, reference: digest }), digest, {
+      of: (manifest) => manifest,
+      missing: () => pull(operation)
+    })
+
+  const revalidate = (operation: Operation.GetManifest, known: Known) =>
+    Effect.matchEffect(resolve(new Operation.ResolveManifest(operation), known), {
+      onSuccess: (descriptor) => getKnown(operation, descriptor),
+      // What HEAD does not tell, or tells of less than GET would.
+      onFailure: (error) =>
+        RegistryError.isTransient(error)
+          ? Exit.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
+          : pull(operation)
+    })
+
+  const rows: Pick<Handler.Table, "ResolveManifest" | "GetManifest"> = {
+    ResolveManifest: (operation) => {
+      const { reference } = operation
+      if (Operation.isDigest(reference)) {
+        return byDigest(operation, reference, {
+          of: ({ descriptor }) => descriptor,
+          missing: () => upstream.ask(operation)
+        })
+      }
+      return tagOf(
+        operation,
+        (known, isFresh) => known !== undefined && isFresh ? Exit.succeed(known.descriptor) : resolve(operation, known)
+      )
+    },
+    GetManifest: (operation) => {
+      const { reference } = operation
+      if (Operation.isDigest(reference)) {
+        return byDigest(operation, reference, { of: (manifest) => manifest, missing: () => pull(operation) })
+      }
+      return tagOf(operation, (known, isFresh) => {
+        if (known === undefined) return pull(operation)
+        return isFresh ? getKnown(operation, known.descriptor) : revalidate(operation, known)
+      })
+    }
+  }
+
+  return {
+    rows,
+
+    /** Nothing is believed of the tags of a repository. */
+    forget: (repository: Name): void => tags.forget(repository),
+
+    /** Takes a manifest out of the store. */
+    drop: (repository: Name, digest: Digest.Digest): Effect.Effect<void, RegistryError.RegistryError> =>
+      Effect.suspend(() => {
+        refused.delete(manifestKey(repository, digest))
+        books?.gone("Manifest", repository, digest)
+        return keeper.delete(new Operation.DeleteManifest({ repository, digest }))
+      })
+  }
+}
+
+/** The store is well, and does not want it. */
+const isRefusal = (error: RegistryError.RegistryError): boolean => {
+  switch (error._tag) {
+    case "ManifestBlobUnknown":
+    case "ManifestInvalid":
+    case "SizeInvalid":
+      return true
+    default:
+      return false
+  }
+}
+
+export type Manifests = ReturnType<typeof make>

@@ -1,0 +1,108 @@
+import type { Handler } from "@effect-oci/core"
+import { Operation, RegistryError } from "@effect-oci/core"
+import type { RepositoryName } from "@effect-oci/core"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import type { AnswerTo } from "../answer.js"
+import { Flights } from "./flights.js"
+import { Remembered } from "./remembered.js"
+
+type Name = RepositoryName.RepositoryName
+type Asked = Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest
+type Answered = Operation.ResultOf<Asked>
+
+/** How many things are asked for at once on behalf of all; whoever comes then asks for itself. */
+const maxFlights = 1024
+
+interface Absence {
+  readonly error: RegistryError.RegistryError
+  readonly until: number
+}
+
+/** A thing by the operation that asks for it: what HEAD tells of an absence is less than what GET does. */
+const keyOf = (operation: Asked | Operation.GetBlob): string =>
+  `${operation._tag} ${operation.repository} ${"digest" in operation ? operation.digest : operation.reference}`
+
+/**
+ * Asks the registry behind: once for all who ask the same at a time, and not at all for what was not there a moment
+ * ago. While a repository changes nothing of this is so: each asks for itself, and nothing is kept of what is told.
+ */
+export const make = (
+  next: Handler.Handler,
+  options: { readonly scope: Scope.Scope; readonly negativeTimeToLive: number; readonly maxRemembered: number }
+) => {
+  const absent = new Remembered<Absence>(options.maxRemembered)
+  const flights = new Flights<Answered>(options.scope, maxFlights)
+  const changing = new Map<Name, number>()
+
+  const isChanging = (repository: Name): boolean => changing.size > 0 && changing.has(repository)
+
+  const count = (repository: Name, by: 1 | -1): void => {
+    const left = (changing.get(repository) ?? 0) + by
+    if (left === 0) changing.delete(repository)
+    else changing.set(repository, left)
+  }
+
+  /** That something is not there, as it was told a moment ago. */
+  const absence = (operation: Asked | Operation.GetBlob): Effect.Effect<RegistryError.RegistryError | undefined> =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const known = isChanging(operation.repository) ? undefined : absent.get(keyOf(operation))
+      return known !== undefined && now < known.until ? known.error : undefined
+    })
+
+  /** Keeps in mind that something is not there, if an error says so; and fails with it. */
+  const failed = (operation: Asked | Operation.GetBlob, error: RegistryError.RegistryError) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { repository } = operation
+      if (RegistryError.isNotFound(error) && !isChanging(repository)) {
+        absent.set(repository, keyOf(operation), { error, until: now + options.negativeTimeToLive })
+      }
+      return Exit.fail(error)
+    })
+
+  /** `keep` is run once where something was found; those who ask the same meanwhile are answered already. */
+  const ask = <O extends Asked>(
+    operation: O,
+    keep: (result: Operation.ResultOf<O>) => Effect.Effect<void> = () => Effect.void
+  ): AnswerTo<O> => {
+    const { repository } = operation
+    const each = Effect.suspend((): AnswerTo<O> => next(operation))
+    const once = flights.join(
+      keyOf(operation),
+      repository,
+      (give) =>
+        Effect.matchEffect(each as Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>, {
+          onFailure: (error) => failed(operation, error),
+          onSuccess: (result) =>
+            Effect.suspend(() => {
+              const kept = isChanging(repository) ? Effect.void : keep(result)
+              give(result)
+              return kept
+            })
+        })
+    ) as Effect.Effect<Operation.ResultOf<O> | undefined, RegistryError.RegistryError>
+    return Effect.flatMap(absence(operation), (error) => {
+      if (error !== undefined) return Exit.fail(error)
+      if (isChanging(repository)) return each
+      return Effect.flatMap(once, (result) => result === undefined ? each : Exit.succeed(result))
+    }) as AnswerTo<O>
+  }
+
+  /** Runs what changes a repository. */
+  const whileChanging = <A, E>(repository: Name, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => count(repository, 1)),
+      () => effect,
+      () => Effect.sync(() => count(repository, -1))
+    )
+
+  /** Nothing that was known of a repository, or is about to be, is any more. */
+  const forget = (repository: Name): Effect.Effect<void> =>
+    Effect.zipRight(flights.cut(repository), Effect.sync(() => absent.forget(repository)))
+
+  return { next, ask, absence, failed, isChanging, whileChanging, forget }
+}
+
+export type Upstream = ReturnType<typeof make>

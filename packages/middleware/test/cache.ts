@@ -1,0 +1,123 @@
+import type { Handler, Middleware } from "@effect-oci/core"
+import { BlobContent, Body, Descriptor, MediaType, Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { Chunk, Context, Effect, Layer, Stream } from "effect"
+import { Cache } from "../src/index.js"
+
+/** A registry in memory behind a cache, what the cache has asked it, and the store of the cache. */
+
+export const repository = RepositoryName.make("team/app")
+export const other = RepositoryName.make("team/other")
+export const tag = Tag.make("v1")
+
+export const text = (content: string): Uint8Array => new TextEncoder().encode(content)
+
+/** An image of one blob. */
+export const image = (content: Uint8Array, annotation = "") => {
+  const blob = Descriptor.fromBytes(content, MediaType.empty)
+  const document = {
+    schemaVersion: 2,
+    mediaType: MediaType.image,
+    config: blob,
+    layers: [],
+    annotations: { annotation }
+  }
+  const bytes = text(JSON.stringify(document))
+  return { blob, content, bytes, mediaType: MediaType.image, descriptor: Descriptor.fromBytes(bytes, MediaType.image) }
+}
+
+export type Image = ReturnType<typeof image>
+
+/** What stands on one side of a cache: a registry, and the names of the operations that reached it. */
+export interface Side {
+  readonly registry: Registry["Type"]
+  readonly seen: Array<string>
+}
+
+export const side = (handle: Handler.Handler): Side => {
+  const seen: Array<string> = []
+  return {
+    seen,
+    registry: Registry.fromHandler((operation) => {
+      seen.push(operation._tag)
+      return handle(operation)
+    })
+  }
+}
+
+export const memory = (options?: Memory.Options) =>
+  Effect.map(Layer.build(Memory.layer(options)), Context.get(Registry))
+
+export interface World {
+  /** Asks the registry behind without the cache, and without leaving a trace. */
+  readonly behind: Registry["Type"]
+  readonly base: Side
+  readonly store: Side
+  readonly cache: Registry["Type"]
+}
+
+interface Options extends Omit<Cache.Options, "store"> {
+  /** Between the cache and the registry behind. */
+  readonly base?: Middleware.Middleware
+  /** Between the cache and its store. */
+  readonly between?: Middleware.Middleware
+  readonly strict?: boolean
+}
+
+export const make = ({ base: round = (next) => next, between = (next) => next, strict, ...options }: Options = {}) =>
+  Effect.gen(function*() {
+    const behind = yield* memory()
+    const kept = yield* memory({ sparseManifests: strict !== true })
+    const base = side(round(behind.handle))
+    const store = side(between(kept.handle))
+    const middleware = yield* Cache.middleware({ ...options, store: store.registry })
+    const world: World = { behind, base, store, cache: Registry.fromHandler(middleware(base.registry.handle)) }
+    return world
+  })
+
+/** Puts an image into the registry behind. */
+export const push = (
+  { behind }: World,
+  { blob, bytes, content, mediaType }: Image,
+  options: { readonly to?: RepositoryName.RepositoryName; readonly tags?: ReadonlyArray<Tag.Tag> } = {}
+) =>
+  Effect.zipRight(
+    behind.pushBlob(options.to ?? repository, blob, Body.bytes(content)),
+    behind.pushManifest(options.to ?? repository, { mediaType, bytes, tags: options.tags ?? [tag] })
+  )
+
+/** All bytes of a stream. */
+export const collect = <E>(stream: Stream.Stream<Uint8Array, E>) =>
+  Effect.map(Stream.runCollect(stream), (pieces) => Buffer.concat(Chunk.toReadonlyArray(pieces)))
+
+/** Reads a blob to its end. */
+export const read = (
+  registry: Registry["Type"],
+  { digest }: Descriptor.Descriptor,
+  of: RepositoryName.RepositoryName = repository
+) => Effect.scoped(Effect.flatMap(registry.getBlob(of, digest), ({ stream }) => collect(stream)))
+
+/** What reached a side meanwhile. */
+export const during = <A, E, R>({ seen }: Side, effect: Effect.Effect<A, E, R>) =>
+  Effect.suspend(() => {
+    const before = seen.length
+    return Effect.map(effect, () => seen.slice(before))
+  })
+
+/** Answers reads of blobs with other content. */
+export const blobs = (
+  change: (content: BlobContent.BlobContent, operation: Operation.GetBlob) => Body.Body
+): Middleware.Middleware =>
+(next) =>
+(operation) =>
+  operation._tag === "GetBlob"
+    ? Effect.map(
+      next(operation as Operation.GetBlob),
+      (content) =>
+        new BlobContent.BlobContent({
+          ...content,
+          body: change(content, operation as Operation.GetBlob),
+          verified: false
+        })
+    ) as never
+    : next(operation)
