@@ -25,10 +25,14 @@ import { reader } from "./internal/reader.js"
 import * as referrersTags from "./internal/referrersTag.js"
 import * as watches from "./internal/watch.js"
 import { writer } from "./internal/writer.js"
+import * as AddressGuard from "./transport/AddressGuard.js"
 import * as Idle from "./transport/Idle.js"
+import * as Pace from "./transport/Pace.js"
 import * as Redirect from "./transport/Redirect.js"
+import * as Retry from "./transport/Retry.js"
 import * as UserAgent from "./transport/UserAgent.js"
 import * as Warnings from "./transport/Warnings.js"
+import * as WireLog from "./transport/WireLog.js"
 
 /**
  * The most that is read or sent at once, in bytes.
@@ -72,6 +76,11 @@ export interface Options {
   readonly chunkSize?: number | undefined
   /** How long the registry may take to answer, and for every 16 KiB of an answer: 60 seconds if not given. */
   readonly idle?: Duration.DurationInput | undefined
+  /**
+   * Whether content may be uploaded to another scheme, host or port, where the registry has its uploads there: true if
+   * not given, as the spec allows it. Credentials do not go there in any case. Spec: "Pushing blobs"; CVE-2026-50151.
+   */
+  readonly foreignUploads?: boolean | undefined
 }
 
 /**
@@ -84,30 +93,47 @@ export interface TransportOptions {
   readonly userAgent?: string | undefined
   /** How many redirects are followed: 10 if not given. */
   readonly maxRedirects?: number | undefined
+  /** Which requests are sent again, and when. */
+  readonly retry?: Retry.Options | undefined
+  /** How fast requests go to each host. */
+  readonly pace?: Pace.Options | undefined
+  /**
+   * The hosts that the registry may lead to though they are at an address of this machine or of a private network:
+   * `minio.corp`, `10.0.0.6:9000`; `true` for all. None but its own if not given.
+   */
+  readonly allowPrivate?: boolean | ReadonlyArray<string> | undefined
+  /** How requests are logged: at the level `Debug` if not given. */
+  readonly log?: WireLog.Options | undefined
   /** What is done with what a registry says to people (`Warning`), each text once: it is logged if not given. */
   readonly onNotice?: ((notice: Warnings.Notice) => Effect.Effect<void>) | undefined
-  /** See {@link Options}. */
-  readonly idle?: Duration.DurationInput | undefined
 }
 
 const defaultIdle = "60 seconds"
 
 /**
- * The transports of {@link layer}, as one: warnings round redirects round the user agent round the time-out of a silent
- * registry.
+ * The transports of {@link layer}, as one. From the outside in: the log, warnings, retries, redirects, pace, the user
+ * agent, the guard of addresses, and the time-out of a silent registry. Fails with a `SyntaxInvalid` where the host is
+ * none.
  *
  * @since 0.1.0
  * @category transports
  */
-export const transport = (options: TransportOptions): Effect.Effect<Transport.Transport> =>
-  Effect.map(
+export const transport = (
+  options: Options & TransportOptions
+): Effect.Effect<Transport.Transport, SyntaxInvalid> =>
+  Effect.zipWith(
+    originOf(options),
     Idle.make(options.idle ?? defaultIdle),
-    (idle) =>
+    ({ origin }, idle) =>
       Transport.compose(
         idle,
+        AddressGuard.make({ origin, allowPrivate: options.allowPrivate }),
         UserAgent.make(options.userAgent),
+        Pace.make(options.pace),
         Redirect.make(options),
-        Warnings.make(options.onNotice)
+        Retry.make(options.retry),
+        Warnings.make(options.onNotice),
+        WireLog.make(options.log)
       )
   )
 
@@ -145,6 +171,7 @@ export const makeBare = (
       // The platform's span of a request says its whole URL and its headers. Tracing has one of the operation.
       client: HttpClient.withTracerDisabledWhen(client, constTrue),
       watch,
+      foreignUploads: options.foreignUploads ?? true,
       limits: {
         manifest: options.limits?.manifest ?? Response.defaultLimits.manifest,
         page: options.limits?.page ?? Response.defaultLimits.page

@@ -116,14 +116,14 @@ export const platforms = {
 
 export type Platform = keyof typeof platforms
 
-/** A client of a registry over plain HTTP, for as long as the scope. */
+/** A client of a registry over plain HTTP, for as long as the scope. It asks once, unless told otherwise. */
 export const connect = (
   { host }: { readonly host: string },
   options?: Omit<Client.Options & Client.TransportOptions, "host">,
   platform: Layer.Layer<HttpClient.HttpClient> = platforms.undici
 ): Effect.Effect<Registry.Service, never, Scope.Scope> =>
   Effect.map(
-    Layer.build(Layer.provide(Client.layer({ host, insecure: true, ...options }), platform)),
+    Layer.build(Layer.provide(Client.layer({ host, insecure: true, retry: { times: 0 }, ...options }), platform)),
     Context.get(Registry)
   )
 

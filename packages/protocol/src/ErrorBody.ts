@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import { endpoints, methods } from "./Endpoint.js"
 import * as Range from "./Range.js"
+import * as RetryAfter from "./RetryAfter.js"
 import type * as Wire from "./Wire.js"
 
 type ErrorTag = RegistryError.RegistryError["_tag"]
@@ -262,26 +263,6 @@ const isDeep = (json: unknown): boolean => {
 const parseJson = (bytes: Uint8Array): unknown =>
   Either.getOrUndefined(Either.try((): unknown => JSON.parse(new TextDecoder().decode(bytes))))
 
-/** The three forms of a date, of which the last does not say that it is GMT. RFC 9110, section 5.6.7. */
-const dateForm = /^[a-z]{3,9},? [ 0-9a-z:-]{15,30}$/i
-
-/** A date in milliseconds. */
-const parseDate = (text: string | undefined): number | undefined => {
-  if (text === undefined || !dateForm.test(text)) return undefined
-  const date = Date.parse(text.endsWith("GMT") ? text : `${text} GMT`)
-  return Number.isNaN(date) ? undefined : date
-}
-
-/** Seconds or a date, as milliseconds from when the answer was made. RFC 9110, section 10.2.3. */
-const retryAfter = (headers: Wire.Headers): number | undefined => {
-  const value = headers["retry-after"]?.trim()
-  const seconds = Range.parseClamped(value)
-  if (seconds !== undefined) return Math.min(seconds * 1000, Number.MAX_SAFE_INTEGER)
-  const until = parseDate(value)
-  const answered = parseDate(headers["date"])
-  return until === undefined || answered === undefined ? undefined : Math.max(0, until - answered)
-}
-
 /**
  * The kind of the error that an answer says. A code that nobody knows stays what it is, but where the status says what
  * callers go by: that there is no such thing, who asks, or when to ask again.
@@ -324,7 +305,7 @@ export const decode = (
     detail: first?.detail ?? undefined,
     status,
     diagnostics,
-    retryAfter: retryAfter(headers)
+    retryAfter: RetryAfter.parse(headers)
   }
   const tag = tagOf(status, first, fields.operation)
   switch (tag) {

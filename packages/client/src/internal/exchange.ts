@@ -28,6 +28,8 @@ export interface Settings {
   readonly path: string
   readonly client: HttpClient.HttpClient
   readonly watch: Watch
+  /** Whether the registry may have its uploads at another origin. */
+  readonly foreignUploads: boolean
   readonly limits: Response.Limits
 }
 
@@ -78,7 +80,7 @@ interface Place {
 const session = /\/blobs\/uploads\/./
 
 export const make = (settings: Settings): Exchange => {
-  const { client, limits, origin, path, registry, watch } = settings
+  const { client, foreignUploads, limits, origin, path, registry, watch } = settings
 
   /** What begins with `/v2/` lies below the registry's path; elsewhere is where the registry itself has said an upload is. */
   const locate = (target: string): Place | RegistryError.RegistryError => {
@@ -94,6 +96,12 @@ export const make = (settings: Settings): Exchange => {
     if (url.protocol !== "https:" && (url.protocol !== "http:" || origin.startsWith("https:"))) {
       return new RegistryError.ResponseInvalid({
         reason: "the registry's answer breaks the protocol: its upload is not on https, as the registry is"
+      })
+    }
+    if (!foreignUploads && url.origin !== origin) {
+      return new RegistryError.Refused({
+        by: "Client",
+        reason: `the registry has its uploads at ${url.origin}: the option foreignUploads allows it`
       })
     }
     url.username = ""

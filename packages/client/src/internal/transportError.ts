@@ -54,6 +54,34 @@ export const phrase = (error: unknown): string => {
   return codes.some((code) => code.startsWith("HPE_")) ? "the answer is not HTTP" : codes[0] ?? "the request failed"
 }
 
+/** Where no connection was made, nothing was sent. */
+const unconnected = new Set([
+  "ECONNREFUSED",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT"
+])
+
+/** What is as it is, the next time too: a name that does not exist, a certificate that is wrong, an answer that is no HTTP. */
+const lasting =
+  /^(ENOTFOUND|EPROTO|UND_ERR_HEADERS_OVERFLOW|UND_ERR_INVALID_ARG|(HPE|CERT|ERR_TLS|ERR_SSL|ERR_INVALID)_.*|.*_CERT(_.*)?|.*_SIGNATURE)$/
+
+/** What kind of fault a request met: one that lasts, or one that may pass, before a connection was made or after. */
+export const faultOf = (error: HttpClientError): "lasting" | "unconnected" | "broken" => {
+  if (error._tag !== "RequestError" || error.reason !== "Transport") return "lasting"
+  const causes = chain(error)
+  const codes = causes.flatMap((cause) => codeOf(cause) ?? [])
+  const isDecided = causes.some((cause) => RegistryError.isRegistryError(cause) || Cause.isTimeoutException(cause))
+  if (isDecided || codes.some((code) => lasting.test(code))) return "lasting"
+  return codes.some((code) => unconnected.has(code)) ? "unconnected" : "broken"
+}
+
+/** What became of a request that has no answer, in a few words. */
+export const describe = (error: HttpClientError): string =>
+  chain(error).find(RegistryError.isRegistryError)?.message ?? phrase(error)
+
 /** The innermost cause: what is around it holds the whole request, its headers and its query too. */
 const innermost = (error: unknown): unknown => chain(error).findLast((cause) => cause instanceof Error)
 

@@ -24,6 +24,19 @@ import * as content from "../internal/content.js"
  */
 export const defaultMaxRedirects = 10
 
+/**
+ * How far redirects are followed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** How many are followed: 10 if not given. */
+  readonly maxRedirects?: number | undefined
+  /** Whether a body may be redirected to another scheme, host or port: true if not given. */
+  readonly foreignUploads?: boolean | undefined
+}
+
 const statuses = new Set([301, 302, 303, 307, 308])
 
 /** What is bound to the origin that it was meant for. */
@@ -48,7 +61,7 @@ const bodily = ["content-type", "content-length", "content-range", "upload-offse
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options?: { readonly maxRedirects?: number | undefined }): Transport.Transport => {
+export const make = (options?: Options): Transport.Transport => {
   const maxRedirects = options?.maxRedirects ?? defaultMaxRedirects
   return Transport.make((request, send) => {
     const follow = (
@@ -60,7 +73,7 @@ export const make = (options?: { readonly maxRedirects?: number | undefined }): 
       const location = statuses.has(response.status) ? response.headers["location"] : undefined
       if (location === undefined) return Effect.succeed(response)
       const next = followed < maxRedirects
-        ? redirected(request, response.status, location)
+        ? redirected(request, response.status, location, options?.foreignUploads ?? true)
         : Either.left(invalid(`it redirects more than ${maxRedirects} times`))
       return Effect.zipRight(
         content.dismiss(content.of(response)),
@@ -86,7 +99,8 @@ const invalid = (reason: string) =>
 const redirected = (
   request: HttpClientRequest.HttpClientRequest,
   status: number,
-  location: string
+  location: string,
+  foreignUploads: boolean
 ): Either.Either<HttpClientRequest.HttpClientRequest, RegistryError.RegistryError> => {
   const from = UrlParams.makeUrl(request.url, request.urlParams, request.hash)
   if (Either.isLeft(from) || !URL.canParse(location, from.right.href)) {
@@ -105,6 +119,14 @@ const redirected = (
     return Either.right(
       HttpClientRequest.make(request.method === "HEAD" ? "HEAD" : "GET")(to.href, {
         headers: Headers.remove(bound, bodily)
+      })
+    )
+  }
+  if (!foreignUploads && to.origin !== from.right.origin && request.body._tag !== "Empty") {
+    return Either.left(
+      new RegistryError.Refused({
+        by: "Redirect",
+        reason: `the registry redirects the body to ${to.origin}: the option foreignUploads allows it`
       })
     )
   }

@@ -1,0 +1,37 @@
+import * as Undici from "@effect/platform-node/Undici"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { LookupFunction } from "node:net"
+import type { Settings } from "./undiciOptions.js"
+
+/** The settings of connections, in which a `lookup` counts. */
+export const settings = (options?: {
+  readonly lookup?: LookupFunction | undefined
+  readonly connect?: Undici.buildConnector.BuildOptions | undefined
+}): Undici.buildConnector.BuildOptions =>
+  options?.lookup === undefined ? { ...options?.connect } : { ...options.connect, lookup: options.lookup }
+
+/** Sends requests to hosts that may be at a private address on a way of their own, with connections of its own. */
+export class Guarded extends Undici.Dispatcher {
+  constructor(private readonly open: Undici.Dispatcher, private readonly guarded: Undici.Dispatcher) {
+    super()
+  }
+
+  override dispatch(
+    options: Undici.Dispatcher.DispatchOptions & Settings,
+    handler: Undici.Dispatcher.DispatchHandler
+  ): boolean {
+    return (options.mayBePrivate === true ? this.open : this.guarded).dispatch(options, handler)
+  }
+
+  /** Breaks off what is under way. */
+  async end(): Promise<void> {
+    await Promise.all([this.open.destroy(), this.guarded.destroy()])
+  }
+}
+
+/** A dispatcher for as long as the scope. */
+export const scoped = <E>(
+  make: Effect.Effect<Guarded, E>
+): Effect.Effect<Undici.Dispatcher, E, Scope.Scope> =>
+  Effect.acquireRelease(make, (dispatcher) => Effect.promise(() => dispatcher.end()))
