@@ -44,12 +44,13 @@ const endedAs = (outcome: Outcome | undefined): Ended | undefined => {
 
 const noClock = () => 0n
 
-/** A body that is watched while others read it. Of several runs the last counts. */
+/** A body that is watched while others read it. Of several runs the last counts, once it has ended. */
 export class Watched {
   private readonly reading = new Reading.Reading(noClock)
   private hasher = Digest.hasher("sha256")
   private size = 0
   private kept: Array<Uint8Array> | undefined = []
+  private seen: Content | undefined
   readonly body: Body.Body
 
   constructor(body: Body.Body, keep: number, private readonly expected: number | undefined = body.size) {
@@ -58,6 +59,7 @@ export class Watched {
       this.hasher = Digest.hasher("sha256")
       this.size = 0
       this.kept = []
+      this.seen = undefined
       return Either.right({
         update: (piece: Uint8Array) => {
           this.hasher.update(piece)
@@ -73,8 +75,13 @@ export class Watched {
     this.body = Reading.body(Body.inspect(body, begin), this.reading)
   }
 
-  /** Who knows the size has no need to wait for the end. */
+  /** What was read of it. */
   content(): Content {
+    return this.seen ??= this.summary()
+  }
+
+  private summary(): Content {
+    // Who knows the size has no need to wait for the end.
     const ended = this.size === this.expected && this.reading.outcome === undefined
       ? undefined
       : endedAs(this.reading.outcome)
@@ -142,7 +149,8 @@ const blob = (
 ): Effect.Effect<BlobContent.BlobContent, never, Scope.Scope> => {
   const { bytes } = blob.body
   if (bytes !== undefined && (keep.aside === undefined || bytes.byteLength <= keep.bytes)) {
-    return Effect.as(note({ _tag: "Blob", blob, content: () => contentOf(bytes, keep.bytes) }), blob)
+    let content: Content | undefined
+    return Effect.as(note({ _tag: "Blob", blob, content: () => content ??= contentOf(bytes, keep.bytes) }), blob)
   }
   const expected = blob.range?.length ?? blob.descriptor.size
   const watched = new Watched((keep.aside ?? same)(blob.body), keep.bytes, expected)

@@ -1,0 +1,359 @@
+import * as History from "@effect-oci/conformance/History"
+import {
+  BlobContent,
+  Body,
+  Caller,
+  Descriptor,
+  Handler,
+  MediaType,
+  Operation,
+  Registry,
+  RegistryError,
+  RepositoryName,
+  Tag
+} from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Exit, Layer, Logger, LogLevel, Stream, TestClock } from "effect"
+import * as fc from "fast-check"
+import { Shadow } from "../src/index.js"
+import * as laws from "./laws.js"
+import * as samples from "./samples.js"
+
+const { repository, tag } = samples
+const text = (content: string) => new TextEncoder().encode(content)
+
+interface Options extends Partial<Shadow.Options> {
+  readonly primary?: Handler.Handler
+  readonly shadow: Handler.Handler
+}
+
+/** A handler in whose shadow another one is asked, what is reported, and how to wait until all has been compared. */
+const beside = ({ primary = samples.known, shadow, ...options }: Options) =>
+  Effect.map(
+    Effect.suspend(() => {
+      const reports: Array<Shadow.Report> = []
+      const registry = Registry.fromHandler(shadow)
+      const report = (report: Shadow.Report) => Effect.sync(() => void reports.push(report))
+      return Effect.map(Shadow.middleware({ report, ...options, registry }), (wrap) => ({ wrap, reports }))
+    }),
+    ({ reports, wrap }) => ({ handle: wrap(primary), reports, settled: Effect.repeatN(Effect.yieldNow(), 80) })
+  )
+
+const differing = (reports: ReadonlyArray<Shadow.Report>) =>
+  reports.map((report) => report._tag === "Different" ? [report.operation._tag, ...report.fields] : [report._tag])
+
+const always = (error: RegistryError.RegistryError) => samples.always(Exit.fail(error))
+
+describe("Shadow", () => {
+  it("changes no results, whatever the second registry does", () =>
+    fc.assert(
+      fc.asyncProperty(
+        History.history(20),
+        fc.boolean(),
+        fc.constantFrom("same", "fails", "dies"),
+        (history, writes, how) =>
+          Effect.gen(function*() {
+            const registry = how === "same"
+              ? yield* Effect.scoped(
+                Effect.map(
+                  Layer.build(Memory.layer()),
+                  (context) => context.unsafeMap.get(Registry.key) as Registry["Type"]
+                )
+              )
+              : Registry.fromHandler(
+                how === "fails" ? always(new RegistryError.Unavailable({})) : samples.always(Effect.die("a bug"))
+              )
+            const shadowed = yield* Effect.promise(() =>
+              laws.told(
+                Shadow.middleware({
+                  registry,
+                  writes,
+                  report: () => Effect.void
+                }),
+                [],
+                history
+              )
+            )
+            expect(shadowed).toEqual(
+              yield* Effect.promise(() => laws.told((next) => next, [], history))
+            )
+          }).pipe(Effect.runPromise)
+      ),
+      { numRuns: 24, seed: 20_261_121 }
+    ))
+
+  it("has nothing to say of a registry to which all was written too", () =>
+    fc.assert(
+      fc.asyncProperty(History.history(25), (history) =>
+        Effect.gen(function*() {
+          const [primary, second] = yield* Effect.all([Layer.build(Memory.layer()), Layer.build(Memory.layer())])
+          const of = (context: typeof primary) => (context.unsafeMap.get(Registry.key) as Registry["Type"]).handle
+          const { handle, reports, settled } = yield* beside({ primary: of(primary), shadow: of(second), writes: true })
+          for (const step of history) {
+            yield* Effect.provideService(History.run([step]), Registry, Registry.fromHandler(handle))
+            yield* settled
+          }
+          expect(differing(reports)).toEqual([])
+        }).pipe(Effect.scoped, Effect.runPromise)),
+      { numRuns: 20, seed: 20_261_121 }
+    ))
+
+  it.effect.each(samples.tags.map((tag) => ({ tag })))(
+    "$tag is asked there too if it reads",
+    ({ tag }) =>
+      Effect.gen(function*() {
+        const asked: Array<Operation.Operation> = []
+        const shadow: Handler.Handler = (operation) => {
+          asked.push(operation)
+          return samples.known(operation)
+        }
+        const { handle, reports, settled } = yield* beside({ shadow })
+        const operation = samples.operations[tag]
+        expect(yield* samples.answerOf(handle, operation)).toEqual(yield* samples.answerOf(samples.known, operation))
+        yield* settled
+        expect(asked).toEqual(Operation.isRead(operation) ? [operation] : [])
+        expect(reports).toEqual([])
+      }).pipe(Effect.scoped)
+  )
+
+  const other = Descriptor.fromBytes(text("other"), "application/vnd.example")
+  const manifest = { descriptor: other, bytes: text("other") }
+  const blob = (content: string) =>
+    new BlobContent.BlobContent({
+      descriptor: samples.descriptor,
+      body: Body.stream(Stream.make(text(content))),
+      verified: false
+    })
+
+  it.effect.each<
+    { readonly name: string; readonly rows: Partial<Handler.Table>; readonly found: ReadonlyArray<string> }
+  >([
+    {
+      name: "a blob of another size",
+      rows: { ResolveBlob: () => Exit.succeed({ ...samples.descriptor, size: 1 }) },
+      found: ["ResolveBlob", "size"]
+    },
+    {
+      name: "a blob that is absent",
+      rows: { ResolveBlob: () => Exit.fail(new RegistryError.BlobUnknown({})) },
+      found: ["ResolveBlob", "digest", "size", "error"]
+    },
+    { name: "other bytes", rows: { GetBlob: () => Exit.succeed(blob("?")) }, found: ["GetBlob", "read"] },
+    {
+      name: "a tag elsewhere",
+      rows: { ResolveManifest: () => Exit.succeed(other) },
+      found: ["ResolveManifest", "digest", "mediaType", "size"]
+    },
+    {
+      name: "another manifest",
+      rows: { GetManifest: () => Exit.succeed(manifest) },
+      found: ["GetManifest", "digest", "mediaType", "read"]
+    },
+    {
+      name: "a tag too many",
+      rows: { ListTags: () => Exit.succeed(Stream.make(tag, Tag.make("v2"), Tag.make("v3"))) },
+      found: ["ListTags", "items"]
+    },
+    {
+      name: "a referrer too few",
+      rows: { ListReferrers: () => Exit.succeed(Stream.empty) },
+      found: ["ListReferrers", "items"]
+    },
+    {
+      name: "a list that fails",
+      rows: { ListTags: () => Exit.succeed(Stream.fail(new RegistryError.Denied({}))) },
+      found: ["ListTags", "items", "error"]
+    }
+  ])("reports $name", ({ found, rows }) =>
+    Effect.gen(function*() {
+      const { handle, reports, settled } = yield* beside({ shadow: Handler.override(samples.known, rows) })
+      for (const tag of samples.tags) yield* samples.answerOf(handle, samples.operations[tag])
+      yield* settled
+      expect(differing(reports)).toEqual([found])
+    }).pipe(Effect.scoped))
+
+  it.effect("compares what was read of a blob or a list, and no more", () =>
+    Effect.gen(function*() {
+      const content = text("hello, world")
+      const of = (tail: string): Handler.Handler =>
+        Handler.override(samples.known, {
+          GetBlob: () =>
+            Exit.succeed(
+              new BlobContent.BlobContent({
+                descriptor: { ...samples.descriptor, size: 12 },
+                body: Body.stream(Stream.rechunk(Stream.make(content.subarray(0, 6), text(tail)), 1), { size: 12 }),
+                verified: false
+              })
+            ),
+          ListTags: () => Exit.succeed(Stream.concat(Stream.make(Tag.make("a")), Stream.make(Tag.make(tail))))
+        })
+      const { handle, reports, settled } = yield* beside({ primary: of("there."), shadow: of("world.") })
+      const read = (chunks: number) =>
+        Effect.scoped(Effect.flatMap(
+          handle(samples.operations.GetBlob),
+          ({ body }) => Stream.runDrain(Stream.take(body.stream, chunks))
+        ))
+      const list = (items: number) =>
+        Effect.flatMap(handle(samples.operations.ListTags), (tags) => Stream.runDrain(Stream.take(tags, items)))
+      yield* Effect.all([read(1), list(1)])
+      yield* settled
+      expect(differing(reports)).toEqual([])
+      yield* Effect.all([read(2), list(2)])
+      yield* settled
+      expect(differing(reports)).toEqual([["GetBlob", "read"], ["ListTags", "items"]])
+    }).pipe(Effect.scoped))
+
+  it.effect("is not held up by a registry that does not answer, and says what it could not compare", () =>
+    Effect.gen(function*() {
+      const { handle, reports, settled } = yield* beside({
+        shadow: () => Effect.never,
+        capacity: 2,
+        concurrency: 1,
+        timeout: "10 seconds"
+      })
+      for (let n = 0; n < 6; n++) {
+        expect(yield* handle(samples.operations.ResolveBlob)).toEqual(samples.descriptor)
+        yield* settled
+      }
+      expect(reports).toEqual([])
+      yield* TestClock.adjust("10 seconds")
+      yield* settled
+      expect(reports).toMatchObject([{ _tag: "Unanswered", reason: "no answer in 10s" }, { _tag: "Dropped", count: 3 }])
+    }).pipe(Effect.scoped))
+
+  it.effect("tells an outage from a difference, and goes on after a report that dies", () =>
+    Effect.gen(function*() {
+      let reported = 0
+      const { handle, settled } = yield* beside({
+        shadow: always(new RegistryError.TransportError({ reason: "refused" })),
+        report: (report) => {
+          expect(report).toMatchObject({ _tag: "Unanswered" })
+          reported++
+          return Effect.die("a bug")
+        }
+      })
+      for (let n = 0; n < 9; n++) yield* handle(samples.operations.ResolveBlob)
+      yield* settled
+      expect(reported).toBe(9)
+    }).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger))))
+
+  it.effect("does not compare what the first registry could not answer", () =>
+    Effect.gen(function*() {
+      const primary = always(new RegistryError.Unavailable({}))
+      const { handle, reports, settled } = yield* beside({ primary, shadow: samples.known })
+      for (const tag of samples.tags) yield* samples.answerOf(handle, samples.operations[tag])
+      yield* settled
+      expect(reports).toEqual([])
+    }).pipe(Effect.scoped))
+
+  it.effect("asks as the same caller", () =>
+    Effect.gen(function*() {
+      const callers: Array<string | undefined> = []
+      const { handle, settled } = yield* beside({
+        shadow: () =>
+          Effect.flatMap(Caller.Caller, ({ name }) => {
+            callers.push(name)
+            return Exit.fail(new RegistryError.Unavailable({}))
+          })
+      })
+      yield* Effect.provideService(handle(samples.operations.ResolveBlob), Caller.Caller, { name: "alice", claims: {} })
+      yield* settled
+      expect(callers).toEqual(["alice"])
+    }).pipe(Effect.scoped))
+
+  it.effect("keeps a native source native, and what is in hand in hand", () =>
+    Effect.gen(function*() {
+      const inHand = new BlobContent.BlobContent({
+        descriptor: samples.descriptor,
+        body: Body.bytes(samples.bytes),
+        verified: true
+      })
+      for (const content of [samples.native, inHand]) {
+        const primary = Handler.override(samples.known, { GetBlob: () => Exit.succeed(content) })
+        const { handle, reports, settled } = yield* beside({ primary, shadow: samples.known })
+        const { body } = yield* Effect.scoped(
+          Effect.tap(handle(samples.operations.GetBlob), ({ body }) => Body.forEachChunk(body, () => {}))
+        )
+        expect([body.source === undefined, body.bytes]).toEqual([content === inHand, content.body.bytes])
+        yield* settled
+        expect(reports).toEqual([])
+      }
+    }).pipe(Effect.scoped))
+
+  it.effect("with writes, copies the blobs of uploads, mounts, pushes and deletes", () =>
+    Effect.gen(function*() {
+      const [first, second] = yield* Effect.all([Layer.build(Memory.layer()), Layer.build(Memory.layer())])
+      const of = (context: typeof first) => context.unsafeMap.get(Registry.key) as Registry["Type"]
+      const { handle, reports, settled } = yield* beside({
+        primary: of(first).handle,
+        shadow: of(second).handle,
+        writes: true
+      })
+      const registry = Registry.fromHandler(handle)
+      const app = RepositoryName.make("app")
+      const base = RepositoryName.make("base")
+      const config = Descriptor.fromBytes(text("{}"), MediaType.empty)
+      const { id } = yield* registry.startUpload(base)
+      const { id: newest } = yield* registry.appendUpload(base, id, Body.stream(Stream.make(text("{"))))
+      yield* registry.completeUpload(base, newest, config.digest, { body: Body.stream(Stream.make(text("}"))) })
+      yield* settled
+      yield* registry.mountBlob(app, config.digest, { from: base })
+      const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.image, config, layers: [] }))
+      yield* registry.pushManifest(app, { mediaType: MediaType.image, bytes, tags: [tag] })
+      yield* settled
+      expect((yield* of(second).getManifest(app, tag)).bytes).toEqual(bytes)
+      expect(yield* of(second).resolveBlob(base, config.digest)).toMatchObject({ size: 2 })
+      yield* registry.deleteTag(app, tag)
+      yield* settled
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(of(second).listTags(app)))).toEqual([])
+      yield* of(second).deleteBlob(base, config.digest)
+      yield* Effect.exit(registry.deleteBlob(base, config.digest))
+      yield* settled
+      expect(differing(reports)).toEqual([["DeleteBlob", "error"]])
+    }).pipe(Effect.scoped))
+
+  it.effect("logs a difference as a warning, and an outage for those who look for it", () =>
+    Effect.gen(function*() {
+      const lines: Array<unknown> = []
+      const logger = Logger.make(({ annotations, logLevel, message }) =>
+        void lines.push([logLevel._tag, String(message), Object.fromEntries(annotations)])
+      )
+      const run = (shadow: Handler.Handler) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          yield* registry.resolveManifest(repository, tag)
+          yield* Effect.repeatN(Effect.yieldNow(), 80)
+        }).pipe(
+          Effect.provide(
+            Layer.provide(
+              Shadow.layer({ registry: Registry.layerHandler(shadow) }),
+              Registry.layerHandler(samples.known)
+            ).pipe(Layer.provide(Logger.minimumLogLevel(LogLevel.Debug)))
+          ),
+          Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+          Logger.withMinimumLogLevel(LogLevel.Debug)
+        )
+      yield* run(
+        Handler.override(samples.known, { ResolveManifest: () => Exit.succeed({ ...samples.descriptor, size: 1 }) })
+      )
+      yield* run(always(new RegistryError.TransportError({ reason: "GET https://r.example/?sig=CANARY" })))
+      expect(lines).toMatchObject([
+        ["Warning", "Shadow: ResolveManifest differs in size", {
+          repository,
+          reference: tag,
+          "primary.size": "19",
+          "shadow.size": "1"
+        }],
+        ["Debug", "Shadow: ResolveManifest was not answered", { reason: "GET https://r.example/?…" }]
+      ])
+    }))
+
+  it.effect("wraps a layer, in a new layer each time", () =>
+    Effect.gen(function*() {
+      const options = { registry: Registry.fromHandler(samples.known) }
+      const registry = yield* Effect.provide(Registry, Registry.layerHandler(samples.known).pipe(Shadow.wrap(options)))
+      expect(yield* registry.resolveManifest(repository, tag)).toEqual(samples.descriptor)
+      expect(Shadow.layer(options)).not.toBe(Shadow.layer(options))
+    }))
+})
