@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Operation, printable, Registry, RegistryError } from "@effect-oci/core"
+import { Operation, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as FiberRef from "effect/FiberRef"
 import type * as Layer from "effect/Layer"
@@ -12,7 +12,7 @@ import * as Order from "effect/Order"
 import * as logLine from "./internal/logLine.js"
 import { observe } from "./internal/observe.js"
 import type { Observation } from "./internal/observe.js"
-import type { Outcome } from "./internal/outcome.js"
+import { problemOf } from "./internal/problem.js"
 import { redact } from "./internal/redact.js"
 
 /**
@@ -124,39 +124,16 @@ const isFault = (error: RegistryError.RegistryError, operation: Operation.Operat
 
 const annotations = ({ bytes, caller, count, millis, operation, outcome }: Observation): logLine.Annotations => {
   const { reference, repository } = Operation.errorFields(operation)
-  const problem = problemOf(outcome)
+  const problem = problemOf(outcome, operation)
   return {
     repository,
     reference,
     outcome: outcome._tag,
-    error: problem && printable(problem.name),
-    errorMessage: problem && redact(problem.message, "id" in operation ? operation.id : undefined),
+    error: problem?.name,
+    errorMessage: problem?.message,
     durationMillis: Math.round(millis * 1000) / 1000,
     bytes,
     count,
     caller: caller.name && redact(caller.name)
   }
-}
-
-const problemOf = (outcome: Outcome): { readonly name: string; readonly message: string } | undefined => {
-  switch (outcome._tag) {
-    case "Failure":
-      return { name: outcome.error._tag, message: outcome.error.message }
-    case "Defect":
-      return describe(outcome.defect)
-    default:
-      return undefined
-  }
-}
-
-/**
- * Of a defect that is no error only a text is shown: there is no telling what an object holds. Nor does every error keep
- * to its type, and what is no text must not break the line.
- */
-const describe = (defect: unknown): { readonly name: string; readonly message: string } => {
-  if (!(defect instanceof Error)) {
-    return { name: "Defect", message: typeof defect === "string" ? defect : typeof defect }
-  }
-  const { message, name }: { readonly message: unknown; readonly name: unknown } = defect
-  return { name: String(name), message: String(message) }
 }

@@ -20,6 +20,8 @@ export interface Observation {
   readonly outcome: Outcome.Outcome
   /** From the call to the end of its answer, in milliseconds; for a list that is run again, from its beginning. */
   readonly millis: number
+  /** The end of its answer, in nanoseconds by the clock. */
+  readonly endedAt: bigint
   /** How many bytes of content were read, or were in the body or manifest that was pushed, where that is known. */
   readonly bytes: number | undefined
   /** How many items of a list were read. */
@@ -147,12 +149,13 @@ class Call {
     seen?: { readonly bytes?: number | undefined; readonly count?: number; readonly endedAt?: bigint | undefined }
   ): void {
     this.pause()
-    const nanos = (seen?.endedAt ?? this.now()) - this.startedAt
+    const endedAt = seen?.endedAt ?? this.now()
     this.observer.ended({
       operation: this.operation,
       caller: this.caller,
       outcome,
-      millis: Number(nanos) / 1e6,
+      millis: Number(endedAt - this.startedAt) / 1e6,
+      endedAt,
       bytes: seen?.bytes,
       count: seen?.count
     }, fiber)
