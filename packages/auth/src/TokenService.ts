@@ -1,0 +1,205 @@
+/**
+ * A token service: who has proved who they are gets a token that says what they may do at a registry for a few minutes.
+ *
+ * @since 0.1.0
+ */
+import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as Body from "@effect-oci/core/Body"
+import * as Caller from "@effect-oci/core/Caller"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Redacted from "effect/Redacted"
+import * as jose from "jose"
+import * as accessClaim from "./internal/accessClaim.js"
+import * as tokenRequest from "./internal/tokenRequest.js"
+import type { Policy } from "./Policy.js"
+import * as RefreshTokens from "./RefreshTokens.js"
+import * as TokenKeys from "./TokenKeys.js"
+import type { Account, Users } from "./Users.js"
+
+/**
+ * Who gets which tokens.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** What the tokens call who made them: their `iss`. The registry is told the same. */
+  readonly issuer: string
+  /** What the registry is called: the tokens' `aud`. Tokens for others are not given. */
+  readonly service: string
+  /** The keys that sign. For `docker-registry` the first is ES256 or RS256. */
+  readonly keys: TokenKeys.Ring
+  /** Those who have an account. */
+  readonly users: Users
+  /** What of the requested scope a caller is granted, also an anonymous one. */
+  readonly policy: Policy
+  /** How long a token counts: 5 minutes if not given. Clients want at least one. */
+  readonly lifetime?: Duration.DurationInput | undefined
+  /** The refresh tokens: in memory, for 30 days, if not given. */
+  readonly refreshTokens?: RefreshTokens.RefreshTokens | undefined
+  /** Where a request comes from, for counting wrong passwords: see the option of the same name of `Guard`. */
+  readonly address?: ((request: Wire.Request) => string | undefined) | undefined
+}
+
+/**
+ * A token service, as functions from a plain request to an effect of a plain response: `mounts` of `RegistryServer` and
+ * `NodeRegistryServer` take them, and `RegistryServer.toHttpApp` makes an app of `@effect/platform` of each.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenService {
+  /** Gives tokens: GET and POST. */
+  readonly answer: (request: Wire.Request) => Effect.Effect<Wire.Response>
+  /** Tells the keys that verify them, as a JSON Web Key Set: GET. */
+  readonly jwks: (request: Wire.Request) => Effect.Effect<Wire.Response>
+  /** Ends the refresh tokens of a user. Tokens that were given for them count until they expire. */
+  readonly revoke: (username: string) => Effect.Effect<void>
+}
+
+type Refused = tokenRequest.NoToken | RegistryError.RegistryError
+
+/** What is not to be kept on the way: RFC 6749, section 5.1. */
+const json = (status: number, content: unknown, headers?: Wire.Headers): Wire.Response => ({
+  status,
+  headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
+  body: Body.bytes(new TextEncoder().encode(JSON.stringify(content)))
+})
+
+const wrongGrant = new tokenRequest.NoToken({
+  status: 400,
+  code: "invalid_grant",
+  reason: "the refresh token does not count, or not any more"
+})
+
+/**
+ * What was wrong: as RFC 6749, section 5.2, has it for POST, else as errors of the distribution spec, with a challenge
+ * where the password was wrong.
+ */
+const encodeRefused = (refused: Refused, method: string): Wire.Response => {
+  if (refused._tag === "NoToken") {
+    const { code, headers, reason, status } = refused
+    return json(status, { error: code, error_description: reason }, headers)
+  }
+  const response = ErrorBody.encode(refused)
+  const headers: Wire.Headers = { ...response.headers, "cache-control": "no-store" }
+  if (refused._tag !== "Unauthorized") return { ...response, headers }
+  return method === "POST"
+    ? json(400, { error: "invalid_grant", error_description: refused.reason })
+    : { ...response, headers: { ...headers, "www-authenticate": `Basic realm="token"` } }
+}
+
+/**
+ * A token service for one registry. A token grants what the policy leaves of the requested scope, at most what was
+ * requested, and may grant nothing: clients learn that from the registry.
+ *
+ * - GET, with Basic credentials or as nobody: `service`, `scope` (as often as wanted), `offline_token=true` for a refresh
+ *   token. The token is of whom the credentials are, whatever `account` says.
+ * - POST, a form: `grant_type=password` with `username` and `password`, or `grant_type=refresh_token` with
+ *   `refresh_token`; `service`, `scope` (separated by spaces), `access_type=offline` for a refresh token.
+ *
+ * A refresh token ends when its user's password is changed, when the user goes, by `revoke`, and after its time. Spec:
+ * "Token Authentication Specification" and "OAuth2 Token Authentication" of the distribution project.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Htpasswd, Policy, TokenKeys, TokenService } from "@effect-oci/auth"
+ * import { Effect } from "effect"
+ *
+ * const tokens = Effect.gen(function*() {
+ *   const users = yield* Htpasswd.make({ path: "/etc/registry/htpasswd" })
+ *   const keys = yield* TokenKeys.ring(yield* TokenKeys.config("TOKEN_KEY"))
+ *   const policy = Policy.authenticated
+ *   return yield* TokenService.make({ issuer: "example.com", service: "registry.example.com", keys, users, policy })
+ * })
+ * ```
+ */
+export const make = (options: Options): Effect.Effect<TokenService> =>
+  Effect.map(
+    options.refreshTokens === undefined ? RefreshTokens.make() : Effect.succeed(options.refreshTokens),
+    (refreshTokens) => {
+      const { issuer, keys, policy, service, users } = options
+      const addressOf = options.address ?? ((request) => request.remoteAddress)
+      const lifetime = Math.floor(Duration.toSeconds(options.lifetime ?? "5 minutes"))
+
+      /** The account of whoever asks, unless that is nobody. */
+      const prove = (
+        { proof }: tokenRequest.TokenRequest,
+        request: Wire.Request
+      ): Effect.Effect<Account | undefined, Refused> => {
+        switch (proof._tag) {
+          case "None":
+            return Effect.sync(() => undefined)
+          case "Password":
+            return users.check({ ...proof, address: addressOf(request) })
+          case "Refresh":
+            return Effect.gen(function*() {
+              const grant = yield* refreshTokens.find(proof.token)
+              const account = grant === undefined ? undefined : yield* users.find(grant.username)
+              if (account === undefined || account.version !== grant?.version) return yield* wrongGrant
+              return account
+            })
+        }
+      }
+
+      const sign = (caller: Caller.Identity, granted: AuthScope.AuthScope, now: number) =>
+        Effect.promise(() => {
+          const { algorithm, id, privateKey } = keys.signing()
+          return new jose.SignJWT({ access: accessClaim.fromScope(granted) })
+            .setProtectedHeader({ typ: "JWT", alg: algorithm, kid: id })
+            .setIssuer(issuer)
+            .setSubject(caller.name ?? "")
+            .setAudience(service)
+            .setIssuedAt(now)
+            .setNotBefore(now)
+            .setExpirationTime(now + lifetime)
+            .setJti(crypto.randomUUID())
+            .sign(privateKey)
+        })
+
+      const give = (request: Wire.Request): Effect.Effect<Wire.Response, Refused> =>
+        Effect.gen(function*() {
+          const asked = yield* tokenRequest.read(request)
+          if (asked.service !== undefined && asked.service !== service) {
+            const reason = "there are no tokens for that service here"
+            return yield* new tokenRequest.NoToken({ status: 400, code: "invalid_request", reason })
+          }
+          const account = yield* prove(asked, request)
+          const caller = account?.identity ?? Caller.anonymous
+          const granted = AuthScope.intersection(asked.scope, yield* policy(caller, asked.scope))
+          const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+          const token = yield* sign(caller, granted, now)
+          const offline = asked.offline && account !== undefined && asked.proof._tag === "Password"
+          return json(200, {
+            token,
+            access_token: token,
+            expires_in: lifetime,
+            issued_at: new Date(now * 1000).toISOString(),
+            scope: AuthScope.format(AuthScope.canonical(granted)),
+            ...(offline ? { refresh_token: Redacted.value(yield* refreshTokens.issue(account)) } : {})
+          })
+        })
+
+      return {
+        answer: (request) =>
+          Effect.catchAll(give(request), (refused) => Exit.succeed(encodeRefused(refused, request.method))),
+        jwks: ({ method }) =>
+          method === "GET" || method === "HEAD"
+            ? Effect.map(TokenKeys.toJwks(keys.all()), (set) => json(200, set, { "cache-control": "max-age=60" }))
+            : Exit.succeed(
+              json(405, { error: "invalid_request", error_description: "keys are asked for by GET" }, {
+                allow: "GET, HEAD"
+              })
+            ),
+        revoke: refreshTokens.revoke
+      }
+    }
+  )
