@@ -6,6 +6,7 @@
 export * as Arbitraries from "./Arbitraries.js"
 export * as Check from "./Check.js"
 export * as Conformance from "./Conformance.js"
+export * as Faulty from "./Faulty.js"
 export * as Fixtures from "./Fixtures.js"
 export * as Fuzz from "./Fuzz.js"
 export * as History from "./History.js"

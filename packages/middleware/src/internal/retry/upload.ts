@@ -1,5 +1,5 @@
-import { Body, Operation, RegistryError } from "@effect-oci/core"
-import type { Descriptor } from "@effect-oci/core"
+import { Body, Operation } from "@effect-oci/core"
+import type { Descriptor, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constTrue } from "effect/Function"

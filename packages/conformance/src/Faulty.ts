@@ -1,0 +1,212 @@
+/**
+ * A registry that fails on purpose: by a plan, so that it fails the same way each time.
+ *
+ * What for: to see what a program does, or a wrapper, when a connection breaks, an answer is lost, or a registry is away.
+ *
+ * @since 0.1.0
+ */
+import type { Middleware } from "@effect-oci/core/Middleware"
+import type { Operation } from "@effect-oci/core/Operation"
+import { Registry } from "@effect-oci/core/Registry"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type * as Layer from "effect/Layer"
+import type { Failure, Fault, Fired, Plan } from "./internal/faultModel.js"
+import * as internal from "./internal/faults.js"
+
+export type { Failure, Fault, Fired, Plan }
+
+/**
+ * A wrapper that fails by a plan, and tells what it did.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Faulty {
+  readonly middleware: Middleware
+  /** The faults that were met so far, in their order. */
+  readonly fired: () => ReadonlyArray<Fired>
+}
+
+/**
+ * A connection that was reset.
+ *
+ * @since 0.1.0
+ * @category failures
+ */
+export const reset: Failure = internal.reset
+
+/**
+ * A registry that asks for patience: status 429. `retryAfter` is in milliseconds.
+ *
+ * @since 0.1.0
+ * @category failures
+ */
+export const tooManyRequests = (retryAfter?: number): Failure => (fields) =>
+  new RegistryError.TooManyRequests({ ...fields, status: 429, retryAfter })
+
+/**
+ * A registry that is away: status 503. `retryAfter` is in milliseconds.
+ *
+ * @since 0.1.0
+ * @category failures
+ */
+export const unavailable = (retryAfter?: number): Failure => (fields) =>
+  new RegistryError.Unavailable({ ...fields, status: 503, retryAfter })
+
+/**
+ * A registry, or what stands before it, that answers a status and nothing of use: 500, 502, 504.
+ *
+ * @since 0.1.0
+ * @category failures
+ */
+export const status = (code: number): Failure => (fields) =>
+  new RegistryError.UnknownCode({ ...fields, code: "UNKNOWN", status: code, reason: `status ${code}` })
+
+/**
+ * Nothing goes wrong.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const none: Plan = { begin: () => ({ next: () => undefined }) }
+
+/**
+ * A fault at the k-th operation, from 1, of those that it can happen to; or of `only` those that are meant. It may go on
+ * for as many operations as `times` says, once unless said.
+ *
+ * @since 0.1.0
+ * @category plans
+ * @example
+ * ```ts
+ * import { Faulty } from "@effect-oci/conformance"
+ *
+ * // The third content, list or body breaks after 1000 bytes, or items.
+ * const broken = Faulty.operation(3, { _tag: "Cut", after: 1000 })
+ *
+ * // The first push of a manifest is done, and its answer lost.
+ * const lost = Faulty.operation(1, { _tag: "Lose" }, { only: ({ _tag }) => _tag === "PushManifest" })
+ * ```
+ */
+export const operation = (
+  k: number,
+  fault: Fault,
+  options?: { readonly only?: ((operation: Operation) => boolean) | undefined; readonly times?: number | undefined }
+): Plan => ({
+  begin: () => {
+    let count = 0
+    return {
+      next: (operation) => {
+        if (!internal.canMeet(fault, operation) || options?.only?.(operation) === false) return undefined
+        count += 1
+        return count >= k && count < k + (options?.times ?? 1) ? fault : undefined
+      }
+    }
+  }
+})
+
+/**
+ * The connection breaks at the k-th byte, from 1, of all bodies, going in and coming out: that byte does not come.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const byte = (k: number): Plan => ({
+  begin: () => {
+    let left = k - 1
+    return {
+      next: () => undefined,
+      pass: (bytes) => {
+        if (left < 0) return bytes
+        const passed = Math.min(bytes, left)
+        left = bytes > left ? -1 : left - bytes
+        return passed
+      }
+    }
+  }
+})
+
+/**
+ * Faults at random: each operation meets one with a probability of `share`. The seed says which.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const random = (options: {
+  readonly seed: number
+  readonly share: number
+  readonly faults: ReadonlyArray<Fault>
+}): Plan => ({
+  begin: () => {
+    const draw = internal.random(options.seed)
+    return {
+      next: (operation) => {
+        const [hit, which] = [draw(), draw()]
+        const faults = options.faults.filter((fault) => internal.canMeet(fault, operation))
+        return hit < options.share ? faults[Math.floor(which * faults.length)] : undefined
+      }
+    }
+  }
+})
+
+/**
+ * Several plans as one. All of them see every operation; where more than one has a fault for it, it meets the first.
+ *
+ * @since 0.1.0
+ * @category plans
+ */
+export const all = (...plans: ReadonlyArray<Plan>): Plan => ({
+  begin: () => {
+    const begun = plans.map((plan) => plan.begin())
+    const passes = begun.flatMap((plan) => plan.pass ?? [])
+    return {
+      next: (operation) => begun.map((plan) => plan.next(operation)).find((fault) => fault !== undefined),
+      ...(passes.length === 0 ? {} : { pass: (bytes: number) => Math.min(...passes.map((pass) => pass(bytes))) })
+    }
+  }
+})
+
+/**
+ * A wrapper that fails by a plan, which begins now.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Faulty } from "@effect-oci/conformance"
+ * import { Registry, RepositoryName } from "@effect-oci/core"
+ * import { Retry } from "@effect-oci/middleware"
+ * import { Memory } from "@effect-oci/store"
+ * import { Effect } from "effect"
+ *
+ * const faulty = Faulty.make(Faulty.operation(1, { _tag: "Lose", failure: Faulty.status(502) }))
+ *
+ * const program = Effect.gen(function*() {
+ *   const registry = yield* Registry
+ *   yield* registry.startUpload(RepositoryName.make("team/app"))
+ *   return faulty.fired() // one: the upload was started twice
+ * }).pipe(
+ *   Effect.provide(Memory.layer().pipe(Faulty.wrap(faulty), Retry.wrap()))
+ * )
+ * ```
+ */
+export const make = (plan: Plan): Faulty => {
+  const fired: Array<Fired> = []
+  return { middleware: internal.middleware(plan.begin(), (each) => void fired.push(each)), fired: () => [...fired] }
+}
+
+/**
+ * A layer that makes the registry below it fail.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (faulty: Faulty): Layer.Layer<Registry, never, Registry> => Registry.layer(faulty.middleware)
+
+/**
+ * Makes the registry of a layer fail.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const wrap = (faulty: Faulty): <E, R>(registry: Layer.Layer<Registry, E, R>) => Layer.Layer<Registry, E, R> =>
+  Registry.wrap(faulty.middleware)

@@ -1,0 +1,154 @@
+import { BlobContent } from "@effect-oci/core/BlobContent"
+import * as Body from "@effect-oci/core/Body"
+import * as Handler from "@effect-oci/core/Handler"
+import type { Middleware } from "@effect-oci/core/Middleware"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Stream from "effect/Stream"
+import { PCGRandom } from "effect/Utils"
+import * as cutting from "./cutting.js"
+import type { Failure, Fault, Fired, Plan } from "./faultModel.js"
+
+/** How the faults of `Faulty` happen. */
+
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+type Cut = Extract<Fault, { readonly _tag: "Cut" }>
+
+export const reset: Failure = (fields) => new RegistryError.TransportError({ ...fields, reason: "connection reset" })
+
+/** Whether a fault can happen to an operation. */
+export const canMeet = (fault: Fault, operation: Operation.Operation): boolean => {
+  switch (fault._tag) {
+    case "Fail":
+    case "Lose":
+    case "Stall":
+      return true
+    case "Duplicate":
+      return Operation.bodyOf(operation)?.replayable ?? true
+    case "Lie":
+      return lying.has(operation._tag)
+    case "Cut":
+      return operation._tag === "GetBlob" || Operation.access(operation) === "list" ||
+        Operation.bodyOf(operation) !== undefined
+  }
+}
+
+const lying: ReadonlySet<Operation.OperationTag> = new Set([
+  "ResolveBlob",
+  "GetBlob",
+  "ResolveManifest",
+  "StartUpload",
+  "GetUpload",
+  "AppendUpload"
+])
+
+/** Numbers from 0 to 1, which the seed says. */
+export const random = (seed: number): () => number => {
+  const generator = new PCGRandom(seed)
+  return () => generator.number()
+}
+
+/** The wrapper that fails by a plan that has begun. */
+export const middleware =
+  (plan: ReturnType<Plan["begin"]>, fire: (fired: Fired) => void): Middleware => (next) => (operation) =>
+    Effect.suspend(() => {
+      const fault = plan.next(operation)
+      const failed = (failure: Failure = reset) => Effect.fail(failure(Operation.errorFields(operation)))
+      if (fault !== undefined && fault._tag !== "Cut") fire({ operation: operation._tag, fault })
+      switch (fault?._tag) {
+        case "Fail":
+          return failed(fault.failure)
+        case "Lose":
+          return Effect.zipRight(next(operation), failed(fault.failure))
+        case "Stall":
+          return Effect.never
+        case "Duplicate":
+          return Effect.zipRight(next(operation), Effect.suspend(() => next(operation)))
+        case "Lie":
+          return Effect.map(next(operation), (result) => lie(result, fault.by))
+        default:
+          return fault === undefined && plan.pass === undefined
+            ? next(operation)
+            : flowing(next, scissorsOf(fault, plan.pass, operation, fire))(operation)
+      }
+    })
+
+/** What cuts the body or the list of an operation: a fault, or the plan at a byte of all bodies. */
+const scissorsOf = (
+  fault: Cut | undefined,
+  passOfPlan: ((bytes: number) => number) | undefined,
+  operation: Operation.Operation,
+  fire: (fired: Fired) => void
+): cutting.Scissors => {
+  const { after = Infinity, failure = reset, how = "fails" } = fault ?? {}
+  const isList = Operation.access(operation) === "list"
+  let passed = 0
+  return {
+    pass: (amount) => {
+      const passes = Math.min(after - passed, isList ? amount : passOfPlan?.(amount) ?? amount)
+      passed += passes
+      return passes
+    },
+    atEnd: () => fault !== undefined && how !== "ends",
+    how,
+    failure: () => failure(Operation.errorFields(operation)),
+    onCut: () => fire({ operation: operation._tag, fault: fault ?? { _tag: "Cut", after: passed } })
+  }
+}
+
+/** A registry whose bodies and lists are cut on their way. */
+const flowing = (next: Handler.Handler, scissors: cutting.Scissors): Handler.Handler => {
+  const list = <A>(
+    answer: Answer<Stream.Stream<A, RegistryError.RegistryError>>
+  ): Answer<Stream.Stream<A, RegistryError.RegistryError>> =>
+    Effect.map(answer, (items) => cutting.list(items, scissors))
+
+  /** Where the connection breaks on the way in, whatever the registry answers does not come back. */
+  const send = <A>(body: Body.Body, answer: (body: Body.Body) => Answer<A>): Answer<A> => {
+    let isCut = false
+    const onCut = () => {
+      scissors.onCut()
+      isCut = true
+    }
+    return Effect.flatMap(
+      Effect.exit(answer(cutting.body(body, { ...scissors, onCut }))),
+      (exit) => isCut && scissors.how === "fails" ? Effect.fail(scissors.failure()) : exit
+    )
+  }
+
+  return Handler.override(next, {
+    GetBlob: (operation) =>
+      Effect.map(
+        next(operation),
+        (content) => new BlobContent({ ...content, body: cutting.body(content.body, scissors) })
+      ),
+    PushBlob: (operation) => send(operation.body, (body) => next(new Operation.PushBlob({ ...operation, body }))),
+    AppendUpload: (operation) =>
+      send(operation.body, (body) => next(new Operation.AppendUpload({ ...operation, body }))),
+    CompleteUpload: (operation) =>
+      operation.body === undefined
+        ? next(operation)
+        : send(operation.body, (body) => next(new Operation.CompleteUpload({ ...operation, body }))),
+    ListRepositories: (operation) => list(next(operation)),
+    ListTags: (operation) => list(next(operation)),
+    ListReferrers: (operation) => list(next(operation))
+  })
+}
+
+/** The same answer, whose lengths are off. */
+const lie = <A>(result: A, by: number): A => {
+  if (result instanceof BlobContent) {
+    const { body, descriptor } = result
+    const fields = { size: body.size === undefined ? undefined : body.size + by, replayable: body.replayable }
+    return new BlobContent({
+      ...result,
+      descriptor: { ...descriptor, size: descriptor.size + by },
+      body: body.source === undefined ? Body.stream(body.stream, fields) : Body.fromSource(body.source, fields)
+    }) as A
+  }
+  if (Predicate.hasProperty(result, "offset")) return { ...result, offset: Number(result.offset) + by }
+  return Predicate.hasProperty(result, "size") ? { ...result, size: Number(result.size) + by } : result
+}
