@@ -1,0 +1,296 @@
+import { FileSystem } from "@effect/platform"
+import { SystemError } from "@effect/platform/Error"
+import { describe, expect, it } from "@effect/vitest"
+import bcrypt from "bcryptjs"
+import { Deferred, Effect, Either, Exit, Fiber, Logger, Redacted, TestClock } from "effect"
+import { afterEach, vi } from "vitest"
+import { Htpasswd } from "../src/index.js"
+
+const hashOf = (password: string, cost = 4) => bcrypt.hashSync(password, cost)
+
+const alice = `alice:${hashOf("secret")}`
+
+/** A file that can be written while it is in use; `undefined` is one that is not there. */
+const makeFile = (initial: string | undefined) => {
+  const file = { text: initial }
+  const missing = new SystemError({
+    module: "FileSystem",
+    reason: "NotFound",
+    method: "stat",
+    pathOrDescriptor: "users"
+  })
+  const layer = FileSystem.layerNoop({
+    stat: () =>
+      file.text === undefined
+        ? Effect.fail(missing)
+        : Effect.succeed({ size: FileSystem.Size(file.text.length) } as FileSystem.File.Info),
+    readFileString: () => Effect.sync(() => file.text ?? "")
+  })
+  return { file, layer }
+}
+
+const start = (text: string, options?: Partial<Htpasswd.Options>) => {
+  const { file, layer } = makeFile(text)
+  return Effect.map(
+    Effect.provide(Htpasswd.make({ path: "users", ...options }), layer),
+    (users) => ({
+      file,
+      users,
+      check: (username: string, password: string, address?: string) =>
+        users.check({ username, password: Redacted.make(password), address })
+    })
+  )
+}
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe("Htpasswd.parse", () => {
+  it("reads the three spellings of bcrypt, and leaves out comments and empty lines", () => {
+    const hash = hashOf("secret").slice(4)
+    const text = `# people\r\n\r\na:$2a$${hash}\r\nb:$2b$${hash}\nc:$2y$${hash}\n\n`
+    const entries = Either.getOrThrow(Htpasswd.parse(text, "users"))
+    expect([...entries.values()].map(({ cost, name }) => [name, cost])).toEqual([["a", 4], ["b", 4], ["c", 4]])
+    expect(JSON.stringify([...entries])).not.toContain(hash)
+  })
+
+  const secret = "CANARY"
+  it.each([
+    [
+      "MD5",
+      `x:$apr1$${secret}$abc`,
+      "the password is hashed with MD5, and only bcrypt is taken: set it anew with htpasswd -B"
+    ],
+    [
+      "SHA-1",
+      `x:{SHA}${secret}`,
+      "the password is hashed with SHA-1, and only bcrypt is taken: set it anew with htpasswd -B"
+    ],
+    [
+      "SHA-512",
+      `x:$6$${secret}$abc`,
+      "the password is hashed with SHA-512, and only bcrypt is taken: set it anew with htpasswd -B"
+    ],
+    [
+      "Argon2",
+      `x:$argon2id$${secret}`,
+      "the password is hashed with Argon2, and only bcrypt is taken: set it anew with htpasswd -B"
+    ],
+    [
+      "no scheme",
+      `x:${secret}`,
+      "the password is not hashed with bcrypt, and only bcrypt is taken: set it anew with htpasswd -B"
+    ],
+    [
+      "$2x$",
+      `x:$2x$${hashOf(secret).slice(4)}`,
+      "the password is not hashed with bcrypt, and only bcrypt is taken: set it anew with htpasswd -B"
+    ],
+    [
+      "a hash cut short",
+      `x:${hashOf(secret).slice(0, -1)}`,
+      "the password is not hashed with bcrypt, and only bcrypt is taken: set it anew with htpasswd -B"
+    ],
+    [
+      "a cost nobody waits for",
+      `x:${hashOf(secret).replace("$04$", "$17$")}`,
+      "the cost of the password's hash is not one of 4 to 16"
+    ],
+    ["no colon", secret, "it is not name:hash"],
+    ["no name", `:${hashOf(secret)}`, "a user's name has 1 to 255 characters, none of them a control character"],
+    [
+      "a name too long",
+      `${"x".repeat(256)}:${hashOf(secret)}`,
+      "a user's name has 1 to 255 characters, none of them a control character"
+    ],
+    [
+      "a control character",
+      `${secret}\u001b:${hashOf(secret)}`,
+      "a user's name has 1 to 255 characters, none of them a control character"
+    ],
+    ["a user twice", `alice:${hashOf(secret)}`, "the user has a line before this one"]
+  ])("says where and what is wrong, and nothing of what is there: %s", (_, line, reason) => {
+    const error = Either.getOrThrow(Either.flip(Htpasswd.parse(`# x\n${alice}\n${line}\n`, "/etc/users")))
+    expect(error.message).toBe(`/etc/users, line 3: ${reason}`)
+    expect(`${JSON.stringify(error)}${String(error)}`).not.toMatch(/CANARY|\$/)
+  })
+})
+
+describe("Htpasswd.make", () => {
+  it.scoped("knows a user by the right password", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(`${alice}\nbob:${hashOf("other").replace("$2b$", "$2y$")}`)
+      expect((yield* check("alice", "secret")).identity).toEqual({ name: "alice", claims: {} })
+      expect((yield* check("bob", "other")).identity.name).toBe("bob")
+    }))
+
+  it.scoped("says the same of a wrong password and of a user that there is not, and does the same work", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(`alice:${hashOf("secret", 5)}`)
+      const compare = vi.spyOn(bcrypt, "compare")
+      const wrong = yield* Effect.flip(check("alice", "CANARY"))
+      const unknown = yield* Effect.flip(check("nobody", "CANARY"))
+      expect(wrong._tag).toBe("Unauthorized")
+      expect(unknown).toEqual(wrong)
+      expect(JSON.stringify(wrong)).not.toMatch(/CANARY|alice/)
+      expect(compare.mock.calls.map(([password, hash]) => [password, bcrypt.getRounds(hash)])).toEqual([
+        ["CANARY", 5],
+        ["CANARY", 5]
+      ])
+      yield* Effect.flip(check("nobody", ""))
+      yield* Effect.flip(check("", ""))
+      yield* Effect.flip(check("__proto__", "x"))
+      expect(compare).toHaveBeenCalledTimes(5)
+    }))
+
+  it.scoped("checks a right password once, then has the answer at hand", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice)
+      const compare = vi.spyOn(bcrypt, "compare")
+      yield* check("alice", "secret")
+      expect(Exit.isExit(check("alice", "secret"))).toBe(true)
+      expect(Exit.isExit(check("alice", "secret2"))).toBe(false)
+      expect(compare).toHaveBeenCalledTimes(1)
+      yield* Effect.flip(check("alice", "wrong"))
+      yield* Effect.flip(check("alice", "wrong"))
+      expect(compare).toHaveBeenCalledTimes(3)
+    }))
+
+  it.scoped("hears no more of a user after too many wrong passwords, for a while, wherever they come from", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(`${alice}\nbob:${hashOf("other")}`, { maxFailures: 3, window: "30 seconds" })
+      for (const address of ["1", "2", "3"]) yield* Effect.flip(check("alice", "wrong", address))
+      const compare = vi.spyOn(bcrypt, "compare")
+      expect(yield* Effect.flip(check("alice", "secret", "4"))).toMatchObject({
+        _tag: "TooManyRequests",
+        retryAfter: 10_000
+      })
+      expect(compare).not.toHaveBeenCalled()
+      expect((yield* check("bob", "other", "4")).identity.name).toBe("bob")
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* check("alice", "secret", "4")).identity.name).toBe("alice")
+    }))
+
+  it.scoped("does the same for names that there are not", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailures: 2 })
+      const said = []
+      for (let i = 0; i < 3; i++) said.push((yield* Effect.flip(check("nobody", "x")))._tag)
+      expect(said).toEqual(["Unauthorized", "Unauthorized", "TooManyRequests"])
+    }))
+
+  it.scoped("hears no more from an address that tries many users", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailuresPerAddress: 3 })
+      for (const name of ["a", "b", "c"]) yield* Effect.flip(check(name, "x", "192.0.2.1"))
+      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.1")))._tag).toBe("TooManyRequests")
+      expect((yield* check("alice", "secret", "192.0.2.2")).identity.name).toBe("alice")
+    }))
+
+  it.scoped("goes on hearing who was right before, while others guess", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailures: 2 })
+      yield* check("alice", "secret")
+      yield* Effect.flip(check("alice", "x"))
+      yield* Effect.flip(check("alice", "x"))
+      expect((yield* Effect.flip(check("alice", "x")))._tag).toBe("TooManyRequests")
+      expect((yield* check("alice", "secret")).identity.name).toBe("alice")
+    }))
+
+  it.scoped("counts right passwords against nobody, however often", () =>
+    Effect.gen(function*() {
+      const people = Array.from({ length: 6 }, (_, i) => `user${i}`)
+      const { check } = yield* start(people.map((name) => `${name}:${hashOf(name)}`).join("\n"), {
+        maxFailures: 1,
+        maxFailuresPerAddress: 2
+      })
+      for (const name of people) expect((yield* check(name, name, "192.0.2.1")).identity.name).toBe(name)
+    }))
+
+  it.scoped("hears no more than the limit of those who guess all at once", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailures: 5 })
+      const compare = vi.spyOn(bcrypt, "compare")
+      const said = yield* Effect.forEach(
+        Array.from({ length: 40 }, (_, i) => `guess${i}`),
+        (password) => Effect.flip(check("alice", password)),
+        { concurrency: "unbounded" }
+      )
+      expect(said.filter(({ _tag }) => _tag === "TooManyRequests")).toHaveLength(35)
+      expect(compare).toHaveBeenCalledTimes(5)
+    }))
+
+  it.scoped("checks two passwords at once, lets some wait, and turns away the rest", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice)
+      let running = 0
+      let most = 0
+      const go = yield* Deferred.make<void>()
+      vi.spyOn(bcrypt, "compare").mockImplementation(async () => {
+        running += 1
+        most = Math.max(most, running)
+        await Effect.runPromise(Deferred.await(go))
+        running -= 1
+        return false
+      })
+      const fiber = yield* Effect.fork(Effect.forEach(
+        Array.from({ length: 80 }, (_, i) => `user${i}`),
+        (name) => Effect.flip(check(name, "x")),
+        { concurrency: "unbounded" }
+      ))
+      yield* Effect.yieldNow()
+      yield* Deferred.succeed(go, undefined)
+      const tags = (yield* Fiber.join(fiber)).map(({ _tag }) => _tag)
+      expect(tags.filter((tag) => tag === "Unavailable")).toHaveLength(16)
+      expect(tags.filter((tag) => tag === "Unauthorized")).toHaveLength(64)
+      expect(most).toBe(2)
+    }))
+
+  it.scoped("takes up what is changed in the file", () =>
+    Effect.gen(function*() {
+      const { check, file, users } = yield* start(alice, { reloadEvery: "2 seconds" })
+      const before = yield* check("alice", "secret")
+      expect(yield* users.find("alice")).toBe(before)
+      file.text = `alice:${hashOf("new")}\nbob:${hashOf("other")}`
+      yield* TestClock.adjust("2 seconds")
+      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("Unauthorized")
+      const after = yield* check("alice", "new")
+      expect(after.version).not.toBe(before.version)
+      expect((yield* check("bob", "other")).identity.name).toBe("bob")
+      file.text = "# nobody"
+      yield* TestClock.adjust("2 seconds")
+      expect((yield* Effect.flip(check("alice", "new")))._tag).toBe("Unauthorized")
+      expect(yield* users.find("alice")).toBeUndefined()
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
+
+  it.scoped("keeps the users that it knows while the file is broken or gone, and says so once", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ annotations, message }) => {
+        lines.push(`${String(message)} ${JSON.stringify([...annotations])}`)
+      })
+      const { check, file } = yield* Effect.provide(
+        start(alice, { reloadEvery: "1 second" }),
+        Logger.replace(Logger.defaultLogger, logger)
+      )
+      for (const text of [`x:CANARY`, `x:CANARY`, undefined, undefined, alice, `x:CANARY`]) {
+        file.text = text
+        yield* TestClock.adjust("3 seconds")
+        expect((yield* check("alice", "secret")).identity.name).toBe("alice")
+      }
+      expect(lines.map((line) => /line 1|NotFound/.exec(line)?.[0])).toEqual(["line 1", "NotFound", "line 1"])
+      expect(lines.join()).not.toContain("CANARY")
+    }))
+
+  it.scoped.each([
+    ["is malformed", "alice", "users, line 1: it is not name:hash"],
+    ["is too large", "#".repeat(1024 * 1024 + 1), "users: the file has more than 1048576 bytes"],
+    ["is not there", undefined, "NotFound"]
+  ])("does not start where the file %s", ([, text, message]) =>
+    Effect.gen(function*() {
+      const { layer } = makeFile(text)
+      const error = yield* Effect.flip(Effect.provide(Htpasswd.make({ path: "users" }), layer))
+      expect(error.message).toContain(message)
+    }))
+})
