@@ -1,0 +1,331 @@
+import { AuthScope, Body, RegistryError } from "@effect-oci/core"
+import type { Wire } from "@effect-oci/protocol"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Exit, Redacted, Stream, TestClock } from "effect"
+import * as jose from "jose"
+import type { Users } from "../src/index.js"
+import { Policy, RefreshTokens, TokenKeys, TokenService, TokenVerifier } from "../src/index.js"
+
+const issuer = "https://auth.example"
+const service = "registry.example"
+const password = "CANARY-password"
+
+/** Each knows the one password; who they are and what version their accounts have can change. */
+const makeUsers = () => {
+  const versions = new Map([["alice", "1"], ["bob", "1"]])
+  const find = (username: string): Users.Account | undefined => {
+    const version = versions.get(username)
+    return version === undefined ? undefined : { identity: { name: username, claims: {} }, version }
+  }
+  const users: Users.Users = {
+    check: ({ password: given, username }) => {
+      const account = find(username)
+      return account !== undefined && Redacted.value(given) === password
+        ? Exit.succeed(account)
+        : Exit.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" }))
+    },
+    find: (username) => Exit.succeed(find(username))
+  }
+  return { users, versions }
+}
+
+const policy = Policy.make(({ name }, { action, resource, type }) =>
+  type === "repository" &&
+  ((action === "pull" && resource.startsWith("public/")) || (name !== undefined && resource.startsWith(`${name}/`)))
+)
+
+const basic = (username: string, secret = password) => ({
+  authorization: `Basic ${Buffer.from(`${username}:${secret}`).toString("base64")}`
+})
+
+interface Said {
+  readonly status: number
+  readonly headers: Wire.Headers
+  readonly json: { readonly [field: string]: unknown }
+}
+
+const setup = (options?: Partial<TokenService.Options>) =>
+  Effect.gen(function*() {
+    const { users, versions } = makeUsers()
+    const keys = yield* TokenKeys.ring(yield* TokenKeys.generate())
+    const tokens = yield* TokenService.make({ issuer, service, keys, users, policy, ...options })
+    const verify = yield* TokenVerifier.make({ issuer, audience: service, keys })
+    const send = (request: Partial<Wire.Request>, answer = tokens.answer): Effect.Effect<Said> =>
+      Effect.map(answer({ method: "GET", target: "/token", headers: {}, body: undefined, ...request }), (response) => ({
+        status: response.status,
+        headers: response.headers,
+        json: JSON.parse(new TextDecoder().decode(response.body?.bytes)) as Said["json"]
+      }))
+    const get = (query: string, headers: Wire.Headers = {}) => send({ target: `/token?${query}`, headers })
+    const post = (fields: Record<string, string>, more?: Partial<Wire.Request>) =>
+      send({
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+        body: Body.bytes(new TextEncoder().encode(new URLSearchParams(fields).toString())),
+        ...more
+      })
+    const granted = ({ json }: Said) =>
+      Effect.map(
+        verify(Redacted.make(json["token"] as string)),
+        ({ caller, granted }) => [caller.name, AuthScope.format(AuthScope.canonical(granted))]
+      )
+    return { get, granted, keys, post, send, tokens, versions }
+  })
+
+describe("a token", () => {
+  it.effect("is what docker-registry reads, and no more", () =>
+    Effect.gen(function*() {
+      yield* TestClock.setTime(1_000_000_500)
+      const { get, keys } = yield* setup()
+      const { headers, json, status } = yield* get(
+        `service=${service}&scope=repository:alice/app:push,pull&scope=repository(plugin):public/x:pull&account=alice&client_id=x`,
+        basic("alice")
+      )
+      expect(status).toBe(200)
+      expect(headers).toMatchObject({ "content-type": "application/json", "cache-control": "no-store" })
+      expect(json).toEqual({
+        token: json["access_token"],
+        access_token: json["access_token"],
+        expires_in: 300,
+        issued_at: "1970-01-12T13:46:40.000Z",
+        scope: "repository:alice/app:pull,push"
+      })
+      const token = json["token"] as string
+      expect(jose.decodeProtectedHeader(token)).toEqual({ typ: "JWT", alg: "ES256", kid: keys.signing().id })
+      expect(jose.decodeJwt(token)).toEqual({
+        iss: issuer,
+        aud: service,
+        sub: "alice",
+        iat: 1_000_000,
+        nbf: 1_000_000,
+        exp: 1_000_300,
+        jti: expect.stringMatching(/^[0-9a-f-]{36}$/) as string,
+        access: [{ type: "repository", name: "alice/app", actions: ["pull", "push"] }]
+      })
+    }))
+
+  it.effect.each(
+    [
+      ["what was asked", "alice", "scope=repository:alice/app:pull", "repository:alice/app:pull"],
+      [
+        "of what was asked what the policy leaves",
+        "alice",
+        "scope=repository:alice/app:*&scope=repository:bob/app:pull,push&scope=registry:catalog:*",
+        "repository:alice/app:delete,pull,push"
+      ],
+      ["nothing, where nothing was asked", "alice", "", ""],
+      ["nothing that the policy says beyond it", "bob", "scope=repository:alice/app:push", ""],
+      [
+        "what is public, to nobody",
+        undefined,
+        "scope=repository:public/a:pull,push repository:alice/app:pull",
+        "repository:public/a:pull"
+      ],
+      ["nothing opaque", "alice", "scope=aws repository:alice/app:pull", "repository:alice/app:pull"]
+    ] as const
+  )("grants %s", ([, name, query, scope]) =>
+    Effect.gen(function*() {
+      const { get, granted } = yield* setup()
+      const said = yield* get(query.replaceAll(" ", "%20"), name === undefined ? {} : basic(name))
+      expect(yield* granted(said)).toEqual([name, scope])
+    }))
+
+  it.effect("never grants more than was asked, whatever the policy answers", () =>
+    Effect.gen(function*() {
+      const { get, granted } = yield* setup({ policy: () => Exit.succeed(AuthScope.unlimited) })
+      expect(yield* granted(yield* get("scope=repository:a:pull"))).toEqual([undefined, "repository:a:pull"])
+    }))
+
+  it.effect("is signed by the newest key, and both are published", () =>
+    Effect.gen(function*() {
+      const { get, granted, keys, send, tokens } = yield* setup()
+      const before = yield* get("", basic("alice"))
+      const next = yield* TokenKeys.generate("EdDSA")
+      yield* keys.rotate(next)
+      const after = yield* get("", basic("alice"))
+      expect(jose.decodeProtectedHeader(after.json["token"] as string)).toMatchObject({ alg: "EdDSA", kid: next.id })
+      expect(yield* Effect.all([granted(before), granted(after)])).toEqual([["alice", ""], ["alice", ""]])
+      const published = yield* send({ target: "/jwks" }, tokens.jwks)
+      expect(published.json).toEqual(JSON.parse(JSON.stringify(yield* TokenKeys.toJwks(keys.all()))))
+      expect((yield* send({ method: "POST" }, tokens.jwks)).status).toBe(405)
+    }))
+
+  it.effect("lasts as long as the option says", () =>
+    Effect.gen(function*() {
+      const { get } = yield* setup({ lifetime: "90 seconds" })
+      const { json } = yield* get("")
+      const { exp, iat } = jose.decodeJwt(json["token"] as string)
+      expect([json["expires_in"], exp! - iat!]).toEqual([90, 90])
+    }))
+})
+
+describe("who proves to be someone", () => {
+  it.effect("by a password in a form gets the same token", () =>
+    Effect.gen(function*() {
+      const { granted, post } = yield* setup()
+      const said = yield* post({
+        grant_type: "password",
+        username: "alice",
+        password,
+        service,
+        client_id: "x",
+        scope: "repository:alice/a:pull repository:alice/b:push"
+      })
+      expect(yield* granted(said)).toEqual(["alice", "repository:alice/a:pull repository:alice/b:push"])
+      expect(said.json).not.toHaveProperty("refresh_token")
+    }))
+
+  it.effect("by a wrong password is told so, in the words of each protocol", () =>
+    Effect.gen(function*() {
+      const { get, post } = yield* setup()
+      const reason = "the user name or the password is wrong"
+      expect(yield* get("", basic("alice", "wrong"))).toMatchObject({
+        status: 401,
+        headers: { "www-authenticate": `Basic realm="token"`, "cache-control": "no-store" },
+        json: { errors: [{ code: "UNAUTHORIZED", message: reason }] }
+      })
+      expect(yield* post({ grant_type: "password", username: "alice", password: "wrong" })).toMatchObject({
+        status: 400,
+        json: { error: "invalid_grant", error_description: reason }
+      })
+    }))
+
+  it.effect("too often hears when to come back", () =>
+    Effect.gen(function*() {
+      const error = new RegistryError.TooManyRequests({ retryAfter: 7000 })
+      const { get } = yield* setup({ users: { ...makeUsers().users, check: () => Exit.fail(error) } })
+      expect(yield* get("", basic("alice"))).toMatchObject({ status: 429, headers: { "retry-after": "7" } })
+    }))
+})
+
+describe("a refresh token", () => {
+  const refresh = (token: unknown, more?: object) => ({
+    grant_type: "refresh_token",
+    refresh_token: token as string,
+    service,
+    ...more
+  })
+  const refused = { status: 400, json: { error: "invalid_grant" } }
+
+  it.effect("is given to whom asks for one and has a name, and stands for the password", () =>
+    Effect.gen(function*() {
+      const { get, granted, post } = yield* setup()
+      const first = yield* get(`service=${service}&offline_token=true`, basic("alice"))
+      const second = yield* post({ grant_type: "password", username: "bob", password, access_type: "offline" })
+      for (const [name, said] of [["alice", first], ["bob", second]] as const) {
+        const scope = `repository:${name}/app:pull`
+        const renewed = yield* post(refresh(said.json["refresh_token"], { scope }))
+        expect(yield* granted(renewed)).toEqual([name, scope])
+        expect(renewed.json).not.toHaveProperty("refresh_token")
+      }
+      expect((yield* get("offline_token=true")).json).not.toHaveProperty("refresh_token")
+    }))
+
+  it.effect("does not count if nobody has given it", () =>
+    Effect.gen(function*() {
+      const { post } = yield* setup()
+      for (const token of ["CANARY", "", "x".repeat(10_000)]) {
+        const said = yield* post(refresh(token))
+        expect(said).toMatchObject(refused)
+        expect(JSON.stringify(said)).not.toContain("CANARY")
+      }
+    }))
+
+  it.effect("ends with the password, with the user, and when it is revoked", () =>
+    Effect.gen(function*() {
+      const { get, post, tokens, versions } = yield* setup()
+      const obtain = (name: string) =>
+        Effect.map(get("offline_token=true", basic(name)), ({ json }) => json["refresh_token"])
+      const [first, second, other] = [yield* obtain("alice"), yield* obtain("alice"), yield* obtain("bob")]
+      versions.set("alice", "2")
+      expect(yield* post(refresh(first))).toMatchObject(refused)
+      versions.set("alice", "1")
+      expect(yield* post(refresh(first))).toMatchObject({ status: 200 })
+      versions.delete("alice")
+      expect(yield* post(refresh(first))).toMatchObject(refused)
+      versions.set("alice", "1")
+      yield* tokens.revoke("alice")
+      for (const token of [first, second]) expect(yield* post(refresh(token))).toMatchObject(refused)
+      expect(yield* post(refresh(other))).toMatchObject({ status: 200 })
+    }))
+
+  it.effect("ends after its time, and the oldest when there are too many", () =>
+    Effect.gen(function*() {
+      const refreshTokens = yield* RefreshTokens.make({ lifetime: "1 hour", capacity: 2 })
+      const { get, post } = yield* setup({ refreshTokens })
+      const obtain = Effect.map(get("offline_token=true", basic("alice")), ({ json }) => json["refresh_token"])
+      const first = yield* obtain
+      const second = yield* obtain
+      yield* TestClock.adjust("30 minutes")
+      expect(yield* post(refresh(first))).toMatchObject({ status: 200 })
+      const third = yield* obtain
+      expect(yield* post(refresh(second))).toMatchObject(refused)
+      yield* TestClock.adjust("30 minutes")
+      expect(yield* post(refresh(first))).toMatchObject(refused)
+      expect(yield* post(refresh(third))).toMatchObject({ status: 200 })
+    }))
+})
+
+describe("what is no request for a token is refused", () => {
+  const form = { "content-type": "application/x-www-form-urlencoded" }
+  const big = new Uint8Array(20_000).fill(120)
+  it.effect.each<readonly [string, Partial<Wire.Request>, number, object]>([
+    ["another method", { method: "PUT" }, 405, { error: "invalid_request" }],
+    ["another service", { target: "/token?service=CANARY" }, 400, { error: "invalid_request" }],
+    ["a query too long", { target: `/token?scope=${"x".repeat(20_000)}` }, 414, { error: "invalid_request" }],
+    [
+      "too many scopes",
+      { target: `/token?${Array.from({ length: 65 }, (_, i) => `scope=repository:a${i}:pull`).join("&")}` },
+      400,
+      { error: "invalid_scope" }
+    ],
+    ["credentials of another kind", { headers: { authorization: "Bearer CANARY" } }, 400, { error: "invalid_request" }],
+    ["a body that is no form", { method: "POST", headers: { "content-type": "application/json" } }, 415, {
+      error: "invalid_request"
+    }],
+    ["a body too large", { method: "POST", headers: form, body: Body.stream(Stream.make(big)) }, 413, {
+      error: "invalid_request"
+    }],
+    [
+      "a body that breaks off",
+      { method: "POST", headers: form, body: Body.stream(Stream.fail(new RegistryError.BodyFailed({}))) },
+      400,
+      { error: "invalid_request" }
+    ],
+    ["no grant", { method: "POST", headers: form }, 400, { error: "invalid_request" }],
+    [
+      "another grant",
+      { method: "POST", headers: form, body: Body.bytes(new TextEncoder().encode("grant_type=client_credentials")) },
+      400,
+      { error: "unsupported_grant_type" }
+    ],
+    [
+      "a password without a name",
+      {
+        method: "POST",
+        headers: form,
+        body: Body.bytes(new TextEncoder().encode("grant_type=password&password=CANARY"))
+      },
+      400,
+      { error: "invalid_request" }
+    ],
+    [
+      "no refresh token",
+      { method: "POST", headers: form, body: Body.bytes(new TextEncoder().encode("grant_type=refresh_token")) },
+      400,
+      { error: "invalid_request" }
+    ]
+  ])("%s", ([_, request, status, json]) =>
+    Effect.gen(function*() {
+      const { send } = yield* setup()
+      const said = yield* send(request)
+      expect(said).toMatchObject({ status, json })
+      expect(JSON.stringify(said)).not.toContain("CANARY")
+    }))
+
+  it.effect("a policy that fails", () =>
+    Effect.gen(function*() {
+      const { get } = yield* setup({ policy: () => Exit.fail(new RegistryError.Unavailable({})) })
+      expect((yield* get("scope=repository:a:pull")).status).toBe(503)
+    }))
+})
