@@ -13,7 +13,7 @@ const floors = {
   client: ["core", "protocol", "auth"],
   server: ["core", "protocol", "auth"],
   resolver: ["core", "middleware", "auth", "client"],
-  transfer: ["core", "middleware", "resolver"],
+  transfer: ["core", "store", "resolver"],
   conformance: ["core", "protocol", "store", "middleware", "auth", "client", "server", "resolver", "transfer"],
   bench: [
     "core",

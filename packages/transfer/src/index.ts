@@ -6,5 +6,6 @@
 export * as Copy from "./Copy.js"
 export * as DistributionSource from "./DistributionSource.js"
 export * as Graph from "./Graph.js"
+export * as OciLayout from "./OciLayout.js"
 export * as Progress from "./Progress.js"
 export * as Transform from "./Transform.js"

@@ -1,0 +1,167 @@
+/**
+ * OCI image layouts: a folder as a registry.
+ *
+ * @since 0.1.0
+ */
+import { BlobContent, Handler, Operation, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+import { lstat } from "node:fs/promises"
+import { join } from "node:path"
+import { indexPath, unreadable } from "./internal/layoutIndex.js"
+import { LayoutInvalid } from "./internal/layoutInvalid.js"
+import * as stores from "./internal/layoutStores.js"
+import * as files from "./internal/nodeFiles.js"
+
+export { LayoutInvalid }
+
+/**
+ * How a layout is used.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** What its one repository is called: `layout` unless said. */
+  readonly repository?: RepositoryName.RepositoryName | undefined
+  /** Makes the folder a layout where there is none yet. It must be one unless said. */
+  readonly create?: boolean | undefined
+}
+
+/**
+ * What the repository of a layout is called where nothing else is said.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const repository: RepositoryName.RepositoryName = RepositoryName.make("layout")
+
+const Marker = Schema.parseJson(Schema.Struct({ imageLayoutVersion: Schema.String }))
+
+const markerPath = (path: string) => join(path, "oci-layout")
+
+/** Nothing below the folder may lead out of it. */
+const plainFolders = (path: string) =>
+  Effect.forEach(
+    ["", "blobs", "blobs/sha256", "blobs/sha512", "ingest"],
+    (name) => {
+      const folder = join(path, name)
+      return files.tried(folder, () => lstat(folder)).pipe(
+        Effect.catchIf((error) => error.missing, () => Effect.succeedNone),
+        Effect.mapError(unreadable(path)),
+        Effect.flatMap((found) =>
+          !("isDirectory" in found) || found.isDirectory() || (name === "" && found.isSymbolicLink())
+            ? Effect.void
+            : Effect.fail(new LayoutInvalid({ layout: path, reason: `${folder}: it is no folder` }))
+        )
+      )
+    },
+    { discard: true }
+  )
+
+/** Whether a folder is a layout; it becomes one where that was asked. Image spec: "Image Layout". */
+const check = (path: string, create: boolean): Effect.Effect<void, LayoutInvalid> =>
+  Effect.gen(function*() {
+    yield* plainFolders(path)
+    const marker = yield* files.readAll(markerPath(path), 4096).pipe(
+      Effect.map((bytes) => new TextDecoder().decode(bytes)),
+      Effect.catchIf((error) => error.missing && create, () =>
+        Effect.gen(function*() {
+          yield* files.folder(join(path, "blobs", "sha256"))
+          const text = JSON.stringify({ imageLayoutVersion: "1.0.0" })
+          if ((yield* files.sizeOf(indexPath(path))) === undefined) {
+            yield* files.replace(indexPath(path), new TextEncoder().encode(emptyIndex))
+          }
+          yield* files.replace(markerPath(path), new TextEncoder().encode(text))
+          return text
+        })),
+      Effect.mapError(unreadable(path))
+    )
+    const version = yield* Effect.mapError(
+      Schema.decodeUnknown(Marker)(marker),
+      () => new LayoutInvalid({ layout: path, reason: `${markerPath(path)}: it says no imageLayoutVersion` })
+    )
+    if (version.imageLayoutVersion !== "1.0.0") {
+      return yield* Effect.fail(
+        new LayoutInvalid({
+          layout: path,
+          reason: `${markerPath(path)}: version 1.0.0 is understood, and not ${version.imageLayoutVersion}`
+        })
+      )
+    }
+  })
+
+const emptyIndex = JSON.stringify({
+  schemaVersion: 2,
+  mediaType: "application/vnd.oci.image.index.v1+json",
+  manifests: []
+})
+
+/** The files may be anyone's: what is read is checked by whoever reads it. */
+const unverified = (next: Handler.Handler): Handler.Handler =>
+  Handler.override(next, {
+    GetBlob: (operation) =>
+      Effect.map(next(operation), (content) => new BlobContent.BlobContent({ ...content, verified: false }))
+  })
+
+/** Writes to other repositories have nowhere to go. */
+const single =
+  (path: string, only: RepositoryName.RepositoryName) => (next: Handler.Handler): Handler.Handler => (operation) => {
+    const elsewhere = Operation.repositories(operation).some(({ action, repository }) =>
+      action !== "pull" && repository !== only
+    )
+    return elsewhere && !Operation.isRead(operation)
+      ? Effect.fail(
+        new RegistryError.Denied({
+          ...Operation.errorFields(operation),
+          reason: `the image layout ${path} has one repository, which is called ${only} here`
+        })
+      )
+      : next(operation)
+  }
+
+/**
+ * An image layout on disk as a registry of one repository. Its tags are the names of the index
+ * (`org.opencontainers.image.ref.name`); a name that is a whole reference stands for the tag in it.
+ *
+ * Everything that is read is checked: manifests when the layout is opened, blobs as they flow. Nothing is followed out of
+ * the folder, so symbolic links are refused. What is written is durable before it counts: a blob lies whole under its
+ * digest or not at all, and the index is replaced at once, under a lock, so that several processes may write to one
+ * layout. Changes that others make are seen.
+ *
+ * A manifest can be read by its digest where the index leads to it. Deleting manifests leaves their blobs. Image spec:
+ * "Image Layout".
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
+ * import { Copy, OciLayout } from "@effect-oci/transfer"
+ * import { Effect } from "effect"
+ *
+ * const exported = (from: Registry["Type"]) =>
+ *   Effect.flatMap(Registry, (registry) =>
+ *     Copy.copy(
+ *       { registry: from, repository: RepositoryName.make("team/app"), reference: Tag.make("v1") },
+ *       { registry, repository: OciLayout.repository }
+ *     )).pipe(Effect.provide(OciLayout.layer("./app", { create: true })))
+ * ```
+ */
+export const layer = (path: string, options?: Options): Layer.Layer<Registry, LayoutInvalid> =>
+  Layer.unwrapEffect(Effect.gen(function*() {
+    const only = options?.repository ?? repository
+    yield* check(path, options?.create ?? false)
+    yield* Effect.mapError(stores.sweep(path), unreadable(path))
+    const backends = Layer.merge(
+      Layer.succeed(BlobStore.BlobStore, stores.blobStore(path)),
+      Layer.scoped(MetadataStore.MetadataStore, stores.metadataStore(path, only))
+    )
+    return Store.layer().pipe(
+      Layer.provide(backends),
+      Registry.wrap(unverified),
+      Registry.wrap(single(path, only))
+    )
+  }))

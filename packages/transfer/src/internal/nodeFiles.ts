@@ -1,0 +1,302 @@
+import { Body, RegistryError } from "@effect-oci/core"
+import type { ByteRange } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import * as nodeFs from "node:fs"
+import { constants } from "node:fs"
+import { mkdir, open, rename, rm } from "node:fs/promises"
+import type { FileHandle } from "node:fs/promises"
+import { dirname } from "node:path"
+
+/** What a file system answers but success: its code, `ENOENT` say, is the cause's. */
+export class FileError {
+  readonly _tag = "FileError"
+  constructor(readonly path: string, readonly cause: NodeJS.ErrnoException) {}
+
+  /** Nothing is there. */
+  get missing(): boolean {
+    return this.cause.code === "ENOENT" || this.cause.code === "ENOTDIR"
+  }
+
+  /** What a person should read of it. */
+  get reason(): string {
+    switch (this.cause.code) {
+      case "ENOENT":
+        return "there is no such file"
+      case "ELOOP":
+        return "it is a symbolic link"
+      case "EACCES":
+      case "EPERM":
+        return "permission denied"
+      case "ENOSPC":
+      case "EDQUOT":
+        return "there is no space left"
+      default:
+        return this.cause.code ?? "the file system failed"
+    }
+  }
+}
+
+type Files<A, R = never> = Effect.Effect<A, FileError, R>
+
+export const tried = <A>(path: string, f: () => Promise<A>): Files<A> =>
+  Effect.tryPromise({ try: f, catch: (cause) => new FileError(path, cause as NodeJS.ErrnoException) })
+
+const irregular = (path: string) =>
+  new FileError(path, Object.assign(new Error("not a file"), { code: "it is not a regular file" }))
+
+/** An open file, which is a regular one and no symbolic link, and its size in bytes. */
+const opened = (path: string): Files<{ readonly handle: FileHandle; readonly size: number }, Scope.Scope> =>
+  Effect.acquireRelease(
+    tried(path, () => open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)),
+    (handle) => Effect.promise(() => handle.close())
+  ).pipe(
+    Effect.flatMap((handle) =>
+      Effect.flatMap(
+        tried(path, () => handle.stat()),
+        (stat) => stat.isFile() ? Effect.succeed({ handle, size: stat.size }) : Effect.fail(irregular(path))
+      )
+    )
+  )
+
+/** The size of a regular file, or `undefined` where there is none. A symbolic link is none. */
+export const sizeOf = (path: string): Files<number | undefined> =>
+  Effect.catchIf(
+    Effect.scoped(Effect.map(opened(path), ({ size }): number | undefined => size)),
+    (error) => error.missing,
+    () => Effect.succeed<number | undefined>(undefined)
+  )
+
+/** All of a file that is not larger than so many bytes. */
+export const readAll = (path: string, limit: number): Files<Uint8Array> =>
+  Effect.scoped(
+    Effect.flatMap(opened(path), ({ handle, size }) =>
+      size > limit
+        ? Effect.fail(
+          new FileError(
+            path,
+            Object.assign(new Error("too large"), { code: `it is larger than ${limit} bytes` })
+          )
+        )
+        : tried(path, () => handle.readFile()))
+  )
+
+/** How much is read at a time, in bytes: more is no faster. */
+const pieceSize = 256 * 1024
+
+const broken = (reason: string, cause?: unknown) => new RegistryError.Unavailable({ reason, cause })
+
+/** The bytes of an open file from one place to another, with no more read ahead than its taker asks for. */
+const source = (fd: number, start: number, end: number): Body.Source => (sink) => {
+  let at = start
+  let state: "reading" | "waiting" | "over" = "waiting"
+  const step = () => {
+    if (state !== "waiting") return
+    if (at >= end) {
+      state = "over"
+      return sink.end()
+    }
+    state = "reading"
+    const piece = Buffer.allocUnsafeSlow(Math.min(pieceSize, end - at))
+    nodeFs.read(fd, piece, 0, piece.byteLength, at, (error, count) => {
+      if (state === "over") return
+      if (error !== null || count === 0) {
+        state = "over"
+        return sink.fail(
+          error === null ? broken("the file has become shorter") : broken("the file cannot be read", error)
+        )
+      }
+      at += count
+      state = "waiting"
+      if (sink.data(piece.subarray(0, count))) step()
+    })
+  }
+  queueMicrotask(step)
+  return {
+    resume: step,
+    cancel: () => {
+      state = "over"
+    }
+  }
+}
+
+/** The content of a file, or a span of it; open as long as the scope. */
+export const read = (path: string, span?: ByteRange.Span): Files<Body.Body, Scope.Scope> =>
+  Effect.map(opened(path), ({ handle, size }) => {
+    const { length, offset } = span ?? { offset: 0, length: size }
+    return Body.fromSource(source(handle.fd, offset, offset + length), { size: length, replayable: true })
+  })
+
+/** From how much on it is worth a write, and from how much on the source waits for the file, in bytes. */
+const enough = 256 * 1024
+const tooMuch = 1024 * 1024
+
+/** Writes what a source gives into an open file, from a place on: how much was written, and how it ended. */
+const drain = (source: Body.Source, fd: number, start: number) =>
+  Effect.async<{
+    readonly written: number
+    readonly error: RegistryError.RegistryError | NodeJS.ErrnoException | undefined
+  }>((resume) => {
+    let gathered: Array<Uint8Array> = []
+    let bytes = 0
+    let written = 0
+    let writing = false
+    let paused = false
+    let over = false
+    let ended: { readonly error: RegistryError.RegistryError | undefined } | undefined
+    const step = () => {
+      if (writing || over) return
+      if (bytes === 0 && ended !== undefined) return resume(Exit.succeed({ written, error: ended.error }))
+      if (bytes < enough && ended === undefined) return
+      const pieces = gathered
+      writing = true
+      gathered = []
+      bytes = 0
+      const next = () => {
+        writing = false
+        step()
+        if (paused && !over && ended === undefined) {
+          paused = false
+          control.resume()
+        }
+      }
+      writeAll(fd, pieces, start + written, (error, count) => {
+        written += count
+        if (error === null) return next()
+        over = true
+        control.cancel()
+        resume(Exit.succeed({ written, error }))
+      })
+    }
+    const end = (error: RegistryError.RegistryError | undefined) => {
+      ended = { error }
+      step()
+    }
+    const control = source({
+      data: (piece) => {
+        gathered.push(piece)
+        bytes += piece.byteLength
+        paused = bytes >= tooMuch
+        step()
+        return !paused
+      },
+      end: () => end(undefined),
+      fail: end
+    })
+    return Effect.sync(() => {
+      over = true
+      control.cancel()
+    })
+  })
+
+/** A write may take less than it was given. */
+const writeAll = (
+  fd: number,
+  pieces: ReadonlyArray<Uint8Array>,
+  position: number,
+  done: (error: NodeJS.ErrnoException | null, written: number) => void,
+  before = 0
+): void => {
+  nodeFs.writev(fd, pieces, position, (error, count) => {
+    if (error !== null) return done(error, before)
+    let left = count
+    const rest = pieces.flatMap((piece) => {
+      const taken = Math.min(left, piece.byteLength)
+      left -= taken
+      return taken === piece.byteLength ? [] : [piece.subarray(taken)]
+    })
+    if (rest.length === 0) return done(null, before + count)
+    writeAll(fd, rest, position + count, done, before + count)
+  })
+}
+
+/** A body that breaks, after so many bytes of it were written. */
+export class BodyError {
+  readonly _tag = "BodyError"
+  constructor(readonly written: number, readonly error: RegistryError.RegistryError) {}
+}
+
+/**
+ * Writes a body into a file, from a place on where the file ends then, and makes it durable: how many bytes it has. A
+ * file that is not there is made; one that is must be regular.
+ */
+export const write = (
+  path: string,
+  body: Body.Body,
+  from = 0
+): Effect.Effect<number, FileError | BodyError> =>
+  Effect.acquireUseRelease(
+    tried(path, () => open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)),
+    (handle) =>
+      Effect.gen(function*() {
+        yield* tried(path, () => handle.truncate(from))
+        const { error, written } = yield* body.source === undefined
+          ? streamed(body, handle.fd, from)
+          : drain(body.source, handle.fd, from)
+        if (error !== undefined && !RegistryError.isRegistryError(error)) {
+          return yield* Effect.fail(new FileError(path, error))
+        }
+        yield* tried(path, () => handle.sync())
+        return error === undefined ? written : yield* Effect.fail(new BodyError(written, error))
+      }),
+    (handle) => Effect.promise(() => handle.close())
+  )
+
+const streamed = (body: Body.Body, fd: number, from: number) => {
+  let written = 0
+  let failed: NodeJS.ErrnoException | undefined
+  // What is written at once is on the calling thread: bodies without a native end are small, or come slowly.
+  return Body.forEachChunk(body, (piece) => {
+    if (failed !== undefined) return
+    try {
+      for (let at = 0; at < piece.byteLength;) {
+        const count = nodeFs.writeSync(fd, piece, at, piece.byteLength - at, from + written)
+        at += count
+        written += count
+      }
+    } catch (error) {
+      failed = error as NodeJS.ErrnoException
+    }
+  }).pipe(
+    Effect.match({
+      onFailure: (error) => ({ written, error: failed ?? error }),
+      onSuccess: () => ({ written, error: failed })
+    })
+  )
+}
+
+/** Makes a file of bytes in hand, durably. */
+export const create = (path: string, bytes: Uint8Array): Files<void> =>
+  Effect.catchTag(
+    Effect.asVoid(write(path, Body.bytes(bytes))),
+    "BodyError",
+    // Bytes in hand do not break.
+    Effect.die
+  )
+
+const syncFolder = (path: string): Files<void> =>
+  Effect.acquireUseRelease(
+    tried(path, () => open(path, constants.O_RDONLY)),
+    (handle) => tried(path, () => handle.sync()),
+    (handle) => Effect.promise(() => handle.close())
+  )
+
+/** Puts a file where it belongs, at once and durably; what was there is gone. */
+export const move = (from: string, to: string): Files<void> =>
+  Effect.zipRight(tried(to, () => rename(from, to)), syncFolder(dirname(to)))
+
+/** Puts bytes in hand where they belong, at once and durably. */
+export const replace = (path: string, bytes: Uint8Array): Files<void> => {
+  const whole = `${path}.${crypto.randomUUID()}`
+  return create(whole, bytes).pipe(
+    Effect.zipRight(move(whole, path)),
+    Effect.onError(() => Effect.ignore(remove(whole)))
+  )
+}
+
+/** A folder, and those above it. */
+export const folder = (path: string): Files<void> => Effect.asVoid(tried(path, () => mkdir(path, { recursive: true })))
+
+/** Removes a file, or a folder with all in it; what is not there is removed already. */
+export const remove = (path: string): Files<void> => tried(path, () => rm(path, { recursive: true, force: true }))

@@ -1,0 +1,270 @@
+import { Body, ByteRange, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Context, Effect, Layer, Stream } from "effect"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { hostname, tmpdir } from "node:os"
+import { join } from "node:path"
+import { Copy, OciLayout } from "../src/index.js"
+import { app, copyOf, on, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
+
+/** A folder that is gone after the test. */
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "layout-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const opened = (path: string, options?: OciLayout.Options) =>
+  Effect.map(Layer.build(OciLayout.layer(path, options)), (context) => Context.get(context, Registry))
+
+const { repository } = OciLayout
+
+const indexOf = (path: string): { manifests: Array<Descriptor.Descriptor> } =>
+  JSON.parse(readFileSync(join(path, "index.json"), "utf8"))
+
+const nameOf = (descriptor: Descriptor.Descriptor) => descriptor.annotations?.["org.opencontainers.image.ref.name"]
+
+const filesOf = (path: string) => readdirSync(path, { recursive: true, encoding: "utf8" }).sort()
+
+describe("an image layout", () => {
+  it.scoped("takes a whole artifact, and gives it back as it was", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const source = yield* recorded()
+      const target = yield* recorded()
+      const amd = yield* pushImage(source.registry, ["base", new Uint8Array(300_000).fill(1)])
+      const arm = yield* pushImage(source.registry, ["base", "arm"])
+      const index = yield* pushIndex(source.registry, [on(amd, "linux/amd64"), on(arm, "linux/arm64")], {}, [v1])
+      const sbom = yield* pushReferrer(source.registry, amd, "an/sbom")
+
+      const layout = yield* opened(path, { create: true })
+      yield* Copy.copy({ registry: source.registry, repository: app, reference: v1 }, { registry: layout, repository })
+
+      expect(JSON.parse(readFileSync(join(path, "oci-layout"), "utf8"))).toEqual({ imageLayoutVersion: "1.0.0" })
+      expect(indexOf(path).manifests.map(({ digest }) => digest).sort()).toEqual([index.digest, sbom.digest].sort())
+      expect(new Set(indexOf(path).manifests.map(nameOf))).toEqual(new Set([v1, undefined]))
+      expect(readdirSync(join(path, "ingest"))).toEqual([])
+
+      const again = yield* opened(path)
+      yield* Copy.copy({ registry: again, repository, reference: v1 }, {
+        registry: target.registry,
+        repository: copyOf
+      })
+      expect((yield* target.registry.resolveManifest(copyOf, v1)).digest).toBe(index.digest)
+      const referrers = yield* Stream.runCollect(target.registry.listReferrers(copyOf, amd.digest))
+      expect(Chunk.toReadonlyArray(referrers).map(({ digest }) => digest)).toEqual([sbom.digest])
+    }))
+
+  it.scoped("is asked what it has, and takes no byte twice", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const source = yield* recorded()
+      yield* pushImage(source.registry, ["one", "two"], {}, [v1])
+      const layout = yield* opened(path, { create: true })
+      const run = Copy.copy({ registry: source.registry, repository: app, reference: v1 }, {
+        registry: layout,
+        repository
+      })
+      yield* run
+      const before = filesOf(path)
+      expect((yield* run).blobs.moved).toBe(0)
+      expect(filesOf(path)).toEqual(before)
+    }))
+
+  it.scoped("says where its content came from, and is mounted from there", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const one = yield* recorded()
+      yield* pushImage(one.registry, ["one"], {}, [v1])
+      const layout = yield* opened(path, { create: true })
+      const host = "registry.example"
+      yield* Copy.copy({ registry: one.registry, host, repository: app, reference: v1 }, {
+        registry: layout,
+        repository
+      })
+      expect(indexOf(path).manifests[0]?.annotations).toMatchObject({
+        [`containerd.io/distribution.source.${host}`]: app
+      })
+      const back = yield* Copy.copy({ registry: layout, repository, reference: v1 }, {
+        registry: one.registry,
+        host,
+        repository: copyOf
+      })
+      expect(back.blobs).toEqual({ moved: 0, mounted: 2, existed: 0 })
+    }))
+
+  it.scoped("does what registries do: ranges, tags, deletes, uploads that go on", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const layout = yield* opened(path, { create: true })
+      const bytes = new TextEncoder().encode("0123456789")
+      const digest = Digest.fromBytes(bytes)
+      const upload = yield* layout.startUpload(repository)
+      const half = yield* layout.appendUpload(repository, upload.id, Body.bytes(bytes.subarray(0, 4)), { offset: 0 })
+      expect((yield* layout.getUpload(repository, half.id)).offset).toBe(4)
+      yield* layout.completeUpload(repository, half.id, digest, { offset: 4, body: Body.bytes(bytes.subarray(4)) })
+      const part = yield* layout.getBlob(repository, digest, { range: ByteRange.slice(3, 4) })
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(part.stream)).map((each) => Buffer.from(each).toString()))
+        .toEqual(["3456"])
+      const wrong = yield* Effect.flip(
+        layout.pushBlob(repository, Descriptor.fromBytes(bytes), Body.bytes(new Uint8Array(10)))
+      )
+      expect(wrong._tag).toBe("DigestInvalid")
+      const config = Descriptor.fromBytes(bytes, MediaType.imageConfig)
+      const manifest = new TextEncoder().encode(
+        JSON.stringify({ schemaVersion: 2, mediaType: MediaType.image, config, layers: [] })
+      )
+      const v2 = Tag.make("v2")
+      yield* layout.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [v1, v2] })
+      expect(indexOf(path).manifests.map(nameOf)).toEqual([v1, v2])
+      yield* layout.deleteTag(repository, v1)
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(layout.listTags(repository)))).toEqual([v2])
+      yield* layout.deleteManifest(repository, Digest.fromBytes(manifest))
+      expect(indexOf(path).manifests).toEqual([])
+      yield* layout.deleteBlob(repository, digest)
+      expect(filesOf(join(path, "blobs"))).toEqual(["sha256"])
+      const elsewhere = yield* Effect.flip(layout.startUpload(RepositoryName.make("another")))
+      expect(elsewhere.message).toContain("has one repository, which is called layout here")
+    }))
+
+  it.live("is shared: two who write at the same time lose nothing, and see each other", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const path = yield* folder
+      const source = yield* recorded()
+      const one = yield* opened(path, { create: true })
+      const other = yield* opened(path)
+      const names = Array.from({ length: 10 }, (_, index) => Tag.make(`t${index}`))
+      yield* Effect.forEach(names, (name) => pushImage(source.registry, [name], {}, [name]))
+      yield* Effect.forEach(
+        names,
+        (name, index) =>
+          Copy.copy({ registry: source.registry, repository: app, reference: name }, {
+            registry: index % 2 === 0 ? one : other,
+            repository
+          }),
+        { concurrency: "unbounded" }
+      )
+      for (const registry of [one, other]) {
+        expect(Chunk.toReadonlyArray(yield* Stream.runCollect(registry.listTags(repository)))).toEqual(names)
+      }
+      expect(existsSync(join(path, "index.json.lock"))).toBe(false)
+    })))
+
+  it.live("takes the lock of a process that has ended, and leaves what it did not write alone", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const path = yield* folder
+      const source = yield* recorded()
+      yield* pushImage(source.registry, ["one"], {}, [v1])
+      const layout = yield* opened(path, { create: true })
+      writeFileSync(join(path, "index.json.lock"), `${hostname()} 999999\n`)
+      writeFileSync(join(path, "README"), "mine")
+      yield* Copy.copy({ registry: source.registry, repository: app, reference: v1 }, { registry: layout, repository })
+      expect(readFileSync(join(path, "README"), "utf8")).toBe("mine")
+    })))
+
+  it.scoped("keeps names that are no tags, and what it does not understand", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const source = yield* recorded()
+      yield* pushImage(source.registry, ["one"], {}, [v1])
+      const layout = yield* opened(path, { create: true })
+      const copied = { registry: source.registry, repository: app, reference: v1 }
+      yield* Copy.copy(copied, { registry: layout, repository })
+      const index = indexOf(path)
+      const [entry] = index.manifests
+      const foreign = { "org.opencontainers.image.ref.name": "docker.io/library/app:3", "com.example": "kept" }
+      writeFileSync(
+        join(path, "index.json"),
+        JSON.stringify({ ...index, manifests: [{ ...entry, annotations: foreign, extra: [1] }] })
+      )
+      expect((yield* layout.resolveManifest(repository, Tag.make("3"))).digest).toBe(entry?.digest)
+      yield* Copy.copy(copied, { registry: layout, repository, tags: [Tag.make("new")] })
+      const names = indexOf(path).manifests
+      expect(names.map(nameOf)).toEqual(["docker.io/library/app:3", "new"])
+      expect(names[0]).toMatchObject({ extra: [1], annotations: { "com.example": "kept" } })
+    }))
+})
+
+describe("a layout that is broken or hostile", () => {
+  const made = Effect.gen(function*() {
+    const path = yield* folder
+    const source = yield* recorded()
+    const image = yield* pushImage(source.registry, ["one"], {}, [v1])
+    const layout = yield* opened(path, { create: true })
+    yield* Copy.copy({ registry: source.registry, repository: app, reference: v1 }, { registry: layout, repository })
+    const fileOf = (digest: Digest.Digest) => join(path, "blobs", ...digest.split(":"))
+    return { path, image, fileOf }
+  })
+
+  const refused = (path: string) => Effect.map(Effect.flip(opened(path)), ({ message }) => message)
+
+  it.scoped("is refused, and the error says which file is wrong", () =>
+    Effect.gen(function*() {
+      const cases: ReadonlyArray<readonly [(made: Effect.Effect.Success<typeof made>) => void, RegExp]> = [
+        [({ path }) => rmSync(join(path, "oci-layout")), /oci-layout: there is no such file/],
+        [({ path }) => writeFileSync(join(path, "oci-layout"), "{}"), /oci-layout: it says no imageLayoutVersion/],
+        [({ path }) => writeFileSync(join(path, "oci-layout"), "{\"imageLayoutVersion\":\"9\"}"), /not 9/],
+        [({ path }) => writeFileSync(join(path, "index.json"), "rubbish"), /index.json: it is no JSON/],
+        [
+          ({ path }) => writeFileSync(join(path, "index.json"), "{\"manifests\":[{}]}"),
+          /manifests\[0\] is no descriptor/
+        ],
+        [({ path }) => writeFileSync(join(path, "index.json"), Buffer.alloc(17 * 1024 * 1024)), /larger than 16777216/],
+        [
+          ({ path, image }) =>
+            writeFileSync(
+              join(path, "index.json"),
+              JSON.stringify({ manifests: [{ ...image, digest: "sha256:../../../../etc/passwd" }] })
+            ),
+          /manifests\[0\] is no descriptor/
+        ],
+        [({ fileOf, image }) => rmSync(fileOf(image.digest)), /there is no such file/],
+        [({ fileOf, image }) => writeFileSync(fileOf(image.digest), "{}"), /content does not match its digest/],
+        [({ fileOf, image }) => {
+          rmSync(fileOf(image.digest))
+          symlinkSync("/etc/passwd", fileOf(image.digest))
+        }, /it is a symbolic link/],
+        [({ fileOf, image }) => {
+          rmSync(fileOf(image.digest))
+          mkdirSync(fileOf(image.digest))
+        }, /not a regular file/],
+        [({ path }) => {
+          rmSync(join(path, "blobs"), { recursive: true })
+          symlinkSync("/tmp", join(path, "blobs"))
+        }, /blobs: it is no folder/],
+        [({ path }) => {
+          rmSync(join(path, "index.json"))
+          symlinkSync("/etc/passwd", join(path, "index.json"))
+        }, /index.json: it is a symbolic link/]
+      ]
+      for (const [spoil, says] of cases) {
+        const layout = yield* made
+        spoil(layout)
+        expect(yield* refused(layout.path)).toMatch(says)
+      }
+    }))
+
+  it.scoped("gives no blob that is not what its name says, nor one that a link leads to", () =>
+    Effect.gen(function*() {
+      const { fileOf, path } = yield* made
+      const layer = Digest.fromBytes(new TextEncoder().encode("one"))
+      const layout = yield* opened(path)
+      const read = Effect.scoped(
+        Effect.flatMap(layout.getBlob(repository, layer), ({ body }) => Body.forEachChunk(body, () => {}))
+      )
+      yield* read
+      writeFileSync(fileOf(layer), "onf")
+      expect((yield* Effect.flip(read))._tag).toBe("DigestInvalid")
+      rmSync(fileOf(layer))
+      symlinkSync("/etc/hostname", fileOf(layer))
+      expect((yield* Effect.flip(read))._tag).not.toBe("DigestInvalid")
+    }))
+})
