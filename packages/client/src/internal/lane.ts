@@ -12,8 +12,9 @@ export interface Speed {
 }
 
 interface Turn {
-  start: (() => void) | undefined
-  isOn: boolean
+  /** Lets whoever waits for it be the next to go. */
+  start: () => void
+  state: "waiting" | "next" | "running"
 }
 
 /** The way to a host, on which requests wait for each other. */
@@ -21,6 +22,7 @@ export class Lane {
   private running = 0
   private heldUntil = 0
   private spentUntil = 0
+  private next: Turn | undefined
   private readonly waiting = new Set<Turn>()
 
   constructor(private readonly speed: Speed) {}
@@ -32,15 +34,15 @@ export class Lane {
 
   /** Whether nobody is on it, and whoever came would go at once. */
   isIdle(now: number): boolean {
-    return this.running === 0 && this.heldUntil <= now && this.spentUntil <= now
+    return this.running === 0 && this.next === undefined && this.heldUntil <= now && this.spentUntil <= now
   }
 
   /** The same effect, when its turn has come. */
   through<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.flatMap(Effect.clock, (clock) => {
-      const turn: Turn = { start: undefined, isOn: false }
+      const turn: Turn = { start: () => {}, state: "waiting" }
       return Effect.ensuring(
-        Effect.zipRight(Effect.zipRight(this.enter(turn), this.ready(clock)), effect),
+        Effect.zipRight(Effect.zipRight(this.enter(turn), this.ready(turn, clock)), effect),
         Effect.sync(() => this.leave(turn))
       )
     })
@@ -54,37 +56,35 @@ export class Lane {
     })
   }
 
-  private leave(turn: Turn): void {
-    if (turn.isOn) this.running--
-    this.waiting.delete(turn)
-    this.advance()
-  }
-
   private advance(): void {
+    if (this.next !== undefined || this.running >= this.speed.concurrency) return
     for (const turn of this.waiting) {
-      if (this.running >= this.speed.concurrency) return
       this.waiting.delete(turn)
-      this.running++
-      turn.isOn = true
-      turn.start?.()
+      this.next = turn
+      turn.state = "next"
+      return turn.start()
     }
   }
 
-  private ready(clock: Clock.Clock): Effect.Effect<void> {
+  /** Waits, one at a time so that the order stays, until the next may go. */
+  private ready(turn: Turn, clock: Clock.Clock): Effect.Effect<void> {
     return Effect.suspend(() => {
       const now = clock.unsafeCurrentTimeMillis()
-      if (this.heldUntil > now) return Effect.zipRight(Effect.sleep(this.heldUntil - now), this.ready(clock))
-      const turn = Math.max(this.spentUntil, now)
-      this.spentUntil = turn + this.speed.gap
-      const wait = turn - this.speed.burst - now
-      return wait <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(wait), this.unheld(clock))
+      const wait = Math.max(this.heldUntil, this.spentUntil - this.speed.burst) - now
+      if (wait > 0) return Effect.zipRight(Effect.sleep(wait), this.ready(turn, clock))
+      this.spentUntil = Math.max(this.spentUntil, now) + this.speed.gap
+      turn.state = "running"
+      this.running++
+      this.next = undefined
+      this.advance()
+      return Effect.void
     })
   }
 
-  private unheld(clock: Clock.Clock): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const wait = this.heldUntil - clock.unsafeCurrentTimeMillis()
-      return wait <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(wait), this.unheld(clock))
-    })
+  private leave(turn: Turn): void {
+    if (turn.state === "running") this.running--
+    if (turn.state === "next") this.next = undefined
+    this.waiting.delete(turn)
+    this.advance()
   }
 }
