@@ -1,0 +1,171 @@
+import { Registry, RegistryError } from "@effect-oci/core"
+import { NodeHttpClient } from "@effect/platform-node"
+import * as HttpClient from "@effect/platform/HttpClient"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Layer, Stream } from "effect"
+import type { LookupFunction } from "node:net"
+import * as Client from "../src/Client.js"
+import * as NodeAddressGuard from "../src/NodeAddressGuard.js"
+import { serve } from "./scripted.js"
+import type { Answer } from "./scripted.js"
+
+/** A resolver that knows these names, each time another of the answers, the last for ever; and what it was asked. */
+const resolver = (names: { readonly [name: string]: ReadonlyArray<ReadonlyArray<string>> }) => {
+  const asked: Array<string> = []
+  const lookup: LookupFunction = (hostname, options, callback) => {
+    const count = asked.filter((name) => name === hostname).length
+    asked.push(hostname)
+    const answers = names[hostname] ?? []
+    const addresses = (answers[Math.min(count, answers.length - 1)] ?? []).map((address) => ({
+      address,
+      family: address.includes(":") ? 6 : 4
+    }))
+    const [first] = addresses
+    if (first === undefined) return callback(Object.assign(new Error("none"), { code: "ENOTFOUND" }), "", 0)
+    return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family)
+  }
+  return { asked, lookup }
+}
+
+const http = (options: NodeAddressGuard.Options) =>
+  NodeHttpClient.layerUndiciWithoutDispatcher.pipe(Layer.provide(NodeAddressGuard.layer(options)))
+
+/** The bare client of the platform. */
+const platform = (options: NodeAddressGuard.Options) =>
+  Effect.map(Layer.build(http(options)), Context.get(HttpClient.HttpClient))
+
+const ok: Answer = { status: 200, body: `{"repositories":["a"]}`, headers: { "content-type": "application/json" } }
+
+describe("a name that leads to", () => {
+  const cases: ReadonlyArray<readonly [address: string, kind: string]> = [
+    ["127.0.0.1", "a loopback address"],
+    ["10.0.0.1", "a private address"],
+    ["169.254.169.254", "a link-local address"],
+    ["0.0.0.0", "the unspecified address"],
+    ["::1", "a loopback address"],
+    ["::ffff:127.0.0.1", "a loopback address"],
+    ["64:ff9b::a00:1", "a private address"],
+    ["fd00:ec2::254", "a private address"],
+    ["fe80::1%lo", "a link-local address"]
+  ]
+  it.scoped.each(cases)("%s, %s, is not connected to", ([address, kind]) =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ok)
+      const { lookup } = resolver({ "evil.example": [[address]] })
+      const client = yield* platform({ lookup })
+      const error = yield* Effect.flip(client.get(`http://evil.example:${server.host.split(":")[1]}/`))
+      expect(error.cause).toBeInstanceOf(RegistryError.Refused)
+      expect((error.cause as RegistryError.Refused).message).toBe(
+        `evil.example is at ${kind}: allowPrivate of the client can name it`
+      )
+      expect(server.connections.size + server.asked.length).toBe(0)
+    }))
+})
+
+it.scoped.each(["127.0.0.1", "[::1]", "[::ffff:7f00:1]"])(
+  "an address that is none for everybody is not connected to: %s",
+  (host) =>
+    Effect.gen(function*() {
+      const client = yield* platform({})
+      const error = yield* Effect.flip(client.get(`http://${host}:1/`))
+      expect(error.cause).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+    })
+)
+
+it.scoped("of several addresses that are none for everybody, none is connected to, and the name is looked up once", () =>
+  Effect.gen(function*() {
+    const { asked, lookup } = resolver({ "mixed.example": [["192.0.2.1", "127.0.0.1"]] })
+    const client = yield* platform({ lookup })
+    expect((yield* Effect.flip(client.get("http://mixed.example/"))).cause).toMatchObject({ _tag: "Refused" })
+    expect(asked).toEqual(["mixed.example"])
+  }))
+
+it.scoped("what has no address is the resolver's to say", () =>
+  Effect.gen(function*() {
+    const client = yield* platform({ lookup: resolver({}).lookup })
+    expect((yield* Effect.flip(client.get("http://nowhere.example/"))).cause).toMatchObject({ code: "ENOTFOUND" })
+  }))
+
+describe("a client", () => {
+  const repositories = (
+    answer: (port: string) => Answer,
+    names: { readonly [name: string]: ReadonlyArray<ReadonlyArray<string>> },
+    options?: Partial<Client.Options & Client.TransportOptions>
+  ) =>
+    Effect.gen(function*() {
+      const server = yield* serve(({ headers }, count) => count === 0 ? answer(headers.host?.split(":")[1] ?? "") : ok)
+      const { asked, lookup } = resolver(names)
+      const registry = yield* Effect.map(
+        Layer.build(
+          Client.layer({
+            host: `registry.example:${server.host.split(":")[1]}`,
+            insecure: true,
+            retry: { times: 0 },
+            ...options
+          }).pipe(Layer.provide(http({ lookup })))
+        ),
+        Context.get(Registry)
+      )
+      const answered = yield* Effect.either(Stream.runCollect(registry.listRepositories()))
+      return { answered, asked, lines: server.lines() }
+    })
+
+  const elsewhere = (port: string): Answer => ({
+    status: 307,
+    headers: { location: `http://cdn.example:${port}/there` }
+  })
+  const home = { "registry.example": [["127.0.0.1"]] }
+
+  it.scoped("asks its own registry, wherever that is", () =>
+    Effect.gen(function*() {
+      expect((yield* repositories(() => ok, home)).answered._tag).toBe("Right")
+    }))
+
+  it.scoped("is not led to a name with a private address", () =>
+    Effect.gen(function*() {
+      const { answered, lines } = yield* repositories(elsewhere, { ...home, "cdn.example": [["127.0.0.1"]] })
+      expect(answered).toMatchObject({
+        _tag: "Left",
+        left: { _tag: "Refused", by: "NodeAddressGuard", operation: "ListRepositories" }
+      })
+      expect(lines.length).toBe(1)
+    }))
+
+  it.scoped("is where the name is allowed", () =>
+    Effect.gen(function*() {
+      const names = { ...home, "cdn.example": [["127.0.0.1"]] }
+      const { answered, lines } = yield* repositories(elsewhere, names, { allowPrivate: ["cdn.example"] })
+      expect(answered._tag).toBe("Right")
+      expect(lines[1]).toBe("GET /there")
+    }))
+
+  it.scoped("is not led there by a name whose address changes between the look and the connection", () =>
+    Effect.gen(function*() {
+      const names = { ...home, "cdn.example": [["fe80::1"], ["127.0.0.1"]] }
+      const { answered, asked, lines } = yield* repositories(elsewhere, names)
+      expect(answered).toMatchObject({ _tag: "Left", left: { _tag: "Refused" } })
+      expect(asked.filter((name) => name === "cdn.example").length).toBe(1)
+      expect(lines.length).toBe(1)
+    }))
+
+  it.scoped("is not led by the connections of one that it trusts", () =>
+    Effect.gen(function*() {
+      const names = { ...home, "cdn.example": [["127.0.0.1"]] }
+      const server = yield* serve(() => ok)
+      const { lookup } = resolver(names)
+      const context = yield* Layer.build(http({ lookup }))
+      const port = server.host.split(":")[1]
+      const trusting = Client.layer({ host: `cdn.example:${port}`, insecure: true })
+      const other = Client.layer({ host: `registry.example:${port}`, insecure: true, retry: { times: 0 } })
+      const list = (layer: typeof other) =>
+        Effect.flatMap(Registry, (registry) => Stream.runCollect(registry.listRepositories())).pipe(
+          Effect.provide(Layer.provide(layer, Layer.succeedContext(context)))
+        )
+      yield* list(trusting)
+      const asked = server.asked.length
+      const leading = yield* serve(() => elsewhere(port ?? ""))
+      const led = Client.layer({ host: `registry.example:${leading.host.split(":")[1]}`, insecure: true })
+      expect(yield* Effect.flip(list(led))).toMatchObject({ _tag: "Refused" })
+      expect(server.asked.length).toBe(asked)
+    }))
+})
