@@ -3,11 +3,13 @@
  *
  * @since 0.1.0
  */
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { globalValue } from "effect/GlobalValue"
 import * as Predicate from "effect/Predicate"
@@ -95,3 +97,16 @@ export const markReplayable = <B extends HttpBody.HttpBody>(body: B): B => {
  */
 export const isReplayable = (body: HttpBody.HttpBody): boolean =>
   body._tag === "Empty" || body._tag === "Uint8Array" || replayable.has(body)
+
+/**
+ * Has `FetchHttpClient` treat redirects in a way of its own for one request. Its other settings are kept where they are
+ * in the context of the effect that asks. Other clients leave redirects alone.
+ *
+ * @since 0.1.0
+ * @category redirects
+ */
+export const withFetchRedirect = <A, E>(effect: Effect.Effect<A, E>, redirect: RequestRedirect): Effect.Effect<A, E> =>
+  Effect.mapInputContext(effect, (context: Context.Context<never>) => {
+    const settings = context.unsafeMap.get(FetchHttpClient.RequestInit.key) as RequestInit | undefined
+    return Context.add(context, FetchHttpClient.RequestInit, { ...settings, redirect })
+  })

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Auth from "./Auth.js"
 export * as Challenge from "./Challenge.js"
 export * as Credential from "./Credential.js"
 export * as CredentialHelper from "./CredentialHelper.js"
@@ -12,7 +13,10 @@ export * as Guard from "./Guard.js"
 export * as Htpasswd from "./Htpasswd.js"
 export * as Origin from "./Origin.js"
 export * as Policy from "./Policy.js"
+export * as Realm from "./Realm.js"
 export * as RefreshTokens from "./RefreshTokens.js"
+export * as TokenCache from "./TokenCache.js"
+export * as TokenExchange from "./TokenExchange.js"
 export * as TokenKeys from "./TokenKeys.js"
 export * as TokenService from "./TokenService.js"
 export * as TokenVerifier from "./TokenVerifier.js"

@@ -1,0 +1,70 @@
+/**
+ * Realms: the token servers that registries name, and which of them get to see credentials.
+ *
+ * @since 0.1.0
+ */
+import * as Equal from "effect/Equal"
+import * as Option from "effect/Option"
+import { getDomain } from "tldts"
+import * as Origin from "./Origin.js"
+
+/**
+ * What a realm may be asked: with credentials, by nobody in particular, or not at all.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Verdict =
+  | { readonly _tag: "Trusted"; readonly url: URL }
+  | { readonly _tag: "Foreign"; readonly url: URL }
+  | { readonly _tag: "Refused"; readonly reason: string }
+
+/**
+ * Whether credentials for a registry may go to the realm that it names. They may where the realm is
+ *
+ * - the registry's own origin,
+ * - on https, on the same registrable domain by the public-suffix list, those of hosting providers included: as Docker
+ *   Hub's `auth.docker.io` is for `registry-1.docker.io`; never by an address, or `localhost`,
+ * - or among `trusted`: the origins of token servers, or their URLs.
+ *
+ * Any other on https is `Foreign`, to be asked without credentials. One on http is refused, and always so for a
+ * registry on https; so is one with a user in its URL. CVE-2026-33540, CVE-2026-48978.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const judge = (origin: Origin.Origin, realm: string, trusted: ReadonlyArray<string> = []): Verdict => {
+  const url = URL.canParse(realm) ? new URL(realm) : undefined
+  const place = url === undefined ? undefined : Option.getOrUndefined(Origin.parse(url))
+  if (url === undefined || place === undefined) return refused("it is no URL on https")
+  if (url.username !== "" || url.password !== "") return refused("it names a user")
+  url.hash = ""
+  if (Equal.equals(origin, place)) return { _tag: "Trusted", url }
+  if (origin.scheme === "https" && place.scheme === "http") return refused("it is on http, and the registry on https")
+  if (trusted.some((other) => isThat(url, place, other))) return { _tag: "Trusted", url }
+  if (place.scheme === "http") return refused("it is on http")
+  const domain = getDomain(place.host, { allowPrivateDomains: true })
+  return domain !== null && domain === getDomain(origin.host, { allowPrivateDomains: true })
+    ? { _tag: "Trusted", url }
+    : { _tag: "Foreign", url }
+}
+
+const refused = (reason: string): Verdict => ({ _tag: "Refused", reason })
+
+const isThat = (url: URL, place: Origin.Origin, trusted: string): boolean => {
+  const other = URL.canParse(trusted) ? new URL(trusted) : undefined
+  return other !== undefined && Option.exists(Origin.parse(other), (origin) => Equal.equals(origin, place)) &&
+    (other.pathname === "/" || other.pathname === url.pathname)
+}
+
+/**
+ * A realm as it may be told: without its query.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const format = (realm: string | URL): string => {
+  if (typeof realm === "string" && !URL.canParse(realm)) return realm
+  const { origin, pathname, protocol } = new URL(realm)
+  return origin === "null" ? protocol : `${origin}${pathname}`
+}

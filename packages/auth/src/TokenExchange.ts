@@ -1,0 +1,266 @@
+/**
+ * The exchange of credentials for a token, at a token server.
+ *
+ * @since 0.1.0
+ */
+import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import * as RetryAfter from "@effect-oci/protocol/RetryAfter"
+import * as Headers from "@effect/platform/Headers"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { constTrue } from "effect/Function"
+import * as Redacted from "effect/Redacted"
+import * as Credential from "./Credential.js"
+import * as answer from "./internal/answer.js"
+import { basicAuth } from "./internal/basicAuth.js"
+import { advice } from "./internal/refusal.js"
+import * as tokenAnswer from "./internal/tokenAnswer.js"
+import { withoutSecrets } from "./internal/withoutSecrets.js"
+import type { Origin } from "./Origin.js"
+import * as Realm from "./Realm.js"
+import * as Transport from "./Transport.js"
+
+/**
+ * What a token server is asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Ask {
+  /** The registry that the token is for. */
+  readonly origin: Origin
+  readonly realm: URL
+  readonly service: string | undefined
+  readonly scope: AuthScope.AuthScope
+  /** What there is to show: an identity token comes before a password, and registry tokens are not for this. */
+  readonly entry: Credential.Entry
+}
+
+/**
+ * A token, and what it allows.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Token {
+  readonly value: Redacted.Redacted
+  /** What was asked for. */
+  readonly scope: AuthScope.AuthScope
+  /** When it ends, in milliseconds since 1970, by this machine's clock. */
+  readonly expiresAt: number
+  /** What replaces the identity token that was shown. */
+  readonly refreshToken: Redacted.Redacted | undefined
+}
+
+/**
+ * How token servers are asked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** What the program calls itself: `effect-oci` if not given. */
+  readonly clientId?: string | undefined
+  /** Whether a password is first sent by OAuth2's grant, in a form. By the URL with Basic if not given. */
+  readonly oauth2?: boolean | undefined
+  /** Headers for token servers alone. */
+  readonly headers?: Headers.Input | undefined
+  /** How long an exchange may take: 60 seconds if not given. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Asks a token server. Fails with an error of the registry, which says what was tried, or with that of the client where
+ * no answer came.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TokenExchange {
+  (ask: Ask): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError>
+}
+
+/** How many redirects are followed. */
+const maxRedirects = 5
+
+const redirects = new Set([301, 302, 303, 307, 308])
+
+/**
+ * Asks token servers by a client, which must leave redirects alone: they are followed here, on the realm's own origin,
+ * and elsewhere only where nothing secret was sent; never from https to http.
+ *
+ * An identity token goes out by OAuth2's `refresh_token` grant. A user and a password, or nobody, ask by GET: so they do
+ * too where the server knows no OAuth2. Docker's "Token Authentication Specification"; RFC 6749, sections 4.3 and 6.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (client: HttpClient.HttpClient, options: Options = {}): TokenExchange => {
+  const quiet = HttpClient.withTracerDisabledWhen(client, constTrue)
+  const headers = Headers.fromInput(options.headers)
+  const timeout = Duration.decode(options.timeout ?? "60 seconds")
+
+  const execute = (request: HttpClientRequest.HttpClientRequest) =>
+    Transport.withFetchRedirect(quiet.execute(request), "manual")
+
+  const send = (
+    request: HttpClientRequest.HttpClientRequest,
+    isSecret: boolean,
+    followed = 0
+  ): Effect.Effect<HttpClientResponse, RegistryError.RegistryError | HttpClientError> =>
+    Effect.flatMap(Effect.mapError(execute(request), withoutSecrets), (response) => {
+      const location = redirects.has(response.status) ? response.headers["location"] : undefined
+      if (location === undefined) return Effect.succeed(response)
+      const next = redirected(request, response.status, location, isSecret)
+      if (RegistryError.isRegistryError(next)) return next
+      return followed < maxRedirects
+        ? Effect.zipRight(answer.glance(response), send(next, isSecret, followed + 1))
+        : invalid(request.url, `redirects more than ${maxRedirects} times`)
+    })
+
+  const get = (ask: Ask, basic: Credential.Basic | undefined) => {
+    const url = new URL(ask.realm)
+    if (ask.service !== undefined) url.searchParams.append("service", ask.service)
+    for (const word of words(ask.scope)) url.searchParams.append("scope", word)
+    if (basic !== undefined) url.searchParams.append("account", basic.username)
+    const request = HttpClientRequest.get(url.href, { headers })
+    return send(
+      basic === undefined ? request : basicAuth(request, basic),
+      basic !== undefined
+    )
+  }
+
+  const post = (ask: Ask, grant: { readonly [name: string]: string }) => {
+    const form = new URLSearchParams({ ...grant, client_id: options.clientId ?? "effect-oci" })
+    if (ask.service !== undefined) form.append("service", ask.service)
+    if (!AuthScope.isEmpty(ask.scope)) form.append("scope", words(ask.scope).join(" "))
+    return send(
+      HttpClientRequest.post(ask.realm.href, { headers }).pipe(
+        HttpClientRequest.bodyText(form.toString(), "application/x-www-form-urlencoded")
+      ),
+      true
+    )
+  }
+
+  const asked = (ask: Ask): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError> => {
+    const identity = ask.entry.find((credential) => credential._tag === "IdentityToken")
+    const basic = ask.entry.find((credential) => credential._tag === "Basic")
+    const plain = Effect.flatMap(get(ask, basic), (response) => tokenOf(ask, basic ?? Credential.anonymous, response))
+    const grant = identity !== undefined
+      ? { grant_type: "refresh_token", refresh_token: Redacted.value(identity.token) }
+      : basic !== undefined && options.oauth2 === true
+      ? { grant_type: "password", username: basic.username, password: Redacted.value(basic.password) }
+      : undefined
+    if (grant === undefined) return plain
+    return Effect.flatMap(post(ask, grant), (response) =>
+      Effect.flatMap(bytesOf(ask, response), (bytes) => {
+        const shown = identity ?? basic!
+        if (!tokenAnswer.isUnsupported(response.status, bytes)) return read(ask, shown, response, bytes)
+        return basic === undefined
+          ? new RegistryError.Unauthorized({ reason: `${server(ask)} takes no identity token: configure a password` })
+          : plain
+      }))
+  }
+
+  return (ask) =>
+    Effect.timeoutFail(asked(ask), {
+      duration: timeout,
+      onTimeout: () =>
+        new RegistryError.TransportError({ reason: `${server(ask)} did not answer for ${Duration.format(timeout)}` })
+    })
+}
+
+/** A scope a word, in the very words of the challenge where they have not changed. */
+const words = (scope: AuthScope.AuthScope): ReadonlyArray<string> =>
+  AuthScope.format(scope).split(/\s+/).filter((word) => word !== "")
+
+const server = ({ origin, realm }: Ask): string => `the token server ${Realm.format(realm)} of ${origin}`
+
+const invalid = (realm: string | URL, what: string) =>
+  new RegistryError.ResponseInvalid({ reason: `the token server ${Realm.format(realm)} ${what}` })
+
+/** The request that a redirect asks for. */
+const redirected = (
+  request: HttpClientRequest.HttpClientRequest,
+  status: number,
+  location: string,
+  isSecret: boolean
+): HttpClientRequest.HttpClientRequest | RegistryError.RegistryError => {
+  if (!URL.canParse(location, request.url)) return invalid(request.url, "redirects to what is no URL")
+  const from = new URL(request.url)
+  const to = new URL(location, from)
+  to.username = ""
+  to.password = ""
+  if (to.origin !== from.origin) {
+    if (to.protocol !== "https:") return invalid(from, `redirects to ${to.origin}, which is not on https`)
+    if (isSecret) {
+      return new RegistryError.RealmRefused({
+        realm: Realm.format(to),
+        reason: `the token server ${Realm.format(from)} redirects credentials to ${to.origin}, where they do not belong`
+      })
+    }
+  }
+  const again = HttpClientRequest.setUrl(request, to)
+  if (request.method === "GET" || status === 307 || status === 308) return again
+  return invalid(from, `redirects a form, with status ${status}`)
+}
+
+const tokenOf = (ask: Ask, shown: Credential.Credential, response: HttpClientResponse) =>
+  Effect.flatMap(bytesOf(ask, response), (bytes) => read(ask, shown, response, bytes))
+
+const bytesOf = (ask: Ask, response: HttpClientResponse) =>
+  Effect.mapError(
+    answer.read(response),
+    () => new RegistryError.TransportError({ reason: `${server(ask)} broke off its answer` })
+  )
+
+const read = (
+  ask: Ask,
+  shown: Credential.Credential,
+  response: HttpClientResponse,
+  bytes: Uint8Array | undefined
+): Effect.Effect<Token, RegistryError.RegistryError> => {
+  const { headers, status } = response
+  if (status !== 200) return refusal(ask, shown, response, bytes)
+  if (bytes === undefined) return invalid(ask.realm, `answers with more than ${answer.maxBytes} bytes`)
+  const said = tokenAnswer.parse(bytes)
+  if (said === undefined) return invalid(ask.realm, "answers without a token")
+  return Effect.map(Clock.currentTimeMillis, (now) => ({
+    value: said.token,
+    scope: ask.scope,
+    expiresAt: tokenAnswer.expiry(said, now, headers["date"]),
+    refreshToken: shown._tag === "IdentityToken" ? said.refreshToken : undefined
+  }))
+}
+
+/** The error that a token server's answer is. */
+const refusal = (
+  ask: Ask,
+  shown: Credential.Credential,
+  { headers, status }: HttpClientResponse,
+  bytes: Uint8Array | undefined
+): RegistryError.RegistryError => {
+  const diagnostics = ErrorBody.parse(bytes)
+  const said = tokenAnswer.errorOf(bytes)
+  const words = diagnostics[0]?.message ?? said
+  const fields = {
+    status,
+    diagnostics,
+    reason: `${server(ask)}, asked for "${AuthScope.format(ask.scope)}" with ${Credential.describe(shown)}, ` +
+      `answers with status ${status}${words === undefined || words === "" ? "" : ` (${words})`}` +
+      (status === 401 || status === 403 ? `: ${advice(shown)}` : "")
+  }
+  if (status === 403 || said === "invalid_scope") return new RegistryError.Denied(fields)
+  if (status === 401 || (status === 400 && said !== undefined)) return new RegistryError.Unauthorized(fields)
+  if (status === 429) {
+    return new RegistryError.TooManyRequests({ ...fields, retryAfter: RetryAfter.parse(headers) })
+  }
+  return status >= 500 ? new RegistryError.Unavailable(fields) : new RegistryError.ResponseInvalid(fields)
+}

@@ -1,0 +1,38 @@
+import type { ResponseError } from "@effect/platform/HttpClientError"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+
+/** The longest body that is read of a token server, or with a status 401, in bytes. */
+export const maxBytes = 64 * 1024
+
+/** The body of a response, `undefined` for one that is longer than {@link maxBytes}. */
+export const read = (response: HttpClientResponse): Effect.Effect<Uint8Array | undefined, ResponseError> =>
+  Effect.suspend(() => {
+    const pieces: Array<Uint8Array> = []
+    let length = 0
+    return response.stream.pipe(
+      Stream.takeUntil((piece) => {
+        pieces.push(piece)
+        length += piece.byteLength
+        return length > maxBytes
+      }),
+      Stream.runDrain,
+      Effect.catchIf((error) => error.reason === "EmptyBody", () => Effect.void),
+      Effect.map(() => length > maxBytes ? undefined : concat(pieces, length))
+    )
+  })
+
+const concat = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
+  const all = new Uint8Array(length)
+  let offset = 0
+  for (const piece of pieces) {
+    all.set(piece, offset)
+    offset += piece.byteLength
+  }
+  return all
+}
+
+/** What there is of a body that is nice to have, and whose connection is to be used again: nothing after a second. */
+export const glance = (response: HttpClientResponse): Effect.Effect<Uint8Array | undefined> =>
+  read(response).pipe(Effect.timeout("1 second"), Effect.orElseSucceed(() => undefined))

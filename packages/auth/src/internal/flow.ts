@@ -1,0 +1,227 @@
+import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Option from "effect/Option"
+import * as Challenge from "../Challenge.js"
+import type * as Credential from "../Credential.js"
+import * as Origin from "../Origin.js"
+import type { TokenCache } from "../TokenCache.js"
+import type { Token, TokenExchange } from "../TokenExchange.js"
+import * as Transport from "../Transport.js"
+import * as answer from "./answer.js"
+import { basicAuth } from "./basicAuth.js"
+import type { Bounded } from "./bounded.js"
+import { answerAsNobody } from "./foreign.js"
+import * as grants from "./grants.js"
+import type { Lookup } from "./lookup.js"
+import * as needs from "./needs.js"
+import * as refusal from "./refusal.js"
+import { withoutSecrets } from "./withoutSecrets.js"
+
+export interface Settings {
+  /** The registry's own origin, where that is said. */
+  readonly home: Origin.Origin | undefined
+  readonly lookup: Lookup
+  readonly cache: TokenCache
+  readonly exchange: TokenExchange
+  /** What each origin last wanted. */
+  readonly challenges: Bounded<Challenge.Challenge>
+  readonly trustedRealms: ReadonlyArray<string>
+  /** A token that is there from the beginning, of the registry at `home`. */
+  readonly seed: Token | undefined
+}
+
+/** A request on its way. */
+interface Turn extends grants.Party {
+  readonly request: HttpClientRequest.HttpClientRequest
+  readonly send: Transport.Send
+}
+
+/** What is sent with a request, and shows who asks. */
+type Pass =
+  | { readonly _tag: "Token"; readonly grant: grants.Grant; readonly stage: Stage }
+  | Credential.Basic
+  | Credential.RegistryToken
+
+/**
+ * When a token was got: before the request's own challenge was seen, in answer to it, or for less than that said. Each
+ * is gone through once, so that a registry that is never content is soon told from one that was asked wrongly.
+ */
+type Stage = "ahead" | "answered" | "narrowed"
+
+type Answer = Effect.Effect<HttpClientResponse, grants.Failure>
+
+export const make = (settings: Settings) => {
+  const { challenges, exchange, home, lookup } = settings
+  const tokens = grants.make(settings)
+  let { seed } = settings
+
+  const attempt = (turn: Turn, pass: Pass | undefined): Answer =>
+    Effect.flatMap(
+      turn.send(pass === undefined ? turn.request : showing(turn.request, pass)),
+      (response) => response.status === 401 ? challenged(turn, response, pass) : Effect.succeed(response)
+    )
+
+  /** What is known to be wanted is sent at once. */
+  const begin = (turn: Turn): Answer => {
+    const registryToken = turn.entry.find((credential) => credential._tag === "RegistryToken")
+    if (registryToken !== undefined) return attempt(turn, registryToken)
+    const challenge = challenges.get(turn.place)
+    return challenge === undefined && !Transport.isReplayable(turn.request.body)
+      ? Effect.flatMap(probe(turn), () => ahead(turn))
+      : ahead(turn)
+  }
+
+  const ahead = (turn: Turn): Answer => {
+    const challenge = challenges.get(turn.place)
+    if (challenge === undefined) return attempt(turn, undefined)
+    if (challenge.scheme === "basic") return attempt(turn, basicOf(turn.entry))
+    if (seed !== undefined && Equal.equals(turn.origin, home)) {
+      tokens.keep(turn, challenge, seed)
+      seed = undefined
+    }
+    const held = tokens.held(turn, challenge, turn.needs.required)
+    if (held !== undefined) return attempt(turn, { _tag: "Token", grant: held, stage: "ahead" })
+    return Effect.matchEffect(tokens.acquire(turn, challenge, AuthScope.empty), {
+      onSuccess: (grant) => attempt(turn, { _tag: "Token", grant, stage: "ahead" }),
+      onFailure: (error) => {
+        challenges.delete(turn.place)
+        // What the registry wants for this very request may be given.
+        return error._tag === "Denied" && Transport.isReplayable(turn.request.body)
+          ? attempt(turn, undefined)
+          : Effect.fail(error)
+      }
+    })
+  }
+
+  /** Meets the challenge of a registry with a request that can be sent again, for one that cannot. */
+  const probe = (turn: Turn): Effect.Effect<void, HttpClientError.HttpClientError> => {
+    const { pathname } = new URL(turn.request.url)
+    const end = pathname.indexOf("/v2/")
+    if (end < 0) return Effect.void
+    const url = `${new URL(turn.request.url).origin}${pathname.slice(0, end)}/v2/`
+    return Effect.flatMap(turn.send(HttpClientRequest.get(url)), (response) => {
+      const challenge = isAt(turn.origin, response) ? challengeOf(response) : undefined
+      if (challenge !== undefined) challenges.set(turn.place, challenge)
+      return answer.glance(response)
+    })
+  }
+
+  const challenged = (turn: Turn, response: HttpClientResponse, pass: Pass | undefined): Answer => {
+    if (!isAt(turn.origin, response)) return answerAsNobody(exchange, turn.send, response)
+    const challenge = challengeOf(response)
+    if (pass !== undefined) disown(turn, pass)
+    if (challenge === undefined) return Effect.succeed(response)
+    challenges.set(turn.place, challenge)
+    const next = challenge.scheme === "basic"
+      ? basicPass(turn, challenge, response, pass)
+      : tokenPass(turn, challenge, response, pass)
+    if (next === undefined) return Effect.succeed(response)
+    if (!Transport.isReplayable(turn.request.body)) return refusal.once(turn.place)
+    return Effect.flatMap(next, (pass) => Effect.zipRight(answer.glance(response), attempt(turn, pass)))
+  }
+
+  /** What was refused is not used again: credentials that were are looked up anew. */
+  const disown = ({ needs, origin }: Turn, pass: Pass) =>
+    pass._tag === "Token" ? tokens.drop(pass.grant) : lookup.forget(origin, needs.repository)
+
+  const basicPass = (
+    turn: Turn,
+    challenge: Challenge.Challenge,
+    response: HttpClientResponse,
+    pass: Pass | undefined
+  ): Effect.Effect<Pass, grants.Failure> | undefined => {
+    const basic = basicOf(turn.entry)
+    if (basic !== undefined && pass?._tag !== "Basic") return Effect.succeed(basic)
+    return pass === undefined ? undefined : refusal.last(turn.place, challenge, refusedOf(pass), response)
+  }
+
+  const tokenPass = (
+    turn: Turn,
+    challenge: Challenge.Challenge,
+    response: HttpClientResponse,
+    pass: Pass | undefined
+  ): Effect.Effect<Pass, grants.Failure> | undefined => {
+    const heard = needs.heard(challenge.parameters.get("scope"), turn.needs.required)
+    const stage = (stage: Stage) => (grant: grants.Grant): Pass => ({ _tag: "Token", grant, stage })
+    const last = (pass: Pass) => refusal.last(turn.place, challenge, refusedOf(pass), response)
+    if (pass?._tag === "RegistryToken" && !turn.entry.some(isForTokenServers)) return last(pass)
+    if (pass?._tag === "Token" && isSpent(pass, challenge, needs.asked(heard, turn.needs))) {
+      const isShort = challenge.parameters.get("error") === "insufficient_scope" && pass.stage !== "narrowed"
+      const narrowed = isShort ? tokens.narrow(turn, challenge, heard, pass.grant.token.scope) : undefined
+      return narrowed === undefined ? last(pass) : Effect.map(narrowed, stage("narrowed"))
+    }
+    // Others may have got a token meanwhile, that was not tried yet.
+    const held = pass?._tag === "Token" && pass.stage !== "ahead"
+      ? undefined
+      : tokens.held(turn, challenge, AuthScope.union(heard, turn.needs.required))
+    return held !== undefined
+      ? Effect.succeed(stage("answered")(held))
+      : Effect.map(tokens.acquire(turn, challenge, heard), stage("answered"))
+  }
+
+  /** Whether a token that was refused is the best that there is to be had. */
+  const isSpent = (
+    { grant, stage }: Extract<Pass, { readonly _tag: "Token" }>,
+    { parameters }: Challenge.Challenge,
+    scope: AuthScope.AuthScope
+  ): boolean =>
+    grant.isFresh && (stage !== "ahead" ||
+      (AuthScope.contains(grant.token.scope, scope) && grant.key.realm === parameters.get("realm") &&
+        grant.key.service === parameters.get("service")))
+
+  return (
+    request: HttpClientRequest.HttpClientRequest,
+    send: Transport.Send
+  ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> => {
+    if (request.headers["authorization"] !== undefined) return send(request)
+    const origin = Option.getOrUndefined(Origin.parse(request.url))
+    if (origin === undefined) return send(request)
+    const answered: Answer = home === undefined || Equal.equals(home, origin)
+      ? Effect.contextWithEffect((context: Context.Context<never>) => {
+        const needed = needs.of(request, context)
+        return Effect.flatMap(
+          lookup.get(origin, needed.repository),
+          (entry) => begin({ request, send, origin, place: String(origin), entry, needs: needed })
+        )
+      })
+      : Effect.flatMap(
+        send(request),
+        (response) => response.status === 401 ? answerAsNobody(exchange, send, response) : Effect.succeed(response)
+      )
+    return Effect.mapError(answered, (error) =>
+      RegistryError.isRegistryError(error)
+        ? new HttpClientError.RequestError({ request, reason: "Transport", cause: error, description: error.message })
+        : withoutSecrets(error))
+  }
+}
+
+const basicOf = (entry: Credential.Entry): Credential.Basic | undefined =>
+  entry.find((credential) => credential._tag === "Basic")
+
+/** What there is to try after a registry token: somebody who is nobody on purpose has that. */
+const isForTokenServers = ({ _tag }: Credential.Credential): boolean => _tag !== "RegistryToken"
+
+const refusedOf = (pass: Pass): grants.Grant | Credential.Credential => pass._tag === "Token" ? pass.grant : pass
+
+const isAt = (origin: Origin.Origin, { request }: HttpClientResponse): boolean =>
+  Option.exists(Origin.parse(request.url), (place) => Equal.equals(place, origin))
+
+const challengeOf = ({ headers }: HttpClientResponse): Challenge.Challenge | undefined =>
+  Challenge.preferred(Challenge.parse(headers["www-authenticate"] ?? ""))
+
+const showing = (request: HttpClientRequest.HttpClientRequest, pass: Pass): HttpClientRequest.HttpClientRequest => {
+  switch (pass._tag) {
+    case "Token":
+      return HttpClientRequest.bearerToken(request, pass.grant.token.value)
+    case "RegistryToken":
+      return HttpClientRequest.bearerToken(request, pass.token)
+    case "Basic":
+      return basicAuth(request, pass)
+  }
+}

@@ -1,0 +1,53 @@
+import * as AuthScope from "@effect-oci/core/AuthScope"
+import { printable } from "@effect-oci/core/Printable"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Challenge from "../Challenge.js"
+import * as Origin from "../Origin.js"
+import * as Realm from "../Realm.js"
+import type { TokenExchange } from "../TokenExchange.js"
+import * as Transport from "../Transport.js"
+import * as answer from "./answer.js"
+import type { Failure } from "./grants.js"
+import * as needs from "./needs.js"
+
+/**
+ * Answers a 401 of a place that a registry has led to: with a token for nobody in particular, once, for this request
+ * alone. No credentials are looked for, whosever the place is. CVE-2020-15157.
+ */
+export const answerAsNobody = (
+  exchange: TokenExchange,
+  send: Transport.Send,
+  response: HttpClientResponse
+): Effect.Effect<HttpClientResponse, Failure> => {
+  const { request } = response
+  const origin = Option.getOrUndefined(Origin.parse(request.url))
+  const challenge = Challenge.preferred(Challenge.parse(response.headers["www-authenticate"] ?? ""))
+  if (origin === undefined || challenge?.scheme !== "bearer" || !Transport.isReplayable(request.body)) {
+    return Effect.succeed(response)
+  }
+  const realm = challenge.parameters.get("realm")!
+  const verdict = Realm.judge(origin, realm)
+  if (verdict._tag === "Refused") {
+    const shown = printable(Realm.format(realm), 200)
+    return new RegistryError.RealmRefused({
+      realm: shown,
+      reason: `${origin}, where the registry leads, names ${shown} as its token server: ${verdict.reason}`
+    })
+  }
+  const required = needs.fromUrl(request)
+  const scope = AuthScope.union(needs.heard(challenge.parameters.get("scope"), required), required)
+  const service = challenge.parameters.get("service")
+  return Effect.flatMap(
+    exchange({ origin, realm: verdict.url, service, scope, entry: [] }),
+    ({ value }) =>
+      Effect.zipRight(
+        answer.glance(response),
+        send(HttpClientRequest.bearerToken(request, Redacted.value(value)))
+      )
+  )
+}

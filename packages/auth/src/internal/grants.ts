@@ -1,0 +1,152 @@
+import * as AuthScope from "@effect-oci/core/AuthScope"
+import { printable } from "@effect-oci/core/Printable"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import type * as Challenge from "../Challenge.js"
+import * as Credential from "../Credential.js"
+import type { Origin } from "../Origin.js"
+import * as Realm from "../Realm.js"
+import * as TokenCache from "../TokenCache.js"
+import type { Token, TokenExchange } from "../TokenExchange.js"
+import * as Bounded from "./bounded.js"
+import * as needs from "./needs.js"
+
+export type Failure = RegistryError.RegistryError | HttpClientError
+
+/** Who asks, where, and for what. */
+export interface Party {
+  readonly origin: Origin
+  /** The origin as text. */
+  readonly place: string
+  readonly entry: Credential.Entry
+  readonly needs: needs.Needs
+}
+
+/** A token, and how it was come by. */
+export interface Grant {
+  readonly key: TokenCache.Key
+  readonly token: Token
+  /** Whether it was given just now, or had been before. */
+  readonly isFresh: boolean
+}
+
+/** Tokens for what challenges ask: those that there are, and new ones. */
+export interface Grants {
+  /** A token that there is, and that allows this much. */
+  readonly held: (party: Party, challenge: Challenge.Challenge, scope: AuthScope.AuthScope) => Grant | undefined
+  /** A new token, for what is needed and what was heard of it; for less where so much is refused. */
+  readonly acquire: (
+    party: Party,
+    challenge: Challenge.Challenge,
+    heard: AuthScope.AuthScope
+  ) => Effect.Effect<Grant, Failure>
+  /** A new token for less than was asked before; `undefined` where there is no less. */
+  readonly narrow: (
+    party: Party,
+    challenge: Challenge.Challenge,
+    heard: AuthScope.AuthScope,
+    before: AuthScope.AuthScope
+  ) => Effect.Effect<Grant, Failure> | undefined
+  readonly drop: (grant: Grant) => void
+  /** Keeps a token that came from elsewhere. */
+  readonly keep: (party: Party, challenge: Challenge.Challenge, token: Token) => void
+}
+
+export interface Settings {
+  readonly cache: TokenCache.TokenCache
+  readonly exchange: TokenExchange
+  readonly trustedRealms: ReadonlyArray<string>
+}
+
+/** What is shown to a token server. */
+const shownOf = (entry: Credential.Entry): Credential.Credential =>
+  entry.find(({ _tag }) => _tag === "IdentityToken") ?? entry.find(({ _tag }) => _tag === "Basic") ??
+    Credential.anonymous
+
+const isRefused = (error: Failure): boolean => error._tag === "Unauthorized" || error._tag === "Denied"
+
+export const make = ({ cache, exchange, trustedRealms }: Settings): Grants => {
+  // Identity tokens that a token server has replaced, and by what.
+  const replaced = Bounded.make<{ readonly from: Credential.Credential; readonly to: Credential.IdentityToken }>(1000)
+  const replacedKey = (key: TokenCache.Key) => `${key.origin} ${key.realm}`
+
+  const keyOf = ({ entry, place }: Party, { parameters }: Challenge.Challenge) =>
+    new TokenCache.Key({
+      origin: place,
+      realm: parameters.get("realm")!,
+      service: parameters.get("service"),
+      credential: shownOf(entry)
+    })
+
+  /** The same credentials, with the newest identity token. */
+  const renewed = (key: TokenCache.Key, entry: Credential.Entry): Credential.Entry => {
+    const newer = replaced.get(replacedKey(key))
+    return newer !== undefined && Equal.equals(newer.from, key.credential)
+      ? entry.map((credential) => credential._tag === "IdentityToken" ? newer.to : credential)
+      : entry
+  }
+
+  const realmOf = (party: Party, key: TokenCache.Key): URL | RegistryError.RealmRefused => {
+    const verdict = Realm.judge(party.origin, key.realm, trustedRealms)
+    const isNobody = key.credential._tag === "Anonymous"
+    if (verdict._tag === "Trusted" || (verdict._tag === "Foreign" && isNobody)) return verdict.url
+    const realm = printable(Realm.format(key.realm), 200)
+    return new RegistryError.RealmRefused({
+      realm,
+      reason: verdict._tag === "Refused"
+        ? `${party.place} names ${realm} as its token server, which is not asked: ${verdict.reason}`
+        : `${party.place} names ${realm} as its token server, which is not trusted with ${
+          Credential.describe(key.credential)
+        }: if it is the right one, add "${verdict.url.origin}" to trustedRealms`
+    })
+  }
+
+  const obtain = (
+    party: Party,
+    key: TokenCache.Key,
+    scope: AuthScope.AuthScope
+  ): Effect.Effect<Grant, Failure> => {
+    const realm = realmOf(party, key)
+    if (RegistryError.isRegistryError(realm)) return realm
+    const { origin } = party
+    const { credential: from, service } = key
+    const exchanged = Effect.suspend(() =>
+      exchange({ origin, realm, service, scope, entry: renewed(key, party.entry) })
+    ).pipe(
+      Effect.tap(({ refreshToken }) =>
+        Effect.sync(() => {
+          if (refreshToken === undefined) return
+          replaced.set(replacedKey(key), { from, to: Credential.identityToken(refreshToken) })
+        })
+      ),
+      Effect.tapError((error) => Effect.sync(() => isRefused(error) && replaced.delete(replacedKey(key))))
+    )
+    return Effect.map(cache.acquire(key, scope, exchanged), (token) => ({ key, token, isFresh: true }))
+  }
+
+  const narrow: Grants["narrow"] = (party, challenge, heard, before) => {
+    const scope = needs.narrowed(heard, party.needs)
+    return AuthScope.contains(scope, before) ? undefined : obtain(party, keyOf(party, challenge), scope)
+  }
+
+  return {
+    held: (party, challenge, scope) => {
+      const key = keyOf(party, challenge)
+      const token = cache.find(key, scope)
+      return token === undefined ? undefined : { key, token, isFresh: false }
+    },
+    acquire: (party, challenge, heard) => {
+      const scope = needs.asked(heard, party.needs)
+      return Effect.catchIf(
+        obtain(party, keyOf(party, challenge), scope),
+        isRefused,
+        (error) => narrow(party, challenge, heard, scope) ?? Effect.fail(error)
+      )
+    },
+    narrow,
+    drop: ({ key, token }) => cache.drop(key, token),
+    keep: (party, challenge, token) => cache.put(keyOf(party, challenge), token)
+  }
+}

@@ -1,0 +1,40 @@
+import type { CredentialError } from "@effect-oci/core/RegistryError"
+import * as Effect from "effect/Effect"
+import type * as Credential from "../Credential.js"
+import type * as Credentials from "../Credentials.js"
+import type { Origin } from "../Origin.js"
+import * as Bounded from "./bounded.js"
+import * as singleFlight from "./singleFlight.js"
+
+/** The credentials of registries, looked up once in a while: a helper is a program to start. */
+export interface Lookup {
+  readonly get: (origin: Origin, repository: string | undefined) => Effect.Effect<Credential.Entry, CredentialError>
+  /** Looks them up anew the next time: they were refused. */
+  readonly forget: (origin: Origin, repository: string | undefined) => void
+}
+
+/** For how long what was found counts, in milliseconds. */
+const lifetime = 5 * 60_000
+
+interface Found {
+  readonly entry: Effect.Effect<Credential.Entry>
+  readonly until: number
+}
+
+export const make = (credentials: Credentials.Service): Effect.Effect<Lookup> =>
+  Effect.map(Effect.clock, (clock) => {
+    const found = Bounded.make<Found>(1000)
+    const flights = singleFlight.make<string, Credential.Entry, CredentialError>()
+    const keyOf = (origin: Origin, repository = "") => `${origin} ${repository}`
+    return {
+      get: (origin, repository) => {
+        const key = keyOf(origin, repository)
+        const known = found.get(key)
+        if (known !== undefined && known.until > clock.unsafeCurrentTimeMillis()) return known.entry
+        return Effect.tap(flights(key, credentials.get(origin, repository)), (entry) => {
+          found.set(key, { entry: Effect.succeed(entry), until: clock.unsafeCurrentTimeMillis() + lifetime })
+        })
+      },
+      forget: (origin, repository) => found.delete(keyOf(origin, repository))
+    }
+  })

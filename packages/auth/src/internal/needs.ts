@@ -1,0 +1,75 @@
+import * as AuthScope from "@effect-oci/core/AuthScope"
+import type * as ResourceScope from "@effect-oci/core/ResourceScope"
+import * as Route from "@effect-oci/protocol/Route"
+import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import * as Context from "effect/Context"
+
+/** What a request needs to be allowed, and what its caller will need besides. */
+export interface Needs {
+  readonly required: AuthScope.AuthScope
+  readonly hint: AuthScope.AuthScope
+  /** The repository that it is about: the target of a mount, not its source. */
+  readonly repository: string | undefined
+}
+
+/** What a request needs: as it is said from above, or else as its URL says. */
+export const of = (request: HttpClientRequest, context: Context.Context<never>): Needs => {
+  const said = Context.get(context, AuthScope.required)
+  const required = AuthScope.isEmpty(said) ? fromUrl(request) : said
+  return { required, hint: Context.get(context, AuthScope.hint), repository: repositoryOf(required) }
+}
+
+/** What a request needs of which no more is known than its URL. */
+export const fromUrl = ({ method, url }: HttpClientRequest): AuthScope.AuthScope => {
+  const path = URL.canParse(url) ? new URL(url).pathname : ""
+  const start = path.indexOf("/v2/")
+  const route = start < 0 ? undefined : Route.parse(path.slice(start))
+  if (route === undefined || route._tag === "Base") return AuthScope.empty
+  if (route._tag === "Catalog") return AuthScope.catalog
+  const isUpload = route._tag === "Upload" || route._tag === "Uploads"
+  if (method === "DELETE" && !isUpload) return AuthScope.repository(route.name, "delete")
+  return method === "GET" || method === "HEAD"
+    ? AuthScope.repository(route.name, "pull")
+    : AuthScope.repository(route.name, "pull", "push")
+}
+
+/** Of `repository(plugin)` the class is left out. */
+const typeOf = ({ type }: ResourceScope.ResourceScope): string => type.split("(", 1)[0]!
+
+const isRepository = (scope: ResourceScope.ResourceScope): boolean => typeOf(scope) === "repository"
+
+/** The repositories that are written to. */
+const targets = (required: AuthScope.AuthScope): ReadonlyArray<string> =>
+  AuthScope.values(required)
+    .filter((scope) => isRepository(scope) && scope.action !== "pull")
+    .map(({ resource }) => resource)
+
+const repositoryOf = (required: AuthScope.AuthScope): string | undefined =>
+  targets(required)[0] ?? AuthScope.values(required).find(isRepository)?.resource
+
+const only = (
+  scope: AuthScope.AuthScope,
+  keep: (scope: ResourceScope.ResourceScope) => boolean
+): AuthScope.AuthScope => {
+  const all = AuthScope.values(scope)
+  const kept = all.filter(keep)
+  return kept.length === all.length ? scope : AuthScope.make(kept)
+}
+
+/** What a challenge names of the resources that a request is about. Of others it may name, nothing is heard. */
+export const heard = (challenge: string | undefined, required: AuthScope.AuthScope): AuthScope.AuthScope => {
+  if (challenge === undefined) return AuthScope.empty
+  const own = new Set(AuthScope.values(required).map((scope) => `${typeOf(scope)}:${scope.resource}`))
+  return only(AuthScope.parse(challenge), (scope) => own.has(`${typeOf(scope)}:${scope.resource}`))
+}
+
+/** What a token is asked for: what the challenge says, what is required, and what the caller wants. */
+export const asked = (heard: AuthScope.AuthScope, { hint, required }: Needs): AuthScope.AuthScope =>
+  AuthScope.union(AuthScope.union(heard, required), hint)
+
+/** What is asked for where that is refused: what the challenge says, and no source of a mount. */
+export const narrowed = (heard: AuthScope.AuthScope, { required }: Needs): AuthScope.AuthScope => {
+  const written = new Set(targets(required))
+  const scope = AuthScope.isEmpty(heard) ? required : heard
+  return written.size === 0 ? scope : only(scope, ({ resource }) => written.has(resource))
+}

@@ -1,0 +1,56 @@
+import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import type * as Challenge from "../Challenge.js"
+import * as Credential from "../Credential.js"
+import * as Realm from "../Realm.js"
+import * as answer from "./answer.js"
+import type { Grant } from "./grants.js"
+
+/** What may help. */
+export const advice = (shown: Credential.Credential): string =>
+  shown._tag === "Anonymous"
+    ? "log in to the registry, or provide Credentials for it"
+    : "log in again, or check what they are allowed"
+
+/** What OAuth2 says of a token that is not good, or not enough. RFC 6750, section 3.1. */
+const isTokenError = (challenge: Challenge.Challenge): boolean => {
+  const error = challenge.parameters.get("error")
+  return error === "invalid_token" || error === "insufficient_scope"
+}
+
+/** The error that a registry's last word is: it has refused what it was shown. */
+export const last = (
+  place: string,
+  challenge: Challenge.Challenge,
+  refused: Grant | Credential.Credential,
+  response: HttpClientResponse
+): Effect.Effect<never, RegistryError.RegistryError> =>
+  Effect.flatMap(answer.glance(response), (bytes): Effect.Effect<never, RegistryError.RegistryError> => {
+    const diagnostics = ErrorBody.parse(bytes)
+    const shown = "key" in refused ? refused.key.credential : refused
+    const what = "key" in refused
+      ? `the token that ${Realm.format(refused.key.realm)} gave for "${AuthScope.format(refused.token.scope)}" and ${
+        Credential.describe(shown)
+      }`
+      : Credential.describe(shown)
+    const said = diagnostics[0]?.message ?? ""
+    const fields = {
+      status: response.status,
+      diagnostics,
+      reason: `${place} refuses ${what}${said === "" ? "" : ` (${said})`}: ${advice(shown)}`
+    }
+    return "key" in refused && !isTokenError(challenge)
+      ? new RegistryError.Denied(fields)
+      : new RegistryError.Unauthorized(fields)
+  })
+
+/** The error of a request that cannot be sent a second time. */
+export const once = (place: string): RegistryError.RegistryError =>
+  new RegistryError.Unauthorized({
+    status: 401,
+    reason: `${place} asks who sends the body, which cannot be sent a second time: send one that can be replayed, or ` +
+      "ask for something without a body first"
+  })
