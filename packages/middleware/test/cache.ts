@@ -1,5 +1,5 @@
-import type { Handler, Middleware } from "@effect-oci/core"
-import { BlobContent, Body, Descriptor, MediaType, Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import type { Handler, Middleware, Operation } from "@effect-oci/core"
+import { BlobContent, Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { Chunk, Context, Effect, Layer, Stream } from "effect"
 import { Cache } from "../src/index.js"
@@ -86,9 +86,12 @@ export const push = (
     behind.pushManifest(options.to ?? repository, { mediaType, bytes, tags: options.tags ?? [tag] })
   )
 
-/** All bytes of a stream. */
+/** What content is, so that a test that fails need not show it. */
+export const sum = (content: Uint8Array): string => `${content.byteLength} bytes, ${Digest.fromBytes(content)}`
+
+/** What all of a stream is. */
 export const collect = <E>(stream: Stream.Stream<Uint8Array, E>) =>
-  Effect.map(Stream.runCollect(stream), (pieces) => Buffer.concat(Chunk.toReadonlyArray(pieces)))
+  Effect.map(Stream.runCollect(stream), (pieces) => sum(Buffer.concat(Chunk.toReadonlyArray(pieces))))
 
 /** Reads a blob to its end. */
 export const read = (
@@ -112,11 +115,11 @@ export const blobs = (
 (operation) =>
   operation._tag === "GetBlob"
     ? Effect.map(
-      next(operation as Operation.GetBlob),
+      next(operation),
       (content) =>
         new BlobContent.BlobContent({
           ...content,
-          body: change(content, operation as Operation.GetBlob),
+          body: change(content, operation),
           verified: false
         })
     ) as never

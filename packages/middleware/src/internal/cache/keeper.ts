@@ -1,4 +1,5 @@
-import { Handler, Operation, RegistryError } from "@effect-oci/core"
+import { Handler, RegistryError } from "@effect-oci/core"
+import type { Operation } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { redact } from "../redact.js"
@@ -69,7 +70,7 @@ export const make = (store: Handler.Handler) => {
 
     /** What is not there is deleted already. */
     delete: (operation: Delete): Effect.Effect<void, RegistryError.RegistryError> =>
-      Effect.matchEffect(store(operation) as Effect.Effect<Operation.Done, RegistryError.RegistryError>, {
+      Effect.matchEffect(store(operation), {
         onSuccess: () => {
           works(operation)
           return Effect.void

@@ -1,0 +1,59 @@
+import * as History from "@effect-oci/conformance/History"
+import * as Linearizability from "@effect-oci/conformance/Linearizability"
+import { Operation, Registry } from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Either, Layer } from "effect"
+import * as fc from "fast-check"
+import { Cache } from "../src/index.js"
+import { make, memory } from "./cache.js"
+import * as laws from "./laws.js"
+import * as samples from "./samples.js"
+
+/** The cache, with a store of its own each time. */
+const cached = (options: Omit<Cache.Options, "store"> = {}, store?: Memory.Options) =>
+  Effect.flatMap(memory({ sparseManifests: true, ...store }), (store) => Cache.middleware({ ...options, store }))
+
+const identity: Middleware.Middleware = (next) => next
+
+const caches: ReadonlyArray<{ readonly name: string; readonly wrapper: laws.Wrapper }> = [
+  { name: "as it is", wrapper: cached() },
+  { name: "with a store that wants blobs before manifests", wrapper: cached({}, { sparseManifests: false }) },
+  { name: "with room for little", wrapper: cached({ maxBytes: 3500, maxRemembered: 2, maxManifestBytes: 400 }) },
+  { name: "with a store that is full", wrapper: cached({}, { maxBytes: 30 }) },
+  { name: "that fills nothing", wrapper: cached({ maxFills: 0 }) },
+  { name: "that believes nothing", wrapper: cached({ tagTimeToLive: 0, negativeTimeToLive: 0 }) }
+]
+
+describe("Cache", () => {
+  it.each(caches)(
+    "$name: the results are those of the registry behind",
+    ({ wrapper }) => laws.same(identity, wrapper, { filled: true, numRuns: 60 })
+  )
+
+  /** Gives others their turns before it asks and before it answers, now more and now fewer. */
+  const slow = (seed: number): Middleware.Middleware => (next) => {
+    let turn = seed
+    const turns = Effect.suspend(() => {
+      turn = (turn * 31 + 7) % 101
+      return Effect.repeatN(Effect.yieldNow(), turn % 5)
+    })
+    return (operation) => Effect.zipLeft(Effect.zipRight(turns, Effect.suspend(() => next(operation))), turns) as never
+  }
+
+  it("is linearizable", () =>
+    fc.assert(
+      fc.asyncProperty(Linearizability.race, fc.nat(100), fc.nat(100), async (race, one, other) => {
+        const cache = Effect.flatMap(memory({ sparseManifests: one % 2 === 0 }), (store) =>
+          Cache.middleware({ store: Registry.fromHandler(slow(other)(store.handle)) }))
+        const registry = Memory.layer().pipe(Registry.wrap(slow(one)), Registry.wrap(cache))
+        const history = await Effect.runPromise(Effect.provide(Linearizability.run(race), registry))
+        const checked = Linearizability.check(history)
+        if (Either.isLeft(checked)) {
+          throw new Error(checked.left.message)
+        }
+      }),
+      { numRuns: 200, seed: 20_261_121 }
+    ), 60_000)
+})

@@ -1,0 +1,297 @@
+import { Descriptor, Operation, Registry, RegistryError, Tag } from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, TestClock } from "effect"
+import { during, image, make, other, push, repository, tag, text } from "./cache.js"
+import type { World } from "./cache.js"
+
+const one = image(text("one"))
+const two = image(text("two"))
+const absent = Tag.make("absent")
+
+const resolve = ({ cache }: World, of: Operation.TagOrDigest = tag) => cache.resolveManifest(repository, of)
+const get = ({ cache }: World, of: Operation.TagOrDigest = tag) => cache.getManifest(repository, of)
+
+/** A registry that can be made to fail. */
+const failing = () => {
+  const state: { error: RegistryError.RegistryError | undefined } = { error: undefined }
+  const middleware: Middleware.Middleware = (next) => (operation) =>
+    state.error === undefined
+      ? next(operation)
+      : Exit.fail(RegistryError.withFields(state.error, Operation.errorFields(operation)))
+  return { state, middleware }
+}
+
+const down = new RegistryError.Unavailable({ reason: "down for repairs" })
+const denied = new RegistryError.Denied({ reason: "no more" })
+
+/** Answers after the others have had their turns. */
+const slow: Middleware.Middleware = (next) => (operation) =>
+  Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 20), Effect.suspend(() => next(operation))) as never
+
+describe("a tag", () => {
+  it.scoped("is believed for its time to live, and then asked for again", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ tagTimeToLive: "1 minute" })
+      yield* push(world, one)
+      expect(yield* during(world.base, get(world))).toEqual(["GetManifest"])
+      yield* push(world, two)
+      yield* TestClock.adjust("59 seconds")
+      expect(yield* during(world.base, Effect.all([get(world), resolve(world)]))).toEqual([])
+      expect((yield* get(world)).bytes).toEqual(one.bytes)
+      yield* TestClock.adjust("1 seconds")
+      expect((yield* resolve(world)).digest).toBe(two.descriptor.digest)
+      expect(yield* during(world.base, get(world))).toEqual(["GetManifest"])
+      expect((yield* get(world)).bytes).toEqual(two.bytes)
+    }))
+
+  it.scoped("that points where it did is only looked at, and believed for as long again", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ tagTimeToLive: "1 minute" })
+      yield* push(world, one)
+      yield* get(world)
+      for (let minute = 0; minute < 3; minute++) {
+        yield* TestClock.adjust("1 minute")
+        expect(yield* during(world.base, get(world))).toEqual(["ResolveManifest"])
+        expect((yield* get(world)).bytes).toEqual(one.bytes)
+        expect(yield* during(world.base, get(world))).toEqual([])
+      }
+    }))
+
+  it.scoped("that moved to a manifest that the store has costs no more than the look", () =>
+    Effect.gen(function*() {
+      const world = yield* make()
+      yield* push(world, one)
+      yield* push(world, two, { tags: [Tag.make("v2")] })
+      yield* Effect.all([get(world), get(world, Tag.make("v2"))])
+      yield* push(world, two)
+      yield* TestClock.adjust("1 minute")
+      expect(yield* during(world.base, get(world))).toEqual(["ResolveManifest"])
+      expect((yield* get(world)).bytes).toEqual(two.bytes)
+    }))
+
+  it.scoped("is resolved without being pulled, and pulled without being resolved", () =>
+    Effect.gen(function*() {
+      const world = yield* make()
+      yield* push(world, one)
+      expect(yield* resolve(world)).toEqual(one.descriptor)
+      expect(yield* during(world.base, resolve(world))).toEqual([])
+      expect(yield* during(world.base, get(world))).toEqual(["GetManifest"])
+      expect(yield* during(world.base, Effect.all([resolve(world), get(world)]))).toEqual([])
+      expect(yield* during(world.base, get(world, one.descriptor.digest))).toEqual([])
+      expect(yield* during(world.base, resolve(world, one.descriptor.digest))).toEqual([])
+    }))
+
+  it.scoped("is asked for once by all who want it at a time, whoever turns away", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ base: slow })
+      yield* push(world, one)
+      const asked = yield* during(
+        world.base,
+        Effect.gen(function*() {
+          const first = yield* Effect.fork(get(world))
+          yield* Effect.yieldNow()
+          const others = yield* Effect.fork(Effect.all(Array.from({ length: 100 }, () => get(world)), {
+            concurrency: "unbounded"
+          }))
+          yield* Effect.repeatN(Effect.yieldNow(), 5)
+          yield* Fiber.interrupt(first)
+          for (const found of yield* Fiber.join(others)) expect(found.bytes).toEqual(one.bytes)
+        })
+      )
+      expect(asked).toEqual(["GetManifest"])
+    }))
+
+  it.scoped("is believed longer where the registry behind is down, if so asked", () =>
+    Effect.gen(function*() {
+      const { middleware, state } = failing()
+      const world = yield* make({ base: middleware, tagTimeToLive: "1 minute", staleIfError: "1 hour" })
+      yield* push(world, one)
+      yield* get(world)
+      state.error = down
+      yield* TestClock.adjust("60 minutes")
+      expect((yield* get(world)).bytes).toEqual(one.bytes)
+      expect(yield* resolve(world)).toEqual(one.descriptor)
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Effect.flip(get(world))).toMatchObject({
+        _tag: "Unavailable",
+        message: "GetManifest team/app:v1: down for repairs"
+      })
+      state.error = undefined
+      expect((yield* get(world)).bytes).toEqual(one.bytes)
+    }))
+
+  it.scoped("is not believed longer unless so asked, nor where the registry behind is well and refuses", () =>
+    Effect.gen(function*() {
+      const { middleware, state } = failing()
+      const world = yield* make({ base: middleware })
+      const lenient = yield* make({ base: middleware, staleIfError: "1 hour" })
+      for (const each of [world, lenient]) {
+        yield* push(each, one)
+        yield* get(each)
+      }
+      yield* TestClock.adjust("1 minute")
+      state.error = down
+      expect(yield* Effect.flip(resolve(world))).toMatchObject({ _tag: "Unavailable", operation: "ResolveManifest" })
+      state.error = denied
+      expect(yield* Effect.flip(get(lenient))).toMatchObject({ _tag: "Denied", operation: "GetManifest" })
+    }))
+
+  it.scoped("that is gone is told of as the registry behind tells of it", () =>
+    Effect.gen(function*() {
+      const world = yield* make()
+      yield* push(world, one)
+      yield* get(world)
+      yield* world.behind.deleteTag(repository, tag)
+      yield* TestClock.adjust("1 minute")
+      const error = yield* Effect.flip(world.behind.getManifest(repository, tag))
+      expect(yield* Effect.flip(get(world))).toEqual(error)
+      expect((yield* get(world, one.descriptor.digest)).bytes).toEqual(one.bytes)
+    }))
+
+  it.scoped("more of them than are remembered are asked for again", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ maxRemembered: 2 })
+      const tags = ["a", "b", "c"].map((name) => Tag.make(name))
+      yield* push(world, one, { tags })
+      for (const each of tags) yield* resolve(world, each)
+      expect(yield* during(world.base, resolve(world, tags[2]))).toEqual([])
+      expect(yield* during(world.base, resolve(world, tags[1]))).toEqual([])
+      expect(yield* during(world.base, resolve(world, tags[0]))).toEqual(["ResolveManifest"])
+    }))
+})
+
+describe("what is not there", () => {
+  const { digest } = two.descriptor
+  const reads: ReadonlyArray<
+    { readonly name: string; readonly read: (world: World) => Effect.Effect<unknown, unknown> }
+  > = [
+    { name: "GetManifest of a tag", read: (world) => get(world, absent) },
+    { name: "GetManifest of a digest", read: (world) => get(world, digest) },
+    { name: "ResolveManifest of a tag", read: (world) => resolve(world, absent) },
+    { name: "ResolveManifest of a digest", read: (world) => resolve(world, digest) },
+    { name: "ResolveBlob", read: ({ cache }) => cache.resolveBlob(repository, digest) },
+    { name: "GetBlob", read: ({ cache }) => Effect.scoped(cache.getBlob(repository, digest)) },
+    {
+      name: "GetBlob of a range",
+      read: ({ cache }) =>
+        Effect.zipRight(
+          Effect.ignore(Effect.scoped(cache.getBlob(repository, digest))),
+          Effect.scoped(cache.getBlob(repository, digest, { range: { offset: 1 } }))
+        )
+    },
+    { name: "GetManifest in no repository", read: ({ cache }) => cache.getManifest(other, absent) }
+  ]
+
+  it.scoped.each(reads)("$name: is believed not to be for a while", ({ read }) =>
+    Effect.gen(function*() {
+      const world = yield* make({ negativeTimeToLive: "10 seconds" })
+      yield* push(world, one)
+      const error = yield* Effect.flip(read(world))
+      expect(error).toEqual(yield* Effect.flip(read({ ...world, cache: world.behind })))
+      yield* TestClock.adjust("9 seconds")
+      expect(yield* during(world.base, Effect.flip(read(world)))).toEqual([])
+      expect(yield* Effect.flip(read(world))).toEqual(error)
+      yield* TestClock.adjust("1 seconds")
+      expect(yield* during(world.base, Effect.flip(read(world)))).toHaveLength(1)
+    }))
+
+  it.scoped("is asked for once by all who want it at a time", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ base: slow })
+      yield* push(world, one)
+      for (const { read } of reads.slice(0, 6)) {
+        const all = Effect.all(Array.from({ length: 20 }, () => Effect.exit(read(world))), { concurrency: "unbounded" })
+        expect(yield* during(world.base, all)).toHaveLength(1)
+      }
+    }))
+
+  it.scoped("is not what failed otherwise", () =>
+    Effect.gen(function*() {
+      const { middleware, state } = failing()
+      const world = yield* make({ base: middleware })
+      yield* push(world, one)
+      state.error = down
+      for (const { read } of reads) expect(yield* Effect.flip(read(world))).toMatchObject({ _tag: "Unavailable" })
+      state.error = undefined
+      expect((yield* get(world)).bytes).toEqual(one.bytes)
+    }))
+})
+
+describe("after a write through the cache", () => {
+  const pushed = ({ cache }: World) =>
+    cache.pushManifest(repository, { mediaType: one.mediaType, bytes: one.bytes, tags: [tag, absent] })
+
+  it.scoped("of a manifest, its tags are asked for again, and what was not there", () =>
+    Effect.gen(function*() {
+      const world = yield* make()
+      yield* push(world, one, { tags: [] })
+      yield* push(world, two)
+      yield* get(world)
+      yield* Effect.flip(get(world, absent))
+      yield* pushed(world)
+      expect((yield* get(world)).bytes).toEqual(one.bytes)
+      expect((yield* get(world, absent)).bytes).toEqual(one.bytes)
+    }))
+
+  it.scoped("that failed, the same: it may have been done", () =>
+    Effect.gen(function*() {
+      const base: Middleware.Middleware = (next) => (operation) =>
+        operation._tag === "PushManifest"
+          ? Effect.zipRight(next(operation), new RegistryError.TransportError({ reason: "no answer" })) as never
+          : next(operation)
+      const world = yield* make({ base })
+      yield* push(world, one, { tags: [] })
+      yield* push(world, two)
+      yield* get(world)
+      yield* Effect.flip(pushed(world))
+      expect((yield* get(world)).bytes).toEqual(one.bytes)
+    }))
+
+  it.scoped("of a tag's end, it is gone", () =>
+    Effect.gen(function*() {
+      const world = yield* make()
+      yield* push(world, one)
+      yield* get(world)
+      yield* world.cache.deleteTag(repository, tag)
+      expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "ManifestUnknown" })
+      expect(yield* during(world.base, get(world, one.descriptor.digest))).toEqual([])
+    }))
+
+  it.scoped.each([{ strict: false }, { strict: true }])(
+    "of a manifest's end, neither it nor its tags are there, strict: $strict",
+    ({ strict }) =>
+      Effect.gen(function*() {
+        const world = yield* make({ strict })
+        yield* push(world, one)
+        yield* get(world)
+        yield* world.cache.deleteManifest(repository, one.descriptor.digest)
+        expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "ManifestUnknown" })
+        expect(yield* Effect.flip(get(world, one.descriptor.digest))).toMatchObject({ _tag: "ManifestUnknown" })
+      })
+  )
+
+  it.scoped("a manifest of another media type is told with that", () =>
+    Effect.gen(function*() {
+      const world = yield* make()
+      const bytes = text("anything")
+      const { digest } = Descriptor.fromBytes(bytes)
+      yield* world.behind.pushManifest(repository, { mediaType: "a/one", bytes, tags: [tag] })
+      expect(yield* get(world, digest)).toMatchObject({ descriptor: { mediaType: "a/one" } })
+      yield* world.cache.pushManifest(repository, { mediaType: "a/two", bytes, tags: [tag] })
+      expect(yield* get(world, digest)).toMatchObject({ descriptor: { mediaType: "a/two" } })
+    }))
+
+  it.scoped("what was asked for before it is not believed after it", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ base: slow })
+      yield* push(world, one, { tags: [] })
+      yield* push(world, two)
+      const early = yield* Effect.fork(Effect.all([get(world), Effect.flip(get(world, absent))], { concurrency: 2 }))
+      yield* Effect.repeatN(Effect.yieldNow(), 3)
+      yield* pushed({ ...world, cache: Registry.fromHandler(world.cache.handle) })
+      yield* Effect.exit(Fiber.join(early))
+      expect((yield* get(world)).bytes).toEqual(one.bytes)
+      expect((yield* get(world, absent)).bytes).toEqual(one.bytes)
+    }))
+})
