@@ -1,0 +1,159 @@
+import { Body, RegistryError } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Fiber, Logger, LogLevel, Stream, TestClock } from "effect"
+import { blob, descriptor, failure, image, repository, streamed, tag } from "./samples.js"
+import { connect, routes, serve, until } from "./scripted.js"
+import type { Answer } from "./scripted.js"
+
+const upload = (location: string): Answer => ({ status: 202, headers: { location } })
+const uploads = "/v2/team/app/blobs/uploads/"
+
+describe("an upload at another origin", () => {
+  /** A registry that says, or redirects to, where its uploads are, and whoever is there. */
+  const world = (way: "location" | "redirect") =>
+    Effect.gen(function*() {
+      const other = yield* serve(() => ({ status: 201 }))
+      const registry = yield* serve(routes({
+        [`POST ${uploads}`]: upload(way === "location" ? `${other.origin}/there` : "/here"),
+        "PUT /here": { status: 307, headers: { location: `${other.origin}/there` } }
+      }))
+      return { other, registry }
+    })
+
+  const push = (foreignUploads: boolean | undefined) => (way: "location" | "redirect") =>
+    Effect.gen(function*() {
+      const { other, registry } = yield* world(way)
+      const client = yield* connect(registry, { foreignUploads })
+      const pushed = yield* Effect.either(client.pushBlob(repository, descriptor, Body.bytes(blob)))
+      return { pushed, other, registry }
+    })
+
+  it.scoped.each(["location", "redirect"] as const)("is used: by %s", (way) =>
+    Effect.gen(function*() {
+      const { other, pushed } = yield* push(undefined)(way)
+      expect(pushed._tag).toBe("Right")
+      expect(other.asked.map(({ body, method }) => [method, body.toString()])).toEqual([["PUT", "hello, world"]])
+    }))
+
+  it.scoped.each(["location", "redirect"] as const)(
+    "is refused where that is said: by %s",
+    (way) =>
+      Effect.gen(function*() {
+        const { other, pushed } = yield* push(false)(way)
+        expect(pushed).toMatchObject({ _tag: "Left", left: { _tag: "Refused", operation: "PushBlob" } })
+        expect(pushed._tag === "Left" && pushed.left.message).toContain(
+          `${other.origin}: the option foreignUploads allows it`
+        )
+        expect(other.asked).toEqual([])
+      })
+  )
+})
+
+describe("a registry that fails for a while", () => {
+  const failing = (times: number, answer: Answer) =>
+    serve((asked, count) =>
+      count < times ? answer : asked.method === "GET" && asked.target.includes("/manifests/")
+        ? { status: 200, headers: { "content-type": "application/vnd.oci.image.manifest.v1+json" }, body: image }
+        : { status: 404 }
+    )
+
+  it.scoped("is asked again, when it says", () =>
+    Effect.gen(function*() {
+      const server = yield* failing(2, {
+        status: 429,
+        headers: { "retry-after": "3" },
+        body: failure("TOOMANYREQUESTS", "")
+      })
+      const registry = yield* connect(server, { retry: {} })
+      const pull = yield* Effect.fork(registry.getManifest(repository, tag))
+      yield* until(() => server.asked.length === 1)
+      yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.asked.length === 3 })
+      expect((yield* Fiber.join(pull)).bytes.byteLength).toBe(image.byteLength)
+    }))
+
+  it.scoped("and goes on to, says what it said last", () =>
+    Effect.gen(function*() {
+      const server = yield* failing(9, { status: 503, body: failure("UNAVAILABLE", "come back later") })
+      const registry = yield* connect(server, { retry: { delay: 0 } })
+      const pull = yield* Effect.fork(Effect.flip(registry.getManifest(repository, tag)))
+      yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.asked.length === 4 })
+      expect(yield* Fiber.join(pull)).toMatchObject({
+        _tag: "Unavailable",
+        status: 503,
+        diagnostics: [{ code: "UNAVAILABLE", message: "come back later" }]
+      })
+    }))
+
+  it.scoped("gets a body that is read once, once", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(routes({
+        [`POST ${uploads}`]: upload(`${uploads}1`),
+        [`PUT ${uploads}1`]: { status: 503 },
+        [`DELETE ${uploads}1`]: { status: 204 }
+      }))
+      const registry = yield* connect(server, { retry: { delay: 0 } })
+      const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, streamed("hello, ", "world")))
+      expect(error).toMatchObject({ _tag: "Unavailable" })
+      expect(server.asked.filter(({ method }) => method === "PUT").length).toBe(1)
+    }))
+})
+
+describe("a status that nobody expects", () => {
+  const answers: ReadonlyArray<readonly [name: string, answer: Answer, error: Partial<RegistryError.RegistryError>]> = [
+    [
+      "402",
+      { status: 402, body: failure("PAYMENT", "pay") },
+      { _tag: "UnknownCode", status: 402, diagnostics: [{ code: "PAYMENT", message: "pay" }] } as never
+    ],
+    ["418", { status: 418, body: "<html>" }, { _tag: "UnknownCode", status: 418, diagnostics: [] }],
+    ["501", { status: 501, body: failure("UNSUPPORTED", "no") }, { _tag: "Unsupported", status: 501 }],
+    ["599", { status: 599 }, { _tag: "UnknownCode", status: 599 }],
+    ["300", { status: 300 }, { status: 300 }],
+    ["204", { status: 204 }, { _tag: "ResponseInvalid" }],
+    ["206", { status: 206, body: "{}" }, { _tag: "ResponseInvalid" }]
+  ]
+  it.scoped.each(answers)("%s is an error of a registry", ([, answer, error]) =>
+    Effect.gen(function*() {
+      const registry = yield* connect(yield* serve(() => answer))
+      const found = yield* Effect.flip(registry.getManifest(repository, tag))
+      expect(RegistryError.isRegistryError(found)).toBe(true)
+      expect(found).toMatchObject(error)
+    }))
+
+  it.scoped("of an endless body is one too", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({
+        raw: (response) => {
+          response.writeHead(500)
+          const more = () => {
+            while (response.write("x".repeat(65_536)));
+          }
+          response.on("drain", more).on("error", () => {})
+          more()
+        }
+      }))
+      const registry = yield* connect(server)
+      expect(yield* Effect.flip(registry.getManifest(repository, tag))).toMatchObject({ status: 500, diagnostics: [] })
+      yield* until(() => server.connections.size === 0)
+    }))
+})
+
+it.scoped("each request and each answer is in the log, where that is wanted", () =>
+  Effect.gen(function*() {
+    const server = yield* serve(() => ({
+      status: 200,
+      body: `{"repositories":[]}`,
+      headers: { "content-type": "application/json" }
+    }))
+    const registry = yield* connect(server)
+    const messages: Array<string> = []
+    const logger = Logger.make(({ message }) => {
+      messages.push(String(message))
+    })
+    yield* Stream.runDrain(registry.listRepositories()).pipe(
+      Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
+      Logger.withMinimumLogLevel(LogLevel.Debug)
+    )
+    const line = `GET ${server.origin}/v2/_catalog?n=1000`
+    expect(messages).toEqual([line, `${line}: 200`])
+  }))
