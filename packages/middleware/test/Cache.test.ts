@@ -1,20 +1,310 @@
+import { Body, Digest, MediaType, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { during, image, make, push, read, repository, sum, tag, text } from "./cache.js"
+import { Effect, Exit, Layer } from "effect"
+import { Cache } from "../src/index.js"
+import { during, failing, image, logged, make, memory, other, push, read, repository, sum, tag, text } from "./cache.js"
+import * as samples from "./samples.js"
 
 const one = image(text("one"))
+const two = image(text("two"), "another")
 
 describe("Cache", () => {
-  it.scoped("a hit does not reach the registry behind", () =>
+  it.scoped.each([{ strict: false }, { strict: true }])(
+    "what was pulled is served without the registry behind, where the store wants blobs before manifests: $strict",
+    ({ strict }) =>
+      Effect.gen(function*() {
+        const world = yield* make({ strict })
+        yield* push(world, one)
+        const pull = Effect.gen(function*() {
+          const manifest = yield* world.cache.getManifest(repository, tag)
+          expect(manifest).toEqual(yield* world.behind.getManifest(repository, tag))
+          expect(yield* read(world.cache, one.blob)).toBe(sum(one.content))
+          yield* world.cache.getManifest(repository, one.descriptor.digest)
+          yield* world.cache.resolveManifest(repository, one.descriptor.digest)
+          yield* world.cache.resolveBlob(repository, one.blob.digest)
+          const range = yield* world.cache.getBlob(repository, one.blob.digest, { range: { offset: 1 } })
+          expect(range.range).toEqual({ offset: 1, length: 2 })
+        })
+        expect(yield* during(world.base, pull)).toEqual(["GetManifest", "GetBlob"])
+        expect(yield* during(world.base, pull)).toEqual([])
+      })
+  )
+
+  it.scoped("an index is kept though the manifests in it are not", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ strict: true })
+      yield* push(world, one)
+      const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [one.descriptor] }))
+      yield* world.behind.pushManifest(repository, { mediaType: MediaType.index, bytes, tags: [tag] })
+      yield* world.cache.getManifest(repository, tag)
+      const kept = yield* world.store.registry.getManifest(repository, Digest.fromBytes(bytes))
+      expect(kept.bytes).toEqual(bytes)
+    }))
+
+  it.scoped("what the store had before is served from it", () =>
+    Effect.gen(function*() {
+      const store = yield* memory({ sparseManifests: true })
+      yield* store.pushBlob(repository, one.blob, Body.bytes(one.content))
+      const middleware = yield* Cache.middleware({ store })
+      const cache = Registry.fromHandler(middleware(samples.always(Exit.die("nobody should ask"))))
+      expect(yield* read(cache, one.blob)).toBe(sum(one.content))
+    }))
+
+  it.scoped("a hit is there at once, as the store has it", () =>
     Effect.gen(function*() {
       const world = yield* make()
       yield* push(world, one)
-      const pull = Effect.gen(function*() {
-        const manifest = yield* world.cache.getManifest(repository, tag)
-        expect(manifest.bytes).toEqual(one.bytes)
-        expect(yield* read(world.cache, one.blob)).toBe(sum(one.content))
-      })
-      expect(yield* during(world.base, pull)).toEqual(["GetManifest", "GetBlob"])
-      expect(yield* during(world.base, pull)).toEqual([])
+      yield* world.cache.getManifest(repository, tag)
+      yield* read(world.cache, one.blob)
+      const { digest } = one.blob
+      for (
+        const operation of [
+          new Operation.ResolveBlob({ repository, digest }),
+          new Operation.GetBlob({ repository, digest }),
+          new Operation.GetManifest({ repository, reference: one.descriptor.digest }),
+          new Operation.ResolveManifest({ repository, reference: one.descriptor.digest })
+        ]
+      ) {
+        expect(Exit.isExit(world.cache.handle(operation))).toBe(true)
+      }
     }))
+
+  it.scoped("a range of a blob that is missing passes, and fills nothing", () =>
+    Effect.gen(function*() {
+      const world = yield* make()
+      yield* push(world, one)
+      const part = Effect.scoped(Effect.flatMap(
+        world.cache.getBlob(repository, one.blob.digest, { range: { offset: 1 } }),
+        ({ range }) => Effect.succeed(range)
+      ))
+      expect(yield* part).toEqual({ offset: 1, length: 2 })
+      expect(yield* during(world.base, part)).toEqual(["GetBlob"])
+      expect(world.store.seen).not.toContain("PushBlob")
+    }))
+
+  it.scoped("a blob of an algorithm that nobody can check passes, and is not kept", () =>
+    Effect.gen(function*() {
+      const store = yield* memory()
+      const digest = Digest.make(`blake3:${"0".repeat(64)}`)
+      const content = { ...samples.streamed, descriptor: { ...samples.descriptor, digest } }
+      const middleware = yield* Cache.middleware({ store })
+      const { handle } = Registry.fromHandler(
+        middleware((operation) =>
+          operation._tag === "GetBlob" ? Effect.succeed(content) as never : samples.known(operation)
+        )
+      )
+      expect(yield* Effect.scoped(handle(new Operation.GetBlob({ repository, digest })))).toBe(content)
+      expect(yield* Effect.flip(store.resolveBlob(repository, digest))).toMatchObject({ _tag: "BlobUnknown" })
+    }))
+
+  describe("between repositories", () => {
+    it.scoped("who asks for a blob in another repository than it was pulled from is told what is there", () =>
+      Effect.gen(function*() {
+        const world = yield* make()
+        yield* push(world, one)
+        yield* push(world, two, { to: other })
+        yield* read(world.cache, one.blob)
+        yield* world.cache.getManifest(repository, tag)
+        const { digest } = one.blob
+        const asks: ReadonlyArray<Effect.Effect<unknown, RegistryError.RegistryError>> = [
+          world.cache.resolveBlob(other, digest),
+          Effect.scoped(world.cache.getBlob(other, digest)),
+          Effect.scoped(world.cache.getBlob(other, digest, { range: { offset: 0 } })),
+          world.cache.getManifest(other, one.descriptor.digest),
+          world.cache.resolveManifest(other, one.descriptor.digest)
+        ]
+        for (const ask of asks) {
+          expect(yield* Effect.flip(ask)).toMatchObject({ repository: other })
+        }
+        const mount = yield* world.cache.mountBlob(other, digest)
+        expect(mount._tag).toBe("UploadStarted")
+      }))
+
+    it.scoped("a blob that is there too is mounted, once the registry behind has said so", () =>
+      Effect.gen(function*() {
+        const world = yield* make()
+        yield* push(world, one)
+        yield* push(world, one, { to: other })
+        yield* read(world.cache, one.blob)
+        const again = read(world.cache, one.blob, other)
+        expect(yield* during(world.base, again)).toEqual(["ResolveBlob"])
+        expect(yield* again).toBe(sum(one.content))
+        expect(yield* during(world.base, again)).toEqual([])
+        expect(world.store.seen.filter((name) => name === "PushBlob")).toHaveLength(1)
+      }))
+
+    it.scoped("where the store does not mount, it is pulled again, and no upload stays open", () =>
+      Effect.gen(function*() {
+        const world = yield* make()
+        yield* push(world, one)
+        yield* push(world, one, { to: other })
+        yield* read(world.cache, one.blob)
+        yield* world.store.registry.deleteBlob(repository, one.blob.digest)
+        expect(yield* read(world.cache, one.blob, other)).toBe(sum(one.content))
+        expect(world.store.seen.slice(-3)).toEqual(["MountBlob", "CancelUpload", "PushBlob"])
+      }))
+  })
+
+  describe("where the store fails", () => {
+    const rows: ReadonlyArray<{ readonly name: string; readonly at: ReadonlyArray<Operation.OperationTag> }> = [
+      { name: "reads", at: ["ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest"] },
+      { name: "writes", at: ["PushBlob", "PushManifest", "MountBlob"] }
+    ]
+    it.scoped.each(rows)(
+      "at $name, the registry behind answers, and the log has a line for each kind",
+      ({ at }) =>
+        Effect.gen(function*() {
+          const world = yield* make({ between: failing(...at) })
+          yield* push(world, one)
+          const lines = yield* logged(Effect.repeatN(
+            Effect.gen(function*() {
+              expect((yield* world.cache.getManifest(repository, one.descriptor.digest)).bytes).toEqual(one.bytes)
+              expect(yield* read(world.cache, one.blob)).toBe(sum(one.content))
+            }),
+            3
+          ))
+          expect(new Set(lines).size).toBe(lines.length)
+          expect(lines).toHaveLength(2)
+          for (const line of lines) {
+            expect(line).toMatch(
+              /level=WARN .*message="the store of the cache fails, and is done without" .*error=Unavailable/
+            )
+          }
+        })
+    )
+
+    it.scoped("and works again, and fails again, that is two lines", () =>
+      Effect.gen(function*() {
+        let down = true
+        const world = yield* make({
+          between: (next) => (operation) => (down ? failing("GetBlob")(next) : next)(operation)
+        })
+        yield* push(world, one)
+        const lines = yield* logged(Effect.gen(function*() {
+          for (const each of [true, true, false, false, true]) {
+            down = each
+            expect(yield* read(world.cache, one.blob)).toBe(sum(one.content))
+          }
+        }))
+        expect(lines).toHaveLength(2)
+      }))
+
+    it.scoped("at a delete, so does the delete: what is deleted must not be served", () =>
+      Effect.gen(function*() {
+        const world = yield* make({ between: failing("DeleteBlob", "DeleteManifest") })
+        yield* push(world, one)
+        yield* read(world.cache, one.blob)
+        expect(yield* Effect.flip(world.cache.deleteBlob(repository, one.blob.digest))).toMatchObject({
+          _tag: "Unavailable",
+          message: `DeleteBlob team/app@${one.blob.digest}: the disk is gone`
+        })
+        expect(yield* Effect.flip(world.cache.deleteManifest(repository, one.descriptor.digest))).toMatchObject({
+          _tag: "Unavailable"
+        })
+      }))
+  })
+
+  describe("writes", () => {
+    it.scoped("a blob that is deleted is gone, from the store as well, and may be pushed again", () =>
+      Effect.gen(function*() {
+        const world = yield* make()
+        yield* push(world, one)
+        yield* read(world.cache, one.blob)
+        yield* world.cache.deleteBlob(repository, one.blob.digest)
+        expect(yield* Effect.flip(read(world.cache, one.blob))).toMatchObject({ _tag: "BlobUnknown" })
+        expect(yield* Effect.flip(world.cache.resolveBlob(repository, one.blob.digest))).toMatchObject({
+          _tag: "BlobUnknown"
+        })
+        yield* world.cache.pushBlob(repository, one.blob, Body.bytes(one.content))
+        expect(yield* read(world.cache, one.blob)).toBe(sum(one.content))
+      }))
+
+    it.scoped("a delete that is refused deletes nothing from the store", () =>
+      Effect.gen(function*() {
+        const world = yield* make({
+          base: (next) => (operation) =>
+            Operation.access(operation) === "delete"
+              ? Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
+              : next(operation)
+        })
+        yield* push(world, one)
+        yield* read(world.cache, one.blob)
+        expect(yield* Effect.flip(world.cache.deleteBlob(repository, one.blob.digest))).toMatchObject({
+          _tag: "Denied"
+        })
+        expect(yield* during(world.base, read(world.cache, one.blob))).toEqual([])
+      }))
+
+    it.scoped("what was not there is, once it is pushed in any way", () =>
+      Effect.gen(function*() {
+        const world = yield* make()
+        const { cache } = world
+        const { digest } = one.blob
+        const missing = Effect.flip(read(cache, one.blob))
+        yield* missing
+        yield* cache.pushBlob(repository, one.blob, Body.bytes(one.content))
+        expect(yield* read(cache, one.blob)).toBe(sum(one.content))
+        yield* Effect.flip(cache.resolveBlob(other, digest))
+        yield* cache.mountBlob(other, digest, { from: repository })
+        yield* cache.resolveBlob(other, digest)
+        yield* Effect.flip(cache.resolveBlob(repository, two.blob.digest))
+        const { id } = yield* cache.startUpload(repository)
+        yield* cache.completeUpload(repository, id, two.blob.digest, { body: Body.bytes(two.content) })
+        yield* cache.resolveBlob(repository, two.blob.digest)
+      }))
+
+    it.scoped("a push that finds blobs gone, of which the store says that they are there, can be done again", () =>
+      Effect.gen(function*() {
+        const world = yield* make()
+        yield* push(world, one)
+        yield* read(world.cache, one.blob)
+        yield* world.behind.deleteBlob(repository, one.blob.digest)
+        const pushImage = Effect.gen(function*() {
+          const there = yield* Effect.isSuccess(world.cache.resolveBlob(repository, one.blob.digest))
+          if (!there) yield* world.cache.pushBlob(repository, one.blob, Body.bytes(one.content))
+          yield* world.cache.pushManifest(repository, { mediaType: one.mediaType, bytes: one.bytes, tags: [tag] })
+        })
+        expect(yield* Effect.flip(pushImage)).toMatchObject({ _tag: "ManifestBlobUnknown" })
+        yield* pushImage
+      }))
+
+    it.scoped.each(
+      samples.tags.filter((tag) => !/^(Resolve|Get(Blob|Manifest))/.test(tag)).map((tag) => ({ tag }))
+    )(
+      "$tag goes to the registry behind, and its answer comes from there",
+      ({ tag }) =>
+        Effect.gen(function*() {
+          const store = yield* memory()
+          const seen: Array<string> = []
+          const middleware = yield* Cache.middleware({ store })
+          const handle = middleware((operation) => {
+            seen.push(operation._tag)
+            return samples.known(operation)
+          })
+          const answer = yield* samples.answerOf(handle, samples.operations[tag])
+          expect(answer).toEqual(yield* samples.answerOf(samples.known, samples.operations[tag]))
+          expect(seen).toEqual([tag])
+        })
+    )
+  })
+
+  describe("layers", () => {
+    const upstream = Registry.layerHandler(samples.known)
+
+    it.effect("the store is a layer or a registry", () =>
+      Effect.gen(function*() {
+        const store = yield* Effect.provide(Registry, Memory.layer())
+        for (const each of [Memory.layer(), store]) {
+          const registry = yield* Effect.provide(Registry, upstream.pipe(Cache.wrap({ store: each })))
+          expect((yield* registry.resolveManifest(repository, tag)).digest).toBe(samples.digest)
+          const below = yield* Effect.provide(
+            Registry,
+            Cache.layer({ store: each }).pipe(Layer.provide(upstream))
+          )
+          expect((yield* below.resolveManifest(repository, tag)).digest).toBe(samples.digest)
+        }
+        expect(Cache.layer({ store })).not.toBe(Cache.layer({ store }))
+      }))
+  })
 })

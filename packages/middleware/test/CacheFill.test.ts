@@ -293,7 +293,7 @@ describe("a fill", () => {
     Effect.gen(function*() {
       const ranges: Array<unknown> = []
       const base: Middleware.Middleware = (next) => (operation) => {
-        if (operation._tag === "GetBlob") ranges.push((operation as Operation.GetBlob).range)
+        if (operation._tag === "GetBlob") ranges.push(operation.range)
         return flowing(next)(operation)
       }
       const full: Middleware.Middleware = (next) => (operation) =>
@@ -303,7 +303,7 @@ describe("a fill", () => {
               ...operation,
               body: Body.stream(
                 Stream.concat(
-                  Stream.take(Stream.rechunk((operation as Operation.PushBlob).body.stream, 1), 8),
+                  Stream.take(Stream.rechunk(operation.body.stream, 1), 8),
                   Stream.fail(new RegistryError.Denied({ reason: "the disk is full" }))
                 ),
                 { size: blob.size }
@@ -356,7 +356,7 @@ describe("a fill", () => {
       const twice: Middleware.Middleware = (next) => (operation) =>
         operation._tag === "PushBlob"
           ? Effect.zipRight(
-            Stream.runDrain(Stream.take(Stream.rechunk((operation as Operation.PushBlob).body.stream, 1), 5)),
+            Stream.runDrain(Stream.take(Stream.rechunk(operation.body.stream, 1), 5)),
             Effect.suspend(() => next(operation))
           ) as never
           : next(operation)

@@ -1,10 +1,10 @@
 import * as History from "@effect-oci/conformance/History"
 import * as Linearizability from "@effect-oci/conformance/Linearizability"
-import { Operation, Registry } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import { Registry } from "@effect-oci/core"
+import type { Middleware, Operation } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Either, Layer } from "effect"
+import { Effect, Either } from "effect"
 import * as fc from "fast-check"
 import { Cache } from "../src/index.js"
 import { make, memory } from "./cache.js"
@@ -26,11 +26,36 @@ const caches: ReadonlyArray<{ readonly name: string; readonly wrapper: laws.Wrap
   { name: "that believes nothing", wrapper: cached({ tagTimeToLive: 0, negativeTimeToLive: 0 }) }
 ]
 
+/** What is kept, or kept in mind, once it has been asked for. */
+const isKept = (ask: Operation.OperationTag): boolean => ask === "GetBlob" || ask === "GetManifest"
+
 describe("Cache", () => {
   it.each(caches)(
     "$name: the results are those of the registry behind",
     ({ wrapper }) => laws.same(identity, wrapper, { filled: true, numRuns: 60 })
   )
+
+  it("a hit does not reach the registry behind", () =>
+    fc.assert(
+      fc.asyncProperty(
+        History.history(30),
+        fc.array(History.step, { minLength: 1, maxLength: 12 }),
+        fc.boolean(),
+        (history, steps, strict) =>
+          Effect.gen(function*() {
+            const { base, cache } = yield* make({ strict })
+            const ask = (asked: ReadonlyArray<History.Step>) =>
+              Effect.provideService(History.run(asked), Registry, cache)
+            yield* ask(history)
+            const reads = steps.filter(({ ask, range }) => isKept(ask) && range === undefined)
+            const first = yield* ask(reads)
+            base.seen.length = 0
+            expect(yield* ask(reads)).toEqual(first)
+            expect(base.seen).toEqual([])
+          }).pipe(Effect.scoped, Effect.runPromise)
+      ),
+      { numRuns: 40, seed: 20_261_121 }
+    ), 60_000)
 
   /** Gives others their turns before it asks and before it answers, now more and now fewer. */
   const slow = (seed: number): Middleware.Middleware => (next) => {
@@ -54,6 +79,6 @@ describe("Cache", () => {
           throw new Error(checked.left.message)
         }
       }),
-      { numRuns: 200, seed: 20_261_121 }
+      { numRuns: 100, seed: 20_261_121 }
     ), 60_000)
 })

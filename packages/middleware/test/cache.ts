@@ -1,7 +1,18 @@
-import type { Handler, Middleware, Operation } from "@effect-oci/core"
-import { BlobContent, Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import type { Handler, Middleware } from "@effect-oci/core"
+import {
+  BlobContent,
+  Body,
+  Descriptor,
+  Digest,
+  MediaType,
+  Operation,
+  Registry,
+  RegistryError,
+  RepositoryName,
+  Tag
+} from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
-import { Chunk, Context, Effect, Layer, Stream } from "effect"
+import { Chunk, Context, Effect, Exit, Layer, Logger, Stream } from "effect"
 import { Cache } from "../src/index.js"
 
 /** A registry in memory behind a cache, what the cache has asked it, and the store of the cache. */
@@ -124,3 +135,18 @@ export const blobs = (
         })
     ) as never
     : next(operation)
+
+/** A store that fails at some operations. */
+export const failing =
+  (...tags: ReadonlyArray<Operation.OperationTag>): Middleware.Middleware => (next) => (operation) =>
+    tags.includes(operation._tag)
+      ? Exit.fail(new RegistryError.Unavailable({ ...Operation.errorFields(operation), reason: "the disk is gone" }))
+      : next(operation)
+
+/** The lines that are logged meanwhile. */
+export const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.suspend(() => {
+    const lines: Array<string> = []
+    const logger = Logger.map(Logger.logfmtLogger, (line) => void lines.push(line))
+    return Effect.as(Effect.provide(effect, Logger.replace(Logger.defaultLogger, logger)), lines)
+  })

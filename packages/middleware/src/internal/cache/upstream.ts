@@ -1,6 +1,5 @@
-import type { Handler } from "@effect-oci/core"
-import { Operation, RegistryError } from "@effect-oci/core"
-import type { RepositoryName } from "@effect-oci/core"
+import { RegistryError } from "@effect-oci/core"
+import type { Handler, Operation, RepositoryName } from "@effect-oci/core"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
