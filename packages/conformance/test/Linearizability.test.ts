@@ -1,5 +1,6 @@
 import type { Handler } from "@effect-oci/core"
 import { Digest, Manifest, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import { Cache } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Fiber, Layer, Stream } from "effect"
@@ -431,7 +432,11 @@ describe("a race", () => {
   const compositions: ReadonlyArray<readonly [name: string, registry: () => Layer.Layer<Registry>]> = [
     ["client → server → memory", () => hop(Memory.layer())],
     ["client → server → memory, in pages of one", () => hop(Memory.layer(), { maxPageSize: 1 })],
-    ["client → server → client → server → memory", () => hop(hop(Memory.layer()))]
+    ["client → server → client → server → memory", () => hop(hop(Memory.layer()))],
+    [
+      "Cache over client → server → memory",
+      () => hop(Memory.layer()).pipe(Cache.wrap({ store: hop(Memory.layer({ sparseManifests: true })) }))
+    ]
   ]
   it.each(compositions)("is explained, in %s", (_, make) =>
     Effect.runPromise(

@@ -1,5 +1,5 @@
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
-import { Authorize, Filter, Immutable, Logging, ReadOnly, Route, Sub } from "@effect-oci/middleware"
+import { Authorize, Cache, Filter, Immutable, Logging, ReadOnly, Route, Sub } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
@@ -9,6 +9,8 @@ import type { Wire } from "../src/Target.js"
 import { hop, inProcess, overNode, overPlatform, quirky, readThrough } from "./compositions.js"
 
 const memory = () => Memory.layer({ anonymousMount: true })
+
+const sparse = () => Memory.layer({ sparseManifests: true })
 
 interface Composition {
   readonly name: string
@@ -32,6 +34,19 @@ const compositions: ReadonlyArray<Composition> = [
     wire: () => inProcess(memory().pipe(ReadOnly.wrap())),
     options: { capabilities: { push: false } },
     skips: 156
+  },
+  { name: "Cache", wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse() }))) },
+  {
+    name: "Cache, whose store wants blobs first",
+    wire: () => inProcess(memory().pipe(Cache.wrap({ store: memory() })))
+  },
+  {
+    name: "Cache, with room for little",
+    wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse(), maxBytes: 4096, maxRemembered: 2 })))
+  },
+  {
+    name: "Cache, each side a client → server → memory",
+    wire: () => inProcess(hop(memory()).pipe(Cache.wrap({ store: hop(sparse()) })))
   },
   {
     name: "Sub",

@@ -32,7 +32,7 @@ const isKept = (ask: Operation.OperationTag): boolean => ask === "GetBlob" || as
 describe("Cache", () => {
   it.each(caches)(
     "$name: the results are those of the registry behind",
-    ({ wrapper }) => laws.same(identity, wrapper, { filled: true, numRuns: 60 })
+    ({ wrapper }) => laws.same(identity, wrapper, { filled: true, numRuns: 30 })
   )
 
   it("a hit does not reach the registry behind", () =>
