@@ -6,7 +6,7 @@
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import bcrypt from "bcryptjs"
+import * as bcrypt from "bcryptjs"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -89,7 +89,7 @@ export const make = (options?: Options): Effect.Effect<RefreshTokens> =>
         }),
       revoke: (username) =>
         Effect.sync(() => {
-          for (const [key, grant] of [...issued.entries()]) if (grant.username === username) issued.delete(key)
+          for (const [key, grant] of issued.entries()) if (grant.username === username) issued.delete(key)
         })
     }
   })

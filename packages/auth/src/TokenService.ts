@@ -6,7 +6,7 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as Body from "@effect-oci/core/Body"
 import * as Caller from "@effect-oci/core/Caller"
-import * as RegistryError from "@effect-oci/core/RegistryError"
+import type * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Clock from "effect/Clock"

@@ -1,10 +1,19 @@
 import { FileSystem } from "@effect/platform"
 import { SystemError } from "@effect/platform/Error"
 import { describe, expect, it } from "@effect/vitest"
-import bcrypt from "bcryptjs"
+import * as bcrypt from "bcryptjs"
 import { Deferred, Effect, Either, Exit, Fiber, Logger, Redacted, TestClock } from "effect"
-import { afterEach, vi } from "vitest"
+import { beforeEach, vi } from "vitest"
+import type { Mock } from "vitest"
 import { Htpasswd } from "../src/index.js"
+
+vi.mock("bcryptjs", async (importOriginal) => {
+  const original = await importOriginal<typeof bcrypt>()
+  return { ...original, compare: vi.fn<typeof bcrypt.compare>(original.compare) }
+})
+
+/** What is compared, from now on. */
+const compare = bcrypt.compare as unknown as Mock<(password: string, hash: string) => Promise<boolean>>
 
 const hashOf = (password: string, cost = 4) => bcrypt.hashSync(password, cost)
 
@@ -42,8 +51,8 @@ const start = (text: string, options?: Partial<Htpasswd.Options>) => {
   )
 }
 
-afterEach(() => {
-  vi.restoreAllMocks()
+beforeEach(() => {
+  compare.mockClear()
 })
 
 describe("Htpasswd.parse", () => {
@@ -128,7 +137,6 @@ describe("Htpasswd.make", () => {
   it.scoped("says the same of a wrong password and of a user that there is not, and does the same work", () =>
     Effect.gen(function*() {
       const { check } = yield* start(`alice:${hashOf("secret", 5)}`)
-      const compare = vi.spyOn(bcrypt, "compare")
       const wrong = yield* Effect.flip(check("alice", "CANARY"))
       const unknown = yield* Effect.flip(check("nobody", "CANARY"))
       expect(wrong._tag).toBe("Unauthorized")
@@ -147,7 +155,6 @@ describe("Htpasswd.make", () => {
   it.scoped("checks a right password once, then has the answer at hand", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice)
-      const compare = vi.spyOn(bcrypt, "compare")
       yield* check("alice", "secret")
       expect(Exit.isExit(check("alice", "secret"))).toBe(true)
       expect(Exit.isExit(check("alice", "secret2"))).toBe(false)
@@ -161,7 +168,7 @@ describe("Htpasswd.make", () => {
     Effect.gen(function*() {
       const { check } = yield* start(`${alice}\nbob:${hashOf("other")}`, { maxFailures: 3, window: "30 seconds" })
       for (const address of ["1", "2", "3"]) yield* Effect.flip(check("alice", "wrong", address))
-      const compare = vi.spyOn(bcrypt, "compare")
+      compare.mockClear()
       expect(yield* Effect.flip(check("alice", "secret", "4"))).toMatchObject({
         _tag: "TooManyRequests",
         retryAfter: 10_000
@@ -211,7 +218,6 @@ describe("Htpasswd.make", () => {
   it.scoped("hears no more than the limit of those who guess all at once", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailures: 5 })
-      const compare = vi.spyOn(bcrypt, "compare")
       const said = yield* Effect.forEach(
         Array.from({ length: 40 }, (_, i) => `guess${i}`),
         (password) => Effect.flip(check("alice", password)),
@@ -227,7 +233,8 @@ describe("Htpasswd.make", () => {
       let running = 0
       let most = 0
       const go = yield* Deferred.make<void>()
-      vi.spyOn(bcrypt, "compare").mockImplementation(async () => {
+      const original = compare.getMockImplementation()!
+      compare.mockImplementation(async () => {
         running += 1
         most = Math.max(most, running)
         await Effect.runPromise(Deferred.await(go))
@@ -245,6 +252,7 @@ describe("Htpasswd.make", () => {
       expect(tags.filter((tag) => tag === "Unavailable")).toHaveLength(16)
       expect(tags.filter((tag) => tag === "Unauthorized")).toHaveLength(64)
       expect(most).toBe(2)
+      compare.mockImplementation(original)
     }))
 
   it.scoped("takes up what is changed in the file", () =>

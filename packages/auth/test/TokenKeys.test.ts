@@ -122,8 +122,9 @@ describe("TokenKeys.config", () => {
     Effect.gen(function*() {
       expect((yield* read(pem(pairs.EdDSA.privateKey, "pkcs8"))).algorithm).toBe("EdDSA")
       const error = yield* Effect.flip(read("CANARY"))
-      expect(String(error)).toContain("TOKEN_KEY: the private key cannot be used")
-      expect(String(error)).not.toContain("CANARY")
+      const shown = JSON.stringify(error)
+      expect(shown).toContain("TOKEN_KEY: the private key cannot be used")
+      expect(shown).not.toContain("CANARY")
     }))
 })
 

@@ -66,7 +66,7 @@ describe("a token that counts", () => {
     Effect.gen(function*() {
       const { key, verify } = yield* setup
       const { access: __, ...rest } = claims()
-      const { granted } = yield* verify(yield* sign(key, { ...rest, ...access } as jose.JWTPayload))
+      const { granted } = yield* verify(yield* sign(key, { ...rest, ...access }))
       expect(AuthScope.format(AuthScope.canonical(granted))).toBe(scope)
     }))
 

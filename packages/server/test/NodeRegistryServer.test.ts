@@ -12,6 +12,7 @@ import { keeping, node } from "./servers.js"
 import type { Line } from "./servers.js"
 import { bodies } from "./suites/bodies.js"
 import { flow } from "./suites/flow.js"
+import { guarding } from "./suites/guarding.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
 import { options } from "./suites/options.js"
@@ -28,6 +29,7 @@ describe(node.name, () => {
   bodies(node)
   flow(node)
   options(node)
+  guarding(node)
 })
 
 const long: Duration.DurationInput = "1 hour"

@@ -13,6 +13,7 @@ import { check } from "./rows.js"
 import { keeping, node, platform, start } from "./servers.js"
 import { bodies } from "./suites/bodies.js"
 import { flow } from "./suites/flow.js"
+import { guarding } from "./suites/guarding.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
 import { options } from "./suites/options.js"
@@ -29,6 +30,7 @@ describe(platform.name, () => {
   bodies(platform)
   flow(platform)
   options(platform)
+  guarding(platform)
 })
 
 const manifestPath = "/v2/team/app/manifests/v1"

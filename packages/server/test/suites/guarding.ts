@@ -1,0 +1,284 @@
+import { Guard, Policy } from "@effect-oci/auth"
+import type { Users } from "@effect-oci/auth"
+import { Body, Caller, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import { Logging } from "@effect-oci/middleware"
+import type { Wire } from "@effect-oci/protocol"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Redacted } from "effect"
+import type { Layer } from "effect"
+import type { RegistryServer } from "../../src/index.js"
+import { absent, blob, blobDigest, fill, image } from "../fixtures.js"
+import { check } from "../rows.js"
+import { start } from "../servers.js"
+import type { Composition } from "../servers.js"
+
+/** Alice may do everything, Bob nothing, and everyone pulls from `public/`. */
+const users: Users.Users = {
+  check: ({ password, username }) =>
+    Redacted.value(password) === "CANARY-secret"
+      ? Exit.succeed({ identity: { name: username, claims: {} }, version: "" })
+      : Exit.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })),
+  find: () => Exit.succeed(undefined)
+}
+
+const policy = Policy.make(({ name }, { action, resource }) =>
+  name === "alice" || (action === "pull" && resource.startsWith("public/"))
+)
+
+const guard = Guard.make({ users, policy })
+
+const as = (name: string, password = "CANARY-secret") => ({ authorization: `Basic ${btoa(`${name}:${password}`)}` })
+
+const challenged = {
+  status: 401,
+  headers: { "www-authenticate": `Basic realm="registry"`, "content-type": "application/json" }
+}
+
+const manifest = "/v2/team/app/manifests/v1"
+
+/** What may be there, and what certainly is not. */
+const pairs: ReadonlyArray<readonly [method: string, there: string, absent: string]> = [
+  ["GET", manifest, "/v2/no/such/manifests/v1"],
+  ["GET", `/v2/team/app/blobs/${blobDigest}`, `/v2/team/app/blobs/${absent}`],
+  ["HEAD", `/v2/team/app/blobs/${blobDigest}`, `/v2/team/app/blobs/${absent}`],
+  ["GET", "/v2/team/app/tags/list", "/v2/no/such/tags/list"],
+  ["DELETE", manifest, "/v2/team/app/manifests/v9"],
+  ["PATCH", "/v2/team/app/blobs/uploads/x", "/v2/no/such/blobs/uploads/x"],
+  [
+    "POST",
+    `/v2/team/app/blobs/uploads/?mount=${blobDigest}&from=public/app`,
+    `/v2/team/app/blobs/uploads/?mount=${absent}&from=no/such`
+  ]
+]
+
+export const guarding = (composition: Composition) => {
+  const guarded = (options?: RegistryServer.Options & { readonly registry?: Layer.Layer<Registry> }) =>
+    Effect.tap(start(composition, { guard, ...options }), ({ registry }) => fill(registry))
+
+  describe("guard", () => {
+    it.scoped("says the same of what is there and of what is not, to whom it does not let through", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* guarded()
+        for (const [method, there, absent] of pairs) {
+          for (const [headers, expected] of [[{}, challenged], [as("bob"), { status: 403 }]] as const) {
+            const [a, b] = [yield* ask({ method, path: there, headers }), yield* ask({ method, path: absent, headers })]
+            check(a, expected)
+            expect(b.status).toBe(a.status)
+            const names = /team\/app|no\/such|public\/app/g
+            expect(b.text.replace(names, "")).toBe(a.text.replace(names, ""))
+          }
+        }
+      }))
+
+    it.scoped("lets through who may", () =>
+      Effect.gen(function*() {
+        const { ask, registry } = yield* guarded()
+        check(yield* ask({ path: manifest, headers: as("alice") }), { status: 200, body: image })
+        check(yield* ask({ path: `/v2/team/app/blobs/${blobDigest}`, headers: as("alice") }), {
+          status: 200,
+          body: blob
+        })
+        const put = {
+          method: "PUT",
+          headers: { ...as("alice"), "content-type": "application/vnd.oci.image.manifest.v1+json" }
+        }
+        check(yield* ask({ ...put, path: "/v2/team/app/manifests/v2", body: image }), { status: 201 })
+        const open = RepositoryName.make("public/app")
+        const descriptor = { mediaType: "application/octet-stream", digest: blobDigest, size: blob.byteLength }
+        yield* registry.pushBlob(open, descriptor, Body.bytes(blob))
+        check(yield* ask({ path: `/v2/public/app/blobs/${blobDigest}` }), { status: 200, body: blob })
+        check(yield* ask({ path: "/v2/", headers: as("bob") }), { status: 200 })
+      }))
+
+    it.scoped("HEAD is challenged as GET is", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* guarded()
+        const get = yield* ask({ path: manifest })
+        const head = yield* ask({ method: "HEAD", path: manifest })
+        check(head, { ...challenged, body: "" })
+        for (const name of ["content-length", "content-type", "docker-distribution-api-version"]) {
+          expect(head.headers[name]).toBe(get.headers[name])
+        }
+        check(yield* ask({ path: "/v2/" }), challenged)
+      }))
+
+    it.scoped("what asks for nothing that there is says so without credentials", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* guarded()
+        check(yield* ask({ path: "/v2/team/app" }), { status: 404 })
+        check(yield* ask({ path: "/v2/team/APP/tags/list" }), { status: 400, code: "NAME_INVALID" })
+      }))
+
+    it.scoped("T33: a mount from where the caller may not pull goes on as an upload", () =>
+      Effect.gen(function*() {
+        const own = Policy.make(({ name }, { resource }) => resource.split("/")[0] === name)
+        const { ask } = yield* guarded({ guard: Guard.make({ users, policy: own }) })
+        const mount = (from: string) => ({
+          method: "POST",
+          path: `/v2/bob/app/blobs/uploads/?mount=${blobDigest}${from}`,
+          headers: as("bob")
+        })
+        for (const from of ["&from=team/app", "&from=no/such", ""]) {
+          check(yield* ask(mount(from)), { status: 202, headers: { location: /^\/v2\/bob\/app\/blobs\/uploads\// } })
+        }
+        const source = { method: "POST", path: `/v2/team/app/blobs/uploads/?mount=${blobDigest}&from=team/app` }
+        check(yield* ask({ ...source, headers: as("bob") }), { status: 403 })
+        check(yield* ask({ ...source, headers: as("team") }), { status: 201 })
+      }))
+
+    it.scoped("tells the registry who asks, whether it answers at once or not", () =>
+      Effect.gen(function*() {
+        const callers: Array<string | undefined> = []
+        const registry = Memory.layer().pipe(Registry.wrap((next) => (operation) =>
+          Effect.flatMap(Caller.Caller, ({ name }) => {
+            callers.push(name)
+            return next(operation)
+          })
+        ))
+        const { ask } = yield* start(composition, { guard, registry })
+        for (
+          const [path, headers] of [
+            ["/v2/team/app/tags/list", as("alice")],
+            [`/v2/team/app/blobs/${blobDigest}`, as("alice")],
+            [manifest, as("alice")],
+            [`/v2/public/app/blobs/${blobDigest}`, {}]
+          ] as const
+        ) {
+          yield* ask({ path, headers })
+        }
+        expect(callers).toEqual(["alice", "alice", "alice", undefined])
+      }))
+
+    it.scoped("is asked of the operation and of the request, and where it comes from", () =>
+      Effect.gen(function*() {
+        const seen: Array<readonly [string, string | undefined, string | undefined]> = []
+        const watching: Guard.Guard = (operation, request) => {
+          seen.push([operation._tag, request.remoteAddress, request.headers["x-seen"]])
+          return Exit.succeed({ operation, caller: Caller.anonymous })
+        }
+        const { ask } = yield* guarded({ guard: watching })
+        yield* ask({ path: manifest, headers: { "x-seen": "yes" } })
+        expect(seen).toEqual([["GetManifest", expect.stringMatching(/127\.0\.0\.1$/), "yes"]])
+      }))
+
+    it.scoped("may take its time, and ends with a client that is gone", () =>
+      Effect.gen(function*() {
+        const asked = yield* Deferred.make<void>()
+        const ended = yield* Deferred.make<void>()
+        const slow: Guard.Guard = () =>
+          Effect.zipRight(
+            Deferred.succeed(asked, undefined),
+            Effect.onInterrupt(Effect.never, () => Deferred.succeed(ended, undefined))
+          )
+        const { connect } = yield* start(composition, { guard: slow })
+        const connection = yield* connect
+        yield* connection.write(`GET ${manifest} HTTP/1.1\r\nHost: a\r\n\r\n`)
+        yield* Deferred.await(asked)
+        connection.socket.destroy()
+        yield* Deferred.await(ended)
+      }))
+
+    it.scoped("that breaks lets nobody through", () =>
+      Effect.gen(function*() {
+        const broken: Guard.Guard = () => {
+          throw new Error("broken")
+        }
+        const { ask, lines } = yield* guarded({ guard: broken })
+        check(yield* ask({ path: manifest }), { status: 500 })
+        expect(lines.map(({ message }) => message)).toContain("request died")
+      }))
+
+    it.scoped("no body is read of whom it does not let through", () =>
+      Effect.gen(function*() {
+        const asked: Array<string> = []
+        const reading: Guard.Guard = (operation, request) => {
+          asked.push(`${operation._tag} ${operation._tag === "PushManifest" ? operation.bytes.byteLength : 0}`)
+          return guard(operation, request)
+        }
+        const { connect } = yield* guarded({ guard: reading })
+        const connection = yield* connect
+        yield* connection.write(
+          `PUT ${manifest} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`
+        )
+        yield* connection.until(/^HTTP\/1\.1 401 /)
+        expect(asked).toEqual(["PushManifest 0"])
+      }))
+
+    it.scoped("the log has a line for wrong credentials and for what was denied, none for a challenge, and no secret", () =>
+      Effect.gen(function*() {
+        const { ask, lines } = yield* start(composition, { guard, registry: Memory.layer().pipe(Logging.wrap()) })
+        yield* ask({ path: manifest })
+        expect(lines).toEqual([])
+        yield* ask({ path: manifest, headers: as("alice", "CANARY-wrong") })
+        yield* ask({ path: manifest, headers: as("bob") })
+        yield* ask({ path: manifest, headers: { authorization: "CANARY" } })
+        expect(lines.map(({ error, message }) => [message, error])).toEqual([
+          ["request refused", "Unauthorized"],
+          ["request refused", "Denied"],
+          ["request refused", "Unauthorized"]
+        ])
+        const text = JSON.stringify(lines)
+        for (const secret of ["CANARY", as("bob").authorization.slice(6)]) expect(text).not.toContain(secret)
+      }))
+
+    it.scoped("a page's question before its request passes, and it may read the challenge", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* guarded({ cors: { origins: "*" } })
+        const page = { origin: "https://ui.example" }
+        const asks = {
+          ...page,
+          "access-control-request-method": "PUT",
+          "access-control-request-headers": "authorization"
+        }
+        check(yield* ask({ method: "OPTIONS", path: manifest, headers: asks }), {
+          status: 204,
+          headers: { "access-control-allow-headers": /\bauthorization\b/ }
+        })
+        check(yield* ask({ path: manifest, headers: page }), {
+          ...challenged,
+          headers: { ...challenged.headers, "access-control-expose-headers": /\bwww-authenticate\b/ }
+        })
+      }))
+  })
+
+  describe("mounts", () => {
+    const echo = ({ body, headers, method, target }: Wire.Request): Effect.Effect<Wire.Response> =>
+      Effect.map(
+        Effect.orDie(Body.toBytes(body ?? Body.empty, { limit: 100, onLimit: () => new Error("too much") })),
+        (bytes) => ({
+          status: 200,
+          headers: { "content-type": headers["content-type"] ?? "text/plain" },
+          body: Body.bytes(new TextEncoder().encode(`${method} ${target} ${new TextDecoder().decode(bytes)}`))
+        })
+      )
+
+    it.scoped("answer their paths, and no others, before the guard", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* guarded({ mounts: { "/token": echo, "/.well-known/jwks.json": echo } })
+        check(yield* ask({ path: "/token?scope=a%20b" }), { status: 200, body: "GET /token?scope=a%20b " })
+        check(yield* ask({ method: "POST", path: "/token", body: "a=b" }), { status: 200, body: "POST /token a=b" })
+        check(yield* ask({ path: "/.well-known/jwks.json" }), { status: 200 })
+        check(yield* ask({ method: "HEAD", path: "/token" }), {
+          status: 200,
+          headers: { "content-length": "12" },
+          body: ""
+        })
+        for (const path of ["/token/", "/tokens", "/", "/Token"]) check(yield* ask({ path }), { status: 404 })
+        check(yield* ask({ path: "/v2/" }), challenged)
+      }))
+
+    it.scoped("that break are answered for", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* start(composition, {
+          mounts: {
+            "/a": () => Effect.die("broken"),
+            "/b": () => {
+              throw new Error("broken")
+            }
+          }
+        })
+        for (const path of ["/a", "/b"]) check(yield* ask({ path }), { status: 500, code: "UNKNOWN" })
+      }))
+  })
+}
