@@ -12,7 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constTrue, identity } from "effect/Function"
 import type * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
+import * as Stream from "effect/Stream"
 import type { AnswerTo } from "./internal/answer.js"
 import { attempt } from "./internal/retry/attempts.js"
 import type { Attempts, Policy } from "./internal/retry/attempts.js"
@@ -75,7 +77,7 @@ export const middleware = (options?: Options): Middleware.Middleware => {
       operation: O,
       goOn: (attempts: Attempts, answer: AnswerTo<O>) => AnswerTo<O> = (attempts, answer) =>
         attempts.repeat(answer, () => attempts.next(operation))
-    ): AnswerTo<O> => attempt(policy, next, operation, goOn, constTrue)
+    ): AnswerTo<O> => attempt(policy, next, operation, goOn, isNoList)
 
     const plain = <O extends Exclude<Operation.Operation, Operation.GetBlob>>(operation: O) => repeated(operation)
 
@@ -155,6 +157,9 @@ export const middleware = (options?: Options): Middleware.Middleware => {
     })
   }
 }
+
+/** Whether a result is all there is to it: a list has to be read yet. */
+const isNoList = (result: unknown): boolean => !Predicate.hasProperty(result, Stream.StreamTypeId)
 
 type Ending = Operation.OperationOf<"CancelUpload" | "DeleteBlob" | "DeleteManifest" | "DeleteTag">
 

@@ -3,6 +3,7 @@ import type { ByteRange } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import type { AnswerTo } from "../answer.js"
 import type { Attempts } from "./attempts.js"
@@ -77,8 +78,7 @@ export const download = (
                 length: spanOf(content).length,
                 begin: begin(opened),
                 asked: Operation.errorFields(operation),
-                runtime,
-                scope: all
+                fork: (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect), { scope: all })
               }),
               verified: false
             })

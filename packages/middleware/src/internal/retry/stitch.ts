@@ -2,10 +2,9 @@ import { Body, RegistryError } from "@effect-oci/core"
 import type * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
-import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import { failureOf, toSource } from "./toSource.js"
-import type { Native } from "./toSource.js"
+import type { Fork } from "./toSource.js"
 
 /** The rest of a body that broke after so many bytes; or the error, where there is none. */
 export type Rest = (
@@ -27,7 +26,8 @@ export const stitch = (body: Body.Body, thread: Thread): Body.Body => {
 }
 
 /** What a body is stitched with. */
-export interface Thread extends Native {
+export interface Thread {
+  readonly fork: Fork
   /** How many bytes there should be. */
   readonly length: number
   /** Looks for the rests of one run of the body. */
@@ -120,12 +120,11 @@ class Seam {
   }
 
   private goOn(error: RegistryError.RegistryError): void {
-    const { runtime, scope } = this.thread
-    const fiber = Runtime.runFork(runtime)(this.rest(error, this.sent), { scope })
+    const fiber = this.thread.fork(this.rest(error, this.sent))
     this.control = { resume: () => {}, cancel: () => fiber.unsafeInterruptAsFork(FiberId.none) }
     fiber.addObserver((exit) => {
       if (this.over) return
-      if (exit._tag === "Success") return this.connect(toSource(exit.value, this.thread))
+      if (exit._tag === "Success") return this.connect(toSource(exit.value, this.thread.fork))
       this.over = true
       this.sink.fail(failureOf(exit.cause, error))
     })

@@ -2,20 +2,18 @@ import { RegistryError } from "@effect-oci/core"
 import type { Body } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-/** What the fibers of a native end run in, and the scope that they do not outlive. */
-export interface Native {
-  readonly runtime: Runtime.Runtime<never>
-  readonly scope: Scope.Scope
-}
+/** Starts what a native end waits for, in a fiber that can be interrupted and does not outlive the content. */
+export type Fork = <A>(
+  effect: Effect.Effect<A, RegistryError.RegistryError>
+) => Fiber.RuntimeFiber<A, RegistryError.RegistryError>
 
 /** The native end of a body, or else its stream as one, which a fiber runs as fast as it is taken. */
-export const toSource = (body: Body.Body, { runtime, scope }: Native): Body.Source =>
+export const toSource = (body: Body.Body, fork: Fork): Body.Source =>
   body.source ?? ((sink) => {
     let over = false
     let asked = false
@@ -30,7 +28,7 @@ export const toSource = (body: Body.Body, { runtime, scope }: Native): Body.Sour
       })
     // Nothing may flow before this returns, and a fiber starts at once.
     const flow = Effect.zipRight(Effect.yieldNow(), Stream.runForEach(body.stream, give))
-    const fiber = Runtime.runFork(runtime)(flow, { scope })
+    const fiber = fork(flow)
     fiber.addObserver((exit) => {
       if (over) return
       if (exit._tag === "Success") sink.end()

@@ -1,0 +1,384 @@
+import { Faulty } from "@effect-oci/conformance"
+import { BlobContent, Body, ByteRange, Descriptor, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Deferred, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
+import { Retry } from "../src/index.js"
+import * as samples from "./samples.js"
+
+const { repository } = samples
+
+const content = Uint8Array.from({ length: 40 }, (_, index) => index)
+const descriptor = Descriptor.fromBytes(content)
+const { digest } = descriptor
+const get = (range?: ByteRange.ByteRange) => new Operation.GetBlob({ repository, digest, range })
+
+const pieces = (bytes: Uint8Array) => {
+  const all: Array<Uint8Array> = []
+  for (let at = 0; at < bytes.byteLength; at += 7) all.push(bytes.subarray(at, at + 7))
+  return all
+}
+
+type Make = (bytes: Uint8Array) => Body.Body
+
+const streamed: Make = (bytes) => Body.stream(Stream.fromIterable(pieces(bytes)), { size: bytes.byteLength })
+
+/** A native end that keeps to its contract: it gives nothing while it is paused. */
+const native: Make = (bytes) =>
+  Body.fromSource((sink) => {
+    const rest = pieces(bytes)
+    let over = false
+    let paused = false
+    const flow = () => {
+      while (!over && !paused) {
+        const piece = rest.shift()
+        if (piece === undefined) {
+          over = true
+          return sink.end()
+        }
+        paused = true
+        if (sink.data(piece)) paused = false
+      }
+    }
+    queueMicrotask(flow)
+    return {
+      resume: () => {
+        if (!paused) return
+        paused = false
+        queueMicrotask(flow)
+      },
+      cancel: () => {
+        over = true
+      }
+    }
+  }, { size: bytes.byteLength })
+
+interface Base {
+  readonly handle: Handler.Handler
+  /** The ranges that were asked for. */
+  readonly asked: Array<ByteRange.ByteRange | undefined>
+  /** How many contents are open. */
+  readonly open: () => number
+}
+
+/** A registry that has the one blob. `answer` may lie about it. */
+const base = (
+  make: Make,
+  answer: (content: BlobContent.BlobContent) => BlobContent.BlobContent = (same) => same
+): Base => {
+  const asked: Array<ByteRange.ByteRange | undefined> = []
+  let open = 0
+  const handle = Handler.override(samples.known, {
+    GetBlob: ({ range: wanted }) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          asked.push(wanted)
+          open += 1
+          const range = wanted === undefined ? undefined : ByteRange.resolve(wanted, content.byteLength)
+          const bytes = range === undefined ? content : content.subarray(range.offset, range.offset + range.length)
+          return answer(new BlobContent.BlobContent({ descriptor, range, body: make(bytes), verified: false }))
+        }),
+        () => Effect.sync(() => void (open -= 1))
+      )
+  })
+  return { handle, asked, open: () => open }
+}
+
+const kinds = [{ kind: "native", make: native }, { kind: "streamed", make: streamed }]
+
+const concat = (all: Iterable<Uint8Array>) => Uint8Array.from([...all].flatMap((piece) => [...piece]))
+
+/** All that comes, and how it ends; as a stream, or by its native end. */
+const read = (
+  handle: Handler.Handler,
+  operation: Operation.GetBlob
+): Effect.Effect<{ readonly bytes: Uint8Array; readonly exit: Exit.Exit<void, RegistryError.RegistryError> }> =>
+  Effect.suspend(() => {
+    const all: Array<Uint8Array> = []
+    return handle(operation).pipe(
+      Effect.flatMap(({ body }) => Body.forEachChunk(body, (piece) => void all.push(piece))),
+      Effect.scoped,
+      Effect.exit,
+      Effect.map((exit) => ({ bytes: concat(all), exit }))
+    )
+  })
+
+const retry = (handle: Handler.Handler, options?: Retry.Options) => Retry.middleware({ delay: 0, ...options })(handle)
+
+const cut = (after: number, how: "fails" | "ends" = "fails"): Faulty.Fault => ({ _tag: "Cut", after, how })
+
+describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
+  it.effect("goes on by range from wherever it broke", () =>
+    Effect.gen(function*() {
+      for (const how of ["fails", "ends"] as const) {
+        for (let after = 0; after < content.byteLength; after++) {
+          const { asked, handle, open } = base(make)
+          const faulty = Faulty.make(Faulty.operation(1, cut(after, how)))
+          const told = yield* read(retry(faulty.middleware(handle)), get())
+          expect(told).toEqual({ bytes: content, exit: Exit.void })
+          expect(asked).toEqual([undefined, { offset: after, length: content.byteLength - after }])
+          expect(open()).toBe(0)
+        }
+      }
+    }))
+
+  it.effect("that broke when all had come has come", () =>
+    Effect.gen(function*() {
+      const { asked, handle } = base(make)
+      const faulty = Faulty.make(Faulty.operation(1, cut(content.byteLength)))
+      expect(yield* read(retry(faulty.middleware(handle)), get())).toEqual({ bytes: content, exit: Exit.void })
+      expect(faulty.fired()).toHaveLength(1)
+      expect(asked).toHaveLength(1)
+    }))
+
+  it.effect("goes on as often as it breaks, and as the budget lasts", () =>
+    Effect.gen(function*() {
+      for (const retries of [0, 1, 2, 4, 5, 6]) {
+        const { asked, handle, open } = base(make)
+        const faulty = Faulty.make(Faulty.operation(1, cut(9), { times: Infinity }))
+        const { bytes, exit } = yield* read(retry(faulty.middleware(handle), { retries }), get())
+        expect(bytes).toEqual(content.subarray(0, 9 * (retries + 1)))
+        expect(asked).toHaveLength(Math.min(retries, 4) + 1)
+        expect(open()).toBe(0)
+        if (retries >= 4) expect(exit).toEqual(Exit.void)
+        else {
+          const after = retries === 0 ? "" : `; given up after ${retries + 1} attempts`
+          expect(exit).toMatchObject({ cause: { error: { reason: `connection reset${after}` } } })
+        }
+      }
+    }))
+
+  it.effect.each([
+    { range: ByteRange.slice(5, 20), from: 5, to: 25 },
+    { range: ByteRange.from(30), from: 30, to: 40 },
+    { range: ByteRange.slice(30, 100), from: 30, to: 40 },
+    { range: ByteRange.last(15), from: 25, to: 40 }
+  ])("of a range ($range) goes on within it", ({ from, range, to }) =>
+    Effect.gen(function*() {
+      const { asked, handle } = base(make)
+      const faulty = Faulty.make(Faulty.operation(1, cut(4), { times: 2 }))
+      const told = yield* read(retry(faulty.middleware(handle)), get(range))
+      expect(told).toEqual({ bytes: content.subarray(from, to), exit: Exit.void })
+      expect(asked).toEqual([range, { offset: from + 4, length: to - from - 4 }, {
+        offset: from + 8,
+        length: to - from - 8
+      }])
+    }))
+
+  it.effect("goes on where the registry does not know ranges, and what has come is passed over", () =>
+    Effect.gen(function*() {
+      for (const after of [0, 3, 7, 39]) {
+        const { handle } = base(make)
+        const ignorant = Handler.override(handle, { GetBlob: () => handle(get()) })
+        const faulty = Faulty.make(Faulty.operation(1, cut(after)))
+        const told = yield* read(retry(faulty.middleware(ignorant)), get())
+        expect(told).toEqual({ bytes: content, exit: Exit.void })
+      }
+    }))
+
+  it.effect.each([
+    {
+      name: "another blob",
+      answer: { descriptor: Descriptor.fromBytes(new Uint8Array(1)) },
+      reason: "the blob has changed while it was read"
+    },
+    {
+      name: "a blob of another size",
+      answer: { descriptor: { ...descriptor, size: 41 } },
+      reason: "the blob has changed while it was read"
+    },
+    {
+      name: "another range",
+      answer: { range: { offset: 8, length: 31 } },
+      reason: "the registry sent 31 bytes from 8 on where 31 from 9 on were asked for"
+    }
+  ])("does not go on with $name", ({ answer, reason }) =>
+    Effect.gen(function*() {
+      const { handle, open } = base(make, (content) =>
+        content.range === undefined ? content : new BlobContent.BlobContent({ ...content, ...answer }))
+      const faulty = Faulty.make(Faulty.operation(1, cut(9)))
+      const { bytes, exit } = yield* read(retry(faulty.middleware(handle)), get())
+      expect(bytes).toEqual(content.subarray(0, 9))
+      expect(exit).toMatchObject({ cause: { error: { _tag: "ResponseInvalid", operation: "GetBlob" } } })
+      expect(Exit.isFailure(exit) && String(exit.cause)).toContain(reason)
+      expect(open()).toBe(0)
+    }))
+
+  it.effect("that breaks for good fails with that", () =>
+    Effect.gen(function*() {
+      const { asked, handle } = base(make)
+      const failure: Faulty.Failure = (fields) => new RegistryError.Denied(fields)
+      for (const after of [9, content.byteLength]) {
+        const faulty = Faulty.make(Faulty.operation(1, { _tag: "Cut", after, failure }))
+        const { bytes, exit } = yield* read(retry(faulty.middleware(handle)), get())
+        expect(bytes).toEqual(content.subarray(0, after))
+        expect(exit).toMatchObject({ cause: { error: { _tag: "Denied" } } })
+      }
+      expect(asked).toHaveLength(2)
+    }))
+
+  it.effect("is opened again, and goes on, out of one budget", () =>
+    Effect.gen(function*() {
+      const { handle, open } = base(make)
+      const faults = (k: number) => Faulty.operation(k, { _tag: "Fail" })
+      const faulty = Faulty.make(Faulty.all(faults(1), Faulty.operation(2, cut(9)), faults(3)))
+      const told = yield* read(retry(faulty.middleware(handle), { retries: 3 }), get())
+      expect(told).toEqual({ bytes: content, exit: Exit.void })
+      expect(faulty.fired()).toHaveLength(3)
+      expect(open()).toBe(0)
+    }))
+
+  it.effect("that is wrong in the end is found out at the edge", () =>
+    Effect.gen(function*() {
+      const { handle } = base((bytes) => make(bytes.byteLength === 40 ? bytes : bytes.map((byte) => byte ^ 1)))
+      const faulty = Faulty.make(Faulty.operation(1, cut(9)))
+      const registry = Registry.fromHandler(retry(faulty.middleware(handle)))
+      const told = yield* Effect.flatMap(registry.getBlob(repository, digest), ({ body }) =>
+        Body.forEachChunk(body, () => {})).pipe(Effect.scoped, Effect.flip)
+      expect(told).toMatchObject({ _tag: "DigestInvalid" })
+    }))
+
+  it.effect("that was verified below is not taken to be any more", () =>
+    Effect.gen(function*() {
+      const { handle } = base(make, (content) => new BlobContent.BlobContent({ ...content, verified: true }))
+      const { verified } = yield* Effect.scoped(retry(handle)(get()))
+      expect(verified).toBe(false)
+    }))
+
+  it.effect("closes what broke before it asks for more", () =>
+    Effect.gen(function*() {
+      const { handle, open } = base(make)
+      const opened: Array<number> = []
+      const counting = Handler.override(handle, {
+        GetBlob: (operation) =>
+          Effect.suspend(() => {
+            opened.push(open())
+            return handle(operation)
+          })
+      })
+      const faulty = Faulty.make(Faulty.operation(1, cut(5), { times: 3 }))
+      yield* read(retry(faulty.middleware(counting)), get())
+      expect(opened).toEqual([0, 0, 0, 0])
+    }))
+
+  it.effect("is closed with its scope, also while it waits to go on", () =>
+    Effect.gen(function*() {
+      const { asked, handle, open } = base(make)
+      const faulty = Faulty.make(Faulty.operation(1, cut(9)))
+      const scope = yield* Scope.make()
+      const { body } = yield* Scope.extend(
+        Retry.middleware({ delay: "1 minute" })(faulty.middleware(handle))(get()),
+        scope
+      )
+      const fiber = yield* Effect.fork(Effect.exit(Body.forEachChunk(body, () => {})))
+      yield* settled
+      expect(faulty.fired()).toHaveLength(1)
+      yield* Scope.close(scope, Exit.void)
+      yield* Effect.forkDaemon(TestClock.adjust("1 hour"))
+      if (body.source !== undefined) {
+        expect(yield* Fiber.join(fiber)).toMatchObject({ cause: { error: { reason: "connection reset" } } })
+      }
+      yield* Fiber.interrupt(fiber)
+      expect(asked).toHaveLength(1)
+      expect(open()).toBe(0)
+    }))
+
+  it.effect("whose reader is gone waits no more", () =>
+    Effect.gen(function*() {
+      const { asked, handle, open } = base(make)
+      const faulty = Faulty.make(Faulty.operation(1, cut(9)))
+      const fiber = yield* Effect.fork(read(Retry.middleware()(faulty.middleware(handle)), get()))
+      yield* settled
+      expect(faulty.fired()).toHaveLength(1)
+      yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust("1 hour")
+      expect(asked).toHaveLength(1)
+      expect(open()).toBe(0)
+    }))
+
+  it.effect("can be read as a stream", () =>
+    Effect.gen(function*() {
+      const { handle } = base(make)
+      const faulty = Faulty.make(Faulty.operation(1, cut(9), { times: 2 }))
+      const bytes = yield* Effect.flatMap(retry(faulty.middleware(handle))(get()), ({ stream }) =>
+        Stream.runCollect(stream)).pipe(Effect.scoped)
+      expect(concat(Chunk.toReadonlyArray(bytes))).toEqual(content)
+    }))
+})
+
+/** Lets all fibers and microtasks come to rest. */
+const settled = Effect.promise(async () => {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+})
+
+describe("a native end", () => {
+  it.effect.each([
+    { name: "of a native one", second: native },
+    { name: "of one that streams", second: streamed },
+    { name: "of bytes in hand", second: Body.bytes }
+  ])("stays one, and is given no more than it takes: the rest is $name", ({ second }) =>
+    Effect.gen(function*() {
+      const { asked, handle } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))
+      const faulty = Faulty.make(Faulty.operation(1, cut(14)))
+      const scope = yield* Scope.make()
+      const { body } = yield* Scope.extend(retry(faulty.middleware(handle))(get()), scope)
+      const got: Array<Uint8Array> = []
+      const ended = yield* Deferred.make<string>()
+      const control = body.source!({
+        data: (piece) => {
+          got.push(piece)
+          return false
+        },
+        end: () => Deferred.unsafeDone(ended, Effect.succeed("end")),
+        fail: (error) => Deferred.unsafeDone(ended, Effect.succeed(error.message))
+      })
+      expect(got).toHaveLength(0)
+      for (let turn = 1; turn < 20 && concat(got).byteLength < 40; turn++) {
+        yield* settled
+        expect(got).toHaveLength(turn)
+        if (turn <= 2) expect(asked).toHaveLength(1)
+        control.resume()
+      }
+      expect(yield* Deferred.await(ended)).toBe("end")
+      expect(concat(got)).toEqual(content)
+      yield* Scope.close(scope, Exit.void)
+    }))
+
+  it.effect("that is cancelled gives nothing more, and asks for nothing", () =>
+    Effect.gen(function*() {
+      for (const second of [native, streamed]) {
+        const { asked, handle, open } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))
+        const faulty = Faulty.make(Faulty.operation(1, cut(14)))
+        for (const pieces of [1, 2, 3]) {
+          const scope = yield* Scope.make()
+          const { body } = yield* Scope.extend(retry(faulty.middleware(handle))(get()), scope)
+          let got = 0
+          const control = body.source!({
+            data: () => {
+              got += 1
+              if (got === pieces) control.cancel()
+              return got !== pieces
+            },
+            end: () => expect.fail("ended"),
+            fail: (error) => expect.fail(error.message)
+          })
+          yield* settled
+          expect(got).toBe(pieces)
+          yield* Scope.close(scope, Exit.void)
+          expect(open()).toBe(0)
+        }
+        expect(asked.length).toBeLessThan(6)
+      }
+    }))
+
+  it.effect("fails with what is wrong where its rest is a defect", () =>
+    Effect.gen(function*() {
+      const { handle } = base(native)
+      const faulty = Faulty.make(Faulty.operation(1, cut(9)))
+      const dying = Handler.override(faulty.middleware(handle), {
+        GetBlob: (operation) =>
+          operation.range === undefined ? faulty.middleware(handle)(operation) : Effect.die(new Error("a bug"))
+      })
+      const { exit } = yield* read(retry(dying), get())
+      expect(exit).toMatchObject({ cause: { error: { reason: "connection reset", cause: new Error("a bug") } } })
+    }))
+})

@@ -1,0 +1,156 @@
+import { Faulty } from "@effect-oci/conformance"
+import { Descriptor, Handler, Operation, RegistryError, RepositoryName, RetryBudget, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Exit, Stream } from "effect"
+import { Retry } from "../src/index.js"
+import * as samples from "./samples.js"
+
+const { digest, repository } = samples
+
+const tags = ["a", "b", "c", "d", "e"].map((tag) => Tag.make(tag))
+const repositories = ["a", "b/c", "b/d", "e"].map((name) => RepositoryName.make(name))
+const referrers = [1, 2, 3].map((byte) => Descriptor.fromBytes(Uint8Array.of(byte)))
+
+const page = <A extends string>(all: ReadonlyArray<A>, last: A | undefined, limit: number | undefined) =>
+  Stream.fromIterable(all.filter((item) => last === undefined || item > last).slice(0, limit))
+
+/** A registry that has these lists, and notes what it is asked. */
+const lists = (options?: { readonly knowsLast?: boolean; readonly tags?: () => ReadonlyArray<Tag.Tag> }) => {
+  const asked: Array<Operation.Operation> = []
+  const knowsLast = options?.knowsLast ?? true
+  const handle = Handler.override(samples.known, {
+    ListRepositories: (operation) =>
+      Effect.sync(() => {
+        asked.push(operation)
+        return page(repositories, knowsLast ? operation.last : undefined, operation.limit)
+      }),
+    ListTags: (operation) =>
+      Effect.sync(() => {
+        asked.push(operation)
+        return page(options?.tags?.() ?? tags, knowsLast ? operation.last : undefined, operation.limit)
+      }),
+    ListReferrers: (operation) =>
+      Effect.sync(() => {
+        asked.push(operation)
+        return Stream.fromIterable(referrers)
+      })
+  })
+  return { asked, handle }
+}
+
+type List = Effect.Effect<Stream.Stream<unknown, RegistryError.RegistryError>, RegistryError.RegistryError>
+
+const read = (list: List) => Effect.map(Stream.runCollect(Stream.unwrap(list)), Chunk.toReadonlyArray)
+
+const retry = (plan: Faulty.Plan, handle: Handler.Handler, options?: Retry.Options) =>
+  Retry.middleware({ delay: 0, ...options })(Faulty.make(plan).middleware(handle))
+
+const cut = (after: number, times = 1) => Faulty.operation(1, { _tag: "Cut", after }, { times })
+
+describe("a list", () => {
+  it.effect("goes on after the last item that was seen", () =>
+    Effect.gen(function*() {
+      for (let after = 0; after <= 5; after++) {
+        const { asked, handle } = lists()
+        const operation = new Operation.ListTags({ repository })
+        expect(yield* read(retry(cut(after), handle)(operation))).toEqual(tags)
+        const rest = after === 0 ? operation : new Operation.ListTags({ repository, last: tags[after - 1] })
+        expect(asked.map((each) => ({ ...each }))).toEqual([operation, rest].map((each) => ({ ...each })))
+      }
+      for (let after = 0; after <= 4; after++) {
+        const { asked, handle } = lists()
+        expect(yield* read(retry(cut(after), handle)(new Operation.ListRepositories({})))).toEqual(repositories)
+        expect(asked[1]).toMatchObject(after === 0 ? {} : { last: repositories[after - 1] })
+      }
+    }))
+
+  it.effect("is no longer than its limit", () =>
+    Effect.gen(function*() {
+      for (const limit of [1, 3, 4]) {
+        for (let after = 0; after <= limit; after++) {
+          const { asked, handle } = lists()
+          const operation = new Operation.ListTags({ repository, last: tags[0], limit })
+          expect(yield* read(retry(cut(after), handle)(operation))).toEqual(tags.slice(1, limit + 1))
+          if (after === limit) expect(asked).toHaveLength(1)
+          else expect(asked[1]).toMatchObject({ limit: limit - after, last: tags[after] })
+          expect(yield* read(retry(cut(after), handle)(new Operation.ListRepositories({ limit }))))
+            .toEqual(repositories.slice(0, limit))
+        }
+      }
+    }))
+
+  it.effect("of a registry that does not know `last` passes over what was seen", () =>
+    Effect.gen(function*() {
+      for (let after = 0; after <= 5; after++) {
+        const { handle } = lists({ knowsLast: false })
+        expect(yield* read(retry(cut(after), handle)(new Operation.ListTags({ repository })))).toEqual(tags)
+      }
+    }))
+
+  it.effect("of referrers, which can only be asked for as a whole, passes over what was seen", () =>
+    Effect.gen(function*() {
+      for (let after = 0; after <= 3; after++) {
+        const { handle } = lists()
+        expect(yield* read(retry(cut(after), handle)(new Operation.ListReferrers({ repository, digest }))))
+          .toEqual(referrers)
+      }
+    }))
+
+  it.effect("that begins anew without what was seen last has broken", () =>
+    Effect.gen(function*() {
+      let runs = 0
+      const without = () => {
+        runs += 1
+        return runs === 1 ? tags : tags.filter((tag) => tag !== "b")
+      }
+      const { handle } = lists({ knowsLast: false, tags: without })
+      const told = read(retry(cut(2), handle, { retries: 2 })(new Operation.ListTags({ repository })))
+      expect(yield* Effect.flip(told)).toMatchObject({ reason: "connection reset; given up after 3 attempts" })
+    }))
+
+  it.effect("goes on as often as the budget lasts", () =>
+    Effect.gen(function*() {
+      for (const retries of [0, 2, 4, 5]) {
+        const { handle } = lists()
+        const told = yield* Effect.exit(
+          read(retry(cut(1, 5), handle, { retries })(new Operation.ListTags({ repository })))
+        )
+        expect(Exit.isSuccess(told)).toBe(retries >= 5)
+      }
+    }))
+
+  it.effect("is opened again, out of the same budget", () =>
+    Effect.gen(function*() {
+      const { handle } = lists()
+      const plan = Faulty.all(Faulty.operation(1, { _tag: "Fail" }, { times: 2 }), cut(1, 7))
+      const list = (retries: number) => read(retry(plan, handle, { retries })(new Operation.ListTags({ repository })))
+      expect(yield* list(7)).toEqual(tags)
+      expect(yield* Effect.flip(list(6))).toMatchObject({ reason: "connection reset; given up after 7 attempts" })
+    }))
+
+  it.effect("that is run again has attempts of its own, unless somebody outside counts them", () =>
+    Effect.gen(function*() {
+      const { handle } = lists()
+      const broken = Stream.concat(Stream.make(Tag.make("a")), Stream.fail(Faulty.reset({})))
+      const breaking = Handler.override(handle, {
+        ListTags: (operation) => operation.last === undefined ? Effect.succeed(broken) : handle(operation)
+      })
+      const list = Retry.middleware({ delay: 0, retries: 1 })(breaking)(new Operation.ListTags({ repository }))
+      const twice = (outer: RetryBudget.Budget | undefined) =>
+        Effect.flatMap(list, (items) => Effect.replicateEffect(Effect.exit(Stream.runCollect(items)), 2)).pipe(
+          Effect.provideService(RetryBudget.RetryBudget, outer)
+        )
+      expect((yield* twice(undefined)).map(Exit.isSuccess)).toEqual([true, true])
+      expect((yield* twice(RetryBudget.make(1))).map(Exit.isSuccess)).toEqual([true, false])
+    }))
+
+  it.effect("that breaks for good fails with that", () =>
+    Effect.gen(function*() {
+      const { asked, handle } = lists()
+      const failure: Faulty.Failure = (fields) => new RegistryError.NameUnknown(fields)
+      const plan = Faulty.operation(1, { _tag: "Cut", after: 2, failure })
+      expect(yield* Effect.flip(read(retry(plan, handle)(new Operation.ListTags({ repository })))))
+        .toMatchObject({ _tag: "NameUnknown" })
+      expect(asked).toHaveLength(1)
+    }))
+})
