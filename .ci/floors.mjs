@@ -13,7 +13,7 @@ const floors = {
   client: ["core", "protocol", "auth"],
   server: ["core", "protocol", "auth"],
   resolver: ["core", "middleware", "auth", "client"],
-  transfer: ["core", "store", "resolver"],
+  transfer: ["core", "store", "middleware", "resolver"],
   conformance: ["core", "protocol", "store", "middleware", "auth", "client", "server", "resolver", "transfer"],
   bench: [
     "core",

@@ -11,16 +11,11 @@ import {
   symlinkSync,
   writeFileSync
 } from "node:fs"
-import { hostname, tmpdir } from "node:os"
+import { hostname } from "node:os"
 import { join } from "node:path"
 import { Copy, OciLayout } from "../src/index.js"
+import { folder } from "./folder.js"
 import { app, copyOf, on, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
-
-/** A folder that is gone after the test. */
-const folder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "layout-"))),
-  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
-)
 
 const opened = (path: string, options?: OciLayout.Options) =>
   Effect.map(Layer.build(OciLayout.layer(path, options)), (context) => Context.get(context, Registry))

@@ -1,0 +1,269 @@
+/**
+ * Files as artifacts: pushed with their names, and pulled back into a folder, as `oras` does.
+ *
+ * @since 0.1.0
+ */
+import { Body, Descriptor, Digest, Manifest, MediaType, RegistryError } from "@effect-oci/core"
+import type { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import { lstat } from "node:fs/promises"
+import { basename, dirname, join, sep } from "node:path"
+import * as files from "./internal/nodeFiles.js"
+
+/**
+ * The annotation that names the file of a layer. Image spec: "Pre-Defined Annotation Keys".
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const title = "org.opencontainers.image.title"
+
+/**
+ * What becomes of a file whose media type is not said: a layer of bytes.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultMediaType = "application/vnd.oci.image.layer.v1.tar"
+
+/**
+ * A file could not be read or written, or has no place in the folder: which, and why.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class FileRefused extends Data.TaggedError("FileRefused")<{
+  readonly path: string
+  readonly reason: string
+  readonly cause?: unknown
+}> {
+  override get message(): string {
+    return `${this.path}: ${this.reason}`
+  }
+}
+
+const refused = ({ cause, path, reason }: files.FileError) => new FileRefused({ path, reason, cause })
+
+/**
+ * A file of an artifact.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface File {
+  readonly path: string
+  /** Its name in the artifact, with `/` between folders: the file's own name unless said. */
+  readonly title?: string | undefined
+  /** {@link defaultMediaType} unless said. */
+  readonly mediaType?: string | undefined
+  readonly annotations?: { readonly [key: string]: string } | undefined
+}
+
+/**
+ * What an artifact is.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Contents {
+  /** What kind of artifact it is: `application/vnd.example.sbom.v1`. Image spec: "Guidelines for Artifact Usage". */
+  readonly artifactType: string
+  readonly files: ReadonlyArray<File>
+  readonly annotations?: { readonly [key: string]: string } | undefined
+  /** The manifest that it says something of: it is listed among that one's referrers. */
+  readonly subject?: Descriptor.Descriptor | undefined
+  /** A config of its own; the empty one unless said. */
+  readonly config?: { readonly mediaType: string; readonly bytes: Uint8Array } | undefined
+}
+
+const emptyConfig = new TextEncoder().encode("{}")
+
+const pushBytes = (
+  registry: Registry["Type"],
+  repository: RepositoryName.RepositoryName,
+  bytes: Uint8Array,
+  mediaType: string
+) => pushAbsent(registry, repository, Descriptor.fromBytes(bytes, mediaType), Body.bytes(bytes))
+
+/** What is there already is not sent. */
+const pushAbsent = (
+  registry: Registry["Type"],
+  repository: RepositoryName.RepositoryName,
+  descriptor: Descriptor.Descriptor,
+  body: Body.Body
+) =>
+  registry.resolveBlob(repository, descriptor.digest).pipe(
+    Effect.catchIf(RegistryError.isNotFound, () => registry.pushBlob(repository, descriptor, body)),
+    Effect.as(descriptor)
+  )
+
+const pushFile = (registry: Registry["Type"], repository: RepositoryName.RepositoryName, file: File) =>
+  Effect.scoped(Effect.gen(function*() {
+    const name = file.title ?? basename(file.path)
+    if (placeOf(name) === undefined) {
+      return yield* Effect.fail(new FileRefused({ path: file.path, reason: `"${name}" is no name for a file` }))
+    }
+    const body = yield* Effect.mapError(files.read(file.path), refused)
+    const hasher = Digest.hasher("sha256")
+    let size = 0
+    yield* Body.forEachChunk(body, (piece) => {
+      size += piece.byteLength
+      hasher.update(piece)
+    })
+    const descriptor = { mediaType: file.mediaType ?? defaultMediaType, digest: hasher.digest(), size }
+    yield* pushAbsent(registry, repository, descriptor, body)
+    return { ...descriptor, annotations: { ...file.annotations, [title]: name } }
+  }))
+
+/**
+ * Pushes files as an artifact, each a layer with its name; those that the repository has are not sent again. Its
+ * manifest has no date unless an annotation says one, so that the same files make the same artifact.
+ *
+ * @since 0.1.0
+ * @category artifacts
+ * @example
+ * ```ts
+ * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
+ * import { Artifact } from "@effect-oci/transfer"
+ * import { Effect } from "effect"
+ *
+ * const pushed = Effect.flatMap(Registry, (registry) =>
+ *   Artifact.push({ registry, repository: RepositoryName.make("team/policy"), tags: [Tag.make("v1")] }, {
+ *     artifactType: "application/vnd.example.policy.v1",
+ *     files: [{ path: "policy.rego", mediaType: "text/plain" }]
+ *   }))
+ * ```
+ */
+export const push = (
+  target: {
+    readonly registry: Registry["Type"]
+    readonly repository: RepositoryName.RepositoryName
+    readonly tags?: ReadonlyArray<Tag.Tag> | undefined
+  },
+  contents: Contents
+): Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError | FileRefused> =>
+  Effect.gen(function*() {
+    const { registry, repository } = target
+    const { bytes = emptyConfig, mediaType = MediaType.empty } = contents.config ?? {}
+    const config = yield* pushBytes(registry, repository, bytes, mediaType)
+    const layers = yield* Effect.forEach(contents.files, (file) => pushFile(registry, repository, file), {
+      concurrency: 4
+    })
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: MediaType.image,
+      artifactType: contents.artifactType,
+      config,
+      // An artifact of no files has one empty layer, as the spec wants at least one. Image spec: "Image Manifest".
+      layers: layers.length > 0 ? layers : [yield* pushBytes(registry, repository, emptyConfig, MediaType.empty)],
+      subject: contents.subject,
+      annotations: contents.annotations
+    }
+    return yield* registry.pushManifest(repository, {
+      mediaType: MediaType.image,
+      bytes: new TextEncoder().encode(JSON.stringify(manifest)),
+      tags: target.tags ?? []
+    })
+  })
+
+/**
+ * Where a file of an artifact goes, below the folder: its title, whose parts are plain names. Anything else could lead
+ * out of it.
+ */
+const placeOf = (name: string): ReadonlyArray<string> | undefined => {
+  const parts = name.split("/")
+  const plain = parts.every((part) =>
+    part !== "" && part !== "." && part !== ".." && part.length <= 255 && !/[\\:\p{Cc}]/u.test(part)
+  )
+  return plain && parts.length <= 32 ? parts : undefined
+}
+
+/** No folder on the way may be a link, which may lead anywhere. */
+const plainFolders = (folder: string, parts: ReadonlyArray<string>) =>
+  Effect.forEach(
+    parts.slice(0, -1).map((_, index) => join(folder, ...parts.slice(0, index + 1))),
+    (path) =>
+      Effect.flatMap(
+        Effect.option(files.tried(path, () => lstat(path))),
+        (found) =>
+          found._tag === "None" || found.value.isDirectory()
+            ? Effect.void
+            : Effect.fail(new FileRefused({ path, reason: "it is no folder, or a link to one" }))
+      ),
+    { discard: true }
+  )
+
+/**
+ * A file that was pulled.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Pulled {
+  readonly path: string
+  readonly descriptor: Descriptor.Descriptor
+}
+
+/**
+ * Pulls the files of an artifact into a folder: the layers that have a title; others are left. Each is checked, and
+ * whole when it appears under its name. A file that is there is refused, unless `overwrite`, and so is a title that
+ * leads out of the folder, also through a link.
+ *
+ * @since 0.1.0
+ * @category artifacts
+ */
+export const pull = (
+  source: {
+    readonly registry: Registry["Type"]
+    readonly repository: RepositoryName.RepositoryName
+    readonly reference: Operation.TagOrDigest
+  },
+  folder: string,
+  options?: { readonly overwrite?: boolean | undefined }
+): Effect.Effect<ReadonlyArray<Pulled>, RegistryError.RegistryError | FileRefused> =>
+  Effect.gen(function*() {
+    const { reference, registry, repository } = source
+    const manifest = yield* registry.getManifest(repository, reference)
+    const document = yield* Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes })
+    if (document._tag === "Index") {
+      return yield* Effect.fail(
+        new RegistryError.ManifestInvalid({ repository, reference, reason: "it is an index, and has no files itself" })
+      )
+    }
+    const places = new Map<string, { readonly parts: ReadonlyArray<string>; readonly blob: Descriptor.Descriptor }>()
+    for (const { descriptor, kind } of Manifest.references(document)) {
+      const name = descriptor.annotations?.[title]
+      if (kind !== "blob" || name === undefined) continue
+      const parts = placeOf(name)
+      const path = join(folder, ...(parts ?? []))
+      if (parts === undefined) {
+        return yield* Effect.fail(
+          new FileRefused({
+            path: folder,
+            reason: `the artifact names a file ${JSON.stringify(name)}, which is no place in it`
+          })
+        )
+      }
+      if (places.has(path)) return yield* Effect.fail(new FileRefused({ path, reason: "the artifact has it twice" }))
+      places.set(path, { parts, blob: descriptor })
+    }
+    const one = (path: string, parts: ReadonlyArray<string>, blob: Descriptor.Descriptor) =>
+      Effect.scoped(Effect.gen(function*() {
+        yield* plainFolders(folder, parts)
+        yield* Effect.mapError(files.folder(dirname(path)), refused)
+        const there = yield* Effect.option(files.tried(path, () => lstat(path)))
+        if (there._tag === "Some" && (options?.overwrite !== true || !there.value.isFile())) {
+          return yield* Effect.fail(new FileRefused({ path, reason: "it is there already" }))
+        }
+        const part = `${dirname(path)}${sep}.${basename(path)}.${crypto.randomUUID()}`.slice(0, 4096)
+        const content = yield* registry.getBlob(repository, blob.digest)
+        yield* files.write(part, content.body).pipe(
+          Effect.zipRight(files.move(part, path)),
+          Effect.onError(() => Effect.ignore(files.remove(part))),
+          Effect.mapError((error) => error._tag === "FileError" ? refused(error) : error.error)
+        )
+        return { path, descriptor: blob }
+      }))
+    return yield* Effect.forEach([...places], ([path, { blob, parts }]) => one(path, parts, blob), { concurrency: 4 })
+  })

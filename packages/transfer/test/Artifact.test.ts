@@ -1,0 +1,147 @@
+import { Body, Descriptor, MediaType, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Stream } from "effect"
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Artifact } from "../src/index.js"
+import { folder } from "./folder.js"
+import { app, pushBlob, pushDocument, recorded, v1 } from "./support.js"
+
+describe("artifacts of files", () => {
+  it.scoped("are pushed with names, types and annotations, and pulled back", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { counts, registry } = yield* recorded()
+      const big = new Uint8Array(400_000).fill(9)
+      writeFileSync(join(path, "policy.rego"), "package policy")
+      writeFileSync(join(path, "big"), big)
+      const contents: Artifact.Contents = {
+        artifactType: "application/vnd.example.policy.v1",
+        annotations: { "org.example": "yes" },
+        files: [
+          { path: join(path, "policy.rego"), mediaType: "text/plain", annotations: { note: "first" } },
+          { path: join(path, "big"), title: "data/big.bin" }
+        ]
+      }
+      const pushed = yield* Artifact.push({ registry, repository: app, tags: [v1] }, contents)
+      const { bytes } = yield* registry.getManifest(app, v1)
+      expect(JSON.parse(new TextDecoder().decode(bytes))).toMatchObject({
+        mediaType: MediaType.image,
+        artifactType: "application/vnd.example.policy.v1",
+        config: { mediaType: MediaType.empty },
+        annotations: { "org.example": "yes" },
+        layers: [
+          { mediaType: "text/plain", annotations: { note: "first", [Artifact.title]: "policy.rego" } },
+          { size: 400_000, annotations: { [Artifact.title]: "data/big.bin" } }
+        ]
+      })
+
+      counts()
+      expect((yield* Artifact.push({ registry, repository: app }, contents)).digest).toBe(pushed.digest)
+      expect(counts()).toEqual({ ResolveBlob: 3, PushManifest: 1 })
+
+      const out = join(path, "out")
+      const pulled = yield* Artifact.pull({ registry, repository: app, reference: v1 }, out)
+      expect(pulled.map((each) => each.path)).toEqual([join(out, "policy.rego"), join(out, "data", "big.bin")])
+      expect(readFileSync(join(out, "policy.rego"), "utf8")).toBe("package policy")
+      expect(Buffer.compare(readFileSync(join(out, "data", "big.bin")), big)).toBe(0)
+      expect(readdirSync(join(out, "data"))).toEqual(["big.bin"])
+
+      const again = Artifact.pull({ registry, repository: app, reference: v1 }, out)
+      expect((yield* Effect.flip(again)).message).toContain("policy.rego: it is there already")
+      yield* Artifact.pull({ registry, repository: app, reference: v1 }, out, { overwrite: true })
+    }))
+
+  it.scoped("say what they are about, and may have no files", () =>
+    Effect.gen(function*() {
+      const { registry } = yield* recorded()
+      const subject = yield* pushDocument(registry, MediaType.image, {
+        config: yield* pushBlob(registry, "{}", MediaType.empty),
+        layers: []
+      })
+      const pushed = yield* Artifact.push({ registry, repository: app }, {
+        artifactType: "a/signature",
+        files: [],
+        subject,
+        annotations: { signature: "c2ln" }
+      })
+      const referrers = Chunk.toReadonlyArray(yield* Stream.runCollect(registry.listReferrers(app, subject.digest)))
+      expect(referrers).toMatchObject([{ digest: pushed.digest, artifactType: "a/signature" }])
+    }))
+
+  it.scoped("are never written out of their folder, nor through a link", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { registry } = yield* recorded()
+      const out = join(path, "out")
+      mkdirSync(out)
+      symlinkSync(path, join(out, "link"))
+      const layer = yield* pushBlob(registry, "escaped")
+      const config = yield* pushBlob(registry, "{}", MediaType.empty)
+      const titled = (...titles: ReadonlyArray<string>) =>
+        pushDocument(registry, MediaType.image, {
+          config,
+          layers: titles.map((name) => ({ ...layer, annotations: { [Artifact.title]: name } }))
+        }, [Tag.make("bad")])
+      const names = [
+        "../escaped",
+        "a/../../escaped",
+        "/escaped",
+        "..",
+        ".",
+        "",
+        "a//b",
+        "c:escaped",
+        "a\\..\\escaped",
+        "esc\u0000aped",
+        "link/escaped",
+        "x".repeat(300)
+      ]
+      for (const name of names) {
+        yield* titled(name)
+        const error = yield* Effect.flip(
+          Artifact.pull({ registry, repository: app, reference: Tag.make("bad") }, out, { overwrite: true })
+        )
+        expect(error._tag).toBe("FileRefused")
+      }
+      yield* titled("same", "same")
+      const twice = yield* Effect.flip(Artifact.pull({ registry, repository: app, reference: Tag.make("bad") }, out))
+      expect(twice.message).toContain("twice")
+      expect(existsSync(join(path, "escaped"))).toBe(false)
+      expect(readdirSync(out)).toEqual(["link"])
+    }))
+
+  it.scoped("leave nothing behind that is not what it should be", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const bytes = new TextEncoder().encode("the real thing")
+      const { registry } = yield* recorded({
+        wrap: (next) => (operation) =>
+          operation._tag === "GetBlob"
+            ? Effect.map(next(operation), (content) =>
+              Object.assign(Object.create(Object.getPrototypeOf(content)), content, {
+                body: Body.bytes(new TextEncoder().encode("not the thing!")),
+                verified: false
+              }) as never)
+            : next(operation)
+      })
+      yield* registry.pushBlob(app, Descriptor.fromBytes(bytes), Body.bytes(bytes))
+      const config = yield* pushBlob(registry, "{}", MediaType.empty)
+      yield* pushDocument(registry, MediaType.image, {
+        config,
+        layers: [{ ...Descriptor.fromBytes(bytes), annotations: { [Artifact.title]: "thing" } }]
+      }, [v1])
+      const error = yield* Effect.flip(Artifact.pull({ registry, repository: app, reference: v1 }, path))
+      expect(error._tag).toBe("DigestInvalid")
+      expect(readdirSync(path)).toEqual([])
+    }))
+
+  it.scoped("say which file cannot be read", () =>
+    Effect.gen(function*() {
+      const { registry } = yield* recorded()
+      const error = yield* Effect.flip(
+        Artifact.push({ registry, repository: app }, { artifactType: "a/b", files: [{ path: "/nowhere/file" }] })
+      )
+      expect(error.message).toBe("/nowhere/file: there is no such file")
+    }))
+})
