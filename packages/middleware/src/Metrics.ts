@@ -127,13 +127,12 @@ interface Series {
 
 class Instruments {
   private readonly attributes: Labels
-  private readonly groupOf: NonNullable<Options["repository"]>
+  private readonly active = new Cache<Series>()
   /** By the labels of the fiber, which few programs change. */
-  private readonly known = new WeakMap<Labels, Map<string, Series>>()
+  private readonly done = new WeakMap<Labels, Cache<Cache<Series>>>()
 
-  constructor({ attributes = {}, repository = () => undefined }: Options) {
-    this.attributes = labelsOf(attributes)
-    this.groupOf = repository
+  constructor(private readonly options: Options) {
+    this.attributes = labelsOf(options.attributes ?? {})
   }
 
   ended({ bytes, count: read, millis, operation, outcome }: Observation, fiber: AnyFiber): void {
@@ -146,36 +145,50 @@ class Instruments {
 
   /** Without the labels of a fiber: what begins in one may end in another. */
   underWay(operation: Operation.Operation, change: 1 | -1): void {
-    active.unsafeModify(change, this.series(noLabels, operation, undefined).operations)
+    const group = this.groupOf(operation)
+    const { operations } = this.active.get(operation._tag, group, () => this.makeSeries([], operation, group, {}))
+    active.unsafeModify(change, operations)
   }
 
-  private series(base: Labels, operation: Operation.Operation, outcome: Outcome | undefined): Series {
-    let known = this.known.get(base)
-    if (known === undefined) this.known.set(base, known = new Map())
-    const group = "repository" in operation ? this.groupOf(operation.repository) : undefined
-    const error = outcome && errorType(outcome)
-    const key = `${operation._tag} ${outcome?._tag} ${error} ${group}`
-    let series = known.get(key)
-    if (series === undefined) {
-      const own = labelsOf({
-        "oci.operation": operation._tag,
-        "oci.outcome": outcome?._tag,
-        "error.type": error,
-        "oci.repository": group
-      })
-      known.set(key, series = makeSeries([...base, ...this.attributes, ...own]))
-    }
-    return series
+  private series(base: Labels, operation: Operation.Operation, outcome: Outcome): Series {
+    const group = this.groupOf(operation)
+    const error = errorType(outcome)
+    let done = this.done.get(base)
+    if (done === undefined) this.done.set(base, done = new Cache())
+    return done.get(operation._tag, group, () => new Cache()).get(
+      outcome._tag,
+      error,
+      () => this.makeSeries(base, operation, group, { "oci.outcome": outcome._tag, "error.type": error })
+    )
+  }
+
+  private groupOf(operation: Operation.Operation): string | undefined {
+    const { repository } = this.options
+    return repository !== undefined && "repository" in operation ? repository(operation.repository) : undefined
+  }
+
+  /** Exporters of Effect's metrics take the unit from a label. */
+  private makeSeries(base: Labels, operation: Operation.Operation, group: string | undefined, own: Attributes): Series {
+    const asked = labelsOf({ "oci.operation": operation._tag, "oci.repository": group, ...own })
+    const inUnit = (unit: string): Labels => [...base, ...this.attributes, ...asked, MetricLabel.make("unit", unit)]
+    return { duration: inUnit("s"), operations: inUnit("{operation}"), io: inUnit("By"), items: inUnit("{item}") }
   }
 }
 
-const noLabels: Labels = []
+/** What is made once for each pair of texts. */
+class Cache<A> {
+  private readonly known = new Map<string, Map<string | undefined, A>>()
 
-const labelsOf = (attributes: { readonly [name: string]: string | undefined }): Labels =>
+  get(one: string, other: string | undefined, make: () => A): A {
+    let others = this.known.get(one)
+    if (others === undefined) this.known.set(one, others = new Map())
+    let value = others.get(other)
+    if (value === undefined) others.set(other, value = make())
+    return value
+  }
+}
+
+type Attributes = { readonly [name: string]: string | undefined }
+
+const labelsOf = (attributes: Attributes): Labels =>
   Object.entries(attributes).flatMap(([name, value]) => value === undefined ? [] : MetricLabel.make(name, value))
-
-/** Exporters of Effect's metrics take the unit from a label. */
-const makeSeries = (labels: Labels): Series => {
-  const inUnit = (unit: string): Labels => [...labels, MetricLabel.make("unit", unit)]
-  return { duration: inUnit("s"), operations: inUnit("{operation}"), io: inUnit("By"), items: inUnit("{item}") }
-}

@@ -1,4 +1,5 @@
-import { Operation, RegistryError } from "@effect-oci/core"
+import { RegistryError } from "@effect-oci/core"
+import type { Operation } from "@effect-oci/core"
 import { Effect } from "effect"
 import * as samples from "./samples.js"
 

@@ -1,0 +1,351 @@
+/**
+ * A registry of which no more is asked at once, or in a time, than it is to bear.
+ *
+ * What for: to be polite to a registry elsewhere, to protect one's own, and to share it fairly among teams and callers.
+ *
+ * @since 0.1.0
+ */
+import { BlobContent, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
+import * as answer from "./internal/answer.js"
+import { Gates } from "./internal/gate.js"
+import type { Gate, Kind, Limits } from "./internal/gate.js"
+import type { AnyFiber } from "./internal/observe.js"
+
+/**
+ * How many operations may be under way at once, of each kind. No limit unless said.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Concurrency {
+  /** Contents of blobs that are open (`GetBlob`), each until its scope closes. */
+  readonly reads?: number | undefined
+  /** Bodies on their way (`PushBlob`, `AppendUpload`, `CompleteUpload` with a last chunk). */
+  readonly writes?: number | undefined
+  /** All other operations, which the registry answers at once, and pages of lists. */
+  readonly small?: number | undefined
+}
+
+/**
+ * How many operations may begin: `operations` in the time `per`, evenly, and up to `burst` of them at once after a rest,
+ * as many as `operations` unless said.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Rate {
+  readonly operations: number
+  readonly per: Duration.DurationInput
+  readonly burst?: number | undefined
+}
+
+/**
+ * What is limited, and for whom.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** A number stands for as many of each kind. */
+  readonly concurrency?: number | Concurrency | undefined
+  readonly rate?: Rate | undefined
+  /**
+   * Who shares one limit: all who ask the registry, unless said; those who ask of the same repository; all operations of
+   * the same caller, by name; or those for which a function gives the same. It is asked at each operation. A limit that
+   * is not in use is forgotten.
+   */
+  readonly by?:
+    | "repository"
+    | "caller"
+    | ((operation: Operation.Operation, caller: Caller.Identity) => string)
+    | undefined
+  /** How many may wait for one limit, any number unless said. Who comes when it is full fails with `TooManyRequests`. */
+  readonly queue?: number | undefined
+}
+
+/**
+ * Lets operations wait until there is room. Small operations go before those that move content, of which every fifth
+ * goes all the same; otherwise who came first goes first. Who is interrupted gives its place up. Where the queue is full
+ * an operation fails with `TooManyRequests`, and `retryAfter` says when to come back, as far as that is known.
+ *
+ * Content that is read, bodies that are written and small operations have permits of their own, so that nobody who holds
+ * one waits for one of the same kind: a copy within the registry ends under any limit. What the body of a write asks for
+ * while it flows goes on the permit of the write. Only who keeps several contents open at once needs as many `reads`.
+ *
+ * Law: results are unchanged.
+ *
+ * @since 0.1.0
+ * @category middleware
+ * @throws RangeError where a limit is no number that it can be
+ */
+export const middleware = (options: Options): Effect.Effect<Middleware.Middleware> => {
+  const limits = limitsOf(options)
+  return Effect.sync(() => {
+    const limiter = new Limiter(limits, options)
+    return (next) => (operation) => limiter.handle(next, operation)
+  })
+}
+
+/**
+ * A layer that limits what is asked of the registry below it.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @throws RangeError where a limit is no number that it can be
+ */
+export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
+
+/**
+ * Limits what is asked of the registry of a layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @throws RangeError where a limit is no number that it can be
+ * @example
+ * ```ts
+ * import type { Registry } from "@effect-oci/core"
+ * import { Limit } from "@effect-oci/middleware"
+ * import type { Layer } from "effect"
+ *
+ * // Each caller has four transfers each way and ten operations a second; who has a hundred waiting is sent away.
+ * const fair = (registry: Layer.Layer<Registry>) =>
+ *   registry.pipe(
+ *     Limit.wrap({ by: "caller", concurrency: 4, rate: { operations: 10, per: "1 second" }, queue: 100 })
+ *   )
+ * ```
+ */
+export const wrap = (options: Options): <E, R>(registry: Layer.Layer<Registry, E, R>) => Layer.Layer<Registry, E, R> =>
+  Registry.wrap(middleware(options))
+
+const limitsOf = ({ concurrency, queue, rate }: Options): Limits => {
+  const all = typeof concurrency === "number"
+    ? { reads: concurrency, writes: concurrency, small: concurrency }
+    : concurrency ?? {}
+  const permits = (name: keyof Concurrency) => atLeast(1, `concurrency.${name}`, all[name] ?? Infinity)
+  if (queue !== undefined) atLeast(0, "queue", queue)
+  return {
+    permits: { read: permits("reads"), write: permits("writes"), small: permits("small") },
+    rate: rate && {
+      capacity: atLeast(1, "rate.burst", rate.burst ?? Math.max(1, Math.floor(rate.operations))),
+      perMilli: positive("rate.operations", rate.operations) / positive("rate.per", Duration.toMillis(rate.per))
+    }
+  }
+}
+
+const atLeast = (least: number, name: string, value: number): number => {
+  if (value === Infinity || (Number.isSafeInteger(value) && value >= least)) return value
+  throw new RangeError(`Limit: ${name} must be a whole number of at least ${least}, or Infinity, not ${value}`)
+}
+
+const positive = (name: string, value: number): number => {
+  if (Number.isFinite(value) && value > 0) return value
+  throw new RangeError(`Limit: ${name} must be more than 0, not ${value}`)
+}
+
+/** What is told to who comes when the queue is full, where there is no rate to tell better: in milliseconds. */
+const retryAfter = 1000
+
+/** The limits whose writes a fiber works for. */
+class WorksFor extends Context.Reference<WorksFor>()("@effect-oci/middleware/Limit/WorksFor", {
+  defaultValue: (): ReadonlyArray<Limiter> => []
+}) {}
+
+class Limiter {
+  private readonly gates: Gates
+  private readonly by: Options["by"]
+  private readonly queue: number
+  private readonly hasRate: boolean
+
+  constructor(limits: Limits, { by, queue = Infinity, rate }: Options) {
+    this.gates = new Gates(limits)
+    this.by = by
+    this.queue = queue
+    this.hasRate = rate !== undefined
+  }
+
+  /** Where there is room, and the answer is at hand, it stays so: nothing is taken for no time. */
+  handle<O extends Operation.Operation>(next: Handler.Handler, operation: O): answer.AnswerTo<O> {
+    const kind = kindOf(operation)
+    const key = this.hasRate ? undefined : this.plainKeyOf(operation)
+    if (key !== undefined && this.gates.inUse(key)?.isFree(kind) !== false) {
+      return this.goOn(key, kind, operation, next(operation))
+    }
+    return Effect.withFiberRuntime((fiber) => {
+      if (kind !== "small" && Context.get(fiber.currentContext, WorksFor).includes(this)) return next(operation)
+      const key = this.keyOf(operation, fiber)
+      const now = nowOf(fiber)
+      const gate = this.gates.at(key, now)
+      const isFree = gate.isFree(kind) && gate.takeToken(now)
+      this.gates.release(key, gate, now)
+      return isFree
+        ? this.goOn(key, kind, operation, next(operation))
+        : this.hold(key, kind, true, operation, Effect.suspend(() => next(operation)))
+    })
+  }
+
+  private goOn<O extends Operation.Operation>(
+    key: string,
+    kind: Kind,
+    operation: O,
+    answer: answer.AnswerTo<O>
+  ): answer.AnswerTo<O> {
+    const exit = Handler.exitOf(answer)
+    return exit === undefined || (Exit.isSuccess(exit) && staysOpen(exit.value))
+      ? this.hold(key, kind, false, operation, answer)
+      : this.paced(key, operation, answer)
+  }
+
+  /** Answers while it holds a permit, and until the scope closes where the content stays open. */
+  private hold<O extends Operation.Operation>(
+    key: string,
+    kind: Kind,
+    takesToken: boolean,
+    operation: O,
+    answer: answer.AnswerTo<O>
+  ): answer.AnswerTo<O> {
+    const held = Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        this.enter(key, kind, takesToken, restore, (gate) => tooMany(operation, gate)),
+        (gate) => {
+          const leave = this.leave(key, kind, gate)
+          return Effect.matchCauseEffect(restore(this.worked(operation, answer)), {
+            onFailure: (cause) => Effect.zipRight(leave, Exit.failCause(cause)),
+            onSuccess: (result) => Effect.as(staysOpen(result) ? Effect.addFinalizer(() => leave) : leave, result)
+          })
+        }
+      )
+    )
+    // Only content stays open, and that has a scope.
+    return this.paced(key, operation, held as answer.AnswerTo<O>)
+  }
+
+  /** The same answer, of which a list takes a permit for each page: its reader holds none in between. */
+  private paced<O extends Operation.Operation>(
+    key: string,
+    operation: O,
+    answered: answer.AnswerTo<O>
+  ): answer.AnswerTo<O> {
+    if (Operation.access(operation) !== "list") return answered
+    return answer.map(answered, (items) => this.pages(key, items as never) as never)
+  }
+
+  private pages<A, E>(key: string, items: Stream.Stream<A, E>): Stream.Stream<A, E> {
+    return Stream.fromPull(
+      Effect.map(Stream.toPull(items), (page) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(
+            this.enter(key, "small", false, restore),
+            (gate) => Effect.ensuring(restore(page), this.leave(key, "small", gate))
+          )
+        ))
+    )
+  }
+
+  /** The body of a write may ask for something itself, which must not wait for what the write holds. */
+  private worked<A, E, R>(operation: Operation.Operation, answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    const body = Operation.bodyOf(operation)
+    return body === undefined || body.bytes !== undefined || body.source !== undefined
+      ? answer
+      : Effect.flatMap(WorksFor, (all) => Effect.provideService(answer, WorksFor, [...all, this]))
+  }
+
+  /** Takes a permit, and a token if it must, when its turn has come. */
+  private enter<E = never>(
+    key: string,
+    kind: Kind,
+    takesToken: boolean,
+    restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+    onFull?: (gate: Gate) => E
+  ): Effect.Effect<Gate, E> {
+    return Effect.withFiberRuntime((fiber) => {
+      const now = nowOf(fiber)
+      const gate = this.gates.at(key, now)
+      if (gate.isFree(kind) && (!takesToken || gate.takeToken(now))) {
+        gate.take(kind)
+        return Exit.succeed(gate)
+      }
+      if (onFull !== undefined && gate.waiting >= this.queue) {
+        this.gates.release(key, gate, now)
+        return Exit.fail(onFull(gate))
+      }
+      const waiter = gate.wait(kind, takesToken)
+      const turn = Effect.async<void>((resume) => {
+        waiter.wake = () => resume(Effect.void)
+        if (waiter.isAdmitted) waiter.wake()
+      })
+      return Effect.zipRight(
+        tick(gate, now),
+        Effect.matchCauseEffect(restore(turn), {
+          onFailure: (cause) =>
+            Effect.zipRight(this.change(key, gate, (now) => gate.giveUp(waiter, now)), Exit.failCause(cause)),
+          onSuccess: () => Exit.succeed(gate)
+        })
+      )
+    })
+  }
+
+  private leave(key: string, kind: Kind, gate: Gate): Effect.Effect<void> {
+    return this.change(key, gate, (now) => gate.leave(kind, now))
+  }
+
+  private change(key: string, gate: Gate, change: (now: number) => void): Effect.Effect<void> {
+    return Effect.withFiberRuntime((fiber) => {
+      const now = nowOf(fiber)
+      change(now)
+      this.gates.release(key, gate, now)
+      return tick(gate, now)
+    })
+  }
+
+  /** The key, where it takes no more than the operation. */
+  private plainKeyOf(operation: Operation.Operation): string | undefined {
+    if (this.by === undefined) return ""
+    if (this.by !== "repository") return undefined
+    return "repository" in operation ? operation.repository : ""
+  }
+
+  private keyOf(operation: Operation.Operation, fiber: AnyFiber): string {
+    const plain = this.plainKeyOf(operation)
+    if (plain !== undefined) return plain
+    const caller = Context.get(fiber.currentContext, Caller.Caller)
+    return typeof this.by === "function" ? this.by(operation, caller) : caller.name ?? ""
+  }
+}
+
+const kindOf = (operation: Operation.Operation): Kind => {
+  if (operation._tag === "GetBlob") return "read"
+  return Operation.bodyOf(operation) === undefined ? "small" : "write"
+}
+
+const staysOpen = (result: unknown): boolean =>
+  result instanceof BlobContent.BlobContent && result.body.bytes === undefined
+
+const nowOf = (fiber: AnyFiber): number =>
+  Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()
+
+/** Comes back when the next who waits for a token may have one, and again, as long as somebody does. */
+const tick = (gate: Gate, now: number): Effect.Effect<void> => {
+  if (gate.isTimed || gate.delay(now) === undefined) return Effect.void
+  gate.isTimed = true
+  const wait: Effect.Effect<void> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const delay = gate.delay(now)
+    gate.isTimed = delay !== undefined
+    return delay === undefined ? Effect.void : Effect.zipRight(Effect.sleep(delay), wait)
+  })
+  return Effect.asVoid(Effect.forkDaemon(Effect.interruptible(wait)))
+}
+
+const tooMany = (operation: Operation.Operation, gate: Gate): RegistryError.TooManyRequests =>
+  new RegistryError.TooManyRequests({
+    ...Operation.errorFields(operation),
+    reason: `${gate.waiting} operations wait already`,
+    retryAfter: gate.tokensIn(gate.waiting + 1) || retryAfter
+  })
