@@ -1,0 +1,146 @@
+/**
+ * Registries that mean harm, on Node.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { createServer } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { createServer as createSecureServer } from "node:https"
+import type { AddressInfo, LookupFunction, Socket } from "node:net"
+import * as EvilRegistry from "./EvilRegistry.js"
+import { certificate, key } from "./internal/nodeEvilCertificate.js"
+
+const address = "127.0.0.1"
+
+const maxBody = 1024 * 1024
+
+const pairs = (raw: ReadonlyArray<string>): ReadonlyArray<readonly [string, string]> =>
+  raw.flatMap((name, index) => index % 2 === 0 ? [[name.toLowerCase(), raw[index + 1] ?? ""] as const] : [])
+
+const send = (response: ServerResponse, { body = "", headers = {}, status, then }: EvilRegistry.Answer) => {
+  const bytes = Buffer.from(body)
+  const length = then === undefined && headers["content-length"] === undefined && status >= 200 && status !== 204 &&
+    status !== 304
+  const own = Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : [...value]])
+  response.writeHead(status, {
+    ...Object.fromEntries(own) as Record<string, string | Array<string>>,
+    ...(length ? { "content-length": String(bytes.byteLength) } : {})
+  })
+  if (response.req.method === "HEAD") return response.end()
+  switch (then) {
+    case undefined:
+      return response.end(bytes)
+    case "stall":
+      return response.write(bytes)
+    case "break":
+      return response.write(bytes, () => response.destroy())
+    case "repeat": {
+      const more = () => {
+        while (!response.destroyed && response.write(bytes));
+      }
+      response.on("drain", more)
+      return more()
+    }
+  }
+}
+
+/** Reads a request to its end, or as much of it as there is room for, and answers. */
+const listener =
+  (asked: Array<EvilRegistry.Asked>, script: EvilRegistry.Script) =>
+  (request: IncomingMessage, response: ServerResponse) => {
+    const pieces: Array<Buffer> = []
+    let size = 0
+    request.on("error", () => {})
+    response.on("error", () => {})
+    request.on("data", (piece: Buffer) => {
+      if (size < maxBody) pieces.push(piece)
+      size += piece.byteLength
+    })
+    request.on("end", () => {
+      const { method = "", rawHeaders, url = "" } = request
+      const body = Buffer.concat(pieces).subarray(0, maxBody).toString("latin1")
+      const count = asked.push({ method, target: url, headers: pairs(rawHeaders), body }) - 1
+      send(response, script(asked[count]!, count))
+    })
+  }
+
+const listen = (
+  { host, tls = false }: { readonly host: string; readonly tls?: boolean | undefined },
+  script: EvilRegistry.Script
+) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly site: EvilRegistry.Site; readonly close: () => void }>((resume) => {
+      const asked: Array<EvilRegistry.Asked> = []
+      const connections = new Set<Socket>()
+      const server = tls
+        ? createSecureServer({ cert: certificate, key }, listener(asked, script))
+        : createServer(listener(asked, script))
+      server.on(tls ? "secureConnection" : "connection", (socket: Socket) => {
+        connections.add(socket)
+        socket.on("close", () => connections.delete(socket))
+        socket.on("error", () => {})
+      })
+      server.listen(0, address, () => {
+        const { port } = server.address() as AddressInfo
+        const authority = `${host}:${port}`
+        resume(Effect.succeed({
+          site: {
+            origin: `${tls ? "https" : "http"}://${authority}`,
+            host: authority,
+            port,
+            asked,
+            lines: () => asked.map(({ method, target }) => `${method} ${target}`),
+            connections: () => connections.size
+          },
+          close: () => {
+            server.close()
+            server.closeAllConnections()
+          }
+        }))
+      })
+    }),
+    ({ close }) => Effect.sync(close)
+  ).pipe(Effect.map(({ site }) => site))
+
+/**
+ * A network on the loopback address of this machine. Each site has a port of its own, and its name leads to it by
+ * {@link lookup}. Those on TLS have a certificate for `registry.example`, `evil.example` and what is below them, and for
+ * a few more.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<EvilRegistry.EvilRegistry> = Layer.sync(EvilRegistry.EvilRegistry, () => {
+  const names = new Map<string, Array<ReadonlyArray<string>>>()
+  return EvilRegistry.make({
+    certificate,
+    site: (options, script) =>
+      Effect.tap(listen(options, script), () => {
+        if (!names.has(options.host)) names.set(options.host, [[address]])
+      }),
+    resolvesTo: (host, ...answers) => {
+      names.set(host, [...answers])
+    },
+    resolve: (host) => {
+      const answers = names.get(host) ?? []
+      return (answers.length > 1 ? answers.shift() : answers[0]) ?? []
+    }
+  })
+})
+
+/**
+ * How connections find a site by its name: for the option `lookup` of Node's sockets.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const lookup = (evil: Pick<EvilRegistry.Service, "resolve">): LookupFunction => (host, options, callback) => {
+  const found = evil.resolve(host).map((address) => ({ address, family: address.includes(":") ? 6 : 4 }))
+  const [first] = found
+  if (first === undefined) {
+    callback(Object.assign(new Error("no such host"), { code: "ENOTFOUND" }), "", 0)
+  } else if (options.all === true) callback(null, found)
+  else callback(null, first.address, first.family)
+}
