@@ -1,5 +1,17 @@
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
-import { Authorize, Cache, Filter, Immutable, Logging, ReadOnly, Route, Sub } from "@effect-oci/middleware"
+import {
+  Authorize,
+  Cache,
+  Filter,
+  Immutable,
+  Limit,
+  Logging,
+  Metrics,
+  ReadOnly,
+  Route,
+  Sub,
+  Tracing
+} from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
@@ -28,6 +40,17 @@ const compositions: ReadonlyArray<Composition> = [
   { name: "client → server → memory", wire: () => inProcess(hop(memory())) },
   { name: "client → server → client → server → memory", wire: () => inProcess(hop(hop(memory()))) },
   { name: "Logging", wire: () => inProcess(memory().pipe(Logging.wrap({ level: LogLevel.Debug }))) },
+  { name: "Metrics", wire: () => inProcess(memory().pipe(Metrics.wrap())) },
+  { name: "Tracing", wire: () => inProcess(memory().pipe(Tracing.wrap())) },
+  {
+    name: "Limit, two at a time",
+    wire: () => inProcess(memory().pipe(Limit.wrap({ by: "repository", concurrency: 2 })))
+  },
+  {
+    name: "Limit → client → server → memory, one at a time",
+    wire: () =>
+      inProcess(hop(memory()).pipe(Limit.wrap({ concurrency: 1, rate: { operations: 1e6, per: "1 second" } })))
+  },
   { name: "ReadOnly, to those who read", wire: () => readThrough(memory(), ReadOnly.middleware()) },
   {
     name: "ReadOnly, to those who write",
