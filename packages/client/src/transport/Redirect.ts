@@ -39,8 +39,30 @@ export interface Options {
 
 const statuses = new Set([301, 302, 303, 307, 308])
 
-/** What is bound to the origin that it was meant for. */
-const secrets = ["authorization", "proxy-authorization", "cookie"]
+/**
+ * What goes to another origin. All else that a request says may be, or hold, a secret that was meant for the first:
+ * `Authorization`, `Cookie`, and headers that a program adds of its own.
+ */
+const harmless = new Set([
+  "accept",
+  "accept-encoding",
+  "accept-language",
+  "cache-control",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "range",
+  "upload-offset",
+  "user-agent"
+])
+
+const publicOf = (headers: Headers.Headers): Headers.Headers =>
+  Headers.fromInput(Object.entries(headers).filter(([name]) => harmless.has(name)))
 
 /** What speaks of a body. */
 const bodily = ["content-type", "content-length", "content-range", "upload-offset"]
@@ -49,8 +71,8 @@ const bodily = ["content-type", "content-length", "content-range", "upload-offse
  * Follows the statuses 301, 302, 303, 307 and 308, at most `maxRedirects` times (10).
  *
  * - The method stays, but for 303, which is followed by GET (or HEAD).
- * - `Authorization`, `Proxy-Authorization` and `Cookie` go to no other scheme, host or port than they were meant for,
- *   and do not come back with a later redirect. Spec: "Endpoints"; GHSA-vh4v-2xq2-g5cg.
+ * - `Authorization`, `Cookie`, and all headers but those that speak of content, go to no other scheme, host or port than
+ *   they were meant for, and do not come back with a later redirect. Spec: "Endpoints"; GHSA-vh4v-2xq2-g5cg.
  * - https is never left for http.
  * - A body that cannot be sent again (`Transport.isReplayable`) is not sent again: the request fails.
  *
@@ -114,7 +136,7 @@ const redirected = (
   to.username = ""
   to.password = ""
   to.hash = ""
-  const bound = to.origin === from.right.origin ? request.headers : Headers.remove(request.headers, secrets)
+  const bound = to.origin === from.right.origin ? request.headers : publicOf(request.headers)
   if (status === 303) {
     return Either.right(
       HttpClientRequest.make(request.method === "HEAD" ? "HEAD" : "GET")(to.href, {
