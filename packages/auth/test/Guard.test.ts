@@ -116,9 +116,12 @@ describe("who comes without credentials", () => {
     expect(refusal(guard, rows.PushBlob.operation)).toEqual({ status: 403, error: "Denied", challenge: undefined })
   })
 
-  it("is let through as nobody", () => {
+  it("is let through as nobody, with neither a name nor a password too, as skopeo comes", () => {
     const guard = Guard.make({ users, policy: granting("repository:team/app:pull") })
-    expect(ask(guard, pull)).toEqual(Either.right({ caller: { name: undefined, claims: {} }, operation: pull }))
+    const admitted = Either.right({ caller: { name: undefined, claims: {} }, operation: pull })
+    expect(ask(guard, pull)).toEqual(admitted)
+    expect(ask(guard, pull, basic("", ""))).toEqual(admitted)
+    expect(refusal(guard, new Request.Ping(), basic("", "")).status).toBe(401)
   })
 })
 

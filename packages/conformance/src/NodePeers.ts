@@ -78,7 +78,17 @@ export interface DockerRegistry {
   readonly log: Effect.Effect<string>
 }
 
-const config = (folder: string, port: number) => `
+/**
+ * How a `docker-registry` runs: `auth` is that section of its configuration.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DockerRegistryOptions {
+  readonly auth?: { readonly [kind: string]: { readonly [parameter: string]: string } } | undefined
+}
+
+const config = (folder: string, port: number, { auth }: DockerRegistryOptions) => `
 version: 0.1
 log: { level: error, accesslog: { disabled: true } }
 storage:
@@ -87,6 +97,7 @@ storage:
   delete: { enabled: true }
   maintenance: { uploadpurging: { enabled: false } }
 http: { addr: "127.0.0.1:${port}" }
+${auth === undefined ? "" : `auth: ${JSON.stringify(auth)}`}
 `
 
 /**
@@ -102,42 +113,53 @@ const script = `exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec docker-registry 
  * @since 0.1.0
  * @category constructors
  */
-export const dockerRegistry: Effect.Effect<
+export const dockerRegistryWith = (
+  options: DockerRegistryOptions
+): Effect.Effect<
   DockerRegistry,
   PeerFailed | PlatformError,
   CommandExecutor.CommandExecutor | FileSystem.FileSystem | Scope.Scope
-> = Effect.gen(function*() {
-  const files = yield* FileSystem.FileSystem
-  const folder = yield* files.makeTempDirectoryScoped({ prefix: "docker-registry-" })
-  const port = yield* freePort
-  const authority = `127.0.0.1:${port}`
-  const file = join(folder, "config.yml")
-  yield* files.writeFileString(file, config(folder, port))
-  const running = yield* Command.start(Command.make("sh", "-c", script, file))
-  let log = ""
-  const keep = (text: string) =>
-    Effect.sync(() => {
-      log = (log + text).slice(-64 * 1024)
-    })
-  yield* Effect.forkScoped(
-    Stream.runForEach(Stream.decodeText(Stream.merge(running.stdout, running.stderr)), keep)
-  )
-  const failed = (reason: string) => new PeerFailed({ peer: "docker-registry", args: ["serve"], reason, output: log })
-  const ended = Effect.zipRight(
-    Effect.exit(running.exitCode),
-    Effect.suspend(() => Effect.fail(failed("it ended before it answered")))
-  )
-  yield* answering(authority).pipe(
-    Effect.raceFirst(ended),
-    Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => failed("it did not answer in 20 seconds") })
-  )
-  return { authority, pid: running.pid, log: Effect.sync(() => log) }
-})
+> =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const folder = yield* files.makeTempDirectoryScoped({ prefix: "docker-registry-" })
+    const port = yield* freePort
+    const authority = `127.0.0.1:${port}`
+    const file = join(folder, "config.yml")
+    yield* files.writeFileString(file, config(folder, port, options))
+    const running = yield* Command.start(Command.make("sh", "-c", script, file))
+    let log = ""
+    const keep = (text: string) =>
+      Effect.sync(() => {
+        log = (log + text).slice(-64 * 1024)
+      })
+    yield* Effect.forkScoped(
+      Stream.runForEach(Stream.decodeText(Stream.merge(running.stdout, running.stderr)), keep)
+    )
+    const failed = (reason: string) => new PeerFailed({ peer: "docker-registry", args: ["serve"], reason, output: log })
+    const ended = Effect.zipRight(
+      Effect.exit(running.exitCode),
+      Effect.suspend(() => Effect.fail(failed("it ended before it answered")))
+    )
+    yield* answering(authority).pipe(
+      Effect.raceFirst(ended),
+      Effect.timeoutFail({ duration: "20 seconds", onTimeout: () => failed("it did not answer in 20 seconds") })
+    )
+    return { authority, pid: running.pid, log: Effect.sync(() => log) }
+  })
 
-/** Returns when a registry answers. */
+/**
+ * The same, open to everyone.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const dockerRegistry = dockerRegistryWith({})
+
+/** Returns when a registry answers, be it that it asks for credentials. */
 const answering = (authority: string): Effect.Effect<void> =>
   Effect.tryPromise((signal) => fetch(`http://${authority}/v2/`, { signal })).pipe(
-    Effect.filterOrFail((response) => response.ok),
+    Effect.filterOrFail((response) => response.ok || response.status === 401),
     Effect.flatMap((response) => Effect.promise(() => response.text())),
     Effect.retry(Schedule.spaced(Duration.millis(25))),
     Effect.orDie,
@@ -153,6 +175,11 @@ const freePort: Effect.Effect<number> = Effect.async((resume) => {
   })
 })
 
+const insecurely: { readonly [command: string]: ReadonlyArray<string> } = {
+  copy: ["--src-tls-verify=false", "--dest-tls-verify=false"],
+  logout: []
+}
+
 /**
  * Runs `skopeo`, against registries that speak plain HTTP and for the platform linux/amd64 wherever it runs, and gives
  * its standard output. It is cut off after two minutes.
@@ -167,10 +194,10 @@ const freePort: Effect.Effect<number> = Effect.async((resume) => {
  * ```
  */
 export const skopeo = (
-  command: "copy" | "delete" | "inspect" | "list-tags",
+  command: "copy" | "delete" | "inspect" | "list-tags" | "login" | "logout",
   ...args: ReadonlyArray<string>
 ): Effect.Effect<string, PeerFailed | PlatformError, CommandExecutor.CommandExecutor> => {
-  const insecure = command === "copy" ? ["--src-tls-verify=false", "--dest-tls-verify=false"] : ["--tls-verify=false"]
+  const insecure = insecurely[command] ?? ["--tls-verify=false"]
   const platform = ["--override-os", "linux", "--override-arch", "amd64"]
   const all = ["--insecure-policy", "--command-timeout", "2m", ...platform, command, ...insecure, ...args]
   return Effect.scoped(Effect.gen(function*() {

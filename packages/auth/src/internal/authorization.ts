@@ -34,9 +34,13 @@ export const read = (header: string | undefined): Credentials => {
   }
 }
 
-/** RFC 7617: the password may hold colons, the name may not. */
+/**
+ * RFC 7617: the password may hold colons, the name may not. Neither of them is what `skopeo` and `podman` send where they
+ * have none.
+ */
 const basic = (value: string): Credentials => {
   const text = Either.getOrUndefined(Encoding.decodeBase64String(value))
+  if (text === ":") return none
   const colon = text?.indexOf(":") ?? -1
   return text === undefined || colon < 0
     ? malformed

@@ -1,0 +1,168 @@
+/** A guard, htpasswd files and the token service, against docker-registry and skopeo. */
+import { Client } from "@effect-oci/client"
+import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import { Body, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { NodeContext, NodeHttpClient } from "@effect/platform-node"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { describe, expect, it } from "@effect/vitest"
+import * as bcrypt from "bcryptjs"
+import { Context, Effect, Layer, Logger, Redacted } from "effect"
+import { execFileSync } from "node:child_process"
+import { join } from "node:path"
+import {
+  Credential,
+  Credentials,
+  Guard,
+  Htpasswd,
+  Policy,
+  TokenKeys,
+  TokenService,
+  TokenVerifier
+} from "../src/index.js"
+import * as layout from "./layout.js"
+
+const missing = NodePeers.missing("docker-registry", "skopeo").join(" ")
+if (missing !== "" && process.env["CI"] === "true") throw new Error(`missing: ${missing}. apt-get install ${missing}`)
+if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-get install ${missing}\n`)
+
+const policy = Policy.make(({ name }, { action, resource, type }) => {
+  const [first] = resource.split("/")
+  return name === "admin" || (type === "repository" && (first === name || (first === "public" && action === "pull")))
+})
+
+/** A folder with the users, an image as an OCI layout, and a certificate and its key. */
+const prepare = Effect.gen(function*() {
+  const files = yield* FileSystem.FileSystem
+  const folder = yield* files.makeTempDirectoryScoped({ prefix: "guard-" })
+  const users = ["admin", "alice", "bob"].map((name) => `${name}:${bcrypt.hashSync(`${name}-secret`, 5)}`)
+  yield* files.writeFileString(join(folder, "users"), `${users.join("\n")}\n`)
+  const pair = ["-keyout", "token.key", "-out", "token.crt", "-subj", "/CN=tokens"]
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+  execFileSync("openssl", ["req", "-x509", ...curve, ...pair], { cwd: folder, stdio: "pipe" })
+  layout.write(folder)
+  return {
+    folder,
+    image: `oci:${folder}:v1`,
+    users: yield* Htpasswd.make({ path: join(folder, "users") }),
+    key: yield* TokenKeys.fromPem(Redacted.make(yield* files.readFileString(join(folder, "token.key"))))
+  }
+})
+
+/** A server of ours, and where it is. */
+const serve = (options: Partial<NodeRegistryServer.Options>) =>
+  Effect.map(
+    Layer.build(NodeRegistryServer.layer({ port: 0, ...options }).pipe(Layer.provide(Memory.layer()))),
+    (context) => Context.get(context, NodeRegistryServer.Address).authority
+  )
+
+/** What each of several users does by skopeo, who has logged in. */
+const skopeo = (folder: string, authority: string) => {
+  const file = (name: string) => ["--authfile", join(folder, `${name}.json`)]
+  const at = (repository: string) => `docker://${authority}/${repository}:v1`
+  return {
+    login: (name: string, password = `${name}-secret`) =>
+      NodePeers.skopeo("login", ...file(name), "--username", name, "--password", password, authority),
+    push: (name: string, image: string, repository: string) =>
+      NodePeers.skopeo("copy", "--preserve-digests", ...file(name), image, at(repository)),
+    copy: (name: string, from: string, to: string) =>
+      NodePeers.skopeo("copy", "--preserve-digests", ...file(name), at(from), at(to)),
+    digest: (name: string, repository: string) =>
+      Effect.map(
+        NodePeers.skopeo("inspect", ...file(name), "--format", "{{.Digest}}", at(repository)),
+        (digest) => digest.trim()
+      )
+  }
+}
+
+/** The same of every registry that knows these users and this policy. */
+const behaves = (folder: string, image: string, authority: string) =>
+  Effect.gen(function*() {
+    const { copy, digest, login, push } = skopeo(folder, authority)
+    yield* login("alice")
+    yield* login("admin")
+    expect((yield* Effect.flip(login("bob", "wrong"))).message).toMatch(/invalid username\/password|unauthorized/)
+    yield* login("bob")
+    yield* push("alice", image, "alice/app")
+    expect(yield* digest("alice", "alice/app")).toBe(layout.digest)
+    yield* push("admin", image, "public/app")
+    yield* copy("alice", "public/app", "alice/copy")
+    expect(yield* digest("alice", "alice/copy")).toBe(layout.digest)
+    expect(yield* digest("nobody", "public/app")).toBe(layout.digest)
+    const refused = /unauthorized|denied|authentication required|403|not granted/
+    expect((yield* Effect.flip(digest("bob", "alice/app"))).message).toMatch(refused)
+    expect((yield* Effect.flip(digest("nobody", "alice/app"))).message).toMatch(refused)
+    expect((yield* Effect.flip(push("bob", image, "alice/app"))).message).toMatch(refused)
+    expect((yield* Effect.flip(push("bob", image, "public/app"))).message).toMatch(refused)
+  })
+
+const push = (name: RepositoryName.RepositoryName) =>
+  Effect.gen(function*() {
+    const registry = yield* Registry
+    for (const [descriptor, bytes] of layout.image.blobs) yield* registry.pushBlob(name, descriptor, Body.bytes(bytes))
+    const pushed = { mediaType: MediaType.image, bytes: layout.image.manifest, tags: [Tag.make("v1")] }
+    yield* registry.pushManifest(name, pushed)
+    return (yield* registry.getManifest(name, Tag.make("v1"))).descriptor.digest
+  })
+
+/** Our client, as a user. */
+const client = (authority: string, name: string, ...trustedRealms: ReadonlyArray<string>) =>
+  Client.layer({ host: authority, insecure: true, auth: { trustedRealms } }).pipe(
+    Layer.provide(
+      Credentials.layerStatic({ [authority]: Credential.basic(name, Redacted.make(`${name}-secret`)) })
+    ),
+    Layer.provide(NodeHttpClient.layerUndici)
+  )
+
+describe.runIf(missing === "")("interop", () => {
+  const run = <A, E>(test: Effect.Effect<A, E, NodeContext.NodeContext | import("effect/Scope").Scope>) =>
+    test.pipe(Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger))))
+
+  it.scopedLive("skopeo logs in to a server with a guard by names and passwords, copies and inspects", () =>
+    run(Effect.gen(function*() {
+      const { folder, image, users } = yield* prepare
+      yield* behaves(folder, image, yield* serve({ guard: Guard.make({ users, policy }) }))
+    })))
+
+  it.scopedLive("skopeo logs in to a server with a guard and a token service, copies and inspects", () =>
+    run(Effect.gen(function*() {
+      const { folder, image, key, users } = yield* prepare
+      const names = { issuer: "tokens", service: "registry" }
+      const keys = yield* TokenKeys.ring(key)
+      const tokens = yield* TokenService.make({ ...names, keys, users, policy })
+      const verify = yield* TokenVerifier.make({ issuer: names.issuer, audience: names.service, keys })
+      const realm: Guard.Tokens["realm"] = ({ headers }) => `http://${headers["host"]}/token`
+      const guard = Guard.make({ tokens: { verify, realm, service: names.service }, policy })
+      const authority = yield* serve({ guard, mounts: { "/token": tokens.answer } })
+      yield* behaves(folder, image, authority)
+      const pushed = push(RepositoryName.make("bob/app")).pipe(Effect.provide(client(authority, "bob")))
+      expect(yield* pushed).toBe(layout.digest)
+    })))
+
+  it.scopedLive("docker-registry takes the tokens of our token service, from skopeo and from our client", () =>
+    run(Effect.gen(function*() {
+      const { folder, image, key, users } = yield* prepare
+      const names = { issuer: "tokens", service: "registry" }
+      const tokens = yield* TokenService.make({ ...names, keys: yield* TokenKeys.ring(key), users, policy })
+      const realm = `http://${yield* serve({ mounts: { "/token": tokens.answer } })}/token`
+      const { authority } = yield* NodePeers.dockerRegistryWith({
+        auth: { token: { ...names, realm, rootcertbundle: join(folder, "token.crt") } }
+      })
+      yield* behaves(folder, image, authority)
+      const trusting = client(authority, "bob", realm)
+      expect(yield* push(RepositoryName.make("bob/app")).pipe(Effect.provide(trusting))).toBe(layout.digest)
+      const error = yield* Effect.flip(push(RepositoryName.make("alice/app")).pipe(Effect.provide(trusting)))
+      expect(["Denied", "Unauthorized"]).toContain(error._tag)
+    })))
+
+  it.scopedLive("docker-registry with an htpasswd file takes our client, and its file is one of ours", () =>
+    run(Effect.gen(function*() {
+      const { folder } = yield* prepare
+      const { authority } = yield* NodePeers.dockerRegistryWith({
+        auth: { htpasswd: { realm: "registry", path: join(folder, "users") } }
+      })
+      const pushed = push(RepositoryName.make("team/app")).pipe(Effect.provide(client(authority, "bob")))
+      expect(yield* pushed).toBe(layout.digest)
+    })))
+})
