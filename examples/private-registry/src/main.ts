@@ -1,0 +1,21 @@
+/**
+ * Serves the private registry until Ctrl-C.
+ *
+ *     USERS=users PORT=5000 node dist/main.js
+ */
+import { NodeRegistryServer } from "@effect-oci/server"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
+import { Console, Effect, Layer } from "effect"
+import * as PrivateRegistry from "./registry.js"
+
+const serve = Effect.gen(function*() {
+  const { authority } = yield* NodeRegistryServer.Address
+  yield* Console.log(`serving on ${authority} until Ctrl-C`)
+  return yield* Effect.never
+})
+
+serve.pipe(
+  Effect.provide(PrivateRegistry.layer.pipe(Layer.provide(NodeContext.layer))),
+  Effect.tapError((error) => Console.error(`private-registry: ${error.message}`)),
+  (main) => NodeRuntime.runMain(main, { disableErrorReporting: true })
+)

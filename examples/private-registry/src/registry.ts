@@ -1,0 +1,75 @@
+/**
+ * A private registry: its users log in, get tokens, and do as they like below their own names. Everyone pulls what is
+ * below `public/`, which `admin` fills.
+ */
+import { Guard, Htpasswd, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/auth"
+import { Logging } from "@effect-oci/middleware"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { FileSystem } from "@effect/platform"
+import { Config, ConfigError, Effect, Layer, Option, Redacted } from "effect"
+
+/** What the registry is told by its environment. */
+const settings = Effect.gen(function*() {
+  const host = yield* Config.string("HOST").pipe(Config.withDefault("127.0.0.1"))
+  const port = yield* Config.port("PORT").pipe(Config.withDefault(5000))
+  const certificate = yield* Config.option(Config.string("TLS_CERT"))
+  const scheme = Option.isSome(certificate) ? "https" : "http"
+  return {
+    host,
+    port,
+    certificate,
+    // How clients reach it: their tokens are for this host, and come from below this URL.
+    url: yield* Config.url("PUBLIC_URL").pipe(Config.withDefault(new URL(`${scheme}://${host}:${port}`))),
+    // Lines of name:hash, by htpasswd -B.
+    users: yield* Config.string("USERS").pipe(Config.withDefault("users"))
+  }
+})
+
+/** Who may do what: the one place to change. */
+const policy = Policy.make(({ name }, { action, resource, type }) => {
+  if (name === "admin") return true
+  const [first] = resource.split("/")
+  return type === "repository" && (first === name || (first === "public" && action === "pull"))
+})
+
+/** TOKEN_KEY is a private key in PEM. Without it there is a new one for each start, and clients get new tokens. */
+const signingKey = TokenKeys.config("TOKEN_KEY").pipe(
+  Effect.catchIf(
+    ConfigError.isConfigError,
+    (error) => ConfigError.isMissingDataOnly(error) ? TokenKeys.generate() : Effect.fail(error)
+  )
+)
+
+/** A certificate, and its key, which TLS_KEY names. */
+const readTls = (certificate: string) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const key = yield* Config.string("TLS_KEY")
+    return {
+      certificate: yield* files.readFileString(certificate),
+      key: Redacted.make(yield* files.readFileString(key))
+    }
+  })
+
+const server = Layer.unwrapScoped(Effect.gen(function*() {
+  const { certificate, host, port, url, users: path } = yield* settings
+  const users = yield* Htpasswd.make({ path })
+  const keys = yield* TokenKeys.ring(yield* signingKey)
+  const issuer = url.origin
+  const service = url.host
+  const tokens = yield* TokenService.make({ issuer, service, keys, users, policy })
+  const verify = yield* TokenVerifier.make({ issuer, audience: service, keys })
+  return NodeRegistryServer.layer({
+    host,
+    port,
+    tls: Option.getOrUndefined(yield* Effect.transposeMapOption(certificate, readTls)),
+    guard: Guard.make({ tokens: { verify, service, realm: `${issuer}/token` }, policy }),
+    mounts: { "/token": tokens.answer, "/.well-known/jwks.json": tokens.jwks }
+  })
+}))
+
+/** In memory, and gone with the process: put another store here to keep it. */
+const registry = Memory.layer().pipe(Logging.wrap())
+
+export const layer = server.pipe(Layer.provide(registry))

@@ -1,0 +1,117 @@
+/** The example, built and run as a program of its own, with a certificate of a private authority, and skopeo. */
+import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import { FileSystem } from "@effect/platform"
+import { NodeContext } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { beforeAll } from "vitest"
+import * as example from "./example.js"
+
+const missing = NodePeers.missing("skopeo").join(" ")
+if (missing !== "" && process.env["CI"] === "true") throw new Error(`missing: ${missing}. apt-get install ${missing}`)
+if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-get install ${missing}\n`)
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const main = join(root, "dist/main.js")
+const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
+
+const build = (): void => {
+  const { status, stdout } = spawnSync(process.execPath, [tsc, "-b", root], { encoding: "utf8" })
+  if (status !== 0) throw new Error(stdout)
+}
+
+/** Runs it for as long as the scope lasts, from when it serves; gives what it writes. */
+const run = (env: Record<string, string>) =>
+  Effect.gen(function*() {
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() => spawn(process.execPath, [main], { env: { ...process.env, ...env }, stdio: "pipe" })),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    )
+    let written = ""
+    yield* Effect.async<void, Error>((resume) => {
+      const look = (text: Buffer) => {
+        written += text.toString()
+        if (written.includes("until Ctrl-C")) resume(Effect.void)
+      }
+      child.stdout.on("data", look)
+      child.stderr.on("data", look)
+      child.once("close", () => resume(Effect.fail(new Error(`it ended: ${written}`))))
+    })
+    return { written: () => written }
+  })
+
+/** A private authority, a certificate by it for this machine, and a key for tokens. */
+const certify = (folder: string): void => {
+  const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" })
+  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+  const named = ["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"]
+  openssl("req", "-x509", ...newKey, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=Private authority")
+  openssl("req", ...newKey, "-keyout", "tls.key", "-out", "tls.csr", ...named)
+  const by = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-copy_extensions", "copy"]
+  openssl("x509", "-req", "-in", "tls.csr", ...by, "-out", "tls.crt")
+  openssl("genpkey", "-algorithm", "ed25519", "-out", "token.key")
+}
+
+describe.runIf(missing === "")("the private registry", () => {
+  beforeAll(build, 120_000)
+
+  it.scopedLive("over HTTPS: skopeo logs in, copies and inspects", () =>
+    Effect.gen(function*() {
+      const files = yield* FileSystem.FileSystem
+      const folder = yield* example.folder
+      certify(folder)
+      const port = String(yield* example.freePort)
+      const { written } = yield* run({
+        PORT: port,
+        USERS: join(folder, "users"),
+        TLS_CERT: join(folder, "tls.crt"),
+        TLS_KEY: join(folder, "tls.key"),
+        TOKEN_KEY: yield* files.readFileString(join(folder, "token.key"))
+      })
+      yield* files.makeDirectory(join(folder, "certs"))
+      yield* files.copyFile(join(folder, "ca.crt"), join(folder, "certs", "ca.crt"))
+      yield* example.writeLayout(join(folder, "image"))
+
+      const authority = `127.0.0.1:${port}`
+      const at = (name: string) => `docker://${authority}/${name}:v1`
+      const certs = join(folder, "certs")
+      const secure = ["--tls-verify=true", "--cert-dir", certs]
+      const file = (name: string) => ["--authfile", join(folder, `${name}.json`)]
+      const login = (name: string, password: string) =>
+        NodePeers.skopeo("login", ...secure, ...file(name), "--username", name, "--password", password, authority)
+      const push = (name: string, to: string) =>
+        NodePeers.skopeo(
+          "copy",
+          ...file(name),
+          "--preserve-digests",
+          "--dest-tls-verify=true",
+          "--dest-cert-dir",
+          certs,
+          `oci:${join(folder, "image")}:v1`,
+          at(to)
+        )
+      const inspect = (name: string, from: string) =>
+        NodePeers.skopeo("inspect", ...secure, ...file(name), "--format", "{{.Digest}}", at(from))
+
+      expect((yield* Effect.flip(NodePeers.skopeo("inspect", "--tls-verify=true", at("public/app")))).message)
+        .toContain(
+          "certificate"
+        )
+      yield* Effect.flip(login("alice", "wrong"))
+      yield* login("alice", "alice-secret")
+      yield* login("bob", "bob-secret")
+      yield* login("admin", "admin-secret")
+      yield* push("alice", "alice/app")
+      yield* push("admin", "public/app")
+      expect(yield* inspect("alice", "alice/app")).toMatch(/^sha256:[0-9a-f]{64}\s*$/)
+      expect(yield* inspect("nobody", "public/app")).toBe(yield* inspect("alice", "alice/app"))
+      for (const denied of [inspect("bob", "alice/app"), inspect("nobody", "alice/app"), push("bob", "public/app")]) {
+        expect((yield* Effect.flip(denied)).message).toMatch(/unauthorized|denied|authentication required/)
+      }
+      expect(written()).toContain("PushManifest")
+      expect(written()).not.toMatch(/secret|wrong|eyJ|PRIVATE/)
+    }).pipe(Effect.provide(NodeContext.layer)))
+})
