@@ -1,0 +1,80 @@
+/**
+ * A mirror: a read-only registry that pulls from others, and keeps what it has pulled. Its settings are variables of the
+ * environment: see the README.
+ */
+import { Client } from "@effect-oci/client"
+import { ReferenceSet, Registry } from "@effect-oci/core"
+import { Cache, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger } from "effect"
+
+/** One of `UPSTREAMS`: a registry to pull from, as a member of the route. What is wrong is told without the URL. */
+const upstream = (text: string, index: number) =>
+  Either.try({
+    try: () => {
+      const at = text.indexOf("=")
+      const select = at < 0 ? ReferenceSet.all : ReferenceSet.prefix(text.slice(0, at).trim())
+      const url = text.slice(at + 1).trim()
+      if (!/^https?:[/][/]/.test(url) || !URL.canParse(url)) throw new Error("it is no https:// or http:// URL")
+      const { hash, host, password, pathname: path, protocol, search, username } = new URL(url)
+      if (username + password + search + hash !== "") throw new Error("its URL has a user, a query or a fragment")
+      const registry = Effect.mapBoth(Client.make({ host, path, insecure: protocol === "http:" }), {
+        onFailure: ({ message }) => invalid(index, message),
+        onSuccess: Registry.fromHandler
+      })
+      return { name: host, select, registry: Layer.effect(Registry, registry) }
+    },
+    catch: (error) => invalid(index, (error as Error).message)
+  })
+
+const invalid = (index: number, reason: string) =>
+  ConfigError.InvalidData(["UPSTREAMS"], `entry ${index + 1}: ${reason}; write prefix/=url, or url`)
+
+const settings = Config.all({
+  host: Config.string("HOST").pipe(Config.withDefault("127.0.0.1")),
+  port: Config.integer("PORT").pipe(
+    Config.validate({ message: "a port is 0 to 65535", validation: (port) => port >= 0 && port <= 65_535 }),
+    Config.withDefault(5000)
+  ),
+  upstreams: Config.string("UPSTREAMS").pipe(
+    Config.withDefault("dotnet/=https://mcr.microsoft.com,https://registry.k8s.io"),
+    Config.mapOrFail((list) => Either.all(list.split(",").map(upstream)))
+  ),
+  cacheMiB: Config.integer("CACHE_MIB").pipe(
+    Config.validate({ message: "it is 1 or more", validation: (size) => size > 0 }),
+    Config.withDefault(1024)
+  ),
+  tagTimeToLive: Config.duration("TAG_TTL").pipe(Config.withDefault(Duration.minutes(5))),
+  staleIfError: Config.duration("STALE_IF_ERROR").pipe(Config.withDefault(Duration.days(1)))
+})
+
+/** The last in the pipe is outermost: what is refused, and what comes from the cache, is logged too. */
+const mirror = Layer.unwrapEffect(Effect.map(
+  settings,
+  ({ cacheMiB, host, port, staleIfError, tagTimeToLive, upstreams }) => {
+    const maxBytes = cacheMiB * 1024 * 1024
+    const registry = Route.layer(upstreams).pipe(
+      Retry.wrap(),
+      Cache.wrap({ store: Memory.layer({ sparseManifests: true }), maxBytes, staleIfError, tagTimeToLive }),
+      ReadOnly.wrap(),
+      Logging.wrap()
+    )
+    return NodeRegistryServer.layer({ host, port }).pipe(Layer.provide(registry))
+  }
+))
+
+const program = Effect.gen(function*() {
+  const { authority } = yield* NodeRegistryServer.Address
+  yield* Console.log(`mirror: serving on http://${authority}`)
+  return yield* Effect.never
+})
+
+const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
+
+program.pipe(
+  Effect.provide(mirror.pipe(Layer.provide(NodeHttpClient.layerUndici), Layer.provideMerge(logger))),
+  Effect.tapError((error) => Console.error(`mirror: ${String(error)}`)),
+  (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
+)

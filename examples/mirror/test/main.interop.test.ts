@@ -1,0 +1,74 @@
+/** skopeo, through the mirror, to two docker-registries. */
+import { Client } from "@effect-oci/client"
+import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { NodeContext, NodeHttpClient } from "@effect/platform-node"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { randomBytes } from "node:crypto"
+import { beforeAll } from "vitest"
+import { build, run } from "./mirror.js"
+
+const missing = NodePeers.missing("docker-registry", "skopeo").join(" ")
+if (missing !== "" && process.env["CI"] === "true") throw new Error(`missing: ${missing}. apt-get install ${missing}`)
+if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-get install ${missing}\n`)
+
+const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+/** A docker-registry with an image of one large layer. */
+const upstream = (name: string) =>
+  Effect.gen(function*() {
+    const { authority } = yield* NodePeers.dockerRegistry
+    const registry = Context.get(yield* Layer.build(Client.layer({ host: authority, insecure: true })), Registry)
+    const repository = RepositoryName.make(name)
+    const layer = randomBytes(6 * 1024 * 1024)
+    const layerDescriptor = Descriptor.fromBytes(layer, MediaType.layer)
+    const config = json({
+      architecture: "amd64",
+      os: "linux",
+      config: {},
+      rootfs: { type: "layers", diff_ids: [layerDescriptor.digest] }
+    })
+    const configDescriptor = Descriptor.fromBytes(config, MediaType.imageConfig)
+    const bytes = json({
+      schemaVersion: 2,
+      mediaType: MediaType.image,
+      config: configDescriptor,
+      layers: [layerDescriptor]
+    })
+    yield* registry.pushBlob(repository, layerDescriptor, Body.bytes(layer))
+    yield* registry.pushBlob(repository, configDescriptor, Body.bytes(config))
+    yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [Tag.make("v1")] })
+    return { authority, name, digest: Digest.fromBytes(bytes) }
+  })
+
+/** Pulls an image with all its content, and says which it is. */
+const pull = (from: string) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const folder = yield* files.makeTempDirectoryScoped({ prefix: "pulled-" })
+    yield* NodePeers.skopeo("copy", "--preserve-digests", from, `oci:${folder}:v1`)
+    return (yield* NodePeers.skopeo("inspect", "--format", "{{.Digest}}", `oci:${folder}:v1`)).trim()
+  })
+
+describe.runIf(missing === "")("the mirror", () => {
+  beforeAll(build, 120_000)
+
+  it.scopedLive("gives skopeo what two docker-registries have, and goes on when they are gone", () =>
+    Effect.gen(function*() {
+      const upstreams = yield* Scope.make()
+      const team = yield* Scope.extend(upstream("team/app"), upstreams)
+      const rest = yield* Scope.extend(upstream("library/tool"), upstreams)
+      const mirror = yield* run({ UPSTREAMS: `team/=http://${team.authority},http://${rest.authority}` })
+      const host = yield* mirror.serving
+      const both = Effect.forEach([team, rest], ({ name }) => pull(`docker://${host}/${name}:v1`))
+      expect(yield* both).toEqual([team.digest, rest.digest])
+      const error = yield* Effect.flip(NodePeers.skopeo("inspect", `docker://${host}/team/none:v1`))
+      expect(error.message).toMatch(/unknown/)
+      yield* Scope.close(upstreams, Exit.void)
+      expect(yield* both).toEqual([team.digest, rest.digest])
+      const refused = yield* Effect.flip(NodePeers.skopeo("delete", `docker://${host}/team/app:v1`))
+      expect(refused.message).toMatch(/405|unsupported|read-only/i)
+    }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
+})

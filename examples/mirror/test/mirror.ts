@@ -1,0 +1,43 @@
+/** The mirror, built and run as a program of its own. */
+import { Command } from "@effect/platform"
+import { Effect, Fiber, Schedule, Stream } from "effect"
+import { spawnSync } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+const example = fileURLToPath(new URL("..", import.meta.url))
+const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
+const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
+
+/** Takes half a minute from a clean clone, and a second after that. */
+export const build = (): void => {
+  const { status, stdout } = spawnSync(process.execPath, [tsc, "-b", example], { encoding: "utf8" })
+  if (status !== 0) throw new Error(stdout)
+}
+
+/** Runs it with some settings, on any free port, for as long as the scope lasts. */
+export const run = (settings: { readonly [name: string]: string }) =>
+  Effect.gen(function*() {
+    const program = Command.make(process.execPath, main).pipe(Command.env({ PORT: "0", ...settings }))
+    const running = yield* Command.start(program)
+    const written = { out: "", log: "" }
+    const keep = (name: "out" | "log", stream: typeof running.stdout) =>
+      Stream.runForEach(Stream.decodeText(stream), (text) =>
+        Effect.sync(() => {
+          written[name] += text
+        }))
+    const reading = yield* Effect.forkScoped(
+      Effect.all([keep("out", running.stdout), keep("log", running.stderr)], { concurrency: 2 })
+    )
+    /** Its exit code, when all that it wrote is there. */
+    const ended = Effect.zipRight(Fiber.join(reading), running.exitCode)
+    return {
+      running,
+      log: () => written.log,
+      ended,
+      /** Its `host:port`, when it serves. */
+      serving: Effect.suspend(() => {
+        const authority = /serving on http:\/\/(\S+)/.exec(written.out)?.[1]
+        return authority === undefined ? Effect.fail(`it does not serve: ${written.log}`) : Effect.succeed(authority)
+      }).pipe(Effect.retry(Schedule.spaced("20 millis")), Effect.timeout("20 seconds"))
+    }
+  })
