@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer as createSecureServer } from "node:https"
+import { isIP } from "node:net"
 import type { AddressInfo, LookupFunction, Socket } from "node:net"
 import * as EvilRegistry from "./EvilRegistry.js"
 import { certificate, key } from "./internal/nodeEvilCertificate.js"
@@ -82,7 +83,7 @@ const listen = (
         socket.on("close", () => connections.delete(socket))
         socket.on("error", () => {})
       })
-      server.listen(0, address, () => {
+      server.listen(0, isIP(host) === 0 ? address : host, () => {
         const { port } = server.address() as AddressInfo
         const authority = `${host}:${port}`
         resume(Effect.succeed({
@@ -106,7 +107,7 @@ const listen = (
 
 /**
  * A network on the loopback address of this machine. Each site has a port of its own, and its name leads to it by
- * {@link lookup}. Those on TLS have a certificate for `registry.example`, `evil.example` and what is below them, and for
+ * {@link lookup}; one that is named by an address is there. Those on TLS have a certificate for `registry.example`, `evil.example` and what is below them, and for
  * a few more.
  *
  * @since 0.1.0
