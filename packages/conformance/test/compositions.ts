@@ -14,7 +14,7 @@ import { Wire } from "../src/Target.js"
 const quiet = Logger.minimumLogLevel(LogLevel.Warning)
 
 interface Options extends RegistryServer.Options {
-  readonly client?: Partial<Client.Options>
+  readonly client?: Partial<Client.Options & Client.TransportOptions>
 }
 
 const served = (registry: Layer.Layer<Registry>, options?: Options) =>

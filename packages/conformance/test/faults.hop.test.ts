@@ -1,0 +1,88 @@
+import { Registry } from "@effect-oci/core"
+import { Retry } from "@effect-oci/middleware"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Layer, Logger } from "effect"
+import * as Faulty from "../src/Faulty.js"
+import { hop } from "./compositions.js"
+import * as interrupted from "./interrupted.js"
+
+const retry = Retry.middleware({ delay: 0, jitter: false })
+
+const over = (handle: Registry["Type"]["handle"]) => Layer.succeed(Registry, Registry.fromHandler(handle))
+
+/** A hop whose client does not try again itself. */
+const overSocket = (registry: Layer.Layer<Registry>, client?: object) =>
+  Effect.map(
+    Layer.build(
+      hop(registry, { client: { retry: { times: 0 }, ...client } }).pipe(
+        Layer.provide(Logger.remove(Logger.defaultLogger))
+      )
+    ),
+    (context) => Context.get(context, Registry)
+  )
+
+const places = [
+  {
+    place: "behind the server",
+    registryOf: ({ faulty, registry }: interrupted.Bench) => overSocket(over(faulty(registry.handle)))
+  },
+  {
+    place: "before the client",
+    registryOf: ({ faulty, registry }: interrupted.Bench) =>
+      Effect.map(overSocket(over(registry.handle)), ({ handle }) => Registry.fromHandler(faulty(handle)))
+  }
+]
+
+const cut = (after: number): Faulty.Fault => ({ _tag: "Cut", after })
+
+interface Sweep {
+  readonly name: string
+  readonly planAt: (k: number) => Faulty.Plan
+  readonly step?: number
+}
+
+const sweeps: ReadonlyArray<Sweep> = [
+  { name: "every operation fails", planAt: (k) => Faulty.operation(k, { _tag: "Fail" }) },
+  { name: "every answer is lost", planAt: (k) => Faulty.operation(k, { _tag: "Lose" }) },
+  { name: "every body and list breaks at its beginning", planAt: (k) => Faulty.operation(k, cut(0)) },
+  { name: "every body and list breaks at its end", planAt: (k) => Faulty.operation(k, cut(1000)) },
+  { name: "every third byte is the last", planAt: Faulty.byte, step: 3 }
+]
+
+describe.each(places)(
+  "an image is pushed and pulled, by Retry over a socket, with faults $place, where",
+  ({ registryOf }) => {
+    it.each(sweeps)("$name", ({ planAt, step = 1 }) =>
+      Effect.gen(function*() {
+        const bench = yield* interrupted.bench
+        const { handle } = yield* registryOf(bench)
+        const registry = Registry.fromHandler(retry(handle))
+        const found = yield* interrupted.sweep(bench, registry, planAt, { succeeds: true, leavesUploads: true, step })
+        expect(found).toBeGreaterThan(6)
+      }).pipe(Effect.scoped, Effect.runPromise))
+  }
+)
+
+describe("an image is pushed and pulled over a socket, where", () => {
+  it("every operation stalls, and the client gives it up", () =>
+    Effect.gen(function*() {
+      const bench = yield* interrupted.bench
+      const { handle } = yield* overSocket(over(bench.faulty(bench.registry.handle)), { idle: "100 millis" })
+      const planAt = (k: number) => Faulty.operation(k, { _tag: "Stall" })
+      const registry = Registry.fromHandler(retry(handle))
+      const found = yield* interrupted.sweep(bench, registry, planAt, { succeeds: true, leavesUploads: true })
+      expect(found).toBeGreaterThan(6)
+    }).pipe(Effect.scoped, Effect.runPromise))
+
+  it("the client and Retry both try again, out of one budget", () =>
+    Effect.gen(function*() {
+      const bench = yield* interrupted.bench
+      const { handle } = yield* overSocket(over(bench.faulty(bench.registry.handle)), { retry: { times: 3, delay: 1 } })
+      const registry = Registry.fromHandler(Retry.middleware({ delay: 0, retries: 5 })(handle))
+      const planAt = (k: number) => Faulty.operation(k, { _tag: "Fail", failure: Faulty.unavailable() }, { times: 5 })
+      yield* interrupted.sweep(bench, registry, planAt, { succeeds: true, leavesUploads: true })
+      bench.set(Faulty.operation(1, { _tag: "Fail", failure: Faulty.unavailable() }, { times: Infinity }))
+      yield* Effect.flip(interrupted.pull(registry, interrupted.newImage()))
+      expect(bench.fired()).toHaveLength(6)
+    }).pipe(Effect.scoped, Effect.runPromise))
+})

@@ -1,0 +1,98 @@
+import type { Handler } from "@effect-oci/core"
+import { Registry } from "@effect-oci/core"
+import { Cache, Retry } from "@effect-oci/middleware"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import type { Scope } from "effect"
+import { Context, Effect, Layer } from "effect"
+import * as Faulty from "../src/Faulty.js"
+import * as interrupted from "./interrupted.js"
+
+interface Sweep {
+  readonly name: string
+  readonly planAt: (k: number) => Faulty.Plan
+  /** Whether every run succeeds; else some end in an error of a registry. */
+  readonly succeeds: boolean
+  /** How many places there are, where that is known. */
+  readonly faults?: number
+}
+
+const at = (fault: Faulty.Fault, times = 1) => (k: number) => Faulty.operation(k, fault, { times })
+
+const cut = (after: number, how: "fails" | "ends"): Faulty.Fault => ({ _tag: "Cut", after, how })
+
+const sweeps: ReadonlyArray<Sweep> = [
+  { name: "every operation fails", planAt: at({ _tag: "Fail" }), succeeds: true, faults: 4 + 5 },
+  { name: "every operation fails five times", planAt: at({ _tag: "Fail" }, 5), succeeds: true },
+  { name: "every operation fails for good", planAt: at({ _tag: "Fail" }, Infinity), succeeds: false },
+  { name: "every answer is lost", planAt: at({ _tag: "Lose" }), succeeds: true, faults: 4 + 5 },
+  { name: "every answer is lost twice", planAt: at({ _tag: "Lose" }, 2), succeeds: true },
+  {
+    name: "every operation is one too many",
+    planAt: at({ _tag: "Fail", failure: Faulty.tooManyRequests() }),
+    succeeds: true,
+    faults: 4 + 5
+  },
+  ...[500, 502, 504].map((status): Sweep => ({
+    name: `every operation is answered ${status}`,
+    planAt: at({ _tag: "Lose", failure: Faulty.status(status) }),
+    succeeds: true,
+    faults: 4 + 5
+  })),
+  { name: "every operation is done twice", planAt: at({ _tag: "Duplicate" }), succeeds: true, faults: 4 + 5 },
+  { name: "every body and list breaks at its beginning", planAt: at(cut(0, "fails")), succeeds: true, faults: 3 + 4 },
+  { name: "every body and list breaks within", planAt: at(cut(6, "fails")), succeeds: true },
+  { name: "every body and list breaks at its end", planAt: at(cut(1000, "fails")), succeeds: true, faults: 3 + 4 },
+  { name: "every body and list breaks five times", planAt: at(cut(3, "fails"), 5), succeeds: true },
+  { name: "every byte is the last", planAt: Faulty.byte, succeeds: true, faults: 2 * interrupted.size },
+  { name: "every length is off by one", planAt: at({ _tag: "Lie", by: 1 }), succeeds: false },
+  { name: "every length is short by one", planAt: at({ _tag: "Lie", by: -1 }), succeeds: false }
+]
+
+const retry = Retry.middleware({ delay: 0, jitter: false })
+
+const isSwept =
+  (registryOf: (bench: interrupted.Bench) => Effect.Effect<Registry["Type"], never, Scope.Scope>) =>
+  ({ faults, planAt, succeeds }: Sweep) =>
+    Effect.gen(function*() {
+      const bench = yield* interrupted.bench
+      const found = yield* interrupted.sweep(bench, yield* registryOf(bench), planAt, { succeeds })
+      if (faults === undefined) expect(found).toBeGreaterThan(0)
+      else expect(found).toBe(faults)
+    }).pipe(Effect.scoped, Effect.runPromise)
+
+/** Sweeps that show what another wrapper makes of a fault. */
+const some = sweeps.filter(({ name }) =>
+  name === "every operation fails" || name === "every answer is lost" || name === "every byte is the last" ||
+  name === "every body and list breaks within" || name === "every operation fails for good"
+)
+
+/** A cache with a store of its own over a registry. */
+const cached = (handle: Handler.Handler) =>
+  Effect.gen(function*() {
+    const store = Context.get(yield* Layer.build(Memory.layer()), Registry)
+    return (yield* Cache.middleware({ store }))(handle)
+  })
+
+describe("an image is pushed and pulled, by Retry over a registry in memory, where", () => {
+  it.each(sweeps)(
+    "$name",
+    isSwept(({ faulty, registry }) => Effect.succeed(Registry.fromHandler(retry(faulty(registry.handle)))))
+  )
+})
+
+describe("the same, by a Cache over Retry, where", () => {
+  it.each(some)(
+    "$name",
+    isSwept(({ faulty, registry }) => Effect.map(cached(retry(faulty(registry.handle))), Registry.fromHandler))
+  )
+})
+
+describe("the same, by Retry over a Cache, where", () => {
+  it.each(some)(
+    "$name",
+    isSwept(({ faulty, registry }) =>
+      Effect.map(cached(faulty(registry.handle)), (handle) => Registry.fromHandler(retry(handle)))
+    )
+  )
+})

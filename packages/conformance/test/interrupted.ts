@@ -1,0 +1,192 @@
+/** Pushes and pulls of an image through a registry that fails, and what must be so after each. */
+import {
+  Body,
+  Descriptor,
+  Digest,
+  Manifest,
+  MediaType,
+  type Middleware,
+  Registry,
+  RegistryError,
+  RepositoryName,
+  Tag
+} from "@effect-oci/core"
+import { Memory, MetadataStore, Store } from "@effect-oci/store"
+import { expect } from "@effect/vitest"
+import { Cause, Chunk, Context, Effect, Exit, Layer, Option, Stream } from "effect"
+import * as Faulty from "../src/Faulty.js"
+
+const text = (content: string) => new TextEncoder().encode(content)
+
+const content = (bytes: Uint8Array, mediaType: string) => ({
+  bytes,
+  descriptor: Descriptor.fromBytes(bytes, mediaType)
+})
+
+const tag = Tag.make("v1")
+
+/** A small image in a repository of its own, of which no other has anything. */
+const imageOf = (run: number) => {
+  const salt = String(run).padStart(4, "0")
+  const config = content(text(`"${salt}"`), MediaType.imageConfig)
+  const layers = [content(text(`a${salt}`), MediaType.layer), content(text(`longer${salt}`), MediaType.layer)]
+  const manifest = {
+    mediaType: MediaType.image,
+    bytes: text(JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MediaType.image,
+      config: config.descriptor,
+      layers: layers.map(({ descriptor }) => descriptor)
+    }))
+  }
+  return { repository: RepositoryName.make(`run-${salt}/app`), config, blobs: [config, ...layers], manifest }
+}
+
+type Image = ReturnType<typeof imageOf>
+
+/** How many bytes of blobs an image has. */
+export const size = imageOf(0).blobs.reduce((total, { bytes }) => total + bytes.byteLength, 0)
+
+let images = 0
+
+/** An image that no registry has yet. */
+export const newImage = (): Image => imageOf(++images)
+
+/** Pushes an image: its blobs, of which all but one are streams that can be replayed, its manifest, and a tag. */
+export const push = (registry: Registry["Type"], { blobs, config, manifest, repository }: Image) =>
+  Effect.gen(function*() {
+    for (const { bytes, descriptor } of blobs) {
+      const halves = Stream.make(bytes.subarray(0, 3), bytes.subarray(3))
+      const body = descriptor === config.descriptor
+        ? Body.bytes(bytes)
+        : Body.stream(halves, { size: bytes.byteLength, replayable: true })
+      yield* registry.pushBlob(repository, descriptor, body)
+    }
+    const pushed = yield* registry.pushManifest(repository, { ...manifest, tags: [tag] })
+    expect(pushed).toMatchObject({ digest: Digest.fromBytes(manifest.bytes), tags: [tag] })
+  })
+
+/** Pulls an image by its tag, and finds it to be what it is. */
+export const pull = (registry: Registry["Type"], { blobs, manifest, repository }: Image) =>
+  Effect.gen(function*() {
+    const tags = yield* Stream.runCollect(registry.listTags(repository))
+    expect(Chunk.toReadonlyArray(tags)).toEqual([tag])
+    const { bytes } = yield* registry.getManifest(repository, tag)
+    expect(Digest.fromBytes(bytes)).toBe(Digest.fromBytes(manifest.bytes))
+    for (const { bytes, descriptor } of blobs) {
+      const pulled: Array<number> = []
+      yield* Effect.scoped(
+        Effect.flatMap(
+          registry.getBlob(repository, descriptor.digest),
+          ({ body }) => Body.forEachChunk(body, (chunk) => void pulled.push(...chunk))
+        )
+      )
+      expect(Uint8Array.from(pulled)).toEqual(bytes)
+    }
+  })
+
+/** A registry in memory that fails by a plan that can be changed, and says what is left open in it. */
+export interface Bench {
+  readonly registry: Registry["Type"]
+  /** The wrapper that fails, by the plan that was set last. */
+  readonly faulty: Middleware.Middleware
+  readonly set: (plan: Faulty.Plan) => void
+  readonly fired: () => ReadonlyArray<Faulty.Fired>
+  /** How many uploads are open; they are ended by asking. */
+  readonly openUploads: Effect.Effect<number>
+}
+
+/** A bench, as long as the scope. */
+export const bench = Effect.gen(function*() {
+  const stores = Layer.merge(Memory.layerBlobStore(), Memory.layerMetadataStore())
+  const context = yield* Layer.build(Store.layer().pipe(Layer.provideMerge(stores)))
+  let current = Faulty.make(Faulty.none)
+  const made: Bench = {
+    registry: Context.get(context, Registry),
+    faulty: (next) => (operation) => current.middleware(next)(operation),
+    set: (plan) => {
+      current = Faulty.make(plan)
+    },
+    fired: () => current.fired(),
+    openUploads: Effect.orDie(
+      Effect.map(Context.get(context, MetadataStore.MetadataStore).expireUploads(Infinity, 1000), (all) => all.length)
+    )
+  }
+  return made
+})
+
+/** All manifests of a repository have what they name, and all that is there is what its digest says. */
+const isConsistent = ({ registry }: Bench, { blobs, repository }: Image) =>
+  Effect.gen(function*() {
+    const tags = yield* Effect.orElseSucceed(Stream.runCollect(registry.listTags(repository)), Chunk.empty)
+    for (const reference of tags) {
+      const { bytes, descriptor } = yield* registry.getManifest(repository, reference)
+      expect(Digest.fromBytes(bytes)).toBe(descriptor.digest)
+      const links = Manifest.references(yield* Manifest.parse({ mediaType: descriptor.mediaType, bytes }))
+      for (const { descriptor: { digest, size } } of links) {
+        expect(yield* registry.resolveBlob(repository, digest)).toMatchObject({ size })
+      }
+    }
+    for (const { descriptor } of blobs) {
+      const stored = yield* Effect.option(registry.resolveBlob(repository, descriptor.digest))
+      if (Option.isNone(stored)) continue
+      expect(stored.value.size).toBe(descriptor.size)
+      // Its methods check the digest.
+      yield* Effect.scoped(
+        Effect.flatMap(registry.getBlob(repository, descriptor.digest), ({ body }) => Body.forEachChunk(body, () => {}))
+      )
+    }
+  })
+
+/** An end that a caller can do something with: success, or an error of a registry. */
+const isTyped = (exit: Exit.Exit<unknown, unknown>) => {
+  if (Exit.isSuccess(exit)) return
+  const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  if (!RegistryError.isRegistryError(error)) expect.fail(Cause.pretty(exit.cause))
+}
+
+/**
+ * Pushes, and then pulls, with a fault at the first, second, third … place, until there is no such place. Each run ends
+ * in success, or where that cannot be had in an error of a registry; what is stored is right; nothing is left open; and
+ * the same again, without a fault, succeeds. Gives how many faults there were.
+ */
+export const sweep = (
+  bench: Bench,
+  registry: Registry["Type"],
+  planAt: (k: number) => Faulty.Plan,
+  options: {
+    /** Whether every run must succeed. */
+    readonly succeeds: boolean
+    /** Whether an upload may be left to expire: the answer that said its id was lost. */
+    readonly leavesUploads?: boolean
+    readonly step?: number
+  }
+) =>
+  Effect.gen(function*() {
+    let faults = 0
+    for (const act of [push, pull]) {
+      for (let k = 1;; k += options.step ?? 1) {
+        const image = newImage()
+        if (act === pull) yield* push(bench.registry, image)
+        bench.set(planAt(k))
+        const exit = yield* Effect.exit(act(registry, image))
+        const fired = bench.fired()
+        bench.set(Faulty.none)
+        if (options.succeeds && Exit.isFailure(exit)) {
+          expect.fail(`${act.name}, fault ${k}, ${JSON.stringify(fired)}: ${Cause.pretty(exit.cause)}`)
+        }
+        isTyped(exit)
+        yield* isConsistent(bench, image)
+        const open = yield* bench.openUploads
+        expect(open).toBeLessThanOrEqual(options.leavesUploads === true ? fired.length : 0)
+        if (act === push) yield* push(registry, image)
+        yield* pull(registry, image)
+        if (fired.length === 0) {
+          expect(exit).toEqual(Exit.void)
+          break
+        }
+        faults += 1
+      }
+    }
+    return faults
+  })
