@@ -6,16 +6,17 @@
  *
  * @since 0.1.0
  */
-import { Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
+import { Handler, Operation, ReferenceSet, Registry } from "@effect-oci/core"
 import type { Middleware, RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import type * as answer from "./internal/answer.js"
 import { atMost } from "./internal/atMost.js"
+import { listRepositories } from "./internal/listRepositories.js"
 import * as members from "./internal/members.js"
-import { mergeSorted } from "./internal/mergeSorted.js"
+import { defaultHold, mergeSorted } from "./internal/mergeSorted.js"
+import { nowhere } from "./internal/nowhere.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
 /**
@@ -42,7 +43,8 @@ export interface Member<Source extends members.Source = members.Source> {
  *
  * A mount from a repository of another member goes on as an upload, and so does one that names no source, unless its
  * member has all repositories. The list of repositories is that of all, each asked for its own, merged in order as it is
- * read; a member whose list is out of order makes it fail with `ResponseInvalid`, which names the member.
+ * read; a member whose list is out of order by more than 1000 items makes it fail with `ResponseInvalid`, which names the
+ * member.
  *
  * Laws: without members it is the registry behind, and with one that has all it is that member.
  *
@@ -60,6 +62,8 @@ interface Target {
   readonly select: ReferenceSet.ReferenceSet
   readonly handle: Handler.Handler
 }
+
+const merging = { key: (name: string) => name, hold: defaultHold }
 
 type Within = Exclude<Operation.Operation, Operation.ListRepositories>
 
@@ -99,54 +103,23 @@ const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
     DeleteTag: send,
     ListRepositories: (operation) => {
       if (hasAll) return first.handle(operation)
-      const { last, limit } = operation
-      const lists = Effect.forEach(
-        targets,
-        (target) =>
-          Effect.map(target.handle(new Operation.ListRepositories({ last })), (items) => ({
+      const lists = targets.flatMap((target) =>
+        listRepositories(target.handle, operation).map((names) =>
+          Effect.map(names, (items) => ({
             name: target.name,
             items: Stream.filter(items, (repository) => ownerOf(repository) === target)
-          })),
-        { concurrency: "unbounded" }
+          }))
+        )
       )
-      return Effect.map(lists, (all) => atMost(mergeSorted(all, Operation.errorFields(operation)), limit))
+      return Effect.map(
+        Effect.all(lists, { concurrency: "unbounded" }),
+        (all) => atMost(mergeSorted(all, Operation.errorFields(operation), merging), operation.limit)
+      )
     },
     ListTags: send,
     ListReferrers: send
   })
 }
-
-const unrouted = "no registry takes this repository"
-
-/** Where no route leads: nothing is there, and nothing can be put there. */
-const nowhere: Handler.Handler = (() => {
-  const blob = (operation: Operation.Operation) =>
-    Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
-  const name = (operation: Operation.Operation) =>
-    Exit.fail(new RegistryError.NameUnknown(Operation.errorFields(operation)))
-  const denied = (operation: Operation.Operation) =>
-    Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason: unrouted }))
-  return Handler.fromTable({
-    ResolveBlob: blob,
-    GetBlob: blob,
-    ResolveManifest: name,
-    GetManifest: name,
-    PushBlob: denied,
-    MountBlob: denied,
-    StartUpload: denied,
-    GetUpload: denied,
-    AppendUpload: denied,
-    CompleteUpload: denied,
-    CancelUpload: denied,
-    PushManifest: denied,
-    DeleteBlob: denied,
-    DeleteManifest: denied,
-    DeleteTag: denied,
-    ListRepositories: () => Exit.succeed(Stream.empty),
-    ListTags: name,
-    ListReferrers: name
-  })
-})()
 
 /** Their registries in place of their layers. */
 const built = (
@@ -183,7 +156,7 @@ const built = (
 export const layer = <const Routes extends ReadonlyArray<Member>>(
   routes: Routes
 ): Layer.Layer<Registry, members.ErrorOf<Routes[number]>, members.RequirementsOf<Routes[number]>> =>
-  wrap(routes)(Registry.layerHandler(nowhere))
+  wrap(routes)(Registry.layerHandler(nowhere("no registry takes this repository")))
 
 /**
  * Sends some operations on the registry of a layer to others, and leaves it the rest.

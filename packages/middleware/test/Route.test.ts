@@ -37,6 +37,18 @@ const listing = (...names: ReadonlyArray<string>) =>
       )
   }))
 
+/** A registry that goes on after `last` in an order of its own. */
+const inOwnOrder = (names: ReadonlyArray<string>) =>
+  Registry.fromHandler(Handler.override(samples.known, {
+    ListRepositories: ({ last }) => {
+      const order = (path: string) => path.replaceAll("/", "\0")
+      const after = names.filter((each) => last === undefined || order(each) > order(last))
+      return Effect.succeed(Stream.fromIterable(after.map((each) => name(each))))
+    }
+  }))
+
+const numbered = Array.from({ length: 2001 }, (_, index) => `a/${1001 + index}`)
+
 describe("Route", () => {
   describe.each(samples.tags.filter((tag) => tag !== "ListRepositories").map((tag) => ({ tag })))("$tag", ({ tag }) => {
     it.effect.each([
@@ -117,14 +129,28 @@ describe("Route", () => {
         expect(yield* listed(handle, options)).toEqual(names)
       }))
 
+    it.effect("puts a member's list in order, from any name on", () =>
+      Effect.gen(function*() {
+        const directories = ["team", "team/a", "team/b-c", "team-a", "team-a/b", "team.x", "tools"]
+        const handle = Route.middleware([
+          { name: "docker", select: ReferenceSet.prefix("none/"), registry: listing() }
+        ])(inOwnOrder(directories).handle)
+        const inOrder = [...directories].sort()
+        expect(yield* listed(handle)).toEqual(inOrder)
+        for (const [index, last] of inOrder.entries()) {
+          expect(yield* listed(handle, { last: name(last) })).toEqual(inOrder.slice(index + 1))
+        }
+      }))
+
     it.effect("says which member is out of order", () =>
       Effect.gen(function*() {
         const handle = Route.middleware([
-          { name: "crooked", select: ReferenceSet.prefix("a/"), registry: listing("a/y", "a/x") }
+          { name: "crooked", select: ReferenceSet.prefix("a/"), registry: listing(...numbered, "a/0") }
         ])(listing("b").handle)
         expect(yield* Effect.flip(listed(handle))).toMatchObject({
           _tag: "ResponseInvalid",
-          message: "ListRepositories: the list of crooked is out of order: \"a/x\" comes after \"a/y\""
+          message:
+            "ListRepositories: the list of crooked is out of order by more than 1000 items: \"a/0\" comes after \"a/2001\""
         })
       }))
 

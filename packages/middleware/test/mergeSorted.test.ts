@@ -6,8 +6,21 @@ import { mergeSorted } from "../src/internal/mergeSorted.js"
 
 const asked = { operation: "ListTags", repository: undefined, reference: undefined } as const
 
+const options = { key: (item: string) => item, hold: 0 }
+
 const words = fc.array(fc.string({ unit: fc.constantFrom("a", "b", "-", "/"), maxLength: 3 }), { maxLength: 40 })
   .map((all) => Array.from(new Set(all)).sort())
+
+const window = 5
+
+/** The same items, none of which comes after more than so many that are behind it. */
+const shuffledWithin = (items: ReadonlyArray<string>) => {
+  const blocks: Array<ReadonlyArray<string>> = []
+  for (let at = 0; at < items.length; at += window + 1) blocks.push(items.slice(at, at + window + 1))
+  return fc.tuple(
+    ...blocks.map((block) => fc.shuffledSubarray([...block], { minLength: block.length, maxLength: block.length }))
+  ).map((all) => all.flat())
+}
 
 describe("mergeSorted", () => {
   it("has each item of each list once, in order, however they come in chunks", () =>
@@ -18,7 +31,7 @@ describe("mergeSorted", () => {
           name: `${index}`,
           items: Stream.rechunk(Stream.fromIterable(items), size)
         }))
-        const merged = await Effect.runPromise(Stream.runCollect(mergeSorted(members, asked)))
+        const merged = await Effect.runPromise(Stream.runCollect(mergeSorted(members, asked, options)))
         expect(Chunk.toReadonlyArray(merged)).toEqual(Array.from(new Set(lists.flatMap(([items]) => items))).sort())
       }
     )))
@@ -29,24 +42,70 @@ describe("mergeSorted", () => {
   ])("a list that is out of order is named: $name", ({ members }) =>
     Effect.gen(function*() {
       const lists = members.map((items, index) => ({ name: `member ${index}`, items: Stream.fromIterable(items) }))
-      const error = yield* Effect.flip(Stream.runDrain(mergeSorted(lists, asked)))
+      const error = yield* Effect.flip(Stream.runDrain(mergeSorted(lists, asked, options)))
       expect(error).toMatchObject({
         _tag: "ResponseInvalid",
         message: `ListTags: the list of member ${members.length - 1} is out of order: "a" comes after "b"`
       })
     }))
 
+  it("a list that is out of order by no more than is held is put in order", () =>
+    fc.assert(fc.asyncProperty(
+      fc.array(fc.tuple(words.chain(shuffledWithin), fc.integer({ min: 1, max: 7 })), { maxLength: 4 }),
+      async (lists) => {
+        const members = lists.map(([items, size], index) => ({
+          name: `${index}`,
+          items: Stream.rechunk(Stream.fromIterable(items), size)
+        }))
+        const merged = await Effect.runPromise(
+          Stream.runCollect(mergeSorted(members, asked, { ...options, hold: window }))
+        )
+        expect(Chunk.toReadonlyArray(merged)).toEqual(Array.from(new Set(lists.flatMap(([items]) => items))).sort())
+      }
+    )))
+
+  it.effect("and one that is further out of order says how far", () =>
+    Effect.gen(function*() {
+      const lists = [{ name: "a", items: Stream.make("b", "c", "d", "a") }]
+      const merged = (hold: number) => Stream.runCollect(mergeSorted(lists, asked, { ...options, hold }))
+      expect(Chunk.toReadonlyArray(yield* merged(4))).toEqual(["a", "b", "c", "d"])
+      expect(yield* Effect.flip(merged(2))).toMatchObject({
+        message: "ListTags: the list of a is out of order by more than 2 items: \"a\" comes after \"b\""
+      })
+    }))
+
+  it.effect("the order of directories, with / before -, is put in order", () =>
+    Effect.gen(function*() {
+      const lists = [{ name: "docker", items: Stream.make("a", "a/b", "a/c/d", "a/c-d", "a-b", "a.b", "b") }]
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked, { ...options, hold: 9 }))))
+        .toEqual(["a", "a-b", "a.b", "a/b", "a/c-d", "a/c/d", "b"])
+    }))
+
+  it.effect("of what several lists have it takes the first one's", () =>
+    Effect.gen(function*() {
+      const list = (name: string, ...keys: ReadonlyArray<string>) => ({
+        name,
+        items: Stream.fromIterable(keys.map((key) => ({ key, from: name })))
+      })
+      const merged = mergeSorted([list("a", "2", "3"), list("b", "1", "2"), list("c", "2", "4")], asked, {
+        key: ({ key }) => key,
+        hold: 0
+      })
+      const from = Chunk.toReadonlyArray(yield* Stream.runCollect(merged)).map((item) => `${item.key} of ${item.from}`)
+      expect(from).toEqual(["1 of b", "2 of a", "3 of a", "4 of c"])
+    }))
+
   it.effect("an item that a list has twice is there once", () =>
     Effect.gen(function*() {
       const lists = [{ name: "a", items: Stream.make("a", "a", "b") }, { name: "b", items: Stream.make("b", "b") }]
-      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked)))).toEqual(["a", "b"])
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked, options)))).toEqual(["a", "b"])
     }))
 
   it.effect("fails as a list fails", () =>
     Effect.gen(function*() {
       const error = new RegistryError.Unavailable({})
       const lists = [{ name: "a", items: Stream.make("a") }, { name: "b", items: Stream.fail(error) }]
-      expect(yield* Effect.flip(Stream.runDrain(mergeSorted(lists, asked)))).toBe(error)
+      expect(yield* Effect.flip(Stream.runDrain(mergeSorted(lists, asked, options)))).toBe(error)
     }))
 
   it.effect("reads endless lists as far as it is asked", () =>
@@ -60,7 +119,7 @@ describe("mergeSorted", () => {
           Stream.tap(() => Effect.sync(() => void read++))
         )
       })
-      const merged = mergeSorted([endless("a"), endless("b"), endless("c")], asked)
+      const merged = mergeSorted([endless("a"), endless("b"), endless("c")], asked, options)
       const some = Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(merged, 100)))
       expect(some.slice(0, 4)).toEqual(["000000a", "000000b", "000000c", "000001a"])
       expect(some).toHaveLength(100)

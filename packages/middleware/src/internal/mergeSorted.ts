@@ -1,8 +1,8 @@
 import { printable, RegistryError } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import * as Chunk from "effect/Chunk"
-import * as Exit from "effect/Exit"
-import * as Order from "effect/Order"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
 type Items<A> = Stream.Stream<A, RegistryError.RegistryError>
@@ -13,45 +13,171 @@ export interface Listed<A> {
   readonly items: Items<A>
 }
 
-/**
- * The lists of members as one, in ASCII order and each item once. It is read as far as it is asked for, and holds a chunk
- * of each member's. A member whose list is out of order cannot be merged: `ResponseInvalid`, which names it.
- */
-export const mergeSorted = <A extends string>(
-  members: ReadonlyArray<Listed<A>>,
-  asked: ReturnType<typeof Operation.errorFields>
-): Items<A> => {
-  const [first, ...others] = members.map((member) => inOrder(member, asked))
-  if (first === undefined) return Stream.empty
-  if (others.length === 0) return first
-  return Stream.map(others.map(keyed).reduce(merge, keyed(first)), ([item]) => item)
+/** How lists are merged. */
+export interface Options<A> {
+  /** What items are ordered by, and told apart. */
+  readonly key: (item: A) => string
+  /** How many items of each list are held back, so that those that come late find their place. */
+  readonly hold: number
 }
 
-const keyed = <A>(items: Items<A>): Items<readonly [A, A]> => Stream.map(items, (item) => [item, item] as const)
+/** How many items of a list are held back unless said: a page of most registries. */
+export const defaultHold = 1000
 
-const same = <A>(item: A): A => item
-
-const merge = <A extends string>(one: Items<readonly [A, A]>, other: Items<readonly [A, A]>): Items<readonly [A, A]> =>
-  Stream.zipAllSortedByKeyWith(one, { other, onSelf: same, onOther: same, onBoth: same, order: Order.string })
-
-const inOrder = <A extends string>(
-  { items, name }: Listed<A>,
-  asked: ReturnType<typeof Operation.errorFields>
+/**
+ * The lists of members as one, in ASCII order and each item once, the first member's. It is read as far as it is asked
+ * for, and holds a chunk of each member's, and as many items as it is told to put in order. A list that is further out of
+ * order cannot be merged: `ResponseInvalid`, which names the member.
+ */
+export const mergeSorted = <A>(
+  members: ReadonlyArray<Listed<A>>,
+  asked: ReturnType<typeof Operation.errorFields>,
+  { hold, key }: Options<A>
 ): Items<A> =>
-  Stream.suspend(() => {
-    let last: A | undefined
-    return Stream.mapChunksEffect(items, (chunk) => {
-      const next: Array<A> = []
-      for (const item of chunk) {
-        if (last !== undefined && item < last) {
-          const reason = `the list of ${name} is out of order: "${printable(item, 60)}" comes after "${
-            printable(last, 60)
-          }"`
-          return Exit.fail(new RegistryError.ResponseInvalid({ ...asked, reason }))
+  Stream.fromPull(Effect.map(
+    Effect.forEach(members, ({ items, name }) =>
+      Effect.map(Stream.toPull(items), (pull) => new Cursor(name, pull, key, hold, asked))),
+    (cursors) => {
+      let last: string | undefined
+      const take: Pull<A> = Effect.suspend(() => {
+        const empty = cursors.filter((cursor) =>
+          cursor.isEmpty
+        )
+        return empty.length === 0 ? emit : Effect.zipRight(fill(empty), emit)
+      })
+      const emit: Pull<A> = Effect.suspend(() => {
+        const live = cursors.filter((cursor) => !cursor.isEmpty)
+        if (live.length === 0) return Effect.fail(Option.none())
+        const out: Array<A> = []
+        last = merge(live, out, last)
+        return out.length === 0 ? take : Effect.succeed(Chunk.unsafeFromArray(out))
+      })
+      return take
+    }
+  ))
+
+type Pull<A> = Effect.Effect<Chunk.Chunk<A>, Option.Option<RegistryError.RegistryError>>
+
+const fill = (cursors: ReadonlyArray<{ readonly fill: Cursor<never>["fill"] }>) =>
+  Effect.forEach(cursors, (cursor) => cursor.fill, { concurrency: "unbounded", discard: true })
+
+/** Takes the least of what the cursors have until one of them has no more, and gives the last key that was taken. */
+const merge = <A>(cursors: ReadonlyArray<Cursor<A>>, out: Array<A>, after: string | undefined): string | undefined => {
+  let last = after
+  while (true) {
+    let least = cursors[0]!
+    for (let i = 1; i < cursors.length; i++) if (cursors[i]!.key < least.key) least = cursors[i]!
+    if (least.key !== last) {
+      last = least.key
+      out.push(least.item)
+    }
+    if (!least.advance()) return last
+  }
+}
+
+/** Where the reading of a list is: the items that nothing can come before any more, and those that are held back. */
+class Cursor<A> {
+  /** From `at` those to come, of which those from `end` are held back. */
+  private items: Array<A> = []
+  private at = 0
+  private end = 0
+  private ended = false
+  /** The key of the item that was released last: what comes now and is before it comes too late. */
+  private released: string | undefined
+  /** The key of the next item, where there is one. */
+  key = ""
+
+  constructor(
+    private readonly name: string,
+    private readonly pull: Pull<A>,
+    private readonly keyOf: (item: A) => string,
+    private readonly hold: number,
+    private readonly asked: ReturnType<typeof Operation.errorFields>
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.at === this.end
+  }
+
+  get item(): A {
+    return this.items[this.at]!
+  }
+
+  /** Goes to the next item, and says whether there is one. */
+  advance(): boolean {
+    this.at++
+    this.look()
+    return !this.isEmpty
+  }
+
+  /** Reads on until there is an item, or no more of them. */
+  readonly fill: Effect.Effect<void, Option.Option<RegistryError.RegistryError>> = Effect.suspend(() => {
+    if (!this.isEmpty || this.ended) return Effect.void
+    return Effect.matchEffect(this.pull, {
+      onFailure: (end) => {
+        if (Option.isSome(end)) return Effect.fail(end)
+        this.ended = true
+        this.release(0)
+        this.look()
+        return Effect.void
+      },
+      onSuccess: (chunk) => {
+        if (this.at > this.items.length / 2) this.forget()
+        for (const item of chunk) {
+          const late = this.add(item)
+          if (late !== undefined) return Effect.fail(Option.some(late))
+          this.release(this.hold)
         }
-        if (item !== last) next.push(item)
-        last = item
+        this.look()
+        return this.fill
       }
-      return Exit.succeed(Chunk.unsafeFromArray(next))
     })
   })
+
+  private forget(): void {
+    this.items = this.items.slice(this.at)
+    this.at = 0
+    this.end = 0
+  }
+
+  /** Puts an item in its place, which in a list in order is the end. */
+  private add(item: A): RegistryError.ResponseInvalid | undefined {
+    const { items, keyOf } = this
+    const key = keyOf(item)
+    if (this.released !== undefined && key < this.released) return this.tooLate(key, this.released)
+    let from = this.end
+    let to = items.length
+    if (from === to || key >= keyOf(items[to - 1]!)) {
+      items.push(item)
+      return undefined
+    }
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if (keyOf(items[middle]!) <= key) from = middle + 1
+      else to = middle
+    }
+    items.splice(from, 0, item)
+    return undefined
+  }
+
+  /** Lets go of all but so many items. */
+  private release(held: number): void {
+    const end = this.items.length - held
+    if (end <= this.end) return
+    this.end = end
+    this.released = this.keyOf(this.items[end - 1]!)
+  }
+
+  private look(): void {
+    if (!this.isEmpty) this.key = this.keyOf(this.item)
+  }
+
+  private tooLate(key: string, after: string): RegistryError.ResponseInvalid {
+    const order = `"${printable(key, 60)}" comes after "${printable(after, 60)}"`
+    const reach = this.hold === 0 ? "" : ` by more than ${this.hold} items`
+    return new RegistryError.ResponseInvalid({
+      ...this.asked,
+      reason: `the list of ${this.name} is out of order${reach}: ${order}`
+    })
+  }
+}

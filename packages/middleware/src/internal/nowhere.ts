@@ -1,0 +1,33 @@
+import { Handler, Operation, RegistryError } from "@effect-oci/core"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+
+/** A registry that has nothing, and takes nothing, for a reason. */
+export const nowhere = (reason: string): Handler.Handler => {
+  const blob = (operation: Operation.Operation) =>
+    Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
+  const name = (operation: Operation.Operation) =>
+    Exit.fail(new RegistryError.NameUnknown(Operation.errorFields(operation)))
+  const denied = (operation: Operation.Operation) =>
+    Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
+  return Handler.fromTable({
+    ResolveBlob: blob,
+    GetBlob: blob,
+    ResolveManifest: name,
+    GetManifest: name,
+    PushBlob: denied,
+    MountBlob: denied,
+    StartUpload: denied,
+    GetUpload: denied,
+    AppendUpload: denied,
+    CompleteUpload: denied,
+    CancelUpload: denied,
+    PushManifest: denied,
+    DeleteBlob: denied,
+    DeleteManifest: denied,
+    DeleteTag: denied,
+    ListRepositories: () => Exit.succeed(Stream.empty),
+    ListTags: name,
+    ListReferrers: name
+  })
+}
