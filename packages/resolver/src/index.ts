@@ -3,4 +3,6 @@
  *
  * @since 0.1.0
  */
+export * as HostConfig from "./HostConfig.js"
+export * as HostsToml from "./HostsToml.js"
 export * as Platform from "./Platform.js"

@@ -1,0 +1,125 @@
+import { Credentials, Origin } from "@effect-oci/auth"
+import type { Transport } from "@effect-oci/client"
+import { Client, Transport as Transports } from "@effect-oci/client"
+import { Registry } from "@effect-oci/core"
+import type { Handler, SyntaxInvalid } from "@effect-oci/core"
+import { Sub } from "@effect-oci/middleware"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as RcMap from "effect/RcMap"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type { Config, Endpoint, Tls } from "../HostConfig.js"
+
+/** Makes the client that speaks TLS in one's own way. */
+export interface TlsClient<E = never> {
+  (tls: Tls): Effect.Effect<HttpClient.HttpClient, E, Scope.Scope>
+}
+
+/** What is asked of an endpoint for one registry. */
+export interface Asked {
+  readonly endpoint: Endpoint
+  /** The registry that it mirrors, if it does. */
+  readonly mirrors: string | undefined
+}
+
+/** Sends headers to one origin, and to no other that it leads to. */
+const withHeaders = (
+  headers: NonNullable<Endpoint["headers"]>,
+  origin: Origin.Origin
+): Transport.Transport =>
+  Transports.make((request, send) => {
+    const to = Origin.parse(request.url)
+    return Option.isSome(to) && String(to.value) === String(origin)
+      ? send(
+        HttpClientRequest.setHeaders(
+          request,
+          Object.fromEntries(
+            Object.entries(headers).map((
+              [name, value]
+            ) => [name, Redacted.isRedacted(value) ? Redacted.value(value) : value])
+          )
+        )
+      )
+      : send(request)
+  })
+
+/** Says which registry a mirror is asked about. Spec, "Registry Proxying": `ns`. */
+const withNamespace = (namespace: string): Transport.Transport =>
+  Transports.make((request, send) =>
+    send(
+      request.method === "GET" || request.method === "HEAD"
+        ? HttpClientRequest.setUrlParam(request, "ns", namespace)
+        : request
+    )
+  )
+
+const insecure = (endpoint: Endpoint, config: Config): boolean =>
+  endpoint.insecure ?? (config.plainHttp ?? (() => false))(endpoint.host)
+
+/**
+ * The registries behind endpoints. What speaks to one, with its tokens, its pace and its connections, is made when it is
+ * first asked for, shared by all who ask for it, and gone when nobody does.
+ */
+export const make = <E>(config: Config, tlsClient: TlsClient<E>) =>
+  Effect.gen(function*() {
+    const shared = yield* HttpClient.HttpClient
+    const all = yield* Credentials.Credentials
+
+    /** The HTTP client of an endpoint, within the transports that keep what is known of it. */
+    const connect = (endpoint: Endpoint) =>
+      Effect.gen(function*() {
+        const options = optionsOf(endpoint)
+        const client = endpoint.client ??
+          (endpoint.tls === undefined ? shared : yield* tlsClient(endpoint.tls))
+        const transport = yield* Client.transport(options).pipe(
+          Effect.provideService(Credentials.Credentials, endpoint.credentials ?? all)
+        )
+        const origin = Origin.parse(`${options.insecure ? "http" : "https"}://${endpoint.host}`)
+        const own = endpoint.headers === undefined || Option.isNone(origin)
+          ? client
+          : withHeaders(endpoint.headers, origin.value)(client)
+        return transport(own)
+      })
+
+    const optionsOf = (endpoint: Endpoint) => ({
+      ...config.options,
+      ...endpoint.options,
+      host: endpoint.host,
+      path: endpoint.path,
+      insecure: insecure(endpoint, config)
+    })
+
+    const connections = yield* RcMap.make({
+      lookup: (endpoint: Endpoint) => connect(endpoint),
+      idleTimeToLive: "1 minute"
+    })
+    /** Endpoints that say the same are one. */
+    const known = new Map<string, Endpoint>()
+    const keyOf = (endpoint: Endpoint): Endpoint => {
+      const { client, credentials, headers, options, tls, ...plain } = endpoint
+      if ([client, credentials, headers, options, tls].some((own) => own !== undefined)) return endpoint
+      const text = JSON.stringify([plain.host, plain.path, insecure(endpoint, config)])
+      const first = known.get(text) ?? endpoint
+      known.set(text, first)
+      return first
+    }
+
+    return {
+      registry: ({ endpoint, mirrors }: Asked): Effect.Effect<Registry["Type"], E | SyntaxInvalid, Scope.Scope> =>
+        Effect.gen(function*() {
+          const connected = yield* RcMap.get(connections, keyOf(endpoint))
+          const client = mirrors !== undefined && endpoint.namespace !== false
+            ? withNamespace(mirrors)(connected)
+            : connected
+          const handler: Handler.Handler = yield* Client.makeBare(optionsOf(endpoint)).pipe(
+            Effect.provideService(HttpClient.HttpClient, client)
+          )
+          return Registry.fromHandler(
+            endpoint.prefix === undefined ? handler : Sub.middleware({ prefix: endpoint.prefix })(handler)
+          )
+        })
+    }
+  })

@@ -1,0 +1,36 @@
+/** One part of a key as it stands in a document: bare, or in quotes. */
+const unquoted = (part: string): string => {
+  const trimmed = part.trim()
+  const quote = trimmed[0]
+  return trimmed.length > 1 && (quote === "\"" || quote === "'") && trimmed.endsWith(quote)
+    ? trimmed.slice(1, -1)
+    : trimmed
+}
+
+/** The parts of a key: dots within quotes divide nothing. */
+const partsOf = (key: string): ReadonlyArray<string> => (key.match(/"[^"]*"|'[^']*'|[^.]+/g) ?? []).map(unquoted)
+
+const startsWith = (parts: ReadonlyArray<string>, wanted: ReadonlyArray<string>): boolean =>
+  wanted.every((part, index) => parts[index] === part)
+
+/**
+ * The line in which a key of a table stands, counted from 1; where that cannot be told, the line of the table. Parsers
+ * of TOML do not say.
+ */
+export const lineOf = (document: string, table: ReadonlyArray<string>, key: string): number | undefined => {
+  const wanted = [...table, ...partsOf(key)]
+  let within: ReadonlyArray<string> = []
+  let nearest: number | undefined
+  for (const [index, line] of document.split("\n").entries()) {
+    const header = /^\s*\[\[?([^\]]+)\]\]?\s*(?:#.*)?$/.exec(line)
+    const assigned = header === null ? /^\s*((?:"[^"]*"|'[^']*'|[^=#"'])+?)\s*=/.exec(line) : null
+    if (header !== null) within = partsOf(header[1]!)
+    const here = header !== null ? within : assigned === null ? undefined : [...within, ...partsOf(assigned[1]!)]
+    if (here === undefined) continue
+    if (startsWith(here, wanted)) return index + 1
+    if (header !== null && table.length > 0 && nearest === undefined && startsWith(here, table)) nearest = index + 1
+    // A table that stands in one line.
+    if (assigned !== null && here.length < wanted.length && startsWith(wanted, here)) nearest ??= index + 1
+  }
+  return nearest
+}
