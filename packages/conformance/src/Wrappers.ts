@@ -1,0 +1,212 @@
+/**
+ * The wrappers of this project with options that they may have, each with a model that says what it does: to be judged,
+ * and to stand in stacks with wrappers of one's own.
+ *
+ * @since 0.1.0
+ */
+import * as ReferenceSet from "@effect-oci/core/ReferenceSet"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import type { Tag } from "@effect-oci/core/Tag"
+import * as Authorize from "@effect-oci/middleware/Authorize"
+import * as Cache from "@effect-oci/middleware/Cache"
+import * as Filter from "@effect-oci/middleware/Filter"
+import * as Immutable from "@effect-oci/middleware/Immutable"
+import * as Limit from "@effect-oci/middleware/Limit"
+import * as Logging from "@effect-oci/middleware/Logging"
+import * as Metrics from "@effect-oci/middleware/Metrics"
+import * as ReadOnly from "@effect-oci/middleware/ReadOnly"
+import * as Record from "@effect-oci/middleware/Record"
+import * as Retry from "@effect-oci/middleware/Retry"
+import * as Route from "@effect-oci/middleware/Route"
+import * as Shadow from "@effect-oci/middleware/Shadow"
+import * as Sub from "@effect-oci/middleware/Sub"
+import * as Tracing from "@effect-oci/middleware/Tracing"
+import * as Memory from "@effect-oci/store/Memory"
+import * as Effect from "effect/Effect"
+import * as LogLevel from "effect/LogLevel"
+import * as fc from "fast-check"
+import * as models from "./internal/laws/models.js"
+import type { Subject } from "./Laws.js"
+import * as Laws from "./Laws.js"
+
+/**
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const readOnly: fc.Arbitrary<Subject> = fc.constant({
+  code: "ReadOnly.middleware()",
+  wrapper: ReadOnly.middleware(),
+  model: models.readOnly
+})
+
+interface Part {
+  readonly code: string
+  readonly set: ReferenceSet.ReferenceSet
+  readonly has: (name: string) => boolean
+}
+
+const repositories: ReadonlyArray<Part> = [
+  { code: "ReferenceSet.all", set: ReferenceSet.all, has: () => true },
+  {
+    code: `ReferenceSet.prefix("team/")`,
+    set: ReferenceSet.prefix("team/"),
+    has: (name) => name.startsWith("team/")
+  },
+  {
+    code: `ReferenceSet.repository("team/app", "app", "base")`,
+    set: ReferenceSet.repository("team/app", "app", "base"),
+    has: (name) => ["team/app", "app", "base"].includes(name)
+  },
+  {
+    code: `ReferenceSet.complement(ReferenceSet.prefix("library/", "tools/"))`,
+    set: ReferenceSet.complement(ReferenceSet.prefix("library/", "tools/")),
+    has: (name) => !/^(library|tools)\//.test(name)
+  }
+]
+
+interface Tags {
+  readonly code: string
+  readonly set: ReferenceSet.ReferenceSet
+  readonly has: (tag: Tag | undefined) => boolean
+}
+
+/** All have `v1`, so that two of them hide a whole repository from each other in none. */
+const tags: ReadonlyArray<Tags> = [
+  { code: "ReferenceSet.all", set: ReferenceSet.all, has: () => true },
+  {
+    code: `ReferenceSet.tags("v*")`,
+    set: ReferenceSet.tags("v*"),
+    has: (tag) => tag?.startsWith("v") === true
+  },
+  {
+    code: `ReferenceSet.complement(ReferenceSet.tags("*-rc"))`,
+    set: ReferenceSet.complement(ReferenceSet.tags("*-rc")),
+    has: (tag) => tag?.endsWith("-rc") !== true
+  }
+]
+
+/**
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const filter: fc.Arbitrary<Subject> = fc.record({
+  names: fc.constantFrom(...repositories),
+  tagged: fc.constantFrom(...tags)
+}).map(({ names, tagged }) => ({
+  code: `Filter.middleware({ select: ReferenceSet.intersection(${names.code}, ${tagged.code}) })`,
+  wrapper: Filter.middleware({ select: ReferenceSet.intersection(names.set, tagged.set) }),
+  model: models.filter({
+    repositories: names.has,
+    references: tagged.has,
+    whole: tagged.set === ReferenceSet.all
+  })
+}))
+
+/**
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const immutable: fc.Arbitrary<Subject> = fc.record({
+  names: fc.constantFrom(...repositories),
+  tagged: fc.constantFrom(...tags),
+  conditional: fc.boolean()
+}).map(({ conditional, names, tagged }) => ({
+  code:
+    `Immutable.middleware({ select: ReferenceSet.intersection(${names.code}, ${tagged.code}), conditional: ${conditional} })`,
+  wrapper: Immutable.middleware({ select: ReferenceSet.intersection(names.set, tagged.set), conditional }),
+  model: models.immutable(tagged.has, names.has)
+}))
+
+interface Policy {
+  readonly code: string
+  readonly may: models.Policy
+}
+
+const policies: ReadonlyArray<Policy> = [
+  { code: "() => true", may: () => true },
+  { code: `(action) => action !== "delete"`, may: (action) => action !== "delete" },
+  {
+    code: `(action, name) => action !== "push" || name.startsWith("team/")`,
+    may: (action, name) => action !== "push" || name?.startsWith("team/") === true
+  },
+  { code: `(action, name) => name !== "library/tool"`, may: (_, name) => name !== "library/tool" }
+]
+
+/**
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const authorize: fc.Arbitrary<Subject> = fc.constantFrom(...policies).map(({ code, may }) => ({
+  code: `Authorize.middleware({ allow: ({ action, repository }) => Effect.succeed((${code})(action, repository)) })`,
+  wrapper: Authorize.middleware({ allow: ({ action, repository }) => Effect.succeed(may(action, repository)) }),
+  model: models.authorize(may)
+}))
+
+/**
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const sub: fc.Arbitrary<Subject> = fc.constantFrom("team", "library", "tenants/one").map((prefix) => ({
+  code: `Sub.middleware({ prefix: RepositoryName.make("${prefix}") })`,
+  wrapper: Sub.middleware({ prefix: RepositoryName.make(prefix) }),
+  model: models.sub(prefix)
+}))
+
+const memory = Laws.open(Memory.layer())
+
+/**
+ * Some repositories are those of another registry.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const route: fc.Arbitrary<Subject> = fc.constantFrom(...repositories.slice(1)).map(({ code, has, set }) => ({
+  code: `Effect.map(Laws.open(Memory.layer()), (registry) => ` +
+    `Route.middleware([{ name: "other", select: ${code}, registry }]))`,
+  wrapper: Effect.map(memory, (registry) => Route.middleware([{ name: "other", select: set, registry }])),
+  model: models.route(has)
+}))
+
+const unchanged = (code: string, wrapper: Laws.Wrapper): Subject => ({ code, wrapper })
+
+/**
+ * Those that change no results: `Logging`, `Metrics`, `Tracing`, `Retry`, `Limit`, `Cache`, `Record`, `Shadow`.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
+  unchanged("Logging.middleware({ level: LogLevel.Debug })", Logging.middleware({ level: LogLevel.Debug })),
+  unchanged("Metrics.middleware()", Metrics.middleware()),
+  unchanged("Tracing.middleware()", Tracing.middleware()),
+  unchanged("Retry.middleware()", Retry.middleware()),
+  unchanged("Limit.middleware({ concurrency: 1 })", Limit.middleware({ concurrency: 1 })),
+  unchanged(
+    "Effect.flatMap(Laws.open(Memory.layer()), (store) => Cache.middleware({ store }))",
+    Effect.flatMap(memory, (store) => Cache.middleware({ store }))
+  ),
+  unchanged(
+    "Record.middleware({ to: { write: () => Effect.void } })",
+    Record.middleware({ to: { write: () => Effect.void } })
+  ),
+  unchanged(
+    "Effect.flatMap(Laws.open(Memory.layer()), (registry) => Shadow.middleware({ registry, writes: true }))",
+    Effect.flatMap(memory, (registry) => Shadow.middleware({ registry, writes: true, report: () => Effect.void }))
+  )
+)
+
+/**
+ * All of them.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const all: ReadonlyArray<fc.Arbitrary<Subject>> = [
+  readOnly,
+  filter,
+  immutable,
+  authorize,
+  sub,
+  route,
+  transparent
+]

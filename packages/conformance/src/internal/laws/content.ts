@@ -1,0 +1,77 @@
+import type * as Body from "@effect-oci/core/Body"
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as world from "../world.js"
+
+/** What there is to know of the content of the small world, written down rather than read from it. */
+
+const digests = new WeakMap<Uint8Array, Digest.Digest>()
+
+/** The digest of bytes that do not change: it is worked out once. */
+export const digestOf = (bytes: Uint8Array): Digest.Digest => {
+  const known = digests.get(bytes)
+  if (known !== undefined) return known
+  const digest = Digest.fromBytes(bytes)
+  digests.set(bytes, digest)
+  return digest
+}
+
+const blobs = new Map(world.blobs.map((bytes) => [digestOf(bytes), bytes]))
+
+export const blob = (digest: Digest.Digest): Uint8Array => blobs.get(digest)!
+
+interface Manifest {
+  readonly descriptor: Descriptor.Descriptor
+  readonly valid: boolean
+  /** The blobs that its repository must have. */
+  readonly blobs: ReadonlyArray<Digest.Digest>
+  readonly subject: Digest.Digest | undefined
+  /** How it is told of as a referrer. */
+  readonly referrer: Descriptor.Descriptor
+}
+
+const manifestDigests = world.manifests.map(({ bytes }) => digestOf(bytes))
+const blobDigests = world.blobs.map(digestOf)
+
+/** By the place of each in the world: a small image, a large one, an index of both, a signature of the small one, … */
+const said: ReadonlyArray<{
+  readonly blobs?: ReadonlyArray<number>
+  readonly subject?: number
+  readonly referrer?: Partial<Descriptor.Descriptor>
+  readonly valid?: false
+}> = [
+  { blobs: [0, 1] },
+  { blobs: [0, 2] },
+  {},
+  { blobs: [0], subject: 0, referrer: { artifactType: world.artifactType } },
+  { subject: 1, referrer: { annotations: { "org.example.of": "large" } } },
+  {},
+  { valid: false },
+  { valid: false }
+]
+
+const manifests = new Map(world.manifests.map(({ bytes, mediaType }, index): [Digest.Digest, Manifest] => {
+  const { blobs = [], referrer, subject, valid = true } = said[index] ?? {}
+  const descriptor = Descriptor.fromBytes(bytes, MediaType.essence(mediaType))
+  return [descriptor.digest, {
+    descriptor,
+    valid,
+    blobs: blobs.map((at) => blobDigests[at]!),
+    subject: subject === undefined ? undefined : manifestDigests[subject],
+    referrer: { ...descriptor, ...referrer }
+  }]
+}))
+
+export const manifest = (digest: Digest.Digest): Manifest => manifests.get(digest)!
+
+/** All bodies of histories have their bytes in hand. */
+export const inHand = (body: Body.Body | undefined): Uint8Array => body?.bytes ?? new Uint8Array(0)
+
+export const joined = (before: Uint8Array, body: Body.Body | undefined): Uint8Array => {
+  const more = inHand(body)
+  const all = new Uint8Array(before.byteLength + more.byteLength)
+  all.set(before)
+  all.set(more, before.byteLength)
+  return all
+}

@@ -1,0 +1,223 @@
+import * as Operation from "@effect-oci/core/Operation"
+import type * as RepositoryName from "@effect-oci/core/RepositoryName"
+import type { Tag } from "@effect-oci/core/Tag"
+import { digestOf } from "./content.js"
+import type { Spec } from "./spec.js"
+import { fails, is, page } from "./spec.js"
+
+type Name = RepositoryName.RepositoryName
+
+/**
+ * What a wrapper makes of a registry, as a plain function. `another` gives registries that are empty, for wrappers that
+ * have several.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Model {
+  (next: Spec, another: () => Spec): Spec
+}
+
+/** Nothing is changed. */
+export const identity: Model = (next) => next
+
+const reads: ReadonlySet<Operation.OperationTag> = new Set([
+  "ResolveBlob",
+  "GetBlob",
+  "ResolveManifest",
+  "GetManifest",
+  "ListRepositories",
+  "ListTags",
+  "ListReferrers"
+])
+
+const deletes: ReadonlySet<Operation.OperationTag> = new Set(["DeleteBlob", "DeleteManifest", "DeleteTag"])
+
+export const readOnly: Model = (next) => (operation) =>
+  reads.has(operation._tag) ? next(operation) : fails("Unsupported")
+
+/** A blob that may not be mounted is uploaded. */
+const upload = (next: Spec, operation: Operation.MountBlob) =>
+  next(new Operation.StartUpload({ repository: operation.repository }))
+
+const listed = <A>(expected: ReturnType<Spec>, f: (items: ReadonlyArray<A>) => ReadonlyArray<A>) =>
+  "result" in expected ? is(f(expected.result as ReadonlyArray<A>)) : expected
+
+/** A part of a registry: some repositories, and some references in them, of which those without a tag are one. */
+export interface Part {
+  readonly repositories: (name: Name) => boolean
+  readonly references: (tag: Tag | undefined) => boolean
+  /** Whether it has all references. */
+  readonly whole: boolean
+}
+
+const filtered = new WeakMap<Spec, { readonly part: Part; readonly next: Spec }>()
+
+/** Filters directly round each other are one. */
+export const filter = (part: Part): Model => (next, another) => {
+  const inner = filtered.get(next)
+  if (inner === undefined) return filterOf(part, next)
+  const both: Part = {
+    repositories: (name) => part.repositories(name) && inner.part.repositories(name),
+    references: (tag) => part.references(tag) && inner.part.references(tag),
+    whole: part.whole && inner.part.whole
+  }
+  return filter(both)(inner.next, another)
+}
+
+const filterOf = (part: Part, next: Spec): Spec => {
+  const has = (name: Name, tag: Tag | undefined) => part.repositories(name) && part.references(tag)
+  const spec: Spec = (operation) => {
+    if (operation._tag === "ListRepositories") {
+      const { last, limit } = operation
+      return listed<Name>(
+        next(new Operation.ListRepositories({})),
+        (names) => page(names.filter(part.repositories), last, limit)
+      )
+    }
+    const { repository } = operation
+    const there = part.repositories(repository)
+    switch (operation._tag) {
+      case "ResolveBlob":
+      case "GetBlob":
+        return there ? next(operation) : fails("BlobUnknown")
+      case "ResolveManifest":
+      case "GetManifest": {
+        const { reference } = operation
+        if (!there) return fails("NameUnknown")
+        return part.references(Operation.isDigest(reference) ? undefined : reference)
+          ? next(operation)
+          : fails("ManifestUnknown")
+      }
+      case "ListTags": {
+        const { last, limit } = operation
+        if (!there) return fails("NameUnknown")
+        return listed<Tag>(
+          next(new Operation.ListTags({ repository })),
+          (tags) => page(tags.filter(part.references), last, limit)
+        )
+      }
+      case "ListReferrers":
+        if (!there) return fails("NameUnknown")
+        return part.references(undefined) ? next(operation) : is([])
+      case "MountBlob":
+        if (!there) return fails("Denied")
+        return operation.from !== undefined && part.repositories(operation.from)
+          ? next(operation)
+          : upload(next, operation)
+      case "PushManifest": {
+        const named = operation.tags.length === 0 ? [undefined] : operation.tags
+        return named.every((tag) => has(repository, tag)) ? next(operation) : fails("Denied")
+      }
+      case "DeleteTag":
+        return has(repository, operation.tag) ? next(operation) : fails("Denied")
+      case "DeleteBlob":
+      case "DeleteManifest":
+        return there && part.whole ? next(operation) : fails("Denied")
+      default:
+        return there ? next(operation) : fails("Denied")
+    }
+  }
+  filtered.set(spec, { part, next })
+  return spec
+}
+
+/** Tags that do not move. */
+export const immutable =
+  (isImmutable: (tag: Tag) => boolean, some: (name: Name) => boolean): Model => (next) => (operation) => {
+    switch (operation._tag) {
+      case "PushManifest": {
+        const { bytes, repository } = operation
+        const own = operation.tags.filter((tag) => some(repository) && isImmutable(tag))
+        const moves = own.some((tag) => {
+          const held = next(new Operation.GetManifest({ repository, reference: tag }))
+          return "result" in held && (held.result as { readonly content: unknown }).content !== digestOf(bytes)
+        })
+        const to = (tags: ReadonlyArray<Tag>, ifAbsent = operation.ifAbsent) =>
+          next(new Operation.PushManifest({ ...operation, tags, ifAbsent }))
+        const others = operation.tags.filter((tag) => !own.includes(tag))
+        const mixed = own.length > 0 && others.length > 0 && operation.ifAbsent !== true
+        if (moves) {
+          const otherwise = to(mixed ? own : operation.tags, true)
+          return fails("Denied", ..."errors" in otherwise ? otherwise.errors : [])
+        }
+        if (!mixed) return next(operation)
+        // Two pushes, of which the second may fail when the first is done.
+        const first = to(own)
+        const second = "errors" in first ? first : to(others)
+        return "errors" in second
+          ? second
+          : is({ ...second.result as object, tags: Array.from(new Set(operation.tags)) })
+      }
+      case "DeleteTag":
+        return some(operation.repository) && isImmutable(operation.tag) ? fails("Denied") : next(operation)
+      case "DeleteBlob":
+      case "DeleteManifest":
+        return some(operation.repository) ? fails("Denied") : next(operation)
+      default:
+        return next(operation)
+    }
+  }
+
+/** May somebody do this there? */
+export type Policy = (action: "pull" | "push" | "delete" | "list", name: Name | undefined) => boolean
+
+/** Who asks is anonymous, and might come back with a name. */
+export const authorize = (may: Policy): Model => (next) => (operation) => {
+  if (operation._tag === "ListRepositories") {
+    if (!may("list", undefined)) return fails("Unauthorized")
+    const { last, limit } = operation
+    return listed<Name>(
+      next(new Operation.ListRepositories({})),
+      (names) => page(names.filter((name) => may("pull", name)), last, limit)
+    )
+  }
+  const action = reads.has(operation._tag) ? "pull" : deletes.has(operation._tag) ? "delete" : "push"
+  if (!may(action, operation.repository)) return fails("Unauthorized")
+  return operation._tag === "MountBlob" && (operation.from === undefined || !may("pull", operation.from))
+    ? upload(next, operation)
+    : next(operation)
+}
+
+/** What is below a prefix. */
+export const sub = (prefix: string): Model => (next) => {
+  const below = (name: Name) => `${prefix}/${name}` as Name
+  return (operation) => {
+    if (operation._tag === "ListRepositories") {
+      const { last, limit } = operation
+      return listed<Name>(next(new Operation.ListRepositories({})), (names) =>
+        page(
+          names.filter((name) => name.startsWith(`${prefix}/`)).map((name) => name.slice(prefix.length + 1) as Name),
+          last,
+          limit
+        ))
+    }
+    const moved = Object.assign(Object.create(Object.getPrototypeOf(operation) as object), operation, {
+      repository: below(operation.repository),
+      ...("from" in operation && operation.from !== undefined ? { from: below(operation.from) } : {})
+    }) as typeof operation
+    return moved._tag === "MountBlob" && moved.from === undefined ? upload(next, moved) : next(moved)
+  }
+}
+
+/** Some repositories are another registry's. */
+export const route = (moved: (name: Name) => boolean): Model => (next, another) => {
+  const member = another()
+  return (operation) => {
+    if (operation._tag === "ListRepositories") {
+      const { last, limit } = operation
+      const own = member(new Operation.ListRepositories({}))
+      const moves = "result" in own ? own.result as ReadonlyArray<Name> : []
+      return listed<Name>(
+        next(new Operation.ListRepositories({})),
+        (names) => page([...moves.filter(moved), ...names.filter((name) => !moved(name))], last, limit)
+      )
+    }
+    const { repository } = operation
+    const target = moved(repository) ? member : next
+    return operation._tag === "MountBlob" &&
+        (operation.from === undefined || moved(operation.from) !== moved(repository))
+      ? upload(target, operation)
+      : target(operation)
+  }
+}

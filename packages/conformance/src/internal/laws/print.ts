@@ -1,0 +1,126 @@
+import * as Body from "@effect-oci/core/Body"
+import type * as Operation from "@effect-oci/core/Operation"
+import type { Difference, Fault } from "./judge.js"
+import type { Line, Script } from "./script.js"
+import type { Expected } from "./spec.js"
+
+const quoted = (text: string): string => JSON.stringify(text)
+
+const bytesOf = (bytes: Uint8Array): string => {
+  const [first] = bytes
+  if (bytes.byteLength > 64 && bytes.every((byte) => byte === first)) {
+    return `new Uint8Array(${bytes.byteLength}).fill(${first})`
+  }
+  return `new TextEncoder().encode(${quoted(new TextDecoder().decode(bytes))})`
+}
+
+const makers: { readonly [field: string]: string } = {
+  repository: "RepositoryName",
+  from: "RepositoryName",
+  digest: "Digest",
+  tag: "Tag"
+}
+
+/** Where the type of a field depends on its operation. */
+const makerOf = (operation: Operation.Operation, field: string, value: string): string | undefined => {
+  if (field === "reference") return value.includes(":") ? "Digest" : "Tag"
+  if (field === "last") return operation._tag === "ListRepositories" ? "RepositoryName" : "Tag"
+  return makers[field]
+}
+
+const fieldOf = (operation: Operation.Operation, field: string, value: unknown): string => {
+  if (field === "id") return `${field}: ${String(value)}?.id ?? ""`
+  if (Body.isBody(value)) return `${field}: Body.bytes(${bytesOf(value.bytes ?? new Uint8Array(0))})`
+  if (value instanceof Uint8Array) return `${field}: ${bytesOf(value)}`
+  if (field === "tags") return `${field}: ${JSON.stringify(value)}.map(Tag.make)`
+  if (field === "descriptor") {
+    const { digest, mediaType, size } = value as { readonly [name: string]: unknown }
+    return `${field}: { mediaType: ${JSON.stringify(mediaType)}, digest: Digest.make(${
+      JSON.stringify(digest)
+    }), size: ${String(size)} }`
+  }
+  const maker = typeof value === "string" ? makerOf(operation, field, value) : undefined
+  return `${field}: ${maker === undefined ? JSON.stringify(value) : `${maker}.make(${JSON.stringify(value)})`}`
+}
+
+/** The code of an operation. The id of an upload is that of a variable. */
+const operation = (of: Operation.Operation): string => {
+  const fields = Object.entries(of).filter(([name, value]) => name !== "_tag" && value !== undefined)
+  return `new Operation.${of._tag}({ ${fields.map(([name, value]) => fieldOf(of, name, value)).join(", ")} })`
+}
+
+const uses = (script: Script, name: string): boolean =>
+  script.some(({ operation }) => "id" in operation && operation.id === name)
+
+/** Uploads that a shorter script has no more were never opened. */
+const known = (script: Script, upTo: number): ReadonlySet<string> =>
+  new Set(script.slice(0, upTo).map(({ opens }) => opens))
+
+const asks = (script: Script, line: Line, at: number, handle: string, suffix = ""): string => {
+  const code = operation(line.operation)
+  const named = "id" in line.operation && !known(script, at).has(line.operation.id)
+    ? code.replace(`${line.operation.id}?.id ?? ""`, quoted("unopened"))
+    : code.replace(/(upload\d+)\?\.id/, `$1${suffix}?.id`)
+  const asked = `yield* Laws.tell(${line.behind ? "behind" : handle}${line.behind ? suffix : ""}, ${named})`
+  return uses(script, line.opens) ? `const { upload: ${line.opens}${suffix} } = ${asked}` : asked
+}
+
+const expectation = (expected: Expected): string => {
+  if ("result" in expected) return `expect(told.result).toEqual(${JSON.stringify(expected.result)})`
+  return expected.errors.length === 1
+    ? `expect(told.error).toBe(${quoted(expected.errors[0]!)})`
+    : `expect(${JSON.stringify(expected.errors)}).toContain(told.error)`
+}
+
+const file = (law: string, body: ReadonlyArray<string>): string =>
+  [
+    `import * as Laws from "@effect-oci/conformance/Laws"`,
+    `import { Body, Digest, Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"`,
+    `import { Memory } from "@effect-oci/store"`,
+    `import { expect, it } from "@effect/vitest"`,
+    `import { Effect } from "effect"`,
+    ``,
+    `it.scoped(${quoted(law)}, () =>`,
+    `  Effect.gen(function*() {`,
+    ...body.map((line) => `    ${line}`),
+    `  }))`
+  ].join("\n")
+
+const open = (name: string, wrappers: ReadonlyArray<string>): ReadonlyArray<string> => [
+  `const { handle: behind${name} } = yield* Laws.open(Memory.layer())`,
+  `const handle${name} = yield* Laws.wrap(behind${name}, [${wrappers.join(", ")}])`
+]
+
+/** A test of a registry that told something else than its models. */
+export const faultTest = (law: string, wrappers: ReadonlyArray<string>, script: Script, fault: Fault): string => {
+  const last = script[fault.at]!
+  return file(law, [
+    ...open("", wrappers),
+    ...script.slice(0, fault.at).map((line, at) => asks(script, line, at, "handle")),
+    `const { told } = ${asks(script, { ...last, opens: "" }, fault.at, "handle")}`,
+    `// It told ${JSON.stringify(fault.told)}`,
+    expectation(fault.expected)
+  ])
+}
+
+/** A test of two registries that told different things. */
+export const differenceTest = (
+  law: string,
+  [left, right]: readonly [string, string],
+  script: Script,
+  { at: end, left: one, right: other }: Difference
+): string => {
+  const last = { ...script[end]!, opens: "" }
+  return file(law, [
+    ...open("1", [left]),
+    ...open("2", [right]),
+    ...["1", "2"].flatMap((name) =>
+      script.slice(0, end).map((line, at) => asks(script, line, at, `handle${name}`, name))
+    ),
+    `const { told: left } = ${asks(script, last, end, "handle1", "1")}`,
+    `const { told: right } = ${asks(script, last, end, "handle2", "2")}`,
+    `// ${JSON.stringify(one)}`,
+    `// ${JSON.stringify(other)}`,
+    `expect(left).toEqual(right)`
+  ])
+}

@@ -1,0 +1,277 @@
+import * as Body from "@effect-oci/core/Body"
+import type * as ByteRange from "@effect-oci/core/ByteRange"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as fc from "fast-check"
+import * as world from "../world.js"
+import { digestOf } from "./content.js"
+import type { Expected, Spec } from "./spec.js"
+
+/**
+ * One thing that is asked. The ids of uploads are names of the script: `opens` is that of the upload which the operation
+ * may open. What is asked `behind` goes to the registry without its wrappers.
+ */
+export interface Line {
+  readonly operation: Operation.Operation
+  readonly opens: string
+  readonly behind: boolean
+}
+
+/** What is asked, one thing after another. */
+export type Script = ReadonlyArray<Line>
+
+/**
+ * A step before it is known what there is to ask for: something that is `there`, that is there `behind` and not in front,
+ * that was asked for once and is asked for `again`, or `anything`, rightly or wrongly.
+ */
+interface Step {
+  readonly ask: Operation.OperationTag
+  readonly choice: number
+  readonly aim: "there" | "behind" | "again" | "anything"
+}
+
+const asks: fc.Arbitrary<Operation.OperationTag> = fc.oneof(
+  { arbitrary: fc.constantFrom<Operation.OperationTag>("PushBlob", "PushManifest"), weight: 4 },
+  { arbitrary: fc.constantFrom<Operation.OperationTag>("AppendUpload", "CompleteUpload", "MountBlob"), weight: 4 },
+  { arbitrary: fc.constantFrom(...world.asks), weight: 12 }
+)
+
+const aim: fc.Arbitrary<Step["aim"]> = fc.oneof(
+  { arbitrary: fc.constant<Step["aim"]>("there"), weight: 20 },
+  { arbitrary: fc.constant<Step["aim"]>("behind"), weight: 2 },
+  { arbitrary: fc.constant<Step["aim"]>("again"), weight: 2 },
+  { arbitrary: fc.constant<Step["aim"]>("anything"), weight: 1 }
+)
+
+const steps = (ask: fc.Arbitrary<Operation.OperationTag>, maxLength: number): fc.Arbitrary<ReadonlyArray<Step>> =>
+  fc.array(
+    fc.record({
+      ask,
+      choice: fc.nat(0xFFFF),
+      aim
+    }),
+    { maxLength, size: "max" }
+  )
+
+/** Plans of scripts: what is put into a registry, and what is then asked. */
+export const plan = (maxLength: number): fc.Arbitrary<Plan> =>
+  fc.record({
+    before: steps(fc.constantFrom<Operation.OperationTag>("PushBlob", "PushManifest"), 14),
+    steps: steps(asks, maxLength)
+  })
+
+export interface Plan {
+  readonly before: ReadonlyArray<Step>
+  readonly steps: ReadonlyArray<Step>
+}
+
+/** A registry that scripts are written for: as seen through its wrappers, and behind them. */
+export interface Stage {
+  readonly front: Spec
+  readonly behind: Spec
+  readonly save: () => () => void
+}
+
+/** What is open, and which blob is to come of it. */
+interface Open {
+  readonly name: string
+  readonly id: string
+  readonly repository: RepositoryName.RepositoryName
+  readonly blob: number
+  readonly offset: number
+}
+
+const names = [...world.repositories, ...["app", "base", "tool", "tools/app", "team-x"].map(RepositoryName.make)]
+
+/** How often another choice is tried where one fails. */
+const tries = 16
+
+/** The script of a plan: each thing that is asked succeeds if the registry has anything to say to it, but for a few. */
+export const write = ({ before, steps }: Plan, stage: Stage): Script => {
+  const script: Array<Line> = []
+  const open: Array<Open> = []
+
+  /** Looks for something to ask of this kind, or of the kinds after it, and whether it is what is aimed at. */
+  const ask = (spec: Spec, { aim, ask, choice }: Step) => {
+    const behind = spec !== stage.front
+    const from = world.asks.indexOf(ask)
+    const tags = aim === "there" && !behind ? [...world.asks.slice(from), ...world.asks.slice(0, from)] : [ask]
+    for (const tag of tags) {
+      for (let attempt = 0; attempt < tries; attempt++) {
+        const choose = chooser(choice + attempt * 0x10001)
+        const upload = open.length === 0 ? undefined : open[choose(open.length)]
+        const operation = make(tag, choose, upload, aim === "anything")
+        if (operation === undefined) break
+        if (aim === "behind" && !succeeds(stage.behind, operation)) continue
+        const restore = stage.save()
+        const expected = spec(operation)
+        if (aim === "anything" || "result" in expected === (aim === "there")) {
+          return keep(operation, expected, upload, behind)
+        }
+        restore()
+      }
+    }
+  }
+
+  const succeeds = (spec: Spec, operation: Operation.Operation): boolean => {
+    const restore = stage.save()
+    const expected = spec(operation)
+    restore()
+    return "result" in expected
+  }
+
+  /** Reads again what was read before. */
+  const again = (choice: number) => {
+    const read = script.filter(({ operation }) => Operation.isRead(operation))
+    if (read.length > 0) script.push({ ...read[choice % read.length]!, opens: `upload${script.length}`, behind: false })
+  }
+
+  const keep = (
+    operation: Operation.Operation,
+    expected: Expected,
+    upload: Open | undefined,
+    behind: boolean
+  ) => {
+    const opens = `upload${script.length}`
+    const named = "id" in operation ? Operation.withUploadId(operation, nameOf(operation.id)) : operation
+    script.push({ operation: named, opens, behind })
+    if (!("result" in expected) || expected.upload === undefined) {
+      const ended = operation._tag === "CompleteUpload" || operation._tag === "CancelUpload"
+      if (ended && upload !== undefined && operation.id === upload.id) open.splice(open.indexOf(upload), 1)
+      return
+    }
+    const { offset } = expected.result as { readonly offset: number }
+    if ("id" in operation && upload !== undefined) open[open.indexOf(upload)] = { ...upload, offset }
+    else if ("repository" in operation) {
+      const blob = operation._tag === "MountBlob"
+        ? world.blobs.findIndex((bytes) => digestOf(bytes) === operation.digest)
+        : script.length % world.blobs.length
+      open.push({ name: opens, id: expected.upload, repository: operation.repository, blob, offset })
+    }
+  }
+
+  const nameOf = (id: string) => open.find((each) => each.id === id)?.name ?? id
+
+  for (const step of before) ask(stage.behind, { ...step, aim: "there" })
+  for (const step of steps) {
+    if (step.aim === "again") again(step.choice)
+    else ask(stage.front, step)
+  }
+  return script
+}
+
+type Choose = (count: number) => number
+
+/** Numbers that seem random, the same for the same seed. */
+const chooser = (seed: number): Choose => {
+  let state = seed >>> 0
+  return (count) => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return Math.floor((state / 2 ** 32) * count)
+  }
+}
+
+const of = <A>(among: ReadonlyArray<A>, choose: Choose): A => among[choose(among.length)]!
+
+const unopened = "00000000-0000-0000-0000-000000000000"
+
+const make = (
+  tag: Operation.OperationTag,
+  choose: Choose,
+  upload: Open | undefined,
+  anything: boolean
+): Operation.Operation | undefined => {
+  const repository = of(names, choose)
+  const blobAt = choose(world.blobs.length)
+  const blob = world.blobs[blobAt]!
+  const digest = digestOf(blob)
+  const manifest = of(world.manifests, choose)
+  const manifestDigest = digestOf(manifest.bytes)
+  const one = of(world.tags, choose)
+  const reference = choose(2) === 0 ? manifestDigest : one
+  const maybe = <A>(value: A): A | undefined => choose(2) === 0 ? undefined : value
+  const wrong = anything && choose(2) === 0
+  const said = wrong ? digestOf(of(world.blobs, choose)) : digest
+  switch (tag) {
+    case "ResolveBlob":
+      return new Operation.ResolveBlob({ repository, digest })
+    case "GetBlob":
+      return new Operation.GetBlob({ repository, digest, range: range(choose, blob.byteLength, wrong) })
+    case "ResolveManifest":
+      return new Operation.ResolveManifest({ repository, reference })
+    case "GetManifest":
+      return new Operation.GetManifest({ repository, reference })
+    case "PushBlob": {
+      const descriptor = { mediaType: "application/octet-stream", digest: said, size: blob.byteLength }
+      return new Operation.PushBlob({ repository, descriptor, body: Body.bytes(blob) })
+    }
+    case "MountBlob":
+      return new Operation.MountBlob({ repository, digest, from: choose(8) === 0 ? undefined : of(names, choose) })
+    case "StartUpload":
+      return new Operation.StartUpload({ repository })
+    case "GetUpload":
+    case "AppendUpload":
+    case "CompleteUpload":
+    case "CancelUpload":
+      return upload === undefined && !anything ? undefined : inUpload(tag, choose, upload, wrong)
+    case "PushManifest": {
+      const tags = [[], [one], [one, of(world.tags, choose)]][choose(3)]!
+      const ifAbsent = choose(4) === 0 ? true : undefined
+      return new Operation.PushManifest({
+        repository,
+        ...manifest,
+        digest: maybe(wrong ? said : manifestDigest),
+        tags,
+        ifAbsent
+      })
+    }
+    case "DeleteBlob":
+      return new Operation.DeleteBlob({ repository, digest })
+    case "DeleteManifest":
+      return new Operation.DeleteManifest({ repository, digest: manifestDigest })
+    case "DeleteTag":
+      return new Operation.DeleteTag({ repository, tag: one })
+    case "ListRepositories":
+      return new Operation.ListRepositories({ last: maybe(repository), limit: maybe(choose(4)) })
+    case "ListTags":
+      return new Operation.ListTags({ repository, last: maybe(one), limit: maybe(choose(4)) })
+    case "ListReferrers":
+      return new Operation.ListReferrers({
+        repository,
+        digest: manifestDigest,
+        artifactType: maybe(world.artifactType)
+      })
+  }
+}
+
+const range = (choose: Choose, size: number, wrong: boolean): ByteRange.ByteRange | undefined => {
+  if (wrong) return { offset: size }
+  const offset = choose(Math.max(1, size))
+  return [undefined, { offset }, { offset, length: 1 + choose(size) }, { suffix: 1 + choose(size) }][choose(4)]
+}
+
+const inUpload = (
+  tag: "GetUpload" | "AppendUpload" | "CompleteUpload" | "CancelUpload",
+  choose: Choose,
+  upload: Open | undefined,
+  wrong: boolean
+): Operation.Operation => {
+  const { blob: at, id, offset: stands, repository } = upload ??
+    { id: unopened, repository: of(names, choose), blob: 0, offset: 0 }
+  const blob = world.blobs[at]!
+  const offset = choose(2) === 0 ? undefined : wrong ? stands + 3 : stands
+  switch (tag) {
+    case "GetUpload":
+      return new Operation.GetUpload({ repository, id })
+    case "AppendUpload": {
+      const body = Body.bytes(blob.subarray(stands, stands + 1 + choose(2000)))
+      return new Operation.AppendUpload({ repository, id, offset, body })
+    }
+    case "CompleteUpload": {
+      const digest = digestOf(wrong ? of(world.blobs, choose) : blob)
+      return new Operation.CompleteUpload({ repository, id, digest, offset, body: Body.bytes(blob.subarray(stands)) })
+    }
+    case "CancelUpload":
+      return new Operation.CancelUpload({ repository, id })
+  }
+}

@@ -1,0 +1,68 @@
+import type { Middleware } from "@effect-oci/core/Middleware"
+import { Registry } from "@effect-oci/core/Registry"
+import * as Effect from "effect/Effect"
+import type * as fc from "fast-check"
+import * as racing from "../racing.js"
+import type { Race } from "../racing.js"
+import * as recording from "../tagRecorder.js"
+import type { Wrapper } from "./judge.js"
+import { stack } from "./judge.js"
+
+export const races: fc.Arbitrary<Race> = racing.race
+
+/**
+ * Gives others their turn before and after each operation: a registry that answers at once is never asked two things at
+ * once.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const slowed: Middleware = (next) => (operation) =>
+  Effect.zipLeft(
+    Effect.zipRight(Effect.yieldNow(), Effect.suspend(() => next(operation))),
+    Effect.yieldNow()
+  )
+
+/** Whether a race leaves every tag at the first manifest that it was pushed to. */
+export const keeps = (race: Race, wrapper: Wrapper): Effect.Effect<boolean, never, Registry> =>
+  Effect.gen(function*() {
+    const { handle } = yield* Registry
+    const wrap = yield* stack([wrapper])
+    const recorder = recording.make()
+    yield* racing.run(race, racing.repository(), wrap(slowed(handle)), recorder.middleware)
+    const points = new Map<string, string>()
+    for (const { claim, responded, tag } of recorder.history()) {
+      // Of a push that was refused nobody knows whether it was done.
+      if (responded === Infinity) continue
+      if (claim._tag === "Deleted" || claim._tag === "ManifestDeleted") return false
+      if (claim._tag !== "Pushed" && claim._tag !== "PushedIfAbsent") continue
+      const first = points.get(tag)
+      if (first !== undefined && first !== claim.digest) return false
+      points.set(tag, claim.digest)
+    }
+    return true
+  }).pipe(Effect.scoped)
+
+export const print = (race: Race, code: string): string =>
+  [
+    `import * as Laws from "@effect-oci/conformance/Laws"`,
+    `import * as Linearizability from "@effect-oci/conformance/Linearizability"`,
+    `import { Registry } from "@effect-oci/core"`,
+    `import { Memory } from "@effect-oci/store"`,
+    `import { expect, it } from "@effect/vitest"`,
+    `import { Effect } from "effect"`,
+    ``,
+    `it.scoped("no tag moves", () =>`,
+    `  Effect.gen(function*() {`,
+    `    const { handle: behind } = yield* Laws.open(Memory.layer())`,
+    `    const handle = yield* Laws.wrap(behind, [Laws.slowed, ${code}])`,
+    `    const history = yield* Effect.provideService(`,
+    `      Linearizability.run(${JSON.stringify(race)}), Registry, Registry.fromHandler(handle))`,
+    `    const pushed = new Set<string>()`,
+    `    for (const { claim, responded, tag } of history) {`,
+    `      if (responded !== Infinity && "digest" in claim && claim._tag.startsWith("Pushed")) pushed.add(\`\${tag} \${claim.digest}\`)`,
+    `    }`,
+    `    const tags = Array.from(pushed, (each) => each.split(" ")[0])`,
+    `    expect(new Set(tags).size).toBe(tags.length)`,
+    `  }))`
+  ].join("\n")

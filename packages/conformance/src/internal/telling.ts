@@ -1,0 +1,102 @@
+import * as Digest from "@effect-oci/core/Digest"
+import type { Handler } from "@effect-oci/core/Handler"
+import type * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Cause from "effect/Cause"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+
+/**
+ * What a registry told: a result, in a form that does not depend on how it names its uploads, or an error by its tag
+ * and its message. Where a request has no body (HEAD), what is not there is `NotFound` and no more.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Told {
+  readonly ask: Operation.OperationTag
+  readonly result?: unknown
+  readonly error?: string
+  readonly message?: string
+}
+
+interface Answer {
+  readonly result: unknown
+  readonly upload?: Operation.Upload | undefined
+}
+
+/** Asks, and gives what was told, with the upload that was opened or went on. */
+export const tell = (
+  handle: Handler,
+  operation: Operation.Operation
+): Effect.Effect<{ readonly told: Told; readonly upload?: Operation.Upload | undefined }> =>
+  Effect.scoped(Effect.matchCause(Effect.suspend(() => answer(handle, operation)), {
+    onFailure: (cause) => ({ told: toldFailure(operation, cause) }),
+    onSuccess: ({ result, upload }) => ({ told: { ask: operation._tag, result }, upload })
+  }))
+
+const answer = (
+  handle: Handler,
+  operation: Operation.Operation
+): Effect.Effect<Answer, RegistryError.RegistryError, Scope.Scope> => {
+  switch (operation._tag) {
+    case "GetBlob":
+      return Effect.flatMap(
+        handle(operation),
+        ({ body, descriptor, range }) =>
+          Effect.map(Stream.runCollect(body.stream), (pieces) => ({
+            result: { size: descriptor.size, range, digest: digestOf(Chunk.toReadonlyArray(pieces)) }
+          }))
+      )
+    case "ListRepositories":
+    case "ListTags":
+    case "ListReferrers":
+      return Effect.flatMap(
+        handle(operation) as Effect.Effect<
+          Stream.Stream<unknown, RegistryError.RegistryError>,
+          RegistryError.RegistryError
+        >,
+        (list) => Effect.map(Stream.runCollect(list), (items) => ({ result: Chunk.toReadonlyArray(items) }))
+      )
+    case "GetManifest":
+      return Effect.map(handle(operation), ({ bytes, descriptor }) => ({
+        result: { ...descriptor, content: Digest.fromBytes(bytes) }
+      }))
+    case "StartUpload":
+    case "GetUpload":
+    case "AppendUpload":
+      return Effect.map(
+        handle(operation),
+        (upload) => ({ result: { offset: upload.offset }, upload })
+      )
+    case "MountBlob":
+      return Effect.map(handle(operation), (mounted) =>
+        mounted._tag === "Mounted"
+          ? { result: mounted.digest }
+          : { result: { offset: mounted.upload.offset }, upload: mounted.upload })
+    default:
+      return Effect.map(
+        handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>,
+        (result) => ({ result })
+      )
+  }
+}
+
+const digestOf = (pieces: ReadonlyArray<Uint8Array>): Digest.Digest => {
+  const hasher = Digest.hasher("sha256")
+  for (const piece of pieces) hasher.update(piece)
+  return hasher.digest()
+}
+
+const toldFailure = (operation: Operation.Operation, cause: Cause.Cause<RegistryError.RegistryError>): Told => {
+  const ask = operation._tag
+  const error = Option.getOrUndefined(Cause.failureOption(cause))
+  if (error === undefined) return { ask, error: "Defect", message: Cause.pretty(cause) }
+  const head = operation._tag === "ResolveBlob" || operation._tag === "ResolveManifest"
+  return head && RegistryError.isNotFound(error)
+    ? { ask, error: "NotFound" }
+    : { ask, error: error._tag, message: error.message }
+}

@@ -1,0 +1,101 @@
+import { ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
+import type { Handler } from "@effect-oci/core"
+import { Filter, Immutable, Logging, ReadOnly, Sub } from "@effect-oci/middleware"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, LogLevel } from "effect"
+import * as fc from "fast-check"
+import * as Laws from "../src/Laws.js"
+import * as Wrappers from "../src/Wrappers.js"
+import { hop } from "./compositions.js"
+
+/** A server and a client between two wrappers. */
+const between = fc.constant<Laws.Subject>({
+  code: "a server and a client",
+  wrapper: Effect.suspend(() => {
+    let behind: Handler.Handler
+    const registry = Laws.open(hop(Registry.layerHandler((operation) => behind(operation))))
+    return Effect.map(registry, ({ handle }) => (next) => {
+      behind = next
+      return handle
+    })
+  })
+})
+
+const readOnly: Laws.Subject = { code: "ReadOnly", wrapper: ReadOnly.middleware() }
+const logging: Laws.Subject = { code: "Logging", wrapper: Logging.middleware({ level: LogLevel.Debug }) }
+const sub = (prefix: string): Laws.Subject => ({
+  code: `Sub(${prefix})`,
+  wrapper: Sub.middleware({ prefix: RepositoryName.make(prefix) })
+})
+const filter = (...prefixes: ReadonlyArray<string>): Laws.Subject => ({
+  code: `Filter(${prefixes.join(", ")})`,
+  wrapper: Filter.middleware({ select: ReferenceSet.prefix(...prefixes) })
+})
+
+await Laws.suite("the wrappers", { wrappers: Wrappers.all, runs: 60 })
+await Laws.suite("the wrappers, and servers between them", {
+  wrappers: [...Wrappers.all, between],
+  backends: { "a server and a client": () => hop(Memory.layer()) },
+  runs: 12,
+  maxLength: 15,
+  seed: 7
+})
+
+describe("each wrapper alone does what its model says", () => {
+  it.live.each([
+    { name: "ReadOnly", of: Wrappers.readOnly },
+    { name: "Filter", of: Wrappers.filter },
+    { name: "Immutable", of: Wrappers.immutable },
+    { name: "Authorize", of: Wrappers.authorize },
+    { name: "Sub", of: Wrappers.sub },
+    { name: "Route", of: Wrappers.route }
+  ])("$name", ({ of }) =>
+    Effect.map(Laws.lawful(fc.tuple(of), { runs: 30 }), ({ operations, succeeded }) => {
+      expect(succeeded / operations).toBeGreaterThan(0.8)
+    }))
+
+  it.live("those that change nothing are nothing, to the letter", () =>
+    Laws.sameOf(Wrappers.transparent.map((subject) => [subject, Laws.nothing] as const), { runs: 40 }))
+
+  it.live("and of each kind of operation some succeed", () =>
+    Effect.map(Laws.lawful(fc.tuple(Wrappers.transparent), { runs: 40 }), ({ kinds }) => {
+      expect(kinds.size).toBe(18)
+    }))
+})
+
+describe("equations", () => {
+  const short = { runs: 25 }
+  it.live.each<{ readonly name: string; readonly law: ReturnType<typeof Laws.same> }>([
+    { name: "ReadOnly twice is ReadOnly", law: Laws.idempotent(readOnly, short) },
+    {
+      name: "Immutable twice is Immutable",
+      law: Laws.idempotent({ code: "Immutable", wrapper: Immutable.middleware() }, short)
+    },
+    { name: "ReadOnly commutes with Logging", law: Laws.commutes(readOnly, logging, short) },
+    {
+      name: "Filter of all is nothing",
+      law: Laws.identity({ code: "Filter", wrapper: Filter.middleware({ select: ReferenceSet.all }) }, short)
+    },
+    { name: "Filters commute", law: Laws.commutes(filter("team/", "tools/"), filter("team/", "library/"), short) },
+    {
+      name: "Sub of Sub is Sub of both",
+      law: Laws.same(Laws.compose(sub("a"), sub("b")), { ...sub("a/b") }, short)
+    }
+  ])("$name", ({ law }) => law)
+
+  it.live("what does not hold is found", () =>
+    Effect.gen(function*() {
+      const broken = yield* Effect.flip(Laws.same(filter("team/"), Laws.nothing, short))
+      expect(broken.message).toContain("the same: Filter(team/) is Middleware.identity (seed 20261121)")
+      expect(broken.operations).toBeLessThan(3)
+      expect((yield* Effect.flip(Laws.commutes(sub("a"), filter("a/"), short)))._tag).toBe("LawBroken")
+    }))
+})
+
+describe("no tag moves", () => {
+  it.live.each([{ conditional: true }, { conditional: false }])(
+    "behind Immutable, conditional: $conditional",
+    (options) => Laws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware(options) }, { runs: 60 })
+  )
+})

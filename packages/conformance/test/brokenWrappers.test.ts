@@ -1,0 +1,244 @@
+/** Wrappers with a fault that somebody might make, and the lawbook, which finds each of them in a few operations. */
+import { Handler, Operation, ReferenceSet, RegistryError, RepositoryName } from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
+import * as core from "@effect-oci/core"
+import { Filter, Immutable, ReadOnly, Sub } from "@effect-oci/middleware"
+import * as store from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import * as vitest from "@effect/vitest"
+import { Effect, Exit, Stream } from "effect"
+import * as fc from "fast-check"
+import * as models from "../src/internal/laws/models.js"
+import * as Laws from "../src/Laws.js"
+
+type Rows = (next: Handler.Handler) => Partial<Handler.Table>
+
+const rows = (make: Rows): Middleware.Middleware => (next) => Handler.override(next, make(next))
+
+/** A wrapper whose rows are others than they should be. */
+const but = (right: Middleware.Middleware, make: Rows): Middleware.Middleware => (next) =>
+  Handler.override(right(next), make(next))
+
+const team = Filter.middleware({ select: ReferenceSet.prefix("team/") })
+const filterModel = models.filter({
+  repositories: (name) => name.startsWith("team/"),
+  references: () => true,
+  whole: true
+})
+const prefix = RepositoryName.make("team")
+const sub = Sub.middleware({ prefix })
+const subModel = models.sub("team")
+const immutableModel = models.immutable(() => true, () => true)
+const denied = (operation: Operation.Operation) => Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
+
+/** Pushes that look first where their tags point, and all pushes that do not move one. */
+const looksFirst = (conditional: boolean): Middleware.Middleware =>
+  rows((next) => ({
+    PushManifest: (operation) =>
+      Effect.flatMap(
+        Effect.exists(
+          operation.tags,
+          (reference) =>
+            Effect.match(next(new Operation.ResolveManifest({ repository: operation.repository, reference })), {
+              onFailure: () => false,
+              onSuccess: ({ digest }) => digest !== core.Digest.fromBytes(operation.bytes)
+            })
+        ),
+        (moves) =>
+          moves
+            ? denied(operation)
+            : next(conditional ? new Operation.PushManifest({ ...operation, ifAbsent: true }) : operation)
+      ),
+    DeleteTag: denied,
+    DeleteManifest: denied,
+    DeleteBlob: denied
+  }))
+
+const broken: ReadonlyArray<{
+  readonly name: string
+  readonly wrapper: Middleware.Middleware
+  readonly model: Laws.Model
+}> = [
+  {
+    name: "a ReadOnly that lets uploads be cancelled",
+    wrapper: but(ReadOnly.middleware(), (next) => ({ CancelUpload: next })),
+    model: models.readOnly
+  },
+  {
+    name: "a ReadOnly that lets tags be deleted",
+    wrapper: but(ReadOnly.middleware(), (next) => ({ DeleteTag: next })),
+    model: models.readOnly
+  },
+  {
+    name: "a Filter that forgets the sources of mounts",
+    wrapper: but(team, (next) => ({
+      MountBlob: (operation) => operation.repository.startsWith("team/") ? next(operation) : denied(operation)
+    })),
+    model: filterModel
+  },
+  {
+    name: "a Filter that shows the names of what it hides",
+    wrapper: but(team, (next) => ({ ListRepositories: next })),
+    model: filterModel
+  },
+  {
+    name: "a Filter whose limit counts what it hides",
+    wrapper: but(team, (next) => ({
+      ListRepositories: (operation) => Effect.map(next(operation), Stream.filter((name) => name.startsWith("team/")))
+    })),
+    model: filterModel
+  },
+  {
+    name: "a Filter that lets what it hides be read by digest",
+    wrapper: but(team, (next) => ({ GetBlob: next })),
+    model: filterModel
+  },
+  {
+    name: "a Filter that lets uploads be started in what it hides",
+    wrapper: but(team, (next) => ({ StartUpload: next })),
+    model: filterModel
+  },
+  {
+    name: "a Sub that forgets last",
+    wrapper: but(sub, (next) => ({
+      ListRepositories: ({ limit }) => sub(next)(new Operation.ListRepositories({ limit }))
+    })),
+    model: subModel
+  },
+  {
+    name: "a Sub that passes the limit on",
+    wrapper: but(sub, (next) => ({
+      ListRepositories: (operation) =>
+        sub((inner) =>
+          inner._tag === "ListRepositories"
+            ? next(new Operation.ListRepositories({ ...inner, limit: operation.limit })) as never
+            : next(inner)
+        )(operation)
+    })),
+    model: subModel
+  },
+  {
+    name: "a Sub that mounts from outside",
+    wrapper: but(sub, (next) => ({
+      MountBlob: (operation) =>
+        next(new Operation.MountBlob({ ...operation, repository: RepositoryName.make(`team/${operation.repository}`) }))
+    })),
+    model: subModel
+  },
+  {
+    name: "a Sub that forgets referrers",
+    wrapper: but(sub, (next) => ({ ListReferrers: next })),
+    model: subModel
+  },
+  {
+    name: "an Immutable that lets manifests be deleted",
+    wrapper: but(looksFirst(true), (next) => ({ DeleteManifest: next })),
+    model: immutableModel
+  },
+  {
+    name: "an Immutable that looks at the first tag alone",
+    wrapper: but(looksFirst(false), (next) => ({
+      PushManifest: (operation) =>
+        Effect.flatMap(
+          Effect.option(
+            next(
+              new Operation.ResolveManifest({
+                repository: operation.repository,
+                reference: operation.tags[0] ?? core.Digest.fromBytes(operation.bytes)
+              })
+            )
+          ),
+          (found) =>
+            found._tag === "Some" && found.value.digest !== core.Digest.fromBytes(operation.bytes)
+              ? denied(operation)
+              : next(operation)
+        )
+    })),
+    model: immutableModel
+  },
+  {
+    name: "a wrapper that forgets the range of a blob",
+    wrapper: rows((next) => ({
+      GetBlob: ({ digest, repository }) => next(new Operation.GetBlob({ repository, digest }))
+    })),
+    model: models.identity
+  },
+  {
+    name: "a wrapper that forgets the type of referrers",
+    wrapper: rows((next) => ({
+      ListReferrers: ({ digest, repository }) => next(new Operation.ListReferrers({ repository, digest }))
+    })),
+    model: models.identity
+  },
+  {
+    name: "a wrapper that forgets the offset of a chunk",
+    wrapper: rows((next) => ({
+      AppendUpload: (operation) => next(new Operation.AppendUpload({ ...operation, offset: undefined }))
+    })),
+    model: models.identity
+  },
+  {
+    name: "a wrapper that says that nothing is there in place of another error",
+    wrapper: (next) => (operation) =>
+      Effect.mapError(next(operation), () => new RegistryError.BlobUnknown(Operation.errorFields(operation))),
+    model: models.identity
+  },
+  {
+    name: "a cache that keeps what was deleted",
+    wrapper: (next) => {
+      const kept = new Map<string, core.Descriptor.Descriptor>()
+      return Handler.override(next, {
+        ResolveManifest: (operation) => {
+          const key = `${operation.repository}:${operation.reference}`
+          const known = kept.get(key)
+          return known === undefined
+            ? Effect.tap(next(operation), (found) => Effect.sync(() => kept.set(key, found)))
+            : Exit.succeed(known)
+        }
+      })
+    },
+    model: models.identity
+  }
+]
+
+const found = ({ model, wrapper }: { readonly wrapper: Laws.Wrapper; readonly model: Laws.Model }) =>
+  Effect.flip(Laws.lawful(fc.constant([{ code: "broken", wrapper, model }]), { runs: 400 }))
+
+const programOf = (test: string, names: { readonly [name: string]: unknown }) => {
+  let program: unknown
+  const it = { scoped: (_: string, run: () => unknown) => void (program = run()) }
+  const scope = { ...core, ...store, ...names, Laws, Effect, expect: vitest.expect, it }
+  // oxlint-disable-next-line typescript/no-implied-eval -- what is printed is a program
+  const run = new Function(...Object.keys(scope), test.replace(/^import .*$/gm, "")) as (
+    ...all: Array<unknown>
+  ) => void
+  run(...Object.values(scope))
+  return program as Effect.Effect<void>
+}
+
+describe("the lawbook finds", () => {
+  it.live.each(broken)("$name, and prints a test that fails", (each) =>
+    Effect.gen(function*() {
+      const { operations, test } = yield* found(each)
+      expect(operations).toBeLessThanOrEqual(5)
+      const exit = yield* Effect.exit(Effect.scoped(programOf(test, { broken: each.wrapper })))
+      expect(String(exit)).toContain("AssertionError")
+    }))
+
+  it.live("an Immutable with a race, which no history of one after another shows", () =>
+    Effect.gen(function*() {
+      const subject = { code: "looksFirst", wrapper: looksFirst(false), model: immutableModel }
+      yield* Laws.lawful(fc.constant([subject]), { runs: 40 })
+      const error = yield* Effect.flip(Laws.keepsTags(subject, { runs: 400 }))
+      expect(error.operations).toBeLessThanOrEqual(6)
+      yield* Laws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware() }, { runs: 20 })
+    }))
+
+  it.live("where two registries differ, and prints a test that passes once that is mended", () =>
+    Effect.gen(function*() {
+      const { test } = yield* Effect.flip(Laws.identity({ code: "team", wrapper: team }))
+      const program = (wrapper: Middleware.Middleware) => Effect.exit(Effect.scoped(programOf(test, { team: wrapper })))
+      expect(String(yield* program(team))).toContain("AssertionError")
+      expect(Exit.isSuccess(yield* program((next) => next))).toBe(true)
+    }))
+})

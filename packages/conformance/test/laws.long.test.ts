@@ -1,0 +1,26 @@
+/** Random stacks with new seeds, for a minute, or as many seconds as FUZZ_SECONDS says. */
+import { Memory } from "@effect-oci/store"
+import { expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as Laws from "../src/Laws.js"
+import * as Wrappers from "../src/Wrappers.js"
+import { hop } from "./compositions.js"
+
+const seconds = Number(process.env["FUZZ_SECONDS"] ?? 60)
+
+it.live.each([
+  { name: "memory", backend: () => Memory.layer() },
+  { name: "a server and a client", backend: () => hop(Memory.layer()) }
+])("stacks over $name do what their models say", ({ backend }) =>
+  Effect.gen(function*() {
+    const end = Date.now() + seconds * 500
+    let operations = 0
+    let succeeded = 0
+    while (Date.now() < end) {
+      const seed = Math.floor(Math.random() * 2 ** 31)
+      const summary = yield* Laws.lawful(Laws.stacks(Wrappers.all), { backend, seed, runs: 25, maxLength: 50 })
+      operations += summary.operations
+      succeeded += summary.succeeded
+    }
+    expect(succeeded / operations).toBeGreaterThan(0.8)
+  }), seconds * 2000)
