@@ -19,6 +19,7 @@ import { Effect, LogLevel } from "effect"
 import * as Conformance from "../src/Conformance.js"
 import type { Wire } from "../src/Target.js"
 import { hop, inProcess, overNode, overPlatform, quirky, readThrough } from "./compositions.js"
+import * as guarded from "./guarded.js"
 
 const memory = () => Memory.layer({ anonymousMount: true })
 
@@ -39,6 +40,18 @@ const compositions: ReadonlyArray<Composition> = [
   { name: "memory, as an HttpApp", wire: () => overPlatform(memory()) },
   { name: "client → server → memory", wire: () => inProcess(hop(memory())) },
   { name: "client → server → client → server → memory", wire: () => inProcess(hop(hop(memory()))) },
+  {
+    name: "client with a password → Guard → server → memory",
+    wire: () => inProcess(guarded.byPassword(memory())),
+    options: { capabilities: { anonymousMount: false } },
+    skips: 2
+  },
+  {
+    name: "client with tokens → Guard and TokenService → server → memory",
+    wire: () => inProcess(guarded.byToken(memory())),
+    options: { capabilities: { anonymousMount: false } },
+    skips: 2
+  },
   { name: "Logging", wire: () => inProcess(memory().pipe(Logging.wrap({ level: LogLevel.Debug }))) },
   { name: "Metrics", wire: () => inProcess(memory().pipe(Metrics.wrap())) },
   { name: "Tracing", wire: () => inProcess(memory().pipe(Tracing.wrap())) },

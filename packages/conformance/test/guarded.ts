@@ -1,0 +1,39 @@
+/** Registries that ask who is there, and clients that can say it. */
+import { Credential, Credentials, Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/auth"
+import type { Users } from "@effect-oci/auth"
+import { RegistryError } from "@effect-oci/core"
+import type { Registry } from "@effect-oci/core"
+import { Effect, Layer, Redacted } from "effect"
+import { hop } from "./compositions.js"
+
+const password = Redacted.make("CANARY-matrix")
+const alice: Users.Account = { identity: { name: "alice", claims: {} }, version: "" }
+
+const users: Users.Users = {
+  check: (attempt) =>
+    attempt.username === "alice" && Redacted.value(attempt.password) === Redacted.value(password)
+      ? Effect.succeed(alice)
+      : new RegistryError.Unauthorized({}),
+  find: () => Effect.succeed(alice)
+}
+
+/** Alice, to whoever asks. */
+const credentials = Layer.succeed(Credentials.Credentials, {
+  get: () => Effect.succeed([Credential.basic("alice", password)])
+})
+
+/** A registry behind a client that has a password, and a server that wants one. */
+export const byPassword = (registry: Layer.Layer<Registry>): Layer.Layer<Registry> =>
+  hop(registry, { guard: Guard.make({ users }) }).pipe(Layer.provide(credentials))
+
+/** A registry behind a client that gets tokens for its password, and a server that wants tokens and gives them. */
+export const byToken = (registry: Layer.Layer<Registry>): Layer.Layer<Registry> =>
+  Layer.unwrapEffect(Effect.gen(function*() {
+    const names = { issuer: "matrix", service: "registry" }
+    const keys = yield* TokenKeys.ring(yield* TokenKeys.generate())
+    const tokens = yield* TokenService.make({ ...names, keys, users, policy: Policy.authenticated })
+    const verify = yield* TokenVerifier.make({ issuer: names.issuer, audience: names.service, keys })
+    const realm: Guard.Tokens["realm"] = ({ headers }) => `http://${headers["host"]}/token`
+    const guard = Guard.make({ tokens: { verify, realm, service: names.service } })
+    return hop(registry, { guard, mounts: { "/token": tokens.answer } })
+  })).pipe(Layer.provide(credentials))
