@@ -9,6 +9,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import * as bcrypt from "bcryptjs"
 import { Context, Effect, Layer, Logger, Redacted } from "effect"
+import type { Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import { join } from "node:path"
 import {
@@ -116,7 +117,7 @@ const client = (authority: string, name: string, ...trustedRealms: ReadonlyArray
   )
 
 describe.runIf(missing === "")("interop", () => {
-  const run = <A, E>(test: Effect.Effect<A, E, NodeContext.NodeContext | import("effect/Scope").Scope>) =>
+  const run = <A, E>(test: Effect.Effect<A, E, NodeContext.NodeContext | Scope.Scope>) =>
     test.pipe(Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger))))
 
   it.scopedLive("skopeo logs in to a server with a guard by names and passwords, copies and inspects", () =>
