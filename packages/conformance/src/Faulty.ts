@@ -126,7 +126,8 @@ export const byte = (k: number): Plan => ({
 })
 
 /**
- * Faults at random: each operation meets one with a probability of `share`. The seed says which.
+ * Faults at random: each operation, or each of `only` those that are meant, meets one with a probability of `share`. The
+ * seed says which.
  *
  * @since 0.1.0
  * @category plans
@@ -135,11 +136,13 @@ export const random = (options: {
   readonly seed: number
   readonly share: number
   readonly faults: ReadonlyArray<Fault>
+  readonly only?: ((operation: Operation) => boolean) | undefined
 }): Plan => ({
   begin: () => {
     const draw = internal.random(options.seed)
     return {
       next: (operation) => {
+        if (options.only?.(operation) === false) return undefined
         const [hit, which] = [draw(), draw()]
         const faults = options.faults.filter((fault) => internal.canMeet(fault, operation))
         return hit < options.share ? faults[Math.floor(which * faults.length)] : undefined

@@ -1,0 +1,146 @@
+/** Many transfers that are interrupted, and what is left open after them. */
+import { Body, Descriptor, Handler, Registry, RepositoryName } from "@effect-oci/core"
+import { Retry } from "@effect-oci/middleware"
+import { expect } from "@effect/vitest"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Random, Schedule, Stream, Supervisor } from "effect"
+import { randomBytes } from "node:crypto"
+import * as Faulty from "../src/Faulty.js"
+import { hop } from "./compositions.js"
+import * as interrupted from "./interrupted.js"
+
+const repository = RepositoryName.make("team/app")
+
+const piece = 16 * 1024
+const size = 20 * piece
+const blob = new Uint8Array(randomBytes(size))
+const descriptor = Descriptor.fromBytes(blob)
+
+/** The blob in pieces, of which the one at `stop` does what it does before it comes. */
+const body = (stop: number, act: Effect.Effect<unknown, Error>, replayable: boolean) =>
+  Body.stream(
+    Stream.mapEffect(
+      Stream.range(0, size / piece - 1),
+      (index) => Effect.as(index === stop ? act : Effect.void, blob.subarray(index * piece, (index + 1) * piece))
+    ),
+    { size, replayable }
+  )
+
+type Transfer = (registry: Registry["Type"], stop: number) => Effect.Effect<unknown, unknown>
+
+/** Runs something until it says that it is far enough, and interrupts it. */
+const interruptedAt = (transfer: (reached: Effect.Effect<unknown>) => Effect.Effect<unknown, unknown>) =>
+  Effect.gen(function*() {
+    const reached = yield* Deferred.make<void>()
+    const fiber = yield* Effect.fork(transfer(Effect.zipRight(Deferred.succeed(reached, undefined), Effect.never)))
+    yield* Effect.race(Deferred.await(reached), Fiber.await(fiber))
+    return yield* Fiber.interrupt(fiber)
+  })
+
+/** Each ends before its time, or breaks and goes on. */
+const transfers: ReadonlyArray<Transfer> = [
+  // A reader who has enough.
+  (registry, stop) =>
+    Effect.scoped(
+      Effect.flatMap(registry.getBlob(repository, descriptor.digest), ({ stream }) =>
+        Stream.runDrain(Stream.take(stream, 1 + stop % 3)))
+    ),
+  // A reader who is interrupted.
+  (registry) =>
+    interruptedAt((reached) =>
+      Effect.scoped(
+        Effect.flatMap(
+          registry.getBlob(repository, descriptor.digest),
+          ({ stream }) => Stream.runForEach(stream, () => reached)
+        )
+      )
+    ),
+  // A reader who never reads.
+  (registry) => Effect.scoped(registry.getBlob(repository, descriptor.digest)),
+  // A reader who reads all, whatever breaks.
+  (registry) =>
+    Effect.scoped(
+      Effect.flatMap(registry.getBlob(repository, descriptor.digest), ({ body }) => Body.forEachChunk(body, () => {}))
+    ),
+  // A writer who is interrupted.
+  (registry, stop) => interruptedAt((reached) => registry.pushBlob(repository, descriptor, body(stop, reached, true))),
+  // A writer whose body fails.
+  (registry, stop) => registry.pushBlob(repository, descriptor, body(stop, Effect.fail(new Error("broken")), false)),
+  // A writer who writes all, whatever breaks.
+  (registry) => registry.pushBlob(repository, descriptor, body(-1, Effect.void, true))
+]
+
+/** What of a thing is open, once it has come to rest: nothing, or what did not go away in ten seconds. */
+const atRest = <A>(open: Effect.Effect<A>, isRest: (open: A) => boolean) =>
+  Effect.repeat(open, {
+    until: isRest,
+    schedule: Schedule.intersect(Schedule.spaced("20 millis"), Schedule.recurs(500))
+  }).pipe(Effect.zipRight(open))
+
+const sockets = Effect.sync(() => process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP")).length)
+
+/** Counts the contents that are open. */
+const counting = (next: Handler.Handler) => {
+  let open = 0
+  const handle = Handler.override(next, {
+    GetBlob: (operation) =>
+      Effect.zipRight(
+        Effect.acquireRelease(
+          Effect.sync(() => void (open += 1)),
+          () => Effect.sync(() => void (open -= 1))
+        ),
+        next(operation)
+      )
+  })
+  return { handle, open: Effect.sync(() => open) }
+}
+
+const faults: ReadonlyArray<Faulty.Fault> = [
+  { _tag: "Fail" },
+  { _tag: "Fail", failure: Faulty.unavailable() },
+  { _tag: "Cut", after: 3 * piece },
+  { _tag: "Cut", after: size },
+  { _tag: "Cut", after: 5 * piece, how: "ends" }
+]
+
+/** Runs so many transfers, at random by the seed, several at once, and finds that nothing of them is left open. */
+export const run = (count: number, seed: number) =>
+  Effect.gen(function*() {
+    const before = yield* sockets
+    const outcomes = yield* Effect.scoped(Effect.gen(function*() {
+      const bench = yield* interrupted.bench
+      yield* bench.registry.pushBlob(repository, descriptor, Body.bytes(blob))
+      const supervisor = yield* Supervisor.track
+      const contents = counting(bench.faulty(bench.registry.handle))
+      const served = Layer.succeed(Registry, Registry.fromHandler(contents.handle))
+      const context = yield* Layer.build(
+        hop(served, { client: { retry: { times: 0 } } }).pipe(
+          Layer.provide(Logger.remove(Logger.defaultLogger)),
+          Layer.provide(Supervisor.addSupervisor(supervisor))
+        )
+      )
+      const { handle } = Context.get(context, Registry)
+      const registry = Registry.fromHandler(Retry.middleware({ delay: 1 })(handle))
+      const fibers = Effect.map(supervisor.value, (all) => all.length)
+      yield* registry.resolveBlob(repository, descriptor.digest)
+      const idle = yield* fibers
+
+      // An upload that cannot be cancelled is left to expire.
+      bench.set(Faulty.random({ seed, share: 0.2, faults, only: ({ _tag }) => _tag !== "CancelUpload" }))
+      const exits = yield* Effect.forEach(
+        Array.from({ length: count }, (_, index) => transfers[index % transfers.length]!),
+        (transfer) =>
+          Effect.flatMap(Random.nextIntBetween(0, size / piece), (stop) => Effect.exit(transfer(registry, stop))),
+        { concurrency: 8 }
+      ).pipe(Effect.withRandom(Random.make(seed)))
+      const fired = bench.fired().length
+      bench.set(Faulty.none)
+
+      expect(yield* atRest(contents.open, (open) => open === 0)).toBe(0)
+      expect(yield* atRest(fibers, (open) => open <= idle)).toBeLessThanOrEqual(idle)
+      expect(yield* bench.openUploads).toBe(0)
+      yield* registry.resolveBlob(repository, descriptor.digest)
+      return { fired, succeeded: exits.filter(Exit.isSuccess).length, failed: exits.filter(Exit.isFailure).length }
+    }))
+    expect(yield* atRest(sockets, (open) => open <= before)).toBeLessThanOrEqual(before)
+    return outcomes
+  })
