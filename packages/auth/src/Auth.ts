@@ -55,10 +55,17 @@ export interface Options extends TokenExchange.Options {
   readonly trustedRealms?: ReadonlyArray<string> | undefined
   /** What is known of the registry at `origin` already. */
   readonly known?: Known | undefined
-  /**
-   * The client by which token servers are asked: that which is wrapped if not given. It must leave redirects alone.
-   */
-  readonly client?: HttpClient.HttpClient | undefined
+}
+
+/**
+ * A transport that authenticates requests. Token servers are asked by another client where one is given: it should leave
+ * redirects alone, which are followed here by stricter rules.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Authenticating {
+  (client: HttpClient.HttpClient, tokenServers?: HttpClient.HttpClient): HttpClient.HttpClient
 }
 
 /**
@@ -99,7 +106,7 @@ export interface Options extends TokenExchange.Options {
  * )
  * ```
  */
-export const transport = (options: Options = {}): Effect.Effect<Transport.Transport> =>
+export const transport = (options: Options = {}): Effect.Effect<Authenticating> =>
   Effect.gen(function*() {
     const home = options.origin === undefined ? undefined : yield* Effect.orDie(Origin.parse(options.origin))
     const lookup = yield* lookups.make(yield* Credentials.Credentials)
@@ -107,7 +114,7 @@ export const transport = (options: Options = {}): Effect.Effect<Transport.Transp
     const challenges = Bounded.make<Challenge.Challenge>(1000)
     const told = options.known === undefined ? undefined : Challenge.preferred(Challenge.parse(options.known.challenge))
     if (home !== undefined && told !== undefined) challenges.set(String(home), told)
-    return (client) =>
+    return (client, tokenServers = client) =>
       Transport.make(
         flows.make({
           home,
@@ -116,7 +123,7 @@ export const transport = (options: Options = {}): Effect.Effect<Transport.Transp
           challenges,
           trustedRealms: options.trustedRealms ?? [],
           seed: seedOf(options.known),
-          exchange: TokenExchange.make(options.client ?? client, options)
+          exchange: TokenExchange.make(tokenServers, options)
         })
       )(client)
   })

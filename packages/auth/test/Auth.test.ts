@@ -289,9 +289,13 @@ describe("a body", () => {
     Effect.gen(function*() {
       const server = tokenServer()
       const { client, lines } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
-      const http = yield* authenticated(client)
+      const http = yield* authenticated(client, known(alice))
       expect((yield* http.put(upload, { body: once() })).status).toBe(200)
-      expect(lines()).toEqual([`GET ${registry}/v2/`, `GET ${realm}`, `PUT ${upload} Bearer token-1`])
+      expect(lines()).toEqual([
+        `GET ${registry}/v2/`,
+        `GET ${realm} ${basic("alice", "CANARY")}`,
+        `PUT ${upload} Bearer token-1`
+      ])
     }))
 
   it.effect("that cannot be, and is refused all the same, is said to be gone", () =>
@@ -301,13 +305,36 @@ describe("a body", () => {
         [registry]: (asked) => asked.method === "GET" ? { status: 200 } : guarded(server.granted)(asked),
         "https://auth.example.com": server.place
       })
-      const http = yield* authenticated(client)
+      const http = yield* authenticated(client, known(alice))
       const failure = errorOf(yield* Effect.flip(http.put(upload, { body: once() })))
       expect(failure._tag).toBe("Unauthorized")
       expect(failure.reason).toMatch(/the body, which cannot be sent a second time/)
       expect(lines()).toEqual([`GET ${registry}/v2/`, `PUT ${upload}`])
       // What was learnt on the way counts for the next.
       expect((yield* http.put(upload, { body: once() })).status).toBe(200)
+    }))
+})
+
+describe("a registry that asks for nothing", () => {
+  it.effect("is asked nothing more, and told nothing", () =>
+    Effect.gen(function*() {
+      const { asked, client } = world({ [registry]: () => ({ status: 200 }) })
+      const http = yield* authenticated(client, known(alice))
+      const body = () => HttpBody.stream(Stream.make(new Uint8Array(1)))
+      yield* http.post(`${registry}/v2/team/app/blobs/uploads/`)
+      yield* http.put(`${registry}/v2/team/app/blobs/uploads/1`, { body: body() })
+      expect(asked.map(({ authorization, method }) => [method, authorization])).toEqual([
+        ["POST", undefined],
+        ["PUT", undefined]
+      ])
+    }))
+
+  it.effect("is asked nothing more by nobody, whatever the body", () =>
+    Effect.gen(function*() {
+      const { asked, client } = world({ [registry]: () => ({ status: 200 }) })
+      const http = yield* authenticated(client)
+      yield* http.put(`${registry}/v2/team/app/blobs/uploads/1`, { body: HttpBody.stream(Stream.empty) })
+      expect(asked).toHaveLength(1)
     }))
 })
 

@@ -3,10 +3,13 @@
  *
  * @since 0.1.0
  */
+import * as Auth from "@effect-oci/auth/Auth"
+import type * as Challenge from "@effect-oci/auth/Challenge"
 import * as Transport from "@effect-oci/auth/Transport"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Reference from "@effect-oci/core/Reference"
 import { Registry } from "@effect-oci/core/Registry"
+import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
 import * as Response from "@effect-oci/protocol/Response"
@@ -16,11 +19,12 @@ import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { constTrue } from "effect/Function"
+import { constTrue, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import { deleter } from "./internal/deleter.js"
 import * as exchanges from "./internal/exchange.js"
 import { lister } from "./internal/lister.js"
+import * as pings from "./internal/ping.js"
 import { reader } from "./internal/reader.js"
 import * as referrersTags from "./internal/referrersTag.js"
 import * as watches from "./internal/watch.js"
@@ -93,6 +97,11 @@ export interface TransportOptions {
   readonly userAgent?: string | undefined
   /** How many redirects are followed: 10 if not given. */
   readonly maxRedirects?: number | undefined
+  /**
+   * How the registry and its token servers are shown who asks, with the `Credentials` that are provided, or as nobody in
+   * particular. `false` adds nothing.
+   */
+  readonly auth?: Omit<Auth.Options, "origin"> | false | undefined
   /** Which requests are sent again, and when. */
   readonly retry?: Retry.Options | undefined
   /** How fast requests go to each host. */
@@ -111,9 +120,9 @@ export interface TransportOptions {
 const defaultIdle = "60 seconds"
 
 /**
- * The transports of {@link layer}, as one. From the outside in: the log, warnings, retries, redirects, pace, the user
- * agent, the guard of addresses, and the time-out of a silent registry. Fails with a `SyntaxInvalid` where the host is
- * none.
+ * The transports of {@link layer}, as one. From the outside in: the log, warnings, authentication, retries, redirects,
+ * pace, the user agent, the guard of addresses, and the time-out of a silent registry. Token servers are asked through
+ * all within authentication but redirects, which it follows itself. Fails with a `SyntaxInvalid` where the host is none.
  *
  * @since 0.1.0
  * @category transports
@@ -121,21 +130,25 @@ const defaultIdle = "60 seconds"
 export const transport = (
   options: Options & TransportOptions
 ): Effect.Effect<Transport.Transport, SyntaxInvalid> =>
-  Effect.zipWith(
-    originOf(options),
-    Idle.make(options.idle ?? defaultIdle),
-    ({ origin }, idle) =>
-      Transport.compose(
-        idle,
-        AddressGuard.make({ origin, allowPrivate: options.allowPrivate }),
-        UserAgent.make(options.userAgent),
-        Pace.make(options.pace),
-        Redirect.make(options),
-        Retry.make(options.retry),
-        Warnings.make(options.onNotice),
-        WireLog.make(options.log)
-      )
-  )
+  Effect.gen(function*() {
+    const { origin } = yield* originOf(options)
+    const wire = Transport.compose(
+      yield* Idle.make(options.idle ?? defaultIdle),
+      AddressGuard.make({ origin, allowPrivate: options.allowPrivate }),
+      UserAgent.make(options.userAgent),
+      Pace.make(options.pace)
+    )
+    const redirect = Redirect.make(options)
+    const retry = Retry.make(options.retry)
+    const told = Transport.compose(Warnings.make(options.onNotice), WireLog.make(options.log))
+    const authenticate: Auth.Authenticating = options.auth === false
+      ? identity
+      : yield* Auth.transport({ ...options.auth, origin })
+    return (client) => {
+      const wired = wire(client)
+      return told(authenticate(retry(redirect(wired)), retry(wired)))
+    }
+  })
 
 const originOf = (
   options: Options
@@ -204,6 +217,55 @@ export const make = (
   options: Options & TransportOptions
 ): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient> =>
   Effect.flatMap(transport(options), (wrap) => Effect.updateService(makeBare(options), HttpClient.HttpClient, wrap))
+
+/**
+ * What a registry is like that could be reached, and let the caller in.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Pong {
+  /** `host[:port]` */
+  readonly registry: string
+  /** How it wants to be shown who asks. Where it does not want to know, no credentials were tried. */
+  readonly challenges: ReadonlyArray<Challenge.Challenge>
+}
+
+/**
+ * Asks a registry whether it is there, and lets the caller in: with the `Credentials` that are provided, as a login
+ * would, or as nobody in particular. Fails with `Unauthorized` or `Denied` where it does not, with `ResponseInvalid`
+ * where there is no registry, and with a `SyntaxInvalid` where the host is none. Spec: "Determining Support", end-1.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Credential, Credentials } from "@effect-oci/auth"
+ * import { Client } from "@effect-oci/client"
+ * import { Effect } from "effect"
+ *
+ * const login = (host: string, username: string, password: string) =>
+ *   Client.ping({ host }).pipe(
+ *     Effect.provide(Credentials.layerStatic({ [host]: Credential.basic(username, password) }))
+ *   )
+ * ```
+ */
+export const ping = (
+  options: Options & TransportOptions
+): Effect.Effect<Pong, RegistryError | SyntaxInvalid, HttpClient.HttpClient> =>
+  Effect.gen(function*() {
+    const { origin, registry } = yield* originOf(options)
+    const client = yield* HttpClient.HttpClient
+    const watch = yield* watches.make(Duration.decode(options.idle ?? defaultIdle))
+    const wrapped = (auth: TransportOptions["auth"]) =>
+      Effect.map(transport({ ...options, auth }), (wrap) => wrap(client))
+    const challenges = yield* pings.ping(
+      { registry, origin, url: `${origin}${pathOf(options.path ?? "")}/v2/`, watch },
+      yield* wrapped(false),
+      (challenge) => Effect.orDie(wrapped(options.auth === false ? false : { ...options.auth, known: { challenge } }))
+    )
+    return { registry, challenges }
+  })
 
 const layerOf = <E>(
   handler: Effect.Effect<Handler.Handler, E, HttpClient.HttpClient>

@@ -15,7 +15,7 @@ import type { Token, TokenExchange } from "../TokenExchange.js"
 import * as Transport from "../Transport.js"
 import * as answer from "./answer.js"
 import { basicAuth } from "./basicAuth.js"
-import type { Bounded } from "./bounded.js"
+import * as Bounded from "./bounded.js"
 import { answerAsNobody } from "./foreign.js"
 import * as grants from "./grants.js"
 import type { Lookup } from "./lookup.js"
@@ -30,7 +30,7 @@ export interface Settings {
   readonly cache: TokenCache
   readonly exchange: TokenExchange
   /** What each origin last wanted. */
-  readonly challenges: Bounded<Challenge.Challenge>
+  readonly challenges: Bounded.Bounded<Challenge.Challenge>
   readonly trustedRealms: ReadonlyArray<string>
   /** A token that is there from the beginning, of the registry at `home`. */
   readonly seed: Token | undefined
@@ -59,22 +59,28 @@ type Answer = Effect.Effect<HttpClientResponse, grants.Failure>
 export const make = (settings: Settings) => {
   const { challenges, exchange, home, lookup } = settings
   const tokens = grants.make(settings)
+  // Those that have let somebody in who showed nothing.
+  const open = Bounded.make<number>(1000)
   let { seed } = settings
 
   const attempt = (turn: Turn, pass: Pass | undefined): Answer =>
     Effect.flatMap(
       turn.send(pass === undefined ? turn.request : showing(turn.request, pass)),
-      (response) => response.status === 401 ? challenged(turn, response, pass) : Effect.succeed(response)
+      (response) => {
+        if (response.status === 401) return challenged(turn, response, pass)
+        if (pass === undefined) open.set(turn.place, 1)
+        return Effect.succeed(response)
+      }
     )
 
   /** What is known to be wanted is sent at once. */
   const begin = (turn: Turn): Answer => {
     const registryToken = turn.entry.find((credential) => credential._tag === "RegistryToken")
     if (registryToken !== undefined) return attempt(turn, registryToken)
-    const challenge = challenges.get(turn.place)
-    return challenge === undefined && !Transport.isReplayable(turn.request.body)
-      ? Effect.flatMap(probe(turn), () => ahead(turn))
-      : ahead(turn)
+    const isMet = challenges.get(turn.place) !== undefined || open.get(turn.place) !== undefined
+    return isMet || turn.entry.length === 0 || Transport.isReplayable(turn.request.body)
+      ? ahead(turn)
+      : Effect.flatMap(probe(turn), () => ahead(turn))
   }
 
   const ahead = (turn: Turn): Answer => {
@@ -99,7 +105,10 @@ export const make = (settings: Settings) => {
     })
   }
 
-  /** Meets the challenge of a registry with a request that can be sent again, for one that cannot. */
+  /**
+   * Meets the challenge of a registry with a request that can be sent again, for one that cannot, where there are
+   * credentials to show.
+   */
   const probe = (turn: Turn): Effect.Effect<void, HttpClientError.HttpClientError> => {
     const { pathname } = new URL(turn.request.url)
     const end = pathname.indexOf("/v2/")

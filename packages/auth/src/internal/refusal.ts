@@ -6,14 +6,9 @@ import * as Effect from "effect/Effect"
 import type * as Challenge from "../Challenge.js"
 import * as Credential from "../Credential.js"
 import * as Realm from "../Realm.js"
+import { advice } from "./advice.js"
 import * as answer from "./answer.js"
 import type { Grant } from "./grants.js"
-
-/** What may help. */
-export const advice = (shown: Credential.Credential): string =>
-  shown._tag === "Anonymous"
-    ? "log in to the registry, or provide Credentials for it"
-    : "log in again, or check what they are allowed"
 
 /** What OAuth2 says of a token that is not good, or not enough. RFC 6750, section 3.1. */
 const isTokenError = (challenge: Challenge.Challenge): boolean => {

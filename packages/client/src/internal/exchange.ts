@@ -1,3 +1,4 @@
+import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
@@ -9,6 +10,7 @@ import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { Incoming } from "./incoming.js"
 import { keepAlive } from "./keepAlive.js"
@@ -38,8 +40,15 @@ export interface Exchange {
   readonly origin: string
   /** What errors of an operation say of it. */
   readonly fields: (operation: Operation.Operation) => RegistryError.ErrorFields
-  /** Sends a request; the answer's body is the caller's to read or to release. */
-  readonly send: (request: Wire.Request, fields: RegistryError.ErrorFields) => Answer<Incoming>
+  /**
+   * Sends the request of an operation, or another that belongs to it; the answer's body is the caller's to read or to
+   * release.
+   */
+  readonly send: (
+    operation: Operation.Operation,
+    fields: RegistryError.ErrorFields,
+    request?: Wire.Request
+  ) => Answer<Incoming>
   /** The result of an operation, by one request. Where it is part of another, the errors are `fields`'s. */
   readonly call: <O extends Exclude<Operation.Operation, ListOperation>>(
     operation: O,
@@ -70,6 +79,13 @@ const headersOf = (request: Wire.Request): Headers.Headers => {
   if (request.method === "GET" || request.method === "HEAD") present["accept-encoding"] = "identity"
   return Headers.unsafeFromRecord(present)
 }
+
+/** Says below what a token must allow for an operation. */
+const requiring = <A, E>(operation: Operation.Operation, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.mapInputContext(
+    effect,
+    (context: Context.Context<never>) => Context.add(context, AuthScope.required, Operation.requiredScope(operation))
+  )
 
 /** Where a request goes, and how much of that may be told. */
 interface Place {
@@ -117,7 +133,7 @@ export const make = (settings: Settings): Exchange => {
       : answer
   }
 
-  const send: Exchange["send"] = (request, fields) =>
+  const send: Exchange["send"] = (operation, fields, request = Request.encode(operation)) =>
     Effect.suspend(() => {
       const place = locate(request.target)
       if (RegistryError.isRegistryError(place)) return Effect.fail(RegistryError.withFields(place, fields))
@@ -127,7 +143,10 @@ export const make = (settings: Settings): Exchange => {
         method: request.method as HttpMethod
       })
       return Effect.matchEffect(
-        execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body), out),
+        requiring(
+          operation,
+          execute(out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body), out)
+        ),
         {
           onSuccess: (response) =>
             Effect.succeed(new Incoming(response, { method: request.method, url: place.shown, origin, fields, watch })),
@@ -156,6 +175,6 @@ export const make = (settings: Settings): Exchange => {
     decode,
     decodePage: (operation, answer, fields) => released(answer, Response.decodePage(operation, answer, fields, limits)),
     call: (operation, fields = fieldsOf(operation)) =>
-      Effect.flatMap(send(Request.encode(operation), fields), (answer) => decode(operation, answer, fields))
+      Effect.flatMap(send(operation, fields), (answer) => decode(operation, answer, fields))
   }
 }

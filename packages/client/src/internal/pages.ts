@@ -47,7 +47,7 @@ export const make = (exchange: Exchange, { maxPages, pageSize }: Manner): List =
     return Stream.paginateChunkEffect(first, ({ after, left, target }) =>
       Effect.gen(function*() {
         seen.add(target)
-        const answer = yield* exchange.send({ ...request, target }, fields)
+        const answer = yield* exchange.send(operation, fields, { ...request, target })
         const { filtered, items, next } = yield* exchange.decodePage(operation, answer, fields)
         onPage?.()
         // The page before, once more, from a registry that does not know `last`.

@@ -3,7 +3,6 @@ import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import * as Request from "@effect-oci/protocol/Request"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Exchange } from "./exchange.js"
@@ -37,7 +36,7 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
   const complete = (id: string, body: Body.Body | undefined) => {
     const last = new Operation.CompleteUpload({ repository, id, digest, body })
     return Effect.flatMap(
-      exchange.send(Request.encode(last), fields),
+      exchange.send(last, fields),
       (answer) => Effect.as(exchange.decode(last, answer.supply("upload-offset", size), fields), descriptor)
     )
   }
@@ -76,7 +75,7 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
   /** A registry that does not take a blob so has opened an upload for it. Spec: "Single POST". */
   const inOne = (body: Body.Body) => {
     const all = new Operation.PushBlob({ ...operation, body })
-    return Effect.flatMap(exchange.send(Request.encode(all), fields), (answer) =>
+    return Effect.flatMap(exchange.send(all, fields), (answer) =>
       answer.status === 202
         ? Effect.flatMap(exchange.decode(new Operation.StartUpload({ repository }), answer, fields), (started) =>
           body.replayable ? upload(started, body) : Effect.zipRight(cancel(started.id), Effect.fail(twice(fields))))

@@ -1,7 +1,6 @@
 import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
-import * as Request from "@effect-oci/protocol/Request"
 import * as Response from "@effect-oci/protocol/Response"
 import * as Effect from "effect/Effect"
 import type { Exchange } from "./exchange.js"
@@ -15,7 +14,7 @@ export const reader = (
   const getBlob: Handler.Row<"GetBlob"> = (operation) => {
     const fields = exchange.fields(operation)
     return Effect.uninterruptibleMask((restore) =>
-      restore(exchange.send(Request.encode(operation), fields)).pipe(
+      restore(exchange.send(operation, fields)).pipe(
         Effect.tap((answer) => Effect.addFinalizer(() => answer.close())),
         Effect.flatMap((answer) =>
           restore(Effect.flatMap(sized(operation, answer), (answer) => Response.decode(operation, answer, fields)))
@@ -36,7 +35,7 @@ export const reader = (
   /** Registries that leave the digest or the size out of the answer to HEAD, or do not take it, are asked for the whole. */
   const resolveManifest: Handler.Row<"ResolveManifest"> = (operation) => {
     const fields = exchange.fields(operation)
-    return Effect.flatMap(exchange.send(Request.encode(operation), fields), (answer) =>
+    return Effect.flatMap(exchange.send(operation, fields), (answer) =>
       isEnough(operation, answer)
         ? exchange.decode(operation, answer, fields)
         : Effect.map(exchange.call(new Operation.GetManifest(operation), fields), ({ descriptor }) => descriptor))

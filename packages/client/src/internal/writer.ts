@@ -1,6 +1,5 @@
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
-import * as Request from "@effect-oci/protocol/Request"
 import * as Effect from "effect/Effect"
 import type { Exchange } from "./exchange.js"
 import * as pushBlob from "./pushBlob.js"
@@ -30,7 +29,7 @@ export const writer = (
     const fields = exchange.fields(operation)
     const sent = operation.offset !== undefined && (operation.body === undefined || operation.body.size !== undefined)
     return Effect.flatMap(
-      exchange.send(Request.encode(operation), fields),
+      exchange.send(operation, fields),
       (answer) =>
         sent || answer.headers["upload-offset"] !== undefined || (answer.status !== 201 && answer.status !== 204)
           ? exchange.decode(operation, answer, fields)
@@ -38,9 +37,20 @@ export const writer = (
     )
   }
 
+  /** Whoever may not read the source of a mount may still push. Spec: "Mounting a blob from another repository". */
+  const mountBlob: Handler.Row<"MountBlob"> = (operation) => {
+    const { from, repository } = operation
+    if (from === undefined) return call(operation)
+    return Effect.catchIf(call(operation), (error) => error.status === 401, () =>
+      Effect.map(
+        call(new Operation.StartUpload({ repository }), exchange.fields(operation)),
+        (upload) => new Operation.UploadStarted({ upload })
+      ))
+  }
+
   return {
     PushBlob: pushBlob.make(exchange, manner),
-    MountBlob: (operation) => call(operation),
+    MountBlob: mountBlob,
     StartUpload: (operation) => call(operation),
     GetUpload: (operation) => call(operation),
     AppendUpload: (operation) => call(operation),

@@ -1,0 +1,64 @@
+import * as Challenge from "@effect-oci/auth/Challenge"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import { constTrue } from "effect/Function"
+import { Incoming } from "./incoming.js"
+import { fromHttpClient } from "./transportError.js"
+import type { Watch } from "./watch.js"
+
+/** Where a registry is. */
+export interface Place {
+  readonly registry: string
+  readonly origin: string
+  readonly url: string
+  readonly watch: Watch
+}
+
+/** Asks for the root of the API, and gives what the answer is: its error, if it is none that a registry gives. */
+const ask = (
+  { origin, registry, url, watch }: Place,
+  client: HttpClient.HttpClient
+): Effect.Effect<HttpClientResponse, RegistryError.RegistryError> =>
+  Effect.gen(function*() {
+    const fields = { registry }
+    const place = { url, shown: url }
+    const response = yield* HttpClient.withTracerDisabledWhen(client, constTrue).get(url).pipe(
+      Effect.mapError((error) => fromHttpClient(error, fields, place))
+    )
+    const { headers, status } = response
+    const incoming = new Incoming(response, { method: "GET", url, origin, fields, watch })
+    const bytes = yield* Effect.orElseSucceed(incoming.bytes(ErrorBody.maxBytes), () => undefined)
+    if (status === 200 || status === 401) return response
+    const error = ErrorBody.decode({ status, headers, bytes }, fields)
+    return yield* RegistryError.isTransient(error) || error._tag === "Denied"
+      ? error
+      : new RegistryError.ResponseInvalid({
+        ...fields,
+        status,
+        reason: `${url} answers with status ${status}: there is no registry`
+      })
+  })
+
+/** What a registry wants to know of nobody; fails where it does not let in those who ask with `client`. */
+export const ping = (
+  place: Place,
+  nobody: HttpClient.HttpClient,
+  authenticated: (challenge: string) => Effect.Effect<HttpClient.HttpClient>
+): Effect.Effect<ReadonlyArray<Challenge.Challenge>, RegistryError.RegistryError> =>
+  Effect.gen(function*() {
+    const { headers, status } = yield* ask(place, nobody)
+    if (status === 200) return []
+    const challenge = headers["www-authenticate"] ?? ""
+    const answer = yield* ask(place, yield* authenticated(challenge))
+    if (answer.status === 401) {
+      return yield* new RegistryError.Unauthorized({
+        registry: place.registry,
+        status: 401,
+        reason: `${place.origin} wants to know who asks: log in to it, or provide Credentials for it`
+      })
+    }
+    return Challenge.parse(challenge)
+  })
