@@ -1,0 +1,230 @@
+/** A client of registries that ask who asks, on real sockets. */
+import { Credential, Credentials } from "@effect-oci/auth"
+import { AuthScope, Body, Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Either, Layer, Redacted } from "effect"
+import * as Client from "../src/Client.js"
+import { connect, platforms, serve } from "./scripted.js"
+import type { Answer, Asked, Server } from "./scripted.js"
+
+const repository = RepositoryName.make("team/app")
+const tag = Tag.make("v1")
+const bytes = new TextEncoder().encode("{}")
+const digest = Digest.fromBytes(bytes)
+const alice = Credential.basic("alice", Redacted.make("CANARY"))
+
+const ok = (asked: Asked): Answer => {
+  const path = asked.target.split("?")[0]!
+  if (asked.method === "POST") return { status: 202, headers: { location: `${path}1` } }
+  if (asked.method === "PUT") return { status: 201, headers: { location: path, "docker-content-digest": digest } }
+  return {
+    status: 200,
+    headers: { "docker-content-digest": digest, "content-type": "application/vnd.oci.image.manifest.v1+json" },
+    body: path.endsWith("/list") ? `{"name":"team/app","tags":["v1"]}` : bytes
+  }
+}
+
+/** A registry and its token server in one: tokens are the scopes that were asked for. */
+const serveGuarded = (server: { origin: () => string; refuses?: (scope: string) => boolean; inside?: typeof ok }) =>
+  serve((asked) => {
+    const url = new URL(asked.target, "http://x")
+    if (url.pathname === "/token") {
+      const scope = url.searchParams.getAll("scope").join(" ")
+      return server.refuses?.(scope) === true
+        ? { status: 403 }
+        : { status: 200, body: JSON.stringify({ token: Buffer.from(scope || "none").toString("base64url") }) }
+    }
+    const { authorization } = asked.headers
+    return authorization?.startsWith("Bearer ") === true ? (server.inside ?? ok)(asked) : {
+      status: 401,
+      headers: { "www-authenticate": `Bearer realm="${server.origin()}/token",service="test"` }
+    }
+  })
+
+const scopes = (server: Server) =>
+  server.asked.filter(({ target }) => target.startsWith("/token")).map(({ target }) =>
+    new URL(target, "http://x").searchParams.getAll("scope")
+  )
+
+const guarded = (options: Omit<Parameters<typeof serveGuarded>[0], "origin"> = {}) =>
+  Effect.gen(function*() {
+    let origin = ""
+    const server = yield* serveGuarded({ ...options, origin: () => origin })
+    origin = server.origin
+    return server
+  })
+
+describe("a client without any credentials", () => {
+  it.scoped.each(["undici", "fetch", "node"] as const)(
+    "gets anonymous tokens when it is asked for them, over %s",
+    (platform) =>
+      Effect.gen(function*() {
+        const server = yield* guarded()
+        const registry = yield* connect(server, {}, platforms[platform])
+        expect((yield* registry.getManifest(repository, tag)).descriptor.digest).toBe(digest)
+        yield* Effect.scoped(registry.getBlob(repository, digest))
+        yield* registry.resolveBlob(repository, digest)
+        expect(server.lines()).toEqual([
+          "GET /v2/team/app/manifests/v1",
+          "GET /token?service=test&scope=repository%3Ateam%2Fapp%3Apull",
+          "GET /v2/team/app/manifests/v1",
+          `GET /v2/team/app/blobs/${digest}`,
+          `HEAD /v2/team/app/blobs/${digest}`
+        ])
+      })
+  )
+
+  it.scoped("asks for what each operation requires, and no more", () =>
+    Effect.gen(function*() {
+      const table: ReadonlyArray<readonly [string, (registry: Registry.Service) => Effect.Effect<unknown, unknown>]> = [
+        ["repository:team/app:pull", (registry) => registry.resolveManifest(repository, tag)],
+        ["repository:team/app:pull,push", (registry) => registry.startUpload(repository)],
+        [
+          "repository:team/app:pull,push",
+          (registry) =>
+            registry.pushBlob(
+              repository,
+              Descriptor.fromBytes(bytes),
+              Body.bytes(bytes)
+            )
+        ],
+        ["repository:team/app:delete", (registry) => registry.deleteTag(repository, tag)]
+      ]
+      for (const [scope, call] of table) {
+        const server = yield* guarded()
+        yield* Effect.ignore(call(yield* connect(server)))
+        expect(scopes(server), scope).toEqual([[scope]])
+      }
+    }))
+
+  it.scoped("uploads where it may not mount", () =>
+    Effect.gen(function*() {
+      const from = RepositoryName.make("other")
+      const server = yield* guarded({
+        refuses: (scope) => scope.includes("other"),
+        inside: (asked) => asked.target.includes("mount=") ? { status: 401 } : ok(asked)
+      })
+      const registry = yield* connect(server)
+      const mounted = yield* registry.mountBlob(repository, digest, { from })
+      expect(mounted._tag).toBe("UploadStarted")
+      expect(scopes(server)[0]).toEqual(["repository:other:pull", "repository:team/app:pull,push"])
+    }))
+
+  it.scoped("shares a token between what it was told it will need", () =>
+    Effect.gen(function*() {
+      const server = yield* guarded()
+      const registry = yield* connect(server)
+      const other = RepositoryName.make("other")
+      const hint = AuthScope.union(AuthScope.repository(repository, "pull"), AuthScope.repository(other, "pull"))
+      yield* Effect.zip(registry.resolveManifest(repository, tag), registry.resolveManifest(other, tag)).pipe(
+        Effect.provideService(AuthScope.hint, hint)
+      )
+      expect(scopes(server)).toEqual([["repository:other:pull", "repository:team/app:pull"]])
+    }))
+
+  it.scoped("fails with an error of the registry that says what was tried", () =>
+    Effect.gen(function*() {
+      const server = yield* guarded({ refuses: () => true })
+      const failure = yield* Effect.flip((yield* connect(server)).getManifest(repository, tag))
+      expect(failure._tag).toBe("Denied")
+      expect(failure.message).toBe(
+        `GetManifest team/app:v1: the token server ${server.origin}/token of ${server.origin}, asked for ` +
+          `"repository:team/app:pull" with no credentials, answers with status 403: log in to the registry, or provide ` +
+          "Credentials for it"
+      )
+      expect(failure).toMatchObject({ operation: "GetManifest", repository, registry: server.host })
+    }))
+
+  it.scoped("can be told not to answer", () =>
+    Effect.gen(function*() {
+      const server = yield* guarded()
+      const registry = yield* connect(server, { auth: false })
+      expect((yield* Effect.flip(registry.resolveManifest(repository, tag)))._tag).toBe("Unauthorized")
+      expect(server.lines()).toHaveLength(1)
+    }))
+})
+
+describe("a client with credentials", () => {
+  it.scoped("takes them from its surroundings, and keeps them from wherever it is led", () =>
+    Effect.gen(function*() {
+      const other = yield* serve((asked) =>
+        asked.method === "GET" ? ok(asked) : { status: 401, headers: { "www-authenticate": `Basic realm="x"` } }
+      )
+      const server = yield* serve((asked) => {
+        if (asked.headers.authorization === undefined) {
+          return { status: 401, headers: { "www-authenticate": `Basic realm="x"` } }
+        }
+        if (asked.method === "POST") return { status: 202, headers: { location: `${other.origin}/upload` } }
+        return asked.target.includes("/blobs/")
+          ? { status: 307, headers: { location: `${other.origin}/blob` } }
+          : ok(asked)
+      })
+      const credentials = Credentials.layerStatic({ [server.host]: alice, [other.host]: alice })
+      const client = Client.layer({ host: server.host, insecure: true }).pipe(
+        Layer.provide(credentials),
+        Layer.provide(platforms.undici)
+      )
+      const registry = Context.get(yield* Layer.build(client), Registry)
+      yield* registry.resolveManifest(repository, tag)
+      yield* Effect.scoped(registry.getBlob(repository, digest))
+      const descriptor = Descriptor.fromBytes(bytes)
+      const failure = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(bytes)))
+      expect(failure._tag).toBe("Unauthorized")
+      expect(server.asked.at(-1)?.headers.authorization).toMatch(/^Basic /)
+      expect(other.asked.length).toBeGreaterThan(1)
+      for (const { headers } of other.asked) expect(headers.authorization).toBeUndefined()
+    }))
+})
+
+describe("a ping", () => {
+  const ping = (server: { readonly host: string }, entry?: Credential.Credential) =>
+    Client.ping({ host: server.host, insecure: true, retry: { times: 0 } }).pipe(
+      Effect.provide(
+        entry === undefined ? Credentials.layerAnonymous : Credentials.layerStatic({ [server.host]: entry })
+      ),
+      Effect.provide(platforms.undici)
+    )
+
+  it.scoped("tells that a registry asks for nothing", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({ status: 200 }))
+      expect(yield* ping(server)).toEqual({ registry: server.host, challenges: [] })
+      expect(server.lines()).toEqual(["GET /v2/"])
+    }))
+
+  it.scoped("tells whether credentials are good", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(({ headers }) =>
+        headers.authorization === `Basic ${Buffer.from("alice:CANARY").toString("base64")}`
+          ? { status: 200 }
+          : { status: 401, headers: { "www-authenticate": `Basic realm="here"` } }
+      )
+      const pong = yield* ping(server, alice)
+      expect(pong.challenges).toMatchObject([{ scheme: "basic" }])
+      expect(server.lines()).toHaveLength(2)
+      const wrong = yield* Effect.flip(ping(server, Credential.basic("alice", "wrong")))
+      expect(wrong.message).toMatch(/refuses a user and a password/)
+      const nobody = yield* Effect.flip(ping(server))
+      expect(nobody).toMatchObject({ _tag: "Unauthorized", status: 401 })
+    }))
+
+  it.scoped("gets a token for nothing in particular", () =>
+    Effect.gen(function*() {
+      const server = yield* guarded()
+      expect((yield* ping(server)).challenges).toMatchObject([{ scheme: "bearer" }])
+      expect(server.lines()).toEqual(["GET /v2/", "GET /token?service=test", "GET /v2/"])
+    }))
+
+  it.scoped("fails where there is no registry", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({ status: 404, body: "<html>" }))
+      const failure = yield* Effect.flip(ping(server))
+      expect(failure).toMatchObject({ _tag: "ResponseInvalid", status: 404 })
+      const busy = yield* serve(() => ({ status: 503 }))
+      expect(yield* Effect.flip(ping(busy))).toMatchObject({ _tag: "Unavailable" })
+      const absent = yield* Effect.flip(ping({ host: "127.0.0.1:1" }))
+      expect(absent.message).toMatch(/cannot reach 127.0.0.1:1: connection refused/)
+      const host = yield* Effect.either(ping({ host: "no host" }))
+      expect(Either.isLeft(host) && host.left._tag).toBe("SyntaxInvalid")
+    }))
+})
