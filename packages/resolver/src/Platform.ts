@@ -201,7 +201,8 @@ export const missing = (
 const maxDepth = 8
 
 /**
- * The image for a platform: of an index the one that suits it best, of anything else the same. Fails with
+ * The image for a platform: of an index the one that suits it best. An index that says nothing of platforms, and
+ * anything else, is what it is. Fails with
  * `ManifestUnknown` where there is none, and says for which there are.
  *
  * @since 0.1.0
@@ -232,15 +233,11 @@ export const image = (
   ): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError> =>
     Effect.flatMap(Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes }), (document) => {
       if (document._tag !== "Index") return Effect.succeed(manifest)
-      const entry = Option.orElse(
-        select(document.manifests, platform),
-        () =>
-          Option.fromNullable(document.manifests.length === 1 ? document.manifests[0] : undefined).pipe(
-            Option.filter((only) => only.platform === undefined)
-          )
-      )
+      const { manifests } = document
+      if (manifests.every((entry) => entry.platform === undefined)) return Effect.succeed(manifest)
+      const entry = select(manifests, platform)
       return Option.isNone(entry) || depth === maxDepth
-        ? Effect.fail(missing(repository, manifest.descriptor.digest, document.manifests, [platform]))
+        ? Effect.fail(missing(repository, manifest.descriptor.digest, manifests, [platform]))
         : Effect.flatMap(registry.getManifest(repository, entry.value.digest), (below) => within(below, depth + 1))
     })
   return within(manifest, 0)
