@@ -5,13 +5,11 @@
  */
 import * as Transport from "@effect-oci/auth/Transport"
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as UrlParams from "@effect/platform/UrlParams"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as content from "../internal/content.js"
@@ -91,7 +89,7 @@ export const make = (options?: Options): Transport.Transport => {
       response: HttpClientResponse,
       followed: number
     ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> => {
-      if (response.status === 0) return withFetch("follow", send(request))
+      if (response.status === 0) return Transport.withFetchRedirect(send(request), "follow")
       const location = statuses.has(response.status) ? response.headers["location"] : undefined
       if (location === undefined) return Effect.succeed(response)
       const next = followed < maxRedirects
@@ -104,15 +102,12 @@ export const make = (options?: Options): Transport.Transport => {
           : Effect.fail(new HttpClientError.RequestError({ request, reason: "InvalidUrl", cause: next.left }))
       )
     }
-    return withFetch("manual", Effect.flatMap(send(request), (response) => follow(request, response, 0)))
+    return Transport.withFetchRedirect(
+      Effect.flatMap(send(request), (response) => follow(request, response, 0)),
+      "manual"
+    )
   })
 }
-
-const withFetch = <A, E>(redirect: RequestRedirect, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.mapInputContext(effect, (context: Context.Context<never>) => {
-    const settings = context.unsafeMap.get(FetchHttpClient.RequestInit.key) as RequestInit | undefined
-    return Context.add(context, FetchHttpClient.RequestInit, { ...settings, redirect })
-  })
 
 const invalid = (reason: string) =>
   new RegistryError.ResponseInvalid({ reason: `the registry's answer breaks the protocol: ${reason}` })

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Option } from "effect"
+import * as Origin from "../src/Origin.js"
+import * as Realm from "../src/Realm.js"
+
+const judge = (registry: string, realm: string, trusted?: ReadonlyArray<string>) =>
+  Realm.judge(Option.getOrThrow(Origin.parse(registry)), realm, trusted)._tag
+
+describe("a realm", () => {
+  const cases: ReadonlyArray<readonly [registry: string, realm: string, verdict: Realm.Verdict["_tag"]]> = [
+    // Docker Hub, and others in wide use.
+    ["https://registry-1.docker.io", "https://auth.docker.io/token", "Trusted"],
+    ["https://ghcr.io", "https://ghcr.io/token", "Trusted"],
+    ["https://registry.gitlab.com", "https://gitlab.com/jwt/auth", "Trusted"],
+    // The same origin, in another spelling, or by an address.
+    ["https://registry.example.com", "https://Registry.Example.com.:443/token?a=b", "Trusted"],
+    ["http://localhost:5000", "http://localhost:5000/token", "Trusted"],
+    ["http://[::1]:5000", "http://[0::1]:5000/token", "Trusted"],
+    // The same domain.
+    ["https://registry.example.com", "https://auth.example.com/token", "Trusted"],
+    ["https://registry.example.com", "https://example.com:8443/token", "Trusted"],
+    ["http://registry.example.com", "https://auth.example.com/token", "Trusted"],
+    ["https://a.example.co.uk", "https://b.example.co.uk/token", "Trusted"],
+    // Another domain, however alike.
+    ["https://registry.example.com", "https://evil.example/token", "Foreign"],
+    ["https://registry.example.com", "https://registry.example.com.evil.example/token", "Foreign"],
+    ["https://registry.example.com", "https://evilexample.com/token", "Foreign"],
+    ["https://registry.example.com", "https://example.com.evil.example/", "Foreign"],
+    ["https://registry.example.com", "https://registry.exаmple.com/token", "Foreign"],
+    ["https://a.example.co.uk", "https://a.co.uk/token", "Foreign"],
+    ["https://a.co.uk", "https://b.co.uk/token", "Foreign"],
+    ["https://good.github.io", "https://evil.github.io/token", "Foreign"],
+    ["https://good.s3.amazonaws.com", "https://evil.s3.amazonaws.com/token", "Foreign"],
+    ["https://com", "https://com.com/token", "Foreign"],
+    // Addresses and names without a domain have no neighbours.
+    ["https://127.0.0.1:5000", "https://127.0.0.1:5001/token", "Foreign"],
+    ["https://10.0.0.1", "https://10.0.0.2/token", "Foreign"],
+    ["https://[::1]", "https://[::2]/token", "Foreign"],
+    ["https://localhost:5000", "https://localhost:5001/token", "Foreign"],
+    ["https://registry", "https://auth/token", "Foreign"],
+    // Never down to http, and not to http elsewhere.
+    ["https://registry.example.com", "http://registry.example.com/token", "Refused"],
+    ["https://registry.example.com", "http://auth.example.com/token", "Refused"],
+    ["http://localhost:5000", "http://localhost:5001/token", "Refused"],
+    ["http://registry.example.com", "http://auth.example.com/token", "Refused"],
+    ["http://registry.example.com", "http://evil.example/token", "Refused"],
+    // What is no place, or hides which one it is.
+    ["https://registry.example.com", "https://registry.example.com@evil.example/token", "Refused"],
+    ["https://registry.example.com", "https://user:secret@auth.example.com/token", "Refused"],
+    ["https://registry.example.com", "/token", "Refused"],
+    ["https://registry.example.com", "", "Refused"],
+    ["https://registry.example.com", "registry.example.com", "Refused"],
+    ["https://registry.example.com", "ftp://auth.example.com/token", "Refused"],
+    ["https://registry.example.com", "file:///etc/passwd", "Refused"],
+    ["https://registry.example.com", "javascript:alert(1)", "Refused"],
+    ["https://registry.example.com", "https://[fe80::1%25eth0]/token", "Refused"]
+  ]
+  it.each(cases)("for %s at %s is %s", (registry, realm, verdict) => {
+    expect(judge(registry, realm)).toBe(verdict)
+  })
+
+  const trusted: ReadonlyArray<readonly [trusted: string, realm: string, verdict: Realm.Verdict["_tag"]]> = [
+    ["https://auth.example.net", "https://auth.example.net/any?x=y", "Trusted"],
+    ["https://auth.example.net/token", "https://auth.example.net/token?x=y", "Trusted"],
+    ["https://auth.example.net/token", "https://auth.example.net/other", "Foreign"],
+    ["https://auth.example.net:444", "https://auth.example.net/token", "Foreign"],
+    ["https://example.net", "https://auth.example.net/token", "Foreign"],
+    ["http://auth.example.net", "https://auth.example.net/token", "Foreign"],
+    ["auth.example.net", "https://auth.example.net/token", "Foreign"]
+  ]
+  it.each(trusted)("that is trusted as %s, at %s, is %s", (other, realm, verdict) => {
+    expect(judge("https://registry.example.com", realm, [other])).toBe(verdict)
+  })
+
+  it("on http is trusted by name for a registry on http, and for no other", () => {
+    const trusted = ["http://localhost:5001"]
+    expect(judge("http://localhost:5000", "http://localhost:5001/token", trusted)).toBe("Trusted")
+    expect(judge("https://localhost:5000", "http://localhost:5001/token", trusted)).toBe("Refused")
+  })
+
+  it("is told without its query", () => {
+    expect(Realm.format("https://user:CANARY@auth.example.com/token?x=CANARY#CANARY")).toBe(
+      "https://auth.example.com/token"
+    )
+    expect(Realm.format(new URL("data:CANARY"))).toBe("data:")
+    expect(Realm.format("not a URL")).toBe("not a URL")
+  })
+})
