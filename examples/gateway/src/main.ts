@@ -1,0 +1,29 @@
+/**
+ * Serves the gateway until Ctrl-C.
+ *
+ *     UPSTREAM=https://registry.example.com USERS=users node dist/main.js
+ */
+import { NodeRegistryServer } from "@effect-oci/server"
+import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { Cause, Console, Effect, Layer, Logger } from "effect"
+import * as Gateway from "./gateway.js"
+
+const serve = Effect.gen(function*() {
+  const { authority } = yield* NodeRegistryServer.Address
+  yield* Console.log(`gateway: serving on http://${authority}`)
+  return yield* Effect.never
+})
+
+const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
+
+serve.pipe(
+  Effect.provide(
+    Gateway.layer.pipe(
+      Layer.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici)),
+      Layer.provideMerge(logger)
+    )
+  ),
+  // The message of a setting's error, which says the setting, is how it is shown.
+  Effect.tapError((error) => Console.error(`gateway: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
+  (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
+)
