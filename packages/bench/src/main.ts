@@ -6,15 +6,19 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as blobs from "./blobs.js"
+import * as copies from "./copies.js"
 import { failures, table } from "./internal/measure.js"
 import type { Suite } from "./internal/measure.js"
 import * as manifests from "./manifests.js"
+import * as stacks from "./stacks.js"
 import * as wrappers from "./wrappers.js"
 
 const suites: ReadonlyArray<Suite> = [
   { name: "wrappers", run: wrappers.run },
+  { name: "stacks", run: stacks.run },
   { name: "blobs", run: blobs.run },
-  { name: "manifests", run: manifests.run }
+  { name: "manifests", run: manifests.run },
+  { name: "copies", run: copies.run }
 ]
 
 const program = Effect.gen(function*() {

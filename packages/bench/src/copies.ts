@@ -1,0 +1,123 @@
+/**
+ * An image of four large layers, copied from one `docker-registry` to another: by ours with one blob at a time and with
+ * four, and by `skopeo copy`. Every copy begins with an empty registry and is made by a process of its own, which has
+ * copied a small image before, where it is ours; the start of skopeo's counts, as it is a fraction of a second.
+ */
+import { Client } from "@effect-oci/client"
+import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { randomFillSync } from "node:crypto"
+import { interleave, row } from "./internal/measure.js"
+import type { Row } from "./internal/measure.js"
+import { leftOut } from "./internal/peers.js"
+import * as Program from "./internal/program.js"
+import type * as Copier from "./programs/copier.js"
+
+const MiB = 1024 * 1024
+
+const repository = RepositoryName.make("bench/copies")
+const small = Tag.make("small")
+const large = Tag.make("large")
+
+/** An image of layers of random bytes. */
+const pushImage = (tag: Tag.Tag, layers: number, size: number) =>
+  Effect.gen(function*() {
+    const registry = yield* Registry
+    const push = (bytes: Uint8Array, mediaType: string) => {
+      const descriptor = Descriptor.fromBytes(bytes, mediaType)
+      return Effect.as(registry.pushBlob(repository, descriptor, Body.bytes(bytes)), descriptor)
+    }
+    const pushed: Array<Descriptor.Descriptor> = []
+    for (let layer = 0; layer < layers; layer++) {
+      pushed.push(yield* push(randomFillSync(new Uint8Array(size)), MediaType.layer))
+    }
+    const rootfs = { type: "layers", diff_ids: pushed.map(({ digest }) => digest) }
+    const config = { architecture: "amd64", os: "linux", config: {}, rootfs }
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: MediaType.image,
+      config: yield* push(encode(config), MediaType.imageConfig),
+      layers: pushed
+    }
+    yield* registry.pushManifest(repository, {
+      mediaType: MediaType.image,
+      bytes: encode(manifest),
+      tags: [tag]
+    })
+    return Digest.fromBytes(encode(manifest))
+  })
+
+const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+const at = (authority: string) =>
+  Layer.fresh(Client.layer({ host: authority, insecure: true })).pipe(Layer.provide(NodeHttpClient.layerUndici))
+
+const measure = Effect.gen(function*() {
+  const { authority: source } = yield* NodePeers.dockerRegistry
+  const digest = yield* Effect.zipRight(pushImage(small, 1, MiB), pushImage(large, 4, 256 * MiB)).pipe(
+    Effect.provide(at(source))
+  )
+  /** Runs with the address of an empty registry, and sees that the image has arrived. */
+  const into = <A, E, R>(copy: (target: string) => Effect.Effect<A, E, R>) =>
+    Effect.scoped(Effect.gen(function*() {
+      const { authority: target } = yield* NodePeers.dockerRegistry
+      const result = yield* copy(target)
+      const found = yield* Effect.flatMap(Registry, (registry) => registry.resolveManifest(repository, large)).pipe(
+        Effect.provide(at(target))
+      )
+      return found.digest === digest ? result : yield* Effect.dieMessage("another image has arrived")
+    }))
+
+  const memory: Array<number> = []
+  const ours = (concurrency: number) =>
+    into((target) =>
+      Effect.scoped(Effect.gen(function*() {
+        const copier = yield* Program.start<Copier.Questions>("copier")
+        const job = (tag: string) => ({ source, target, repository, tag, concurrency })
+        yield* copier.ask("copy", job(small))
+        const before = yield* copier.usage
+        const seconds = yield* copier.ask("copy", job(large))
+        const after = yield* copier.usage
+        memory.push((after.peak - before.rss) / MiB)
+        return seconds
+      }))
+    )
+  const skopeo = into((target) =>
+    Effect.gen(function*() {
+      const start = performance.now()
+      const image = `${repository}:${large}`
+      yield* NodePeers.skopeo(
+        "copy",
+        "--preserve-digests",
+        `docker://${source}/${image}`,
+        `docker://${target}/${image}`
+      )
+      return (performance.now() - start) / 1000
+    })
+  )
+  const rounds = yield* interleave(new Map([["one", ours(1)], ["four", ours(4)], ["skopeo", skopeo]]), {
+    warmUp: 0,
+    rounds: 3
+  })
+  const of = (name: string) => rounds.map((round) => round.get(name) ?? Number.NaN)
+  const times = (name: string) => rounds.map((round) => (round.get(name) ?? NaN) / (round.get("skopeo") ?? NaN))
+  const figure = (name: string, unit: string, samples: ReadonlyArray<number>, target?: number): Row =>
+    row({ name, unit, better: "lower", target }, samples)
+  return [
+    figure("copy of 4 layers of 256 MiB, one at a time", "s", of("one")),
+    figure("copy, four at a time", "s", of("four")),
+    figure("skopeo copy", "s", of("skopeo")),
+    figure("copy, one at a time, times skopeo's", "", times("one")),
+    figure("copy, four at a time, times skopeo's", "", times("four"), 1.2),
+    figure("copy, memory", "MiB", memory, 48)
+  ]
+})
+
+export const run: Effect.Effect<ReadonlyArray<Row>, unknown> = Effect.gen(function*() {
+  if (yield* leftOut("docker-registry", "skopeo")) return []
+  return yield* Effect.scoped(measure)
+}).pipe(Effect.provide(NodeContext.layer))
