@@ -1,8 +1,7 @@
 import { Operation } from "@effect-oci/core"
 import type { Handler, RegistryError, RepositoryName } from "@effect-oci/core"
-import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type * as answer from "./answer.js"
+import * as answer from "./answer.js"
 
 type Names = Stream.Stream<RepositoryName.RepositoryName, RegistryError.RegistryError>
 
@@ -17,7 +16,7 @@ export const listRepositories = (
   { last }: Pick<Operation.ListRepositories, "last">
 ): ReadonlyArray<answer.AnswerTo<Operation.ListRepositories>> => {
   const from = (start: RepositoryName.RepositoryName | undefined, select: (names: Names) => Names) =>
-    Effect.map(handle(new Operation.ListRepositories({ last: start })), select)
+    answer.map(handle(new Operation.ListRepositories({ last: start })), select)
   if (last === undefined) return [from(undefined, (names) => names)]
   return [
     from(last, Stream.filter((name) => name > last)),

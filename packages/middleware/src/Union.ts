@@ -1,0 +1,134 @@
+/**
+ * Several registries as one.
+ *
+ * What for: a mirror before its upstream, a registry of one's own over a public one, the same artifacts written to two
+ * places, or several sources of which all must say the same.
+ *
+ * @since 0.1.0
+ */
+import { Handler, Registry } from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as members from "./internal/members.js"
+import { nowhere } from "./internal/nowhere.js"
+import { deleter } from "./internal/unionDeleter.js"
+import { lister } from "./internal/unionLister.js"
+import * as model from "./internal/unionModel.js"
+import type { Member, Options } from "./internal/unionModel.js"
+import { reader } from "./internal/unionReader.js"
+import { writer } from "./internal/unionWriter.js"
+
+export type { Capability, Member, Options } from "./internal/unionModel.js"
+
+/**
+ * Shows several registries as one, that behind the wrapper as the last of them. Members stand in order of trust.
+ *
+ * - What is read by its digest comes from whoever has it, checked: in order, or from the fastest (`read`).
+ * - Where a tag points is the word of the first that has it, or of all (`tags`): else `TagConflict`.
+ * - Only that something is not there moves on to the next member. Other failures are told, unless `passOver` takes them
+ *   for an outage; then the next is asked, and if nobody has it the outage is the answer.
+ * - Pushes go to the first that takes them or to all (`push`), a body read once and sent on in lock step. Where some have
+ *   failed it is a `PartialFailure` with each one's outcome.
+ * - Deletes go to all. That some have not had it is no failure.
+ * - Lists are merged as they are read, in order and each item once. Referrers are in the order of their digests.
+ *
+ * A failure of several is that of the member that got furthest, and its reason names each one asked.
+ *
+ * Laws: of one member, it is that member; it is associative in results and in the tags of errors; of a member twice it
+ * reads as of that member once; and `ReadOnly` distributes over it.
+ *
+ * @since 0.1.0
+ * @category middleware
+ */
+export const middleware = (
+  registries: ReadonlyArray<Member<Registry["Type"]>>,
+  options?: Options
+): Middleware.Middleware =>
+(next) => union([...registries, { name: "the registry behind", registry: Registry.fromHandler(next) }], options)
+
+const union = (registries: ReadonlyArray<Member<Registry["Type"]>>, options: Options = {}): Handler.Handler => {
+  const targets = registries.map(model.target)
+  const [only] = targets
+  if (only === undefined) return nowhere("the union has no members")
+  if (targets.length === 1 && model.isWhole(only)) return only.handle
+  return Handler.fromTable({
+    ...reader(targets, options),
+    ...writer(targets, options),
+    ...deleter(targets),
+    ...lister(targets, options)
+  })
+}
+
+/** Their registries in place of their layers. */
+const built = (
+  registries: ReadonlyArray<Member>
+): Effect.Effect<ReadonlyArray<Member<Registry["Type"]>>, never, members.Members> =>
+  Effect.map(members.Members, (all) => registries.map((member, index) => ({ ...member, registry: all[index]! })))
+
+/**
+ * A layer of a registry that is several as one, in order of trust.
+ *
+ * A layer that is a member and is used elsewhere too is built once. What a member's layer is provided with, such as its
+ * credentials, no other member gets.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import type { Registry } from "@effect-oci/core"
+ * import { RegistryError } from "@effect-oci/core"
+ * import { Union } from "@effect-oci/middleware"
+ * import type { Layer } from "effect"
+ *
+ * // Content comes from the mirror where it has it; tags are the origin's.
+ * const mirrored = (mirror: Layer.Layer<Registry>, origin: Layer.Layer<Registry>) =>
+ *   Union.layer([
+ *     { name: "mirror", registry: mirror, capabilities: ["pull"] },
+ *     { name: "origin", registry: origin }
+ *   ], { passOver: RegistryError.isTransient })
+ * ```
+ */
+export const layer = <const Members extends ReadonlyArray<Member>>(
+  registries: Members,
+  options?: Options
+): Layer.Layer<Registry, members.ErrorOf<Members[number]>, members.RequirementsOf<Members[number]>> =>
+  Layer.effect(Registry, Effect.map(built(registries), (all) => Registry.fromHandler(union(all, options)))).pipe(
+    Layer.provide(members.layer(registries.map(({ registry }) => registry)))
+  ) as Layer.Layer<Registry, members.ErrorOf<Members[number]>, members.RequirementsOf<Members[number]>>
+
+/**
+ * Puts registries before the registry of a layer, which is asked last.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import type { Registry } from "@effect-oci/core"
+ * import { Union } from "@effect-oci/middleware"
+ * import type { Layer } from "effect"
+ *
+ * // What is built here hides what is there under the same name.
+ * const over = (mine: Layer.Layer<Registry>) => Union.wrap([{ name: "mine", registry: mine }])
+ * ```
+ */
+export const wrap = <const Members extends ReadonlyArray<Member>>(registries: Members, options?: Options) =>
+<E, R>(
+  registry: Layer.Layer<Registry, E, R>
+): Layer.Layer<
+  Registry,
+  E | members.ErrorOf<Members[number]>,
+  R | members.RequirementsOf<Members[number]>
+> =>
+  Layer.effect(
+    Registry,
+    Effect.zipWith(
+      Registry,
+      built(registries),
+      ({ handle }, all) => Registry.fromHandler(middleware(all, options)(handle))
+    )
+  ).pipe(Layer.provide([registry, members.layer(registries.map((member) => member.registry))])) as Layer.Layer<
+    Registry,
+    E | members.ErrorOf<Members[number]>,
+    R | members.RequirementsOf<Members[number]>
+  >

@@ -1,0 +1,31 @@
+import { Operation, RegistryError } from "@effect-oci/core"
+import * as Exit from "effect/Exit"
+import * as attempts from "./attempts.js"
+import type { Outcome } from "./everywhere.js"
+
+/**
+ * What was written to several members, as one answer: that of all where all have done it, their failure as one where none
+ * has, and else a `PartialFailure` with each one's outcome. `lacks` says which failures count as done, once another has
+ * done it.
+ */
+export const everyOne = <A>(
+  operation: Operation.Operation,
+  outcomes: ReadonlyArray<Outcome<A>>,
+  lacks?: (error: RegistryError.RegistryError) => boolean
+): Exit.Exit<readonly [A, ...ReadonlyArray<A>], RegistryError.RegistryError> => {
+  const done = outcomes.flatMap(({ answer }) => answer._tag === "Right" ? [answer.right] : [])
+  const [first, ...others] = done
+  const failed = outcomes.flatMap(({ answer, name }) => answer._tag === "Left" ? [{ name, error: answer.left }] : [])
+  if (first === undefined) return Exit.fail(attempts.asOne(operation, failed))
+  const all = outcomes.map(({ answer, name }) => ({
+    name,
+    error: answer._tag === "Left" && lacks?.(answer.left) !== true ? answer.left : undefined
+  }))
+  const bad = all.flatMap(({ error, name }) => error === undefined ? [] : [{ name, error }])
+  if (bad.length === 0) return Exit.succeed([first, ...others])
+  const good = all.flatMap(({ error, name }) => error === undefined ? [name] : [])
+  const reason = `done at ${good.join(", ")}, but not at ${attempts.told(bad)}`
+  return Exit.fail(
+    new RegistryError.PartialFailure({ ...Operation.errorFields(operation), reason, outcomes: all })
+  )
+}

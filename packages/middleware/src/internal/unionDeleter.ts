@@ -1,0 +1,40 @@
+import { RegistryError } from "@effect-oci/core"
+import type { Handler, Operation } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as answer from "./answer.js"
+import { everyOne } from "./everyOne.js"
+import { lastFirst } from "./everywhere.js"
+import type { Able, Target } from "./unionModel.js"
+import * as model from "./unionModel.js"
+
+type Rows = Pick<Handler.Table, "DeleteBlob" | "DeleteManifest" | "DeleteTag">
+
+type Delete = Operation.OperationOf<keyof Rows>
+
+/**
+ * What deletes: from all that may be asked, or it would still be there for those who read. It goes one after another, the
+ * most trusted last, so that in between nobody sees what that one has hidden.
+ */
+export const deleter = (targets: ReadonlyArray<Target>): Rows => {
+  const able: Able = model.able(targets, "delete")
+
+  const remove = (operation: Delete, members: ReadonlyArray<Target>): answer.AnswerTo<Delete> => {
+    const [only] = members
+    if (only === undefined) return model.nobody(operation, able)
+    if (members.length === 1) return only.handle(operation)
+    return Effect.flatMap(
+      lastFirst(members, ({ handle }) => handle(operation)),
+      (outcomes) => Exit.map(everyOne(operation, outcomes, RegistryError.isNotFound), ([done]) => done)
+    )
+  }
+
+  const byDigest = (operation: Operation.DeleteBlob | Operation.DeleteManifest) =>
+    remove(operation, able.within(operation.repository))
+
+  return {
+    DeleteBlob: byDigest,
+    DeleteManifest: byDigest,
+    DeleteTag: (operation) => remove(operation, able.ofTags(operation.repository, [operation.tag]))
+  }
+}

@@ -1,0 +1,127 @@
+import { Handler, Operation } from "@effect-oci/core"
+import type { RegistryError } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import * as answer from "./answer.js"
+import { atMost } from "./atMost.js"
+import type { Attempt } from "./attempts.js"
+import * as attempts from "./attempts.js"
+import { everywhere } from "./everywhere.js"
+import { listRepositories } from "./listRepositories.js"
+import { defaultHold, mergeSorted } from "./mergeSorted.js"
+import type { Options, Target } from "./unionModel.js"
+import * as model from "./unionModel.js"
+
+type Rows = Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers">
+
+type Items<A> = Stream.Stream<A, RegistryError.RegistryError>
+
+/** What a member is asked to list. */
+interface Asked<A> {
+  readonly name: string
+  readonly items: Effect.Effect<Items<A>, RegistryError.RegistryError>
+}
+
+/** What lists: all that the members list, in order, each item once. */
+export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, passOver }: Options): Rows => {
+  const resolve = model.able(targets, "resolve")
+  const referrers = model.able(targets, "referrers")
+  const movesOn = model.movesOn(passOver)
+
+  /** A list that cannot be had fails at once, or when it is read; either way the others may have something. */
+  const merged = <A>(
+    operation: Operation.Operation,
+    lists: ReadonlyArray<Asked<A>>,
+    key: (item: A) => string
+  ): Effect.Effect<Items<A>, RegistryError.RegistryError> =>
+    Handler.matchEffect(everywhere(lists, ({ items }) => items), {
+      onFailure: Exit.fail,
+      onSuccess: (outcomes) => {
+        const failed: Array<Attempt> = []
+        const begun: Array<{ readonly name: string; readonly items: Items<A> }> = []
+        for (const { answer, name } of outcomes) {
+          if (answer._tag === "Right") begun.push({ name, items: answer.right })
+          else if (movesOn(answer.left)) failed.push({ name, error: answer.left })
+          else return Exit.fail(attempts.asOne(operation, [...failed, { name, error: answer.left }], answer.left))
+        }
+        return begun.length === 0
+          ? Exit.fail(attempts.asOne(operation, failed))
+          : Exit.succeed(read(operation, failed, begun, key))
+      }
+    })
+
+  const read = <A>(
+    operation: Operation.Operation,
+    before: ReadonlyArray<Attempt>,
+    lists: ReadonlyArray<{ readonly name: string; readonly items: Items<A> }>,
+    key: (item: A) => string
+  ): Items<A> =>
+    Stream.suspend(() => {
+      const failed = [...before]
+      let empty = true
+      const passing = lists.map(({ items, name }) => ({
+        name,
+        items: Stream.catchAll(items, (error) => {
+          failed.push({ name, error })
+          return movesOn(error) ? Stream.empty : Stream.fail(attempts.asOne(operation, failed, error))
+        })
+      }))
+      const all = Stream.mapChunks(mergeSorted(passing, Operation.errorFields(operation), { key, hold }), (chunk) => {
+        empty = false
+        return chunk
+      })
+      const found = Stream.suspend(() =>
+        empty && failed.length === lists.length + before.length
+          ? Stream.fail(attempts.asOne(operation, failed))
+          : Stream.empty
+      )
+      return Stream.concat(all, found)
+    })
+
+  return {
+    ListRepositories: (operation) => {
+      const { limit } = operation
+      if (resolve.all.length === 0) return model.nobody(operation, resolve)
+      const lists = resolve.all.flatMap(({ handle, name, select }) =>
+        listRepositories(handle, operation).map((names) => ({
+          name,
+          items: answer.map(
+            names,
+            (items) =>
+              select === undefined ? items : Stream.filter(items, (repository) => model.touches(select, repository))
+          )
+        }))
+      )
+      return answer.map(merged(operation, lists, same), (items) => atMost(items, limit))
+    },
+    ListTags: (operation) => {
+      const { last, limit, repository } = operation
+      const members = resolve.within(repository)
+      const [only] = members
+      if (only === undefined) return model.nobody(operation, resolve)
+      if (members.length === 1 && only.select === undefined) return only.handle(operation)
+      // The limit is of all, and a member whose order is its own would have it cut off what comes first.
+      const asked = new Operation.ListTags({ repository, last, limit: limit === 0 ? 0 : undefined })
+      const lists = members.map(({ handle, name, select }) => ({
+        name,
+        items: answer.map(
+          handle(asked),
+          (items) =>
+            Stream.filter(items, (tag) => (last === undefined || tag > last) && model.contains(select, repository, tag))
+        )
+      }))
+      return answer.map(merged(operation, lists, same), (items) => limit === 0 ? items : atMost(items, limit))
+    },
+    ListReferrers: (operation) => {
+      const members = referrers.within(operation.repository)
+      const [only] = members
+      if (only === undefined) return model.nobody(operation, referrers)
+      if (members.length === 1) return only.handle(operation)
+      const lists = members.map(({ handle, name }) => ({ name, items: handle(operation) }))
+      return merged(operation, lists, ({ digest }) => digest)
+    }
+  }
+}
+
+const same = (item: string): string => item

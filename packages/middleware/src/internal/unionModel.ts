@@ -1,0 +1,178 @@
+import { Middleware, Operation, ReferenceSet, RegistryError } from "@effect-oci/core"
+import type { Handler, RepositoryName, Tag } from "@effect-oci/core"
+import * as Exit from "effect/Exit"
+import type * as Redacted from "effect/Redacted"
+import type * as answer from "./answer.js"
+import type * as members from "./members.js"
+import { nowhere } from "./nowhere.js"
+
+/**
+ * What a member may be asked.
+ *
+ * - `pull`: blobs, and manifests by digest; and the manifest of a tag, from one that may `resolve` it
+ * - `resolve`: where a tag points, and the lists of tags and repositories
+ * - `push`: blobs, uploads, manifests
+ * - `referrers`: the lists of referrers
+ * - `delete`: blobs, manifests, tags
+ *
+ * A mirror whose word is not to be taken for tags has `pull` alone: what it has is asked for by digest, and checked.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Capability = "pull" | "resolve" | "push" | "referrers" | "delete"
+
+/**
+ * One of the registries that are shown as one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Member<Source extends members.Source = members.Source> {
+  /** What it is called where an error tells of it. */
+  readonly name: string
+  /** The registry, or a layer of it. */
+  readonly registry: Source
+  /** What it may be asked: everything unless said. */
+  readonly capabilities?: ReadonlyArray<Capability> | undefined
+  /**
+   * What it may be asked about: everything unless said. A tag has to be in the set, and for all else something of the
+   * repository. Hosts choose nothing, since names have none here.
+   */
+  readonly select?: ReferenceSet.ReferenceSet | undefined
+}
+
+/**
+ * How several registries are one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * How content is read by its digest: `order`, unless said, asks one member after another; `race` asks all at once, and
+   * takes the first good answer.
+   */
+  readonly read?: "order" | "race" | undefined
+  /**
+   * Who is believed about a tag: the `first` member that has it, unless said; or all that have it, which must `agree`.
+   */
+  readonly tags?: "first" | "agree" | undefined
+  /** Who is pushed to: the `first` member that may be, unless said; or `all` of them. */
+  readonly push?: "first" | "all" | undefined
+  /**
+   * Which failures of a member to pass over, as if it had not what was asked for: none unless said. For mirrors that
+   * may be down take `RegistryError.isTransient`. Where nothing is found elsewhere, what was passed over is the answer
+   * after all. Reads and lists alone heed it.
+   */
+  readonly passOver?: ((error: RegistryError.RegistryError) => boolean) | undefined
+  /**
+   * How many items of each member's list are held back, so that a list that is not in ASCII order can be merged: 1000
+   * unless said. With 0 nothing is read ahead, and every list has to be in order.
+   */
+  readonly hold?: number | undefined
+  /**
+   * The key that signs the ids of uploads to several members. Processes that take up each other's uploads share it. A
+   * random one unless said, so that uploads end with the process.
+   */
+  readonly uploadKey?: Redacted.Redacted<string> | undefined
+}
+
+/** A member as its rows see it. */
+export interface Target {
+  /** Its place among the members. */
+  readonly index: number
+  readonly name: string
+  readonly handle: Handler.Handler
+  /** The same, which answers a digest with its content or not at all. */
+  readonly checked: Handler.Handler
+  readonly can: (capability: Capability) => boolean
+  readonly select: ReferenceSet.ReferenceSet | undefined
+}
+
+const isAll = (select: ReferenceSet.ReferenceSet | undefined): boolean =>
+  select === undefined || ReferenceSet.equals(select, ReferenceSet.all)
+
+export const target = (
+  { capabilities, name, registry, select }: Member<members.Built[number]>,
+  index: number
+): Target => ({
+  index,
+  name,
+  handle: registry.handle,
+  checked: Middleware.verified(registry.handle),
+  can: (capability) => capabilities === undefined || capabilities.includes(capability),
+  select: isAll(select) ? undefined : select
+})
+
+const capabilities: ReadonlyArray<Capability> = ["pull", "resolve", "push", "referrers", "delete"]
+
+/** Whether it may be asked everything about everything. */
+export const isWhole = ({ can, select }: Target): boolean => select === undefined && capabilities.every(can)
+
+/** Who may be asked for something, in order of trust. */
+export interface Able {
+  readonly capability: Capability
+  readonly all: ReadonlyArray<Target>
+  /** About a repository. */
+  readonly within: (repository: RepositoryName.RepositoryName) => ReadonlyArray<Target>
+  /** About tags of a repository, all of them; about the repository if there are none. */
+  readonly ofTags: (
+    repository: RepositoryName.RepositoryName,
+    tags: ReadonlyArray<Tag.Tag>
+  ) => ReadonlyArray<Target>
+}
+
+export const able = (targets: ReadonlyArray<Target>, capability: Capability): Able => {
+  const all = targets.filter(({ can }) => can(capability))
+  if (all.every(({ select }) => select === undefined)) {
+    return { capability, all, within: () => all, ofTags: () => all }
+  }
+  const within: Able["within"] = (repository) => all.filter(({ select }) => touches(select, repository))
+  return {
+    capability,
+    all,
+    within,
+    ofTags: (repository, tags) =>
+      tags.length === 0
+        ? within(repository)
+        : all.filter(({ select }) => tags.every((tag) => contains(select, repository, tag)))
+  }
+}
+
+/** Whether a member may be asked about a repository. */
+export const touches = (select: Target["select"], repository: RepositoryName.RepositoryName): boolean =>
+  select === undefined || ReferenceSet.touches(select, { repository })
+
+/** Whether a member may be asked about a tag. */
+export const contains = (
+  select: Target["select"],
+  repository: RepositoryName.RepositoryName,
+  tag: Tag.Tag
+): boolean => select === undefined || ReferenceSet.contains(select, { repository, tag })
+
+const elsewhere = nowhere("no member takes this repository")
+
+/** The answer where no member may be asked. */
+export const nobody = <O extends Operation.Operation>(
+  operation: O,
+  { all, capability }: Able
+): answer.AnswerTo<O> => {
+  if (all.length > 0) return elsewhere(operation)
+  const reason = `no member may be asked to ${words[capability]}`
+  return Exit.fail(new RegistryError.Unsupported({ ...Operation.errorFields(operation), reason }))
+}
+
+const words: { readonly [C in Capability]: string } = {
+  pull: "pull",
+  resolve: "resolve tags",
+  push: "push",
+  referrers: "list referrers",
+  delete: "delete"
+}
+
+/** What makes reads and lists go on to the next member. */
+export const movesOn = (passOver: Options["passOver"]) => (error: RegistryError.RegistryError): boolean =>
+  RegistryError.isNotFound(error) ||
+  // That members disagree is no outage of one of them.
+  (error._tag !== "TagConflict" && passOver !== undefined && passOver(error))

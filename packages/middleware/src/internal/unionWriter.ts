@@ -1,0 +1,111 @@
+import { Handler, Operation, RegistryError } from "@effect-oci/core"
+import type { RepositoryName } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as answer from "./answer.js"
+import { everyOne } from "./everyOne.js"
+import { everywhere } from "./everywhere.js"
+import { fanOut } from "./fanOut.js"
+import type { Options, Target } from "./unionModel.js"
+import * as model from "./unionModel.js"
+import { unionUploads } from "./unionUploads.js"
+import { uploadInstead } from "./uploadInstead.js"
+import * as uploadSessions from "./uploadSessions.js"
+
+type Rows = Pick<
+  Handler.Table,
+  | "PushBlob"
+  | "MountBlob"
+  | "StartUpload"
+  | "GetUpload"
+  | "AppendUpload"
+  | "CompleteUpload"
+  | "CancelUpload"
+  | "PushManifest"
+>
+
+/** What writes: to the first member that may be pushed to, which then has all of a repository, or to each of them. */
+export const writer = (targets: ReadonlyArray<Target>, { push = "first", uploadKey }: Options): Rows => {
+  const able = model.able(targets, "push")
+  const membersOf = push === "all"
+    ? able.within
+    : (repository: RepositoryName.RepositoryName) => able.within(repository).slice(0, 1)
+  const uploads = unionUploads(targets, uploadSessions.make(targets.map(({ name }) => name), uploadKey))
+
+  /** One member is asked itself, and its uploads have its own ids. */
+  const by = <O extends Exclude<Operation.Operation, Operation.GetBlob | Operation.ListRepositories>>(
+    alone: (target: Target, operation: O) => answer.AnswerTo<O>,
+    together: (operation: O, members: ReadonlyArray<Target>) => answer.AnswerTo<O>
+  ) =>
+  (operation: O): answer.AnswerTo<O> => {
+    const members = membersOf(operation.repository)
+    const [only] = members
+    if (only === undefined) return model.nobody(operation, able)
+    return members.length === 1 ? alone(only, operation) : together(operation, members)
+  }
+
+  return {
+    PushBlob: by(itself, pushBlob),
+    MountBlob: by(mount, (operation, members) =>
+      Effect.flatMap(
+        everywhere(members, (target) => mount(target, operation)),
+        (outcomes) => uploads.mounted(operation, members, outcomes)
+      )),
+    StartUpload: by(itself, uploads.start),
+    GetUpload: by(itself, uploads.get),
+    AppendUpload: by(itself, uploads.append),
+    CompleteUpload: by(itself, uploads.complete),
+    CancelUpload: by(itself, uploads.cancel),
+    PushManifest: (operation) => {
+      const { repository, tags } = operation
+      const all = membersOf(repository)
+      if (all.length === 0) return model.nobody(operation, able)
+      const members = all.filter(({ select }) => tags.every((tag) => model.contains(select, repository, tag)))
+      const [only] = members
+      if (only === undefined) {
+        const reason = `no member takes the tags ${tags.join(", ")} of this repository`
+        return Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
+      }
+      return members.length === 1 ? only.handle(operation) : pushManifest(operation, members)
+    }
+  }
+}
+
+const itself = <O extends Operation.Operation>({ handle }: Target, operation: O): answer.AnswerTo<O> =>
+  handle(operation)
+
+/** By one reading of the body, unless it can be read again. */
+const pushBlob = (operation: Operation.PushBlob, members: ReadonlyArray<Target>) =>
+  Effect.flatMap(fanOut(operation.body, members.map(() => 0)), ({ bodies, leave }) =>
+    Effect.flatMap(
+      everywhere(members, ({ handle }, index) =>
+        Effect.ensuring(
+          handle(new Operation.PushBlob({ ...operation, body: bodies[index]! })),
+          Effect.sync(() => leave(index))
+        )),
+      (outcomes) => Exit.map(everyOne(operation, outcomes), ([descriptor]) => descriptor)
+    ))
+
+/** What a member may not be asked about, it is not to mount from either. */
+const mount = (
+  { handle, select }: Target,
+  operation: Operation.MountBlob
+): answer.AnswerTo<Operation.MountBlob> => {
+  const { from } = operation
+  const within = from === undefined ? select === undefined : model.touches(select, from)
+  return within ? handle(operation) : uploadInstead(handle, operation)
+}
+
+/** What all say of it: the tags that each has taken, and the subject if each keeps it. */
+const pushManifest = (operation: Operation.PushManifest, members: ReadonlyArray<Target>) =>
+  Handler.matchEffect(everywhere(members, ({ handle }) => handle(operation)), {
+    onFailure: Exit.fail,
+    onSuccess: (outcomes) =>
+      Exit.map(everyOne(operation, outcomes), ([first, ...others]): Operation.PushedManifest => {
+        const { subject, ...pushed } = first
+        const tags = pushed.tags.filter((tag) => others.every((other) => other.tags.includes(tag)))
+        return subject !== undefined && others.every((other) => other.subject === subject)
+          ? { ...pushed, subject, tags }
+          : { ...pushed, tags }
+      })
+  })

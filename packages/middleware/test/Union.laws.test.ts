@@ -1,0 +1,102 @@
+import * as History from "@effect-oci/conformance/History"
+import { Operation, Registry } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Layer } from "effect"
+import * as fc from "fast-check"
+import { ReadOnly, Union } from "../src/index.js"
+import * as samples from "./samples.js"
+
+type Service = Registry["Type"]
+
+const policies: ReadonlyArray<Union.Options> = [
+  {},
+  { read: "race" },
+  { tags: "agree" },
+  { push: "all" },
+  { read: "race", tags: "agree", push: "all" }
+]
+
+const named = (registry: Service, index: number) => ({ name: `member ${index}`, registry })
+
+const unionOf = (options: Union.Options, ...registries: ReadonlyArray<Service>): Service => {
+  const [last, ...others] = registries.toReversed()
+  return Registry.fromHandler(Union.middleware(others.toReversed().map(named), options)(last!.handle))
+}
+
+const memory = Effect.map(Layer.build(Memory.layer()), (context) => Context.get(context, Registry))
+
+/** What a union of three registries tells, each of which has something before. */
+const tell = (
+  union: (registries: ReadonlyArray<Service>) => Service,
+  before: ReadonlyArray<ReadonlyArray<History.Step>>,
+  history: ReadonlyArray<History.Step>
+): Promise<ReadonlyArray<History.Told>> =>
+  Effect.gen(function*() {
+    const registries = yield* Effect.forEach(before, (steps) =>
+      Effect.tap(memory, (registry) => Effect.provideService(History.run(steps), Registry, registry)))
+    return yield* Effect.provideService(History.run(history), Registry, union(registries))
+  }).pipe(Effect.scoped, Effect.runPromise)
+
+const steps = (maxLength: number) => History.history(maxLength)
+
+/** Results and the tags of errors: what is told besides names the members, which are others. */
+const outline = (told: ReadonlyArray<History.Told>) =>
+  told.map(({ ask, error, result }) => JSON.stringify(error === undefined ? { ask, result } : { ask, error }))
+
+const same = (
+  ways: ReadonlyArray<(registries: ReadonlyArray<Service>) => Service>,
+  members: number,
+  keep: (step: History.Step) => boolean = () => true
+) =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.tuple(...Array.from({ length: members }, () => steps(12))),
+      steps(25).map((all) => all.filter(keep)),
+      async (before, history) => {
+        const [one, ...others] = await Promise.all(ways.map((way) => tell(way, before, history)))
+        for (const other of others) expect(outline(other)).toEqual(outline(one!))
+      }
+    ),
+    { numRuns: 12, seed: 20_261_121 }
+  )
+
+const isRead = ({ ask }: History.Step) => {
+  const { access } = Operation.traits[ask]
+  return access === "read" || access === "list"
+}
+
+describe("laws of Union", () => {
+  it("of one member, it is that member itself", () => {
+    const { handle } = Registry.fromHandler(samples.known)
+    for (const options of policies) expect(Union.middleware([], options)(handle)).toBe(handle)
+  })
+
+  describe.each(policies.map((options) => ({ options, name: JSON.stringify(options) })))("$name", ({ options }) => {
+    it("is associative in results and in the tags of errors", () =>
+      same(
+        [
+          ([a, b, c]) => unionOf(options, a!, b!, c!),
+          ([a, b, c]) => unionOf(options, unionOf(options, a!, b!), c!),
+          ([a, b, c]) => unionOf(options, a!, unionOf(options, b!, c!))
+        ],
+        3
+      ))
+
+    it("of a member twice, it reads as that member", () =>
+      same([([a]) => unionOf(options, a!, a!), ([a]) => a!], 1, isRead))
+
+    it("ReadOnly distributes over it", () => {
+      const readOnly = ({ handle }: Service) => Registry.fromHandler(ReadOnly.middleware()(handle))
+      return same(
+        [
+          ([a, b]) => readOnly(unionOf(options, a!, b!)),
+          ([a, b]) => unionOf(options, readOnly(a!), readOnly(b!))
+        ],
+        2,
+        // An id that no member has given is unknown before it is asked whether uploads are on.
+        ({ ask }) => options.push !== "all" || !/^(Get|Append|Complete|Cancel)Upload$/.test(ask)
+      )
+    })
+  })
+})
