@@ -6,15 +6,15 @@
  * of the loop's own cost and of the base's; `the first` is what the first adds, with what it costs once for a stack,
  * such as that an answer is no longer an exit. The base's answer is an exit, or an effect that must be run.
  */
-import { Descriptor, Middleware, Operation, ReferenceSet, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Descriptor, Operation, RepositoryName, Tag } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
-import { Authorize, Filter, Immutable, Logging, ReadOnly, Route, Sub } from "@effect-oci/middleware"
+import { Logging, ReadOnly } from "@effect-oci/middleware"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
-import * as HashSet from "effect/HashSet"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import * as Scope from "effect/Scope"
+import { all, stack, wrappers } from "./internal/contenders.js"
+import type { Wrapper } from "./internal/contenders.js"
+import { logTo } from "./internal/logTo.js"
 import { interleave, row } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 
@@ -28,86 +28,6 @@ const bases: ReadonlyArray<{ readonly name: string; readonly handle: Handler.Han
   { name: "an exit", handle: () => answer },
   { name: "an effect", handle: () => Effect.suspend(() => answer) }
 ]
-
-interface Wrapper {
-  readonly name: string
-  readonly make: () => Middleware.Middleware
-  /** In nanoseconds. */
-  readonly target: number
-  readonly level: LogLevel.LogLevel
-  readonly times: number
-}
-
-/** With this logger alone, whatever loggers the program has, and the least level. */
-const logTo =
-  (logger: Logger.Logger<unknown, void>, level: LogLevel.LogLevel) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    effect.pipe(
-      Effect.locally(FiberRef.currentLoggers, HashSet.make(logger)),
-      Logger.withMinimumLogLevel(level)
-    )
-
-const team = ReferenceSet.prefix("team/")
-
-/** Filters of one registry that stand next to each other are made into one: these are told apart by its name. */
-const filter = () => {
-  let count = 0
-  return () => Filter.middleware({ select: team, registry: `r${count++}.example` })
-}
-
-const elsewhere: ReadonlyArray<Route.Member<Registry["Type"]>> = [
-  {
-    name: "other",
-    select: ReferenceSet.prefix("other/"),
-    registry: Registry.fromHandler(() => Effect.dieMessage("the wrong member was asked"))
-  }
-]
-
-const scope = Effect.runSync(Scope.make())
-
-const wrappers: ReadonlyArray<Wrapper> = [
-  { name: "ReadOnly", make: ReadOnly.middleware, target: 200, level: LogLevel.Info, times: 50_000 },
-  {
-    name: "Immutable",
-    make: () => Effect.runSync(Scope.extend(Immutable.middleware(), scope)),
-    target: 200,
-    level: LogLevel.Info,
-    times: 50_000
-  },
-  { name: "Filter", make: filter(), target: 200, level: LogLevel.Info, times: 50_000 },
-  {
-    name: "Filter, of callers",
-    make: () => Filter.middleware({ select: () => team }),
-    target: 2000,
-    level: LogLevel.Info,
-    times: 20_000
-  },
-  {
-    name: "Authorize",
-    make: () => Authorize.middleware({ allow: () => Effect.succeed(true) }),
-    target: 25_000,
-    level: LogLevel.Info,
-    times: 10_000
-  },
-  {
-    name: "Sub",
-    make: () => Sub.middleware({ prefix: RepositoryName.make("a") }),
-    target: 200,
-    level: LogLevel.Info,
-    times: 50_000
-  },
-  { name: "Route", make: () => Route.middleware(elsewhere), target: 200, level: LogLevel.Info, times: 50_000 },
-  {
-    name: "Logging, below the least level",
-    make: Logging.middleware,
-    target: 2000,
-    level: LogLevel.Warning,
-    times: 20_000
-  },
-  { name: "Logging, discarded", make: Logging.middleware, target: 2000, level: LogLevel.Info, times: 10_000 }
-]
-
-const stack = (base: Handler.Handler, make: () => Middleware.Middleware, size: number): Handler.Handler =>
-  Middleware.compose(...Array.from({ length: size }, make))(base)
 
 /** Nanoseconds an operation. */
 const sample = (handle: Handler.Handler, times: number): Effect.Effect<number, unknown> =>
@@ -132,11 +52,11 @@ const sample = (handle: Handler.Handler, times: number): Effect.Effect<number, u
 
 const largest = 10
 
-const measure = ({ level, make, name, target, times }: Wrapper, base: typeof bases[number]) =>
+const measure = ({ level, logger, make, name, target, times }: Wrapper, base: typeof bases[number]) =>
   Effect.gen(function*() {
     const sizes = [0, 1, largest]
     const cases = new Map(sizes.map((size) => [`${size}`, sample(stack(base.handle, make, size), times)]))
-    const rounds = yield* logTo(Logger.none, level)(interleave(cases, { warmUp: 5, rounds: 21 }))
+    const rounds = yield* logTo(logger, level)(interleave(cases, { warmUp: 5, rounds: 21 }))
     const at = (round: ReadonlyMap<string, number>, size: number) => round.get(`${size}`) ?? Number.NaN
     const figure = { unit: "ns", better: "lower", target } as const
     return [
@@ -165,11 +85,23 @@ const check = Effect.gen(function*() {
   }
 })
 
+/** One of each wrapper, one round another: what an operation costs that passes through them all. */
+const measureAll = (base: typeof bases[number]) =>
+  Effect.gen(function*() {
+    const cases = new Map([["none", sample(base.handle, 500)], ["all", sample(all(base.handle), 500)]])
+    const rounds = yield* logTo(Logger.none, LogLevel.Info)(interleave(cases, { warmUp: 5, rounds: 21 }))
+    return row(
+      { name: `one of each: all together, over ${base.name}`, unit: "ns", better: "lower" },
+      rounds.map((round) => (round.get("all") ?? Number.NaN) - (round.get("none") ?? Number.NaN))
+    )
+  })
+
 export const run: Effect.Effect<ReadonlyArray<Row>, unknown> = Effect.gen(function*() {
   yield* check
   const rows: Array<Row> = []
   for (const wrapper of wrappers) {
     for (const base of bases) rows.push(...(yield* measure(wrapper, base)))
   }
+  for (const base of bases) rows.push(yield* measureAll(base))
   return rows
 })

@@ -1,0 +1,115 @@
+import { Middleware, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
+import type { Handler } from "@effect-oci/core"
+import {
+  Authorize,
+  Filter,
+  Immutable,
+  Limit,
+  Logging,
+  Metrics,
+  ReadOnly,
+  Retry,
+  Route,
+  Sub,
+  Tracing
+} from "@effect-oci/middleware"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Scope from "effect/Scope"
+
+/** A wrapper, as it is measured. */
+export interface Wrapper {
+  readonly name: string
+  readonly make: () => Middleware.Middleware
+  /** What an operation may cost, in nanoseconds. */
+  readonly target?: number
+  /** The least level of the program, and its logger. */
+  readonly level: LogLevel.LogLevel
+  readonly logger: Logger.Logger<unknown, void>
+  /** How many operations are one sample. */
+  readonly times: number
+  /** Whether it is another, asked otherwise. */
+  readonly isVariant: boolean
+}
+
+const quiet = { level: LogLevel.Info, logger: Logger.none, isVariant: false }
+const pure = { ...quiet, target: 200, times: 20_000 }
+const told = { ...quiet, target: 2000, times: 5000 }
+const costly = { ...quiet, target: 25_000, times: 2000 }
+
+/** What is asked for, as it is called inside `Sub` too. */
+const team = ReferenceSet.prefix("team/", "a/")
+
+/** Filters of one registry that stand next to each other are made into one: these are told apart by its name. */
+const filter = () => {
+  let count = 0
+  return () => Filter.middleware({ select: team, registry: `r${count++}.example` })
+}
+
+const elsewhere: ReadonlyArray<Route.Member<Registry["Type"]>> = [
+  {
+    name: "other",
+    select: ReferenceSet.prefix("other/"),
+    registry: Registry.fromHandler(() => Effect.dieMessage("the wrong member was asked"))
+  }
+]
+
+const scope = Effect.runSync(Scope.make())
+
+/** Those that hold state are made for as long as the program. */
+const made = (middleware: Effect.Effect<Middleware.Middleware, never, Scope.Scope>) => () =>
+  Effect.runSync(Scope.extend(middleware, scope))
+
+const one = { concurrency: 16 }
+const rate = { operations: 1e9, per: "1 second" } as const
+
+export const wrappers: ReadonlyArray<Wrapper> = [
+  { ...pure, name: "ReadOnly", make: ReadOnly.middleware },
+  { ...pure, name: "Immutable", make: made(Immutable.middleware()) },
+  { ...pure, name: "Filter", make: filter() },
+  {
+    ...told,
+    name: "Filter, of callers",
+    make: () => Filter.middleware({ select: () => team }),
+    isVariant: true
+  },
+  { ...costly, name: "Authorize", make: () => Authorize.middleware({ allow: () => Effect.succeed(true) }) },
+  { ...pure, name: "Sub", make: () => Sub.middleware({ prefix: RepositoryName.make("a") }) },
+  { ...pure, name: "Route", make: () => Route.middleware(elsewhere) },
+  { ...costly, name: "Retry", make: Retry.middleware },
+  { ...costly, name: "Limit", make: made(Limit.middleware(one)) },
+  {
+    ...costly,
+    name: "Limit, of callers, at a rate",
+    make: made(Limit.middleware({ ...one, by: "caller", rate })),
+    isVariant: true
+  },
+  {
+    ...told,
+    name: "Logging, below the least level",
+    make: Logging.middleware,
+    level: LogLevel.Warning,
+    isVariant: true
+  },
+  { ...told, name: "Logging, discarded", make: Logging.middleware },
+  // What a logger makes of a line costs more than the line, so that there is no target.
+  {
+    ...quiet,
+    name: "Logging, to a logger that does nothing",
+    make: Logging.middleware,
+    logger: Logger.make(() => {}),
+    times: 5000,
+    isVariant: true
+  },
+  { ...told, name: "Metrics", make: Metrics.middleware },
+  { ...costly, name: "Tracing", make: Tracing.middleware, times: 500 }
+]
+
+/** So many of a wrapper, one round another. */
+export const stack = (base: Handler.Handler, make: () => Middleware.Middleware, size: number): Handler.Handler =>
+  Middleware.compose(...Array.from({ length: size }, make))(base)
+
+/** One of each wrapper, one round another. */
+export const all: Middleware.Middleware = (next) =>
+  Middleware.compose(...wrappers.filter(({ isVariant }) => !isVariant).map(({ make }) => make()))(next)

@@ -1,0 +1,13 @@
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
+import * as Logger from "effect/Logger"
+import type * as LogLevel from "effect/LogLevel"
+
+/** With this logger alone, whatever loggers the program has, and the least level. */
+export const logTo =
+  (logger: Logger.Logger<unknown, void>, level: LogLevel.LogLevel) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    effect.pipe(
+      Effect.locally(FiberRef.currentLoggers, HashSet.make(logger)),
+      Logger.withMinimumLogLevel(level)
+    )
