@@ -5,7 +5,7 @@ import type { Origin } from "../Origin.js"
 /** What Docker Hub is called, of which all are one. */
 const dockerHub = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"])
 
-const parts = /^(\[[^\]]*\]|[^:/]*)(?::(\d{1,5}))?(\/.*)?$/
+const parts = /^(\[[^\]]*\]|[^:/@?#\\]*)(?::(\d{1,5}))?(\/.*)?$/
 
 /**
  * The one spelling of a key of a credential file: `host[:port][/path]`. One that is written as a URL counts as its

@@ -1,0 +1,218 @@
+import { CredentialError } from "@effect-oci/core/RegistryError"
+import { SystemError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import { describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Effect, Layer, Option } from "effect"
+import * as Credential from "../src/Credential.js"
+import * as CredentialHelper from "../src/CredentialHelper.js"
+import * as Credentials from "../src/Credentials.js"
+import * as Origin from "../src/Origin.js"
+
+const origin = (url: string) => Option.getOrThrow(Origin.parse(url))
+const example = origin("https://registry.example.com")
+const alice = Credential.basic("alice", "CANARY")
+const bob = Credential.basic("bob", "CANARY")
+
+const get = (
+  layer: Layer.Layer<Credentials.Credentials>,
+  place: Origin.Origin = example,
+  repository?: string
+) => Effect.flatMap(Credentials.Credentials, (service) => service.get(place, repository)).pipe(Effect.provide(layer))
+
+/** Files by their paths: all others are missing. */
+const files = (texts: { readonly [path: string]: string }, denied: string = "") => {
+  const failure = (reason: "NotFound" | "PermissionDenied", path: string) =>
+    new SystemError({ reason, module: "FileSystem", method: "stat", pathOrDescriptor: path })
+  return FileSystem.layerNoop({
+    stat: (path) =>
+      path === denied
+        ? Effect.fail(failure("PermissionDenied", path))
+        : texts[path] === undefined
+        ? Effect.fail(failure("NotFound", path))
+        : Effect.succeed({ size: FileSystem.Size(texts[path].length) } as FileSystem.File.Info),
+    readFileString: (path) => Effect.succeed(texts[path]!)
+  })
+}
+
+const config = (user: string, host = "registry.example.com") =>
+  JSON.stringify({ auths: { [host]: { username: user, password: "CANARY" } } })
+
+describe("credentials", () => {
+  it.effect("are none unless they are provided", () =>
+    Effect.gen(function*() {
+      const service = yield* Credentials.Credentials
+      expect(yield* service.get(example, "team/app")).toEqual([])
+      expect(yield* get(Credentials.layerAnonymous)).toEqual([])
+    }))
+
+  it.effect("as they are given are the nearest to a repository", () =>
+    Effect.gen(function*() {
+      const layer = Credentials.layerStatic({
+        "registry.example.com": [Credential.identityToken("CANARY"), alice],
+        "registry.example.com/team": bob,
+        "registry.example.com/public": Credential.anonymous
+      })
+      expect(yield* get(layer)).toEqual([Credential.identityToken("CANARY"), alice])
+      expect(yield* get(layer, example, "team/app")).toEqual([bob])
+      expect(yield* get(layer, example, "public/app")).toEqual([Credential.anonymous])
+      expect(yield* get(layer, origin("https://other.example.com"))).toEqual([])
+      const wrong = yield* Effect.exit(get(Credentials.layerStatic({ "no host": alice })))
+      expect(String(wrong)).toMatch(/is no host/)
+    }))
+
+  it.effect("from the environment are for one host", () =>
+    Effect.gen(function*() {
+      const env = (variables: Record<string, string>, options?: Partial<Credentials.EnvOptions>) =>
+        Credentials.layerEnv({ host: "registry.example.com", ...options }).pipe(
+          Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))),
+          Layer.orDie
+        )
+      const pair = env({ REGISTRY_USERNAME: "alice", REGISTRY_PASSWORD: "CANARY" })
+      expect(yield* get(pair)).toEqual([alice])
+      expect(yield* get(pair, origin("https://evil.example"))).toEqual([])
+      expect(yield* get(env({ REGISTRY_TOKEN: "a", REGISTRY_IDENTITY_TOKEN: "b" }))).toEqual([
+        Credential.registryToken("a"),
+        Credential.identityToken("b")
+      ])
+      expect(yield* get(env({ U: "alice", P: "CANARY" }, { username: "U", password: "P" }))).toEqual([alice])
+      expect(yield* get(env({}))).toEqual([])
+      const half = yield* Effect.exit(get(env({ REGISTRY_PASSWORD: "CANARY" })))
+      expect(String(half)).toMatch(/REGISTRY_USERNAME/)
+      expect(String(half)).not.toMatch(/CANARY/)
+    }))
+
+  it.effect("from several places are those of the first that knows any", () =>
+    Effect.gen(function*() {
+      const failing = Layer.succeed(Credentials.Credentials, {
+        get: () => Effect.fail(new CredentialError({ reason: "broken" }))
+      })
+      const none = Credentials.layerAnonymous
+      const known = (credential: Credential.Credential) =>
+        Credentials.layerStatic({ "registry.example.com": credential })
+      expect(yield* get(Credentials.firstOf())).toEqual([])
+      expect(yield* get(Credentials.firstOf(none, known(alice), known(bob)))).toEqual([alice])
+      expect(yield* get(Credentials.firstOf(known(Credential.anonymous), known(bob)))).toEqual([Credential.anonymous])
+      expect(yield* get(Credentials.firstOf(known(alice), failing))).toEqual([alice])
+      expect(yield* Effect.flip(get(Credentials.firstOf(none, failing, known(alice))))).toMatchObject({
+        _tag: "CredentialError"
+      })
+    }))
+})
+
+describe("Docker's and Podman's credentials", () => {
+  const docker = (
+    environment: Record<string, string>,
+    texts: { readonly [path: string]: string },
+    options?: { readonly denied?: string; readonly run?: CredentialHelper.Runner["run"] }
+  ) =>
+    Credentials.layerDockerConfig({ environment }).pipe(
+      Layer.provide(files(texts, options?.denied)),
+      Layer.provide(
+        options?.run === undefined
+          ? Layer.empty
+          : Layer.succeed(CredentialHelper.HelperRunner, { run: options.run })
+      )
+    )
+
+  const texts = {
+    "/auth.json": config("file"),
+    "/docker/config.json": config("docker"),
+    "/home/alice/.docker/config.json": config("home"),
+    "/run/containers/auth.json": config("runtime"),
+    "/xdg/containers/auth.json": config("xdg"),
+    "/home/alice/.config/containers/auth.json": config("podman")
+  }
+  const home = { HOME: "/home/alice" }
+  const places: ReadonlyArray<
+    readonly [environment: Record<string, string>, missing: ReadonlyArray<string>, user: string]
+  > = [
+    [
+      { DOCKER_AUTH_CONFIG: config("inline"), REGISTRY_AUTH_FILE: "/auth.json", DOCKER_CONFIG: "/docker", ...home },
+      [],
+      "inline"
+    ],
+    [{ REGISTRY_AUTH_FILE: "/auth.json", DOCKER_CONFIG: "/docker", ...home }, [], "file"],
+    [{ REGISTRY_AUTH_FILE: "/missing.json", DOCKER_CONFIG: "/docker", ...home }, [], "docker"],
+    [{ DOCKER_CONFIG: "", ...home }, [], "home"],
+    [{ DOCKER_CONFIG: "/elsewhere", XDG_RUNTIME_DIR: "/run", ...home }, [], "runtime"],
+    [{ USERPROFILE: "/home/alice" }, [], "home"],
+    [{ XDG_CONFIG_HOME: "/xdg", ...home }, ["/home/alice/.docker/config.json"], "xdg"],
+    [home, ["/home/alice/.docker/config.json"], "podman"]
+  ]
+  it.effect.each(places)("are looked for in order: %j", ([environment, missing, user]) =>
+    Effect.gen(function*() {
+      const present = Object.fromEntries(Object.entries(texts).filter(([path]) => !missing.includes(path)))
+      expect(yield* get(docker(environment, present))).toMatchObject([{ username: user }])
+    }))
+
+  it.effect("are none where there is no file, or an empty one", () =>
+    Effect.gen(function*() {
+      expect(yield* get(docker({}, texts))).toEqual([])
+      expect(yield* get(docker(home, {}))).toEqual([])
+      expect(yield* get(docker(home, { "/home/alice/.docker/config.json": "\n" }))).toEqual([])
+    }))
+
+  it.effect("are merged for each key", () =>
+    Effect.gen(function*() {
+      const layer = docker({ DOCKER_AUTH_CONFIG: config("inline", "other.example.com"), ...home }, texts)
+      expect(yield* get(layer, origin("https://other.example.com"))).toMatchObject([{ username: "inline" }])
+      expect(yield* get(layer)).toMatchObject([{ username: "home" }])
+    }))
+
+  it.effect("fail by the name of a file that is malformed, too long, or may not be read", () =>
+    Effect.gen(function*() {
+      const path = "/home/alice/.docker/config.json"
+      const malformed = yield* Effect.flip(get(docker(home, { ...texts, [path]: `{"CANARY` })))
+      expect(malformed.message).toMatch(/^\/home\/alice\/.docker\/config.json is no configuration/)
+      expect(malformed.message).not.toMatch(/CANARY/)
+      const long = yield* Effect.flip(get(docker(home, { ...texts, [path]: " ".repeat(1024 * 1024 + 1) })))
+      expect(long.message).toBe(`${path} cannot be read: it has more than 1048576 bytes`)
+      const denied = yield* Effect.flip(get(docker(home, texts, { denied: path })))
+      expect(denied.message).toBe(`${path} cannot be read: PermissionDenied`)
+      const inline = yield* Effect.flip(get(docker({ DOCKER_AUTH_CONFIG: "CANARY" }, {})))
+      expect(inline.message).toMatch(/^\$DOCKER_AUTH_CONFIG is no configuration/)
+    }))
+
+  it.effect("are asked of a helper first, and fall back where it has none", () =>
+    Effect.gen(function*() {
+      const asked: Array<CredentialHelper.Command> = []
+      const layer = (answer: CredentialHelper.Ended) =>
+        docker(
+          {
+            DOCKER_AUTH_CONFIG: JSON.stringify({
+              credsStore: "store",
+              credHelpers: { "docker.io": "hub" },
+              auths: { "registry.example.com": { username: "stored", password: "CANARY" } }
+            })
+          },
+          {},
+          {
+            run: (command) =>
+              Effect.sync(() => {
+                asked.push(command)
+                return answer
+              })
+          }
+        )
+      const found = layer({ exitCode: 0, output: `{"ServerURL":"x","Username":"alice","Secret":"CANARY"}` })
+      expect(yield* get(found)).toEqual([alice])
+      expect(yield* get(found, origin("https://registry-1.docker.io"))).toEqual([alice])
+      expect(asked).toMatchObject([
+        { program: "docker-credential-store", args: ["get"], input: "registry.example.com", maxBytes: 65536 },
+        { program: "docker-credential-hub", args: ["get"], input: "https://index.docker.io/v1/" }
+      ])
+      const absent = layer({ exitCode: 1, output: "credentials not found in native keychain\n" })
+      expect(yield* get(absent)).toMatchObject([{ username: "stored" }])
+      // CVE-2021-41092: a helper that is broken is not one that has none.
+      expect(yield* Effect.flip(get(layer({ exitCode: 1, output: "CANARY" })))).toMatchObject({
+        message:
+          "docker-credential-store, asked for the credentials of https://registry.example.com, failed with exit code 1"
+      })
+    }))
+
+  it.effect("say so where a helper cannot be run", () =>
+    Effect.gen(function*() {
+      const failure = yield* Effect.flip(get(docker({ DOCKER_AUTH_CONFIG: `{"credsStore":"store"}` }, {})))
+      expect(failure.message).toMatch(/docker-credential-store cannot be run here/)
+    }))
+})

@@ -1,0 +1,178 @@
+import { AuthScope } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Redacted, TestClock } from "effect"
+import * as fc from "fast-check"
+import * as Credential from "../src/Credential.js"
+import * as TokenCache from "../src/TokenCache.js"
+import type { Token } from "../src/TokenExchange.js"
+
+const keyOf = (fields: Partial<TokenCache.Key> = {}) =>
+  new TokenCache.Key({
+    origin: "https://a.example",
+    realm: "https://a.example/token",
+    service: "a",
+    credential: Credential.basic("alice", "secret"),
+    ...fields
+  })
+
+const tokenOf = (scope: string, expiresAt = 60_000): Token => ({
+  value: Redacted.make(scope),
+  scope: AuthScope.parse(scope),
+  expiresAt,
+  refreshToken: undefined
+})
+
+const pull = AuthScope.parse("repository:a:pull")
+
+describe("a cache of tokens", () => {
+  it.effect("finds one until 5 seconds before its end", () =>
+    Effect.gen(function*() {
+      const cache = yield* TokenCache.make
+      const token = tokenOf("repository:a:pull,push")
+      expect(cache.find(keyOf(), pull)).toBeUndefined()
+      cache.put(keyOf(), token)
+      yield* TestClock.adjust("54999 millis")
+      expect(cache.find(keyOf(), pull)).toBe(token)
+      yield* TestClock.adjust("1 millis")
+      expect(cache.find(keyOf(), pull)).toBeUndefined()
+    }))
+
+  it.effect("forgets one that was refused, and no other", () =>
+    Effect.gen(function*() {
+      const cache = yield* TokenCache.make
+      const [one, other] = [tokenOf("repository:a:pull"), tokenOf("repository:a:*")]
+      cache.put(keyOf(), one)
+      cache.put(keyOf(), other)
+      cache.drop(keyOf(), other)
+      expect(cache.find(keyOf(), pull)).toBe(one)
+      cache.drop(keyOf(), one)
+      cache.drop(keyOf({ origin: "https://never.example" }), one)
+      expect(cache.find(keyOf(), pull)).toBeUndefined()
+    }))
+
+  it.effect("keeps no more than so many", () =>
+    Effect.gen(function*() {
+      const cache = yield* TokenCache.make
+      for (let i = 0; i <= 100; i++) cache.put(keyOf(), tokenOf(`repository:${i}:pull`))
+      expect(cache.find(keyOf(), AuthScope.parse("repository:0:pull"))).toBeUndefined()
+      expect(cache.find(keyOf(), AuthScope.parse("repository:1:pull"))).toBeDefined()
+      for (let i = 0; i < 1000; i++) cache.put(keyOf({ service: String(i) }), tokenOf("repository:a:pull"))
+      expect(cache.find(keyOf(), AuthScope.parse("repository:1:pull"))).toBeUndefined()
+      expect(cache.find(keyOf({ service: "999" }), pull)).toBeDefined()
+    }))
+
+  const short = <A>(...values: ReadonlyArray<A>) => fc.constantFrom(...values)
+  const key = fc.record({
+    origin: short("https://a.example", "https://b.example", "http://a.example"),
+    realm: short("https://a.example/token", "https://b.example/token"),
+    service: short(undefined, "a", "b"),
+    credential: short(
+      Credential.anonymous,
+      Credential.basic("alice", "secret"),
+      Credential.basic("alice", "other"),
+      Credential.basic("bob", "secret"),
+      Credential.identityToken("secret")
+    )
+  }).map((fields) => new TokenCache.Key(fields))
+  const scope = fc.subarray(["repository:a:pull", "repository:a:push", "repository:a:*", "repository:b:pull", "opaque"])
+    .map((words) => words.join(" "))
+
+  it.effect("gives a token only to whom it was issued, where it was, and for no more than it allows", () =>
+    Effect.gen(function*() {
+      const run = fc.asyncProperty(
+        fc.array(fc.tuple(key, scope), { maxLength: 12 }),
+        key,
+        scope,
+        async (issued, asking, wanted) => {
+          const cache = await Effect.runPromise(TokenCache.make)
+          const tokens = issued.map(([key, scope]) => ({ key, token: tokenOf(scope, Number.POSITIVE_INFINITY) }))
+          for (const { key, token } of tokens) cache.put(key, token)
+          const required = AuthScope.parse(wanted)
+          const fits = tokens.filter(({ key, token }) =>
+            JSON.stringify([key.origin, key.realm, key.service]) ===
+              JSON.stringify([asking.origin, asking.realm, asking.service]) &&
+            secretOf(key.credential) === secretOf(asking.credential) && AuthScope.contains(token.scope, required)
+          )
+          const found = cache.find(asking, required)
+          expect(found === undefined).toBe(fits.length === 0)
+          expect(found === undefined || fits.some(({ token }) => token === found)).toBe(true)
+        }
+      )
+      yield* Effect.promise(() => fc.assert(run))
+    }))
+
+  const secretOf = (credential: Credential.Credential): string => {
+    switch (credential._tag) {
+      case "Anonymous":
+        return ""
+      case "Basic":
+        return `${credential.username}:${Redacted.value(credential.password)}`
+      default:
+        return `${credential._tag} ${Redacted.value(credential.token)}`
+    }
+  }
+})
+
+describe("tokens that are acquired", () => {
+  it.effect("are acquired once for all who want the same at the same time, and kept", () =>
+    Effect.gen(function*() {
+      const cache = yield* TokenCache.make
+      let count = 0
+      const exchange = Effect.delay(Effect.sync(() => tokenOf(`repository:a:pull ${count++}`)), "1 second")
+      const texts = ["repository:a:pull repository:b:pull", "repository:b:pull repository:a:pull"]
+      const all = yield* Effect.forEach(
+        Array.from({ length: 100 }),
+        (_, index) => Effect.fork(cache.acquire(keyOf(), AuthScope.parse(texts[index % 2]!), exchange))
+      )
+      yield* TestClock.adjust("1 second")
+      expect(new Set(yield* Fiber.join(Fiber.all(all))).size).toBe(1)
+      expect(count).toBe(1)
+      expect(cache.find(keyOf(), pull)).toBeDefined()
+      const other = yield* Effect.fork(cache.acquire(keyOf(), pull, exchange))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(other)
+      expect(count).toBe(2)
+    }))
+
+  it.effect("fail for all who wait, and are asked for anew afterwards", () =>
+    Effect.gen(function*() {
+      const cache = yield* TokenCache.make
+      let count = 0
+      const exchange = Effect.delay(Effect.suspend(() => Effect.fail(`no ${count++}`)), "1 second")
+      for (const expected of ["no 0", "no 1"]) {
+        const both = yield* Effect.fork(
+          Effect.all([1, 2].map(() => Effect.flip(cache.acquire(keyOf(), pull, exchange))), { concurrency: 2 })
+        )
+        yield* TestClock.adjust("1 second")
+        expect(yield* Fiber.join(both)).toEqual([expected, expected])
+      }
+      expect(cache.find(keyOf(), pull)).toBeUndefined()
+    }))
+
+  it.effect("are not taken from the others by one who is interrupted", () =>
+    Effect.gen(function*() {
+      const cache = yield* TokenCache.make
+      const exchange = Effect.delay(Effect.sync(() => tokenOf("repository:a:pull")), "1 second")
+      const [first, second] = yield* Effect.all([
+        Effect.fork(cache.acquire(keyOf(), pull, exchange)),
+        Effect.fork(cache.acquire(keyOf(), pull, Effect.die("not this one")))
+      ])
+      yield* Effect.yieldNow()
+      yield* Fiber.interrupt(first)
+      yield* TestClock.adjust("1 second")
+      expect(String((yield* Fiber.join(second)).scope)).toBe("repository:a:pull")
+    }))
+
+  it.effect("are given up where all who wanted them are interrupted", () =>
+    Effect.gen(function*() {
+      const cache = yield* TokenCache.make
+      const interrupted = yield* Deferred.make<void>()
+      const never = Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, void 0))
+      const all = yield* Effect.forEach([1, 2], () => Effect.fork(cache.acquire(keyOf(), pull, never)))
+      yield* Effect.yieldNow()
+      yield* Fiber.interruptAll(all)
+      yield* Deferred.await(interrupted)
+      const token = tokenOf("repository:a:pull")
+      expect(yield* cache.acquire(keyOf(), pull, Effect.succeed(token))).toBe(token)
+    }))
+})
