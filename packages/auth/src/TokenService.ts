@@ -10,6 +10,7 @@ import type * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -182,7 +183,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
             token,
             access_token: token,
             expires_in: lifetime,
-            issued_at: new Date(now * 1000).toISOString(),
+            issued_at: DateTime.formatIso(DateTime.unsafeMake(now * 1000)),
             scope: AuthScope.format(AuthScope.canonical(granted)),
             ...(offline ? { refresh_token: Redacted.value(yield* refreshTokens.issue(account)) } : {})
           })

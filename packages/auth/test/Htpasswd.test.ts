@@ -2,7 +2,7 @@ import { FileSystem } from "@effect/platform"
 import { SystemError } from "@effect/platform/Error"
 import { describe, expect, it } from "@effect/vitest"
 import * as bcrypt from "bcryptjs"
-import { Deferred, Effect, Either, Exit, Fiber, Logger, Redacted, TestClock } from "effect"
+import { Effect, Either, Exit, Fiber, Logger, Redacted, TestClock } from "effect"
 import { beforeEach, vi } from "vitest"
 import type { Mock } from "vitest"
 import { Htpasswd } from "../src/index.js"
@@ -232,12 +232,15 @@ describe("Htpasswd.make", () => {
       const { check } = yield* start(alice)
       let running = 0
       let most = 0
-      const go = yield* Deferred.make<void>()
+      let go = () => {}
+      const gate = new Promise<void>((resolve) => {
+        go = resolve
+      })
       const original = compare.getMockImplementation()!
       compare.mockImplementation(async () => {
         running += 1
         most = Math.max(most, running)
-        await Effect.runPromise(Deferred.await(go))
+        await gate
         running -= 1
         return false
       })
@@ -247,7 +250,7 @@ describe("Htpasswd.make", () => {
         { concurrency: "unbounded" }
       ))
       yield* Effect.yieldNow()
-      yield* Deferred.succeed(go, undefined)
+      go()
       const tags = (yield* Fiber.join(fiber)).map(({ _tag }) => _tag)
       expect(tags.filter((tag) => tag === "Unavailable")).toHaveLength(16)
       expect(tags.filter((tag) => tag === "Unauthorized")).toHaveLength(64)
