@@ -8,7 +8,7 @@ import { Cache, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
-import { Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger } from "effect"
+import { Cause, Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger } from "effect"
 
 /** One of `UPSTREAMS`: a registry to pull from, as a member of the route. What is wrong is told without the URL. */
 const upstream = (text: string, index: number) =>
@@ -75,6 +75,7 @@ const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logg
 
 program.pipe(
   Effect.provide(mirror.pipe(Layer.provide(NodeHttpClient.layerUndici), Layer.provideMerge(logger))),
-  Effect.tapError((error) => Console.error(`mirror: ${String(error)}`)),
+  // The message of a setting's error, which says the setting, is how it is shown.
+  Effect.tapError((error) => Console.error(`mirror: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
 )
