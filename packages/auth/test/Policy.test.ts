@@ -14,7 +14,7 @@ const own = Policy.make(({ name }, { action, resource, type }) =>
   ((action === "pull" && resource.startsWith("public/")) || (name !== undefined && resource.startsWith(`${name}/`)))
 )
 
-it.effect.each([
+it.effect.each<readonly [name: string | undefined, requested: string, granted: string]>([
   [undefined, "repository:public/app:pull,push", "repository:public/app:pull"],
   [undefined, "repository:team/app:pull", ""],
   ["team", "repository:team/app:pull,push,delete", "repository:team/app:delete,pull,push"],

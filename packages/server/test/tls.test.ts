@@ -140,7 +140,7 @@ describe("NodeRegistryServer with tls", () => {
       yield* silent.closed
     }))
 
-  it.effect.each([
+  it.effect.each<readonly [name: string, tls: NodeRegistryServer.Tls]>([
     ["a certificate that is none", { ...tls, certificate: "CANARY" }],
     ["a key that is none", { ...tls, key: Redacted.make("CANARY") }],
     ["the key of another", { ...tls, key: Redacted.make(read("ca.key")) }]
