@@ -1,10 +1,11 @@
 import type { Handler } from "@effect-oci/core"
 import { Digest, Manifest, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
-import { Cache } from "@effect-oci/middleware"
+import { Cache, Retry } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Fiber, Layer, Stream } from "effect"
 import * as fc from "fast-check"
+import * as Faulty from "../src/Faulty.js"
 import type { Claim, Event } from "../src/Linearizability.js"
 import * as Linearizability from "../src/Linearizability.js"
 import { hop } from "./compositions.js"
@@ -429,6 +430,11 @@ describe("a race", () => {
       { numRuns: 300, seed }
     ), 60_000)
 
+  const busy = Faulty.random({
+    seed: 20_261_121,
+    share: 0.1,
+    faults: [{ _tag: "Fail", failure: Faulty.tooManyRequests() }]
+  })
   const compositions: ReadonlyArray<readonly [name: string, registry: () => Layer.Layer<Registry>]> = [
     ["client → server → memory", () => hop(Memory.layer())],
     ["client → server → memory, in pages of one", () => hop(Memory.layer(), { maxPageSize: 1 })],
@@ -436,6 +442,13 @@ describe("a race", () => {
     [
       "Cache over client → server → memory",
       () => hop(Memory.layer()).pipe(Cache.wrap({ store: hop(Memory.layer({ sparseManifests: true })) }))
+    ],
+    [
+      "Retry over client → server → memory, which asks for patience",
+      () =>
+        hop(Memory.layer().pipe(Faulty.wrap(Faulty.make(busy))), { client: { retry: { times: 0 } } }).pipe(
+          Retry.wrap({ delay: 0, retries: 20 })
+        )
     ]
   ]
   it.each(compositions)("is explained, in %s", (_, make) =>

@@ -8,7 +8,10 @@ import {
   Logging,
   Metrics,
   ReadOnly,
+  Record,
+  Retry,
   Route,
+  Shadow,
   Sub,
   Tracing
 } from "@effect-oci/middleware"
@@ -17,6 +20,7 @@ import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
 import { Effect, LogLevel } from "effect"
 import * as Conformance from "../src/Conformance.js"
+import * as Faulty from "../src/Faulty.js"
 import type { Wire } from "../src/Target.js"
 import { hop, inProcess, overNode, overPlatform, quirky, readThrough } from "./compositions.js"
 import * as guarded from "./guarded.js"
@@ -24,6 +28,14 @@ import * as guarded from "./guarded.js"
 const memory = () => Memory.layer({ anonymousMount: true })
 
 const sparse = () => Memory.layer({ sparseManifests: true })
+
+/** Every third answer is lost, or asks for patience; but for chunks that do not say where they go. */
+const losing = Faulty.random({
+  seed: 20_261_121,
+  share: 0.33,
+  faults: [{ _tag: "Lose" }, { _tag: "Fail", failure: Faulty.tooManyRequests() }],
+  only: (operation) => operation._tag !== "AppendUpload" || operation.offset !== undefined
+})
 
 interface Composition {
   readonly name: string
@@ -111,6 +123,16 @@ const compositions: ReadonlyArray<Composition> = [
       skip: { "manifest-tag-moves": "tags do not move here" }
     },
     skips: 11
+  },
+  { name: "Record", wire: () => inProcess(memory().pipe(Record.wrap({ to: { write: () => Effect.void } }))) },
+  {
+    name: "Shadow, with writes",
+    wire: () => inProcess(memory().pipe(Shadow.wrap({ registry: memory(), writes: true, report: () => Effect.void })))
+  },
+  { name: "Retry", wire: () => inProcess(memory().pipe(Retry.wrap())) },
+  {
+    name: "Retry, over one that loses answers",
+    wire: () => inProcess(memory().pipe(Faulty.wrap(Faulty.make(losing)), Retry.wrap({ delay: 0, retries: 20 })))
   },
   {
     name: "Route, with one member",

@@ -59,6 +59,8 @@ const isStored = (registry: Registry["Type"]) =>
 
 const cut = (after: number): Faulty.Fault => ({ _tag: "Cut", after })
 
+const tooMany: Faulty.Fault = { _tag: "Fail", failure: Faulty.tooManyRequests() }
+
 const memory = Effect.provide(Memory.layer())
 
 describe("PushBlob", () => {
@@ -231,9 +233,21 @@ describe("AppendUpload", () => {
       }).pipe(memory)
   )
 
+  it.effect.each([
+    { name: "an upload that has nothing", before: 0, fault: cut(20) },
+    { name: "a registry that turned it away", before: 7, fault: tooMany }
+  ])("that does not say where it goes is sent again to $name", ({ before, fault }) =>
+    Effect.gen(function*() {
+      const { handle, id, registry } = yield* upload(undefined, Faulty.operation(1, fault))
+      yield* registry.appendUpload(repository, id, Body.bytes(content.subarray(0, before)))
+      const unsaid = new Operation.AppendUpload({ repository, id, body: Body.bytes(content) })
+      expect(yield* handle(unsaid)).toMatchObject({ offset: before + 40 })
+    }).pipe(memory))
+
   it.effect("that does not say where it goes fails, as nobody knows what came of it", () =>
     Effect.gen(function*() {
-      const { handle, id, sent } = yield* upload(undefined, Faulty.operation(1, cut(20)))
+      const { handle, id, registry, sent } = yield* upload(undefined, Faulty.operation(1, cut(20)))
+      yield* registry.appendUpload(repository, id, Body.bytes(content))
       const unsaid = new Operation.AppendUpload({ repository, id, body: Body.bytes(content) })
       expect((yield* Effect.flip(handle(unsaid))).message).toContain(
         "connection reset; not tried again: it was not said where the body goes in the upload"
@@ -320,6 +334,19 @@ describe("CompleteUpload", () => {
         }
       }).pipe(memory)
   )
+
+  it.effect("that ends all of a blob is sent again, and looked for as long as that may help", () =>
+    Effect.gen(function*() {
+      const away = (tag: Operation.OperationTag) => Faulty.operation(1, { _tag: "Fail" }, { ...only(tag), times: 2 })
+      const plan = Faulty.all(Faulty.operation(1, { _tag: "Lose" }), away("GetUpload"), away("ResolveBlob"))
+      const lost = yield* upload(undefined, plan)
+      expect(yield* lost.handle(complete(lost.id, Body.bytes(content)))).toEqual(descriptor)
+      expect(lost.sent).toHaveLength(1)
+      yield* lost.registry.deleteBlob(repository, digest)
+      const broken = yield* upload(undefined, Faulty.operation(1, cut(20)))
+      expect(yield* broken.handle(complete(broken.id, Body.bytes(content)))).toEqual(descriptor)
+      expect(broken.sent).toHaveLength(2)
+    }).pipe(memory))
 
   it.effect("without a body is tried again", () =>
     Effect.gen(function*() {

@@ -42,6 +42,20 @@ const stop = (error: RegistryError.RegistryError, why: string) => Exit.fail(with
 
 const readOnce = "its body was read, and cannot be replayed"
 
+/** What the registry knows of something, asked for as long as that may help; or nothing. */
+const ask = <O extends Operation.ResolveBlob | Operation.GetUpload>(
+  attempts: Attempts,
+  operation: O,
+  error: RegistryError.RegistryError
+): Answer<Operation.ResultOf<O> | undefined> =>
+  Effect.catchAll(
+    attempts.next(operation) as Answer<Operation.ResultOf<O> | undefined>,
+    (asked) =>
+      attempts.isWorthIt(asked)
+        ? attempts.recover(Exit.fail(error), () => ask(attempts, operation, error))
+        : Exit.succeed(undefined)
+  )
+
 /**
  * Puts a blob anew where that broke. It is looked for first, as only the answer may have been lost: so it is not sent
  * twice, and a body that cannot be sent again need not be.
@@ -51,27 +65,21 @@ export const pushAgain = (
   operation: Operation.PushBlob,
   canBeSent: () => boolean,
   answer: Answer<Descriptor.Descriptor>
-): Answer<Descriptor.Descriptor> => {
-  const { descriptor, repository } = operation
-  const push = (answer: Answer<Descriptor.Descriptor>): Answer<Descriptor.Descriptor> => attempts.recover(answer, look)
-
-  const look = (error: RegistryError.RegistryError): Answer<Descriptor.Descriptor> =>
-    Effect.matchEffect(attempts.next(new Operation.ResolveBlob({ repository, digest: descriptor.digest })), {
-      onFailure: (asked) => {
-        if (canBeSent()) return push(attempts.next(operation))
-        return attempts.isWorthIt(asked) ? attempts.recover(Exit.fail(error), look) : stop(error, readOnce)
-      },
-      onSuccess: ({ size }) => {
-        if (size === descriptor.size) return Exit.succeed(descriptor)
-        return canBeSent() ? push(attempts.next(operation)) : stop(error, readOnce)
-      }
+): Answer<Descriptor.Descriptor> =>
+  attempts.recover(answer, (error) => {
+    const { descriptor: { digest, size }, repository } = operation
+    return Effect.flatMap(ask(attempts, new Operation.ResolveBlob({ repository, digest }), error), (found) => {
+      if (found?.size === size) return Exit.succeed(operation.descriptor)
+      return canBeSent()
+        ? pushAgain(attempts, operation, canBeSent, attempts.next(operation))
+        : stop(error, readOnce)
     })
-
-  return push(answer)
-}
+  })
 
 /** How one kind of operation on an upload goes on. */
 interface Going<A> {
+  /** Nothing was done yet. */
+  readonly anew: () => Answer<A>
   /** The upload has ended, or nobody knows it. */
   readonly onGone: (error: RegistryError.RegistryError) => Answer<A>
   /** What is left of the body is sent where the upload stands. */
@@ -87,7 +95,7 @@ const resume = <A>(
   operation: Operation.AppendUpload | Operation.CompleteUpload,
   canBeSent: () => boolean,
   answer: Answer<A>,
-  { onGone, onRest }: Going<A>
+  { anew, onGone, onRest }: Going<A>
 ): Answer<A> => {
   const { body, offset, repository } = operation
   let { id } = operation
@@ -98,29 +106,27 @@ const resume = <A>(
       (error) => attempts.recover(Exit.fail(earlier !== undefined && isOvertaken(error) ? earlier : error), look)
     )
 
-  const look = (error: RegistryError.RegistryError): Answer<A> =>
-    Effect.matchEffect(attempts.next(new Operation.GetUpload({ repository, id })), {
-      onFailure: (asked) => {
-        if (attempts.isWorthIt(asked)) return attempts.recover(Exit.fail(error), look)
-        return asked._tag === "BlobUploadUnknown" ? onGone(error) : Exit.fail(error)
-      },
-      onSuccess: (upload) => {
-        id = upload.id
-        if (body === undefined || body.size === 0) return send(onRest(upload, undefined), error)
-        if (offset === undefined) return stop(error, "it was not said where the body goes in the upload")
-        const taken = upload.offset - offset
-        if (taken === body.size) return send(onRest(upload, undefined), error)
-        if (taken < 0 || taken > (body.size ?? 0)) {
-          return stop(error, `the upload stands at ${upload.offset}, where the body does not go on`)
-        }
-        if (taken === 0) {
-          return canBeSent() ? send(onRest(upload, body), error) : stop(error, readOnce)
-        }
-        return body.replayable
-          ? send(onRest(upload, Body.slice(body, { offset: taken, length: body.size! - taken })), error)
-          : stop(error, readOnce)
+  const look = (error: RegistryError.RegistryError): Answer<A> => {
+    if (!attempts.mayBeDone) return canBeSent() ? send(anew()) : stop(error, readOnce)
+    return Effect.flatMap(ask(attempts, new Operation.GetUpload({ repository, id }), error), (upload) => {
+      if (upload === undefined) return onGone(error)
+      id = upload.id
+      const size = body?.size ?? 0
+      // Unless it was said where the body goes, no more is known than that an upload of nothing has taken nothing of it.
+      const taken = upload.offset - (offset ?? 0)
+      if (body === undefined || (offset !== undefined && taken === body.size)) {
+        return send(onRest(upload, undefined), error)
       }
+      if (taken === 0) return canBeSent() ? send(onRest(upload, body), error) : stop(error, readOnce)
+      if (offset === undefined) return stop(error, "it was not said where the body goes in the upload")
+      if (taken < 0 || taken > size) {
+        return stop(error, `the upload stands at ${upload.offset}, where the body does not go on`)
+      }
+      return body.replayable
+        ? send(onRest(upload, Body.slice(body, { offset: taken, length: size - taken })), error)
+        : stop(error, readOnce)
     })
+  }
 
   return send(answer)
 }
@@ -136,6 +142,7 @@ export const appendRest = (
   answer: Answer<Operation.Upload>
 ): Answer<Operation.Upload> =>
   resume(attempts, operation, canBeSent, answer, {
+    anew: () => attempts.next(operation),
     onGone: Exit.fail,
     onRest: (upload, rest) =>
       rest === undefined
@@ -153,7 +160,12 @@ export const completeRest = (
   answer: Answer<Descriptor.Descriptor>
 ): Answer<Descriptor.Descriptor> =>
   resume(attempts, operation, canBeSent, answer, {
-    onGone: (error) => Effect.mapError(attempts.next(new Operation.ResolveBlob(operation)), () => error),
+    anew: () => attempts.next(operation),
+    onGone: (error) =>
+      Effect.flatMap(
+        ask(attempts, new Operation.ResolveBlob(operation), error),
+        (found) => found === undefined ? Exit.fail(error) : Exit.succeed(found)
+      ),
     onRest: ({ id, offset }, body) =>
       attempts.next(
         new Operation.CompleteUpload({
