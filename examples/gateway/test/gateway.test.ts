@@ -69,8 +69,9 @@ const push = (
     return "pushed"
   })
 
-const outcome = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.merge(Effect.mapError(effect, ({ _tag }) => _tag))
+/** What becomes of each, one after another: what it gives, or the tag of its error. */
+const outcomes = <E extends { readonly _tag: string }, R>(...asked: ReadonlyArray<Effect.Effect<unknown, E, R>>) =>
+  Effect.forEach(asked, (each) => Effect.merge(Effect.mapError(each, ({ _tag }) => _tag)))
 
 const catalog = (registry: Registry.Service) =>
   Effect.map(Stream.runCollect(registry.listRepositories()), (names) => Array.from(names).join(" "))
@@ -83,7 +84,7 @@ const large = new Uint8Array(1024 * 1024 + 1)
 layer(served, { excludeTestServices: true })("the gateway", (it) => {
   it.effect("shows each user what is below their name, and an administrator all", () =>
     Effect.gen(function*() {
-      const asked = Effect.forEach([
+      const asked = outcomes(
         as("alice")(push("alice/app", "v1")),
         as("bob")(push("bob/app", "v1")),
         as("bob")(push("alice/app", "v2")),
@@ -93,7 +94,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
         as("alice")(catalog),
         as("bob")(catalog),
         as("admin")(catalog)
-      ], outcome)
+      )
       expect(yield* asked).toEqual([
         "pushed",
         "pushed",
@@ -110,25 +111,25 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
   it.effect("keeps tags where they are, but those that move", () =>
     Effect.gen(function*() {
       const other = text({ other: true })
-      const asked = Effect.forEach([
+      const asked = outcomes(
         as("alice")(push("alice/tags", "v1")),
         as("alice")(push("alice/tags", "v1")),
         as("alice")(push("alice/tags", "v1", { content: other })),
         as("alice")(push("alice/tags", "latest")),
         as("alice")(push("alice/tags", "latest", { content: other })),
         as("admin")((registry) => registry.deleteTag(RepositoryName.make("alice/tags"), Tag.make("v1")))
-      ], outcome)
+      )
       expect(yield* asked).toEqual(["pushed", "pushed", "Denied", "pushed", "pushed", "Denied"])
     }))
 
   it.effect("takes no blob that is too large, in one go or in chunks, and no manifest of another kind", () =>
     Effect.gen(function*() {
-      const asked = Effect.forEach([
+      const asked = outcomes(
         as("alice")(push("alice/large", "v1", { content: large })),
         as("alice")(push("alice/large", "v1", { content: large, chunked: true })),
         as("alice")(push("alice/large", "v1", { content: large.subarray(1), chunked: true })),
         as("alice")(push("alice/other", "v1", { mediaType: "application/vnd.example+json" }))
-      ], outcome)
+      )
       expect(yield* asked).toEqual(["Denied", "Denied", "pushed", "Denied"])
       expect(logged.some((line) => line.includes("the gateway takes no \\\"application/vnd.example+json\\\""))).toBe(
         true

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { BlobContent, Body, Operation, printable, Registry, RegistryError } from "@effect-oci/core"
+import { BlobContent, Body, Manifest, Operation, printable, Registry, RegistryError } from "@effect-oci/core"
 import type { Digest, Handler } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -122,11 +122,12 @@ class Tape {
         )
       }
       case "GetManifest": {
-        const { content, descriptor } = result as Recording.Results["GetManifest"]
-        const onLimit = () => this.refused(operation, "it is too large")
-        return Effect.flatMap(
-          this.body(operation, content, content.size),
-          (body) => Effect.map(Body.toBytes(body, { limit: content.size, onLimit }), (bytes) => ({ descriptor, bytes }))
+        const { content, descriptor: { digest, mediaType } } = result as Recording.Results["GetManifest"]
+        const onLimit = () => this.refused(operation, "its content is longer than was recorded")
+        return this.body(operation, content, content.size).pipe(
+          Effect.flatMap((body) => Body.toBytes(body, { limit: content.size, onLimit })),
+          Effect.flatMap((bytes) => Manifest.make({ mediaType, bytes, digest })),
+          Effect.mapError((error) => RegistryError.withFields(error, Operation.errorFields(operation)))
         )
       }
       case "PushManifest": {

@@ -5,6 +5,7 @@ import {
   Caller,
   Descriptor,
   Handler,
+  Manifest,
   MediaType,
   Operation,
   Registry,
@@ -118,7 +119,7 @@ describe("Shadow", () => {
   )
 
   const other = Descriptor.fromBytes(text("other"), "application/vnd.example")
-  const manifest = { descriptor: other, bytes: text("other") }
+  const manifest = Effect.runSync(Manifest.make({ mediaType: other.mediaType, bytes: text("other") }))
   const blob = (content: string) =>
     new BlobContent.BlobContent({
       descriptor: samples.descriptor,
