@@ -67,6 +67,8 @@ export interface Options {
  *
  * Law: of a registry that does not fail, it is that registry.
  *
+ * @throws RangeError where `retries` is no number of 0 or more
+ *
  * @since 0.1.0
  * @category middleware
  */
@@ -167,6 +169,7 @@ const left = (limit: number | undefined, seen: number) => limit === undefined ? 
 
 const policyOf = (options: Options = {}): Policy => {
   const { jitter = true, retries = 5 } = options
+  if (!(retries >= 0)) throw new RangeError(`Retry: retries must be a number of 0 or more, not ${retries}`)
   const isWanted = options.while ?? constTrue
   const delay = Duration.toMillis(options.delay ?? "200 millis")
   const maxDelay = Duration.toMillis(options.maxDelay ?? "10 seconds")
@@ -194,6 +197,8 @@ const retryAfter = (error: RegistryError.RegistryError): number =>
 /**
  * A layer that goes on where an operation on the registry below it broke.
  *
+ * @throws RangeError where `retries` is no number of 0 or more
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -201,6 +206,8 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, Registry>
 
 /**
  * Goes on where an operation on the registry of a layer broke.
+ *
+ * @throws RangeError where `retries` is no number of 0 or more
  *
  * @since 0.1.0
  * @category layers

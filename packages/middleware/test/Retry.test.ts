@@ -46,6 +46,10 @@ describe("how often", () => {
       )
     }))
 
+  it.each([-1, Number.NaN])("not %d times", (retries) => {
+    expect(() => Retry.middleware({ retries })).toThrow(`Retry: retries must be a number of 0 or more, not ${retries}`)
+  })
+
   it.effect("an error without a reason tells it as well", () =>
     Effect.gen(function*() {
       const { handle } = failing(Faulty.unavailable())
