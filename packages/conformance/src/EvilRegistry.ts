@@ -75,8 +75,10 @@ export interface Site {
   readonly asked: ReadonlyArray<Asked>
   /** `GET /path` of what it was asked so far. */
   readonly lines: () => ReadonlyArray<string>
-  /** The connections that are open. */
+  /** How many connections are open. */
   readonly connections: () => number
+  /** How many answers have neither come to their end, nor been broken off. */
+  readonly pending: () => number
 }
 
 /**

@@ -49,8 +49,10 @@ const send = (response: ServerResponse, { body = "", headers = {}, status, then 
 
 /** Reads a request to its end, or as much of it as there is room for, and answers. */
 const listener =
-  (asked: Array<EvilRegistry.Asked>, script: EvilRegistry.Script) =>
+  (asked: Array<EvilRegistry.Asked>, pending: Set<ServerResponse>, script: EvilRegistry.Script) =>
   (request: IncomingMessage, response: ServerResponse) => {
+    pending.add(response)
+    response.on("close", () => pending.delete(response))
     const pieces: Array<Buffer> = []
     let size = 0
     request.on("error", () => {})
@@ -67,7 +69,7 @@ const listener =
     })
   }
 
-const listen = (
+const open = (
   { host, tls = false }: { readonly host: string; readonly tls?: boolean | undefined },
   script: EvilRegistry.Script
 ) =>
@@ -75,9 +77,11 @@ const listen = (
     Effect.async<{ readonly site: EvilRegistry.Site; readonly close: () => void }>((resume) => {
       const asked: Array<EvilRegistry.Asked> = []
       const connections = new Set<Socket>()
+      const pending = new Set<ServerResponse>()
+      const listen = listener(asked, pending, script)
       const server = tls
-        ? createSecureServer({ cert: certificate, key }, listener(asked, script))
-        : createServer(listener(asked, script))
+        ? createSecureServer({ cert: certificate, key }, listen)
+        : createServer(listen)
       server.on(tls ? "secureConnection" : "connection", (socket: Socket) => {
         connections.add(socket)
         socket.on("close", () => connections.delete(socket))
@@ -93,7 +97,8 @@ const listen = (
             port,
             asked,
             lines: () => asked.map(({ method, target }) => `${method} ${target}`),
-            connections: () => connections.size
+            connections: () => connections.size,
+            pending: () => pending.size
           },
           close: () => {
             server.close()
@@ -118,7 +123,7 @@ export const layer: Layer.Layer<EvilRegistry.EvilRegistry> = Layer.sync(EvilRegi
   return EvilRegistry.make({
     certificate,
     site: (options, script) =>
-      Effect.tap(listen(options, script), () => {
+      Effect.tap(open(options, script), () => {
         if (!names.has(options.host)) names.set(options.host, [[address]])
       }),
     resolvesTo: (host, ...answers) => {
