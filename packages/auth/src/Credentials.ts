@@ -16,6 +16,7 @@ import * as CredentialHelper from "./CredentialHelper.js"
 import * as DockerConfig from "./DockerConfig.js"
 import * as files from "./internal/dockerConfigFiles.js"
 import { candidates, normalise } from "./internal/hostKey.js"
+import * as singleFlight from "./internal/singleFlight.js"
 import type { Origin } from "./Origin.js"
 
 /**
@@ -214,13 +215,15 @@ export const layerDockerConfig = (
       const runner = yield* CredentialHelper.HelperRunner
       const environment = options?.environment ?? (typeof process === "undefined" ? {} : process.env)
       const load = files.load(fs, environment)
+      // Those who ask for several repositories at once wait for the same process.
+      const processes = singleFlight.make<string, Credential.Entry, CredentialError>()
       return {
         get: (origin, repository) =>
           Effect.flatMap(load, (configs) => {
             const helper = DockerConfig.helper(configs, origin)
             const stored = Effect.sync(() => DockerConfig.entry(configs, origin, repository))
             return helper === undefined ? stored : Effect.flatMap(
-              CredentialHelper.get(runner, helper, origin),
+              processes(`${helper} ${origin}`, CredentialHelper.get(runner, helper, origin)),
               (entry) => entry.length > 0 ? Effect.succeed(entry) : stored
             )
           })

@@ -2,7 +2,7 @@ import { CredentialError } from "@effect-oci/core/RegistryError"
 import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Option } from "effect"
+import { ConfigProvider, Effect, Layer, Option, TestClock } from "effect"
 import * as Credential from "../src/Credential.js"
 import * as CredentialHelper from "../src/CredentialHelper.js"
 import * as Credentials from "../src/Credentials.js"
@@ -208,6 +208,27 @@ describe("Docker's and Podman's credentials", () => {
         message:
           "docker-credential-store, asked for the credentials of https://registry.example.com, failed with exit code 1"
       })
+    }))
+
+  it.effect("are asked of a helper once by all who ask at the same time", () =>
+    Effect.gen(function*() {
+      let count = 0
+      const layer = docker({ DOCKER_AUTH_CONFIG: `{"credsStore":"store"}` }, {}, {
+        run: () =>
+          Effect.delay(
+            Effect.sync(() => {
+              count++
+              return { exitCode: 0, output: `{"Username":"alice","Secret":"CANARY"}` }
+            }),
+            "1 second"
+          )
+      })
+      const all = Effect.flatMap(Credentials.Credentials, (service) =>
+        Effect.forEach(["a", "b", "c"], (name) => service.get(example, name), { concurrency: "unbounded" }))
+      const fiber = yield* Effect.fork(Effect.provide(all, layer))
+      yield* TestClock.adjust("1 second")
+      expect(yield* fiber).toEqual([[alice], [alice], [alice]])
+      expect(count).toBe(1)
     }))
 
   it.effect("say so where a helper cannot be run", () =>

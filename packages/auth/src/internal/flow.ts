@@ -124,7 +124,7 @@ export const make = (settings: Settings) => {
   const challenged = (turn: Turn, response: HttpClientResponse, pass: Pass | undefined): Answer => {
     if (!isAt(turn.origin, response)) return answerAsNobody(exchange, turn.send, response)
     const challenge = challengeOf(response)
-    if (pass !== undefined) disown(turn, pass)
+    if (pass?._tag === "Token") tokens.drop(pass.grant)
     if (challenge === undefined) return Effect.succeed(response)
     challenges.set(turn.place, challenge)
     const next = challenge.scheme === "basic"
@@ -134,10 +134,6 @@ export const make = (settings: Settings) => {
     if (!Transport.isReplayable(turn.request.body)) return refusal.once(turn.place)
     return Effect.flatMap(next, (pass) => Effect.zipRight(answer.glance(response), attempt(turn, pass)))
   }
-
-  /** What was refused is not used again: credentials that were are looked up anew. */
-  const disown = ({ needs, origin }: Turn, pass: Pass) =>
-    pass._tag === "Token" ? tokens.drop(pass.grant) : lookup.forget(origin, needs.repository)
 
   const basicPass = (
     turn: Turn,
@@ -194,10 +190,12 @@ export const make = (settings: Settings) => {
     const answered: Answer = home === undefined || Equal.equals(home, origin)
       ? Effect.contextWithEffect((context: Context.Context<never>) => {
         const needed = needs.of(request, context)
-        return Effect.flatMap(
-          lookup.get(origin, needed.repository),
-          (entry) => begin({ request, send, origin, place: String(origin), entry, needs: needed })
-        )
+        const { repository } = needed
+        return Effect.flatMap(lookup.get(origin, repository), (entry) =>
+          Effect.tapError(
+            begin({ request, send, origin, place: String(origin), entry, needs: needed }),
+            (error) => Effect.sync(() => grants.isRefused(error) && lookup.forget(origin, repository))
+          ))
       })
       : Effect.flatMap(
         send(request),

@@ -65,7 +65,8 @@ const shownOf = (entry: Credential.Entry): Credential.Credential =>
   entry.find(({ _tag }) => _tag === "IdentityToken") ?? entry.find(({ _tag }) => _tag === "Basic") ??
     Credential.anonymous
 
-const isRefused = (error: Failure): boolean => error._tag === "Unauthorized" || error._tag === "Denied"
+/** Whether it may be otherwise with other credentials. */
+export const isRefused = (error: Failure): boolean => error._tag === "Unauthorized" || error._tag === "Denied"
 
 export const make = ({ cache, exchange, trustedRealms }: Settings): Grants => {
   // Identity tokens that a token server has replaced, and by what.
