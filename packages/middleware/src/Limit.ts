@@ -13,6 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as answer from "./internal/answer.js"
 import { Gates } from "./internal/gate.js"
@@ -179,7 +180,6 @@ class Limiter {
       return this.goOn(key, kind, operation, next(operation))
     }
     return Effect.withFiberRuntime((fiber) => {
-      if (kind !== "small" && Context.get(fiber.currentContext, WorksFor).includes(this)) return next(operation)
       const key = this.keyOf(operation, fiber)
       const now = nowOf(fiber)
       const gate = this.gates.at(key, now)
@@ -211,18 +211,21 @@ class Limiter {
     operation: O,
     answer: answer.AnswerTo<O>
   ): answer.AnswerTo<O> {
-    const held = Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(
-        this.enter(key, kind, takesToken, restore, (gate) => tooMany(operation, gate)),
-        (gate) => {
-          const leave = this.leave(key, kind, gate)
-          return Effect.matchCauseEffect(restore(this.worked(operation, answer)), {
-            onFailure: (cause) => Effect.zipRight(leave, Exit.failCause(cause)),
-            onSuccess: (result) => Effect.as(staysOpen(result) ? Effect.addFinalizer(() => leave) : leave, result)
-          })
-        }
+    const held = Effect.withFiberRuntime<Operation.ResultOf<O>, RegistryError.RegistryError, Scope.Scope>((fiber) => {
+      if (kind !== "small" && Context.get(fiber.currentContext, WorksFor).includes(this)) return answer
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(
+          this.enter(key, kind, takesToken, restore, (gate) => tooMany(operation, gate)),
+          (gate) => {
+            const leave = this.leave(key, kind, gate)
+            return Effect.matchCauseEffect(restore(this.worked(operation, answer)), {
+              onFailure: (cause) => Effect.zipRight(leave, Exit.failCause(cause)),
+              onSuccess: (result) => Effect.as(staysOpen(result) ? Effect.addFinalizer(() => leave) : leave, result)
+            })
+          }
+        )
       )
-    )
+    })
     // Only content stays open, and that has a scope.
     return this.paced(key, operation, held as answer.AnswerTo<O>)
   }
