@@ -7,6 +7,7 @@ import type { Credentials } from "@effect-oci/auth"
 import type { Client } from "@effect-oci/client"
 import { SyntaxInvalid } from "@effect-oci/core"
 import type { RepositoryName } from "@effect-oci/core"
+import type { Union } from "@effect-oci/middleware"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as Either from "effect/Either"
 import type * as Redacted from "effect/Redacted"
@@ -27,14 +28,6 @@ export interface Tls {
 }
 
 /**
- * What an endpoint may be asked, as a member of a `Union`: see `Union.Capability`.
- *
- * @since 0.1.0
- * @category models
- */
-export type Capability = "pull" | "resolve" | "push" | "referrers" | "delete"
-
-/**
  * One place that a registry is asked at: the registry itself or a mirror of it.
  *
  * @since 0.1.0
@@ -50,7 +43,7 @@ export interface Endpoint {
   /** What the repositories lie below there: `team/app` is `prefix/team/app`. */
   readonly prefix?: RepositoryName.RepositoryName | undefined
   /** What it may be asked: {@link privateMirror} unless said, or everything where it is the registry itself. */
-  readonly capabilities?: ReadonlyArray<Capability> | undefined
+  readonly capabilities?: ReadonlyArray<Union.Capability> | undefined
   /** Sent with every request there, and to no other place. */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   readonly tls?: Tls | undefined
@@ -104,7 +97,7 @@ export interface Config {
  * @since 0.1.0
  * @category capabilities
  */
-export const publicMirror: ReadonlyArray<Capability> = ["pull"]
+export const publicMirror: ReadonlyArray<Union.Capability> = ["pull"]
 
 /**
  * What a mirror of one's own may be asked.
@@ -112,7 +105,7 @@ export const publicMirror: ReadonlyArray<Capability> = ["pull"]
  * @since 0.1.0
  * @category capabilities
  */
-export const privateMirror: ReadonlyArray<Capability> = ["pull", "resolve"]
+export const privateMirror: ReadonlyArray<Union.Capability> = ["pull", "resolve"]
 
 /**
  * Everything, as of the registry itself.
@@ -120,7 +113,7 @@ export const privateMirror: ReadonlyArray<Capability> = ["pull", "resolve"]
  * @since 0.1.0
  * @category capabilities
  */
-export const everything: ReadonlyArray<Capability> = ["pull", "resolve", "push", "referrers", "delete"]
+export const everything: ReadonlyArray<Union.Capability> = ["pull", "resolve", "push", "referrers", "delete"]
 
 const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { printable, RepositoryName } from "@effect-oci/core"
+import type { Union } from "@effect-oci/middleware"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -57,11 +58,11 @@ const texts = (key: string, value: unknown): Checked<ReadonlyArray<string>> =>
 
 const known: ReadonlySet<string> = new Set(["pull", "resolve", "push"])
 
-const capabilities = (key: string, value: unknown): Checked<ReadonlyArray<HostConfig.Capability>> =>
+const capabilities = (key: string, value: unknown): Checked<ReadonlyArray<Union.Capability>> =>
   Either.flatMap(texts(key, value), (names) => {
     const unknown = names.find((name) => !known.has(name))
     return unknown === undefined
-      ? Either.right(names as ReadonlyArray<HostConfig.Capability>)
+      ? Either.right(names as ReadonlyArray<Union.Capability>)
       : wrong(key, `"${printable(unknown, 40)}" is no capability: there are pull, resolve and push`)
   })
 

@@ -5,4 +5,6 @@
  */
 export * as HostConfig from "./HostConfig.js"
 export * as HostsToml from "./HostsToml.js"
+export * as Namespace from "./Namespace.js"
 export * as Platform from "./Platform.js"
+export * as Resolver from "./Resolver.js"

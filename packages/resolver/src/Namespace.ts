@@ -1,0 +1,296 @@
+/**
+ * The operations of registries on references: what people type in, content out.
+ *
+ * @since 0.1.0
+ */
+import { RegistryError } from "@effect-oci/core"
+import type {
+  BlobContent,
+  ByteRange,
+  Descriptor,
+  Digest,
+  Manifest,
+  Operation,
+  Reference,
+  Registry,
+  Tag
+} from "@effect-oci/core"
+import * as Body from "@effect-oci/core/Body"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Platform from "./Platform.js"
+import { Resolver } from "./Resolver.js"
+import type { HostUnknown } from "./Resolver.js"
+
+/**
+ * What can go wrong: what the registry says, or that nobody knows it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type NamespaceError = RegistryError.RegistryError | HostUnknown
+
+type Answer<A, R = never> = Effect.Effect<A, NamespaceError, Resolver | R>
+
+/** Runs with the registry of a reference, which stays as long as what is run. */
+const within = <A>(
+  reference: Reference.Reference,
+  f: (registry: Registry["Type"]) => Effect.Effect<A, RegistryError.RegistryError>
+): Answer<A> =>
+  Effect.scoped(
+    Effect.flatMap(Resolver, (resolver) => Effect.flatMap(resolver.registry(reference.registry), f))
+  )
+
+const refused = (operation: Operation.OperationTag, reference: Reference.Reference, reason: string) =>
+  new RegistryError.NameInvalid({ operation, repository: reference.repository, reason })
+
+/** What a reference names: by its digest if it has one, whose tag must then stand for it. */
+const named = (
+  operation: "GetManifest" | "ResolveManifest",
+  reference: Reference.Reference,
+  registry: Registry["Type"]
+): Effect.Effect<Operation.TagOrDigest, RegistryError.RegistryError> => {
+  const { digest, repository, tag } = reference
+  if (tag === undefined) {
+    return digest === undefined
+      ? Effect.fail(
+        refused(operation, reference, `${String(reference)} names no manifest: it has neither a tag nor a digest`)
+      )
+      : Effect.succeed(digest)
+  }
+  return digest === undefined
+    ? Effect.succeed(tag)
+    : Effect.flatMap(
+      registry.resolveManifest(repository, tag),
+      (found) =>
+        found.digest === digest ? Effect.succeed(digest) : Effect.fail(moved(operation, reference, tag, digest, found))
+    )
+}
+
+const moved = (
+  operation: Operation.OperationTag,
+  { registry, repository }: Reference.Reference,
+  tag: Tag.Tag,
+  digest: Digest.Digest,
+  found: Descriptor.Descriptor
+) =>
+  new RegistryError.TagConflict({
+    operation,
+    repository,
+    reference: tag,
+    tag,
+    members: [{ name: "the reference", digest }, { name: registry, digest: found.digest }],
+    reason: `the tag stands for ${found.digest}, and not for ${digest} as the reference says`
+  })
+
+/** The digest of a blob; a tag is that of a manifest. */
+const blobOf = (
+  operation: Operation.OperationTag,
+  reference: Reference.Reference
+): Effect.Effect<Digest.Digest, RegistryError.RegistryError> => {
+  if (reference.tag !== undefined) return Effect.fail(refused(operation, reference, "a blob has no tag"))
+  return reference.digest === undefined
+    ? Effect.fail(refused(operation, reference, "a blob is named by its digest"))
+    : Effect.succeed(reference.digest)
+}
+
+/**
+ * The manifest that a reference names, or with `platform` the image in it for that platform. A tag and a digest must
+ * agree: `TagConflict` if they do not.
+ *
+ * @since 0.1.0
+ * @category manifests
+ * @example
+ * ```ts
+ * import { Reference } from "@effect-oci/core"
+ * import { Namespace, Resolver } from "@effect-oci/resolver"
+ * import { FetchHttpClient } from "@effect/platform"
+ * import { Effect, Layer } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const reference = yield* Reference.parseFamiliar("alpine")
+ *   return yield* Namespace.getManifest(reference, { platform: { os: "linux", architecture: "arm64" } })
+ * }).pipe(Effect.provide(Resolver.layerHosts().pipe(Layer.provide(FetchHttpClient.layer))))
+ * ```
+ */
+export const getManifest = (
+  reference: Reference.Reference,
+  options?: { readonly platform?: Platform.Platform | undefined }
+): Answer<Manifest.Manifest> =>
+  within(reference, (registry) => {
+    const { repository } = reference
+    const manifest = Effect.flatMap(
+      named("GetManifest", reference, registry),
+      (name) => registry.getManifest(repository, name)
+    )
+    const platform = options?.platform
+    return platform === undefined
+      ? manifest
+      : Effect.flatMap(manifest, (manifest) => Platform.image(registry, repository, manifest, platform))
+  })
+
+/**
+ * The descriptor of the manifest that a reference names. A tag and a digest must agree.
+ *
+ * @since 0.1.0
+ * @category manifests
+ */
+export const resolveManifest = (reference: Reference.Reference): Answer<Descriptor.Descriptor> =>
+  within(reference, (registry) =>
+    Effect.flatMap(
+      reference.tag !== undefined && reference.digest === undefined
+        ? Effect.succeed(reference.tag)
+        : named("ResolveManifest", reference, registry),
+      (name) => registry.resolveManifest(reference.repository, name)
+    ))
+
+/**
+ * The content of the blob that a reference names by its digest, as long as the scope.
+ *
+ * @since 0.1.0
+ * @category blobs
+ */
+export const getBlob = (
+  reference: Reference.Reference,
+  options?: { readonly range?: ByteRange.ByteRange | undefined }
+): Answer<BlobContent.BlobContent, Scope.Scope> =>
+  Effect.gen(function*() {
+    const digest = yield* blobOf("GetBlob", reference)
+    const registry = yield* (yield* Resolver).registry(reference.registry)
+    return yield* registry.getBlob(reference.repository, digest, options)
+  })
+
+/**
+ * The descriptor of the blob that a reference names by its digest.
+ *
+ * @since 0.1.0
+ * @category blobs
+ */
+export const resolveBlob = (reference: Reference.Reference): Answer<Descriptor.Descriptor> =>
+  within(
+    reference,
+    (registry) =>
+      Effect.flatMap(blobOf("ResolveBlob", reference), (digest) => registry.resolveBlob(reference.repository, digest))
+  )
+
+/**
+ * Copies one manifest, without what it points at: `transfer` copies all of it. It gets the tag of the target, if that
+ * has one; a digest there must be its own.
+ *
+ * @since 0.1.0
+ * @category copies
+ */
+export const copyManifest = (
+  source: Reference.Reference,
+  target: Reference.Reference
+): Answer<Operation.PushedManifest> =>
+  Effect.flatMap(
+    getManifest(source),
+    ({ bytes, descriptor }) =>
+      within(target, (registry) =>
+        registry.pushManifest(target.repository, {
+          mediaType: descriptor.mediaType,
+          bytes,
+          digest: target.digest ?? (target.tag === undefined ? descriptor.digest : undefined),
+          tags: target.tag === undefined ? [] : [target.tag]
+        }))
+  )
+
+/**
+ * Copies one blob into the repository of another reference: it is mounted within a registry, is there already, or is
+ * streamed.
+ *
+ * @since 0.1.0
+ * @category copies
+ */
+export const copyBlob = (source: Reference.Reference, target: Reference.Reference): Answer<Descriptor.Descriptor> =>
+  Effect.scoped(Effect.gen(function*() {
+    const digest = yield* blobOf("GetBlob", source)
+    const resolver = yield* Resolver
+    const from = yield* resolver.registry(source.registry)
+    const to = yield* resolver.registry(target.registry)
+    const descriptor = yield* from.resolveBlob(source.repository, digest)
+    if (source.registry === target.registry) {
+      const mounted = yield* to.mountBlob(target.repository, digest, { from: source.repository })
+      if (mounted._tag === "Mounted") return descriptor
+      const { id } = mounted.upload
+      const { body } = yield* from.getBlob(source.repository, digest)
+      return yield* Effect.onError(
+        to.completeUpload(target.repository, id, digest, { body }),
+        () => Effect.ignore(to.cancelUpload(target.repository, id))
+      )
+    }
+    const there = yield* Effect.catchIf(
+      Effect.as(to.resolveBlob(target.repository, digest), true),
+      RegistryError.isNotFound,
+      () => Effect.succeed(false)
+    )
+    if (there) return descriptor
+    const content = Stream.unwrapScoped(
+      Effect.map(from.getBlob(source.repository, digest), ({ stream }) => stream)
+    )
+    return yield* to.pushBlob(
+      target.repository,
+      descriptor,
+      Body.stream(content, { size: descriptor.size, replayable: true })
+    )
+  }))
+
+/**
+ * The tags of the repository that a reference names, in order.
+ *
+ * @since 0.1.0
+ * @category lists
+ */
+export const tags = (reference: Reference.Reference): Stream.Stream<Tag.Tag, NamespaceError, Resolver> =>
+  Stream.unwrapScoped(
+    Effect.flatMap(
+      Resolver,
+      (resolver) =>
+        Effect.map(resolver.registry(reference.registry), (registry) => registry.listTags(reference.repository))
+    )
+  )
+
+/**
+ * What refers to the manifest that a reference names.
+ *
+ * @since 0.1.0
+ * @category lists
+ */
+export const referrers = (
+  reference: Reference.Reference,
+  options?: { readonly artifactType?: string | undefined }
+): Stream.Stream<Descriptor.Descriptor, NamespaceError, Resolver> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const registry = yield* (yield* Resolver).registry(reference.registry)
+    const name = yield* named("ResolveManifest", reference, registry)
+    const digest = name === reference.digest
+      ? reference.digest
+      : (yield* registry.resolveManifest(reference.repository, name)).digest
+    return registry.listReferrers(reference.repository, digest, options)
+  }))
+
+const remove = (reference: Reference.Reference): Answer<Operation.Done> =>
+  within(reference, (registry) => {
+    const { digest, repository, tag } = reference
+    if (tag === undefined) {
+      return digest === undefined
+        ? Effect.fail(refused("DeleteManifest", reference, `${String(reference)} names no manifest`))
+        : registry.deleteManifest(repository, digest)
+    }
+    return Effect.zipRight(
+      digest === undefined ? Effect.void : named("ResolveManifest", reference, registry),
+      registry.deleteTag(repository, tag)
+    )
+  })
+
+export {
+  /**
+   * Deletes the tag that a reference has, which must stand for its digest if it has one; else the manifest of its digest.
+   *
+   * @since 0.1.0
+   * @category deletes
+   */
+  remove as delete
+}

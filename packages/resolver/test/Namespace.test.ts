@@ -1,0 +1,114 @@
+import { Body, Digest, MediaType, Reference } from "@effect-oci/core"
+import type { Registry } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Either, Layer, Stream } from "effect"
+import { Namespace, Resolver } from "../src/index.js"
+import { app, pushImage } from "./support.js"
+
+const at = (text: string) => Either.getOrThrow(Reference.parse(text))
+
+const registries = Resolver.layerStatic({ "one.test": Memory.layer(), "two.test": Memory.layer() })
+
+const inside = <A, E>(f: (one: Registry["Type"], two: Registry["Type"]) => Effect.Effect<A, E, Resolver.Resolver>) =>
+  Effect.scoped(Effect.gen(function*() {
+    const resolver = yield* Resolver.Resolver
+    return yield* f(yield* resolver.registry("one.test"), yield* resolver.registry("two.test"))
+  })).pipe(Effect.provide(Layer.fresh(registries)))
+
+const other = Digest.fromBytes(new TextEncoder().encode("other"))
+
+describe("operations on references", () => {
+  it.effect("read what they name, whose tag and digest must agree", () =>
+    inside((one) =>
+      Effect.gen(function*() {
+        const { blob, digest } = yield* pushImage(one, "image")
+        for (const text of ["one.test/team/app:v1", `one.test/team/app@${digest}`, `one.test/team/app:v1@${digest}`]) {
+          expect((yield* Namespace.getManifest(at(text))).descriptor.digest).toBe(digest)
+          expect((yield* Namespace.resolveManifest(at(text))).digest).toBe(digest)
+        }
+        for (const ask of [Namespace.getManifest, Namespace.resolveManifest]) {
+          const moved = yield* Effect.flip(ask(at(`one.test/team/app:v1@${other}`)))
+          expect(moved).toMatchObject({ _tag: "TagConflict" })
+          expect(moved.message).toContain(`the tag stands for ${digest}, and not for ${other}`)
+          expect((yield* Effect.flip(ask(at("one.test/team/app")))).message).toContain("neither a tag nor a digest")
+          expect((yield* Effect.flip(ask(at("three.test/team/app:v1"))))._tag).toBe("HostUnknown")
+        }
+        const whole = at(`one.test/team/app@${blob.digest}`)
+        expect((yield* Namespace.resolveBlob(whole)).size).toBe(blob.size)
+        const text = yield* Effect.scoped(
+          Effect.flatMap(
+            Namespace.getBlob(whole, { range: { offset: 2, length: 4 } }),
+            ({ body }) => Body.toBytes(body, { limit: 100, onLimit: () => "too large" })
+          )
+        )
+        expect(new TextDecoder().decode(text)).toBe("text")
+        expect((yield* Effect.flip(Namespace.resolveBlob(at(`one.test/team/app:v1@${blob.digest}`)))).message)
+          .toContain("a blob has no tag")
+        expect((yield* Effect.flip(Effect.scoped(Namespace.getBlob(at("one.test/team/app"))))).message)
+          .toContain("a blob is named by its digest")
+      })
+    ))
+
+  it.effect("choose the image for a platform", () =>
+    inside((one) =>
+      Effect.gen(function*() {
+        const arm = yield* pushImage(one, "arm")
+        const { descriptor } = yield* one.getManifest(app, arm.digest)
+        const entry = { ...descriptor, platform: { os: "linux", architecture: "arm64" } }
+        const bytes = new TextEncoder().encode(
+          JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [entry] })
+        )
+        const index = yield* one.pushManifest(app, { mediaType: MediaType.index, bytes })
+        const reference = at(`one.test/team/app@${index.digest}`)
+        const found = yield* Namespace.getManifest(reference, { platform: { os: "linux", architecture: "aarch64" } })
+        expect(found.descriptor.digest).toBe(arm.digest)
+        const none = yield* Effect.flip(
+          Namespace.getManifest(reference, { platform: { os: "linux", architecture: "amd64" } })
+        )
+        expect(none.message).toContain("no image for linux/amd64: it has linux/arm64")
+      })
+    ))
+
+  it.effect("copy one manifest or one blob, within a registry and across", () =>
+    inside((one, two) =>
+      Effect.gen(function*() {
+        const { blob, digest } = yield* pushImage(one, "image")
+        for (const to of ["one.test/copy", "two.test/copy"]) {
+          yield* Namespace.copyBlob(at(`one.test/team/app@${blob.digest}`), at(to))
+          yield* Namespace.copyBlob(at(`one.test/team/app@${blob.digest}`), at(to))
+          yield* Namespace.copyManifest(at("one.test/team/app:v1"), at(`${to}:v2`))
+          expect((yield* Namespace.resolveManifest(at(`${to}:v2`))).digest).toBe(digest)
+        }
+        expect(Chunk.toReadonlyArray(yield* Stream.runCollect(Namespace.tags(at("two.test/copy"))))).toEqual(["v2"])
+        expect(Chunk.toReadonlyArray(yield* Stream.runCollect(two.listRepositories()))).toEqual(["copy"])
+      })
+    ))
+
+  it.effect("list what refers to something, and delete tags and manifests", () =>
+    inside((one) =>
+      Effect.gen(function*() {
+        const { digest } = yield* pushImage(one, "image")
+        const { bytes, descriptor } = yield* one.getManifest(app, digest)
+        const signature = new TextEncoder().encode(
+          JSON.stringify({
+            ...JSON.parse(new TextDecoder().decode(bytes)),
+            artifactType: "a/signature",
+            subject: descriptor
+          })
+        )
+        const pushed = yield* one.pushManifest(app, { mediaType: MediaType.image, bytes: signature })
+        for (const text of ["one.test/team/app:v1", `one.test/team/app@${digest}`, `one.test/team/app:v1@${digest}`]) {
+          const found = yield* Stream.runCollect(Namespace.referrers(at(text), { artifactType: "a/signature" }))
+          expect(Chunk.toReadonlyArray(found).map((each) => each.digest)).toEqual([pushed.digest])
+        }
+        expect((yield* Effect.flip(Namespace.delete(at(`one.test/team/app:v1@${other}`))))._tag).toBe("TagConflict")
+        yield* Namespace.delete(at(`one.test/team/app:v1@${digest}`))
+        expect((yield* Namespace.resolveManifest(at(`one.test/team/app@${digest}`))).digest).toBe(digest)
+        yield* Namespace.delete(at(`one.test/team/app@${digest}`))
+        expect((yield* Effect.flip(Namespace.resolveManifest(at(`one.test/team/app@${digest}`))))._tag).toBe(
+          "ManifestUnknown"
+        )
+      })
+    ))
+})

@@ -1,0 +1,168 @@
+import { Credential, Credentials } from "@effect-oci/auth"
+import { Registry, RepositoryName } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Layer, Redacted } from "effect"
+import { HostConfig, Resolver } from "../src/index.js"
+import { app, nobody, pushImage, recorded, served, v1 } from "./support.js"
+
+const built = <E, R>(layer: Layer.Layer<Resolver.Resolver, E, R>) =>
+  Effect.map(Layer.build(layer), Context.get(Resolver.Resolver))
+
+const hosts = (http: Effect.Effect.Success<typeof recorded>, config?: HostConfig.Config) =>
+  built(Resolver.layerHosts(config).pipe(Layer.provide(http.layer)))
+
+describe("registries by name", () => {
+  it.scoped("are what they are said to be, and nobody else is known", () =>
+    Effect.gen(function*() {
+      const memory = Memory.layer()
+      const resolver = yield* built(
+        Resolver.layerStatic({ "one.test": memory, "two.test": memory, "other.test": Memory.layer() })
+      )
+      const [one, two, other] = yield* Effect.forEach(["one.test", "two.test", "other.test"], resolver.registry)
+      const { digest } = yield* pushImage(one!, "one")
+      expect((yield* two!.resolveManifest(app, v1)).digest).toBe(digest)
+      expect((yield* Effect.flip(other!.resolveManifest(app, v1)))._tag).toBe("NameUnknown")
+      const error = yield* Effect.flip(resolver.registry("else.test"))
+      expect(error.message).toBe(
+        "the registry else.test cannot be reached: known are one.test, two.test, other.test"
+      )
+    }))
+
+  it.scoped("are those of the first who knows the name", () =>
+    Effect.gen(function*() {
+      const both = yield* built(Resolver.fallback(
+        Resolver.layerStatic({ "one.test": Memory.layer() }),
+        Resolver.layerStatic({ "one.test": Memory.layer(), "two.test": Memory.layer() })
+      ))
+      const one = yield* both.registry("one.test")
+      yield* pushImage(one, "one")
+      expect((yield* Effect.flip((yield* both.registry("two.test")).resolveManifest(app, v1)))._tag).toBe("NameUnknown")
+      expect((yield* Effect.flip(both.registry("three.test")))._tag).toBe("HostUnknown")
+    }))
+})
+
+describe("registries over HTTP", () => {
+  it.scopedLive("are asked at their names, in plain HTTP on this machine, and made only when they are asked", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const { host, registry } = yield* served
+      const { digest } = yield* pushImage(registry, "one")
+      const resolver = yield* hosts(http)
+      yield* resolver.registry("registry.invalid")
+      expect(http.lines()).toEqual([])
+      const found = yield* resolver.registry(host)
+      expect(yield* resolver.registry(host)).toBe(found)
+      expect((yield* found.resolveManifest(app, v1)).digest).toBe(digest)
+      expect(http.requests.every(({ url }) => url.startsWith("http://127.0.0.1:"))).toBe(true)
+      const error = yield* Effect.flip(resolver.registry("not a host"))
+      expect(error.message).toContain("the registry not a host cannot be reached")
+    }))
+
+  it.scopedLive("are asked through mirrors for content, and by themselves for tags, where those are public", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const origin = yield* served
+      const mirror = yield* served
+      const old = yield* pushImage(mirror.registry, "old")
+      const { blob, digest } = yield* pushImage(origin.registry, "new")
+      yield* pushImage(mirror.registry, "new", { repository: RepositoryName.make("proxy/team/app") })
+      const resolver = yield* hosts(http, {
+        hosts: {
+          "registry.test": {
+            origin: { host: origin.host },
+            mirrors: [{
+              host: mirror.host,
+              prefix: RepositoryName.make("proxy"),
+              capabilities: HostConfig.publicMirror
+            }]
+          }
+        }
+      })
+      const registry = yield* resolver.registry("registry.test")
+      expect((yield* registry.resolveManifest(app, v1)).digest).toBe(digest)
+      expect(old.digest).not.toBe(digest)
+      expect(http.lines()).toEqual([`HEAD ${origin.host}/v2/team/app/manifests/v1`])
+      yield* Effect.scoped(registry.getBlob(app, blob.digest))
+      yield* registry.getManifest(app, digest)
+      expect(http.lines()).toEqual([
+        `GET ${mirror.host}/v2/proxy/team/app/blobs/${blob.digest}?ns=registry.test`,
+        `GET ${mirror.host}/v2/proxy/team/app/manifests/${digest}?ns=registry.test`
+      ])
+      yield* pushImage(registry, "pushed")
+      expect(http.lines().every((line) => line.includes(origin.host) && !line.includes("ns="))).toBe(true)
+    }))
+
+  it.scopedLive("are asked where a mirror is down, and the error names every place that was tried", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const origin = yield* served
+      const down = yield* nobody
+      const { digest } = yield* pushImage(origin.registry, "one")
+      const quick = { retry: { retries: 0 } }
+      const config = (originFallback: boolean): HostConfig.Config => ({
+        options: quick,
+        hosts: {
+          "registry.test": { origin: { host: origin.host }, mirrors: [{ host: down }], originFallback }
+        }
+      })
+      const registry = yield* Effect.flatMap(hosts(http, config(true)), (each) => each.registry("registry.test"))
+      expect((yield* registry.resolveManifest(app, v1)).digest).toBe(digest)
+      const missing = yield* Effect.flip(registry.resolveManifest(RepositoryName.make("no/where"), v1))
+      expect(missing.message).toContain(down)
+      const alone = yield* Effect.flatMap(hosts(http, config(false)), (each) => each.registry("registry.test"))
+      expect((yield* Effect.flip(alone.getManifest(app, digest)))._tag).toBe("TransportError")
+      yield* pushImage(alone, "two")
+    }))
+
+  it.scopedLive("get headers and credentials that are their own, and no other's", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const origin = yield* served
+      const mirror = yield* served
+      const { digest } = yield* pushImage(origin.registry, "one")
+      const config: HostConfig.Config = {
+        hosts: {
+          "registry.test": {
+            origin: { host: origin.host },
+            mirrors: [{
+              host: mirror.host,
+              headers: { "x-key": Redacted.make("CANARY-header") },
+              credentials: {
+                get: () => Effect.succeed([Credential.registryToken(Redacted.make("CANARY-mirror"))])
+              }
+            }]
+          }
+        }
+      }
+      const resolver = yield* built(
+        Resolver.layerHosts(config).pipe(
+          Layer.provide(http.layer),
+          Layer.provide(
+            Credentials.layerStatic({ [origin.host]: Credential.registryToken(Redacted.make("CANARY-origin")) })
+          )
+        )
+      )
+      const registry = yield* resolver.registry("registry.test")
+      expect((yield* registry.resolveManifest(app, v1)).digest).toBe(digest)
+      const seen = http.requests.map(({ headers, url }) => ({
+        host: new URL(url).host,
+        key: headers["x-key"],
+        token: headers["authorization"]
+      }))
+      expect(seen).toEqual([
+        { host: mirror.host, key: "CANARY-header", token: "Bearer CANARY-mirror" },
+        { host: origin.host, key: undefined, token: "Bearer CANARY-origin" }
+      ])
+    }))
+
+  it.scopedLive("say that certificates of one's own need Node", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const resolver = yield* hosts(http, {
+        hosts: { "registry.test": { origin: { host: "registry.test", tls: { skipVerify: true } } } }
+      })
+      const error = yield* Effect.flip(resolver.registry("registry.test"))
+      expect(error.message).toContain("use NodeResolver")
+    }))
+})

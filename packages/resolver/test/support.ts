@@ -1,0 +1,57 @@
+import { Transport } from "@effect-oci/auth"
+import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { NodeHttpClient } from "@effect/platform-node"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as UrlParams from "@effect/platform/UrlParams"
+import { Context, Effect, Either, Layer, Option } from "effect"
+
+export const app = RepositoryName.make("team/app")
+export const v1 = Tag.make("v1")
+
+/** A registry in memory, and its address. */
+export const served = Effect.gen(function*() {
+  const context = yield* Layer.build(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provideMerge(Memory.layer())))
+  return {
+    registry: Context.get(context, Registry),
+    host: Context.get(context, NodeRegistryServer.Address).authority
+  }
+})
+
+/** An address where nobody answers. */
+export const nobody = Effect.map(Effect.scoped(served), ({ host }) => host)
+
+/** Puts an image of one small config into a repository, under a tag. */
+export const pushImage = (
+  registry: Registry["Type"],
+  text: string,
+  options?: { readonly repository?: RepositoryName.RepositoryName; readonly tag?: Tag.Tag }
+) =>
+  Effect.gen(function*() {
+    const { repository = app, tag = v1 } = options ?? {}
+    const config = new TextEncoder().encode(JSON.stringify({ text }))
+    const blob = Descriptor.fromBytes(config, MediaType.imageConfig)
+    const bytes = new TextEncoder().encode(
+      JSON.stringify({ schemaVersion: 2, mediaType: MediaType.image, config: blob, layers: [] })
+    )
+    yield* registry.pushBlob(repository, blob, Body.bytes(config))
+    const { digest } = yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [tag] })
+    return { digest, blob }
+  })
+
+/** Requests as `METHOD host/path?query`, in their order. */
+export const recorded = Effect.map(Layer.build(NodeHttpClient.layerUndici), (context) => {
+  const requests: Array<HttpClientRequest.HttpClientRequest> = []
+  const client = Transport.make((request, send) => {
+    requests.push(request)
+    return send(request)
+  })(Context.get(context, HttpClient.HttpClient))
+  const lines = () =>
+    requests.splice(0).map(({ method, url, urlParams }) => {
+      const { host, pathname, search } = Either.getOrThrow(UrlParams.makeUrl(url, urlParams, Option.none()))
+      return `${method} ${host}${pathname}${search}`
+    })
+  return { lines, requests, layer: Layer.succeed(HttpClient.HttpClient, client) }
+})
