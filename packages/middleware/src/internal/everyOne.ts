@@ -14,15 +14,14 @@ export const everyOne = <A>(
   lacks?: (error: RegistryError.RegistryError) => boolean
 ): Exit.Exit<readonly [A, ...ReadonlyArray<A>], RegistryError.RegistryError> => {
   const done = outcomes.flatMap(({ answer }) => answer._tag === "Right" ? [answer.right] : [])
-  const [first, ...others] = done
   const failed = outcomes.flatMap(({ answer, name }) => answer._tag === "Left" ? [{ name, error: answer.left }] : [])
-  if (first === undefined) return Exit.fail(attempts.asOne(operation, failed))
+  if (done.length === 0) return Exit.fail(attempts.asOne(operation, failed))
   const all = outcomes.map(({ answer, name }) => ({
     name,
     error: answer._tag === "Left" && lacks?.(answer.left) !== true ? answer.left : undefined
   }))
   const bad = all.flatMap(({ error, name }) => error === undefined ? [] : [{ name, error }])
-  if (bad.length === 0) return Exit.succeed([first, ...others])
+  if (bad.length === 0) return Exit.succeed(done as [A, ...Array<A>])
   const good = all.flatMap(({ error, name }) => error === undefined ? [name] : [])
   const reason = `done at ${good.join(", ")}, but not at ${attempts.told(bad)}`
   return Exit.fail(

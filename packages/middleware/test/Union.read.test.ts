@@ -1,0 +1,464 @@
+import {
+  BlobContent,
+  Body,
+  Caller,
+  Descriptor,
+  Handler,
+  Manifest,
+  Operation,
+  ReferenceSet,
+  Registry,
+  RegistryError,
+  RepositoryName,
+  Tag
+} from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Stream, TestClock } from "effect"
+import { Union } from "../src/index.js"
+import * as samples from "./samples.js"
+
+const { bytes, descriptor, digest, repository, tag } = samples
+
+const member = (
+  name: string,
+  handle: Handler.Handler,
+  more?: Partial<Union.Member<Registry["Type"]>>
+): Union.Member<Registry["Type"]> => ({ name, registry: Registry.fromHandler(handle), ...more })
+
+/** A union whose last member is the last. */
+const union = (members: ReadonlyArray<Union.Member<Registry["Type"]>>, options?: Union.Options): Handler.Handler =>
+  Effect.runSync(Effect.provide(Registry, Union.layer(members, options))).handle
+
+const seeing = (seen: Array<string>, name: string, next: Handler.Handler): Handler.Handler => (operation) => {
+  seen.push(`${name} ${operation._tag}`)
+  return next(operation)
+}
+
+const missing: Handler.Handler = (operation) => {
+  const fields = Operation.errorFields(operation)
+  return Exit.fail(
+    operation._tag === "ResolveBlob" || operation._tag === "GetBlob"
+      ? new RegistryError.BlobUnknown(fields)
+      : new RegistryError.ManifestUnknown(fields)
+  )
+}
+const down = samples.always(Exit.fail(new RegistryError.TransportError({ reason: "connection refused" })))
+const refusing = samples.always(Exit.fail(new RegistryError.Denied({})))
+
+const reads = [
+  samples.operations.ResolveBlob,
+  new Operation.GetBlob({ repository, digest }),
+  samples.operations.ResolveManifest,
+  new Operation.ResolveManifest({ repository, reference: digest }),
+  samples.operations.GetManifest,
+  new Operation.GetManifest({ repository, reference: tag })
+].map((operation) => ({ operation, name: `${operation._tag} ${"reference" in operation ? operation.reference : ""}` }))
+
+const transient = { passOver: RegistryError.isTransient }
+
+/** A handler that answers after so many milliseconds, and counts what is open and how it ends. */
+class Slow {
+  open = 0
+  interrupted = 0
+  constructor(readonly millis: number, readonly next: Handler.Handler) {}
+
+  readonly handle: Handler.Handler = ((operation: Operation.Operation) => {
+    const answer = Effect.zipRight(Effect.sleep(this.millis), Effect.suspend(() => this.next(operation))).pipe(
+      Effect.onInterrupt(() => Effect.sync(() => void this.interrupted++))
+    )
+    if (operation._tag !== "GetBlob") return answer
+    return Effect.zipRight(
+      Effect.acquireRelease(Effect.sync(() => void this.open++), () => Effect.sync(() => void this.open--)),
+      answer
+    )
+  }) as Handler.Handler
+}
+
+describe("Union, reading", () => {
+  describe.each(reads)("$name", ({ operation }) => {
+    it.effect.each<{ name: string; options: Union.Options }>([
+      { name: "in order", options: {} },
+      { name: "in a race", options: { read: "race" } }
+    ])("has what any member has, $name", ({ options }) =>
+      Effect.gen(function*() {
+        const handle = union([member("a", missing), member("b", samples.known), member("c", missing)], options)
+        const { descriptor: of } = { descriptor: yield* digestOf(handle, operation) }
+        expect(of).toBe(digest)
+      }))
+
+    it.effect("asks nobody after the first that has it", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const handle = union([
+          member("a", seeing(seen, "a", missing)),
+          member("b", seeing(seen, "b", samples.known)),
+          member("c", seeing(seen, "c", samples.known))
+        ])
+        expect(yield* digestOf(handle, operation)).toBe(digest)
+        expect(seen).toEqual([`a ${operation._tag}`, `b ${operation._tag}`])
+      }))
+
+    it.effect("tells another failure, and asks no further", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const handle = union([member("a", missing), member("b", down), member("c", seeing(seen, "c", samples.known))])
+        const error = yield* Effect.flip(digestOf(handle, operation))
+        expect(error).toMatchObject({ _tag: "TransportError", ...Operation.errorFields(operation) })
+        expect(error.reason).toMatch(/^a: .* unknown to registry; b: connection refused$/)
+        expect(seen).toEqual([])
+      }))
+
+    it.effect("passes over an outage", () =>
+      Effect.gen(function*() {
+        const handle = union([member("a", down), member("b", samples.known)], transient)
+        expect(yield* digestOf(handle, operation)).toBe(digest)
+        const error = yield* Effect.flip(
+          digestOf(union([member("a", refusing), member("b", samples.known)], transient), operation)
+        )
+        expect(error._tag).toBe("Denied")
+      }))
+
+    it.effect("that nothing was found after an outage is the outage", () =>
+      Effect.gen(function*() {
+        const handle = union([member("a", down), member("b", missing)], transient)
+        const error = yield* Effect.flip(digestOf(handle, operation))
+        expect(error._tag).toBe("TransportError")
+        expect(error.message).toMatch(/: a: connection refused; b: .* unknown to registry$/)
+      }))
+
+    it.effect("tells what each has answered where none has it", () =>
+      Effect.gen(function*() {
+        const handle = union([member("a", missing), member("b", missing)])
+        const error = yield* Effect.flip(digestOf(handle, operation))
+        expect(RegistryError.isNotFound(error)).toBe(true)
+        expect(error.reason).toMatch(/^a: (\w+) unknown to registry; b: \1 unknown to registry$/)
+      }))
+  })
+
+  it("an answer that is at hand stays so", () => {
+    const operation = samples.operations.ResolveBlob
+    for (const read of ["order", "race"] as const) {
+      const handle = union([member("a", missing), member("b", samples.known)], { read })
+      expect(Exit.isExit(handle(operation))).toBe(true)
+    }
+    expect(Exit.isExit(union([member("a", missing), member("b", missing)])(operation))).toBe(true)
+    const agreeing = union([member("a", samples.known), member("b", samples.known)], { tags: "agree" })
+    expect(Exit.isExit(agreeing(samples.operations.ResolveManifest))).toBe(true)
+  })
+
+  describe("in a race", () => {
+    it.effect("losers are interrupted, and what they have open is closed", () =>
+      Effect.gen(function*() {
+        const winner = new Slow(10, samples.known)
+        const losers = [new Slow(20, samples.known), new Slow(30, missing), new Slow(1e9, samples.known)]
+        const handle = union([winner, ...losers].map((each, index) => member(`${index}`, each.handle)), {
+          read: "race"
+        })
+        const fiber = yield* Effect.fork(
+          Effect.scoped(Effect.flatMap(handle(reads[1]!.operation as Operation.GetBlob), () =>
+            Effect.map(Effect.sleep(1), () => {
+              expect(winner.open).toBe(1)
+              expect(losers.map(({ interrupted, open }) => [interrupted, open])).toEqual([[1, 0], [1, 0], [1, 0]])
+            })))
+        )
+        yield* TestClock.adjust(10)
+        yield* TestClock.adjust(1)
+        yield* Fiber.join(fiber)
+        expect(winner.open).toBe(0)
+      }))
+
+    it.effect("one who is gone leaves nobody running", () =>
+      Effect.gen(function*() {
+        const all = [new Slow(20, samples.known), new Slow(30, samples.known)]
+        const handle = union(all.map((each, index) => member(`${index}`, each.handle)), { read: "race" })
+        const fiber = yield* Effect.fork(Effect.scoped(handle(new Operation.GetBlob({ repository, digest }))))
+        yield* TestClock.adjust(10)
+        expect(all.map(({ open }) => open)).toEqual([1, 1])
+        yield* Fiber.interrupt(fiber)
+        yield* TestClock.adjust(0)
+        expect(all.map(({ interrupted, open }) => [interrupted, open])).toEqual([[1, 0], [1, 0]])
+      }))
+
+    it.effect("a failure of one does not end it, and a stalled member does not hold it", () =>
+      Effect.gen(function*() {
+        const handle = union([
+          member("stalled", () => Effect.never),
+          member("down", down),
+          member("slow", new Slow(100, samples.known).handle)
+        ], { read: "race" })
+        const fiber = yield* Effect.fork(handle(samples.operations.ResolveBlob))
+        yield* TestClock.adjust(100)
+        expect(yield* Fiber.join(fiber)).toBe(descriptor)
+      }))
+
+    const other = Descriptor.fromBytes(new TextEncoder().encode("other"), descriptor.mediaType)
+    const evil: Handler.Handler = Handler.fromTable({
+      ...samples.answers,
+      ResolveBlob: () => Exit.succeed(other),
+      ResolveManifest: () => Exit.succeed(other),
+      GetManifest: () =>
+        Exit.mapError(
+          Exit.fromEither(Manifest.make({ mediaType: descriptor.mediaType, bytes: new TextEncoder().encode("{}") })),
+          (error) => error
+        ),
+      GetBlob: () =>
+        Effect.succeed(
+          new BlobContent.BlobContent({
+            descriptor,
+            body: Body.stream(Stream.make(bytes.map((byte) => byte ^ 1)), { size: bytes.byteLength }),
+            verified: false
+          })
+        )
+    })
+    it.effect.each(reads.filter(({ operation }) => !("reference" in operation) || operation.reference === digest))(
+      "a fast bad answer does not win: $name",
+      ({ operation }) =>
+        Effect.gen(function*() {
+          const handle = union([
+            member("good", new Slow(50, samples.known).handle),
+            member("evil", evil)
+          ], { read: "race" })
+          const fiber = yield* Effect.fork(contentOf(handle, operation))
+          yield* TestClock.adjust(50)
+          expect(yield* Fiber.join(fiber)).toEqual(yield* contentOf(samples.known, operation))
+        })
+    )
+
+    it.effect("the failure is that of who got furthest", () =>
+      Effect.gen(function*() {
+        const handle = union([member("a", missing), member("b", refusing), member("c", down)], { read: "race" })
+        const error = yield* Effect.flip(handle(samples.operations.ResolveBlob))
+        expect(error).toMatchObject({
+          _tag: "Denied",
+          message:
+            `ResolveBlob team/app@${digest}: a: blob unknown to registry; b: requested access to the resource is denied; c: connection refused`
+        })
+      }))
+
+    it.effect("a defect is one", () =>
+      Effect.gen(function*() {
+        const handle = union([member("a", missing), member("b", () => Effect.die("boom"))], { read: "race" })
+        const exit = yield* Effect.exit(handle(samples.operations.ResolveBlob))
+        expect(exit).toMatchObject({ cause: { _tag: "Die", defect: "boom" } })
+      }))
+  })
+
+  it.effect("a connection of a member that fails is closed before the next is asked", () =>
+    Effect.gen(function*() {
+      const first = new Slow(0, missing)
+      const seen: Array<number> = []
+      const handle = union([
+        member("a", first.handle),
+        member("b", (operation) => {
+          seen.push(first.open)
+          return samples.known(operation)
+        })
+      ])
+      const fiber = yield* Effect.fork(Effect.scoped(handle(new Operation.GetBlob({ repository, digest }))))
+      yield* TestClock.adjust(1)
+      yield* Fiber.join(fiber)
+      expect(seen).toEqual([0])
+    }))
+
+  describe("tags", () => {
+    const other = Descriptor.fromBytes(new TextEncoder().encode("{}"), descriptor.mediaType)
+    const moved: Handler.Handler = Handler.fromTable({
+      ...samples.answers,
+      ResolveManifest: () => Exit.succeed(other)
+    })
+    const resolve = new Operation.ResolveManifest({ repository, reference: tag })
+    const get = new Operation.GetManifest({ repository, reference: tag })
+
+    it.effect.each([resolve, get])("are what the first says", (operation) =>
+      Effect.gen(function*() {
+        const handle = union([member("a", samples.known), member("b", moved)])
+        expect(yield* digestOf(handle, operation)).toBe(digest)
+      }))
+
+    it.effect.each([resolve, get])(
+      "agree: where all say the same, or do not know it",
+      (operation) =>
+        Effect.gen(function*() {
+          const members = [member("a", missing), member("b", samples.known), member("c", samples.known)]
+          expect(yield* digestOf(union(members, { tags: "agree" }), operation)).toBe(digest)
+        })
+    )
+
+    it.effect.each([resolve, get])(
+      "agree: a difference is a conflict, whatever is passed over",
+      (operation) =>
+        Effect.gen(function*() {
+          const members = [member("a", samples.known), member("b", missing), member("c", moved)]
+          const error = yield* Effect.flip(digestOf(union(members, { tags: "agree", passOver: () => true }), operation))
+          expect(error).toMatchObject({
+            _tag: "TagConflict",
+            operation: operation._tag,
+            tag,
+            members: [{ name: "a", digest }, { name: "b", digest: undefined }, { name: "c", digest: other.digest }],
+            reason: `the members disagree about the tag "v1": a: ${digest}; b: none; c: ${other.digest}`
+          })
+        })
+    )
+
+    it.effect.each([resolve, get])("agree: an outage is told, or passed over", (operation) =>
+      Effect.gen(function*() {
+        const members = [member("a", samples.known), member("b", down)]
+        const error = yield* Effect.flip(digestOf(union(members, { tags: "agree" }), operation))
+        expect(error).toMatchObject({ _tag: "TransportError", reason: "connection refused" })
+        expect(yield* digestOf(union(members, { tags: "agree", ...transient }), operation)).toBe(digest)
+      }))
+  })
+
+  describe("capabilities", () => {
+    it.effect("a mirror that does not resolve is asked by digest alone", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const handle = union([
+          member("mirror", seeing(seen, "mirror", samples.known), { capabilities: ["pull"] }),
+          member("origin", seeing(seen, "origin", samples.known))
+        ])
+        yield* handle(new Operation.GetManifest({ repository, reference: tag }))
+        yield* handle(new Operation.ResolveManifest({ repository, reference: tag }))
+        yield* handle(new Operation.GetManifest({ repository, reference: digest }))
+        yield* handle(samples.operations.ListTags)
+        yield* handle(samples.operations.PushManifest)
+        expect(seen).toEqual([
+          "origin GetManifest",
+          "origin ResolveManifest",
+          "mirror GetManifest",
+          "origin ListTags",
+          "origin PushManifest"
+        ])
+      }))
+
+    it.effect("the manifest of a tag that one resolves comes from another that pulls", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const handle = union([
+          member("notary", seeing(seen, "notary", samples.known), { capabilities: ["resolve"] }),
+          member("mirror", seeing(seen, "mirror", samples.known), { capabilities: ["pull"] })
+        ])
+        yield* handle(new Operation.GetManifest({ repository, reference: tag }))
+        expect(seen).toEqual(["notary ResolveManifest", "mirror GetManifest"])
+      }))
+
+    it.effect.each(samples.tags)("nobody may: %s", (of) =>
+      Effect.gen(function*() {
+        const handle = union([
+          member("a", samples.known, { capabilities: [] }),
+          member("b", samples.known, { capabilities: [] })
+        ])
+        const error = yield* Effect.flip(Effect.flatten(samples.answerOf(handle, samples.operations[of])))
+        expect(error).toMatchObject({ _tag: "Unsupported", operation: of })
+        expect(error.reason).toMatch(/^no member may be asked to /)
+      }))
+
+    it.effect("without members nothing is there", () =>
+      Effect.gen(function*() {
+        expect(yield* Effect.flip(union([])(samples.operations.ResolveBlob))).toMatchObject({ _tag: "BlobUnknown" })
+      }))
+  })
+
+  describe("select", () => {
+    const select = ReferenceSet.tags("v*")
+    const members = (seen: Array<string>) => [
+      member("releases", seeing(seen, "releases", samples.known), { select }),
+      member("others", seeing(seen, "others", samples.known), { select: ReferenceSet.prefix("team/") })
+    ]
+    it.effect.each([
+      {
+        name: "a tag of its own",
+        operation: new Operation.GetManifest({ repository, reference: tag }),
+        at: "releases"
+      },
+      {
+        name: "another's",
+        operation: new Operation.GetManifest({ repository, reference: Tag.make("main") }),
+        at: "others"
+      },
+      { name: "by digest, the repository", operation: samples.operations.ResolveBlob, at: "releases" },
+      { name: "a delete", operation: new Operation.DeleteTag({ repository, tag: Tag.make("main") }), at: "others" }
+    ])("$name", ({ at, operation }) =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        yield* samples.answerOf(union(members(seen)), operation)
+        expect(seen).toEqual([`${at} ${operation._tag}`])
+      }))
+
+    it.effect("what no member has is not there", () =>
+      Effect.gen(function*() {
+        const handle = union(members([]).slice(1))
+        const elsewhere = RepositoryName.make("elsewhere")
+        const error = yield* Effect.flip(handle(new Operation.ListTags({ repository: elsewhere })))
+        expect(error._tag).toBe("NameUnknown")
+        const push = yield* Effect.flip(handle(new Operation.StartUpload({ repository: elsewhere })))
+        expect(push.message).toBe("StartUpload elsewhere: no member takes this repository")
+      }))
+  })
+
+  describe("layers", () => {
+    it.effect("a member that is used elsewhere too is built once, and has its own needs", () =>
+      Effect.gen(function*() {
+        let built = 0
+        class Token extends Context.Tag("Token")<Token, string>() {}
+        const registry = Layer.effect(
+          Registry,
+          Effect.map(Token, () => {
+            built++
+            return Registry.fromHandler(samples.known)
+          })
+        )
+        const layer: Layer.Layer<Registry, never, Token> = Union.layer([
+          { name: "a", registry },
+          { name: "b", registry },
+          { name: "c", registry: Registry.fromHandler(missing) }
+        ])
+        const wrapped = registry.pipe(Union.wrap([{ name: "a", registry }]))
+        yield* Effect.provide(Registry, Layer.merge(layer, wrapped).pipe(Layer.provide(Layer.succeed(Token, "t"))))
+        expect(built).toBe(1)
+      }))
+
+    it.effect("the registry of a pipe is the last", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const layer = Registry.layerHandler(seeing(seen, "behind", samples.known)).pipe(
+          Union.wrap([member("first", seeing(seen, "first", missing))])
+        )
+        const { resolveBlob } = yield* Effect.provide(Registry, layer)
+        yield* resolveBlob(repository, digest)
+        expect(seen).toEqual(["first ResolveBlob", "behind ResolveBlob"])
+      }))
+
+    it.effect("members know who asks", () =>
+      Effect.gen(function*() {
+        const asked: Array<string | undefined> = []
+        const noting: Handler.Handler = (operation) =>
+          Effect.flatMap(Caller.Caller, ({ name }) => {
+            asked.push(name)
+            return samples.known(operation)
+          })
+        const done = yield* Deferred.make<void>()
+        const handle = union([member("a", noting), member("b", noting)])
+        const list = yield* Effect.provideService(handle(samples.operations.ListTags), Caller.Caller, {
+          name: "alice",
+          claims: {}
+        })
+        yield* Effect.ensuring(Stream.runDrain(list), Deferred.succeed(done, undefined))
+        expect(asked).toEqual(["alice", "alice"])
+      }))
+  })
+})
+
+const contentOf = (handle: Handler.Handler, operation: Operation.Operation) =>
+  Effect.flatMap(Effect.flatten(samples.answerOf(handle, operation)), (answer) => {
+    const { content, descriptor: of, digest: at } = answer as {
+      readonly content?: ReadonlyArray<number>
+      readonly descriptor?: Descriptor.Descriptor
+      readonly digest?: string
+    }
+    return Effect.succeed({ content: content ?? Chunk.empty(), digest: of?.digest ?? at })
+  })
+
+/** The digest that a read has answered with. */
+const digestOf = (handle: Handler.Handler, operation: Operation.Operation) =>
+  Effect.map(contentOf(handle, operation), (content) => content.digest)

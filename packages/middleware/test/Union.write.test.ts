@@ -1,0 +1,576 @@
+import {
+  Body,
+  Descriptor,
+  Handler,
+  Operation,
+  ReferenceSet,
+  Registry,
+  RegistryError,
+  RepositoryName
+} from "@effect-oci/core"
+import type { BlobContent } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Stream, TestClock } from "effect"
+import { Union } from "../src/index.js"
+import * as samples from "./samples.js"
+
+const { bytes, descriptor, digest, repository } = samples
+
+type Member = Union.Member<Registry["Type"]>
+
+const member = (name: string, handle: Handler.Handler, more?: Partial<Member>): Member => ({
+  name,
+  registry: Registry.fromHandler(handle),
+  ...more
+})
+
+const union = (members: ReadonlyArray<Member>, options?: Union.Options): Handler.Handler =>
+  Effect.runSync(Effect.provide(Registry, Union.layer(members, options))).handle
+
+const memory = Effect.map(Layer.build(Memory.layer()), (context) => Context.get(context, Registry))
+
+/** Two registries that hold nothing, and all that is written to both. */
+const two = Effect.map(Effect.all([memory, memory]), ([a, b]) => ({
+  a,
+  b,
+  all: Registry.fromHandler(
+    union([{ name: "a", registry: a }, { name: "b", registry: b }], { push: "all" })
+  )
+}))
+
+const failing = (
+  registry: Handler.Handler,
+  tag: Operation.OperationTag,
+  error: RegistryError.RegistryError = new RegistryError.Unavailable({ reason: "out of order" })
+): Handler.Handler =>
+(operation) => operation._tag === tag ? Exit.fail(error) : registry(operation)
+
+const content = new Uint8Array(300_000).map((_, index) => index % 251)
+const blob = Descriptor.fromBytes(content)
+
+/** A native body that counts what it has given, and is read once. */
+const native = (pieces: ReadonlyArray<Uint8Array>) => {
+  const state = { given: 0, opened: 0, cancelled: 0, paused: true }
+  const body = Body.fromSource((sink) => {
+    state.opened++
+    let at = 0
+    let over = false
+    const pump = () => {
+      state.paused = false
+      while (!over && !state.paused) {
+        if (at === pieces.length) {
+          over = true
+          return sink.end()
+        }
+        const piece = pieces[at++]!
+        state.given += piece.byteLength
+        state.paused = !sink.data(piece)
+      }
+    }
+    queueMicrotask(pump)
+    return {
+      resume: () => queueMicrotask(pump),
+      cancel: () => {
+        over = true
+        state.cancelled++
+      }
+    }
+  }, { size: pieces.reduce((size, piece) => size + piece.byteLength, 0) })
+  return { body, state }
+}
+
+const pieces = (size: number) =>
+  Array.from(
+    { length: Math.ceil(content.byteLength / size) },
+    (_, index) => content.subarray(index * size, (index + 1) * size)
+  )
+
+const has = (registry: Registry["Type"], of: Descriptor.Descriptor = blob) =>
+  Effect.flatMap(
+    registry.getBlob(repository, of.digest),
+    (found: BlobContent.BlobContent) =>
+      Effect.map(Stream.runCollect(found.stream), (all) =>
+        Chunk.toReadonlyArray(all).reduce((n, piece) => n + piece.byteLength, 0))
+  ).pipe(Effect.scoped, Effect.option)
+
+describe("Union, writing", () => {
+  describe("to the first", () => {
+    const writes = samples.tags.filter((tag) => Operation.traits[tag].access === "write")
+    it.effect.each(writes)("%s goes to the first that is able, as it is", (tag) =>
+      Effect.gen(function*() {
+        const seen: Array<unknown> = []
+        const noting = (name: string): Handler.Handler => (operation) => {
+          seen.push([name, operation])
+          return samples.known(operation)
+        }
+        const handle = union([
+          member("mirror", noting("mirror"), { capabilities: ["pull", "resolve"] }),
+          member("first", noting("first")),
+          member("second", noting("second"))
+        ])
+        const operation = samples.operations[tag]
+        const answer = yield* samples.answerOf(handle, operation)
+        expect(answer).toEqual(yield* samples.answerOf(samples.known, operation))
+        expect(seen).toEqual([["first", operation]])
+      }))
+
+    it.effect("a manifest goes where the blobs of its repository go, or nowhere", () =>
+      Effect.gen(function*() {
+        const handle = union([
+          member("releases", samples.known, { select: ReferenceSet.tags("v*", "r*") }),
+          member("others", samples.known)
+        ])
+        expect(yield* handle(samples.operations.PushManifest)).toMatchObject({ digest })
+        const error = yield* Effect.flip(
+          handle(new Operation.PushManifest({ ...samples.operations.PushManifest, tags: ["main" as never] }))
+        )
+        expect(error).toMatchObject({ _tag: "Denied", reason: "no member takes the tags main of this repository" })
+      }))
+
+    it.effect.each<{ from: string | undefined; seen: string }>([
+      { from: "team/base", seen: "MountBlob" },
+      { from: "other/base", seen: "StartUpload" },
+      { from: undefined, seen: "StartUpload" }
+    ])("a mount from $from: $seen", ({ from, seen }) =>
+      Effect.gen(function*() {
+        const asked: Array<string> = []
+        const noting: Handler.Handler = (operation) => {
+          asked.push(operation._tag)
+          return samples.known(operation)
+        }
+        const handle = union([
+          member("team", noting, { select: ReferenceSet.prefix("team/") }),
+          member("others", samples.known)
+        ])
+        yield* handle(
+          new Operation.MountBlob({
+            repository,
+            digest,
+            from: from === undefined ? undefined : RepositoryName.make(from)
+          })
+        )
+        expect(asked).toEqual([seen])
+      }))
+  })
+
+  describe("a blob to all", () => {
+    it.scoped.each<{ name: string; body: () => Body.Body }>([
+      { name: "in hand", body: () => Body.bytes(content) },
+      { name: "from a native end", body: () => native(pieces(1000)).body },
+      {
+        name: "from a stream",
+        body: () => Body.stream(Stream.fromIterable(pieces(777)), { size: content.byteLength })
+      },
+      { name: "that can be read again", body: () => Body.stream(Stream.make(content), { replayable: true }) }
+    ])("$name", ({ body }) =>
+      Effect.gen(function*() {
+        const { a, all, b } = yield* two
+        expect(yield* all.pushBlob(repository, blob, body())).toMatchObject({ digest: blob.digest })
+        expect([yield* has(a), yield* has(b)]).toEqual([Option.some(300_000), Option.some(300_000)])
+      }))
+
+    it.scoped("a partial failure tells each member's outcome", () =>
+      Effect.gen(function*() {
+        const { a, b } = yield* two
+        const handle = union([
+          member("a", failing(a.handle, "PushBlob")),
+          { name: "b", registry: b }
+        ], { push: "all" })
+        const { body, state } = native(pieces(1000))
+        const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
+        expect(error).toMatchObject({
+          _tag: "PartialFailure",
+          message: `PushBlob team/app@${blob.digest}: done at b, but not at a: out of order`,
+          outcomes: [{ name: "a", error: { _tag: "Unavailable" } }, { name: "b", error: undefined }]
+        })
+        expect(RegistryError.isTransient(error)).toBe(true)
+        expect(yield* has(b)).toEqual(Option.some(300_000))
+        expect(state).toMatchObject({ opened: 1, given: 300_000 })
+      }))
+
+    it.effect("where all fail it is the failure of who got furthest, and the body is not read", () =>
+      Effect.gen(function*() {
+        const handle = union([
+          member("a", samples.always(Exit.fail(new RegistryError.TransportError({ reason: "refused" })))),
+          member("b", samples.always(Exit.fail(new RegistryError.Denied({}))))
+        ], { push: "all" })
+        const { body, state } = native(pieces(1000))
+        const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
+        expect(error).toMatchObject({
+          _tag: "Denied",
+          reason: "a: refused; b: requested access to the resource is denied"
+        })
+        expect(state.opened).toBe(0)
+      }))
+
+    it.scoped("a wrong body is at none", () =>
+      Effect.gen(function*() {
+        const { a, all, b } = yield* two
+        const { body } = native(pieces(1000).toReversed())
+        const error = yield* Effect.flip(all.pushBlob(repository, blob, body))
+        expect(error._tag).toBe("DigestInvalid")
+        expect([yield* has(a), yield* has(b)]).toEqual([Option.none(), Option.none()])
+      }))
+
+    it.effect("goes in lock step: nobody is further than a chunk ahead of the slowest", () =>
+      Effect.gen(function*() {
+        const taken = { fast: 0, slow: 0 }
+        let ahead = 0
+        const reading = (name: "fast" | "slow", wait: Effect.Effect<void>) =>
+          member(
+            name,
+            ((operation: Operation.PushBlob) =>
+              Effect.as(
+                take(operation.body, (piece) =>
+                  Effect.zipRight(
+                    wait,
+                    Effect.sync(() => {
+                      taken[name] += piece.byteLength
+                      ahead = Math.max(ahead, taken.fast - taken.slow)
+                    })
+                  )),
+                descriptor
+              )) as never
+          )
+        const handle = union([reading("fast", Effect.void), reading("slow", Effect.sleep(10))], { push: "all" })
+        const { body, state } = native(pieces(10_000))
+        const fiber = yield* Effect.fork(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
+        yield* TestClock.adjust(95)
+        expect(taken.slow).toBe(90_000)
+        expect(state.given).toBeLessThanOrEqual(110_000)
+        yield* TestClock.adjust(1000)
+        yield* Fiber.join(fiber)
+        expect(taken).toEqual({ fast: 300_000, slow: 300_000 })
+        expect(ahead).toBeLessThanOrEqual(20_000)
+      }))
+
+    it.effect("who leaves early, and who never reads, hold nobody", () =>
+      Effect.gen(function*() {
+        let read = 0
+        const handle = union([
+          member("has it", (() => Effect.succeed(descriptor)) as never),
+          member(
+            "fails",
+            ((operation: Operation.PushBlob) =>
+              Effect.zipRight(
+                take(operation.body, () => Effect.fail(new RegistryError.Unavailable({}))),
+                Effect.succeed(descriptor)
+              )) as never
+          ),
+          member(
+            "reads",
+            ((operation: Operation.PushBlob) =>
+              Effect.as(
+                Body.forEachChunk(operation.body, (piece) => void (read += piece.byteLength)),
+                descriptor
+              )) as never
+          )
+        ], { push: "all" })
+        const { body } = native(pieces(10_000))
+        const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
+        expect(error).toMatchObject({
+          _tag: "PartialFailure",
+          reason: "done at has it, reads, but not at fails: service unavailable"
+        })
+        expect(read).toBe(300_000)
+      }))
+
+    it.effect("an interruption closes the body, though a member is stalled", () =>
+      Effect.gen(function*() {
+        for (const stream of [false, true]) {
+          const begun = yield* Deferred.make<void>()
+          const handle = union([
+            member(
+              "stalled",
+              ((operation: Operation.PushBlob) =>
+                take(operation.body, () => Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never))) as never
+            ),
+            member("reads", ((operation: Operation.PushBlob) => Body.forEachChunk(operation.body, () => {})) as never)
+          ], { push: "all" })
+          let closed = 0
+          const { body, state } = native(pieces(1000))
+          const asStream = Body.stream(
+            Stream.ensuring(Stream.fromIterable(pieces(1000)), Effect.sync(() => void closed++))
+          )
+          const push = new Operation.PushBlob({ repository, descriptor: blob, body: stream ? asStream : body })
+          const fiber = yield* Effect.fork(handle(push))
+          yield* Deferred.await(begun)
+          yield* Effect.yieldNow()
+          yield* Fiber.interrupt(fiber)
+          yield* Effect.yieldNow()
+          expect(state.given).toBeLessThan(300_000)
+          expect(state.cancelled + closed).toBeGreaterThan(0)
+        }
+      }))
+
+    it.effect("a body that can be read once fails for who reads it twice", () =>
+      Effect.gen(function*() {
+        const handle = union([
+          member(
+            "retries",
+            ((operation: Operation.PushBlob) =>
+              Effect.zipRight(
+                Body.forEachChunk(operation.body, () => {}),
+                Body.forEachChunk(operation.body, () => {})
+              )) as never
+          ),
+          member(
+            "reads",
+            ((operation: Operation.PushBlob) =>
+              Effect.as(Body.forEachChunk(operation.body, () => {}), descriptor)) as never
+          )
+        ], { push: "all" })
+        const push = new Operation.PushBlob({ repository, descriptor: blob, body: native(pieces(1000)).body })
+        const error = yield* Effect.flip(handle(push))
+        expect(error.reason).toBe("done at reads, but not at retries: the body to send can be read once")
+      }))
+  })
+
+  describe("manifests to all", () => {
+    it.effect("tell the tags and the subject that all have", () =>
+      Effect.gen(function*() {
+        const pushed = (tags: ReadonlyArray<string>, subject?: typeof digest): Handler.Handler =>
+          samples.always(Effect.succeed({ ...descriptor, tags, subject }) as never)
+        const push = samples.operations.PushManifest
+        const both = union([member("a", pushed(["v1", "v2"], digest)), member("b", pushed(["v2"], digest))], {
+          push: "all"
+        })
+        expect(yield* both(push)).toEqual({ ...descriptor, tags: ["v2"], subject: digest })
+        const one = union([member("a", pushed(["v1"], digest)), member("b", pushed(["v1"]))], { push: "all" })
+        expect(yield* one(push)).toEqual({ ...descriptor, tags: ["v1"] })
+      }))
+  })
+
+  describe("deletes", () => {
+    const unknown = samples.always(Exit.fail(new RegistryError.BlobUnknown({})))
+    const remove = samples.operations.DeleteBlob
+    it.effect("go to all, and succeed if one had it", () =>
+      Effect.gen(function*() {
+        const seen: Array<string> = []
+        const noting = (name: string, next: Handler.Handler): Member =>
+          member(name, (operation) => {
+            seen.push(name)
+            return next(operation)
+          })
+        const handle = union([noting("a", unknown), noting("b", samples.known), noting("c", unknown)])
+        expect(yield* handle(remove)).toEqual(Operation.done)
+        expect(seen).toEqual(["c", "b", "a"])
+      }))
+
+    it.effect("fail where none had it, and tell where one failed", () =>
+      Effect.gen(function*() {
+        expect(yield* Effect.flip(union([member("a", unknown), member("b", unknown)])(remove))).toMatchObject({
+          _tag: "BlobUnknown",
+          reason: "a: blob unknown to registry; b: blob unknown to registry"
+        })
+        const down = samples.always(Exit.fail(new RegistryError.TransportError({})))
+        expect(yield* Effect.flip(union([member("a", unknown), member("b", down)])(remove)))
+          .toMatchObject({ _tag: "TransportError" })
+        expect(yield* Effect.flip(union([member("a", unknown), member("b", samples.known), member("c", down)])(remove)))
+          .toMatchObject({
+            _tag: "PartialFailure",
+            reason: "done at a, b, but not at c: the registry cannot be reached",
+            outcomes: [{ name: "a", error: undefined }, { name: "b", error: undefined }, { name: "c" }]
+          })
+      }))
+  })
+
+  describe("uploads to all", () => {
+    const half = content.byteLength / 2
+    it.scoped("each member has the blob in the end", () =>
+      Effect.gen(function*() {
+        const { a, all, b } = yield* two
+        const started = yield* all.startUpload(repository)
+        const first = native(pieces(1000).slice(0, 150))
+        const appended = yield* all.appendUpload(repository, started.id, first.body, { offset: 0 })
+        expect(appended.offset).toBe(half)
+        expect((yield* all.getUpload(repository, appended.id)).offset).toBe(half)
+        const rest = native(pieces(1000).slice(150))
+        const done = yield* all.completeUpload(repository, appended.id, blob.digest, { body: rest.body, offset: half })
+        expect(done.digest).toBe(blob.digest)
+        expect([first.state.opened, rest.state.opened]).toEqual([1, 1])
+        expect([yield* has(a), yield* has(b)]).toEqual([Option.some(300_000), Option.some(300_000)])
+      }))
+
+    it.scoped("a wrong offset changes nothing, and it may go on", () =>
+      Effect.gen(function*() {
+        const { all } = yield* two
+        const { id } = yield* all.startUpload(repository)
+        const error = yield* Effect.flip(all.appendUpload(repository, id, Body.bytes(content), { offset: 7 }))
+        expect(error._tag).toBe("RangeInvalid")
+        expect((yield* all.appendUpload(repository, id, Body.bytes(content), { offset: 0 })).offset).toBe(300_000)
+      }))
+
+    it.scoped("a member that fails is out, its session is given up, and the end tells of it", () =>
+      Effect.gen(function*() {
+        const { a, b } = yield* two
+        const cancelled: Array<string> = []
+        const noting: Handler.Handler = (operation) => {
+          if (operation._tag === "CancelUpload") cancelled.push(operation.id)
+          return a.handle(operation)
+        }
+        const all = Registry.fromHandler(
+          union([member("a", failing(noting, "AppendUpload")), { name: "b", registry: b }], { push: "all" })
+        )
+        const { id } = yield* all.startUpload(repository)
+        const appended = yield* all.appendUpload(repository, id, native(pieces(1000)).body)
+        expect(cancelled).toHaveLength(1)
+        expect((yield* all.getUpload(repository, appended.id)).offset).toBe(300_000)
+        const error = yield* Effect.flip(all.completeUpload(repository, appended.id, blob.digest))
+        expect(error).toMatchObject({
+          _tag: "PartialFailure",
+          reason: "done at b, but not at a: out of order",
+          outcomes: [{ name: "a", error: { _tag: "Unavailable", reason: "out of order" } }, { name: "b" }]
+        })
+        expect([yield* has(a), yield* has(b)]).toEqual([Option.none(), Option.some(300_000)])
+      }))
+
+    it.scoped("a member that cannot begin is out, and any failure of it comes back", () =>
+      Effect.gen(function*() {
+        const { a, b } = yield* two
+        const errors: ReadonlyArray<readonly [RegistryError.RegistryError, string]> = [
+          [new RegistryError.Denied({ reason: "no" }), "Denied"],
+          [new RegistryError.RealmRefused({ realm: "https://evil.example" }), "UnknownCode"]
+        ]
+        for (const [error, tag] of errors) {
+          const all = Registry.fromHandler(
+            union([member("a", failing(a.handle, "StartUpload", error)), { name: "b", registry: b }], { push: "all" })
+          )
+          const { id } = yield* all.startUpload(repository)
+          const failure = yield* Effect.flip(
+            all.completeUpload(repository, id, blob.digest, { body: Body.bytes(content) })
+          )
+          expect(failure).toMatchObject({ _tag: "PartialFailure", outcomes: [{ error: { _tag: tag } }, { name: "b" }] })
+        }
+      }))
+
+    it.scoped("members at different offsets are each sent what they have not", () =>
+      Effect.gen(function*() {
+        const { a, all, b } = yield* two
+        const { id } = yield* all.startUpload(repository)
+        // One has got a chunk that the other has not, as where the connection broke between the two.
+        const [, own] = JSON.parse(id.slice(id.indexOf(".") + 1))[1] as [number, string]
+        yield* b.appendUpload(repository, own, Body.bytes(content.subarray(0, 1500)), { offset: 0 })
+        const now = yield* all.getUpload(repository, id)
+        expect(now.offset).toBe(0)
+        const next = yield* all.appendUpload(repository, now.id, Body.bytes(content.subarray(0, 1000)), { offset: 0 })
+        expect(next.offset).toBe(1000)
+        const { body } = native(pieces(777))
+        const more = yield* all.appendUpload(repository, next.id, Body.slice(body, { offset: 1000, length: 299_000 }), {
+          offset: 1000
+        })
+        expect(more.offset).toBe(300_000)
+        yield* all.completeUpload(repository, more.id, blob.digest)
+        expect([yield* has(a), yield* has(b)]).toEqual([Option.some(300_000), Option.some(300_000)])
+      }))
+
+    it.scoped("a mount that some can do goes on as an upload to the others", () =>
+      Effect.gen(function*() {
+        const { a, all, b } = yield* two
+        const base = RepositoryName.make("team/base")
+        yield* a.pushBlob(base, blob, Body.bytes(content))
+        const mounted = yield* all.mountBlob(repository, blob.digest, { from: base })
+        if (mounted._tag !== "UploadStarted") return expect.fail("b has nothing to mount")
+        expect(yield* has(a)).toEqual(Option.some(300_000))
+        yield* all.completeUpload(repository, mounted.upload.id, blob.digest, { body: Body.bytes(content) })
+        expect(yield* has(b)).toEqual(Option.some(300_000))
+        yield* b.pushBlob(base, blob, Body.bytes(content))
+        expect(yield* all.mountBlob(repository, blob.digest, { from: base })).toMatchObject({ _tag: "Mounted" })
+      }))
+
+    it.scoped("is given up at all", () =>
+      Effect.gen(function*() {
+        const { all } = yield* two
+        const { id } = yield* all.startUpload(repository)
+        expect(yield* all.cancelUpload(repository, id)).toEqual(Operation.done)
+        for (const gone of [all.cancelUpload(repository, id), all.getUpload(repository, id)]) {
+          expect(yield* Effect.flip(gone)).toMatchObject({ _tag: "BlobUploadUnknown" })
+        }
+      }))
+
+    describe("ids", () => {
+      const asked = (all: Registry["Type"], id: string, at = repository) => [
+        all.getUpload(at, id),
+        all.appendUpload(at, id, Body.bytes(content)),
+        all.completeUpload(at, id, blob.digest, { body: Body.bytes(content) }),
+        all.cancelUpload(at, id)
+      ]
+      it.scoped("cannot be forged, nor used for another repository or another union", () =>
+        Effect.gen(function*() {
+          const { a, all, b } = yield* two
+          const { id } = yield* all.startUpload(repository)
+          const dot = id.indexOf(".")
+          const own = (yield* a.startUpload(repository)).id
+          const forged = [
+            "",
+            ".",
+            "x",
+            own,
+            id.slice(dot),
+            id.slice(dot + 1),
+            `${id} `,
+            id.replace(/"[^"]*"/, JSON.stringify("https://evil.example/upload")),
+            `${id.slice(0, dot - 4)}AAAA${id.slice(dot)}`,
+            `.${JSON.stringify([[0, own, 0]])}`
+          ]
+          for (const each of forged) {
+            for (const ask of asked(all, each)) {
+              expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
+            }
+          }
+          const other = RepositoryName.make("team/other")
+          for (const ask of asked(all, id, other)) {
+            expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
+          }
+          const uploadKey = Redacted.make("a key that two processes share")
+          const swapped = Registry.fromHandler(
+            union([{ name: "b", registry: b }, { name: "a", registry: a }], { push: "all", uploadKey })
+          )
+          for (const ask of asked(swapped, id)) {
+            expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
+          }
+          expect((yield* all.getUpload(repository, id)).offset).toBe(0)
+        }))
+
+      it.scoped("are good for all who share the key and the members", () =>
+        Effect.gen(function*() {
+          const { a, b } = yield* two
+          const of = (key: string, ...names: ReadonlyArray<string>) =>
+            Registry.fromHandler(
+              union([a, b].map((registry, index) => ({ name: names[index]!, registry })), {
+                push: "all",
+                uploadKey: Redacted.make(key)
+              })
+            )
+          const { id } = yield* of("key", "a", "b").startUpload(repository)
+          expect((yield* of("key", "a", "b").getUpload(repository, id)).offset).toBe(0)
+          for (const stranger of [of("another", "a", "b"), of("key", "b", "a")]) {
+            expect(yield* Effect.flip(stranger.getUpload(repository, id))).toMatchObject({ _tag: "BlobUploadUnknown" })
+          }
+        }))
+    })
+  })
+})
+
+/** Takes a body piece by piece, and asks for the next when the last is done with. */
+const take = (body: Body.Body, f: (piece: Uint8Array) => Effect.Effect<unknown, RegistryError.RegistryError>) =>
+  Effect.gen(function*() {
+    let given = yield* Deferred.make<Uint8Array | undefined, RegistryError.RegistryError>()
+    const source = body.source!
+    const control = source({
+      data: (piece) => {
+        Deferred.unsafeDone(given, Exit.succeed(piece))
+        return false
+      },
+      end: () => Deferred.unsafeDone(given, Effect.void as never),
+      fail: (error) => Deferred.unsafeDone(given, Exit.fail(error))
+    })
+    while (true) {
+      const piece = yield* Effect.onInterrupt(Deferred.await(given), () => Effect.sync(control.cancel))
+      if (piece === undefined) return
+      given = yield* Deferred.make<Uint8Array | undefined, RegistryError.RegistryError>()
+      yield* f(piece)
+      control.resume()
+    }
+  })
