@@ -111,7 +111,11 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
             Stream.filter(items, (tag) => (last === undefined || tag > last) && model.contains(select, repository, tag))
         )
       }))
-      return answer.map(merged(operation, lists, same), (items) => limit === 0 ? items : atMost(items, limit))
+      return answer.map(
+        merged(operation, lists, same),
+        // Whether the repository is there at all is told to who wants nothing of it, too.
+        (items) => limit === 0 ? Stream.filter(items, () => false) : atMost(items, limit)
+      )
     },
     ListReferrers: (operation) => {
       const members = referrers.within(operation.repository)
