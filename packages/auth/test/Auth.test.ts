@@ -163,6 +163,34 @@ describe("a registry that wants tokens", () => {
       expect(asked.length).toBeLessThan(16)
     }))
 
+  it.effect("that wants now this and now that is not asked for ever", () =>
+    Effect.gen(function*() {
+      const server = tokenServer()
+      let count = 0
+      const { asked, client } = world({
+        [registry]: () => ({
+          status: 401,
+          headers: { "www-authenticate": count++ % 2 === 0 ? `Basic realm="x"` : `Bearer realm="${realm}"` }
+        }),
+        "https://auth.example.com": server.place
+      })
+      const http = yield* authenticated(client, known([Credential.registryToken("CANARY"), alice]))
+      expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("Unauthorized")
+      expect(asked.filter(({ url }) => url.origin === registry)).toHaveLength(4)
+    }))
+
+  it.effect("is never asked for everything, though a caller hints at it", () =>
+    Effect.gen(function*() {
+      const server = tokenServer()
+      const { client } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const http = yield* authenticated(client)
+      yield* pull(http).pipe(
+        Effect.provideService(AuthScope.hint, AuthScope.unlimited),
+        Effect.provideService(AuthScope.required, AuthScope.unlimited)
+      )
+      expect(server.wishes.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull"]])
+    }))
+
   it.effect("that says more than one operation needs is heard of the operation's own repositories", () =>
     Effect.gen(function*() {
       const server = tokenServer()

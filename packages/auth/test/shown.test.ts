@@ -193,7 +193,7 @@ describe("credentials", () => {
           expect(`Basic ${yield* response.text}`).toBe(basic(user, host))
         }
       })
-    await fc.assert(fc.asyncProperty(pulls, (asks) => Effect.runPromise(one(asks))), { numRuns: 50 })
+    await fc.assert(fc.asyncProperty(pulls, (asks) => Effect.runPromise(one(asks))), { numRuns: 20 })
   })
 })
 

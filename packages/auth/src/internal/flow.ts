@@ -40,7 +40,15 @@ export interface Settings {
 interface Turn extends grants.Party {
   readonly request: HttpClientRequest.HttpClientRequest
   readonly send: Transport.Send
+  /** How often it was sent before. */
+  readonly sent: number
 }
+
+/**
+ * How often a request is sent at most: with a token that was there, with another one, with a new one, and with one for
+ * less. A registry may change its challenge each time.
+ */
+const mostSent = 3
 
 /** What is sent with a request, and shows who asks. */
 type Pass =
@@ -127,47 +135,45 @@ export const make = (settings: Settings) => {
     if (pass?._tag === "Token") tokens.drop(pass.grant)
     if (challenge === undefined) return Effect.succeed(response)
     challenges.set(turn.place, challenge)
-    const next = challenge.scheme === "basic"
-      ? basicPass(turn, challenge, response, pass)
-      : tokenPass(turn, challenge, response, pass)
-    if (next === undefined) return Effect.succeed(response)
-    if (!Transport.isReplayable(turn.request.body)) return refusal.once(turn.place)
-    return Effect.flatMap(next, (pass) => Effect.zipRight(answer.glance(response), attempt(turn, pass)))
+    const isBasic = challenge.scheme === "basic"
+    if (isBasic && pass === undefined && basicOf(turn.entry) === undefined) return Effect.succeed(response)
+    return Effect.flatMap(answer.glance(response), (bytes): Answer => {
+      if (!Transport.isReplayable(turn.request.body)) return refusal.once(turn.place)
+      const next = turn.sent >= mostSent
+        ? undefined
+        : isBasic
+        ? basicPass(turn, pass)
+        : tokenPass(turn, challenge, pass)
+      if (next !== undefined) return Effect.flatMap(next, (pass) => attempt({ ...turn, sent: turn.sent + 1 }, pass))
+      return refusal.last(turn.place, challenge, bytes, pass?._tag === "Token" ? pass.grant : pass)
+    })
   }
 
-  const basicPass = (
-    turn: Turn,
-    challenge: Challenge.Challenge,
-    response: HttpClientResponse,
-    pass: Pass | undefined
-  ): Effect.Effect<Pass, grants.Failure> | undefined => {
-    const basic = basicOf(turn.entry)
-    if (basic !== undefined && pass?._tag !== "Basic") return Effect.succeed(basic)
-    return pass === undefined ? undefined : refusal.last(turn.place, challenge, refusedOf(pass), response)
+  const basicPass = (turn: Turn, pass: Pass | undefined): Effect.Effect<Pass> | undefined => {
+    const basic = pass?._tag === "Basic" ? undefined : basicOf(turn.entry)
+    return basic === undefined ? undefined : Effect.succeed(basic)
   }
 
   const tokenPass = (
     turn: Turn,
     challenge: Challenge.Challenge,
-    response: HttpClientResponse,
     pass: Pass | undefined
   ): Effect.Effect<Pass, grants.Failure> | undefined => {
+    if (pass?._tag === "RegistryToken" && !turn.entry.some(isForTokenServers)) return undefined
     const heard = needs.heard(challenge.parameters.get("scope"), turn.needs.required)
-    const stage = (stage: Stage) => (grant: grants.Grant): Pass => ({ _tag: "Token", grant, stage })
-    const last = (pass: Pass) => refusal.last(turn.place, challenge, refusedOf(pass), response)
-    if (pass?._tag === "RegistryToken" && !turn.entry.some(isForTokenServers)) return last(pass)
+    const at = (stage: Stage) => (grant: grants.Grant): Pass => ({ _tag: "Token", grant, stage })
     if (pass?._tag === "Token" && isSpent(pass, challenge, needs.asked(heard, turn.needs))) {
       const isShort = challenge.parameters.get("error") === "insufficient_scope" && pass.stage !== "narrowed"
       const narrowed = isShort ? tokens.narrow(turn, challenge, heard, pass.grant.token.scope) : undefined
-      return narrowed === undefined ? last(pass) : Effect.map(narrowed, stage("narrowed"))
+      return narrowed === undefined ? undefined : Effect.map(narrowed, at("narrowed"))
     }
     // Others may have got a token meanwhile, that was not tried yet.
     const held = pass?._tag === "Token" && pass.stage !== "ahead"
       ? undefined
       : tokens.held(turn, challenge, AuthScope.union(heard, turn.needs.required))
-    return held !== undefined
-      ? Effect.succeed(stage("answered")(held))
-      : Effect.map(tokens.acquire(turn, challenge, heard), stage("answered"))
+    return held === undefined
+      ? Effect.map(tokens.acquire(turn, challenge, heard), at("answered"))
+      : Effect.succeed(at("answered")(held))
   }
 
   /** Whether a token that was refused is the best that there is to be had. */
@@ -193,7 +199,7 @@ export const make = (settings: Settings) => {
         const { repository } = needed
         return Effect.flatMap(lookup.get(origin, repository), (entry) =>
           Effect.tapError(
-            begin({ request, send, origin, place: String(origin), entry, needs: needed }),
+            begin({ request, send, sent: 0, origin, place: String(origin), entry, needs: needed }),
             (error) => Effect.sync(() => grants.isRefused(error) && lookup.forget(origin, repository))
           ))
       })
@@ -213,8 +219,6 @@ const basicOf = (entry: Credential.Entry): Credential.Basic | undefined =>
 
 /** What there is to try after a registry token: somebody who is nobody on purpose has that. */
 const isForTokenServers = ({ _tag }: Credential.Credential): boolean => _tag !== "RegistryToken"
-
-const refusedOf = (pass: Pass): grants.Grant | Credential.Credential => pass._tag === "Token" ? pass.grant : pass
 
 const isAt = (origin: Origin.Origin, { request }: HttpClientResponse): boolean =>
   Option.exists(Origin.parse(request.url), (place) => Equal.equals(place, origin))

@@ -15,8 +15,10 @@ export interface Needs {
 /** What a request needs: as it is said from above, or else as its URL says. */
 export const of = (request: HttpClientRequest, context: Context.Context<never>): Needs => {
   const said = Context.get(context, AuthScope.required)
-  const required = AuthScope.isEmpty(said) ? fromUrl(request) : said
-  return { required, hint: Context.get(context, AuthScope.hint), repository: repositoryOf(required) }
+  const hint = Context.get(context, AuthScope.hint)
+  const required = AuthScope.isEmpty(said) || AuthScope.isUnlimited(said) ? fromUrl(request) : said
+  // No token server understands that one.
+  return { required, hint: AuthScope.isUnlimited(hint) ? AuthScope.empty : hint, repository: repositoryOf(required) }
 }
 
 /** What a request needs of which no more is known than its URL. */

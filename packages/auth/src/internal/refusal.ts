@@ -1,13 +1,10 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
-import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
-import * as Effect from "effect/Effect"
 import type * as Challenge from "../Challenge.js"
 import * as Credential from "../Credential.js"
 import * as Realm from "../Realm.js"
 import { advice } from "./advice.js"
-import * as answer from "./answer.js"
 import type { Grant } from "./grants.js"
 
 /** What OAuth2 says of a token that is not good, or not enough. RFC 6750, section 3.1. */
@@ -20,27 +17,27 @@ const isTokenError = (challenge: Challenge.Challenge): boolean => {
 export const last = (
   place: string,
   challenge: Challenge.Challenge,
-  refused: Grant | Credential.Credential,
-  response: HttpClientResponse
-): Effect.Effect<never, RegistryError.RegistryError> =>
-  Effect.flatMap(answer.glance(response), (bytes): Effect.Effect<never, RegistryError.RegistryError> => {
-    const diagnostics = ErrorBody.parse(bytes)
-    const shown = "key" in refused ? refused.key.credential : refused
-    const what = "key" in refused
-      ? `the token that ${Realm.format(refused.key.realm)} gave for "${AuthScope.format(refused.token.scope)}" and ${
-        Credential.describe(shown)
-      }`
-      : Credential.describe(shown)
-    const said = diagnostics[0]?.message ?? ""
-    const fields = {
-      status: response.status,
-      diagnostics,
-      reason: `${place} refuses ${what}${said === "" ? "" : ` (${said})`}: ${advice(shown)}`
-    }
-    return "key" in refused && !isTokenError(challenge)
-      ? new RegistryError.Denied(fields)
-      : new RegistryError.Unauthorized(fields)
-  })
+  bytes: Uint8Array | undefined,
+  refused: Grant | Credential.Credential = Credential.anonymous
+): RegistryError.RegistryError => {
+  const diagnostics = ErrorBody.parse(bytes)
+  const isGrant = "key" in refused
+  const shown = isGrant ? refused.key.credential : refused
+  const what = isGrant
+    ? `the token that ${Realm.format(refused.key.realm)} gave for "${AuthScope.format(refused.token.scope)}" and ${
+      Credential.describe(shown)
+    }`
+    : Credential.describe(shown)
+  const said = diagnostics[0]?.message ?? ""
+  const fields = {
+    status: 401,
+    diagnostics,
+    reason: `${place} refuses ${what}${said === "" ? "" : ` (${said})`}: ${advice(shown)}`
+  }
+  return isGrant && !isTokenError(challenge)
+    ? new RegistryError.Denied(fields)
+    : new RegistryError.Unauthorized(fields)
+}
 
 /** The error of a request that cannot be sent a second time. */
 export const once = (place: string): RegistryError.RegistryError =>
