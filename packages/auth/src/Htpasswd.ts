@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Digest from "@effect-oci/core/Digest"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -174,6 +175,9 @@ const watch = (path: string, every: Duration.DurationInput) =>
     return () => entries
   })
 
+/** The same wherever the file is read. A hash of a salted hash tells nobody the password. */
+const versionOf = (hash: string): string => Digest.fromBytes(new TextEncoder().encode(hash))
+
 const wrong = () => new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })
 
 /**
@@ -213,7 +217,7 @@ export const make = (
       const known = accounts.get(entry)
       if (known !== undefined) return known
       const { hash, name } = entry
-      const made: Account = { identity: { name, claims: {} }, version: keyed(name, Redacted.value(hash)) }
+      const made: Account = { identity: { name, claims: {} }, version: versionOf(Redacted.value(hash)) }
       accounts.set(entry, made)
       return made
     }

@@ -49,6 +49,8 @@ export interface Options {
   readonly lifetime?: Duration.DurationInput | undefined
   /** How many are remembered: 10000 if not given. Of more, those that were not used for the longest time end. */
   readonly capacity?: number | undefined
+  /** How many of one user are: 100 if not given, so that nobody ends those of others. */
+  readonly capacityPerUser?: number | undefined
 }
 
 interface Issued extends Grant {
@@ -68,12 +70,18 @@ export const make = (options?: Options): Effect.Effect<RefreshTokens> =>
   Effect.map(Effect.clock, (clock) => {
     const lifetime = Duration.toMillis(options?.lifetime ?? "30 days")
     const issued = Bounded.make<Issued>(options?.capacity ?? 10_000)
+    const perUser = options?.capacityPerUser ?? 100
     const keyed = Keyed.make()
+    /** The keys of a user's tokens, the least recently used first. */
+    const keysOf = (username: string): ReadonlyArray<string> =>
+      Array.from(issued.entries()).flatMap(([key, grant]) => grant.username === username ? [key] : [])
     return {
       issue: ({ identity, version }) =>
         Effect.sync(() => {
           const token = Encoding.encodeBase64Url(crypto.getRandomValues(new Uint8Array(32)))
           const until = clock.unsafeCurrentTimeMillis() + lifetime
+          const others = keysOf(identity.name)
+          for (const key of others.slice(0, Math.max(0, others.length + 1 - perUser))) issued.delete(key)
           issued.set(keyed(token), { username: identity.name, version, until })
           return Redacted.make(token)
         }),
@@ -89,7 +97,7 @@ export const make = (options?: Options): Effect.Effect<RefreshTokens> =>
         }),
       revoke: (username) =>
         Effect.sync(() => {
-          for (const [key, grant] of issued.entries()) if (grant.username === username) issued.delete(key)
+          for (const key of keysOf(username)) issued.delete(key)
         })
     }
   })

@@ -275,6 +275,14 @@ describe("Htpasswd.make", () => {
       expect(yield* users.find("alice")).toBeUndefined()
     }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
 
+  it.scoped("gives an account the same version wherever the file is read, and tells no hash by it", () =>
+    Effect.gen(function*() {
+      const [one, other] = [yield* start(alice), yield* start(alice)]
+      const { version } = yield* one.check("alice", "secret")
+      expect((yield* other.check("alice", "secret")).version).toBe(version)
+      expect(version).not.toContain(alice.slice("alice:".length))
+    }))
+
   it.scoped("keeps the users that it knows while the file is broken or gone, and says so once", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []

@@ -266,6 +266,20 @@ describe("a refresh token", () => {
     }))
 })
 
+it.effect("RefreshTokens: who asks for many ends the oldest of their own, and nobody else's", () =>
+  Effect.gen(function*() {
+    const tokens = yield* RefreshTokens.make({ capacityPerUser: 2 })
+    const account = (name: string) => ({ identity: { name, claims: {} }, version: "1" })
+    const other = yield* tokens.issue(account("bob"))
+    const own = [
+      yield* tokens.issue(account("alice")),
+      yield* tokens.issue(account("alice")),
+      yield* tokens.issue(account("alice"))
+    ]
+    const found = yield* Effect.forEach([...own, other], tokens.find)
+    expect(found.map((grant) => grant?.username)).toEqual([undefined, "alice", "alice", "bob"])
+  }))
+
 describe("what is no request for a token is refused", () => {
   const form = { "content-type": "application/x-www-form-urlencoded" }
   const big = new Uint8Array(20_000).fill(120)

@@ -3,7 +3,6 @@ export interface Bounded<V> {
   readonly get: (key: string) => V | undefined
   readonly set: (key: string, value: V) => void
   readonly delete: (key: string) => void
-  readonly size: () => number
   readonly entries: () => Iterable<readonly [string, V]>
 }
 
@@ -28,7 +27,6 @@ export const make = <V extends object | string | number>(capacity: number): Boun
       }
     },
     delete: (key) => void table.delete(key),
-    size: () => table.size,
     entries: () => table.entries()
   }
 }

@@ -1,4 +1,6 @@
-import { sha256 } from "@noble/hashes/sha2.js"
+import * as Digest from "@effect-oci/core/Digest"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -22,4 +24,7 @@ const base32 = (bytes: Uint8Array): string => {
  * The id of a key as distribution's libtrust makes it, by which its registry finds the key again in its
  * `rootcertbundle`: the first 240 bits of the sha256 of the public key (SubjectPublicKeyInfo, DER), in twelve groups.
  */
-export const keyId = (spki: Uint8Array): string => base32(sha256(spki).subarray(0, 30)).replace(/.{4}(?=.)/g, "$&:")
+export const keyId = (spki: Uint8Array): string => {
+  const hash = Either.getOrThrow(Encoding.decodeHex(Digest.encoded(Digest.fromBytes(spki))))
+  return base32(hash.subarray(0, 30)).replace(/.{4}(?=.)/g, "$&:")
+}

@@ -1,10 +1,11 @@
-import { hmac } from "@noble/hashes/hmac.js"
-import { sha256 } from "@noble/hashes/sha2.js"
+import * as Digest from "@effect-oci/core/Digest"
 import * as Encoding from "effect/Encoding"
 
-/** Names for secrets in tables, from which nobody gets the secrets back: a keyed hash, its key known to one process. */
+/**
+ * Names for secrets in tables, from which nobody gets the secrets back: a hash of the secret and of a key that this
+ * process alone knows. They never leave it. JSON, since no two lists of texts have the same.
+ */
 export const make = (): (...secret: ReadonlyArray<string>) => string => {
-  const key = crypto.getRandomValues(new Uint8Array(32))
-  // What is hashed is told apart: no two lists of texts have the same JSON.
-  return (...secret) => Encoding.encodeBase64Url(hmac(sha256, key, new TextEncoder().encode(JSON.stringify(secret))))
+  const key = Encoding.encodeBase64(crypto.getRandomValues(new Uint8Array(32)))
+  return (...secret) => Digest.fromBytes(new TextEncoder().encode(JSON.stringify([key, ...secret])))
 }
