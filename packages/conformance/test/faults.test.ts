@@ -1,6 +1,6 @@
 import type { Handler } from "@effect-oci/core"
 import { Registry } from "@effect-oci/core"
-import { Cache, Retry } from "@effect-oci/middleware"
+import { Cache, Retry, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import type { Scope } from "effect"
@@ -15,6 +15,7 @@ interface Sweep {
   readonly succeeds: boolean
   /** How many places there are, where that is known. */
   readonly faults?: number
+  readonly step?: number
 }
 
 const at = (fault: Faulty.Fault, times = 1) => (k: number) => Faulty.operation(k, fault, { times })
@@ -53,19 +54,22 @@ const retry = Retry.middleware({ delay: 0, jitter: false })
 
 const isSwept =
   (registryOf: (bench: interrupted.Bench) => Effect.Effect<Registry["Type"], never, Scope.Scope>) =>
-  ({ faults, planAt, succeeds }: Sweep) =>
+  ({ faults, planAt, step = 1, succeeds }: Sweep) =>
     Effect.gen(function*() {
       const bench = yield* interrupted.bench
-      const found = yield* interrupted.sweep(bench, yield* registryOf(bench), planAt, { succeeds })
+      const found = yield* interrupted.sweep(bench, yield* registryOf(bench), planAt, { succeeds, step })
       if (faults === undefined) expect(found).toBeGreaterThan(0)
       else expect(found).toBe(faults)
     }).pipe(Effect.scoped, Effect.runPromise)
 
 /** Sweeps that show what another wrapper makes of a fault. */
-const some = sweeps.filter(({ name }) =>
-  name === "every operation fails" || name === "every answer is lost" || name === "every byte is the last" ||
-  name === "every body and list breaks within" || name === "every operation fails for good"
-)
+const some: ReadonlyArray<Sweep> = [
+  ...sweeps.filter(({ name }) =>
+    name === "every operation fails" || name === "every answer is lost" || name === "every operation fails for good" ||
+    name === "every body and list breaks within"
+  ),
+  { name: "every fourth byte is the last", planAt: Faulty.byte, succeeds: true, step: 4 }
+]
 
 /** A cache with a store of its own over a registry. */
 const cached = (handle: Handler.Handler) =>
@@ -93,6 +97,34 @@ describe("the same, by Retry over a Cache, where", () => {
     "$name",
     isSwept(({ faulty, registry }) =>
       Effect.map(cached(faulty(registry.handle)), (handle) => Registry.fromHandler(retry(handle)))
+    )
+  )
+})
+
+/** A registry in memory, for a member of a union. */
+const member = (name: string) =>
+  Effect.map(Layer.build(Memory.layer()), (context) => ({ name, registry: Context.get(context, Registry) }))
+
+describe("the same, by Retry over a Union with a mirror that has nothing, where", () => {
+  it.each(some)(
+    "$name",
+    isSwept(({ faulty, registry }) =>
+      Effect.map(member("mirror"), (mirror) => {
+        const union = Union.middleware([{ ...mirror, capabilities: ["pull"] }])
+        return Registry.fromHandler(retry(union(faulty(registry.handle))))
+      })
+    )
+  )
+})
+
+describe("the same, by Retry over a Union of two that are both written to, and of which one tries again, where", () => {
+  it.each(some)(
+    "$name",
+    isSwept(({ faulty, registry }) =>
+      Effect.map(member("other"), (other) => {
+        const union = Union.middleware([other], { push: "all" })
+        return Registry.fromHandler(retry(union(retry(faulty(registry.handle)))))
+      })
     )
   )
 })
