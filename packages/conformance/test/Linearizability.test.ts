@@ -1,6 +1,6 @@
 import type { Handler } from "@effect-oci/core"
 import { Digest, Manifest, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
-import { Cache, Retry } from "@effect-oci/middleware"
+import { Cache, Retry, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Fiber, Layer, Stream } from "effect"
@@ -442,6 +442,10 @@ describe("a race", () => {
     [
       "Cache over client → server → memory",
       () => hop(Memory.layer()).pipe(Cache.wrap({ store: hop(Memory.layer({ sparseManifests: true })) }))
+    ],
+    [
+      "Union, of a client before another",
+      () => hop(Memory.layer()).pipe(Union.wrap([{ name: "first", registry: hop(Memory.layer()) }]))
     ],
     [
       "Retry over client → server → memory, which asks for patience",

@@ -13,7 +13,8 @@ import {
   Route,
   Shadow,
   Sub,
-  Tracing
+  Tracing,
+  Union
 } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"
@@ -148,6 +149,31 @@ const compositions: ReadonlyArray<Composition> = [
       ),
     options: { capabilities: { anonymousMount: false } },
     skips: 2
+  },
+  {
+    name: "Union, of two",
+    wire: () => inProcess(Union.layer([{ name: "a", registry: memory() }, { name: "b", registry: memory() }]))
+  },
+  {
+    name: "Union, of two clients, in a race, whose tags agree",
+    wire: () =>
+      inProcess(
+        hop(memory()).pipe(Union.wrap([{ name: "a", registry: hop(memory()) }], { read: "race", tags: "agree" }))
+      )
+  },
+  {
+    name: "Union, of two, written to both",
+    wire: () =>
+      inProcess(
+        Union.layer([{ name: "a", registry: memory() }, { name: "b", registry: memory() }], { push: "all" })
+      )
+  },
+  {
+    name: "Union, of two clients, written to both",
+    wire: () =>
+      inProcess(
+        Union.layer([{ name: "a", registry: hop(memory()) }, { name: "b", registry: hop(memory()) }], { push: "all" })
+      )
   },
   { name: "quirk: no referrers", wire: () => inProcess(quirky(memory(), { noReferrers: true })) },
   { name: "quirk: no filter", wire: () => inProcess(quirky(memory(), { noFilter: true })) },
