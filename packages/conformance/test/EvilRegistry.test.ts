@@ -1,4 +1,6 @@
+import { NodeHttpClient } from "@effect/platform-node"
 import { Agent, request } from "@effect/platform-node/Undici"
+import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Tracer } from "effect"
 import * as EvilRegistry from "../src/EvilRegistry.js"
@@ -137,6 +139,30 @@ describe("the watch tells of a secret", () => {
       expect(found.join("\n")).toContain(`told by ${place}`)
     }))
 })
+
+it.scopedLive("a client that follows redirects as the platform does is found out", () =>
+  Effect.gen(function*() {
+    const found = yield* Effect.flatMap(EvilRegistry.EvilRegistry, (evil) =>
+      Effect.gen(function*() {
+        const secret = evil.secret()
+        const other = yield* evil.site({ host: "127.0.0.1" }, ok)
+        const owner = yield* evil.site({ host: "127.0.0.1" }, () => ({
+          status: 307,
+          headers: { location: `${other.origin}/there` }
+        }))
+        evil.belongs(secret, owner)
+        const http = HttpClient.followRedirects(yield* HttpClient.HttpClient)
+        const answer = http.get(owner.origin, { headers: { authorization: `Bearer ${secret}` } })
+        yield* evil.ask(Effect.flatMap(answer, ({ text }) => text))
+      })).pipe(
+        EvilRegistry.watched,
+        Effect.flip,
+        Effect.provide([NodeEvilRegistry.layer, NodeHttpClient.layerUndici])
+      )
+    expect(found.message).toMatch(
+      /^secret 1 was sent to http:\/\/127\.0\.0\.1:\d+, .*: the header authorization of GET \/there$/
+    )
+  }))
 
 describe("a test that shows nothing fails:", () => {
   it.scopedLive("its secret came to nobody, and it does not say why", () =>
