@@ -19,6 +19,8 @@ import { all, wrappers } from "./internal/contenders.js"
 import { logTo } from "./internal/logTo.js"
 import { interleave, row } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
+import * as Program from "./internal/program.js"
+import type * as UnionProgram from "./programs/union.js"
 
 const MiB = 1024 * 1024
 
@@ -159,7 +161,32 @@ const singleFlight = Effect.map(Effect.replicateEffect(missed, 5), (all) => [
   )
 ])
 
+const members = 8
+
+/** What a union holds while it lists, of which the tags are ten times as many the second time. */
+const union = Effect.scoped(Effect.gen(function*() {
+  const program = yield* Program.start<UnionProgram.Questions>("union")
+  const list = (count: number) => program.ask("list", { count, members })
+  yield* list(100_000)
+  yield* list(100_000)
+  const before = yield* program.usage
+  const seconds = yield* list(1_000_000)
+  const after = yield* program.usage
+  return [
+    row({ name: `Union of ${members}: 1,000,000 tags`, unit: "s", better: "lower" }, [seconds]),
+    row(
+      {
+        name: `Union of ${members}: memory for 1,000,000 tags, above that for 100,000`,
+        unit: "MiB",
+        better: "lower",
+        target: 48
+      },
+      [(after.peak - before.peak) / MiB]
+    )
+  ]
+}))
+
 export const run: Effect.Effect<ReadonlyArray<Row>, unknown> = Effect.gen(function*() {
   const rows = yield* Effect.forEach(bodies, throughput)
-  return [...rows.flat(), ...(yield* singleFlight)]
+  return [...rows.flat(), ...(yield* singleFlight), ...(yield* union)]
 })

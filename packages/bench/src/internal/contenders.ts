@@ -11,7 +11,8 @@ import {
   Retry,
   Route,
   Sub,
-  Tracing
+  Tracing,
+  Union
 } from "@effect-oci/middleware"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -77,6 +78,7 @@ export const wrappers: ReadonlyArray<Wrapper> = [
   { ...costly, name: "Authorize", make: () => Authorize.middleware({ allow: () => Effect.succeed(true) }) },
   { ...pure, name: "Sub", make: () => Sub.middleware({ prefix: RepositoryName.make("a") }) },
   { ...pure, name: "Route", make: () => Route.middleware(elsewhere) },
+  { ...costly, name: "Union", make: () => Union.middleware(elsewhere) },
   { ...costly, name: "Retry", make: Retry.middleware },
   { ...costly, name: "Limit", make: made(Limit.middleware(one)) },
   {
