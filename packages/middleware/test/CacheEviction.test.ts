@@ -1,7 +1,7 @@
 import type { Middleware } from "@effect-oci/core"
 import { Body, Descriptor, Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { Cache } from "../src/index.js"
 import {
   blobs as streamed,
@@ -76,6 +76,21 @@ describe("eviction", () => {
       const world = yield* filled(size - 1)
       expect(yield* readAll(world.cache, 0)).toEqual([sum(blobs[0]!.content)])
       expect(world.store.seen).not.toContain("PushBlob")
+    }))
+
+  it.scoped("who waits for room that is not made goes on when the blob is deleted", () =>
+    Effect.gen(function*() {
+      let stuck = false
+      const world = yield* filled(size, (next) => (operation) =>
+        stuck && operation._tag === "DeleteBlob" ? Effect.never : next(operation))
+      yield* readAll(world.cache, 0)
+      stuck = true
+      const fiber = yield* Effect.fork(readAll(world.cache, 1))
+      yield* Effect.repeatN(Effect.yieldNow(), 50)
+      expect(yield* Fiber.poll(fiber)).toMatchObject({ _tag: "None" })
+      stuck = false
+      yield* world.cache.deleteBlob(repository, blobs[1]!.descriptor.digest)
+      expect(yield* Effect.flip(Fiber.join(fiber))).toMatchObject({ _tag: "BlobUnknown" })
     }))
 
   it.scoped("what is being read stays", () =>

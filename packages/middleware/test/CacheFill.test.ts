@@ -53,7 +53,9 @@ const stalling = (world: World, go: Deferred.Deferred<void>) =>
 
 /** A registry that breaks after some pieces. */
 const cut = (after: number, error: RegistryError.RegistryError): Middleware.Middleware =>
-  blobs(() => Body.stream(Stream.concat(Stream.fromIterable(pieces().slice(0, after)), error), { size: blob.size }))
+  blobs(() =>
+    Body.stream(Stream.concat(Stream.fromIterable(pieces().slice(0, after)), Stream.fail(error)), { size: blob.size })
+  )
 
 /** The first read of a blob is through a wrapper. */
 const first = (middleware: Middleware.Middleware): Middleware.Middleware => (next) => {
@@ -170,7 +172,7 @@ describe("a fill", () => {
 
   it.scoped("goes on for others when the reader that began it turns away, and without any", () =>
     Effect.gen(function*() {
-      const gate = yield* Queue.unbounded<void>()
+      const gate = yield* Queue.unbounded<unknown>()
       const world = yield* make({ base: gated(Queue.take(gate)) })
       yield* push(world, large)
       const first = yield* Effect.fork(read(world.cache, blob))
@@ -248,7 +250,7 @@ describe("a fill", () => {
 
   it.scoped("of content that breaks fails who had some of it; who had nothing asks the registry behind", () =>
     Effect.gen(function*() {
-      const gate = yield* Queue.unbounded<void>()
+      const gate = yield* Queue.unbounded<unknown>()
       const broken = blobs(({ body }) => Body.stream(Stream.concat(Stream.take(body.stream, 8), reset)))
       const base = first(Middleware.compose(gated(Queue.take(gate)), broken))
       const world = yield* make({ base, window: 2 * piece })
@@ -269,7 +271,7 @@ describe("a fill", () => {
 
   it.scoped("that takes too long is left by readers who have fallen behind", () =>
     Effect.gen(function*() {
-      const gate = yield* Queue.unbounded<void>()
+      const gate = yield* Queue.unbounded<unknown>()
       const base = first(gated(Queue.take(gate)))
       const world = yield* make({ base, window: piece, maxWait: "20 seconds" })
       yield* push(world, large)

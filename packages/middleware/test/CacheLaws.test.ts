@@ -9,7 +9,6 @@ import * as fc from "fast-check"
 import { Cache } from "../src/index.js"
 import { make, memory } from "./cache.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 
 /** The cache, with a store of its own each time. */
 const cached = (options: Omit<Cache.Options, "store"> = {}, store?: Memory.Options) =>

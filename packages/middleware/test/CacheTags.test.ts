@@ -149,6 +149,21 @@ describe("a tag", () => {
       expect((yield* get(world, one.descriptor.digest)).bytes).toEqual(one.bytes)
     }))
 
+  it.scoped("that is known to be gone is not believed when the registry behind is down", () =>
+    Effect.gen(function*() {
+      const { middleware, state } = failing()
+      const world = yield* make({ base: middleware, staleIfError: "1 hour" })
+      yield* push(world, one)
+      yield* get(world)
+      yield* world.behind.deleteTag(repository, tag)
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.flip(resolve(world))
+      yield* TestClock.adjust("1 minute")
+      state.error = down
+      expect(yield* Effect.flip(resolve(world))).toMatchObject({ _tag: "Unavailable" })
+      expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "Unavailable" })
+    }))
+
   it.scoped("more of them than are remembered are asked for again", () =>
     Effect.gen(function*() {
       const world = yield* make({ maxRemembered: 2 })

@@ -1,9 +1,10 @@
-import type { Handler, Middleware } from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
 import {
   BlobContent,
   Body,
   Descriptor,
   Digest,
+  Handler,
   MediaType,
   Operation,
   Registry,
@@ -119,22 +120,14 @@ export const during = <A, E, R>({ seen }: Side, effect: Effect.Effect<A, E, R>) 
   })
 
 /** Answers reads of blobs with other content. */
-export const blobs = (
-  change: (content: BlobContent.BlobContent, operation: Operation.GetBlob) => Body.Body
-): Middleware.Middleware =>
-(next) =>
-(operation) =>
-  operation._tag === "GetBlob"
-    ? Effect.map(
-      next(operation),
-      (content) =>
-        new BlobContent.BlobContent({
-          ...content,
-          body: change(content, operation),
-          verified: false
-        })
-    ) as never
-    : next(operation)
+export const blobs = (change: (content: BlobContent.BlobContent) => Body.Body): Middleware.Middleware => (next) =>
+  Handler.override(next, {
+    GetBlob: (operation) =>
+      Effect.map(
+        next(operation),
+        (content) => new BlobContent.BlobContent({ ...content, body: change(content), verified: false })
+      )
+  })
 
 /** A store that fails at some operations. */
 export const failing =

@@ -52,48 +52,47 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
   const reading = { store: stored, base: next, maxWait: options.maxWait }
 
   /** Makes a blob that another repository has in the store a member of this one, if the registry behind has it here. */
-  const mount = ({ digest, repository }: Operation.GetBlob): Effect.Effect<Descriptor.Descriptor | undefined> => {
+  const mount = ({ digest, repository }: Operation.GetBlob): Effect.Effect<Option.Option<Descriptor.Descriptor>> => {
     const from = holders.get(digest)
-    if (from === undefined || from === repository) return Effect.succeed(undefined)
+    if (from === undefined || from === repository) return Effect.succeedNone
     return Effect.gen(function*() {
       const has = yield* Effect.option(next(new Operation.ResolveBlob({ repository, digest })))
-      if (Option.isNone(has)) return undefined
+      if (Option.isNone(has)) return has
       const mounted = yield* keeper.write(new Operation.MountBlob({ repository, digest, from }), isUnsupported)
-      if (mounted?._tag === "Mounted") return has.value
+      if (mounted?._tag === "Mounted") return has
+      holders.delete(digest)
       if (mounted !== undefined) yield* keeper.write(new Operation.CancelUpload({ repository, id: mounted.upload.id }))
-      return undefined
+      return Option.none()
     })
   }
 
   /** Whether the store has it after all, as a fill has just ended. */
-  const there = (operation: Operation.GetBlob) =>
-    Effect.option(
-      keeper.read(new Operation.ResolveBlob(operation), {
-        found: Exit.succeed,
-        missing: () => Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation))),
-        failed: () => Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
-      })
+  const there = (operation: Operation.GetBlob): Effect.Effect<Option.Option<Descriptor.Descriptor>> => {
+    const not = () => Exit.fail(new RegistryError.BlobUnknown({}))
+    return Effect.option(
+      keeper.read(new Operation.ResolveBlob(operation), { found: Exit.succeed, missing: not, failed: not })
     )
+  }
 
   const fill = (operation: Operation.GetBlob, seen: number, give: (fill: Fill) => void) => {
     const { digest, repository } = operation
-    const begin = (descriptor: Descriptor.Descriptor): Fill => {
-      const fill = new Fill(descriptor, options.window)
-      give(fill)
-      return fill
-    }
     return Effect.scoped(Effect.gen(function*() {
       const already = seen === landed ? Option.none() : yield* there(operation)
-      const descriptor = Option.getOrUndefined(already) ?? (yield* mount(operation))
-      if (descriptor !== undefined) {
+      const stored = Option.isSome(already) ? already : yield* mount(operation)
+      if (Option.isSome(stored)) {
+        const fill = new Fill(stored.value, options.window)
+        fill.end({ _tag: "Stored" })
         holders.set(repository, digest, repository)
-        return begin(descriptor).end({ _tag: "Stored" })
+        return give(fill)
       }
       const content = yield* Effect.catchAll(next(operation), (error) => upstream.failed(operation, error))
-      if (content.descriptor.digest !== digest || books?.fits(content.descriptor) === false) return
-      const fill = begin(content.descriptor)
+      const { descriptor } = content
+      if (descriptor.digest !== digest || books?.fits(descriptor) === false) return
+      const fill = new Fill(descriptor, options.window)
+      yield* Effect.addFinalizer(() => Effect.sync(() => fill.end({ _tag: "Lost" })))
+      give(fill)
       const put = fill.put(operation, content, keeper)
-      const isPut = yield* books === undefined ? put : books.putting("Blob", repository, content.descriptor, put)
+      const isPut = yield* books === undefined ? put : books.putting("Blob", repository, descriptor, put)
       if (isPut) holders.set(repository, digest, repository)
       landed++
     }))

@@ -46,16 +46,15 @@ export class Fill {
       body: this.#watched(checked.body)
     })
     return keeper.write(push, () => broken !== undefined).pipe(
-      Effect.map((put) => put !== undefined),
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          if (Exit.isSuccess(exit) && exit.value) this.end({ _tag: "Stored" })
-          else this.end(broken === undefined ? { _tag: "Lost" } : { _tag: "Broken", error: broken })
-        })
-      )
+      Effect.map((put) => {
+        if (put !== undefined) this.end({ _tag: "Stored" })
+        else this.end(broken === undefined ? { _tag: "Lost" } : { _tag: "Broken", error: broken })
+        return put !== undefined
+      })
     )
   }
 
+  /** Tells those who wait for it. The first outcome counts. */
   end(outcome: Outcome): void {
     Deferred.unsafeDone(this.#outcome, Exit.succeed(outcome))
     this.#window.end()

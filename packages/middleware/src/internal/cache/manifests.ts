@@ -103,10 +103,12 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     Effect.catchAll(
       upstream.ask(operation, (descriptor) => learn(operation, descriptor)),
       (error) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          known !== undefined && now < known.staleUntil && RegistryError.isTransient(error)
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          if (RegistryError.isNotFound(error)) tags.delete(tagKey(operation.repository, operation.reference))
+          return known !== undefined && now < known.staleUntil && RegistryError.isTransient(error)
             ? Exit.succeed(known.descriptor)
-            : Exit.fail(error))
+            : Exit.fail(error)
+        })
     )
 
   const tagOf = <O extends Asked>(

@@ -27,6 +27,7 @@ export class Remembered<A> {
   set(repository: Name, key: string, value: A): void {
     this.delete(key)
     const weight = this.weigh(value)
+    if (weight > this.max) return
     this.#entries.set(key, { repository, value, weight })
     this.#weight += weight
     const keys = this.#keys.get(repository)
