@@ -96,6 +96,20 @@ describe("a token that counts", () => {
       expect(yield* refused(token)).toBe("the token has expired")
     }))
 
+  it.effect("T10: is remembered as what it is, and no other gets what it allows", () =>
+    Effect.gen(function*() {
+      const { key, verify } = yield* setup
+      const grants = ["alice", "bob"].flatMap((sub) => ["a", "b"].map((name) => ({ sub, name })))
+      const tokens = yield* Effect.forEach(grants, ({ name, sub }) =>
+        sign(key, claims({ sub, access: [{ type: "repository", name, actions: ["pull"] }] })))
+      for (let round = 0; round < 2; round++) {
+        const said = yield* Effect.forEach(tokens, verify)
+        expect(said.map(({ caller, granted }) => ({ sub: caller.name, granted: AuthScope.format(granted) }))).toEqual(
+          grants.map(({ name, sub }) => ({ sub, granted: `repository:${name}:pull` }))
+        )
+      }
+    }))
+
   it.effect("ends with its key", () =>
     Effect.gen(function*() {
       const { key, refused, ring, verify } = yield* setup

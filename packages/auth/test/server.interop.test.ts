@@ -126,7 +126,7 @@ describe.runIf(missing === "")("interop", () => {
       yield* behaves(folder, image, yield* serve({ guard: Guard.make({ users, policy }) }))
     })))
 
-  it.scopedLive("skopeo logs in to a server with a guard and a token service, copies and inspects", () =>
+  it.scopedLive("skopeo logs in to a server that takes both passwords and tokens, copies and inspects", () =>
     run(Effect.gen(function*() {
       const { folder, image, key, users } = yield* prepare
       const names = { issuer: "tokens", service: "registry" }
@@ -134,7 +134,7 @@ describe.runIf(missing === "")("interop", () => {
       const tokens = yield* TokenService.make({ ...names, keys, users, policy })
       const verify = yield* TokenVerifier.make({ issuer: names.issuer, audience: names.service, keys })
       const realm: Guard.Tokens["realm"] = ({ headers }) => `http://${headers["host"]}/token`
-      const guard = Guard.make({ tokens: { verify, realm, service: names.service }, policy })
+      const guard = Guard.make({ users, tokens: { verify, realm, service: names.service }, policy })
       const authority = yield* serve({ guard, mounts: { "/token": tokens.answer } })
       yield* behaves(folder, image, authority)
       const pushed = push(RepositoryName.make("bob/app")).pipe(Effect.provide(client(authority, "bob")))
