@@ -5,7 +5,8 @@
  */
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as Undici from "@effect/platform-node/Undici"
+import { Agent, buildConnector } from "@effect/platform-node/Undici"
+import type { Dispatcher } from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -26,7 +27,7 @@ export interface Options {
   /** How the addresses of a name are found: by Node's `dns.lookup` if not given. */
   readonly lookup?: LookupFunction | undefined
   /** The other settings of undici's connections: certificates that are trusted, time-outs in milliseconds. */
-  readonly connect?: Undici.buildConnector.BuildOptions | undefined
+  readonly connect?: buildConnector.BuildOptions | undefined
 }
 
 const refused = (host: string, kind: string): RegistryError.Refused =>
@@ -44,7 +45,7 @@ const guarded = (lookup: LookupFunction): LookupFunction => (hostname, options, 
     if (error !== null) return callback(error, "", 0)
     const all: ReadonlyArray<LookupAddress> = Array.isArray(found)
       ? found
-      : [{ address: String(found), family: family ?? 4 }]
+      : [{ address: found, family: family ?? 4 }]
     const open = all.filter(({ address }) => special(address) === undefined)
     const [first] = open
     if (first === undefined) {
@@ -60,9 +61,9 @@ const guarded = (lookup: LookupFunction): LookupFunction => (hostname, options, 
  * @since 0.1.0
  * @category constructors
  */
-export const connector = (options?: Options): Undici.buildConnector.connector => {
-  const lookup = guarded(options?.lookup ?? (resolve as LookupFunction))
-  const connect = Undici.buildConnector(nodeDispatcher.settings({ ...options, lookup }))
+export const connector = (options?: Options): buildConnector.connector => {
+  const lookup = guarded(options?.lookup ?? resolve)
+  const connect = buildConnector(nodeDispatcher.settings({ ...options, lookup }))
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, "")
     // No name is looked up where there is none.
@@ -78,12 +79,12 @@ export const connector = (options?: Options): Undici.buildConnector.connector =>
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options?: Options): Effect.Effect<Undici.Dispatcher, never, Scope.Scope> =>
+export const make = (options?: Options): Effect.Effect<Dispatcher, never, Scope.Scope> =>
   nodeDispatcher.scoped(
     Effect.sync(() =>
       new nodeDispatcher.Guarded(
-        new Undici.Agent({ connect: nodeDispatcher.settings(options) }),
-        new Undici.Agent({ connect: connector(options) })
+        new Agent({ connect: nodeDispatcher.settings(options) }),
+        new Agent({ connect: connector(options) })
       )
     )
   )

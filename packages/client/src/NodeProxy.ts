@@ -4,7 +4,8 @@
  * @since 0.1.0
  */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as Undici from "@effect/platform-node/Undici"
+import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
+import type { buildConnector, Dispatcher } from "@effect/platform-node/Undici"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -60,7 +61,7 @@ const proxy = (name: string, given: Redacted.Redacted | undefined): Effect.Effec
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options?: Options): Effect.Effect<Undici.Dispatcher, ConfigError.ConfigError, Scope.Scope> =>
+export const make = (options?: Options): Effect.Effect<Dispatcher, ConfigError.ConfigError, Scope.Scope> =>
   nodeDispatcher.scoped(Effect.gen(function*() {
     const given = yield* Effect.all({
       httpProxy: proxy("http_proxy", options?.httpProxy),
@@ -70,8 +71,8 @@ export const make = (options?: Options): Effect.Effect<Undici.Dispatcher, Config
         : Effect.succeed(options.noProxy)
     })
     const settings = nodeDispatcher.settings(options)
-    const agent = (connect: Undici.buildConnector.BuildOptions | Undici.buildConnector.connector) =>
-      new Undici.EnvHttpProxyAgent({ ...given, requestTls: settings, proxyTls: settings, connect })
+    const agent = (connect: buildConnector.BuildOptions | buildConnector.connector) =>
+      new EnvHttpProxyAgent({ ...given, requestTls: settings, proxyTls: settings, connect })
     return new nodeDispatcher.Guarded(agent(settings), agent(NodeAddressGuard.connector(options)))
   }))
 

@@ -38,7 +38,7 @@ export const header = ({ headers }: Asked, name: string): string | undefined =>
   headers.find(([other]) => other === name)?.[1]
 
 /**
- * What is answered. `then` says what becomes of the connection after the body, where the answer does not just end: it
+ * What is answered. `ending` says what becomes of the connection after the body, where the answer does not just end: it
  * stays open (`stall`), is closed (`break`), or gets the body again and again (`repeat`).
  *
  * @since 0.1.0
@@ -48,7 +48,7 @@ export interface Answer {
   readonly status: number
   readonly headers?: { readonly [name: string]: string | ReadonlyArray<string> } | undefined
   readonly body?: string | Uint8Array | undefined
-  readonly then?: "stall" | "break" | "repeat" | undefined
+  readonly ending?: "stall" | "break" | "repeat" | undefined
 }
 
 /**

@@ -20,9 +20,9 @@ const maxBody = 1024 * 1024
 const pairs = (raw: ReadonlyArray<string>): ReadonlyArray<readonly [string, string]> =>
   raw.flatMap((name, index) => index % 2 === 0 ? [[name.toLowerCase(), raw[index + 1] ?? ""] as const] : [])
 
-const send = (response: ServerResponse, { body = "", headers = {}, status, then }: EvilRegistry.Answer) => {
+const send = (response: ServerResponse, { body = "", ending, headers = {}, status }: EvilRegistry.Answer) => {
   const bytes = Buffer.from(body)
-  const length = then === undefined && headers["content-length"] === undefined && status >= 200 && status !== 204 &&
+  const length = ending === undefined && headers["content-length"] === undefined && status >= 200 && status !== 204 &&
     status !== 304
   const own = Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : [...value]])
   response.writeHead(status, {
@@ -30,7 +30,7 @@ const send = (response: ServerResponse, { body = "", headers = {}, status, then 
     ...(length ? { "content-length": String(bytes.byteLength) } : {})
   })
   if (response.req.method === "HEAD") return response.end()
-  switch (then) {
+  switch (ending) {
     case undefined:
       return response.end(bytes)
     case "stall":

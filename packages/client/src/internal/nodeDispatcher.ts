@@ -1,4 +1,5 @@
-import * as Undici from "@effect/platform-node/Undici"
+import { Dispatcher } from "@effect/platform-node/Undici"
+import type { buildConnector } from "@effect/platform-node/Undici"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { LookupFunction } from "node:net"
@@ -7,19 +8,19 @@ import type { Settings } from "./undiciOptions.js"
 /** The settings of connections, in which a `lookup` counts. */
 export const settings = (options?: {
   readonly lookup?: LookupFunction | undefined
-  readonly connect?: Undici.buildConnector.BuildOptions | undefined
-}): Undici.buildConnector.BuildOptions =>
+  readonly connect?: buildConnector.BuildOptions | undefined
+}): buildConnector.BuildOptions =>
   options?.lookup === undefined ? { ...options?.connect } : { ...options.connect, lookup: options.lookup }
 
 /** Sends requests to hosts that may be at a private address on a way of their own, with connections of its own. */
-export class Guarded extends Undici.Dispatcher {
-  constructor(private readonly open: Undici.Dispatcher, private readonly guarded: Undici.Dispatcher) {
+export class Guarded extends Dispatcher {
+  constructor(private readonly open: Dispatcher, private readonly guarded: Dispatcher) {
     super()
   }
 
   override dispatch(
-    options: Undici.Dispatcher.DispatchOptions & Settings,
-    handler: Undici.Dispatcher.DispatchHandler
+    options: Dispatcher.DispatchOptions & Settings,
+    handler: Dispatcher.DispatchHandler
   ): boolean {
     return (options.mayBePrivate === true ? this.open : this.guarded).dispatch(options, handler)
   }
@@ -33,5 +34,5 @@ export class Guarded extends Undici.Dispatcher {
 /** A dispatcher for as long as the scope. */
 export const scoped = <E>(
   make: Effect.Effect<Guarded, E>
-): Effect.Effect<Undici.Dispatcher, E, Scope.Scope> =>
+): Effect.Effect<Dispatcher, E, Scope.Scope> =>
   Effect.acquireRelease(make, (dispatcher) => Effect.promise(() => dispatcher.end()))

@@ -1,4 +1,4 @@
-import { Encoding } from "effect"
+import * as Encoding from "effect/Encoding"
 
 /** What base64 makes of a text, wherever in the encoded bytes it begins, without what depends on what is round it. */
 const inBase64 = (text: string): ReadonlyArray<string> =>

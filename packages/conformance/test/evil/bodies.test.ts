@@ -45,13 +45,13 @@ const length = (bytes: number) => ({ "content-length": String(bytes) })
 describe("a blob that is not what was asked for is an error", () => {
   const answers: ReadonlyArray<readonly [name: string, answer: EvilRegistry.Answer, tags: ReadonlyArray<string>]> = [
     ["of no bytes", { status: 200, body: "" }, ["DigestInvalid"]],
-    ["cut after one", { status: 200, headers: length(size), body: text.slice(0, 1), then: "break" }, [
+    ["cut after one", { status: 200, headers: length(size), body: text.slice(0, 1), ending: "break" }, [
       "TransportError"
     ]],
-    ["cut before the last", { status: 200, headers: length(size), body: text.slice(0, -1), then: "break" }, [
+    ["cut before the last", { status: 200, headers: length(size), body: text.slice(0, -1), ending: "break" }, [
       "TransportError"
     ]],
-    ["cut, without a length", { status: 200, body: text.slice(0, -1), then: "break" }, [
+    ["cut, without a length", { status: 200, body: text.slice(0, -1), ending: "break" }, [
       "TransportError",
       "ResponseInvalid"
     ]],
@@ -99,10 +99,10 @@ describe("a range that is not what was asked for is never taken for it", () => {
     ["of another unit", { status: 206, headers: { "content-range": `lines 3-7/${size}` }, body: expected }, false],
     ["of more bytes than it says", { status: 206, headers: range(3, 7), body: text.slice(3) }, false],
     ["of fewer bytes than it says", { status: 206, headers: range(3, 7), body: text.slice(3, 5) }, false],
-    ["cut", { status: 206, headers: { ...range(3, 7), ...length(5) }, body: text.slice(3, 5), then: "break" }, false],
+    ["cut", { status: 206, headers: { ...range(3, 7), ...length(5) }, body: text.slice(3, 5), ending: "break" }, false],
     [
       "the whole, cut before its end",
-      { status: 200, headers: length(size), body: text.slice(0, 5), then: "break" },
+      { status: 200, headers: length(size), body: text.slice(0, 5), ending: "break" },
       false
     ],
     ["that cannot be", { status: 206, headers: range(7, 3), body: expected }, false],
@@ -138,13 +138,13 @@ describe("a manifest that is not what was asked for is an error", () => {
       status: 200,
       headers: { ...type, ...length(image.byteLength) },
       body: image.slice(0, -1),
-      then: "break"
+      ending: "break"
     }],
     ["longer than may be", pullTag, {
       status: 200,
       headers: { ...type, ...length(9 * 1024 * 1024) },
       body: image,
-      then: "stall"
+      ending: "stall"
     }]
   ]
   evilEach(answers, ([name]) => name, ([, ask, answer], evil) =>
@@ -175,7 +175,7 @@ const closed = (site: EvilRegistry.Site) =>
 describe("what does not end is read to a limit, and its connection closed:", () => {
   evilEach(Object.entries(readers), ([name]) => name, ([name, ask], evil) =>
     Effect.gen(function*() {
-      const endless = { status: 200, headers: typed(name), body: " ".repeat(65_536), then: "repeat" } as const
+      const endless = { status: 200, headers: typed(name), body: " ".repeat(65_536), ending: "repeat" } as const
       const { exit, home } = yield* answering(evil, endless, ask)
       expect(["SizeInvalid", "ResponseInvalid"]).toContain(errorOf(exit)?._tag)
       expect(yield* closed(home)).toBe(0)
@@ -183,7 +183,7 @@ describe("what does not end is read to a limit, and its connection closed:", () 
 
   evilEach([400, 404, 500, 503], (status) => `an error of ${status}`, (status, evil) =>
     Effect.gen(function*() {
-      const endless = { status, body: `{"errors":[${" ".repeat(65_536)}`, then: "repeat" } as const
+      const endless = { status, body: `{"errors":[${" ".repeat(65_536)}`, ending: "repeat" } as const
       const { exit, home } = yield* answering(evil, endless, pullTag)
       expect(errorOf(exit)).toMatchObject({ status, diagnostics: [] })
       expect(yield* closed(home)).toBe(0)
@@ -201,7 +201,7 @@ describe("what does not end is read to a limit, and its connection closed:", () 
             status,
             headers: status === 301 ? { location: "/there" } : { "www-authenticate": "Basic" },
             body: " ".repeat(65_536),
-            then: "repeat"
+            ending: "repeat"
           })
       evil.belongs(password, home)
       const registry = yield* connect(evil, home, { credentials: alice(home, password) })
@@ -213,7 +213,7 @@ describe("what stands still is given up, and its connection closed:", () => {
   const stalls = [...Object.entries(readers), ["a blob", read()] as const]
   evilEach(stalls, ([name]) => name, ([name, ask], evil) =>
     Effect.gen(function*() {
-      const stalled = { status: 200, headers: { ...typed(name), ...length(1000) }, body: "{", then: "stall" } as const
+      const stalled = { status: 200, headers: { ...typed(name), ...length(1000) }, body: "{", ending: "stall" } as const
       const { exit, home } = yield* answering(evil, stalled, ask, { idle: "100 millis" })
       expect(errorOf(exit)).toMatchObject({ _tag: "TransportError" })
       expect(yield* closed(home)).toBe(0)
@@ -221,7 +221,7 @@ describe("what stands still is given up, and its connection closed:", () => {
 
   evilEach([404, 503], (status) => `an error of ${status}`, (status, evil) =>
     Effect.gen(function*() {
-      const stalled = { status, headers: length(1000), body: "{", then: "stall" } as const
+      const stalled = { status, headers: length(1000), body: "{", ending: "stall" } as const
       const { exit, home } = yield* answering(evil, stalled, pullTag, { idle: "100 millis" })
       expect(errorOf(exit)).toMatchObject({ status })
       expect(yield* closed(home)).toBe(0)

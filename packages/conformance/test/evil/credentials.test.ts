@@ -165,7 +165,7 @@ describe("a helper", () => {
 evil("a file of credentials that is malformed is an error that does not repeat it", (evil) =>
   Effect.gen(function*() {
     const { home, password } = yield* world(evil, "the file cannot be read")
-    for (const text of [`{"auths":{"a":{"auth":"${password}"`, `${password}`, `{"auths":"${password}"}`]) {
+    for (const text of [`{"auths":{"a":{"auth":"${password}"`, password, `{"auths":"${password}"}`]) {
       const credentials = Credentials.layerDockerConfig({ environment: { DOCKER_AUTH_CONFIG: text } }).pipe(
         Layer.provide(NodeFileSystem.layer)
       )

@@ -234,8 +234,8 @@ describe("what a token server answers", () => {
     ["a token that would end the header", { status: 200, body: `{"token":"a\\r\\nx-evil: 1"}` }],
     ["its own terms", { status: 200, body: `{"token":"","__proto__":{"token":"x"}}` }],
     ["a failure", { status: 500, body: "x" }],
-    ["no end", { status: 200, body: "x".repeat(65_536), then: "repeat" }],
-    ["an end too soon", { status: 200, headers: { "content-length": "100" }, body: `{"token":"a`, then: "break" }]
+    ["no end", { status: 200, body: "x".repeat(65_536), ending: "repeat" }],
+    ["an end too soon", { status: 200, headers: { "content-length": "100" }, body: `{"token":"a`, ending: "break" }]
   ]
   evilEach(
     answers,

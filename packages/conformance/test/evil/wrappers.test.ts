@@ -82,7 +82,7 @@ describe("a request that is sent again goes with its credentials to its registry
   const faults: ReadonlyArray<readonly [name: string, answer: EvilRegistry.Answer]> = [
     ["after 503", { status: 503, headers: { "retry-after": "0" } }],
     ["after 429", { status: 429, headers: { "retry-after": "0" } }],
-    ["after a broken answer", { status: 502, headers: { "content-length": "10" }, body: "x", then: "break" }]
+    ["after a broken answer", { status: 502, headers: { "content-length": "10" }, body: "x", ending: "break" }]
   ]
   evilEach(
     faults.flatMap(([name, answer]) => (["transport", "middleware"] as const).map((by) => ({ name, answer, by }))),
