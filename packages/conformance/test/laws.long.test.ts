@@ -1,7 +1,7 @@
 /** Random stacks with new seeds, for a minute, or as many seconds as FUZZ_SECONDS says. */
 import { Memory } from "@effect-oci/store"
 import { expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Clock, Effect, Random } from "effect"
 import * as Laws from "../src/Laws.js"
 import * as Wrappers from "../src/Wrappers.js"
 import { hop } from "./compositions.js"
@@ -13,11 +13,11 @@ it.live.each([
   { name: "a server and a client", backend: () => hop(Memory.layer()) }
 ])("stacks over $name do what their models say", ({ backend }) =>
   Effect.gen(function*() {
-    const end = Date.now() + seconds * 500
+    const end = (yield* Clock.currentTimeMillis) + seconds * 500
     let operations = 0
     let succeeded = 0
-    while (Date.now() < end) {
-      const seed = Math.floor(Math.random() * 2 ** 31)
+    while ((yield* Clock.currentTimeMillis) < end) {
+      const seed = yield* Random.nextIntBetween(0, 2 ** 31)
       const summary = yield* Laws.lawful(Laws.stacks(Wrappers.all), { backend, seed, runs: 25, maxLength: 50 })
       operations += summary.operations
       succeeded += summary.succeeded

@@ -171,8 +171,10 @@ class Tape {
       operation,
       `${this.recording.name} has no more of this content than its digest, ${content.digest}, and its size, ${content.size} bytes`
     )
+    const { load } = this.recording
+    if (load === undefined) return Exit.fail(absent)
     return Effect.flatMap(
-      this.recording.load?.(content.digest) ?? Effect.succeed(undefined),
+      load(content.digest),
       (body) => body === undefined ? Exit.fail(absent) : Exit.succeed(ended(body))
     )
   }

@@ -124,7 +124,7 @@ describe("Record", () => {
       expect((yield* Effect.flip(Effect.flatten(list(again, 9)))).message).toBe(broken.message)
       expect(yield* list(again, 1)).toEqual(one)
       expect((yield* Effect.flip(Effect.flatten(list(again, 2))))._tag).toBe("Refused")
-      yield* handle(new Operation.ListTags({ repository }))
+      yield* Effect.asVoid(handle(new Operation.ListTags({ repository })))
       expect(session.lines).toHaveLength(2)
     }).pipe(Effect.scoped))
 
@@ -279,10 +279,9 @@ describe("Record to a file", () => {
       const full = FileSystem.layerNoop({
         open: () => Effect.succeed({ writeAll: () => Effect.fail({ message: "no space" }) } as never)
       })
-      yield* Effect.provide(session, Memory.layer().pipe(Record.wrap({ to: Recording.toFile("full") }))).pipe(
-        Effect.provide(full),
-        Effect.provide(Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => void logged.push(message))))
-      )
+      const log = Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => void logged.push(message)))
+      const recorded = Memory.layer().pipe(Record.wrap({ to: Recording.toFile("full") }))
+      yield* Effect.provide(session, Layer.provideMerge(recorded, Layer.merge(full, log)))
       expect(logged).toEqual([["the recording full ends here: no space"]])
     }))
 

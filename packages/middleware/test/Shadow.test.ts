@@ -327,13 +327,14 @@ describe("Shadow", () => {
           yield* Effect.repeatN(Effect.yieldNow(), 80)
         }).pipe(
           Effect.provide(
-            Layer.provide(
-              Shadow.layer({ registry: Registry.layerHandler(shadow) }),
-              Registry.layerHandler(samples.known)
-            ).pipe(Layer.provide(Logger.minimumLogLevel(LogLevel.Debug)))
-          ),
-          Effect.provide(Logger.replace(Logger.defaultLogger, logger)),
-          Logger.withMinimumLogLevel(LogLevel.Debug)
+            Registry.layerHandler(samples.known).pipe(
+              Shadow.wrap({ registry: Registry.layerHandler(shadow) }),
+              Layer.provide([
+                Logger.minimumLogLevel(LogLevel.Debug),
+                Logger.replace(Logger.defaultLogger, logger)
+              ])
+            )
+          )
         )
       yield* run(
         Handler.override(samples.known, { ResolveManifest: () => Exit.succeed({ ...samples.descriptor, size: 1 }) })

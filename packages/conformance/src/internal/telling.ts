@@ -28,7 +28,12 @@ interface Answer {
   readonly upload?: Operation.Upload | undefined
 }
 
-/** Asks, and gives what was told, with the upload that was opened or went on. */
+/**
+ * Asks, and gives what was told, with the upload that was opened or went on.
+ *
+ * @since 0.1.0
+ * @category running
+ */
 export const tell = (
   handle: Handler,
   operation: Operation.Operation

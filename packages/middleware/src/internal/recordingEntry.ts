@@ -34,7 +34,7 @@ export const asked = (
   idOf: (id: string) => string,
   content: Content | undefined
 ): Asked => {
-  const { ...fields }: { [name: string]: unknown } = operation
+  const fields: { [name: string]: unknown } = Object.fromEntries(Object.entries(operation))
   if ("id" in operation) fields["id"] = idOf(operation.id)
   if ("bytes" in operation) fields["bytes"] = content
   if ("body" in operation) fields["body"] = content
@@ -47,7 +47,7 @@ export const asked = (
  * was not read to its end is like any other.
  */
 export const key = (operation: Asked): string => {
-  const { ...fields }: { [name: string]: unknown } = operation
+  const fields: { [name: string]: unknown } = Object.fromEntries(Object.entries(operation))
   for (const name of ["body", "bytes"]) {
     const content = fields[name] as Content | undefined
     if (content !== undefined) fields[name] = content.ended === undefined ? whole(content) : unread
