@@ -448,6 +448,10 @@ describe("a race", () => {
       () => hop(Memory.layer()).pipe(Union.wrap([{ name: "first", registry: hop(Memory.layer()) }]))
     ],
     [
+      "Union, of two clients, written to both",
+      () => hop(Memory.layer()).pipe(Union.wrap([{ name: "first", registry: hop(Memory.layer()) }], { push: "all" }))
+    ],
+    [
       "Retry over client → server → memory, which asks for patience",
       () =>
         hop(Memory.layer().pipe(Faulty.wrap(Faulty.make(busy))), { client: { retry: { times: 0 } } }).pipe(

@@ -10,6 +10,7 @@ import { Handler, Registry } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { inTurn } from "./internal/inTurn.js"
 import * as members from "./internal/members.js"
 import { nowhere } from "./internal/nowhere.js"
 import { deleter } from "./internal/unionDeleter.js"
@@ -29,7 +30,8 @@ export type { Capability, Member, Options } from "./internal/unionModel.js"
  * - Only that something is not there moves on to the next member. Other failures are told, unless `passOver` takes them
  *   for an outage; then the next is asked, and if nobody has it the outage is the answer.
  * - Pushes go to the first that takes them or to all (`push`), a body read once and sent on in lock step. Where some have
- *   failed it is a `PartialFailure` with each one's outcome.
+ *   failed it is a `PartialFailure` with each one's outcome. Where all are pushed to, what moves the tags of a repository
+ *   goes one after another, so that members do not part when several push at once through this union.
  * - Deletes go to all. That some have not had it is no failure.
  * - Lists are merged as they are read, in order and each item once. Referrers are in the order of their digests.
  *
@@ -52,12 +54,25 @@ const union = (registries: ReadonlyArray<Member<Registry["Type"]>>, options: Opt
   const [only] = targets
   if (only === undefined) return nowhere("the union has no members")
   if (targets.length === 1 && model.isWhole(only)) return only.handle
+  const written = { ...writer(targets, options), ...deleter(targets) }
   return Handler.fromTable({
     ...reader(targets, options),
-    ...writer(targets, options),
-    ...deleter(targets),
+    ...written,
+    ...(options.push === "all" ? inOneOrder(written) : undefined),
     ...lister(targets, options)
   })
+}
+
+/** What moves tags of a repository goes one after another, so that no member sees it in an order of its own. */
+const inOneOrder = (
+  { DeleteManifest, DeleteTag, PushManifest }: Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag">
+): Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag"> => {
+  const turn = inTurn()
+  return {
+    PushManifest: (operation) => turn(operation.repository)(Effect.suspend(() => PushManifest(operation))),
+    DeleteManifest: (operation) => turn(operation.repository)(Effect.suspend(() => DeleteManifest(operation))),
+    DeleteTag: (operation) => turn(operation.repository)(Effect.suspend(() => DeleteTag(operation)))
+  }
 }
 
 /** Their registries in place of their layers. */

@@ -328,6 +328,40 @@ describe("Union, writing", () => {
   })
 
   describe("manifests to all", () => {
+    it.effect("pushes at once are seen in one order by all members, those to other repositories besides", () =>
+      Effect.gen(function*() {
+        const seen: { [name: string]: Array<string> } = { a: [], b: [] }
+        const slow = (name: string, millis: (tag: string) => number) =>
+          member(
+            name,
+            ((operation: Operation.PushManifest) =>
+              Effect.as(
+                Effect.zipRight(
+                  Effect.sleep(millis(operation.tags[0]!)),
+                  Effect.sync(() => void seen[name]!.push(`${operation.repository}:${operation.tags[0]}`))
+                ),
+                { ...descriptor, tags: operation.tags }
+              )) as never
+          )
+        const handle = union([
+          slow("a", (tag) => tag === "v1" ? 10 : 1),
+          slow("b", (tag) => tag === "v1" ? 1 : 10)
+        ], { push: "all" })
+        const push = (tag: string, to = repository) =>
+          Effect.fork(
+            handle(
+              new Operation.PushManifest({ ...samples.operations.PushManifest, repository: to, tags: [tag as never] })
+            )
+          )
+        const fibers = [yield* push("v1"), yield* push("v2"), yield* push("v2", RepositoryName.make("other"))]
+        yield* TestClock.adjust(20)
+        yield* Fiber.joinAll(fibers)
+        for (const name of ["a", "b"]) {
+          expect(seen[name]!.filter((each) => each.startsWith("team/app"))).toEqual(["team/app:v1", "team/app:v2"])
+        }
+        expect(seen["a"]![0]).toBe("other:v2")
+      }))
+
     it.effect("tell the tags and the subject that all have", () =>
       Effect.gen(function*() {
         const pushed = (tags: ReadonlyArray<string>, subject?: typeof digest): Handler.Handler =>
