@@ -1,9 +1,10 @@
-// Installs, builds and runs the quickstart in this very process, so that its signals and its exit code are its own.
+// Installs, builds and runs an example in this very process, so that its signals and its exit code are its own.
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"
 
-const example = new URL("../examples/quickstart/", import.meta.url)
+const [name] = process.argv.splice(2, 1)
+const example = new URL(`../examples/${name}/`, import.meta.url)
 const tsc = new URL("../node_modules/typescript/bin/tsc", import.meta.url)
 
 const build = spawnSync(process.execPath, [fileURLToPath(tsc), "-b", fileURLToPath(example)], {

@@ -32,7 +32,8 @@ export interface Quickstart {
 export const run = (port: number, ...args: ReadonlyArray<string>) => runProgram(main, port, args)
 
 /** The same by what `npm start` runs, which looks first whether all is installed and built. */
-export const npmStart = (port: number, ...args: ReadonlyArray<string>) => runProgram(start, port, args)
+export const npmStart = (port: number, ...args: ReadonlyArray<string>) =>
+  runProgram(start, port, ["quickstart", ...args])
 
 const runProgram = (
   program: string,
