@@ -4,7 +4,7 @@
  */
 import { Client } from "@effect-oci/client"
 import { ReferenceSet, Registry } from "@effect-oci/core"
-import { Cache, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
+import { Cache, Limit, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
@@ -32,6 +32,12 @@ const upstream = (text: string, index: number) =>
 const invalid = (index: number, reason: string) =>
   ConfigError.InvalidData(["UPSTREAMS"], `entry ${index + 1}: ${reason}; write prefix/=url, or url`)
 
+const atLeastOne = (name: string, unlessSaid: number) =>
+  Config.integer(name).pipe(
+    Config.validate({ message: "it is 1 or more", validation: (value) => value > 0 }),
+    Config.withDefault(unlessSaid)
+  )
+
 const settings = Config.all({
   host: Config.string("HOST").pipe(Config.withDefault("127.0.0.1")),
   port: Config.integer("PORT").pipe(
@@ -42,10 +48,8 @@ const settings = Config.all({
     Config.withDefault("dotnet/=https://mcr.microsoft.com,https://registry.k8s.io"),
     Config.mapOrFail((list) => Either.all(list.split(",").map(upstream)))
   ),
-  cacheMiB: Config.integer("CACHE_MIB").pipe(
-    Config.validate({ message: "it is 1 or more", validation: (size) => size > 0 }),
-    Config.withDefault(1024)
-  ),
+  cacheMiB: atLeastOne("CACHE_MIB", 1024),
+  downloads: atLeastOne("DOWNLOADS", 32),
   tagTimeToLive: Config.duration("TAG_TTL").pipe(Config.withDefault(Duration.minutes(5))),
   staleIfError: Config.duration("STALE_IF_ERROR").pipe(Config.withDefault(Duration.days(1)))
 })
@@ -53,9 +57,10 @@ const settings = Config.all({
 /** The last in the pipe is outermost: what is refused, and what comes from the cache, is logged too. */
 const mirror = Layer.unwrapEffect(Effect.map(
   settings,
-  ({ cacheMiB, host, port, staleIfError, tagTimeToLive, upstreams }) => {
+  ({ cacheMiB, downloads, host, port, staleIfError, tagTimeToLive, upstreams }) => {
     const maxBytes = cacheMiB * 1024 * 1024
     const registry = Route.layer(upstreams).pipe(
+      Limit.wrap({ concurrency: { reads: downloads } }),
       Retry.wrap(),
       Cache.wrap({ store: Memory.layer({ sparseManifests: true }), maxBytes, staleIfError, tagTimeToLive }),
       ReadOnly.wrap(),

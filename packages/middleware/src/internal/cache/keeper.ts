@@ -55,7 +55,7 @@ export const make = (store: Handler.Handler) => {
         }
       }),
 
-    /** What was put, or `undefined`: the store did not take it. `refusals` are no failures of the store. */
+    /** What was put, or `undefined`: the store did not take it. What `isRefusal` picks is no failure of it. */
     write: <O extends Write>(
       operation: O,
       isRefusal: (error: RegistryError.RegistryError) => boolean = () => false
