@@ -21,6 +21,7 @@ import * as Route from "@effect-oci/middleware/Route"
 import * as Shadow from "@effect-oci/middleware/Shadow"
 import * as Sub from "@effect-oci/middleware/Sub"
 import * as Tracing from "@effect-oci/middleware/Tracing"
+import * as Union from "@effect-oci/middleware/Union"
 import * as Memory from "@effect-oci/store/Memory"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
@@ -167,6 +168,19 @@ export const route: fc.Arbitrary<Subject> = fc.constantFrom(...repositories.slic
   model: models.route(has)
 }))
 
+/**
+ * Another registry before this one.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const union: fc.Arbitrary<Subject> = fc.constantFrom<"order" | "race">("order", "race").map((read) => ({
+  code: `Effect.map(Laws.open(Memory.layer()), (registry) => ` +
+    `Union.middleware([{ name: "mine", registry }], { read: "${read}" }))`,
+  wrapper: Effect.map(memory, (registry) => Union.middleware([{ name: "mine", registry }], { read })),
+  model: models.union(read === "race")
+}))
+
 const unchanged = (code: string, wrapper: Laws.Wrapper): Subject => ({ code, wrapper })
 
 /**
@@ -208,5 +222,6 @@ export const all: ReadonlyArray<fc.Arbitrary<Subject>> = [
   authorize,
   sub,
   route,
+  union,
   transparent
 ]

@@ -1,6 +1,5 @@
-import { ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
-import type { Handler } from "@effect-oci/core"
-import { Filter, Immutable, Logging, ReadOnly, Sub } from "@effect-oci/middleware"
+import { Handler, Operation, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
+import { Filter, Immutable, Logging, ReadOnly, Sub, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, LogLevel } from "effect"
@@ -49,7 +48,8 @@ describe("each wrapper alone does what its model says", () => {
     { name: "Immutable", of: Wrappers.immutable },
     { name: "Authorize", of: Wrappers.authorize },
     { name: "Sub", of: Wrappers.sub },
-    { name: "Route", of: Wrappers.route }
+    { name: "Route", of: Wrappers.route },
+    { name: "Union", of: Wrappers.union }
   ])("$name", ({ of }) =>
     Effect.map(Laws.lawful(fc.tuple(of), { runs: 30 }), ({ operations, succeeded }) => {
       expect(succeeded / operations).toBeGreaterThan(0.8)
@@ -83,6 +83,25 @@ describe("equations", () => {
       law: Laws.same(Laws.compose(sub("a"), sub("b")), { ...sub("a/b") }, short)
     }
   ])("$name", ({ law }) => law)
+
+  it.live("ReadOnly distributes over Union, and a wrapper that does not is found", () => {
+    const shortLists: Laws.Subject = {
+      code: "lists of one tag",
+      wrapper: (next) =>
+        Handler.override(next, { ListTags: (operation) => next(new Operation.ListTags({ ...operation, limit: 1 })) })
+    }
+    const union = {
+      code: "Union",
+      of: (members: ReadonlyArray<Handler.Handler>) => {
+        const [first, second] = members.map((handle) => Registry.fromHandler(handle))
+        return Union.middleware([{ name: "first", registry: first! }])(second!.handle)
+      }
+    }
+    return Effect.zipRight(
+      Laws.distributes(readOnly, union, short),
+      Effect.flip(Laws.distributes(shortLists, union, { runs: 100 }))
+    )
+  })
 
   it.live("what does not hold is found", () =>
     Effect.gen(function*() {

@@ -147,7 +147,8 @@ export interface Difference {
 export const compare = (
   layer: () => Layer.Layer<Registry>,
   [left, right]: readonly [Wrapper, Wrapper],
-  script: Script
+  script: Script,
+  messages: boolean
 ): Effect.Effect<Difference | undefined> => {
   const told = (wrapper: Wrapper) =>
     Effect.gen(function*() {
@@ -155,7 +156,8 @@ export const compare = (
       return yield* Effect.forEach(script, asking(handle, (yield* stack([wrapper]))(handle)))
     }).pipe(Effect.scoped, Effect.provide(layer()))
   return Effect.zipWith(told(left), told(right), (one, other) => {
-    const at = one.findIndex((each, index) => canonical(each) !== canonical(other[index]))
+    const said = (each: Told | undefined) => canonical(messages ? each : { ...each, message: undefined })
+    const at = one.findIndex((each, index) => said(each) !== said(other[index]))
     return at < 0 ? undefined : { at, left: one[at]!, right: other[at]! }
   }, { concurrent: true })
 }

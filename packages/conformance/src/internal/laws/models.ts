@@ -1,8 +1,9 @@
+import type { Descriptor } from "@effect-oci/core/Descriptor"
 import * as Operation from "@effect-oci/core/Operation"
 import type * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import { digestOf } from "./content.js"
-import type { Spec } from "./spec.js"
+import type { Expected, Spec } from "./spec.js"
 import { fails, is, page } from "./spec.js"
 
 type Name = RepositoryName.RepositoryName
@@ -219,5 +220,74 @@ export const route = (moved: (name: Name) => boolean): Model => (next, another) 
         (operation.from === undefined || moved(operation.from) !== moved(repository))
       ? upload(target, operation)
       : target(operation)
+  }
+}
+
+const isNotFound = (expected: Expected): boolean =>
+  "errors" in expected && expected.errors.every((error) => /^(Blob|Manifest|Name|BlobUpload)Unknown$/.test(error))
+
+const errorsOf = (all: ReadonlyArray<Expected>): ReadonlyArray<string> =>
+  all.flatMap((expected) => "errors" in expected ? expected.errors : [])
+
+/** The first that has it; what is a failure of its own is told, unless all were asked at once. */
+const firstOf = (members: ReadonlyArray<Spec>, operation: Operation.Operation, race: boolean): Expected => {
+  const asked: Array<Expected> = []
+  for (const member of members) {
+    const expected = member(operation)
+    if ("result" in expected || !(race || isNotFound(expected))) return expected
+    asked.push(expected)
+  }
+  return fails(...errorsOf(asked))
+}
+
+const merged = <A>(
+  members: ReadonlyArray<Spec>,
+  operation: Operation.Operation,
+  of: (items: ReadonlyArray<A>) => ReadonlyArray<A>
+): Expected => {
+  const all = members.map((member) => member(operation))
+  const wrong = all.find((expected) => "errors" in expected && !isNotFound(expected))
+  if (wrong !== undefined) return wrong
+  const items = all.flatMap((expected) => "result" in expected ? expected.result as ReadonlyArray<A> : [])
+  return all.every(isNotFound) ? fails(...errorsOf(all)) : is(of(items))
+}
+
+const deleted = (members: ReadonlyArray<Spec>, operation: Operation.Operation): Expected => {
+  const all = members.toReversed().map((member) => member(operation))
+  const wrong = all.filter((expected) => "errors" in expected && !isNotFound(expected))
+  if (wrong.length > 0) return fails("PartialFailure", ...errorsOf(wrong))
+  return all.find((expected) => "result" in expected) ?? fails(...errorsOf(all))
+}
+
+/** Another registry before this one: it is believed first, and takes what is pushed. */
+export const union = (race: boolean): Model => (next, another) => {
+  const members = [another(), next]
+  return (operation) => {
+    switch (operation._tag) {
+      case "ListRepositories": {
+        const { last, limit } = operation
+        return merged<Name>(members, new Operation.ListRepositories({}), (names) => page(new Set(names), last, limit))
+      }
+      case "ListTags": {
+        const { last, limit, repository } = operation
+        return merged<Tag>(members, new Operation.ListTags({ repository }), (tags) => page(new Set(tags), last, limit))
+      }
+      case "ListReferrers":
+        return merged<Descriptor>(
+          members,
+          operation,
+          (referrers) =>
+            Array.from(new Map(referrers.map((each) => [each.digest, each])).values())
+              .toSorted((one, other) => one.digest < other.digest ? -1 : 1)
+        )
+      case "ResolveBlob":
+      case "GetBlob":
+        return firstOf(members, operation, race)
+      case "ResolveManifest":
+      case "GetManifest":
+        return firstOf(members, operation, race && Operation.isDigest(operation.reference))
+      default:
+        return deletes.has(operation._tag) ? deleted(members, operation) : members[0]!(operation)
+    }
   }
 }

@@ -1,8 +1,12 @@
 import * as Body from "@effect-oci/core/Body"
 import type * as ByteRange from "@effect-oci/core/ByteRange"
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import type { Handler } from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
+import { tell } from "../telling.js"
 import * as world from "../world.js"
 import { digestOf } from "./content.js"
 import type { Expected, Spec } from "./spec.js"
@@ -159,6 +163,18 @@ export const write = ({ before, steps }: Plan, stage: Stage): Script => {
   }
   return script
 }
+
+/** Puts into a registry what others may have too. */
+export const fill = (handle: Handler): Effect.Effect<void> =>
+  Effect.forEach(world.repositories.slice(1), (repository) => {
+    const blobs = world.blobs.map((bytes) =>
+      new Operation.PushBlob({ repository, descriptor: Descriptor.fromBytes(bytes), body: Body.bytes(bytes) })
+    )
+    const manifests = world.manifests.slice(0, 4).map((manifest, index) =>
+      new Operation.PushManifest({ repository, ...manifest, tags: world.tags.slice(index, index + 1) })
+    )
+    return Effect.forEach([...blobs, ...manifests], (operation) => tell(handle, operation))
+  }, { discard: true })
 
 type Choose = (count: number) => number
 
