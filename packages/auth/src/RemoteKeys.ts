@@ -1,0 +1,100 @@
+/**
+ * The keys of a token server elsewhere, as it publishes them.
+ *
+ * @since 0.1.0
+ */
+import * as Body from "@effect-oci/core/Body"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as TokenKeys from "./TokenKeys.js"
+
+/**
+ * Where the keys are, and how often to look.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The URL of a JSON Web Key Set. Whoever can answer there can make tokens: https, but on this machine. */
+  readonly url: string
+  /** How often it is read: every 5 minutes if not given. A token server signs by a new key no sooner than that. */
+  readonly refreshEvery?: Duration.DurationInput | undefined
+}
+
+/** In bytes. */
+const maxBytes = 64 * 1024
+
+const Jwks = Schema.parseJson(
+  Schema.Struct({ keys: Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown })) })
+)
+
+/**
+ * The keys that a token server publishes, for as long as the scope lasts. Fails where there are none now; if they cannot
+ * be read again later, those that are known go on to count, and the log says so.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { RemoteKeys, TokenVerifier } from "@effect-oci/auth"
+ * import { Effect } from "effect"
+ *
+ * const verifier = Effect.gen(function*() {
+ *   const keys = yield* RemoteKeys.make({ url: "https://auth.example.com/.well-known/jwks.json" })
+ *   return yield* TokenVerifier.make({ issuer: "auth.example.com", audience: "registry.example.com", keys })
+ * })
+ * ```
+ */
+export const make = (
+  options: Options
+): Effect.Effect<TokenKeys.Verifying, TokenKeys.KeyInvalid, HttpClient.HttpClient | Scope.Scope> =>
+  Effect.gen(function*() {
+    const { refreshEvery = "5 minutes", url } = options
+    const read = readFrom(url, yield* HttpClient.HttpClient)
+    let current = TokenKeys.verifying(yield* read)
+    yield* read.pipe(
+      Effect.map((keys) => {
+        current = TokenKeys.verifying(keys)
+      }),
+      Effect.catchAll(({ reason }) => Effect.annotateLogs(Effect.logError("keys not reloaded"), { reason })),
+      Effect.schedule(Schedule.spaced(refreshEvery)),
+      Effect.forkScoped
+    )
+    return { find: (id) => current.find(id), all: () => current.all() }
+  })
+
+/** Nothing of the answer is told: it may come from anywhere. */
+const readFrom = (url: string, client: HttpClient.HttpClient) => {
+  const failed = (problem: string) =>
+    new TokenKeys.KeyInvalid({ reason: `the keys at ${url.replace(/[?#].*$/s, "")} cannot be used: ${problem}` })
+  return client.get(url, { headers: { accept: "application/json" } }).pipe(
+    Effect.flatMap(HttpClientResponse.filterStatusOk),
+    Effect.flatMap(bytesOf),
+    Effect.scoped,
+    Effect.timeout("10 seconds"),
+    Effect.mapError(({ _tag }) =>
+      failed(_tag === "SizeInvalid" ? `there are more than ${maxBytes} bytes` : "they cannot be read")
+    ),
+    Effect.flatMap((bytes) =>
+      Effect.mapError(
+        Schema.decodeUnknown(Jwks)(new TextDecoder().decode(bytes)),
+        () => failed("it is no JSON Web Key Set")
+      )
+    ),
+    Effect.flatMap((jwks) => Effect.mapError(TokenKeys.fromJwks(jwks), ({ reason }) => failed(reason))),
+    Effect.filterOrFail((keys) => keys.length > 0, () => failed("there is none"))
+  )
+}
+
+const bytesOf = (response: HttpClientResponse.HttpClientResponse) =>
+  Body.toBytes(
+    Body.stream(Stream.mapError(response.stream, (cause) => new RegistryError.BodyFailed({ cause }))),
+    { limit: maxBytes, onLimit: () => new RegistryError.SizeInvalid({ limit: maxBytes }) }
+  )
