@@ -12,8 +12,8 @@ type Service = Registry["Type"]
 const policies: ReadonlyArray<Union.Options> = [
   {},
   { read: "race" },
-  { tags: "agree" },
-  { push: "all" },
+  { tags: "agree", passOver: () => true },
+  { push: "all", passOver: () => true },
   { read: "race", tags: "agree", push: "all" }
 ]
 

@@ -1,14 +1,5 @@
-import {
-  Body,
-  Descriptor,
-  Handler,
-  Operation,
-  ReferenceSet,
-  Registry,
-  RegistryError,
-  RepositoryName
-} from "@effect-oci/core"
-import type { BlobContent } from "@effect-oci/core"
+import { Body, Descriptor, Operation, ReferenceSet, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import type { BlobContent, Handler } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Stream, TestClock } from "effect"

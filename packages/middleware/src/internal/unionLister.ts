@@ -1,6 +1,6 @@
 import { Handler, Operation } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import * as answer from "./answer.js"
