@@ -9,11 +9,13 @@ import * as FiberRef from "effect/FiberRef"
 import type * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
+import type * as MetricHook from "effect/MetricHook"
+import * as MetricKey from "effect/MetricKey"
+import type * as MetricKeyType from "effect/MetricKeyType"
 import * as MetricLabel from "effect/MetricLabel"
 import { errorType } from "./internal/errorType.js"
 import { observe } from "./internal/observe.js"
 import type { AnyFiber, Observation } from "./internal/observe.js"
-import type { Outcome } from "./internal/outcome.js"
 
 /**
  * How operations are measured.
@@ -109,57 +111,81 @@ const seconds = MetricBoundaries.fromIterable([
   600
 ])
 
-const duration = Metric.histogram("oci.operation.duration", seconds, "How long operations took")
-const count = Metric.counter("oci.operation.count", { description: "How many operations ended", incremental: true })
-const io = Metric.counter("oci.operation.io", { description: "Bytes of content, read or pushed", incremental: true })
-const items = Metric.counter("oci.operation.items", { description: "Items of lists, read", incremental: true })
-const active = Metric.gauge("oci.operation.active", { description: "How many operations are under way" })
+const incremental = true
+const duration = MetricKey.histogram("oci.operation.duration", seconds, "How long operations took")
+const count = MetricKey.counter("oci.operation.count", { description: "How many operations ended", incremental })
+const io = MetricKey.counter("oci.operation.io", { description: "Bytes of content, read or pushed", incremental })
+const items = MetricKey.counter("oci.operation.items", { description: "Items of lists, read", incremental })
+const active = MetricKey.gauge("oci.operation.active", { description: "How many operations are under way" })
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
-/** The labels of what belongs together. Effect finds a metric fast by the identity of its labels. */
-interface Series {
-  readonly duration: Labels
-  readonly operations: Labels
-  readonly io: Labels
-  readonly items: Labels
+/**
+ * The metric of a key with labels, which is updated faster than it is found. Exporters of Effect's metrics take the unit
+ * from a label.
+ */
+const metric = <Type extends MetricKeyType.MetricKeyType<number, unknown>>(
+  key: MetricKey.MetricKey<Type>,
+  labels: Labels,
+  unit: string
+) => Metric.globalMetricRegistry.get(MetricKey.taggedWithLabels(key, [...labels, MetricLabel.make("unit", unit)]))
+
+/** The metrics of operations that ended alike, of which there are those that were needed. */
+class Ended {
+  private readonly duration: MetricHook.MetricHook.Histogram
+  private readonly count: MetricHook.MetricHook.Counter<number>
+  private io: MetricHook.MetricHook.Counter<number> | undefined
+  private items: MetricHook.MetricHook.Counter<number> | undefined
+
+  constructor(private readonly labels: Labels) {
+    this.duration = metric(duration, labels, "s")
+    this.count = metric(count, labels, "{operation}")
+  }
+
+  update(observation: Observation): void {
+    this.duration.update(observation.millis / 1000)
+    this.count.update(1)
+    if (observation.bytes !== undefined) {
+      this.io ??= metric(io, this.labels, "By")
+      this.io.update(observation.bytes)
+    }
+    if (observation.count !== undefined) {
+      this.items ??= metric(items, this.labels, "{item}")
+      this.items.update(observation.count)
+    }
+  }
 }
 
 class Instruments {
   private readonly attributes: Labels
-  private readonly active = new Cache<Series>()
+  private readonly active = new Cache<MetricHook.MetricHook.Gauge<number>>()
   /** By the labels of the fiber, which few programs change. */
-  private readonly done = new WeakMap<Labels, Cache<Cache<Series>>>()
+  private readonly done = new WeakMap<Labels, Cache<Cache<Ended>>>()
 
   constructor(private readonly options: Options) {
     this.attributes = labelsOf(options.attributes ?? {})
   }
 
-  ended({ bytes, count: read, millis, operation, outcome }: Observation, fiber: AnyFiber): void {
-    const series = this.series(fiber.getFiberRef(FiberRef.currentMetricLabels), operation, outcome)
-    duration.unsafeUpdate(millis / 1000, series.duration)
-    count.unsafeUpdate(1, series.operations)
-    if (bytes !== undefined) io.unsafeUpdate(bytes, series.io)
-    if (read !== undefined) items.unsafeUpdate(read, series.items)
+  ended(observation: Observation, fiber: AnyFiber): void {
+    const { operation, outcome } = observation
+    const base = fiber.getFiberRef(FiberRef.currentMetricLabels)
+    const group = this.groupOf(operation)
+    const error = errorType(outcome)
+    let done = this.done.get(base)
+    if (done === undefined) this.done.set(base, done = new Cache())
+    const all = done.get(operation._tag, group, () => new Cache())
+    all.get(outcome._tag, error, () => {
+      const own = labelsOf({ "oci.outcome": outcome._tag, "error.type": error })
+      return new Ended([...base, ...this.asked(operation, group), ...own])
+    }).update(observation)
   }
 
   /** Without the labels of a fiber: what begins in one may end in another. */
   underWay(operation: Operation.Operation, change: 1 | -1): void {
     const group = this.groupOf(operation)
-    const { operations } = this.active.get(operation._tag, group, () => this.makeSeries([], operation, group, {}))
-    active.unsafeModify(change, operations)
-  }
-
-  private series(base: Labels, operation: Operation.Operation, outcome: Outcome): Series {
-    const group = this.groupOf(operation)
-    const error = errorType(outcome)
-    let done = this.done.get(base)
-    if (done === undefined) this.done.set(base, done = new Cache())
-    return done.get(operation._tag, group, () => new Cache()).get(
-      outcome._tag,
-      error,
-      () => this.makeSeries(base, operation, group, { "oci.outcome": outcome._tag, "error.type": error })
-    )
+    this.active
+      .get(operation._tag, group, () => metric(active, this.asked(operation, group), "{operation}"))
+      .modify(change)
   }
 
   private groupOf(operation: Operation.Operation): string | undefined {
@@ -167,11 +193,8 @@ class Instruments {
     return repository !== undefined && "repository" in operation ? repository(operation.repository) : undefined
   }
 
-  /** Exporters of Effect's metrics take the unit from a label. */
-  private makeSeries(base: Labels, operation: Operation.Operation, group: string | undefined, own: Attributes): Series {
-    const asked = labelsOf({ "oci.operation": operation._tag, "oci.repository": group, ...own })
-    const inUnit = (unit: string): Labels => [...base, ...this.attributes, ...asked, MetricLabel.make("unit", unit)]
-    return { duration: inUnit("s"), operations: inUnit("{operation}"), io: inUnit("By"), items: inUnit("{item}") }
+  private asked(operation: Operation.Operation, group: string | undefined): Labels {
+    return [...this.attributes, ...labelsOf({ "oci.operation": operation._tag, "oci.repository": group })]
   }
 }
 
@@ -188,7 +211,5 @@ class Cache<A> {
   }
 }
 
-type Attributes = { readonly [name: string]: string | undefined }
-
-const labelsOf = (attributes: Attributes): Labels =>
+const labelsOf = (attributes: { readonly [name: string]: string | undefined }): Labels =>
   Object.entries(attributes).flatMap(([name, value]) => value === undefined ? [] : MetricLabel.make(name, value))
