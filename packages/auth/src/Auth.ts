@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as AuthScope from "@effect-oci/core/AuthScope"
+import type * as AuthScope from "@effect-oci/core/AuthScope"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -113,7 +113,7 @@ export const transport = (options: Options = {}): Effect.Effect<Authenticating> 
     const cache = yield* TokenCache.make
     const challenges = Bounded.make<Challenge.Challenge>(1000)
     const told = options.known === undefined ? undefined : Challenge.preferred(Challenge.parse(options.known.challenge))
-    if (home !== undefined && told !== undefined) challenges.set(String(home), told)
+    if (home !== undefined && told !== undefined) challenges.set(Origin.format(home), told)
     return (client, tokenServers = client) =>
       Transport.make(
         flows.make({

@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Credential from "./Credential.js"
 import { helperKey } from "./internal/hostKey.js"
+import { format } from "./Origin.js"
 import type { Origin } from "./Origin.js"
 
 /**
@@ -102,7 +103,7 @@ export const get = (
   }
   const program = `docker-credential-${name}`
   const failed = (reason: string) =>
-    new CredentialError({ reason: `${program}, asked for the credentials of ${origin}, ${reason}` })
+    new CredentialError({ reason: `${program}, asked for the credentials of ${format(origin)}, ${reason}` })
   return runner.run({ program, args: ["get"], input: helperKey(origin), maxBytes }).pipe(
     Effect.timeoutFail({ duration: timeout, onTimeout: () => failed(`did not answer within ${timeout}`) }),
     Effect.flatMap(({ exitCode, output }) => {

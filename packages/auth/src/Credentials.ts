@@ -17,6 +17,7 @@ import * as DockerConfig from "./DockerConfig.js"
 import * as files from "./internal/dockerConfigFiles.js"
 import { candidates, normalise } from "./internal/hostKey.js"
 import * as singleFlight from "./internal/singleFlight.js"
+import { format } from "./Origin.js"
 import type { Origin } from "./Origin.js"
 
 /**
@@ -223,7 +224,7 @@ export const layerDockerConfig = (
             const helper = DockerConfig.helper(configs, origin)
             const stored = Effect.sync(() => DockerConfig.entry(configs, origin, repository))
             return helper === undefined ? stored : Effect.flatMap(
-              processes(`${helper} ${origin}`, CredentialHelper.get(runner, helper, origin)),
+              processes(`${helper} ${format(origin)}`, CredentialHelper.get(runner, helper, origin)),
               (entry) => entry.length > 0 ? Effect.succeed(entry) : stored
             )
           })

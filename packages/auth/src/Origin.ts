@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 
 /**
  * A scheme, a host and a port, each in the one spelling that it has: two are equal (`Equal.equals`) if they are the
- * same place. `toString` is `https://registry.example.com`, with the port where it is not that of the scheme.
+ * same place. `toString` is {@link format}.
  *
  * @since 0.1.0
  * @category models
@@ -20,9 +20,17 @@ export class Origin extends Data.Class<{
   readonly port: number
 }> {
   override toString(): string {
-    return `${this.scheme}://${authority(this)}`
+    return format(this)
   }
 }
+
+/**
+ * `https://registry.example.com`, with the port where it is not that of the scheme.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const format = (origin: Origin): string => `${origin.scheme}://${authority(origin)}`
 
 /**
  * The port of a scheme where none is said.

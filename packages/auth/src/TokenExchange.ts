@@ -23,6 +23,7 @@ import * as answer from "./internal/answer.js"
 import { basicAuth } from "./internal/basicAuth.js"
 import * as tokenAnswer from "./internal/tokenAnswer.js"
 import { withoutSecrets } from "./internal/withoutSecrets.js"
+import { format } from "./Origin.js"
 import type { Origin } from "./Origin.js"
 import * as Realm from "./Realm.js"
 import * as Transport from "./Transport.js"
@@ -181,7 +182,7 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
 const words = (scope: AuthScope.AuthScope): ReadonlyArray<string> =>
   AuthScope.format(scope).split(/\s+/).filter((word) => word !== "")
 
-const server = ({ origin, realm }: Ask): string => `the token server ${Realm.format(realm)} of ${origin}`
+const server = ({ origin, realm }: Ask): string => `the token server ${Realm.format(realm)} of ${format(origin)}`
 
 const invalid = (realm: string | URL, what: string) =>
   new RegistryError.ResponseInvalid({ reason: `the token server ${Realm.format(realm)} ${what}` })

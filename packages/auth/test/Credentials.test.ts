@@ -89,7 +89,7 @@ describe("credentials", () => {
       const none = Credentials.layerAnonymous
       const known = (credential: Credential.Credential) =>
         Credentials.layerStatic({ "registry.example.com": credential })
-      expect(yield* get(Credentials.firstOf())).toEqual([])
+      expect(yield* get(Credentials.firstOf(none))).toEqual([])
       expect(yield* get(Credentials.firstOf(none, known(alice), known(bob)))).toEqual([alice])
       expect(yield* get(Credentials.firstOf(known(Credential.anonymous), known(bob)))).toEqual([Credential.anonymous])
       expect(yield* get(Credentials.firstOf(known(alice), failing))).toEqual([alice])

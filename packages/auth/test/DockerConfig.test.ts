@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Either, Option, Redacted } from "effect"
 import * as fc from "fast-check"
-import * as Credential from "../src/Credential.js"
+import type * as Credential from "../src/Credential.js"
 import * as DockerConfig from "../src/DockerConfig.js"
 import * as Origin from "../src/Origin.js"
 

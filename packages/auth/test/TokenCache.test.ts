@@ -61,12 +61,11 @@ describe("a cache of tokens", () => {
       expect(cache.find(keyOf({ service: "999" }), pull)).toBeDefined()
     }))
 
-  const short = <A>(...values: ReadonlyArray<A>) => fc.constantFrom(...values)
   const key = fc.record({
-    origin: short("https://a.example", "https://b.example", "http://a.example"),
-    realm: short("https://a.example/token", "https://b.example/token"),
-    service: short(undefined, "a", "b"),
-    credential: short(
+    origin: fc.constantFrom("https://a.example", "https://b.example", "http://a.example"),
+    realm: fc.constantFrom("https://a.example/token", "https://b.example/token"),
+    service: fc.constantFrom(undefined, "a", "b"),
+    credential: fc.constantFrom<Array<Credential.Credential>>(
       Credential.anonymous,
       Credential.basic("alice", "secret"),
       Credential.basic("alice", "other"),

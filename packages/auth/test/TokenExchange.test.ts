@@ -269,7 +269,7 @@ describe("an exchange", () => {
           names.push(args[0])
           return tracer.span(...args)
         },
-        context: tracer.context
+        context: (f, fiber) => tracer.context(f, fiber)
       })
       const { client } = world({ [server]: giving({ token: "t" }) })
       const origin = Option.getOrThrow(Origin.parse(registry))

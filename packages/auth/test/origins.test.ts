@@ -1,6 +1,6 @@
 /** Where credentials do not go, wherever a registry leads. */
 import * as HttpBody from "@effect/platform/HttpBody"
-import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { afterEach, describe, expect, it } from "@effect/vitest"
@@ -93,7 +93,7 @@ describe("a place that a registry leads to", () => {
   it.effect.each(realms)("gets a token for nobody, once, from %s", (realm) =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const places = {
+      const places: { readonly [origin: string]: Place } = {
         [evil]: wanting(`Bearer realm="${realm}",scope="repository:secrets:push repository:x:pull"`),
         [registry]: leading(`${evil}/v2/x/blobs/sha256:a`)
       }

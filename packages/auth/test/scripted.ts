@@ -97,7 +97,7 @@ export const tokenServer = (extra: (wish: Wish, count: number) => object | Answe
     }
     wishes.push(wish)
     const more = extra(wish, wishes.length)
-    if ("status" in more) return more as Answer
+    if ("status" in more) return more
     const token = `token-${wishes.length}`
     granted.set(token, AuthScope.parse(scopes.join(" ")))
     return { status: 200, body: { token, ...more } }

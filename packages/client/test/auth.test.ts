@@ -93,7 +93,7 @@ describe("a client without any credentials", () => {
       for (const [scope, call] of table) {
         const server = yield* guarded()
         yield* Effect.ignore(call(yield* connect(server)))
-        expect(scopes(server), scope).toEqual([[scope]])
+        expect(scopes(server)).toEqual([[scope]])
       }
     }))
 

@@ -199,7 +199,7 @@ export const make = (settings: Settings) => {
         const { repository } = needed
         return Effect.flatMap(lookup.get(origin, repository), (entry) =>
           Effect.tapError(
-            begin({ request, send, sent: 0, origin, place: String(origin), entry, needs: needed }),
+            begin({ request, send, sent: 0, origin, place: Origin.format(origin), entry, needs: needed }),
             (error) => Effect.sync(() => grants.isRefused(error) && lookup.forget(origin, repository))
           ))
       })

@@ -36,7 +36,9 @@ export const answerAsNobody = (
     const shown = printable(Realm.format(realm), 200)
     return new RegistryError.RealmRefused({
       realm: shown,
-      reason: `${origin}, where the registry leads, names ${shown} as its token server: ${verdict.reason}`
+      reason: `${
+        Origin.format(origin)
+      }, where the registry leads, names ${shown} as its token server: ${verdict.reason}`
     })
   }
   const required = needs.fromUrl(request)

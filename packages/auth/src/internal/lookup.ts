@@ -2,6 +2,7 @@ import type { CredentialError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import type * as Credential from "../Credential.js"
 import type * as Credentials from "../Credentials.js"
+import { format } from "../Origin.js"
 import type { Origin } from "../Origin.js"
 import * as Bounded from "./bounded.js"
 import * as singleFlight from "./singleFlight.js"
@@ -25,7 +26,7 @@ export const make = (credentials: Credentials.Service): Effect.Effect<Lookup> =>
   Effect.map(Effect.clock, (clock) => {
     const found = Bounded.make<Found>(1000)
     const flights = singleFlight.make<string, Credential.Entry, CredentialError>()
-    const keyOf = (origin: Origin, repository = "") => `${origin} ${repository}`
+    const keyOf = (origin: Origin, repository = "") => `${format(origin)} ${repository}`
     return {
       get: (origin, repository) => {
         const key = keyOf(origin, repository)
