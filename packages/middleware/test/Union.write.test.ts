@@ -558,6 +558,11 @@ describe("Union, writing", () => {
           expect((yield* all.getUpload(repository, id)).offset).toBe(0)
         }))
 
+      it("an empty key is refused", () => {
+        expect(() => union([member("a", samples.known), member("b", samples.known)], { uploadKey: Redacted.make("") }))
+          .toThrow("uploadKey is empty: give at least 16 random characters, or none")
+      })
+
       it.scoped("are good for all who share the key and the members", () =>
         Effect.gen(function*() {
           const { a, b } = yield* two

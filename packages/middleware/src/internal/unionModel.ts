@@ -73,7 +73,7 @@ export interface Options {
   readonly hold?: number | undefined
   /**
    * The key that signs the ids of uploads to several members. Processes that take up each other's uploads share it. A
-   * random one unless said, so that uploads end with the process.
+   * random one unless said, so that uploads end with the process. An empty one is a `RangeError`.
    */
   readonly uploadKey?: Redacted.Redacted<string> | undefined
 }

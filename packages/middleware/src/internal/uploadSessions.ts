@@ -37,6 +37,7 @@ export const make = (
   const secret = key === undefined
     ? crypto.getRandomValues(new Uint8Array(32))
     : new TextEncoder().encode(Redacted.value(key))
+  if (secret.byteLength === 0) throw new RangeError("uploadKey is empty: give at least 16 random characters, or none")
   let imported: Promise<CryptoKey> | undefined
   const use = <A>(f: (key: CryptoKey) => Promise<A>): Effect.Effect<A> =>
     Effect.promise(() => {
