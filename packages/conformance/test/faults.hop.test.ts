@@ -1,21 +1,27 @@
+import { Client } from "@effect-oci/client"
 import { Registry } from "@effect-oci/core"
 import { Retry } from "@effect-oci/middleware"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger } from "effect"
 import * as Faulty from "../src/Faulty.js"
 import { hop } from "./compositions.js"
+import { make as makeCutter } from "./cutter.js"
 import * as interrupted from "./interrupted.js"
 
 const retry = Retry.middleware({ delay: 0, jitter: false })
 
 const over = (handle: Registry["Type"]["handle"]) => Layer.succeed(Registry, Registry.fromHandler(handle))
 
+const silent = Logger.remove(Logger.defaultLogger)
+
 /** A hop whose client does not try again itself. */
 const overSocket = (registry: Layer.Layer<Registry>, client?: object) =>
   Effect.map(
     Layer.build(
       hop(registry, { client: { retry: { times: 0 }, ...client } }).pipe(
-        Layer.provide(Logger.remove(Logger.defaultLogger))
+        Layer.provide(silent)
       )
     ),
     (context) => Context.get(context, Registry)
@@ -59,7 +65,7 @@ describe.each(places)(
         const registry = Registry.fromHandler(retry(handle))
         const found = yield* interrupted.sweep(bench, registry, planAt, { succeeds: true, leavesUploads: true, step })
         expect(found).toBeGreaterThan(6)
-      }).pipe(Effect.scoped, Effect.runPromise))
+      }).pipe(Effect.scoped, Effect.runPromise), 60_000)
   }
 )
 
@@ -72,7 +78,7 @@ describe("an image is pushed and pulled over a socket, where", () => {
       const registry = Registry.fromHandler(retry(handle))
       const found = yield* interrupted.sweep(bench, registry, planAt, { succeeds: true, leavesUploads: true })
       expect(found).toBeGreaterThan(6)
-    }).pipe(Effect.scoped, Effect.runPromise))
+    }).pipe(Effect.scoped, Effect.runPromise), 60_000)
 
   it("the client and Retry both try again, out of one budget", () =>
     Effect.gen(function*() {
@@ -84,5 +90,41 @@ describe("an image is pushed and pulled over a socket, where", () => {
       bench.set(Faulty.operation(1, { _tag: "Fail", failure: Faulty.unavailable() }, { times: Infinity }))
       yield* Effect.flip(interrupted.pull(registry, interrupted.newImage()))
       expect(bench.fired()).toHaveLength(6)
-    }).pipe(Effect.scoped, Effect.runPromise))
+    }).pipe(Effect.scoped, Effect.runPromise), 60_000)
+
+  it(
+    "the connection is cut at every 389th byte of all that goes over it, heads and bodies",
+    () =>
+      Effect.gen(function*() {
+        const bench = yield* interrupted.bench
+        const server = yield* Layer.build(
+          NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provide(over(bench.registry.handle)), Layer.provide(silent))
+        )
+        const cutter = yield* makeCutter(Context.get(server, NodeRegistryServer.Address).port)
+        const client = yield* Layer.build(
+          Client.layer({ host: `127.0.0.1:${cutter.port}`, insecure: true, retry: { times: 0 } }).pipe(
+            Layer.provide(NodeHttpClient.layerUndici)
+          )
+        )
+        const registry = Registry.fromHandler(retry(Context.get(client, Registry).handle))
+        const cutAt = (k: number): Faulty.Plan => {
+          cutter.arm(k)
+          return { begin: Faulty.none.begin }
+        }
+        const cutting: interrupted.Bench = {
+          ...bench,
+          set: (plan) => {
+            if (plan === Faulty.none) cutter.disarm()
+          },
+          fired: () => cutter.hasCut() ? [{ operation: "PushBlob", fault: cut(0) }] : []
+        }
+        const found = yield* interrupted.sweep(cutting, registry, cutAt, {
+          succeeds: true,
+          leavesUploads: true,
+          step: 389
+        })
+        expect(found).toBeGreaterThan(12)
+      }).pipe(Effect.scoped, Effect.runPromise),
+    60_000
+  )
 })
