@@ -100,12 +100,15 @@ describe("a fill", () => {
 
   it.scoped("a store that takes its time to answer does not make two of them", () =>
     Effect.gen(function*() {
-      let turns = 0
-      const between: Middleware.Middleware = (next) => (operation) =>
-        Effect.zipRight(
-          Effect.repeatN(Effect.yieldNow(), operation._tag === "GetBlob" ? turns++ * 300 : 0),
-          Effect.suspend(() => next(operation))
-        ) as never
+      let lookups = 0
+      const between: Middleware.Middleware = (next) =>
+        Handler.override(next, {
+          GetBlob: (operation) =>
+            Effect.suspend(() => {
+              const late = Effect.repeatN(Effect.yieldNow(), lookups++ * 300)
+              return Effect.flatMap(Effect.exit(next(operation)), (exit) => Effect.zipRight(late, exit))
+            })
+        })
       const world = yield* make({ between })
       yield* push(world, large)
       const both = Effect.all([read(world.cache, blob), read(world.cache, blob)], { concurrency: 2 })
@@ -130,10 +133,10 @@ describe("a fill", () => {
     Effect.gen(function*() {
       const count = 512
       const size = 64 * 1024
-      const alive: Array<WeakRef<Uint8Array>> = []
+      const alive: Array<WeakRef<ArrayBufferLike>> = []
       const fresh = (index: number) => {
         const piece = new Uint8Array(size).fill(index % 251)
-        alive.push(new WeakRef(piece))
+        alive.push(new WeakRef(piece.buffer))
         return piece
       }
       const hasher = Digest.hasher("sha256")
@@ -164,7 +167,7 @@ describe("a fill", () => {
       yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => stored === descriptor.size })
       yield* Effect.sleep("5 millis")
       collectGarbage()
-      const held = alive.filter((piece) => piece.deref() !== undefined).length * size
+      const held = alive.filter((buffer) => buffer.deref() !== undefined).length * size
       expect(held).toBeGreaterThan(0)
       // The window, what a stream gathers ahead of its reader, and little more.
       expect(held).toBeLessThan(3 * 1024 * 1024)

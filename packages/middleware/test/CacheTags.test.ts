@@ -1,7 +1,7 @@
-import { Descriptor, Operation, Registry, RegistryError, Tag } from "@effect-oci/core"
+import { Descriptor, Operation, RegistryError, Tag } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, TestClock } from "effect"
 import { during, image, make, other, push, repository, tag, text } from "./cache.js"
 import type { World } from "./cache.js"
 
@@ -297,16 +297,50 @@ describe("after a write through the cache", () => {
       expect(yield* get(world, digest)).toMatchObject({ descriptor: { mediaType: "a/two" } })
     }))
 
-  it.scoped("what was asked for before it is not believed after it", () =>
+  /** Does what it is asked, and answers one operation when it is let. */
+  const late =
+    (tag: Operation.OperationTag, go: Deferred.Deferred<void>): Middleware.Middleware => (next) => (operation) =>
+      operation._tag === tag
+        ? Effect.flatMap(
+          Effect.exit(next(operation)),
+          (exit) => Effect.zipRight(Deferred.await(go), exit)
+        ) as never
+        : next(operation)
+
+  it.scoped.each([{ asked: tag }, { asked: absent }])(
+    "what was asked for before it is not believed after it: $asked",
+    ({ asked }) =>
+      Effect.gen(function*() {
+        const go = yield* Deferred.make<void>()
+        const world = yield* make({ base: late("ResolveManifest", go) })
+        yield* push(world, one, { tags: [] })
+        yield* push(world, two)
+        const early = yield* Effect.fork(Effect.exit(resolve(world, asked)))
+        yield* Effect.repeatN(Effect.yieldNow(), 20)
+        yield* pushed(world)
+        const later = yield* Effect.fork(resolve(world, asked))
+        yield* Effect.repeatN(Effect.yieldNow(), 20)
+        yield* Deferred.succeed(go, undefined)
+        expect((yield* Fiber.join(later)).digest).toBe(one.descriptor.digest)
+        yield* Fiber.join(early)
+        expect((yield* resolve(world, asked)).digest).toBe(one.descriptor.digest)
+      })
+  )
+
+  it.scoped("and while it is under way, the registry behind is asked what it shows already", () =>
     Effect.gen(function*() {
-      const world = yield* make({ base: slow })
+      const go = yield* Deferred.make<void>()
+      const world = yield* make({ base: late("PushManifest", go) })
       yield* push(world, one, { tags: [] })
       yield* push(world, two)
-      const early = yield* Effect.fork(Effect.all([get(world), Effect.flip(get(world, absent))], { concurrency: 2 }))
-      yield* Effect.repeatN(Effect.yieldNow(), 3)
-      yield* pushed({ ...world, cache: Registry.fromHandler(world.cache.handle) })
-      yield* Effect.exit(Fiber.join(early))
+      yield* get(world)
+      yield* Effect.flip(get(world, absent))
+      const pushing = yield* Effect.fork(pushed(world))
+      yield* Effect.repeatN(Effect.yieldNow(), 20)
       expect((yield* get(world)).bytes).toEqual(one.bytes)
       expect((yield* get(world, absent)).bytes).toEqual(one.bytes)
+      expect((yield* resolve(world)).digest).toBe(one.descriptor.digest)
+      yield* Deferred.succeed(go, undefined)
+      yield* Fiber.join(pushing)
     }))
 })

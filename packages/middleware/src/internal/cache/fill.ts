@@ -68,7 +68,7 @@ export class Fill {
         update: (piece) => {
           const known = this.#window.total - passed
           passed += piece.byteLength
-          if (known < piece.byteLength) this.#window.push(known === 0 ? piece : piece.subarray(known))
+          this.#window.push(piece.subarray(known))
           return undefined
         },
         end: () => undefined
