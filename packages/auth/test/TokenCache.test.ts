@@ -76,29 +76,28 @@ describe("a cache of tokens", () => {
   const scope = fc.subarray(["repository:a:pull", "repository:a:push", "repository:a:*", "repository:b:pull", "opaque"])
     .map((words) => words.join(" "))
 
-  it.effect("gives a token only to whom it was issued, where it was, and for no more than it allows", () =>
-    Effect.gen(function*() {
-      const run = fc.asyncProperty(
-        fc.array(fc.tuple(key, scope), { maxLength: 12 }),
-        key,
-        scope,
-        async (issued, asking, wanted) => {
-          const cache = await Effect.runPromise(TokenCache.make)
-          const tokens = issued.map(([key, scope]) => ({ key, token: tokenOf(scope, Number.POSITIVE_INFINITY) }))
-          for (const { key, token } of tokens) cache.put(key, token)
-          const required = AuthScope.parse(wanted)
-          const fits = tokens.filter(({ key, token }) =>
-            JSON.stringify([key.origin, key.realm, key.service]) ===
-              JSON.stringify([asking.origin, asking.realm, asking.service]) &&
-            secretOf(key.credential) === secretOf(asking.credential) && AuthScope.contains(token.scope, required)
-          )
-          const found = cache.find(asking, required)
-          expect(found === undefined).toBe(fits.length === 0)
-          expect(found === undefined || fits.some(({ token }) => token === found)).toBe(true)
-        }
-      )
-      yield* Effect.promise(() => fc.assert(run))
-    }))
+  it("gives a token only to whom it was issued, where it was, and for no more than it allows", async () => {
+    const run = fc.asyncProperty(
+      fc.array(fc.tuple(key, scope), { maxLength: 12 }),
+      key,
+      scope,
+      async (issued, asking, wanted) => {
+        const cache = await Effect.runPromise(TokenCache.make)
+        const tokens = issued.map(([key, scope]) => ({ key, token: tokenOf(scope, Number.POSITIVE_INFINITY) }))
+        for (const { key, token } of tokens) cache.put(key, token)
+        const required = AuthScope.parse(wanted)
+        const fits = tokens.filter(({ key, token }) =>
+          JSON.stringify([key.origin, key.realm, key.service]) ===
+            JSON.stringify([asking.origin, asking.realm, asking.service]) &&
+          secretOf(key.credential) === secretOf(asking.credential) && AuthScope.contains(token.scope, required)
+        )
+        const found = cache.find(asking, required)
+        expect(found === undefined).toBe(fits.length === 0)
+        expect(found === undefined || fits.some(({ token }) => token === found)).toBe(true)
+      }
+    )
+    await fc.assert(run)
+  })
 
   const secretOf = (credential: Credential.Credential): string => {
     switch (credential._tag) {
