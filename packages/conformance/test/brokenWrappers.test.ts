@@ -3,13 +3,16 @@ import { Handler, Operation, ReferenceSet, RegistryError, RepositoryName } from 
 import type { Middleware } from "@effect-oci/core"
 import * as core from "@effect-oci/core"
 import { Filter, Immutable, ReadOnly, Sub } from "@effect-oci/middleware"
+import * as middleware from "@effect-oci/middleware"
 import * as store from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import * as vitest from "@effect/vitest"
-import { Effect, Exit, Stream } from "effect"
+import { Effect, Exit, LogLevel, Stream } from "effect"
 import * as fc from "fast-check"
 import * as models from "../src/internal/laws/models.js"
 import * as Laws from "../src/Laws.js"
+import * as Linearizability from "../src/Linearizability.js"
+import * as Wrappers from "../src/Wrappers.js"
 
 type Rows = (next: Handler.Handler) => Partial<Handler.Table>
 
@@ -232,6 +235,36 @@ describe("the lawbook finds", () => {
       const error = yield* Effect.flip(Laws.keepsTags(subject, { runs: 400 }))
       expect(error.operations).toBeLessThanOrEqual(6)
       yield* Laws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware() }, { runs: 20 })
+    }))
+
+  it.live("a race that is printed shows it as well", () =>
+    Effect.gen(function*() {
+      const { test } = yield* Effect.flip(Laws.keepsTags({ code: "broken", wrapper: looksFirst(false) }, { runs: 400 }))
+      const program = (wrapper: Laws.Wrapper) =>
+        Effect.exit(Effect.scoped(programOf(test, { broken: wrapper, Linearizability })))
+      expect(String(yield* program(looksFirst(false)))).toContain("AssertionError")
+      expect(Exit.isSuccess(yield* program(Immutable.middleware()))).toBe(true)
+    }))
+
+  it("the code that is shown of a wrapper makes one", () => {
+    const names = { ...core, ...store, ...middleware, Laws, Effect, LogLevel }
+    for (const { code } of fc.sample(fc.oneof(...Wrappers.all), { numRuns: 60, seed: 1 })) {
+      // oxlint-disable-next-line typescript/no-implied-eval -- what is shown is code
+      const make = new Function(...Object.keys(names), `return ${code}`) as (...all: Array<unknown>) => unknown
+      const wrapper = make(...Object.values(names))
+      expect(typeof wrapper === "function" || Effect.isEffect(wrapper)).toBe(true)
+    }
+  })
+
+  it.live("what is printed imports what it uses", () =>
+    Effect.gen(function*() {
+      const [readOnly] = fc.sample(Wrappers.readOnly, 1)
+      const { test } = yield* Effect.flip(Laws.lawful(fc.constant([{ ...readOnly!, model: models.identity }])))
+      const [imports, body] = test.split("\n\n")
+      for (const [name] of body!.matchAll(/\b[A-Z]\w+(?=\.)/g)) expect(imports).toContain(name)
+      expect(imports).toContain("import { ReadOnly } from \"@effect-oci/middleware\"")
+      const exit = yield* Effect.exit(Effect.scoped(programOf(test, middleware)))
+      expect(String(exit)).toContain("AssertionError")
     }))
 
   it.live("where two registries differ, and prints a test that passes once that is mended", () =>

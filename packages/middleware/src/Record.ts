@@ -36,7 +36,7 @@ export interface Options<E = never, R = never> {
  * error. What is interrupted, or dies, has no line, nor has a list that nobody runs.
  *
  * - Content has its sha256 and its size, and its bytes up to `inline`; larger ones are kept apart where the sink does
- *   that. Lists have their items. Both have how they ended, where that was not at their end.
+ *   that. Lists have their items, which are held until they end. Both have how they ended, where that was not at their end.
  * - The ids of uploads, which may hold secrets, are placeholders, and the same id has the same one each time.
  * - Of errors all is written but their cause. URLs lose their query and user information.
  * - Who asks is not written. What stands in content is: a recording of private content is private.
@@ -69,8 +69,7 @@ export const middleware = <E = never, R = never>(
         const sent = (): Content | undefined => inHand === undefined ? watched?.content() : contentOf(inHand, inline)
         const note = (answer: Answer): Effect.Effect<void> =>
           Effect.suspend(() => {
-            const asked = entries.asked(operation, ids.of, sent())
-            const line = write(Recording.encode(entries.entry(asked, answer, ids, inline)))
+            const line = write(Recording.encode(entries.entry(operation, sent(), answer, ids, inline)))
             return Effect.zipRight(Effect.zipRight(store(inHand), store(received(answer))), line)
           })
         return witness(next, watched === undefined ? operation : withBody(operation, watched.body), keep, note)

@@ -207,11 +207,21 @@ describe("Record", () => {
       })
       const ids = yield* recorded(session, samples.known)
       const errors = yield* recorded(session, samples.always(Exit.fail(secret)))
+      const broken = Body.stream(Stream.fail(`no answer from https://r.example/?sig=${canary}`))
+      const push = new Operation.PushBlob({ ...samples.operations.PushBlob, body: broken })
+      const reading = Handler.override(samples.known, {
+        PushBlob: ({ body }) => Effect.as(Body.forEachChunk(body, () => {}), samples.descriptor)
+      })
+      yield* samples.answerOf(yield* recorded(session, reading), push)
+      expect(session.lines[0]).toMatch(/"error":\{"_tag":"BodyFailed"/)
       for (const tag of samples.tags) {
         yield* samples.answerOf(ids, samples.operations[tag])
         yield* samples.answerOf(errors, samples.operations[tag])
       }
-      expect(session.lines).toHaveLength(2 * samples.tags.length)
+      const told = new RegistryError.BlobUploadUnknown({ detail: { upload: samples.canary } })
+      const uploads = yield* recorded(session, samples.always(Exit.fail(told)))
+      yield* samples.answerOf(uploads, samples.operations.GetUpload)
+      expect(session.lines).toHaveLength(2 + 2 * samples.tags.length)
       expect(session.lines.join("\n")).not.toContain(canary)
     }).pipe(Effect.scoped))
 })

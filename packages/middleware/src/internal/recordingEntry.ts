@@ -1,5 +1,5 @@
 import { Digest } from "@effect-oci/core"
-import type { Manifest, Operation } from "@effect-oci/core"
+import type { Manifest, Operation, RegistryError } from "@effect-oci/core"
 import { mapErrorText } from "./mapErrorText.js"
 import type { Asked, Content, Ended, Entry } from "./recordingModel.js"
 import { keyOf } from "./recordingSchema.js"
@@ -66,24 +66,34 @@ export const withoutBody = (operation: Asked): Asked =>
     : operation
 
 /** The line of an operation. */
-export const entry = (operation: Asked, answer: Answer, ids: UploadIds, keep: number): Entry => {
-  const { error, result } = outcome(answer, ids, keep)
-  return { version: 1, operation, ...(error === undefined ? { result } : { error }) } as unknown as Entry
+export const entry = (
+  operation: Operation.Operation,
+  sent: Content | undefined,
+  answer: Answer,
+  ids: UploadIds,
+  keep: number
+): Entry => {
+  // Before the answer gives its id a placeholder, as it was asked.
+  const line = asked(operation, ids.of, sent && { ...sent, ended: cleanEnd(sent.ended) })
+  const { error, result } = outcome(operation, answer, ids, keep)
+  return { version: 1, operation: line, ...(error === undefined ? { result } : { error }) } as unknown as Entry
 }
 
-const withoutSecrets = mapErrorText((text) => redact(text))
+const withoutSecrets = (error: RegistryError.RegistryError, id?: string) =>
+  mapErrorText((text) => redact(text, id))(error)
 
 const cleanEnd = (ended: Ended | undefined): Ended | undefined =>
   typeof ended === "object" ? { error: withoutSecrets(ended.error) } : ended
 
 const outcome = (
+  operation: Operation.Operation,
   answer: Answer,
   ids: UploadIds,
   keep: number
 ): { readonly error?: unknown; readonly result?: unknown } => {
   switch (answer._tag) {
     case "Failure":
-      return { error: withoutSecrets(answer.error) }
+      return { error: withoutSecrets(answer.error, "id" in operation ? operation.id : undefined) }
     case "List":
       return { result: { items: answer.items, ended: cleanEnd(answer.ended) } }
     case "Blob": {

@@ -72,19 +72,55 @@ const expectation = (expected: Expected): string => {
     : `expect(${JSON.stringify(expected.errors)}).toContain(told.error)`
 }
 
-const file = (law: string, body: ReadonlyArray<string>): string =>
+/** Where the names come from that are met in the code of operations, and of the wrappers of this project. */
+const sources: ReadonlyArray<readonly [module: string, names: ReadonlyArray<string>]> = [
+  ["@effect-oci/conformance", ["Laws", "Linearizability"]],
   [
-    `import * as Laws from "@effect-oci/conformance/Laws"`,
-    `import { Body, Digest, Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"`,
-    `import { Memory } from "@effect-oci/store"`,
-    `import { expect, it } from "@effect/vitest"`,
-    `import { Effect } from "effect"`,
+    "@effect-oci/core",
+    ["Body", "Digest", "Middleware", "Operation", "ReferenceSet", "Registry", "RepositoryName", "Tag"]
+  ],
+  [
+    "@effect-oci/middleware",
+    [
+      "Authorize",
+      "Cache",
+      "Filter",
+      "Immutable",
+      "Limit",
+      "Logging",
+      "Metrics",
+      "ReadOnly",
+      "Record",
+      "Retry",
+      "Route",
+      "Shadow",
+      "Sub",
+      "Tracing",
+      "Union"
+    ]
+  ],
+  ["@effect-oci/store", ["Memory"]],
+  ["@effect/vitest", ["expect", "it"]],
+  ["effect", ["Effect", "LogLevel"]]
+]
+
+/** A file with a test, which imports what it uses. */
+export const file = (law: string, lines: ReadonlyArray<string>): string => {
+  const body = lines.join("\n")
+  return [
+    ...sources.flatMap(([module, names]) => {
+      const used = module === "@effect/vitest"
+        ? names
+        : names.filter((name) => name === "Effect" || new RegExp(`\\b${name}\\b[.,)]`).test(body))
+      return used.length === 0 ? [] : [`import { ${used.join(", ")} } from "${module}"`]
+    }),
     ``,
     `it.scoped(${quoted(law)}, () =>`,
     `  Effect.gen(function*() {`,
-    ...body.map((line) => `    ${line}`),
+    ...lines.map((line) => `    ${line}`),
     `  }))`
   ].join("\n")
+}
 
 const open = (name: string, wrappers: ReadonlyArray<string>): ReadonlyArray<string> => [
   `const { handle: behind${name} } = yield* Laws.open(Memory.layer())`,

@@ -7,6 +7,7 @@ import type { Race } from "../racing.js"
 import * as recording from "../tagRecorder.js"
 import type { Wrapper } from "./judge.js"
 import { stack } from "./judge.js"
+import { file } from "./print.js"
 
 export const races: fc.Arbitrary<Race> = racing.race
 
@@ -44,25 +45,12 @@ export const keeps = (race: Race, wrapper: Wrapper): Effect.Effect<boolean, neve
   }).pipe(Effect.scoped)
 
 export const print = (race: Race, code: string): string =>
-  [
-    `import * as Laws from "@effect-oci/conformance/Laws"`,
-    `import * as Linearizability from "@effect-oci/conformance/Linearizability"`,
-    `import { Registry } from "@effect-oci/core"`,
-    `import { Memory } from "@effect-oci/store"`,
-    `import { expect, it } from "@effect/vitest"`,
-    `import { Effect } from "effect"`,
-    ``,
-    `it.scoped("no tag moves", () =>`,
-    `  Effect.gen(function*() {`,
-    `    const { handle: behind } = yield* Laws.open(Memory.layer())`,
-    `    const handle = yield* Laws.wrap(behind, [Laws.slowed, ${code}])`,
-    `    const history = yield* Effect.provideService(`,
-    `      Linearizability.run(${JSON.stringify(race)}), Registry, Registry.fromHandler(handle))`,
-    `    const pushed = new Set<string>()`,
-    `    for (const { claim, responded, tag } of history) {`,
-    `      if (responded !== Infinity && "digest" in claim && claim._tag.startsWith("Pushed")) pushed.add(\`\${tag} \${claim.digest}\`)`,
-    `    }`,
-    `    const tags = Array.from(pushed, (each) => each.split(" ")[0])`,
-    `    expect(new Set(tags).size).toBe(tags.length)`,
-    `  }))`
-  ].join("\n")
+  file(`${code}: no tag moves`, [
+    `const { handle: behind } = yield* Laws.open(Memory.layer())`,
+    `const handle = yield* Laws.wrap(behind, [Laws.slowed, ${code}])`,
+    `const history = yield* Effect.provideService(`,
+    `  Linearizability.run(${JSON.stringify(race)}), Registry, Registry.fromHandler(handle))`,
+    `const pushed = history.flatMap(({ claim, responded, tag }) =>`,
+    `  responded !== Infinity && "digest" in claim && claim._tag.startsWith("Pushed") ? [[tag, claim.digest]] : [])`,
+    `expect(new Set(pushed.map(String)).size).toBe(new Set(pushed.map(([tag]) => tag)).size)`
+  ])
