@@ -320,7 +320,7 @@ describe("Union, reading", () => {
         yield* handle(new Operation.GetManifest({ repository, reference: tag }))
         yield* handle(new Operation.ResolveManifest({ repository, reference: tag }))
         yield* handle(new Operation.GetManifest({ repository, reference: digest }))
-        yield* handle(samples.operations.ListTags)
+        yield* Stream.runDrain(yield* handle(samples.operations.ListTags))
         yield* handle(samples.operations.PushManifest)
         expect(seen).toEqual([
           "origin GetManifest",
