@@ -271,6 +271,12 @@ export const referrers = (
     return registry.listReferrers(reference.repository, digest, options)
   }))
 
+/**
+ * Deletes the tag that a reference has, which must stand for its digest if it has one; else the manifest of its digest.
+ *
+ * @since 0.1.0
+ * @category deletes
+ */
 const remove = (reference: Reference.Reference): Answer<Operation.Done> =>
   within(reference, (registry) => {
     const { digest, repository, tag } = reference
@@ -285,12 +291,4 @@ const remove = (reference: Reference.Reference): Answer<Operation.Done> =>
     )
   })
 
-export {
-  /**
-   * Deletes the tag that a reference has, which must stand for its digest if it has one; else the manifest of its digest.
-   *
-   * @since 0.1.0
-   * @category deletes
-   */
-  remove as delete
-}
+export { remove as delete }
