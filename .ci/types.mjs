@@ -7,7 +7,11 @@ const effect = "@effect/language-service"
 
 // NodeNext reads effect's declarations as CommonJS, and its interop makes copies of their names behind `import * as`, which
 // Effect's diagnostics then do not know as Effect's.
-const { errors, fileNames, options } = wholeProject({ esModuleInterop: false, incremental: false })
+const { errors, fileNames, options } = wholeProject({
+  esModuleInterop: false,
+  allowSyntheticDefaultImports: true,
+  incremental: false
+})
 const program = ts.createProgram(fileNames, options)
 const diagnostics = [...errors, ...ts.getPreEmitDiagnostics(program)]
 

@@ -35,15 +35,17 @@ export type Options = Omit<Client.Options & Client.TransportOptions, "host"> & {
   readonly credentials?: { readonly [host: string]: Credential.Credential } | Layer.Layer<Credentials.Credentials>
 }
 
+const isLayer = (
+  credentials: NonNullable<Options["credentials"]>
+): credentials is Layer.Layer<Credentials.Credentials> => Layer.isLayer(credentials)
+
 /** The client of a registry, which may lead anywhere, and is asked once, unless said otherwise. */
 export const connect = (
   evil: Evil,
   site: Site,
   { credentials = {}, ...options }: Options = {}
 ): Effect.Effect<Registry.Service, never, Scope.Scope> => {
-  const known = Layer.isLayer(credentials)
-    ? credentials as Layer.Layer<Credentials.Credentials>
-    : Credentials.layerStatic(credentials)
+  const known = isLayer(credentials) ? credentials : Credentials.layerStatic(credentials)
   const guard = NodeAddressGuard.layer({ lookup: NodeEvilRegistry.lookup(evil), connect: { ca: evil.certificate } })
   return Client.layer({
     host: site.host,
