@@ -2,7 +2,7 @@ import { AuthScope } from "@effect-oci/core"
 import * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Stream, TestClock } from "effect"
+import { Duration, Effect, Layer, Logger, LogLevel, Stream, TestClock } from "effect"
 import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
@@ -381,6 +381,20 @@ describe("a registry that wants a user and a password", () => {
       const line = `GET ${registry}/v2/team/app/manifests/v1`
       const shown = `${line} ${basic("alice", "CANARY")}`
       expect(lines()).toEqual([line, shown, shown])
+    }))
+
+  it.effect("is known to want other things too, which are told in the log", () =>
+    Effect.gen(function*() {
+      const told: Array<unknown> = []
+      const log = Logger.make(({ message }) => {
+        told.push(message)
+      })
+      const { client } = world({ [registry]: place })
+      yield* Effect.flatMap(authenticated(client, known(alice)), pull).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, log)),
+        Logger.withMinimumLogLevel(LogLevel.Debug)
+      )
+      expect(told).toEqual([[`${registry} also takes what is not answered: digest`]])
     }))
 
   it.effect("gets them in any alphabet", () =>

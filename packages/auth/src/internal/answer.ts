@@ -12,13 +12,13 @@ export const read = (response: HttpClientResponse): Effect.Effect<Uint8Array | u
     const pieces: Array<Uint8Array> = []
     let length = 0
     return response.stream.pipe(
+      Stream.catchAll((error) => error.reason === "EmptyBody" ? Stream.empty : Stream.fail(error)),
       Stream.takeUntil((piece) => {
         pieces.push(piece)
         length += piece.byteLength
         return length > maxBytes
       }),
       Stream.runDrain,
-      Effect.catchIf((error) => error.reason === "EmptyBody", () => Effect.void),
       Effect.map(() => length > maxBytes ? undefined : concat(pieces, length))
     )
   })

@@ -1,4 +1,5 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
+import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -123,7 +124,7 @@ export const make = (settings: Settings) => {
     if (end < 0) return Effect.void
     const url = `${new URL(turn.request.url).origin}${pathname.slice(0, end)}/v2/`
     return Effect.flatMap(turn.send(HttpClientRequest.get(url)), (response) => {
-      const challenge = isAt(turn.origin, response) ? challengeOf(response) : undefined
+      const challenge = isAt(turn.origin, response) ? Challenge.preferred(challengesOf(response)) : undefined
       if (challenge !== undefined) challenges.set(turn.place, challenge)
       return answer.glance(response)
     })
@@ -131,9 +132,21 @@ export const make = (settings: Settings) => {
 
   const challenged = (turn: Turn, response: HttpClientResponse, pass: Pass | undefined): Answer => {
     if (!isAt(turn.origin, response)) return answerAsNobody(exchange, turn.send, response)
-    const challenge = challengeOf(response)
+    const all = challengesOf(response)
+    const challenge = Challenge.preferred(all)
     if (pass?._tag === "Token") tokens.drop(pass.grant)
-    if (challenge === undefined) return Effect.succeed(response)
+    return Effect.zipRight(
+      passingOver(turn.place, all.filter((other) => other !== challenge)),
+      challenge === undefined ? Effect.succeed(response) : answered(turn, response, challenge, pass)
+    )
+  }
+
+  const answered = (
+    turn: Turn,
+    response: HttpClientResponse,
+    challenge: Challenge.Challenge,
+    pass: Pass | undefined
+  ): Answer => {
     challenges.set(turn.place, challenge)
     const isBasic = challenge.scheme === "basic"
     if (isBasic && pass === undefined && basicOf(turn.entry) === undefined) return Effect.succeed(response)
@@ -193,7 +206,7 @@ export const make = (settings: Settings) => {
     if (request.headers["authorization"] !== undefined) return send(request)
     const origin = Option.getOrUndefined(Origin.parse(request.url))
     if (origin === undefined) return send(request)
-    const answered: Answer = home === undefined || Equal.equals(home, origin)
+    const whole: Answer = home === undefined || Equal.equals(home, origin)
       ? Effect.contextWithEffect((context: Context.Context<never>) => {
         const needed = needs.of(request, context)
         const { repository } = needed
@@ -207,7 +220,7 @@ export const make = (settings: Settings) => {
         send(request),
         (response) => response.status === 401 ? answerAsNobody(exchange, send, response) : Effect.succeed(response)
       )
-    return Effect.mapError(answered, (error) =>
+    return Effect.mapError(whole, (error) =>
       RegistryError.isRegistryError(error)
         ? new HttpClientError.RequestError({ request, reason: "Transport", cause: error, description: error.message })
         : withoutSecrets(error))
@@ -223,8 +236,13 @@ const isForTokenServers = ({ _tag }: Credential.Credential): boolean => _tag !==
 const isAt = (origin: Origin.Origin, { request }: HttpClientResponse): boolean =>
   Option.exists(Origin.parse(request.url), (place) => Equal.equals(place, origin))
 
-const challengeOf = ({ headers }: HttpClientResponse): Challenge.Challenge | undefined =>
-  Challenge.preferred(Challenge.parse(headers["www-authenticate"] ?? ""))
+const challengesOf = ({ headers }: HttpClientResponse): ReadonlyArray<Challenge.Challenge> =>
+  Challenge.parse(headers["www-authenticate"] ?? "")
+
+const passingOver = (place: string, others: ReadonlyArray<Challenge.Challenge>): Effect.Effect<void> =>
+  others.length === 0 ? Effect.void : Effect.logDebug(
+    printable(`${place} also takes what is not answered: ${others.map(({ scheme }) => scheme).join(", ")}`)
+  )
 
 const showing = (request: HttpClientRequest.HttpClientRequest, pass: Pass): HttpClientRequest.HttpClientRequest => {
   switch (pass._tag) {
