@@ -105,6 +105,8 @@ interface Trial {
   readonly script: Script
   readonly holds: (script: Script) => Promise<boolean>
   readonly print: (script: Script) => Promise<string>
+  /** The same with less: a stack without one of its wrappers. */
+  readonly simpler: () => ReadonlyArray<Trial>
 }
 
 const check = (trials: fc.Arbitrary<Trial>, options: Options | undefined): Effect.Effect<void, LawBroken> =>
@@ -112,23 +114,35 @@ const check = (trials: fc.Arbitrary<Trial>, options: Options | undefined): Effec
     const { counterexample, errorInstance, failed, seed } = yield* Effect.promise(() =>
       fc.check(fc.asyncProperty(trials, ({ holds, script }) => holds(script)), {
         numRuns: options?.runs ?? 100,
-        seed: options?.seed ?? defaultSeed
+        seed: options?.seed ?? defaultSeed,
+        // It is made short here: a script need not be written anew for each line that is left out.
+        endOnFailure: true
       })
     )
     if (!failed) return
-    const trial = counterexample?.[0]
-    if (trial === undefined) return yield* Effect.die(errorInstance)
+    const found = counterexample?.[0]
+    if (found === undefined) return yield* Effect.die(errorInstance)
+    const trial = yield* Effect.promise(() => simplify(found))
     const script = yield* Effect.promise(() => shorten(trial))
     const test = yield* Effect.promise(() => trial.print(script))
     return yield* new LawBroken({ law: trial.law, seed, operations: script.length, test })
   })
 
-/** Leaves out what is not needed, a line at a time from the end. */
+const simplify = async (trial: Trial): Promise<Trial> => {
+  for (const simpler of trial.simpler()) {
+    if (simpler.script.length > 0 && !await simpler.holds(simpler.script)) return simplify(simpler)
+  }
+  return trial
+}
+
+/** Leaves out what is not needed: first halves and smaller parts, then a line at a time from the end. */
 const shorten = async ({ holds, script }: Trial): Promise<Script> => {
   let short = script
-  for (let at = script.length - 1; at >= 0; at--) {
-    const without = short.filter((_, index) => index !== at)
-    if (without.length > 0 && !await holds(without)) short = without
+  for (let size = Math.ceil(script.length / 2); size > 0; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let at = short.length - size; at > -size; at -= size) {
+      const without = short.filter((_, index) => index < at || index >= at + size)
+      if (without.length > 0 && without.length < short.length && !await holds(without)) short = without
+    }
   }
   return short
 }
@@ -156,7 +170,7 @@ export const lawful = (
     let operations = 0
     let succeeded = 0
     const kinds = new Set<OperationTag>()
-    const trials = fc.tuple(stacks, plans(options)).map(([subjects, plan]): Trial => {
+    const trialOf = (subjects: ReadonlyArray<Subject>, plan: scripts.Plan): Trial => {
       const all = modelsOf(subjects)
       const judge = (script: Script) =>
         Effect.runPromise(judging.judge(backendOf(options)(), subjects.map(({ wrapper }) => wrapper), all, script))
@@ -176,9 +190,11 @@ export const lawful = (
           return fault === undefined
             ? "// It does not fail each time."
             : printing.faultTest(law, subjects.map((subject) => subject.code), script, fault)
-        }
+        },
+        simpler: () => subjects.map((_, at) => trialOf(subjects.filter((_, index) => index !== at), plan))
       }
-    })
+    }
+    const trials = fc.tuple(stacks, plans(options)).map(([subjects, plan]) => trialOf(subjects, plan))
     return Effect.map(check(trials, options), () => ({ operations, succeeded, kinds }))
   })
 
@@ -215,7 +231,8 @@ const equation = (
           return difference === undefined
             ? "// It does not fail each time."
             : printing.differenceTest(said, [left.code, right.code], script, difference)
-        }
+        },
+        simpler: () => []
       }
     }),
     options
