@@ -100,7 +100,7 @@ describe("a client", () => {
           Client.layer({
             host: `registry.example:${server.host.split(":")[1]}`,
             insecure: true,
-            retry: { times: 0 },
+            retry: { retries: 0 },
             ...options
           }).pipe(Layer.provide(http({ lookup })))
         ),
@@ -156,7 +156,7 @@ describe("a client", () => {
       const context = yield* Layer.build(http({ lookup }))
       const port = server.host.split(":")[1]
       const trusting = Client.layer({ host: `cdn.example:${port}`, insecure: true })
-      const other = Client.layer({ host: `registry.example:${port}`, insecure: true, retry: { times: 0 } })
+      const other = Client.layer({ host: `registry.example:${port}`, insecure: true, retry: { retries: 0 } })
       const list = (layer: typeof other) =>
         Effect.flatMap(Registry, (registry) => Stream.runCollect(registry.listRepositories())).pipe(
           Effect.provide(Layer.provide(layer, Layer.succeedContext(context)))

@@ -178,7 +178,7 @@ describe("a client with credentials", () => {
 
 describe("a ping", () => {
   const ping = (server: { readonly host: string }, entry?: Credential.Credential) =>
-    Client.ping({ host: server.host, insecure: true, retry: { times: 0 } }).pipe(
+    Client.ping({ host: server.host, insecure: true, retry: { retries: 0 } }).pipe(
       Effect.provide(
         entry === undefined ? Credentials.layerAnonymous : Credentials.layerStatic({ [server.host]: entry })
       ),

@@ -123,7 +123,7 @@ export const connect = (
   platform: Layer.Layer<HttpClient.HttpClient> = platforms.undici
 ): Effect.Effect<Registry.Service, never, Scope.Scope> =>
   Effect.map(
-    Layer.build(Layer.provide(Client.layer({ host, insecure: true, retry: { times: 0 }, ...options }), platform)),
+    Layer.build(Layer.provide(Client.layer({ host, insecure: true, retry: { retries: 0 }, ...options }), platform)),
     Context.get(Registry)
   )
 

@@ -454,7 +454,7 @@ describe("a race", () => {
     [
       "Retry over client → server → memory, which asks for patience",
       () =>
-        hop(Memory.layer().pipe(Faulty.wrap(Faulty.make(busy))), { client: { retry: { times: 0 } } }).pipe(
+        hop(Memory.layer().pipe(Faulty.wrap(Faulty.make(busy))), { client: { retry: { retries: 0 } } }).pipe(
           Retry.wrap({ delay: 0, retries: 20 })
         )
     ]

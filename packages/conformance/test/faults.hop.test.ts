@@ -20,7 +20,7 @@ const silent = Logger.remove(Logger.defaultLogger)
 const overSocket = (registry: Layer.Layer<Registry>, client?: object) =>
   Effect.map(
     Layer.build(
-      hop(registry, { client: { retry: { times: 0 }, ...client } }).pipe(
+      hop(registry, { client: { retry: { retries: 0 }, ...client } }).pipe(
         Layer.provide(silent)
       )
     ),
@@ -83,7 +83,9 @@ describe("an image is pushed and pulled over a socket, where", () => {
   it("the client and Retry both try again, out of one budget", () =>
     Effect.gen(function*() {
       const bench = yield* interrupted.bench
-      const { handle } = yield* overSocket(over(bench.faulty(bench.registry.handle)), { retry: { times: 3, delay: 1 } })
+      const { handle } = yield* overSocket(over(bench.faulty(bench.registry.handle)), {
+        retry: { retries: 3, delay: 1 }
+      })
       const registry = Registry.fromHandler(Retry.middleware({ delay: 0, retries: 5 })(handle))
       const planAt = (k: number) => Faulty.operation(k, { _tag: "Fail", failure: Faulty.unavailable() }, { times: 5 })
       yield* interrupted.sweep(bench, registry, planAt, { succeeds: true, leavesUploads: true })
@@ -102,7 +104,7 @@ describe("an image is pushed and pulled over a socket, where", () => {
         )
         const cutter = yield* makeCutter(Context.get(server, NodeRegistryServer.Address).port)
         const client = yield* Layer.build(
-          Client.layer({ host: `127.0.0.1:${cutter.port}`, insecure: true, retry: { times: 0 } }).pipe(
+          Client.layer({ host: `127.0.0.1:${cutter.port}`, insecure: true, retry: { retries: 0 } }).pipe(
             Layer.provide(NodeHttpClient.layerUndici)
           )
         )

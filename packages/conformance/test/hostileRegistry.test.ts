@@ -36,7 +36,7 @@ const registry = (answers: ReadonlyArray<Answered>) => {
     host: "registry.example",
     maxPages: 10,
     maxRedirects: 3,
-    retry: { times: 1, delay: 0, maxDelay: 0 },
+    retry: { retries: 1, delay: 0, maxDelay: 0 },
     pace: { maxHold: 0 }
   }).pipe(
     Layer.provide(FetchHttpClient.layer),

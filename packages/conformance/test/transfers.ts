@@ -113,7 +113,7 @@ export const run = (count: number, seed: number) =>
       const contents = counting(bench.faulty(bench.registry.handle))
       const served = Layer.succeed(Registry, Registry.fromHandler(contents.handle))
       const context = yield* Layer.build(
-        hop(served, { client: { retry: { times: 0 } } }).pipe(
+        hop(served, { client: { retry: { retries: 0 } } }).pipe(
           Layer.provide(Logger.remove(Logger.defaultLogger)),
           Layer.provide(Supervisor.addSupervisor(supervisor))
         )

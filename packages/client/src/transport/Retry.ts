@@ -25,7 +25,7 @@ import { faultOf } from "../internal/transportError.js"
  */
 export interface Options {
   /** How often a request is sent again: 3 times if not given, 0 for never. */
-  readonly times?: number | undefined
+  readonly retries?: number | undefined
   /** The wait before the first time, which doubles with each: 200 milliseconds if not given. */
   readonly delay?: Duration.DurationInput | undefined
   /**
@@ -55,7 +55,7 @@ const transient = new Set([408, 429, 500, 502, 503, 504])
  * @category constructors
  */
 export const make = (options?: Options): Transport.Transport => {
-  const times = options?.times ?? 3
+  const retries = options?.retries ?? 3
   const delay = Duration.toMillis(options?.delay ?? "200 millis")
   const maxDelay = Duration.toMillis(options?.maxDelay ?? "60 seconds")
 
@@ -88,7 +88,7 @@ export const make = (options?: Options): Transport.Transport => {
       response?: HttpClientResponse
     ) =>
       Effect.flatMap(Effect.zip(wait(count, response), RetryBudget.RetryBudget), ([millis, budget]) => {
-        if (millis === undefined || count >= times || budget?.take() === false) return outcome
+        if (millis === undefined || count >= retries || budget?.take() === false) return outcome
         const again = Effect.zipRight(Effect.sleep(millis), attempt(count + 1))
         return response === undefined ? again : Effect.zipRight(content.dismiss(content.of(response)), again)
       })

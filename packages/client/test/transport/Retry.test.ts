@@ -80,7 +80,7 @@ describe("an answer", () => {
       expect(outcome(yield* send(http))).toBe(503)
       expect(asked.length).toBe(4)
       const never = scripted([503])
-      expect(outcome(yield* send(never.http, { times: 0 }))).toBe(503)
+      expect(outcome(yield* send(never.http, { retries: 0 }))).toBe(503)
       expect(never.asked.length).toBe(1)
     }))
 })
@@ -200,7 +200,7 @@ describe("the wait", () => {
     Effect.gen(function*() {
       yield* TestClock.setTime(start)
       const { asked, http } = scripted(...steps)
-      const exit = yield* send(http, { delay: "1 second", maxDelay: "30 seconds", times: 8 })
+      const exit = yield* send(http, { delay: "1 second", maxDelay: "30 seconds", retries: 8 })
       return { last: outcome(exit), waits: asked.slice(1).map((at, i) => at - asked[i]!) }
     })
 

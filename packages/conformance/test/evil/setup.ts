@@ -51,7 +51,7 @@ export const connect = (
     host: site.host,
     insecure: site.origin.startsWith("http:"),
     allowPrivate: true,
-    retry: { times: 0 },
+    retry: { retries: 0 },
     ...options
   }).pipe(
     Logging.wrap({ level: LogLevel.Debug }),

@@ -101,7 +101,7 @@ describe("a request that is sent again goes with its credentials to its registry
         evil.belongs(password, home)
         const registry = yield* connect(evil, home, {
           credentials: alice(home, password),
-          retry: { times: by === "transport" ? 3 : 0, delay: 1 }
+          retry: { retries: by === "transport" ? 3 : 0, delay: 1 }
         })
         const retried = by === "transport"
           ? registry
