@@ -20,17 +20,11 @@ import * as members from "./internal/members.js"
 import { redact } from "./internal/redact.js"
 import { readAgain, writeAgain } from "./internal/shadowing.js"
 import * as tellings from "./internal/told.js"
+import type { Told } from "./internal/told.js"
 import type { Answer } from "./internal/witness.js"
 import { witness } from "./internal/witness.js"
 
-/**
- * What a registry told, by the name of each thing that is compared: `digest`, `size`, `mediaType`, `range`, `read` (the
- * sha256 of the bytes as far as they were read), `items`, and `error`, by its tag.
- *
- * @since 0.1.0
- * @category models
- */
-export type Told = { readonly [field: string]: unknown }
+export type { Told }
 
 /**
  * What there is to say of the second registry.

@@ -3,7 +3,13 @@ import type { Descriptor, Manifest, Operation } from "@effect-oci/core"
 import type { Ended } from "./recordingModel.js"
 import type { Answer } from "./witness.js"
 
-/** What a registry told, as plain data that another registry of the same content would tell too. */
+/**
+ * What a registry told, by the name of each thing that is compared: `digest`, `size`, `mediaType`, `range`, `read` (the
+ * sha256 of the bytes as far as they were read), `items`, and `error`, by its tag.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export type Told = { readonly [field: string]: unknown }
 
 /** What a registry told, without what is its own: ids, messages, how it calls the bytes of a blob. */
