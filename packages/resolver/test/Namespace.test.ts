@@ -27,7 +27,13 @@ describe("operations on references", () => {
           expect((yield* Namespace.getManifest(at(text))).descriptor.digest).toBe(digest)
           expect((yield* Namespace.resolveManifest(at(text))).digest).toBe(digest)
         }
-        for (const ask of [Namespace.getManifest, Namespace.resolveManifest]) {
+        const asks: ReadonlyArray<
+          (reference: Reference.Reference) => Effect.Effect<unknown, Namespace.NamespaceError, Resolver.Resolver>
+        > = [
+          Namespace.getManifest,
+          Namespace.resolveManifest
+        ]
+        for (const ask of asks) {
           const moved = yield* Effect.flip(ask(at(`one.test/team/app:v1@${other}`)))
           expect(moved).toMatchObject({ _tag: "TagConflict" })
           expect(moved.message).toContain(`the tag stands for ${digest}, and not for ${other}`)

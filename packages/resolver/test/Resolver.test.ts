@@ -1,5 +1,5 @@
 import { Credential, Credentials } from "@effect-oci/auth"
-import { Registry, RepositoryName } from "@effect-oci/core"
+import { RepositoryName } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
