@@ -592,7 +592,18 @@ it.scoped("a registry that takes only so many tags at once gets them one by one"
   }))
 
 describe("options", () => {
-  it.effect.each(["", "https://registry.example.com", "user@host.example", "registry.example.com/v2", "a b.example"])(
+  it.effect.each([
+    "",
+    "https://registry.example.com",
+    "user@host.example",
+    "registry.example.com/v2",
+    "a b.example",
+    "[fe80::1%eth0]",
+    "[fe80::1%25eth0]:5000",
+    "::1",
+    "host:port",
+    "host:99999"
+  ])(
     "%o is no host",
     (host) =>
       Effect.gen(function*() {
