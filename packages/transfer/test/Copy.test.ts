@@ -1,4 +1,4 @@
-import { Body, Handler, MediaType, Operation, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import { Body, Descriptor, Handler, MediaType, Operation, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { Copy, Progress, Transform } from "../src/index.js"
@@ -351,14 +351,14 @@ describe("a copy that fails", () => {
   it.live("leaves no upload behind, and moves the rest the next time", () =>
     Effect.scoped(Effect.gen(function*() {
       let failing = true
+      const { digest } = Descriptor.fromBytes(new Uint8Array(50_000), MediaType.layer)
       const source = yield* recorded({
         wrap: (next) =>
           Handler.override(next, {
-            GetBlob: (operation) => failing && operation.digest === big.digest ? Exit.fail(away) : next(operation)
+            GetBlob: (operation) => failing && operation.digest === digest ? Exit.fail(away) : next(operation)
           })
       })
       const target = yield* recorded()
-      const big = yield* pushBlob(source.registry, new Uint8Array(50_000))
       yield* pushImage(source.registry, [new Uint8Array(50_000), "small"], {}, [v1])
       const error = yield* Effect.flip(Copy.copy(from(source), to(target), { retries: 1, concurrency: 1 }))
       expect(error).toMatchObject({ _tag: "Unavailable" })

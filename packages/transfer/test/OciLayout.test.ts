@@ -1,16 +1,7 @@
 import { Body, ByteRange, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Effect, Layer, Stream } from "effect"
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { Copy, OciLayout } from "../src/index.js"
@@ -203,7 +194,7 @@ describe("a layout that is broken or hostile", () => {
 
   it.scoped("is refused, and the error says which file is wrong", () =>
     Effect.gen(function*() {
-      const cases: ReadonlyArray<readonly [(made: Effect.Effect.Success<typeof made>) => void, RegExp]> = [
+      const cases: ReadonlyArray<readonly [(layout: Effect.Effect.Success<typeof made>) => void, RegExp]> = [
         [({ path }) => rmSync(join(path, "oci-layout")), /oci-layout: there is no such file/],
         [({ path }) => writeFileSync(join(path, "oci-layout"), "{}"), /oci-layout: it says no imageLayoutVersion/],
         [({ path }) => writeFileSync(join(path, "oci-layout"), "{\"imageLayoutVersion\":\"9\"}"), /not 9/],
