@@ -58,7 +58,6 @@ export const make = (
     open: (repository, id) => {
       const dot = id.indexOf(".")
       const signature = Either.getOrUndefined(Encoding.decodeBase64Url(id.slice(0, Math.max(0, dot))))
-      // @effect-diagnostics-next-line effectSucceedWithVoid:off
       if (signature === undefined) return Effect.succeed(undefined)
       const text = id.slice(dot + 1)
       return Effect.map(
