@@ -7,13 +7,15 @@ import { BlobContent, Handler, Operation, Registry, RegistryError, RepositoryNam
 import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { lstat } from "node:fs/promises"
 import { join } from "node:path"
-import { indexPath, unreadable } from "./internal/layoutIndex.js"
+import { indexPath, ingestPath, lockPath, unreadable } from "./internal/layoutIndex.js"
 import { LayoutInvalid } from "./internal/layoutInvalid.js"
 import * as stores from "./internal/layoutStores.js"
 import * as files from "./internal/nodeFiles.js"
+import * as lock from "./internal/nodeLock.js"
 
 export { LayoutInvalid }
 
@@ -61,22 +63,31 @@ const plainFolders = (path: string) =>
     { discard: true }
   )
 
+/** What says that a folder is a layout. */
+const readMarker = (path: string) =>
+  Effect.map(files.readAll(markerPath(path), 4096), (bytes) => new TextDecoder().decode(bytes))
+
+/** Makes a folder a layout, which another may be doing as well. */
+const made = (path: string) => {
+  const text = JSON.stringify({ imageLayoutVersion: "1.0.0" })
+  const put = (file: string, content: string) =>
+    Effect.flatMap(
+      files.sizeOf(file),
+      (size) =>
+        size === undefined ? files.replace(file, new TextEncoder().encode(content), ingestPath(path)) : Effect.void
+    )
+  return Effect.zipRight(
+    files.folder(join(path, "blobs", "sha256")),
+    Effect.zipRight(put(indexPath(path), emptyIndex), put(markerPath(path), text)).pipe(lock.within(lockPath(path)))
+  )
+}
+
 /** Whether a folder is a layout; it becomes one where that was asked. Image spec: "Image Layout". */
 const check = (path: string, create: boolean): Effect.Effect<void, LayoutInvalid> =>
   Effect.gen(function*() {
     yield* plainFolders(path)
-    const marker = yield* files.readAll(markerPath(path), 4096).pipe(
-      Effect.map((bytes) => new TextDecoder().decode(bytes)),
-      Effect.catchIf((error) => error.missing && create, () =>
-        Effect.gen(function*() {
-          yield* files.folder(join(path, "blobs", "sha256"))
-          const text = JSON.stringify({ imageLayoutVersion: "1.0.0" })
-          if ((yield* files.sizeOf(indexPath(path))) === undefined) {
-            yield* files.replace(indexPath(path), new TextEncoder().encode(emptyIndex))
-          }
-          yield* files.replace(markerPath(path), new TextEncoder().encode(text))
-          return text
-        })),
+    const marker = yield* readMarker(path).pipe(
+      Effect.catchIf((error) => error.missing && create, () => Effect.zipRight(made(path), readMarker(path))),
       Effect.mapError(unreadable(path))
     )
     const version = yield* Effect.mapError(
@@ -104,6 +115,25 @@ const unverified = (next: Handler.Handler): Handler.Handler =>
   Handler.override(next, {
     GetBlob: (operation) =>
       Effect.map(next(operation), (content) => new BlobContent.BlobContent({ ...content, verified: false }))
+  })
+
+/** What the file system said of a failure of the stores, if it said something. */
+const said = (cause: unknown): files.FileError | LayoutInvalid | undefined => {
+  if (cause instanceof files.FileError || cause instanceof LayoutInvalid) return cause
+  return Predicate.hasProperty(cause, "cause") ? said(cause.cause) : undefined
+}
+
+/** Says which file failed, and how. Where there is no room, trying again makes none. */
+const explained = (next: Handler.Handler): Handler.Handler => (operation) =>
+  Effect.mapError(next(operation), (error) => {
+    const reason = error._tag === "Unavailable" ? said(error.cause) : undefined
+    if (reason === undefined) return error
+    const fields = { ...Operation.errorFields(operation), cause: error.cause }
+    if (reason._tag === "LayoutInvalid") return new RegistryError.Unavailable({ ...fields, reason: reason.message })
+    const text = `${reason.path}: ${reason.reason}`
+    return reason.full
+      ? new RegistryError.Denied({ ...fields, reason: text })
+      : new RegistryError.Unavailable({ ...fields, reason: text })
   })
 
 /** Writes to other repositories have nowhere to go. */
@@ -154,14 +184,15 @@ export const layer = (path: string, options?: Options): Layer.Layer<Registry, La
   Layer.unwrapEffect(Effect.gen(function*() {
     const only = options?.repository ?? repository
     yield* check(path, options?.create ?? false)
-    yield* Effect.mapError(stores.sweep(path), unreadable(path))
+    yield* stores.sweep(path)
     const backends = Layer.merge(
       Layer.succeed(BlobStore.BlobStore, stores.blobStore(path)),
-      Layer.scoped(MetadataStore.MetadataStore, stores.metadataStore(path, only))
+      Layer.effect(MetadataStore.MetadataStore, stores.metadataStore(path, only))
     )
     return Store.layer().pipe(
       Layer.provide(backends),
       Registry.wrap(unverified),
+      Registry.wrap(explained),
       Registry.wrap(single(path, only))
     )
   }))

@@ -31,9 +31,17 @@ export interface Entry {
 export interface Index {
   readonly entries: ReadonlyMap<Digest.Digest, Entry>
   readonly tags: ReadonlyMap<Tag.Tag, Digest.Digest>
+  /** What the file says besides: annotations, and what nobody here knows. */
+  readonly more: { readonly [name: string]: unknown }
   /** Of which state of the file this is. */
   readonly stamp: string
 }
+
+/** Where things lie that are not yet, or no longer, part of a layout. */
+export const ingestPath = (layout: string): string => join(layout, "ingest")
+
+/** What whoever changes the index holds. */
+export const lockPath = (layout: string): string => `${indexPath(layout)}.lock`
 
 export const indexPath = (layout: string): string => join(layout, "index.json")
 
@@ -56,12 +64,17 @@ export const stampOf = (layout: string): Effect.Effect<string> =>
     onSuccess: ({ ino, mtimeNs, size }) => `${ino} ${size} ${mtimeNs}`
   })
 
-const IndexFile = Schema.parseJson(Schema.Struct({ manifests: Schema.Array(Schema.Unknown) }))
+const IndexFile = Schema.parseJson(
+  Schema.Struct(
+    { manifests: Schema.Array(Schema.Unknown) },
+    Schema.Record({ key: Schema.String, value: Schema.Unknown })
+  )
+)
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 
 /** The tag that a name stands for: itself, or that of a whole reference, as some programs write it. */
-const tagOf = (name: string): Tag.Tag | undefined =>
+export const tagOf = (name: string): Tag.Tag | undefined =>
   Either.getOrUndefined(Tag.parse(name)) ??
     Either.getOrUndefined(Reference.parse(name))?.tag
 
@@ -105,13 +118,24 @@ const load = (layout: string, entries: Map<Digest.Digest, Entry>) => {
   return visit
 }
 
-/** Reads what a layout has; one that has no index is empty. */
-export const read = (layout: string): Effect.Effect<Index, LayoutInvalid> =>
+/** How often an index is read that changes meanwhile. */
+const patience = 10
+
+/** Reads what a layout has; one that has no index is empty. Who deletes something meanwhile does not make it broken. */
+export const read = (layout: string, tries = patience): Effect.Effect<Index, LayoutInvalid> =>
+  Effect.flatMap(
+    stampOf(layout),
+    (stamp) =>
+      Effect.catchAll(readAt(layout, stamp), (error) =>
+        Effect.flatMap(stampOf(layout), (now) =>
+          now === stamp || tries === 0 ? Effect.fail(error) : read(layout, tries - 1)))
+  )
+
+const readAt = (layout: string, stamp: string): Effect.Effect<Index, LayoutInvalid> =>
   Effect.gen(function*() {
-    const stamp = yield* stampOf(layout)
     const entries = new Map<Digest.Digest, Entry>()
     const tags = new Map<Tag.Tag, Digest.Digest>()
-    if (stamp === "none") return { entries, tags, stamp }
+    if (stamp === "none") return { entries, tags, more: {}, stamp }
     const path = indexPath(layout)
     const bytes = yield* Effect.mapError(files.readAll(path, maxIndex), unreadable(layout))
     const index = yield* Either.try(() => utf8.decode(bytes)).pipe(
@@ -125,7 +149,7 @@ export const read = (layout: string): Effect.Effect<Index, LayoutInvalid> =>
     for (const [at, raw] of index.manifests.entries()) {
       const descriptor = yield* Either.mapLeft(
         Schema.decodeUnknownEither(Descriptor.schema)(raw),
-        () => invalid(layout, `${path}: manifests[${at}] is no descriptor`)
+        () => invalid(layout, `${path}: manifests[${at}] is no descriptor of a media type, a digest and a size`)
       )
       const { annotations, digest: _, mediaType: __, size: ___, ...rest } = raw as { readonly [name: string]: unknown }
       const { [refName]: name, ...others } = descriptor.annotations ?? {}
@@ -141,17 +165,18 @@ export const read = (layout: string): Effect.Effect<Index, LayoutInvalid> =>
       })
       if (tag !== undefined && !tags.has(tag)) tags.set(tag, descriptor.digest)
     }
-    return { entries, tags, stamp }
+    const { manifests: _, ...more } = index
+    return { entries, tags, more, stamp }
   })
 
-const roots = ({ entries, tags }: Omit<Index, "stamp">): ReadonlyArray<Digest.Digest> => {
+const roots = ({ entries, tags }: Index): ReadonlyArray<Digest.Digest> => {
   const below = new Set([...entries.values()].flatMap(({ children }) => children))
   const named = new Set(tags.values())
   return [...entries.keys()].filter((digest) => named.has(digest) || !below.has(digest))
 }
 
 /** The index as it is written: an entry for each name, and one for each manifest that nothing leads to. */
-export const encode = (index: Omit<Index, "stamp">): Uint8Array => {
+export const encode = (index: Index): Uint8Array => {
   const tagged = new Map<Digest.Digest, Array<string>>()
   for (const [tag, digest] of index.tags) tagged.set(digest, [...(tagged.get(digest) ?? []), tag])
   const manifests = roots(index).flatMap((digest) => {
@@ -167,5 +192,6 @@ export const encode = (index: Omit<Index, "stamp">): Uint8Array => {
       name === undefined ? plain : { ...plain, annotations: { ...annotations, [refName]: name } }
     )
   })
-  return new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests }))
+  const file = { schemaVersion: 2, mediaType: MediaType.index, ...index.more, manifests }
+  return new TextEncoder().encode(JSON.stringify(file))
 }

@@ -5,7 +5,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { readdir, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
@@ -17,12 +16,13 @@ import * as lock from "./nodeLock.js"
 /** The bytes of a layout lie under their digests; those of uploads apart, until their digest is known. */
 const keyOf = (digest: Digest.Digest): BlobStore.BlobKey => BlobStore.BlobKey(digest.replace(":", "-"))
 
+/** The key of an upload has dashes too, and could be read as the digest of an algorithm that nobody knows. */
 const digestOf = (key: BlobStore.BlobKey): Digest.Digest | undefined => {
   const parsed = Digest.parse(key.replace("-", ":"))
-  return parsed._tag === "Right" ? parsed.right : undefined
+  return parsed._tag === "Right" && Digest.verifiable(parsed.right) !== undefined ? parsed.right : undefined
 }
 
-const ingest = (path: string): string => join(path, "ingest")
+const ingest = layout.ingestPath
 
 /** What was left of uploads, and has not been touched since, in milliseconds since 1970. */
 const strays = (path: string, olderThan: number) =>
@@ -42,13 +42,13 @@ const strays = (path: string, olderThan: number) =>
 /** How long bytes that no upload belongs to any more are left alone: whoever put them there may still be at work. */
 const day = 24 * 60 * 60 * 1000
 
-/** Removes what processes that were killed have left behind. */
-export const sweep = (path: string) =>
+/** Removes what processes that were killed have left behind, where that can be done. */
+export const sweep = (path: string): Effect.Effect<void> =>
   Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
     const names = yield* strays(path, now - day)
     yield* Effect.forEach(names, (name) => files.remove(join(ingest(path), name)), { discard: true })
-  })
+  }).pipe(Effect.ignore)
 
 /** Where the bytes of a layout lie. */
 export const blobStore = (path: string): BlobStore.Service => {
@@ -60,6 +60,21 @@ export const blobStore = (path: string): BlobStore.Service => {
   }
   const broken = (error: files.FileError) => new BlobStore.Failed({ cause: error })
   const size = (file: string) => Effect.mapError(files.sizeOf(file), broken)
+  /** Where the uploads stand that a chunk flows into. */
+  const receiving = new Map<BlobStore.UploadToken, number>()
+
+  /** One at a time: another would write over what counts already. */
+  const alone = <A, E>(token: BlobStore.UploadToken, offset: number, effect: Effect.Effect<A, E>) =>
+    Effect.acquireUseRelease(
+      Effect.suspend(() => {
+        const stands = receiving.get(token)
+        return stands === undefined
+          ? Effect.sync(() => receiving.set(token, offset))
+          : Effect.fail(new BlobStore.OffsetMismatch({ offset: stands }))
+      }),
+      () => effect,
+      () => Effect.sync(() => receiving.delete(token))
+    )
 
   return {
     stat: (key) => size(fileOf(key)),
@@ -78,16 +93,19 @@ export const blobStore = (path: string): BlobStore.Service => {
         broken
       ),
     append: (token, offset, body) =>
-      Effect.gen(function*() {
-        const stands = (yield* size(upload(token))) ?? 0
-        if (stands !== offset) return yield* Effect.fail(new BlobStore.OffsetMismatch({ offset: stands }))
-        const written = yield* files.write(upload(token), body, offset)
-        return { offset: offset + written, token }
-      }).pipe(Effect.catchTags({
+      alone(
+        token,
+        offset,
+        Effect.gen(function*() {
+          const stands = (yield* size(upload(token))) ?? 0
+          if (stands !== offset) return yield* Effect.fail(new BlobStore.OffsetMismatch({ offset: stands }))
+          const written = yield* files.write(upload(token), body, offset)
+          return { offset: offset + written, token }
+        })
+      ).pipe(Effect.catchTags({
         BodyError: ({ error, written }) =>
           Effect.fail(new BlobStore.BodyBroken({ offset: offset + written, cause: error })),
-        FileError: (error) =>
-          Effect.fail(["ENOSPC", "EDQUOT"].includes(error.cause.code ?? "") ? new BlobStore.Full() : broken(error))
+        FileError: (error) => Effect.fail(error.full ? new BlobStore.Full() : broken(error))
       })),
     commit: (token, key, expected) =>
       Effect.gen(function*() {
@@ -114,19 +132,18 @@ export const blobStore = (path: string): BlobStore.Service => {
 }
 
 /** The facts of a layout, as far as they are kept in memory: those of its manifests. */
-const facts = Effect.flatMap(
-  Effect.scope,
-  (scope) =>
+const facts = Effect.suspend(() =>
+  Effect.scoped(
     Effect.map(
-      Layer.buildWithScope(Memory.layerMetadataStore(), scope),
+      Layer.build(Memory.layerMetadataStore()),
       (context) => Context.get(context, MetadataStore.MetadataStore)
     )
+  )
 )
 
-interface State {
+interface State extends layout.Index {
   readonly entries: Map<Digest.Digest, layout.Entry>
   readonly tags: Map<Tag.Tag, Digest.Digest>
-  readonly stamp: string
   readonly facts: MetadataStore.Service
 }
 
@@ -156,18 +173,18 @@ const put = (
 export const metadataStore = (path: string, repository: RepositoryName.RepositoryName) =>
   Effect.gen(function*() {
     const uploads = yield* facts
-    const scope = yield* Effect.scope
     const broken = (cause: unknown) => new MetadataStore.Failed({ cause })
     const changing = yield* Effect.makeSemaphore(1)
 
     const load = Effect.gen(function*() {
-      const { entries, stamp, tags } = yield* layout.read(path)
-      const kept = yield* Scope.extend(facts, scope)
+      const index = yield* layout.read(path)
+      const { entries, tags } = index
+      const kept = yield* facts
       for (const [digest, entry] of entries) {
         const named = [...tags].flatMap(([tag, tagged]) => tagged === digest ? [tag] : [])
         yield* Effect.orDie(kept.putManifest(put(repository, entry, named)))
       }
-      return { entries: new Map(entries), tags: new Map(tags), stamp, facts: kept }
+      return { ...index, entries: new Map(entries), tags: new Map(tags), facts: kept }
     })
 
     let state: State = yield* load
@@ -186,10 +203,10 @@ export const metadataStore = (path: string, repository: RepositoryName.Repositor
           }))
     )
 
-    const save = ({ entries, facts, tags }: State) =>
+    const save = (changed: State) =>
       Effect.gen(function*() {
-        yield* files.replace(layout.indexPath(path), layout.encode({ entries, tags }))
-        state = { entries, tags, facts, stamp: yield* layout.stampOf(path) }
+        yield* files.replace(layout.indexPath(path), layout.encode(changed), ingest(path))
+        state = { ...changed, stamp: yield* layout.stampOf(path) }
       }).pipe(Effect.mapError(broken))
 
     /** Changes the facts and writes them down. What cannot be written is forgotten: the file is what counts. */
@@ -201,7 +218,7 @@ export const metadataStore = (path: string, repository: RepositoryName.Repositor
               state = { ...state, stamp: "unknown" }
             })
           ),
-          lock.within(`${layout.indexPath(path)}.lock`),
+          lock.within(layout.lockPath(path)),
           changing.withPermits(1),
           Effect.mapError((error) => error instanceof files.FileError ? broken(error) : error),
           Effect.uninterruptible
@@ -240,10 +257,11 @@ export const metadataStore = (path: string, repository: RepositoryName.Repositor
           ? Effect.succeed(false)
           : Effect.map(hasBlob(repository, digest), (found) => found !== undefined),
       unlinkBlob: (asked, digest) =>
-        Effect.flatMap(hasBlob(asked, digest), (found) =>
-          found === undefined
-            ? Effect.fail(new MetadataStore.BlobUnknown())
-            : Effect.succeed({ key: found.key, token: undefined })),
+        Effect.gen(function*() {
+          if ((yield* hasBlob(asked, digest)) === undefined) return yield* Effect.fail(new MetadataStore.BlobUnknown())
+          yield* Effect.mapError(files.remove(layout.blobPath(path, digest)), broken)
+          return undefined
+        }),
       putManifest: (asked) =>
         Effect.gen(function*() {
           const source = yield* DistributionSource.Current
@@ -254,7 +272,7 @@ export const metadataStore = (path: string, repository: RepositoryName.Repositor
           const document = yield* Effect.orDie(Manifest.parse({ mediaType, bytes }))
           const file = layout.blobPath(path, digest)
           yield* files.folder(dirname(file)).pipe(
-            Effect.zipRight(files.replace(file, bytes)),
+            Effect.zipRight(files.replace(file, bytes, ingest(path))),
             Effect.mapError(broken)
           )
           yield* change((state) =>
@@ -273,7 +291,10 @@ export const metadataStore = (path: string, repository: RepositoryName.Repositor
                 more: { ...before?.more, ...(described === undefined ? {} : { annotations: described }) },
                 names: before?.names ?? []
               })
-              for (const tag of asked.tags) state.tags.set(tag, digest)
+              for (const tag of asked.tags) {
+                unname(state, tag, digest)
+                state.tags.set(tag, digest)
+              }
             })
           )
         }),
@@ -295,8 +316,11 @@ export const metadataStore = (path: string, repository: RepositoryName.Repositor
           Effect.zipRight(Effect.mapError(files.remove(layout.blobPath(path, digest)), broken))
         ),
       deleteTag: (asked, tag) =>
-        change((state) => Effect.map(state.facts.deleteTag(asked, tag), () => state.tags.delete(tag))).pipe(
-          Effect.asVoid
+        change((state) =>
+          Effect.map(state.facts.deleteTag(asked, tag), () => {
+            unname(state, tag)
+            state.tags.delete(tag)
+          })
         ),
       listTags: (asked, after, n) => Effect.flatMap(current, ({ facts }) => facts.listTags(asked, after, n)),
       listReferrers: (asked, subject, type, after, n) =>
@@ -312,6 +336,14 @@ export const metadataStore = (path: string, repository: RepositoryName.Repositor
     }
     return service
   })
+
+/** Takes a tag away from all but one: who has a name that stands for it loses that, or the tag would come back. */
+const unname = ({ entries }: State, tag: Tag.Tag, but?: Digest.Digest): void => {
+  for (const [digest, entry] of entries) {
+    const names = entry.names.filter((name) => digest === but || layout.tagOf(name) !== tag)
+    if (names.length < entry.names.length) entries.set(digest, { ...entry, names })
+  }
+}
 
 /** A descriptor with what the index says of where its content came from. */
 const annotated = ({ entries }: State) => (descriptor: Descriptor.Descriptor): Descriptor.Descriptor => {

@@ -7,7 +7,7 @@ import * as nodeFs from "node:fs"
 import { constants } from "node:fs"
 import { mkdir, open, rename, rm } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 
 /** What a file system answers but success: its code, `ENOENT` say, is the cause's. */
 export class FileError {
@@ -17,6 +17,11 @@ export class FileError {
   /** Nothing is there. */
   get missing(): boolean {
     return this.cause.code === "ENOENT" || this.cause.code === "ENOTDIR"
+  }
+
+  /** There is no room for more. */
+  get full(): boolean {
+    return this.cause.code === "ENOSPC" || this.cause.code === "EDQUOT"
   }
 
   /** What a person should read of it. */
@@ -87,10 +92,18 @@ const pieceSize = 256 * 1024
 
 const broken = (reason: string, cause?: unknown) => new RegistryError.Unavailable({ reason, cause })
 
-/** The bytes of an open file from one place to another, with no more read ahead than its taker asks for. */
-const source = (fd: number, start: number, end: number): Body.Source => (sink) => {
+/**
+ * The bytes of an open file from one place to another, with no more read ahead than its taker asks for. What is under
+ * way when the file is closed is waited for: its number may be another file's after that.
+ */
+const source = (handle: FileHandle, start: number, end: number): Body.Source => (sink) => {
   let at = start
   let state: "reading" | "waiting" | "over" = "waiting"
+  const fail = (error: RegistryError.RegistryError) => {
+    if (state === "over") return
+    state = "over"
+    sink.fail(error)
+  }
   const step = () => {
     if (state !== "waiting") return
     if (at >= end) {
@@ -99,18 +112,16 @@ const source = (fd: number, start: number, end: number): Body.Source => (sink) =
     }
     state = "reading"
     const piece = Buffer.allocUnsafeSlow(Math.min(pieceSize, end - at))
-    nodeFs.read(fd, piece, 0, piece.byteLength, at, (error, count) => {
-      if (state === "over") return
-      if (error !== null || count === 0) {
-        state = "over"
-        return sink.fail(
-          error === null ? broken("the file has become shorter") : broken("the file cannot be read", error)
-        )
-      }
-      at += count
-      state = "waiting"
-      if (sink.data(piece.subarray(0, count))) step()
-    })
+    handle.read(piece, 0, piece.byteLength, at).then(
+      ({ bytesRead }) => {
+        if (state === "over") return
+        if (bytesRead === 0) return fail(broken("the file has become shorter"))
+        at += bytesRead
+        state = "waiting"
+        if (sink.data(piece.subarray(0, bytesRead))) step()
+      },
+      (error) => fail(broken("the file cannot be read", error))
+    )
   }
   queueMicrotask(step)
   return {
@@ -125,7 +136,7 @@ const source = (fd: number, start: number, end: number): Body.Source => (sink) =
 export const read = (path: string, span?: ByteRange.Span): Files<Body.Body, Scope.Scope> =>
   Effect.map(opened(path), ({ handle, size }) => {
     const { length, offset } = span ?? { offset: 0, length: size }
-    return Body.fromSource(source(handle.fd, offset, offset + length), { size: length, replayable: true })
+    return Body.fromSource(source(handle, offset, offset + length), { size: length, replayable: true })
   })
 
 /** From how much on it is worth a write, and from how much on the source waits for the file, in bytes. */
@@ -133,7 +144,7 @@ const enough = 256 * 1024
 const tooMuch = 1024 * 1024
 
 /** Writes what a source gives into an open file, from a place on: how much was written, and how it ended. */
-const drain = (source: Body.Source, fd: number, start: number) =>
+const drain = (source: Body.Source, handle: FileHandle, start: number) =>
   Effect.async<{
     readonly written: number
     readonly error: RegistryError.RegistryError | NodeJS.ErrnoException | undefined
@@ -161,13 +172,17 @@ const drain = (source: Body.Source, fd: number, start: number) =>
           control.resume()
         }
       }
-      writeAll(fd, pieces, start + written, (error, count) => {
-        written += count
-        if (error === null) return next()
-        over = true
-        control.cancel()
-        resume(Exit.succeed({ written, error }))
-      })
+      writeAll(handle, pieces, start + written).then(
+        (count) => {
+          written += count
+          next()
+        },
+        (error: NodeJS.ErrnoException) => {
+          over = true
+          control.cancel()
+          resume(Exit.succeed({ written, error }))
+        }
+      )
     }
     const end = (error: RegistryError.RegistryError | undefined) => {
       ended = { error }
@@ -191,24 +206,20 @@ const drain = (source: Body.Source, fd: number, start: number) =>
   })
 
 /** A write may take less than it was given. */
-const writeAll = (
-  fd: number,
-  pieces: ReadonlyArray<Uint8Array>,
-  position: number,
-  done: (error: NodeJS.ErrnoException | null, written: number) => void,
-  before = 0
-): void => {
-  nodeFs.writev(fd, pieces, position, (error, count) => {
-    if (error !== null) return done(error, before)
-    let left = count
-    const rest = pieces.flatMap((piece) => {
+const writeAll = async (handle: FileHandle, pieces: ReadonlyArray<Uint8Array>, position: number): Promise<number> => {
+  let written = 0
+  let rest = [...pieces]
+  while (rest.length > 0) {
+    const { bytesWritten } = await handle.writev(rest, position + written)
+    written += bytesWritten
+    let left = bytesWritten
+    rest = rest.flatMap((piece) => {
       const taken = Math.min(left, piece.byteLength)
       left -= taken
       return taken === piece.byteLength ? [] : [piece.subarray(taken)]
     })
-    if (rest.length === 0) return done(null, before + count)
-    writeAll(fd, rest, position + count, done, before + count)
-  })
+  }
+  return written
 }
 
 /** A body that breaks, after so many bytes of it were written. */
@@ -233,7 +244,7 @@ export const write = (
         yield* tried(path, () => handle.truncate(from))
         const { error, written } = yield* body.source === undefined
           ? streamed(body, handle.fd, from)
-          : drain(body.source, handle.fd, from)
+          : drain(body.source, handle, from)
         if (error !== undefined && !RegistryError.isRegistryError(error)) {
           return yield* Effect.fail(new FileError(path, error))
         }
@@ -286,14 +297,16 @@ const syncFolder = (path: string): Files<void> =>
 export const move = (from: string, to: string): Files<void> =>
   Effect.zipRight(tried(to, () => rename(from, to)), syncFolder(dirname(to)))
 
-/** Puts bytes in hand where they belong, at once and durably. */
-export const replace = (path: string, bytes: Uint8Array): Files<void> => {
-  const whole = `${path}.${crypto.randomUUID()}`
-  return create(whole, bytes).pipe(
-    Effect.zipRight(move(whole, path)),
-    Effect.onError(() => Effect.ignore(remove(whole)))
-  )
-}
+/** Puts bytes in hand where they belong, at once and durably; until then they lie in another folder. */
+export const replace = (path: string, bytes: Uint8Array, aside: string): Files<void> =>
+  Effect.suspend(() => {
+    const whole = join(aside, crypto.randomUUID())
+    return folder(aside).pipe(
+      Effect.zipRight(create(whole, bytes)),
+      Effect.zipRight(move(whole, path)),
+      Effect.onError(() => Effect.ignore(remove(whole)))
+    )
+  })
 
 /** A folder, and those above it. */
 export const folder = (path: string): Files<void> => Effect.asVoid(tried(path, () => mkdir(path, { recursive: true })))

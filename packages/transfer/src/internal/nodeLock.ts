@@ -1,6 +1,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { link, open, readFile, rename, rm } from "node:fs/promises"
+import { open, readFile, rm } from "node:fs/promises"
 import { hostname } from "node:os"
 import { FileError, tried } from "./nodeFiles.js"
 
@@ -32,16 +32,19 @@ const take = (path: string) =>
     }
   })
 
-/** Takes away the lock of a process that has ended; one that another has taken meanwhile is put back. */
+/**
+ * Takes away the lock of a process that has ended. One does so at a time: of two, one could take away the lock that a
+ * third has taken after the other.
+ */
 const clear = (path: string) =>
   tried(path, async () => {
     if (!isStale(await readFile(path, "utf8"))) return
-    const aside = `${path}.${crypto.randomUUID()}`
-    await rename(path, aside)
+    const clearing = `${path}.clearing`
+    await (await open(clearing, "wx", 0o644)).close()
     try {
-      if (!isStale(await readFile(aside, "utf8"))) await link(aside, path)
+      if (isStale(await readFile(path, "utf8"))) await rm(path)
     } finally {
-      await rm(aside, { force: true })
+      await rm(clearing, { force: true })
     }
   })
 

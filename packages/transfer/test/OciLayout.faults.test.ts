@@ -1,0 +1,282 @@
+import { Body, Descriptor, Digest, MediaType, Registry, RegistryError, Tag } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Context, Deferred, Effect, Either, Fiber, Layer, Stream } from "effect"
+import fs, { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
+import { hostname } from "node:os"
+import { join } from "node:path"
+import { Copy, OciLayout } from "../src/index.js"
+import { folder } from "./folder.js"
+import { app, pushImage, recorded, v1 } from "./support.js"
+
+const { repository } = OciLayout
+
+const opened = (path: string, options: OciLayout.Options = { create: true }) =>
+  Effect.map(Layer.build(OciLayout.layer(path, options)), (context) => Context.get(context, Registry))
+
+/** All that is in the folder but the folders themselves. */
+const filesOf = (path: string) =>
+  readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => name)
+    .sort()
+
+const open = () => readdirSync("/proc/self/fd").length
+
+const tagsOf = (registry: Registry["Type"]) =>
+  Effect.map(Stream.runCollect(registry.listTags(repository)), Chunk.toReadonlyArray)
+
+const numbers = (size: number) => Uint8Array.from({ length: size }, (_, index) => index % 251)
+
+/** While the effect runs, the disk is full: no more is written than nothing. */
+const whileFull = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const { writeSync } = fs
+      fs.writeSync = () => {
+        throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" })
+      }
+      syncBuiltinESMExports()
+      return writeSync
+    }),
+    () => effect,
+    (writeSync) =>
+      Effect.sync(() => {
+        fs.writeSync = writeSync
+        syncBuiltinESMExports()
+      })
+  )
+
+describe("an upload into a layout", () => {
+  it.scoped("goes on after a chunk that broke, and leaves nothing beside the blob", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const layout = yield* opened(path)
+      const bytes = numbers(10_000)
+      const { id } = yield* layout.startUpload(repository)
+      const broken = Body.stream(
+        Stream.concat(Stream.make(bytes.subarray(0, 4000)), Stream.fail(new Error("the wire is cut")))
+      )
+      yield* Effect.flip(layout.appendUpload(repository, id, broken, { offset: 0 }))
+      const { offset } = yield* layout.getUpload(repository, id)
+      expect(offset).toBe(4000)
+      const digest = Digest.fromBytes(bytes)
+      yield* layout.completeUpload(repository, id, digest, { offset, body: Body.bytes(bytes.subarray(offset)) })
+      const content = yield* layout.getBlob(repository, digest)
+      expect(Digest.fromBytes(yield* Body.toBytes(content.body, { limit: 1e6, onLimit: () => "large" }))).toBe(digest)
+      expect(filesOf(path)).toEqual([digest.slice("sha256:".length), "index.json", "oci-layout"])
+    }))
+
+  it.scoped("takes one chunk at a time: another at the same place changes nothing", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const layout = yield* opened(path)
+      const bytes = numbers(2000)
+      const { id } = yield* layout.startUpload(repository)
+      const begun = yield* Deferred.make<void>()
+      const go = yield* Deferred.make<void>()
+      const slow = Body.stream(
+        Stream.concat(
+          Stream.make(bytes.subarray(0, 1000)),
+          Stream.unwrap(
+            Deferred.succeed(begun, undefined).pipe(
+              Effect.zipRight(Deferred.await(go)),
+              Effect.as(Stream.make(bytes.subarray(1000)))
+            )
+          )
+        )
+      )
+      const first = yield* Effect.fork(layout.appendUpload(repository, id, slow, { offset: 0 }))
+      yield* Deferred.await(begun)
+      const error = yield* Effect.flip(
+        layout.appendUpload(repository, id, Body.bytes(new Uint8Array(2000)), { offset: 0 })
+      )
+      expect(error._tag).toBe("RangeInvalid")
+      yield* Deferred.succeed(go, undefined)
+      expect((yield* Fiber.join(first)).offset).toBe(2000)
+      yield* layout.completeUpload(repository, id, Digest.fromBytes(bytes), { offset: 2000 })
+      const content = yield* layout.getBlob(repository, Digest.fromBytes(bytes))
+      yield* Stream.runDrain(content.stream)
+    }))
+
+  it.live("that is interrupted closes its file, and leaves nothing", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const path = yield* folder
+      const layout = yield* opened(path)
+      const before = open()
+      const begun = yield* Deferred.make<void>()
+      const endless = Body.fromSource((sink) => {
+        let over = false
+        const step = () => {
+          while (!over && sink.data(numbers(100_000)));
+        }
+        queueMicrotask(step)
+        Effect.runSync(Deferred.succeed(begun, undefined))
+        return {
+          resume: () => setImmediate(step),
+          cancel: () => {
+            over = true
+          }
+        }
+      })
+      const fiber = yield* Effect.fork(
+        layout.pushBlob(repository, { ...Descriptor.fromBytes(numbers(1)), size: 1e12 }, endless)
+      )
+      yield* Deferred.await(begun)
+      yield* Effect.sleep("20 millis")
+      yield* Fiber.interrupt(fiber)
+      expect(open()).toBe(before)
+      expect(filesOf(path)).toEqual(["index.json", "oci-layout"])
+    })))
+
+  it.scoped("may be of nothing, of sha512, and of what is there or comes at the same time", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const layout = yield* opened(path)
+      const contents = [new Uint8Array(0), numbers(300_000)]
+      const algorithms = ["sha256", "sha512"] as const
+      const blobs = contents.flatMap((bytes) =>
+        algorithms.map((algorithm) => ({
+          bytes,
+          descriptor: { ...Descriptor.fromBytes(bytes), digest: Digest.fromBytes(bytes, algorithm) }
+        }))
+      )
+      const push = ({ bytes, descriptor }: typeof blobs[number]) =>
+        layout.pushBlob(repository, descriptor, Body.bytes(bytes))
+      yield* Effect.forEach([...blobs, ...blobs, ...blobs], push, { concurrency: "unbounded", discard: true })
+      yield* Effect.forEach(blobs, push, { discard: true })
+      for (const { bytes, descriptor } of blobs) {
+        const content = yield* layout.getBlob(repository, descriptor.digest)
+        const read = yield* Body.toBytes(content.body, { limit: 1e6, onLimit: () => "large" })
+        expect(Buffer.compare(read, bytes)).toBe(0)
+      }
+      expect(filesOf(path)).toEqual(
+        [...blobs.map(({ descriptor }) => descriptor.digest.split(":")[1]!), "index.json", "oci-layout"].sort()
+      )
+    }))
+})
+
+describe("the index of a layout", () => {
+  const copied = Effect.gen(function*() {
+    const path = yield* folder
+    const source = yield* recorded()
+    yield* pushImage(source.registry, ["one"], {}, [v1])
+    const layout = yield* opened(path)
+    const from = { registry: source.registry, repository: app, reference: v1 }
+    const copy = (tag: Tag.Tag) => Copy.copy(from, { registry: layout, repository, tags: [tag] })
+    yield* copy(v1)
+    return { path, layout, source, copy, text: () => readFileSync(join(path, "index.json"), "utf8") }
+  })
+
+  it.scoped("stays whole where there is no room for another, and the error says so", () =>
+    Effect.gen(function*() {
+      const { copy, layout, path, text } = yield* copied
+      const before = { text: text(), files: filesOf(path) }
+      const error = yield* Effect.flip(whileFull(copy(Tag.make("v2"))))
+      expect(error._tag).toBe("Denied")
+      expect(error.message).toContain("there is no space left")
+      expect({ text: text(), files: filesOf(path) }).toEqual(before)
+      expect(yield* tagsOf(layout)).toEqual([v1])
+      yield* copy(Tag.make("v2"))
+      expect(yield* tagsOf(layout)).toEqual([v1, "v2"])
+    }))
+
+  it.scoped("says a tag that was moved or deleted but once, under whatever names it came", () =>
+    Effect.gen(function*() {
+      const { layout, path, source, text } = yield* copied
+      const named = (name: string) => text().replace(`"org.opencontainers.image.ref.name":"${v1}"`, name)
+      const foreign = named("\"org.opencontainers.image.ref.name\":\"docker.io/library/app:v1\"")
+      writeFileSync(join(path, "index.json"), foreign)
+      expect(yield* tagsOf(layout)).toEqual([v1])
+
+      const other = yield* pushImage(source.registry, ["two"], {}, [Tag.make("v2")])
+      yield* Copy.copy(
+        { registry: source.registry, repository: app, reference: Tag.make("v2") },
+        { registry: layout, repository, tags: [v1] }
+      )
+      const again = yield* opened(path)
+      expect((yield* again.resolveManifest(repository, v1)).digest).toBe(other.digest)
+
+      writeFileSync(join(path, "index.json"), foreign)
+      yield* layout.deleteTag(repository, v1)
+      expect(yield* tagsOf(yield* opened(path))).toEqual([])
+    }))
+
+  it.scoped("keeps what it says besides its manifests", () =>
+    Effect.gen(function*() {
+      const { copy, path, text } = yield* copied
+      const more = { annotations: { "com.example": "kept" }, extra: [1] }
+      writeFileSync(join(path, "index.json"), JSON.stringify({ ...JSON.parse(text()), ...more }))
+      yield* copy(Tag.make("v2"))
+      expect(JSON.parse(text())).toMatchObject(more)
+    }))
+
+  it.scoped("tells what manifests are that do not say so themselves, and must tell it", () =>
+    Effect.gen(function*() {
+      const { layout, path, text } = yield* copied
+      const config = Descriptor.fromBytes(new TextEncoder().encode("{}"), MediaType.empty)
+      yield* layout.pushBlob(repository, config, Body.bytes(new TextEncoder().encode("{}")))
+      const bytes = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, config, layers: [] }))
+      const pushed = yield* layout.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [v1] })
+      const again = yield* opened(path)
+      const manifest = yield* again.getManifest(repository, v1)
+      expect(manifest.descriptor).toMatchObject({ mediaType: MediaType.image, digest: pushed.digest })
+
+      writeFileSync(join(path, "index.json"), text().replaceAll(`"mediaType":"${MediaType.image}",`, ""))
+      const refused = yield* Effect.flip(Effect.scoped(opened(path)))
+      expect(refused.message).toContain("manifests[0] is no descriptor of a media type, a digest and a size")
+      const error = yield* Effect.flip(again.resolveManifest(repository, v1))
+      expect(error.message).toContain("manifests[0] is no descriptor")
+    }))
+
+  it.live("is not broken for who reads while others delete", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { copy, layout, path } = yield* copied
+      const reader = yield* opened(path)
+      const digest = (yield* layout.resolveManifest(repository, v1)).digest
+      const writing = Effect.repeatN(Effect.zipRight(layout.deleteManifest(repository, digest), copy(v1)), 30)
+      const fiber = yield* Effect.fork(writing)
+      const read = Effect.either(reader.resolveManifest(repository, v1))
+      const answers = yield* Effect.iterate([] as Array<Either.Either<unknown, RegistryError.RegistryError>>, {
+        while: () => fiber.unsafePoll() === null,
+        body: (before) => Effect.map(Effect.zipLeft(read, Effect.yieldNow()), (answer) => [...before, answer])
+      })
+      yield* Fiber.join(fiber)
+      const errors = answers.filter(Either.isLeft).map(({ left }) => left)
+      expect(errors.filter((error) => !RegistryError.isNotFound(error))).toEqual([])
+      expect(answers.length).toBeGreaterThan(10)
+    })))
+
+  it.live("is made once by those who make it at the same time", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const path = join(yield* folder, "new")
+      const source = yield* recorded()
+      const names = Array.from({ length: 8 }, (_, index) => Tag.make(`t${index}`))
+      yield* Effect.forEach(names, (name) => pushImage(source.registry, [name], {}, [name]))
+      yield* Effect.forEach(names, (reference) =>
+        Effect.flatMap(opened(path), (registry) =>
+          Copy.copy({ registry: source.registry, repository: app, reference }, { registry, repository })), {
+        concurrency: "unbounded"
+      })
+      expect(yield* tagsOf(yield* opened(path))).toEqual(names)
+    })))
+})
+
+describe("the lock of a layout", () => {
+  it.live("of a process that has ended is taken by one of many", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const path = yield* folder
+      const source = yield* recorded()
+      const names = Array.from({ length: 6 }, (_, index) => Tag.make(`t${index}`))
+      yield* Effect.forEach(names, (name) => pushImage(source.registry, [name], {}, [name]))
+      const layouts = yield* Effect.forEach(names, () => opened(path))
+      writeFileSync(join(path, "index.json.lock"), `${hostname()} 999999\n`)
+      yield* Effect.forEach(names, (reference, at) =>
+        Copy.copy({ registry: source.registry, repository: app, reference }, { registry: layouts[at]!, repository }), {
+        concurrency: "unbounded"
+      })
+      expect(yield* tagsOf(layouts[0]!)).toEqual(names)
+      expect(existsSync(join(path, "index.json.lock"))).toBe(false)
+      expect(existsSync(join(path, "index.json.lock.clearing"))).toBe(false)
+    })))
+})
