@@ -37,6 +37,12 @@ export interface Options {
 
 const transient = new Set([408, 429, 500, 502, 503, 504])
 
+/** Those of them with which nothing was done. RFC 6585, section 4; RFC 9110, section 15.6.4. */
+const untouched = new Set([429, 503])
+
+/** What may have become of a request at the registry. */
+type Fate = "unsent" | "untouched" | "unknown"
+
 /**
  * Sends a request again where the answer is a status of 408, 429, 500, 502, 503 or 504, or where none came because of a
  * fault of the connection. What does not change by itself, such as a certificate or a name that does not exist, is not
@@ -45,6 +51,8 @@ const transient = new Set([408, 429, 500, 502, 503, 504])
  * - A body that cannot be sent again (`Transport.isReplayable`) is not, and neither is the request.
  * - What goes to an upload by PATCH or PUT, and a PUT under a condition (`If-None-Match`), goes a second time only where
  *   no connection was made the first time: the registry may have taken it.
+ * - A DELETE, and a PUT that ends an upload without content, go a second time where the status is 429 or 503 too. After
+ *   any other it may be done, and would be answered with 404: `Retry` of `@effect-oci/middleware` knows what that means.
  * - The wait is what the registry says (`Retry-After`: seconds, or a date), else it grows, between half of it and all at
  *   random.
  * - Each time is taken from the `RetryBudget` of the operation too, where there is one.
@@ -73,12 +81,15 @@ export const make = (options?: Options): Transport.Transport => {
     const attempt = (count: number): Effect.Effect<HttpClientResponse, HttpClientError> =>
       Effect.matchEffect(send(request), {
         onSuccess: (response) =>
-          transient.has(response.status) && isRepeatable(request, true)
+          transient.has(response.status) &&
+            isRepeatable(request, untouched.has(response.status) ? "untouched" : "unknown")
             ? next(count, Effect.succeed(response), response)
             : Effect.succeed(response),
         onFailure: (error) => {
           const fault = faultOf(error)
-          return fault !== "lasting" && isRepeatable(request, fault === "broken") ? next(count, error) : error
+          return fault !== "lasting" && isRepeatable(request, fault === "broken" ? "unknown" : "unsent")
+            ? next(count, error)
+            : error
         }
       })
 
@@ -97,13 +108,21 @@ export const make = (options?: Options): Transport.Transport => {
   })
 }
 
-/** Whether a request may be sent again, which may have come to the registry or has certainly not. */
-const isRepeatable = ({ body, headers, method }: HttpClientRequest, sent: boolean): boolean => {
+/** Whether a request may be sent again, of which this may have become. */
+const isRepeatable = ({ body, headers, method }: HttpClientRequest, fate: Fate): boolean => {
   if (!Transport.isReplayable(body)) return false
-  if (!sent) return true
-  if (method === "PATCH") return false
-  return method !== "PUT" || (headers["if-none-match"] === undefined && !isUpload(body))
+  if (fate === "unsent") return true
+  switch (method) {
+    case "PATCH":
+      return false
+    case "DELETE":
+      return fate === "untouched"
+    case "PUT":
+      // One without a body ends an upload.
+      return body._tag === "Empty" ? fate === "untouched" : headers["if-none-match"] === undefined && !isUpload(body)
+    default:
+      return true
+  }
 }
 
-const isUpload = (body: HttpClientRequest["body"]): boolean =>
-  body._tag !== "Empty" && body.contentType === Descriptor.octetStream
+const isUpload = (body: HttpClientRequest["body"]): boolean => body.contentType === Descriptor.octetStream

@@ -121,35 +121,51 @@ describe("a request", () => {
     HttpBody.stream(Stream.make(encode("content")), "application/octet-stream", 7)
   )
   const cases: ReadonlyArray<
-    readonly [name: string, request: HttpClientRequest.HttpClientRequest, sent: boolean, unsent: boolean]
+    readonly [
+      name: string,
+      request: HttpClientRequest.HttpClientRequest,
+      untouched: boolean,
+      unknown: boolean,
+      unsent: boolean
+    ]
   > = [
-    ["GET", HttpClientRequest.get(url), true, true],
-    ["HEAD", HttpClientRequest.head(url), true, true],
-    ["DELETE", HttpClientRequest.del(url), true, true],
-    ["POST that opens an upload", HttpClientRequest.post(url), true, true],
-    ["POST of a blob in hand", HttpClientRequest.post(url, { body: bytes }), true, true],
-    ["POST of a blob that is read once", HttpClientRequest.post(url, { body: stream }), false, false],
-    ["PATCH of a chunk", HttpClientRequest.patch(url, { body: bytes }), false, true],
-    ["PATCH of a stream that can be read again", HttpClientRequest.patch(url, { body: replayable }), false, true],
-    ["PATCH of a stream that is read once", HttpClientRequest.patch(url, { body: stream }), false, false],
-    ["PUT that ends an upload with its bytes", HttpClientRequest.put(url, { body: bytes }), false, true],
-    ["PUT that ends an upload", HttpClientRequest.put(url), true, true],
-    ["PUT of a manifest", HttpClientRequest.put(url, { body: manifest }), true, true],
+    ["GET", HttpClientRequest.get(url), true, true, true],
+    ["HEAD", HttpClientRequest.head(url), true, true, true],
+    ["DELETE", HttpClientRequest.del(url), true, false, true],
+    ["POST that opens an upload", HttpClientRequest.post(url), true, true, true],
+    ["POST of a blob in hand", HttpClientRequest.post(url, { body: bytes }), true, true, true],
+    ["POST of a blob that is read once", HttpClientRequest.post(url, { body: stream }), false, false, false],
+    ["PATCH of a chunk", HttpClientRequest.patch(url, { body: bytes }), false, false, true],
+    [
+      "PATCH of a stream that can be read again",
+      HttpClientRequest.patch(url, { body: replayable }),
+      false,
+      false,
+      true
+    ],
+    ["PATCH of a stream that is read once", HttpClientRequest.patch(url, { body: stream }), false, false, false],
+    ["PUT that ends an upload with its bytes", HttpClientRequest.put(url, { body: bytes }), false, false, true],
+    ["PUT that ends an upload", HttpClientRequest.put(url), true, false, true],
+    ["PUT of a manifest", HttpClientRequest.put(url, { body: manifest }), true, true, true],
     [
       "PUT of a manifest where there is none",
       HttpClientRequest.put(url, { body: manifest, headers: { "if-none-match": "*" } }),
+      false,
       false,
       true
     ]
   ]
   it.effect.each(cases)(
     "%s is sent again only where that is safe",
-    ([, request, sent, unsent]) =>
+    ([, request, untouched, unknown, unsent]) =>
       Effect.gen(function*() {
         for (
           const [step, again] of [
-            [[503], sent],
-            ["ECONNRESET", sent],
+            [[503], untouched],
+            [[429], untouched],
+            [[500], unknown],
+            [[504], unknown],
+            ["ECONNRESET", unknown],
             ["ECONNREFUSED", unsent]
           ] satisfies ReadonlyArray<readonly [Step, boolean]>
         ) {
