@@ -38,6 +38,8 @@ export interface Ask {
   /** The registry that the token is for. */
   readonly origin: Origin
   readonly realm: URL
+  /** Whether the realm is one of the registry's own, and gets the program's `headers`: true if not given. */
+  readonly isTrusted?: boolean | undefined
   readonly service: string | undefined
   readonly scope: AuthScope.AuthScope
   /** What there is to show: an identity token comes before a password, and registry tokens are not for this. */
@@ -71,7 +73,7 @@ export interface Options {
   readonly clientId?: string | undefined
   /** Whether a password is first sent by OAuth2's grant, in a form. By the URL with Basic if not given. */
   readonly oauth2?: boolean | undefined
-  /** Headers for token servers alone. */
+  /** Headers for token servers alone, such as `Realm.judge` trusts. */
   readonly headers?: Headers.Input | undefined
   /** How long an exchange may take: 60 seconds if not given. */
   readonly timeout?: Duration.DurationInput | undefined
@@ -105,24 +107,25 @@ const redirects = new Set([301, 302, 303, 307, 308])
  */
 export const make = (client: HttpClient.HttpClient, options: Options = {}): TokenExchange => {
   const quiet = HttpClient.withTracerDisabledWhen(client, constTrue)
-  const headers = Headers.fromInput(options.headers)
+  const headersOf = ({ isTrusted = true }: Ask) => isTrusted ? Headers.fromInput(options.headers) : Headers.empty
   const timeout = Duration.decode(options.timeout ?? "60 seconds")
 
-  const execute = (request: HttpClientRequest.HttpClientRequest) =>
-    Transport.withFetchRedirect(quiet.execute(request), "manual")
+  const execute = (origin: Origin, request: HttpClientRequest.HttpClientRequest) =>
+    Transport.withFetchRedirect(Transport.homebound(origin)(quiet).execute(request), "manual")
 
   const send = (
+    ask: Ask,
     request: HttpClientRequest.HttpClientRequest,
     isSecret: boolean,
     followed = 0
   ): Effect.Effect<HttpClientResponse, RegistryError.RegistryError | HttpClientError> =>
-    Effect.flatMap(Effect.mapError(execute(request), withoutSecrets), (response) => {
+    Effect.flatMap(Effect.mapError(execute(ask.origin, request), withoutSecrets), (response) => {
       const location = redirects.has(response.status) ? response.headers["location"] : undefined
       if (location === undefined) return Effect.succeed(response)
       const next = redirected(request, response.status, location, isSecret)
       if (RegistryError.isRegistryError(next)) return next
       return followed < maxRedirects
-        ? Effect.zipRight(answer.glance(response), send(next, isSecret, followed + 1))
+        ? Effect.zipRight(answer.glance(response), send(ask, next, isSecret, followed + 1))
         : invalid(request.url, `redirects more than ${maxRedirects} times`)
     })
 
@@ -131,8 +134,9 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
     if (ask.service !== undefined) url.searchParams.append("service", ask.service)
     for (const word of words(ask.scope)) url.searchParams.append("scope", word)
     if (basic !== undefined) url.searchParams.append("account", basic.username)
-    const request = HttpClientRequest.get(url.href, { headers })
+    const request = HttpClientRequest.get(url.href, { headers: headersOf(ask) })
     return send(
+      ask,
       basic === undefined ? request : basicAuth(request, basic),
       basic !== undefined
     )
@@ -143,7 +147,8 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
     if (ask.service !== undefined) form.append("service", ask.service)
     if (!AuthScope.isEmpty(ask.scope)) form.append("scope", words(ask.scope).join(" "))
     return send(
-      HttpClientRequest.post(ask.realm.href, { headers }).pipe(
+      ask,
+      HttpClientRequest.post(ask.realm.href, { headers: headersOf(ask) }).pipe(
         HttpClientRequest.bodyText(form.toString(), "application/x-www-form-urlencoded")
       ),
       true
@@ -208,7 +213,8 @@ const redirected = (
       })
     }
   }
-  const again = HttpClientRequest.setUrl(request, to)
+  // Nothing but the question goes to another origin.
+  const again = to.origin === from.origin ? HttpClientRequest.setUrl(request, to) : HttpClientRequest.get(to.href)
   if (request.method === "GET" || status === 307 || status === 308) return again
   return invalid(from, `redirects a form, with status ${status}`)
 }

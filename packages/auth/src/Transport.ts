@@ -11,8 +11,11 @@ import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import { globalValue } from "effect/GlobalValue"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Origin from "./Origin.js"
 
 /**
  * A wrapper of an HTTP client. One that fails with an error of a registry puts it into the `cause` of a `RequestError`:
@@ -74,6 +77,24 @@ export const make = (
  */
 export const compose = (...transports: ReadonlyArray<Transport>): Transport => (client) =>
   transports.reduce((inner, transport) => transport(inner), client)
+
+/**
+ * Has the client below do what it does to every request (`HttpClient.mapRequest`), such as to add a program's own
+ * headers, to those at one origin alone: a registry chooses where other requests go.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const homebound = (home: Origin.Origin): Transport => (client) => {
+  const { postprocess, preprocess } = partsOf(client)
+  return preprocess === Effect.succeed ? client : HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
+    postprocess,
+    (request) =>
+      Option.exists(Origin.parse(request.url), (origin) => Equal.equals(origin, home))
+        ? preprocess(request)
+        : Effect.succeed(request)
+  )
+}
 
 const replayable = globalValue("@effect-oci/auth/Transport/replayable", () => new WeakSet<HttpBody.HttpBody>())
 

@@ -1,4 +1,6 @@
 import { AuthScope } from "@effect-oci/core"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Redacted, TestClock, Tracer } from "effect"
 import * as Credential from "../src/Credential.js"
@@ -182,6 +184,42 @@ describe("a token server", () => {
         expect(error).toMatchObject({ _tag: "RequestError", request: { headers: {}, body: { _tag: "Empty" } } })
         expect("request" in error && error.request.headers["authorization"]).toBeUndefined()
       }
+    }))
+})
+
+describe("what a program says besides", () => {
+  const secretsOf = (entry: Credential.Entry, at: string, isTrusted?: boolean, place: Place = giving({ token: "t" })) =>
+    Effect.gen(function*() {
+      const { asked, client } = world({ [server]: place, "https://other.example.com": place, [registry]: place })
+      const adding = HttpClient.mapRequest(client, HttpClientRequest.setHeader("x-registry", "CANARY"))
+      const exchange = TokenExchange.make(adding, { headers: { "x-server": "CANARY" } })
+      const origin = Option.getOrThrow(Origin.parse(registry))
+      yield* exchange({ origin, realm: new URL(at), isTrusted, service: undefined, scope, entry })
+      return asked.map(({ headers, url }) =>
+        [url.origin, ...Object.keys(headers).filter((name) => name.startsWith("x-"))].join(" ")
+      )
+    })
+
+  it.effect("to every place that it asks goes to the registry's own origin", () =>
+    Effect.gen(function*() {
+      for (const entry of [[], [alice], [identity]]) {
+        expect(yield* secretsOf(entry, realm)).toEqual([`${server} x-server`])
+        expect(yield* secretsOf(entry, `${registry}/token`)).toEqual([`${registry} x-server x-registry`])
+      }
+    }))
+
+  it.effect("to token servers goes to none that is not trusted", () =>
+    Effect.gen(function*() {
+      expect(yield* secretsOf([], realm, false)).toEqual([server])
+    }))
+
+  it.effect("goes to none that a token server leads to", () =>
+    Effect.gen(function*() {
+      const place: Place = ({ url }) =>
+        url.pathname === "/token"
+          ? { status: 302, headers: { location: "https://other.example.com/there" } }
+          : { status: 200, body: { token: "t" } }
+      expect(yield* secretsOf([], realm, true, place)).toEqual([`${server} x-server`, "https://other.example.com"])
     }))
 })
 

@@ -3,7 +3,8 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Stream } from "effect"
+import { Effect, Option, Stream } from "effect"
+import * as Origin from "../src/Origin.js"
 import * as Transport from "../src/Transport.js"
 
 const echo = HttpClient.make((request) =>
@@ -29,6 +30,27 @@ describe("transports", () => {
     Effect.gen(function*() {
       const below = HttpClient.mapRequest(echo, HttpClientRequest.setHeader("x-trail", "below "))
       expect(yield* trail(adding("mine")(below))).toBe("below mine")
+    }))
+
+  it.effect("keep what the client below adds to one origin", () =>
+    Effect.gen(function*() {
+      const below = HttpClient.mapRequest(echo, HttpClientRequest.setHeader("x-trail", "below"))
+      const client = Transport.homebound(Option.getOrThrow(Origin.parse("https://registry.example")))(below)
+      const asked = [
+        "https://registry.example/",
+        "https://REGISTRY.example.:443/",
+        "https://registry.example:444/",
+        "http://registry.example/",
+        "https://registry.example@evil.example/",
+        "https://registry.example.evil.example/",
+        "/"
+      ]
+      const trails = yield* Effect.forEach(asked, (url) =>
+        Effect.flatMap(client.execute(HttpClientRequest.get(url)), (response) =>
+          response.text).pipe(
+            Effect.orElseSucceed(() => "")
+          ))
+      expect(trails).toEqual(["below", "below", "", "", "", "", ""])
     }))
 
   it.effect("wrap a client of another make too", () =>

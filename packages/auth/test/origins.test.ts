@@ -215,11 +215,14 @@ describe("a token server", () => {
   it.effect("may be any other on https for whoever has no credentials", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = world({
+      const { asked, client } = world({
         [registry]: guarded(server.granted, { realm: `${evil}/token` }),
         [evil]: server.place
       })
-      const auth = yield* Auth.transport({ origin: registry })
+      const auth = yield* Auth.transport({ origin: registry, headers: { "x-tenant": "a" } })
       expect((yield* get(auth(client))).status).toBe(200)
+      // It hears the question, and nothing that was meant for the registry's own.
+      expect(server.wishes).toHaveLength(1)
+      for (const { headers, url } of asked) expect([url.origin, headers["x-tenant"]]).toEqual([url.origin, undefined])
     }))
 })

@@ -5,6 +5,7 @@
  */
 import * as Auth from "@effect-oci/auth/Auth"
 import type * as Challenge from "@effect-oci/auth/Challenge"
+import * as Origin from "@effect-oci/auth/Origin"
 import * as Transport from "@effect-oci/auth/Transport"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Reference from "@effect-oci/core/Reference"
@@ -175,7 +176,8 @@ export const makeBare = (
 ): Effect.Effect<Handler.Handler, SyntaxInvalid, HttpClient.HttpClient> =>
   Effect.gen(function*() {
     const { origin, registry } = yield* originOf(options)
-    const client = yield* HttpClient.HttpClient
+    const home = yield* Effect.orDie(Origin.parse(origin))
+    const client = Transport.homebound(home)(yield* HttpClient.HttpClient)
     const watch = yield* watches.make(Duration.decode(options.idle ?? defaultIdle))
     const exchange = exchanges.make({
       registry,
@@ -272,7 +274,8 @@ const layerOf = <E>(
 ): Layer.Layer<Registry, E, HttpClient.HttpClient> => Layer.effect(Registry, Effect.map(handler, Registry.fromHandler))
 
 /**
- * A registry over HTTP. A host that is none is a mistake in the program, and a defect: for one that comes from
+ * A registry over HTTP. What the HTTP client does to every request of its own (`HttpClient.mapRequest`), such as to add
+ * headers, is done to those to the registry alone. A host that is none is a mistake in the program, and a defect: for one that comes from
  * elsewhere there are {@link layerConfig} and {@link make}.
  *
  * @since 0.1.0

@@ -1,4 +1,14 @@
-import { Body, ByteRange, Digest, MediaType, Operation, Registry, RegistryError, Tag } from "@effect-oci/core"
+import {
+  Body,
+  ByteRange,
+  Descriptor,
+  Digest,
+  MediaType,
+  Operation,
+  Registry,
+  RegistryError,
+  Tag
+} from "@effect-oci/core"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { describe, expect, it } from "@effect/vitest"
@@ -446,6 +456,24 @@ describe("a registry that cannot be reached", () => {
       )
       expect(error).toMatchObject({ _tag: "TransportError", url: `http://${host}` })
       expect(JSON.stringify(error) + error.message + String(error)).not.toContain("CANARY")
+    }))
+
+  it.scoped("keeps what a program adds to every request at the registry", () =>
+    Effect.gen(function*() {
+      const other = yield* serve(() => ({ status: 201, headers: { location: "/there" } }))
+      const server = yield* serve(({ method }) =>
+        method === "POST" ? { status: 202, headers: { location: `${other.origin}/upload` } } : { status: 404 }
+      )
+      const withToken = (client: HttpClient.HttpClient) =>
+        HttpClient.mapRequest(client, HttpClientRequest.setHeader("x-token", "CANARY"))
+      const registry = yield* connect(
+        server,
+        {},
+        Layer.project(platforms.undici, HttpClient.HttpClient, HttpClient.HttpClient, withToken)
+      )
+      yield* registry.pushBlob(repository, Descriptor.fromBytes(encode("content")), Body.bytes(encode("content")))
+      expect(server.asked.map(({ headers }) => headers["x-token"])).toEqual(["CANARY"])
+      expect(other.asked.map(({ headers, method }) => [method, headers["x-token"]])).toEqual([["PUT", undefined]])
     }))
 
   it.scoped("tells nothing of the request's headers", () =>

@@ -45,7 +45,7 @@ export const answerAsNobody = (
   const scope = AuthScope.union(needs.heard(challenge.parameters.get("scope"), required), required)
   const service = challenge.parameters.get("service")
   return Effect.flatMap(
-    exchange({ origin, realm: verdict.url, service, scope, entry: [] }),
+    exchange({ origin, realm: verdict.url, isTrusted: false, service, scope, entry: [] }),
     ({ value }) =>
       Effect.zipRight(
         answer.glance(response),

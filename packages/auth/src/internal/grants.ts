@@ -89,10 +89,13 @@ export const make = ({ cache, exchange, trustedRealms }: Settings): Grants => {
       : entry
   }
 
-  const realmOf = (party: Party, key: TokenCache.Key): URL | RegistryError.RealmRefused => {
+  const realmOf = (
+    party: Party,
+    key: TokenCache.Key
+  ): Exclude<Realm.Verdict, { readonly _tag: "Refused" }> | RegistryError.RealmRefused => {
     const verdict = Realm.judge(party.origin, key.realm, trustedRealms)
     const isNobody = key.credential._tag === "Anonymous"
-    if (verdict._tag === "Trusted" || (verdict._tag === "Foreign" && isNobody)) return verdict.url
+    if (verdict._tag === "Trusted" || (verdict._tag === "Foreign" && isNobody)) return verdict
     const realm = printable(Realm.format(key.realm), 200)
     return new RegistryError.RealmRefused({
       realm,
@@ -109,12 +112,13 @@ export const make = ({ cache, exchange, trustedRealms }: Settings): Grants => {
     key: TokenCache.Key,
     scope: AuthScope.AuthScope
   ): Effect.Effect<Grant, Failure> => {
-    const realm = realmOf(party, key)
-    if (RegistryError.isRegistryError(realm)) return realm
+    const verdict = realmOf(party, key)
+    if (RegistryError.isRegistryError(verdict)) return verdict
+    const { _tag, url: realm } = verdict
     const { origin } = party
     const { credential: from, service } = key
     const exchanged = Effect.suspend(() =>
-      exchange({ origin, realm, service, scope, entry: renewed(key, party.entry) })
+      exchange({ origin, realm, isTrusted: _tag === "Trusted", service, scope, entry: renewed(key, party.entry) })
     ).pipe(
       Effect.tap(({ refreshToken }) =>
         Effect.sync(() => {
