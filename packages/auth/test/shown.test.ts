@@ -3,7 +3,7 @@ import { AuthScope } from "@effect-oci/core"
 import { CredentialError } from "@effect-oci/core/RegistryError"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, TestClock } from "effect"
+import { Cause, Effect, Fiber, Layer, TestClock } from "effect"
 import * as fc from "fast-check"
 import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
@@ -102,6 +102,28 @@ describe("credentials", () => {
       })
       expect(asked).toEqual([])
     }))
+
+  it.effect.each(["CANARY\n", "CANARY\nx", "CANARY\u0000", "CANARY \u2014", "Bearer CANARY", ""])(
+    "that are no token are not sent, where a client would tell them in its error: %j",
+    (token) =>
+      Effect.gen(function*() {
+        const { asked, client } = world({ [registry]: () => ({ status: 401 }) })
+        const http = yield* authenticated(client, Credentials.layerStatic({ [host]: Credential.registryToken(token) }))
+        const known = {
+          origin: registry,
+          known: { challenge: `Bearer realm="${realm}"`, token: { value: token, scope: AuthScope.unlimited } }
+        }
+        for (const each of [http, (yield* Auth.transport(known))(client)]) {
+          const failure = yield* Effect.flip(pull(each))
+          expect(errorOf(failure)).toMatchObject({
+            _tag: "CredentialError",
+            message: `the token for ${registry} holds what no token does, such as a space or a line break: correct it`
+          })
+          expect(Cause.pretty(Cause.fail(failure), { renderErrorCause: true })).not.toContain("CANARY")
+        }
+        expect(asked).toEqual([])
+      })
+  )
 
   it.effect("that are the strongest are shown, as far as the challenge takes them", () =>
     Effect.gen(function*() {

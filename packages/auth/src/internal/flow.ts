@@ -8,6 +8,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
 import * as Challenge from "../Challenge.js"
 import type * as Credential from "../Credential.js"
 import * as Origin from "../Origin.js"
@@ -22,6 +23,7 @@ import * as grants from "./grants.js"
 import type { Lookup } from "./lookup.js"
 import * as needs from "./needs.js"
 import * as refusal from "./refusal.js"
+import { visible } from "./tokenAnswer.js"
 import { withoutSecrets } from "./withoutSecrets.js"
 
 export interface Settings {
@@ -72,8 +74,13 @@ export const make = (settings: Settings) => {
   const open = Bounded.make<number>(1000)
   let { seed } = settings
 
-  const attempt = (turn: Turn, pass: Pass | undefined): Answer =>
-    Effect.flatMap(
+  const attempt = (turn: Turn, pass: Pass | undefined): Answer => {
+    if (pass !== undefined && !isSendable(pass)) {
+      return new RegistryError.CredentialError({
+        reason: `the token for ${turn.place} holds what no token does, such as a space or a line break: correct it`
+      })
+    }
+    return Effect.flatMap(
       turn.send(pass === undefined ? turn.request : showing(turn.request, pass)),
       (response) => {
         if (response.status === 401) return challenged(turn, response, pass)
@@ -81,6 +88,7 @@ export const make = (settings: Settings) => {
         return Effect.succeed(response)
       }
     )
+  }
 
   /** What is known to be wanted is sent at once. */
   const begin = (turn: Turn): Answer => {
@@ -232,6 +240,10 @@ const basicOf = (entry: Credential.Entry): Credential.Basic | undefined =>
 
 /** What there is to try after a registry token: somebody who is nobody on purpose has that. */
 const isForTokenServers = ({ _tag }: Credential.Credential): boolean => _tag !== "RegistryToken"
+
+/** A client would tell the whole header in the error that it fails with. What is in Base64 can always be sent. */
+const isSendable = (pass: Pass): boolean =>
+  pass._tag === "Basic" || visible.test(Redacted.value(pass._tag === "Token" ? pass.grant.token.value : pass.token))
 
 const isAt = (origin: Origin.Origin, { request }: HttpClientResponse): boolean =>
   Option.exists(Origin.parse(request.url), (place) => Equal.equals(place, origin))

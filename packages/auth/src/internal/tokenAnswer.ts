@@ -20,8 +20,8 @@ const jsonOf = (bytes: Uint8Array | undefined): unknown =>
 const text = (json: unknown, name: string): string | undefined =>
   Predicate.hasProperty(json, name) && typeof json[name] === "string" && json[name] !== "" ? json[name] : undefined
 
-/** What may stand in a header: whatever else is in a token is no token. */
-const visible = /^[\x21-\x7e]+$/
+/** What a token is made of, and a header may hold: whatever else is in one is no token. */
+export const visible = /^[\x21-\x7e]+$/
 
 /** The shortest time that a token is good for, in seconds, whatever is said. */
 const shortest = 60
