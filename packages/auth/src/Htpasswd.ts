@@ -18,6 +18,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Bounded from "./internal/bounded.js"
 import * as Keyed from "./internal/keyed.js"
+import { networkOf } from "./internal/networkOf.js"
 import * as Throttle from "./internal/throttle.js"
 import type { Account, Users } from "./Users.js"
 
@@ -178,14 +179,23 @@ const watch = (path: string, every: Duration.DurationInput) =>
 /** The same wherever the file is read. A hash of a salted hash tells nobody the password. */
 const versionOf = (hash: string): string => Digest.fromBytes(new TextEncoder().encode(hash))
 
+const tooManyWrong = (retryAfter: number) =>
+  Exit.fail(new RegistryError.TooManyRequests({ reason: "too many wrong passwords: try again later", retryAfter }))
+
+/** Nothing is counted against the user: whoever fills the queue with names would make the table forget others. */
+const unheard = Exit.fail(
+  new RegistryError.Unavailable({ reason: "too many passwords are being checked", retryAfter: 1000 })
+)
+
 const wrong = () => new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })
 
 /**
  * The users of an htpasswd file, for as long as the scope lasts. Fails where the file cannot be read or used.
  *
- * A password that was right is remembered by a keyed hash, so that bcrypt runs once for it. Who is not a user costs as
- * much as who is. After too many wrong passwords of a user, or from an address, no more are heard for a while, but those
- * that are remembered. All tables are bounded.
+ * A password that was right is remembered by a keyed hash, so that bcrypt runs once for it from an address. Who is not a
+ * user costs as much as who is. After too many wrong passwords of a user no more are heard for a while, but from where
+ * the right one is remembered; after too many from an address, or from its network of 64 bits, none from there. All tables
+ * are bounded.
  *
  * @since 0.1.0
  * @category constructors
@@ -222,11 +232,8 @@ export const make = (
       return made
     }
 
-    const compare = (password: string, hash: string): Effect.Effect<boolean, RegistryError.Unavailable> =>
+    const compare = (password: string, hash: string): Effect.Effect<boolean> =>
       Effect.suspend(() => {
-        if (waiting >= maxWaiting) {
-          return new RegistryError.Unavailable({ reason: "too many passwords are being checked", retryAfter: 1000 })
-        }
         waiting += 1
         return permits.withPermits(1)(Effect.promise(() => bcrypt.compare(password, hash))).pipe(
           Effect.ensuring(Effect.sync(() => {
@@ -237,28 +244,31 @@ export const make = (
 
     const check: Users["check"] = ({ address, password, username }) => {
       const secret = Redacted.value(password)
-      const entry = entries().get(username)
-      const key = keyed(username, secret)
-      if (entry !== undefined && right.get(key) === Redacted.value(entry.hash)) return Exit.succeed(account(entry))
-      const now = clock.unsafeCurrentTimeMillis()
+      const from = address === undefined ? undefined : networkOf(address)
       const user = username.slice(0, maxNameLength)
-      const wait = Math.max(perUser.wait(user, now), address === undefined ? 0 : perAddress.wait(address, now))
-      if (wait > 0) {
-        return Exit.fail(
-          new RegistryError.TooManyRequests({ reason: "too many wrong passwords: try again later", retryAfter: wait })
-        )
-      }
-      // It is counted before it is known to be wrong, or many at once would all be heard.
-      perUser.take(user, now)
-      if (address !== undefined) perAddress.take(address, now)
-      const hash = entry === undefined ? dummy(costOf(entries())) : Redacted.value(entry.hash)
-      return Effect.flatMap(compare(secret, hash), (same) => {
-        if (!same || entry === undefined) return wrong()
-        right.set(key, hash)
-        const now = clock.unsafeCurrentTimeMillis()
-        perUser.giveBack(user, now)
-        if (address !== undefined) perAddress.giveBack(address, now)
-        return Exit.succeed(account(entry))
+      const entry = entries().get(username)
+      const key = keyed(username, secret, from ?? "")
+      const now = clock.unsafeCurrentTimeMillis()
+      const tooMany = from === undefined ? perUser.wait(user, now) : perAddress.wait(from, now)
+      if (tooMany > 0) return tooManyWrong(tooMany)
+      if (entry !== undefined && right.get(key) === Redacted.value(entry.hash)) return Exit.succeed(account(entry))
+      return Effect.suspend((): ReturnType<Users["check"]> => {
+        // It is counted before it is known to be wrong, or many at once would all be heard; also where it is not compared,
+        // for what is remembered tells right from wrong.
+        if (from !== undefined) perAddress.take(from, now)
+        const wait = perUser.wait(user, now)
+        if (wait > 0) return tooManyWrong(wait)
+        if (waiting >= maxWaiting) return unheard
+        perUser.take(user, now)
+        const hash = entry === undefined ? dummy(costOf(entries())) : Redacted.value(entry.hash)
+        return Effect.flatMap(compare(secret, hash), (same) => {
+          if (!same || entry === undefined) return wrong()
+          right.set(key, hash)
+          const now = clock.unsafeCurrentTimeMillis()
+          perUser.giveBack(user, now)
+          if (from !== undefined) perAddress.giveBack(from, now)
+          return Exit.succeed(account(entry))
+        })
       })
     }
 

@@ -195,14 +195,66 @@ describe("Htpasswd.make", () => {
       expect((yield* check("alice", "secret", "192.0.2.2")).identity.name).toBe("alice")
     }))
 
-  it.scoped("goes on hearing who was right before, while others guess", () =>
+  it.scoped("goes on hearing who was right before, from there alone, while others guess", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailures: 2 })
-      yield* check("alice", "secret")
+      yield* check("alice", "secret", "192.0.2.1")
+      yield* Effect.flip(check("alice", "x", "192.0.2.2"))
+      yield* Effect.flip(check("alice", "x", "192.0.2.2"))
+      expect((yield* Effect.flip(check("alice", "x", "192.0.2.1")))._tag).toBe("TooManyRequests")
+      expect((yield* check("alice", "secret", "192.0.2.1")).identity.name).toBe("alice")
+      // Or else whoever guesses would be told when it is the right one.
+      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.2")))._tag).toBe("TooManyRequests")
+      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("TooManyRequests")
+    }))
+
+  it.scoped("hears no more guesses from where the right one is remembered than from elsewhere", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailures: 2, maxFailuresPerAddress: 6 })
+      yield* check("alice", "secret", "192.0.2.1")
+      for (let i = 0; i < 6; i++) yield* Effect.flip(check("alice", `guess${i}`, "192.0.2.1"))
+      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.1")))._tag).toBe("TooManyRequests")
+    }))
+
+  it.scoped("forgets no guesses for those who are turned away", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailures: 1 })
       yield* Effect.flip(check("alice", "x"))
-      yield* Effect.flip(check("alice", "x"))
-      expect((yield* Effect.flip(check("alice", "x")))._tag).toBe("TooManyRequests")
-      expect((yield* check("alice", "secret")).identity.name).toBe("alice")
+      const original = compare.getMockImplementation()!
+      compare.mockImplementation(() => new Promise(() => {}))
+      const name = (i: number) => `user${i}`
+      const all = yield* Effect.forEach(Array.from({ length: 64 }, (_, i) => name(i)), (name) =>
+        Effect.fork(Effect.exit(check(name, "x"))))
+      yield* Effect.yieldNow()
+      for (let i = 64; i < 11_000; i++) {
+        expect((yield* Effect.flip(check(name(i), "x")))._tag).toBe("Unavailable")
+      }
+      yield* Fiber.interruptAll(all)
+      compare.mockImplementation(original)
+      expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("TooManyRequests")
+    }))
+
+  it.scoped.each([
+    ["2001:db8:0:1::1", "2001:DB8:0:1:ffff::2"],
+    ["fe80::1%eth0", "fe80::2%eth1"],
+    ["::ffff:192.0.2.1", "192.0.2.1"]
+  ])("takes these for one address: %s and %s", ([one, other]) =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailuresPerAddress: 1 })
+      yield* Effect.flip(check("a", "x", one))
+      expect((yield* Effect.flip(check("b", "x", other)))._tag).toBe("TooManyRequests")
+    }))
+
+  it.scoped.each([
+    ["2001:db8:0:1::1", "2001:db8:0:2::1"],
+    ["::ffff:192.0.2.1", "::ffff:192.0.2.2"],
+    ["192.0.2.1:80", "192.0.2.2:80"],
+    ["unix", "::"]
+  ])("takes these for two: %s and %s", ([one, other]) =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailuresPerAddress: 1 })
+      yield* Effect.flip(check("a", "x", one))
+      expect((yield* Effect.flip(check("b", "x", other)))._tag).toBe("Unauthorized")
     }))
 
   it.scoped("counts right passwords against nobody, however often", () =>
