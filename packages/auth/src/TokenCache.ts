@@ -86,8 +86,7 @@ export const make: Effect.Effect<TokenCache> = Effect.map(Effect.clock, (clock):
   return {
     find: (key, scope) =>
       shelves.get(shelf(key))?.find((held) =>
-        AuthScope.contains(held.token.scope, scope) && Equal.equals(held.key.credential, key.credential) &&
-        isGood(held.token)
+        AuthScope.contains(held.token.scope, scope) && Equal.equals(held.key, key) && isGood(held.token)
       )?.token,
     acquire: <E>(key: Key, scope: AuthScope.AuthScope, exchange: Effect.Effect<Token, E>) =>
       flights(

@@ -63,8 +63,8 @@ describe("a cache of tokens", () => {
 
   const key = fc.record({
     origin: fc.constantFrom("https://a.example", "https://b.example", "http://a.example"),
-    realm: fc.constantFrom("https://a.example/token", "https://b.example/token"),
-    service: fc.constantFrom(undefined, "a", "b"),
+    realm: fc.constantFrom("https://a.example/token", "https://a.example/token a", "https://b.example/token"),
+    service: fc.constantFrom(undefined, "", "a", "b", "a b"),
     credential: fc.constantFrom<Array<Credential.Credential>>(
       Credential.anonymous,
       Credential.basic("alice", "secret"),
