@@ -239,9 +239,17 @@ const admitted = (guard: Guard, request: Wire.Request, limits: Request.Options) 
         onSuccess: (admission) =>
           rest === undefined
             ? Exit.succeed(admission)
-            : Effect.map(rest(limits), (operation): Admission => ({ ...admission, operation }))
+            : Effect.map(rest(limits), (whole) => withBytes(admission, whole))
       })
   })
+
+/** What was let through may be another manifest than was asked for. */
+const withBytes = ({ caller, operation }: Admission, whole: Operation.Operation): Admission => ({
+  caller,
+  operation: operation._tag === "PushManifest" && whole._tag === "PushManifest"
+    ? new Operation.PushManifest({ ...operation, bytes: whole.bytes })
+    : operation
+})
 
 /** What is at hand has not asked who calls. */
 const as = (

@@ -1,6 +1,15 @@
 import { Guard, Policy } from "@effect-oci/auth"
 import type { Users } from "@effect-oci/auth"
-import { Body, Caller, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import {
+  Body,
+  Caller,
+  Descriptor,
+  MediaType,
+  Operation,
+  Registry,
+  RegistryError,
+  RepositoryName
+} from "@effect-oci/core"
 import { Logging } from "@effect-oci/middleware"
 import type { Wire } from "@effect-oci/protocol"
 import { Memory } from "@effect-oci/store"
@@ -8,7 +17,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Redacted } from "effect"
 import type { Layer } from "effect"
 import type { RegistryServer } from "../../src/index.js"
-import { absent, blob, blobDigest, fill, image } from "../fixtures.js"
+import { absent, blob, blobDigest, config, fill, image, repository, v1 } from "../fixtures.js"
 import { check } from "../rows.js"
 import { start } from "../servers.js"
 import type { Composition } from "../servers.js"
@@ -148,6 +157,45 @@ export const guarding = (composition: Composition) => {
           yield* ask({ path, headers })
         }
         expect(callers).toEqual(["alice", "alice", "alice", undefined])
+      }))
+
+    it.scoped("T43: an upload is there for whom it was opened for, and for nobody else", () =>
+      Effect.gen(function*() {
+        const everybody = Guard.make({ users, policy: (_, requested) => Exit.succeed(requested) })
+        const { ask } = yield* start(composition, { guard: everybody })
+        const uploads = "/v2/team/app/blobs/uploads/"
+        const opened = yield* ask({ method: "POST", path: uploads, headers: as("alice") })
+        const path = opened.headers["location"]!
+        const completed = `${path}?digest=${blobDigest}`
+        for (const headers of [as("bob"), {}]) {
+          for (const method of ["GET", "PATCH", "PUT", "DELETE"]) {
+            const body = method === "PATCH" || method === "PUT" ? blob : undefined
+            check(yield* ask({ method, path: method === "PUT" ? completed : path, headers, body }), {
+              status: 404,
+              code: "BLOB_UPLOAD_UNKNOWN"
+            })
+          }
+        }
+        check(yield* ask({ method: "PATCH", path, headers: as("alice"), body: blob }), { status: 202 })
+        check(yield* ask({ method: "PUT", path: completed, headers: as("alice") }), { status: 201 })
+      }))
+
+    it.scoped("may let through another operation than was asked for, of a manifest too", () =>
+      Effect.gen(function*() {
+        const below = RepositoryName.make("tenant/app")
+        const moving: Guard.Guard = (operation) =>
+          Exit.succeed({
+            operation: operation._tag === "PushManifest"
+              ? new Operation.PushManifest({ ...operation, repository: below })
+              : operation,
+            caller: Caller.anonymous
+          })
+        const { ask, registry } = yield* start(composition, { guard: moving })
+        yield* registry.pushBlob(below, Descriptor.fromBytes(config), Body.bytes(config))
+        const headers = { "content-type": MediaType.image }
+        check(yield* ask({ method: "PUT", path: manifest, headers, body: image }), { status: 201 })
+        expect((yield* registry.getManifest(below, v1)).bytes).toEqual(image)
+        expect((yield* Effect.flip(registry.getManifest(repository, v1)))._tag).toMatch(/Unknown$/)
       }))
 
     it.scoped("is asked of the operation and of the request, and where it comes from", () =>
