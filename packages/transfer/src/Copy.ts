@@ -7,12 +7,14 @@ import { RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Manifest, Operation, Tag } from "@effect-oci/core"
 import { Platform } from "@effect-oci/resolver"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as DistributionSource from "./DistributionSource.js"
 import * as Graph from "./Graph.js"
 import * as blobs from "./internal/blobs.js"
 import * as rewriting from "./internal/rewrite.js"
+import * as unread from "./internal/unread.js"
 import * as Progress from "./Progress.js"
 
 /**
@@ -83,8 +85,16 @@ interface Root {
   readonly tagged: boolean
 }
 
-/** What the target has. */
-const lookup = (source: End, target: Target, tags: ReadonlyArray<Tag.Tag>) => {
+const taken = ({ repository }: Target, tag: Tag.Tag, { digest }: Descriptor.Descriptor) =>
+  new RegistryError.Denied({
+    operation: "PushManifest",
+    repository,
+    reference: tag,
+    reason: `tag "${tag}" exists and points at ${digest}`
+  })
+
+/** What the target has. A tag that stands for something else is an error where tags must not move. */
+const lookup = (source: End, target: Target, tags: ReadonlyArray<Tag.Tag>, ifAbsent: boolean) => {
   const samePlace = sameRegistry(source, target) && source.repository === target.repository
   const has = (reference: Operation.TagOrDigest): Answer<Option.Option<Descriptor.Descriptor>> =>
     target.registry.resolveManifest(target.repository, reference).pipe(
@@ -102,6 +112,7 @@ const lookup = (source: End, target: Target, tags: ReadonlyArray<Tag.Tag>) => {
       return Effect.flatMap(has(only), (found): Answer<Root> => {
         if (Option.isNone(found)) return Effect.succeed({ existed: samePlace, tagged: false })
         if (found.value.digest === root.digest) return Effect.succeed({ existed: true, tagged: true })
+        if (ifAbsent) return Effect.fail(taken(target, only, found.value))
         return Effect.map(exists(root), (existed) => ({ existed, tagged: false }))
       })
     }
@@ -116,11 +127,14 @@ const marked = (
 ): Answer<Graph.Graph> =>
   Effect.gen(function*() {
     const nodes = new Map(graph.nodes)
-    const below = (digest: Digest.Digest) => {
-      const node = nodes.get(digest)
-      if (node === undefined || node.existed) return
-      nodes.set(digest, { ...node, existed: true })
-      for (const child of node.children) below(child.digest)
+    const mark = (digest: Digest.Digest) => {
+      const below = [digest]
+      for (let next = below.pop(); next !== undefined; next = below.pop()) {
+        const node = nodes.get(next)
+        if (node === undefined || node.existed) continue
+        nodes.set(next, { ...node, existed: true })
+        below.push(...node.children.map((child) => child.digest))
+      }
     }
     for (const step of Graph.steps(graph).toReversed()) {
       yield* Effect.forEach(
@@ -128,7 +142,7 @@ const marked = (
         ({ descriptor }) =>
           nodes.get(descriptor.digest)?.existed === true
             ? Effect.void
-            : Effect.map(exists(descriptor), (existed) => existed && below(descriptor.digest)),
+            : Effect.map(exists(descriptor), (existed) => existed && mark(descriptor.digest)),
         { concurrency, discard: true }
       )
     }
@@ -166,6 +180,7 @@ const needed = (graph: Graph.Graph, root: Manifest.Manifest): ReadonlyArray<Desc
  *
  * Spec: "Pushing Manifests", "Mounting a blob from another repository", "Listing Referrers".
  *
+ * @throws RangeError where `chunkSize`, `concurrency` or `retries` is no number that it can be
  * @since 0.1.0
  * @category copies
  * @example
@@ -180,18 +195,23 @@ const needed = (graph: Graph.Graph, root: Manifest.Manifest): ReadonlyArray<Desc
  *   )
  * ```
  */
-export const copy = (source: Source, target: Target, options: Options = {}): Answer<Progress.Summary> =>
+export const copy = (source: Source, target: Target, options: Options = {}): Answer<Progress.Summary> => {
+  check(options)
+  return copying(source, target, options)
+}
+
+const copying = (source: Source, target: Target, options: Options): Answer<Progress.Summary> =>
   Effect.gen(function*() {
-    const { concurrency = 4, dryRun = false, platforms, transform } = options
+    const { concurrency = 4, dryRun = false, filter, platforms, transform } = options
     const progress = Option.getOrUndefined(yield* Effect.serviceOption(Progress.Progress))
     const tags = target.tags ?? (source.reference.includes(":") ? [] : [source.reference as Tag.Tag])
-    const has = lookup(source, target, tags)
+    const has = lookup(source, target, tags, options.ifAbsent ?? false)
 
     const named = yield* source.registry.getManifest(source.repository, source.reference)
     const root = options.platform === undefined
       ? named
       : yield* Platform.image(source.registry, source.repository, named, options.platform)
-    const rewrites = platforms !== undefined || transform !== undefined
+    const rewrites = [filter, platforms, transform].some((option) => option !== undefined)
 
     let tagged = tags.length === 0
     const asked = (digest: () => Digest.Digest) => (descriptor: Descriptor.Descriptor) =>
@@ -203,7 +223,7 @@ export const copy = (source: Source, target: Target, options: Options = {}): Ans
         : has.exists(descriptor)
     const graph = rewrites
       ? yield* Graph.read(source, root, options, () => Effect.succeed(false)).pipe(
-        Effect.flatMap((read) => rewriting.rewrite(read, transform)),
+        Effect.flatMap((read) => rewriting.rewrite(read, { filter, transform })),
         Effect.flatMap((rewritten) => marked(rewritten, asked(() => rewritten.root), concurrency))
       )
       : yield* Graph.read(source, root, options, asked(() => root.descriptor.digest))
@@ -225,7 +245,7 @@ export const copy = (source: Source, target: Target, options: Options = {}): Ans
       return summary
     }
 
-    const { isThere, see } = blobs.mover({
+    const { foresee, see } = blobs.mover({
       source,
       target,
       candidates: candidates(source, target),
@@ -233,11 +253,7 @@ export const copy = (source: Source, target: Target, options: Options = {}): Ans
       chunkSize: options.chunkSize,
       progress
     })
-    const outcomes = yield* Effect.forEach(
-      wanted,
-      dryRun ? (blob) => Effect.map(isThere(blob), (there): blobs.Outcome => there ? "existed" : "moved") : see,
-      { concurrency }
-    )
+    const outcomes = yield* Effect.forEach(wanted, dryRun ? foresee : see, { concurrency })
     const count = (outcome: blobs.Outcome) => outcomes.filter((each) => each === outcome).length
     const summary: Progress.Summary = {
       descriptor: graph.nodes.get(graph.root)!.descriptor,
@@ -247,23 +263,32 @@ export const copy = (source: Source, target: Target, options: Options = {}): Ans
     }
     if (dryRun) return finished(summary)
 
-    const push = (node: Graph.Node, tags: ReadonlyArray<Tag.Tag>) => pushManifest(node, target, tags, options, progress)
+    const push = (node: Graph.Node, tags: ReadonlyArray<Tag.Tag>) => pushManifest(node, target, tags, options)
     const steps = Graph.steps(graph)
     const withTags = steps.at(-1)?.[0]?.descriptor.digest === graph.root && steps.at(-1)?.length === 1
     for (const step of steps) {
       const absent = step.filter(({ descriptor, existed }) =>
         !existed && !(withTags && descriptor.digest === graph.root)
       )
-      yield* Effect.forEach(absent, (node) => push(node, []), { concurrency, discard: true })
+      yield* Effect.forEach(absent, (node) => followed(node, progress, push(node, [])), { concurrency, discard: true })
     }
     const last = graph.nodes.get(graph.root)!
-    if ((withTags && !last.existed) || !tagged) yield* push(last, tags)
+    if (withTags && !last.existed) yield* followed(last, progress, push(last, tags))
+    else if (!tagged) yield* push(last, tags)
     return finished(summary)
   }).pipe(
     source.host === undefined
       ? (effect) => effect
       : Effect.provideService(DistributionSource.Current, { host: source.host, repository: source.repository })
   )
+
+const check = ({ chunkSize = 1, concurrency = 1, retries = 0 }: Options): void => {
+  const numbers = [["chunkSize", chunkSize, 1], ["concurrency", concurrency, 1], ["retries", retries, 0]] as const
+  for (const [name, value, least] of numbers) {
+    if (Number.isInteger(value) && value >= least) continue
+    throw new RangeError(`Copy: ${name} must be a whole number of at least ${least}, not ${value}`)
+  }
+}
 
 /** Where a blob may be mounted from: the source's repository, and those that annotations name. */
 const candidates = (source: End, target: End) => (blob: Descriptor.Descriptor) => {
@@ -273,35 +298,46 @@ const candidates = (source: End, target: End) => (blob: Descriptor.Descriptor) =
 }
 
 const pushManifest = (
-  { descriptor, manifest }: Graph.Node,
+  { manifest }: Graph.Node,
   { registry, repository }: End,
   tags: ReadonlyArray<Tag.Tag>,
-  { ifAbsent }: Options,
-  progress: Progress.Tracker | undefined
+  { ifAbsent }: Options
 ): Answer<void> =>
   Effect.suspend(() => {
     const { bytes, descriptor: { digest, mediaType } } = manifest!
-    progress?.tell(Progress.Event.Started({ descriptor, transferred: 0 }))
     // By its only tag it is put in one request, everywhere; the digest of a manifest without any names it.
     const named = tags.length > 0 && digest.startsWith("sha256:") ? undefined : digest
-    return registry.pushManifest(repository, {
+    return Effect.asVoid(registry.pushManifest(repository, {
       mediaType,
       bytes,
       digest: named,
       tags,
       ...(ifAbsent === true && tags.length > 0 ? { ifAbsent } : {})
+    }))
+  })
+
+/** Tells of a manifest that is pushed. */
+const followed = (
+  { descriptor }: Graph.Node,
+  progress: Progress.Tracker | undefined,
+  pushing: Answer<void>
+): Answer<void> => {
+  if (progress === undefined) return pushing
+  const tell = (event: Progress.Event) => Effect.sync(() => progress.tell(event))
+  return Effect.zipRight(
+    tell(Progress.Event.Started({ descriptor, transferred: 0 })),
+    Effect.tapBoth(pushing, {
+      onFailure: (error) => tell(Progress.Event.Failed({ descriptor, error })),
+      onSuccess: () => tell(Progress.Event.Done({ descriptor }))
     })
-  }).pipe(
-    Effect.tapBoth({
-      onFailure: (error) => Effect.sync(() => progress?.tell(Progress.Event.Failed({ descriptor, error }))),
-      onSuccess: () => Effect.sync(() => progress?.tell(Progress.Event.Done({ descriptor })))
-    }),
-    Effect.asVoid
   )
+}
 
 /**
- * The same copy, as what happens in it; the last event is `Copied`.
+ * The same copy, as what happens in it; the last event is `Copied`. Where it fails, what happened before is told, and
+ * then the error. A {@link Progress.Progress} that is there follows it too.
  *
+ * @throws RangeError where `chunkSize`, `concurrency` or `retries` is no number that it can be
  * @since 0.1.0
  * @category copies
  * @example
@@ -316,15 +352,25 @@ const pushManifest = (
 export const stream = (
   source: Source,
   target: Target,
-  options?: Options
-): Stream.Stream<Progress.Event, RegistryError.RegistryError> =>
-  Stream.unwrapScoped(Effect.gen(function*() {
-    const tracker = yield* Progress.make
-    const events = yield* tracker.subscribe
-    const copying = Effect.provideService(copy(source, target, options), Progress.Progress, tracker)
-    return Stream.merge(
-      Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"),
-      Stream.drain(Stream.fromEffect(copying)),
-      { haltStrategy: "left" }
+  options: Options = {}
+): Stream.Stream<Progress.Event, RegistryError.RegistryError> => {
+  check(options)
+  return Stream.unwrapScoped(Effect.gen(function*() {
+    const following = yield* Progress.make
+    const outer = yield* Effect.serviceOption(Progress.Progress)
+    const { mailbox, tell } = yield* unread.make<Progress.Event, RegistryError.RegistryError>()
+    const tracker: Progress.Tracker = {
+      ...Option.getOrElse(outer, () => ({ ...following, uploads: undefined })),
+      tell: (event) => {
+        tell(event)
+        if (Option.isSome(outer)) outer.value.tell(event)
+      }
+    }
+    yield* copying(source, target, options).pipe(
+      Effect.provideService(Progress.Progress, tracker),
+      Effect.onExit((exit) => Exit.isSuccess(exit) ? mailbox.end : mailbox.failCause(exit.cause)),
+      Effect.forkScoped
     )
+    return unread.stream(mailbox)
   }))
+}

@@ -10,6 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import { blobs as blobsOf } from "./internal/links.js"
+import * as order from "./internal/order.js"
 
 /**
  * A manifest of the graph. One that the target has already, and whose content nobody needs to see, is not read: then it
@@ -55,6 +57,11 @@ export interface Options {
   readonly withoutReferrers?: boolean | undefined
   /** Which referrers belong to it, by artifact type and annotations. All unless said. */
   readonly referrers?: ((referrer: Descriptor.Descriptor) => boolean) | undefined
+  /**
+   * What belongs to it of what a manifest points at: all unless said. An index becomes another without the entries that
+   * are left out; an image or an artifact stays what it is, and the target must have the blobs, or do without.
+   */
+  readonly filter?: ((link: Manifest.Link, of: Descriptor.Descriptor) => boolean) | undefined
   /**
    * What a manifest of an unknown media type points at. One that nobody knows points at nothing: it is moved alone. For
    * manifests that are understood here the answer `Option.none()` leaves them to be read as usual.
@@ -105,8 +112,9 @@ const isIndex = (mediaType: string): boolean => {
 }
 
 /** Where the registry knows of no referrers, there are none. */
-const referrersOf = ({ registry, repository }: Source, digest: Digest.Digest) =>
+const referrersOf = ({ registry, repository }: Source, digest: Digest.Digest, most: number) =>
   registry.listReferrers(repository, digest).pipe(
+    Stream.take(most),
     Stream.runCollect,
     Effect.map((referrers) => [...referrers]),
     Effect.catchIf(
@@ -175,6 +183,10 @@ export const read = (
     const seen = new Set<Digest.Digest>([root.descriptor.digest])
     let bytes = 0
 
+    /** Those that nobody has found before. */
+    const fresh = (found: ReadonlyArray<Found>) =>
+      found.filter(({ descriptor }) => !seen.has(descriptor.digest) && seen.add(descriptor.digest))
+
     const load = ({ descriptor, existed }: Found) => {
       if (descriptor.digest === root.descriptor.digest) return Effect.succeed(root)
       const needless = existed && (withoutReferrers || !isIndex(descriptor.mediaType))
@@ -192,9 +204,9 @@ export const read = (
         if (bytes > maxManifestBytes) {
           return yield* tooLarge(source, `has manifests of more than ${maxManifestBytes} bytes`)
         }
-        const links = manifest === undefined || (existed && withoutReferrers) ? [] : yield* linksOf(manifest, options)
-        const of = (...kinds: ReadonlyArray<Manifest.Link["kind"]>) =>
-          links.flatMap((link) => kinds.includes(link.kind) ? [link.descriptor] : [])
+        const all = manifest === undefined || (existed && withoutReferrers) ? [] : yield* linksOf(manifest, options)
+        const links = all.filter((link) => link.kind === "subject" || (options.filter?.(link, descriptor) ?? true))
+        const of = (kind: Manifest.Link["kind"]) => links.flatMap((link) => link.kind === kind ? [link.descriptor] : [])
         const entries = of("manifest")
         const children = chosen(entries, options.platforms)
         if (children.length === 0 && entries.length > 0) {
@@ -204,22 +216,27 @@ export const read = (
           descriptor,
           manifest,
           children,
-          blobs: of("blob", "config").filter(({ mediaType }) => !MediaType.isNonDistributable(mediaType)),
+          blobs: blobsOf(links),
           subject: of("subject")[0],
           existed
         })
-        const referrers = withoutReferrers ? [] : yield* referrersOf(source, descriptor.digest)
+        const referrers = withoutReferrers ? [] : yield* referrersOf(source, descriptor.digest, maxManifests + 1)
         const below = (descriptors: ReadonlyArray<Descriptor.Descriptor>, existed: boolean) =>
           descriptors.map((descriptor): Found => ({ descriptor, depth: depth + 1, existed }))
-        return [...below(children, existed), ...below(referrers.filter(options.referrers ?? (() => true)), false)]
+        const next = fresh([
+          ...below(children, existed),
+          ...below(referrers.filter(options.referrers ?? (() => true)), false)
+        ])
+        return seen.size > maxManifests
+          ? yield* tooLarge(source, `has more than ${maxManifests} manifests`)
+          : next
       })
 
     let level: ReadonlyArray<Found> = [{ descriptor: root.descriptor, depth: 0, existed: false }]
     while (level.length > 0) {
       if (level[0]!.depth > maxDepth) return yield* tooLarge(source, `lies more than ${maxDepth} manifests deep`)
       const below = yield* Effect.forEach(level, look, { concurrency })
-      level = below.flat().filter(({ descriptor }) => !seen.has(descriptor.digest) && seen.add(descriptor.digest))
-      if (seen.size > maxManifests) return yield* tooLarge(source, `has more than ${maxManifests} manifests`)
+      level = below.flat()
     }
     return { root: root.descriptor.digest, nodes }
   })
@@ -232,26 +249,10 @@ export const read = (
  * @category destructors
  */
 export const steps = ({ nodes, root }: Graph): ReadonlyArray<ReadonlyArray<Node>> => {
-  const heights = new Map<Digest.Digest, number>()
-  /** Digests make a circle of manifests impossible; one who made them up is not followed round it. */
-  const heightOf = (digest: Digest.Digest, above: ReadonlySet<Digest.Digest>): number => {
-    const known = heights.get(digest)
-    if (known !== undefined) return known
-    const within = new Set(above).add(digest)
-    const height = (nodes.get(digest)?.children ?? [])
-      .filter((child) => !within.has(child.digest))
-      .reduce((highest, child) => Math.max(highest, heightOf(child.digest, within) + 1), 0)
-    heights.set(digest, height)
-    return height
-  }
-  for (const digest of nodes.keys()) heightOf(digest, new Set())
-  const needed = [...nodes.values()].some(({ children }) => children.some(({ digest }) => digest === root))
-  const all: Array<Array<Node>> = []
-  for (const node of nodes.values()) {
-    if (node.descriptor.digest === root && !needed) continue
-    const step = all[heights.get(node.descriptor.digest)!] ??= []
-    step.push(node)
-  }
+  const digestsOf = ({ children }: Node) => children.map(({ digest }) => digest)
+  const all = order.steps(nodes, digestsOf)
+  if ([...nodes.values()].some((node) => digestsOf(node).includes(root))) return all
   const last = nodes.get(root)
-  return [...all.filter((step) => step !== undefined), ...(needed || last === undefined ? [] : [[last]])]
+  const others = all.map((step) => step.filter((node) => node !== last)).filter((step) => step.length > 0)
+  return last === undefined ? others : [...others, [last]]
 }

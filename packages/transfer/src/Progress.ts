@@ -8,15 +8,15 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as unread from "./internal/unread.js"
 
 /**
  * What happens in a copy. `Planned` comes first, with all that there is to see to; then, for each manifest and blob,
- * one of `Existed`, `Mounted` and `Started`; after `Started` any number of `Moved`, and `Done` or `Failed`; at the end
- * `Copied`, unless the copy failed. `transferred` is how many bytes of the content have arrived, those of an earlier try
- * included.
+ * one of `Existed`, `Mounted` and `Started`; after `Started` any number of `Moved`, another `Started` where it broke and
+ * goes on, and `Done` or `Failed`; at the end `Copied`, unless the copy failed. `transferred` is how many bytes of the
+ * content have arrived, those of an earlier try included. A dry run tells nothing of blobs, as nothing happens to them.
  *
  * @since 0.1.0
  * @category models
@@ -95,12 +95,15 @@ export interface Tracker {
   readonly events: Stream.Stream<Event>
   /** The same, from when the effect is run: for who starts a copy after it. */
   readonly subscribe: Effect.Effect<Stream.Stream<Event>, never, Scope.Scope>
-  /** How all that was touched is doing, in the order in which it was. */
+  /**
+   * How all that was touched is doing, in the order in which it was: what moves, and {@link mostStatuses} of the rest.
+   * What two copies move at the same time has one status.
+   */
   readonly statuses: Effect.Effect<ReadonlyArray<Status>>
   /** What all copies so far had to see to. */
   readonly totals: Effect.Effect<Totals>
-  /** The uploads that were broken off, for a later copy to go on with. */
-  readonly uploads: Uploads
+  /** The uploads that were broken off, for a later copy to go on with. Without it they are cancelled. */
+  readonly uploads?: Uploads | undefined
 }
 
 /**
@@ -111,16 +114,25 @@ export interface Tracker {
  * @category models
  */
 export interface Uploads {
-  readonly get: (registry: object, repository: RepositoryName.RepositoryName, digest: Digest.Digest) =>
+  /** The upload that was kept, which nobody else gets from now on. */
+  readonly take: (registry: object, repository: RepositoryName.RepositoryName, digest: Digest.Digest) =>
     | string
     | undefined
-  readonly set: (
+  readonly keep: (
     registry: object,
     repository: RepositoryName.RepositoryName,
     digest: Digest.Digest,
-    id: string | undefined
+    id: string
   ) => void
 }
+
+/**
+ * How many statuses a tracker keeps: beyond that it forgets the oldest of what no longer moves.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const mostStatuses = 10_000
 
 /**
  * The tracker of the copies that run with it. A copy that finds none follows nothing, and keeps no upload that fails.
@@ -164,37 +176,20 @@ const arrived = (event: OfContent, before: number): number => {
   }
 }
 
-/** What one reader has not read yet: of each content that moves, one event. */
-const subscriber = (statuses: ReadonlyMap<Digest.Digest, Status>) =>
-  Effect.map(Queue.unbounded<Event>(), (queue) => {
-    const waiting = new Set<Digest.Digest>()
-    const newest = (event: Event): Event => {
-      if (event._tag !== "Moved") return event
-      waiting.delete(event.descriptor.digest)
-      return { ...event, transferred: statuses.get(event.descriptor.digest)?.transferred ?? event.transferred }
-    }
-    return {
-      queue,
-      tell: (event: Event) => {
-        if (event._tag === "Moved") {
-          if (waiting.has(event.descriptor.digest)) return
-          waiting.add(event.descriptor.digest)
-        }
-        queue.unsafeOffer(event)
-      },
-      events: Stream.map(Stream.fromQueue(queue, { shutdown: true }), newest)
-    }
-  })
-
 const uploads = (): Uploads => {
   const registries = new WeakMap<object, Map<string, string>>()
   const keyOf = (repository: string, digest: string) => `${repository}@${digest}`
   return {
-    get: (registry, repository, digest) => registries.get(registry)?.get(keyOf(repository, digest)),
-    set: (registry, repository, digest, id) => {
+    take: (registry, repository, digest) => {
+      const ids = registries.get(registry)
+      const key = keyOf(repository, digest)
+      const id = ids?.get(key)
+      ids?.delete(key)
+      return id
+    },
+    keep: (registry, repository, digest, id) => {
       const ids = registries.get(registry) ?? new Map<string, string>()
-      if (id === undefined) ids.delete(keyOf(repository, digest))
-      else registries.set(registry, ids.set(keyOf(repository, digest), id))
+      registries.set(registry, ids.set(keyOf(repository, digest), id))
     }
   }
 }
@@ -223,14 +218,21 @@ export const make: Effect.Effect<Tracker> = Effect.sync(() => {
     const { descriptor } = event
     const before = statuses.get(descriptor.digest)?.transferred ?? 0
     statuses.set(descriptor.digest, { descriptor, state: states[event._tag], transferred: arrived(event, before) })
+    if (statuses.size > mostStatuses) forget()
+  }
+  const forget = () => {
+    for (const [digest, { state }] of statuses) {
+      if (state !== "moving") return statuses.delete(digest)
+    }
+    return false
   }
 
   const subscribe = Effect.map(
     Effect.acquireRelease(
-      Effect.tap(subscriber(statuses), ({ tell }) => Effect.sync(() => subscribers.add(tell))),
-      ({ tell }) => Effect.sync(() => subscribers.delete(tell))
+      Effect.tap(unread.make<Event>(), ({ tell }) => Effect.sync(() => subscribers.add(tell))),
+      ({ mailbox, tell }) => Effect.zipRight(Effect.sync(() => subscribers.delete(tell)), mailbox.shutdown)
     ),
-    ({ events }) => events
+    ({ mailbox }) => unread.stream(mailbox)
   )
 
   return {

@@ -106,16 +106,16 @@ describe("an upload into a layout", () => {
       const before = open()
       const begun = yield* Deferred.make<void>()
       const endless = Body.fromSource((sink) => {
-        let over = false
+        const state = { over: false }
         const step = () => {
-          while (!over && sink.data(numbers(100_000)));
+          while (!state.over && sink.data(numbers(100_000)));
         }
         queueMicrotask(step)
         Effect.runSync(Deferred.succeed(begun, undefined))
         return {
           resume: () => setImmediate(step),
           cancel: () => {
-            over = true
+            state.over = true
           }
         }
       })

@@ -21,10 +21,22 @@ export interface Manner {
   readonly progress: Tracker | undefined
 }
 
+/** How mounting a blob ended: where it came from, or an upload that was opened instead, or neither. */
+interface Mount {
+  readonly from?: RepositoryName.RepositoryName
+  readonly upload?: Operation.Upload
+}
+
 /** What became of a blob. */
 export type Outcome = "existed" | "mounted" | "moved"
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+/** A target that takes nothing of a chunk would be sent it for ever. */
+const stuck = ({ digest }: Descriptor.Descriptor, offset: number) =>
+  new RegistryError.ResponseInvalid({
+    reason: `a chunk of ${digest} was taken, and the upload still stands at byte ${offset}`
+  })
 
 /** For how long an upload that nobody goes on with is tidied up. */
 const patience = "5 seconds"
@@ -52,9 +64,6 @@ export const mover = (manner: Manner) => {
   const { progress, source, target } = manner
   const { registry, repository } = target
 
-  const started = (from: Operation.Mounted | Operation.UploadStarted) =>
-    from._tag === "UploadStarted" ? from.upload : undefined
-
   const cancel = (id: string) =>
     registry.cancelUpload(repository, id).pipe(
       Effect.interruptible,
@@ -63,33 +72,25 @@ export const mover = (manner: Manner) => {
     )
 
   /** Where it was mounted from, or else an upload that was opened instead, if there is one. */
-  const mount = (blob: Descriptor.Descriptor) =>
-    Effect.reduce(
-      manner.candidates(blob).slice(0, mostMounts),
-      { from: undefined, upload: undefined } as {
-        readonly from: RepositoryName.RepositoryName | undefined
-        readonly upload: Operation.Upload | undefined
-      },
-      (before, from) => {
-        if (before.from !== undefined) return Effect.succeed(before)
-        return registry.mountBlob(repository, blob.digest, { from }).pipe(
-          // Who may not read the source of a mount may still upload.
-          Effect.catchTag("Denied", "Unauthorized", "Unsupported", "NameUnknown", "BlobUnknown", () =>
-            Effect.as(Effect.void, undefined)),
-          Effect.tap(() =>
-            before.upload === undefined ? Effect.void : cancel(before.upload.id)
-          ),
-          Effect.map((answer) =>
-            answer?._tag === "Mounted"
-              ? { from, upload: undefined }
-              : { from: undefined, upload: answer === undefined ? undefined : started(answer) }
-          )
-        )
-      }
+  const mount = (
+    blob: Descriptor.Descriptor,
+    [from, ...others] = manner.candidates(blob).slice(0, mostMounts)
+  ): Answer<Mount> => {
+    if (from === undefined) return Effect.succeed<Mount>({})
+    return registry.mountBlob(repository, blob.digest, { from }).pipe(
+      Effect.map((answer): Mount => answer._tag === "Mounted" ? { from } : { upload: answer.upload }),
+      // Who may not read the source of a mount, or whose registry mounts nothing, may still upload.
+      Effect.catchIf((error) => !RegistryError.isTransient(error), () => Effect.succeed<Mount>({})),
+      Effect.flatMap((mounted) => {
+        if (mounted.from !== undefined || others.length === 0) return Effect.succeed(mounted)
+        const upload = mounted.upload
+        return Effect.zipRight(upload === undefined ? Effect.void : cancel(upload.id), mount(blob, others))
+      })
     )
+  }
 
-  const isThere = (blob: Descriptor.Descriptor): Answer<boolean> =>
-    registry.resolveBlob(repository, blob.digest).pipe(
+  const isThere = (blob: Descriptor.Descriptor, where = repository): Answer<boolean> =>
+    registry.resolveBlob(where, blob.digest).pipe(
       Effect.as(true),
       Effect.catchIf(RegistryError.isNotFound, () => Effect.succeed(false))
     )
@@ -129,6 +130,7 @@ export const mover = (manner: Manner) => {
         Effect.flatMap((body) => registry.appendUpload(repository, upload.id, body, { offset: upload.offset })),
         Effect.scoped,
         Effect.tap((upload) => Effect.sync(() => note(upload))),
+        Effect.filterOrFail(({ offset }) => offset > upload.offset, ({ offset }) => stuck(blob, offset)),
         Effect.flatMap(append)
       )
     }
@@ -145,7 +147,7 @@ export const mover = (manner: Manner) => {
   /** Moves a blob through one upload, or several where the target has lost one. */
   const move = (blob: Descriptor.Descriptor, opened: Operation.Upload | undefined): Answer<void> =>
     Effect.suspend(() => {
-      let id = opened?.id ?? progress?.uploads.get(registry, repository, blob.digest)
+      let id = opened?.id ?? progress?.uploads?.take(registry, repository, blob.digest)
       let fresh = opened
       const note = (upload: Operation.Upload) => {
         id = upload.id
@@ -188,12 +190,14 @@ export const mover = (manner: Manner) => {
       )
       return attempt.pipe(
         retried(manner.retries),
-        Effect.tap(() => Effect.sync(() => progress?.uploads.set(registry, repository, blob.digest, undefined))),
         Effect.onError((cause) =>
           Effect.suspend(() => {
             if (id === undefined) return Effect.void
-            if (progress === undefined || isFinal(cause)) return cancel(id)
-            return Effect.sync(() => progress.uploads.set(registry, repository, blob.digest, id))
+            const kept = id
+            const uploads = progress?.uploads
+            return uploads === undefined || isFinal(cause)
+              ? cancel(kept)
+              : Effect.sync(() => uploads.keep(registry, repository, blob.digest, kept))
           })
         ),
         Effect.asVoid
@@ -222,8 +226,22 @@ export const mover = (manner: Manner) => {
       return "moved"
     })
 
+  /** What would become of it, as far as can be told without doing it. */
+  const foresee = (blob: Descriptor.Descriptor): Answer<Outcome> =>
+    Effect.findFirst(
+      manner.candidates(blob).slice(0, mostMounts),
+      (from) =>
+        Effect.catchIf(isThere(blob, from), (error) => !RegistryError.isTransient(error), () => Effect.succeed(false))
+    ).pipe(
+      Effect.flatMap((from): Answer<Outcome> =>
+        Option.isSome(from)
+          ? Effect.succeed("mounted")
+          : Effect.map(isThere(blob), (there) => there ? "existed" : "moved")
+      )
+    )
+
   return {
-    isThere,
+    foresee,
     see: (blob: Descriptor.Descriptor): Answer<Outcome> =>
       Effect.tapError(
         see(blob),

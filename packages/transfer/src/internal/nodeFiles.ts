@@ -99,33 +99,32 @@ const broken = (reason: string, cause?: unknown) => new RegistryError.Unavailabl
 const source = (handle: FileHandle, start: number, end: number): Body.Source => (sink) => {
   let at = start
   let state: "reading" | "waiting" | "over" = "waiting"
-  const fail = (error: RegistryError.RegistryError) => {
-    if (state === "over") return
+  const isOver = () => state === "over"
+  const fail = (reason: string, cause?: unknown) => {
+    if (isOver()) return
     state = "over"
-    sink.fail(error)
+    sink.fail(broken(reason, cause))
   }
-  const step = () => {
-    if (state !== "waiting") return
-    if (at >= end) {
-      state = "over"
-      return sink.end()
+  const step = async () => {
+    while (state === "waiting") {
+      if (at >= end) {
+        state = "over"
+        return sink.end()
+      }
+      state = "reading"
+      const piece = Buffer.allocUnsafeSlow(Math.min(pieceSize, end - at))
+      const read = await handle.read(piece, 0, piece.byteLength, at).catch((error: unknown) => ({ error }))
+      if (isOver()) return
+      if ("error" in read) return fail("the file cannot be read", read.error)
+      if (read.bytesRead === 0) return fail("the file has become shorter")
+      at += read.bytesRead
+      state = "waiting"
+      if (!sink.data(piece.subarray(0, read.bytesRead))) return
     }
-    state = "reading"
-    const piece = Buffer.allocUnsafeSlow(Math.min(pieceSize, end - at))
-    handle.read(piece, 0, piece.byteLength, at).then(
-      ({ bytesRead }) => {
-        if (state === "over") return
-        if (bytesRead === 0) return fail(broken("the file has become shorter"))
-        at += bytesRead
-        state = "waiting"
-        if (sink.data(piece.subarray(0, bytesRead))) step()
-      },
-      (error) => fail(broken("the file cannot be read", error))
-    )
   }
-  queueMicrotask(step)
+  queueMicrotask(() => void step())
   return {
-    resume: step,
+    resume: () => void step(),
     cancel: () => {
       state = "over"
     }
@@ -156,44 +155,37 @@ const drain = (source: Body.Source, handle: FileHandle, start: number) =>
     let paused = false
     let over = false
     let ended: { readonly error: RegistryError.RegistryError | undefined } | undefined
-    const step = () => {
-      if (writing || over) return
-      if (bytes === 0 && ended !== undefined) return resume(Exit.succeed({ written, error: ended.error }))
-      if (bytes < enough && ended === undefined) return
-      const pieces = gathered
-      writing = true
-      gathered = []
-      bytes = 0
-      const next = () => {
-        writing = false
-        step()
-        if (paused && !over && ended === undefined) {
+    const step = async () => {
+      while (!writing && !over) {
+        if (bytes === 0 && ended !== undefined) return resume(Exit.succeed({ written, error: ended.error }))
+        if (bytes < enough && ended === undefined) return
+        const pieces = gathered
+        writing = true
+        gathered = []
+        bytes = 0
+        if (paused && ended === undefined) {
           paused = false
           control.resume()
         }
+        const { count, error } = await writeAll(handle, pieces, start + written)
+        written += count
+        writing = false
+        if (error === undefined) continue
+        over = true
+        control.cancel()
+        return resume(Exit.succeed({ written, error }))
       }
-      writeAll(handle, pieces, start + written).then(
-        (count) => {
-          written += count
-          next()
-        },
-        (error: NodeJS.ErrnoException) => {
-          over = true
-          control.cancel()
-          resume(Exit.succeed({ written, error }))
-        }
-      )
     }
     const end = (error: RegistryError.RegistryError | undefined) => {
       ended = { error }
-      step()
+      void step()
     }
     const control = source({
       data: (piece) => {
         gathered.push(piece)
         bytes += piece.byteLength
+        void step()
         paused = bytes >= tooMuch
-        step()
         return !paused
       },
       end: () => end(undefined),
@@ -206,20 +198,24 @@ const drain = (source: Body.Source, handle: FileHandle, start: number) =>
   })
 
 /** A write may take less than it was given. */
-const writeAll = async (handle: FileHandle, pieces: ReadonlyArray<Uint8Array>, position: number): Promise<number> => {
-  let written = 0
+const writeAll = async (handle: FileHandle, pieces: ReadonlyArray<Uint8Array>, position: number) => {
+  let count = 0
   let rest = [...pieces]
-  while (rest.length > 0) {
-    const { bytesWritten } = await handle.writev(rest, position + written)
-    written += bytesWritten
-    let left = bytesWritten
-    rest = rest.flatMap((piece) => {
-      const taken = Math.min(left, piece.byteLength)
-      left -= taken
-      return taken === piece.byteLength ? [] : [piece.subarray(taken)]
-    })
+  try {
+    while (rest.length > 0) {
+      const { bytesWritten } = await handle.writev(rest, position + count)
+      count += bytesWritten
+      let left = bytesWritten
+      rest = rest.flatMap((piece) => {
+        const taken = Math.min(left, piece.byteLength)
+        left -= taken
+        return taken === piece.byteLength ? [] : [piece.subarray(taken)]
+      })
+    }
+    return { count, error: undefined }
+  } catch (error) {
+    return { count, error: error as NodeJS.ErrnoException }
   }
-  return written
 }
 
 /** A body that breaks, after so many bytes of it were written. */

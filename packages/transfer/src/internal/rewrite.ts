@@ -3,6 +3,9 @@ import type { Descriptor, Digest, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Graph, Node } from "../Graph.js"
+import { blobs as blobsOf } from "./links.js"
+import type { Filter } from "./links.js"
+import * as order from "./order.js"
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
@@ -48,49 +51,50 @@ export const encoded = (mediaType: string, document: object): Manifest.Manifest 
  * The same graph in another form: of each index the entries that were chosen, and each manifest as `transform` makes it;
  * whatever points at one that has become another, points at that.
  */
-export const rewrite = (graph: Graph, transform: Transform | undefined): Answer<Graph> => {
+export const rewrite = (
+  graph: Graph,
+  { filter = () => true, transform }: {
+    readonly filter?: Filter | undefined
+    readonly transform?: Transform | undefined
+  }
+): Answer<Graph> => {
   const done = new Map<Digest.Digest, Node>()
+  const now = (digest: Digest.Digest) => done.get(digest)?.descriptor
 
-  const final = (node: Node): Answer<Node> =>
+  const final = (node: Node & { readonly manifest: Manifest.Manifest }): Answer<Node> =>
     Effect.gen(function*() {
-      const known = done.get(node.descriptor.digest)
-      if (known !== undefined || node.manifest === undefined) return known ?? node
-      const subject = node.subject === undefined ? undefined : graph.nodes.get(node.subject.digest)
-      const children = yield* Effect.forEach(
-        node.children,
-        (child) => Effect.map(final(graph.nodes.get(child.digest)!), ({ descriptor }) => descriptor)
-      )
-      const refersTo = subject === undefined ? undefined : (yield* final(subject)).descriptor
-      const chosen = new Map(node.children.map(({ digest }, index) => [digest, children[index]!]))
-      const manifest = yield* Effect.flatMap(
-        decodable(node.manifest)
-          ? Effect.succeed(edited(node.manifest, (digest) => {
-            if (digest === subject?.descriptor.digest) return refersTo
-            return chosen.get(digest) ?? (digest === node.subject?.digest ? undefined : "dropped")
-          }))
-          : Effect.succeed(node.manifest),
-        transform ?? Effect.succeed
-      )
+      const subject = node.subject?.digest
+      const chosen = new Set(node.children.map(({ digest }) => digest))
+      const kept = decodable(node.manifest)
+        ? edited(node.manifest, (digest) => chosen.has(digest) || digest === subject ? now(digest) : "dropped")
+        : node.manifest
+      const manifest = transform === undefined ? kept : yield* transform(kept)
       const { digest, mediaType, size } = manifest.descriptor
       const links = transform === undefined
-        ? undefined
+        ? []
         : Manifest.references(yield* Manifest.parse({ mediaType, bytes: manifest.bytes }))
-      const blobs = links?.flatMap(({ descriptor, kind }) => kind === "config" || kind === "blob" ? [descriptor] : [])
-      const rewritten: Node = {
+      const blobs = blobsOf(links.filter((link) => filter(link, node.descriptor)))
+      return {
         ...node,
         descriptor: { ...node.descriptor, mediaType, digest, size },
         manifest,
-        children,
-        blobs: blobs === undefined || blobs.length === 0 ? node.blobs : blobs
+        children: node.children.map((child) => now(child.digest) ?? child),
+        blobs: blobs.length === 0 ? node.blobs : blobs
       }
-      done.set(node.descriptor.digest, rewritten)
-      return rewritten
     })
 
-  return Effect.map(Effect.forEach([...graph.nodes.values()], final), (nodes) => ({
-    root: done.get(graph.root)!.descriptor.digest,
-    nodes: new Map(nodes.map((node) => [node.descriptor.digest, node]))
-  }))
+  const before = ({ children, subject }: Node) => [...children, ...subject === undefined ? [] : [subject]]
+  const sorted = order.steps(graph.nodes, (node) => before(node).map(({ digest }) => digest)).flat()
+  return Effect.forEach(sorted, (node) => {
+    const { manifest } = node
+    const rewritten = manifest === undefined ? Effect.succeed(node) : final({ ...node, manifest })
+    return Effect.map(rewritten, (now) => {
+      done.set(node.descriptor.digest, now)
+      return [now.descriptor.digest, now] as const
+    })
+  }).pipe(
+    Effect.map((nodes) => ({ root: now(graph.root)!.digest, nodes: new Map(nodes) }))
+  )
 }
 
 /** What is not understood is not edited. */

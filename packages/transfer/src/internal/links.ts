@@ -1,0 +1,11 @@
+import { MediaType } from "@effect-oci/core"
+import type { Descriptor, Manifest } from "@effect-oci/core"
+
+/** What is left behind of what a manifest points at, or whether it is. */
+export type Filter = (link: Manifest.Link, of: Descriptor.Descriptor) => boolean
+
+/** The blobs among links that can be moved. Image spec: "Non-Distributable Layers". */
+export const blobs = (links: ReadonlyArray<Manifest.Link>): ReadonlyArray<Descriptor.Descriptor> =>
+  links.flatMap(({ descriptor, kind }) =>
+    (kind === "config" || kind === "blob") && !MediaType.isNonDistributable(descriptor.mediaType) ? [descriptor] : []
+  )

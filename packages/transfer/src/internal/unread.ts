@@ -1,0 +1,46 @@
+import type { Descriptor } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Mailbox from "effect/Mailbox"
+import * as Stream from "effect/Stream"
+
+/** What is told: something that happens to content, or to all. */
+interface Told {
+  readonly _tag: string
+  readonly descriptor?: Descriptor.Descriptor
+}
+
+/** An event that nobody has read: one that says how far something has moved becomes the newest of these meanwhile. */
+interface Unread<A> {
+  event: A
+  isRead: boolean
+}
+
+/** What a reader has not read yet. It holds little, however slow the reader is: of what moves, one event. */
+export const make = <A extends Told, E = never>() =>
+  Effect.map(Mailbox.make<Unread<A>, E>(), (mailbox) => {
+    const moving = new Map<string, Unread<A>>()
+    return {
+      mailbox,
+      tell: (event: A): void => {
+        const digest = event.descriptor?.digest
+        const before = digest === undefined ? undefined : moving.get(digest)
+        if (event._tag === "Moved" && before?.isRead === false) {
+          before.event = event
+          return
+        }
+        const unread = { event, isRead: false }
+        if (digest !== undefined) {
+          if (event._tag === "Moved") moving.set(digest, unread)
+          else moving.delete(digest)
+        }
+        mailbox.unsafeOffer(unread)
+      }
+    }
+  })
+
+/** The events, in the order in which they were told. */
+export const stream = <A, E>(mailbox: Mailbox.ReadonlyMailbox<Unread<A>, E>): Stream.Stream<A, E> =>
+  Stream.map(Mailbox.toStream(mailbox), (unread) => {
+    unread.isRead = true
+    return unread.event
+  })

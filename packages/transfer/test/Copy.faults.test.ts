@@ -1,0 +1,272 @@
+/** Copies that are broken off, by an error, by an interruption, by a wire that is cut; and those that must not be. */
+import { Client } from "@effect-oci/client"
+import { Body, Descriptor, Handler, Operation, Registry, RegistryError, Tag } from "@effect-oci/core"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { NodeHttpClient } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Stream } from "effect"
+import { make as makeCutter } from "../../conformance/test/cutter.js"
+import { Copy, OciLayout, Progress } from "../src/index.js"
+import { folder } from "./folder.js"
+import { app, copyOf, on, pushBlob, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
+
+const from = (source: { readonly registry: Registry["Type"] }) => ({
+  registry: source.registry,
+  repository: app,
+  reference: v1
+})
+
+const to = (target: { readonly registry: Registry["Type"] }, more: object = {}) => ({
+  registry: target.registry,
+  repository: copyOf,
+  ...more
+})
+
+const numbers = (size: number, seed = 0) => Uint8Array.from({ length: size }, (_, index) => (index + seed) % 251)
+
+/** A source of an image of one layer. */
+const imageOf = (layer: Uint8Array) =>
+  Effect.tap(
+    recorded(),
+    ({ counts, registry }) => Effect.zipRight(pushImage(registry, [layer], {}, [v1]), Effect.sync(counts))
+  )
+
+const served = <E>(layer: Layer.Layer<Registry, E>) =>
+  Effect.map(Layer.build(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provideMerge(layer))), (context) => ({
+    port: Context.get(context, NodeRegistryServer.Address).port,
+    store: Context.get(context, Registry)
+  }))
+
+const client = (port: number) =>
+  Effect.map(
+    Layer.build(
+      Layer.fresh(Client.layer({ host: `127.0.0.1:${port}`, insecure: true, retry: { times: 0 } })).pipe(
+        Layer.provide(NodeHttpClient.layerUndici)
+      )
+    ),
+    (context) => ({ registry: Context.get(context, Registry) })
+  )
+
+describe("a copy that is broken off", () => {
+  it.live("cancels the uploads that it began, where nobody keeps them", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const source = yield* imageOf(numbers(1000))
+      const begun = yield* Deferred.make<void>()
+      const target = yield* recorded({
+        wrap: (next) =>
+          Handler.override(next, {
+            CompleteUpload: () => Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never)
+          })
+      })
+      const fiber = yield* Effect.fork(Copy.copy(from(source), to(target)))
+      yield* Deferred.await(begun)
+      yield* Effect.sleep("10 millis")
+      yield* Fiber.interrupt(fiber)
+      const { CancelUpload, StartUpload } = target.counts()
+      expect({ CancelUpload, StartUpload }).toEqual({ CancelUpload: 2, StartUpload: 2 })
+
+      const stream = yield* Effect.fork(Stream.runDrain(Copy.stream(from(source), to(target))))
+      yield* Effect.repeat(Effect.sleep("5 millis"), {
+        until: () => target.asked.filter(({ _tag }) => _tag === "CompleteUpload").length === 2
+      })
+      yield* Fiber.interrupt(stream)
+      expect(target.counts()).toMatchObject({ CancelUpload: 2, StartUpload: 2 })
+    })))
+
+  it.scoped("says what happened before it failed, and then why", () =>
+    Effect.gen(function*() {
+      const source = yield* imageOf(numbers(1000))
+      const denied = new RegistryError.Denied({ reason: "no tags today" })
+      const target = yield* recorded({
+        wrap: (next) => Handler.override(next, { PushManifest: () => Exit.fail(denied) })
+      })
+      const events: Array<string> = []
+      const exit = yield* Copy.stream(from(source), to(target), { concurrency: 1 }).pipe(
+        Stream.runForEach((event) => Effect.sync(() => events.push(event._tag))),
+        Effect.exit
+      )
+      expect(Exit.isFailure(exit) && Cause.failureOption(exit.cause)).toMatchObject({ value: denied })
+      expect(events).toEqual(
+        ["Planned", "Started", "Moved", "Done", "Started", "Moved", "Done", "Started", "Failed"]
+      )
+    }))
+
+  it.live("by a wire that is cut goes on where the target stands, and no byte is lost", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const size = 4_000_000
+      const here = yield* served(Memory.layer())
+      yield* pushImage(here.store, [numbers(size)], {}, [v1])
+      for (const side of ["source", "target"] as const) {
+        const there = yield* served(OciLayout.layer(yield* folder, { create: true }))
+        const cutter = yield* makeCutter(side === "source" ? here.port : there.port)
+        const source = yield* client(side === "source" ? cutter.port : here.port)
+        const target = yield* client(side === "target" ? cutter.port : there.port)
+        const progress = yield* Progress.make
+        const events = yield* progress.subscribe
+        cutter.arm(2_000_000)
+        const copied = yield* Copy.copy(from(source), { registry: target.registry, repository: OciLayout.repository }, {
+          concurrency: 1
+        })
+          .pipe(
+            Effect.provideService(Progress.Progress, progress)
+          )
+        expect(cutter.hasCut()).toBe(true)
+        expect(copied.blobs).toEqual({ moved: 2, mounted: 0, existed: 0 })
+        const told = yield* Stream.runCollect(Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"))
+        const starts = [...told].flatMap((event) =>
+          event._tag === "Started" && event.descriptor.size === size ? [event.transferred] : []
+        )
+        expect(starts[0]).toBe(0)
+        expect(starts.at(-1)).toBeGreaterThan(0)
+        expect((yield* there.store.resolveManifest(OciLayout.repository, v1)).digest).toBe(copied.descriptor.digest)
+        const content = yield* there.store.getBlob(OciLayout.repository, Descriptor.fromBytes(numbers(size)).digest)
+        yield* Stream.runDrain(Body.verify(content.body, content.descriptor).stream)
+      }
+    })))
+})
+
+describe("chunks", () => {
+  it.scoped("are of the size that was said, or the least that the target takes", () =>
+    Effect.gen(function*() {
+      const source = yield* imageOf(numbers(1000))
+      for (const [minChunkSize, sizes] of [[undefined, [300, 300, 300]], [400, [400, 400]]] as const) {
+        const target = yield* recorded({
+          wrap: (next) =>
+            Handler.override(next, {
+              StartUpload: (operation) => Effect.map(next(operation), (upload) => ({ ...upload, minChunkSize })),
+              AppendUpload: (operation) => Effect.map(next(operation), (upload) => ({ ...upload, minChunkSize }))
+            })
+        })
+        yield* Copy.copy(from(source), to(target), { chunkSize: 300 })
+        const chunks = target.asked.flatMap((operation) =>
+          operation._tag === "AppendUpload" ? [operation.body.size] : []
+        )
+        expect(chunks).toEqual(sizes)
+        const large = target.asked.filter((operation) =>
+          operation._tag === "CompleteUpload" && (operation.offset ?? 0) > 0
+        )
+        expect(large).toMatchObject([{ offset: sizes.length * sizes[0] }])
+      }
+      expect(source.counts()["GetBlob"]).toBe(4 + 3 + 2)
+    }))
+
+  it.scoped("of which the target takes nothing are not sent for ever", () =>
+    Effect.gen(function*() {
+      const source = yield* imageOf(numbers(1000))
+      const target = yield* recorded({
+        wrap: (next) => Handler.override(next, { AppendUpload: ({ id, offset = 0 }) => Exit.succeed({ id, offset }) })
+      })
+      const error = yield* Effect.flip(Copy.copy(from(source), to(target), { chunkSize: 300 }))
+      expect(error.message).toContain("still stands at byte 0")
+      expect(target.counts()["AppendUpload"]).toBe(1)
+    }))
+})
+
+describe("options", () => {
+  it("are refused that cannot be", () => {
+    const place = { registry: {} as Registry["Type"], repository: app, reference: v1 }
+    for (
+      const [options, says] of [
+        [{ concurrency: 0 }, "concurrency must be a whole number of at least 1, not 0"],
+        [{ chunkSize: 0.5 }, "chunkSize must be a whole number of at least 1, not 0.5"],
+        [{ retries: -1 }, "retries must be a whole number of at least 0, not -1"]
+      ] as const
+    ) {
+      expect(() => Copy.copy(place, place, options)).toThrow(says)
+      expect(() => Copy.stream(place, place, options)).toThrow(says)
+    }
+  })
+
+  it.scoped("say that no tag may move, before anything does", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const target = yield* recorded()
+      yield* pushImage(source.registry, ["old"], {}, [v1])
+      yield* Copy.copy(from(source), to(target))
+      yield* pushImage(source.registry, ["new"], {}, [v1])
+      target.counts()
+      const error = yield* Effect.flip(Copy.copy(from(source), to(target), { ifAbsent: true }))
+      expect(error._tag).toBe("Denied")
+      expect(target.counts()).toEqual({ ResolveManifest: 1 })
+    }))
+
+  it.scoped("leave entries of an index and blobs behind", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const target = yield* recorded({ sparseManifests: true })
+      const [amd, arm] = [yield* pushImage(source.registry, ["amd"]), yield* pushImage(source.registry, ["arm"])]
+      yield* pushIndex(source.registry, [on(amd, "linux/amd64"), on(arm, "linux/arm64")], {}, [v1])
+      const { descriptor } = yield* Copy.copy(from(source), to(target), {
+        filter: ({ descriptor, kind }) => kind === "manifest" ? descriptor.digest === arm.digest : kind === "config"
+      })
+      const index = yield* target.registry.getManifest(copyOf, descriptor.digest)
+      expect(JSON.parse(new TextDecoder().decode(index.bytes)).manifests).toEqual([on(arm, "linux/arm64")])
+      expect((yield* target.registry.resolveManifest(copyOf, arm.digest)).digest).toBe(arm.digest)
+      const moved = target.asked.filter(({ _tag }) => _tag === "CompleteUpload")
+      expect(moved.length).toBe(1)
+    }))
+
+  it.scoped("find out what would be mounted, and mount nothing", () =>
+    Effect.gen(function*() {
+      const one = yield* recorded()
+      yield* pushImage(one.registry, ["one", "two"], {}, [v1])
+      const planned = yield* Copy.copy(from(one), to(one), { dryRun: true })
+      expect(planned.blobs).toEqual({ moved: 0, mounted: 3, existed: 0 })
+      expect(one.asked.filter((operation) => !Operation.isRead(operation) && operation.repository === copyOf))
+        .toEqual([])
+    }))
+})
+
+describe("mounting", () => {
+  it.scoped("that the target refuses, in whichever words, costs a copy nothing else", () =>
+    Effect.gen(function*() {
+      for (
+        const error of [
+          new RegistryError.Unsupported({}),
+          new RegistryError.UnknownCode({ code: "NO_MOUNTS", status: 400 }),
+          new RegistryError.Denied({})
+        ]
+      ) {
+        const one = yield* recorded({ wrap: (next) => Handler.override(next, { MountBlob: () => Exit.fail(error) }) })
+        yield* pushImage(one.registry, ["one"], {}, [v1])
+        expect((yield* Copy.copy(from(one), to(one))).blobs).toEqual({ moved: 2, mounted: 0, existed: 0 })
+      }
+    }))
+})
+
+describe("events", () => {
+  it.scoped("tell of each thing once, also where only a tag is new, or an index refers to the root", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const target = yield* recorded()
+      const image = yield* pushImage(source.registry, ["one"], {}, [v1])
+      yield* pushReferrer(source.registry, image, "a/signature")
+      yield* pushIndex(source.registry, [image], { subject: image, artifactType: "a/list" })
+      const tagsOf = (tags: ReadonlyArray<Tag.Tag>) =>
+        Effect.map(
+          Stream.runCollect(Copy.stream(from(source), to(target, { tags }))),
+          (events) =>
+            [...events].flatMap((event) =>
+              "descriptor" in event && event._tag !== "Moved" ? [`${event._tag} ${event.descriptor.digest}`] : []
+            )
+        )
+      const first = yield* tagsOf([v1])
+      expect(new Set(first).size).toBe(first.length)
+      expect(first.filter((told) => told.startsWith("Done")).length).toBe(3 + 4)
+      const again = yield* tagsOf([v1, Tag.make("v2")])
+      expect(new Set(again.map((told) => told.split(" ")[0]))).toEqual(new Set(["Existed"]))
+      expect((yield* target.registry.resolveManifest(copyOf, Tag.make("v2"))).digest).toBe(image.digest)
+    }))
+
+  it.scoped("are those of empty content too", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const target = yield* recorded()
+      const empty = yield* pushBlob(source.registry, new Uint8Array(0))
+      yield* pushImage(source.registry, [new Uint8Array(0)], {}, [v1])
+      const copied = yield* Copy.copy(from(source), to(target), { chunkSize: 10 })
+      expect(copied.blobs.moved).toBe(2)
+      expect((yield* target.registry.resolveBlob(copyOf, empty.digest)).size).toBe(0)
+    }))
+})

@@ -1,0 +1,157 @@
+import { Digest, Handler, MediaType, RegistryError } from "@effect-oci/core"
+import type { Descriptor, Manifest } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Option, Stream } from "effect"
+import * as fc from "fast-check"
+import { Graph } from "../src/index.js"
+import { app, pushDocument, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
+
+const digestOf = (index: number) => Digest.make(`sha256:${index.toString(16).padStart(64, "0")}`)
+
+const nodeOf = (index: number, children: ReadonlyArray<number>): Graph.Node => {
+  const descriptor = (each: number) => ({ mediaType: MediaType.index, digest: digestOf(each), size: 1 })
+  return {
+    descriptor: descriptor(index),
+    manifest: undefined,
+    children: children.map(descriptor),
+    blobs: [],
+    subject: undefined,
+    existed: false
+  }
+}
+
+const graphOf = (children: ReadonlyArray<ReadonlyArray<number>>, root: number): Graph.Graph => ({
+  root: digestOf(root),
+  nodes: new Map(children.map((below, index) => [digestOf(index), nodeOf(index, below)]))
+})
+
+const placesOf = (graph: Graph.Graph) => {
+  const steps = Graph.steps(graph)
+  expect(steps.flat().length).toBe(graph.nodes.size)
+  return new Map(steps.flatMap((step, at) => step.map(({ descriptor }) => [descriptor.digest, at] as const)))
+}
+
+describe("the steps of a graph", () => {
+  it("have what a manifest points at before it, and the root last, alone, unless something points at it", () => {
+    const dag = fc.integer({ min: 1, max: 30 }).chain((size) =>
+      fc.record({
+        root: fc.nat(size - 1),
+        children: fc.tuple(...Array.from({ length: size }, (_, index) =>
+          fc.array(fc.nat(Math.max(0, index - 1)), { maxLength: index === 0 ? 0 : 4 })))
+      })
+    )
+    fc.assert(fc.property(dag, ({ children, root }) => {
+      const graph = graphOf(children, root)
+      const places = placesOf(graph)
+      for (const { children, descriptor } of graph.nodes.values()) {
+        for (const child of children) {
+          expect(places.get(child.digest)).toBeLessThan(places.get(descriptor.digest)!)
+        }
+      }
+      if (children.every((below) => !below.includes(root))) {
+        expect(Graph.steps(graph).at(-1)?.map(({ descriptor }) => descriptor.digest)).toEqual([digestOf(root)])
+      }
+    }))
+  })
+
+  it("take a circle, and what is as deep as may be, without end or stack", () => {
+    placesOf(graphOf([[1], [2], [0]], 0))
+    const most = 10_000
+    const chain = Array.from({ length: most }, (_, index) => index + 1 < most ? [index + 1] : [])
+    const deep = placesOf(graphOf([chain.map((_, index) => index).slice(1), ...chain.slice(1)], 0))
+    expect(deep.get(digestOf(0))).toBe(most - 1)
+  })
+})
+
+describe("a graph", () => {
+  const reading = (
+    source: Effect.Effect.Success<ReturnType<typeof recorded>>,
+    options: Graph.Options = {},
+    exists: (descriptor: Descriptor.Descriptor) => boolean = () => false
+  ) =>
+    Effect.flatMap(
+      source.registry.getManifest(app, v1),
+      (root) =>
+        Graph.read({ registry: source.registry, repository: app }, root, options, (descriptor) =>
+          Effect.succeed(exists(descriptor)))
+    )
+
+  it.scoped("has each manifest once, with what refers to it, and reads none that the target has", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const [one, other] = [yield* pushImage(source.registry, ["one"]), yield* pushImage(source.registry, ["other"])]
+      const inner = yield* pushIndex(source.registry, [one, other])
+      const root = yield* pushIndex(source.registry, [one, inner], {}, [v1])
+      const signature = yield* pushReferrer(source.registry, one, "a/signature")
+      source.counts()
+      const graph = yield* reading(source)
+      expect([...graph.nodes.keys()].sort()).toEqual(
+        [root, inner, one, other, signature].map(({ digest }) => digest).sort()
+      )
+      expect(graph.nodes.get(signature.digest)?.subject?.digest).toBe(one.digest)
+      expect(source.counts()).toEqual({ GetManifest: 5, ListReferrers: 5 })
+
+      const known = yield* reading(source, {}, ({ digest }) => digest === inner.digest)
+      expect(known.nodes.get(other.digest)).toMatchObject({ existed: true, manifest: undefined })
+      expect(source.counts()).toEqual({ GetManifest: 4, ListReferrers: 5 })
+      yield* reading(source, { withoutReferrers: true }, () => true)
+      expect(source.counts()).toEqual({ GetManifest: 1 })
+    }))
+
+  it.scoped("leaves out what a filter leaves out", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const image = yield* pushImage(source.registry, ["one"])
+      yield* pushIndex(source.registry, [image, yield* pushImage(source.registry, ["other"])], {}, [v1])
+      yield* pushReferrer(source.registry, image, "a/signature")
+      const sbom = yield* pushReferrer(source.registry, image, "an/sbom")
+      const graph = yield* reading(source, {
+        referrers: ({ artifactType }) => artifactType === "an/sbom",
+        filter: ({ descriptor, kind }) => kind === "manifest" ? descriptor.digest === image.digest : kind === "config"
+      })
+      expect([...graph.nodes.keys()].slice(1).sort()).toEqual([image, sbom].map(({ digest }) => digest).sort())
+      expect(graph.nodes.get(image.digest)?.blobs.map(({ mediaType }) => mediaType)).toEqual([MediaType.imageConfig])
+    }))
+
+  it.scoped("holds no more referrers than it may have manifests, of however many there are", () =>
+    Effect.gen(function*() {
+      let listed = 0
+      const endless = Stream.map(
+        Stream.iterate(1, (index) => index + 1),
+        (index) => {
+          listed++
+          return { mediaType: MediaType.image, digest: digestOf(index), size: 1 }
+        }
+      )
+      const source = yield* recorded({
+        wrap: (next) => Handler.override(next, { ListReferrers: () => Effect.succeed(endless) })
+      })
+      yield* pushImage(source.registry, ["one"], {}, [v1])
+      const error = yield* Effect.flip(reading(source, { maxManifests: 10 }))
+      expect(error.message).toContain("more than 10 manifests")
+      expect(listed).toBeLessThan(100)
+    }))
+
+  it.scoped("ends where manifests are said to point at each other", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const other = yield* pushDocument(source.registry, "application/vnd.example.circle+json", { other: 2 })
+      const root = yield* pushDocument(source.registry, "application/vnd.example.circle+json", { other: 1 }, [v1])
+      const children = ({ descriptor }: Manifest.Manifest) =>
+        Effect.succeed(
+          Option.some([{ kind: "manifest" as const, descriptor: descriptor.digest === root.digest ? other : root }])
+        )
+      const graph = yield* reading(source, { children, withoutReferrers: true })
+      expect(graph.nodes.size).toBe(2)
+      expect(Graph.steps(graph).flat().length).toBe(2)
+    }))
+
+  it.scoped("is that of a registry which knows no referrers", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded({
+        wrap: (next) => Handler.override(next, { ListReferrers: () => Effect.fail(new RegistryError.Unsupported({})) })
+      })
+      yield* pushImage(source.registry, ["one"], {}, [v1])
+      expect((yield* reading(source)).nodes.size).toBe(1)
+    }))
+})

@@ -1,0 +1,117 @@
+import { Descriptor, Digest, MediaType, RegistryError, RepositoryName } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Stream } from "effect"
+import { Copy, Progress } from "../src/index.js"
+import { app, copyOf, pushImage, recorded, v1 } from "./support.js"
+
+const { Event } = Progress
+
+const content = (text: string) => Descriptor.fromBytes(new TextEncoder().encode(text), MediaType.layer)
+
+const take = (events: Stream.Stream<Progress.Event>, count: number) =>
+  Effect.map(Stream.runCollect(Stream.take(events, count)), Chunk.toReadonlyArray)
+
+describe("a tracker", () => {
+  it.scoped("gives a slow reader the newest of what moves, and everything else as it was told", () =>
+    Effect.gen(function*() {
+      const progress = yield* Progress.make
+      const [one, other] = [content("0123456789"), content("another")]
+      const slow = yield* progress.subscribe
+      const moved = (descriptor: Descriptor.Descriptor, transferred: number) => Event.Moved({ descriptor, transferred })
+      const told = [
+        Event.Started({ descriptor: one, transferred: 0 }),
+        moved(one, 1),
+        Event.Started({ descriptor: other, transferred: 0 }),
+        moved(other, 1),
+        moved(one, 5),
+        Event.Started({ descriptor: one, transferred: 0 }),
+        moved(one, 2),
+        moved(other, 7),
+        moved(one, 3),
+        Event.Done({ descriptor: other })
+      ]
+      for (const event of told) progress.tell(event)
+      expect(yield* take(slow, 7)).toEqual([
+        told[0],
+        moved(one, 5),
+        told[2],
+        moved(other, 7),
+        told[5],
+        moved(one, 3),
+        told[9]
+      ])
+      progress.tell(moved(one, 10))
+      expect(yield* take(slow, 1)).toEqual([moved(one, 10)])
+    }))
+
+  it.scoped("holds one event for what moves, however often that is told", () =>
+    Effect.gen(function*() {
+      const progress = yield* Progress.make
+      const descriptor = content("0123456789")
+      const slow = yield* progress.subscribe
+      for (let byte = 0; byte < 100_000; byte++) progress.tell(Event.Moved({ descriptor, transferred: byte }))
+      progress.tell(Event.Done({ descriptor }))
+      expect((yield* take(slow, 2)).map(({ _tag }) => _tag)).toEqual(["Moved", "Done"])
+    }))
+
+  it.scoped("knows how everything is doing, and forgets the oldest of what is done", () =>
+    Effect.gen(function*() {
+      const progress = yield* Progress.make
+      const [moving, failed, mounted, existed] = ["moving", "failed", "mounted", "existed"].map(content)
+      progress.tell(Event.Started({ descriptor: moving!, transferred: 2 }))
+      progress.tell(Event.Started({ descriptor: failed!, transferred: 0 }))
+      progress.tell(Event.Moved({ descriptor: failed!, transferred: 3 }))
+      progress.tell(Event.Failed({ descriptor: failed!, error: new RegistryError.Unavailable({}) }))
+      progress.tell(Event.Mounted({ descriptor: mounted!, from: undefined }))
+      progress.tell(Event.Existed({ descriptor: existed! }))
+      expect((yield* progress.statuses).map(({ state, transferred }) => [state, transferred])).toEqual([
+        ["moving", 2],
+        ["failed", 3],
+        ["mounted", 7],
+        ["existed", 7]
+      ])
+      for (let index = 0; index < Progress.mostStatuses; index++) {
+        const digest = Digest.make(`sha256:${index.toString(16).padStart(64, "0")}`)
+        progress.tell(Event.Done({ descriptor: { ...moving!, digest } }))
+      }
+      const statuses = yield* progress.statuses
+      expect(statuses.length).toBe(Progress.mostStatuses)
+      expect(statuses.slice(0, 2).map(({ state }) => state)).toEqual(["moving", "done"])
+    }))
+
+  it.scoped("hands out an upload that was broken off to one", () =>
+    Effect.gen(function*() {
+      const { uploads } = yield* Progress.make
+      const { digest } = content("a layer")
+      const [registry, other] = [{}, {}]
+      uploads!.keep(registry, app, digest, "an id")
+      expect(uploads!.take(other, app, digest)).toBeUndefined()
+      expect(uploads!.take(registry, copyOf, digest)).toBeUndefined()
+      expect(uploads!.take(registry, app, digest)).toBe("an id")
+      expect(uploads!.take(registry, app, digest)).toBeUndefined()
+    }))
+})
+
+describe("the progress of copies", () => {
+  const image = Effect.gen(function*() {
+    const source = yield* recorded()
+    yield* pushImage(source.registry, ["one", "two"], {}, [v1])
+    return { registry: source.registry, repository: app, reference: v1 }
+  })
+
+  it.scoped("is that of all that share it, also of those that are streams", () =>
+    Effect.gen(function*() {
+      const source = yield* image
+      const target = yield* recorded()
+      const into = (name: string) => ({ registry: target.registry, repository: RepositoryName.make(name) })
+      const progress = yield* Progress.Progress
+      const events = yield* progress.subscribe
+      yield* Copy.copy(source, into("one"))
+      yield* Stream.runDrain(Copy.stream(source, into("two")))
+      const copied = yield* take(Stream.filter(events, ({ _tag }) => _tag === "Copied"), 2)
+      const bytes = copied.reduce((sum, event) => event._tag === "Copied" ? sum + event.summary.bytes : sum, 0)
+      expect(yield* progress.totals).toEqual({ manifests: 2, blobs: 6, bytes })
+      const statuses = yield* progress.statuses
+      expect(new Set(statuses.map(({ state }) => state))).toEqual(new Set(["done"]))
+    }).pipe(Effect.provide(Progress.layer)))
+})
