@@ -130,6 +130,18 @@ describe("a token", () => {
       expect(yield* granted(said)).toEqual([name, scope])
     }))
 
+  it.effect("says of a class what registries read, and of none nothing", () =>
+    Effect.gen(function*() {
+      const { get } = yield* setup({ policy: (_, requested) => Exit.succeed(requested) })
+      const { json } = yield* get("scope=repository(plugin):a:pull%20repository():a:push")
+      expect(jose.decodeJwt(json["token"] as string)).toMatchObject({
+        access: [
+          { type: "repository()", name: "a", actions: ["push"] },
+          { type: "repository", class: "plugin", name: "a", actions: ["pull"] }
+        ]
+      })
+    }))
+
   it.effect("never grants more than was asked, whatever the policy answers", () =>
     Effect.gen(function*() {
       const { get, granted } = yield* setup({ policy: () => Exit.succeed(AuthScope.unlimited) })

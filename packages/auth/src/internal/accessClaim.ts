@@ -20,8 +20,8 @@ export const Claim: Schema.Schema<Access | null | undefined> = Schema.UndefinedO
   Schema.NullOr(Schema.Array(Entry).pipe(Schema.maxItems(maxEntries)))
 )
 
-/** `repository(plugin)` is a type and its class. */
-const classForm = /^([^()]+)\(([^()]*)\)$/
+/** `repository(plugin)` is a type and its class. An empty one would be none to others: `repository()` is a type. */
+const classForm = /^([^()]+)\(([^()]+)\)$/
 
 export const fromScope = (scope: AuthScope.AuthScope): Access => {
   const entries = new Map<string, { type: string; class?: string; name: string; actions: Array<string> }>()
