@@ -14,7 +14,7 @@ import type { ParsedTarEntry, TarPackController } from "modern-tar"
 import { mkdtemp, readdir, realpath } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
-import { unreadable } from "./internal/layoutIndex.js"
+import { indexPath, maxIndex, unreadable } from "./internal/layoutIndex.js"
 import { LayoutInvalid } from "./internal/layoutInvalid.js"
 import * as files from "./internal/nodeFiles.js"
 import * as OciLayout from "./OciLayout.js"
@@ -32,9 +32,12 @@ const gzip = [0x1f, 0x8b]
  */
 export const pack = (layout: string): Stream.Stream<Uint8Array, LayoutInvalid> =>
   Stream.unwrapScoped(Effect.gen(function*() {
+    // The index comes last, as it was before the blobs were listed: whoever writes meanwhile adds blobs first.
+    const index = yield* Effect.mapError(files.readAll(indexPath(layout), maxIndex), unreadable(layout))
     const names = yield* Effect.mapError(partsOf(layout), unreadable(layout))
     const { controller, readable } = createTarPacker()
-    const adding = Effect.forEach(names, (name) => add(layout, name, controller), { discard: true }).pipe(
+    const adding = Effect.forEach(names, (name) => addFile(layout, name, controller), { discard: true }).pipe(
+      Effect.zipRight(add(controller, "index.json", Body.bytes(index))),
       Effect.match({
         onFailure: (error) => controller.error(unreadable(layout)(error)),
         onSuccess: () => controller.finalize()
@@ -51,22 +54,23 @@ const partsOf = (layout: string) =>
   files.tried(layout, async () => {
     const below = await readdir(join(layout, "blobs"), { recursive: true })
     const blobs = below.map((name) => `blobs/${name}`).filter((name) => part.test(name)).sort()
-    return ["oci-layout", ...blobs, "index.json"]
+    return ["oci-layout", ...blobs]
   })
 
-const add = (layout: string, name: string, controller: TarPackController) =>
-  Effect.scoped(Effect.gen(function*() {
-    const path = join(layout, name)
-    const body = yield* files.read(path)
+const addFile = (layout: string, name: string, controller: TarPackController) =>
+  Effect.scoped(Effect.flatMap(files.read(join(layout, name)), (body) => add(controller, name, body)))
+
+const add = (controller: TarPackController, name: string, body: Body.Body) =>
+  Effect.gen(function*() {
     const writer = controller.add({ name, size: body.size!, type: "file", mode: 0o644 }).getWriter()
-    const write = (piece: Uint8Array) => files.tried(path, () => writer.write(piece))
+    const write = (piece: Uint8Array) => files.tried(name, () => writer.write(piece))
     yield* Stream.runForEach(body.stream, write).pipe(
       Effect.catchAll((error) =>
-        Effect.fail(error instanceof files.FileError ? error : new files.FileError(path, error as never))
+        Effect.fail(error instanceof files.FileError ? error : new files.FileError(name, error as never))
       )
     )
-    yield* files.tried(path, () => writer.close())
-  }))
+    yield* files.tried(name, () => writer.close())
+  })
 
 /**
  * Writes the layout in an archive into a folder, which need not exist. Of other files nothing is written; what would
@@ -137,8 +141,10 @@ export const layer = (
 ): Layer.Layer<Registry, LayoutInvalid> =>
   Layer.unwrapScoped(Effect.gen(function*() {
     const folder = yield* Effect.mapError(scratch(tmpdir()), unreadable(archive))
-    const body = yield* Effect.mapError(files.read(archive), unreadable(archive))
-    yield* Effect.mapError(unpack(body.stream, folder), ({ reason }) => new LayoutInvalid({ layout: archive, reason }))
+    yield* Effect.scoped(Effect.flatMap(
+      Effect.mapError(files.read(archive), unreadable(archive)),
+      ({ stream }) => unpack(stream, folder)
+    )).pipe(Effect.mapError(({ reason }) => new LayoutInvalid({ layout: archive, reason })))
     return OciLayout.layer(folder, options).pipe(ReadOnly.wrap())
   }))
 

@@ -1,9 +1,9 @@
-import { Registry } from "@effect-oci/core"
+import { Registry, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
 import { packTar, unpackTar } from "modern-tar"
 import type { TarEntry } from "modern-tar"
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { Copy, LayoutTar, OciLayout } from "../src/index.js"
@@ -44,6 +44,65 @@ describe("an archive of a layout", () => {
       yield* Copy.copy({ registry, repository, reference: v1 }, { registry: target.registry, repository: copyOf })
       expect((yield* target.registry.resolveManifest(copyOf, v1)).digest).toBe(image.digest)
       expect((yield* Effect.flip(registry.startUpload(repository)))._tag).toBe("Unsupported")
+    }))
+
+  it.scoped("is that of docker save too, whatever lies beside the layout, and is closed when it has been read", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const archive = join(path, "app.tar")
+      const image = yield* exported(archive, ["one"])
+      const layout = yield* Effect.promise(() => unpackTar(new Uint8Array(readFileSync(archive))))
+      const entry = (name: string, body: string): TarEntry => ({
+        header: { name, size: body.length, type: "file" },
+        body
+      })
+      const folders = ["blobs/", "blobs/sha256/"].map((name): TarEntry => ({
+        header: { name, size: 0, type: "directory" }
+      }))
+      const old = [{ Config: "blobs/sha256/abc", RepoTags: ["app:v1"], Layers: [] }]
+      const saved = yield* Effect.promise(() =>
+        packTar([
+          ...folders,
+          ...layout.filter(({ header }) => header.name.startsWith("blobs/")),
+          ...layout.filter(({ header }) => header.name === "index.json"),
+          entry("manifest.json", JSON.stringify(old)),
+          ...layout.filter(({ header }) => header.name === "oci-layout"),
+          entry("repositories", "{\"app\":{\"v1\":\"abc\"}}")
+        ])
+      )
+      writeFileSync(archive, saved)
+      const registry = yield* opened(archive)
+      expect((yield* registry.resolveManifest(repository, v1)).digest).toBe(image.digest)
+      const open = readdirSync("/proc/self/fd").flatMap((fd) => {
+        const link = join("/proc/self/fd", fd)
+        return existsSync(link) ? [readlinkSync(link)] : []
+      })
+      expect(open).not.toContain(archive)
+    }))
+
+  it.scoped("is whole, of a layout that is written to meanwhile", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const layout = join(path, "layout")
+      const source = yield* recorded()
+      yield* pushImage(source.registry, ["one", new Uint8Array(3_000_000)], {}, [v1])
+      const context = yield* Layer.build(OciLayout.layer(layout, { create: true }))
+      const registry = Context.get(context, Registry)
+      const copy = (tag: Tag.Tag) =>
+        Copy.copy({ registry: source.registry, repository: app, reference: v1 }, { registry, repository, tags: [tag] })
+      yield* copy(v1)
+      let writes = 0
+      const packed = LayoutTar.pack(layout).pipe(
+        Stream.tap(() => writes++ === 0 ? copy(Tag.make("v2")) : Effect.void)
+      )
+      const into = join(path, "unpacked")
+      yield* LayoutTar.unpack(packed, into)
+      expect(writes).toBeGreaterThan(1)
+      const tags = yield* Effect.scoped(Effect.flatMap(
+        Layer.build(OciLayout.layer(into)),
+        (context) => Stream.runCollect(Context.get(context, Registry).listTags(repository))
+      ))
+      expect([...tags]).toEqual([v1])
     }))
 
   it.scoped("stays as it was where what should go into it fails", () =>

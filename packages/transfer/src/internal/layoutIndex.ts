@@ -11,7 +11,8 @@ import * as files from "./nodeFiles.js"
 /** The annotation that names a manifest of a layout. Image spec: "Pre-Defined Annotation Keys". */
 const refName = "org.opencontainers.image.ref.name"
 
-const maxIndex = 16 * 1024 * 1024
+/** The largest index that is read, in bytes. */
+export const maxIndex = 16 * 1024 * 1024
 const maxManifest = 8 * 1024 * 1024
 const maxManifests = 65_536
 const maxManifestBytes = 256 * 1024 * 1024
