@@ -1,4 +1,4 @@
-import { Registry, RegistryError } from "@effect-oci/core"
+import { Body, Registry, RegistryError } from "@effect-oci/core"
 import { NodeHttpClient } from "@effect/platform-node"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
@@ -6,8 +6,9 @@ import { Context, Effect, Layer, Stream } from "effect"
 import type { LookupFunction } from "node:net"
 import * as Client from "../src/Client.js"
 import * as NodeAddressGuard from "../src/NodeAddressGuard.js"
+import { descriptor, repository, tag } from "./samples.js"
 import { serve } from "./scripted.js"
-import type { Answer } from "./scripted.js"
+import type { Answer, Server } from "./scripted.js"
 
 /** A resolver that knows these names, each time another of the answers, the last for ever; and what it was asked. */
 const resolver = (names: { readonly [name: string]: ReadonlyArray<ReadonlyArray<string>> }) => {
@@ -146,6 +147,34 @@ describe("a client", () => {
       expect(answered).toMatchObject({ _tag: "Left", left: { _tag: "Refused" } })
       expect(asked.filter((name) => name === "cdn.example").length).toBe(1)
       expect(lines.length).toBe(1)
+    }))
+
+  it.scoped("is not led by what it is asked for in the midst of a push to one that it trusts", () =>
+    Effect.gen(function*() {
+      const portOf = ({ host }: Server) => host.split(":")[1]
+      const inside = yield* serve(() => ok)
+      const leading = yield* serve(() => elsewhere(portOf(inside) ?? ""))
+      const target = yield* serve(({ method, target }) =>
+        method === "POST" ? { status: 202, headers: { location: `${target}1` } } : { status: 201 }
+      )
+      const names = { ...home, "mirror.example": [["127.0.0.1"]], "cdn.example": [["127.0.0.1"]] }
+      const shared = yield* Layer.build(http(resolver(names)))
+      const registryAt = (host: string) =>
+        Effect.map(
+          Layer.build(
+            Client.layer({ host, insecure: true, retry: { retries: 0 } }).pipe(
+              Layer.provide(Layer.succeedContext(shared))
+            )
+          ),
+          Context.get(Registry)
+        )
+      const to = yield* registryAt(`registry.example:${portOf(target)}`)
+      const from = yield* registryAt(`mirror.example:${portOf(leading)}`)
+      // As one that is copied from one to the other, and goes on after a break.
+      const content = Stream.fromEffect(Effect.map(from.getManifest(repository, tag), ({ bytes }) => bytes))
+      const error = yield* Effect.flip(to.pushBlob(repository, descriptor, Body.stream(content)))
+      expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+      expect(inside.asked.length).toBe(0)
     }))
 
   it.scoped("is not led by the connections of one that it trusts", () =>

@@ -55,7 +55,7 @@ export const make = (options: Options): Transport.Transport => {
     // What is no URL is for the platform's client to refuse.
     if (url === undefined) return send(request)
     const reason = refusal(url)
-    if (reason === undefined) return mayBePrivate(url) ? trusted(send(request)) : send(request)
+    if (reason === undefined) return (mayBePrivate(url) ? trusted : distrusted)(send(request))
     return Effect.fail(
       new HttpClientError.RequestError({
         request,
@@ -70,6 +70,9 @@ export const make = (options: Options): Transport.Transport => {
 const isAt = (origin: string, url: string): boolean => url.startsWith(origin) && url.charAt(origin.length) === "/"
 
 const trusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate: true }))
+
+/** Said too, for it may be asked within the body of a request that is trusted. */
+const distrusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate: false }))
 
 const allowing = (home: URL, allowed: boolean | ReadonlyArray<string>): (url: URL) => boolean => {
   if (allowed === true) return () => true
