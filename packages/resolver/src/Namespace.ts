@@ -13,10 +13,12 @@ import type {
   Operation,
   Reference,
   Registry,
+  RepositoryName,
   Tag
 } from "@effect-oci/core"
 import * as Body from "@effect-oci/core/Body"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Platform from "./Platform.js"
@@ -197,6 +199,19 @@ export const copyManifest = (
         }))
   )
 
+/** Who may not read the source of a mount, or whose registry mounts nothing, may still upload. */
+const mount = (
+  registry: Registry["Type"],
+  repository: RepositoryName.RepositoryName,
+  digest: Digest.Digest,
+  from: RepositoryName.RepositoryName
+) =>
+  registry.mountBlob(repository, digest, { from }).pipe(
+    Effect.asSome,
+    Effect.catchIf((error) => !RegistryError.isTransient(error), () => Effect.succeedNone),
+    Effect.map(Option.getOrUndefined)
+  )
+
 /**
  * Copies one blob into the repository of another reference: it is mounted within a registry, is there already, or is
  * streamed.
@@ -211,14 +226,17 @@ export const copyBlob = (source: Reference.Reference, target: Reference.Referenc
     const from = yield* resolver.registry(source.registry)
     const to = yield* resolver.registry(target.registry)
     const descriptor = yield* from.resolveBlob(source.repository, digest)
-    if (source.registry === target.registry) {
-      const mounted = yield* to.mountBlob(target.repository, digest, { from: source.repository })
-      if (mounted._tag === "Mounted") return descriptor
+    const mounted = source.registry === target.registry && source.repository !== target.repository
+      ? yield* mount(to, target.repository, digest, source.repository)
+      : undefined
+    if (mounted?._tag === "Mounted") return descriptor
+    if (mounted !== undefined) {
       const { id } = mounted.upload
-      const { body } = yield* from.getBlob(source.repository, digest)
-      return yield* Effect.onError(
-        to.completeUpload(target.repository, id, digest, { body }),
-        () => Effect.ignore(to.cancelUpload(target.repository, id))
+      return yield* from.getBlob(source.repository, digest).pipe(
+        Effect.flatMap(({ body }) => to.completeUpload(target.repository, id, digest, { body })),
+        Effect.onError(() =>
+          Effect.ignore(Effect.timeout(Effect.interruptible(to.cancelUpload(target.repository, id)), "5 seconds"))
+        )
       )
     }
     const there = yield* Effect.catchIf(

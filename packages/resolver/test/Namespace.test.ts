@@ -1,8 +1,7 @@
-import { Body, Digest, MediaType, Reference } from "@effect-oci/core"
-import type { Registry } from "@effect-oci/core"
+import { Body, Digest, Handler, MediaType, Operation, Reference, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Either, Layer, Stream } from "effect"
+import { Chunk, Effect, Either, Exit, Layer, Stream } from "effect"
 import { Namespace, Resolver } from "../src/index.js"
 import { app, pushImage } from "./support.js"
 
@@ -90,6 +89,41 @@ describe("operations on references", () => {
         expect(Chunk.toReadonlyArray(yield* Stream.runCollect(two.listRepositories()))).toEqual(["copy"])
       })
     ))
+
+  it.effect("copy a blob where the registry mounts nothing, and leave no upload behind where that fails", () =>
+    Effect.gen(function*() {
+      const asked: Array<string> = []
+      const denied = new RegistryError.Denied({})
+      let reads = true
+      const registry = Memory.layer().pipe(
+        Registry.wrap((next) =>
+          Handler.override(next, {
+            MountBlob: (operation) =>
+              operation.from === app
+                ? Exit.fail(denied)
+                : next(new Operation.MountBlob({ ...operation, from: undefined })),
+            GetBlob: (operation) => reads ? next(operation) : Exit.fail(denied)
+          })
+        ),
+        Registry.wrap((next) => (operation) => {
+          asked.push(operation._tag)
+          return next(operation)
+        })
+      )
+      const copied = Effect.scoped(Effect.gen(function*() {
+        const one = yield* (yield* Resolver.Resolver).registry("one.test")
+        const { blob } = yield* pushImage(one, "image")
+        const there = at(`one.test/there@${blob.digest}`)
+        yield* Namespace.copyBlob(at(`one.test/team/app@${blob.digest}`), there)
+        expect((yield* Namespace.resolveBlob(there)).size).toBe(blob.size)
+        reads = false
+        asked.length = 0
+        const error = yield* Effect.flip(Namespace.copyBlob(there, at("one.test/another")))
+        expect(error._tag).toBe("Denied")
+        expect(asked).toEqual(["ResolveBlob", "MountBlob", "GetBlob", "CancelUpload"])
+      }))
+      yield* Effect.provide(copied, Resolver.layerStatic({ "one.test": registry }))
+    }))
 
   it.effect("list what refers to something, and delete tags and manifests", () =>
     inside((one) =>

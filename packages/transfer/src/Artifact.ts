@@ -8,7 +8,7 @@ import type { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { lstat } from "node:fs/promises"
-import { basename, dirname, join, sep } from "node:path"
+import { basename, dirname, join } from "node:path"
 import * as files from "./internal/nodeFiles.js"
 
 /**
@@ -256,7 +256,7 @@ export const pull = (
         if (there._tag === "Some" && (options?.overwrite !== true || !there.value.isFile())) {
           return yield* Effect.fail(new FileRefused({ path, reason: "it is there already" }))
         }
-        const part = `${dirname(path)}${sep}.${basename(path)}.${crypto.randomUUID()}`.slice(0, 4096)
+        const part = join(dirname(path), `.${crypto.randomUUID()}`)
         const content = yield* registry.getBlob(repository, blob.digest)
         yield* files.write(part, content.body).pipe(
           Effect.zipRight(files.move(part, path)),

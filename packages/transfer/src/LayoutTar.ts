@@ -85,7 +85,8 @@ export const unpack = <E>(
 ): Effect.Effect<void, LayoutInvalid> =>
   Effect.gen(function*() {
     const seen = new Set<string>()
-    const invalid = (reason: string) => new LayoutInvalid({ layout, reason: `the archive ${reason}` })
+    const invalid = (reason: string, cause?: unknown) =>
+      new LayoutInvalid({ layout, reason: `the archive ${reason}`, cause })
     const decoder = createTarDecoder({ strict: true })
     const started = Stream.mapAccumEffect(archive, true, (first, piece) =>
       first && gzip.every((byte, at) =>
@@ -96,7 +97,7 @@ export const unpack = <E>(
     const entries = Stream.fromReadableStream(
       () =>
         Stream.toReadableStream(started).pipeThrough(decoder),
-      (error) => error instanceof LayoutInvalid ? error : invalid("is damaged, or none")
+      (error) => error instanceof LayoutInvalid ? error : invalid("is damaged, or none", error)
     )
     const one = ({ body, header }: ParsedTarEntry) =>
       Effect.gen(function*() {
@@ -107,10 +108,10 @@ export const unpack = <E>(
         seen.add(name)
         const path = join(layout, name)
         yield* Effect.mapError(files.folder(dirname(path)), unreadable(layout))
-        const content = Stream.fromReadableStream(() => body, () => invalid("is damaged, or cut"))
+        const content = Stream.fromReadableStream(() => body, (error) => invalid("is damaged, or cut", error))
         yield* Effect.mapError(
           files.write(path, Body.stream(content)),
-          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged, or cut")
+          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged, or cut", error)
         )
       })
     yield* Stream.runForEach(entries, one)

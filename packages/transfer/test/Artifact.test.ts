@@ -52,6 +52,20 @@ describe("artifacts of files", () => {
       yield* Artifact.pull({ registry, repository: app, reference: v1 }, out, { overwrite: true })
     }))
 
+  it.scoped("may have names as long as a file's may be", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { registry } = yield* recorded()
+      writeFileSync(join(path, "file"), "content")
+      const title = "n".repeat(255)
+      yield* Artifact.push({ registry, repository: app, tags: [v1] }, {
+        artifactType: "application/vnd.example.v1",
+        files: [{ path: join(path, "file"), title }]
+      })
+      yield* Artifact.pull({ registry, repository: app, reference: v1 }, join(path, "out"))
+      expect(readdirSync(join(path, "out"))).toEqual([title])
+    }))
+
   it.scoped("say what they are about, and may have no files", () =>
     Effect.gen(function*() {
       const { registry } = yield* recorded()

@@ -6,6 +6,7 @@ import type { Handler, SyntaxInvalid } from "@effect-oci/core"
 import { Sub } from "@effect-oci/middleware"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
@@ -96,15 +97,11 @@ export const make = <E>(config: Config, tlsClient: TlsClient<E>) =>
       lookup: (endpoint: Endpoint) => connect(endpoint),
       idleTimeToLive: "1 minute"
     })
-    /** Endpoints that say the same are one. */
-    const known = new Map<string, Endpoint>()
+    /** Endpoints that say the same are one: all that a connection depends on, where nothing is an endpoint's own. */
     const keyOf = (endpoint: Endpoint): Endpoint => {
-      const { client, credentials, headers, options, tls, ...plain } = endpoint
-      if ([client, credentials, headers, options, tls].some((own) => own !== undefined)) return endpoint
-      const text = JSON.stringify([plain.host, plain.path, insecure(endpoint, config)])
-      const first = known.get(text) ?? endpoint
-      known.set(text, first)
-      return first
+      const { client, credentials, headers, host, options, path, tls } = endpoint
+      const own = [client, credentials, headers, options, tls].some((each) => each !== undefined)
+      return own ? endpoint : Data.struct({ host, path, insecure: insecure(endpoint, config) })
     }
 
     return {
