@@ -5,8 +5,10 @@ import * as NodeAddressGuard from "@effect-oci/client/NodeAddressGuard"
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Logging, Tracing } from "@effect-oci/middleware"
 import { NodeHttpClient } from "@effect/platform-node"
+import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import { it } from "@effect/vitest"
-import { Context, Effect, Layer, LogLevel } from "effect"
+import { Context, Effect, identity, Layer, LogLevel } from "effect"
 import type { Scope } from "effect"
 import * as EvilRegistry from "../../src/EvilRegistry.js"
 import * as NodeEvilRegistry from "../../src/NodeEvilRegistry.js"
@@ -33,6 +35,8 @@ export const evilEach = <Row>(
 export type Options = Omit<Client.Options & Client.TransportOptions, "host"> & {
   readonly host?: string
   readonly credentials?: { readonly [host: string]: Credential.Credential } | Layer.Layer<Credentials.Credentials>
+  /** What the program has its HTTP client do to every request. */
+  readonly adding?: (request: HttpClientRequest.HttpClientRequest) => HttpClientRequest.HttpClientRequest
 }
 
 const isLayer = (
@@ -43,10 +47,16 @@ const isLayer = (
 export const connect = (
   evil: Evil,
   site: Site,
-  { credentials = {}, ...options }: Options = {}
+  { adding = identity, credentials = {}, ...options }: Options = {}
 ): Effect.Effect<Registry.Service, never, Scope.Scope> => {
   const known = isLayer(credentials) ? credentials : Credentials.layerStatic(credentials)
   const guard = NodeAddressGuard.layer({ lookup: NodeEvilRegistry.lookup(evil), connect: { ca: evil.certificate } })
+  const http = Layer.project(
+    NodeHttpClient.layerUndiciWithoutDispatcher.pipe(Layer.provide(guard)),
+    HttpClient.HttpClient,
+    HttpClient.HttpClient,
+    HttpClient.mapRequest(adding)
+  )
   return Client.layer({
     host: site.host,
     insecure: site.origin.startsWith("http:"),
@@ -56,7 +66,7 @@ export const connect = (
   }).pipe(
     Logging.wrap({ level: LogLevel.Debug }),
     Tracing.wrap(),
-    Layer.provide([known, NodeHttpClient.layerUndiciWithoutDispatcher.pipe(Layer.provide(guard))]),
+    Layer.provide([known, http]),
     Layer.build,
     Effect.map(Context.get(Registry))
   )

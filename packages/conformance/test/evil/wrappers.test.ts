@@ -15,7 +15,9 @@ import {
   alice,
   behindBasic,
   behindBearer,
+  body,
   connect,
+  descriptor,
   digest,
   evil,
   evilEach,
@@ -135,35 +137,29 @@ describe("on the way to another host is left behind", () => {
     }))
 
   const headers = ["authorization", "cookie", "x-registry-auth", "private-token", "x-amz-security-token"]
-  evilEach(headers, (name) => `what a program adds itself: ${name}`, (name, evil) =>
-    Effect.gen(function*() {
-      const secret = evil.secret()
-      const other = yield* evil.site({ host: "evil.example", tls: true }, honest)
-      const home = yield* evil.site({ host: "registry.example", tls: true }, ({ target }) => ({
-        status: 307,
-        headers: { location: `${other.origin}${target}` }
-      }))
-      evil.belongs(secret, home)
-      const platform = yield* Layer.build(
-        NodeHttpClient.layerUndiciWithoutDispatcher.pipe(
-          Layer.provide(
-            NodeAddressGuard.layer({ lookup: NodeEvilRegistry.lookup(evil), connect: { ca: evil.certificate } })
-          )
-        )
-      )
-      const adding = HttpClient.mapRequest(
-        Context.get(platform, HttpClient.HttpClient),
-        HttpClientRequest.setHeader(name, secret)
-      )
-      const http = HttpClient.withTracerDisabledWhen(Redirect.make()(adding), () => true)
-      yield* evil.ask(
-        http.get(`${home.origin}/v2/team/app/manifests/v1`).pipe(
-          Effect.map(({ status }) => status),
-          Effect.provideService(NodeHttpClient.UndiciRequestOptions, { mayBePrivate: true } as never)
-        )
-      )
-      expect(other.asked.length).toBe(1)
-    }))
+  const ways: { readonly [way: string]: (to: string) => EvilRegistry.Script } = {
+    "a redirect": (to) => ({ target }) => ({ status: 307, headers: { location: `${to}${target}` } }),
+    "the place of an upload": (to) => () => ({ status: 202, headers: { location: `${to}/upload` } }),
+    "a token server": (to) => () => ({
+      status: 401,
+      headers: { "www-authenticate": `Bearer realm="${to}/token",service="registry"` }
+    })
+  }
+  evilEach(
+    headers.flatMap((name) => Object.entries(ways).map(([way, script]) => ({ name, way, script }))),
+    ({ name, way }) => `what a program adds itself: ${name}, to ${way}`,
+    ({ name, script, way }, evil) =>
+      Effect.gen(function*() {
+        const secret = evil.secret()
+        const other = yield* evil.site({ host: "evil.example", tls: true }, honest)
+        const home = yield* evil.site({ host: "registry.example", tls: true }, script(other.origin))
+        evil.belongs(secret, home)
+        const registry = yield* connect(evil, home, { adding: HttpClientRequest.setHeader(name, secret) })
+        yield* evil.ask(registry.pushBlob(repository, descriptor, body))
+        // Who shows who asks by himself answers no challenge.
+        expect(other.asked.length > 0).toBe(name !== "authorization" || way !== "a token server")
+      })
+  )
 })
 
 evil(
