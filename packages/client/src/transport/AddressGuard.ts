@@ -78,8 +78,14 @@ const allowing = (home: URL, allowed: boolean | ReadonlyArray<string>): (url: UR
   if (allowed === true) return () => true
   const hosts = new Set([home.hostname, ...(allowed === false ? [] : allowed.map(normal))])
   const atHome = isLoopback(home.hostname)
-  return (url) => hosts.has(url.hostname) || hosts.has(url.host) || (atHome && isLoopback(url.hostname))
+  return (url) =>
+    hosts.has(url.hostname) || hosts.has(`${url.hostname}:${portOf(url)}`) || (atHome && isLoopback(url.hostname))
 }
 
-/** A host as URLs have it. */
-const normal = (host: string): string => URL.canParse(`http://${host}`) ? new URL(`http://${host}`).host : host
+const portOf = ({ port, protocol }: URL): string => port !== "" ? port : protocol === "https:" ? "443" : "80"
+
+/** A host as URLs have it, and its port where one is said. */
+const normal = (host: string): string => {
+  const [, name = host, port = ""] = /^(.*?)(:\d+)?$/s.exec(host) ?? []
+  return URL.canParse(`http://${name}`) ? `${new URL(`http://${name}`).hostname}${port}` : host
+}
