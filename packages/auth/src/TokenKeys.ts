@@ -172,10 +172,28 @@ export const fromPublicPem = (
   }, `the public key cannot be used: what is wanted is, in PEM, ${kinds}`)
 }
 
-const algorithmOf = ({ alg, crv, kty }: jose.JWK): Algorithm | undefined => {
+/** What each algorithm is called in `alg`. RFC 7518, section 3.1; RFC 8037; RFC 9864. */
+const names: { readonly [algorithm in Algorithm]: ReadonlyArray<unknown> } = {
+  ES256: ["ES256"],
+  RS256: ["RS256"],
+  EdDSA: ["EdDSA", "Ed25519"]
+}
+
+const algorithmOfKind = ({ crv, kty }: jose.JWK): Algorithm | undefined => {
   if (kty === "EC" && crv === "P-256") return "ES256"
-  if (kty === "RSA" && (alg === undefined || alg === "RS256")) return "RS256"
+  if (kty === "RSA") return "RS256"
   return kty === "OKP" && crv === "Ed25519" ? "EdDSA" : undefined
+}
+
+/** The algorithm of a key by its kind, unless it says that it is for something else. RFC 7517, section 4. */
+const algorithmOf = (jwk: jose.JWK): Algorithm | undefined => {
+  const { alg, key_ops: operations, use } = jwk
+  const algorithm = algorithmOfKind(jwk)
+  return algorithm !== undefined && (use === undefined || use === "sig") &&
+      (alg === undefined || names[algorithm].includes(alg)) &&
+      (!Array.isArray(operations) || operations.includes("verify"))
+    ? algorithm
+    : undefined
 }
 
 /**
@@ -190,14 +208,14 @@ export const fromJwks = (jwks: {
 }): Effect.Effect<ReadonlyArray<VerificationKey>, KeyInvalid> =>
   attempt(async () => {
     const keys = (jwks.keys as ReadonlyArray<jose.JWK>).flatMap((jwk) => {
-      const algorithm = jwk.use === undefined || jwk.use === "sig" ? algorithmOf(jwk) : undefined
+      const algorithm = algorithmOf(jwk)
       return algorithm === undefined ? [] : [{ algorithm, jwk }]
     })
     return Promise.all(keys.map(async ({ algorithm, jwk: { crv, e, kid, kty, n, x, y } }) => {
       const parts = Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined)
       const key = await jose.importJWK(Object.fromEntries(parts), algorithm, { extractable: true })
       if (!isStrong(key as CryptoKey)) throw new Error("short")
-      return identified(algorithm, key as CryptoKey, kid)
+      return identified(algorithm, key as CryptoKey, typeof kid === "string" ? kid : undefined)
     }))
   }, `the set of keys has one that cannot be used: what is wanted is ${kinds}`)
 

@@ -107,8 +107,22 @@ describe("a key that cannot be used", () => {
     Effect.gen(function*() {
       const other = p384.publicKey.export({ format: "jwk" })
       const encrypts = { ...pairs.ES256.publicKey.export({ format: "jwk" }), use: "enc" }
+      const agrees = [
+        { ...pairs.ES256.publicKey.export({ format: "jwk" }), alg: "ECDH-ES" },
+        { ...pairs.RS256.publicKey.export({ format: "jwk" }), alg: "RSA-OAEP" },
+        { ...pairs.EdDSA.publicKey.export({ format: "jwk" }), key_ops: ["deriveKey"] }
+      ]
       const secret = { kty: "oct", k: "AAAA", alg: "HS256" }
-      expect(yield* TokenKeys.fromJwks({ keys: [other, encrypts, secret] })).toEqual([])
+      expect(yield* TokenKeys.fromJwks({ keys: [other, encrypts, ...agrees, secret] })).toEqual([])
+    }))
+
+  it.effect("says in a set of keys what it is for, by either name", () =>
+    Effect.gen(function*() {
+      const jwk = pairs.EdDSA.publicKey.export({ format: "jwk" })
+      const keys = [{ ...jwk, alg: "EdDSA" }, { ...jwk, alg: "Ed25519" }, { ...jwk, key_ops: ["verify"], kid: 5 }]
+      const read = yield* TokenKeys.fromJwks({ keys })
+      expect(read.map(({ algorithm }) => algorithm)).toEqual(["EdDSA", "EdDSA", "EdDSA"])
+      expect(read.map(({ id }) => id)).toEqual([read[0]?.id, read[0]?.id, read[0]?.id])
     }))
 })
 
