@@ -41,7 +41,12 @@ const chain = (error: unknown): ReadonlyArray<unknown> => {
 }
 
 const codeOf = (error: unknown): string | undefined =>
-  Predicate.hasProperty(error, "code") && typeof error.code === "string" ? error.code : undefined
+  Predicate.hasProperty(error, "code") && typeof error.code === "string"
+    ? error.code
+    // Some of undici's have none.
+    : error instanceof Error && error.name === "HTTPParserError"
+    ? "HPE_UNKNOWN"
+    : undefined
 
 /** What happened, in a few words, and nothing of what was sent or asked for. */
 export const phrase = (error: unknown): string => {
@@ -82,8 +87,20 @@ export const faultOf = (error: HttpClientError): "lasting" | "unconnected" | "br
 export const describe = (error: HttpClientError): string =>
   chain(error).find(RegistryError.isRegistryError)?.message ?? phrase(error)
 
+/** Where undici and Node keep what could not be read of an answer, which may repeat what was sent. */
+const heard = ["data", "rawPacket"]
+
+const withoutHeard = (error: Error): Error => {
+  if (!heard.some((name) => name in error)) return error
+  const { message, name, stack } = error
+  return Object.assign(new Error(message), { name, stack, code: codeOf(error) })
+}
+
 /** The innermost cause: what is around it holds the whole request, its headers and its query too. */
-const innermost = (error: unknown): unknown => chain(error).findLast((cause) => cause instanceof Error)
+const innermost = (error: unknown): unknown => {
+  const cause = chain(error).findLast((cause) => cause instanceof Error)
+  return cause === undefined ? undefined : withoutHeard(cause)
+}
 
 /** An error that does not say yet what was asked. */
 export const complete = (

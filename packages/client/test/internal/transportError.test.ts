@@ -31,7 +31,12 @@ describe("the error for a request that failed", () => {
       "connection refused"
     ],
     ["at a certificate", coded("CERT_HAS_EXPIRED"), "its certificate has expired"],
-    ["at rubbish", coded("HPE_INVALID_CONSTANT"), "the answer is not HTTP"],
+    ["at rubbish", Object.assign(coded("HPE_INVALID_CONSTANT"), { rawPacket: "Bearer" }), "the answer is not HTTP"],
+    [
+      "at rubbish, by undici",
+      Object.assign(new Error("CANARY"), { name: "HTTPParserError", code: undefined, data: "Bearer" }),
+      "the answer is not HTTP"
+    ],
     ["by time", new Cause.TimeoutException("no answer for 1m"), "no answer for 1m"],
     ["for a reason of its own", coded("EWHATEVER"), "EWHATEVER"],
     ["for none", "CANARY", "the request failed"],
@@ -51,6 +56,7 @@ describe("the error for a request that failed", () => {
     const { cause: _cause, ...told } = error
     expect(JSON.stringify(told)).not.toContain("CANARY")
     expect(inspect(error.cause)).not.toContain("Bearer")
+    expect(error.cause).toEqual(cause instanceof Error ? expect.any(Error) : undefined)
   })
 
   it("elsewhere says where, and no more", () => {
