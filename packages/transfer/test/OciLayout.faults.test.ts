@@ -111,7 +111,7 @@ describe("an upload into a layout", () => {
           while (!state.over && sink.data(numbers(100_000)));
         }
         queueMicrotask(step)
-        Effect.runSync(Deferred.succeed(begun, undefined))
+        Deferred.unsafeDone(begun, Effect.void)
         return {
           resume: () => setImmediate(step),
           cancel: () => {
