@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { defineConfig, type UserProjectConfigFn } from "vitest/config"
 
 const root = import.meta.dirname
@@ -29,4 +30,5 @@ const projects = ["packages", "examples"].flatMap((folder) =>
   }))
 )
 
-export default defineConfig({ test: { projects } })
+// A worker a core, where vitest leaves one idle.
+export default defineConfig({ test: { projects, minWorkers: 1, maxWorkers: availableParallelism() } })

@@ -55,17 +55,13 @@ describe("what is hostile is read or refused, and nothing else", () => {
 })
 
 describe("64 KiB of the worst are read in 5 ms", () => {
-  // What a machine takes for an ordinary document says how much slower it is than those the limit was set on.
   const document = JSON.stringify(Array.from({ length: 3000 }, (_, index) => ({ index, name: `name ${index}` })))
-  const slow = Fuzz.time(
-    { ...named("count"), run: () => Effect.sync(() => JSON.parse(document) as unknown) },
-    "",
-    { tries: 20, enough: 0 }
-  )
-  const limit = 5 * Math.max(1, slow / 2)
+  const reading = { ...named("count"), run: () => Effect.sync(() => JSON.parse(document) as unknown) }
+  /** What a machine takes now for an ordinary document says how much slower it is than those the limit was set on. */
+  const limitNow = () => 5 * Math.max(1, Fuzz.time(reading, "", { tries: 20, enough: 0 }) / 2)
   const slowest: Array<string> = []
 
-  it.each(targets)("$name", (target) => {
+  const worstOf = (target: Fuzz.Target, limit: number) => {
     let most = { took: 0, name: "" }
     for (const { make, name } of target.worst) {
       // Around the lengths at which grammars stop to look, and at the full one.
@@ -74,8 +70,19 @@ describe("64 KiB of the worst are read in 5 ms", () => {
         if (took > most.took) most = { took, name: `${length} characters: ${name}` }
       }
     }
-    slowest.push(`${most.took.toFixed(2).padStart(6)} ms  ${target.name}: ${most.name}`)
-    expect(most.took < limit ? undefined : most).toBeUndefined()
+    return most
+  }
+
+  it.each(targets)("$name", (target) => {
+    // Others may take the machine in the middle of it: what is slow is slow each time.
+    for (let left = 3; left > 0; left--) {
+      const limit = limitNow()
+      const most = worstOf(target, limit)
+      if (most.took >= limit && left > 1) continue
+      slowest.push(`${most.took.toFixed(2).padStart(6)} ms  ${target.name}: ${most.name}`)
+      expect(most.took < limit ? undefined : most).toBeUndefined()
+      return
+    }
   }, 60_000)
 
   afterAll(() => {
