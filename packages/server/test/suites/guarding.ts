@@ -169,8 +169,8 @@ export const guarding = (composition: Composition) => {
         const completed = `${path}?digest=${blobDigest}`
         for (const headers of [as("bob"), {}]) {
           for (const method of ["GET", "PATCH", "PUT", "DELETE"]) {
-            const body = method === "PATCH" || method === "PUT" ? blob : undefined
-            check(yield* ask({ method, path: method === "PUT" ? completed : path, headers, body }), {
+            const content = method === "PATCH" || method === "PUT" ? { body: blob } : {}
+            check(yield* ask({ method, path: method === "PUT" ? completed : path, headers, ...content }), {
               status: 404,
               code: "BLOB_UPLOAD_UNKNOWN"
             })
