@@ -1,14 +1,9 @@
-/** Copies that are broken off, by an error, by an interruption, by a wire that is cut; and those that must not be. */
-import { Client } from "@effect-oci/client"
-import { Body, Descriptor, Handler, Operation, Registry, RegistryError, Tag } from "@effect-oci/core"
-import { NodeRegistryServer } from "@effect-oci/server"
-import { Memory } from "@effect-oci/store"
-import { NodeHttpClient } from "@effect/platform-node"
+/** Copies that are broken off, by an error or an interruption; and those that must not be. */
+import { Handler, Operation, RegistryError, Tag } from "@effect-oci/core"
+import type { Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Stream } from "effect"
-import { make as makeCutter } from "../../conformance/test/cutter.js"
-import { Copy, OciLayout, Progress } from "../src/index.js"
-import { folder } from "./folder.js"
+import { Cause, Deferred, Effect, Exit, Fiber, Stream } from "effect"
+import { Copy } from "../src/index.js"
 import { app, copyOf, on, pushBlob, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
 
 const from = (source: { readonly registry: Registry["Type"] }) => ({
@@ -30,22 +25,6 @@ const imageOf = (layer: Uint8Array) =>
   Effect.tap(
     recorded(),
     ({ counts, registry }) => Effect.zipRight(pushImage(registry, [layer], {}, [v1]), Effect.sync(counts))
-  )
-
-const served = <E>(layer: Layer.Layer<Registry, E>) =>
-  Effect.map(Layer.build(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provideMerge(layer))), (context) => ({
-    port: Context.get(context, NodeRegistryServer.Address).port,
-    store: Context.get(context, Registry)
-  }))
-
-const client = (port: number) =>
-  Effect.map(
-    Layer.build(
-      Layer.fresh(Client.layer({ host: `127.0.0.1:${port}`, insecure: true, retry: { retries: 0 } })).pipe(
-        Layer.provide(NodeHttpClient.layerUndici)
-      )
-    ),
-    (context) => ({ registry: Context.get(context, Registry) })
   )
 
 describe("a copy that is broken off", () => {
@@ -91,39 +70,6 @@ describe("a copy that is broken off", () => {
         ["Planned", "Started", "Moved", "Done", "Started", "Moved", "Done", "Started", "Failed"]
       )
     }))
-
-  it.live("by a wire that is cut goes on where the target stands, and no byte is lost", () =>
-    Effect.scoped(Effect.gen(function*() {
-      const size = 4_000_000
-      const here = yield* served(Memory.layer())
-      yield* pushImage(here.store, [numbers(size)], {}, [v1])
-      for (const side of ["source", "target"] as const) {
-        const there = yield* served(OciLayout.layer(yield* folder, { create: true }))
-        const cutter = yield* makeCutter(side === "source" ? here.port : there.port)
-        const source = yield* client(side === "source" ? cutter.port : here.port)
-        const target = yield* client(side === "target" ? cutter.port : there.port)
-        const progress = yield* Progress.make
-        const events = yield* progress.subscribe
-        cutter.arm(2_000_000)
-        const copied = yield* Copy.copy(from(source), { registry: target.registry, repository: OciLayout.repository }, {
-          concurrency: 1
-        })
-          .pipe(
-            Effect.provideService(Progress.Progress, progress)
-          )
-        expect(cutter.hasCut()).toBe(true)
-        expect(copied.blobs).toEqual({ moved: 2, mounted: 0, existed: 0 })
-        const told = yield* Stream.runCollect(Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"))
-        const starts = [...told].flatMap((event) =>
-          event._tag === "Started" && event.descriptor.size === size ? [event.transferred] : []
-        )
-        expect(starts[0]).toBe(0)
-        expect(starts.at(-1)).toBeGreaterThan(0)
-        expect((yield* there.store.resolveManifest(OciLayout.repository, v1)).digest).toBe(copied.descriptor.digest)
-        const content = yield* there.store.getBlob(OciLayout.repository, Descriptor.fromBytes(numbers(size)).digest)
-        yield* Stream.runDrain(Body.verify(content.body, content.descriptor).stream)
-      }
-    })))
 })
 
 describe("chunks", () => {

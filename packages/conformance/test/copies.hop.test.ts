@@ -1,0 +1,91 @@
+/** A copy from one server to another over a wire that is cut. */
+import { Client } from "@effect-oci/client"
+import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { Copy, OciLayout, Progress } from "@effect-oci/transfer"
+import { NodeHttpClient } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Context, Effect, Layer, Stream } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { make as makeCutter } from "./cutter.js"
+
+const app = RepositoryName.make("team/app")
+const v1 = Tag.make("v1")
+
+const size = 4_000_000
+const layer = Uint8Array.from({ length: size }, (_, index) => index % 251)
+
+const pushImage = (registry: Registry["Type"]) =>
+  Effect.gen(function*() {
+    const push = (bytes: Uint8Array, mediaType: string) => {
+      const descriptor = Descriptor.fromBytes(bytes, mediaType)
+      return Effect.as(registry.pushBlob(app, descriptor, Body.bytes(bytes)), descriptor)
+    }
+    const config = yield* push(new TextEncoder().encode("{}"), MediaType.imageConfig)
+    const manifest = {
+      schemaVersion: 2,
+      mediaType: MediaType.image,
+      config,
+      layers: [yield* push(layer, MediaType.layer)]
+    }
+    const bytes = new TextEncoder().encode(JSON.stringify(manifest))
+    yield* registry.pushManifest(app, { mediaType: MediaType.image, bytes, tags: [v1] })
+  })
+
+/** A folder that is gone after the test. */
+const folder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "copies-"))),
+  (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
+)
+
+const served = <E>(layer: Layer.Layer<Registry, E>) =>
+  Effect.map(Layer.build(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provideMerge(layer))), (context) => ({
+    port: Context.get(context, NodeRegistryServer.Address).port,
+    store: Context.get(context, Registry)
+  }))
+
+const client = (port: number) =>
+  Effect.map(
+    Layer.build(
+      Layer.fresh(Client.layer({ host: `127.0.0.1:${port}`, insecure: true, retry: { retries: 0 } })).pipe(
+        Layer.provide(NodeHttpClient.layerUndici)
+      )
+    ),
+    (context) => ({ registry: Context.get(context, Registry) })
+  )
+
+describe("a copy over a wire that is cut", () => {
+  it.live("goes on where the target stands, and no byte is lost", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const here = yield* served(Memory.layer())
+      yield* pushImage(here.store)
+      for (const side of ["source", "target"] as const) {
+        const there = yield* served(OciLayout.layer(yield* folder, { create: true }))
+        const cutter = yield* makeCutter(side === "source" ? here.port : there.port)
+        const source = yield* client(side === "source" ? cutter.port : here.port)
+        const target = yield* client(side === "target" ? cutter.port : there.port)
+        const progress = yield* Progress.make
+        const events = yield* progress.subscribe
+        cutter.arm(2_000_000)
+        const copied = yield* Copy.copy(
+          { ...source, repository: app, reference: v1 },
+          { ...target, repository: OciLayout.repository },
+          { concurrency: 1 }
+        ).pipe(Effect.provideService(Progress.Progress, progress))
+        expect(cutter.hasCut()).toBe(true)
+        expect(copied.blobs).toEqual({ moved: 2, mounted: 0, existed: 0 })
+        const told = yield* Stream.runCollect(Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"))
+        const starts = [...told].flatMap((event) =>
+          event._tag === "Started" && event.descriptor.size === size ? [event.transferred] : []
+        )
+        expect(starts[0]).toBe(0)
+        expect(starts.at(-1)).toBeGreaterThan(0)
+        expect((yield* there.store.resolveManifest(OciLayout.repository, v1)).digest).toBe(copied.descriptor.digest)
+        const content = yield* there.store.getBlob(OciLayout.repository, Descriptor.fromBytes(layer).digest)
+        yield* Stream.runDrain(Body.verify(content.body, content.descriptor).stream)
+      }
+    })))
+})
