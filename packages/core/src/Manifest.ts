@@ -154,13 +154,20 @@ const artifact: Read = (mediaType, json) =>
     (read) => new Artifact({ ...shared(mediaType, read), blobs: read.blobs ?? [] })
   )
 
-const kinds: ReadonlyMap<string, Read> = new Map([
-  [MediaType.image, image],
-  [MediaType.dockerImage, image],
-  [MediaType.index, index],
-  [MediaType.dockerList, index],
-  [MediaType.artifact, artifact]
+interface Kind {
+  readonly read: Read
+  readonly own: ReadonlyArray<string>
+}
+
+const kinds: ReadonlyMap<string, Kind> = new Map([
+  [MediaType.image, { read: image, own: internal.own.image }],
+  [MediaType.dockerImage, { read: image, own: internal.own.image }],
+  [MediaType.index, { read: index, own: internal.own.index }],
+  [MediaType.dockerList, { read: index, own: internal.own.index }],
+  [MediaType.artifact, { read: artifact, own: internal.own.artifact }]
 ])
+
+const invalid = (reason: string) => new ManifestInvalid({ reason: `manifest invalid: ${reason}` })
 
 /**
  * Reads what a manifest says. One of an unknown media type is not looked into. A document that could be read as two
@@ -185,9 +192,26 @@ export const parse = (manifest: {
   const kind = kinds.get(mediaType)
   if (kind === undefined) return Either.right(new Unknown({ mediaType }))
   return internal.json(manifest.bytes).pipe(
-    Either.flatMap((json) => kind(mediaType, json)),
-    Either.mapLeft((reason) => new ManifestInvalid({ reason: `manifest invalid: ${reason}` }))
+    Either.flatMap((json) => kind.read(mediaType, json)),
+    Either.mapLeft(invalid)
   )
+}
+
+/**
+ * Refuses a manifest that could be read as two kinds, whose `mediaType` is another than it was sent with, or that would
+ * be another to programs that do not tell upper from lower case in names (CVE-2021-41190), and no other: what is
+ * malformed besides is for {@link parse} to say. For what hands manifests on as they are.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const unambiguous = (manifest: Manifest): Either.Either<Manifest, ManifestInvalid> => {
+  const mediaType = MediaType.essence(manifest.descriptor.mediaType)
+  const kind = kinds.get(mediaType)
+  if (kind === undefined) return Either.right(manifest)
+  const json = internal.json(manifest.bytes)
+  const problem = Either.isLeft(json) ? undefined : internal.ambiguity(kind.own, mediaType, json.right)
+  return problem === undefined ? Either.right(manifest) : Either.left(invalid(problem))
 }
 
 /**

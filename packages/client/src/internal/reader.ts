@@ -1,8 +1,11 @@
 import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
+import * as Manifest from "@effect-oci/core/Manifest"
 import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Response from "@effect-oci/protocol/Response"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { Exchange } from "./exchange.js"
 import type { Incoming } from "./incoming.js"
 
@@ -45,7 +48,12 @@ export const reader = (
     ResolveBlob: (operation) => exchange.call(operation),
     GetBlob: getBlob,
     ResolveManifest: resolveManifest,
-    GetManifest: (operation) => exchange.call(operation)
+    GetManifest: (operation) =>
+      Effect.flatMap(exchange.call(operation), (manifest) =>
+        Either.mapLeft(
+          Manifest.unambiguous(manifest),
+          (error) => RegistryError.withFields(error, exchange.fields(operation))
+        ))
   }
 }
 

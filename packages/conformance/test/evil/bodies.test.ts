@@ -153,6 +153,32 @@ describe("a manifest that is not what was asked for is an error", () => {
     }))
 })
 
+describe("a manifest that others would read as another is an error, by tag and by digest (CVE-2021-41190)", () => {
+  const config = { mediaType: MediaType.imageConfig, digest: imageDigest, size: 2 }
+  const entry = { mediaType: MediaType.image, digest: imageDigest, size: 2 }
+  const documents: ReadonlyArray<readonly [name: string, sentAs: string, document: object]> = [
+    ["an image with manifests", MediaType.image, {
+      mediaType: MediaType.image,
+      config,
+      layers: [],
+      manifests: [entry]
+    }],
+    ["an index with a config", MediaType.index, { mediaType: MediaType.index, manifests: [], config, layers: [] }],
+    ["an index sent as an image", MediaType.image, { mediaType: MediaType.index, manifests: [entry] }],
+    ["an image that says that it is an index", MediaType.image, { mediaType: MediaType.index, config, layers: [] }],
+    ["an image with Manifests", MediaType.image, { mediaType: MediaType.image, config, layers: [], Manifests: [entry] }]
+  ]
+  evilEach(documents, ([name]) => name, ([, sentAs, document], evil) =>
+    Effect.gen(function*() {
+      const body = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, ...document }))
+      const answer = { status: 200, headers: { "content-type": sentAs }, body }
+      for (const reference of [tag, Digest.fromBytes(body)]) {
+        const { exit } = yield* answering(evil, answer, (registry) => registry.getManifest(repository, reference))
+        expect(errorOf(exit)?._tag).toBe("ManifestInvalid")
+      }
+    }))
+})
+
 const readers: { readonly [name: string]: Ask } = {
   "a manifest": pullTag,
   "a page of tags": (registry) => Stream.runDrain(registry.listTags(repository)),

@@ -84,9 +84,7 @@ const innerProblem = (
     const problem = misread(descriptor, descriptorNames)
     if (problem !== undefined) return problem
   }
-  return said === undefined || said === "" || said === mediaType
-    ? undefined
-    : `its mediaType is "${printable(said, 80)}", but it was sent as "${mediaType}"`
+  return said === undefined || said === "" || said === mediaType ? undefined : otherType(said, mediaType)
 }
 
 const expected = (ast: SchemaAST.AST): string =>
@@ -125,6 +123,19 @@ const explain = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey>
   }
 }
 
+/** What is wrong with a document of one kind that others might take for another, though its members may be anything. */
+export const ambiguity = (own: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
+  const said = document["mediaType"]
+  return outerProblem(own, mediaType, document) ??
+    (typeof said === "string" && said !== "" && said !== mediaType ? otherType(said, mediaType) : undefined)
+}
+
+const otherType = (said: string, mediaType: string): string =>
+  `its mediaType is "${printable(said, 80)}", but it was sent as "${mediaType}"`
+
+/** The members that tell each kind. */
+export const own = { image: ["config", "layers"], index: ["manifests"], artifact: ["blobs"] }
+
 /** Reads the documents of one kind, of which `own` are the telling members. */
 const reader = <A extends { readonly mediaType?: string | undefined }, I>(
   own: ReadonlyArray<string>,
@@ -145,10 +156,10 @@ const reader = <A extends { readonly mediaType?: string | undefined }, I>(
 }
 
 export const image = reader(
-  ["config", "layers"],
+  own.image,
   Schema.Struct({ ...shared, config: Descriptor.schema, layers: optional(Descriptors) })
 )
 
-export const index = reader(["manifests"], Schema.Struct({ ...shared, manifests: Schema.NullOr(Descriptors) }))
+export const index = reader(own.index, Schema.Struct({ ...shared, manifests: Schema.NullOr(Descriptors) }))
 
-export const artifact = reader(["blobs"], Schema.Struct({ ...shared, blobs: optional(Descriptors) }))
+export const artifact = reader(own.artifact, Schema.Struct({ ...shared, blobs: optional(Descriptors) }))
