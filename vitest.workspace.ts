@@ -16,6 +16,9 @@ const alone: { readonly [mode: string]: string } = {
   fuzz: "test/**/*.long.test.ts"
 }
 
+/** Their tests share nothing but what they import: a worker imports it once for all of them. */
+const alike: ReadonlySet<string> = new Set(["core", "protocol", "store", "middleware", "auth", "resolver"])
+
 /** One project a package and an example. */
 const projects = ["packages", "examples"].flatMap((folder) =>
   readdirSync(`${root}/${folder}`).map((name): UserProjectConfigFn => ({ mode }) => ({
@@ -25,6 +28,7 @@ const projects = ["packages", "examples"].flatMap((folder) =>
       root: `${root}/${folder}/${name}`,
       include: [alone[mode] ?? "test/**/*.test.ts"],
       exclude: mode in alone ? [] : Object.values(alone),
+      poolOptions: { forks: { isolate: !alike.has(name) } },
       testTimeout: 30_000
     }
   }))

@@ -4,6 +4,9 @@ import { Effect } from "effect"
 import { checks } from "../src/Conformance.js"
 import * as Mutants from "../src/Mutants.js"
 import { areas } from "./suites/areas.js"
+import { findEachOther } from "./suites/mutants.js"
+
+for (const [name, area] of Object.entries(areas)) describe(name, () => findEachOther(area, "their checks"))
 
 describe("Mutants", () => {
   it("have ids of their own", () => {
