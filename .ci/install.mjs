@@ -19,7 +19,7 @@ const current = Object.entries(packagesOf("package-lock.json")).every(([path, wa
 
 if (!current) {
   console.error("Installing the dependencies")
-  const npm = spawnSync("npm", ["install", "--no-save", "--include=dev", "--loglevel=error"], {
+  const npm = spawnSync("npm", ["ci", "--include=dev", "--loglevel=error"], {
     cwd: root,
     shell: process.platform === "win32",
     stdio: ["ignore", 2, 2]
