@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Caller from "@effect-oci/core/Caller"
 import * as Digest from "@effect-oci/core/Digest"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { PlatformError } from "@effect/platform/Error"
@@ -18,7 +19,6 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Bounded from "./internal/bounded.js"
 import * as Keyed from "./internal/keyed.js"
-import { networkOf } from "./internal/networkOf.js"
 import * as Throttle from "./internal/throttle.js"
 import type { Account, Users } from "./Users.js"
 
@@ -244,7 +244,7 @@ export const make = (
 
     const check: Users["check"] = ({ address, password, username }) => {
       const secret = Redacted.value(password)
-      const from = address === undefined ? undefined : networkOf(address)
+      const from = address === undefined ? undefined : Caller.networkOf(address)
       const user = username.slice(0, maxNameLength)
       const entry = entries().get(username)
       const key = keyed(username, secret, from ?? "")

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { anonymous, Caller } from "../src/Caller.js"
+import { anonymous, Caller, key, networkOf } from "../src/Caller.js"
 
 const alice = { name: "alice", claims: { group: "builders" } }
 
@@ -25,6 +25,30 @@ describe("Caller", () => {
       const program = Effect.flatMap(Kept, (kept) => Effect.provideService(kept.who, Caller, alice))
       expect(yield* Effect.provide(program, layer)).toBe("alice")
     }))
+
+  it.each(
+    [
+      ["the name of a caller", { ...alice, network: "192.0.2.1" }, "name alice"],
+      ["the network of an anonymous caller", { ...anonymous, network: "192.0.2.1" }, "network 192.0.2.1"],
+      ["one key for anonymous callers whose network is unknown", anonymous, "anonymous"]
+    ] as const
+  )("limits count by %s", (_, caller, expected) => {
+    expect(key(caller)).toBe(expected)
+  })
+
+  it.each(
+    [
+      ["192.0.2.1", "192.0.2.1"],
+      ["::ffff:192.0.2.1", "192.0.2.1"],
+      ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
+      ["2001:db8:1:2::9", "2001:db8:1:2"],
+      ["fe80::1%eth0", "fe80:0:0:0"],
+      ["::1", "0:0:0:0"],
+      ["unix:/run/proxy", "unix:/run/proxy"]
+    ] as const
+  )("the network of %s is %s", (address, expected) => {
+    expect(networkOf(address)).toBe(expected)
+  })
 })
 
 class Kept extends Effect.Tag("Kept")<Kept, { readonly who: Effect.Effect<string | undefined> }>() {}

@@ -60,7 +60,8 @@ export interface Options {
   readonly rate?: Rate | undefined
   /**
    * Who shares one limit: all who ask the registry, unless said; those who ask of the same repository; all operations of
-   * the same caller, by name; or those for which a function gives the same. It is asked at each operation. A limit that
+   * the same caller, by name or, for anonymous callers of a server, by network (`Caller.key`); or those for which a
+   * function gives the same. It is asked at each operation. A limit that
    * is not in use is forgotten.
    */
   readonly by?:
@@ -319,7 +320,7 @@ class Limiter {
     const plain = this.plainKeyOf(operation)
     if (plain !== undefined) return plain
     const caller = Context.get(fiber.currentContext, Caller.Caller)
-    return typeof this.by === "function" ? this.by(operation, caller) : caller.name ?? ""
+    return typeof this.by === "function" ? this.by(operation, caller) : Caller.key(caller)
   }
 }
 

@@ -133,11 +133,12 @@ describe("Limit", () => {
 
   describe("who shares a limit", () => {
     const other = RepositoryName.make("other")
-    const as = (name: string | undefined) => Effect.provideService(Caller.Caller, { name, claims: {} })
+    const as = (name: string | undefined, network?: string) =>
+      Effect.provideService(Caller.Caller, { name, claims: {}, network })
     it.effect.each<{ name: string; by: Limit.Options["by"]; together: number }>([
       { name: "all", by: undefined, together: 1 },
       { name: "of a repository", by: "repository", together: 2 },
-      { name: "of a caller", by: "caller", together: 3 },
+      { name: "of a caller, by name or network", by: "caller", together: 5 },
       { name: "by a function", by: (operation, { name }) => `${operation._tag} ${name?.slice(0, 1)}`, together: 2 }
     ])("$name", ({ by, together }) =>
       Effect.gen(function*() {
@@ -147,9 +148,12 @@ describe("Limit", () => {
           limit(ResolveBlob).pipe(as("alice")),
           limit(ResolveBlob).pipe(as("anton")),
           limit(new Operation.ResolveBlob({ repository: other, digest: samples.digest })).pipe(as("alice")),
-          limit(ResolveBlob).pipe(as(undefined))
+          limit(ResolveBlob).pipe(as("alice", "192.0.2.1")),
+          limit(ResolveBlob).pipe(as(undefined)),
+          limit(ResolveBlob).pipe(as(undefined, "192.0.2.1")),
+          limit(ResolveBlob).pipe(as(undefined, "192.0.2.2"))
         ])
-        yield* TestClock.adjust("5 seconds")
+        yield* TestClock.adjust("8 seconds")
         yield* Fiber.joinAll(fibers)
         expect(most("ResolveBlob")).toBe(together)
       }))

@@ -40,6 +40,12 @@ export interface Options {
   readonly uploadKey?: Redacted.Redacted<string> | undefined
   /** The largest manifest that is taken, in bytes: 4 MiB if not given, which is the least that the spec allows. */
   readonly maxManifestBytes?: number | undefined
+  /**
+   * Returns the address that a request comes from, which limits per caller count by. Default: the address of the
+   * connection. Behind a proxy all requests come from the address of the proxy: read the header that the proxy sets, and
+   * only if the proxy replaces what the client wrote there.
+   */
+  readonly address?: ((request: Wire.Request) => string | undefined) | undefined
   /** The largest page of a list, in items: 1000 if not given. */
   readonly maxPageSize?: number | undefined
   /**
@@ -101,7 +107,8 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
     maxManifestBytes: options?.maxManifestBytes ?? Request.defaultMaxManifestBytes,
     maxPageSize: options?.maxPageSize ?? Page.defaultSize,
     redirect: options?.redirect,
-    guard: options?.guard
+    guard: options?.guard,
+    addressOf: options?.address ?? ((request: Wire.Request) => request.remoteAddress)
   }
   const quirky = options?.quirks === undefined ? identity : Quirks.apply(options.quirks)
   const shared = options?.cors === undefined ? identity : cors.apply(options.cors)

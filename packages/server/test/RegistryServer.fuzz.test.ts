@@ -246,7 +246,11 @@ const fuzz = (asked: fc.Arbitrary<Asked>, runs: number) =>
       )
     )
     return statuses
-  }).pipe(Effect.provide(Memory.layer({ maxUploadsPerRepository: 100_000, maxUploads: 100_000 })))
+  }).pipe(
+    Effect.provide(
+      Memory.layer({ maxUploadsPerRepository: 100_000, maxUploadsPerCaller: 100_000, maxUploads: 100_000 })
+    )
+  )
 
 describe("whatever is asked, nothing is 500", () => {
   it.effect("of anything", () =>

@@ -36,6 +36,13 @@ export interface Upload {
   readonly repository: RepositoryName
   /** The name of the caller who opened it, `undefined` for an anonymous one. */
   readonly owner: string | undefined
+  /**
+   * The caller that the session counts against, by `Caller.key`. `undefined` for a push in one request: its session ends
+   * with the request and counts against nobody.
+   */
+  readonly caller: string | undefined
+  /** Whether the client has begun to send content. */
+  readonly begun: boolean
   /** Where its bytes will lie. Chosen with the upload, so that no bytes are ever lost sight of. */
   readonly key: BlobKey
   readonly token: UploadToken
@@ -48,13 +55,14 @@ export interface Upload {
 }
 
 /**
- * How many uploads may be open at once.
+ * How many upload sessions may be open at once: in total, for each caller and in each repository.
  *
  * @since 0.1.0
  * @category models
  */
 export interface UploadLimits {
   readonly total: number
+  readonly perCaller: number
   readonly perRepository: number
 }
 
@@ -230,11 +238,19 @@ export interface Service {
     after: RepositoryName | undefined,
     n: number
   ) => Effect.Effect<ReadonlyArray<RepositoryName>, Failed>
-  readonly createUpload: (upload: Upload, limits: UploadLimits) => Effect.Effect<void, TooManyUploads | Failed>
+  /**
+   * Opens an upload session. If a limit is reached, the oldest session under that limit whose client has not begun to
+   * send content makes room: the session ends, and what it had is released and returned. If there is no such session,
+   * fails with {@link TooManyUploads}. Sessions without a `caller` are not counted.
+   */
+  readonly createUpload: (
+    upload: Upload,
+    limits: UploadLimits
+  ) => Effect.Effect<ReadonlyArray<Released>, TooManyUploads | Failed>
   readonly getUpload: (id: string) => Effect.Effect<Upload, UploadUnknown | Failed>
   /**
-   * Moves an upload on, if it stands at `from`. One that has come to `to` with this token already may be moved there
-   * again.
+   * Moves an upload from `from` to `to` and marks it as begun. An upload that is at `to` with this token already may be
+   * moved there again.
    */
   readonly advanceUpload: (advance: {
     readonly id: string

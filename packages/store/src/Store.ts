@@ -48,9 +48,19 @@ export interface Options {
   readonly anonymousMount?: boolean | undefined
   /** How long an upload stays open after its last chunk: an hour unless said. */
   readonly uploadTimeToLive?: Duration.DurationInput | undefined
-  /** How many uploads may be open at once: 10,000 unless said. Beyond it: `TooManyRequests`. */
+  /**
+   * How many upload sessions may be open at once. Default: 10,000.
+   *
+   * If this limit or one of the next two is reached, the oldest session whose client has not begun to send content ends.
+   * If every session has content, a new one fails with `TooManyRequests`. A `PushBlob` needs no session.
+   */
   readonly maxUploads?: number | undefined
-  /** How many of them in one repository: 1,000 unless said. */
+  /**
+   * How many upload sessions one caller may have open at once. A caller is a name, or the network of an anonymous caller
+   * (`Caller.key`). Default: 200.
+   */
+  readonly maxUploadsPerCaller?: number | undefined
+  /** How many upload sessions may be open at once in one repository. Default: 1,000. */
   readonly maxUploadsPerRepository?: number | undefined
 }
 
@@ -62,6 +72,7 @@ const settingsOf = (options: Options | undefined): Settings => ({
   uploadTimeToLive: Duration.decode(options?.uploadTimeToLive ?? "1 hour"),
   uploadLimits: {
     total: options?.maxUploads ?? 10_000,
+    perCaller: options?.maxUploadsPerCaller ?? 200,
     perRepository: options?.maxUploadsPerRepository ?? 1000
   }
 })

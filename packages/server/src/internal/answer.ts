@@ -31,6 +31,7 @@ export interface Settings {
   readonly maxPageSize: number
   readonly redirect: ((operation: Operation.GetBlob) => Answered<Option.Option<URL>>) | undefined
   readonly guard: Guard | undefined
+  readonly addressOf: (request: Wire.Request) => string | undefined
 }
 
 type Listing = Page.ListOperation
@@ -118,7 +119,7 @@ const sealUpload = (operation: Plain, result: unknown, uploadIds: UploadIds): un
 }
 
 export const make = (handler: Handler.Handler, settings: Settings): Answer => {
-  const { guard, maxManifestBytes, maxPageSize, redirect, uploadIds } = settings
+  const { addressOf, guard, maxManifestBytes, maxPageSize, redirect, uploadIds } = settings
   const handle = Middleware.verified(handler)
 
   const plain = (operation: Plain, request: Wire.Request): Effect.Effect<Wire.Response> => {
@@ -201,10 +202,36 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   }
 
   const limits = { maxManifestBytes }
+  /** Runs an operation for its caller. An answer that is an `Exit` has not read who that is. */
+  const runAs = (
+    operation: Operation.Operation | Request.Ping,
+    caller: Caller.Identity,
+    request: Wire.Request
+  ): Effect.Effect<Wire.Response> => {
+    const response = run(operation, request)
+    if (Handler.exitOf(response) !== undefined) return response
+    const address = addressOf(request)
+    const network = address === undefined ? undefined : Caller.networkOf(address)
+    return Effect.flatMap(
+      Caller.Caller,
+      (ambient) =>
+        Effect.provideService(response, Caller.Caller, {
+          ...(caller === Caller.anonymous ? ambient : caller),
+          network
+        })
+    )
+  }
+
   return total(
     guard === undefined
-      ? (request) => begin(request, Request.decode(request, limits), run)
-      : (request) => begin(request, admitted(guard, request, limits), (admission) => as(admission, run, request))
+      ? (request) =>
+        begin(request, Request.decode(request, limits), (operation) => runAs(operation, Caller.anonymous, request))
+      : (request) =>
+        begin(
+          request,
+          admitted(guard, request, limits),
+          ({ caller, operation }) => runAs(operation, caller, request)
+        )
   )
 }
 
@@ -250,18 +277,6 @@ const withBytes = ({ caller, operation }: Admission, whole: Operation.Operation)
     ? new Operation.PushManifest({ ...operation, bytes: whole.bytes })
     : operation
 })
-
-/** What is at hand has not asked who calls. */
-const as = (
-  { caller, operation }: Admission,
-  run: (operation: Admission["operation"], request: Wire.Request) => Effect.Effect<Wire.Response>,
-  request: Wire.Request
-): Effect.Effect<Wire.Response> => {
-  const response = run(operation, request)
-  return caller === Caller.anonymous || Handler.exitOf(response) !== undefined
-    ? response
-    : Effect.provideService(response, Caller.Caller, caller)
-}
 
 /** An answer that never fails: what went wrong is a response too. */
 export const total = (answer: Answer): Answer => (request) => {

@@ -57,6 +57,33 @@ const crossing: ReadonlyArray<Row> = [
 ]
 
 export const options = (composition: Composition) => {
+  describe("address", () => {
+    const open = (address: string) => ({
+      method: "POST",
+      path: "/v2/team/app/blobs/uploads/",
+      headers: { "content-length": "0", "x-address": address }
+    })
+
+    it.scoped("tells anonymous clients apart, by their network, for limits per caller (T42, T61)", () =>
+      Effect.gen(function*() {
+        const running = yield* start(composition, {
+          registry: Memory.layer({ maxUploadsPerCaller: 1 }),
+          address: ({ headers }) => headers["x-address"]
+        })
+        const begin = (address: string) =>
+          Effect.gen(function*() {
+            const { headers } = yield* running.ask(open(address))
+            yield* running.ask({ method: "PATCH", path: String(headers.location), body: "hello" })
+          })
+        yield* begin("192.0.2.1")
+        check(yield* running.ask(open("192.0.2.1")), { status: 429, code: "TOOMANYREQUESTS" })
+        check(yield* running.ask(open("192.0.2.2")), { status: 202 })
+        yield* begin("2001:db8::1")
+        check(yield* running.ask(open("2001:db8::2")), { status: 429, code: "TOOMANYREQUESTS" })
+        check(yield* running.ask(open("2001:db8:0:1::1")), { status: 202 })
+      }))
+  })
+
   describe("redirect", () => {
     const redirecting = (
       redirect: (operation: Operation.GetBlob) => Effect.Effect<Option.Option<URL>, RegistryError.RegistryError>,

@@ -71,7 +71,10 @@ export const of =
       case "RangeInvalid":
         return new RegistryError.RangeInvalid({ ...fields, size: failure.size })
       case "TooManyUploads":
-        return new RegistryError.TooManyRequests({ ...fields, reason: "too many uploads are open" })
+        return new RegistryError.TooManyRequests({
+          ...fields,
+          reason: "too many upload sessions are open; finish or cancel some, or try again later"
+        })
       case "BodyBroken":
         return completed(operation, failure.cause)
       case "Full":

@@ -6,10 +6,59 @@ import * as ordered from "./ordered.js"
 
 const unknown = Effect.fail(new MetadataStore.UploadUnknown())
 
+/** The ids of the sessions that count under one limit, oldest first. */
+type Group = Set<string>
+
+const groupIn = <K>(groups: Map<K, Group>, key: K): Group => {
+  const known = groups.get(key)
+  if (known !== undefined) return known
+  const group: Group = new Set()
+  groups.set(key, group)
+  return group
+}
+
+const removeFrom = <K>(groups: Map<K, Group>, key: K, id: string): void => {
+  const group = groups.get(key)
+  group?.delete(id)
+  if (group?.size === 0) groups.delete(key)
+}
+
+/** Counts the open sessions: all of them, those of each caller and those of each repository. */
+const makeCounts = () => {
+  const all: Group = new Set()
+  const callers = new Map<string, Group>()
+  const repositories = new Map<RepositoryName, Group>()
+  return {
+    add: ({ caller, id, repository }: MetadataStore.Upload): void => {
+      if (caller === undefined) return
+      for (const group of [all, groupIn(callers, caller), groupIn(repositories, repository)]) group.add(id)
+    },
+    remove: ({ caller, id, repository }: MetadataStore.Upload): void => {
+      if (caller === undefined) return
+      all.delete(id)
+      removeFrom(callers, caller, id)
+      removeFrom(repositories, repository, id)
+    },
+    /** Returns the groups that have no room for a session. */
+    full: (
+      { caller, repository }: MetadataStore.Upload,
+      { perCaller, perRepository, total }: MetadataStore.UploadLimits
+    ): ReadonlyArray<Group> => {
+      if (caller === undefined) return []
+      const groups: ReadonlyArray<readonly [Group | undefined, limit: number]> = [
+        [callers.get(caller), perCaller],
+        [repositories.get(repository), perRepository],
+        [all, total]
+      ]
+      return groups.flatMap(([group, limit]) => group !== undefined && group.size >= limit ? [group] : [])
+    }
+  }
+}
+
 /** The uploads in memory, and what was released: the commands on them alone, and what the others need of them. */
 export const makeUploads = () => {
   const uploads = new Map<string, MetadataStore.Upload>()
-  const open = new Map<RepositoryName, number>()
+  const counts = makeCounts()
   let releases = ordered.empty<BlobKey, MetadataStore.Released>()
 
   const release = ({ key, token }: MetadataStore.Released): MetadataStore.Released => {
@@ -18,11 +67,9 @@ export const makeUploads = () => {
     return released
   }
 
-  const close = ({ id, repository }: MetadataStore.Upload): void => {
-    uploads.delete(id)
-    const others = (open.get(repository) ?? 1) - 1
-    if (others === 0) open.delete(repository)
-    else open.set(repository, others)
+  const close = (upload: MetadataStore.Upload): void => {
+    uploads.delete(upload.id)
+    counts.remove(upload)
   }
 
   const end = (upload: MetadataStore.Upload): MetadataStore.Released => {
@@ -30,19 +77,39 @@ export const makeUploads = () => {
     return release(upload)
   }
 
+  /** Returns the oldest session of a group whose client has not begun to send content. */
+  const oldestEmpty = (group: Group): MetadataStore.Upload | undefined => {
+    for (const id of group) {
+      const upload = uploads.get(id)
+      if (upload?.begun === false) return upload
+    }
+    return undefined
+  }
+
+  /** Returns sessions whose end makes room in every group, or `undefined` if a group has only sessions with content. */
+  const victims = (groups: ReadonlyArray<Group>): ReadonlyArray<MetadataStore.Upload> | undefined => {
+    const found: Array<MetadataStore.Upload> = []
+    for (const group of groups) {
+      if (found.some(({ id }) => group.has(id))) continue
+      const oldest = oldestEmpty(group)
+      if (oldest === undefined) return undefined
+      found.push(oldest)
+    }
+    return found
+  }
+
   return {
     uploads,
     close,
     release,
     createUpload: (upload, limits) =>
-      Effect.suspend(() => {
-        const others = open.get(upload.repository) ?? 0
-        if (uploads.size >= limits.total || others >= limits.perRepository) {
-          return Effect.fail(new MetadataStore.TooManyUploads())
-        }
+      Effect.suspend((): ReturnType<MetadataStore.Service["createUpload"]> => {
+        const evicted = victims(counts.full(upload, limits))
+        if (evicted === undefined) return Effect.fail(new MetadataStore.TooManyUploads())
+        const released = evicted.map(end)
         uploads.set(upload.id, upload)
-        open.set(upload.repository, others + 1)
-        return Effect.void
+        counts.add(upload)
+        return Effect.succeed(released)
       }),
     getUpload: (id) =>
       Effect.suspend(() => {
@@ -56,7 +123,7 @@ export const makeUploads = () => {
         if (upload.offset !== from && !(upload.offset === to && upload.token === token)) {
           return Effect.fail(new MetadataStore.OffsetMismatch({ offset: upload.offset }))
         }
-        uploads.set(id, { ...upload, offset: to, token, expiresAt })
+        uploads.set(id, { ...upload, offset: to, token, expiresAt, begun: true })
         return Effect.void
       }),
     endUpload: (id) =>

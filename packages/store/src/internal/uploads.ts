@@ -1,5 +1,5 @@
 import * as Body from "@effect-oci/core/Body"
-import { Caller } from "@effect-oci/core/Caller"
+import * as Caller from "@effect-oci/core/Caller"
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import { octetStream } from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
@@ -37,24 +37,35 @@ export const make = (
     algorithm: Digest.Algorithm
   ): Answer<MetadataStore.Upload> =>
     Effect.gen(function*() {
-      const { name: owner } = yield* Caller
+      const identity = yield* Caller.Caller
+      const inOneRequest = operation._tag === "PushBlob"
       const id = crypto.randomUUID()
-      const key = BlobStore.BlobKey(crypto.randomUUID())
-      const expiresAt = yield* expiry
       const token = yield* blobs.openUpload(id)
-      const upload = { id, repository: operation.repository, owner, key, token, offset: 0, algorithm, expiresAt }
+      const upload: MetadataStore.Upload = {
+        id,
+        repository: operation.repository,
+        owner: identity.name,
+        caller: inOneRequest ? undefined : Caller.key(identity),
+        begun: inOneRequest,
+        key: BlobStore.BlobKey(crypto.randomUUID()),
+        token,
+        offset: 0,
+        algorithm,
+        expiresAt: yield* expiry
+      }
       const create = metadata.createUpload(upload, uploadLimits)
-      yield* create.pipe(
+      const evicted = yield* create.pipe(
         Effect.catchTag("TooManyUploads", () => Effect.zipRight(sweeper.expire, create)),
         Effect.onError(() => Effect.ignore(blobs.abort(token)))
       )
+      yield* Effect.forEach(evicted, sweeper.free, { discard: true })
       return upload
     }).pipe(Effect.mapError(failure.of(operation)))
 
   /** The upload that an operation names, if it is of this repository, of this caller, and not expired. */
   const find = (operation: InUpload): Answer<MetadataStore.Upload> =>
     Effect.gen(function*() {
-      const { name: owner } = yield* Caller
+      const { name: owner } = yield* Caller.Caller
       const upload = yield* metadata.getUpload(operation.id)
       const now = yield* Clock.currentTimeMillis
       return upload.repository === operation.repository && upload.owner === owner && upload.expiresAt > now
@@ -66,8 +77,12 @@ export const make = (
     Effect.flatMap(expiry, (expiresAt) =>
       Effect.as(
         metadata.advanceUpload({ id: upload.id, from: upload.offset, to: offset, token, expiresAt }),
-        { ...upload, offset, token, expiresAt }
+        { ...upload, offset, token, expiresAt, begun: true }
       ))
+
+  /** Marks a session as begun, so that the session does not make room for another one while its first chunk flows. */
+  const begin = (upload: MetadataStore.Upload) =>
+    upload.begun ? Effect.succeed(upload) : advance(upload, { offset: upload.offset, token: upload.token })
 
   /** The store of the bytes may be ahead: a chunk was broken, or a crash came before it was counted. */
   const catchUp = (upload: MetadataStore.Upload, offset: number) =>
@@ -76,13 +91,14 @@ export const make = (
   /** Adds a body to an upload, at its end. Where a size is said, the body must have it. */
   const append = (
     operation: Operation.Operation,
-    upload: MetadataStore.Upload,
+    found: MetadataStore.Upload,
     body: Body.Body,
     expected: { readonly size: number | undefined; readonly algorithm: Digest.Algorithm }
   ): Answer<MetadataStore.Upload> =>
     sweeper.whileReceiving(
-      upload,
+      found,
       Effect.gen(function*() {
+        const upload = yield* begin(found)
         const running = hashes.take(upload.id, upload.offset, expected.algorithm)
         const observed = yield* observe(body, counter(expected.size, running?.hasher))
         const appended = yield* Effect.tapError(

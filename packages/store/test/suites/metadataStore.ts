@@ -23,6 +23,8 @@ const upload = (n: number, fields: Partial<MetadataStore.Upload> = {}): Metadata
   id: `upload-${n}`,
   repository,
   owner: undefined,
+  caller: "anonymous",
+  begun: fields.offset !== undefined,
   key: BlobStore.BlobKey(`key-${n}`),
   token: BlobStore.UploadToken(`token-${n}`),
   offset: 0,
@@ -31,7 +33,7 @@ const upload = (n: number, fields: Partial<MetadataStore.Upload> = {}): Metadata
   ...fields
 })
 
-const limits = { total: 100, perRepository: 100 }
+const limits = { total: 100, perCaller: 100, perRepository: 100 }
 
 const released = (n: number): MetadataStore.Released => ({
   key: BlobStore.BlobKey(`key-${n}`),
@@ -90,10 +92,35 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* Effect.flip(metadata.linkUploaded({ id: "none", digest: helloDigest, size: 0 }))).toEqual(none)
       }).pipe(test))
 
+    it.effect("the oldest session that has not begun makes room, one at each limit that is reached", () =>
+      Effect.gen(function*() {
+        const metadata = yield* store
+        const few = { total: 4, perCaller: 2, perRepository: 3 }
+        const create = (n: number, fields: Partial<MetadataStore.Upload>) =>
+          Effect.either(metadata.createUpload(upload(n, fields), few))
+        yield* create(1, { caller: "bob" })
+        yield* create(2, { caller: "alice", offset: 12 })
+        yield* create(3, { caller: "alice", repository: other })
+        yield* create(4, { caller: "carol" })
+        // The session of alice makes room for alice and in total, that of bob in the repository.
+        expect(yield* create(5, { caller: "alice" })).toEqual(Either.right([released(3), released(1)]))
+        expect(yield* create(6, { caller: undefined, offset: 0 })).toEqual(Either.right([]))
+        expect(yield* Effect.flip(metadata.getUpload("upload-1"))).toEqual(new MetadataStore.UploadUnknown())
+        yield* metadata.advanceUpload({
+          id: "upload-5",
+          from: 0,
+          to: 0,
+          token: BlobStore.UploadToken("token-5"),
+          expiresAt: 1000
+        })
+        expect(yield* create(7, { caller: "alice" })).toEqual(Either.left(new MetadataStore.TooManyUploads()))
+        expect(yield* metadata.getUpload("upload-4")).toEqual(upload(4, { caller: "carol" }))
+      }).pipe(test))
+
     it.effect("uploads are counted, in all and by repository, and no more when they have ended", () =>
       Effect.gen(function*() {
         const metadata = yield* store
-        const few = { total: 3, perRepository: 2 }
+        const few = { total: 3, perCaller: 3, perRepository: 2 }
         const create = (n: number, to: RepositoryName.RepositoryName) =>
           Effect.isSuccess(metadata.createUpload(upload(n, { repository: to, offset: 12 }), few))
         expect(yield* create(1, repository)).toBe(true)

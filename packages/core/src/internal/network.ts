@@ -1,7 +1,4 @@
-/**
- * What an address is counted by: itself, or the network of 64 bits that whoever has an address of IPv6 has all of. RFC
- * 6177, section 2. One that stands for an address of IPv4 is that. What is no address is taken as it is.
- */
+/** Returns an IPv4 address as it is, and the first 64 bits of an IPv6 address. */
 export const networkOf = (address: string): string => {
   const url = `http://[${address.replace(/%.*$/s, "")}]`
   if (!address.includes(":") || !URL.canParse(url)) return address
