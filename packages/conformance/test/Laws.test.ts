@@ -90,11 +90,15 @@ describe("equations", () => {
       wrapper: (next) =>
         Handler.override(next, { ListTags: (operation) => next(new Operation.ListTags({ ...operation, limit: 1 })) })
     }
+    // A push with `ifAbsent` resolves its tags before any member can say that it is read-only.
     const union = {
-      code: "Union",
+      code: "Union, without ifAbsent",
       of: (members: ReadonlyArray<Handler.Handler>) => {
         const [first, second] = members.map((handle) => Registry.fromHandler(handle))
-        return Union.middleware([{ name: "first", registry: first! }])(second!.handle)
+        const both = Union.middleware([{ name: "first", registry: first! }])(second!.handle)
+        return Handler.override(both, {
+          PushManifest: (operation) => both(new Operation.PushManifest({ ...operation, ifAbsent: undefined }))
+        })
       }
     }
     return Effect.zipRight(

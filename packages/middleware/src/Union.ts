@@ -26,19 +26,21 @@ export type { Capability, Member, Options } from "./internal/unionModel.js"
  * Shows several registries as one, that behind the wrapper as the last of them. Members stand in order of trust.
  *
  * - What is read by its digest comes from whoever has it, checked: in order, or from the fastest (`read`).
- * - Where a tag points is the word of the first that has it, or of all (`tags`): else `TagConflict`.
+ * - A tag resolves to the first member's answer, or must be equal on all members (`tags`): else `TagConflict`. The
+ *   manifest of a tag is the one that resolving the tag names, whichever member serves it.
  * - Only that something is not there moves on to the next member. Other failures are told, unless `passOver` takes them
  *   for an outage; then the next is asked, and if nobody has it the outage is the answer.
  * - Pushes go to the first that takes them or to all (`push`), a body read once and sent on in lock step. Where some have
  *   failed it is a `PartialFailure` with each one's outcome. Where all are pushed to, what moves the tags of a repository
  *   goes one after another, so that members do not part when several push at once through this union.
+ * - A push with `ifAbsent` fails with `Denied` if a tag stands for another manifest at any member.
  * - Deletes go to all. That some have not had it is no failure.
  * - Lists are merged as they are read, in order and each item once. Referrers are in the order of their digests.
  *
  * A failure of several is that of the member that got furthest, and its reason names each one asked.
  *
  * Laws: of one member, it is that member; it is associative in results and in the tags of errors; of a member twice it
- * reads as of that member once; and `ReadOnly` distributes over it.
+ * reads as of that member once; and `ReadOnly` distributes over it, but for pushes with `ifAbsent`.
  *
  * @since 0.1.0
  * @category middleware
@@ -54,9 +56,10 @@ const union = (registries: ReadonlyArray<Member<Registry["Type"]>>, options: Opt
   const [only] = targets
   if (only === undefined) return nowhere("the union has no members")
   if (targets.length === 1 && model.isWhole(only)) return only.handle
-  const written = { ...writer(targets, options), ...deleter(targets) }
+  const read = reader(targets, options)
+  const written = { ...writer(targets, options, read.ResolveManifest), ...deleter(targets) }
   return Handler.fromTable({
-    ...reader(targets, options),
+    ...read,
     ...written,
     ...(options.push === "all" ? inOneOrder(written) : undefined),
     ...lister(targets, options)

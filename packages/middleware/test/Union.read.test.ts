@@ -5,6 +5,7 @@ import {
   Descriptor,
   Handler,
   Manifest,
+  MediaType,
   Operation,
   ReferenceSet,
   Registry,
@@ -12,9 +13,10 @@ import {
   RepositoryName,
   Tag
 } from "@effect-oci/core"
+import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Stream, TestClock } from "effect"
-import { Union } from "../src/index.js"
+import { Filter, Union } from "../src/index.js"
 import * as samples from "./samples.js"
 
 const { bytes, descriptor, digest, repository, tag } = samples
@@ -95,7 +97,11 @@ describe("Union, reading", () => {
           member("c", seeing(seen, "c", samples.known))
         ])
         expect(yield* digestOf(handle, operation)).toBe(digest)
-        expect(seen).toEqual([`a ${operation._tag}`, `b ${operation._tag}`])
+        expect(seen).toEqual(
+          operation._tag === "GetManifest" && operation.reference === tag
+            ? ["a ResolveManifest", "b ResolveManifest", "a GetManifest", "b GetManifest"]
+            : [`a ${operation._tag}`, `b ${operation._tag}`]
+        )
       }))
 
     it.effect("tells another failure, and asks no further", () =>
@@ -309,8 +315,81 @@ describe("Union, reading", () => {
       }))
   })
 
+  describe("the manifest of a tag", () => {
+    const selectV = ReferenceSet.tags("v*")
+    const pushed = (text: string) =>
+      Effect.gen(function*() {
+        const registry = Context.get(yield* Layer.build(Memory.layer()), Registry)
+        const manifest = new TextEncoder().encode(
+          JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], annotations: { text } })
+        )
+        const { digest } = yield* registry.pushManifest(repository, {
+          mediaType: MediaType.index,
+          bytes: manifest,
+          tags: [tag]
+        })
+        return { handle: registry.handle, digest }
+      })
+    const get = new Operation.GetManifest({ repository, reference: tag })
+    const resolved = new Operation.ResolveManifest({ repository, reference: tag })
+
+    it.scoped.each<{ name: string; options: Union.Options }>([
+      { name: "first", options: {} },
+      { name: "agree", options: { tags: "agree" } },
+      { name: "agree, in a race, whatever fails", options: { tags: "agree", read: "race", passOver: () => true } }
+    ])("is served by a member that filters by tags, tags: $name", ({ options }) =>
+      Effect.gen(function*() {
+        const a = yield* pushed("a")
+        const filtered = Filter.middleware({ select: selectV })(a.handle)
+        const handle = union([member("a", filtered), member("b", missing)], options)
+        expect(yield* digestOf(handle, resolved)).toBe(a.digest)
+        expect(yield* digestOf(handle, get)).toBe(a.digest)
+        // The tag alone is shown.
+        expect(
+          (yield* Effect.flip(digestOf(handle, new Operation.GetManifest({ repository, reference: a.digest }))))._tag
+        )
+          .toBe("ManifestUnknown")
+      }))
+
+    it.scoped("is never a less trusted member's, also where the first resolves the tag and cannot serve it", () =>
+      Effect.gen(function*() {
+        const trusted = yield* pushed("trusted")
+        const other = yield* pushed("less trusted")
+        const inner = union([
+          member("notary", trusted.handle, { capabilities: ["resolve"] }),
+          member("mirror", missing, { capabilities: ["pull"] })
+        ])
+        for (const more of [{}, { capabilities: ["resolve"] as const }]) {
+          const handle = union([member("inner", inner, more), member("other", other.handle)])
+          expect(yield* digestOf(handle, resolved)).toBe(trusted.digest)
+          const error = yield* Effect.flip(digestOf(handle, get))
+          expect(error).toMatchObject({ _tag: "ManifestUnknown", reference: tag })
+        }
+        const all = union([
+          member("notary", trusted.handle, { capabilities: ["resolve"] }),
+          member("other", other.handle),
+          member("mirror", trusted.handle, { capabilities: ["pull"] })
+        ])
+        expect(yield* digestOf(all, get)).toBe(trusted.digest)
+      }))
+
+    it.scoped("is the tag's manifest of now, where the one that it stood for is deleted meanwhile", () =>
+      Effect.gen(function*() {
+        const old = yield* pushed("old")
+        const now = yield* pushed("now")
+        let current = old.handle
+        const moving: Handler.Handler = (operation) => {
+          const answer = current(operation)
+          if (operation._tag === "ResolveManifest") current = now.handle
+          return answer
+        }
+        const handle = union([member("a", moving), member("b", missing)])
+        expect(yield* digestOf(handle, get)).toBe(now.digest)
+      }))
+  })
+
   describe("capabilities", () => {
-    it.effect("a mirror that does not resolve is asked by digest alone", () =>
+    it.effect("a mirror that does not resolve is asked by digest alone, also for the manifest of a tag", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const handle = union([
@@ -323,7 +402,8 @@ describe("Union, reading", () => {
         yield* Stream.runDrain(yield* handle(samples.operations.ListTags))
         yield* handle(samples.operations.PushManifest)
         expect(seen).toEqual([
-          "origin GetManifest",
+          "origin ResolveManifest",
+          "mirror GetManifest",
           "origin ResolveManifest",
           "mirror GetManifest",
           "origin ListTags",
@@ -368,12 +448,12 @@ describe("Union, reading", () => {
     it.effect.each([
       {
         name: "a tag of its own",
-        operation: new Operation.GetManifest({ repository, reference: tag }),
+        operation: new Operation.ResolveManifest({ repository, reference: tag }),
         at: "releases"
       },
       {
         name: "another's",
-        operation: new Operation.GetManifest({ repository, reference: Tag.make("main") }),
+        operation: new Operation.ResolveManifest({ repository, reference: Tag.make("main") }),
         at: "others"
       },
       { name: "by digest, the repository", operation: samples.operations.ResolveBlob, at: "releases" },

@@ -1,9 +1,18 @@
-import { Body, Descriptor, Operation, ReferenceSet, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import {
+  Body,
+  Descriptor,
+  MediaType,
+  Operation,
+  ReferenceSet,
+  Registry,
+  RegistryError,
+  RepositoryName
+} from "@effect-oci/core"
 import type { BlobContent, Handler } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Stream, TestClock } from "effect"
-import { Union } from "../src/index.js"
+import { Immutable, Union } from "../src/index.js"
 import * as samples from "./samples.js"
 
 const { descriptor, digest, repository } = samples
@@ -103,7 +112,12 @@ describe("Union, writing", () => {
         const operation = samples.operations[tag]
         const answer = yield* samples.answerOf(handle, operation)
         expect(answer).toEqual(yield* samples.answerOf(samples.known, operation))
-        expect(seen).toEqual([["first", operation]])
+        const looked = new Operation.ResolveManifest({ repository, reference: samples.tag })
+        expect(seen).toEqual([
+          // A push with `ifAbsent` resolves its tags first.
+          ...(tag === "PushManifest" ? [["mirror", looked]] : []),
+          ["first", operation]
+        ])
       }))
 
     it.effect("a manifest goes where the blobs of its repository go, or nowhere", () =>
@@ -325,8 +339,8 @@ describe("Union, writing", () => {
         const slow = (name: string, millis: (tag: string) => number) =>
           member(
             name,
-            ((operation: Operation.PushManifest) =>
-              Effect.as(
+            ((operation: Operation.PushManifest | Operation.ResolveManifest) =>
+              operation._tag === "ResolveManifest" ? Exit.fail(new RegistryError.ManifestUnknown({})) : Effect.as(
                 Effect.zipRight(
                   Effect.sleep(millis(operation.tags[0]!)),
                   Effect.sync(() => void seen[name]!.push(`${operation.repository}:${operation.tags[0]}`))
@@ -357,7 +371,7 @@ describe("Union, writing", () => {
       Effect.gen(function*() {
         const pushed = (tags: ReadonlyArray<string>, subject?: typeof digest): Handler.Handler =>
           samples.always(Effect.succeed({ ...descriptor, tags, subject }) as never)
-        const push = samples.operations.PushManifest
+        const push = new Operation.PushManifest({ ...samples.operations.PushManifest, ifAbsent: undefined })
         const both = union([member("a", pushed(["v1", "v2"], digest)), member("b", pushed(["v2"], digest))], {
           push: "all"
         })
@@ -365,6 +379,71 @@ describe("Union, writing", () => {
         const one = union([member("a", pushed(["v1"], digest)), member("b", pushed(["v1"]))], { push: "all" })
         expect(yield* one(push)).toEqual({ ...descriptor, tags: ["v1"] })
       }))
+  })
+
+  describe("a push with ifAbsent", () => {
+    const manifest = (text: string) => ({
+      mediaType: MediaType.index,
+      bytes: new TextEncoder().encode(
+        JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], annotations: { text } })
+      ),
+      tags: [samples.tag]
+    })
+    const push = (handle: Handler.Handler, text: string, ifAbsent = true) =>
+      Registry.fromHandler(handle).pushManifest(repository, { ...manifest(text), ifAbsent })
+    const pointsAt = (registry: Registry["Type"] | Handler.Handler) =>
+      Effect.map(
+        Effect.option(
+          ("handle" in registry ? registry : Registry.fromHandler(registry)).resolveManifest(repository, samples.tag)
+        ),
+        Option.map((found) => found.digest)
+      )
+
+    it.scoped.each<{ name: string; options: Union.Options }>([
+      { name: "first", options: {} },
+      { name: "all", options: { push: "all" } }
+    ])("moves no tag that any member has, push: $name", ({ options }) =>
+      Effect.gen(function*() {
+        const [a, b] = yield* Effect.all([memory, memory])
+        const { digest: old } = yield* push(b.handle, "old")
+        const handle = union([{ name: "a", registry: a }, { name: "b", registry: b }], options)
+        const error = yield* Effect.flip(push(handle, "new"))
+        expect(error).toMatchObject({ _tag: "Denied", reason: `the tag "v1" exists and stands for ${old}` })
+        expect([yield* pointsAt(a), yield* pointsAt(b)]).toEqual([Option.none(), Option.some(old)])
+        // What the tag stands for already may be pushed to it.
+        expect((yield* push(handle, "old")).digest).toBe(old)
+        expect(yield* pointsAt(a)).toEqual(Option.some(old))
+      }))
+
+    it.scoped("is passed on, so that each member keeps it, and fails where the members cannot be asked", () =>
+      Effect.gen(function*() {
+        const seen: Array<boolean | undefined> = []
+        const noting: Handler.Handler = (operation) => {
+          if (operation._tag === "PushManifest") seen.push(operation.ifAbsent)
+          return operation._tag === "ResolveManifest"
+            ? Exit.fail(new RegistryError.ManifestUnknown({}))
+            : samples.known(operation)
+        }
+        yield* push(union([member("a", noting), member("b", noting)], { push: "all" }), "new")
+        expect(seen).toEqual([true, true])
+        const down = failing(samples.known, "ResolveManifest")
+        const unsure = union([member("a", noting), member("b", down)], { passOver: () => true })
+        expect((yield* Effect.flip(push(unsure, "new")))._tag).toBe("Unavailable")
+        expect(seen.length).toBe(2)
+      }))
+
+    it.scoped.each([{ conditional: true }, { conditional: false }])(
+      "holds the tags of Immutable round a union, conditional: $conditional",
+      ({ conditional }) =>
+        Effect.gen(function*() {
+          const [a, b] = yield* Effect.all([memory, memory])
+          const { digest: old } = yield* push(b.handle, "old")
+          const immutable = yield* Immutable.middleware({ conditional })
+          const handle = immutable(union([{ name: "a", registry: a }, { name: "b", registry: b }]))
+          expect((yield* Effect.flip(push(handle, "new", false)))._tag).toBe("Denied")
+          expect(yield* pointsAt(handle)).toEqual(Option.some(old))
+        })
+    )
   })
 
   describe("deletes", () => {

@@ -1,5 +1,5 @@
 import { BlobContent, Body, Handler, Operation, RegistryError } from "@effect-oci/core"
-import type { Descriptor, Manifest, Tag } from "@effect-oci/core"
+import type { Descriptor, Digest, Manifest, Tag } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -20,6 +20,12 @@ type Rows = Pick<Handler.Table, "ResolveBlob" | "GetBlob" | "ResolveManifest" | 
 type Read = Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest
 
 type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
+
+/** The manifest that a tag stands for, and the members that say so. */
+interface Named {
+  readonly descriptor: Descriptor.Descriptor
+  readonly by: ReadonlyArray<Target>
+}
 
 /** What reads: content by its digest from whoever has it, and tags from whoever is believed. */
 export const reader = (targets: ReadonlyArray<Target>, { passOver, read = "order", tags = "first" }: Options): Rows => {
@@ -96,39 +102,77 @@ export const reader = (targets: ReadonlyArray<Target>, { passOver, read = "order
     return answer.map(found, ({ value }) => value)
   }
 
-  /** Where all members point that know the tag. */
-  const agreed = (operation: Operation.ResolveManifest, tag: Tag.Tag, members: ReadonlyArray<Target>) =>
-    Handler.matchEffect(everywhere(members, (target) => target.checked(operation)), {
-      onFailure: Exit.fail,
-      onSuccess: (outcomes) => agreement(operation, tag, outcomes, movesOn)
-    })
+  /** Resolves a tag: the first member's answer, or that of all members, which must be equal. */
+  const nameTag = (
+    operation: Operation.ResolveManifest,
+    tag: Tag.Tag,
+    members: ReadonlyArray<Target>
+  ): Answer<Named> =>
+    tags === "agree"
+      ? Handler.matchEffect(everywhere(members, (target) => target.checked(operation)), {
+        onFailure: Exit.fail,
+        onSuccess: (outcomes) =>
+          answer.map(agreement(operation, tag, outcomes, movesOn), (descriptor) => ({
+            descriptor,
+            by: members.filter((_, index) => outcomes[index]!.answer._tag === "Right")
+          }))
+      })
+      : inOrder(
+        operation,
+        members,
+        (target) => answer.map(target.handle(operation), (descriptor) => ({ descriptor, by: [target] }))
+      )
 
   const resolveTag = (operation: Operation.ResolveManifest, tag: Tag.Tag): Answer<Descriptor.Descriptor> => {
     const members = resolve.ofTags(operation.repository, [tag])
     const [only] = members
     if (only === undefined) return model.nobody(operation, resolve)
     if (members.length === 1) return only.handle(operation)
-    return tags === "agree"
-      ? agreed(operation, tag, members)
-      : inOrder(operation, members, (target) => target.handle(operation))
+    return answer.map(nameTag(operation, tag, members), ({ descriptor }) => descriptor)
   }
 
+  /**
+   * Returns the manifest that resolving the tag names, from any member that serves it. The tag is resolved once, so that
+   * no less trusted member can answer with another manifest.
+   */
   const getTag = (operation: Operation.GetManifest, tag: Tag.Tag): Answer<Manifest.Manifest> => {
     const { repository } = operation
     const members = resolve.ofTags(repository, [tag])
     const [only] = members
     if (only === undefined) return model.nobody(operation, resolve)
-    if (members.every(({ can }) => can("pull")) && (members.length === 1 || tags === "first")) {
-      return members.length === 1
-        ? only.handle(operation)
-        : inOrder(operation, members, (target) => target.handle(operation))
-    }
-    const asked = Operation.errorFields(operation)
-    const found = Handler.matchEffect(resolveTag(new Operation.ResolveManifest({ repository, reference: tag }), tag), {
+    const servers = pull.within(repository)
+    if (members.length === 1 && servers.length === 1 && servers[0] === only) return only.handle(operation)
+    const named = nameTag(new Operation.ResolveManifest({ repository, reference: tag }), tag, members)
+    const found = Handler.matchEffect(named, {
       onFailure: Exit.fail,
-      onSuccess: ({ digest }) => byDigest(new Operation.GetManifest({ repository, reference: digest }))
+      onSuccess: ({ by, descriptor: { digest } }): Answer<Manifest.Manifest> =>
+        Handler.matchEffect(byDigest(new Operation.GetManifest({ repository, reference: digest })), {
+          onSuccess: Exit.succeed,
+          onFailure: (error) =>
+            movesOn(error) ? byName(operation, by.filter(({ can }) => can("pull")), digest, error) : Exit.fail(error)
+        })
     })
-    return answer.mapError(found, (error) => RegistryError.withFields(error, asked))
+    return answer.mapError(found, (error) => RegistryError.withFields(error, Operation.errorFields(operation)))
+  }
+
+  /**
+   * Asks the members that resolved a tag for its manifest by the tag: a member that filters by tags serves no digests.
+   * The first member's answer counts even if the tag has moved since. Members that agreed must return what they agreed on.
+   */
+  const byName = (
+    operation: Operation.GetManifest,
+    members: ReadonlyArray<Target>,
+    digest: Digest.Digest,
+    error: RegistryError.RegistryError
+  ): Answer<Manifest.Manifest> => {
+    if (members.length === 0) return Exit.fail(error)
+    const found = inOrder(operation, members, (target) =>
+      Handler.matchEffect(target.handle(operation), {
+        onFailure: Exit.fail,
+        onSuccess: (manifest) =>
+          tags === "first" || manifest.descriptor.digest === digest ? Exit.succeed(manifest) : Exit.fail(error)
+      }))
+    return answer.mapError(found, (failure) => movesOn(failure) ? error : failure)
   }
 
   return {

@@ -6,6 +6,7 @@ import type * as answer from "./answer.js"
 import { everyOne } from "./everyOne.js"
 import { everywhere } from "./everywhere.js"
 import { fanOut } from "./fanOut.js"
+import { isContent } from "./isContent.js"
 import type { Options, Target } from "./unionModel.js"
 import * as model from "./unionModel.js"
 import { unionUploads } from "./unionUploads.js"
@@ -24,8 +25,16 @@ type Rows = Pick<
   | "PushManifest"
 >
 
-/** What writes: to the first member that may be pushed to, which then has all of a repository, or to each of them. */
-export const writer = (targets: ReadonlyArray<Target>, { push = "first", uploadKey }: Options): Rows => {
+/**
+ * What writes: to the first member that may be pushed to, which then has all of a repository, or to each of them.
+ * `resolveTag` resolves a tag over the members.
+ */
+export const writer = (
+  targets: ReadonlyArray<Target>,
+  { push = "first", uploadKey }: Options,
+  resolveTag: Handler.Row<"ResolveManifest">
+): Rows => {
+  const resolvers = model.able(targets, "resolve")
   const able = model.able(targets, "push")
   const membersOf = push === "all"
     ? able.within
@@ -42,6 +51,31 @@ export const writer = (targets: ReadonlyArray<Target>, { push = "first", uploadK
     const [only] = members
     if (only === undefined) return model.nobody(operation, able)
     return members.length === 1 ? alone(only, operation) : together(operation, members)
+  }
+
+  /**
+   * Fails with `Denied` if a tag stands for another manifest at a member. The one member that is pushed to finds that out
+   * itself, where no other member resolves the tag.
+   */
+  const absent = (operation: Operation.PushManifest, pushedTo: ReadonlyArray<Target>) => {
+    const { repository, tags } = operation
+    const asked = Operation.errorFields(operation)
+    return Effect.forEach(
+      tags.filter((tag) =>
+        resolvers.ofTags(repository, [tag]).some((target) => pushedTo.length > 1 || target !== pushedTo[0])
+      ),
+      (tag) =>
+        Handler.matchEffect(resolveTag(new Operation.ResolveManifest({ repository, reference: tag })), {
+          onFailure: (error) =>
+            RegistryError.isNotFound(error) ? Exit.void : Exit.fail(RegistryError.withFields(error, asked)),
+          onSuccess: ({ digest }) => {
+            if (isContent(operation, digest)) return Exit.void
+            const reason = `the tag "${tag}" exists and stands for ${digest}`
+            return Exit.fail(new RegistryError.Denied({ ...asked, reason }))
+          }
+        }),
+      { discard: true }
+    )
   }
 
   return {
@@ -66,7 +100,10 @@ export const writer = (targets: ReadonlyArray<Target>, { push = "first", uploadK
         const reason = `no member takes the tags ${tags.join(", ")} of this repository`
         return Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
       }
-      return members.length === 1 ? only.handle(operation) : pushManifest(operation, members)
+      const pushed = () => members.length === 1 ? only.handle(operation) : pushManifest(operation, members)
+      return operation.ifAbsent === true
+        ? Effect.zipRight(absent(operation, members), Effect.suspend(pushed))
+        : pushed()
     }
   }
 }

@@ -259,6 +259,13 @@ const deleted = (members: ReadonlyArray<Spec>, operation: Operation.Operation): 
   return all.find((expected) => "result" in expected) ?? fails(...errorsOf(all))
 }
 
+/** Whether a push with `ifAbsent` would move a tag, as the first member that has the tag says. */
+const taken = (members: ReadonlyArray<Spec>, { bytes, ifAbsent, repository, tags }: Operation.PushManifest): boolean =>
+  ifAbsent === true && tags.some((reference) => {
+    const held = firstOf(members, new Operation.GetManifest({ repository, reference }), false)
+    return "result" in held && (held.result as { readonly content: unknown }).content !== digestOf(bytes)
+  })
+
 /** Another registry before this one: it is believed first, and takes what is pushed. */
 export const union = (race: boolean): Model => (next, another) => {
   const members = [another(), next]
@@ -286,6 +293,8 @@ export const union = (race: boolean): Model => (next, another) => {
       case "ResolveManifest":
       case "GetManifest":
         return firstOf(members, operation, race && Operation.isDigest(operation.reference))
+      case "PushManifest":
+        return taken(members, operation) ? fails("Denied") : members[0]!(operation)
       default:
         return deletes.has(operation._tag) ? deleted(members, operation) : members[0]!(operation)
     }
