@@ -105,8 +105,13 @@ describe("the same, by Retry over a Cache, where", () => {
 const member = (name: string) =>
   Effect.map(Layer.build(Memory.layer()), (context) => ({ name, registry: Context.get(context, Registry) }))
 
+/** A union resolves a tag before it gets the manifest: one operation more that may fail. */
+const throughUnion = some.map((sweep): Sweep =>
+  sweep.faults === undefined ? sweep : { ...sweep, faults: sweep.faults + 1 }
+)
+
 describe("the same, by Retry over a Union with a mirror that has nothing, where", () => {
-  it.each(some)(
+  it.each(throughUnion)(
     "$name",
     isSwept(({ faulty, registry }) =>
       Effect.map(member("mirror"), (mirror) => {
@@ -118,7 +123,7 @@ describe("the same, by Retry over a Union with a mirror that has nothing, where"
 })
 
 describe("the same, by Retry over a Union of two that are both written to, and of which one tries again, where", () => {
-  it.each(some)(
+  it.each(throughUnion)(
     "$name",
     isSwept(({ faulty, registry }) =>
       Effect.map(member("other"), (other) => {

@@ -49,7 +49,7 @@ describe("a copy from", () => {
       other.counts()
       yield* Copy.copy(from(union), { registry: target.registry, repository: copyOf }, { withoutReferrers: true })
       expect((yield* target.registry.resolveManifest(copyOf, v1)).digest).toBe(image.digest)
-      expect(one.counts()).toEqual({ GetManifest: 1, GetBlob: 3 })
+      expect(one.counts()).toEqual({ ResolveManifest: 1, GetManifest: 1, GetBlob: 3 })
       expect(other.counts()).toEqual({ GetBlob: 3 })
     }))
 })
