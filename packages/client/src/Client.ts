@@ -13,6 +13,7 @@ import { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
+import * as UploadIds from "@effect-oci/core/UploadIds"
 import * as Response from "@effect-oci/protocol/Response"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
@@ -22,10 +23,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { constTrue, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import { deleter } from "./internal/deleter.js"
 import * as exchanges from "./internal/exchange.js"
 import { lister } from "./internal/lister.js"
 import * as pings from "./internal/ping.js"
+import { processKey } from "./internal/processKey.js"
 import { reader } from "./internal/reader.js"
 import * as referrersTags from "./internal/referrersTag.js"
 import * as watches from "./internal/watch.js"
@@ -86,6 +89,12 @@ export interface Options {
    * not given, as the spec allows it. Credentials do not go there in any case. Spec: "Pushing blobs"; CVE-2026-50151.
    */
   readonly foreignUploads?: boolean | undefined
+  /**
+   * The key that signs the ids of uploads: at least 16 random characters. The client binds each id to the repository
+   * where the upload was opened, and answers `BlobUploadUnknown` for any other. Processes that continue each other's
+   * uploads share the key. Default: a random key for each process. An empty key is a `RangeError`.
+   */
+  readonly uploadKey?: Redacted.Redacted<string> | undefined
 }
 
 /**
@@ -193,7 +202,11 @@ export const makeBare = (
       }
     })
     const referrersTag = referrersTags.make(exchange)
-    return Handler.fromTable({
+    const ids = UploadIds.make({
+      issuer: ["client", origin, pathOf(options.path ?? "")],
+      key: options.uploadKey ?? processKey()
+    })
+    const handler = Handler.fromTable({
       ...reader(exchange),
       ...writer(exchange, referrersTag, {
         singlePost: options.singlePost ?? false,
@@ -206,6 +219,7 @@ export const makeBare = (
         maxPages: options.maxPages ?? 10_000
       })
     })
+    return UploadIds.middleware(ids)(handler)
   })
 
 /**

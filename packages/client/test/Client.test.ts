@@ -20,7 +20,7 @@ import {
   signatureReferrer,
   tag
 } from "./samples.js"
-import { closed, connect, platforms, routes, serve, serveRaw, until } from "./scripted.js"
+import { closed, connect, connectUnsealed, platforms, routes, serve, serveRaw, until } from "./scripted.js"
 import type { Answer, Platform } from "./scripted.js"
 
 const { digest } = descriptor
@@ -382,7 +382,7 @@ describe.each(platformNames)("over %s", (platform) => {
   it.scoped.each(rows)("$name", ({ answers, requests, result, run }) =>
     Effect.gen(function*() {
       const server = yield* serve(routes(answers))
-      const registry = yield* connect(server, {}, platforms[platform])
+      const registry = yield* connectUnsealed(server, {}, platforms[platform])
       expect(yield* run(registry)).toEqual(result)
       expect(server.lines()).toEqual(requests.map(([line]) => line))
       requests.forEach(([, headers, body], at) => {
@@ -440,7 +440,7 @@ describe("a registry that cannot be reached", () => {
   it.scoped("tells neither the place of an upload nor its state", () =>
     Effect.gen(function*() {
       const host = yield* vacant
-      const registry = yield* connect({ host })
+      const registry = yield* connectUnsealed({ host })
       const error = yield* Effect.flip(
         registry.getUpload(repository, "/v2/team/app/blobs/uploads/CANARY?_state=CANARY")
       )
@@ -759,7 +759,7 @@ describe("a connection", () => {
         response.writeHead(status, { ...location, "content-length": length })
         response.end(request.method === "GET" ? blob : undefined)
       })
-      const registry = yield* connect(server)
+      const registry = yield* connectUnsealed(server)
       yield* Effect.repeatN(registry.resolveBlob(repository, digest), 10)
       yield* registry.pushBlob(repository, descriptor, Body.bytes(blob))
       yield* Effect.scoped(

@@ -6,7 +6,7 @@ import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Option, Stream } from "eff
 import { createHash } from "node:crypto"
 import * as Client from "../src/Client.js"
 import { blob, descriptor, encode, failure, repository, streamed } from "./samples.js"
-import { closed, connect, platforms, routes, serve, serveRaw, until } from "./scripted.js"
+import { closed, connect, connectUnsealed, platforms, routes, serve, serveRaw, until } from "./scripted.js"
 import type { Answer, Asked, Platform } from "./scripted.js"
 
 const { digest } = descriptor
@@ -320,7 +320,7 @@ describe("chunks", () => {
 it.scoped("a chunk that is not as long as it says fails", () =>
   Effect.gen(function*() {
     const server = yield* serveRaw((request) => void request.resume())
-    const registry = yield* connect(server)
+    const registry = yield* connectUnsealed(server)
     const body = Body.stream(Stream.make(encode("hello")), { size: 6 })
     const error = yield* Effect.flip(registry.appendUpload(repository, `${uploads}1`, body))
     expect(error).toMatchObject({ _tag: "SizeInvalid", operation: "AppendUpload" })

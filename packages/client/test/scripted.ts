@@ -1,9 +1,9 @@
 /** Registries of a few lines: what they answer is the test's, and what they were asked they tell. */
-import { Registry } from "@effect-oci/core"
+import { Registry, UploadIds } from "@effect-oci/core"
 import { NodeHttpClient } from "@effect/platform-node"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import type { Scope } from "effect"
 import { createServer } from "node:http"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
@@ -126,6 +126,24 @@ export const connect = (
     Layer.build(Layer.provide(Client.layer({ host, insecure: true, retry: { retries: 0 }, ...options }), platform)),
     Context.get(Registry)
   )
+
+const uploadKey = Redacted.make("a key of the tests")
+
+/**
+ * A client whose uploads have the ids that the registry itself sends, for tests of what goes over the wire: the ids are
+ * sealed on the way to the client and opened on the way back.
+ */
+export const connectUnsealed: typeof connect = (server, options, platform) => {
+  const { open, seal } = UploadIds.make({ issuer: ["client", `http://${server.host}`, ""], key: uploadKey })
+  const unsealed = UploadIds.middleware({
+    open: seal,
+    seal: (owner, id) => open(owner, id) ?? "an id that the client did not seal"
+  })
+  return Effect.map(
+    connect(server, { ...options, uploadKey }, platform),
+    ({ handle }) => Registry.fromHandler(unsealed(handle))
+  )
+}
 
 /** Waits until something has happened that sends no word, by real time. */
 export const until = (happened: () => boolean): Effect.Effect<void> =>

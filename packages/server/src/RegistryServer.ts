@@ -8,6 +8,7 @@ import type { Handler } from "@effect-oci/core/Handler"
 import type * as Operation from "@effect-oci/core/Operation"
 import { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
+import * as UploadIds from "@effect-oci/core/UploadIds"
 import * as Page from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"
@@ -17,13 +18,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import type * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as answering from "./internal/answer.js"
 import * as cors from "./internal/cors.js"
 import * as mounts from "./internal/mounts.js"
 import * as platform from "./internal/platformAdapter.js"
-import * as uploadId from "./internal/uploadId.js"
 import * as Quirks from "./Quirks.js"
 
 /**
@@ -34,8 +34,9 @@ import * as Quirks from "./Quirks.js"
  */
 export interface Options {
   /**
-   * The key that signs the ids of uploads in URLs. Servers that stand side by side before one registry share it. Made
-   * anew for each server if not given, so that uploads end with the process.
+   * The key that signs the upload ids in URLs: at least 16 random characters. It binds an id to its repository and to
+   * the caller who opened the upload. Servers that share a registry share the key. Default: a random key for each
+   * server, so an upload ends with the process. An empty key is a `RangeError`.
    */
   readonly uploadKey?: Redacted.Redacted<string> | undefined
   /** The largest manifest that is taken, in bytes: 4 MiB if not given, which is the least that the spec allows. */
@@ -99,11 +100,7 @@ export type Answer = (request: Wire.Request) => Effect.Effect<Wire.Response>
  */
 export const make = (options?: Options): (handler: Handler) => Answer => {
   const settings = {
-    uploadIds: uploadId.make(
-      options?.uploadKey === undefined
-        ? uploadId.randomKey()
-        : new TextEncoder().encode(Redacted.value(options.uploadKey))
-    ),
+    uploadIds: UploadIds.urlSafe(UploadIds.make({ issuer: ["server"], key: options?.uploadKey })),
     maxManifestBytes: options?.maxManifestBytes ?? Request.defaultMaxManifestBytes,
     maxPageSize: options?.maxPageSize ?? Page.defaultSize,
     redirect: options?.redirect,

@@ -27,6 +27,11 @@ const pull = "repository:team/app:pull"
 const push = "repository:team/app:pull,push"
 const deletes = "repository:team/app:delete"
 
+/** Continues an upload. The token with which it was started is enough. */
+const started =
+  (go: (registry: Registry.Service, id: string) => Effect.Effect<unknown, unknown>) => (registry: Registry.Service) =>
+    Effect.flatMap(registry.startUpload(repository), ({ id }) => go(registry, id))
+
 const ask = {
   ResolveBlob: [(registry) => registry.resolveBlob(repository, digest), [[pull]]],
   GetBlob: [
@@ -43,15 +48,10 @@ const ask = {
   ]]],
   "MountBlob from anywhere": [(registry) => registry.mountBlob(repository, digest), [[push]]],
   StartUpload: [(registry) => registry.startUpload(repository), [[push]]],
-  GetUpload: [(registry) => registry.getUpload(repository, "/v2/team/app/blobs/uploads/1"), [[push]]],
-  AppendUpload: [(registry) => registry.appendUpload(repository, "/v2/team/app/blobs/uploads/1", body, { offset: 0 }), [
-    [push]
-  ]],
-  CompleteUpload: [
-    (registry) => registry.completeUpload(repository, "/v2/team/app/blobs/uploads/1", digest, { body }),
-    [[push]]
-  ],
-  CancelUpload: [(registry) => registry.cancelUpload(repository, "/v2/team/app/blobs/uploads/1"), [[push]]],
+  GetUpload: [started((registry, id) => registry.getUpload(repository, id)), [[push]]],
+  AppendUpload: [started((registry, id) => registry.appendUpload(repository, id, body, { offset: 0 })), [[push]]],
+  CompleteUpload: [started((registry, id) => registry.completeUpload(repository, id, digest, { body })), [[push]]],
+  CancelUpload: [started((registry, id) => registry.cancelUpload(repository, id)), [[push]]],
   PushManifest: [
     (registry) => registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image, tags: [tag] }),
     [[push]]

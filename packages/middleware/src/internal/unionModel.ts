@@ -72,8 +72,9 @@ export interface Options {
    */
   readonly hold?: number | undefined
   /**
-   * The key that signs the ids of uploads to several members. Processes that take up each other's uploads share it. A
-   * random one unless said, so that uploads end with the process. An empty one is a `RangeError`.
+   * The key that signs the ids of uploads to several members: at least 16 random characters. Processes that continue
+   * each other's uploads share it. Default: a random key, so an upload ends with the process. An empty key is a
+   * `RangeError`.
    */
   readonly uploadKey?: Redacted.Redacted<string> | undefined
 }

@@ -54,11 +54,12 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
   const within = <A>(
     operation: Operation.UploadOperation,
     go: (sessions: ReadonlyArray<Session>) => Answer<A>
-  ): Answer<A> =>
-    Effect.flatMap(open(operation.repository, operation.id), (sessions) =>
-      sessions === undefined
-        ? Exit.fail(new RegistryError.BlobUploadUnknown(Operation.errorFields(operation)))
-        : go(sessions))
+  ): Answer<A> => {
+    const sessions = open(operation.repository, operation.id)
+    return sessions === undefined
+      ? Exit.fail(new RegistryError.BlobUploadUnknown(Operation.errorFields(operation)))
+      : go(sessions)
+  }
 
   /** Asks the members whose sessions are open, each about its own. */
   const ask = <A>(
@@ -131,30 +132,29 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
     operation: Operation.Operation & { readonly repository: Operation.StartUpload["repository"] },
     sessions: ReadonlyArray<Session>,
     minChunkSize: number | undefined
-  ): Effect.Effect<Operation.Upload> =>
-    Effect.map(seal(operation.repository, sessions), (id) => ({
-      id,
-      offset: behind(sessions.filter(isOpen)),
-      ...(minChunkSize === undefined ? {} : { minChunkSize })
-    }))
+  ): Operation.Upload => ({
+    id: seal(operation.repository, sessions),
+    offset: behind(sessions.filter(isOpen)),
+    ...(minChunkSize === undefined ? {} : { minChunkSize })
+  })
 
   const stand = (
     operation: Operation.GetUpload | Operation.AppendUpload,
     steps: ReadonlyArray<Step<Operation.Upload>>
   ): Answer<Operation.Upload> =>
     goOn(operation, steps, (all) =>
-      answered(
+      Exit.succeed(answered(
         operation,
         all.map(({ outcome, session }) => outcome === undefined ? session : sessionOf(session.member, outcome.answer)),
         largestMinimum(all.flatMap(({ outcome }) => outcome ?? []))
-      ))
+      )))
 
   /** An upload, unless nobody wants one. */
   const begun = (
     operation: Operation.StartUpload | Operation.MountBlob,
     members: ReadonlyArray<Target>,
     outcomes: ReadonlyArray<Outcome<Operation.Upload | Operation.Mounted>>
-  ): Effect.Effect<Operation.Upload> | undefined => {
+  ): Operation.Upload | undefined => {
     const sessions = outcomes.map(({ answer }, index) => sessionOf(members[index]!.index, answer))
     return sessions.some(isOpen) ? answered(operation, sessions, largestMinimum(outcomes)) : undefined
   }
@@ -163,8 +163,12 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
     start: (operation, members) =>
       Effect.flatMap(
         everywhere(members, ({ handle }) => handle(operation)),
-        (outcomes): Answer<Operation.Upload> =>
-          begun(operation, members, outcomes) ?? Exit.map(everyOne(operation, outcomes), ([first]) => first)
+        (outcomes): Answer<Operation.Upload> => {
+          const upload = begun(operation, members, outcomes)
+          return upload === undefined
+            ? Exit.map(everyOne(operation, outcomes), ([first]) => first)
+            : Exit.succeed(upload)
+        }
       ),
     mounted: (operation, members, outcomes) => {
       const upload = begun(
@@ -177,7 +181,7 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
       )
       return upload === undefined
         ? Exit.map(everyOne(operation, outcomes), ([first]) => first)
-        : Effect.map(upload, (upload) => new Operation.UploadStarted({ upload }))
+        : Exit.succeed(new Operation.UploadStarted({ upload }))
     },
     get: (operation) =>
       within(operation, (sessions) =>

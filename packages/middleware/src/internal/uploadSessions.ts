@@ -1,9 +1,6 @@
-import { RegistryError } from "@effect-oci/core"
+import { RegistryError, UploadIds } from "@effect-oci/core"
 import type { RepositoryName } from "@effect-oci/core"
-import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 
 /** How far an upload is at one member. */
 export type Session =
@@ -14,56 +11,24 @@ export type Session =
   /** The member has failed, and its session was given up. */
   | { readonly _tag: "Failed"; readonly member: number; readonly error: RegistryError.RegistryError }
 
-/** Ids that carry the sessions of several members, signed, for one repository. */
+/** Ids that carry the upload sessions of several members, sealed to one repository. */
 export interface UploadSessions {
-  readonly seal: (
-    repository: RepositoryName.RepositoryName,
-    sessions: ReadonlyArray<Session>
-  ) => Effect.Effect<string>
-  /** The sessions, or `undefined` where the id was not sealed so for this repository. */
-  readonly open: (
-    repository: RepositoryName.RepositoryName,
-    id: string
-  ) => Effect.Effect<ReadonlyArray<Session> | undefined>
+  readonly seal: (repository: RepositoryName.RepositoryName, sessions: ReadonlyArray<Session>) => string
+  /** Returns the sessions, or `undefined` if the id was not sealed for this repository. */
+  readonly open: (repository: RepositoryName.RepositoryName, id: string) => ReadonlyArray<Session> | undefined
 }
 
-const algorithm = { name: "HMAC", hash: "SHA-256" }
-
-/** An id is its signature, a dot, and the sessions as JSON. `names` are those of the members, for whom alone it is good. */
+/** Creates ids that hold the sessions as JSON. Unions whose members have other names do not accept them. */
 export const make = (
   names: ReadonlyArray<string>,
   key: Redacted.Redacted<string> | undefined
 ): UploadSessions => {
-  const secret = key === undefined
-    ? crypto.getRandomValues(new Uint8Array(32))
-    : new TextEncoder().encode(Redacted.value(key))
-  if (secret.byteLength === 0) throw new RangeError("uploadKey is empty: give at least 16 random characters, or none")
-  let imported: Promise<CryptoKey> | undefined
-  const use = <A>(f: (key: CryptoKey) => Promise<A>): Effect.Effect<A> =>
-    Effect.promise(() => {
-      imported ??= crypto.subtle.importKey("raw", secret, algorithm, false, ["sign", "verify"])
-      return imported.then(f)
-    })
-  const signed = (repository: string, sessions: string) =>
-    new TextEncoder().encode(JSON.stringify([names, repository, sessions]))
-
+  const ids = UploadIds.make({ issuer: ["union", ...names], key })
   return {
-    seal: (repository, sessions) => {
-      const text = JSON.stringify(sessions.map(written))
-      return Effect.map(
-        use((key) => crypto.subtle.sign("HMAC", key, signed(repository, text))),
-        (signature) => `${Encoding.encodeBase64Url(new Uint8Array(signature))}.${text}`
-      )
-    },
+    seal: (repository, sessions) => ids.seal({ repository }, JSON.stringify(sessions.map(written))),
     open: (repository, id) => {
-      const dot = id.indexOf(".")
-      const signature = Either.getOrUndefined(Encoding.decodeBase64Url(id.slice(0, Math.max(0, dot))))
-      if (signature === undefined) return Effect.succeed(undefined)
-      const text = id.slice(dot + 1)
-      return Effect.map(
-        use((key) => crypto.subtle.verify("HMAC", key, new Uint8Array(signature), signed(repository, text))),
-        (good) => good ? (JSON.parse(text) as ReadonlyArray<Written>).map(read) : undefined
-      )
+      const text = ids.open({ repository }, id)
+      return text === undefined ? undefined : (JSON.parse(text) as ReadonlyArray<Written>).map(read)
     }
   }
 }

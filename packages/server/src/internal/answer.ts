@@ -7,6 +7,7 @@ import * as Handler from "@effect-oci/core/Handler"
 import * as Middleware from "@effect-oci/core/Middleware"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as UploadIds from "@effect-oci/core/UploadIds"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import * as Page from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
@@ -20,13 +21,12 @@ import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { exactly } from "./exactBody.js"
 import * as report from "./report.js"
-import type { UploadIds } from "./uploadId.js"
 
 /** From a plain request to a plain response: what both adapters run. It is an `Exit` where nothing had to be waited for. */
 export type Answer = (request: Wire.Request) => Effect.Effect<Wire.Response>
 
 export interface Settings {
-  readonly uploadIds: UploadIds
+  readonly uploadIds: UploadIds.UploadIds
   readonly maxManifestBytes: number
   readonly maxPageSize: number
   readonly redirect: ((operation: Operation.GetBlob) => Answered<Option.Option<URL>>) | undefined
@@ -86,44 +86,12 @@ const respond = <A>(
     : exit as Exit.Exit<never>
 }
 
-/** The ids of uploads as the registry knows them, not as they stand in URLs. */
-const openUpload = <O extends Operation.Operation>(operation: O, uploadIds: UploadIds): O | undefined => {
-  switch (operation._tag) {
-    case "GetUpload":
-    case "AppendUpload":
-    case "CompleteUpload":
-    case "CancelUpload": {
-      const id = uploadIds.open(operation.repository, operation.id)
-      return id === undefined ? undefined : Operation.withUploadId(operation, id) as O
-    }
-    default:
-      return operation
-  }
-}
-
-/** The ids of uploads as they stand in URLs. */
-const sealUpload = (operation: Plain, result: unknown, uploadIds: UploadIds): unknown => {
-  const seal = (upload: Operation.Upload) => ({ ...upload, id: uploadIds.seal(operation.repository, upload.id) })
-  switch (operation._tag) {
-    case "StartUpload":
-    case "GetUpload":
-    case "AppendUpload":
-      return seal(result as Operation.Upload)
-    case "MountBlob":
-      return result instanceof Operation.UploadStarted
-        ? new Operation.UploadStarted({ upload: seal(result.upload) })
-        : result
-    default:
-      return result
-  }
-}
-
 export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   const { addressOf, guard, maxManifestBytes, maxPageSize, redirect, uploadIds } = settings
   const handle = Middleware.verified(handler)
 
-  const plain = (operation: Plain, request: Wire.Request): Effect.Effect<Wire.Response> => {
-    const opened = openUpload(operation, uploadIds)
+  const plain = (operation: Plain, request: Wire.Request, { name }: Caller.Identity): Effect.Effect<Wire.Response> => {
+    const opened = UploadIds.openOperation(uploadIds, operation, name)
     if (opened === undefined) {
       const unknown = new RegistryError.BlobUploadUnknown(Operation.errorFields(operation))
       return report.refused(request, unknown, ErrorBody.encode(unknown, operation))
@@ -132,7 +100,8 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     return respond(
       handle(opened) as Answered<unknown>,
       operation,
-      (result) => Response.encode<Plain>(operation, sealUpload(operation, result, uploadIds) as never)
+      (result) =>
+        Response.encode<Plain>(operation, UploadIds.sealResult<Plain>(uploadIds, operation, result as never, name))
     )
   }
 
@@ -186,7 +155,11 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       }))
   }
 
-  const run = (operation: Operation.Operation | Request.Ping, request: Wire.Request): Effect.Effect<Wire.Response> => {
+  const run = (
+    operation: Operation.Operation | Request.Ping,
+    request: Wire.Request,
+    caller: Caller.Identity
+  ): Effect.Effect<Wire.Response> => {
     switch (operation._tag) {
       case "Ping":
         return Exit.succeed(pong)
@@ -197,7 +170,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       case "ListReferrers":
         return list(operation, request)
       default:
-        return plain(operation, request)
+        return plain(operation, request, caller)
     }
   }
 
@@ -208,7 +181,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     caller: Caller.Identity,
     request: Wire.Request
   ): Effect.Effect<Wire.Response> => {
-    const response = run(operation, request)
+    const response = run(operation, request, caller)
     if (Handler.exitOf(response) !== undefined) return response
     const address = addressOf(request)
     const network = address === undefined ? undefined : Caller.networkOf(address)

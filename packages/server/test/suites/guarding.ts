@@ -136,6 +136,24 @@ export const guarding = (composition: Composition) => {
         check(yield* ask({ ...source, headers: as("team") }), { status: 201 })
       }))
 
+    it.scoped("an upload belongs to the caller who opened it, and is unknown to others who may push there (T43)", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* guarded({ guard: Guard.make({ users }) })
+        const empty = { "content-length": "0" }
+        const started = yield* ask({
+          method: "POST",
+          path: "/v2/team/app/blobs/uploads/",
+          headers: { ...as("alice"), ...empty }
+        })
+        check(started, { status: 202 })
+        const path = String(started.headers.location)
+        const put = { method: "PUT", path: `${path}?digest=${blobDigest}`, body: blob }
+        for (const request of [{ path }, { method: "PATCH", path, body: blob }, put, { method: "DELETE", path }]) {
+          check(yield* ask({ ...request, headers: as("bob") }), { status: 404, code: "BLOB_UPLOAD_UNKNOWN" })
+        }
+        check(yield* ask({ ...put, headers: as("alice") }), { status: 201 })
+      }))
+
     it.scoped("tells the registry who asks, whether it answers at once or not", () =>
       Effect.gen(function*() {
         const callers: Array<string | undefined> = []

@@ -1,0 +1,148 @@
+/** The ids of uploads: each belongs to the repository where the client opened the upload. */
+import { Body, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
+import type { Middleware, RegistryError } from "@effect-oci/core"
+import { Authorize, Filter, Sub } from "@effect-oci/middleware"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { blob, descriptor, other, repository } from "./samples.js"
+import { connect, serve } from "./scripted.js"
+import type { Server } from "./scripted.js"
+
+const uploads = "/v2/team/app/blobs/uploads/"
+
+/** A registry that continues any upload, whatever repository the URL names. */
+const careless = serve(({ method }) => ({
+  status: method === "PUT" ? 201 : method === "PATCH" || method === "POST" ? 202 : 204,
+  headers: { location: `${uploads}1?_state=abc` }
+}))
+
+/** All that a caller can do with an id. */
+const uses: ReadonlyArray<
+  readonly [
+    name: string,
+    use: (
+      registry: Registry.Service,
+      repository: RepositoryName.RepositoryName,
+      id: string
+    ) => Effect.Effect<unknown, RegistryError.RegistryError>
+  ]
+> = [
+  ["getUpload", (registry, repository, id) => registry.getUpload(repository, id)],
+  [
+    "appendUpload",
+    (registry, repository, id) => registry.appendUpload(repository, id, Body.bytes(blob), { offset: 0 })
+  ],
+  [
+    "completeUpload",
+    (registry, repository, id) =>
+      registry.completeUpload(repository, id, descriptor.digest, { offset: 0, body: Body.bytes(blob) })
+  ],
+  ["cancelUpload", (registry, repository, id) => registry.cancelUpload(repository, id)]
+]
+
+const expectUnknown = (server: Server, use: Effect.Effect<unknown, RegistryError.RegistryError>) =>
+  Effect.gen(function*() {
+    const before = server.asked.length
+    expect((yield* Effect.flip(use))._tag).toBe("BlobUploadUnknown")
+    expect(server.asked.length).toBe(before)
+  })
+
+describe.each(uses)("%s", (_, use) => {
+  it.scoped("continues an upload in its own repository", () =>
+    Effect.gen(function*() {
+      const server = yield* careless
+      const registry = yield* connect(server)
+      const { id } = yield* registry.startUpload(repository)
+      yield* use(registry, repository, id)
+      expect(server.asked.at(-1)?.target).toContain(`${uploads}1?_state=abc`)
+    }))
+
+  it.scoped("does not know an id of another repository, and asks the registry nothing (T64)", () =>
+    Effect.gen(function*() {
+      const server = yield* careless
+      const registry = yield* connect(server)
+      const { id } = yield* registry.startUpload(other)
+      yield* expectUnknown(server, use(registry, repository, id))
+    }))
+
+  it.scoped("does not know a location that the client did not seal", () =>
+    Effect.gen(function*() {
+      const server = yield* careless
+      const registry = yield* connect(server)
+      for (const id of ["1", `${uploads}1`, `${server.origin}${uploads}1`, ""]) {
+        yield* expectUnknown(server, use(registry, repository, id))
+      }
+    }))
+})
+
+const t = RepositoryName.make("t")
+const app = RepositoryName.make("app")
+
+/** Wrappers that keep a caller out of `other`, and the name under which they show `repository`. */
+const wrappers: ReadonlyArray<readonly [name: string, wrap: Middleware.Middleware]> = [
+  ["Filter", Filter.middleware({ select: ReferenceSet.repository(repository) })],
+  ["Authorize", Authorize.middleware({ allow: ({ repository: asked }) => Effect.succeed(asked === repository) })]
+]
+
+describe("a wrapper in front of a client is not passed with an id from elsewhere (T64):", () => {
+  it.scoped.each(wrappers)("%s", ([, wrap]) =>
+    Effect.gen(function*() {
+      const server = yield* careless
+      const open = yield* connect(server)
+      const restricted = Registry.fromHandler(wrap(open.handle))
+      const theirs = yield* open.startUpload(other)
+      for (const [, use] of uses) yield* expectUnknown(server, use(restricted, repository, theirs.id))
+      const own = yield* restricted.startUpload(repository)
+      for (const [, use] of uses) yield* expectUnknown(server, use(open, other, own.id))
+    }))
+
+  it.scoped("Sub", () =>
+    Effect.gen(function*() {
+      const server = yield* careless
+      const open = yield* connect(server)
+      const below = Registry.fromHandler(Sub.middleware({ prefix: t })(open.handle))
+      const theirs = yield* open.startUpload(app)
+      for (const [, use] of uses) yield* expectUnknown(server, use(below, app, theirs.id))
+      const own = yield* below.startUpload(app)
+      for (const [, use] of uses) yield* expectUnknown(server, use(open, app, own.id))
+      yield* open.getUpload(RepositoryName.make("t/app"), own.id)
+    }))
+})
+
+describe("uploadKey", () => {
+  const uploadKey = Redacted.make("a key that two processes share")
+  const start = (server: Server, key: Redacted.Redacted<string> | undefined) =>
+    Effect.gen(function*() {
+      const registry = yield* connect(server, { uploadKey: key })
+      return (yield* registry.startUpload(repository)).id
+    })
+
+  it.scoped("lets clients with the same key continue each other's uploads", () =>
+    Effect.gen(function*() {
+      const server = yield* careless
+      const id = yield* start(server, uploadKey)
+      const another = yield* connect(server, { uploadKey: Redacted.make(Redacted.value(uploadKey)) })
+      yield* another.getUpload(repository, id)
+    }))
+
+  it.scoped("is the same for all clients of a process by default", () =>
+    Effect.gen(function*() {
+      const server = yield* careless
+      const id = yield* start(server, undefined)
+      const again = yield* connect(server)
+      yield* again.getUpload(repository, id)
+      const keyed = yield* connect(server, { uploadKey })
+      yield* expectUnknown(server, keyed.getUpload(repository, id))
+    }))
+
+  it.scoped("does not let an id pass to another registry", () =>
+    Effect.gen(function*() {
+      const id = yield* start(yield* careless, uploadKey)
+      const elsewhere = yield* careless
+      const registry = yield* connect(elsewhere, { uploadKey })
+      yield* expectUnknown(elsewhere, registry.getUpload(repository, id))
+      const below = yield* connect(elsewhere, { uploadKey, path: "/mirror" })
+      const own = yield* start(elsewhere, uploadKey)
+      yield* expectUnknown(elsewhere, below.getUpload(repository, own))
+    }))
+})
