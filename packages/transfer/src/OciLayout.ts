@@ -3,17 +3,20 @@
  *
  * @since 0.1.0
  */
-import { BlobContent, Handler, Operation, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import { BlobContent, Handler, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { lstat } from "node:fs/promises"
 import { join } from "node:path"
-import { indexPath, ingestPath, lockPath, unreadable } from "./internal/layoutIndex.js"
+import * as blobs from "./internal/layoutBlobStore.js"
+import { indexPath, ingestPath, lockPath } from "./internal/layoutIndex.js"
 import { LayoutInvalid } from "./internal/layoutInvalid.js"
-import * as stores from "./internal/layoutStores.js"
+import * as metadata from "./internal/layoutMetadataStore.js"
+import { unreadable } from "./internal/layoutReader.js"
 import * as files from "./internal/nodeFiles.js"
 import * as lock from "./internal/nodeLock.js"
 
@@ -117,23 +120,46 @@ const unverified = (next: Handler.Handler): Handler.Handler =>
       Effect.map(next(operation), (content) => new BlobContent.BlobContent({ ...content, verified: false }))
   })
 
-/** What the file system said of a failure of the stores, if it said something. */
-const said = (cause: unknown): files.FileError | LayoutInvalid | undefined => {
+type Problem = files.FileError | LayoutInvalid | metadata.Unusable
+
+/** The problem of the files that made the stores fail, if that is the cause. */
+const problemOf = (cause: unknown): Problem | undefined => {
   if (cause instanceof files.FileError || cause instanceof LayoutInvalid) return cause
-  return Predicate.hasProperty(cause, "cause") ? said(cause.cause) : undefined
+  if (cause instanceof metadata.Unusable) return cause
+  return Predicate.hasProperty(cause, "cause") ? problemOf(cause.cause) : undefined
 }
 
-/** Says which file failed, and how. Where there is no room, trying again makes none. */
+/** The error of an operation that failed because of the files. Where there is no room, a retry makes none. */
+const errorOf = (
+  operation: Operation.Operation,
+  problem: Problem,
+  cause: unknown
+): RegistryError.RegistryError => {
+  const fields = { ...Operation.errorFields(operation), cause }
+  switch (problem._tag) {
+    case "LayoutInvalid":
+      return new RegistryError.Unavailable({ ...fields, reason: problem.message })
+    case "Unusable": {
+      const { images: members, reason } = problem
+      const tag = Either.getOrUndefined(Tag.parse(fields.reference ?? ""))
+      return members.length > 0 && tag !== undefined
+        ? new RegistryError.TagConflict({ ...fields, reason, tag, members })
+        : new RegistryError.ManifestUnknown({ ...fields, reason })
+    }
+    case "FileError": {
+      const reason = `${problem.path}: ${problem.reason}`
+      return problem.full
+        ? new RegistryError.Denied({ ...fields, reason })
+        : new RegistryError.Unavailable({ ...fields, reason })
+    }
+  }
+}
+
+/** Names the file that failed, and why. */
 const explained = (next: Handler.Handler): Handler.Handler => (operation) =>
   Effect.mapError(next(operation), (error) => {
-    const reason = error._tag === "Unavailable" ? said(error.cause) : undefined
-    if (reason === undefined) return error
-    const fields = { ...Operation.errorFields(operation), cause: error.cause }
-    if (reason._tag === "LayoutInvalid") return new RegistryError.Unavailable({ ...fields, reason: reason.message })
-    const text = `${reason.path}: ${reason.reason}`
-    return reason.full
-      ? new RegistryError.Denied({ ...fields, reason: text })
-      : new RegistryError.Unavailable({ ...fields, reason: text })
+    const problem = error._tag === "Unavailable" ? problemOf(error.cause) : undefined
+    return problem === undefined ? error : errorOf(operation, problem, error.cause)
   })
 
 /** Writes to other repositories have nowhere to go. */
@@ -184,10 +210,10 @@ export const layer = (path: string, options?: Options): Layer.Layer<Registry, La
   Layer.unwrapEffect(Effect.gen(function*() {
     const only = options?.repository ?? repository
     yield* check(path, options?.create ?? false)
-    yield* stores.sweep(path)
+    yield* blobs.sweep(path)
     const backends = Layer.merge(
-      Layer.succeed(BlobStore.BlobStore, stores.blobStore(path)),
-      Layer.effect(MetadataStore.MetadataStore, stores.metadataStore(path, only))
+      Layer.succeed(BlobStore.BlobStore, blobs.blobStore(path)),
+      Layer.effect(MetadataStore.MetadataStore, metadata.make(path, only))
     )
     return Store.layer().pipe(
       Layer.provide(backends),

@@ -1,7 +1,7 @@
 import { Body, Descriptor, Digest, MediaType, Registry, RegistryError, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Either, Fiber, Layer, Stream } from "effect"
-import fs, { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import fs, { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
 import { hostname } from "node:os"
 import { join } from "node:path"
@@ -156,18 +156,18 @@ describe("an upload into a layout", () => {
     }))
 })
 
-describe("the index of a layout", () => {
-  const copied = Effect.gen(function*() {
-    const path = yield* folder
-    const source = yield* recorded()
-    yield* pushImage(source.registry, ["one"], {}, [v1])
-    const layout = yield* opened(path)
-    const from = { registry: source.registry, repository: app, reference: v1 }
-    const copy = (tag: Tag.Tag) => Copy.copy(from, { registry: layout, repository, tags: [tag] })
-    yield* copy(v1)
-    return { path, layout, source, copy, text: () => readFileSync(join(path, "index.json"), "utf8") }
-  })
+const copied = Effect.gen(function*() {
+  const path = yield* folder
+  const source = yield* recorded()
+  yield* pushImage(source.registry, ["one"], {}, [v1])
+  const layout = yield* opened(path)
+  const from = { registry: source.registry, repository: app, reference: v1 }
+  const copy = (tag: Tag.Tag) => Copy.copy(from, { registry: layout, repository, tags: [tag] })
+  yield* copy(v1)
+  return { path, layout, source, copy, text: () => readFileSync(join(path, "index.json"), "utf8") }
+})
 
+describe("the index of a layout", () => {
   it.scoped("stays whole where there is no room for another, and the error says so", () =>
     Effect.gen(function*() {
       const { copy, layout, path, text } = yield* copied
@@ -262,7 +262,54 @@ describe("the index of a layout", () => {
     })))
 })
 
+describe("what killed processes leave in a layout", () => {
+  it.live("is removed when the layout is opened next, and what another process may use is kept", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const path = yield* folder
+      yield* opened(path)
+      const ingest = join(path, "ingest")
+      const files = {
+        [`upload-a.999999@${hostname()}`]: false,
+        [`blob-b.999999@${hostname()}`]: false,
+        [`file-c.999999@${hostname()}`]: false,
+        [`upload-d.${process.pid}@${hostname()}`]: true,
+        "upload-e.999999@another.example": true,
+        "upload-f": true
+      }
+      for (const name of Object.keys(files)) writeFileSync(join(ingest, name), "part")
+      yield* Effect.scoped(opened(path))
+      expect(readdirSync(ingest).sort()).toEqual(Object.keys(files).filter((name) => files[name]).sort())
+
+      for (const name of readdirSync(ingest)) utimesSync(join(ingest, name), 0, 0)
+      yield* Effect.scoped(opened(path))
+      expect(readdirSync(ingest)).toEqual([`upload-d.${process.pid}@${hostname()}`])
+    })))
+
+  it.live("names its process while an upload runs, so that another run keeps the upload", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const path = yield* folder
+      const layout = yield* opened(path)
+      const { id } = yield* layout.startUpload(repository)
+      yield* layout.appendUpload(repository, id, Body.bytes(numbers(10)), { offset: 0 })
+      expect(readdirSync(join(path, "ingest"))).toEqual([expect.stringMatching(/^upload-.+\.\d+@/)])
+      yield* opened(path)
+      expect((yield* layout.getUpload(repository, id)).offset).toBe(10)
+      yield* layout.completeUpload(repository, id, Digest.fromBytes(numbers(10)), { offset: 10 })
+      expect(readdirSync(join(path, "ingest"))).toEqual([])
+    })))
+})
+
 describe("the lock of a layout", () => {
+  it.live("that a killed process left without its name is taken", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const { copy, path } = yield* copied
+      const lock = join(path, "index.json.lock")
+      writeFileSync(lock, "")
+      utimesSync(lock, 0, 0)
+      yield* copy(Tag.make("v2"))
+      expect(existsSync(lock)).toBe(false)
+    })))
+
   it.live("of a process that has ended is taken by one of many", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
@@ -278,5 +325,26 @@ describe("the lock of a layout", () => {
       expect(yield* tagsOf(layouts[0]!)).toEqual(names)
       expect(existsSync(join(path, "index.json.lock"))).toBe(false)
       expect(existsSync(join(path, "index.json.lock.clearing"))).toBe(false)
+    })))
+})
+
+describe("a place where no layout can be made", () => {
+  it.live("is named, with the reason", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const path = yield* folder
+      writeFileSync(join(path, "file"), "")
+      const places: ReadonlyArray<readonly [string, RegExp]> = [
+        ["/proc/effect-oci", /\/proc\/effect-oci.*: no folder can be made there/],
+        ["/proc/effect-oci/deeper", /: no folder can be made there/],
+        [join(path, "file"), /file: it is no folder/],
+        [join(path, "file", "below"), /: a part of its path is a file, not a folder/],
+        [join(path, "n".repeat(300)), /: its name is too long/]
+      ]
+      for (const [place, says] of places) {
+        const error = yield* Effect.flip(Effect.scoped(opened(place)))
+        expect(error).toBeInstanceOf(OciLayout.LayoutInvalid)
+        expect(error.message).toMatch(says)
+        expect(error.message).not.toMatch(/E[A-Z]{4,}/)
+      }
     })))
 })

@@ -212,16 +212,6 @@ describe("a layout that is broken or hostile", () => {
             ),
           /manifests\[0\] is no descriptor/
         ],
-        [({ fileOf, image }) => rmSync(fileOf(image.digest)), /there is no such file/],
-        [({ fileOf, image }) => writeFileSync(fileOf(image.digest), "{}"), /content does not match its digest/],
-        [({ fileOf, image }) => {
-          rmSync(fileOf(image.digest))
-          symlinkSync("/etc/passwd", fileOf(image.digest))
-        }, /it is a symbolic link/],
-        [({ fileOf, image }) => {
-          rmSync(fileOf(image.digest))
-          mkdirSync(fileOf(image.digest))
-        }, /not a regular file/],
         [({ path }) => {
           rmSync(join(path, "blobs"), { recursive: true })
           symlinkSync("/tmp", join(path, "blobs"))
@@ -235,6 +225,23 @@ describe("a layout that is broken or hostile", () => {
         const layout = yield* made
         spoil(layout)
         expect(yield* refused(layout.path)).toMatch(says)
+      }
+    }))
+
+  it.scoped("does not serve a manifest that a link or a folder stands for", () =>
+    Effect.gen(function*() {
+      const cases: ReadonlyArray<readonly [(file: string) => void, RegExp]> = [
+        [(file) => symlinkSync("/etc/passwd", file), /it is a symbolic link/],
+        [(file) => mkdirSync(file), /not a regular file/]
+      ]
+      for (const [put, says] of cases) {
+        const { fileOf, image, path } = yield* made
+        rmSync(fileOf(image.digest))
+        put(fileOf(image.digest))
+        const layout = yield* opened(path)
+        const error = yield* Effect.flip(layout.getManifest(repository, v1))
+        expect(error).toMatchObject({ _tag: "ManifestUnknown" })
+        expect(error.message).toMatch(says)
       }
     }))
 

@@ -1,198 +1,182 @@
-import { Descriptor, Manifest, MediaType, Reference, Tag } from "@effect-oci/core"
-import type { Digest } from "@effect-oci/core"
-import * as Effect from "effect/Effect"
+import { MediaType, Reference, Tag } from "@effect-oci/core"
+import type { Descriptor, Digest, Manifest } from "@effect-oci/core"
 import * as Either from "effect/Either"
-import * as Schema from "effect/Schema"
-import { stat } from "node:fs/promises"
 import { join } from "node:path"
-import { LayoutInvalid } from "./layoutInvalid.js"
-import * as files from "./nodeFiles.js"
 
 /** The annotation that names a manifest of a layout. Image spec: "Pre-Defined Annotation Keys". */
 const refName = "org.opencontainers.image.ref.name"
 
-/** The largest index that is read, in bytes. */
-export const maxIndex = 16 * 1024 * 1024
-const maxManifest = 8 * 1024 * 1024
-const maxManifests = 65_536
-const maxManifestBytes = 256 * 1024 * 1024
+/** The annotation with the whole reference of an image, as containerd and `docker save` write it. */
+const imageName = "io.containerd.image.name"
 
-/** A manifest of a layout, and the manifests that it points at. */
-export interface Entry {
-  readonly manifest: Manifest.Manifest
-  readonly document: Manifest.Document
-  readonly children: ReadonlyArray<Digest.Digest>
-  /** What the index says of it besides, its name apart: platform, annotations, and what nobody here knows. */
+/** A line of the index: one descriptor, which may name its manifest. */
+export interface Listing {
+  /** The annotation `org.opencontainers.image.ref.name`. */
+  readonly name: string | undefined
+  /** The other members of the descriptor: platform, other annotations, unknown members. */
   readonly more: { readonly [name: string]: unknown }
-  /** Names that are no tags, as other programs write them. */
-  readonly names: ReadonlyArray<string>
 }
 
-/** What a layout has besides its blobs. */
+/** The bytes of a manifest, and what they say. */
+export interface Content {
+  readonly manifest: Manifest.Manifest
+  readonly document: Manifest.Document
+  /** The manifests that this one points at. */
+  readonly children: ReadonlyArray<Digest.Digest>
+}
+
+/** A manifest that the index leads to. */
+export interface Entry {
+  readonly descriptor: Descriptor.Descriptor
+  /** The manifest, or why it cannot be read. */
+  readonly content: Either.Either<Content, string>
+  /** The lines of the index that list it: none for a manifest that only another one leads to. */
+  readonly listings: ReadonlyArray<Listing>
+}
+
+/** A manifest that a tag stands for, and the name that says so. */
+export interface Named {
+  readonly name: string
+  readonly digest: Digest.Digest
+}
+
+/** The metadata of a layout. */
 export interface Index {
   readonly entries: ReadonlyMap<Digest.Digest, Entry>
-  readonly tags: ReadonlyMap<Tag.Tag, Digest.Digest>
-  /** What the file says besides: annotations, and what nobody here knows. */
+  /** Other members of the index: annotations, unknown members. */
   readonly more: { readonly [name: string]: unknown }
-  /** Of which state of the file this is. */
+  /** The state of the file that this was read from. */
   readonly stamp: string
 }
 
-/** Where things lie that are not yet, or no longer, part of a layout. */
+/** The folder of files that are not yet part of a layout. */
 export const ingestPath = (layout: string): string => join(layout, "ingest")
 
-/** What whoever changes the index holds. */
+/** The lock that a process holds while it changes the index. */
 export const lockPath = (layout: string): string => `${indexPath(layout)}.lock`
 
 export const indexPath = (layout: string): string => join(layout, "index.json")
 
-/** Where the content of a digest lies. Nothing but a digest makes such a path, so none leads elsewhere. */
+/** The path of the content of a digest. Only a parsed digest makes such a path, so none leads elsewhere. */
 export const blobPath = (layout: string, digest: Digest.Digest): string => {
   const [algorithm, encoded] = digest.split(":", 2) as [string, string]
   return join(layout, "blobs", algorithm, encoded)
 }
 
-/** The layout that a path leads to is broken, or hostile. */
-const invalid = (layout: string, reason: string) => new LayoutInvalid({ layout, reason })
+/** Separates the name of an index descriptor from its other members. */
+export const listingOf = (
+  { annotations }: Descriptor.Descriptor,
+  raw: { readonly [name: string]: unknown }
+): Listing => {
+  const { annotations: _, digest: __, mediaType: ___, size: ____, ...rest } = raw
+  const { [refName]: name, ...others } = annotations ?? {}
+  return { name, more: { ...rest, ...(Object.keys(others).length === 0 ? {} : { annotations: others }) } }
+}
 
-export const unreadable = (layout: string) => (error: files.FileError): LayoutInvalid =>
-  new LayoutInvalid({ layout, reason: `${error.path}: ${error.reason}`, cause: error.cause })
+const annotationsOf = ({ more }: Listing) => more["annotations"] as Descriptor.Descriptor["annotations"]
 
-/** Tells one state of the index from another, without reading it. */
-export const stampOf = (layout: string): Effect.Effect<string> =>
-  Effect.match(files.tried(indexPath(layout), () => stat(indexPath(layout), { bigint: true })), {
-    onFailure: () => "none",
-    onSuccess: ({ ino, mtimeNs, size }) => `${ino} ${size} ${mtimeNs}`
-  })
+/** The full name of the image that a line lists: a whole reference if one is there, or else the short name. */
+export const nameOf = (listing: Listing): string | undefined => annotationsOf(listing)?.[imageName] ?? listing.name
 
-const IndexFile = Schema.parseJson(
-  Schema.Struct(
-    { manifests: Schema.Array(Schema.Unknown) },
-    Schema.Record({ key: Schema.String, value: Schema.Unknown })
-  )
-)
+/** The annotations that the index has for a manifest, its names apart. */
+export const annotationsFor = (entry: Entry | undefined): Descriptor.Descriptor["annotations"] => {
+  const [first] = entry?.listings ?? []
+  return first === undefined ? undefined : annotationsOf(first)
+}
 
-const utf8 = new TextDecoder("utf-8", { fatal: true })
+/** The tag that a name stands for: the name itself, or the tag of a whole reference, as some programs write it. */
+const tagOf = (name: string): Tag.Tag | undefined => {
+  if (Tag.is(name)) return name
+  // A whole reference has a path: an error for each of many other names would cost more than all the rest.
+  return name.includes("/") ? Either.getOrUndefined(Reference.parse(name))?.tag : undefined
+}
 
-/** The tag that a name stands for: itself, or that of a whole reference, as some programs write it. */
-export const tagOf = (name: string): Tag.Tag | undefined =>
-  Either.getOrUndefined(Tag.parse(name)) ??
-    Either.getOrUndefined(Reference.parse(name))?.tag
+/** The tag that a line gives to its manifest. */
+export const tagFor = (listing: Listing): Tag.Tag | undefined => {
+  const name = listing.name ?? nameOf(listing)
+  return name === undefined ? undefined : tagOf(name)
+}
 
-/** A manifest by its descriptor, checked against its digest, and all below it that is there. */
-const load = (layout: string, entries: Map<Digest.Digest, Entry>) => {
-  let held = 0
-  const visit = (
-    descriptor: Descriptor.Descriptor,
-    more: Entry["more"],
-    depth: number,
-    listed: boolean
-  ): Effect.Effect<void, LayoutInvalid> =>
-    Effect.gen(function*() {
-      const { digest, mediaType } = descriptor
-      if (entries.has(digest)) return
-      if (depth > 32 || entries.size >= maxManifests || held > maxManifestBytes) {
-        return yield* Effect.fail(invalid(layout, "it has more manifests than are read"))
+/**
+ * The manifests that each tag stands for. A name that is the tag itself goes before a reference that ends in it. Several
+ * manifests are left where several images have the same tag, as in what `docker save one two` writes.
+ */
+export const tagsOf = (entries: Index["entries"]): Map<Tag.Tag, ReadonlyArray<Named>> => {
+  const tags = new Map<Tag.Tag, { exact: boolean; readonly named: Map<Digest.Digest, Named> }>()
+  for (const [digest, entry] of entries) {
+    for (const listing of entry.listings) {
+      const tag = tagFor(listing)
+      if (tag === undefined) continue
+      const exact = listing.name === tag
+      const found = tags.get(tag) ?? { exact, named: new Map<Digest.Digest, Named>() }
+      tags.set(tag, found)
+      if (exact && !found.exact) {
+        found.exact = true
+        found.named.clear()
       }
-      const path = blobPath(layout, digest)
-      const bytes = yield* Effect.catchIf(
-        Effect.asSome(files.readAll(path, maxManifest)),
-        (error) => error.missing && !listed,
-        () => Effect.succeedNone
-      ).pipe(Effect.mapError(unreadable(layout)))
-      // An index may list what is not there. Image spec: "Image Layout".
-      if (bytes._tag === "None") return
-      held += bytes.value.byteLength
-      const broken = (error: { readonly message: string }) => invalid(layout, `${path}: ${error.message}`)
-      const manifest = yield* Either.mapLeft(Manifest.make({ mediaType, bytes: bytes.value, digest }), broken)
-      const document = yield* Either.mapLeft(Manifest.parse({ mediaType, bytes: bytes.value }), broken)
-      const below = Manifest.references(document).filter(({ kind }) => kind === "manifest")
-      entries.set(digest, {
-        manifest,
-        document,
-        children: below.map((link) => link.descriptor.digest),
-        more,
-        names: []
-      })
-      yield* Effect.forEach(below, (link) => visit(link.descriptor, {}, depth + 1, false), { discard: true })
-    })
-  return visit
+      if (exact === found.exact) found.named.set(digest, { name: nameOf(listing)!, digest })
+    }
+  }
+  return new Map([...tags].map(([tag, { named }]) => [tag, [...named.values()]]))
 }
 
-/** How often an index is read that changes meanwhile. */
-const patience = 10
-
-/** Reads what a layout has; one that has no index is empty. Who deletes something meanwhile does not make it broken. */
-export const read = (layout: string, tries = patience): Effect.Effect<Index, LayoutInvalid> =>
-  Effect.flatMap(
-    stampOf(layout),
-    (stamp) =>
-      Effect.catchAll(readAt(layout, stamp), (error) =>
-        Effect.flatMap(stampOf(layout), (now) =>
-          now === stamp || tries === 0 ? Effect.fail(error) : read(layout, tries - 1)))
+/** The manifests that the index has to list, because it names them, or because no other manifest leads to them. */
+export const roots = (entries: Index["entries"]): ReadonlyArray<Entry> => {
+  const all = [...entries.values()]
+  const below = new Set(all.flatMap(({ content }) => Either.isRight(content) ? content.right.children : []))
+  return all.filter(({ descriptor, listings }) =>
+    !below.has(descriptor.digest) || listings.some((listing) => nameOf(listing) !== undefined)
   )
-
-const readAt = (layout: string, stamp: string): Effect.Effect<Index, LayoutInvalid> =>
-  Effect.gen(function*() {
-    const entries = new Map<Digest.Digest, Entry>()
-    const tags = new Map<Tag.Tag, Digest.Digest>()
-    if (stamp === "none") return { entries, tags, more: {}, stamp }
-    const path = indexPath(layout)
-    const bytes = yield* Effect.mapError(files.readAll(path, maxIndex), unreadable(layout))
-    const index = yield* Either.try(() => utf8.decode(bytes)).pipe(
-      Either.flatMap(Schema.decodeUnknownEither(IndexFile)),
-      Either.mapLeft(() => invalid(layout, `${path}: it is no JSON object with a list of manifests`))
-    )
-    if (index.manifests.length > maxManifests) {
-      return yield* Effect.fail(invalid(layout, `${path}: it lists more than ${maxManifests} manifests`))
-    }
-    const visit = load(layout, entries)
-    for (const [at, raw] of index.manifests.entries()) {
-      const descriptor = yield* Either.mapLeft(
-        Schema.decodeUnknownEither(Descriptor.schema)(raw),
-        () => invalid(layout, `${path}: manifests[${at}] is no descriptor of a media type, a digest and a size`)
-      )
-      const { annotations, digest: _, mediaType: __, size: ___, ...rest } = raw as { readonly [name: string]: unknown }
-      const { [refName]: name, ...others } = descriptor.annotations ?? {}
-      const more = { ...rest, ...(Object.keys(others).length === 0 ? {} : { annotations: others }) }
-      yield* visit(descriptor, more, 0, true)
-      const entry = entries.get(descriptor.digest)!
-      const tag = name === undefined ? undefined : tagOf(name)
-      const named = name === undefined || (tag !== undefined && !tags.has(tag) && tag === name)
-      entries.set(descriptor.digest, {
-        ...entry,
-        more: { ...entry.more, ...more },
-        names: named ? entry.names : [...entry.names, name]
-      })
-      if (tag !== undefined && !tags.has(tag)) tags.set(tag, descriptor.digest)
-    }
-    const { manifests: _, ...more } = index
-    return { entries, tags, more, stamp }
-  })
-
-const roots = ({ entries, tags }: Index): ReadonlyArray<Digest.Digest> => {
-  const below = new Set([...entries.values()].flatMap(({ children }) => children))
-  const named = new Set(tags.values())
-  return [...entries.keys()].filter((digest) => named.has(digest) || !below.has(digest))
 }
 
-/** The index as it is written: an entry for each name, and one for each manifest that nothing leads to. */
+/** The index as it is written: a line for each name, and one for each manifest that has no name and must be listed. */
 export const encode = (index: Index): Uint8Array => {
-  const tagged = new Map<Digest.Digest, Array<string>>()
-  for (const [tag, digest] of index.tags) tagged.set(digest, [...(tagged.get(digest) ?? []), tag])
-  const manifests = roots(index).flatMap((digest) => {
-    const { manifest, more, names } = index.entries.get(digest)!
-    const { descriptor } = manifest
-    const annotations = more["annotations"] as { readonly [key: string]: string } | undefined
-    const all: ReadonlyArray<string | undefined> = [
-      ...names,
-      ...(tagged.get(digest) ?? []).filter((tag) => !names.some((name) => tagOf(name) === tag))
-    ]
-    const plain = { mediaType: descriptor.mediaType, digest, size: descriptor.size, ...more }
-    return (all.length === 0 ? [undefined] : all).map((name) =>
-      name === undefined ? plain : { ...plain, annotations: { ...annotations, [refName]: name } }
-    )
+  const manifests = roots(index.entries).flatMap(({ descriptor: { digest, mediaType, size }, listings }) => {
+    const named = listings.filter((listing) => nameOf(listing) !== undefined)
+    const lines = named.length > 0 ? named : [listings[0] ?? { name: undefined, more: {} }]
+    return lines.map((listing) => ({
+      mediaType,
+      digest,
+      size,
+      ...listing.more,
+      ...(listing.name === undefined ? {} : { annotations: { ...annotationsOf(listing), [refName]: listing.name } })
+    }))
   })
   const file = { schemaVersion: 2, mediaType: MediaType.index, ...index.more, manifests }
   return new TextEncoder().encode(JSON.stringify(file))
+}
+
+/** The same line without any name. */
+const unnamed = ({ more }: Listing): Listing => {
+  const { annotations, ...rest } = more
+  const { [imageName]: _, ...others } = (annotations ?? {}) as { readonly [key: string]: string }
+  return { name: undefined, more: Object.keys(others).length === 0 ? rest : { ...rest, annotations: others } }
+}
+
+/** The same lines without a tag. A manifest that has no other name keeps a line for its annotations. */
+export const withoutTag = (listings: ReadonlyArray<Listing>, tag: Tag.Tag): ReadonlyArray<Listing> => {
+  const others = listings.filter((listing) => tagFor(listing) !== tag)
+  if (others.length === listings.length) return listings
+  return others.length > 0 ? others : [unnamed(listings[0]!)]
+}
+
+/** The lines of a manifest that is pushed: those that it has, and one for each new tag, all with the annotations. */
+export const withTags = (
+  listings: ReadonlyArray<Listing>,
+  tags: ReadonlyArray<Tag.Tag>,
+  annotations: Descriptor.Descriptor["annotations"]
+): ReadonlyArray<Listing> => {
+  const described = ({ more, name }: Listing): Listing => ({
+    name,
+    more: annotations === undefined
+      ? more
+      : { ...more, annotations: { ...more["annotations"] as object | undefined, ...annotations } }
+  })
+  const [first] = listings
+  const plain = first === undefined ? { name: undefined, more: {} } : unnamed(first)
+  const has = new Set(listings.map(tagFor))
+  const named = listings.filter((listing) => nameOf(listing) !== undefined)
+  const added = tags.filter((tag) => !has.has(tag)).map((tag): Listing => ({ ...plain, name: tag }))
+  const all = [...named, ...added]
+  return (all.length > 0 ? all : [plain]).map(described)
 }

@@ -5,9 +5,10 @@ import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as nodeFs from "node:fs"
 import { constants } from "node:fs"
-import { mkdir, open, rename, rm } from "node:fs/promises"
+import { mkdir, open, rename, rm, stat } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import * as owner from "./nodeOwner.js"
 
 /** What a file system answers but success: its code, `ENOENT` say, is the cause's. */
 export class FileError {
@@ -24,23 +25,32 @@ export class FileError {
     return this.cause.code === "ENOSPC" || this.cause.code === "EDQUOT"
   }
 
-  /** What a person should read of it. */
+  /** Why, in words. */
   get reason(): string {
-    switch (this.cause.code) {
-      case "ENOENT":
-        return "there is no such file"
-      case "ELOOP":
-        return "it is a symbolic link"
-      case "EACCES":
-      case "EPERM":
-        return "permission denied"
-      case "ENOSPC":
-      case "EDQUOT":
-        return "there is no space left"
-      default:
-        return this.cause.code ?? "the file system failed"
-    }
+    const { code } = this.cause
+    if (code === undefined) return "the file system failed"
+    return reasons[code] ?? (/^E[A-Z0-9]+$/.test(code) ? `the file system answered ${code}` : code)
   }
+}
+
+/** What the codes of file systems mean. */
+const reasons: { readonly [code: string]: string } = {
+  ENOENT: "there is no such file",
+  ENOTDIR: "a part of its path is a file, not a folder",
+  EISDIR: "it is a folder",
+  ELOOP: "it is a symbolic link",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "there is no space left",
+  EDQUOT: "there is no space left",
+  ENAMETOOLONG: "its name is too long",
+  EEXIST: "it exists already",
+  EBUSY: "it is in use",
+  EMFILE: "too many files are open",
+  ENFILE: "too many files are open",
+  EFBIG: "it is larger than the file system allows",
+  EIO: "the disk cannot be read or written"
 }
 
 type Files<A, R = never> = Effect.Effect<A, FileError, R>
@@ -296,7 +306,7 @@ export const move = (from: string, to: string): Files<void> =>
 /** Puts bytes in hand where they belong, at once and durably; until then they lie in another folder. */
 export const replace = (path: string, bytes: Uint8Array, aside: string): Files<void> =>
   Effect.suspend(() => {
-    const whole = join(aside, crypto.randomUUID())
+    const whole = join(aside, `file-${crypto.randomUUID()}${owner.suffix()}`)
     return folder(aside).pipe(
       Effect.zipRight(create(whole, bytes)),
       Effect.zipRight(move(whole, path)),
@@ -304,8 +314,33 @@ export const replace = (path: string, bytes: Uint8Array, aside: string): Files<v
     )
   })
 
-/** A folder, and those above it. */
-export const folder = (path: string): Files<void> => Effect.asVoid(tried(path, () => mkdir(path, { recursive: true })))
+/**
+ * Makes a folder, and those above it. Node's own `recursive` never returns where a file system makes no folders and says
+ * that there is none, as `/proc` does.
+ */
+const makeFolder = async (path: string): Promise<void> => {
+  try {
+    await mkdir(path)
+  } catch (cause) {
+    const error = cause as NodeJS.ErrnoException
+    if (error.code === "EEXIST") {
+      if ((await stat(path)).isDirectory()) return
+      throw Object.assign(new Error("not a folder"), { code: "it is a file, not a folder" })
+    }
+    const parent = dirname(path)
+    if (error.code !== "ENOENT" || parent === path) throw error
+    await makeFolder(parent)
+    await mkdir(path).catch(async (again: NodeJS.ErrnoException) => {
+      if (again.code === "EEXIST") return
+      throw again.code === "ENOENT"
+        ? Object.assign(new Error("no folder"), { code: "no folder can be made there" })
+        : again
+    })
+  }
+}
+
+/** Makes a folder, and those above it. */
+export const folder = (path: string): Files<void> => tried(path, () => makeFolder(path))
 
 /** Removes a file, or a folder with all in it; what is not there is removed already. */
 export const remove = (path: string): Files<void> => tried(path, () => rm(path, { recursive: true, force: true }))

@@ -1,25 +1,22 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { open, readFile, rm } from "node:fs/promises"
+import { open, readFile, rm, stat } from "node:fs/promises"
 import { hostname } from "node:os"
 import { FileError, tried } from "./nodeFiles.js"
+import { hasEnded } from "./nodeOwner.js"
 
 /** How long another is waited for. */
 const patience = 10_000
 
-const isRunning = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"
-  }
-}
+/** How old a lock without an owner must be: its process was killed before it could write the name. */
+const unnamed = 5000
 
-/** A lock whose owner is no more: one of this machine, whose process has ended. */
-const isStale = (text: string): boolean => {
-  const [host, pid] = text.trim().split(" ")
-  return host === hostname() && /^\d+$/.test(pid ?? "") && !isRunning(Number(pid))
+/** Whether the process that took a lock has ended, which only shows on the same machine. */
+const isStale = async (path: string): Promise<boolean> => {
+  const text = (await readFile(path, "utf8")).trim()
+  if (text === "") return Date.now() - (await stat(path)).mtimeMs > unnamed
+  const [host, pid] = text.split(" ")
+  return hasEnded(host, pid)
 }
 
 const take = (path: string) =>
@@ -38,11 +35,11 @@ const take = (path: string) =>
  */
 const clear = (path: string) =>
   tried(path, async () => {
-    if (!isStale(await readFile(path, "utf8"))) return
+    if (!await isStale(path)) return
     const clearing = `${path}.clearing`
     await (await open(clearing, "wx", 0o644)).close()
     try {
-      if (isStale(await readFile(path, "utf8"))) await rm(path)
+      if (await isStale(path)) await rm(path)
     } finally {
       await rm(clearing, { force: true })
     }

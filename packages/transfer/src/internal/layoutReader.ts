@@ -1,0 +1,125 @@
+import { Descriptor, Manifest } from "@effect-oci/core"
+import type { Digest } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { stat } from "node:fs/promises"
+import { blobPath, indexPath, listingOf } from "./layoutIndex.js"
+import type { Content, Entry, Index, Listing } from "./layoutIndex.js"
+import { LayoutInvalid } from "./layoutInvalid.js"
+import * as files from "./nodeFiles.js"
+
+/** The largest index that is read, in bytes. */
+export const maxIndex = 16 * 1024 * 1024
+const maxManifest = 8 * 1024 * 1024
+const maxManifests = 65_536
+const maxManifestBytes = 256 * 1024 * 1024
+const maxDepth = 32
+
+const invalid = (layout: string, reason: string) => new LayoutInvalid({ layout, reason })
+
+export const unreadable = (layout: string) => (error: files.FileError): LayoutInvalid =>
+  new LayoutInvalid({ layout, reason: `${error.path}: ${error.reason}`, cause: error.cause })
+
+/** Identifies a state of the index without reading it. */
+export const stampOf = (layout: string): Effect.Effect<string> =>
+  Effect.match(files.tried(indexPath(layout), () => stat(indexPath(layout), { bigint: true })), {
+    onFailure: () => "none",
+    onSuccess: ({ ino, mtimeNs, size }) => `${ino} ${size} ${mtimeNs}`
+  })
+
+const IndexFile = Schema.parseJson(
+  Schema.Struct(
+    { manifests: Schema.Array(Schema.Unknown) },
+    Schema.Record({ key: Schema.String, value: Schema.Unknown })
+  )
+)
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
+interface Loading extends Entry {
+  readonly listings: Array<Listing>
+}
+
+/** Reads the manifest of a descriptor, and checks it against its digest. */
+const contentOf = (
+  path: string,
+  { digest, mediaType }: Descriptor.Descriptor
+): Effect.Effect<Either.Either<Content & { readonly below: ReadonlyArray<Descriptor.Descriptor> }, string>> =>
+  Effect.map(Effect.either(files.readAll(path, maxManifest)), (read) =>
+    Either.gen(function*() {
+      const bytes = yield* Either.mapLeft(read, ({ path, reason }) => `${path}: ${reason}`)
+      const broken = (error: { readonly message: string }) => `${path}: ${error.message}`
+      const manifest = yield* Either.mapLeft(Manifest.make({ mediaType, bytes, digest }), broken)
+      const document = yield* Either.mapLeft(Manifest.parse({ mediaType, bytes }), broken)
+      const below = Manifest.references(document).flatMap((link) => link.kind === "manifest" ? [link.descriptor] : [])
+      return { manifest, document, children: below.map((child) => child.digest), below }
+    }))
+
+/** Reads the manifest of a descriptor, and those below it. What cannot be read is remembered with the reason. */
+const loader = (layout: string, entries: Map<Digest.Digest, Loading>) => {
+  let held = 0
+  const visit = (
+    descriptor: Descriptor.Descriptor,
+    depth: number,
+    listed: boolean
+  ): Effect.Effect<void, LayoutInvalid> =>
+    Effect.gen(function*() {
+      const { digest, mediaType, size } = descriptor
+      if (entries.has(digest)) return
+      if (depth > maxDepth || entries.size >= maxManifests || held > maxManifestBytes) {
+        return yield* Effect.fail(invalid(layout, "it has more manifests than are read"))
+      }
+      const path = blobPath(layout, digest)
+      // An index may point at manifests that are not in the layout. Image spec: "Image Layout".
+      if (!listed && (yield* Effect.orElseSucceed(files.sizeOf(path), () => 0)) === undefined) return
+      const content = yield* contentOf(path, descriptor)
+      if (Either.isRight(content)) held += content.right.manifest.bytes.byteLength
+      entries.set(digest, { descriptor: { mediaType, digest, size }, content, listings: [] })
+      const below = Either.isRight(content) ? content.right.below : []
+      yield* Effect.forEach(below, (child) => visit(child, depth + 1, false), { discard: true })
+    })
+  return visit
+}
+
+/** How often an index is read that changes meanwhile. */
+const patience = 10
+
+/**
+ * Reads the metadata of a layout. A layout without an index is empty. A manifest that cannot be read does not fail the
+ * whole: its entry says why. The layout is read again if another process changed it meanwhile.
+ */
+export const read = (layout: string, tries = patience): Effect.Effect<Index, LayoutInvalid> =>
+  Effect.gen(function*() {
+    const stamp = yield* stampOf(layout)
+    const found = yield* Effect.either(readAt(layout, stamp))
+    const whole = Either.isRight(found) &&
+      [...found.right.entries.values()].every(({ content }) => Either.isRight(content))
+    if (whole || tries === 0 || (yield* stampOf(layout)) === stamp) return yield* found
+    return yield* read(layout, tries - 1)
+  })
+
+const readAt = (layout: string, stamp: string): Effect.Effect<Index, LayoutInvalid> =>
+  Effect.gen(function*() {
+    const entries = new Map<Digest.Digest, Loading>()
+    if (stamp === "none") return { entries, more: {}, stamp }
+    const path = indexPath(layout)
+    const bytes = yield* Effect.mapError(files.readAll(path, maxIndex), unreadable(layout))
+    const { manifests, ...more } = yield* Either.try(() => utf8.decode(bytes)).pipe(
+      Either.flatMap(Schema.decodeUnknownEither(IndexFile)),
+      Either.mapLeft(() => invalid(layout, `${path}: it is no JSON object with a list of manifests`))
+    )
+    if (manifests.length > maxManifests) {
+      return yield* Effect.fail(invalid(layout, `${path}: it lists more than ${maxManifests} manifests`))
+    }
+    const visit = loader(layout, entries)
+    for (const [at, raw] of manifests.entries()) {
+      const descriptor = yield* Either.mapLeft(
+        Schema.decodeUnknownEither(Descriptor.schema)(raw),
+        () => invalid(layout, `${path}: manifests[${at}] is no descriptor of a media type, a digest and a size`)
+      )
+      yield* visit(descriptor, 0, true)
+      entries.get(descriptor.digest)!.listings.push(listingOf(descriptor, raw as { readonly [name: string]: unknown }))
+    }
+    return { entries, more, stamp }
+  })
