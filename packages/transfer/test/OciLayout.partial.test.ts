@@ -1,5 +1,6 @@
 /** Layouts as other programs leave them: with broken entries, ambiguous names, or none. */
-import { Descriptor, MediaType, Registry, Tag } from "@effect-oci/core"
+import { MediaType, Registry, Tag } from "@effect-oci/core"
+import type { Descriptor } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Effect, Layer, Stream } from "effect"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
