@@ -109,6 +109,7 @@ const faults: ReadonlyArray<{ readonly why: string; readonly checks: ReadonlyArr
       "referrers-bad-digest",
       "referrers-deleted",
       "referrers-filter",
+      "referrers-large",
       "referrers-none"
     ]
   },

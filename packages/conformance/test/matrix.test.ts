@@ -82,7 +82,7 @@ const compositions: ReadonlyArray<Composition> = [
     name: "ReadOnly, to those who write",
     wire: () => inProcess(memory().pipe(ReadOnly.wrap())),
     options: { capabilities: { push: false } },
-    skips: 156
+    skips: 157
   },
   { name: "Cache", wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse() }))) },
   {

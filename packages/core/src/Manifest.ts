@@ -260,7 +260,18 @@ export const artifactType = (document: Document): string | undefined => {
 }
 
 /**
- * The descriptor by which a manifest is listed among the referrers of its subject. Spec: "Listing Referrers".
+ * The most annotations that the descriptor of a referrer has in a list, in bytes of JSON: 64 KiB.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxListedAnnotations: number = 64 * 1024
+
+/**
+ * Returns the descriptor that lists a manifest among the referrers of its subject, with the annotations of the manifest.
+ * If the annotations are larger than {@link maxListedAnnotations} together, the descriptor has the smallest of them, as
+ * many as fit; the manifest itself has them all. Spec:
+ * [Listing Referrers](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
  *
  * @since 0.1.0
  * @category getters
@@ -273,6 +284,20 @@ export const referrer = (descriptor: Descriptor.Descriptor, document: Document):
     digest: descriptor.digest,
     size: descriptor.size,
     ...(type === undefined ? {} : { artifactType: type }),
-    ...(annotations === undefined ? {} : { annotations })
+    ...(annotations === undefined ? {} : { annotations: listed(annotations) })
   }
+}
+
+type Annotations = NonNullable<Descriptor.Descriptor["annotations"]>
+
+const jsonBytes = (value: unknown): number => new TextEncoder().encode(JSON.stringify(value)).byteLength
+
+const listed = (annotations: Annotations): Annotations => {
+  if (jsonBytes(annotations) <= maxListedAnnotations) return annotations
+  const sized = Object.entries(annotations).map((entry) => ({ entry, bytes: jsonBytes(entry) }))
+  let left = maxListedAnnotations
+  const kept = new Set(
+    sized.toSorted((a, b) => a.bytes - b.bytes).filter(({ bytes }) => (left -= bytes) >= 0)
+  )
+  return Object.fromEntries(sized.filter((one) => kept.has(one)).map(({ entry }) => entry))
 }

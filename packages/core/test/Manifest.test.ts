@@ -534,6 +534,21 @@ describe("Manifest.referrer, by the rules of the referrers list", () => {
     }
   })
 
+  it("keeps the smallest annotations, as many as fit into a list (T59)", () => {
+    const annotations = {
+      large: "x".repeat(60_000),
+      "org.example.name": "signature",
+      larger: "\u00e9".repeat(60_000),
+      text: "y".repeat(5000)
+    }
+    const document = Either.getOrThrow(parse(MediaType.index, { manifests: [], subject, annotations }))
+    expect(Manifest.referrer(child, document).annotations).toStrictEqual({
+      large: annotations.large,
+      "org.example.name": "signature",
+      text: annotations.text
+    })
+  })
+
   it("has nothing of what a descriptor says besides", () => {
     const document = Either.getOrThrow(parse(MediaType.index, { manifests: [], subject }))
     expect(Manifest.referrer({ ...child, platform, urls: ["https://example/"], data: "e30=" }, document)).toStrictEqual(

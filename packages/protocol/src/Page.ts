@@ -8,7 +8,6 @@ import * as Operation from "@effect-oci/core/Operation"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as query from "./internal/query.js"
@@ -50,6 +49,15 @@ export interface Page<A> {
 export const defaultSize = 1000
 
 /**
+ * The largest page that a server sends unless the options of the server say otherwise, in bytes: 4 MiB, which is also the
+ * largest page that a client of this library reads.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultBytes: number = 4 * 1024 * 1024
+
+/**
  * How many items the page that an operation asks for has, given the largest that is allowed.
  *
  * @since 0.1.0
@@ -76,16 +84,39 @@ export const widen = <O extends ListOperation>(operation: O, size: number): O =>
 }
 
 /**
- * The first page of a list. The rest of the list is not read.
+ * Returns the first page of a list: at most `size` items, and at most `maxBytes` bytes of JSON. Default of `maxBytes`: no
+ * limit. A page has at least one item if the list has one, however large the item is. The rest of the list is not read.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const take = <A>(list: Stream.Stream<A, RegistryError>, size: number): Effect.Effect<Page<A>, RegistryError> =>
-  Effect.map(Stream.runCollect(Stream.take(list, size + 1)), (items) => ({
-    items: Chunk.toReadonlyArray(Chunk.take(items, size)),
-    more: items.length > size && size > 0
-  }))
+export const take = <A>(
+  list: Stream.Stream<A, RegistryError>,
+  size: number,
+  maxBytes: number = Infinity
+): Effect.Effect<Page<A>, RegistryError> =>
+  Effect.suspend(() => {
+    const items: Array<A> = []
+    let left = maxBytes - envelope
+    const fits = (item: A): boolean => {
+      if (items.length >= size) return false
+      if (maxBytes !== Infinity) left -= jsonBytes(item)
+      if (left < 0 && items.length > 0) return false
+      items.push(item)
+      return true
+    }
+    return Effect.map(
+      Stream.runFoldWhile(list, true, (room) => room, (_, item) => fits(item)),
+      (all) => ({ items, more: !all && size > 0 })
+    )
+  })
+
+/** How many bytes of a page are for what is around the items. A repository name has at most 255 bytes. */
+const envelope = 512
+
+/** How many bytes an item adds to a page. Names and tags are ASCII. */
+const jsonBytes = (item: unknown): number =>
+  typeof item === "string" ? item.length + 3 : new TextEncoder().encode(JSON.stringify(item)).byteLength + 1
 
 /**
  * The list from where a page begins. The spec has no parameter for that in lists of referrers, whose next pages are

@@ -1,5 +1,6 @@
 import type * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
@@ -71,6 +72,29 @@ describe("take", () => {
       )
       expect(yield* Page.take(list, size)).toEqual(page)
       expect(read).toBe(most)
+    }))
+
+  const descriptor = (annotation: string) => ({ digest: "sha256:00", annotations: { note: annotation } })
+  it.effect.each(
+    [
+      ["names", ["a".repeat(300), "b".repeat(300), "c".repeat(300)], 2],
+      ["descriptors", ["a", "b", "c"].map((letter) => descriptor(letter.repeat(300))), 2],
+      [
+        "text that is longer as UTF-8",
+        ["\u00e9", "\u00e8", "\u00ea"].map((letter) => descriptor(letter.repeat(200))),
+        1
+      ],
+      ["an item that is larger than a page", [descriptor("a".repeat(5000)), descriptor("b")], 1]
+    ] as const
+  )("a page of %s ends at its limit in bytes", ([, items, expected]) =>
+    Effect.gen(function*() {
+      const maxBytes = 1300
+      const page = yield* Page.take<unknown>(Stream.fromIterable(items), 1000, maxBytes)
+      expect(page).toEqual({ items: items.slice(0, expected), more: true })
+      if (expected > 1) {
+        const index = JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: page.items })
+        expect(new TextEncoder().encode(index).byteLength).toBeLessThanOrEqual(maxBytes)
+      }
     }))
 
   it.effect("fails as the list fails", () =>

@@ -50,6 +50,11 @@ export interface Options {
   /** The largest page of a list, in items: 1000 if not given. */
   readonly maxPageSize?: number | undefined
   /**
+   * The largest page of a list, in bytes. A page has at least one item, however large the item is. Default: 4 MiB, the
+   * largest page that our client reads.
+   */
+  readonly maxPageBytes?: number | undefined
+  /**
    * Where else a blob can be fetched, such as at a CDN or by a presigned URL: the client is sent there (status 307),
    * unless the answer is none. It is asked for blobs that the registry lets the caller see, and no others.
    */
@@ -103,6 +108,7 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
     uploadIds: UploadIds.urlSafe(UploadIds.make({ issuer: ["server"], key: options?.uploadKey })),
     maxManifestBytes: options?.maxManifestBytes ?? Request.defaultMaxManifestBytes,
     maxPageSize: options?.maxPageSize ?? Page.defaultSize,
+    maxPageBytes: options?.maxPageBytes ?? Page.defaultBytes,
     redirect: options?.redirect,
     guard: options?.guard,
     addressOf: options?.address ?? ((request: Wire.Request) => request.remoteAddress)

@@ -145,7 +145,8 @@ const referred = Effect.gen(function*() {
   const index = Fixtures.document(MediaType.index, { manifests: [], subject, annotations: named })
   const untyped = yield* push(index, undefined, named)
   const plain = yield* push(imageOf("plain", { subject }), MediaType.empty, { "org.example.name": "plain" })
-  return { subject, all: [signature, sbom, untyped, plain], path: `/v2/${repository}/referrers/${subject.digest}` }
+  const path = `/v2/${repository}/referrers/${subject.digest}`
+  return { subject, push, all: [signature, sbom, untyped, plain], path }
 })
 
 interface Expected {
@@ -369,6 +370,35 @@ export const discovery: ReadonlyArray<Check> = [
             JSON.stringify(sortedEntries(listed.annotations)) === JSON.stringify(sortedEntries(expected.annotations))
           yield* expect(page, right, JSON.stringify(expected), () => JSON.stringify(listed))
         }
+      }
+    })
+  },
+  {
+    id: "referrers-large",
+    rules: [88],
+    section: referring,
+    name: "referrers with large annotations are listed in pages of at most 4 MiB",
+    level: "should",
+    needs: ["push", "referrers"],
+    run: Effect.gen(function*() {
+      const { path, push, subject } = yield* referred
+      const annotations = { "org.example.large": "x".repeat(800 * 1024) }
+      const names = ["a", "b", "c", "d", "e", "f"]
+      const all = yield* Effect.forEach(
+        names,
+        (name) => push(imageOf(name, { subject, annotations: { ...annotations, name } }), MediaType.empty, {})
+      )
+      const { list, pages } = yield* referrersOf(path)
+      for (const page of pages) {
+        const { byteLength } = page.body
+        yield* expect(page, byteLength <= 4 * 1024 * 1024, "at most 4 MiB", () => `${byteLength} bytes`)
+        const listed = digestsOf(list)
+        yield* expect(
+          page,
+          all.every(({ digest }) => listed.includes(digest)),
+          "all referrers",
+          () => listed.join()
+        )
       }
     })
   },

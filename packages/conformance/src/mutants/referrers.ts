@@ -69,6 +69,18 @@ export const referrers: ReadonlyArray<Mutant> = [
     wire: answers({ ...asked, status: 200 }, items<object>("manifests", (list) => list.length === 0 ? null : list))
   },
   {
+    id: "referrers-too-large",
+    name: "many referrers are listed in one page of more than 4 MiB",
+    breaks: [88],
+    wire: answers(
+      { ...asked, status: 200 },
+      items<Referrer>("manifests", (list) =>
+        list.length < 6
+          ? list
+          : list.map((referrer) => ({ ...referrer, annotations: { large: "x".repeat(1024 * 1024) } })))
+    )
+  },
+  {
     id: "referrers-bad-digest-missing",
     name: "referrers of a malformed digest are answered with 404",
     breaks: [85],

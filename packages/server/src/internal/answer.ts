@@ -29,6 +29,7 @@ export interface Settings {
   readonly uploadIds: UploadIds.UploadIds
   readonly maxManifestBytes: number
   readonly maxPageSize: number
+  readonly maxPageBytes: number
   readonly redirect: ((operation: Operation.GetBlob) => Answered<Option.Option<URL>>) | undefined
   readonly guard: Guard | undefined
   readonly addressOf: (request: Wire.Request) => string | undefined
@@ -87,7 +88,7 @@ const respond = <A>(
 }
 
 export const make = (handler: Handler.Handler, settings: Settings): Answer => {
-  const { addressOf, guard, maxManifestBytes, maxPageSize, redirect, uploadIds } = settings
+  const { addressOf, guard, maxManifestBytes, maxPageBytes, maxPageSize, redirect, uploadIds } = settings
   const handle = Middleware.verified(handler)
 
   const plain = (operation: Plain, request: Wire.Request, { name }: Caller.Identity): Effect.Effect<Wire.Response> => {
@@ -146,7 +147,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     const size = Page.size(operation, maxPageSize)
     const page = Effect.flatMap(
       handle(Page.widen(operation, size)) as Answered<Stream.Stream<unknown, RegistryError.RegistryError>>,
-      (stream) => Page.take(Page.resume(operation, stream, request.target), size)
+      (stream) => Page.take(Page.resume(operation, stream, request.target), size, maxPageBytes)
     )
     return respond(page, operation, (page) =>
       Response.encodePage(operation, page as never, {

@@ -1,8 +1,9 @@
 import { Body, Descriptor, Digest, MediaType, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { config, fill, image, imageDigest, repository, signature, text } from "../fixtures.js"
 import type { Answered } from "../http.js"
+import * as probe from "../probe.js"
 import { check, run } from "../rows.js"
 import type { Row } from "../rows.js"
 import { start } from "../servers.js"
@@ -78,8 +79,8 @@ const walk = (running: Running, from: string, key: string) =>
   })
 
 export const lists = (composition: Composition) => {
-  const tagged = (maxPageSize?: number) =>
-    Effect.tap(start(composition, { maxPageSize }), ({ registry }) =>
+  const tagged = (maxPageSize?: number, maxPageBytes?: number) =>
+    Effect.tap(start(composition, { maxPageSize, maxPageBytes }), ({ registry }) =>
       Effect.gen(function*() {
         yield* fill(registry)
         yield* registry.pushManifest(repository, {
@@ -166,6 +167,61 @@ export const lists = (composition: Composition) => {
           headers: { "oci-filters-applied": "artifactType" },
           body: { schemaVersion: 2, mediaType: MediaType.index, manifests: [] }
         })
+      }))
+
+    it.scoped.each(
+      [
+        ["tags", tagsPath, "tags", tags],
+        ["repositories", "/v2/_catalog", "repositories", names]
+      ] as const
+    )("cuts pages of %s by bytes, and lists every item once (T59)", ([, path, key, all]) =>
+      Effect.gen(function*() {
+        const running = yield* tagged(undefined, 512 + 12)
+        const pages = yield* walk(running, path, key)
+        expect(pages.flat()).toEqual(all)
+        expect(pages.length).toBeGreaterThan(2)
+      }))
+
+    it.scoped("lists referrers with annotations of megabytes in pages of at most 4 MiB (T59)", () =>
+      Effect.gen(function*() {
+        const running = yield* start(composition)
+        yield* fill(running.registry)
+        const large = "x".repeat(1024 * 1024)
+        const pushed = yield* Effect.forEach(
+          Array.from({ length: 6 }, (_, n) => n),
+          (n) =>
+            running.registry.pushManifest(repository, {
+              mediaType: MediaType.image,
+              bytes: text(JSON.stringify({
+                schemaVersion: 2,
+                mediaType: MediaType.image,
+                config: Descriptor.fromBytes(config, MediaType.empty),
+                layers: [],
+                subject: Descriptor.fromBytes(image, MediaType.image),
+                annotations: { large, name: `referrer ${n}` }
+              }))
+            })
+        )
+        const answer = yield* running.ask({ path: referrersPath })
+        expect(answer.bytes.byteLength).toBeLessThan(4 * 1024 * 1024)
+        const listed = (answer.json as { readonly manifests: ReadonlyArray<Descriptor.Descriptor> }).manifests
+        expect(new Set(listed.map(({ digest }) => digest))).toEqual(new Set(pushed.map(({ digest }) => digest)))
+        expect(listed.map(({ annotations }) => Object.keys(annotations ?? {}))).toEqual(listed.map(() => ["name"]))
+      }))
+
+    it.scoped("cuts pages of what another registry lists by bytes, with at least one referrer each (T59)", () =>
+      Effect.gen(function*() {
+        const annotations = { large: "x".repeat(1024 * 1024) }
+        const referrers = signatures.map((bytes) => ({ ...Descriptor.fromBytes(bytes, MediaType.image), annotations }))
+        for (const maxPageBytes of [100, 2.5 * 1024 * 1024]) {
+          const running = yield* start(composition, {
+            maxPageBytes,
+            registry: probe.answering({ ListReferrers: () => Effect.succeed(Stream.fromIterable(referrers)) })
+          })
+          const pages = yield* walk(running, referrersPath, "manifests")
+          expect(pages.flat()).toEqual(referrers)
+          expect(pages.map((items) => items.length)).toEqual(maxPageBytes === 100 ? [1, 1, 1, 1, 1] : [2, 2, 1])
+        }
       }))
 
     it.scoped("84: no referrers is an empty index", () =>
