@@ -7,7 +7,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Agent, buildConnector } from "@effect/platform-node/Undici"
 import type { Dispatcher } from "@effect/platform-node/Undici"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { lookup as resolve } from "node:dns"
@@ -80,12 +80,10 @@ export const connector = (options?: Options): buildConnector.connector => {
  * @category constructors
  */
 export const make = (options?: Options): Effect.Effect<Dispatcher, never, Scope.Scope> =>
-  nodeDispatcher.scoped(
-    Effect.sync(() =>
-      new nodeDispatcher.Guarded(
-        new Agent({ connect: nodeDispatcher.settings(options) }),
-        new Agent({ connect: connector(options) })
-      )
+  nodeDispatcher.scoped(() =>
+    new nodeDispatcher.Guarded(
+      new Agent({ connect: nodeDispatcher.settings(options) }),
+      new Agent({ connect: connector(options) })
     )
   )
 

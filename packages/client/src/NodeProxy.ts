@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import { EnvHttpProxyAgent } from "@effect/platform-node/Undici"
-import type { buildConnector, Dispatcher } from "@effect/platform-node/Undici"
+import { Dispatcher } from "@effect/platform-node/Undici"
+import type { buildConnector } from "@effect/platform-node/Undici"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
@@ -14,70 +15,135 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as nodeDispatcher from "./internal/nodeDispatcher.js"
+import * as nodeProxies from "./internal/nodeProxies.js"
+import * as proxyRules from "./internal/proxyRules.js"
 import * as NodeAddressGuard from "./NodeAddressGuard.js"
 
 /**
- * Which proxies there are. They may hold a name and a password: `http://user:password@proxy.corp:3128`.
+ * Options for which proxies requests go through. A proxy is a URL, or a host and port for which `http://` is assumed. It
+ * may contain a login, which is sent to that proxy only: `http://user:password@proxy.example.com:3128`. Its scheme is
+ * `http`, `https`, or `socks5`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends NodeAddressGuard.Options {
-  /** The proxy for http: `http_proxy` or `HTTP_PROXY` of the configuration if not given. */
+  /** The proxy for registries on http. Default: `HTTP_PROXY` or `http_proxy` of the configuration. */
   readonly httpProxy?: Redacted.Redacted | undefined
-  /** The proxy for https: `https_proxy` or `HTTPS_PROXY` if not given, and the one for http where there is none. */
+  /** The proxy for registries on https. Default: `HTTPS_PROXY` or `https_proxy` of the configuration. */
   readonly httpsProxy?: Redacted.Redacted | undefined
   /**
-   * The hosts that are reached without: `localhost,.corp,registry.example.com:5000`, or `*` for all. `no_proxy` or
-   * `NO_PROXY` if not given. Addresses are compared as they are written; networks (`10.0.0.0/8`) are not known.
+   * The hosts that are reached without a proxy, separated by commas. Default: `NO_PROXY` or `no_proxy` of the
+   * configuration.
+   *
+   * - `example.com` matches that name and every name below it; `.example.com` and `*.example.com` match the names below.
+   * - `10.0.0.1`, `2001:db8::1` and `10.0.0.0/8` match addresses that the URL contains. Names are not resolved for it.
+   * - `example.com:5000` and `[2001:db8::1]:5000` match that port only.
+   * - `*` matches every host.
    */
   readonly noProxy?: string | undefined
+  /** The settings of connections to the proxies: certificates to trust, time-outs in milliseconds. */
+  readonly proxyConnect?: buildConnector.BuildOptions | undefined
 }
 
-const named = (name: string): Config.Config<Redacted.Redacted | undefined> =>
-  Config.redacted(name).pipe(
-    Config.orElse(() => Config.redacted(name.toUpperCase())),
-    Config.withDefault(undefined)
-  )
+/** Reads a variable, of which the name in capitals comes first. An empty one counts as absent. */
+const variable = (name: string): Effect.Effect<string, ConfigError.ConfigError> => {
+  const read = (name: string) =>
+    Config.redacted(name).pipe(Config.map((value) => Redacted.value(value).trim()), Config.withDefault(""))
+  return Effect.flatMap(read(name), (value) => value === "" ? read(name.toLowerCase()) : Effect.succeed(value))
+}
 
-const proxies = new Set(["http:", "https:", "socks5:", "socks:"])
-
-/** The proxy of this name; an empty text is none. What it says is not repeated. */
-const proxy = (name: string, given: Redacted.Redacted | undefined): Effect.Effect<string, ConfigError.ConfigError> =>
-  Effect.flatMap(given === undefined ? named(name) : Effect.succeed(given), (found) => {
-    const url = found === undefined ? "" : Redacted.value(found).trim()
-    return url === "" || (URL.canParse(url) && proxies.has(new URL(url).protocol)) ? Either.right(url) : Either.left(
+/** Parses the proxy of an option or a variable. The error does not repeat the text, which may contain a password. */
+const proxy = (
+  name: string,
+  option: Redacted.Redacted | undefined
+): Effect.Effect<proxyRules.Proxy | undefined, ConfigError.ConfigError> =>
+  Effect.flatMap(option === undefined ? variable(name) : Effect.succeed(Redacted.value(option).trim()), (text) => {
+    if (text === "") return Effect.succeed(undefined)
+    const parsed = proxyRules.parse(text)
+    return parsed !== undefined ? Effect.succeed(parsed) : Effect.fail(
       ConfigError.InvalidData([name], "expected the URL of a proxy, such as http://proxy.example.com:3128")
     )
   })
 
+/** Sends each request through the proxy that the rules select, or directly. */
+class Selecting extends Dispatcher {
+  private readonly proxies = new Map<proxyRules.Proxy, Dispatcher>()
+
+  constructor(
+    private readonly select: (url: URL) => Either.Either<proxyRules.Proxy | undefined, RegistryError.Refused>,
+    private readonly direct: Dispatcher,
+    private readonly settings: nodeProxies.Settings
+  ) {
+    super()
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const proxy = this.select(new URL(String(options.origin)))
+    // The caller's promise is rejected with what is thrown here.
+    if (Either.isLeft(proxy)) throw proxy.left
+    return (proxy.right === undefined ? this.direct : this.through(proxy.right)).dispatch(options, handler)
+  }
+
+  private through(proxy: proxyRules.Proxy): Dispatcher {
+    const dispatcher = this.proxies.get(proxy) ?? nodeProxies.make(proxy, this.settings)
+    this.proxies.set(proxy, dispatcher)
+    return dispatcher
+  }
+
+  override async destroy(): Promise<void> {
+    await Promise.all([this.direct, ...this.proxies.values()].map((dispatcher) => dispatcher.destroy()))
+  }
+}
+
+/** `HTTP_PROXY` of a CGI program is a header of the request that it serves. */
+const unsafe = new RegistryError.Refused({
+  by: "NodeProxy",
+  reason: "HTTP_PROXY is not used by a program that serves CGI requests (REQUEST_METHOD is set): " +
+    "set the option httpProxy instead"
+})
+
 /**
- * A dispatcher of undici that goes by way of the proxies that the configuration (the environment, unless another
- * `ConfigProvider` is set) or the options name, by `CONNECT`. Fails with a `ConfigError` where one is no URL.
+ * Creates a dispatcher of undici that sends requests through the proxies of the configuration (the environment, unless
+ * another `ConfigProvider` is set) or of the options. Fails with a `ConfigError` if a proxy is not a URL.
  *
- * What is reached without a proxy is guarded as by `NodeAddressGuard`. Behind one only addresses that stand in a URL can
- * be looked at (`AddressGuard`): it is the proxy that resolves names, and that has to mind where they lead.
+ * - The rules are those of [Go's `httpproxy`](https://pkg.go.dev/golang.org/x/net/http/httpproxy), which most tools for
+ *   registries use. `localhost` and loopback addresses are never reached through a proxy. `HTTP_PROXY` is refused in a
+ *   CGI program ([httpoxy](https://httpoxy.org)).
+ * - A request over http is sent to the proxy with its absolute URL; for https the proxy opens a tunnel (`CONNECT`).
+ * - An error names the proxy that the request went through. A proxy that refuses a host, or wants a login (407), is
+ *   `Refused`.
+ * - Connections without a proxy are guarded by `NodeAddressGuard`. A proxy resolves names itself, so behind a proxy only
+ *   the addresses in URLs are checked (`AddressGuard`): the proxy has to refuse names that lead to private addresses.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (options?: Options): Effect.Effect<Dispatcher, ConfigError.ConfigError, Scope.Scope> =>
-  nodeDispatcher.scoped(Effect.gen(function*() {
-    const given = yield* Effect.all({
-      httpProxy: proxy("http_proxy", options?.httpProxy),
-      httpsProxy: proxy("https_proxy", options?.httpsProxy),
-      noProxy: options?.noProxy === undefined
-        ? Effect.map(named("no_proxy"), (hosts) => hosts === undefined ? "" : Redacted.value(hosts))
-        : Effect.succeed(options.noProxy)
-    })
-    const settings = nodeDispatcher.settings(options)
-    const agent = (connect: buildConnector.BuildOptions | buildConnector.connector) =>
-      new EnvHttpProxyAgent({ ...given, requestTls: settings, proxyTls: settings, connect })
-    return new nodeDispatcher.Guarded(agent(settings), agent(NodeAddressGuard.connector(options)))
-  }))
+  Effect.gen(function*() {
+    const http = yield* proxy("HTTP_PROXY", options?.httpProxy)
+    const https = yield* proxy("HTTPS_PROXY", options?.httpsProxy)
+    const noProxy = options?.noProxy ?? (yield* variable("NO_PROXY"))
+    const isCgi = options?.httpProxy === undefined && (yield* variable("REQUEST_METHOD")) !== ""
+    const rules = proxyRules.make({ http, https, noProxy })
+    const direct = yield* NodeAddressGuard.make(options)
+    return yield* nodeDispatcher.scoped(() =>
+      new Selecting(
+        (url) => {
+          const proxy = rules(url)
+          return isCgi && proxy === http && proxy !== undefined ? Either.left(unsafe) : Either.right(proxy)
+        },
+        direct,
+        {
+          proxy: nodeDispatcher.settings({ lookup: options?.lookup, connect: options?.proxyConnect }),
+          target: nodeDispatcher.settings({ connect: options?.connect })
+        }
+      )
+    )
+  })
 
 /**
- * {@link make} for the platform's client over undici.
+ * Creates a layer of {@link make} for the platform's client over undici.
  *
  * @since 0.1.0
  * @category layers

@@ -352,8 +352,12 @@ describe("memory", () => {
           Stream.runForEachChunk(stream, (chunk) =>
             Effect.sync(() => {
               const measured = Math.floor(received / (16 * MiB))
-              for (const { byteLength } of chunk) received += byteLength
-              if (Math.floor(received / (16 * MiB)) > measured) most = Math.max(most, heldBytes())
+              for (const { byteLength } of chunk) {
+                received += byteLength
+              }
+              if (Math.floor(received / (16 * MiB)) > measured) {
+                most = Math.max(most, heldBytes())
+              }
             })))
       )
       expect(received).toBe(size)

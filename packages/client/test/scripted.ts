@@ -7,6 +7,7 @@ import { Context, Effect, Layer, Redacted } from "effect"
 import type { Scope } from "effect"
 import { createServer } from "node:http"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
+import { createServer as createTlsServer } from "node:https"
 import type { AddressInfo, Socket } from "node:net"
 import * as Client from "../src/Client.js"
 
@@ -49,11 +50,15 @@ const send = (response: ServerResponse, answer: Answer) => {
   response.end(response.req.method === "HEAD" ? undefined : body)
 }
 
-const serving = (listener: (request: IncomingMessage, response: ServerResponse) => void, asked: Array<Asked>) =>
+const serving = (
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
+  asked: Array<Asked>,
+  tls?: Tls
+) =>
   Effect.acquireRelease(
     Effect.async<{ readonly server: Server; readonly close: () => void }>((resume) => {
       const connections = new Set<Socket>()
-      const server = createServer(listener)
+      const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener)
       server.on("connection", (socket) => {
         connections.add(socket)
         socket.on("close", () => connections.delete(socket))
@@ -64,7 +69,7 @@ const serving = (listener: (request: IncomingMessage, response: ServerResponse) 
         const lines = () => asked.map(({ method, target }) => `${method} ${target}`)
         resume(
           Effect.succeed({
-            server: { host, origin: `http://${host}`, asked, lines, connections },
+            server: { host, origin: `${tls === undefined ? "http" : "https"}://${host}`, asked, lines, connections },
             close: () => {
               server.close()
               server.closeAllConnections()
@@ -76,19 +81,32 @@ const serving = (listener: (request: IncomingMessage, response: ServerResponse) 
     ({ close }) => Effect.sync(close)
   ).pipe(Effect.map(({ server }) => server))
 
+/** A certificate and its key. */
+export interface Tls {
+  readonly cert: string
+  readonly key: string
+}
+
 /** A registry that reads each request to its end before it answers. */
-export const serve = (answer: (asked: Asked, count: number) => Answer): Effect.Effect<Server, never, Scope.Scope> => {
+export const serve = (
+  answer: (asked: Asked, count: number) => Answer,
+  tls?: Tls
+): Effect.Effect<Server, never, Scope.Scope> => {
   const asked: Array<Asked> = []
-  return serving((request, response) => {
-    const pieces: Array<Buffer> = []
-    request.on("data", (piece: Buffer) => pieces.push(piece))
-    request.on("error", () => {})
-    request.on("end", () => {
-      const { headers, method = "", url = "" } = request
-      asked.push({ method, target: url, headers, body: Buffer.concat(pieces) })
-      send(response, answer(asked[asked.length - 1]!, asked.length - 1))
-    })
-  }, asked)
+  return serving(
+    (request, response) => {
+      const pieces: Array<Buffer> = []
+      request.on("data", (piece: Buffer) => pieces.push(piece))
+      request.on("error", () => {})
+      request.on("end", () => {
+        const { headers, method = "", url = "" } = request
+        asked.push({ method, target: url, headers, body: Buffer.concat(pieces) })
+        send(response, answer(asked[asked.length - 1]!, asked.length - 1))
+      })
+    },
+    asked,
+    tls
+  )
 }
 
 /** A registry that answers at once, and reads what it likes. */

@@ -25,14 +25,11 @@ export class Guarded extends Dispatcher {
     return (options.mayBePrivate === true ? this.open : this.guarded).dispatch(options, handler)
   }
 
-  /** Breaks off what is under way. */
-  async end(): Promise<void> {
+  override async destroy(): Promise<void> {
     await Promise.all([this.open.destroy(), this.guarded.destroy()])
   }
 }
 
-/** A dispatcher for as long as the scope. */
-export const scoped = <E>(
-  make: Effect.Effect<Guarded, E>
-): Effect.Effect<Dispatcher, E, Scope.Scope> =>
-  Effect.acquireRelease(make, (dispatcher) => Effect.promise(() => dispatcher.end()))
+/** Acquires a dispatcher, whose requests are cancelled when the scope closes. */
+export const scoped = (make: () => Dispatcher): Effect.Effect<Dispatcher, never, Scope.Scope> =>
+  Effect.acquireRelease(Effect.sync(make), (dispatcher) => Effect.promise(() => dispatcher.destroy()))

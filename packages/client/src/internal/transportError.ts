@@ -2,6 +2,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as Cause from "effect/Cause"
 import * as Predicate from "effect/Predicate"
+import { ProxyAnswer, ProxyError } from "./proxyError.js"
 
 /** What happened, by the code of an error of Node, undici, OpenSSL or the like. */
 const phrases: { readonly [code: string]: string } = {
@@ -53,6 +54,8 @@ export const phrase = (error: unknown): string => {
   const errors = chain(error)
   const silence = errors.find(Cause.isTimeoutException)
   if (silence !== undefined) return silence.message
+  const answer = errors.find((error) => error instanceof ProxyAnswer)
+  if (answer !== undefined) return answer.message
   const codes = errors.flatMap((error) => codeOf(error) ?? [])
   const known = codes.find((code) => phrases[code] !== undefined)
   if (known !== undefined) return phrases[known]!
@@ -66,7 +69,8 @@ const unconnected = new Set([
   "EHOSTUNREACH",
   "ENETUNREACH",
   "EADDRNOTAVAIL",
-  "UND_ERR_CONNECT_TIMEOUT"
+  "UND_ERR_CONNECT_TIMEOUT",
+  "ERR_PROXY_TUNNEL"
 ])
 
 /** What is as it is, the next time too: a name that does not exist, a certificate that is wrong, an answer that is no HTTP. */
@@ -81,6 +85,13 @@ export const faultOf = (error: HttpClientError): "lasting" | "unconnected" | "br
   const isDecided = causes.some((cause) => RegistryError.isRegistryError(cause) || Cause.isTimeoutException(cause))
   if (isDecided || codes.some((code) => lasting.test(code))) return "lasting"
   return codes.some((code) => unconnected.has(code)) ? "unconnected" : "broken"
+}
+
+/** What could not be reached, and which proxy the request went through. */
+const unreached = (error: unknown, host: string): string => {
+  const proxied = chain(error).find((cause) => cause instanceof ProxyError)
+  if (proxied === undefined) return host
+  return proxied.isConnected ? `${host} through the proxy ${proxied.proxy}` : `the proxy ${proxied.proxy} for ${host}`
 }
 
 /** What became of a request that has no answer, in a few words. */
@@ -123,7 +134,7 @@ export const fromHttpClient = (
   const { host, origin } = new URL(URL.canParse(url) ? url : place.url)
   return new RegistryError.TransportError({
     ...fields,
-    reason: `cannot reach ${host}: ${phrase(error)}`,
+    reason: `cannot reach ${unreached(error, host)}: ${phrase(error)}`,
     method,
     url: url === place.url ? place.shown : origin,
     cause: innermost(error.cause)
