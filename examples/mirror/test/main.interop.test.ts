@@ -43,6 +43,26 @@ const upstream = (name: string) =>
     return { authority, name, digest: Digest.fromBytes(bytes) }
   })
 
+const clients = ["skopeo", "crane", "oras", "regctl"] as const
+
+/** A docker-registry with one image of this many tags. This registry ignores `n` and `last`, and sorts nothing. */
+const upstreamWithTags = (name: string, tags: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const { authority } = yield* NodePeers.dockerRegistry
+    const registry = Context.get(yield* Layer.build(Client.layer({ host: authority, insecure: true })), Registry)
+    const repository = RepositoryName.make(name)
+    const config = json({ architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [] } })
+    const configDescriptor = Descriptor.fromBytes(config, MediaType.imageConfig)
+    const bytes = json({ schemaVersion: 2, mediaType: MediaType.image, config: configDescriptor, layers: [] })
+    yield* registry.pushBlob(repository, configDescriptor, Body.bytes(config))
+    yield* Effect.forEach(
+      tags,
+      (tag) => registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [Tag.make(tag)] }),
+      { concurrency: 8, discard: true }
+    )
+    return authority
+  })
+
 /** Pulls an image with all its content, and says which it is. */
 const pull = (from: string) =>
   Effect.gen(function*() {
@@ -71,4 +91,21 @@ describe.runIf(missing === "")("the mirror", () => {
       const refused = yield* Effect.flip(NodePeers.skopeo("delete", `docker://${host}/team/app:v1`))
       expect(refused.message).toMatch(/405|unsupported|read-only/i)
     }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
+
+  it.scopedLive(
+    "lists 1,101 tags to every client, before a registry that ignores n and last",
+    () =>
+      Effect.gen(function*() {
+        const tags = Array.from({ length: 1101 }, (_, index) => `v${(index * 7) % 1101}`)
+        const authority = yield* upstreamWithTags("team/app", tags)
+        const mirror = yield* run({ UPSTREAMS: `http://${authority}` })
+        const host = yield* mirror.serving
+        const installed = clients.filter((client) => NodePeers.missing(client).length === 0)
+        for (const client of installed) {
+          const listed = yield* Effect.timeout(NodePeers.listTags[client](`${host}/team/app`), "20 seconds")
+          expect([client, [...listed].sort()]).toEqual([client, [...tags].sort()])
+        }
+      }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))),
+    90_000
+  )
 })

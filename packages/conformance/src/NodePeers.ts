@@ -1,6 +1,7 @@
 /**
- * Programs by others that a registry is tested against: a server, `docker-registry` (CNCF distribution), and a client,
- * `skopeo`. They run on 127.0.0.1 and end with the process that started them, however it ends.
+ * Programs by others that a registry is tested against. Servers: `docker-registry` (CNCF distribution) and
+ * `crane registry serve`. Clients: `skopeo`, `crane`, `oras`, `regctl`. Suites: `oci-conformance`, the official suite of
+ * the distribution spec. They run on 127.0.0.1 and end with the process that started them, however that process ends.
  *
  * @since 0.1.0
  */
@@ -20,15 +21,17 @@ import type { AddressInfo } from "node:net"
 import { delimiter, join } from "node:path"
 
 /**
- * The peers by the names of their programs, which are also those of their packages in Debian.
+ * The peers by the names of their programs. `docker-registry`, `skopeo` and `curl` are also the names of Debian's
+ * packages. `oci-conformance` is the program in the folder `conformance` of
+ * https://github.com/opencontainers/distribution-spec, built under that name.
  *
  * @since 0.1.0
  * @category models
  */
-export type Peer = "docker-registry" | "skopeo" | "curl"
+export type Peer = "docker-registry" | "skopeo" | "curl" | "crane" | "oras" | "regctl" | "oci-conformance"
 
 /**
- * A peer did not start, or ended otherwise than well; `output` is what it wrote to either stream.
+ * A peer that did not start or that failed; `output` is what the peer wrote to both streams.
  *
  * @since 0.1.0
  * @category errors
@@ -45,7 +48,7 @@ export class PeerFailed extends Data.TaggedError("PeerFailed")<{
 }
 
 /**
- * Those of the peers that are not on the `PATH`.
+ * Returns the peers that are not on the `PATH`.
  *
  * @since 0.1.0
  * @category getters
@@ -65,21 +68,21 @@ const isExecutable = (file: string): boolean => {
 }
 
 /**
- * A `docker-registry` that runs.
+ * A registry by others that is running.
  *
  * @since 0.1.0
  * @category models
  */
-export interface DockerRegistry {
+export interface Server {
   /** `host:port`, as references and clients take it. */
   readonly authority: string
   readonly pid: number
-  /** The end of what it has written. */
+  /** Returns the last 64 KiB of the server's log. */
   readonly log: Effect.Effect<string>
 }
 
 /**
- * How a `docker-registry` runs: `auth` is that section of its configuration.
+ * Options for a `docker-registry`: `auth` is that section of its configuration.
  *
  * @since 0.1.0
  * @category models
@@ -101,33 +104,21 @@ ${auth === undefined ? "" : `auth: ${JSON.stringify(auth)}`}
 `
 
 /**
- * It runs under a shell's process id, and ends where this process does, even by SIGKILL: the shell's child then reads
- * the end of its input.
+ * Runs a program that ends with this process, also after SIGKILL: the shell's child then reads the end of its input and
+ * ends the program, which has the shell's process id.
  */
-const script = `exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec docker-registry serve "$0"`
+const script = `exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec "$0" "$@"`
 
-/**
- * A `docker-registry` with an empty store, which takes requests by the time that it is given, for as long as the scope
- * lasts. It may delete, and its store is a folder that goes with it.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const dockerRegistryWith = (
-  options: DockerRegistryOptions
-): Effect.Effect<
-  DockerRegistry,
-  PeerFailed | PlatformError,
-  CommandExecutor.CommandExecutor | FileSystem.FileSystem | Scope.Scope
-> =>
+type Requirements = CommandExecutor.CommandExecutor | FileSystem.FileSystem | Scope.Scope
+
+/** Starts a server, and returns when the server answers. */
+const start = (
+  peer: Peer,
+  authority: string,
+  args: ReadonlyArray<string>
+): Effect.Effect<Server, PeerFailed | PlatformError, Requirements> =>
   Effect.gen(function*() {
-    const files = yield* FileSystem.FileSystem
-    const folder = yield* files.makeTempDirectoryScoped({ prefix: "docker-registry-" })
-    const port = yield* freePort
-    const authority = `127.0.0.1:${port}`
-    const file = join(folder, "config.yml")
-    yield* files.writeFileString(file, config(folder, port, options))
-    const running = yield* Command.start(Command.make("sh", "-c", script, file))
+    const running = yield* Command.start(Command.make("sh", "-c", script, peer, ...args))
     let log = ""
     const keep = (text: string) =>
       Effect.sync(() => {
@@ -136,7 +127,7 @@ export const dockerRegistryWith = (
     yield* Effect.forkScoped(
       Stream.runForEach(Stream.decodeText(Stream.merge(running.stdout, running.stderr)), keep)
     )
-    const failed = (reason: string) => new PeerFailed({ peer: "docker-registry", args: ["serve"], reason, output: log })
+    const failed = (reason: string) => new PeerFailed({ peer, args, reason, output: log })
     const ended = Effect.zipRight(
       Effect.exit(running.exitCode),
       Effect.suspend(() => Effect.fail(failed("it ended before it answered")))
@@ -149,12 +140,42 @@ export const dockerRegistryWith = (
   })
 
 /**
- * The same, open to everyone.
+ * Starts a `docker-registry` with an empty store, which ends with the scope. It allows deletes. Its store is a temporary
+ * folder.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const dockerRegistryWith = (
+  options: DockerRegistryOptions
+): Effect.Effect<Server, PeerFailed | PlatformError, Requirements> =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    const folder = yield* files.makeTempDirectoryScoped({ prefix: "docker-registry-" })
+    const port = yield* freePort
+    const file = join(folder, "config.yml")
+    yield* files.writeFileString(file, config(folder, port, options))
+    return yield* start("docker-registry", `127.0.0.1:${port}`, ["serve", file])
+  })
+
+/**
+ * Starts a `docker-registry` that is open to everyone.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const dockerRegistry = dockerRegistryWith({})
+
+/**
+ * Starts `crane registry serve` (go-containerregistry's server) with an empty store in memory, which ends with the scope.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const craneRegistry: Effect.Effect<Server, PeerFailed | PlatformError, Requirements> = Effect.gen(function*() {
+  const authority = `127.0.0.1:${yield* freePort}`
+  return yield* start("crane", authority, ["registry", "serve", "--address", authority])
+})
 
 /** Returns when a registry answers, be it that it asks for credentials. */
 const answering = (authority: string): Effect.Effect<void> =>
@@ -175,14 +196,37 @@ const freePort: Effect.Effect<number> = Effect.async((resume) => {
   })
 })
 
-const insecurely: { readonly [command: string]: ReadonlyArray<string> } = {
+const skopeoFlags: { readonly [command: string]: ReadonlyArray<string> } = {
   copy: ["--src-tls-verify=false", "--dest-tls-verify=false"],
   logout: []
 }
 
 /**
- * Runs `skopeo`, against registries that speak plain HTTP and for the platform linux/amd64 wherever it runs, and gives
- * its standard output. It is cut off after two minutes.
+ * Runs a client to its end and returns its standard output. `env` is added to the environment. Fails if the client's
+ * exit code is not 0.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const run = (
+  peer: Peer,
+  args: ReadonlyArray<string>,
+  env: { readonly [name: string]: string } = {}
+): Effect.Effect<string, PeerFailed | PlatformError, CommandExecutor.CommandExecutor> =>
+  Effect.scoped(Effect.gen(function*() {
+    const running = yield* Command.start(Command.env(Command.make(peer, ...args), env))
+    const [stdout, stderr, exitCode] = yield* Effect.all([
+      Stream.mkString(Stream.decodeText(running.stdout)),
+      Stream.mkString(Stream.decodeText(running.stderr)),
+      running.exitCode
+    ], { concurrency: 3 })
+    if (exitCode === 0) return stdout
+    return yield* new PeerFailed({ peer, args, reason: `exit code ${exitCode}`, output: stdout + stderr })
+  }))
+
+/**
+ * Runs `skopeo` and returns its standard output. Registries are reached by plain HTTP, and the platform is linux/amd64
+ * on every machine. `skopeo` is stopped after two minutes.
  *
  * @since 0.1.0
  * @category constructors
@@ -197,22 +241,78 @@ export const skopeo = (
   command: "copy" | "delete" | "inspect" | "list-tags" | "login" | "logout",
   ...args: ReadonlyArray<string>
 ): Effect.Effect<string, PeerFailed | PlatformError, CommandExecutor.CommandExecutor> => {
-  const insecure = insecurely[command] ?? ["--tls-verify=false"]
+  const insecure = skopeoFlags[command] ?? ["--tls-verify=false"]
   const platform = ["--override-os", "linux", "--override-arch", "amd64"]
-  const all = ["--insecure-policy", "--command-timeout", "2m", ...platform, command, ...insecure, ...args]
-  return Effect.scoped(Effect.gen(function*() {
-    const running = yield* Command.start(Command.make("skopeo", ...all))
-    const [stdout, stderr, exitCode] = yield* Effect.all([
-      Stream.mkString(Stream.decodeText(running.stdout)),
-      Stream.mkString(Stream.decodeText(running.stderr)),
-      running.exitCode
-    ], { concurrency: 3 })
-    if (exitCode === 0) return stdout
-    return yield* new PeerFailed({
-      peer: "skopeo",
-      args: [command, ...args],
-      reason: `exit code ${exitCode}`,
-      output: stdout + stderr
+  return run("skopeo", [
+    "--insecure-policy",
+    "--command-timeout",
+    "2m",
+    ...platform,
+    command,
+    ...insecure,
+    ...args
+  ])
+}
+
+/**
+ * Lists the tags of a repository with each of the clients.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const listTags: {
+  readonly [client in "crane" | "oras" | "regctl" | "skopeo"]: (
+    repository: string
+  ) => Effect.Effect<ReadonlyArray<string>, PeerFailed | PlatformError, CommandExecutor.CommandExecutor>
+} = {
+  crane: (repository) => Effect.map(run("crane", ["--insecure", "ls", repository]), lines),
+  oras: (repository) => Effect.map(run("oras", ["repo", "tags", "--plain-http", repository]), lines),
+  regctl: (repository) => {
+    const host = repository.slice(0, repository.indexOf("/"))
+    return Effect.map(run("regctl", ["--host", `reg=${host},tls=disabled`, "tag", "ls", repository]), lines)
+  },
+  skopeo: (repository) =>
+    Effect.map(
+      skopeo("list-tags", `docker://${repository}`),
+      (text) => (JSON.parse(text) as { readonly Tags: ReadonlyArray<string> }).Tags
+    )
+}
+
+const lines = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")
+
+/**
+ * Options for the official suite. `version` is the version of the distribution spec: `dev` is the one after 1.1.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OfficialSuiteOptions {
+  readonly authority: string
+  readonly version: "1.1" | "dev"
+  readonly username?: string
+  readonly password?: string
+}
+
+/**
+ * Runs the official suite of the distribution spec against a registry that speaks plain HTTP, and returns its report.
+ * Fails with the report if a test fails.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const officialSuite = (
+  { authority, password = "", username = "", version }: OfficialSuiteOptions
+): Effect.Effect<string, PeerFailed | PlatformError, CommandExecutor.CommandExecutor | FileSystem.FileSystem> =>
+  Effect.scoped(Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
+    return yield* run("oci-conformance", [], {
+      OCI_VERSION: version,
+      OCI_REGISTRY: authority,
+      OCI_TLS: "disabled",
+      OCI_USERNAME: username,
+      OCI_PASSWORD: password,
+      OCI_REPO1: `${username === "" ? "conformance" : username}/one`,
+      OCI_REPO2: `${username === "" ? "conformance" : username}/two`,
+      OCI_RESULTS_DIR: yield* files.makeTempDirectoryScoped({ prefix: "oci-conformance-" })
     })
   }))
-}

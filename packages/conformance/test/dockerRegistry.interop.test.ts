@@ -12,7 +12,7 @@ import { have } from "./peers.js"
 
 const MiB = 1024 * 1024
 
-class Peer extends Context.Tag("Peer")<Peer, NodePeers.DockerRegistry>() {}
+class Peer extends Context.Tag("Peer")<Peer, NodePeers.Server>() {}
 
 const peer = Layer.scoped(Peer, NodePeers.dockerRegistry).pipe(Layer.provide(NodeContext.layer))
 

@@ -13,7 +13,7 @@ import { have } from "./peers.js"
 
 const MiB = 1024 * 1024
 
-class Peer extends Context.Tag("Peer")<Peer, NodePeers.DockerRegistry>() {}
+class Peer extends Context.Tag("Peer")<Peer, NodePeers.Server>() {}
 
 const upstream = Layer.unwrapEffect(
   Effect.map(Peer, ({ authority }) => Client.layer({ host: authority, insecure: true }).pipe(Logging.wrap()))

@@ -1,0 +1,74 @@
+/**
+ * What registries by others fail, directly and through our client and server, side by side: no check that such a registry
+ * passes directly may fail through us.
+ */
+import { Client } from "@effect-oci/client"
+import { NodeRegistryServer } from "@effect-oci/server"
+import { NodeContext, NodeHttpClient } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import * as Conformance from "../src/Conformance.js"
+import * as NodePeers from "../src/NodePeers.js"
+import { have } from "./peers.js"
+
+const registries = [
+  { name: "docker-registry", peer: "docker-registry" as const, start: NodePeers.dockerRegistry, concurrency: 4 },
+  // This registry deletes a blob in every repository at once, so checks that run together disturb each other.
+  { name: "crane registry serve", peer: "crane" as const, start: NodePeers.craneRegistry, concurrency: 1 }
+]
+
+/** Races that these registries lose at times, also without us. */
+const skip = {
+  "manifest-tag-moves": "a race: a tag is away while its file is written",
+  "upload-concurrent-chunks": "a race: both chunks are taken"
+}
+
+/** Runs every check against the registry at an authority, by version 1.1 of the spec. */
+const check = (authority: string, concurrency: number) =>
+  Effect.provide(
+    Conformance.run({ capabilities: { version: "1.1" }, concurrency, skip }),
+    Conformance.layerUrl(`http://${authority}`).pipe(Layer.provide(NodeHttpClient.layerUndici))
+  )
+
+/** Serves the registry at an authority through our client. */
+const through = (authority: string) =>
+  NodeRegistryServer.layer({ port: 0 }).pipe(
+    Layer.provide(Client.layer({ host: authority, insecure: true })),
+    Layer.provide(NodeHttpClient.layerUndici),
+    Layer.provide(Logger.remove(Logger.defaultLogger))
+  )
+
+const reasonsOf = (report: Conformance.Report) =>
+  new Map(
+    report.results.flatMap(({ check, outcome }) =>
+      outcome._tag === "Failed" ? [[check.id, outcome.reason] as const] : []
+    )
+  )
+
+for (const { concurrency, name, peer, start } of registries) {
+  describe.runIf(have(peer))(`${name}, directly and through our client and server`, () => {
+    it.scopedLive("fails no check through us that it passes directly", () =>
+      Effect.gen(function*() {
+        const direct = reasonsOf(yield* check((yield* start).authority, concurrency))
+        const second = yield* start
+        const throughUs = yield* Effect.flatMap(NodeRegistryServer.Address, ({ authority }) =>
+          check(authority, concurrency)).pipe(
+            Effect.provide(through(second.authority)),
+            Effect.map(reasonsOf)
+          )
+        const ids = [...new Set([...direct.keys(), ...throughUs.keys()])].sort()
+        const line = (text: string | undefined) =>
+          text?.split("\n", 1)[0]?.replace(/^(\w+) .*?: /, "$1: ").slice(0, 200) ?? "passes"
+        process.stdout.write([
+          `${name}: ${direct.size} checks fail directly, ${throughUs.size} through us`,
+          ...ids.flatMap((
+            id
+          ) => [`  ${id}`, `    directly:   ${line(direct.get(id))}`, `    through us: ${line(throughUs.get(id))}`]),
+          ""
+        ].join("\n"))
+        expect(ids.filter((id) =>
+          !direct.has(id)
+        )).toEqual([])
+      }).pipe(Effect.provide(NodeContext.layer)), 120_000)
+  })
+}

@@ -1,0 +1,32 @@
+/**
+ * The official conformance suite of the distribution spec, where its program `oci-conformance` is installed, against the
+ * registry in memory and against the same registry behind two hops.
+ */
+import { NodeRegistryServer } from "@effect-oci/server"
+import { Memory } from "@effect-oci/store"
+import { NodeContext } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect, Layer, Logger } from "effect"
+import * as NodePeers from "../src/NodePeers.js"
+import { hop } from "./compositions.js"
+import { have } from "./peers.js"
+
+const compositions = [
+  { name: "memory", registry: Memory.layer() },
+  { name: "client, server, client, server, memory", registry: hop(hop(Memory.layer())) }
+]
+
+describe.runIf(have("oci-conformance"))("the official suite", () => {
+  for (const { name, registry } of compositions) {
+    for (const version of ["1.1", "dev"] as const) {
+      it.scopedLive(`passes at version ${version} over ${name}`, () =>
+        Effect.gen(function*() {
+          const { authority } = yield* NodeRegistryServer.Address
+          expect(yield* NodePeers.officialSuite({ authority, version })).toContain("OCI Conformance Result: Pass")
+        }).pipe(
+          Effect.provide(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provide(registry))),
+          Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger)))
+        ), 60_000)
+    }
+  }
+})
