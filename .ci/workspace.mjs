@@ -30,6 +30,12 @@ export const sourcesOf = ({ folder }, part) =>
       .map((file) => join(folder, part, file))
     : []
 
+/** Returns the Markdown files of a folder and of its `docs`. @param {string} folder */
+export const markdownOf = (folder) =>
+  [folder, join(folder, "docs")].flatMap((each) =>
+    existsSync(each) ? readdirSync(each).filter((file) => file.endsWith(".md")).map((file) => join(each, file)) : []
+  )
+
 /** What its users may install beside it. @param {Manifest} manifest */
 export const declaredBy = (manifest) => Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
 
