@@ -3,8 +3,10 @@
  *
  * @since 0.1.0
  */
+import { printable } from "@effect-oci/core/Printable"
 import { CredentialError } from "@effect-oci/core/RegistryError"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
@@ -67,12 +69,12 @@ export class HelperRunner extends Context.Reference<HelperRunner>()("@effect-oci
 }) {}
 
 /**
- * How long a helper may take: 5 seconds.
+ * How long a helper may take if no time-out is given: 60 seconds, for a person may have to type a PIN or sign in.
  *
  * @since 0.1.0
  * @category constants
  */
-export const timeout = "5 seconds"
+export const timeout = "60 seconds"
 
 /**
  * The most that a helper may write, in bytes: 64 KiB.
@@ -85,8 +87,24 @@ export const maxBytes = 64 * 1024
 const validName = /^[A-Za-z0-9._-]{1,100}$/
 
 /**
- * Asks a helper for the credentials of a registry: empty where it has none. Whatever else goes wrong is a
- * `CredentialError`, which says nothing of what the helper wrote. A user called `<token>` means an identity token.
+ * Options for {@link get}.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * How long the helper may take.
+   *
+   * @default "60 seconds"
+   */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * Asks a helper for the credentials of a registry. Returns an empty entry if the helper has none; a user called
+ * `<token>` means an identity token. Any other outcome is a `CredentialError`. If the helper failed, the error contains
+ * what the helper wrote to standard output: at most 300 characters, without control characters, and never a secret.
  *
  * @since 0.1.0
  * @category combinators
@@ -94,7 +112,8 @@ const validName = /^[A-Za-z0-9._-]{1,100}$/
 export const get = (
   runner: Runner,
   name: string,
-  origin: Origin
+  origin: Origin,
+  options?: Options
 ): Effect.Effect<Credential.Entry, CredentialError> => {
   if (!validName.test(name)) {
     return new CredentialError({
@@ -102,23 +121,42 @@ export const get = (
     })
   }
   const program = `docker-credential-${name}`
+  const duration = Duration.decode(options?.timeout ?? timeout)
   const failed = (reason: string) =>
-    new CredentialError({ reason: `${program}, asked for the credentials of ${format(origin)}, ${reason}` })
-  return runner.run({ program, args: ["get"], input: helperKey(origin), maxBytes }).pipe(
-    Effect.timeoutFail({ duration: timeout, onTimeout: () => failed(`did not answer within ${timeout}`) }),
+    new CredentialError({ reason: `cannot get the credentials of ${format(origin)} from ${program}: ${reason}` })
+  const key = helperKey(origin)
+  return runner.run({ program, args: ["get"], input: key, maxBytes }).pipe(
+    Effect.timeoutFail({
+      duration,
+      onTimeout: () =>
+        failed(`it did not answer within ${Duration.format(duration)}; unlock its store, or raise the helper's time-out`)
+    }),
     Effect.flatMap(({ exitCode, output }) => {
-      if (exitCode !== 0) {
-        return /credentials not found/i.test(output) ? Effect.succeed([]) : failed(`failed with exit code ${exitCode}`)
+      if (exitCode === 0) {
+        return entryOf(output) ??
+          failed(`it answered without a user and a secret; see what "echo ${key} | ${program} get" writes`)
       }
-      return entryOf(output) ?? failed("gave an answer that is none of a credential helper")
+      if (/credentials not found/i.test(output)) return Effect.succeed([])
+      const text = messageOf(output)
+      return failed(
+        text === ""
+          ? `it failed with exit code ${exitCode}; see what "echo ${key} | ${program} get" writes`
+          : `it failed with exit code ${exitCode} (${text}); log in to ${key} again`
+      )
     })
   )
 }
 
+/** What a helper wrote about its failure: nothing if it wrote credentials. */
+const messageOf = (output: string): string =>
+  /"secret"\s*:/i.test(output) ? "" : printable(output.trim().replace(/\s+/g, " "), 300)
+
+/** A helper is a Go program, as a rule: `null` stands for an empty text. */
 const entryOf = (output: string): Effect.Effect<Credential.Entry> | undefined => {
   const json = Either.getOrUndefined(Either.try((): unknown => JSON.parse(output)))
   if (!Predicate.hasProperty(json, "Username") || !Predicate.hasProperty(json, "Secret")) return undefined
-  const { Secret: secret, Username: username } = json
+  const username = json.Username ?? ""
+  const secret = json.Secret ?? ""
   if (typeof username !== "string" || typeof secret !== "string") return undefined
   if (secret === "") return Effect.succeed([])
   return Effect.succeed([

@@ -8,6 +8,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -183,25 +184,36 @@ export const firstOf = <Layers extends ReadonlyArray<Layer.Layer<Credentials, un
   ) as never
 
 /**
- * The environment that says where the files of Docker and Podman are.
+ * Options for reading the files of Docker and Podman.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DockerConfigOptions {
-  /** That of the process, where there is one, if not given. */
+  /**
+   * The environment variables that say where the files are.
+   *
+   * @default the environment of the process
+   */
   readonly environment?: { readonly [name: string]: string | undefined } | undefined
+  /**
+   * How long a credential helper may take: a person may have to type a PIN or sign in.
+   *
+   * @default "60 seconds"
+   */
+  readonly helperTimeout?: Duration.DurationInput | undefined
 }
 
 /**
- * The credentials that `docker login` and `podman login` keep. They are read anew each time, so that a new login counts
- * at once. A missing file is passed over; a malformed one, and a helper that fails, is a `CredentialError`.
+ * Creates a layer that reads the credentials that `docker login` and `podman login` keep. The files are read again for
+ * each lookup, so that a new login counts at once. A missing file is skipped. Fails with a `CredentialError` if a file is
+ * not JSON, if the entry of the requested host is malformed, or if its helper fails.
  *
- * Of the places, in this order, the first counts that has a key: `$DOCKER_AUTH_CONFIG` (the content itself),
+ * The first place that has a key counts, in this order: `$DOCKER_AUTH_CONFIG` (the content itself),
  * `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or else `~/.docker/config.json`,
- * `$XDG_RUNTIME_DIR/containers/auth.json`, and `$XDG_CONFIG_HOME/containers/auth.json` (`~/.config` if not set). A
- * helper of the host, or of all hosts, is asked before `auths`. Helpers need a `HelperRunner`:
- * `NodeCredentials.layerDockerConfig` has one.
+ * `$XDG_RUNTIME_DIR/containers/auth.json`, and `$XDG_CONFIG_HOME/containers/auth.json` (default: `~/.config`). The
+ * helper of the host, or of all hosts, comes before `auths`. Helpers need a `HelperRunner`:
+ * `NodeCredentials.layerDockerConfig` provides it.
  *
  * @since 0.1.0
  * @category layers
@@ -216,17 +228,20 @@ export const layerDockerConfig = (
       const runner = yield* CredentialHelper.HelperRunner
       const environment = options?.environment ?? (typeof process === "undefined" ? {} : process.env)
       const load = files.load(fs, environment)
-      // Those who ask for several repositories at once wait for the same process.
+      // Callers that ask for several repositories at once wait for the same process.
       const processes = singleFlight.make<string, Credential.Entry, CredentialError>()
+      const fromHelper = (helper: string, origin: Origin) =>
+        processes(
+          `${helper} ${format(origin)}`,
+          CredentialHelper.get(runner, helper, origin, { timeout: options?.helperTimeout })
+        )
       return {
         get: (origin, repository) =>
-          Effect.flatMap(load, (configs) => {
-            const helper = DockerConfig.helper(configs, origin)
-            const stored = Effect.sync(() => DockerConfig.entry(configs, origin, repository))
-            return helper === undefined ? stored : Effect.flatMap(
-              processes(`${helper} ${format(origin)}`, CredentialHelper.get(runner, helper, origin)),
-              (entry) => entry.length > 0 ? Effect.succeed(entry) : stored
-            )
+          Effect.gen(function*() {
+            const configs = yield* load
+            const helper = yield* DockerConfig.helper(configs, origin)
+            const entry = helper === undefined ? [] : yield* fromHelper(helper, origin)
+            return entry.length > 0 ? entry : yield* DockerConfig.entry(configs, origin, repository)
           })
       }
     })

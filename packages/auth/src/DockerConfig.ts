@@ -3,72 +3,110 @@
  *
  * @since 0.1.0
  */
+import { printable } from "@effect-oci/core/Printable"
 import { CredentialError } from "@effect-oci/core/RegistryError"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Predicate from "effect/Predicate"
 import * as Credential from "./Credential.js"
+import { fieldsOf } from "./internal/goJson.js"
 import { candidates, normalise } from "./internal/hostKey.js"
 import type { Origin } from "./Origin.js"
 
 /**
- * What such a file says, under `host[:port][/path]`.
+ * The content of a file, under `host[:port][/path]`. A malformed entry is a `CredentialError` for its own key only.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DockerConfig {
-  readonly auths: ReadonlyMap<string, Credential.Entry>
-  /** Which helper knows the credentials of a host; none does where the name is empty. */
-  readonly credHelpers: ReadonlyMap<string, string>
-  /** The helper that knows those of all other hosts. */
+  readonly auths: ReadonlyMap<string, Either.Either<Credential.Entry, CredentialError>>
+  /** The name of the helper that keeps the credentials of a host. An empty name means no helper. */
+  readonly credHelpers: ReadonlyMap<string, Either.Either<string, CredentialError>>
+  /** The helper that keeps the credentials of all other hosts. */
   readonly credsStore: string | undefined
 }
 
 /**
- * Reads a file. One that is malformed is a `CredentialError` that says `name`, and nothing of what is in it.
+ * The longest `auth` of an entry, in characters: 64 KiB.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const maxAuthLength = 64 * 1024
+
+/**
+ * Parses a file the way the Docker command reads it: names of fields match in any case, `null` is the same as absent, a
+ * line break within base64 is skipped, and unknown fields are ignored. In addition, a byte-order mark at the start and
+ * missing base64 padding are accepted.
+ *
+ * Fails with a `CredentialError` if the text is not JSON, or `auths`, `credHelpers` or `credsStore` has the wrong type.
+ * A malformed entry fails only for its own key. Errors name the file (`name`) and the key, and never a value.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const parse = (text: string, name: string): Either.Either<DockerConfig, CredentialError> => {
   const invalid = (reason: string) =>
-    new CredentialError({ reason: `${name} is no configuration of Docker or Podman: ${reason}; correct or remove it` })
+    new CredentialError({ reason: `cannot read credentials from ${name}: ${reason}; correct or remove it` })
   return Either.gen(function*() {
-    const json = yield* Either.try({ try: (): unknown => JSON.parse(text), catch: () => invalid("it is no JSON") })
-    if (!isObject(json)) return yield* Either.left(invalid("it is no JSON object"))
-    const { auths = {}, credHelpers = {}, credsStore = "" } = json
-    if (!isObject(auths)) return yield* Either.left(invalid("`auths` is no object"))
-    if (!isObject(credHelpers)) return yield* Either.left(invalid("`credHelpers` is no object"))
-    if (typeof credsStore !== "string") return yield* Either.left(invalid("`credsStore` is no string"))
-    const entries = new Map<string, Credential.Entry>()
-    for (const [key, value] of Object.entries(auths)) {
-      const entry = entryOf(value)
-      if (entry === undefined) return yield* Either.left(invalid("an entry of `auths` is malformed"))
-      const host = normalise(key)
-      // Docker writes an empty entry for what a helper keeps.
-      if (host !== undefined && entry.length > 0 && !entries.has(host)) entries.set(host, entry)
+    const json = yield* Either.try({
+      try: (): unknown => JSON.parse(text.replace(/^\uFEFF/, "")),
+      catch: () => invalid("the file is not JSON")
+    })
+    const fields = fieldsOf(json ?? {})
+    if (fields === undefined) return yield* Either.left(invalid("the file is not a JSON object"))
+    const { auths = {}, credhelpers = {}, credsstore = "" } = fields
+    if (!Predicate.isRecord(auths)) return yield* Either.left(invalid("`auths` is not an object"))
+    if (!Predicate.isRecord(credhelpers)) return yield* Either.left(invalid("`credHelpers` is not an object"))
+    if (typeof credsstore !== "string") return yield* Either.left(invalid("`credsStore` is not a string"))
+    const entryOf = <A>(list: string, key: string, value: A | Problem): Either.Either<A, CredentialError> =>
+      value instanceof Problem
+        ? Either.left(invalid(`the entry "${printable(key, 200)}" of \`${list}\` ${value.text}`))
+        : Either.right(value)
+    return {
+      auths: byHost(auths, (value, key) => {
+        const entry = credentialsOf(value)
+        // Docker writes an empty entry for credentials that a helper keeps.
+        return Array.isArray(entry) && entry.length === 0 ? undefined : entryOf("auths", key, entry)
+      }),
+      credHelpers: byHost(credhelpers, (value, key) =>
+        entryOf("credHelpers", key, typeof value === "string" ? value : value === null ? "" : new Problem("is not a string"))),
+      credsStore: credsstore === "" ? undefined : credsstore
     }
-    const helpers = new Map<string, string>()
-    for (const [key, value] of Object.entries(credHelpers)) {
-      if (typeof value !== "string") return yield* Either.left(invalid("an entry of `credHelpers` is no string"))
-      const host = normalise(key)
-      if (host !== undefined && !helpers.has(host)) helpers.set(host, value)
-    }
-    return { auths: entries, credHelpers: helpers, credsStore: credsStore === "" ? undefined : credsStore }
   })
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  Predicate.isReadonlyRecord(value) && !Array.isArray(value)
+/** What is wrong with an entry: the end of a sentence about it. */
+class Problem {
+  constructor(readonly text: string) {}
+}
 
-/** What an entry of `auths` holds, the strongest first; `undefined` for a malformed one. */
-const entryOf = (value: unknown): Credential.Entry | undefined => {
-  if (!isObject(value)) return undefined
-  const { auth = "", identitytoken = "", password = "", registrytoken = "", username = "" } = value
-  const isText = [auth, identitytoken, password, registrytoken, username].every(Predicate.isString)
+/** The entries by the one spelling of their host. Of two for one host, the first counts. */
+const byHost = <A>(
+  entries: Readonly<Record<string, unknown>>,
+  read: (value: unknown, key: string) => A | undefined
+): ReadonlyMap<string, A> => {
+  const found = new Map<string, A>()
+  for (const [key, value] of Object.entries(entries)) {
+    const host = normalise(key)
+    if (host === undefined || found.has(host)) continue
+    const entry = read(value, key)
+    if (entry !== undefined) found.set(host, entry)
+  }
+  return found
+}
+
+/** The credentials of an entry of `auths`, the strongest first. */
+const credentialsOf = (value: unknown): Credential.Entry | Problem => {
+  const fields = fieldsOf(value ?? {})
+  if (fields === undefined) return new Problem("is not an object")
+  const { auth = "", identitytoken = "", password = "", registrytoken = "", username = "" } = fields
+  const texts = { auth, identitytoken, password, registrytoken, username }
+  const wrong = Object.entries(texts).find(([, text]) => typeof text !== "string")
+  if (wrong !== undefined) return new Problem(`has a field \`${wrong[0]}\` that is not a string`)
   const pair = auth === "" ? [username, password] : userAndPassword(String(auth))
-  if (!isText || pair === undefined) return undefined
+  if (pair instanceof Problem) return pair
   const [user, secret] = pair.map(String)
   return [
     ...(registrytoken === "" ? [] : [Credential.registryToken(String(registrytoken))]),
@@ -77,18 +115,31 @@ const entryOf = (value: unknown): Credential.Entry | undefined => {
   ]
 }
 
-/** `user:password` in base64. The password may hold colons; some programs have padded it with NULs. */
-const userAndPassword = (auth: string): readonly [string, string] | undefined => {
-  const text = Either.getOrUndefined(Encoding.decodeBase64String(padded(auth.trim())))
-  const colon = text?.indexOf(":") ?? -1
-  return text === undefined || colon < 0 ? undefined : [text.slice(0, colon), text.slice(colon + 1).replace(/\0+$/, "")]
+/** `user:password` in base64. The password may contain colons. Some programs pad it with NULs. */
+const userAndPassword = (auth: string): readonly [string, string] | Problem => {
+  if (auth.length > maxAuthLength) return new Problem(`has an \`auth\` of more than ${maxAuthLength} characters`)
+  const text = Either.getOrUndefined(Encoding.decodeBase64String(padded(auth.replace(/[\r\n]/g, "").trim())))
+  if (text === undefined) return new Problem("has an `auth` that is not base64")
+  const colon = text.indexOf(":")
+  return colon < 0
+    ? new Problem("has an `auth` without a colon between user and password")
+    : [text.slice(0, colon), withoutNuls(text.slice(colon + 1))]
 }
 
 const padded = (base64: string): string => base64.padEnd(Math.ceil(base64.length / 4) * 4, "=")
 
+/** Without the NULs at both ends, in linear time. */
+const withoutNuls = (text: string): string => {
+  let start = 0
+  let end = text.length
+  while (start < end && text[start] === "\0") start++
+  while (end > start && text[end - 1] === "\0") end--
+  return text.slice(start, end)
+}
+
 /**
- * What the first file says that says anything of the key nearest to a repository: its own path, each path above it, its
- * host.
+ * Returns the credentials of a repository: those of the nearest key (its own path, each path above it, its host), in the
+ * first file that has that key. Fails if that entry is malformed.
  *
  * @since 0.1.0
  * @category destructors
@@ -97,28 +148,32 @@ export const entry = (
   files: ReadonlyArray<DockerConfig>,
   origin: Origin,
   repository?: string
-): Credential.Entry => {
+): Either.Either<Credential.Entry, CredentialError> => {
   for (const key of candidates(origin, repository)) {
     for (const { auths } of files) {
       const entry = auths.get(key)
       if (entry !== undefined) return entry
     }
   }
-  return []
+  return Either.right([])
 }
 
 /**
- * The name of the helper that knows the credentials of a registry, if one does: that of its host, else that of all.
+ * Returns the name of the helper that keeps the credentials of a registry: the helper of its host, else the helper of
+ * all hosts. `undefined` if there is none. Fails if the entry of its host is malformed.
  *
  * @since 0.1.0
  * @category destructors
  */
-export const helper = (files: ReadonlyArray<DockerConfig>, origin: Origin): string | undefined => {
+export const helper = (
+  files: ReadonlyArray<DockerConfig>,
+  origin: Origin
+): Either.Either<string | undefined, CredentialError> => {
   for (const key of candidates(origin, undefined)) {
     for (const { credHelpers } of files) {
       const name = credHelpers.get(key)
-      if (name !== undefined) return name === "" ? undefined : name
+      if (name !== undefined) return Either.map(name, (name) => name === "" ? undefined : name)
     }
   }
-  return files.find(({ credsStore }) => credsStore !== undefined)?.credsStore
+  return Either.right(files.find(({ credsStore }) => credsStore !== undefined)?.credsStore)
 }

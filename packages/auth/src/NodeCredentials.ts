@@ -8,12 +8,25 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { spawn } from "node:child_process"
+import type { ChildProcess } from "node:child_process"
 import * as CredentialHelper from "./CredentialHelper.js"
 import * as Credentials from "./Credentials.js"
 
+const isWindows = process.platform === "win32"
+
+/** Kills a process and all that it has started, which are one group where there are groups. */
+const killGroup = (child: ChildProcess) => {
+  try {
+    if (isWindows || child.pid === undefined) child.kill("SIGKILL")
+    else process.kill(-child.pid, "SIGKILL")
+  } catch {
+    // The whole group has ended.
+  }
+}
+
 /**
- * Runs programs as processes, without a shell. What they write to standard error is not read: some write secrets there.
- * A process that writes too much, or that nobody waits for any more, is killed.
+ * Runs programs as processes, without a shell. Standard error is not read: some helpers write secrets there. A process
+ * that writes too much, or whose caller is interrupted, is killed together with all processes that it has started.
  *
  * @since 0.1.0
  * @category constructors
@@ -22,10 +35,10 @@ export const helperRunner: CredentialHelper.Runner = {
   run: ({ args, input, maxBytes, program }) =>
     Effect.async((resume) => {
       const fail = (reason: string) => resume(new CredentialError({ reason: `${program} ${reason}` }))
-      const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"], windowsHide: true })
+      const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"], windowsHide: true, detached: !isWindows })
       const kill = () => {
-        child.kill("SIGKILL")
-        // What it has started may hold the pipe open.
+        killGroup(child)
+        // A process that has left the group may hold the pipe open.
         child.stdout.destroy()
       }
       const pieces: Array<Buffer> = []
@@ -42,7 +55,7 @@ export const helperRunner: CredentialHelper.Runner = {
         kill()
         fail(`wrote more than ${maxBytes} bytes`)
       })
-      // One that ends before it has read its input is told by its exit code.
+      // The exit code tells about a helper that ends before it has read its input.
       child.stdin.on("error", () => {})
       child.stdin.end(input)
       return Effect.sync(kill)

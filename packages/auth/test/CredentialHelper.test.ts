@@ -1,7 +1,8 @@
 /** Helpers, and the processes that run them. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Option, TestClock } from "effect"
+import { Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { afterAll } from "vitest"
@@ -28,7 +29,8 @@ describe("a helper", () => {
   const answers: ReadonlyArray<readonly [output: string, entry: Credential.Entry]> = [
     [`{"ServerURL":"","Username":"a","Secret":"b"}`, [Credential.basic("a", "b")]],
     [`{"Username":"<token>","Secret":"b"}\n`, [Credential.identityToken("b")]],
-    [`{"Username":"","Secret":""}`, []]
+    [`{"Username":"","Secret":""}`, []],
+    [`{"ServerURL":null,"Username":null,"Secret":null}`, []]
   ]
   it.effect.each(answers)("is understood: %s", ([output, entry]) =>
     Effect.gen(function*() {
@@ -40,19 +42,37 @@ describe("a helper", () => {
     Effect.gen(function*() {
       const failure = yield* Effect.flip(CredentialHelper.get(ending(output), "x", origin))
       expect(failure.message).toBe(
-        "docker-credential-x, asked for the credentials of https://registry.example.com:5000, gave an answer that is " +
-          "none of a credential helper"
+        "cannot get the credentials of https://registry.example.com:5000 from docker-credential-x: it answered without " +
+          `a user and a secret; see what "echo registry.example.com:5000 | docker-credential-x get" writes`
       )
     }))
 
-  it.effect("that does not answer is given up after 5 seconds", () =>
+  const failures: ReadonlyArray<readonly [name: string, output: string, shown: string]> = [
+    ["its own words", "error: the keyring is locked\n", " (error: the keyring is locked); log in"],
+    ["several lines on one", "a\n\n b\t\tc", " (a b c); log in"],
+    ["control characters as escapes", "\u001b[2Jx\u202e", " (\\u001b[2Jx\\u202e); log in"],
+    ["300 characters at most", "x".repeat(60_000), ` (${"x".repeat(300)}…); log in`],
+    ["no secret", `{"Username":"alice","Secret":"CANARY"}`, "; see what"],
+    ["nothing", "", "; see what"]
+  ]
+  it.effect.each(failures)("that fails is an error that contains %s", ([, output, shown]) =>
     Effect.gen(function*() {
-      const fiber = yield* Effect.fork(CredentialHelper.get({ run: () => Effect.never }, "x", origin))
-      yield* TestClock.adjust("4999 millis")
+      const failure = yield* Effect.flip(CredentialHelper.get(ending(output, 2), "x", origin))
+      expect(failure.message).toContain(`from docker-credential-x: it failed with exit code 2${shown}`)
+      expect(JSON.stringify(failure)).not.toContain("CANARY")
+    }))
+
+  it.effect.each([
+    [undefined, "60 seconds", "1m"],
+    [{ timeout: "5 seconds" }, "5 seconds", "5s"]
+  ] as const)("is given up after its time-out: %j", ([options, timeout, shown]) =>
+    Effect.gen(function*() {
+      const fiber = yield* Effect.fork(CredentialHelper.get({ run: () => Effect.never }, "x", origin, options))
+      yield* TestClock.adjust(Duration.subtract(timeout, "1 millis"))
       expect(yield* Fiber.poll(fiber)).toEqual(Option.none())
       yield* TestClock.adjust("1 millis")
       const exit = yield* Fiber.await(fiber)
-      expect(Exit.isFailure(exit) && String(exit.cause)).toMatch(/did not answer within 5 seconds/)
+      expect(Exit.isFailure(exit) && String(exit.cause)).toContain(`did not answer within ${shown}; unlock its store`)
     }))
 })
 
@@ -89,8 +109,8 @@ describe.skipIf(process.platform === "win32")("a process", () => {
       expect((yield* Effect.flip(get("missing"))).message).toBe(
         "docker-credential-missing is not installed, or not in PATH"
       )
-      script("failing", "echo CANARY; echo CANARY >&2; exit 3")
-      expect((yield* Effect.flip(get("failing"))).message).toMatch(/failed with exit code 3$/)
+      script("failing", "echo 'no keyring'; echo CANARY >&2; exit 3")
+      expect((yield* Effect.flip(get("failing"))).message).toMatch(/failed with exit code 3 \(no keyring\)/)
       script("denied", "")
       chmodSync(join(folder, "docker-credential-denied"), 0o644)
       expect((yield* Effect.flip(get("denied"))).message).toBe("docker-credential-denied cannot be run: EACCES")
@@ -102,24 +122,44 @@ describe.skipIf(process.platform === "win32")("a process", () => {
       expect((yield* Effect.flip(get("endless"))).message).toBe("docker-credential-endless wrote more than 65536 bytes")
     }))
 
-  it.live("that hangs is killed with whoever waits for it", () =>
+  const isAlive = (id: number) => {
+    try {
+      return process.kill(id, 0)
+    } catch {
+      return false
+    }
+  }
+  const written = (file: string) => {
+    const read = Effect.tryPromise(() => readFile(join(folder, file), "utf8"))
+    return Effect.map(
+      Effect.repeat(Effect.orElseSucceed(read, () => ""), { until: (text) => text.endsWith("\n") }),
+      Number
+    )
+  }
+  const ended = (id: number) => Effect.repeat(Effect.sync(() => isAlive(id)), { until: (alive) => !alive })
+
+  const children: ReadonlyArray<readonly [name: string, script: string]> = [
+    ["the helper itself", `echo $$ > $PIDS; exec sleep 600`],
+    ["its child", `sleep 600 & echo $! > $PIDS; wait`],
+    ["the child of a helper that has ended", `sleep 600 & echo $! > $PIDS`],
+    ["its grandchild", `(sleep 600 & echo $! > $PIDS; wait) & wait`]
+  ]
+  it.live.each(children)("is killed when its caller is interrupted: %s", ([name, text]) =>
     Effect.gen(function*() {
-      const pid = join(folder, "pid")
-      script("hanging", `echo $$ > ${pid}; exec sleep 600`)
-      const fiber = yield* Effect.fork(get("hanging"))
-      const read = Effect.tryPromise(() => import("node:fs/promises").then((fs) => fs.readFile(pid, "utf8")))
-      const id = Number(
-        yield* Effect.repeat(Effect.orElseSucceed(read, () => ""), { until: (text) => text.endsWith("\n") })
-      )
+      const id = name.replaceAll(" ", "-")
+      script(id, text.replace("$PIDS", join(folder, `${id}.pid`)))
+      const fiber = yield* Effect.fork(get(id))
+      const pid = yield* written(`${id}.pid`)
+      expect(isAlive(pid)).toBe(true)
       yield* Fiber.interrupt(fiber)
-      const isAlive = Effect.sync(() => {
-        try {
-          return process.kill(id, 0)
-        } catch {
-          return false
-        }
-      })
-      yield* Effect.repeat(isAlive, { until: (alive) => !alive })
-      expect(yield* isAlive).toBe(false)
+      yield* ended(pid)
+    }))
+
+  it.live("is killed with its child after its time-out", () =>
+    Effect.gen(function*() {
+      script("slow", `sleep 600 & echo $! > ${join(folder, "slow.pid")}; wait`)
+      const failure = yield* Effect.flip(CredentialHelper.get(helperRunner, "slow", origin, { timeout: "1 second" }))
+      expect(failure.message).toContain("did not answer within 1s")
+      yield* ended(yield* written("slow.pid"))
     }))
 })

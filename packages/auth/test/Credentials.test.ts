@@ -2,7 +2,7 @@ import { CredentialError } from "@effect-oci/core/RegistryError"
 import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Layer, Option, TestClock } from "effect"
+import { ConfigProvider, Effect, Fiber, Layer, Option, TestClock } from "effect"
 import * as Credential from "../src/Credential.js"
 import * as CredentialHelper from "../src/CredentialHelper.js"
 import * as Credentials from "../src/Credentials.js"
@@ -163,14 +163,47 @@ describe("Docker's and Podman's credentials", () => {
     Effect.gen(function*() {
       const path = "/home/alice/.docker/config.json"
       const malformed = yield* Effect.flip(get(docker(home, { ...texts, [path]: `{"CANARY` })))
-      expect(malformed.message).toMatch(/^\/home\/alice\/.docker\/config.json is no configuration/)
+      expect(malformed.message).toBe(`cannot read credentials from ${path}: the file is not JSON; correct or remove it`)
       expect(malformed.message).not.toMatch(/CANARY/)
       const long = yield* Effect.flip(get(docker(home, { ...texts, [path]: " ".repeat(1024 * 1024 + 1) })))
       expect(long.message).toBe(`${path} cannot be read: it has more than 1048576 bytes`)
       const denied = yield* Effect.flip(get(docker(home, texts, { denied: path })))
       expect(denied.message).toBe(`${path} cannot be read: PermissionDenied`)
       const inline = yield* Effect.flip(get(docker({ DOCKER_AUTH_CONFIG: "CANARY" }, {})))
-      expect(inline.message).toMatch(/^\$DOCKER_AUTH_CONFIG is no configuration/)
+      expect(inline.message).toMatch(/^cannot read credentials from \$DOCKER_AUTH_CONFIG: /)
+    }))
+
+  it.effect("fail for the host of a malformed entry, and for no other", () =>
+    Effect.gen(function*() {
+      const layer = docker({
+        DOCKER_AUTH_CONFIG: JSON.stringify({
+          credHelpers: { "helped.example": 1 },
+          auths: { "bad.example": { auth: "CANARY!" }, "registry.example.com": { username: "alice", password: "CANARY" } }
+        })
+      }, {})
+      expect(yield* get(layer)).toEqual([alice])
+      expect(yield* get(layer, origin("https://other.example"))).toEqual([])
+      for (const host of ["bad.example", "helped.example"]) {
+        const failure = yield* Effect.flip(get(layer, origin(`https://${host}`)))
+        expect(failure.message).toContain(`$DOCKER_AUTH_CONFIG: the entry "${host}"`)
+        expect(failure.message).not.toContain("CANARY")
+      }
+    }))
+
+  it.effect("wait for a helper as long as the option says", () =>
+    Effect.gen(function*() {
+      const layer = Credentials.layerDockerConfig({
+        environment: { DOCKER_AUTH_CONFIG: `{"credsStore":"store"}` },
+        helperTimeout: "2 minutes"
+      }).pipe(
+        Layer.provide(files({})),
+        Layer.provide(Layer.succeed(CredentialHelper.HelperRunner, { run: () => Effect.never }))
+      )
+      const fiber = yield* Effect.fork(Effect.flip(get(layer)))
+      yield* TestClock.adjust("119 seconds")
+      expect(yield* Fiber.poll(fiber)).toEqual(Option.none())
+      yield* TestClock.adjust("1 second")
+      expect((yield* fiber).message).toContain("it did not answer within 2m")
     }))
 
   it.effect("are asked of a helper first, and fall back where it has none", () =>
@@ -204,9 +237,9 @@ describe("Docker's and Podman's credentials", () => {
       const absent = layer({ exitCode: 1, output: "credentials not found in native keychain\n" })
       expect(yield* get(absent)).toMatchObject([{ username: "stored" }])
       // CVE-2021-41092: a helper that is broken is not one that has none.
-      expect(yield* Effect.flip(get(layer({ exitCode: 1, output: "CANARY" })))).toMatchObject({
-        message:
-          "docker-credential-store, asked for the credentials of https://registry.example.com, failed with exit code 1"
+      expect(yield* Effect.flip(get(layer({ exitCode: 1, output: "the store is locked" })))).toMatchObject({
+        message: "cannot get the credentials of https://registry.example.com from docker-credential-store: " +
+          "it failed with exit code 1 (the store is locked); log in to registry.example.com again"
       })
     }))
 

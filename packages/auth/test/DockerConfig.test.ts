@@ -23,8 +23,11 @@ const shown = (entry: Credential.Entry) =>
     }
   })
 
+const found = (files: ReadonlyArray<DockerConfig.DockerConfig>, url: string, repository?: string) =>
+  shown(Either.getOrThrow(DockerConfig.entry(files, origin(url), repository)))
+
 const of = (config: unknown, url: string, repository?: string) =>
-  shown(DockerConfig.entry([file(config)], origin(url), repository))
+  found([file(config)], url, repository)
 
 const named = (key: string) => ({ auth: base64(`${key}:x`) })
 const withKeys = (...keys: ReadonlyArray<string>) => ({
@@ -88,21 +91,20 @@ describe("a key", () => {
 
   it("that is nearest to a repository counts, in whichever file", () => {
     const files = [file(withKeys("a.example", "a.example/x/y")), file(withKeys("a.example/x", "a.example/x/y/z"))]
-    const found = (repository?: string) => shown(DockerConfig.entry(files, origin("https://a.example"), repository))
-    expect(found("x/y/z")).toEqual(["a.example/x/y/z:x"])
-    expect(found("x/y/w")).toEqual(["a.example/x/y:x"])
-    expect(found("x/w")).toEqual(["a.example/x:x"])
-    expect(found("w")).toEqual(["a.example:x"])
-    expect(found()).toEqual(["a.example:x"])
+    const nearest = (repository?: string) => found(files, "https://a.example", repository)
+    expect(nearest("x/y/z")).toEqual(["a.example/x/y/z:x"])
+    expect(nearest("x/y/w")).toEqual(["a.example/x/y:x"])
+    expect(nearest("x/w")).toEqual(["a.example/x:x"])
+    expect(nearest("w")).toEqual(["a.example:x"])
+    expect(nearest()).toEqual(["a.example:x"])
   })
 
   it("that several files have counts in the first, where it says anything", () => {
     const one = (auth: string) => file({ auths: { "a.example": auth === "" ? {} : { auth: base64(auth) } } })
-    const found = (...files: ReadonlyArray<string>) =>
-      shown(DockerConfig.entry(files.map(one), origin("https://a.example")))
-    expect(found("a:b", "c:d")).toEqual(["a:b"])
-    expect(found("", "c:d")).toEqual(["c:d"])
-    expect(found("", "")).toEqual([])
+    const first = (...files: ReadonlyArray<string>) => found(files.map(one), "https://a.example")
+    expect(first("a:b", "c:d")).toEqual(["a:b"])
+    expect(first("", "c:d")).toEqual(["c:d"])
+    expect(first("", "")).toEqual([])
   })
 
   it("gives its credentials to no other host", () => {
@@ -138,58 +140,120 @@ describe("an entry", () => {
       ["RegistryToken r", "IdentityToken i", "a:b"]
     ],
     ["with what nobody knows", { email: "a@b", auth: base64("a:b"), extra: [1] }, ["a:b"]],
-    ["of a helper", {}, []]
+    ["of a helper", {}, []],
+    ["with line breaks in the base64", { auth: "YWxp\nY2U6\r\ncHc=\n" }, ["alice:pw"]],
+    ["with NULs at both ends of the password", { auth: base64("a:\0b\0c\0") }, ["a:b\0c"]],
+    ["that is null", null, []],
+    ["with fields that are null", { auth: null, username: "a", password: "b", identitytoken: null }, ["a:b"]],
+    ["with fields in another case", { Auth: base64("a:b"), identityToken: "t" }, ["IdentityToken t", "a:b"]],
+    ["with empty fields", { auth: "", username: "", password: "", identitytoken: "", registrytoken: "" }, []],
+    ["with a password as long as it may be", { auth: base64(`a:${"b".repeat(49_000)}`) }, [`a:${"b".repeat(49_000)}`]]
   ]
   it.each(cases)("is read: %s", (_, entry, found) => {
     expect(of({ auths: { "a.example": entry } }, "https://a.example")).toEqual(found)
   })
 })
 
-describe("a malformed file", () => {
-  const secret = base64("alice:CANARY")
-  const cases: ReadonlyArray<readonly [name: string, text: string, reason: string]> = [
-    ["no JSON", `{"auths": {"a": {"auth": "CANARY"`, "it is no JSON"],
-    ["a list", `["CANARY"]`, "it is no JSON object"],
-    ["a text", `"CANARY"`, "it is no JSON object"],
-    ["null", "null", "it is no JSON object"],
-    ["auths that are a list", `{"auths": ["CANARY"]}`, "`auths` is no object"],
-    ["an entry that is a text", `{"auths": {"a.example": "CANARY"}}`, "an entry of `auths` is malformed"],
-    ["no base64", `{"auths": {"a.example": {"auth": "CANARY!"}}}`, "an entry of `auths` is malformed"],
-    ["no password", `{"auths": {"a.example": {"auth": "${base64("CANARY")}"}}}`, "an entry of `auths` is malformed"],
-    ["a number", `{"auths": {"a.example": {"auth": "${secret}", "password": 1}}}`, "an entry of `auths` is malformed"],
-    ["helpers that are a text", `{"credHelpers": "CANARY"}`, "`credHelpers` is no object"],
-    [
-      "a helper that is an object",
-      `{"credHelpers": {"a.example": {"CANARY": 1}}}`,
-      "an entry of `credHelpers` is no string"
-    ],
-    ["a store that is a list", `{"credsStore": ["CANARY"]}`, "`credsStore` is no string"]
+describe("a file without credentials", () => {
+  const texts: ReadonlyArray<readonly [name: string, text: string]> = [
+    ["null", "null"],
+    ["an empty object", "{}"],
+    ["null in place of every list", `{"auths": null, "credHelpers": null, "credsStore": null}`],
+    ["other fields", `{"HttpHeaders": {"X": "y"}, "detachKeys": 1}`],
+    ["a byte-order mark", `\uFEFF{"auths": {}}`]
   ]
-  it.each(cases)("is named, and never shown: %s", (_, text, reason) => {
+  it.each(texts)("is read: %s", (_, text) => {
+    const config = Either.getOrThrow(DockerConfig.parse(text, "config.json"))
+    expect(config).toEqual({ auths: new Map(), credHelpers: new Map(), credsStore: undefined })
+  })
+})
+
+/** What an error may show: a canary in none of its parts, neither plain nor in base64. */
+const expectNoSecret = (error: Error) => {
+  for (const shown of [String(error), JSON.stringify(error), error.stack ?? ""]) {
+    expect(shown).not.toMatch(/CANARY|Q0FOQV/)
+  }
+}
+
+describe("a malformed file", () => {
+  const cases: ReadonlyArray<readonly [name: string, text: string, reason: string]> = [
+    ["no JSON", `{"auths": {"a": {"auth": "CANARY"`, "the file is not JSON"],
+    ["a list", `["CANARY"]`, "the file is not a JSON object"],
+    ["a text", `"CANARY"`, "the file is not a JSON object"],
+    ["auths that are a list", `{"auths": ["CANARY"]}`, "`auths` is not an object"],
+    ["helpers that are a text", `{"credHelpers": "CANARY"}`, "`credHelpers` is not an object"],
+    ["a store that is a list", `{"credsStore": ["CANARY"]}`, "`credsStore` is not a string"]
+  ]
+  it.each(cases)("is an error that names the file and never shows it: %s", (_, text, reason) => {
     const error = Either.getOrThrow(Either.flip(DockerConfig.parse(text, "/home/alice/.docker/config.json")))
     expect(error._tag).toBe("CredentialError")
     expect(error.message).toBe(
-      `/home/alice/.docker/config.json is no configuration of Docker or Podman: ${reason}; correct or remove it`
+      `cannot read credentials from /home/alice/.docker/config.json: ${reason}; correct or remove it`
     )
-    for (const told of [String(error), JSON.stringify(error), error.stack ?? ""]) {
-      expect(told).not.toMatch(/CANARY|Q0FOQV/)
+    expectNoSecret(error)
+  })
+})
+
+describe("a malformed entry", () => {
+  const secret = base64("alice:CANARY")
+  const tooLong = base64(`alice:${"\0".repeat(131_072)}CANARY`)
+  const entries: ReadonlyArray<readonly [name: string, entry: unknown, problem: string]> = [
+    ["a text", "CANARY", "is not an object"],
+    ["a list", ["CANARY"], "is not an object"],
+    ["no base64", { auth: "CANARY!" }, "has an `auth` that is not base64"],
+    ["NULs in place of base64", { auth: "\0".repeat(1000) }, "has an `auth` that is not base64"],
+    ["no password", { auth: base64("CANARY") }, "has an `auth` without a colon between user and password"],
+    ["a number", { auth: secret, password: 1 }, "has a field `password` that is not a string"],
+    ["an auth that is too long", { auth: tooLong }, "has an `auth` of more than 65536 characters"]
+  ]
+  it.each(entries)("fails for its own host only, and is named: %s", (_, entry, problem) => {
+    const config = file({ auths: { "https://Bad.example/v1/": entry, "good.example": { auth: base64("a:b") } } })
+    expect(found([config], "https://good.example")).toEqual(["a:b"])
+    expect(found([config], "https://other.example")).toEqual([])
+    const error = Either.getOrThrow(Either.flip(DockerConfig.entry([config], origin("https://bad.example"), "team/app")))
+    expect(error).toMatchObject({
+      _tag: "CredentialError",
+      message: `cannot read credentials from config.json: the entry "https://Bad.example/v1/" of \`auths\` ${problem}; ` +
+        "correct or remove it"
+    })
+    expectNoSecret(error)
+  })
+
+  it("of the helpers fails for its own host only, and is named", () => {
+    const config = file({ credHelpers: { "bad.example": { CANARY: 1 }, "good.example": "one" }, credsStore: "all" })
+    const helper = (url: string) => DockerConfig.helper([config], origin(url))
+    expect(helper("https://good.example")).toEqual(Either.right("one"))
+    expect(helper("https://other.example")).toEqual(Either.right("all"))
+    const error = Either.getOrThrow(Either.flip(helper("https://bad.example")))
+    expect(error.message).toContain("the entry \"bad.example\" of `credHelpers` is not a string")
+    expectNoSecret(error)
+  })
+
+  it("of any length is read in linear time", () => {
+    const start = performance.now()
+    const longest = "A".repeat(DockerConfig.maxAuthLength)
+    const nuls = base64(`a:${"\0".repeat(49_000)}b`)
+    for (const auth of [longest, nuls, "\n".repeat(65_000), "\0".repeat(1_000_000), "=".repeat(65_536)]) {
+      DockerConfig.entry([file({ auths: { "a.example": { auth } } })], origin("https://a.example"))
     }
+    expect(performance.now() - start).toBeLessThan(2000)
   })
 })
 
 describe("a helper", () => {
   const files = [
     file({ credHelpers: { "a.example": "one", "https://b.example": "", "c.example:5000": "three" } }),
-    file({ credHelpers: { "a.example": "other", "d.example": "four" }, credsStore: "all" })
+    file({ CredHelpers: { "a.example": "other", "d.example": "four", "e.example": null }, credsstore: "all" })
   ]
   const cases: ReadonlyArray<readonly [url: string, helper: string | undefined]> = [
     ["https://a.example", "one"],
     ["https://b.example", undefined],
     ["https://c.example:5000", "three"],
     ["https://c.example", "all"],
-    ["https://d.example", "four"]
+    ["https://d.example", "four"],
+    ["https://e.example", undefined]
   ]
   it.each(cases)("of a host comes before that of all: %s", (url, helper) => {
-    expect(DockerConfig.helper(files, origin(url))).toBe(helper)
+    expect(DockerConfig.helper(files, origin(url))).toEqual(Either.right(helper))
   })
 })

@@ -124,7 +124,8 @@ describe("a helper", () => {
 
   const programs: ReadonlyArray<readonly [name: string, script: (secret: string) => string]> = [
     ["that says what it knows on standard error", (secret) => `echo ${secret} >&2; exit 1`],
-    ["that says what it knows, and fails", (secret) => `echo ${secret}; exit 1`],
+    ["that says what it knows, and fails", (secret) => `echo '{"Username":"alice","Secret":"${secret}"}'; exit 1`],
+    ["that says half of it, and fails", (secret) => `printf '{"Secret" : "${secret}'; exit 1`],
     ["that says what is no JSON", (secret) => `echo 'password: ${secret}'`],
     ["that says half of it", (secret) => `printf '{"Username":"alice","Secret":"${secret}'`],
     ["that says something else", (secret) => `echo '["${secret}"]'`],
