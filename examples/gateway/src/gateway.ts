@@ -3,7 +3,8 @@
  * they are; pushes are looked at; and all of it is logged and counted. Its settings are variables of the environment: see
  * the README.
  */
-import { Credential, Credentials, Guard, Htpasswd } from "@effect-oci/auth"
+import { Credential, Credentials, Guard } from "@effect-oci/auth"
+import * as NodeHtpasswd from "@effect-oci/auth/NodeHtpasswd"
 import { Client } from "@effect-oci/client"
 import {
   Handler,
@@ -122,7 +123,7 @@ export const serve = <E, R>(registry: Layer.Layer<Registry, E, R>) =>
     const host = yield* Config.string("HOST").pipe(Config.withDefault("127.0.0.1"))
     const port = yield* Config.integer("PORT").pipe(Config.withDefault(5000))
     const path = yield* Config.string("USERS").pipe(Config.withDefault("users"))
-    const guard = Guard.make({ users: yield* Htpasswd.make({ path }), realm: "gateway" })
+    const guard = Guard.make({ users: yield* NodeHtpasswd.make({ path }), realm: "gateway" })
     return NodeRegistryServer.layer({ host, port, guard, mounts: { "/metrics": Prometheus.answer } }).pipe(
       Layer.provide(gateway(yield* rules)(registry))
     )

@@ -2,7 +2,8 @@
  * A private registry: its users log in, get tokens, and do as they like below their own names. Everyone pulls what is
  * below `public/`, which `admin` fills.
  */
-import { Guard, Htpasswd, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/auth"
+import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/auth"
+import * as NodeHtpasswd from "@effect-oci/auth/NodeHtpasswd"
 import { Logging } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
@@ -54,7 +55,7 @@ const readTls = (certificate: string) =>
 
 const server = Layer.unwrapScoped(Effect.gen(function*() {
   const { certificate, host, port, url, users: path } = yield* settings
-  const users = yield* Htpasswd.make({ path })
+  const users = yield* NodeHtpasswd.make({ path })
   const keys = yield* TokenKeys.ring(yield* signingKey)
   const issuer = url.origin
   const service = url.host

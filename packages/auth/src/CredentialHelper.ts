@@ -129,7 +129,9 @@ export const get = (
     Effect.timeoutFail({
       duration,
       onTimeout: () =>
-        failed(`it did not answer within ${Duration.format(duration)}; unlock its store, or raise the helper's time-out`)
+        failed(
+          `it did not answer within ${Duration.format(duration)}; unlock its store, or raise the helper's time-out`
+        )
     }),
     Effect.flatMap(({ exitCode, output }) => {
       if (exitCode === 0) {

@@ -70,8 +70,15 @@ export const parse = (text: string, name: string): Either.Either<DockerConfig, C
         // Docker writes an empty entry for credentials that a helper keeps.
         return Array.isArray(entry) && entry.length === 0 ? undefined : entryOf("auths", key, entry)
       }),
-      credHelpers: byHost(credhelpers, (value, key) =>
-        entryOf("credHelpers", key, typeof value === "string" ? value : value === null ? "" : new Problem("is not a string"))),
+      credHelpers: byHost(
+        credhelpers,
+        (value, key) =>
+          entryOf(
+            "credHelpers",
+            key,
+            typeof value === "string" ? value : value === null ? "" : new Problem("is not a string")
+          )
+      ),
       credsStore: credsstore === "" ? undefined : credsstore
     }
   })

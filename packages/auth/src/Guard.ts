@@ -97,12 +97,13 @@ export interface Options {
  * @category constructors
  * @example
  * ```ts
- * import { Guard, Htpasswd } from "@effect-oci/auth"
+ * import { Guard } from "@effect-oci/auth"
+ * import * as NodeHtpasswd from "@effect-oci/auth/NodeHtpasswd"
  * import { NodeRegistryServer } from "@effect-oci/server"
  * import { Effect, Layer } from "effect"
  *
  * const server = Layer.unwrapScoped(Effect.gen(function*() {
- *   const users = yield* Htpasswd.make({ path: "/etc/registry/htpasswd" })
+ *   const users = yield* NodeHtpasswd.make({ path: "/etc/registry/htpasswd" })
  *   return NodeRegistryServer.layer({ port: 5000, guard: Guard.make({ users }) })
  * }))
  * ```

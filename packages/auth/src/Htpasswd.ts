@@ -8,7 +8,7 @@ import * as Digest from "@effect-oci/core/Digest"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as bcrypt from "bcryptjs"
+import { getRounds } from "bcryptjs"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,9 @@ import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import * as Bcrypt from "./Bcrypt.js"
 import * as Bounded from "./internal/bounded.js"
+import * as FairQueue from "./internal/fairQueue.js"
 import * as Keyed from "./internal/keyed.js"
 import * as Throttle from "./internal/throttle.js"
 import type { Account, Users } from "./Users.js"
@@ -103,7 +105,7 @@ export const parse = (text: string, file: string): Either.Either<ReadonlyMap<str
     const problem = problemOf(name, hash)
     if (problem !== undefined) return invalid(index + 1, problem)
     if (entries.has(name)) return invalid(index + 1, "the user has a line before this one")
-    entries.set(name, { name, hash: Redacted.make(hash), cost: bcrypt.getRounds(hash) })
+    entries.set(name, { name, hash: Redacted.make(hash), cost: getRounds(hash) })
   }
   return Either.right(entries)
 }
@@ -129,11 +131,10 @@ export interface Options {
 /** How large a file may be, in bytes. */
 const maxBytes = 1024 * 1024
 
-/** How many users and addresses are remembered, and how many right passwords. */
+/** How many users, addresses and right passwords are remembered. */
 const capacity = 10_000
 
-/** How many passwords are checked at once, since each keeps a core busy for a while, and how many may wait for that. */
-const concurrency = 2
+/** How many passwords are compared or wait for their turn. */
 const maxWaiting = 64
 
 /** What is hashed for whom there is no user. No password has this hash. */
@@ -182,20 +183,31 @@ const versionOf = (hash: string): string => Digest.fromBytes(new TextEncoder().e
 const tooManyWrong = (retryAfter: number) =>
   Exit.fail(new RegistryError.TooManyRequests({ reason: "too many wrong passwords: try again later", retryAfter }))
 
-/** Nothing is counted against the user: whoever fills the queue with names would make the table forget others. */
-const unheard = Exit.fail(
-  new RegistryError.Unavailable({ reason: "too many passwords are being checked", retryAfter: 1000 })
+const busy = Exit.fail(
+  new RegistryError.Unavailable({ reason: "too many passwords are being checked: try again", retryAfter: 1000 })
 )
 
-const wrong = () => new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })
+const unauthorized = (reason: string) => Exit.fail(new RegistryError.Unauthorized({ reason }))
+
+/** Wherever that is, it is no user's password, so that it may be said. */
+const notWhole = unauthorized(`a password has at most ${Bcrypt.maxPasswordBytes} bytes, none of them NUL`)
+
+const wrong = unauthorized("the user name or the password is wrong")
 
 /**
- * The users of an htpasswd file, for as long as the scope lasts. Fails where the file cannot be read or used.
+ * Creates the users of an htpasswd file, for as long as the scope lasts. Fails if the file cannot be read or is
+ * malformed. On Node, use `NodeHtpasswd.make`: this one compares passwords on the thread that serves.
  *
- * A password that was right is remembered by a keyed hash, so that bcrypt runs once for it from an address. Who is not a
- * user costs as much as who is. After too many wrong passwords of a user no more are heard for a while, but from where
- * the right one is remembered; after too many from an address, or from its network of 64 bits, none from there. All tables
- * are bounded.
+ * - A right password is remembered by a keyed hash, so that bcrypt runs once for it and an address.
+ * - A user that does not exist costs as much time as the most expensive one of the file.
+ * - A password of more than 72 bytes, or with a NUL, is refused: bcrypt does not tell it from others.
+ * - After too many wrong passwords of a user, that user gets `TooManyRequests` for a while, except with a remembered
+ *   password. After too many from an address (of IPv6: its network of 64 bits), that address does.
+ * - At most 64 passwords are compared or wait, and addresses take turns. When all places are taken, an address without
+ *   one takes the last place of the address with the most, and an address that had a right password before takes that
+ *   of any other. A caller without a place gets `Unavailable`.
+ *
+ * All tables are bounded.
  *
  * @since 0.1.0
  * @category constructors
@@ -213,14 +225,15 @@ export const make = (
   Effect.gen(function*() {
     const entries = yield* watch(options.path, options.reloadEvery ?? "5 seconds")
     const clock = yield* Effect.clock
-    const permits = yield* Effect.makeSemaphore(concurrency)
+    const bcrypt = yield* Bcrypt.Bcrypt
+    const queue = FairQueue.make({ concurrency: bcrypt.concurrency, capacity: maxWaiting })
     const keyed = Keyed.make()
     const right = Bounded.make<string>(capacity)
+    const knownAddresses = Bounded.make<number>(capacity)
     const windowMillis = Duration.toMillis(options.window ?? "1 minute")
     const throttle = (attempts: number) => Throttle.make({ attempts, windowMillis, capacity })
     const perUser = throttle(options.maxFailures ?? 10)
     const perAddress = throttle(options.maxFailuresPerAddress ?? 50)
-    let waiting = 0
 
     const accounts = new WeakMap<Entry, Account>()
     const account = (entry: Entry): Account => {
@@ -232,18 +245,9 @@ export const make = (
       return made
     }
 
-    const compare = (password: string, hash: string): Effect.Effect<boolean> =>
-      Effect.suspend(() => {
-        waiting += 1
-        return permits.withPermits(1)(Effect.promise(() => bcrypt.compare(password, hash))).pipe(
-          Effect.ensuring(Effect.sync(() => {
-            waiting -= 1
-          }))
-        )
-      })
-
     const check: Users["check"] = ({ address, password, username }) => {
       const secret = Redacted.value(password)
+      if (!Bcrypt.isHashedWhole(secret)) return notWhole
       const from = address === undefined ? undefined : Caller.networkOf(address)
       const user = username.slice(0, maxNameLength)
       const entry = entries().get(username)
@@ -252,22 +256,36 @@ export const make = (
       const tooMany = from === undefined ? perUser.wait(user, now) : perAddress.wait(from, now)
       if (tooMany > 0) return tooManyWrong(tooMany)
       if (entry !== undefined && right.get(key) === Redacted.value(entry.hash)) return Exit.succeed(account(entry))
+      const party: FairQueue.Party = from === undefined
+        ? { key: `user ${user}`, isKnown: false }
+        : { key: from, isKnown: knownAddresses.get(from) !== undefined }
       return Effect.suspend((): ReturnType<Users["check"]> => {
-        // It is counted before it is known to be wrong, or many at once would all be heard; also where it is not compared,
-        // for what is remembered tells right from wrong.
+        // An attempt counts before it is known to be wrong, or many at once would all be compared. It counts for the
+        // address even if it is not compared, for a remembered password would tell right from wrong.
         if (from !== undefined) perAddress.take(from, now)
         const wait = perUser.wait(user, now)
         if (wait > 0) return tooManyWrong(wait)
-        if (waiting >= maxWaiting) return unheard
+        // An attempt without a place does not count for the user: made-up names would push others out of the table.
+        if (!queue.hasRoom(party)) return busy
         perUser.take(user, now)
         const hash = entry === undefined ? dummy(costOf(entries())) : Redacted.value(entry.hash)
-        return Effect.flatMap(compare(secret, hash), (same) => {
-          if (!same || entry === undefined) return wrong()
-          right.set(key, hash)
+        const giveBack = () => {
           const now = clock.unsafeCurrentTimeMillis()
           perUser.giveBack(user, now)
           if (from !== undefined) perAddress.giveBack(from, now)
-          return Exit.succeed(account(entry))
+        }
+        return Effect.matchEffect(queue.run(party, bcrypt.compare(secret, hash)), {
+          onFailure: () => {
+            giveBack()
+            return busy
+          },
+          onSuccess: (same) => {
+            if (!same || entry === undefined) return wrong
+            right.set(key, hash)
+            if (from !== undefined) knownAddresses.set(from, 1)
+            giveBack()
+            return Exit.succeed(account(entry))
+          }
         })
       })
     }
@@ -280,8 +298,6 @@ export const make = (
     return { check, find }
   })
 
-/** What checking a password of this file costs. */
-const costOf = (entries: ReadonlyMap<string, Entry>): number => {
-  const [first] = entries.values()
-  return first?.cost ?? 10
-}
+/** What a comparison with this file costs at most. A user that does not exist costs as much. */
+const costOf = (entries: ReadonlyMap<string, Entry>): number =>
+  entries.size === 0 ? 10 : Math.max(...Array.from(entries.values(), ({ cost }) => cost))

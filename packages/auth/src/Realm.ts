@@ -5,7 +5,7 @@
  */
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
-import { getDomain } from "tldts"
+import { tenantDomain } from "./internal/tenantDomain.js"
 import * as Origin from "./Origin.js"
 
 /**
@@ -20,15 +20,18 @@ export type Verdict =
   | { readonly _tag: "Refused"; readonly reason: string }
 
 /**
- * Whether credentials for a registry may go to the realm that it names. They may where the realm is
+ * Decides whether credentials for a registry may go to the realm that it names. They may if the realm is
  *
  * - the registry's own origin,
- * - on https, on the same registrable domain by the public-suffix list, those of hosting providers included: as Docker
- *   Hub's `auth.docker.io` is for `registry-1.docker.io`; never by an address, or `localhost`,
- * - or among `trusted`: the origins of token servers, or their URLs.
+ * - on https, on the same registrable domain, as Docker Hub's `auth.docker.io` is for `registry-1.docker.io`. The
+ *   public-suffix list says where a domain begins, its section of private suffixes included. Below a domain that gives
+ *   hosts to many tenants (`azurecr.io`, `nip.io`, `svc.cluster.local`), each host stands alone. An address or
+ *   `localhost` has no domain,
+ * - in `trusted`: the origins of token servers, or their URLs.
  *
- * Any other on https is `Foreign`, to be asked without credentials. One on http is refused, and always so for a
- * registry on https; so is one with a user in its URL. CVE-2026-33540, CVE-2026-48978.
+ * Any other realm on https is `Foreign`: the client asks it without credentials. A realm on http is `Refused`, unless
+ * the registry is on http too and the realm is its own origin or in `trusted`. So is a realm with a user in its URL.
+ * CVE-2026-33540, CVE-2026-48978.
  *
  * @since 0.1.0
  * @category combinators
@@ -43,8 +46,8 @@ export const judge = (origin: Origin.Origin, realm: string, trusted: ReadonlyArr
   if (origin.scheme === "https" && place.scheme === "http") return refused("it is on http, and the registry on https")
   if (trusted.some((other) => isThat(url, place, other))) return { _tag: "Trusted", url }
   if (place.scheme === "http") return refused("it is on http")
-  const domain = getDomain(place.host, { allowPrivateDomains: true })
-  return domain !== null && domain === getDomain(origin.host, { allowPrivateDomains: true })
+  const domain = tenantDomain(place.host)
+  return domain !== undefined && domain === tenantDomain(origin.host)
     ? { _tag: "Trusted", url }
     : { _tag: "Foreign", url }
 }

@@ -7,6 +7,7 @@ import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as Body from "@effect-oci/core/Body"
 import * as Caller from "@effect-oci/core/Caller"
 import type * as RegistryError from "@effect-oci/core/RegistryError"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Clock from "effect/Clock"
@@ -96,8 +97,24 @@ const encodeRefused = (refused: Refused, method: string): Wire.Response => {
     : { ...response, headers: { ...headers, "www-authenticate": `Basic realm="token"` } }
 }
 
+/** A type, with a class or without, and an action: "Token Scope Documentation" of the distribution project. */
+const typeForm = /^[a-z0-9]+(\([a-z0-9]+\))?$/
+const actionForm = /^([a-z]+|\*)$/
+
 /**
- * A token service for one registry. A token grants what the policy leaves of the requested scope, at most what was
+ * The part of a scope that is of the grammar. A policy compares texts: `alice/../admin` begins with `alice/`, and what
+ * a registry makes of it is another matter.
+ */
+const wellFormed = (scope: AuthScope.AuthScope): AuthScope.AuthScope =>
+  AuthScope.make(
+    AuthScope.values(scope).filter(({ action, resource, type }) =>
+      typeForm.test(type) && RepositoryName.is(resource) && actionForm.test(action)
+    )
+  )
+
+/**
+ * Creates a token service for one registry. Names, types and actions that are not of the grammar are never granted, and
+ * the policy does not see them. A token grants what the policy leaves of the requested scope, at most what was
  * requested, and may grant nothing: clients learn that from the registry.
  *
  * - GET, with Basic credentials or as nobody: `service`, `scope` (as often as wanted), `offline_token=true` for a refresh
@@ -112,11 +129,12 @@ const encodeRefused = (refused: Refused, method: string): Wire.Response => {
  * @category constructors
  * @example
  * ```ts
- * import { Htpasswd, Policy, TokenKeys, TokenService } from "@effect-oci/auth"
+ * import { Policy, TokenKeys, TokenService } from "@effect-oci/auth"
+ * import * as NodeHtpasswd from "@effect-oci/auth/NodeHtpasswd"
  * import { Effect } from "effect"
  *
  * const tokens = Effect.gen(function*() {
- *   const users = yield* Htpasswd.make({ path: "/etc/registry/htpasswd" })
+ *   const users = yield* NodeHtpasswd.make({ path: "/etc/registry/htpasswd" })
  *   const keys = yield* TokenKeys.ring(yield* TokenKeys.config("TOKEN_KEY"))
  *   const policy = Policy.authenticated
  *   return yield* TokenService.make({ issuer: "example.com", service: "registry.example.com", keys, users, policy })
@@ -175,7 +193,8 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
           }
           const account = yield* prove(asked, request)
           const caller = account?.identity ?? Caller.anonymous
-          const granted = AuthScope.intersection(asked.scope, yield* policy(caller, asked.scope))
+          const requested = wellFormed(asked.scope)
+          const granted = AuthScope.intersection(requested, yield* policy(caller, requested))
           const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
           const token = yield* sign(caller, granted, now)
           const offline = asked.offline && account !== undefined && asked.proof._tag === "Password"

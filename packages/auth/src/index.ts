@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as Auth from "./Auth.js"
+export * as Bcrypt from "./Bcrypt.js"
 export * as Challenge from "./Challenge.js"
 export * as Credential from "./Credential.js"
 export * as CredentialHelper from "./CredentialHelper.js"

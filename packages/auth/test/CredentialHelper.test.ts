@@ -62,10 +62,12 @@ describe("a helper", () => {
       expect(JSON.stringify(failure)).not.toContain("CANARY")
     }))
 
-  it.effect.each([
-    [undefined, "60 seconds", "1m"],
-    [{ timeout: "5 seconds" }, "5 seconds", "5s"]
-  ] as const)("is given up after its time-out: %j", ([options, timeout, shown]) =>
+  it.effect.each(
+    [
+      [undefined, "60 seconds", "1m"],
+      [{ timeout: "5 seconds" }, "5 seconds", "5s"]
+    ] as const
+  )("is given up after its time-out: %j", ([options, timeout, shown]) =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(CredentialHelper.get({ run: () => Effect.never }, "x", origin, options))
       yield* TestClock.adjust(Duration.subtract(timeout, "1 millis"))

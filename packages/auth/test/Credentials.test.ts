@@ -178,7 +178,10 @@ describe("Docker's and Podman's credentials", () => {
       const layer = docker({
         DOCKER_AUTH_CONFIG: JSON.stringify({
           credHelpers: { "helped.example": 1 },
-          auths: { "bad.example": { auth: "CANARY!" }, "registry.example.com": { username: "alice", password: "CANARY" } }
+          auths: {
+            "bad.example": { auth: "CANARY!" },
+            "registry.example.com": { username: "alice", password: "CANARY" }
+          }
         })
       }, {})
       expect(yield* get(layer)).toEqual([alice])

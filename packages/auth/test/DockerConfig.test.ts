@@ -26,8 +26,7 @@ const shown = (entry: Credential.Entry) =>
 const found = (files: ReadonlyArray<DockerConfig.DockerConfig>, url: string, repository?: string) =>
   shown(Either.getOrThrow(DockerConfig.entry(files, origin(url), repository)))
 
-const of = (config: unknown, url: string, repository?: string) =>
-  found([file(config)], url, repository)
+const of = (config: unknown, url: string, repository?: string) => found([file(config)], url, repository)
 
 const named = (key: string) => ({ auth: base64(`${key}:x`) })
 const withKeys = (...keys: ReadonlyArray<string>) => ({
@@ -210,10 +209,13 @@ describe("a malformed entry", () => {
     const config = file({ auths: { "https://Bad.example/v1/": entry, "good.example": { auth: base64("a:b") } } })
     expect(found([config], "https://good.example")).toEqual(["a:b"])
     expect(found([config], "https://other.example")).toEqual([])
-    const error = Either.getOrThrow(Either.flip(DockerConfig.entry([config], origin("https://bad.example"), "team/app")))
+    const error = Either.getOrThrow(
+      Either.flip(DockerConfig.entry([config], origin("https://bad.example"), "team/app"))
+    )
     expect(error).toMatchObject({
       _tag: "CredentialError",
-      message: `cannot read credentials from config.json: the entry "https://Bad.example/v1/" of \`auths\` ${problem}; ` +
+      message:
+        `cannot read credentials from config.json: the entry "https://Bad.example/v1/" of \`auths\` ${problem}; ` +
         "correct or remove it"
     })
     expectNoSecret(error)

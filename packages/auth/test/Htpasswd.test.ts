@@ -152,6 +152,35 @@ describe("Htpasswd.make", () => {
       expect(compare).toHaveBeenCalledTimes(5)
     }))
 
+  it.scoped("spends the most that a user of the file costs on a user that does not exist", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(`bob:${hashOf("x", 4)}\nalice:${hashOf("x", 6)}\ncarol:${hashOf("x", 5)}`)
+      yield* Effect.flip(check("nobody", "x"))
+      expect(compare.mock.calls.map(([, hash]) => bcrypt.getRounds(hash))).toEqual([6])
+    }))
+
+  const long = "é".repeat(36)
+  it.scoped.each([
+    ["72 bytes", long, long, "alice"],
+    ["72 bytes and one more", long, `${long}x`, "Unauthorized"],
+    ["more than 72 bytes, as it was set", `${long}x`, `${long}x`, "Unauthorized"],
+    ["itself again after a NUL", "ab", "ab\0ab", "Unauthorized"]
+  ])(
+    "takes a password only if bcrypt tells it from all others: %s",
+    ([, password, attempt, outcome]) =>
+      Effect.gen(function*() {
+        const { check } = yield* start(`alice:${hashOf(password)}`)
+        const exit = yield* Effect.either(check("alice", attempt))
+        expect(Either.match(exit, { onLeft: ({ _tag }) => _tag, onRight: ({ identity }) => identity.name })).toBe(
+          outcome
+        )
+        if (Either.isLeft(exit)) {
+          expect(exit.left.message).toBe("a password has at most 72 bytes, none of them NUL")
+          expect(compare).not.toHaveBeenCalled()
+        }
+      })
+  )
+
   it.scoped("checks a right password once, then has the answer at hand", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice)
@@ -308,6 +337,91 @@ describe("Htpasswd.make", () => {
       expect(tags.filter((tag) => tag === "Unauthorized")).toHaveLength(64)
       expect(most).toBe(2)
       compare.mockImplementation(original)
+    }))
+
+  /** Comparisons that wait for the test, and whose passwords they are, in order. */
+  const held = () => {
+    const original = compare.getMockImplementation()!
+    const begun: Array<string> = []
+    const open: Array<() => void> = []
+    compare.mockImplementation((password, hash) => {
+      begun.push(password)
+      return new Promise((resolve) => {
+        open.push(() => resolve(original(password, hash)))
+      })
+    })
+    const next = Effect.promise(async () => {
+      while (open.length === 0) await new Promise(setImmediate)
+      open.shift()!()
+    })
+    return { begun, next, restore: () => compare.mockImplementation(original) }
+  }
+
+  it.scoped("lets addresses take turns, those that had a right password before the others", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(`${alice}\nbob:${hashOf("other")}`)
+      yield* check("bob", "other", "192.0.2.9")
+      const { begun, next, restore } = held()
+      const ask = (name: string, address: string) =>
+        Effect.fork(Effect.exit(check(name, `${name} ${address}`, address)))
+      const fibers = []
+      for (let i = 0; i < 5; i++) fibers.push(yield* ask(`a${i}`, "192.0.2.1"))
+      for (const name of ["b0", "b1"]) fibers.push(yield* ask(name, "192.0.2.2"))
+      fibers.push(yield* ask("c", "192.0.2.3"), yield* ask("known", "192.0.2.9"))
+      yield* Effect.yieldNow()
+      for (let i = 0; i < fibers.length; i++) yield* next
+      yield* Fiber.joinAll(fibers)
+      restore()
+      expect(begun.map((password) => password.split(" ")[0])).toEqual([
+        "a0",
+        "a1",
+        "known",
+        "a2",
+        "b0",
+        "c",
+        "a3",
+        "b1",
+        "a4"
+      ])
+    }))
+
+  it.scoped("gives the place of an address with many attempts to an address with none", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(alice, { maxFailuresPerAddress: 100 })
+      const { next, restore } = held()
+      const guesses = yield* Effect.forEach(Array.from({ length: 70 }, (_, i) => `user${i}`), (name) =>
+        Effect.fork(Effect.flip(check(name, "x", "192.0.2.1"))))
+      yield* Effect.yieldNow()
+      const right = yield* Effect.fork(check("alice", "secret", "192.0.2.2"))
+      yield* Effect.yieldNow()
+      for (let i = 0; i < 64; i++) {
+        yield* next
+      }
+      const tags = (yield* Fiber.joinAll(guesses)).map(({ _tag }) =>
+        _tag
+      )
+      restore()
+      expect((yield* right).identity.name).toBe("alice")
+      expect(tags.filter((tag) => tag === "Unavailable")).toHaveLength(7)
+    }))
+
+  it.scoped("keeps places for addresses that had a right password, while as many others as there are places guess", () =>
+    Effect.gen(function*() {
+      const { check } = yield* start(`${alice}\nbob:${hashOf("other")}`)
+      yield* check("bob", "other", "192.0.2.200")
+      const { next, restore } = held()
+      const guesses = yield* Effect.forEach(
+        Array.from({ length: 64 }, (_, i) => i),
+        (i) => Effect.fork(Effect.flip(check(`user${i}`, "x", `192.0.2.${i}`)))
+      )
+      yield* Effect.yieldNow()
+      expect((yield* Effect.flip(check("alice", "secret", "192.0.2.100")))._tag).toBe("Unavailable")
+      const right = yield* Effect.fork(check("alice", "secret", "192.0.2.200"))
+      yield* Effect.yieldNow()
+      for (let i = 0; i < 64; i++) yield* next
+      yield* Fiber.joinAll(guesses)
+      restore()
+      expect((yield* right).identity.name).toBe("alice")
     }))
 
   it.scoped("takes up what is changed in the file", () =>

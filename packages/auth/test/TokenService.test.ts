@@ -130,13 +130,50 @@ describe("a token", () => {
       expect(yield* granted(said)).toEqual([name, scope])
     }))
 
-  it.effect("says of a class what registries read, and of none nothing", () =>
+  it.effect.each([
+    "repository:alice/../admin/x:pull",
+    "repository:alice/*:pull",
+    "repository:alice//x:pull",
+    "repository:alice/x/:pull",
+    "repository:alice/X:pull",
+    "repository:alice/x%2f..%2fadmin:pull",
+    `repository:alice/${"x".repeat(255)}:pull`,
+    "repository::pull",
+    "repository:alice/x:Pull",
+    "repository:alice/x:pull%00",
+    "repository():alice/x:pull",
+    "Repository:alice/x:pull",
+    "registry:*:*"
+  ])("does not grant what is not of the grammar, whatever the policy says: %s", (scope) =>
+    Effect.gen(function*() {
+      const seen: Array<string> = []
+      const { get, granted } = yield* setup({
+        policy: (_, requested) => {
+          seen.push(AuthScope.format(requested))
+          return Exit.succeed(AuthScope.unlimited)
+        }
+      })
+      const said = yield* get(`scope=${scope}&scope=repository:alice/app:pull`, basic("alice"))
+      expect(yield* granted(said)).toEqual(["alice", "repository:alice/app:pull"])
+      expect(said.json["scope"]).toBe("repository:alice/app:pull")
+      expect(seen).toEqual(["repository:alice/app:pull"])
+    }))
+
+  it.effect("grants the catalog", () =>
+    Effect.gen(function*() {
+      const { get, granted } = yield* setup({ policy: Policy.authenticated })
+      expect(yield* granted(yield* get("scope=registry:catalog:*", basic("alice")))).toEqual([
+        "alice",
+        "registry:catalog:*"
+      ])
+    }))
+
+  it.effect("names a class as registries read it", () =>
     Effect.gen(function*() {
       const { get } = yield* setup({ policy: (_, requested) => Exit.succeed(requested) })
-      const { json } = yield* get("scope=repository(plugin):a:pull%20repository():a:push")
+      const { json } = yield* get("scope=repository(plugin):a:pull")
       expect(jose.decodeJwt(json["token"] as string)).toMatchObject({
         access: [
-          { type: "repository()", name: "a", actions: ["push"] },
           { type: "repository", class: "plugin", name: "a", actions: ["pull"] }
         ]
       })
