@@ -71,7 +71,7 @@ const threads = (count: number): Effect.Effect<Bcrypt.Service, never, Scope.Scop
               idle.add(worker)
               resume(Effect.succeed(isSame))
             })
-            worker.postMessage({ password, hash })
+            worker.postMessage({ password, hash }, [])
           } catch (cause) {
             resume(new ThreadFailed({ cause }))
           }
