@@ -3,13 +3,14 @@
  *
  * @since 0.1.0
  */
-import { Body, Descriptor, Digest, Manifest, MediaType, RegistryError } from "@effect-oci/core"
+import { Body, Descriptor, Digest, Manifest, MediaType, printable, RegistryError } from "@effect-oci/core"
 import type { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { lstat } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import * as files from "./internal/nodeFiles.js"
+import * as titles from "./internal/titles.js"
 
 /**
  * The annotation that names the file of a layer. Image spec: "Pre-Defined Annotation Keys".
@@ -28,7 +29,8 @@ export const title = "org.opencontainers.image.title"
 export const defaultMediaType = "application/vnd.oci.image.layer.v1.tar"
 
 /**
- * A file could not be read or written, or has no place in the folder: which, and why.
+ * A file that cannot be read, written or named: its path, and the reason. The message is safe to print: it is bounded,
+ * and characters that do not show are escaped.
  *
  * @since 0.1.0
  * @category errors
@@ -39,9 +41,15 @@ export class FileRefused extends Data.TaggedError("FileRefused")<{
   readonly cause?: unknown
 }> {
   override get message(): string {
-    return `${this.path}: ${this.reason}`
+    return `${printable(this.path, 300)}: ${printable(this.reason)}`
   }
 }
+
+const unsafeTitle = (path: string, title: string) =>
+  new FileRefused({
+    path,
+    reason: `the title "${printable(title, 200)}" is not safe as the name of a file: give the file another title`
+  })
 
 const refused = ({ cause, path, reason }: files.FileError) => new FileRefused({ path, reason, cause })
 
@@ -53,7 +61,7 @@ const refused = ({ cause, path, reason }: files.FileError) => new FileRefused({ 
  */
 export interface File {
   readonly path: string
-  /** Its name in the artifact, with `/` between folders: the file's own name unless said. */
+  /** Its name in the artifact, with `/` between folders. Default: the file's own name. */
   readonly title?: string | undefined
   /** {@link defaultMediaType} unless said. */
   readonly mediaType?: string | undefined
@@ -73,8 +81,10 @@ export interface Contents {
   readonly annotations?: { readonly [key: string]: string } | undefined
   /** The manifest that it says something of: it is listed among that one's referrers. */
   readonly subject?: Descriptor.Descriptor | undefined
-  /** A config of its own; the empty one unless said. */
+  /** A config of its own. Default: the empty one. */
   readonly config?: { readonly mediaType: string; readonly bytes: Uint8Array } | undefined
+  /** Which titles are taken. Default: `safe`. */
+  readonly titles?: Titles | undefined
 }
 
 const emptyConfig = new TextEncoder().encode("{}")
@@ -98,11 +108,16 @@ const pushAbsent = (
     Effect.as(descriptor)
   )
 
-const pushFile = (registry: Registry["Type"], repository: RepositoryName.RepositoryName, file: File) =>
+const pushFile = (
+  registry: Registry["Type"],
+  repository: RepositoryName.RepositoryName,
+  file: File,
+  allowed: Titles | undefined
+) =>
   Effect.scoped(Effect.gen(function*() {
     const name = file.title ?? basename(file.path)
-    if (placeOf(name) === undefined) {
-      return yield* Effect.fail(new FileRefused({ path: file.path, reason: `"${name}" is no name for a file` }))
+    if (titles.partsOf(name, allowed ?? "safe") === undefined) {
+      return yield* Effect.fail(unsafeTitle(file.path, name))
     }
     const body = yield* Effect.mapError(files.read(file.path), refused)
     const hasher = Digest.hasher("sha256")
@@ -147,7 +162,8 @@ export const push = (
     const { registry, repository } = target
     const { bytes = emptyConfig, mediaType = MediaType.empty } = contents.config ?? {}
     const config = yield* pushBytes(registry, repository, bytes, mediaType)
-    const layers = yield* Effect.forEach(contents.files, (file) => pushFile(registry, repository, file), {
+    const layers = yield* Effect.forEach(contents.files, (file) =>
+      pushFile(registry, repository, file, contents.titles), {
       concurrency: 4
     })
     const manifest = {
@@ -168,16 +184,14 @@ export const push = (
   })
 
 /**
- * Where a file of an artifact goes, below the folder: its title, whose parts are plain names. Anything else could lead
- * out of it.
+ * Which titles are taken. `safe` refuses those that mislead a reader (control, format and bidirectional characters), that
+ * Windows reserves or cannot store (`CON`, `a.`, `a?`), or that git obeys (`.git/config`). `any` takes these too. A title
+ * that leads out of the folder is always refused.
+ *
+ * @since 0.1.0
+ * @category options
  */
-const placeOf = (name: string): ReadonlyArray<string> | undefined => {
-  const parts = name.split("/")
-  const plain = parts.every((part) =>
-    part !== "" && part !== "." && part !== ".." && part.length <= 255 && !/[\\:\p{Cc}]/u.test(part)
-  )
-  return plain && parts.length <= 32 ? parts : undefined
-}
+export type Titles = "safe" | "any"
 
 /** No folder on the way may be a link, which may lead anywhere. */
 const plainFolders = (folder: string, parts: ReadonlyArray<string>) =>
@@ -207,8 +221,8 @@ export interface Pulled {
 
 /**
  * Pulls the files of an artifact into a folder: the layers that have a title; others are left. Each is checked, and
- * whole when it appears under its name. A file that is there is refused, unless `overwrite`, and so is a title that
- * leads out of the folder, also through a link.
+ * whole when it appears under its name. A file that exists is refused, unless `overwrite` is set. A title that leads out
+ * of the folder, also through a link, is refused, and so is one that is not safe ({@link Titles}).
  *
  * @since 0.1.0
  * @category artifacts
@@ -220,7 +234,12 @@ export const pull = (
     readonly reference: Operation.TagOrDigest
   },
   folder: string,
-  options?: { readonly overwrite?: boolean | undefined }
+  options?: {
+    /** Replaces files that exist. Default: `false`. */
+    readonly overwrite?: boolean | undefined
+    /** Which titles are taken. Default: `safe`. */
+    readonly titles?: Titles | undefined
+  }
 ): Effect.Effect<ReadonlyArray<Pulled>, RegistryError.RegistryError | FileRefused> =>
   Effect.gen(function*() {
     const { reference, registry, repository } = source
@@ -235,16 +254,9 @@ export const pull = (
     for (const { descriptor, kind } of Manifest.references(document)) {
       const name = descriptor.annotations?.[title]
       if (kind !== "blob" || name === undefined) continue
-      const parts = placeOf(name)
-      const path = join(folder, ...(parts ?? []))
-      if (parts === undefined) {
-        return yield* Effect.fail(
-          new FileRefused({
-            path: folder,
-            reason: `the artifact names a file ${JSON.stringify(name)}, which is no place in it`
-          })
-        )
-      }
+      const parts = titles.partsOf(name, options?.titles ?? "safe")
+      if (parts === undefined) return yield* Effect.fail(unsafeTitle(folder, name))
+      const path = join(folder, ...parts)
       if (places.has(path)) return yield* Effect.fail(new FileRefused({ path, reason: "the artifact has it twice" }))
       places.set(path, { parts, blob: descriptor })
     }

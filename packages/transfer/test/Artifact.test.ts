@@ -125,6 +125,82 @@ describe("artifacts of files", () => {
       expect(readdirSync(out)).toEqual(["link"])
     }))
 
+  it.scoped("refuse titles that mislead, that a system reserves, or that other programs obey, unless any are allowed", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { registry } = yield* recorded()
+      const layer = yield* pushBlob(registry, "content")
+      const config = yield* pushBlob(registry, "{}", MediaType.empty)
+      const pulled = (title: string, titles?: "any") =>
+        Effect.zipRight(
+          pushDocument(registry, MediaType.image, {
+            config,
+            layers: [{ ...layer, annotations: { [Artifact.title]: title } }]
+          }, [v1]),
+          Artifact.pull({ registry, repository: app, reference: v1 }, join(path, "out"), { titles, overwrite: true })
+        )
+      const misleading = [
+        "invoice\u202Efdp.exe",
+        "zero\u200Bwidth",
+        "line\u2028break",
+        "escape\u001B[31m",
+        ".git/config",
+        "a/.GIT/hooks/post-checkout",
+        "git~1/config",
+        "CON",
+        "a/nul.txt",
+        "com1",
+        "LPT9.log",
+        "ends with a dot.",
+        "ends with a space ",
+        "what?",
+        "a<b",
+        "pipe|"
+      ]
+      for (const title of misleading) {
+        const error = yield* Effect.flip(pulled(title))
+        expect(error._tag, title).toBe("FileRefused")
+        expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+      }
+      expect(existsSync(join(path, "out"))).toBe(false)
+      for (const title of [".github/ci.yml", ".gitignore", "console.log", "naïve café.txt", "日本.txt", "a b"]) {
+        yield* pulled(title)
+      }
+      yield* pulled(".git/config", "any")
+      expect((yield* Effect.flip(pulled("../escaped", "any")))._tag).toBe("FileRefused")
+      writeFileSync(join(path, "file"), "content")
+      const pushed = Artifact.push({ registry, repository: app }, {
+        artifactType: "a/b",
+        files: [{ path: join(path, "file"), title: ".git/config" }]
+      })
+      expect((yield* Effect.flip(pushed))._tag).toBe("FileRefused")
+    }))
+
+  it.scoped("name a refused title in a short line without control characters", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { registry } = yield* recorded()
+      const layer = yield* pushBlob(registry, "content")
+      const config = yield* pushBlob(registry, "{}", MediaType.empty)
+      for (
+        const title of [`\u001B]0;x\u0007\u202E\n${"long".repeat(200_000)}`, `${"a/".repeat(20)}${"n".repeat(400)}`]
+      ) {
+        yield* pushDocument(registry, MediaType.image, {
+          config,
+          layers: [{ ...layer, annotations: { [Artifact.title]: title } }]
+        }, [v1])
+        const { message } = yield* Effect.flip(Artifact.pull({ registry, repository: app, reference: v1 }, path))
+        expect(message.length).toBeLessThan(2000)
+        expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+      }
+      const refused = new Artifact.FileRefused({
+        path: `a\u202E${"b".repeat(5000)}`,
+        reason: `\u001B[2J${"c".repeat(5000)}`
+      })
+      expect(refused.message).toMatch(/^a\\u202eb+…: \\u001b\[2Jc+…$/)
+      expect(refused.message.length).toBeLessThan(2000)
+    }))
+
   it.scoped("leave nothing behind that is not what it should be", () =>
     Effect.gen(function*() {
       const path = yield* folder

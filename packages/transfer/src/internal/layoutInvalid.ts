@@ -1,3 +1,4 @@
+import { printable } from "@effect-oci/core"
 import * as Data from "effect/Data"
 
 /**
@@ -12,6 +13,6 @@ export class LayoutInvalid extends Data.TaggedError("LayoutInvalid")<{
   readonly cause?: unknown
 }> {
   override get message(): string {
-    return `${this.layout} cannot be used as an image layout: ${this.reason}`
+    return `${printable(this.layout)} cannot be used as an image layout: ${printable(this.reason)}`
   }
 }
