@@ -27,6 +27,42 @@ const exported = (archive: string, layers: ReadonlyArray<string | Uint8Array>) =
 const opened = (archive: string) =>
   Effect.map(Layer.build(LayoutTar.layer(archive)), (context) => Context.get(context, Registry))
 
+/** A zstd frame of raw blocks, and of blocks that repeat a byte. RFC 8878, section 3.1.1. */
+const zstdOf = (bytes: Uint8Array, repeats = 0): Uint8Array => {
+  const size = 128 * 1024
+  const header = (type: number, size: number, last: boolean) => {
+    const value = (size << 3) | (type << 1) | (last ? 1 : 0)
+    return Uint8Array.of(value & 255, (value >> 8) & 255, value >> 16)
+  }
+  const count = Math.ceil(bytes.byteLength / size)
+  return Buffer.concat([
+    Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3),
+    ...Array.from({ length: repeats }, () => Buffer.concat([header(1, size, false), Uint8Array.of(0)])),
+    ...Array.from({ length: count }, (_, at) => {
+      const block = bytes.subarray(at * size, (at + 1) * size)
+      return Buffer.concat([header(0, block.byteLength, at === count - 1), block])
+    }),
+    ...count === 0 ? [header(0, 0, true)] : []
+  ])
+}
+
+const xz = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, ...new Uint8Array(100))
+
+/** A layout of one artifact, as `tar` and `zstd -19` pack it. */
+const compressedByZstd = Buffer.from(
+  "KLUv/WQAJz0VAOZlbSJAi/PAPg20GrELkEu0oX1MOi7CZdDukkgiyVdxJknH1+9aagBjAGIACZFohRIC+LEsy4R1ifSRoHVGDuei" +
+    "0fDUpG9ACHzGZ6SIQZOgCHo5qTMSQjnjESDE3ZpWKGFp+Ehn8pB22YVTk2id0PMFA69wxkyRJKr1SRTl8QhyJKskSzHmTTZpvcla" +
+    "bZPIUSG+EJiwBtyWMbcJyKkL5+DhIfEjNekZThf5D/Q8nR7RCuk36qJ4aoo0CYoqpZ4Q27pJ7zChhEjOuf/FbznTSnm/ZtCf7LcY" +
+    "U2+ZjzJKx4zhB91D9aTj3puTsuNbyzSNKUeAUpMi6BUzBq14FfNcY6sVM/NcY6sVAyhqVCAOvnj+URWowXAkKA1VKpShPo6iAKdj" +
+    "QXmESGlWeToX3a2UWtwaS7bL/thbVi66+NxLFRu2t/fc82/HmQhX+UZHqlfu68Vdhp3qVo0TTEla67inLxqJqOGj5yG+SIgHBYka" +
+    "jG+SYkpaIetlLKJ67a4/Kd0hN7lt4XK/d+4lKyiXIxfzzGrvnWwcvS1mf661w1i7bM1rMc81tlrxMua5xlYr3sU819hqxdvMc42t" +
+    "dqixeEQzIjJSUJKCSuFgpaSgoOkyCIAgBIEYggZBEIQiQAh2CFYIRghIUzBDPohR0IDH3q1ah5OxQcA50Nwlq7fRxuCFtwHhcKT1" +
+    "uwd5A+wYymdtaS55AEuRRvOCxPnGCEkOmOQOgIRNI3zbSYZSGIfIAA5zlGGUY80wDmEUxBw4gqGIYxDGEBkMQ5iiMMLgiBgUIxAC" +
+    "QIRwPN8oT4ugY2GIP2ADxIq7J4ORVPrHDegD2INFaeAAlgpAsaz9AjbtPeUgktwGwrhxcwxhmd9/XVaUBOQdoLXE2yDfQCbPN4wF" +
+    "pqMA1JtAfjwYATZT8T4+Hz7J",
+  "base64"
+)
+
 describe("an archive of a layout", () => {
   it.scoped("is written whole, and read again", () =>
     Effect.gen(function*() {
@@ -115,6 +151,53 @@ describe("an archive of a layout", () => {
       expect(readdirSync(path)).toEqual(["app.tar"])
     }))
 
+  it.scoped("is read through gzip, also in several members, and through zstd", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const archive = join(path, "app.tar")
+      const image = yield* exported(archive, ["one", new Uint8Array(1_000_000).fill(3)])
+      const tar = readFileSync(archive)
+      const members = Buffer.concat([gzipSync(tar.subarray(0, 1000)), gzipSync(tar.subarray(1000))])
+      const cases = [
+        ["gz", gzipSync(tar), image.digest],
+        ["members.gz", members, image.digest],
+        ["raw.zst", zstdOf(tar), image.digest],
+        ["zst", compressedByZstd, "sha256:9048d3ff76ae7bf82ce7c819517fdfde908255483f8ac5383a2239a4814ee777"]
+      ] as const
+      for (const [ending, bytes, digest] of cases) {
+        const file = join(path, `app.tar.${ending}`)
+        writeFileSync(file, bytes)
+        const registry = yield* opened(file)
+        expect((yield* registry.getManifest(repository, v1)).descriptor.digest).toBe(digest)
+      }
+    }))
+
+  it.scoped("that expands without measure is refused before it fills the memory or the disk", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const zeros = gzipSync(new Uint8Array(64 * 1024 * 1024))
+      const cases: ReadonlyArray<readonly [Uint8Array, RegExp, LayoutTar.Options?]> = [
+        [zeros, /expands to more than 200 times its size/],
+        [zstdOf(new Uint8Array(0), 4000), /expands to more than 200 times its size/],
+        [zeros, /expands to more than 1 MiB/, { maxBytes: 1024 * 1024 }],
+        [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3, ...new Uint8Array(20)), /window of 128 MiB/],
+        [
+          Uint8Array.of(...zstdOf(new Uint8Array(1)), 0x28, 0xb5, 0x2f, 0xfd, 0, 20 << 3, 1, 0, 0),
+          /window of 1024 MiB/
+        ],
+        [
+          Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 1, 0, 0, 0, ...new Uint8Array(20)),
+          /window of 4096 MiB/
+        ]
+      ]
+      for (const [bytes, says, options] of cases) {
+        const file = join(path, "bomb")
+        writeFileSync(file, bytes)
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(LayoutTar.layer(file, options))))
+        expect(error.message).toMatch(says)
+      }
+    }))
+
   it.scoped("that is damaged or hostile writes nothing outside, and is refused", () =>
     Effect.gen(function*() {
       const path = yield* folder
@@ -132,7 +215,8 @@ describe("an archive of a layout", () => {
         [packTar([link("index.json", "symlink"), ...good]), /index.json as a symlink/],
         [pack(link(`blobs/sha256/${digest}`, "link")), /as a link, and no file/],
         [packTar(good.filter(({ header }) => header.name !== "oci-layout")), /has no oci-layout/],
-        [Promise.resolve(new Uint8Array(gzipSync(readFileSync(archive)))), /is compressed/],
+        [Promise.resolve(xz), /is compressed with xz: decompress it first/],
+        [Promise.resolve(new Uint8Array(gzipSync(readFileSync(archive)).subarray(0, 200))), /is damaged/],
         [Promise.resolve(new TextEncoder().encode("rubbish".repeat(1000))), /is damaged, or none/],
         [Promise.resolve(new Uint8Array(readFileSync(archive).subarray(0, 1600))), /is damaged|has no/]
       ]

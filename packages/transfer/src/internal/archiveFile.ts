@@ -1,0 +1,97 @@
+import { Body } from "@effect-oci/core"
+import type { Registry } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { createTarPacker } from "modern-tar"
+import type { TarPackController } from "modern-tar"
+import { mkdtemp, realpath } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { basename, dirname, join } from "node:path"
+import * as OciLayout from "../OciLayout.js"
+import { LayoutInvalid } from "./layoutInvalid.js"
+import { unreadable } from "./layoutReader.js"
+import * as files from "./nodeFiles.js"
+
+/** A file for an archive: bytes, or the path of a file on disk. */
+export interface Part {
+  readonly name: string
+  readonly content: Uint8Array | string
+}
+
+const add = (controller: TarPackController, { name, content }: Part): Effect.Effect<void, files.FileError> =>
+  Effect.scoped(Effect.gen(function*() {
+    const body = typeof content === "string" ? yield* files.read(content) : Body.bytes(content)
+    const writer = controller.add({ name, size: body.size!, type: "file", mode: 0o644 }).getWriter()
+    const write = (piece: Uint8Array) => files.tried(name, () => writer.write(piece))
+    yield* Stream.runForEach(body.stream, write).pipe(
+      Effect.mapError((error) => error instanceof files.FileError ? error : new files.FileError(name, error as never))
+    )
+    yield* files.tried(name, () => writer.close())
+  }))
+
+/** A tar archive of files, as a stream. */
+export const packed = (layout: string, parts: ReadonlyArray<Part>): Stream.Stream<Uint8Array, LayoutInvalid> =>
+  Stream.unwrapScoped(Effect.gen(function*() {
+    const { controller, readable } = createTarPacker()
+    yield* Effect.forEach(parts, (part) => add(controller, part), { discard: true }).pipe(
+      Effect.match({
+        onFailure: (error) => controller.error(unreadable(layout)(error)),
+        onSuccess: () => controller.finalize()
+      }),
+      Effect.forkScoped
+    )
+    return Stream.fromReadableStream(
+      () => readable as ReadableStream<Uint8Array>,
+      (error) => error instanceof LayoutInvalid ? error : new LayoutInvalid({ layout, reason: String(error) })
+    )
+  }))
+
+const scratch = (beside: string) =>
+  Effect.acquireRelease(
+    Effect.flatMap(
+      files.tried(beside, () => realpath(beside)),
+      (folder) => files.tried(folder, () => mkdtemp(join(folder, ".oci-archive-")))
+    ),
+    (folder) => Effect.ignore(files.remove(folder))
+  )
+
+/** A temporary folder with the layout that an archive holds. It is removed with the scope. */
+export const unpacked = (
+  archive: string,
+  unpack: (pieces: Stream.Stream<Uint8Array, unknown>, layout: string) => Effect.Effect<void, LayoutInvalid>
+): Effect.Effect<string, LayoutInvalid, Scope.Scope> =>
+  Effect.gen(function*() {
+    const folder = yield* Effect.mapError(scratch(tmpdir()), unreadable(archive))
+    yield* Effect.scoped(Effect.flatMap(
+      Effect.mapError(files.read(archive), unreadable(archive)),
+      ({ stream }) => unpack(stream, folder)
+    )).pipe(Effect.mapError(({ cause, reason }) => new LayoutInvalid({ layout: archive, reason, cause })))
+    return folder
+  })
+
+/**
+ * Runs an effect that fills a layout, and writes an archive of it. The archive is written beside its place and moved when
+ * it is whole: a file that was there stays until then.
+ */
+export const written = <A, E, R>(
+  archive: string,
+  effect: Effect.Effect<A, E, R>,
+  pack: (layout: string) => Stream.Stream<Uint8Array, LayoutInvalid>,
+  options?: Pick<OciLayout.Options, "repository">
+): Effect.Effect<A, E | LayoutInvalid, Exclude<R, Registry>> =>
+  Effect.scoped(Effect.gen(function*() {
+    const folder = yield* Effect.mapError(scratch(dirname(archive)), unreadable(archive))
+    const layout = join(folder, "layout")
+    const result = yield* Effect.provide(effect, OciLayout.layer(layout, { ...options, create: true }))
+    const whole = join(folder, basename(archive))
+    yield* files.write(whole, Body.stream(pack(layout))).pipe(
+      Effect.zipRight(files.move(whole, archive)),
+      Effect.mapError((error) =>
+        error._tag === "FileError"
+          ? unreadable(archive)(error)
+          : new LayoutInvalid({ layout: archive, reason: error.error.message })
+      )
+    )
+    return result
+  }))

@@ -1,0 +1,54 @@
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as Stream from "effect/Stream"
+import { createTarDecoder } from "modern-tar"
+import type { ParsedTarEntry } from "modern-tar"
+import { ArchiveRefused, decompressed } from "./decompress.js"
+import type { Limits } from "./decompress.js"
+import { LayoutInvalid } from "./layoutInvalid.js"
+
+/** The error of an archive: what is wrong with it, after its name. */
+export const archiveInvalid = (archive: string) => (reason: string, cause?: unknown): LayoutInvalid =>
+  new LayoutInvalid({ layout: archive, reason: `the archive ${reason}`, cause })
+
+/** The error behind an error, where a stream has wrapped it. */
+const refusal = (error: unknown): ArchiveRefused | LayoutInvalid | undefined => {
+  if (error instanceof ArchiveRefused || error instanceof LayoutInvalid) return error
+  return error instanceof Error && error.cause !== undefined ? refusal(error.cause) : undefined
+}
+
+const wrongBy = (archive: string, what: string) => (error: unknown): LayoutInvalid => {
+  const known = refusal(error)
+  return known instanceof LayoutInvalid ? known : archiveInvalid(archive)(known?.message ?? what, error)
+}
+
+/** A file, a link or a folder in an archive. The body of a file is to be read, or to be passed over with `skip`. */
+export interface Entry {
+  readonly name: string
+  readonly type: ParsedTarEntry["header"]["type"]
+  /** What a link leads to. */
+  readonly link: string | undefined
+  readonly size: number
+  readonly content: Stream.Stream<Uint8Array, LayoutInvalid>
+  readonly skip: Effect.Effect<void>
+}
+
+/** The entries of a tar archive, which may be compressed with gzip or zstd, as they are read. */
+export const entries = <E>(
+  pieces: Stream.Stream<Uint8Array, E>,
+  archive: string,
+  limits?: Limits
+): Stream.Stream<Entry, LayoutInvalid> =>
+  Stream.fromReadableStream(
+    () =>
+      Stream.toReadableStream(Stream.fromAsyncIterable(decompressed(Stream.toAsyncIterable(pieces), limits), identity))
+        .pipeThrough(createTarDecoder({ strict: true })),
+    wrongBy(archive, "is damaged, or none")
+  ).pipe(Stream.map(({ body, header }) => ({
+    name: header.name.replace(/^(?:\.\/)+/, ""),
+    type: header.type,
+    link: header.linkname,
+    size: header.size,
+    content: Stream.fromReadableStream(() => body, wrongBy(archive, "is damaged, or cut")),
+    skip: Effect.promise(() => body.cancel())
+  })))

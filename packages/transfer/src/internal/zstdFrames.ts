@@ -1,0 +1,91 @@
+/**
+ * The largest window that is taken, in bytes: what every decoder should support, and no more, because the decoder
+ * allocates and moves the whole window for each block. RFC 8878, section 3.1.1.1.2.
+ */
+const maxWindow = 8 * 1024 * 1024
+
+const magic = 0xfd2fb528
+const isSkippable = (number: number): boolean => (number & 0xfffffff0) >>> 0 === 0x184d2a50
+
+/** The size of a header whose descriptor is known: magic number, window, dictionary, content size. */
+const headerSize = (descriptor: number): number => {
+  const single = (descriptor >> 5) & 1
+  const content = descriptor >> 6
+  return 5 + (1 - single) + [0, 1, 2, 4][descriptor & 3]! + (content === 0 ? single : 1 << content)
+}
+
+const windowOf = (header: Uint8Array): number => {
+  const descriptor = header[4]!
+  if ((descriptor & 0x20) === 0) {
+    const exponent = header[5]! >> 3
+    const base = 2 ** (10 + exponent)
+    return base + (base / 8) * (header[5]! & 7)
+  }
+  const size = descriptor >> 6
+  const at = headerSize(descriptor) - (size === 0 ? 1 : 1 << size)
+  let content = size === 1 ? 256 : 0
+  for (let byte = at; byte < header.byteLength; byte++) content += header[byte]! * 2 ** (8 * (byte - at))
+  return content
+}
+
+/**
+ * Follows the frames and blocks of a zstd stream, without decompressing them, and refuses a frame whose window is too
+ * large before a decoder sees it. RFC 8878, section 3.1.
+ */
+export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Array) => void => {
+  let state: "frame" | "block" = "frame"
+  let skip = 0
+  let last = false
+  let checksum = false
+  let held = new Uint8Array(0)
+
+  /** Takes what is complete at the beginning of `held`: how many bytes that were, or 0 where more are needed. */
+  const step = (): number => {
+    if (state === "block") {
+      if (held.byteLength < 3) return 0
+      const header = held[0]! | (held[1]! << 8) | (held[2]! << 16)
+      last = (header & 1) === 1
+      skip = ((header >> 1) & 3) === 1 ? 1 : header >> 3
+      if (last) {
+        skip += checksum ? 4 : 0
+        state = "frame"
+      }
+      return 3
+    }
+    if (held.byteLength < 5) return 0
+    const view = new DataView(held.buffer, held.byteOffset)
+    const number = view.getUint32(0, true)
+    if (isSkippable(number)) {
+      if (held.byteLength < 8) return 0
+      skip = view.getUint32(4, true)
+      return 8
+    }
+    // The decoder says what is wrong with it.
+    if (number !== magic) return held.byteLength
+    const size = headerSize(held[4]!)
+    if (held.byteLength < size) return 0
+    const window = windowOf(held.subarray(0, size))
+    if (window > maxWindow) {
+      refuse(
+        `has a zstd window of ${Math.ceil(window / 1024 / 1024)} MiB, larger than ${maxWindow / 1024 / 1024} MiB: ` +
+          "decompress it first, or compress it without --long and --ultra"
+      )
+    }
+    checksum = (held[4]! & 4) !== 0
+    state = "block"
+    return size
+  }
+
+  return (piece) => {
+    held = held.byteLength === 0 ? piece.slice() : Buffer.concat([held, piece])
+    while (held.byteLength > 0) {
+      const passed = Math.min(skip, held.byteLength)
+      skip -= passed
+      held = held.subarray(passed)
+      if (skip > 0 || held.byteLength === 0) return
+      const taken = step()
+      if (taken === 0) return
+      held = held.subarray(taken)
+    }
+  }
+}
