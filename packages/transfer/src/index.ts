@@ -6,6 +6,7 @@
 export * as Artifact from "./Artifact.js"
 export * as Copy from "./Copy.js"
 export * as DistributionSource from "./DistributionSource.js"
+export * as DockerTar from "./DockerTar.js"
 export * as Graph from "./Graph.js"
 export * as LayoutImages from "./LayoutImages.js"
 export * as LayoutTar from "./LayoutTar.js"

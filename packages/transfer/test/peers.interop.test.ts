@@ -10,7 +10,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { randomBytes } from "node:crypto"
 import { join } from "node:path"
-import { Copy, LayoutTar, OciLayout } from "../src/index.js"
+import { Copy, DockerTar, LayoutTar, OciLayout } from "../src/index.js"
 import { folder } from "./folder.js"
 
 const missing = NodePeers.missing("docker-registry", "skopeo").join(" ")
@@ -156,6 +156,39 @@ describe.runIf(missing === "")("copies", () => {
         platform: { os: "linux", architecture: "arm64" }
       })
       expect((yield* source.registry.resolveManifest(last, v1)).digest).toBe(images[1]?.digest)
+    }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
+
+  it.scopedLive("to and from archives of docker save keep the image's config and layers; skopeo writes and reads them", () =>
+    Effect.gen(function*() {
+      const source = yield* dockerRegistry
+      const server = yield* ours
+      const path = yield* folder
+      yield* pushIndex(source.registry)
+      const configOf = (image: string) =>
+        Effect.map(NodePeers.skopeo("inspect", "--config", "--raw", image), (text) => text.trim())
+      const expected = yield* configOf(`docker://${source.host}/${team}:v1`)
+
+      const theirs = join(path, "theirs.tar")
+      yield* NodePeers.skopeo("copy", `docker://${source.host}/${team}:v1`, `docker-archive:${theirs}:app:v1`)
+      const read = Context.get(yield* Layer.build(DockerTar.layer(theirs)), Registry)
+      yield* Copy.copy({ registry: read, repository: OciLayout.repository, reference: v1 }, {
+        ...server,
+        repository: team
+      })
+      expect(yield* configOf(`docker://${server.host}/${team}:v1`)).toBe(expected)
+
+      const own = join(path, "own.tar")
+      yield* DockerTar.write(
+        own,
+        Effect.flatMap(Registry, (registry) =>
+          Copy.copy(from(source), { registry, repository: OciLayout.repository }, {
+            platform: { os: "linux", architecture: "amd64" }
+          })),
+        { name: "docker.io/library/app" }
+      )
+      expect(yield* configOf(`docker-archive:${own}:app:v1`)).toBe(expected)
+      yield* NodePeers.skopeo("copy", `docker-archive:${own}`, `docker://${source.host}/back:v1`)
+      expect(yield* configOf(`docker://${source.host}/back:v1`)).toBe(expected)
     }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
 
   it.scopedLive("read the layouts and archives that skopeo writes", () =>

@@ -75,6 +75,12 @@ export const listingOf = (
 
 const annotationsOf = ({ more }: Listing) => more["annotations"] as Descriptor.Descriptor["annotations"]
 
+/** The annotations that name an image by its whole reference and its tag. */
+export const namesOf = (name: string, tag: Tag.Tag): { readonly [key: string]: string } => ({
+  [imageName]: name,
+  [refName]: tag
+})
+
 /** The full name of the image that a line lists: a whole reference if one is there, or else the short name. */
 export const nameOf = (listing: Listing): string | undefined => annotationsOf(listing)?.[imageName] ?? listing.name
 

@@ -1,0 +1,97 @@
+/**
+ * Archives of images as `docker save` writes them and `docker load` reads them. `skopeo` and `podman` call them
+ * `docker-archive:`.
+ *
+ * @since 0.1.0
+ */
+import type { Registry } from "@effect-oci/core"
+import { ReadOnly } from "@effect-oci/middleware"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as archives from "./internal/archiveFile.js"
+import type { Limits } from "./internal/decompress.js"
+import { pack } from "./internal/dockerPack.js"
+import { unpack } from "./internal/dockerUnpack.js"
+import type { LayoutInvalid } from "./internal/layoutInvalid.js"
+import type { Options } from "./LayoutTar.js"
+import * as OciLayout from "./OciLayout.js"
+
+/**
+ * Unpacks an archive into a temporary folder, and returns the folder's path: a layout for `OciLayout.layer` and
+ * `LayoutImages.find`, in which the images have the names that the archive gives them. The folder is removed with the
+ * scope.
+ *
+ * Each image becomes a Docker manifest; its config and its layers stay byte for byte. The archive may be compressed with
+ * gzip or zstd, and so may its layers.
+ *
+ * Fails with `LayoutInvalid` if the archive is damaged, has no `manifest.json`, or expands to more than the limits.
+ *
+ * @since 0.1.0
+ * @category archives
+ */
+export const unpacked = (archive: string, limits?: Limits): Effect.Effect<string, LayoutInvalid, Scope.Scope> =>
+  archives.unpacked(archive, (pieces, layout) => unpack(pieces, layout, limits))
+
+/**
+ * Creates a layer of a registry that reads the images in an archive, by the tags of their names. The archive is unpacked
+ * into a temporary folder, which is removed with the layer.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
+ * import { Copy, DockerTar, OciLayout } from "@effect-oci/transfer"
+ * import { Effect } from "effect"
+ *
+ * const pushed = (to: Registry["Type"]) =>
+ *   Effect.flatMap(Registry, (registry) =>
+ *     Copy.copy(
+ *       { registry, repository: OciLayout.repository, reference: Tag.make("latest") },
+ *       { registry: to, repository: RepositoryName.make("team/app") }
+ *     )).pipe(Effect.provide(DockerTar.layer("saved.tar")))
+ * ```
+ */
+export const layer = (archive: string, options?: Options): Layer.Layer<Registry, LayoutInvalid> =>
+  Layer.unwrapScoped(
+    Effect.map(unpacked(archive, options), (folder) => OciLayout.layer(folder, options).pipe(ReadOnly.wrap()))
+  )
+
+/**
+ * Runs an effect that puts images into a registry, and writes these as an archive for `docker load`. The archive is
+ * written when the effect has succeeded, and replaces a file of that name as a whole.
+ *
+ * `name` is the repository that the images are called by in the archive (`docker.io/library/app`); without a name, Docker
+ * loads them without a tag. Layers stay compressed as they are. Signatures and other referrers are left out.
+ *
+ * Fails with `LayoutInvalid` if the archive cannot be written, or if there is an index of several platforms or an artifact
+ * that is no image.
+ *
+ * @since 0.1.0
+ * @category archives
+ * @example
+ * ```ts
+ * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
+ * import { Copy, DockerTar, OciLayout } from "@effect-oci/transfer"
+ * import { Effect } from "effect"
+ *
+ * const saved = (from: Registry["Type"]) =>
+ *   DockerTar.write(
+ *     "app.tar",
+ *     Effect.flatMap(Registry, (registry) =>
+ *       Copy.copy(
+ *         { registry: from, repository: RepositoryName.make("team/app"), reference: Tag.make("v1") },
+ *         { registry, repository: OciLayout.repository },
+ *         { platform: { os: "linux", architecture: "amd64" }, withoutReferrers: true }
+ *       )),
+ *     { name: "registry.example.com/team/app" }
+ *   )
+ * ```
+ */
+export const write = <A, E, R>(
+  archive: string,
+  effect: Effect.Effect<A, E, R>,
+  options?: { readonly name?: string | undefined; readonly repository?: OciLayout.Options["repository"] }
+): Effect.Effect<A, E | LayoutInvalid, Exclude<R, Registry>> =>
+  archives.written(archive, effect, (layout) => pack(layout, options?.name), options)

@@ -1,0 +1,175 @@
+import { Body, Digest, MediaType, Reference } from "@effect-oci/core"
+import type { Descriptor } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import { open } from "node:fs/promises"
+import { join, posix } from "node:path"
+import type { Limits } from "./decompress.js"
+import { blobPath, indexPath, namesOf } from "./layoutIndex.js"
+import type { LayoutInvalid } from "./layoutInvalid.js"
+import { unreadable } from "./layoutReader.js"
+import * as files from "./nodeFiles.js"
+import { archiveInvalid, entries } from "./tarEntries.js"
+import type { Entry } from "./tarEntries.js"
+
+/** More files than an archive of images has, and more images. */
+const maxFiles = 65_536
+const maxManifest = 16 * 1024 * 1024
+const maxLinks = 8
+
+export const manifestName = "manifest.json"
+
+/** What is stored for a file: its content, as a blob of the layout. */
+type Stored = Pick<Descriptor.Descriptor, "digest" | "size">
+
+/** The files of the archive by their names, and the links between names. */
+interface Files {
+  readonly stored: Map<string, Stored>
+  readonly links: Map<string, string>
+}
+
+const Manifest = Schema.parseJson(Schema.Array(Schema.Struct({
+  Config: Schema.String,
+  RepoTags: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))),
+  Layers: Schema.NullOr(Schema.Array(Schema.String))
+})))
+
+const normalize = (name: string): string => posix.normalize(name).replace(/^\/+/, "")
+
+/** Stores each file of the archive under its digest. No name of the archive becomes a path. */
+const store = <E>(archive: Stream.Stream<Uint8Array, E>, layout: string, limits: Limits | undefined) =>
+  Effect.gen(function*() {
+    const invalid = archiveInvalid(layout)
+    const stored: Files["stored"] = new Map()
+    const links: Files["links"] = new Map()
+    const ingest = join(layout, "ingest")
+    yield* Effect.mapError(files.folder(join(layout, "blobs", "sha256")), unreadable(layout))
+    yield* Effect.mapError(files.folder(ingest), unreadable(layout))
+    const keep = (name: string, { content }: Entry) =>
+      Effect.gen(function*() {
+        const hasher = Digest.hasher("sha256")
+        const hashed = Stream.map(content, (piece) => {
+          hasher.update(piece)
+          return piece
+        })
+        const part = join(ingest, "file")
+        const size = yield* Effect.mapError(
+          files.write(part, Body.stream(hashed)),
+          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged, or cut", error)
+        )
+        const digest = hasher.digest()
+        yield* Effect.mapError(files.move(part, blobPath(layout, digest)), unreadable(layout))
+        stored.set(name, { digest, size })
+      })
+    yield* Stream.runForEach(
+      entries(archive, layout, limits),
+      (entry) =>
+        Effect.suspend((): Effect.Effect<void, LayoutInvalid> => {
+          const name = normalize(entry.name)
+          if (stored.size + links.size > maxFiles) return Effect.fail(invalid(`has more than ${maxFiles} files`))
+          if (entry.type === "file") return keep(name, entry)
+          if (entry.link === undefined || (entry.type !== "symlink" && entry.type !== "link")) return entry.skip
+          links.set(name, normalize(entry.type === "link" ? entry.link : posix.join(posix.dirname(name), entry.link)))
+          return entry.skip
+        })
+    )
+    return { stored, links }
+  })
+
+/** The content of a name, through links: `docker save` links layers that images share. */
+const find = ({ links, stored }: Files, name: string): Stored | undefined => {
+  let at = normalize(name)
+  for (let count = 0; count < maxLinks; count++) {
+    const found = stored.get(at)
+    const next = links.get(at)
+    if (found !== undefined || next === undefined) return found
+    at = next
+  }
+  return undefined
+}
+
+const layerType = "application/vnd.docker.image.rootfs.diff.tar"
+
+/** The media type of a layer, whose file may be compressed. */
+const layerTypeOf = (path: string) =>
+  files.tried(path, async () => {
+    const handle = await open(path)
+    try {
+      const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0)
+      if (buffer[0] === 0x1f && buffer[1] === 0x8b) return `${layerType}.gzip`
+      return buffer.readUInt32LE(0) === 0xfd2fb528 ? `${layerType}.zstd` : layerType
+    } finally {
+      await handle.close()
+    }
+  })
+
+const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
+
+/** The lines of the index for an image: one for each of its names. */
+const linesOf = (descriptor: Descriptor.Descriptor, tags: ReadonlyArray<string>) => {
+  const names = tags.map((text) => Either.getOrUndefined(Reference.parseFamiliar(text))).filter((name) =>
+    name?.tag !== undefined
+  )
+  return names.length === 0
+    ? [descriptor]
+    : names.map((name) => ({ ...descriptor, annotations: namesOf(String(name), name!.tag!) }))
+}
+
+/**
+ * Makes a layout of the images in an archive of `docker save`. Each becomes a Docker manifest of its config and its
+ * layers, which stay byte for byte.
+ */
+export const unpack = <E>(
+  archive: Stream.Stream<Uint8Array, E>,
+  layout: string,
+  limits?: Limits
+): Effect.Effect<void, LayoutInvalid> =>
+  Effect.gen(function*() {
+    const invalid = archiveInvalid(layout)
+    const found = yield* store(archive, layout, limits)
+    const named = (name: string) => {
+      const stored = find(found, name)
+      return stored === undefined
+        ? Effect.fail(invalid(`has no ${name}, which its ${manifestName} names`))
+        : Effect.succeed({ ...stored, path: blobPath(layout, stored.digest) })
+    }
+    if (!found.stored.has(manifestName)) {
+      yield* Effect.fail(invalid(`has no ${manifestName}: it is not what \`docker save\` writes`))
+    }
+    const { path } = yield* named(manifestName)
+    const text = yield* Effect.mapError(files.readAll(path, maxManifest), unreadable(layout))
+    const images = yield* Effect.mapError(
+      Schema.decodeUnknown(Manifest)(new TextDecoder().decode(text)),
+      () => invalid(`has a ${manifestName} that is no list of images with a Config and Layers`)
+    )
+    const manifests = yield* Effect.forEach(images, ({ Config, Layers, RepoTags }) =>
+      Effect.gen(function*() {
+        const config = yield* named(Config)
+        const layers = yield* Effect.forEach(Layers ?? [], (name) =>
+          Effect.flatMap(named(name), ({ digest, path, size }) =>
+            Effect.map(
+              Effect.mapError(layerTypeOf(path), unreadable(layout)),
+              (mediaType) => ({ mediaType, size, digest })
+            )))
+        const bytes = encode({
+          schemaVersion: 2,
+          mediaType: MediaType.dockerImage,
+          config: {
+            mediaType: "application/vnd.docker.container.image.v1+json",
+            size: config.size,
+            digest: config.digest
+          },
+          layers
+        })
+        const digest = Digest.fromBytes(bytes)
+        yield* Effect.mapError(files.create(blobPath(layout, digest), bytes), unreadable(layout))
+        return linesOf({ mediaType: MediaType.dockerImage, digest, size: bytes.byteLength }, RepoTags ?? [])
+      }))
+    const index = encode({ schemaVersion: 2, mediaType: MediaType.index, manifests: manifests.flat() })
+    yield* files.create(join(layout, "oci-layout"), encode({ imageLayoutVersion: "1.0.0" })).pipe(
+      Effect.zipRight(files.create(indexPath(layout), index)),
+      Effect.mapError(unreadable(layout))
+    )
+  })
