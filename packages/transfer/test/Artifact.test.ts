@@ -159,7 +159,7 @@ describe("artifacts of files", () => {
       ]
       for (const title of misleading) {
         const error = yield* Effect.flip(pulled(title))
-        expect(error._tag, title).toBe("FileRefused")
+        expect(error).toMatchObject({ _tag: "FileRefused", path: join(path, "out") })
         expect(error.message).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
       }
       expect(existsSync(join(path, "out"))).toBe(false)
