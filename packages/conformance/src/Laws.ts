@@ -17,6 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
+import { hop } from "./internal/laws/hop.js"
 import * as judging from "./internal/laws/judge.js"
 import type { Wrapper } from "./internal/laws/judge.js"
 import type { Model } from "./internal/laws/models.js"
@@ -394,7 +395,7 @@ export const wrap = (
   wrappers: ReadonlyArray<Wrapper>
 ): Effect.Effect<Handler, never, Scope.Scope> => Effect.map(stack(wrappers), (middleware) => middleware(behind))
 
-export { slowed }
+export { hop, slowed }
 
 /**
  * What a suite judges.

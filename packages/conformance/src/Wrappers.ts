@@ -210,6 +210,14 @@ export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
 )
 
 /**
+ * A client and a server before the registry. Every result, error and message passes them as it is.
+ *
+ * @since 0.1.0
+ * @category wrappers
+ */
+export const hop: fc.Arbitrary<Subject> = fc.constant(unchanged("Laws.hop", Laws.hop))
+
+/**
  * All of them.
  *
  * @since 0.1.0
@@ -223,5 +231,6 @@ export const all: ReadonlyArray<fc.Arbitrary<Subject>> = [
   sub,
   route,
   union,
-  transparent
+  transparent,
+  hop
 ]

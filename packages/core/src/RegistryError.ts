@@ -7,9 +7,11 @@
  * @since 0.1.0
  */
 import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
 import type * as Digest from "./Digest.js"
 import { errorClass } from "./internal/errorClass.js"
 import type { Diagnostic, ErrorFields } from "./internal/errorClass.js"
+import { errorSchema, ownFields } from "./internal/errorSchema.js"
 import type { SyntaxInvalid } from "./SyntaxInvalid.js"
 import type { Tag } from "./Tag.js"
 
@@ -334,6 +336,24 @@ const classes: { readonly [Tag in RegistryError["_tag"]]: new(fields: never) => 
 export const isRegistryError = (value: unknown): value is RegistryError =>
   Predicate.hasProperty(value, "_tag") && typeof value._tag === "string" && Object.hasOwn(classes, value._tag) &&
   value instanceof classes[value._tag as RegistryError["_tag"]]
+
+/**
+ * The schema of errors as JSON: all fields but the cause.
+ *
+ * @since 0.1.0
+ * @category schemas
+ * @example
+ * ```ts
+ * import { RegistryError } from "@effect-oci/core"
+ * import { Schema } from "effect"
+ * import * as assert from "node:assert"
+ *
+ * const json = Schema.encodeSync(RegistryError.schema)(new RegistryError.Refused({ by: "Policy", reason: "too old" }))
+ *
+ * assert.deepEqual(json, { _tag: "Refused", by: "Policy", reason: "too old" })
+ * ```
+ */
+export const schema: Schema.Schema<RegistryError, unknown> = errorSchema(classes, ownFields, isRegistryError)
 
 /** RFC 9110 and RFC 6585: those of trouble that passes. Others of the fives say what a server will never do. */
 const transientStatus: ReadonlySet<number | undefined> = new Set([408, 429, 500, 502, 503, 504])

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Equal, Exit } from "effect"
+import { Cause, Effect, Equal, Exit, Schema } from "effect"
 import * as Digest from "../src/Digest.js"
 import * as RegistryError from "../src/RegistryError.js"
 import * as RepositoryName from "../src/RepositoryName.js"
@@ -306,5 +306,42 @@ describe("RegistryError.digestMismatch", () => {
     expect(error.message).toBe(
       `CompleteUpload team/app@${digest}: content does not match its digest, it has ${other}`
     )
+  })
+})
+
+describe("schema", () => {
+  it.each(Object.values(errors).map(({ error }) => [error._tag, error] as const))(
+    "%s is the same after JSON",
+    (_, error) => {
+      const full = RegistryError.withFields<RegistryError.RegistryError>(error, {
+        operation: "GetManifest",
+        repository,
+        reference: "v1",
+        reason: "why",
+        detail: { deep: [1] },
+        status: 418,
+        registry: "registry.example",
+        diagnostics: [{ code: "ODD" }],
+        retryAfter: 1000,
+        cause: new Error("CANARY")
+      })
+      const json = JSON.stringify(Schema.encodeSync(RegistryError.schema)(full))
+      expect(json).not.toContain("CANARY")
+      const again = Schema.decodeUnknownSync(RegistryError.schema)(JSON.parse(json))
+      expect(RegistryError.isRegistryError(again)).toBe(true)
+      expect([again._tag, { ...again }]).toEqual([error._tag, { ...full }])
+    }
+  )
+
+  it("refuses what is no error", () => {
+    for (
+      const json of [null, {}, { _tag: "Odd" }, { _tag: "Refused" }, {
+        _tag: "TagConflict",
+        tag: "no tag",
+        members: []
+      }]
+    ) {
+      expect(Schema.decodeUnknownEither(RegistryError.schema)(json)._tag).toBe("Left")
+    }
   })
 })

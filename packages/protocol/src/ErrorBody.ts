@@ -9,6 +9,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import { endpoints, methods } from "./Endpoint.js"
+import * as errorData from "./internal/errorData.js"
 import * as Range from "./Range.js"
 import * as RetryAfter from "./RetryAfter.js"
 import type * as Wire from "./Wire.js"
@@ -35,7 +36,7 @@ export const maxDepth = 32
 /** The code of what has none. */
 const unknown = "UNKNOWN"
 
-/** The code and the status of each error. Those without a code of their own travel as `UNKNOWN`, their tag in the detail. */
+/** The code and the status of each error. Those without a code of their own travel as `UNKNOWN`, with their data. */
 const rows: { readonly [Tag in ErrorTag]: { readonly code: string; readonly status: number } } = {
   BlobUnknown: { code: "BLOB_UNKNOWN", status: 404 },
   BlobUploadInvalid: { code: "BLOB_UPLOAD_INVALID", status: 400 },
@@ -84,19 +85,28 @@ export const status = (error: RegistryError.RegistryError, operation?: Operation
 const isFailure = (status: number | undefined): status is number =>
   status !== undefined && Number.isInteger(status) && status >= 400 && status < 600
 
-/** More of a reason than any message shows. */
-const maxReason = 2048
-
 const reason = (error: RegistryError.RegistryError): string => {
-  if (error.reason !== undefined && error.reason !== "") return error.reason.slice(0, maxReason)
+  if (error.reason !== undefined && error.reason !== "") return error.reason.slice(0, errorData.maxReason.whole)
   return (error.constructor as unknown as { readonly fallback: string }).fallback
 }
 
 const code = (error: RegistryError.RegistryError): string =>
   error._tag === "UnknownCode" ? error.code : rows[error._tag].code
 
-const detail = (error: RegistryError.RegistryError): unknown =>
-  rows[error._tag].code === unknown && error._tag !== "UnknownCode" ? { _tag: error._tag } : error.detail
+/**
+ * Returns the detail of the answer: that of the error where its code and status say all else, and otherwise its data
+ * with its tag, by which {@link decode} makes the same error again.
+ */
+const detail = (
+  error: RegistryError.RegistryError,
+  operation: Operation | undefined,
+  size: errorData.Size
+): unknown => {
+  const plain = tagOf(status(error, operation), { code: code(error) }, operation?._tag) === error._tag &&
+    !(error._tag === "SizeInvalid" && error.limit !== undefined)
+  if (!plain) return errorData.write(error, size)
+  return size === "whole" ? error.detail : undefined
+}
 
 const headers = (error: RegistryError.RegistryError, operation: Operation | undefined): Wire.Headers => ({
   "content-type": "application/json",
@@ -122,8 +132,10 @@ const otherMethods = (operation: Operation): ReadonlyArray<Wire.Method> => {
 }
 
 /**
- * The answer that says an error. What it says is the error's reason, not its whole message, so that the other side can
- * make the same message of it. Spec: "Error Codes".
+ * Returns the answer that says an error: its code, its reason, and in the detail its data, so that the client of this
+ * project makes the same error of it. Causes never travel, nor the URL of a
+ * request that failed, nor user names, passwords and queries of other URLs. Spec:
+ * "Error Codes".
  *
  * @since 0.1.0
  * @category encoding
@@ -131,16 +143,50 @@ const otherMethods = (operation: Operation): ReadonlyArray<Wire.Method> => {
 export const encode = (error: RegistryError.RegistryError, operation?: Operation): Wire.Response => ({
   status: status(error, operation),
   headers: headers(error, operation),
-  body: Body.bytes(json({ code: code(error), message: reason(error), detail: detail(error) }))
+  body: Body.bytes(json(error, operation))
 })
 
 /** A detail that is no JSON, or with which the answer is longer than others read, is left out. */
-const json = ({ code, detail, message }: RegistryError.Diagnostic): Uint8Array => {
-  const whole = Either.getOrUndefined(Either.try(() => utf8({ errors: [{ code, message, detail }] })))
-  return whole === undefined || whole.byteLength > maxBytes ? utf8({ errors: [{ code, message }] }) : whole
+const json = (error: RegistryError.RegistryError, operation: Operation | undefined): Uint8Array => {
+  const bare = { code: code(error), message: reason(error) }
+  for (const size of ["whole", "brief"] as const) {
+    const bytes = Either.getOrUndefined(Either.try(() => utf8({ ...bare, detail: detail(error, operation, size) })))
+    if (bytes !== undefined && bytes.byteLength <= maxBytes) return bytes
+  }
+  return utf8(bare)
 }
 
-const utf8 = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
+const utf8 = (error: RegistryError.Diagnostic): Uint8Array =>
+  new TextEncoder().encode(JSON.stringify({ errors: [error] }))
+
+/**
+ * The header in which an answer to HEAD, and therefore to GET, says the error that stands in the body: its JSON, with
+ * all but ASCII escaped. Other servers do not send this header, and other clients do not read it.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const header = "effect-oci-error"
+
+/** The longest value of the header that is sent, in bytes: servers and proxies limit the head of an answer. */
+const maxHeaderBytes = 4096
+
+/**
+ * Returns the answer with the error of its body in {@link header} as well, if its body says one.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const withHeader = (response: Wire.Response): Wire.Response => {
+  const bytes = response.body?.bytes
+  if (bytes === undefined || parse(bytes).length === 0) return response
+  const text = ascii(new TextDecoder().decode(bytes))
+  return text.length > maxHeaderBytes ? response : { ...response, headers: { ...response.headers, [header]: text } }
+}
+
+/** Returns the same JSON with all but printable ASCII escaped: such characters stand in strings alone. */
+const ascii = (json: string): string =>
+  json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 /** The errors that have a code of their own, and `UnknownCode` for the others. */
 type DecodedTag = Exclude<
@@ -252,6 +298,17 @@ export const parse = (bytes: Uint8Array | undefined): ReadonlyArray<RegistryErro
   })
 }
 
+/** Reads the errors of an answer: those of its body, or where it has none that of the header. */
+const parsed = (response: {
+  readonly headers: Wire.Headers
+  readonly bytes: Uint8Array | undefined
+}): ReadonlyArray<RegistryError.Diagnostic> => {
+  const { bytes, headers } = response
+  const inBody = parse(bytes)
+  const text = headers[header]
+  return inBody.length > 0 || text === undefined ? inBody : parse(new TextEncoder().encode(text))
+}
+
 const isDeep = (json: unknown): boolean => {
   let level = [json]
   for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
@@ -279,9 +336,26 @@ const tagOf = (
   return telling ? byStatus(status, asked) : "UnknownCode"
 }
 
+/** Whether an answer of this code and status can be the error that its detail says. */
+const isConsistent = (tag: ErrorTag, status: number, { code, detail }: RegistryError.Diagnostic): boolean => {
+  if (tag === "UnknownCode") return Predicate.hasProperty(detail, "code") && detail.code === code
+  return rows[tag].code === code && (code !== unknown || rows[tag].status === status)
+}
+
+/** Returns the error whose data the detail is, if a server of this project wrote it: see {@link encode}. */
+const fromDetail = (
+  status: number,
+  first: RegistryError.Diagnostic | undefined,
+  fields: RegistryError.ErrorFields
+): RegistryError.RegistryError | undefined => {
+  const error = errorData.read(first?.detail)
+  if (first === undefined || error === undefined || !isConsistent(error._tag, status, first)) return undefined
+  return RegistryError.withFields(error, { ...fields, detail: error.detail })
+}
+
 /**
- * The error that an answer is: by the first code in its body that is known, else by its status. `fields` says what was
- * asked, and of which registry.
+ * Returns the error that an answer says: the same error where a server of this project wrote the answer. Otherwise the
+ * first known code in its body decides, and then its status. `fields` says what was asked, and of which registry.
  *
  * @since 0.1.0
  * @category decoding
@@ -295,7 +369,7 @@ export const decode = (
   fields: RegistryError.ErrorFields
 ): RegistryError.RegistryError => {
   const { headers, status } = response
-  const diagnostics = parse(response.bytes)
+  const diagnostics = parsed(response)
   const first = diagnostics.find(({ code }) => tags.has(code)) ?? diagnostics[0]
   const answered = `the registry answered with status ${status}`
   const said = first?.message === "" ? undefined : first?.message
@@ -307,6 +381,8 @@ export const decode = (
     diagnostics,
     retryAfter: RetryAfter.parse(headers)
   }
+  const same = fromDetail(status, first, all)
+  if (same !== undefined) return same
   const tag = tagOf(status, first, fields.operation)
   switch (tag) {
     case "UnknownCode":

@@ -1,15 +1,14 @@
-import { Descriptor, Digest, RepositoryName, Tag } from "@effect-oci/core"
+import { Descriptor, Digest, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { registryError } from "./errorSchema.js"
 import type { Asked, Entry } from "./recordingModel.js"
 
 const Count = Schema.NonNegativeInt
 
-const Ended = Schema.optional(Schema.Union(Schema.Literal("early"), Schema.Struct({ error: registryError })))
+const Ended = Schema.optional(Schema.Union(Schema.Literal("early"), Schema.Struct({ error: RegistryError.schema })))
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -132,7 +131,7 @@ const lines = (operation: Operation.OperationTag) => {
   const asked = { version: Schema.Literal(1), operation: Schema.TaggedStruct(operation, operations[operation]) }
   return {
     result: Schema.Struct({ ...asked, result: results[operation] as Schema.Schema<unknown> }),
-    error: Schema.Struct({ ...asked, error: registryError })
+    error: Schema.Struct({ ...asked, error: RegistryError.schema })
   }
 }
 

@@ -289,18 +289,24 @@ const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Ef
     : report.refused(request, rejection.error, response)
 }
 
-/** Makes sure that a body has the length that is said, and that there is none where the request is a HEAD. */
-const finish = (response: Wire.Response, request: Wire.Request): Wire.Response => {
+/**
+ * Makes sure that the body has the length that is said. An answer to HEAD has no body, and the same head as one to GET:
+ * an error stands in the head of both.
+ */
+const finish = (answered: Wire.Response, request: Wire.Request): Wire.Response => {
+  const isHead = request.method === "HEAD"
+  const isRead = isHead || request.method === "GET"
+  const response = isRead && answered.status >= 400 ? ErrorBody.withHeader(answered) : answered
   const { body, headers } = response
   if (body === undefined) return response
   const said = headers["content-length"]
-  if (request.method === "HEAD" || said === undefined) {
+  if (isHead || said === undefined) {
     return {
       ...response,
       headers: said !== undefined || body.size === undefined
         ? headers
         : { ...headers, "content-length": String(body.size) },
-      body: request.method === "HEAD" ? undefined : body
+      body: isHead ? undefined : body
     }
   }
   const length = Number(said)

@@ -1,5 +1,6 @@
 import * as Handler from "@effect-oci/core/Handler"
 import { methods } from "@effect-oci/protocol/Endpoint"
+import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import * as Route from "@effect-oci/protocol/Route"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Duration from "effect/Duration"
@@ -13,6 +14,7 @@ const exposed = [
   "content-range",
   "docker-content-digest",
   "docker-distribution-api-version",
+  ErrorBody.header,
   "etag",
   "link",
   "location",

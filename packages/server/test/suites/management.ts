@@ -87,7 +87,7 @@ const errors: ReadonlyArray<readonly [name: string, error: RegistryError.Registr
   }],
   ["98: a policy", new RegistryError.Refused({ by: "policy", reason: "not today" }), {
     status: 403,
-    body: { errors: [{ code: "UNKNOWN", message: "not today", detail: { _tag: "Refused" } }] }
+    body: { errors: [{ code: "UNKNOWN", message: "not today", detail: { _tag: "Refused", by: "policy" } }] }
   }],
   ["98: a code of others, with its status", new RegistryError.UnknownCode({ code: "TEAPOT", status: 418 }), {
     status: 418,

@@ -1,0 +1,85 @@
+import * as Schema from "effect/Schema"
+import * as Digest from "../Digest.js"
+import * as RepositoryName from "../RepositoryName.js"
+import * as Tag from "../Tag.js"
+import { operationTags } from "./operationTag.js"
+
+const optionalText = Schema.optional(Schema.String)
+
+/** The fields of all errors, but the cause: it may be no data, and may hold secrets. */
+const common = {
+  operation: Schema.optional(Schema.Literal(...operationTags)),
+  repository: Schema.optional(RepositoryName.schema),
+  reference: optionalText,
+  reason: optionalText,
+  detail: Schema.optional(Schema.Unknown),
+  status: Schema.optional(Schema.Number),
+  registry: optionalText,
+  diagnostics: Schema.optional(
+    Schema.Array(
+      Schema.Struct({ code: Schema.String, message: optionalText, detail: Schema.optional(Schema.Unknown) })
+    )
+  ),
+  retryAfter: Schema.optional(Schema.Number)
+}
+
+/** The fields of single errors. `error` is the schema of any error, for those that hold others. */
+export const ownFields = (error: Schema.Schema.Any) => ({
+  BlobUnknown: {},
+  BlobUploadInvalid: {},
+  BlobUploadUnknown: {},
+  DigestInvalid: {},
+  ManifestBlobUnknown: {},
+  ManifestInvalid: {},
+  ManifestUnknown: {},
+  NameInvalid: {},
+  NameUnknown: {},
+  SizeInvalid: { limit: Schema.optional(Schema.Number) },
+  Unauthorized: {},
+  Denied: {},
+  Unsupported: {},
+  TooManyRequests: {},
+  RangeInvalid: { size: Schema.optional(Schema.Number) },
+  TagInvalid: {},
+  ManifestUnverified: {},
+  Unavailable: {},
+  UnknownCode: { code: Schema.String },
+  TransportError: { method: optionalText, url: optionalText },
+  ResponseInvalid: {},
+  BodyFailed: {},
+  RealmRefused: { realm: Schema.String },
+  CredentialError: {},
+  TagConflict: {
+    tag: Tag.schema,
+    members: Schema.Array(Schema.Struct({ name: Schema.String, digest: Schema.optional(Digest.schema) }))
+  },
+  PartialFailure: {
+    outcomes: Schema.Array(Schema.Struct({ name: Schema.String, error: Schema.optional(error) }))
+  },
+  Refused: { by: Schema.String }
+})
+
+/** Returns the schema of errors of some classes. A class without a row of its fields does not compile. */
+export const errorSchema = <E extends { readonly _tag: string }>(
+  classes: { readonly [T in E["_tag"]]: new(fields: never) => E },
+  fields: (error: Schema.Schema.Any) => { readonly [T in E["_tag"]]: Schema.Struct.Fields },
+  isError: (value: unknown) => value is E
+): Schema.Schema<E, unknown> => {
+  const build = (): Schema.Schema<E, unknown> => {
+    const own = fields(schema)
+    const structs = (Object.keys(own) as ReadonlyArray<E["_tag"]>).map((tag) =>
+      Schema.TaggedStruct(tag, { ...common, ...own[tag] })
+    )
+    return Schema.transform(
+      Schema.Union(...structs) as unknown as Schema.Schema<{ readonly _tag: E["_tag"] }, unknown>,
+      Schema.declare(isError),
+      {
+        strict: true,
+        decode: ({ _tag, ...fields }) => new classes[_tag](fields as never),
+        encode: (error) => ({ ...error })
+      }
+    )
+  }
+  const schema: Schema.Schema<E, unknown> = Schema.suspend(build)
+  return schema
+}

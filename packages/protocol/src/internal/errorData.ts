@@ -1,0 +1,84 @@
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+
+type ErrorTag = RegistryError.RegistryError["_tag"]
+type ErrorOf<Tag extends ErrorTag> = Extract<RegistryError.RegistryError, { readonly _tag: Tag }>
+
+/** The fields that an error has and others have not, but for the request that failed: a server keeps whom it asked. */
+type Own<Tag extends ErrorTag> = Omit<
+  ErrorOf<Tag>,
+  keyof RegistryError.BlobUnknown | Exclude<keyof RegistryError.TransportError, keyof RegistryError.BlobUnknown>
+>
+
+/** Each error with fields of its own, and these as JSON. An error or a field that is missing here does not compile. */
+type OwnFields = {
+  readonly [Tag in ErrorTag as keyof Own<Tag> extends never ? never : Tag]: (
+    error: ErrorOf<Tag>,
+    size: Size
+  ) => { readonly [Field in keyof Own<Tag>]: unknown }
+}
+
+/** How much of an error travels: all of its data, or no more than a program acts on. */
+export type Size = "whole" | "brief"
+
+/** The longest reason that travels, in characters. No message shows more than that of a whole one. */
+export const maxReason: { readonly [S in Size]: number } = { whole: 2048, brief: 200 }
+
+const ownFields: OwnFields = {
+  SizeInvalid: ({ limit }) => ({ limit }),
+  RangeInvalid: ({ size }) => ({ size }),
+  UnknownCode: ({ code }) => ({ code }),
+  RealmRefused: ({ realm }) => ({ realm: plainUrl(realm) }),
+  TagConflict: ({ members, tag }) => ({ members, tag }),
+  PartialFailure: ({ outcomes }, size) => ({
+    outcomes: outcomes.map(({ error, name }) => ({ name, error: error === undefined ? undefined : held(error, size) }))
+  }),
+  Refused: ({ by }) => ({ by })
+}
+
+/** Returns a URL without user name, password, query and fragment, which may hold secrets. */
+const plainUrl = (url: string): string =>
+  url.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/]*@/i, "$1//")
+
+/** Returns an error that another one holds, as JSON. Its cause stays behind, which may hold secrets. */
+const held = (error: RegistryError.RegistryError, size: Size): object => {
+  const { operation, reason, reference, registry, repository, retryAfter, status } = error
+  return {
+    operation,
+    repository,
+    reference,
+    registry,
+    status,
+    retryAfter,
+    reason: reason?.slice(0, maxReason[size]),
+    ...write(error, size)
+  }
+}
+
+/** Returns the tag of an error, the fields that others have not, and its detail, as JSON. */
+export const write = (error: RegistryError.RegistryError, size: Size): object => {
+  const own = Object.hasOwn(ownFields, error._tag)
+    ? ownFields[error._tag as keyof OwnFields] as (error: RegistryError.RegistryError, size: Size) => object
+    : undefined
+  return { _tag: error._tag, ...own?.(error, size), detail: size === "whole" ? error.detail : undefined }
+}
+
+const decode = Schema.decodeUnknownOption(RegistryError.schema)
+
+/** What an answer says of the request to which it is one, and its data does not. */
+const ofTheRequest: { readonly [Field in keyof RegistryError.ErrorFields]: undefined } = {
+  operation: undefined,
+  repository: undefined,
+  reference: undefined,
+  registry: undefined,
+  reason: undefined,
+  status: undefined,
+  diagnostics: undefined,
+  retryAfter: undefined
+}
+
+/** Returns the error that `write` made JSON of. */
+export const read = (json: unknown): RegistryError.RegistryError | undefined =>
+  Predicate.hasProperty(json, "_tag") ? Option.getOrUndefined(decode({ ...json, ...ofTheRequest })) : undefined
