@@ -4,44 +4,68 @@
  * @since 0.1.0
  */
 import type { Registry } from "@effect-oci/core/Registry"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { BlobStore } from "./BlobStore.js"
 import * as memoryBlobStore from "./internal/memoryBlobStore.js"
 import * as memoryMetadataStore from "./internal/memoryMetadataStore.js"
+import * as room from "./internal/room.js"
 import { MetadataStore } from "./MetadataStore.js"
 import * as Store from "./Store.js"
 
 /**
+ * Options for one of the two stores in memory.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface BlobStoreOptions {
-  /** How many bytes of blobs and uploads are held at most: no limit unless said. Beyond it: `Denied`. */
+export interface StoreOptions {
+  /** The most bytes that the store holds. A push beyond this limit fails with `Denied`. Default: no limit. */
   readonly maxBytes?: number | undefined
 }
 
 /**
+ * Options for a registry in memory.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Store.Options, BlobStoreOptions {}
+export interface Options extends Store.Options {
+  /**
+   * The most bytes of blobs, upload sessions and manifests together. A push beyond this limit fails with `Denied`.
+   * Default: no limit.
+   */
+  readonly maxBytes?: number | undefined
+}
+
+const roomOf = (options: StoreOptions | undefined) => room.make(options?.maxBytes ?? Infinity)
 
 /**
- * A store of bytes in memory. Each call is a layer of its own, which begins empty.
+ * Creates a layer of a `BlobStore` in memory. `maxBytes` counts blobs and upload sessions. Each call is a new, empty store.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerBlobStore = (options?: BlobStoreOptions): Layer.Layer<BlobStore> =>
-  Layer.sync(BlobStore, () => memoryBlobStore.make(options?.maxBytes ?? Infinity))
+export const layerBlobStore = (options?: StoreOptions): Layer.Layer<BlobStore> =>
+  Layer.sync(BlobStore, () => memoryBlobStore.make(roomOf(options)))
 
 /**
- * A store of facts in memory. Each call is a layer of its own, which begins empty.
+ * Creates a layer of a `MetadataStore` in memory. `maxBytes` counts manifests. Each call is a new, empty store.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerMetadataStore = (): Layer.Layer<MetadataStore> => Layer.sync(MetadataStore, memoryMetadataStore.make)
+export const layerMetadataStore = (options?: StoreOptions): Layer.Layer<MetadataStore> =>
+  Layer.sync(MetadataStore, () => memoryMetadataStore.make(roomOf(options)))
+
+const layerStores = (options: StoreOptions | undefined): Layer.Layer<BlobStore | MetadataStore> =>
+  Layer.effectContext(Effect.sync(() => {
+    const shared = roomOf(options)
+    return Context.make(BlobStore, memoryBlobStore.make(shared)).pipe(
+      Context.add(MetadataStore, memoryMetadataStore.make(shared))
+    )
+  }))
 
 /**
  * A registry in memory. Each call is a layer of its own, which begins empty: two of them in one program share nothing.
@@ -61,4 +85,4 @@ export const layerMetadataStore = (): Layer.Layer<MetadataStore> => Layer.sync(M
  * ```
  */
 export const layer = (options?: Options): Layer.Layer<Registry> =>
-  Layer.provide(Store.layer(options), Layer.merge(layerBlobStore(options), layerMetadataStore()))
+  Layer.provide(Store.layer(options), layerStores(options))

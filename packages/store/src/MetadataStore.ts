@@ -163,6 +163,14 @@ export class OffsetMismatch extends Data.TaggedClass("OffsetMismatch")<{ readonl
 export class TooManyUploads extends Data.TaggedClass("TooManyUploads") {}
 
 /**
+ * The store has no room for more.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Full extends Data.TaggedClass("Full") {}
+
+/**
  * The store itself failed.
  *
  * @since 0.1.0
@@ -203,7 +211,7 @@ export interface Service {
     digest: Digest
   ) => Effect.Effect<Released | undefined, BlobUnknown | Failed>
   /** Puts a manifest and moves its tags, all or nothing. A manifest that is put again with another type takes that. */
-  readonly putManifest: (put: PutManifest) => Effect.Effect<void, ContentUnknown | TagTaken | Failed>
+  readonly putManifest: (put: PutManifest) => Effect.Effect<void, ContentUnknown | TagTaken | Full | Failed>
   readonly resolveManifest: (
     repository: RepositoryName,
     reference: TagOrDigest

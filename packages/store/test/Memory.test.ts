@@ -113,6 +113,25 @@ describe("Memory", () => {
       yield* push(600, bytes(600))
     }).pipe(Effect.provide(Memory.layer({ maxBytes: 1000 }))))
 
+  it.effect("maxBytes counts manifests, once for each repository, until they are deleted (T42)", () =>
+    Effect.gen(function*() {
+      const registry = yield* Registry
+      const manifest = (letter: string) => index({ annotations: { letter: letter.repeat(300) } })
+      const push = (letter: string, to = repository) =>
+        registry.pushManifest(to, { mediaType: MediaType.index, bytes: manifest(letter), tags: [v1] })
+      const { digest } = yield* push("a")
+      yield* push("b")
+      yield* push("a")
+      const error = yield* Effect.flip(push("c"))
+      expect(error).toMatchObject({ _tag: "Denied", operation: "PushManifest", reason: "the store is full" })
+      expect(yield* registry.resolveManifest(repository, v1)).toMatchObject({ digest })
+      expect(yield* tagOf(pushBytes(new Uint8Array(300)))).toBe("Denied")
+      expect(yield* tagOf(push("a", other))).toBe("Denied")
+      yield* registry.deleteManifest(repository, digest)
+      yield* push("a", other)
+      expect(yield* tagOf(pushBytes(new Uint8Array(300)))).toBe("Denied")
+    }).pipe(Effect.provide(Memory.layer({ maxBytes: 1000 }))))
+
   describe("keeps chunks", () => {
     const own = () => new Uint8Array(64 * 1024).fill(1)
 

@@ -21,6 +21,7 @@ export type Failure =
   | MetadataStore.UploadUnknown
   | MetadataStore.OffsetMismatch
   | MetadataStore.TooManyUploads
+  | MetadataStore.Full
   | MetadataStore.Failed
 
 /** How much of what is missing an error tells: the answer must not be larger than what was sent. */

@@ -8,6 +8,7 @@ import * as BlobStore from "../BlobStore.js"
 import type { Content } from "./memoryContent.js"
 import * as memoryContent from "./memoryContent.js"
 import { observe } from "./observe.js"
+import type { Room } from "./room.js"
 
 interface Upload {
   readonly id: string
@@ -26,21 +27,19 @@ type Answer<Method extends "append" | "commit"> = ReturnType<BlobStore.Service[M
  * Bytes in memory. A chunk is gathered apart and counts when all of it is there, so that a body that breaks leaves an
  * upload as it was, and of two at one offset the first to be complete wins.
  */
-export const make = (maxBytes: number): BlobStore.Service => {
+export const make = (room: Room): BlobStore.Service => {
   const blobs = new Map<BlobStore.BlobKey, Blob>()
   const uploads = new Map<BlobStore.UploadToken, Upload>()
-  let held = 0
 
   const receive = (token: BlobStore.UploadToken, upload: Upload, body: Body.Body): Answer<"append"> => {
     const offset = upload.size
     const gathered = memoryContent.gather(body.size)
     let size = 0
     let full = false
-    const room: Body.Inspector = {
+    const takeRoom: Body.Inspector = {
       update: (chunk) => {
-        full = held + chunk.byteLength > maxBytes
+        full = !room.take(chunk.byteLength)
         if (full) return new RegistryError.Denied({})
-        held += chunk.byteLength
         size += chunk.byteLength
         return undefined
       },
@@ -54,7 +53,7 @@ export const make = (maxBytes: number): BlobStore.Service => {
       upload.touchedAt = touchedAt
       return Effect.succeed({ offset: upload.size, token })
     }
-    return observe(body, room).pipe(
+    return observe(body, takeRoom).pipe(
       Effect.flatMap((observed) => Body.forEachChunk(observed, gathered.add)),
       Effect.mapError((cause) =>
         full ? new BlobStore.Full() : new BlobStore.BodyBroken({ offset: upload.size, cause })
@@ -62,7 +61,7 @@ export const make = (maxBytes: number): BlobStore.Service => {
       Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, add)),
       Effect.onExit((exit) =>
         Effect.sync(() => {
-          if (Exit.isFailure(exit)) held -= size
+          if (Exit.isFailure(exit)) room.release(size)
         })
       )
     )
@@ -106,7 +105,7 @@ export const make = (maxBytes: number): BlobStore.Service => {
       }),
     abort: (token) =>
       Effect.sync(() => {
-        held -= uploads.get(token)?.size ?? 0
+        room.release(uploads.get(token)?.size ?? 0)
         uploads.delete(token)
       }),
     listUploads: (olderThan) =>
@@ -117,7 +116,7 @@ export const make = (maxBytes: number): BlobStore.Service => {
       ),
     delete: (key) =>
       Effect.sync(() => {
-        held -= blobs.get(key)?.size ?? 0
+        room.release(blobs.get(key)?.size ?? 0)
         blobs.delete(key)
       })
   }

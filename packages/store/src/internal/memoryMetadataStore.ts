@@ -12,6 +12,7 @@ import * as MetadataStore from "../MetadataStore.js"
 import { makeUploads } from "./memoryUploads.js"
 import type { Ordered } from "./ordered.js"
 import * as ordered from "./ordered.js"
+import type { Room } from "./room.js"
 
 /** A blob, and how many repositories have it. What is read all day is kept as the answer that it is read by. */
 interface Blob {
@@ -45,8 +46,11 @@ const blobOf = (digest: Digest, size: number, key: BlobKey): Blob => {
   return { stored, answer: Exit.succeed(stored), members: 0 }
 }
 
-/** Facts in memory. What reads answers at once, with an `Exit`; what writes does so when it is run, in one go. */
-export const make = (): MetadataStore.Service => {
+/**
+ * Metadata in memory. Reads answer at once, with an `Exit`. A write happens in one go when its effect runs. Manifests take
+ * their bytes from `room`.
+ */
+export const make = (room: Room): MetadataStore.Service => {
   const repositories = new Map<RepositoryName, Repository>()
   let names = ordered.empty<RepositoryName, RepositoryName>()
   const blobs = new Map<Digest, Blob>()
@@ -122,13 +126,15 @@ export const make = (): MetadataStore.Service => {
         blobs.delete(digest)
         return Effect.succeed(release({ key: blob.stored.key, token: undefined }))
       }),
-    putManifest: (put) => Effect.suspend(() => putManifest(put, repositories.get(put.repository), ensureRepository)),
+    putManifest: (put) =>
+      Effect.suspend(() => putManifest(put, repositories.get(put.repository), ensureRepository, room)),
     resolveManifest: (repository, reference) => find(repository, reference, (entry) => entry.descriptor),
     getManifest: (repository, reference) => find(repository, reference, (entry) => entry.answer),
     deleteManifest: (name, digest) =>
       Effect.suspend(() =>
         find(name, digest, (entry, repository) => {
           repository.manifests.delete(digest)
+          room.release(entry.manifest.bytes.byteLength)
           for (const tag of entry.tags) removeTag(repository, tag)
           removeReferrer(repository, entry)
           return Effect.void
@@ -158,8 +164,9 @@ export const make = (): MetadataStore.Service => {
 const putManifest = (
   put: MetadataStore.PutManifest,
   known: Repository | undefined,
-  ensureRepository: (name: RepositoryName) => Repository
-): Effect.Effect<void, MetadataStore.ContentUnknown | MetadataStore.TagTaken> => {
+  ensureRepository: (name: RepositoryName) => Repository,
+  room: Room
+): Effect.Effect<void, MetadataStore.ContentUnknown | MetadataStore.TagTaken | MetadataStore.Full> => {
   const { digest } = put.manifest.descriptor
   const digests = [
     ...put.blobs.filter((blob) => !known?.blobs.has(blob)),
@@ -172,6 +179,8 @@ const putManifest = (
       if (held !== undefined && held !== digest) return Effect.fail(new MetadataStore.TagTaken({ tag, digest: held }))
     }
   }
+  const isNew = known?.manifests.has(digest) !== true
+  if (isNew && !room.take(put.manifest.bytes.byteLength)) return Effect.fail(new MetadataStore.Full())
   const repository = ensureRepository(put.repository)
   const entry = putEntry(repository, put)
   for (const tag of put.tags) {
