@@ -186,14 +186,16 @@ const noSuchPath = () =>
   fail(new RegistryError.Unsupported({ reason: "there is no such path in the distribution API" }), { status: 404 })
 
 /**
- * The options of {@link decode}. `maxManifestBytes` is the largest manifest that is taken, 4 MiB if not given, which
- * is the least that the spec allows.
+ * Options for {@link decode}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
+  /** The largest manifest that a push may have, in bytes. Default: 4 MiB, the least that the spec allows. */
   readonly maxManifestBytes?: number | undefined
+  /** Wraps a body that is about to be read into memory, for example to count its bytes. Default: the body as it is. */
+  readonly inMemory?: ((body: Body.Body) => Body.Body) | undefined
 }
 
 /**
@@ -290,7 +292,7 @@ const decodeWhole = (
       error: new RegistryError.SizeInvalid({ limit, reason: `a manifest has at most ${limit} bytes` }),
       status: 413
     })
-  return Body.toBytes(body, { limit, onLimit: tooLarge }).pipe(
+  return Body.toBytes(options?.inMemory?.(body) ?? body, { limit, onLimit: tooLarge }).pipe(
     Effect.mapError((error) => error._tag === "Rejected" ? error : new Rejected({ error })),
     Effect.flatMap((bytes) => decodeRow(row, { ...incoming, bytes }))
   )

@@ -32,8 +32,26 @@ export interface Options extends RegistryServer.Options {
   readonly host?: string | undefined
   /** How long a client may take to send the headers of a request: 30 seconds if not given. */
   readonly headersTimeout?: Duration.DurationInput | undefined
-  /** How long a connection may be silent: 2 minutes if not given. */
+  /** How long a connection may be silent while the server waits for its client. Default: 2 minutes. */
   readonly idleTimeout?: Duration.DurationInput | undefined
+  /**
+   * The least rate at which a client must send the body of a request and read an answer, in bytes per second: the average
+   * over `idleTimeout`. A slower connection is closed. The time that the registry takes does not count. 0 turns the limit
+   * off. Default: 256.
+   */
+  readonly minRate?: number | undefined
+  /** How many connections the server has at once. Others are closed at once. Default: 10,000. */
+  readonly maxConnections?: number | undefined
+  /**
+   * How many connections the clients of one network have at once: an IPv4 address, or 64 bits of an IPv6 address. Others
+   * are closed at once. Behind a proxy all clients have the address of the proxy: raise the limit there. Default: 512.
+   */
+  readonly maxConnectionsPerClient?: number | undefined
+  /**
+   * How many requests a client may send on one connection without waiting for answers. At most 8 of them are answered at
+   * once, and none begins while 8 answers are unread. A connection with more requests is closed. Default: 64.
+   */
+  readonly maxPipelined?: number | undefined
   /** Speaks HTTPS by this certificate: plain HTTP if not given. */
   readonly tls?: Tls | undefined
   /** How long requests may go on when the server is stopped: 5 seconds if not given. Then they are cut off. */
@@ -108,8 +126,13 @@ export const make = (
     const run = yield* Effect.uninterruptible(FiberSet.makeRuntime<never>())
     const server = yield* create(options)
     server.setTimeout(millis(options.idleTimeout, "2 minutes"))
-    const stop = manage(server, run, options.tls !== undefined)
-    const handle = listener(run, RegistryServer.make(options)(registry.handle))
+    server.maxConnections = options.maxConnections ?? 10_000
+    const stop = manage(server, run, options.tls !== undefined, {
+      perClient: options.maxConnectionsPerClient ?? 512,
+      minRate: options.minRate ?? 256,
+      window: millis(options.idleTimeout, "2 minutes")
+    })
+    const handle = listener(run, RegistryServer.make(options)(registry.handle), options.maxPipelined ?? 64)
     server.on("request", (incoming, outgoing) => handle(incoming, outgoing, false))
     server.on("checkContinue", (incoming, outgoing) => handle(incoming, outgoing, true))
     const address = yield* Effect.acquireRelease(

@@ -55,6 +55,13 @@ export interface Options {
    */
   readonly maxPageBytes?: number | undefined
   /**
+   * The most bytes that the server holds in memory for manifests that it receives, and for manifests and pages of lists
+   * that it sends. The first 16 KiB of each are free. A request beyond this limit is refused with 429. Default: 64 MiB.
+   */
+  readonly maxBytesInFlight?: number | undefined
+  /** How much of `maxBytesInFlight` the clients of one network may use. Default: 16 MiB. */
+  readonly maxBytesInFlightPerClient?: number | undefined
+  /**
    * Where else a blob can be fetched, such as at a CDN or by a presigned URL: the client is sent there (status 307),
    * unless the answer is none. It is asked for blobs that the registry lets the caller see, and no others.
    */
@@ -109,6 +116,10 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
     maxManifestBytes: options?.maxManifestBytes ?? Request.defaultMaxManifestBytes,
     maxPageSize: options?.maxPageSize ?? Page.defaultSize,
     maxPageBytes: options?.maxPageBytes ?? Page.defaultBytes,
+    bytesInFlight: {
+      total: options?.maxBytesInFlight ?? 64 * 1024 * 1024,
+      perClient: options?.maxBytesInFlightPerClient ?? 16 * 1024 * 1024
+    },
     redirect: options?.redirect,
     guard: options?.guard,
     addressOf: options?.address ?? ((request: Wire.Request) => request.remoteAddress)

@@ -76,10 +76,15 @@ export interface Connection {
   readonly closed: Effect.Effect<string>
 }
 
-export const connect = (port: number, host = "127.0.0.1"): Effect.Effect<Connection, Error, Scope.Scope> =>
+/** Connects from an address of this machine. Default: the one that the system picks. */
+export const connect = (
+  port: number,
+  host = "127.0.0.1",
+  localAddress?: string
+): Effect.Effect<Connection, Error, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.async<Connection, Error>((resume) => {
-      const socket = open({ host, port, allowHalfOpen: true })
+      const socket = open({ host, port, localAddress, allowHalfOpen: true })
       const chunks: Array<Buffer> = []
       const text = () => Buffer.concat(chunks).toString("latin1")
       let over = false

@@ -19,6 +19,8 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import * as bodiesInMemory from "./bodiesInMemory.js"
+import type * as byteBudget from "./byteBudget.js"
 import { exactly } from "./exactBody.js"
 import * as report from "./report.js"
 
@@ -30,6 +32,7 @@ export interface Settings {
   readonly maxManifestBytes: number
   readonly maxPageSize: number
   readonly maxPageBytes: number
+  readonly bytesInFlight: byteBudget.Limits
   readonly redirect: ((operation: Operation.GetBlob) => Answered<Option.Option<URL>>) | undefined
   readonly guard: Guard | undefined
   readonly addressOf: (request: Wire.Request) => string | undefined
@@ -175,7 +178,11 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     }
   }
 
-  const limits = { maxManifestBytes }
+  const networkOf = (request: Wire.Request): string | undefined => {
+    const address = addressOf(request)
+    return address === undefined ? undefined : Caller.networkOf(address)
+  }
+
   /** Runs an operation for its caller. An answer that is an `Exit` has not read who that is. */
   const runAs = (
     operation: Operation.Operation | Request.Ping,
@@ -184,8 +191,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   ): Effect.Effect<Wire.Response> => {
     const response = run(operation, request, caller)
     if (Handler.exitOf(response) !== undefined) return response
-    const address = addressOf(request)
-    const network = address === undefined ? undefined : Caller.networkOf(address)
+    const network = networkOf(request)
     return Effect.flatMap(
       Caller.Caller,
       (ambient) =>
@@ -196,18 +202,25 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     )
   }
 
-  return total(
-    guard === undefined
-      ? (request) =>
-        begin(request, Request.decode(request, limits), (operation) => runAs(operation, Caller.anonymous, request))
-      : (request) =>
-        begin(
-          request,
-          admitted(guard, request, limits),
-          ({ caller, operation }) => runAs(operation, caller, request)
-        )
-  )
+  const inMemory = bodiesInMemory.make(settings.bytesInFlight)
+
+  return total((request) => {
+    const bodies = inMemory(() => networkOf(request) ?? "")
+    const limits = { maxManifestBytes, inMemory: bodies.request }
+    const runCounted = (operation: Operation.Operation | Request.Ping, caller: Caller.Identity) => {
+      const response = runAs(operation, caller, request)
+      // The content of a blob is in the memory of the store, or flows.
+      return operation._tag === "GetBlob" ? response : mapResponse(response, bodies.response)
+    }
+    const response = guard === undefined
+      ? begin(request, Request.decode(request, limits), (operation) => runCounted(operation, Caller.anonymous))
+      : begin(request, admitted(guard, request, limits), ({ caller, operation }) => runCounted(operation, caller))
+    return Handler.exitOf(response) === undefined ? Effect.ensuring(response, bodies.release) : response
+  })
 }
+
+const mapResponse = (response: Effect.Effect<Wire.Response>, f: (response: Wire.Response) => Wire.Response) =>
+  Handler.matchEffect(response, { onFailure: Exit.fail, onSuccess: (value) => Exit.succeed(f(value)) })
 
 /** Goes on with what a request is, or answers why it is nothing. */
 const begin = <A>(
@@ -310,7 +323,8 @@ const finish = (answered: Wire.Response, request: Wire.Request): Wire.Response =
     }
   }
   const length = Number(said)
-  if (body.bytes === undefined || response.close !== undefined) return { ...response, body: exactly(body, length) }
-  if (body.bytes.byteLength === length) return response
-  throw new Error(`a registry answers ${body.bytes.byteLength} bytes where it says ${length}`)
+  const { bytes } = body
+  if (bytes?.byteLength === length) return response
+  if (bytes === undefined || response.close !== undefined) return { ...response, body: exactly(body, length) }
+  throw new Error(`a registry answers ${bytes.byteLength} bytes where it says ${length}`)
 }

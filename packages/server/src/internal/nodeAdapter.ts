@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import type { Answer } from "./answer.js"
 import * as nodeBody from "./nodeBody.js"
+import * as nodePipeline from "./nodePipeline.js"
 import * as report from "./report.js"
 
 /** Starts an effect at once, in a fiber that cannot be interrupted but where the effect lets it. */
@@ -21,38 +22,43 @@ export type Run = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E
  * has to wait runs in a fiber that ends with its client. A client that `waits` for leave to send its body (`Expect:
  * 100-continue`) gets it when somebody reads that body.
  */
-export const listener =
-  (run: Run, answer: Answer) => (incoming: IncomingMessage, outgoing: ServerResponse, waits: boolean): void => {
-    let asked = !waits
-    const ask = () => {
-      if (!asked) outgoing.writeContinue()
-      asked = true
-    }
-    const request: Wire.Request = {
-      method: incoming.method ?? "GET",
-      target: incoming.url ?? "/",
-      headers: incoming.headers as Wire.Headers,
-      body: nodeBody.bodyOf(incoming, ask),
-      remoteAddress: incoming.socket.remoteAddress
-    }
-    const settle = (exit: Exit.Exit<Wire.Response>): void => {
-      if (Exit.isFailure(exit)) return void outgoing.destroy()
-      // Nobody can tell whether a client that was not asked for its body sends it: Node ends such a connection.
-      const left = asked ? nodeBody.left(incoming) : "nothing"
-      if (left === "much") outgoing.shouldKeepAlive = false
-      const end = left === "much" ? () => nodeBody.discard(incoming, () => outgoing.end()) : undefined
-      write(exit.value, request, outgoing, run, end)
-      if (left === "little") nodeBody.discard(incoming, () => {})
-    }
-    const effect = answer(request)
-    const atHand = exitOf(effect)
-    if (atHand !== undefined) return settle(atHand)
-    const fiber = run(effect)
-    const exit = fiber.unsafePoll()
-    if (exit !== null) return settle(exit)
-    interruptWith(incoming.socket, fiber)
-    fiber.addObserver(settle)
+export const listener = (run: Run, answer: Answer, maxPipelined: number) => {
+  const begin = nodePipeline.make(maxPipelined)
+  return (incoming: IncomingMessage, outgoing: ServerResponse, waits: boolean): void =>
+    begin(outgoing, () => serve(run, answer, incoming, outgoing, waits))
+}
+
+const serve = (run: Run, answer: Answer, incoming: IncomingMessage, outgoing: ServerResponse, waits: boolean): void => {
+  let asked = !waits
+  const ask = () => {
+    if (!asked) outgoing.writeContinue()
+    asked = true
   }
+  const request: Wire.Request = {
+    method: incoming.method ?? "GET",
+    target: incoming.url ?? "/",
+    headers: incoming.headers as Wire.Headers,
+    body: nodeBody.bodyOf(incoming, ask),
+    remoteAddress: incoming.socket.remoteAddress
+  }
+  const settle = (exit: Exit.Exit<Wire.Response>): void => {
+    if (Exit.isFailure(exit)) return void outgoing.destroy()
+    // Nobody can tell whether a client that was not asked for its body sends it: Node ends such a connection.
+    const left = asked ? nodeBody.left(incoming) : "nothing"
+    if (left === "much") outgoing.shouldKeepAlive = false
+    const end = left === "much" ? () => nodeBody.discard(incoming, () => outgoing.end()) : undefined
+    write(exit.value, request, outgoing, run, end)
+    if (left === "little") nodeBody.discard(incoming, () => {})
+  }
+  const effect = answer(request)
+  const atHand = exitOf(effect)
+  if (atHand !== undefined) return settle(atHand)
+  const fiber = run(effect)
+  const exit = fiber.unsafePoll()
+  if (exit !== null) return settle(exit)
+  interruptWith(incoming.socket, fiber)
+  fiber.addObserver(settle)
+}
 
 /** A response that waits for others on its connection never learns that the client is gone: its socket does. */
 const onGone = (socket: Socket, gone: () => void): () => void => {
@@ -91,7 +97,7 @@ const write = (
     else last()
     close(response, exit, run)
   }
-  if (body === undefined || body.bytes !== undefined) {
+  if (body === undefined || (body.bytes !== undefined && body.bytes.byteLength <= pieceSize)) {
     if (last === undefined) {
       outgoing.end(body?.bytes)
       return close(response, Exit.void, run)
@@ -101,7 +107,7 @@ const write = (
     return done(Exit.void)
   }
   if (body.source !== undefined) return pipe(body.source, outgoing, socket, done)
-  const fiber = run(Effect.interruptible(send(body, outgoing)))
+  const fiber = run(Effect.interruptible(send(body.bytes === undefined ? body.stream : pieces(body.bytes), outgoing)))
   interruptWith(socket, fiber)
   fiber.addObserver(done)
 }
@@ -138,9 +144,21 @@ const pipe = (
   })
 }
 
+/** The largest piece of an answer that is written at once: what a client has read is known no finer. In bytes. */
+const pieceSize = 64 * 1024
+
+/** Bytes in pieces, so that it shows how much of them the client reads. */
+const pieces = (bytes: Uint8Array): Body["stream"] =>
+  Stream.rechunk(
+    Stream.range(0, Math.ceil(bytes.byteLength / pieceSize) - 1).pipe(
+      Stream.map((index) => bytes.subarray(index * pieceSize, (index + 1) * pieceSize))
+    ),
+    1
+  )
+
 /** A stream into a response, a chunk at a time, waiting where the socket asks for it. */
-const send = (body: Body, outgoing: ServerResponse) =>
-  Stream.runForEachChunk(body.stream, (chunk) =>
+const send = (body: Body["stream"], outgoing: ServerResponse) =>
+  Stream.runForEachChunk(body, (chunk) =>
     Effect.suspend(() => {
       let more = true
       for (const piece of chunk) more = outgoing.write(piece)

@@ -1,7 +1,10 @@
+import { networkOf } from "@effect-oci/core/Caller"
 import * as Effect from "effect/Effect"
-import type { Server, ServerResponse } from "node:http"
+import type { Server } from "node:http"
 import type { Socket } from "node:net"
 import type { Run } from "./nodeAdapter.js"
+import * as nodePace from "./nodePace.js"
+import { current } from "./nodeTurn.js"
 
 /** How long a client may take to read the last answer on its connection and to close it, in milliseconds. */
 const lingering = 1000
@@ -41,17 +44,57 @@ const refusalText = ({ code, reason, status }: Refusal): string => {
     `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
-/** The response whose turn it is on a connection. Node does not say it elsewhere, and goes by it itself. */
-const current = (socket: Socket): ServerResponse | undefined =>
-  (socket as { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? undefined
+/** What a client may do with its connections. */
+export interface Limits {
+  /** How many connections the clients of one network may have. */
+  readonly perClient: number
+  /** The least rate at which a client sends a request and reads an answer, in bytes a second, over each window. */
+  readonly minRate: number
+  /** In milliseconds. */
+  readonly window: number
+}
+
+/** Closes connections beyond the limit of their client. The first one that is closed has a line in the log. */
+const limitPerClient = (server: Server, run: Run, limit: number): void => {
+  const open = new Map<string, number>()
+  const refusing = new Set<string>()
+  server.on("connection", (socket: Socket) => {
+    const client = networkOf(socket.remoteAddress ?? "")
+    const others = open.get(client) ?? 0
+    if (others >= limit) {
+      socket.destroy()
+      if (refusing.has(client)) return
+      refusing.add(client)
+      return void run(
+        Effect.annotateLogs(
+          Effect.logWarning("connection refused"),
+          { client, reason: `the client has ${others} connections` }
+        )
+      )
+    }
+    open.set(client, others + 1)
+    socket.once("close", () => {
+      const left = (open.get(client) ?? 1) - 1
+      if (left > 0) return void open.set(client, left)
+      open.delete(client)
+      refusing.delete(client)
+    })
+  })
+}
 
 /**
  * Looks after the connections of a server. Gives what to do when it stops: see {@link stopping}. With TLS a connection
  * is one socket in another, of which the inner one is there when the two sides have agreed.
  */
-export const manage = (server: Server, run: Run, tls: boolean): (grace: number) => Effect.Effect<void> => {
+export const manage = (
+  server: Server,
+  run: Run,
+  tls: boolean,
+  limits: Limits
+): (grace: number) => Effect.Effect<void> => {
   const outer = new Set<Socket>()
   const inner = tls ? new Set<Socket>() : outer
+  limitPerClient(server, run, limits.perClient)
   const keep = (sockets: Set<Socket>) => (socket: Socket) => {
     sockets.add(socket)
     socket.once("close", () => sockets.delete(socket))
@@ -72,7 +115,8 @@ export const manage = (server: Server, run: Run, tls: boolean): (grace: number) 
     const working = response !== undefined && response.req.complete && !response.headersSent
     if (!working) socket.destroy()
   })
-  return (grace) => stopping(server, outer, inner, grace)
+  const stopWatching = nodePace.watch(server, inner, limits)
+  return (grace) => Effect.ensuring(stopping(server, outer, inner, grace), Effect.sync(stopWatching))
 }
 
 /** Answers what could not be read, after the requests before it. */

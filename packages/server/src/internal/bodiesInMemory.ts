@@ -1,0 +1,49 @@
+import * as Body from "@effect-oci/core/Body"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as byteBudget from "./byteBudget.js"
+
+const refusal = () =>
+  new RegistryError.TooManyRequests({
+    reason: "the server holds too many bytes of requests and answers that are not complete; try again later",
+    retryAfter: 1000
+  })
+
+/** The bodies of one request in memory. */
+export interface BodiesInMemory {
+  /** Counts the body of the request while it is read into memory. Where there is no room, the body fails. */
+  readonly request: (body: Body.Body) => Body.Body
+  /** Counts the body of an answer until it is sent. Where there is no room, the answer becomes a refusal. */
+  readonly response: (response: Wire.Response) => Wire.Response
+  /** Gives the bytes of the request back. */
+  readonly release: Effect.Effect<void>
+}
+
+export const make = (limits: byteBudget.Limits) => {
+  const budget = byteBudget.make(limits)
+  return (client: () => string): BodiesInMemory => {
+    let received: byteBudget.Account | undefined
+    return {
+      request: (body) => {
+        const account = received ??= budget.open(client())
+        return Body.inspect(body, () =>
+          Either.right({
+            update: (piece) => account.take(piece.byteLength) ? undefined : refusal(),
+            end: () => undefined
+          }))
+      },
+      response: (response) => {
+        const size = response.body?.bytes?.byteLength ?? 0
+        if (size <= byteBudget.free) return response
+        const account = budget.open(client())
+        return account.take(size)
+          ? { ...response, close: () => Effect.sync(account.release) }
+          : ErrorBody.encode(refusal())
+      },
+      release: Effect.sync(() => received?.release())
+    }
+  }
+}

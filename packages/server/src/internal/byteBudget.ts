@@ -1,0 +1,55 @@
+/** How many bytes of one body are free, so that usual requests pass while an attack uses up the budget. */
+export const free = 16 * 1024
+
+/** What a piece of a body costs in addition to its bytes. */
+const pieceOverhead = 200
+
+/** The bytes of one body in memory. */
+export interface Account {
+  /** Counts a piece of the body. Returns whether there is room for the piece. */
+  readonly take: (bytes: number) => boolean
+  /** Gives all bytes of the body back. */
+  readonly release: () => void
+}
+
+/** Counts the bytes of bodies that a server holds in memory: those of each client, and all. */
+export interface ByteBudget {
+  readonly open: (client: string) => Account
+}
+
+export interface Limits {
+  readonly total: number
+  readonly perClient: number
+}
+
+export const make = ({ perClient, total }: Limits): ByteBudget => {
+  const clients = new Map<string, number>()
+  let held = 0
+  const add = (client: string, bytes: number): void => {
+    held += bytes
+    const own = (clients.get(client) ?? 0) + bytes
+    if (own === 0) clients.delete(client)
+    else clients.set(client, own)
+  }
+  return {
+    open: (client) => {
+      let size = 0
+      let counted = 0
+      return {
+        take: (bytes) => {
+          size += bytes + pieceOverhead
+          const more = Math.max(0, size - free) - counted
+          if (more === 0) return true
+          if (held + more > total || (clients.get(client) ?? 0) + more > perClient) return false
+          counted += more
+          add(client, more)
+          return true
+        },
+        release: () => {
+          add(client, -counted)
+          counted = 0
+        }
+      }
+    }
+  }
+}
