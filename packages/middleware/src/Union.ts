@@ -25,11 +25,15 @@ export type { Capability, Member, Options } from "./internal/unionModel.js"
 /**
  * Shows several registries as one, that behind the wrapper as the last of them. Members stand in order of trust.
  *
- * - What is read by its digest comes from whoever has it, checked: in order, or from the fastest (`read`).
+ * - Reads by digest ask the members in order, or race them (`read`). The content is verified.
  * - A tag resolves to the first member's answer, or must be equal on all members (`tags`): else `TagConflict`. The
  *   manifest of a tag is the one that resolving the tag names, whichever member serves it.
- * - Only that something is not there moves on to the next member. Other failures are told, unless `passOver` takes them
- *   for an outage; then the next is asked, and if nobody has it the outage is the answer.
+ * - Only a not-found error, or wrong content, makes a read ask the next member. Other failures are the answer, unless
+ *   `passOver` passes them over. If no other member has the content, the failure is the answer; an `authoritative` member
+ *   has the last word.
+ * - A blob that breaks off continues at the next member, if the failure is passed over. Of a blob that turns out wrong at
+ *   its end the last byte is withheld, and the error names the member. Reads ask a member that was out of order last
+ *   (`cooldown`).
  * - Pushes go to the first that takes them or to all (`push`), a body read once and sent on in lock step. Where some have
  *   failed it is a `PartialFailure` with each one's outcome. Where all are pushed to, what moves the tags of a repository
  *   goes one after another, so that members do not part when several push at once through this union.
@@ -95,7 +99,6 @@ const built = (
  * @example
  * ```ts
  * import type { Registry } from "@effect-oci/core"
- * import { RegistryError } from "@effect-oci/core"
  * import { Union } from "@effect-oci/middleware"
  * import type { Layer } from "effect"
  *
@@ -103,8 +106,8 @@ const built = (
  * const mirrored = (mirror: Layer.Layer<Registry>, origin: Layer.Layer<Registry>) =>
  *   Union.layer([
  *     { name: "mirror", registry: mirror, capabilities: ["pull"] },
- *     { name: "origin", registry: origin }
- *   ], { passOver: RegistryError.isTransient })
+ *     { name: "origin", registry: origin, authoritative: true }
+ *   ], { passOver: () => true })
  * ```
  */
 export const layer = <const Members extends ReadonlyArray<Member>>(

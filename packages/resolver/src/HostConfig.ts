@@ -9,6 +9,7 @@ import { SyntaxInvalid } from "@effect-oci/core"
 import type { RepositoryName } from "@effect-oci/core"
 import type { Union } from "@effect-oci/middleware"
 import type * as HttpClient from "@effect/platform/HttpClient"
+import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import type * as Redacted from "effect/Redacted"
 
@@ -89,6 +90,11 @@ export interface Config {
   readonly translate?: ((host: string) => string) | undefined
   /** How each is asked, besides. */
   readonly options?: Partial<Client.Options & Client.TransportOptions> | undefined
+  /**
+   * How long a mirror is asked last after it was out of order: not reached, unavailable, or wrong in its content or its
+   * answers. 0 switches it off. Default: 30 seconds.
+   */
+  readonly cooldown?: Duration.DurationInput | undefined
 }
 
 /**

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Registry, RegistryError } from "@effect-oci/core"
+import { Registry } from "@effect-oci/core"
 import type { SyntaxInvalid } from "@effect-oci/core"
 import { Union } from "@effect-oci/middleware"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -132,11 +132,6 @@ export const fallback = <E1, R1, E2, R2>(
     )
   )
 
-/** What of a mirror's answers is passed over: it may be down, or not let us in; the registry itself has the last word. */
-const passOver = (error: RegistryError.RegistryError): boolean =>
-  RegistryError.isTransient(error) || error._tag === "Unauthorized" || error._tag === "Denied" ||
-  error._tag === "ResponseInvalid" || error._tag === "RealmRefused"
-
 const addressOf = (endpoint: HostConfig.Endpoint): string => `${endpoint.host}${endpoint.path ?? ""}`
 
 /**
@@ -155,9 +150,15 @@ const noTls: TlsClient = () =>
   )
 
 /**
- * Registries over HTTP, as a configuration says, or each at its own name. Where one has mirrors they are asked first, in
- * their order, for what they may be asked; an error names every place that was tried. A client is made when a host is
- * first asked for, shared by all who ask, with its tokens and limits, and gone a minute after the last.
+ * Creates registries over HTTP: as a configuration says, or each at its own name.
+ *
+ * A registry that has mirrors asks them first, in order, for what their capabilities allow. Any failure of a mirror makes
+ * it ask the next one and then the registry itself, whose answer is final: its error is the error, and the reason names
+ * every host that was tried. A blob that breaks off continues at the next host. Content is verified; wrong content fails
+ * with `DigestInvalid`, which names the host. A mirror that was out of order is asked last for `cooldown`.
+ *
+ * A client is made when its host is first asked for, is shared by all callers, with its tokens and limits, and is closed
+ * a minute after the last one.
  *
  * @since 0.1.0
  * @category layers
@@ -187,6 +188,7 @@ export const layerHosts = (
         const own = Effect.map(registry({ endpoint: origin, mirrors: undefined }), (registry) => ({
           name: addressOf(origin),
           registry,
+          authoritative: true,
           capabilities: origin.capabilities ??
             (originFallback ? HostConfig.everything : (["push", "delete"] as const))
         }))
@@ -207,7 +209,11 @@ export const layerHosts = (
                     ...member,
                     registry: Layer.succeed(Registry, member.registry)
                   })),
-                  { passOver }
+                  {
+                    passOver: () =>
+                      true,
+                    cooldown: config.cooldown
+                  }
                 )
               ),
               (context) =>
@@ -219,8 +225,7 @@ export const layerHosts = (
       const registries = yield* RcMap.make({ lookup: build, idleTimeToLive: "1 minute" })
       return {
         registry: (host) =>
-          Effect.mapError(RcMap.get(registries, host), (error) =>
-            new HostUnknown({ host, reason: reasonOf(error) }))
+          Effect.mapError(RcMap.get(registries, host), (error) => new HostUnknown({ host, reason: reasonOf(error) }))
       }
     })
   )

@@ -1,10 +1,12 @@
 import { Credential, Credentials } from "@effect-oci/auth"
-import { RepositoryName } from "@effect-oci/core"
+import { Body, Descriptor, RepositoryName } from "@effect-oci/core"
+import type { Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
+import type { RequestListener } from "node:http"
 import { HostConfig, Resolver } from "../src/index.js"
-import { app, nobody, pushImage, recorded, served, v1 } from "./support.js"
+import { answering, app, nobody, pushImage, recorded, served, v1 } from "./support.js"
 
 const built = <E, R>(layer: Layer.Layer<Resolver.Resolver, E, R>) =>
   Effect.map(Layer.build(layer), Context.get(Resolver.Resolver))
@@ -102,6 +104,7 @@ describe("registries over HTTP", () => {
       const quick = { retry: { retries: 0 } }
       const config = (originFallback: boolean): HostConfig.Config => ({
         options: quick,
+        cooldown: 0,
         hosts: {
           "registry.test": { origin: { host: origin.host }, mirrors: [{ host: down }], originFallback }
         }
@@ -114,6 +117,102 @@ describe("registries over HTTP", () => {
       expect((yield* Effect.flip(alone.getManifest(app, digest)))._tag).toBe("TransportError")
       yield* pushImage(alone, "two")
     }))
+
+  describe("with a mirror that fails", () => {
+    const quick = { retry: { retries: 0 } }
+    const through = (mirror: string, origin: string, more?: HostConfig.Config) =>
+      Effect.gen(function*() {
+        const http = yield* recorded
+        const config = {
+          options: quick,
+          hosts: { "registry.test": { origin: { host: origin }, mirrors: [{ host: mirror }] } },
+          ...more
+        }
+        return yield* (yield* hosts(http, config)).registry("registry.test")
+      })
+    const plain = (status: number): RequestListener => (_, response) => void response.writeHead(status).end()
+    const failures: ReadonlyArray<readonly [name: string, answer: RequestListener]> = [
+      ...[400, 401, 403, 404, 405, 410, 418, 421, 429, 451, 500, 501, 503].map((status) =>
+        [String(status), plain(status)] as const
+      ),
+      ["a page of HTML", (_, response) => void response.writeHead(200, { "content-type": "text/html" }).end("<p>")],
+      ["a redirect without end", (request, response) => void response.writeHead(307, { location: request.url! }).end()],
+      [
+        "a realm that is not trusted",
+        (_, response) =>
+          void response.writeHead(401, { "www-authenticate": "Bearer realm=\"http://evil.test/token\"" }).end()
+      ],
+      ["a connection that breaks", (request) => void request.socket.destroy()]
+    ]
+
+    it.scopedLive.each(failures)(
+      "go on to the registry itself, whose failure is the answer: %s",
+      ([, answer]) =>
+        Effect.gen(function*() {
+          const mirror = yield* answering(answer)
+          const origin = yield* served
+          const { blob, digest } = yield* pushImage(origin.registry, "one")
+          const registry = yield* through(mirror.host, origin.host, { options: quick, cooldown: 0 })
+          expect((yield* registry.resolveManifest(app, v1)).digest).toBe(digest)
+          expect((yield* registry.getManifest(app, v1)).descriptor.digest).toBe(digest)
+          yield* Effect.scoped(registry.getBlob(app, blob.digest))
+          expect(mirror.requests.length).toBeGreaterThan(1)
+          const missing = yield* Effect.flip(registry.resolveManifest(RepositoryName.make("no/where"), v1))
+          expect(missing).toMatchObject({ _tag: expect.stringMatching(/^(Name|Manifest)Unknown$/), status: 404 })
+          expect(missing.reason).toContain(`${mirror.host}: `)
+        })
+    )
+
+    const content = new Uint8Array(1_000_000).map((_, index) => index % 251)
+    const layer = Descriptor.fromBytes(content)
+    const withLayer = Effect.tap(
+      served,
+      ({ registry }) => registry.pushBlob(app, layer, Body.bytes(content))
+    )
+    const sends = (bytes: Uint8Array): RequestListener => (_, response) => {
+      response.writeHead(200, { "content-length": content.byteLength })
+      response.write(bytes, () => bytes.byteLength === content.byteLength ? response.end() : response.destroy())
+    }
+    const download = (registry: Registry["Type"]) =>
+      Effect.scoped(
+        Effect.flatMap(registry.getBlob(app, layer.digest), ({ body }) =>
+          Body.toBytes(body, { limit: content.byteLength, onLimit: () => "too large" }))
+      )
+
+    it.scopedLive("within a blob, continue at the registry itself from the first missing byte", () =>
+      Effect.gen(function*() {
+        const mirror = yield* answering(sends(content.subarray(0, 400_000)))
+        const origin = yield* withLayer
+        const http = yield* recorded
+        const registry = yield* Effect.flatMap(
+          hosts(http, {
+            options: quick,
+            hosts: { "registry.test": { origin: { host: origin.host }, mirrors: [{ host: mirror.host }] } }
+          }),
+          (resolver) => resolver.registry("registry.test")
+        )
+        expect(Descriptor.fromBytes(yield* download(registry)).digest).toBe(layer.digest)
+        expect(http.requests.map(({ headers }) => headers["range"])).toEqual([
+          undefined,
+          expect.stringMatching(/^bytes=[1-9]\d*-999999$/)
+        ])
+        // For a time the mirror is not asked first.
+        expect(Descriptor.fromBytes(yield* download(registry)).digest).toBe(layer.digest)
+        expect(mirror.requests.length).toBe(1)
+      }))
+
+    it.scopedLive("by wrong bytes, name the mirror, and get the blob from the registry itself the next time", () =>
+      Effect.gen(function*() {
+        const mirror = yield* answering(sends(content.map((byte, index) => index === 7 ? 0 : byte)))
+        const origin = yield* withLayer
+        const registry = yield* through(mirror.host, origin.host)
+        const error = yield* Effect.flip(download(registry))
+        expect(error).toMatchObject({ _tag: "DigestInvalid" })
+        expect((error as RegistryError.RegistryError).reason).toContain(`wrong content from ${mirror.host}: `)
+        expect(Descriptor.fromBytes(yield* download(registry)).digest).toBe(layer.digest)
+        expect(mirror.requests.length).toBe(1)
+      }))
+  })
 
   it.scopedLive("get headers and credentials that are their own, and no other's", () =>
     Effect.gen(function*() {

@@ -7,6 +7,9 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
 import { Context, Effect, Either, Layer, Option } from "effect"
+import { createServer } from "node:http"
+import type { RequestListener } from "node:http"
+import type { AddressInfo } from "node:net"
 
 export const app = RepositoryName.make("team/app")
 export const v1 = Tag.make("v1")
@@ -19,6 +22,27 @@ export const served = Effect.gen(function*() {
     host: Context.get(context, NodeRegistryServer.Address).authority
   }
 })
+
+/** A server that answers every request alike, and the requests that it got. */
+export const answering = (answer: RequestListener) =>
+  Effect.acquireRelease(
+    Effect.async<{ readonly host: string; readonly requests: Array<string>; readonly close: () => void }>((resume) => {
+      const requests: Array<string> = []
+      const server = createServer((request, response) => {
+        requests.push(`${request.method} ${request.url}`)
+        answer(request, response)
+      })
+      server.listen(0, "127.0.0.1", () => {
+        const { port } = server.address() as AddressInfo
+        const close = () => {
+          server.closeAllConnections()
+          server.close()
+        }
+        resume(Effect.succeed({ host: `127.0.0.1:${port}`, requests, close }))
+      })
+    }),
+    ({ close }) => Effect.sync(close)
+  )
 
 /** An address where nobody answers. */
 export const nobody = Effect.map(Effect.scoped(served), ({ host }) => host)

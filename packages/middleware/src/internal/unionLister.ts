@@ -1,5 +1,4 @@
-import { Handler, Operation } from "@effect-oci/core"
-import type { RegistryError } from "@effect-oci/core"
+import { Handler, Operation, RegistryError } from "@effect-oci/core"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
@@ -20,7 +19,15 @@ type Items<A> = Stream.Stream<A, RegistryError.RegistryError>
 /** What a member is asked to list. */
 interface Asked<A> {
   readonly name: string
+  readonly authoritative: boolean
   readonly items: Effect.Effect<Items<A>, RegistryError.RegistryError>
+}
+
+/** A list that a member has begun. */
+interface Begun<A> {
+  readonly name: string
+  readonly authoritative: boolean
+  readonly items: Items<A>
 }
 
 /** What lists: all that the members list, in order, each item once. */
@@ -28,6 +35,8 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
   const resolve = model.able(targets, "resolve")
   const referrers = model.able(targets, "referrers")
   const movesOn = model.movesOn(passOver)
+  const isPassedOver = (authoritative: boolean, error: RegistryError.RegistryError) =>
+    RegistryError.isNotFound(error) || (!authoritative && movesOn(error))
 
   /** A list that cannot be had fails at once, or when it is read; either way the others may have something. */
   const merged = <A>(
@@ -39,10 +48,11 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
       onFailure: Exit.fail,
       onSuccess: (outcomes) => {
         const failed: Array<Attempt> = []
-        const begun: Array<{ readonly name: string; readonly items: Items<A> }> = []
-        for (const { answer, name } of outcomes) {
-          if (answer._tag === "Right") begun.push({ name, items: answer.right })
-          else if (movesOn(answer.left)) failed.push({ name, error: answer.left })
+        const begun: Array<Begun<A>> = []
+        for (const [index, { answer, name }] of outcomes.entries()) {
+          const { authoritative } = lists[index]!
+          if (answer._tag === "Right") begun.push({ name, authoritative, items: answer.right })
+          else if (isPassedOver(authoritative, answer.left)) failed.push({ name, error: answer.left })
           else return Exit.fail(attempts.asOne(operation, [...failed, { name, error: answer.left }], answer.left))
         }
         return begun.length === 0
@@ -54,17 +64,19 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
   const read = <A>(
     operation: Operation.Operation,
     before: ReadonlyArray<Attempt>,
-    lists: ReadonlyArray<{ readonly name: string; readonly items: Items<A> }>,
+    lists: ReadonlyArray<Begun<A>>,
     key: (item: A) => string
   ): Items<A> =>
     Stream.suspend(() => {
       const failed = [...before]
       let empty = true
-      const passing = lists.map(({ items, name }) => ({
+      const passing = lists.map(({ authoritative, items, name }) => ({
         name,
         items: Stream.catchAll(items, (error) => {
           failed.push({ name, error })
-          return movesOn(error) ? Stream.empty : Stream.fail(attempts.asOne(operation, failed, error))
+          return isPassedOver(authoritative, error)
+            ? Stream.empty
+            : Stream.fail(attempts.asOne(operation, failed, error))
         })
       }))
       const all = Stream.mapChunks(mergeSorted(passing, Operation.errorFields(operation), { key, hold }), (chunk) => {
@@ -83,9 +95,10 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
     ListRepositories: (operation) => {
       const { limit } = operation
       if (resolve.all.length === 0) return model.nobody(operation, resolve)
-      const lists = resolve.all.flatMap(({ handle, name, select }) =>
+      const lists = resolve.all.flatMap(({ authoritative, handle, name, select }) =>
         listRepositories(handle, operation).map((names) => ({
           name,
+          authoritative,
           items: answer.map(
             names,
             (items) =>
@@ -103,8 +116,9 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
       if (members.length === 1 && only.select === undefined) return only.handle(operation)
       // The limit is of all, and a member whose order is its own would have it cut off what comes first.
       const asked = new Operation.ListTags({ repository, last, limit: limit === 0 ? 0 : undefined })
-      const lists = members.map(({ handle, name, select }) => ({
+      const lists = members.map(({ authoritative, handle, name, select }) => ({
         name,
+        authoritative,
         items: answer.map(
           handle(asked),
           (items) =>
@@ -122,7 +136,11 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
       const [only] = members
       if (only === undefined) return model.nobody(operation, referrers)
       if (members.length === 1) return only.handle(operation)
-      const lists = members.map(({ handle, name }) => ({ name, items: handle(operation) }))
+      const lists = members.map(({ authoritative, handle, name }) => ({
+        name,
+        authoritative,
+        items: handle(operation)
+      }))
       return merged(operation, lists, ({ digest }) => digest)
     }
   }

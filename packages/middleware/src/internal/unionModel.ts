@@ -1,5 +1,6 @@
 import { Middleware, Operation, ReferenceSet, RegistryError } from "@effect-oci/core"
-import type { Handler, RepositoryName, Tag } from "@effect-oci/core"
+import type { Digest, Handler, RepositoryName, Tag } from "@effect-oci/core"
+import type * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
 import type * as answer from "./answer.js"
@@ -40,6 +41,13 @@ export interface Member<Source extends members.Source = members.Source> {
    * repository. Hosts choose nothing, since names have none here.
    */
   readonly select?: ReferenceSet.ReferenceSet | undefined
+  /**
+   * Whether this member has the last word, as the registry that the others mirror. If no member has what is asked for,
+   * its error is the answer, and no failure of it is passed over. Reads in order ask no member after it.
+   *
+   * @default false
+   */
+  readonly authoritative?: boolean | undefined
 }
 
 /**
@@ -61,11 +69,16 @@ export interface Options {
   /** Who is pushed to: the `first` member that may be, unless said; or `all` of them. */
   readonly push?: "first" | "all" | undefined
   /**
-   * Which failures of a member to pass over, as if it had not what was asked for: none unless said. For mirrors that
-   * may be down take `RegistryError.isTransient`. Where nothing is found elsewhere, what was passed over is the answer
-   * after all. Reads and lists alone heed it.
+   * Which failures of a member make reads and lists ask the next member. Use `RegistryError.isTransient` for members that
+   * may be down, and `() => true` for mirrors of an `authoritative` member. If no other member has the content, the
+   * failure is the answer. A blob that breaks off with such a failure continues at the next member. Default: none.
    */
   readonly passOver?: ((error: RegistryError.RegistryError) => boolean) | undefined
+  /**
+   * How long reads ask a member last after it was out of order: not reached, unavailable, or wrong in its content or its
+   * answers. Members that are `authoritative` keep their place. 0 switches it off. Default: 30 seconds.
+   */
+  readonly cooldown?: Duration.DurationInput | undefined
   /**
    * How many items of each member's list are held back, so that a list that is not in ASCII order can be merged: 1000
    * unless said. With 0 nothing is read ahead, and every list has to be in order.
@@ -89,13 +102,14 @@ export interface Target {
   readonly checked: Handler.Handler
   readonly can: (capability: Capability) => boolean
   readonly select: ReferenceSet.ReferenceSet | undefined
+  readonly authoritative: boolean
 }
 
 const isAll = (select: ReferenceSet.ReferenceSet | undefined): boolean =>
   select === undefined || ReferenceSet.equals(select, ReferenceSet.all)
 
 export const target = (
-  { capabilities, name, registry, select }: Member<members.Built[number]>,
+  { authoritative = false, capabilities, name, registry, select }: Member<members.Built[number]>,
   index: number
 ): Target => ({
   index,
@@ -103,7 +117,8 @@ export const target = (
   handle: registry.handle,
   checked: Middleware.verified(registry.handle),
   can: (capability) => capabilities === undefined || capabilities.includes(capability),
-  select: isAll(select) ? undefined : select
+  select: isAll(select) ? undefined : select,
+  authoritative
 })
 
 const capabilities: ReadonlyArray<Capability> = ["pull", "resolve", "push", "referrers", "delete"]
@@ -177,3 +192,14 @@ export const movesOn = (passOver: Options["passOver"]) => (error: RegistryError.
   RegistryError.isNotFound(error) ||
   // That members disagree is no outage of one of them.
   (error._tag !== "TagConflict" && passOver !== undefined && passOver(error))
+
+/** The digest that an operation names, if it names content by digest. */
+export const digestOf = (operation: Operation.Operation): Digest.Digest | undefined => {
+  const digest = "digest" in operation ? operation.digest : "reference" in operation ? operation.reference : undefined
+  return digest !== undefined && Operation.isDigest(digest) ? digest : undefined
+}
+
+/** Whether an error says that content is not that of its digest: no other member can continue it. */
+export const isWrongContent = (error: RegistryError.RegistryError, operation: Operation.Operation): boolean =>
+  digestOf(operation) !== undefined &&
+  (error._tag === "DigestInvalid" || (error._tag === "SizeInvalid" && operation._tag === "GetBlob"))

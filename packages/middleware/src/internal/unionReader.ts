@@ -1,17 +1,15 @@
-import { BlobContent, Body, Handler, Operation, RegistryError } from "@effect-oci/core"
+import { Handler, Operation, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Manifest, Tag } from "@effect-oci/core"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
 import * as answer from "./answer.js"
 import type { Attempt } from "./attempts.js"
 import * as attempts from "./attempts.js"
 import type { Outcome } from "./everywhere.js"
 import { everywhere } from "./everywhere.js"
-import { isolated } from "./isolated.js"
-import { race } from "./race.js"
+import * as asks from "./unionAsk.js"
+import { blobs } from "./unionBlobs.js"
+import * as cooldowns from "./unionCooldown.js"
 import type { Options, Target } from "./unionModel.js"
 import * as model from "./unionModel.js"
 
@@ -28,61 +26,23 @@ interface Named {
 }
 
 /** What reads: content by its digest from whoever has it, and tags from whoever is believed. */
-export const reader = (targets: ReadonlyArray<Target>, { passOver, read = "order", tags = "first" }: Options): Rows => {
+export const reader = (targets: ReadonlyArray<Target>, options: Options): Rows => {
+  const { passOver, read = "order", tags = "first" } = options
+  const cooldown = cooldowns.make(options)
+  const asking = asks.make(options, cooldown)
+  const { inOrder, raced } = asking
+  const getBlobFrom = blobs(options, asking, cooldown)
   const pull = model.able(targets, "pull")
   const resolve = model.able(targets, "resolve")
   const movesOn = model.movesOn(passOver)
-
-  /** Asks one after another, as long as they have not what is asked for. */
-  const inOrder = <A, R>(
-    operation: Operation.Operation,
-    members: ReadonlyArray<Target>,
-    ask: (target: Target) => Answer<A, R>
-  ): Answer<A, R> => {
-    const from = (index: number, before: ReadonlyArray<Attempt>): Answer<A, R> => {
-      const target = members[index]!
-      const answer = ask(target)
-      const failed = (error: RegistryError.RegistryError): Answer<A, R> => {
-        const all = [...before, { name: target.name, error }]
-        if (!movesOn(error)) return Exit.fail(attempts.asOne(operation, all, error))
-        return index + 1 < members.length ? from(index + 1, all) : Exit.fail(attempts.asOne(operation, all))
-      }
-      const exit = Handler.exitOf(answer)
-      if (exit === undefined) return Effect.catchAll(answer, failed)
-      if (exit._tag === "Success") return answer
-      return Option.match(Cause.failureOption(exit.cause), { onNone: () => answer, onSome: failed })
-    }
-    return from(0, [])
-  }
-
-  /** Asks all at once: the first success counts, and no failure of one ends it. */
-  const raced = <A, R>(
-    operation: Operation.Operation,
-    members: ReadonlyArray<Target>,
-    ask: (target: Target) => Answer<A, R>,
-    late: (value: A) => Effect.Effect<void>
-  ): Answer<A, R> => {
-    const answers: Array<Answer<A, R>> = []
-    for (const target of members) {
-      const answer = ask(target)
-      if (Handler.exitOf(answer)?._tag === "Success") return answer
-      answers.push(answer)
-    }
-    return Effect.mapError(
-      race(answers, late),
-      (errors) => attempts.asOne(operation, errors.map((error, index) => ({ name: members[index]!.name, error })))
-    )
-  }
 
   const byDigest = <O extends Read>(operation: O): answer.AnswerTo<O> => {
     const members = pull.within(operation.repository)
     const [only] = members
     if (only === undefined) return model.nobody(operation, pull)
     if (members.length === 1) return only.handle(operation)
-    const ask = (target: Target) => target.checked(operation)
-    return read === "race"
-      ? raced(operation, members, ask, () => Effect.void)
-      : inOrder(operation, members, ask)
+    const question = { operation, members, ask: (target: Target) => target.checked(operation) }
+    return read === "race" ? raced(question, () => Effect.void) : inOrder(question)
   }
 
   const getBlob: Handler.Row<"GetBlob"> = (operation) => {
@@ -90,16 +50,7 @@ export const reader = (targets: ReadonlyArray<Target>, { passOver, read = "order
     const [only] = members
     if (only === undefined) return model.nobody(operation, pull)
     if (members.length === 1) return only.handle(operation)
-    const ask = (target: Target) => held(target.checked(operation))
-    const found = read === "race"
-      ? raced(
-        operation,
-        members,
-        (target) => sound(ask(target)),
-        ({ scope }) => scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
-      )
-      : inOrder(operation, members, ask)
-    return answer.map(found, ({ value }) => value)
+    return getBlobFrom(operation, members)
   }
 
   /** Resolves a tag: the first member's answer, or that of all members, which must be equal. */
@@ -112,16 +63,16 @@ export const reader = (targets: ReadonlyArray<Target>, { passOver, read = "order
       ? Handler.matchEffect(everywhere(members, (target) => target.checked(operation)), {
         onFailure: Exit.fail,
         onSuccess: (outcomes) =>
-          answer.map(agreement(operation, tag, outcomes, movesOn), (descriptor) => ({
+          answer.map(agreement(operation, tag, members, outcomes, movesOn), (descriptor) => ({
             descriptor,
             by: members.filter((_, index) => outcomes[index]!.answer._tag === "Right")
           }))
       })
-      : inOrder(
+      : inOrder({
         operation,
         members,
-        (target) => answer.map(target.handle(operation), (descriptor) => ({ descriptor, by: [target] }))
-      )
+        ask: (target) => answer.map(target.handle(operation), (descriptor) => ({ descriptor, by: [target] }))
+      })
 
   const resolveTag = (operation: Operation.ResolveManifest, tag: Tag.Tag): Answer<Descriptor.Descriptor> => {
     const members = resolve.ofTags(operation.repository, [tag])
@@ -166,12 +117,16 @@ export const reader = (targets: ReadonlyArray<Target>, { passOver, read = "order
     error: RegistryError.RegistryError
   ): Answer<Manifest.Manifest> => {
     if (members.length === 0) return Exit.fail(error)
-    const found = inOrder(operation, members, (target) =>
-      Handler.matchEffect(target.handle(operation), {
-        onFailure: Exit.fail,
-        onSuccess: (manifest) =>
-          tags === "first" || manifest.descriptor.digest === digest ? Exit.succeed(manifest) : Exit.fail(error)
-      }))
+    const found = inOrder({
+      operation,
+      members,
+      ask: (target) =>
+        Handler.matchEffect(target.handle(operation), {
+          onFailure: Exit.fail,
+          onSuccess: (manifest) =>
+            tags === "first" || manifest.descriptor.digest === digest ? Exit.succeed(manifest) : Exit.fail(error)
+        })
+    })
     return answer.mapError(found, (failure) => movesOn(failure) ? error : failure)
   }
 
@@ -193,22 +148,28 @@ export const reader = (targets: ReadonlyArray<Target>, { passOver, read = "order
 const agreement = (
   operation: Operation.ResolveManifest,
   tag: Tag.Tag,
+  targets: ReadonlyArray<Target>,
   outcomes: ReadonlyArray<Outcome<Descriptor.Descriptor>>,
   movesOn: (error: RegistryError.RegistryError) => boolean
 ): Answer<Descriptor.Descriptor> => {
   const failed: Array<Attempt> = []
   const found: Array<Descriptor.Descriptor> = []
   let decisive: RegistryError.RegistryError | undefined
-  for (const { answer, name } of outcomes) {
-    if (answer._tag === "Right") found.push(answer.right)
-    else {
-      failed.push({ name, error: answer.left })
-      if (!movesOn(answer.left)) decisive ??= answer.left
+  let final: RegistryError.RegistryError | undefined
+  for (const [index, { answer, name }] of outcomes.entries()) {
+    if (answer._tag === "Right") {
+      found.push(answer.right)
+      continue
     }
+    const error = answer.left
+    const { authoritative } = targets[index]!
+    failed.push({ name, error })
+    if (authoritative) final ??= error
+    if (!(RegistryError.isNotFound(error) || (!authoritative && movesOn(error)))) decisive ??= error
   }
   const [first] = found
   if (first === undefined || decisive !== undefined) {
-    return Exit.fail(attempts.asOne(operation, failed, decisive))
+    return Exit.fail(attempts.asOne(operation, failed, decisive ?? final))
   }
   if (found.every(({ digest }) => digest === first.digest)) return Exit.succeed(first)
   const members = outcomes.map(({ answer, name }) => ({
@@ -225,36 +186,3 @@ const agreement = (
     })
   )
 }
-
-/** The content of a blob, and the scope of its own that it is open in, if it needs one. */
-interface Content {
-  readonly value: BlobContent.BlobContent
-  readonly scope?: Scope.CloseableScope
-}
-
-/** What one member answers, apart from what others do: a connection of one that fails does not wait for another's end. */
-const held = (found: Answer<BlobContent.BlobContent, Scope.Scope>): Answer<Content, Scope.Scope> =>
-  Handler.exitOf(found) === undefined ? isolated(found) : answer.map(found, (value) => ({ value }))
-
-/** In a race a blob of up to so many bytes has to be there as a whole, and right, to win. */
-const smallest = 64 * 1024
-
-/**
- * What a member offers, once as much of it is checked as can be: a small blob is read, so that a bad one that comes fast
- * cannot win. A larger one is checked as it flows, as everywhere.
- */
-const sound = (found: Answer<Content, Scope.Scope>): Answer<Content, Scope.Scope> =>
-  Handler.matchEffect(found, {
-    onFailure: Exit.fail,
-    onSuccess: (content): Answer<Content> => {
-      const { body, descriptor, range } = content.value
-      if (range !== undefined || body.bytes !== undefined || descriptor.size > smallest) return Exit.succeed(content)
-      return Effect.map(
-        Body.toBytes(body, { limit: smallest, onLimit: () => new RegistryError.SizeInvalid({}) }),
-        (bytes) => ({
-          ...content,
-          value: new BlobContent.BlobContent({ descriptor, body: Body.bytes(bytes), verified: true })
-        })
-      )
-    }
-  })

@@ -1,0 +1,99 @@
+import { BlobContent, Body, Operation, RegistryError } from "@effect-oci/core"
+import type { ByteRange } from "@effect-oci/core"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import { stitch } from "./stitch.js"
+import type { Rest } from "./stitch.js"
+
+type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
+
+/** The content of a blob, and the scope that it is open in: closed before another source is asked for the rest. */
+export interface Opened {
+  readonly content: BlobContent.BlobContent
+  readonly scope: Scope.CloseableScope | undefined
+}
+
+/** Opens content that contains the missing bytes, in a scope of its own: only these bytes, or the whole blob. */
+export interface Next {
+  (error: RegistryError.RegistryError, missing: ByteRange.Span): Answer<Opened, Scope.Scope>
+}
+
+/**
+ * Returns the content of a blob, which continues with the bytes that `next` opens where it breaks. `begin` is called once
+ * for each run of the body. Ranges cannot be verified, so the caller has to verify the content as a whole.
+ */
+export const resume = (
+  operation: Operation.GetBlob,
+  { content, scope }: Opened,
+  begin: () => Next
+): Effect.Effect<BlobContent.BlobContent, never, Scope.Scope> =>
+  Effect.flatMap(Effect.zip(Effect.runtime(), Scope.make()), ([runtime, all]) => {
+    let closed = false
+    const span = spanOf(content)
+
+    const rests = (): Rest => {
+      const next = begin()
+      let current = scope
+      return (error, sent) => {
+        // Closed content has not broken.
+        if (closed || sent >= span.length) return Exit.fail(error)
+        const missing = { offset: span.offset + sent, length: span.length - sent }
+        return Effect.zipRight(
+          current === undefined ? Effect.void : Scope.close(current, Exit.void),
+          Effect.map(Scope.extend(next(error, missing), all), (opened) => {
+            current = opened.scope
+            return bytesOf(opened.content, missing)
+          })
+        )
+      }
+    }
+
+    const close = (exit: Exit.Exit<unknown, unknown>) =>
+      Effect.suspend(() => {
+        closed = true
+        return Scope.close(all, exit)
+      })
+
+    return Effect.as(
+      Effect.addFinalizer(close),
+      new BlobContent.BlobContent({
+        ...content,
+        body: stitch(content.body, {
+          length: span.length,
+          begin: rests,
+          asked: Operation.errorFields(operation),
+          fork: (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect), { scope: all })
+        })
+      })
+    )
+  })
+
+const spanOf = ({ descriptor, range }: BlobContent.BlobContent): ByteRange.Span =>
+  range ?? { offset: 0, length: descriptor.size }
+
+/** The missing bytes of content that is no more than that, or is the whole blob. */
+const bytesOf = ({ body, range }: BlobContent.BlobContent, missing: ByteRange.Span): Body.Body =>
+  range === undefined ? Body.slice(body, missing) : body
+
+/** Fails with `ResponseInvalid` if content is not the missing bytes, or the whole, of the blob that broke. */
+export const matching = (
+  operation: Operation.GetBlob,
+  broken: BlobContent.BlobContent,
+  missing: ByteRange.Span,
+  { descriptor, range }: BlobContent.BlobContent
+): Answer<void> => {
+  const invalid = (reason: string) =>
+    Exit.fail(new RegistryError.ResponseInvalid({ ...Operation.errorFields(operation), reason }))
+  const { digest, size } = broken.descriptor
+  if (descriptor.digest !== digest || descriptor.size !== size) {
+    return invalid(
+      `the blob has changed while it was read: it was ${digest}, ${size} bytes; it is ${descriptor.digest}, ${descriptor.size} bytes`
+    )
+  }
+  if (range === undefined || (range.offset === missing.offset && range.length === missing.length)) return Exit.void
+  return invalid(
+    `the registry sent ${range.length} bytes from ${range.offset} on where ${missing.length} from ${missing.offset} on were asked for`
+  )
+}
