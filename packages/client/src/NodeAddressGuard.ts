@@ -3,18 +3,16 @@
  *
  * @since 0.1.0
  */
-import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Agent, buildConnector } from "@effect/platform-node/Undici"
 import type { Dispatcher } from "@effect/platform-node/Undici"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { lookup as resolve } from "node:dns"
-import type { LookupAddress } from "node:dns"
 import { isIP } from "node:net"
 import type { LookupFunction } from "node:net"
 import { special } from "./internal/address.js"
+import * as guardedLookup from "./internal/guardedLookup.js"
 import * as nodeDispatcher from "./internal/nodeDispatcher.js"
 
 /**
@@ -30,30 +28,6 @@ export interface Options {
   readonly connect?: buildConnector.BuildOptions | undefined
 }
 
-const refused = (host: string, kind: string): RegistryError.Refused =>
-  new RegistryError.Refused({
-    by: "NodeAddressGuard",
-    reason: `${host} is at ${kind}: allowPrivate of the client can name it`
-  })
-
-/**
- * Finds the addresses of a name that anybody on the internet may have. What is connected to is what was looked at, so
- * that a name that leads elsewhere the next time gains nothing.
- */
-const guarded = (lookup: LookupFunction): LookupFunction => (hostname, options, callback) =>
-  lookup(hostname, { ...options, all: true }, (error, found, family) => {
-    if (error !== null) return callback(error, "", 0)
-    const all: ReadonlyArray<LookupAddress> = Array.isArray(found)
-      ? found
-      : [{ address: found, family: family ?? 4 }]
-    const open = all.filter(({ address }) => special(address) === undefined)
-    const [first] = open
-    if (first === undefined) {
-      return callback(refused(hostname, special(all[0]?.address ?? "") ?? "no address"), "", 0)
-    }
-    return options.all === true ? callback(null, open) : callback(null, first.address, first.family)
-  })
-
 /**
  * What undici connects by (`Agent`, option `connect`) where only addresses may be connected to that anybody on the
  * internet may have. Fails with `Refused`.
@@ -62,13 +36,13 @@ const guarded = (lookup: LookupFunction): LookupFunction => (hostname, options, 
  * @category constructors
  */
 export const connector = (options?: Options): buildConnector.connector => {
-  const lookup = guarded(options?.lookup ?? resolve)
+  const lookup = guardedLookup.make(options?.lookup)
   const connect = buildConnector(nodeDispatcher.settings({ ...options, lookup }))
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, "")
     // No name is looked up where there is none.
     const kind = isIP(host) === 0 ? undefined : special(host)
-    return kind === undefined ? connect(target, callback) : callback(refused(host, kind), null)
+    return kind === undefined ? connect(target, callback) : callback(guardedLookup.refused(host, kind), null)
   }
 }
 

@@ -3,20 +3,19 @@
  *
  * @since 0.1.0
  */
-import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import { Dispatcher } from "@effect/platform-node/Undici"
 import type { buildConnector } from "@effect/platform-node/Undici"
-import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
+import type * as ConfigError from "effect/ConfigError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as nodeDispatcher from "./internal/nodeDispatcher.js"
 import * as nodeProxies from "./internal/nodeProxies.js"
-import * as proxyRules from "./internal/proxyRules.js"
+import type { Proxy } from "./internal/proxyRules.js"
+import * as proxySelection from "./internal/proxySelection.js"
 import * as NodeAddressGuard from "./NodeAddressGuard.js"
 
 /**
@@ -46,32 +45,12 @@ export interface Options extends NodeAddressGuard.Options {
   readonly proxyConnect?: buildConnector.BuildOptions | undefined
 }
 
-/** Reads a variable, of which the name in capitals comes first. An empty one counts as absent. */
-const variable = (name: string): Effect.Effect<string, ConfigError.ConfigError> => {
-  const read = (name: string) =>
-    Config.redacted(name).pipe(Config.map((value) => Redacted.value(value).trim()), Config.withDefault(""))
-  return Effect.flatMap(read(name), (value) => value === "" ? read(name.toLowerCase()) : Effect.succeed(value))
-}
-
-/** Parses the proxy of an option or a variable. The error does not repeat the text, which may contain a password. */
-const proxy = (
-  name: string,
-  option: Redacted.Redacted | undefined
-): Effect.Effect<proxyRules.Proxy | undefined, ConfigError.ConfigError> =>
-  Effect.flatMap(option === undefined ? variable(name) : Effect.succeed(Redacted.value(option).trim()), (text) => {
-    if (text === "") return Effect.succeed(undefined)
-    const parsed = proxyRules.parse(text)
-    return parsed !== undefined ? Effect.succeed(parsed) : Effect.fail(
-      ConfigError.InvalidData([name], "expected the URL of a proxy, such as http://proxy.example.com:3128")
-    )
-  })
-
 /** Sends each request through the proxy that the rules select, or directly. */
 class Selecting extends Dispatcher {
-  private readonly proxies = new Map<proxyRules.Proxy, Dispatcher>()
+  private readonly proxies = new Map<Proxy, Dispatcher>()
 
   constructor(
-    private readonly select: (url: URL) => Either.Either<proxyRules.Proxy | undefined, RegistryError.Refused>,
+    private readonly select: proxySelection.Select,
     private readonly direct: Dispatcher,
     private readonly settings: nodeProxies.Settings
   ) {
@@ -85,7 +64,7 @@ class Selecting extends Dispatcher {
     return (proxy.right === undefined ? this.direct : this.through(proxy.right)).dispatch(options, handler)
   }
 
-  private through(proxy: proxyRules.Proxy): Dispatcher {
+  private through(proxy: Proxy): Dispatcher {
     const dispatcher = this.proxies.get(proxy) ?? nodeProxies.make(proxy, this.settings)
     this.proxies.set(proxy, dispatcher)
     return dispatcher
@@ -95,13 +74,6 @@ class Selecting extends Dispatcher {
     await Promise.all([this.direct, ...this.proxies.values()].map((dispatcher) => dispatcher.destroy()))
   }
 }
-
-/** `HTTP_PROXY` of a CGI program is a header of the request that it serves. */
-const unsafe = new RegistryError.Refused({
-  by: "NodeProxy",
-  reason: "HTTP_PROXY is not used by a program that serves CGI requests (REQUEST_METHOD is set): " +
-    "set the option httpProxy instead"
-})
 
 /**
  * Creates a dispatcher of undici that sends requests through the proxies of the configuration (the environment, unless
@@ -121,18 +93,11 @@ const unsafe = new RegistryError.Refused({
  */
 export const make = (options?: Options): Effect.Effect<Dispatcher, ConfigError.ConfigError, Scope.Scope> =>
   Effect.gen(function*() {
-    const http = yield* proxy("HTTP_PROXY", options?.httpProxy)
-    const https = yield* proxy("HTTPS_PROXY", options?.httpsProxy)
-    const noProxy = options?.noProxy ?? (yield* variable("NO_PROXY"))
-    const isCgi = options?.httpProxy === undefined && (yield* variable("REQUEST_METHOD")) !== ""
-    const rules = proxyRules.make({ http, https, noProxy })
+    const select = yield* proxySelection.make(options)
     const direct = yield* NodeAddressGuard.make(options)
     return yield* nodeDispatcher.scoped(() =>
       new Selecting(
-        (url) => {
-          const proxy = rules(url)
-          return isCgi && proxy === http && proxy !== undefined ? Either.left(unsafe) : Either.right(proxy)
-        },
+        select,
         direct,
         {
           proxy: nodeDispatcher.settings({ lookup: options?.lookup, connect: options?.proxyConnect }),

@@ -1,12 +1,7 @@
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import {
-  Agent,
-  buildConnector,
-  DecoratorHandler,
-  Dispatcher,
-  Pool,
-  Socks5ProxyAgent
-} from "@effect/platform-node/Undici"
+// Bun has a part of undici only, and a name that it does not have could not be imported there.
+import * as Undici from "@effect/platform-node/Undici"
+import { Agent, buildConnector, DecoratorHandler, Dispatcher, Pool } from "@effect/platform-node/Undici"
 import * as Redacted from "effect/Redacted"
 import { ProxyAnswer, ProxyError } from "./proxyError.js"
 import type { Proxy } from "./proxyRules.js"
@@ -173,7 +168,7 @@ class HttpProxy extends Dispatcher {
 
 /** Sends requests through a SOCKS5 proxy, which resolves the names of hosts. */
 class SocksProxy extends Dispatcher {
-  private readonly agent: Socks5ProxyAgent
+  private readonly agent: Undici.Socks5ProxyAgent
 
   constructor(private readonly proxy: Proxy, settings: Settings) {
     super()
@@ -183,7 +178,7 @@ class SocksProxy extends Dispatcher {
       requestTls: settings.target,
       ...(login === undefined ? {} : { username: login.username, password: Redacted.value(login.password) })
     }
-    this.agent = new Socks5ProxyAgent(url.href.replace(/^socks5h:/, "socks5:"), options)
+    this.agent = new Undici.Socks5ProxyAgent(url.href.replace(/^socks5h:/, "socks5:"), options)
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {

@@ -15,11 +15,14 @@ class UndiciOptions extends Context.Tag("@effect/platform-node/NodeHttpClient/un
   Settings
 >() {}
 
+/** Reads the settings of a context. */
+export const read = (context: Context.Context<never>): Settings | undefined =>
+  context.unsafeMap.get(UndiciOptions.key) as Settings | undefined
+
 /** Adds settings to those that are in the context. */
 export const provide =
   (f: (settings: Settings | undefined) => Settings) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.mapInputContext(
       effect,
-      (context: Context.Context<never>) =>
-        Context.add(context, UndiciOptions, f(context.unsafeMap.get(UndiciOptions.key) as Settings | undefined))
+      (context: Context.Context<never>) => Context.add(context, UndiciOptions, f(read(context)))
     )

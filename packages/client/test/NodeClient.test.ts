@@ -1,0 +1,170 @@
+import { Credential, Credentials } from "@effect-oci/auth"
+import { Registry } from "@effect-oci/core"
+import * as HttpClient from "@effect/platform/HttpClient"
+import { describe, expect, it } from "@effect/vitest"
+import { ConfigProvider, Context, Effect, Layer, Stream } from "effect"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import type { LookupFunction } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { vi } from "vitest"
+import * as Client from "../src/Client.js"
+import * as nodeHttp from "../src/internal/nodeHttp.js"
+import * as NodeClient from "../src/NodeClient.js"
+import { proxy as startProxy } from "./proxy.js"
+import { serve } from "./scripted.js"
+import type { Answer } from "./scripted.js"
+
+const repositories: Answer = {
+  status: 200,
+  body: `{"repositories":["a"]}`,
+  headers: { "content-type": "application/json" }
+}
+
+/** A registry that wants a password. */
+const guarded = serve(({ headers }) =>
+  headers.authorization === undefined
+    ? { status: 401, headers: { "www-authenticate": `Basic realm="registry"` } }
+    : repositories
+)
+
+/** Every name is at this machine. */
+const lookup: LookupFunction = (_name, options, callback) =>
+  options.all === true ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
+
+const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`
+
+/** Uses a Docker configuration that has a login for a host. */
+const dockerConfig = (host: string, login: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const folder = mkdtempSync(join(tmpdir(), "docker-"))
+      const auth = Buffer.from(login).toString("base64")
+      writeFileSync(join(folder, "config.json"), JSON.stringify({ auths: { [host]: { auth } } }))
+      vi.stubEnv("DOCKER_CONFIG", folder)
+      return folder
+    }),
+    (folder) =>
+      Effect.sync(() => {
+        vi.unstubAllEnvs()
+        rmSync(folder, { recursive: true })
+      })
+  )
+
+const setEnvironment = (environment: Record<string, string>) =>
+  Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment))))
+
+const list = <E>(client: Layer.Layer<Registry, E>, environment: Record<string, string> = {}) =>
+  Effect.flatMap(Registry, (registry) => Stream.runCollect(registry.listRepositories())).pipe(
+    Effect.provide(Layer.provide(client, setEnvironment(environment)))
+  )
+
+describe("credentials", () => {
+  it.scoped("are those of Docker's configuration", () =>
+    Effect.gen(function*() {
+      const server = yield* guarded
+      yield* dockerConfig(server.host, "alice:secret")
+      yield* list(NodeClient.layer({ host: server.host, insecure: true }))
+      expect(server.asked.at(-1)?.headers.authorization).toBe(basic("alice:secret"))
+      const pong = yield* NodeClient.ping({ host: server.host, insecure: true })
+      expect(pong.registry).toBe(server.host)
+    }))
+
+  it.scoped("are those that are provided, for each client its own", () =>
+    Effect.gen(function*() {
+      const server = yield* guarded
+      yield* dockerConfig(server.host, "docker:secret")
+      const client = (username: string) =>
+        NodeClient.layer({ host: server.host, insecure: true }).pipe(
+          Layer.provide(Credentials.layerStatic({ [server.host]: Credential.basic(username, "secret") }))
+        )
+      for (const username of ["alice", "bob"]) {
+        yield* list(client(username))
+        expect(server.asked.at(-1)?.headers.authorization).toBe(basic(`${username}:secret`))
+      }
+      const anonymous = Layer.provide(
+        NodeClient.layer({ host: server.host, insecure: true }),
+        Credentials.layerAnonymous
+      )
+      expect(yield* Effect.flip(list(anonymous))).toMatchObject({ _tag: "Unauthorized" })
+    }))
+})
+
+it.scoped("a redirect to a name at a private address is refused", () =>
+  Effect.gen(function*() {
+    const inside = yield* serve(() => repositories)
+    const port = inside.host.split(":")[1]
+    const server = yield* serve(() => ({ status: 307, headers: { location: `http://evil.example:${port}/` } }))
+    const error = yield* Effect.flip(list(NodeClient.layer({ host: server.host, insecure: true, lookup })))
+    expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard", operation: "ListRepositories" })
+    expect(inside.asked).toEqual([])
+  }))
+
+it.scoped("the token server is reached through the proxy too", () =>
+  Effect.gen(function*() {
+    const server = yield* serve(({ headers, target }) =>
+      target.startsWith("/token")
+        ? { status: 200, body: `{"token":"abc"}`, headers: { "content-type": "application/json" } }
+        : headers.authorization === "Bearer abc"
+        ? repositories
+        : { status: 401, headers: { "www-authenticate": `Bearer realm="http://registry.example/token"` } }
+    )
+    const proxy = yield* startProxy(Number(server.host.split(":")[1]))
+    const client = NodeClient.layer({ host: "registry.example", insecure: true })
+    expect([...(yield* list(client, { HTTP_PROXY: proxy.host }))]).toEqual(["a"])
+    expect(proxy.lines().map((line) => line.split("?")[0])).toEqual([
+      "GET http://registry.example/v2/_catalog",
+      "GET http://registry.example/token",
+      "GET http://registry.example/v2/_catalog"
+    ])
+  }))
+
+it.scoped("what is not a proxy is an error of the configuration, what is not a host one of the syntax", () =>
+  Effect.gen(function*() {
+    const client = NodeClient.layer({ host: "registry.example" })
+    expect(yield* Effect.flip(list(client, { HTTPS_PROXY: "ftp://proxy" }))).toMatchObject({ _op: "InvalidData" })
+    expect(yield* Effect.flip(NodeClient.make({ host: "no host" }))).toMatchObject({ _tag: "SyntaxInvalid" })
+  }))
+
+describe("the client over node:http, for Bun,", () => {
+  const http = (options: nodeHttp.Options, environment: Record<string, string> = {}) =>
+    Effect.map(
+      Layer.build(
+        Layer.provide(Layer.scoped(HttpClient.HttpClient, nodeHttp.make(options)), setEnvironment(environment))
+      ),
+      Context.get(HttpClient.HttpClient)
+    )
+
+  const registry = (host: string, client: HttpClient.HttpClient) =>
+    Client.layer({ host, insecure: true, retry: { retries: 0 } }).pipe(
+      Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
+    )
+
+  it.scoped("reaches its registry, wherever that is", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => repositories)
+      const host = `registry.example:${server.host.split(":")[1]}`
+      const client = yield* http({ lookup }, { HTTP_PROXY: "proxy.example", NO_PROXY: ".example,registry.example" })
+      expect([...(yield* list(registry(host, client)))]).toEqual(["a"])
+    }))
+
+  it.scoped("does not follow a redirect to a name at a private address", () =>
+    Effect.gen(function*() {
+      const inside = yield* serve(() => repositories)
+      const port = inside.host.split(":")[1]
+      const server = yield* serve(() => ({ status: 307, headers: { location: `http://evil.example:${port}/` } }))
+      const error = yield* Effect.flip(list(registry(server.host, yield* http({ lookup }))))
+      expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
+      expect(inside.asked).toEqual([])
+    }))
+
+  it.scoped("refuses a request that a proxy is set for", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => repositories)
+      const client = yield* http({ lookup }, { HTTP_PROXY: "user:CANARY@proxy.example:3128" })
+      const error = yield* Effect.flip(list(registry(`registry.example:${server.host.split(":")[1]}`, client)))
+      expect(error).toMatchObject({ _tag: "Refused", by: "NodeClient" })
+      expect(error.message).toContain("through the proxy proxy.example:3128, and proxies are not supported in Bun")
+      expect(server.asked).toEqual([])
+    }))
+})
