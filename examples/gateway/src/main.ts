@@ -3,8 +3,9 @@
  *
  *     UPSTREAM=https://registry.example.com USERS=users node dist/main.js
  */
+import * as NodeClient from "@effect-oci/client/NodeClient"
 import { NodeRegistryServer } from "@effect-oci/server"
-import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Effect, Layer, Logger } from "effect"
 import * as Gateway from "./gateway.js"
 
@@ -19,7 +20,7 @@ const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logg
 serve.pipe(
   Effect.provide(
     Gateway.layer.pipe(
-      Layer.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici)),
+      Layer.provide(Layer.mergeAll(NodeContext.layer, NodeClient.layerHttp())),
       Layer.provideMerge(logger)
     )
   ),

@@ -3,11 +3,12 @@
  * environment: see the README.
  */
 import { Client } from "@effect-oci/client"
+import * as NodeClient from "@effect-oci/client/NodeClient"
 import { ReferenceSet, Registry } from "@effect-oci/core"
 import { Cache, Limit, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
-import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger } from "effect"
 
 /** One of `UPSTREAMS`: a registry to pull from, as a member of the route. What is wrong is told without the URL. */
@@ -79,7 +80,7 @@ const program = Effect.gen(function*() {
 const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
 program.pipe(
-  Effect.provide(mirror.pipe(Layer.provide(NodeHttpClient.layerUndici), Layer.provideMerge(logger))),
+  Effect.provide(mirror.pipe(Layer.provide(NodeClient.layerHttp()), Layer.provideMerge(logger))),
   // The message of a setting's error, which says the setting, is how it is shown.
   Effect.tapError((error) => Console.error(`mirror: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })

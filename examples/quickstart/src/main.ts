@@ -4,11 +4,11 @@
  *     npm start               shows it, then serves on 127.0.0.1:5000 (or PORT) until Ctrl-C
  *     npm start -- --once     only shows it
  */
-import { Client } from "@effect-oci/client"
+import * as NodeClient from "@effect-oci/client/NodeClient"
 import { Logging, ReadOnly } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
-import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer } from "effect"
 import * as Image from "./image.js"
 import { logger, say } from "./terminal.js"
@@ -23,14 +23,14 @@ const server = Layer.unwrapEffect(Effect.map(
 ))
 
 /** Line three: a client is a registry too, so the same wrappers fit round it. */
-const client = (host: string) => Client.layer({ host, insecure: true })
+const client = (host: string) => NodeClient.layer({ host, insecure: true })
 
 const program = Effect.gen(function*() {
   const { authority } = yield* NodeRegistryServer.Address
   yield* Console.log(`
   const registry = Memory.layer().pipe(Logging.wrap())
   const server = NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
-  const client = Client.layer({ host: "${authority}", insecure: true })
+  const client = NodeClient.layer({ host: "${authority}", insecure: true })
 `)
   yield* say("serving", `the registry on http://${authority}; its log goes to standard error`)
 
@@ -66,7 +66,7 @@ It serves until Ctrl-C. In another terminal:
 })
 
 program.pipe(
-  Effect.provide(Layer.mergeAll(server, NodeHttpClient.layerUndici).pipe(Layer.provideMerge(logger))),
+  Effect.provide(server.pipe(Layer.provideMerge(logger))),
   Effect.tapError((error) => Console.error(`quickstart: ${error.message}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
 )

@@ -12,8 +12,8 @@ import type * as Scope from "effect/Scope"
 import { isIP } from "node:net"
 import type { LookupFunction } from "node:net"
 import { special } from "./internal/address.js"
-import * as guardedLookup from "./internal/guardedLookup.js"
 import * as nodeDispatcher from "./internal/nodeDispatcher.js"
+import * as nodeLookup from "./internal/nodeLookup.js"
 
 /**
  * How connections are made.
@@ -36,13 +36,13 @@ export interface Options {
  * @category constructors
  */
 export const connector = (options?: Options): buildConnector.connector => {
-  const lookup = guardedLookup.make(options?.lookup)
+  const lookup = nodeLookup.make(options?.lookup)
   const connect = buildConnector(nodeDispatcher.settings({ ...options, lookup }))
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, "")
     // No name is looked up where there is none.
     const kind = isIP(host) === 0 ? undefined : special(host)
-    return kind === undefined ? connect(target, callback) : callback(guardedLookup.refused(host, kind), null)
+    return kind === undefined ? connect(target, callback) : callback(nodeLookup.refused(host, kind), null)
   }
 }
 

@@ -6,7 +6,7 @@
 import { Credentials } from "@effect-oci/auth/Credentials"
 import * as NodeCredentials from "@effect-oci/auth/NodeCredentials"
 import type * as Handler from "@effect-oci/core/Handler"
-import { Registry } from "@effect-oci/core/Registry"
+import type { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"

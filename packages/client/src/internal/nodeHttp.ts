@@ -9,7 +9,7 @@ import * as FiberRef from "effect/FiberRef"
 import type * as Scope from "effect/Scope"
 import type { AgentOptions } from "node:https"
 import type { LookupFunction } from "node:net"
-import * as guardedLookup from "./guardedLookup.js"
+import * as nodeLookup from "./nodeLookup.js"
 import * as proxySelection from "./proxySelection.js"
 import * as undiciOptions from "./undiciOptions.js"
 
@@ -47,7 +47,7 @@ export const make = (
       )
     }
     const open = yield* client(options?.lookup)
-    const guarded = yield* client(guardedLookup.make(options?.lookup))
+    const guarded = yield* client(nodeLookup.make(options?.lookup))
     return HttpClient.make((request, url, _signal, fiber) => {
       const proxy = select(url)
       const cause = Either.isLeft(proxy)

@@ -1,7 +1,6 @@
 import * as RegistryError from "@effect-oci/core/RegistryError"
-// Bun has a part of undici only, and a name that it does not have could not be imported there.
-import * as Undici from "@effect/platform-node/Undici"
-import { Agent, buildConnector, DecoratorHandler, Dispatcher, Pool } from "@effect/platform-node/Undici"
+// Bun has only a part of undici, and a missing name would break this import there: `Socks5ProxyAgent` is not in it.
+import undici, { Agent, buildConnector, DecoratorHandler, Dispatcher, Pool } from "@effect/platform-node/Undici"
 import * as Redacted from "effect/Redacted"
 import { ProxyAnswer, ProxyError } from "./proxyError.js"
 import type { Proxy } from "./proxyRules.js"
@@ -168,7 +167,7 @@ class HttpProxy extends Dispatcher {
 
 /** Sends requests through a SOCKS5 proxy, which resolves the names of hosts. */
 class SocksProxy extends Dispatcher {
-  private readonly agent: Undici.Socks5ProxyAgent
+  private readonly agent: Dispatcher
 
   constructor(private readonly proxy: Proxy, settings: Settings) {
     super()
@@ -178,7 +177,7 @@ class SocksProxy extends Dispatcher {
       requestTls: settings.target,
       ...(login === undefined ? {} : { username: login.username, password: Redacted.value(login.password) })
     }
-    this.agent = new Undici.Socks5ProxyAgent(url.href.replace(/^socks5h:/, "socks5:"), options)
+    this.agent = new undici.Socks5ProxyAgent(url.href.replace(/^socks5h:/, "socks5:"), options)
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
