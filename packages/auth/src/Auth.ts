@@ -53,6 +53,15 @@ export interface Options extends TokenExchange.Options {
    * `https://auth.example.net`, or with a path.
    */
   readonly trustedRealms?: ReadonlyArray<string> | undefined
+  /**
+   * What tokens are requested for. `"operation"`: what the operation requires, and what a challenge names of its own
+   * repositories. `"challenge"`: the scope of the challenge as it is written. Use it only for a registry whose proxy
+   * rewrites the names of repositories, or whose scopes are opaque (`aws`): such a registry can request a token for any
+   * repository of its token server.
+   *
+   * @default "operation"
+   */
+  readonly scopes?: "operation" | "challenge" | undefined
   /** What is known of the registry at `origin` already. */
   readonly known?: Known | undefined
 }
@@ -77,7 +86,7 @@ export interface Authenticating {
  *   body cannot be makes sure of a token first.
  * - Tokens are kept, renewed, and shared by all requests that they allow. What a request needs is
  *   `AuthScope.required`, or else what its URL says; a token is asked for that and `AuthScope.hint`, and never for what
- *   a challenge says of other repositories.
+ *   a challenge says of other repositories, unless `scopes` is `"challenge"`.
  * - Credentials and tokens go to the origin that they are for, and to no other, wherever a registry leads; a token
  *   server sees them only as `Realm.judge` allows. What a redirect leads to is asked as nobody, once.
  *
@@ -122,6 +131,7 @@ export const transport = (options: Options = {}): Effect.Effect<Authenticating> 
           cache,
           challenges,
           trustedRealms: options.trustedRealms ?? [],
+          scopes: options.scopes ?? "operation",
           seed: seedOf(options.known),
           exchange: TokenExchange.make(tokenServers, options)
         })

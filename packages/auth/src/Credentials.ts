@@ -37,7 +37,9 @@ export interface Service {
 const none: Service = { get: () => Effect.succeed([]) }
 
 /**
- * The credentials of whoever asks registries: none unless they are provided.
+ * The credentials that clients use. A client takes them when its layer is built, so they are provided to that layer:
+ * `Layer.provide(Client.layer(options), credentials)`. Credentials that a program provides beside a client
+ * (`Effect.provide(program, [client, credentials])`) are not used. Default: none.
  *
  * @since 0.1.0
  * @category services
@@ -45,6 +47,16 @@ const none: Service = { get: () => Effect.succeed([]) }
 export class Credentials extends Context.Reference<Credentials>()("@effect-oci/auth/Credentials", {
   defaultValue: () => none
 }) {}
+
+/**
+ * Returns the end of an error message: an origin has no credentials, and how a program provides them.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export const missing = (origin: string): string =>
+  `no credentials that it accepts are configured for ${origin}; provide them to the layer of the client, as in ` +
+  "Client.layer(options).pipe(Layer.provide(NodeCredentials.layerDockerConfig())), not beside it"
 
 /**
  * No credentials at all.

@@ -26,6 +26,7 @@ import { withoutSecrets } from "./internal/withoutSecrets.js"
 import { format } from "./Origin.js"
 import type { Origin } from "./Origin.js"
 import * as Realm from "./Realm.js"
+import * as Redaction from "./Redaction.js"
 import * as Transport from "./Transport.js"
 
 /**
@@ -119,15 +120,18 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
     isSecret: boolean,
     followed = 0
   ): Effect.Effect<HttpClientResponse, RegistryError.RegistryError | HttpClientError> =>
-    Effect.flatMap(Effect.mapError(execute(ask.origin, request), withoutSecrets), (response) => {
-      const location = redirects.has(response.status) ? response.headers["location"] : undefined
-      if (location === undefined) return Effect.succeed(response)
-      const next = redirected(request, response.status, location, isSecret)
-      if (RegistryError.isRegistryError(next)) return next
-      return followed < maxRedirects
-        ? Effect.zipRight(answer.glance(response), send(ask, next, isSecret, followed + 1))
-        : invalid(request.url, `redirects more than ${maxRedirects} times`)
-    })
+    Effect.flatMap(
+      Effect.mapError(execute(ask.origin, request), (error) => withoutSecrets(error, ask.entry)),
+      (response) => {
+        const location = redirects.has(response.status) ? response.headers["location"] : undefined
+        if (location === undefined) return Effect.succeed(response)
+        const next = redirected(request, response.status, location, isSecret)
+        if (RegistryError.isRegistryError(next)) return next
+        return followed < maxRedirects
+          ? Effect.zipRight(answer.glance(response), send(ask, next, isSecret, followed + 1))
+          : invalid(request.url, `redirects more than ${maxRedirects} times`)
+      }
+    )
 
   const get = (ask: Ask, basic: Credential.Basic | undefined) => {
     const url = new URL(ask.realm)
@@ -235,7 +239,9 @@ const read = (
   bytes: Uint8Array | undefined
 ): Effect.Effect<Token, RegistryError.RegistryError> => {
   const { headers, status } = response
-  if (status !== 200) return refusal(ask, shown, response, bytes)
+  if (status !== 200) {
+    return Redaction.error(refusal(ask, shown, response, bytes), Redaction.make(Redaction.secretsOfEntry(ask.entry)))
+  }
   if (bytes === undefined) return invalid(ask.realm, `answers with more than ${answer.maxBytes} bytes`)
   const said = tokenAnswer.parse(bytes)
   if (said === undefined) return invalid(ask.realm, "answers without a token")
@@ -262,7 +268,7 @@ const refusal = (
     diagnostics,
     reason: `${server(ask)}, asked for "${AuthScope.format(ask.scope)}" with ${Credential.describe(shown)}, ` +
       `answers with status ${status}${words === undefined || words === "" ? "" : ` (${words})`}` +
-      (status === 401 || status === 403 ? `: ${advice(shown)}` : "")
+      (status === 401 || status === 403 ? `: ${advice(shown, format(ask.origin))}` : "")
   }
   if (status === 403 || said === "invalid_scope") return new RegistryError.Denied(fields)
   if (status === 401 || (status === 400 && said !== undefined)) return new RegistryError.Unauthorized(fields)

@@ -2,7 +2,7 @@
 import { Credential, Credentials } from "@effect-oci/auth"
 import { AuthScope, Body, Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Either, Layer, Redacted } from "effect"
+import { Cause, Context, Effect, Either, Layer, Logger, LogLevel, Redacted, Stream } from "effect"
 import * as Client from "../src/Client.js"
 import { connect, platforms, serve } from "./scripted.js"
 import type { Answer, Asked, Server } from "./scripted.js"
@@ -40,6 +40,11 @@ const serveGuarded = (server: { origin: () => string; refuses?: (scope: string) 
       headers: { "www-authenticate": `Bearer realm="${server.origin()}/token",service="test"` }
     }
   })
+
+/** How an error says that there are no credentials. */
+const advice = ({ origin }: Server) =>
+  `no credentials that it accepts are configured for ${origin}; provide them to the layer of the client, as in ` +
+  "Client.layer(options).pipe(Layer.provide(NodeCredentials.layerDockerConfig())), not beside it"
 
 const scopes = (server: Server) =>
   server.asked.filter(({ target }) => target.startsWith("/token")).map(({ target }) =>
@@ -129,10 +134,44 @@ describe("a client without any credentials", () => {
       expect(failure._tag).toBe("Denied")
       expect(failure.message).toBe(
         `GetManifest team/app:v1: the token server ${server.origin}/token of ${server.origin}, asked for ` +
-          `"repository:team/app:pull" with no credentials, answers with status 403: log in to the registry, or provide ` +
-          "Credentials for it"
+          `"repository:team/app:pull" with no credentials, answers with status 403: ${advice(server)}`
       )
       expect(failure).toMatchObject({ operation: "GetManifest", repository, registry: server.host })
+    }))
+
+  it.scoped("is told how to provide them by the error of a registry that wants a password", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(({ target }) => ({
+        status: 401,
+        headers: { "www-authenticate": `Basic realm="here"` },
+        body: target.includes("/tags/")
+          ? undefined
+          : JSON.stringify({ errors: [{ code: "UNAUTHORIZED", message: "log in" }] })
+      }))
+      const beside = Credentials.layerStatic({ [server.host]: alice })
+      const client = Layer.provide(
+        Client.layer({ host: server.host, insecure: true, retry: { retries: 0 } }),
+        platforms.undici
+      )
+      const failure = yield* Effect.flip(
+        Effect.provide(Effect.flatMap(Registry, (registry) => registry.getManifest(repository, tag)), [client, beside])
+      )
+      expect(failure._tag).toBe("Unauthorized")
+      expect(failure.message).toBe(`GetManifest team/app:v1: log in: ${advice(server)}`)
+      const registry = yield* connect(server)
+      const list = yield* Effect.flip(Stream.runDrain(registry.listTags(repository)))
+      expect(list.message).toBe(`ListTags team/app: authentication required: ${advice(server)}`)
+      const pinged = yield* Effect.flip(
+        Effect.provide(Client.ping({ host: server.host, insecure: true }), platforms.undici)
+      )
+      expect(pinged.message).toBe(`${server.origin} wants to know who asks: ${advice(server)}`)
+    }))
+
+  it.scoped("is told nothing of them where the registry does not ask for any", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({ status: 401 }))
+      const failure = yield* Effect.flip((yield* connect(server)).getManifest(repository, tag))
+      expect(failure.message).toBe("GetManifest team/app:v1: authentication required")
     }))
 
   it.scoped("can be told not to answer", () =>
@@ -173,6 +212,81 @@ describe("a client with credentials", () => {
       expect(server.asked.at(-1)?.headers.authorization).toMatch(/^Basic /)
       expect(other.asked.length).toBeGreaterThan(1)
       for (const { headers } of other.asked) expect(headers.authorization).toBeUndefined()
+    }))
+})
+
+describe("a registry that repeats what it was sent", () => {
+  const repeating = (status: number, answer: (text: string) => Answer) =>
+    serve(({ headers }) => {
+      const { authorization } = headers
+      if (authorization === undefined) return { status: 401, headers: { "www-authenticate": `Basic realm="x"` } }
+      const password = Buffer.from(authorization.slice("Basic ".length), "base64").toString().split(":")[1]!
+      return answer(`${authorization} ${encodeURIComponent(authorization)} ${password} (${status})`)
+    })
+
+  const connected = (server: Server, options?: Client.TransportOptions) =>
+    Effect.map(
+      Layer.build(
+        Client.layer({ host: server.host, insecure: true, retry: { retries: 0 }, ...options }).pipe(
+          Layer.provide(Credentials.layerStatic({ [server.host]: Credential.basic("alice", "pässword/CANARY") })),
+          Layer.provide(platforms.undici)
+        )
+      ),
+      Context.get(Registry)
+    )
+
+  const secrets = /CANARY|YWxpY2U6|Q0FOQV/
+
+  it.scoped.each([400, 403, 404, 418, 429, 500, 503])(
+    "shows none of it in the error of a status: %s",
+    (status) =>
+      Effect.gen(function*() {
+        const server = yield* repeating(status, (text) => ({
+          status,
+          body: JSON.stringify({ errors: [{ code: `X ${text}`, message: text, detail: { [text]: [text] } }] })
+        }))
+        const registry = yield* connected(server)
+        const calls: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+          registry.getManifest(repository, tag),
+          Effect.scoped(registry.getBlob(repository, digest)),
+          registry.pushManifest(repository, {
+            mediaType: "application/vnd.oci.image.manifest.v1+json",
+            bytes,
+            tags: [tag]
+          }),
+          registry.startUpload(repository),
+          Stream.runDrain(registry.listTags(repository))
+        ]
+        for (const call of calls) {
+          const error = yield* Effect.flip(call)
+          expect(`${Cause.pretty(Cause.fail(error), { renderErrorCause: true })} ${JSON.stringify(error)}`).not.toMatch(
+            secrets
+          )
+        }
+      })
+  )
+
+  it.scoped("shows none of it in what the spec does not allow, in a warning and in the log", () =>
+    Effect.gen(function*() {
+      const server = yield* repeating(200, (text) => ({
+        status: 200,
+        headers: {
+          warning: `299 - "${encodeURI(text)}"`,
+          "content-type": encodeURI(text),
+          "docker-content-digest": text.slice(0, 90)
+        },
+        body: "{}"
+      }))
+      const shown: Array<string> = []
+      const log = Logger.replace(Logger.defaultLogger, Logger.map(Logger.logfmtLogger, (line) => void shown.push(line)))
+      const registry = yield* connected(server)
+      const exit = yield* registry.getManifest(repository, tag).pipe(
+        Effect.exit,
+        Effect.provide(log),
+        Logger.withMinimumLogLevel(LogLevel.All)
+      )
+      expect(shown.join("\n")).toContain("<redacted>")
+      expect([...shown, String(exit), JSON.stringify(exit)].join("\n")).not.toMatch(secrets)
     }))
 })
 

@@ -1,7 +1,8 @@
 import type { Credential } from "../Credential.js"
+import { missing } from "../Credentials.js"
 
-/** What may help. */
-export const advice = (shown: Credential): string =>
+/** What may help, where an origin refused a credential. */
+export const advice = (shown: Credential, origin: string): string =>
   shown._tag === "Anonymous"
-    ? "log in to the registry, or provide Credentials for it"
+    ? missing(origin)
     : "log in again, or check what they are allowed"

@@ -12,6 +12,7 @@ import * as Redacted from "effect/Redacted"
 import * as Challenge from "../Challenge.js"
 import type * as Credential from "../Credential.js"
 import * as Origin from "../Origin.js"
+import * as Redaction from "../Redaction.js"
 import type { TokenCache } from "../TokenCache.js"
 import type { Token, TokenExchange } from "../TokenExchange.js"
 import * as Transport from "../Transport.js"
@@ -35,6 +36,7 @@ export interface Settings {
   /** What each origin last wanted. */
   readonly challenges: Bounded.Bounded<Challenge.Challenge>
   readonly trustedRealms: ReadonlyArray<string>
+  readonly scopes: needs.Needs["scopes"]
   /** A token that is there from the beginning, of the registry at `home`. */
   readonly seed: Token | undefined
 }
@@ -72,6 +74,9 @@ export const make = (settings: Settings) => {
   const tokens = grants.make(settings)
   // Those that have let somebody in who showed nothing.
   const open = Bounded.make<number>(1000)
+  // The scope that a challenge last named for what a request requires, where tokens are requested for that.
+  const named = Bounded.make<AuthScope.AuthScope>(1000)
+  const nameOf = ({ needs, place }: Turn) => `${place} ${AuthScope.format(AuthScope.canonical(needs.required))}`
   let { seed } = settings
 
   const attempt = (turn: Turn, pass: Pass | undefined): Answer => {
@@ -108,9 +113,14 @@ export const make = (settings: Settings) => {
       tokens.keep(turn, challenge, seed)
       seed = undefined
     }
-    const held = tokens.held(turn, challenge, turn.needs.required)
+    const heardBefore = named.get(nameOf(turn))
+    const held = tokens.held(turn, challenge, needs.enough(heardBefore ?? AuthScope.empty, turn.needs))
     if (held !== undefined) return attempt(turn, { _tag: "Token", grant: held, stage: "ahead" })
-    return Effect.matchEffect(tokens.acquire(turn, challenge, AuthScope.empty), {
+    const isOpen = turn.needs.scopes === "challenge" && heardBefore === undefined
+    if (isOpen && Transport.isReplayable(turn.request.body)) return attempt(turn, undefined)
+    // A body that cannot be sent again makes do with what the registry named for the request before.
+    const heard = isOpen ? needs.heard(challenge.parameters.get("scope"), turn.needs) : heardBefore ?? AuthScope.empty
+    return Effect.matchEffect(tokens.acquire(turn, challenge, heard), {
       onSuccess: (grant) => attempt(turn, { _tag: "Token", grant, stage: "ahead" }),
       onFailure: (error) => {
         challenges.delete(turn.place)
@@ -165,8 +175,14 @@ export const make = (settings: Settings) => {
         : isBasic
         ? basicPass(turn, pass)
         : tokenPass(turn, challenge, pass)
-      if (next !== undefined) return Effect.flatMap(next, (pass) => attempt({ ...turn, sent: turn.sent + 1 }, pass))
-      return refusal.last(turn.place, challenge, bytes, pass?._tag === "Token" ? pass.grant : pass)
+      const advise = refusal.otherScopes(challenge, turn.needs)
+      if (next !== undefined) {
+        return Effect.flatMap(
+          Effect.mapError(next, (error) => grants.isRefused(error) ? advise(error) : error),
+          (pass) => attempt({ ...turn, sent: turn.sent + 1 }, pass)
+        )
+      }
+      return advise(refusal.last(turn.place, challenge, bytes, pass?._tag === "Token" ? pass.grant : pass))
     })
   }
 
@@ -181,7 +197,8 @@ export const make = (settings: Settings) => {
     pass: Pass | undefined
   ): Effect.Effect<Pass, grants.Failure> | undefined => {
     if (pass?._tag === "RegistryToken" && !turn.entry.some(isForTokenServers)) return undefined
-    const heard = needs.heard(challenge.parameters.get("scope"), turn.needs.required)
+    const heard = needs.heard(challenge.parameters.get("scope"), turn.needs)
+    if (turn.needs.scopes === "challenge" && !AuthScope.isEmpty(heard)) named.set(nameOf(turn), heard)
     const at = (stage: Stage) => (grant: grants.Grant): Pass => ({ _tag: "Token", grant, stage })
     if (pass?._tag === "Token" && isSpent(pass, challenge, needs.asked(heard, turn.needs))) {
       const isShort = challenge.parameters.get("error") === "insufficient_scope" && pass.stage !== "narrowed"
@@ -191,7 +208,7 @@ export const make = (settings: Settings) => {
     // Others may have got a token meanwhile, that was not tried yet.
     const held = pass?._tag === "Token" && pass.stage !== "ahead"
       ? undefined
-      : tokens.held(turn, challenge, AuthScope.union(heard, turn.needs.required))
+      : tokens.held(turn, challenge, needs.enough(heard, turn.needs))
     return held === undefined
       ? Effect.map(tokens.acquire(turn, challenge, heard), at("answered"))
       : Effect.succeed(at("answered")(held))
@@ -216,12 +233,17 @@ export const make = (settings: Settings) => {
     if (origin === undefined) return send(request)
     const whole: Answer = home === undefined || Equal.equals(home, origin)
       ? Effect.contextWithEffect((context: Context.Context<never>) => {
-        const needed = needs.of(request, context)
+        const needed = needs.of(request, context, settings.scopes)
         const { repository } = needed
         return Effect.flatMap(lookup.get(origin, repository), (entry) =>
-          Effect.tapError(
+          Effect.mapError(
             begin({ request, send, sent: 0, origin, place: Origin.format(origin), entry, needs: needed }),
-            (error) => Effect.sync(() => grants.isRefused(error) && lookup.forget(origin, repository))
+            (error) => {
+              if (grants.isRefused(error)) lookup.forget(origin, repository)
+              return RegistryError.isRegistryError(error)
+                ? Redaction.error(error, Redaction.make(Redaction.secretsOfEntry(entry)))
+                : withoutSecrets(error, entry)
+            }
           ))
       })
       : Effect.flatMap(

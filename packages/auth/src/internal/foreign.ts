@@ -42,7 +42,10 @@ export const answerAsNobody = (
     })
   }
   const required = needs.fromUrl(request)
-  const scope = AuthScope.union(needs.heard(challenge.parameters.get("scope"), required), required)
+  const scope = AuthScope.union(
+    needs.heard(challenge.parameters.get("scope"), { required, scopes: "operation" }),
+    required
+  )
   const service = challenge.parameters.get("service")
   return Effect.flatMap(
     exchange({ origin, realm: verdict.url, isTrusted: false, service, scope, entry: [] }),

@@ -66,7 +66,8 @@ const shownOf = (entry: Credential.Entry): Credential.Credential =>
     Credential.anonymous
 
 /** Whether it may be otherwise with other credentials. */
-export const isRefused = (error: Failure): boolean => error._tag === "Unauthorized" || error._tag === "Denied"
+export const isRefused = (error: Failure): error is RegistryError.Unauthorized | RegistryError.Denied =>
+  error._tag === "Unauthorized" || error._tag === "Denied"
 
 export const make = ({ cache, exchange, trustedRealms }: Settings): Grants => {
   // Identity tokens that a token server has replaced, and by what.

@@ -10,15 +10,22 @@ export interface Needs {
   readonly hint: AuthScope.AuthScope
   /** The repository that it is about: the target of a mount, not its source. */
   readonly repository: string | undefined
+  /** Whether the scope of a challenge is requested as it is written. */
+  readonly scopes: "operation" | "challenge"
 }
 
 /** What a request needs: as it is said from above, or else as its URL says. */
-export const of = (request: HttpClientRequest, context: Context.Context<never>): Needs => {
+export const of = (
+  request: HttpClientRequest,
+  context: Context.Context<never>,
+  scopes: Needs["scopes"]
+): Needs => {
   const said = Context.get(context, AuthScope.required)
   const hint = Context.get(context, AuthScope.hint)
   const required = AuthScope.isEmpty(said) || AuthScope.isUnlimited(said) ? fromUrl(request) : said
   // No token server understands that one.
-  return { required, hint: AuthScope.isUnlimited(hint) ? AuthScope.empty : hint, repository: repositoryOf(required) }
+  const known = AuthScope.isUnlimited(hint) ? AuthScope.empty : hint
+  return { required, hint: known, repository: repositoryOf(required), scopes }
 }
 
 /** What a request needs of which no more is known than its URL. */
@@ -58,19 +65,42 @@ const only = (
   return kept.length === all.length ? scope : AuthScope.make(kept)
 }
 
-/** What a challenge names of the resources that a request is about. Of others it may name, nothing is heard. */
-export const heard = (challenge: string | undefined, required: AuthScope.AuthScope): AuthScope.AuthScope => {
-  if (challenge === undefined) return AuthScope.empty
+const isOf = (required: AuthScope.AuthScope) => {
   const own = new Set(AuthScope.values(required).map((scope) => `${typeOf(scope)}:${scope.resource}`))
-  return only(AuthScope.parse(challenge), (scope) => own.has(`${typeOf(scope)}:${scope.resource}`))
+  return (scope: ResourceScope.ResourceScope): boolean => own.has(`${typeOf(scope)}:${scope.resource}`)
 }
 
-/** What a token is asked for: what the challenge says, what is required, and what the caller wants. */
-export const asked = (heard: AuthScope.AuthScope, { hint, required }: Needs): AuthScope.AuthScope =>
-  AuthScope.union(AuthScope.union(heard, required), hint)
+/** The part of a challenge's scope that counts: what it names of the request's own resources, or all of it. */
+export const heard = (
+  challenge: string | undefined,
+  { required, scopes }: Pick<Needs, "required" | "scopes">
+): AuthScope.AuthScope => {
+  if (challenge === undefined) return AuthScope.empty
+  const scope = AuthScope.parse(challenge)
+  return scopes === "challenge" ? scope : only(scope, isOf(required))
+}
 
-/** What is asked for where that is refused: what the challenge says, and no source of a mount. */
-export const narrowed = (heard: AuthScope.AuthScope, { required }: Needs): AuthScope.AuthScope => {
+/** Whether a challenge names other resources only. */
+export const isForOthers = (challenge: string | undefined, { required, scopes }: Needs): boolean => {
+  const named = scopes === "challenge" || challenge === undefined ? [] : AuthScope.values(AuthScope.parse(challenge))
+  return named.length > 0 && !named.some(isOf(required))
+}
+
+const isChallenges = (heard: AuthScope.AuthScope, { scopes }: Needs): boolean =>
+  scopes === "challenge" && !AuthScope.isEmpty(heard)
+
+/** What a token must allow. */
+export const enough = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope =>
+  isChallenges(heard, needs) ? heard : AuthScope.union(heard, needs.required)
+
+/** What a token is requested for: in addition, what the caller wants. */
+export const asked = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope =>
+  isChallenges(heard, needs) ? heard : AuthScope.union(enough(heard, needs), needs.hint)
+
+/** What is requested where that is refused: what the challenge names, and no source of a mount. */
+export const narrowed = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope => {
+  const { required } = needs
+  if (isChallenges(heard, needs)) return heard
   const written = new Set(targets(required))
   const scope = AuthScope.isEmpty(heard) ? required : heard
   return written.size === 0 ? scope : only(scope, ({ resource }) => written.has(resource))

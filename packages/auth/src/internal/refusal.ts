@@ -1,11 +1,16 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
+import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import * as Redacted from "effect/Redacted"
 import type * as Challenge from "../Challenge.js"
 import * as Credential from "../Credential.js"
 import * as Realm from "../Realm.js"
+import * as Redaction from "../Redaction.js"
 import { advice } from "./advice.js"
 import type { Grant } from "./grants.js"
+import { isForOthers } from "./needs.js"
+import type { Needs } from "./needs.js"
 
 /** What OAuth2 says of a token that is not good, or not enough. RFC 6750, section 3.1. */
 const isTokenError = (challenge: Challenge.Challenge): boolean => {
@@ -32,12 +37,27 @@ export const last = (
   const fields = {
     status: 401,
     diagnostics,
-    reason: `${place} refuses ${what}${said === "" ? "" : ` (${said})`}: ${advice(shown)}`
+    reason: `${place} refuses ${what}${said === "" ? "" : ` (${said})`}: ${advice(shown, place)}`
   }
-  return isGrant && !isTokenError(challenge)
-    ? new RegistryError.Denied(fields)
-    : new RegistryError.Unauthorized(fields)
+  const secrets = isGrant ? [Redacted.value(refused.token.value)] : Redaction.secretsOfEntry([refused])
+  return Redaction.error(
+    isGrant && !isTokenError(challenge)
+      ? new RegistryError.Denied(fields)
+      : new RegistryError.Unauthorized(fields),
+    Redaction.make(secrets)
+  )
 }
+
+/** Adds what may help to the error of a request whose challenge names other resources than the request is about. */
+export const otherScopes =
+  (challenge: Challenge.Challenge, needs: Needs) => <E extends RegistryError.RegistryError>(error: E): E => {
+    const scope = challenge.parameters.get("scope")
+    if (scope === undefined || !isForOthers(scope, needs)) return error
+    return RegistryError.withFields(error, {
+      reason: `${error.reason}; the registry's challenge names "${printable(scope, 200)}", which is not what this ` +
+        "request is about: if a proxy rewrites the names of repositories, set the option `scopes: \"challenge\"` for it"
+    })
+  }
 
 /** The error of a request that cannot be sent a second time. */
 export const once = (place: string): RegistryError.RegistryError =>

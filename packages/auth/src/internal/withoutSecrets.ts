@@ -1,17 +1,31 @@
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as Credential from "../Credential.js"
+import * as Redaction from "../Redaction.js"
 
-/** An error of a client, of whose request nothing is left that was added to show who asks: neither header nor form. */
-export const withoutSecrets = (error: HttpClientError.HttpClientError): HttpClientError.HttpClientError => {
+/**
+ * An error of a client without the secrets of its request: the header and the form are gone from the request, and what
+ * the description and the cause repeat is redacted.
+ */
+export const withoutSecrets = (
+  error: HttpClientError.HttpClientError,
+  entry: Credential.Entry = []
+): HttpClientError.HttpClientError => {
   const { request } = error
-  if (error._tag !== "RequestError") return error
-  return new HttpClientError.RequestError({
-    ...error,
-    cause: error.cause,
-    request: HttpClientRequest.modify(HttpClientRequest.get(request.url), {
-      method: request.method,
-      headers: Headers.remove(request.headers, "authorization")
-    })
-  })
+  const redact = Redaction.make([...Redaction.secretsOfHeaders(request.headers), ...Redaction.secretsOfEntry(entry)])
+  const shown = {
+    request: bare(request),
+    cause: Redaction.cause(error.cause, redact),
+    ...(error.description === undefined ? {} : { description: redact(error.description) })
+  }
+  return error._tag === "ResponseError"
+    ? new HttpClientError.ResponseError({ ...error, ...shown })
+    : new HttpClientError.RequestError({ ...error, ...shown })
 }
+
+const bare = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest =>
+  HttpClientRequest.modify(HttpClientRequest.get(request.url), {
+    method: request.method,
+    headers: Headers.remove(request.headers, "authorization")
+  })

@@ -160,8 +160,10 @@ export const make = (settings: Settings): Exchange => {
       )
     })
 
-  const released = <A>(answer: Incoming, result: Answer<A>): Answer<A> =>
-    answer.isOpened ? result : Effect.onExit(result, () => answer.release())
+  const released = <A>(answer: Incoming, decoded: Answer<A>): Answer<A> => {
+    const result = Effect.mapError(decoded, answer.explain)
+    return answer.isOpened ? result : Effect.onExit(result, () => answer.release())
+  }
 
   const fieldsOf = (operation: Operation.Operation) => ({ ...Operation.errorFields(operation), registry })
 

@@ -7,6 +7,7 @@ import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as contents from "./content.js"
+import { explain } from "./explain.js"
 import { phrase } from "./transportError.js"
 import type { Watch } from "./watch.js"
 
@@ -36,6 +37,8 @@ export class Incoming implements Received {
   readonly status: number
   readonly url: string
   readonly origin: string
+  /** Completes the errors that the answer is decoded to. */
+  readonly explain: (error: RegistryError.RegistryError) => RegistryError.RegistryError
   private head: Wire.Headers
   /** How long the body is, in bytes, where that is said. */
   private size: number | undefined
@@ -48,6 +51,7 @@ export class Incoming implements Received {
     this.head = headersOf(response)
     this.url = response.request.url
     this.origin = asked.origin
+    this.explain = (error) => explain(response, asked.origin)(error)
     this.size = asked.method === "HEAD" || this.status === 204 || this.status === 304
       ? 0
       : Range.parseCount(this.headers["content-length"])

@@ -1,4 +1,5 @@
 import * as Challenge from "@effect-oci/auth/Challenge"
+import { missing } from "@effect-oci/auth/Credentials"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -32,7 +33,7 @@ const ask = (
     const incoming = new Incoming(response, { method: "GET", url, origin, fields, watch })
     const bytes = yield* Effect.orElseSucceed(incoming.bytes(ErrorBody.maxBytes), () => undefined)
     if (status === 200 || status === 401) return response
-    const error = ErrorBody.decode({ status, headers, bytes }, fields)
+    const error = incoming.explain(ErrorBody.decode({ status, headers, bytes }, fields))
     return yield* RegistryError.isTransient(error) || error._tag === "Denied"
       ? error
       : new RegistryError.ResponseInvalid({
@@ -57,7 +58,7 @@ export const ping = (
       return yield* new RegistryError.Unauthorized({
         registry: place.registry,
         status: 401,
-        reason: `${place.origin} wants to know who asks: log in to it, or provide Credentials for it`
+        reason: `${place.origin} wants to know who asks: ${missing(place.origin)}`
       })
     }
     return Challenge.parse(challenge)

@@ -20,7 +20,8 @@ export const reader = (
       restore(exchange.send(operation, fields)).pipe(
         Effect.tap((answer) => Effect.addFinalizer(() => answer.close())),
         Effect.flatMap((answer) =>
-          restore(Effect.flatMap(sized(operation, answer), (answer) => Response.decode(operation, answer, fields)))
+          restore(Effect.flatMap(sized(operation, answer), (answer) =>
+            Effect.mapError(Response.decode(operation, answer, fields), answer.explain)))
         )
       )
     )

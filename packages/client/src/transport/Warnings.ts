@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Redaction from "@effect-oci/auth/Redaction"
 import type { Transport } from "@effect-oci/auth/Transport"
 import { printable } from "@effect-oci/core/Printable"
 import * as Warning from "@effect-oci/protocol/Warning"
@@ -48,7 +49,8 @@ export const make = (onNotice: (notice: Notice) => Effect.Effect<void> = log): T
     const header = response.headers["warning"]
     if (header === undefined) return Effect.void
     const origin = originOf(response.request.url)
-    const notices = Warning.parse(header).map((text) => ({ origin, text: printable(text) })).filter(isNew)
+    const redact = Redaction.make(Redaction.secretsOfHeaders(response.request.headers))
+    const notices = Warning.parse(header).map((text) => ({ origin, text: printable(redact(text)) })).filter(isNew)
     return Effect.forEach(notices, onNotice, { discard: true })
   })
 }

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Redaction from "@effect-oci/auth/Redaction"
 import * as Transport from "@effect-oci/auth/Transport"
 import { printable } from "@effect-oci/core/Printable"
 import type * as Headers from "@effect/platform/Headers"
@@ -14,6 +15,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberRef from "effect/FiberRef"
+import { identity } from "effect/Function"
 import * as LogLevel from "effect/LogLevel"
 import { describe } from "../internal/transportError.js"
 
@@ -87,7 +89,7 @@ const logged = (
 ): Effect.Effect<HttpClientResponse, HttpClientError> => {
   const line = `${request.method} ${told(request.url)}`
   return Effect.zipRight(
-    write(line, { headers: toldOf(request.headers) }),
+    write(line, { headers: toldOf(request.headers, identity) }),
     Effect.flatMap(
       Clock.currentTimeMillis,
       (start) =>
@@ -98,7 +100,7 @@ const logged = (
               ? write(`${line}: ${exit.value.status}`, {
                 status: exit.value.status,
                 durationMillis,
-                headers: toldOf(exit.value.headers)
+                headers: toldOf(exit.value.headers, redactionOf(exit.value))
               })
               : write(`${line}: no answer`, { durationMillis, error: problem(exit.cause) })
           }))
@@ -112,11 +114,15 @@ const problem = (cause: Cause.Cause<HttpClientError>): string => {
   return Cause.isInterruptedOnly(cause) ? "interrupted" : "defect"
 }
 
-const toldOf = (headers: Headers.Headers): Record<string, string> =>
+/** A registry may repeat in any header what it was sent. */
+const redactionOf = ({ request }: HttpClientResponse): Redaction.Redaction =>
+  Redaction.make(Redaction.secretsOfHeaders(request.headers))
+
+const toldOf = (headers: Headers.Headers, redact: Redaction.Redaction): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).map((
       [name, value]
-    ) => [printable(name, 64), toldHeaders.has(name) ? printable(value, 256) : "…"])
+    ) => [printable(name, 64), toldHeaders.has(name) ? printable(redact(value), 256) : "…"])
   )
 
 /** A URL, as far as it may be told. */

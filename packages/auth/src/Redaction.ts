@@ -1,0 +1,138 @@
+/**
+ * The removal of secrets from text that comes back: a server may repeat in an error what it was sent.
+ *
+ * @since 0.1.0
+ */
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import type * as Credential from "./Credential.js"
+
+/**
+ * Replaces known secrets in a text with `<redacted>`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Redaction {
+  (text: string): string
+}
+
+/** Shorter texts occur in any sentence by chance. */
+const minLength = 4
+
+/**
+ * Creates a redaction of secrets, and of their usual spellings: base64, base64url and percent-encoding. A secret of less
+ * than 4 characters is redacted in base64 only.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (secrets: Iterable<string>): Redaction => {
+  const spellings = new Set([...secrets].flatMap((secret) => secret === "" ? [] : spellingsOf(secret)))
+  // A longer one may contain a shorter one.
+  const known = [...spellings].filter(({ length }) => length >= minLength).sort((a, b) => b.length - a.length)
+  return (text) => known.reduce((text, secret) => text.replaceAll(secret, "<redacted>"), text)
+}
+
+const spellingsOf = (secret: string): ReadonlyArray<string> => {
+  const base64 = Encoding.encodeBase64(secret)
+  const coded = [secret, base64].flatMap(percentEncoded)
+  return [secret, base64, base64.replace(/=+$/, ""), Encoding.encodeBase64Url(secret), ...coded]
+}
+
+/** As in a part of a path, in a whole path and in a form; with hexadecimal digits of either case. */
+const percentEncoded = (text: string): ReadonlyArray<string> =>
+  // Half of a surrogate pair, which cannot be encoded, is never sent either.
+  [text.replace(/\p{Cs}/gu, "\ufffd")]
+    .flatMap((
+      sent
+    ) => [encodeURIComponent(sent), encodeURI(sent), new URLSearchParams([["", sent]]).toString().slice(1)])
+    .flatMap((coded) => [coded, coded.replace(/%../g, (byte) => byte.toLowerCase())])
+
+/** What a header is called whose value is, or contains, a secret. */
+const secretHeader = /auth|cookie|token|secret|passw|credential|signature|api|key/
+
+/**
+ * Returns the secrets in the headers of a request: in `Authorization` (what follows the scheme, and the password of
+ * Basic), in `Cookie`, and in any header whose name says that it contains one, such as `X-API-Key`.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const secretsOfHeaders = (headers: { readonly [name: string]: string | undefined }): ReadonlyArray<string> =>
+  Object.entries(headers).flatMap(([name, value]) =>
+    value !== undefined && secretHeader.test(name.toLowerCase()) ? secretsOfValue(value) : []
+  )
+
+const secretsOfValue = (value: string): ReadonlyArray<string> => {
+  const rest = value.slice(value.indexOf(" ") + 1)
+  const parts = value.split(/[;,]\s*/).map((part) => part.slice(part.indexOf("=") + 1))
+  const pair = /^basic /i.test(value) ? Either.getOrUndefined(Encoding.decodeBase64String(rest)) : undefined
+  return [value, rest, ...parts, ...(pair === undefined ? [] : [pair, pair.slice(pair.indexOf(":") + 1)])]
+}
+
+/**
+ * Returns the secrets of credentials.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const secretsOfEntry = (entry: Credential.Entry): ReadonlyArray<string> =>
+  entry.flatMap((credential) => {
+    switch (credential._tag) {
+      case "Anonymous":
+        return []
+      case "Basic": {
+        const password = Redacted.value(credential.password)
+        return [password, `${credential.username}:${password}`]
+      }
+      default:
+        return [Redacted.value(credential.token)]
+    }
+  })
+
+/**
+ * Redacts what an error contains of foreign text: its reason, its detail, the errors of the answer, and its cause.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const error = <E extends RegistryError.RegistryError>(error: E, redact: Redaction): E => {
+  const fields: Record<string, unknown> = {}
+  for (const name of ["reason", "detail", "diagnostics", "code", "realm"]) {
+    if (Predicate.hasProperty(error, name)) fields[name] = json(error[name], redact)
+  }
+  return RegistryError.withFields(
+    error,
+    error.cause === undefined ? fields : { ...fields, cause: cause(error.cause, redact) }
+  )
+}
+
+/** `ErrorBody` reads no JSON that is deep enough to overflow the stack. */
+const json = (value: unknown, redact: Redaction): unknown => {
+  if (typeof value === "string") return redact(value)
+  if (Array.isArray(value)) return value.map((item) => json(item, redact))
+  if (!Predicate.isRecord(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [redact(name), json(item, redact)]))
+}
+
+/**
+ * Redacts the cause of an error: its message and its stack, and those of what caused it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const cause = (value: unknown, redact: Redaction, depth = 0): unknown => {
+  if (typeof value === "string") return redact(value)
+  if (!(value instanceof Error) || depth > 8) return value
+  if (RegistryError.isRegistryError(value)) return error(value, redact)
+  const inner = cause(value.cause, redact, depth + 1)
+  const message = redact(value.message)
+  const stack = value.stack === undefined ? undefined : redact(value.stack)
+  if (message === value.message && stack === value.stack && inner === value.cause) return value
+  const code = Predicate.hasProperty(value, "code") ? { code: value.code } : {}
+  return Object.assign(new Error(message, { cause: inner }), { name: value.name, stack, ...code })
+}

@@ -1,0 +1,178 @@
+/** What servers repeat of the secrets that they were sent, and what of that shows. */
+import { RegistryError } from "@effect-oci/core"
+import * as HttpClient from "@effect/platform/HttpClient"
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Effect } from "effect"
+import type { Layer } from "effect"
+import * as Auth from "../src/Auth.js"
+import * as Credential from "../src/Credential.js"
+import * as Credentials from "../src/Credentials.js"
+import * as Redaction from "../src/Redaction.js"
+import { errorOf, guarded, realm, registry, tokenServer, world } from "./scripted.js"
+
+const secret = "pa$s/wörd+CANARY"
+const header = `Basic ${Buffer.from(`alice:${secret}`).toString("base64")}`
+
+/** The ways in which a server may repeat a secret. */
+const spellings = (text: string): ReadonlyArray<readonly [name: string, spelling: string]> => {
+  const base64 = Buffer.from(text).toString("base64")
+  return [
+    ["as it is", text],
+    ["in base64", base64],
+    ["in base64 without padding", base64.replace(/=+$/, "")],
+    ["in base64url", Buffer.from(text).toString("base64url")],
+    ["percent-encoded", encodeURIComponent(text)],
+    ["percent-encoded in lower case", encodeURIComponent(text).replace(/%../g, (byte) => byte.toLowerCase())],
+    ["percent-encoded as a path", encodeURI(text)],
+    ["as a form", new URLSearchParams({ x: text }).toString().slice(2)],
+    ["in base64, percent-encoded", encodeURIComponent(base64)]
+  ]
+}
+
+/** All that an error shows, its cause included. */
+const shownBy = (error: unknown) =>
+  [Cause.pretty(Cause.fail(error), { renderErrorCause: true }), JSON.stringify(error), String(error)].join("\n")
+
+const expectHidden = (error: unknown, ...secrets: ReadonlyArray<string>) => {
+  const shown = shownBy(error)
+  for (const [, spelling] of secrets.flatMap(spellings)) expect(shown).not.toContain(spelling)
+  expect(shown).toContain("<redacted>")
+}
+
+describe("a redaction", () => {
+  it.each(spellings(secret))("knows a secret %s", (_, spelling) => {
+    expect(Redaction.make([secret])(`before ${spelling} after`)).toBe("before <redacted> after")
+  })
+
+  it("leaves other text alone, also where a secret is too short to tell", () => {
+    expect(Redaction.make(["", "a", "abc"])("an abc of text")).toBe("an abc of text")
+    expect(Redaction.make([])("text")).toBe("text")
+  })
+
+  it("knows the secrets in the headers of a request", () => {
+    const headers = {
+      authorization: header,
+      "proxy-authorization": "Bearer PROXY",
+      cookie: "session=SESSION; other=OTHER",
+      "x-api-key": "KEYS",
+      accept: "text/plain"
+    }
+    const redact = Redaction.make(Redaction.secretsOfHeaders(headers))
+    for (const text of [header, header.slice(6), secret, "PROXY", "SESSION", "OTHER", "KEYS"]) {
+      expect(redact(`<${text}>`)).toBe("<<redacted>>")
+    }
+    expect(redact("text/plain alice")).toBe("text/plain alice")
+  })
+
+  it("leaves the names in an error as they are", () => {
+    const error = new RegistryError.Denied({
+      reason: `not ${secret}`,
+      reference: "v1",
+      registry: "team.example",
+      status: 403
+    })
+    const redacted = Redaction.error(error, Redaction.make([secret, "team.example", "Denied"]))
+    expect(redacted).toMatchObject({ _tag: "Denied", reason: "not <redacted>", registry: "team.example", status: 403 })
+  })
+
+  it("knows them in the cause of an error", () => {
+    const cause = new TypeError(`wrong: ${secret}`, { cause: new Error(secret) })
+    const error = new RegistryError.TransportError({ reason: "failed", cause })
+    const redacted = Redaction.error(error, Redaction.make([secret]))
+    expectHidden(redacted, secret)
+    expect(String((redacted.cause as Error).cause)).toBe("Error: <redacted>")
+    expect(Redaction.cause(cause, Redaction.make(["other"]))).toBe(cause)
+  })
+})
+
+const fail = (client: HttpClient.HttpClient, credentials: Layer.Layer<Credentials.Credentials>) =>
+  Effect.gen(function*() {
+    const http = (yield* Effect.provide(Auth.transport(), credentials))(client)
+    return yield* Effect.flip(http.get(`${registry}/v2/team/app/manifests/v1`))
+  })
+
+const refusing = (authorization: string | undefined, spelling: string) => ({
+  status: authorization === undefined ? 401 : 403,
+  body: { errors: [{ code: "DENIED", message: `not ${spelling}`, detail: { sent: [spelling], [spelling]: 1 } }] }
+})
+
+describe("a secret that is repeated", () => {
+  const known = (credential: Credential.Credential) => Credentials.layerStatic({ "registry.example.com": credential })
+
+  it.effect.each([...spellings(secret), ["as the header", header]] as const)(
+    "by a registry that refuses it does not show: %s",
+    ([, spelling]) =>
+      Effect.gen(function*() {
+        const { client } = world({
+          [registry]: ({ authorization }) => ({
+            ...refusing(authorization, spelling),
+            status: 401,
+            headers: { "www-authenticate": "Basic" }
+          })
+        })
+        const error = yield* fail(client, known(Credential.basic("alice", secret)))
+        expect(errorOf(error)).toMatchObject({
+          _tag: "Unauthorized",
+          diagnostics: [{ message: expect.stringMatching(/^not (Basic )?<redacted>$/) as string }]
+        })
+        expectHidden(error, secret, header)
+      })
+  )
+
+  it.effect.each(spellings(secret))("by a token server does not show: %s", ([, spelling]) =>
+    Effect.gen(function*() {
+      for (const credential of [Credential.basic("alice", secret), Credential.identityToken(secret)]) {
+        for (const body of [{ error: "invalid_grant", error_description: spelling }, { error: spelling }]) {
+          const bodies = [body, { errors: [{ code: spelling, message: spelling, detail: spelling }] }]
+          for (const answered of bodies) {
+            const { client } = world({
+              [registry]: guarded(new Map()),
+              "https://auth.example.com": () => ({ status: 403, body: answered })
+            })
+            const error = yield* fail(client, known(credential))
+            expect(errorOf(error)._tag).toBe("Denied")
+            for (const [, hidden] of spellings(secret)) expect(shownBy(error)).not.toContain(hidden)
+          }
+        }
+      }
+    }))
+
+  it.effect("by a registry that refuses a token does not show, be it the token or the password", () =>
+    Effect.gen(function*() {
+      const server = tokenServer(() => ({ token: "TOKEN-of-CANARY" }))
+      const { client } = world({
+        [registry]: ({ authorization }) => ({
+          ...refusing(authorization, `TOKEN-of-CANARY and ${secret}`),
+          status: 401,
+          headers: { "www-authenticate": `Bearer realm="${realm}"` }
+        }),
+        "https://auth.example.com": server.place
+      })
+      const error = yield* fail(client, known(Credential.basic("alice", secret)))
+      expectHidden(error, "TOKEN-of-CANARY", secret)
+    }))
+
+  it.effect("in the name of a token server does not show", () =>
+    Effect.gen(function*() {
+      const { client } = world({
+        [registry]: () => ({
+          status: 401,
+          headers: { "www-authenticate": `Bearer realm="https://evil.example/${encodeURIComponent(secret)}"` }
+        })
+      })
+      const error = yield* fail(client, known(Credential.basic("alice", secret)))
+      expect(errorOf(error)._tag).toBe("RealmRefused")
+      expectHidden(error, secret)
+    }))
+
+  it.effect("by the HTTP client that cannot send it does not show", () =>
+    Effect.gen(function*() {
+      const { client } = world({
+        [registry]: ({ authorization }) =>
+          authorization === undefined
+            ? { status: 401, headers: { "www-authenticate": "Basic" } }
+            : Effect.fail(new Error(`invalid header: ${authorization}`))
+      })
+      expectHidden(yield* fail(client, known(Credential.basic("alice", secret))), secret, header)
+    }))
+})

@@ -1,0 +1,20 @@
+import { missing } from "@effect-oci/auth/Credentials"
+import * as Redaction from "@effect-oci/auth/Redaction"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+
+/**
+ * The error of an answer, as a caller sees it. What the registry repeats of the request's secrets is redacted. If the
+ * registry asked for credentials and none were sent, the reason says how to provide them.
+ */
+export const explain = (response: HttpClientResponse, origin: string) => {
+  const { request } = response
+  const isOpen = response.status === 401 && response.headers["www-authenticate"] !== undefined &&
+    request.headers["authorization"] === undefined && URL.canParse(request.url) &&
+    new URL(request.url).origin === origin
+  return (error: RegistryError.RegistryError): RegistryError.RegistryError => {
+    const safe = Redaction.error(error, Redaction.make(Redaction.secretsOfHeaders(request.headers)))
+    if (!isOpen || error._tag !== "Unauthorized") return safe
+    return RegistryError.withFields(safe, { reason: `${safe.reason ?? "authentication required"}: ${missing(origin)}` })
+  }
+}
