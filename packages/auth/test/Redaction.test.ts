@@ -1,6 +1,6 @@
 /** What servers repeat of the secrets that they were sent, and what of that shows. */
 import { RegistryError } from "@effect-oci/core"
-import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect } from "effect"
 import type { Layer } from "effect"

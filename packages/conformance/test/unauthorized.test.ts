@@ -11,11 +11,16 @@ const asked = [
   new Operation.ResolveManifest({ repository, reference: Tag.make("v1") })
 ]
 
-it.effect.each(asked)("a 401 without a body says as much to the client: $_tag", (operation) =>
-  Effect.gen(function*() {
-    const { handle } = yield* Registry
-    const error = yield* Effect.flip(handle(operation))
-    expect(error._tag).toBe("Unauthorized")
-    expect(error.status).toBe(401)
-    expect(error.message).toMatch(new RegExp(`^${operation._tag} team/app[:@].*: authentication required$`))
-  }).pipe(Effect.provide(quirky(Memory.layer(), { unauthorizedHead: true }))))
+it.effect.each(asked)(
+  "a 401 without a body is an error that says so, and that no credentials are configured: $_tag",
+  (operation) =>
+    Effect.gen(function*() {
+      const { handle } = yield* Registry
+      const error = yield* Effect.flip(handle(operation))
+      expect(error._tag).toBe("Unauthorized")
+      expect(error.status).toBe(401)
+      expect(error.message).toMatch(
+        new RegExp(`^${operation._tag} team/app[:@].*: authentication required: no credentials `)
+      )
+    }).pipe(Effect.provide(quirky(Memory.layer(), { unauthorizedHead: true })))
+)
