@@ -138,8 +138,12 @@ const policies: ReadonlyArray<Policy> = [
  * @category wrappers
  */
 export const authorize: fc.Arbitrary<Subject> = fc.constantFrom(...policies).map(({ code, may }) => ({
-  code: `Authorize.middleware({ allow: ({ action, repository }) => Effect.succeed((${code})(action, repository)) })`,
-  wrapper: Authorize.middleware({ allow: ({ action, repository }) => Effect.succeed(may(action, repository)) }),
+  code: `Authorize.middleware({ byCaller: false, allow: ({ action, repository }) => ` +
+    `Effect.succeed((${code})(action, repository)) })`,
+  wrapper: Authorize.middleware({
+    byCaller: false,
+    allow: ({ action, repository }) => Effect.succeed(may(action, repository))
+  }),
   model: models.authorize(may)
 }))
 

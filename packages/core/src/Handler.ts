@@ -52,6 +52,48 @@ export const fromTable = (table: Table): Handler => (operation) => {
   return row(operation)
 }
 
+const perCaller = new WeakSet<Handler>()
+
+/**
+ * Marks a handler whose answers depend on the `Caller` of the operation, and returns it. A wrapper that shares answers
+ * among callers, such as a cache, refuses to wrap a marked handler. `Handler.override`, `Middleware.compose` and
+ * `Registry.layer` keep the mark of what they wrap.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Caller, Handler } from "@effect-oci/core"
+ * import { Effect } from "effect"
+ *
+ * const byTenant = (registryOf: (tenant: string | undefined) => Handler.Handler): Handler.Handler =>
+ *   Handler.dependingOnCaller((operation) =>
+ *     Effect.flatMap(Caller.Caller, ({ name }) => registryOf(name)(operation))
+ *   )
+ * ```
+ */
+export const dependingOnCaller = (handler: Handler): Handler => {
+  perCaller.add(handler)
+  return handler
+}
+
+/**
+ * Whether the answers of a handler depend on the caller, as far as its mark says.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const dependsOnCaller = (handler: Handler): boolean => perCaller.has(handler)
+
+/**
+ * Returns a handler that is built on others, and marks it if the answers of one of them depend on the caller.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const builtOn = (handler: Handler, ...others: ReadonlyArray<Handler>): Handler =>
+  others.some(dependsOnCaller) ? dependingOnCaller(handler) : handler
+
 /**
  * A handler that answers some operations itself and leaves the rest to another.
  *
@@ -69,10 +111,11 @@ export const fromTable = (table: Table): Handler => (operation) => {
  *   })
  * ```
  */
-export const override = (next: Handler, rows: Partial<Table>): Handler => (operation) => {
-  const row = rows[operation._tag] as ((operation: Operation) => Effect.Effect<never, RegistryError>) | undefined
-  return row === undefined ? next(operation) : row(operation)
-}
+export const override = (next: Handler, rows: Partial<Table>): Handler =>
+  builtOn((operation) => {
+    const row = rows[operation._tag] as ((operation: Operation) => Effect.Effect<never, RegistryError>) | undefined
+    return row === undefined ? next(operation) : row(operation)
+  }, next)
 
 /**
  * How an effect ends, where that is known without running it: it is an `Exit`. A store that has the answer at hand

@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as BlobContent from "./BlobContent.js"
 import type * as Digest from "./Digest.js"
 import type { Handler } from "./Handler.js"
-import { matchEffect, override } from "./Handler.js"
+import { builtOn, matchEffect, override } from "./Handler.js"
 import * as Manifest from "./Manifest.js"
 import * as Operation from "./Operation.js"
 import { DigestInvalid, withFields } from "./RegistryError.js"
@@ -43,7 +43,7 @@ export const identity: Middleware = (next) => next
  * ```
  */
 export const compose = (...middlewares: ReadonlyArray<Middleware>): Middleware => (next) =>
-  middlewares.reduce((handler, middleware) => middleware(handler), next)
+  middlewares.reduce((handler, middleware) => builtOn(middleware(handler), handler), next)
 
 /**
  * The wrapper at the edge: what leaves it by digest is what was asked for by that digest. Content that nobody has

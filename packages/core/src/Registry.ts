@@ -7,6 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { builtOn } from "./Handler.js"
 import type { Handler } from "./Handler.js"
 import * as service from "./internal/registryService.js"
 import type { Middleware } from "./Middleware.js"
@@ -48,7 +49,7 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
       Effect.zipWith(
         Registry,
         Effect.isEffect(middleware) ? middleware : Effect.succeed(middleware),
-        (next, apply) => service.fromHandler(apply(next.handle))
+        (next, apply) => service.fromHandler(builtOn(apply(next.handle), next.handle))
       )
     )
 

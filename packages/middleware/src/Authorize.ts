@@ -55,6 +55,11 @@ export interface Options {
    * the others out; `whole` does not. It is `each` unless said.
    */
   readonly catalog?: "each" | "whole" | undefined
+  /**
+   * Whether `allow` looks at the caller. With `false`, every request has the anonymous caller, and a `Cache` may wrap the
+   * registry. Default: true.
+   */
+  readonly byCaller?: boolean | undefined
 }
 
 /** How many names of a list are asked about at once. */
@@ -73,7 +78,7 @@ const concurrency = 16
  * @since 0.1.0
  * @category middleware
  */
-export const middleware = ({ allow, catalog = "each" }: Options): Middleware.Middleware => (next) => {
+export const middleware = ({ allow, byCaller = true, catalog = "each" }: Options): Middleware.Middleware => (next) => {
   const check = (request: Request): Effect.Effect<void, RegistryError.RegistryError> =>
     Effect.flatMap(allow(request), (decision) => {
       const { allowed, reason } = typeof decision === "boolean" ? { allowed: decision } : decision
@@ -120,15 +125,18 @@ export const middleware = ({ allow, catalog = "each" }: Options): Middleware.Mid
     )
   }
 
+  const callerOf = byCaller ? Caller.Caller : Effect.succeed(Caller.anonymous)
+
   const row = <O extends Operation.Operation>(
     f: (caller: Caller.Identity, operation: O) => answer.AnswerTo<O>
   ) =>
-  (operation: O): answer.AnswerTo<O> => Effect.flatMap(Caller.Caller, (caller) => f(caller, operation))
+  (operation: O): answer.AnswerTo<O> => Effect.flatMap(callerOf, (caller) => f(caller, operation))
 
-  return Handler.override(
-    (operation) => Effect.flatMap(Caller.Caller, (caller) => asked(caller, operation)),
+  const authorized = Handler.override(
+    (operation) => Effect.flatMap(callerOf, (caller) => asked(caller, operation)),
     { MountBlob: row(mount), ListRepositories: row(catalog === "each" ? listEach : asked) }
   )
+  return byCaller ? Handler.dependingOnCaller(authorized) : Handler.builtOn(authorized, next)
 }
 
 const list = (caller: Caller.Identity, operation: Operation.Operation): Request => ({

@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Handler, Registry } from "@effect-oci/core"
+import { Caller, Handler, Registry } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -74,12 +74,16 @@ export interface Options<Store extends members.Source = members.Source> {
  * - Writes, deletes and lists go to the registry behind. After a write nothing is believed of its repository that was
  *   before, and what is deleted is deleted from the store; where that fails, so does the delete.
  *
- * Whoever asks is answered the same: what decides who may read belongs round the cache, never behind it.
+ * **Order.** A cache serves all callers the same, so that what decides who may read belongs round the cache:
+ * `upstream.pipe(Cache.wrap({ store }), Authorize.wrap({ allow }))`. A cache does not wrap a registry whose answers depend
+ * on the caller (`Handler.dependsOnCaller`): a `Filter` by callers, an `Authorize`, or what is built on one of them. And
+ * it reads from upstream as the anonymous caller, so that a wrapper without the mark gives nothing away either.
  *
- * Laws: a hit does not reach the registry behind; the results are that registry's.
+ * Laws: a hit does not reach the registry behind; the results are what that registry answers the anonymous caller.
  *
  * @since 0.1.0
  * @category middleware
+ * @throws Error if the answers of the registry behind depend on the caller
  */
 export const middleware = (
   options: Options<Registry["Type"]>
@@ -89,7 +93,9 @@ export const middleware = (
     const keeper = keepers.make(options.store.handle)
     const books = options.maxBytes === undefined ? undefined : yield* Books.make(keeper, options.maxBytes)
     const maxRemembered = options.maxRemembered ?? 10_000
-    return (next) => {
+    return (behind) => {
+      if (Handler.dependsOnCaller(behind)) throw new Error(wrongOrder)
+      const next = readingAsAnonymous(behind)
       const upstream = upstreams.make(next, {
         scope,
         maxRemembered,
@@ -113,6 +119,22 @@ export const middleware = (
         ...writes(upstream, keeper, blobs, manifests)
       })
     }
+  })
+
+const wrongOrder = "Cache cannot wrap a registry whose answers depend on the caller (Filter by callers, Authorize), " +
+  "because it would serve what one caller may read to all; wrap the cache instead: " +
+  "upstream.pipe(Cache.wrap({ store }), Authorize.wrap({ allow }))"
+
+const asAnonymous = <A, E, R>(answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Handler.exitOf(answer) === undefined ? Effect.provideService(answer, Caller.Caller, Caller.anonymous) : answer
+
+/** What is read is kept for all callers, so that it is read on behalf of none. */
+const readingAsAnonymous = (next: Handler.Handler): Handler.Handler =>
+  Handler.override(next, {
+    ResolveBlob: (operation) => asAnonymous(next(operation)),
+    GetBlob: (operation) => asAnonymous(next(operation)),
+    ResolveManifest: (operation) => asAnonymous(next(operation)),
+    GetManifest: (operation) => asAnonymous(next(operation))
   })
 
 const millis = (duration: Duration.DurationInput | undefined, unlessSaid: Duration.DurationInput): number =>

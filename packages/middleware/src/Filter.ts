@@ -81,13 +81,14 @@ const ofCallers = (
   next: Handler.Handler
 ): Handler.Handler => {
   const views = new WeakMap<ReferenceSet.ReferenceSet, Handler.Handler>()
-  return <O extends Operation.Operation>(operation: O): answer.AnswerTo<O> =>
+  return Handler.dependingOnCaller((operation) =>
     Effect.flatMap(Caller.Caller, (caller) => {
       const set = select(caller)
       let handle = views.get(set)
       if (handle === undefined) views.set(set, handle = ofSet(set, registry, next))
       return handle(operation)
     })
+  )
 }
 
 type Within = Exclude<Operation.Operation, Operation.ListRepositories>

@@ -80,7 +80,7 @@ const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
   const hasAll = ReferenceSet.equals(first.select, ReferenceSet.all)
   const send = <O extends Within>(operation: O): answer.AnswerTo<O> => ownerOf(operation.repository).handle(operation)
 
-  return Handler.fromTable({
+  const routed = Handler.fromTable({
     ResolveBlob: send,
     GetBlob: send,
     ResolveManifest: send,
@@ -119,6 +119,7 @@ const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
     ListTags: send,
     ListReferrers: send
   })
+  return Handler.builtOn(routed, ...targets.map(({ handle }) => handle))
 }
 
 /** Their registries in place of their layers. */

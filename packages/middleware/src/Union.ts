@@ -62,12 +62,13 @@ const union = (registries: ReadonlyArray<Member<Registry["Type"]>>, options: Opt
   if (targets.length === 1 && model.isWhole(only)) return only.handle
   const read = reader(targets, options)
   const written = { ...writer(targets, options, read.ResolveManifest), ...deleter(targets) }
-  return Handler.fromTable({
+  const united = Handler.fromTable({
     ...read,
     ...written,
     ...(options.push === "all" ? inOneOrder(written) : undefined),
     ...lister(targets, options)
   })
+  return Handler.builtOn(united, ...targets.map(({ handle }) => handle))
 }
 
 /** What moves tags of a repository goes one after another, so that no member sees it in an order of its own. */
