@@ -47,27 +47,37 @@ const within = <A>(
 const refused = (operation: Operation.OperationTag, reference: Reference.Reference, reason: string) =>
   new RegistryError.NameInvalid({ operation, repository: reference.repository, reason })
 
-/** What a reference names: by its digest if it has one, whose tag must then stand for it. */
-const named = (
+/**
+ * Returns the tag or the digest that a reference names in its registry. A reference with both names the digest, and its
+ * tag must point at that digest, or be gone: a tag may be deleted after it was written down.
+ *
+ * Fails with `TagConflict`, which names both digests, if the tag points at another one, and with `NameInvalid` if the
+ * reference has neither.
+ *
+ * @since 0.1.0
+ * @category manifests
+ */
+export const named = (
   operation: "GetManifest" | "ResolveManifest",
   reference: Reference.Reference,
   registry: Registry["Type"]
 ): Effect.Effect<Operation.TagOrDigest, RegistryError.RegistryError> => {
   const { digest, repository, tag } = reference
-  if (tag === undefined) {
-    return digest === undefined
+  if (digest === undefined) {
+    return tag === undefined
       ? Effect.fail(
         refused(operation, reference, `${String(reference)} names no manifest: it has neither a tag nor a digest`)
       )
-      : Effect.succeed(digest)
+      : Effect.succeed(tag)
   }
-  return digest === undefined
-    ? Effect.succeed(tag)
-    : Effect.flatMap(
-      registry.resolveManifest(repository, tag),
-      (found) =>
-        found.digest === digest ? Effect.succeed(digest) : Effect.fail(moved(operation, reference, tag, digest, found))
-    )
+  if (tag === undefined) return Effect.succeed(digest)
+  return registry.resolveManifest(repository, tag).pipe(
+    Effect.flatMap((found) =>
+      found.digest === digest ? Effect.void : Effect.fail(moved(operation, reference, tag, digest, found))
+    ),
+    Effect.catchIf(RegistryError.isNotFound, () => Effect.void),
+    Effect.as(digest)
+  )
 }
 
 const moved = (
@@ -83,7 +93,7 @@ const moved = (
     reference: tag,
     tag,
     members: [{ name: "the reference", digest }, { name: registry, digest: found.digest }],
-    reason: `the tag stands for ${found.digest}, and not for ${digest} as the reference says`
+    reason: `the tag points at ${found.digest}, not at ${digest} as the reference says`
   })
 
 /** The digest of a blob; a tag is that of a manifest. */
@@ -98,8 +108,8 @@ const blobOf = (
 }
 
 /**
- * The manifest that a reference names, or with `platform` the image in it for that platform. A tag and a digest must
- * agree: `TagConflict` if they do not.
+ * Returns the manifest that a reference names, or with `platform` the image in it for that platform. Fails with
+ * `TagConflict` if the reference has a digest and a tag that points at another one.
  *
  * @since 0.1.0
  * @category manifests
@@ -133,7 +143,8 @@ export const getManifest = (
   })
 
 /**
- * The descriptor of the manifest that a reference names. A tag and a digest must agree.
+ * Returns the descriptor of the manifest that a reference names. Fails with `TagConflict` if the reference has a digest
+ * and a tag that points at another one.
  *
  * @since 0.1.0
  * @category manifests

@@ -4,8 +4,9 @@
  * @since 0.1.0
  */
 import { RegistryError } from "@effect-oci/core"
-import type { Descriptor, Digest, Manifest, Operation, Tag } from "@effect-oci/core"
+import type { Descriptor, Digest, Operation, Tag } from "@effect-oci/core"
 import { Platform } from "@effect-oci/resolver"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -13,7 +14,9 @@ import * as Stream from "effect/Stream"
 import * as DistributionSource from "./DistributionSource.js"
 import * as Graph from "./Graph.js"
 import * as blobs from "./internal/blobs.js"
+import { patient } from "./internal/patience.js"
 import * as rewriting from "./internal/rewrite.js"
+import { lookup, marked, needed, sameRegistry } from "./internal/targetState.js"
 import * as unread from "./internal/unread.js"
 import * as Progress from "./Progress.js"
 
@@ -39,13 +42,16 @@ export interface Source extends End {
 }
 
 /**
- * Where it is copied to, and the tags that it gets there: that of the source unless said, if it was named by one.
+ * The target of a copy.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Target extends End {
+  /** The tags that the copy gets. Default: the tag of the source, if its reference is one. */
   readonly tags?: ReadonlyArray<Tag.Tag> | undefined
+  /** The digest that the copy must have. The copy fails with `DigestInvalid` before it writes anything if it has another. */
+  readonly digest?: Digest.Digest | undefined
 }
 
 /**
@@ -62,109 +68,27 @@ export interface Options extends Graph.Options {
    * changes is changed too, and so are the digests: signatures no longer hold. It may point only at what the source has.
    */
   readonly transform?: rewriting.Transform | undefined
-  /** How many blobs are moved at once, and how many manifests: 4 unless said. */
+  /** How many blobs are copied at once, and how many manifests. Default: 4. */
   readonly concurrency?: number | undefined
-  /** How often moving a blob is tried again, going on from where it broke: 3 times unless said. */
+  /**
+   * How often the upload of a blob is resumed from the last byte that arrived, or started again where credentials were
+   * asked for in the middle of it. Default: 3 times.
+   */
   readonly retries?: number | undefined
+  /**
+   * How long to wait for a registry that has answered and then refuses or breaks connections: while it restarts, say.
+   * Default: 30 seconds.
+   */
+  readonly retryTime?: Duration.DurationInput | undefined
   /** Sends larger blobs in chunks of so many bytes, for a target that takes no larger requests. Whole unless said. */
   readonly chunkSize?: number | undefined
   /** Fails with `Denied` where one of the tags points elsewhere already. */
   readonly ifAbsent?: boolean | undefined
-  /** Only finds out what would be done. */
+  /** Only reports what a copy would do. */
   readonly dryRun?: boolean | undefined
 }
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
-
-const sameRegistry = (source: End, target: End): boolean =>
-  source.registry === target.registry || (source.host !== undefined && source.host === target.host)
-
-/** Whether the target has the root, and its tags stand for it. */
-interface Root {
-  readonly existed: boolean
-  readonly tagged: boolean
-}
-
-const taken = ({ repository }: Target, tag: Tag.Tag, { digest }: Descriptor.Descriptor) =>
-  new RegistryError.Denied({
-    operation: "PushManifest",
-    repository,
-    reference: tag,
-    reason: `tag "${tag}" exists and points at ${digest}`
-  })
-
-/** What the target has. A tag that stands for something else is an error where tags must not move. */
-const lookup = (source: End, target: Target, tags: ReadonlyArray<Tag.Tag>, ifAbsent: boolean) => {
-  const samePlace = sameRegistry(source, target) && source.repository === target.repository
-  const has = (reference: Operation.TagOrDigest): Answer<Option.Option<Descriptor.Descriptor>> =>
-    target.registry.resolveManifest(target.repository, reference).pipe(
-      Effect.asSome,
-      Effect.catchIf(RegistryError.isNotFound, () => Effect.succeedNone)
-    )
-  const exists = ({ digest }: Descriptor.Descriptor): Answer<boolean> =>
-    samePlace ? Effect.succeed(true) : Effect.map(has(digest), Option.isSome)
-  const only = tags.length === 1 ? tags[0] : undefined
-  return {
-    exists,
-    /** One question is enough where the only tag is there already, or nothing is. */
-    root: (root: Descriptor.Descriptor): Answer<Root> => {
-      if (only === undefined) return Effect.map(exists(root), (existed) => ({ existed, tagged: tags.length === 0 }))
-      return Effect.flatMap(has(only), (found): Answer<Root> => {
-        if (Option.isNone(found)) return Effect.succeed({ existed: samePlace, tagged: false })
-        if (found.value.digest === root.digest) return Effect.succeed({ existed: true, tagged: true })
-        if (ifAbsent) return Effect.fail(taken(target, only, found.value))
-        return Effect.map(exists(root), (existed) => ({ existed, tagged: false }))
-      })
-    }
-  }
-}
-
-/** Asks for each manifest of a graph whether the target has it, from the root down: what lies below such a one is there. */
-const marked = (
-  graph: Graph.Graph,
-  exists: (descriptor: Descriptor.Descriptor) => Answer<boolean>,
-  concurrency: number
-): Answer<Graph.Graph> =>
-  Effect.gen(function*() {
-    const nodes = new Map(graph.nodes)
-    const mark = (digest: Digest.Digest) => {
-      const below = [digest]
-      for (let next = below.pop(); next !== undefined; next = below.pop()) {
-        const node = nodes.get(next)
-        if (node === undefined || node.existed) continue
-        nodes.set(next, { ...node, existed: true })
-        below.push(...node.children.map((child) => child.digest))
-      }
-    }
-    for (const step of Graph.steps(graph).toReversed()) {
-      yield* Effect.forEach(
-        step,
-        ({ descriptor }) =>
-          nodes.get(descriptor.digest)?.existed === true
-            ? Effect.void
-            : Effect.map(exists(descriptor), (existed) => existed && mark(descriptor.digest)),
-        { concurrency, discard: true }
-      )
-    }
-    return { ...graph, nodes }
-  })
-
-/** The blobs that the manifests need which the target lacks, each once, with all that is said of where it came from. */
-const needed = (graph: Graph.Graph, root: Manifest.Manifest): ReadonlyArray<Descriptor.Descriptor> => {
-  const blobs = new Map<Digest.Digest, Descriptor.Descriptor>()
-  for (const node of graph.nodes.values()) {
-    if (node.existed) continue
-    for (const blob of node.blobs) {
-      const annotations = {
-        ...root.descriptor.annotations,
-        ...blobs.get(blob.digest)?.annotations,
-        ...blob.annotations
-      }
-      blobs.set(blob.digest, Object.keys(annotations).length === 0 ? blob : { ...blob, annotations })
-    }
-  }
-  return [...blobs.values()].sort((one, other) => other.size - one.size)
-}
 
 /**
  * Copies a manifest and all that belongs to it: the manifests and blobs that it points at, and what refers to any of
@@ -200,8 +124,14 @@ export const copy = (source: Source, target: Target, options: Options = {}): Ans
   return copying(source, target, options)
 }
 
-const copying = (source: Source, target: Target, options: Options): Answer<Progress.Summary> =>
+const copying = (given: Source, into: Target, options: Options): Answer<Progress.Summary> =>
   Effect.gen(function*() {
+    const { retryTime = "30 seconds" } = options
+    const source = { ...given, registry: patient(given.registry, retryTime) }
+    const target = {
+      ...into,
+      registry: given.registry === into.registry ? source.registry : patient(into.registry, retryTime)
+    }
     const { concurrency = 4, dryRun = false, filter, platforms, transform } = options
     const progress = Option.getOrUndefined(yield* Effect.serviceOption(Progress.Progress))
     const tags = target.tags ?? (source.reference.includes(":") ? [] : [source.reference as Tag.Tag])
@@ -228,6 +158,14 @@ const copying = (source: Source, target: Target, options: Options): Answer<Progr
       )
       : yield* Graph.read(source, root, options, asked(() => root.descriptor.digest))
 
+    const last = graph.nodes.get(graph.root)!
+    if (target.digest !== undefined && target.digest !== graph.root) {
+      return yield* new RegistryError.DigestInvalid({
+        repository: target.repository,
+        reference: target.digest,
+        reason: `the copy would be ${graph.root}, not ${target.digest} as the target's reference requires`
+      })
+    }
     const wanted = needed(graph, root)
     const nodes = [...graph.nodes.values()]
     const missing = nodes.filter(({ existed }) => !existed)
@@ -248,6 +186,7 @@ const copying = (source: Source, target: Target, options: Options): Answer<Progr
     const { foresee, see } = blobs.mover({
       source,
       target,
+      uploadsOf: into.registry,
       candidates: candidates(source, target),
       retries: options.retries ?? 3,
       chunkSize: options.chunkSize,
@@ -256,30 +195,43 @@ const copying = (source: Source, target: Target, options: Options): Answer<Progr
     const outcomes = yield* Effect.forEach(wanted, dryRun ? foresee : see, { concurrency })
     const count = (outcome: blobs.Outcome) => outcomes.filter((each) => each === outcome).length
     const summary: Progress.Summary = {
-      descriptor: graph.nodes.get(graph.root)!.descriptor,
+      descriptor: last.descriptor,
+      digestTags: [...graph.digestTags.keys()],
       manifests: { pushed: missing.length, existed: nodes.length - missing.length },
       blobs: { moved: count("moved"), mounted: count("mounted"), existed: count("existed") },
       bytes: wanted.reduce((sum, { size }, index) => outcomes[index] === "moved" ? sum + size : sum, 0)
     }
     if (dryRun) return finished(summary)
 
-    const push = (node: Graph.Node, tags: ReadonlyArray<Tag.Tag>) => pushManifest(node, target, tags, options)
+    const push = (node: Graph.Node, tags: ReadonlyArray<Tag.Tag>) => pushManifest(node, source, target, tags, options)
+    const ownTags = (node: Graph.Node) =>
+      [...graph.digestTags].flatMap(([tag, { digest }]) => digest === node.descriptor.digest ? [tag] : [])
     const steps = Graph.steps(graph)
     const withTags = steps.at(-1)?.[0]?.descriptor.digest === graph.root && steps.at(-1)?.length === 1
     for (const step of steps) {
       const absent = step.filter(({ descriptor, existed }) =>
         !existed && !(withTags && descriptor.digest === graph.root)
       )
-      yield* Effect.forEach(absent, (node) => followed(node, progress, push(node, [])), { concurrency, discard: true })
+      yield* Effect.forEach(absent, (node) => followed(node, progress, push(node, ownTags(node))), {
+        concurrency,
+        discard: true
+      })
     }
-    const last = graph.nodes.get(graph.root)!
-    if (withTags && !last.existed) yield* followed(last, progress, push(last, tags))
-    else if (!tagged) yield* push(last, tags)
+    yield* Effect.forEach(nodes.filter(({ existed }) => existed), (node) =>
+      Effect.filter(ownTags(node), (tag) => has.points(tag, node.descriptor.digest), { negate: true }).pipe(
+        Effect.flatMap((moved) => moved.length === 0 ? Effect.void : push(node, moved))
+      ), { concurrency, discard: true })
+    if (withTags && !last.existed) {
+      yield* followed(last, progress, push(last, [...tags, ...ownTags(last)]))
+    } else if (!tagged) {
+      yield* push(last, tags)
+    }
     return finished(summary)
   }).pipe(
-    source.host === undefined
-      ? (effect) => effect
-      : Effect.provideService(DistributionSource.Current, { host: source.host, repository: source.repository })
+    given.host === undefined
+      ? (effect) =>
+        effect
+      : Effect.provideService(DistributionSource.Current, { host: given.host, repository: given.repository })
   )
 
 const check = ({ chunkSize = 1, concurrency = 1, retries = 0 }: Options): void => {
@@ -298,22 +250,25 @@ const candidates = (source: End, target: End) => (blob: Descriptor.Descriptor) =
 }
 
 const pushManifest = (
-  { manifest }: Graph.Node,
+  { descriptor, manifest }: Graph.Node,
+  source: End,
   { registry, repository }: End,
   tags: ReadonlyArray<Tag.Tag>,
   { ifAbsent }: Options
 ): Answer<void> =>
-  Effect.suspend(() => {
-    const { bytes, descriptor: { digest, mediaType } } = manifest!
+  Effect.gen(function*() {
+    // One that the target has was not read, and only gets a tag.
+    const { bytes, descriptor: { digest, mediaType } } = manifest ??
+      (yield* source.registry.getManifest(source.repository, descriptor.digest))
     // By its only tag it is put in one request, everywhere; the digest of a manifest without any names it.
     const named = tags.length > 0 && digest.startsWith("sha256:") ? undefined : digest
-    return Effect.asVoid(registry.pushManifest(repository, {
+    yield* registry.pushManifest(repository, {
       mediaType,
       bytes,
       digest: named,
       tags,
       ...(ifAbsent === true && tags.length > 0 ? { ifAbsent } : {})
-    }))
+    })
   })
 
 /** Tells of a manifest that is pushed. */

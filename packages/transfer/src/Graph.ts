@@ -4,12 +4,13 @@
  * @since 0.1.0
  */
 import { Manifest, MediaType, RegistryError } from "@effect-oci/core"
-import type { Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
+import type { Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Platform } from "@effect-oci/resolver"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as digestTags from "./internal/digestTags.js"
 import { blobs as blobsOf } from "./internal/links.js"
 import * as order from "./internal/order.js"
 
@@ -44,6 +45,21 @@ export interface Graph {
   readonly root: Digest.Digest
   /** In the order in which they were found: the root first. */
   readonly nodes: ReadonlyMap<Digest.Digest, Node>
+  /** The manifests that belong to it by a tag that is made from a digest. */
+  readonly digestTags: ReadonlyMap<Tag.Tag, DigestTag>
+}
+
+/**
+ * A manifest that says something of another, and is found by a tag made from its digest: cosign's
+ * `sha256-<hex>.sig`, `.att` and `.sbom`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface DigestTag {
+  readonly digest: Digest.Digest
+  /** The manifest that the tag is made from. */
+  readonly of: Digest.Digest
 }
 
 /**
@@ -53,10 +69,20 @@ export interface Graph {
  * @category options
  */
 export interface Options {
-  /** Leaves what refers to the manifests alone: signatures, SBOMs, attestations. They belong to it unless said. */
+  /**
+   * Leaves out signatures, SBOMs, attestations and whatever else refers to the manifests. Default: `false`.
+   */
   readonly withoutReferrers?: boolean | undefined
-  /** Which referrers belong to it, by artifact type and annotations. All unless said. */
-  readonly referrers?: ((referrer: Descriptor.Descriptor) => boolean) | undefined
+  /**
+   * Chooses referrers by artifact type and annotations. Default: all. `"required"` takes all, and fails if they cannot be
+   * listed or read. Otherwise such a failure is logged as a warning, and those referrers are left out.
+   */
+  readonly referrers?: ((referrer: Descriptor.Descriptor) => boolean) | "required" | undefined
+  /**
+   * Whether the manifests under tags made from digests (`sha256-<hex>.sig`, `.att`, `.sbom`) belong to it, with these
+   * tags: cosign signs so. Default: `true`, unless `withoutReferrers`.
+   */
+  readonly digestTags?: boolean | undefined
   /**
    * What belongs to it of what a manifest points at: all unless said. An index becomes another without the entries that
    * are left out; an image or an artifact stays what it is, and the target must have the blobs, or do without.
@@ -98,12 +124,16 @@ export interface Source {
   readonly repository: RepositoryName.RepositoryName
 }
 
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
 /** What is yet to be looked at. */
 interface Found {
   readonly descriptor: Descriptor.Descriptor
   readonly depth: number
   /** It lies below a manifest that the target has. */
   readonly existed: boolean
+  /** It refers to another manifest: the graph does without it if it cannot be read. */
+  readonly optional: boolean
 }
 
 const isIndex = (mediaType: string): boolean => {
@@ -111,16 +141,26 @@ const isIndex = (mediaType: string): boolean => {
   return essence === MediaType.index || essence === MediaType.dockerList
 }
 
-/** Where the registry knows of no referrers, there are none. */
-const referrersOf = ({ registry, repository }: Source, digest: Digest.Digest, most: number) =>
+/** Goes on with something else, and warns, where what refers to a manifest cannot be read, unless it is required. */
+const orWithout = <A>(required: boolean, what: string, instead: A) => <B>(effect: Answer<B>): Answer<A | B> =>
+  required ?
+    effect :
+    Effect.catchAll(
+      effect,
+      (error) => Effect.as(Effect.logWarning(`copying without ${what}: ${error.message}`), instead)
+    )
+
+/** The referrers of a manifest. A registry without the API for them has none. */
+const referrersOf = ({ registry, repository }: Source, digest: Digest.Digest, most: number, required: boolean) =>
   registry.listReferrers(repository, digest).pipe(
     Stream.take(most),
     Stream.runCollect,
-    Effect.map((referrers) => [...referrers]),
+    Effect.map((referrers): ReadonlyArray<Descriptor.Descriptor> => [...referrers]),
     Effect.catchIf(
-      (error) => RegistryError.isNotFound(error) || error._tag === "Unsupported",
-      () => Effect.succeed<Array<Descriptor.Descriptor>>([])
-    )
+      (error) => RegistryError.isNotFound(error) || (!required && error._tag === "Unsupported"),
+      () => Effect.succeed<ReadonlyArray<Descriptor.Descriptor>>([])
+    ),
+    orWithout<ReadonlyArray<Descriptor.Descriptor>>(required, `the referrers of ${digest}`, [])
   )
 
 const tooLarge = (source: Source, reason: string) =>
@@ -179,6 +219,11 @@ export const read = (
   Effect.gen(function*() {
     const { concurrency = 4, maxDepth = 32, maxManifestBytes = 64 * 1024 * 1024, maxManifests = 10_000 } = options
     const withoutReferrers = options.withoutReferrers ?? false
+    const required = options.referrers === "required"
+    const wanted = typeof options.referrers === "function" ? options.referrers : () => true
+    const tags = new Map<Tag.Tag, DigestTag>()
+    const withTags = !withoutReferrers && (options.digestTags ?? true)
+    const findTags = yield* digestTags.finder(source.registry, source.repository)
     const nodes = new Map<Digest.Digest, Node>()
     const seen = new Set<Digest.Digest>([root.descriptor.digest])
     let bytes = 0
@@ -187,25 +232,42 @@ export const read = (
     const fresh = (found: ReadonlyArray<Found>) =>
       found.filter(({ descriptor }) => !seen.has(descriptor.digest) && seen.add(descriptor.digest))
 
-    const load = ({ descriptor, existed }: Found) => {
+    const load = ({ descriptor, existed, optional }: Found): Answer<Manifest.Manifest | "unreadable" | undefined> => {
       if (descriptor.digest === root.descriptor.digest) return Effect.succeed(root)
       const needless = existed && (withoutReferrers || !isIndex(descriptor.mediaType))
       return needless
-        ? Effect.succeed<Manifest.Manifest | undefined>(undefined)
-        : source.registry.getManifest(source.repository, descriptor.digest)
+        ? Effect.succeed(undefined)
+        : source.registry.getManifest(source.repository, descriptor.digest).pipe(
+          orWithout(required || !optional, `the referrer ${descriptor.digest}`, "unreadable" as const)
+        )
     }
 
-    const look = (found: Found) =>
+    /** The manifests under the tags that are made from a digest. */
+    const tagged = (of: Digest.Digest): Answer<ReadonlyArray<Descriptor.Descriptor>> =>
+      findTags(of).pipe(
+        Effect.flatMap(Effect.forEach((tag) =>
+          Effect.tap(source.registry.resolveManifest(source.repository, tag), ({ digest }) =>
+            Effect.sync(() => tags.set(tag, { digest, of })))
+        )),
+        orWithout<ReadonlyArray<Descriptor.Descriptor>>(required, `the tags made from ${of}`, [])
+      )
+
+    const look = (one: Found) =>
       Effect.gen(function*() {
-        const { depth, descriptor } = found
-        const existed = found.existed || (yield* exists(descriptor))
-        const manifest = yield* load({ ...found, existed })
+        const { depth, descriptor } = one
+        const existed = one.existed || (yield* exists(descriptor))
+        const manifest = yield* load({ ...one, existed })
+        if (manifest === "unreadable") {
+          return []
+        }
         bytes += manifest?.bytes.byteLength ?? 0
         if (bytes > maxManifestBytes) {
           return yield* tooLarge(source, `has manifests of more than ${maxManifestBytes} bytes`)
         }
         const all = manifest === undefined || (existed && withoutReferrers) ? [] : yield* linksOf(manifest, options)
-        const links = all.filter((link) => link.kind === "subject" || (options.filter?.(link, descriptor) ?? true))
+        const links = all.filter((link) =>
+          link.kind === "subject" || (options.filter?.(link, descriptor) ?? true)
+        )
         const of = (kind: Manifest.Link["kind"]) => links.flatMap((link) => link.kind === kind ? [link.descriptor] : [])
         const entries = of("manifest")
         const children = chosen(entries, options.platforms)
@@ -220,25 +282,29 @@ export const read = (
           subject: of("subject")[0],
           existed
         })
-        const referrers = withoutReferrers ? [] : yield* referrersOf(source, descriptor.digest, maxManifests + 1)
-        const below = (descriptors: ReadonlyArray<Descriptor.Descriptor>, existed: boolean) =>
-          descriptors.map((descriptor): Found => ({ descriptor, depth: depth + 1, existed }))
+        const { digest } = descriptor
+        const referrers = withoutReferrers ? [] : yield* referrersOf(source, digest, maxManifests + 1, required)
+        const found = (descriptors: ReadonlyArray<Descriptor.Descriptor>, existed: boolean, optional: boolean) =>
+          descriptors.map((descriptor): Found => ({ descriptor, depth: depth + 1, existed, optional }))
         const next = fresh([
-          ...below(children, existed),
-          ...below(referrers.filter(options.referrers ?? (() => true)), false)
+          ...found(children, existed, false),
+          ...found(referrers.filter(wanted), false, true),
+          ...found(withTags ? yield* tagged(digest) : [], false, true)
         ])
         return seen.size > maxManifests
           ? yield* tooLarge(source, `has more than ${maxManifests} manifests`)
           : next
       })
 
-    let level: ReadonlyArray<Found> = [{ descriptor: root.descriptor, depth: 0, existed: false }]
+    let level: ReadonlyArray<Found> = [{ descriptor: root.descriptor, depth: 0, existed: false, optional: false }]
     while (level.length > 0) {
       if (level[0]!.depth > maxDepth) return yield* tooLarge(source, `lies more than ${maxDepth} manifests deep`)
       const below = yield* Effect.forEach(level, look, { concurrency })
       level = below.flat()
     }
-    return { root: root.descriptor.digest, nodes }
+    // A tag whose manifest could not be read is left out, like the manifest.
+    const known = new Map([...tags].filter(([, { digest }]) => nodes.has(digest)))
+    return { root: root.descriptor.digest, nodes, digestTags: known }
   })
 
 /**

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Descriptor, Digest, RegistryError, RepositoryName } from "@effect-oci/core"
+import type { Descriptor, Digest, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -64,6 +64,8 @@ export interface Totals {
  */
 export interface Summary {
   readonly descriptor: Descriptor.Descriptor
+  /** The tags made from digests (`sha256-<hex>.sig`) that belong to the artifact, and that the target has now. */
+  readonly digestTags: ReadonlyArray<Tag.Tag>
   readonly manifests: { readonly pushed: number; readonly existed: number }
   readonly blobs: { readonly moved: number; readonly mounted: number; readonly existed: number }
   readonly bytes: number

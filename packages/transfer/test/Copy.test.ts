@@ -31,7 +31,7 @@ describe("copy", () => {
         manifests: { pushed: 1, existed: 0 },
         blobs: { moved: 4, mounted: 0, existed: 0 }
       })
-      expect(source.counts()).toEqual({ GetManifest: 1, ListReferrers: 1, GetBlob: 4 })
+      expect(source.counts()).toEqual({ GetManifest: 1, ListReferrers: 1, ListTags: 1, GetBlob: 4 })
       expect(target.asked.at(-1)).toMatchObject({ _tag: "PushManifest", tags: [v1] })
       expect(target.counts()).toEqual({
         ResolveManifest: 1,
@@ -90,6 +90,7 @@ describe("copy", () => {
       expect(one.counts()).toEqual({
         GetManifest: 1,
         ListReferrers: 1,
+        ListTags: 1,
         ResolveManifest: 1,
         MountBlob: 3,
         PushManifest: 1

@@ -89,7 +89,7 @@ describe("a graph", () => {
         [root, inner, one, other, signature].map(({ digest }) => digest).sort()
       )
       expect(graph.nodes.get(signature.digest)?.subject?.digest).toBe(one.digest)
-      expect(source.counts()).toEqual({ GetManifest: 5, ListReferrers: 5 })
+      expect(source.counts()).toEqual({ GetManifest: 5, ListReferrers: 5, ListTags: 1 })
 
       const known = yield* reading(source, {}, ({ digest }) => digest === inner.digest)
       expect(known.nodes.get(other.digest)).toMatchObject({ existed: true, manifest: undefined })

@@ -103,7 +103,7 @@ describe.runIf(missing === "")("copies", () => {
 
       const copied = yield* Copy.copy(from(source), { ...target, repository: mirror })
       expect(copied.descriptor.digest).toBe(index.digest)
-      expect(source.counts()).toEqual({ GetManifest: 3, ListReferrers: 3, GetBlob: 5 })
+      expect(source.counts()).toEqual({ GetManifest: 3, ListReferrers: 3, ListTags: 1, GetBlob: 5 })
       expect(target.counts()).toEqual({
         ResolveManifest: 3,
         ResolveBlob: 5,

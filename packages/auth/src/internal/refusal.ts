@@ -63,6 +63,7 @@ export const otherScopes =
 export const once = (place: string): RegistryError.RegistryError =>
   new RegistryError.Unauthorized({
     status: 401,
-    reason: `${place} asks who sends the body, which cannot be sent a second time: send one that can be replayed, or ` +
-      "ask for something without a body first"
+    reason:
+      `${place} asked for credentials after the body was sent, and this body cannot be sent again: retry with a ` +
+      "new body, or with one that can be replayed"
   })

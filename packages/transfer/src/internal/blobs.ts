@@ -14,6 +14,8 @@ import type { Tracker } from "../Progress.js"
 export interface Manner {
   readonly source: Source
   readonly target: Source
+  /** The registry that uploads are remembered for: the target's, as the caller gave it. */
+  readonly uploadsOf: object
   /** The repositories of the target's registry that a blob may be mounted from. */
   readonly candidates: (blob: Descriptor.Descriptor) => ReadonlyArray<RepositoryName.RepositoryName>
   readonly retries: number
@@ -147,8 +149,9 @@ export const mover = (manner: Manner) => {
   /** Moves a blob through one upload, or several where the target has lost one. */
   const move = (blob: Descriptor.Descriptor, opened: Operation.Upload | undefined): Answer<void> =>
     Effect.suspend(() => {
-      let id = opened?.id ?? progress?.uploads?.take(registry, repository, blob.digest)
+      let id = opened?.id ?? progress?.uploads?.take(manner.uploadsOf, repository, blob.digest)
       let fresh = opened
+      let isSending = false
       const note = (upload: Operation.Upload) => {
         id = upload.id
       }
@@ -171,9 +174,13 @@ export const mover = (manner: Manner) => {
           () => open(blob)
         )
       })
-      const attempt = upload.pipe(
+      const attempt = Effect.suspend(() => {
+        isSending = false
+        return upload
+      }).pipe(
         Effect.tap((upload) =>
           Effect.sync(() => {
+            isSending = true
             note(upload)
             fresh = undefined
             progress?.tell(Event.Started({ descriptor: blob, transferred: upload.offset }))
@@ -189,7 +196,8 @@ export const mover = (manner: Manner) => {
         )
       )
       return attempt.pipe(
-        retried(manner.retries),
+        // The token or the key may have expired since the upload was opened: with the next attempt comes a new one.
+        retried(manner.retries, (error) => mayGoOn(error) || (isSending && error._tag === "Unauthorized")),
         Effect.onError((cause) =>
           Effect.suspend(() => {
             if (id === undefined) return Effect.void
@@ -197,7 +205,7 @@ export const mover = (manner: Manner) => {
             const uploads = progress?.uploads
             return uploads === undefined || isFinal(cause)
               ? cancel(kept)
-              : Effect.sync(() => uploads.keep(registry, repository, blob.digest, kept))
+              : Effect.sync(() => uploads.keep(manner.uploadsOf, repository, blob.digest, kept))
           })
         ),
         Effect.asVoid
@@ -252,16 +260,17 @@ export const mover = (manner: Manner) => {
 
 const firstDelay = Duration.millis(200)
 
-/** Tries again what may go on, within the budget of whoever retries outside. */
-const retried = (retries: number) => <A>(effect: Answer<A>): Answer<A> =>
-  Effect.flatMap(RetryBudget.RetryBudget, (outer) => {
-    const budget = outer ?? RetryBudget.make(retries)
-    return effect.pipe(
-      Effect.provideService(RetryBudget.RetryBudget, budget),
-      Effect.retry({
-        while: (error) => mayGoOn(error) && budget.take(),
-        schedule: Schedule.jittered(Schedule.exponential(firstDelay)),
-        times: retries
-      })
-    )
-  })
+/** Tries again while an error allows it, within the budget of retries of the caller, if there is one. */
+const retried =
+  (retries: number, allowed: (error: RegistryError.RegistryError) => boolean) => <A>(effect: Answer<A>): Answer<A> =>
+    Effect.flatMap(RetryBudget.RetryBudget, (outer) => {
+      const budget = outer ?? RetryBudget.make(retries)
+      return effect.pipe(
+        Effect.provideService(RetryBudget.RetryBudget, budget),
+        Effect.retry({
+          while: (error) => allowed(error) && budget.take(),
+          schedule: Schedule.jittered(Schedule.exponential(firstDelay)),
+          times: retries
+        })
+      )
+    })

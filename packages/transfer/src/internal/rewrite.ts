@@ -93,7 +93,16 @@ export const rewrite = (
       return [now.descriptor.digest, now] as const
     })
   }).pipe(
-    Effect.map((nodes) => ({ root: now(graph.root)!.digest, nodes: new Map(nodes) }))
+    Effect.map((nodes) => ({
+      root: now(graph.root)!.digest,
+      nodes: new Map(nodes),
+      // A tag that is made from a digest says nothing of other content.
+      digestTags: new Map(
+        [...graph.digestTags].flatMap(([tag, { digest, of }]) =>
+          now(of)?.digest === of ? [[tag, { digest: now(digest)!.digest, of }] as const] : []
+        )
+      )
+    }))
   )
 }
 
