@@ -2,8 +2,12 @@ import { RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Manifest, Operation, Tag } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { End } from "../Copy.js"
 import * as Graph from "../Graph.js"
+
+/** One end of a copy. */
+interface End extends Graph.Source {
+  readonly host?: string | undefined
+}
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
