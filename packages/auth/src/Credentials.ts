@@ -38,7 +38,7 @@ const none: Service = { get: () => Effect.succeed([]) }
 
 /**
  * The credentials that clients use. A client takes them when its layer is built, so they are provided to that layer:
- * `Layer.provide(Client.layer(options), credentials)`. Credentials that a program provides beside a client
+ * `client.pipe(Layer.provide(credentials))`. Credentials that a program provides beside a client
  * (`Effect.provide(program, [client, credentials])`) are not used. Default: none.
  *
  * @since 0.1.0
@@ -55,8 +55,8 @@ export class Credentials extends Context.Reference<Credentials>()("@effect-oci/a
  * @category errors
  */
 export const missing = (origin: string): string =>
-  `no credentials that it accepts are configured for ${origin}; provide them to the layer of the client, as in ` +
-  "Client.layer(options).pipe(Layer.provide(NodeCredentials.layerDockerConfig())), not beside it"
+  `no credentials that it accepts are configured for ${origin}; log in with "docker login", which NodeClient uses, or ` +
+  "provide Credentials to the layer of the client and not beside it: client.pipe(Layer.provide(credentials))"
 
 /**
  * No credentials at all.

@@ -43,8 +43,8 @@ const serveGuarded = (server: { origin: () => string; refuses?: (scope: string) 
 
 /** How an error says that there are no credentials. */
 const advice = ({ origin }: Server) =>
-  `no credentials that it accepts are configured for ${origin}; provide them to the layer of the client, as in ` +
-  "Client.layer(options).pipe(Layer.provide(NodeCredentials.layerDockerConfig())), not beside it"
+  `no credentials that it accepts are configured for ${origin}; log in with "docker login", which NodeClient uses, or ` +
+  "provide Credentials to the layer of the client and not beside it: client.pipe(Layer.provide(credentials))"
 
 const scopes = (server: Server) =>
   server.asked.filter(({ target }) => target.startsWith("/token")).map(({ target }) =>
