@@ -22,7 +22,7 @@ import { format } from "./Origin.js"
 import type { Origin } from "./Origin.js"
 
 /**
- * Knows credentials: of a repository where it is said, else of a registry. Empty where nothing is known.
+ * Looks up credentials of a repository if one is given, else of a registry. Returns an empty entry if it knows none.
  *
  * @since 0.1.0
  * @category models
@@ -111,13 +111,13 @@ export const layerStatic = (
 export interface EnvOptions {
   /** `host[:port]`: no other registry gets them. */
   readonly host: string
-  /** `REGISTRY_USERNAME` if not given. */
+  /** @default "REGISTRY_USERNAME" */
   readonly username?: string | undefined
-  /** `REGISTRY_PASSWORD` if not given. */
+  /** @default "REGISTRY_PASSWORD" */
   readonly password?: string | undefined
-  /** `REGISTRY_IDENTITY_TOKEN` if not given. */
+  /** @default "REGISTRY_IDENTITY_TOKEN" */
   readonly identityToken?: string | undefined
-  /** `REGISTRY_TOKEN` if not given. */
+  /** @default "REGISTRY_TOKEN" */
   readonly registryToken?: string | undefined
 }
 

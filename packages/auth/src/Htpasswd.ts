@@ -57,7 +57,7 @@ export interface Entry {
 /** A hash of bcrypt, in the three spellings that mean the same. */
 const bcryptForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
 
-/** One more takes twice as long: this one some seconds, which nobody waits for. */
+/** Each further one takes twice as long. This one takes some seconds. */
 const maxCost = 16
 
 const maxNameLength = 255
@@ -82,7 +82,7 @@ const problemOf = (name: string, hash: string): string | undefined => {
   const scheme = schemes.find(([start]) => hash.startsWith(start))?.[1]
   return `the password is ${
     scheme === undefined ? "not hashed with bcrypt" : `hashed with ${scheme}`
-  }, and only bcrypt is taken: set it anew with htpasswd -B`
+  }, and only bcrypt is taken: set it again with htpasswd -B`
 }
 
 /**
@@ -111,20 +111,37 @@ export const parse = (text: string, file: string): Either.Either<ReadonlyMap<str
 }
 
 /**
- * Where the file is, and how often a password may be guessed.
+ * Options for {@link make}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
+  /** Where the file is. */
   readonly path: string
-  /** How often the file is looked at for changes: every 5 seconds if not given. One that is broken changes nothing. */
+  /**
+   * How often the file is checked for changes. If it becomes malformed, the users stay as they were.
+   *
+   * @default "5 seconds"
+   */
   readonly reloadEvery?: Duration.DurationInput | undefined
-  /** How many wrong passwords of one user are heard in a `window`: 10 if not given. */
+  /**
+   * How many wrong passwords of one user are compared in a `window`.
+   *
+   * @default 10
+   */
   readonly maxFailures?: number | undefined
-  /** How many wrong passwords from one address are heard in a `window`: 50 if not given. */
+  /**
+   * How many wrong passwords from one address are compared in a `window`.
+   *
+   * @default 50
+   */
   readonly maxFailuresPerAddress?: number | undefined
-  /** In how long: a minute if not given. */
+  /**
+   * How long it takes until as many wrong passwords are compared again.
+   *
+   * @default "1 minute"
+   */
   readonly window?: Duration.DurationInput | undefined
 }
 
@@ -177,7 +194,7 @@ const watch = (path: string, every: Duration.DurationInput) =>
     return () => entries
   })
 
-/** The same wherever the file is read. A hash of a salted hash tells nobody the password. */
+/** The same wherever the file is read. A hash of a salted hash does not reveal the password. */
 const versionOf = (hash: string): string => Digest.fromBytes(new TextEncoder().encode(hash))
 
 const tooManyWrong = (retryAfter: number) =>

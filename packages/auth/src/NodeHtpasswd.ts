@@ -88,7 +88,7 @@ const threads = (count: number): Effect.Effect<Bcrypt.Service, never, Scope.Scop
 
 /**
  * Creates {@link Htpasswd.make | the users of an htpasswd file}, whose passwords are compared on a few worker threads. A
- * server goes on to answer while somebody guesses. The threads start with the first comparison and end with the scope.
+ * server continues to answer while somebody guesses. The threads start with the first comparison and end with the scope.
  *
  * @since 0.1.0
  * @category constructors

@@ -9,7 +9,7 @@ import { tenantDomain } from "./internal/tenantDomain.js"
 import * as Origin from "./Origin.js"
 
 /**
- * What a realm may be asked: with credentials, by nobody in particular, or not at all.
+ * How a client may ask a realm: with credentials, anonymously, or not at all.
  *
  * @since 0.1.0
  * @category models

@@ -25,13 +25,13 @@ import * as TokenKeys from "./TokenKeys.js"
 import type { Account, Users } from "./Users.js"
 
 /**
- * Who gets which tokens.
+ * Options for {@link make}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** What the tokens call who made them: their `iss`. The registry is told the same. */
+  /** The `iss` of the tokens. The registry is configured with the same. */
   readonly issuer: string
   /** What the registry is called: the tokens' `aud`. Tokens for others are not given. */
   readonly service: string
@@ -41,9 +41,17 @@ export interface Options {
   readonly users: Users
   /** What of the requested scope a caller is granted, also an anonymous one. */
   readonly policy: Policy
-  /** How long a token counts: 5 minutes if not given. Clients want at least one. */
+  /**
+   * How long a token is valid. Clients want at least one minute.
+   *
+   * @default "5 minutes"
+   */
   readonly lifetime?: Duration.DurationInput | undefined
-  /** The refresh tokens: in memory, for 30 days, if not given. */
+  /**
+   * Where refresh tokens are kept.
+   *
+   * @default in memory, for 30 days
+   */
   readonly refreshTokens?: RefreshTokens.RefreshTokens | undefined
   /** Where a request comes from, for counting wrong passwords: see the option of the same name of `Guard`. */
   readonly address?: ((request: Wire.Request) => string | undefined) | undefined
@@ -117,8 +125,8 @@ const wellFormed = (scope: AuthScope.AuthScope): AuthScope.AuthScope =>
  * the policy does not see them. A token grants what the policy leaves of the requested scope, at most what was
  * requested, and may grant nothing: clients learn that from the registry.
  *
- * - GET, with Basic credentials or as nobody: `service`, `scope` (as often as wanted), `offline_token=true` for a refresh
- *   token. The token is of whom the credentials are, whatever `account` says.
+ * - GET, with Basic credentials or anonymously: `service`, `scope` (any number of times), `offline_token=true` for a
+ *   refresh token. The token is for the user of the credentials, whatever `account` says.
  * - POST, a form: `grant_type=password` with `username` and `password`, or `grant_type=refresh_token` with
  *   `refresh_token`; `service`, `scope` (separated by spaces), `access_type=offline` for a refresh token.
  *
@@ -149,7 +157,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
       const addressOf = options.address ?? ((request) => request.remoteAddress)
       const lifetime = Math.floor(Duration.toSeconds(options.lifetime ?? "5 minutes"))
 
-      /** The account of whoever asks, unless that is nobody. */
+      /** The account of the caller. `undefined` for an anonymous caller. */
       const prove = (
         { proof }: tokenRequest.TokenRequest,
         request: Wire.Request

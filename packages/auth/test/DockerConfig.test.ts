@@ -138,7 +138,7 @@ describe("an entry", () => {
       { registrytoken: "r", identitytoken: "i", auth: base64("a:b") },
       ["RegistryToken r", "IdentityToken i", "a:b"]
     ],
-    ["with what nobody knows", { email: "a@b", auth: base64("a:b"), extra: [1] }, ["a:b"]],
+    ["with unknown fields", { email: "a@b", auth: base64("a:b"), extra: [1] }, ["a:b"]],
     ["of a helper", {}, []],
     ["with line breaks in the base64", { auth: "YWxp\nY2U6\r\ncHc=\n" }, ["alice:pw"]],
     ["with NULs at both ends of the password", { auth: base64("a:\0b\0c\0") }, ["a:b\0c"]],

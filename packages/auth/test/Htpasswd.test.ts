@@ -69,37 +69,37 @@ describe("Htpasswd.parse", () => {
     [
       "MD5",
       `x:$apr1$${secret}$abc`,
-      "the password is hashed with MD5, and only bcrypt is taken: set it anew with htpasswd -B"
+      "the password is hashed with MD5, and only bcrypt is taken: set it again with htpasswd -B"
     ],
     [
       "SHA-1",
       `x:{SHA}${secret}`,
-      "the password is hashed with SHA-1, and only bcrypt is taken: set it anew with htpasswd -B"
+      "the password is hashed with SHA-1, and only bcrypt is taken: set it again with htpasswd -B"
     ],
     [
       "SHA-512",
       `x:$6$${secret}$abc`,
-      "the password is hashed with SHA-512, and only bcrypt is taken: set it anew with htpasswd -B"
+      "the password is hashed with SHA-512, and only bcrypt is taken: set it again with htpasswd -B"
     ],
     [
       "Argon2",
       `x:$argon2id$${secret}`,
-      "the password is hashed with Argon2, and only bcrypt is taken: set it anew with htpasswd -B"
+      "the password is hashed with Argon2, and only bcrypt is taken: set it again with htpasswd -B"
     ],
     [
       "no scheme",
       `x:${secret}`,
-      "the password is not hashed with bcrypt, and only bcrypt is taken: set it anew with htpasswd -B"
+      "the password is not hashed with bcrypt, and only bcrypt is taken: set it again with htpasswd -B"
     ],
     [
       "$2x$",
       `x:$2x$${hashOf(secret).slice(4)}`,
-      "the password is not hashed with bcrypt, and only bcrypt is taken: set it anew with htpasswd -B"
+      "the password is not hashed with bcrypt, and only bcrypt is taken: set it again with htpasswd -B"
     ],
     [
       "a hash cut short",
       `x:${hashOf(secret).slice(0, -1)}`,
-      "the password is not hashed with bcrypt, and only bcrypt is taken: set it anew with htpasswd -B"
+      "the password is not hashed with bcrypt, and only bcrypt is taken: set it again with htpasswd -B"
     ],
     [
       "a cost nobody waits for",

@@ -46,7 +46,7 @@ const serve = Effect.gen(function*() {
   return Number(address.authority.split(":").at(-1))
 })
 
-/** Wrong passwords from several addresses at once, and what becomes of them. */
+/** Sends wrong passwords from several addresses at once. */
 const attack = (port: number, addresses: ReadonlyArray<string>, each: number) =>
   Effect.forEach(
     addresses.flatMap((from) => Array.from({ length: each }, (_, i) => ({ from, user: `${from}-${i}:guess` }))),

@@ -28,7 +28,7 @@ import { visible } from "./tokenAnswer.js"
 import { withoutSecrets } from "./withoutSecrets.js"
 
 export interface Settings {
-  /** The registry's own origin, where that is said. */
+  /** The registry's own origin, if it is known. */
   readonly home: Origin.Origin | undefined
   readonly lookup: Lookup
   readonly cache: TokenCache
@@ -260,7 +260,7 @@ export const make = (settings: Settings) => {
 const basicOf = (entry: Credential.Entry): Credential.Basic | undefined =>
   entry.find((credential) => credential._tag === "Basic")
 
-/** What there is to try after a registry token: somebody who is nobody on purpose has that. */
+/** Whether a credential may be tried after a registry token. An explicit `Anonymous` may. */
 const isForTokenServers = ({ _tag }: Credential.Credential): boolean => _tag !== "RegistryToken"
 
 /** A client would tell the whole header in the error that it fails with. What is in Base64 can always be sent. */

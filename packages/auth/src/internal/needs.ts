@@ -4,7 +4,7 @@ import * as Route from "@effect-oci/protocol/Route"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as Context from "effect/Context"
 
-/** What a request needs to be allowed, and what its caller will need besides. */
+/** What a request must be allowed, and what its caller will need later. */
 export interface Needs {
   readonly required: AuthScope.AuthScope
   readonly hint: AuthScope.AuthScope
@@ -14,7 +14,7 @@ export interface Needs {
   readonly scopes: "operation" | "challenge"
 }
 
-/** What a request needs: as it is said from above, or else as its URL says. */
+/** What a request needs: what the context says, or else what its URL says. */
 export const of = (
   request: HttpClientRequest,
   context: Context.Context<never>,
@@ -28,7 +28,7 @@ export const of = (
   return { required, hint: known, repository: repositoryOf(required), scopes }
 }
 
-/** What a request needs of which no more is known than its URL. */
+/** What a request needs, by its URL alone. */
 export const fromUrl = ({ method, url }: HttpClientRequest): AuthScope.AuthScope => {
   const path = URL.canParse(url) ? new URL(url).pathname : ""
   const start = path.indexOf("/v2/")

@@ -1,3 +1,4 @@
+import * as Redaction from "@effect-oci/auth/Redaction"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as Cause from "effect/Cause"
@@ -137,6 +138,9 @@ export const fromHttpClient = (
     reason: `cannot reach ${unreached(error, host)}: ${phrase(error)}`,
     method,
     url: url === place.url ? place.shown : origin,
-    cause: innermost(error.cause)
+    cause: Redaction.cause(
+      innermost(error.cause),
+      Redaction.make(Redaction.secretsOfHeaders(error.request.headers))
+    )
   })
 }
