@@ -82,8 +82,13 @@ export interface Options {
    * request. A chunk is held in memory. A blob goes out whole if not given.
    */
   readonly chunkSize?: number | undefined
-  /** How long the registry may take to answer, and for every 16 KiB of an answer: 60 seconds if not given. */
+  /** How long the registry may take to answer, and for every 16 KiB of an answer. Default: 60 seconds. */
   readonly idle?: Duration.DurationInput | undefined
+  /**
+   * How long the registry may take to commit a blob, a chunk or a manifest, once all of it is sent. Default: 10 minutes,
+   * or `idle` if that is longer.
+   */
+  readonly commitTimeout?: Duration.DurationInput | undefined
   /**
    * Whether content may be uploaded to another scheme, host or port, where the registry has its uploads there: true if
    * not given, as the spec allows it. Credentials do not go there in any case. Spec: "Pushing blobs"; CVE-2026-50151.
@@ -143,7 +148,7 @@ export const transport = (
   Effect.gen(function*() {
     const { origin } = yield* originOf(options)
     const wire = Transport.compose(
-      yield* Idle.make(options.idle ?? defaultIdle),
+      yield* Idle.make(options.idle ?? defaultIdle, options.commitTimeout),
       AddressGuard.make({ origin, allowPrivate: options.allowPrivate }),
       UserAgent.make(options.userAgent),
       Pace.make(options.pace)

@@ -61,7 +61,10 @@ class Selecting extends Dispatcher {
     const proxy = this.select(new URL(String(options.origin)))
     // The caller's promise is rejected with what is thrown here.
     if (Either.isLeft(proxy)) throw proxy.left
-    return (proxy.right === undefined ? this.direct : this.through(proxy.right)).dispatch(options, handler)
+    return (proxy.right === undefined ? this.direct : this.through(proxy.right)).dispatch(
+      nodeDispatcher.untimed(options),
+      handler
+    )
   }
 
   private through(proxy: Proxy): Dispatcher {

@@ -158,19 +158,94 @@ describe.each(platformNames)("over %s, a body", (platform) => {
 })
 
 describe("an upload", () => {
-  const failing: ReadonlyArray<readonly [name: string, answer: Answer, tag: string]> = [
-    ["that the registry refuses", { status: 400, body: failure("DIGEST_INVALID", "no") }, "DigestInvalid"],
-    ["whose connection breaks", { raw: (response) => void response.socket?.destroy() }, "TransportError"],
-    ["whose end is not what it should be", { status: 200 }, "ResponseInvalid"]
+  const looked = `HEAD /v2/team/app/blobs/${digest}`
+  const refused = { status: 400, body: failure("DIGEST_INVALID", "no") }
+  const failing: ReadonlyArray<readonly [name: string, answer: Answer, tag: string, looked: ReadonlyArray<string>]> = [
+    ["that the registry refuses", refused, "DigestInvalid", []],
+    [
+      "whose connection breaks, and whose blob is not there,",
+      { raw: (response) => void response.socket?.destroy() },
+      "TransportError",
+      [looked]
+    ],
+    ["whose end is not what it should be", { status: 200 }, "ResponseInvalid", []]
   ]
-  it.scoped.each(failing)("%s is cancelled", ([, answer, tag]) =>
+  it.scoped.each(failing)("%s is cancelled", ([, answer, tag, looked]) =>
     Effect.gen(function*() {
       const server = yield* serve(keeping({ [`PUT ${uploads}1`]: answer }))
       const registry = yield* connect(server)
       const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))
       expect(error).toMatchObject({ _tag: tag, operation: "PushBlob", repository, reference: digest })
-      expect(server.lines()).toEqual([...pushed, `DELETE ${uploads}1`])
+      expect(server.lines()).toEqual([...pushed, ...looked, `DELETE ${uploads}1`])
     }))
+
+  const lost: ReadonlyArray<readonly [name: string, answer: Answer]> = [
+    ["the connection breaks", { raw: (response) => void response.socket?.destroy() }],
+    ["a proxy does not wait for its end (504)", { status: 504 }]
+  ]
+  const found = { [looked]: { status: 200, headers: { "content-length": "12" } } }
+
+  it.scoped.each(lost)("that was committed although %s is done", ([, answer]) =>
+    Effect.gen(function*() {
+      for (const options of [{}, { chunkSize: 6 }]) {
+        const server = yield* serve(
+          keeping({ [`PUT ${uploads}1`]: answer, [`PATCH ${uploads}1`]: started, ...found })
+        )
+        const registry = yield* connect(server, options)
+        expect(yield* registry.pushBlob(repository, descriptor, streamed("hello, ", "world"))).toEqual(descriptor)
+        expect(server.lines().slice(-2)).toEqual([pushed[1], looked])
+      }
+      const single = yield* serve(keeping({ [`POST ${uploads}`]: answer, ...found }))
+      const registry = yield* connect(single, { singlePost: true })
+      expect(yield* registry.pushBlob(repository, descriptor, streamed("hello, ", "world"))).toEqual(descriptor)
+      expect(single.lines()).toEqual([`POST ${uploads}?${query}`, looked])
+    }))
+
+  it.scoped.each(lost)("that a caller completes is done although %s", ([, answer]) =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping({ [`PUT ${uploads}1`]: answer, ...found }))
+      const registry = yield* connect(server)
+      const { id } = yield* registry.startUpload(repository)
+      const completed = yield* registry.completeUpload(repository, id, digest, { body: Body.bytes(blob), offset: 0 })
+      expect(completed).toMatchObject({ digest, size: 12 })
+      expect(server.lines().at(-1)).toBe(looked)
+    }))
+
+  it.scoped("of another size than the blob that is found is cancelled", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(keeping({
+        [`PUT ${uploads}1`]: { status: 504 },
+        [looked]: { status: 200, headers: { "content-length": "11" } }
+      }))
+      const registry = yield* connect(server)
+      const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))
+      expect(error).toMatchObject({ _tag: "Unavailable", status: 504 })
+      expect(server.lines()).toEqual([...pushed, looked, `DELETE ${uploads}1`])
+    }))
+
+  it.scopedLive.each(platformNames)(
+    "may take longer to commit than the registry may be idle, over %s",
+    (platform) =>
+      Effect.gen(function*() {
+        const slow = (millis: number): Answer => ({
+          raw: (response) => void setTimeout(() => response.writeHead(201).end(), millis)
+        })
+        const server = yield* serve(keeping({ [`PUT ${uploads}1`]: slow(600) }))
+        const registry = yield* connect(server, { idle: "200 millis" }, platforms[platform])
+        for (const body of [Body.bytes(blob), streamed("hello, ", "world")]) {
+          expect(yield* registry.pushBlob(repository, descriptor, body)).toEqual(descriptor)
+        }
+        const impatient = yield* connect(
+          server,
+          { idle: "100 millis", commitTimeout: "200 millis" },
+          platforms[platform]
+        )
+        const error = yield* Effect.flip(impatient.pushBlob(repository, descriptor, Body.bytes(blob)))
+        expect(error).toMatchObject({ _tag: "TransportError" })
+        expect(error.message).toContain("no answer for 200ms")
+        expect(server.lines().slice(-2)).toEqual([looked, `DELETE ${uploads}1`])
+      })
+  )
 
   it.scoped("that cannot be cancelled either fails for its first reason", () =>
     Effect.gen(function*() {

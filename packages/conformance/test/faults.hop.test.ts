@@ -73,7 +73,10 @@ describe("an image is pushed and pulled over a socket, where", () => {
   it("every operation stalls, and the client gives it up", () =>
     Effect.gen(function*() {
       const bench = yield* interrupted.bench
-      const { handle } = yield* overSocket(over(bench.faulty(bench.registry.handle)), { idle: "100 millis" })
+      const { handle } = yield* overSocket(over(bench.faulty(bench.registry.handle)), {
+        idle: "100 millis",
+        commitTimeout: "100 millis"
+      })
       const planAt = (k: number) => Faulty.operation(k, { _tag: "Stall" })
       const registry = Registry.fromHandler(retry(handle))
       const found = yield* interrupted.sweep(bench, registry, planAt, { succeeds: true, leavesUploads: true })

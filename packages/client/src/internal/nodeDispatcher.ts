@@ -12,6 +12,9 @@ export const settings = (options?: {
 }): buildConnector.BuildOptions =>
   options?.lookup === undefined ? { ...options?.connect } : { ...options.connect, lookup: options.lookup }
 
+/** Leaves the time of an answer to `Idle`, where the platform's client ends a request after an hour. */
+export const untimed = <O extends Dispatcher.DispatchOptions>(options: O): O => ({ ...options, headersTimeout: 0 })
+
 /** Sends requests to hosts that may be at a private address on a way of their own, with connections of its own. */
 export class Guarded extends Dispatcher {
   constructor(private readonly open: Dispatcher, private readonly guarded: Dispatcher) {
@@ -22,7 +25,7 @@ export class Guarded extends Dispatcher {
     options: Dispatcher.DispatchOptions & Settings,
     handler: Dispatcher.DispatchHandler
   ): boolean {
-    return (options.mayBePrivate === true ? this.open : this.guarded).dispatch(options, handler)
+    return (options.mayBePrivate === true ? this.open : this.guarded).dispatch(untimed(options), handler)
   }
 
   override async destroy(): Promise<void> {

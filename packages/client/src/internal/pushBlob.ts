@@ -1,10 +1,12 @@
 import * as Body from "@effect-oci/core/Body"
+import type * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as committed from "./committed.js"
 import type { Exchange } from "./exchange.js"
 
 /** How a blob is sent: in one request, in an upload's two, or in chunks of so many bytes. */
@@ -33,11 +35,17 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
     )
   })
 
+  const orFound = <A>(method: "PUT" | "POST", commit: Effect.Effect<A, RegistryError.RegistryError>) =>
+    committed.orFound(exchange, { repository, digest, size, method }, fields, commit, () => descriptor)
+
   const complete = (id: string, body: Body.Body | undefined) => {
     const last = new Operation.CompleteUpload({ repository, id, digest, body })
-    return Effect.flatMap(
-      exchange.send(last, fields),
-      (answer) => Effect.as(exchange.decode(last, answer.supply("upload-offset", size), fields), descriptor)
+    return orFound(
+      "PUT",
+      Effect.flatMap(
+        exchange.send(last, fields),
+        (answer) => Effect.as(exchange.decode(last, answer.supply("upload-offset", size), fields), descriptor)
+      )
     )
   }
 
@@ -72,14 +80,22 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
       : Effect.onError(complete(started.id, body), () => cancel(started.id))
   }
 
-  /** A registry that does not take a blob so has opened an upload for it. Spec: "Single POST". */
+  /** A registry that does not accept a blob in one request opens an upload for it. Spec: "Single POST". */
   const inOne = (body: Body.Body) => {
     const all = new Operation.PushBlob({ ...operation, body })
-    return Effect.flatMap(exchange.send(all, fields), (answer) =>
-      answer.status === 202
-        ? Effect.flatMap(exchange.decode(new Operation.StartUpload({ repository }), answer, fields), (started) =>
-          body.replayable ? upload(started, body) : Effect.zipRight(cancel(started.id), Effect.fail(twice(fields))))
-        : exchange.decode(all, answer, fields))
+    const sent = Effect.flatMap(
+      exchange.send(all, fields),
+      (answer): Effect.Effect<Descriptor.Descriptor | Operation.Upload, RegistryError.RegistryError> =>
+        answer.status === 202
+          ? exchange.decode(new Operation.StartUpload({ repository }), answer, fields)
+          : exchange.decode(all, answer, fields)
+    )
+    return Effect.flatMap(orFound("POST", sent), (result) => {
+      if (!("id" in result)) return Effect.succeed(result)
+      return body.replayable
+        ? upload(result, body)
+        : Effect.zipRight(cancel(result.id), Effect.fail(twice(fields)))
+    })
   }
 
   return Effect.flatMap(

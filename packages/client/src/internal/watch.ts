@@ -10,6 +10,8 @@ export interface Wait {
   readonly touch: () => void
   /** Others are to move now: its time stands still. */
   readonly pause: () => void
+  /** It has moved, and from now on it may stand still for so many milliseconds, if that is longer. */
+  readonly extend: (millis: number) => void
   /** It has come, or nobody wants it any more. */
   readonly stop: () => void
 }
@@ -24,6 +26,8 @@ export interface Watch {
 
 interface Entry {
   since: number
+  /** For how long it may stand still, in milliseconds. */
+  patience: number
   readonly expire: () => void
 }
 
@@ -43,7 +47,7 @@ export const make = (idle: Duration.Duration): Effect.Effect<Watch> =>
       const now = clock.unsafeCurrentTimeMillis()
       let next = millis
       for (const entry of entries) {
-        const left = entry.since + millis - now
+        const left = entry.since + entry.patience - now
         if (left > 0) next = Math.min(next, left)
         else {
           entries.delete(entry)
@@ -66,7 +70,7 @@ export const make = (idle: Duration.Duration): Effect.Effect<Watch> =>
     }
 
     const start: Watch["start"] = (expire) => {
-      const entry: Entry = { since: clock.unsafeCurrentTimeMillis(), expire }
+      const entry: Entry = { since: clock.unsafeCurrentTimeMillis(), patience: millis, expire }
       entries.add(entry)
       watcher ??= Runtime.runFork(runtime)(look)
       return {
@@ -75,6 +79,10 @@ export const make = (idle: Duration.Duration): Effect.Effect<Watch> =>
         },
         pause: () => {
           entry.since = Number.POSITIVE_INFINITY
+        },
+        extend: (patience) => {
+          entry.since = clock.unsafeCurrentTimeMillis()
+          entry.patience = Math.max(patience, millis)
         },
         stop: () => {
           entries.delete(entry)
@@ -85,4 +93,4 @@ export const make = (idle: Duration.Duration): Effect.Effect<Watch> =>
     return { idle, start: Number.isFinite(millis) ? start : () => forever }
   })
 
-const forever: Wait = { touch: () => {}, pause: () => {}, stop: () => {} }
+const forever: Wait = { touch: () => {}, pause: () => {}, extend: () => {}, stop: () => {} }

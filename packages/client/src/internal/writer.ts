@@ -1,6 +1,8 @@
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import * as committed from "./committed.js"
 import type { Exchange } from "./exchange.js"
 import * as pushBlob from "./pushBlob.js"
 import * as pushManifest from "./pushManifest.js"
@@ -28,13 +30,15 @@ export const writer = (
   const completeUpload: Handler.Row<"CompleteUpload"> = (operation) => {
     const fields = exchange.fields(operation)
     const sent = operation.offset !== undefined && (operation.body === undefined || operation.body.size !== undefined)
-    return Effect.flatMap(
+    const completed = Effect.flatMap(
       exchange.send(operation, fields),
       (answer) =>
         sent || answer.headers["upload-offset"] !== undefined || (answer.status !== 201 && answer.status !== 204)
           ? exchange.decode(operation, answer, fields)
           : Effect.zipRight(answer.release(), call(new Operation.ResolveBlob(operation), fields))
     )
+    const { digest, repository } = operation
+    return committed.orFound(exchange, { repository, digest, method: "PUT" }, fields, completed, identity)
   }
 
   /** Whoever may not read the source of a mount may still push. Spec: "Mounting a blob from another repository". */

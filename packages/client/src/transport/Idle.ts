@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Transport from "@effect-oci/auth/Transport"
+import * as Descriptor from "@effect-oci/core/Descriptor"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -11,41 +12,67 @@ import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as watches from "../internal/watch.js"
 
 /**
- * Fails a request (`RequestError`, its cause a `TimeoutException`) where for so long nothing was answered, and no piece
- * of its body was taken either; 60 seconds if not said. Time that the body takes to come up with a piece is not
- * counted. It ends with the head of an answer: the body of an answer is minded by whoever reads it.
+ * Creates a transport that fails a request (`RequestError`, its cause a `TimeoutException`) when nothing moves: no answer
+ * comes, and no piece of the request's body is sent. Default of `idle`: 60 seconds. The time that the body takes to
+ * produce a piece is not counted.
+ *
+ * A registry may take long to commit what was sent: to hash a large layer, or to copy it to its storage. So once the body
+ * of a PUT, a PATCH or an uploaded blob is sent, the answer may take `commit` instead. Default: 10 minutes, or `idle` if
+ * that is longer.
+ *
+ * The limits end with the head of an answer. The reader of its body sets its own.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = (idle: Duration.DurationInput = "60 seconds"): Effect.Effect<Transport.Transport> =>
-  Effect.map(watches.make(Duration.decode(idle)), (watch) => Transport.make(guard(watch)))
-
-const guard = (watch: watches.Watch) => (request: HttpClientRequest.HttpClientRequest, send: Transport.Send) =>
-  Effect.flatMap(
-    Effect.runtime(),
-    (runtime) =>
-      Effect.async<HttpClientResponse, HttpClientError.HttpClientError>((resume) => {
-        const wait = watch.start(() => {
-          resume(Effect.zipRight(Fiber.interrupt(fiber), Effect.fail(silence(request, watch.idle))))
-        })
-        const fiber = Runtime.runFork(runtime)(send(minded(request, wait)))
-        fiber.addObserver((exit) => {
-          wait.stop()
-          resume(exit)
-        })
-        return Effect.suspend(() => {
-          wait.stop()
-          return Fiber.interrupt(fiber)
-        })
-      })
+export const make = (
+  idle: Duration.DurationInput = "60 seconds",
+  commit: Duration.DurationInput = "10 minutes"
+): Effect.Effect<Transport.Transport> =>
+  Effect.map(
+    watches.make(Duration.decode(idle)),
+    (watch) => Transport.make(guard(watch, Duration.max(Duration.decode(commit), idle)))
   )
+
+const guard =
+  (watch: watches.Watch, commit: Duration.Duration) =>
+  (request: HttpClientRequest.HttpClientRequest, send: Transport.Send) =>
+    Effect.flatMap(
+      Effect.runtime(),
+      (runtime) =>
+        Effect.async<HttpClientResponse, HttpClientError.HttpClientError>((resume) => {
+          let limit = watch.idle
+          const wait = watch.start(() => {
+            resume(Effect.zipRight(Fiber.interrupt(fiber), Effect.fail(silence(request, limit))))
+          })
+          const sent = () => {
+            if (!isCommit(request)) return wait.touch()
+            limit = commit
+            wait.extend(Duration.toMillis(commit))
+          }
+          if (request.body._tag !== "Stream") sent()
+          const fiber = Runtime.runFork(runtime)(send(minded(request, wait, sent)))
+          fiber.addObserver((exit) => {
+            wait.stop()
+            resume(exit)
+          })
+          return Effect.suspend(() => {
+            wait.stop()
+            return Fiber.interrupt(fiber)
+          })
+        })
+    )
+
+/** Whether a registry may have to commit something before it answers. */
+const isCommit = ({ body, method }: HttpClientRequest.HttpClientRequest): boolean =>
+  method === "PUT" || method === "PATCH" || (method === "POST" && body.contentType === Descriptor.octetStream)
 
 const silence = (request: HttpClientRequest.HttpClientRequest, idle: Duration.Duration) =>
   new HttpClientError.RequestError({
@@ -55,15 +82,15 @@ const silence = (request: HttpClientRequest.HttpClientRequest, idle: Duration.Du
     cause: new Cause.TimeoutException(`no answer for ${Duration.format(idle)}`)
   })
 
-/** The same request, which says of each piece of its body when it is asked for and when it is there. */
-const minded = (request: HttpClientRequest.HttpClientRequest, wait: watches.Wait) => {
+/** The same request, which reports when a piece of its body is asked for, when it is there, and when all is sent. */
+const minded = (request: HttpClientRequest.HttpClientRequest, wait: watches.Wait, sent: () => void) => {
   const { body } = request
   if (body._tag !== "Stream") return request
   const pieces = Stream.fromPull(
     Effect.map(Stream.toPull(body.stream), (pull) =>
       Effect.suspend(() => {
         wait.pause()
-        return Effect.onExit(pull, () => Effect.sync(wait.touch))
+        return Effect.onExit(pull, (exit) => Effect.sync(Exit.isSuccess(exit) ? wait.touch : sent))
       }))
   )
   return HttpClientRequest.setBody(request, HttpBody.stream(pieces, body.contentType, body.contentLength))

@@ -1,5 +1,6 @@
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Chunk, Duration, Effect, Fiber, Option, Stream, TestClock } from "effect"
@@ -100,6 +101,37 @@ describe("a request", () => {
       const { fiber } = yield* after("70 seconds", (yield* Idle.make())(http).put(url, { body: pieces(3, 0) }))
       expect((yield* Effect.flip(Fiber.join(fiber)))._tag).toBe("RequestError")
       expect(seen.interrupted).toBe(1)
+    }))
+
+  const bodies: ReadonlyArray<readonly [name: string, method: "PUT" | "PATCH" | "POST", body: HttpBody.HttpBody]> = [
+    ["an upload's stream is sent", "PUT", pieces(3, 0)],
+    ["a chunk is sent", "PATCH", HttpBody.uint8Array(encode("chunk"))],
+    ["a blob is sent in one request", "POST", HttpBody.uint8Array(encode("blob"), "application/octet-stream")],
+    ["an upload is ended", "PUT", HttpBody.empty],
+    ["a manifest is sent", "PUT", HttpBody.uint8Array(encode("{}"), "application/json")]
+  ]
+  it.effect.each(bodies)("may take ten minutes after %s, and no longer", ([, method, body]) =>
+    Effect.gen(function*() {
+      const request = HttpClientRequest.make(method)(url).pipe(HttpClientRequest.setBody(body))
+      const patient = yield* after("590 seconds", (yield* Idle.make())(slow("590 seconds").http).execute(request))
+      expect((yield* Fiber.join(patient.fiber)).status).toBe(200)
+      const { ended, fiber } = yield* after("599 seconds", (yield* Idle.make())(slow("1 day").http).execute(request))
+      expect(ended).toBe(false)
+      yield* TestClock.adjust("2 seconds")
+      expect(yield* Effect.flip(Fiber.join(fiber))).toMatchObject({ description: "no answer for 10m" })
+    }))
+
+  it.effect("may take no longer than others where nothing is committed", () =>
+    Effect.gen(function*() {
+      const { ended } = yield* after("61 seconds", (yield* Idle.make())(slow("1 day").http).post(url))
+      expect(ended).toBe(true)
+    }))
+
+  it.effect("may take as long as others where that is longer", () =>
+    Effect.gen(function*() {
+      const idle = yield* Idle.make("20 minutes", "1 minute")
+      const { fiber } = yield* after("19 minutes", idle(slow("19 minutes").http).put(url))
+      expect((yield* Fiber.join(fiber)).status).toBe(200)
     }))
 
   it.effect("keeps what it is sent with", () =>
