@@ -15,6 +15,7 @@ import type { Check, Outcome } from "./Check.js"
 import { discovery } from "./checks/discovery.js"
 import { errors } from "./checks/errors.js"
 import { management } from "./checks/management.js"
+import { manifestTypes } from "./checks/manifestTypes.js"
 import { pull } from "./checks/pull.js"
 import { push } from "./checks/push.js"
 import { upload } from "./checks/upload.js"
@@ -28,7 +29,15 @@ import type { Capabilities } from "./Target.js"
  * @since 0.1.0
  * @category checks
  */
-export const checks: ReadonlyArray<Check> = [...pull, ...push, ...upload, ...discovery, ...management, ...errors]
+export const checks: ReadonlyArray<Check> = [
+  ...pull,
+  ...push,
+  ...manifestTypes,
+  ...upload,
+  ...discovery,
+  ...management,
+  ...errors
+]
 
 /**
  * How a suite is run.

@@ -15,6 +15,7 @@ import { chunks } from "./mutants/chunks.js"
 import { dataSets } from "./mutants/dataSets.js"
 import { errors } from "./mutants/errors.js"
 import { management } from "./mutants/management.js"
+import { manifestTypes } from "./mutants/manifestTypes.js"
 import { mount } from "./mutants/mount.js"
 import { pull } from "./mutants/pull.js"
 import { push } from "./mutants/push.js"
@@ -35,6 +36,7 @@ export const all: ReadonlyArray<Mutant> = [
   ...ranges,
   ...dataSets,
   ...push,
+  ...manifestTypes,
   ...upload,
   ...blobDigests,
   ...chunks,

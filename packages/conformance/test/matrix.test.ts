@@ -82,7 +82,7 @@ const compositions: ReadonlyArray<Composition> = [
     name: "ReadOnly, to those who write",
     wire: () => inProcess(memory().pipe(ReadOnly.wrap())),
     options: { capabilities: { push: false } },
-    skips: 157
+    skips: 167
   },
   { name: "Cache", wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse() }))) },
   {

@@ -8,10 +8,12 @@ import * as Either from "effect/Either"
 import type * as Descriptor from "./Descriptor.js"
 import * as Digest from "./Digest.js"
 import * as internal from "./internal/manifestDocument.js"
+import type { Raw } from "./internal/manifestJson.js"
+import * as type from "./internal/manifestType.js"
 import { unsupported } from "./internal/verifier.js"
 import * as MediaType from "./MediaType.js"
-import type { DigestInvalid } from "./RegistryError.js"
-import { digestMismatch, ManifestInvalid } from "./RegistryError.js"
+import type { DigestInvalid, ManifestInvalid, Unsupported } from "./RegistryError.js"
+import { digestMismatch } from "./RegistryError.js"
 
 declare const ManifestBrand: unique symbol
 
@@ -100,15 +102,22 @@ export class Artifact extends Data.TaggedClass("Artifact")<{
 }> {}
 
 /**
- * A manifest of a media type that is not understood here: kept byte for byte.
+ * A manifest of a media type that is not understood here. Its bytes are stored and served unchanged.
  *
  * @since 0.1.0
  * @category models
  */
-export class Unknown extends Data.TaggedClass("Unknown")<{ readonly mediaType: string }> {}
+export class Unknown extends Data.TaggedClass("Unknown")<{
+  readonly mediaType: string
+  /**
+   * The names of its members that look like content to move with it: `layers`, `blobs` and the like. Only who knows the
+   * media type can read them. Empty if there are none, or if the manifest is not JSON.
+   */
+  readonly lists: ReadonlyArray<string>
+}> {}
 
 /**
- * What a manifest says.
+ * The content of a manifest, as far as it is understood.
  *
  * @since 0.1.0
  * @category models
@@ -116,12 +125,12 @@ export class Unknown extends Data.TaggedClass("Unknown")<{ readonly mediaType: s
 export type Document = Image | Index | Artifact | Unknown
 
 /**
- * The most descriptors that a manifest may hold.
+ * The most entries that a manifest may have: its descriptors and its annotations, those of its descriptors included.
  *
  * @since 0.1.0
  * @category constants
  */
-export const maxDescriptors: number = internal.maxDescriptors
+export const maxEntries: number = internal.maxEntries
 
 /** What manifests of every kind have, each member there or `undefined`. */
 const shared = (
@@ -134,45 +143,55 @@ const shared = (
   annotations: read.annotations
 })
 
-type Read = (mediaType: string, json: { readonly [name: string]: unknown }) => Either.Either<Document, string>
+type Read = (mediaType: string, document: Raw) => Either.Either<Document, string>
 
-const image: Read = (mediaType, json) =>
+const image: Read = (mediaType, document) =>
   Either.map(
-    internal.image(mediaType, json),
+    internal.image(document),
     (read) => new Image({ ...shared(mediaType, read), config: read.config, layers: read.layers ?? [] })
   )
 
-const index: Read = (mediaType, json) =>
+const index: Read = (mediaType, document) =>
   Either.map(
-    internal.index(mediaType, json),
+    internal.index(document),
     (read) => new Index({ ...shared(mediaType, read), manifests: read.manifests ?? [] })
   )
 
-const artifact: Read = (mediaType, json) =>
+const artifact: Read = (mediaType, document) =>
   Either.map(
-    internal.artifact(mediaType, json),
+    internal.artifact(document),
     (read) => new Artifact({ ...shared(mediaType, read), blobs: read.blobs ?? [] })
   )
 
-interface Kind {
-  readonly read: Read
-  readonly own: ReadonlyArray<string>
-}
-
-const kinds: ReadonlyMap<string, Kind> = new Map([
-  [MediaType.image, { read: image, own: internal.own.image }],
-  [MediaType.dockerImage, { read: image, own: internal.own.image }],
-  [MediaType.index, { read: index, own: internal.own.index }],
-  [MediaType.dockerList, { read: index, own: internal.own.index }],
-  [MediaType.artifact, { read: artifact, own: internal.own.artifact }]
+const kinds: ReadonlyMap<string, Read> = new Map([
+  [MediaType.image, image],
+  [MediaType.dockerImage, image],
+  [MediaType.index, index],
+  [MediaType.dockerList, index],
+  [MediaType.artifact, artifact]
 ])
 
-const invalid = (reason: string) => new ManifestInvalid({ reason: `manifest invalid: ${reason}` })
+/**
+ * Returns a media type without its parameters, in lower case. Fails with `Unsupported` for Docker's schema 1, and with
+ * `ManifestInvalid` for types that no manifest may have: those of `MediaType.isActive`.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const checkType: (mediaType: string) => Either.Either<string, ManifestInvalid | Unsupported> = type.check
 
 /**
- * Reads what a manifest says. One of an unknown media type is not looked into. A document that could be read as two
- * kinds, whose `mediaType` is another than it was sent with, or that would be another to programs that do not tell
- * upper from lower case in names, is refused (CVE-2021-41190). Takes linear time, whatever the bytes.
+ * Reads a manifest. The content of a manifest of an unknown media type is not read.
+ *
+ * Fails with `ManifestInvalid` if the manifest is malformed, or if other programs may read it differently
+ * (CVE-2021-41190):
+ *
+ * - it has members of two kinds of manifests, or names that differ in case only from those that are read;
+ * - its `mediaType` is not the type that it was sent with, or it has none and looks like a manifest of another type;
+ * - an object in it has two members of one name, or its JSON begins with a byte order mark.
+ *
+ * Also fails with `ManifestInvalid` if it has more than {@link maxEntries} entries, or a type of {@link
+ * MediaType.isActive}. Fails with `Unsupported` if it is of Docker's schema 1. Takes linear time, whatever the bytes.
  *
  * @since 0.1.0
  * @category destructors
@@ -184,35 +203,52 @@ const invalid = (reason: string) => new ManifestInvalid({ reason: `manifest inva
  * const document = Manifest.parse({ mediaType: MediaType.index, bytes }) // Either.right(Index)
  * ```
  */
-export const parse = (manifest: {
+export const parse = (sent: {
   readonly mediaType: string
   readonly bytes: Uint8Array
-}): Either.Either<Document, ManifestInvalid> => {
-  const mediaType = MediaType.essence(manifest.mediaType)
-  const kind = kinds.get(mediaType)
-  if (kind === undefined) return Either.right(new Unknown({ mediaType }))
-  return internal.json(manifest.bytes).pipe(
-    Either.flatMap((json) => kind.read(mediaType, json)),
-    Either.mapLeft(invalid)
-  )
-}
+}): Either.Either<Document, ManifestInvalid | Unsupported> =>
+  Either.flatMap(type.inspect(sent, type.asSent), ({ document, mediaType }) => {
+    const read = kinds.get(mediaType)
+    if (read === undefined) {
+      return Either.right(new Unknown({ mediaType, lists: document === undefined ? [] : internal.listsIn(document) }))
+    }
+    return document === undefined
+      ? Either.left(type.invalid("it is not a JSON object in UTF-8"))
+      : Either.mapLeft(read(mediaType, document), type.invalid)
+  })
 
 /**
- * Refuses a manifest that could be read as two kinds, whose `mediaType` is another than it was sent with, or that would
- * be another to programs that do not tell upper from lower case in names (CVE-2021-41190), and no other: what is
- * malformed besides is for {@link parse} to say. For what hands manifests on as they are.
+ * Fails as {@link parse} does if other programs may read a manifest differently, but takes a manifest whose members are
+ * malformed. For programs that forward manifests, and leave it to a registry to refuse what is malformed.
  *
  * @since 0.1.0
  * @category destructors
  */
-export const unambiguous = (manifest: Manifest): Either.Either<Manifest, ManifestInvalid> => {
-  const mediaType = MediaType.essence(manifest.descriptor.mediaType)
-  const kind = kinds.get(mediaType)
-  if (kind === undefined) return Either.right(manifest)
-  const json = internal.json(manifest.bytes)
-  const problem = Either.isLeft(json) ? undefined : internal.ambiguity(kind.own, mediaType, json.right)
-  return problem === undefined ? Either.right(manifest) : Either.left(invalid(problem))
-}
+export const unambiguous = (sent: {
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+}): Either.Either<void, ManifestInvalid | Unsupported> => Either.map(type.inspect(sent, type.asSent), () => undefined)
+
+/**
+ * Returns the media type of a manifest as a registry served it. If the registry names a type that says nothing, such as
+ * `application/json`, the result is the `mediaType` of the document, or the type of manifests with the same members.
+ * Fails as {@link unambiguous} does.
+ *
+ * @since 0.1.0
+ * @category destructors
+ * @example
+ * ```ts
+ * import { Manifest, MediaType } from "@effect-oci/core"
+ *
+ * const bytes = new TextEncoder().encode(JSON.stringify({ mediaType: MediaType.index, manifests: [] }))
+ * const mediaType = Manifest.identify({ mediaType: "application/json", bytes }) // Either.right(MediaType.index)
+ * ```
+ */
+export const identify = (served: {
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+}): Either.Either<string, ManifestInvalid | Unsupported> =>
+  Either.map(type.inspect(served, type.asDocument), ({ mediaType }) => mediaType)
 
 /**
  * What a document points at: `config` and `blob` are blobs, `manifest` and `subject` are manifests.
@@ -226,7 +262,7 @@ export interface Link {
 }
 
 /**
- * All that a document points at, in its order, the subject last; at most {@link maxDescriptors} and two more.
+ * All that a document points at, in its order, the subject last; at most {@link maxEntries} and two more.
  *
  * @since 0.1.0
  * @category destructors

@@ -5,7 +5,8 @@ import type { Descriptor } from "../src/Descriptor.js"
 import * as Digest from "../src/Digest.js"
 import * as Manifest from "../src/Manifest.js"
 import * as MediaType from "../src/MediaType.js"
-import { DigestInvalid, ManifestInvalid } from "../src/RegistryError.js"
+import { DigestInvalid, ManifestInvalid, Unsupported } from "../src/RegistryError.js"
+import { active } from "./mediaTypes.js"
 
 const encode = (document: unknown): Uint8Array =>
   new TextEncoder().encode(typeof document === "string" ? document : JSON.stringify(document))
@@ -44,6 +45,8 @@ const least: { readonly [mediaType: string]: object } = {
   [MediaType.dockerList]: { schemaVersion: 2, mediaType: MediaType.dockerList, manifests: [child] },
   [MediaType.artifact]: { mediaType: MediaType.artifact, blobs: layers }
 }
+
+const annotationsOf = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, ""]))
 
 const nothingMore = { artifactType: undefined, subject: undefined, annotations: undefined }
 
@@ -163,22 +166,10 @@ describe("Manifest.parse reads", () => {
       expected: new Manifest.Index({ mediaType: MediaType.index, manifests: [], ...nothingMore })
     },
     {
-      name: "past a byte order mark",
-      mediaType: MediaType.index,
-      document: `\ufeff{"manifests":[]}`,
-      expected: new Manifest.Index({ mediaType: MediaType.index, manifests: [], ...nothingMore })
-    },
-    {
-      name: "the last of two members of one name",
-      mediaType: MediaType.index,
-      document: `{"manifests":[{}],"manifests":[${JSON.stringify(child)}]}`,
-      expected: new Manifest.Index({ mediaType: MediaType.index, manifests: [child], ...nothingMore })
-    },
-    {
       name: "nothing of another media type",
       mediaType: "Application/Vnd.Example+json; v=1",
       document: "this is no JSON",
-      expected: new Manifest.Unknown({ mediaType: "application/vnd.example+json" })
+      expected: new Manifest.Unknown({ mediaType: "application/vnd.example+json", lists: [] })
     }
   ])("$name", ({ document, expected, mediaType }) => {
     expect(Either.getOrThrow(parse(mediaType, document))).toStrictEqual(expected)
@@ -202,12 +193,12 @@ describe("Manifest.parse reads", () => {
 
 describe("Manifest.parse refuses", () => {
   it.each([
-    { name: "no bytes", document: "", reason: "it is not JSON in UTF-8" },
-    { name: "what is no JSON", document: "{manifests:[]}", reason: "it is not JSON in UTF-8" },
-    { name: "more than one value", document: "{}{}", reason: "it is not JSON in UTF-8" },
-    { name: "null", document: "null", reason: "it is not a JSON object" },
-    { name: "a list", document: "[]", reason: "it is not a JSON object" },
-    { name: "text", document: "\"{}\"", reason: "it is not a JSON object" },
+    { name: "no bytes", document: "", reason: "it is not a JSON object in UTF-8" },
+    { name: "what is no JSON", document: "{manifests:[]}", reason: "it is not a JSON object in UTF-8" },
+    { name: "more than one value", document: "{}{}", reason: "it is not a JSON object in UTF-8" },
+    { name: "null", document: "null", reason: "it is not a JSON object in UTF-8" },
+    { name: "a list", document: "[]", reason: "it is not a JSON object in UTF-8" },
+    { name: "text", document: "\"{}\"", reason: "it is not a JSON object in UTF-8" },
     { name: "another schema version", document: { schemaVersion: 1, manifests: [] }, reason: "schemaVersion is not 2" },
     { name: "no list", document: {}, reason: "manifests is missing" },
     { name: "a list that is none", document: { manifests: {} }, reason: "manifests is not an array" },
@@ -365,11 +356,31 @@ describe("Manifest.parse refuses", () => {
     expect(refusal(MediaType.artifact, { blobs: [entry] })).toMatch(/^blobs\.0\.digest: /)
   })
 
-  it("more descriptors than it may hold", () => {
-    const digest = child.digest
-    const entries = (count: number) =>
-      `{"manifests":[${Array(count).fill(`{"mediaType":"","size":0,"digest":"${digest}"}`).join(",")}]}`
-    expect(refusal(MediaType.index, entries(Manifest.maxDescriptors + 1))).toBe("it holds more than 65536 descriptors")
+  it.each([
+    { name: "layers", of: (count: number) => ({ config, layers: Array(count).fill(layers[0]) }) },
+    { name: "annotations", of: (count: number) => ({ config, annotations: annotationsOf(count) }) },
+    {
+      name: "annotations of descriptors, descriptors included",
+      of: (count: number) => ({ config, layers: [{ ...layers[0], annotations: annotationsOf(count - 1) }] })
+    },
+    {
+      name: "all of them together",
+      of: (count: number) => ({
+        config: { ...config, annotations: annotationsOf(3_000) },
+        annotations: annotationsOf(3_000),
+        layers: Array(count - 6_000).fill(layers[0])
+      })
+    }
+  ])("more entries than it may have: $name", ({ of }) => {
+    expect(refusal(MediaType.image, of(Manifest.maxEntries))).toBeUndefined()
+    expect(refusal(MediaType.image, of(Manifest.maxEntries + 1))).toBe(
+      "it has more than 10000 entries: descriptors and annotations"
+    )
+  })
+
+  it("hundreds of thousands of annotations before they are parsed", () => {
+    const annotations = Array.from({ length: 400_000 }, (_, at) => `"${at}":""`).join()
+    expect(refusal(MediaType.image, `{"annotations":{${annotations}}}`)).toBe("its JSON holds more than 200000 values")
   })
 
   const cap = 4 * 1024 * 1024
@@ -411,14 +422,43 @@ describe("Manifest.parse refuses", () => {
 
   it.each([
     { name: "lists in lists, where nobody looks", document: nest("{\"manifests\":[],\"x\":", "[", "]", "}") },
-    { name: "one name over and over", document: fill("{", "\"manifests\":[],", "\"manifests\":[]}") },
-    {
-      name: "descriptors",
-      document: fill("{\"manifests\":[", `${JSON.stringify(child)},`, `${JSON.stringify(child)}]}`)
-    }
-  ])("no 4 MiB of $name", ({ document }) => {
-    expect(refusal(MediaType.index, document)).toBeUndefined()
+    { name: "one name over and over", document: fill("{", "\"manifests\":[],", "\"manifests\":[]}") }
+  ])("4 MiB of $name, before they are parsed", ({ document }) => {
+    expect(refusal(MediaType.index, document)).toBe("its JSON holds more than 200000 values")
   })
+
+  it("a byte order mark, which some programs skip", () => {
+    const reason = "it begins with a byte order mark, which JSON may not have"
+    expect(refusal(MediaType.index, `\ufeff{"manifests":[]}`)).toBe(reason)
+    expect(refusal("application/vnd.example+json", `\ufeff{}`)).toBe(reason)
+    expect(refusal("application/vnd.example", "\ufeffno JSON")).toBeUndefined()
+  })
+
+  it.each([
+    { name: "of the document", document: `{"manifests":[{}],"manifests":[]}` },
+    { name: "of which one is escaped", document: `{"manifests":[],"manifest\\u0073":[]}` },
+    { name: "of a descriptor", document: `{"manifests":[{"digest":"${child.digest}","digest":"${subject.digest}"}]}` },
+    { name: "of annotations", document: `{"manifests":[],"annotations":{"a":"","a":""}}` },
+    { name: "of what is not read", document: `{"manifests":[],"x":[{"y":{"z":1,"z":1}}]}` },
+    { name: "with marks of JSON in them", document: String.raw`{"manifests":[],"\"{:\\":1,"\"{:\\":1}` },
+    { name: "called __proto__", document: `{"manifests":[],"__proto__":1,"__proto__":1}` }
+  ])("two members of one name, $name", ({ document }) => {
+    expect(refusal(MediaType.index, document)).toMatch(/two members of one name/)
+    expect(refusal("application/vnd.example+json", document)).toMatch(/two members of one name/)
+  })
+
+  it("documents with a name twice, and no others", () =>
+    fc.assert(
+      fc.property(fc.dictionary(name, json), name, json, fc.boolean(), (members, twice, value, pretty) => {
+        const once = { ...members, [twice]: value, mediaType: "application/x" }
+        const text = JSON.stringify(once, null, pretty ? 2 : undefined)
+        expect(refusal("application/x", text)).toBeUndefined()
+        const again = text.replace("{", () => `{${JSON.stringify(twice)}:${JSON.stringify(value)},`)
+        expect(JSON.parse(again)).toEqual(JSON.parse(text))
+        expect(refusal("application/x", again)).toMatch(/two members of one name/)
+        expect(refusal("application/x", `{"mediaType":"application/x","outer":[${again}]}`)).toMatch(/one name/)
+      })
+    ))
 
   it("anything else without a throw", () =>
     fc.assert(
@@ -445,6 +485,147 @@ describe("Manifest.parse refuses", () => {
     ))
 })
 
+/** Names and values with all that could mislead whoever counts the marks of JSON instead of parsing it. */
+const name = fc.oneof(
+  fc.string({ unit: fc.constantFrom("a", "\\", "\"", ":", "{", "}", "[", ",", " ", "\n", "\u00fc", "\u{1f600}") }),
+  fc.string({ unit: "binary" }),
+  fc.constantFrom("__proto__", "constructor", "")
+).filter((name) => !/^(?:mediatype|config|layers|manifests|blobs|fslayers)$/i.test(name))
+
+const { json } = fc.letrec((tie) => ({
+  json: fc.oneof(
+    { maxDepth: 3 },
+    fc.oneof(name, fc.integer(), fc.boolean(), fc.constant(null)),
+    fc.array(tie("json"), { maxLength: 3 }),
+    fc.dictionary(name, tie("json"), { maxKeys: 3 })
+  )
+}))
+
+describe("Manifest.parse of a media type that is not known", () => {
+  const own = "application/vnd.example+json"
+
+  it.each(Object.entries(least))("refuses a document that declares %s", (declared, document) => {
+    for (const sent of [own, "application/json", "text/plain"]) {
+      const reason = `its mediaType is "${declared}", but it was sent as "${sent}"`
+      expect(refusal(sent, { ...document, mediaType: declared })).toBe(reason)
+      expect(refusal(sent, { mediaType: declared })).toBe(reason)
+      expect(refusal(sent, { MediaType: declared, mediaType: sent })).toBe(reason)
+    }
+  })
+
+  it.each([
+    { name: "an image", document: { config, layers }, type: MediaType.image },
+    { name: "an image without layers", document: { layers: [] }, type: MediaType.image },
+    { name: "an index", document: { manifests: [child] }, type: MediaType.index },
+    { name: "an index, to those who do not tell case", document: { Manifests: [child] }, type: MediaType.index }
+  ])("refuses what looks like $name and has no mediaType", ({ document, type }) => {
+    for (const sent of [own, "application/json"]) {
+      expect(refusal(sent, document)).toBe(`it looks like one of type ${type}, but was sent as "${sent}"`)
+    }
+  })
+
+  it("refuses a mediaType that is another, known or not", () => {
+    expect(refusal(own, { mediaType: "application/vnd.other+json" })).toBe(
+      `its mediaType is "application/vnd.other+json", but it was sent as "${own}"`
+    )
+  })
+
+  it.each([
+    { name: "nothing", document: {}, lists: [] },
+    { name: "its own type", document: { mediaType: own.toUpperCase() }, lists: [] },
+    {
+      name: "its own type, and lists",
+      document: { mediaType: own, layers, blobs: [], x: [] },
+      lists: ["layers", "blobs"]
+    },
+    { name: "a config", document: { mediaType: own, config }, lists: ["config"] },
+    { name: "settings", document: { config: { size: 1 }, layers: 3, mediaType: 5 }, lists: [] }
+  ])("takes one that says $name", ({ document, lists }) => {
+    expect(Either.getOrThrow(parse(own, document))).toStrictEqual(new Manifest.Unknown({ mediaType: own, lists }))
+  })
+})
+
+describe("Manifests of Docker's schema 1 are not supported", () => {
+  const document = { schemaVersion: 1, name: "a", tag: "b", fsLayers: [{ blobSum: child.digest }], history: [] }
+
+  it.each([
+    { name: "by their type", sent: MediaType.dockerSchema1, document: {} },
+    { name: "by their type, signed", sent: MediaType.dockerSchema1Signed, document: {} },
+    { name: "by their members, as JSON", sent: "application/json", document },
+    { name: "by their members, as text", sent: "text/plain", document },
+    { name: "by what they declare", sent: "application/json", document: { mediaType: MediaType.dockerSchema1 } }
+  ])("$name", ({ document, sent }) => {
+    const bytes = encode(document)
+    for (const result of [Manifest.parse, Manifest.identify, Manifest.unambiguous]) {
+      const error = Either.getOrThrow(
+        Either.flip<unknown, Unsupported | ManifestInvalid>(result({ mediaType: sent, bytes }))
+      )
+      expect(error).toBeInstanceOf(Unsupported)
+      expect(error.message).toMatch(/schema 1 are not supported; convert the image to schema 2 or OCI/)
+    }
+  })
+})
+
+describe("Manifest.identify", () => {
+  const identify = (mediaType: string, document: unknown) => Manifest.identify({ mediaType, bytes: encode(document) })
+
+  const generic = ["application/json", "text/plain; charset=utf-8", "application/octet-stream", "binary/octet-stream"]
+
+  it.each(generic)("returns the type that the document declares, if it was served as %s", (sent) => {
+    for (const [mediaType, document] of Object.entries(least)) {
+      expect(identify(sent, { ...document, mediaType })).toEqual(Either.right(mediaType))
+    }
+    expect(identify(sent, { mediaType: "application/vnd.example+json" })).toEqual(
+      Either.right("application/vnd.example+json")
+    )
+  })
+
+  it.each(generic)("returns the type of manifests with its members, if it was served as %s", (sent) => {
+    expect(identify(sent, { config, layers })).toEqual(Either.right(MediaType.image))
+    expect(identify(sent, { manifests: [] })).toEqual(Either.right(MediaType.index))
+  })
+
+  it("returns the type that it was served with if that says something, or nothing says more", () => {
+    expect(identify(`${MediaType.index}; charset=utf-8`, { manifests: [] })).toEqual(Either.right(MediaType.index))
+    expect(identify("application/json", { x: 1 })).toEqual(Either.right("application/json"))
+    expect(identify("text/plain", "no JSON")).toEqual(Either.right("text/plain"))
+  })
+
+  it.each([
+    { name: "of two kinds", sent: "application/json", document: { manifests: [], layers: [] } },
+    {
+      name: "of two kinds, which declares one",
+      sent: "application/json",
+      document: { mediaType: MediaType.index, manifests: [], layers: [] }
+    },
+    {
+      name: "that declares two types",
+      sent: "application/json",
+      document: { mediaType: MediaType.index, MediaType: MediaType.image }
+    },
+    {
+      name: "that declares another type than its own",
+      sent: "application/vnd.example",
+      document: { mediaType: MediaType.index }
+    },
+    { name: "that declares what browsers act on", sent: "application/json", document: { mediaType: "text/html" } },
+    { name: "that declares what is no type", sent: "text/plain", document: { mediaType: "no type\r\n" } },
+    { name: "with a name twice", sent: "application/json", document: `{"manifests":[],"manifests":[]}` }
+  ])("refuses a document $name", ({ document, sent }) => {
+    expect(Either.getOrThrow(Either.flip(identify(sent, document)))).toBeInstanceOf(ManifestInvalid)
+  })
+})
+
+describe("Manifest.parse and identify refuse types that browsers act on", () => {
+  it.each(active)("%s", (mediaType) => {
+    expect(refusal(mediaType, {})).toBe(
+      `${MediaType.essence(mediaType)} is not a type of manifests, since browsers act on such content`
+    )
+    expect(Either.isLeft(Manifest.identify({ mediaType, bytes: encode("<html>") }))).toBe(true)
+    expect(Either.isLeft(Manifest.checkType(mediaType))).toBe(true)
+  })
+})
+
 describe("Manifest.references", () => {
   it.each([
     {
@@ -466,7 +647,12 @@ describe("Manifest.references", () => {
       document: { blobs: layers, subject },
       links: [["blob", layers[0]], ["blob", layers[1]], ["subject", subject]]
     },
-    { name: "a manifest of another type", mediaType: "application/x", document: { config, layers, subject }, links: [] }
+    {
+      name: "a manifest of another type",
+      mediaType: "application/x",
+      document: { mediaType: "application/x", config, layers, subject },
+      links: []
+    }
   ])("of $name, in its order, the subject last", ({ document, links, mediaType }) => {
     const found = Manifest.references(Either.getOrThrow(parse(mediaType, document)))
     expect(found.map((link) => [link.kind, link.descriptor])).toEqual(links)

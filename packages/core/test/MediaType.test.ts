@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as MediaType from "../src/MediaType.js"
+import { active } from "./mediaTypes.js"
 
 describe("MediaType.essence", () => {
   it.each([
@@ -36,4 +37,43 @@ describe("MediaType.isNonDistributable", () => {
   ])("$mediaType: $is", ({ is, mediaType }) => {
     expect(MediaType.isNonDistributable(mediaType)).toBe(is)
   })
+})
+
+describe("MediaType.isActive", () => {
+  it.each(active)("is true of %s", (mediaType) => expect(MediaType.isActive(mediaType)).toBe(true))
+
+  it.each([
+    ...MediaType.manifests,
+    MediaType.dockerSchema1Signed,
+    "application/json",
+    "text/plain",
+    "application/xmlish"
+  ])(
+    "is false of %s",
+    (mediaType) => expect(MediaType.isActive(mediaType)).toBe(false)
+  )
+})
+
+describe("MediaType.isGeneric", () => {
+  it.each(["", "application/json; charset=utf-8", "text/plain", "Application/Octet-Stream"])(
+    "is true of %s",
+    (mediaType) => expect(MediaType.isGeneric(mediaType)).toBe(true)
+  )
+
+  it.each([...MediaType.manifests, "application/vnd.example+json", "text/html"])(
+    "is false of %s",
+    (mediaType) => expect(MediaType.isGeneric(mediaType)).toBe(false)
+  )
+})
+
+describe("MediaType.isValid", () => {
+  it.each([...MediaType.manifests, "a/b"])(
+    "is true of %s",
+    (mediaType) => expect(MediaType.isValid(mediaType)).toBe(true)
+  )
+
+  it.each(["", "a", "/", "a/", "a/b; c=d", "a/b\r\nx: y", `a/${"b".repeat(128)}`])(
+    "is false of %j",
+    (mediaType) => expect(MediaType.isValid(mediaType)).toBe(false)
+  )
 })

@@ -250,6 +250,11 @@ describe("encode", () => {
     String(response.status),
     ...Object.entries(response.headers).map((header) => header.join(": ")).sort()
   ]
+  /** The lines of an answer with stored content, which a browser must not run. */
+  const inert = (status: string, ...headers: ReadonlyArray<string>): ReadonlyArray<string> => [
+    status,
+    ...[...headers, "content-security-policy: sandbox; default-src 'none'", "x-content-type-options: nosniff"].sort()
+  ]
   const upload: Operation.Upload = { id: "a/b", offset: 10, minChunkSize: 5 }
   const pushManifest = (fields: { readonly digest?: Digest.Digest; readonly tags: ReadonlyArray<Tag.Tag> }) =>
     new Operation.PushManifest({ repository, mediaType: MediaType.image, bytes: content, ...fields })
@@ -278,7 +283,7 @@ describe("encode", () => {
     [
       "a blob, which is bytes to a registry, whatever a manifest calls it",
       Response.encode(new Operation.ResolveBlob({ repository, digest }), blob),
-      ["200", ...blobHeaders]
+      inert("200", ...blobHeaders)
     ],
     [
       "the content of a blob",
@@ -286,7 +291,7 @@ describe("encode", () => {
         new Operation.GetBlob({ repository, digest }),
         new BlobContent.BlobContent({ descriptor: blob, body: Body.empty, verified: true })
       ),
-      ["200", ...blobHeaders]
+      inert("200", ...blobHeaders)
     ],
     [
       "a range of a blob",
@@ -299,18 +304,18 @@ describe("encode", () => {
           verified: true
         })
       ),
-      [
+      inert(
         "206",
         "accept-ranges: bytes",
         "content-length: 1000",
         "content-range: bytes 500-1499/2048",
         ...blobHeaders.slice(2)
-      ]
+      )
     ],
     [
       "a manifest",
       Response.encode(new Operation.ResolveManifest({ repository, reference: tag }), pushed),
-      ["200", "content-length: 2", `content-type: ${MediaType.image}`, `docker-content-digest: ${digest}`]
+      inert("200", "content-length: 2", `content-type: ${MediaType.image}`, `docker-content-digest: ${digest}`)
     ],
     [
       "a blob that was pushed",
@@ -400,19 +405,19 @@ describe("encode", () => {
     [
       "repositories",
       Response.encodePage(new Operation.ListRepositories({}), { items: [repository], more: false }),
-      ["200", "content-type: application/json"],
+      inert("200", "content-type: application/json"),
       { repositories: ["team/app"] }
     ],
     [
       "no tags",
       Response.encodePage(new Operation.ListTags({ repository }), { items: [], more: false }),
-      ["200", "content-type: application/json"],
+      inert("200", "content-type: application/json"),
       { name: "team/app", tags: [] }
     ],
     [
       "tags, and more",
       Response.encodePage(new Operation.ListTags({ repository }), { items: [tag], more: true }, { next: "/next?n=1" }),
-      ["200", "content-type: application/json", `link: </next?n=1>; rel="next"`],
+      inert("200", "content-type: application/json", `link: </next?n=1>; rel="next"`),
       { name: "team/app", tags: ["v1"] }
     ],
     [
@@ -422,7 +427,7 @@ describe("encode", () => {
         { items: [pushed], more: false },
         { filtered: true }
       ),
-      ["200", `content-type: ${MediaType.index}`, "oci-filters-applied: artifactType"],
+      inert("200", `content-type: ${MediaType.index}`, "oci-filters-applied: artifactType"),
       { schemaVersion: 2, mediaType: MediaType.index, manifests: [pushed] }
     ]
   ]

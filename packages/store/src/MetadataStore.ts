@@ -139,6 +139,14 @@ export class ContentUnknown extends Data.TaggedClass("ContentUnknown")<{ readonl
 export class TagTaken extends Data.TaggedClass("TagTaken")<{ readonly tag: Tag; readonly digest: Digest }> {}
 
 /**
+ * The repository has the manifest with another media type, which is `mediaType`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TypeTaken extends Data.TaggedClass("TypeTaken")<{ readonly mediaType: string }> {}
+
+/**
  * The upload has ended, or was never opened.
  *
  * @since 0.1.0
@@ -210,8 +218,14 @@ export interface Service {
     repository: RepositoryName,
     digest: Digest
   ) => Effect.Effect<Released | undefined, BlobUnknown | Failed>
-  /** Puts a manifest and moves its tags, all or nothing. A manifest that is put again with another type takes that. */
-  readonly putManifest: (put: PutManifest) => Effect.Effect<void, ContentUnknown | TagTaken | Full | Failed>
+  /**
+   * Puts a manifest and moves its tags, all or nothing. A digest has one media type in a repository: fails with
+   * `TypeTaken` if the repository has the manifest with another type, whatever else the command lacks.
+   */
+  readonly putManifest: (put: PutManifest) => Effect.Effect<
+    void,
+    TypeTaken | ContentUnknown | TagTaken | Full | Failed
+  >
   readonly resolveManifest: (
     repository: RepositoryName,
     reference: TagOrDigest

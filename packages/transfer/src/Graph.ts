@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Manifest, MediaType, RegistryError } from "@effect-oci/core"
+import { Manifest, MediaType, printable, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Platform } from "@effect-oci/resolver"
 import * as Effect from "effect/Effect"
@@ -89,8 +89,9 @@ export interface Options {
    */
   readonly filter?: ((link: Manifest.Link, of: Descriptor.Descriptor) => boolean) | undefined
   /**
-   * What a manifest of an unknown media type points at. One that nobody knows points at nothing: it is moved alone. For
-   * manifests that are understood here the answer `Option.none()` leaves them to be read as usual.
+   * Returns the content that a manifest of an unknown media type points at. Without an answer, such a manifest is copied
+   * alone, and is an error if it has members that seem to list content, such as `layers`. `Option.none()` leaves a
+   * manifest to be read as usual.
    */
   readonly children?:
     | ((manifest: Manifest.Manifest) => Effect.Effect<
@@ -166,8 +167,12 @@ const referrersOf = ({ registry, repository }: Source, digest: Digest.Digest, mo
 const tooLarge = (source: Source, reason: string) =>
   new RegistryError.ManifestInvalid({ repository: source.repository, reason: `what belongs to it ${reason}` })
 
-/** What a manifest points at. */
+/**
+ * Returns the content that a manifest points at. Fails if a manifest of an unknown media type seems to point at content:
+ * the copy would lack it.
+ */
 const linksOf = (
+  source: Source,
   manifest: Manifest.Manifest,
   options: Options
 ): Effect.Effect<ReadonlyArray<Manifest.Link>, RegistryError.RegistryError> =>
@@ -176,12 +181,26 @@ const linksOf = (
     Option.match({
       onSome: Effect.succeed,
       onNone: () =>
-        Either.map(
-          Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes }),
-          Manifest.references
+        Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes }).pipe(
+          Either.filterOrLeft((document) => document._tag !== "Unknown" || document.lists.length === 0, notUnderstood),
+          Either.mapBoth({
+            onLeft: (error) =>
+              RegistryError.withFields(error, {
+                repository: source.repository,
+                reference: manifest.descriptor.digest
+              }),
+            onRight: Manifest.references
+          })
         )
     })
   )
+
+const notUnderstood = (document: Manifest.Document) =>
+  new RegistryError.ManifestInvalid({
+    reason: `manifests of type ${printable(document.mediaType, 80)} are not understood, and this one has "${
+      document._tag === "Unknown" ? printable(document.lists.join("\", \""), 80) : ""
+    }"; say with \`children\` what it points at`
+  })
 
 /** The entries of an index that suit some platforms, in its order. One that says nothing of platforms is whole. */
 const chosen = (
@@ -264,7 +283,9 @@ export const read = (
         if (bytes > maxManifestBytes) {
           return yield* tooLarge(source, `has manifests of more than ${maxManifestBytes} bytes`)
         }
-        const all = manifest === undefined || (existed && withoutReferrers) ? [] : yield* linksOf(manifest, options)
+        const all = manifest === undefined || (existed && withoutReferrers)
+          ? []
+          : yield* linksOf(source, manifest, options)
         const links = all.filter((link) =>
           link.kind === "subject" || (options.filter?.(link, descriptor) ?? true)
         )

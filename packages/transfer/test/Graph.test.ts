@@ -146,6 +146,42 @@ describe("a graph", () => {
       expect(Graph.steps(graph).flat().length).toBe(2)
     }))
 
+  it.scoped("fails where a manifest of an unknown type seems to list content that would stay behind", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const mediaType = "application/vnd.example.bundle+json"
+      const { digest } = yield* pushDocument(source.registry, mediaType, { mediaType, blobs: [], layers: [{}] }, [v1])
+      const error = yield* Effect.flip(reading(source))
+      expect(error._tag).toBe("ManifestInvalid")
+      expect(error.message).toBe(
+        `${app}@${digest}: manifests of type ${mediaType} are not understood, and this one has "blobs", ` +
+          "\"layers\"; say with `children` what it points at"
+      )
+      const children = () => Effect.succeed(Option.some([]))
+      expect((yield* reading(source, { children })).nodes.size).toBe(1)
+    }))
+
+  it.scoped.each(["application/json", "text/plain", "application/octet-stream"])(
+    "fails where the source serves an image as %s, rather than miss its layers",
+    (mediaType) =>
+      Effect.gen(function*() {
+        const source = yield* recorded({
+          wrap: (next) =>
+            Handler.override(next, {
+              GetManifest: (operation) =>
+                Effect.map(next(operation), (manifest) => ({
+                  ...manifest,
+                  descriptor: { ...manifest.descriptor, mediaType }
+                }))
+            })
+        })
+        yield* pushImage(source.registry, ["one"], {}, [v1])
+        const error = yield* Effect.flip(reading(source))
+        expect(error._tag).toBe("ManifestInvalid")
+        expect(error.message).toContain(`its mediaType is "${MediaType.image}", but it was sent as "${mediaType}"`)
+      })
+  )
+
   it.scoped("is that of a registry which knows no referrers", () =>
     Effect.gen(function*() {
       const source = yield* recorded({

@@ -1,7 +1,9 @@
 import type * as Handler from "@effect-oci/core/Handler"
+import * as Manifest from "@effect-oci/core/Manifest"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import type { Exchange } from "./exchange.js"
 import type { ReferrersTag } from "./referrersTag.js"
 
@@ -14,8 +16,9 @@ export interface Manner {
 const tooManyTags = (error: RegistryError.RegistryError): boolean => error.status === 414 || error.status === 431
 
 /**
- * Puts a manifest. Tags that the registry does not set along with the digest are set one by one, and the referrers of
- * its subject are kept where the registry does not do so. Spec: "Pushing manifests", "Pushing Manifests with Subject".
+ * Pushes a manifest, unless other programs may take it for another one. Tags that the registry does not set along with
+ * the digest are set one by one, and the referrers of its subject are kept where the registry does not do so. Spec:
+ * "Pushing manifests", "Pushing Manifests with Subject".
  */
 export const make = (
   exchange: Exchange,
@@ -36,6 +39,9 @@ export const make = (
       })
     )
   }
+
+  const ambiguous = Manifest.unambiguous(operation)
+  if (Either.isLeft(ambiguous)) return Effect.fail(RegistryError.withFields(ambiguous.left, fields))
 
   const withTags = exchange.call(operation).pipe(
     Effect.catchIf(

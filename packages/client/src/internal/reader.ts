@@ -1,11 +1,9 @@
 import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
-import * as Manifest from "@effect-oci/core/Manifest"
+import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
-import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Response from "@effect-oci/protocol/Response"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import type { Exchange } from "./exchange.js"
 import type { Incoming } from "./incoming.js"
 
@@ -36,7 +34,7 @@ export const reader = (
         ({ size }) => answer.supply("content-length", size)
       )
 
-  /** Registries that leave the digest or the size out of the answer to HEAD, or do not take it, are asked for the whole. */
+  /** Gets the manifest if the registry does not support HEAD, or leaves the type, digest or size out of its answer. */
   const resolveManifest: Handler.Row<"ResolveManifest"> = (operation) => {
     const fields = exchange.fields(operation)
     return Effect.flatMap(exchange.send(operation, fields), (answer) =>
@@ -49,17 +47,13 @@ export const reader = (
     ResolveBlob: (operation) => exchange.call(operation),
     GetBlob: getBlob,
     ResolveManifest: resolveManifest,
-    GetManifest: (operation) =>
-      Effect.flatMap(exchange.call(operation), (manifest) =>
-        Either.mapLeft(
-          Manifest.unambiguous(manifest),
-          (error) => RegistryError.withFields(error, exchange.fields(operation))
-        ))
+    GetManifest: (operation) => exchange.call(operation)
   }
 }
 
+/** Whether the answer to HEAD says all that a descriptor needs. A type that says nothing is in the document, or nowhere. */
 const isEnough = ({ reference }: Operation.ResolveManifest, { headers, status }: Incoming): boolean => {
   if (status !== 200) return status !== 405
-  if (headers["content-length"] === undefined) return false
+  if (headers["content-length"] === undefined || MediaType.isGeneric(headers["content-type"] ?? "")) return false
   return Operation.isDigest(reference) || Digest.is(headers["docker-content-digest"] ?? "")
 }

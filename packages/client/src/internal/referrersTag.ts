@@ -107,7 +107,7 @@ export const make = (exchange: Exchange): ReferrersTag => {
     list: (operation) =>
       read(operation.repository, operation.digest, exchange.fields(operation)).pipe(
         Effect.map((index) => index?.manifests),
-        Effect.catchTag("ManifestInvalid", "DigestInvalid", () => Effect.succeed([]))
+        Effect.catchTag("ManifestInvalid", "DigestInvalid", "Unsupported", () => Effect.succeed([]))
       ),
 
     attach: (operation, pushed) => {

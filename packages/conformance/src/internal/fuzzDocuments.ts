@@ -58,7 +58,7 @@ const manifest = target<Sent, Manifest.Document>({
     },
     "what it points at are descriptors, and not too many": (document) => {
       const links = Manifest.references(document)
-      return links.length <= Manifest.maxDescriptors + 2 && links.every(({ descriptor }) => isDescriptor(descriptor))
+      return links.length <= Manifest.maxEntries + 2 && links.every(({ descriptor }) => isDescriptor(descriptor))
     },
     "it is of the type that it was sent as": (document, { mediaType }) =>
       document.mediaType === MediaType.essence(mediaType)

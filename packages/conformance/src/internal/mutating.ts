@@ -1,5 +1,6 @@
 import type { Handler, Table } from "@effect-oci/core/Handler"
 import { override } from "@effect-oci/core/Handler"
+import * as Manifest from "@effect-oci/core/Manifest"
 import type { Middleware } from "@effect-oci/core/Middleware"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
@@ -147,22 +148,48 @@ export const refusesManifests = (
       isRefused(fieldsOf(operation.bytes), operation) ? refused(Class, operation) : next(operation)
   }))
 
-const opaque = "application/vnd.example.opaque+json"
+/** Keeps manifests that a registry refuses, and serves them as a registry that never looks into a manifest does. */
+export const unread = (next: Handler) => {
+  const kept = new Map<string, Manifest.Manifest>()
+  const at = ({ repository }: { readonly repository: string }, reference: string) => `${repository}@${reference}`
+  const rows = {
+    GetManifest: (operation) => {
+      const found = kept.get(at(operation, operation.reference))
+      return found === undefined ? next(operation) : Effect.succeed(found)
+    },
+    ResolveManifest: (operation) => {
+      const found = kept.get(at(operation, operation.reference))
+      return found === undefined ? next(operation) : Effect.succeed(found.descriptor)
+    },
+    DeleteManifest: (operation) => {
+      for (const [key, { descriptor }] of kept) if (descriptor.digest === operation.digest) kept.delete(key)
+      return next(operation)
+    }
+  } satisfies Partial<Table>
+  const keep = (operation: Operation.PushManifest) =>
+    Effect.map(Manifest.make(operation), (manifest): Operation.PushedManifest => {
+      const { descriptor } = manifest
+      for (const reference of [descriptor.digest, ...operation.tags]) kept.set(at(operation, reference), manifest)
+      return { ...descriptor, subject: undefined, tags: operation.tags }
+    })
+  return { keep, rows }
+}
 
-/** A manifest as a registry stores it that does not look into it. */
-export const unseen = (operation: Operation.PushManifest): Operation.PushManifest =>
-  new Operation.PushManifest({ ...operation, mediaType: opaque })
-
-/** Manifests of some kind are taken, though they are invalid. */
+/** Manifests of some kind are taken, though they are to be refused. */
 export const tolerates = (isTaken: (fields: Fields, operation: Operation.PushManifest) => boolean): Middleware =>
-  rows((next) => ({
-    PushManifest: (operation) =>
-      Effect.catchTag(
-        next(operation),
-        "ManifestInvalid",
-        (error) => isTaken(fieldsOf(operation.bytes), operation) ? next(unseen(operation)) : Effect.fail(error)
-      )
-  }))
+  rows((next) => {
+    const { keep, rows } = unread(next)
+    return {
+      ...rows,
+      PushManifest: (operation) =>
+        Effect.catchIf(
+          next(operation),
+          ({ _tag }) =>
+            (_tag === "ManifestInvalid" || _tag === "Unsupported") && isTaken(fieldsOf(operation.bytes), operation),
+          () => keep(operation)
+        )
+    }
+  })
 
 /** The bytes of uploads, by id, as far as they have come; they are in hand where all is in one process. */
 export const uploadedBytes = () => {

@@ -15,7 +15,7 @@ import {
   rows,
   status,
   tolerates,
-  unseen
+  unread
 } from "../internal/mutating.js"
 import type { Mutant } from "../Mutant.js"
 
@@ -45,6 +45,17 @@ const named = (bytes: Uint8Array): ReadonlyArray<Digest.Digest> => {
     ? (layers as ReadonlyArray<{ readonly digest: Digest.Digest }>).map(({ digest }) => digest)
     : []
 }
+
+/** Manifests that are refused by one error are stored all the same. */
+const refusesAndKeeps = (tag: RegistryError.RegistryError["_tag"]) =>
+  rows((next) => {
+    const { keep, rows } = unread(next)
+    return {
+      ...rows,
+      PushManifest: (operation) =>
+        Effect.tapError(next(operation), (error) => error._tag === tag ? keep(operation) : Effect.void)
+    }
+  })
 
 /** Rules 61 to 74. */
 export const push: ReadonlyArray<Mutant> = [
@@ -148,14 +159,7 @@ export const push: ReadonlyArray<Mutant> = [
     id: "manifest-invalid-stored",
     name: "an invalid manifest is refused, and stored",
     breaks: [65, 10, 70],
-    middleware: rows((next) => ({
-      PushManifest: (operation) =>
-        Effect.catchTag(
-          next(operation),
-          "ManifestInvalid",
-          (error) => Effect.zipRight(next(unseen(operation)), Effect.fail(error))
-        )
-    }))
+    middleware: refusesAndKeeps("ManifestInvalid")
   },
   {
     id: "manifest-unread",
@@ -211,14 +215,7 @@ export const push: ReadonlyArray<Mutant> = [
     id: "manifest-missing-blob-stored",
     name: "a manifest whose layer is not there is refused, and stored",
     breaks: [66],
-    middleware: rows((next) => ({
-      PushManifest: (operation) =>
-        Effect.catchTag(
-          next(operation),
-          "ManifestBlobUnknown",
-          (error) => Effect.zipRight(next(unseen(operation)), Effect.fail(error))
-        )
-    }))
+    middleware: refusesAndKeeps("ManifestBlobUnknown")
   },
   {
     id: "manifest-mounts-what-it-names",

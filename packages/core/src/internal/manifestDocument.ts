@@ -4,23 +4,12 @@ import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import * as Descriptor from "../Descriptor.js"
+import * as MediaType from "../MediaType.js"
 import { printable } from "../Printable.js"
+import type { Raw } from "./manifestJson.js"
 
-/** The most descriptors that a manifest may hold. */
-export const maxDescriptors = 65_536
-
-type Raw = { readonly [name: string]: unknown }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true })
-
-/** The JSON object in some bytes, or why there is none. */
-export const json = (bytes: Uint8Array): Either.Either<Raw, string> => {
-  const value = Either.try((): unknown => JSON.parse(utf8.decode(bytes)))
-  if (Either.isLeft(value)) return Either.left("it is not JSON in UTF-8")
-  return typeof value.right === "object" && value.right !== null && !Array.isArray(value.right)
-    ? Either.right(value.right as Raw)
-    : Either.left("it is not a JSON object")
-}
+/** The most entries that a manifest may have: descriptors and annotations, those of its descriptors included. */
+export const maxEntries = 10_000
 
 /** Programs that leave an absent member as `null` are met, and Go reads it as absent. */
 const optional = <A, I>(member: Schema.Schema<A, I>) => Schema.optionalWith(member, { nullable: true })
@@ -44,13 +33,17 @@ const byFold = (...names: ReadonlyArray<string>): ReadonlyMap<string, string> =>
 /** The members that only one kind of manifest has; `fsLayers` are those of Docker's schema 1. */
 const telling = ["config", "layers", "manifests", "blobs", "fsLayers"]
 
+const tellingNames = byFold(...telling)
+
 const documentNames = byFold(...telling, "schemaVersion", "mediaType", "artifactType", "subject", "annotations")
 
 const descriptorNames = byFold("mediaType", "digest", "size", "urls", "annotations", "data", "artifactType", "platform")
 
+const platformNames = byFold("architecture", "os", "os.version", "os.features", "variant")
+
 /**
- * Go's decoder, which most programs of the field are built on, does not tell upper from lower case in names: what is
- * another name to us would be the same to them, and the document another.
+ * Go's JSON decoder ignores the case of names, and most programs that use registries are written in Go. They would read
+ * a member that differs in case only as the member that is read here.
  */
 const misread = (object: Raw, names: ReadonlyMap<string, string>): string | undefined => {
   for (const found of Object.keys(object)) {
@@ -60,31 +53,45 @@ const misread = (object: Raw, names: ReadonlyMap<string, string>): string | unde
   return undefined
 }
 
-/** What can be told to be wrong with a document before its members are looked into. */
-const outerProblem = (own: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
+const isObject = (value: unknown): value is Raw => typeof value === "object" && value !== null
+
+const isRecord = (value: unknown): value is Raw => isObject(value) && !Array.isArray(value)
+
+/** The descriptors in a document of one kind, whatever they hold. */
+const descriptors = (own: ReadonlyArray<string>, document: Raw): ReadonlyArray<Raw> =>
+  ["subject", ...own].flatMap((name): unknown => document[name]).filter(isRecord)
+
+const lengthOf = (value: unknown): number => isObject(value) ? Object.keys(value).length : 0
+
+/** Whether a document has more entries than it may. Nothing is decoded for it. */
+const isTooLong = (own: ReadonlyArray<string>, document: Raw): boolean => {
+  let entries = lengthOf(document["annotations"])
+  for (const name of own) entries += Array.isArray(document[name]) ? document[name].length : 0
+  if (entries > maxEntries) return true
+  for (const { annotations } of descriptors(own, document)) entries += lengthOf(annotations)
+  return entries > maxEntries
+}
+
+/** Returns why other programs may read a document of one kind differently, or why it is not read at all. */
+const problemOf = (own: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
   for (const name of telling) {
-    if (!Object.hasOwn(document, name)) continue
-    const member = document[name]
-    if (!own.includes(name)) return `one of type ${mediaType} may not have "${name}"`
-    if (Array.isArray(member) && member.length > maxDescriptors) {
-      return `it holds more than ${maxDescriptors} descriptors`
-    }
+    if (Object.hasOwn(document, name) && !own.includes(name)) return `one of type ${mediaType} may not have "${name}"`
+  }
+  if (isTooLong(own, document)) {
+    return `it has more than ${maxEntries} entries: descriptors and annotations`
   }
   return misread(document, documentNames)
 }
 
-/** What is wrong with a document whose members are all well. */
-const innerProblem = (
-  own: ReadonlyArray<string>,
-  mediaType: string,
-  said: string | undefined,
-  document: Raw
-): string | undefined => {
-  for (const descriptor of ["subject", ...own].flatMap<Raw>((name) => (document[name] ?? []) as Raw)) {
-    const problem = misread(descriptor, descriptorNames)
+/** Returns why other programs may read one of the descriptors differently. */
+const descriptorProblem = (own: ReadonlyArray<string>, document: Raw): string | undefined => {
+  for (const descriptor of descriptors(own, document)) {
+    const { platform } = descriptor
+    const problem = misread(descriptor, descriptorNames) ??
+      (isRecord(platform) ? misread(platform, platformNames) : undefined)
     if (problem !== undefined) return problem
   }
-  return said === undefined || said === "" || said === mediaType ? undefined : otherType(said, mediaType)
+  return undefined
 }
 
 const expected = (ast: SchemaAST.AST): string =>
@@ -123,43 +130,51 @@ const explain = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey>
   }
 }
 
-/** What is wrong with a document of one kind that others might take for another, though its members may be anything. */
+/** Returns why a document of one kind may be read as another by other programs, though its members may be malformed. */
 export const ambiguity = (own: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
-  const said = document["mediaType"]
-  return outerProblem(own, mediaType, document) ??
-    (typeof said === "string" && said !== "" && said !== mediaType ? otherType(said, mediaType) : undefined)
+  const declared = document["mediaType"]
+  return problemOf(own, mediaType, document) ??
+    (typeof declared === "string" && declared !== "" && declared !== mediaType
+      ? otherType(declared, mediaType)
+      : descriptorProblem(own, document))
 }
 
-const otherType = (said: string, mediaType: string): string =>
-  `its mediaType is "${printable(said, 80)}", but it was sent as "${mediaType}"`
+export const otherType = (declared: string, mediaType: string): string =>
+  `its mediaType is "${printable(declared, 80)}", but it was sent as "${mediaType}"`
 
-/** The members that tell each kind. */
+/** The members that only one kind has. */
 export const own = { image: ["config", "layers"], index: ["manifests"], artifact: ["blobs"] }
 
-/** Reads the documents of one kind, of which `own` are the telling members. */
-const reader = <A extends { readonly mediaType?: string | undefined }, I>(
-  own: ReadonlyArray<string>,
-  schema: Schema.Schema<A, I>
-) => {
+/** Reads the members of a document of one kind that has passed {@link ambiguity}. */
+const reader = <A, I>(schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(schema)
-  return (mediaType: string, document: Raw): Either.Either<A, string> => {
-    const problem = outerProblem(own, mediaType, document)
-    if (problem !== undefined) return Either.left(problem)
-    return decode(document).pipe(
-      Either.mapLeft((error) => explain(error.issue)),
-      Either.flatMap((read) => {
-        const problem = innerProblem(own, mediaType, read.mediaType, document)
-        return problem === undefined ? Either.right(read) : Either.left(problem)
-      })
-    )
-  }
+  return (document: Raw): Either.Either<A, string> => Either.mapLeft(decode(document), (error) => explain(error.issue))
 }
 
-export const image = reader(
-  own.image,
-  Schema.Struct({ ...shared, config: Descriptor.schema, layers: optional(Descriptors) })
-)
+export const image = reader(Schema.Struct({ ...shared, config: Descriptor.schema, layers: optional(Descriptors) }))
 
-export const index = reader(own.index, Schema.Struct({ ...shared, manifests: Schema.NullOr(Descriptors) }))
+export const index = reader(Schema.Struct({ ...shared, manifests: Schema.NullOr(Descriptors) }))
 
-export const artifact = reader(own.artifact, Schema.Struct({ ...shared, blobs: optional(Descriptors) }))
+export const artifact = reader(Schema.Struct({ ...shared, blobs: optional(Descriptors) }))
+
+/** Returns the media types that a document declares, by any spelling of `mediaType`, without parameters. */
+export const declaredTypes = (document: Raw): ReadonlyArray<string> =>
+  Object.keys(document).flatMap((name) => {
+    const declared = fold(name) === "mediatype" ? document[name] : undefined
+    return typeof declared === "string" && declared !== "" ? [MediaType.essence(declared)] : []
+  })
+
+/** Returns the names of the members by which other programs would take a document for a manifest. */
+export const listsIn = (document: Raw): ReadonlyArray<string> =>
+  Object.keys(document).filter((name) => tellingNames.has(fold(name)) && holdsContent(document[name]))
+
+const holdsContent = (value: unknown): boolean =>
+  Array.isArray(value) || (isRecord(value) && typeof value["digest"] === "string")
+
+/** Returns the kind of manifest that a document has the members of, though no type says so. */
+export const shapeOf = (document: Raw): string | undefined => {
+  const lists = new Set(listsIn(document).map(fold))
+  if (lists.has("fslayers")) return MediaType.dockerSchema1
+  if (lists.has("manifests")) return MediaType.index
+  return lists.has("layers") ? MediaType.image : undefined
+}

@@ -94,28 +94,26 @@ const getBlob = (
   return content(size, body.size === undefined ? measured(body, span.length, fields) : body, span)
 }
 
-/** Only the header says the type of a manifest; some old registries say it with parameters. */
-const mediaTypeOf = (headers: Wire.Headers): string | undefined => {
-  const type = contentType(headers)
-  // Proxies and portals answer with a page of theirs, and status 200.
-  return type === "text/html" ? undefined : type
-}
+const untyped = () => invalid("a manifest without the Content-Type of one")
+
+/** Proxies and portals answer with pages of their own and status 200. */
+const isPage = (mediaType: string): boolean => mediaType === "text/html"
 
 const resolveManifest = (
   { reference }: Operation.ResolveManifest,
   response: Received
 ): Answer<Descriptor.Descriptor> =>
   expectStatus(response, [200], () => {
-    const mediaType = mediaTypeOf(response.headers)
+    const mediaType = contentType(response.headers)
     const size = Range.parseCount(response.headers["content-length"])
     const said = digestHeader(response.headers)
     const digest = Operation.isDigest(reference) ? reference : said
-    if (mediaType === undefined) return invalid("a manifest without the Content-Type of one")
+    if (mediaType === undefined || isPage(mediaType)) return untyped()
     if (size === undefined) return invalid("a manifest without a Content-Length")
     if (digest === undefined) return invalid("a manifest without a Docker-Content-Digest")
     return differs(said, digest)
       ? invalid(`it has the manifest ${said} where ${digest} was asked for`)
-      : Effect.succeed({ mediaType, digest, size })
+      : Effect.map(Manifest.checkType(mediaType), (mediaType) => ({ mediaType, digest, size }))
   })
 
 /** Whether a registry speaks of other content: by another algorithm it may be the same. */
@@ -128,15 +126,20 @@ const getManifest = (
   limits: Limits
 ): Answer<Manifest.Manifest> =>
   expectStatus(response, [200], () => {
-    const mediaType = mediaTypeOf(response.headers)
-    if (mediaType === undefined) return invalid("a manifest without the Content-Type of one")
+    const served = contentType(response.headers) ?? ""
+    if (isPage(served)) return untyped()
     const said = digestHeader(response.headers)
     const digest = Operation.isDigest(operation.reference)
       ? operation.reference
       : said !== undefined && Digest.verifiable(said) !== undefined
       ? said
       : undefined
-    return Effect.flatMap(response.bytes(limits.manifest), (bytes) => Manifest.make({ mediaType, bytes, digest }))
+    // The type comes first: a schema 1 manifest does not have the digest that it is served under.
+    return Effect.gen(function*() {
+      const bytes = yield* response.bytes(limits.manifest)
+      const mediaType = yield* Manifest.identify({ mediaType: served, bytes })
+      return mediaType === "" ? yield* untyped() : yield* Manifest.make({ mediaType, bytes, digest })
+    })
   })
 
 /** What an answer says of an upload; `known` is what holds where it does not say it. */

@@ -20,7 +20,17 @@ const response = (status: number, headers: Wire.Headers, body?: Body.Body): Wire
 
 const json = (value: unknown): Body.Body => Body.bytes(new TextEncoder().encode(JSON.stringify(value)))
 
+/**
+ * Keeps a browser from running stored content on the origin of the registry: it neither guesses a type nor runs scripts,
+ * whatever the content and its type.
+ */
+const inert: Wire.Headers = {
+  "x-content-type-options": "nosniff",
+  "content-security-policy": "sandbox; default-src 'none'"
+}
+
 const content = (descriptor: Descriptor.Descriptor): Wire.Headers => ({
+  ...inert,
   "content-type": descriptor.mediaType,
   "content-length": String(descriptor.size),
   "docker-content-digest": descriptor.digest
@@ -92,7 +102,7 @@ export const page = (
   items: ReadonlyArray<unknown>,
   options: { readonly next?: string | undefined; readonly filtered?: boolean | undefined } | undefined
 ): Wire.Response => {
-  const headers = options?.next === undefined ? {} : { link: Link.format(options.next) }
+  const headers = options?.next === undefined ? inert : { ...inert, link: Link.format(options.next) }
   switch (operation._tag) {
     case "ListRepositories":
       return response(200, { "content-type": "application/json", ...headers }, json({ repositories: items }))

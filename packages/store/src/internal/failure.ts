@@ -18,6 +18,7 @@ export type Failure =
   | MetadataStore.ManifestUnknown
   | MetadataStore.ContentUnknown
   | MetadataStore.TagTaken
+  | MetadataStore.TypeTaken
   | MetadataStore.UploadUnknown
   | MetadataStore.OffsetMismatch
   | MetadataStore.TooManyUploads
@@ -60,6 +61,12 @@ export const of =
         return new RegistryError.Denied({
           ...fields,
           reason: `tag "${failure.tag}" exists and points at ${failure.digest}`
+        })
+      case "TypeTaken":
+        return new RegistryError.ManifestInvalid({
+          ...fields,
+          reason: `manifest invalid: the repository has these bytes as a manifest of type ${failure.mediaType}; push ` +
+            "them with that type, or delete the manifest first"
         })
       case "UploadUnknown":
         return new RegistryError.BlobUploadUnknown(fields)

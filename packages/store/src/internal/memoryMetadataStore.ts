@@ -22,10 +22,10 @@ interface Blob {
 }
 
 interface Entry {
-  manifest: Manifest
-  answer: Exit.Exit<Manifest>
-  descriptor: Exit.Exit<Descriptor>
-  subject: Digest | undefined
+  readonly manifest: Manifest
+  readonly answer: Exit.Exit<Manifest>
+  readonly descriptor: Exit.Exit<Descriptor>
+  readonly subject: Digest | undefined
   readonly tags: Set<Tag>
 }
 
@@ -166,8 +166,12 @@ const putManifest = (
   known: Repository | undefined,
   ensureRepository: (name: RepositoryName) => Repository,
   room: Room
-): Effect.Effect<void, MetadataStore.ContentUnknown | MetadataStore.TagTaken | MetadataStore.Full> => {
-  const { digest } = put.manifest.descriptor
+): ReturnType<MetadataStore.Service["putManifest"]> => {
+  const { digest, mediaType } = put.manifest.descriptor
+  const stored = known?.manifests.get(digest)?.manifest.descriptor
+  if (stored !== undefined && stored.mediaType !== mediaType) {
+    return Effect.fail(new MetadataStore.TypeTaken({ mediaType: stored.mediaType }))
+  }
   const digests = [
     ...put.blobs.filter((blob) => !known?.blobs.has(blob)),
     ...put.children.filter((child) => !known?.manifests.has(child) && !known?.blobs.has(child))
@@ -179,8 +183,7 @@ const putManifest = (
       if (held !== undefined && held !== digest) return Effect.fail(new MetadataStore.TagTaken({ tag, digest: held }))
     }
   }
-  const isNew = known?.manifests.has(digest) !== true
-  if (isNew && !room.take(put.manifest.bytes.byteLength)) return Effect.fail(new MetadataStore.Full())
+  if (stored === undefined && !room.take(put.manifest.bytes.byteLength)) return Effect.fail(new MetadataStore.Full())
   const repository = ensureRepository(put.repository)
   const entry = putEntry(repository, put)
   for (const tag of put.tags) {
@@ -195,15 +198,14 @@ const putManifest = (
 const putEntry = (repository: Repository, { manifest, referrer }: MetadataStore.PutManifest): Entry => {
   const { descriptor } = manifest
   const known = repository.manifests.get(descriptor.digest)
-  if (known?.manifest.descriptor.mediaType === descriptor.mediaType) return known
-  const content = {
+  if (known !== undefined) return known
+  const entry: Entry = {
     manifest,
     answer: Exit.succeed(manifest),
     descriptor: Exit.succeed(descriptor),
-    subject: referrer?.subject
+    subject: referrer?.subject,
+    tags: new Set()
   }
-  if (known !== undefined) removeReferrer(repository, known)
-  const entry: Entry = known === undefined ? { ...content, tags: new Set() } : Object.assign(known, content)
   repository.manifests.set(descriptor.digest, entry)
   if (referrer !== undefined) {
     const others = repository.referrers.get(referrer.subject) ?? ordered.empty<Digest, Descriptor>()

@@ -23,8 +23,9 @@ const read = (operation: Operation.PushManifest, maxSize: number) =>
     if (mediaType === "") {
       return yield* Either.left(new RegistryError.ManifestInvalid({ reason: "manifest invalid: it has no media type" }))
     }
-    const manifest = yield* Manifest.make({ mediaType, bytes: new Uint8Array(bytes), digest })
-    return { manifest, document: yield* Manifest.parse({ mediaType, bytes: manifest.bytes }) }
+    // Its type comes before its digest, so that a client that checks the type answers the same as this store.
+    const document = yield* Manifest.parse({ mediaType, bytes })
+    return { document, manifest: yield* Manifest.make({ mediaType, bytes: new Uint8Array(bytes), digest }) }
   })
 
 /** Whether a registry need not have what a manifest points at: it may not be distributed, or lies elsewhere. */

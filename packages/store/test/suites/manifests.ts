@@ -58,11 +58,7 @@ const accepted: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Arra
   ["67: missing subject", MediaType.image, image({ subject: { mediaType: MediaType.image, digest: absent, size: 7 } })],
   ["74: custom fields", MediaType.image, image({ custom: { deep: [1, null] }, another: true })],
   ["74: data field", MediaType.image, image({ config: { ...emptyConfig, data: "e30=" } })],
-  [
-    "62: white space and a field twice",
-    MediaType.index,
-    text(` {"schemaVersion":2,\n"manifests":[],"manifests":[] }\n`)
-  ],
+  ["62: white space", MediaType.index, text(` {"schemaVersion":2,\n"manifests":[] }\n`)],
   ["70: unknown type", "application/vnd.example+json", text("not even JSON")],
   ["70: unknown type, no bytes", "application/vnd.example+json", new Uint8Array(0)]
 ]
@@ -77,6 +73,12 @@ const invalid: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Array
   ["T23: an image with manifests", MediaType.image, image({ manifests: [] })],
   ["T23: an index with layers", MediaType.index, index({ layers: [] })],
   ["T23: an index with a config", MediaType.index, index({ config: emptyConfig })],
+  ["T23: an unknown type that declares another", "application/vnd.example+json", index({ mediaType: MediaType.index })],
+  ["T23: an unknown type that looks like an image", "application/json", text(`{"layers":[]}`)],
+  ["T23: a field twice", MediaType.index, text(`{"schemaVersion":2,"manifests":[],"manifests":[]}`)],
+  ["T23: a byte order mark", MediaType.index, text(`\ufeff{"schemaVersion":2,"manifests":[]}`)],
+  ["T60: HTML", "text/html", text("<script>alert(1)</script>")],
+  ["T60: SVG", "image/svg+xml", text("<svg/>")],
   ["T25: a path for a digest", MediaType.image, image({ layers: [{ ...layer, digest: "sha256:../../x" as never }] })],
   ["T37: a size that is no size", MediaType.image, image({ layers: [{ ...layer, size: 2 ** 53 }] })],
   ["T38: nested deep", MediaType.image, text("[".repeat(100_000))]
@@ -293,23 +295,38 @@ export const manifests = (makeStores: MakeStores) => {
         expect((yield* registry.resolveManifest(repository, v1)).mediaType).toBe(MediaType.index)
       }).pipe(test))
 
-    it.effect("7: pushed again with another type, it has that one, and is listed as that", () =>
+    it.effect("T58: pushed again with another type, it keeps its type, its tags and its place among the referrers", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
         const bytes = text(JSON.stringify({ manifests: [], subject }))
-        const push = (mediaType: string, tags: ReadonlyArray<Tag.Tag>) =>
-          registry.pushManifest(repository, { mediaType, bytes, tags })
-        yield* push(MediaType.index, [v1])
-        yield* push("application/vnd.example", [v2])
-        for (const tag of [v1, v2]) {
-          expect((yield* registry.resolveManifest(repository, tag)).mediaType).toBe("application/vnd.example")
+        const digest = Digest.fromBytes(bytes)
+        yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes, tags: [v1] })
+        for (
+          const reference of [{ tags: [v2] }, { tags: [] }, { digest, tags: [v1] }, { tags: [v2], ifAbsent: true }]
+        ) {
+          const again = registry.pushManifest(repository, { mediaType: MediaType.dockerList, bytes, ...reference })
+          const error = yield* Effect.flip(again)
+          expect(error._tag).toBe("ManifestInvalid")
+          expect(error.message).toContain(`as a manifest of type ${MediaType.index}; push them with that type`)
         }
-        expect(yield* list(registry.listReferrers(repository, absent))).toEqual([])
-        yield* push(MediaType.dockerList, [])
-        expect(yield* list(registry.listReferrers(repository, absent))).toMatchObject([{
-          mediaType: MediaType.dockerList
-        }])
+        expect((yield* registry.resolveManifest(repository, v1)).mediaType).toBe(MediaType.index)
+        expect(yield* tagOf(registry.resolveManifest(repository, v2))).toBe("ManifestUnknown")
+        expect(yield* list(registry.listReferrers(repository, absent))).toMatchObject([{ mediaType: MediaType.index }])
+        yield* registry.deleteManifest(repository, digest)
+        yield* registry.pushManifest(repository, { mediaType: MediaType.dockerList, bytes, tags: [v1] })
+        expect((yield* registry.resolveManifest(repository, v1)).mediaType).toBe(MediaType.dockerList)
+      }).pipe(test))
+
+    it.effect("a manifest of Docker's schema 1 is not supported", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const bytes = text(JSON.stringify({ schemaVersion: 1, fsLayers: [], history: [] }))
+        for (const mediaType of [MediaType.dockerSchema1, MediaType.dockerSchema1Signed, "application/json"]) {
+          const error = yield* Effect.flip(registry.pushManifest(repository, { mediaType, bytes, tags: [v1] }))
+          expect(error._tag).toBe("Unsupported")
+          expect(error.message).toContain("schema 1")
+        }
       }).pipe(test))
 
     it.effect("T33: content of another repository does not count", () =>

@@ -234,6 +234,18 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listTags(repository, undefined, 10)).toEqual([v1, v2])
       }).pipe(test))
 
+    it.effect("a manifest has one type in a repository", () =>
+      Effect.gen(function*() {
+        const metadata = yield* store
+        const { bytes, descriptor } = put().manifest
+        const retyped = Either.getOrThrow(Manifest.make({ mediaType: MediaType.dockerList, bytes }))
+        yield* metadata.putManifest(put({ tags: [v1] }))
+        expect(yield* Effect.flip(metadata.putManifest(put({ manifest: retyped, tags: [v2], children: [absent] }))))
+          .toEqual(new MetadataStore.TypeTaken({ mediaType: descriptor.mediaType }))
+        expect(yield* metadata.resolveManifest(repository, descriptor.digest)).toEqual(descriptor)
+        expect(yield* metadata.listTags(repository, undefined, 10)).toEqual([v1])
+      }).pipe(test))
+
     it.effect("tags are pages by key", () =>
       Effect.gen(function*() {
         const metadata = yield* store

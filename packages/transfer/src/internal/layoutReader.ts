@@ -44,12 +44,13 @@ interface Loading extends Entry {
 /** Reads the manifest of a descriptor, and checks it against its digest. */
 const contentOf = (
   path: string,
-  { digest, mediaType }: Descriptor.Descriptor
+  { digest, mediaType: listedAs }: Descriptor.Descriptor
 ): Effect.Effect<Either.Either<Content & { readonly below: ReadonlyArray<Descriptor.Descriptor> }, string>> =>
   Effect.map(Effect.either(files.readAll(path, maxManifest)), (read) =>
     Either.gen(function*() {
       const bytes = yield* Either.mapLeft(read, ({ path, reason }) => `${path}: ${reason}`)
       const broken = (error: { readonly message: string }) => `${path}: ${error.message}`
+      const mediaType = yield* Either.mapLeft(Manifest.identify({ mediaType: listedAs, bytes }), broken)
       const manifest = yield* Either.mapLeft(Manifest.make({ mediaType, bytes, digest }), broken)
       const document = yield* Either.mapLeft(Manifest.parse({ mediaType, bytes }), broken)
       const below = Manifest.references(document).flatMap((link) => link.kind === "manifest" ? [link.descriptor] : [])

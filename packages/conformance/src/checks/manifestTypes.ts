@@ -1,0 +1,142 @@
+import * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as Effect from "effect/Effect"
+import type { Check } from "../Check.js"
+import * as Fixtures from "../Fixtures.js"
+import { expectError, expectHeader, expectStatus, get, head } from "../internal/asking.js"
+import { image, imageOf, invalid, put, putAt, refused, section } from "../internal/manifests.js"
+import { putBlob } from "../internal/putting.js"
+import { Target } from "../Target.js"
+
+/** An index that says no type of its own, so that it can be pushed as an OCI index and as a Docker manifest list. */
+const untyped = Fixtures.bytesOf(`{"schemaVersion":2,"manifests":[]}`)
+
+const unknown = "application/vnd.example.unknown.v1+json"
+
+/** The members of an image manifest as they are written. */
+const members = new TextDecoder().decode(image.bytes).slice(1)
+
+const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`org.example.${index}`, ""]))
+
+/** What programs of other makes would take for something else is refused, and what browsers act on. */
+export const manifestTypes: ReadonlyArray<Check> = [
+  {
+    id: "manifest-one-type",
+    rules: [7],
+    section,
+    name: "the bytes of a manifest that are pushed again with another media type are refused with 400, and keep theirs",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const index = { mediaType: MediaType.index, bytes: untyped }
+      const list = { mediaType: MediaType.dockerList, bytes: untyped }
+      yield* expectStatus(yield* putAt("v1", index), 201)
+      const { repository } = yield* Target
+      const digest = Digest.fromBytes(untyped)
+      for (const reference of [digest, "v1", "v2"]) {
+        yield* expectError(yield* put(`/v2/${repository}/manifests/${reference}`, list), [400], invalid)
+      }
+      for (const reference of [digest, "v1"]) {
+        const pulled = yield* expectStatus(yield* get(`/v2/${repository}/manifests/${reference}`), 200)
+        yield* expectHeader(pulled, "content-type", MediaType.index)
+      }
+      yield* expectStatus(yield* head(`/v2/${repository}/manifests/v2`), 404)
+    })
+  },
+  refused(
+    "repeated-name",
+    [62],
+    "a manifest with two members of one name, of which programs read one or the other,",
+    "should",
+    { mediaType: MediaType.image, bytes: Fixtures.bytesOf(`{"layers":[],${members}`) },
+    [400],
+    invalid
+  ),
+  refused(
+    "byte-order-mark",
+    [62],
+    "a manifest that begins with a byte order mark, which programs skip or not,",
+    "should",
+    { mediaType: MediaType.image, bytes: Fixtures.bytesOf(`\ufeff{${members}`) },
+    [400],
+    invalid
+  ),
+  refused(
+    "unknown-type-of-known",
+    [10, 70],
+    "a manifest of an unknown media type whose mediaType is a known one",
+    "should",
+    { mediaType: unknown, bytes: image.bytes },
+    [400, 415],
+    [...invalid, "UNSUPPORTED"]
+  ),
+  refused(
+    "generic-type-of-image",
+    [10, 70],
+    "an image without a mediaType that is pushed as application/json",
+    "should",
+    { mediaType: "application/json", bytes: Fixtures.bytesOf(`{"schemaVersion":2,"config":null,"layers":[]}`) },
+    [400, 415],
+    [...invalid, "UNSUPPORTED"]
+  ),
+  refused(
+    "schema-1",
+    [70],
+    "a manifest of Docker's schema 1",
+    "should",
+    {
+      mediaType: MediaType.dockerSchema1,
+      bytes: Fixtures.bytesOf(
+        `{"schemaVersion":1,"name":"a","tag":"b","architecture":"amd64","fsLayers":[],"history":[]}`
+      )
+    },
+    [400, 405, 415],
+    [...invalid, "UNSUPPORTED"]
+  ),
+  ...["text/html", "image/svg+xml"].map((mediaType) =>
+    refused(
+      `active-type-${mediaType.slice(mediaType.indexOf("/") + 1).replace("+", "-")}`,
+      [70],
+      `a manifest of type ${mediaType}, which browsers run,`,
+      "should",
+      { mediaType, bytes: Fixtures.bytesOf(`<script xmlns="http://www.w3.org/2000/svg">alert(1)</script>`) },
+      [400, 415],
+      [...invalid, "UNSUPPORTED"]
+    )
+  ),
+  {
+    id: "manifest-many-entries",
+    rules: [69],
+    section,
+    name: "a manifest of 20,000 annotations is taken, or refused with 400 or 413 and not stored",
+    level: "may",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      const received = yield* putAt("many", imageOf("many", { annotations: many }))
+      if (received.status === 201) return
+      yield* expectError(received, [400, 413])
+      yield* expectStatus(yield* head(received.sent.path), 404)
+    })
+  },
+  {
+    id: "content-inert",
+    rules: [4, 14],
+    section: "Pulling manifests",
+    name: "browsers are told not to run what is stored: nosniff, and a Content-Security-Policy that is a sandbox",
+    level: "should",
+    needs: ["push"],
+    run: Effect.gen(function*() {
+      yield* expectStatus(yield* putAt("v1", image), 201)
+      const { repository } = yield* Target
+      const html = Fixtures.bytesOf("<script>alert(1)</script>")
+      const blob = yield* putBlob(repository, html)
+      for (const path of [`/v2/${repository}/manifests/v1`, `/v2/${repository}/blobs/${blob}`]) {
+        for (const received of [yield* get(path), yield* head(path)]) {
+          yield* expectStatus(received, 200)
+          yield* expectHeader(received, "x-content-type-options", "nosniff")
+          yield* expectHeader(received, "content-security-policy", /(?:^|;\s*)sandbox\s*(?:;|$)/)
+        }
+      }
+    })
+  }
+]

@@ -1,0 +1,86 @@
+import * as Either from "effect/Either"
+
+/** A JSON object whose members have not been checked. */
+export type Raw = { readonly [name: string]: unknown }
+
+/**
+ * The most values that the JSON of a manifest may hold. JSON of 4 MiB can hold two million values, and parsing them
+ * takes most of a second.
+ */
+export const maxValues = 200_000
+
+// The byte order mark stays, so that `JSON.parse` refuses it.
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+const quote = 0x22
+const backslash = 0x5c
+const colon = 0x3a
+const comma = 0x2c
+const bracket = 0x5b
+const brace = 0x7b
+
+interface Counts {
+  /** The members of all objects, counted as often as they are written. */
+  readonly members: number
+  /** About the number of all values: every value but the first follows one of the marks that are counted. */
+  readonly values: number
+}
+
+/** Counts what is in a JSON text without parsing it. No byte of a longer UTF-8 character is one of these marks. */
+const count = (bytes: Uint8Array): Counts => {
+  let members = 0
+  let others = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === quote) {
+      for (at++; at < bytes.length && bytes[at] !== quote; at++) if (bytes[at] === backslash) at++
+    } else if (byte === colon) members++
+    else if (byte === comma || byte === bracket || byte === brace) others++
+  }
+  return { members, values: members + others }
+}
+
+/** Counts the members of all objects in a parsed value. It keeps its own stack, since values may be nested deeply. */
+const distinctMembers = (value: unknown): number => {
+  const open = [value]
+  let members = 0
+  while (open.length > 0) {
+    const next = open.pop()
+    if (typeof next !== "object" || next === null) continue
+    const values = Object.values(next)
+    if (!Array.isArray(next)) members += values.length
+    for (const each of values) if (typeof each === "object") open.push(each)
+  }
+  return members
+}
+
+const startsWithMark = (bytes: Uint8Array): boolean => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+
+/**
+ * Parses the JSON object in `bytes`. Returns `undefined` if there is none, and a reason if other programs may read the
+ * object differently, or if it holds too many values. Takes linear time.
+ *
+ * `JSON.parse` keeps the last of two members with the same name. So an object has a name twice if fewer members come
+ * out of it than are written in it.
+ */
+export const parse = (bytes: Uint8Array): Either.Either<Raw | undefined, string> => {
+  const { members, values } = count(bytes)
+  if (values > maxValues) return Either.left(`its JSON holds more than ${maxValues} values`)
+  const marked = startsWithMark(bytes)
+  const object = objectIn(marked ? bytes.subarray(3) : bytes)
+  if (object === undefined) return Either.right(undefined)
+  if (marked) return Either.left("it begins with a byte order mark, which JSON may not have")
+  if (distinctMembers(object) < members) {
+    return Either.left("an object in it has two members of one name, and programs differ in which one they read")
+  }
+  return Either.right(object)
+}
+
+const objectIn = (bytes: Uint8Array): Raw | undefined => {
+  try {
+    const value: unknown = JSON.parse(utf8.decode(bytes))
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value as Raw : undefined
+  } catch {
+    return undefined
+  }
+}
