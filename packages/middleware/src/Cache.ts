@@ -57,8 +57,14 @@ export interface Options<Store extends members.Source = members.Source> {
   readonly maxWait?: Duration.DurationInput | undefined
   /** How many tags, and how many things that are not there, are remembered: 10,000 unless said. */
   readonly maxRemembered?: number | undefined
-  /** How much is held of manifests that the store does not take, in bytes: 32 MiB unless said. */
+  /** How much is held of manifests that are not kept in the store, in bytes. Default: 32 MiB. */
   readonly maxManifestBytes?: number | undefined
+  /**
+   * Whether the registry behind may serve a manifest by a tag and refuse it by its digest, as a remote registry does
+   * that is filtered by tags. The cache then serves a manifest by its digest only after the registry behind has served
+   * it by that digest. A `Filter` in this program is noticed without this option. Default: false.
+   */
+  readonly tagOnly?: boolean | undefined
 }
 
 /**
@@ -79,7 +85,9 @@ export interface Options<Store extends members.Source = members.Source> {
  * on the caller (`Handler.dependsOnCaller`): a `Filter` by callers, an `Authorize`, or what is built on one of them. And
  * it reads from upstream as the anonymous caller, so that a wrapper without the mark gives nothing away either.
  *
- * Laws: a hit does not reach the registry behind; the results are what that registry answers the anonymous caller.
+ * Laws: a hit does not reach the registry behind. The results are what that registry answers the anonymous caller, as
+ * long as nobody else writes to it, and as long as it serves by its digest what it serves by a tag. Where it does not,
+ * set `tagOnly`.
  *
  * @since 0.1.0
  * @category middleware
@@ -111,7 +119,8 @@ export const middleware = (
         maxRemembered,
         tagTimeToLive: millis(options.tagTimeToLive, "1 minute"),
         staleIfError: millis(options.staleIfError, 0),
-        maxManifestBytes: options.maxManifestBytes ?? 32 * 1024 * 1024
+        maxManifestBytes: options.maxManifestBytes ?? 32 * 1024 * 1024,
+        tagOnly: options.tagOnly ?? false
       })
       return Handler.override(next, {
         ...blobs.rows,

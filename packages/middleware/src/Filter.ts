@@ -14,6 +14,7 @@ import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as answer from "./internal/answer.js"
 import { atMost } from "./internal/atMost.js"
+import * as tagOnly from "./internal/tagOnly.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
 /**
@@ -135,7 +136,11 @@ const view = (
     ResolveBlob: blob,
     GetBlob: blob,
     ResolveManifest: manifest,
-    GetManifest: manifest,
+    // A cache must not serve by its digest what is served here by its tag alone.
+    GetManifest: (operation) =>
+      Operation.isDigest(operation.reference) || has(operation.repository, undefined)
+        ? manifest(operation)
+        : answer.map(manifest(operation), tagOnly.mark),
     PushBlob: write,
     MountBlob: (operation) =>
       !hasSome(operation.repository) || (operation.from !== undefined && hasSome(operation.from))

@@ -1,7 +1,7 @@
-import { Descriptor, Operation, RegistryError, Tag } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import { Descriptor, Middleware, Operation, ReferenceSet, RegistryError, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, TestClock } from "effect"
+import { Filter, Logging, Retry } from "../src/index.js"
 import { during, image, make, other, push, repository, tag, text } from "./cache.js"
 import type { World } from "./cache.js"
 
@@ -342,5 +342,59 @@ describe("after a write through the cache", () => {
       expect((yield* resolve(world)).digest).toBe(one.descriptor.digest)
       yield* Deferred.succeed(go, undefined)
       yield* Fiber.join(pushing)
+    }))
+})
+
+/** The tag of an error, or "found". */
+const outcome = (answer: Effect.Effect<unknown, RegistryError.RegistryError>) =>
+  Effect.match(answer, { onFailure: ({ _tag }) => _tag, onSuccess: () => "found" })
+
+describe("a manifest that the registry behind serves by its tag alone", () => {
+  const digest = one.descriptor.digest
+  const byTags = Filter.middleware({ select: ReferenceSet.tags("v*") })
+  /** A remote registry that is filtered: what it serves says nothing of the filter. */
+  const remote: Middleware.Middleware = (next) => (operation) =>
+    operation._tag === "GetManifest"
+      ? Effect.map(byTags(next)(operation), (manifest) => ({ ...manifest })) as never
+      : byTags(next)(operation)
+  const rows: ReadonlyArray<readonly [name: string, options: NonNullable<Parameters<typeof make>[0]>]> = [
+    ["behind a Filter", { base: byTags }],
+    ["behind a Filter in other wrappers", {
+      base: Middleware.compose(byTags, Logging.middleware(), Retry.middleware())
+    }],
+    ["behind a remote Filter, as tagOnly says", { base: remote, tagOnly: true }]
+  ]
+
+  it.scoped.each(rows)("is cached for the tag and not for its digest, %s", ([, options]) =>
+    Effect.gen(function*() {
+      const world = yield* make({ ...options, negativeTimeToLive: 0 })
+      yield* push(world, one)
+      for (let turn = 0; turn < 2; turn++) {
+        expect((yield* get(world)).bytes).toEqual(one.bytes)
+        expect(yield* outcome(get(world, digest))).toBe("ManifestUnknown")
+        expect(yield* outcome(resolve(world, digest))).toBe("ManifestUnknown")
+        expect(yield* during(world.base, Effect.all([get(world), resolve(world)]))).toEqual([])
+      }
+    }))
+
+  it.scoped("is cached for its digest as well, once the registry behind has served it by the digest", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ tagOnly: true })
+      yield* push(world, one)
+      yield* get(world)
+      expect(yield* during(world.base, get(world, digest))).toEqual(["GetManifest"])
+      expect(yield* during(world.base, Effect.all([get(world, digest), resolve(world, digest), get(world)]))).toEqual(
+        []
+      )
+      expect(yield* during(world.store, resolve(world, digest))).toEqual(["ResolveManifest"])
+    }))
+
+  it.scoped("is gone for the tag when it is deleted through the cache", () =>
+    Effect.gen(function*() {
+      const world = yield* make({ tagOnly: true, negativeTimeToLive: 0 })
+      yield* push(world, one)
+      yield* get(world)
+      yield* world.cache.deleteManifest(repository, digest)
+      expect(yield* outcome(get(world))).toBe("ManifestUnknown")
     }))
 })

@@ -3,6 +3,7 @@ import type { Descriptor, Digest, Handler, Manifest, RepositoryName } from "@eff
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as tagOnly from "../tagOnly.js"
 import type { Books } from "./books.js"
 import type { Keeper } from "./keeper.js"
 import { Remembered } from "./remembered.js"
@@ -24,15 +25,19 @@ interface Options {
   readonly staleIfError: number
   readonly maxRemembered: number
   readonly maxManifestBytes: number
+  readonly tagOnly: boolean
 }
 
 export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefined, options: Options) => {
   const tags = new Remembered<Known>(options.maxRemembered)
-  /** Manifests that the store has refused: for want of the blobs that they name, mostly. */
-  const refused = new Remembered<Manifest.Manifest>(options.maxManifestBytes, ({ bytes }) => bytes.byteLength)
+  /**
+   * Manifests outside the store. By digest: those that the store refused, mostly because it lacks the blobs that they
+   * name. By tag: those that the registry behind served by a tag and may refuse by their digest.
+   */
+  const held = new Remembered<Manifest.Manifest>(options.maxManifestBytes, ({ bytes }) => bytes.byteLength)
 
   const tagKey = (repository: Name, reference: Operation.TagOrDigest) => `${repository}:${reference}`
-  const manifestKey = (repository: Name, digest: Digest.Digest) => `${repository}@${digest}`
+  const manifestKey = (repository: Name, digest: Digest.Digest, by: "tag" | "digest") => `${by} ${repository}@${digest}`
 
   const learn = (
     { reference, repository }: Asked,
@@ -56,7 +61,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     return Effect.map(
       books === undefined ? put : books.putting("Manifest", repository, descriptor, put),
       (isPut) => {
-        if (!isPut) refused.set(repository, manifestKey(repository, digest), manifest)
+        if (!isPut) held.set(repository, manifestKey(repository, digest, "digest"), manifest)
       }
     )
   }
@@ -71,7 +76,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
   ): Answer<O> => {
     const { repository } = operation
     const inMemory = () => {
-      const manifest = refused.get(manifestKey(repository, digest))
+      const manifest = held.get(manifestKey(repository, digest, "digest"))
       return manifest === undefined ? cases.missing() : Exit.succeed(cases.of(manifest))
     }
     return keeper.read(operation, {
@@ -89,7 +94,11 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     const { reference, repository } = operation
     return upstream.ask(operation, (manifest) => {
       if (!Operation.isDigest(reference)) {
-        return Effect.zipRight(learn(operation, manifest.descriptor), lay(repository, manifest))
+        const { descriptor } = manifest
+        const keep = options.tagOnly || tagOnly.isMarked(manifest)
+          ? Effect.sync(() => held.set(repository, manifestKey(repository, descriptor.digest, "tag"), manifest))
+          : lay(repository, manifest)
+        return Effect.zipRight(learn(operation, descriptor), keep)
       }
       return manifest.descriptor.digest === reference ? lay(repository, manifest) : Effect.void
     })
@@ -122,12 +131,17 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     })
   }
 
-  /** What a tag that is believed points at. */
-  const getKnown = (operation: Operation.GetManifest, { digest }: Descriptor.Descriptor) =>
-    byDigest(new Operation.GetManifest({ repository: operation.repository, reference: digest }), digest, {
-      of: (manifest) => manifest,
-      missing: () => pull(operation)
-    })
+  /** Returns the manifest of a tag that points to a known digest. */
+  const getKnown = (operation: Operation.GetManifest, { digest }: Descriptor.Descriptor) => {
+    const { repository } = operation
+    const manifest = held.get(manifestKey(repository, digest, "tag"))
+    return manifest !== undefined
+      ? Exit.succeed(manifest)
+      : byDigest(new Operation.GetManifest({ repository, reference: digest }), digest, {
+        of: (manifest) => manifest,
+        missing: () => pull(operation)
+      })
+  }
 
   const revalidate = (operation: Operation.GetManifest, known: Known) =>
     Effect.matchEffect(resolve(new Operation.ResolveManifest(operation), known), {
@@ -174,7 +188,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     /** Takes a manifest out of the store. */
     drop: (repository: Name, digest: Digest.Digest): Effect.Effect<void, RegistryError.RegistryError> =>
       Effect.suspend(() => {
-        refused.delete(manifestKey(repository, digest))
+        for (const by of ["tag", "digest"] as const) held.delete(manifestKey(repository, digest, by))
         books?.gone("Manifest", repository, digest)
         return keeper.delete(new Operation.DeleteManifest({ repository, digest }))
       })
