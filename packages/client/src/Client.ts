@@ -32,6 +32,7 @@ import { processKey } from "./internal/processKey.js"
 import { reader } from "./internal/reader.js"
 import * as referrersTags from "./internal/referrersTag.js"
 import * as watches from "./internal/watch.js"
+import * as wholeLists from "./internal/wholeLists.js"
 import { writer } from "./internal/writer.js"
 import * as AddressGuard from "./transport/AddressGuard.js"
 import * as Idle from "./transport/Idle.js"
@@ -74,6 +75,11 @@ export interface Options {
   readonly pageSize?: number | undefined
   /** How many pages a list may have: 10 000 if not given. */
   readonly maxPages?: number | undefined
+  /**
+   * How many items the client sorts where the registry returns a list out of order. A longer list of that kind fails with
+   * `ResponseInvalid`. Default: 100,000.
+   */
+  readonly maxSorted?: number | undefined
   readonly limits?: Limits | undefined
   /** Whether a blob is pushed in one request where the registry takes it so. Not every one does. */
   readonly singlePost?: boolean | undefined
@@ -211,7 +217,8 @@ export const makeBare = (
       issuer: ["client", origin, pathOf(options.path ?? "")],
       key: options.uploadKey ?? processKey()
     })
-    const handler = Handler.fromTable({
+    const whole = wholeLists.make()
+    const rows = {
       ...reader(exchange),
       ...writer(exchange, referrersTag, {
         singlePost: options.singlePost ?? false,
@@ -221,10 +228,11 @@ export const makeBare = (
       ...deleter(exchange, referrersTag),
       ...lister(exchange, referrersTag, {
         pageSize: options.pageSize ?? 1000,
-        maxPages: options.maxPages ?? 10_000
-      })
-    })
-    return UploadIds.middleware(ids)(handler)
+        maxPages: options.maxPages ?? 10_000,
+        maxSorted: options.maxSorted ?? 100_000
+      }, whole)
+    }
+    return UploadIds.middleware(ids)(Handler.fromTable({ ...rows, ...whole.dropping(rows) }))
   })
 
 /**

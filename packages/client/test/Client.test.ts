@@ -333,10 +333,10 @@ const rows: ReadonlyArray<Row> = [
   },
   {
     name: "ListRepositories",
-    answers: { "GET /v2/_catalog": { status: 200, body: JSON.stringify({ repositories: ["team/app", "team/base"] }) } },
+    answers: { "GET /v2/_catalog": { status: 200, body: JSON.stringify({ repositories: ["team/x", "team/y"] }) } },
     run: (registry) => collect(registry.listRepositories({ last: other })),
     requests: [[`GET /v2/_catalog?n=1000&last=${encodeURIComponent(other)}`]],
-    result: ["team/app", "team/base"]
+    result: ["team/x", "team/y"]
   },
   {
     name: "ListTags",

@@ -168,7 +168,7 @@ describe("an upload", () => {
       "TransportError",
       [looked]
     ],
-    ["whose end is not what it should be", { status: 200 }, "ResponseInvalid", []]
+    ["whose end is not what it should be", { status: 203 }, "ResponseInvalid", []]
   ]
   it.scoped.each(failing)("%s is cancelled", ([, answer, tag, looked]) =>
     Effect.gen(function*() {
@@ -178,6 +178,37 @@ describe("an upload", () => {
       expect(error).toMatchObject({ _tag: tag, operation: "PushBlob", repository, reference: digest })
       expect(server.lines()).toEqual([...pushed, ...looked, `DELETE ${uploads}1`])
     }))
+
+  /** Nexus and Amazon ECR have answered so. */
+  const vague = [200, 202]
+  it.scoped.each(vague)(
+    "that ends with status %s succeeds where the registry has the blob",
+    (status) =>
+      Effect.gen(function*() {
+        const head = `HEAD /v2/team/app/blobs/${digest}`
+        const found: Answer = { status: 200, headers: { "content-length": String(blob.byteLength) } }
+        const server = yield* serve(keeping({ [`PUT ${uploads}1`]: { status }, [head]: found }))
+        const registry = yield* connect(server)
+        expect(yield* registry.pushBlob(repository, descriptor, Body.bytes(blob))).toEqual(descriptor)
+        const { id } = yield* registry.startUpload(repository)
+        const completed = yield* registry.completeUpload(repository, id, digest, { offset: 0, body: Body.bytes(blob) })
+        expect(completed).toEqual(descriptor)
+        expect(server.lines()).toEqual([...pushed, head, ...pushed, head])
+      })
+  )
+
+  it.scoped.each(vague)(
+    "that ends with status %s fails where the registry does not have the blob",
+    (status) =>
+      Effect.gen(function*() {
+        const server = yield* serve(keeping({ [`PUT ${uploads}1`]: { status } }))
+        const registry = yield* connect(server)
+        const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))
+        expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "PushBlob", repository, reference: digest })
+        expect(error.message).toContain(`status ${status} where 201 or 204 was expected`)
+        expect(server.lines()).toEqual([...pushed, `HEAD /v2/team/app/blobs/${digest}`, `DELETE ${uploads}1`])
+      })
+  )
 
   const lost: ReadonlyArray<readonly [name: string, answer: Answer]> = [
     ["the connection breaks", { raw: (response) => void response.socket?.destroy() }],

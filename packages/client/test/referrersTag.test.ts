@@ -96,11 +96,68 @@ describe("the list of a registry that does not know of referrers", () => {
       })
     }))
 
-  it.scoped("is an error where the registry says that there is no such repository", () =>
+  it.scoped("is empty where the registry says that there is no such repository (rule 84)", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 404, body: failure("NAME_UNKNOWN", "no such repository") }))
       const registry = yield* connect(server)
-      expect((yield* Effect.flip(list(registry)))._tag).toBe("NameUnknown")
+      expect(yield* list(registry)).toEqual([])
+    }))
+
+  it.scoped("is empty where the tag is the subject itself, as at GitLab", () =>
+    Effect.gen(function*() {
+      const subject = encode(index(signatureReferrer))
+      const server = yield* serve(routes({
+        [`GET /v2/team/app/manifests/${tagOf(Digest.fromBytes(subject))}`]: {
+          status: 200,
+          headers: { "content-type": MediaType.index },
+          body: subject
+        }
+      }))
+      const registry = yield* connect(server)
+      const referrers = registry.listReferrers(repository, Digest.fromBytes(subject))
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(referrers))).toEqual([])
+    }))
+
+  const page = "<!doctype html><title>Sign in</title>"
+  const html = { "content-type": "text/html" }
+  /** What answers a request for referrers where the registry does not have the API. `elsewhere` is another host. */
+  const noApi: ReadonlyArray<readonly [name: string, answer: (elsewhere: string) => Answer]> = [
+    ["a page for people", () => ({ status: 200, headers: html, body: page })],
+    ["an object of nothing", () => ({ status: 200, body: "{}" })],
+    ["another list", () => ({ status: 200, body: `{"referrers":[]}` })],
+    ["manifests that are no list", () => ({ status: 200, body: `{"manifests":{}}` })],
+    ["400 and a page for people", () => ({ status: 400, headers: html, body: page })],
+    ["401", () => ({ status: 401 })],
+    ["405", () => ({ status: 405 })],
+    ["501", () => ({ status: 501 })],
+    ["a redirect to a page for people", (to) => ({ status: 307, headers: { location: `${to}/page` } })],
+    ["a redirect to a host that is busy", (to) => ({ status: 303, headers: { location: `${to}/busy` } })],
+    ["a redirect to nowhere", () => ({ status: 307, headers: { location: "http://127.0.0.1:1/" } })],
+    ["a redirect to itself", () => ({ status: 307, headers: { location: "" } })]
+  ]
+  it.scoped.each(noApi)("is that of the tag where the registry answers %s", ([, answer]) =>
+    Effect.gen(function*() {
+      const elsewhere = yield* serve(({ target }) =>
+        target === "/busy" ? { status: 429 } : { status: 200, headers: html, body: page }
+      )
+      const server = yield* serve(routes({
+        [`GET /v2/team/app/referrers/${imageDescriptor.digest}`]: answer(elsewhere.origin),
+        [`GET /v2/team/app/manifests/${fallback}`]: {
+          status: 200,
+          headers: { "content-type": MediaType.index },
+          body: index(signatureReferrer)
+        }
+      }))
+      const registry = yield* connect(server, { allowPrivate: true })
+      expect(yield* list(registry)).toEqual([signatureReferrer])
+    }))
+
+  it.scoped("is an error where the registry fails", () =>
+    Effect.gen(function*() {
+      const server = yield* serve(() => ({ status: 500 }))
+      const registry = yield* connect(server)
+      expect(yield* Effect.flip(list(registry))).toMatchObject({ status: 500, operation: "ListReferrers" })
+      expect(server.asked.length).toBe(1)
     }))
 
   it.scoped("is asked of no tag for another reason than that it is not there", () =>
@@ -112,7 +169,7 @@ describe("the list of a registry that does not know of referrers", () => {
     }))
 })
 
-it.scoped("a page that says to be filtered is taken as it is, the others are filtered here", () =>
+it.scoped("a page that says to be filtered is taken as it is, the others are filtered here, each referrer once", () =>
   Effect.gen(function*() {
     const path = `/v2/team/app/referrers/${imageDescriptor.digest}`
     const server = yield* serve((_, count) => ({
@@ -123,7 +180,7 @@ it.scoped("a page that says to be filtered is taken as it is, the others are fil
       body: index(count === 0 ? sbomReferrer : signatureReferrer, sbomReferrer)
     }))
     const registry = yield* connect(server)
-    expect(yield* list(registry, sbomReferrer.artifactType)).toEqual([sbomReferrer, sbomReferrer, sbomReferrer])
+    expect(yield* list(registry, sbomReferrer.artifactType)).toEqual([sbomReferrer])
   }))
 
 /** A registry that keeps manifests and tags, and knows nothing of referrers. */
@@ -188,11 +245,23 @@ describe("a manifest with a subject", () => {
   it.scoped("does not overwrite what is no list", () =>
     Effect.gen(function*() {
       const { answer, manifests } = old()
-      manifests.set(fallback, { mediaType: MediaType.image, bytes: Buffer.from(image) })
+      manifests.set(fallback, { mediaType: MediaType.image, bytes: Buffer.from(signature) })
       const registry = yield* connect(yield* serve(answer))
       const error = yield* Effect.flip(push(registry, signature))
       expect(error).toMatchObject({ _tag: "ManifestInvalid", operation: "PushManifest", repository })
       expect(manifests.get(fallback)?.mediaType).toBe(MediaType.image)
+    }))
+
+  it.scoped("is pushed, and not listed, where the tag is the subject itself, as at GitLab", () =>
+    Effect.gen(function*() {
+      const { answer, manifests } = old()
+      manifests.set(fallback, { mediaType: MediaType.image, bytes: Buffer.from(image) })
+      const server = yield* serve(answer)
+      const registry = yield* connect(server)
+      const pushed = yield* push(registry, signature)
+      expect(pushed).toMatchObject({ digest: signatureDescriptor.digest })
+      expect(pushed.subject).toBeUndefined()
+      expect(manifests.get(fallback)?.bytes.toString()).toBe(new TextDecoder().decode(image))
     }))
 
   it.scoped("is left to the registry where that lists it", () =>

@@ -180,10 +180,8 @@ const view = (
         (tags) => atMost(Stream.filter(tags, (tag) => has(repository, tag)), limit)
       )
     },
-    ListReferrers: (operation) => {
-      if (has(operation.repository, undefined)) return next(operation)
-      return hasSome(operation.repository) ? Exit.succeed(Stream.empty) : nameUnknown(operation)
-    }
+    ListReferrers: (operation) =>
+      has(operation.repository, undefined) ? next(operation) : Exit.succeed(Stream.empty)
   })
 }
 

@@ -85,7 +85,7 @@ const table: { readonly [Tag in Operation.OperationTag]: Row } = {
   DeleteTag: byTag,
   ListRepositories: { ...everywhere("filtered", "filtered") },
   ListTags: { ...everywhere("filtered", "NameUnknown"), all: "passes" },
-  ListReferrers: { ...everywhere("passes", "NameUnknown"), tagged: "empty", otherTags: "empty" }
+  ListReferrers: { ...everywhere("passes", "empty"), tagged: "empty", otherTags: "empty" }
 }
 
 const sets: { readonly [Column in keyof Row]: ReferenceSet.ReferenceSet } = {

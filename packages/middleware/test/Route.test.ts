@@ -73,6 +73,10 @@ describe("Route", () => {
         ])
         const { handle } = yield* Effect.provide(Registry, layer)
         const operation = samples.operations[tag]
+        if (tag === "ListReferrers") {
+          expect(yield* samples.answerOf(handle, operation)).toEqual(Exit.succeed(Chunk.empty()))
+          return expect(seen).toEqual([])
+        }
         const error = yield* Effect.flip(Effect.flatten(samples.answerOf(handle, operation)))
         const expected = tag === "ResolveBlob" || tag === "GetBlob"
           ? "BlobUnknown"

@@ -76,7 +76,7 @@ const rows: { readonly [Tag in ErrorTag]: { readonly code: string; readonly stat
  */
 export const status = (error: RegistryError.RegistryError, operation?: Operation): number => {
   if (error._tag === "SizeInvalid" && operation?._tag === "PushManifest") return 413
-  if (error._tag === "SizeInvalid" && error.limit !== undefined) return 413
+  if (error._tag === "SizeInvalid" && (error.limit !== undefined || error.status === 413)) return 413
   if (error._tag === "Denied" && operation?._tag === "PushManifest" && operation.ifAbsent === true) return 412
   if (error._tag === "UnknownCode" && isFailure(error.status)) return error.status
   return rows[error._tag].status
@@ -270,6 +270,9 @@ const notFound = (asked: OperationTag | undefined): DecodedTag => {
     case "CompleteUpload":
     case "CancelUpload":
       return "BlobUploadUnknown"
+    // The list names no repository that could be unknown: the registry does not offer the list.
+    case "ListRepositories":
+      return "Unsupported"
     case undefined:
       return "UnknownCode"
     default:
@@ -320,9 +323,36 @@ const isDeep = (json: unknown): boolean => {
 const parseJson = (bytes: Uint8Array): unknown =>
   Either.getOrUndefined(Either.try((): unknown => JSON.parse(new TextDecoder().decode(bytes))))
 
+const absences: ReadonlyArray<DecodedTag> = [
+  "BlobUnknown",
+  "BlobUploadUnknown",
+  "ManifestBlobUnknown",
+  "ManifestUnknown",
+  "NameUnknown"
+]
+
+/** The kinds of failure that each status leaves open. A status that is not here says too little: any code may. */
+const kinds: { readonly [status: number]: ReadonlyArray<DecodedTag> } = {
+  401: ["Unauthorized"],
+  403: ["Denied", "Unsupported"],
+  404: [...absences, "Unsupported"],
+  405: ["Unsupported"],
+  413: ["SizeInvalid"],
+  416: ["RangeInvalid"],
+  429: ["TooManyRequests"]
+}
+
+/** A registry that fails does not say what is there, or who may see it. */
+const kindsOfFaults: ReadonlyArray<DecodedTag> = ["TooManyRequests", "Unavailable", "Unsupported"]
+
+const isKind = (status: number, tag: DecodedTag): boolean =>
+  (status >= 500 ? kindsOfFaults : kinds[status])?.includes(tag) ?? true
+
 /**
- * The kind of the error that an answer says. A code that nobody knows stays what it is, but where the status says what
- * callers go by: that there is no such thing, who asks, or when to ask again.
+ * Returns the kind of the error that an answer says. The code tells more than the status, but where the two disagree on
+ * the kind of failure, the status decides: content that exists must not look absent because of a wrong code. A code that
+ * nobody knows stays what it is, unless the status says what callers act on: that there is no such thing, that the caller
+ * is not authenticated, or when to ask again.
  */
 const tagOf = (
   status: number,
@@ -331,8 +361,9 @@ const tagOf = (
 ): DecodedTag => {
   if (first === undefined) return byStatus(status, asked)
   const known = tags.get(first.code)
-  if (known !== undefined) return known
-  const telling = status === 401 || status === 404 || status === 429 || (status >= 502 && first.code !== unknown)
+  if (known !== undefined) return isKind(status, known) ? known : byStatus(status, asked)
+  const telling = status === 401 || status === 404 || status === 416 || status === 429 ||
+    (status >= 502 && first.code !== unknown)
   return telling ? byStatus(status, asked) : "UnknownCode"
 }
 
@@ -355,7 +386,8 @@ const fromDetail = (
 
 /**
  * Returns the error that an answer says: the same error where a server of this project wrote the answer. Otherwise the
- * first known code in its body decides, and then its status. `fields` says what was asked, and of which registry.
+ * first known code in its body decides, where the code agrees with the status, and else the status. `fields` says what was
+ * requested, and of which registry.
  *
  * @since 0.1.0
  * @category decoding

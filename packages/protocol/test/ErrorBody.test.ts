@@ -543,14 +543,14 @@ describe("decode", () => {
     DeleteBlob: "BlobUnknown",
     DeleteManifest: "ManifestUnknown",
     DeleteTag: "ManifestUnknown",
-    ListRepositories: "NameUnknown",
+    ListRepositories: "Unsupported",
     ListTags: "NameUnknown",
     ListReferrers: "NameUnknown"
   }
   it.each(operationTags)("takes status 404 without a body, to %s, for what was asked for", (asked) => {
     const error = decode({ status: 404 }, Operation.errorFields(operations[asked]))
     expect(error._tag).toBe(notFound[asked])
-    expect(RegistryError.isNotFound(error)).toBe(true)
+    expect(RegistryError.isNotFound(error)).toBe(asked !== "ListRepositories")
   })
 
   interface Expected {
@@ -573,7 +573,9 @@ describe("decode", () => {
       { status: 404, body: json({ code: "MANIFEST_UNKNOWN", message: "gone", detail: { Tag: "v1" } }) },
       { _tag: "ManifestUnknown", message: "gone", reason: "gone", detail: { Tag: "v1" } }
     ],
-    ["the code rather than the status", { status: 500, body: json({ code: "BLOB_UNKNOWN" }) }, { _tag: "BlobUnknown" }],
+    ["the code where the status says little", { status: 400, body: json({ code: "BLOB_UNKNOWN" }) }, {
+      _tag: "BlobUnknown"
+    }],
     ["an empty message", { status: 403, body: json({ code: "DENIED", message: "" }) }, {
       _tag: "Denied",
       reason: undefined

@@ -248,14 +248,17 @@ export interface Service {
     after: Tag | undefined,
     n: number
   ) => Effect.Effect<ReadonlyArray<Tag>, RepositoryUnknown | Failed>
-  /** The descriptors of the manifests that refer to `subject`, by digest; of one artifact type, where one is said. */
+  /**
+   * Returns the descriptors of the manifests that refer to `subject`, ordered by digest; of one artifact type, where one
+   * is given. A repository that does not exist has none.
+   */
   readonly listReferrers: (
     repository: RepositoryName,
     subject: Digest,
     artifactType: string | undefined,
     after: Digest | undefined,
     n: number
-  ) => Effect.Effect<ReadonlyArray<Descriptor>, RepositoryUnknown | Failed>
+  ) => Effect.Effect<ReadonlyArray<Descriptor>, Failed>
   readonly listRepositories: (
     after: RepositoryName | undefined,
     n: number

@@ -18,6 +18,8 @@ export interface Content {
   readonly open: (receiver: Receiver) => Control
   /** Closes one that was not opened, and with it its connection. */
   readonly close: () => void
+  /** Whether the platform decodes a body that has a `Content-Encoding`. */
+  readonly decodes: boolean
 }
 
 /** As much of Node's `Readable` as is used. */
@@ -53,6 +55,7 @@ const closed = { code: "UND_ERR_SOCKET" }
 const fromReadable = (readable: Readable, response: unknown): Content => {
   let held: unknown = response
   return {
+    decodes: false,
     open: (receiver) => {
       let live = true
       const settle = (tell: () => void) => {
@@ -88,6 +91,7 @@ const fromReadable = (readable: Readable, response: unknown): Content => {
 const fromReadableStream = (stream: ReadableStream<Uint8Array>, response: unknown): Content => {
   let held: unknown = response
   return {
+    decodes: true,
     open: (receiver) => {
       let live = true
       let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
@@ -129,6 +133,7 @@ const fromReadableStream = (stream: ReadableStream<Uint8Array>, response: unknow
 }
 
 const nothing: Content = {
+  decodes: true,
   open: (receiver) => {
     queueMicrotask(receiver.end)
     return { resume: ignore, cancel: ignore }

@@ -1,4 +1,5 @@
 import * as Body from "@effect-oci/core/Body"
+import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Range from "@effect-oci/protocol/Range"
 import type { Received } from "@effect-oci/protocol/Response"
@@ -20,12 +21,17 @@ export interface Asked {
   readonly watch: Watch
 }
 
-/** A body that was packed is longer or shorter than what it holds: its length says nothing of that. */
-const headersOf = (response: HttpClientResponse): Wire.Headers => {
-  const { headers } = response
-  const encoding = headers["content-encoding"]
-  return encoding === undefined || encoding === "identity" ? headers : { ...headers, "content-length": undefined }
+/**
+ * Returns how a registry says that a body is coded, though the client requests `identity`. Some say it of a layer that
+ * they send as it is: Apache calls every `.gz` file `x-gzip`.
+ */
+const codingOf = ({ headers }: HttpClientResponse): string | undefined => {
+  const coding = headers["content-encoding"]
+  return coding === undefined || coding === "identity" || coding === "" ? undefined : coding
 }
+
+/** What a coded body looks like to a reader that does not decode it. */
+const kinds: ReadonlySet<string> = new Set(["ResponseInvalid", "DigestInvalid", "SizeInvalid", "ManifestInvalid"])
 
 const noBytes = new Uint8Array(0)
 
@@ -39,6 +45,8 @@ export class Incoming implements Received {
   readonly origin: string
   /** Completes the errors that the answer is decoded to. */
   readonly explain: (error: RegistryError.RegistryError) => RegistryError.RegistryError
+  /** The `Content-Encoding` of the body, unless it is `identity`. */
+  readonly coding: string | undefined
   private head: Wire.Headers
   /** How long the body is, in bytes, where that is said. */
   private size: number | undefined
@@ -48,19 +56,36 @@ export class Incoming implements Received {
 
   constructor(response: HttpClientResponse, private readonly asked: Asked) {
     this.status = response.status
-    this.head = headersOf(response)
+    this.coding = codingOf(response)
+    this.content = contents.of(response)
+    // `fetch` decodes the body itself, so that the length of the coded body says nothing.
+    const decoded = this.coding !== undefined && this.content.decodes && asked.method !== "HEAD"
+    this.head = decoded ? { ...response.headers, "content-length": undefined } : response.headers
     this.url = response.request.url
     this.origin = asked.origin
-    this.explain = (error) => explain(response, asked.origin)(error)
+    this.explain = (error) => explain(response, asked.origin)(this.ofCoding(error))
     this.size = asked.method === "HEAD" || this.status === 204 || this.status === 304
       ? 0
       : Range.parseCount(this.headers["content-length"])
-    this.content = contents.of(response)
     if (this.size === 0) this.open(ignored)
   }
 
   get headers(): Wire.Headers {
     return this.head
+  }
+
+  /** Returns the error that says that the body is coded, in place of one that coding explains. */
+  private ofCoding(error: RegistryError.RegistryError): RegistryError.RegistryError {
+    return this.coding === undefined || this.status >= 300 || !kinds.has(error._tag) ?
+      error :
+      new RegistryError.ResponseInvalid({
+        ...this.asked.fields,
+        reason:
+          `the registry's answer breaks the protocol: its body is coded (Content-Encoding: ${
+            printable(this.coding, 40)
+          }), ` +
+          "but the client requested it as it is (Accept-Encoding: identity)"
+      })
   }
 
   get body(): Body.Body {

@@ -4,32 +4,32 @@ import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Exchange } from "./exchange.js"
-import * as pages from "./pages.js"
+import * as lists from "./lists.js"
+import type { PageOptions } from "./pages.js"
 import type { ReferrersTag } from "./referrersTag.js"
+import type { WholeLists } from "./wholeLists.js"
 
 /** Lists. */
 export const lister = (
   exchange: Exchange,
   referrersTag: ReferrersTag,
-  manner: pages.Manner
+  options: PageOptions,
+  whole: WholeLists
 ): Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers"> => {
-  const list = pages.make(exchange, manner)
+  const list = lists.make(exchange, options, whole)
 
   /**
-   * Where the registry does not know what refers to what, a tag may say. Without one there are no referrers, unless the
-   * registry says outright that there is no such repository. Spec: "Listing Referrers".
+   * Where the registry does not have the referrers API, the referrers tag lists the referrers. Without a tag there are
+   * none, also in a repository that the registry does not know.
+   * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
    */
   const listReferrers: Handler.Row<"ListReferrers"> = (operation) => {
     const { artifactType } = operation
     const isWanted = (referrer: Descriptor.Descriptor) =>
       artifactType === undefined || referrer.artifactType === artifactType
-    const fromTag = (error: RegistryError) =>
-      Stream.unwrap(
-        Effect.map(referrersTag.list(operation), (referrers) =>
-          referrers === undefined && saysNameUnknown(error)
-            ? Stream.fail(error)
-            : Stream.fromIterable((referrers ?? []).filter(isWanted)))
-      )
+    const fromTag = Stream.unwrap(
+      Effect.map(referrersTag.list(operation), (referrers) => Stream.fromIterable(referrers.filter(isWanted)))
+    )
     return Effect.sync(() => {
       let begun = false
       const fromRegistry = list(operation, () => {
@@ -38,7 +38,7 @@ export const lister = (
       })
       return Stream.catchAll(
         fromRegistry,
-        (error) => error.status === 404 && !begun ? fromTag(error) : Stream.fail(error)
+        (error) => !begun && hasNoApi(error, exchange.origin) ? fromTag : Stream.fail(error)
       )
     })
   }
@@ -50,6 +50,22 @@ export const lister = (
   }
 }
 
-/** Whether it is not only the status that says so. */
-const saysNameUnknown = (error: RegistryError): boolean =>
-  error._tag === "NameUnknown" && (error.diagnostics ?? []).length > 0
+/** What registries answer that do not know the path, or take it for something else. */
+const unknownPath = new Set([400, 401, 404, 405, 406, 410, 501])
+
+/**
+ * Whether the answer for a list of referrers shows that the registry does not have the API: no index of referrers came,
+ * but a page for people, a refusal, or a redirect to a place that does not answer with an index.
+ */
+const hasNoApi = (error: RegistryError, origin: string): boolean => {
+  switch (error._tag) {
+    case "ResponseInvalid":
+      return true
+    case "Refused":
+      return error.by === "AddressGuard"
+    case "TransportError":
+      return error.url !== undefined && !error.url.startsWith(origin)
+    default:
+      return error.status !== undefined && unknownPath.has(error.status)
+  }
+}

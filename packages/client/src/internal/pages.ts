@@ -4,100 +4,142 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
+import * as Either from "effect/Either"
 import type { Exchange } from "./exchange.js"
+import * as links from "./links.js"
 
-/** How many items are asked for at a time, and how many pages a list may have. */
-export interface Manner {
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+/** How many items the client requests at a time, how many pages a list may have, and how many items are remembered. */
+export interface PageOptions {
   readonly pageSize: number
   readonly maxPages: number
+  /** How many items of a list the client remembers, so that the caller receives each of them once. */
+  readonly maxSorted: number
 }
 
-/** How a list is read: `onPage` hears of each page as it comes. */
-export interface List {
-  <O extends ListOperation>(operation: O, onPage?: () => void): Stream.Stream<ItemOf<O>, RegistryError.RegistryError>
-}
+/** Why the client requests a page: a `Link` leads to it, it follows an item, or it is the list without `n` and `last`. */
+type Reason = "link" | "last" | "unpaged"
 
-/** A page to ask for: where, how many items are still wanted, and the item it comes after, where no `Link` led there. */
-interface Turn {
+/** A page to request. */
+export interface Turn {
   readonly target: string
-  readonly left: number
-  readonly after?: unknown
+  readonly reason: Reason
 }
 
+/** The items of a page that no page before has brought, and the page that follows it. */
+export interface Fetched<A> {
+  readonly items: ReadonlyArray<A>
+  readonly next: Turn | undefined
+  /** Whether the registry sent more items than the client requested, so that the page is the whole list. */
+  readonly whole: boolean
+}
+
+/** Reads the pages of one list, one after another. A page that brings nothing new ends the list. */
+export interface Pages<A> {
+  readonly first: Turn
+  readonly fetch: (turn: Turn) => Answer<Fetched<A>>
+}
+
+/** What tells two items of a list apart: the item itself, or the digest of a descriptor. */
+export const keyOf = (item: unknown): string => typeof item === "string" ? item : (item as { digest: string }).digest
+
 /**
- * A list as one stream of its pages. They go on where their `Link` says: within the same list at the same registry, and
- * never to a page that was there before. Spec: "Listing Tags", "Listing Referrers".
+ * Starts to read the pages of a list. The operation's `limit` is the size of a page. `onPage` runs for each page that the
+ * registry answers.
+ *
+ * Pages go on where their `Link` says: within the same list at the same registry, and never to a page that was there
+ * before. At a registry without links, a full page is followed by what comes after its last item. Where that brings
+ * nothing new, the registry does not know `last`, and the client requests the list without `n`.
+ * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
  */
-export const make = (exchange: Exchange, { maxPages, pageSize }: Manner): List => (operation, onPage) => {
+export const open = <O extends ListOperation>(
+  exchange: Exchange,
+  { maxPages, maxSorted }: PageOptions,
+  operation: O,
+  onPage: () => void
+): Pages<ItemOf<O>> => {
   const fields = exchange.fields(operation)
-  const limit = limitOf(operation)
-  const size = Math.min(limit, pageSize)
-  const request = Request.encode(ofSize(operation, size))
+  const request = Request.encode(operation)
   const [path = ""] = request.target.split("?")
+  const size = operation._tag === "ListReferrers" ? undefined : operation.limit
+  const requested = new Set<string>()
+  const known = new Set<string>()
+  let hasLinks = false
   const breach = (reason: string) =>
-    new RegistryError.ResponseInvalid({ ...fields, reason: `the registry's answer breaks the protocol: ${reason}` })
+    Either.left(
+      new RegistryError.ResponseInvalid({ ...fields, reason: `the registry's answer breaks the protocol: ${reason}` })
+    )
 
-  return Stream.suspend(() => {
-    const seen = new Set<string>()
-    const first: Turn = { target: request.target, left: limit }
-    return Stream.paginateChunkEffect(first, ({ after, left, target }) =>
-      Effect.gen(function*() {
-        seen.add(target)
-        const answer = yield* exchange.send(operation, fields, { ...request, target })
-        const { filtered, items, next } = yield* exchange.decodePage(operation, answer, fields)
-        onPage?.()
-        // The page before, once more, from a registry that does not know `last`.
-        if (after !== undefined && items.some((item) => item === after)) return ended(Chunk.empty())
-        const wanted = filtered ? items : items.filter((item) => isWanted(operation, item))
-        const taken = Chunk.unsafeFromArray(wanted.slice(0, left))
-        const rest = left - taken.length
-        const turn = next === undefined
-          ? onwards(operation, items, size)
-          : { target: linked(next, answer.url, exchange.origin, path) }
-        if (rest <= 0 || turn === undefined) return ended(taken)
-        if (turn.target === undefined) return yield* breach("its list goes on at another place")
-        if (seen.has(turn.target)) return yield* breach("its list comes back to a page that was there before")
-        if (seen.size >= maxPages) return yield* breach(`its list has more than ${maxPages} pages`)
-        return [taken, Option.some<Turn>({ ...turn, target: turn.target, left: rest })] as const
-      }))
-  })
+  /** What another place answers, to which the registry redirects, is no failure of the registry. */
+  const fromElsewhere = (error: RegistryError.RegistryError, url: string): RegistryError.RegistryError => {
+    const { origin } = new URL(url)
+    return origin === exchange.origin || operation._tag !== "ListReferrers" ?
+      error :
+      new RegistryError.ResponseInvalid({
+        ...fields,
+        reason: `the registry redirects to ${origin}, which has no list of referrers: ${error.reason ?? error._tag}`
+      })
+  }
+
+  const isNew = (item: unknown): boolean => {
+    const key = keyOf(item)
+    if (known.has(key)) return false
+    if (known.size < maxSorted) known.add(key)
+    return true
+  }
+
+  const following = (
+    turn: Turn,
+    page: { readonly all: ReadonlyArray<unknown>; readonly fresh: number; readonly next: string | undefined },
+    url: string
+  ): Either.Either<Turn | undefined, RegistryError.RegistryError> => {
+    const { all, fresh, next } = page
+    if (next !== undefined) {
+      hasLinks = true
+      // A page may be empty where the registry filters it. One that repeats what was there leads round in a circle.
+      const target = links.resolve(next, { base: url, origin: exchange.origin, path })
+      if (Either.isLeft(target)) return breach(target.left)
+      if (requested.has(target.right)) return breach("its list comes back to a page that was there before")
+      return Either.right(
+        fresh === 0 && all.length > 0 ? undefined : { target: target.right, reason: "link" }
+      )
+    }
+    const after = all[all.length - 1]
+    if (after === undefined || hasLinks || turn.reason === "unpaged") return Either.right(undefined)
+    if (fresh === 0) return Either.right(turn.reason === "last" ? { target: path, reason: "unpaged" } : undefined)
+    return Either.right(all.length === size ? { target: targetAfter(operation, after), reason: "last" } : undefined)
+  }
+
+  const fetch = (turn: Turn): Answer<Fetched<ItemOf<O>>> =>
+    Effect.gen(function*() {
+      if (requested.size >= maxPages) return yield* breach(`its list has more than ${maxPages} pages`)
+      requested.add(turn.target)
+      const answer = yield* exchange.send(operation, fields, { ...request, target: turn.target })
+      const { filtered, items: all, next } = yield* Effect.mapError(
+        exchange.decodePage(operation, answer, fields),
+        (error) => fromElsewhere(error, answer.url)
+      )
+      onPage()
+      const fresh = all.filter(isNew)
+      const items = filtered ? fresh : fresh.filter((item) => isWanted(operation, item))
+      const whole = next === undefined && size !== undefined && all.length > size
+      return { items, next: yield* following(turn, { all, fresh: fresh.length, next }, answer.url), whole }
+    })
+
+  return { first: { target: request.target, reason: "last" }, fetch }
 }
 
-const ended = <A>(items: Chunk.Chunk<A>) => [items, Option.none<Turn>()] as const
-
-/**
- * Where a list may go on whose page is full and has no `Link`, which some registries never send: after its last item, by
- * `last`. Spec: "Listing Tags".
- */
-const onwards = (
-  operation: ListOperation,
-  items: ReadonlyArray<unknown>,
-  size: number
-): Omit<Turn, "left"> | undefined => {
-  const after = items[items.length - 1]
-  if (operation._tag === "ListReferrers" || items.length !== size || after === undefined) return undefined
-  const next = operation._tag === "ListTags"
-    ? new Operation.ListTags({ ...operation, last: after as Tag, limit: size })
-    : new Operation.ListRepositories({ last: after as RepositoryName, limit: size })
-  return { target: Request.encode(next).target, after }
-}
-
-const limitOf = (operation: ListOperation): number =>
-  (operation._tag === "ListReferrers" ? undefined : operation.limit) ?? Number.POSITIVE_INFINITY
-
-/** The same list, a page of it. There is no asking for the size of one of referrers. */
-const ofSize = (operation: ListOperation, limit: number): ListOperation => {
+/** The target of the page after an item. */
+const targetAfter = (operation: ListOperation, after: unknown): string => {
   switch (operation._tag) {
     case "ListRepositories":
-      return new Operation.ListRepositories({ ...operation, limit })
+      return Request.encode(new Operation.ListRepositories({ ...operation, last: after as RepositoryName })).target
     case "ListTags":
-      return new Operation.ListTags({ ...operation, limit })
+      return Request.encode(new Operation.ListTags({ ...operation, last: after as Tag })).target
     case "ListReferrers":
-      return operation
+      return Request.encode(operation).target
   }
 }
 
@@ -105,15 +147,3 @@ const ofSize = (operation: ListOperation, limit: number): ListOperation => {
 const isWanted = (operation: ListOperation, item: unknown): boolean =>
   operation._tag !== "ListReferrers" || operation.artifactType === undefined ||
   (item as { readonly artifactType?: string }).artifactType === operation.artifactType
-
-const unescaped = (path: string): string => path.replace(/%3a/gi, ":").replace(/%2f/gi, "/")
-
-/**
- * Where a link leads that is one to the same list, `undefined` for any other. A proxy before the registry may have added
- * to the path, so its end counts, and the path that was asked for stays.
- */
-const linked = (link: string, base: string, origin: string, path: string): string | undefined => {
-  if (!URL.canParse(link, base)) return undefined
-  const url = new URL(link, base)
-  return url.origin === origin && unescaped(url.pathname).endsWith(path) ? `${path}${url.search}` : undefined
-}

@@ -7,6 +7,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as committed from "./committed.js"
+import * as completion from "./completion.js"
 import type { Exchange } from "./exchange.js"
 
 /** How a blob is sent: in one request, in an upload's two, or in chunks of so many bytes. */
@@ -44,7 +45,7 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
       "PUT",
       Effect.flatMap(
         exchange.send(last, fields),
-        (answer) => Effect.as(exchange.decode(last, answer.supply("upload-offset", size), fields), descriptor)
+        (answer) => Effect.as(completion.decode(exchange, last, answer.supply("upload-offset", size), fields), descriptor)
       )
     )
   }

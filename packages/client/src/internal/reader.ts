@@ -1,9 +1,13 @@
+import * as BlobContent from "@effect-oci/core/BlobContent"
+import * as Body from "@effect-oci/core/Body"
 import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
+import type * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Response from "@effect-oci/protocol/Response"
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type { Exchange } from "./exchange.js"
 import type { Incoming } from "./incoming.js"
 
@@ -18,8 +22,15 @@ export const reader = (
       restore(exchange.send(operation, fields)).pipe(
         Effect.tap((answer) => Effect.addFinalizer(() => answer.close())),
         Effect.flatMap((answer) =>
-          restore(Effect.flatMap(sized(operation, answer), (answer) =>
-            Effect.mapError(Response.decode(operation, answer, fields), answer.explain)))
+          restore(
+            sized(operation, answer).pipe(
+              Effect.flatMap((answer) => Response.decode(operation, answer, fields)),
+              Effect.mapBoth({
+                onFailure: answer.explain,
+                onSuccess: (content) => answer.coding === undefined ? content : decoded(content, answer, fields)
+              })
+            )
+          )
         )
       )
     )
@@ -51,9 +62,20 @@ export const reader = (
   }
 }
 
-/** Whether the answer to HEAD says all that a descriptor needs. A type that says nothing is in the document, or nowhere. */
+/** Content that says to be coded. A layer that is sent as it is has its digest all the same; else the error says why. */
+const decoded = (content: BlobContent.BlobContent, answer: Incoming, fields: RegistryError.ErrorFields) => {
+  const { body, descriptor, range } = content
+  const checked = range === undefined ? Body.verify(body, descriptor, fields) : body
+  const stream = Stream.mapError(checked.stream, answer.explain)
+  return new BlobContent.BlobContent({ ...content, body: Body.stream(stream, { size: body.size }) })
+}
+
+/**
+ * Whether the answer to HEAD says all that a descriptor needs. A type that says nothing is in the document, or nowhere. No
+ * manifest is empty, but some registries answer HEAD with a length of 0.
+ */
 const isEnough = ({ reference }: Operation.ResolveManifest, { headers, status }: Incoming): boolean => {
   if (status !== 200) return status !== 405
-  if (headers["content-length"] === undefined || MediaType.isGeneric(headers["content-type"] ?? "")) return false
+  if (Number(headers["content-length"] ?? 0) === 0 || MediaType.isGeneric(headers["content-type"] ?? "")) return false
   return Operation.isDigest(reference) || Digest.is(headers["docker-content-digest"] ?? "")
 }

@@ -20,8 +20,8 @@ export const tagOf = (subject: Digest.Digest): Tag.Tag => {
 
 /** Which manifests refer to which, for registries that do not keep that themselves. */
 export interface ReferrersTag {
-  /** The referrers of a manifest, `undefined` where there is no list; where something else stands there are none. */
-  readonly list: (operation: Operation.ListReferrers) => Answer<ReadonlyArray<Descriptor.Descriptor> | undefined>
+  /** Returns the referrers of a manifest: none where the tag is absent, or is something else. */
+  readonly list: (operation: Operation.ListReferrers) => Answer<ReadonlyArray<Descriptor.Descriptor>>
   /** Lists a manifest that was pushed among the referrers of its subject, if it has one: then it is kept there. */
   readonly attach: (
     operation: Operation.PushManifest,
@@ -33,7 +33,11 @@ export interface ReferrersTag {
   readonly isKept: () => void
 }
 
-const absent = Effect.sync(() => undefined)
+/**
+ * The list under the tag: `undefined` where there is none. `subject` where the registry takes the tag for the digest that
+ * it resembles, and answers the subject itself, as GitLab does: that is no list, whatever the subject is.
+ */
+type Found = Manifest.Index | "subject" | undefined
 
 /** How often the list is written anew where others write it too. */
 const attempts = 4
@@ -43,25 +47,24 @@ export const make = (exchange: Exchange): ReferrersTag => {
   // Those of one program at least do not overwrite each other.
   const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
 
-  /** The list as it stands, a `ManifestInvalid` where the tag is something else. */
-  const find = (
+  /** Reads the list. Fails with `ManifestInvalid` where the tag is something else. */
+  const read = (
     repository: RepositoryName,
     subject: Digest.Digest,
     fields: RegistryError.ErrorFields
-  ): Answer<Manifest.Index> =>
+  ): Answer<Found> =>
     exchange.call(new Operation.GetManifest({ repository, reference: tagOf(subject) }), fields).pipe(
-      Effect.flatMap(({ bytes, descriptor }) => Manifest.parse({ mediaType: descriptor.mediaType, bytes })),
-      Effect.flatMap((document) =>
-        document._tag === "Index" ? Effect.succeed(document) : Effect.fail(
-          new RegistryError.ManifestInvalid({ reason: "the tag of its subject's referrers is no index" })
-        )
+      Effect.flatMap(({ bytes, descriptor }): Answer<Found> =>
+        descriptor.digest === subject
+          ? Effect.succeed("subject")
+          : Effect.flatMap(Manifest.parse({ mediaType: descriptor.mediaType, bytes }), (document) =>
+            document._tag === "Index" ? Effect.succeed(document) : Effect.fail(
+              new RegistryError.ManifestInvalid({ reason: "the tag of its subject's referrers is no index" })
+            ))
       ),
-      Effect.mapError((error) => RegistryError.withFields(error, fields))
+      Effect.mapError((error) => RegistryError.withFields(error, fields)),
+      Effect.catchIf((error) => error.status === 404, () => Effect.sync(() => undefined))
     )
-
-  /** The list as it stands: `undefined` where there is none. */
-  const read = (...args: Parameters<typeof find>): Answer<Manifest.Index | undefined> =>
-    Effect.catchIf(find(...args), (error) => error.status === 404, () => absent)
 
   const write = (
     repository: RepositoryName,
@@ -82,23 +85,27 @@ export const make = (exchange: Exchange): ReferrersTag => {
     )
   }
 
-  /** Changes the list, and looks whether it stayed so. Spec: "Pushing Manifests with Subject". */
+  /**
+   * Changes the list, and verifies that the change stays. Returns whether the registry can hold the list.
+   * Spec: "Pushing Manifests with Subject".
+   */
   const update = (
     repository: RepositoryName,
     subject: Digest.Digest,
     isDone: (manifests: ReadonlyArray<Descriptor.Descriptor>) => boolean,
     change: (manifests: ReadonlyArray<Descriptor.Descriptor>) => ReadonlyArray<Descriptor.Descriptor>,
     fields: RegistryError.ErrorFields
-  ): Answer<void> => {
-    const attempt = (left: number): Answer<void> =>
-      Effect.flatMap(read(repository, subject, fields), (index) => {
-        const manifests = index?.manifests ?? []
-        if (isDone(manifests)) return Effect.void
+  ): Answer<boolean> => {
+    const attempt = (left: number): Answer<boolean> =>
+      Effect.flatMap(read(repository, subject, fields), (found) => {
+        if (found === "subject") return Effect.succeed(false)
+        const manifests = found?.manifests ?? []
+        if (isDone(manifests)) return Effect.succeed(true)
         return left === 0
           ? Effect.fail(
             new RegistryError.Unavailable({ ...fields, reason: "others keep changing the referrers of its subject" })
           )
-          : Effect.zipRight(write(repository, subject, index, change(manifests), fields), attempt(left - 1))
+          : Effect.zipRight(write(repository, subject, found, change(manifests), fields), attempt(left - 1))
       })
     return alone(attempt(attempts))
   }
@@ -106,7 +113,7 @@ export const make = (exchange: Exchange): ReferrersTag => {
   return {
     list: (operation) =>
       read(operation.repository, operation.digest, exchange.fields(operation)).pipe(
-        Effect.map((index) => index?.manifests),
+        Effect.map((found) => found === undefined || found === "subject" ? [] : found.manifests),
         Effect.catchTag("ManifestInvalid", "DigestInvalid", "Unsupported", () => Effect.succeed([]))
       ),
 
@@ -124,7 +131,7 @@ export const make = (exchange: Exchange): ReferrersTag => {
         (manifests) => [...manifests, referrer],
         exchange.fields(operation)
       )
-      return Effect.as(listed, { ...pushed, subject })
+      return Effect.map(listed, (isListed) => isListed ? { ...pushed, subject } : pushed)
     },
 
     detach: (operation) => {

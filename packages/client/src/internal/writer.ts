@@ -3,6 +3,7 @@ import * as Operation from "@effect-oci/core/Operation"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as committed from "./committed.js"
+import * as completion from "./completion.js"
 import type { Exchange } from "./exchange.js"
 import * as pushBlob from "./pushBlob.js"
 import * as pushManifest from "./pushManifest.js"
@@ -34,23 +35,24 @@ export const writer = (
       exchange.send(operation, fields),
       (answer) =>
         sent || answer.headers["upload-offset"] !== undefined || (answer.status !== 201 && answer.status !== 204)
-          ? exchange.decode(operation, answer, fields)
+          ? completion.decode(exchange, operation, answer, fields)
           : Effect.zipRight(answer.release(), call(new Operation.ResolveBlob(operation), fields))
     )
     const { digest, repository } = operation
     return committed.orFound(exchange, { repository, digest, method: "PUT" }, fields, completed, identity)
   }
 
-  /** Whoever may not read the source of a mount may still push. Spec: "Mounting a blob from another repository". */
-  const mountBlob: Handler.Row<"MountBlob"> = (operation) => {
-    const { from, repository } = operation
-    if (from === undefined) return call(operation)
-    return Effect.catchIf(call(operation), (error) => error.status === 401, () =>
+  /**
+   * A mount that the registry refuses becomes an upload, whatever the status says: a caller that may not read the source
+   * may still push, and some registries do not know mounts. A registry that asks for patience is not asked for more.
+   * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository
+   */
+  const mountBlob: Handler.Row<"MountBlob"> = (operation) =>
+    Effect.catchIf(call(operation), (error) => error.status !== undefined && error.status !== 429, () =>
       Effect.map(
-        call(new Operation.StartUpload({ repository }), exchange.fields(operation)),
+        call(new Operation.StartUpload({ repository: operation.repository }), exchange.fields(operation)),
         (upload) => new Operation.UploadStarted({ upload })
       ))
-  }
 
   return {
     PushBlob: pushBlob.make(exchange, manner),

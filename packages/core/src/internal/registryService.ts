@@ -111,7 +111,7 @@ export interface Lister {
     repository: RepositoryName,
     options?: { readonly last?: Tag | undefined; readonly limit?: number | undefined }
   ) => Stream.Stream<Tag, RegistryError>
-  /** The manifests whose subject has the digest. Fails with `NameUnknown`. */
+  /** Returns the manifests whose subject has the digest: none in a repository that does not exist. */
   readonly listReferrers: (
     repository: RepositoryName,
     digest: Digest.Digest,

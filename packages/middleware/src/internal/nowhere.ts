@@ -28,6 +28,6 @@ export const nowhere = (reason: string): Handler.Handler => {
     DeleteTag: denied,
     ListRepositories: () => Exit.succeed(Stream.empty),
     ListTags: name,
-    ListReferrers: name
+    ListReferrers: () => Exit.succeed(Stream.empty)
   })
 }

@@ -35,8 +35,10 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
   const resolve = model.able(targets, "resolve")
   const referrers = model.able(targets, "referrers")
   const movesOn = model.movesOn(passOver)
-  const isPassedOver = (authoritative: boolean, error: RegistryError.RegistryError) =>
-    RegistryError.isNotFound(error) || (!authoritative && movesOn(error))
+  /** Many registries do not list their repositories: the other members still do. */
+  const isPassedOver = (operation: Operation.Operation, authoritative: boolean, error: RegistryError.RegistryError) =>
+    RegistryError.isNotFound(error) || (!authoritative && movesOn(error)) ||
+    (operation._tag === "ListRepositories" && error._tag === "Unsupported")
 
   /** A list that cannot be had fails at once, or when it is read; either way the others may have something. */
   const merged = <A>(
@@ -52,7 +54,7 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
         for (const [index, { answer, name }] of outcomes.entries()) {
           const { authoritative } = lists[index]!
           if (answer._tag === "Right") begun.push({ name, authoritative, items: answer.right })
-          else if (isPassedOver(authoritative, answer.left)) failed.push({ name, error: answer.left })
+          else if (isPassedOver(operation, authoritative, answer.left)) failed.push({ name, error: answer.left })
           else return Exit.fail(attempts.asOne(operation, [...failed, { name, error: answer.left }], answer.left))
         }
         return begun.length === 0
@@ -74,7 +76,7 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
         name,
         items: Stream.catchAll(items, (error) => {
           failed.push({ name, error })
-          return isPassedOver(authoritative, error)
+          return isPassedOver(operation, authoritative, error)
             ? Stream.empty
             : Stream.fail(attempts.asOne(operation, failed, error))
         })

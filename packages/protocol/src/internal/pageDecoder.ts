@@ -45,6 +45,8 @@ export const decodePage = (
       const { item, key } = lists[operation._tag]
       const json = parseJson(bytes)
       if (!Predicate.isRecord(json)) return invalid("a list that is no JSON object")
+      // Other documents than an index of referrers have no `manifests`. Spec: "Listing Referrers".
+      if (operation._tag === "ListReferrers" && !(key in json)) return invalid(`a list of referrers without "${key}"`)
       const found = json[key] ?? []
       if (!Array.isArray(found)) return invalid(`a list whose "${key}" is no array`)
       const { link } = response.headers

@@ -150,13 +150,14 @@ export const make = (room: Room): MetadataStore.Service => {
       ),
     listTags: (repository, after, n) => list(repository, ({ tagOrder }) => ordered.page(tagOrder, after, n)),
     listReferrers: (repository, subject, artifactType, after, n) =>
-      list(repository, ({ referrers }) =>
+      Effect.sync(() =>
         ordered.page(
-          referrers.get(subject) ?? ordered.empty<Digest, Descriptor>(),
+          repositories.get(repository)?.referrers.get(subject) ?? ordered.empty<Digest, Descriptor>(),
           after,
           n,
           artifactType === undefined ? undefined : (descriptor) => descriptor.artifactType === artifactType
-        )),
+        )
+      ),
     listRepositories: (after, n) => Effect.sync(() => ordered.page(names, after, n))
   }
 }

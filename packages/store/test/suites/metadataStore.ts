@@ -276,6 +276,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listReferrers(repository, absent, "even", undefined, 2)).toEqual(even.slice(0, 2))
         expect(yield* metadata.listReferrers(repository, absent, "even", even[1]?.digest, 2)).toEqual(even.slice(2))
         expect(yield* metadata.listReferrers(repository, helloDigest, undefined, undefined, 4)).toEqual([])
+        expect(yield* metadata.listReferrers(unknown, absent, undefined, undefined, 4)).toEqual([])
       }).pipe(test))
 
     it.effect("a manifest that was put is answered as it was", () =>

@@ -99,8 +99,7 @@ const filterOf = (part: Part, next: Spec): Spec => {
         )
       }
       case "ListReferrers":
-        if (!there) return fails("NameUnknown")
-        return part.references(undefined) ? next(operation) : is([])
+        return there && part.references(undefined) ? next(operation) : is([])
       case "MountBlob":
         if (!there) return fails("Denied")
         return operation.from !== undefined && part.repositories(operation.from)

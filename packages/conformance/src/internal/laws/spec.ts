@@ -219,16 +219,15 @@ export const backend = (name: string): Backend => {
         return is(page(state.repositories.keys(), operation.last, operation.limit))
       case "ListTags":
         return within(operation.repository, ({ tags }) => is(page(tags.keys(), operation.last, operation.limit)))
-      case "ListReferrers":
-        return within(operation.repository, ({ manifests }) => {
-          const { artifactType, digest } = operation
-          return is(
-            Array.from(manifests).toSorted().map(content.manifest)
-              .filter(({ subject }) => subject === digest)
-              .map(({ referrer }): Descriptor => referrer)
-              .filter((each) => artifactType === undefined || each.artifactType === artifactType)
-          )
-        })
+      case "ListReferrers": {
+        const { artifactType, digest, repository } = operation
+        return is(
+          Array.from(of(repository)?.manifests ?? []).toSorted().map(content.manifest)
+            .filter(({ subject }) => subject === digest)
+            .map(({ referrer }): Descriptor => referrer)
+            .filter((each) => artifactType === undefined || each.artifactType === artifactType)
+        )
+      }
     }
   }
 

@@ -1,0 +1,27 @@
+import type * as Descriptor from "@effect-oci/core/Descriptor"
+import * as Operation from "@effect-oci/core/Operation"
+import type * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Effect from "effect/Effect"
+import type { Exchange } from "./exchange.js"
+import type { Incoming } from "./incoming.js"
+
+/** Statuses other than 201 that registries have answered to the end of an upload: Nexus, Amazon ECR. */
+const vague = new Set([200, 202])
+
+/**
+ * Returns the descriptor of a blob whose upload was ended. Where the status does not say that the blob is there, the
+ * client looks for the blob.
+ * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put
+ */
+export const decode = (
+  exchange: Exchange,
+  operation: Operation.CompleteUpload,
+  answer: Incoming,
+  fields: RegistryError.ErrorFields
+): Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError> => {
+  if (!vague.has(answer.status)) return exchange.decode(operation, answer, fields)
+  return exchange.call(new Operation.ResolveBlob(operation), fields).pipe(
+    Effect.tap(() => answer.release()),
+    Effect.catchIf((error) => error.status === 404, () => exchange.decode(operation, answer, fields))
+  )
+}
