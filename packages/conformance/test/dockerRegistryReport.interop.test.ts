@@ -110,7 +110,8 @@ const faults: ReadonlyArray<{ readonly why: string; readonly checks: ReadonlyArr
       "referrers-deleted",
       "referrers-filter",
       "referrers-large",
-      "referrers-none"
+      "referrers-none",
+      "referrers-unknown-repository"
     ]
   },
   {

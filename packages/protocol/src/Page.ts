@@ -119,6 +119,19 @@ const jsonBytes = (item: unknown): number =>
   typeof item === "string" ? item.length + 3 : new TextEncoder().encode(JSON.stringify(item)).byteLength + 1
 
 /**
+ * Returns the digest of the last referrer before the page that a target names, as {@link nextTarget} writes it.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const last = (operation: ListOperation, target: string): string | undefined => {
+  const mark = target.indexOf("?")
+  return operation._tag !== "ListReferrers" || mark < 0
+    ? undefined
+    : query.optional(query.parse(target.slice(mark + 1)), "last")
+}
+
+/**
  * The list from where a page begins. The spec has no parameter for that in lists of referrers, whose next pages are
  * opaque: there it is ours, the digest of the last item before the page. Where that is gone meanwhile the list begins
  * anew, as nobody knows what came after it.
@@ -131,13 +144,11 @@ export const resume = <A>(
   list: Stream.Stream<A, RegistryError>,
   target: string
 ): Stream.Stream<A, RegistryError> => {
-  if (operation._tag !== "ListReferrers") return list
-  const mark = target.indexOf("?")
-  const last = mark < 0 ? undefined : query.optional(query.parse(target.slice(mark + 1)), "last")
-  if (last === undefined) return list
+  const after = last(operation, target)
+  if (after === undefined) return list
   return Stream.suspend(() => {
     let found = false
-    const rest = Stream.dropUntil(list, (item) => found = (item as Descriptor).digest === last)
+    const rest = Stream.dropUntil(list, (item) => found = (item as Descriptor).digest === after)
     return Stream.concat(rest, Stream.suspend(() => found ? Stream.empty : list))
   })
 }
@@ -149,18 +160,18 @@ export const resume = <A>(
  * @category combinators
  */
 export const nextTarget = (operation: ListOperation, page: Page<unknown>, size: number): string | undefined => {
-  const last = page.items[page.items.length - 1]
-  if (last === undefined) return undefined
+  const final = page.items[page.items.length - 1]
+  if (final === undefined) return undefined
   switch (operation._tag) {
     case "ListRepositories":
-      return Request.encode(new Operation.ListRepositories({ last: last as RepositoryName, limit: size })).target
+      return Request.encode(new Operation.ListRepositories({ last: final as RepositoryName, limit: size })).target
     case "ListTags": {
       const { repository } = operation
-      return Request.encode(new Operation.ListTags({ repository, last: last as Tag, limit: size })).target
+      return Request.encode(new Operation.ListTags({ repository, last: final as Tag, limit: size })).target
     }
     default: {
       const { target } = Request.encode(operation)
-      return `${target}${target.includes("?") ? "&" : "?"}last=${encodeURIComponent((last as Descriptor).digest)}`
+      return `${target}${target.includes("?") ? "&" : "?"}last=${encodeURIComponent((final as Descriptor).digest)}`
     }
   }
 }

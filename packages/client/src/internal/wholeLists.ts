@@ -50,10 +50,11 @@ export const make = (): WholeLists => {
     lists.delete(key)
   }
   const keyOf = (operation: ListOperation, caller: Caller.Identity): string | undefined => {
-    const { claims, name } = caller
     const repository = operation._tag === "ListRepositories" ? "" : operation.repository
     // Claims may hold values that JSON does not know: such a caller shares nothing.
-    return Either.getOrUndefined(Either.try(() => JSON.stringify([operation._tag, repository, name ?? null, claims])))
+    return Either.getOrUndefined(
+      Either.try(() => JSON.stringify([operation._tag, repository, Caller.key(caller), caller.claims]))
+    )
   }
   const here = (operation: ListOperation) =>
     Effect.zipWith(Caller.Caller, Clock.currentTimeMillis, (caller, now) => ({ key: keyOf(operation, caller), now }))

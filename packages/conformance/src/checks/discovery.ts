@@ -419,6 +419,20 @@ export const discovery: ReadonlyArray<Check> = [
     })
   },
   {
+    id: "referrers-unknown-repository",
+    rules: [84],
+    section: referring,
+    name: "a repository that does not exist has an empty list of referrers",
+    level: "must",
+    needs: ["referrers"],
+    run: Effect.gen(function*() {
+      const { repository } = yield* Target
+      const path = `/v2/${repository}/referrers/${Digest.fromBytes(Fixtures.bytesOf("never pushed"))}`
+      yield* expectReferrers(path, [])
+      yield* expectReferrers(`${path}?artifactType=text%2Fplain`, [])
+    })
+  },
+  {
     id: "referrers-bad-digest",
     rules: [85],
     section: referring,

@@ -63,6 +63,16 @@ export const referrers: ReadonlyArray<Mutant> = [
     )
   },
   {
+    id: "referrers-unknown-repository-missing",
+    name: "referrers of a repository that does not exist are answered with 404",
+    breaks: [84],
+    wire: instead(asked, (sent, send) =>
+      Effect.flatMap(
+        send({ method: "GET", path: sent.path.replace(/\/referrers\/.*$/, "/tags/list") }),
+        (tags) => Effect.map(send(sent), tags.status === 404 ? error(404, "NAME_UNKNOWN") : (received) => received)
+      ))
+  },
+  {
     id: "referrers-null",
     name: "what has no referrers has null for a list",
     breaks: [84],

@@ -2,6 +2,7 @@ import type { Admission, Guard } from "@effect-oci/auth/Guard"
 import type * as BlobContent from "@effect-oci/core/BlobContent"
 import * as Body from "@effect-oci/core/Body"
 import * as Caller from "@effect-oci/core/Caller"
+import type { Descriptor } from "@effect-oci/core/Descriptor"
 import type * as Digest from "@effect-oci/core/Digest"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Middleware from "@effect-oci/core/Middleware"
@@ -18,9 +19,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as bodiesInMemory from "./bodiesInMemory.js"
 import type * as byteBudget from "./byteBudget.js"
+import * as cursorMaps from "./cursors.js"
 import { exactly } from "./exactBody.js"
 import * as report from "./report.js"
 
@@ -93,6 +95,7 @@ const respond = <A>(
 export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   const { addressOf, guard, maxManifestBytes, maxPageBytes, maxPageSize, redirect, uploadIds } = settings
   const handle = Middleware.verified(handler)
+  const cursors = cursorMaps.make<unknown>()
 
   const plain = (operation: Plain, request: Wire.Request, { name }: Caller.Identity): Effect.Effect<Wire.Response> => {
     const opened = UploadIds.openOperation(uploadIds, operation, name)
@@ -146,12 +149,39 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       ))
   }
 
+  /** A page of referrers, which continues where the caller has got the page before, or begins the list. */
+  const referrersPage = (
+    operation: Operation.ListReferrers,
+    request: Wire.Request,
+    list: Answered<Stream.Stream<unknown, RegistryError.RegistryError>>
+  ): Answered<Page.Page<unknown>> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        // The registry decides anew whether the caller may see the list. Spec: a repository that is unknown has none.
+        const stream = yield* restore(Effect.catchTag(list, "NameUnknown", () => Effect.succeed(Stream.empty)))
+        const { target } = Request.encode(operation)
+        const last = Page.last(operation, request.target)
+        const cursor = last === undefined ? undefined : yield* cursors.take(target, last)
+        const reading = cursor ?? (yield* cursorMaps.Reading.open(Page.resume(operation, stream, request.target)))
+        const page = yield* restore(Page.take(reading.items, maxPageSize, maxPageBytes)).pipe(
+          Effect.catchTag("NameUnknown", () => Effect.succeed<Page.Page<unknown>>({ items: [], more: false })),
+          Effect.onError(() => reading.close)
+        )
+        const final = page.items[page.items.length - 1] as Descriptor | undefined
+        reading.sent(page.items.length)
+        yield* page.more && final !== undefined ? cursors.put(target, final.digest, reading) : reading.close
+        return page
+      })
+    )
+
   const list = (operation: Listing, request: Wire.Request): Effect.Effect<Wire.Response> => {
     const size = Page.size(operation, maxPageSize)
-    const page = Effect.flatMap(
-      handle(Page.widen(operation, size)) as Answered<Stream.Stream<unknown, RegistryError.RegistryError>>,
-      (stream) => Page.take(Page.resume(operation, stream, request.target), size, maxPageBytes)
-    )
+    const items = handle(Page.widen(operation, size)) as Answered<
+      Stream.Stream<unknown, RegistryError.RegistryError>
+    >
+    const page = operation._tag === "ListReferrers"
+      ? referrersPage(operation, request, items)
+      : Effect.flatMap(items, (stream) => Page.take(stream, size, maxPageBytes))
     return respond(page, operation, (page) =>
       Response.encodePage(operation, page as never, {
         next: page.more ? Page.nextTarget(operation, page, size) : undefined,
