@@ -180,8 +180,7 @@ const view = (
         (tags) => atMost(Stream.filter(tags, (tag) => has(repository, tag)), limit)
       )
     },
-    ListReferrers: (operation) =>
-      has(operation.repository, undefined) ? next(operation) : Exit.succeed(Stream.empty)
+    ListReferrers: (operation) => has(operation.repository, undefined) ? next(operation) : Exit.succeed(Stream.empty)
   })
 }
 
