@@ -441,7 +441,7 @@ describe("decode of encode", () => {
     const body = (code: string, detail: unknown) => JSON.stringify({ errors: [{ code, message: "no", detail }] })
     const rows: ReadonlyArray<readonly [status: number, code: string, detail: unknown, tag: ErrorTag]> = [
       [401, "UNKNOWN", { _tag: "TransportError" }, "Unauthorized"],
-      [502, "DENIED", { _tag: "TransportError" }, "Denied"],
+      [502, "DENIED", { _tag: "TransportError" }, "Unavailable"],
       [502, "UNKNOWN", { _tag: "PartialFailure", outcomes: [{ name: 1 }] }, "UnknownCode"],
       [409, "UNKNOWN", { _tag: "TagConflict", tag: "no tag", members: [] }, "UnknownCode"],
       [403, "UNKNOWN", { _tag: "Refused" }, "UnknownCode"],
