@@ -45,7 +45,8 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
       "PUT",
       Effect.flatMap(
         exchange.send(last, fields),
-        (answer) => Effect.as(completion.decode(exchange, last, answer.supply("upload-offset", size), fields), descriptor)
+        (answer) =>
+          Effect.as(completion.decode(exchange, last, answer.supply("upload-offset", size), fields), descriptor)
       )
     )
   }
