@@ -81,12 +81,14 @@ export const layerHelperRunner: Layer.Layer<CredentialHelper.HelperRunner> = Lay
  * ```ts
  * import * as NodeCredentials from "@effect-oci/auth/NodeCredentials"
  * import { Client } from "@effect-oci/client"
- * import { NodeFileSystem, NodeHttpClient } from "@effect/platform-node"
+ * import * as NodeClient from "@effect-oci/client/NodeClient"
+ * import { NodeFileSystem } from "@effect/platform-node"
  * import { Layer } from "effect"
  *
+ * // `NodeClient.layer` is the same in one step.
  * const registry = Client.layer({ host: "ghcr.io" }).pipe(
  *   Layer.provide(NodeCredentials.layerDockerConfig()),
- *   Layer.provide([NodeHttpClient.layerUndici, NodeFileSystem.layer])
+ *   Layer.provide([NodeClient.layerHttp(), NodeFileSystem.layer])
  * )
  * ```
  */

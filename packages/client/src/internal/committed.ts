@@ -21,9 +21,13 @@ export interface Commit {
  * Whether the registry may have committed what was sent, though it did not say so. It has not if it answered 429, nor if
  * what failed was another request: for a token, or at the registry that the body comes from.
  */
-const isUnknown = (error: RegistryError.RegistryError, method: string, registry: string | undefined): boolean =>
+export const isUnknown = (error: RegistryError.RegistryError, method: string, registry: string | undefined): boolean =>
   RegistryError.isTransient(error) && error._tag !== "TooManyRequests" && error.registry === registry &&
   (error._tag !== "TransportError" || error.method === method)
+
+/** Has a request sent once, without retries. */
+export const once = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.provideService(effect, RetryBudget.RetryBudget, RetryBudget.make(0))
 
 /**
  * Looks for the blob where the answer to its commit was lost, once, before anything is sent again: a registry that takes
@@ -41,7 +45,7 @@ export const orFound = <A, B>(
     (error) => isUnknown(error, method, fields.registry),
     (error) =>
       exchange.call(new Operation.ResolveBlob({ repository, digest }), fields).pipe(
-        Effect.provideService(RetryBudget.RetryBudget, RetryBudget.make(0)),
+        once,
         Effect.filterOrFail((found) => size === undefined || found.size === size),
         Effect.mapBoth({ onFailure: () => error, onSuccess: onFound })
       )

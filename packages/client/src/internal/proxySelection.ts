@@ -16,7 +16,7 @@ export interface Options {
 /** Selects the proxy of a request: `undefined` for none. */
 export type Select = (url: URL) => Either.Either<proxyRules.Proxy | undefined, RegistryError.Refused>
 
-/** Reads a variable, of which the name in capitals comes first. An empty one counts as absent. */
+/** Reads a variable. The name in capitals comes first. An empty variable counts as absent. */
 const variable = (name: string): Effect.Effect<string, ConfigError.ConfigError> => {
   const read = (name: string) =>
     Config.redacted(name).pipe(Config.map((value) => Redacted.value(value).trim()), Config.withDefault(""))

@@ -1,9 +1,11 @@
+import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as committed from "./committed.js"
 import type { Exchange } from "./exchange.js"
 import type { ReferrersTag } from "./referrersTag.js"
 
@@ -29,7 +31,7 @@ export const make = (
   const tags = [...new Set(asked.tags)]
   const operation = new Operation.PushManifest({ ...asked, tags })
   const fields = exchange.fields(operation)
-  const { bytes } = operation
+  const { bytes, repository } = operation
   if (bytes.byteLength > maxPushedManifest) {
     return Effect.fail(
       new RegistryError.SizeInvalid({
@@ -43,7 +45,35 @@ export const make = (
   const ambiguous = Manifest.unambiguous(operation)
   if (Either.isLeft(ambiguous)) return Effect.fail(RegistryError.withFields(ambiguous.left, fields))
 
+  /**
+   * A push with `ifAbsent` whose answer was lost would find its own tags, and be refused, if it were sent again. If they
+   * are there, the manifest is pushed once more without them, which does no harm.
+   */
+  const ownTags = (error: RegistryError.RegistryError) => {
+    const own = operation.digest ?? Digest.fromBytes(bytes)
+    return Effect.forEach(
+      tags,
+      (reference) => exchange.call(new Operation.ResolveManifest({ repository, reference }), fields)
+    )
+      .pipe(
+        committed.once,
+        Effect.filterOrFail((found) => tags.length > 0 && found.every(({ digest }) => digest === own)),
+        Effect.mapError(() => error),
+        Effect.zipRight(
+          exchange.call(
+            new Operation.PushManifest({ ...operation, digest: own, tags: [], ifAbsent: undefined }),
+            fields
+          )
+        ),
+        Effect.map((pushed) => ({ ...pushed, tags }))
+      )
+  }
+
   const withTags = exchange.call(operation).pipe(
+    Effect.catchIf(
+      (error) => operation.ifAbsent === true && committed.isUnknown(error, "PUT", fields.registry),
+      ownTags
+    ),
     Effect.catchIf(
       (error) => tags.length > 1 && tooManyTags(error),
       () => exchange.call(new Operation.PushManifest({ ...operation, tags: [] }))

@@ -6,17 +6,17 @@ import * as Runtime from "effect/Runtime"
 
 /** Something that is waited for. */
 export interface Wait {
-  /** It has moved: its time begins anew, also after {@link Wait.pause}. */
+  /** It has moved: its time starts again, also after {@link Wait.pause}. */
   readonly touch: () => void
   /** Others are to move now: its time stands still. */
   readonly pause: () => void
   /** It has moved, and from now on it may stand still for so many milliseconds, if that is longer. */
   readonly extend: (millis: number) => void
-  /** It has come, or nobody wants it any more. */
+  /** It has arrived, or is not wanted any more. */
   readonly stop: () => void
 }
 
-/** Tells of what has stood still for too long. */
+/** Reports what has stood still for too long. */
 export interface Watch {
   /** For how long something may stand still. */
   readonly idle: Duration.Duration

@@ -1,5 +1,5 @@
 /**
- * Requests that nobody answers.
+ * Requests that are not answered in time.
  *
  * @since 0.1.0
  */

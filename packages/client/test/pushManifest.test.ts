@@ -1,0 +1,65 @@
+import { MediaType } from "@effect-oci/core"
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { image, imageDescriptor, repository, tag } from "./samples.js"
+import { connect, routes, serve } from "./scripted.js"
+import type { Answer } from "./scripted.js"
+
+const manifest = (reference: string) => `/v2/team/app/manifests/${reference}`
+const put = `PUT ${manifest(tag)}`
+const head = `HEAD ${manifest(tag)}`
+const again = `PUT ${manifest(imageDescriptor.digest)}`
+
+const found = (digest: string): Answer => ({
+  status: 200,
+  headers: { "docker-content-digest": digest, "content-type": MediaType.image, "content-length": `${image.byteLength}` }
+})
+
+const push = (answers: { readonly [line: string]: Answer }, ifAbsent: boolean) =>
+  Effect.gen(function*() {
+    const server = yield* serve(routes(answers))
+    const registry = yield* connect(server)
+    const pushed = yield* Effect.either(
+      registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image, tags: [tag], ifAbsent })
+    )
+    return { pushed, lines: server.lines() }
+  })
+
+describe("a push with ifAbsent", () => {
+  const lost: ReadonlyArray<readonly [name: string, answer: Answer]> = [
+    ["the connection breaks", { raw: (response) => void response.socket?.destroy() }],
+    ["a proxy does not wait for its end (504)", { status: 504 }]
+  ]
+  it.scoped.each(lost)("that was done although %s succeeds", ([, answer]) =>
+    Effect.gen(function*() {
+      const answers = { [put]: answer, [head]: found(imageDescriptor.digest), [again]: { status: 201 } }
+      const { lines, pushed } = yield* push(answers, true)
+      expect(pushed).toMatchObject({ _tag: "Right", right: { digest: imageDescriptor.digest, tags: [tag] } })
+      expect(lines).toEqual([put, head, again])
+    }))
+
+  it.scoped.each(lost)(
+    "fails where %s and the tag is absent, or another manifest's",
+    ([, answer]) =>
+      Effect.gen(function*() {
+        for (const other of [{ status: 404 }, found(`sha256:${"0".repeat(64)}`)]) {
+          const { lines, pushed } = yield* push({ [put]: answer, [head]: other }, true)
+          expect(pushed).toMatchObject({ _tag: "Left", left: { operation: "PushManifest", repository } })
+          expect(lines).toEqual([put, head])
+        }
+      })
+  )
+
+  it.scoped("that is refused is refused", () =>
+    Effect.gen(function*() {
+      const { lines, pushed } = yield* push({ [put]: { status: 412 }, [head]: found(imageDescriptor.digest) }, true)
+      expect(pushed._tag).toBe("Left")
+      expect(lines).toEqual([put])
+    }))
+})
+
+it.scoped("a push without a condition may be sent again by its caller, and its tag is not looked for", () =>
+  Effect.gen(function*() {
+    const { lines } = yield* push({ [put]: { status: 504 }, [head]: found(imageDescriptor.digest) }, false)
+    expect(lines).toEqual([put])
+  }))
