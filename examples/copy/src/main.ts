@@ -2,12 +2,12 @@
  * A command that copies images and artifacts between registries, image layouts and archives: see the README.
  */
 import * as NodeCredentials from "@effect-oci/auth/NodeCredentials"
-import * as NodeProxy from "@effect-oci/client/NodeProxy"
+import * as NodeClient from "@effect-oci/client/NodeClient"
 import { Platform } from "@effect-oci/resolver"
 import * as NodeResolver from "@effect-oci/resolver/NodeResolver"
 import { Copy, Progress } from "@effect-oci/transfer"
 import { Args, Command, Options, ValidationError } from "@effect/cli"
-import { NodeContext, NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Effect, Exit, Layer, Logger, Option } from "effect"
 import * as os from "node:os"
 import * as display from "./display.js"
@@ -90,8 +90,7 @@ const command = Command.make("copy", options, ({ plainHttp, ...given }) =>
     Effect.provide(
       NodeResolver.layerHosts(plainHttp ? { plainHttp: () => true } : {}).pipe(
         Layer.provide(NodeCredentials.layerDockerConfig()),
-        Layer.provide(NodeHttpClient.layerUndiciWithoutDispatcher),
-        Layer.provide(NodeProxy.layer())
+        Layer.provide(NodeClient.layerHttp())
       )
     )
   )).pipe(Command.withDescription("Copies an image or an artifact, and all that belongs to it."))
