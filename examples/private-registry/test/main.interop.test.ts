@@ -115,17 +115,20 @@ describe.runIf(missing === "")("the private registry", () => {
       expect(written()).not.toMatch(/secret|wrong|eyJ|PRIVATE/)
     }).pipe(Effect.provide(NodeContext.layer)))
 
-  it.scopedLive.skipIf(NodePeers.missing("oci-conformance").length > 0).each(["1.1", "dev"] as const)(
-    "passes the official suite at version %s for a user who logs in",
-    (version) =>
-      Effect.gen(function*() {
-        const folder = yield* example.folder
-        const port = String(yield* example.freePort)
-        yield* run({ PORT: port, USERS: join(folder, "users") })
-        const credentials = { username: "alice", password: "alice-secret" }
-        const report = yield* NodePeers.officialSuite({ authority: `127.0.0.1:${port}`, version, ...credentials })
-        expect(report).toContain("OCI Conformance Result: Pass")
-      }).pipe(Effect.provide(NodeContext.layer)),
-    60_000
-  )
+  const versions = NodePeers.missing("oci-conformance").length > 0 ? [] : ["1.1", "dev"] as const
+  for (const version of versions) {
+    it.scopedLive(
+      `passes the official suite at version ${version} for a user who logs in`,
+      () =>
+        Effect.gen(function*() {
+          const folder = yield* example.folder
+          const port = String(yield* example.freePort)
+          yield* run({ PORT: port, USERS: join(folder, "users") })
+          const credentials = { username: "alice", password: "alice-secret" }
+          const report = yield* NodePeers.officialSuite({ authority: `127.0.0.1:${port}`, version, ...credentials })
+          expect(report).toContain("OCI Conformance Result: Pass")
+        }).pipe(Effect.provide(NodeContext.layer)),
+      60_000
+    )
+  }
 })
