@@ -5,8 +5,8 @@
  *
  * @since 0.1.0
  */
-import { Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
-import type { Middleware, RepositoryName, Tag } from "@effect-oci/core"
+import { Digest, Handler, MediaType, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
+import type { Descriptor, Middleware, RepositoryName, Tag } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
@@ -27,20 +27,23 @@ export interface Options {
    */
   readonly select?: ReferenceSet.ReferenceSet | undefined
   /**
-   * Whether the registry behind keeps `ifAbsent` (on the wire `If-None-Match: *`): `false` unless said. Those of this
-   * project do; many others take it and move the tag.
+   * Whether the next registry keeps `ifAbsent` (on the wire `If-None-Match: *`) and one media type for each digest.
+   * Registries of this project do. Many others accept `ifAbsent` and move the tag. Default: `false`.
    *
-   * - `true`: a push is one operation, and holds whoever else pushes to that registry.
-   * - `false`: pushes of one tag through this wrapper wait for each other, and each looks first where the tag points.
-   *   Nobody else may push to the registry, unless it keeps `ifAbsent` after all, with which it is asked in any case.
+   * - `true`: a push is one operation, and tags stay whoever else pushes to the next registry.
+   * - `false`: pushes of one tag or digest through this wrapper wait for each other, and each first resolves its tags and
+   *   its digest. Nobody else may push to the next registry, unless it keeps `ifAbsent` after all, which is sent in any
+   *   case.
    */
   readonly conditional?: boolean | undefined
 }
 
 /**
- * A tag that is there is not moved and not deleted: `Denied`. To push to it what it points at already succeeds, and
- * changes nothing. No blob or manifest is deleted from a repository that may have immutable tags, since that goes for
- * what the tags stand for. All else passes.
+ * Creates a middleware under which a tag that exists is neither moved nor deleted: `Denied`. A push of the content that
+ * the tag points at succeeds and leaves the tag as it is; content that is pushed by another algorithm's digest is served
+ * by that digest too. A manifest does not change its media type, since that changes what its tags serve:
+ * `ManifestInvalid`. No blob or manifest is deleted from a repository that may have immutable tags, since that would
+ * delete what the tags point at. All other operations are forwarded.
  *
  * A push to several tags moves none if one of them is immutable and elsewhere. Where some of them are immutable and some
  * are not, it is two: first to those that are.
@@ -57,56 +60,81 @@ export const middleware = (
     const isImmutable = (repository: RepositoryName.RepositoryName, tag: Tag.Tag) =>
       ReferenceSet.contains(select, { repository, tag })
 
-    /** In one order, so that no two pushes wait for each other. */
+    /** Runs a push while no other push with one of the keys runs. The order is fixed, so that no two pushes deadlock. */
     const locked = <A>(
-      repository: RepositoryName.RepositoryName,
-      tags: ReadonlyArray<Tag.Tag>,
+      { repository }: Operation.PushManifest,
+      keys: ReadonlyArray<string>,
       push: Effect.Effect<A, RegistryError.RegistryError>
     ) =>
-      tags.toSorted().reduceRight(
-        (inner, tag) =>
-          Effect.scoped(Effect.flatMap(RcMap.get(locks, `${repository}:${tag}`), (lock) => lock.withPermits(1)(inner))),
+      keys.toSorted().reduceRight(
+        (inner, key) =>
+          Effect.scoped(Effect.flatMap(RcMap.get(locks, `${repository} ${key}`), (lock) => lock.withPermits(1)(inner))),
         push
       )
 
-    /** Whether all tags point at the content already; `Denied` where one points elsewhere. */
-    const look = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>) =>
-      Effect.forEach(
-        tags,
-        (tag) =>
-          next(new Operation.ResolveManifest({ repository: operation.repository, reference: tag })).pipe(
-            Effect.matchEffect({
-              onFailure: (error) =>
-                RegistryError.isNotFound(error)
-                  ? Exit.succeed(undefined)
-                  : Exit.fail(RegistryError.withFields(error, Operation.errorFields(operation))),
-              onSuccess: (found) =>
-                isContent(operation, found.digest)
-                  ? Exit.succeed(found)
-                  : denied(operation, `the tag "${tag}" is immutable, and points at ${found.digest}`)
+    const find = (operation: Operation.PushManifest, reference: Operation.TagOrDigest) =>
+      next(new Operation.ResolveManifest({ repository: operation.repository, reference })).pipe(
+        Effect.catchAll((error) =>
+          RegistryError.isNotFound(error)
+            ? Exit.succeed(undefined)
+            : Exit.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
+        ),
+        Effect.filterOrFail(
+          (found) => found === undefined || !isContent(operation, found.digest) || isType(operation, found),
+          (found) =>
+            new RegistryError.ManifestInvalid({
+              ...Operation.errorFields(operation),
+              reason: `manifest invalid: these bytes are stored as a manifest of type ${found?.mediaType}, which is ` +
+                "immutable; push them with that type"
             })
-          )
+        )
       )
 
-    /** Puts the manifest where it is absent. Where the registry refuses, that is told in the words of this wrapper. */
+    /** Returns the tags that point at the content already. Fails with `Denied` if one points at other content. */
+    const look = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>) =>
+      Effect.reduce(
+        tags,
+        new Map<Tag.Tag, Descriptor.Descriptor>(),
+        (held, tag) =>
+          Effect.flatMap(find(operation, tag), (found) =>
+            found === undefined || isContent(operation, found.digest)
+              ? Exit.succeed(found === undefined ? held : held.set(tag, found))
+              : denied(operation, `the tag "${tag}" is immutable, and points at ${found.digest}`))
+      )
+
+    /** Pushes the manifest to all tags but those that point at its content, and by its digest in any case. */
+    const pushBeside = (operation: Operation.PushManifest, held: ReadonlyMap<Tag.Tag, Descriptor.Descriptor>) => {
+      const tags = operation.tags.filter((tag) => !held.has(tag))
+      const digest = tags.length === 0 ? digestOf(operation) : operation.digest
+      return Effect.map(
+        next(new Operation.PushManifest({ ...operation, digest, tags, ifAbsent: true })),
+        (pushed) => ({ ...pushed, tags: operation.tags.filter((tag) => held.has(tag) || pushed.tags.includes(tag)) })
+      )
+    }
+
+    /** Pushes the manifest with `ifAbsent`. A refusal by the next registry is reported as one by this wrapper. */
     const pushImmutable = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>) =>
       Effect.catchTag(
         next(new Operation.PushManifest({ ...operation, ifAbsent: true })),
         "Denied",
         (error) =>
-          Effect.flatMap(look(operation, tags), (found) => {
-            const [first] = found
-            return first !== undefined && found.every((each) => each !== undefined)
-              ? Exit.succeed({ ...first, tags })
-              : Exit.fail(error)
-          })
+          Effect.flatMap(
+            look(operation, tags),
+            (held) => held.size === 0 ? Exit.fail(error) : pushBeside(operation, held)
+          )
       )
 
-    const push = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>) => {
+    /** Pushes the manifest by `toImmutable` to the immutable tags, and then to the others. */
+    const push = (
+      operation: Operation.PushManifest,
+      tags: ReadonlyArray<Tag.Tag>,
+      toImmutable: (operation: Operation.PushManifest) => Answer
+    ): Answer => {
+      if (tags.length === 0) return next(operation)
       const others = operation.tags.filter((tag) => !tags.includes(tag))
-      if (others.length === 0 || operation.ifAbsent === true) return pushImmutable(operation, tags)
+      if (others.length === 0 || operation.ifAbsent === true) return toImmutable(operation)
       return Effect.flatMap(
-        pushImmutable(new Operation.PushManifest({ ...operation, tags }), tags),
+        toImmutable(new Operation.PushManifest({ ...operation, tags })),
         (one) =>
           Effect.map(next(new Operation.PushManifest({ ...operation, tags: others })), (other) => ({
             ...other,
@@ -117,6 +145,19 @@ export const middleware = (
       )
     }
 
+    const pushLocked = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>): Answer =>
+      Effect.gen(function*() {
+        yield* find(operation, digestOf(operation))
+        const held = yield* look(operation, tags)
+        // A tag that has the content by the digest of another algorithm keeps that digest.
+        const others = new Map([...held].filter(([, found]) => found.digest !== digestOf(operation)))
+        return yield* push(
+          operation,
+          tags,
+          (operation) => others.size > 0 ? pushBeside(operation, others) : pushImmutable(operation, tags)
+        )
+      })
+
     const deleteByDigest = <O extends Operation.DeleteBlob | Operation.DeleteManifest>(operation: O) =>
       ReferenceSet.touches(select, operation)
         ? denied(operation, "the tags of this repository are immutable, so that nothing is deleted by its digest")
@@ -126,9 +167,9 @@ export const middleware = (
       PushManifest: (operation) => {
         const { repository } = operation
         const tags = Array.from(new Set(operation.tags)).filter((tag) => isImmutable(repository, tag))
-        if (tags.length === 0) return next(operation)
-        if (conditional) return push(operation, tags)
-        return locked(repository, tags, Effect.flatMap(look(operation, tags), () => push(operation, tags)))
+        if (conditional) return push(operation, tags, (operation) => pushImmutable(operation, tags))
+        if (!ReferenceSet.touches(select, operation)) return next(operation)
+        return locked(operation, [digestOf(operation), ...tags], pushLocked(operation, tags))
       },
       DeleteBlob: deleteByDigest,
       DeleteManifest: deleteByDigest,
@@ -138,6 +179,13 @@ export const middleware = (
           : next(operation)
     })
   })
+
+type Answer = Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError>
+
+const digestOf = ({ bytes, digest }: Operation.PushManifest): Digest.Digest => digest ?? Digest.fromBytes(bytes)
+
+const isType = (operation: Operation.PushManifest, found: Descriptor.Descriptor): boolean =>
+  MediaType.essence(operation.mediaType) === MediaType.essence(found.mediaType)
 
 const denied = (operation: Operation.Operation, reason: string): Exit.Exit<never, RegistryError.Denied> =>
   Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))

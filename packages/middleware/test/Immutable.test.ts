@@ -215,6 +215,98 @@ describe("Immutable", () => {
       expect(seen).toEqual([])
     }))
 
+  /** A registry that keeps no rule about the types of manifests: a push takes the place of another. */
+  const retyping: Middleware.Middleware = (next) => {
+    const retyped = new Map<string, string>()
+    return Handler.override(next, {
+      PushManifest: (operation) =>
+        Effect.catchTag(next(operation), "ManifestInvalid", () =>
+          Effect.sync(() => {
+            const digest = Digest.fromBytes(operation.bytes)
+            retyped.set(digest, operation.mediaType)
+            return {
+              mediaType: operation.mediaType,
+              digest,
+              size: operation.bytes.byteLength,
+              tags: [],
+              subject: undefined
+            }
+          })),
+      ResolveManifest: (operation) =>
+        Effect.map(next(operation), (found) => ({ ...found, mediaType: retyped.get(found.digest) ?? found.mediaType }))
+    })
+  }
+
+  it.scoped.each([{ name: "one type a digest", base: (next: Handler.Handler) => next }, {
+    name: "any type",
+    base: retyping
+  }])(
+    "a manifest keeps its type, by tag and by digest, over a registry that keeps $name (T58)",
+    ({ base }) =>
+      Effect.gen(function*() {
+        const { behind, handle } = yield* over(base, { select: butLatest })
+        yield* handle(push("one", ["v1"]))
+        const mediaType = "application/vnd.example"
+        for (
+          const again of [
+            { ...push("one", []), digest: digestOf("one") },
+            push("one", []),
+            push("one", ["v1"]),
+            push("one", ["v2", "latest"]),
+            push("one", ["latest"], { ifAbsent: true })
+          ]
+        ) {
+          const error = yield* Effect.flip(handle(new Operation.PushManifest({ ...again, mediaType })))
+          expect(error).toMatchObject({ _tag: "ManifestInvalid", repository, operation: "PushManifest" })
+        }
+        expect((yield* behind.resolveManifest(repository, Tag.make("v1"))).mediaType).toBe("text/plain")
+        expect((yield* handle(push("one", ["v1"]))).tags).toEqual([Tag.make("v1")])
+      }).pipe(inMemory)
+  )
+
+  const algorithms = fc.constantFrom("sha256", "sha512", undefined)
+
+  it.each(modes)(
+    "whatever a push names, it serves: by every digest, and the tags stay, $name",
+    ({ base, options }) =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(
+            fc.record({
+              content: fc.constantFrom("one", "two"),
+              tags: fc.uniqueArray(fc.constantFrom("v1", "v2", "latest"), { maxLength: 3 }),
+              algorithm: algorithms,
+              ifAbsent: fc.boolean()
+            }),
+            { maxLength: 8 }
+          ),
+          (pushes) =>
+            Effect.gen(function*() {
+              const { behind, handle } = yield* over(base, { ...options, select: butLatest })
+              const stays = new Map<string, Digest.Digest>()
+              for (const { algorithm, content, ifAbsent, tags } of pushes) {
+                const digest = algorithm === undefined ? undefined : Digest.fromBytes(text(content), algorithm)
+                if (digest === undefined && tags.length === 0) continue
+                const operation = new Operation.PushManifest({ ...push(content, tags, { ifAbsent }), digest })
+                const pushed = yield* Effect.either(handle(operation))
+                for (const [tag, digest] of stays) {
+                  expect((yield* behind.resolveManifest(repository, Tag.make(tag))).digest).toBe(digest)
+                }
+                if (pushed._tag === "Left") continue
+                expect(pushed.right.tags).toEqual(operation.tags)
+                for (const reference of [pushed.right.digest, digest ?? pushed.right.digest, ...operation.tags]) {
+                  expect((yield* behind.getManifest(repository, reference)).bytes).toEqual(text(content))
+                }
+                for (const tag of tags.filter((tag) => tag !== "latest" && !stays.has(tag))) {
+                  stays.set(tag, (yield* behind.resolveManifest(repository, Tag.make(tag))).digest)
+                }
+              }
+            }).pipe(Effect.scoped, inMemory, Effect.runPromise)
+        ),
+        { numRuns: 40, seed: 20_261_121 }
+      )
+  )
+
   it.scoped("content is told by the algorithm of the digest that the tag has", () =>
     Effect.gen(function*() {
       const digest = Digest.fromBytes(text("one"), "sha512")
