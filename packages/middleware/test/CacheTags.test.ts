@@ -286,13 +286,14 @@ describe("after a write through the cache", () => {
       })
   )
 
-  it.scoped("a manifest of another media type is told with that", () =>
+  it.scoped("a manifest that was deleted and pushed with another media type has that one", () =>
     Effect.gen(function*() {
       const world = yield* make()
       const bytes = text("anything")
       const { digest } = Descriptor.fromBytes(bytes)
       yield* world.behind.pushManifest(repository, { mediaType: "a/one", bytes, tags: [tag] })
       expect(yield* get(world, digest)).toMatchObject({ descriptor: { mediaType: "a/one" } })
+      yield* world.cache.deleteManifest(repository, digest)
       yield* world.cache.pushManifest(repository, { mediaType: "a/two", bytes, tags: [tag] })
       expect(yield* get(world, digest)).toMatchObject({ descriptor: { mediaType: "a/two" } })
     }))
