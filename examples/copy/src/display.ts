@@ -1,5 +1,5 @@
-/** What a person sees of a copy: bars that move on a terminal, a line for each thing elsewhere. */
-import type { Descriptor } from "@effect-oci/core"
+/** What a person sees of a copy: bars that move on a terminal, a line for each thing elsewhere, and a summary. */
+import type { Descriptor, Tag } from "@effect-oci/core"
 import type { Progress } from "@effect-oci/transfer"
 import { Console, Duration, Effect, Schedule, Stream } from "effect"
 
@@ -8,10 +8,21 @@ const units = ["B", "KiB", "MiB", "GiB", "TiB"]
 export const bytes = (count: number): string => {
   const power = count < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(count) / 10))
   const scaled = count / 1024 ** power
-  return `${power === 0 || scaled >= 100 ? Math.round(scaled) : scaled.toFixed(1)} ${units[power]}`
+  return `${scaled >= 100 ? Math.round(scaled) : Number(scaled.toFixed(1))} ${units[power]}`
 }
 
-const short = ({ digest }: Descriptor.Descriptor): string => digest.replace(/^(\w+:\w{12}).*/, "$1")
+/** `1 manifest`, `2 manifests`. */
+export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
+
+const list = (parts: ReadonlyArray<string>): string =>
+  parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`
+
+/** `1 manifest and 2 blobs (256 MiB)`, without what there is none of. */
+const amount = (manifests: number, blobs: number, size: number): string =>
+  list([
+    ...manifests > 0 ? [count(manifests, "manifest")] : [],
+    ...blobs > 0 ? [`${count(blobs, "blob")} (${bytes(size)})`] : []
+  ])
 
 const kind = ({ mediaType }: Descriptor.Descriptor): string => {
   if (/index|manifest\.list/.test(mediaType)) return "index"
@@ -19,18 +30,24 @@ const kind = ({ mediaType }: Descriptor.Descriptor): string => {
   return /config|container\.image|empty/.test(mediaType) ? "config" : "layer"
 }
 
-const label = (descriptor: Descriptor.Descriptor): string => `${kind(descriptor).padEnd(8)} ${short(descriptor)}`
+const hexOf = ({ digest }: Descriptor.Descriptor, length: number): string =>
+  digest.slice(digest.indexOf(":") + 1).slice(0, length)
+
+const label = (descriptor: Descriptor.Descriptor): string =>
+  `${kind(descriptor).padEnd(8)} ${descriptor.digest.replace(/^(\w+:\w{12}).*/, "$1")}`
+
+/** What the copy is about to do: nothing, where the target has all manifests. */
+const planned = ({ blobs, bytes: size, existed, manifests }: Progress.Totals): ReadonlyArray<string> =>
+  manifests === existed ? [] : [`copying ${amount(manifests - existed, blobs, size)}`]
 
 /** One line for each thing that is done. */
 const lines = (progress: Progress.Tracker) =>
   Stream.runForEach(progress.events, (event) => {
     switch (event._tag) {
       case "Planned":
-        return Console.log(
-          `to see to: ${event.totals.manifests} manifests, ${event.totals.blobs} blobs of ${bytes(event.totals.bytes)}`
-        )
+        return Effect.forEach(planned(event.totals), (line) => Console.log(line), { discard: true })
       case "Existed":
-        return Console.log(`${label(event.descriptor)} is there`)
+        return Console.log(`${label(event.descriptor)} is already there`)
       case "Mounted":
         return Console.log(`${label(event.descriptor)} mounted`)
       case "Done":
@@ -40,32 +57,42 @@ const lines = (progress: Progress.Tracker) =>
     }
   })
 
-const width = 30
+const words = { existed: "there", mounted: "mounted", done: "", moving: "", failed: "failed" } as const
 
-const bar = ({ descriptor, state, transferred }: Progress.Status): string => {
-  const share = descriptor.size === 0 ? 1 : Math.min(1, transferred / descriptor.size)
-  const full = Math.round(share * width)
-  const said = state === "moving"
-    ? `${bytes(transferred)} / ${bytes(descriptor.size)}`
-    : state === "done"
-    ? bytes(descriptor.size)
-    : state
-  return `${label(descriptor)} [${"=".repeat(full)}${" ".repeat(width - full)}] ${said}`
+/** `layer    3b5ac42f1e [=====     ]  52% 12.3 MiB / 23.6 MiB`, of which the bar goes first where there is little room. */
+export const bar = ({ descriptor, state, transferred }: Progress.Status, columns: number): string => {
+  const share = descriptor.size === 0 || state === "done" ? 1 : Math.min(1, transferred / descriptor.size)
+  const left = `${kind(descriptor).padEnd(8)} ${hexOf(descriptor, columns < 60 ? 8 : 12)}`
+  const size = state === "moving" ? `${bytes(transferred)} / ${bytes(descriptor.size)}` : bytes(descriptor.size)
+  const percent = words[state] === "" ? `${Math.floor(share * 100)}%` : words[state]
+  const right = `${percent.padStart(4)} ${size}`
+  const room = Math.min(30, columns - left.length - " [] ".length - "100% 1023 KiB / 1023 KiB".length)
+  const full = Math.round(share * room)
+  const drawn = room < 5 ? " " : ` [${"=".repeat(full)}${" ".repeat(room - full)}] `
+  return `${left}${drawn}${right}`.slice(0, Math.max(20, columns))
 }
 
-/** Draws over what it drew before, a line for each thing; those that do not fit are counted. */
+/** Draws over what was drawn before: a line for each thing, and how many do not fit. */
 const bars = (progress: Progress.Tracker, terminal: NodeJS.WriteStream) => {
   let drawn = 0
-  return Effect.map(progress.statuses, (statuses) => {
-    const room = Math.max(1, (terminal.rows ?? 24) - 2)
+  return Effect.gen(function*() {
+    const statuses = yield* progress.statuses
+    const columns = Math.max(20, (terminal.columns ?? 80) - 1)
+    const header = planned(yield* progress.totals)
+    const room = Math.max(1, (terminal.rows ?? 24) - 2 - header.length)
     const moving = statuses.filter(({ state }) => state === "moving")
     const rest = statuses.filter(({ state }) => state !== "moving")
     const shown = [...rest.slice(Math.max(0, rest.length - (room - moving.length))), ...moving].slice(-room)
     const hidden = statuses.length - shown.length
-    const text = [...hidden > 0 ? [`… and ${hidden} more`] : [], ...shown.map(bar)]
-    const cut = text.map((line) => `\u001B[2K${line.slice(0, Math.max(20, (terminal.columns ?? 80) - 1))}\n`)
-    terminal.write(`${drawn > 0 ? `\u001B[${drawn}A` : ""}\u001B[J${cut.join("")}`)
-    drawn = cut.length
+    const text = [
+      ...header,
+      ...hidden > 0 ? [`… and ${hidden} more`] : [],
+      ...shown.map((status) => bar(status, columns))
+    ]
+    // The cursor may stand behind the ^C that the terminal shows.
+    const up = drawn > 0 ? `\r\u001B[${drawn}A` : "\r"
+    terminal.write(`${up}\u001B[J${text.map((line) => `${line.slice(0, columns)}\n`).join("")}`)
+    drawn = text.length
   })
 }
 
@@ -81,3 +108,41 @@ export const during = (progress: Progress.Tracker) => <A, E, R>(copy: Effect.Eff
     yield* Effect.forkScoped(Effect.repeat(draw, Schedule.spaced("100 millis")))
     return yield* Effect.ensuring(copy, draw)
   }))
+
+const nouns = { ".sig": "signature", ".att": "attestation", ".sbom": "SBOM" } as const
+
+/** `1 signature and 2 SBOMs`, by the tags that are made from digests. */
+const extras = (tags: ReadonlyArray<Tag.Tag>): ReadonlyArray<string> => {
+  const known = Object.entries(nouns).map(([ending, noun]) =>
+    [tags.filter((tag) => tag.endsWith(ending)).length, noun] as const
+  )
+  const others = tags.length - known.reduce((sum, [found]) => sum + found, 0)
+  return [...known, [others, "other tag"] as const].flatMap(([found, noun]) => found > 0 ? [count(found, noun)] : [])
+}
+
+/** What a copy did, or would do, in one sentence. */
+export const summarize = (
+  { blobs, bytes: size, descriptor, digestTags, manifests, tags }: Progress.Summary,
+  { dryRun, seconds, target }: { readonly dryRun: boolean; readonly seconds: number; readonly target: string }
+): string => {
+  const { digest } = descriptor
+  const moved = amount(manifests.pushed, blobs.moved, size)
+  const known = extras(digestTags)
+  const details = [
+    ...blobs.mounted > 0 ? [`${count(blobs.mounted, "blob")} mounted`] : [],
+    ...manifests.existed > 0 ? [`${count(manifests.existed, "manifest")} already there`] : [],
+    ...blobs.existed > 0 ? [`${count(blobs.existed, "blob")} already there`] : [],
+    ...known.length > 0 ? [`with ${list(known)}`] : []
+  ]
+  if (moved === "" && blobs.mounted === 0) {
+    const all = `${target} already has ${digest} (${[count(manifests.existed, "manifest"), ...known].join(", ")})`
+    const verb = dryRun ? "would set" : "set"
+    return tags.length === 0
+      ? `nothing to copy: ${all}`
+      : `${verb} ${tags.length === 1 ? "tag" : "tags"} ${list(tags)}: ${all}`
+  }
+  const said = [moved === "" ? "nothing" : moved, ...details].join(", ")
+  return dryRun
+    ? `would copy ${digest} to ${target}: ${said}`
+    : `copied ${digest} to ${target}: ${said}, in ${seconds.toFixed(1)} s`
+}

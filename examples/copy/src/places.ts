@@ -1,95 +1,151 @@
-/** What a source or a target may be: a reference, an image layout, an archive of one. */
-import { Reference, Registry, SyntaxInvalid, Tag } from "@effect-oci/core"
+/** What a source or a target may be: a reference, an image layout, an archive. */
+import { Digest, Reference, Registry, SyntaxInvalid, Tag } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
-import { Resolver } from "@effect-oci/resolver"
-import { LayoutTar, OciLayout } from "@effect-oci/transfer"
+import { Namespace, Resolver } from "@effect-oci/resolver"
+import { Memory } from "@effect-oci/store"
+import { DockerTar, LayoutImages, LayoutTar, OciLayout } from "@effect-oci/transfer"
 import type { Copy } from "@effect-oci/transfer"
-import { Context, Effect, Either, Layer, Stream } from "effect"
+import { Context, Effect, Either, Layer } from "effect"
 import type { Scope } from "effect"
+import { existsSync } from "node:fs"
+
+/** A path, and which image of it: a tag, a name or a digest. */
+interface OnDisk {
+  readonly _tag: "Layout" | "Archive" | "Docker"
+  readonly path: string
+  readonly name: string | undefined
+  readonly digest: Digest.Digest | undefined
+}
 
 export type Place =
-  | { readonly _tag: "Registry"; readonly reference: Reference.Reference }
-  | { readonly _tag: "Layout" | "Archive"; readonly path: string; readonly tag: Tag.Tag | undefined }
+  & { readonly text: string }
+  & (
+    | { readonly _tag: "Registry"; readonly reference: Reference.Reference }
+    | OnDisk
+  )
 
-const schemes = { "oci:": "Layout", "oci-archive:": "Archive" } as const
+const schemes = { "oci:": "Layout", "oci-archive:": "Archive", "docker-archive:": "Docker" } as const
 
-/** `PATH[:TAG]`: what comes after the last colon is a tag where it can be one. */
-const onDisk = (kind: "Layout" | "Archive", text: string): Either.Either<Place, SyntaxInvalid> => {
-  const [, path = text, name] = /^(.*?)(?::([^:/]+))?$/.exec(text) ?? []
-  if (path === "") {
-    return Either.left(new SyntaxInvalid({ expected: "reference", text, reason: "a path is missing after the colon" }))
-  }
-  return name === undefined
-    ? Either.right({ _tag: kind, path, tag: undefined })
-    : Either.map(Tag.parse(name), (tag) => ({ _tag: kind, path, tag }))
-}
+/** What other programs know and this one does not. */
+const unknown =
+  /^(?:dir|docker-daemon|docker-tar|containers-storage|ostree|sif|tarball|atomic|oci-layout|ocidir|file|https?):/
+
+const invalid = (text: string, reason: string) => new SyntaxInvalid({ expected: "reference", text, reason })
+
+/** `PATH[:NAME][@DIGEST]`: the name begins at the first colon that is not that of a drive. */
+const onDisk = (_tag: OnDisk["_tag"], text: string, rest: string): Either.Either<Place, SyntaxInvalid> =>
+  Either.gen(function*() {
+    const [, before = rest, hash] = /^(.*)@(sha(?:256|512):.*)$/s.exec(rest) ?? []
+    const digest = hash === undefined ? undefined : yield* Digest.parse(hash)
+    const [, path = "", name] = /^((?:[A-Za-z]:[\\/])?[^:]*)(?::(.*))?$/s.exec(before) ?? []
+    if (path === "") return yield* Either.left(invalid(text, "a path is missing after the colon"))
+    if (name !== undefined && tagOf(name) === undefined) {
+      return yield* Either.left(invalid(text, `"${name}" is neither a tag nor the name of an image`))
+    }
+    return { _tag, text, path, name, digest }
+  })
+
+/** The tag that a name on disk stands for. */
+const tagOf = (name: string): Tag.Tag | undefined =>
+  Tag.is(name) ? name : Either.getOrUndefined(Reference.parseFamiliar(name))?.tag
 
 export const parse = (text: string): Either.Either<Place, SyntaxInvalid> => {
   for (const [scheme, kind] of Object.entries(schemes)) {
-    if (text.startsWith(scheme)) return onDisk(kind, text.slice(scheme.length))
+    if (text.startsWith(scheme)) return onDisk(kind, text, text.slice(scheme.length))
   }
-  return Either.map(Reference.parseFamiliar(text.replace(/^docker:\/\//, "")), (reference) => ({
-    _tag: "Registry",
-    reference
-  }))
+  const [scheme] = unknown.exec(text) ?? []
+  if (scheme !== undefined) {
+    return Either.left(invalid(
+      text,
+      scheme.startsWith("http")
+        ? `leave out ${scheme}//; use --plain-http for HTTP`
+        : `${scheme} is not supported: use oci:DIR, oci-archive:FILE, docker-archive:FILE or an image of a registry`
+    ))
+  }
+  const reference = Reference.parseFamiliar(text.replace(/^docker:\/\//, ""))
+  return Either.map(reference, (reference) => ({ _tag: "Registry", text, reference }))
 }
-
-/** The one manifest that a layout is about, where nothing says which. */
-const onlyOf = (registry: Registry["Type"], path: string) =>
-  Effect.flatMap(
-    Stream.runCollect(registry.listTags(OciLayout.repository, { limit: 2 })),
-    (tags): Effect.Effect<Tag.Tag, SyntaxInvalid> => {
-      const [only, other] = tags
-      return only !== undefined && other === undefined ? Effect.succeed(only) : Effect.fail(
-        new SyntaxInvalid({
-          expected: "reference",
-          text: path,
-          reason: only === undefined
-            ? "nothing in it has a tag"
-            : `it has several tags: say which, as in ${path}:${only}`
-        })
-      )
-    }
-  )
 
 const built = <E>(layer: Layer.Layer<Registry, E>) => Effect.map(Layer.build(layer), Context.get(Registry))
 
+/** The folder of a layout, or of an archive that is unpacked. */
+const folderOf = ({ _tag, path }: OnDisk) => {
+  switch (_tag) {
+    case "Layout":
+      return Effect.succeed(path)
+    case "Archive":
+      return LayoutTar.unpacked(path)
+    case "Docker":
+      return DockerTar.unpacked(path)
+  }
+}
+
+/** The source of a copy, and the tags that the copy gets where its target names none. */
 export const source = (place: Place) =>
   Effect.gen(function*() {
     if (place._tag === "Registry") {
-      const { digest, registry: host, repository, tag } = place.reference
+      const { registry: host, repository, tag } = place.reference
       const registry = yield* (yield* Resolver.Resolver).registry(host)
-      return { registry, host, repository, reference: digest ?? tag! }
+      const reference = yield* Namespace.named("GetManifest", place.reference, registry)
+      return { registry, host, repository, reference, tags: tag === undefined ? [] : [tag] }
     }
-    const { repository } = OciLayout
-    const registry = yield* built(
-      place._tag === "Layout" ? OciLayout.layer(place.path) : LayoutTar.layer(place.path)
+    const folder = yield* folderOf(place)
+    const registry = yield* built(OciLayout.layer(folder))
+    const { digest, tag } = yield* LayoutImages.find(folder, place.digest ?? place.name).pipe(
+      Effect.mapError((error) =>
+        error._tag === "ImageNotFound" ? new LayoutImages.ImageNotFound({ ...error, layout: place.path }) : error
+      )
     )
-    return { registry, repository, reference: place.tag ?? (yield* onlyOf(registry, place.path)) }
+    return { registry, repository: OciLayout.repository, reference: digest, tags: tag === undefined ? [] : [tag] }
   })
 
-/** Runs a copy into a place, which is complete when it has ended: an archive is written then. */
+/** What an archive of Docker calls the images of a copy. */
+const nameFor = (target: OnDisk, from: Place): string | undefined => {
+  const named = target.name === undefined ? undefined : Either.getOrUndefined(Reference.parseFamiliar(target.name))
+  const reference = named ?? (from._tag === "Registry" ? from.reference : undefined)
+  return reference === undefined ? undefined : `${reference.registry}/${reference.repository}`
+}
+
+/** The tag of a name in a layout; in an archive of Docker a name without a tag has the tag `latest`. */
+const tagIn = ({ _tag, name }: OnDisk): Tag.Tag | undefined => {
+  if (name === undefined) return undefined
+  return _tag === "Docker" ? Either.getOrUndefined(Reference.parseFamiliar(name))?.tag : tagOf(name)
+}
+
+/**
+ * Runs a copy into a place. An archive is written when the copy has ended. A dry run creates nothing: a layout that does
+ * not exist is an empty registry.
+ */
 export const into = <A, E, R>(
   place: Place,
+  options: { readonly from: Place; readonly tags: ReadonlyArray<Tag.Tag>; readonly dryRun: boolean },
   copy: (target: Copy.Target) => Effect.Effect<A, E | RegistryError.RegistryError, R | Scope.Scope>
 ) => {
   if (place._tag === "Registry") {
-    const { registry: host, repository, tag } = place.reference
+    const { digest, registry: host, repository, tag } = place.reference
+    const tags = tag === undefined ? [] : [tag]
     return Effect.flatMap(
       Resolver.Resolver,
       (resolver) =>
-        Effect.flatMap(
-          resolver.registry(host),
-          (registry) => copy({ registry, host, repository, ...(tag === undefined ? {} : { tags: [tag] }) })
-        )
+        Effect.flatMap(resolver.registry(host), (registry) => copy({ registry, host, repository, tags, digest }))
     )
   }
   const { repository } = OciLayout
+  const tag = tagIn(place)
   const run = Effect.flatMap(
     Registry,
-    (registry) => copy({ registry, repository, ...(place.tag === undefined ? {} : { tags: [place.tag] }) })
+    (registry) => copy({ registry, repository, tags: tag === undefined ? options.tags : [tag], digest: place.digest })
   )
-  return place._tag === "Layout"
-    ? Effect.provide(run, OciLayout.layer(place.path, { create: true }))
-    : LayoutTar.write(place.path, run)
+  if (options.dryRun) {
+    const isThere = place._tag === "Layout" && existsSync(place.path)
+    return Effect.provide(run, isThere ? OciLayout.layer(place.path) : Memory.layer())
+  }
+  switch (place._tag) {
+    case "Layout":
+      return Effect.provide(run, OciLayout.layer(place.path, { create: true }))
+    case "Archive":
+      return LayoutTar.write(place.path, run)
+    case "Docker":
+      return DockerTar.write(place.path, run, { name: nameFor(place, options.from) })
+  }
 }

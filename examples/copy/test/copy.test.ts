@@ -8,6 +8,9 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
 import { spawnSync } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
+import { createServer } from "node:https"
+import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { beforeAll } from "vitest"
@@ -21,11 +24,13 @@ const build = (): void => {
   if (status !== 0) throw new Error(stdout)
 }
 
-const run = (...args: ReadonlyArray<string>) =>
+const run = (...args: ReadonlyArray<string>) => runWith({}, ...args)
+
+const runWith = (env: { readonly [name: string]: string }, ...args: ReadonlyArray<string>) =>
   Effect.scoped(Effect.gen(function*() {
     const running = yield* Command.start(
       Command.make(process.execPath, path("../dist/main.js"), ...args).pipe(
-        Command.env({ DOCKER_CONFIG: "/nowhere", HOME: "/nowhere" })
+        Command.env({ DOCKER_CONFIG: "/nowhere", HOME: "/nowhere", ...env })
       )
     )
     const [stdout, stderr, exitCode] = yield* Effect.all([
@@ -57,19 +62,20 @@ const pushIndex = (registry: Registry["Type"]) =>
         Descriptor.fromBytes(bytes, mediaType)
       )
     }
-    const image = (architecture: string) =>
+    const image = (architecture: string, tags: ReadonlyArray<Tag.Tag> = []) =>
       Effect.gen(function*() {
         const bytes = new TextEncoder().encode(JSON.stringify({ architecture, os: "linux" }))
         const config = Descriptor.fromBytes(bytes, MediaType.imageConfig)
         yield* registry.pushBlob(app, config, Body.bytes(bytes))
         return {
-          ...(yield* document(MediaType.image, { config, layers: [] })),
+          ...(yield* document(MediaType.image, { config, layers: [] }, tags)),
           platform: { os: "linux", architecture }
         }
       })
     const [own, other] = [yield* image(process.arch === "x64" ? "amd64" : process.arch), yield* image("riscv64")]
     const index = yield* document(MediaType.index, { manifests: [own, other] }, [v1])
     yield* document(MediaType.index, { manifests: [], artifactType: "an/sbom", subject: index })
+    yield* image("signed", [Tag.make(`${index.digest.replace(":", "-")}.sig`)])
     return { index, own, other }
   })
 
@@ -91,18 +97,26 @@ describe("the command", () => {
 
         const one = yield* run(from, `${target.host}/one:v1`)
         expect(one).toMatchObject({ exitCode: 0, stderr: "" })
-        expect(one.stdout).toMatch(/^to see to: 1 manifests, 1 blobs of \d+ B$/m)
+        expect(one.stdout).toMatch(/^copying 1 manifest and 1 blob \(\d+ B\)$/m)
         expect(one.stdout).toMatch(/^config {3}sha256:\w{12} copied, \d+ B$/m)
-        expect(one.stdout).toMatch(new RegExp(`^copied ${own.digest}: 1 of 1 manifests, 1 blobs of `, "m"))
+        const to = `${target.host}/one:v1`
+        expect(one.stdout).toMatch(
+          new RegExp(`^copied ${own.digest} to ${to}: 1 manifest and 1 blob \\(\\d+ B\\), in `, "m")
+        )
+        const again = yield* run(from, to)
+        expect(again.stdout).toMatch(
+          new RegExp(`^nothing to copy: ${to} already has ${own.digest} \\(1 manifest\\)$`, "m")
+        )
+        expect(again.stdout).not.toContain("copying")
         expect(yield* digest("one")).toBe(own.digest)
 
         yield* run("--platform", "linux/riscv64", from, `${target.host}/two:v1`)
         expect(yield* digest("two")).toBe(other.digest)
 
         const dry = yield* run("--all", "--dry-run", from, `${target.host}/all:v1`)
-        expect(dry.stdout).toMatch(new RegExp(`^would copy ${index.digest}: 3 of 3 manifests`, "m"))
+        expect(dry.stdout).toMatch(new RegExp(`^would copy ${index.digest} to \\S+: 3 manifests and 2 blobs `, "m"))
         const all = yield* run("--all", "--referrers", "--concurrency", "1", from, `${target.host}/all:v1`)
-        expect(all.stdout).toMatch(/4 of 4 manifests/)
+        expect(all.stdout).toMatch(/: 5 manifests and 3 blobs \(\d+ B\), with 1 signature, in /)
         expect(yield* digest("all")).toBe(index.digest)
         const referrers = yield* Stream.runCollect(
           target.registry.listReferrers(RepositoryName.make("all"), index.digest)
@@ -134,15 +148,17 @@ describe("the command", () => {
     "says in one line what is wrong, and ends with 1, or with 2 where it was called wrongly",
     () =>
       Effect.gen(function*() {
+        const target = "127.0.0.1:1/b:c"
         for (
           const [args, exitCode, says] of [
-            [["127.0.0.1:1/a:b", "127.0.0.1:1/b:c"], 1, /^copy: GetManifest a:b: cannot reach 127.0.0.1:1/],
-            [["oci:/nowhere", "127.0.0.1:1/b:c"], 1, /^copy: \/nowhere cannot be used as an image layout: /],
+            [
+              ["127.0.0.1:1/a:b", target],
+              1,
+              /^copy: cannot read the source 127.0.0.1:1\/a:b: cannot reach 127.0.0.1:1/
+            ],
+            [["oci:/nowhere", target], 1, /^copy: cannot read the source oci:\/nowhere: \/nowhere cannot be used as /],
             [["a b", "b"], 1, /^copy: invalid reference "a b": /],
-            [["oci:", "b"], 1, /^copy: invalid reference "": a path is missing/],
-            [["a", "b", "--platform", "arm"], 1, /^copy: invalid platform "arm": /],
-            [["only-one"], 2, /TARGET/],
-            [["a", "b", "--concurrency", "many"], 2, /not a integer/]
+            [[], 2, /^copy: SOURCE and TARGET are missing\nusage: copy \[OPTIONS\] SOURCE TARGET$/m]
           ] as const
         ) {
           const { stderr, ...ended } = yield* run(...args)
@@ -153,4 +169,110 @@ describe("the command", () => {
       }).pipe(provided),
     60_000
   )
+
+  it.live("shows its help and its usage without escapes", () =>
+    Effect.gen(function*() {
+      const help = yield* runWith({ FORCE_COLOR: "1" }, "--help")
+      expect(help).toMatchObject({ exitCode: 0, stderr: "" })
+      expect(help.stdout).toMatch(/^usage: copy \[OPTIONS\] SOURCE TARGET$/m)
+      expect(help.stdout).toMatch(/^ {2}docker-archive:FILE\[:NAME\[:TAG\]\] /m)
+      expect(help.stdout).not.toMatch(/\u001B|user-defined/)
+    }).pipe(provided))
+
+  it.scopedLive("refuses an image for another platform, and a dry run creates nothing", () =>
+    Effect.gen(function*() {
+      const source = yield* served
+      const { other } = yield* pushIndex(source.registry)
+      const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
+      const single = `${source.host}/${app}@${other.digest}`
+      const layout = `oci:${join(folder, "layout")}`
+      const refused = yield* run("--platform", "windows/amd64", single, layout)
+      expect(refused).toMatchObject({ exitCode: 1 })
+      expect(refused.stderr).toContain("the image is for linux/riscv64, not for windows/amd64")
+      for (const target of [`oci:${join(folder, "dry")}`, `oci-archive:${join(folder, "dry.tar")}`]) {
+        const dry = yield* run("--dry-run", single, target)
+        expect(dry).toMatchObject({ exitCode: 0, stderr: "" })
+        expect(dry.stdout).toContain(`would copy ${other.digest} to ${target}: 1 manifest and 1 blob`)
+      }
+      expect(existsSync(join(folder, "dry")) || existsSync(join(folder, "dry.tar"))).toBe(false)
+      expect(yield* run(single, layout)).toMatchObject({ exitCode: 0 })
+    }).pipe(provided), 60_000)
+
+  it.scopedLive(
+    "says that a tag points elsewhere than its digest, and does without a tag that is gone",
+    () =>
+      Effect.gen(function*() {
+        const source = yield* served
+        const target = yield* served
+        const { index, other } = yield* pushIndex(source.registry)
+        const to = `${target.host}/b:v1`
+        const moved = yield* run(`${source.host}/${app}:v1@${other.digest}`, to)
+        expect(moved).toMatchObject({ exitCode: 1 })
+        expect(moved.stderr).toMatch(
+          new RegExp(`^copy: cannot read the source .*${index.digest}, not at ${other.digest}`)
+        )
+        expect(yield* run(`${source.host}/${app}:gone@${other.digest}`, to)).toMatchObject({ exitCode: 0, stderr: "" })
+        const wrong = yield* run(`${source.host}/${app}:v1`, `${to}@${other.digest}`, "--all")
+        expect(wrong).toMatchObject({ exitCode: 1 })
+        expect(wrong.stderr).toContain(`the copy would be ${index.digest}, not ${other.digest}`)
+      }).pipe(provided),
+    60_000
+  )
+
+  it.scopedLive(
+    "reads and writes archives of docker save, and chooses among several images",
+    () =>
+      Effect.gen(function*() {
+        const source = yield* served
+        const target = yield* served
+        const { own } = yield* pushIndex(source.registry)
+        const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
+        const archive = `docker-archive:${join(folder, "app.tar")}`
+        const layout = `oci:${join(folder, "layout")}`
+        expect(yield* run(`${source.host}/${app}:v1`, `${archive}:team/app:v7`)).toMatchObject({ exitCode: 0 })
+        expect(yield* run(archive, layout)).toMatchObject({ exitCode: 0, stderr: "" })
+        expect(yield* run(`${source.host}/${app}@${own.digest}`, layout)).toMatchObject({ exitCode: 0 })
+        expect(yield* run(`${layout}@${own.digest}`, `${target.host}/${app}:v1`)).toMatchObject({ exitCode: 0 })
+        expect((yield* target.registry.resolveManifest(app, v1)).digest).toBe(own.digest)
+        const missing = yield* run(`${layout}:v8`, `${target.host}/${app}:v8`)
+        expect(missing.stderr).toContain(`cannot find "v8" in ${join(folder, "layout")}: it has v7`)
+      }).pipe(provided),
+    60_000
+  )
+
+  it.scopedLive("reaches a registry of this machine over TLS with --tls", () =>
+    Effect.gen(function*() {
+      const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
+      const file = (name: string) => join(folder, name)
+      const made = spawnSync("openssl", [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+        ...["-keyout", file("key"), "-out", file("cert"), "-subj", "/CN=localhost"],
+        ...["-addext", "subjectAltName=IP:127.0.0.1"]
+      ])
+      expect(made.status).toBe(0)
+      const asked: Array<string> = []
+      const server = createServer(
+        { key: readFileSync(file("key")), cert: readFileSync(file("cert")) },
+        (request, response) => {
+          asked.push(`${request.method} ${request.url}`)
+          response.writeHead(404, { "content-type": "application/json" }).end(
+            "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\"}]}"
+          )
+        }
+      )
+      yield* Effect.acquireRelease(
+        Effect.async<void>((resume) => void server.listen(0, "127.0.0.1", () => resume(Effect.void))),
+        () => Effect.sync(() => server.close())
+      )
+      const from = `127.0.0.1:${(server.address() as AddressInfo).port}/a:b`
+      const { exitCode, stderr } = yield* runWith(
+        { NODE_EXTRA_CA_CERTS: file("cert") },
+        "--tls",
+        from,
+        `oci:${file("out")}`
+      )
+      expect(exitCode).toBe(1)
+      expect(stderr).toMatch(/^copy: cannot read the source 127.0.0.1:\d+\/a:b: .*manifest unknown/)
+      expect(asked).toContain("GET /v2/a/manifests/b")
+    }).pipe(provided), 60_000)
 })

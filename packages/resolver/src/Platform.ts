@@ -3,11 +3,12 @@
  *
  * @since 0.1.0
  */
-import { Manifest, RegistryError, SyntaxInvalid } from "@effect-oci/core"
+import { Body, Manifest, MediaType, RegistryError, SyntaxInvalid } from "@effect-oci/core"
 import type { Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 
 /**
  * A platform, as the entries of an index have it. Image spec: "Image Index".
@@ -200,10 +201,49 @@ export const missing = (
 /** An index that lists indexes is met, one deeper than this is not. */
 const maxDepth = 8
 
+/** A config larger than this is not read. */
+const maxConfig = 4 * 1024 * 1024
+
+const configs: ReadonlySet<string> = new Set([
+  MediaType.imageConfig,
+  "application/vnd.docker.container.image.v1+json"
+])
+
+const Config = Schema.parseJson(Schema.Struct({
+  os: Schema.NonEmptyString,
+  architecture: Schema.NonEmptyString,
+  variant: Schema.optional(Schema.String),
+  "os.version": Schema.optional(Schema.String)
+}))
+
+/** The platform that the config of an image names: none for an artifact, and for a config that names none. */
+const ofImage = (
+  registry: Registry.ReaderService,
+  repository: RepositoryName.RepositoryName,
+  { config }: Manifest.Image
+): Effect.Effect<Option.Option<Platform>, RegistryError.RegistryError> =>
+  !configs.has(config.mediaType) || config.size > maxConfig
+    ? Effect.succeedNone
+    : registry.getBlob(repository, config.digest).pipe(
+      Effect.flatMap(({ body }) => Body.toBytes(body, { limit: maxConfig, onLimit: () => undefined })),
+      Effect.scoped,
+      Effect.catchAll((error) => error === undefined ? Effect.succeed(new Uint8Array(0)) : Effect.fail(error)),
+      Effect.map((bytes) => {
+        const read = Schema.decodeUnknownOption(Config)(new TextDecoder().decode(bytes))
+        return Option.map(read, ({ variant, "os.version": version, ...platform }): Platform => ({
+          ...platform,
+          ...(variant === undefined ? {} : { variant }),
+          ...(version === undefined ? {} : { "os.version": version })
+        }))
+      })
+    )
+
 /**
- * The image for a platform: of an index the one that suits it best. An index that says nothing of platforms, and
- * anything else, is what it is. Fails with
- * `ManifestUnknown` where there is none, and says for which there are.
+ * Returns the image for a platform: the entry of an index that suits the platform best. A single image must be for the
+ * platform, as its config says. An index without platforms, an artifact, and an image that names no platform are returned
+ * as they are.
+ *
+ * Fails with `ManifestUnknown` if there is no image for the platform, and names those that there are.
  *
  * @since 0.1.0
  * @category combinators
@@ -232,6 +272,7 @@ export const image = (
     depth: number
   ): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError> =>
     Effect.flatMap(Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes }), (document) => {
+      if (document._tag === "Image" && depth === 0) return single(manifest, document)
       if (document._tag !== "Index") return Effect.succeed(manifest)
       const { manifests } = document
       if (manifests.every((entry) => entry.platform === undefined)) return Effect.succeed(manifest)
@@ -240,5 +281,18 @@ export const image = (
         ? Effect.fail(missing(repository, manifest.descriptor.digest, manifests, [platform]))
         : Effect.flatMap(registry.getManifest(repository, entry.value.digest), (below) => within(below, depth + 1))
     })
+  const single = (manifest: Manifest.Manifest, document: Manifest.Image) =>
+    Effect.filterOrElse(
+      Effect.map(ofImage(registry, repository, document), Option.getOrUndefined),
+      (found) => found === undefined || fallbacks(platform).some((wanted) => equals(wanted, found)),
+      (found) =>
+        Effect.fail(
+          new RegistryError.ManifestUnknown({
+            repository,
+            reference: manifest.descriptor.digest,
+            reason: `the image is for ${format(found!)}, not for ${format(platform)}`
+          })
+        )
+    ).pipe(Effect.as(manifest))
   return within(manifest, 0)
 }

@@ -1,4 +1,15 @@
-import { Body, Digest, Handler, MediaType, Operation, Reference, Registry, RegistryError } from "@effect-oci/core"
+import {
+  Body,
+  Descriptor,
+  Digest,
+  Handler,
+  MediaType,
+  Operation,
+  Reference,
+  Registry,
+  RegistryError,
+  Tag
+} from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Either, Exit, Layer, Stream } from "effect"
@@ -59,6 +70,34 @@ describe("operations on references", () => {
           .toContain("a blob has no tag")
         expect((yield* Effect.flip(Effect.scoped(Namespace.getBlob(at("one.test/team/app"))))).message)
           .toContain("a blob is named by its digest")
+      })
+    ))
+
+  it.effect("take a single image for the platform that its config names, and an artifact for any", () =>
+    inside((one) =>
+      Effect.gen(function*() {
+        const pushed = (mediaType: string, text: string, tag: string) =>
+          Effect.gen(function*() {
+            const bytes = new TextEncoder().encode(text)
+            const config = { ...Descriptor.fromBytes(bytes), mediaType }
+            yield* one.pushBlob(app, config, Body.bytes(bytes))
+            const document = { schemaVersion: 2, mediaType: MediaType.image, config, layers: [] }
+            yield* one.pushManifest(app, {
+              mediaType: MediaType.image,
+              bytes: new TextEncoder().encode(JSON.stringify(document)),
+              tags: [Tag.make(tag)]
+            })
+          })
+        const platform = { os: "linux", architecture: "amd64" }
+        const get = (tag: string) => Namespace.getManifest(at(`one.test/team/app:${tag}`), { platform })
+        yield* pushed(MediaType.imageConfig, "{\"os\":\"linux\",\"architecture\":\"arm64\"}", "arm")
+        const error = yield* Effect.flip(get("arm"))
+        expect(error).toMatchObject({ _tag: "ManifestUnknown" })
+        expect(error.message).toContain("the image is for linux/arm64, not for linux/amd64")
+        yield* pushed(MediaType.imageConfig, "{\"os\":\"linux\",\"architecture\":\"x86_64\"}", "amd")
+        yield* pushed(MediaType.imageConfig, "{}", "silent")
+        yield* pushed("application/vnd.example.config.v1+json", "no JSON", "artifact")
+        for (const tag of ["amd", "silent", "artifact"]) yield* get(tag)
       })
     ))
 

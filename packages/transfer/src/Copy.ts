@@ -14,6 +14,7 @@ import * as Stream from "effect/Stream"
 import * as DistributionSource from "./DistributionSource.js"
 import * as Graph from "./Graph.js"
 import * as blobs from "./internal/blobs.js"
+import { isIndex as isIndexType } from "./internal/links.js"
 import { patient } from "./internal/patience.js"
 import * as rewriting from "./internal/rewrite.js"
 import { lookup, marked, needed, sameRegistry } from "./internal/targetState.js"
@@ -61,8 +62,13 @@ export interface Target extends End {
  * @category options
  */
 export interface Options extends Graph.Options {
-  /** The image for one platform, in place of the index that lists it. The index itself unless said. */
+  /**
+   * Copies the image for one platform in place of the index that lists it. Fails with `ManifestUnknown` if there is none,
+   * also if the source is a single image for another platform. Default: the index with all its images.
+   */
   readonly platform?: Platform.Platform | undefined
+  /** Like `platform`, but for an index alone: a single image is copied whatever its platform. Default: none. */
+  readonly indexPlatform?: Platform.Platform | undefined
   /**
    * Another form for each manifest on its way, such as `Transform.dockerConfig`. Whatever points at one that
    * changes is changed too, and so are the digests: signatures no longer hold. It may point only at what the source has.
@@ -138,9 +144,11 @@ const copying = (given: Source, into: Target, options: Options): Answer<Progress
     const has = lookup(source, target, tags, options.ifAbsent ?? false)
 
     const named = yield* source.registry.getManifest(source.repository, source.reference)
-    const root = options.platform === undefined
+    const isIndex = isIndexType(named.descriptor.mediaType)
+    const platform = options.platform ?? (isIndex ? options.indexPlatform : undefined)
+    const root = platform === undefined
       ? named
-      : yield* Platform.image(source.registry, source.repository, named, options.platform)
+      : yield* Platform.image(source.registry, source.repository, named, platform)
     const rewrites = [filter, platforms, transform].some((option) => option !== undefined)
 
     let tagged = tags.length === 0
@@ -172,6 +180,7 @@ const copying = (given: Source, into: Target, options: Options): Answer<Progress
     progress?.tell(Progress.Event.Planned({
       totals: {
         manifests: nodes.length,
+        existed: nodes.length - missing.length,
         blobs: wanted.length,
         bytes: wanted.reduce((sum, { size }) => sum + size, 0)
       }
@@ -196,6 +205,7 @@ const copying = (given: Source, into: Target, options: Options): Answer<Progress
     const count = (outcome: blobs.Outcome) => outcomes.filter((each) => each === outcome).length
     const summary: Progress.Summary = {
       descriptor: last.descriptor,
+      tags: tagged ? [] : tags,
       digestTags: [...graph.digestTags.keys()],
       manifests: { pushed: missing.length, existed: nodes.length - missing.length },
       blobs: { moved: count("moved"), mounted: count("mounted"), existed: count("existed") },

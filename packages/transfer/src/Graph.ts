@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Manifest, MediaType, printable, RegistryError } from "@effect-oci/core"
+import { Manifest, printable, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Platform } from "@effect-oci/resolver"
 import * as Effect from "effect/Effect"
@@ -11,7 +11,7 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as digestTags from "./internal/digestTags.js"
-import { blobs as blobsOf } from "./internal/links.js"
+import { blobs as blobsOf, isIndex } from "./internal/links.js"
 import * as order from "./internal/order.js"
 
 /**
@@ -135,11 +135,6 @@ interface Found {
   readonly existed: boolean
   /** It refers to another manifest: the graph does without it if it cannot be read. */
   readonly optional: boolean
-}
-
-const isIndex = (mediaType: string): boolean => {
-  const essence = MediaType.essence(mediaType)
-  return essence === MediaType.index || essence === MediaType.dockerList
 }
 
 /** Goes on with something else, and warns, where what refers to a manifest cannot be read, unless it is required. */

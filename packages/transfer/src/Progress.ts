@@ -44,13 +44,15 @@ export type Event = Data.TaggedEnum<{
 export const Event = Data.taggedEnum<Event>()
 
 /**
- * What a copy has to see to, known before anything is moved. `bytes` is that of the blobs.
+ * The size of a copy, known before anything is written: all manifests, how many of them the target has (`existed`), and
+ * the blobs of the others, some of which the target may have too. `bytes` is the size of the blobs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Totals {
   readonly manifests: number
+  readonly existed: number
   readonly blobs: number
   readonly bytes: number
 }
@@ -64,6 +66,8 @@ export interface Totals {
  */
 export interface Summary {
   readonly descriptor: Descriptor.Descriptor
+  /** The tags that the copy set or moved, or would: none of those that pointed at the artifact already. */
+  readonly tags: ReadonlyArray<Tag.Tag>
   /** The tags made from digests (`sha256-<hex>.sig`) that belong to the artifact, and that the target has now. */
   readonly digestTags: ReadonlyArray<Tag.Tag>
   readonly manifests: { readonly pushed: number; readonly existed: number }
@@ -205,12 +209,13 @@ const uploads = (): Uploads => {
 export const make: Effect.Effect<Tracker> = Effect.sync(() => {
   const statuses = new Map<Digest.Digest, Status>()
   const subscribers = new Set<(event: Event) => void>()
-  let totals: Totals = { manifests: 0, blobs: 0, bytes: 0 }
+  let totals: Totals = { manifests: 0, existed: 0, blobs: 0, bytes: 0 }
 
   const note = (event: Event) => {
     if (event._tag === "Planned") {
       totals = {
         manifests: totals.manifests + event.totals.manifests,
+        existed: totals.existed + event.totals.existed,
         blobs: totals.blobs + event.totals.blobs,
         bytes: totals.bytes + event.totals.bytes
       }

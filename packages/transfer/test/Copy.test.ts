@@ -235,6 +235,34 @@ describe("what is chosen", () => {
     return { source, target, amd, arm, index }
   })
 
+  it.scoped("a single image, which must be for the platform, unless the platform is for indexes alone", () =>
+    Effect.gen(function*() {
+      const source = yield* recorded()
+      const target = yield* recorded()
+      const bytes = JSON.stringify({ os: "linux", architecture: "arm", variant: "v6" })
+      const config = yield* pushBlob(source.registry, bytes, MediaType.imageConfig)
+      const image = yield* pushDocument(source.registry, MediaType.image, { config, layers: [] }, [v1])
+      const copied = (options: Copy.Options) => Copy.copy(from(source), to(target), options)
+      const armv7 = { os: "linux", architecture: "arm", variant: "v7" }
+      const windows = { os: "windows", architecture: "amd64" }
+      expect((yield* copied({ platform: armv7, dryRun: true })).descriptor.digest).toBe(image.digest)
+      const error = yield* Effect.flip(copied({ platform: windows }))
+      expect(error._tag).toBe("ManifestUnknown")
+      expect(error.message).toContain("the image is for linux/arm/v6, not for windows/amd64")
+      expect(target.counts()["PushManifest"]).toBe(undefined)
+      expect((yield* copied({ indexPlatform: windows })).descriptor.digest).toBe(image.digest)
+    }))
+
+  it.scoped("the digest that the target must have", () =>
+    Effect.gen(function*() {
+      const { amd, index, source, target } = yield* multi
+      const error = yield* Effect.flip(Copy.copy(from(source), to(target, { digest: amd.digest })))
+      expect(error._tag).toBe("DigestInvalid")
+      expect(error.message).toContain(index.digest)
+      expect(target.counts()["PushManifest"]).toBe(undefined)
+      yield* Copy.copy(from(source), to(target, { digest: index.digest }))
+    }))
+
   it.scoped("the image for a platform", () =>
     Effect.gen(function*() {
       const { arm, source, target } = yield* multi

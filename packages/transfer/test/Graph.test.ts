@@ -93,7 +93,7 @@ describe("a graph", () => {
 
       const known = yield* reading(source, {}, ({ digest }) => digest === inner.digest)
       expect(known.nodes.get(other.digest)).toMatchObject({ existed: true, manifest: undefined })
-      expect(source.counts()).toEqual({ GetManifest: 4, ListReferrers: 5 })
+      expect(source.counts()).toEqual({ GetManifest: 4, ListReferrers: 5, ListTags: 1 })
       yield* reading(source, { withoutReferrers: true }, () => true)
       expect(source.counts()).toEqual({ GetManifest: 1 })
     }))

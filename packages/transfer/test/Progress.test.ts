@@ -110,7 +110,7 @@ describe("the progress of copies", () => {
       yield* Stream.runDrain(Copy.stream(source, into("two")))
       const copied = yield* take(Stream.filter(events, ({ _tag }) => _tag === "Copied"), 2)
       const bytes = copied.reduce((sum, event) => event._tag === "Copied" ? sum + event.summary.bytes : sum, 0)
-      expect(yield* progress.totals).toEqual({ manifests: 2, blobs: 6, bytes })
+      expect(yield* progress.totals).toEqual({ manifests: 2, existed: 0, blobs: 6, bytes })
       const statuses = yield* progress.statuses
       expect(new Set(statuses.map(({ state }) => state))).toEqual(new Set(["done"]))
     }).pipe(Effect.provide(Progress.layer)))

@@ -9,3 +9,8 @@ export const blobs = (links: ReadonlyArray<Manifest.Link>): ReadonlyArray<Descri
   links.flatMap(({ descriptor, kind }) =>
     (kind === "config" || kind === "blob") && !MediaType.isNonDistributable(descriptor.mediaType) ? [descriptor] : []
   )
+
+export const isIndex = (mediaType: string): boolean => {
+  const essence = MediaType.essence(mediaType)
+  return essence === MediaType.index || essence === MediaType.dockerList
+}

@@ -1,0 +1,76 @@
+/** Why a copy failed, in one line: which end, what happened, and what to do. */
+import { printable, Registry, RegistryError } from "@effect-oci/core"
+import type { Handler } from "@effect-oci/core"
+import { Data, Effect, Predicate, Stream } from "effect"
+import type { Place } from "./places.js"
+
+export type Side = "source" | "target"
+
+/** A failure at one end of a copy, or at none. */
+export class CopyFailed extends Data.TaggedError("CopyFailed")<{
+  readonly side: Side | undefined
+  readonly place: Place
+  readonly error: unknown
+}> {
+  override get message(): string {
+    const place = printable(this.place.text, 300)
+    const verb = this.side === undefined
+      ? `cannot copy to ${place}`
+      : `cannot ${this.side === "source" ? "read" : "write"} the ${this.side} ${place}`
+    return `${verb}: ${reasonOf(this.error)}${adviceOn(this.error, this.place)}`
+  }
+}
+
+const reasonOf = (error: unknown): string => {
+  if (RegistryError.isRegistryError(error)) {
+    const reason = error.reason === undefined || error.reason === "" ? undefined : printable(error.reason)
+    return reason ?? error.message.replace(/^[A-Z]\w+ \S+: /, "")
+  }
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** What to do about it, where the error does not say that itself. */
+const adviceOn = (error: unknown, place: Place): string => {
+  if (!RegistryError.isRegistryError(error)) return ""
+  switch (error._tag) {
+    case "TransportError":
+      return place._tag === "Registry" && /SSL|TLS|certificate|wrong version|socket hang up|HTTP/i.test(error.message)
+        ? "; check the address, --plain-http and --tls"
+        : "; check the address and the network"
+    case "NameUnknown":
+      return "; check the name of the repository"
+    case "ManifestUnknown":
+      return error.reason === undefined || error.reason === "" ? "; check the tag or the digest" : ""
+    default:
+      return ""
+  }
+}
+
+/** Remembers at which end an error came up: the errors themselves do not say it. */
+export const sides = () => {
+  const known = new WeakMap<object, Side>()
+  const note = (side: Side) => (error: RegistryError.RegistryError) =>
+    Effect.sync(() => {
+      if (!known.has(error)) known.set(error, side)
+    })
+  return {
+    /** The same registry, whose errors are remembered. */
+    marked: (registry: Registry["Type"], side: Side): Registry["Type"] => {
+      const handle: Handler.Handler = (operation) => {
+        const answer = Effect.tapError(registry.handle(operation), note(side))
+        return operation._tag.startsWith("List")
+          ? Effect.map(answer, (list) => Stream.tapError(list as never, note(side) as never)) as never
+          : answer
+      }
+      return Registry.fromHandler(handle)
+    },
+    /** The end that an error comes from. What fails while a body is sent is an error of the source that it is read from. */
+    of: (error: unknown): { readonly side: Side | undefined; readonly error: unknown } => {
+      const cause = Predicate.isTagged(error, "BodyFailed") && Predicate.hasProperty(error, "cause")
+        ? error.cause
+        : undefined
+      if (RegistryError.isRegistryError(cause)) return { side: known.get(cause) ?? "source", error: cause }
+      return { side: Predicate.isObject(error) ? known.get(error) : undefined, error }
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/** The arguments and options of the command, and its help. */
+import type { SyntaxInvalid } from "@effect-oci/core"
+import { Platform } from "@effect-oci/resolver"
+import { Data, Duration, Either } from "effect"
+import * as os from "node:os"
+import { parseArgs } from "node:util"
+import * as places from "./places.js"
+import type { Place } from "./places.js"
+
+export const usage = "usage: copy [OPTIONS] SOURCE TARGET"
+
+export const help = `${usage}
+
+Copies an image or an artifact between registries, image layouts and archives.
+
+SOURCE and TARGET:
+  registry.example.com/team/app:v1      an image in a registry, by tag
+  registry.example.com/team/app@sha256:...   ... or by digest
+  alpine:3                              an image of Docker Hub
+  oci:DIR[:TAG]                         an OCI image layout in a folder
+  oci-archive:FILE[:TAG]                an OCI image layout in a tar archive
+  docker-archive:FILE[:NAME[:TAG]]      an archive of docker save, for docker load
+  A layout or an archive with several images needs the tag, the name or @DIGEST of one.
+  Archives may be compressed with gzip or zstd when they are read.
+
+OPTIONS:
+  -a, --all               copy an index whole, with the images for all platforms
+  --platform OS/ARCH      copy the image for this platform, such as linux/arm64
+                          (default: of an index, the image for this machine)
+  --referrers             copy signatures, SBOMs and other referrers too
+  --require-referrers     the same, and fail if they cannot be read
+  --concurrency N         copy at most N blobs at the same time (default: 4)
+  --retry-time TIME       wait so long for a registry that goes away, such as 30s or 2m (default: 30s)
+  --dry-run               only report what would be copied
+  --plain-http            use HTTP for all registries (default: for localhost only)
+  --tls                   use HTTPS for all registries, localhost too
+  -h, --help              show this help
+  --version               show the version
+
+Credentials are those of docker login and podman login. Proxies are those of HTTPS_PROXY and NO_PROXY.
+The exit code is 0 if all was copied, 1 after a failure, 2 after a wrong argument, 130 after Ctrl-C.`
+
+/** An argument is missing, unknown or not of the right form. */
+export class WrongArguments extends Data.TaggedError("WrongArguments")<{ readonly message: string }> {}
+
+export interface Given {
+  readonly source: Place
+  readonly target: Place
+  readonly all: boolean
+  /** The platform that was asked for. */
+  readonly platform: Platform.Platform | undefined
+  readonly withoutReferrers: boolean
+  readonly requireReferrers: boolean
+  readonly concurrency: number
+  readonly retryTime: Duration.Duration
+  readonly dryRun: boolean
+  /** Which hosts are called over HTTP. Default: `localhost`. */
+  readonly plainHttp: ((host: string) => boolean) | undefined
+}
+
+export type Parsed = { readonly _tag: "Help" | "Version" } | { readonly _tag: "Copy"; readonly given: Given }
+
+/** The platform of this machine's containers: Docker's machines run Linux. */
+export const here: Platform.Platform = Platform.normalize({
+  os: process.platform === "win32" ? "windows" : "linux",
+  architecture: os.arch() === "x64" ? "amd64" : os.arch()
+})
+
+const wrong = (message: string) => Either.left(new WrongArguments({ message }))
+
+const flags = {
+  all: { type: "boolean", short: "a" },
+  platform: { type: "string" },
+  referrers: { type: "boolean" },
+  "require-referrers": { type: "boolean" },
+  concurrency: { type: "string" },
+  "retry-time": { type: "string" },
+  "dry-run": { type: "boolean" },
+  "plain-http": { type: "boolean" },
+  tls: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean" }
+} as const
+
+const integer = (option: string, text: string): Either.Either<number, WrongArguments> =>
+  /^[1-9]\d{0,5}$/.test(text)
+    ? Either.right(Number(text))
+    : wrong(`${option} must be a whole number of at least 1, not "${text}"`)
+
+const units = { "": "seconds", ms: "millis", s: "seconds", m: "minutes", h: "hours" } as const
+
+const duration = (option: string, text: string): Either.Either<Duration.Duration, WrongArguments> => {
+  const [, amount, unit] = /^(\d{1,9})(|ms|s|m|h)$/.exec(text) ?? []
+  return amount === undefined
+    ? wrong(`${option} must be a time such as 30s or 2m, not "${text}"`)
+    : Either.right(Duration.decode(`${Number(amount)} ${units[unit as keyof typeof units]}`))
+}
+
+const read = (args: ReadonlyArray<string>) =>
+  Either.try({
+    try: () => parseArgs({ args: [...args], options: flags, allowPositionals: true }),
+    // Node adds how to pass an argument that begins with a dash: nobody wants that here.
+    catch: (error) => new WrongArguments({ message: (error as Error).message.split(". ")[0]! })
+  })
+
+export const parse = (args: ReadonlyArray<string>): Either.Either<Parsed, WrongArguments | SyntaxInvalid> =>
+  Either.gen(function*() {
+    const { positionals, values } = yield* read(args)
+    if (values.help === true) return { _tag: "Help" as const }
+    if (values.version === true) return { _tag: "Version" as const }
+    const [from, to, ...others] = positionals
+    if (from === undefined) return yield* wrong("SOURCE and TARGET are missing")
+    if (to === undefined) return yield* wrong("TARGET is missing")
+    if (others.length > 0) {
+      return yield* wrong(`there are ${positionals.length} arguments, and only SOURCE and TARGET are known`)
+    }
+    if (values["plain-http"] === true && values.tls === true) {
+      return yield* wrong("--plain-http and --tls exclude each other")
+    }
+    if (values.all === true && values.platform !== undefined) {
+      return yield* wrong("--all and --platform exclude each other")
+    }
+    const source = yield* places.parse(from)
+    const target = yield* places.parse(to)
+    if (values.all === true && target._tag === "Docker") {
+      return yield* wrong("docker-archive: holds images for one platform: leave out --all, or use oci-archive:")
+    }
+    const given: Given = {
+      source,
+      target,
+      all: values.all ?? false,
+      platform: values.platform === undefined
+        ? undefined
+        : yield* Platform.parse(values.platform),
+      withoutReferrers: values.referrers !== true && values["require-referrers"] !== true,
+      requireReferrers: values["require-referrers"] ?? false,
+      concurrency: yield* integer("--concurrency", values.concurrency ?? "4"),
+      retryTime: yield* duration("--retry-time", values["retry-time"] ?? "30s"),
+      dryRun: values["dry-run"] ?? false,
+      plainHttp: values["plain-http"] === true ? () => true : values.tls === true ? () => false : undefined
+    }
+    return { _tag: "Copy" as const, given }
+  })
