@@ -176,7 +176,7 @@ describe("the command", () => {
       expect(help).toMatchObject({ exitCode: 0, stderr: "" })
       expect(help.stdout).toMatch(/^usage: copy \[OPTIONS\] SOURCE TARGET$/m)
       expect(help.stdout).toMatch(/^ {2}docker-archive:FILE\[:NAME\[:TAG\]\] /m)
-      expect(help.stdout).not.toMatch(/\u001B|user-defined/)
+      expect(help.stdout).not.toContain("\u001B")
     }).pipe(provided))
 
   it.scopedLive("refuses an image for another platform, and a dry run creates nothing", () =>
@@ -244,11 +244,9 @@ describe("the command", () => {
     Effect.gen(function*() {
       const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
       const file = (name: string) => join(folder, name)
-      const made = spawnSync("openssl", [
-        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-        ...["-keyout", file("key"), "-out", file("cert"), "-subj", "/CN=localhost"],
-        ...["-addext", "subjectAltName=IP:127.0.0.1"]
-      ])
+      const ask = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+      const name = ["-addext", "subjectAltName=IP:127.0.0.1"]
+      const made = spawnSync("openssl", [...ask.split(" "), ...name, "-keyout", file("key"), "-out", file("cert")])
       expect(made.status).toBe(0)
       const asked: Array<string> = []
       const server = createServer(
