@@ -71,6 +71,11 @@ export interface Options {
   readonly insecure?: boolean | undefined
   /** The path that the API lies below, for a registry that is not at the root of its host: `/mirror`. */
   readonly path?: string | undefined
+  /**
+   * The path of the API itself, for a registry that has no `/v2`: `/artifactory/api/docker/remote`. Default: `/v2` below
+   * `path`.
+   */
+  readonly apiPath?: string | undefined
   /** How many items of a list are asked for at a time: 1000 if not given. */
   readonly pageSize?: number | undefined
   /** How many pages a list may have: 10 000 if not given. */
@@ -182,8 +187,9 @@ const originOf = (
     catch: (error) => error as SyntaxInvalid
   })
 
-const pathOf = (path: string): string =>
-  path.split("/").filter((part) => part !== "").map((part) => `/${part}`).join("")
+/** Returns the path of the API, without a slash at its end. */
+const apiPathOf = ({ apiPath, path = "" }: Options): string =>
+  (apiPath ?? `${path}/v2`).split("/").filter((part) => part !== "").map((part) => `/${part}`).join("")
 
 /**
  * The handler of a registry, over the HTTP client as it is. Fails with a `SyntaxInvalid` where the host is none.
@@ -202,7 +208,7 @@ export const makeBare = (
     const exchange = exchanges.make({
       registry,
       origin,
-      path: pathOf(options.path ?? ""),
+      apiPath: apiPathOf(options),
       // The platform's span of a request says its whole URL and its headers. Tracing has one of the operation.
       client: HttpClient.withTracerDisabledWhen(client, constTrue),
       watch,
@@ -214,7 +220,7 @@ export const makeBare = (
     })
     const referrersTag = referrersTags.make(exchange)
     const ids = UploadIds.make({
-      issuer: ["client", origin, pathOf(options.path ?? "")],
+      issuer: ["client", origin, apiPathOf(options)],
       key: options.uploadKey ?? processKey()
     })
     const whole = wholeLists.make()
@@ -289,7 +295,7 @@ export const ping = (
     const wrapped = (auth: TransportOptions["auth"]) =>
       Effect.map(transport({ ...options, auth }), (wrap) => wrap(client))
     const challenges = yield* pings.ping(
-      { registry, origin, url: `${origin}${pathOf(options.path ?? "")}/v2/`, watch },
+      { registry, origin, url: `${origin}${apiPathOf(options)}/`, watch },
       yield* wrapped(false),
       (challenge) => Effect.orDie(wrapped(options.auth === false ? false : { ...options.auth, known: { challenge } }))
     )

@@ -73,7 +73,8 @@ const serving = (blob: Descriptor.Descriptor, options: Options = {}) => {
           Effect.sync(() => {
             open++
             seen.push(range === undefined ? "whole" : `from ${range.offset}`)
-            const span = range === undefined ? undefined : { offset: range.offset, length: range.length! }
+            const at = range?.offset ?? 0
+            const span = range === undefined ? undefined : { offset: at, length: range.length ?? blob.size - at }
             return new BlobContent.BlobContent({
               descriptor: { ...blob, size: options.size ?? blob.size },
               range: span,

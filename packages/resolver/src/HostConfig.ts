@@ -22,8 +22,8 @@ import type * as Redacted from "effect/Redacted"
 export interface Tls {
   /** Authorities that are trusted besides those of the machine. */
   readonly ca?: ReadonlyArray<string> | undefined
-  /** Shown to a registry that asks for one. */
-  readonly certificate?: { readonly cert: string; readonly key: Redacted.Redacted } | undefined
+  /** The client's certificates, for registries that ask for one. */
+  readonly certificates?: ReadonlyArray<{ readonly cert: string; readonly key: Redacted.Redacted }> | undefined
   /** Believes everybody, which shows everything to anybody on the way. */
   readonly skipVerify?: boolean | undefined
 }
@@ -39,8 +39,10 @@ export interface Endpoint {
   readonly host: string
   /** Plain HTTP. By {@link Config.plainHttp} of the host unless said. */
   readonly insecure?: boolean | undefined
-  /** The path that the API lies below. */
+  /** The path that the API is below: `/mirror` where it is at `/mirror/v2`. */
   readonly path?: string | undefined
+  /** The path of the API itself, for a registry that has no `/v2`: `/artifactory/api/docker/remote`. */
+  readonly apiPath?: string | undefined
   /** What the repositories lie below there: `team/app` is `prefix/team/app`. */
   readonly prefix?: RepositoryName.RepositoryName | undefined
   /** What it may be asked: {@link privateMirror} unless said, or everything where it is the registry itself. */
@@ -48,11 +50,16 @@ export interface Endpoint {
   /** Sent with every request there, and to no other place. */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   readonly tls?: Tls | undefined
+  /** How long a connection may take to open. Only `NodeResolver` heeds it. Default: that of the HTTP client. */
+  readonly connectTimeout?: Duration.DurationInput | undefined
   /** Its own, in place of those that are provided to all: a mirror's are not those of the registry that it mirrors. */
   readonly credentials?: Credentials.Service | undefined
   /** Its own, in place of the one that is provided to all. */
   readonly client?: HttpClient.HttpClient | undefined
-  /** Whether a mirror is told which registry it is asked about, by `ns=` in the query: it is unless said. */
+  /**
+   * Whether requests name the registry that is meant, by `ns=` in the query. Default: `true` for mirrors, `false` for the
+   * registry itself.
+   */
   readonly namespace?: boolean | undefined
   /** How it is asked, besides. */
   readonly options?: Partial<Client.Options & Client.TransportOptions> | undefined
@@ -66,11 +73,13 @@ export interface Endpoint {
  * @category models
  */
 export interface HostConfig {
-  /** Where it is: at its name unless said. */
-  readonly origin?: Endpoint | undefined
+  /** The registry itself. Default of `host`: its own address, see {@link Config}. */
+  readonly origin?: Partial<Endpoint> | undefined
   readonly mirrors?: ReadonlyArray<Endpoint> | undefined
   /** Whether the registry itself is asked what no mirror has: it is unless said. Pushes go there in any case. */
   readonly originFallback?: boolean | undefined
+  /** Why this configuration cannot be used. The registry then fails with `HostUnknown` when it is first asked for. */
+  readonly problem?: string | undefined
 }
 
 /**

@@ -3,8 +3,7 @@
  *
  * @since 0.1.0
  */
-import { printable, RepositoryName } from "@effect-oci/core"
-import type { Union } from "@effect-oci/middleware"
+import { printable } from "@effect-oci/core"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -12,10 +11,12 @@ import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import { parse as parseToml, TomlError } from "smol-toml"
 import * as HostConfig from "./HostConfig.js"
+import * as hostsTable from "./internal/hostsTable.js"
+import type { CertificateFiles, Parsed, Problem, Table } from "./internal/hostsTable.js"
 import { lineOf } from "./internal/tomlLines.js"
 
 /**
- * A file cannot be used: which one, in which line, and why. What it says is not repeated, but for its keys.
+ * A file cannot be used. The message contains the file, the line and the reason, and no values of the file.
  *
  * @since 0.1.0
  * @category errors
@@ -32,217 +33,172 @@ export class HostsInvalid extends Data.TaggedError("HostsInvalid")<{
 
 type Read<A, R = never> = Effect.Effect<A, HostsInvalid, R>
 
-/** What is wrong with a member of a table. */
-interface Problem {
-  readonly key: string
-  readonly reason: string
-}
-
-type Table = { readonly [key: string]: unknown }
-
-type Checked<A> = Either.Either<A, Problem>
-
-const isTable = (value: unknown): value is Table =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
-
-const wrong = (key: string, reason: string) => Either.left<Problem>({ key, reason })
-
-const text = (key: string, value: unknown): Checked<string> =>
-  typeof value === "string" ? Either.right(value) : wrong(key, "it is no string")
-
-const flag = (key: string, value: unknown): Checked<boolean> =>
-  typeof value === "boolean" ? Either.right(value) : wrong(key, "it is neither true nor false")
-
-const texts = (key: string, value: unknown): Checked<ReadonlyArray<string>> =>
-  Array.isArray(value) ? Either.all(value.map((each) => text(key, each))) : Either.map(text(key, value), (one) => [one])
-
-const known: ReadonlySet<string> = new Set(["pull", "resolve", "push"])
-
-const capabilities = (key: string, value: unknown): Checked<ReadonlyArray<Union.Capability>> =>
-  Either.flatMap(texts(key, value), (names) => {
-    const unknown = names.find((name) => !known.has(name))
-    return unknown === undefined
-      ? Either.right(names as ReadonlyArray<Union.Capability>)
-      : wrong(key, `"${printable(unknown, 40)}" is no capability: there are pull, resolve and push`)
-  })
-
-const headers = (key: string, value: unknown): Checked<{ readonly [name: string]: Redacted.Redacted }> =>
-  isTable(value)
-    ? Either.map(
-      Either.all(
-        Object.entries(value).map(([name, given]) =>
-          Either.map(texts(`${key}.${name}`, given), (all) => [name, Redacted.make(all.join(", "))] as const)
-        )
-      ),
-      (all) => Object.fromEntries(all)
-    )
-    : wrong(key, "it is no table")
-
-/** Files of a certificate and its key: one file of both, a pair of files, or pairs of which the first counts. */
-const certificate = (key: string, value: unknown): Checked<readonly [cert: string, key: string]> => {
-  const first: unknown = Array.isArray(value) && Array.isArray(value[0]) ? value[0] : value
-  return Either.flatMap(texts(key, first), (paths) => {
-    const [cert, secret = cert] = paths
-    if (
-      cert === undefined || secret === undefined || paths.length > 2 ||
-      (value !== first && (value as Array<unknown>).length > 1)
-    ) {
-      return wrong(key, "it is one certificate: a file, or a pair of files")
-    }
-    return Either.right([cert, secret] as const)
-  })
-}
-
-/** What a table says of an endpoint, files not yet read. */
-interface Said {
-  readonly endpoint: HostConfig.Endpoint
-  readonly ca: ReadonlyArray<string>
-  readonly certificate: readonly [cert: string, key: string] | undefined
-  readonly skipVerify: boolean
-}
-
-/**
- * A path that takes the place of the usual one (`override_path`) is met where a registry has all it mirrors below one of
- * its repositories: `/v2/proxy`.
- */
-const overridden = (endpoint: HostConfig.Endpoint): Checked<HostConfig.Endpoint> => {
-  const { path = "", ...rest } = endpoint
-  const parts = /^(.*?)\/v2(?:\/(.+))?$/.exec(path)
-  const prefix = parts?.[2] === undefined ? undefined : RepositoryName.parse(parts[2])
-  return parts === null || (prefix !== undefined && Either.isLeft(prefix))
-    ? wrong("override_path", "only a path is understood that has /v2 in it, and after it the name of a repository")
-    : Either.right({
-      ...rest,
-      ...(parts[1] === "" ? {} : { path: parts[1]! }),
-      ...(prefix === undefined ? {} : { prefix: Either.getOrThrow(prefix) })
-    })
-}
-
-const endpointKeys = ["capabilities", "ca", "client", "skip_verify", "header", "override_path", "dial_timeout"]
-
-const endpointOf = (url: string, table: Table): Checked<Said> =>
-  Either.gen(function*() {
-    const base = yield* Either.mapLeft(
-      HostConfig.fromUrl(url),
-      (error): Problem => ({ key: "", reason: error.message })
-    )
-    const read = <A>(key: string, f: (key: string, value: unknown) => Checked<A>): Checked<A | undefined> =>
-      Object.hasOwn(table, key) ? f(key, table[key]) : Either.right(undefined)
-    const overrides = (yield* read("override_path", flag)) ?? false
-    const place = overrides ? yield* overridden(base) : base
-    const able = yield* read("capabilities", capabilities)
-    const sent = yield* read("header", headers)
-    yield* read("dial_timeout", text)
-    return {
-      endpoint: {
-        ...place,
-        ...(able === undefined ? {} : { capabilities: able }),
-        ...(sent === undefined ? {} : { headers: sent })
-      },
-      ca: (yield* read("ca", texts)) ?? [],
-      certificate: yield* read("client", certificate),
-      skipVerify: (yield* read("skip_verify", flag)) ?? false
-    }
-  })
-
 const largest = 1024 * 1024
 
-/** Of this host every other has the configuration that has none of its own. */
+/** The folder for all registries that have no folder of their own. */
 const others = "_default"
 
 const fileText = (file: string): Read<string, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const { size } = yield* fs.stat(file)
-    if (size > largest) return yield* Effect.fail(new HostsInvalid({ file, reason: "it is larger than 1 MiB" }))
+    if (size > largest) return yield* Effect.fail(new HostsInvalid({ file, reason: "the file is larger than 1 MiB" }))
     return yield* fs.readFileString(file)
   }).pipe(Effect.catchTags({
-    BadArgument: () => Effect.fail(new HostsInvalid({ file, reason: "it cannot be read" })),
-    SystemError: ({ reason }) => Effect.fail(new HostsInvalid({ file, reason: `it cannot be read: ${reason}` }))
+    BadArgument: () => Effect.fail(new HostsInvalid({ file, reason: "the file cannot be read" })),
+    SystemError: ({ reason }) => Effect.fail(new HostsInvalid({ file, reason: `the file cannot be read: ${reason}` }))
   }))
 
-/**
- * What one `hosts.toml` says of a registry. Files that it names, relative to its folder, are read. `host` is the name
- * that references have.
- *
- * Understood are, for the registry itself and for each `[host."URL"]`: `capabilities`, `ca`, `client`, `skip_verify`,
- * `header`, `override_path` (where the path is `/v2` and a repository) and `dial_timeout` (which has no effect), and for
- * the registry `server`. Anything else is an error that names the line.
- *
- * A mirror without `capabilities` may pull and resolve, and is pushed to only where they say so.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const read = (
-  file: string,
-  host: string
-): Effect.Effect<HostConfig.HostConfig, HostsInvalid, FileSystem.FileSystem> =>
+/** Reads the certificates of an endpoint. Problems are those of the keys that name the files. */
+const withFiles = (
+  at: (path: string) => string,
+  { ca, certificates, endpoint, skipVerify }: Parsed
+): Effect.Effect<Partial<HostConfig.Endpoint>, Problem, FileSystem.FileSystem> =>
   Effect.gen(function*() {
-    const content = yield* fileText(file)
-    const invalid = (path: ReadonlyArray<string>) => ({ key, reason }: Problem) =>
-      new HostsInvalid({
-        file,
-        line: lineOf(content, path, key),
-        reason: key === "" ? reason : `${printable(key, 80)}: ${reason}`
-      })
-    const table: Table = yield* Effect.try({
-      try: () => parseToml(content),
-      catch: (error) =>
-        new HostsInvalid({
-          file,
-          line: error instanceof TomlError ? error.line : undefined,
-          reason: "it is no TOML"
-        })
-    })
-    const check = <A>(path: ReadonlyArray<string>, checked: Checked<A>) => Either.mapLeft(checked, invalid(path))
-    const only = (path: ReadonlyArray<string>, given: Table, keys: ReadonlyArray<string>) =>
-      Effect.forEach(Object.keys(given), (key) =>
-        keys.includes(key) ? Effect.void : Effect.fail(invalid(path)({ key, reason: "nobody knows this key" })))
-
-    yield* only([], table, [...endpointKeys, "server", "host"])
-    const server = Object.hasOwn(table, "server") ? yield* check([], text("server", table["server"])) : undefined
-    const hosts = Object.hasOwn(table, "host") ? table["host"] : {}
-    if (!isTable(hosts)) {
-      return yield* invalid([])({ key: "host", reason: "it is no table" })
-    }
-    const folder = file.slice(0, file.lastIndexOf("/") + 1)
-    const complete = (said: Said) =>
-      withFiles(folder, said)
-    const own = yield* Effect.flatMap(check([], endpointOf(server ?? host, table)), complete)
-    const mirrors = yield* Effect.forEach(Object.entries(hosts), ([url, given]) =>
-      Effect.gen(function*() {
-        const path = ["host", url]
-        if (!isTable(given)) return yield* invalid(["host"])({ key: url, reason: "it is no table" })
-        yield* only(path, given, endpointKeys)
-        return yield* Effect.flatMap(check(path, endpointOf(url, given)), complete)
-      }))
-    const says = server !== undefined || Object.keys(table).some((key) => endpointKeys.includes(key))
-    return { mirrors, ...(says && (server !== undefined || host !== others) ? { origin: own } : {}) }
-  })
-
-const withFiles = (folder: string, said: Said): Read<HostConfig.Endpoint, FileSystem.FileSystem> =>
-  Effect.gen(function*() {
-    const { ca, certificate, endpoint, skipVerify } = said
-    if (ca.length === 0 && certificate === undefined && !skipVerify) return endpoint
-    const at = (path: string) => fileText(path.startsWith("/") ? path : `${folder}${path}`)
-    const authorities = yield* Effect.forEach(ca, at)
-    const pair = certificate === undefined
-      ? undefined
-      : { cert: yield* at(certificate[0]), key: Redacted.make(yield* at(certificate[1])) }
+    if (ca.length === 0 && certificates.length === 0 && !skipVerify) return endpoint
+    const read = (key: string) => (path: string) =>
+      Effect.mapError(fileText(at(path)), ({ file, reason }) => ({ key, reason: `${file}: ${reason}` }))
+    const authorities = yield* Effect.forEach(ca, read("ca"))
+    const pairs = yield* Effect.forEach(certificates, ([cert, key]) =>
+      Effect.zipWith(
+        read("client")(cert),
+        read("client")(key),
+        (cert, key) => ({ cert, key: Redacted.make(key) })
+      ))
     return {
       ...endpoint,
       tls: {
         ...(authorities.length === 0 ? {} : { ca: authorities }),
-        ...(pair === undefined ? {} : { certificate: pair }),
+        ...(pairs.length === 0 ? {} : { certificates: pairs }),
         ...(skipVerify ? { skipVerify } : {})
       }
     }
   })
 
 /**
- * All registries that a folder of containerd's (`/etc/containerd/certs.d`) configures: one folder each, named like the
- * host, with a `hosts.toml`; `_default` is for the rest.
+ * Reads a `hosts.toml` of containerd, as containerd reads it, and the files that it names. Relative paths start at the
+ * folder of the file.
+ *
+ * - The table of the file is the registry itself, at `server`. Default: its own address.
+ * - Each `[host."URL"]` is a mirror. Mirrors are asked in the order of the file.
+ * - Keys of both are `capabilities`, `ca`, `client`, `skip_verify`, `header`, `override_path` and `dial_timeout`. An
+ *   unknown key is ignored, with a warning in the log.
+ * - A host without `capabilities` has all that containerd knows: `pull`, `resolve`, `push` and `referrers`. A mirror that
+ *   is not to be pushed to needs `capabilities`. Only the registry itself deletes, if it may be pushed to.
+ *
+ * Fails with `HostsInvalid`, which contains the file and the line, if a value cannot be used.
+ *
+ * See [containerd's documentation](https://github.com/containerd/containerd/blob/main/docs/hosts.md).
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const read = (
+  file: string
+): Effect.Effect<HostConfig.HostConfig, HostsInvalid, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const content = yield* fileText(file)
+    const placed = (path: ReadonlyArray<string>, { key, reason }: Problem) => ({
+      file,
+      line: lineOf(content, path, key),
+      reason: key === "" ? reason : `${printable(key, 80)}: ${reason}`
+    })
+    const invalid = (path: ReadonlyArray<string>) => (problem: Problem) => new HostsInvalid(placed(path, problem))
+    const table: Table = yield* Effect.try({
+      try: () => parseToml(content),
+      catch: (error) =>
+        new HostsInvalid({
+          file,
+          line: error instanceof TomlError ? error.line : undefined,
+          reason: "the file is not valid TOML"
+        })
+    })
+    const warnUnknown = (path: ReadonlyArray<string>, given: Table, keys: ReadonlyArray<string>) =>
+      Effect.forEach(Object.keys(given), (key) =>
+        keys.includes(key.toLowerCase())
+          ? Effect.void
+          : Effect.logWarning(new HostsInvalid(placed(path, { key, reason: "unknown key, ignored" })).message))
+    const at = (path: string) => path.startsWith("/") ? path : `${file.slice(0, file.lastIndexOf("/") + 1)}${path}`
+    const endpoint = (path: ReadonlyArray<string>, url: string | undefined, given: Table) =>
+      Effect.mapError(
+        Effect.flatMap(hostsTable.parse(url, given), (parsed) => withFiles(at, parsed)),
+        invalid(path)
+      )
+
+    yield* warnUnknown([], table, [...hostsTable.keys, "server", "host"])
+    const server = yield* Either.mapLeft(
+      hostsTable.string("server", hostsTable.member(table, "server") ?? ""),
+      invalid([])
+    )
+    const hosts = hostsTable.member(table, "host") ?? {}
+    if (!hostsTable.isTable(hosts)) return yield* invalid([])({ key: "host", reason: "must be a table" })
+    const mirrors = yield* Effect.forEach(Object.entries(hosts), ([url, given]) =>
+      Effect.gen(function*() {
+        const path = ["host", url]
+        if (!hostsTable.isTable(given)) return yield* invalid(["host"])({ key: url, reason: "must be a table" })
+        yield* warnUnknown(path, given, hostsTable.keys)
+        const mirror = yield* endpoint(path, url, given)
+        return { capabilities: fromContainerd, ...mirror as HostConfig.Endpoint }
+      }))
+    const own = yield* endpoint([], server === "" ? undefined : server, table)
+    const { capabilities } = own
+    const origin = {
+      ...own,
+      ...(capabilities?.includes("push") === true ? { capabilities: [...capabilities, "delete" as const] } : {}),
+      // A server that is elsewhere than the registry's name says learns which registry is meant.
+      ...(own.host === undefined ? {} : { namespace: true })
+    }
+    return { mirrors, ...(Object.keys(origin).length === 0 ? {} : { origin }) }
+  })
+
+const fromContainerd: NonNullable<HostConfig.Endpoint["capabilities"]> = ["pull", "resolve", "push", "referrers"]
+
+/**
+ * Reads the certificates of a folder without a `hosts.toml`, as containerd and Docker do: each `*.crt` is an authority,
+ * each `*.cert` a client's certificate, whose key is the `*.key` of the same name or is in the same file.
+ */
+const certificates = (folder: string): Read<HostConfig.HostConfig, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const unreadable = () => new HostsInvalid({ file: folder, reason: "the folder cannot be read" })
+    const names = (yield* Effect.mapError(fs.readDirectory(folder), unreadable)).sort()
+    const ca = names.filter((name) => name.endsWith(".crt"))
+    const pairs = names.filter((name) => name.endsWith(".cert")).map((name): CertificateFiles => {
+      const key = `${name.slice(0, -".cert".length)}.key`
+      return [name, names.includes(key) ? key : name]
+    })
+    if (ca.length === 0 && pairs.length === 0) return {}
+    const origin = yield* Effect.mapError(
+      withFiles((name) => `${folder}/${name}`, { endpoint: {}, ca, certificates: pairs, skipVerify: false }),
+      ({ reason }) => new HostsInvalid({ file: folder, reason })
+    )
+    return { origin }
+  })
+
+/** Reads the folder of one registry. What is wrong with it concerns this registry alone. */
+const readFolder = (folder: string): Effect.Effect<HostConfig.HostConfig, never, FileSystem.FileSystem> =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const file = `${folder}/hosts.toml`
+    const size = yield* fs.stat(file).pipe(
+      Effect.map((info) => Number(info.size)),
+      Effect.catchAll((error) =>
+        error._tag === "SystemError" && error.reason === "NotFound"
+          ? Effect.succeed(0)
+          : Effect.fail(new HostsInvalid({ file, reason: "the file cannot be read" }))
+      )
+    )
+    return yield* size === 0 ? certificates(folder) : read(file)
+  }).pipe(Effect.catchAll(({ message }) => Effect.succeed({ problem: message })))
+
+/**
+ * Reads all registries that a folder configures: containerd's `/etc/containerd/certs.d` or Docker's
+ * `/etc/docker/certs.d`. Each registry has a folder, which is named `host`, `host:port` or `host_port_`. It contains a
+ * `hosts.toml` (see {@link read}) or else only certificates: `*.crt` of authorities, `*.cert` and `*.key` of the client.
+ * The folder `_default` is for all registries that have no folder.
+ *
+ * A folder that cannot be used makes only its own registry fail, when the registry is first asked for: with
+ * `HostUnknown`, which contains the file and the line. `load` itself fails only if `folder` cannot be read.
  *
  * @since 0.1.0
  * @category constructors
@@ -261,26 +217,31 @@ export const load = (
 ): Effect.Effect<HostConfig.Config, HostsInvalid, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
+    const root = folder.replace(/(?<=.)\/+$/, "")
     const unreadable = () => new HostsInvalid({ file: folder, reason: "the folder cannot be read" })
     const names = yield* Effect.mapError(fs.readDirectory(folder), unreadable)
-    const found: Array<readonly [string, HostConfig.HostConfig]> = []
+    const hosts = new Map<string, HostConfig.HostConfig>()
     for (const name of [...names].sort()) {
-      const file = `${folder.replace(/\/+$/, "")}/${name}/hosts.toml`
-      if (!(yield* Effect.mapError(fs.exists(file), unreadable))) continue
-      // A folder's name cannot have a colon everywhere: `host_5000_` is `host:5000`.
-      const host = name === others ? others : name.replace(/_(\d+)_$/, ":$1")
-      found.push([host, yield* read(file, host)])
+      const path = `${root}/${name}`
+      const isFolder = yield* Effect.orElseSucceed(Effect.map(fs.stat(path), ({ type }) => type === "Directory"), () =>
+        false)
+      if (!isFolder) {
+        continue
+      }
+      // Not every file system allows a colon in a name: `host_5000_` is `host:5000`, and comes first.
+      const host = name.replace(/_(\d+)_$/, ":$1")
+      if (host !== name || !hosts.has(host)) {
+        hosts.set(host, yield* readFolder(path))
+      }
     }
-    const rest = found.find(([host]) => host === others)?.[1]
-    return {
-      hosts: Object.fromEntries(found.filter(([host]) => host !== others)),
-      ...(rest === undefined ? {} : { others: rest })
-    }
+    const rest = hosts.get(others)
+    hosts.delete(others)
+    return { hosts: Object.fromEntries(hosts), ...(rest === undefined ? {} : { others: rest }) }
   })
 
 /**
- * The mirrors of Docker Hub that Docker's own configuration (`/etc/docker/daemon.json`) names, as `registry-mirrors`.
- * What else it says is about other things, and left alone.
+ * Reads the mirrors of Docker Hub from Docker's own configuration, `/etc/docker/daemon.json`: its `registry-mirrors`.
+ * All other keys are ignored.
  *
  * @since 0.1.0
  * @category constructors
@@ -292,12 +253,14 @@ export const loadDocker = (
     const content = yield* fileText(file)
     const json = yield* Effect.try({
       try: (): unknown => JSON.parse(content),
-      catch: () => new HostsInvalid({ file, reason: "it is no JSON" })
+      catch: () => new HostsInvalid({ file, reason: "the file is not valid JSON" })
     })
-    if (!isTable(json)) return yield* Effect.fail(new HostsInvalid({ file, reason: "it is no JSON object" }))
+    if (!hostsTable.isTable(json)) {
+      return yield* Effect.fail(new HostsInvalid({ file, reason: "the file is not a JSON object" }))
+    }
     const given = Object.hasOwn(json, "registry-mirrors") ? json["registry-mirrors"] : []
     const urls = yield* Either.mapLeft(
-      Array.isArray(given) ? texts("registry-mirrors", given) : wrong("registry-mirrors", "it is no list"),
+      hostsTable.strings("registry-mirrors", given),
       ({ key, reason }) => new HostsInvalid({ file, line: jsonLine(content, key), reason: `${key}: ${reason}` })
     )
     const mirrors = yield* Effect.forEach(urls, (url) =>

@@ -1,12 +1,12 @@
 /**
- * Registries over HTTP, on Node: with certificates of one's own.
+ * Registries over HTTP, on Node: with certificates and timeouts of their own.
  *
  * @since 0.1.0
  */
-import * as NodeAddressGuard from "@effect-oci/client/NodeAddressGuard"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as NodeClient from "@effect-oci/client/NodeClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -14,27 +14,27 @@ import { rootCertificates } from "node:tls"
 import type * as HostConfig from "./HostConfig.js"
 import * as Resolver from "./Resolver.js"
 
-/** A client for endpoints with certificates of their own, in connections of their own. */
-const tlsClient: Resolver.TlsClient = ({ ca, certificate, skipVerify }) =>
-  Effect.map(
-    Layer.build(
-      NodeHttpClient.layerUndiciWithoutDispatcher.pipe(
-        Layer.provide(NodeAddressGuard.layer({
-          connect: {
-            ...(ca === undefined ? {} : { ca: [...rootCertificates, ...ca] }),
-            ...(certificate === undefined
-              ? {}
-              : { cert: certificate.cert, key: Redacted.value(certificate.key) }),
-            ...(skipVerify === true ? { rejectUnauthorized: false } : {})
-          }
-        }))
-      )
-    ),
-    (context) => Context.get(context, HttpClient.HttpClient)
-  )
+/** A client for endpoints with settings of their own, with connections of its own, guarded and through proxies. */
+const connectionClient: Resolver.ConnectionClient = ({ connectTimeout, tls }) => {
+  const { ca, certificates, skipVerify } = tls ?? {}
+  const connect = {
+    ...(ca === undefined ? {} : { ca: [...rootCertificates, ...ca] }),
+    ...(certificates === undefined ? {} : {
+      cert: certificates.map(({ cert }) => cert),
+      key: certificates.map(({ key }) => Redacted.value(key))
+    }),
+    ...(skipVerify === true ? { rejectUnauthorized: false } : {}),
+    ...(connectTimeout === undefined ? {} : { timeout: Duration.toMillis(connectTimeout) })
+  }
+  return Effect.mapBoth(Layer.build(NodeClient.layerHttp({ connect })), {
+    onFailure: (error) => new Resolver.HostUnknown({ host: "", reason: String(error) }),
+    onSuccess: (context) => Context.get(context, HttpClient.HttpClient)
+  })
+}
 
 /**
- * `Resolver.layerHosts` whose endpoints may have certificates of their own (`tls`).
+ * Creates registries over HTTP as `Resolver.layerHosts` does. Endpoints may have certificates of their own (`tls`) and a
+ * `connectTimeout`; these are reached through the proxies of the environment, as by `NodeClient`.
  *
  * @since 0.1.0
  * @category layers
@@ -51,4 +51,4 @@ const tlsClient: Resolver.TlsClient = ({ ca, certificate, skipVerify }) =>
  */
 export const layerHosts = (
   config?: HostConfig.Config
-): Layer.Layer<Resolver.Resolver, never, HttpClient.HttpClient> => Resolver.layerHosts(config, tlsClient)
+): Layer.Layer<Resolver.Resolver, never, HttpClient.HttpClient> => Resolver.layerHosts(config, connectionClient)

@@ -132,22 +132,32 @@ export const fallback = <E1, R1, E2, R2>(
     )
   )
 
-const addressOf = (endpoint: HostConfig.Endpoint): string => `${endpoint.host}${endpoint.path ?? ""}`
+const addressOf = ({ apiPath, host, path }: HostConfig.Endpoint): string => `${host}${apiPath ?? path ?? ""}`
 
 /**
- * How the endpoints of a registry are asked that speak TLS in their own way.
+ * The settings of connections that only some HTTP clients can make.
  *
  * @since 0.1.0
  * @category models
  */
-export interface TlsClient {
-  (tls: HostConfig.Tls): Effect.Effect<HttpClient.HttpClient, HostUnknown, Scope.Scope>
+export interface Connection extends Pick<HostConfig.Endpoint, "tls" | "connectTimeout"> {}
+
+/**
+ * Makes an HTTP client for endpoints with settings of their own. `undefined` is the client that is provided to all.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ConnectionClient {
+  (connection: Connection): Effect.Effect<HttpClient.HttpClient | undefined, HostUnknown, Scope.Scope>
 }
 
-const noTls: TlsClient = () =>
-  Effect.fail(
-    new HostUnknown({ host: "", reason: "certificates of one's own need a client of Node: use NodeResolver" })
-  )
+const noTls: ConnectionClient = ({ tls }) =>
+  tls === undefined
+    ? Effect.succeed(undefined)
+    : Effect.fail(
+      new HostUnknown({ host: "", reason: "settings of TLS need an HTTP client of Node; use NodeResolver" })
+    )
 
 /**
  * Creates registries over HTTP: as a configuration says, or each at its own name.
@@ -175,17 +185,20 @@ const noTls: TlsClient = () =>
  */
 export const layerHosts = (
   config: HostConfig.Config = {},
-  tlsClient: TlsClient = noTls
+  connectionClient: ConnectionClient = noTls
 ): Layer.Layer<Resolver, never, HttpClient.HttpClient> =>
   Layer.scoped(
     Resolver,
     Effect.gen(function*() {
       const { plainHttp = HostConfig.matchLocalhost, translate = HostConfig.dockerHub } = config
-      const { registry } = yield* endpoints.make({ ...config, plainHttp }, tlsClient)
+      const { registry } = yield* endpoints.make({ ...config, plainHttp }, connectionClient)
 
       const build = (host: string): Effect.Effect<Registry["Type"], HostUnknown | SyntaxInvalid, Scope.Scope> => {
-        const { mirrors = [], origin = { host: translate(host) }, originFallback = true } = configOf(config, host)
-        const own = Effect.map(registry({ endpoint: origin, mirrors: undefined }), (registry) => ({
+        const { mirrors = [], originFallback = true, problem, ...given } = configOf(config, host)
+        if (problem !== undefined) return Effect.fail(new HostUnknown({ host, reason: problem }))
+        const origin = { host: translate(host), ...given.origin }
+        const isElsewhere = origin.namespace === true && origin.host !== host && origin.host !== translate(host)
+        const own = Effect.map(registry({ endpoint: origin, mirrors: isElsewhere ? host : undefined }), (registry) => ({
           name: addressOf(origin),
           registry,
           authoritative: true,

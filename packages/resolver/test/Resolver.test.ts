@@ -2,6 +2,8 @@ import { Credential, Credentials } from "@effect-oci/auth"
 import { Body, Descriptor, RepositoryName } from "@effect-oci/core"
 import type { Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import type { RequestListener } from "node:http"
@@ -116,6 +118,75 @@ describe("registries over HTTP", () => {
       const alone = yield* Effect.flatMap(hosts(http, config(false)), (each) => each.registry("registry.test"))
       expect((yield* Effect.flip(alone.getManifest(app, digest)))._tag).toBe("TransportError")
       yield* pushImage(alone, "two")
+    }))
+
+  it.scopedLive("are at their own addresses where only their headers are configured", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const { host, registry } = yield* served
+      const { digest } = yield* pushImage(registry, "one")
+      const headers = { "x-key": "value" }
+      const resolver = yield* hosts(http, { hosts: { [host]: { origin: { headers } } } })
+      expect((yield* (yield* resolver.registry(host)).resolveManifest(app, v1)).digest).toBe(digest)
+      expect(http.requests.map(({ headers, url }) => [headers["x-key"], new URL(url).origin])).toEqual([
+        ["value", `http://${host}`]
+      ])
+      const urls: Array<string> = []
+      const offline = HttpClient.make((request) => {
+        urls.push(request.url)
+        return Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport" }))
+      })
+      const others = yield* built(
+        Resolver.layerHosts({ others: { origin: { headers, client: offline } }, options: { retry: { retries: 0 } } })
+          .pipe(
+            Layer.provide(http.layer)
+          )
+      )
+      yield* Effect.flip((yield* others.registry("docker.io")).resolveManifest(app, v1))
+      expect(urls).toEqual(["https://registry-1.docker.io/v2/team/app/manifests/v1"])
+    }))
+
+  it.scopedLive("whose API is at a path without /v2 are asked there", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const server = yield* answering((_, response) => void response.writeHead(404).end())
+      const apiPath = "/artifactory/api/docker/remote"
+      for (const [at, path] of [[apiPath, apiPath], ["", ""], ["/v2/Other/", "/v2/Other"]] as const) {
+        const resolver = yield* hosts(http, {
+          hosts: { "registry.test": { mirrors: [{ host: server.host, apiPath: at }], originFallback: false } }
+        })
+        const registry = yield* resolver.registry("registry.test")
+        yield* Effect.flip(registry.resolveManifest(app, v1))
+        expect(server.requests.splice(0)).toEqual([`HEAD ${path}/team/app/manifests/v1?ns=registry.test`])
+      }
+    }))
+
+  it.scopedLive("name the registry to a server that is elsewhere, if that is wanted", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const server = yield* answering((_, response) => void response.writeHead(404).end())
+      for (const namespace of [true, false]) {
+        const resolver = yield* hosts(http, { others: { origin: { host: server.host, namespace } } })
+        for (const host of ["registry.test", server.host]) {
+          yield* Effect.flip((yield* resolver.registry(host)).resolveManifest(app, v1))
+          expect(server.requests.splice(0)).toEqual([
+            `HEAD /v2/team/app/manifests/v1${namespace && host !== server.host ? "?ns=registry.test" : ""}`
+          ])
+        }
+      }
+    }))
+
+  it.scopedLive("that have a problem in their configuration fail, and no others", () =>
+    Effect.gen(function*() {
+      const http = yield* recorded
+      const resolver = yield* hosts(http, {
+        hosts: { "registry.test": { problem: "hosts.toml:3: server: must be a string" } }
+      })
+      const error = yield* Effect.flip(resolver.registry("registry.test"))
+      expect(error.message).toBe(
+        "the registry registry.test cannot be reached: hosts.toml:3: server: must be a string"
+      )
+      yield* resolver.registry("other.test")
     }))
 
   describe("with a mirror that fails", () => {

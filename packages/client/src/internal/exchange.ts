@@ -27,7 +27,8 @@ export interface Settings {
   readonly registry: string
   readonly origin: string
   /** What stands before `/v2/`; empty for most. */
-  readonly path: string
+  /** The path of the API: `/v2`, or below another path. */
+  readonly apiPath: string
   readonly client: HttpClient.HttpClient
   readonly watch: Watch
   /** Whether the registry may have its uploads at another origin. */
@@ -96,12 +97,12 @@ interface Place {
 const session = /\/blobs\/uploads\/./
 
 export const make = (settings: Settings): Exchange => {
-  const { client, foreignUploads, limits, origin, path, registry, watch } = settings
+  const { apiPath, client, foreignUploads, limits, origin, registry, watch } = settings
 
-  /** What begins with `/v2/` lies below the registry's path; elsewhere is where the registry itself has said an upload is. */
+  /** A target that begins with `/v2/` is in the registry's API. Others are where the registry has put an upload. */
   const locate = (target: string): Place | RegistryError.RegistryError => {
     if (target.startsWith("/")) {
-      const url = `${origin}${target.startsWith("/v2/") ? path : ""}${target}`
+      const url = `${origin}${target.startsWith("/v2/") ? `${apiPath}${target.slice("/v2".length)}` : target}`
       const end = url.indexOf("?")
       return { url, shown: session.test(url) ? origin : end < 0 ? url : url.slice(0, end) }
     }

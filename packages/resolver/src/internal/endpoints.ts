@@ -12,11 +12,13 @@ import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import type { Config, Endpoint, Tls } from "../HostConfig.js"
+import type { Config, Endpoint } from "../HostConfig.js"
 
-/** Makes the client that speaks TLS in one's own way. */
-export interface TlsClient<E = never> {
-  (tls: Tls): Effect.Effect<HttpClient.HttpClient, E, Scope.Scope>
+/** Makes the client for connections with settings of their own; `undefined` is the client that all share. */
+export interface ConnectionClient<E = never> {
+  (
+    connection: Pick<Endpoint, "tls" | "connectTimeout">
+  ): Effect.Effect<HttpClient.HttpClient | undefined, E, Scope.Scope>
 }
 
 /** What is asked of an endpoint for one registry. */
@@ -64,7 +66,7 @@ const insecure = (endpoint: Endpoint, config: Config): boolean =>
  * The registries behind endpoints. What speaks to one, with its tokens, its pace and its connections, is made when it is
  * first asked for, shared by all who ask for it, and gone when nobody does.
  */
-export const make = <E>(config: Config, tlsClient: TlsClient<E>) =>
+export const make = <E>(config: Config, connectionClient: ConnectionClient<E>) =>
   Effect.gen(function*() {
     const shared = yield* HttpClient.HttpClient
     const all = yield* Credentials.Credentials
@@ -73,16 +75,19 @@ export const make = <E>(config: Config, tlsClient: TlsClient<E>) =>
     const connect = (endpoint: Endpoint) =>
       Effect.gen(function*() {
         const options = optionsOf(endpoint)
-        const client = endpoint.client ??
-          (endpoint.tls === undefined ? shared : yield* tlsClient(endpoint.tls))
+        const { connectTimeout, tls } = endpoint
+        const hasOwn = endpoint.client === undefined && (tls !== undefined || connectTimeout !== undefined)
+        const own = hasOwn ? yield* connectionClient({ tls, connectTimeout }) : endpoint.client
+        const client = own ?? shared
         const transport = yield* Client.transport(options).pipe(
           Effect.provideService(Credentials.Credentials, endpoint.credentials ?? all)
         )
         const origin = Origin.parse(`${options.insecure ? "http" : "https"}://${endpoint.host}`)
-        const own = endpoint.headers === undefined || Option.isNone(origin)
-          ? client
-          : withHeaders(endpoint.headers, origin.value)(client)
-        return transport(own)
+        return transport(
+          endpoint.headers === undefined || Option.isNone(origin)
+            ? client
+            : withHeaders(endpoint.headers, origin.value)(client)
+        )
       })
 
     const optionsOf = (endpoint: Endpoint) => ({
@@ -90,6 +95,7 @@ export const make = <E>(config: Config, tlsClient: TlsClient<E>) =>
       ...endpoint.options,
       host: endpoint.host,
       path: endpoint.path,
+      apiPath: endpoint.apiPath,
       insecure: insecure(endpoint, config)
     })
 
@@ -99,9 +105,9 @@ export const make = <E>(config: Config, tlsClient: TlsClient<E>) =>
     })
     /** Endpoints that say the same are one: all that a connection depends on, where nothing is an endpoint's own. */
     const keyOf = (endpoint: Endpoint): Endpoint => {
-      const { client, credentials, headers, host, options, path, tls } = endpoint
-      const own = [client, credentials, headers, options, tls].some((each) => each !== undefined)
-      return own ? endpoint : Data.struct({ host, path, insecure: insecure(endpoint, config) })
+      const { apiPath, client, connectTimeout, credentials, headers, host, options, path, tls } = endpoint
+      const own = [client, connectTimeout, credentials, headers, options, tls].some((each) => each !== undefined)
+      return own ? endpoint : Data.struct({ host, path, apiPath, insecure: insecure(endpoint, config) })
     }
 
     return {
