@@ -152,7 +152,7 @@ const uploadKey = Redacted.make("a key of the tests")
  * sealed on the way to the client and opened on the way back.
  */
 export const connectUnsealed: typeof connect = (server, options, platform) => {
-  const { open, seal } = UploadIds.make({ issuer: ["client", `http://${server.host}`, ""], key: uploadKey })
+  const { open, seal } = UploadIds.make({ issuer: ["client", `http://${server.host}`, "/v2"], key: uploadKey })
   const unsealed = UploadIds.middleware({
     open: seal,
     seal: (owner, id) => open(owner, id) ?? "an id that the client did not seal"

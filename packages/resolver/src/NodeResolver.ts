@@ -5,6 +5,7 @@
  */
 import * as NodeClient from "@effect-oci/client/NodeClient"
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,7 +28,7 @@ const connectionClient: Resolver.ConnectionClient = ({ connectTimeout, tls }) =>
     ...(connectTimeout === undefined ? {} : { timeout: Duration.toMillis(connectTimeout) })
   }
   return Effect.mapBoth(Layer.build(NodeClient.layerHttp({ connect })), {
-    onFailure: (error) => new Resolver.HostUnknown({ host: "", reason: String(error) }),
+    onFailure: (error) => new Resolver.HostUnknown({ host: "", reason: Cause.pretty(Cause.fail(error)) }),
     onSuccess: (context) => Context.get(context, HttpClient.HttpClient)
   })
 }

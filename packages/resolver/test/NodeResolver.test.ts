@@ -3,17 +3,30 @@ import { NodeHttpClient } from "@effect/platform-node"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer as createTlsServer } from "node:https"
 import { createServer } from "node:net"
 import type { AddressInfo, Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { certificate, key } from "../../conformance/src/internal/nodeEvilCertificate.js"
 import type { HostConfig } from "../src/index.js"
 import { HostsToml, Resolver } from "../src/index.js"
 import * as NodeResolver from "../src/NodeResolver.js"
 import { app, v1 } from "./support.js"
+
+/** A certificate that signs itself, for `127.0.0.1`, and its key. */
+const [certificate, key] = (() => {
+  const folder = mkdtempSync(join(tmpdir(), "tls-"))
+  try {
+    const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key", "-out", "cert"]
+    const names = ["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"]
+    execFileSync("openssl", ["req", "-x509", ...newKey, ...names], { cwd: folder, stdio: "pipe" })
+    return [readFileSync(join(folder, "cert"), "utf8"), readFileSync(join(folder, "key"), "utf8")] as const
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})()
 
 const { digest } = Descriptor.fromBytes(new TextEncoder().encode("{}"))
 
