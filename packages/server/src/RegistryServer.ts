@@ -21,6 +21,7 @@ import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as answering from "./internal/answer.js"
+import * as browsers from "./internal/browsers.js"
 import * as cors from "./internal/cors.js"
 import * as mounts from "./internal/mounts.js"
 import * as platform from "./internal/platformAdapter.js"
@@ -75,8 +76,18 @@ export interface Options {
    * stands before it, and no path of the distribution API can be taken.
    */
   readonly mounts?: { readonly [path: `/${string}`]: Answer } | undefined
-  /** Which web pages may use the registry from a browser: none unless said. */
+  /**
+   * Which web pages may use the registry from a browser. A write that a page of another site makes a browser send is
+   * refused with 403. Default: none.
+   */
   readonly cors?: Cors | undefined
+  /**
+   * The host names by which browsers may reach the server, such as `registry.example.com`, with a port or for any port.
+   * A request of a browser to another name is refused with 403, unless `cors` allows its page: a page can rebind its own
+   * name to the address of the server (DNS rebinding). Addresses and `localhost` are always allowed, and programs other
+   * than browsers may use any name. Default: none.
+   */
+  readonly hosts?: ReadonlyArray<string> | undefined
   /** How the server plays another, for tests of clients. */
   readonly quirks?: Quirks.Quirks | undefined
 }
@@ -126,8 +137,9 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
   }
   const quirky = options?.quirks === undefined ? identity : Quirks.apply(options.quirks)
   const shared = options?.cors === undefined ? identity : cors.apply(options.cors)
+  const sameSite = browsers.protect({ hosts: options?.hosts ?? [], origins: options?.cors?.origins ?? [] })
   const mounted = options?.mounts === undefined ? identity : mounts.apply(options.mounts)
-  return (handler) => shared(mounted(quirky(answering.make(handler, settings))))
+  return (handler) => shared(sameSite(mounted(quirky(answering.make(handler, settings)))))
 }
 
 /**

@@ -56,6 +56,37 @@ const crossing: ReadonlyArray<Row> = [
   ["another OPTIONS", { method: "OPTIONS", path: "/v2/", headers: page }, { status: 405 }]
 ]
 
+/** What a browser says of itself over plain http. */
+const chromium = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/140", "accept-language": "en" }
+
+const writing: ReadonlyArray<readonly [name: string, headers: Record<string, string>, status: number]> = [
+  ["a program", {}, 202],
+  ["a program, behind a proxy", { host: "10.0.0.7:5000", "x-forwarded-host": "registry.example" }, 202],
+  ["a page of the registry", { origin: "https://registry.example", "sec-fetch-site": "same-origin" }, 202],
+  ["a page of the registry, behind a proxy", { host: "127.0.0.1:1", origin: "https://registry.example" }, 202],
+  ["a page that cors allows", { origin: "https://ui.example", "sec-fetch-site": "cross-site" }, 202],
+  ["a user", { "sec-fetch-site": "none" }, 202],
+  ["a page of another site", { origin: "https://evil.example", "sec-fetch-site": "cross-site" }, 403],
+  ["a page of the same site", { origin: "https://blog.example", "sec-fetch-site": "same-site" }, 403],
+  ["a page without an origin", { origin: "null" }, 403],
+  ["a form of another site, over plain http", { origin: "http://evil.example" }, 403],
+  ["a page on another port", { host: "127.0.0.1:1", origin: "http://127.0.0.1:2" }, 403],
+  ["a simple request", { "sec-fetch-site": "cross-site", "content-type": "text/plain" }, 403]
+]
+
+const naming: ReadonlyArray<readonly [name: string, headers: Record<string, string>, status: number]> = [
+  ["an address", { host: "192.168.1.2:5000", "sec-fetch-site": "none" }, 200],
+  ["an address of IPv6", { host: "[::1]:5000", "sec-fetch-site": "none" }, 200],
+  ["localhost", { host: "LOCALHOST:5000", "sec-fetch-site": "none" }, 200],
+  ["one below localhost", { host: "registry.localhost", "sec-fetch-site": "none" }, 200],
+  ["the name of the server, on any port", { host: "Registry.example:8443", "sec-fetch-site": "cross-site" }, 200],
+  ["another name", { host: "rebound.example", "sec-fetch-site": "same-origin" }, 403],
+  ["another name that looks like an address", { host: "127.0.0.1.rebound.example", "sec-fetch-site": "none" }, 403],
+  ["another name, over plain http", { host: "rebound.example", ...chromium }, 403],
+  ["another name, of a program", { host: "rebound.example" }, 200],
+  ["another name, of Node's fetch", { host: "a.example", "sec-fetch-mode": "cors", "accept-language": "*" }, 200]
+]
+
 export const options = (composition: Composition) => {
   describe("address", () => {
     const open = (address: string) => ({
@@ -173,6 +204,45 @@ export const options = (composition: Composition) => {
           status: 200,
           headers: { "access-control-allow-origin": undefined }
         })
+      }))
+  })
+
+  describe("browsers", () => {
+    const uploads = { method: "POST", path: "/v2/team/app/blobs/uploads/" }
+    const own = "registry.example"
+
+    it.scoped.each(writing)("writes of web pages (T66): %s", ([, headers, status]) =>
+      Effect.gen(function*() {
+        const cors = { origins: ["https://ui.example"] }
+        const { ask } = yield* start(composition, { cors, hosts: [own, "registry.example:8443"] })
+        const answer = yield* ask({ ...uploads, headers: { host: own, ...headers } })
+        expect(answer.status).toBe(status)
+        if (status === 403) expect(answer.text).toContain("list the origin of the page in the option `cors`")
+      }))
+
+    it.scoped.each(naming)("hosts that browsers use (T66): %s", ([, headers, status]) =>
+      Effect.gen(function*() {
+        const { ask } = yield* start(composition, { hosts: [own] })
+        const answer = yield* ask({ path: "/v2/", headers })
+        expect(answer.status).toBe(status)
+        if (status === 403) expect(answer.text).toContain("list the name in the option `hosts`")
+      }))
+
+    it.scoped("pages of all origins, where all may", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* start(composition, { cors: { origins: "*" } })
+        const headers = { host: "any.example", origin: "https://page.example", "sec-fetch-site": "cross-site" }
+        expect((yield* ask({ ...uploads, headers })).status).toBe(202)
+      }))
+
+    it.scoped("mounts are protected too", () =>
+      Effect.gen(function*() {
+        const { ask } = yield* start(composition, {
+          mounts: { "/token": () => Effect.succeed({ status: 200, headers: {}, body: undefined }) }
+        })
+        const headers = { host: "rebound.example", "sec-fetch-site": "same-origin" }
+        expect((yield* ask({ path: "/token", headers })).status).toBe(403)
+        expect((yield* ask({ path: "/token", headers: { host: "rebound.example" } })).status).toBe(200)
       }))
   })
 }
