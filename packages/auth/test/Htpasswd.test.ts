@@ -160,12 +160,14 @@ describe("Htpasswd.make", () => {
     }))
 
   const long = "é".repeat(36)
-  it.scoped.each([
-    ["72 bytes", long, long, "alice"],
-    ["72 bytes and one more", long, `${long}x`, "Unauthorized"],
-    ["more than 72 bytes, as it was set", `${long}x`, `${long}x`, "Unauthorized"],
-    ["itself again after a NUL", "ab", "ab\0ab", "Unauthorized"]
-  ])(
+  it.scoped.each(
+    [
+      ["72 bytes", long, long, "alice"],
+      ["72 bytes and one more", long, `${long}x`, "Unauthorized"],
+      ["more than 72 bytes, as it was set", `${long}x`, `${long}x`, "Unauthorized"],
+      ["itself again after a NUL", "ab", "ab\0ab", "Unauthorized"]
+    ] as const
+  )(
     "takes a password only if bcrypt tells it from all others: %s",
     ([, password, attempt, outcome]) =>
       Effect.gen(function*() {

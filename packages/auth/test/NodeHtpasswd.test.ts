@@ -47,10 +47,15 @@ const serve = Effect.gen(function*() {
 })
 
 /** Sends wrong passwords from several addresses at once. */
-const attack = (port: number, addresses: ReadonlyArray<string>, each: number) =>
+const attack = (
+  port: number,
+  addresses: ReadonlyArray<string>,
+  each: number,
+  onAnswer: () => void = () => {}
+) =>
   Effect.forEach(
     addresses.flatMap((from) => Array.from({ length: each }, (_, i) => ({ from, user: `${from}-${i}:guess` }))),
-    ({ from, user }) => ask(port, from, user),
+    ({ from, user }) => Effect.tap(ask(port, from, user), () => Effect.sync(onAnswer)),
     { concurrency: "unbounded" }
   )
 
@@ -61,9 +66,9 @@ describe("the threads of NodeHtpasswd", () => {
       const check = (username: string, password: string) =>
         users.check({ username, password: Redacted.make(password), address: undefined })
       let ticks = 0
-      const timer = setInterval(() => ticks++, 5)
+      const timer = yield* Effect.fork(Effect.forever(Effect.delay(Effect.sync(() => ticks++), "5 millis")))
       expect((yield* check("alice", "secret")).identity.name).toBe("alice")
-      clearInterval(timer)
+      yield* Fiber.interrupt(timer)
       expect(ticks).toBeGreaterThan(2)
       expect((yield* check("bob", "other")).identity.name).toBe("bob")
       expect((yield* Effect.flip(check("alice", "other")))._tag).toBe("Unauthorized")
@@ -112,8 +117,12 @@ describe.skipIf(process.platform !== "linux")("a server whose passwords somebody
         })
       yield* count(200)
       const usual = yield* count(500)
-      const attacker = yield* Effect.fork(attack(port, ["127.0.0.3", "127.0.0.4", "127.0.0.5"], 40))
-      yield* Effect.sleep("300 millis")
+      let answered = 0
+      const attacker = yield* Effect.fork(
+        attack(port, ["127.0.0.3", "127.0.0.4", "127.0.0.5"], 40, () => answered++)
+      )
+      // Until the attempts without a place have been refused.
+      yield* Effect.repeat(Effect.delay(Effect.sync(() => answered), "5 millis"), { until: (count) => count >= 56 })
       const attacked = yield* count(500)
       expect(attacker.unsafePoll()).toBeNull()
       yield* Fiber.interrupt(attacker)
