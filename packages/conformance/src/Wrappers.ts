@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as ReferenceSet from "@effect-oci/core/ReferenceSet"
+import { Registry } from "@effect-oci/core/Registry"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import * as Authorize from "@effect-oci/middleware/Authorize"
@@ -172,18 +173,45 @@ export const route: fc.Arbitrary<Subject> = fc.constantFrom(...repositories.slic
   model: models.route(has)
 }))
 
+interface Unions {
+  readonly options: Union.Options
+  /** Whether the other registry is seen through a filter of tags, so that it serves no manifest by its digest. */
+  readonly filtered?: boolean
+}
+
+const unions: ReadonlyArray<Unions> = [
+  { options: { read: "order" } },
+  { options: { read: "race" } },
+  { options: { tags: "agree" } },
+  { options: { tags: "first" }, filtered: true },
+  { options: { tags: "agree" }, filtered: true }
+]
+
+const versions = tags[1]!
+
 /**
  * Another registry before this one.
  *
  * @since 0.1.0
  * @category wrappers
  */
-export const union: fc.Arbitrary<Subject> = fc.constantFrom<"order" | "race">("order", "race").map((read) => ({
-  code: `Effect.map(Laws.open(Memory.layer()), (registry) => ` +
-    `Union.middleware([{ name: "mine", registry }], { read: "${read}" }))`,
-  wrapper: Effect.map(memory, (registry) => Union.middleware([{ name: "mine", registry }], { read })),
-  model: models.union(read === "race")
-}))
+export const union: fc.Arbitrary<Subject> = fc.constantFrom(...unions).map(({ filtered = false, options }) => {
+  const select = filtered ? versions : tags[0]!
+  return {
+    code: `Effect.map(Laws.open(Memory.layer()), ({ handle }) => Union.middleware([{ name: "mine", registry: ` +
+      `Registry.fromHandler(Filter.middleware({ select: ${select.code} })(handle)) }], ${JSON.stringify(options)}))`,
+    wrapper: Effect.map(memory, ({ handle }) =>
+      Union.middleware(
+        [{ name: "mine", registry: Registry.fromHandler(Filter.middleware({ select: select.set })(handle)) }],
+        options
+      )),
+    model: models.union({
+      race: options.read === "race",
+      agree: options.tags === "agree",
+      first: filtered ? { repositories: () => true, references: select.has, whole: false } : undefined
+    })
+  }
+})
 
 const unchanged = (code: string, wrapper: Laws.Wrapper): Subject => ({ code, wrapper })
 
@@ -214,12 +242,12 @@ export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
 )
 
 /**
- * A client and a server before the registry. Every result, error and message passes them as it is.
+ * A client and a server before the registry. Results, errors and messages pass them as they are.
  *
  * @since 0.1.0
  * @category wrappers
  */
-export const hop: fc.Arbitrary<Subject> = fc.constant(unchanged("Laws.hop", Laws.hop))
+export const hop: fc.Arbitrary<Subject> = fc.constant({ code: "Laws.hop", wrapper: Laws.hop, model: models.hop })
 
 /**
  * All of them.

@@ -4,6 +4,7 @@ import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, LogLevel } from "effect"
 import * as fc from "fast-check"
+import * as models from "../src/internal/laws/models.js"
 import * as Laws from "../src/Laws.js"
 import * as Wrappers from "../src/Wrappers.js"
 import { hop } from "./compositions.js"
@@ -11,6 +12,7 @@ import { hop } from "./compositions.js"
 /** A server and a client between two wrappers. */
 const between = fc.constant<Laws.Subject>({
   code: "a server and a client",
+  model: models.hop,
   wrapper: Effect.suspend(() => {
     let behind: Handler.Handler
     const registry = Laws.open(hop(Registry.layerHandler((operation) => behind(operation))))

@@ -8,6 +8,7 @@ import * as store from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import * as vitest from "@effect/vitest"
 import { Effect, Exit, LogLevel, Stream } from "effect"
+import type { Scope } from "effect"
 import * as fc from "fast-check"
 import * as models from "../src/internal/laws/models.js"
 import * as Laws from "../src/Laws.js"
@@ -57,9 +58,24 @@ const looksFirst = (conditional: boolean): Middleware.Middleware =>
     DeleteBlob: denied
   }))
 
+const byTags = Filter.middleware({ select: ReferenceSet.tags("v*") })
+const versions = { repositories: () => true, references: (tag?: string) => tag?.startsWith("v") === true, whole: false }
+
+/** A union of another registry and the one behind, of which some rows are others than they should be. */
+const unionBut = (
+  options: middleware.Union.Options,
+  make: (members: readonly [mine: Handler.Handler, next: Handler.Handler]) => Partial<Handler.Table>,
+  wrap: Middleware.Middleware = (next) => next
+): Effect.Effect<Middleware.Middleware, never, Scope.Scope> =>
+  Effect.map(Laws.open(store.Memory.layer()), ({ handle }) => (next) => {
+    const mine = wrap(handle)
+    const union = middleware.Union.middleware([{ name: "mine", registry: core.Registry.fromHandler(mine) }], options)
+    return Handler.override(union(next), make([mine, next]))
+  })
+
 const broken: ReadonlyArray<{
   readonly name: string
-  readonly wrapper: Middleware.Middleware
+  readonly wrapper: Laws.Wrapper
   readonly model: Laws.Model
 }> = [
   {
@@ -201,6 +217,85 @@ const broken: ReadonlyArray<{
       })
     },
     model: models.identity
+  },
+  {
+    name: "a hop whose uploads go on in any repository",
+    wrapper: (next) => {
+      const opened = new Map<string, core.RepositoryName.RepositoryName>()
+      const own = <O extends Operation.UploadOperation>(operation: O): O =>
+        Object.assign(Object.create(Object.getPrototypeOf(operation) as object), operation, {
+          repository: opened.get(operation.id) ?? operation.repository
+        }) as O
+      return Handler.override(next, {
+        StartUpload: (operation) =>
+          Effect.tap(next(operation), ({ id }) => Effect.sync(() => opened.set(id, operation.repository))),
+        GetUpload: (operation) => next(own(operation)),
+        AppendUpload: (operation) => next(own(operation)),
+        CompleteUpload: (operation) => next(own(operation)),
+        CancelUpload: (operation) => next(own(operation))
+      })
+    },
+    model: models.hop
+  },
+  {
+    name: "a hop that forgets what kind of error it was told",
+    wrapper: Effect.map(
+      unionBut({ tags: "agree" }, () => ({})),
+      (union) => (next) => (operation) =>
+        Effect.mapError(union(next)(operation), (error) =>
+          error._tag === "TagConflict"
+            ? new RegistryError.UnknownCode({ ...Operation.errorFields(operation), code: "UNKNOWN" })
+            : error)
+    ),
+    model: models.union({ agree: true })
+  },
+  {
+    name: "a cache that serves by its digest what it got by a tag alone",
+    wrapper: (next) => {
+      const filtered = byTags(next)
+      const kept = new Map<string, core.Manifest.Manifest>()
+      return Handler.override(filtered, {
+        GetManifest: (operation) => {
+          const known = kept.get(`${operation.repository}@${operation.reference}`)
+          return known === undefined
+            ? Effect.tap(
+              filtered(operation),
+              (manifest) =>
+                Effect.sync(() => kept.set(`${operation.repository}@${manifest.descriptor.digest}`, manifest))
+            )
+            : Exit.succeed(known)
+        }
+      })
+    },
+    model: models.filter(versions)
+  },
+  {
+    name: "a union that takes the manifest of a tag from whichever member has the tag",
+    wrapper: unionBut({ tags: "agree" }, ([mine, next]) => ({
+      GetManifest: (operation) => Effect.orElse(mine(operation), () => next(operation))
+    })),
+    model: models.union({ agree: true })
+  },
+  {
+    name: "a union that gets by its digest alone what a member serves by a tag",
+    wrapper: unionBut({}, ([mine, next]) => ({
+      GetManifest: (operation) =>
+        Effect.flatMap(
+          Effect.orElse(mine(new Operation.ResolveManifest(operation)), () =>
+            next(new Operation.ResolveManifest(operation))),
+          ({ digest }) => {
+            const named = new Operation.GetManifest({ repository: operation.repository, reference: digest })
+            return Effect.orElse(mine(named), () =>
+              next(named))
+          }
+        )
+    }), byTags),
+    model: models.union({ first: versions })
+  },
+  {
+    name: "a union that leaves ifAbsent to the member that is pushed to",
+    wrapper: unionBut({}, ([mine]) => ({ PushManifest: mine })),
+    model: models.union({})
   }
 ]
 

@@ -1,4 +1,5 @@
 import type { Descriptor } from "@effect-oci/core/Descriptor"
+import type * as Digest from "@effect-oci/core/Digest"
 import * as Operation from "@effect-oci/core/Operation"
 import type * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
@@ -21,6 +22,19 @@ export interface Model {
 
 /** Nothing is changed. */
 export const identity: Model = (next) => next
+
+/** A client and a server: they know the uploads that were opened through them, each in its repository. */
+export const hop: Model = (next) => {
+  const repositories = new Map<string, Name>()
+  return (operation) => {
+    if ("id" in operation && repositories.get(operation.id) !== operation.repository) return fails("BlobUploadUnknown")
+    const expected = next(operation)
+    if ("result" in expected && expected.upload !== undefined && "repository" in operation) {
+      repositories.set(expected.upload, operation.repository)
+    }
+    return expected
+  }
+}
 
 const reads: ReadonlySet<Operation.OperationTag> = new Set([
   "ResolveBlob",
@@ -258,16 +272,62 @@ const deleted = (members: ReadonlyArray<Spec>, operation: Operation.Operation): 
   return all.find((expected) => "result" in expected) ?? fails(...errorsOf(all))
 }
 
-/** Whether a push with `ifAbsent` would move a tag, as the first member that has the tag says. */
-const taken = (members: ReadonlyArray<Spec>, { bytes, ifAbsent, repository, tags }: Operation.PushManifest): boolean =>
-  ifAbsent === true && tags.some((reference) => {
-    const held = firstOf(members, new Operation.GetManifest({ repository, reference }), false)
-    return "result" in held && (held.result as { readonly content: unknown }).content !== digestOf(bytes)
-  })
+/** The manifest that a tag stands for, and the members that say so. */
+interface Named {
+  readonly expected: Expected
+  readonly by: ReadonlyArray<Spec>
+}
+
+/** Resolves a tag by the first member that has it. */
+const named = (members: ReadonlyArray<Spec>, operation: Operation.ResolveManifest): Named => {
+  const expected = firstOf(members, operation, false)
+  const by = members.find((member) => !isNotFound(member(operation)))
+  return { expected, by: by === undefined ? [] : [by] }
+}
+
+/** Resolves a tag by all members that have it, which must agree. */
+const agreed = (members: ReadonlyArray<Spec>, operation: Operation.ResolveManifest): Named => {
+  const all = members.map((member) => member(operation))
+  const by = members.filter((_, at) => "result" in all[at]!)
+  const wrong = all.find((expected) => "errors" in expected && !isNotFound(expected))
+  if (wrong !== undefined || by.length === 0) return { expected: wrong ?? fails(...errorsOf(all)), by }
+  const digests = new Set(all.flatMap((expected) => "result" in expected ? digestIn(expected) : []))
+  return { expected: digests.size > 1 ? fails("TagConflict") : all.find((expected) => "result" in expected)!, by }
+}
+
+const digestIn = (expected: { readonly result: unknown }): Digest.Digest => (expected.result as Descriptor).digest
+
+/** How a union reads, whom it believes of tags, and which part of its first member it shows. */
+export interface UnionOptions {
+  readonly race?: boolean
+  readonly agree?: boolean
+  readonly first?: Part | undefined
+}
 
 /** Another registry before this one: it is believed first, and takes what is pushed. */
-export const union = (race: boolean): Model => (next, another) => {
-  const members = [another(), next]
+export const union = ({ agree = false, first, race = false }: UnionOptions): Model => (next, another) => {
+  const members = [first === undefined ? another() : filter(first)(another(), another), next]
+  const name = (operation: Operation.ResolveManifest) => (agree ? agreed : named)(members, operation)
+
+  /** The manifest that resolving the tag names: by its digest from any member, else by the tag from those who named it. */
+  const getTag = (operation: Operation.GetManifest): Expected => {
+    const { by, expected } = name(new Operation.ResolveManifest(operation))
+    if ("errors" in expected) return expected
+    const reference = digestIn(expected)
+    const found = firstOf(members, new Operation.GetManifest({ repository: operation.repository, reference }), race)
+    return isNotFound(found) ? firstOf(by, operation, false) : found
+  }
+
+  /** Why a push with `ifAbsent` is refused before any member is asked to push: it would move a tag. */
+  const moved = ({ bytes, repository, tags }: Operation.PushManifest): Expected | undefined => {
+    for (const reference of tags) {
+      const { expected } = name(new Operation.ResolveManifest({ repository, reference }))
+      if ("errors" in expected && !isNotFound(expected)) return expected
+      if ("result" in expected && digestIn(expected) !== digestOf(bytes)) return fails("Denied")
+    }
+    return undefined
+  }
+
   return (operation) => {
     switch (operation._tag) {
       case "ListRepositories": {
@@ -290,10 +350,11 @@ export const union = (race: boolean): Model => (next, another) => {
       case "GetBlob":
         return firstOf(members, operation, race)
       case "ResolveManifest":
+        return Operation.isDigest(operation.reference) ? firstOf(members, operation, race) : name(operation).expected
       case "GetManifest":
-        return firstOf(members, operation, race && Operation.isDigest(operation.reference))
+        return Operation.isDigest(operation.reference) ? firstOf(members, operation, race) : getTag(operation)
       case "PushManifest":
-        return taken(members, operation) ? fails("Denied") : members[0]!(operation)
+        return (operation.ifAbsent === true ? moved(operation) : undefined) ?? members[0]!(operation)
       default:
         return deletes.has(operation._tag) ? deleted(members, operation) : members[0]!(operation)
     }

@@ -149,7 +149,8 @@ export const write = ({ before, steps }: Plan, stage: Stage): Script => {
     script.push({ operation: named, opens, behind })
     if (!("result" in expected) || expected.upload === undefined) {
       const ended = operation._tag === "CompleteUpload" || operation._tag === "CancelUpload"
-      if (ended && upload !== undefined && operation.id === upload.id) open.splice(open.indexOf(upload), 1)
+      const isIts = ended && operation.id === upload?.id && operation.repository === upload.repository
+      if (isIts) open.splice(open.indexOf(upload), 1)
       return
     }
     const { offset } = expected.result as { readonly offset: number }
@@ -237,7 +238,7 @@ const make = (
     case "AppendUpload":
     case "CompleteUpload":
     case "CancelUpload":
-      return upload === undefined && !anything ? undefined : inUpload(tag, choose, upload, wrong)
+      return upload === undefined && !anything ? undefined : inUpload(tag, choose, upload, anything)
     case "PushManifest": {
       const tags = [[], [one], [one, of(world.tags, choose)]][choose(3)]!
       const ifAbsent = choose(4) === 0 ? true : undefined
@@ -278,10 +279,13 @@ const inUpload = (
   tag: "GetUpload" | "AppendUpload" | "CompleteUpload" | "CancelUpload",
   choose: Choose,
   upload: Open | undefined,
-  wrong: boolean
+  anything: boolean
 ): Operation.Operation => {
-  const { blob: at, id, offset: stands, repository } = upload ??
+  const { blob: at, id, offset: stands, repository: own } = upload ??
     { id: unopened, repository: of(names, choose), blob: 0, offset: 0 }
+  const wrong = anything && choose(2) === 0
+  // The session of one repository is none of another.
+  const repository = anything && choose(2) === 0 ? of(names, choose) : own
   const blob = world.blobs[at]!
   const offset = choose(2) === 0 ? undefined : wrong ? stands + 3 : stands
   switch (tag) {
