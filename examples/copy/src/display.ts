@@ -59,7 +59,7 @@ const lines = (progress: Progress.Tracker) =>
 
 const words = { existed: "there", mounted: "mounted", done: "", moving: "", failed: "failed" } as const
 
-/** `layer    3b5ac42f1e [=====     ]  52% 12.3 MiB / 23.6 MiB`, of which the bar goes first where there is little room. */
+/** `layer    3b5ac42f1e [=====     ]  52% 12.3 MiB / 23.6 MiB`. The bar is left out where there is little room. */
 export const bar = ({ descriptor, state, transferred }: Progress.Status, columns: number): string => {
   const share = descriptor.size === 0 || state === "done" ? 1 : Math.min(1, transferred / descriptor.size)
   const left = `${kind(descriptor).padEnd(8)} ${hexOf(descriptor, columns < 60 ? 8 : 12)}`

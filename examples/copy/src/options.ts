@@ -99,7 +99,7 @@ const duration = (option: string, text: string): Either.Either<Duration.Duration
 const read = (args: ReadonlyArray<string>) =>
   Either.try({
     try: () => parseArgs({ args: [...args], options: flags, allowPositionals: true }),
-    // Node adds how to pass an argument that begins with a dash: nobody wants that here.
+    // Node's second sentence is about arguments that begin with a dash.
     catch: (error) => new WrongArguments({ message: (error as Error).message.split(". ")[0]! })
   })
 

@@ -21,7 +21,7 @@ import * as titles from "./internal/titles.js"
 export const title = "org.opencontainers.image.title"
 
 /**
- * What becomes of a file whose media type is not said: a layer of bytes.
+ * The media type of a file that has none of its own: a layer of bytes.
  *
  * @since 0.1.0
  * @category constants
@@ -63,7 +63,7 @@ export interface File {
   readonly path: string
   /** Its name in the artifact, with `/` between folders. Default: the file's own name. */
   readonly title?: string | undefined
-  /** {@link defaultMediaType} unless said. */
+  /** Default: {@link defaultMediaType}. */
   readonly mediaType?: string | undefined
   readonly annotations?: { readonly [key: string]: string } | undefined
 }
@@ -96,7 +96,7 @@ const pushBytes = (
   mediaType: string
 ) => pushAbsent(registry, repository, Descriptor.fromBytes(bytes, mediaType), Body.bytes(bytes))
 
-/** What is there already is not sent. */
+/** Pushes a blob unless the repository has it. */
 const pushAbsent = (
   registry: Registry["Type"],
   repository: RepositoryName.RepositoryName,

@@ -70,8 +70,8 @@ export interface Options extends Graph.Options {
   /** Like `platform`, but for an index alone: a single image is copied whatever its platform. Default: none. */
   readonly indexPlatform?: Platform.Platform | undefined
   /**
-   * Another form for each manifest on its way, such as `Transform.dockerConfig`. Whatever points at one that
-   * changes is changed too, and so are the digests: signatures no longer hold. It may point only at what the source has.
+   * Changes each manifest before it is pushed, such as `Transform.dockerConfig`. Manifests that point at a changed one
+   * change too, and so do the digests: signatures are no longer valid. The result may point only at content of the source.
    */
   readonly transform?: rewriting.Transform | undefined
   /** How many blobs are copied at once, and how many manifests. Default: 4. */
@@ -86,7 +86,7 @@ export interface Options extends Graph.Options {
    * Default: 30 seconds.
    */
   readonly retryTime?: Duration.DurationInput | undefined
-  /** Sends larger blobs in chunks of so many bytes, for a target that takes no larger requests. Whole unless said. */
+  /** Sends larger blobs in chunks of so many bytes, for a target that accepts no larger requests. Default: whole blobs. */
   readonly chunkSize?: number | undefined
   /** Fails with `Denied` where one of the tags points elsewhere already. */
   readonly ifAbsent?: boolean | undefined
@@ -104,7 +104,7 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
  * registry, or where an annotation says that the target's registry has them elsewhere; the rest is streamed, at most
  * `concurrency` at once. A manifest comes after what it points at, and the tags come last, so that no tag ever stands for
  * something incomplete. A copy that failed or was interrupted can be made again: what has arrived is not moved again,
- * and where there is a {@link Progress.Progress} an upload that was broken off goes on.
+ * and where there is a {@link Progress.Progress} an interrupted upload is resumed.
  *
  * A target that has a manifest is taken to have all that it points at, as registries see to when it is pushed.
  *
@@ -281,7 +281,7 @@ const pushManifest = (
     })
   })
 
-/** Tells of a manifest that is pushed. */
+/** Reports the events of a manifest that is pushed. */
 const followed = (
   { descriptor }: Graph.Node,
   progress: Progress.Tracker | undefined,
@@ -299,8 +299,8 @@ const followed = (
 }
 
 /**
- * The same copy, as what happens in it; the last event is `Copied`. Where it fails, what happened before is told, and
- * then the error. A {@link Progress.Progress} that is there follows it too.
+ * Runs the same copy and returns its events as a stream; the last event is `Copied`. If the copy fails, the stream fails
+ * after the events up to then. A {@link Progress.Progress} that is there follows it too.
  *
  * @throws RangeError where `chunkSize`, `concurrency` or `retries` is no number that it can be
  * @since 0.1.0

@@ -32,7 +32,7 @@ export interface Place {
 const most = 16
 
 /**
- * The repositories of a registry that have the content, as its annotation says, or may have: whoever wrote it may err.
+ * The repositories of a registry that have the content, as its annotation says, or may have: the annotation can be wrong.
  *
  * @since 0.1.0
  * @category getters

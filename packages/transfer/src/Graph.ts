@@ -15,14 +15,13 @@ import { blobs as blobsOf, isIndex } from "./internal/links.js"
 import * as order from "./internal/order.js"
 
 /**
- * A manifest of the graph. One that the target has already, and whose content nobody needs to see, is not read: then it
- * has no `manifest`.
+ * A manifest of the graph. It has no `manifest` if the target has it already and the copy does not need its content.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Node {
-  /** As whoever points at it describes it, platform and annotations included. */
+  /** The descriptor of the manifest that points at it, with platform and annotations. */
   readonly descriptor: Descriptor.Descriptor
   readonly manifest: Manifest.Manifest | undefined
   /** The manifests that it points at, which have to be there before it. */
@@ -84,7 +83,7 @@ export interface Options {
    */
   readonly digestTags?: boolean | undefined
   /**
-   * What belongs to it of what a manifest points at: all unless said. An index becomes another without the entries that
+   * Chooses which content of a manifest belongs to the graph. Default: all. An index becomes another without the entries that
    * are left out; an image or an artifact stays what it is, and the target must have the blobs, or do without.
    */
   readonly filter?: ((link: Manifest.Link, of: Descriptor.Descriptor) => boolean) | undefined
@@ -101,16 +100,16 @@ export interface Options {
     | undefined
   /**
    * Of an index of images, only what suits one of these platforms best: what refers to the others does not belong to it
-   * either. What builders attest of an image (`vnd.docker.reference.digest`) stays with it. All unless said.
+   * either. Attestations of an image (`vnd.docker.reference.digest`) stay with the image. Default: all.
    */
   readonly platforms?: ReadonlyArray<Platform.Platform> | undefined
-  /** How deep manifests may lie below the root: 32 unless said. */
+  /** How many levels of manifests may be below the root. Default: 32. */
   readonly maxDepth?: number | undefined
-  /** How many manifests there may be: 10,000 unless said. */
+  /** How many manifests there may be. Default: 10,000. */
   readonly maxManifests?: number | undefined
-  /** How many bytes these may have together, as they are held in memory: 64 MiB unless said. */
+  /** How many bytes all manifests may have, which are held in memory. Default: 64 MiB. */
   readonly maxManifestBytes?: number | undefined
-  /** How many are read at once: 4 unless said. */
+  /** How many manifests are read at the same time. Default: 4. */
   readonly concurrency?: number | undefined
 }
 
@@ -137,7 +136,7 @@ interface Found {
   readonly optional: boolean
 }
 
-/** Goes on with something else, and warns, where what refers to a manifest cannot be read, unless it is required. */
+/** Warns and returns something else if a referrer cannot be read, unless referrers are required. */
 const orWithout = <A>(required: boolean, what: string, instead: A) => <B>(effect: Answer<B>): Answer<A | B> =>
   required ?
     effect :
@@ -213,8 +212,8 @@ const chosen = (
 }
 
 /**
- * Reads the graph of a manifest, level by level, each manifest once. `exists` asks whether the target has one: what lies
- * below such a one is not read, but for what may have referrers.
+ * Reads the graph of a manifest, level by level, each manifest once. `exists` asks whether the target has one:
+ * manifests below that one are not read, except those that may have referrers.
  *
  * Blobs that may not be distributed belong to it only as a name: they are left where they are. Image spec:
  * "Non-Distributable Layers".
@@ -242,7 +241,7 @@ export const read = (
     const seen = new Set<Digest.Digest>([root.descriptor.digest])
     let bytes = 0
 
-    /** Those that nobody has found before. */
+    /** The manifests that were not found before. */
     const fresh = (found: ReadonlyArray<Found>) =>
       found.filter(({ descriptor }) => !seen.has(descriptor.digest) && seen.add(descriptor.digest))
 

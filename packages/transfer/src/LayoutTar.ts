@@ -44,7 +44,7 @@ const part = /^(?:oci-layout|index\.json|blobs\/(?:sha256\/[0-9a-f]{64}|sha512\/
  */
 export const pack = (layout: string): Stream.Stream<Uint8Array, LayoutInvalid> =>
   Stream.unwrapScoped(Effect.gen(function*() {
-    // The index comes last, as it was before the blobs were listed: whoever writes meanwhile adds blobs first.
+    // The index is read before the blobs are listed, and comes last: another process that writes adds blobs first.
     const index = yield* Effect.mapError(files.readAll(indexPath(layout), maxIndex), unreadable(layout))
     const names = yield* Effect.mapError(partsOf(layout), unreadable(layout))
     return archives.packed(layout, [

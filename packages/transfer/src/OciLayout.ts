@@ -29,14 +29,14 @@ export { LayoutInvalid }
  * @category options
  */
 export interface Options {
-  /** What its one repository is called: `layout` unless said. */
+  /** The name of its one repository. Default: `layout`. */
   readonly repository?: RepositoryName.RepositoryName | undefined
-  /** Makes the folder a layout where there is none yet. It must be one unless said. */
+  /** Makes the folder a layout if it is none. Default: `false`. */
   readonly create?: boolean | undefined
 }
 
 /**
- * What the repository of a layout is called where nothing else is said.
+ * The default name of the repository of a layout.
  *
  * @since 0.1.0
  * @category constants
@@ -113,7 +113,7 @@ const emptyIndex = JSON.stringify({
   manifests: []
 })
 
-/** The files may be anyone's: what is read is checked by whoever reads it. */
+/** Other programs may have written the files: the reader of a blob verifies it. */
 const unverified = (next: Handler.Handler): Handler.Handler =>
   Handler.override(next, {
     GetBlob: (operation) =>

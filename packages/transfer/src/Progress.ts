@@ -14,9 +14,9 @@ import * as unread from "./internal/unread.js"
 
 /**
  * What happens in a copy. `Planned` comes first, with all that there is to see to; then, for each manifest and blob,
- * one of `Existed`, `Mounted` and `Started`; after `Started` any number of `Moved`, another `Started` where it broke and
- * goes on, and `Done` or `Failed`; at the end `Copied`, unless the copy failed. `transferred` is how many bytes of the
- * content have arrived, those of an earlier try included. A dry run tells nothing of blobs, as nothing happens to them.
+ * one of `Existed`, `Mounted` and `Started`; after `Started` any number of `Moved`, another `Started` when a broken upload
+ * resumes, and `Done` or `Failed`; at the end `Copied`, unless the copy failed. `transferred` is how many bytes of the
+ * content have arrived, those of an earlier try included. A dry run has no events of blobs, as nothing happens to them.
  *
  * @since 0.1.0
  * @category models
@@ -45,7 +45,7 @@ export const Event = Data.taggedEnum<Event>()
 
 /**
  * The size of a copy, known before anything is written: all manifests, how many of them the target has (`existed`), and
- * the blobs of the others, some of which the target may have too. `bytes` is the size of the blobs.
+ * the blobs of the others. The target may have some of these blobs too. `bytes` is the size of the blobs.
  *
  * @since 0.1.0
  * @category models
@@ -108,19 +108,19 @@ export interface Tracker {
   readonly statuses: Effect.Effect<ReadonlyArray<Status>>
   /** What all copies so far had to see to. */
   readonly totals: Effect.Effect<Totals>
-  /** The uploads that were broken off, for a later copy to go on with. Without it they are cancelled. */
+  /** The uploads that were interrupted, for a later copy to resume. Without it they are cancelled. */
   readonly uploads?: Uploads | undefined
 }
 
 /**
- * Uploads that were broken off: their ids, by what was being uploaded and where to. An id may hold state that is nobody
- * else's business, so they are not part of any status.
+ * Uploads that were interrupted: their ids, by repository and digest. An id may hold state that is secret, so ids are not
+ * part of any status.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Uploads {
-  /** The upload that was kept, which nobody else gets from now on. */
+  /** Takes the upload that was kept: no other caller gets it. */
   readonly take: (registry: object, repository: RepositoryName.RepositoryName, digest: Digest.Digest) =>
     | string
     | undefined

@@ -40,18 +40,18 @@ const stuck = ({ digest }: Descriptor.Descriptor, offset: number) =>
     reason: `a chunk of ${digest} was taken, and the upload still stands at byte ${offset}`
   })
 
-/** For how long an upload that nobody goes on with is tidied up. */
+/** How long to wait for the cancellation of an upload that is not resumed. */
 const patience = "5 seconds"
 
 /** A mount costs a request each, and an upload that it opens where it fails. */
 const mostMounts = 3
 
-/** What was tried may go on, or be tried anew: the registry was away, or does not stand where we thought. */
+/** Whether an upload may be resumed or started again: the registry was away, or has another offset than we thought. */
 const mayGoOn = (error: RegistryError.RegistryError): boolean =>
   RegistryError.isTransient(error) || error._tag === "BlobUploadUnknown" || error._tag === "RangeInvalid" ||
   (error._tag === "BodyFailed" && RegistryError.isRegistryError(error.cause) && mayGoOn(error.cause))
 
-/** Nothing is to be hoped from going on with it. */
+/** Whether the upload is not worth resuming. */
 const isFinal = (cause: Cause.Cause<RegistryError.RegistryError>): boolean =>
   Option.match(Cause.failureOption(cause), {
     onNone: () => !Cause.isInterrupted(cause),
@@ -59,8 +59,8 @@ const isFinal = (cause: Cause.Cause<RegistryError.RegistryError>): boolean =>
   })
 
 /**
- * Sees to it that the target has a blob: it is mounted, is there, or is moved, as a stream. An upload that breaks goes on
- * from where the target stands.
+ * Ensures that the target has a blob: mounts it, finds it, or streams it. An upload that breaks is resumed at the target's
+ * offset.
  */
 export const mover = (manner: Manner) => {
   const { progress, source, target } = manner
@@ -81,7 +81,7 @@ export const mover = (manner: Manner) => {
     if (from === undefined) return Effect.succeed<Mount>({})
     return registry.mountBlob(repository, blob.digest, { from }).pipe(
       Effect.map((answer): Mount => answer._tag === "Mounted" ? { from } : { upload: answer.upload }),
-      // Who may not read the source of a mount, or whose registry mounts nothing, may still upload.
+      // A caller that may not read the source of a mount, or whose registry mounts nothing, may still upload.
       Effect.catchIf((error) => !RegistryError.isTransient(error), () => Effect.succeed<Mount>({})),
       Effect.flatMap((mounted) => {
         if (mounted.from !== undefined || others.length === 0) return Effect.succeed(mounted)
@@ -102,7 +102,7 @@ export const mover = (manner: Manner) => {
     return registry.startUpload(repository, { algorithm: algorithm === "sha256" ? undefined : algorithm })
   }
 
-  /** The bytes of a blob from an offset on, of which the tracker is told. */
+  /** The bytes of a blob from an offset on. Their progress is reported. */
   const bytesFrom = (blob: Descriptor.Descriptor, offset: number, length: number) => {
     const whole = offset === 0 && length === blob.size
     const range = whole ? undefined : ByteRange.slice(offset, length)
@@ -234,7 +234,7 @@ export const mover = (manner: Manner) => {
       return "moved"
     })
 
-  /** What would become of it, as far as can be told without doing it. */
+  /** Predicts the outcome for a blob without a write. */
   const foresee = (blob: Descriptor.Descriptor): Answer<Outcome> =>
     Effect.findFirst(
       manner.candidates(blob).slice(0, mostMounts),

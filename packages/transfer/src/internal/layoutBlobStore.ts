@@ -12,7 +12,7 @@ import * as owner from "./nodeOwner.js"
 /** The key of a blob. Its bytes are stored under its digest. */
 export const keyOf = (digest: Digest.Digest): BlobStore.BlobKey => BlobStore.BlobKey(digest.replace(":", "-"))
 
-/** The key of an upload has dashes too, and could be read as the digest of an algorithm that nobody knows. */
+/** The digest of a key. The key of an upload has dashes too: only known algorithms count. */
 const digestOf = (key: BlobStore.BlobKey): Digest.Digest | undefined => {
   const parsed = Digest.parse(key.replace("-", ":"))
   return parsed._tag === "Right" && Digest.verifiable(parsed.right) !== undefined ? parsed.right : undefined
@@ -40,7 +40,7 @@ const day = 24 * 60 * 60 * 1000
 
 /**
  * Removes the files that killed processes left in `ingest`: those of a process of this machine that has ended, and those
- * of others that nobody has written to for a day. Does nothing where the files cannot be removed.
+ * of other machines that have not changed for a day. Does nothing where the files cannot be removed.
  */
 export const sweep = (path: string): Effect.Effect<void> =>
   Effect.gen(function*() {

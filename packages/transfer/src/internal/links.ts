@@ -1,7 +1,7 @@
 import { MediaType } from "@effect-oci/core"
 import type { Descriptor, Manifest } from "@effect-oci/core"
 
-/** What is left behind of what a manifest points at, or whether it is. */
+/** Chooses which content of a manifest is copied. */
 export type Filter = (link: Manifest.Link, of: Descriptor.Descriptor) => boolean
 
 /** The blobs among links that can be moved. Image spec: "Non-Distributable Layers". */

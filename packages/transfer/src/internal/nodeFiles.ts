@@ -243,12 +243,12 @@ const streamed = (body: Body.Body, fd: number, from: number) => {
   )
 }
 
-/** Makes a file of bytes in hand, durably. */
+/** Writes bytes as a file, durably. */
 export const create = (path: string, bytes: Uint8Array): Files<void> =>
   Effect.catchTag(
     Effect.asVoid(write(path, Body.bytes(bytes))),
     "BodyError",
-    // Bytes in hand do not break.
+    // Bytes in memory do not break.
     Effect.die
   )
 
@@ -263,7 +263,7 @@ const syncFolder = (path: string): Files<void> =>
 export const move = (from: string, to: string): Files<void> =>
   Effect.zipRight(tried(to, () => rename(from, to)), syncFolder(dirname(to)))
 
-/** Puts bytes in hand where they belong, at once and durably; until then they lie in another folder. */
+/** Replaces a file by bytes, at once and durably. The bytes are first written into another folder. */
 export const replace = (path: string, bytes: Uint8Array, aside: string): Files<void> =>
   Effect.suspend(() => {
     const whole = join(aside, `file-${crypto.randomUUID()}${owner.suffix()}`)

@@ -34,7 +34,7 @@ export const patient = (registry: Registry["Type"], retryTime: Duration.Duration
       onSuccess: () => note()
     })
     if (operation._tag === "ListReferrers" || operation._tag === "ListTags") {
-      // What a list has returned before it broke comes again: nobody here counts.
+      // The items before a break come again: the copy does not count them.
       const list = Stream.unwrap(
         answer as Effect.Effect<unknown, RegistryError.RegistryError> as Effect.Effect<
           Stream.Stream<unknown, RegistryError.RegistryError>,

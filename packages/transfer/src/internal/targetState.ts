@@ -57,7 +57,7 @@ export const lookup = (source: End, target: End, tags: ReadonlyArray<Tag.Tag>, i
   }
 }
 
-/** Asks for each manifest of a graph whether the target has it, from the root down: what lies below such a one is there. */
+/** Asks the target for each manifest of a graph, from the root down: it has all that is below one that it has. */
 export const marked = (
   graph: Graph.Graph,
   exists: (descriptor: Descriptor.Descriptor) => Answer<boolean>,

@@ -3,13 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Mailbox from "effect/Mailbox"
 import * as Stream from "effect/Stream"
 
-/** What is told: something that happens to content, or to all. */
+/** An event of one piece of content, or of the whole copy. */
 interface Told {
   readonly _tag: string
   readonly descriptor?: Descriptor.Descriptor
 }
 
-/** An event that nobody has read: one that says how far something has moved becomes the newest of these meanwhile. */
+/** An event that is not read yet. Newer progress of the same content replaces it. */
 interface Unread<A> {
   event: A
   isRead: boolean
