@@ -1,5 +1,5 @@
 /**
- * How the registries are reached that references name: where they are, which mirrors they have, and how each is asked.
+ * Settings of the registries that references name: their addresses, their mirrors, and the options of each.
  *
  * @since 0.1.0
  */
@@ -14,22 +14,22 @@ import * as Either from "effect/Either"
 import type * as Redacted from "effect/Redacted"
 
 /**
- * Who is believed to be a registry over TLS, and who we are there. Certificates are PEM.
+ * Options for TLS: which authorities are trusted, and the client's own certificates. Certificates are PEM.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Tls {
-  /** Authorities that are trusted besides those of the machine. */
+  /** Authorities that are trusted in addition to those of the machine. */
   readonly ca?: ReadonlyArray<string> | undefined
   /** The client's certificates, for registries that ask for one. */
   readonly certificates?: ReadonlyArray<{ readonly cert: string; readonly key: Redacted.Redacted }> | undefined
-  /** Believes everybody, which shows everything to anybody on the way. */
+  /** Verifies no certificate: anybody on the way can read and change everything. */
   readonly skipVerify?: boolean | undefined
 }
 
 /**
- * One place that a registry is asked at: the registry itself or a mirror of it.
+ * The address and the settings of one host: the registry itself, or a mirror of it.
  *
  * @since 0.1.0
  * @category models
@@ -37,37 +37,40 @@ export interface Tls {
 export interface Endpoint {
   /** `host[:port]`. */
   readonly host: string
-  /** Plain HTTP. By {@link Config.plainHttp} of the host unless said. */
+  /** Whether to use plain HTTP. Default: the answer of {@link Config.plainHttp} for the host. */
   readonly insecure?: boolean | undefined
   /** The path that the API is below: `/mirror` where it is at `/mirror/v2`. */
   readonly path?: string | undefined
   /** The path of the API itself, for a registry that has no `/v2`: `/artifactory/api/docker/remote`. */
   readonly apiPath?: string | undefined
-  /** What the repositories lie below there: `team/app` is `prefix/team/app`. */
+  /** The prefix of all repositories on this host: `team/app` is `prefix/team/app` there. */
   readonly prefix?: RepositoryName.RepositoryName | undefined
-  /** What it may be asked: {@link privateMirror} unless said, or everything where it is the registry itself. */
+  /**
+   * What the resolver may ask of the host. Default: {@link privateMirror} for mirrors, {@link everything} for the registry
+   * itself.
+   */
   readonly capabilities?: ReadonlyArray<Union.Capability> | undefined
-  /** Sent with every request there, and to no other place. */
+  /** Headers of every request to this host. They are sent to no other host. */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   readonly tls?: Tls | undefined
   /** How long a connection may take to open. Only `NodeResolver` heeds it. Default: that of the HTTP client. */
   readonly connectTimeout?: Duration.DurationInput | undefined
-  /** Its own, in place of those that are provided to all: a mirror's are not those of the registry that it mirrors. */
+  /** Credentials for this host. Default: the `Credentials` of the layer. */
   readonly credentials?: Credentials.Service | undefined
-  /** Its own, in place of the one that is provided to all. */
+  /** The HTTP client for this host. Default: the `HttpClient` of the layer. */
   readonly client?: HttpClient.HttpClient | undefined
   /**
    * Whether requests name the registry that is meant, by `ns=` in the query. Default: `true` for mirrors, `false` for the
    * registry itself.
    */
   readonly namespace?: boolean | undefined
-  /** How it is asked, besides. */
+  /** Further options of the client for this host. */
   readonly options?: Partial<Client.Options & Client.TransportOptions> | undefined
 }
 
 /**
- * A registry: the place of its own, and its mirrors, in the order in which they are asked. Blobs, and manifests by their
- * digest, come from the first that has them; tags from the first that may resolve them; the rest is the registry's own.
+ * The registry itself, and its mirrors in the order in which they are asked. Blobs, and manifests by digest, come from the
+ * first host that has them. Tags are resolved by the first host that has them and the capability `resolve`.
  *
  * @since 0.1.0
  * @category models
@@ -76,28 +79,28 @@ export interface HostConfig {
   /** The registry itself. Default of `host`: its own address, see {@link Config}. */
   readonly origin?: Partial<Endpoint> | undefined
   readonly mirrors?: ReadonlyArray<Endpoint> | undefined
-  /** Whether the registry itself is asked what no mirror has: it is unless said. Pushes go there in any case. */
+  /** Whether reads ask the registry itself if no mirror has the content. Pushes go there in any case. Default: `true`. */
   readonly originFallback?: boolean | undefined
   /** Why this configuration cannot be used. The registry then fails with `HostUnknown` when it is first asked for. */
   readonly problem?: string | undefined
 }
 
 /**
- * How all registries are reached.
+ * Options for all registries.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Config {
-  /** By the name that references have: `docker.io`, `localhost:5000`. */
+  /** Registries by the host of a reference: `docker.io`, `localhost:5000`. */
   readonly hosts?: { readonly [host: string]: HostConfig } | undefined
-  /** The rest. */
+  /** All other registries. */
   readonly others?: HostConfig | undefined
-  /** Which hosts are spoken to without TLS: {@link matchLocalhost} unless said. */
+  /** Whether a host is reached by plain HTTP. Default: {@link matchLocalhost}. */
   readonly plainHttp?: ((host: string) => boolean) | undefined
-  /** Where a registry is that is elsewhere than at its name: {@link dockerHub} unless said. */
+  /** Returns the address of a registry. Default: {@link dockerHub}. */
   readonly translate?: ((host: string) => string) | undefined
-  /** How each is asked, besides. */
+  /** Further options of all clients. */
   readonly options?: Partial<Client.Options & Client.TransportOptions> | undefined
   /**
    * How long a mirror is asked last after it was out of order: not reached, unavailable, or wrong in its content or its
@@ -107,7 +110,7 @@ export interface Config {
 }
 
 /**
- * What a mirror may be asked whose word is not to be taken for tags: content by its digest, which is checked.
+ * The capabilities of a mirror that is not trusted with tags: it serves content by digest, which is verified.
  *
  * @since 0.1.0
  * @category capabilities
@@ -115,7 +118,7 @@ export interface Config {
 export const publicMirror: ReadonlyArray<Union.Capability> = ["pull"]
 
 /**
- * What a mirror of one's own may be asked.
+ * The capabilities of a private mirror, which is trusted with tags.
  *
  * @since 0.1.0
  * @category capabilities
@@ -123,7 +126,7 @@ export const publicMirror: ReadonlyArray<Union.Capability> = ["pull"]
 export const privateMirror: ReadonlyArray<Union.Capability> = ["pull", "resolve"]
 
 /**
- * Everything, as of the registry itself.
+ * All capabilities, as the registry itself has them.
  *
  * @since 0.1.0
  * @category capabilities
@@ -133,7 +136,7 @@ export const everything: ReadonlyArray<Union.Capability> = ["pull", "resolve", "
 const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 
 /**
- * Whether a host is this machine by its name: `localhost`, `127.0.0.0/8` or `[::1]`, with any port.
+ * Returns whether a host is this machine by its name: `localhost`, `127.0.0.0/8` or `[::1]`, with any port.
  *
  * @since 0.1.0
  * @category guards
@@ -141,7 +144,7 @@ const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 export const matchLocalhost = (host: string): boolean => loopback.test(host.toLowerCase())
 
 /**
- * Docker Hub is not where its name says.
+ * Returns `registry-1.docker.io` for Docker Hub, and any other host as it is.
  *
  * @since 0.1.0
  * @category translators
@@ -150,7 +153,8 @@ export const dockerHub = (host: string): string =>
   host === "docker.io" || host === "index.docker.io" ? "registry-1.docker.io" : host
 
 /**
- * An endpoint from its URL: `https://mirror.example.com/path`. A user or a query is refused, without repeating it.
+ * Returns the endpoint of a URL: `https://mirror.example.com/path`. Fails with `SyntaxInvalid` if the URL has a user or a
+ * query, without repeating them.
  *
  * @since 0.1.0
  * @category constructors

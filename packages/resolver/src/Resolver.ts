@@ -17,7 +17,7 @@ import * as HostConfig from "./HostConfig.js"
 import * as endpoints from "./internal/endpoints.js"
 
 /**
- * Nobody knows a registry of this name, or how to reach it.
+ * No registry of this host is known, or its settings cannot be used.
  *
  * @since 0.1.0
  * @category errors

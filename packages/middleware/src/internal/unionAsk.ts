@@ -14,7 +14,7 @@ import * as model from "./unionModel.js"
 
 type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
-/** What is asked of the members. */
+/** A read, and how each member answers it. */
 export interface Question<A, R> {
   readonly operation: Operation.Operation
   readonly members: ReadonlyArray<Target>
@@ -25,7 +25,7 @@ export interface Question<A, R> {
 
 /** How reads ask the members. Those that failed within the cooldown are asked after the others. */
 export interface Asking {
-  /** Asks one member after another, until one has what is asked for. */
+  /** Asks one member after another, until one succeeds. */
   readonly inOrder: <A, R>(question: Question<A, R>) => Answer<A, R>
   /** Asks all members at once. The first success counts. `late` gets the successes that come after it. */
   readonly raced: <A, R>(question: Question<A, R>, late: (value: A) => Effect.Effect<void>) => Answer<A, R>

@@ -30,20 +30,20 @@ export type Capability = "pull" | "resolve" | "push" | "referrers" | "delete"
  * @category models
  */
 export interface Member<Source extends members.Source = members.Source> {
-  /** What it is called where an error tells of it. */
+  /** The name of the member in errors. */
   readonly name: string
   /** The registry, or a layer of it. */
   readonly registry: Source
-  /** What it may be asked: everything unless said. */
+  /** What the union may ask of the member. Default: everything. */
   readonly capabilities?: ReadonlyArray<Capability> | undefined
   /**
-   * What it may be asked about: everything unless said. A tag has to be in the set, and for all else something of the
-   * repository. Hosts choose nothing, since names have none here.
+   * What the union may ask the member about. A tag has to be in the set, and for all else something of the repository.
+   * Names have no host here. Default: everything.
    */
   readonly select?: ReferenceSet.ReferenceSet | undefined
   /**
-   * Whether this member has the last word, as the registry that the others mirror. If no member has what is asked for,
-   * its error is the answer, and no failure of it is passed over. Reads in order ask no member after it.
+   * Whether this member has the last word, as the registry that the others mirror. If no member has the content, its
+   * error is the answer, and no failure of it is passed over. Reads in order ask no member after it.
    *
    * @default false
    */
@@ -58,15 +58,16 @@ export interface Member<Source extends members.Source = members.Source> {
  */
 export interface Options {
   /**
-   * How content is read by its digest: `order`, unless said, asks one member after another; `race` asks all at once, and
-   * takes the first good answer.
+   * How reads by digest ask the members: one after another (`order`), or all at once (`race`), where the first valid answer
+   * counts. Default: `order`.
    */
   readonly read?: "order" | "race" | undefined
   /**
-   * Who is believed about a tag: the `first` member that has it, unless said; or all that have it, which must `agree`.
+   * What a tag resolves to: the answer of the `first` member that has it, or that of all members that have it, which must
+   * `agree`. Default: `first`.
    */
   readonly tags?: "first" | "agree" | undefined
-  /** Who is pushed to: the `first` member that may be, unless said; or `all` of them. */
+  /** Which members receive pushes: the `first` that may be pushed to, or `all` of them. Default: `first`. */
   readonly push?: "first" | "all" | undefined
   /**
    * Which failures of a member make reads and lists ask the next member. Use `RegistryError.isTransient` for members that
@@ -80,8 +81,8 @@ export interface Options {
    */
   readonly cooldown?: Duration.DurationInput | undefined
   /**
-   * How many items of each member's list are held back, so that a list that is not in ASCII order can be merged: 1000
-   * unless said. With 0 nothing is read ahead, and every list has to be in order.
+   * How many items of each member's list are read ahead, so that a list that is not in ASCII order can be merged. With 0
+   * nothing is read ahead, and every list has to be in order. Default: 1000.
    */
   readonly hold?: number | undefined
   /**
@@ -187,7 +188,7 @@ const words: { readonly [C in Capability]: string } = {
   delete: "delete"
 }
 
-/** What makes reads and lists go on to the next member. */
+/** Whether an error makes reads and lists ask the next member. */
 export const movesOn = (passOver: Options["passOver"]) => (error: RegistryError.RegistryError): boolean =>
   RegistryError.isNotFound(error) ||
   // That members disagree is no outage of one of them.

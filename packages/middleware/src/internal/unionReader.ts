@@ -25,7 +25,7 @@ interface Named {
   readonly by: ReadonlyArray<Target>
 }
 
-/** What reads: content by its digest from whoever has it, and tags from whoever is believed. */
+/** The rows that read: content by digest from any member, and tags as the option `tags` says. */
 export const reader = (targets: ReadonlyArray<Target>, options: Options): Rows => {
   const { passOver, read = "order", tags = "first" } = options
   const cooldown = cooldowns.make(options)

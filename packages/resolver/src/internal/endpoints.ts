@@ -21,7 +21,7 @@ export interface ConnectionClient<E = never> {
   ): Effect.Effect<HttpClient.HttpClient | undefined, E, Scope.Scope>
 }
 
-/** What is asked of an endpoint for one registry. */
+/** An endpoint, and the registry that it serves. */
 export interface Asked {
   readonly endpoint: Endpoint
   /** The registry that it mirrors, if it does. */
@@ -63,8 +63,8 @@ const insecure = (endpoint: Endpoint, config: Config): boolean =>
   endpoint.insecure ?? (config.plainHttp ?? (() => false))(endpoint.host)
 
 /**
- * The registries behind endpoints. What speaks to one, with its tokens, its pace and its connections, is made when it is
- * first asked for, shared by all who ask for it, and gone when nobody does.
+ * Makes the registries of endpoints. The client of an endpoint, with its tokens, its pace and its connections, is made when
+ * it is first needed, is shared by all callers, and is closed a minute after its last use.
  */
 export const make = <E>(config: Config, connectionClient: ConnectionClient<E>) =>
   Effect.gen(function*() {

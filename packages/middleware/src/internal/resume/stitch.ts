@@ -13,7 +13,7 @@ export type Rest = (
 ) => Effect.Effect<Body.Body, RegistryError.RegistryError>
 
 /**
- * The same body, which goes on with its rest where it breaks. One that ends early is a broken one; one that breaks when
+ * The same body, which continues with its rest where it breaks. One that ends early is a broken one; one that breaks when
  * all has come has ended. A native source stays one: its rest is looked for by a fiber, which lives no longer than the
  * scope, and not before its taker wants more.
  */
@@ -60,7 +60,7 @@ const stitchStream = (first: Body.Body["stream"], thread: Thread): Body.Body["st
     return complete(first)
   })
 
-/** Where one source ends and the next goes on. */
+/** The place where one source ends and the next continues. */
 class Seam {
   private sent = 0
   private paused = false
