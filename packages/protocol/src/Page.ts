@@ -114,9 +114,19 @@ export const take = <A>(
 /** How many bytes of a page are for what is around the items. A repository name has at most 255 bytes. */
 const envelope = 512
 
+/** A registry in memory lists the same descriptors again and again. */
+const sizes = new WeakMap<object, number>()
+
 /** How many bytes an item adds to a page. Names and tags are ASCII. */
-const jsonBytes = (item: unknown): number =>
-  typeof item === "string" ? item.length + 3 : new TextEncoder().encode(JSON.stringify(item)).byteLength + 1
+const jsonBytes = (item: unknown): number => {
+  if (typeof item === "string") return item.length + 3
+  if (typeof item !== "object" || item === null) return String(item).length + 1
+  const known = sizes.get(item)
+  if (known !== undefined) return known
+  const size = new TextEncoder().encode(JSON.stringify(item)).byteLength + 1
+  sizes.set(item, size)
+  return size
+}
 
 /**
  * Returns the digest of the last referrer before the page that a target names, as {@link nextTarget} writes it.

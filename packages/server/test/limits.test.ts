@@ -116,7 +116,7 @@ describe("requests that do not wait for answers", () => {
       connection.socket.on("error", () => {})
       yield* connection.write(get("/v2/team/app/tags/list").repeat(500))
       yield* connection.closed
-      expect(begun).toBe(8)
+      expect(begun).toBeLessThanOrEqual(8)
     }))
 })
 

@@ -25,6 +25,7 @@ import type * as byteBudget from "./byteBudget.js"
 import * as cursorMaps from "./cursors.js"
 import { exactly } from "./exactBody.js"
 import * as report from "./report.js"
+import * as turns from "./turns.js"
 
 /** From a plain request to a plain response: what both adapters run. It is an `Exit` where nothing had to be waited for. */
 export type Answer = (request: Wire.Request) => Effect.Effect<Wire.Response>
@@ -234,13 +235,27 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
 
   const inMemory = bodiesInMemory.make(settings.bytesInFlight)
 
+  const inTurn = turns.make()
+
   return total((request) => {
-    const bodies = inMemory(() => networkOf(request) ?? "")
+    const client = () => networkOf(request) ?? ""
+    const bodies = inMemory(client)
     const limits = { maxManifestBytes, inMemory: bodies.request }
     const runCounted = (operation: Operation.Operation | Request.Ping, caller: Caller.Identity) => {
-      const response = runAs(operation, caller, request)
-      // The content of a blob is in the memory of the store, or flows.
-      return operation._tag === "GetBlob" ? response : mapResponse(response, bodies.response)
+      const run = () => mapResponse(runAs(operation, caller, request), bodies.response)
+      switch (operation._tag) {
+        case "GetBlob":
+          // The content of a blob is in the memory of the store, or flows.
+          return runAs(operation, caller, request)
+        case "ListRepositories":
+        case "ListTags":
+        case "ListReferrers":
+          return inTurn(client(), () => bodies.list(maxPageBytes, run))
+        case "PushManifest":
+          return operation.bytes.byteLength > largeManifest ? inTurn(client(), run) : run()
+        default:
+          return run()
+      }
     }
     const response = guard === undefined
       ? begin(request, Request.decode(request, limits), (operation) => runCounted(operation, Caller.anonymous))
@@ -248,6 +263,9 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     return Handler.exitOf(response) === undefined ? Effect.ensuring(response, bodies.release) : response
   })
 }
+
+/** From which size on a manifest takes long to read, in bytes. */
+const largeManifest = 64 * 1024
 
 const mapResponse = (response: Effect.Effect<Wire.Response>, f: (response: Wire.Response) => Wire.Response) =>
   Handler.matchEffect(response, { onFailure: Exit.fail, onSuccess: (value) => Exit.succeed(f(value)) })

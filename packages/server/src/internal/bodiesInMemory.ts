@@ -4,6 +4,7 @@ import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
 import * as byteBudget from "./byteBudget.js"
 
 const refusal = () =>
@@ -18,6 +19,8 @@ export interface BodiesInMemory {
   readonly request: (body: Body.Body) => Body.Body
   /** Counts the body of an answer until it is sent. Where there is no room, the answer becomes a refusal. */
   readonly response: (response: Wire.Response) => Wire.Response
+  /** Runs what makes a list, if there is room for its largest page: a page that has no room is not worth making. */
+  readonly list: (maxBytes: number, make: () => Effect.Effect<Wire.Response>) => Effect.Effect<Wire.Response>
   /** Gives the bytes of the request back. */
   readonly release: Effect.Effect<void>
 }
@@ -43,6 +46,7 @@ export const make = (limits: byteBudget.Limits) => {
           ? { ...response, close: () => Effect.sync(account.release) }
           : ErrorBody.encode(refusal())
       },
+      list: (maxBytes, make) => budget.hasRoom(client(), maxBytes) ? make() : Exit.succeed(ErrorBody.encode(refusal())),
       release: Effect.sync(() => received?.release())
     }
   }

@@ -15,6 +15,8 @@ export interface Account {
 /** Counts the bytes of bodies that a server holds in memory: those of each client, and all. */
 export interface ByteBudget {
   readonly open: (client: string) => Account
+  /** Returns whether there is room for so many bytes now, or for none at all where that is more than a client may have. */
+  readonly hasRoom: (client: string, bytes: number) => boolean
 }
 
 export interface Limits {
@@ -31,7 +33,10 @@ export const make = ({ perClient, total }: Limits): ByteBudget => {
     if (own === 0) clients.delete(client)
     else clients.set(client, own)
   }
+  const fits = (client: string, bytes: number): boolean =>
+    held + bytes <= total && (clients.get(client) ?? 0) + bytes <= perClient
   return {
+    hasRoom: (client, bytes) => fits(client, Math.min(bytes, perClient, total)),
     open: (client) => {
       let size = 0
       let counted = 0
@@ -40,7 +45,7 @@ export const make = ({ perClient, total }: Limits): ByteBudget => {
           size += bytes + pieceOverhead
           const more = Math.max(0, size - free) - counted
           if (more === 0) return true
-          if (held + more > total || (clients.get(client) ?? 0) + more > perClient) return false
+          if (!fits(client, more)) return false
           counted += more
           add(client, more)
           return true
