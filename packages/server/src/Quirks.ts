@@ -8,7 +8,7 @@ import * as Route from "@effect-oci/protocol/Route"
 import * as Warning from "@effect-oci/protocol/Warning"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
-import type { Answer } from "./internal/answer.js"
+import type { Answer } from "./internal/totalAnswer.js"
 
 /**
  * What a server does otherwise than it should, or than most do. None of it unless said.

@@ -1,4 +1,4 @@
-import type { Admission, Guard } from "@effect-oci/auth/Guard"
+import type { Guard } from "@effect-oci/auth/Guard"
 import type * as BlobContent from "@effect-oci/core/BlobContent"
 import * as Body from "@effect-oci/core/Body"
 import * as Caller from "@effect-oci/core/Caller"
@@ -20,15 +20,14 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { admitted, begin } from "./admission.js"
 import * as bodiesInMemory from "./bodiesInMemory.js"
 import type * as byteBudget from "./byteBudget.js"
 import * as cursorMaps from "./cursors.js"
-import { exactly } from "./exactBody.js"
 import * as report from "./report.js"
+import { total } from "./totalAnswer.js"
+import type { Answer } from "./totalAnswer.js"
 import * as turns from "./turns.js"
-
-/** From a plain request to a plain response: what both adapters run. It is an `Exit` where nothing had to be waited for. */
-export type Answer = (request: Wire.Request) => Effect.Effect<Wire.Response>
 
 export interface Settings {
   readonly uploadIds: UploadIds.UploadIds
@@ -269,110 +268,3 @@ const largeManifest = 64 * 1024
 
 const mapResponse = (response: Effect.Effect<Wire.Response>, f: (response: Wire.Response) => Wire.Response) =>
   Handler.matchEffect(response, { onFailure: Exit.fail, onSuccess: (value) => Exit.succeed(f(value)) })
-
-/** Goes on with what a request is, or answers why it is nothing. */
-const begin = <A>(
-  request: Wire.Request,
-  decoded: Effect.Effect<A, Request.Rejected>,
-  run: (value: A, request: Wire.Request) => Effect.Effect<Wire.Response>
-): Effect.Effect<Wire.Response> => {
-  const exit = Handler.exitOf(decoded)
-  if (exit === undefined) {
-    return Effect.interruptible(decoded).pipe(
-      Effect.onInterrupt(() => rejected(request, gone)),
-      Effect.matchEffect({
-        onSuccess: (value) => run(value, request),
-        onFailure: (rejection) => rejected(request, rejection)
-      })
-    )
-  }
-  if (Exit.isSuccess(exit)) return run(exit.value, request)
-  const rejection = Cause.failureOption(exit.cause)
-  return Option.isSome(rejection) ? rejected(request, rejection.value) : exit as Exit.Exit<never>
-}
-
-/** What the guard lets through. No body is read for whom it does not. */
-const admitted = (guard: Guard, request: Wire.Request, limits: Request.Options) =>
-  Handler.matchEffect(Request.decodeHead(request), {
-    onFailure: Exit.fail,
-    onSuccess: ({ operation, rest }) =>
-      Handler.matchEffect(guard(operation, request), {
-        onFailure: Exit.fail,
-        onSuccess: (admission) =>
-          rest === undefined
-            ? Exit.succeed(admission)
-            : Effect.map(rest(limits), (whole) => withBytes(admission, whole))
-      })
-  })
-
-/** What was let through may be another manifest than was asked for. */
-const withBytes = ({ caller, operation }: Admission, whole: Operation.Operation): Admission => ({
-  caller,
-  operation: operation._tag === "PushManifest" && whole._tag === "PushManifest"
-    ? new Operation.PushManifest({ ...operation, bytes: whole.bytes })
-    : operation
-})
-
-/** An answer that never fails: what went wrong is a response too. */
-export const total = (answer: Answer): Answer => (request) => {
-  const response = attempt(answer, request)
-  const exit = Handler.exitOf(response)
-  return exit !== undefined && Exit.isSuccess(exit)
-    ? exit
-    : Effect.catchAllCause(
-      response,
-      (cause) => Effect.map(report.died(request, cause), (response) => finish(response, request))
-    )
-}
-
-/** A registry that throws is a defect as any other, and must not take the server with it. */
-const attempt = (answer: Answer, request: Wire.Request): Effect.Effect<Wire.Response> => {
-  try {
-    const response = answer(request)
-    const exit = Handler.exitOf(response)
-    return exit !== undefined && Exit.isSuccess(exit)
-      ? Exit.succeed(finish(exit.value, request))
-      : Effect.map(response, (response) => finish(response, request))
-  } catch (defect) {
-    return Exit.die(defect)
-  }
-}
-
-const gone = new Request.Rejected({
-  error: new RegistryError.BodyFailed({ reason: "the client went away before the request's body was there" })
-})
-
-/** Every client begins without credentials: that it is asked for them is not worth a line of the log. */
-const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> => {
-  const response = Request.encodeRejected(rejection)
-  return response.status === 401 && request.headers["authorization"] === undefined
-    ? Exit.succeed(response)
-    : report.refused(request, rejection.error, response)
-}
-
-/**
- * Makes sure that the body has the length that is said. An answer to HEAD has no body, and the same head as one to GET:
- * an error stands in the head of both.
- */
-const finish = (answered: Wire.Response, request: Wire.Request): Wire.Response => {
-  const isHead = request.method === "HEAD"
-  const isRead = isHead || request.method === "GET"
-  const response = isRead && answered.status >= 400 ? ErrorBody.withHeader(answered) : answered
-  const { body, headers } = response
-  if (body === undefined) return response
-  const said = headers["content-length"]
-  if (isHead || said === undefined) {
-    return {
-      ...response,
-      headers: said !== undefined || body.size === undefined
-        ? headers
-        : { ...headers, "content-length": String(body.size) },
-      body: isHead ? undefined : body
-    }
-  }
-  const length = Number(said)
-  const { bytes } = body
-  if (bytes?.byteLength === length) return response
-  if (bytes === undefined || response.close !== undefined) return { ...response, body: exactly(body, length) }
-  throw new Error(`a registry answers ${bytes.byteLength} bytes where it says ${length}`)
-}

@@ -5,7 +5,7 @@ import * as Route from "@effect-oci/protocol/Route"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
-import type { Answer } from "./answer.js"
+import type { Answer } from "./totalAnswer.js"
 
 /** What a page may read of a response, besides what every page may. */
 const exposed = [

@@ -1,6 +1,6 @@
 import type * as Wire from "@effect-oci/protocol/Wire"
-import { total } from "./answer.js"
-import type { Answer } from "./answer.js"
+import { total } from "./totalAnswer.js"
+import type { Answer } from "./totalAnswer.js"
 
 /** Answers some paths by others than the registry. */
 export const apply = (mounts: { readonly [path: string]: Answer }) => {

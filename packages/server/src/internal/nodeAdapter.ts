@@ -9,10 +9,10 @@ import * as FiberId from "effect/FiberId"
 import * as Stream from "effect/Stream"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import type { Answer } from "./answer.js"
 import * as nodeBody from "./nodeBody.js"
 import * as nodePipeline from "./nodePipeline.js"
 import * as report from "./report.js"
+import type { Answer } from "./totalAnswer.js"
 
 /** Starts an effect at once, in a fiber that cannot be interrupted but where the effect lets it. */
 export type Run = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>

@@ -10,8 +10,8 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { IncomingMessage } from "node:http"
-import type { Answer } from "./answer.js"
 import * as nodeBody from "./nodeBody.js"
+import type { Answer } from "./totalAnswer.js"
 
 type Incoming = HttpServerRequest.HttpServerRequest
 

@@ -1,0 +1,66 @@
+import type { Admission, Guard } from "@effect-oci/auth/Guard"
+import * as Handler from "@effect-oci/core/Handler"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Request from "@effect-oci/protocol/Request"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as report from "./report.js"
+
+/** Runs the operation that a request is, or answers why the request is none. */
+export const begin = <A>(
+  request: Wire.Request,
+  decoded: Effect.Effect<A, Request.Rejected>,
+  run: (value: A, request: Wire.Request) => Effect.Effect<Wire.Response>
+): Effect.Effect<Wire.Response> => {
+  const exit = Handler.exitOf(decoded)
+  if (exit === undefined) {
+    return Effect.interruptible(decoded).pipe(
+      Effect.onInterrupt(() => rejected(request, gone)),
+      Effect.matchEffect({
+        onSuccess: (value) => run(value, request),
+        onFailure: (rejection) => rejected(request, rejection)
+      })
+    )
+  }
+  if (Exit.isSuccess(exit)) return run(exit.value, request)
+  const rejection = Cause.failureOption(exit.cause)
+  return Option.isSome(rejection) ? rejected(request, rejection.value) : exit as Exit.Exit<never>
+}
+
+/** What the guard lets through. No body is read for whom it does not. */
+export const admitted = (guard: Guard, request: Wire.Request, limits: Request.Options) =>
+  Handler.matchEffect(Request.decodeHead(request), {
+    onFailure: Exit.fail,
+    onSuccess: ({ operation, rest }) =>
+      Handler.matchEffect(guard(operation, request), {
+        onFailure: Exit.fail,
+        onSuccess: (admission) =>
+          rest === undefined
+            ? Exit.succeed(admission)
+            : Effect.map(rest(limits), (whole) => withBytes(admission, whole))
+      })
+  })
+
+/** What was let through may be another manifest than was asked for. */
+const withBytes = ({ caller, operation }: Admission, whole: Operation.Operation): Admission => ({
+  caller,
+  operation: operation._tag === "PushManifest" && whole._tag === "PushManifest"
+    ? new Operation.PushManifest({ ...operation, bytes: whole.bytes })
+    : operation
+})
+
+const gone = new Request.Rejected({
+  error: new RegistryError.BodyFailed({ reason: "the client went away before the request's body was there" })
+})
+
+/** Every client begins without credentials: that it is asked for them is not worth a line of the log. */
+const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> => {
+  const response = Request.encodeRejected(rejection)
+  return response.status === 401 && request.headers["authorization"] === undefined
+    ? Exit.succeed(response)
+    : report.refused(request, rejection.error, response)
+}
