@@ -1,8 +1,8 @@
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
-import type { Answer } from "./answer.js"
 import * as report from "./report.js"
+import type { Answer } from "./totalAnswer.js"
 
 interface Settings {
   readonly hosts: ReadonlyArray<string>

@@ -257,7 +257,8 @@ export const bodies = (composition: Composition) => {
         const running = yield* filled
         const connection = yield* running.connect
         yield* connection.write(
-          head("PUT", manifestPath, `Content-Length: ${image.byteLength}`) + new TextDecoder().decode(image) +
+          head("PUT", manifestPath, `Content-Length: ${image.byteLength}`).replace("a/b", MediaType.image) +
+            new TextDecoder().decode(image) +
             "and more\r\n\r\n"
         )
         const text = yield* connection.closed
