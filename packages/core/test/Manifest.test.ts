@@ -427,6 +427,12 @@ describe("Manifest.parse refuses", () => {
     expect(refusal(MediaType.index, document)).toBe("its JSON holds more than 200000 values")
   })
 
+  it("JSON that is nested deeper than programs read it", () => {
+    const nested = (depth: number) => `{"manifests":[],"x":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`
+    expect(refusal(MediaType.index, nested(1000))).toBeUndefined()
+    expect(refusal(MediaType.index, nested(1001))).toBe("its JSON is nested more than 1000 deep")
+  })
+
   it("a byte order mark, which some programs skip", () => {
     const reason = "it begins with a byte order mark, which JSON may not have"
     expect(refusal(MediaType.index, `\ufeff{"manifests":[]}`)).toBe(reason)

@@ -9,6 +9,9 @@ export type Raw = { readonly [name: string]: unknown }
  */
 export const maxValues = 200_000
 
+/** How deep the JSON of a manifest may be nested. Programs that read JSON recursively stop, or crash, at some depth. */
+const maxDepth = 1000
+
 // The byte order mark stays, so that `JSON.parse` refuses it.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
@@ -17,27 +20,37 @@ const backslash = 0x5c
 const colon = 0x3a
 const comma = 0x2c
 const bracket = 0x5b
+const bracketEnd = 0x5d
 const brace = 0x7b
+const braceEnd = 0x7d
 
 interface Counts {
   /** The members of all objects, counted as often as they are written. */
   readonly members: number
   /** About the number of all values: every value but the first follows one of the marks that are counted. */
   readonly values: number
+  /** How deep the values are nested. */
+  readonly depth: number
 }
 
 /** Counts what is in a JSON text without parsing it. No byte of a longer UTF-8 character is one of these marks. */
 const count = (bytes: Uint8Array): Counts => {
   let members = 0
   let others = 0
+  let open = 0
+  let depth = 0
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at]
     if (byte === quote) {
       for (at++; at < bytes.length && bytes[at] !== quote; at++) if (bytes[at] === backslash) at++
     } else if (byte === colon) members++
-    else if (byte === comma || byte === bracket || byte === brace) others++
+    else if (byte === comma) others++
+    else if (byte === bracket || byte === brace) {
+      others++
+      depth = Math.max(depth, ++open)
+    } else if (byte === bracketEnd || byte === braceEnd) open--
   }
-  return { members, values: members + others }
+  return { members, values: members + others, depth }
 }
 
 /** Counts the members of all objects in a parsed value. It keeps its own stack, since values may be nested deeply. */
@@ -64,8 +77,9 @@ const startsWithMark = (bytes: Uint8Array): boolean => bytes[0] === 0xef && byte
  * out of it than are written in it.
  */
 export const parse = (bytes: Uint8Array): Either.Either<Raw | undefined, string> => {
-  const { members, values } = count(bytes)
+  const { depth, members, values } = count(bytes)
   if (values > maxValues) return Either.left(`its JSON holds more than ${maxValues} values`)
+  if (depth > maxDepth) return Either.left(`its JSON is nested more than ${maxDepth} deep`)
   const marked = startsWithMark(bytes)
   const object = objectIn(marked ? bytes.subarray(3) : bytes)
   if (object === undefined) return Either.right(undefined)
