@@ -116,7 +116,7 @@ export const immutable: fc.Arbitrary<Subject> = fc.record({
   code:
     `Immutable.middleware({ select: ReferenceSet.intersection(${names.code}, ${tagged.code}), conditional: ${conditional} })`,
   wrapper: Immutable.middleware({ select: ReferenceSet.intersection(names.set, tagged.set), conditional }),
-  model: models.immutable(tagged.has, names.has)
+  model: models.immutable(tagged.has, names.has, conditional)
 }))
 
 interface Policy {

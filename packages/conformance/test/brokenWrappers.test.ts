@@ -73,6 +73,17 @@ const unionBut = (
     return Handler.override(union(next), make([mine, next]))
   })
 
+/** An Immutable whose pushes do not wait for each other, and which does not ask the next registry to refuse. */
+const racy: Middleware.Middleware = (next) => {
+  const unconditional = Handler.override(next, {
+    PushManifest: (operation) => next(new Operation.PushManifest({ ...operation, ifAbsent: undefined }))
+  })
+  return Handler.override(looksFirst(false)(next), {
+    PushManifest: (operation) =>
+      Effect.scoped(Effect.flatMap(Immutable.middleware(), (immutable) => immutable(unconditional)(operation)))
+  })
+}
+
 const broken: ReadonlyArray<{
   readonly name: string
   readonly wrapper: Laws.Wrapper
@@ -219,6 +230,43 @@ const broken: ReadonlyArray<{
     model: models.identity
   },
   {
+    name: "a registry whose manifests change their type",
+    wrapper: rows((next) => ({
+      PushManifest: (operation) => {
+        const digest = operation.digest ?? core.Digest.fromBytes(operation.bytes)
+        return Effect.catchTag(
+          next(operation),
+          "ManifestInvalid",
+          (error) =>
+            Effect.matchEffect(next(new Operation.DeleteManifest({ repository: operation.repository, digest })), {
+              onFailure: () => Exit.fail(error),
+              onSuccess: () => next(operation)
+            })
+        )
+      }
+    })),
+    model: models.identity
+  },
+  {
+    name: "an Immutable that keeps no content by another algorithm's digest",
+    wrapper: Effect.map(Immutable.middleware(), (right) => (next) => {
+      const immutable = right(next)
+      return Handler.override(immutable, {
+        PushManifest: (operation) =>
+          immutable(new Operation.PushManifest({ ...operation, digest: core.Digest.fromBytes(operation.bytes) }))
+      })
+    }),
+    model: immutableModel
+  },
+  {
+    name: "a registry that does not know of referrers where it has nothing",
+    wrapper: rows((next) => ({
+      ListReferrers: (operation) =>
+        Effect.flatMap(next(new Operation.ListTags({ repository: operation.repository })), () => next(operation))
+    })),
+    model: models.identity
+  },
+  {
     name: "a hop whose uploads go on in any repository",
     wrapper: (next) => {
       const opened = new Map<string, core.RepositoryName.RepositoryName>()
@@ -325,7 +373,7 @@ describe("the lawbook finds", () => {
 
   it.live("an Immutable with a race, which no history of one after another shows", () =>
     Effect.gen(function*() {
-      const subject = { code: "looksFirst", wrapper: looksFirst(false), model: immutableModel }
+      const subject = { code: "racy", wrapper: racy, model: immutableModel }
       yield* Laws.lawful(fc.constant([subject]), { runs: 40 })
       const error = yield* Effect.flip(Laws.keepsTags(subject, { runs: 400 }))
       expect(error.operations).toBeLessThanOrEqual(6)

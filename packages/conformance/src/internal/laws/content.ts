@@ -1,5 +1,5 @@
 import type * as Body from "@effect-oci/core/Body"
-import * as Descriptor from "@effect-oci/core/Descriptor"
+import type * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as world from "../world.js"
@@ -17,11 +17,33 @@ export const digestOf = (bytes: Uint8Array): Digest.Digest => {
   return digest
 }
 
+/** The same bytes by another algorithm. */
+const sha512s = new WeakMap<Uint8Array, Digest.Digest>()
+
+export const sha512Of = (bytes: Uint8Array): Digest.Digest => {
+  const known = sha512s.get(bytes) ?? Digest.fromBytes(bytes, "sha512")
+  sha512s.set(bytes, known)
+  return known
+}
+
+/** A document that does not say its type: it has the type with which it is pushed first. */
+const untyped = new TextEncoder().encode(JSON.stringify({ typed: "by its push" }))
+
+/** What is pushed as manifests: those of the world, and one document with two types. */
+export const pushed: ReadonlyArray<{ readonly mediaType: string; readonly bytes: Uint8Array }> = [
+  ...world.manifests,
+  ...["application/vnd.example.one+json", "application/vnd.example.two+json"].map((mediaType) => ({
+    mediaType,
+    bytes: untyped
+  }))
+]
+
 const blobs = new Map(world.blobs.map((bytes) => [digestOf(bytes), bytes]))
 
 export const blob = (digest: Digest.Digest): Uint8Array => blobs.get(digest)!
 
 interface Manifest {
+  readonly bytes: Uint8Array
   readonly descriptor: Descriptor.Descriptor
   readonly valid: boolean
   /** The blobs that its repository must have. */
@@ -51,19 +73,29 @@ const said: ReadonlyArray<{
   { valid: false }
 ]
 
-const manifests = new Map(world.manifests.map(({ bytes, mediaType }, index): [Digest.Digest, Manifest] => {
-  const { blobs = [], referrer, subject, valid = true } = said[index] ?? {}
-  const descriptor = Descriptor.fromBytes(bytes, MediaType.essence(mediaType))
-  return [descriptor.digest, {
-    descriptor,
-    valid,
-    blobs: blobs.map((at) => blobDigests[at]!),
-    subject: subject === undefined ? undefined : manifestDigests[subject],
-    referrer: { ...descriptor, ...referrer }
-  }]
-}))
+/** What there is to know of each manifest, by its digest of either algorithm. */
+const manifests = new Map(
+  pushed.flatMap(({ bytes, mediaType }, index) =>
+    [digestOf(bytes), sha512Of(bytes)].map((digest): [Digest.Digest, Manifest] => {
+      const { blobs = [], referrer, subject, valid = true } = said[index] ?? {}
+      const descriptor = { mediaType: MediaType.essence(mediaType), digest, size: bytes.byteLength }
+      return [digest, {
+        bytes,
+        descriptor,
+        valid,
+        blobs: blobs.map((at) => blobDigests[at]!),
+        subject: subject === undefined ? undefined : manifestDigests[subject],
+        referrer: { ...descriptor, ...referrer }
+      }]
+    })
+  )
+)
 
 export const manifest = (digest: Digest.Digest): Manifest => manifests.get(digest)!
+
+/** Whether two digests are those of the same bytes. */
+export const isSame = (one: Digest.Digest, other: Digest.Digest): boolean =>
+  one === other || manifest(one).bytes === manifest(other).bytes
 
 /** All bodies of histories have their bytes in hand. */
 export const inHand = (body: Body.Body | undefined): Uint8Array => body?.bytes ?? new Uint8Array(0)

@@ -1,9 +1,10 @@
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import type * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import type * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
-import { digestOf } from "./content.js"
+import { digestOf, isSame } from "./content.js"
 import type { Expected, Spec } from "./spec.js"
 import { fails, is, page } from "./spec.js"
 
@@ -136,32 +137,53 @@ const filterOf = (part: Part, next: Spec): Spec => {
   return spec
 }
 
-/** Tags that do not move. */
+/**
+ * Tags that do not move, and manifests that keep their type. Where the next registry keeps both (`conditional`), it says
+ * so; else whatever it resolves tells.
+ */
 export const immutable =
-  (isImmutable: (tag: Tag) => boolean, some: (name: Name) => boolean): Model => (next) => (operation) => {
+  (isImmutable: (tag: Tag) => boolean, some: (name: Name) => boolean, conditional = false): Model =>
+  (next) =>
+  (operation) => {
     switch (operation._tag) {
       case "PushManifest": {
         const { bytes, repository } = operation
-        const own = operation.tags.filter((tag) => some(repository) && isImmutable(tag))
-        const moves = own.some((tag) => {
-          const held = next(new Operation.GetManifest({ repository, reference: tag }))
-          return "result" in held && (held.result as { readonly content: unknown }).content !== digestOf(bytes)
-        })
-        const to = (tags: ReadonlyArray<Tag>, ifAbsent = operation.ifAbsent) =>
-          next(new Operation.PushManifest({ ...operation, tags, ifAbsent }))
-        const others = operation.tags.filter((tag) => !own.includes(tag))
-        const mixed = own.length > 0 && others.length > 0 && operation.ifAbsent !== true
-        if (moves) {
-          const otherwise = to(mixed ? own : operation.tags, true)
-          return fails("Denied", ..."errors" in otherwise ? otherwise.errors : [])
+        const digest = operation.digest ?? digestOf(bytes)
+        const tags = Array.from(new Set(operation.tags))
+        const own = tags.filter((tag) => some(repository) && isImmutable(tag))
+        const held = (reference: Operation.TagOrDigest): Descriptor | undefined => {
+          const found = next(new Operation.ResolveManifest({ repository, reference }))
+          return "result" in found ? found.result as Descriptor : undefined
         }
-        if (!mixed) return next(operation)
+        const isContent = (found: Descriptor) => isSame(found.digest, digestOf(bytes))
+        const moves = own.some((tag) => {
+          const found = held(tag)
+          return found !== undefined && !isContent(found)
+        })
+        const isType = (found: Descriptor | undefined) =>
+          found === undefined || !isContent(found) || found.mediaType === MediaType.essence(operation.mediaType)
+        const retyped = !conditional && some(repository) && ![digest, ...own].every((each) => isType(held(each)))
+        const to = (tags: ReadonlyArray<Tag>, digest = operation.digest, ifAbsent = operation.ifAbsent) =>
+          next(new Operation.PushManifest({ ...operation, digest, tags, ifAbsent }))
+        const others = tags.filter((tag) => !own.includes(tag))
+        const mixed = own.length > 0 && others.length > 0 && operation.ifAbsent !== true
+        const first = mixed ? own : tags
+        if (moves || retyped) {
+          const otherwise = to(first, operation.digest, true)
+          return fails(
+            ...moves ? ["Denied"] : [],
+            ...retyped ? ["ManifestInvalid"] : [],
+            ..."errors" in otherwise ? otherwise.errors : []
+          )
+        }
+        if (own.length === 0) return next(operation)
+        // A tag that has the content by the digest of another algorithm keeps that digest.
+        const beside = first.filter((tag) => own.includes(tag) && (held(tag)?.digest ?? digest) !== digest)
+        const rest = first.filter((tag) => !beside.includes(tag))
+        const pushed = beside.length === 0 ? to(first) : to(rest, rest.length === 0 ? digest : operation.digest, true)
         // Two pushes, of which the second may fail when the first is done.
-        const first = to(own)
-        const second = "errors" in first ? first : to(others)
-        return "errors" in second
-          ? second
-          : is({ ...second.result as object, tags: Array.from(new Set(operation.tags)) })
+        const last = mixed && "result" in pushed ? to(others) : pushed
+        return "errors" in last ? last : is({ ...last.result as object, tags })
       }
       case "DeleteTag":
         return some(operation.repository) && isImmutable(operation.tag) ? fails("Denied") : next(operation)
@@ -323,7 +345,7 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
     for (const reference of tags) {
       const { expected } = name(new Operation.ResolveManifest({ repository, reference }))
       if ("errors" in expected && !isNotFound(expected)) return expected
-      if ("result" in expected && digestIn(expected) !== digestOf(bytes)) return fails("Denied")
+      if ("result" in expected && !isSame(digestIn(expected), digestOf(bytes))) return fails("Denied")
     }
     return undefined
   }

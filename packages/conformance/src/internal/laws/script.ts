@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { tell } from "../telling.js"
 import * as world from "../world.js"
-import { digestOf } from "./content.js"
+import { digestOf, pushed, sha512Of } from "./content.js"
 import type { Expected, Spec } from "./spec.js"
 
 /**
@@ -210,8 +210,8 @@ const make = (
   const blobAt = choose(world.blobs.length)
   const blob = world.blobs[blobAt]!
   const digest = digestOf(blob)
-  const manifest = of(world.manifests, choose)
-  const manifestDigest = digestOf(manifest.bytes)
+  const manifest = of(pushed, choose)
+  const manifestDigest = choose(5) === 0 ? sha512Of(manifest.bytes) : digestOf(manifest.bytes)
   const one = of(world.tags, choose)
   const reference = choose(2) === 0 ? manifestDigest : one
   const maybe = <A>(value: A): A | undefined => choose(2) === 0 ? undefined : value

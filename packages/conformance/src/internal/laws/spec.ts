@@ -1,6 +1,7 @@
 import * as ByteRange from "@effect-oci/core/ByteRange"
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import type * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
@@ -36,7 +37,8 @@ export const page = <A extends string>(names: Iterable<A>, last: A | undefined, 
 
 interface Repository {
   readonly blobs: ReadonlySet<Digest.Digest>
-  readonly manifests: ReadonlySet<Digest.Digest>
+  /** The media type of each manifest. */
+  readonly manifests: ReadonlyMap<Digest.Digest, string>
   readonly tags: ReadonlyMap<Tag, Digest.Digest>
 }
 
@@ -51,7 +53,7 @@ interface State {
   readonly opened: number
 }
 
-const nothing: Repository = { blobs: new Set(), manifests: new Set(), tags: new Map() }
+const nothing: Repository = { blobs: new Set(), manifests: new Map(), tags: new Map() }
 
 /** A registry that is empty, and how to come back to what it is at some moment. */
 export interface Backend {
@@ -101,11 +103,14 @@ export const backend = (name: string): Backend => {
   const manifest = (
     repository: RepositoryName,
     reference: Operation.TagOrDigest,
-    f: (digest: Digest.Digest) => Expected
+    f: (descriptor: Descriptor) => Expected
   ): Expected =>
     within(repository, ({ manifests, tags }) => {
       const digest = Operation.isDigest(reference) ? reference : tags.get(reference)
-      return digest === undefined || !manifests.has(digest) ? fails("ManifestUnknown") : f(digest)
+      const mediaType = digest === undefined ? undefined : manifests.get(digest)
+      return digest === undefined || mediaType === undefined
+        ? fails("ManifestUnknown")
+        : f({ ...content.manifest(digest).descriptor, mediaType })
     })
 
   const stored = (repository: RepositoryName, digest: Digest.Digest, f: (bytes: Uint8Array) => Expected): Expected =>
@@ -136,12 +141,12 @@ export const backend = (name: string): Backend => {
           return is({ size: bytes.byteLength, range, digest: content.digestOf(part) })
         })
       case "ResolveManifest":
-        return manifest(operation.repository, operation.reference, (digest) => is(content.manifest(digest).descriptor))
+        return manifest(operation.repository, operation.reference, (descriptor) => is(descriptor))
       case "GetManifest":
         return manifest(
           operation.repository,
           operation.reference,
-          (digest) => is({ ...content.manifest(digest).descriptor, content: digest })
+          (descriptor) => is({ ...descriptor, content: content.digestOf(content.manifest(descriptor.digest).bytes) })
         )
       case "PushBlob": {
         const { body, descriptor: { digest, size }, repository } = operation
@@ -180,20 +185,22 @@ export const backend = (name: string): Backend => {
         })
       case "PushManifest": {
         const { bytes, digest: said, ifAbsent, repository } = operation
-        const digest = content.digestOf(bytes)
+        const digest = said === content.sha512Of(bytes) ? said : content.digestOf(bytes)
+        const mediaType = MediaType.essence(operation.mediaType)
         const tags = Array.from(new Set(operation.tags))
-        if (said !== undefined && said !== digest) return fails("DigestInvalid")
         const { blobs, descriptor, subject, valid } = content.manifest(digest)
         if (!valid) return fails("ManifestInvalid")
+        if (said !== undefined && said !== digest) return fails("DigestInvalid")
         const known = of(repository) ?? nothing
+        if ((known.manifests.get(digest) ?? mediaType) !== mediaType) return fails("ManifestInvalid")
         if (blobs.some((each) => !known.blobs.has(each))) return fails("ManifestBlobUnknown")
         const elsewhere = (tag: Tag) => (known.tags.get(tag) ?? digest) !== digest
         if (ifAbsent === true && tags.some(elsewhere)) return fails("Denied")
         update(repository, (known) => ({
-          manifests: new Set(known.manifests).add(digest),
+          manifests: new Map(known.manifests).set(digest, mediaType),
           tags: new Map([...known.tags, ...tags.map((tag) => [tag, digest] as const)])
         }))
-        return is({ ...descriptor, subject, tags })
+        return is({ ...descriptor, mediaType, subject, tags })
       }
       case "DeleteBlob":
         return stored(operation.repository, operation.digest, () => {
@@ -201,9 +208,9 @@ export const backend = (name: string): Backend => {
           return is(Operation.done)
         })
       case "DeleteManifest":
-        return manifest(operation.repository, operation.digest, (digest) => {
+        return manifest(operation.repository, operation.digest, ({ digest }) => {
           update(operation.repository, ({ manifests, tags }) => ({
-            manifests: without(manifests, digest),
+            manifests: new Map(Array.from(manifests).filter(([each]) => each !== digest)),
             tags: new Map(Array.from(tags).filter(([, each]) => each !== digest))
           }))
           return is(Operation.done)
@@ -222,7 +229,7 @@ export const backend = (name: string): Backend => {
       case "ListReferrers": {
         const { artifactType, digest, repository } = operation
         return is(
-          Array.from(of(repository)?.manifests ?? []).toSorted().map(content.manifest)
+          Array.from(of(repository)?.manifests.keys() ?? []).toSorted().map(content.manifest)
             .filter(({ subject }) => subject === digest)
             .map(({ referrer }): Descriptor => referrer)
             .filter((each) => artifactType === undefined || each.artifactType === artifactType)
