@@ -19,56 +19,59 @@ import * as TokenExchange from "./TokenExchange.js"
 import * as Transport from "./Transport.js"
 
 /**
- * What is known of a registry before it is asked: as another process has learnt it.
+ * What is known about a registry before the first request, such as values that another process received from it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Known {
-  /** The value of its `WWW-Authenticate`. */
+  /** The value of the registry's `WWW-Authenticate` header. */
   readonly challenge: string
   readonly token?: {
     readonly value: string | Redacted.Redacted
     readonly scope: AuthScope.AuthScope
-    /** In milliseconds since 1970; without end if not given. */
+    /** When the token expires, in milliseconds since 1970. Default: never. */
     readonly expiresAt?: number | undefined
   } | undefined
 }
 
 /**
- * How requests are authenticated.
+ * Options for {@link transport} and {@link layer}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends TokenExchange.Options {
   /**
-   * Where the registry is: `https://registry.example.com`. Requests that go elsewhere, because the registry said so, then
-   * get no credentials at all. If not given, each request is taken to go where the program wanted it to, and gets what
-   * is known of that place. What is no URL is a mistake in the program, and a defect.
+   * The origin of the registry: `https://registry.example.com`. Requests to any other origin, such as the target of a
+   * redirect, get no credentials. Default: the origin of each request counts as a registry of its own, and the request
+   * gets the credentials for that origin. An invalid URL is a mistake in the program, and causes a defect.
    */
   readonly origin?: string | undefined
   /**
-   * Token servers that get to see credentials though they are on another domain than their registry:
-   * `https://auth.example.net`, or with a path.
+   * Token servers that may receive credentials although their domain is not the domain of the registry: an origin
+   * (`https://auth.example.net`), or a URL with a path.
    */
   readonly trustedRealms?: ReadonlyArray<string> | undefined
   /**
-   * What tokens are requested for. `"operation"`: what the operation requires, and what a challenge names of its own
-   * repositories. `"challenge"`: the scope of the challenge as it is written. Use it only for a registry whose proxy
-   * rewrites the names of repositories, or whose scopes are opaque (`aws`): such a registry can request a token for any
-   * repository of its token server.
+   * The scope that tokens are requested for.
+   *
+   * - `"operation"`: the scope that the operation requires, and what a challenge names for the repositories of the
+   *   operation.
+   * - `"challenge"`: the scope of the challenge as it is written. Use it only for a registry whose proxy rewrites
+   *   repository names, or whose scopes are opaque (`aws`): such a registry can make the client request a token for any
+   *   repository of its token server.
    *
    * @default "operation"
    */
   readonly scopes?: "operation" | "challenge" | undefined
-  /** What is known of the registry at `origin` already. */
+  /** What is known about the registry at `origin` before the first request. */
   readonly known?: Known | undefined
 }
 
 /**
- * A transport that authenticates requests. Token servers are asked by another client where one is given: it should leave
- * redirects alone, which are followed here by stricter rules.
+ * A transport that authenticates requests. Requests to token servers use `tokenServers`. Default: the same `client`.
+ * `tokenServers` must not follow redirects itself: the token exchange follows them by stricter rules.
  *
  * @since 0.1.0
  * @category models
@@ -78,21 +81,21 @@ export interface Authenticating {
 }
 
 /**
- * A transport that adds what a registry asks for, with the `Credentials` that are provided where it is made, or as
- * nobody in particular. It can be used with any client, beside everything else of this project.
+ * Creates a transport that answers the challenges of registries with the `Credentials` in the context of this effect,
+ * or anonymously without credentials. The transport works with any client, without the other packages of this project.
  *
- * - Nothing is sent before the first 401 but a registry token. Then the challenge is answered: Bearer with a token of
- *   its token server, or Basic. The request is sent again once, if its body can be (`Transport.isReplayable`); one whose
- *   body cannot be makes sure of a token first.
- * - Tokens are kept, renewed, and shared by all requests that they allow. What a request needs is
- *   `AuthScope.required`, or else what its URL says; a token is asked for that and `AuthScope.hint`, and never for what
- *   a challenge says of other repositories, unless `scopes` is `"challenge"`.
- * - Credentials and tokens go to the origin that they are for, and to no other, wherever a registry leads; a token
- *   server sees them only as `Realm.judge` allows. What a redirect leads to is asked as nobody, once.
+ * - Before the first 401 the transport sends only a registry token. Then it answers the challenge: `Bearer` with a
+ *   token of the token server, or `Basic`. It sends the request again if the body can be sent again
+ *   (`Transport.isReplayable`). Before a body that cannot be sent again, it gets a token first.
+ * - The transport keeps tokens, renews them, and shares them between all requests that they allow. A request requires
+ *   the scope `AuthScope.required`. Default: the scope that its URL implies. The transport requests a token for that
+ *   scope and for `AuthScope.hint`. It ignores other repositories in a challenge, unless `scopes` is `"challenge"`.
+ * - Credentials and tokens go only to the origin that they belong to. A token server receives credentials only if
+ *   `Realm.judge` trusts it. On the target of a redirect, the transport answers a challenge once, anonymously.
  *
- * A request with an `Authorization` header of its own is sent as it is. Errors are `RequestError`s, of which the `cause`
- * is one of `RegistryError`: `Unauthorized`, `Denied`, `RealmRefused`, `CredentialError`, or what the token server said.
- * A 401 that there is no answer to stays as it is.
+ * A request that already has an `Authorization` header is sent unchanged. Fails with a `RequestError` whose `cause` is
+ * a `RegistryError`: `Unauthorized`, `Denied`, `RealmRefused`, `CredentialError`, or the error of the token server. A
+ * 401 whose challenge the transport cannot answer is returned as the response.
  *
  * @since 0.1.0
  * @category constructors
@@ -150,7 +153,7 @@ const seedOf = (known: Known | undefined): TokenExchange.Token | undefined => {
 }
 
 /**
- * The HTTP client, within {@link transport}.
+ * Creates a layer that wraps the HTTP client in {@link transport}.
  *
  * @since 0.1.0
  * @category layers

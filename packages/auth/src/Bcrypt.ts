@@ -1,5 +1,5 @@
 /**
- * The comparison of passwords with hashes of bcrypt.
+ * The comparison of passwords with bcrypt hashes.
  *
  * @since 0.1.0
  */
@@ -8,21 +8,21 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
 /**
- * Compares passwords with hashes.
+ * A service that compares passwords with hashes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** How many comparisons may run at the same time. Each one keeps a core busy. */
+  /** The number of comparisons that may run at the same time. Each comparison keeps a core busy. */
   readonly concurrency: number
-  /** Returns whether a hash is that of a password. */
+  /** Returns whether `hash` is a hash of `password`. */
   readonly compare: (password: string, hash: string) => Effect.Effect<boolean>
 }
 
 /**
- * Compares on the thread of the caller, in slices of about 100 milliseconds, wherever JavaScript runs. Meanwhile that
- * thread does nothing else: a server on Node uses `NodeHtpasswd`, which compares on other threads.
+ * Compares on the thread of the caller, in slices of about 100 milliseconds. Runs on any JavaScript runtime. The thread
+ * does nothing else during a slice: a server on Node uses `NodeHtpasswd`, which compares on worker threads.
  *
  * @since 0.1.0
  * @category constants
@@ -33,7 +33,7 @@ export const portable: Service = {
 }
 
 /**
- * What {@link Service} is used. Default: {@link portable}.
+ * The {@link Service} that compares passwords. Default: {@link portable}.
  *
  * @since 0.1.0
  * @category services
@@ -43,7 +43,7 @@ export class Bcrypt extends Context.Reference<Bcrypt>()("@effect-oci/auth/Bcrypt
 }) {}
 
 /**
- * The longest password that bcrypt hashes whole, in bytes of UTF-8.
+ * The longest password that bcrypt hashes as a whole, in bytes of UTF-8.
  *
  * @since 0.1.0
  * @category constants
@@ -51,8 +51,8 @@ export class Bcrypt extends Context.Reference<Bcrypt>()("@effect-oci/auth/Bcrypt
 export const maxPasswordBytes = 72
 
 /**
- * Returns whether bcrypt tells a password from all others: it ignores what comes after 72 bytes, and repeats a password
- * after a NUL.
+ * Returns whether bcrypt distinguishes a password from all others. bcrypt ignores everything after 72 bytes, and
+ * repeats a password after a NUL.
  *
  * @since 0.1.0
  * @category guards

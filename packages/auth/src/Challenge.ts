@@ -1,26 +1,26 @@
 /**
- * Challenges: what a registry says of how it wants to be asked, with status 401.
+ * Challenges: the values of `WWW-Authenticate`, by which a registry requires authentication with status 401.
  *
  * @since 0.1.0
  */
 
 /**
- * One challenge. RFC 9110, section 11.6.1.
+ * One challenge. [RFC 9110, section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1).
  *
  * @since 0.1.0
  * @category models
  */
 export interface Challenge {
-  /** In lower case: `bearer`, `basic`. */
+  /** The scheme in lower case: `bearer`, `basic`. */
   readonly scheme: string
-  /** By their names in lower case. Of one that is said twice the first counts. */
+  /** The parameters by their names in lower case. If the challenge repeats a parameter, the first value counts. */
   readonly parameters: ReadonlyMap<string, string>
-  /** What stands in place of parameters: `abc==` in `Negotiate abc==`. */
+  /** The value that some schemes have in place of parameters: `abc==` in `Negotiate abc==`. */
   readonly token68: string | undefined
 }
 
 /**
- * The longest text that is read, in characters: 16 KiB. What comes after is left out.
+ * The longest text that {@link parse} reads, in characters: 16 KiB. It ignores the rest.
  *
  * @since 0.1.0
  * @category constants
@@ -28,8 +28,8 @@ export interface Challenge {
 export const maxLength = 16 * 1024
 
 /**
- * Reads the values of all `WWW-Authenticate` headers, of which each may hold several challenges. Any text is taken:
- * where one goes wrong, what came before counts. Takes linear time.
+ * Parses the values of all `WWW-Authenticate` headers. Each value may contain several challenges. Never fails: at a
+ * syntax error, parsing of that value stops, and the challenges before the error count. Takes linear time.
  *
  * @since 0.1.0
  * @category constructors
@@ -78,7 +78,7 @@ const read = (text: string, challenges: Array<Challenge>): void => {
       const rest = past(space, text, at)
       if (at > equals && isEnd(text, rest)) current.token68 = text.slice(equals, at)
       else at = equals
-      // What follows a scheme after a space is a parameter, or else nothing that can be read.
+      // After a scheme and a space, only a parameter is valid.
       if (current.token68 === undefined && !isEnd(text, at) && !isParameter(text, at)) return
     }
   }
@@ -89,7 +89,7 @@ const space = /[ \t]*/y
 const token = /[!#$%&'*+.^_`|~\w-]*/y
 const token68 = /[\w.~+/-]+=*/y
 
-/** Where that ends in the text which begins at a place: the place itself if there is nothing of it. */
+/** Returns the end of the match of `pattern` at a position. Returns the position itself if the match is empty. */
 const past = (what: RegExp, text: string, at: number): number => {
   what.lastIndex = at
   return what.test(text) ? what.lastIndex : at
@@ -99,7 +99,7 @@ const isEnd = (text: string, at: number): boolean => at >= text.length || text[a
 
 const isParameter = (text: string, at: number): boolean => text[past(space, text, past(token, text, at))] === "="
 
-/** A token or a quoted string, and where it ends. */
+/** Reads a token or a quoted string. Returns its text, and the position after it. */
 const readValue = (text: string, at: number): { readonly text: string; readonly end: number } | undefined => {
   if (text[at] !== `"`) {
     const end = past(token, text, at)
@@ -121,7 +121,7 @@ const readValue = (text: string, at: number): { readonly text: string; readonly 
 }
 
 /**
- * Of several challenges the one to answer: `bearer` where it has a realm, else `basic`.
+ * Returns the challenge to answer: the first `bearer` with a realm, else the first `basic`.
  *
  * @since 0.1.0
  * @category getters

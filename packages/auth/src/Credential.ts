@@ -1,5 +1,5 @@
 /**
- * Credentials: with what somebody can show a registry who they are.
+ * Credentials: what a client authenticates with at a registry.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
 import * as Redacted from "effect/Redacted"
 
 /**
- * Nobody, on purpose: other places are not looked into.
+ * Explicitly no credentials: the client is anonymous, and does not search other sources of credentials.
  *
  * @since 0.1.0
  * @category models
@@ -15,7 +15,7 @@ import * as Redacted from "effect/Redacted"
 export class Anonymous extends Data.TaggedClass("Anonymous") {}
 
 /**
- * A user and a password.
+ * A user name and a password.
  *
  * @since 0.1.0
  * @category models
@@ -26,7 +26,7 @@ export class Basic extends Data.TaggedClass("Basic")<{
 }> {}
 
 /**
- * A refresh token, which a token server takes in place of a password.
+ * A refresh token, which a token server accepts in place of a password.
  *
  * @since 0.1.0
  * @category models
@@ -34,7 +34,7 @@ export class Basic extends Data.TaggedClass("Basic")<{
 export class IdentityToken extends Data.TaggedClass("IdentityToken")<{ readonly token: Redacted.Redacted }> {}
 
 /**
- * A token that the registry itself takes: it is sent as it is, and no token server is asked.
+ * A token that the registry itself accepts. The client sends it unchanged, and contacts no token server.
  *
  * @since 0.1.0
  * @category models
@@ -42,7 +42,7 @@ export class IdentityToken extends Data.TaggedClass("IdentityToken")<{ readonly 
 export class RegistryToken extends Data.TaggedClass("RegistryToken")<{ readonly token: Redacted.Redacted }> {}
 
 /**
- * A credential. Two of the same content are equal (`Equal.equals`).
+ * A credential. Credentials with the same content are equal (`Equal.equals`).
  *
  * @since 0.1.0
  * @category models
@@ -50,8 +50,8 @@ export class RegistryToken extends Data.TaggedClass("RegistryToken")<{ readonly 
 export type Credential = Anonymous | Basic | IdentityToken | RegistryToken
 
 /**
- * All that is known of one registry: some give out several credentials, of which the strongest that a challenge takes is
- * used. Empty where nothing is known.
+ * All credentials for one registry. If there are several, the client uses the strongest kind that the challenge
+ * accepts. Empty if there are none.
  *
  * @since 0.1.0
  * @category models
@@ -63,7 +63,7 @@ type Secret = string | Redacted.Redacted
 const redacted = (secret: Secret): Redacted.Redacted => typeof secret === "string" ? Redacted.make(secret) : secret
 
 /**
- * Nobody, on purpose.
+ * The credential that explicitly stands for no credentials.
  *
  * @since 0.1.0
  * @category constructors
@@ -71,7 +71,7 @@ const redacted = (secret: Secret): Redacted.Redacted => typeof secret === "strin
 export const anonymous: Anonymous = new Anonymous()
 
 /**
- * A user and a password.
+ * Creates a credential from a user name and a password.
  *
  * @since 0.1.0
  * @category constructors
@@ -80,7 +80,7 @@ export const basic = (username: string, password: Secret): Basic =>
   new Basic({ username, password: redacted(password) })
 
 /**
- * A refresh token.
+ * Creates an identity token from a refresh token.
  *
  * @since 0.1.0
  * @category constructors
@@ -88,7 +88,7 @@ export const basic = (username: string, password: Secret): Basic =>
 export const identityToken = (token: Secret): IdentityToken => new IdentityToken({ token: redacted(token) })
 
 /**
- * A token that is sent to the registry as it is.
+ * Creates a registry token, which the client sends to the registry unchanged.
  *
  * @since 0.1.0
  * @category constructors
@@ -96,7 +96,7 @@ export const identityToken = (token: Secret): IdentityToken => new IdentityToken
 export const registryToken = (token: Secret): RegistryToken => new RegistryToken({ token: redacted(token) })
 
 /**
- * What kind of credential it is, for a message: never what is in it.
+ * Returns the kind of a credential for a message. The text contains no secret.
  *
  * @since 0.1.0
  * @category destructors

@@ -1,5 +1,5 @@
 /**
- * Credential helpers: programs by the name of `docker-credential-…` that keep credentials.
+ * Credential helpers: programs called `docker-credential-…` that store credentials.
  *
  * @since 0.1.0
  */
@@ -24,26 +24,26 @@ import type { Origin } from "./Origin.js"
 export interface Command {
   readonly program: string
   readonly args: ReadonlyArray<string>
-  /** Its standard input. */
+  /** The standard input of the program. */
   readonly input: string
-  /** The most that it may write, in bytes. */
+  /** The maximum size of the program's output, in bytes. */
   readonly maxBytes: number
 }
 
 /**
- * How a program ended.
+ * The result of a program that has ended.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Ended {
   readonly exitCode: number
-  /** Its standard output. */
+  /** The standard output of the program. */
   readonly output: string
 }
 
 /**
- * How programs are run: never by a shell. One that is interrupted ends its program.
+ * Runs programs without a shell. Interruption kills the program.
  *
  * @since 0.1.0
  * @category models
@@ -53,8 +53,8 @@ export interface Runner {
 }
 
 /**
- * What runs the helpers: nothing unless it is provided, since not every platform has programs. In Node:
- * `NodeCredentials.layerHelperRunner`.
+ * The runner for helpers. Default: a runner that fails with a `CredentialError`, because some platforms cannot start
+ * programs. For Node, provide `NodeCredentials.layerHelperRunner`.
  *
  * @since 0.1.0
  * @category services
@@ -63,13 +63,14 @@ export class HelperRunner extends Context.Reference<HelperRunner>()("@effect-oci
   defaultValue: (): Runner => ({
     run: ({ program }) =>
       new CredentialError({
-        reason: `${program} cannot be run here: provide a HelperRunner, in Node that of NodeCredentials`
+        reason:
+          `${program} cannot be run on this platform: provide a HelperRunner, for Node NodeCredentials.layerHelperRunner`
       })
   })
 }) {}
 
 /**
- * How long a helper may take if no time-out is given: 60 seconds, for a person may have to type a PIN or sign in.
+ * The default timeout of a helper: 60 seconds, because a user may have to type a PIN or sign in.
  *
  * @since 0.1.0
  * @category constants
@@ -77,7 +78,7 @@ export class HelperRunner extends Context.Reference<HelperRunner>()("@effect-oci
 export const timeout = "60 seconds"
 
 /**
- * The most that a helper may write, in bytes: 64 KiB.
+ * The maximum size of a helper's output, in bytes: 64 KiB.
  *
  * @since 0.1.0
  * @category constants
@@ -102,9 +103,10 @@ export interface Options {
 }
 
 /**
- * Asks a helper for the credentials of a registry. Returns an empty entry if the helper has none; a user called
- * `<token>` means an identity token. Any other outcome is a `CredentialError`. If the helper failed, the error contains
- * what the helper wrote to standard output: at most 300 characters, without control characters, and never a secret.
+ * Gets the credentials for a registry from a helper. Returns an empty entry if the helper has none. The user name
+ * `<token>` means an identity token. Fails with a `CredentialError` otherwise. If the helper failed, the error contains
+ * the text that the helper wrote to standard output: at most 300 characters, without control characters, and never a
+ * secret.
  *
  * @since 0.1.0
  * @category combinators
@@ -117,7 +119,7 @@ export const get = (
 ): Effect.Effect<Credential.Entry, CredentialError> => {
   if (!validName.test(name)) {
     return new CredentialError({
-      reason: "the name of a credential helper may hold letters, digits, dots, dashes and underscores only"
+      reason: "the name of a credential helper may contain letters, digits, dots, dashes and underscores only"
     })
   }
   const program = `docker-credential-${name}`
@@ -149,11 +151,11 @@ export const get = (
   )
 }
 
-/** What a helper wrote about its failure: nothing if it wrote credentials. */
+/** Returns the text that a helper wrote about its failure. Empty if it wrote credentials. */
 const messageOf = (output: string): string =>
   /"secret"\s*:/i.test(output) ? "" : printable(output.trim().replace(/\s+/g, " "), 300)
 
-/** A helper is a Go program, as a rule: `null` stands for an empty text. */
+/** Parses the output of a helper. Most helpers are Go programs: `null` means an empty text. */
 const entryOf = (output: string): Effect.Effect<Credential.Entry> | undefined => {
   const json = Either.getOrUndefined(Either.try((): unknown => JSON.parse(output)))
   if (!Predicate.hasProperty(json, "Username") || !Predicate.hasProperty(json, "Secret")) return undefined

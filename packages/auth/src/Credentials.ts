@@ -1,5 +1,5 @@
 /**
- * Where credentials come from.
+ * Sources of credentials: static, environment, the files of Docker and Podman.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,8 @@ import { format } from "./Origin.js"
 import type { Origin } from "./Origin.js"
 
 /**
- * Looks up credentials of a repository if one is given, else of a registry. Returns an empty entry if it knows none.
+ * A source of credentials. `get` looks up the credentials for a repository, or for a registry if no repository is
+ * given. Returns an empty entry if the source has none.
  *
  * @since 0.1.0
  * @category models
@@ -49,7 +50,8 @@ export class Credentials extends Context.Reference<Credentials>()("@effect-oci/a
 }) {}
 
 /**
- * Returns the end of an error message: an origin has no credentials, and how a program provides them.
+ * Returns the end of an error message about an origin: no credentials are configured for it, and how a program provides
+ * them.
  *
  * @since 0.1.0
  * @category errors
@@ -59,7 +61,7 @@ export const missing = (origin: string): string =>
   "provide Credentials to the layer of the client and not beside it: client.pipe(Layer.provide(credentials))"
 
 /**
- * No credentials at all.
+ * A layer without credentials.
  *
  * @since 0.1.0
  * @category layers
@@ -67,8 +69,8 @@ export const missing = (origin: string): string =>
 export const layerAnonymous: Layer.Layer<Credentials> = Layer.succeed(Credentials, none)
 
 /**
- * Credentials as they are given, under `host[:port]`, or `host[:port]/path` for the repositories below a path: the
- * nearest counts. What is no host is a mistake in the program, and a defect.
+ * Creates a layer of the given credentials. A key is `host[:port]`, or `host[:port]/path` for the repositories below a
+ * path. The nearest key counts. A key that is not a host is a mistake in the program, and causes a defect.
  *
  * @since 0.1.0
  * @category layers
@@ -90,7 +92,7 @@ export const layerStatic = (
     const known = new Map<string, Credential.Entry>()
     for (const [key, value] of Object.entries(entries)) {
       const host = normalise(key)
-      if (host === undefined) throw new CredentialError({ reason: "a key of the static credentials is no host" })
+      if (host === undefined) throw new CredentialError({ reason: "a key of the static credentials is not a host" })
       known.set(host, Array.isArray(value) ? value : [value as Credential.Credential])
     }
     return {
@@ -103,13 +105,13 @@ export const layerStatic = (
   })
 
 /**
- * The host, and the names of the variables that hold the credentials for it.
+ * Options for {@link layerEnv}: the host, and the names of the variables that contain its credentials.
  *
  * @since 0.1.0
  * @category models
  */
 export interface EnvOptions {
-  /** `host[:port]`: no other registry gets them. */
+  /** The registry, as `host[:port]`. No other registry gets the credentials. */
   readonly host: string
   /** @default "REGISTRY_USERNAME" */
   readonly username?: string | undefined
@@ -122,8 +124,8 @@ export interface EnvOptions {
 }
 
 /**
- * The credentials of one registry, from the environment, or whatever else the `ConfigProvider` reads. A user without a
- * password, or a password without a user, is an error.
+ * Creates a layer of the credentials of one registry, which it reads from the environment or from another
+ * `ConfigProvider`. Fails with a `ConfigError` if there is a user without a password, or a password without a user.
  *
  * @since 0.1.0
  * @category layers
@@ -166,7 +168,8 @@ export const layerEnv = (options: EnvOptions): Layer.Layer<Credentials, ConfigEr
 }
 
 /**
- * Several places, in order: the first that knows a registry counts. One that fails is not passed over.
+ * Combines several sources. For each lookup, the first source that has credentials counts. If a source fails, the
+ * lookup fails: it does not continue with the next source.
  *
  * @since 0.1.0
  * @category layers
@@ -203,13 +206,13 @@ export const firstOf = <Layers extends ReadonlyArray<Layer.Layer<Credentials, un
  */
 export interface DockerConfigOptions {
   /**
-   * The environment variables that say where the files are.
+   * The environment variables that determine the paths of the files.
    *
    * @default the environment of the process
    */
   readonly environment?: { readonly [name: string]: string | undefined } | undefined
   /**
-   * How long a credential helper may take: a person may have to type a PIN or sign in.
+   * How long a credential helper may take. A user may have to type a PIN or sign in.
    *
    * @default "60 seconds"
    */
@@ -217,14 +220,14 @@ export interface DockerConfigOptions {
 }
 
 /**
- * Creates a layer that reads the credentials that `docker login` and `podman login` keep. The files are read again for
- * each lookup, so that a new login counts at once. A missing file is skipped. Fails with a `CredentialError` if a file is
- * not JSON, if the entry of the requested host is malformed, or if its helper fails.
+ * Creates a layer that reads the credentials that `docker login` and `podman login` store. Each lookup reads the files
+ * again, so a new login takes effect at once. A missing file is skipped. A lookup fails with a `CredentialError` if a
+ * file is not JSON, if the entry of the requested host is malformed, or if its helper fails.
  *
- * The first place that has a key counts, in this order: `$DOCKER_AUTH_CONFIG` (the content itself),
- * `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` or else `~/.docker/config.json`,
+ * The first source that contains a matching key counts, in this order: `$DOCKER_AUTH_CONFIG` (the content itself),
+ * `$REGISTRY_AUTH_FILE`, `$DOCKER_CONFIG/config.json` (default: `~/.docker/config.json`),
  * `$XDG_RUNTIME_DIR/containers/auth.json`, and `$XDG_CONFIG_HOME/containers/auth.json` (default: `~/.config`). The
- * helper of the host, or of all hosts, comes before `auths`. Helpers need a `HelperRunner`:
+ * helper of the host, or of all hosts, comes before `auths`. Helpers require a `HelperRunner`:
  * `NodeCredentials.layerDockerConfig` provides it.
  *
  * @since 0.1.0
@@ -240,7 +243,7 @@ export const layerDockerConfig = (
       const runner = yield* CredentialHelper.HelperRunner
       const environment = options?.environment ?? (typeof process === "undefined" ? {} : process.env)
       const load = files.load(fs, environment)
-      // Callers that ask for several repositories at once wait for the same process.
+      // Concurrent lookups for one host share one helper process.
       const processes = singleFlight.make<string, Credential.Entry, CredentialError>()
       const fromHelper = (helper: string, origin: Origin) =>
         processes(

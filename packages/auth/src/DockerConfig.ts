@@ -1,5 +1,5 @@
 /**
- * The files in which Docker and Podman keep credentials.
+ * The files in which Docker and Podman store credentials.
  *
  * @since 0.1.0
  */
@@ -14,16 +14,16 @@ import { candidates, normalise } from "./internal/hostKey.js"
 import type { Origin } from "./Origin.js"
 
 /**
- * The content of a file, under `host[:port][/path]`. A malformed entry is a `CredentialError` for its own key only.
+ * The content of a file. Keys are `host[:port][/path]`. A malformed entry is a `CredentialError` for its own key only.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DockerConfig {
   readonly auths: ReadonlyMap<string, Either.Either<Credential.Entry, CredentialError>>
-  /** The name of the helper that keeps the credentials of a host. An empty name means no helper. */
+  /** The name of the helper that stores the credentials of a host. An empty name means no helper. */
   readonly credHelpers: ReadonlyMap<string, Either.Either<string, CredentialError>>
-  /** The helper that keeps the credentials of all other hosts. */
+  /** The name of the helper that stores the credentials of all other hosts. */
   readonly credsStore: string | undefined
 }
 
@@ -36,12 +36,13 @@ export interface DockerConfig {
 export const maxAuthLength = 64 * 1024
 
 /**
- * Parses a file the way the Docker command reads it: names of fields match in any case, `null` is the same as absent, a
- * line break within base64 is skipped, and unknown fields are ignored. In addition, a byte-order mark at the start and
- * missing base64 padding are accepted.
+ * Parses a file as the Docker command parses it: field names match in any case, `null` is the same as absent, line
+ * breaks within base64 are skipped, and unknown fields are ignored. In addition, `parse` accepts a byte-order mark at
+ * the start, and base64 without padding.
  *
- * Fails with a `CredentialError` if the text is not JSON, or `auths`, `credHelpers` or `credsStore` has the wrong type.
- * A malformed entry fails only for its own key. Errors name the file (`name`) and the key, and never a value.
+ * Fails with a `CredentialError` if the text is not JSON, or if `auths`, `credHelpers` or `credsStore` has the wrong
+ * type. A malformed entry fails only for its own key. Errors name the file (`name`) and the key, and never contain a
+ * value.
  *
  * @since 0.1.0
  * @category constructors
@@ -67,7 +68,7 @@ export const parse = (text: string, name: string): Either.Either<DockerConfig, C
     return {
       auths: byHost(auths, (value, key) => {
         const entry = credentialsOf(value)
-        // Docker writes an empty entry for credentials that a helper keeps.
+        // Docker writes an empty entry for credentials that a helper stores.
         return Array.isArray(entry) && entry.length === 0 ? undefined : entryOf("auths", key, entry)
       }),
       credHelpers: byHost(
@@ -89,7 +90,9 @@ class Problem {
   constructor(readonly text: string) {}
 }
 
-/** The entries by the one spelling of their host. Of two for one host, the first counts. */
+/**
+ * Returns the entries by the normalised spelling of their host. If two entries have the same host, the first counts.
+ */
 const byHost = <A>(
   entries: Readonly<Record<string, unknown>>,
   read: (value: unknown, key: string) => A | undefined
@@ -104,7 +107,7 @@ const byHost = <A>(
   return found
 }
 
-/** The credentials of an entry of `auths`, the strongest first. */
+/** Returns the credentials of an entry of `auths`, the strongest first. */
 const credentialsOf = (value: unknown): Credential.Entry | Problem => {
   const fields = fieldsOf(value ?? {})
   if (fields === undefined) return new Problem("is not an object")
@@ -122,7 +125,7 @@ const credentialsOf = (value: unknown): Credential.Entry | Problem => {
   ]
 }
 
-/** `user:password` in base64. The password may contain colons. Some programs pad it with NULs. */
+/** Decodes `user:password` from base64. The password may contain colons. Some programs pad the password with NULs. */
 const userAndPassword = (auth: string): readonly [string, string] | Problem => {
   if (auth.length > maxAuthLength) return new Problem(`has an \`auth\` of more than ${maxAuthLength} characters`)
   const text = Either.getOrUndefined(Encoding.decodeBase64String(padded(auth.replace(/[\r\n]/g, "").trim())))
@@ -135,7 +138,7 @@ const userAndPassword = (auth: string): readonly [string, string] | Problem => {
 
 const padded = (base64: string): string => base64.padEnd(Math.ceil(base64.length / 4) * 4, "=")
 
-/** Without the NULs at both ends, in linear time. */
+/** Removes the NULs at both ends, in linear time. */
 const withoutNuls = (text: string): string => {
   let start = 0
   let end = text.length
@@ -145,8 +148,8 @@ const withoutNuls = (text: string): string => {
 }
 
 /**
- * Returns the credentials of a repository: those of the nearest key (its own path, each path above it, its host), in the
- * first file that has that key. Fails if that entry is malformed.
+ * Returns the credentials for a repository: the entry with the nearest key (the repository, then each path above it,
+ * then the host), in the first file that has that key. Fails if that entry is malformed.
  *
  * @since 0.1.0
  * @category destructors
@@ -166,8 +169,8 @@ export const entry = (
 }
 
 /**
- * Returns the name of the helper that keeps the credentials of a registry: the helper of its host, else the helper of
- * all hosts. `undefined` if there is none. Fails if the entry of its host is malformed.
+ * Returns the name of the helper that stores the credentials of a registry: the helper of its host, else the helper of
+ * all hosts. Returns `undefined` if there is no helper. Fails if the entry of the host is malformed.
  *
  * @since 0.1.0
  * @category destructors

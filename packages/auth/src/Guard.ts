@@ -1,5 +1,5 @@
 /**
- * What stands before a server's registry: it asks who is there, and lets through what they may.
+ * A guard of a server's registry: it authenticates callers, and admits only the operations that they are granted.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,8 @@ import type { TokenVerifier } from "./TokenVerifier.js"
 import type { Users } from "./Users.js"
 
 /**
- * What a guard lets through: an operation, which may be another than was asked for, and who asks.
+ * An operation that a guard admits, and its caller. The operation may differ from the requested one: a mount may become
+ * an upload.
  *
  * @since 0.1.0
  * @category models
@@ -30,9 +31,9 @@ export interface Admission {
 }
 
 /**
- * Decides about each request of a server, by what it is and before its body is read: the option `guard` of
- * `RegistryServer` and `NodeRegistryServer`. What it refuses never reaches the registry, so that a refusal is the same
- * whether what was asked for is there or not.
+ * Decides whether to admit a request, before its body is read: the option `guard` of `RegistryServer` and
+ * `NodeRegistryServer`. A refused request never reaches the registry, so the refusal is the same whether the requested
+ * content exists or not.
  *
  * @since 0.1.0
  * @category models
@@ -42,56 +43,64 @@ export interface Guard {
 }
 
 /**
- * Bearer tokens: whose are taken, and where to get them.
+ * The bearer tokens that a guard accepts, and the service that issues them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Tokens {
   readonly verify: TokenVerifier
-  /** Where tokens are to be had: the URL of the token service, as clients reach it. */
+  /** The URL of the token service, as clients reach it. */
   readonly realm: string | ((request: Wire.Request) => string)
-  /** What the token service calls this registry: the tokens' audience. */
+  /** The name of this registry at the token service: the audience of the tokens. */
   readonly service: string
 }
 
 /**
- * Who is known, and what they may. With neither `users` nor `tokens` nobody can say who they are, and the policy is that
- * of anonymous callers.
+ * Options for {@link make}. Without `users` and `tokens`, all callers are anonymous, and only the policy decides.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Those who may come with a name and a password: Basic authentication, RFC 7617. */
+  /**
+   * The users who may authenticate with a name and a password: Basic authentication, [RFC
+   * 7617](https://www.rfc-editor.org/rfc/rfc7617).
+   */
   readonly users?: Users | undefined
-  /** Those who may come with a token: RFC 6750, and the distribution project's "Token Authentication". */
+  /**
+   * The tokens that callers may authenticate with: [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), and the
+   * distribution project's [token authentication](https://distribution.github.io/distribution/spec/auth/token/).
+   */
   readonly tokens?: Tokens | undefined
   /**
-   * What callers without a token may do: who has a name everything, and nobody else anything, if not given. What it
-   * allows anonymous callers, such as to pull what is public, those with a token may too.
+   * The policy for callers without a token. Callers with a token may in addition do what the policy allows anonymous
+   * callers, such as to pull public images. Default: `Policy.authenticated`, which grants everything to users with a
+   * name, and nothing to anonymous callers.
    */
   readonly policy?: Policy.Policy | undefined
-  /** What people are asked to log in to: `registry` if not given. */
+  /** The name that clients show to users who log in. Default: `registry`. */
   readonly realm?: string | undefined
   /**
-   * Where a request comes from, for counting wrong passwords: the address of the connection if not given. Behind a proxy
-   * that is the proxy's for everyone: take what it writes into a header then, but only from a proxy that writes it anew.
+   * Returns the address of a request's client, by which wrong passwords are counted. Default: the address of the
+   * connection. Behind a proxy, that is the proxy's address for all clients: return the address in the header that the
+   * proxy writes, but only if the proxy always overwrites that header.
    */
   readonly address?: ((request: Wire.Request) => string | undefined) | undefined
 }
 
 /**
- * A guard that takes names and passwords, tokens, or both, and lets an operation through if and only if the scope that
- * its caller is granted contains `Operation.requiredScope` of it.
+ * Creates a guard that accepts names and passwords, tokens, or both. It admits an operation if and only if the scope
+ * that the caller is granted contains the operation's `Operation.requiredScope`.
  *
- * - Without credentials: what the policy allows anonymous callers; else `Unauthorized`, 401, with a challenge that names
- *   the scope. `GET /v2/` is always challenged, since clients learn there how to log in.
- * - With credentials that are wrong: 401, with `error="invalid_token"` for a token. After too many of them 429.
- * - With too little of a token: 401 with `error="insufficient_scope"`, upon which clients get another. With a password:
- *   `Denied`, 403.
- * - A mount from where the caller may not pull, or from anywhere, goes on as an upload (202), as if the blob were not
- *   there.
+ * - Without credentials: the guard admits what the policy allows anonymous callers. Otherwise it fails with
+ *   `Unauthorized`, 401, and a challenge that names the scope. `GET /v2/` is always challenged, because clients learn
+ *   there how to log in.
+ * - With wrong credentials: 401, with `error="invalid_token"` for a token. After too many wrong passwords: 429.
+ * - With a token that grants too little: 401 with `error="insufficient_scope"`, so that the client requests another
+ *   token. With a password: `Denied`, 403.
+ * - A mount continues as an upload (202), as if the blob did not exist, if the caller may not pull from the source
+ *   repository, or if the mount names no source.
  *
  * @since 0.1.0
  * @category constructors
@@ -119,7 +128,10 @@ export const make = (options: Options): Guard => {
     const unauthorized = (reason: string | undefined, error?: authorization.BearerError) =>
       refuse(new RegistryError.Unauthorized({ reason }), challenge(request, required, error))
 
-    /** What a policy says of who comes without a token, and what becomes of those whom it refuses. */
+    /**
+     * Applies the policy to a caller without a token. `refused` creates the answer if the policy does not allow the
+     * operation.
+     */
     const bySaying = (caller: Caller.Identity, refused: () => Exit.Exit<never, Rejected>) =>
       Handler.matchEffect(policy(caller, required), {
         onFailure: (error) => refuse(error),
@@ -134,11 +146,15 @@ export const make = (options: Options): Guard => {
         return bySaying(
           Caller.anonymous,
           () =>
-            known ? unauthorized(undefined) : refuse(new RegistryError.Denied({ reason: "it is not open to everyone" }))
+            known
+              ? unauthorized(undefined)
+              : refuse(
+                new RegistryError.Denied({ reason: "this registry does not allow this operation to anonymous callers" })
+              )
         )
       }
       case "Basic": {
-        if (users === undefined) return unauthorized("names and passwords are not taken here")
+        if (users === undefined) return unauthorized("this registry does not accept user names and passwords")
         const { password, username } = credentials
         return Handler.matchEffect(users.check({ username, password, address: addressOf(request) }), {
           onFailure: (error) => error._tag === "Unauthorized" ? unauthorized(error.reason) : refuse(error),
@@ -146,7 +162,7 @@ export const make = (options: Options): Guard => {
         })
       }
       case "Bearer": {
-        if (tokens === undefined) return unauthorized("tokens are not taken here")
+        if (tokens === undefined) return unauthorized("this registry does not accept tokens")
         return Handler.matchEffect(tokens.verify(credentials.token), {
           onFailure: ({ reason }) => unauthorized(reason, "invalid_token"),
           onSuccess: ({ caller, granted }) =>
@@ -160,7 +176,7 @@ export const make = (options: Options): Guard => {
         })
       }
       case "Malformed":
-        return unauthorized("the credentials cannot be read")
+        return unauthorized("the Authorization header is malformed")
     }
   }
 }
@@ -179,7 +195,7 @@ const admit = (
 ): Exit.Exit<Admission> | undefined => {
   const enough = AuthScope.contains(granted, required)
   if (operation._tag !== "MountBlob") return enough ? Exit.succeed({ caller, operation }) : undefined
-  // Without a source the registry may take the blob from where the caller may not pull.
+  // Without a source, the registry may mount the blob from a repository that the caller may not pull.
   if (enough && (operation.from !== undefined || AuthScope.isUnlimited(granted))) {
     return Exit.succeed({ caller, operation })
   }

@@ -1,5 +1,5 @@
 /**
- * Users by an htpasswd file, their passwords hashed with bcrypt, as `htpasswd -B` of Apache makes it.
+ * The users of an htpasswd file whose passwords are hashed with bcrypt, as `htpasswd -B` of Apache writes it.
  *
  * @since 0.1.0
  */
@@ -25,8 +25,8 @@ import * as Throttle from "./internal/throttle.js"
 import type { Account, Users } from "./Users.js"
 
 /**
- * An htpasswd file cannot be used: `line` is where, from 1, and none where that is the file itself. It says nothing of
- * what is written there.
+ * An htpasswd file cannot be used. `line` is the number of the malformed line, from 1, or `undefined` if the problem is
+ * the file itself. The error contains no content of the file.
  *
  * @since 0.1.0
  * @category errors
@@ -42,7 +42,7 @@ export class HtpasswdInvalid extends Data.TaggedError("HtpasswdInvalid")<{
 }
 
 /**
- * A user of the file: the hash of their password, and its cost.
+ * A user of the file: the name, the hash of the password, and the cost of the hash.
  *
  * @since 0.1.0
  * @category models
@@ -50,19 +50,19 @@ export class HtpasswdInvalid extends Data.TaggedError("HtpasswdInvalid")<{
 export interface Entry {
   readonly name: string
   readonly hash: Redacted.Redacted<string>
-  /** The logarithm of how many rounds it takes. */
+  /** The base-2 logarithm of the number of rounds. */
   readonly cost: number
 }
 
-/** A hash of bcrypt, in the three spellings that mean the same. */
+/** A bcrypt hash, in the three equivalent spellings of its prefix. */
 const bcryptForm = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
 
-/** Each further one takes twice as long. This one takes some seconds. */
+/** Each increment doubles the time of a comparison. A comparison with this cost takes some seconds. */
 const maxCost = 16
 
 const maxNameLength = 255
 
-/** What a line that is no hash of bcrypt may be, for its writer to know. */
+/** Hash formats that are not supported, named in the error message. */
 const schemes: ReadonlyArray<readonly [start: string, name: string]> = [
   ["$apr1$", "MD5"],
   ["{SHA}", "SHA-1"],
@@ -82,12 +82,12 @@ const problemOf = (name: string, hash: string): string | undefined => {
   const scheme = schemes.find(([start]) => hash.startsWith(start))?.[1]
   return `the password is ${
     scheme === undefined ? "not hashed with bcrypt" : `hashed with ${scheme}`
-  }, and only bcrypt is taken: set it again with htpasswd -B`
+  }, and only bcrypt is supported: set it again with htpasswd -B`
 }
 
 /**
- * Reads the text of an htpasswd file: `name:hash` on each line, but for empty ones and those that begin with `#`. `file`
- * is what errors call it.
+ * Parses the text of an htpasswd file: `name:hash` on each line. Empty lines, and lines that begin with `#`, are
+ * ignored. Errors call the file `file`.
  *
  * @since 0.1.0
  * @category parsing
@@ -99,12 +99,12 @@ export const parse = (text: string, file: string): Either.Either<ReadonlyMap<str
     const line = raw.trim()
     if (line === "" || line.startsWith("#")) continue
     const colon = line.indexOf(":")
-    if (colon < 0) return invalid(index + 1, "it is not name:hash")
+    if (colon < 0) return invalid(index + 1, "the line is not name:hash")
     const name = line.slice(0, colon)
     const hash = line.slice(colon + 1)
     const problem = problemOf(name, hash)
     if (problem !== undefined) return invalid(index + 1, problem)
-    if (entries.has(name)) return invalid(index + 1, "the user has a line before this one")
+    if (entries.has(name)) return invalid(index + 1, "an earlier line has the same user")
     entries.set(name, { name, hash: Redacted.make(hash), cost: getRounds(hash) })
   }
   return Either.right(entries)
@@ -117,44 +117,44 @@ export const parse = (text: string, file: string): Either.Either<ReadonlyMap<str
  * @category models
  */
 export interface Options {
-  /** Where the file is. */
+  /** The path of the file. */
   readonly path: string
   /**
-   * How often the file is checked for changes. If it becomes malformed, the users stay as they were.
+   * How often the file is checked for changes. If the file becomes malformed, the users remain as they were.
    *
    * @default "5 seconds"
    */
   readonly reloadEvery?: Duration.DurationInput | undefined
   /**
-   * How many wrong passwords of one user are compared in a `window`.
+   * The number of wrong passwords of one user that are compared within a `window`.
    *
    * @default 10
    */
   readonly maxFailures?: number | undefined
   /**
-   * How many wrong passwords from one address are compared in a `window`.
+   * The number of wrong passwords from one address that are compared within a `window`.
    *
    * @default 50
    */
   readonly maxFailuresPerAddress?: number | undefined
   /**
-   * How long it takes until as many wrong passwords are compared again.
+   * The time after which the full number of wrong passwords is compared again.
    *
    * @default "1 minute"
    */
   readonly window?: Duration.DurationInput | undefined
 }
 
-/** How large a file may be, in bytes. */
+/** The maximum size of a file, in bytes. */
 const maxBytes = 1024 * 1024
 
-/** How many users, addresses and right passwords are remembered. */
+/** The capacity of each table: users, addresses, right passwords. */
 const capacity = 10_000
 
-/** How many passwords are compared or wait for their turn. */
+/** The number of passwords that are compared or wait, in total. */
 const maxWaiting = 64
 
-/** What is hashed for whom there is no user. No password has this hash. */
+/** A hash to compare with if the user does not exist. No password has this hash. */
 const dummy = (cost: number): string => `$2b$${String(cost).padStart(2, "0")}$${".".repeat(53)}`
 
 const read = (path: string): Effect.Effect<string, HtpasswdInvalid | PlatformError, FileSystem.FileSystem> =>
@@ -166,7 +166,7 @@ const read = (path: string): Effect.Effect<string, HtpasswdInvalid | PlatformErr
     return yield* new HtpasswdInvalid({ file: path, line: undefined, reason })
   })
 
-/** The users of a file, as it is now: it is read again where it has changed. */
+/** Returns a function that returns the current users of a file. The file is read again at an interval. */
 const watch = (path: string, every: Duration.DurationInput) =>
   Effect.gen(function*() {
     const context = yield* Effect.context<FileSystem.FileSystem>()
@@ -194,7 +194,10 @@ const watch = (path: string, every: Duration.DurationInput) =>
     return () => entries
   })
 
-/** The same wherever the file is read. A hash of a salted hash does not reveal the password. */
+/**
+ * Returns the version of an account: the same on every server that reads the file. The hash of a bcrypt hash does not
+ * reveal the password.
+ */
 const versionOf = (hash: string): string => Digest.fromBytes(new TextEncoder().encode(hash))
 
 const tooManyWrong = (retryAfter: number) =>
@@ -206,23 +209,26 @@ const busy = Exit.fail(
 
 const unauthorized = (reason: string) => Exit.fail(new RegistryError.Unauthorized({ reason }))
 
-/** Wherever that is, it is no user's password, so that it may be said. */
+/**
+ * The error for a password that bcrypt cannot hash as a whole. No user has such a password, so the error may say so.
+ */
 const notWhole = unauthorized(`a password has at most ${Bcrypt.maxPasswordBytes} bytes, none of them NUL`)
 
 const wrong = unauthorized("the user name or the password is wrong")
 
 /**
- * Creates the users of an htpasswd file, for as long as the scope lasts. Fails if the file cannot be read or is
- * malformed. On Node, use `NodeHtpasswd.make`: this one compares passwords on the thread that serves.
+ * Creates the users of an htpasswd file, until the scope closes. Fails if the file cannot be read or is malformed. On
+ * Node, use `NodeHtpasswd.make`: `Htpasswd.make` compares passwords on the thread that serves requests.
  *
- * - A right password is remembered by a keyed hash, so that bcrypt runs once for it and an address.
- * - A user that does not exist costs as much time as the most expensive one of the file.
- * - A password of more than 72 bytes, or with a NUL, is refused: bcrypt does not tell it from others.
- * - After too many wrong passwords of a user, that user gets `TooManyRequests` for a while, except with a remembered
- *   password. After too many from an address (of IPv6: its network of 64 bits), that address does.
- * - At most 64 passwords are compared or wait, and addresses take turns. When all places are taken, an address without
- *   one takes the last place of the address with the most, and an address that had a right password before takes that
- *   of any other. A caller without a place gets `Unavailable`.
+ * - A right password is remembered by a keyed hash, so that bcrypt runs once for each password and address.
+ * - An unknown user name costs as much time as the most expensive user of the file.
+ * - A password of more than 72 bytes, or with a NUL, is refused, because bcrypt does not distinguish it from others.
+ * - After too many wrong passwords, the user gets `TooManyRequests` for a while, except with a remembered password.
+ *   After too many wrong passwords from one address (for IPv6: from its network of 64 bits), that address gets
+ *   `TooManyRequests`.
+ * - At most 64 passwords are compared or wait, and addresses take turns. When the queue is full, an address with few
+ *   attempts takes the last place of the address with the most attempts. An address that sent a right password before
+ *   takes the place of any other address. An attempt without a place fails with `Unavailable`.
  *
  * All tables are bounded.
  *
@@ -277,12 +283,14 @@ export const make = (
         ? { key: `user ${user}`, isKnown: false }
         : { key: from, isKnown: knownAddresses.get(from) !== undefined }
       return Effect.suspend((): ReturnType<Users["check"]> => {
-        // An attempt counts before it is known to be wrong, or many at once would all be compared. It counts for the
-        // address even if it is not compared, for a remembered password would tell right from wrong.
+        // An attempt counts before its result is known: otherwise many concurrent attempts would all be compared. It
+        // counts for the address even if it is not compared: otherwise a remembered password would distinguish right
+        // from wrong.
         if (from !== undefined) perAddress.take(from, now)
         const wait = perUser.wait(user, now)
         if (wait > 0) return tooManyWrong(wait)
-        // An attempt without a place does not count for the user: made-up names would push others out of the table.
+        // An attempt without a place does not count for the user: otherwise invented user names would evict real ones
+        // from the table.
         if (!queue.hasRoom(party)) return busy
         perUser.take(user, now)
         const hash = entry === undefined ? dummy(costOf(entries())) : Redacted.value(entry.hash)
@@ -315,6 +323,6 @@ export const make = (
     return { check, find }
   })
 
-/** What a comparison with this file costs at most. A user that does not exist costs as much. */
+/** Returns the highest cost in the file. A comparison for an unknown user has the same cost. */
 const costOf = (entries: ReadonlyMap<string, Entry>): number =>
   entries.size === 0 ? 10 : Math.max(...Array.from(entries.values(), ({ cost }) => cost))

@@ -14,7 +14,7 @@ import * as Credentials from "./Credentials.js"
 
 const isWindows = process.platform === "win32"
 
-/** Kills a process and all that it has started, which are one group where there are groups. */
+/** Kills a process and all processes that it started. They form a process group, except on Windows. */
 const killGroup = (child: ChildProcess) => {
   try {
     if (isWindows || child.pid === undefined) child.kill("SIGKILL")
@@ -25,8 +25,9 @@ const killGroup = (child: ChildProcess) => {
 }
 
 /**
- * Runs programs as processes, without a shell. Standard error is not read: some helpers write secrets there. A process
- * that writes too much, or whose caller is interrupted, is killed together with all processes that it has started.
+ * Runs programs as processes, without a shell. The runner ignores standard error, because some helpers write secrets
+ * there. If a process writes more than `maxBytes`, or its caller is interrupted, the runner kills it together with all
+ * processes that it started.
  *
  * @since 0.1.0
  * @category constructors
@@ -38,7 +39,7 @@ export const helperRunner: CredentialHelper.Runner = {
       const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"], windowsHide: true, detached: !isWindows })
       const kill = () => {
         killGroup(child)
-        // A process that has left the group may hold the pipe open.
+        // A process that left the group may keep the pipe open.
         child.stdout.destroy()
       }
       const pieces: Array<Buffer> = []
@@ -55,7 +56,7 @@ export const helperRunner: CredentialHelper.Runner = {
         kill()
         fail(`wrote more than ${maxBytes} bytes`)
       })
-      // The exit code tells about a helper that ends before it has read its input.
+      // A helper may end before it reads its input. Its exit code then reports the failure.
       child.stdin.on("error", () => {})
       child.stdin.end(input)
       return Effect.sync(kill)
@@ -72,8 +73,7 @@ export const layerHelperRunner: Layer.Layer<CredentialHelper.HelperRunner> = Lay
 )
 
 /**
- * The credentials that `docker login`, `podman login` and their helpers keep: `Credentials.layerDockerConfig`, which can
- * run helpers.
+ * `NodeClient.layer` does the same in one step.
  *
  * @since 0.1.0
  * @category layers

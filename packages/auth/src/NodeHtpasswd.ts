@@ -1,5 +1,5 @@
 /**
- * Users of an htpasswd file in Node, Bun and Deno: passwords are compared on other threads.
+ * The users of an htpasswd file in Node, Bun and Deno. Worker threads compare the passwords.
  *
  * @since 0.1.0
  */
@@ -23,24 +23,27 @@ import type { Users } from "./Users.js"
  */
 export interface Options extends Htpasswd.Options {
   /**
-   * How many threads compare passwords. This is the most cores that guessing can keep busy.
+   * The number of threads that compare passwords. This is the number of cores that guessing can keep busy.
    *
    * @default half of the cores, at least 1 and at most 4
    */
   readonly threads?: number | undefined
 }
 
-/** A program without imports, so that it runs the same from a package and from its sources. */
+/** The program of a thread. It has no imports, so that it runs the same from the built package and from the sources. */
 const program = `
 const { parentPort, workerData } = require("node:worker_threads")
 const bcrypt = require(workerData)
 parentPort.on("message", ({ password, hash }) => parentPort.postMessage(bcrypt.compareSync(password, hash)))
 `
 
-/** A thread cannot be started, or has ended. */
+/** A thread could not be started, or has ended. */
 class ThreadFailed extends Data.TaggedError("ThreadFailed")<{ readonly cause: unknown }> {}
 
-/** Threads that compare, started when they are first needed. They do not keep the process alive while they are idle. */
+/**
+ * Creates a pool of threads that compare passwords. A thread starts when it is first needed. An idle thread does not
+ * keep the process alive.
+ */
 const threads = (count: number): Effect.Effect<Bcrypt.Service, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
@@ -79,7 +82,7 @@ const threads = (count: number): Effect.Effect<Bcrypt.Service, never, Scope.Scop
 
       return {
         concurrency: count,
-        // Where threads are not allowed, or bcryptjs was bundled, this thread does it.
+        // If the platform does not allow threads, or a bundler included bcryptjs, the thread of the caller compares.
         compare: (password, hash) =>
           Effect.catchAll(onThread(password, hash), () => Bcrypt.portable.compare(password, hash))
       }
@@ -87,8 +90,9 @@ const threads = (count: number): Effect.Effect<Bcrypt.Service, never, Scope.Scop
   )
 
 /**
- * Creates {@link Htpasswd.make | the users of an htpasswd file}, whose passwords are compared on a few worker threads. A
- * server continues to answer while somebody guesses. The threads start with the first comparison and end with the scope.
+ * Creates {@link Htpasswd.make | the users of an htpasswd file}. Worker threads compare the passwords, so that a server
+ * continues to answer while an attacker guesses passwords. The threads start with the first comparison, and end when
+ * the scope closes.
  *
  * @since 0.1.0
  * @category constructors

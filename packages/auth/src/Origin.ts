@@ -1,5 +1,5 @@
 /**
- * Origins: what credentials and tokens belong to.
+ * Origins: each credential and each token belongs to one origin.
  *
  * @since 0.1.0
  */
@@ -7,8 +7,8 @@ import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 
 /**
- * A scheme, a host and a port, each in the one spelling that it has: two are equal (`Equal.equals`) if they are the
- * same place. `toString` is {@link format}.
+ * A scheme, a host and a port, each in its normalised spelling. Equal origins are equal by `Equal.equals`. `toString`
+ * is {@link format}.
  *
  * @since 0.1.0
  * @category models
@@ -25,7 +25,8 @@ export class Origin extends Data.Class<{
 }
 
 /**
- * `https://registry.example.com`, with the port where it is not that of the scheme.
+ * Returns an origin as text: `https://registry.example.com`. The text contains the port only if it is not the default
+ * port of the scheme.
  *
  * @since 0.1.0
  * @category destructors
@@ -33,7 +34,7 @@ export class Origin extends Data.Class<{
 export const format = (origin: Origin): string => `${origin.scheme}://${authority(origin)}`
 
 /**
- * The port of a scheme where none is said.
+ * The default port of each scheme.
  *
  * @since 0.1.0
  * @category constants
@@ -41,7 +42,8 @@ export const format = (origin: Origin): string => `${origin.scheme}://${authorit
 export const defaultPorts = { https: 443, http: 80 } as const
 
 /**
- * `host[:port]`, as registries are named: without the port where it is that of the scheme.
+ * Returns `host[:port]`, as registries are named. The text contains the port only if it is not the default port of the
+ * scheme.
  *
  * @since 0.1.0
  * @category destructors
@@ -50,8 +52,8 @@ export const authority = ({ host, port, scheme }: Origin): string =>
   port === defaultPorts[scheme] ? host : `${host}:${port}`
 
 /**
- * The origin of a URL: none of one that is no URL, or of another scheme than https and http. What a URL names besides
- * is left out, a user's name and password too. IPv6 zones are refused, as in all URLs.
+ * Returns the origin of a URL. Returns `None` if the text is not a URL, or if its scheme is neither https nor http. All
+ * other parts of the URL are ignored, including a user name and a password. IPv6 zones are refused, as in all URLs.
  *
  * @since 0.1.0
  * @category constructors

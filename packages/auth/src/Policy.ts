@@ -1,5 +1,5 @@
 /**
- * Policies: what a caller may.
+ * Policies: functions that decide which scope a caller is granted.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,9 @@ import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
 /**
- * What of the requested scope a caller is granted. A guard asks it of each operation of those who come without a token,
- * a token service of each token. More than was requested is not given, whatever the answer.
+ * Returns the part of the requested scope that a caller is granted. A guard applies the policy to each operation of
+ * callers without a token. A token service applies it to each token. Both ignore anything in the result that was not
+ * requested.
  *
  * @since 0.1.0
  * @category models
@@ -23,16 +24,19 @@ export interface Policy {
 
 const actions: ReadonlyArray<ResourceScope.Action> = ["pull", "push", "delete"]
 
-/** `*` on a repository is what it may mean, action by action, so that no policy allows what it did not think of. */
+/**
+ * Replaces `*` on a repository by each action that it may mean, so that a policy allows no action that its author did
+ * not consider.
+ */
 const spelledOut = (requested: ResourceScope.ResourceScope): ReadonlyArray<ResourceScope.ResourceScope> =>
   requested.action === "*" && /^repository(\(|$)/.test(requested.type)
     ? actions.map((action) => ResourceScope.make(requested.type, requested.resource, action))
     : [requested]
 
 /**
- * A policy that decides each action on each resource by itself. `*` on a repository is asked as `pull`, `push` and
- * `delete`; the list of all repositories is `registry`, `catalog`, `*`. Compare names whole, or with the slash that ends
- * a part of them: `team` is the start of `team-b/app` too.
+ * Creates a policy that decides each action on each resource separately. `*` on a repository is decided as `pull`,
+ * `push` and `delete`. The list of all repositories is `registry`, `catalog`, `*`. Compare names as a whole, or with
+ * the slash that ends a path segment: `team` is also the start of `team-b/app`.
  *
  * @since 0.1.0
  * @category constructors
@@ -56,7 +60,7 @@ export const make = (
   )
 
 /**
- * Who has a name may do everything, and nobody else anything.
+ * A policy that grants everything to users with a name, and nothing to anonymous callers.
  *
  * @since 0.1.0
  * @category constants

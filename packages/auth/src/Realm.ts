@@ -1,5 +1,5 @@
 /**
- * Realms: the token servers that registries name, and which of them get to see credentials.
+ * Realms: the token servers that registries name, and which of them may receive credentials.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import { tenantDomain } from "./internal/tenantDomain.js"
 import * as Origin from "./Origin.js"
 
 /**
- * How a client may ask a realm: with credentials, anonymously, or not at all.
+ * How a client may contact a realm: with credentials (`Trusted`), anonymously (`Foreign`), or not at all (`Refused`).
  *
  * @since 0.1.0
  * @category models
@@ -20,18 +20,19 @@ export type Verdict =
   | { readonly _tag: "Refused"; readonly reason: string }
 
 /**
- * Decides whether credentials for a registry may go to the realm that it names. They may if the realm is
+ * Decides whether credentials for a registry may go to the realm that the registry names. They may if
  *
- * - the registry's own origin,
- * - on https, on the same registrable domain, as Docker Hub's `auth.docker.io` is for `registry-1.docker.io`. The
- *   public-suffix list says where a domain begins, its section of private suffixes included. Below a domain that gives
- *   hosts to many tenants (`azurecr.io`, `nip.io`, `svc.cluster.local`), each host stands alone. An address or
- *   `localhost` has no domain,
- * - in `trusted`: the origins of token servers, or their URLs.
+ * - the realm has the registry's own origin, or
+ * - the realm is on https and on the same registrable domain, as Docker Hub's `auth.docker.io` is for
+ *   `registry-1.docker.io`. The public-suffix list, including its private suffixes, determines where a domain begins.
+ *   Below a domain that gives hosts to many tenants (`azurecr.io`, `nip.io`, `svc.cluster.local`), each host is a
+ *   domain of its own. An IP address and `localhost` have no domain. Or
+ * - `trusted` contains the origin or the URL of the realm.
  *
- * Any other realm on https is `Foreign`: the client asks it without credentials. A realm on http is `Refused`, unless
- * the registry is on http too and the realm is its own origin or in `trusted`. So is a realm with a user in its URL.
- * CVE-2026-33540, CVE-2026-48978.
+ * Any other realm on https is `Foreign`: the client contacts it without credentials. A realm on http is `Refused`,
+ * unless the registry is also on http and the realm has the same origin or is in `trusted`. A realm with a user in its
+ * URL is `Refused`. [CVE-2026-33540](https://www.cve.org/CVERecord?id=CVE-2026-33540),
+ * [CVE-2026-48978](https://www.cve.org/CVERecord?id=CVE-2026-48978).
  *
  * @since 0.1.0
  * @category combinators
@@ -39,8 +40,8 @@ export type Verdict =
 export const judge = (origin: Origin.Origin, realm: string, trusted: ReadonlyArray<string> = []): Verdict => {
   const url = URL.canParse(realm) ? new URL(realm) : undefined
   const place = url === undefined ? undefined : Option.getOrUndefined(Origin.parse(url))
-  if (url === undefined || place === undefined) return refused("it is no URL on https")
-  if (url.username !== "" || url.password !== "") return refused("it names a user")
+  if (url === undefined || place === undefined) return refused("it is not an https URL")
+  if (url.username !== "" || url.password !== "") return refused("its URL contains a user")
   url.hash = ""
   if (Equal.equals(origin, place)) return { _tag: "Trusted", url }
   if (origin.scheme === "https" && place.scheme === "http") return refused("it is on http, and the registry on https")
@@ -61,7 +62,7 @@ const isThat = (url: URL, place: Origin.Origin, trusted: string): boolean => {
 }
 
 /**
- * A realm as it may be told: without its query.
+ * Returns a realm for a message: the URL without its query.
  *
  * @since 0.1.0
  * @category destructors

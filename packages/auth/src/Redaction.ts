@@ -1,5 +1,5 @@
 /**
- * The removal of secrets from text that comes back: a server may repeat in an error what it was sent.
+ * The removal of secrets from text that a server returns. A server may repeat in an error what the client sent.
  *
  * @since 0.1.0
  */
@@ -11,7 +11,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Credential from "./Credential.js"
 
 /**
- * Replaces known secrets in a text with `<redacted>`.
+ * A function that replaces known secrets in a text with `<redacted>`.
  *
  * @since 0.1.0
  * @category models
@@ -20,11 +20,11 @@ export interface Redaction {
   (text: string): string
 }
 
-/** Shorter texts occur in any sentence by chance. */
+/** Shorter texts occur in sentences by chance. */
 const minLength = 4
 
 /**
- * Creates a redaction of secrets, and of their usual spellings: base64, base64url and percent-encoding. A secret of less
+ * Creates a redaction of secrets and of their usual encodings: base64, base64url and percent-encoding. A secret of less
  * than 4 characters is redacted in base64 only.
  *
  * @since 0.1.0
@@ -32,7 +32,7 @@ const minLength = 4
  */
 export const make = (secrets: Iterable<string>): Redaction => {
   const spellings = new Set([...secrets].flatMap((secret) => secret === "" ? [] : spellingsOf(secret)))
-  // A longer one may contain a shorter one.
+  // A longer secret may contain a shorter one, so longer secrets are replaced first.
   const known = [...spellings].filter(({ length }) => length >= minLength).sort((a, b) => b.length - a.length)
   return (text) => known.reduce((text, secret) => text.replaceAll(secret, "<redacted>"), text)
 }
@@ -43,21 +43,24 @@ const spellingsOf = (secret: string): ReadonlyArray<string> => {
   return [secret, base64, base64.replace(/=+$/, ""), Encoding.encodeBase64Url(secret), ...coded]
 }
 
-/** As in a part of a path, in a whole path and in a form; with hexadecimal digits of either case. */
+/**
+ * Returns the percent-encodings of a text: in a path segment, in a whole path and in a form, with upper-case and
+ * lower-case hexadecimal digits.
+ */
 const percentEncoded = (text: string): ReadonlyArray<string> =>
-  // Half of a surrogate pair, which cannot be encoded, is never sent either.
+  // A lone surrogate cannot be encoded, and is sent as U+FFFD.
   [text.replace(/\p{Cs}/gu, "\ufffd")]
     .flatMap((
       sent
     ) => [encodeURIComponent(sent), encodeURI(sent), new URLSearchParams([["", sent]]).toString().slice(1)])
     .flatMap((coded) => [coded, coded.replace(/%../g, (byte) => byte.toLowerCase())])
 
-/** What a header is called whose value is, or contains, a secret. */
+/** The names of headers whose value contains a secret. */
 const secretHeader = /auth|cookie|token|secret|passw|credential|signature|api|key/
 
 /**
- * Returns the secrets in the headers of a request: in `Authorization` (what follows the scheme, and the password of
- * Basic), in `Cookie`, and in any header whose name says that it contains one, such as `X-API-Key`.
+ * Returns the secrets in the headers of a request: in `Authorization` (the part after the scheme, and the password of
+ * `Basic`), in `Cookie`, and in any header whose name suggests a secret, such as `X-API-Key`.
  *
  * @since 0.1.0
  * @category destructors
@@ -95,7 +98,8 @@ export const secretsOfEntry = (entry: Credential.Entry): ReadonlyArray<string> =
   })
 
 /**
- * Redacts what an error contains of foreign text: its reason, its detail, the errors of the answer, and its cause.
+ * Redacts the text in an error that may come from a server: its reason, its detail, the errors of the response body,
+ * and its cause.
  *
  * @since 0.1.0
  * @category combinators
@@ -111,7 +115,7 @@ export const error = <E extends RegistryError.RegistryError>(error: E, redact: R
   )
 }
 
-/** `ErrorBody` reads no JSON that is deep enough to overflow the stack. */
+/** Recursion is safe: `ErrorBody` parses no JSON that is deep enough to overflow the stack. */
 const json = (value: unknown, redact: Redaction): unknown => {
   if (typeof value === "string") return redact(value)
   if (Array.isArray(value)) return value.map((item) => json(item, redact))
@@ -120,7 +124,7 @@ const json = (value: unknown, redact: Redaction): unknown => {
 }
 
 /**
- * Redacts the cause of an error: its message and its stack, and those of what caused it.
+ * Redacts the cause of an error: its message, its stack, and those of its own causes.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,6 +1,6 @@
 /**
- * Refresh tokens: what a client keeps in place of a password. They are opaque, and end with the password that they were
- * given for.
+ * Refresh tokens: opaque tokens that a client stores in place of a password. They end when the password of the user
+ * changes.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import * as Keyed from "./internal/keyed.js"
 import type { Account } from "./Users.js"
 
 /**
- * For whom a refresh token was given: `version` is that of the account at that time.
+ * The user of a refresh token. `version` is the version of the account when the token was issued.
  *
  * @since 0.1.0
  * @category models
@@ -24,32 +24,34 @@ export interface Grant {
 }
 
 /**
- * The refresh tokens that were given out. Servers that stand side by side, or that should know them after a restart, have
- * one of their own: it keeps tokens as one keeps passwords, by a hash.
+ * A store of refresh tokens. If several servers share tokens, or tokens must survive a restart, implement this
+ * interface: store a hash of each token, as for passwords.
  *
  * @since 0.1.0
  * @category models
  */
 export interface RefreshTokens {
   readonly issue: (account: Account) => Effect.Effect<Redacted.Redacted<string>>
-  /** For whom a token was given, if it counts. */
+  /** Returns the user of a token, or `undefined` if the token is unknown, expired or revoked. */
   readonly find: (token: Redacted.Redacted<string>) => Effect.Effect<Grant | undefined>
-  /** All tokens of a user end. */
+  /** Revokes all tokens of a user. */
   readonly revoke: (username: string) => Effect.Effect<void>
 }
 
 /**
- * How long refresh tokens count, and how many.
+ * Options for {@link make}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How long a token counts: 30 days if not given. */
+  /** How long a token is valid. Default: 30 days. */
   readonly lifetime?: Duration.DurationInput | undefined
-  /** How many are remembered: 10000 if not given. Of more, those that were not used for the longest time end. */
+  /** The number of tokens that are kept. If there are more, the least recently used end. Default: 10000. */
   readonly capacity?: number | undefined
-  /** How many of one user are: 100 if not given, so that nobody ends those of others. */
+  /**
+   * The number of tokens that are kept for one user, so that one user cannot end the tokens of others. Default: 100.
+   */
   readonly capacityPerUser?: number | undefined
 }
 
@@ -57,11 +59,11 @@ interface Issued extends Grant {
   readonly until: number
 }
 
-/** Longer than any that was given out, in characters. */
+/** The maximum length of a token, in characters. Issued tokens are shorter. */
 const maxLength = 256
 
 /**
- * Refresh tokens in memory, which end with the process.
+ * Creates a store of refresh tokens in memory. The tokens end with the process.
  *
  * @since 0.1.0
  * @category constructors
@@ -72,7 +74,7 @@ export const make = (options?: Options): Effect.Effect<RefreshTokens> =>
     const issued = Bounded.make<Issued>(options?.capacity ?? 10_000)
     const perUser = options?.capacityPerUser ?? 100
     const keyed = Keyed.make()
-    /** The keys of a user's tokens, the least recently used first. */
+    /** Returns the keys of a user's tokens, the least recently used first. */
     const keysOf = (username: string): ReadonlyArray<string> =>
       Array.from(issued.entries()).flatMap(([key, grant]) => grant.username === username ? [key] : [])
     return {

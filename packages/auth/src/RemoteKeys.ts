@@ -1,5 +1,5 @@
 /**
- * The keys of a token server elsewhere, as it publishes them.
+ * The keys of a remote token server, which the token server publishes as a JSON Web Key Set.
  *
  * @since 0.1.0
  */
@@ -16,19 +16,25 @@ import * as Stream from "effect/Stream"
 import * as TokenKeys from "./TokenKeys.js"
 
 /**
- * Where the keys are, and how often to look.
+ * Options for {@link make}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The URL of a JSON Web Key Set. Whoever can answer there can make tokens: https, but on this machine. */
+  /**
+   * The URL of a JSON Web Key Set. Any server that can answer at this URL can issue tokens: use https, except on the
+   * same machine.
+   */
   readonly url: string
-  /** How often it is read: every 5 minutes if not given. A token server signs by a new key no sooner than that. */
+  /**
+   * How often the key set is read. The token server must publish a new key at least this long before it signs with the
+   * key. Default: 5 minutes.
+   */
   readonly refreshEvery?: Duration.DurationInput | undefined
 }
 
-/** In bytes. */
+/** The maximum size of a key set, in bytes. */
 const maxBytes = 64 * 1024
 
 const Jwks = Schema.parseJson(
@@ -36,8 +42,8 @@ const Jwks = Schema.parseJson(
 )
 
 /**
- * The keys that a token server publishes, for as long as the scope lasts. Fails where there are none now; if they cannot
- * be read again later, those that are known go on to count, and the log says so.
+ * Reads the keys that a token server publishes, and reads them again at an interval until the scope closes. Fails if
+ * the keys cannot be read at the start. If a later read fails, the known keys remain valid, and an error is logged.
  *
  * @since 0.1.0
  * @category constructors
@@ -70,7 +76,7 @@ export const make = (
     return { find: (id) => current.find(id), all: () => current.all() }
   })
 
-/** Nothing of the answer is told: it may come from anywhere. */
+/** Errors contain no content of the response, because the response may come from anywhere. */
 const readFrom = (url: string, client: HttpClient.HttpClient) => {
   const failed = (problem: string) =>
     new TokenKeys.KeyInvalid({ reason: `the keys at ${url.replace(/[?#].*$/s, "")} cannot be used: ${problem}` })
@@ -85,11 +91,11 @@ const readFrom = (url: string, client: HttpClient.HttpClient) => {
     Effect.flatMap((bytes) =>
       Effect.mapError(
         Schema.decodeUnknown(Jwks)(new TextDecoder().decode(bytes)),
-        () => failed("it is no JSON Web Key Set")
+        () => failed("it is not a JSON Web Key Set")
       )
     ),
     Effect.flatMap((jwks) => Effect.mapError(TokenKeys.fromJwks(jwks), ({ reason }) => failed(reason))),
-    Effect.filterOrFail((keys) => keys.length > 0, () => failed("there is none"))
+    Effect.filterOrFail((keys) => keys.length > 0, () => failed("the set contains no key that verifies"))
   )
 }
 

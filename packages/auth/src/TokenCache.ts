@@ -1,5 +1,5 @@
 /**
- * Tokens that were given, for as long as they are good.
+ * A cache of tokens until they expire.
  *
  * @since 0.1.0
  */
@@ -13,32 +13,32 @@ import * as singleFlight from "./internal/singleFlight.js"
 import type { Token } from "./TokenExchange.js"
 
 /**
- * Whose a token is: it is used for nobody else, and nowhere else.
+ * The key of a token. A token is used only for requests with an equal key.
  *
  * @since 0.1.0
  * @category models
  */
 export class Key extends Data.Class<{
-  /** The registry that it is for, as `Origin` writes it. */
+  /** The origin of the registry, as `Origin.format` returns it. */
   readonly origin: string
   readonly realm: string
   readonly service: string | undefined
-  /** What was shown for it. */
+  /** The credential that the token was issued for. */
   readonly credential: Credential
 }> {}
 
 /**
- * Tokens by key and scope. One that contains a scope serves for it, up to 5 seconds before it ends.
+ * Tokens by key and scope. A token serves for each scope that it contains, until 5 seconds before it expires.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TokenCache {
-  /** A token that is there already and allows this much. */
+  /** Returns a cached token that allows the scope. */
   readonly find: (key: Key, scope: AuthScope.AuthScope) => Token | undefined
   /**
-   * Gets a token for a scope, and keeps it. Callers with the same key and scope at the same time get the same one. A
-   * failure is not kept.
+   * Gets a token for a scope, and caches it. Concurrent callers with the same key and scope share one exchange. A
+   * failure is not cached.
    */
   readonly acquire: <E>(
     key: Key,
@@ -46,12 +46,12 @@ export interface TokenCache {
     exchange: Effect.Effect<Token, E>
   ) => Effect.Effect<Token, E>
   readonly put: (key: Key, token: Token) => void
-  /** Forgets a token that was refused. */
+  /** Removes a token that the registry refused. */
   readonly drop: (key: Key, token: Token) => void
 }
 
 /**
- * How long before its end a token is not used any more, in milliseconds: a request takes time to arrive.
+ * How long before its expiry a token is no longer used, in milliseconds: a request takes time to arrive.
  *
  * @since 0.1.0
  * @category constants
@@ -63,11 +63,12 @@ interface Held {
   readonly token: Token
 }
 
-/** The most tokens of one realm that are kept: the oldest go first. */
+/** The number of tokens that are kept for one realm. If there are more, the oldest are removed. */
 const most = 100
 
 /**
- * A cache of up to 100 tokens for each realm of each registry, and for up to 1000 of these. They are in memory only.
+ * Creates a cache of up to 100 tokens for each realm of each registry, and of up to 1000 realms. The tokens are in
+ * memory only.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * The exchange of credentials for a token, at a token server.
+ * The exchange of credentials for a token at a token server.
  *
  * @since 0.1.0
  */
@@ -30,59 +30,62 @@ import * as Redaction from "./Redaction.js"
 import * as Transport from "./Transport.js"
 
 /**
- * What a token server is asked.
+ * A request for a token.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Ask {
-  /** The registry that the token is for. */
+  /** The registry that accepts the token. */
   readonly origin: Origin
   readonly realm: URL
-  /** Whether the realm is one of the registry's own, and gets the program's `headers`: true if not given. */
+  /** Whether the realm is trusted, and therefore receives the `headers` of {@link Options}. Default: true. */
   readonly isTrusted?: boolean | undefined
   readonly service: string | undefined
   readonly scope: AuthScope.AuthScope
-  /** What there is to show: an identity token comes before a password, and registry tokens are not for this. */
+  /** The credentials. An identity token is preferred to a password. Registry tokens are ignored. */
   readonly entry: Credential.Entry
 }
 
 /**
- * A token, and what it allows.
+ * A token, and the scope that it allows.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Token {
   readonly value: Redacted.Redacted
-  /** What was asked for. */
+  /** The scope that was requested. */
   readonly scope: AuthScope.AuthScope
-  /** When it ends, in milliseconds since 1970, by this machine's clock. */
+  /** When the token expires, in milliseconds since 1970, by the clock of this machine. */
   readonly expiresAt: number
-  /** What replaces the identity token that was shown. */
+  /** The new identity token, if the token server replaced the one that was sent. */
   readonly refreshToken: Redacted.Redacted | undefined
 }
 
 /**
- * How token servers are asked.
+ * Options for {@link make}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** What the program calls itself: `effect-oci` if not given. */
+  /** The OAuth2 client id of the program. Default: `effect-oci`. */
   readonly clientId?: string | undefined
-  /** Whether a password is first sent by OAuth2's grant, in a form. By the URL with Basic if not given. */
+  /**
+   * Whether a password is first sent in a form, by the OAuth2 `password` grant. Default: false, the password is sent by
+   * GET with Basic authentication.
+   */
   readonly oauth2?: boolean | undefined
-  /** Headers for token servers alone, such as `Realm.judge` trusts. */
+  /** Headers for requests to token servers that `Realm.judge` trusts. Other servers do not receive them. */
   readonly headers?: Headers.Input | undefined
-  /** How long an exchange may take: 60 seconds if not given. */
+  /** The timeout of an exchange. Default: 60 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
 /**
- * Asks a token server. Fails with an error of the registry, which says what was tried, or with that of the client where
- * no answer came.
+ * Requests a token. Fails with a `RegistryError` that says what was requested, or with the error of the HTTP client if
+ * the token server did not respond.
  *
  * @since 0.1.0
  * @category models
@@ -91,17 +94,21 @@ export interface TokenExchange {
   (ask: Ask): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError>
 }
 
-/** How many redirects are followed. */
+/** The maximum number of redirects. */
 const maxRedirects = 5
 
 const redirects = new Set([301, 302, 303, 307, 308])
 
 /**
- * Asks token servers by a client, which must leave redirects alone: they are followed here, on the realm's own origin,
- * and elsewhere only where nothing secret was sent; never from https to http.
+ * Creates a function that requests tokens with a client. The client must not follow redirects itself. The exchange
+ * follows them: on the realm's own origin, and to another origin only if the request contains no secret; never from
+ * https to http.
  *
- * An identity token goes out by OAuth2's `refresh_token` grant. A user and a password, or nobody, ask by GET: so they do
- * too where the server knows no OAuth2. Docker's "Token Authentication Specification"; RFC 6749, sections 4.3 and 6.
+ * An identity token is sent by the OAuth2 `refresh_token` grant. A user name and a password, or an anonymous request,
+ * are sent by GET. If the server does not support OAuth2, a user name and a password are used in place of the identity
+ * token. See [token authentication](https://distribution.github.io/distribution/spec/auth/token/), [RFC 6749, section
+ * 4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3) and [section
+ * 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
  *
  * @since 0.1.0
  * @category constructors
@@ -174,7 +181,9 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
         const shown = identity ?? basic!
         if (!tokenAnswer.isUnsupported(response.status, bytes)) return read(ask, shown, response, bytes)
         return basic === undefined
-          ? new RegistryError.Unauthorized({ reason: `${server(ask)} takes no identity token: configure a password` })
+          ? new RegistryError.Unauthorized({
+            reason: `${server(ask)} does not accept identity tokens: configure a password`
+          })
           : plain
       }))
   }
@@ -183,11 +192,11 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
     Effect.timeoutFail(asked(ask), {
       duration: timeout,
       onTimeout: () =>
-        new RegistryError.TransportError({ reason: `${server(ask)} did not answer for ${Duration.format(timeout)}` })
+        new RegistryError.TransportError({ reason: `${server(ask)} did not answer within ${Duration.format(timeout)}` })
     })
 }
 
-/** A scope a word, in the very words of the challenge where they have not changed. */
+/** Returns one word for each scope, spelled as in the challenge if the scope is unchanged. */
 const words = (scope: AuthScope.AuthScope): ReadonlyArray<string> =>
   AuthScope.format(scope).split(/\s+/).filter((word) => word !== "")
 
@@ -196,14 +205,14 @@ const server = ({ origin, realm }: Ask): string => `the token server ${Realm.for
 const invalid = (realm: string | URL, what: string) =>
   new RegistryError.ResponseInvalid({ reason: `the token server ${Realm.format(realm)} ${what}` })
 
-/** The request that a redirect asks for. */
+/** Returns the request that follows a redirect. */
 const redirected = (
   request: HttpClientRequest.HttpClientRequest,
   status: number,
   location: string,
   isSecret: boolean
 ): HttpClientRequest.HttpClientRequest | RegistryError.RegistryError => {
-  if (!URL.canParse(location, request.url)) return invalid(request.url, "redirects to what is no URL")
+  if (!URL.canParse(location, request.url)) return invalid(request.url, "redirects to an invalid URL")
   const from = new URL(request.url)
   const to = new URL(location, from)
   to.username = ""
@@ -213,11 +222,11 @@ const redirected = (
     if (isSecret) {
       return new RegistryError.RealmRefused({
         realm: Realm.format(to),
-        reason: `the token server ${Realm.format(from)} redirects credentials to ${to.origin}, where they do not belong`
+        reason: `the token server ${Realm.format(from)} redirects credentials to ${to.origin}, which is another origin`
       })
     }
   }
-  // Nothing but the question goes to another origin.
+  // A request to another origin contains only the URL, and no headers of the first request.
   const again = to.origin === from.origin ? HttpClientRequest.setUrl(request, to) : HttpClientRequest.get(to.href)
   if (request.method === "GET" || status === 307 || status === 308) return again
   return invalid(from, `redirects a form, with status ${status}`)
@@ -229,7 +238,7 @@ const tokenOf = (ask: Ask, shown: Credential.Credential, response: HttpClientRes
 const bytesOf = (ask: Ask, response: HttpClientResponse) =>
   Effect.mapError(
     answer.read(response),
-    () => new RegistryError.TransportError({ reason: `${server(ask)} broke off its answer` })
+    () => new RegistryError.TransportError({ reason: `${server(ask)} ended its response early` })
   )
 
 const read = (
@@ -253,7 +262,7 @@ const read = (
   }))
 }
 
-/** The error that a token server's answer is. */
+/** Returns the error for a token server's response. */
 const refusal = (
   ask: Ask,
   shown: Credential.Credential,

@@ -1,5 +1,5 @@
 /**
- * Keys that sign tokens, and those that verify them.
+ * Keys that sign tokens, and keys that verify them.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,8 @@ import * as jose from "jose"
 import { keyId } from "./internal/keyId.js"
 
 /**
- * How tokens are signed: RFC 7518, RFC 8037. `docker-registry` takes no `EdDSA`.
+ * A signature algorithm: [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.1), [RFC
+ * 8037](https://www.rfc-editor.org/rfc/rfc8037#section-3.1). `docker-registry` does not accept `EdDSA`.
  *
  * @since 0.1.0
  * @category models
@@ -20,7 +21,7 @@ import { keyId } from "./internal/keyId.js"
 export type Algorithm = "ES256" | "RS256" | "EdDSA"
 
 /**
- * All of them.
+ * All signature algorithms.
  *
  * @since 0.1.0
  * @category constants
@@ -28,20 +29,20 @@ export type Algorithm = "ES256" | "RS256" | "EdDSA"
 export const algorithms: ReadonlyArray<Algorithm> = ["ES256", "RS256", "EdDSA"]
 
 /**
- * A key that verifies. Each serves one algorithm, whatever a token says.
+ * A key that verifies tokens. Each key serves one algorithm only, whatever a token claims.
  *
  * @since 0.1.0
  * @category models
  */
 export interface VerificationKey {
-  /** What tokens call it: their `kid`. */
+  /** The id of the key: the `kid` of its tokens. */
   readonly id: string
   readonly algorithm: Algorithm
   readonly publicKey: CryptoKey
 }
 
 /**
- * A key that signs too.
+ * A key that signs tokens and verifies them.
  *
  * @since 0.1.0
  * @category models
@@ -51,7 +52,7 @@ export interface SigningKey extends VerificationKey {
 }
 
 /**
- * A key cannot be used. It says nothing of what the key is.
+ * A key cannot be used. The error does not reveal the key.
  *
  * @since 0.1.0
  * @category errors
@@ -68,14 +69,14 @@ const identified = async (algorithm: Algorithm, publicKey: CryptoKey, id: string
   publicKey
 })
 
-/** The public half of a private key: what is left of it without its secrets. */
+/** Returns the public half of a private key. */
 const publicHalf = async (algorithm: Algorithm, privateKey: CryptoKey): Promise<CryptoKey> => {
   const { crv, e, kty, n, x, y } = await jose.exportJWK(privateKey)
   const parts = Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined)
   return await jose.importJWK(Object.fromEntries(parts), algorithm, { extractable: true }) as CryptoKey
 }
 
-/** A key of which only its kind says for which algorithm it is. */
+/** Imports a key with the first algorithm that fits the kind of the key. */
 const importAs = async <K>(algorithms: ReadonlyArray<Algorithm>, read: (algorithm: Algorithm) => Promise<K>) => {
   for (const algorithm of algorithms) {
     const key = await read(algorithm).catch(() => undefined)
@@ -86,7 +87,7 @@ const importAs = async <K>(algorithms: ReadonlyArray<Algorithm>, read: (algorith
 
 const kinds = "a key on the curve P-256 (ES256), an RSA key of at least 2048 bits (RS256) or an Ed25519 key (EdDSA)"
 
-/** jose refuses shorter ones, but only when they are used. */
+/** Returns whether an RSA key is long enough. jose also refuses shorter keys, but only when they are used. */
 const isStrong = (key: CryptoKey): boolean =>
   !("modulusLength" in key.algorithm) || (key.algorithm.modulusLength as number) >= 2048
 
@@ -96,7 +97,7 @@ const attempt = <A>(make: () => Promise<A | undefined>, reason: string): Effect.
   )
 
 /**
- * A new key, known to this process alone: what it has signed ends with the process.
+ * Generates a key that only this process knows. The tokens that it signed become invalid when the process ends.
  *
  * @since 0.1.0
  * @category constructors
@@ -108,8 +109,8 @@ export const generate = (algorithm: Algorithm = "ES256"): Effect.Effect<SigningK
   })
 
 /**
- * A private key in PEM (`BEGIN PRIVATE KEY`), as `openssl genpkey` writes it. Its id is made of it, if not given, as
- * `docker-registry` makes it of the certificates of its `rootcertbundle`.
+ * Reads a private key from PEM (`BEGIN PRIVATE KEY`), as `openssl genpkey` writes it. Default of `id`: computed from
+ * the key, as `docker-registry` computes the ids of the keys in its `rootcertbundle`.
  *
  * @since 0.1.0
  * @category constructors
@@ -121,7 +122,7 @@ export const fromPem = (
   const text = Redacted.value(pem).trim()
   if (/^-----BEGIN (EC|RSA) PRIVATE KEY-----/.test(text)) {
     return new KeyInvalid({
-      reason: "the private key is not in PKCS #8: convert it by `openssl pkcs8 -topk8 -nocrypt`"
+      reason: "the private key is not in PKCS #8: convert it with `openssl pkcs8 -topk8 -nocrypt`"
     })
   }
   return attempt(async () => {
@@ -129,11 +130,11 @@ export const fromPem = (
     if (found === undefined || !isStrong(found.key)) return undefined
     const publicKey = await publicHalf(found.algorithm, found.key)
     return { ...(await identified(found.algorithm, publicKey, options?.id)), privateKey: found.key }
-  }, `the private key cannot be used: what is wanted is, in PEM and without a password, ${kinds}`)
+  }, `the private key cannot be used: provide, in PEM and without a password, ${kinds}`)
 }
 
 /**
- * A private key in PEM by its name in the configuration, of which nothing is shown.
+ * Reads a private key in PEM from the configuration value `name`. Errors do not reveal the key.
  *
  * @since 0.1.0
  * @category constructors
@@ -152,8 +153,8 @@ export const config = (name: string): Effect.Effect<SigningKey, ConfigError | Ke
   )
 
 /**
- * A public key in PEM (`BEGIN PUBLIC KEY`, `BEGIN CERTIFICATE`). Of a certificate only the key counts: neither its dates
- * nor who signed it are looked at.
+ * Reads a public key from PEM (`BEGIN PUBLIC KEY`, `BEGIN CERTIFICATE`). Of a certificate, only the key is used: its
+ * dates and its issuer are not checked.
  *
  * @since 0.1.0
  * @category constructors
@@ -169,10 +170,10 @@ export const fromPublicPem = (
     return found === undefined || !isStrong(found.key)
       ? undefined
       : identified(found.algorithm, found.key, options?.id)
-  }, `the public key cannot be used: what is wanted is, in PEM, ${kinds}`)
+  }, `the public key cannot be used: provide, in PEM, ${kinds}`)
 }
 
-/** What each algorithm is called in `alg`. RFC 7518, section 3.1; RFC 8037; RFC 9864. */
+/** The values of `alg` for each algorithm. RFC 7518, section 3.1; RFC 8037; RFC 9864. */
 const names: { readonly [algorithm in Algorithm]: ReadonlyArray<unknown> } = {
   ES256: ["ES256"],
   RS256: ["RS256"],
@@ -185,7 +186,10 @@ const algorithmOfKind = ({ crv, kty }: jose.JWK): Algorithm | undefined => {
   return kty === "OKP" && crv === "Ed25519" ? "EdDSA" : undefined
 }
 
-/** The algorithm of a key by its kind, unless it says that it is for something else. RFC 7517, section 4. */
+/**
+ * Returns the algorithm for the kind of a key. Returns `undefined` if the key is for another use or another algorithm.
+ * [RFC 7517, section 4](https://www.rfc-editor.org/rfc/rfc7517#section-4).
+ */
 const algorithmOf = (jwk: jose.JWK): Algorithm | undefined => {
   const { alg, key_ops: operations, use } = jwk
   const algorithm = algorithmOfKind(jwk)
@@ -197,8 +201,9 @@ const algorithmOf = (jwk: jose.JWK): Algorithm | undefined => {
 }
 
 /**
- * The keys of a JSON Web Key Set (RFC 7517), as token servers publish them. Those of other kinds, or for other uses, are
- * left out.
+ * Reads the keys of a JSON Web Key Set ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517#section-5)), as token servers
+ * publish it. Ignores keys of other kinds and keys for other uses. Fails with `KeyInvalid` if any other key is
+ * malformed or too short.
  *
  * @since 0.1.0
  * @category constructors
@@ -217,10 +222,10 @@ export const fromJwks = (jwks: {
       if (!isStrong(key as CryptoKey)) throw new Error("short")
       return identified(algorithm, key as CryptoKey, typeof kid === "string" ? kid : undefined)
     }))
-  }, `the set of keys has one that cannot be used: what is wanted is ${kinds}`)
+  }, `the key set contains a key that cannot be used: publish ${kinds}`)
 
 /**
- * The public keys as a JSON Web Key Set (RFC 7517).
+ * Returns the public keys as a JSON Web Key Set ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517#section-5)).
  *
  * @since 0.1.0
  * @category conversions
@@ -236,34 +241,34 @@ export const toJwks = (
   }))
 
 /**
- * The keys that count now, which may change while a service runs.
+ * The currently valid keys, which may change while a service runs.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Verifying {
-  /** The key that tokens call by this id. */
+  /** Returns the key with this id, or `undefined` if no valid key has it. */
   readonly find: (id: string) => VerificationKey | undefined
-  /** Those that verify, the newest first. */
+  /** Returns all valid keys, the newest first. */
   readonly all: () => ReadonlyArray<VerificationKey>
 }
 
 /**
- * Keys of which the newest signs.
+ * A key ring. The newest key signs, and all keys verify.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Ring extends Verifying {
   readonly signing: () => SigningKey
-  /** From now on this one signs. Those before it verify what they have signed, until they are removed. */
+  /** Makes `next` the key that signs. The earlier keys continue to verify their tokens until they are removed. */
   readonly rotate: (next: SigningKey) => Effect.Effect<void>
-  /** What this key has signed does not count any more. The key that signs cannot be removed. */
+  /** Removes a key, which makes its tokens invalid. Has no effect for the key that signs. */
   readonly remove: (id: string) => Effect.Effect<void>
 }
 
 /**
- * Keys that verify and never change.
+ * Creates a fixed set of keys that verify.
  *
  * @since 0.1.0
  * @category constructors
@@ -274,7 +279,7 @@ export const verifying = (keys: Iterable<VerificationKey>): Verifying => {
 }
 
 /**
- * A key that signs, and others that verify what they have signed before.
+ * Creates a key ring of a key that signs, and of older keys that verify the tokens they signed before.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,6 @@
 /**
- * A token service: who has proved who they are gets a token that says what they may do at a registry for a few minutes.
+ * A token service. It authenticates users, and issues tokens that say what a user may do at a registry for a few
+ * minutes.
  *
  * @since 0.1.0
  */
@@ -31,51 +32,58 @@ import type { Account, Users } from "./Users.js"
  * @category models
  */
 export interface Options {
-  /** The `iss` of the tokens. The registry is configured with the same. */
+  /** The issuer: the claim `iss` of the tokens. Configure the registry with the same value. */
   readonly issuer: string
-  /** What the registry is called: the tokens' `aud`. Tokens for others are not given. */
+  /** The name of the registry: the claim `aud` of the tokens. Requests for any other service are refused. */
   readonly service: string
-  /** The keys that sign. For `docker-registry` the first is ES256 or RS256. */
+  /** The key ring whose newest key signs. `docker-registry` requires ES256 or RS256. */
   readonly keys: TokenKeys.Ring
-  /** Those who have an account. */
+  /** The users who may log in. */
   readonly users: Users
-  /** What of the requested scope a caller is granted, also an anonymous one. */
+  /** The policy that decides which part of the requested scope a caller is granted, including anonymous callers. */
   readonly policy: Policy
   /**
-   * How long a token is valid. Clients want at least one minute.
+   * How long a token is valid. Clients expect at least one minute.
    *
    * @default "5 minutes"
    */
   readonly lifetime?: Duration.DurationInput | undefined
   /**
-   * Where refresh tokens are kept.
+   * The store of refresh tokens.
    *
    * @default in memory, for 30 days
    */
   readonly refreshTokens?: RefreshTokens.RefreshTokens | undefined
-  /** Where a request comes from, for counting wrong passwords: see the option of the same name of `Guard`. */
+  /**
+   * Returns the address of a request's client, by which wrong passwords are counted. See the option `address` of
+   * `Guard`.
+   */
   readonly address?: ((request: Wire.Request) => string | undefined) | undefined
 }
 
 /**
- * A token service, as functions from a plain request to an effect of a plain response: `mounts` of `RegistryServer` and
- * `NodeRegistryServer` take them, and `RegistryServer.toHttpApp` makes an app of `@effect/platform` of each.
+ * A token service: functions from a plain request to an effect of a plain response. The option `mounts` of
+ * `RegistryServer` and `NodeRegistryServer` accepts them, and `RegistryServer.toHttpApp` converts each to an app of
+ * `@effect/platform`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TokenService {
-  /** Gives tokens: GET and POST. */
+  /** Issues tokens, by GET and POST. */
   readonly answer: (request: Wire.Request) => Effect.Effect<Wire.Response>
-  /** Tells the keys that verify them, as a JSON Web Key Set: GET. */
+  /** Returns the public keys as a JSON Web Key Set, by GET. */
   readonly jwks: (request: Wire.Request) => Effect.Effect<Wire.Response>
-  /** Ends the refresh tokens of a user. Tokens that were given for them count until they expire. */
+  /** Revokes the refresh tokens of a user. Access tokens that were issued for them remain valid until they expire. */
   readonly revoke: (username: string) => Effect.Effect<void>
 }
 
 type Refused = tokenRequest.NoToken | RegistryError.RegistryError
 
-/** What is not to be kept on the way: RFC 6749, section 5.1. */
+/**
+ * Creates a response that caches must not store: [RFC 6749, section
+ * 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
+ */
 const json = (status: number, content: unknown, headers?: Wire.Headers): Wire.Response => ({
   status,
   headers: { "content-type": "application/json", "cache-control": "no-store", ...headers },
@@ -85,12 +93,12 @@ const json = (status: number, content: unknown, headers?: Wire.Headers): Wire.Re
 const wrongGrant = new tokenRequest.NoToken({
   status: 400,
   code: "invalid_grant",
-  reason: "the refresh token does not count, or not any more"
+  reason: "the refresh token is unknown, expired or revoked"
 })
 
 /**
- * What was wrong: as RFC 6749, section 5.2, has it for POST, else as errors of the distribution spec, with a challenge
- * where the password was wrong.
+ * Encodes an error. For POST: as [RFC 6749, section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2) requires.
+ * For other methods: as an error of the distribution spec, with a challenge if the password was wrong.
  */
 const encodeRefused = (refused: Refused, method: string): Wire.Response => {
   if (refused._tag === "NoToken") {
@@ -105,13 +113,16 @@ const encodeRefused = (refused: Refused, method: string): Wire.Response => {
     : { ...response, headers: { ...headers, "www-authenticate": `Basic realm="token"` } }
 }
 
-/** A type, with a class or without, and an action: "Token Scope Documentation" of the distribution project. */
+/**
+ * The grammar of a type, with or without a class, and of an action: [token
+ * scopes](https://distribution.github.io/distribution/spec/auth/scope/).
+ */
 const typeForm = /^[a-z0-9]+(\([a-z0-9]+\))?$/
 const actionForm = /^([a-z]+|\*)$/
 
 /**
- * The part of a scope that is of the grammar. A policy compares texts: `alice/../admin` begins with `alice/`, and what
- * a registry makes of it is another matter.
+ * Returns the part of a scope that matches the grammar. A policy compares text: `alice/../admin` begins with `alice/`,
+ * but a registry may resolve it to another repository.
  */
 const wellFormed = (scope: AuthScope.AuthScope): AuthScope.AuthScope =>
   AuthScope.make(
@@ -121,17 +132,19 @@ const wellFormed = (scope: AuthScope.AuthScope): AuthScope.AuthScope =>
   )
 
 /**
- * Creates a token service for one registry. Names, types and actions that are not of the grammar are never granted, and
- * the policy does not see them. A token grants what the policy leaves of the requested scope, at most what was
- * requested, and may grant nothing: clients learn that from the registry.
+ * Creates a token service for one registry. It never grants names, types and actions outside the grammar, and the
+ * policy does not receive them. A token grants the part of the requested scope that the policy grants. That part may be
+ * empty: the client then receives the refusal from the registry.
  *
- * - GET, with Basic credentials or anonymously: `service`, `scope` (any number of times), `offline_token=true` for a
- *   refresh token. The token is for the user of the credentials, whatever `account` says.
- * - POST, a form: `grant_type=password` with `username` and `password`, or `grant_type=refresh_token` with
+ * - GET, with Basic credentials or anonymously. Parameters: `service`, `scope` (any number of times),
+ *   `offline_token=true` for a refresh token. The token is for the user of the credentials, and the parameter `account`
+ *   is ignored.
+ * - POST, with a form. Fields: `grant_type=password` with `username` and `password`, or `grant_type=refresh_token` with
  *   `refresh_token`; `service`, `scope` (separated by spaces), `access_type=offline` for a refresh token.
  *
- * A refresh token ends when its user's password is changed, when the user goes, by `revoke`, and after its time. Spec:
- * "Token Authentication Specification" and "OAuth2 Token Authentication" of the distribution project.
+ * A refresh token ends when the user's password changes, when the user is removed, by `revoke`, and when it expires.
+ * Specs: [token authentication](https://distribution.github.io/distribution/spec/auth/token/) and [OAuth2 token
+ * authentication](https://distribution.github.io/distribution/spec/auth/oauth/).
  *
  * @since 0.1.0
  * @category constructors
@@ -157,7 +170,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
       const addressOf = options.address ?? ((request) => request.remoteAddress)
       const lifetime = Math.floor(Duration.toSeconds(options.lifetime ?? "5 minutes"))
 
-      /** The account of the caller. `undefined` for an anonymous caller. */
+      /** Authenticates the caller. Returns the caller's account, or `undefined` for an anonymous caller. */
       const prove = (
         { proof }: tokenRequest.TokenRequest,
         request: Wire.Request
@@ -196,7 +209,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
         Effect.gen(function*() {
           const asked = yield* tokenRequest.read(request)
           if (asked.service !== undefined && asked.service !== service) {
-            const reason = "there are no tokens for that service here"
+            const reason = "this token service issues no tokens for that service"
             return yield* new tokenRequest.NoToken({ status: 400, code: "invalid_request", reason })
           }
           const account = yield* prove(asked, request)
@@ -223,7 +236,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
           method === "GET" || method === "HEAD"
             ? Effect.map(TokenKeys.toJwks(keys.all()), (set) => json(200, set, { "cache-control": "max-age=60" }))
             : Exit.succeed(
-              json(405, { error: "invalid_request", error_description: "keys are asked for by GET" }, {
+              json(405, { error: "invalid_request", error_description: "request the keys with GET" }, {
                 allow: "GET, HEAD"
               })
             ),

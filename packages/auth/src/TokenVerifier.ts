@@ -1,5 +1,5 @@
 /**
- * Bearer tokens as servers read them: JSON Web Tokens, with what they allow in the claim `access`.
+ * The verification of bearer tokens by a server: JSON Web Tokens, whose claim `access` contains what they allow.
  *
  * @since 0.1.0
  */
@@ -19,24 +19,24 @@ import * as Keyed from "./internal/keyed.js"
 import * as TokenKeys from "./TokenKeys.js"
 
 /**
- * Whose tokens are taken, and for whom they must be made.
+ * Options for {@link make}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The claim `iss`. */
+  /** The issuer that tokens must have: the claim `iss`. */
   readonly issuer: string
-  /** The claim `aud`, or one of it: this registry's service. */
+  /** The audience that tokens must have: the claim `aud`, or one of its values. This is the registry's `service`. */
   readonly audience: string
   /** The keys of the issuer. */
   readonly keys: TokenKeys.Verifying
-  /** How far clocks may be apart: 30 seconds if not given. */
+  /** The maximum difference between the clocks of issuer and server. Default: 30 seconds. */
   readonly leeway?: Duration.DurationInput | undefined
 }
 
 /**
- * What a token says: who has it, and what it allows.
+ * The content of a verified token: its caller, and the scope that it grants.
  *
  * @since 0.1.0
  * @category models
@@ -47,7 +47,7 @@ export interface Verified {
 }
 
 /**
- * A token does not count. The reason says nothing of what is in it.
+ * A token is not valid. The reason contains no content of the token.
  *
  * @since 0.1.0
  * @category errors
@@ -69,14 +69,14 @@ export interface TokenVerifier {
 }
 
 /**
- * The longest token that is looked at, in characters.
+ * The maximum length of a token, in characters. Longer tokens are refused without parsing.
  *
  * @since 0.1.0
  * @category constants
  */
 export const maxLength = 16 * 1024
 
-/** How many verified tokens are remembered. */
+/** The number of verified tokens that are remembered. */
 const capacity = 1000
 
 const Claims = Schema.Struct({
@@ -86,7 +86,10 @@ const Claims = Schema.Struct({
 })
 const decodeClaims = Schema.decodeUnknownEither(Claims)
 
-/** The key of a token: by its id, else the only one of its algorithm. What a token brings along itself does not count. */
+/**
+ * Returns the key of a token: the key with its id, or, for a token without an id, the only key of its algorithm. Keys
+ * within the token are ignored.
+ */
 const keyOf = (keys: TokenKeys.Verifying, { alg, kid }: jose.JWTHeaderParameters): TokenKeys.VerificationKey => {
   const found = kid === undefined ? keys.all().filter(({ algorithm }) => algorithm === alg) : [keys.find(kid)]
   const [key] = found
@@ -97,7 +100,10 @@ const keyOf = (keys: TokenKeys.Verifying, { alg, kid }: jose.JWTHeaderParameters
   return key
 }
 
-/** What jose says of time and claims is plain; of all else it is enough that the token does not verify. */
+/**
+ * Converts an error of jose. Errors about time and claims get a reason of their own. For all others, the reason is that
+ * the token does not verify.
+ */
 const invalid = (cause: unknown): TokenInvalid => {
   if (cause instanceof TokenInvalid) return cause
   if (cause instanceof jose.errors.JWTExpired) return new TokenInvalid({ reason: "the token has expired" })
@@ -109,17 +115,18 @@ const invalid = (cause: unknown): TokenInvalid => {
 
 interface Remembered extends Verified {
   readonly key: TokenKeys.VerificationKey
-  /** In milliseconds. */
+  /** When the token expires, in milliseconds since 1970. */
   readonly until: number
 }
 
 /**
- * A verifier of the tokens of one issuer for one service, with its own memory of those that were right: it is bounded,
- * knows them by a keyed hash, and forgets them when they expire, or when their key does not count any more.
+ * Creates a verifier for the tokens of one issuer for one service. The verifier remembers valid tokens in a bounded
+ * table, by a keyed hash. It forgets a token when the token expires, or when its key is removed.
  *
- * A token is signed by one of the `keys`, with the algorithm of that key; one with none, by a key that it names itself
- * (`jwk`, `x5c`, `jku`), of another issuer or audience, not yet or no longer valid, without an end, or longer than
- * {@link maxLength}, is `TokenInvalid`. RFC 8725.
+ * A token must be signed by one of `keys`, with the algorithm of that key. Fails with `TokenInvalid` if a token is
+ * unsigned; is signed by a key that the token itself contains or names (`jwk`, `x5c`, `jku`); has another issuer or
+ * audience; is not yet or no longer valid; has no expiry; or is longer than {@link maxLength}. [RFC
+ * 8725](https://www.rfc-editor.org/rfc/rfc8725).
  *
  * @since 0.1.0
  * @category constructors

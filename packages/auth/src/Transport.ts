@@ -1,5 +1,5 @@
 /**
- * Transports: functions from one HTTP client to another, of which each does one thing.
+ * Transports: functions from one HTTP client to another. Each transport does one thing.
  *
  * @since 0.1.0
  */
@@ -18,8 +18,8 @@ import * as Predicate from "effect/Predicate"
 import * as Origin from "./Origin.js"
 
 /**
- * A wrapper of an HTTP client. One that fails with an error of a registry puts it into the `cause` of a `RequestError`:
- * the registry's methods then fail with that very error.
+ * A wrapper of an HTTP client. A transport that fails with a `RegistryError` puts it into the `cause` of a
+ * `RequestError`. The methods of the registry client then fail with that `RegistryError`.
  *
  * @since 0.1.0
  * @category models
@@ -29,7 +29,7 @@ export interface Transport {
 }
 
 /**
- * How a request is sent.
+ * A function that sends a request.
  *
  * @since 0.1.0
  * @category models
@@ -43,16 +43,20 @@ type Parts = {
   readonly postprocess: HttpClient.HttpClient.Postprocess<HttpClientError, never>
 }
 
-/** The platform keeps apart what a client does to each request and how it sends them, and does not show it. */
+/**
+ * Returns what a client does to each request, and how it sends requests. The platform keeps these apart, but does not
+ * export them.
+ */
 const partsOf = (client: HttpClient.HttpClient): Parts =>
   Predicate.hasProperty(client, "preprocess") && Predicate.hasProperty(client, "postprocess")
     ? client as unknown as Parts
     : { preprocess: Effect.succeed, postprocess: Effect.flatMap(client.execute) }
 
 /**
- * A transport that takes over each request: it may send it by `send`, several times, or others in its place. What the
- * client below adds to every request of its own (`HttpClient.mapRequest`) is added before, and not again by `send`: a
- * credential that was added so does not go where a redirect leads.
+ * Creates a transport from a function that handles each request. The function may send the request with `send`, several
+ * times, or send other requests in its place. What the inner client adds to every request (`HttpClient.mapRequest`) is
+ * added before the function runs, and `send` does not add it again: a credential that was added so does not follow a
+ * redirect.
  *
  * @since 0.1.0
  * @category constructors
@@ -70,7 +74,7 @@ export const make = (
 }
 
 /**
- * Several transports as one: the last is outermost, as in a pipe.
+ * Combines several transports. The last transport is the outermost, as in a pipe.
  *
  * @since 0.1.0
  * @category combinators
@@ -79,8 +83,8 @@ export const compose = (...transports: ReadonlyArray<Transport>): Transport => (
   transports.reduce((inner, transport) => transport(inner), client)
 
 /**
- * Has the client below do what it does to every request (`HttpClient.mapRequest`), such as to add a program's own
- * headers, to those at one origin alone: a registry chooses where other requests go.
+ * Restricts what the inner client does to every request (`HttpClient.mapRequest`), such as adding headers of the
+ * program, to requests to one origin. The registry chooses where other requests go.
  *
  * @since 0.1.0
  * @category constructors
@@ -99,7 +103,7 @@ export const homebound = (home: Origin.Origin): Transport => (client) => {
 const replayable = globalValue("@effect-oci/auth/Transport/replayable", () => new WeakSet<HttpBody.HttpBody>())
 
 /**
- * Says of a body that its stream gives the same bytes each time it is run.
+ * Marks a body whose stream returns the same bytes each time it runs.
  *
  * @since 0.1.0
  * @category replay
@@ -110,8 +114,9 @@ export const markReplayable = <B extends HttpBody.HttpBody>(body: B): B => {
 }
 
 /**
- * Whether a body can be sent again: bytes in hand can, a stream only where that was said of it. A transport that sends
- * a request twice asks this first, for a stream that was read is an empty one to the platform.
+ * Returns whether a body can be sent again: bytes can, and a stream can if it is marked by {@link markReplayable}. A
+ * transport that sends a request twice must check this first: the platform sends a stream that was already read as an
+ * empty body.
  *
  * @since 0.1.0
  * @category replay
@@ -120,8 +125,8 @@ export const isReplayable = (body: HttpBody.HttpBody): boolean =>
   body._tag === "Empty" || body._tag === "Uint8Array" || replayable.has(body)
 
 /**
- * Has `FetchHttpClient` treat redirects in a way of its own for one request. Its other settings are kept where they are
- * in the context of the effect that asks. Other clients leave redirects alone.
+ * Sets how `FetchHttpClient` handles redirects for one request. Other settings of `FetchHttpClient.RequestInit` in the
+ * context of the effect are kept. Other clients do not follow redirects.
  *
  * @since 0.1.0
  * @category redirects

@@ -1,5 +1,5 @@
 /**
- * Users: who has an account, and how they prove that it is theirs.
+ * Users: accounts, and how users prove that an account is theirs.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 
 /**
- * Somebody says who they are.
+ * A login attempt.
  *
  * @since 0.1.0
  * @category models
@@ -17,12 +17,12 @@ import type * as Redacted from "effect/Redacted"
 export interface Attempt {
   readonly username: string
   readonly password: Redacted.Redacted<string>
-  /** Where from, if that is known. */
+  /** The address of the client, if it is known. */
   readonly address: string | undefined
 }
 
 /**
- * An account. `version` changes with its password: what was given out for another is over.
+ * An account. `version` changes with the password of the account: refresh tokens of an earlier version are invalid.
  *
  * @since 0.1.0
  * @category models
@@ -33,17 +33,20 @@ export interface Account {
 }
 
 /**
- * The users of a registry, such as those of an `Htpasswd` file, or of a directory of one's own.
+ * The users of a registry: the users of an `Htpasswd` file, or an implementation of your own.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Users {
   /**
-   * The account of whom the password proves to be its owner. Else `Unauthorized`, which does not say whether there is
-   * such a user, and takes as long as if there were; `TooManyRequests` for whom to be heard too often.
+   * Returns the account if the password is right. Fails with `Unauthorized` otherwise: the error does not reveal
+   * whether the user exists, and takes as long for an unknown user as for a known one. Fails with `TooManyRequests`
+   * after too many wrong passwords.
    */
   readonly check: (attempt: Attempt) => Effect.Effect<Account, RegistryError>
-  /** An account as it is now, for who has proved before to be its owner. */
+  /**
+   * Returns the current account of a user who has authenticated before, or `undefined` if the account no longer exists.
+   */
   readonly find: (username: string) => Effect.Effect<Account | undefined, RegistryError>
 }

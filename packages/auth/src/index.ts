@@ -1,5 +1,5 @@
 /**
- * Authentication: who asks a registry, and what it may do there.
+ * Authentication for OCI registries: credentials and a transport for clients, a guard and a token service for servers.
  *
  * @since 0.1.0
  */

@@ -396,7 +396,9 @@ describe("a registry that wants a user and a password", () => {
         Effect.provide(Logger.replace(Logger.defaultLogger, log)),
         Logger.withMinimumLogLevel(LogLevel.Debug)
       )
-      expect(told).toEqual([[`${registry} also takes what is not answered: digest`]])
+      expect(told).toEqual([[
+        `${registry} also offers authentication schemes that this client does not support: digest`
+      ]])
     }))
 
   it.effect("gets them in any alphabet", () =>

@@ -23,7 +23,7 @@ describe("a helper", () => {
     Effect.gen(function*() {
       const runner = { run: () => Effect.die("it was run") }
       const failure = yield* Effect.flip(CredentialHelper.get(runner, name, origin))
-      expect(failure.message).toMatch(/^the name of a credential helper may hold/)
+      expect(failure.message).toMatch(/^the name of a credential helper may contain/)
     }))
 
   const answers: ReadonlyArray<readonly [output: string, entry: Credential.Entry]> = [

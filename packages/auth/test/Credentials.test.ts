@@ -57,7 +57,7 @@ describe("credentials", () => {
       expect(yield* get(layer, example, "public/app")).toEqual([Credential.anonymous])
       expect(yield* get(layer, origin("https://other.example.com"))).toEqual([])
       const wrong = yield* Effect.exit(get(Credentials.layerStatic({ "no host": alice })))
-      expect(String(wrong)).toMatch(/is no host/)
+      expect(String(wrong)).toMatch(/is not a host/)
     }))
 
   it.effect("from the environment are for one host", () =>
@@ -270,6 +270,6 @@ describe("Docker's and Podman's credentials", () => {
   it.effect("say so where a helper cannot be run", () =>
     Effect.gen(function*() {
       const failure = yield* Effect.flip(get(docker({ DOCKER_AUTH_CONFIG: `{"credsStore":"store"}` }, {})))
-      expect(failure.message).toMatch(/docker-credential-store cannot be run here/)
+      expect(failure.message).toMatch(/docker-credential-store cannot be run on this platform/)
     }))
 })

@@ -69,44 +69,44 @@ describe("Htpasswd.parse", () => {
     [
       "MD5",
       `x:$apr1$${secret}$abc`,
-      "the password is hashed with MD5, and only bcrypt is taken: set it again with htpasswd -B"
+      "the password is hashed with MD5, and only bcrypt is supported: set it again with htpasswd -B"
     ],
     [
       "SHA-1",
       `x:{SHA}${secret}`,
-      "the password is hashed with SHA-1, and only bcrypt is taken: set it again with htpasswd -B"
+      "the password is hashed with SHA-1, and only bcrypt is supported: set it again with htpasswd -B"
     ],
     [
       "SHA-512",
       `x:$6$${secret}$abc`,
-      "the password is hashed with SHA-512, and only bcrypt is taken: set it again with htpasswd -B"
+      "the password is hashed with SHA-512, and only bcrypt is supported: set it again with htpasswd -B"
     ],
     [
       "Argon2",
       `x:$argon2id$${secret}`,
-      "the password is hashed with Argon2, and only bcrypt is taken: set it again with htpasswd -B"
+      "the password is hashed with Argon2, and only bcrypt is supported: set it again with htpasswd -B"
     ],
     [
       "no scheme",
       `x:${secret}`,
-      "the password is not hashed with bcrypt, and only bcrypt is taken: set it again with htpasswd -B"
+      "the password is not hashed with bcrypt, and only bcrypt is supported: set it again with htpasswd -B"
     ],
     [
       "$2x$",
       `x:$2x$${hashOf(secret).slice(4)}`,
-      "the password is not hashed with bcrypt, and only bcrypt is taken: set it again with htpasswd -B"
+      "the password is not hashed with bcrypt, and only bcrypt is supported: set it again with htpasswd -B"
     ],
     [
       "a hash cut short",
       `x:${hashOf(secret).slice(0, -1)}`,
-      "the password is not hashed with bcrypt, and only bcrypt is taken: set it again with htpasswd -B"
+      "the password is not hashed with bcrypt, and only bcrypt is supported: set it again with htpasswd -B"
     ],
     [
       "a cost nobody waits for",
       `x:${hashOf(secret).replace("$04$", "$17$")}`,
       "the cost of the password's hash is not one of 4 to 16"
     ],
-    ["no colon", secret, "it is not name:hash"],
+    ["no colon", secret, "the line is not name:hash"],
     ["no name", `:${hashOf(secret)}`, "a user's name has 1 to 255 characters, none of them a control character"],
     [
       "a name too long",
@@ -118,7 +118,7 @@ describe("Htpasswd.parse", () => {
       `${secret}\u001b:${hashOf(secret)}`,
       "a user's name has 1 to 255 characters, none of them a control character"
     ],
-    ["a user twice", `alice:${hashOf(secret)}`, "the user has a line before this one"]
+    ["a user twice", `alice:${hashOf(secret)}`, "an earlier line has the same user"]
   ])("says where and what is wrong, and nothing of what is there: %s", (_, line, reason) => {
     const error = Either.getOrThrow(Either.flip(Htpasswd.parse(`# x\n${alice}\n${line}\n`, "/etc/users")))
     expect(error.message).toBe(`/etc/users, line 3: ${reason}`)
@@ -471,7 +471,7 @@ describe("Htpasswd.make", () => {
     }))
 
   it.scoped.each([
-    ["is malformed", "alice", "users, line 1: it is not name:hash"],
+    ["is malformed", "alice", "users, line 1: the line is not name:hash"],
     ["is too large", "#".repeat(1024 * 1024 + 1), "users: the file has more than 1048576 bytes"],
     ["is not there", undefined, "NotFound"]
   ])("does not start where the file %s", ([, text, message]) =>

@@ -70,14 +70,14 @@ describe("RemoteKeys.make", () => {
 
   it.scoped.each<readonly [name: string, answer: { status?: number; body: string }, problem: string]>([
     ["a refusal", { status: 404, body: "CANARY" }, "they cannot be read"],
-    ["no JSON", { body: "CANARY" }, "it is no JSON Web Key Set"],
-    ["other JSON", { body: `{"keys":"CANARY"}` }, "it is no JSON Web Key Set"],
-    ["no keys", { body: `{"keys":[]}` }, "there is none"],
+    ["no JSON", { body: "CANARY" }, "it is not a JSON Web Key Set"],
+    ["other JSON", { body: `{"keys":"CANARY"}` }, "it is not a JSON Web Key Set"],
+    ["no keys", { body: `{"keys":[]}` }, "the set contains no key that verifies"],
     ["keys without end", { body: `{"keys":[${" ".repeat(70_000)}]}` }, "there are more than 65536 bytes"],
     [
       "a key that is none",
       { body: `{"keys":[{"kty":"EC","crv":"P-256","x":"CANARY"}]}` },
-      "the set of keys has one that cannot be used"
+      "the key set contains a key that cannot be used"
     ]
   ])("does not start with %s", ([_, answer, problem]) =>
     Effect.gen(function*() {

@@ -82,7 +82,7 @@ describe("a key that cannot be used", () => {
 
   it.effect.each(
     [
-      ["rubbish", "CANARY", /^the private key cannot be used: what is wanted is, in PEM/],
+      ["rubbish", "CANARY", /^the private key cannot be used: provide, in PEM/],
       ["an RSA key too short", pem(short.privateKey, "pkcs8"), /at least 2048 bits/],
       ["another curve", pem(p384.privateKey, "pkcs8"), /P-256/],
       ["a public key", pem(pairs.ES256.publicKey, "spki"), /^the private key cannot be used/],

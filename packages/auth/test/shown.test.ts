@@ -117,7 +117,8 @@ describe("credentials", () => {
           const failure = yield* Effect.flip(pull(each))
           expect(errorOf(failure)).toMatchObject({
             _tag: "CredentialError",
-            message: `the token for ${registry} holds what no token does, such as a space or a line break: correct it`
+            message:
+              `the token for ${registry} contains a character that a token cannot contain, such as a space or a line break: correct it`
           })
           expect(Cause.pretty(Cause.fail(failure), { renderErrorCause: true })).not.toContain("CANARY")
         }

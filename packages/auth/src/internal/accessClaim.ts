@@ -2,7 +2,7 @@ import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as ResourceScope from "@effect-oci/core/ResourceScope"
 import * as Schema from "effect/Schema"
 
-/** An entry of the claim `access`, as distribution has it: "Token Authentication Implementation". */
+/** An entry of the claim `access`: https://distribution.github.io/distribution/spec/auth/jwt/ */
 const Entry = Schema.Struct({
   type: Schema.String,
   class: Schema.optional(Schema.String),
@@ -12,15 +12,18 @@ const Entry = Schema.Struct({
 
 export type Access = ReadonlyArray<typeof Entry.Type>
 
-/** What a token may hold, which bounds what is made of it. */
+/** The number of entries that a token may contain. */
 const maxEntries = 256
 
-/** The claim, which may be missing, or `null` as Go writes an empty list. */
+/** The claim. It may be missing, or `null`, which is how Go encodes an empty list. */
 export const Claim: Schema.Schema<Access | null | undefined> = Schema.UndefinedOr(
   Schema.NullOr(Schema.Array(Entry).pipe(Schema.maxItems(maxEntries)))
 )
 
-/** `repository(plugin)` is a type and its class. An empty one would be none to others: `repository()` is a type. */
+/**
+ * A type with a class, such as `repository(plugin)`. The class is not empty, because others parse `repository()` as a
+ * type without a class.
+ */
 const classForm = /^([^()]+)\(([^()]+)\)$/
 
 export const fromScope = (scope: AuthScope.AuthScope): Access => {

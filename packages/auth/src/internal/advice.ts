@@ -1,7 +1,7 @@
 import type { Credential } from "../Credential.js"
 import { missing } from "../Credentials.js"
 
-/** What may help, where an origin refused a credential. */
+/** Returns what a user can do if an origin refused a credential. */
 export const advice = (shown: Credential, origin: string): string =>
   shown._tag === "Anonymous"
     ? missing(origin)

@@ -3,10 +3,10 @@ import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-/** The longest body that is read of a token server, or with a status 401, in bytes. */
+/** The maximum size of a body from a token server, or with status 401, in bytes. */
 export const maxBytes = 64 * 1024
 
-/** The body of a response, `undefined` for one that is longer than {@link maxBytes}. */
+/** Reads the body of a response. Returns `undefined` if it is longer than {@link maxBytes}. */
 export const read = (response: HttpClientResponse): Effect.Effect<Uint8Array | undefined, ResponseError> =>
   Effect.suspend(() => {
     const pieces: Array<Uint8Array> = []
@@ -33,6 +33,8 @@ const concat = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array =
   return all
 }
 
-/** What there is of a body that is nice to have, and whose connection is to be used again: nothing after a second. */
+/**
+ * Reads an optional body, so that its connection can be used again. Returns `undefined` after one second or on failure.
+ */
 export const glance = (response: HttpClientResponse): Effect.Effect<Uint8Array | undefined> =>
   read(response).pipe(Effect.timeout("1 second"), Effect.orElseSucceed(() => undefined))

@@ -4,20 +4,23 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 
-/** What a request says in `Authorization`. */
+/** The content of a request's `Authorization` header. */
 export type Credentials =
   | { readonly _tag: "None" }
   | { readonly _tag: "Basic"; readonly username: string; readonly password: Redacted.Redacted<string> }
   | { readonly _tag: "Bearer"; readonly token: Redacted.Redacted<string> }
   | { readonly _tag: "Malformed" }
 
-/** Longer than any token that is taken. */
+/** The maximum length of the header, in characters. It exceeds the length of any valid token. */
 const maxLength = 20 * 1024
 
 const none: Credentials = { _tag: "None" }
 const malformed: Credentials = { _tag: "Malformed" }
 
-/** RFC 9110, section 11.6.2: a scheme in either case, spaces, and what the scheme makes of the rest. */
+/**
+ * Parses the header: a scheme in any case, spaces, and the scheme's own syntax.
+ * https://www.rfc-editor.org/rfc/rfc9110#section-11.6.2
+ */
 export const read = (header: string | undefined): Credentials => {
   if (header === undefined) return none
   if (header.length > maxLength) return malformed
@@ -35,8 +38,8 @@ export const read = (header: string | undefined): Credentials => {
 }
 
 /**
- * RFC 7617: the password may hold colons, the name may not. Neither of them is what `skopeo` and `podman` send where they
- * have none.
+ * Parses Basic credentials. The password may contain colons, the name may not. `skopeo` and `podman` send an empty name
+ * and an empty password if they have no credentials. https://www.rfc-editor.org/rfc/rfc7617#section-2
  */
 const basic = (value: string): Credentials => {
   const text = Either.getOrUndefined(Encoding.decodeBase64String(value))
@@ -47,7 +50,7 @@ const basic = (value: string): Credentials => {
     : { _tag: "Basic", username: text.slice(0, colon), password: Redacted.make(text.slice(colon + 1)) }
 }
 
-/** RFC 6750, section 3.1. */
+/** The `error` of a bearer challenge: https://www.rfc-editor.org/rfc/rfc6750#section-3.1 */
 export type BearerError = "invalid_token" | "insufficient_scope"
 
 interface Offered {
@@ -58,12 +61,15 @@ interface Offered {
     | undefined
 }
 
-/** RFC 9110, section 5.6.4. What cannot stand in a header is left out. */
+/**
+ * Quotes a text, without the characters that a header cannot contain.
+ * https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4
+ */
 const quoted = (text: string): string => `"${text.replace(/[^\x20-\x7e]/g, "").replace(/["\\]/g, "\\$&")}"`
 
 /**
- * What to say to whom is asked for credentials. Bearer comes first: many clients read one challenge of a header.
- * `Docker-Distribution-Api-Version` tells old ones that this is a registry at all.
+ * Creates a function that returns the headers of a challenge. Bearer comes first, because many clients parse only the
+ * first challenge of a header. `Docker-Distribution-Api-Version` tells old clients that the server is a registry.
  */
 export const challenges = ({ realm, tokens, users }: Offered) => {
   const basic = users === undefined ? [] : [`Basic realm=${quoted(realm)}`]

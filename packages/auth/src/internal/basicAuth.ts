@@ -3,7 +3,7 @@ import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import type { Basic } from "../Credential.js"
 
-/** A request with a user and a password, which may be of any alphabet. RFC 7617, section 2.1. */
+/** Adds a user name and a password to a request, in UTF-8. https://www.rfc-editor.org/rfc/rfc7617#section-2.1 */
 export const basicAuth = (
   request: HttpClientRequest.HttpClientRequest,
   { password, username }: Basic

@@ -1,4 +1,4 @@
-/** A table that forgets what was least recently used, so that strangers cannot fill the memory. */
+/** A map that removes the least recently used entry when it is full, so that clients cannot fill the memory. */
 export interface Bounded<V> {
   readonly get: (key: string) => V | undefined
   readonly set: (key: string, value: V) => void
@@ -7,7 +7,7 @@ export interface Bounded<V> {
 }
 
 export const make = <V extends object | string | number>(capacity: number): Bounded<V> => {
-  // A map keeps the order in which keys were added.
+  // A `Map` iterates in insertion order.
   const table = new Map<string, V>()
   const add = (key: string, value: V) => {
     table.delete(key)

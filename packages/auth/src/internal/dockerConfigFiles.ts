@@ -4,7 +4,7 @@ import type * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as DockerConfig from "../DockerConfig.js"
 
-/** A place where credentials are kept: a file, or the text itself. */
+/** A source of credentials: the path of a file, or the text itself. */
 interface Source {
   readonly name: string
   readonly text?: string
@@ -27,10 +27,10 @@ const sources = (environment: { readonly [name: string]: string | undefined }): 
   ]
 }
 
-/** The longest file that is read, in bytes. */
+/** The maximum size of a file, in bytes. */
 const maxBytes = 1024 * 1024
 
-/** The text of a file; empty where there is none. */
+/** Reads the text of a file. Returns an empty text if the file does not exist. */
 const read = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string, CredentialError> => {
   const failed = (reason: string) => new CredentialError({ reason: `${path} cannot be read: ${reason}` })
   return fs.stat(path).pipe(
@@ -44,7 +44,7 @@ const read = (fs: FileSystem.FileSystem, path: string): Effect.Effect<string, Cr
   )
 }
 
-/** The files that there are, read anew, in the order in which they count. */
+/** Reads all sources that exist. Returns them in order of priority. */
 export const load = (
   fs: FileSystem.FileSystem,
   environment: { readonly [name: string]: string | undefined }

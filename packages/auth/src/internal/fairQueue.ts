@@ -2,32 +2,32 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 
-/** No place was left in a queue, or the place went to another key. */
+/** A queue had no place left, or gave the place to another key. */
 export class QueueFull extends Data.TaggedError("QueueFull") {}
 
 export interface Settings {
-  /** How many jobs run at the same time. */
+  /** The number of jobs that run at the same time. */
   readonly concurrency: number
-  /** How many jobs run or wait. */
+  /** The number of jobs that run or wait, in total. */
   readonly capacity: number
 }
 
-/** Whose a job is. Known keys come before strangers, and take their places when the queue is full. */
+/** The owner of a job. Jobs of known keys run before all others, and take their places when the queue is full. */
 export interface Party {
   readonly key: string
   readonly isKnown: boolean
 }
 
 /**
- * Runs jobs a few at a time. Keys take turns, so that a key with many jobs delays others by one job for each turn only.
- * When the queue is full, a key with few jobs takes the place of the last job of the key with the most.
+ * Runs a limited number of jobs at a time. Keys take turns, so that a key with many jobs delays each other key by one
+ * job per turn. When the queue is full, a key with few jobs takes the place of the last job of the key with the most.
  */
 export interface FairQueue {
-  /** Returns whether there is a place for one more job of a key. */
+  /** Returns whether the queue has a place for one more job of a key. */
   readonly hasRoom: (party: Party) => boolean
   /**
-   * Runs a job when its turn comes. Interruption removes a job that waits; one that runs keeps its place until it is
-   * completed. Fails with `QueueFull` if there is no place, or the place goes to another key.
+   * Runs a job when its turn comes. Interruption removes a waiting job. A running job keeps its place until it
+   * completes. Fails with `QueueFull` if there is no place, or if the place goes to another key.
    */
   readonly run: <A>(party: Party, job: Effect.Effect<A>) => Effect.Effect<A, QueueFull>
 }
@@ -37,7 +37,7 @@ interface Ticket extends Party {
   readonly resume: (outcome: Effect.Effect<void, QueueFull>) => void
 }
 
-/** The tickets that wait, by key. The order of the keys is that of their turns. */
+/** The waiting tickets of each key. The keys are in the order of their turns. */
 type Lanes = Map<string, Array<Ticket>>
 
 export const make = ({ capacity, concurrency }: Settings): FairQueue => {
@@ -56,7 +56,7 @@ export const make = ({ capacity, concurrency }: Settings): FairQueue => {
     waiting -= 1
   }
 
-  /** The ticket whose place a newcomer may take. */
+  /** Returns the ticket whose place a new job may take. */
   const victimOf = (party: Party): Ticket | undefined => {
     const longest = (lanes: Lanes) =>
       [...lanes.values()].reduce<ReadonlyArray<Ticket>>((one, other) => other.length > one.length ? other : one, [])
@@ -74,7 +74,7 @@ export const make = ({ capacity, concurrency }: Settings): FairQueue => {
     if (ticket === undefined) return
     remove(ticket)
     const rest = lanes.get(ticket.key)
-    // The key goes to the end of the line.
+    // The key moves to the end of the order.
     if (rest !== undefined) {
       lanes.delete(ticket.key)
       lanes.set(ticket.key, rest)

@@ -33,37 +33,39 @@ export interface Settings {
   readonly lookup: Lookup
   readonly cache: TokenCache
   readonly exchange: TokenExchange
-  /** What each origin last wanted. */
+  /** The last challenge of each origin. */
   readonly challenges: Bounded.Bounded<Challenge.Challenge>
   readonly trustedRealms: ReadonlyArray<string>
   readonly scopes: needs.Needs["scopes"]
-  /** A token that is there from the beginning, of the registry at `home`. */
+  /** A token for the registry at `home` that the program provided. */
   readonly seed: Token | undefined
 }
 
-/** A request on its way. */
+/** A request, and its progress. */
 interface Turn extends grants.Party {
   readonly request: HttpClientRequest.HttpClientRequest
   readonly send: Transport.Send
-  /** How often it was sent before. */
+  /** How often the request was sent before. */
   readonly sent: number
 }
 
 /**
- * How often a request is sent at most: with a token that was there, with another one, with a new one, and with one for
- * less. A registry may change its challenge each time.
+ * How often a request may be sent again. A request is sent at most four times: with a cached token, with another cached
+ * token, with a new token, and with a token for less. The limit is necessary because a registry may change its
+ * challenge each time.
  */
 const mostSent = 3
 
-/** What is sent with a request, and shows who asks. */
+/** The credential that is sent with a request. */
 type Pass =
   | { readonly _tag: "Token"; readonly grant: grants.Grant; readonly stage: Stage }
   | Credential.Basic
   | Credential.RegistryToken
 
 /**
- * When a token was got: before the request's own challenge was seen, in answer to it, or for less than that said. Each
- * is gone through once, so that a registry that is never content is soon told from one that was asked wrongly.
+ * When a token was acquired: before the request's own challenge (`preemptive`), in answer to the challenge
+ * (`challenged`), or for less than the challenge names (`reduced`). A request passes each phase once, so that a
+ * registry that refuses every token causes an error soon.
  */
 type Stage = "ahead" | "answered" | "narrowed"
 
@@ -72,9 +74,9 @@ type Answer = Effect.Effect<HttpClientResponse, grants.Failure>
 export const make = (settings: Settings) => {
   const { challenges, exchange, home, lookup } = settings
   const tokens = grants.make(settings)
-  // Those that have let somebody in who showed nothing.
+  // The origins that answered a request without credentials.
   const open = Bounded.make<number>(1000)
-  // The scope that a challenge last named for what a request requires, where tokens are requested for that.
+  // The scope that the last challenge named for each required scope. Used with `scopes: "challenge"` only.
   const named = Bounded.make<AuthScope.AuthScope>(1000)
   const nameOf = ({ needs, place }: Turn) => `${place} ${AuthScope.format(AuthScope.canonical(needs.required))}`
   let { seed } = settings
@@ -82,7 +84,8 @@ export const make = (settings: Settings) => {
   const attempt = (turn: Turn, pass: Pass | undefined): Answer => {
     if (pass !== undefined && !isSendable(pass)) {
       return new RegistryError.CredentialError({
-        reason: `the token for ${turn.place} holds what no token does, such as a space or a line break: correct it`
+        reason:
+          `the token for ${turn.place} contains a character that a token cannot contain, such as a space or a line break: correct it`
       })
     }
     return Effect.flatMap(
@@ -95,7 +98,7 @@ export const make = (settings: Settings) => {
     )
   }
 
-  /** What is known to be wanted is sent at once. */
+  /** Starts a request with the credential that the origin is known to require. */
   const begin = (turn: Turn): Answer => {
     const registryToken = turn.entry.find((credential) => credential._tag === "RegistryToken")
     if (registryToken !== undefined) return attempt(turn, registryToken)
@@ -118,13 +121,13 @@ export const make = (settings: Settings) => {
     if (held !== undefined) return attempt(turn, { _tag: "Token", grant: held, stage: "ahead" })
     const isOpen = turn.needs.scopes === "challenge" && heardBefore === undefined
     if (isOpen && Transport.isReplayable(turn.request.body)) return attempt(turn, undefined)
-    // A body that cannot be sent again makes do with what the registry named for the request before.
+    // A body that cannot be sent again uses the scope that the origin's last challenge named.
     const heard = isOpen ? needs.heard(challenge.parameters.get("scope"), turn.needs) : heardBefore ?? AuthScope.empty
     return Effect.matchEffect(tokens.acquire(turn, challenge, heard), {
       onSuccess: (grant) => attempt(turn, { _tag: "Token", grant, stage: "ahead" }),
       onFailure: (error) => {
         challenges.delete(turn.place)
-        // What the registry wants for this very request may be given.
+        // Without a token, the registry may name another scope for this request, which the token server may grant.
         return error._tag === "Denied" && Transport.isReplayable(turn.request.body)
           ? attempt(turn, undefined)
           : Effect.fail(error)
@@ -133,8 +136,8 @@ export const make = (settings: Settings) => {
   }
 
   /**
-   * Meets the challenge of a registry with a request that can be sent again, for one that cannot, where there are
-   * credentials to show.
+   * Gets the challenge of a registry with a request that can be sent again, on behalf of a request that cannot, if
+   * there are credentials.
    */
   const probe = (turn: Turn): Effect.Effect<void, HttpClientError.HttpClientError> => {
     const { pathname } = new URL(turn.request.url)
@@ -205,7 +208,7 @@ export const make = (settings: Settings) => {
       const narrowed = isShort ? tokens.narrow(turn, challenge, heard, pass.grant.token.scope) : undefined
       return narrowed === undefined ? undefined : Effect.map(narrowed, at("narrowed"))
     }
-    // Others may have got a token meanwhile, that was not tried yet.
+    // Another request may have cached a token meanwhile that was not tried yet.
     const held = pass?._tag === "Token" && pass.stage !== "ahead"
       ? undefined
       : tokens.held(turn, challenge, needs.enough(heard, turn.needs))
@@ -214,7 +217,7 @@ export const make = (settings: Settings) => {
       : Effect.succeed(at("answered")(held))
   }
 
-  /** Whether a token that was refused is the best that there is to be had. */
+  /** Returns whether no better token than the refused one can be requested. */
   const isSpent = (
     { grant, stage }: Extract<Pass, { readonly _tag: "Token" }>,
     { parameters }: Challenge.Challenge,
@@ -260,10 +263,13 @@ export const make = (settings: Settings) => {
 const basicOf = (entry: Credential.Entry): Credential.Basic | undefined =>
   entry.find((credential) => credential._tag === "Basic")
 
-/** Whether a credential may be tried after a registry token. An explicit `Anonymous` may. */
+/** Returns whether a credential may be tried after a registry token. An explicit `Anonymous` may. */
 const isForTokenServers = ({ _tag }: Credential.Credential): boolean => _tag !== "RegistryToken"
 
-/** A client would tell the whole header in the error that it fails with. What is in Base64 can always be sent. */
+/**
+ * Returns whether a header can contain the credential. Otherwise the HTTP client would fail with an error that contains
+ * the whole header. Basic credentials are base64, which is always valid.
+ */
 const isSendable = (pass: Pass): boolean =>
   pass._tag === "Basic" || visible.test(Redacted.value(pass._tag === "Token" ? pass.grant.token.value : pass.token))
 
@@ -275,7 +281,11 @@ const challengesOf = ({ headers }: HttpClientResponse): ReadonlyArray<Challenge.
 
 const passingOver = (place: string, others: ReadonlyArray<Challenge.Challenge>): Effect.Effect<void> =>
   others.length === 0 ? Effect.void : Effect.logDebug(
-    printable(`${place} also takes what is not answered: ${others.map(({ scheme }) => scheme).join(", ")}`)
+    printable(
+      `${place} also offers authentication schemes that this client does not support: ${
+        others.map(({ scheme }) => scheme).join(", ")
+      }`
+    )
   )
 
 const showing = (request: HttpClientRequest.HttpClientRequest, pass: Pass): HttpClientRequest.HttpClientRequest => {

@@ -16,8 +16,8 @@ import type { Failure } from "./grants.js"
 import * as needs from "./needs.js"
 
 /**
- * Answers a 401 of a place that a registry has led to: with a token for nobody in particular, once, for this request
- * alone. No credentials are looked for, whosever the place is. CVE-2020-15157.
+ * Answers a 401 of an origin that the registry redirected to. Gets an anonymous token, once, for this request alone.
+ * Never looks up credentials, even if the program has credentials for that origin. CVE-2020-15157.
  */
 export const answerAsNobody = (
   exchange: TokenExchange,
@@ -36,9 +36,8 @@ export const answerAsNobody = (
     const shown = printable(Realm.format(realm), 200)
     return new RegistryError.RealmRefused({
       realm: shown,
-      reason: `${
-        Origin.format(origin)
-      }, where the registry leads, names ${shown} as its token server: ${verdict.reason}`
+      reason: `the registry redirected to ${Origin.format(origin)}, which names ${shown} as its token server: ` +
+        verdict.reason
     })
   }
   const required = needs.fromUrl(request)

@@ -1,9 +1,9 @@
 import * as Predicate from "effect/Predicate"
 
 /**
- * The fields of a JSON object by their names in lower case, the way Go's `encoding/json` reads a struct: names match in
- * any case, of several spellings the last one counts, and `null` leaves a field as it is. `undefined` if the value is
- * not an object.
+ * Returns the fields of a JSON object by their names in lower case, as Go's `encoding/json` reads a struct: names match
+ * in any case, the last of several spellings counts, and `null` leaves a field unset. Returns `undefined` if the value
+ * is not an object.
  */
 export const fieldsOf = (json: unknown): Readonly<Partial<Record<string, unknown>>> | undefined => {
   if (!Predicate.isRecord(json)) return undefined

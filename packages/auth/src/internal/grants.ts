@@ -15,7 +15,7 @@ import * as needs from "./needs.js"
 
 export type Failure = RegistryError.RegistryError | HttpClientError
 
-/** Who asks, where, and for what. */
+/** The origin, the credentials and the scopes of a request. */
 export interface Party {
   readonly origin: Origin
   /** The origin as text. */
@@ -24,25 +24,28 @@ export interface Party {
   readonly needs: needs.Needs
 }
 
-/** A token, and how it was come by. */
+/** A token, and how the client got it. */
 export interface Grant {
   readonly key: TokenCache.Key
   readonly token: Token
-  /** Whether it was given just now, or had been before. */
+  /** Whether the token server issued the token for this request. `false` for a token from the cache. */
   readonly isFresh: boolean
 }
 
-/** Tokens for what challenges ask: those that there are, and new ones. */
+/** Gets tokens that answer challenges, from the cache or from the token server. */
 export interface Grants {
-  /** A token that there is, and that allows this much. */
+  /** Returns a cached token that allows the scope. */
   readonly held: (party: Party, challenge: Challenge.Challenge, scope: AuthScope.AuthScope) => Grant | undefined
-  /** A new token, for what is needed and what was heard of it; for less where so much is refused. */
+  /**
+   * Gets a new token for the required scope and the scope of the challenge. If the token server refuses, gets a token
+   * for less.
+   */
   readonly acquire: (
     party: Party,
     challenge: Challenge.Challenge,
     heard: AuthScope.AuthScope
   ) => Effect.Effect<Grant, Failure>
-  /** A new token for less than was asked before; `undefined` where there is no less. */
+  /** Gets a new token for less than the previous scope. Returns `undefined` if the scope cannot be reduced. */
   readonly narrow: (
     party: Party,
     challenge: Challenge.Challenge,
@@ -50,7 +53,7 @@ export interface Grants {
     before: AuthScope.AuthScope
   ) => Effect.Effect<Grant, Failure> | undefined
   readonly drop: (grant: Grant) => void
-  /** Keeps a token that came from elsewhere. */
+  /** Caches a token that the client did not request itself. */
   readonly keep: (party: Party, challenge: Challenge.Challenge, token: Token) => void
 }
 
@@ -60,17 +63,17 @@ export interface Settings {
   readonly trustedRealms: ReadonlyArray<string>
 }
 
-/** What is shown to a token server. */
+/** Returns the credential that is sent to a token server. */
 const shownOf = (entry: Credential.Entry): Credential.Credential =>
   entry.find(({ _tag }) => _tag === "IdentityToken") ?? entry.find(({ _tag }) => _tag === "Basic") ??
     Credential.anonymous
 
-/** Whether it may be otherwise with other credentials. */
+/** Returns whether the same request may succeed with other credentials. */
 export const isRefused = (error: Failure): error is RegistryError.Unauthorized | RegistryError.Denied =>
   error._tag === "Unauthorized" || error._tag === "Denied"
 
 export const make = ({ cache, exchange, trustedRealms }: Settings): Grants => {
-  // Identity tokens that a token server has replaced, and by what.
+  // Identity tokens that a token server replaced, with their replacements.
   const replaced = Bounded.make<{ readonly from: Credential.Credential; readonly to: Credential.IdentityToken }>(1000)
   const replacedKey = (key: TokenCache.Key) => `${key.origin} ${key.realm}`
 
@@ -82,7 +85,7 @@ export const make = ({ cache, exchange, trustedRealms }: Settings): Grants => {
       credential: shownOf(entry)
     })
 
-  /** The same credentials, with the newest identity token. */
+  /** Returns the credentials with the newest identity token. */
   const renewed = (key: TokenCache.Key, entry: Credential.Entry): Credential.Entry => {
     const newer = replaced.get(replacedKey(key))
     return newer !== undefined && Equal.equals(newer.from, key.credential)

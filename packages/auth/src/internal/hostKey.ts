@@ -2,14 +2,14 @@ import * as Option from "effect/Option"
 import { authority, parse } from "../Origin.js"
 import type { Origin } from "../Origin.js"
 
-/** What Docker Hub is called, of which all are one. */
+/** The names of Docker Hub. They are equivalent. */
 const dockerHub = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"])
 
 const parts = /^(\[[^\]]*\]|[^:/@?#\\]*)(?::(\d{1,5}))?(\/.*)?$/
 
 /**
- * The one spelling of a key of a credential file: `host[:port][/path]`. One that is written as a URL counts as its
- * host, and so does one with the API's path. `undefined` for what is no host.
+ * Returns the normalised spelling of a key of a credential file: `host[:port][/path]`. A key that is a URL, or whose
+ * path is that of the API, is reduced to its host. Returns `undefined` if the key does not begin with a host.
  */
 export const normalise = (key: string): string | undefined => {
   const bare = key.replace(/^https?:\/\//i, "")
@@ -25,11 +25,13 @@ export const normalise = (key: string): string | undefined => {
   ].join("/")
 }
 
-/** The keys that speak of a host. */
+/** Returns the keys that match a host. */
 const hostKeys = (origin: Origin): ReadonlyArray<string> =>
   dockerHub.has(authority(origin)) ? ["docker.io"] : [...new Set([authority(origin), `${origin.host}:${origin.port}`])]
 
-/** The keys that speak of a repository, the nearest first: its own, then each path above it, then the host. */
+/**
+ * Returns the keys that match a repository, the nearest first: the repository, then each path above it, then the host.
+ */
 export const candidates = (origin: Origin, repository: string | undefined): ReadonlyArray<string> => {
   const hosts = hostKeys(origin)
   const segments = repository === undefined ? [] : repository.split("/")
@@ -37,6 +39,6 @@ export const candidates = (origin: Origin, repository: string | undefined): Read
   return [...paths, ""].flatMap((path) => hosts.map((host) => `${host}${path}`))
 }
 
-/** What credential helpers know a host by. */
+/** Returns the key by which credential helpers store a host. */
 export const helperKey = (origin: Origin): string =>
   dockerHub.has(authority(origin)) ? "https://index.docker.io/v1/" : authority(origin)

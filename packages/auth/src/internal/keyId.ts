@@ -4,7 +4,7 @@ import * as Encoding from "effect/Encoding"
 
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
-/** RFC 4648, section 6, for a whole number of 5 bytes. */
+/** Encodes bytes in base32, for a multiple of 5 bytes. https://www.rfc-editor.org/rfc/rfc4648#section-6 */
 const base32 = (bytes: Uint8Array): string => {
   let text = ""
   let bits = 0
@@ -21,8 +21,9 @@ const base32 = (bytes: Uint8Array): string => {
 }
 
 /**
- * The id of a key as distribution's libtrust makes it, by which its registry finds the key again in its
- * `rootcertbundle`: the first 240 bits of the sha256 of the public key (SubjectPublicKeyInfo, DER), in twelve groups.
+ * Returns the id of a key as distribution's libtrust computes it. `docker-registry` finds the key in its
+ * `rootcertbundle` by this id: the first 240 bits of the sha256 of the public key (SubjectPublicKeyInfo, DER), in
+ * base32, in twelve groups.
  */
 export const keyId = (spki: Uint8Array): string => {
   const hash = Either.getOrThrow(Encoding.decodeHex(Digest.encoded(Digest.fromBytes(spki))))

@@ -7,14 +7,14 @@ import type { Origin } from "../Origin.js"
 import * as Bounded from "./bounded.js"
 import * as singleFlight from "./singleFlight.js"
 
-/** The credentials of registries, looked up once in a while: a helper is a program to start. */
+/** Looks up the credentials of registries, and caches them, because a credential helper is a program to start. */
 export interface Lookup {
   readonly get: (origin: Origin, repository: string | undefined) => Effect.Effect<Credential.Entry, CredentialError>
-  /** Looks them up anew the next time: they were refused. */
+  /** Removes the credentials from the cache, because the registry refused them. */
   readonly forget: (origin: Origin, repository: string | undefined) => void
 }
 
-/** For how long what was found counts, in milliseconds. */
+/** How long credentials are cached, in milliseconds. */
 const lifetime = 5 * 60_000
 
 interface Found {

@@ -4,17 +4,19 @@ import * as Route from "@effect-oci/protocol/Route"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as Context from "effect/Context"
 
-/** What a request must be allowed, and what its caller will need later. */
+/** The scopes that a request requires now, and the scopes that its caller will need later. */
 export interface Needs {
   readonly required: AuthScope.AuthScope
   readonly hint: AuthScope.AuthScope
-  /** The repository that it is about: the target of a mount, not its source. */
+  /** The repository of the request. For a mount: the target, not the source. */
   readonly repository: string | undefined
-  /** Whether the scope of a challenge is requested as it is written. */
+  /**
+   * Whether tokens are requested for the scope of the operation, or for the scope of the challenge as it is written.
+   */
   readonly scopes: "operation" | "challenge"
 }
 
-/** What a request needs: what the context says, or else what its URL says. */
+/** Returns the scopes that a request requires: from the context, else from its URL. */
 export const of = (
   request: HttpClientRequest,
   context: Context.Context<never>,
@@ -23,12 +25,12 @@ export const of = (
   const said = Context.get(context, AuthScope.required)
   const hint = Context.get(context, AuthScope.hint)
   const required = AuthScope.isEmpty(said) || AuthScope.isUnlimited(said) ? fromUrl(request) : said
-  // No token server understands that one.
+  // Token servers do not support the unlimited scope.
   const known = AuthScope.isUnlimited(hint) ? AuthScope.empty : hint
   return { required, hint: known, repository: repositoryOf(required), scopes }
 }
 
-/** What a request needs, by its URL alone. */
+/** Returns the scope that a request requires, from its URL alone. */
 export const fromUrl = ({ method, url }: HttpClientRequest): AuthScope.AuthScope => {
   const path = URL.canParse(url) ? new URL(url).pathname : ""
   const start = path.indexOf("/v2/")
@@ -42,12 +44,12 @@ export const fromUrl = ({ method, url }: HttpClientRequest): AuthScope.AuthScope
     : AuthScope.repository(route.name, "pull", "push")
 }
 
-/** Of `repository(plugin)` the class is left out. */
+/** Returns the type without its class: `repository` for `repository(plugin)`. */
 const typeOf = ({ type }: ResourceScope.ResourceScope): string => type.split("(", 1)[0]!
 
 const isRepository = (scope: ResourceScope.ResourceScope): boolean => typeOf(scope) === "repository"
 
-/** The repositories that are written to. */
+/** Returns the repositories that the request writes to. */
 const targets = (required: AuthScope.AuthScope): ReadonlyArray<string> =>
   AuthScope.values(required)
     .filter((scope) => isRepository(scope) && scope.action !== "pull")
@@ -70,7 +72,10 @@ const isOf = (required: AuthScope.AuthScope) => {
   return (scope: ResourceScope.ResourceScope): boolean => own.has(`${typeOf(scope)}:${scope.resource}`)
 }
 
-/** The part of a challenge's scope that counts: what it names of the request's own resources, or all of it. */
+/**
+ * Returns the part of a challenge's scope that is for the resources of the request. With `scopes: "challenge"`: the
+ * whole scope.
+ */
 export const heard = (
   challenge: string | undefined,
   { required, scopes }: Pick<Needs, "required" | "scopes">
@@ -80,7 +85,7 @@ export const heard = (
   return scopes === "challenge" ? scope : only(scope, isOf(required))
 }
 
-/** Whether a challenge names other resources only. */
+/** Returns whether a challenge names only resources that are not those of the request. */
 export const isForOthers = (challenge: string | undefined, { required, scopes }: Needs): boolean => {
   const named = scopes === "challenge" || challenge === undefined ? [] : AuthScope.values(AuthScope.parse(challenge))
   return named.length > 0 && !named.some(isOf(required))
@@ -89,15 +94,20 @@ export const isForOthers = (challenge: string | undefined, { required, scopes }:
 const isChallenges = (heard: AuthScope.AuthScope, { scopes }: Needs): boolean =>
   scopes === "challenge" && !AuthScope.isEmpty(heard)
 
-/** What a token must allow. */
+/** Returns the scope that a token must allow. */
 export const enough = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope =>
   isChallenges(heard, needs) ? heard : AuthScope.union(heard, needs.required)
 
-/** What a token is requested for: in addition, what the caller wants. */
+/**
+ * Returns the scope to request a token for: the scope that the token must allow, and the scope that the caller adds.
+ */
 export const asked = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope =>
   isChallenges(heard, needs) ? heard : AuthScope.union(enough(heard, needs), needs.hint)
 
-/** What is requested where that is refused: what the challenge names, and no source of a mount. */
+/**
+ * Returns the scope to request after the token server refused: the scope of the challenge, without the source of a
+ * mount.
+ */
 export const narrowed = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope => {
   const { required } = needs
   if (isChallenges(heard, needs)) return heard

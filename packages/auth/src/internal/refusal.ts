@@ -12,13 +12,16 @@ import type { Grant } from "./grants.js"
 import { isForOthers } from "./needs.js"
 import type { Needs } from "./needs.js"
 
-/** What OAuth2 says of a token that is not good, or not enough. RFC 6750, section 3.1. */
+/**
+ * Returns whether the challenge says that the token is invalid or insufficient.
+ * https://www.rfc-editor.org/rfc/rfc6750#section-3.1
+ */
 const isTokenError = (challenge: Challenge.Challenge): boolean => {
   const error = challenge.parameters.get("error")
   return error === "invalid_token" || error === "insufficient_scope"
 }
 
-/** The error that a registry's last word is: it has refused what it was shown. */
+/** Returns the error for a registry that refused the last credential or token to try. */
 export const last = (
   place: string,
   challenge: Challenge.Challenge,
@@ -48,7 +51,7 @@ export const last = (
   )
 }
 
-/** Adds what may help to the error of a request whose challenge names other resources than the request is about. */
+/** Adds advice to the error of a request whose challenge names only other resources. */
 export const otherScopes =
   (challenge: Challenge.Challenge, needs: Needs) => <E extends RegistryError.RegistryError>(error: E): E => {
     const scope = challenge.parameters.get("scope")
@@ -59,7 +62,7 @@ export const otherScopes =
     })
   }
 
-/** The error of a request that cannot be sent a second time. */
+/** Returns the error of a request that cannot be sent a second time. */
 export const once = (place: string): RegistryError.RegistryError =>
   new RegistryError.Unauthorized({
     status: 401,

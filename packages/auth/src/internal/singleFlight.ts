@@ -9,9 +9,9 @@ interface Flight<A, E> {
 }
 
 /**
- * Runs one effect at a time for each key: whoever comes meanwhile waits for the same one. It runs by itself, so that a
- * caller who is interrupted takes it from nobody; where all are, it is interrupted too. Keys are compared by
- * `Equal.equals`.
+ * Creates a function that runs one effect at a time for each key. Concurrent callers with the same key share the
+ * running effect. The effect runs in its own fiber: interruption of one caller does not affect the others, and
+ * interruption of all callers interrupts the effect. Keys are compared by `Equal.equals`.
  */
 export const make = <K, A, E>(): (key: K, effect: Effect.Effect<A, E>) => Effect.Effect<A, E> => {
   const flights = MutableHashMap.empty<K, Flight<A, E>>()

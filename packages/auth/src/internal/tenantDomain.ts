@@ -1,11 +1,11 @@
 import { getDomain } from "tldts"
 
 /**
- * Domains that give a host name to anyone, and that the public-suffix list does not have. The hosts below each of these
+ * Domains that give a host name to any customer, and that are not in the public-suffix list. Hosts below such a domain
  * belong to different tenants, however many labels they share.
  */
 const tenantSuffixes: ReadonlyArray<string> = [
-  // Registries: a host for each customer.
+  // Registries with a host for each customer.
   "azurecr.io",
   "azurecr.cn",
   "azurecr.us",
@@ -15,7 +15,7 @@ const tenantSuffixes: ReadonlyArray<string> = [
   "container-registry.com",
   "amazonaws.com",
   "amazonaws.com.cn",
-  // Machines and applications of a cloud.
+  // Machines and applications in a cloud.
   "on.aws",
   "cloudapp.azure.com",
   "azurecontainer.io",
@@ -28,14 +28,14 @@ const tenantSuffixes: ReadonlyArray<string> = [
   "github.dev",
   "gitpod.io",
   "your-server.de",
-  // Names for any address.
+  // Names that resolve to any address.
   "nip.io",
   "sslip.io",
   "xip.io",
   "traefik.me",
   "localtest.me",
   "lvh.me",
-  // Names within a cluster or a cloud's network.
+  // Names within a cluster or the network of a cloud.
   "cluster.local",
   "ec2.internal",
   "compute.internal"
@@ -43,7 +43,10 @@ const tenantSuffixes: ReadonlyArray<string> = [
 
 const isBelow = (host: string, suffix: string): boolean => host === suffix || host.endsWith(`.${suffix}`)
 
-/** The domain that one owner has all hosts of. `undefined` for an address, and for a name without a domain. */
+/**
+ * Returns the domain whose hosts all belong to one owner. Returns `undefined` for an IP address, and for a name without
+ * a domain.
+ */
 export const tenantDomain = (host: string): string | undefined => {
   const domain = getDomain(host, { allowPrivateDomains: true })
   if (domain === null) return undefined

@@ -1,15 +1,15 @@
 import * as Bounded from "./bounded.js"
 
-/** How many attempts are heard in how long, and of how many who make them that is remembered. */
+/** The number of attempts in a window of time, and the number of keys whose attempts are counted. */
 export interface Settings {
   readonly attempts: number
   readonly windowMillis: number
   readonly capacity: number
 }
 
-/** Counts the attempts of those who may be guessing. A right one is given back. */
+/** A token bucket for each key. It limits the login attempts of a client that may be guessing passwords. */
 export interface Throttle {
-  /** How long to wait before the next attempt is heard, in milliseconds: 0 is at once. */
+  /** Returns how long to wait until the next attempt is allowed, in milliseconds. 0 if it is allowed now. */
   readonly wait: (key: string, now: number) => number
   readonly take: (key: string, now: number) => void
   readonly giveBack: (key: string, now: number) => void
@@ -20,7 +20,7 @@ interface Bucket {
   readonly at: number
 }
 
-/** A bucket of tokens for each key, which fills again over the window. */
+/** Creates token buckets that refill over the window. */
 export const make = ({ attempts, capacity, windowMillis }: Settings): Throttle => {
   const buckets = Bounded.make<Bucket>(capacity)
   const perMilli = attempts / windowMillis

@@ -2,13 +2,13 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 
-/** What a token server says. */
+/** The response of a token server. */
 export interface TokenAnswer {
   readonly token: Redacted.Redacted
   readonly refreshToken: Redacted.Redacted | undefined
-  /** Seconds that the token is good for, from when it was issued. */
+  /** How long the token is valid after it was issued, in seconds. */
   readonly lifetime: number
-  /** When it was issued by the server's clock, in milliseconds since 1970. */
+  /** When the token was issued, by the clock of the server, in milliseconds since 1970. */
   readonly issuedAt: number | undefined
 }
 
@@ -20,13 +20,16 @@ const jsonOf = (bytes: Uint8Array | undefined): unknown =>
 const text = (json: unknown, name: string): string | undefined =>
   Predicate.hasProperty(json, name) && typeof json[name] === "string" && json[name] !== "" ? json[name] : undefined
 
-/** What a token is made of, and a header may hold: whatever else is in one is no token. */
+/** The characters of a token. A header cannot contain any others. */
 export const visible = /^[\x21-\x7e]+$/
 
-/** The shortest time that a token is good for, in seconds, whatever is said. */
+/** The minimum lifetime of a token, in seconds, even if the response states less. */
 const shortest = 60
 
-/** Docker's "Token Authentication Specification"; OAuth2 calls the token `access_token`. */
+/**
+ * Parses a response. OAuth2 calls the token `access_token`.
+ * https://distribution.github.io/distribution/spec/auth/token/#token-response-fields
+ */
 export const parse = (bytes: Uint8Array): TokenAnswer | undefined => {
   const json = jsonOf(bytes)
   const token = text(json, "token") ?? text(json, "access_token")
@@ -43,8 +46,9 @@ export const parse = (bytes: Uint8Array): TokenAnswer | undefined => {
 }
 
 /**
- * When a token ends, by this machine's clock. Servers hand out the same one more than once, so it may be of some age
- * already: by the server's own clock where that is said (`Date`), for the two may differ.
+ * Returns when a token expires, by the clock of this machine. A server may return one token several times, so the token
+ * may already have some age. The age is computed by the server's clock (`Date`) if the response contains it, because
+ * the two clocks may differ.
  */
 export const expiry = (answer: TokenAnswer, now: number, date: string | undefined): number => {
   const there = Date.parse(date ?? "")
@@ -52,9 +56,9 @@ export const expiry = (answer: TokenAnswer, now: number, date: string | undefine
   return now + Math.max(answer.lifetime * 1000 - Math.max(age, 0), shortest * 1000)
 }
 
-/** The error by its name in OAuth2. RFC 6749, section 5.2. */
+/** Returns the OAuth2 error code. https://www.rfc-editor.org/rfc/rfc6749#section-5.2 */
 export const errorOf = (bytes: Uint8Array | undefined): string | undefined => text(jsonOf(bytes), "error")
 
-/** Whether the server says that it does not know a grant. */
+/** Returns whether the server does not support a grant. */
 export const isUnsupported = (status: number, bytes: Uint8Array | undefined): boolean =>
   status === 404 || status === 405 || (status === 400 && errorOf(bytes) === "unsupported_grant_type")

@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as authorization from "./authorization.js"
 
-/** What is asked of a token service, and by what who asks proves who they are. */
+/** A request to a token service, and the proof of who its caller is. */
 export interface TokenRequest {
   readonly proof:
     | { readonly _tag: "None" }
@@ -15,11 +15,14 @@ export interface TokenRequest {
     | { readonly _tag: "Refresh"; readonly token: Redacted.Redacted<string> }
   readonly service: string | undefined
   readonly scope: AuthScope.AuthScope
-  /** Whether a refresh token is wanted too. */
+  /** Whether the response shall contain a refresh token. */
   readonly offline: boolean
 }
 
-/** A request that is none for a token: `code` is one of RFC 6749, section 5.2. */
+/**
+ * A request that is not a valid token request. `code` is an error code of RFC 6749, section 5.2:
+ * https://www.rfc-editor.org/rfc/rfc6749#section-5.2
+ */
 export class NoToken extends Data.TaggedError("NoToken")<{
   readonly status: number
   readonly code: string
@@ -27,11 +30,11 @@ export class NoToken extends Data.TaggedError("NoToken")<{
   readonly headers?: Wire.Headers | undefined
 }> {}
 
-/** In bytes. */
+/** The maximum size of a body, in bytes. */
 export const maxBody = 16 * 1024
 const maxQuery = 16 * 1024
 
-/** How many resources a token may be asked for at once. */
+/** The number of actions on resources that one token may be requested for. */
 const maxScopes = 64
 
 const refuse = (status: number, code: string, reason: string, headers?: Wire.Headers) =>
@@ -40,8 +43,9 @@ const refuse = (status: number, code: string, reason: string, headers?: Wire.Hea
 const invalid = (reason: string) => refuse(400, "invalid_request", reason)
 
 /**
- * Reads a request: "Token Authentication Specification" of the distribution project for GET, with Basic credentials or
- * none, and "OAuth2 Token Authentication" for POST.
+ * Parses a request. GET, with Basic credentials or anonymous:
+ * https://distribution.github.io/distribution/spec/auth/token/. POST:
+ * https://distribution.github.io/distribution/spec/auth/oauth/.
  */
 export const read = (request: Wire.Request): Effect.Effect<TokenRequest, NoToken> => {
   switch (request.method) {
@@ -50,7 +54,7 @@ export const read = (request: Wire.Request): Effect.Effect<TokenRequest, NoToken
     case "POST":
       return Effect.flatMap(form(request), readPost)
     default:
-      return refuse(405, "invalid_request", "a token is asked for by GET or POST", { allow: "GET, POST" })
+      return refuse(405, "invalid_request", "request a token with GET or POST", { allow: "GET, POST" })
   }
 }
 
@@ -65,14 +69,14 @@ const readGet = ({ headers, target }: Wire.Request): Exit.Exit<TokenRequest, NoT
     case "Basic":
       return asked(new URLSearchParams(query), { ...credentials, _tag: "Password" })
     default:
-      return invalid("Basic credentials are wanted, or none")
+      return invalid("the Authorization header must be Basic, or absent")
   }
 }
 
 const form = ({ body, headers }: Wire.Request): Effect.Effect<URLSearchParams, NoToken> => {
   const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase()
   if (type !== "application/x-www-form-urlencoded") {
-    return refuse(415, "invalid_request", "the body has to be application/x-www-form-urlencoded")
+    return refuse(415, "invalid_request", "the body must be application/x-www-form-urlencoded")
   }
   const tooLarge = () =>
     new NoToken({ status: 413, code: "invalid_request", reason: `the body has more than ${maxBody} bytes` })
@@ -80,7 +84,7 @@ const form = ({ body, headers }: Wire.Request): Effect.Effect<URLSearchParams, N
     Effect.mapError((error) =>
       error._tag === "NoToken"
         ? error
-        : new NoToken({ status: 400, code: "invalid_request", reason: "the body broke off" })
+        : new NoToken({ status: 400, code: "invalid_request", reason: "the body ended early" })
     ),
     Effect.map((bytes) => new URLSearchParams(new TextDecoder().decode(bytes)))
   )
@@ -93,23 +97,23 @@ const readPost = (fields: URLSearchParams): Exit.Exit<TokenRequest, NoToken> => 
   switch (fields.get("grant_type")) {
     case "password":
       return username === null || password === null
-        ? invalid("username and password are wanted")
+        ? invalid("username and password are required")
         : asked(fields, { _tag: "Password", username, password: Redacted.make(password) })
     case "refresh_token":
       return refresh === null
-        ? invalid("refresh_token is wanted")
+        ? invalid("refresh_token is required")
         : asked(fields, { _tag: "Refresh", token: Redacted.make(refresh) })
     case null:
-      return invalid("grant_type is wanted")
+      return invalid("grant_type is required")
     default:
-      return refuse(400, "unsupported_grant_type", "grant_type is password or refresh_token here")
+      return refuse(400, "unsupported_grant_type", "grant_type must be password or refresh_token")
   }
 }
 
 const asked = (fields: URLSearchParams, proof: TokenRequest["proof"]): Exit.Exit<TokenRequest, NoToken> => {
   const scope = AuthScope.parse(fields.getAll("scope").join(" "))
   if (AuthScope.values(scope).length > maxScopes) {
-    return refuse(400, "invalid_scope", `a token is for at most ${maxScopes} actions on resources`)
+    return refuse(400, "invalid_scope", `a token may be requested for at most ${maxScopes} actions on resources`)
   }
   return Exit.succeed({
     proof,

@@ -5,8 +5,8 @@ import type * as Credential from "../Credential.js"
 import * as Redaction from "../Redaction.js"
 
 /**
- * An error of a client without the secrets of its request: the header and the form are gone from the request, and what
- * the description and the cause repeat is redacted.
+ * Returns an error of the HTTP client without the secrets of its request. Removes the `Authorization` header and the
+ * form from the request, and redacts secrets in the description and in the cause.
  */
 export const withoutSecrets = (
   error: HttpClientError.HttpClientError,
