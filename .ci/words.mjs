@@ -1,7 +1,6 @@
 // Fails on idioms that a reader would have to decode, in comments, Markdown and strings. `CONTRIBUTING.md` says what to
 // write instead. A line may end with `words-ok` where it quotes one of them.
 import { readFileSync } from "node:fs"
-import { join } from "node:path"
 import ts from "typescript"
 import { fail, markdownOf, root, shown, sourcesOf, workspaces } from "./workspace.mjs"
 
@@ -58,6 +57,7 @@ const proseOf = (file) => {
       lines.push([line + index + 1, each.replace(/^\s*(?:\/\*\*?|\*|\/\/)?\s?/, "")])
     }
   }
+  /** @type {Set<number>} */
   const comments = new Set()
   /** @param {ts.Node} node */
   const visit = (node) => {
@@ -81,7 +81,9 @@ const linesOf = (file) => readFileSync(file, "utf8").split("\n").map((line, inde
 const only = process.argv.slice(2)
 const chosen = workspaces.filter(({ name }) => only.length === 0 || only.includes(name))
 for (const workspace of chosen) {
-  for (const part of ["src", "test"]) for (const file of sourcesOf(workspace, part)) check(file, proseOf(file))
+  for (const part of /** @type {const} */ (["src", "test"])) {
+    for (const file of sourcesOf(workspace, part)) check(file, proseOf(file))
+  }
 }
 for (const folder of [...only.length === 0 ? [root] : [], ...chosen.map((each) => each.folder)]) {
   for (const file of markdownOf(folder)) check(file, linesOf(file))

@@ -126,7 +126,12 @@ describe("a list", () => {
     { tags, last: fc.stringMatching(/^[aAbBcC_1-3][a-cA-C.-]{0,2}$/), order: fc.constantFrom("ascii", "newest") },
     ({ last, order, tags }) =>
       Effect.gen(function*() {
-        const registry = yield* connect(tags, { order, n: "ignored", last: "ignored", link: "none" })
+        const registry = yield* connect(tags, {
+          order: order as "ascii" | "newest",
+          n: "ignored",
+          last: "ignored",
+          link: "none"
+        })
         expect(yield* collect(registry.listTags(repository, { last: Tag.make(last) })))
           .toEqual(sorted(tags).filter((tag) => tag > last))
       })

@@ -1,4 +1,5 @@
 import { Digest, Manifest, MediaType } from "@effect-oci/core"
+import type { RegistryError } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import { encode, image, imageDescriptor, repository, tag } from "./samples.js"
@@ -77,7 +78,7 @@ describe("a manifest of Docker's schema 1 is not supported", () => {
             registry.pushManifest(repository, { mediaType, bytes: document, tags: [tag] })
           ]
         ) {
-          const error = yield* Effect.flip(ask)
+          const error = yield* Effect.flip<unknown, RegistryError.RegistryError, never>(ask)
           expect(error._tag).toBe("Unsupported")
           expect(error.message).toContain("team/app:v1: Docker image manifests of schema 1 are not supported; convert")
         }
@@ -111,7 +112,7 @@ describe("a manifest that other programs may take for another one is an error, i
           registry.pushManifest(repository, { mediaType, bytes, tags: [tag] })
         ]
       ) {
-        const error = yield* Effect.flip(ask)
+        const error = yield* Effect.flip<unknown, RegistryError.RegistryError, never>(ask)
         expect(error._tag).toBe("ManifestInvalid")
         expect(error.message).toMatch(/team\/app[:@]/)
       }

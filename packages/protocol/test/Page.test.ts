@@ -89,7 +89,7 @@ describe("take", () => {
   )("a page of %s ends at its limit in bytes", ([, items, expected]) =>
     Effect.gen(function*() {
       const maxBytes = 1300
-      const page = yield* Page.take<unknown>(Stream.fromIterable(items), 1000, maxBytes)
+      const page = yield* Page.take<unknown>(Stream.fromIterable<unknown>(items), 1000, maxBytes)
       expect(page).toEqual({ items: items.slice(0, expected), more: true })
       if (expected > 1) {
         const index = JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: page.items })

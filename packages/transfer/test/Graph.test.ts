@@ -22,7 +22,8 @@ const nodeOf = (index: number, children: ReadonlyArray<number>): Graph.Node => {
 
 const graphOf = (children: ReadonlyArray<ReadonlyArray<number>>, root: number): Graph.Graph => ({
   root: digestOf(root),
-  nodes: new Map(children.map((below, index) => [digestOf(index), nodeOf(index, below)]))
+  nodes: new Map(children.map((below, index) => [digestOf(index), nodeOf(index, below)])),
+  digestTags: new Map()
 })
 
 const placesOf = (graph: Graph.Graph) => {

@@ -12,7 +12,6 @@ import {
   pushBytes,
   pushImage,
   repository,
-  tagOf,
   text,
   unknown,
   v1
