@@ -27,13 +27,27 @@ const shared = {
 
 const fold = (name: string): string => name.toUpperCase().toLowerCase()
 
-const byFold = (...names: ReadonlyArray<string>): ReadonlyMap<string, string> =>
-  new Map(names.map((name) => [fold(name), name]))
+/** Names, by how a decoder that ignores case reads them. */
+interface Names {
+  readonly byFold: ReadonlyMap<string, string>
+  readonly lengths: ReadonlySet<number>
+}
+
+const byFold = (...names: ReadonlyArray<string>): Names => ({
+  byFold: new Map(names.map((name) => [fold(name), name])),
+  lengths: new Set(names.map(({ length }) => length))
+})
+
+/** Returns the name as which such a decoder reads a name. It compares letter by letter, so the lengths are equal. */
+const readAs = ({ byFold, lengths }: Names, name: string): string | undefined =>
+  lengths.has(name.length) ? byFold.get(fold(name)) : undefined
 
 /** The members that only one kind of manifest has; `fsLayers` are those of Docker's schema 1. */
 const telling = ["config", "layers", "manifests", "blobs", "fsLayers"]
 
 const tellingNames = byFold(...telling)
+
+const typeNames = byFold("mediaType")
 
 const documentNames = byFold(...telling, "schemaVersion", "mediaType", "artifactType", "subject", "annotations")
 
@@ -45,9 +59,9 @@ const platformNames = byFold("architecture", "os", "os.version", "os.features", 
  * Go's JSON decoder ignores the case of names, and most programs that use registries are written in Go. They would read
  * a member that differs in case only as the member that is read here.
  */
-const misread = (object: Raw, names: ReadonlyMap<string, string>): string | undefined => {
+const misread = (object: Raw, names: Names): string | undefined => {
   for (const found of Object.keys(object)) {
-    const read = names.get(fold(found))
+    const read = readAs(names, found)
     if (read !== undefined && read !== found) return `"${printable(found, 80)}" would be read by others as "${read}"`
   }
   return undefined
@@ -160,13 +174,13 @@ export const artifact = reader(Schema.Struct({ ...shared, blobs: optional(Descri
 /** Returns the media types that a document declares, by any spelling of `mediaType`, without parameters. */
 export const declaredTypes = (document: Raw): ReadonlyArray<string> =>
   Object.keys(document).flatMap((name) => {
-    const declared = fold(name) === "mediatype" ? document[name] : undefined
+    const declared = readAs(typeNames, name) === undefined ? undefined : document[name]
     return typeof declared === "string" && declared !== "" ? [MediaType.essence(declared)] : []
   })
 
 /** Returns the names of the members by which other programs would take a document for a manifest. */
 export const listsIn = (document: Raw): ReadonlyArray<string> =>
-  Object.keys(document).filter((name) => tellingNames.has(fold(name)) && holdsContent(document[name]))
+  Object.keys(document).filter((name) => readAs(tellingNames, name) !== undefined && holdsContent(document[name]))
 
 const holdsContent = (value: unknown): boolean =>
   Array.isArray(value) || (isRecord(value) && typeof value["digest"] === "string")

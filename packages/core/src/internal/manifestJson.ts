@@ -55,14 +55,21 @@ const count = (bytes: Uint8Array): Counts => {
 
 /** Counts the members of all objects in a parsed value. It keeps its own stack, since values may be nested deeply. */
 const distinctMembers = (value: unknown): number => {
-  const open = [value]
+  const open: Array<unknown> = [value]
   let members = 0
+  const visit = (each: unknown) => {
+    if (typeof each === "object" && each !== null) open.push(each)
+  }
   while (open.length > 0) {
     const next = open.pop()
-    if (typeof next !== "object" || next === null) continue
-    const values = Object.values(next)
-    if (!Array.isArray(next)) members += values.length
-    for (const each of values) if (typeof each === "object") open.push(each)
+    if (Array.isArray(next)) {
+      next.forEach(visit)
+      continue
+    }
+    // Faster than `Object.values` on objects with many members.
+    const names = Object.keys(next as Raw)
+    members += names.length
+    for (const name of names) visit((next as Raw)[name])
   }
   return members
 }
