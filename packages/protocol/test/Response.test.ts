@@ -996,7 +996,7 @@ describe("decode", () => {
       ["another host", "https://storage.example/put?sig=x", "https://storage.example/put?sig=x"],
       ["another host without a scheme", "//storage.example/put", "https://storage.example/put"],
       ["another port", "https://registry.example:8443/v2/x", "https://registry.example:8443/v2/x"],
-      ["another scheme", "http://registry.example/v2/x", "http://registry.example/v2/x"],
+      ["another scheme at the same host", "http://registry.example/v2/x", "/v2/x"],
       ["a path that looks like another host", `${origin}//storage.example/put`, `${origin}//storage.example/put`],
       ["a path that goes up", "/v2/a/../../b", "/b"],
       ["a fragment", "/v2/x#digest", "/v2/x"],

@@ -1,14 +1,11 @@
 /**
- * Quirks: how other registries differ, so that clients can be tested against what they will meet.
+ * Quirks: how other registries differ, so that clients can be tested against what they will meet. `docs/quirks.md` lists
+ * which registry does what.
  *
  * @since 0.1.0
  */
-import * as Body from "@effect-oci/core/Body"
-import * as Route from "@effect-oci/protocol/Route"
-import * as Warning from "@effect-oci/protocol/Warning"
-import type * as Wire from "@effect-oci/protocol/Wire"
-import * as Effect from "effect/Effect"
-import type { Answer } from "./internal/totalAnswer.js"
+import type { Answer } from "./internal/answer.js"
+import * as internal from "./internal/quirks.js"
 
 /**
  * What a server does otherwise than it should, or than most do. None of it unless said.
@@ -19,6 +16,32 @@ import type { Answer } from "./internal/totalAnswer.js"
 export interface Quirks {
   /** No referrers API: a plain 404, and no `OCI-Subject`. Distribution 2.8, and every registry of before 1.1. */
   readonly noReferrers?: boolean | undefined
+  /**
+   * No referrers API, but an answer that is no error: a page for people, an object without `manifests`, or 401. Proxies and
+   * portals before a registry.
+   */
+  readonly referrersAnswer?: "page" | "object" | "unauthorized" | undefined
+  /** A tag `sha256-…` is taken for the digest `sha256:…`, so that the referrers tag is the subject itself. GitLab. */
+  readonly tagsAsDigests?: boolean | undefined
+  /** There is no list of repositories: an empty 404. Docker Hub, GitHub, and most registries of many tenants. */
+  readonly noCatalog?: boolean | undefined
+  /**
+   * Tags are listed in an order that is none. `whole`: all of them, whatever `n` and `last` say, and without `Link`, as
+   * Distribution 2.8 does. `pages`: in pages with a `Link`, where `last` is a place in that order, as GitHub does.
+   */
+  readonly unsortedTags?: "whole" | "pages" | undefined
+  /** `Link` has another scheme, or another prefix of its path, than the registry: a proxy that the registry ignores. */
+  readonly link?: "scheme" | "prefix" | undefined
+  /** The status by which the end of an upload is answered: 200, 202. Nexus, Amazon ECR. */
+  readonly commitStatus?: number | undefined
+  /** The status by which a mount is refused: 403, 405, 500, 503. */
+  readonly mountStatus?: number | undefined
+  /** A range that cannot be served, or a chunk out of order, has a code that says something else: `BLOB_UNKNOWN`. */
+  readonly rangeCode?: string | undefined
+  /** HEAD of a manifest is answered with a `Content-Length` of 0, and without a `Content-Type`. */
+  readonly emptyHead?: boolean | undefined
+  /** Blobs are said to have this `Content-Encoding`, but are sent as they are: `x-gzip`. Apache, for each `.gz` file. */
+  readonly contentEncoding?: string | undefined
   /** Referrers are not filtered by artifact type. Spec: "Listing Referrers" has it as a should. */
   readonly noFilter?: boolean | undefined
   /** Lists end with their page: no `Link`. */
@@ -48,101 +71,59 @@ export interface Quirks {
 }
 
 /**
- * A server with quirks.
+ * Applies quirks to what answers requests.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const apply = (quirks: Quirks) => (answer: Answer): Answer => (request) => {
-  const route = Route.parse(request.target.replace(/\?.*$/s, ""))?._tag
-  if (quirks.noReferrers === true && route === "Referrers") return Effect.succeed(notFound)
-  return Effect.map(answer(asked(request, route, quirks)), (response) => answered(response, request, route, quirks))
-}
+export const apply: (quirks: Quirks) => (answer: Answer) => Answer = internal.apply
 
-const page = (status: number, text: string): Pick<Wire.Response, "headers" | "body"> => {
-  const bytes = new TextEncoder().encode(text)
-  return {
-    headers: {
-      "content-type": text.startsWith("<") ? "text/html" : "text/plain; charset=utf-8",
-      "content-length": String(bytes.byteLength)
-    },
-    body: status === 204 ? undefined : Body.bytes(bytes)
-  }
-}
+/** What Distribution does in every version, and the registries that are made of it. */
+const distribution: Quirks = { noReferrers: true, noSinglePost: true, noTagParameter: true, location: "absolute" }
 
-const unauthorized: Wire.Response = {
-  status: 401,
-  headers: { "www-authenticate": `Basic realm="registry"` },
-  body: undefined
-}
+const presets = {
+  "docker-registry-2.8": { ...distribution, unsortedTags: "whole" },
+  "docker-registry-3": distribution,
+  gitlab: { ...distribution, tagsAsDigests: true, noCatalog: true },
+  ghcr: { noReferrers: true, noSinglePost: true, noTagParameter: true, noCatalog: true, unsortedTags: "pages" },
+  ecr: { noSinglePost: true, noTagParameter: true, patchCreated: true, stuckRange: true, commitStatus: 202 },
+  artifactory: { noSinglePost: true, noTagParameter: true, link: "prefix", location: "absolute" },
+  nexus: { noReferrers: true, noSinglePost: true, noTagParameter: true, commitStatus: 200, rangeCode: "SIZE_INVALID" },
+  portal: { noReferrers: true, referrersAnswer: "page", link: "scheme", htmlErrors: true, noTagParameter: true },
+  "static-files": { noDigestHeader: true, emptyHead: true, contentEncoding: "x-gzip", noReferrers: true }
+} satisfies { readonly [name: string]: Quirks }
 
-const notFound: Wire.Response = { status: 404, ...page(404, "404 page not found\n") }
+/**
+ * A registry that {@link like} knows. `portal` is a registry behind a proxy that answers with pages for people, and
+ * `static-files` a registry of plain files behind Apache.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Name = keyof typeof presets
 
-/** What the server hears of a request. */
-const asked = (request: Wire.Request, route: Route.RouteTag | undefined, quirks: Quirks): Wire.Request => {
-  const { headers, method, target } = request
-  if (quirks.noRange === true && route === "Blob") return { ...request, headers: { ...headers, range: undefined } }
-  if (quirks.noSinglePost === true && route === "Uploads" && method === "POST") {
-    return { ...request, target: without(target, "digest") }
-  }
-  if (quirks.noTagParameter === true && route === "Manifest") return { ...request, target: without(target, "tag") }
-  if (quirks.noFilter === true && route === "Referrers") return { ...request, target: without(target, "artifactType") }
-  return request
-}
+/**
+ * The names of the registries that {@link like} knows.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const names: ReadonlyArray<Name> = Object.keys(presets) as ReadonlyArray<Name>
 
-const without = (target: string, parameter: string): string => {
-  const [path = "", query] = target.split("?", 2)
-  const rest = new URLSearchParams(query)
-  rest.delete(parameter)
-  return rest.size === 0 ? path : `${path}?${rest}`
-}
-
-/** What its client hears of a response. */
-const answered = (
-  response: Wire.Response,
-  request: Wire.Request,
-  route: Route.RouteTag | undefined,
-  quirks: Quirks
-): Wire.Response => {
-  if (quirks.unauthorizedHead === true && request.method === "HEAD") return { ...response, ...unauthorized }
-  if (quirks.htmlErrors === true && response.status >= 400) {
-    const { body, headers } = page(response.status, `<html><body><h1>${response.status}</h1></body></html>`)
-    return { ...response, headers, body: request.method === "HEAD" ? undefined : body }
-  }
-  const headers: Record<string, string | undefined> = { ...response.headers }
-  if (quirks.warnings !== undefined) headers["warning"] = Warning.format(quirks.warnings)
-  if (quirks.minChunkBytes !== undefined && headers["upload-offset"] !== undefined && response.status !== 201) {
-    headers["oci-chunk-min-length"] = String(quirks.minChunkBytes)
-  }
-  if (quirks.noLink === true) delete headers["link"]
-  if (quirks.noDigestHeader === true) delete headers["docker-content-digest"]
-  if (quirks.noReferrers === true) delete headers["oci-subject"]
-  if (quirks.noTagParameter === true) delete headers["oci-tag"]
-  if (quirks.noRange === true) delete headers["accept-ranges"]
-  if (quirks.stuckRange === true && headers["range"] !== undefined) {
-    delete headers["upload-offset"]
-    headers["range"] = "0-0"
-  }
-  if (quirks.location !== undefined && headers["location"] !== undefined) {
-    headers["location"] = relocate(headers["location"], request, quirks.location)
-  }
-  const created = quirks.patchCreated === true && route === "Upload" && request.method === "PATCH" &&
-    response.status === 202
-  return { ...response, headers, status: created ? 201 : response.status }
-}
-
-const relocate = (location: string, request: Wire.Request, form: NonNullable<Quirks["location"]>): string => {
-  switch (form) {
-    case "absolute":
-      return `http://${request.headers["host"] ?? "localhost"}${location}`
-    case "query":
-      return `${location}?_state=opaque%2Fstate&empty=`
-    case "relative": {
-      const base = request.target.replace(/\?.*$/s, "").split("/").slice(0, -1)
-      const parts = location.split("/")
-      const shared = parts.findIndex((part, index) => part !== base[index])
-      const at = shared < 0 ? base.length : shared
-      return [...base.slice(at).map(() => ".."), ...parts.slice(at)].join("/")
-    }
-  }
-}
+/**
+ * Returns the quirks of a registry in wide use, for a server that stands in for it in tests of clients.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { NodeRegistryServer, Quirks } from "@effect-oci/server"
+ * import { Memory } from "@effect-oci/store"
+ * import { Layer } from "effect"
+ *
+ * const gitlab = NodeRegistryServer.layer({ port: 0, quirks: Quirks.like("gitlab") }).pipe(
+ *   Layer.provide(Memory.layer())
+ * )
+ * ```
+ */
+export const like = (name: Name): Quirks => presets[name]

@@ -3,8 +3,7 @@ import type { Wire } from "@effect-oci/protocol"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import type { Quirks } from "../src/index.js"
-import { RegistryServer } from "../src/index.js"
+import { Quirks, RegistryServer } from "../src/index.js"
 import { blob, blobDigest, fill, image, imageDigest, repository } from "./fixtures.js"
 import { keeping } from "./servers.js"
 
@@ -54,6 +53,105 @@ const rows: ReadonlyArray<
     { target: "/v2/team/app/tags/list?n=1" },
     { status: 200, headers: { link: undefined } },
     { headers: { link: "</v2/team/app/tags/list?n=1&last=v1>; rel=\"next\"" } }
+  ],
+  [
+    "referrersAnswer: page",
+    { referrersAnswer: "page" },
+    { target: `/v2/team/app/referrers/${imageDigest}` },
+    { status: 200, headers: { "content-type": "text/html" } },
+    { status: 200, headers: { "content-type": MediaType.index } }
+  ],
+  [
+    "referrersAnswer: object",
+    { referrersAnswer: "object" },
+    { target: `/v2/team/app/referrers/${imageDigest}` },
+    { status: 200, text: "{}" },
+    { status: 200 }
+  ],
+  [
+    "referrersAnswer: unauthorized",
+    { referrersAnswer: "unauthorized" },
+    { target: `/v2/team/app/referrers/${imageDigest}` },
+    { status: 401 },
+    { status: 200 }
+  ],
+  [
+    "tagsAsDigests",
+    { tagsAsDigests: true },
+    { target: `/v2/team/app/manifests/${imageDigest.replace(":", "-")}` },
+    { status: 200, headers: { "docker-content-digest": imageDigest } },
+    { status: 404 }
+  ],
+  ["noCatalog", { noCatalog: true }, { target: "/v2/_catalog" }, { status: 404, text: "" }, { status: 200 }],
+  [
+    "unsortedTags: whole",
+    { unsortedTags: "whole" },
+    { target: "/v2/team/app/tags/list?n=1&last=v1" },
+    { headers: { link: undefined }, text: JSON.stringify({ name: repository, tags: ["v2", "v1"] }) },
+    { text: JSON.stringify({ name: repository, tags: ["v2"] }) }
+  ],
+  [
+    "unsortedTags: pages",
+    { unsortedTags: "pages" },
+    { target: "/v2/team/app/tags/list?n=1" },
+    {
+      headers: { link: "</v2/team/app/tags/list?n=1&last=v2>; rel=\"next\"" },
+      text: JSON.stringify({ name: repository, tags: ["v2"] })
+    },
+    { text: JSON.stringify({ name: repository, tags: ["v1"] }) }
+  ],
+  [
+    "link: prefix",
+    { link: "prefix" },
+    { target: "/v2/team/app/tags/list?n=1" },
+    { headers: { link: "</proxy/prefix/v2/team/app/tags/list?n=1&last=v1>; rel=\"next\"" } },
+    { headers: { link: "</v2/team/app/tags/list?n=1&last=v1>; rel=\"next\"" } }
+  ],
+  [
+    "link: scheme",
+    { link: "scheme" },
+    { target: "/v2/team/app/tags/list?n=1", headers: { host: "registry.example:5000" } },
+    { headers: { link: "<https://registry.example:5000/v2/team/app/tags/list?n=1&last=v1>; rel=\"next\"" } },
+    {}
+  ],
+  [
+    "commitStatus",
+    { commitStatus: 202 },
+    { method: "PUT", target: `{upload}?digest=${blobDigest}`, body: blob },
+    { status: 202 },
+    { status: 201 }
+  ],
+  [
+    "mountStatus",
+    { mountStatus: 405 },
+    { method: "POST", target: `/v2/team/app/blobs/uploads/?mount=${blobDigest}&from=team/base` },
+    { status: 405, text: "" },
+    { status: 202 }
+  ],
+  [
+    "rangeCode",
+    { rangeCode: "BLOB_UNKNOWN" },
+    { target: `/v2/team/app/blobs/${blobDigest}`, headers: { range: "bytes=9999-" } },
+    {
+      status: 416,
+      headers: { "content-range": "bytes */2048" },
+      text: expect.stringContaining("BLOB_UNKNOWN") as never
+    },
+    { status: 416, text: expect.stringContaining("RANGE_INVALID") as never }
+  ],
+  [
+    "emptyHead",
+    { emptyHead: true },
+    { method: "HEAD", target: "/v2/team/app/manifests/v1" },
+    { status: 200, headers: { "content-length": "0", "content-type": undefined } },
+    { headers: { "content-type": MediaType.image } }
+  ],
+  [
+    "contentEncoding",
+    { contentEncoding: "x-gzip" },
+    { target: `/v2/team/app/blobs/${blobDigest}` },
+    { headers: { "content-encoding": "x-gzip", "content-length": "2048" } },
+    { headers: { "content-encoding": undefined } }
   ],
   [
     "noDigestHeader",
@@ -159,6 +257,10 @@ const rows: ReadonlyArray<
 ]
 
 describe("Quirks", () => {
+  it.each(Quirks.names)("are known of %s", (name) => {
+    expect(Object.keys(Quirks.like(name)).length).toBeGreaterThan(2)
+  })
+
   it.effect.each(rows)("%s", ([, quirks, asked, quirky, otherwise]) =>
     Effect.gen(function*() {
       const registry = yield* Registry

@@ -4,7 +4,7 @@ import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
-import type * as RegistryError from "@effect-oci/core/RegistryError"
+import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Response from "@effect-oci/protocol/Response"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -58,9 +58,20 @@ export const reader = (
     ResolveBlob: (operation) => exchange.call(operation),
     GetBlob: getBlob,
     ResolveManifest: resolveManifest,
-    GetManifest: (operation) => exchange.call(operation)
+    GetManifest: (operation) => {
+      const fields = exchange.fields(operation)
+      return Effect.flatMap(exchange.send(operation, fields), (answer) =>
+        Effect.filterOrFail(
+          exchange.decode(operation, answer, fields),
+          ({ bytes }) => answer.coding === undefined || bytes[0] === openingBrace,
+          () => answer.explain(new RegistryError.ManifestInvalid(fields))
+        ))
+    }
   }
 }
+
+/** The first byte of a JSON object. A manifest that is coded begins with another. */
+const openingBrace = 0x7b
 
 /** Content that says to be coded. A layer that is sent as it is has its digest all the same; else the error says why. */
 const decoded = (content: BlobContent.BlobContent, answer: Incoming, fields: RegistryError.ErrorFields) => {

@@ -105,7 +105,11 @@ export const make = (exchange: Exchange): ReferrersTag => {
           ? Effect.fail(
             new RegistryError.Unavailable({ ...fields, reason: "others keep changing the referrers of its subject" })
           )
-          : Effect.zipRight(write(repository, subject, found, change(manifests), fields), attempt(left - 1))
+          : Effect.matchEffect(write(repository, subject, found, change(manifests), fields), {
+            // A registry that takes the tag for a digest refuses a list under the tag.
+            onFailure: (error) => error._tag === "DigestInvalid" ? Effect.succeed(false) : Effect.fail(error),
+            onSuccess: () => attempt(left - 1)
+          })
       })
     return alone(attempt(attempts))
   }

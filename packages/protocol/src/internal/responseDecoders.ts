@@ -170,7 +170,10 @@ const appended = ({ body, id, offset }: Operation.AppendUpload, response: Receiv
   })
 }
 
-/** A location against where the request went: on the registry's origin only its path and query, else the whole URL. */
+/** Whether two URLs differ in their scheme alone: a proxy ends TLS, and the registry behind it does not know. */
+const isSamePlace = (a: URL, b: URL): boolean => a.hostname === b.hostname && a.port === b.port
+
+/** A location against where the request went: on the registry's own host only its path and query, else the whole URL. */
 const resolveLocation = (location: string, { origin, url }: Received): string | undefined => {
   if (!URL.canParse(location, url)) return undefined
   const to = new URL(location, url)
@@ -180,7 +183,7 @@ const resolveLocation = (location: string, { origin, url }: Received): string | 
   to.hash = ""
   const path = `${to.pathname}${to.search}`
   // A path with two slashes first would be read as another host.
-  return to.origin === (origin ?? new URL(url).origin) && !path.startsWith("//") ? path : to.href
+  return isSamePlace(to, new URL(origin ?? url)) && !path.startsWith("//") ? path : to.href
 }
 
 /** The descriptor of a blob that was completed: its size is known by the answer, or by what was sent. */
