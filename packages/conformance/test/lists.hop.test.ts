@@ -1,15 +1,5 @@
 /** Lists through several hops: each item once, in order, at a cost in proportion to the length of the list. */
-import {
-  Body,
-  Descriptor,
-  Digest,
-  Handler,
-  MediaType,
-  Operation,
-  Registry,
-  RepositoryName,
-  Tag
-} from "@effect-oci/core"
+import { Body, Descriptor, Digest, Handler, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import { Link } from "@effect-oci/protocol"
 import type { Wire } from "@effect-oci/protocol"
