@@ -4,9 +4,9 @@
  *
  * @since 0.1.0
  */
-import type { Answer } from "./internal/answer.js"
 import * as internal from "./internal/quirks.js"
 import type { Quirks } from "./internal/quirksModel.js"
+import type { Answer } from "./internal/totalAnswer.js"
 
 export type { Quirks } from "./internal/quirksModel.js"
 
