@@ -1,5 +1,5 @@
 /**
- * A client: a registry that is asked over HTTP.
+ * A client: a registry over HTTP.
  *
  * @since 0.1.0
  */
@@ -44,111 +44,116 @@ import * as Warnings from "./transport/Warnings.js"
 import * as WireLog from "./transport/WireLog.js"
 
 /**
- * The most that is read or sent at once, in bytes.
+ * The largest manifests and pages that the client reads or sends, in bytes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Limits {
-  /** A manifest that is pulled: 8 MiB if not given. */
+  /** The largest manifest that the client pulls. Default: 8 MiB. */
   readonly manifest?: number | undefined
-  /** A manifest that is pushed: 4 MiB if not given, which every registry takes. */
+  /** The largest manifest that the client pushes. Default: 4 MiB, which every registry accepts. */
   readonly pushedManifest?: number | undefined
-  /** A page of a list: 4 MiB if not given. */
+  /** The largest page of a list that the client reads. Default: 4 MiB. */
   readonly page?: number | undefined
 }
 
 /**
- * Where a registry is, and how it is asked.
+ * Options for a client: which registry it calls, and how.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** `registry.example.com`, `localhost:5000`, `[::1]:5000`. Docker Hub's is `registry-1.docker.io`. */
+  /**
+   * The registry's host: `registry.example.com`, `localhost:5000`, `[::1]:5000`. Docker Hub's host is
+   * `registry-1.docker.io`.
+   */
   readonly host: string
-  /** Whether to speak plain HTTP, which shows everything to everybody on the way. */
+  /** Whether to use plain HTTP. Anyone on the network path can read it. Default: `false`. */
   readonly insecure?: boolean | undefined
-  /** The path that the API lies below, for a registry that is not at the root of its host: `/mirror`. */
+  /** The path before `/v2`, for a registry that is not at the root of its host: `/mirror`. */
   readonly path?: string | undefined
   /**
    * The path of the API itself, for a registry that has no `/v2`: `/artifactory/api/docker/remote`. Default: `/v2` below
    * `path`.
    */
   readonly apiPath?: string | undefined
-  /** How many items of a list are asked for at a time: 1000 if not given. */
+  /** How many items of a list the client requests at a time. Default: 1000. */
   readonly pageSize?: number | undefined
-  /** How many pages a list may have: 10 000 if not given. */
+  /** How many pages a list may have. Default: 10,000. */
   readonly maxPages?: number | undefined
   /**
-   * How many items the client sorts where the registry returns a list out of order. A longer list of that kind fails with
+   * How many items the client sorts if the registry returns a list out of order. A longer list of that kind fails with
    * `ResponseInvalid`. Default: 100,000.
    */
   readonly maxSorted?: number | undefined
   readonly limits?: Limits | undefined
-  /** Whether a blob is pushed in one request where the registry takes it so. Not every one does. */
+  /** Whether to push a blob in one request if the registry supports it. Not every registry does. Default: `false`. */
   readonly singlePost?: boolean | undefined
   /**
-   * The size of the chunks, in bytes, in which a larger blob is pushed: for what lies between that takes no large
-   * request. A chunk is held in memory. A blob goes out whole if not given.
+   * The size of the chunks in which the client pushes larger blobs, in bytes. Set it if a proxy in front of the
+   * registry limits the size of requests. The client keeps one chunk in memory. Default: a blob is sent whole.
    */
   readonly chunkSize?: number | undefined
-  /** How long the registry may take to answer, and for every 16 KiB of an answer. Default: 60 seconds. */
+  /** How long the registry may take to answer, and to send each 16 KiB of an answer. Default: 60 seconds. */
   readonly idle?: Duration.DurationInput | undefined
   /**
-   * How long the registry may take to commit a blob, a chunk or a manifest, once all of it is sent. Default: 10 minutes,
-   * or `idle` if that is longer.
+   * How long the registry may take to commit a blob, a chunk or a manifest after the client has sent all of it.
+   * Default: 10 minutes, or `idle` if that is longer.
    */
   readonly commitTimeout?: Duration.DurationInput | undefined
   /**
-   * Whether content may be uploaded to another scheme, host or port, where the registry has its uploads there: true if
-   * not given, as the spec allows it. Credentials do not go there in any case. Spec: "Pushing blobs"; CVE-2026-50151.
+   * Whether the registry may direct uploads to another scheme, host or port, as the
+   * [spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs) allows. The client
+   * never sends credentials there. See CVE-2026-50151. Default: `true`.
    */
   readonly foreignUploads?: boolean | undefined
   /**
    * The key that signs the ids of uploads: at least 16 random characters. The client binds each id to the repository
-   * where the upload was opened, and answers `BlobUploadUnknown` for any other. Processes that continue each other's
-   * uploads share the key. Default: a random key for each process. An empty key is a `RangeError`.
+   * where the upload was opened, and answers `BlobUploadUnknown` for any other repository. Processes that continue each
+   * other's uploads must share the key. Default: a random key for each process. An empty key is a `RangeError`.
    */
   readonly uploadKey?: Redacted.Redacted<string> | undefined
 }
 
 /**
- * The options of the transports that {@link layer} adds.
+ * Options for the transports that {@link layer} adds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface TransportOptions {
   readonly userAgent?: string | undefined
-  /** How many redirects are followed: 10 if not given. */
+  /** How many redirects of one request the client follows. Default: 10. */
   readonly maxRedirects?: number | undefined
   /**
-   * How the registry and its token servers are shown who asks, with the `Credentials` that are provided, or as nobody in
-   * particular. `false` adds nothing.
+   * How the client authenticates to the registry and its token servers. It uses the `Credentials` that are provided, or
+   * is anonymous. `false` turns authentication off.
    */
   readonly auth?: Omit<Auth.Options, "origin"> | false | undefined
-  /** Which requests are sent again, and when. */
+  /** Which requests the client sends again, and when. */
   readonly retry?: Retry.Options | undefined
-  /** How fast requests go to each host. */
+  /** How fast the client sends requests to each host. */
   readonly pace?: Pace.Options | undefined
   /**
-   * The hosts that the registry may lead to though they are at an address of this machine or of a private network:
-   * `minio.corp`, `10.0.0.6:9000`; `true` for all. None but its own if not given.
+   * The hosts that the registry may lead to although they are at an address of this machine or of a private network:
+   * `minio.corp`, `10.0.0.6:9000`. `true` allows all. Default: only the registry's own host.
    */
   readonly allowPrivate?: boolean | ReadonlyArray<string> | undefined
-  /** How requests are logged: at the level `Debug` if not given. */
+  /** How requests are logged. Default: at the level `Debug`. */
   readonly log?: WireLog.Options | undefined
-  /** What is done with what a registry says to people (`Warning`), each text once: it is logged if not given. */
+  /** Receives the warnings of the registry (`Warning` header), each text once. Default: logs them. */
   readonly onNotice?: ((notice: Warnings.Notice) => Effect.Effect<void>) | undefined
 }
 
 const defaultIdle = "60 seconds"
 
 /**
- * The transports of {@link layer}, as one. From the outside in: the log, warnings, authentication, retries, redirects,
- * pace, the user agent, the guard of addresses, and the time-out of a silent registry. Token servers are asked through
- * all within authentication but redirects, which it follows itself. Fails with a `SyntaxInvalid` where the host is none.
+ * Creates the transports of {@link layer}, composed into one. From the outside in: the log, warnings, authentication,
+ * retries, redirects, pace, the user agent, the address guard, and the idle timeout. Requests to token servers go
+ * through all transports inside authentication except redirects, because authentication follows redirects itself. Fails
+ * with a `SyntaxInvalid` if the host is not valid.
  *
  * @since 0.1.0
  * @category transports
@@ -192,7 +197,8 @@ const apiPathOf = ({ apiPath, path = "" }: Options): string =>
   (apiPath ?? `${path}/v2`).split("/").filter((part) => part !== "").map((part) => `/${part}`).join("")
 
 /**
- * The handler of a registry, over the HTTP client as it is. Fails with a `SyntaxInvalid` where the host is none.
+ * Creates the handler of a registry over the HTTP client, without any transports. Fails with a `SyntaxInvalid` if the
+ * host is not valid.
  *
  * @since 0.1.0
  * @category constructors
@@ -209,7 +215,8 @@ export const makeBare = (
       registry,
       origin,
       apiPath: apiPathOf(options),
-      // The platform's span of a request says its whole URL and its headers. Tracing has one of the operation.
+      // The platform's span of a request contains the whole URL and the headers. `Tracing` creates a span for the
+      // operation.
       client: HttpClient.withTracerDisabledWhen(client, constTrue),
       watch,
       foreignUploads: options.foreignUploads ?? true,
@@ -242,8 +249,8 @@ export const makeBare = (
   })
 
 /**
- * The handler of a registry, over the HTTP client within the transports of {@link transport}. Fails with a
- * `SyntaxInvalid` where the host is none.
+ * Creates the handler of a registry over the HTTP client, within the transports of {@link transport}. Fails with a
+ * `SyntaxInvalid` if the host is not valid.
  *
  * @since 0.1.0
  * @category constructors
@@ -254,7 +261,7 @@ export const make = (
   Effect.flatMap(transport(options), (wrap) => Effect.updateService(makeBare(options), HttpClient.HttpClient, wrap))
 
 /**
- * What a registry is like that could be reached, and let the caller in.
+ * The answer of a registry that was reached and accepts the caller.
  *
  * @since 0.1.0
  * @category models
@@ -262,14 +269,21 @@ export const make = (
 export interface Pong {
   /** `host[:port]` */
   readonly registry: string
-  /** How it wants to be shown who asks. Where it does not want to know, no credentials were tried. */
+  /**
+   * The authentication schemes that the registry supports. If it requires none, the list is empty and the client did
+   * not send any credentials.
+   */
   readonly challenges: ReadonlyArray<Challenge.Challenge>
 }
 
 /**
- * Asks a registry whether it is there, and lets the caller in: with the `Credentials` that are provided, as a login
- * would, or as nobody in particular. Fails with `Unauthorized` or `Denied` where it does not, with `ResponseInvalid`
- * where there is no registry, and with a `SyntaxInvalid` where the host is none. Spec: "Determining Support", end-1.
+ * Checks that a registry answers and accepts the caller. It uses the `Credentials` that are provided, as a login does,
+ * or is anonymous. [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support),
+ * end-1.
+ *
+ * - Fails with `Unauthorized` or `Denied` if the registry does not accept the caller.
+ * - Fails with `ResponseInvalid` if the host is not a registry.
+ * - Fails with a `SyntaxInvalid` if the host is not valid.
  *
  * @since 0.1.0
  * @category constructors
@@ -307,9 +321,10 @@ const layerOf = <E>(
 ): Layer.Layer<Registry, E, HttpClient.HttpClient> => Layer.effect(Registry, Effect.map(handler, Registry.fromHandler))
 
 /**
- * A registry over HTTP. What the HTTP client does to every request of its own (`HttpClient.mapRequest`), such as to add
- * headers, is done to those to the registry alone. A host that is none is a mistake in the program, and a defect: for one that comes from
- * elsewhere there are {@link layerConfig} and {@link make}.
+ * Creates a layer of a registry over HTTP. Changes that the HTTP client makes to every request
+ * (`HttpClient.mapRequest`), such as added headers, apply only to requests to the registry itself. A host that is not
+ * valid is a mistake in the program, and a defect. For a host that comes from elsewhere use {@link layerConfig} or
+ * {@link make}.
  *
  * @since 0.1.0
  * @category layers
@@ -331,8 +346,8 @@ export const layer = (options: Options & TransportOptions): Layer.Layer<Registry
   layerOf(Effect.orDie(make(options)))
 
 /**
- * A registry over HTTP, of which nothing is added to the HTTP client: for those who bring redirects, credentials and
- * all the rest themselves.
+ * Creates a layer of a registry over HTTP without any transports. Use it if your HTTP client already handles redirects,
+ * credentials and everything else.
  *
  * @since 0.1.0
  * @category layers
@@ -341,7 +356,7 @@ export const layerBare = (options: Options): Layer.Layer<Registry, never, HttpCl
   layerOf(Effect.orDie(makeBare(options)))
 
 /**
- * A registry over HTTP, as the configuration says.
+ * Creates a layer of a registry over HTTP whose options come from the configuration.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * Keeps connections from addresses that only this machine or its network can reach.
+ * Prevents connections to addresses that only this machine or its network can reach.
  *
  * @since 0.1.0
  */
@@ -16,21 +16,21 @@ import * as nodeDispatcher from "./internal/nodeDispatcher.js"
 import * as nodeLookup from "./internal/nodeLookup.js"
 
 /**
- * How connections are made.
+ * Options for connections.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How the addresses of a name are found: by Node's `dns.lookup` if not given. */
+  /** How names are resolved to addresses. Default: Node's `dns.lookup`. */
   readonly lookup?: LookupFunction | undefined
-  /** The other settings of undici's connections: certificates that are trusted, time-outs in milliseconds. */
+  /** Other settings of undici's connections: certificates to trust, timeouts in milliseconds. */
   readonly connect?: buildConnector.BuildOptions | undefined
 }
 
 /**
- * What undici connects by (`Agent`, option `connect`) where only addresses may be connected to that anybody on the
- * internet may have. Fails with `Refused`.
+ * Creates a connector for undici (`Agent`, option `connect`) that connects to public addresses only. Fails with
+ * `Refused` for any other address.
  *
  * @since 0.1.0
  * @category constructors
@@ -40,15 +40,16 @@ export const connector = (options?: Options): buildConnector.connector => {
   const connect = buildConnector(nodeDispatcher.settings({ ...options, lookup }))
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, "")
-    // No name is looked up where there is none.
+    // The host may be an address: then no name is resolved.
     const kind = isIP(host) === 0 ? undefined : special(host)
     return kind === undefined ? connect(target, callback) : callback(nodeLookup.refused(host, kind), null)
   }
 }
 
 /**
- * A dispatcher of undici that connects to no address of this machine or of a private network, but where `Client` says
- * that the registry itself is there, or `allowPrivate` names the host. Names are looked at as they are connected to.
+ * Creates a dispatcher of undici that does not connect to addresses of this machine or of a private network. There are
+ * two exceptions: the registry's own host, and hosts that the option `allowPrivate` of `Client` names. Names are
+ * checked when a connection is made.
  *
  * @since 0.1.0
  * @category constructors
@@ -62,7 +63,7 @@ export const make = (options?: Options): Effect.Effect<Dispatcher, never, Scope.
   )
 
 /**
- * {@link make} for the platform's client over undici.
+ * Creates a layer of {@link make} for the platform's client over undici.
  *
  * @since 0.1.0
  * @category layers

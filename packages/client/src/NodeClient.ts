@@ -22,7 +22,7 @@ import * as nodeHttp from "./internal/nodeHttp.js"
 import * as NodeProxy from "./NodeProxy.js"
 
 /**
- * Options for a client: those of `Client`, of its transports, and of the connections that it makes.
+ * Options for a client, for its transports, and for its connections.
  *
  * @since 0.1.0
  * @category models
@@ -35,8 +35,8 @@ const isBun = "bun" in process.versions
  * Creates a layer of the HTTP client that {@link layer} uses: over undici, with the proxies of the environment
  * (`NodeProxy`). It connects to no private address, unless a `Client` allows the host (`NodeAddressGuard`).
  *
- * Bun does not have all of undici. There the client is over `node:http`. It checks addresses in the same way, and fails a
- * request that a proxy is set for. The option `proxyConnect` has no effect there.
+ * Bun does not support all of undici, so the client uses `node:http` there. It checks addresses in the same way. A
+ * request for which a proxy is set fails. The option `proxyConnect` has no effect.
  *
  * @since 0.1.0
  * @category layers
@@ -57,7 +57,7 @@ export const layerHttp = (
     ? Layer.scoped(HttpClient.HttpClient, nodeHttp.make(options))
     : Layer.provide(NodeHttpClient.layerUndiciWithoutDispatcher, NodeProxy.layer(options))
 
-/** The credentials of the context; Docker's where it has none. */
+/** Provides the credentials of the context. Default: those of Docker's configuration. */
 const credentials = () =>
   Layer.unwrapEffect(
     Effect.contextWith((context: Context.Context<never>) =>
@@ -70,15 +70,16 @@ const credentials = () =>
 const platform = (options: NodeProxy.Options) => Layer.merge(layerHttp(options), credentials())
 
 /**
- * Creates a layer of a registry over HTTP, with everything that a program on Node needs:
+ * Creates a layer of a registry over HTTP, with everything that a program in Node needs:
  *
- * - It connects to no private address that the registry leads to, by a redirect or by a name (`NodeAddressGuard`).
+ * - It does not connect to private addresses that the registry leads to, by a redirect or by a name
+ *   (`NodeAddressGuard`).
  * - It uses the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` (`NodeProxy`).
- * - It uses the `Credentials` that are provided to it. Default: those of `docker login` and `podman login`, and of their
- *   helpers (`NodeCredentials.layerDockerConfig`).
+ * - It uses the `Credentials` that are provided to it. Default: the credentials of `docker login` and `podman login`,
+ *   and of their helpers (`NodeCredentials.layerDockerConfig`).
  *
- * Fails with a `ConfigError` if the environment has a proxy that is not a URL. A `host` that is not a host is a mistake
- * in the program, and a defect: {@link make} has an error for it.
+ * Fails with a `ConfigError` if a proxy of the environment is not a URL. A `host` that is not valid is a mistake in the
+ * program, and a defect. {@link make} fails with an error instead.
  *
  * @since 0.1.0
  * @category layers
@@ -98,7 +99,7 @@ export const layer = (options: Options): Layer.Layer<Registry, ConfigError.Confi
   Layer.provide(Client.layer(options), platform(options))
 
 /**
- * Creates the handler of {@link layer}. Fails with a `SyntaxInvalid` if the host is not a host.
+ * Creates the handler of {@link layer}. Fails with a `SyntaxInvalid` if the host is not valid.
  *
  * @since 0.1.0
  * @category constructors
@@ -109,7 +110,8 @@ export const make = (
   Effect.flatMap(Layer.build(platform(options)), (context) => Effect.provide(Client.make(options), context))
 
 /**
- * Asks a registry whether it is there and accepts the caller, as `Client.ping` does, with what {@link layer} uses.
+ * Checks that a registry answers and accepts the caller, as `Client.ping` does, with the HTTP client and the
+ * credentials of {@link layer}.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * Requests by way of a proxy.
+ * Requests through a proxy.
  *
  * @since 0.1.0
  */
@@ -19,9 +19,9 @@ import * as proxySelection from "./internal/proxySelection.js"
 import * as NodeAddressGuard from "./NodeAddressGuard.js"
 
 /**
- * Options for which proxies requests go through. A proxy is a URL, or a host and port for which `http://` is assumed. It
- * may contain a login, which is sent to that proxy only: `http://user:password@proxy.example.com:3128`. Its scheme is
- * `http`, `https`, or `socks5`.
+ * Options for proxies. A proxy is a URL, or a host and port for which `http://` is assumed. It may contain a login,
+ * which is sent to that proxy only: `http://user:password@proxy.example.com:3128`. Its scheme is `http`, `https`, or
+ * `socks5`.
  *
  * @since 0.1.0
  * @category models
@@ -59,7 +59,7 @@ class Selecting extends Dispatcher {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const proxy = this.select(new URL(String(options.origin)))
-    // The caller's promise is rejected with what is thrown here.
+    // The error that is thrown here rejects the caller's promise.
     if (Either.isLeft(proxy)) throw proxy.left
     return (proxy.right === undefined ? this.direct : this.through(proxy.right)).dispatch(
       nodeDispatcher.untimed(options),
@@ -79,17 +79,18 @@ class Selecting extends Dispatcher {
 }
 
 /**
- * Creates a dispatcher of undici that sends requests through the proxies of the configuration (the environment, unless
- * another `ConfigProvider` is set) or of the options. Fails with a `ConfigError` if a proxy is not a URL.
+ * Creates a dispatcher of undici that sends requests through the proxies of the options or of the configuration. The
+ * configuration is the environment, unless another `ConfigProvider` is set. Fails with a `ConfigError` if a proxy is
+ * not a URL.
  *
  * - The rules are those of [Go's `httpproxy`](https://pkg.go.dev/golang.org/x/net/http/httpproxy), which most tools for
  *   registries use. `localhost` and loopback addresses are never reached through a proxy. `HTTP_PROXY` is refused in a
  *   CGI program ([httpoxy](https://httpoxy.org)).
- * - A request over http is sent to the proxy with its absolute URL; for https the proxy opens a tunnel (`CONNECT`).
- * - An error names the proxy that the request went through. A proxy that refuses a host, or wants a login (407), is
- *   `Refused`.
- * - Connections without a proxy are guarded by `NodeAddressGuard`. A proxy resolves names itself, so behind a proxy only
- *   the addresses in URLs are checked (`AddressGuard`): the proxy has to refuse names that lead to private addresses.
+ * - A request over http is sent to the proxy with its absolute URL. For https the proxy opens a tunnel (`CONNECT`).
+ * - An error names the proxy that the request was sent through. If a proxy refuses a host, or requires a login (407),
+ *   the error is `Refused`.
+ * - `NodeAddressGuard` checks connections without a proxy. A proxy resolves names itself, so behind a proxy only the
+ *   addresses in URLs are checked (`AddressGuard`). The proxy has to refuse names that resolve to private addresses.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * Keeps requests from addresses that only this machine or its network can reach.
+ * Prevents requests to addresses that only this machine or its network can reach.
  *
  * @since 0.1.0
  */
@@ -11,30 +11,33 @@ import { isLoopback, special } from "../internal/address.js"
 import * as undiciOptions from "../internal/undiciOptions.js"
 
 /**
- * Where requests may go.
+ * Options for which addresses requests may be sent to.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Where the registry is: `https://registry.example.com`. It may itself be at a private address. */
+  /** The origin of the registry: `https://registry.example.com`. The registry itself may be at a private address. */
   readonly origin: string
   /**
-   * The hosts beside it that may be: `minio.corp`, or with a port `10.0.0.6:9000`, for a registry that keeps its content
-   * or has its token server there. `true` allows all.
+   * Other hosts that may be at a private address: `minio.corp`, or with a port `10.0.0.6:9000`. A registry may store
+   * its content, or have its token server, at such a host. `true` allows all.
    */
   readonly allowPrivate?: boolean | ReadonlyArray<string> | undefined
 }
 
 /**
- * Refuses requests that a registry leads to (by a redirect, a `Location`, a `Link`, or the realm of its token server)
- * at an address of this machine or of a private network: loopback, private, link-local, unspecified and reserved ones,
- * and those of IPv6 that stand for one of these, however they are written. A registry on this machine may lead to
- * others on it. A registry on https may not lead to http. A refused request fails with `Refused`, and is not sent.
- * CVE-2026-33990, CVE-2026-33540.
+ * Creates a transport that refuses requests to private addresses that a registry leads to: by a redirect, a `Location`,
+ * a `Link`, or the realm of its token server.
  *
- * It belongs right before the platform's client, so that it sees every request. It sees no more than their URLs: where
- * a name leads shows on connecting, which `NodeAddressGuard` looks at.
+ * - It refuses loopback, private, link-local, unspecified and reserved addresses, and IPv6 addresses that contain one
+ *   of these, in any notation.
+ * - A registry on this machine may lead to other hosts on this machine.
+ * - A registry on https may not lead to http.
+ * - A refused request fails with `Refused`, and is not sent. See CVE-2026-33990, CVE-2026-33540.
+ *
+ * Place it directly before the platform's client, so that it sees every request. It sees only URLs. `NodeAddressGuard`
+ * checks, when a connection is made, the addresses that names resolve to.
  *
  * @since 0.1.0
  * @category constructors
@@ -52,7 +55,7 @@ export const make = (options: Options): Transport.Transport => {
   return Transport.make((request, send) => {
     if (isAt(home.origin, request.url)) return trusted(send(request))
     const url = URL.canParse(request.url) ? new URL(request.url) : undefined
-    // What is no URL is for the platform's client to refuse.
+    // The platform's client reports a URL that is not valid.
     if (url === undefined) return send(request)
     const reason = refusal(url)
     if (reason === undefined) return (mayBePrivate(url) ? trusted : distrusted)(send(request))
@@ -66,12 +69,12 @@ export const make = (options: Options): Transport.Transport => {
   })
 }
 
-/** Whether a URL is at an origin, told without taking it apart. */
+/** Returns whether a URL is at an origin, without parsing it. */
 const isAt = (origin: string, url: string): boolean => url.startsWith(origin) && url.charAt(origin.length) === "/"
 
 const trusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate: true }))
 
-/** Said too, for it may be asked within the body of a request that is trusted. */
+/** This must be set explicitly: the request may be sent while the body of a trusted request is being read. */
 const distrusted = undiciOptions.provide((settings) => ({ ...settings, mayBePrivate: false }))
 
 const allowing = (home: URL, allowed: boolean | ReadonlyArray<string>): (url: URL) => boolean => {
@@ -84,7 +87,7 @@ const allowing = (home: URL, allowed: boolean | ReadonlyArray<string>): (url: UR
 
 const portOf = ({ port, protocol }: URL): string => port !== "" ? port : protocol === "https:" ? "443" : "80"
 
-/** A host as URLs have it, and its port where one is said. */
+/** Returns a host in the form that URLs use, with its port if it has one. */
 const normal = (host: string): string => {
   const [, name = host, port = ""] = /^(.*?)(:\d+)?$/s.exec(host) ?? []
   return URL.canParse(`http://${name}`) ? `${new URL(`http://${name}`).hostname}${port}` : host

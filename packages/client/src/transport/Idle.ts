@@ -1,5 +1,5 @@
 /**
- * Requests that are not answered in time.
+ * Timeouts for requests.
  *
  * @since 0.1.0
  */
@@ -19,15 +19,15 @@ import * as Stream from "effect/Stream"
 import * as watches from "../internal/watch.js"
 
 /**
- * Creates a transport that fails a request (`RequestError`, its cause a `TimeoutException`) when nothing moves: no answer
- * comes, and no piece of the request's body is sent. Default of `idle`: 60 seconds. The time that the body takes to
- * produce a piece is not counted.
+ * Creates a transport that fails a request (`RequestError`, its cause a `TimeoutException`) if for the time `idle` no
+ * answer arrives and no piece of the request's body is sent. Default: 60 seconds. The time that the body takes to
+ * produce a piece does not count.
  *
- * A registry may take long to commit what was sent: to hash a large layer, or to copy it to its storage. So once the body
- * of a PUT, a PATCH or an uploaded blob is sent, the answer may take `commit` instead. Default: 10 minutes, or `idle` if
- * that is longer.
+ * A registry may take long to commit content: to hash a large layer, or to copy it to its storage. So after the body of
+ * a PUT, of a PATCH or of an uploaded blob is sent, the answer may take `commit` instead. Default: 10 minutes, or
+ * `idle` if that is longer.
  *
- * The limits end with the head of an answer. The reader of its body sets its own.
+ * These limits apply until the head of an answer arrives. The reader of the body sets its own.
  *
  * @since 0.1.0
  * @category constructors
@@ -70,7 +70,7 @@ const guard =
         })
     )
 
-/** Whether a registry may have to commit something before it answers. */
+/** Returns whether the registry may have to commit content before it answers. */
 const isCommit = ({ body, method }: HttpClientRequest.HttpClientRequest): boolean =>
   method === "PUT" || method === "PATCH" || (method === "POST" && body.contentType === Descriptor.octetStream)
 
@@ -82,7 +82,9 @@ const silence = (request: HttpClientRequest.HttpClientRequest, idle: Duration.Du
     cause: new Cause.TimeoutException(`no answer for ${Duration.format(idle)}`)
   })
 
-/** The same request, which reports when a piece of its body is asked for, when it is there, and when all is sent. */
+/**
+ * Returns the request with a body that reports three events: a piece is requested, a piece is available, all is sent.
+ */
 const minded = (request: HttpClientRequest.HttpClientRequest, wait: watches.Wait, sent: () => void) => {
   const { body } = request
   if (body._tag !== "Stream") return request

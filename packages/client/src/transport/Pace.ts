@@ -1,5 +1,5 @@
 /**
- * How fast requests go to each host.
+ * Limits how fast requests are sent to each host.
  *
  * @since 0.1.0
  */
@@ -12,29 +12,35 @@ import * as Effect from "effect/Effect"
 import { Lane } from "../internal/lane.js"
 
 /**
- * How fast requests may go to a host.
+ * Options for how fast requests may be sent to a host.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How many requests wait for an answer of one host at a time: any number if not given. */
+  /** How many requests may wait for an answer of one host at a time. Default: unlimited. */
   readonly concurrency?: number | undefined
-  /** How many requests go to one host in a time, after as many as that at once: any number if not given. */
+  /**
+   * How many requests may be sent to one host per interval. That many may be sent at once; after that they are spread
+   * over the interval. Default: unlimited.
+   */
   readonly rate?: { readonly limit: number; readonly interval: Duration.DurationInput } | undefined
-  /** The longest that a host is left alone because it says so (`Retry-After`): 60 seconds if not given. */
+  /** The longest time for which nothing is sent to a host because of its `Retry-After`. Default: 60 seconds. */
   readonly maxHold?: Duration.DurationInput | undefined
 }
 
 const held = new Set([429, 503])
 
 /**
- * Leaves a host alone that asks for it, by a status of 429 or 503 with a `Retry-After`: until then no request goes
- * there. Besides that at most so many requests wait for an answer of one host, and at most so many go there in a time.
- * Those that wait go in the order in which they came.
+ * Creates a transport that limits the requests to each host:
  *
- * It ends with the head of an answer: content that is being read holds up nobody, so that whoever reads from a host what
- * he writes to it does not wait for himself.
+ * - After a status of 429 or 503 with a `Retry-After`, it sends nothing to that host until the time has passed.
+ * - It limits how many requests wait for an answer of one host (`concurrency`), and how many are sent per interval
+ *   (`rate`).
+ * - Waiting requests are sent in the order in which they were made.
+ *
+ * A request counts until the head of its answer arrives. Content that is still being read does not block other
+ * requests. So a program that reads from a host and writes to the same host does not block itself.
  *
  * @since 0.1.0
  * @category constructors
@@ -47,7 +53,7 @@ export const make = (options?: Options): Transport.Transport => {
   const isFree = gap === 0 && speed.concurrency === Number.POSITIVE_INFINITY
   const hosts = new Map<string, Lane>()
 
-  /** Hosts of which there is nothing to know any more are forgotten when a new one comes. */
+  /** Returns the queue of a host. Removes idle queues when it adds a new one. */
   const laneOf = (host: string, now: number): Lane => {
     const known = hosts.get(host)
     if (known !== undefined) return known

@@ -15,7 +15,7 @@ import * as Either from "effect/Either"
 import * as content from "../internal/content.js"
 
 /**
- * How many redirects are followed where nothing else is said.
+ * The default limit on how many redirects are followed.
  *
  * @since 0.1.0
  * @category constants
@@ -23,23 +23,23 @@ import * as content from "../internal/content.js"
 export const defaultMaxRedirects = 10
 
 /**
- * How far redirects are followed.
+ * Options for following redirects.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How many are followed: 10 if not given. */
+  /** How many redirects are followed. Default: 10. */
   readonly maxRedirects?: number | undefined
-  /** Whether a body may be redirected to another scheme, host or port: true if not given. */
+  /** Whether a body may be redirected to another scheme, host or port. Default: `true`. */
   readonly foreignUploads?: boolean | undefined
 }
 
 const statuses = new Set([301, 302, 303, 307, 308])
 
 /**
- * What goes to another origin. All else that a request says may be, or hold, a secret that was meant for the first:
- * `Authorization`, `Cookie`, and headers that a program adds of its own.
+ * The headers that are sent to another origin. Every other header may contain a secret that is meant for the first
+ * origin: `Authorization`, `Cookie`, and headers that a program adds.
  */
 const harmless = new Set([
   "accept",
@@ -62,21 +62,23 @@ const harmless = new Set([
 const publicOf = (headers: Headers.Headers): Headers.Headers =>
   Headers.fromInput(Object.entries(headers).filter(([name]) => harmless.has(name)))
 
-/** What speaks of a body. */
+/** The headers that describe a body. */
 const bodily = ["content-type", "content-length", "content-range", "upload-offset"]
 
 /**
- * Follows the statuses 301, 302, 303, 307 and 308, at most `maxRedirects` times (10).
+ * Creates a transport that follows the statuses 301, 302, 303, 307 and 308, at most `maxRedirects` times. Default: 10.
  *
- * - The method stays, but for 303, which is followed by GET (or HEAD).
- * - `Authorization`, `Cookie`, and all headers but those that speak of content, go to no other scheme, host or port than
- *   they were meant for, and do not come back with a later redirect. Spec: "Endpoints"; GHSA-vh4v-2xq2-g5cg.
- * - https is never left for http.
- * - A body that cannot be sent again (`Transport.isReplayable`) is not sent again: the request fails.
+ * - The method stays the same, except for 303: then the next request is a GET (or a HEAD).
+ * - Only headers that describe content are sent to another scheme, host or port. `Authorization`, `Cookie` and all
+ *   others are not, and a later redirect does not bring them back.
+ *   [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints); GHSA-vh4v-2xq2-g5cg.
+ * - A redirect from https to http is refused.
+ * - If the body cannot be sent again (`Transport.isReplayable`), the request fails.
  *
- * The client below must leave redirects alone, as those of Node do. `FetchHttpClient` is told so by its `RequestInit`;
- * settings of your own have to be in the context of the effect that asks, where they are seen and kept. A browser shows
- * a redirect to nobody: there it follows them itself, by its own rules, which are as strict.
+ * The HTTP client inside this transport must not follow redirects itself. The clients of Node do not. For
+ * `FetchHttpClient` this transport sets `RequestInit`. Your own settings must be in the context of the effect that
+ * makes the call: then they are kept. A browser does not show redirects to programs. There the browser follows them by
+ * its own rules, which are as strict.
  *
  * @since 0.1.0
  * @category constructors
@@ -112,7 +114,7 @@ export const make = (options?: Options): Transport.Transport => {
 const invalid = (reason: string) =>
   new RegistryError.ResponseInvalid({ reason: `the registry's answer breaks the protocol: ${reason}` })
 
-/** The request that a redirect asks for. */
+/** Returns the request that a redirect leads to. */
 const redirected = (
   request: HttpClientRequest.HttpClientRequest,
   status: number,

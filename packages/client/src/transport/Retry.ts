@@ -1,5 +1,5 @@
 /**
- * Requests that are sent again.
+ * Retries of requests.
  *
  * @since 0.1.0
  */
@@ -18,46 +18,48 @@ import * as content from "../internal/content.js"
 import { faultOf } from "../internal/transportError.js"
 
 /**
- * How often requests are sent again, and when.
+ * Options for retries.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How often a request is sent again: 3 times if not given, 0 for never. */
+  /** How often a request is sent again. 0 turns retries off. Default: 3. */
   readonly retries?: number | undefined
-  /** The wait before the first time, which doubles with each: 200 milliseconds if not given. */
+  /** The delay before the first retry. It doubles with each retry. Default: 200 milliseconds. */
   readonly delay?: Duration.DurationInput | undefined
   /**
-   * The longest wait: 60 seconds if not given. Where a registry wants to be left alone for longer, its answer is taken
-   * as it is.
+   * The longest delay. If the `Retry-After` of a registry is longer, the request is not sent again, and its answer is
+   * returned. Default: 60 seconds.
    */
   readonly maxDelay?: Duration.DurationInput | undefined
 }
 
 const transient = new Set([408, 429, 500, 502, 503, 504])
 
-/** Those of them with which nothing was done. RFC 6585, section 4; RFC 9110, section 15.6.4. */
+/** The statuses of requests that the registry did not process. RFC 6585, section 4; RFC 9110, section 15.6.4. */
 const untouched = new Set([429, 503])
 
-/** What may have become of a request at the registry. */
+/** What may have happened to a request: not sent, not processed by the registry, or unknown. */
 type Fate = "unsent" | "untouched" | "unknown"
 
 /**
- * Sends a request again where the answer is a status of 408, 429, 500, 502, 503 or 504, or where none came because of a
- * fault of the connection. What does not change by itself, such as a certificate or a name that does not exist, is not
- * tried again, and neither is what took too long (`Idle`). The last answer, or the last fault, is what there is.
+ * Creates a transport that sends a request again after a status of 408, 429, 500, 502, 503 or 504, and after a
+ * connection error. It does not retry an error that will not change, such as a certificate or a name that does not
+ * exist. It does not retry a timeout (`Idle`). When no retries are left, it returns the last answer or fails with the
+ * last error.
  *
- * - A body that cannot be sent again (`Transport.isReplayable`) is not, and neither is the request.
- * - What goes to an upload by PATCH or PUT, and a PUT under a condition (`If-None-Match`), goes a second time only where
- *   no connection was made the first time: the registry may have taken it.
- * - A DELETE, and a PUT that ends an upload without content, go a second time where the status is 429 or 503 too. After
- *   any other it may be done, and would be answered with 404: `Retry` of `@effect-oci/middleware` knows what that means.
- * - The wait is what the registry says (`Retry-After`: seconds, or a date), else it grows, between half of it and all at
- *   random.
- * - Each time is taken from the `RetryBudget` of the operation too, where there is one.
+ * - A request is not sent again if its body cannot be sent again (`Transport.isReplayable`).
+ * - A PATCH or PUT to an upload, and a PUT with a condition (`If-None-Match`), is sent again only if no connection was
+ *   made. Otherwise the registry may have processed it.
+ * - A DELETE, and a PUT without content that completes an upload, is sent again also after 429 and 503. After any other
+ *   status it may have succeeded, and the retry would be answered with 404. `Retry` of `@effect-oci/middleware` handles
+ *   that case.
+ * - The delay is the `Retry-After` of the answer (seconds, or a date). Without one it grows with each retry, and is a
+ *   random time between half of that and all of it.
+ * - Each retry also takes from the `RetryBudget` of the operation, if it has one.
  *
- * It ends with the head of an answer: a body that breaks off is not made whole here.
+ * It handles requests until the head of an answer arrives. It does not resume a body whose connection breaks.
  *
  * @since 0.1.0
  * @category constructors
@@ -67,13 +69,13 @@ export const make = (options?: Options): Transport.Transport => {
   const delay = Duration.toMillis(options?.delay ?? "200 millis")
   const maxDelay = Duration.toMillis(options?.maxDelay ?? "60 seconds")
 
-  /** How long to wait before the next time, in milliseconds: `undefined` where that is too long. */
+  /** Returns how long to wait before the next attempt, in milliseconds, or `undefined` if that is too long. */
   const wait = (count: number, response: HttpClientResponse | undefined): Effect.Effect<number | undefined> =>
     Effect.zipWith(Clock.currentTimeMillis, Random.next, (now, random) => {
       const grown = Math.min(delay * 2 ** count, maxDelay)
       const said = response && RetryAfter.parse(response.headers, now)
       if (said === undefined) return grown * (1 + random) / 2
-      // Those who were sent away together do not come back together.
+      // The random part spreads requests that were refused at the same time.
       return said > maxDelay ? undefined : said + delay * random
     })
 
@@ -108,7 +110,7 @@ export const make = (options?: Options): Transport.Transport => {
   })
 }
 
-/** Whether a request may be sent again, of which this may have become. */
+/** Returns whether a request may be sent again, given what may have happened to it. */
 const isRepeatable = ({ body, headers, method }: HttpClientRequest, fate: Fate): boolean => {
   if (!Transport.isReplayable(body)) return false
   if (fate === "unsent") return true
@@ -118,7 +120,7 @@ const isRepeatable = ({ body, headers, method }: HttpClientRequest, fate: Fate):
     case "DELETE":
       return fate === "untouched"
     case "PUT":
-      // One without a body ends an upload.
+      // A PUT without a body completes an upload.
       return body._tag === "Empty" ? fate === "untouched" : headers["if-none-match"] === undefined && !isUpload(body)
     default:
       return true

@@ -8,7 +8,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 
 /**
- * What requests are sent with where nothing else is said.
+ * The default `User-Agent` header.
  *
  * @since 0.1.0
  * @category constants
@@ -16,7 +16,8 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 export const defaultUserAgent = "effect-oci/0.1.0"
 
 /**
- * Says who asks, in requests that do not say so yet. A browser keeps its own. RFC 9110, section 10.1.5.
+ * Creates a transport that adds a `User-Agent` header to requests without one. A browser sends its own instead. RFC
+ * 9110, section 10.1.5.
  *
  * @since 0.1.0
  * @category constructors

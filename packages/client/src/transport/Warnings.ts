@@ -1,5 +1,5 @@
 /**
- * What a registry says to people beside its answers: the `Warning` header.
+ * Warnings of a registry for its users: the `Warning` header.
  *
  * @since 0.1.0
  */
@@ -11,19 +11,23 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 
 /**
- * A text that a registry wants people to read. Programs do not act on it. Spec: "Warnings".
+ * A text of a registry for its users. Programs do not act on it.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings).
  *
  * @since 0.1.0
  * @category models
  */
 export interface Notice {
-  /** Where it came from: `https://registry.example.com`. */
+  /** The origin of the registry: `https://registry.example.com`. */
   readonly origin: string
-  /** What it says, made fit for a terminal. */
+  /** The text, safe to print on a terminal. */
   readonly text: string
 }
 
-/** How many notices are remembered, so as not to be said again: a registry that makes up new ones is heard so often. */
+/**
+ * How many notices are remembered so that they are not reported again. A registry that sends a new text each time is
+ * reported this often.
+ */
 const most = 100
 
 const log = ({ origin, text }: Notice): Effect.Effect<void> =>
@@ -32,7 +36,7 @@ const log = ({ origin, text }: Notice): Effect.Effect<void> =>
 const originOf = (url: string): string => URL.canParse(url) ? new URL(url).origin : url
 
 /**
- * Hands each notice on once: to the log as a warning, unless another place is given. The first hundred count.
+ * Creates a transport that reports each notice once, up to a hundred notices. Default: it logs them as warnings.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * A log of what goes over the wire.
+ * A log of requests and answers.
  *
  * @since 0.1.0
  */
@@ -20,17 +20,20 @@ import * as LogLevel from "effect/LogLevel"
 import { describe } from "../internal/transportError.js"
 
 /**
- * How requests are logged.
+ * Options for the log.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The level of the lines: `Debug` if not given. */
+  /** The level of the log lines. Default: `Debug`. */
   readonly level?: LogLevel.LogLevel | undefined
 }
 
-/** What a header may say in a log. The others are named, and no more: they are, or hold, what lets people in. */
+/**
+ * The headers whose value may be logged. For all others only the name is logged, because the value may be or contain a
+ * credential.
+ */
 const toldHeaders = new Set([
   "accept",
   "accept-encoding",
@@ -55,16 +58,16 @@ const toldHeaders = new Set([
   "user-agent"
 ])
 
-/** What a query may say in a log. */
+/** The query parameters whose value may be logged. */
 const toldQueries = new Set(["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"])
 
 /**
- * Writes a line for each request and one for what became of it: the method and the URL, annotated with `headers`, and
- * with the `status` and `durationMillis`, or the `error`, of the answer.
+ * Creates a transport that logs one line for each request and one for its result: the method and the URL. The lines are
+ * annotated with `headers`, and the result also with `status` and `durationMillis`, or with `error`.
  *
- * Nothing is told that lets people in: of headers and queries only those that are known to be harmless; where an upload
- * is, or what lies outside of the API, not at all. What comes from the registry is made fit for a terminal. Where the
- * level is not logged, this costs nothing.
+ * The log contains no credentials. It contains only headers and query parameters that are known to be harmless. It does
+ * not contain the URL of an upload, or a path outside the API. Text from the registry is made safe to print on a
+ * terminal. If the level is not logged, this transport costs nothing.
  *
  * @since 0.1.0
  * @category constructors
@@ -114,7 +117,7 @@ const problem = (cause: Cause.Cause<HttpClientError>): string => {
   return Cause.isInterruptedOnly(cause) ? "interrupted" : "defect"
 }
 
-/** A registry may repeat in any header what it was sent. */
+/** A registry may repeat in any header what the client sent. */
 const redactionOf = ({ request }: HttpClientResponse): Redaction.Redaction =>
   Redaction.make(Redaction.secretsOfHeaders(request.headers))
 
@@ -125,7 +128,7 @@ const toldOf = (headers: Headers.Headers, redact: Redaction.Redaction): Record<s
     ) => [printable(name, 64), toldHeaders.has(name) ? printable(redact(value), 256) : "…"])
   )
 
-/** A URL, as far as it may be told. */
+/** Returns the part of a URL that may be logged. */
 const told = (text: string): string => {
   if (!URL.canParse(text)) return "…"
   const { origin, pathname, searchParams } = new URL(text)
