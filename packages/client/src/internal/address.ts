@@ -1,6 +1,6 @@
 import ipaddr from "ipaddr.js"
 
-/** What a range of addresses is called in a message. */
+/** The names of address ranges in error messages. */
 const names: { readonly [range: string]: string } = {
   __proto__: null as never,
   unspecified: "the unspecified address",
@@ -14,7 +14,7 @@ const names: { readonly [range: string]: string } = {
   broadcast: "the broadcast address"
 }
 
-/** Where the IPv4 address lies, in bytes, of the ranges of IPv6 that lead on to one. RFC 4291, 3056, 6052, 6145. */
+/** The IPv6 ranges whose addresses contain an IPv4 address, and its offset in bytes. RFC 4291, 3056, 6052, 6145. */
 const embedded: { readonly [range: string]: number } = {
   __proto__: null as never,
   ipv4Mapped: 12,
@@ -34,13 +34,13 @@ const rangeOf = (address: ipaddr.IPv4 | ipaddr.IPv6): string => {
   const bytes = address.toByteArray()
   const at = isIPv4Compatible(bytes) ? 12 : embedded[range]
   if (at !== undefined) return ipaddr.IPv4.parse(bytes.slice(at, at + 4).join(".")).range()
-  // What is not handed out yet may mean anything tomorrow.
+  // A range that is not assigned yet may be assigned for any use later.
   return range === "unicast" && !address.match(globalUnicast, 3) ? "reserved" : range
 }
 
 /**
- * What kind of address it is that a host is, if it is one (in brackets or not, with a zone or without): `undefined` for
- * one that anybody on the internet may have, and for a name. `localhost` and all below it are the loopback address.
+ * Returns the kind of address that a host is, such as "a private address". The host may have brackets and a zone.
+ * Returns `undefined` for a public address and for a name. `localhost` and all names below it are loopback addresses.
  * RFC 6761, section 6.3.
  */
 export const special = (host: string): string | undefined => {
@@ -51,8 +51,8 @@ export const special = (host: string): string | undefined => {
   return range === "unicast" ? undefined : names[range] ?? "a reserved address"
 }
 
-/** Whether a host is an address of this very machine, or a name of it. */
+/** Returns whether a host is an address or a name of this machine. */
 export const isLoopback = (host: string): boolean => special(host) === names["loopback"]
 
-/** Whether a host is an address, and no name. */
+/** Returns whether a host is an address, not a name. */
 export const isAddress = (host: string): boolean => ipaddr.isValid(host.replace(/^\[|\]$/g, ""))

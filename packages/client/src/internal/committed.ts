@@ -7,31 +7,33 @@ import * as RetryBudget from "@effect-oci/core/RetryBudget"
 import * as Effect from "effect/Effect"
 import type { Exchange } from "./exchange.js"
 
-/** A blob that a request commits. */
+/** A request that commits a blob. */
 export interface Commit {
   readonly repository: RepositoryName
   readonly digest: Digest.Digest
-  /** The method of the request. */
+  /** The method of the request that commits the blob. */
   readonly method: "PUT" | "POST"
-  /** Its size in bytes, if that is known. */
+  /** The size of the blob in bytes, if known. */
   readonly size?: number | undefined
 }
 
 /**
- * Whether the registry may have committed what was sent, though it did not say so. It has not if it answered 429, nor if
- * what failed was another request: for a token, or at the registry that the body comes from.
+ * Returns whether the registry may have committed the content although the request failed. It has not if it answered
+ * 429. It also has not if another request failed: a request for a token, or a request to the registry that the body
+ * comes from.
  */
 export const isUnknown = (error: RegistryError.RegistryError, method: string, registry: string | undefined): boolean =>
   RegistryError.isTransient(error) && error._tag !== "TooManyRequests" && error.registry === registry &&
   (error._tag !== "TransportError" || error.method === method)
 
-/** Has a request sent once, without retries. */
+/** Sends the requests of an effect once, without retries. */
 export const once = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.provideService(effect, RetryBudget.RetryBudget, RetryBudget.make(0))
 
 /**
- * Looks for the blob where the answer to its commit was lost, once, before anything is sent again: a registry that takes
- * longer than a proxy before it waits has often committed the blob.
+ * Looks for the blob once if the answer to its commit was lost, before anything is sent again. If the registry takes
+ * longer than a proxy in front of it waits, it has often committed the blob. Fails with the commit's error if the blob
+ * is not found.
  */
 export const orFound = <A, B>(
   exchange: Exchange,

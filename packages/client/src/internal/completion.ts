@@ -5,13 +5,13 @@ import * as Effect from "effect/Effect"
 import type { Exchange } from "./exchange.js"
 import type { Incoming } from "./incoming.js"
 
-/** Statuses other than 201 that registries have answered to the end of an upload: Nexus, Amazon ECR. */
+/** Statuses other than 201 with which registries have answered the end of an upload: Nexus, Amazon ECR. */
 const vague = new Set([200, 202])
 
 /**
- * Returns the descriptor of a blob whose upload was ended. Where the status does not say that the blob is there, the
- * client looks for the blob.
- * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put
+ * Returns the descriptor of a blob whose upload has ended. If the status does not confirm that the registry has the
+ * blob, the client looks for the blob.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#post-then-put).
  */
 export const decode = (
   exchange: Exchange,

@@ -2,7 +2,7 @@ import type * as Handler from "@effect-oci/core/Handler"
 import type { Exchange } from "./exchange.js"
 import type { ReferrersTag } from "./referrersTag.js"
 
-/** Deletes. */
+/** Creates the rows that delete. */
 export const deleter = (
   { call }: Exchange,
   referrersTag: ReferrersTag

@@ -21,47 +21,49 @@ import type { Watch } from "./watch.js"
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
-/** What a registry is asked through. */
+/** How the client reaches the registry. */
 export interface Settings {
-  /** `host[:port]`, as errors name it. */
+  /** `host[:port]`, as errors contain it. */
   readonly registry: string
   readonly origin: string
-  /** What stands before `/v2/`; empty for most. */
-  /** The path of the API: `/v2`, or below another path. */
+  /** The path of the API. For most registries: `/v2`. */
   readonly apiPath: string
   readonly client: HttpClient.HttpClient
   readonly watch: Watch
-  /** Whether the registry may have its uploads at another origin. */
+  /** Whether the registry may direct uploads to another origin. */
   readonly foreignUploads: boolean
   readonly limits: Response.Limits
 }
 
-/** How operations become requests, and answers their results. */
+/** Turns operations into requests, and answers into results. */
 export interface Exchange {
   readonly origin: string
-  /** What errors of an operation say of it. */
+  /** Returns the fields that errors of an operation contain. */
   readonly fields: (operation: Operation.Operation) => RegistryError.ErrorFields
   /**
-   * Sends the request of an operation, or another that belongs to it; the answer's body is the caller's to read or to
-   * release.
+   * Sends the request of an operation, or another request that belongs to it. The caller must read or release the body
+   * of the answer.
    */
   readonly send: (
     operation: Operation.Operation,
     fields: RegistryError.ErrorFields,
     request?: Wire.Request
   ) => Answer<Incoming>
-  /** The result of an operation, by one request. Where it is part of another, the errors are `fields`'s. */
+  /**
+   * Runs an operation with one request, and returns its result. If it is a part of another operation, errors have the
+   * `fields` of that operation.
+   */
   readonly call: <O extends Exclude<Operation.Operation, ListOperation>>(
     operation: O,
     fields?: RegistryError.ErrorFields
   ) => Answer<Operation.ResultOf<O>>
-  /** The result that an answer says. */
+  /** Decodes an answer to the result of an operation. */
   readonly decode: <O extends Exclude<Operation.Operation, ListOperation>>(
     operation: O,
     answer: Incoming,
     fields: RegistryError.ErrorFields
   ) => Answer<Operation.ResultOf<O>>
-  /** The page of a list that an answer says. */
+  /** Decodes an answer to a page of a list. */
   readonly decodePage: <O extends ListOperation>(
     operation: O,
     answer: Incoming,
@@ -69,26 +71,26 @@ export interface Exchange {
   ) => Answer<Response.ReceivedPage<ItemOf<O>>>
 }
 
-/** An absent header is one that is `undefined`. */
+/** Returns the headers of a request, without those that are `undefined`. */
 const headersOf = (request: Wire.Request): Headers.Headers => {
   const present: Record<string, string> = {}
   for (const name in request.headers) {
     const value = request.headers[name]
     if (value !== undefined) present[name] = value
   }
-  // A body that is packed on the way would have neither the digest nor the size that are asked for.
+  // A compressed body would have another digest and another size than the requested one.
   if (request.method === "GET" || request.method === "HEAD") present["accept-encoding"] = "identity"
   return Headers.unsafeFromRecord(present)
 }
 
-/** Says below what a token must allow for an operation. */
+/** Provides the scope that a token needs for an operation to the transports. */
 const requiring = <A, E>(operation: Operation.Operation, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.mapInputContext(
     effect,
     (context: Context.Context<never>) => Context.add(context, AuthScope.required, Operation.requiredScope(operation))
   )
 
-/** Where a request goes, and how much of that may be told. */
+/** Where a request is sent, and the part of the URL that errors and logs may contain. */
 interface Place {
   readonly url: string
   readonly shown: string
@@ -99,7 +101,10 @@ const session = /\/blobs\/uploads\/./
 export const make = (settings: Settings): Exchange => {
   const { apiPath, client, foreignUploads, limits, origin, registry, watch } = settings
 
-  /** A target that begins with `/v2/` is in the registry's API. Others are where the registry has put an upload. */
+  /**
+   * Returns the URL of a target. A target that begins with `/v2/` is in the registry's API. Any other target is the
+   * location of an upload.
+   */
   const locate = (target: string): Place | RegistryError.RegistryError => {
     if (target.startsWith("/")) {
       const url = `${origin}${target.startsWith("/v2/") ? `${apiPath}${target.slice("/v2".length)}` : target}`

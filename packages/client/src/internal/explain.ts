@@ -4,8 +4,8 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 
 /**
- * The error of an answer, as a caller sees it. What the registry repeats of the request's secrets is redacted. If the
- * registry asked for credentials and none were sent, the reason says how to provide them.
+ * Returns a function that completes the error of an answer for the caller. It redacts secrets of the request that the
+ * registry repeats. If the registry requires credentials and none were sent, the reason explains how to provide them.
  */
 export const explain = (response: HttpClientResponse, origin: string) => {
   const { request } = response

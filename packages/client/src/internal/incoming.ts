@@ -12,7 +12,7 @@ import { explain } from "./explain.js"
 import { phrase } from "./transportError.js"
 import type { Watch } from "./watch.js"
 
-/** What an answer belongs to. */
+/** The request that an answer belongs to. */
 export interface Asked {
   readonly origin: string
   readonly method: string
@@ -22,43 +22,45 @@ export interface Asked {
 }
 
 /**
- * Returns how a registry says that a body is coded, though the client requests `identity`. Some say it of a layer that
- * they send as it is: Apache calls every `.gz` file `x-gzip`.
+ * Returns the `Content-Encoding` of a body. The client requests `identity`, but some registries answer with an
+ * encoding. Some do so for a layer that they send unencoded: Apache calls every `.gz` file `x-gzip`.
  */
 const codingOf = ({ headers }: HttpClientResponse): string | undefined => {
   const coding = headers["content-encoding"]
   return coding === undefined || coding === "identity" || coding === "" ? undefined : coding
 }
 
-/** What a coded body looks like to a reader that does not decode it. */
+/** The errors that an encoded body causes if it is not decoded. */
 const kinds: ReadonlySet<string> = new Set(["ResponseInvalid", "DigestInvalid", "SizeInvalid", "ManifestInvalid"])
 
 const noBytes = new Uint8Array(0)
 
-/** What must come, in bytes, to be more than standing still. */
+/** How many bytes must arrive before they count as progress. */
 const leastProgress = 16 * 1024
 
-/** An answer whose body is read once, to a limit or as a stream, and is then as long as its head said. */
+/**
+ * An answer whose body is read once, to a limit or as a stream. The body must have the length that the head announced.
+ */
 export class Incoming implements Received {
   readonly status: number
   readonly url: string
   readonly origin: string
-  /** Completes the errors that the answer is decoded to. */
+  /** Completes the errors of decoding the answer. */
   readonly explain: (error: RegistryError.RegistryError) => RegistryError.RegistryError
   /** The `Content-Encoding` of the body, unless it is `identity`. */
   readonly coding: string | undefined
   private head: Wire.Headers
-  /** How long the body is, in bytes, where that is said. */
+  /** The length of the body in bytes, if known. */
   private size: number | undefined
   private readonly content: contents.Content
-  /** Ends the reading of the body, once that has begun. */
+  /** Ends the reading of the body with an error. It is `undefined` until the body is opened. */
   private end: ((why: string) => void) | undefined
 
   constructor(response: HttpClientResponse, private readonly asked: Asked) {
     this.status = response.status
     this.coding = codingOf(response)
     this.content = contents.of(response)
-    // `fetch` decodes the body itself, so that the length of the coded body says nothing.
+    // `fetch` decodes the body itself, so the length of the encoded body does not apply.
     const decoded = this.coding !== undefined && this.content.decodes && asked.method !== "HEAD"
     this.head = decoded ? { ...response.headers, "content-length": undefined } : response.headers
     this.url = response.request.url
@@ -74,7 +76,7 @@ export class Incoming implements Received {
     return this.head
   }
 
-  /** Returns the error that says that the body is coded, in place of one that coding explains. */
+  /** Returns an error that reports the encoding, in place of an error that the encoding explains. */
   private ofCoding(error: RegistryError.RegistryError): RegistryError.RegistryError {
     return this.coding === undefined || this.status >= 300 || !kinds.has(error._tag) ?
       error :
@@ -92,12 +94,12 @@ export class Incoming implements Received {
     return this.size === 0 ? Body.empty : Body.fromSource((sink) => this.open(sink), { size: this.size })
   }
 
-  /** Whether its body is being read, or has been, or is empty. */
+  /** Whether the body is being read, was read, or is empty. */
   get isOpened(): boolean {
     return this.end !== undefined
   }
 
-  /** Adds what the registry has left out, and was learnt elsewhere. */
+  /** Adds a header that the registry omitted, and whose value comes from another request. */
   supply(name: "content-length" | "upload-offset", value: number): this {
     this.head = { ...this.head, [name]: String(value) }
     if (name === "content-length") this.size = value
@@ -126,12 +128,12 @@ export class Incoming implements Received {
     })
   }
 
-  /** Closes what was not read to its end. */
+  /** Closes a body that was not read to its end. */
   close(): Effect.Effect<void> {
     return Effect.sync(() => this.end === undefined ? this.content.close() : this.end("its scope was closed"))
   }
 
-  /** Is done with the answer: what nobody has begun to read of it is read away, or closed. */
+  /** Releases the answer. A body that was not opened is read to its end or closed. */
   release(): Effect.Effect<void> {
     if (this.isOpened) return Effect.void
     return this.size !== undefined && this.size > contents.mostDismissed ? this.close() : contents.dismiss(this.content)

@@ -1,23 +1,23 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 
-/** How fast a lane is. */
+/** The limits of a host's queue. */
 export interface Speed {
-  /** How many are under way at a time. */
+  /** How many requests may run at a time. */
   readonly concurrency: number
-  /** The time between two, in milliseconds, once there were as many as may go at once. */
+  /** The time between two requests, in milliseconds, after the burst is used up. */
   readonly gap: number
-  /** How much of that time may be spent in advance, in milliseconds. */
+  /** How much of that time may be used in advance, in milliseconds. */
   readonly burst: number
 }
 
 interface Turn {
-  /** Lets whoever waits for it be the next to go. */
+  /** Resumes the waiting request: it is the next one to run. */
   start: () => void
   state: "waiting" | "next" | "running"
 }
 
-/** The way to a host, on which requests wait for each other. */
+/** The queue of requests to one host. */
 export class Lane {
   private running = 0
   private heldUntil = 0
@@ -27,17 +27,17 @@ export class Lane {
 
   constructor(private readonly speed: Speed) {}
 
-  /** Lets nobody go before a time. Who is under way already is. */
+  /** Starts no request before the given time. Running requests are not affected. */
   hold(until: number): void {
     this.heldUntil = Math.max(this.heldUntil, until)
   }
 
-  /** Whether nobody is on it, and whoever came would go at once. */
+  /** Returns whether the queue is empty and a new request would start immediately. */
   isIdle(now: number): boolean {
     return this.running === 0 && this.next === undefined && this.heldUntil <= now && this.spentUntil <= now
   }
 
-  /** The same effect, when its turn has come. */
+  /** Runs an effect when its turn comes. Interruption removes it from the queue. */
   through<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.flatMap(Effect.clock, (clock) => {
       const turn: Turn = { start: () => {}, state: "waiting" }
@@ -66,7 +66,7 @@ export class Lane {
     }
   }
 
-  /** Waits, one at a time so that the order stays, until the next may go. */
+  /** Waits until the next request may start. Only one request waits here at a time, so that the order is kept. */
   private ready(turn: Turn, clock: Clock.Clock): Effect.Effect<void> {
     return Effect.suspend(() => {
       const now = clock.unsafeCurrentTimeMillis()

@@ -1,19 +1,22 @@
 import * as Either from "effect/Either"
 
-/** Where a page of a list came from. */
+/** The page that a link comes from. */
 export interface From {
-  /** The URL of the page, to which its link may be relative. */
+  /** The URL of the page. Its link may be relative to it. */
   readonly base: string
-  /** The registry's origin. */
+  /** The origin of the registry. */
   readonly origin: string
   /** The path of the list, as the client requests it. */
   readonly path: string
 }
 
-/** A path whose colons and slashes are written plainly. */
+/** Decodes the escaped colons and slashes of a path. */
 const unescaped = (path: string): string => path.replace(/%3a/gi, ":").replace(/%2f/gi, "/")
 
-/** Whether one path ends with the other, at a slash. A proxy may have added a prefix to either of them, or taken it away. */
+/**
+ * Returns whether one path ends with the other, at a slash. A proxy may have added a prefix to either path, or removed
+ * one.
+ */
 const isSameList = (linked: string, requested: string): boolean => {
   const rest = requested.slice("/v2".length)
   const at = linked.lastIndexOf("/v2/")
@@ -21,10 +24,10 @@ const isSameList = (linked: string, requested: string): boolean => {
 }
 
 /**
- * Returns the target of the page that a link leads to: the path that the client requested, with the link's query. A
- * proxy before the registry may have changed the scheme, the port or the prefix of the path, so none of these counts.
- * Fails with the reason where the link leads to another host or to another list.
- * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
+ * Returns the target of the page that a link leads to: the path that the client requested, with the query of the link.
+ * A proxy in front of the registry may have changed the scheme, the port or the prefix of the path, so these are
+ * ignored. Fails with the reason if the link leads to another host or to another list.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags).
  */
 export const resolve = (link: string, { base, origin, path }: From): Either.Either<string, string> => {
   if (!URL.canParse(link, base)) return Either.left("its list goes on at another place, which is no URL")

@@ -9,7 +9,7 @@ import type { PageOptions } from "./pages.js"
 import type { ReferrersTag } from "./referrersTag.js"
 import type { WholeLists } from "./wholeLists.js"
 
-/** Lists. */
+/** Creates the rows that list. */
 export const lister = (
   exchange: Exchange,
   referrersTag: ReferrersTag,
@@ -19,9 +19,9 @@ export const lister = (
   const list = lists.make(exchange, options, whole)
 
   /**
-   * Where the registry does not have the referrers API, the referrers tag lists the referrers. Without a tag there are
-   * none, also in a repository that the registry does not know.
-   * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers
+   * Lists referrers. If the registry does not have the referrers API, the client reads them from the referrers tag.
+   * Without that tag there are none. The same applies to a repository that the registry does not know.
+   * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
    */
   const listReferrers: Handler.Row<"ListReferrers"> = (operation) => {
     const { artifactType } = operation
@@ -50,12 +50,13 @@ export const lister = (
   }
 }
 
-/** What registries answer that do not know the path, or take it for something else. */
+/** Statuses of registries that do not know the path, or treat it as something else. */
 const unknownPath = new Set([400, 401, 404, 405, 406, 410, 501])
 
 /**
- * Whether the answer for a list of referrers shows that the registry does not have the API: no index of referrers came,
- * but a page for people, a refusal, or a redirect to a place that does not answer with an index.
+ * Returns whether the error of a list of referrers shows that the registry does not have the API. The registry did not
+ * answer with an index of referrers. It answered with an HTML page, with one of the statuses above, or with a redirect
+ * to a host that does not answer with an index.
  */
 const hasNoApi = (error: RegistryError, origin: string): boolean => {
   switch (error._tag) {

@@ -10,7 +10,7 @@ import type { Exchange } from "./exchange.js"
 import * as pages from "./pages.js"
 import type { WholeLists } from "./wholeLists.js"
 
-/** How a list is read: `onPage` runs for each page that the registry answers. */
+/** Reads a list. `onPage` runs for each page that the registry answers. */
 export interface List {
   <O extends ListOperation>(operation: O, onPage?: () => void): Stream.Stream<ItemOf<O>, RegistryError.RegistryError>
 }
@@ -22,24 +22,24 @@ type Name = ItemOf<Ordered>
 type Names = Stream.Stream<Name, RegistryError.RegistryError>
 
 /**
- * Reads lists: exactly the items after `last`, in ASCII order, each once, whatever the registry makes of `n`, `last`, the
- * order and `Link`.
+ * Reads lists. It returns exactly the items after `last`, in ASCII order, each once, however the registry treats `n`,
+ * `last`, the order and `Link`.
  *
  * | the registry                              | the client                                                     |
  * | ----------------------------------------- | -------------------------------------------------------------- |
- * | pages in order                            | streams the pages                                              |
- * | sends a first page that is out of order   | reads the whole list, sorts it, and keeps it for the next call |
- * | does not know `last`                      | the same                                                       |
+ * | returns pages in order                    | streams the pages                                              |
+ * | returns a first page that is out of order | reads the whole list, sorts it, and keeps it for the next call |
+ * | ignores `last`                            | does the same                                                  |
  * | is out of order on a later page           | sorts that page, and reads whole lists from then on            |
  *
- * Referrers have no order and no `last`: they come as the registry sends them, each once.
+ * Referrers have no order and no `last`. They are returned in the registry's order, each once.
  */
 export const make = (exchange: Exchange, options: pages.PageOptions, whole: WholeLists): List => {
   const { maxSorted, pageSize } = options
-  /** The lists that this registry does not return in order, as the client has seen. */
+  /** The kinds of lists that this registry has returned out of order. */
   const unordered = new Set<ListOperation["_tag"]>()
 
-  /** The pages from one on, each in order. `last` is the last item before it. */
+  /** Streams the pages from `turn`, each in order. `last` is the last item before these pages. */
   const pagesFrom = <A>(
     { fetch }: pages.Pages<A>,
     operation: ListOperation,
@@ -58,7 +58,7 @@ export const make = (exchange: Exchange, options: pages.PageOptions, whole: Whol
       }))
   }
 
-  /** Reads the rest of a list that is out of order, sorts it, and keeps it. */
+  /** Reads the rest of a list that is out of order, sorts the list, and keeps it. */
   const collect = (operation: Ordered, { fetch }: pages.Pages<Name>, start: pages.Fetched<Name>) =>
     Effect.gen(function*() {
       const all = [...start.items]
@@ -80,10 +80,10 @@ export const make = (exchange: Exchange, options: pages.PageOptions, whole: Whol
         `its list is out of order, and has more than the ${maxSorted} items that the client sorts (option maxSorted)`
     })
 
-  /** The list from its first item on. */
+  /** Reads a list from its first item. */
   const fromStart = (operation: Ordered, onPage: () => void): Effect.Effect<Names, RegistryError.RegistryError> =>
     Effect.gen(function*() {
-      // A few items would not show the order of the list: that takes a page.
+      // The client needs a full page to see whether the list is in order.
       const size = operation.limit === 0 ? 0 : pageSize
       const walk = pages.open(exchange, options, ofSize(operation, undefined, size), onPage)
       const page = yield* walk.fetch(walk.first)
@@ -95,7 +95,7 @@ export const make = (exchange: Exchange, options: pages.PageOptions, whole: Whol
       return Stream.concat(fromArray(page.items), pagesFrom(walk, operation, page.next, lastKey(page.items)))
     })
 
-  /** The list after an item. */
+  /** Reads a list after an item. */
   const after = (
     operation: Ordered,
     last: string,
@@ -108,7 +108,7 @@ export const make = (exchange: Exchange, options: pages.PageOptions, whole: Whol
         const size = Math.min(operation.limit ?? Infinity, pageSize)
         const walk = pages.open(exchange, options, ofSize(operation, operation.last, size), onPage)
         const page = yield* walk.fetch(walk.first)
-        // Some registries begin with `last` itself.
+        // Some registries include `last` in the page.
         const items = page.items[0] === last ? page.items.slice(1) : page.items
         if (isOrdered(items, last)) {
           return Stream.concat(fromArray(items), pagesFrom(walk, operation, page.next, lastKey(items) ?? last))
@@ -139,13 +139,13 @@ export const make = (exchange: Exchange, options: pages.PageOptions, whole: Whol
 
 const fromArray = <A>(items: ReadonlyArray<A>): Stream.Stream<A> => Stream.fromChunk(Chunk.unsafeFromArray(items))
 
-/** The same list, a page of it. */
+/** Returns the operation for one page of the list. */
 const ofSize = (operation: Ordered, last: Ordered["last"], limit: number): Ordered =>
   operation._tag === "ListTags"
     ? new Operation.ListTags({ ...operation, last: last as Operation.ListTags["last"], limit })
     : new Operation.ListRepositories({ last: last as Operation.ListRepositories["last"], limit })
 
-/** Whether items ascend in ASCII order, from behind an item where one is given. */
+/** Returns whether items are in ascending ASCII order, and after the item `after` if it is set. */
 const isOrdered = (items: ReadonlyArray<unknown>, after?: string): boolean => {
   let last = after
   for (const item of items as ReadonlyArray<string>) {
@@ -163,7 +163,7 @@ const lastKey = (items: ReadonlyArray<unknown>): string | undefined => {
   return last === undefined ? undefined : pages.keyOf(last)
 }
 
-/** The index of the first item after `last`. */
+/** Returns the index of the first item after `last`. */
 const indexAfter = (items: ReadonlyArray<Name>, last: string): number => {
   let from = 0
   let to = items.length

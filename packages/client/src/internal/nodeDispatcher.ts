@@ -5,17 +5,22 @@ import type * as Scope from "effect/Scope"
 import type { LookupFunction } from "node:net"
 import type { Settings } from "./undiciOptions.js"
 
-/** The settings of connections, in which a `lookup` counts. */
+/** Returns the settings of connections. `lookup` takes precedence over the lookup of `connect`. */
 export const settings = (options?: {
   readonly lookup?: LookupFunction | undefined
   readonly connect?: buildConnector.BuildOptions | undefined
 }): buildConnector.BuildOptions =>
   options?.lookup === undefined ? { ...options?.connect } : { ...options.connect, lookup: options.lookup }
 
-/** Leaves the time of an answer to `Idle`, where the platform's client ends a request after an hour. */
+/**
+ * Turns off undici's time limit for answers: `Idle` limits that time. The platform's client would end a request after
+ * an hour.
+ */
 export const untimed = <O extends Dispatcher.DispatchOptions>(options: O): O => ({ ...options, headersTimeout: 0 })
 
-/** Sends requests to hosts that may be at a private address on a way of their own, with connections of its own. */
+/**
+ * Sends requests to hosts that may be at a private address through a separate dispatcher, with separate connections.
+ */
 export class Guarded extends Dispatcher {
   constructor(private readonly open: Dispatcher, private readonly guarded: Dispatcher) {
     super()
@@ -33,6 +38,6 @@ export class Guarded extends Dispatcher {
   }
 }
 
-/** Acquires a dispatcher, whose requests are cancelled when the scope closes. */
+/** Acquires a dispatcher. Its requests are cancelled when the scope closes. */
 export const scoped = (make: () => Dispatcher): Effect.Effect<Dispatcher, never, Scope.Scope> =>
   Effect.acquireRelease(Effect.sync(make), (dispatcher) => Effect.promise(() => dispatcher.destroy()))

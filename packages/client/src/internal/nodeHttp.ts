@@ -13,7 +13,7 @@ import * as nodeLookup from "./nodeLookup.js"
 import * as proxySelection from "./proxySelection.js"
 import * as undiciOptions from "./undiciOptions.js"
 
-/** How connections are made. */
+/** Options for connections. */
 export interface Options extends proxySelection.Options {
   readonly lookup?: LookupFunction | undefined
   readonly connect?: object | undefined
@@ -27,8 +27,8 @@ const noProxies = (url: URL, proxy: string) =>
   })
 
 /**
- * A client over `node:http`, for Bun, which does not have all of undici. The addresses that names resolve to are checked
- * as by `NodeAddressGuard`. A request that a proxy is set for fails.
+ * Creates a client over `node:http`, for Bun, which does not support all of undici. It checks the addresses that names
+ * resolve to, as `NodeAddressGuard` does. A request for which a proxy is set fails.
  */
 export const make = (
   options?: Options

@@ -4,7 +4,7 @@ import type { LookupAddress } from "node:dns"
 import type { LookupFunction } from "node:net"
 import { special } from "./address.js"
 
-/** The error of a host that is at an address which the client may not connect to. */
+/** Creates the error for a host at an address to which the client may not connect. */
 export const refused = (host: string, kind: string): RegistryError.Refused =>
   new RegistryError.Refused({
     by: "NodeAddressGuard",
@@ -12,8 +12,8 @@ export const refused = (host: string, kind: string): RegistryError.Refused =>
   })
 
 /**
- * Resolves a name to the public addresses that it has. The connection is made to an address that was checked, so a name
- * that resolves to another address the next time gains nothing.
+ * Creates a lookup that returns only the public addresses of a name. The connection is made to an address that was
+ * checked, so a name that resolves to another address the next time cannot bypass the check.
  */
 export const make = (lookup: LookupFunction = resolve): LookupFunction => (hostname, options, callback) =>
   lookup(hostname, { ...options, all: true }, (error, found, family) => {

@@ -1,15 +1,15 @@
 import * as RegistryError from "@effect-oci/core/RegistryError"
-// Bun has only a part of undici, and a missing name would break this import there: `Socks5ProxyAgent` is not in it.
+// Bun does not support all of undici: `Socks5ProxyAgent` is missing. A named import would fail there.
 import undici, { Agent, buildConnector, DecoratorHandler, Dispatcher, Pool } from "@effect/platform-node/Undici"
 import * as Redacted from "effect/Redacted"
 import { ProxyAnswer, ProxyError } from "./proxyError.js"
 import type { Proxy } from "./proxyRules.js"
 
-/** How connections are made. */
+/** Settings for connections. */
 export interface Settings {
-  /** To the proxy. */
+  /** Settings for connections to the proxy. */
   readonly proxy: buildConnector.BuildOptions
-  /** To the target, within a tunnel. */
+  /** Settings for connections to the target within a tunnel. */
   readonly target: buildConnector.BuildOptions
 }
 
@@ -45,7 +45,7 @@ const reach = (proxy: Proxy, settings: buildConnector.BuildOptions): buildConnec
     )
 }
 
-/** Connects to a target by a tunnel through the proxy (RFC 9110, section 9.3.6). */
+/** Connects to a target through a tunnel of the proxy (RFC 9110, section 9.3.6). */
 const tunnel = (proxy: Proxy, settings: Settings, pool: Pool): buildConnector.connector => {
   const secure = buildConnector(settings.target)
   return (target, callback) => {
@@ -70,7 +70,7 @@ const tunnel = (proxy: Proxy, settings: Settings, pool: Pool): buildConnector.co
   }
 }
 
-/** What undici's types leave out of the class. */
+/** The methods of the class that undici's types omit. */
 interface Decorated {
   onResponseStart(
     controller: Dispatcher.DispatchController,
@@ -83,7 +83,7 @@ interface Decorated {
 
 const Decorator = DecoratorHandler as new(handler: Dispatcher.DispatchHandler) => Decorated
 
-/** The same handler, whose errors name the proxy. */
+/** Wraps a handler so that its errors name the proxy. */
 class Naming extends Decorator {
   constructor(protected readonly proxy: Proxy, handler: Dispatcher.DispatchHandler) {
     super(handler)
@@ -95,8 +95,8 @@ class Naming extends Decorator {
 }
 
 /**
- * The same handler of a request that is not in a tunnel, which the proxy may answer itself: with 407, or with a status
- * of a gateway that does not reach the registry. A registry answers with JSON, or says when to try again.
+ * Wraps the handler of a request without a tunnel. The proxy may answer such a request itself: with 407, or with the
+ * status of a gateway that cannot reach the registry. An answer with JSON or with a `Retry-After` is from the registry.
  */
 class Forwarded extends Naming {
   constructor(proxy: Proxy, private readonly target: string, handler: Dispatcher.DispatchHandler) {
@@ -127,7 +127,7 @@ const withHeaders = (
     ? [...headers, ...Object.entries(added).flat()]
     : { ...headers as Record<string, string>, ...added }
 
-/** Sends requests through an HTTP proxy: those of http by their absolute URL, those of https by a tunnel. */
+/** Sends requests through an HTTP proxy: over http with the absolute URL, over https through a tunnel. */
 class HttpProxy extends Dispatcher {
   private readonly forwarding: Pool
   private readonly connecting: Pool
@@ -149,7 +149,7 @@ class HttpProxy extends Dispatcher {
       : this.forward(target, options, handler)
   }
 
-  /** Sends a request by its absolute URL (RFC 9112, section 3.2.2). Only the proxy answers 407. */
+  /** Sends a request with its absolute URL (RFC 9112, section 3.2.2). Only the proxy answers 407. */
   private forward(target: URL, options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { proxy } = this
     return this.forwarding.dispatch({
@@ -189,6 +189,6 @@ class SocksProxy extends Dispatcher {
   }
 }
 
-/** A dispatcher that sends every request through a proxy. */
+/** Creates a dispatcher that sends every request through a proxy. */
 export const make = (proxy: Proxy, settings: Settings): Dispatcher =>
   proxy.url.protocol.startsWith("socks") ? new SocksProxy(proxy, settings) : new HttpProxy(proxy, settings)

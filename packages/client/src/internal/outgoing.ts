@@ -11,12 +11,15 @@ import type * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
-/** A body on its way out. */
+/** The body of a request that is being sent. */
 export interface Outgoing {
   readonly body: HttpBody.HttpBody
-  /** How it failed, if it did: what the platform makes of that cannot be relied on. */
+  /** Returns the error of the body, if it failed. The platform does not report it reliably. */
   readonly failure: () => Cause.Cause<RegistryError.RegistryError> | undefined
-  /** Ends it, where nobody will take the rest. `fetch` leaves the stream of a body that it gives up where it is. */
+  /**
+   * Ends the body when the request has ended. `fetch` does not cancel the stream of a body that it does not read to its
+   * end.
+   */
   readonly stop: (asking: FiberId.FiberId) => Effect.Effect<void>
 }
 
@@ -24,10 +27,13 @@ const inHand = (body: HttpBody.HttpBody): Outgoing => ({ body, failure: () => un
 
 const none = inHand(HttpBody.empty)
 
-/** Bytes in hand that are more than these go out a piece at a time, so that it shows that they go. */
+/** Bytes that are longer than this are sent piece by piece, so that progress is visible. */
 const pieceSize = 1024 * 1024
 
-/** The body of a request. It is held to the size that it says: one that ends early would leave the registry waiting. */
+/**
+ * Creates the body of a request. It fails if the body does not have the announced size: the registry would wait for the
+ * rest of a body that ends early.
+ */
 export const make = (body: Body.Body | undefined, contentType: string | undefined): Outgoing => {
   if (body === undefined || body.bytes?.byteLength === 0) return none
   if (body.bytes !== undefined && body.bytes.byteLength <= pieceSize) {
@@ -57,8 +63,8 @@ export const make = (body: Body.Body | undefined, contentType: string | undefine
 }
 
 /**
- * What ends each chunk of pieces: the client over `node:http` waits for its socket before every piece of a chunk but the
- * first, and would take in a body of single pieces as fast as it comes.
+ * An empty piece at the end of each chunk. The client over `node:http` waits for its socket before every piece of a
+ * chunk except the first. Without this piece it would read a body of single pieces faster than it can send them.
  */
 const nothing = new Uint8Array(0)
 
@@ -68,7 +74,7 @@ const inPieces = (bytes: Uint8Array): Stream.Stream<Uint8Array> =>
       ? Option.some([bytes.subarray(offset, offset + pieceSize), offset + pieceSize] as const)
       : Option.none())
 
-/** The same stream, which fails where it is not as long as it should be. */
+/** Returns the stream, which fails if its length is not `size`. */
 const sized = (
   stream: Stream.Stream<Uint8Array, RegistryError.RegistryError>,
   size: number | undefined

@@ -11,15 +11,20 @@ import * as links from "./links.js"
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
-/** How many items the client requests at a time, how many pages a list may have, and how many items are remembered. */
+/**
+ * Options for pages: how many items the client requests at a time, how many pages a list may have, and how many items
+ * the client remembers.
+ */
 export interface PageOptions {
   readonly pageSize: number
   readonly maxPages: number
-  /** How many items of a list the client remembers, so that the caller receives each of them once. */
+  /** How many items of a list the client remembers, so that it returns each item once. */
   readonly maxSorted: number
 }
 
-/** Why the client requests a page: a `Link` leads to it, it follows an item, or it is the list without `n` and `last`. */
+/**
+ * Why the client requests a page: a `Link` leads to it, it follows an item, or it is the list without `n` and `last`.
+ */
 type Reason = "link" | "last" | "unpaged"
 
 /** A page to request. */
@@ -28,7 +33,7 @@ export interface Turn {
   readonly reason: Reason
 }
 
-/** The items of a page that no page before has brought, and the page that follows it. */
+/** The items of a page that no earlier page contained, and the page that follows. */
 export interface Fetched<A> {
   readonly items: ReadonlyArray<A>
   readonly next: Turn | undefined
@@ -36,23 +41,26 @@ export interface Fetched<A> {
   readonly whole: boolean
 }
 
-/** Reads the pages of one list, one after another. A page that brings nothing new ends the list. */
+/** Reads the pages of one list, one after another. The list ends at a page without new items. */
 export interface Pages<A> {
   readonly first: Turn
   readonly fetch: (turn: Turn) => Answer<Fetched<A>>
 }
 
-/** What tells two items of a list apart: the item itself, or the digest of a descriptor. */
+/** Returns the key of an item of a list: the item itself, or the digest of a descriptor. */
 export const keyOf = (item: unknown): string => typeof item === "string" ? item : (item as { digest: string }).digest
 
 /**
- * Starts to read the pages of a list. The operation's `limit` is the size of a page. `onPage` runs for each page that the
- * registry answers.
+ * Starts to read the pages of a list. The operation's `limit` is the size of a page. `onPage` runs for each page that
+ * the registry answers.
  *
- * Pages go on where their `Link` says: within the same list at the same registry, and never to a page that was there
- * before. At a registry without links, a full page is followed by what comes after its last item. Where that brings
- * nothing new, the registry does not know `last`, and the client requests the list without `n`.
- * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags
+ * - If a page has a `Link`, the client follows it. The link must stay within the same list at the same registry, and
+ *   must not lead back to an earlier page.
+ * - If the registry does not use links, the client requests the page after the last item of each full page.
+ * - If that page has no new items, the registry ignores `last`. The client then requests the list without `n` and
+ *   `last`.
+ *
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags).
  */
 export const open = <O extends ListOperation>(
   exchange: Exchange,
@@ -72,7 +80,10 @@ export const open = <O extends ListOperation>(
       new RegistryError.ResponseInvalid({ ...fields, reason: `the registry's answer breaks the protocol: ${reason}` })
     )
 
-  /** What another place answers, to which the registry redirects, is no failure of the registry. */
+  /**
+   * Changes the error of a list of referrers if the registry redirected to another host: then the registry itself did
+   * not fail.
+   */
   const fromElsewhere = (error: RegistryError.RegistryError, url: string): RegistryError.RegistryError => {
     const { origin } = new URL(url)
     return origin === exchange.origin || operation._tag !== "ListReferrers" ?
@@ -98,7 +109,7 @@ export const open = <O extends ListOperation>(
     const { all, fresh, next } = page
     if (next !== undefined) {
       hasLinks = true
-      // A page may be empty where the registry filters it. One that repeats what was there leads round in a circle.
+      // A page may be empty if the registry filters it. A page that repeats earlier items would lead to a loop.
       const target = links.resolve(next, { base: url, origin: exchange.origin, path })
       if (Either.isLeft(target)) return breach(target.left)
       if (requested.has(target.right)) return breach("its list comes back to a page that was there before")
@@ -131,7 +142,7 @@ export const open = <O extends ListOperation>(
   return { first: { target: request.target, reason: "last" }, fetch }
 }
 
-/** The target of the page after an item. */
+/** Returns the target of the page after an item. */
 const targetAfter = (operation: ListOperation, after: unknown): string => {
   switch (operation._tag) {
     case "ListRepositories":
@@ -143,7 +154,10 @@ const targetAfter = (operation: ListOperation, after: unknown): string => {
   }
 }
 
-/** A registry that does not filter by artifact type sends all. Spec: "Listing Referrers". */
+/**
+ * A registry that does not filter by artifact type returns all referrers.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
+ */
 const isWanted = (operation: ListOperation, item: unknown): boolean =>
   operation._tag !== "ListReferrers" || operation.artifactType === undefined ||
   (item as { readonly artifactType?: string }).artifactType === operation.artifactType

@@ -10,7 +10,7 @@ import { Incoming } from "./incoming.js"
 import { fromHttpClient } from "./transportError.js"
 import type { Watch } from "./watch.js"
 
-/** Where a registry is. */
+/** The registry to check. */
 export interface Place {
   readonly registry: string
   readonly origin: string
@@ -18,7 +18,10 @@ export interface Place {
   readonly watch: Watch
 }
 
-/** Asks for the root of the API, and gives what the answer is: its error, if it is none that a registry gives. */
+/**
+ * Requests the root of the API, and returns the answer if its status is 200 or 401. Fails with the error of the answer,
+ * or with `ResponseInvalid` if the answer is not from a registry.
+ */
 const ask = (
   { origin, registry, url, watch }: Place,
   client: HttpClient.HttpClient
@@ -43,7 +46,10 @@ const ask = (
       })
   })
 
-/** What a registry wants to know of nobody; fails where it does not let in those who ask with `client`. */
+/**
+ * Returns the authentication schemes that the registry supports: none if it accepts an anonymous request. Fails if it
+ * does not accept the client that `authenticated` returns.
+ */
 export const ping = (
   place: Place,
   nobody: HttpClient.HttpClient,

@@ -1,9 +1,9 @@
-/** An error of a request that went through a proxy. `cause` says what happened. */
+/** The error of a request that was sent through a proxy. `cause` contains the reason. */
 export class ProxyError extends Error {
   constructor(
-    /** The proxy's host and port. */
+    /** The host and port of the proxy. */
     readonly proxy: string,
-    /** Whether a connection to the proxy itself was made. */
+    /** Whether the client connected to the proxy itself. */
     readonly isConnected: boolean,
     override readonly cause: unknown
   ) {
@@ -11,9 +11,9 @@ export class ProxyError extends Error {
   }
 }
 
-/** An answer of the proxy itself, for a reason that may pass. */
+/** An answer of the proxy itself that may change when the request is sent again. */
 export class ProxyAnswer extends Error {
-  /** Without a tunnel nothing was sent. */
+  /** Without a tunnel, nothing was sent to the registry. */
   readonly code: "ERR_PROXY_TUNNEL" | "ERR_PROXY_ANSWER"
   constructor(status: number, isTunnel: boolean) {
     super(`the proxy answered ${status}${isTunnel ? " to CONNECT" : ""}`)

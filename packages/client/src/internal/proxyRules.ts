@@ -2,11 +2,11 @@ import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import ipaddr from "ipaddr.js"
 
-/** A proxy, and what logs in to it. */
+/** A proxy and its login. */
 export interface Proxy {
-  /** Its URL, without a user name and a password. */
+  /** The URL of the proxy, without user name and password. */
   readonly url: URL
-  /** Its host and port, as errors name it: `proxy.example.com:3128`. */
+  /** The host and port of the proxy, as errors contain them: `proxy.example.com:3128`. */
   readonly name: string
   readonly login: Login | undefined
 }
@@ -39,7 +39,7 @@ const loginOf = (url: URL): Login | undefined => {
   }
 }
 
-/** Parses the URL of a proxy, or its host and port alone, for which `http://` is assumed. */
+/** Parses the URL of a proxy, or a host and port for which `http://` is assumed. */
 export const parse = (text: string): Proxy | undefined => {
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
   if (!URL.canParse(full)) return undefined
@@ -53,7 +53,7 @@ export const parse = (text: string): Proxy | undefined => {
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-/** Parses an address in the usual forms. An IPv4 address in an IPv6 one is that IPv4 address. */
+/** Parses an address in the usual notations. An IPv4 address inside an IPv6 address is returned as the IPv4 address. */
 const addressOf = (text: string): Address | undefined =>
   ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text) ? ipaddr.process(text) : undefined
 
@@ -67,7 +67,7 @@ const networkOf = (text: string): [Address, number] | undefined => {
   return ipaddr.parseCIDR(text)
 }
 
-/** What a request goes to. */
+/** The host that a request is sent to. */
 interface Target {
   readonly host: string
   readonly port: string
@@ -76,11 +76,11 @@ interface Target {
 
 type Matches = (target: Target) => boolean
 
-/** A name as URLs write it: in ASCII. */
+/** Returns a name in the form that URLs use: in ASCII. */
 const ascii = (name: string): string =>
   /[^ -~]/.test(name) && URL.canParse(`http://${name}`) ? new URL(`http://${name}`).hostname : name
 
-/** One entry of a `NO_PROXY` list. An entry without a host matches nothing. */
+/** Parses one entry of a `NO_PROXY` list. An entry without a host matches nothing. */
 const matcher = (entry: string): Matches => {
   if (entry === "*") return () => true
   const network = networkOf(entry)
@@ -94,7 +94,7 @@ const matcher = (entry: string): Matches => {
   if (address !== undefined) {
     return (target) => target.address !== undefined && isEqual(target.address, address) && matchesPort(target)
   }
-  // `example.com` stands for itself and all names below it, `.example.com` and `*.example.com` for those below it alone.
+  // `example.com` matches itself and all names below it. `.example.com` and `*.example.com` match only the names below.
   const below = /^\*?\.(.*)$/.exec(host)?.[1]
   const domain = ascii(below ?? host)
   if (domain === "") return () => false
@@ -109,7 +109,7 @@ const targetOf = ({ hostname, port, protocol }: URL): Target => {
 
 const isLocal = ({ address, host }: Target): boolean => host === "localhost" || address?.range() === "loopback"
 
-/** Which proxy requests go through. */
+/** Which proxies are used. */
 export interface Rules {
   readonly http: Proxy | undefined
   readonly https: Proxy | undefined
@@ -117,8 +117,8 @@ export interface Rules {
 }
 
 /**
- * Selects the proxy of a request, by the rules of Go's `golang.org/x/net/http/httpproxy`: `undefined` for none. This
- * machine itself (`localhost` and loopback addresses) is never reached through a proxy.
+ * Selects the proxy of a request by the rules of Go's `golang.org/x/net/http/httpproxy`: `undefined` for none.
+ * `localhost` and loopback addresses are never reached through a proxy.
  */
 export const make = ({ http, https, noProxy }: Rules): (url: URL) => Proxy | undefined => {
   const exceptions = noProxy.split(",").map((entry) => entry.trim().toLowerCase()).filter((entry) => entry !== "")

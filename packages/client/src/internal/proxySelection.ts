@@ -6,7 +6,7 @@ import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
 import * as proxyRules from "./proxyRules.js"
 
-/** Which proxies there are; those of the configuration where an option is absent. */
+/** Options for proxies. Default of each: the variable of the configuration. */
 export interface Options {
   readonly httpProxy?: Redacted.Redacted | undefined
   readonly httpsProxy?: Redacted.Redacted | undefined
@@ -16,7 +16,7 @@ export interface Options {
 /** Selects the proxy of a request: `undefined` for none. */
 export type Select = (url: URL) => Either.Either<proxyRules.Proxy | undefined, RegistryError.Refused>
 
-/** Reads a variable. The name in capitals comes first. An empty variable counts as absent. */
+/** Reads a variable. The upper-case name takes precedence. An empty variable counts as absent. */
 const variable = (name: string): Effect.Effect<string, ConfigError.ConfigError> => {
   const read = (name: string) =>
     Config.redacted(name).pipe(Config.map((value) => Redacted.value(value).trim()), Config.withDefault(""))
@@ -36,7 +36,7 @@ const proxy = (
     )
   })
 
-/** `HTTP_PROXY` of a CGI program is a header of the request that it serves. */
+/** In a CGI program, `HTTP_PROXY` is a header of the request that the program serves. */
 const unsafe = new RegistryError.Refused({
   by: "NodeProxy",
   reason: "HTTP_PROXY is not used by a program that serves CGI requests (REQUEST_METHOD is set): " +

@@ -10,19 +10,25 @@ import * as committed from "./committed.js"
 import * as completion from "./completion.js"
 import type { Exchange } from "./exchange.js"
 
-/** How a blob is sent: in one request, in an upload's two, or in chunks of so many bytes. */
+/** How a blob is sent: in one request, in the two requests of an upload, or in chunks of a given size in bytes. */
 export interface Manner {
   readonly singlePost: boolean
   readonly chunkSize: number | undefined
 }
 
-/** The largest chunk, in bytes, that a registry may ask to be held in hand, where the options do not allow more. */
+/**
+ * The largest chunk in bytes that a registry may require the client to keep in memory, unless the options allow a
+ * larger one.
+ */
 const largestChunk = 64 * 1024 * 1024
 
-/** For how long an upload that failed is tidied up. */
+/** How long the client tries to cancel a failed upload. */
 const patience = "5 seconds"
 
-/** Pushes a blob, whose body is checked as it goes out: the last byte of a wrong one stays behind. Spec: "Pushing blobs". */
+/**
+ * Pushes a blob. The client verifies the body while it sends it, and does not send the last byte of a wrong body.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs).
+ */
 export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"> => (operation) => {
   const { descriptor, repository } = operation
   const { digest, size } = descriptor
@@ -82,7 +88,10 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
       : Effect.onError(complete(started.id, body), () => cancel(started.id))
   }
 
-  /** A registry that does not accept a blob in one request opens an upload for it. Spec: "Single POST". */
+  /**
+   * Sends a blob in one request. A registry that does not support this opens an upload instead.
+   * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#single-post).
+   */
   const inOne = (body: Body.Body) => {
     const all = new Operation.PushBlob({ ...operation, body })
     const sent = Effect.flatMap(
@@ -112,7 +121,10 @@ const twice = (fields: RegistryError.ErrorFields) =>
     reason: "the registry does not take a blob in one request, and its body cannot be sent a second time"
   })
 
-/** The body, if it is in hand and what it should be; else one that fails where it turns out not to be. */
+/**
+ * Verifies a body that is in memory. For a stream, returns a body that fails if its content is wrong. Fails immediately
+ * if the size of the body is known and differs from the descriptor.
+ */
 const checked = (
   { body, descriptor }: Operation.PushBlob,
   fields: RegistryError.ErrorFields
@@ -135,7 +147,7 @@ const checked = (
   )
 }
 
-/** The same bytes in chunks of a size, but for the last. */
+/** Splits a stream into chunks of `size` bytes. The last chunk may be shorter. */
 const chunks = <E>(stream: Stream.Stream<Uint8Array, E>, size: number): Stream.Stream<Uint8Array, E> =>
   Stream.suspend(() => {
     let chunk = new Uint8Array(0)

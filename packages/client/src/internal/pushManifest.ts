@@ -9,18 +9,23 @@ import * as committed from "./committed.js"
 import type { Exchange } from "./exchange.js"
 import type { ReferrersTag } from "./referrersTag.js"
 
-/** The largest manifest that is sent, in bytes. */
+/** Options for pushing manifests: the largest manifest that is sent, in bytes. */
 export interface Manner {
   readonly maxPushedManifest: number
 }
 
-/** What a registry answers that is asked for too many tags at once. Spec: "Pushing manifests with tags". */
+/**
+ * Returns whether the registry refused a request because it has too many tags.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests).
+ */
 const tooManyTags = (error: RegistryError.RegistryError): boolean => error.status === 414 || error.status === 431
 
 /**
- * Pushes a manifest, unless other programs may take it for another one. Tags that the registry does not set along with
- * the digest are set one by one, and the referrers of its subject are kept where the registry does not do so. Spec:
- * "Pushing manifests", "Pushing Manifests with Subject".
+ * Pushes a manifest, unless other programs could interpret it as a different manifest. If the registry does not set the
+ * tags together with the digest, the client sets them one by one. If the registry does not track the referrers of the
+ * manifest's subject, the client does. Spec:
+ * [manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests),
+ * [subject](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests-with-subject).
  */
 export const make = (
   exchange: Exchange,
@@ -46,8 +51,8 @@ export const make = (
   if (Either.isLeft(ambiguous)) return Effect.fail(RegistryError.withFields(ambiguous.left, fields))
 
   /**
-   * A push with `ifAbsent` whose answer was lost would find its own tags, and be refused, if it were sent again. If they
-   * are there, the manifest is pushed once more without them, which does no harm.
+   * Handles a push with `ifAbsent` whose answer was lost. A second push would find the tags of the first one, and be
+   * refused. If the tags point to the manifest, it is pushed again without tags, which does no harm.
    */
   const ownTags = (error: RegistryError.RegistryError) => {
     const own = operation.digest ?? Digest.fromBytes(bytes)

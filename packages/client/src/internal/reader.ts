@@ -11,11 +11,13 @@ import * as Stream from "effect/Stream"
 import type { Exchange } from "./exchange.js"
 import type { Incoming } from "./incoming.js"
 
-/** Pulls. */
+/** Creates the rows that pull. */
 export const reader = (
   exchange: Exchange
 ): Pick<Handler.Table, "ResolveBlob" | "GetBlob" | "ResolveManifest" | "GetManifest"> => {
-  /** The content of a blob stays open as long as the scope, which closes what was not read. */
+  /**
+   * Opens a blob. Its content stays open until the scope closes. The scope closes content that was not read to its end.
+   */
   const getBlob: Handler.Row<"GetBlob"> = (operation) => {
     const fields = exchange.fields(operation)
     return Effect.uninterruptibleMask((restore) =>
@@ -36,7 +38,7 @@ export const reader = (
     )
   }
 
-  /** The size of a blob that comes without is asked for. */
+  /** Requests the size of a blob if the answer does not contain it. */
   const sized = (operation: Operation.GetBlob, answer: Incoming) =>
     answer.status !== 200 || answer.headers["content-length"] !== undefined
       ? Effect.succeed(answer)
@@ -45,7 +47,7 @@ export const reader = (
         ({ size }) => answer.supply("content-length", size)
       )
 
-  /** Gets the manifest if the registry does not support HEAD, or leaves the type, digest or size out of its answer. */
+  /** Gets the manifest if the registry does not support HEAD, or if its answer omits the type, digest or size. */
   const resolveManifest: Handler.Row<"ResolveManifest"> = (operation) => {
     const fields = exchange.fields(operation)
     return Effect.flatMap(exchange.send(operation, fields), (answer) =>
@@ -70,10 +72,16 @@ export const reader = (
   }
 }
 
-/** The first byte of a JSON object. A manifest that is coded begins with another. */
+/**
+ * Handles content with a `Content-Encoding`. A layer that is sent unencoded has the right digest. Otherwise the error
+ * reports the encoding.
+ */
 const openingBrace = 0x7b
 
-/** Content that says to be coded. A layer that is sent as it is has its digest all the same; else the error says why. */
+/**
+ * Returns whether the answer to a HEAD contains everything that a descriptor needs. If the type is generic, only the
+ * document can contain the real one. No manifest is empty, but some registries answer HEAD with a length of 0.
+ */
 const decoded = (content: BlobContent.BlobContent, answer: Incoming, fields: RegistryError.ErrorFields) => {
   const { body, descriptor, range } = content
   const checked = range === undefined ? Body.verify(body, descriptor, fields) : body

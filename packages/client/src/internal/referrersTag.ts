@@ -12,42 +12,49 @@ import type { Exchange } from "./exchange.js"
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
-/** The tag under which the referrers of a manifest are listed where the registry does not. Spec: "Referrers Tag Schema". */
+/**
+ * Returns the tag under which the referrers of a manifest are listed if the registry does not support referrers.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema).
+ */
 export const tagOf = (subject: Digest.Digest): Tag.Tag => {
   const part = (text: string, length: number) => text.slice(0, length).replace(/[^a-zA-Z0-9._-]/g, "-")
   return Tag.make(`${part(Digest.algorithm(subject), 32)}-${part(Digest.encoded(subject), 64)}`)
 }
 
-/** Which manifests refer to which, for registries that do not keep that themselves. */
+/** Tracks referrers for registries that do not track them. */
 export interface ReferrersTag {
-  /** Returns the referrers of a manifest: none where the tag is absent, or is something else. */
+  /** Returns the referrers of a manifest. Returns none if the tag is absent, or is not a list of referrers. */
   readonly list: (operation: Operation.ListReferrers) => Answer<ReadonlyArray<Descriptor.Descriptor>>
-  /** Lists a manifest that was pushed among the referrers of its subject, if it has one: then it is kept there. */
+  /**
+   * Adds a manifest that was pushed to the referrers of its subject, if it has a subject. The result then contains the
+   * subject.
+   */
   readonly attach: (
     operation: Operation.PushManifest,
     pushed: Operation.PushedManifest
   ) => Answer<Operation.PushedManifest>
-  /** Deletes a manifest, and takes it from among the referrers of its subject, if it has one. */
+  /** Deletes a manifest, and removes it from the referrers of its subject, if it has a subject. */
   readonly detach: (operation: Operation.DeleteManifest) => Answer<Operation.Done>
-  /** The registry keeps them itself, as has been seen: there is nothing to take from a list. */
+  /** Records that the registry tracks referrers itself: then the client does not change lists. */
   readonly isKept: () => void
 }
 
 /**
- * The list under the tag: `undefined` where there is none. `subject` where the registry takes the tag for the digest that
- * it resembles, and answers the subject itself, as GitLab does: that is no list, whatever the subject is.
+ * The list under the tag, or `undefined` if there is none. It is `subject` if the registry treats the tag as the digest
+ * that it resembles, and answers with the subject itself, as GitLab does. That is never a list, even if the subject is
+ * an index.
  */
 type Found = Manifest.Index | "subject" | undefined
 
-/** How often the list is written anew where others write it too. */
+/** How often the list is written again if other clients write it too. */
 const attempts = 4
 
 export const make = (exchange: Exchange): ReferrersTag => {
   let kept = false
-  // Those of one program at least do not overwrite each other.
+  // Updates of one client do not overwrite each other.
   const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
 
-  /** Reads the list. Fails with `ManifestInvalid` where the tag is something else. */
+  /** Reads the list. Fails with `ManifestInvalid` if the tag is not a list. */
   const read = (
     repository: RepositoryName,
     subject: Digest.Digest,
@@ -86,8 +93,8 @@ export const make = (exchange: Exchange): ReferrersTag => {
   }
 
   /**
-   * Changes the list, and verifies that the change stays. Returns whether the registry can hold the list.
-   * Spec: "Pushing Manifests with Subject".
+   * Changes the list, and verifies that the change was kept. Returns whether the registry can store the list.
+   * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests-with-subject).
    */
   const update = (
     repository: RepositoryName,
@@ -106,7 +113,7 @@ export const make = (exchange: Exchange): ReferrersTag => {
             new RegistryError.Unavailable({ ...fields, reason: "others keep changing the referrers of its subject" })
           )
           : Effect.matchEffect(write(repository, subject, found, change(manifests), fields), {
-            // A registry that takes the tag for a digest refuses a list under the tag.
+            // A caller that may delete is not always allowed to read.
             onFailure: (error) => error._tag === "DigestInvalid" ? Effect.succeed(false) : Effect.fail(error),
             onSuccess: () => attempt(left - 1)
           })
@@ -149,7 +156,7 @@ export const make = (exchange: Exchange): ReferrersTag => {
             ? subjectOf(Either.getOrUndefined(Manifest.parse({ mediaType: descriptor.mediaType, bytes })))
             : undefined
         ),
-        // Whoever may delete need not be allowed to read.
+        // Returns whether a manifest may have a subject, without parsing it.
         Effect.orElseSucceed(() => undefined)
       )
       return Effect.flatMap(subject, (subject) =>

@@ -5,7 +5,7 @@ import * as Cause from "effect/Cause"
 import * as Predicate from "effect/Predicate"
 import { ProxyAnswer, ProxyError } from "./proxyError.js"
 
-/** What happened, by the code of an error of Node, undici, OpenSSL or the like. */
+/** Descriptions of the error codes of Node, undici and OpenSSL. */
 const phrases: { readonly [code: string]: string } = {
   __proto__: null as never,
   ECONNREFUSED: "connection refused",
@@ -32,7 +32,7 @@ const phrases: { readonly [code: string]: string } = {
   ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another host"
 }
 
-/** An error and what caused it, outermost first; a few of them, for a chain may be a circle. */
+/** Returns an error and its causes, the outermost first. At most eight, because the chain may contain a loop. */
 const chain = (error: unknown): ReadonlyArray<unknown> => {
   const found: Array<unknown> = []
   for (let next = error; next !== undefined && next !== null && found.length < 8;) {
@@ -45,12 +45,12 @@ const chain = (error: unknown): ReadonlyArray<unknown> => {
 const codeOf = (error: unknown): string | undefined =>
   Predicate.hasProperty(error, "code") && typeof error.code === "string"
     ? error.code
-    // Some of undici's have none.
+    // Some of undici's errors have no code.
     : error instanceof Error && error.name === "HTTPParserError"
     ? "HPE_UNKNOWN"
     : undefined
 
-/** What happened, in a few words, and nothing of what was sent or asked for. */
+/** Describes an error in a few words. The text contains nothing of the request. */
 export const phrase = (error: unknown): string => {
   const errors = chain(error)
   const silence = errors.find(Cause.isTimeoutException)
@@ -63,7 +63,7 @@ export const phrase = (error: unknown): string => {
   return codes.some((code) => code.startsWith("HPE_")) ? "the answer is not HTTP" : codes[0] ?? "the request failed"
 }
 
-/** Where no connection was made, nothing was sent. */
+/** The error codes of requests for which no connection was made, so that nothing was sent. */
 const unconnected = new Set([
   "ECONNREFUSED",
   "EAI_AGAIN",
@@ -74,11 +74,17 @@ const unconnected = new Set([
   "ERR_PROXY_TUNNEL"
 ])
 
-/** What is as it is, the next time too: a name that does not exist, a certificate that is wrong, an answer that is no HTTP. */
+/**
+ * The error codes that will not change if the request is sent again: a name that does not exist, a wrong certificate,
+ * an answer that is not HTTP.
+ */
 const lasting =
   /^(ENOTFOUND|EPROTO|UND_ERR_HEADERS_OVERFLOW|UND_ERR_INVALID_ARG|(HPE|CERT|ERR_TLS|ERR_SSL|ERR_INVALID)_.*|.*_CERT(_.*)?|.*_SIGNATURE)$/
 
-/** What kind of fault a request met: one that lasts, or one that may pass, before a connection was made or after. */
+/**
+ * Classifies the error of a request. `lasting`: it will not change. `unconnected`: no connection was made. `broken`:
+ * the request may have been processed.
+ */
 export const faultOf = (error: HttpClientError): "lasting" | "unconnected" | "broken" => {
   if (error._tag !== "RequestError" || error.reason !== "Transport") return "lasting"
   const causes = chain(error)
@@ -88,18 +94,18 @@ export const faultOf = (error: HttpClientError): "lasting" | "unconnected" | "br
   return codes.some((code) => unconnected.has(code)) ? "unconnected" : "broken"
 }
 
-/** What could not be reached, and which proxy the request went through. */
+/** Returns the host that could not be reached, and the proxy that the request was sent through. */
 const unreached = (error: unknown, host: string): string => {
   const proxied = chain(error).find((cause) => cause instanceof ProxyError)
   if (proxied === undefined) return host
   return proxied.isConnected ? `${host} through the proxy ${proxied.proxy}` : `the proxy ${proxied.proxy} for ${host}`
 }
 
-/** What became of a request that has no answer, in a few words. */
+/** Describes the error of a request without an answer in a few words. */
 export const describe = (error: HttpClientError): string =>
   chain(error).find(RegistryError.isRegistryError)?.message ?? phrase(error)
 
-/** Where undici and Node keep what could not be read of an answer, which may repeat what was sent. */
+/** The properties in which undici and Node keep an answer that they could not parse. It may repeat what was sent. */
 const heard = ["data", "rawPacket"]
 
 const withoutHeard = (error: Error): Error => {
@@ -108,21 +114,21 @@ const withoutHeard = (error: Error): Error => {
   return Object.assign(new Error(message), { name, stack, code: codeOf(error) })
 }
 
-/** The innermost cause: what is around it holds the whole request, its headers and its query too. */
+/** Returns the innermost cause. The outer errors contain the whole request, with its headers and query. */
 const innermost = (error: unknown): unknown => {
   const cause = chain(error).findLast((cause) => cause instanceof Error)
   return cause === undefined ? undefined : withoutHeard(cause)
 }
 
-/** An error that does not say yet what was asked. */
+/** Adds the fields to an error that has no operation yet. */
 export const complete = (
   error: RegistryError.RegistryError,
   fields: RegistryError.ErrorFields
 ): RegistryError.RegistryError => error.operation === undefined ? RegistryError.withFields(error, fields) : error
 
 /**
- * The error of a registry for what became of a request: that which a transport has put into it, or else that no answer
- * came. Of another place than it was sent to, where a redirect has led, only the origin is told.
+ * Returns the registry error for a request that failed: the error that a transport attached, or else a
+ * `TransportError`. If a redirect led to another URL, the error contains only the origin of that URL.
  */
 export const fromHttpClient = (
   error: HttpClientError,

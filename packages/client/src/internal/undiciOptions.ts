@@ -1,15 +1,18 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
-/** Settings of a request that undici, or a dispatcher before it, goes by. */
+/** Settings of a request for undici, or for a dispatcher in front of it. */
 export interface Settings {
-  /** Whether the connection of a HEAD is closed. */
+  /** Whether to close the connection of a HEAD. */
   readonly reset?: boolean
-  /** Whether the host may be at a private address. Of {@link ../NodeAddressGuard}. */
+  /** Whether the host may be at a private address. {@link ../NodeAddressGuard} uses it. */
   readonly mayBePrivate?: boolean
 }
 
-/** Settings that the client over undici takes from its context: of `@effect/platform-node`, which is not for everywhere. */
+/**
+ * The settings that the client over undici takes from the context. The tag is declared here because
+ * `@effect/platform-node` is not available on every platform.
+ */
 class UndiciOptions extends Context.Tag("@effect/platform-node/NodeHttpClient/undiciOptions")<
   UndiciOptions,
   Settings
@@ -19,7 +22,7 @@ class UndiciOptions extends Context.Tag("@effect/platform-node/NodeHttpClient/un
 export const read = (context: Context.Context<never>): Settings | undefined =>
   context.unsafeMap.get(UndiciOptions.key) as Settings | undefined
 
-/** Adds settings to those that are in the context. */
+/** Adds settings to those of the context. */
 export const provide =
   (f: (settings: Settings | undefined) => Settings) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.mapInputContext(

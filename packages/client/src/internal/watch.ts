@@ -4,36 +4,36 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 
-/** Something that is waited for. */
+/** An idle timer. */
 export interface Wait {
-  /** It has moved: its time starts again, also after {@link Wait.pause}. */
+  /** Reports progress: the timer starts again, also after {@link Wait.pause}. */
   readonly touch: () => void
-  /** Others are to move now: its time stands still. */
+  /** Pauses the timer: the delay is not on the registry's side. */
   readonly pause: () => void
-  /** It has moved, and from now on it may stand still for so many milliseconds, if that is longer. */
+  /** Reports progress, and raises the limit to a number of milliseconds if that is longer. */
   readonly extend: (millis: number) => void
-  /** It has arrived, or is not wanted any more. */
+  /** Ends the timer. */
   readonly stop: () => void
 }
 
-/** Reports what has stood still for too long. */
+/** Starts idle timers. */
 export interface Watch {
-  /** For how long something may stand still. */
+  /** The time without progress after which a timer expires. */
   readonly idle: Duration.Duration
-  /** Begins to wait for something; `expire` is called at most once. */
+  /** Starts a timer. `expire` is called at most once. */
   readonly start: (expire: () => void) => Wait
 }
 
 interface Entry {
   since: number
-  /** For how long it may stand still, in milliseconds. */
+  /** The time without progress after which this timer expires, in milliseconds. */
   patience: number
   readonly expire: () => void
 }
 
 /**
- * A watch with one fiber for all that is waited for, and none where nothing is: a time-out of its own for each request
- * would cost as much as half of a small one.
+ * Creates a watch. One fiber checks all timers, and there is no fiber while there are no timers. A separate timeout for
+ * each request would cost about half as much as a small request.
  */
 export const make = (idle: Duration.Duration): Effect.Effect<Watch> =>
   Effect.map(Effect.zip(Effect.runtime(), Effect.clock), ([runtime, clock]) => {
@@ -42,7 +42,10 @@ export const make = (idle: Duration.Duration): Effect.Effect<Watch> =>
     let watcher: Fiber.RuntimeFiber<void> | undefined
     let leaving = false
 
-    /** Ends what is due. What begins after this ends after the next time, which is when the first of the rest is due. */
+    /**
+     * Expires the timers that are due, and sleeps until the next one is due. A timer that starts during the sleep is
+     * due after it.
+     */
     const look: Effect.Effect<void> = Effect.suspend(() => {
       const now = clock.unsafeCurrentTimeMillis()
       let next = millis
@@ -57,7 +60,7 @@ export const make = (idle: Duration.Duration): Effect.Effect<Watch> =>
       return Effect.zipRight(Effect.sleep(next), look)
     })
 
-    /** One request often follows another: only where none does is there nothing to look at. */
+    /** Stops the fiber, but not immediately: one request often follows another. */
     const leave = () => {
       if (leaving || entries.size > 0) return
       leaving = true

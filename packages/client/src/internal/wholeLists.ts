@@ -18,7 +18,7 @@ export interface WholeLists {
   /** Returns the whole list that the operation continues, if the client read the list a moment ago. */
   readonly get: (operation: ListOperation) => Effect.Effect<ReadonlyArray<Name> | undefined>
   readonly set: (operation: ListOperation, items: ReadonlyArray<Name>) => Effect.Effect<void>
-  /** Returns the rows that change lists, each of which drops the lists that it may change. */
+  /** Returns the operations that change lists. Each of them drops the lists that it may change. */
   readonly dropping: (rows: Changes) => Changes
 }
 
@@ -29,7 +29,7 @@ type Changes = Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTa
 /** How long a list is kept, in milliseconds. */
 const timeToLive = 30_000
 
-/** The memory for all kept lists, in bytes. */
+/** The largest size of all kept lists together, in bytes. */
 const maxBytes = 16 * 1024 * 1024
 
 interface Kept {
@@ -51,14 +51,14 @@ export const make = (): WholeLists => {
   }
   const keyOf = (operation: ListOperation, caller: Caller.Identity): string | undefined => {
     const repository = operation._tag === "ListRepositories" ? "" : operation.repository
-    // Claims may hold values that JSON does not know: such a caller shares nothing.
+    // Claims may contain values that JSON cannot represent. No list is kept for such a caller.
     return Either.getOrUndefined(
       Either.try(() => JSON.stringify([operation._tag, repository, Caller.key(caller), caller.claims]))
     )
   }
   const here = (operation: ListOperation) =>
     Effect.zipWith(Caller.Caller, Clock.currentTimeMillis, (caller, now) => ({ key: keyOf(operation, caller), now }))
-  /** Drops the tags of a repository, and the list of repositories. */
+  /** Drops the list of a repository's tags, and the lists of repositories. */
   const forget = (repository: RepositoryName) =>
     Effect.sync(() => {
       for (const [key, kept] of lists) {

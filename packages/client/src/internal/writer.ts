@@ -9,7 +9,7 @@ import * as pushBlob from "./pushBlob.js"
 import * as pushManifest from "./pushManifest.js"
 import type { ReferrersTag } from "./referrersTag.js"
 
-/** Pushes. */
+/** Creates the rows that push. */
 export const writer = (
   exchange: Exchange,
   referrersTag: ReferrersTag,
@@ -27,7 +27,10 @@ export const writer = (
 > => {
   const { call } = exchange
 
-  /** The size of a blob is known to whoever sent all of it at once; else to the registry, which need not say. */
+  /**
+   * Completes an upload. If the operation has the offset and the size of its body, the size of the blob is known.
+   * Otherwise the answer may contain the size. If it does not, the client requests it.
+   */
   const completeUpload: Handler.Row<"CompleteUpload"> = (operation) => {
     const fields = exchange.fields(operation)
     const sent = operation.offset !== undefined && (operation.body === undefined || operation.body.size !== undefined)
@@ -43,9 +46,10 @@ export const writer = (
   }
 
   /**
-   * A mount that the registry refuses becomes an upload, whatever the status says: a caller that may not read the source
-   * may still push, and some registries do not know mounts. A registry that asks for patience is not asked for more.
-   * Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository
+   * Mounts a blob. If the registry refuses the mount with any status, the client starts an upload: a caller that may
+   * not read the source may still push, and some registries do not support mounts. If the answer is 429, the client
+   * does not send another request.
+   * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository).
    */
   const mountBlob: Handler.Row<"MountBlob"> = (operation) =>
     Effect.catchIf(call(operation), (error) => error.status !== undefined && error.status !== 429, () =>
