@@ -1,7 +1,7 @@
 /**
- * A registry that asks for each operation whether its caller may.
+ * A wrapper that authorizes each operation by a policy.
  *
- * What for: access control by a policy of one's own, behind a server's guard, which says who calls.
+ * Use it for access control by your own policy. A server's guard authenticates the caller first.
  *
  * @since 0.1.0
  */
@@ -17,8 +17,8 @@ import { atMost } from "./internal/atMost.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
 /**
- * What is asked of the policy: whether the caller may do this in this repository, or list the names of all
- * repositories. `operation` is what they asked for, which says more: the tags of a push, the digest of a delete.
+ * A request to the policy: whether the caller may do this action in this repository, or list the names of all
+ * repositories. `operation` contains more, such as the tags of a push or the digest of a delete.
  *
  * @since 0.1.0
  * @category models
@@ -28,7 +28,7 @@ export type Request =
   & (Operation.Touched | { readonly repository: undefined; readonly action: "list" })
 
 /**
- * What the policy answers, where it says why. The reason is told to the caller.
+ * A decision of the policy with a reason. The error that the caller receives contains the reason.
  *
  * @since 0.1.0
  * @category models
@@ -39,41 +39,42 @@ export interface Decision {
 }
 
 /**
- * How operations are authorized.
+ * Options for {@link middleware}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * Whether the caller may. It is asked at each operation, nothing is kept, and where it fails so does the operation.
-   * What it needs it has from where it was made.
+   * Decides whether the caller may do the action. The function is called at each operation, and its decisions are not
+   * cached. If it fails, the operation fails with the same error. The function must already contain the services that
+   * it needs.
    */
   readonly allow: (request: Request) => Effect.Effect<boolean | Decision, RegistryError.RegistryError>
   /**
-   * What those who may list repositories are told: `each` asks for each name whether they may pull from it, and leaves
-   * the others out; `whole` does not. It is `each` unless said.
+   * What a list of repositories contains. `each`: the names of the repositories from which the caller may pull; the
+   * policy is called for each name. `whole`: all names. Default: `each`.
    */
   readonly catalog?: "each" | "whole" | undefined
   /**
-   * Whether `allow` looks at the caller. With `false`, every request has the anonymous caller, and a `Cache` may wrap the
-   * registry. Default: true.
+   * Whether `allow` receives the caller. With `false`, it receives the anonymous caller at every request, and a `Cache`
+   * may wrap the registry. Default: `true`.
    */
   readonly byCaller?: boolean | undefined
 }
 
-/** How many names of a list are asked about at once. */
+/** The number of names of a list for which the policy is called at the same time. */
 const concurrency = 16
 
 /**
- * Asks about each repository that an operation touches, and what it does there, before the registry is asked. What is
- * refused is `Unauthorized` for an anonymous caller, who may come back with a name, and `Denied` for all others; it is
- * the same whether what was asked for is there or not.
+ * Creates a middleware that calls the policy for each repository that an operation touches, before it forwards the
+ * operation. A refused operation fails with `Unauthorized` for an anonymous caller, who may retry with credentials, and
+ * with `Denied` for all other callers. The error is the same whether the requested content exists or not.
  *
- * A mount asks to push to its repository and to pull from its source. Where the latter is refused, or no source is named,
- * so that the blob might come from anywhere, it goes on as an upload.
+ * A mount needs permission to push to its repository and to pull from its source. If the pull is refused, or the mount
+ * names no source (the blob could come from any repository), the middleware starts an upload session instead.
  *
- * Law: a policy that allows all changes nothing but mounts without a source.
+ * Law: a policy that allows everything changes only mounts without a source.
  *
  * @since 0.1.0
  * @category middleware
@@ -90,7 +91,7 @@ export const middleware = ({ allow, byCaller = true, catalog = "each" }: Options
 
   const asked = <O extends Operation.Operation>(caller: Caller.Identity, operation: O): answer.AnswerTo<O> => {
     const [first, ...others] = Operation.repositories(operation)
-    // An operation that touches no repository is about all of them: none goes unasked.
+    // An operation that touches no repository concerns all of them, so it is checked as a list.
     const request = first === undefined ? list(caller, operation) : { caller, operation, ...first }
     const checked = others.reduce(
       (before, touched) => Effect.flatMap(before, () => check({ caller, operation, ...touched })),
@@ -167,7 +168,7 @@ const refusal = (
 }
 
 /**
- * A layer that authorizes what is asked of the registry below it.
+ * Creates a layer that authorizes the operations on the registry below it.
  *
  * @since 0.1.0
  * @category layers
@@ -175,7 +176,7 @@ const refusal = (
 export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Authorizes what is asked of the registry of a layer.
+ * Wraps the registry of a layer so that its operations are authorized.
  *
  * @since 0.1.0
  * @category layers
@@ -186,7 +187,7 @@ export const layer = (options: Options): Layer.Layer<Registry, never, Registry> 
  * import { Effect } from "effect"
  * import type { Layer } from "effect"
  *
- * // Everyone pulls, and who has a name pushes below it.
+ * // All callers may pull. A named caller may push to repositories below the name.
  * const guarded = (registry: Layer.Layer<Registry>) =>
  *   registry.pipe(Authorize.wrap({
  *     allow: ({ action, caller: { name }, repository }) =>

@@ -1,8 +1,8 @@
 /**
- * A registry in front of another, which keeps what was pulled.
+ * A cache in front of an upstream registry: a pull-through mirror.
  *
- * What for: a mirror near those who pull, which spares the way to a registry and its limits, and goes on where that is
- * down.
+ * Use it near the clients. It saves traffic and rate limit at the upstream, and serves stored content while the
+ * upstream is down.
  *
  * @since 0.1.0
  */
@@ -21,77 +21,84 @@ import { writes } from "./internal/cache/writes.js"
 import * as members from "./internal/members.js"
 
 /**
- * Where a cache keeps what it has, and how long it believes it.
+ * Options for {@link middleware}: where the cache stores content, and how long answers are valid.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options<Store extends members.Source = members.Source> {
   /**
-   * The registry that keeps what was pulled, or a layer of it; nobody else should write to it. Best is one that takes
-   * manifests before the blobs that they name (`sparseManifests` of the package `store`).
+   * The registry that stores the pulled content, or a layer of it. Only the cache may write to it. Prefer a registry
+   * that accepts manifests before the blobs that they name (`sparseManifests` of `@effect-oci/store`).
    */
   readonly store: Store
-  /** How long it is believed where a tag points: a minute unless said. */
+  /** How long a resolved tag is valid. Default: 1 minute. */
   readonly tagTimeToLive?: Duration.DurationInput | undefined
-  /** How long it is believed that something is not there: 10 seconds unless said. */
+  /** How long a not-found result is valid. Default: 10 seconds. */
   readonly negativeTimeToLive?: Duration.DurationInput | undefined
-  /**
-   * How much longer it is believed where a tag points while the registry behind fails in a way that passes: not at all
-   * unless said.
-   */
+  /** How much longer an expired tag is served while the upstream fails with a transient error. Default: 0. */
   readonly staleIfError?: Duration.DurationInput | undefined
   /**
-   * How much is kept in the store, in bytes of blobs and manifests: no limit unless said. What was not used for longest
-   * is deleted from it. A blob of several repositories counts in each.
+   * The maximum size of the content in the store: bytes of blobs and manifests. Above the limit, the cache deletes the
+   * least recently used content. A blob in several repositories counts in each. Default: no limit.
    */
   readonly maxBytes?: number | undefined
-  /** How many blobs are put into the store at once: 64 unless said. Others pass by it meanwhile. */
+  /**
+   * How many blobs are pushed into the store at the same time. Meanwhile other blobs are served from the upstream and
+   * are not stored. Default: 64.
+   */
   readonly maxFills?: number | undefined
-  /** How much of a blob that is on its way into the store is held for its readers, in bytes: 4 MiB unless said. */
+  /** How many bytes of a blob are buffered for its readers while it is pushed into the store. Default: 4 MiB. */
   readonly window?: number | undefined
   /**
-   * How long a reader that has fallen behind this window waits for the store to have the blob, before it goes on from
-   * the registry behind: 30 seconds unless said.
+   * How long a reader that is slower than the buffer waits until the store has the blob. After that, it reads the rest
+   * from the upstream. Default: 30 seconds.
    */
   readonly maxWait?: Duration.DurationInput | undefined
-  /** How many tags, and how many things that are not there, are remembered: 10,000 unless said. */
+  /** How many tags, and how many not-found results, are kept in memory. Default: 10,000. */
   readonly maxRemembered?: number | undefined
-  /** How much is held of manifests that are not kept in the store, in bytes. Default: 32 MiB. */
+  /**
+   * The maximum size of manifests that are kept in memory because the store does not have them, in bytes. Default: 32
+   * MiB.
+   */
   readonly maxManifestBytes?: number | undefined
   /**
-   * Whether the registry behind may serve a manifest by a tag and refuse it by its digest, as a remote registry does
-   * that is filtered by tags. The cache then serves a manifest by its digest only after the registry behind has served
-   * it by that digest. A `Filter` in this program is noticed without this option. Default: false.
+   * Whether the upstream may serve a manifest by a tag and refuse it by its digest, like a remote registry that filters
+   * by tags. Then the cache serves a manifest by its digest only after the upstream has served it by that digest. The
+   * cache detects a `Filter` in the same program without this option. Default: `false`.
    */
   readonly tagOnly?: boolean | undefined
 }
 
 /**
- * Answers reads from the store where it can, and from the registry behind, of which the store then has it.
+ * Creates a middleware that serves reads from the store if the store has the content, and otherwise from the upstream,
+ * and then stores the content.
  *
- * - A blob or a manifest that the store has, in this repository, is served from it by its digest for ever. One that
- *   another repository has is not: whether it is here too the registry behind is asked, and then it is mounted.
- * - A tag is believed for its time to live, and then asked for again; so is that something is not there.
- * - A blob that is missing is fetched once, at the pace of the store, for all who read it. They are given it as it flows;
- *   who is too slow goes on from the store. Nobody who turns away ends the fetch. What breaks, or is not what its digest
- *   says, is not kept, and fails its readers. A range of a blob that is missing passes.
- * - Where the store fails, that is logged, and the registry behind answers.
- * - Writes, deletes and lists go to the registry behind. After a write nothing is believed of its repository that was
- *   before, and what is deleted is deleted from the store; where that fails, so does the delete.
+ * - A blob or manifest that the store has in this repository is served by its digest without an expiry time. If the
+ *   store has it only in another repository, the cache asks the upstream whether this repository has it too, and then
+ *   mounts it.
+ * - A tag is valid for its time to live, and is then resolved again. The same applies to a not-found result.
+ * - A missing blob is fetched once for all its readers, at the pace of the store. The readers receive it as it flows; a
+ *   reader that is too slow reads the rest from the store. A reader that disconnects does not stop the fetch. Content
+ *   that is incomplete or does not match its digest is not stored, and its readers fail. A range of a missing blob is
+ *   forwarded and not stored.
+ * - If the store fails, the cache logs the failure and serves from the upstream.
+ * - Writes, deletes and lists go to the upstream. After a write, the cache forgets what it knows about the repository.
+ *   A delete also deletes from the store; if the store fails, the delete fails.
  *
- * **Order.** A cache serves all callers the same, so that what decides who may read belongs round the cache:
- * `upstream.pipe(Cache.wrap({ store }), Authorize.wrap({ allow }))`. A cache does not wrap a registry whose answers depend
- * on the caller (`Handler.dependsOnCaller`): a `Filter` by callers, an `Authorize`, or what is built on one of them. And
- * it reads from upstream as the anonymous caller, so that a wrapper without the mark gives nothing away either.
+ * **Order.** A cache serves all callers the same content, so put access control around the cache:
+ * `upstream.pipe(Cache.wrap({ store }), Authorize.wrap({ allow }))`. A cache does not wrap a registry whose answers
+ * depend on the caller (`Handler.dependsOnCaller`): a `Filter` by caller, an `Authorize`, or a registry that uses one
+ * of them. The cache reads from the upstream as the anonymous caller, so a wrapper without that mark leaks nothing
+ * either.
  *
- * Laws: a hit does not reach the registry behind. The results are what that registry answers the anonymous caller, as
- * long as nobody else writes to it, and as long as it serves by its digest what it serves by a tag. Where it does not,
+ * Laws: a hit does not reach the upstream. The results are those that the upstream returns to the anonymous caller, if
+ * no other client writes to the upstream, and if the upstream serves by digest what it serves by tag. If it does not,
  * set `tagOnly`.
  *
  * @since 0.1.0
  * @category middleware
- * @throws Error if the answers of the registry behind depend on the caller
+ * @throws Error if the answers of the upstream depend on the caller
  */
 export const middleware = (
   options: Options<Registry["Type"]>
@@ -137,7 +144,7 @@ const wrongOrder = "Cache cannot wrap a registry whose answers depend on the cal
 const asAnonymous = <A, E, R>(answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Handler.exitOf(answer) === undefined ? Effect.provideService(answer, Caller.Caller, Caller.anonymous) : answer
 
-/** What is read is kept for all callers, so that it is read on behalf of none. */
+/** Reads as the anonymous caller, because the cache serves what it reads to all callers. */
 const readingAsAnonymous = (next: Handler.Handler): Handler.Handler =>
   Handler.override(next, {
     ResolveBlob: (operation) => asAnonymous(next(operation)),
@@ -149,7 +156,7 @@ const readingAsAnonymous = (next: Handler.Handler): Handler.Handler =>
 const millis = (duration: Duration.DurationInput | undefined, unlessSaid: Duration.DurationInput): number =>
   Duration.toMillis(duration ?? unlessSaid)
 
-/** The cache over what is in the context, with its store built. */
+/** Creates the cache over the registry in the context. The store is built. */
 const inner = <Store extends members.Source>(options: Options<Store>) =>
   Layer.scoped(
     Registry,
@@ -159,7 +166,7 @@ const inner = <Store extends members.Source>(options: Options<Store>) =>
   )
 
 /**
- * A layer that caches the registry below it.
+ * Creates a layer that caches the registry below it.
  *
  * @since 0.1.0
  * @category layers
@@ -173,7 +180,7 @@ export const layer = <const Store extends members.Source>(
 > => Layer.provide(inner(options), members.layer([options.store])) as never
 
 /**
- * Caches the registry of a layer.
+ * Wraps the registry of a layer with a cache.
  *
  * @since 0.1.0
  * @category layers

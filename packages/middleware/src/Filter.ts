@@ -1,8 +1,8 @@
 /**
- * A registry of which a part is kept and the rest is hidden.
+ * A wrapper that shows only a part of a registry.
  *
- * What for: to publish some repositories or tags of a registry, to keep some from being changed, and to show each caller
- * what is theirs.
+ * Use it to publish some repositories or tags of a registry, to protect some from changes, or to give each caller a
+ * view.
  *
  * @since 0.1.0
  */
@@ -18,36 +18,41 @@ import * as tagOnly from "./internal/tagOnly.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
 /**
- * What is kept.
+ * Options for {@link middleware}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * The set of what is kept, or that of whoever asks, which is read at each operation. A function does best to give the
-   * same set again, rather than an equal one: what is worked out of a set is kept with it.
+   * The visible set, or a function from the caller to the set. The function is called at each operation. It should
+   * return the same set object each time, because results are cached for each set object.
    */
   readonly select: ReferenceSet.ReferenceSet | ((caller: Caller.Identity) => ReferenceSet.ReferenceSet)
-  /** The `host[:port]` by which the sets know this registry: none unless said, so that nothing here is in `registry(…)`. */
+  /**
+   * The `host[:port]` of this registry in sets that name hosts. Default: none, so a set `registry(…)` matches nothing
+   * here.
+   */
   readonly registry?: string | undefined
 }
 
 /**
- * Keeps what is in a set, and answers about the rest as if it were not there, without asking the registry.
+ * Creates a middleware that shows the references in a set. It reports all other content as not found, without asking
+ * the registry.
  *
- * - A repository is there if anything in it may be in the set. One that is hidden is `NameUnknown` to those who read,
- *   and its blobs `BlobUnknown`, as those of a repository that is absent; a tag or digest that is hidden is
- *   `ManifestUnknown`, and no list has them. `limit` counts what is listed.
- * - Writes to what is hidden are `Denied`, whether it is there or not. All tags of a push must be in the set.
- * - A manifest by its digest is a reference without a tag, and so are its referrers: sets of `tags(…)` do not have them
- *   but by the union with `untagged`. The blobs of a repository are there if it is.
- * - What is deleted by a digest goes for all tags, so that it takes a repository of which nothing is hidden.
- * - A mount from a hidden repository goes on as an upload, and so does one that names no source.
+ * - A repository is visible if any reference of it may be in the set. In a hidden repository, reads fail with
+ *   `NameUnknown`, and reads of blobs with `BlobUnknown`, as in a repository that does not exist. A hidden tag or
+ *   digest fails with `ManifestUnknown`. Lists do not contain hidden items, and `limit` counts visible items.
+ * - Writes to hidden references fail with `Denied`, whether they exist or not. All tags of a push must be in the set.
+ * - A manifest by its digest is a reference without a tag, and so are its referrers. A set `tags(…)` contains such
+ *   references only in a union with `untagged`. The blobs of a repository are visible if the repository is.
+ * - A delete by digest affects all tags, so it needs a repository in which nothing is hidden.
+ * - A mount from a hidden repository, or without a source, starts an upload session instead.
  *
- * Laws: `Filter(a)` and then `Filter(b)` is `Filter(a ∩ b)`, in either order; `Filter(all)` is the registry itself. That
- * they tell the same to the letter is because two filters of sets, one directly round the other, are made into one.
- * With something between them, a repository in which each shows what the other hides is still there, with nothing in it.
+ * Laws: `Filter(a)` followed by `Filter(b)` equals `Filter(a ∩ b)`, in either order; `Filter(all)` equals the registry
+ * itself. The results are exactly equal because two filters by sets, one directly around the other, are merged into
+ * one. With another wrapper between them, a repository in which each filter shows only what the other hides is visible,
+ * but empty.
  *
  * @since 0.1.0
  * @category middleware
@@ -55,7 +60,7 @@ export interface Options {
 export const middleware = ({ registry, select }: Options): Middleware.Middleware => (next) =>
   typeof select === "function" ? ofCallers(select, registry, next) : ofSet(select, registry, next)
 
-/** The filters of sets, to make two of them into one. */
+/** The filters by sets, so that two of them can be merged. */
 const filters = new WeakMap<
   Handler.Handler,
   { readonly set: ReferenceSet.ReferenceSet; readonly registry: string | undefined; readonly next: Handler.Handler }
@@ -136,7 +141,7 @@ const view = (
     ResolveBlob: blob,
     GetBlob: blob,
     ResolveManifest: manifest,
-    // A cache must not serve by its digest what is served here by its tag alone.
+    // A cache must not serve by digest a manifest that this filter serves only by tag.
     GetManifest: (operation) =>
       Operation.isDigest(operation.reference) || has(operation.repository, undefined)
         ? manifest(operation)
@@ -193,7 +198,7 @@ const denied = (operation: Operation.Operation, reason: string): Exit.Exit<never
 const notAllowed = (tag: Tag.Tag): string => `the filter does not allow the tag "${tag}"`
 
 /**
- * A layer that keeps a part of the registry below it.
+ * Creates a layer that shows a part of the registry below it.
  *
  * @since 0.1.0
  * @category layers
@@ -201,7 +206,7 @@ const notAllowed = (tag: Tag.Tag): string => `the filter does not allow the tag 
 export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Keeps a part of the registry of a layer.
+ * Wraps the registry of a layer so that only a part of it is visible.
  *
  * @since 0.1.0
  * @category layers

@@ -1,7 +1,7 @@
 /**
- * A registry whose tags stay where they are.
+ * A wrapper that makes tags immutable.
  *
- * What for: releases that mean tomorrow what they mean today, whoever pushes.
+ * Use it for releases: a tag keeps its content, no matter which client pushes.
  *
  * @since 0.1.0
  */
@@ -15,40 +15,40 @@ import type * as Scope from "effect/Scope"
 import { isContent } from "./internal/isContent.js"
 
 /**
- * What is immutable, and how that is kept.
+ * Options for {@link middleware}: which tags are immutable, and how the wrapper enforces that.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * The tags that are immutable: all unless said, and for all but `latest`
-   * `ReferenceSet.complement(ReferenceSet.tags("latest"))`. Names have no host here, so that `registry(…)` has none.
+   * The tags that are immutable. For all tags but `latest`, use `ReferenceSet.complement(ReferenceSet.tags("latest"))`.
+   * Names have no host here, so a set `registry(…)` matches nothing. Default: all tags.
    */
   readonly select?: ReferenceSet.ReferenceSet | undefined
   /**
-   * Whether the next registry keeps `ifAbsent` (on the wire `If-None-Match: *`) and one media type for each digest.
-   * Registries of this project do. Many others accept `ifAbsent` and move the tag. Default: `false`.
+   * Whether the next registry enforces `ifAbsent` (HTTP `If-None-Match: *`) and one media type for each digest. The
+   * registries of this project do. Many other registries accept `ifAbsent` and move the tag. Default: `false`.
    *
-   * - `true`: a push is one operation, and tags stay whoever else pushes to the next registry.
-   * - `false`: pushes of one tag or digest through this wrapper wait for each other, and each first resolves its tags and
-   *   its digest. Nobody else may push to the next registry, unless it keeps `ifAbsent` after all, which is sent in any
-   *   case.
+   * - `true`: a push is one operation, and tags are immutable even if other clients push to the next registry.
+   * - `false`: two pushes of the same tag or digest through this wrapper run one after the other, and each push first
+   *   resolves its tags and its digest. No other client may push to the next registry, unless that registry enforces
+   *   `ifAbsent`. The wrapper sends `ifAbsent` in both cases.
    */
   readonly conditional?: boolean | undefined
 }
 
 /**
- * Creates a middleware under which a tag that exists is neither moved nor deleted: `Denied`. A push of the content that
- * the tag points at succeeds and leaves the tag as it is; content that is pushed by another algorithm's digest is served
- * by that digest too. A manifest does not change its media type, since that changes what its tags serve:
- * `ManifestInvalid`. No blob or manifest is deleted from a repository that may have immutable tags, since that would
- * delete what the tags point at. All other operations are forwarded.
+ * Creates a middleware that does not move or delete an existing tag: such an operation fails with `Denied`. A push of
+ * the content that the tag points at succeeds and leaves the tag unchanged. Content that is pushed by the digest of
+ * another algorithm is served by that digest too. A manifest keeps its media type, because a new type would change what
+ * its tags serve: such a push fails with `ManifestInvalid`. A repository that may have immutable tags deletes no blob
+ * or manifest by digest, because the tags may point at it. All other operations are forwarded.
  *
- * A push to several tags moves none if one of them is immutable and elsewhere. Where some of them are immutable and some
- * are not, it is two: first to those that are.
+ * A push to several tags moves no tag if one of them is immutable and points at other content. If only some of the tags
+ * are immutable, the push becomes two pushes: first to the immutable tags, then to the others.
  *
- * Law: twice is once.
+ * Law: applying it twice equals applying it once.
  *
  * @since 0.1.0
  * @category middleware
@@ -60,7 +60,10 @@ export const middleware = (
     const isImmutable = (repository: RepositoryName.RepositoryName, tag: Tag.Tag) =>
       ReferenceSet.contains(select, { repository, tag })
 
-    /** Runs a push while no other push with one of the keys runs. The order is fixed, so that no two pushes deadlock. */
+    /**
+     * Runs a push while no other push with one of the keys runs. The keys are locked in sorted order, so pushes do not
+     * deadlock.
+     */
     const locked = <A>(
       { repository }: Operation.PushManifest,
       keys: ReadonlyArray<string>,
@@ -90,7 +93,10 @@ export const middleware = (
         )
       )
 
-    /** Returns the tags that point at the content already. Fails with `Denied` if one points at other content. */
+    /**
+     * Returns the tags that already point at the content. Fails with `Denied` if one of the tags points at other
+     * content.
+     */
     const look = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>) =>
       Effect.reduce(
         tags,
@@ -102,7 +108,10 @@ export const middleware = (
               : denied(operation, `the tag "${tag}" is immutable, and points at ${found.digest}`))
       )
 
-    /** Pushes the manifest to all tags but those that point at its content, and by its digest in any case. */
+    /**
+     * Pushes the manifest to all tags except those that already point at its content. Pushes it by digest if no tag is
+     * left.
+     */
     const pushBeside = (operation: Operation.PushManifest, held: ReadonlyMap<Tag.Tag, Descriptor.Descriptor>) => {
       const tags = operation.tags.filter((tag) => !held.has(tag))
       const digest = tags.length === 0 ? digestOf(operation) : operation.digest
@@ -112,7 +121,7 @@ export const middleware = (
       )
     }
 
-    /** Pushes the manifest with `ifAbsent`. A refusal by the next registry is reported as one by this wrapper. */
+    /** Pushes the manifest with `ifAbsent`. Reports a refusal of the next registry as a refusal of this wrapper. */
     const pushImmutable = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>) =>
       Effect.catchTag(
         next(new Operation.PushManifest({ ...operation, ifAbsent: true })),
@@ -124,7 +133,7 @@ export const middleware = (
           )
       )
 
-    /** Pushes the manifest by `toImmutable` to the immutable tags, and then to the others. */
+    /** Pushes the manifest to the immutable tags with `toImmutable`, and then to the other tags. */
     const push = (
       operation: Operation.PushManifest,
       tags: ReadonlyArray<Tag.Tag>,
@@ -149,7 +158,7 @@ export const middleware = (
       Effect.gen(function*() {
         yield* find(operation, digestOf(operation))
         const held = yield* look(operation, tags)
-        // A tag that has the content by the digest of another algorithm keeps that digest.
+        // A tag that points at the content by the digest of another algorithm keeps that digest.
         const others = new Map([...held].filter(([, found]) => found.digest !== digestOf(operation)))
         return yield* push(
           operation,
@@ -191,7 +200,7 @@ const denied = (operation: Operation.Operation, reason: string): Exit.Exit<never
   Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
 
 /**
- * A layer that makes the tags of the registry below it immutable.
+ * Creates a layer that makes the tags of the registry below it immutable.
  *
  * @since 0.1.0
  * @category layers
@@ -199,7 +208,7 @@ const denied = (operation: Operation.Operation, reason: string): Exit.Exit<never
 export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Makes the tags of the registry of a layer immutable.
+ * Wraps the registry of a layer so that its tags are immutable.
  *
  * @since 0.1.0
  * @category layers
@@ -210,7 +219,7 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, Registry>
  * import { Immutable } from "@effect-oci/middleware"
  * import type { Layer } from "effect"
  *
- * // Releases stay; `latest` and `nightly-…` move.
+ * // Tags of releases are immutable; `latest` and `nightly-…` can move.
  * const releases = (registry: Layer.Layer<Registry>) =>
  *   registry.pipe(
  *     Immutable.wrap({ select: ReferenceSet.complement(ReferenceSet.tags("latest", "nightly-*")), conditional: true })

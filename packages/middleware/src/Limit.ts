@@ -1,7 +1,8 @@
 /**
- * A registry of which no more is asked at once, or in a time, than it is to bear.
+ * A wrapper that limits concurrency and rate of operations.
  *
- * What for: to be polite to a registry elsewhere, to protect one's own, and to share it fairly among teams and callers.
+ * Use it to protect a registry, to respect the limits of a remote one, or to share a registry fairly between teams and
+ * callers.
  *
  * @since 0.1.0
  */
@@ -21,23 +22,23 @@ import type { Gate, Kind, Limits } from "./internal/gate.js"
 import type { AnyFiber } from "./internal/observe.js"
 
 /**
- * How many operations may be under way at once, of each kind. No limit unless said.
+ * How many operations of each kind may run at the same time. Default: no limit.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Concurrency {
-  /** Contents of blobs that are open (`GetBlob`), each until its scope closes. */
+  /** Open contents of blobs (`GetBlob`), each until its scope closes. */
   readonly reads?: number | undefined
-  /** Bodies on their way (`PushBlob`, `AppendUpload`, `CompleteUpload` with a last chunk). */
+  /** Bodies in transfer (`PushBlob`, `AppendUpload`, `CompleteUpload` with a last chunk). */
   readonly writes?: number | undefined
   /** All other operations, which the registry answers at once, and pages of lists. */
   readonly small?: number | undefined
 }
 
 /**
- * How many operations may begin: `operations` in the time `per`, evenly, and up to `burst` of them at once after a rest,
- * as many as `operations` unless said.
+ * How many operations may start: `operations` in the time `per`, evenly, and after an idle period up to `burst` of them
+ * at once. Default of `burst`: `operations`.
  *
  * @since 0.1.0
  * @category models
@@ -49,44 +50,49 @@ export interface Rate {
 }
 
 /**
- * What is limited, and for whom.
+ * Options for {@link middleware}: the limits, and which operations share them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** A number stands for as many of each kind. */
+  /** The limit of concurrency. A number applies to each kind separately. Default: no limit. */
   readonly concurrency?: number | Concurrency | undefined
   readonly rate?: Rate | undefined
   /**
-   * Who shares one limit: all who ask the registry, unless said; those who ask of the same repository; all operations of
-   * the same caller, by name or, for anonymous callers of a server, by network (`Caller.key`); or those for which a
-   * function gives the same. It is asked at each operation. A limit that
-   * is not in use is forgotten.
+   * Which operations share one limit: all operations on the same repository (`"repository"`); all operations of the
+   * same caller (`"caller"`), by name or, for anonymous callers of a server, by network (`Caller.key`); or all
+   * operations for which a function returns the same key. The function is called at each operation. A limit that is not
+   * in use is forgotten. Default: all operations share one limit.
    */
   readonly by?:
     | "repository"
     | "caller"
     | ((operation: Operation.Operation, caller: Caller.Identity) => string)
     | undefined
-  /** How many may wait for one limit, any number unless said. Who comes when it is full fails with `TooManyRequests`. */
+  /**
+   * How many operations may wait for one limit. If the queue is full, an operation fails with `TooManyRequests`.
+   * Default: no limit.
+   */
   readonly queue?: number | undefined
 }
 
 /**
- * Lets operations wait until there is room. Small operations go before those that move content, of which every fifth
- * goes all the same; otherwise who came first goes first. Who is interrupted gives its place up. Where the queue is full
- * an operation fails with `TooManyRequests`, and `retryAfter` says when to come back, as far as that is known.
+ * Creates a middleware that queues operations above a limit. Small operations go before operations that move content,
+ * but one in five is an operation that moves content, if one waits. Otherwise the queue is first in, first out.
+ * Interruption removes an operation from the queue. If the queue is full, an operation fails with `TooManyRequests`;
+ * `retryAfter` is an estimate of when to retry.
  *
- * Content that is read, bodies that are written and small operations have permits of their own, so that nobody who holds
- * one waits for one of the same kind: a copy within the registry ends under any limit. What the body of a write asks for
- * while it flows goes on the permit of the write. Only who keeps several contents open at once needs as many `reads`.
+ * Contents that are read, bodies that are written, and small operations have separate permits. So a copy
+ * within the registry, which needs one permit of each kind, never waits for itself and ends under any limit.
+ * Operations that the body of a write makes while it flows use the permit of the write. Only a caller that keeps
+ * several contents open at the same time needs as many `reads`.
  *
- * Law: results are unchanged.
+ * Law: results do not change, except for `TooManyRequests`.
  *
  * @since 0.1.0
  * @category middleware
- * @throws RangeError where a limit is no number that it can be
+ * @throws RangeError if a limit is not a valid number
  */
 export const middleware = (options: Options): Effect.Effect<Middleware.Middleware> => {
   const limits = limitsOf(options)
@@ -97,27 +103,27 @@ export const middleware = (options: Options): Effect.Effect<Middleware.Middlewar
 }
 
 /**
- * A layer that limits what is asked of the registry below it.
+ * Creates a layer that limits the operations on the registry below it.
  *
  * @since 0.1.0
  * @category layers
- * @throws RangeError where a limit is no number that it can be
+ * @throws RangeError if a limit is not a valid number
  */
 export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Limits what is asked of the registry of a layer.
+ * Wraps the registry of a layer so that its operations are limited.
  *
  * @since 0.1.0
  * @category layers
- * @throws RangeError where a limit is no number that it can be
+ * @throws RangeError if a limit is not a valid number
  * @example
  * ```ts
  * import type { Registry } from "@effect-oci/core"
  * import { Limit } from "@effect-oci/middleware"
  * import type { Layer } from "effect"
  *
- * // Each caller has four transfers each way and ten operations a second; who has a hundred waiting is sent away.
+ * // Each caller has four reads, four writes and ten operations a second, and up to a hundred operations in the queue.
  * const fair = (registry: Layer.Layer<Registry>) =>
  *   registry.pipe(
  *     Limit.wrap({ by: "caller", concurrency: 4, rate: { operations: 10, per: "1 second" }, queue: 100 })
@@ -152,10 +158,10 @@ const positive = (name: string, value: number): number => {
   throw new RangeError(`Limit: ${name} must be more than 0, not ${value}`)
 }
 
-/** What is told to who comes when the queue is full, where there is no rate to tell better: in milliseconds. */
+/** The `retryAfter` of a full queue if there is no rate to compute it from, in milliseconds. */
 const retryAfter = 1000
 
-/** The limits whose writes a fiber works for. */
+/** The limiters on whose write permit this fiber runs, because it produces the body of that write. */
 class WorksFor extends Context.Reference<WorksFor>()("@effect-oci/middleware/Limit/WorksFor", {
   defaultValue: (): ReadonlyArray<Limiter> => []
 }) {}
@@ -173,7 +179,10 @@ class Limiter {
     this.hasRate = rate !== undefined
   }
 
-  /** Where there is room, and the answer is at hand, it stays so: nothing is taken for no time. */
+  /**
+   * Runs an operation. If a permit is free and the result is available at once, the result is returned at once, without
+   * taking the permit.
+   */
   handle<O extends Operation.Operation>(next: Handler.Handler, operation: O): answer.AnswerTo<O> {
     const kind = kindOf(operation)
     const key = this.hasRate ? undefined : this.plainKeyOf(operation)
@@ -204,7 +213,7 @@ class Limiter {
       : this.paced(key, operation, answer)
   }
 
-  /** Answers while it holds a permit, and until the scope closes where the content stays open. */
+  /** Runs the operation with a permit, and keeps the permit until the scope closes if the content stays open. */
   private hold<O extends Operation.Operation>(
     key: string,
     kind: Kind,
@@ -227,11 +236,11 @@ class Limiter {
         )
       )
     })
-    // Only content stays open, and that has a scope.
+    // Only the content of a blob stays open, and that has a scope.
     return this.paced(key, operation, held as answer.AnswerTo<O>)
   }
 
-  /** The same answer, of which a list takes a permit for each page: its reader holds none in between. */
+  /** Makes a list take a permit for each page, so that its reader holds no permit between pages. */
   private paced<O extends Operation.Operation>(
     key: string,
     operation: O,
@@ -253,7 +262,10 @@ class Limiter {
     )
   }
 
-  /** The body of a write may ask for something itself, which must not wait for what the write holds. */
+  /**
+   * Lets operations that the body of a write makes run on the permit of the write. Otherwise they could wait for the
+   * write itself.
+   */
   private worked<A, E, R>(operation: Operation.Operation, answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     const body = Operation.bodyOf(operation)
     return body === undefined || body.bytes !== undefined || body.source !== undefined
@@ -261,7 +273,7 @@ class Limiter {
       : Effect.flatMap(WorksFor, (all) => Effect.provideService(answer, WorksFor, [...all, this]))
   }
 
-  /** Takes a permit, and a token if it must, when its turn has come. */
+  /** Takes a permit, and a token if `takesToken`, when it is the operation's turn. */
   private enter<E = never>(
     key: string,
     kind: Kind,
@@ -309,7 +321,7 @@ class Limiter {
     })
   }
 
-  /** The key, where it takes no more than the operation. */
+  /** Returns the key of an operation if the key does not depend on the caller. */
   private plainKeyOf(operation: Operation.Operation): string | undefined {
     if (this.by === undefined) return ""
     if (this.by !== "repository") return undefined
@@ -335,7 +347,7 @@ const staysOpen = (result: unknown): boolean =>
 const nowOf = (fiber: AnyFiber): number =>
   Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()
 
-/** Comes back when the next who waits for a token may have one, and again, as long as somebody does. */
+/** Sleeps until the rate admits the next waiting operation, and repeats while operations wait for the rate. */
 const tick = (gate: Gate, now: number): Effect.Effect<void> => {
   if (gate.isTimed || gate.delay(now) === undefined) return Effect.void
   gate.isTimed = true

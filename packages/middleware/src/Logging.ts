@@ -1,5 +1,5 @@
 /**
- * A line in the log for each operation.
+ * A wrapper that writes a log line for each operation.
  *
  * @since 0.1.0
  */
@@ -16,34 +16,35 @@ import { problemOf } from "./internal/problem.js"
 import { redact } from "./internal/redact.js"
 
 /**
- * How operations are logged.
+ * Options for {@link middleware}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * The level of the lines, `Info` unless said. What is not found, or asked for wrongly, is no more than that; what the
-   * registry or the way to it got wrong is a `Warning` at least, and a defect an `Error`.
+   * The level of the lines. Not-found errors and errors of the caller have this level too. Errors of the registry or of
+   * the connection have at least the level `Warning`, defects at least `Error`. Default: `Info`.
    */
   readonly level?: LogLevel.LogLevel | undefined
 }
 
 /**
- * Writes a line to Effect's loggers for each operation: its name, annotated with
+ * Creates a middleware that writes a line to Effect's loggers for each operation. The message is the name of the
+ * operation. The annotations are:
  *
- * - `repository` and `reference`, the tag or digest, if it has them; never the id of an upload;
+ * - `repository` and `reference` (the tag or digest), if the operation has them; never the id of an upload;
  * - `outcome`: `Success`, `Failure`, `Defect`, `Interrupted`, or `Partial` for the content of a blob or a list that was
  *   not read to its end;
- * - `error` and `errorMessage`, the tag and the message of a failure, the name and the message of a defect, escaped and
- *   without the queries of URLs;
- * - `durationMillis`, to the end of the answer;
- * - `bytes` of the content that was read, or of the body or manifest that was pushed, where that is known, and `count`
- *   of the items of a list;
- * - `caller`, the name of who asks, unless anonymous.
+ * - `error` and `errorMessage`: the tag and the message of a failure, or the name and the message of a defect, escaped
+ *   and without the queries of URLs;
+ * - `durationMillis`: the time to the end of the result;
+ * - `bytes`: the size of the content that was read, or of the body or manifest that was pushed, if known; and `count`:
+ *   the number of items of a list that were read;
+ * - `caller`: the name of the caller, unless anonymous.
  *
- * The line of a list is written when its stream ends, and that of a blob's content when its scope closes, so that they
- * say how far it came; where the bytes are in hand already, at once.
+ * The line of a list is written when its stream ends. The line of a blob's content is written when its scope closes, or
+ * at once if the bytes are in memory already. So the lines say how much was read.
  *
  * @since 0.1.0
  * @category middleware
@@ -61,7 +62,7 @@ export const middleware = (options?: Options): Middleware.Middleware => {
 }
 
 /**
- * A layer that logs what is asked of the registry below it.
+ * Creates a layer that logs the operations on the registry below it.
  *
  * @since 0.1.0
  * @category layers
@@ -69,7 +70,7 @@ export const middleware = (options?: Options): Middleware.Middleware => {
 export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Logs what is asked of the registry of a layer.
+ * Wraps the registry of a layer so that its operations are logged.
  *
  * @since 0.1.0
  * @category layers
@@ -80,7 +81,7 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, Registry>
  * import type { Layer } from "effect"
  * import { LogLevel } from "effect"
  *
- * // The last is outermost: what ReadOnly refuses is logged too.
+ * // The last wrapper is outermost: operations that ReadOnly refuses are logged too.
  * const mirror = (upstream: Layer.Layer<Registry>) =>
  *   upstream.pipe(ReadOnly.wrap(), Logging.wrap({ level: LogLevel.Debug }))
  * ```
@@ -90,7 +91,10 @@ export const wrap = (options?: Options): <E, R>(registry: Layer.Layer<Registry, 
 
 const atLeast = Order.max(LogLevel.Order)
 
-/** How much an outcome says against the registry: nothing, that it or the way to it failed, or that a program is wrong. */
+/**
+ * Returns how severe an outcome is: a normal answer, a failure of the registry or the connection, or a defect of a
+ * program.
+ */
 const gravity = ({ operation, outcome }: Observation): "answer" | "fault" | "defect" => {
   switch (outcome._tag) {
     case "Success":
@@ -115,7 +119,7 @@ const isFault = (error: RegistryError.RegistryError, operation: Operation.Operat
     case "DigestInvalid":
     case "SizeInvalid":
     case "ManifestInvalid":
-      // Of a push it is the caller's content that is wrong; of a read, the registry's.
+      // In a push, the content of the caller is wrong; in a read, the content of the registry.
       return Operation.isRead(operation)
     default:
       return RegistryError.isTransient(error)

@@ -1,5 +1,5 @@
 /**
- * Counters, histograms and a gauge of operations.
+ * A wrapper that measures operations with counters, histograms and a gauge.
  *
  * @since 0.1.0
  */
@@ -18,35 +18,39 @@ import { observe } from "./internal/observe.js"
 import type { AnyFiber, Observation } from "./internal/observe.js"
 
 /**
- * How operations are measured.
+ * Options for {@link middleware}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Attributes of all that is measured, to tell one registry from another: `{ "server.address": "ghcr.io" }`. */
+  /** Attributes of all metrics, to distinguish registries: `{ "server.address": "ghcr.io" }`. Default: none. */
   readonly attributes?: { readonly [name: string]: string } | undefined
   /**
-   * What to write as `oci.repository`: nothing unless said. Every value that it gives makes series that stay as long as
-   * the program, and those who ask choose the names, of repositories that are not there too: give the first part of the
-   * name, or the name where it is one of a few, and `undefined` for all else.
+   * Returns the value of `oci.repository` for a repository, or `undefined` for no value. Every value creates time
+   * series that live as long as the program, and clients can send any name, also names of repositories that do not
+   * exist. Therefore return one of a few values, such as the first part of the name, and `undefined` for all other
+   * names. Default: no value.
    */
   readonly repository?: ((repository: RepositoryName.RepositoryName) => string | undefined) | undefined
 }
 
 /**
- * Keeps, with Effect's `Metric` and under OpenTelemetry's rules for names and units:
+ * Creates a middleware that updates these metrics, with Effect's `Metric` and OpenTelemetry's conventions for names and
+ * units:
  *
- * - `oci.operation.duration`, a histogram: how long an operation took, to the end of its answer, in seconds;
- * - `oci.operation.count`, a counter: how many have ended;
- * - `oci.operation.io`, a counter: bytes of content that was read, or pushed;
+ * - `oci.operation.duration`, a histogram: how long an operation took, to the end of its result, in seconds;
+ * - `oci.operation.count`, a counter: how many operations have ended;
+ * - `oci.operation.io`, a counter: bytes of content that were read or pushed;
  * - `oci.operation.items`, a counter: items of lists that were read;
- * - `oci.operation.active`, a gauge: how many are under way. Content is until its scope closes, a list while it runs.
+ * - `oci.operation.active`, a gauge: how many operations are in progress. Content is in progress until its scope
+ *   closes, a list while its stream runs.
  *
- * All have the attribute `oci.operation`, the operation's name. Where it has ended there are `oci.outcome` (`Success`,
- * `Failure`, `Defect`, `Interrupted`, or `Partial` for content or a list that was not read to its end) and, of a failure
- * or a defect, `error.type`, the error's tag or `_OTHER`. The labels of the fiber (`Effect.tagMetrics`) are added but to
- * the gauge. The number of series is bounded, unless an option makes more.
+ * All metrics have the attribute `oci.operation`, the name of the operation. All except the gauge have `oci.outcome`
+ * (`Success`, `Failure`, `Defect`, `Interrupted`, or `Partial` for content or a list that was not read to its end).
+ * Failures and defects have `error.type`, the tag of the error or `_OTHER`. The labels of the fiber
+ * (`Effect.tagMetrics`) are added to all metrics except the gauge. The number of time series is bounded, unless the
+ * option `repository` returns an unbounded number of values.
  *
  * @since 0.1.0
  * @category middleware
@@ -60,7 +64,7 @@ export const middleware = (options?: Options): Middleware.Middleware => {
 }
 
 /**
- * A layer that measures what is asked of the registry below it.
+ * Creates a layer that measures the operations on the registry below it.
  *
  * @since 0.1.0
  * @category layers
@@ -68,7 +72,7 @@ export const middleware = (options?: Options): Middleware.Middleware => {
 export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Measures what is asked of the registry of a layer.
+ * Wraps the registry of a layer so that its operations are measured.
  *
  * @since 0.1.0
  * @category layers
@@ -88,7 +92,7 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, Registry>
 export const wrap = (options?: Options): <E, R>(registry: Layer.Layer<Registry, E, R>) => Layer.Layer<Registry, E, R> =>
   Registry.wrap(middleware(options))
 
-/** Those that OpenTelemetry advises for requests, and as many more for content of gigabytes. */
+/** The boundaries that OpenTelemetry recommends for requests, and larger ones for content of gigabytes. */
 const seconds = MetricBoundaries.fromIterable([
   0.005,
   0.01,
@@ -121,8 +125,8 @@ const active = MetricKey.gauge("oci.operation.active", { description: "How many 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
 /**
- * The metric of a key with labels, which is updated faster than it is found. Exporters of Effect's metrics take the unit
- * from a label.
+ * Returns the metric of a key with labels. Looking a metric up is slower than updating it, so callers keep it.
+ * Exporters of Effect's metrics read the unit from a label.
  */
 const metric = <Type extends MetricKeyType.MetricKeyType<number, unknown>>(
   key: MetricKey.MetricKey<Type>,
@@ -130,7 +134,7 @@ const metric = <Type extends MetricKeyType.MetricKeyType<number, unknown>>(
   unit: string
 ) => Metric.globalMetricRegistry.get(MetricKey.taggedWithLabels(key, [...labels, MetricLabel.make("unit", unit)]))
 
-/** The metrics of operations that ended alike, of which there are those that were needed. */
+/** The metrics of operations with the same labels. Each metric is created at its first use. */
 class Ended {
   private readonly duration: MetricHook.MetricHook.Histogram
   private readonly count: MetricHook.MetricHook.Counter<number>
@@ -159,7 +163,7 @@ class Ended {
 class Instruments {
   private readonly attributes: Labels
   private readonly active = new Cache<MetricHook.MetricHook.Gauge<number>>()
-  /** By the labels of the fiber, which few programs change. */
+  /** Metrics by the labels of the fiber. Few programs change these labels. */
   private readonly done = new WeakMap<Labels, Cache<Cache<Ended>>>()
 
   constructor(private readonly options: Options) {
@@ -180,7 +184,7 @@ class Instruments {
     }).update(observation)
   }
 
-  /** Without the labels of a fiber: what begins in one may end in another. */
+  /** Updates the gauge, without the labels of the fiber: an operation that starts in one fiber may end in another. */
   underWay(operation: Operation.Operation, change: 1 | -1): void {
     const group = this.groupOf(operation)
     this.active
@@ -198,7 +202,7 @@ class Instruments {
   }
 }
 
-/** What is made once for each pair of texts. */
+/** A map from pairs of texts to values that are created once. */
 class Cache<A> {
   private readonly known = new Map<string, Map<string | undefined, A>>()
 

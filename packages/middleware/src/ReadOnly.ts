@@ -1,5 +1,5 @@
 /**
- * A registry that is only read.
+ * A wrapper that makes a registry read-only.
  *
  * @since 0.1.0
  */
@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 
 /**
- * Reads and lists pass; whatever writes or deletes fails with `Unsupported` and does not reach the registry. Uploads
- * are writes from their start, so that their state cannot be asked for either.
+ * Creates a middleware that forwards reads and lists. All other operations fail with `Unsupported` and do not reach the
+ * registry. All operations of an upload session count as writes, `GetUpload` included.
  *
  * @since 0.1.0
  * @category middleware
@@ -21,7 +21,7 @@ export const middleware = (): Middleware.Middleware => (next) => (operation) =>
   )
 
 /**
- * A layer that makes the registry below it read-only.
+ * Creates a layer that makes the registry below it read-only.
  *
  * @since 0.1.0
  * @category layers
@@ -29,7 +29,7 @@ export const middleware = (): Middleware.Middleware => (next) => (operation) =>
 export const layer = (): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware())
 
 /**
- * Makes the registry of a layer read-only.
+ * Wraps the registry of a layer so that it is read-only.
  *
  * @since 0.1.0
  * @category layers

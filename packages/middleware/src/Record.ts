@@ -1,8 +1,8 @@
 /**
- * A registry whose answers are written down.
+ * A wrapper that records the results of a registry.
  *
- * What for: to make what another registry does, with all its quirks, into a fixture: `Replay` serves it again, without
- * the registry, its network and its credentials.
+ * Use it to make a test fixture from a real registry with all its quirks: `Replay` returns the recorded results again,
+ * without the registry, the network and the credentials.
  *
  * @since 0.1.0
  */
@@ -19,27 +19,30 @@ import { contentOf, Watched, witness } from "./internal/witness.js"
 import * as Recording from "./Recording.js"
 
 /**
- * Where it is written, and what.
+ * Options for {@link middleware}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options<E = never, R = never> {
-  /** Where the lines go: `Recording.toFile(path)`, or a sink of one's own. */
+  /** The destination of the lines: `Recording.toFile(path)`, or your own sink. */
   readonly to: Recording.Sink | Effect.Effect<Recording.Sink, E, R>
-  /** Up to how many bytes content stands in its line: 64 KiB unless said. */
+  /** Content up to this size, in bytes, is part of its line. Default: 64 KiB. */
   readonly inline?: number | undefined
 }
 
 /**
- * Changes nothing, and writes a line for each operation when its answer has ended: what was asked, and its result or its
- * error. What is interrupted, or dies, has no line, nor has a list that nobody runs.
+ * Creates a middleware that writes a line for each operation when its result has ended: the operation, and its result
+ * or error. It changes no results. An operation that is interrupted or dies has no line, and neither has a list that is
+ * never run.
  *
- * - Content has its sha256 and its size, and its bytes up to `inline`; larger ones are kept apart where the sink does
- *   that. Lists have their items, which are held until they end. Both have how they ended, where that was not at their end.
- * - The ids of uploads, which may hold secrets, are placeholders, and the same id has the same one each time.
- * - Of errors all is written but their cause. URLs lose their query and user information.
- * - Who asks is not written. What stands in content is: a recording of private content is private.
+ * - Content is recorded with its sha256 and its size. Bytes up to `inline` are part of the line; larger content goes to
+ *   a file of its own if the sink supports that. A list is recorded with its items, which stay in memory until it ends.
+ *   If content or a list was not read to its end, the line says how it ended.
+ * - The ids of uploads, which may contain secrets, are replaced by placeholders. The same id has the same placeholder
+ *   each time.
+ * - Errors are recorded without their cause. URLs are recorded without their query and user information.
+ * - The caller is not recorded. Content is recorded unchanged: a recording of private content is private.
  *
  * @since 0.1.0
  * @category middleware
@@ -52,7 +55,7 @@ export const middleware = <E = never, R = never>(
       ? undefined
       : (body: Body.Body) => body.size !== undefined && body.size <= inline ? body : apart(body)
     const keep = { bytes: inline, items: Infinity, aside }
-    /** Sees to bytes in hand that are too many for a line. */
+    /** Stores bytes that are in memory and too large for a line. */
     const store = (bytes: Uint8Array | undefined): Effect.Effect<void> =>
       aside === undefined || bytes === undefined || bytes.byteLength <= inline
         ? Effect.void
@@ -77,13 +80,13 @@ export const middleware = <E = never, R = never>(
     }
   })
 
-/** A manifest comes with its bytes in hand. */
+/** Returns the bytes of a manifest, which are in memory. */
 const received = (answer: Answer): Uint8Array | undefined =>
   answer._tag === "Value" && answer.operation === "GetManifest"
     ? (answer.value as Operation.Results["GetManifest"]).bytes
     : undefined
 
-/** The same operation with another body. */
+/** Returns the operation with another body. */
 const withBody = <O extends Operation.Operation>(operation: O, body: Body.Body): O => {
   switch (operation._tag) {
     case "PushBlob":
@@ -98,7 +101,7 @@ const withBody = <O extends Operation.Operation>(operation: O, body: Body.Body):
 }
 
 /**
- * A layer that records what is asked of the registry below it.
+ * Creates a layer that records the operations on the registry below it.
  *
  * @since 0.1.0
  * @category layers
@@ -108,7 +111,7 @@ export const layer = <E = never, R = never>(
 ): Layer.Layer<Registry, E, Exclude<R, Scope.Scope> | Registry> => Registry.layer(middleware(options))
 
 /**
- * Records what is asked of the registry of a layer.
+ * Wraps the registry of a layer so that its operations are recorded.
  *
  * @since 0.1.0
  * @category layers

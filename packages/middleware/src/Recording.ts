@@ -1,5 +1,5 @@
 /**
- * Recordings: what was asked of a registry and what it answered, in a file with a line of JSON for each operation.
+ * Recordings: operations on a registry and their results, in a file with a line of JSON for each operation.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ import { schemaOf } from "./internal/recordingSchema.js"
 export type * from "./internal/recordingModel.js"
 
 /**
- * The version of the form that is written, and read.
+ * The version of the file format that this package reads and writes.
  *
  * @since 0.1.0
  * @category constants
@@ -27,7 +27,7 @@ export type * from "./internal/recordingModel.js"
 export const version = 1
 
 /**
- * A line of a recording is not what one should be. `line` counts from 1.
+ * The error of a line that is not a valid line of a recording. `line` counts from 1.
  *
  * @since 0.1.0
  * @category errors
@@ -43,7 +43,7 @@ export class RecordingInvalid extends Data.TaggedError("RecordingInvalid")<{
 }
 
 /**
- * A line, without its end.
+ * Encodes an entry as a line, without the line break.
  *
  * @since 0.1.0
  * @category encoding
@@ -52,7 +52,7 @@ export const encode = (entry: Entry): string =>
   JSON.stringify(Schema.encodeSync(schemaOf(entry) as Schema.Schema<Entry, unknown>)(entry))
 
 /**
- * Reads a line, or says what is wrong with it.
+ * Decodes a line. Returns a description of the problem if the line is not valid.
  *
  * @since 0.1.0
  * @category decoding
@@ -79,22 +79,22 @@ export const decode = (line: string): Either.Either<Entry, string> =>
   })
 
 /**
- * Where the files of a recording lie.
+ * Options for the files of a recording.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Files {
   /**
-   * A folder for content that is too large for a line, one file each, named by its sha256: none unless said. It is made
-   * if it is not there.
+   * A folder for content that is too large for a line: one file each, named by its sha256. The folder is created if it
+   * does not exist. Default: none.
    */
   readonly blobs?: string | undefined
 }
 
 /**
- * A file to record to. What it had is lost. Where it cannot be written any more that is logged once, the recording ends,
- * and the registry goes on.
+ * Creates a sink that writes to a file, and overwrites an existing file. If a later write fails, the sink logs that
+ * once and the recording ends; the registry still works.
  *
  * @since 0.1.0
  * @category files
@@ -120,7 +120,7 @@ export const fromFile = (
   )
 
 /**
- * Reads a recording from its text. Empty lines are passed over.
+ * Parses a recording from its text. Empty lines are skipped.
  *
  * @since 0.1.0
  * @category decoding

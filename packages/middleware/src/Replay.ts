@@ -1,8 +1,8 @@
 /**
- * A registry that answers what another one answered, from a recording of it.
+ * A registry that responds from a recording of another registry.
  *
- * What for: tests against what real registries do, their quirks and faults included, without a network. `Record` makes
- * the recordings.
+ * Use it to test against the behaviour of real registries, including quirks and faults, without a network. `Record`
+ * creates the recordings.
  *
  * @since 0.1.0
  */
@@ -18,14 +18,14 @@ import { contentOf, Watched } from "./internal/witness.js"
 import type * as Recording from "./Recording.js"
 
 /**
- * Answers by a recording, and changes nothing.
+ * Creates a handler that responds from a recording. Operations change nothing.
  *
- * - Equal operations, by `Operation.equivalence`, get the answers that were recorded for them, one after another; the
- *   last is given again from then on. Bodies are read, and are equal if their bytes are; where the registry did not read
- *   a body to its end, any other is its equal.
- * - What was never recorded is `Refused`, and the error says what there is.
- * - Content and lists end as they did: with an error where they failed; where their reader had left early, with a
- *   `Refused`, for those who read further. Content that is not in the recording is `Refused` too.
+ * - Equal operations (`Operation.equivalence`) receive their recorded results one after another. After that, each
+ *   receives the last result again. Bodies are read, and are equal if their bytes are equal. If the recorded registry
+ *   did not read a body to its end, every body is equal to it.
+ * - An operation that was not recorded fails with `Refused`. The error contains the recorded operations of that kind.
+ * - Content and lists end as they were recorded. If they failed, they fail with the same error. If their reader stopped
+ *   early, reading further fails with `Refused`. Content that is not in the recording fails with `Refused` too.
  *
  * @since 0.1.0
  * @category constructors
@@ -40,7 +40,7 @@ export const handler = (recording: Recording.Recording): Handler.Handler => {
 }
 
 /**
- * A registry that answers by a recording.
+ * Creates a layer of a registry that responds from a recording.
  *
  * @since 0.1.0
  * @category layers
@@ -64,7 +64,7 @@ export const layer = <E = never, R = never>(
 
 type Answer = Effect.Effect<unknown, RegistryError.RegistryError>
 
-/** How many of the operations that there are an error tells. */
+/** How many recorded operations an error message contains at most. */
 const maxTold = 5
 
 class Tape {
@@ -91,7 +91,7 @@ class Tape {
     if ("upload" in result) this.ids.add(result.upload.id)
   }
 
-  /** What is asked, as a recording has it. */
+  /** Returns the operation in the form in which a recording contains it. */
   asked(operation: Operation.Operation): Effect.Effect<Recording.Asked, RegistryError.RegistryError> {
     const idOf = (id: string) => this.ids.has(id) ? id : entries.unissued(id)
     if ("bytes" in operation) return Exit.succeed(entries.asked(operation, idOf, contentOf(operation.bytes, 0)))
@@ -100,7 +100,7 @@ class Tape {
     return Effect.map(digest(body), (content) => entries.asked(operation, idOf, content))
   }
 
-  /** The answer whose turn it is. */
+  /** Returns the next recorded answer to the operation. */
   next(operation: Operation.Operation, asked: Recording.Asked): Answer {
     const turn = this.turns.get(entries.key(asked)) ?? this.turns.get(entries.key(entries.withoutBody(asked)))
     if (turn === undefined) return Exit.fail(this.refused(operation, this.missing(operation)))
@@ -209,7 +209,7 @@ class Tape {
   }
 }
 
-/** The fields of an operation, shortly. */
+/** Returns a short text of the fields of an operation. */
 const describe = (operation: Recording.Asked): string => {
   const { _tag, ...fields } = operation
   const shown = Object.entries(fields).flatMap(([name, value]) =>

@@ -1,7 +1,7 @@
 /**
- * A registry that goes on where an operation broke.
+ * A wrapper that retries operations and resumes transfers.
  *
- * What for: connections that break and registries that are away for a moment, between here and the registry behind.
+ * Use it for connections that break and for registries that are unavailable for a moment.
  *
  * @since 0.1.0
  */
@@ -24,50 +24,55 @@ import { relist } from "./internal/retry/relist.js"
 import { appendRest, completeRest, pushAgain, sendable } from "./internal/retry/upload.js"
 
 /**
- * What is tried again, how often, and after how long.
+ * Options for {@link middleware}: which errors are retried, how often, and after how long.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** How often an operation is tried again at most: 5 times unless said. What is retried within counts, too. */
+  /**
+   * The maximum number of retries of an operation. Retries of inner wrappers and of the client count too. Default: 5.
+   */
   readonly retries?: number | undefined
-  /** How long to wait before the first retry: 200 milliseconds unless said. Each wait is twice as long as the last. */
+  /** The wait before the first retry. Each wait is twice as long as the last. Default: 200 milliseconds. */
   readonly delay?: Duration.DurationInput | undefined
-  /** How long to wait at most: 10 seconds unless said. */
+  /** The longest wait. Default: 10 seconds. */
   readonly maxDelay?: Duration.DurationInput | undefined
   /**
-   * Whether each wait is cut by up to half of it, at random, so that those who broke together do not come back together:
-   * `true` unless said.
+   * Whether each wait is shortened at random, by up to half, so that clients that failed at the same time do not retry
+   * at the same time. Default: `true`.
    */
   readonly jitter?: boolean | undefined
   /**
-   * How long to wait at most where the registry says how long to stay away (`retryAfter`): a minute unless said. The
-   * delay is waited besides.
+   * The longest wait that the registry may request by `retryAfter`. This wait is added to the delay. Default: 1 minute.
    */
   readonly maxRetryAfter?: Duration.DurationInput | undefined
-  /** Which errors are worth another attempt, of those that `RegistryError.isTransient` says: all unless said. */
+  /**
+   * Selects the errors to retry, among those for which `RegistryError.isTransient` returns `true`. Default: all of
+   * them.
+   */
   readonly while?: ((error: RegistryError.RegistryError, operation: Operation.Operation) => boolean) | undefined
 }
 
 /**
- * Where an operation fails with an error that passes (`RegistryError.isTransient`), it is tried again:
+ * Creates a middleware that retries an operation after a transient error (`RegistryError.isTransient`):
  *
- * - The content of a blob goes on by range from where it broke, as long as it is of the same blob and size. What was
- *   stitched so is not `verified`: the methods of a `Registry`, and a server, check it as a whole.
- * - A list goes on after the last item that was seen.
- * - A blob is pushed anew if its body can be replayed, or was not read yet, and is not there already; the error says
- *   where it cannot be.
- * - A chunk goes on where the registry says that the upload stands. An upload that has been completed is not again.
- * - Whatever else may be repeated (`Operation.traits`) is. A delete whose answer was lost, and that then finds nothing, is
- *   done; so is a push with `ifAbsent` that then finds its own tags.
+ * - The content of a blob resumes by range from the last byte received, if the blob and its size are the same. Resumed
+ *   content is not `verified`: the methods of a `Registry`, and a server, verify it as a whole.
+ * - A list resumes after the last item received.
+ * - A blob is pushed again if its body can be replayed or was not read yet, unless the registry already has the blob.
+ *   If the body cannot be replayed, the error says so.
+ * - A chunk resumes at the offset that the registry reports. An upload that has been completed is not completed again.
+ * - All other operations are repeated if `Operation.traits` says that they may be. If the response to a delete was lost
+ *   and the retry finds nothing, the delete has succeeded. If the retry of a push with `ifAbsent` finds its own tags,
+ *   the push has succeeded.
  *
- * All attempts of an operation, and those of other wrappers and transports within, are taken from one `RetryBudget`. When
- * it is used up the last error is passed on, and says how many attempts there were.
+ * All attempts of an operation, including those of inner wrappers and transports, share one `RetryBudget`. When the
+ * budget is used up, the operation fails with the last error, which contains the number of attempts.
  *
- * Law: of a registry that does not fail, it is that registry.
+ * Law: over a registry that does not fail, it equals that registry, except for `verified` of content that streams.
  *
- * @throws RangeError where `retries` is no number of 0 or more
+ * @throws RangeError if `retries` is not a number of 0 or more
  *
  * @since 0.1.0
  * @category middleware
@@ -83,7 +88,10 @@ export const middleware = (options?: Options): Middleware.Middleware => {
 
     const plain = <O extends Exclude<Operation.Operation, Operation.GetBlob>>(operation: O) => repeated(operation)
 
-    /** Of what is not there any more, nothing is left to be done, if an earlier attempt may have done it. */
+    /**
+     * Repeats an operation that removes something. If an earlier attempt may have removed it, a not-found error is
+     * success.
+     */
     const gone = (operation: Ending): AnswerTo<Ending> =>
       repeated(operation, (attempts, answer) =>
         attempts.repeat(answer, () =>
@@ -160,7 +168,7 @@ export const middleware = (options?: Options): Middleware.Middleware => {
   }
 }
 
-/** Whether a result is all there is to it: a list has to be read yet. */
+/** Returns whether a result is complete. A list is not, because its items have to be read. */
 const isNoList = (result: unknown): boolean => !Predicate.hasProperty(result, Stream.StreamTypeId)
 
 type Ending = Operation.OperationOf<"CancelUpload" | "DeleteBlob" | "DeleteManifest" | "DeleteTag">
@@ -188,16 +196,19 @@ const policyOf = (options: Options = {}): Policy => {
   }
 }
 
-/** How long the registry asks to be left alone, in milliseconds; of several, the one that asks for most. */
+/**
+ * Returns how long the registry asks the client to wait, in milliseconds; for several registries, the longest of the
+ * waits.
+ */
 const retryAfter = (error: RegistryError.RegistryError): number =>
   error._tag === "PartialFailure"
     ? Math.max(0, ...error.outcomes.map((outcome) => outcome.error === undefined ? 0 : retryAfter(outcome.error)))
     : error.retryAfter ?? 0
 
 /**
- * A layer that goes on where an operation on the registry below it broke.
+ * Creates a layer that retries operations on the registry below it and resumes transfers.
  *
- * @throws RangeError where `retries` is no number of 0 or more
+ * @throws RangeError if `retries` is not a number of 0 or more
  *
  * @since 0.1.0
  * @category layers
@@ -205,9 +216,9 @@ const retryAfter = (error: RegistryError.RegistryError): number =>
 export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Goes on where an operation on the registry of a layer broke.
+ * Wraps the registry of a layer so that operations are retried and transfers resume.
  *
- * @throws RangeError where `retries` is no number of 0 or more
+ * @throws RangeError if `retries` is not a number of 0 or more
  *
  * @since 0.1.0
  * @category layers

@@ -1,8 +1,8 @@
 /**
- * Several registries as one, of which each has its repositories.
+ * A wrapper that presents several registries as one, each with its own repositories.
  *
- * What for: a face to more than one registry (one for each team, upstream or storage class), or to move some repositories
- * elsewhere without their users noticing.
+ * Use it as one address for several registries (one for each team, upstream or storage class), or to move some
+ * repositories elsewhere without a change for clients.
  *
  * @since 0.1.0
  */
@@ -20,17 +20,17 @@ import { nowhere } from "./internal/nowhere.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
 /**
- * A registry that operations are sent to.
+ * A registry that receives the operations on its repositories.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Member<Source extends members.Source = members.Source> {
-  /** What it is called where an error tells of it. */
+  /** The name of the member in errors. */
   readonly name: string
   /**
-   * Its repositories: those of which anything is in the set. Tags choose nothing by themselves, since blobs have none:
-   * for that put a `Filter` round the member. Hosts choose nothing either: names have none here.
+   * The repositories of the member: those with any reference in the set. Tags alone select nothing, because blobs have
+   * no tags; put a `Filter` around the member for that. Hosts select nothing either, because names have no host here.
    */
   readonly select: ReferenceSet.ReferenceSet
   /** The registry, or a layer of it. */
@@ -38,15 +38,15 @@ export interface Member<Source extends members.Source = members.Source> {
 }
 
 /**
- * Sends each operation to the first member whose set has its repository, and what none has to the registry behind. What
- * a member has beside its own repositories is not there.
+ * Creates a middleware that sends each operation to the first member whose set contains its repository, and to the next
+ * registry if no set does. Repositories that a member has, but that belong to another member, are not visible.
  *
- * A mount from a repository of another member goes on as an upload, and so does one that names no source, unless its
- * member has all repositories. The list of repositories is that of all, each asked for its own, merged in order as it is
- * read; a member whose list is out of order by more than 1000 items makes it fail with `ResponseInvalid`, which names the
- * member.
+ * A mount from a repository of another member starts an upload session instead. So does a mount without a source,
+ * unless the first member has all repositories. The list of repositories merges the lists of all members, in order and
+ * as they are read. Each member is asked only for its own repositories. If the list of a member is out of order by more
+ * than 1000 items, the list fails with `ResponseInvalid`, which names the member.
  *
- * Laws: without members it is the registry behind, and with one that has all it is that member.
+ * Laws: without members it equals the next registry; with one member that has all repositories it equals that member.
  *
  * @since 0.1.0
  * @category middleware
@@ -67,7 +67,7 @@ const merging = { key: (name: string) => name, hold: defaultHold }
 
 type Within = Exclude<Operation.Operation, Operation.ListRepositories>
 
-/** The last target has all that the others have not. */
+/** Creates a handler for several targets. The last target has all repositories that belong to no other target. */
 const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
   const last = targets.length - 1
   const ownerOf = (repository: RepositoryName.RepositoryName): Target => {
@@ -122,7 +122,7 @@ const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
   return Handler.builtOn(routed, ...targets.map(({ handle }) => handle))
 }
 
-/** Their registries in place of their layers. */
+/** Returns the members with their built registries instead of layers. */
 const built = (
   routes: ReadonlyArray<Member>
 ): Effect.Effect<ReadonlyArray<Member<Registry["Type"]>>, never, members.Members> =>
@@ -132,11 +132,11 @@ const built = (
   )
 
 /**
- * A layer of a registry that sends each operation to one of several. What none of them has is not there: `NameUnknown`,
- * a blob `BlobUnknown`, and writes `Denied`.
+ * Creates a layer of a registry that sends each operation to one of several registries. A repository that belongs to no
+ * member does not exist: reads fail with `NameUnknown` (of a blob: `BlobUnknown`), and writes with `Denied`.
  *
- * A layer that is a member and is used elsewhere too is built once. What a member's layer is provided with, such as its
- * credentials, no other member gets.
+ * A layer that is a member and is also used elsewhere is built once. A layer that is provided to one member, such as
+ * its credentials, is not visible to the other members.
  *
  * @since 0.1.0
  * @category layers
@@ -160,7 +160,7 @@ export const layer = <const Routes extends ReadonlyArray<Member>>(
   wrap(routes)(Registry.layerHandler(nowhere("no registry takes this repository")))
 
 /**
- * Sends some operations on the registry of a layer to others, and leaves it the rest.
+ * Wraps the registry of a layer: the members receive the operations on their repositories, and the registry all others.
  *
  * @since 0.1.0
  * @category layers

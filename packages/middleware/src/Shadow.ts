@@ -1,8 +1,8 @@
 /**
- * A registry beside which a second one is asked the same.
+ * A wrapper that sends the same operations to a second registry and compares the results.
  *
- * What for: to see, before a migration, whether another registry or stack tells what this one tells, on the operations of
- * every day and without anyone noticing.
+ * Use it before a migration, to learn from real traffic whether another registry or stack answers the same. Clients
+ * notice nothing.
  *
  * @since 0.1.0
  */
@@ -27,11 +27,12 @@ import { witness } from "./internal/witness.js"
 export type { Told }
 
 /**
- * What there is to say of the second registry.
+ * A report about the second registry.
  *
- * - `Different`: it told something else; `fields` names what.
- * - `Unanswered`: it could not be compared: it cannot be reached or is not available, took too long, or died.
- * - `Dropped`: since the last report so many operations were not compared, because too many were waiting.
+ * - `Different`: it answered differently; `fields` names the differences.
+ * - `Unanswered`: the results could not be compared: the second registry was unreachable, unavailable or too slow, or
+ *   died.
+ * - `Dropped`: the number of operations since the last report that were not compared, because too many were waiting.
  *
  * @since 0.1.0
  * @category models
@@ -48,7 +49,7 @@ export type Report =
   | { readonly _tag: "Dropped"; readonly count: number }
 
 /**
- * Who is asked beside the registry, and how much.
+ * Options for {@link middleware}: the second registry, and how many operations it receives.
  *
  * @since 0.1.0
  * @category models
@@ -56,33 +57,41 @@ export type Report =
 export interface Options<Source extends members.Source = members.Source> {
   /** The second registry, or a layer of it. */
   readonly registry: Source
-  /** Whether writes and deletes that succeeded are made at the second registry too: only reads and lists unless said. */
+  /**
+   * Whether successful writes and deletes are sent to the second registry too. Default: `false`, only reads and lists.
+   */
   readonly writes?: boolean | undefined
-  /** Who is told: Effect's log unless said, where what differs is a warning. */
+  /**
+   * Receives the reports. Default: writes them to Effect's log, differences and dropped operations as warnings, outages
+   * as debug messages.
+   */
   readonly report?: ((report: Report) => Effect.Effect<void>) | undefined
-  /** How many operations may wait for the second registry: 1000 unless said. Those beyond are not compared. */
+  /** How many operations may wait for the second registry. More operations are not compared. Default: 1000. */
   readonly capacity?: number | undefined
-  /** How many it is asked at once: 4 unless said; with `writes` one after another, in any case. */
+  /** How many operations the second registry receives at the same time. With `writes`, always one. Default: 4. */
   readonly concurrency?: number | undefined
-  /** How long it may take for each: 1 minute unless said. */
+  /** How long one operation at the second registry may take. Default: 1 minute. */
   readonly timeout?: Duration.DurationInput | undefined
 }
 
-/** Of longer lists the rest is not compared. */
+/** The maximum number of items of a list that are compared. The rest of a longer list is not compared. */
 const maxItems = 10_000
 
 /**
- * The registry's answer is the answer, and the second one is asked when it has ended, in the background. What that one
- * does, or fails to do, nobody notices but whom it is reported to. Operations that wait when the scope closes are not
- * compared.
+ * Creates a middleware that returns the result of the registry, and sends the operation to the second registry in the
+ * background, after the first result has ended. What the second registry does affects only the reports. Operations that
+ * still wait when the scope closes are not compared.
  *
- * - Descriptors, the bytes of blobs by their digest, manifests, lists and the tags of errors are compared. What was read
- *   in part is compared as far as it was read. What this registry could not answer (`RegistryError.isTransient`) is not.
- * - With `writes`, a write or delete that succeeded is done there too. Uploads are not followed step by step: the blob
- *   that they become is read from this registry, unless the other one has it, or can mount it.
- * - The second registry is asked a moment later, as the same caller: a tag that has moved meanwhile may be reported.
+ * - Descriptors, blobs by the digest of their bytes, manifests, lists, and the tags of errors are compared. Content
+ *   that was read in part is compared as far as it was read. Operations that failed at this registry with a transient
+ *   error (`RegistryError.isTransient`) are not compared.
+ * - With `writes`, successful writes and deletes are repeated at the second registry. The steps of an upload session
+ *   are not repeated: the finished blob is read from this registry, unless the second registry has the blob or can
+ *   mount it.
+ * - The second registry receives the operation a moment later, as the same caller. A tag that moved meanwhile may be
+ *   reported.
  *
- * Law: results are unchanged.
+ * Law: results do not change.
  *
  * @since 0.1.0
  * @category middleware
@@ -160,7 +169,7 @@ export const middleware = (
   })
 }
 
-/** How an answer failed, at once or on its way. */
+/** Returns the error of an answer that failed at once or while it was read. */
 const failureOf = (answer: Answer): RegistryError.RegistryError | undefined => {
   switch (answer._tag) {
     case "Failure":
@@ -175,11 +184,11 @@ const failureOf = (answer: Answer): RegistryError.RegistryError | undefined => {
 }
 
 const isCompared = (operation: Operation.Operation, first: Answer): boolean => {
-  // Of content in hand nothing can have failed, and its digest is worked out when its turn comes.
+  // Content in memory cannot have failed. Its digest is computed later, when it is compared.
   const inHand = first._tag === "Blob" && first.blob.body.bytes !== undefined
   const failure = inHand ? undefined : failureOf(first)
   if (failure !== undefined) return Operation.isRead(operation) && !RegistryError.isTransient(failure)
-  // Some referrers of many, in an order of its own, say nothing.
+  // A part of the referrers proves nothing, because their order differs between registries.
   if (operation._tag === "ListReferrers") return first._tag === "List" && first.ended === undefined
   return operation._tag !== "MountBlob" || (first._tag === "Value" && isMounted(first.value))
 }
@@ -217,12 +226,13 @@ const asked = (operation: Operation.Operation) => {
 const shown = (value: unknown): string =>
   printable(typeof value === "string" ? value : JSON.stringify(value) ?? "nothing", 400)
 
-/** The second registry, in place of its layer. */
+/** Returns the options with the built second registry instead of its layer. */
 const built = (options: Options): Effect.Effect<Options<Registry["Type"]>, never, members.Members> =>
   Effect.map(members.Members, ([registry]) => ({ ...options, registry: registry! }))
 
 /**
- * A layer that asks a second registry what is asked of the one below it.
+ * Creates a layer that sends the operations on the registry below it to a second registry too, and compares the
+ * results.
  *
  * @since 0.1.0
  * @category layers
@@ -236,7 +246,7 @@ export const layer = <const O extends Options>(
   ) as Layer.Layer<Registry, members.ErrorOf<O>, Registry | members.RequirementsOf<O>>
 
 /**
- * Asks a second registry what is asked of the registry of a layer.
+ * Wraps the registry of a layer: its operations are sent to a second registry too, and the results are compared.
  *
  * @since 0.1.0
  * @category layers
@@ -247,7 +257,7 @@ export const layer = <const O extends Options>(
  * import { Console, Effect } from "effect"
  * import type { Layer } from "effect"
  *
- * // Pulls and lists are answered by the old registry, and the new one is compared with it.
+ * // Clients receive the results of the old registry. The results of the new registry are compared with them.
  * const migrating = (old: Layer.Layer<Registry>, next: Layer.Layer<Registry>) =>
  *   old.pipe(Shadow.wrap({
  *     registry: next,

@@ -1,7 +1,7 @@
 /**
- * A part of a registry as a registry of its own.
+ * A wrapper that presents the repositories below a prefix as a registry.
  *
- * What for: a tenant, a team or a test gets what looks like a whole registry, and is a folder of a larger one.
+ * Use it to give a tenant, a team or a test its own registry inside a larger one.
  *
  * @since 0.1.0
  */
@@ -16,37 +16,41 @@ import { uploadInstead } from "./internal/uploadInstead.js"
 import { withoutPrefix } from "./internal/withoutPrefix.js"
 
 /**
- * Which part of the registry is presented.
+ * Options for {@link middleware}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** What the names of its repositories begin with, without the slash that follows: of `team/app`, `team`. */
+  /** The prefix of all repositories in the next registry, without the slash that follows: `team` for `team/app`. */
   readonly prefix: RepositoryName.RepositoryName
 }
 
-/** Spec, "Pulling manifests": many clients and registries take no longer names. */
+/**
+ * The maximum length of a name: many clients and registries accept no longer names.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests)
+ */
 const maxNameLength = 255
 
 /**
- * Presents what is below `prefix/` as the root: `app` is `team/app` of the registry behind, where the prefix is `team`.
- * Nothing else can be named, mounted or listed, nor `team` itself. Operations, the sources of mounts, lists with their
- * `last` and `limit`, and all that errors tell are renamed. A name that is longer than 255 characters with its prefix
- * is `NameInvalid`. A mount that names no source goes on as an upload, since the registry behind might take the blob from
- * anywhere.
+ * Creates a middleware that presents the repositories below `prefix/` as the root: with the prefix `team`, `app` is
+ * `team/app` of the next registry. Repositories outside the prefix cannot be named, mounted or listed, and neither can
+ * `team` itself. The middleware translates the names in operations, in sources of mounts, in lists with their `last`
+ * and `limit`, and in errors. A name that is longer than 255 characters with its prefix fails with `NameInvalid`. A
+ * mount that names no source starts an upload session instead, because the next registry could take the blob from a
+ * repository outside the prefix.
  *
- * Law: `Sub(a)` and then, round it, `Sub(b)` is `Sub(a/b)`.
+ * Law: `Sub(a)` wrapped by `Sub(b)` equals `Sub(a/b)`.
  *
- * A list of repositories is that of the registry behind from `prefix` on, and is left as soon as it is past what is
- * below it, so that it costs what is listed and not what the whole registry has.
+ * A list of repositories reads the list of the next registry from `prefix` on, and stops after the last name below the
+ * prefix. So its cost depends on the number of listed repositories, not on the size of the whole registry.
  *
  * @since 0.1.0
  * @category middleware
  */
 export const middleware = ({ prefix }: Options): Middleware.Middleware => {
   const root = `${prefix}/`
-  // The character after the slash: what begins so, or is greater, comes after all names below the root.
+  // `0` is the character after the slash: this name and all greater names sort after all names below the root.
   const end = `${prefix}0`
   const room = maxNameLength - root.length
   const outward = withoutPrefix(prefix)
@@ -66,7 +70,7 @@ export const middleware = ({ prefix }: Options): Middleware.Middleware => {
       ListRepositories: (operation) => {
         const { last, limit } = operation
         if (last !== undefined && last.length > room) return Exit.fail(nameTooLong(operation))
-        // The limit is not passed on: what comes between `prefix` and `prefix/` (`prefix-x`) must not count.
+        // The limit is not forwarded, because names between `prefix` and `prefix/` (such as `prefix-x`) must not count.
         const from = last === undefined ? prefix : root + last as RepositoryName.RepositoryName
         const names = answer.mapError(next(new Operation.ListRepositories({ last: from })), outward)
         return answer.map(names, (all) => {
@@ -91,7 +95,7 @@ const nameTooLong = (operation: Operation.Operation): RegistryError.NameInvalid 
   })
 
 /**
- * A layer that presents a part of the registry below it.
+ * Creates a layer that presents a part of the registry below it.
  *
  * @since 0.1.0
  * @category layers
@@ -99,7 +103,7 @@ const nameTooLong = (operation: Operation.Operation): RegistryError.NameInvalid 
 export const layer = (options: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Presents a part of the registry of a layer.
+ * Wraps the registry of a layer so that only the part below a prefix is visible.
  *
  * @since 0.1.0
  * @category layers
@@ -110,7 +114,7 @@ export const layer = (options: Options): Layer.Layer<Registry, never, Registry> 
  * import { Sub } from "@effect-oci/middleware"
  * import type { Layer } from "effect"
  *
- * // What this calls `app` is `mirror/docker.io/app` of the registry behind.
+ * // `app` of this registry is `mirror/docker.io/app` of the wrapped registry.
  * const hub = (registry: Layer.Layer<Registry>) =>
  *   registry.pipe(
  *     Sub.wrap({ prefix: RepositoryName.make("mirror") }),

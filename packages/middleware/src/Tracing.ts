@@ -1,5 +1,5 @@
 /**
- * A span for each operation.
+ * A wrapper that creates a span for each operation.
  *
  * @since 0.1.0
  */
@@ -18,38 +18,39 @@ import { problemOf } from "./internal/problem.js"
 import { redact } from "./internal/redact.js"
 
 /**
- * How operations are traced.
+ * Options for {@link middleware}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * What the spans are to OpenTelemetry: `internal` unless said. `client` is right round a registry elsewhere, `server`
-   * round one that is served.
+   * The kind of the spans: `client` around a remote registry, `server` around a registry that you serve. Default:
+   * `internal`.
    */
   readonly kind?: Tracer.SpanKind | undefined
-  /** Attributes of all spans, to tell one registry from another: `{ "server.address": "ghcr.io" }`. */
+  /** Attributes of all spans, to distinguish registries: `{ "server.address": "ghcr.io" }`. Default: none. */
   readonly attributes?: { readonly [name: string]: string | number | boolean } | undefined
 }
 
 /**
- * Makes a span for each operation by Effect's tracer, as a child of the span that is there, `oci.` and its name, with
+ * Creates a middleware that creates a span for each operation with Effect's tracer, as a child of the current span. The
+ * name of the span is `oci.` followed by the name of the operation. Its attributes are:
  *
- * - `oci.operation`, `oci.repository`, and `oci.tag`, `oci.manifest.digest` or `oci.blob.digest`, of what is asked for;
- *   never the id of an upload;
+ * - `oci.operation`, `oci.repository`, and `oci.tag`, `oci.manifest.digest` or `oci.blob.digest` of the requested
+ *   content; never the id of an upload;
  * - `oci.outcome`: `Success`, `Failure`, `Defect`, `Interrupted`, or `Partial` for the content of a blob or a list that
  *   was not read to its end;
- * - `oci.bytes` of the content that was read, or of the body or manifest that was pushed, where that is known, and
- *   `oci.items` of a list;
- * - `error.type`, the tag of a failure, or `_OTHER`; `http.response.status_code`, where an error has one;
- * - `enduser.id`, the name of who asks, unless anonymous.
+ * - `oci.bytes`: the size of the content that was read, or of the body or manifest that was pushed, if known; and
+ *   `oci.items`: the number of items of a list;
+ * - `error.type`: the tag of a failure, or `_OTHER`; and `http.response.status_code`, if the error has a status;
+ * - `enduser.id`: the name of the caller, unless anonymous.
  *
- * What the operation does is done within its span: requests are children of it. The span of a list ends with its stream,
- * that of a blob's content when it has been read, or else when its scope closes. A list that nobody runs has none that
- * ends; each time that it is run again it has another.
+ * All work for the operation runs within its span: HTTP requests are children of it. The span of a list ends with its
+ * stream. The span of a blob's content ends when the content has been read, or when its scope closes. The span of a
+ * list that is never run does not end; each further run of a list has its own span.
  *
- * A span that fails says by what, escaped, without the queries of URLs and without the error's own cause.
+ * A failed span contains the error, escaped, without the queries of URLs and without the cause of the error.
  *
  * @since 0.1.0
  * @category middleware
@@ -79,7 +80,7 @@ export const middleware = (options?: Options): Middleware.Middleware => {
 }
 
 /**
- * A layer that traces what is asked of the registry below it.
+ * Creates a layer that traces the operations on the registry below it.
  *
  * @since 0.1.0
  * @category layers
@@ -87,7 +88,7 @@ export const middleware = (options?: Options): Middleware.Middleware => {
 export const layer = (options?: Options): Layer.Layer<Registry, never, Registry> => Registry.layer(middleware(options))
 
 /**
- * Traces what is asked of the registry of a layer.
+ * Wraps the registry of a layer so that its operations are traced.
  *
  * @since 0.1.0
  * @category layers
@@ -139,7 +140,10 @@ const told = ({ bytes, caller, count, outcome }: Observation): Attributes => ({
   "enduser.id": caller.name && redact(caller.name)
 })
 
-/** Whoever exports spans writes all that there is of a failure: its stack, its fields and its cause. */
+/**
+ * Returns the exit of a span. Exporters write everything that a failure contains: its stack, its fields and its cause.
+ * Therefore the exit contains only a new error with the name and the escaped message.
+ */
 const exitOf = ({ operation, outcome }: Observation): Exit.Exit<void, Error> => {
   if (outcome._tag === "Interrupted") return Exit.interrupt(FiberId.none)
   const problem = problemOf(outcome, operation)

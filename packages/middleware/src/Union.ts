@@ -1,8 +1,8 @@
 /**
- * Several registries as one.
+ * A wrapper that presents several registries as one.
  *
- * What for: a mirror before its upstream, a registry of one's own over a public one, the same artifacts written to two
- * places, or several sources of which all must say the same.
+ * Use it for a mirror before its upstream, a private registry over a public one, artifacts that are pushed to two
+ * registries, or several sources that must agree.
  *
  * @since 0.1.0
  */
@@ -23,28 +23,32 @@ import { writer } from "./internal/unionWriter.js"
 export type { Capability, Member, Options } from "./internal/unionModel.js"
 
 /**
- * Shows several registries as one, that behind the wrapper as the last of them. Members stand in order of trust.
+ * Creates a middleware that presents several registries as one. The next registry is the last member. Members are in
+ * order of trust.
  *
  * - Reads by digest ask the members in order, or race them (`read`). The content is verified.
- * - A tag resolves to the first member's answer, or must be equal on all members (`tags`): else `TagConflict`. The
- *   manifest of a tag is the one that resolving the tag names, whichever member serves it.
- * - Only a not-found error, or wrong content, makes a read ask the next member. Other failures are the answer, unless
- *   `passOver` passes them over. If no other member has the content, the failure is the answer; an `authoritative` member
- *   has the last word.
- * - A blob that breaks off continues at the next member, if the failure is passed over. Of a blob that turns out wrong at
- *   its end the last byte is withheld, and the error names the member. Reads ask a member that was out of order last
- *   (`cooldown`).
- * - Pushes go to the first that takes them or to all (`push`), a body read once and sent on in lock step. Where some have
- *   failed it is a `PartialFailure` with each one's outcome. Where all are pushed to, what moves the tags of a repository
- *   goes one after another, so that members do not part when several push at once through this union.
- * - A push with `ifAbsent` fails with `Denied` if a tag stands for another manifest at any member.
- * - Deletes go to all. That some have not had it is no failure.
- * - Lists are merged as they are read, in order and each item once. Referrers are in the order of their digests.
+ * - A tag resolves to the first member's answer, or must be equal on all members (`tags`); otherwise the read fails
+ *   with `TagConflict`. The manifest of a tag is the manifest that resolving the tag names, whichever member serves it.
+ * - A read asks the next member only after a not-found error or wrong content. Other failures are the answer, unless
+ *   `passOver` selects them. If no other member has the content, the failure is the answer. The answer of an
+ *   `authoritative` member is final.
+ * - If a blob breaks off with a failure that `passOver` selects, the next member continues it. If a blob turns out
+ *   wrong at its end, the last byte is withheld, and the error names the member. After a failure of a member, reads ask
+ *   it last (`cooldown`).
+ * - Pushes go to the first member with the capability, or to all of them (`push`). A body is read once and sent to all
+ *   members in lock step. If some members fail, the result is `PartialFailure` with the outcome of each member. With
+ *   `push: "all"`, operations that move the tags of a repository run one after another, so that members stay equal when
+ *   several clients push through this union.
+ * - A push with `ifAbsent` fails with `Denied` if a tag points at another manifest at any member.
+ * - Deletes go to all members with the capability. A member that does not have the content is no failure.
+ * - Lists are merged as they are read, in order and each item once. Referrers are sorted by digest.
  *
- * A failure of several is that of the member that got furthest, and its reason names each one asked.
+ * If several members fail, the error is that of the member that got furthest, and its reason contains the answer of
+ * each member.
  *
- * Laws: of one member, it is that member; it is associative in results and in the tags of errors; of a member twice it
- * reads as of that member once; and `ReadOnly` distributes over it, but for pushes with `ifAbsent`.
+ * Laws: a union of one member equals that member; unions are associative in results and in the tags of errors; a union
+ * of one member twice reads as that member once; and `ReadOnly` distributes over `Union`, except for pushes with
+ * `ifAbsent` and unknown upload ids.
  *
  * @since 0.1.0
  * @category middleware
@@ -71,7 +75,7 @@ const union = (registries: ReadonlyArray<Member<Registry["Type"]>>, options: Opt
   return Handler.builtOn(united, ...targets.map(({ handle }) => handle))
 }
 
-/** What moves tags of a repository goes one after another, so that no member sees it in an order of its own. */
+/** Runs operations that move tags of a repository one after another, so that all members see them in the same order. */
 const inOneOrder = (
   { DeleteManifest, DeleteTag, PushManifest }: Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag">
 ): Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag"> => {
@@ -83,17 +87,17 @@ const inOneOrder = (
   }
 }
 
-/** Their registries in place of their layers. */
+/** Returns the members with their built registries instead of layers. */
 const built = (
   registries: ReadonlyArray<Member>
 ): Effect.Effect<ReadonlyArray<Member<Registry["Type"]>>, never, members.Members> =>
   Effect.map(members.Members, (all) => registries.map((member, index) => ({ ...member, registry: all[index]! })))
 
 /**
- * A layer of a registry that is several as one, in order of trust.
+ * Creates a layer of a registry that presents several registries as one, in order of trust.
  *
- * A layer that is a member and is used elsewhere too is built once. What a member's layer is provided with, such as its
- * credentials, no other member gets.
+ * A layer that is a member and is also used elsewhere is built once. A layer that is provided to one member, such as
+ * its credentials, is not visible to the other members.
  *
  * @since 0.1.0
  * @category layers
@@ -103,7 +107,7 @@ const built = (
  * import { Union } from "@effect-oci/middleware"
  * import type { Layer } from "effect"
  *
- * // Content comes from the mirror where it has it; tags are the origin's.
+ * // Content comes from the mirror if the mirror has it. Tags come from the origin.
  * const mirrored = (mirror: Layer.Layer<Registry>, origin: Layer.Layer<Registry>) =>
  *   Union.layer([
  *     { name: "mirror", registry: mirror, capabilities: ["pull"] },
@@ -120,7 +124,7 @@ export const layer = <const Members extends ReadonlyArray<Member>>(
   ) as Layer.Layer<Registry, members.ErrorOf<Members[number]>, members.RequirementsOf<Members[number]>>
 
 /**
- * Puts registries before the registry of a layer, which is asked last.
+ * Wraps the registry of a layer in a union of members, with that registry as the last member.
  *
  * @since 0.1.0
  * @category layers
@@ -130,7 +134,7 @@ export const layer = <const Members extends ReadonlyArray<Member>>(
  * import { Union } from "@effect-oci/middleware"
  * import type { Layer } from "effect"
  *
- * // What is built here hides what is there under the same name.
+ * // Content of `mine` hides content of the wrapped registry under the same name.
  * const over = (mine: Layer.Layer<Registry>) => Union.wrap([{ name: "mine", registry: mine }])
  * ```
  */

@@ -1,5 +1,5 @@
 /**
- * Wrappers of a registry, each a module of its own with the same three exports: `middleware`, `layer` and `wrap`.
+ * Wrappers of a registry. Each wrapper is a module with the same three exports: `middleware`, `layer` and `wrap`.
  *
  * @since 0.1.0
  */

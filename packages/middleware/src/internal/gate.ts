@@ -1,32 +1,35 @@
 /**
- * What an operation takes while it is under way: `small` where the registry answers at once, `read` for content that
- * stays open, `write` for a body on its way.
+ * The kind of an operation: `small` for operations that the registry answers at once, `read` for content that stays
+ * open, `write` for a body in transfer.
  */
 export type Kind = "small" | "read" | "write"
 
-/** How many of each kind may be under way at once, and how many operations may begin. */
+/** How many operations of each kind may run at the same time, and how many operations may start. */
 export interface Limits {
   readonly permits: { readonly [K in Kind]: number }
-  /** So many tokens at most, of which so many come back in a millisecond. Each operation takes one. */
+  /**
+   * A token bucket: it contains up to `capacity` tokens, and `perMilli` tokens are added in a millisecond. Each
+   * operation takes one token.
+   */
   readonly rate: { readonly capacity: number; readonly perMilli: number } | undefined
 }
 
-/** One who waits. */
+/** An operation in the queue. */
 export interface Waiter {
   readonly kind: Kind
   readonly takesToken: boolean
   readonly order: number
   isAdmitted: boolean
-  /** Called when it is admitted. */
+  /** Called when the operation is admitted. */
   wake: () => void
 }
 
-/** How many small ones may go before another that could go as well. */
+/** How many small operations may go before a large operation that could go as well. */
 const smallOnes = 4
 
 /**
- * Permits and tokens that are shared, and those who wait for them: each kind in order of arrival, small ones before
- * others, of which one in five goes all the same. Times are in milliseconds.
+ * The state of one limit: permits, tokens, and the queue. Each kind is first in, first out. Small operations go before
+ * others, but one in five is a large operation, if one waits. Times are in milliseconds.
  */
 export class Gate {
   private readonly held: { [K in Kind]: number } = { small: 0, read: 0, write: 0 }
@@ -39,7 +42,7 @@ export class Gate {
   private refilledAt: number
   private arrivals = 0
   private smallBefore = 0
-  /** Whether somebody comes back after {@link delay}. */
+  /** Whether a timer already runs that checks the queue after {@link delay}. */
   isTimed = false
 
   constructor(private readonly limits: Limits, now: number) {
@@ -56,12 +59,12 @@ export class Gate {
     return small + read + write + this.waiting === 0
   }
 
-  /** Whether one who takes no token could go now, ahead of nobody. */
+  /** Returns whether an operation that takes no token could start now, without overtaking a waiting operation. */
   isFree(kind: Kind): boolean {
     return this.held[kind] < this.limits.permits[kind] && this.queues[kind].size === 0
   }
 
-  /** A token, if there is one that nobody waits for. */
+  /** Takes a token, unless there is none or a waiting operation needs it. Returns whether it did. */
   takeToken(now: number): boolean {
     this.admit(now)
     if (this.tokens < 1) return false
@@ -84,14 +87,14 @@ export class Gate {
     return waiter
   }
 
-  /** Gives a place up, or what it was admitted to. */
+  /** Removes an operation from the queue, or releases its permit if it was already admitted. */
   giveUp(waiter: Waiter, now: number): void {
     if (waiter.isAdmitted) return this.leave(waiter.kind, now)
     this.queues[waiter.kind].delete(waiter)
     this.admit(now)
   }
 
-  /** Lets in who can go now. */
+  /** Admits the waiting operations that can start now. */
   admit(now: number): void {
     this.refill(now)
     for (let next = this.next(); next !== undefined; next = this.next()) {
@@ -107,13 +110,15 @@ export class Gate {
     }
   }
 
-  /** How long until the next who lacks nothing but a token has one, if anybody does. */
+  /**
+   * Returns the time until the next operation that waits only for a token receives one. `undefined` if there is none.
+   */
   delay(now: number): number | undefined {
     this.admit(now)
     return this.next() === undefined ? undefined : this.tokensIn(1)
   }
 
-  /** How long until there are so many tokens, or 0. */
+  /** Returns the time until the bucket contains `count` tokens, or 0 if it already does. */
   tokensIn(count: number): number {
     const { rate } = this.limits
     return rate === undefined ? 0 : Math.max(0, Math.ceil((count - this.tokens) / rate.perMilli))
@@ -126,7 +131,7 @@ export class Gate {
     this.refilledAt = now
   }
 
-  /** Who goes next, if there is a token. */
+  /** Returns the next operation to admit, if there is a token. */
   private next(): Waiter | undefined {
     const small = this.first("small")
     const read = this.first("read")
@@ -141,12 +146,12 @@ export class Gate {
   }
 }
 
-/** The gates of keys, each for as long as it matters. */
+/** The limit states of all keys. An idle state is forgotten once its token bucket is full again. */
 export class Gates {
   private readonly busy = new Map<string, Gate>()
-  /** Whose tokens are not all back yet, the longest at rest first. */
+  /** Idle states whose token bucket is not full yet, the one that is idle longest first. */
   private readonly resting = new Map<string, { readonly gate: Gate; readonly until: number }>()
-  /** How long until all tokens are back. */
+  /** The time until an empty token bucket is full, in milliseconds. */
   private readonly rest: number
 
   constructor(private readonly limits: Limits) {
@@ -154,12 +159,12 @@ export class Gates {
     this.rest = rate === undefined ? 0 : Math.ceil(rate.capacity / rate.perMilli)
   }
 
-  /** How many are kept. */
+  /** The number of states in memory. */
   get size(): number {
     return this.busy.size + this.resting.size
   }
 
-  /** The gate of a key that is in use, if it is. */
+  /** Returns the state of a key that is in use. */
   inUse(key: string): Gate | undefined {
     return this.busy.get(key)
   }
@@ -173,7 +178,7 @@ export class Gates {
     return gate
   }
 
-  /** Forgets a gate that nobody uses, once all of its tokens are back. */
+  /** Moves a state that became idle to the resting ones, and forgets those whose token bucket is full again. */
   release(key: string, gate: Gate, now: number): void {
     if (gate.isIdle) {
       this.busy.delete(key)

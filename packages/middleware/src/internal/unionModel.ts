@@ -8,15 +8,15 @@ import type * as members from "./members.js"
 import { nowhere } from "./nowhere.js"
 
 /**
- * What a member may be asked.
+ * What the union may use a member for.
  *
- * - `pull`: blobs, and manifests by digest; and the manifest of a tag, from one that may `resolve` it
- * - `resolve`: where a tag points, and the lists of tags and repositories
+ * - `pull`: blobs and manifests by digest; with `resolve`, also manifests by tag
+ * - `resolve`: resolving tags, and the lists of tags and repositories
  * - `push`: blobs, uploads, manifests
  * - `referrers`: the lists of referrers
  * - `delete`: blobs, manifests, tags
  *
- * A mirror whose word is not to be taken for tags has `pull` alone: what it has is asked for by digest, and checked.
+ * For a mirror that is not trusted with tags, use `pull` alone: its content is requested by digest, and verified.
  *
  * @since 0.1.0
  * @category models
@@ -24,7 +24,7 @@ import { nowhere } from "./nowhere.js"
 export type Capability = "pull" | "resolve" | "push" | "referrers" | "delete"
 
 /**
- * One of the registries that are shown as one.
+ * A member of a union.
  *
  * @since 0.1.0
  * @category models
@@ -34,16 +34,16 @@ export interface Member<Source extends members.Source = members.Source> {
   readonly name: string
   /** The registry, or a layer of it. */
   readonly registry: Source
-  /** What the union may ask of the member. Default: everything. */
+  /** What the union may use the member for. Default: everything. */
   readonly capabilities?: ReadonlyArray<Capability> | undefined
   /**
-   * What the union may ask the member about. A tag has to be in the set, and for all else something of the repository.
-   * Names have no host here. Default: everything.
+   * The references for which the union may ask the member. A tag must be in the set; for all other operations, any
+   * reference of the repository. Names have no host here. Default: everything.
    */
   readonly select?: ReferenceSet.ReferenceSet | undefined
   /**
-   * Whether this member has the last word, as the registry that the others mirror. If no member has the content, its
-   * error is the answer, and no failure of it is passed over. Reads in order ask no member after it.
+   * Whether the answer of this member is final, as for the registry that the other members mirror. If no member has the
+   * content, its error is the answer, and `passOver` does not apply to it. Reads in order ask no member after it.
    *
    * @default false
    */
@@ -51,55 +51,57 @@ export interface Member<Source extends members.Source = members.Source> {
 }
 
 /**
- * How several registries are one.
+ * Options for a union.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * How reads by digest ask the members: one after another (`order`), or all at once (`race`), where the first valid answer
-   * counts. Default: `order`.
+   * How reads by digest ask the members: one after another (`order`), or all at once (`race`), where the first valid
+   * answer counts. Default: `order`.
    */
   readonly read?: "order" | "race" | undefined
   /**
-   * What a tag resolves to: the answer of the `first` member that has it, or that of all members that have it, which must
-   * `agree`. Default: `first`.
+   * What a tag resolves to: the answer of the `first` member that has the tag, or the answer of all members that have
+   * it, which must `agree`. Default: `first`.
    */
   readonly tags?: "first" | "agree" | undefined
-  /** Which members receive pushes: the `first` that may be pushed to, or `all` of them. Default: `first`. */
+  /** Which members receive pushes: the `first` member with the capability, or `all` of them. Default: `first`. */
   readonly push?: "first" | "all" | undefined
   /**
-   * Which failures of a member make reads and lists ask the next member. Use `RegistryError.isTransient` for members that
-   * may be down, and `() => true` for mirrors of an `authoritative` member. If no other member has the content, the
-   * failure is the answer. A blob that breaks off with such a failure continues at the next member. Default: none.
+   * Selects the failures of a member after which reads and lists ask the next member. Use `RegistryError.isTransient`
+   * for members that may be down, and `() => true` for mirrors of an `authoritative` member. If no other member has the
+   * content, the failure is the answer. A blob that breaks off with such a failure continues at the next member.
+   * Default: none.
    */
   readonly passOver?: ((error: RegistryError.RegistryError) => boolean) | undefined
   /**
-   * How long reads ask a member last after it was out of order: not reached, unavailable, or wrong in its content or its
-   * answers. Members that are `authoritative` keep their place. 0 switches it off. Default: 30 seconds.
+   * How long reads ask a member last after the member was unreachable or unavailable, or sent wrong content or an
+   * invalid response. The order of `authoritative` members does not change. 0 disables the cooldown. Default: 30
+   * seconds.
    */
   readonly cooldown?: Duration.DurationInput | undefined
   /**
-   * How many items of each member's list are read ahead, so that a list that is not in ASCII order can be merged. With 0
-   * nothing is read ahead, and every list has to be in order. Default: 1000.
+   * How many items of each member's list are buffered, so that a list that is not in ASCII order can be merged. With 0
+   * nothing is buffered, and every list must be in order. Default: 1000.
    */
   readonly hold?: number | undefined
   /**
    * The key that signs the ids of uploads to several members: at least 16 random characters. Processes that continue
-   * each other's uploads share it. Default: a random key, so an upload ends with the process. An empty key is a
-   * `RangeError`.
+   * each other's uploads share the key. An empty key is a `RangeError`. Default: a random key, so an upload cannot
+   * continue after the process ends.
    */
   readonly uploadKey?: Redacted.Redacted<string> | undefined
 }
 
-/** A member as its rows see it. */
+/** A member, in the form that the handlers of the union use. */
 export interface Target {
-  /** Its place among the members. */
+  /** Its index among the members. */
   readonly index: number
   readonly name: string
   readonly handle: Handler.Handler
-  /** The same, which answers a digest with its content or not at all. */
+  /** The same handler, which verifies content that is requested by digest. */
   readonly checked: Handler.Handler
   readonly can: (capability: Capability) => boolean
   readonly select: ReferenceSet.ReferenceSet | undefined
@@ -124,16 +126,18 @@ export const target = (
 
 const capabilities: ReadonlyArray<Capability> = ["pull", "resolve", "push", "referrers", "delete"]
 
-/** Whether it may be asked everything about everything. */
+/** Returns whether the member may be used for every operation on every reference. */
 export const isWhole = ({ can, select }: Target): boolean => select === undefined && capabilities.every(can)
 
-/** Who may be asked for something, in order of trust. */
+/** The members with a capability, in order of trust. */
 export interface Able {
   readonly capability: Capability
   readonly all: ReadonlyArray<Target>
-  /** About a repository. */
+  /** Returns the members that may be asked about a repository. */
   readonly within: (repository: RepositoryName.RepositoryName) => ReadonlyArray<Target>
-  /** About tags of a repository, all of them; about the repository if there are none. */
+  /**
+   * Returns the members that may be asked about all of the tags of a repository; without tags, about the repository.
+   */
   readonly ofTags: (
     repository: RepositoryName.RepositoryName,
     tags: ReadonlyArray<Tag.Tag>
@@ -157,11 +161,11 @@ export const able = (targets: ReadonlyArray<Target>, capability: Capability): Ab
   }
 }
 
-/** Whether a member may be asked about a repository. */
+/** Returns whether a member may be asked about a repository. */
 export const touches = (select: Target["select"], repository: RepositoryName.RepositoryName): boolean =>
   select === undefined || ReferenceSet.touches(select, { repository })
 
-/** Whether a member may be asked about a tag. */
+/** Returns whether a member may be asked about a tag. */
 export const contains = (
   select: Target["select"],
   repository: RepositoryName.RepositoryName,
@@ -170,7 +174,7 @@ export const contains = (
 
 const elsewhere = nowhere("no member takes this repository")
 
-/** The answer where no member may be asked. */
+/** Returns the answer to an operation for which no member may be asked. */
 export const nobody = <O extends Operation.Operation>(
   operation: O,
   { all, capability }: Able
@@ -188,19 +192,19 @@ const words: { readonly [C in Capability]: string } = {
   delete: "delete"
 }
 
-/** Whether an error makes reads and lists ask the next member. */
+/** Returns whether an error makes reads and lists ask the next member. */
 export const movesOn = (passOver: Options["passOver"]) => (error: RegistryError.RegistryError): boolean =>
   RegistryError.isNotFound(error) ||
-  // That members disagree is no outage of one of them.
+  // A disagreement of members is not an outage of one of them.
   (error._tag !== "TagConflict" && passOver !== undefined && passOver(error))
 
-/** The digest that an operation names, if it names content by digest. */
+/** Returns the digest in an operation that requests content by digest. */
 export const digestOf = (operation: Operation.Operation): Digest.Digest | undefined => {
   const digest = "digest" in operation ? operation.digest : "reference" in operation ? operation.reference : undefined
   return digest !== undefined && Operation.isDigest(digest) ? digest : undefined
 }
 
-/** Whether an error says that content is not that of its digest: no other member can continue it. */
+/** Returns whether an error says that content does not match its digest. No other member can continue such content. */
 export const isWrongContent = (error: RegistryError.RegistryError, operation: Operation.Operation): boolean =>
   digestOf(operation) !== undefined &&
   (error._tag === "DigestInvalid" || (error._tag === "SizeInvalid" && operation._tag === "GetBlob"))
