@@ -3,12 +3,15 @@
 import { connect } from "node:net"
 import { setPriority } from "node:os"
 
-const [, , name, port, subject] = process.argv
+const [, , name = "", port, subject] = process.argv
 const repository = "/v2/team/app"
 const index = "application/vnd.oci.image.index.v1+json"
 const MiB = 1024 * 1024
 
-/** Opens a connection, and reads from it only what `onData` wants. */
+/**
+ * Opens a connection, and reads from it only what `onData` wants.
+ * @param {(socket: import("node:net").Socket, text: string) => void} [onData]
+ */
 const open = (onData) => {
   const socket = connect({ host: "127.0.0.1", port: Number(port), localAddress: "127.0.0.1" })
   socket.on("error", () => {})
@@ -17,19 +20,23 @@ const open = (onData) => {
   return socket
 }
 
+/** @param {number} count @param {(n: number) => unknown} f */
 const times = (count, f) => Array.from({ length: count }, (_, n) => f(n))
 
+/** @param {string} method @param {string} path */
 const head = (method, path, length = 0) =>
   `${method} ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: ${index}\r\nContent-Length: ${length}\r\n\r\n`
 
-/** A manifest that differs from others in what `n` is. */
+/** A manifest that differs from others by `n`. @param {number} n */
 const manifest = (n) => {
+  /** @param {string} filler */
   const text = (filler) => `{"schemaVersion":2,"mediaType":"${index}","manifests":[],"annotations":{"a":"${filler}"}}`
   return text(`${n}`.padEnd(4 * MiB - text("").length, "x"))
 }
 
 const start = head("POST", `${repository}/blobs/uploads/`)
 
+/** @type {Record<string, () => unknown>} */
 const attacks = {
   /** Asks for large lists on many connections without reading an answer. */
   unreadLists: () => times(40, () => open().write(head("GET", `${repository}/referrers/${subject}`).repeat(60))),
@@ -57,6 +64,7 @@ const attacks = {
   /** Sends one large manifest after the other. */
   manyManifests: () => {
     let n = 0
+    /** @param {import("node:net").Socket} socket */
     const next = (socket) => {
       const text = manifest(n++)
       socket.write(head("PUT", `${repository}/manifests/evil-${n % 200}`, text.length) + text)
@@ -85,5 +93,5 @@ const attacks = {
 
 // An attacker has a machine of its own: it must not take the processor from the server and from the other client.
 setPriority(10)
-attacks[name]()
+attacks[name]?.()
 process.on("disconnect", () => process.exit())

@@ -6,12 +6,17 @@ import { Agent, request } from "node:http"
 const [, , port, localAddress] = process.argv
 const agent = new Agent({ keepAlive: true, maxSockets: 4 })
 const repository = "/v2/team/app"
+/** @param {Buffer} body */
 const headersOf = (body) => ({
   "content-length": String(body.length),
   "content-type": "application/vnd.oci.image.index.v1+json"
 })
 
-/** Returns the headers of the answer, whose status must be the expected one. */
+/**
+ * Returns the headers of the answer, whose status must be the expected one.
+ * @param {string} method @param {string} path @param {number} status
+ * @returns {Promise<import("node:http").IncomingHttpHeaders>}
+ */
 const ask = (method, path, status, body = Buffer.alloc(0)) =>
   new Promise((resolve, reject) => {
     const asked = request(
@@ -32,6 +37,7 @@ const fresh = () => {
   return { bytes, digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}` }
 }
 
+/** @type {Record<string, () => Promise<unknown>>} */
 const operations = {
   pull: () => ask("GET", `${repository}/manifests/v1`, 200),
   push: () => {
@@ -57,9 +63,9 @@ let turn = 0
 let running = 0
 setInterval(() => {
   if (running >= 4) return
-  const name = names[turn++ % names.length]
+  const name = names[turn++ % names.length] ?? ""
   running += 1
-  operations[name]()
+  operations[name]?.()
     .then(() => process.send?.({ name }), (error) => process.send?.({ name, failure: String(error) }))
     .finally(() => {
       running -= 1
