@@ -49,7 +49,7 @@ const read = (stream: Stream.Stream<Uint8Array, RegistryError.RegistryError>) =>
 const accept = { accept: `${MediaType.manifests.join(", ")}, */*`, "accept-encoding": "identity" }
 const octets = (length: number) => ({ "content-type": "application/octet-stream", "content-length": String(length) })
 
-/** Every operation: what goes over the wire for it, and what becomes of the answer. */
+/** Every operation, with the requests that the client sends and the result that it returns. */
 const rows: ReadonlyArray<Row> = [
   {
     name: "ResolveBlob",
@@ -100,7 +100,7 @@ const rows: ReadonlyArray<Row> = [
     result: imageDescriptor
   },
   {
-    name: "ResolveManifest, where the registry says no digest",
+    name: "ResolveManifest if the registry omits the digest",
     answers: {
       "HEAD /v2/team/app/manifests/v1": {
         status: 200,
@@ -113,7 +113,7 @@ const rows: ReadonlyArray<Row> = [
     result: imageDescriptor
   },
   {
-    name: "ResolveManifest, where the registry takes no HEAD",
+    name: "ResolveManifest if the registry does not support HEAD",
     answers: {
       "HEAD /v2/team/app/manifests/v1": { status: 405 },
       "GET /v2/team/app/manifests/v1": { status: 200, headers: { "content-type": MediaType.image }, body: image }
@@ -157,7 +157,7 @@ const rows: ReadonlyArray<Row> = [
     result: descriptor
   },
   {
-    name: "PushBlob by another digest than sha256",
+    name: "PushBlob with a digest that is not sha256",
     answers: {
       [`POST ${uploads}`]: { status: 202, headers: location },
       [`PUT ${uploads}1`]: { status: 201 }
@@ -180,7 +180,7 @@ const rows: ReadonlyArray<Row> = [
     result: new Operation.Mounted({ digest })
   },
   {
-    name: "MountBlob of what cannot be mounted",
+    name: "MountBlob of a blob that cannot be mounted",
     answers: { [`POST ${uploads}`]: { status: 202, headers: location } },
     run: (registry) => registry.mountBlob(repository, digest),
     requests: [[`POST ${uploads}?mount=${encodeURIComponent(digest)}`]],
@@ -228,7 +228,7 @@ const rows: ReadonlyArray<Row> = [
     result: descriptor
   },
   {
-    name: "CompleteUpload of a blob whose size nobody has said",
+    name: "CompleteUpload of a blob of unknown size",
     answers: {
       [`PUT ${uploads}1`]: { status: 201 },
       [`HEAD /v2/team/app/blobs/${digest}`]: { status: 200, headers: { "content-length": "12" } }
@@ -259,7 +259,7 @@ const rows: ReadonlyArray<Row> = [
     result: { ...imageDescriptor, tags: [tag] }
   },
   {
-    name: "PushManifest that moves no tag",
+    name: "PushManifest without moving an existing tag",
     answers: { "PUT /v2/team/app/manifests/v1": { status: 201 } },
     run: (registry) =>
       registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image, tags: [tag], ifAbsent: true }),
@@ -267,7 +267,7 @@ const rows: ReadonlyArray<Row> = [
     result: { ...imageDescriptor, tags: [tag] }
   },
   {
-    name: "PushManifest with tags that the registry sets",
+    name: "PushManifest with tags that the registry sets itself",
     answers: {
       [`PUT /v2/team/app/manifests/${imageDescriptor.digest}`]: { status: 201, headers: { "oci-tag": "v1, v2" } }
     },
@@ -281,7 +281,7 @@ const rows: ReadonlyArray<Row> = [
     result: { ...imageDescriptor, tags: [tag, "v2"] }
   },
   {
-    name: "PushManifest with tags of which the registry sets some",
+    name: "PushManifest with tags if the registry sets only some of them",
     answers: {
       [`PUT /v2/team/app/manifests/${imageDescriptor.digest}`]: { status: 201, headers: { "oci-tag": "v2" } },
       "PUT /v2/team/app/manifests/v1": { status: 201 },
@@ -395,12 +395,12 @@ describe.each(platformNames)("over %s", (platform) => {
     }))
 })
 
-it("has a row for every operation", () => {
+it("the table has a row for every operation", () => {
   const named = new Set(rows.map(({ name }) => name.split(/[ ,]/)[0]))
   expect(named).toEqual(new Set(Object.keys(Operation.traits)))
 })
 
-/** A port where nobody listens. */
+/** A port that no server listens on. */
 const vacant = Effect.map(Effect.scoped(serve(() => ({ status: 500 }))), ({ host }) => host)
 
 const place = {
@@ -410,7 +410,7 @@ const place = {
 }
 
 describe("a registry that cannot be reached", () => {
-  it.scoped.each(platformNames)("is an error that says so, over %s", (platform) =>
+  it.scoped.each(platformNames)("fails with its host and the cause, over %s", (platform) =>
     Effect.gen(function*() {
       const host = yield* vacant
       const registry = yield* connect({ host }, {}, platforms[platform])
@@ -426,7 +426,7 @@ describe("a registry that cannot be reached", () => {
       expect(RegistryError.isTransient(error)).toBe(true)
     }))
 
-  it.scoped.each(platformNames)("any more, in the middle of its answer, over %s", (platform) =>
+  it.scoped.each(platformNames)("or breaks the connection fails, over %s", (platform) =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ raw: (response) => response.socket?.destroy() }))
       const registry = yield* connect(server, {}, platforms[platform])
@@ -437,7 +437,7 @@ describe("a registry that cannot be reached", () => {
       )
     }))
 
-  it.scoped("tells neither the place of an upload nor its state", () =>
+  it.scoped("the error contains neither the URL of an upload nor its state", () =>
     Effect.gen(function*() {
       const host = yield* vacant
       const registry = yield* connectUnsealed({ host })
@@ -448,7 +448,7 @@ describe("a registry that cannot be reached", () => {
       expect(JSON.stringify(error) + error.message + String(error)).not.toContain("CANARY")
     }))
 
-  it.scoped("tells nothing of the request's headers", () =>
+  it.scoped("the error contains nothing of the request's headers", () =>
     Effect.gen(function*() {
       const host = yield* vacant
       const withToken = (client: HttpClient.HttpClient) =>
@@ -463,7 +463,7 @@ describe("a registry that cannot be reached", () => {
     }))
 })
 
-it.scoped("what a program adds to every request of its own goes to the registry alone", () =>
+it.scoped("a header that a program adds to every request is sent to the registry only", () =>
   Effect.gen(function*() {
     const elsewhere = yield* serve(() => ({ status: 201, headers: { location: "/there" } }))
     const server = yield* serve(({ method }) =>
@@ -481,7 +481,7 @@ it.scoped("what a program adds to every request of its own goes to the registry 
     expect(elsewhere.asked.map(({ headers, method }) => [method, headers["x-token"]])).toEqual([["PUT", undefined]])
   }))
 
-describe("an answer that says an error", () => {
+describe("an error of the registry is decoded", () => {
   const cases: ReadonlyArray<{
     readonly name: string
     readonly answer: Answer
@@ -489,7 +489,7 @@ describe("an answer that says an error", () => {
     readonly message: string
   }> = [
     {
-      name: "as the spec has it",
+      name: "in the format of the spec",
       answer: {
         status: 403,
         body: failure("DENIED", "not yours")
@@ -498,25 +498,25 @@ describe("an answer that says an error", () => {
       message: "GetManifest team/app:v1: not yours"
     },
     {
-      name: "as a page for people",
+      name: "from an HTML page",
       answer: { status: 503, body: "<html>oops</html>", headers: { "content-type": "text/html", "retry-after": "7" } },
       error: { _tag: "Unavailable", status: 503, retryAfter: 7000 },
       message: "GetManifest team/app:v1: service unavailable"
     },
     {
-      name: "at a length that nobody reads",
+      name: "from a body that is too long to read",
       answer: { status: 404, body: failure("MANIFEST_UNKNOWN", "x".repeat(70_000)) },
       error: { _tag: "ManifestUnknown", status: 404 },
       message: "GetManifest team/app:v1: manifest unknown to registry"
     },
     {
-      name: "by a status that nobody knows",
+      name: "from an unknown status",
       answer: { status: 418 },
       error: { _tag: "UnknownCode", status: 418 },
       message: "GetManifest team/app:v1: the registry answered with status 418"
     },
     {
-      name: "by a redirect to nowhere",
+      name: "from a redirect without a location",
       answer: { status: 307 },
       error: { _tag: "UnknownCode", status: 307 },
       message: "GetManifest team/app:v1: the registry answered with status 307"
@@ -539,7 +539,7 @@ describe("an answer that says an error", () => {
     }))
 })
 
-describe("a body without end", () => {
+describe("an endless body", () => {
   const endless: Answer = {
     raw: (response) => {
       response.writeHead(200, { "content-type": MediaType.image })
@@ -551,7 +551,7 @@ describe("a body without end", () => {
     }
   }
 
-  it.scoped.each(platformNames)("is read to the limit and closed, over %s", (platform) =>
+  it.scoped.each(platformNames)("is read up to the limit, then closed, over %s", (platform) =>
     Effect.gen(function*() {
       const server = yield* serve(() => endless)
       const registry = yield* connect(
@@ -568,7 +568,7 @@ describe("a body without end", () => {
       yield* closed(server)
     }))
 
-  it.scoped("is not read at all where it is said to be too long", () =>
+  it.scoped("is not read if its Content-Length is above the limit", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({
         raw: (response) => {
@@ -583,7 +583,7 @@ describe("a body without end", () => {
     }))
 })
 
-it.scoped("a manifest that is too large to push is not sent", () =>
+it.scoped("a manifest above the limit for pushes is not sent", () =>
   Effect.gen(function*() {
     const server = yield* serve(() => ({ status: 201 }))
     const registry = yield* connect(server, { limits: { pushedManifest: 100 } })
@@ -594,7 +594,7 @@ it.scoped("a manifest that is too large to push is not sent", () =>
     expect(server.lines()).toEqual([])
   }))
 
-it.scoped("a registry that takes only so many tags at once gets them one by one", () =>
+it.scoped("sets tags one by one if the registry refuses so many at once", () =>
   Effect.gen(function*() {
     const server = yield* serve(({ target }) => target.includes("tag=") ? { status: 414 } : { status: 201 })
     const registry = yield* connect(server)
@@ -622,7 +622,7 @@ describe("options", () => {
     "host:port",
     "host:99999"
   ])(
-    "%o is no host",
+    "refuses %o as a host",
     (host) =>
       Effect.gen(function*() {
         const exit = yield* Effect.exit(
@@ -634,7 +634,7 @@ describe("options", () => {
       })
   )
 
-  it.effect("of the configuration are read, and one that is no host is an error of it", () =>
+  it.effect("layerConfig reads the host, and fails with a ConfigError if it is not valid", () =>
     Effect.gen(function*() {
       const layer = Client.layerConfig({ host: Config.string("HOST") }).pipe(Layer.provide(platforms.fetch))
       const build = (host: string) =>
@@ -649,7 +649,7 @@ describe("options", () => {
       })
     }))
 
-  it.scoped("a path lies before all others, also where the registry does not know it", () =>
+  it.scoped("path is prepended to every path, also to a Location without it", () =>
     Effect.gen(function*() {
       const server = yield* serve(routes({
         "POST /mirror/a/v2/team/app/blobs/uploads/": {
@@ -664,7 +664,7 @@ describe("options", () => {
       expect(yield* collect(registry.listTags(repository))).toEqual([])
     }))
 
-  it.scoped("a name of the client's own is sent", () =>
+  it.scoped("userAgent is sent as the User-Agent", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 202 }))
       const registry = yield* connect(server, { userAgent: "mirror/7" })
@@ -672,7 +672,7 @@ describe("options", () => {
       expect(server.asked[0]?.headers["user-agent"]).toBe("mirror/7")
     }))
 
-  it.scoped("bare, nothing is added", () =>
+  it.scoped("layerBare adds no transports", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 307, headers: { location: "/elsewhere" } }))
       const error = yield* Effect.flip(Effect.flatMap(Registry, (registry) => registry.deleteTag(repository, tag)))
@@ -684,15 +684,15 @@ describe("options", () => {
       expect(server.asked[0]?.headers["user-agent"]).toBeUndefined()
     }))
 
-  it("the client says its version", () => {
+  it("the default User-Agent contains the version of the package", () => {
     expect(defaultUserAgent).toBe(`effect-oci/${packageJson.version}`)
   })
 })
 
-describe("a registry that is silent", () => {
+describe("a registry that does not answer in time", () => {
   const idle = "100 millis"
 
-  it.scopedLive.each(platformNames)("before it answers is given up, over %s", (platform) =>
+  it.scopedLive.each(platformNames)("fails if no answer arrives, over %s", (platform) =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ raw: () => {} }))
       const registry = yield* connect(server, { idle }, platforms[platform])
@@ -702,7 +702,7 @@ describe("a registry that is silent", () => {
       yield* closed(server)
     }))
 
-  it.scopedLive.each(platformNames)("within an answer is given up, over %s", (platform) =>
+  it.scopedLive.each(platformNames)("fails if the answer stops midway, over %s", (platform) =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({
         raw: (response) => {
@@ -718,7 +718,7 @@ describe("a registry that is silent", () => {
       yield* closed(server)
     }))
 
-  it.scopedLive("but for a byte now and then is given up", () =>
+  it.scopedLive("fails if the answer arrives too slowly", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({
         raw: (response) => {
@@ -733,7 +733,7 @@ describe("a registry that is silent", () => {
       yield* closed(server)
     }))
 
-  it.scoped("is waited for as long as it is said", () =>
+  it.scoped("fails only after the default idle time of one minute", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ raw: () => {} }))
       const registry = yield* connect(server)
@@ -748,7 +748,7 @@ describe("a registry that is silent", () => {
 })
 
 describe("a connection", () => {
-  it.scoped("is used again, after each operation", () =>
+  it.scoped("is reused after each operation", () =>
     Effect.gen(function*() {
       const ports = new Set<number | undefined>()
       const server = yield* serveRaw((request, response) => {
@@ -766,11 +766,11 @@ describe("a connection", () => {
         Effect.flatMap(registry.getBlob(repository, digest), ({ stream }) => Stream.runDrain(stream))
       )
       yield* registry.cancelUpload(repository, `${uploads}1`)
-      // undici lets a connection rest for a turn of the event loop.
+      // undici may open a second connection if a request follows within the same turn of the event loop.
       expect(ports.size).toBeLessThanOrEqual(2)
     }))
 
-  it.scoped("over which HEAD was answered with a body is used no more", () =>
+  it.scoped("is not reused if the answer to a HEAD had a body", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({
         raw: (response) => void response.socket?.write("HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nhello, world")
@@ -781,7 +781,7 @@ describe("a connection", () => {
     }))
 })
 
-describe("an ask that is interrupted", () => {
+describe("an interrupted request", () => {
   it.scoped.each(platformNames)("closes its connection, over %s", (platform) =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ raw: () => {} }))
@@ -793,7 +793,7 @@ describe("an ask that is interrupted", () => {
       yield* closed(server)
     }))
 
-  it.scoped("many times over leaves nothing open", () =>
+  it.scoped("leaves no connection open, after many interruptions", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ raw: () => {} }))
       const registry = yield* connect(server)

@@ -10,7 +10,10 @@ import { descriptor, repository, tag } from "./samples.js"
 import { serve } from "./scripted.js"
 import type { Answer, Server } from "./scripted.js"
 
-/** A resolver that knows these names, each time another of the answers, the last for ever; and what it was asked. */
+/**
+ * A resolver that returns a name's answers one after another, and repeats the last one. It records the names that it
+ * resolves.
+ */
 const resolver = (names: { readonly [name: string]: ReadonlyArray<ReadonlyArray<string>> }) => {
   const asked: Array<string> = []
   const lookup: LookupFunction = (hostname, options, callback) => {
@@ -31,13 +34,13 @@ const resolver = (names: { readonly [name: string]: ReadonlyArray<ReadonlyArray<
 const http = (options: NodeAddressGuard.Options) =>
   NodeHttpClient.layerUndiciWithoutDispatcher.pipe(Layer.provide(NodeAddressGuard.layer(options)))
 
-/** The bare client of the platform. */
+/** The platform's client without any transports. */
 const platform = (options: NodeAddressGuard.Options) =>
   Effect.map(Layer.build(http(options)), Context.get(HttpClient.HttpClient))
 
 const ok: Answer = { status: 200, body: `{"repositories":["a"]}`, headers: { "content-type": "application/json" } }
 
-describe("a name that leads to", () => {
+describe("a name that resolves to a non-public address", () => {
   const cases: ReadonlyArray<readonly [address: string, kind: string]> = [
     ["127.0.0.1", "a loopback address"],
     ["10.0.0.1", "a private address"],
@@ -49,7 +52,7 @@ describe("a name that leads to", () => {
     ["fd00:ec2::254", "a private address"],
     ["fe80::1%lo", "a link-local address"]
   ]
-  it.scoped.each(cases)("%s, %s, is not connected to", ([address, kind]) =>
+  it.scoped.each(cases)("%s (%s) is not connected to", ([address, kind]) =>
     Effect.gen(function*() {
       const server = yield* serve(() => ok)
       const { lookup } = resolver({ "evil.example": [[address]] })
@@ -64,7 +67,7 @@ describe("a name that leads to", () => {
 })
 
 it.scoped.each(["127.0.0.1", "[::1]", "[::ffff:7f00:1]"])(
-  "an address that is none for everybody is not connected to: %s",
+  "does not connect to a non-public address: %s",
   (host) =>
     Effect.gen(function*() {
       const client = yield* platform({})
@@ -73,7 +76,7 @@ it.scoped.each(["127.0.0.1", "[::1]", "[::ffff:7f00:1]"])(
     })
 )
 
-it.scoped("of several addresses that are none for everybody, none is connected to, and the name is looked up once", () =>
+it.scoped("a name with several non-public addresses is resolved once and not connected to", () =>
   Effect.gen(function*() {
     const { asked, lookup } = resolver({ "mixed.example": [["192.0.2.1", "127.0.0.1"]] })
     const client = yield* platform({ lookup })
@@ -81,7 +84,7 @@ it.scoped("of several addresses that are none for everybody, none is connected t
     expect(asked).toEqual(["mixed.example"])
   }))
 
-it.scoped("what has no address is the resolver's to say", () =>
+it.scoped("a name without an address fails with the error of the resolver", () =>
   Effect.gen(function*() {
     const client = yield* platform({ lookup: resolver({}).lookup })
     expect((yield* Effect.flip(client.get("http://nowhere.example/"))).cause).toMatchObject({ code: "ENOTFOUND" })
@@ -117,12 +120,12 @@ describe("a client", () => {
   })
   const home = { "registry.example": [["127.0.0.1"]] }
 
-  it.scoped("asks its own registry, wherever that is", () =>
+  it.scoped("connects to its own registry at any address", () =>
     Effect.gen(function*() {
       expect((yield* repositories(() => ok, home)).answered._tag).toBe("Right")
     }))
 
-  it.scoped("is not led to a name with a private address", () =>
+  it.scoped("does not follow a redirect to a name with a private address", () =>
     Effect.gen(function*() {
       const { answered, lines } = yield* repositories(elsewhere, { ...home, "cdn.example": [["127.0.0.1"]] })
       expect(answered).toMatchObject({
@@ -132,7 +135,7 @@ describe("a client", () => {
       expect(lines.length).toBe(1)
     }))
 
-  it.scoped("is where the name is allowed", () =>
+  it.scoped("follows a redirect to a name that allowPrivate contains", () =>
     Effect.gen(function*() {
       const names = { ...home, "cdn.example": [["127.0.0.1"]] }
       const { answered, lines } = yield* repositories(elsewhere, names, { allowPrivate: ["cdn.example"] })
@@ -140,7 +143,7 @@ describe("a client", () => {
       expect(lines[1]).toBe("GET /there")
     }))
 
-  it.scoped("is not led there by a name whose address changes between the look and the connection", () =>
+  it.scoped("resolves a name only once, so that its address cannot change after the check", () =>
     Effect.gen(function*() {
       const names = { ...home, "cdn.example": [["fe80::1"], ["127.0.0.1"]] }
       const { answered, asked, lines } = yield* repositories(elsewhere, names)
@@ -149,7 +152,7 @@ describe("a client", () => {
       expect(lines.length).toBe(1)
     }))
 
-  it.scoped("is not led by what it is asked for in the midst of a push to one that it trusts", () =>
+  it.scoped("guards requests that are sent while a body is pushed to its own registry", () =>
     Effect.gen(function*() {
       const portOf = ({ host }: Server) => host.split(":")[1]
       const inside = yield* serve(() => ok)
@@ -170,14 +173,14 @@ describe("a client", () => {
         )
       const to = yield* registryAt(`registry.example:${portOf(target)}`)
       const from = yield* registryAt(`mirror.example:${portOf(leading)}`)
-      // As one that is copied from one to the other, and goes on after a break.
+      // Pulls from one registry while pushing to the other, as a copy does when it resumes after a broken connection.
       const content = Stream.fromEffect(Effect.map(from.getManifest(repository, tag), ({ bytes }) => bytes))
       const error = yield* Effect.flip(to.pushBlob(repository, descriptor, Body.stream(content)))
       expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
       expect(inside.asked.length).toBe(0)
     }))
 
-  it.scoped("is not led by the connections of one that it trusts", () =>
+  it.scoped("does not reuse the connections of another client that trusts the host", () =>
     Effect.gen(function*() {
       const names = { ...home, "cdn.example": [["127.0.0.1"]] }
       const server = yield* serve(() => ok)

@@ -21,14 +21,14 @@ const repositories: Answer = {
   headers: { "content-type": "application/json" }
 }
 
-/** A registry that wants a password. */
+/** A registry that requires a password. */
 const guarded = serve(({ headers }) =>
   headers.authorization === undefined
     ? { status: 401, headers: { "www-authenticate": `Basic realm="registry"` } }
     : repositories
 )
 
-/** Every name is at this machine. */
+/** Resolves every name to this machine. */
 const lookup: LookupFunction = (_name, options, callback) =>
   options.all === true ? callback(null, [{ address: "127.0.0.1", family: 4 }]) : callback(null, "127.0.0.1", 4)
 
@@ -60,7 +60,7 @@ const list = <E>(client: Layer.Layer<Registry, E>, environment: Record<string, s
   )
 
 describe("credentials", () => {
-  it.scoped("are those of Docker's configuration", () =>
+  it.scoped("are those of Docker's configuration by default", () =>
     Effect.gen(function*() {
       const server = yield* guarded
       yield* dockerConfig(server.host, "alice:secret")
@@ -70,7 +70,7 @@ describe("credentials", () => {
       expect(pong.registry).toBe(server.host)
     }))
 
-  it.scoped("are those that are provided, for each client its own", () =>
+  it.scoped("are those that are provided to each client, if any are provided", () =>
     Effect.gen(function*() {
       const server = yield* guarded
       yield* dockerConfig(server.host, "docker:secret")
@@ -100,7 +100,7 @@ it.scoped("a redirect to a name at a private address is refused", () =>
     expect(inside.asked).toEqual([])
   }))
 
-it.scoped("the token server is reached through the proxy too", () =>
+it.scoped("requests to the token server are also sent through the proxy", () =>
   Effect.gen(function*() {
     const server = yield* serve(({ headers, target }) =>
       target.startsWith("/token")
@@ -119,7 +119,7 @@ it.scoped("the token server is reached through the proxy too", () =>
     ])
   }))
 
-it.scoped("what is not a proxy is an error of the configuration, what is not a host one of the syntax", () =>
+it.scoped("fails with a ConfigError for an invalid proxy, and with SyntaxInvalid for an invalid host", () =>
   Effect.gen(function*() {
     const client = NodeClient.layer({ host: "registry.example" })
     expect(yield* Effect.flip(list(client, { HTTPS_PROXY: "ftp://proxy" }))).toMatchObject({ _op: "InvalidData" })
@@ -140,7 +140,7 @@ describe("the client over node:http, for Bun,", () => {
       Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
     )
 
-  it.scoped("reaches its registry, wherever that is", () =>
+  it.scoped("connects to its own registry at any address", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => repositories)
       const host = `registry.example:${server.host.split(":")[1]}`
@@ -158,7 +158,7 @@ describe("the client over node:http, for Bun,", () => {
       expect(inside.asked).toEqual([])
     }))
 
-  it.scoped("refuses a request that a proxy is set for", () =>
+  it.scoped("refuses a request for which a proxy is set", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => repositories)
       const client = yield* http({ lookup }, { HTTP_PROXY: "user:CANARY@proxy.example:3128" })

@@ -21,7 +21,7 @@ const layer = (environment: Environment, options?: NodeProxy.Options) =>
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(environment)))))
   )
 
-/** The platform's client, without any transport of a registry's client. */
+/** The platform's client, without any transports. */
 const http = (environment: Environment, options?: NodeProxy.Options) =>
   Effect.map(Layer.build(layer(environment, options)), Context.get(HttpClient.HttpClient))
 
@@ -31,7 +31,7 @@ const repositories: Answer = {
   headers: { "content-type": "application/json" }
 }
 
-/** A server, and a proxy that connects to it for every host. */
+/** A server, and a proxy that connects to that server for every host. */
 const world = (options?: ProxyOptions, tls?: Tls, answer: () => Answer = () => ({ status: 200, body: "here" })) =>
   Effect.gen(function*() {
     const server = yield* serve(answer, tls)
@@ -39,7 +39,7 @@ const world = (options?: ProxyOptions, tls?: Tls, answer: () => Answer = () => (
     return { server, port, proxy: yield* startProxy(Number(port), options) }
   })
 
-/** What a client says that cannot list the repositories of a registry. */
+/** Returns the error of listing the repositories of a registry. */
 const failure = (host: string, environment: Environment, options?: Partial<NodeProxy.Options & Client.Options>) =>
   Effect.gen(function*() {
     const client = Client.layer({ host, insecure: true, retry: { retries: 0 }, ...options })
@@ -49,7 +49,7 @@ const failure = (host: string, environment: Environment, options?: Partial<NodeP
 
 const trusting = { connect: { ca: certificate.cert } }
 
-describe("a request goes through the proxy", () => {
+describe("a request is sent through the proxy", () => {
   const cases: ReadonlyArray<
     readonly [
       name: string,
@@ -72,7 +72,7 @@ describe("a request goes through the proxy", () => {
       (proxy) => ({ httpProxy: Redacted.make(proxy) })
     ],
     [
-      "of the options, also in a CGI program",
+      "of the options, even in a CGI program",
       () => ({ REQUEST_METHOD: "GET" }),
       (proxy) => ({ httpProxy: Redacted.make(proxy) })
     ]
@@ -92,7 +92,7 @@ describe("a request goes through the proxy", () => {
       expect(server.lines()).toEqual(["GET /v2/?n=1"])
     }))
 
-  it.scoped("of HTTPS_PROXY, without a scheme, by a tunnel", () =>
+  it.scoped("of HTTPS_PROXY without a scheme, through a tunnel", () =>
     Effect.gen(function*() {
       const { proxy, server } = yield* world({}, certificate)
       const client = yield* http({ HTTPS_PROXY: proxy.host }, trusting)
@@ -107,7 +107,7 @@ describe("a request goes through the proxy", () => {
       expect(server.lines()).toEqual(["GET /v2/"])
     }))
 
-  it.scoped("with its body", () =>
+  it.scoped("with its method, host and headers", () =>
     Effect.gen(function*() {
       const { proxy, server } = yield* world()
       const client = yield* http({ HTTP_PROXY: proxy.host })
@@ -116,7 +116,7 @@ describe("a request goes through the proxy", () => {
       expect(server.asked[0]?.headers).toMatchObject({ host: "registry.example:5000", "x-mine": "yes" })
     }))
 
-  it.scoped("over TLS, that neither the settings nor the client certificate of the registry are for", () =>
+  it.scoped("over TLS, with the settings for the proxy and not those for the registry", () =>
     Effect.gen(function*() {
       const { port } = yield* world({}, certificate)
       const plain = yield* world()
@@ -147,7 +147,7 @@ describe("a request goes through the proxy", () => {
     }))
 })
 
-/** A SOCKS5 proxy without a login (RFC 1928), which connects to one port whatever it is asked for. */
+/** A SOCKS5 proxy without a login (RFC 1928). It connects to one port, whatever host is requested. */
 const startSocks = (port: number) =>
   Effect.acquireRelease(
     Effect.async<{ readonly host: string; readonly targets: ReadonlyArray<string>; readonly close: () => void }>(
@@ -186,8 +186,8 @@ const startSocks = (port: number) =>
     ({ close }) => Effect.sync(close)
   )
 
-describe("a request does not go through the proxy", () => {
-  it.scoped.each(["127.0.0.1", "localhost", "[::1]"])("to %s, and is guarded", (host) =>
+describe("a request is not sent through the proxy", () => {
+  it.scoped.each(["127.0.0.1", "localhost", "[::1]"])("to %s, but guarded", (host) =>
     Effect.gen(function*() {
       const { port, proxy } = yield* world()
       const client = yield* http({ HTTP_PROXY: proxy.host, HTTPS_PROXY: proxy.host })
@@ -198,7 +198,7 @@ describe("a request does not go through the proxy", () => {
       expect(proxy.lines()).toEqual([])
     }))
 
-  it.scoped("to a registry on this machine, which is reached", () =>
+  it.scoped("to a registry on this machine, and connects to it directly", () =>
     Effect.gen(function*() {
       const { proxy, server } = yield* world({}, undefined, () => repositories)
       const client = Client.layer({ host: server.host, insecure: true })
@@ -218,7 +218,7 @@ describe("a request does not go through the proxy", () => {
       expect(proxy.lines()).toEqual([])
     }))
 
-  it.scoped("of https if there is only HTTP_PROXY, nor without any", () =>
+  it.scoped("over https if only HTTP_PROXY is set, or if no proxy is set", () =>
     Effect.gen(function*() {
       const { proxy, server } = yield* world()
       const failing: NodeProxy.Options = {
@@ -232,10 +232,10 @@ describe("a request does not go through the proxy", () => {
     }))
 })
 
-describe("a login of the proxy's URL", () => {
+describe("a login in the proxy's URL", () => {
   const authorization = `Basic ${Buffer.from("user:s@crt").toString("base64")}`
 
-  it.scoped("goes to the proxy, and never to the registry", () =>
+  it.scoped("is sent to the proxy, and never to the registry", () =>
     Effect.gen(function*() {
       const plain = yield* world({ authorization })
       const secure = yield* world({ authorization }, certificate)
@@ -253,7 +253,7 @@ describe("a login of the proxy's URL", () => {
 
   const wanted: ReadonlyArray<readonly [scheme: string, port: string]> = [["http", "80"], ["https", "443"]]
   it.scoped.each(wanted)(
-    "that is missing or wrong is an error that says so, over %s",
+    "that is missing or wrong fails with an error that explains it, over %s",
     ([scheme, port]) =>
       Effect.gen(function*() {
         const { proxy, server } = yield* world({ authorization })
@@ -282,7 +282,7 @@ describe("a login of the proxy's URL", () => {
 describe("an error names the proxy", () => {
   const CANARY = "user:CANARY@"
 
-  it.scoped("that cannot be reached", () =>
+  it.scoped("if the proxy cannot be reached", () =>
     Effect.gen(function*() {
       const { proxy } = yield* Effect.scoped(world())
       for (const insecure of [true, false]) {
@@ -310,7 +310,7 @@ describe("an error names the proxy", () => {
       "TransportError"
     ]
   ]
-  it.scoped.each(statuses)("that answers CONNECT with %s", ([status, message, tag]) =>
+  it.scoped.each(statuses)("if the proxy answers CONNECT with %s", ([status, message, tag]) =>
     Effect.gen(function*() {
       const { proxy } = yield* world({ status: () => status })
       const error = yield* failure("registry.example", { HTTPS_PROXY: proxy.host }, { insecure: false })
@@ -318,7 +318,7 @@ describe("an error names the proxy", () => {
       expect(error.message).toBe(`ListRepositories: ${message(proxy.host)}`)
     }))
 
-  it.scoped("only where the proxy answers: what a registry says through it stays the registry's", () =>
+  it.scoped("only if the proxy itself answered: errors of the registry stay unchanged", () =>
     Effect.gen(function*() {
       const answers: ReadonlyArray<Answer> = [
         { status: 503, body: `{"errors":[]}`, headers: { "content-type": "application/json" } },
@@ -333,7 +333,7 @@ describe("an error names the proxy", () => {
       }
     }))
 
-  it.scoped("before a registry whose certificate is not trusted", () =>
+  it.scoped("if the certificate of the registry is not trusted", () =>
     Effect.gen(function*() {
       const { proxy } = yield* world({}, certificate)
       const error = yield* failure("registry.example", { HTTPS_PROXY: proxy.host }, { insecure: false })
@@ -342,7 +342,7 @@ describe("an error names the proxy", () => {
       )
     }))
 
-  it.scoped("that does not reach the registry", () =>
+  it.scoped("if the proxy does not reach the registry", () =>
     Effect.gen(function*() {
       const { proxy } = yield* world({}, undefined, () => ({ raw: (response) => void response.socket?.destroy() }))
       for (const scheme of ["http", "socks5"]) {
@@ -353,7 +353,7 @@ describe("an error names the proxy", () => {
     }))
 })
 
-it.scoped("a proxy that does not answer for a moment is asked again", () =>
+it.scoped("retries after a temporary failure of the proxy", () =>
   Effect.gen(function*() {
     let left = 1
     const { proxy } = yield* world({ status: () => left-- > 0 ? 503 : undefined }, certificate, () => repositories)
@@ -364,7 +364,7 @@ it.scoped("a proxy that does not answer for a moment is asked again", () =>
     expect(proxy.lines()).toEqual(["CONNECT registry.example:443", "CONNECT registry.example:443"])
   }))
 
-it.scoped("HTTP_PROXY is refused in a CGI program, and HTTPS_PROXY is used", () =>
+it.scoped("refuses HTTP_PROXY in a CGI program, and still uses HTTPS_PROXY", () =>
   Effect.gen(function*() {
     const { proxy } = yield* world({}, certificate)
     const environment = { REQUEST_METHOD: "GET", HTTP_PROXY: proxy.host, HTTPS_PROXY: proxy.host }
@@ -376,7 +376,7 @@ it.scoped("HTTP_PROXY is refused in a CGI program, and HTTPS_PROXY is used", () 
   }))
 
 it.scoped.each(["HTTP_PROXY", "HTTPS_PROXY"])(
-  "what is not a proxy is an error of the configuration, of %s",
+  "fails with a ConfigError if %s is not a proxy",
   (name) =>
     Effect.gen(function*() {
       for (const proxy of ["ftp://user:CANARY@proxy", "user:CANARY@:1", "http://"]) {

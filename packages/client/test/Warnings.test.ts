@@ -4,14 +4,14 @@ import type { Notice } from "../src/transport/Warnings.js"
 import { blob, descriptor, repository } from "./samples.js"
 import { connect, serve } from "./scripted.js"
 
-/** A registry that has a blob, and says something with each answer. */
+/** A registry that has a blob, and sends a warning with each answer. */
 const warning = (header: string) =>
   serve(() => ({
     status: 200,
     headers: { warning: header, "content-length": String(blob.byteLength), "docker-content-digest": descriptor.digest }
   }))
 
-it.scopedLive("what a registry says to people is handed on once", () =>
+it.scopedLive("reports each warning of a registry once", () =>
   Effect.gen(function*() {
     const server = yield* warning(`299 - "moves on \\"Monday\\"", 299 - "and \u0080 beeps"`)
     const heard: Array<Notice> = []
@@ -24,7 +24,7 @@ it.scopedLive("what a registry says to people is handed on once", () =>
     ])
   }))
 
-it.scopedLive("it is logged, and the answer stays what it is, where nobody asks for it", () =>
+it.scopedLive("logs warnings by default, and does not change the answer", () =>
   Effect.gen(function*() {
     const lines: Array<string> = []
     const server = yield* warning(`299 - "moves on Monday"`)
@@ -41,7 +41,7 @@ it.scopedLive("it is logged, and the answer stays what it is, where nobody asks 
     expect(lines[0]).toContain(`registry=${server.origin}`)
   }))
 
-it.scopedLive("a registry that says something new each time is heard a hundred times", () =>
+it.scopedLive("reports at most a hundred different warnings", () =>
   Effect.gen(function*() {
     let count = 0
     const server = yield* serve(() => ({

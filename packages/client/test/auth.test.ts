@@ -1,4 +1,4 @@
-/** A client of registries that ask who asks, on real sockets. */
+/** A client of registries that require authentication, over real sockets. */
 import { Credential, Credentials } from "@effect-oci/auth"
 import { AuthScope, Body, Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
@@ -24,7 +24,7 @@ const ok = (asked: Asked): Answer => {
   }
 }
 
-/** A registry and its token server in one: tokens are the scopes that were asked for. */
+/** A registry and its token server in one. A token contains the scopes that were requested. */
 const serveGuarded = (server: { origin: () => string; refuses?: (scope: string) => boolean; inside?: typeof ok }) =>
   serve((asked) => {
     const url = new URL(asked.target, "http://x")
@@ -41,7 +41,7 @@ const serveGuarded = (server: { origin: () => string; refuses?: (scope: string) 
     }
   })
 
-/** How an error says that there are no credentials. */
+/** The advice in an error if there are no credentials. */
 const advice = ({ origin }: Server) =>
   `no credentials that it accepts are configured for ${origin}; log in with "docker login", which NodeClient uses, or ` +
   "provide Credentials to the layer of the client and not beside it: client.pipe(Layer.provide(credentials))"
@@ -61,7 +61,7 @@ const guarded = (options: Omit<Parameters<typeof serveGuarded>[0], "origin"> = {
 
 describe("a client without any credentials", () => {
   it.scoped.each(["undici", "fetch", "node"] as const)(
-    "gets anonymous tokens when it is asked for them, over %s",
+    "gets an anonymous token when the registry requires one, over %s",
     (platform) =>
       Effect.gen(function*() {
         const server = yield* guarded()
@@ -79,7 +79,7 @@ describe("a client without any credentials", () => {
       })
   )
 
-  it.scoped("asks for what each operation requires, and no more", () =>
+  it.scoped("requests only the scope that each operation requires", () =>
     Effect.gen(function*() {
       const table: ReadonlyArray<readonly [string, (registry: Registry.Service) => Effect.Effect<unknown, unknown>]> = [
         ["repository:team/app:pull", (registry) => registry.resolveManifest(repository, tag)],
@@ -102,7 +102,7 @@ describe("a client without any credentials", () => {
       }
     }))
 
-  it.scoped("uploads where it may not mount", () =>
+  it.scoped("starts an upload if it may not mount", () =>
     Effect.gen(function*() {
       const from = RepositoryName.make("other")
       const server = yield* guarded({
@@ -115,7 +115,7 @@ describe("a client without any credentials", () => {
       expect(scopes(server)[0]).toEqual(["repository:other:pull", "repository:team/app:pull,push"])
     }))
 
-  it.scoped("shares a token between what it was told it will need", () =>
+  it.scoped("shares one token for the scopes of AuthScope.hint", () =>
     Effect.gen(function*() {
       const server = yield* guarded()
       const registry = yield* connect(server)
@@ -127,7 +127,7 @@ describe("a client without any credentials", () => {
       expect(scopes(server)).toEqual([["repository:other:pull", "repository:team/app:pull"]])
     }))
 
-  it.scoped("fails with an error of the registry that says what was tried", () =>
+  it.scoped("fails with an error that names the token server and the scope", () =>
     Effect.gen(function*() {
       const server = yield* guarded({ refuses: () => true })
       const failure = yield* Effect.flip((yield* connect(server)).getManifest(repository, tag))
@@ -139,7 +139,7 @@ describe("a client without any credentials", () => {
       expect(failure).toMatchObject({ operation: "GetManifest", repository, registry: server.host })
     }))
 
-  it.scoped("is told how to provide them by the error of a registry that wants a password", () =>
+  it.scoped("explains in the error how to provide credentials if the registry requires a password", () =>
     Effect.gen(function*() {
       const server = yield* serve(({ target }) => ({
         status: 401,
@@ -167,14 +167,14 @@ describe("a client without any credentials", () => {
       expect(pinged.message).toBe(`${server.origin} wants to know who asks: ${advice(server)}`)
     }))
 
-  it.scoped("is told nothing of them where the registry does not ask for any", () =>
+  it.scoped("does not mention credentials if the registry does not send a challenge", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 401 }))
       const failure = yield* Effect.flip((yield* connect(server)).getManifest(repository, tag))
       expect(failure.message).toBe("GetManifest team/app:v1: authentication required")
     }))
 
-  it.scoped("can be told not to answer", () =>
+  it.scoped("does not answer challenges if auth is false", () =>
     Effect.gen(function*() {
       const server = yield* guarded()
       const registry = yield* connect(server, { auth: false })
@@ -184,7 +184,7 @@ describe("a client without any credentials", () => {
 })
 
 describe("a client with credentials", () => {
-  it.scoped("takes them from its surroundings, and keeps them from wherever it is led", () =>
+  it.scoped("uses the Credentials of the context, and sends them to no other host", () =>
     Effect.gen(function*() {
       const other = yield* serve((asked) =>
         asked.method === "GET" ? ok(asked) : { status: 401, headers: { "www-authenticate": `Basic realm="x"` } }
@@ -215,7 +215,7 @@ describe("a client with credentials", () => {
     }))
 })
 
-describe("a registry that repeats what it was sent", () => {
+describe("a registry that repeats secrets of the request", () => {
   const repeating = (status: number, answer: (text: string) => Answer) =>
     serve(({ headers }) => {
       const { authorization } = headers
@@ -238,7 +238,7 @@ describe("a registry that repeats what it was sent", () => {
   const secrets = /CANARY|YWxpY2U6|Q0FOQV/
 
   it.scoped.each([400, 403, 404, 418, 429, 500, 503])(
-    "shows none of it in the error of a status: %s",
+    "does not leak them in the error of status %s",
     (status) =>
       Effect.gen(function*() {
         const server = yield* repeating(status, (text) => ({
@@ -266,7 +266,7 @@ describe("a registry that repeats what it was sent", () => {
       })
   )
 
-  it.scoped("shows none of it in what the spec does not allow, in a warning and in the log", () =>
+  it.scoped("does not leak them in a protocol error, in a warning or in the log", () =>
     Effect.gen(function*() {
       const server = yield* repeating(200, (text) => ({
         status: 200,
@@ -299,14 +299,14 @@ describe("a ping", () => {
       Effect.provide(platforms.undici)
     )
 
-  it.scoped("tells that a registry asks for nothing", () =>
+  it.scoped("reports that a registry requires no authentication", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 200 }))
       expect(yield* ping(server)).toEqual({ registry: server.host, challenges: [] })
       expect(server.lines()).toEqual(["GET /v2/"])
     }))
 
-  it.scoped("tells whether credentials are good", () =>
+  it.scoped("reports whether credentials are accepted", () =>
     Effect.gen(function*() {
       const server = yield* serve(({ headers }) =>
         headers.authorization === `Basic ${Buffer.from("alice:CANARY").toString("base64")}`
@@ -322,14 +322,14 @@ describe("a ping", () => {
       expect(nobody).toMatchObject({ _tag: "Unauthorized", status: 401 })
     }))
 
-  it.scoped("gets a token for nothing in particular", () =>
+  it.scoped("gets a token without a scope", () =>
     Effect.gen(function*() {
       const server = yield* guarded()
       expect((yield* ping(server)).challenges).toMatchObject([{ scheme: "bearer" }])
       expect(server.lines()).toEqual(["GET /v2/", "GET /token?service=test", "GET /v2/"])
     }))
 
-  it.scoped("fails where there is no registry", () =>
+  it.scoped("fails if the host is not a registry", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 404, body: "<html>" }))
       const failure = yield* Effect.flip(ping(server))

@@ -1,4 +1,4 @@
-/** A self-signed certificate of the names that tests use. */
+/** A self-signed certificate for the host names in the tests. */
 import { execFileSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"

@@ -1,4 +1,4 @@
-/** Blobs that come other than they should. */
+/** Blobs whose answers are wrong, incomplete or large. */
 import { Body, ByteRange, Descriptor, Digest } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
@@ -24,7 +24,7 @@ const pull = (registry: Registry.Service, range?: ByteRange.ByteRange) =>
     return received
   }))
 
-/** Sends a head and some of the body, and then breaks off, or ends, or says no more. */
+/** Sends a head and a part of the body, and then runs `then`. */
 const partly = (
   headers: Record<string, string>,
   body: Uint8Array,
@@ -53,43 +53,43 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
     readonly message: RegExp
   }> = [
     {
-      name: "cut off before its first byte",
+      name: "that is cut off before its first byte",
       answer: partly(lengthy, new Uint8Array(0), breakOff),
       tag: "TransportError",
       message: /: the answer ended after 0 of 12 bytes: connection (closed|reset)$/
     },
     {
-      name: "cut off after its first byte",
+      name: "that is cut off after its first byte",
       answer: partly(lengthy, blob.subarray(0, 1), breakOff),
       tag: "TransportError",
       message: /: the answer ended after 1 of 12 bytes: connection (closed|reset)$/
     },
     {
-      name: "cut off before its last byte",
+      name: "that is cut off before its last byte",
       answer: partly(lengthy, blob.subarray(0, n - 1), breakOff),
       tag: "TransportError",
       message: /: the answer ended after 11 of 12 bytes: connection (closed|reset)$/
     },
     {
-      name: "that is another of the same length",
+      name: "with other content of the same length",
       answer: { status: 200, body: "HELLO, WORLD" },
       tag: "DigestInvalid",
       message: /: content does not match its digest, it has sha256:/
     },
     {
-      name: "that is longer",
+      name: "with content that is too long",
       answer: { status: 200, body: "hello, world!" },
       tag: "DigestInvalid",
       message: /: content does not match its digest/
     },
     {
-      name: "that is shorter",
+      name: "with content that is too short",
       answer: { status: 200, body: "hello, worl" },
       tag: "DigestInvalid",
       message: /: content does not match its digest/
     },
     {
-      name: "that was packed on the way",
+      name: "that was compressed on the way",
       answer: { status: 200, headers: { "content-encoding": "gzip" }, body: "1f8b" },
       tag: "ResponseInvalid",
       message: /: its body is coded \(Content-Encoding: gzip\), but the client requested it as it is/
@@ -108,7 +108,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
       expect(error).toMatchObject({ operation: "GetBlob", repository, reference: digest })
     }))
 
-  it.scoped("of which no length is told is asked for it", () =>
+  it.scoped("without a Content-Length gets its size from a HEAD request", () =>
     Effect.gen(function*() {
       const server = yield* serve(routes({
         [`GET /v2/team/app/blobs/${digest}`]: partly({}, blob, end),
@@ -122,7 +122,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
       ])
     }))
 
-  it.scoped("of which no length is told, and that breaks off, fails", () =>
+  it.scoped("without a Content-Length fails if the connection breaks", () =>
     Effect.gen(function*() {
       const server = yield* serve(routes({
         [`GET /v2/team/app/blobs/${digest}`]: partly({}, blob.subarray(0, 7), breakOff),
@@ -132,7 +132,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
       expect((yield* Effect.flip(pull(registry)))._tag).toBe("TransportError")
     }))
 
-  it.scoped("without bytes comes without bytes", () =>
+  it.scoped("that is empty is received as empty", () =>
     Effect.gen(function*() {
       const empty = Descriptor.fromBytes(new Uint8Array(0))
       const server = yield* serve(() => ({ status: 200, body: "" }))
@@ -143,7 +143,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
       expect([...pulled]).toEqual([])
     }))
 
-  it.scoped("is read once", () =>
+  it.scoped("can be read only once", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 200, body: blob }))
       const registry = yield* connect(server, {}, platforms[platform])
@@ -153,9 +153,9 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
       expect(error._tag).toBe("TransportError")
     }))
 
-  describe("in the middle", () => {
+  describe("while it is received", () => {
     const size = 32 * 1024 * 1024
-    /** More than the sockets between hold. */
+    /** More bytes than the buffers of the sockets can hold. */
     const flowing: Answer = {
       raw: (response) => {
         response.writeHead(200, { "content-length": String(size) })
@@ -167,7 +167,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
       }
     }
 
-    it.scoped("whose reader is interrupted closes its connection", () =>
+    it.scoped("closes its connection if the reader is interrupted", () =>
       Effect.gen(function*() {
         const server = yield* serve(() => flowing)
         const registry = yield* connect(server, {}, platforms[platform])
@@ -182,7 +182,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
         yield* closed(server)
       }))
 
-    it.scoped("whose reader has enough closes its connection", () =>
+    it.scoped("closes its connection if the reader stops early", () =>
       Effect.gen(function*() {
         const server = yield* serve(() => flowing)
         const registry = yield* connect(server, {}, platforms[platform])
@@ -192,7 +192,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
         yield* closed(server)
       }))
 
-    it.scoped("that nobody reads closes its connection with its scope", () =>
+    it.scoped("closes its connection with the scope if it is not read", () =>
       Effect.gen(function*() {
         const server = yield* serve(() => flowing)
         const registry = yield* connect(server, {}, platforms[platform])
@@ -200,7 +200,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
         yield* closed(server)
       }))
 
-    it.scoped("whose scope is closed ends with an error, read or not", () =>
+    it.scoped("fails after its scope is closed, whether it was being read or not", () =>
       Effect.gen(function*() {
         const server = yield* serve(() => flowing)
         const registry = yield* connect(server, {}, platforms[platform])
@@ -218,7 +218,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
         yield* closed(server)
       }))
 
-    it.scopedLive("whose reader takes its time is waited for", () =>
+    it.scopedLive("does not time out while the reader is slow", () =>
       Effect.gen(function*() {
         const server = yield* serve(() => flowing)
         const registry = yield* connect(server, { idle: "50 millis" }, platforms[platform])
@@ -244,54 +244,54 @@ describe("a range", () => {
     readonly error?: object
   }> = [
     {
-      name: "that is sent",
+      name: "returns the range that the registry sends",
       answer: { status: 206, headers: { "content-range": "bytes 7-9/12" }, body: "wor" },
       content: "wor"
     },
-    { name: "in place of which all is sent is cut out of it", answer: { status: 200, body: blob }, content: "wor" },
+    { name: "is cut out of a whole blob", answer: { status: 200, body: blob }, content: "wor" },
     {
-      name: "from the end, in place of which all is sent, is cut out of it",
+      name: "from the end is cut out of the blob if the registry sends the whole blob",
       range: ByteRange.last(5),
       answer: { status: 200, body: blob },
       content: "world"
     },
     {
-      name: "in place of which another is sent fails",
+      name: "fails if the registry sends another range",
       answer: { status: 206, headers: { "content-range": "bytes 6-8/12" }, body: " wo" },
       error: { _tag: "ResponseInvalid" }
     },
     {
-      name: "that says nothing of itself fails",
+      name: "fails if the answer has no Content-Range",
       answer: { status: 206, body: "wor" },
       error: { _tag: "ResponseInvalid" }
     },
     {
-      name: "that is not as long as it says fails",
+      name: "fails if the body is longer than its Content-Range",
       answer: { status: 206, headers: { "content-range": "bytes 7-9/12" }, body: "worl" },
       error: { _tag: "ResponseInvalid" }
     },
     {
-      name: "that breaks off fails",
+      name: "fails if the connection breaks",
       answer: partly({ "content-range": "bytes 7-9/12", "content-length": "3" }, blob.subarray(7, 8), breakOff, 206),
       error: { _tag: "TransportError" }
     },
     {
-      name: "of no said length that ends early fails",
+      name: "fails if it ends early and has no Content-Length",
       answer: partly({ "content-range": "bytes 7-9/12" }, blob.subarray(7, 8), end, 206),
       error: { _tag: "SizeInvalid" }
     },
     {
-      name: "in place of which all is sent, but for its end, fails",
+      name: "fails if the registry sends the whole blob and breaks off",
       answer: partly(lengthy, blob.subarray(0, 8), breakOff),
       error: { _tag: "TransportError" }
     },
     {
-      name: "that lies outside is refused",
+      name: "fails with RangeInvalid if it is outside the blob",
       answer: { status: 416, headers: { "content-range": "bytes */12" } },
       error: { _tag: "RangeInvalid", size: 12 }
     },
     {
-      name: "that lies outside, in place of which all is sent, is refused",
+      name: "fails with RangeInvalid if it is outside the blob and the registry sends the whole blob",
       range: ByteRange.from(12),
       answer: { status: 200, body: blob },
       error: { _tag: "RangeInvalid", size: 12 }
@@ -313,7 +313,10 @@ describe("memory", () => {
 
   setFlagsFromString("--expose-gc")
   const collectGarbage = runInNewContext("gc") as () => void
-  /** The bytes that buffers hold and that cannot be collected. V8 frees what it collects at its next collection. */
+  /**
+   * The bytes in buffers that are still in use. V8 frees collected buffers only at the next collection, so this
+   * collects twice.
+   */
   const heldBytes = () => {
     collectGarbage()
     collectGarbage()
@@ -326,7 +329,7 @@ describe("memory", () => {
   for (let sent = 0; sent < size; sent += piece.byteLength) hash.update(piece)
   const large = { ...descriptor, digest: Digest.make(`sha256:${hash.digest("hex")}`), size }
 
-  it.scoped.each(platformNames)("does not grow with a blob, over %s", (platform) =>
+  it.scoped.each(platformNames)("stays constant for a blob, over %s", (platform) =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({
         raw: (response) => {

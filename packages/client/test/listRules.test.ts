@@ -1,4 +1,4 @@
-/** Lists of registries that make of `n`, `last`, the order and `Link` what they like. */
+/** Lists of registries that treat `n`, `last`, the order and `Link` in different ways. */
 import type { RegistryError } from "@effect-oci/core"
 import { Registry, Tag } from "@effect-oci/core"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -16,7 +16,7 @@ interface Rules {
   readonly link: "absolute" | "offset" | "none"
 }
 
-/** The tags in the registry's own order. `newest` is the order in which the tags were pushed, which is no order at all. */
+/** Returns the tags in the registry's order. `newest` is the order in which the tags were pushed. */
 const inOrder = (tags: ReadonlyArray<string>, { order }: Rules): ReadonlyArray<string> =>
   order === "newest"
     ? tags
@@ -24,7 +24,7 @@ const inOrder = (tags: ReadonlyArray<string>, { order }: Rules): ReadonlyArray<s
       (order === "ascii" ? a < b : `${a.toLowerCase()}\0${a}` < `${b.toLowerCase()}\0${b}`) ? -1 : 1
     )
 
-/** A client of a registry with such tags, and how many requests the client has sent. */
+/** Creates a client of a registry with these tags, which counts the requests that the client sends. */
 const connect = (tags: ReadonlyArray<string>, rules: Rules, options?: Partial<Client.Options>) => {
   let requests = 0
   const all = inOrder(tags, rules)
@@ -36,7 +36,7 @@ const connect = (tags: ReadonlyArray<string>, rules: Rules, options?: Partial<Cl
       }
       const n = rules.n === "ignored" ? Infinity : Number(url.searchParams.get("n") ?? Infinity)
       const last = url.searchParams.get("last")
-      // A position in the registry's own order.
+      // An offset in the registry's own order.
       const at = last === null || rules.last === "ignored" ? -1 : all.indexOf(last)
       const from = Number(url.searchParams.get("offset") ?? (at < 0 ? 0 : rules.last === "inclusive" ? at : at + 1))
       const page = all.slice(from, from + n)
@@ -61,7 +61,7 @@ const connect = (tags: ReadonlyArray<string>, rules: Rules, options?: Partial<Cl
 const collect = <A>(stream: Stream.Stream<A, RegistryError.RegistryError>) =>
   Effect.map(Stream.runCollect(stream), Chunk.toReadonlyArray)
 
-/** Reads a list as a server's client does, page by page. */
+/** Reads a list page by page, as a client of a server does. */
 const walk = (registry: Registry.Service, limit: number, most: number) =>
   Effect.gen(function*() {
     const all: Array<string> = []
@@ -90,7 +90,7 @@ const rules: fc.Arbitrary<Rules> = fc.record({
 
 describe("a list", () => {
   it.effect.prop(
-    "has each item once, in order, whatever the registry does",
+    "has each item once, in order, whatever rules the registry follows",
     { tags, rules },
     ({ rules, tags }) =>
       Effect.gen(function*() {
@@ -100,7 +100,7 @@ describe("a list", () => {
   )
 
   it.effect.prop(
-    "that is read page by page has each item once, in order",
+    "has each item once, in order, if the caller reads it page by page",
     { tags, rules, limit: fc.integer({ min: 1, max: 9 }) },
     ({ limit, rules, tags }) =>
       Effect.gen(function*() {
@@ -110,7 +110,7 @@ describe("a list", () => {
   )
 
   it.effect.prop(
-    "loses nothing and ends in small pages of the registry's",
+    "is complete and ends with any page size",
     { tags, rules, pageSize: fc.integer({ min: 1, max: 9 }) },
     ({ pageSize, rules, tags }) =>
       Effect.gen(function*() {
@@ -122,7 +122,7 @@ describe("a list", () => {
   )
 
   it.effect.prop(
-    "begins after its last at a registry that ignores last",
+    "begins after last even if the registry ignores last",
     { tags, last: fc.stringMatching(/^[aAbBcC_1-3][a-cA-C.-]{0,2}$/), order: fc.constantFrom("ascii", "newest") },
     ({ last, order, tags }) =>
       Effect.gen(function*() {
@@ -148,7 +148,7 @@ describe("a list that the registry sends whole and unsorted", () => {
       expect(registry.requests()).toBe(1)
     }))
 
-  it.effect("is read again after a while", () =>
+  it.effect("is read again after 30 seconds", () =>
     Effect.gen(function*() {
       const registry = yield* connect(numbered(10), old)
       const page = collect(registry.listTags(repository, { last: Tag.make("v7") }))
@@ -169,7 +169,7 @@ describe("a list that the registry sends whole and unsorted", () => {
       expect(registry.requests()).toBe(3)
     }))
 
-  it.effect("is read again where it does not continue", () =>
+  it.effect("is read again for a call without last", () =>
     Effect.gen(function*() {
       const registry = yield* connect(numbered(10), old)
       yield* collect(registry.listTags(repository))
@@ -177,7 +177,7 @@ describe("a list that the registry sends whole and unsorted", () => {
       expect(registry.requests()).toBe(2)
     }))
 
-  it.effect("fails where it is longer than what the client sorts", () =>
+  it.effect("fails if it has more than maxSorted items", () =>
     Effect.gen(function*() {
       const registry = yield* connect(numbered(30), { ...old, n: "honoured", link: "offset" }, {
         pageSize: 10,

@@ -20,7 +20,7 @@ const page = (tags: ReadonlyArray<string>, link?: string): Answer => ({
 const names = (count: number): ReadonlyArray<string> =>
   Array.from({ length: count }, (_, at) => `v${String(at).padStart(5, "0")}`)
 
-/** A registry of so many tags, that follows the spec. */
+/** A registry with `count` tags that follows the spec. */
 const tagged = (count: number) => ({ target }: Asked): Answer => {
   const query = new URL(target, "http://any").searchParams
   const all = names(count).filter((tag) => tag > (query.get("last") ?? ""))
@@ -29,7 +29,7 @@ const tagged = (count: number) => ({ target }: Asked): Answer => {
 }
 
 describe("a list", () => {
-  it.scoped("is read page after page, each asked for when it is wanted", () =>
+  it.scoped("requests each page only when the reader needs it", () =>
     Effect.gen(function*() {
       const server = yield* serve(tagged(2500))
       const registry = yield* connect(server)
@@ -49,13 +49,13 @@ describe("a list", () => {
     readonly limit: number
     readonly queries: ReadonlyArray<string>
   }> = [
-    { name: "of none", limit: 0, queries: ["?n=0"] },
-    { name: "of less than a page, which shows the order", limit: 2, queries: ["?n=3"] },
+    { name: "of 0", limit: 0, queries: ["?n=0"] },
+    { name: "smaller than a page, and still requests a page to see the order", limit: 2, queries: ["?n=3"] },
     { name: "of a page", limit: 3, queries: ["?n=3"] },
-    { name: "of more", limit: 7, queries: ["?n=3", "?n=3&last=v00002", "?n=3&last=v00005"] },
-    { name: "of more than there are", limit: 100, queries: ["?n=3", "?n=3&last=v00002", "?n=3&last=v00005"] }
+    { name: "larger than a page", limit: 7, queries: ["?n=3", "?n=3&last=v00002", "?n=3&last=v00005"] },
+    { name: "larger than the list", limit: 100, queries: ["?n=3", "?n=3&last=v00002", "?n=3&last=v00005"] }
   ]
-  it.scoped.each(limits)("has a limit $name in all", ({ limit, queries }) =>
+  it.scoped.each(limits)("can have a limit $name", ({ limit, queries }) =>
     Effect.gen(function*() {
       const server = yield* serve(tagged(8))
       const registry = yield* connect(server, { pageSize: 3 })
@@ -63,7 +63,7 @@ describe("a list", () => {
       expect(server.lines()).toEqual(queries.map((query) => `GET ${path}${query}`))
     }))
 
-  it.scoped("is cut where a registry sends more than was asked for", () =>
+  it.scoped("is cut to the limit if the registry sends more", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => page(names(10), `${path}?last=v00009`))
       const registry = yield* connect(server)
@@ -71,21 +71,21 @@ describe("a list", () => {
       expect(server.asked.length).toBe(1)
     }))
 
-  it.scoped("begins after its last", () =>
+  it.scoped("begins after last", () =>
     Effect.gen(function*() {
       const server = yield* serve(tagged(5))
       const registry = yield* connect(server)
       expect(yield* collect(registry.listTags(repository, { last: Tag.make("v00002") }))).toEqual(["v00003", "v00004"])
     }))
 
-  it.scoped("goes on after an empty page", () =>
+  it.scoped("continues after an empty page", () =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => count === 0 ? page([], `${path}?after=0`) : page(["v1"]))
       const registry = yield* connect(server)
       expect(yield* collect(registry.listTags(repository))).toEqual(["v1"])
     }))
 
-  it.scoped("can be run again", () =>
+  it.scoped("can be read again", () =>
     Effect.gen(function*() {
       const server = yield* serve(tagged(4))
       const registry = yield* connect(server, { pageSize: 2 })
@@ -93,7 +93,7 @@ describe("a list", () => {
       expect([yield* collect(list), yield* collect(list)]).toEqual([names(4), names(4)])
     }))
 
-  it.scoped("fails where one of its pages does", () =>
+  it.scoped("fails if one of its pages fails", () =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => count === 0 ? page(["v1"], `${path}?last=v1`) : { status: 500 })
       const registry = yield* connect(server)
@@ -107,14 +107,14 @@ describe("a list", () => {
 })
 
 describe("a list without links", () => {
-  /** Pages by `n` and `last`, of a registry that sends no `Link`. */
+  /** A registry that pages by `n` and `last`, without a `Link`. */
   const unlinked = (all: ReadonlyArray<string>, knowsLast = true) => ({ target }: Asked): Answer => {
     const query = new URL(target, "http://any").searchParams
     const rest = all.filter((tag) => !knowsLast || tag > (query.get("last") ?? ""))
     return page(rest.slice(0, Number(query.get("n") ?? Infinity)))
   }
 
-  it.scoped("goes on after the last item of a full page", () =>
+  it.scoped("continues after the last item of a full page", () =>
     Effect.gen(function*() {
       const server = yield* serve(unlinked(names(6)))
       const registry = yield* connect(server, { pageSize: 3 })
@@ -126,7 +126,7 @@ describe("a list without links", () => {
       ])
     }))
 
-  it.scoped("is requested without n where last brings the same page again", () =>
+  it.scoped("is requested without n if last returns the same page again", () =>
     Effect.gen(function*() {
       const server = yield* serve(unlinked(names(6), false))
       const registry = yield* connect(server, { pageSize: 3 })
@@ -134,7 +134,7 @@ describe("a list without links", () => {
       expect(server.lines()).toEqual([`GET ${path}?n=3`, `GET ${path}?n=3&last=v00002`, `GET ${path}`])
     }))
 
-  it.scoped("ends where pages bring nothing new", () =>
+  it.scoped("ends at a page without new items", () =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => page(count % 2 === 0 ? ["a", "b"] : ["c", "d"]))
       const registry = yield* connect(server, { pageSize: 2 })
@@ -142,7 +142,7 @@ describe("a list without links", () => {
       expect(server.asked.length).toBe(4)
     }))
 
-  it.scoped("ends where it would never", () =>
+  it.scoped("fails after maxPages pages", () =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => page([`a${count}`, `b${count}`]))
       const registry = yield* connect(server, { pageSize: 2, maxPages: 20 })
@@ -153,18 +153,18 @@ describe("a list without links", () => {
 })
 
 describe("a link", () => {
-  /** What the next page is, and what is asked for it. */
+  /** The links to the next page, and the targets that the client requests. */
   const followed: ReadonlyArray<readonly [name: string, link: (origin: string) => string, target: string]> = [
-    ["of a path", () => `${path}?last=v1`, `${path}?last=v1`],
-    ["of a query", () => "?last=v1", `${path}?last=v1`],
+    ["with a path only", () => `${path}?last=v1`, `${path}?last=v1`],
+    ["with a query only", () => "?last=v1", `${path}?last=v1`],
     ["relative to the page", () => "list?last=v1", `${path}?last=v1`],
-    ["of a whole URL", (origin) => `${origin}${path}?last=v1`, `${path}?last=v1`],
-    ["of another scheme", (origin) => `${origin.replace("http:", "https:")}${path}?last=v1`, `${path}?last=v1`],
-    ["of another port", () => `http://127.0.0.1${path}?last=v1`, `${path}?last=v1`],
-    ["whose repository has lost its prefix", () => "/v2/app/tags/list?last=v1", `${path}?last=v1`],
-    ["that a proxy has moved", () => `/artifactory/api/docker/local${path}?last=v1`, `${path}?last=v1`],
-    ["whose path is escaped", () => "/v2/team%2Fapp/tags/list?last=v1", `${path}?last=v1`],
-    ["with a state of its own", () => `${path}?next_page=a%2Bb%20c%3D&n=7`, `${path}?next_page=a%2Bb%20c%3D&n=7`]
+    ["with a full URL", (origin) => `${origin}${path}?last=v1`, `${path}?last=v1`],
+    ["with another scheme", (origin) => `${origin.replace("http:", "https:")}${path}?last=v1`, `${path}?last=v1`],
+    ["with another port", () => `http://127.0.0.1${path}?last=v1`, `${path}?last=v1`],
+    ["without the prefix of the repository", () => "/v2/app/tags/list?last=v1", `${path}?last=v1`],
+    ["with a path prefix of a proxy", () => `/artifactory/api/docker/local${path}?last=v1`, `${path}?last=v1`],
+    ["with an escaped path", () => "/v2/team%2Fapp/tags/list?last=v1", `${path}?last=v1`],
+    ["with other parameters", () => `${path}?next_page=a%2Bb%20c%3D&n=7`, `${path}?next_page=a%2Bb%20c%3D&n=7`]
   ]
   it.scoped.each(followed)("%s is followed", ([, link, target]) =>
     Effect.gen(function*() {
@@ -180,8 +180,8 @@ describe("a link", () => {
     ["to another host", (port) => `http://localhost:${port}${path}?last=v1`, ": http://localhost:PORT"],
     ["to another host, without scheme", (port) => `//localhost:${port}${path}?last=v1`, ": http://localhost:PORT"],
     ["to another list", () => "/v2/team/secret/tags/list?last=v1", ": /v2/team/secret/tags/list"],
-    ["out of its list", () => `${path}/../../../../token?last=v1`, ": /v2/token"],
-    ["to no URL", () => "http://[::1", ", which is no URL"]
+    ["out of its own list by ..", () => `${path}/../../../../token?last=v1`, ": /v2/token"],
+    ["to an invalid URL", () => "http://[::1", ", which is no URL"]
   ]
   it.scoped.each(strayed)("%s is not followed, and the error names it", ([, link, place]) =>
     Effect.gen(function*() {
@@ -205,14 +205,14 @@ describe("a link", () => {
   > = [
     ["to its own page", () => `${path}?n=1000`, 1, "its list comes back to a page that was there before"],
     [
-      "round in a circle",
+      "in a loop",
       (count) => `${path}?page=${count % 3}`,
       4,
       "its list comes back to a page that was there before"
     ],
-    ["ever further", (count) => `${path}?page=${count}`, 20, "its list has more than 20 pages"]
+    ["to ever new pages", (count) => `${path}?page=${count}`, 20, "its list has more than 20 pages"]
   ]
-  it.scoped.each(endless)("%s ends", ([, link, asked, reason]) =>
+  it.scoped.each(endless)("%s fails", ([, link, asked, reason]) =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => page([`v${count}`], link(count)))
       const registry = yield* connect(server, { maxPages: 20 })
@@ -223,7 +223,7 @@ describe("a link", () => {
     }))
 })
 
-it.scoped("repositories are listed the same way", () =>
+it.scoped("lists repositories page by page, and skips invalid names", () =>
   Effect.gen(function*() {
     const server = yield* serve(({ target }) => ({
       status: 200,

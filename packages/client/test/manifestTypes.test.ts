@@ -8,7 +8,7 @@ import type { Answer } from "./scripted.js"
 
 const path = "/v2/team/app/manifests"
 
-/** A registry that serves one document, by tag and by digest, under some type. */
+/** A registry that serves one document, by tag and by digest, with the given `Content-Type`. */
 const serving = (document: Uint8Array, mediaType: string | undefined, headers: Record<string, string> = {}) => {
   const answer: Answer = {
     status: 200,
@@ -33,9 +33,9 @@ const json = (document: object) => encode(JSON.stringify(document))
 
 const untyped = json({ schemaVersion: 2, config: imageDescriptor, layers: [] })
 
-describe("a manifest that is served under a type that says nothing", () => {
+describe("a manifest with a generic Content-Type", () => {
   it.scoped.each(["application/json", "text/plain; charset=utf-8", "application/octet-stream", undefined])(
-    "has the type of its document: %s",
+    "gets its media type from its document: %s",
     (mediaType) =>
       Effect.gen(function*() {
         for (const document of [image, untyped]) {
@@ -51,7 +51,7 @@ describe("a manifest that is served under a type that says nothing", () => {
       })
   )
 
-  it.scoped("has that type if its document says nothing either", () =>
+  it.scoped("keeps the Content-Type if its document has no media type", () =>
     Effect.gen(function*() {
       const registry = yield* connect(yield* serving(encode("no JSON"), "text/plain"))
       expect((yield* registry.getManifest(repository, tag)).descriptor.mediaType).toBe("text/plain")
@@ -60,9 +60,9 @@ describe("a manifest that is served under a type that says nothing", () => {
     }))
 })
 
-describe("a manifest of Docker's schema 1 is not supported", () => {
+describe("a manifest of Docker's schema 1 is Unsupported", () => {
   const document = json({ schemaVersion: 1, name: "a", tag: "b", fsLayers: [], history: [], signatures: [{}] })
-  // The digest of a signed one is that of the document without its signatures.
+  // The digest of a signed manifest is the digest of the document without its signatures.
   const headers = { "docker-content-digest": Digest.fromBytes(encode("without signatures")) }
 
   it.scoped.each([MediaType.dockerSchema1Signed, MediaType.dockerSchema1, "application/json", "text/plain"])(
@@ -87,16 +87,16 @@ describe("a manifest of Docker's schema 1 is not supported", () => {
   )
 })
 
-describe("a manifest that other programs may take for another one is an error, in both directions (T23)", () => {
+describe("a manifest that other programs could interpret differently is refused in both directions (T23)", () => {
   const index = `{"schemaVersion":2,"mediaType":"${MediaType.index}","manifests":[]`
   const documents: ReadonlyArray<readonly [name: string, mediaType: string, document: string]> = [
     ["an unknown type that declares a known one", "application/vnd.example+json", `${index}}`],
     ["an unknown type that looks like a known one", "application/vnd.example+json", `{"layers":[]}`],
-    ["a member twice", MediaType.index, `${index},"manifests":[]}`],
-    ["a member twice, as JSON", "application/json", `${index},"manifests":[]}`],
+    ["a duplicate member", MediaType.index, `${index},"manifests":[]}`],
+    ["a duplicate member, as application/json", "application/json", `${index},"manifests":[]}`],
     ["a byte order mark", MediaType.index, `\ufeff${index}}`],
-    ["another type inside", MediaType.image, `${index}}`],
-    ["two kinds", MediaType.index, `${index},"layers":[]}`],
+    ["a document of another type", MediaType.image, `${index}}`],
+    ["members of two kinds of manifest", MediaType.index, `${index},"layers":[]}`],
     ["a type that browsers run", "image/svg+xml", "<svg/>"]
   ]
 

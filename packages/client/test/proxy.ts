@@ -7,7 +7,7 @@ import { createServer as createTlsServer } from "node:https"
 import { connect } from "node:net"
 import type { AddressInfo, Socket } from "node:net"
 
-/** A request as the proxy received it. */
+/** A request that the proxy received. */
 export interface Proxied {
   readonly method: string
   /** The absolute URL, or the host and port of a CONNECT. */
@@ -25,15 +25,15 @@ export interface Proxy {
 }
 
 export interface Options {
-  /** The `Proxy-Authorization` that the proxy wants. */
+  /** The `Proxy-Authorization` that the proxy requires. */
   readonly authorization?: string
-  /** What the proxy answers instead of connecting. */
+  /** The status with which the proxy answers instead of connecting. */
   readonly status?: (target: string) => number | undefined
-  /** The certificate of a proxy that speaks TLS. */
+  /** The certificate of a proxy that uses TLS. */
   readonly tls?: { readonly cert: string; readonly key: string }
 }
 
-/** Starts a proxy that connects to one port of this machine, whatever host it is asked for. */
+/** Starts a proxy that connects to one port of this machine, whatever host is requested. */
 export const proxy = (port: number, options: Options = {}): Effect.Effect<Proxy, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.async<{ readonly proxy: Proxy; readonly close: () => void }>((resume) => {

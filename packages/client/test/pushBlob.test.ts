@@ -16,7 +16,7 @@ const query = `digest=${encodeURIComponent(digest)}`
 
 const started: Answer = { status: 202, headers: { location: `${uploads}1` } }
 
-/** A registry that keeps one upload. */
+/** A registry that has one upload. */
 const keeping = (table?: { readonly [line: string]: Answer }) =>
   routes({
     [`POST ${uploads}`]: started,
@@ -29,24 +29,24 @@ const pushed = [`POST ${uploads}`, `PUT ${uploads}1?${query}`]
 
 describe.each(platformNames)("over %s, a body", (platform) => {
   const good: ReadonlyArray<readonly [name: string, body: Body.Body]> = [
-    ["in hand", Body.bytes(blob)],
+    ["in memory", Body.bytes(blob)],
     ["in pieces, of unknown size", streamed("hel", "lo, ", "world")],
-    ["in pieces, of a size that is said", Body.stream(Stream.make(encode("hello, "), encode("world")), { size: 12 })],
+    ["in pieces, of known size", Body.stream(Stream.make(encode("hello, "), encode("world")), { size: 12 })],
     ["with empty pieces", streamed("", "hello, ", "", "world", "")]
   ]
-  it.scoped.each(good)("%s goes out in one piece", ([, body]) =>
+  it.scoped.each(good)("%s is sent whole", ([, body]) =>
     Effect.gen(function*() {
       const server = yield* serve(keeping())
       const registry = yield* connect(server, {}, platforms[platform])
       expect(yield* registry.pushBlob(repository, descriptor, body)).toEqual(descriptor)
       expect(server.lines()).toEqual(pushed)
       expect(server.asked[1]?.body.toString()).toBe("hello, world")
-      // A body of fetch that is a stream cannot say its length.
+      // `fetch` cannot send a `Content-Length` with a stream.
       const length = platform === "fetch" && body.bytes === undefined ? undefined : "12"
       expect(server.asked[1]?.headers["content-length"]).toBe(length)
     }))
 
-  it.scoped("that is empty goes out empty", () =>
+  it.scoped("that is empty is sent empty", () =>
     Effect.gen(function*() {
       const empty = Descriptor.fromBytes(new Uint8Array(0))
       const server = yield* serve(keeping())
@@ -63,7 +63,7 @@ describe.each(platformNames)("over %s, a body", (platform) => {
     readonly message: string
   }> = [
     {
-      name: "of another digest",
+      name: "with another digest",
       body: streamed("HELLO, ", "WORLD"),
       error: { _tag: "DigestInvalid" },
       message: `content does not match its digest, it has ${Digest.fromBytes(encode("HELLO, WORLD"))}`
@@ -75,7 +75,7 @@ describe.each(platformNames)("over %s, a body", (platform) => {
       message: "content ended after 7 of the 12 bytes expected"
     },
     {
-      name: "that goes on",
+      name: "that is too long",
       body: streamed("hello, ", "world", "!"),
       error: { _tag: "SizeInvalid" },
       message: "content is longer than the 12 bytes expected"
@@ -106,13 +106,13 @@ describe.each(platformNames)("over %s, a body", (platform) => {
         const failed = yield* Effect.flip(registry.pushBlob(repository, descriptor, body))
         expect(failed).toMatchObject({ ...error, operation: "PushBlob", repository, reference: digest })
         expect(failed.message).toBe(`PushBlob team/app@${digest}: ${message}`)
-        // Its PUT goes over a connection of its own, if at all.
+        // The PUT is sent on another connection, or not at all.
         expect(server.lines()).toContain(`DELETE ${uploads}1`)
         expect(committed).toBe(false)
       })
   )
 
-  it.scoped("that has a defect has it still", () =>
+  it.scoped("that dies makes the push die", () =>
     Effect.gen(function*() {
       const server = yield* serve(keeping())
       const registry = yield* connect(server, {}, platforms[platform])
@@ -122,9 +122,9 @@ describe.each(platformNames)("over %s, a body", (platform) => {
     }))
 
   const refused: ReadonlyArray<readonly [name: string, body: Body.Body, tag: string]> = [
-    ["in hand, of another digest,", Body.bytes(encode("HELLO, WORLD")), "DigestInvalid"],
-    ["in hand, of another size,", Body.bytes(encode("hello")), "SizeInvalid"],
-    ["that says another size", Body.stream(Stream.empty, { size: 11 }), "SizeInvalid"]
+    ["in memory with another digest", Body.bytes(encode("HELLO, WORLD")), "DigestInvalid"],
+    ["in memory with another size", Body.bytes(encode("hello")), "SizeInvalid"],
+    ["that announces another size", Body.stream(Stream.empty, { size: 11 }), "SizeInvalid"]
   ]
   it.scoped.each(refused)("%s is not sent at all", ([, body, tag]) =>
     Effect.gen(function*() {
@@ -135,7 +135,7 @@ describe.each(platformNames)("over %s, a body", (platform) => {
       expect(server.lines()).toEqual([])
     }))
 
-  it.scoped("whose push is interrupted is closed with its connection, and its upload cancelled", () =>
+  it.scoped("closes with its connection if the push is interrupted, and the upload is cancelled", () =>
     Effect.gen(function*() {
       const ended = yield* Deferred.make<void>()
       const server = yield* serveRaw((request, response) => {
@@ -163,12 +163,12 @@ describe("an upload", () => {
   const failing: ReadonlyArray<readonly [name: string, answer: Answer, tag: string, looked: ReadonlyArray<string>]> = [
     ["that the registry refuses", refused, "DigestInvalid", []],
     [
-      "whose connection breaks, and whose blob is not there,",
+      "whose connection breaks, and whose blob is not found,",
       { raw: (response) => void response.socket?.destroy() },
       "TransportError",
       [looked]
     ],
-    ["whose end is not what it should be", { status: 203 }, "ResponseInvalid", []]
+    ["that is answered with a wrong status", { status: 203 }, "ResponseInvalid", []]
   ]
   it.scoped.each(failing)("%s is cancelled", ([, answer, tag, looked]) =>
     Effect.gen(function*() {
@@ -179,10 +179,10 @@ describe("an upload", () => {
       expect(server.lines()).toEqual([...pushed, ...looked, `DELETE ${uploads}1`])
     }))
 
-  /** Nexus and Amazon ECR have answered so. */
+  /** The answers of Nexus and Amazon ECR. */
   const vague = [200, 202]
   it.scoped.each(vague)(
-    "that ends with status %s succeeds where the registry has the blob",
+    "that ends with status %s succeeds if the registry has the blob",
     (status) =>
       Effect.gen(function*() {
         const head = `HEAD /v2/team/app/blobs/${digest}`
@@ -198,7 +198,7 @@ describe("an upload", () => {
   )
 
   it.scoped.each(vague)(
-    "that ends with status %s fails where the registry does not have the blob",
+    "that ends with status %s fails if the registry does not have the blob",
     (status) =>
       Effect.gen(function*() {
         const server = yield* serve(keeping({ [`PUT ${uploads}1`]: { status } }))
@@ -212,11 +212,11 @@ describe("an upload", () => {
 
   const lost: ReadonlyArray<readonly [name: string, answer: Answer]> = [
     ["the connection breaks", { raw: (response) => void response.socket?.destroy() }],
-    ["a proxy does not wait for its end (504)", { status: 504 }]
+    ["a proxy gives up waiting (504)", { status: 504 }]
   ]
   const found = { [looked]: { status: 200, headers: { "content-length": "12" } } }
 
-  it.scoped.each(lost)("that was committed although %s is done", ([, answer]) =>
+  it.scoped.each(lost)("succeeds if the blob is found after %s", ([, answer]) =>
     Effect.gen(function*() {
       for (const options of [{}, { chunkSize: 6 }]) {
         const server = yield* serve(
@@ -232,7 +232,7 @@ describe("an upload", () => {
       expect(single.lines()).toEqual([`POST ${uploads}?${query}`, looked])
     }))
 
-  it.scoped.each(lost)("that a caller completes is done although %s", ([, answer]) =>
+  it.scoped.each(lost)("completed by the caller succeeds after %s", ([, answer]) =>
     Effect.gen(function*() {
       const server = yield* serve(keeping({ [`PUT ${uploads}1`]: answer, ...found }))
       const registry = yield* connect(server)
@@ -242,7 +242,7 @@ describe("an upload", () => {
       expect(server.lines().at(-1)).toBe(looked)
     }))
 
-  it.scoped("of another size than the blob that is found is cancelled", () =>
+  it.scoped("is cancelled if the blob that is found has another size", () =>
     Effect.gen(function*() {
       const server = yield* serve(keeping({
         [`PUT ${uploads}1`]: { status: 504 },
@@ -255,7 +255,7 @@ describe("an upload", () => {
     }))
 
   it.scopedLive.each(platformNames)(
-    "may take longer to commit than the registry may be idle, over %s",
+    "may take commitTimeout to commit, which can be longer than idle, over %s",
     (platform) =>
       Effect.gen(function*() {
         const slow = (millis: number): Answer => ({
@@ -278,7 +278,7 @@ describe("an upload", () => {
       })
   )
 
-  it.scoped("that cannot be cancelled either fails for its first reason", () =>
+  it.scoped("that also cannot be cancelled fails with the first error", () =>
     Effect.gen(function*() {
       const server = yield* serve(keeping({
         [`PUT ${uploads}1`]: { status: 403 },
@@ -288,7 +288,7 @@ describe("an upload", () => {
       expect((yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob))))._tag).toBe("Denied")
     }))
 
-  it.scoped("that does not begin is not cancelled", () =>
+  it.scoped("that could not start is not cancelled", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 401, body: failure("UNAUTHORIZED", "who are you?") }))
       const registry = yield* connect(server)
@@ -297,7 +297,7 @@ describe("an upload", () => {
       expect(server.lines()).toEqual([`POST ${uploads}`])
     }))
 
-  it.scoped("at another host gets its body, and no more", () =>
+  it.scoped("at another host is sent there with its body", () =>
     Effect.gen(function*() {
       const storage = yield* serve(() => ({ status: 201 }))
       const server = yield* serve(keeping({
@@ -309,7 +309,7 @@ describe("an upload", () => {
       expect(storage.asked[0]?.body.toString()).toBe("hello, world")
     }))
 
-  it.effect("at a place without TLS, of a registry with it, is refused", () =>
+  it.effect("on http is refused if the registry is on https", () =>
     Effect.gen(function*() {
       const asked: Array<string> = []
       const client = HttpClient.make((request) => {
@@ -328,9 +328,9 @@ describe("an upload", () => {
     }))
 })
 
-describe("one request", () => {
+describe("singlePost", () => {
   it.scoped.each(platformNames)(
-    "is enough for a registry that takes a blob so, over %s",
+    "pushes a blob in one request if the registry supports it, over %s",
     (platform) =>
       Effect.gen(function*() {
         const server = yield* serve(keeping({ [`POST ${uploads}`]: { status: 201 } }))
@@ -341,7 +341,7 @@ describe("one request", () => {
       })
   )
 
-  it.scoped("is followed by an upload where the registry opens one", () =>
+  it.scoped("continues with the upload if the registry opens one", () =>
     Effect.gen(function*() {
       const server = yield* serve(keeping())
       const registry = yield* connect(server, { singlePost: true })
@@ -350,7 +350,7 @@ describe("one request", () => {
       expect(server.asked[1]?.body.toString()).toBe("hello, world")
     }))
 
-  it.scoped("is not, where the body cannot be sent again", () =>
+  it.scoped("fails and cancels the upload if the body cannot be sent again", () =>
     Effect.gen(function*() {
       const server = yield* serve(keeping())
       const registry = yield* connect(server, { singlePost: true })
@@ -361,10 +361,10 @@ describe("one request", () => {
 })
 
 describe("chunks", () => {
-  /** Pieces that come one after the other. */
+  /** A body whose pieces are in separate chunks of the stream. */
   const apart = (...pieces: ReadonlyArray<string>) => Body.stream(Stream.rechunk(streamed(...pieces).stream, 1))
 
-  /** A registry whose upload has another id after each chunk. */
+  /** A registry whose upload gets a new id after each chunk. */
   const counting = (chunkMinLength?: string) => ({ method, target }: Asked): Answer => {
     const count = Number(/uploads\/(\d+)/.exec(target)?.[1] ?? 0)
     switch (method) {
@@ -391,16 +391,16 @@ describe("chunks", () => {
     readonly chunkMinLength?: string
     readonly chunks: ReadonlyArray<readonly [range: string | undefined, content: string]>
   }> = [
-    { name: "of a size", chunkSize: 5, chunks: [["0-4", "hello"], ["5-9", ", wor"], ["10-11", "ld"]] },
-    { name: "of a size that fits", chunkSize: 6, chunks: [["0-5", "hello,"], ["6-11", " world"]] },
+    { name: "have the size of chunkSize", chunkSize: 5, chunks: [["0-4", "hello"], ["5-9", ", wor"], ["10-11", "ld"]] },
+    { name: "have equal sizes if they fit", chunkSize: 6, chunks: [["0-5", "hello,"], ["6-11", " world"]] },
     {
-      name: "no smaller than the registry wants",
+      name: "are at least as large as the registry requires",
       chunkSize: 5,
       chunkMinLength: "8",
       chunks: [["0-7", "hello, w"], ["8-11", "orld"]]
     },
-    { name: "of more than the blob", chunkSize: 12, chunks: [] },
-    { name: "no smaller than more than the blob", chunkSize: 5, chunkMinLength: "9007199254740991", chunks: [] }
+    { name: "are not used if chunkSize is at least the size of the blob", chunkSize: 12, chunks: [] },
+    { name: "are not used if they must be larger", chunkSize: 5, chunkMinLength: "9007199254740991", chunks: [] }
   ]
   it.scoped.each(cases)("$name", ({ chunkMinLength, chunkSize, chunks }) =>
     Effect.gen(function*() {
@@ -413,7 +413,7 @@ describe("chunks", () => {
       expect(server.asked.at(-1)?.body.toString()).toBe(chunks.length === 0 ? "hello, world" : "")
     }))
 
-  it.scoped("of a wrong blob are cancelled before the last", () =>
+  it.scoped("of a blob with another digest are cancelled before the last chunk", () =>
     Effect.gen(function*() {
       const server = yield* serve(counting())
       const registry = yield* connect(server, { chunkSize: 5 })
@@ -423,7 +423,7 @@ describe("chunks", () => {
     }))
 })
 
-it.scoped("a chunk that is not as long as it says fails", () =>
+it.scoped("a chunk that is shorter than announced fails", () =>
   Effect.gen(function*() {
     const server = yield* serveRaw((request) => void request.resume())
     const registry = yield* connectUnsealed(server)
@@ -433,7 +433,7 @@ it.scoped("a chunk that is not as long as it says fails", () =>
     expect(error.message).toBe("AppendUpload team/app: the body has 5 bytes, but 6 were announced")
   }))
 
-it.scoped("an error of another registry, which the body comes from, stays its error", () =>
+it.scoped("an error of the registry that the body comes from is kept unchanged", () =>
   Effect.gen(function*() {
     const server = yield* serveRaw((request, response) => {
       if (request.method === "PUT") request.resume()
@@ -453,12 +453,12 @@ describe("memory", () => {
   for (let sent = 0; sent < size; sent += piece.byteLength) hash.update(piece)
   const large = { ...descriptor, digest: Digest.make(`sha256:${hash.digest("hex")}`), size }
 
-  it.scoped.each(platformNames)("does not grow with a blob, over %s", (platform) =>
+  it.scoped.each(platformNames)("stays constant for a blob, over %s", (platform) =>
     Effect.gen(function*() {
       let received = 0
       const server = yield* serveRaw((request, response) => {
         if (request.method === "POST") return response.writeHead(202, { location: `${uploads}1` }).end()
-        // One that reads slower than is sent.
+        // Reads more slowly than the client can send.
         request.on("data", (chunk: Buffer) => {
           received += chunk.byteLength
           if (received % 7 === 0) {

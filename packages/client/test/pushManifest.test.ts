@@ -28,9 +28,9 @@ const push = (answers: { readonly [line: string]: Answer }, ifAbsent: boolean) =
 describe("a push with ifAbsent", () => {
   const lost: ReadonlyArray<readonly [name: string, answer: Answer]> = [
     ["the connection breaks", { raw: (response) => void response.socket?.destroy() }],
-    ["a proxy does not wait for its end (504)", { status: 504 }]
+    ["a proxy gives up waiting (504)", { status: 504 }]
   ]
-  it.scoped.each(lost)("that was done although %s succeeds", ([, answer]) =>
+  it.scoped.each(lost)("succeeds if the manifest is found after %s", ([, answer]) =>
     Effect.gen(function*() {
       const answers = { [put]: answer, [head]: found(imageDescriptor.digest), [again]: { status: 201 } }
       const { lines, pushed } = yield* push(answers, true)
@@ -39,7 +39,7 @@ describe("a push with ifAbsent", () => {
     }))
 
   it.scoped.each(lost)(
-    "fails where %s and the tag is absent, or another manifest's",
+    "fails after %s if the tag is absent or points to another manifest",
     ([, answer]) =>
       Effect.gen(function*() {
         for (const other of [{ status: 404 }, found(`sha256:${"0".repeat(64)}`)]) {
@@ -50,7 +50,7 @@ describe("a push with ifAbsent", () => {
       })
   )
 
-  it.scoped("that is refused is refused", () =>
+  it.scoped("fails without looking for the tag if the registry refuses it", () =>
     Effect.gen(function*() {
       const { lines, pushed } = yield* push({ [put]: { status: 412 }, [head]: found(imageDescriptor.digest) }, true)
       expect(pushed._tag).toBe("Left")
@@ -58,7 +58,7 @@ describe("a push with ifAbsent", () => {
     }))
 })
 
-it.scoped("a push without a condition may be sent again by its caller, and its tag is not looked for", () =>
+it.scoped("a push without ifAbsent does not look for its tag after a lost answer", () =>
   Effect.gen(function*() {
     const { lines } = yield* push({ [put]: { status: 504 }, [head]: found(imageDescriptor.digest) }, false)
     expect(lines).toEqual([put])

@@ -1,4 +1,4 @@
-/** What registries in wide use do otherwise than the spec says, and what the client makes of it. */
+/** Answers of widely used registries that differ from the spec, and how the client handles them. */
 import { Digest, MediaType, RepositoryName } from "@effect-oci/core"
 import type { ByteRange, Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
@@ -31,7 +31,7 @@ describe("a mount", () => {
       })
   )
 
-  it.scoped("that the registry has no time for is not made more of", () =>
+  it.scoped("that is answered with 429 does not start an upload", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 429 }))
       const registry = yield* connect(server)
@@ -49,7 +49,7 @@ describe("the answer to HEAD of a manifest", () => {
     ["without a length", manifest({ "content-type": MediaType.image, "content-length": "0" })],
     ["without a type", manifest({ "content-length": String(image.byteLength) })]
   ]
-  it.scoped.each(heads)("%s is not believed: the manifest is requested", ([, head]) =>
+  it.scoped.each(heads)("%s makes the client get the manifest", ([, head]) =>
     Effect.gen(function*() {
       const path = `/v2/team/app/manifests/${tag}`
       const get: Answer = { status: 200, headers: { "content-type": MediaType.image }, body: image }
@@ -64,7 +64,7 @@ describe("the answer to HEAD of a manifest", () => {
 describe("a body with a Content-Encoding", () => {
   const coded = (headers: Record<string, string>, body: Uint8Array): Answer => ({ status: 200, headers, body })
 
-  it.scoped("is a layer as it is, as Apache sends it", () =>
+  it.scoped("is accepted for an unencoded layer, as Apache sends it", () =>
     Effect.gen(function*() {
       const answer = coded({ "content-encoding": "x-gzip" }, blob)
       const server = yield* serve(routes({ [`GET ${blobPath}`]: answer, [`HEAD ${blobPath}`]: answer }))
@@ -76,7 +76,7 @@ describe("a body with a Content-Encoding", () => {
       expect(server.asked.map(({ headers }) => headers["accept-encoding"])).toEqual(server.asked.map(() => "identity"))
     }))
 
-  it.scoped("is an error that says so where the body is coded", () =>
+  it.scoped("fails with an error that names the encoding if the body is encoded", () =>
     Effect.gen(function*() {
       const manifestPath = `/v2/team/app/manifests/${tag}`
       const server = yield* serve(routes({
@@ -98,7 +98,7 @@ describe("a body with a Content-Encoding", () => {
 })
 
 describe("a status that disagrees with the code", () => {
-  it.scoped("of a range is that of a range: the blob is not absent", () =>
+  it.scoped("416 for a range is RangeInvalid, even with BLOB_UNKNOWN", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({
         status: 416,
@@ -111,7 +111,7 @@ describe("a status that disagrees with the code", () => {
       expect(error).toMatchObject({ _tag: "RangeInvalid", size: 12, status: 416 })
     }))
 
-  it.scoped("of a chunk is that of a range, and says how far the upload is", () =>
+  it.scoped("416 for a chunk is RangeInvalid, with the size of the upload", () =>
     Effect.gen(function*() {
       const server = yield* serve(({ method }) =>
         method === "POST"
@@ -124,7 +124,7 @@ describe("a status that disagrees with the code", () => {
       expect(error).toMatchObject({ _tag: "RangeInvalid", size: 5 })
     }))
 
-  it.scoped("of a list of repositories that is not there says that there is no such list", () =>
+  it.scoped("404 for the list of repositories is Unsupported", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 404 }))
       const registry = yield* connect(server)

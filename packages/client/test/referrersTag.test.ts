@@ -1,4 +1,4 @@
-/** Referrers at registries that do not keep them. */
+/** Referrers at registries that do not support the referrers API. */
 import { Digest, MediaType, RegistryError, Tag } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
@@ -28,9 +28,12 @@ const list = (registry: Registry.Service, artifactType?: string) =>
     Chunk.toReadonlyArray
   )
 
-describe("the tag of a digest", () => {
+describe("the referrers tag of a digest", () => {
   const hex = "0123456789abcdef".repeat(4)
-  /** The vectors of the spec: "Referrers Tag Schema". */
+  /**
+   * The examples of the
+   * [spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema).
+   */
   const vectors: ReadonlyArray<readonly [digest: string, tag: string]> = [
     [`sha256:${hex}`, `sha256-${hex}`],
     [`sha512:${hex}${hex}`, `sha512-${hex}`],
@@ -46,14 +49,14 @@ describe("the tag of a digest", () => {
   })
 })
 
-describe("the list of a registry that does not know of referrers", () => {
+describe("the list of referrers of a registry without the referrers API", () => {
   const cases: ReadonlyArray<{
     readonly name: string
     readonly answer: Answer
     readonly referrers: ReadonlyArray<unknown>
   }> = [
     {
-      name: "is that of the tag",
+      name: "is read from the referrers tag",
       answer: {
         status: 200,
         headers: { "content-type": MediaType.index },
@@ -61,14 +64,14 @@ describe("the list of a registry that does not know of referrers", () => {
       },
       referrers: [signatureReferrer, sbomReferrer]
     },
-    { name: "is empty without one", answer: { status: 404, body: failure("MANIFEST_UNKNOWN", "no") }, referrers: [] },
+    { name: "is empty without a tag", answer: { status: 404, body: failure("MANIFEST_UNKNOWN", "no") }, referrers: [] },
     {
-      name: "is empty where that is no index",
+      name: "is empty if the tag is not an index",
       answer: { status: 200, headers: { "content-type": MediaType.image }, body: image },
       referrers: []
     },
     {
-      name: "is empty where that is nothing",
+      name: "is empty if the tag is not JSON",
       answer: { status: 200, headers: { "content-type": MediaType.index }, body: "rubbish" },
       referrers: []
     }
@@ -83,7 +86,7 @@ describe("the list of a registry that does not know of referrers", () => {
       )
     }))
 
-  it.scoped("is an error where that cannot be read", () =>
+  it.scoped("fails if the tag cannot be read", () =>
     Effect.gen(function*() {
       const server = yield* serve(routes({ [`GET /v2/team/app/manifests/${fallback}`]: { status: 403 } }))
       const registry = yield* connect(server)
@@ -96,14 +99,14 @@ describe("the list of a registry that does not know of referrers", () => {
       })
     }))
 
-  it.scoped("is empty where the registry says that there is no such repository (rule 84)", () =>
+  it.scoped("is empty if the registry answers NAME_UNKNOWN (rule 84)", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 404, body: failure("NAME_UNKNOWN", "no such repository") }))
       const registry = yield* connect(server)
       expect(yield* list(registry)).toEqual([])
     }))
 
-  it.scoped("is empty where the tag is the subject itself, as at GitLab", () =>
+  it.scoped("is empty if the tag resolves to the subject itself, as at GitLab", () =>
     Effect.gen(function*() {
       const subject = encode(index(signatureReferrer))
       const server = yield* serve(routes({
@@ -120,22 +123,22 @@ describe("the list of a registry that does not know of referrers", () => {
 
   const page = "<!doctype html><title>Sign in</title>"
   const html = { "content-type": "text/html" }
-  /** What answers a request for referrers where the registry does not have the API. `elsewhere` is another host. */
+  /** Answers to a request for referrers from registries without the API. `elsewhere` is another host. */
   const noApi: ReadonlyArray<readonly [name: string, answer: (elsewhere: string) => Answer]> = [
-    ["a page for people", () => ({ status: 200, headers: html, body: page })],
-    ["an object of nothing", () => ({ status: 200, body: "{}" })],
+    ["an HTML page", () => ({ status: 200, headers: html, body: page })],
+    ["an empty object", () => ({ status: 200, body: "{}" })],
     ["another list", () => ({ status: 200, body: `{"referrers":[]}` })],
-    ["manifests that are no list", () => ({ status: 200, body: `{"manifests":{}}` })],
-    ["400 and a page for people", () => ({ status: 400, headers: html, body: page })],
+    ["manifests that are not a list", () => ({ status: 200, body: `{"manifests":{}}` })],
+    ["400 and an HTML page", () => ({ status: 400, headers: html, body: page })],
     ["401", () => ({ status: 401 })],
     ["405", () => ({ status: 405 })],
     ["501", () => ({ status: 501 })],
-    ["a redirect to a page for people", (to) => ({ status: 307, headers: { location: `${to}/page` } })],
+    ["a redirect to an HTML page", (to) => ({ status: 307, headers: { location: `${to}/page` } })],
     ["a redirect to a host that is busy", (to) => ({ status: 303, headers: { location: `${to}/busy` } })],
-    ["a redirect to nowhere", () => ({ status: 307, headers: { location: "http://127.0.0.1:1/" } })],
+    ["a redirect to a closed port", () => ({ status: 307, headers: { location: "http://127.0.0.1:1/" } })],
     ["a redirect to itself", () => ({ status: 307, headers: { location: "" } })]
   ]
-  it.scoped.each(noApi)("is that of the tag where the registry answers %s", ([, answer]) =>
+  it.scoped.each(noApi)("is read from the tag if the registry answers %s", ([, answer]) =>
     Effect.gen(function*() {
       const elsewhere = yield* serve(({ target }) =>
         target === "/busy" ? { status: 429 } : { status: 200, headers: html, body: page }
@@ -152,7 +155,7 @@ describe("the list of a registry that does not know of referrers", () => {
       expect(yield* list(registry)).toEqual([signatureReferrer])
     }))
 
-  it.scoped("is an error where the registry fails", () =>
+  it.scoped("fails if the registry answers 500", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 500 }))
       const registry = yield* connect(server)
@@ -160,7 +163,7 @@ describe("the list of a registry that does not know of referrers", () => {
       expect(server.asked.length).toBe(1)
     }))
 
-  it.scoped("is asked of no tag for another reason than that it is not there", () =>
+  it.scoped("does not read the tag if the registry answers 403", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({ status: 403 }))
       const registry = yield* connect(server)
@@ -169,7 +172,7 @@ describe("the list of a registry that does not know of referrers", () => {
     }))
 })
 
-it.scoped("a page that says to be filtered is taken as it is, the others are filtered here, each referrer once", () =>
+it.scoped("filters only the pages that the registry did not filter, and returns each referrer once", () =>
   Effect.gen(function*() {
     const path = `/v2/team/app/referrers/${imageDescriptor.digest}`
     const server = yield* serve((_, count) => ({
@@ -183,7 +186,7 @@ it.scoped("a page that says to be filtered is taken as it is, the others are fil
     expect(yield* list(registry, sbomReferrer.artifactType)).toEqual([sbomReferrer])
   }))
 
-/** A registry that keeps manifests and tags, and knows nothing of referrers. */
+/** A registry that stores manifests and tags, and does not support referrers. */
 const old = () => {
   const manifests = new Map<string, { readonly mediaType: string; readonly bytes: Buffer }>()
   const answer = ({ body, headers, method, target }: Asked): Answer => {
@@ -212,7 +215,7 @@ const push = (registry: Registry.Service, bytes: Uint8Array) =>
   registry.pushManifest(repository, { mediaType: MediaType.image, bytes })
 
 describe("a manifest with a subject", () => {
-  it.scoped("is listed when it is pushed, once, and no more when it is deleted", () =>
+  it.scoped("is listed once when it is pushed, and removed when it is deleted", () =>
     Effect.gen(function*() {
       const server = yield* serve(old().answer)
       const registry = yield* connect(server)
@@ -226,7 +229,7 @@ describe("a manifest with a subject", () => {
       expect(server.lines()).not.toContain(`DELETE /v2/team/app/manifests/${fallback}`)
     }))
 
-  it.scoped("joins what is listed, and keeps what else the list says", () =>
+  it.scoped("is added to the existing list, whose annotations are kept", () =>
     Effect.gen(function*() {
       const { answer, manifests } = old()
       const bytes = Buffer.from(JSON.stringify({
@@ -242,7 +245,7 @@ describe("a manifest with a subject", () => {
       expect(document).toMatchObject({ manifests: [sbomReferrer, signatureReferrer], annotations: { kept: "yes" } })
     }))
 
-  it.scoped("does not overwrite what is no list", () =>
+  it.scoped("fails to be pushed if the tag is not a list, and does not overwrite the tag", () =>
     Effect.gen(function*() {
       const { answer, manifests } = old()
       manifests.set(fallback, { mediaType: MediaType.image, bytes: Buffer.from(signature) })
@@ -252,7 +255,7 @@ describe("a manifest with a subject", () => {
       expect(manifests.get(fallback)?.mediaType).toBe(MediaType.image)
     }))
 
-  it.scoped("is pushed, and not listed, where the tag is the subject itself, as at GitLab", () =>
+  it.scoped("is pushed but not listed if the tag resolves to the subject itself, as at GitLab", () =>
     Effect.gen(function*() {
       const { answer, manifests } = old()
       manifests.set(fallback, { mediaType: MediaType.image, bytes: Buffer.from(image) })
@@ -264,7 +267,7 @@ describe("a manifest with a subject", () => {
       expect(manifests.get(fallback)?.bytes.toString()).toBe(new TextDecoder().decode(image))
     }))
 
-  it.scoped("is left to the registry where that lists it", () =>
+  it.scoped("is not listed by the client if the registry answers with OCI-Subject", () =>
     Effect.gen(function*() {
       const server = yield* serve(({ method }) =>
         method === "PUT" ? { status: 201, headers: { "oci-subject": imageDescriptor.digest } } : { status: 202 }
@@ -278,7 +281,7 @@ describe("a manifest with a subject", () => {
       ])
     }))
 
-  it.scoped("is listed with all the others that come at the same time", () =>
+  it.scoped("is listed together with others that are pushed at the same time", () =>
     Effect.gen(function*() {
       const { answer } = old()
       const registry = yield* connect(yield* serve(answer))
@@ -290,7 +293,7 @@ describe("a manifest with a subject", () => {
       expect(listed.map(({ digest }) => digest).sort()).toEqual(many.map((bytes) => Digest.fromBytes(bytes)).sort())
     }))
 
-  it.scoped("is listed again where another client has overwritten the list, or fails", () =>
+  it.scoped("is listed again if another client overwrites the list, and fails if that continues", () =>
     Effect.gen(function*() {
       const { answer, manifests } = old()
       let times = 2
@@ -309,7 +312,7 @@ describe("a manifest with a subject", () => {
       expect(RegistryError.isTransient(error)).toBe(true)
     }))
 
-  it.scoped("that may be deleted but not read is deleted", () =>
+  it.scoped("is deleted if the caller may delete but not read", () =>
     Effect.gen(function*() {
       const server = yield* serve(({ method }) => ({ status: method === "DELETE" ? 202 : 403 }))
       const registry = yield* connect(server)
@@ -318,7 +321,7 @@ describe("a manifest with a subject", () => {
     }))
 })
 
-it.scoped("a manifest without a subject is pushed, and that is all", () =>
+it.scoped("a manifest without a subject is pushed with one request", () =>
   Effect.gen(function*() {
     const server = yield* serve(old().answer)
     const registry = yield* connect(server)

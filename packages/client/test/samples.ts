@@ -11,7 +11,7 @@ export const tag = Tag.make("v1")
 export const blob = encode("hello, world")
 export const descriptor = Descriptor.fromBytes(blob)
 
-/** The blob in pieces, read once, of unknown size. */
+/** A body in pieces that can be read only once, of unknown size. */
 export const streamed = (...pieces: ReadonlyArray<string>): Body.Body =>
   Body.stream(Stream.fromIterable(pieces.map(encode)))
 
@@ -34,7 +34,7 @@ export const signature = encode(JSON.stringify({
 }))
 export const signatureDescriptor = Descriptor.fromBytes(signature, MediaType.image)
 
-/** How the signature is listed among the referrers of the image. */
+/** The descriptor of the signature in the list of the image's referrers. */
 export const signatureReferrer: Descriptor.Descriptor = {
   ...signatureDescriptor,
   artifactType: "application/vnd.example.signature",
@@ -51,5 +51,5 @@ export const sbomReferrer: Descriptor.Descriptor = {
 export const index = (...manifests: ReadonlyArray<Descriptor.Descriptor>): string =>
   JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests })
 
-/** The error of a registry, as it is written. */
+/** Returns the body of a registry's error answer. */
 export const failure = (code: string, message: string): string => JSON.stringify({ errors: [{ code, message }] })

@@ -1,4 +1,4 @@
-/** Registries of a few lines: what they answer is the test's, and what they were asked they tell. */
+/** Small registries for tests. A test defines their answers. They record the requests that they receive. */
 import { Registry, UploadIds } from "@effect-oci/core"
 import { NodeHttpClient } from "@effect/platform-node"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
@@ -11,7 +11,7 @@ import { createServer as createTlsServer } from "node:https"
 import type { AddressInfo, Socket } from "node:net"
 import * as Client from "../src/Client.js"
 
-/** A request as it came. */
+/** A request that a registry received. */
 export interface Asked {
   readonly method: string
   readonly target: string
@@ -19,7 +19,7 @@ export interface Asked {
   readonly body: Buffer
 }
 
-/** What is answered: the parts of a response, or whatever a function makes of it. */
+/** An answer: the parts of a response, or a function that writes the response. */
 export type Answer =
   | {
     readonly status: number
@@ -32,11 +32,11 @@ export interface Server {
   /** `127.0.0.1:port` */
   readonly host: string
   readonly origin: string
-  /** What was asked so far. */
+  /** The requests so far. */
   readonly asked: ReadonlyArray<Asked>
-  /** `GET /path` of what was asked so far. */
+  /** `GET /path` of the requests so far. */
   readonly lines: () => ReadonlyArray<string>
-  /** The connections that are open. */
+  /** The open connections. */
   readonly connections: ReadonlySet<Socket>
 }
 
@@ -87,7 +87,7 @@ export interface Tls {
   readonly key: string
 }
 
-/** A registry that reads each request to its end before it answers. */
+/** Starts a registry that reads each request to its end before it answers. */
 export const serve = (
   answer: (asked: Asked, count: number) => Answer,
   tls?: Tls
@@ -109,7 +109,7 @@ export const serve = (
   )
 }
 
-/** A registry that answers at once, and reads what it likes. */
+/** Starts a registry whose handler answers at once, and decides what to read. */
 export const serveRaw = (
   listener: (request: IncomingMessage, response: ServerResponse, count: number) => void
 ): Effect.Effect<Server, never, Scope.Scope> => {
@@ -122,7 +122,7 @@ export const serveRaw = (
   }, asked)
 }
 
-/** Answers by method and path, without its query; 404 for the rest. */
+/** Answers by method and path, ignoring the query. Other requests are answered with 404. */
 export const routes = (table: { readonly [line: string]: Answer }) => (asked: Asked): Answer =>
   table[`${asked.method} ${asked.target.split("?")[0]}`] ?? { status: 404 }
 
@@ -134,7 +134,7 @@ export const platforms = {
 
 export type Platform = keyof typeof platforms
 
-/** A client of a registry over plain HTTP, for as long as the scope. It asks once, unless told otherwise. */
+/** Creates a client of a registry over plain HTTP, which lives as long as the scope. Default: no retries. */
 export const connect = (
   { host }: { readonly host: string },
   options?: Omit<Client.Options & Client.TransportOptions, "host">,
@@ -148,8 +148,8 @@ export const connect = (
 const uploadKey = Redacted.make("a key of the tests")
 
 /**
- * A client whose uploads have the ids that the registry itself sends, for tests of what goes over the wire: the ids are
- * sealed on the way to the client and opened on the way back.
+ * Creates a client whose uploads have the ids that the registry itself sends, for tests of the requests. Each id is
+ * signed on its way to the client and verified on its way back.
  */
 export const connectUnsealed: typeof connect = (server, options, platform) => {
   const { open, seal } = UploadIds.make({ issuer: ["client", `http://${server.host}`, "/v2"], key: uploadKey })
@@ -163,12 +163,12 @@ export const connectUnsealed: typeof connect = (server, options, platform) => {
   )
 }
 
-/** Waits until something has happened that sends no word, by real time. */
+/** Waits in real time until a condition is true. */
 export const until = (happened: () => boolean): Effect.Effect<void> =>
   Effect.async((resume) => {
     const look = () => happened() ? resume(Effect.void) : setTimeout(look, 2)
     look()
   })
 
-/** Waits until no connection is open any more. */
+/** Waits until no connection is open. */
 export const closed = ({ connections }: Server): Effect.Effect<void> => until(() => connections.size === 0)

@@ -9,7 +9,9 @@ const upload = (location: string): Answer => ({ status: 202, headers: { location
 const uploads = "/v2/team/app/blobs/uploads/"
 
 describe("an upload at another origin", () => {
-  /** A registry that says, or redirects to, where its uploads are, and whoever is there. */
+  /**
+   * A registry whose uploads are at another origin, by a `Location` or by a redirect, and the server at that origin.
+   */
   const world = (way: "location" | "redirect") =>
     Effect.gen(function*() {
       const other = yield* serve(() => ({ status: 201 }))
@@ -28,7 +30,7 @@ describe("an upload at another origin", () => {
       return { pushed, other, registry }
     })
 
-  it.scoped.each(["location", "redirect"] as const)("is used: by %s", (way) =>
+  it.scoped.each(["location", "redirect"] as const)("is used by default: by %s", (way) =>
     Effect.gen(function*() {
       const { other, pushed } = yield* push(undefined)(way)
       expect(pushed._tag).toBe("Right")
@@ -36,7 +38,7 @@ describe("an upload at another origin", () => {
     }))
 
   it.scoped.each(["location", "redirect"] as const)(
-    "is refused where that is said: by %s",
+    "is refused if foreignUploads is false: by %s",
     (way) =>
       Effect.gen(function*() {
         const { other, pushed } = yield* push(false)(way)
@@ -49,7 +51,7 @@ describe("an upload at another origin", () => {
   )
 })
 
-describe("a registry that fails for a while", () => {
+describe("a registry that fails temporarily", () => {
   const failing = (times: number, answer: Answer) =>
     serve((asked, count) =>
       count < times ? answer : asked.method === "GET" && asked.target.includes("/manifests/")
@@ -57,7 +59,7 @@ describe("a registry that fails for a while", () => {
         : { status: 404 }
     )
 
-  it.scoped("is asked again, when it says", () =>
+  it.scoped("is sent the request again after its Retry-After", () =>
     Effect.gen(function*() {
       const server = yield* failing(2, {
         status: 429,
@@ -71,7 +73,7 @@ describe("a registry that fails for a while", () => {
       expect((yield* Fiber.join(pull)).bytes.byteLength).toBe(image.byteLength)
     }))
 
-  it.scoped("and goes on to, says what it said last", () =>
+  it.scoped("fails with the last error if it does not recover", () =>
     Effect.gen(function*() {
       const server = yield* failing(9, { status: 503, body: failure("UNAVAILABLE", "come back later") })
       const registry = yield* connect(server, { retry: { delay: 0 } })
@@ -84,7 +86,7 @@ describe("a registry that fails for a while", () => {
       })
     }))
 
-  it.scoped("gets a body that is read once, once", () =>
+  it.scoped("is sent a body only once if it cannot be read again", () =>
     Effect.gen(function*() {
       const server = yield* serve(routes({
         [`POST ${uploads}`]: upload(`${uploads}1`),
@@ -98,7 +100,7 @@ describe("a registry that fails for a while", () => {
     }))
 })
 
-describe("a status that nobody expects", () => {
+describe("an unexpected status", () => {
   const answers: ReadonlyArray<readonly [name: string, answer: Answer, error: Partial<RegistryError.RegistryError>]> = [
     [
       "402",
@@ -112,7 +114,7 @@ describe("a status that nobody expects", () => {
     ["204", { status: 204 }, { _tag: "ResponseInvalid" }],
     ["206", { status: 206, body: "{}" }, { _tag: "ResponseInvalid" }]
   ]
-  it.scoped.each(answers)("%s is an error of a registry", ([, answer, error]) =>
+  it.scoped.each(answers)("%s fails with a RegistryError", ([, answer, error]) =>
     Effect.gen(function*() {
       const registry = yield* connect(yield* serve(() => answer))
       const found = yield* Effect.flip(registry.getManifest(repository, tag))
@@ -120,7 +122,7 @@ describe("a status that nobody expects", () => {
       expect(found).toMatchObject(error)
     }))
 
-  it.scoped("of an endless body is one too", () =>
+  it.scoped("fails with a RegistryError if the body is endless", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => ({
         raw: (response) => {
@@ -138,7 +140,7 @@ describe("a status that nobody expects", () => {
     }))
 })
 
-it.scoped("each request and each answer is in the log, where that is wanted", () =>
+it.scoped("logs each request and each answer at the level Debug", () =>
   Effect.gen(function*() {
     const server = yield* serve(() => ({
       status: 200,

@@ -1,4 +1,4 @@
-/** The ids of uploads: each belongs to the repository where the client opened the upload. */
+/** The ids of uploads. Each id belongs to the repository where the client opened the upload. */
 import { Body, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
 import type { Middleware, RegistryError } from "@effect-oci/core"
 import { Authorize, Filter, Sub } from "@effect-oci/middleware"
@@ -16,7 +16,7 @@ const careless = serve(({ method }) => ({
   headers: { location: `${uploads}1?_state=abc` }
 }))
 
-/** All that a caller can do with an id. */
+/** Every operation that takes the id of an upload. */
 const uses: ReadonlyArray<
   readonly [
     name: string,
@@ -57,7 +57,7 @@ describe.each(uses)("%s", (_, use) => {
       expect(server.asked.at(-1)?.target).toContain(`${uploads}1?_state=abc`)
     }))
 
-  it.scoped("does not know an id of another repository, and asks the registry nothing (T64)", () =>
+  it.scoped("refuses an id of another repository without a request (T64)", () =>
     Effect.gen(function*() {
       const server = yield* careless
       const registry = yield* connect(server)
@@ -65,7 +65,7 @@ describe.each(uses)("%s", (_, use) => {
       yield* expectUnknown(server, use(registry, repository, id))
     }))
 
-  it.scoped("does not know a location that the client did not seal", () =>
+  it.scoped("refuses a location that the client did not sign", () =>
     Effect.gen(function*() {
       const server = yield* careless
       const registry = yield* connect(server)
@@ -78,13 +78,13 @@ describe.each(uses)("%s", (_, use) => {
 const t = RepositoryName.make("t")
 const app = RepositoryName.make("app")
 
-/** Wrappers that keep a caller out of `other`, and the name under which they show `repository`. */
+/** Wrappers that restrict a caller to `repository`. */
 const wrappers: ReadonlyArray<readonly [name: string, wrap: Middleware.Middleware]> = [
   ["Filter", Filter.middleware({ select: ReferenceSet.repository(repository) })],
   ["Authorize", Authorize.middleware({ allow: ({ repository: asked }) => Effect.succeed(asked === repository) })]
 ]
 
-describe("a wrapper in front of a client is not passed with an id from elsewhere (T64):", () => {
+describe("an upload id cannot be used to get past a wrapper (T64):", () => {
   it.scoped.each(wrappers)("%s", ([, wrap]) =>
     Effect.gen(function*() {
       const server = yield* careless
@@ -135,7 +135,7 @@ describe("uploadKey", () => {
       yield* expectUnknown(server, keyed.getUpload(repository, id))
     }))
 
-  it.scoped("does not let an id pass to another registry", () =>
+  it.scoped("an id is not valid at another registry", () =>
     Effect.gen(function*() {
       const id = yield* start(yield* careless, uploadKey)
       const elsewhere = yield* careless

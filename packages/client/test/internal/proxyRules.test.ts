@@ -21,7 +21,7 @@ describe("a proxy", () => {
     ["http://proxy.example.com:port", undefined, undefined],
     ["two words", undefined, undefined]
   ]
-  it.each(cases)("%s is %s", (text, url, login) => {
+  it.each(cases)("parses %s to %s", (text, url, login) => {
     const parsed = proxyRules.parse(text)
     expect(parsed?.url.href).toBe(url)
     const authorization = parsed?.login?.authorization
@@ -36,7 +36,7 @@ const rules = (noProxy: string) =>
 
 const isProxied = (noProxy: string, url: string) => rules(noProxy)(new URL(url)) !== undefined
 
-it("http and https each have their own proxy, and none stands in for the other", () => {
+it("http and https each use only their own proxy", () => {
   expect(rules("")(new URL("http://registry.test/"))?.name).toBe("http.example")
   expect(rules("")(new URL("https://registry.test/"))?.name).toBe("https.example")
   const http = proxyRules.make({ http: proxyRules.parse("http.example"), https: undefined, noProxy: "" })
@@ -66,7 +66,7 @@ describe("without NO_PROXY", () => {
   })
 })
 
-describe("a list of several kinds", () => {
+describe("a list of several kinds of entries", () => {
   const list = "foobar.com, .barbaz.net, *.wildcard.io, 192.168.1.1, 192.168.1.2:81, 192.168.1.3:80, 10.0.0.0/30, " +
     "2001:db8::52:0:1, [2001:db8::52:0:2]:443, [2001:db8::52:0:3]:80, 2002:db8:a::45/64"
   const cases: ReadonlyArray<readonly [host: string, proxied: boolean]> = [

@@ -18,30 +18,30 @@ const failed = (cause: unknown, from = request) =>
 
 const coded = (code: string, cause?: unknown) => Object.assign(new Error("CANARY", { cause }), { code })
 
-describe("the error for a request that failed", () => {
+describe("the error of a request that failed", () => {
   const cases: ReadonlyArray<readonly [name: string, cause: unknown, what: string]> = [
     ["at a closed port", coded("ECONNREFUSED"), "connection refused"],
-    ["at a name that is none", coded("ENOTFOUND"), "no such host"],
+    ["at a name that does not exist", coded("ENOTFOUND"), "no such host"],
     ["without a name server", coded("EAI_AGAIN"), "the name of the host could not be resolved"],
     ["at a socket of undici", coded("UND_ERR_SOCKET"), "connection closed"],
     ["at a socket, within fetch", new TypeError("fetch failed", { cause: coded("ECONNRESET") }), "connection reset"],
     [
-      "at any of several addresses",
+      "at all of several addresses",
       Object.assign(new AggregateError([]), { code: "ECONNREFUSED" }),
       "connection refused"
     ],
     ["at a certificate", coded("CERT_HAS_EXPIRED"), "its certificate has expired"],
-    ["at rubbish", Object.assign(coded("HPE_INVALID_CONSTANT"), { rawPacket: "Bearer" }), "the answer is not HTTP"],
+    ["at another protocol", Object.assign(coded("HPE_INVALID_CONSTANT"), { rawPacket: "Bearer" }), "the answer is not HTTP"],
     [
-      "at rubbish, by undici",
+      "at another protocol, in undici",
       Object.assign(new Error("CANARY"), { name: "HTTPParserError", code: undefined, data: "Bearer" }),
       "the answer is not HTTP"
     ],
-    ["by time", new Cause.TimeoutException("no answer for 1m"), "no answer for 1m"],
-    ["for a reason of its own", coded("EWHATEVER"), "EWHATEVER"],
-    ["for none", "CANARY", "the request failed"],
+    ["because of a timeout", new Cause.TimeoutException("no answer for 1m"), "no answer for 1m"],
+    ["for an unknown code", coded("EWHATEVER"), "EWHATEVER"],
+    ["without an error", "CANARY", "the request failed"],
     [
-      "in a circle",
+      "with a loop of causes",
       (() => {
         const error = new Error("CANARY")
         return Object.assign(error, { cause: error })
@@ -59,20 +59,20 @@ describe("the error for a request that failed", () => {
     expect(error.cause).toEqual(cause instanceof Error ? expect.any(Error) : undefined)
   })
 
-  it("elsewhere says where, and no more", () => {
+  it("at another origin contains only that origin", () => {
     const error = failed(coded("ECONNREFUSED"), HttpClientRequest.get("https://bucket.example/key?signature=CANARY"))
     expect(error).toMatchObject({ url: "https://bucket.example" })
     expect(error.message).toBe("ListTags team/app: cannot reach bucket.example: connection refused")
   })
 
-  it("is that of a transport, which learns what was asked", () => {
+  it("is the error of a transport, with the fields of the operation", () => {
     const own = new RegistryError.CredentialError({ reason: "no helper" })
     const error = failed(own)
     expect(error).toMatchObject({ _tag: "CredentialError", ...fields })
     expect(error.message).toBe("ListTags team/app: no helper")
   })
 
-  it("is that of a transport as it is, where that says what was asked", () => {
+  it("is the unchanged error of a transport if it has an operation", () => {
     const own = new RegistryError.Unauthorized({ operation: "GetBlob", registry: "elsewhere.example" })
     expect(failed(new Error("wrapped", { cause: own }))).toBe(own)
   })

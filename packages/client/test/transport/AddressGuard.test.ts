@@ -6,7 +6,7 @@ import { Effect, Either } from "effect"
 import * as fc from "fast-check"
 import * as AddressGuard from "../../src/transport/AddressGuard.js"
 
-/** Why a request is not sent: `undefined` where it is. */
+/** Returns why a request is not sent, or `undefined` if it is sent. */
 const ask = (url: string, options: AddressGuard.Options = { origin: "https://registry.example" }) =>
   Effect.gen(function*() {
     const asked: Array<string> = []
@@ -91,7 +91,7 @@ const spellings = {
 
 const refused = Object.entries(spellings).flatMap(([kind, hosts]) => hosts.map((host) => ({ kind, host })))
 
-describe("a registry does not lead to", () => {
+describe("a registry may not lead to", () => {
   it.effect.each(refused)("$host, $kind", ({ host, kind }) =>
     Effect.gen(function*() {
       expect(yield* ask(`https://${host}/latest/meta-data`)).toContain(`, which is ${kind}: `)
@@ -99,7 +99,7 @@ describe("a registry does not lead to", () => {
       expect(yield* ask(`https://registry.example@${host}/`)).toContain(`, which is ${kind}: `)
     }))
 
-  it.effect("http, where it is on https itself", () =>
+  it.effect("http if it is on https itself", () =>
     Effect.gen(function*() {
       expect(yield* ask("http://registry.example/v2/")).toBe(
         "the registry leads from https to http at registry.example"
@@ -132,7 +132,7 @@ it.effect.each(open)("a registry may lead to %s", (host) =>
     expect(yield* ask(`https://${host}/`)).toBeUndefined()
   }))
 
-describe("a registry at such an address", () => {
+describe("a registry at a private address", () => {
   const cases: ReadonlyArray<readonly [origin: string, url: string, allowed: boolean]> = [
     ["http://127.0.0.1:5000", "http://127.0.0.1:5000/v2/", true],
     ["http://127.0.0.1:5000", "http://127.0.0.1:9000/bucket", true],
@@ -173,7 +173,7 @@ describe("allowPrivate", () => {
     }))
 })
 
-it("an address of IPv4 is refused in IPv6 where it is refused by itself", () => {
+it("an IPv6 address that contains an IPv4 address is refused if the IPv4 address is", () => {
   const wraps = [
     (hex: string) => `[::ffff:${hex}]`,
     (hex: string) => `[64:ff9b::${hex}]`,
@@ -192,7 +192,7 @@ it("an address of IPv4 is refused in IPv6 where it is refused by itself", () => 
   )
 })
 
-it.effect("what is no URL is for the client below to refuse", () =>
+it.effect("an invalid URL is passed on to the HTTP client, which refuses it", () =>
   Effect.gen(function*() {
     expect(
       yield* Effect.flip(

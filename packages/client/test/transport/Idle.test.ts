@@ -9,7 +9,7 @@ import { encode } from "../samples.js"
 
 const url = "https://registry.example/"
 
-/** A client that answers after a while, once it has read the body, of which it takes a piece at a time. */
+/** A client that reads the body piece by piece, and answers after a delay. */
 const slow = (answer: Duration.DurationInput, piece: Duration.DurationInput = 0) => {
   const seen = { interrupted: 0 }
   const http = HttpClient.make((request) =>
@@ -28,7 +28,7 @@ const slow = (answer: Duration.DurationInput, piece: Duration.DurationInput = 0)
   return { http, seen }
 }
 
-/** Whether a request has come to an end, and which, after a while. */
+/** Runs an effect for some time, and returns whether it has ended. */
 const after = <A, E>(time: Duration.DurationInput, effect: Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(effect)
@@ -37,14 +37,14 @@ const after = <A, E>(time: Duration.DurationInput, effect: Effect.Effect<A, E>) 
   })
 
 describe("a request", () => {
-  it.effect("that is answered in time is answered", () =>
+  it.effect("succeeds if it is answered in time", () =>
     Effect.gen(function*() {
       const { http } = slow("50 seconds")
       const { fiber } = yield* after("50 seconds", (yield* Idle.make())(http).get(url))
       expect((yield* Fiber.join(fiber)).status).toBe(200)
     }))
 
-  it.effect("that is not fails, and is interrupted", () =>
+  it.effect("fails and is interrupted if it is not answered in time", () =>
     Effect.gen(function*() {
       const { http, seen } = slow("10 minutes")
       const { ended, fiber } = yield* after("59 seconds", (yield* Idle.make())(http).get(url))
@@ -56,7 +56,7 @@ describe("a request", () => {
       expect(seen.interrupted).toBe(1)
     }))
 
-  it.effect("is interrupted with whoever sent it", () =>
+  it.effect("is interrupted with its caller", () =>
     Effect.gen(function*() {
       const { http, seen } = slow("50 seconds")
       const { fiber } = yield* after("1 second", (yield* Idle.make())(http).get(url))
@@ -64,7 +64,7 @@ describe("a request", () => {
       expect(seen.interrupted).toBe(1)
     }))
 
-  it.effect("may take for ever where that is said", () =>
+  it.effect("may take any time if idle is infinite", () =>
     Effect.gen(function*() {
       const { http } = slow("10 days")
       const { fiber } = yield* after("10 days", (yield* Idle.make(Duration.infinity))(http).get(url))
@@ -76,7 +76,7 @@ describe("a request", () => {
       Stream.repeatEffectChunk(Effect.delay(Effect.succeed(Chunk.of(encode("piece"))), wait)).pipe(Stream.take(count))
     )
 
-  it.effect("whose body goes out slowly, but goes, is waited for", () =>
+  it.effect("does not time out while its body is sent slowly", () =>
     Effect.gen(function*() {
       const { http } = slow("50 seconds", "50 seconds")
       const put = (yield* Idle.make())(http).put(url, { body: pieces(5, 0) })
@@ -86,7 +86,7 @@ describe("a request", () => {
       expect((yield* Fiber.join(fiber)).status).toBe(200)
     }))
 
-  it.effect("whose body comes slowly is waited for", () =>
+  it.effect("does not time out while its body is produced slowly", () =>
     Effect.gen(function*() {
       const { http } = slow("1 second")
       const put = (yield* Idle.make())(http).put(url, { body: pieces(3, "10 minutes") })
@@ -95,7 +95,7 @@ describe("a request", () => {
       expect((yield* Fiber.join(fiber)).status).toBe(200)
     }))
 
-  it.effect("whose body is not taken any more fails", () =>
+  it.effect("fails if its body is no longer sent", () =>
     Effect.gen(function*() {
       const { http, seen } = slow("1 second", "10 minutes")
       const { fiber } = yield* after("70 seconds", (yield* Idle.make())(http).put(url, { body: pieces(3, 0) }))
@@ -107,10 +107,10 @@ describe("a request", () => {
     ["an upload's stream is sent", "PUT", pieces(3, 0)],
     ["a chunk is sent", "PATCH", HttpBody.uint8Array(encode("chunk"))],
     ["a blob is sent in one request", "POST", HttpBody.uint8Array(encode("blob"), "application/octet-stream")],
-    ["an upload is ended", "PUT", HttpBody.empty],
+    ["an upload is completed", "PUT", HttpBody.empty],
     ["a manifest is sent", "PUT", HttpBody.uint8Array(encode("{}"), "application/json")]
   ]
-  it.effect.each(bodies)("may take ten minutes after %s, and no longer", ([, method, body]) =>
+  it.effect.each(bodies)("may take at most ten minutes after %s", ([, method, body]) =>
     Effect.gen(function*() {
       const request = HttpClientRequest.make(method)(url).pipe(HttpClientRequest.setBody(body))
       const patient = yield* after("590 seconds", (yield* Idle.make())(slow("590 seconds").http).execute(request))
@@ -121,20 +121,20 @@ describe("a request", () => {
       expect(yield* Effect.flip(Fiber.join(fiber))).toMatchObject({ description: "no answer for 10m" })
     }))
 
-  it.effect("may take no longer than others where nothing is committed", () =>
+  it.effect("may take only the idle time if nothing is committed", () =>
     Effect.gen(function*() {
       const { ended } = yield* after("61 seconds", (yield* Idle.make())(slow("1 day").http).post(url))
       expect(ended).toBe(true)
     }))
 
-  it.effect("may take as long as others where that is longer", () =>
+  it.effect("may take the idle time if it is longer than the commit time", () =>
     Effect.gen(function*() {
       const idle = yield* Idle.make("20 minutes", "1 minute")
       const { fiber } = yield* after("19 minutes", idle(slow("19 minutes").http).put(url))
       expect((yield* Fiber.join(fiber)).status).toBe(200)
     }))
 
-  it.effect("keeps what it is sent with", () =>
+  it.effect("keeps its headers and body", () =>
     Effect.gen(function*() {
       const echo = HttpClient.make((request) =>
         Effect.map(

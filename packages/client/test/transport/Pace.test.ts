@@ -6,7 +6,7 @@ import * as Pace from "../../src/transport/Pace.js"
 
 const url = (path: string, host = "registry.example") => `https://${host}/${path}`
 
-/** A client that takes a second to answer, and takes note of what it was asked and when, in seconds. */
+/** A client that answers after a second, and records the time and URL of each request, in seconds. */
 const slow = (headers: (url: string, count: number) => Record<string, string> | undefined = () => undefined) => {
   const asked: Array<string> = []
   let running = 0
@@ -35,7 +35,7 @@ const all = (client: HttpClient.HttpClient, urls: ReadonlyArray<string>) =>
   })
 
 describe("requests to a host", () => {
-  it.effect("are not held up where nothing is said", () =>
+  it.effect("are not delayed by default", () =>
     Effect.gen(function*() {
       const { asked, http, most } = slow()
       yield* all(Pace.make()(http), ["a", "b", "c"].map((path) => url(path)))
@@ -43,7 +43,7 @@ describe("requests to a host", () => {
       expect(most()).toBe(3)
     }))
 
-  it.effect("are as many at a time as may be, in the order in which they came", () =>
+  it.effect("are limited by concurrency, in their order", () =>
     Effect.gen(function*() {
       const { asked, http, most } = slow()
       yield* all(Pace.make({ concurrency: 2 })(http), ["a", "b", "c", "d", "e"].map((path) => url(path)))
@@ -57,14 +57,14 @@ describe("requests to a host", () => {
       expect(most()).toBe(2)
     }))
 
-  it.effect("do not wait for those to another", () =>
+  it.effect("do not wait for requests to another host", () =>
     Effect.gen(function*() {
       const { asked, http } = slow()
       yield* all(Pace.make({ concurrency: 1 })(http), [url("a"), url("b"), url("c", "other.example")])
       expect(asked).toEqual(["0 registry.example/a", "0 other.example/c", "1 registry.example/b"])
     }))
 
-  it.effect("are as many in a time as may be, after as many at once", () =>
+  it.effect("are limited by rate, after a first burst", () =>
     Effect.gen(function*() {
       const { asked, http } = slow()
       const pace = Pace.make({ rate: { limit: 2, interval: "10 seconds" } })(http)
@@ -81,7 +81,7 @@ describe("requests to a host", () => {
       ])
     }))
 
-  it.effect("leave their place when they are interrupted, before their turn and after", () =>
+  it.effect("leave the queue when they are interrupted, before and after they are sent", () =>
     Effect.gen(function*() {
       const { asked, http } = slow()
       const client = Pace.make({ concurrency: 1 })(http)
@@ -95,7 +95,7 @@ describe("requests to a host", () => {
       expect(asked).toEqual(["0 registry.example/a", "0.5 registry.example/c"])
     }))
 
-  it.effect("leave their place when they are answered, though nobody reads the content", () =>
+  it.effect("leave the queue when they are answered, even if the content is not read", () =>
     Effect.gen(function*() {
       const { asked, http } = slow()
       const client = Pace.make({ concurrency: 1 })(http)
@@ -105,8 +105,8 @@ describe("requests to a host", () => {
     }))
 })
 
-describe("a host that wants to be left alone", () => {
-  /** What was asked after the first request, which was answered with this. */
+describe("a host that sends Retry-After", () => {
+  /** Returns the requests that were sent after a first request was answered with these headers. */
   const after = (headers: Record<string, string>, options?: Pace.Options, status = 429) =>
     Effect.gen(function*() {
       const { asked, http } = slow((_, count) => count === 1 ? headers : undefined)
@@ -126,12 +126,12 @@ describe("a host that wants to be left alone", () => {
       return asked.slice(1).map((line) => line.replace(".example/", "/"))
     })
 
-  it.effect("is, and no other is", () =>
+  it.effect("is sent no requests until then, and other hosts are not affected", () =>
     Effect.gen(function*() {
       expect(yield* after({ "retry-after": "20" })).toEqual(["1 other/d", "21 registry/b", "21 registry/c"])
     }))
 
-  it.effect("is with 503 as well, and not with another status", () =>
+  it.effect("is waited for with 503 as well, and not with another status", () =>
     Effect.gen(function*() {
       expect((yield* after({ "retry-after": "20" }, {}, 503))[1]).toBe("21 registry/b")
       const rest = yield* after({ "retry-after": "20" }, {}, 404)
@@ -153,12 +153,12 @@ describe("a host that wants to be left alone", () => {
       expect(asked.filter((line) => line.includes("registry/b"))).toEqual([`${until} registry/b`])
     }))
 
-  it.effect("is for no longer than is said", () =>
+  it.effect("is waited for at most maxHold", () =>
     Effect.gen(function*() {
       expect((yield* after({ "retry-after": "20" }, { maxHold: "5 seconds" }))[1]).toBe("6 registry/b")
     }))
 
-  it.effect("may ask for more, and those who wait wait on, one after the other where only one may go", () =>
+  it.effect("may send it again, and then the waiting requests wait longer", () =>
     Effect.gen(function*() {
       const { asked, http } = slow((_, count) => count <= 2 ? { "retry-after": "10" } : undefined)
       yield* all(Pace.make({ concurrency: 1 })(http), ["a", "b", "c"].map((path) => url(path)))

@@ -34,7 +34,7 @@ const ok: Answer = { status: 200, body: "here" }
 
 const methods = ["GET", "HEAD", "PUT", "POST", "DELETE"] as const
 
-/** Each status, each method, to the same origin and to another. */
+/** Every status and method, to the same origin and to another. */
 const matrix = [301, 302, 303, 307, 308].flatMap((status) =>
   methods.flatMap((method) =>
     ["the same origin", "another port"].map((where) => ({
@@ -75,7 +75,7 @@ describe.each(platformNames)("over %s", (platform) => {
       )
     }))
 
-  it.scoped("a secret does not come back with a redirect back", () =>
+  it.scoped("secrets are not sent again after a redirect back to the first origin", () =>
     Effect.gen(function*() {
       let back = ""
       const middle = yield* serve(() => to(back))
@@ -90,7 +90,7 @@ describe.each(platformNames)("over %s", (platform) => {
       }
     }))
 
-  it.scoped("no more than ten are followed", () =>
+  it.scoped("at most ten redirects are followed", () =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => count < 10 ? to(`/${count + 1}`) : ok)
       const http = yield* client(platform)
@@ -104,7 +104,7 @@ describe.each(platformNames)("over %s", (platform) => {
       expect(endless.asked.length).toBe(11)
     }))
 
-  it.scoped("the connections of answers that nobody reads are used again or closed", () =>
+  it.scoped("the connections of redirects are reused or closed", () =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) =>
         count === 0
@@ -123,9 +123,9 @@ describe.each(platformNames)("over %s", (platform) => {
 describe("a location", () => {
   const cases: ReadonlyArray<readonly [name: string, location: string, target: string]> = [
     ["relative to the path", "there?c=d", "/a/there?c=d"],
-    ["of a query", "?c=d", "/a/here?c=d"],
+    ["with a query only", "?c=d", "/a/here?c=d"],
     [
-      "with a signature, as it was written",
+      "with a signature, unchanged",
       "/there?X-Sig=a%2Fb+c~d%20e&X-Sig2=(1)",
       "/there?X-Sig=a%2Fb+c~d%20e&X-Sig2=(1)"
     ],
@@ -150,7 +150,7 @@ describe("a location", () => {
       expect((yield* http.get(server.origin)).status).toBe(302)
     }))
 
-  it.scoped("of another status leaves the answer as it is", () =>
+  it.scoped("with another status leaves the answer as it is", () =>
     Effect.gen(function*() {
       const server = yield* serve(({ target }) => ({
         status: Number(target.slice(1)),
@@ -164,7 +164,7 @@ describe("a location", () => {
     }))
 })
 
-/** A client that answers by itself, and takes note of what it was asked. */
+/** A client without a network, which records the requests. */
 const scripted = (answer: (url: string) => Response) => {
   const asked: Array<string> = []
   const http = HttpClient.make((request) => {
@@ -176,12 +176,12 @@ const scripted = (answer: (url: string) => Response) => {
 
 const redirectTo = (location: string) => new Response(null, { status: 307, headers: { location } })
 
-describe("a way that is not gone", () => {
+describe("a redirect that is refused", () => {
   const cases: ReadonlyArray<readonly [name: string, location: string, reason: string]> = [
     ["from https to http", "http://registry.example/there", "it redirects from https to http"],
     ["to a file", "file:///etc/passwd", "it redirects away from HTTP"],
     ["to a script", "javascript:alert(1)", "it redirects away from HTTP"],
-    ["to no URL", "https://[", "it redirects to what is no URL"]
+    ["to an invalid URL", "https://[", "it redirects to what is no URL"]
   ]
   it.effect.each(cases)("%s", ([, location, reason]) =>
     Effect.gen(function*() {
@@ -193,7 +193,7 @@ describe("a way that is not gone", () => {
       expect(asked).toEqual(["GET https://registry.example/here"])
     }))
 
-  it.effect("is none from http to https, but secrets stay behind", () =>
+  it.effect("from http to https is followed, without secrets", () =>
     Effect.gen(function*() {
       const { asked, http } = scripted((url) =>
         url.startsWith("https") ? new Response("here") : redirectTo("https://registry.example/there")
@@ -210,7 +210,7 @@ describe("a body", () => {
     return replayable ? Transport.markReplayable(stream) : stream
   }
 
-  it.scoped.each(platformNames)("that can be sent again is, over %s", (platform) =>
+  it.scoped.each(platformNames)("is sent again if it can be, over %s", (platform) =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => count === 0 ? to("/there") : ok)
       const http = yield* client(platform)
@@ -218,7 +218,7 @@ describe("a body", () => {
       expect(server.asked.map(({ body }) => body.toString())).toEqual(["content", "content"])
     }))
 
-  it.scoped.each(platformNames)("that cannot is not, over %s", (platform) =>
+  it.scoped.each(platformNames)("is not sent again if it cannot be, over %s", (platform) =>
     Effect.gen(function*() {
       const server = yield* serve(() => to("/there"))
       const http = yield* client(platform)
@@ -230,7 +230,7 @@ describe("a body", () => {
       expect(server.asked.length).toBe(1)
     }))
 
-  it.scoped("that is left behind by a 303 need not be sent again", () =>
+  it.scoped("is not needed after a 303", () =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => count === 0 ? to("/there", 303) : ok)
       const http = yield* client("undici")
@@ -239,7 +239,7 @@ describe("a body", () => {
     }))
 })
 
-it.scoped("what a client adds to every request goes to no other origin", () =>
+it.scoped("headers that an HTTP client adds to every request are sent to no other origin", () =>
   Effect.gen(function*() {
     const other = yield* serve(() => ok)
     const server = yield* serve(() => to(`${other.origin}/there`))
@@ -251,7 +251,7 @@ it.scoped("what a client adds to every request goes to no other origin", () =>
   }))
 
 describe("fetch", () => {
-  it.scoped("keeps the settings that it has where it is asked", () =>
+  it.scoped("keeps the settings of the caller's context", () =>
     Effect.gen(function*() {
       const settings: Array<RequestInit | undefined> = []
       const fetching: typeof fetch = (_, init) => {
@@ -266,7 +266,7 @@ describe("fetch", () => {
       expect(settings).toMatchObject([{ credentials: "include", redirect: "manual" }])
     }))
 
-  it.scoped("of a browser, which shows no redirect, follows it itself", () =>
+  it.scoped("follows redirects itself in a browser, which does not show them", () =>
     Effect.gen(function*() {
       const modes: Array<string | undefined> = []
       const browser: typeof fetch = (_, init) => {
@@ -285,7 +285,7 @@ describe("fetch", () => {
 })
 
 describe("a registry", () => {
-  it.scoped("that redirects in circles fails with its own error", () =>
+  it.scoped("that redirects in a loop fails with ResponseInvalid", () =>
     Effect.gen(function*() {
       const server = yield* serve(() => to("/there"))
       const registry = yield* connect(server, { maxRedirects: 2 })
@@ -297,7 +297,7 @@ describe("a registry", () => {
       expect(server.asked.length).toBe(3)
     }))
 
-  it.scoped("that redirects to where nobody is says where that is, and no more", () =>
+  it.scoped("that redirects to a host that does not answer fails with an error that contains only the origin", () =>
     Effect.gen(function*() {
       const vacant = yield* Effect.scoped(serve(() => ok))
       const server = yield* serve(() => to(`${vacant.origin}/bucket/key?signature=CANARY`))
@@ -308,7 +308,7 @@ describe("a registry", () => {
     }))
 })
 
-it.scoped("a body that stands still does not hold up the redirect that it came with", () =>
+it.scoped("follows a redirect whose body does not end", () =>
   Effect.gen(function*() {
     const server = yield* serveRaw((_, response, count) => {
       if (count > 0) return response.end("here")

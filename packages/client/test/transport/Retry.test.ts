@@ -13,10 +13,13 @@ import { platforms, serve, serveRaw } from "../scripted.js"
 
 const url = "https://registry.example/v2/"
 
-/** A status with headers, or the code of a fault. */
+/** A status with headers, or the code of a connection error. */
 type Step = readonly [status: number, headers?: Record<string, string>] | string
 
-/** A client that answers in turn, the last for ever, and takes note of when it was asked, in milliseconds. */
+/**
+ * A client that returns these answers one after another, and repeats the last one. It records the time of each request
+ * in milliseconds.
+ */
 const scripted = (...steps: ReadonlyArray<Step>) => {
   const asked: Array<number> = []
   const http = HttpClient.make((request) =>
@@ -35,7 +38,7 @@ const scripted = (...steps: ReadonlyArray<Step>) => {
   return { asked, http }
 }
 
-/** Sends a request, for as long as it takes. */
+/** Sends a request, and waits until it has ended. */
 const send = (
   http: HttpClient.HttpClient,
   options?: Retry.Options,
@@ -57,7 +60,7 @@ const outcome = (exit: Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClie
   })
 
 describe("an answer", () => {
-  it.effect.each([408, 429, 500, 502, 503, 504])("of %i is asked for again", (status) =>
+  it.effect.each([408, 429, 500, 502, 503, 504])("with status %i is retried", (status) =>
     Effect.gen(function*() {
       const { asked, http } = scripted([status], [status], [200])
       expect(outcome(yield* send(http))).toBe(200)
@@ -65,7 +68,7 @@ describe("an answer", () => {
     }))
 
   it.effect.each([200, 202, 206, 301, 304, 400, 401, 403, 404, 409, 416, 501, 505])(
-    "of %i is not",
+    "with status %i is not retried",
     (status) =>
       Effect.gen(function*() {
         const { asked, http } = scripted([status], [200])
@@ -74,7 +77,7 @@ describe("an answer", () => {
       }).pipe(Effect.when(() => status !== 304), Effect.asVoid)
   )
 
-  it.effect("that does not change is what there is, after so many times", () =>
+  it.effect("that does not change is returned when no retries are left", () =>
     Effect.gen(function*() {
       const { asked, http } = scripted([503])
       expect(outcome(yield* send(http))).toBe(503)
@@ -85,7 +88,7 @@ describe("an answer", () => {
     }))
 })
 
-describe("a fault", () => {
+describe("a connection error", () => {
   const cases: ReadonlyArray<readonly [code: string, asked: number]> = [
     ["ECONNREFUSED", 4],
     ["ECONNRESET", 4],
@@ -94,7 +97,7 @@ describe("a fault", () => {
     ["ETIMEDOUT", 4],
     ["UND_ERR_SOCKET", 4],
     ["UND_ERR_CONNECT_TIMEOUT", 4],
-    ["what nobody knows", 4],
+    ["unknown code", 4],
     ["ENOTFOUND", 1],
     ["CERT_HAS_EXPIRED", 1],
     ["DEPTH_ZERO_SELF_SIGNED_CERT", 1],
@@ -133,7 +136,7 @@ describe("a request", () => {
     ["HEAD", HttpClientRequest.head(url), true, true, true],
     ["DELETE", HttpClientRequest.del(url), true, false, true],
     ["POST that opens an upload", HttpClientRequest.post(url), true, true, true],
-    ["POST of a blob in hand", HttpClientRequest.post(url, { body: bytes }), true, true, true],
+    ["POST of a blob in memory", HttpClientRequest.post(url, { body: bytes }), true, true, true],
     ["POST of a blob that is read once", HttpClientRequest.post(url, { body: stream }), false, false, false],
     ["PATCH of a chunk", HttpClientRequest.patch(url, { body: bytes }), false, false, true],
     [
@@ -148,7 +151,7 @@ describe("a request", () => {
     ["PUT that ends an upload", HttpClientRequest.put(url), true, false, true],
     ["PUT of a manifest", HttpClientRequest.put(url, { body: manifest }), true, true, true],
     [
-      "PUT of a manifest where there is none",
+      "PUT of a manifest with If-None-Match",
       HttpClientRequest.put(url, { body: manifest, headers: { "if-none-match": "*" } }),
       false,
       false,
@@ -156,7 +159,7 @@ describe("a request", () => {
     ]
   ]
   it.effect.each(cases)(
-    "%s is sent again only where that is safe",
+    "%s is sent again only if that is safe",
     ([, request, untouched, unknown, unsent]) =>
       Effect.gen(function*() {
         for (
@@ -176,7 +179,7 @@ describe("a request", () => {
       })
   )
 
-  it.scoped("is sent whole each time, over every client", () =>
+  it.scoped("is sent with its whole body each time, over every client", () =>
     Effect.gen(function*() {
       for (const platform of [platforms.undici, platforms.node, platforms.fetch]) {
         const server = yield* serve((_, count) => ({ status: count < 2 ? 500 : 201 }))
@@ -194,7 +197,7 @@ describe("a request", () => {
       }
     }))
 
-  it.scoped("goes over the same connection, or a new one where that broke", () =>
+  it.scoped("is sent again on the same connection, or on a new one if that broke", () =>
     Effect.gen(function*() {
       const server = yield* serveRaw((request, response, count) => {
         if (count === 0) return void request.socket.destroy()
@@ -210,7 +213,7 @@ describe("a request", () => {
     }))
 })
 
-describe("the wait", () => {
+describe("the delay", () => {
   const start = Date.UTC(2026, 10, 21, 12, 0, 0)
   const waits = (...steps: ReadonlyArray<Step>) =>
     Effect.gen(function*() {
@@ -220,7 +223,7 @@ describe("the wait", () => {
       return { last: outcome(exit), waits: asked.slice(1).map((at, i) => at - asked[i]!) }
     })
 
-  it.effect("doubles, up to the longest, and is between half of that and all", () =>
+  it.effect("doubles up to maxDelay, and is random between half of that and all", () =>
     Effect.gen(function*() {
       expect((yield* waits([500])).waits).toEqual([750, 1500, 3000, 6000, 12_000, 22_500, 22_500, 22_500])
     }))
@@ -237,22 +240,22 @@ describe("the wait", () => {
     [http(-3600), 0],
     [http(3600), undefined]
   ]
-  it.effect.each(cases)("is what the registry says: Retry-After: %s", ([retryAfter, wait]) =>
+  it.effect.each(cases)("follows the registry's Retry-After: %s", ([retryAfter, wait]) =>
     Effect.gen(function*() {
       const said = yield* waits([429, { "retry-after": retryAfter }], [200])
-      // Half a second at random.
+      // The random part of the delay is half a second.
       expect(said).toEqual(wait === undefined ? { last: 429, waits: [] } : { last: 200, waits: [wait + 500] })
     }))
 
   it.effect.each(["1e9", "-1", "soon", "", "1.5"])(
-    "is as ever where that is no time: Retry-After: %s",
+    "ignores an invalid Retry-After: %s",
     (retryAfter) =>
       Effect.gen(function*() {
         expect(yield* waits([503, { "retry-after": retryAfter }], [200])).toEqual({ last: 200, waits: [750] })
       })
   )
 
-  it.effect("is cut short with whoever asks", () =>
+  it.effect("ends if the caller is interrupted", () =>
     Effect.gen(function*() {
       const { asked, http } = scripted([503])
       const fiber = yield* Effect.fork(Retry.make()(http).get(url))
@@ -263,7 +266,7 @@ describe("the wait", () => {
     }))
 })
 
-it.effect("a budget is taken from by all who share it, each time", () =>
+it.effect("each retry takes from the shared budget", () =>
   Effect.gen(function*() {
     const { asked, http } = scripted([503])
     const budget = RetryBudget.make(4)

@@ -11,12 +11,12 @@ const echo = HttpClient.make((request) =>
 const cases: ReadonlyArray<
   readonly [name: string, userAgent: string | undefined, own: string | undefined, sent: string]
 > = [
-  ["this one", undefined, undefined, UserAgent.defaultUserAgent],
+  ["the default", undefined, undefined, UserAgent.defaultUserAgent],
   ["another", "mirror/7", undefined, "mirror/7"],
-  ["the request's own", "mirror/7", "curl/8", "curl/8"]
+  ["that of the request", "mirror/7", "curl/8", "curl/8"]
 ]
 
-it.effect.each(cases)("a request says that its agent is %s", ([, userAgent, own, sent]) =>
+it.effect.each(cases)("sends the right User-Agent: %s", ([, userAgent, own, sent]) =>
   Effect.gen(function*() {
     const headers = own === undefined ? {} : { "User-Agent": own }
     const response = yield* UserAgent.make(userAgent)(echo).get("https://registry.example/", { headers })

@@ -7,7 +7,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, HashMap, Logger, LogLevel, TestClock } from "effect"
 import * as WireLog from "../../src/transport/WireLog.js"
 
-/** A client that answers with these headers, after a while. */
+/** A client that answers with these headers after 7 ms. */
 const answering = (headers: Record<string, string> = {}, status = 200) =>
   HttpClient.make((request) =>
     Effect.as(
@@ -16,7 +16,7 @@ const answering = (headers: Record<string, string> = {}, status = 200) =>
     )
   )
 
-/** The lines that a request leaves in the log. */
+/** Returns the log lines of a request. */
 const lines = (
   request: HttpClientRequest.HttpClientRequest,
   http: HttpClient.HttpClient = answering(),
@@ -43,7 +43,7 @@ const lines = (
 const get = (url: string, headers?: Record<string, string>) =>
   HttpClientRequest.get(url, headers === undefined ? undefined : { headers })
 
-it.effect("a request and its answer are a line each", () =>
+it.effect("logs one line for a request and one for its answer", () =>
   Effect.gen(function*() {
     const request = get("https://registry.example/v2/team/app/tags/list?n=10", { accept: "application/json" })
     const message = "GET https://registry.example/v2/team/app/tags/list?n=10"
@@ -56,7 +56,7 @@ it.effect("a request and its answer are a line each", () =>
     expect((yield* lines(request, answering(headers), LogLevel.Info, { level: LogLevel.Info })).length).toBe(2)
   }))
 
-describe("nothing is told of", () => {
+describe("does not log", () => {
   const secretHeaders = [
     "authorization",
     "proxy-authorization",
@@ -64,14 +64,14 @@ describe("nothing is told of", () => {
     "x-registry-auth",
     "x-amz-security-token"
   ]
-  it.effect.each(secretHeaders)("what %s says", (name) =>
+  it.effect.each(secretHeaders)("the value of the request header %s", (name) =>
     Effect.gen(function*() {
       const [request] = yield* lines(get("https://registry.example/v2/", { [name]: "CANARY" }))
       expect(request).toMatchObject({ headers: { [name]: "…" } })
     }))
 
   it.effect.each(["location", "link", "www-authenticate", "proxy-authenticate", "docker-upload-uuid", "x-state"])(
-    "what %s answers",
+    "the value of the response header %s",
     (name) =>
       Effect.gen(function*() {
         const all = yield* lines(get("https://registry.example/v2/"), answering({ [name]: "https://CANARY/" }, 401))
@@ -99,13 +99,13 @@ describe("nothing is told of", () => {
     ["https://auth.example/token?service=s&scope=x&CANARY=y", "https://auth.example/…?service=s&scope=x&…"],
     ["CANARY", "…"]
   ]
-  it.effect.each(urls)("the secret of %s", ([url, told]) =>
+  it.effect.each(urls)("the secret in %s", ([url, told]) =>
     Effect.gen(function*() {
       expect((yield* lines(get(url)))[0]).toMatchObject({ message: `GET ${told}` })
     }))
 })
 
-it.effect("what a registry says cannot command a terminal, nor fill it", () =>
+it.effect("text from the registry is escaped and shortened for a terminal", () =>
   Effect.gen(function*() {
     const headers = { "content-type": `\u001b[2Ja\r\nb${"c".repeat(10_000)}` }
     const http = HttpClient.make((request) => {
@@ -117,15 +117,15 @@ it.effect("what a registry says cannot command a terminal, nor fill it", () =>
     expect(text.length).toBeLessThan(1000)
   }))
 
-describe("a request without an answer is a line", () => {
+describe("logs one line for a request without an answer", () => {
   const failing = (cause: unknown) =>
     HttpClient.make((request) => Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
   const refused = new RegistryError.Refused({ by: "AddressGuard", reason: "the registry leads astray" })
   const cases: ReadonlyArray<readonly [name: string, http: HttpClient.HttpClient, error: string]> = [
-    ["of a fault", failing(Object.assign(new Error("CANARY"), { code: "ECONNRESET" })), "connection reset"],
-    ["of an error of a registry", failing(refused), refused.message],
-    ["of a defect", HttpClient.make(() => Effect.die("CANARY")), "defect"],
-    ["of one that was interrupted", HttpClient.make(() => Effect.interrupt), "interrupted"]
+    ["after ECONNRESET", failing(Object.assign(new Error("CANARY"), { code: "ECONNRESET" })), "connection reset"],
+    ["with an error of a registry", failing(refused), refused.message],
+    ["with a defect", HttpClient.make(() => Effect.die("CANARY")), "defect"],
+    ["that was interrupted", HttpClient.make(() => Effect.interrupt), "interrupted"]
   ]
   it.effect.each(cases)("%s", ([, http, error]) =>
     Effect.gen(function*() {
@@ -138,7 +138,7 @@ describe("a request without an answer is a line", () => {
     }))
 })
 
-it.effect("the answer is what it would be without", () =>
+it.effect("does not change the answer", () =>
   Effect.gen(function*() {
     const exit = yield* Effect.exit(WireLog.make()(answering({ a: "b" }, 404)).get("https://registry.example/v2/"))
     expect(Exit.isSuccess(exit) && exit.value.headers).toMatchObject({ a: "b" })
