@@ -31,9 +31,9 @@ describe("the error of a request that failed", () => {
       "connection refused"
     ],
     ["at a certificate", coded("CERT_HAS_EXPIRED"), "its certificate has expired"],
-    ["at another protocol", Object.assign(coded("HPE_INVALID_CONSTANT"), { rawPacket: "Bearer" }), "the answer is not HTTP"],
+    ["at bad HTTP", Object.assign(coded("HPE_INVALID_CONSTANT"), { rawPacket: "Bearer" }), "the answer is not HTTP"],
     [
-      "at another protocol, in undici",
+      "at bad HTTP, in undici",
       Object.assign(new Error("CANARY"), { name: "HTTPParserError", code: undefined, data: "Bearer" }),
       "the answer is not HTTP"
     ],
