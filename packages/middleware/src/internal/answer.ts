@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 
-/** What a registry answers to an operation. */
+/** The result of an operation, as an effect. */
 export type AnswerTo<O extends Operation.Operation> = Effect.Effect<
   Operation.ResultOf<O>,
   RegistryError.RegistryError,
@@ -14,15 +14,15 @@ export type AnswerTo<O extends Operation.Operation> = Effect.Effect<
 
 type ErrorMap = (error: RegistryError.RegistryError) => RegistryError.RegistryError
 
-/** The same answer with another result. One that is there already (an `Exit`) stays so. */
+/** Maps the result. A result that is available at once (an `Exit`) stays so. */
 export const map = <A, B, E, R>(answer: Effect.Effect<A, E, R>, f: (result: A) => B): Effect.Effect<B, E, R> => {
   const exit = Handler.exitOf(answer)
   return exit === undefined ? Effect.map(answer, f) : Exit.map(exit, f)
 }
 
 /**
- * The same answer with other errors. One that is there already stays so; of another, success is left alone,
- * which makes this cheaper than `Effect.mapError`.
+ * Maps the error. A result that is available at once stays so. This function does not touch a success, so it is cheaper
+ * than `Effect.mapError`.
  */
 export const mapError = <A, R>(
   answer: Effect.Effect<A, RegistryError.RegistryError, R>,
@@ -33,7 +33,7 @@ export const mapError = <A, R>(
   return exit._tag === "Success" ? answer : Exit.mapError(exit, f)
 }
 
-/** The same content, which breaks with other errors. A native source stays one. */
+/** Maps the errors with which content breaks. A native source stays native. */
 export const mapContentError = (content: BlobContent.BlobContent, f: ErrorMap): BlobContent.BlobContent =>
   content.body.bytes === undefined
     ? new BlobContent.BlobContent({ ...content, body: mapBodyError(content.body, f) })

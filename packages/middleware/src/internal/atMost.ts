@@ -1,7 +1,10 @@
 import type { RegistryError } from "@effect-oci/core"
 import * as Stream from "effect/Stream"
 
-/** The first items of a list, for a limit that counts what is listed here and not what the registry behind lists. */
+/**
+ * Returns the first items of a list. Use it for a limit that counts the items of this list, not those of the next
+ * registry.
+ */
 export const atMost = <A>(
   items: Stream.Stream<A, RegistryError.RegistryError>,
   limit: number | undefined

@@ -1,12 +1,15 @@
 import { Operation, RegistryError } from "@effect-oci/core"
 
-/** What a member answered that did not do what was asked. */
+/** The failure of a member. */
 export interface Attempt {
   readonly name: string
   readonly error: RegistryError.RegistryError
 }
 
-/** How far each kind of failure got: to nothing, not to the registry, past its door, to what was asked for. */
+/**
+ * How far each kind of failure got, from 0: the repository or content was not found, the registry was not reached, it
+ * refused access, or it processed the request.
+ */
 const reach: { readonly [Tag in RegistryError.RegistryError["_tag"]]: number } = {
   NameUnknown: 0,
   BlobUnknown: 1,
@@ -37,18 +40,19 @@ const reach: { readonly [Tag in RegistryError.RegistryError["_tag"]]: number } =
   PartialFailure: 12
 }
 
-/** Why, in words that do not repeat what was asked. */
+/** Returns the reason of an error, without the operation. */
 const said = (error: RegistryError.RegistryError): string =>
   error.reason === undefined || error.reason === "" ? RegistryError[error._tag].fallback : error.reason
 
-/** What each member answered, in a line. */
+/** Returns the answers of all members in one line. */
 export const told = (attempts: ReadonlyArray<Attempt>): string =>
   attempts.map(({ error, name }) => `${name}: ${said(error)}`).join("; ")
 
 /**
- * The failures of several members as one, which tells what each has answered: that of the member that got furthest, of
- * those the first. That nothing is there comes last, since whoever could not be asked may have it. `decisive` is one that
- * counts for itself, as it ended the search.
+ * Combines the failures of several members into one error, whose reason contains the answer of each member. The result
+ * is the error of the member that got furthest; among equals, the first. Not-found errors rank lowest, because a member
+ * that could not be asked may have the content. `decisive` is the error that ended the search, and is the result if it
+ * is set.
  */
 export const asOne = (
   operation: Operation.Operation,

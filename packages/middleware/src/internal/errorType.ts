@@ -2,8 +2,8 @@ import { RegistryError } from "@effect-oci/core"
 import type { Outcome } from "./outcome.js"
 
 /**
- * What OpenTelemetry calls `error.type`: the tag of a failure. There is no end of the names that a defect, or an error of
- * somebody else's, may have: those are `_OTHER`.
+ * Returns the value of OpenTelemetry's `error.type`: the tag of a failure. Defects and errors of other packages can
+ * have any name, so their value is `_OTHER`.
  */
 export const errorType = (outcome: Outcome): string | undefined => {
   switch (outcome._tag) {

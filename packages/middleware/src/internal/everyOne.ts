@@ -4,9 +4,9 @@ import * as attempts from "./attempts.js"
 import type { Outcome } from "./everywhere.js"
 
 /**
- * What was written to several members, as one answer: that of all where all have done it, their failure as one where none
- * has, and else a `PartialFailure` with each one's outcome. `lacks` says which failures count as done, once another has
- * done it.
+ * Combines the outcomes of a write at several members. If all members succeeded, returns their results. If all failed,
+ * fails with one combined error. Otherwise, fails with `PartialFailure`, which contains the outcome of each member.
+ * `lacks` selects failures that count as success if another member succeeded.
  */
 export const everyOne = <A>(
   operation: Operation.Operation,

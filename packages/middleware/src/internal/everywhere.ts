@@ -6,7 +6,7 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 
-/** What a member answered. */
+/** The outcome of an operation at a member. */
 export interface Outcome<A> {
   readonly name: string
   readonly answer: Either.Either<A, RegistryError.RegistryError>
@@ -14,7 +14,10 @@ export interface Outcome<A> {
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
-/** Asks several at once, and gives what each answers, in their order. Where all answers are there already, so is this. */
+/**
+ * Asks all targets at once, and returns their outcomes in the order of the targets. If all results are available at
+ * once, the outcomes are too.
+ */
 export const everywhere = <T extends { readonly name: string }, A>(
   targets: ReadonlyArray<T>,
   ask: (target: T, index: number) => Answer<A>
@@ -29,7 +32,10 @@ export const everywhere = <T extends { readonly name: string }, A>(
   return Exit.succeed(outcomes)
 }
 
-/** Asks several one after another, the last one first, and gives what each answers, in their order. */
+/**
+ * Asks the targets one after another, starting with the last one, and returns their outcomes in the order of the
+ * targets.
+ */
 export const lastFirst = <T extends { readonly name: string }, A>(
   targets: ReadonlyArray<T>,
   ask: (target: T) => Answer<A>

@@ -5,20 +5,21 @@ import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 
-/** One body for several takers. */
+/** One body for several consumers. */
 export interface FanOut {
-  /** One for each. They are read in lock step, and once. */
+  /** A body for each consumer. The source is read once, and all bodies advance in lock step. */
   readonly bodies: ReadonlyArray<Body.Body>
-  /** A taker is done, whether it has read its body or not: nobody waits for it any more. */
+  /** Marks a consumer as done, whether it has read its body or not. The other consumers no longer wait for it. */
   readonly leave: (index: number) => void
 }
 
 /**
- * Gives several takers the same bytes by one reading of a body, a chunk at a time: the next comes when all who are left
- * have taken the last, and the first when all have begun to read or have left. Nothing is held for the slower ones, so
- * that all go at the pace of the slowest. `skips` says for each how many bytes it has already.
+ * Sends the bytes of one body to several consumers, and reads the body only once. The first chunk is sent when all
+ * consumers have started to read or have left. The next chunk is sent when all remaining consumers have taken the last
+ * one. Nothing is buffered, so the slowest consumer sets the pace. `skips` contains, for each consumer, how many bytes
+ * it already has.
  *
- * A body whose bytes can be had again is not read so: each taker has it for itself, and may begin anew.
+ * A body that can be replayed is not read in lock step: each consumer receives the body itself, and can start again.
  */
 export const fanOut = (body: Body.Body, skips: ReadonlyArray<number>): Effect.Effect<FanOut> => {
   if (body.replayable && skips.every((skip) => skip === 0)) {
@@ -32,7 +33,7 @@ export const fanOut = (body: Body.Body, skips: ReadonlyArray<number>): Effect.Ef
 interface Taker {
   sink: Body.Sink | undefined
   left: boolean
-  /** It has asked for no more for now. */
+  /** Whether its sink asked to pause. */
   full: boolean
   skip: number
 }
@@ -104,7 +105,7 @@ const give = (taker: Taker, chunk: Uint8Array): void => {
   if (skipped < chunk.byteLength) taker.full = !taker.sink.data(skipped === 0 ? chunk : chunk.subarray(skipped))
 }
 
-/** What a taker gets that reads again what can be read once. */
+/** A source for a consumer that reads a body a second time, although it can be read only once. */
 const again: Body.Source = (sink) => {
   let cancelled = false
   queueMicrotask(() => {
@@ -118,7 +119,7 @@ const again: Body.Source = (sink) => {
   }
 }
 
-/** A source over a stream, which a fiber runs. */
+/** Creates a source from a stream. A fiber runs the stream. */
 const toSource = (content: Body.Body["stream"], runtime: Runtime.Runtime<never>): Body.Source => (sink) => {
   let over = false
   let open = true
@@ -133,7 +134,7 @@ const toSource = (content: Body.Body["stream"], runtime: Runtime.Runtime<never>)
       open = sink.data(piece)
       return open ? Effect.void : opened
     })
-  // Nothing flows before the source has returned.
+  // The source must return before the first chunk is sent.
   const pump = Effect.zipRight(
     Effect.yieldNow(),
     Stream.runForEachChunk(content, (pieces) => Effect.forEach(pieces, give, { discard: true }))

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 
-/** Lets effects of one key wait for each other, in the order that they come. */
+/** A keyed mutex: effects with the same key run one after another, in the order in which they arrive. */
 export type InTurn = (key: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 interface Turn {
@@ -8,7 +8,7 @@ interface Turn {
   users: number
 }
 
-/** Nothing is kept of a key that nobody uses. */
+/** Creates a keyed mutex. A key that is not in use takes no memory. */
 export const inTurn = (): InTurn => {
   const turns = new Map<string, Turn>()
   return (key) => (effect) =>

@@ -3,15 +3,15 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import type * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 
-/** What was got, and the scope that it is open in. */
+/** A value, and the scope in which it is open. */
 export interface Held<A> {
   readonly value: A
   readonly scope: Scope.CloseableScope
 }
 
 /**
- * The same effect in a scope of its own: closed at once where the effect fails or is interrupted, and otherwise with the
- * scope of who asks, or before.
+ * Runs an effect in its own scope. The scope is closed at once if the effect fails or is interrupted. Otherwise it is
+ * closed with the scope of the caller, or earlier by the caller.
  */
 export const isolated = <A, E, R>(
   effect: Effect.Effect<A, E, R>

@@ -6,10 +6,10 @@ import * as answer from "./answer.js"
 type Names = Stream.Stream<RepositoryName.RepositoryName, RegistryError.RegistryError>
 
 /**
- * The names that come after `last` in ASCII order, of a registry that may have another order: lists whose union they are.
+ * Returns lists whose union contains the names after `last` in ASCII order, for a registry that may use another order.
  *
- * Registries that walk through directories have `a/b` before `a-b`, which in ASCII order is after it. After `a-b` they
- * would not tell of `a/b` any more, so that they are asked for what is below `a/` besides.
+ * A registry that walks directories lists `a/b` before `a-b`, but in ASCII order `a/b` comes after `a-b`. After
+ * `last=a-b`, such a registry no longer lists `a/b`. Therefore an additional list contains the names below `a/`.
  */
 export const listRepositories = (
   handle: Handler.Handler,
@@ -24,6 +24,6 @@ export const listRepositories = (
   ]
 }
 
-/** What of a name stands before each `-` and `.`, which come before `/` in ASCII, where that is a name too. */
+/** Returns the parts of a name before each `-` and `.`, which sort before `/` in ASCII, if the part is a valid name. */
 const stems = (name: RepositoryName.RepositoryName): ReadonlyArray<RepositoryName.RepositoryName> =>
   Array.from(name.matchAll(/(?<=[a-z0-9])[-.]/g), ({ index }) => name.slice(0, index) as RepositoryName.RepositoryName)

@@ -1,12 +1,12 @@
 import { RegistryError } from "@effect-oci/core"
 import * as Predicate from "effect/Predicate"
 
-/** Details are JSON of a few levels; what lies deeper than this is left out rather than walked. */
+/** The maximum depth of error details, which are JSON of a few levels. Deeper values are left out. */
 const maxDepth = 32
 
 /**
- * Changes every text that an error tells: in its fields, its details with their names, and the errors in it. What is
- * asked keeps its name.
+ * Returns a function that changes every text in an error: in its fields, in its details including their names, and in
+ * nested errors. The operation keeps its name.
  */
 export const mapErrorText = (
   text: (value: string) => string

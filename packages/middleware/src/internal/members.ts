@@ -2,25 +2,25 @@ import { Registry } from "@effect-oci/core"
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 
-/** A registry among several: there already, or to be built. */
+/** A registry among several: a service, or a layer that builds one. */
 export type Source = Registry.Service | Layer.Layer<Registry, unknown, unknown>
 
-/** What has a registry among several. */
+/** An object with a registry among several. */
 export interface Member {
   readonly registry: Source
 }
 
-/** How the layers of members fail. */
+/** The errors of the layers of members. */
 export type ErrorOf<M extends Member> = M["registry"] extends infer S
   ? S extends Layer.Layer<infer _A, infer E, infer _R> ? E : never
   : never
 
-/** What the layers of members need. */
+/** The requirements of the layers of members. */
 export type RequirementsOf<M extends Member> = M["registry"] extends infer S
   ? S extends Layer.Layer<infer _A, infer _E, infer R> ? R : never
   : never
 
-/** The registries of several sources, in their order. */
+/** The registries of several sources, in the order of the sources. */
 export interface Built extends ReadonlyArray<Registry.Service> {}
 
 export class Members extends Context.Tag("@effect-oci/middleware/Members")<Members, Built>() {}
@@ -30,7 +30,10 @@ const one = (source: Source): Layer.Layer<Members, unknown, unknown> =>
     ? Layer.succeed(Members, [source])
     : Layer.map(source, (context) => Context.make(Members, [Context.get(context, Registry)]))
 
-/** Each is built once, also where it is used elsewhere. What one is built with (credentials) the others do not get. */
+/**
+ * Builds the registries of all sources. A layer that is also used elsewhere is built once. A layer that is provided to
+ * one source (such as credentials) is not visible to the others.
+ */
 export const layer = (sources: ReadonlyArray<Source>): Layer.Layer<Members, unknown, unknown> =>
   sources.map(one).reduce(
     (all, member) =>

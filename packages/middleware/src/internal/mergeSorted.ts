@@ -7,27 +7,27 @@ import * as Stream from "effect/Stream"
 
 type Items<A> = Stream.Stream<A, RegistryError.RegistryError>
 
-/** What a member lists, and its name. */
+/** The list of a member, and the name of the member. */
 export interface Listed<A> {
   readonly name: string
   readonly items: Items<A>
 }
 
-/** How lists are merged. */
+/** Options for {@link mergeSorted}. */
 export interface Options<A> {
-  /** What items are ordered by, and told apart. */
+  /** Returns the key by which items are sorted and compared. */
   readonly key: (item: A) => string
-  /** How many items of each list are held back, so that those that come late find their place. */
+  /** How many items of each list are buffered, so that items that are out of order can be sorted. */
   readonly hold: number
 }
 
-/** How many items of a list are held back unless said: a page of most registries. */
+/** The default number of items of a list that are buffered: a page of most registries. */
 export const defaultHold = 1000
 
 /**
- * The lists of members as one, in ASCII order and each item once, the first member's. It is read as far as it is asked
- * for, and holds a chunk of each member's, and as many items as it is told to put in order. A list that is further out of
- * order cannot be merged: `ResponseInvalid`, which names the member.
+ * Merges the lists of members in ASCII order. Each item appears once, and the first member's item is used. The lists
+ * are read only as far as the result is read. Memory: a chunk and `hold` items of each list. A list that is further out
+ * of order cannot be merged: the result fails with `ResponseInvalid`, which names the member.
  */
 export const mergeSorted = <A>(
   members: ReadonlyArray<Listed<A>>,
@@ -61,7 +61,10 @@ type Pull<A> = Effect.Effect<Chunk.Chunk<A>, Option.Option<RegistryError.Registr
 const fill = (cursors: ReadonlyArray<{ readonly fill: Cursor<never>["fill"] }>) =>
   Effect.forEach(cursors, (cursor) => cursor.fill, { concurrency: "unbounded", discard: true })
 
-/** Takes the least of what the cursors have until one of them has no more, and gives the last key that was taken. */
+/**
+ * Moves the smallest items of the cursors to `out` until a cursor is empty. Returns the key of the last item that was
+ * moved.
+ */
 const merge = <A>(cursors: ReadonlyArray<Cursor<A>>, out: Array<A>, after: string | undefined): string | undefined => {
   let last = after
   while (true) {
@@ -75,16 +78,16 @@ const merge = <A>(cursors: ReadonlyArray<Cursor<A>>, out: Array<A>, after: strin
   }
 }
 
-/** Where the reading of a list is: the items that nothing can come before any more, and those that are held back. */
+/** The state of reading a list: items that are ready to be merged, and buffered items. */
 class Cursor<A> {
-  /** From `at` those to come, of which those from `end` are held back. */
+  /** The items from index `at`. Those from index `end` are buffered. */
   private items: Array<A> = []
   private at = 0
   private end = 0
   private ended = false
-  /** The key of the item that was released last: what comes now and is before it comes too late. */
+  /** The key of the last item that left the buffer. An item that arrives later with a smaller key is too late. */
   private released: string | undefined
-  /** The key of the next item, where there is one. */
+  /** The key of the next item, if there is one. */
   key = ""
 
   constructor(
@@ -103,14 +106,14 @@ class Cursor<A> {
     return this.items[this.at]!
   }
 
-  /** Goes to the next item, and says whether there is one. */
+  /** Moves to the next item. Returns whether there is one. */
   advance(): boolean {
     this.at++
     this.look()
     return !this.isEmpty
   }
 
-  /** Reads on until there is an item, or no more of them. */
+  /** Reads until there is an item, or until the list ends. */
   readonly fill: Effect.Effect<void, Option.Option<RegistryError.RegistryError>> = Effect.suspend(() => {
     if (!this.isEmpty || this.ended) return Effect.void
     return Effect.matchEffect(this.pull, {
@@ -140,7 +143,7 @@ class Cursor<A> {
     this.end = 0
   }
 
-  /** Puts an item in its place, which in a list in order is the end. */
+  /** Inserts an item at its sorted position. In a sorted list that is the end. */
   private add(item: A): RegistryError.ResponseInvalid | undefined {
     const { items, keyOf } = this
     const key = keyOf(item)
@@ -160,7 +163,7 @@ class Cursor<A> {
     return undefined
   }
 
-  /** Lets go of all but so many items. */
+  /** Releases all buffered items except the last `held` ones. */
   private release(held: number): void {
     const end = this.items.length - held
     if (end <= this.end) return

@@ -2,7 +2,7 @@ import { Handler, Operation, RegistryError } from "@effect-oci/core"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 
-/** A registry that has nothing, and takes nothing, for a reason. */
+/** Creates a registry that contains nothing and refuses all writes with a reason. */
 export const nowhere = (reason: string): Handler.Handler => {
   const blob = (operation: Operation.Operation) =>
     Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))

@@ -13,48 +13,51 @@ import type * as answer from "./answer.js"
 import * as Outcome from "./outcome.js"
 import * as Reading from "./reading.js"
 
-/** What became of an operation. */
+/** An operation that has ended, and its outcome. */
 export interface Observation {
   readonly operation: Operation.Operation
   readonly caller: Caller.Identity
   readonly outcome: Outcome.Outcome
-  /** From the call to the end of its answer, in milliseconds; for a list that is run again, from its beginning. */
+  /**
+   * The time from the call to the end of the result, in milliseconds. For a further run of a list, from the start of
+   * that run.
+   */
   readonly millis: number
-  /** The end of its answer, in nanoseconds by the clock. */
+  /** The end of the result, in nanoseconds of the clock. */
   readonly endedAt: bigint
-  /** How many bytes of content were read, or were in the body or manifest that was pushed, where that is known. */
+  /** The number of bytes of content that were read, or of the body or manifest that was pushed, if known. */
   readonly bytes: number | undefined
-  /** How many items of a list were read. */
+  /** The number of items of a list that were read. */
   readonly count: number | undefined
 }
 
-/** The fiber in which an operation ended: it knows the loggers, their least level and the annotations. */
+/** The fiber in which an operation ended. It contains the loggers, the minimum log level and the annotations. */
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
-/** Who is told of operations. */
+/** Callbacks that receive the operations. */
 export interface Observer {
-  /** Takes note of what became of an operation. */
+  /** Called when an operation has ended. */
   readonly ended: (observation: Observation, fiber: AnyFiber) => void
   /**
-   * An operation is under way: 1, or no longer: -1. One whose answer is at hand never is, and neither is a list while
-   * nobody runs it.
+   * Called with 1 when an operation starts, and with -1 when it ends or pauses. It is not called for a result that is
+   * available at once, and for a list only while its stream runs.
    */
   readonly underWay?: (operation: Operation.Operation, change: 1 | -1) => void
-  /** What is done for the operation is done within this span. */
+  /** The span within which the work for the operation runs. */
   readonly span?: Tracer.Span
-  /** Who is told of a list that is run again: the same unless said. */
+  /** Creates the observer of a list that is run again. Default: the same observer. */
   readonly again?: Effect.Effect<Observer>
 }
 
 /**
- * The wrapper that changes nothing, and tells what became of each operation when its answer has ended: at once; with
- * the stream, for a list; and when its scope closes, for the content of a blob, unless its bytes are all in hand. A
- * list that nobody runs is not told of; one that is run twice is told of twice.
+ * Creates a middleware that changes nothing and reports each operation when its result has ended: at once; for a list,
+ * when its stream ends; for the content of a blob, when its scope closes, unless its bytes are in memory. A list that
+ * is never run is not reported. A list that is run twice is reported twice.
  */
 export const observe = (observer: Observer): Middleware.Middleware => (next) => (operation) =>
   observed(next, operation, observer)
 
-/** The answer of a registry to an operation, of which an observer is told. */
+/** Runs an operation and reports it to the observer. */
 export const observed = <O extends Operation.Operation>(
   next: Handler.Handler,
   operation: O,
@@ -79,7 +82,7 @@ export const observed = <O extends Operation.Operation>(
     })
   })
 
-/** A call under way, or one run of a list. */
+/** A call in progress, or one run of a list. */
 class Call {
   private readonly clock: Clock.Clock
   private readonly caller: Caller.Identity
@@ -101,7 +104,7 @@ class Call {
     return this.clock.unsafeCurrentTimeNanos()
   }
 
-  /** Only where it is certain that it ends or pauses: nothing interrupts between. */
+  /** Must be called only where nothing can interrupt before `end` or `pause` is certain to run. */
   begin(): void {
     if (this.isUnderWay) return
     this.isUnderWay = true
@@ -114,7 +117,7 @@ class Call {
     this.observer.underWay?.(this.operation, -1)
   }
 
-  /** What notes how its answer is read. */
+  /** Creates a counter for reading the result. */
   reading(): Reading.Reading {
     return new Reading.Reading(() => this.now())
   }
@@ -129,14 +132,14 @@ class Call {
     return span === undefined ? stream : Stream.provideService(stream, Tracer.ParentSpan, span)
   }
 
-  /** A native source does nothing in a fiber that a span could be seen from. */
+  /** A native source runs outside of fibers, so it needs no span. */
   bodyWithin(body: Body.Body): Body.Body {
     return this.observer.span === undefined || body.source !== undefined
       ? body
       : Body.stream(this.streamWithin(body.stream), { size: body.size, replayable: body.replayable })
   }
 
-  /** The call itself, for the first run of a list, and another for each that follows. */
+  /** Returns this call for the first run of a list, and a new call for each further run. */
   run(fiber: AnyFiber): Effect.Effect<Call> {
     if (this.runs++ === 0) return Exit.succeed(this)
     const observer = this.observer.again ?? Exit.succeed(this.observer)
@@ -162,7 +165,7 @@ class Call {
   }
 }
 
-/** The answer of a registry, of one that throws as well. */
+/** Calls a handler. A handler that throws is a defect. */
 const attempt = <O extends Operation.Operation>(handle: Handler.Handler, operation: O): answer.AnswerTo<O> => {
   try {
     return handle(operation)
@@ -171,7 +174,7 @@ const attempt = <O extends Operation.Operation>(handle: Handler.Handler, operati
   }
 }
 
-/** Ends the call with its result, now or when that has been read. */
+/** Ends the call with its result, at once or after the result has been read. */
 type Answered<O extends Operation.Operation> = (
   result: Operation.ResultOf<O>,
   call: Call,
@@ -212,7 +215,7 @@ const content = (
   const size = result.range?.length ?? result.descriptor.size
   const closed = (exit: Exit.Exit<unknown, unknown>) =>
     Effect.withFiberRuntime<void>((fiber) => {
-      // A reader that knows the size has no need to wait for the end.
+      // A reader that knows the size may stop without reading the end marker.
       const outcome = reading.amount === size ? Outcome.success : Outcome.unended(exit)
       call.end(fiber, reading.outcome ?? outcome, { bytes: reading.amount, endedAt: reading.endedAt })
       return Effect.void

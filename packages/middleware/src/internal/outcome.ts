@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 
-/** How an operation ended. `Partial`: its answer was the content of a blob or a list, and not all of it was read. */
+/** How an operation ended. `Partial`: its result was the content of a blob or a list, and was not read to its end. */
 export type Outcome =
   | { readonly _tag: "Success" }
   | { readonly _tag: "Partial" }
@@ -16,7 +16,7 @@ export const success: Outcome = { _tag: "Success" }
 const partial: Outcome = { _tag: "Partial" }
 const interrupted: Outcome = { _tag: "Interrupted" }
 
-/** What the cause says first: a failure, else a defect, else that it was interrupted. */
+/** Returns the outcome of a cause: its first failure, otherwise its first defect, otherwise an interruption. */
 export const fromCause = (cause: Cause.Cause<RegistryError.RegistryError>): Outcome => {
   const error = Cause.failureOption(cause)
   if (Option.isSome(error)) return { _tag: "Failure", error: error.value }
@@ -24,6 +24,8 @@ export const fromCause = (cause: Cause.Cause<RegistryError.RegistryError>): Outc
   return Option.isSome(defect) ? { _tag: "Defect", defect: defect.value } : interrupted
 }
 
-/** Of an answer whose reader ended before it did: by its own choice or failure, or because it was interrupted. */
+/**
+ * Returns the outcome of a result that was not read to its end, because the reader stopped, failed or was interrupted.
+ */
 export const unended = (reader: Exit.Exit<unknown, unknown>): Outcome =>
   Exit.isInterrupted(reader) ? interrupted : partial

@@ -3,14 +3,14 @@ import type { Operation } from "@effect-oci/core"
 import type { Outcome } from "./outcome.js"
 import { redact } from "./redact.js"
 
-/** What went wrong, in words that are fit for a log. */
+/** A description of what went wrong, safe to log. */
 export interface Problem {
   /** The tag of a failure, the name of a defect. */
   readonly name: string
   readonly message: string
 }
 
-/** What went wrong with an operation, without the id of an upload that it may tell. */
+/** Returns the problem of an outcome, without the id of an upload. */
 export const problemOf = (outcome: Outcome, operation: Operation.Operation): Problem | undefined => {
   const problem = describe(outcome)
   return problem && {
@@ -31,8 +31,8 @@ const describe = (outcome: Outcome): Problem | undefined => {
 }
 
 /**
- * Of a defect that is no error only a text is shown: there is no telling what an object holds. Nor does every error keep
- * to its type, and what is no text must not break the line.
+ * Shows only the type of a defect that is not an error or a text, because an object may contain secrets. Some errors
+ * have a `name` or `message` that is not a text, and these must not break the log line.
  */
 const describeDefect = (defect: unknown): Problem => {
   if (!(defect instanceof Error)) {

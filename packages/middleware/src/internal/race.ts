@@ -6,9 +6,8 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 
 /**
- * The first success of several, all of which run at once. The others are interrupted, and nobody waits for them to end;
- * what one of them has got by then all the same goes to `late`. Where none succeeds, it fails with what each has failed
- * with, in their order.
+ * Runs several effects at once and returns the first success. The others are interrupted in the background. If one of
+ * them succeeds anyway, `late` receives its value. If all fail, fails with all errors, in the order of the effects.
  */
 export const race = <A, E, R>(
   contenders: ReadonlyArray<Effect.Effect<A, E, R>>,
@@ -44,7 +43,7 @@ export const race = <A, E, R>(
     })
   )
 
-/** All errors, unless something died. */
+/** Fails with all errors, or dies if one of the effects died. */
 const failed = <E>(causes: ReadonlyArray<Cause.Cause<E>>): Exit.Exit<never, ReadonlyArray<E>> => {
   const errors: Array<E> = []
   for (const cause of causes) {

@@ -6,7 +6,7 @@ import type * as Chunk from "effect/Chunk"
 import * as Stream from "effect/Stream"
 import * as Outcome from "./outcome.js"
 
-/** How far the reading of a stream is: bytes of a body, items of a list. Read anew, it adds up. */
+/** How far a stream has been read, in bytes of a body or items of a list. Further runs add up. */
 export class Reading {
   amount = 0
   /** How the stream ended, if it did. */
@@ -21,7 +21,7 @@ export class Reading {
   }
 }
 
-/** The same stream, whose reading is noted: by one channel, at about half the cost of an operator for each thing noted. */
+/** Counts how far a stream is read. It uses one channel, at about half the cost of one operator for each count. */
 export const stream = <A>(
   content: Stream.Stream<A, RegistryError.RegistryError>,
   reading: Reading,
@@ -53,7 +53,7 @@ type Noted<A> = Channel.Channel<
   unknown
 >
 
-/** The same body, whose reading is noted. A native source stays one. */
+/** Counts how far a body is read. A native source stays native. */
 export const body = (content: Body.Body, reading: Reading): Body.Body => {
   const fields = { size: content.size, replayable: content.replayable }
   const source = content.source

@@ -7,11 +7,11 @@ import { redact } from "./redact.js"
 import type { Answer } from "./witness.js"
 import { contentOf } from "./witness.js"
 
-/** Placeholders for the ids of uploads, which may hold secrets, or the state of a registry. */
+/** Replaces the ids of uploads, which may contain secrets or the state of a registry, by placeholders. */
 export class UploadIds {
   private readonly issued = new Map<string, string>()
 
-  /** The placeholder of an id that a registry answered. */
+  /** Returns the placeholder of an id that the registry returned. */
   readonly issue = (id: string): string => {
     const known = this.issued.get(id)
     if (known !== undefined) return known
@@ -20,15 +20,18 @@ export class UploadIds {
     return placeholder
   }
 
-  /** The placeholder of an id that is asked for. */
+  /** Returns the placeholder of an id in a request. */
   readonly of = (id: string): string => this.issued.get(id) ?? unissued(id)
 }
 
-/** The placeholder of an id that no answer had: the same each time, in another session too. */
+/**
+ * Returns the placeholder of an id that the registry has not returned. It is the same each time, also in another
+ * session.
+ */
 export const unissued = (id: string): string =>
   `unknown-${Digest.encoded(Digest.fromBytes(new TextEncoder().encode(id))).slice(0, 16)}`
 
-/** What is asked, with `content` in place of its body. */
+/** Returns an operation in the form of a recording, with `content` instead of its body. */
 export const asked = (
   operation: Operation.Operation,
   idOf: (id: string) => string,
@@ -43,8 +46,8 @@ export const asked = (
 }
 
 /**
- * What is the same for equal operations, by `Operation.equivalence` where the bytes of a body stand for it. A body that
- * was not read to its end is like any other.
+ * Returns a key that is equal for equal operations (`Operation.equivalence`). Bodies are compared by their bytes. A
+ * body that was not read to its end is equal to every other such body.
  */
 export const key = (operation: Asked): string => {
   const fields: { [name: string]: unknown } = Object.fromEntries(Object.entries(operation))
@@ -59,13 +62,13 @@ const whole = ({ digest, size }: Content): Content => ({ digest, size })
 
 const unread: Content = { digest: Digest.fromBytes(new Uint8Array(0)), size: 0, ended: "early" }
 
-/** The same without its body. */
+/** Returns an operation without its body. */
 export const withoutBody = (operation: Asked): Asked =>
   "body" in operation && operation.body !== undefined
     ? { ...operation, body: unread }
     : operation
 
-/** The line of an operation. */
+/** Creates the entry of an operation. */
 export const entry = (
   operation: Operation.Operation,
   sent: Content | undefined,
@@ -73,7 +76,7 @@ export const entry = (
   ids: UploadIds,
   keep: number
 ): Entry => {
-  // Before the answer gives its id a placeholder, as it was asked.
+  // Create the request part first: a placeholder for an id in the result must not change the id in the request.
   const line = asked(operation, ids.of, sent && { ...sent, ended: cleanEnd(sent.ended) })
   const { error, result } = outcome(operation, answer, ids, keep)
   return { version: 1, operation: line, ...(error === undefined ? { result } : { error }) } as unknown as Entry

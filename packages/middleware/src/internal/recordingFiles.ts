@@ -5,10 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Recording, Sink } from "./recordingModel.js"
 
-/** A colon has a meaning in the names of files on some systems. */
+/** Returns the path of a blob. File names on some systems must not contain a colon. */
 const pathOf = (folder: string, digest: Digest.Digest): string => `${folder}/${digest.replace(":", "-")}`
 
-/** Until one fails: that is logged, and then there are no more. */
+/** Runs effects until one fails. Logs that failure, and ignores all later effects. */
 const untilFailure = (path: string) => {
   let over = false
   return <R>(effect: Effect.Effect<unknown, PlatformError, R>): Effect.Effect<void, never, R> =>
@@ -35,8 +35,8 @@ export const sink = (path: string, folder: string | undefined) =>
   })
 
 /**
- * Writes what passes to a file beside those that are whole, and gives it its name when all has passed. A reader that
- * knows the size may leave without waiting for the end.
+ * Copies the bytes of a body to a temporary file, and renames the file when the body is complete. A reader that knows
+ * the size may stop without reading the end marker.
  */
 const keep =
   (files: FileSystem.FileSystem, folder: string, attempt: ReturnType<typeof untilFailure>) =>

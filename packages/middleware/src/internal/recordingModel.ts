@@ -11,7 +11,7 @@ import type {
 import type * as Effect from "effect/Effect"
 
 /**
- * How a stream ended that did not come to its end: whoever read it left `early`, or it failed.
+ * How content or a list ended that was not read to its end: its reader stopped `early`, or it failed with an error.
  *
  * @since 0.1.0
  * @category models
@@ -19,8 +19,8 @@ import type * as Effect from "effect/Effect"
 export type Ended = "early" | { readonly error: RegistryError.RegistryError }
 
 /**
- * Content, as far as it was read: the sha256 and the number of these bytes, and the bytes themselves where they are few.
- * In JSON they are `text`, where they are UTF-8, or `base64`.
+ * Content, as far as it was read: the sha256 and the number of the bytes that were read, and the bytes themselves if
+ * they are few. In JSON the bytes are `text` if they are UTF-8, and `base64` otherwise.
  *
  * @since 0.1.0
  * @category models
@@ -37,7 +37,7 @@ type Recorded<A> = A extends Body.Body | Uint8Array ? Content : A
 type AskedOf<O> = O extends Operation.Operation ? { readonly [K in keyof O]: Recorded<O[K]> } : never
 
 /**
- * An operation, with content in place of bodies and bytes. The ids of uploads are placeholders.
+ * An operation, with content instead of bodies and bytes. The ids of uploads are placeholders.
  *
  * @since 0.1.0
  * @category models
@@ -56,7 +56,7 @@ export interface List<A> {
 }
 
 /**
- * What each operation was answered.
+ * The recorded result of each operation.
  *
  * @since 0.1.0
  * @category models
@@ -89,7 +89,7 @@ type EntryOf<A> = A extends { readonly _tag: keyof Results } ?
   : never
 
 /**
- * A line: an operation, and its result or its error.
+ * A line of a recording: an operation, and its result or its error.
  *
  * @since 0.1.0
  * @category models
@@ -97,31 +97,31 @@ type EntryOf<A> = A extends { readonly _tag: keyof Results } ?
 export type Entry = EntryOf<Asked>
 
 /**
- * Where a recording is written.
+ * The destination of a recording.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Sink {
-  /** Takes a line, without its end; one after another. */
+  /** Writes a line. The line does not contain its line break. Lines are written one after another. */
   readonly write: (line: string) => Effect.Effect<void>
   /**
-   * Passes a body on, and keeps its bytes by their sha256. Content that is too large for a line is kept so; without it
-   * such content is known by its digest and size alone.
+   * Returns a body with the same bytes, and stores the bytes by their sha256 when the body is read. It is used for
+   * content that is too large for a line. Without it, only the digest and size of such content are recorded.
    */
   readonly keep?: ((body: Body.Body) => Body.Body) | undefined
 }
 
 /**
- * A recording to be served again.
+ * A recording for `Replay`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Recording {
-  /** What it is called where an error tells of it. */
+  /** The name of the recording in errors. */
   readonly name: string
   readonly entries: ReadonlyArray<Entry>
-  /** The body of content that was kept apart, if it was. */
+  /** Returns the body of content that is stored in a file of its own, or `undefined` if there is none. */
   readonly load?: ((digest: Digest.Digest) => Effect.Effect<Body.Body | undefined>) | undefined
 }

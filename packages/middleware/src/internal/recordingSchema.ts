@@ -12,7 +12,7 @@ const Ended = Schema.optional(Schema.Union(Schema.Literal("early"), Schema.Struc
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Bytes as text, where they are text that comes back the same, and else as base64. */
+/** Encodes bytes as text if they are valid UTF-8, and otherwise as base64. */
 const shown = (bytes: Uint8Array) =>
   Either.match(Either.try(() => utf8.decode(bytes)), {
     onLeft: () => ({ base64: bytes }),
@@ -59,7 +59,7 @@ const Range = Schema.Union(
   Schema.Struct({ suffix: Count })
 )
 
-/** What is asked. An operation without its row does not compile. */
+/** The fields of each operation. An operation that is missing here is a type error. */
 const operations: { readonly [T in Operation.OperationTag]: Schema.Struct.Fields } = {
   ResolveBlob: { repository, digest },
   GetBlob: { repository, digest, range: optional(Range) },
@@ -93,7 +93,7 @@ const Done = Schema.TaggedStruct("Done", {})
 const listOf = (item: Schema.Schema.All) =>
   Schema.Struct({ items: Schema.Array(item as Schema.Schema<unknown>), ended: Ended })
 
-/** What is answered. */
+/** The result of each operation. */
 const results: { readonly [T in Operation.OperationTag]: Schema.Schema.All } = {
   ResolveBlob: Descriptor.schema,
   GetBlob: Schema.Struct({
@@ -126,7 +126,7 @@ const results: { readonly [T in Operation.OperationTag]: Schema.Schema.All } = {
   ListReferrers: listOf(Descriptor.schema)
 }
 
-/** A line, as JSON: of one operation, with its result or its error. */
+/** Returns the schemas of a line of an operation, with its result or its error. */
 const lines = (operation: Operation.OperationTag) => {
   const asked = { version: Schema.Literal(1), operation: Schema.TaggedStruct(operation, operations[operation]) }
   return {
@@ -139,7 +139,7 @@ const schemas = new Map<unknown, ReturnType<typeof lines>>(
   (Object.keys(operations) as ReadonlyArray<Operation.OperationTag>).map((tag) => [tag, lines(tag)])
 )
 
-/** The schema of a line, by its operation and whether it has an error: what is wrong with it can then be said plainly. */
+/** Returns the schema of a line by its operation and by whether it has an error. So error messages can be specific. */
 export const schemaOf = (line: unknown): Schema.Schema<Entry, unknown> | undefined => {
   if (!Predicate.hasProperty(line, "operation") || !Predicate.hasProperty(line.operation, "_tag")) return undefined
   const schema = schemas.get(line.operation._tag)?.["error" in line ? "error" : "result"]
@@ -150,5 +150,5 @@ const encoders = new Map<unknown, (asked: unknown) => unknown>(
   Object.entries(operations).map(([tag, fields]) => [tag, Schema.encodeSync(Schema.TaggedStruct(tag, fields) as never)])
 )
 
-/** The same text for what is equivalent, and no other. */
+/** Returns a key that is equal for equivalent operations only. */
 export const keyOf = (asked: Asked): string => JSON.stringify(encoders.get(asked._tag)?.(asked))

@@ -1,8 +1,8 @@
 import { printable } from "@effect-oci/core"
 
 /**
- * Text from elsewhere, made fit for a log: escaped and cut, without the `secret` that it may repeat, and of its URLs
- * without the query and the user information, where signatures, the state of uploads and passwords stand.
+ * Makes text from outside the program safe to log: escapes and cuts it, removes `secret`, and removes the query and the
+ * user information of URLs, which may contain signatures, upload state and passwords.
  */
 export const redact = (text: string, secret?: string): string => {
   const kept = secret === undefined || secret === "" ? text : text.replaceAll(secret, "…")

@@ -9,10 +9,10 @@ import * as Stream from "effect/Stream"
 import type { Answer } from "./witness.js"
 import { Watched } from "./witness.js"
 
-/** What a registry answers to the end, or as far as a reader of the first registry went. */
+/** The answer of a registry, read to its end or as far as the answer of the first registry was read. */
 type Asking = Effect.Effect<Answer, RegistryError.RegistryError, Scope.Scope>
 
-/** Asks a registry what another one has answered, and reads as much of it as was read there. */
+/** Sends an operation to another registry, and reads as much of the answer as was read at the first registry. */
 export const readAgain = (handle: Handler.Handler, operation: Operation.Operation, first: Answer): Asking => {
   switch (operation._tag) {
     case "GetBlob":
@@ -64,8 +64,8 @@ const readList = (items: Items, first: Answer): Asking => {
 }
 
 /**
- * Makes at one registry the write that another one has done. A blob is mounted, or copied from where it was pushed: its
- * body may have been read, and its upload is another here.
+ * Repeats a successful write at another registry. A blob is mounted, or copied from the first registry: its body may
+ * have been read already, and the other registry has no such upload session.
  */
 export const writeAgain = (
   handle: Handler.Handler,

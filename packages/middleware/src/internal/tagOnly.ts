@@ -9,5 +9,8 @@ export const mark = (manifest: Manifest.Manifest): Manifest.Manifest => {
   return marked
 }
 
-/** Whether a manifest has the mark. Wrappers pass a manifest on as it is, so a cache sees the mark through them. */
+/**
+ * Returns whether a manifest has the mark. Wrappers forward a manifest unchanged, so a cache sees the mark through
+ * them.
+ */
 export const isMarked = (manifest: Manifest.Manifest): boolean => tagOnly.has(manifest)

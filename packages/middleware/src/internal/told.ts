@@ -4,15 +4,18 @@ import type { Ended } from "./recordingModel.js"
 import type { Answer } from "./witness.js"
 
 /**
- * What a registry told, by the name of each thing that is compared: `digest`, `size`, `mediaType`, `range`, `read` (the
- * sha256 of the bytes as far as they were read), `items`, and `error`, by its tag.
+ * The answer of a registry as named values that are compared: `digest`, `size`, `mediaType`, `range`, `read` (the
+ * sha256 of the bytes that were read), `items`, and `error` (the tag of the error).
  *
  * @since 0.1.0
  * @category models
  */
 export type Told = { readonly [field: string]: unknown }
 
-/** What a registry told, without what is its own: ids, messages, how it calls the bytes of a blob. */
+/**
+ * Returns an answer as named values, without values that differ between registries: ids, messages, and the media type
+ * of a blob.
+ */
 export const told = (operation: Operation.Operation, answer: Answer): Told => {
   switch (answer._tag) {
     case "Failure":
@@ -32,12 +35,12 @@ export const told = (operation: Operation.Operation, answer: Answer): Told => {
   }
 }
 
-/** The names of what differs. */
+/** Returns the names of the values that differ. */
 export const differences = (one: Told, other: Told): ReadonlyArray<string> =>
   Array.from(new Set([...Object.keys(one), ...Object.keys(other)]))
     .filter((field) => canonical(one[field]) !== canonical(other[field]))
 
-/** HEAD tells no more of what is not there. */
+/** The response to HEAD has no body, so it cannot distinguish not-found errors. */
 const errorOf = (operation: Operation.Operation, error: RegistryError.RegistryError): string =>
   (operation._tag === "ResolveBlob" || operation._tag === "ResolveManifest") && RegistryError.isNotFound(error)
     ? "NotFound"
@@ -46,7 +49,7 @@ const errorOf = (operation: Operation.Operation, error: RegistryError.RegistryEr
 const endOf = (operation: Operation.Operation, ended: Ended | undefined): Told =>
   typeof ended === "object" ? { error: errorOf(operation, ended.error) } : {}
 
-/** The order of referrers is each registry's own. */
+/** Sorts referrers, because their order differs between registries. */
 const inOrder = (referrers: ReadonlyArray<Descriptor.Descriptor>): ReadonlyArray<Descriptor.Descriptor> =>
   referrers.toSorted((one, other) => one.digest < other.digest ? -1 : 1)
 
@@ -72,7 +75,7 @@ const value = (operation: Operation.OperationTag, result: unknown): Told => {
   }
 }
 
-/** The same text for the same data, whatever the order of its fields. */
+/** Returns the same text for the same data, in any order of its fields. */
 const canonical = (data: unknown): string | undefined =>
   JSON.stringify(data, (_, field: unknown) =>
     typeof field === "object" && field !== null && !Array.isArray(field)

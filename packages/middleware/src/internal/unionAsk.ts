@@ -14,22 +14,22 @@ import * as model from "./unionModel.js"
 
 type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
-/** A read, and how each member answers it. */
+/** A read, and how to send it to each member. */
 export interface Question<A, R> {
   readonly operation: Operation.Operation
   readonly members: ReadonlyArray<Target>
   readonly ask: (target: Target) => Answer<A, R>
-  /** What members that are not asked any more have failed with. */
+  /** The failures of members that were asked before. */
   readonly failed?: ReadonlyArray<Attempt> | undefined
 }
 
-/** How reads ask the members. Those that failed within the cooldown are asked after the others. */
+/** How reads ask the members. Members that failed within the cooldown are asked last. */
 export interface Asking {
-  /** Asks one member after another, until one succeeds. */
+  /** Asks one member after another until one succeeds. */
   readonly inOrder: <A, R>(question: Question<A, R>) => Answer<A, R>
-  /** Asks all members at once. The first success counts. `late` gets the successes that come after it. */
+  /** Asks all members at once, and returns the first success. `late` receives each success that comes later. */
   readonly raced: <A, R>(question: Question<A, R>, late: (value: A) => Effect.Effect<void>) => Answer<A, R>
-  /** Whether an error of a member makes reads ask the next one. */
+  /** Returns whether an error of a member makes reads ask the next member. */
   readonly shouldTryNext: (
     operation: Operation.Operation,
     target: Target,

@@ -15,24 +15,24 @@ import { isWrongContent } from "./unionModel.js"
 
 type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
-/** Content, and the member that it comes from. */
+/** Content, and the member that serves it. */
 interface From extends Opened {
   readonly target: Target
 }
 
 /**
- * Gets a blob from several members. Content up to 64 KiB is read and verified before it is returned, so that wrong content
- * makes the next member answer. Larger content is verified as it flows, and its last byte is withheld if it is wrong.
- * Content that breaks off continues at the next member from the first byte that is missing: by range, where all of it is
- * verified as one; else, where the member itself has verified its content, from the whole blob of the next member, which
- * is verified as one while the bytes that were sent are skipped.
+ * Gets a blob from several members. Content up to 64 KiB is read and verified before it is returned, so that wrong
+ * content makes the next member answer. Larger content is verified as it flows, and its last byte is withheld if the
+ * content is wrong. If content breaks off, the next member continues it from the first missing byte. By default it
+ * continues by range, and all of the content is verified as one. If the first member has verified its content itself,
+ * the next member sends the whole blob, which is verified as one, and the bytes that were already sent are skipped.
  */
 export const blobs = (
   { read = "order" }: Options,
   { inOrder, raced, shouldTryNext }: Asking,
   cooldown: Cooldown
 ) => {
-  /** The content that replaces broken content, and which members it came from. */
+  /** Returns a function that opens the rest of broken content at the next member, and adds that member to `sources`. */
   const continuing = (
     operation: Operation.GetBlob,
     members: ReadonlyArray<Target>,
@@ -71,7 +71,7 @@ export const blobs = (
     }
   }
 
-  /** The content of a member, which other members continue, verified as a whole. */
+  /** Returns the content of a member, which other members continue if it breaks. It is verified as a whole. */
   const whole = (
     operation: Operation.GetBlob,
     members: ReadonlyArray<Target>,
@@ -115,20 +115,20 @@ export const blobs = (
   }
 }
 
-/** Opens content in a scope of its own, so that it closes before another member is asked. */
+/** Opens content in its own scope, so that it can be closed before another member is asked. */
 const open = (target: Target, found: Answer<BlobContent.BlobContent, Scope.Scope>): Answer<From, Scope.Scope> =>
   Handler.exitOf(found) === undefined
     ? Effect.map(isolated(found), ({ scope, value }) => ({ target, content: value, scope }))
     : answer.map(found, (content) => ({ target, content, scope: undefined }))
 
-/** Closes content if an effect on it fails, as another member is asked then. */
+/** Closes content if an effect on it fails, because another member is asked then. */
 const orClose = <A>({ scope }: From, effect: Answer<A>): Answer<A> =>
   Effect.onError(effect, (cause) => scope === undefined ? Effect.void : Scope.close(scope, Exit.failCause(cause)))
 
 /** Content of up to this size, in bytes, is verified before it is returned. */
 const smallest = 64 * 1024
 
-/** Fails unless content has the digest that was asked for, as far as that can be seen before it flows. */
+/** Fails if content does not have the requested digest, as far as that can be checked before the content flows. */
 const sound = (operation: Operation.GetBlob, found: Answer<From, Scope.Scope>): Answer<From, Scope.Scope> =>
   Handler.matchEffect(found, {
     onFailure: Exit.fail,

@@ -7,19 +7,19 @@ import * as Exit from "effect/Exit"
 import type { Options, Target } from "./unionModel.js"
 import * as model from "./unionModel.js"
 
-/** The members in two parts, each in order of trust. */
+/** The members in two groups, each in order of trust. */
 export interface Split {
   readonly ready: ReadonlyArray<Target>
-  /** Those that failed within the cooldown. */
+  /** Members that failed within the cooldown. */
   readonly resting: ReadonlyArray<Target>
 }
 
-/** Remembers which members failed a short time ago. Reads ask them after the other members. */
+/** Stores which members failed within the cooldown. Reads ask these members last. */
 export interface Cooldown {
   readonly split: (operation: Operation.Operation, members: ReadonlyArray<Target>) => Effect.Effect<Split>
   /**
-   * Notes that a member failed. Only a failure that `passOver` passes over changes who resolves tags: content is verified,
-   * tags are not.
+   * Stores the failure of a member. It changes which member resolves tags only if `passOver` selects it, because
+   * content is verified and tags are not.
    */
   readonly note: (target: Target, error: RegistryError.RegistryError, clock: Clock.Clock) => void
 }
@@ -49,10 +49,13 @@ export const make = ({ cooldown = "30 seconds", passOver = () => false }: Option
   }
 }
 
-/** Whether an error says that a member is out of order: it does not only lack, or refuse, what was asked for. */
+/**
+ * Returns whether an error means that a member does not work, and not only that the content is missing or refused
+ * there.
+ */
 export const isOutOfOrder = (error: RegistryError.RegistryError, operation: Operation.Operation): boolean => {
   if (RegistryError.isTransient(error) || error._tag === "ResponseInvalid") return true
   const digest = model.digestOf(operation)
-  // A digest that cannot be verified is no fault of the member.
+  // A digest by an algorithm that cannot be verified is not an error of the member.
   return model.isWrongContent(error, operation) && digest !== undefined && Digest.verifiable(digest) !== undefined
 }

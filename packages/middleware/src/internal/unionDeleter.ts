@@ -13,8 +13,9 @@ type Rows = Pick<Handler.Table, "DeleteBlob" | "DeleteManifest" | "DeleteTag">
 type Delete = Operation.OperationOf<keyof Rows>
 
 /**
- * What deletes: from all that may be asked, or it would still be there for those who read. It goes one after another, the
- * most trusted last, so that in between nobody sees what that one has hidden.
+ * Creates the handlers of deletes. A delete goes to all members with the capability, because otherwise reads would
+ * still find the content at another member. Members are asked one after another, the most trusted member last, so that
+ * reads do not briefly find content of another member that the most trusted one hides.
  */
 export const deleter = (targets: ReadonlyArray<Target>): Rows => {
   const able: Able = model.able(targets, "delete")

@@ -16,31 +16,37 @@ type Rows = Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers
 
 type Items<A> = Stream.Stream<A, RegistryError.RegistryError>
 
-/** What a member is asked to list. */
+/** A list that a member is asked for. */
 interface Asked<A> {
   readonly name: string
   readonly authoritative: boolean
   readonly items: Effect.Effect<Items<A>, RegistryError.RegistryError>
 }
 
-/** A list that a member has begun. */
+/** A list that a member has started to return. */
 interface Begun<A> {
   readonly name: string
   readonly authoritative: boolean
   readonly items: Items<A>
 }
 
-/** What lists: all that the members list, in order, each item once. */
+/** Creates the handlers of lists. They contain the items of all members, in order and each item once. */
 export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, passOver }: Options): Rows => {
   const resolve = model.able(targets, "resolve")
   const referrers = model.able(targets, "referrers")
   const movesOn = model.movesOn(passOver)
-  /** Many registries do not list their repositories: the other members still do. */
+  /**
+   * Returns whether a failure of a member is ignored. Many registries cannot list their repositories; the lists of
+   * other members count then.
+   */
   const isPassedOver = (operation: Operation.Operation, authoritative: boolean, error: RegistryError.RegistryError) =>
     RegistryError.isNotFound(error) || (!authoritative && movesOn(error)) ||
     (operation._tag === "ListRepositories" && error._tag === "Unsupported")
 
-  /** A list that cannot be had fails at once, or when it is read; either way the others may have something. */
+  /**
+   * Merges the lists of the members. A list can fail at once or when it is read. In both cases the other lists may
+   * succeed.
+   */
   const merged = <A>(
     operation: Operation.Operation,
     lists: ReadonlyArray<Asked<A>>,
@@ -116,7 +122,7 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
       const [only] = members
       if (only === undefined) return model.nobody(operation, resolve)
       if (members.length === 1 && only.select === undefined) return only.handle(operation)
-      // The limit is of all, and a member whose order is its own would have it cut off what comes first.
+      // The limit applies to the merged list. A member with another order could cut off items that come first.
       const asked = new Operation.ListTags({ repository, last, limit: limit === 0 ? 0 : undefined })
       const lists = members.map(({ authoritative, handle, name, select }) => ({
         name,
@@ -129,7 +135,7 @@ export const lister = (targets: ReadonlyArray<Target>, { hold = defaultHold, pas
       }))
       return answer.map(
         merged(operation, lists, same),
-        // Whether the repository is there at all is told to who wants nothing of it, too.
+        // With `limit` 0, the list is still read, to find out whether the repository exists.
         (items) => limit === 0 ? Stream.filter(items, () => false) : atMost(items, limit)
       )
     },

@@ -19,13 +19,13 @@ type Read = Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetMan
 
 type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
-/** The manifest that a tag stands for, and the members that say so. */
+/** The manifest that a tag resolves to, and the members that resolved it. */
 interface Named {
   readonly descriptor: Descriptor.Descriptor
   readonly by: ReadonlyArray<Target>
 }
 
-/** The rows that read: content by digest from any member, and tags as the option `tags` says. */
+/** Creates the handlers of reads: content by digest from any member, and tags by the option `tags`. */
 export const reader = (targets: ReadonlyArray<Target>, options: Options): Rows => {
   const { passOver, read = "order", tags = "first" } = options
   const cooldown = cooldowns.make(options)
@@ -53,7 +53,7 @@ export const reader = (targets: ReadonlyArray<Target>, options: Options): Rows =
     return getBlobFrom(operation, members)
   }
 
-  /** Resolves a tag: the first member's answer, or that of all members, which must be equal. */
+  /** Resolves a tag: the first member's answer, or the answer of all members, which must be equal. */
   const nameTag = (
     operation: Operation.ResolveManifest,
     tag: Tag.Tag,
@@ -83,8 +83,8 @@ export const reader = (targets: ReadonlyArray<Target>, options: Options): Rows =
   }
 
   /**
-   * Returns the manifest that resolving the tag names, from any member that serves it. The tag is resolved once, so that
-   * no less trusted member can answer with another manifest.
+   * Returns the manifest that resolving the tag names, from any member that serves it. The tag is resolved once, so
+   * that no less trusted member can answer with another manifest.
    */
   const getTag = (operation: Operation.GetManifest, tag: Tag.Tag): Answer<Manifest.Manifest> => {
     const { repository } = operation
@@ -108,7 +108,8 @@ export const reader = (targets: ReadonlyArray<Target>, options: Options): Rows =
 
   /**
    * Asks the members that resolved a tag for its manifest by the tag: a member that filters by tags serves no digests.
-   * The first member's answer counts even if the tag has moved since. Members that agreed must return what they agreed on.
+   * With `tags: "first"`, the first member's answer counts even if the tag has moved since. With `tags: "agree"`,
+   * members must return the manifest on which they agreed.
    */
   const byName = (
     operation: Operation.GetManifest,
@@ -144,7 +145,7 @@ export const reader = (targets: ReadonlyArray<Target>, options: Options): Rows =
   }
 }
 
-/** What members say of a tag as one answer. That one has no such tag is no contradiction. */
+/** Combines the answers of all members about a tag. A member without the tag is no conflict. */
 const agreement = (
   operation: Operation.ResolveManifest,
   tag: Tag.Tag,

@@ -16,22 +16,22 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type Open = Extract<Session, { readonly _tag: "Open" }>
 
-/** A session, and what its member has answered, if it was asked. */
+/** An upload session at a member, and the outcome of the last operation on it, if there was one. */
 interface Step<A> {
   readonly session: Session
   readonly outcome: Outcome<A> | undefined
 }
 
-/** For how long it is tried to give up a session that nobody goes on with. */
+/** How long cancelling an abandoned upload session may take. */
 const patience = "5 seconds"
 
-/** An upload to several members: a session with each, all of which stand in its id. */
+/** An upload to several members: it has an upload session at each member, and its id contains all of these sessions. */
 export interface UnionUploads {
   readonly start: (
     operation: Operation.StartUpload,
     members: ReadonlyArray<Target>
   ) => answer.AnswerTo<Operation.StartUpload>
-  /** Goes on with the members that have not mounted the blob. */
+  /** Starts an upload to the members that have not mounted the blob. */
   readonly mounted: (
     operation: Operation.MountBlob,
     members: ReadonlyArray<Target>,
@@ -44,13 +44,17 @@ export interface UnionUploads {
 }
 
 /**
- * A member that fails while others do not is out: its session is given up, the others go on, and the end of the upload
- * tells of it. Where all fail, all sessions stay as they are, and it may be tried again.
+ * Creates the operations on such uploads. If a member fails and others do not, its session is cancelled, the others
+ * continue, and the completion of the upload reports the failure. If all members fail, all sessions are kept, so the
+ * client may retry.
  */
 export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: UploadSessions): UnionUploads => {
   const targetOf = ({ member }: Session): Target => targets[member]!
 
-  /** The sessions of an upload, and its answer by what becomes of them. */
+  /**
+   * Opens the sessions in the id of an operation, and runs it on them. Fails with `BlobUploadUnknown` for an id that
+   * this union has not issued for the repository.
+   */
   const within = <A>(
     operation: Operation.UploadOperation,
     go: (sessions: ReadonlyArray<Session>) => Answer<A>
@@ -61,7 +65,7 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
       : go(sessions)
   }
 
-  /** Asks the members whose sessions are open, each about its own. */
+  /** Runs an operation on each open session. */
   const ask = <A>(
     sessions: ReadonlyArray<Session>,
     of: (session: Open, index: number, target: Target) => Answer<A>
@@ -76,7 +80,10 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
     )
   }
 
-  /** The same, with a body: in lock step, and to each only what it has not yet. */
+  /**
+   * Runs an operation with a body on each open session, in lock step. Each member receives only the bytes that it does
+   * not have yet.
+   */
   const send = <A>(
     sessions: ReadonlyArray<Session>,
     offset: number | undefined,
@@ -112,7 +119,7 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
       { concurrency: "unbounded", discard: true }
     )
 
-  /** Goes on without those who failed, or fails where all did. */
+  /** Continues without the members that failed. Fails if all of them failed. */
   const goOn = <A, B>(
     operation: Operation.UploadOperation,
     steps: ReadonlyArray<Step<A>>,
@@ -149,7 +156,7 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
         largestMinimum(all.flatMap(({ outcome }) => outcome ?? []))
       )))
 
-  /** An upload, unless nobody wants one. */
+  /** Returns the upload to the members with an open session, or `undefined` if no session is open. */
   const begun = (
     operation: Operation.StartUpload | Operation.MountBlob,
     members: ReadonlyArray<Target>,
@@ -230,7 +237,7 @@ export const unionUploads = (targets: ReadonlyArray<Target>, { open, seal }: Upl
   }
 }
 
-/** What a member is sent. */
+/** The body that a member receives, and its offset. */
 interface Portion {
   readonly body: Body.Body
   readonly offset: number | undefined
@@ -238,7 +245,7 @@ interface Portion {
 
 const isOpen = (session: Session): session is Open => session._tag === "Open"
 
-/** Where the one stands that is furthest behind. */
+/** Returns the smallest offset of the sessions. */
 const behind = (sessions: ReadonlyArray<Open>): number => Math.min(...sessions.map(({ offset }) => offset))
 
 const sessionOf = (
@@ -252,7 +259,7 @@ const sessionOf = (
     : { _tag: "Done", member }
 }
 
-/** The least that a chunk may be, for all. */
+/** Returns the minimum size of a chunk that all members accept. */
 const largestMinimum = (
   outcomes: ReadonlyArray<Outcome<Operation.Upload | Operation.Mounted>>
 ): number | undefined => {
@@ -262,7 +269,7 @@ const largestMinimum = (
   return minimums.length === 0 ? undefined : Math.max(...minimums)
 }
 
-/** What has come of an upload at a member: nothing is told by one that had mounted the blob. */
+/** Returns the outcome of the upload at a member. A member that had mounted the blob has no descriptor to return. */
 const completed = <A>({ outcome, session }: Step<A>, name: string): Outcome<A | undefined> =>
   outcome ??
     { name, answer: session._tag === "Failed" ? Either.left(session.error) : Either.right(undefined) }

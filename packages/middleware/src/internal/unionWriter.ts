@@ -26,8 +26,8 @@ type Rows = Pick<
 >
 
 /**
- * What writes: to the first member that may be pushed to, which then has all of a repository, or to each of them.
- * `resolveTag` resolves a tag over the members.
+ * Creates the handlers of writes. Writes go to the first member with the capability, which then receives all writes of
+ * a repository, or to all such members. `resolveTag` resolves a tag over the members.
  */
 export const writer = (
   targets: ReadonlyArray<Target>,
@@ -41,7 +41,9 @@ export const writer = (
     : (repository: RepositoryName.RepositoryName) => able.within(repository).slice(0, 1)
   const uploads = unionUploads(targets, uploadSessions.make(targets.map(({ name }) => name), uploadKey))
 
-  /** One member is asked itself, and its uploads have its own ids. */
+  /**
+   * Sends the operation to the only member directly, so that its upload ids are used unchanged, or to several members.
+   */
   const by = <O extends Exclude<Operation.Operation, Operation.GetBlob | Operation.ListRepositories>>(
     alone: (target: Target, operation: O) => answer.AnswerTo<O>,
     together: (operation: O, members: ReadonlyArray<Target>) => answer.AnswerTo<O>
@@ -54,8 +56,8 @@ export const writer = (
   }
 
   /**
-   * Fails with `Denied` if a tag stands for another manifest at a member. The one member that is pushed to finds that out
-   * itself, where no other member resolves the tag.
+   * Fails with `Denied` if a tag points at another manifest at a member. If the only member that resolves the tag is
+   * also the only one that receives the push, that member checks this itself.
    */
   const absent = (operation: Operation.PushManifest, pushedTo: ReadonlyArray<Target>) => {
     const { repository, tags } = operation
@@ -111,7 +113,7 @@ export const writer = (
 const itself = <O extends Operation.Operation>({ handle }: Target, operation: O): answer.AnswerTo<O> =>
   handle(operation)
 
-/** By one reading of the body, unless it can be read again. */
+/** Pushes a blob to several members. The body is read once, unless it can be replayed. */
 const pushBlob = (operation: Operation.PushBlob, members: ReadonlyArray<Target>) =>
   Effect.flatMap(fanOut(operation.body, members.map(() => 0)), ({ bodies, leave }) =>
     Effect.flatMap(
@@ -123,7 +125,7 @@ const pushBlob = (operation: Operation.PushBlob, members: ReadonlyArray<Target>)
       (outcomes) => Exit.map(everyOne(operation, outcomes), ([descriptor]) => descriptor)
     ))
 
-/** What a member may not be asked about, it is not to mount from either. */
+/** Mounts a blob at a member. If the member may not be asked about the source, starts an upload session instead. */
 const mount = (
   { handle, select }: Target,
   operation: Operation.MountBlob
@@ -133,7 +135,10 @@ const mount = (
   return within ? handle(operation) : uploadInstead(handle, operation)
 }
 
-/** What all say of it: the tags that each has taken, and the subject if each keeps it. */
+/**
+ * Combines the results of the members: the tags that all members have set, and the subject if all members return the
+ * same one.
+ */
 const pushManifest = (operation: Operation.PushManifest, members: ReadonlyArray<Target>) =>
   Handler.matchEffect(everywhere(members, ({ handle }) => handle(operation)), {
     onFailure: Exit.fail,

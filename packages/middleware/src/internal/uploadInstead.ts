@@ -3,8 +3,8 @@ import type { Handler } from "@effect-oci/core"
 import * as answer from "./answer.js"
 
 /**
- * What a mount comes to whose source is not to be had: an upload, as where the source does not have the blob. Not a mount
- * without a source, by which a registry may take the blob from wherever it lies.
+ * Starts an upload session instead of a mount, as a registry does if the source does not have the blob. It does not
+ * forward the mount without a source, because the registry could then take the blob from any repository.
  */
 export const uploadInstead = (
   next: Handler.Handler,

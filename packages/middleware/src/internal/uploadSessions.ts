@@ -2,23 +2,23 @@ import { RegistryError, UploadIds } from "@effect-oci/core"
 import type { RepositoryName } from "@effect-oci/core"
 import type * as Redacted from "effect/Redacted"
 
-/** How far an upload is at one member. */
+/** The state of an upload at one member. */
 export type Session =
-  /** It goes on: by the member's own id, at which offset. */
+  /** The upload session is open. `id` is the id of the member. */
   | { readonly _tag: "Open"; readonly member: number; readonly id: string; readonly offset: number }
   /** The member has the blob. */
   | { readonly _tag: "Done"; readonly member: number }
-  /** The member has failed, and its session was given up. */
+  /** The member has failed, and its session was cancelled. */
   | { readonly _tag: "Failed"; readonly member: number; readonly error: RegistryError.RegistryError }
 
-/** Ids that carry the upload sessions of several members, sealed to one repository. */
+/** Ids of uploads that contain the upload sessions of several members. They are signed and valid for one repository. */
 export interface UploadSessions {
   readonly seal: (repository: RepositoryName.RepositoryName, sessions: ReadonlyArray<Session>) => string
   /** Returns the sessions, or `undefined` if the id was not sealed for this repository. */
   readonly open: (repository: RepositoryName.RepositoryName, id: string) => ReadonlyArray<Session> | undefined
 }
 
-/** Creates ids that hold the sessions as JSON. Unions whose members have other names do not accept them. */
+/** Creates ids that contain the sessions as JSON. A union whose members have other names does not accept these ids. */
 export const make = (
   names: ReadonlyArray<string>,
   key: Redacted.Redacted<string> | undefined
@@ -33,7 +33,7 @@ export const make = (
   }
 }
 
-/** A session in an id: it was written here, or it would not be read. */
+/** A session in the form in which an id contains it. It needs no validation, because the id is signed. */
 type Written =
   | readonly [member: number]
   | readonly [member: number, id: string, offset: number]
@@ -45,7 +45,7 @@ interface Failure {
   readonly status?: number | undefined
 }
 
-/** A URL has room for so much of why a member failed. */
+/** The maximum length of a reason in an id, because an id is part of a URL. */
 const longestReason = 200
 
 const written = (session: Session): Written => {
@@ -70,7 +70,7 @@ const read = ([member, what, offset]: Written): Session => {
 
 type Plain = new(fields: RegistryError.ErrorFields) => RegistryError.RegistryError
 
-/** The failures that say no more than every error can. */
+/** The errors without additional fields. */
 const plain: { readonly [tag: string]: Plain | undefined } = {
   __proto__: null as never,
   BlobUploadInvalid: RegistryError.BlobUploadInvalid,

@@ -2,8 +2,8 @@ import type { RegistryError, RepositoryName } from "@effect-oci/core"
 import { mapErrorText } from "./mapErrorText.js"
 
 /**
- * Takes a prefix away from every name of a repository that an error tells: in its fields, its texts, its details and
- * the errors in it. A name stands alone, or in a URL after `/v2/`.
+ * Returns a function that removes a prefix from every repository name in an error: in its fields, texts, details and
+ * nested errors. A name stands alone, or in a URL after `/v2/`.
  */
 export const withoutPrefix = (
   prefix: RepositoryName.RepositoryName

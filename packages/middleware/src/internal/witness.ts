@@ -13,24 +13,26 @@ import type { Outcome } from "./outcome.js"
 import * as Reading from "./reading.js"
 import type { Content, Ended } from "./recordingModel.js"
 
-/** An answer to its end, as far as its reader came. */
+/** An answer that has ended, as far as it was read. */
 export type Answer =
   | { readonly _tag: "Failure"; readonly error: RegistryError.RegistryError }
   | { readonly _tag: "Value"; readonly operation: Operation.OperationTag; readonly value: unknown }
   | { readonly _tag: "Blob"; readonly blob: BlobContent.BlobContent; readonly content: () => Content }
   | { readonly _tag: "List"; readonly items: ReadonlyArray<unknown>; readonly ended: Ended | undefined }
 
-/** What of an answer is kept, besides what it says. */
+/** What is kept of an answer in addition to its metadata. */
 export interface Keep {
-  /** Of how long a content the bytes are kept. */
+  /** Bytes of content are kept up to this size. */
   readonly bytes: number
-  /** How many items of a list are kept: what comes after them is left out, as if its reader had left. */
+  /**
+   * The maximum number of items of a list that are kept. A longer list is reported as if its reader had stopped early.
+   */
   readonly items: number
-  /** Sees to content of which the bytes are not kept. */
+  /** Wraps the body of content whose bytes are not kept. */
   readonly aside?: ((body: Body.Body) => Body.Body) | undefined
 }
 
-/** Bytes in hand. */
+/** Returns the content of bytes in memory. */
 export const contentOf = (bytes: Uint8Array, keep: number): Content => ({
   digest: Digest.fromBytes(bytes),
   size: bytes.byteLength,
@@ -44,7 +46,7 @@ const endedAs = (outcome: Outcome | undefined): Ended | undefined => {
 
 const noClock = () => 0n
 
-/** A body that is watched while others read it. Of several runs the last counts, once it has ended. */
+/** A body that is observed while it is read. If it is read several times, the last run counts. */
 export class Watched {
   private readonly reading = new Reading.Reading(noClock)
   private hasher = Digest.hasher("sha256")
@@ -65,7 +67,7 @@ export class Watched {
           this.hasher.update(piece)
           this.size += piece.byteLength
           if (this.size > keep) this.kept = undefined
-          // Whoever owns the buffer may use it again.
+          // Copied, because the owner of the buffer may reuse it.
           this.kept?.push(piece.slice())
           return undefined
         },
@@ -75,13 +77,13 @@ export class Watched {
     this.body = Reading.body(Body.inspect(body, begin), this.reading)
   }
 
-  /** What was read of it. */
+  /** Returns the content that was read. */
   content(): Content {
     return this.seen ??= this.summary()
   }
 
   private summary(): Content {
-    // Who knows the size has no need to wait for the end.
+    // A reader that knows the size may stop without reading the end marker.
     const ended = this.size === this.expected && this.reading.outcome === undefined
       ? undefined
       : endedAs(this.reading.outcome)
@@ -102,8 +104,9 @@ const concat = (pieces: ReadonlyArray<Uint8Array>, size: number): Uint8Array => 
 type Note = (answer: Answer) => Effect.Effect<void>
 
 /**
- * Asks, changes nothing, and takes note of the answer when it has ended: at once; with the stream, for a list; when its
- * scope closes, for the content of a blob whose bytes are not in hand. What is interrupted, or a defect, is no answer.
+ * Runs an operation, and calls `note` with its answer when the answer has ended: at once; for a list, when its stream
+ * ends; for the content of a blob that is not in memory, when its scope closes. An interruption or a defect is not an
+ * answer. Changes no results.
  */
 export const witness = <O extends Operation.Operation>(
   next: Handler.Handler,

@@ -14,7 +14,7 @@ import type { Upstream } from "./upstream.js"
 
 type Name = RepositoryName.RepositoryName
 
-/** Of how many blobs it is remembered which repository has them. */
+/** The maximum number of blobs for which a repository that has them is remembered. */
 const maxHolders = 10_000
 
 interface Options {
@@ -27,7 +27,7 @@ interface Options {
 export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefined, options: Options) => {
   const { next } = upstream
   const fills = new Flights<Fill>(options.scope, options.maxFills)
-  /** A repository that has the blob of a digest in the store. */
+  /** A repository that has the blob in the store, by digest. */
   const holders = new Remembered<Name>(maxHolders)
   let landed = 0
 
@@ -41,7 +41,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     return Exit.succeed(content)
   }
 
-  /** From the store, and from the registry behind where it is not there any more. */
+  /** Reads from the store, and from the upstream if the store no longer has the blob. */
   const stored = (operation: Operation.GetBlob): AnswerTo<Operation.GetBlob> =>
     keeper.read(operation, {
       found: (content) => found(operation, content),
@@ -51,7 +51,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
 
   const reading = { store: stored, base: next, maxWait: options.maxWait }
 
-  /** Makes a blob that another repository has in the store a member of this one, if the registry behind has it here. */
+  /** Mounts a blob that another repository has in the store, if the upstream has the blob in this repository. */
   const mount = ({ digest, repository }: Operation.GetBlob): Effect.Effect<Option.Option<Descriptor.Descriptor>> => {
     const from = holders.get(digest)
     if (from === undefined || from === repository) return Effect.succeedNone
@@ -66,7 +66,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     })
   }
 
-  /** Whether the store has it after all, as a fill has just ended. */
+  /** Returns the blob if the store has it by now, because a fill has just ended. */
   const there = (operation: Operation.GetBlob): Effect.Effect<Option.Option<Descriptor.Descriptor>> => {
     const not = () => Exit.fail(new RegistryError.BlobUnknown({}))
     return Effect.option(
@@ -132,10 +132,13 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
   return {
     rows,
 
-    /** After a blob may have been put: whoever asks now must not be told what was so before. */
+    /**
+     * Called after a blob may have been pushed. Cancels fills that have no answer yet, so that later reads do not
+     * receive an old answer.
+     */
     pushed: (repository: Name): Effect.Effect<void> => fills.cut(repository, (_, isAnswered) => !isAnswered),
 
-    /** Takes a blob out of the store, also one that is on its way there. */
+    /** Deletes a blob from the store, and cancels a fill of it. */
     drop: (repository: Name, digest: Digest.Digest): Effect.Effect<void, RegistryError.RegistryError> =>
       Effect.suspend(() => {
         holders.delete(digest)

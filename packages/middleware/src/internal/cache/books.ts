@@ -12,17 +12,18 @@ interface Entry {
   readonly kind: Kind
   readonly repository: Name
   readonly descriptor: Descriptor.Descriptor
-  /** How many read it or write it now. */
+  /** How many operations read or write the content now. Such content is not evicted. */
   pins: number
 }
 
-/** So many things are kept at most, however small they are. */
+/** The maximum number of entries, even if they are small. */
 const maxEntries = 100_000
 
 /**
- * What a cache has in its store, in the order in which it was used. What was used longest ago is deleted where there is
- * more than `maxBytes`; what is being read or written stays. A thing that the store had before is counted from when it is
- * first asked for, and one that several repositories have, in each of them.
+ * The index for eviction: the content of the store in the order of its last use. If the store contains more than
+ * `maxBytes`, the least recently used content is deleted. Content that is being read or written is kept. Content that
+ * was in the store before this process is counted from its first use. Content of several repositories is counted in
+ * each of them.
  */
 export class Books {
   readonly #entries = new Map<string, Entry>()
@@ -42,13 +43,13 @@ export class Books {
       return books
     })
 
-  /** It was found in the store. */
+  /** Marks content as used. */
   used(kind: Kind, repository: Name, descriptor: Descriptor.Descriptor): void {
     this.#enter(kind, repository, descriptor)
     if (this.#isOver()) this.wake.unsafeOffer(undefined)
   }
 
-  /** It is being read until the scope closes. */
+  /** Marks a blob as used until the scope closes. */
   reading(repository: Name, descriptor: Descriptor.Descriptor): Effect.Effect<void, never, Scope.Scope> {
     return Effect.acquireRelease(
       Effect.sync(() => {
@@ -61,7 +62,8 @@ export class Books {
   }
 
   /**
-   * Makes room for what `put` puts, which answers whether it did. What can never fit is not put.
+   * Evicts content to make room, and runs `put`, which returns whether it stored the content. Does not run `put` if the
+   * content is larger than the whole store.
    */
   putting(
     kind: Kind,
@@ -88,12 +90,12 @@ export class Books {
     )
   }
 
-  /** Whether it can ever fit. */
+  /** Returns whether the content is not larger than the whole store. */
   fits({ size }: Descriptor.Descriptor): boolean {
     return size <= this.maxBytes
   }
 
-  /** It is not in the store. */
+  /** Removes content that is no longer in the store. */
   gone(kind: Kind, repository: Name, digest: Descriptor.Descriptor["digest"]): void {
     const key = keyOf(kind, repository, digest)
     const entry = this.#entries.get(key)

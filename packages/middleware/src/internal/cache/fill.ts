@@ -13,15 +13,15 @@ import type { Keeper } from "./keeper.js"
 import { Window } from "./window.js"
 
 /**
- * How the fill of a blob ended: the store has it; the registry behind failed; or it came to nothing for another reason,
- * which is none of the readers' business.
+ * How a fill ended: the store has the blob (`Stored`), the upstream failed (`Broken`), or the fill ended for another
+ * reason that readers need not know (`Lost`).
  */
 type Outcome =
   | { readonly _tag: "Stored" }
   | { readonly _tag: "Broken"; readonly error: RegistryError.RegistryError }
   | { readonly _tag: "Lost" }
 
-/** A blob on its way into the store. */
+/** A blob that is being pushed into the store. */
 export class Fill {
   readonly #outcome = Deferred.unsafeMake<Outcome>(FiberId.none)
   readonly #window: Window
@@ -31,8 +31,8 @@ export class Fill {
   }
 
   /**
-   * Puts the content into the store, which sets the pace. It is checked on its way there, so that the last byte of wrong
-   * content reaches neither the store nor a reader. Answers whether it is there.
+   * Pushes the content into the store, which sets the pace. The content is verified as it flows: the last byte of wrong
+   * content reaches neither the store nor a reader. Returns whether the store has the blob.
    */
   put(operation: Operation.GetBlob, content: BlobContent.BlobContent, keeper: Keeper): Effect.Effect<boolean> {
     let broken: RegistryError.RegistryError | undefined
@@ -54,13 +54,13 @@ export class Fill {
     )
   }
 
-  /** Tells those who wait for it. The first outcome counts. */
+  /** Ends the fill for all readers. Only the first outcome counts. */
   end(outcome: Outcome): void {
     Deferred.unsafeDone(this.#outcome, Exit.succeed(outcome))
     this.#window.end()
   }
 
-  /** A store that begins anew passes over the content again, which is not for the window. */
+  /** Adds the bytes to the buffer as they flow. If the store reads the body again, the repeated bytes are skipped. */
   #watched(body: Body.Body): Body.Body {
     return Body.inspect(body, () => {
       let passed = 0
@@ -77,9 +77,9 @@ export class Fill {
   }
 
   /**
-   * The content, to one reader: as it flows into the store, for as long as the reader keeps up. Whoever does not waits
-   * for the end of the fill, and goes on from the store; and from the registry behind where the fill came to nothing, or
-   * takes longer than `maxWait`.
+   * Returns the content for one reader: as it flows into the store, while the reader is fast enough. A slower reader
+   * waits for the end of the fill and reads the rest from the store. If the fill is lost or takes longer than
+   * `maxWait`, the reader reads the rest from the upstream.
    */
   read(
     operation: Operation.GetBlob,
@@ -102,7 +102,7 @@ export class Fill {
         if (outcome._tag === "Stored") return from.store(asked)
         return outcome._tag === "Broken" && offset > 0 ? Exit.fail(outcome.error) : from.base(asked)
       })
-      // What the reader is known by is of the call, and the stream may be run elsewhere.
+      // The caller and other services belong to the call, but the stream may run elsewhere.
       return Stream.unwrap(Effect.map(Effect.provide(opened, context), (content) => content.stream))
     }
     return Effect.map(Effect.context<Scope.Scope>(), (context) => {

@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 
 interface Flight<A> {
   readonly repository: RepositoryName.RepositoryName
-  /** What those who wait are told: `undefined` where it was given up, so that each asks for itself. */
+  /** The answer for all waiting callers. `undefined` if the work was cancelled: each caller then asks for itself. */
   readonly answer: Deferred.Deferred<A | undefined, RegistryError.RegistryError>
   isAnswered: boolean
   fiber: Fiber.Fiber<void> | undefined
@@ -16,8 +16,9 @@ interface Flight<A> {
 }
 
 /**
- * Work that is done once for all who ask the same at a time. It runs in fibers of the scope, so that nobody who turns
- * away ends it for the others, and may go on when it has answered.
+ * Single flight: work that runs once for all callers that need the same result at the same time. It runs in fibers of
+ * the scope, so a caller that is interrupted does not stop it for the others. The work may continue after it has
+ * returned its answer.
  */
 export class Flights<A> {
   readonly #flights = new Map<string, Flight<A>>()
@@ -25,8 +26,8 @@ export class Flights<A> {
   constructor(private readonly scope: Scope.Scope, private readonly max: number) {}
 
   /**
-   * The answer of the flight of a key. Where there is none, `work` begins one, which gives the answer as soon as it has
-   * it. `undefined` where there are too many, or it was given up.
+   * Returns the answer of the running work of a key. If no work is running, starts `work`, which gives its answer as
+   * soon as it has one. Returns `undefined` if too much work is running, or if the work was cancelled.
    */
   join(
     key: string,
@@ -62,7 +63,7 @@ export class Flights<A> {
     })
   }
 
-  /** Gives up the flights of a repository, or those of them that `which` picks. Returns when they have ended. */
+  /** Cancels the work of a repository, or the part of it that `which` selects. Returns when the work has ended. */
   cut(
     repository: RepositoryName.RepositoryName,
     which: (key: string, isAnswered: boolean) => boolean = () => true

@@ -8,19 +8,19 @@ type Read = Operation.ResolveBlob | Operation.GetBlob | Operation.ResolveManifes
 type Write = Operation.PushBlob | Operation.MountBlob | Operation.CancelUpload | Operation.PushManifest
 type Delete = Operation.DeleteBlob | Operation.DeleteManifest
 
-/** Answers to a read of the store. */
+/** What to do with the outcome of a read of the store. */
 interface Cases<O extends Read, R> {
   readonly found: (
     result: Operation.ResultOf<O>
   ) => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
   readonly missing: () => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
-  /** It has not been told whether it is there. */
+  /** The store failed, so it is unknown whether it has the content. */
   readonly failed: () => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
 }
 
 /**
- * The store of a cache, whose failures are no failures of what is asked: they are logged, once for each operation until
- * it succeeds again.
+ * Creates the interface to the store of a cache. A failure of the store does not make the operation fail. It is logged,
+ * once for each kind of operation until that kind succeeds again.
  */
 export const make = (store: Handler.Handler) => {
   const failing = new Set<Operation.OperationTag>()
@@ -49,13 +49,16 @@ export const make = (store: Handler.Handler) => {
         },
         onFailure: (error) => {
           if (RegistryError.isNotFound(error)) return cases.missing()
-          // It is there, and has no such range.
+          // The store has the blob, but the range is not valid.
           if (error._tag === "RangeInvalid") return Exit.fail(error)
           return Effect.zipRight(report(operation, error), Effect.suspend(cases.failed))
         }
       }),
 
-    /** What was put, or `undefined`: the store did not take it. What `isRefusal` picks is no failure of it. */
+    /**
+     * Writes to the store. Returns `undefined` if the store did not accept the content. An error that `isRefusal`
+     * selects is not a failure of the store, and is not logged.
+     */
     write: <O extends Write>(
       operation: O,
       isRefusal: (error: RegistryError.RegistryError) => boolean = () => false
@@ -68,7 +71,7 @@ export const make = (store: Handler.Handler) => {
         onFailure: (error) => Effect.as(isRefusal(error) ? Effect.void : report(operation, error), undefined)
       }),
 
-    /** What is not there is deleted already. */
+    /** Deletes content. Succeeds if the store does not have it. */
     delete: (operation: Delete): Effect.Effect<void, RegistryError.RegistryError> =>
       Effect.matchEffect(store(operation), {
         onSuccess: () => {

@@ -13,7 +13,7 @@ type Name = RepositoryName.RepositoryName
 type Asked = Operation.ResolveManifest | Operation.GetManifest
 type Answer<O extends Asked> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
 
-/** Where a tag points, and until when that is believed: without a question, and where the question is not answered. */
+/** The manifest that a tag points at, until when it is valid, and until when it may be served if the upstream fails. */
 interface Known {
   readonly descriptor: Descriptor.Descriptor
   readonly until: number
@@ -31,8 +31,8 @@ interface Options {
 export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefined, options: Options) => {
   const tags = new Remembered<Known>(options.maxRemembered)
   /**
-   * Manifests outside the store. By digest: those that the store refused, mostly because it lacks the blobs that they
-   * name. By tag: those that the registry behind served by a tag and may refuse by their digest.
+   * Manifests that are kept in memory. By digest: those that the store refused, mostly because it does not have their
+   * blobs. By tag: those that the upstream served by a tag and may refuse by their digest.
    */
   const held = new Remembered<Manifest.Manifest>(options.maxManifestBytes, ({ bytes }) => bytes.byteLength)
 
@@ -52,7 +52,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
       })
     })
 
-  /** Puts a manifest into the store, or into memory where the store does not take it. */
+  /** Stores a manifest in the store, or in memory if the store does not accept it. */
   const lay = (repository: Name, manifest: Manifest.Manifest): Effect.Effect<void> => {
     const { bytes, descriptor } = manifest
     const { digest, mediaType } = descriptor
@@ -89,7 +89,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     })
   }
 
-  /** A manifest from the registry behind. */
+  /** Pulls a manifest from the upstream. */
   const pull = (operation: Operation.GetManifest): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError> => {
     const { reference, repository } = operation
     return upstream.ask(operation, (manifest) => {
@@ -104,7 +104,10 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     })
   }
 
-  /** Where a tag points, as far as that is believed; else as the registry behind says. */
+  /**
+   * Resolves a tag at the upstream. Returns the known manifest if the upstream fails and the manifest may still be
+   * served.
+   */
   const resolve = (
     operation: Operation.ResolveManifest,
     known: Known | undefined
@@ -131,7 +134,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
     })
   }
 
-  /** Returns the manifest of a tag that points to a known digest. */
+  /** Returns the manifest of a tag that points at a known digest. */
   const getKnown = (operation: Operation.GetManifest, { digest }: Descriptor.Descriptor) => {
     const { repository } = operation
     const manifest = held.get(manifestKey(repository, digest, "tag"))
@@ -146,7 +149,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
   const revalidate = (operation: Operation.GetManifest, known: Known) =>
     Effect.matchEffect(resolve(new Operation.ResolveManifest(operation), known), {
       onSuccess: (descriptor) => getKnown(operation, descriptor),
-      // What HEAD does not tell, or tells of less than GET would.
+      // The response to HEAD may be missing, or contain less than the response to GET.
       onFailure: (error) =>
         RegistryError.isTransient(error)
           ? Exit.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
@@ -182,10 +185,10 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
   return {
     rows,
 
-    /** Nothing is believed of the tags of a repository. */
+    /** Forgets all tags of a repository. */
     forget: (repository: Name): void => tags.forget(repository),
 
-    /** Takes a manifest out of the store. */
+    /** Deletes a manifest from the store and from memory. */
     drop: (repository: Name, digest: Digest.Digest): Effect.Effect<void, RegistryError.RegistryError> =>
       Effect.suspend(() => {
         for (const by of ["tag", "digest"] as const) held.delete(manifestKey(repository, digest, by))
@@ -195,7 +198,7 @@ export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefine
   }
 }
 
-/** The store is well, and does not want it. */
+/** Returns whether the store works but does not accept the manifest. */
 const isRefusal = (error: RegistryError.RegistryError): boolean => {
   switch (error._tag) {
     case "ManifestBlobUnknown":

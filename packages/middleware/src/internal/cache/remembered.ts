@@ -8,7 +8,7 @@ interface Entry<A> {
   readonly weight: number
 }
 
-/** What is known of the repositories by keys, up to a weight: what was not used for longest goes first. */
+/** An LRU map with a maximum weight, whose entries belong to repositories. */
 export class Remembered<A> {
   readonly #entries = new Map<string, Entry<A>>()
   readonly #keys = new Map<Name, Set<string>>()
@@ -49,7 +49,7 @@ export class Remembered<A> {
     if (keys?.size === 0) this.#keys.delete(entry.repository)
   }
 
-  /** Forgets all of a repository. */
+  /** Removes all entries of a repository. */
   forget(repository: Name): void {
     for (const key of this.#keys.get(repository) ?? []) this.delete(key)
   }

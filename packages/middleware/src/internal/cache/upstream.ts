@@ -12,7 +12,7 @@ type Name = RepositoryName.RepositoryName
 type Asked = Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest
 type Answered = Operation.ResultOf<Asked>
 
-/** How many things are asked for at once on behalf of all; whoever comes then asks for itself. */
+/** The maximum number of shared requests in progress. Above it, each caller sends its own request. */
 const maxFlights = 1024
 
 interface Absence {
@@ -20,13 +20,17 @@ interface Absence {
   readonly until: number
 }
 
-/** A thing by the operation that asks for it: what HEAD tells of an absence is less than what GET does. */
+/**
+ * Returns the key of a request. It contains the operation, because a not-found response to HEAD contains less than one
+ * to GET.
+ */
 const keyOf = (operation: Asked | Operation.GetBlob): string =>
   `${operation._tag} ${operation.repository} ${"digest" in operation ? operation.digest : operation.reference}`
 
 /**
- * Asks the registry behind: once for all who ask the same at a time, and not at all for what was not there a moment
- * ago. While a repository changes nothing of this is so: each asks for itself, and nothing is kept of what is told.
+ * Creates the interface to the upstream. It sends one request for all callers that need the same result at the same
+ * time, and no request for a recent not-found result. While an operation changes a repository, each caller sends its
+ * own request, and no result is kept.
  */
 export const make = (
   next: Handler.Handler,
@@ -44,14 +48,14 @@ export const make = (
     else changing.set(repository, left)
   }
 
-  /** That something is not there, as it was told a moment ago. */
+  /** Returns the recent not-found error of a request, if there is one. */
   const absence = (operation: Asked | Operation.GetBlob): Effect.Effect<RegistryError.RegistryError | undefined> =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const known = isChanging(operation.repository) ? undefined : absent.get(keyOf(operation))
       return known !== undefined && now < known.until ? known.error : undefined
     })
 
-  /** Keeps in mind that something is not there, if an error says so; and fails with it. */
+  /** Stores a not-found error, and fails with the error. */
   const failed = (operation: Asked | Operation.GetBlob, error: RegistryError.RegistryError) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const { repository } = operation
@@ -61,7 +65,9 @@ export const make = (
       return Exit.fail(error)
     })
 
-  /** `keep` is run once where something was found; those who ask the same meanwhile are answered already. */
+  /**
+   * Sends a request. If it succeeds, `keep` runs once; callers that wait receive the result without waiting for `keep`.
+   */
   const ask = <O extends Asked>(
     operation: O,
     keep: (result: Operation.ResultOf<O>) => Effect.Effect<void> = () => Effect.void
@@ -89,7 +95,7 @@ export const make = (
     }) as AnswerTo<O>
   }
 
-  /** Runs what changes a repository. */
+  /** Runs an effect that changes a repository. */
   const whileChanging = <A, E>(repository: Name, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.acquireUseRelease(
       Effect.sync(() => count(repository, 1)),
@@ -97,7 +103,7 @@ export const make = (
       () => Effect.sync(() => count(repository, -1))
     )
 
-  /** Nothing that was known of a repository, or is about to be, is any more. */
+  /** Forgets everything about a repository, and cancels shared requests for it. */
   const forget = (repository: Name): Effect.Effect<void> =>
     Effect.zipRight(flights.cut(repository), Effect.sync(() => absent.forget(repository)))
 

@@ -2,15 +2,20 @@ import { Body } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
 import type * as Stream from "effect/Stream"
 
-/** However small they are, no more pieces than this are kept: each costs memory besides its bytes. */
+/**
+ * The maximum number of pieces in the buffer, even if they are small: each piece needs memory in addition to its bytes.
+ */
 const maxPieces = 4096
 
-/** A piece of at most this many bytes that is a view on a larger buffer is copied, or it would keep all of that. */
+/**
+ * A piece of at most this size, in bytes, that is a view of a larger buffer is copied. Otherwise it would keep the
+ * whole buffer in memory.
+ */
 const small = 16 * 1024
 
 /**
- * The last bytes of content that flows by, for those who follow it: so many bytes, and one piece. The pieces are shared
- * and not copied. Whoever is too slow falls behind the window and is no burden to anybody.
+ * A ring buffer of the last bytes of a stream, for readers that follow it. It contains up to `maxBytes`, and at least
+ * one piece. Pieces are shared, not copied. A reader that is too slow loses its place, and does not block the others.
  */
 export class Window {
   readonly #pieces = new Map<number, Uint8Array>()
@@ -21,10 +26,10 @@ export class Window {
   #total = 0
   #ended = false
 
-  /** Of content of `size` bytes, of which `maxBytes` are kept. */
+  /** Creates a buffer of `maxBytes` for content of `size` bytes. */
   constructor(private readonly size: number, private readonly maxBytes: number) {}
 
-  /** How many bytes have flowed by. */
+  /** The number of bytes that have been added. */
   get total(): number {
     return this.#total
   }
@@ -39,13 +44,16 @@ export class Window {
     this.#wake()
   }
 
-  /** No more will come. */
+  /** Ends the stream. */
   end(): void {
     this.#ended = true
     this.#wake()
   }
 
-  /** From the start, for as long as the follower keeps up; then it ends, and `follower.offset` says how far it came. */
+  /**
+   * Returns a reader from the start of the content. Its stream ends when the reader is too slow; `offset` says how many
+   * bytes it received.
+   */
   follow(): Follower {
     const follower: { stream: Follower["stream"]; offset: number } = {
       offset: 0,
@@ -100,9 +108,9 @@ export class Window {
   }
 }
 
-/** One who follows. */
+/** A reader of the buffer. */
 export interface Follower {
   readonly stream: Stream.Stream<Uint8Array, RegistryError.RegistryError>
-  /** How many bytes it was given. */
+  /** The number of bytes that the reader received. */
   readonly offset: number
 }

@@ -16,14 +16,14 @@ type Change = Operation.PushManifest | Operation.DeleteBlob | Operation.DeleteMa
 type Ended = Exit.Exit<unknown, RegistryError.RegistryError>
 type Drop = Effect.Effect<void, RegistryError.RegistryError>
 
-/** What changes the registry behind, and with it what may be believed of it. */
+/** Creates the handlers of writes, which change the upstream and make cached answers about it invalid. */
 export const writes = (
   { forget, next, whileChanging }: Upstream,
   keeper: Keeper,
   blobs: Blobs,
   manifests: Manifests
 ): Pick<Handler.Table, (PutBlob | Change)["_tag"]> => {
-  /** However it ends: a write that failed may have been done. */
+  /** Forgets the repository whether the write succeeds or fails: a write that failed may have been executed. */
   const putBlob = <O extends PutBlob>(operation: O): AnswerTo<O> => {
     const { repository } = operation
     return Effect.ensuring(
@@ -64,9 +64,9 @@ export const writes = (
     PushManifest: (operation) =>
       change(operation, (exit) => {
         const { repository } = operation
-        // It may have another media type now.
+        // The manifest may have another media type now.
         if (Exit.isSuccess(exit)) return tryTo(operation, manifests.drop(repository, exit.value.digest))
-        // Whoever pushes may have taken the store's word that these are there.
+        // The client may have skipped these blobs because the cache said that they exist.
         return errorOf(exit)?._tag === "ManifestBlobUnknown"
           ? Effect.forEach(pointedAt(operation), (digest) => tryTo(operation, drop(repository, digest)), {
             discard: true
@@ -84,7 +84,7 @@ export const writes = (
 const errorOf = (exit: Ended): RegistryError.RegistryError | undefined =>
   Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
 
-/** Whether a delete may have been done: it was not refused. */
+/** Returns whether a delete may have been executed, because it was not refused. */
 const isDone = (exit: Ended): boolean => {
   const error = errorOf(exit)
   return error === undefined || RegistryError.isNotFound(error) || RegistryError.isTransient(error)

@@ -9,20 +9,22 @@ import type { Rest } from "./stitch.js"
 
 type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
-/** The content of a blob, and the scope that it is open in: closed before another source is asked for the rest. */
+/**
+ * The content of a blob, and the scope in which it is open. The scope is closed before another source opens the rest.
+ */
 export interface Opened {
   readonly content: BlobContent.BlobContent
   readonly scope: Scope.CloseableScope | undefined
 }
 
-/** Opens content that contains the missing bytes, in a scope of its own: only these bytes, or the whole blob. */
+/** Opens content that contains the missing bytes, in its own scope: only these bytes, or the whole blob. */
 export interface Next {
   (error: RegistryError.RegistryError, missing: ByteRange.Span): Answer<Opened, Scope.Scope>
 }
 
 /**
- * Returns the content of a blob, which continues with the bytes that `next` opens where it breaks. `begin` is called once
- * for each run of the body. Ranges cannot be verified, so the caller has to verify the content as a whole.
+ * Returns the content of a blob. If the content breaks, it continues with the bytes that `next` opens. `begin` is
+ * called once for each run of the body. Ranges cannot be verified, so the caller must verify the content as a whole.
  */
 export const resume = (
   operation: Operation.GetBlob,
@@ -37,7 +39,7 @@ export const resume = (
       const next = begin()
       let current = scope
       return (error, sent) => {
-        // Closed content has not broken.
+        // Content that was closed has not broken.
         if (closed || sent >= span.length) return Exit.fail(error)
         const missing = { offset: span.offset + sent, length: span.length - sent }
         return Effect.zipRight(
@@ -73,11 +75,11 @@ export const resume = (
 const spanOf = ({ descriptor, range }: BlobContent.BlobContent): ByteRange.Span =>
   range ?? { offset: 0, length: descriptor.size }
 
-/** The missing bytes of content that is no more than that, or is the whole blob. */
+/** Returns the missing bytes of content that contains only these bytes, or the whole blob. */
 const bytesOf = ({ body, range }: BlobContent.BlobContent, missing: ByteRange.Span): Body.Body =>
   range === undefined ? Body.slice(body, missing) : body
 
-/** Fails with `ResponseInvalid` if content is not the missing bytes, or the whole, of the blob that broke. */
+/** Fails with `ResponseInvalid` if content is neither the missing bytes nor the whole of the blob that broke. */
 export const matching = (
   operation: Operation.GetBlob,
   broken: BlobContent.BlobContent,

@@ -6,16 +6,16 @@ import * as Stream from "effect/Stream"
 import { failureOf, toSource } from "./toSource.js"
 import type { Fork } from "./toSource.js"
 
-/** The rest of a body that broke after so many bytes; or the error, where there is none. */
+/** Returns the rest of a body that broke after `sent` bytes. Fails with the error if there is no rest. */
 export type Rest = (
   error: RegistryError.RegistryError,
   sent: number
 ) => Effect.Effect<Body.Body, RegistryError.RegistryError>
 
 /**
- * The same body, which continues with its rest where it breaks. One that ends early is a broken one; one that breaks when
- * all has come has ended. A native source stays one: its rest is looked for by a fiber, which lives no longer than the
- * scope, and not before its taker wants more.
+ * Returns a body that continues with its rest if it breaks. A body that ends too early counts as broken. A body that
+ * breaks after its last byte counts as complete. A native source stays native: a fiber opens the rest, not before the
+ * consumer wants more bytes, and lives no longer than the scope.
  */
 export const stitch = (body: Body.Body, thread: Thread): Body.Body => {
   const fields = { size: body.size, replayable: body.replayable }
@@ -25,17 +25,17 @@ export const stitch = (body: Body.Body, thread: Thread): Body.Body => {
     : Body.fromSource((sink) => new Seam(sink, thread).open(source), fields)
 }
 
-/** What a body is stitched with. */
+/** Options for {@link stitch}. */
 export interface Thread {
   readonly fork: Fork
-  /** How many bytes there should be. */
+  /** The expected number of bytes. */
   readonly length: number
-  /** Looks for the rests of one run of the body. */
+  /** Starts one run of the body, and returns the function that opens its rests. */
   readonly begin: () => Rest
   readonly asked: RegistryError.ErrorFields
 }
 
-/** An end that came too soon, which not every registry notices. */
+/** Returns the error of content that ended too early. Not every registry reports that. */
 const endedEarly = ({ asked, length }: Thread, sent: number) =>
   new RegistryError.TransportError({ ...asked, reason: `the content ended after ${sent} of ${length} bytes` })
 
@@ -60,13 +60,13 @@ const stitchStream = (first: Body.Body["stream"], thread: Thread): Body.Body["st
     return complete(first)
   })
 
-/** The place where one source ends and the next continues. */
+/** A native source that continues with the next source where one breaks. */
 class Seam {
   private sent = 0
   private paused = false
   private over = false
   private control: Body.Control = idle
-  /** Looks for the rest, where the taker has not asked for it yet. */
+  /** Opens the rest, if the source broke before the consumer wanted more bytes. */
   private look: (() => void) | undefined
 
   private readonly rest: Rest

@@ -7,12 +7,15 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
-/** Starts what a native end waits for, in a fiber that can be interrupted and does not outlive the content. */
+/** Runs an effect for a native source, in a fiber that can be interrupted and does not outlive the content. */
 export type Fork = <A>(
   effect: Effect.Effect<A, RegistryError.RegistryError>
 ) => Fiber.RuntimeFiber<A, RegistryError.RegistryError>
 
-/** The native end of a body, or else its stream as one, which a fiber runs as fast as it is taken. */
+/**
+ * Returns the native source of a body. For a body without one, creates a source whose fiber reads the stream at the
+ * pace of the consumer.
+ */
 export const toSource = (body: Body.Body, fork: Fork): Body.Source =>
   body.source ?? ((sink) => {
     let over = false
@@ -26,7 +29,7 @@ export const toSource = (body: Body.Body, fork: Fork): Body.Source =>
           wake = () => resume(Effect.void)
         })
       })
-    // Nothing may flow before this returns, and a fiber starts at once.
+    // The source must return before bytes flow, but a fiber starts at once.
     const flow = Effect.zipRight(Effect.yieldNow(), Stream.runForEach(body.stream, give))
     const fiber = fork(flow)
     fiber.addObserver((exit) => {
@@ -46,7 +49,10 @@ export const toSource = (body: Body.Body, fork: Fork): Body.Source =>
     }
   })
 
-/** The failure of a cause; `error` where it was interrupted, and with what is wrong where that is a defect. */
+/**
+ * Returns the failure of a cause. Returns `error` for an interruption, and `error` with the defect as its cause for a
+ * defect.
+ */
 export const failureOf = (
   cause: Cause.Cause<RegistryError.RegistryError>,
   error: RegistryError.RegistryError

@@ -8,17 +8,20 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { AnswerTo } from "../answer.js"
 
-/** What is tried again, how often, and after how long. */
+/** Which errors are retried, how often, and after how long. */
 export interface Policy {
   readonly retries: number
   readonly isWorthIt: (error: RegistryError.RegistryError, operation: Operation.Operation) => boolean
-  /** Waits before the retry of this number, from one. */
+  /** Waits before a retry. `retry` counts from 1. */
   readonly wait: (retry: number, error: RegistryError.RegistryError) => Effect.Effect<void>
 }
 
 type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
-/** The attempts at one operation: its first, and its retries, which are taken from one budget with those within it. */
+/**
+ * The attempts of one operation: the first attempt and its retries. The retries share one budget with retries of inner
+ * wrappers.
+ */
 export class Attempts {
   private retries = 0
   private lost = false
@@ -33,17 +36,17 @@ export class Attempts {
     this.budget = outer ?? RetryBudget.make(policy.retries)
   }
 
-  /** Whether an earlier attempt may have been done, and only its answer was lost. */
+  /** Whether an earlier attempt may have been executed although its response was lost. */
   get mayBeDone(): boolean {
     return this.lost
   }
 
-  /** As many attempts again, for an answer that is run a second time. */
+  /** Returns new attempts with a full number of retries, for a result that is run a second time. */
   anew(): Attempts {
     return new Attempts(this.policy, this.handler, this.operation, this.outer)
   }
 
-  /** Asks the registry: what is retried within takes from the same budget. */
+  /** Sends an operation to the registry. Retries inside it use the same budget. */
   readonly next: Handler.Handler = (operation) => this.within(Effect.suspend(() => this.handler(operation)))
 
   within<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
@@ -60,19 +63,19 @@ export class Attempts {
     return this.policy.isWorthIt(error, this.operation)
   }
 
-  /** Waits until it may be tried again; fails where it may not, or not any more. */
+  /** Waits before the next attempt. Fails with the error if no retry is allowed. */
   again(error: RegistryError.RegistryError): Answer<void> {
     if (!this.isWorthIt(error)) return Exit.fail(error)
     if (this.retries >= this.policy.retries || !this.budget.take()) {
       return Exit.fail(this.retries === 0 ? error : withNote(error, `given up after ${this.retries + 1} attempts`))
     }
     this.retries += 1
-    // Who says that it is too much has done nothing.
+    // A registry that answers `TooManyRequests` has not executed the operation.
     this.lost ||= error._tag !== "TooManyRequests"
     return this.policy.wait(this.retries, error)
   }
 
-  /** Goes on another way where an attempt fails and there may be one more. */
+  /** Runs `goOn` if an attempt fails and a retry is allowed. */
   recover<A, R, R2>(
     attempt: Answer<A, R>,
     goOn: (error: RegistryError.RegistryError) => Answer<A, R2>
@@ -80,20 +83,20 @@ export class Attempts {
     return Effect.catchAll(attempt, (error) => Effect.flatMap(this.again(error), () => goOn(error)))
   }
 
-  /** Tries, and tries again as long as that may help. */
+  /** Runs an attempt, and retries while a retry is allowed. */
   repeat<A, R, R2>(attempt: Answer<A, R>, retry: () => Answer<A, R2>): Answer<A, R | R2> {
     return this.recover(attempt, () => this.persist(retry))
   }
 
-  /** Tries what was not tried yet. */
+  /** Runs the first attempt and its retries. */
   persist<A, R>(attempt: () => Answer<A, R>): Answer<A, R> {
     return this.repeat(Effect.suspend(attempt), attempt)
   }
 }
 
 /**
- * Goes on with the answer to an operation, with what attempts are left. An answer at hand to which nothing can be added
- * stays one: a success of which `isWhole`, or a failure that is not worth another attempt.
+ * Passes the result of an operation to `goOn`, together with the remaining attempts. A final result that is available
+ * at once is returned unchanged: a success for which `isWhole` returns `true`, or a failure that is not retried.
  */
 export const attempt = <O extends Operation.Operation, R>(
   policy: Policy,
@@ -120,11 +123,11 @@ const isFinal = <A>(
     ? isWhole(exit.value)
     : Option.match(Cause.failureOption(exit.cause), { onNone: constTrue, onSome: (error) => !isWorthIt(error) })
 
-/** The same error, which says why nothing more was done. */
+/** Returns the error with a note that says why there was no further attempt. */
 export const withNote = <E extends RegistryError.RegistryError>(error: E, note: string): E => {
   const reason = error.reason ?? RegistryError[error._tag].fallback
   return RegistryError.withFields(error, { reason: `${reason.replace(givenUpWithin, "")}; ${note}` })
 }
 
-/** What is said by those within, who did not know of all attempts. */
+/** The note of an inner `Retry`, which does not know the number of all attempts. */
 const givenUpWithin = /; given up after \d+ attempts$/

@@ -9,8 +9,8 @@ import type { Next, Opened } from "../resume/resume.js"
 import type { Attempts } from "./attempts.js"
 
 /**
- * The content of a blob, which goes on by range where it breaks. What was stitched so was checked by nobody: the edge
- * checks it as a whole.
+ * Returns the content of a blob, which resumes by range if it breaks. Resumed content has not been verified as a whole;
+ * the methods of a `Registry`, and a server, verify it.
  */
 export const download = (
   attempts: Attempts,

@@ -5,9 +5,9 @@ import { isContent } from "../isContent.js"
 import type { Attempts } from "./attempts.js"
 
 /**
- * What became of a push with `ifAbsent` that is refused after an earlier attempt may have been done: success, if all its
- * tags point at what it pushed. The manifest is then pushed without them, which completes what the earlier one may have
- * left undone, and tells what a push tells.
+ * Returns the result of a push with `ifAbsent` that is refused after an earlier attempt may have been executed. If all
+ * its tags point at its manifest, the push has succeeded. Then the manifest is pushed again without tags, to complete
+ * what the earlier attempt may have left undone, and to get the result of a push.
  */
 export const ownTags = (
   attempts: Attempts,

@@ -6,19 +6,22 @@ import type { Attempts } from "./attempts.js"
 
 type Items<A> = Stream.Stream<A, RegistryError.RegistryError>
 
-/** What is to be known of a list to go on with it. */
+/** How to resume a list. */
 interface List<O, A> {
   readonly ask: (attempts: Attempts, operation: O) => Effect.Effect<Items<A>, RegistryError.RegistryError>
-  /** What tells one item from another. */
+  /** Returns the key that identifies an item. */
   readonly keyOf: (item: A) => string
   readonly limit?: number | undefined
-  /** The same list after an item, of which so many were seen, where that can be asked for. */
+  /**
+   * Returns the operation that lists the items after `last`, when `seen` items were received. Absent if the list cannot
+   * be resumed.
+   */
   readonly after?: (last: A, seen: number) => O
 }
 
 /**
- * A list, which goes on after the last item that was seen where it breaks. Where that comes from the beginning again,
- * as from a registry that does not know `last`, what was seen is passed over.
+ * Returns a list that resumes after the last item received if it breaks. If the registry starts from the beginning,
+ * because it does not support `last`, the items that were already received are skipped.
  */
 export const relist = <O, A>(
   attempts: Attempts,
@@ -69,7 +72,10 @@ const whole = <O, A>(
     )
   }
 
-  /** The items after the last that was seen. A list that begins anew and does not have that any more is a broken one. */
+  /**
+   * Returns the items after the last item received. If a list starts from the beginning and no longer contains that
+   * item, it fails.
+   */
   const unseen = (items: Items<A>, end: string, error: RegistryError.RegistryError): Items<A> =>
     Stream.suspend(() => {
       let passing = after === undefined ? false : undefined as boolean | undefined

@@ -11,13 +11,13 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type WithBody = Operation.PushBlob | Operation.AppendUpload | Operation.CompleteUpload
 
-/** An operation, and whether its body can be sent: it can be run again, or was not run yet. */
+/** An operation, and whether its body can be sent: it can be replayed, or has not been read yet. */
 interface Sendable<O extends WithBody> {
   readonly operation: O
   readonly canBeSent: () => boolean
 }
 
-/** An operation whose body is minded, where that can be run only once. */
+/** Observes whether the body of an operation is read, if the body can be read only once. */
 export const sendable = <O extends WithBody>(operation: O, withBody: (body: Body.Body) => O): Sendable<O> => {
   const { body } = operation
   if (body === undefined || body.replayable) return { operation, canBeSent: constTrue }
@@ -42,7 +42,10 @@ const stop = (error: RegistryError.RegistryError, why: string) => Exit.fail(with
 
 const readOnce = "its body was read, and cannot be replayed"
 
-/** What the registry knows of something, asked for as long as that may help; or nothing. */
+/**
+ * Asks the registry for the state of a blob or an upload, and retries. Returns `undefined` if the registry does not
+ * know it.
+ */
 const ask = <O extends Operation.ResolveBlob | Operation.GetUpload>(
   attempts: Attempts,
   operation: O,
@@ -57,8 +60,8 @@ const ask = <O extends Operation.ResolveBlob | Operation.GetUpload>(
   )
 
 /**
- * Puts a blob anew where that broke. It is looked for first, as only the answer may have been lost: so it is not sent
- * twice, and a body that cannot be sent again need not be.
+ * Pushes a blob again after a failure. First checks whether the registry already has the blob, because only the
+ * response may have been lost. So the blob is not sent twice, and a body that cannot be replayed may not be needed.
  */
 export const pushAgain = (
   attempts: Attempts,
@@ -76,19 +79,20 @@ export const pushAgain = (
     })
   })
 
-/** How one kind of operation on an upload goes on. */
+/** How to resume one kind of operation on an upload. */
 interface Going<A> {
-  /** Nothing was done yet. */
+  /** Repeats the operation, if no earlier attempt may have been executed. */
   readonly anew: () => Answer<A>
-  /** The upload has ended, or nobody knows it. */
+  /** Called if the upload session has ended or is not known. */
   readonly onGone: (error: RegistryError.RegistryError) => Answer<A>
-  /** What is left of the body is sent where the upload stands. */
+  /** Sends the rest of the body from the offset of the upload. */
   readonly onRest: (upload: Operation.Upload, rest: Body.Body | undefined) => Answer<A>
 }
 
 /**
- * Goes on with an upload where the registry stands: what of the body it has is not sent again. An earlier attempt may
- * still be under way and overtake a later one, which is then told that the upload is elsewhere, or has ended.
+ * Resumes an upload at the offset that the registry reports. Bytes that the registry already has are not sent again. An
+ * earlier attempt may still be running and overtake a later one. The later one then fails because the offset has
+ * changed or the upload has ended.
  */
 const resume = <A>(
   attempts: Attempts,
@@ -112,7 +116,8 @@ const resume = <A>(
       if (upload === undefined) return onGone(error)
       id = upload.id
       const size = body?.size ?? 0
-      // Unless it was said where the body goes, no more is known than that an upload of nothing has taken nothing of it.
+      // Without `offset`, the start of the body in the upload is unknown. Only an upload of 0 bytes is certain to
+      // contain nothing of it.
       const taken = upload.offset - (offset ?? 0)
       if (body === undefined || (offset !== undefined && taken === body.size)) {
         return send(onRest(upload, undefined), error)
@@ -134,7 +139,7 @@ const resume = <A>(
 const isOvertaken = (error: RegistryError.RegistryError): boolean =>
   error._tag === "RangeInvalid" || error._tag === "BlobUploadUnknown"
 
-/** Adds to an upload what it does not have yet of a chunk. */
+/** Appends the part of a chunk that the upload does not have yet. */
 export const appendRest = (
   attempts: Attempts,
   operation: Operation.AppendUpload,
@@ -152,7 +157,9 @@ export const appendRest = (
         )
   })
 
-/** Ends an upload that has not ended yet. One that has is the blob, or came to nothing. */
+/**
+ * Completes an upload session that has not ended yet. If it has ended, returns the blob, or fails if there is no blob.
+ */
 export const completeRest = (
   attempts: Attempts,
   operation: Operation.CompleteUpload,
