@@ -10,9 +10,9 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Challenge from "./Challenge.js"
 import * as Credentials from "./Credentials.js"
-import * as Bounded from "./internal/bounded.js"
 import * as flows from "./internal/flow.js"
 import * as lookups from "./internal/lookup.js"
+import * as LruMap from "./internal/lruMap.js"
 import * as Origin from "./Origin.js"
 import * as TokenCache from "./TokenCache.js"
 import * as TokenExchange from "./TokenExchange.js"
@@ -123,9 +123,11 @@ export const transport = (options: Options = {}): Effect.Effect<Authenticating> 
     const home = options.origin === undefined ? undefined : yield* Effect.orDie(Origin.parse(options.origin))
     const lookup = yield* lookups.make(yield* Credentials.Credentials)
     const cache = yield* TokenCache.make
-    const challenges = Bounded.make<Challenge.Challenge>(1000)
-    const told = options.known === undefined ? undefined : Challenge.preferred(Challenge.parse(options.known.challenge))
-    if (home !== undefined && told !== undefined) challenges.set(Origin.format(home), told)
+    const challenges = LruMap.make<Challenge.Challenge>(1000)
+    const knownChallenge = options.known === undefined
+      ? undefined
+      : Challenge.preferred(Challenge.parse(options.known.challenge))
+    if (home !== undefined && knownChallenge !== undefined) challenges.set(Origin.format(home), knownChallenge)
     return (client, tokenServers = client) =>
       Transport.make(
         flows.make({
@@ -135,13 +137,13 @@ export const transport = (options: Options = {}): Effect.Effect<Authenticating> 
           challenges,
           trustedRealms: options.trustedRealms ?? [],
           scopes: options.scopes ?? "operation",
-          seed: seedOf(options.known),
+          initialToken: initialTokenOf(options.known),
           exchange: TokenExchange.make(tokenServers, options)
         })
       )(client)
   })
 
-const seedOf = (known: Known | undefined): TokenExchange.Token | undefined => {
+const initialTokenOf = (known: Known | undefined): TokenExchange.Token | undefined => {
   if (known?.token === undefined) return undefined
   const { expiresAt = Number.POSITIVE_INFINITY, scope, value } = known.token
   return {

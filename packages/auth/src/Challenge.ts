@@ -60,22 +60,22 @@ interface Draft extends Challenge {
 const read = (text: string, challenges: Array<Challenge>): void => {
   let current: Draft | undefined
   for (let at = 0;;) {
-    at = past(separators, text, at)
-    const end = past(token, text, at)
+    at = skip(separators, text, at)
+    const end = skip(token, text, at)
     if (end === at) return
     const name = text.slice(at, end).toLowerCase()
-    const equals = past(space, text, end)
+    const equals = skip(space, text, end)
     if (text[equals] === "=") {
-      const value = readValue(text, past(space, text, equals + 1))
+      const value = readValue(text, skip(space, text, equals + 1))
       if (current === undefined || current.token68 !== undefined || value === undefined) return
       if (!current.parameters.has(name)) current.parameters.set(name, value.text)
-      at = past(space, text, value.end)
+      at = skip(space, text, value.end)
       if (!isEnd(text, at)) return
     } else {
       if (equals === end && !isEnd(text, end)) return
       challenges.push(current = { scheme: name, parameters: new Map(), token68: undefined })
-      at = past(token68, text, equals)
-      const rest = past(space, text, at)
+      at = skip(token68, text, equals)
+      const rest = skip(space, text, at)
       if (at > equals && isEnd(text, rest)) current.token68 = text.slice(equals, at)
       else at = equals
       // After a scheme and a space, only a parameter is valid.
@@ -90,19 +90,19 @@ const token = /[!#$%&'*+.^_`|~\w-]*/y
 const token68 = /[\w.~+/-]+=*/y
 
 /** Returns the end of the match of `pattern` at a position. Returns the position itself if the match is empty. */
-const past = (what: RegExp, text: string, at: number): number => {
-  what.lastIndex = at
-  return what.test(text) ? what.lastIndex : at
+const skip = (pattern: RegExp, text: string, at: number): number => {
+  pattern.lastIndex = at
+  return pattern.test(text) ? pattern.lastIndex : at
 }
 
 const isEnd = (text: string, at: number): boolean => at >= text.length || text[at] === ","
 
-const isParameter = (text: string, at: number): boolean => text[past(space, text, past(token, text, at))] === "="
+const isParameter = (text: string, at: number): boolean => text[skip(space, text, skip(token, text, at))] === "="
 
 /** Reads a token or a quoted string. Returns its text, and the position after it. */
 const readValue = (text: string, at: number): { readonly text: string; readonly end: number } | undefined => {
   if (text[at] !== `"`) {
-    const end = past(token, text, at)
+    const end = skip(token, text, at)
     return end === at ? undefined : { text: text.slice(at, end), end }
   }
   const pieces: Array<string> = []

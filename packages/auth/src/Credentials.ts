@@ -144,7 +144,7 @@ export const layerEnv = (options: EnvOptions): Layer.Layer<Credentials, ConfigEr
     registryToken = "REGISTRY_TOKEN",
     username = "REGISTRY_USERNAME"
   } = options
-  const given = Config.all({
+  const settings = Config.all({
     registry: Config.option(Config.redacted(registryToken)),
     identity: Config.option(Config.redacted(identityToken)),
     name: Config.option(Config.string(username)),
@@ -152,7 +152,7 @@ export const layerEnv = (options: EnvOptions): Layer.Layer<Credentials, ConfigEr
   })
   return Layer.unwrapEffect(
     Effect.gen(function*() {
-      const { identity, name, registry, secret } = yield* given
+      const { identity, name, registry, secret } = yield* settings
       const pair = Option.isSome(name) || Option.isSome(secret)
         ? [Credential.basic(yield* Config.string(username), yield* Config.redacted(password))]
         : []

@@ -64,8 +64,8 @@ export interface Tokens {
  */
 export interface Options {
   /**
-   * The users who may authenticate with a name and a password: Basic authentication, [RFC
-   * 7617](https://www.rfc-editor.org/rfc/rfc7617).
+   * The users who may authenticate with a name and a password: Basic authentication,
+   * [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617).
    */
   readonly users?: Users | undefined
   /**
@@ -132,7 +132,7 @@ export const make = (options: Options): Guard => {
      * Applies the policy to a caller without a token. `refused` creates the answer if the policy does not allow the
      * operation.
      */
-    const bySaying = (caller: Caller.Identity, refused: () => Exit.Exit<never, Rejected>) =>
+    const byPolicy = (caller: Caller.Identity, refused: () => Exit.Exit<never, Rejected>) =>
       Handler.matchEffect(policy(caller, required), {
         onFailure: (error) => refuse(error),
         onSuccess: (granted) => admit(caller, granted, operation, required) ?? refused()
@@ -143,7 +143,7 @@ export const make = (options: Options): Guard => {
       case "None": {
         const known = users !== undefined || tokens !== undefined
         if (known && operation._tag === "Ping") return unauthorized(undefined)
-        return bySaying(
+        return byPolicy(
           Caller.anonymous,
           () =>
             known
@@ -158,7 +158,7 @@ export const make = (options: Options): Guard => {
         const { password, username } = credentials
         return Handler.matchEffect(users.check({ username, password, address: addressOf(request) }), {
           onFailure: (error) => error._tag === "Unauthorized" ? unauthorized(error.reason) : refuse(error),
-          onSuccess: ({ identity }) => bySaying(identity, () => refuse(denied(identity, required)))
+          onSuccess: ({ identity }) => byPolicy(identity, () => refuse(denied(identity, required)))
         })
       }
       case "Bearer": {
@@ -169,8 +169,8 @@ export const make = (options: Options): Guard => {
             admit(caller, granted, operation, required) ??
               Handler.matchEffect(policy(Caller.anonymous, required), {
                 onFailure: (error) => refuse(error),
-                onSuccess: (open) =>
-                  admit(caller, open, operation, required) ??
+                onSuccess: (anonymousScope) =>
+                  admit(caller, anonymousScope, operation, required) ??
                     unauthorized("the token does not allow this", "insufficient_scope")
               })
         })

@@ -18,10 +18,10 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Bcrypt from "./Bcrypt.js"
-import * as Bounded from "./internal/bounded.js"
 import * as FairQueue from "./internal/fairQueue.js"
-import * as Keyed from "./internal/keyed.js"
-import * as Throttle from "./internal/throttle.js"
+import * as LruMap from "./internal/lruMap.js"
+import * as SecretHash from "./internal/secretHash.js"
+import * as TokenBucket from "./internal/tokenBucket.js"
 import type { Account, Users } from "./Users.js"
 
 /**
@@ -78,7 +78,7 @@ const problemOf = (name: string, hash: string): string | undefined => {
   }
   const cost = Number(bcryptForm.exec(hash)?.[1] ?? 0)
   if (cost >= 4 && cost <= maxCost) return undefined
-  if (cost !== 0) return `the cost of the password's hash is not one of 4 to ${maxCost}`
+  if (cost !== 0) return `the cost of the password's hash is not between 4 and ${maxCost}`
   const scheme = schemes.find(([start]) => hash.startsWith(start))?.[1]
   return `the password is ${
     scheme === undefined ? "not hashed with bcrypt" : `hashed with ${scheme}`
@@ -155,7 +155,7 @@ const capacity = 10_000
 const maxWaiting = 64
 
 /** A hash to compare with if the user does not exist. No password has this hash. */
-const dummy = (cost: number): string => `$2b$${String(cost).padStart(2, "0")}$${".".repeat(53)}`
+const dummyHash = (cost: number): string => `$2b$${String(cost).padStart(2, "0")}$${".".repeat(53)}`
 
 const read = (path: string): Effect.Effect<string, HtpasswdInvalid | PlatformError, FileSystem.FileSystem> =>
   Effect.gen(function*() {
@@ -167,24 +167,24 @@ const read = (path: string): Effect.Effect<string, HtpasswdInvalid | PlatformErr
   })
 
 /** Returns a function that returns the current users of a file. The file is read again at an interval. */
-const watch = (path: string, every: Duration.DurationInput) =>
+const watchUsers = (path: string, every: Duration.DurationInput) =>
   Effect.gen(function*() {
     const context = yield* Effect.context<FileSystem.FileSystem>()
     let text = yield* read(path)
     let entries = yield* parse(text, path)
-    let told = ""
+    let lastError = ""
     const reload = Effect.gen(function*() {
       const found = yield* read(path)
       if (found === text) return
       entries = yield* parse(found, path)
       text = found
-      told = ""
+      lastError = ""
       yield* Effect.logInfo("users reloaded").pipe(Effect.annotateLogs({ file: path, users: entries.size }))
     })
     yield* reload.pipe(
       Effect.catchAll((error) => {
-        if (error.message === told) return Effect.void
-        told = error.message
+        if (error.message === lastError) return Effect.void
+        lastError = error.message
         return Effect.annotateLogs(Effect.logError("users not reloaded"), { reason: error.message })
       }),
       Effect.schedule(Schedule.spaced(every)),
@@ -212,9 +212,9 @@ const unauthorized = (reason: string) => Exit.fail(new RegistryError.Unauthorize
 /**
  * The error for a password that bcrypt cannot hash as a whole. No user has such a password, so the error may say so.
  */
-const notWhole = unauthorized(`a password has at most ${Bcrypt.maxPasswordBytes} bytes, none of them NUL`)
+const unhashablePassword = unauthorized(`a password has at most ${Bcrypt.maxPasswordBytes} bytes, none of them NUL`)
 
-const wrong = unauthorized("the user name or the password is wrong")
+const wrongPassword = unauthorized("the user name or the password is wrong")
 
 /**
  * Creates the users of an htpasswd file, until the scope closes. Fails if the file cannot be read or is malformed. On
@@ -246,68 +246,70 @@ export const make = (
   options: Options
 ): Effect.Effect<Users, HtpasswdInvalid | PlatformError, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function*() {
-    const entries = yield* watch(options.path, options.reloadEvery ?? "5 seconds")
+    const entries = yield* watchUsers(options.path, options.reloadEvery ?? "5 seconds")
     const clock = yield* Effect.clock
     const bcrypt = yield* Bcrypt.Bcrypt
     const queue = FairQueue.make({ concurrency: bcrypt.concurrency, capacity: maxWaiting })
-    const keyed = Keyed.make()
-    const right = Bounded.make<string>(capacity)
-    const knownAddresses = Bounded.make<number>(capacity)
+    const hashSecret = SecretHash.make()
+    const verifiedPasswords = LruMap.make<string>(capacity)
+    const knownAddresses = LruMap.make<number>(capacity)
     const windowMillis = Duration.toMillis(options.window ?? "1 minute")
-    const throttle = (attempts: number) => Throttle.make({ attempts, windowMillis, capacity })
-    const perUser = throttle(options.maxFailures ?? 10)
-    const perAddress = throttle(options.maxFailuresPerAddress ?? 50)
+    const buckets = (attempts: number) => TokenBucket.make({ attempts, windowMillis, capacity })
+    const perUser = buckets(options.maxFailures ?? 10)
+    const perAddress = buckets(options.maxFailuresPerAddress ?? 50)
 
     const accounts = new WeakMap<Entry, Account>()
     const account = (entry: Entry): Account => {
       const known = accounts.get(entry)
       if (known !== undefined) return known
       const { hash, name } = entry
-      const made: Account = { identity: { name, claims: {} }, version: versionOf(Redacted.value(hash)) }
-      accounts.set(entry, made)
-      return made
+      const created: Account = { identity: { name, claims: {} }, version: versionOf(Redacted.value(hash)) }
+      accounts.set(entry, created)
+      return created
     }
 
     const check: Users["check"] = ({ address, password, username }) => {
       const secret = Redacted.value(password)
-      if (!Bcrypt.isHashedWhole(secret)) return notWhole
-      const from = address === undefined ? undefined : Caller.networkOf(address)
+      if (!Bcrypt.isHashedWhole(secret)) return unhashablePassword
+      const network = address === undefined ? undefined : Caller.networkOf(address)
       const user = username.slice(0, maxNameLength)
       const entry = entries().get(username)
-      const key = keyed(username, secret, from ?? "")
+      const key = hashSecret(username, secret, network ?? "")
       const now = clock.unsafeCurrentTimeMillis()
-      const tooMany = from === undefined ? perUser.wait(user, now) : perAddress.wait(from, now)
+      const tooMany = network === undefined ? perUser.wait(user, now) : perAddress.wait(network, now)
       if (tooMany > 0) return tooManyWrong(tooMany)
-      if (entry !== undefined && right.get(key) === Redacted.value(entry.hash)) return Exit.succeed(account(entry))
-      const party: FairQueue.Party = from === undefined
+      if (entry !== undefined && verifiedPasswords.get(key) === Redacted.value(entry.hash)) {
+        return Exit.succeed(account(entry))
+      }
+      const owner: FairQueue.Owner = network === undefined
         ? { key: `user ${user}`, isKnown: false }
-        : { key: from, isKnown: knownAddresses.get(from) !== undefined }
+        : { key: network, isKnown: knownAddresses.get(network) !== undefined }
       return Effect.suspend((): ReturnType<Users["check"]> => {
         // An attempt counts before its result is known: otherwise many concurrent attempts would all be compared. It
         // counts for the address even if it is not compared: otherwise a remembered password would distinguish right
         // from wrong.
-        if (from !== undefined) perAddress.take(from, now)
+        if (network !== undefined) perAddress.take(network, now)
         const wait = perUser.wait(user, now)
         if (wait > 0) return tooManyWrong(wait)
         // An attempt without a place does not count for the user: otherwise invented user names would evict real ones
         // from the table.
-        if (!queue.hasRoom(party)) return busy
+        if (!queue.hasRoom(owner)) return busy
         perUser.take(user, now)
-        const hash = entry === undefined ? dummy(costOf(entries())) : Redacted.value(entry.hash)
+        const hash = entry === undefined ? dummyHash(costOf(entries())) : Redacted.value(entry.hash)
         const giveBack = () => {
           const now = clock.unsafeCurrentTimeMillis()
           perUser.giveBack(user, now)
-          if (from !== undefined) perAddress.giveBack(from, now)
+          if (network !== undefined) perAddress.giveBack(network, now)
         }
-        return Effect.matchEffect(queue.run(party, bcrypt.compare(secret, hash)), {
+        return Effect.matchEffect(queue.run(owner, bcrypt.compare(secret, hash)), {
           onFailure: () => {
             giveBack()
             return busy
           },
-          onSuccess: (same) => {
-            if (!same || entry === undefined) return wrong
-            right.set(key, hash)
-            if (from !== undefined) knownAddresses.set(from, 1)
+          onSuccess: (isSame) => {
+            if (!isSame || entry === undefined) return wrongPassword
+            verifiedPasswords.set(key, hash)
+            if (network !== undefined) knownAddresses.set(network, 1)
             giveBack()
             return Exit.succeed(account(entry))
           }

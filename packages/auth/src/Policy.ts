@@ -28,7 +28,7 @@ const actions: ReadonlyArray<ResourceScope.Action> = ["pull", "push", "delete"]
  * Replaces `*` on a repository by each action that it may mean, so that a policy allows no action that its author did
  * not consider.
  */
-const spelledOut = (requested: ResourceScope.ResourceScope): ReadonlyArray<ResourceScope.ResourceScope> =>
+const expandWildcard = (requested: ResourceScope.ResourceScope): ReadonlyArray<ResourceScope.ResourceScope> =>
   requested.action === "*" && /^repository(\(|$)/.test(requested.type)
     ? actions.map((action) => ResourceScope.make(requested.type, requested.resource, action))
     : [requested]
@@ -44,7 +44,7 @@ const spelledOut = (requested: ResourceScope.ResourceScope): ReadonlyArray<Resou
  * ```ts
  * import { Policy } from "@effect-oci/auth"
  *
- * // Everyone pulls what is public, and who has a name does all below it.
+ * // Everyone may pull below `public`. A user may do everything below the user's own name.
  * const policy = Policy.make(({ name }, { action, resource, type }) =>
  *   type === "repository" &&
  *   ((action === "pull" && resource.startsWith("public/")) || (name !== undefined && resource.startsWith(`${name}/`)))
@@ -56,7 +56,7 @@ export const make = (
 ): Policy =>
 (caller, requested) =>
   Exit.succeed(
-    AuthScope.make(AuthScope.values(requested).flatMap(spelledOut).filter((scope) => allows(caller, scope)))
+    AuthScope.make(AuthScope.values(requested).flatMap(expandWildcard).filter((scope) => allows(caller, scope)))
   )
 
 /**

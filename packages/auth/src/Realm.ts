@@ -39,15 +39,17 @@ export type Verdict =
  */
 export const judge = (origin: Origin.Origin, realm: string, trusted: ReadonlyArray<string> = []): Verdict => {
   const url = URL.canParse(realm) ? new URL(realm) : undefined
-  const place = url === undefined ? undefined : Option.getOrUndefined(Origin.parse(url))
-  if (url === undefined || place === undefined) return refused("it is not an https URL")
+  const realmOrigin = url === undefined ? undefined : Option.getOrUndefined(Origin.parse(url))
+  if (url === undefined || realmOrigin === undefined) return refused("it is not an https URL")
   if (url.username !== "" || url.password !== "") return refused("its URL contains a user")
   url.hash = ""
-  if (Equal.equals(origin, place)) return { _tag: "Trusted", url }
-  if (origin.scheme === "https" && place.scheme === "http") return refused("it is on http, and the registry on https")
-  if (trusted.some((other) => isThat(url, place, other))) return { _tag: "Trusted", url }
-  if (place.scheme === "http") return refused("it is on http")
-  const domain = tenantDomain(place.host)
+  if (Equal.equals(origin, realmOrigin)) return { _tag: "Trusted", url }
+  if (origin.scheme === "https" && realmOrigin.scheme === "http") {
+    return refused("it is on http, but the registry is on https")
+  }
+  if (trusted.some((other) => isTrustedRealm(url, realmOrigin, other))) return { _tag: "Trusted", url }
+  if (realmOrigin.scheme === "http") return refused("it is on http")
+  const domain = tenantDomain(realmOrigin.host)
   return domain !== undefined && domain === tenantDomain(origin.host)
     ? { _tag: "Trusted", url }
     : { _tag: "Foreign", url }
@@ -55,9 +57,9 @@ export const judge = (origin: Origin.Origin, realm: string, trusted: ReadonlyArr
 
 const refused = (reason: string): Verdict => ({ _tag: "Refused", reason })
 
-const isThat = (url: URL, place: Origin.Origin, trusted: string): boolean => {
+const isTrustedRealm = (url: URL, realmOrigin: Origin.Origin, trusted: string): boolean => {
   const other = URL.canParse(trusted) ? new URL(trusted) : undefined
-  return other !== undefined && Option.exists(Origin.parse(other), (origin) => Equal.equals(origin, place)) &&
+  return other !== undefined && Option.exists(Origin.parse(other), (origin) => Equal.equals(origin, realmOrigin)) &&
     (other.pathname === "/" || other.pathname === url.pathname)
 }
 

@@ -8,8 +8,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
-import * as Bounded from "./internal/bounded.js"
-import * as Keyed from "./internal/keyed.js"
+import * as LruMap from "./internal/lruMap.js"
+import * as SecretHash from "./internal/secretHash.js"
 import type { Account } from "./Users.js"
 
 /**
@@ -71,9 +71,9 @@ const maxLength = 256
 export const make = (options?: Options): Effect.Effect<RefreshTokens> =>
   Effect.map(Effect.clock, (clock) => {
     const lifetime = Duration.toMillis(options?.lifetime ?? "30 days")
-    const issued = Bounded.make<Issued>(options?.capacity ?? 10_000)
+    const issued = LruMap.make<Issued>(options?.capacity ?? 10_000)
     const perUser = options?.capacityPerUser ?? 100
-    const keyed = Keyed.make()
+    const hashSecret = SecretHash.make()
     /** Returns the keys of a user's tokens, the least recently used first. */
     const keysOf = (username: string): ReadonlyArray<string> =>
       Array.from(issued.entries()).flatMap(([key, grant]) => grant.username === username ? [key] : [])
@@ -84,14 +84,14 @@ export const make = (options?: Options): Effect.Effect<RefreshTokens> =>
           const until = clock.unsafeCurrentTimeMillis() + lifetime
           const others = keysOf(identity.name)
           for (const key of others.slice(0, Math.max(0, others.length + 1 - perUser))) issued.delete(key)
-          issued.set(keyed(token), { username: identity.name, version, until })
+          issued.set(hashSecret(token), { username: identity.name, version, until })
           return Redacted.make(token)
         }),
       find: (redacted) =>
         Effect.sync(() => {
           const token = Redacted.value(redacted)
           if (token.length > maxLength) return undefined
-          const key = keyed(token)
+          const key = hashSecret(token)
           const grant = issued.get(key)
           if (grant === undefined || clock.unsafeCurrentTimeMillis() < grant.until) return grant
           issued.delete(key)

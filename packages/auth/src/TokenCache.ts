@@ -8,7 +8,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type { Credential } from "./Credential.js"
-import * as Bounded from "./internal/bounded.js"
+import * as LruMap from "./internal/lruMap.js"
 import * as singleFlight from "./internal/singleFlight.js"
 import type { Token } from "./TokenExchange.js"
 
@@ -58,13 +58,13 @@ export interface TokenCache {
  */
 export const margin = 5000
 
-interface Held {
+interface CachedToken {
   readonly key: Key
   readonly token: Token
 }
 
 /** The number of tokens that are kept for one realm. If there are more, the oldest are removed. */
-const most = 100
+const maxTokensPerRealm = 100
 
 /**
  * Creates a cache of up to 100 tokens for each realm of each registry, and of up to 1000 realms. The tokens are in
@@ -74,30 +74,30 @@ const most = 100
  * @category constructors
  */
 export const make: Effect.Effect<TokenCache> = Effect.map(Effect.clock, (clock): TokenCache => {
-  const shelves = Bounded.make<ReadonlyArray<Held>>(1000)
-  const flights = singleFlight.make<unknown, Token, unknown>()
-  const shelf = ({ origin, realm, service = "" }: Key): string => `${origin} ${realm} ${service}`
+  const tokensByRealm = LruMap.make<ReadonlyArray<CachedToken>>(1000)
+  const inFlight = singleFlight.make<unknown, Token, unknown>()
+  const realmKey = ({ origin, realm, service = "" }: Key): string => `${origin} ${realm} ${service}`
   const isGood = ({ expiresAt }: Token): boolean => expiresAt - margin > clock.unsafeCurrentTimeMillis()
 
   const put = (key: Key, token: Token) => {
-    const held = (shelves.get(shelf(key)) ?? []).filter(({ token }) => isGood(token))
-    shelves.set(shelf(key), [{ key, token }, ...held].slice(0, most))
+    const cached = (tokensByRealm.get(realmKey(key)) ?? []).filter(({ token }) => isGood(token))
+    tokensByRealm.set(realmKey(key), [{ key, token }, ...cached].slice(0, maxTokensPerRealm))
   }
 
   return {
     find: (key, scope) =>
-      shelves.get(shelf(key))?.find((held) =>
-        AuthScope.contains(held.token.scope, scope) && Equal.equals(held.key, key) && isGood(held.token)
+      tokensByRealm.get(realmKey(key))?.find((cached) =>
+        AuthScope.contains(cached.token.scope, scope) && Equal.equals(cached.key, key) && isGood(cached.token)
       )?.token,
     acquire: <E>(key: Key, scope: AuthScope.AuthScope, exchange: Effect.Effect<Token, E>) =>
-      flights(
+      inFlight(
         Data.tuple(key, AuthScope.format(AuthScope.canonical(scope))),
         Effect.tap(exchange, (token) => Effect.sync(() => put(key, token)))
       ) as Effect.Effect<Token, E>,
     put,
     drop: (key, token) => {
-      const held = shelves.get(shelf(key))
-      if (held !== undefined) shelves.set(shelf(key), held.filter((one) => one.token !== token))
+      const cached = tokensByRealm.get(realmKey(key))
+      if (cached !== undefined) tokensByRealm.set(realmKey(key), cached.filter((other) => other.token !== token))
     }
   }
 })

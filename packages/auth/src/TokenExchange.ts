@@ -19,9 +19,9 @@ import { constTrue } from "effect/Function"
 import * as Redacted from "effect/Redacted"
 import * as Credential from "./Credential.js"
 import { advice } from "./internal/advice.js"
-import * as answer from "./internal/answer.js"
 import { basicAuth } from "./internal/basicAuth.js"
-import * as tokenAnswer from "./internal/tokenAnswer.js"
+import * as boundedBody from "./internal/boundedBody.js"
+import * as tokenResponse from "./internal/tokenResponse.js"
 import { withoutSecrets } from "./internal/withoutSecrets.js"
 import { format } from "./Origin.js"
 import type { Origin } from "./Origin.js"
@@ -106,20 +106,20 @@ const redirects = new Set([301, 302, 303, 307, 308])
  *
  * An identity token is sent by the OAuth2 `refresh_token` grant. A user name and a password, or an anonymous request,
  * are sent by GET. If the server does not support OAuth2, a user name and a password are used in place of the identity
- * token. See [token authentication](https://distribution.github.io/distribution/spec/auth/token/), [RFC 6749, section
- * 4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3) and [section
- * 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
+ * token. See [token authentication](https://distribution.github.io/distribution/spec/auth/token/),
+ * [RFC 6749, section 4.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.3) and
+ * [section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make = (client: HttpClient.HttpClient, options: Options = {}): TokenExchange => {
-  const quiet = HttpClient.withTracerDisabledWhen(client, constTrue)
+  const untracedClient = HttpClient.withTracerDisabledWhen(client, constTrue)
   const headersOf = ({ isTrusted = true }: Ask) => isTrusted ? Headers.fromInput(options.headers) : Headers.empty
   const timeout = Duration.decode(options.timeout ?? "60 seconds")
 
   const execute = (origin: Origin, request: HttpClientRequest.HttpClientRequest) =>
-    Transport.withFetchRedirect(Transport.homebound(origin)(quiet).execute(request), "manual")
+    Transport.withFetchRedirect(Transport.homebound(origin)(untracedClient).execute(request), "manual")
 
   const send = (
     ask: Ask,
@@ -135,7 +135,7 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
         const next = redirected(request, response.status, location, isSecret)
         if (RegistryError.isRegistryError(next)) return next
         return followed < maxRedirects
-          ? Effect.zipRight(answer.glance(response), send(ask, next, isSecret, followed + 1))
+          ? Effect.zipRight(boundedBody.readBriefly(response), send(ask, next, isSecret, followed + 1))
           : invalid(request.url, `redirects more than ${maxRedirects} times`)
       }
     )
@@ -143,7 +143,7 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
   const get = (ask: Ask, basic: Credential.Basic | undefined) => {
     const url = new URL(ask.realm)
     if (ask.service !== undefined) url.searchParams.append("service", ask.service)
-    for (const word of words(ask.scope)) url.searchParams.append("scope", word)
+    for (const word of scopeWords(ask.scope)) url.searchParams.append("scope", word)
     if (basic !== undefined) url.searchParams.append("account", basic.username)
     const request = HttpClientRequest.get(url.href, { headers: headersOf(ask) })
     return send(
@@ -156,7 +156,7 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
   const post = (ask: Ask, grant: { readonly [name: string]: string }) => {
     const form = new URLSearchParams({ ...grant, client_id: options.clientId ?? "effect-oci" })
     if (ask.service !== undefined) form.append("service", ask.service)
-    if (!AuthScope.isEmpty(ask.scope)) form.append("scope", words(ask.scope).join(" "))
+    if (!AuthScope.isEmpty(ask.scope)) form.append("scope", scopeWords(ask.scope).join(" "))
     return send(
       ask,
       HttpClientRequest.post(ask.realm.href, { headers: headersOf(ask) }).pipe(
@@ -166,41 +166,43 @@ export const make = (client: HttpClient.HttpClient, options: Options = {}): Toke
     )
   }
 
-  const asked = (ask: Ask): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError> => {
-    const identity = ask.entry.find((credential) => credential._tag === "IdentityToken")
-    const basic = ask.entry.find((credential) => credential._tag === "Basic")
-    const plain = Effect.flatMap(get(ask, basic), (response) => tokenOf(ask, basic ?? Credential.anonymous, response))
+  const exchange = (ask: Ask): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError> => {
+    const identity = ask.entry.find((candidate) => candidate._tag === "IdentityToken")
+    const basic = ask.entry.find((candidate) => candidate._tag === "Basic")
+    const viaGet = Effect.flatMap(get(ask, basic), (response) => tokenOf(ask, basic ?? Credential.anonymous, response))
     const grant = identity !== undefined
       ? { grant_type: "refresh_token", refresh_token: Redacted.value(identity.token) }
       : basic !== undefined && options.oauth2 === true
       ? { grant_type: "password", username: basic.username, password: Redacted.value(basic.password) }
       : undefined
-    if (grant === undefined) return plain
+    if (grant === undefined) return viaGet
     return Effect.flatMap(post(ask, grant), (response) =>
       Effect.flatMap(bytesOf(ask, response), (bytes) => {
-        const shown = identity ?? basic!
-        if (!tokenAnswer.isUnsupported(response.status, bytes)) return read(ask, shown, response, bytes)
+        const credential = identity ?? basic!
+        if (!tokenResponse.isUnsupported(response.status, bytes)) return read(ask, credential, response, bytes)
         return basic === undefined
           ? new RegistryError.Unauthorized({
-            reason: `${server(ask)} does not accept identity tokens: configure a password`
+            reason: `${serverName(ask)} does not accept identity tokens: configure a password`
           })
-          : plain
+          : viaGet
       }))
   }
 
   return (ask) =>
-    Effect.timeoutFail(asked(ask), {
+    Effect.timeoutFail(exchange(ask), {
       duration: timeout,
       onTimeout: () =>
-        new RegistryError.TransportError({ reason: `${server(ask)} did not answer within ${Duration.format(timeout)}` })
+        new RegistryError.TransportError({
+          reason: `${serverName(ask)} did not answer within ${Duration.format(timeout)}`
+        })
     })
 }
 
 /** Returns one word for each scope, spelled as in the challenge if the scope is unchanged. */
-const words = (scope: AuthScope.AuthScope): ReadonlyArray<string> =>
+const scopeWords = (scope: AuthScope.AuthScope): ReadonlyArray<string> =>
   AuthScope.format(scope).split(/\s+/).filter((word) => word !== "")
 
-const server = ({ origin, realm }: Ask): string => `the token server ${Realm.format(realm)} of ${format(origin)}`
+const serverName = ({ origin, realm }: Ask): string => `the token server ${Realm.format(realm)} of ${format(origin)}`
 
 const invalid = (realm: string | URL, what: string) =>
   new RegistryError.ResponseInvalid({ reason: `the token server ${Realm.format(realm)} ${what}` })
@@ -232,55 +234,58 @@ const redirected = (
   return invalid(from, `redirects a form, with status ${status}`)
 }
 
-const tokenOf = (ask: Ask, shown: Credential.Credential, response: HttpClientResponse) =>
-  Effect.flatMap(bytesOf(ask, response), (bytes) => read(ask, shown, response, bytes))
+const tokenOf = (ask: Ask, credential: Credential.Credential, response: HttpClientResponse) =>
+  Effect.flatMap(bytesOf(ask, response), (bytes) => read(ask, credential, response, bytes))
 
 const bytesOf = (ask: Ask, response: HttpClientResponse) =>
   Effect.mapError(
-    answer.read(response),
-    () => new RegistryError.TransportError({ reason: `${server(ask)} ended its response early` })
+    boundedBody.read(response),
+    () => new RegistryError.TransportError({ reason: `${serverName(ask)} ended its response early` })
   )
 
 const read = (
   ask: Ask,
-  shown: Credential.Credential,
+  credential: Credential.Credential,
   response: HttpClientResponse,
   bytes: Uint8Array | undefined
 ): Effect.Effect<Token, RegistryError.RegistryError> => {
   const { headers, status } = response
   if (status !== 200) {
-    return Redaction.error(refusal(ask, shown, response, bytes), Redaction.make(Redaction.secretsOfEntry(ask.entry)))
+    return Redaction.error(
+      refusal(ask, credential, response, bytes),
+      Redaction.make(Redaction.secretsOfEntry(ask.entry))
+    )
   }
-  if (bytes === undefined) return invalid(ask.realm, `answers with more than ${answer.maxBytes} bytes`)
-  const said = tokenAnswer.parse(bytes)
-  if (said === undefined) return invalid(ask.realm, "answers without a token")
+  if (bytes === undefined) return invalid(ask.realm, `answers with more than ${boundedBody.maxBytes} bytes`)
+  const parsed = tokenResponse.parse(bytes)
+  if (parsed === undefined) return invalid(ask.realm, "answers without a token")
   return Effect.map(Clock.currentTimeMillis, (now) => ({
-    value: said.token,
+    value: parsed.token,
     scope: ask.scope,
-    expiresAt: tokenAnswer.expiry(said, now, headers["date"]),
-    refreshToken: shown._tag === "IdentityToken" ? said.refreshToken : undefined
+    expiresAt: tokenResponse.expiry(parsed, now, headers["date"]),
+    refreshToken: credential._tag === "IdentityToken" ? parsed.refreshToken : undefined
   }))
 }
 
 /** Returns the error for a token server's response. */
 const refusal = (
   ask: Ask,
-  shown: Credential.Credential,
+  credential: Credential.Credential,
   { headers, status }: HttpClientResponse,
   bytes: Uint8Array | undefined
 ): RegistryError.RegistryError => {
   const diagnostics = ErrorBody.parse(bytes)
-  const said = tokenAnswer.errorOf(bytes)
-  const words = diagnostics[0]?.message ?? said
+  const errorCode = tokenResponse.errorOf(bytes)
+  const message = diagnostics[0]?.message ?? errorCode
   const fields = {
     status,
     diagnostics,
-    reason: `${server(ask)}, asked for "${AuthScope.format(ask.scope)}" with ${Credential.describe(shown)}, ` +
-      `answers with status ${status}${words === undefined || words === "" ? "" : ` (${words})`}` +
-      (status === 401 || status === 403 ? `: ${advice(shown, format(ask.origin))}` : "")
+    reason: `${serverName(ask)}, asked for "${AuthScope.format(ask.scope)}" with ${Credential.describe(credential)}, ` +
+      `answers with status ${status}${message === undefined || message === "" ? "" : ` (${message})`}` +
+      (status === 401 || status === 403 ? `: ${advice(credential, format(ask.origin))}` : "")
   }
-  if (status === 403 || said === "invalid_scope") return new RegistryError.Denied(fields)
-  if (status === 401 || (status === 400 && said !== undefined)) return new RegistryError.Unauthorized(fields)
+  if (status === 403 || errorCode === "invalid_scope") return new RegistryError.Denied(fields)
+  if (status === 401 || (status === 400 && errorCode !== undefined)) return new RegistryError.Unauthorized(fields)
   if (status === 429) {
     return new RegistryError.TooManyRequests({ ...fields, retryAfter: RetryAfter.parse(headers) })
   }

@@ -12,8 +12,8 @@ import * as jose from "jose"
 import { keyId } from "./internal/keyId.js"
 
 /**
- * A signature algorithm: [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.1), [RFC
- * 8037](https://www.rfc-editor.org/rfc/rfc8037#section-3.1). `docker-registry` does not accept `EdDSA`.
+ * A signature algorithm: [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.1),
+ * [RFC 8037](https://www.rfc-editor.org/rfc/rfc8037#section-3.1). `docker-registry` does not accept `EdDSA`.
  *
  * @since 0.1.0
  * @category models

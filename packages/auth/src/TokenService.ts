@@ -78,11 +78,11 @@ export interface TokenService {
   readonly revoke: (username: string) => Effect.Effect<void>
 }
 
-type Refused = tokenRequest.NoToken | RegistryError.RegistryError
+type Failure = tokenRequest.InvalidTokenRequest | RegistryError.RegistryError
 
 /**
- * Creates a response that caches must not store: [RFC 6749, section
- * 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
+ * Creates a response that caches must not store:
+ * [RFC 6749, section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
  */
 const json = (status: number, content: unknown, headers?: Wire.Headers): Wire.Response => ({
   status,
@@ -90,7 +90,7 @@ const json = (status: number, content: unknown, headers?: Wire.Headers): Wire.Re
   body: Body.bytes(new TextEncoder().encode(JSON.stringify(content)))
 })
 
-const wrongGrant = new tokenRequest.NoToken({
+const invalidGrant = new tokenRequest.InvalidTokenRequest({
   status: 400,
   code: "invalid_grant",
   reason: "the refresh token is unknown, expired or revoked"
@@ -100,22 +100,22 @@ const wrongGrant = new tokenRequest.NoToken({
  * Encodes an error. For POST: as [RFC 6749, section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2) requires.
  * For other methods: as an error of the distribution spec, with a challenge if the password was wrong.
  */
-const encodeRefused = (refused: Refused, method: string): Wire.Response => {
-  if (refused._tag === "NoToken") {
-    const { code, headers, reason, status } = refused
+const encodeFailure = (failure: Failure, method: string): Wire.Response => {
+  if (failure._tag === "InvalidTokenRequest") {
+    const { code, headers, reason, status } = failure
     return json(status, { error: code, error_description: reason }, headers)
   }
-  const response = ErrorBody.encode(refused)
+  const response = ErrorBody.encode(failure)
   const headers: Wire.Headers = { ...response.headers, "cache-control": "no-store" }
-  if (refused._tag !== "Unauthorized") return { ...response, headers }
+  if (failure._tag !== "Unauthorized") return { ...response, headers }
   return method === "POST"
-    ? json(400, { error: "invalid_grant", error_description: refused.reason })
+    ? json(400, { error: "invalid_grant", error_description: failure.reason })
     : { ...response, headers: { ...headers, "www-authenticate": `Basic realm="token"` } }
 }
 
 /**
- * The grammar of a type, with or without a class, and of an action: [token
- * scopes](https://distribution.github.io/distribution/spec/auth/scope/).
+ * The grammar of a type, with or without a class, and of an action:
+ * [token scopes](https://distribution.github.io/distribution/spec/auth/scope/).
  */
 const typeForm = /^[a-z0-9]+(\([a-z0-9]+\))?$/
 const actionForm = /^([a-z]+|\*)$/
@@ -143,8 +143,8 @@ const wellFormed = (scope: AuthScope.AuthScope): AuthScope.AuthScope =>
  *   `refresh_token`; `service`, `scope` (separated by spaces), `access_type=offline` for a refresh token.
  *
  * A refresh token ends when the user's password changes, when the user is removed, by `revoke`, and when it expires.
- * Specs: [token authentication](https://distribution.github.io/distribution/spec/auth/token/) and [OAuth2 token
- * authentication](https://distribution.github.io/distribution/spec/auth/oauth/).
+ * Specs: [token authentication](https://distribution.github.io/distribution/spec/auth/token/) and
+ * [OAuth2 token authentication](https://distribution.github.io/distribution/spec/auth/oauth/).
  *
  * @since 0.1.0
  * @category constructors
@@ -171,10 +171,10 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
       const lifetime = Math.floor(Duration.toSeconds(options.lifetime ?? "5 minutes"))
 
       /** Authenticates the caller. Returns the caller's account, or `undefined` for an anonymous caller. */
-      const prove = (
+      const authenticate = (
         { proof }: tokenRequest.TokenRequest,
         request: Wire.Request
-      ): Effect.Effect<Account | undefined, Refused> => {
+      ): Effect.Effect<Account | undefined, Failure> => {
         switch (proof._tag) {
           case "None":
             return Effect.sync(() => undefined)
@@ -184,7 +184,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
             return Effect.gen(function*() {
               const grant = yield* refreshTokens.find(proof.token)
               const account = grant === undefined ? undefined : yield* users.find(grant.username)
-              if (account === undefined || account.version !== grant?.version) return yield* wrongGrant
+              if (account === undefined || account.version !== grant?.version) return yield* invalidGrant
               return account
             })
         }
@@ -205,20 +205,20 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
             .sign(privateKey)
         })
 
-      const give = (request: Wire.Request): Effect.Effect<Wire.Response, Refused> =>
+      const issueToken = (request: Wire.Request): Effect.Effect<Wire.Response, Failure> =>
         Effect.gen(function*() {
-          const asked = yield* tokenRequest.read(request)
-          if (asked.service !== undefined && asked.service !== service) {
+          const parsed = yield* tokenRequest.read(request)
+          if (parsed.service !== undefined && parsed.service !== service) {
             const reason = "this token service issues no tokens for that service"
-            return yield* new tokenRequest.NoToken({ status: 400, code: "invalid_request", reason })
+            return yield* new tokenRequest.InvalidTokenRequest({ status: 400, code: "invalid_request", reason })
           }
-          const account = yield* prove(asked, request)
+          const account = yield* authenticate(parsed, request)
           const caller = account?.identity ?? Caller.anonymous
-          const requested = wellFormed(asked.scope)
+          const requested = wellFormed(parsed.scope)
           const granted = AuthScope.intersection(requested, yield* policy(caller, requested))
           const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
           const token = yield* sign(caller, granted, now)
-          const offline = asked.offline && account !== undefined && asked.proof._tag === "Password"
+          const offline = parsed.offline && account !== undefined && parsed.proof._tag === "Password"
           return json(200, {
             token,
             access_token: token,
@@ -231,7 +231,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
 
       return {
         answer: (request) =>
-          Effect.catchAll(give(request), (refused) => Exit.succeed(encodeRefused(refused, request.method))),
+          Effect.catchAll(issueToken(request), (failure) => Exit.succeed(encodeFailure(failure, request.method))),
         jwks: ({ method }) =>
           method === "GET" || method === "HEAD"
             ? Effect.map(TokenKeys.toJwks(keys.all()), (set) => json(200, set, { "cache-control": "max-age=60" }))

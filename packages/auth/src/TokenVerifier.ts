@@ -14,8 +14,8 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as jose from "jose"
 import * as accessClaim from "./internal/accessClaim.js"
-import * as Bounded from "./internal/bounded.js"
-import * as Keyed from "./internal/keyed.js"
+import * as LruMap from "./internal/lruMap.js"
+import * as SecretHash from "./internal/secretHash.js"
 import * as TokenKeys from "./TokenKeys.js"
 
 /**
@@ -95,7 +95,7 @@ const keyOf = (keys: TokenKeys.Verifying, { alg, kid }: jose.JWTHeaderParameters
   const [key] = found
   if (key === undefined || found.length > 1) throw new TokenInvalid({ reason: "the token is signed by an unknown key" })
   if (key.algorithm !== alg) {
-    throw new TokenInvalid({ reason: "the token's algorithm is not that of its key" })
+    throw new TokenInvalid({ reason: "the token's algorithm is not the algorithm of its key" })
   }
   return key
 }
@@ -125,8 +125,8 @@ interface Remembered extends Verified {
  *
  * A token must be signed by one of `keys`, with the algorithm of that key. Fails with `TokenInvalid` if a token is
  * unsigned; is signed by a key that the token itself contains or names (`jwk`, `x5c`, `jku`); has another issuer or
- * audience; is not yet or no longer valid; has no expiry; or is longer than {@link maxLength}. [RFC
- * 8725](https://www.rfc-editor.org/rfc/rfc8725).
+ * audience; is not yet or no longer valid; has no expiry; or is longer than {@link maxLength}.
+ * [RFC 8725](https://www.rfc-editor.org/rfc/rfc8725).
  *
  * @since 0.1.0
  * @category constructors
@@ -135,8 +135,8 @@ export const make = (options: Options): Effect.Effect<TokenVerifier> =>
   Effect.map(Effect.clock, (clock) => {
     const { audience, issuer, keys } = options
     const leeway = Duration.toSeconds(options.leeway ?? "30 seconds")
-    const remembered = Bounded.make<Remembered>(capacity)
-    const keyed = Keyed.make()
+    const remembered = LruMap.make<Remembered>(capacity)
+    const hashSecret = SecretHash.make()
 
     const verify = async (token: string, now: number): Promise<Remembered> => {
       let key: TokenKeys.VerificationKey | undefined
@@ -170,7 +170,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier> =>
       const token = Redacted.value(redacted)
       if (token.length > maxLength) return Exit.fail(new TokenInvalid({ reason: "the token is too long" }))
       const now = clock.unsafeCurrentTimeMillis()
-      const id = keyed(token)
+      const id = hashSecret(token)
       const known = remembered.get(id)
       if (known !== undefined) {
         if (now < known.until && keys.find(known.key.id) === known.key) return Exit.succeed(known)

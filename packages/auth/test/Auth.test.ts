@@ -7,7 +7,7 @@ import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
 import * as Transport from "../src/Transport.js"
-import { basic, errorOf, guarded, realm, registry, tokenServer, world } from "./scripted.js"
+import { basic, errorOf, fakeNetwork, guarded, realm, registry, tokenServer } from "./fakeServers.js"
 
 const alice = Credential.basic("alice", "CANARY")
 const host = "registry.example.com"
@@ -18,19 +18,22 @@ const authenticated = (
   options?: Auth.Options
 ) => Effect.map(Effect.provide(Auth.transport(options), credentials), (wrap) => wrap(client))
 
-const known = (entry: Credential.Credential | Credential.Entry) => Credentials.layerStatic({ [host]: entry })
+const withCredentials = (entry: Credential.Credential | Credential.Entry) => Credentials.layerStatic({ [host]: entry })
 
-const needing = (...scope: ReadonlyArray<string>) =>
+const requiring = (...scope: ReadonlyArray<string>) =>
   Effect.provideService(AuthScope.required, AuthScope.parse(scope.join(" ")))
 
 const pull = (client: HttpClient.HttpClient, path = "team/app/manifests/v1") =>
   Effect.flatMap(client.get(`${registry}/v2/${path}`), (response) => Effect.as(response.text, response.status))
 
-describe("a registry that wants tokens", () => {
-  it.effect("is asked once without one for an image of three layers: then each thing is one request", () =>
+describe("Auth.transport with a registry that requires tokens", () => {
+  it.effect("sends one request without a token for an image of three layers, then one request for each manifest and blob", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { client, lines } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const http = yield* authenticated(client)
       expect(yield* pull(http)).toBe(200)
       for (const layer of ["a", "b", "c"]) expect(yield* pull(http, `team/app/blobs/sha256:${layer}`)).toBe(200)
@@ -42,37 +45,47 @@ describe("a registry that wants tokens", () => {
         `GET ${registry}/v2/team/app/blobs/sha256:b Bearer token-1`,
         `GET ${registry}/v2/team/app/blobs/sha256:c Bearer token-1`
       ])
-      expect(server.wishes).toMatchObject([
+      expect(server.tokenRequests).toMatchObject([
         { authorization: undefined, service: host, account: null, scopes: ["repository:team/app:pull"] }
       ])
     }))
 
-  it.effect("is asked ahead of its challenge once that is known", () =>
+  it.effect("requests a token before the request, once the challenge is known", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { client, lines } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const http = yield* authenticated(client)
       yield* pull(http)
       yield* pull(http, "other/manifests/v1")
       expect(lines().slice(3)).toEqual([`GET ${realm}`, `GET ${registry}/v2/other/manifests/v1 Bearer token-2`])
     }))
 
-  it.effect("is shown one token for two repositories of which the caller has said so", () =>
+  it.effect("requests one token for two repositories if the caller's hint names both", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { client } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const http = yield* authenticated(client)
       const hint = AuthScope.parse("repository:other:pull repository:team/app:pull")
       yield* Effect.zip(pull(http), pull(http, "other/manifests/v1")).pipe(Effect.provideService(AuthScope.hint, hint))
-      expect(server.wishes.map(({ scopes }) => scopes)).toEqual([["repository:other:pull", "repository:team/app:pull"]])
+      expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([[
+        "repository:other:pull",
+        "repository:team/app:pull"
+      ]])
     }))
 
-  it.effect("is asked for one token by a hundred pulls at once", () =>
+  it.effect("requests one token for a hundred concurrent pulls", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = world({
+      const { client } = fakeNetwork({
         [registry]: guarded(server.granted),
-        "https://auth.example.com": (asked) => Effect.delay(Effect.sync(() => server.place(asked)), "1 second") as never
+        "https://auth.example.com": (received) =>
+          Effect.delay(Effect.sync(() => server.respond(received)), "1 second") as never
       })
       const http = yield* authenticated(client)
       const pulls = yield* Effect.fork(
@@ -80,27 +93,33 @@ describe("a registry that wants tokens", () => {
       )
       yield* TestClock.adjust("1 second")
       expect(new Set(yield* pulls)).toEqual(new Set([200]))
-      expect(server.wishes).toHaveLength(1)
+      expect(server.tokenRequests).toHaveLength(1)
     }))
 
-  it.effect("is given a new token before the old one ends", () =>
+  it.effect("requests a new token before the old token expires", () =>
     Effect.gen(function*() {
       const server = tokenServer(() => ({ expires_in: 300 }))
-      const { client, lines } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { client, lines } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const http = yield* authenticated(client)
       for (let minute = 0; minute < 20; minute++) {
         yield* pull(http, `team/app/blobs/sha256:${minute}`)
         yield* TestClock.adjust(Duration.minutes(1))
       }
-      expect(server.wishes).toHaveLength(4)
-      // One 401 at the beginning, no other.
+      expect(server.tokenRequests).toHaveLength(4)
+      // One 401 at the beginning, and no other.
       expect(lines()).toHaveLength(1 + 20 + 4)
     }))
 
-  it.effect("that does not know a token any more is given a new one, once", () =>
+  it.effect("requests one new token if the registry no longer accepts the old token", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { client, lines } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const http = yield* authenticated(client)
       yield* pull(http)
       server.granted.clear()
@@ -115,121 +134,127 @@ describe("a registry that wants tokens", () => {
   const refusals: ReadonlyArray<
     readonly [name: string, error: string | undefined, tag: "Denied" | "Unauthorized", requests: number]
   > = [
-    ["without a word", undefined, "Denied", 2],
-    ["as unknown", "invalid_token", "Unauthorized", 2],
-    ["as not enough", "insufficient_scope", "Unauthorized", 2]
+    ["without an error code", undefined, "Denied", 2],
+    ["with invalid_token", "invalid_token", "Unauthorized", 2],
+    ["with insufficient_scope", "insufficient_scope", "Unauthorized", 2]
   ]
   it.effect.each(refusals)(
-    "that refuses a fresh token, %s, is not asked for ever",
+    "fails if the registry refuses a new token %s",
     ([, error, tag, requests]) =>
       Effect.gen(function*() {
         const server = tokenServer()
         const challenge = `Bearer realm="${realm}"${error === undefined ? "" : `,error="${error}"`}`
-        const { asked, client } = world({
+        const { received, client } = fakeNetwork({
           [registry]: () => ({
             status: 401,
             headers: { "www-authenticate": challenge },
             body: { errors: [{ code: "DENIED", message: "not you" }] }
           }),
-          "https://auth.example.com": server.place
+          "https://auth.example.com": server.respond
         })
-        const http = yield* authenticated(client, known(alice))
+        const http = yield* authenticated(client, withCredentials(alice))
         const failure = errorOf(yield* Effect.flip(pull(http)))
         expect(failure._tag).toBe(tag)
         expect(failure.reason).toBe(
-          `${registry} refuses the token that ${realm} gave for "repository:team/app:pull" and a user and a password ` +
+          `${registry} refuses the token that ${realm} issued for "repository:team/app:pull" and a user and a password ` +
             "(not you): log in again, or check what they are allowed"
         )
         expect(failure).toMatchObject({ status: 401, diagnostics: [{ code: "DENIED", message: "not you" }] })
-        expect(asked.filter(({ url }) => url.origin === registry)).toHaveLength(requests)
+        expect(received.filter(({ url }) => url.origin === registry)).toHaveLength(requests)
       })
   )
 
-  it.effect("that changes its challenge each time is not asked for ever either", () =>
+  it.effect("fails if the registry changes its challenge each time", () =>
     Effect.gen(function*() {
       const server = tokenServer()
       let count = 0
-      const { asked, client } = world({
+      const { received, client } = fakeNetwork({
         [registry]: () => ({
           status: 401,
           headers: { "www-authenticate": `Bearer realm="${realm}",service="${count++}",error="insufficient_scope"` }
         }),
-        "https://auth.example.com": server.place
+        "https://auth.example.com": server.respond
       })
       const http = yield* authenticated(client)
       expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("Unauthorized")
-      expect(asked.length).toBeLessThan(8)
+      expect(received.length).toBeLessThan(8)
       expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("Unauthorized")
-      expect(asked.length).toBeLessThan(16)
+      expect(received.length).toBeLessThan(16)
     }))
 
-  it.effect("that wants now this and now that is not asked for ever", () =>
+  it.effect("fails after four requests if the registry alternates between Basic and Bearer", () =>
     Effect.gen(function*() {
       const server = tokenServer()
       let count = 0
-      const { asked, client } = world({
+      const { received, client } = fakeNetwork({
         [registry]: () => ({
           status: 401,
           headers: { "www-authenticate": count++ % 2 === 0 ? `Basic realm="x"` : `Bearer realm="${realm}"` }
         }),
-        "https://auth.example.com": server.place
+        "https://auth.example.com": server.respond
       })
-      const http = yield* authenticated(client, known([Credential.registryToken("CANARY"), alice]))
+      const http = yield* authenticated(client, withCredentials([Credential.registryToken("CANARY"), alice]))
       expect(errorOf(yield* Effect.flip(pull(http)))._tag).toBe("Unauthorized")
-      expect(asked.filter(({ url }) => url.origin === registry)).toHaveLength(4)
+      expect(received.filter(({ url }) => url.origin === registry)).toHaveLength(4)
     }))
 
-  it.effect("is never asked for everything, though a caller hints at it", () =>
+  it.effect("never requests an unlimited token, even if the hint is unlimited", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { client } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const http = yield* authenticated(client)
       yield* pull(http).pipe(
         Effect.provideService(AuthScope.hint, AuthScope.unlimited),
         Effect.provideService(AuthScope.required, AuthScope.unlimited)
       )
-      expect(server.wishes.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull"]])
+      expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull"]])
     }))
 
-  it.effect("that says more than one operation needs is heard of the operation's own repositories", () =>
+  it.effect("requests only the scopes of a challenge that are for the operation's own repositories", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = world({
+      const { client } = fakeNetwork({
         [registry]: guarded(server.granted, {
           scope: (needed) => `${needed},x repository:secrets:pull,push registry:catalog:* everything`
         }),
-        "https://auth.example.com": server.place
+        "https://auth.example.com": server.respond
       })
-      const http = yield* authenticated(client, known(alice))
+      const http = yield* authenticated(client, withCredentials(alice))
       yield* pull(http)
-      expect(server.wishes.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull,x"]])
+      expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull,x"]])
     }))
 
-  it.effect("is asked in the challenge's own words, where those say enough", () =>
+  it.effect("requests the scope as the challenge spells it, if that scope is sufficient", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = world({
+      const { client } = fakeNetwork({
         [registry]: guarded(server.granted, { scope: () => "repository:team/app:push,pull" }),
-        "https://auth.example.com": server.place
+        "https://auth.example.com": server.respond
       })
-      const http = yield* authenticated(client, known(alice))
+      const http = yield* authenticated(client, withCredentials(alice))
       yield* pull(http)
-      expect(server.wishes[0]?.scopes).toEqual(["repository:team/app:push,pull"])
+      expect(server.tokenRequests[0]?.scopes).toEqual(["repository:team/app:push,pull"])
     }))
 
-  it.effect("is asked for less where its token server refuses so much: without a hint, and a mount's source", () =>
+  it.effect("requests less if the token server refuses: no hint, and no source of a mount", () =>
     Effect.gen(function*() {
       const server = tokenServer(({ scopes }) => scopes.length > 1 ? { status: 403 } : {})
-      const { client } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
-      const http = yield* authenticated(client, known(alice))
+      const { client } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
+      const http = yield* authenticated(client, withCredentials(alice))
       const mount = http.post(`${registry}/v2/team/app/blobs/uploads/?mount=sha256:a&from=other`, {
         body: HttpBody.empty
       })
-      const response = yield* mount.pipe(needing("repository:team/app:pull,push", "repository:other:pull"))
+      const response = yield* mount.pipe(requiring("repository:team/app:pull,push", "repository:other:pull"))
       expect(response.status).toBe(200)
       const hint = AuthScope.parse("repository:third:pull")
       yield* pull(http, "more/manifests/v1").pipe(Effect.provideService(AuthScope.hint, hint))
-      expect(server.wishes.map(({ scopes }) => scopes)).toEqual([
+      expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([
         ["repository:team/app:pull,push", "repository:other:pull"],
         ["repository:team/app:pull,push"],
         ["repository:more:pull", "repository:third:pull"],
@@ -237,43 +262,46 @@ describe("a registry that wants tokens", () => {
       ])
     }))
 
-  it.effect("is asked once more for what it says itself, where a fresh token is not enough", () =>
+  it.effect("requests the scope of the challenge if a new token is insufficient", () =>
     Effect.gen(function*() {
-      // A server that knows no `delete`, and narrows what is asked of it without a word.
+      // The token server does not support `delete`, and silently grants less than was requested.
       const server = tokenServer()
-      const { client } = world({
+      const { client } = fakeNetwork({
         [registry]: ({ authorization }) => {
-          const held = server.wishes[Number(authorization?.slice("Bearer token-".length)) - 1]
-          return held?.scopes.join() === "repository:team/app:*" ? { status: 202 } : {
+          const tokenRequest = server.tokenRequests[Number(authorization?.slice("Bearer token-".length)) - 1]
+          return tokenRequest?.scopes.join() === "repository:team/app:*" ? { status: 202 } : {
             status: 401,
             headers: {
               "www-authenticate": `Bearer realm="${realm}",scope="repository:team/app:*"${
-                held === undefined ? "" : `,error="insufficient_scope"`
+                tokenRequest === undefined ? "" : `,error="insufficient_scope"`
               }`
             }
           }
         },
-        "https://auth.example.com": server.place
+        "https://auth.example.com": server.respond
       })
-      const http = yield* authenticated(client, known(alice))
+      const http = yield* authenticated(client, withCredentials(alice))
       const hint = AuthScope.parse("repository:third:pull")
       const response = yield* http.del(`${registry}/v2/team/app/manifests/v1`).pipe(
-        needing("repository:team/app:delete"),
+        requiring("repository:team/app:delete"),
         Effect.provideService(AuthScope.hint, hint)
       )
       expect(response.status).toBe(202)
-      expect(server.wishes.map(({ scopes }) => scopes)).toEqual([
+      expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([
         ["repository:team/app:*", "repository:third:pull"],
         ["repository:team/app:*"]
       ])
     }))
 
-  it.effect("is shown a known token at once", () =>
+  it.effect("uses a known token in the first request", () =>
     Effect.gen(function*() {
       const server = tokenServer()
       const scope = AuthScope.parse("repository:team/app:pull")
       server.granted.set("handed-over", scope)
-      const { client, lines } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { client, lines } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const http = yield* authenticated(client, undefined, {
         origin: registry,
         known: { challenge: `Bearer realm="${realm}"`, token: { value: "handed-over", scope } }
@@ -287,38 +315,46 @@ describe("a registry that wants tokens", () => {
       ])
     }))
 
-  it.effect("is left alone where the request shows who asks itself", () =>
+  it.effect("sends a request with its own Authorization header unchanged", () =>
     Effect.gen(function*() {
-      const { client, lines } = world({ [registry]: () => ({ status: 401, headers: { "www-authenticate": "Basic" } }) })
-      const http = yield* authenticated(client, known(alice))
+      const { client, lines } = fakeNetwork({
+        [registry]: () => ({ status: 401, headers: { "www-authenticate": "Basic" } })
+      })
+      const http = yield* authenticated(client, withCredentials(alice))
       const response = yield* http.get(`${registry}/v2/`, { headers: { authorization: "Mine" } })
       expect(response.status).toBe(401)
       expect(lines()).toEqual([`GET ${registry}/v2/ Mine`])
     }))
 })
 
-describe("a body", () => {
-  const once = () => HttpBody.stream(Stream.make(new TextEncoder().encode("content")))
+describe("Auth.transport with a request body", () => {
+  const singleUse = () => HttpBody.stream(Stream.make(new TextEncoder().encode("content")))
   const upload = `${registry}/v2/team/app/blobs/uploads/1`
 
-  it.effect("that can be sent again is", () =>
+  it.effect("sends a replayable body again after a challenge", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { asked, client } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { received, client } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const http = yield* authenticated(client)
-      for (const body of [HttpBody.text("content"), Transport.markReplayable(once())]) {
+      for (const body of [HttpBody.text("content"), Transport.markReplayable(singleUse())]) {
         server.granted.clear()
         expect((yield* http.put(upload, { body })).status).toBe(200)
-        expect(asked.at(-1)?.body).toBe("content")
+        expect(received.at(-1)?.body).toBe("content")
       }
     }))
 
-  it.effect("that cannot be makes sure of a token first", () =>
+  it.effect("gets a token before it sends a body that cannot be replayed", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
-      const http = yield* authenticated(client, known(alice))
-      expect((yield* http.put(upload, { body: once() })).status).toBe(200)
+      const { client, lines } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
+      const http = yield* authenticated(client, withCredentials(alice))
+      expect((yield* http.put(upload, { body: singleUse() })).status).toBe(200)
       expect(lines()).toEqual([
         `GET ${registry}/v2/`,
         `GET ${realm} ${basic("alice", "CANARY")}`,
@@ -326,102 +362,102 @@ describe("a body", () => {
       ])
     }))
 
-  it.effect("that cannot be, and is refused all the same, is said to be gone", () =>
+  it.effect("fails if the registry refuses after a body that cannot be replayed was sent", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = world({
-        [registry]: (asked) => asked.method === "GET" ? { status: 200 } : guarded(server.granted)(asked),
-        "https://auth.example.com": server.place
+      const { client, lines } = fakeNetwork({
+        [registry]: (received) => received.method === "GET" ? { status: 200 } : guarded(server.granted)(received),
+        "https://auth.example.com": server.respond
       })
-      const http = yield* authenticated(client, known(alice))
-      const failure = errorOf(yield* Effect.flip(http.put(upload, { body: once() })))
+      const http = yield* authenticated(client, withCredentials(alice))
+      const failure = errorOf(yield* Effect.flip(http.put(upload, { body: singleUse() })))
       expect(failure._tag).toBe("Unauthorized")
       expect(failure.reason).toMatch(
         /asked for credentials after the body was sent, and this body cannot be sent again/
       )
       expect(lines()).toEqual([`GET ${registry}/v2/`, `PUT ${upload}`])
-      // What was learnt on the way counts for the next.
-      expect((yield* http.put(upload, { body: once() })).status).toBe(200)
+      // The challenge of the failed request is used for the next request.
+      expect((yield* http.put(upload, { body: singleUse() })).status).toBe(200)
     }))
 })
 
-describe("a registry that asks for nothing", () => {
-  it.effect("is asked nothing more, and told nothing", () =>
+describe("Auth.transport with a registry without authentication", () => {
+  it.effect("sends no further requests, and no credentials", () =>
     Effect.gen(function*() {
-      const { asked, client } = world({ [registry]: () => ({ status: 200 }) })
-      const http = yield* authenticated(client, known(alice))
+      const { received, client } = fakeNetwork({ [registry]: () => ({ status: 200 }) })
+      const http = yield* authenticated(client, withCredentials(alice))
       const body = () => HttpBody.stream(Stream.make(new Uint8Array(1)))
       yield* http.post(`${registry}/v2/team/app/blobs/uploads/`)
       yield* http.put(`${registry}/v2/team/app/blobs/uploads/1`, { body: body() })
-      expect(asked.map(({ authorization, method }) => [method, authorization])).toEqual([
+      expect(received.map(({ authorization, method }) => [method, authorization])).toEqual([
         ["POST", undefined],
         ["PUT", undefined]
       ])
     }))
 
-  it.effect("is asked nothing more by nobody, whatever the body", () =>
+  it.effect("sends no probe for an anonymous request, whatever the body", () =>
     Effect.gen(function*() {
-      const { asked, client } = world({ [registry]: () => ({ status: 200 }) })
+      const { received, client } = fakeNetwork({ [registry]: () => ({ status: 200 }) })
       const http = yield* authenticated(client)
       yield* http.put(`${registry}/v2/team/app/blobs/uploads/1`, { body: HttpBody.stream(Stream.empty) })
-      expect(asked).toHaveLength(1)
+      expect(received).toHaveLength(1)
     }))
 })
 
-describe("a registry that wants a user and a password", () => {
-  const place = ({ authorization }: { readonly authorization: string | undefined }) =>
+describe("Auth.transport with a registry that requires a user and a password", () => {
+  const respond = ({ authorization }: { readonly authorization: string | undefined }) =>
     authorization === basic("alice", "CANARY")
       ? { status: 200 }
       : { status: 401, headers: { "www-authenticate": `Digest x=y, Basic realm="here"` } }
 
-  it.effect("gets them with every request but the first", () =>
+  it.effect("sends them with every request except the first", () =>
     Effect.gen(function*() {
-      const { client, lines } = world({ [registry]: place })
-      const http = yield* authenticated(client, known(alice))
+      const { client, lines } = fakeNetwork({ [registry]: respond })
+      const http = yield* authenticated(client, withCredentials(alice))
       expect(yield* pull(http)).toBe(200)
       expect(yield* pull(http)).toBe(200)
       const line = `GET ${registry}/v2/team/app/manifests/v1`
-      const shown = `${line} ${basic("alice", "CANARY")}`
-      expect(lines()).toEqual([line, shown, shown])
+      const withPassword = `${line} ${basic("alice", "CANARY")}`
+      expect(lines()).toEqual([line, withPassword, withPassword])
     }))
 
-  it.effect("is known to want other things too, which are told in the log", () =>
+  it.effect("logs the authentication schemes that it does not support", () =>
     Effect.gen(function*() {
-      const told: Array<unknown> = []
+      const logged: Array<unknown> = []
       const log = Logger.make(({ message }) => {
-        told.push(message)
+        logged.push(message)
       })
-      const { client } = world({ [registry]: place })
-      yield* Effect.flatMap(authenticated(client, known(alice)), pull).pipe(
+      const { client } = fakeNetwork({ [registry]: respond })
+      yield* Effect.flatMap(authenticated(client, withCredentials(alice)), pull).pipe(
         Effect.provide(Logger.replace(Logger.defaultLogger, log)),
         Logger.withMinimumLogLevel(LogLevel.Debug)
       )
-      expect(told).toEqual([[
+      expect(logged).toEqual([[
         `${registry} also offers authentication schemes that this client does not support: digest`
       ]])
     }))
 
-  it.effect("gets them in any alphabet", () =>
+  it.effect("encodes a user and a password in UTF-8", () =>
     Effect.gen(function*() {
-      const { asked, client } = world({ [registry]: place })
-      const http = yield* authenticated(client, known(Credential.basic("zoë", "пароль")))
+      const { received, client } = fakeNetwork({ [registry]: respond })
+      const http = yield* authenticated(client, withCredentials(Credential.basic("zoë", "пароль")))
       yield* Effect.flip(pull(http))
-      expect(asked.at(-1)?.authorization).toBe(basic("zoë", "пароль"))
+      expect(received.at(-1)?.authorization).toBe(basic("zoë", "пароль"))
     }))
 
-  it.effect("keeps its 401 where there are none", () =>
+  it.effect("returns the 401 if there are no credentials", () =>
     Effect.gen(function*() {
-      const { client, lines } = world({ [registry]: place })
-      for (const credentials of [Credentials.layerAnonymous, known(Credential.identityToken("CANARY"))]) {
+      const { client, lines } = fakeNetwork({ [registry]: respond })
+      for (const credentials of [Credentials.layerAnonymous, withCredentials(Credential.identityToken("CANARY"))]) {
         expect(yield* pull(yield* authenticated(client, credentials))).toBe(401)
       }
       expect(lines()).toHaveLength(2)
     }))
 
-  it.effect("that refuses them is not asked again, and they are looked up anew the next time", () =>
+  it.effect("does not retry refused credentials, and looks them up again for the next request", () =>
     Effect.gen(function*() {
       let password = "old"
-      const { client, lines } = world({ [registry]: place })
+      const { client, lines } = fakeNetwork({ [registry]: respond })
       const http = yield* authenticated(
         client,
         Layer.succeed(Credentials.Credentials, {
@@ -440,22 +476,25 @@ describe("a registry that wants a user and a password", () => {
     }))
 })
 
-describe("a registry token", () => {
-  it.effect("is sent at once", () =>
+describe("Auth.transport with a registry token", () => {
+  it.effect("sends the token in the first request", () =>
     Effect.gen(function*() {
-      const { client, lines } = world({ [registry]: () => ({ status: 200 }) })
-      yield* pull(yield* authenticated(client, known([alice, Credential.registryToken("CANARY")])))
+      const { client, lines } = fakeNetwork({ [registry]: () => ({ status: 200 }) })
+      yield* pull(yield* authenticated(client, withCredentials([alice, Credential.registryToken("CANARY")])))
       expect(lines()).toEqual([`GET ${registry}/v2/team/app/manifests/v1 Bearer CANARY`])
     }))
 
-  it.effect("that is refused gives way to what else there is", () =>
+  it.effect("tries other credentials if the registry refuses the token", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = world({ [registry]: guarded(server.granted), "https://auth.example.com": server.place })
+      const { client } = fakeNetwork({
+        [registry]: guarded(server.granted),
+        "https://auth.example.com": server.respond
+      })
       const token = Credential.registryToken("CANARY")
-      expect(yield* pull(yield* authenticated(client, known([token, alice])))).toBe(200)
-      expect(server.wishes).toMatchObject([{ authorization: basic("alice", "CANARY") }])
-      const failure = errorOf(yield* Effect.flip(pull(yield* authenticated(client, known(token)))))
+      expect(yield* pull(yield* authenticated(client, withCredentials([token, alice])))).toBe(200)
+      expect(server.tokenRequests).toMatchObject([{ authorization: basic("alice", "CANARY") }])
+      const failure = errorOf(yield* Effect.flip(pull(yield* authenticated(client, withCredentials(token)))))
       expect(failure._tag).toBe("Unauthorized")
       expect(failure.reason).toMatch(/refuses a registry token/)
     }))

@@ -5,14 +5,14 @@ import * as Challenge from "../src/Challenge.js"
 const shown = (values: string | Iterable<string>) =>
   Challenge.parse(values).map(({ parameters, scheme, token68 }) => [scheme, Object.fromEntries(parameters), token68])
 
-describe("a challenge", () => {
+describe("Challenge.parse", () => {
   const bearer = ["bearer", { realm: "https://auth.example/token", service: "example", scope: "a:b:c,d" }, undefined]
   const cases: ReadonlyArray<readonly [name: string, header: string, challenges: ReadonlyArray<unknown>]> = [
     ["nothing", "", []],
-    ["commas alone", " , ,,", []],
-    ["a scheme alone", "Negotiate", [["negotiate", {}, undefined]]],
+    ["only commas", " , ,,", []],
+    ["only a scheme", "Negotiate", [["negotiate", {}, undefined]]],
     [
-      "a bearer",
+      "a bearer challenge",
       `Bearer realm="https://auth.example/token",service="example",scope="a:b:c,d"`,
       [bearer]
     ],
@@ -29,7 +29,7 @@ describe("a challenge", () => {
     ["an empty value", `Basic realm=""`, [["basic", { realm: "" }, undefined]]],
     ["escapes", String.raw`Basic realm="a \"b\" \\ \c"`, [["basic", { realm: `a "b" \\ c` }, undefined]]],
     ["a comma in quotes", `Basic realm="a, Bearer b=c"`, [["basic", { realm: "a, Bearer b=c" }, undefined]]],
-    ["what is said twice", "Basic realm=a, realm=b", [["basic", { realm: "a" }, undefined]]],
+    ["a repeated parameter", "Basic realm=a, realm=b", [["basic", { realm: "a" }, undefined]]],
     ["token68", "Negotiate abc==", [["negotiate", {}, "abc=="]]],
     ["token68 with one equals sign", "Negotiate abc=", [["negotiate", {}, "abc="]]],
     [
@@ -42,37 +42,37 @@ describe("a challenge", () => {
         ["bearer", { realm: "y", error: "z" }, undefined]
       ]
     ],
-    ["a name out of a prototype", "Basic __proto__=x", [[
+    ["a parameter with the name of a prototype property", "Basic __proto__=x", [[
       "basic",
       Object.fromEntries([["__proto__", "x"]]),
       undefined
     ]]],
-    ["a malformed beginning", `="x", Basic realm=x`, []],
+    ["a malformed start", `="x", Basic realm=x`, []],
     ["parameters without a scheme", "realm=x", []],
-    ["a string without its end", `Basic realm=x, Bearer realm="y`, [
+    ["an unterminated string", `Basic realm=x, Bearer realm="y`, [
       ["basic", { realm: "x" }, undefined],
       ["bearer", {}, undefined]
     ]],
     ["a string that ends in an escape", `Basic realm="y\\`, [["basic", {}, undefined]]],
     ["parameters without a comma", "Basic realm=x charset=y, Bearer realm=z", [["basic", { realm: "x" }, undefined]]],
-    ["a value that is none", "Basic realm=, charset=x", [["basic", {}, "realm="]]],
-    ["a second value that is none", "Basic realm=x, charset=, a=b", [["basic", { realm: "x" }, undefined]]],
+    ["an invalid value", "Basic realm=, charset=x", [["basic", {}, "realm="]]],
+    ["an invalid second value", "Basic realm=x, charset=, a=b", [["basic", { realm: "x" }, undefined]]],
     ["parameters after token68", "Negotiate abc==, realm=x, Basic", [["negotiate", {}, "abc=="]]],
     ["words", "Basic realm is x", [["basic", {}, undefined]]],
-    ["a scheme that runs into a string", `Basic"x", Bearer`, []]
+    ["a scheme directly followed by a string", `Basic"x", Bearer`, []]
   ]
-  it.each(cases)("is read: %s", (_, header, challenges) => {
+  it.each(cases)("parses the header: %s", (_, header, challenges) => {
     expect(shown(header)).toEqual(challenges)
   })
 
-  it("may come in several headers, of which each is read for itself", () => {
+  it("parses each of several headers separately", () => {
     expect(shown([`Basic realm="x`, "Bearer realm=y"])).toEqual([
       ["basic", {}, undefined],
       ["bearer", { realm: "y" }, undefined]
     ])
   })
 
-  it("is read up to 16 KiB, over all headers", () => {
+  it("reads up to 16 KiB over all headers", () => {
     const filler = `Basic realm="${"x".repeat(Challenge.maxLength - 14)}"`
     expect(filler).toHaveLength(Challenge.maxLength)
     expect(Challenge.parse([filler, "Bearer realm=y"])).toHaveLength(1)
@@ -83,7 +83,7 @@ describe("a challenge", () => {
   const word = fc.stringMatching(/^[a-z][a-z0-9-]{0,9}$/)
   const quoted = (text: string) => `"${text.replace(/["\\]/g, String.raw`\$&`)}"`
 
-  it("is read as it was written", () => {
+  it("parses any valid challenges", () => {
     const challenge = fc.record({
       scheme: word,
       parameters: fc.uniqueArray(fc.tuple(word, fc.string({ maxLength: 40 })), { selector: ([name]) => name })
@@ -98,7 +98,7 @@ describe("a challenge", () => {
     }))
   })
 
-  it("is taken from any text, of which a longer one does not give less", () => {
+  it("accepts any text, and a longer text yields at least as many challenges", () => {
     const piece = fc.oneof(
       fc.constantFrom("Bearer ", "realm=", `"`, "\\", ",", " ", "=", "==", "\t", "Basic", `realm="x"`, "\r\n", "é"),
       fc.string({ unit: "binary", maxLength: 5 })
@@ -108,19 +108,19 @@ describe("a challenge", () => {
     }))
   })
 
-  it("takes linear time, however it is made", () => {
+  it("takes linear time for any text", () => {
     const attacks = ["a ", "a=", "a,", `"`, "\\", " ", "a b", "a a=", `a="`, ",", "==", `a b="\\"`, "\t,", "a=b "]
     for (const attack of attacks) {
       const text = `Basic ${attack.repeat(Challenge.maxLength)}`
       const began = performance.now()
       for (let i = 0; i < 5; i++) Challenge.parse(text)
-      // Quadratic time would be seconds.
+      // Quadratic time would take seconds.
       expect(performance.now() - began).toBeLessThan(1000)
     }
   })
 })
 
-describe("of several challenges", () => {
+describe("Challenge.preferred", () => {
   const cases: ReadonlyArray<readonly [header: string, scheme: string | undefined]> = [
     ["", undefined],
     ["Digest realm=x, Negotiate", undefined],
@@ -130,7 +130,7 @@ describe("of several challenges", () => {
     ["Bearer", undefined],
     ["Negotiate, Basic", "basic"]
   ]
-  it.each(cases)("the one to answer is chosen: %s", (header, scheme) => {
+  it.each(cases)("chooses the challenge to answer: %s", (header, scheme) => {
     expect(Challenge.preferred(Challenge.parse(header))?.scheme).toBe(scheme)
   })
 })

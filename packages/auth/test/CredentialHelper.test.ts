@@ -1,4 +1,4 @@
-/** Helpers, and the processes that run them. */
+/** Tests of credential helpers, and of the processes that run them. */
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -17,11 +17,11 @@ const ending = (output: string, exitCode = 0): CredentialHelper.Runner => ({
   run: () => Effect.succeed({ exitCode, output })
 })
 
-describe("a helper", () => {
+describe("CredentialHelper.get", () => {
   const names = ["../x", "a/b", "a;b", "$(x)", "a b", "a\0b", "", "a\nb", "-".repeat(101), "`x`", "ä"]
-  it.effect.each(names)("of a name that is none is not run: %j", (name) =>
+  it.effect.each(names)("does not run a helper with an invalid name: %j", (name) =>
     Effect.gen(function*() {
-      const runner = { run: () => Effect.die("it was run") }
+      const runner = { run: () => Effect.die("the helper was run") }
       const failure = yield* Effect.flip(CredentialHelper.get(runner, name, origin))
       expect(failure.message).toMatch(/^the name of a credential helper may contain/)
     }))
@@ -32,13 +32,13 @@ describe("a helper", () => {
     [`{"Username":"","Secret":""}`, []],
     [`{"ServerURL":null,"Username":null,"Secret":null}`, []]
   ]
-  it.effect.each(answers)("is understood: %s", ([output, entry]) =>
+  it.effect.each(answers)("parses the output of a helper: %s", ([output, entry]) =>
     Effect.gen(function*() {
       expect(yield* CredentialHelper.get(ending(output), "x", origin)).toEqual(entry)
     }))
 
   const rubbish = ["", "CANARY", "null", "[]", `{"Username":"CANARY"}`, `{"Username":1,"Secret":"CANARY"}`]
-  it.effect.each(rubbish)("that answers rubbish is an error without it: %s", (output) =>
+  it.effect.each(rubbish)("fails for invalid output without showing it: %s", (output) =>
     Effect.gen(function*() {
       const failure = yield* Effect.flip(CredentialHelper.get(ending(output), "x", origin))
       expect(failure.message).toBe(
@@ -48,14 +48,14 @@ describe("a helper", () => {
     }))
 
   const failures: ReadonlyArray<readonly [name: string, output: string, shown: string]> = [
-    ["its own words", "error: the keyring is locked\n", " (error: the keyring is locked); log in"],
-    ["several lines on one", "a\n\n b\t\tc", " (a b c); log in"],
-    ["control characters as escapes", "\u001b[2Jx\u202e", " (\\u001b[2Jx\\u202e); log in"],
-    ["300 characters at most", "x".repeat(60_000), ` (${"x".repeat(300)}…); log in`],
+    ["the text of the helper", "error: the keyring is locked\n", " (error: the keyring is locked); log in"],
+    ["several lines joined into one", "a\n\n b\t\tc", " (a b c); log in"],
+    ["escaped control characters", "\u001b[2Jx\u202e", " (\\u001b[2Jx\\u202e); log in"],
+    ["at most 300 characters", "x".repeat(60_000), ` (${"x".repeat(300)}…); log in`],
     ["no secret", `{"Username":"alice","Secret":"CANARY"}`, "; see what"],
     ["nothing", "", "; see what"]
   ]
-  it.effect.each(failures)("that fails is an error that contains %s", ([, output, shown]) =>
+  it.effect.each(failures)("fails with an error that contains %s", ([, output, shown]) =>
     Effect.gen(function*() {
       const failure = yield* Effect.flip(CredentialHelper.get(ending(output, 2), "x", origin))
       expect(failure.message).toContain(`from docker-credential-x: it failed with exit code 2${shown}`)
@@ -67,7 +67,7 @@ describe("a helper", () => {
       [undefined, "60 seconds", "1m"],
       [{ timeout: "5 seconds" }, "5 seconds", "5s"]
     ] as const
-  )("is given up after its time-out: %j", ([options, timeout, shown]) =>
+  )("fails after the timeout of the helper: %j", ([options, timeout, shown]) =>
     Effect.gen(function*() {
       const fiber = yield* Effect.fork(CredentialHelper.get({ run: () => Effect.never }, "x", origin, options))
       yield* TestClock.adjust(Duration.subtract(timeout, "1 millis"))
@@ -78,7 +78,7 @@ describe("a helper", () => {
     }))
 })
 
-describe.skipIf(process.platform === "win32")("a process", () => {
+describe.skipIf(process.platform === "win32")("NodeCredentials.helperRunner", () => {
   const folder = mkdtempSync(join(tmpdir(), "effect-oci-auth-"))
   const path = process.env["PATH"]
   process.env["PATH"] = `${folder}${delimiter}${path}`
@@ -94,19 +94,19 @@ describe.skipIf(process.platform === "win32")("a process", () => {
   }
   const get = (name: string) => CredentialHelper.get(helperRunner, name, origin)
 
-  it.effect("gets the host on its standard input, and `get` for an argument", () =>
+  it.effect("passes the host on standard input, and `get` as an argument", () =>
     Effect.gen(function*() {
       script("echo", `read host; echo "{\\"Username\\":\\"$1 $#\\",\\"Secret\\":\\"$host\\"}"; echo CANARY >&2`)
       expect(yield* get("echo")).toEqual([Credential.basic("get 1", "registry.example.com:5000")])
     }))
 
-  it.effect("that has no credentials says so", () =>
+  it.effect("returns no credentials if the helper has none", () =>
     Effect.gen(function*() {
       script("none", "echo 'credentials not found in native keychain'; exit 1")
       expect(yield* get("none")).toEqual([])
     }))
 
-  it.effect("that is missing, fails, or cannot be run is an error", () =>
+  it.effect("fails if the helper is missing, fails, or cannot be run", () =>
     Effect.gen(function*() {
       expect((yield* Effect.flip(get("missing"))).message).toBe(
         "docker-credential-missing is not installed, or not in PATH"
@@ -118,7 +118,7 @@ describe.skipIf(process.platform === "win32")("a process", () => {
       expect((yield* Effect.flip(get("denied"))).message).toBe("docker-credential-denied cannot be run: EACCES")
     }))
 
-  it.live("that prints without end is killed", () =>
+  it.live("kills a helper that writes without end", () =>
     Effect.gen(function*() {
       script("endless", "exec yes CANARY")
       expect((yield* Effect.flip(get("endless"))).message).toBe("docker-credential-endless wrote more than 65536 bytes")
@@ -146,7 +146,7 @@ describe.skipIf(process.platform === "win32")("a process", () => {
     ["the child of a helper that has ended", `sleep 600 & echo $! > $PIDS`],
     ["its grandchild", `(sleep 600 & echo $! > $PIDS; wait) & wait`]
   ]
-  it.live.each(children)("is killed when its caller is interrupted: %s", ([name, text]) =>
+  it.live.each(children)("kills a process if the caller is interrupted: %s", ([name, text]) =>
     Effect.gen(function*() {
       const id = name.replaceAll(" ", "-")
       script(id, text.replace("$PIDS", join(folder, `${id}.pid`)))
@@ -157,7 +157,7 @@ describe.skipIf(process.platform === "win32")("a process", () => {
       yield* ended(pid)
     }))
 
-  it.live("is killed with its child after its time-out", () =>
+  it.live("kills a helper and its child after the timeout", () =>
     Effect.gen(function*() {
       script("slow", `sleep 600 & echo $! > ${join(folder, "slow.pid")}; wait`)
       const failure = yield* Effect.flip(CredentialHelper.get(helperRunner, "slow", origin, { timeout: "1 second" }))

@@ -15,11 +15,14 @@ const bob = Credential.basic("bob", "CANARY")
 
 const get = (
   layer: Layer.Layer<Credentials.Credentials>,
-  place: Origin.Origin = example,
+  registryOrigin: Origin.Origin = example,
   repository?: string
-) => Effect.flatMap(Credentials.Credentials, (service) => service.get(place, repository)).pipe(Effect.provide(layer))
+) =>
+  Effect.flatMap(Credentials.Credentials, (service) => service.get(registryOrigin, repository)).pipe(
+    Effect.provide(layer)
+  )
 
-/** Files by their paths: all others are missing. */
+/** A file system with the given files. All others are missing. */
 const files = (texts: { readonly [path: string]: string }, denied: string = "") => {
   const failure = (reason: "NotFound" | "PermissionDenied", path: string) =>
     new SystemError({ reason, module: "FileSystem", method: "stat", pathOrDescriptor: path })
@@ -37,15 +40,15 @@ const files = (texts: { readonly [path: string]: string }, denied: string = "") 
 const config = (user: string, host = "registry.example.com") =>
   JSON.stringify({ auths: { [host]: { username: user, password: "CANARY" } } })
 
-describe("credentials", () => {
-  it.effect("are none unless they are provided", () =>
+describe("Credentials", () => {
+  it.effect("are empty by default", () =>
     Effect.gen(function*() {
       const service = yield* Credentials.Credentials
       expect(yield* service.get(example, "team/app")).toEqual([])
       expect(yield* get(Credentials.layerAnonymous)).toEqual([])
     }))
 
-  it.effect("as they are given are the nearest to a repository", () =>
+  it.effect("layerStatic returns the entry with the nearest key", () =>
     Effect.gen(function*() {
       const layer = Credentials.layerStatic({
         "registry.example.com": [Credential.identityToken("CANARY"), alice],
@@ -60,7 +63,7 @@ describe("credentials", () => {
       expect(String(wrong)).toMatch(/is not a host/)
     }))
 
-  it.effect("from the environment are for one host", () =>
+  it.effect("layerEnv returns credentials for one host", () =>
     Effect.gen(function*() {
       const env = (variables: Record<string, string>, options?: Partial<Credentials.EnvOptions>) =>
         Credentials.layerEnv({ host: "registry.example.com", ...options }).pipe(
@@ -76,12 +79,12 @@ describe("credentials", () => {
       ])
       expect(yield* get(env({ U: "alice", P: "CANARY" }, { username: "U", password: "P" }))).toEqual([alice])
       expect(yield* get(env({}))).toEqual([])
-      const half = yield* Effect.exit(get(env({ REGISTRY_PASSWORD: "CANARY" })))
-      expect(String(half)).toMatch(/REGISTRY_USERNAME/)
-      expect(String(half)).not.toMatch(/CANARY/)
+      const withoutUsername = yield* Effect.exit(get(env({ REGISTRY_PASSWORD: "CANARY" })))
+      expect(String(withoutUsername)).toMatch(/REGISTRY_USERNAME/)
+      expect(String(withoutUsername)).not.toMatch(/CANARY/)
     }))
 
-  it.effect("from several places are those of the first that knows any", () =>
+  it.effect("firstOf returns the credentials of the first source that has any", () =>
     Effect.gen(function*() {
       const failing = Layer.succeed(Credentials.Credentials, {
         get: () => Effect.fail(new CredentialError({ reason: "broken" }))
@@ -99,7 +102,7 @@ describe("credentials", () => {
     }))
 })
 
-describe("Docker's and Podman's credentials", () => {
+describe("Credentials.layerDockerConfig", () => {
   const docker = (
     environment: Record<string, string>,
     texts: { readonly [path: string]: string },
@@ -123,7 +126,7 @@ describe("Docker's and Podman's credentials", () => {
     "/home/alice/.config/containers/auth.json": config("podman")
   }
   const home = { HOME: "/home/alice" }
-  const places: ReadonlyArray<
+  const environments: ReadonlyArray<
     readonly [environment: Record<string, string>, missing: ReadonlyArray<string>, user: string]
   > = [
     [
@@ -139,27 +142,30 @@ describe("Docker's and Podman's credentials", () => {
     [{ XDG_CONFIG_HOME: "/xdg", ...home }, ["/home/alice/.docker/config.json"], "xdg"],
     [home, ["/home/alice/.docker/config.json"], "podman"]
   ]
-  it.effect.each(places)("are looked for in order: %j", ([environment, missing, user]) =>
-    Effect.gen(function*() {
-      const present = Object.fromEntries(Object.entries(texts).filter(([path]) => !missing.includes(path)))
-      expect(yield* get(docker(environment, present))).toMatchObject([{ username: user }])
-    }))
+  it.effect.each(environments)(
+    "searches the files in order: %j",
+    ([environment, missing, user]) =>
+      Effect.gen(function*() {
+        const present = Object.fromEntries(Object.entries(texts).filter(([path]) => !missing.includes(path)))
+        expect(yield* get(docker(environment, present))).toMatchObject([{ username: user }])
+      })
+  )
 
-  it.effect("are none where there is no file, or an empty one", () =>
+  it.effect("returns no credentials if the files are missing or empty", () =>
     Effect.gen(function*() {
       expect(yield* get(docker({}, texts))).toEqual([])
       expect(yield* get(docker(home, {}))).toEqual([])
       expect(yield* get(docker(home, { "/home/alice/.docker/config.json": "\n" }))).toEqual([])
     }))
 
-  it.effect("are merged for each key", () =>
+  it.effect("merges the files by key", () =>
     Effect.gen(function*() {
       const layer = docker({ DOCKER_AUTH_CONFIG: config("inline", "other.example.com"), ...home }, texts)
       expect(yield* get(layer, origin("https://other.example.com"))).toMatchObject([{ username: "inline" }])
       expect(yield* get(layer)).toMatchObject([{ username: "home" }])
     }))
 
-  it.effect("fail by the name of a file that is malformed, too long, or may not be read", () =>
+  it.effect("fails and names a file that is malformed, too large, or not readable", () =>
     Effect.gen(function*() {
       const path = "/home/alice/.docker/config.json"
       const malformed = yield* Effect.flip(get(docker(home, { ...texts, [path]: `{"CANARY` })))
@@ -173,7 +179,7 @@ describe("Docker's and Podman's credentials", () => {
       expect(inline.message).toMatch(/^cannot read credentials from \$DOCKER_AUTH_CONFIG: /)
     }))
 
-  it.effect("fail for the host of a malformed entry, and for no other", () =>
+  it.effect("fails for the host of a malformed entry only", () =>
     Effect.gen(function*() {
       const layer = docker({
         DOCKER_AUTH_CONFIG: JSON.stringify({
@@ -193,7 +199,7 @@ describe("Docker's and Podman's credentials", () => {
       }
     }))
 
-  it.effect("wait for a helper as long as the option says", () =>
+  it.effect("waits for a helper as long as `helperTimeout`", () =>
     Effect.gen(function*() {
       const layer = Credentials.layerDockerConfig({
         environment: { DOCKER_AUTH_CONFIG: `{"credsStore":"store"}` },
@@ -209,9 +215,9 @@ describe("Docker's and Podman's credentials", () => {
       expect((yield* fiber).message).toContain("it did not answer within 2m")
     }))
 
-  it.effect("are asked of a helper first, and fall back where it has none", () =>
+  it.effect("gets credentials from a helper first, and else from `auths`", () =>
     Effect.gen(function*() {
-      const asked: Array<CredentialHelper.Command> = []
+      const commands: Array<CredentialHelper.Command> = []
       const layer = (answer: CredentialHelper.Ended) =>
         docker(
           {
@@ -225,28 +231,28 @@ describe("Docker's and Podman's credentials", () => {
           {
             run: (command) =>
               Effect.sync(() => {
-                asked.push(command)
+                commands.push(command)
                 return answer
               })
           }
         )
-      const found = layer({ exitCode: 0, output: `{"ServerURL":"x","Username":"alice","Secret":"CANARY"}` })
-      expect(yield* get(found)).toEqual([alice])
-      expect(yield* get(found, origin("https://registry-1.docker.io"))).toEqual([alice])
-      expect(asked).toMatchObject([
+      const withCredentials = layer({ exitCode: 0, output: `{"ServerURL":"x","Username":"alice","Secret":"CANARY"}` })
+      expect(yield* get(withCredentials)).toEqual([alice])
+      expect(yield* get(withCredentials, origin("https://registry-1.docker.io"))).toEqual([alice])
+      expect(commands).toMatchObject([
         { program: "docker-credential-store", args: ["get"], input: "registry.example.com", maxBytes: 65536 },
         { program: "docker-credential-hub", args: ["get"], input: "https://index.docker.io/v1/" }
       ])
-      const absent = layer({ exitCode: 1, output: "credentials not found in native keychain\n" })
-      expect(yield* get(absent)).toMatchObject([{ username: "stored" }])
-      // CVE-2021-41092: a helper that is broken is not one that has none.
+      const withoutCredentials = layer({ exitCode: 1, output: "credentials not found in native keychain\n" })
+      expect(yield* get(withoutCredentials)).toMatchObject([{ username: "stored" }])
+      // CVE-2021-41092: a broken helper does not count as a helper without credentials.
       expect(yield* Effect.flip(get(layer({ exitCode: 1, output: "the store is locked" })))).toMatchObject({
         message: "cannot get the credentials of https://registry.example.com from docker-credential-store: " +
           "it failed with exit code 1 (the store is locked); log in to registry.example.com again"
       })
     }))
 
-  it.effect("are asked of a helper once by all who ask at the same time", () =>
+  it.effect("runs a helper once for concurrent lookups", () =>
     Effect.gen(function*() {
       let count = 0
       const layer = docker({ DOCKER_AUTH_CONFIG: `{"credsStore":"store"}` }, {}, {
@@ -267,7 +273,7 @@ describe("Docker's and Podman's credentials", () => {
       expect(count).toBe(1)
     }))
 
-  it.effect("say so where a helper cannot be run", () =>
+  it.effect("fails with advice if helpers cannot be run", () =>
     Effect.gen(function*() {
       const failure = yield* Effect.flip(get(docker({ DOCKER_AUTH_CONFIG: `{"credsStore":"store"}` }, {})))
       expect(failure.message).toMatch(/docker-credential-store cannot be run on this platform/)

@@ -10,7 +10,7 @@ const base64 = (text: string) => Buffer.from(text).toString("base64")
 const parse = (json: unknown) => DockerConfig.parse(JSON.stringify(json), "config.json")
 const file = (json: unknown) => Either.getOrThrow(parse(json))
 
-/** What is in an entry, in the open. */
+/** Returns the content of an entry as plain text. */
 const shown = (entry: Credential.Entry) =>
   entry.map((credential) => {
     switch (credential._tag) {
@@ -33,7 +33,7 @@ const withKeys = (...keys: ReadonlyArray<string>) => ({
   auths: Object.fromEntries(keys.map((key) => [key, named(key.replaceAll(":", "+"))]))
 })
 
-describe("a key", () => {
+describe("DockerConfig.entry", () => {
   const cases: ReadonlyArray<
     readonly [key: string, url: string, repository: string | undefined, matches: boolean]
   > = [
@@ -69,7 +69,7 @@ describe("a key", () => {
     ["__proto__", "https://example.com", undefined, false],
     ["user@example.com", "https://example.com", undefined, false]
   ]
-  it.each(cases)("%j of %s, %s: %s", (key, url, repository, matches) => {
+  it.each(cases)("matches the key %j with %s, repository %s: %s", (key, url, repository, matches) => {
     expect(of(withKeys(key), url, repository)).toHaveLength(matches ? 1 : 0)
   })
 
@@ -80,7 +80,7 @@ describe("a key", () => {
     "https://index.docker.io/v1/",
     "https://docker.io"
   ]
-  it.each(hub)("of Docker Hub is any of its names: %s", (key) => {
+  it.each(hub)("finds Docker Hub by any of its names: %s", (key) => {
     for (const host of ["docker.io", "index.docker.io", "registry-1.docker.io"]) {
       expect(of(withKeys(key), `https://${host}`, "library/alpine")).toHaveLength(1)
     }
@@ -88,7 +88,7 @@ describe("a key", () => {
     expect(of(withKeys(key), "https://docker.io:5000")).toEqual([])
   })
 
-  it("that is nearest to a repository counts, in whichever file", () => {
+  it("prefers the nearest key, in any file", () => {
     const files = [file(withKeys("a.example", "a.example/x/y")), file(withKeys("a.example/x", "a.example/x/y/z"))]
     const nearest = (repository?: string) => found(files, "https://a.example", repository)
     expect(nearest("x/y/z")).toEqual(["a.example/x/y/z:x"])
@@ -98,7 +98,7 @@ describe("a key", () => {
     expect(nearest()).toEqual(["a.example:x"])
   })
 
-  it("that several files have counts in the first, where it says anything", () => {
+  it("uses the first file with a non-empty entry for a key", () => {
     const one = (auth: string) => file({ auths: { "a.example": auth === "" ? {} : { auth: base64(auth) } } })
     const first = (...files: ReadonlyArray<string>) => found(files.map(one), "https://a.example")
     expect(first("a:b", "c:d")).toEqual(["a:b"])
@@ -106,7 +106,7 @@ describe("a key", () => {
     expect(first("", "")).toEqual([])
   })
 
-  it("gives its credentials to no other host", () => {
+  it("returns credentials to no other host", () => {
     const label = fc.stringMatching(/^[a-z]([a-z0-9-]{0,6}[a-z0-9])?$/)
     const host = fc.array(label, { minLength: 2, maxLength: 4 }).map((labels) => labels.join("."))
     const near = host.chain((one) =>
@@ -123,37 +123,37 @@ describe("a key", () => {
   })
 })
 
-describe("an entry", () => {
+describe("DockerConfig.parse, for an entry", () => {
   const cases: ReadonlyArray<readonly [name: string, entry: unknown, found: ReadonlyArray<string>]> = [
     ["in base64", { auth: base64("a:b") }, ["a:b"]],
     ["without padding", { auth: base64("a:b").replaceAll("=", "") }, ["a:b"]],
-    ["whose password holds colons", { auth: base64("a:b:c:") }, ["a:b:c:"]],
+    ["with colons in the password", { auth: base64("a:b:c:") }, ["a:b:c:"]],
     ["with NULs at its end", { auth: base64("a:b\0\0") }, ["a:b"]],
-    ["in any alphabet", { auth: base64("zoë:пароль") }, ["zoë:пароль"]],
-    ["of a user and a password", { username: "a", password: "b" }, ["a:b"]],
-    ["said twice", { auth: base64("a:b"), username: "c", password: "d" }, ["a:b"]],
+    ["in UTF-8", { auth: base64("zoë:пароль") }, ["zoë:пароль"]],
+    ["with a user and a password", { username: "a", password: "b" }, ["a:b"]],
+    ["with two forms of the same password", { auth: base64("a:b"), username: "c", password: "d" }, ["a:b"]],
     ["with an identity token", { identitytoken: "t", auth: base64("0:") }, ["IdentityToken t"]],
     [
-      "with everything",
+      "with all kinds of credentials",
       { registrytoken: "r", identitytoken: "i", auth: base64("a:b") },
       ["RegistryToken r", "IdentityToken i", "a:b"]
     ],
     ["with unknown fields", { email: "a@b", auth: base64("a:b"), extra: [1] }, ["a:b"]],
-    ["of a helper", {}, []],
+    ["for a helper", {}, []],
     ["with line breaks in the base64", { auth: "YWxp\nY2U6\r\ncHc=\n" }, ["alice:pw"]],
     ["with NULs at both ends of the password", { auth: base64("a:\0b\0c\0") }, ["a:b\0c"]],
     ["that is null", null, []],
     ["with fields that are null", { auth: null, username: "a", password: "b", identitytoken: null }, ["a:b"]],
     ["with fields in another case", { Auth: base64("a:b"), identityToken: "t" }, ["IdentityToken t", "a:b"]],
     ["with empty fields", { auth: "", username: "", password: "", identitytoken: "", registrytoken: "" }, []],
-    ["with a password as long as it may be", { auth: base64(`a:${"b".repeat(49_000)}`) }, [`a:${"b".repeat(49_000)}`]]
+    ["with the longest possible password", { auth: base64(`a:${"b".repeat(49_000)}`) }, [`a:${"b".repeat(49_000)}`]]
   ]
-  it.each(cases)("is read: %s", (_, entry, found) => {
+  it.each(cases)("parses an entry: %s", (_, entry, found) => {
     expect(of({ auths: { "a.example": entry } }, "https://a.example")).toEqual(found)
   })
 })
 
-describe("a file without credentials", () => {
+describe("DockerConfig.parse, for a file without credentials", () => {
   const texts: ReadonlyArray<readonly [name: string, text: string]> = [
     ["null", "null"],
     ["an empty object", "{}"],
@@ -161,29 +161,29 @@ describe("a file without credentials", () => {
     ["other fields", `{"HttpHeaders": {"X": "y"}, "detachKeys": 1}`],
     ["a byte-order mark", `\uFEFF{"auths": {}}`]
   ]
-  it.each(texts)("is read: %s", (_, text) => {
+  it.each(texts)("returns no entries: %s", (_, text) => {
     const config = Either.getOrThrow(DockerConfig.parse(text, "config.json"))
     expect(config).toEqual({ auths: new Map(), credHelpers: new Map(), credsStore: undefined })
   })
 })
 
-/** What an error may show: a canary in none of its parts, neither plain nor in base64. */
+/** Checks that an error contains no secret, neither plain nor in base64. */
 const expectNoSecret = (error: Error) => {
   for (const shown of [String(error), JSON.stringify(error), error.stack ?? ""]) {
     expect(shown).not.toMatch(/CANARY|Q0FOQV/)
   }
 }
 
-describe("a malformed file", () => {
+describe("DockerConfig.parse, for a malformed file", () => {
   const cases: ReadonlyArray<readonly [name: string, text: string, reason: string]> = [
-    ["no JSON", `{"auths": {"a": {"auth": "CANARY"`, "the file is not JSON"],
+    ["not JSON", `{"auths": {"a": {"auth": "CANARY"`, "the file is not JSON"],
     ["a list", `["CANARY"]`, "the file is not a JSON object"],
     ["a text", `"CANARY"`, "the file is not a JSON object"],
-    ["auths that are a list", `{"auths": ["CANARY"]}`, "`auths` is not an object"],
-    ["helpers that are a text", `{"credHelpers": "CANARY"}`, "`credHelpers` is not an object"],
+    ["auths that is a list", `{"auths": ["CANARY"]}`, "`auths` is not an object"],
+    ["helpers that is a text", `{"credHelpers": "CANARY"}`, "`credHelpers` is not an object"],
     ["a store that is a list", `{"credsStore": ["CANARY"]}`, "`credsStore` is not a string"]
   ]
-  it.each(cases)("is an error that names the file and never shows it: %s", (_, text, reason) => {
+  it.each(cases)("fails with an error that names the file and shows no content: %s", (_, text, reason) => {
     const error = Either.getOrThrow(Either.flip(DockerConfig.parse(text, "/home/alice/.docker/config.json")))
     expect(error._tag).toBe("CredentialError")
     expect(error.message).toBe(
@@ -193,19 +193,19 @@ describe("a malformed file", () => {
   })
 })
 
-describe("a malformed entry", () => {
+describe("DockerConfig.parse, for a malformed entry", () => {
   const secret = base64("alice:CANARY")
   const tooLong = base64(`alice:${"\0".repeat(131_072)}CANARY`)
   const entries: ReadonlyArray<readonly [name: string, entry: unknown, problem: string]> = [
     ["a text", "CANARY", "is not an object"],
     ["a list", ["CANARY"], "is not an object"],
-    ["no base64", { auth: "CANARY!" }, "has an `auth` that is not base64"],
+    ["not base64", { auth: "CANARY!" }, "has an `auth` that is not base64"],
     ["NULs in place of base64", { auth: "\0".repeat(1000) }, "has an `auth` that is not base64"],
     ["no password", { auth: base64("CANARY") }, "has an `auth` without a colon between user and password"],
     ["a number", { auth: secret, password: 1 }, "has a field `password` that is not a string"],
     ["an auth that is too long", { auth: tooLong }, "has an `auth` of more than 65536 characters"]
   ]
-  it.each(entries)("fails for its own host only, and is named: %s", (_, entry, problem) => {
+  it.each(entries)("fails for its own host only, and names the entry: %s", (_, entry, problem) => {
     const config = file({ auths: { "https://Bad.example/v1/": entry, "good.example": { auth: base64("a:b") } } })
     expect(found([config], "https://good.example")).toEqual(["a:b"])
     expect(found([config], "https://other.example")).toEqual([])
@@ -221,7 +221,7 @@ describe("a malformed entry", () => {
     expectNoSecret(error)
   })
 
-  it("of the helpers fails for its own host only, and is named", () => {
+  it("fails for a helper entry's own host only, and names the entry", () => {
     const config = file({ credHelpers: { "bad.example": { CANARY: 1 }, "good.example": "one" }, credsStore: "all" })
     const helper = (url: string) => DockerConfig.helper([config], origin(url))
     expect(helper("https://good.example")).toEqual(Either.right("one"))
@@ -231,7 +231,7 @@ describe("a malformed entry", () => {
     expectNoSecret(error)
   })
 
-  it("of any length is read in linear time", () => {
+  it("takes linear time for an entry of any length", () => {
     const start = performance.now()
     const longest = "A".repeat(DockerConfig.maxAuthLength)
     const nuls = base64(`a:${"\0".repeat(49_000)}b`)
@@ -242,7 +242,7 @@ describe("a malformed entry", () => {
   })
 })
 
-describe("a helper", () => {
+describe("DockerConfig.helper", () => {
   const files = [
     file({ credHelpers: { "a.example": "one", "https://b.example": "", "c.example:5000": "three" } }),
     file({ CredHelpers: { "a.example": "other", "d.example": "four", "e.example": null }, credsstore: "all" })
@@ -255,7 +255,7 @@ describe("a helper", () => {
     ["https://d.example", "four"],
     ["https://e.example", undefined]
   ]
-  it.each(cases)("of a host comes before that of all: %s", (url, helper) => {
+  it.each(cases)("prefers the helper of a host to the helper of all hosts: %s", (url, helper) => {
     expect(DockerConfig.helper(files, origin(url))).toEqual(Either.right(helper))
   })
 })

@@ -22,7 +22,7 @@ const basic = (username: string, password = canary) => ({
   authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`
 })
 
-/** A token is the scope that it grants. */
+/** The tokens of these tests are the scopes that they grant. */
 const tokens: Guard.Tokens = {
   realm: "https://auth.example/token",
   service: "registry.example",
@@ -37,19 +37,19 @@ const tokens: Guard.Tokens = {
 
 const request = (headers: Wire.Headers): Wire.Request => ({ method: "GET", target: "/v2/", headers, body: undefined })
 
-type Asked = Operation.Operation | Request.Ping
+type GuardedOperation = Operation.Operation | Request.Ping
 
-/** All of it is at hand, so that no answer needs a fiber. */
-const ask = (guard: Guard.Guard, operation: Asked, headers: Wire.Headers = {}) => {
+/** Runs a guard synchronously: no answer needs a fiber. */
+const runGuard = (guard: Guard.Guard, operation: GuardedOperation, headers: Wire.Headers = {}) => {
   const answer = guard(operation, request(headers))
   expect(Exit.isExit(answer)).toBe(true)
   return Effect.runSync(Effect.either(answer))
 }
 
-/** Refused: the status, the code and the challenge. */
-const refusal = (guard: Guard.Guard, operation: Asked, headers?: Wire.Headers) => {
-  const answer = ask(guard, operation, headers)
-  if (Either.isRight(answer)) throw new Error("it was let through")
+/** Returns the status, the error and the challenge of a refusal. */
+const refusal = (guard: Guard.Guard, operation: GuardedOperation, headers?: Wire.Headers) => {
+  const answer = runGuard(guard, operation, headers)
+  if (Either.isRight(answer)) throw new Error("the guard admitted the operation")
   const response = Request.encodeRejected(answer.left)
   return { status: response.status, challenge: response.headers["www-authenticate"], error: answer.left.error._tag }
 }
@@ -60,10 +60,10 @@ const table = Object.values(rows).flatMap(({ needs, operation }) =>
   grants.map(([scope, allows]) => ({ operation, scope, tag: operation._tag, allowed: allows.includes(needs) }))
 )
 
-describe("T34: what is let through is what the grant holds, for every operation", () => {
+describe("Guard.make: admits an operation only if the granted scope contains it (T34)", () => {
   it.each(table)("$tag by the token $scope: $allowed", ({ allowed, operation, scope }) => {
     const guard = Guard.make({ tokens })
-    const answer = ask(guard, operation, { authorization: `Bearer ${scope === "" ? "none" : scope}` })
+    const answer = runGuard(guard, operation, { authorization: `Bearer ${scope === "" ? "none" : scope}` })
     if (allowed) expect(answer).toEqual(Either.right({ caller: { name: "alice", claims: {} }, operation }))
     else expect(Either.isLeft(answer)).toBe(true)
   })
@@ -72,16 +72,16 @@ describe("T34: what is let through is what the grant holds, for every operation"
     "$tag by the policy $scope, with a password and without one: $allowed",
     ({ allowed, operation, scope }) => {
       const guard = Guard.make({ users, policy: granting(scope) })
-      expect(Either.isRight(ask(guard, operation, basic("alice")))).toBe(allowed)
-      expect(Either.isRight(ask(guard, operation))).toBe(allowed)
+      expect(Either.isRight(runGuard(guard, operation, basic("alice")))).toBe(allowed)
+      expect(Either.isRight(runGuard(guard, operation))).toBe(allowed)
     }
   )
 })
 
-describe("who comes without credentials", () => {
+describe("Guard.make, for a caller without credentials", () => {
   const pull = rows.GetManifest.operation
 
-  it("is told where to get a token, and for what", () => {
+  it("answers with a challenge that names the realm and the scope", () => {
     expect(refusal(Guard.make({ tokens }), pull)).toEqual({
       status: 401,
       error: "Unauthorized",
@@ -89,14 +89,14 @@ describe("who comes without credentials", () => {
     })
   })
 
-  it("is told both where both are taken, the token first", () => {
+  it("answers with both challenges if both are supported, Bearer first", () => {
     expect(refusal(Guard.make({ tokens, users, realm: `our "own"` }), rows.PushBlob.operation).challenge).toBe(
       `Bearer realm="https://auth.example/token",service="registry.example",scope="repository:team/app:pull,push", ` +
         `Basic realm="our \\"own\\""`
     )
   })
 
-  it("is always challenged at GET /v2/, where clients learn how to log in, even where all may pull", () => {
+  it("always challenges GET /v2/, where clients learn how to log in, even if everyone may pull", () => {
     const policy = granting("repository:team/app:pull")
     expect(refusal(Guard.make({ users, policy }), new Request.Ping())).toEqual({
       status: 401,
@@ -106,35 +106,35 @@ describe("who comes without credentials", () => {
     expect(refusal(Guard.make({ tokens, policy }), new Request.Ping()).challenge).toBe(
       `Bearer realm="https://auth.example/token",service="registry.example"`
     )
-    expect(Either.isRight(ask(Guard.make({ users, policy }), pull))).toBe(true)
+    expect(Either.isRight(runGuard(Guard.make({ users, policy }), pull))).toBe(true)
   })
 
-  it("is denied what the policy denies where nobody can say who they are, and has no one to turn to", () => {
+  it("answers 403 without a challenge if it has neither users nor tokens", () => {
     const guard = Guard.make({ policy: granting("repository:team/app:pull") })
-    expect(Either.isRight(ask(guard, new Request.Ping()))).toBe(true)
-    expect(Either.isRight(ask(guard, pull))).toBe(true)
+    expect(Either.isRight(runGuard(guard, new Request.Ping()))).toBe(true)
+    expect(Either.isRight(runGuard(guard, pull))).toBe(true)
     expect(refusal(guard, rows.PushBlob.operation)).toEqual({ status: 403, error: "Denied", challenge: undefined })
   })
 
-  it("is let through as nobody, with neither a name nor a password too, as skopeo comes", () => {
+  it("treats an empty name with an empty password as anonymous, as skopeo sends it", () => {
     const guard = Guard.make({ users, policy: granting("repository:team/app:pull") })
     const admitted = Either.right({ caller: { name: undefined, claims: {} }, operation: pull })
-    expect(ask(guard, pull)).toEqual(admitted)
-    expect(ask(guard, pull, basic("", ""))).toEqual(admitted)
+    expect(runGuard(guard, pull)).toEqual(admitted)
+    expect(runGuard(guard, pull, basic("", ""))).toEqual(admitted)
     expect(refusal(guard, new Request.Ping(), basic("", "")).status).toBe(401)
   })
 })
 
-describe("who comes with credentials", () => {
+describe("Guard.make, for a caller with credentials", () => {
   const push = rows.PushManifest.operation
 
-  it("may ping", () => {
+  it("admits GET /v2/", () => {
     const guard = Guard.make({ users, tokens })
-    expect(Either.isRight(ask(guard, new Request.Ping(), basic("alice")))).toBe(true)
-    expect(Either.isRight(ask(guard, new Request.Ping(), { authorization: "Bearer any" }))).toBe(true)
+    expect(Either.isRight(runGuard(guard, new Request.Ping(), basic("alice")))).toBe(true)
+    expect(Either.isRight(runGuard(guard, new Request.Ping(), { authorization: "Bearer any" }))).toBe(true)
   })
 
-  it("with a wrong password is challenged, also for what is open to all", () => {
+  it("challenges a wrong password, even for an operation that everyone may do", () => {
     const guard = Guard.make({ users, policy: (_, requested) => Exit.succeed(requested) })
     for (const operation of [new Request.Ping(), push]) {
       expect(refusal(guard, operation, basic("alice", "wrong"))).toEqual({
@@ -145,7 +145,7 @@ describe("who comes with credentials", () => {
     }
   })
 
-  it("with a wrong token is told that it is wrong", () => {
+  it("answers a wrong token with error=\"invalid_token\"", () => {
     expect(refusal(Guard.make({ tokens }), push, { authorization: "Bearer wrong" })).toEqual({
       status: 401,
       error: "Unauthorized",
@@ -154,7 +154,7 @@ describe("who comes with credentials", () => {
     })
   })
 
-  it("with too little of a token is told what is missing", () => {
+  it("answers a token that grants too little with error=\"insufficient_scope\"", () => {
     expect(refusal(Guard.make({ tokens }), push, { authorization: "bearer repository:team/app:pull" })).toEqual({
       status: 401,
       error: "Unauthorized",
@@ -163,26 +163,26 @@ describe("who comes with credentials", () => {
     })
   })
 
-  it("with a name is denied what it may not, by what it is and not whether it is there", () => {
+  it("denies an operation that the user may not do, whether the content exists or not", () => {
     const guard = Guard.make({ users, policy: granting("") })
     expect(refusal(guard, push, basic("alice"))).toEqual({ status: 403, error: "Denied", challenge: undefined })
   })
 
-  it("with a token may do what everyone may", () => {
+  it("admits with a token what anonymous callers may do", () => {
     const guard = Guard.make({ tokens, policy: granting("repository:team/app:pull") })
-    expect(Either.isRight(ask(guard, rows.ListTags.operation, { authorization: "Bearer none" }))).toBe(true)
+    expect(Either.isRight(runGuard(guard, rows.ListTags.operation, { authorization: "Bearer none" }))).toBe(true)
     expect(refusal(guard, push, { authorization: "Bearer none" }).challenge).toContain("insufficient_scope")
   })
 
-  it("hears how long to wait, if there were too many", () => {
+  it("answers with Retry-After after too many attempts", () => {
     const error = new RegistryError.TooManyRequests({ reason: "too many", retryAfter: 5000 })
     const guard = Guard.make({ users: { ...users, check: () => Exit.fail(error) } })
-    const answer = ask(guard, push, basic("alice"))
+    const answer = runGuard(guard, push, basic("alice"))
     const response = Request.encodeRejected(Either.getOrThrow(Either.flip(answer)))
     expect(response).toMatchObject({ status: 429, headers: { "retry-after": "5" } })
   })
 
-  it("is not let through where the policy fails", () => {
+  it("admits nothing if the policy fails", () => {
     const guard = Guard.make({ users, policy: () => Exit.fail(new RegistryError.Unavailable({})) })
     expect(refusal(guard, push, basic("alice")).status).toBe(503)
   })
@@ -191,12 +191,12 @@ describe("who comes with credentials", () => {
     ["an unknown scheme", "Negotiate abc=="],
     ["no scheme", canary],
     ["nothing after the scheme", "Basic "],
-    ["no base64", "Basic !!!"],
+    ["not base64", "Basic !!!"],
     ["no colon", `Basic ${btoa(canary)}`],
-    ["a scheme that is not taken", `Bearer ${canary}`],
+    ["a scheme that is not supported", `Bearer ${canary}`],
     ["a header too long", `Basic ${"A".repeat(32 * 1024)}`]
-  ])("that cannot be read is challenged: %s", (_, authorization) => {
-    const answer = ask(Guard.make({ users }), push, { authorization })
+  ])("challenges a malformed header: %s", (_, authorization) => {
+    const answer = runGuard(Guard.make({ users }), push, { authorization })
     const rejected = Either.getOrThrow(Either.flip(answer))
     expect(Request.encodeRejected(rejected)).toMatchObject({
       status: 401,
@@ -205,7 +205,7 @@ describe("who comes with credentials", () => {
     expect(`${JSON.stringify(rejected)}${rejected.message}`).not.toContain("CANARY")
   })
 
-  it("may have colons in the password", () => {
+  it("accepts a password with colons", () => {
     const guard = Guard.make({
       users: {
         ...users,
@@ -213,53 +213,53 @@ describe("who comes with credentials", () => {
           Exit.succeed({ identity: { name: `${username}|${Redacted.value(password)}`, claims: {} }, version: "1" })
       }
     })
-    const answer = ask(guard, push, basic("alice", "a:b:ü"))
+    const answer = runGuard(guard, push, basic("alice", "a:b:ü"))
     expect(Either.getOrThrow(answer).caller.name).toBe("alice|a:b:ü")
   })
 
-  it("is known by the address that the option says", () => {
-    const seen: Array<string | undefined> = []
-    const watched: Users.Users = {
+  it("passes the address that the option returns to the users", () => {
+    const addresses: Array<string | undefined> = []
+    const recordingUsers: Users.Users = {
       ...users,
       check: (attempt) => {
-        seen.push(attempt.address)
+        addresses.push(attempt.address)
         return users.check(attempt)
       }
     }
-    const asked: Wire.Request = {
+    const wireRequest: Wire.Request = {
       ...request({ ...basic("alice"), "x-forwarded-for": "192.0.2.7" }),
       remoteAddress: "127.0.0.1"
     }
-    Effect.runSync(Guard.make({ users: watched })(push, asked))
+    Effect.runSync(Guard.make({ users: recordingUsers })(push, wireRequest))
     Effect.runSync(
-      Guard.make({ users: watched, address: ({ headers }) => headers["x-forwarded-for"] })(push, asked)
+      Guard.make({ users: recordingUsers, address: ({ headers }) => headers["x-forwarded-for"] })(push, wireRequest)
     )
-    expect(seen).toEqual(["127.0.0.1", "192.0.2.7"])
+    expect(addresses).toEqual(["127.0.0.1", "192.0.2.7"])
   })
 })
 
-describe("T33: a mount from where the caller may not pull", () => {
+describe("Guard.make, for a mount from a repository that the caller may not pull (T33)", () => {
   const mount = new Operation.MountBlob({ repository, digest, from: source })
   const upload = new Operation.StartUpload({ repository })
   const push = "repository:team/app:pull,push"
 
   it.each([
-    ["its own and the source", `${push}+repository:team/base:pull`, mount, mount],
-    ["its own alone", push, mount, upload],
-    ["its own, and to push to the source", `${push}+repository:team/base:push`, mount, upload],
-    ["its own, and no source is named", push, new Operation.MountBlob({ repository, digest }), upload]
-  ])("goes on as an upload unless it may: %s", (_, scope, asked, expected) => {
-    const answer = ask(Guard.make({ tokens }), asked, { authorization: `Bearer ${scope}` })
+    ["target and source", `${push}+repository:team/base:pull`, mount, mount],
+    ["target only", push, mount, upload],
+    ["target, and push to the source", `${push}+repository:team/base:push`, mount, upload],
+    ["target, without a source in the request", push, new Operation.MountBlob({ repository, digest }), upload]
+  ])("admits the mount or converts it to an upload: %s", (_, scope, request, expected) => {
+    const answer = runGuard(Guard.make({ tokens }), request, { authorization: `Bearer ${scope}` })
     expect(Either.getOrThrow(answer).operation).toEqual(expected)
   })
 
-  it("from anywhere stays one for whom nothing is forbidden", () => {
+  it("admits a mount without a source for a caller with the unlimited scope", () => {
     const guard = Guard.make({ users, policy: () => Exit.succeed(AuthScope.unlimited) })
-    const anywhere = new Operation.MountBlob({ repository, digest })
-    expect(Either.getOrThrow(ask(guard, anywhere, basic("root"))).operation).toBe(anywhere)
+    const withoutSource = new Operation.MountBlob({ repository, digest })
+    expect(Either.getOrThrow(runGuard(guard, withoutSource, basic("root"))).operation).toBe(withoutSource)
   })
 
-  it("is refused where the caller may not push", () => {
+  it("refuses the mount if the caller may not push", () => {
     const headers = { authorization: "Bearer repository:team/base:pull" }
     expect(refusal(Guard.make({ tokens }), mount, headers).challenge).toContain(
       `scope="repository:team/app:pull,push repository:team/base:pull"`
@@ -267,24 +267,24 @@ describe("T33: a mount from where the caller may not pull", () => {
   })
 })
 
-describe("without a policy", () => {
+describe("Guard.make without a policy", () => {
   const guard = Guard.make({ users })
-  const everything = Object.values(rows).map(({ operation }): Operation.Operation => operation)
+  const unlimited = Object.values(rows).map(({ operation }): Operation.Operation => operation)
 
-  it("who has a name may do everything, and nobody else anything", () => {
-    for (const operation of everything) {
-      expect(Either.isRight(ask(guard, operation, basic("alice")))).toBe(true)
+  it("grants everything to users with a name, and nothing to anonymous callers", () => {
+    for (const operation of unlimited) {
+      expect(Either.isRight(runGuard(guard, operation, basic("alice")))).toBe(true)
       expect(refusal(guard, operation).status).toBe(401)
     }
   })
 })
 
-it("asks a policy who calls, and for what the operation requires", () => {
-  const asked: Array<readonly [Caller.Identity, string]> = []
+it("Guard.make passes the caller and the required scope to the policy", () => {
+  const request: Array<readonly [Caller.Identity, string]> = []
   const policy: Policy.Policy = (caller, requested) => {
-    asked.push([caller, AuthScope.format(requested)])
+    request.push([caller, AuthScope.format(requested)])
     return Exit.succeed(requested)
   }
-  ask(Guard.make({ users, policy }), rows.DeleteTag.operation, basic("alice"))
-  expect(asked).toEqual([[{ name: "alice", claims: {} }, "repository:team/app:delete"]])
+  runGuard(Guard.make({ users, policy }), rows.DeleteTag.operation, basic("alice"))
+  expect(request).toEqual([[{ name: "alice", claims: {} }, "repository:team/app:delete"]])
 })

@@ -12,14 +12,14 @@ vi.mock("bcryptjs", async (importOriginal) => {
   return { ...original, compare: vi.fn<typeof bcrypt.compare>(original.compare) }
 })
 
-/** What is compared, from now on. */
+/** The mock of bcrypt's comparison, which counts its calls. */
 const compare = bcrypt.compare as unknown as Mock<(password: string, hash: string) => Promise<boolean>>
 
 const hashOf = (password: string, cost = 4) => bcrypt.hashSync(password, cost)
 
 const alice = `alice:${hashOf("secret")}`
 
-/** A file that can be written while it is in use; `undefined` is one that is not there. */
+/** Creates a file that a test can change while it is in use. `undefined` means that the file is missing. */
 const makeFile = (initial: string | undefined) => {
   const file = { text: initial }
   const missing = new SystemError({
@@ -56,7 +56,7 @@ beforeEach(() => {
 })
 
 describe("Htpasswd.parse", () => {
-  it("reads the three spellings of bcrypt, and leaves out comments and empty lines", () => {
+  it("parses the three spellings of bcrypt, and skips comments and empty lines", () => {
     const hash = hashOf("secret").slice(4)
     const text = `# people\r\n\r\na:$2a$${hash}\r\nb:$2b$${hash}\nc:$2y$${hash}\n\n`
     const entries = Either.getOrThrow(Htpasswd.parse(text, "users"))
@@ -102,9 +102,9 @@ describe("Htpasswd.parse", () => {
       "the password is not hashed with bcrypt, and only bcrypt is supported: set it again with htpasswd -B"
     ],
     [
-      "a cost nobody waits for",
+      "a cost that takes too long",
       `x:${hashOf(secret).replace("$04$", "$17$")}`,
-      "the cost of the password's hash is not one of 4 to 16"
+      "the cost of the password's hash is not between 4 and 16"
     ],
     ["no colon", secret, "the line is not name:hash"],
     ["no name", `:${hashOf(secret)}`, "a user's name has 1 to 255 characters, none of them a control character"],
@@ -118,8 +118,8 @@ describe("Htpasswd.parse", () => {
       `${secret}\u001b:${hashOf(secret)}`,
       "a user's name has 1 to 255 characters, none of them a control character"
     ],
-    ["a user twice", `alice:${hashOf(secret)}`, "an earlier line has the same user"]
-  ])("says where and what is wrong, and nothing of what is there: %s", (_, line, reason) => {
+    ["a repeated user", `alice:${hashOf(secret)}`, "an earlier line has the same user"]
+  ])("names the line and the problem, and shows no content: %s", (_, line, reason) => {
     const error = Either.getOrThrow(Either.flip(Htpasswd.parse(`# x\n${alice}\n${line}\n`, "/etc/users")))
     expect(error.message).toBe(`/etc/users, line 3: ${reason}`)
     expect(`${JSON.stringify(error)}${String(error)}`).not.toMatch(/CANARY|\$/)
@@ -127,18 +127,18 @@ describe("Htpasswd.parse", () => {
 })
 
 describe("Htpasswd.make", () => {
-  it.scoped("knows a user by the right password", () =>
+  it.scoped("accepts the right password of a user", () =>
     Effect.gen(function*() {
       const { check } = yield* start(`${alice}\nbob:${hashOf("other").replace("$2b$", "$2y$")}`)
       expect((yield* check("alice", "secret")).identity).toEqual({ name: "alice", claims: {} })
       expect((yield* check("bob", "other")).identity.name).toBe("bob")
     }))
 
-  it.scoped("says the same of a wrong password and of a user that there is not, and does the same work", () =>
+  it.scoped("answers the same for a wrong password and for an unknown user, and does the same work", () =>
     Effect.gen(function*() {
       const { check } = yield* start(`alice:${hashOf("secret", 5)}`)
       const wrong = yield* Effect.flip(check("alice", "CANARY"))
-      const unknown = yield* Effect.flip(check("nobody", "CANARY"))
+      const unknown = yield* Effect.flip(check("unknown", "CANARY"))
       expect(wrong._tag).toBe("Unauthorized")
       expect(unknown).toEqual(wrong)
       expect(JSON.stringify(wrong)).not.toMatch(/CANARY|alice/)
@@ -146,16 +146,16 @@ describe("Htpasswd.make", () => {
         ["CANARY", 5],
         ["CANARY", 5]
       ])
-      yield* Effect.flip(check("nobody", ""))
+      yield* Effect.flip(check("unknown", ""))
       yield* Effect.flip(check("", ""))
       yield* Effect.flip(check("__proto__", "x"))
       expect(compare).toHaveBeenCalledTimes(5)
     }))
 
-  it.scoped("spends the most that a user of the file costs on a user that does not exist", () =>
+  it.scoped("spends the highest cost of the file on an unknown user", () =>
     Effect.gen(function*() {
       const { check } = yield* start(`bob:${hashOf("x", 4)}\nalice:${hashOf("x", 6)}\ncarol:${hashOf("x", 5)}`)
-      yield* Effect.flip(check("nobody", "x"))
+      yield* Effect.flip(check("unknown", "x"))
       expect(compare.mock.calls.map(([, hash]) => bcrypt.getRounds(hash))).toEqual([6])
     }))
 
@@ -164,11 +164,11 @@ describe("Htpasswd.make", () => {
     [
       ["72 bytes", long, long, "alice"],
       ["72 bytes and one more", long, `${long}x`, "Unauthorized"],
-      ["more than 72 bytes, as it was set", `${long}x`, `${long}x`, "Unauthorized"],
-      ["itself again after a NUL", "ab", "ab\0ab", "Unauthorized"]
+      ["more than 72 bytes, exactly as the password was set", `${long}x`, `${long}x`, "Unauthorized"],
+      ["the password repeated after a NUL", "ab", "ab\0ab", "Unauthorized"]
     ] as const
   )(
-    "takes a password only if bcrypt tells it from all others: %s",
+    "accepts a password only if bcrypt distinguishes it from all others: %s",
     ([, password, attempt, outcome]) =>
       Effect.gen(function*() {
         const { check } = yield* start(`alice:${hashOf(password)}`)
@@ -183,7 +183,7 @@ describe("Htpasswd.make", () => {
       })
   )
 
-  it.scoped("checks a right password once, then has the answer at hand", () =>
+  it.scoped("compares a right password once, then remembers it", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice)
       yield* check("alice", "secret")
@@ -195,7 +195,7 @@ describe("Htpasswd.make", () => {
       expect(compare).toHaveBeenCalledTimes(3)
     }))
 
-  it.scoped("hears no more of a user after too many wrong passwords, for a while, wherever they come from", () =>
+  it.scoped("refuses a user for a while after too many wrong passwords, from any address", () =>
     Effect.gen(function*() {
       const { check } = yield* start(`${alice}\nbob:${hashOf("other")}`, { maxFailures: 3, window: "30 seconds" })
       for (const address of ["1", "2", "3"]) yield* Effect.flip(check("alice", "wrong", address))
@@ -210,15 +210,15 @@ describe("Htpasswd.make", () => {
       expect((yield* check("alice", "secret", "4")).identity.name).toBe("alice")
     }))
 
-  it.scoped("does the same for names that there are not", () =>
+  it.scoped("refuses an unknown user name after too many wrong passwords", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailures: 2 })
-      const said = []
-      for (let i = 0; i < 3; i++) said.push((yield* Effect.flip(check("nobody", "x")))._tag)
-      expect(said).toEqual(["Unauthorized", "Unauthorized", "TooManyRequests"])
+      const outcomes = []
+      for (let i = 0; i < 3; i++) outcomes.push((yield* Effect.flip(check("unknown", "x")))._tag)
+      expect(outcomes).toEqual(["Unauthorized", "Unauthorized", "TooManyRequests"])
     }))
 
-  it.scoped("hears no more from an address that tries many users", () =>
+  it.scoped("refuses an address that tries many users", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailuresPerAddress: 3 })
       for (const name of ["a", "b", "c"]) yield* Effect.flip(check(name, "x", "192.0.2.1"))
@@ -226,7 +226,7 @@ describe("Htpasswd.make", () => {
       expect((yield* check("alice", "secret", "192.0.2.2")).identity.name).toBe("alice")
     }))
 
-  it.scoped("goes on hearing who was right before, from there alone, while others guess", () =>
+  it.scoped("accepts a remembered password from its own address while others guess", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailures: 2 })
       yield* check("alice", "secret", "192.0.2.1")
@@ -234,12 +234,12 @@ describe("Htpasswd.make", () => {
       yield* Effect.flip(check("alice", "x", "192.0.2.2"))
       expect((yield* Effect.flip(check("alice", "x", "192.0.2.1")))._tag).toBe("TooManyRequests")
       expect((yield* check("alice", "secret", "192.0.2.1")).identity.name).toBe("alice")
-      // Or else whoever guesses would be told when it is the right one.
+      // Otherwise the response would reveal to the attacker that a guess is right.
       expect((yield* Effect.flip(check("alice", "secret", "192.0.2.2")))._tag).toBe("TooManyRequests")
       expect((yield* Effect.flip(check("alice", "secret")))._tag).toBe("TooManyRequests")
     }))
 
-  it.scoped("hears no more guesses from where the right one is remembered than from elsewhere", () =>
+  it.scoped("allows no more guesses from an address with a remembered password than from others", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailures: 2, maxFailuresPerAddress: 6 })
       yield* check("alice", "secret", "192.0.2.1")
@@ -247,15 +247,17 @@ describe("Htpasswd.make", () => {
       expect((yield* Effect.flip(check("alice", "secret", "192.0.2.1")))._tag).toBe("TooManyRequests")
     }))
 
-  it.scoped("forgets no guesses for those who are turned away", () =>
+  it.scoped("keeps the counted guesses of a user, however many other attempts are refused", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailures: 1 })
       yield* Effect.flip(check("alice", "x"))
       const original = compare.getMockImplementation()!
       compare.mockImplementation(() => new Promise(() => {}))
       const name = (i: number) => `user${i}`
-      const all = yield* Effect.forEach(Array.from({ length: 64 }, (_, i) => name(i)), (name) =>
-        Effect.fork(Effect.exit(check(name, "x"))))
+      const all = yield* Effect.forEach(
+        Array.from({ length: 64 }, (_, i) => name(i)),
+        (name) => Effect.fork(Effect.exit(check(name, "x")))
+      )
       yield* Effect.yieldNow()
       for (let i = 64; i < 11_000; i++) {
         expect((yield* Effect.flip(check(name(i), "x")))._tag).toBe("Unavailable")
@@ -269,7 +271,7 @@ describe("Htpasswd.make", () => {
     ["2001:db8:0:1::1", "2001:DB8:0:1:ffff::2"],
     ["fe80::1%eth0", "fe80::2%eth1"],
     ["::ffff:192.0.2.1", "192.0.2.1"]
-  ])("takes these for one address: %s and %s", ([one, other]) =>
+  ])("counts as one address: %s and %s", ([one, other]) =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailuresPerAddress: 1 })
       yield* Effect.flip(check("a", "x", one))
@@ -281,48 +283,48 @@ describe("Htpasswd.make", () => {
     ["::ffff:192.0.2.1", "::ffff:192.0.2.2"],
     ["192.0.2.1:80", "192.0.2.2:80"],
     ["unix", "::"]
-  ])("takes these for two: %s and %s", ([one, other]) =>
+  ])("counts as two addresses: %s and %s", ([one, other]) =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailuresPerAddress: 1 })
       yield* Effect.flip(check("a", "x", one))
       expect((yield* Effect.flip(check("b", "x", other)))._tag).toBe("Unauthorized")
     }))
 
-  it.scoped("counts right passwords against nobody, however often", () =>
+  it.scoped("does not count right passwords against any limit", () =>
     Effect.gen(function*() {
-      const people = Array.from({ length: 6 }, (_, i) => `user${i}`)
-      const { check } = yield* start(people.map((name) => `${name}:${hashOf(name)}`).join("\n"), {
+      const names = Array.from({ length: 6 }, (_, i) => `user${i}`)
+      const { check } = yield* start(names.map((name) => `${name}:${hashOf(name)}`).join("\n"), {
         maxFailures: 1,
         maxFailuresPerAddress: 2
       })
-      for (const name of people) expect((yield* check(name, name, "192.0.2.1")).identity.name).toBe(name)
+      for (const name of names) expect((yield* check(name, name, "192.0.2.1")).identity.name).toBe(name)
     }))
 
-  it.scoped("hears no more than the limit of those who guess all at once", () =>
+  it.scoped("compares no more passwords than the limit for concurrent guesses", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailures: 5 })
-      const said = yield* Effect.forEach(
+      const outcomes = yield* Effect.forEach(
         Array.from({ length: 40 }, (_, i) => `guess${i}`),
         (password) => Effect.flip(check("alice", password)),
         { concurrency: "unbounded" }
       )
-      expect(said.filter(({ _tag }) => _tag === "TooManyRequests")).toHaveLength(35)
+      expect(outcomes.filter(({ _tag }) => _tag === "TooManyRequests")).toHaveLength(35)
       expect(compare).toHaveBeenCalledTimes(5)
     }))
 
-  it.scoped("checks two passwords at once, lets some wait, and turns away the rest", () =>
+  it.scoped("compares two passwords at once, queues some, and refuses the rest", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice)
       let running = 0
-      let most = 0
-      let go = () => {}
+      let maxRunning = 0
+      let release = () => {}
       const gate = new Promise<void>((resolve) => {
-        go = resolve
+        release = resolve
       })
       const original = compare.getMockImplementation()!
       compare.mockImplementation(async () => {
         running += 1
-        most = Math.max(most, running)
+        maxRunning = Math.max(maxRunning, running)
         await gate
         running -= 1
         return false
@@ -333,37 +335,37 @@ describe("Htpasswd.make", () => {
         { concurrency: "unbounded" }
       ))
       yield* Effect.yieldNow()
-      go()
+      release()
       const tags = (yield* Fiber.join(fiber)).map(({ _tag }) => _tag)
       expect(tags.filter((tag) => tag === "Unavailable")).toHaveLength(16)
       expect(tags.filter((tag) => tag === "Unauthorized")).toHaveLength(64)
-      expect(most).toBe(2)
+      expect(maxRunning).toBe(2)
       compare.mockImplementation(original)
     }))
 
-  /** Comparisons that wait for the test, and whose passwords they are, in order. */
-  const held = () => {
+  /** Replaces the comparison by one that waits for the test, and records the passwords in order. */
+  const holdComparisons = () => {
     const original = compare.getMockImplementation()!
-    const begun: Array<string> = []
-    const open: Array<() => void> = []
+    const started: Array<string> = []
+    const releases: Array<() => void> = []
     compare.mockImplementation((password, hash) => {
-      begun.push(password)
+      started.push(password)
       return new Promise((resolve) => {
-        open.push(() => resolve(original(password, hash)))
+        releases.push(() => resolve(original(password, hash)))
       })
     })
-    const next = Effect.promise(async () => {
-      while (open.length === 0) await new Promise(setImmediate)
-      open.shift()!()
+    const releaseNext = Effect.promise(async () => {
+      while (releases.length === 0) await new Promise(setImmediate)
+      releases.shift()!()
     })
-    return { begun, next, restore: () => compare.mockImplementation(original) }
+    return { started, releaseNext, restore: () => compare.mockImplementation(original) }
   }
 
-  it.scoped("lets addresses take turns, those that had a right password before the others", () =>
+  it.scoped("gives addresses turns, those that sent a right password before first", () =>
     Effect.gen(function*() {
       const { check } = yield* start(`${alice}\nbob:${hashOf("other")}`)
       yield* check("bob", "other", "192.0.2.9")
-      const { begun, next, restore } = held()
+      const { started, releaseNext, restore } = holdComparisons()
       const ask = (name: string, address: string) =>
         Effect.fork(Effect.exit(check(name, `${name} ${address}`, address)))
       const fibers = []
@@ -371,10 +373,10 @@ describe("Htpasswd.make", () => {
       for (const name of ["b0", "b1"]) fibers.push(yield* ask(name, "192.0.2.2"))
       fibers.push(yield* ask("c", "192.0.2.3"), yield* ask("known", "192.0.2.9"))
       yield* Effect.yieldNow()
-      for (let i = 0; i < fibers.length; i++) yield* next
+      for (let i = 0; i < fibers.length; i++) yield* releaseNext
       yield* Fiber.joinAll(fibers)
       restore()
-      expect(begun.map((password) => password.split(" ")[0])).toEqual([
+      expect(started.map((password) => password.split(" ")[0])).toEqual([
         "a0",
         "a1",
         "known",
@@ -390,14 +392,14 @@ describe("Htpasswd.make", () => {
   it.scoped("gives the place of an address with many attempts to an address with none", () =>
     Effect.gen(function*() {
       const { check } = yield* start(alice, { maxFailuresPerAddress: 100 })
-      const { next, restore } = held()
+      const { releaseNext, restore } = holdComparisons()
       const guesses = yield* Effect.forEach(Array.from({ length: 70 }, (_, i) => `user${i}`), (name) =>
         Effect.fork(Effect.flip(check(name, "x", "192.0.2.1"))))
       yield* Effect.yieldNow()
       const right = yield* Effect.fork(check("alice", "secret", "192.0.2.2"))
       yield* Effect.yieldNow()
       for (let i = 0; i < 64; i++) {
-        yield* next
+        yield* releaseNext
       }
       const tags = (yield* Fiber.joinAll(guesses)).map(({ _tag }) =>
         _tag
@@ -407,11 +409,11 @@ describe("Htpasswd.make", () => {
       expect(tags.filter((tag) => tag === "Unavailable")).toHaveLength(7)
     }))
 
-  it.scoped("keeps places for addresses that had a right password, while as many others as there are places guess", () =>
+  it.scoped("reserves places for addresses that sent a right password, while many others guess", () =>
     Effect.gen(function*() {
       const { check } = yield* start(`${alice}\nbob:${hashOf("other")}`)
       yield* check("bob", "other", "192.0.2.200")
-      const { next, restore } = held()
+      const { releaseNext, restore } = holdComparisons()
       const guesses = yield* Effect.forEach(
         Array.from({ length: 64 }, (_, i) => i),
         (i) => Effect.fork(Effect.flip(check(`user${i}`, "x", `192.0.2.${i}`)))
@@ -420,13 +422,13 @@ describe("Htpasswd.make", () => {
       expect((yield* Effect.flip(check("alice", "secret", "192.0.2.100")))._tag).toBe("Unavailable")
       const right = yield* Effect.fork(check("alice", "secret", "192.0.2.200"))
       yield* Effect.yieldNow()
-      for (let i = 0; i < 64; i++) yield* next
+      for (let i = 0; i < 64; i++) yield* releaseNext
       yield* Fiber.joinAll(guesses)
       restore()
       expect((yield* right).identity.name).toBe("alice")
     }))
 
-  it.scoped("takes up what is changed in the file", () =>
+  it.scoped("uses the changes of the file", () =>
     Effect.gen(function*() {
       const { check, file, users } = yield* start(alice, { reloadEvery: "2 seconds" })
       const before = yield* check("alice", "secret")
@@ -437,13 +439,13 @@ describe("Htpasswd.make", () => {
       const after = yield* check("alice", "new")
       expect(after.version).not.toBe(before.version)
       expect((yield* check("bob", "other")).identity.name).toBe("bob")
-      file.text = "# nobody"
+      file.text = "# no users"
       yield* TestClock.adjust("2 seconds")
       expect((yield* Effect.flip(check("alice", "new")))._tag).toBe("Unauthorized")
       expect(yield* users.find("alice")).toBeUndefined()
     }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
 
-  it.scoped("gives an account the same version wherever the file is read, and tells no hash by it", () =>
+  it.scoped("gives an account the same version wherever the file is read, without revealing the hash", () =>
     Effect.gen(function*() {
       const [one, other] = [yield* start(alice), yield* start(alice)]
       const { version } = yield* one.check("alice", "secret")
@@ -451,7 +453,7 @@ describe("Htpasswd.make", () => {
       expect(version).not.toContain(alice.slice("alice:".length))
     }))
 
-  it.scoped("keeps the users that it knows while the file is broken or gone, and says so once", () =>
+  it.scoped("keeps the known users while the file is malformed or missing, and logs it once", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const logger = Logger.make(({ annotations, message }) => {
@@ -473,8 +475,8 @@ describe("Htpasswd.make", () => {
   it.scoped.each([
     ["is malformed", "alice", "users, line 1: the line is not name:hash"],
     ["is too large", "#".repeat(1024 * 1024 + 1), "users: the file has more than 1048576 bytes"],
-    ["is not there", undefined, "NotFound"]
-  ])("does not start where the file %s", ([, text, message]) =>
+    ["is missing", undefined, "NotFound"]
+  ])("does not start if the file %s", ([, text, message]) =>
     Effect.gen(function*() {
       const { layer } = makeFile(text)
       const error = yield* Effect.flip(Effect.provide(Htpasswd.make({ path: "users" }), layer))

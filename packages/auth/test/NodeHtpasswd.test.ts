@@ -1,4 +1,4 @@
-/** A server whose passwords somebody guesses, over real connections from several addresses. */
+/** Tests a server while an attacker guesses passwords, over real connections from several addresses. */
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
 import { NodeContext } from "@effect/platform-node"
@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { Guard } from "../src/index.js"
 import * as NodeHtpasswd from "../src/NodeHtpasswd.js"
 
-/** A file whose passwords take about 40 milliseconds each. */
+/** Writes a file whose passwords take about 40 milliseconds each. */
 const usersOf = (options?: Partial<NodeHtpasswd.Options>) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
@@ -23,7 +23,7 @@ const usersOf = (options?: Partial<NodeHtpasswd.Options>) =>
 const run = <A, E>(test: Effect.Effect<A, E, NodeContext.NodeContext | Scope.Scope>) =>
   test.pipe(Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger))))
 
-/** The status of `GET /v2/`, from an address. */
+/** Returns the status of `GET /v2/` from a client address. */
 const ask = (port: number, from: string, user?: string) =>
   Effect.async<number, Error>((resume) => {
     const authorization = user === undefined ? {} : { authorization: `Basic ${btoa(user)}` }
@@ -59,8 +59,8 @@ const attack = (
     { concurrency: "unbounded" }
   )
 
-describe("the threads of NodeHtpasswd", () => {
-  it.scopedLive("compare passwords, and leave the thread that serves alone", () =>
+describe("NodeHtpasswd.make", () => {
+  it.scopedLive("compares passwords without blocking the thread of the server", () =>
     run(Effect.gen(function*() {
       const users = yield* usersOf()
       const check = (username: string, password: string) =>
@@ -74,7 +74,7 @@ describe("the threads of NodeHtpasswd", () => {
       expect((yield* Effect.flip(check("alice", "other")))._tag).toBe("Unauthorized")
     })))
 
-  it.scopedLive("end with the scope, and what they had begun is completed", () =>
+  it.scopedLive("ends its threads with the scope, and completes running comparisons", () =>
     run(Effect.gen(function*() {
       const scope = yield* Scope.make()
       const users = yield* Scope.extend(usersOf(), scope)
@@ -87,12 +87,12 @@ describe("the threads of NodeHtpasswd", () => {
     })))
 })
 
-describe.skipIf(process.platform !== "linux")("a server whose passwords somebody guesses", () => {
+describe.skipIf(process.platform !== "linux")("a server under password guessing", () => {
   const attacks: ReadonlyArray<readonly [name: string, addresses: ReadonlyArray<string>, each: number]> = [
     ["60 at once from one address", ["127.0.0.3"], 60],
     ["120 at once from three addresses", ["127.0.0.3", "127.0.0.4", "127.0.0.5"], 40]
   ]
-  it.scopedLive.each(attacks)("takes the right password for the first time from another address: %s", (
+  it.scopedLive.each(attacks)("accepts a right password from a new address: %s", (
     [, addresses, each]
   ) =>
     run(Effect.gen(function*() {
@@ -121,7 +121,7 @@ describe.skipIf(process.platform !== "linux")("a server whose passwords somebody
       const attacker = yield* Effect.fork(
         attack(port, ["127.0.0.3", "127.0.0.4", "127.0.0.5"], 40, () => answered++)
       )
-      // Until the attempts without a place have been refused.
+      // Wait until the attempts without a place are refused.
       yield* Effect.repeat(Effect.delay(Effect.sync(() => answered), "5 millis"), { until: (count) => count >= 56 })
       const attacked = yield* count(500)
       expect(attacker.unsafePoll()).toBeNull()

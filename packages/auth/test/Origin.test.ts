@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Equal, Option } from "effect"
 import * as Origin from "../src/Origin.js"
 
-describe("an origin", () => {
+describe("Origin.parse", () => {
   const same: ReadonlyArray<readonly [url: string, origin: string]> = [
     ["https://example.com/v2/", "https://example.com"],
     ["HTTPS://EXAMPLE.com", "https://example.com"],
@@ -20,7 +20,7 @@ describe("an origin", () => {
     ["http://[::1]:5000", "http://[::1]:5000"],
     ["http://[0:0:0:0:0:0:0:1]:5000", "http://[::1]:5000"]
   ]
-  it.each(same)("of %s is %s", (url, origin) => {
+  it.each(same)("parses %s to %s", (url, origin) => {
     const parsed = Option.getOrThrow(Origin.parse(url))
     expect(String(parsed)).toBe(origin)
     expect(Origin.parse(new URL(url))).toEqual(Option.some(parsed))
@@ -39,11 +39,11 @@ describe("an origin", () => {
     "https://[fe80::1%25eth0]/",
     "https://example.com:70000"
   ]
-  it.each(none)("is not to be had of %j", (url) => {
+  it.each(none)("returns None for %j", (url) => {
     expect(Origin.parse(url)).toEqual(Option.none())
   })
 
-  it("is another one for another scheme, host or port", () => {
+  it("returns different origins for different schemes, hosts and ports", () => {
     const origins = ["https://a.example", "http://a.example", "https://b.a.example", "https://a.example:444"]
       .map((url) => Option.getOrThrow(Origin.parse(url)))
     for (const one of origins) {

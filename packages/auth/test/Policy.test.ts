@@ -24,14 +24,14 @@ it.effect.each<readonly [name: string | undefined, requested: string, granted: s
   ["team", "repository:public/app:*", "repository:public/app:pull"],
   ["team", "repository:team/app:*", "repository:team/app:delete,pull,push"]
 ])(
-  "T32: decides each action on each resource by who asks: %s %s",
+  "decides each action on each resource for the caller: %s %s (T32)",
   ([name, requested, expected]) =>
     Effect.gen(function*() {
       expect(yield* granted(own, name, requested)).toBe(expected)
     })
 )
 
-it.effect("is not asked about all actions at once, so that one which forbids to delete forbids it", () =>
+it.effect("decides `*` action by action, so that a policy that forbids delete also forbids it within `*`", () =>
   Effect.gen(function*() {
     const keep = Policy.make((_, { action }) => action !== "delete")
     expect(yield* granted(keep, "alice", "repository:a:*")).toBe("repository:a:pull,push")
@@ -39,7 +39,7 @@ it.effect("is not asked about all actions at once, so that one which forbids to 
     expect(yield* granted(keep, "alice", "registry:catalog:*")).toBe("registry:catalog:*")
   }))
 
-it.effect("Policy.authenticated gives all to whom it knows", () =>
+it.effect("Policy.authenticated grants everything to callers with a name", () =>
   Effect.gen(function*() {
     expect(yield* granted(Policy.authenticated, "alice", "repository:a:*")).toBe("repository:a:*")
     expect(yield* granted(Policy.authenticated, undefined, "repository:a:*")).toBe("")

@@ -6,9 +6,9 @@ import * as Realm from "../src/Realm.js"
 const judge = (registry: string, realm: string, trusted?: ReadonlyArray<string>) =>
   Realm.judge(Option.getOrThrow(Origin.parse(registry)), realm, trusted)._tag
 
-describe("a realm", () => {
+describe("Realm.judge", () => {
   const cases: ReadonlyArray<readonly [registry: string, realm: string, verdict: Realm.Verdict["_tag"]]> = [
-    // Docker Hub, and others in wide use.
+    // Docker Hub and other common registries.
     ["https://registry-1.docker.io", "https://auth.docker.io/token", "Trusted"],
     ["https://ghcr.io", "https://ghcr.io/token", "Trusted"],
     ["https://registry.gitlab.com", "https://gitlab.com/jwt/auth", "Trusted"],
@@ -25,12 +25,12 @@ describe("a realm", () => {
     ["https://registry.example.com", "https://Registry.Example.com.:443/token?a=b", "Trusted"],
     ["http://localhost:5000", "http://localhost:5000/token", "Trusted"],
     ["http://[::1]:5000", "http://[0::1]:5000/token", "Trusted"],
-    // The same domain.
+    // The same registrable domain.
     ["https://registry.example.com", "https://auth.example.com/token", "Trusted"],
     ["https://registry.example.com", "https://example.com:8443/token", "Trusted"],
     ["http://registry.example.com", "https://auth.example.com/token", "Trusted"],
     ["https://a.example.co.uk", "https://b.example.co.uk/token", "Trusted"],
-    // Another domain, however alike.
+    // Another domain, however similar.
     ["https://registry.example.com", "https://evil.example/token", "Foreign"],
     ["https://registry.example.com", "https://registry.example.com.evil.example/token", "Foreign"],
     ["https://registry.example.com", "https://evilexample.com/token", "Foreign"],
@@ -41,7 +41,7 @@ describe("a realm", () => {
     ["https://good.github.io", "https://evil.github.io/token", "Foreign"],
     ["https://good.s3.amazonaws.com", "https://evil.s3.amazonaws.com/token", "Foreign"],
     ["https://com", "https://com.com/token", "Foreign"],
-    // Tenants of one domain.
+    // Different tenants of one domain.
     ["https://good.azurecr.io", "https://evil.azurecr.io/token", "Foreign"],
     ["https://good.azurecr.io", "https://good.evil.azurecr.io/token", "Foreign"],
     ["https://us-docker.pkg.dev", "https://evil.pkg.dev/token", "Foreign"],
@@ -56,19 +56,19 @@ describe("a realm", () => {
     ["https://good.herokuapp.com", "https://evil.herokuapp.com/token", "Foreign"],
     ["https://azurecr.io", "https://evil.azurecr.io/token", "Foreign"],
     ["https://registry.evilazurecr.io", "https://auth.evilazurecr.io/token", "Trusted"],
-    // Addresses and names without a domain have no neighbours.
+    // Addresses and names without a domain trust only themselves.
     ["https://127.0.0.1:5000", "https://127.0.0.1:5001/token", "Foreign"],
     ["https://10.0.0.1", "https://10.0.0.2/token", "Foreign"],
     ["https://[::1]", "https://[::2]/token", "Foreign"],
     ["https://localhost:5000", "https://localhost:5001/token", "Foreign"],
     ["https://registry", "https://auth/token", "Foreign"],
-    // Never down to http, and not to http elsewhere.
+    // Never from https to http, and never to another origin on http.
     ["https://registry.example.com", "http://registry.example.com/token", "Refused"],
     ["https://registry.example.com", "http://auth.example.com/token", "Refused"],
     ["http://localhost:5000", "http://localhost:5001/token", "Refused"],
     ["http://registry.example.com", "http://auth.example.com/token", "Refused"],
     ["http://registry.example.com", "http://evil.example/token", "Refused"],
-    // What is no place, or hides which one it is.
+    // Invalid URLs, and URLs that hide their origin.
     ["https://registry.example.com", "https://registry.example.com@evil.example/token", "Refused"],
     ["https://registry.example.com", "https://user:secret@auth.example.com/token", "Refused"],
     ["https://registry.example.com", "/token", "Refused"],
@@ -79,7 +79,7 @@ describe("a realm", () => {
     ["https://registry.example.com", "javascript:alert(1)", "Refused"],
     ["https://registry.example.com", "https://[fe80::1%25eth0]/token", "Refused"]
   ]
-  it.each(cases)("for %s at %s is %s", (registry, realm, verdict) => {
+  it.each(cases)("judges, for the registry %s, the realm %s as %s", (registry, realm, verdict) => {
     expect(judge(registry, realm)).toBe(verdict)
   })
 
@@ -92,17 +92,17 @@ describe("a realm", () => {
     ["http://auth.example.net", "https://auth.example.net/token", "Foreign"],
     ["auth.example.net", "https://auth.example.net/token", "Foreign"]
   ]
-  it.each(trusted)("that is trusted as %s, at %s, is %s", (other, realm, verdict) => {
+  it.each(trusted)("judges, with trustedRealms %s, the realm %s as %s", (other, realm, verdict) => {
     expect(judge("https://registry.example.com", realm, [other])).toBe(verdict)
   })
 
-  it("on http is trusted by name for a registry on http, and for no other", () => {
+  it("trusts a named realm on http for a registry on http only", () => {
     const trusted = ["http://localhost:5001"]
     expect(judge("http://localhost:5000", "http://localhost:5001/token", trusted)).toBe("Trusted")
     expect(judge("https://localhost:5000", "http://localhost:5001/token", trusted)).toBe("Refused")
   })
 
-  it("is told without its query", () => {
+  it("formats a realm without its query", () => {
     expect(Realm.format("https://user:CANARY@auth.example.com/token?x=CANARY#CANARY")).toBe(
       "https://auth.example.com/token"
     )

@@ -1,4 +1,4 @@
-/** What servers repeat of the secrets that they were sent, and what of that shows. */
+/** Tests that no error shows the secrets that a server repeats. */
 import { RegistryError } from "@effect-oci/core"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
@@ -8,7 +8,7 @@ import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
 import * as Redaction from "../src/Redaction.js"
-import { errorOf, guarded, realm, registry, tokenServer, world } from "./scripted.js"
+import { errorOf, fakeNetwork, guarded, realm, registry, tokenServer } from "./fakeServers.js"
 
 const secret = "pa$s/wörd+CANARY"
 const header = `Basic ${Buffer.from(`alice:${secret}`).toString("base64")}`
@@ -17,7 +17,7 @@ const header = `Basic ${Buffer.from(`alice:${secret}`).toString("base64")}`
 const spellings = (text: string): ReadonlyArray<readonly [name: string, spelling: string]> => {
   const base64 = Buffer.from(text).toString("base64")
   return [
-    ["as it is", text],
+    ["unchanged", text],
     ["in base64", base64],
     ["in base64 without padding", base64.replace(/=+$/, "")],
     ["in base64url", Buffer.from(text).toString("base64url")],
@@ -29,27 +29,27 @@ const spellings = (text: string): ReadonlyArray<readonly [name: string, spelling
   ]
 }
 
-/** All that an error shows, its cause included. */
-const shownBy = (error: unknown) =>
+/** Returns all text of an error, including its cause. */
+const textOf = (error: unknown) =>
   [Cause.pretty(Cause.fail(error), { renderErrorCause: true }), JSON.stringify(error), String(error)].join("\n")
 
 const expectHidden = (error: unknown, ...secrets: ReadonlyArray<string>) => {
-  const shown = shownBy(error)
-  for (const [, spelling] of secrets.flatMap(spellings)) expect(shown).not.toContain(spelling)
-  expect(shown).toContain("<redacted>")
+  const text = textOf(error)
+  for (const [, spelling] of secrets.flatMap(spellings)) expect(text).not.toContain(spelling)
+  expect(text).toContain("<redacted>")
 }
 
-describe("a redaction", () => {
-  it.each(spellings(secret))("knows a secret %s", (_, spelling) => {
+describe("Redaction.make", () => {
+  it.each(spellings(secret))("redacts a secret %s", (_, spelling) => {
     expect(Redaction.make([secret])(`before ${spelling} after`)).toBe("before <redacted> after")
   })
 
-  it("leaves other text alone, also where a secret is too short to tell", () => {
+  it("leaves other text and too short secrets unchanged", () => {
     expect(Redaction.make(["", "a", "abc"])("an abc of text")).toBe("an abc of text")
     expect(Redaction.make([])("text")).toBe("text")
   })
 
-  it("knows the secrets in the headers of a request", () => {
+  it("redacts the secrets in the headers of a request", () => {
     const headers = {
       authorization: header,
       "proxy-authorization": "Bearer PROXY",
@@ -64,7 +64,7 @@ describe("a redaction", () => {
     expect(redact("text/plain alice")).toBe("text/plain alice")
   })
 
-  it("leaves the names in an error as they are", () => {
+  it("leaves the names of the fields in an error unchanged", () => {
     const error = new RegistryError.Denied({
       reason: `not ${secret}`,
       reference: "v1",
@@ -75,7 +75,7 @@ describe("a redaction", () => {
     expect(redacted).toMatchObject({ _tag: "Denied", reason: "not <redacted>", registry: "team.example", status: 403 })
   })
 
-  it("knows them in the cause of an error", () => {
+  it("redacts the secrets in the cause of an error", () => {
     const cause = new TypeError(`wrong: ${secret}`, { cause: new Error(secret) })
     const error = new RegistryError.TransportError({ reason: "failed", cause })
     const redacted = Redaction.error(error, Redaction.make([secret]))
@@ -96,21 +96,22 @@ const refusing = (authorization: string | undefined, spelling: string) => ({
   body: { errors: [{ code: "DENIED", message: `not ${spelling}`, detail: { sent: [spelling], [spelling]: 1 } }] }
 })
 
-describe("a secret that is repeated", () => {
-  const known = (credential: Credential.Credential) => Credentials.layerStatic({ "registry.example.com": credential })
+describe("an error with a repeated secret", () => {
+  const withCredentials = (credential: Credential.Credential) =>
+    Credentials.layerStatic({ "registry.example.com": credential })
 
   it.effect.each([...spellings(secret), ["as the header", header]] as const)(
-    "by a registry that refuses it does not show: %s",
+    "shows no secret that a registry repeated: %s",
     ([, spelling]) =>
       Effect.gen(function*() {
-        const { client } = world({
+        const { client } = fakeNetwork({
           [registry]: ({ authorization }) => ({
             ...refusing(authorization, spelling),
             status: 401,
             headers: { "www-authenticate": "Basic" }
           })
         })
-        const error = yield* fail(client, known(Credential.basic("alice", secret)))
+        const error = yield* fail(client, withCredentials(Credential.basic("alice", secret)))
         expect(errorOf(error)).toMatchObject({
           _tag: "Unauthorized",
           diagnostics: [{ message: expect.stringMatching(/^not (Basic )?<redacted>$/) as string }]
@@ -119,60 +120,65 @@ describe("a secret that is repeated", () => {
       })
   )
 
-  it.effect.each(spellings(secret))("by a token server does not show: %s", ([, spelling]) =>
-    Effect.gen(function*() {
-      for (const credential of [Credential.basic("alice", secret), Credential.identityToken(secret)]) {
-        for (const body of [{ error: "invalid_grant", error_description: spelling }, { error: spelling }]) {
-          const bodies = [body, { errors: [{ code: spelling, message: spelling, detail: spelling }] }]
-          for (const answered of bodies) {
-            const { client } = world({
-              [registry]: guarded(new Map()),
-              "https://auth.example.com": () => ({ status: 403, body: answered })
-            })
-            const error = yield* fail(client, known(credential))
-            expect(errorOf(error)._tag).toBe("Denied")
-            for (const [, hidden] of spellings(secret)) expect(shownBy(error)).not.toContain(hidden)
+  it.effect.each(spellings(secret))(
+    "shows no secret that a token server repeated: %s",
+    ([, spelling]) =>
+      Effect.gen(function*() {
+        for (const credential of [Credential.basic("alice", secret), Credential.identityToken(secret)]) {
+          for (const body of [{ error: "invalid_grant", error_description: spelling }, { error: spelling }]) {
+            const bodies = [body, { errors: [{ code: spelling, message: spelling, detail: spelling }] }]
+            for (const answered of bodies) {
+              const { client } = fakeNetwork({
+                [registry]: guarded(new Map()),
+                "https://auth.example.com": () => ({ status: 403, body: answered })
+              })
+              const error = yield* fail(client, withCredentials(credential))
+              expect(errorOf(error)._tag).toBe("Denied")
+              for (const [, expectHiddenSecrets] of spellings(secret)) {
+                expect(textOf(error)).not.toContain(expectHiddenSecrets)
+              }
+            }
           }
         }
-      }
-    }))
+      })
+  )
 
-  it.effect("by a registry that refuses a token does not show, be it the token or the password", () =>
+  it.effect("shows neither token nor password that a registry repeated when it refused a token", () =>
     Effect.gen(function*() {
       const server = tokenServer(() => ({ token: "TOKEN-of-CANARY" }))
-      const { client } = world({
+      const { client } = fakeNetwork({
         [registry]: ({ authorization }) => ({
           ...refusing(authorization, `TOKEN-of-CANARY and ${secret}`),
           status: 401,
           headers: { "www-authenticate": `Bearer realm="${realm}"` }
         }),
-        "https://auth.example.com": server.place
+        "https://auth.example.com": server.respond
       })
-      const error = yield* fail(client, known(Credential.basic("alice", secret)))
+      const error = yield* fail(client, withCredentials(Credential.basic("alice", secret)))
       expectHidden(error, "TOKEN-of-CANARY", secret)
     }))
 
-  it.effect("in the name of a token server does not show", () =>
+  it.effect("shows no secret in the name of a token server", () =>
     Effect.gen(function*() {
-      const { client } = world({
+      const { client } = fakeNetwork({
         [registry]: () => ({
           status: 401,
           headers: { "www-authenticate": `Bearer realm="https://evil.example/${encodeURIComponent(secret)}"` }
         })
       })
-      const error = yield* fail(client, known(Credential.basic("alice", secret)))
+      const error = yield* fail(client, withCredentials(Credential.basic("alice", secret)))
       expect(errorOf(error)._tag).toBe("RealmRefused")
       expectHidden(error, secret)
     }))
 
-  it.effect("by the HTTP client that cannot send it does not show", () =>
+  it.effect("shows no secret of the HTTP client that cannot send it", () =>
     Effect.gen(function*() {
-      const { client } = world({
+      const { client } = fakeNetwork({
         [registry]: ({ authorization }) =>
           authorization === undefined
             ? { status: 401, headers: { "www-authenticate": "Basic" } }
             : Effect.fail(new Error(`invalid header: ${authorization}`))
       })
-      expectHidden(yield* fail(client, known(Credential.basic("alice", secret))), secret, header)
+      expectHidden(yield* fail(client, withCredentials(Credential.basic("alice", secret))), secret, header)
     }))
 })

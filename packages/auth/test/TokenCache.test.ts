@@ -24,8 +24,8 @@ const tokenOf = (scope: string, expiresAt = 60_000): Token => ({
 
 const pull = AuthScope.parse("repository:a:pull")
 
-describe("a cache of tokens", () => {
-  it.effect("finds one until 5 seconds before its end", () =>
+describe("TokenCache.make", () => {
+  it.effect("returns a token until 5 seconds before it expires", () =>
     Effect.gen(function*() {
       const cache = yield* TokenCache.make
       const token = tokenOf("repository:a:pull,push")
@@ -37,7 +37,7 @@ describe("a cache of tokens", () => {
       expect(cache.find(keyOf(), pull)).toBeUndefined()
     }))
 
-  it.effect("forgets one that was refused, and no other", () =>
+  it.effect("removes only the token that was refused", () =>
     Effect.gen(function*() {
       const cache = yield* TokenCache.make
       const [one, other] = [tokenOf("repository:a:pull"), tokenOf("repository:a:*")]
@@ -50,7 +50,7 @@ describe("a cache of tokens", () => {
       expect(cache.find(keyOf(), pull)).toBeUndefined()
     }))
 
-  it.effect("keeps no more than so many", () =>
+  it.effect("keeps a limited number of tokens", () =>
     Effect.gen(function*() {
       const cache = yield* TokenCache.make
       for (let i = 0; i <= 100; i++) cache.put(keyOf(), tokenOf(`repository:${i}:pull`))
@@ -76,24 +76,24 @@ describe("a cache of tokens", () => {
   const scope = fc.subarray(["repository:a:pull", "repository:a:push", "repository:a:*", "repository:b:pull", "opaque"])
     .map((words) => words.join(" "))
 
-  it("gives a token only to whom it was issued, where it was, and for no more than it allows", async () => {
+  it("returns a token only for an equal key and for a scope that the token allows", async () => {
     const run = fc.asyncProperty(
       fc.array(fc.tuple(key, scope), { maxLength: 12 }),
       key,
       scope,
-      async (issued, asking, wanted) => {
+      async (issued, requestKey, requestedScope) => {
         const cache = await Effect.runPromise(TokenCache.make)
         const tokens = issued.map(([key, scope]) => ({ key, token: tokenOf(scope, Number.POSITIVE_INFINITY) }))
         for (const { key, token } of tokens) cache.put(key, token)
-        const required = AuthScope.parse(wanted)
-        const fits = tokens.filter(({ key, token }) =>
+        const required = AuthScope.parse(requestedScope)
+        const matching = tokens.filter(({ key, token }) =>
           JSON.stringify([key.origin, key.realm, key.service]) ===
-            JSON.stringify([asking.origin, asking.realm, asking.service]) &&
-          secretOf(key.credential) === secretOf(asking.credential) && AuthScope.contains(token.scope, required)
+            JSON.stringify([requestKey.origin, requestKey.realm, requestKey.service]) &&
+          secretOf(key.credential) === secretOf(requestKey.credential) && AuthScope.contains(token.scope, required)
         )
-        const found = cache.find(asking, required)
-        expect(found === undefined).toBe(fits.length === 0)
-        expect(found === undefined || fits.some(({ token }) => token === found)).toBe(true)
+        const found = cache.find(requestKey, required)
+        expect(found === undefined).toBe(matching.length === 0)
+        expect(found === undefined || matching.some(({ token }) => token === found)).toBe(true)
       }
     )
     await fc.assert(run)
@@ -111,8 +111,8 @@ describe("a cache of tokens", () => {
   }
 })
 
-describe("tokens that are acquired", () => {
-  it.effect("are acquired once for all who want the same at the same time, and kept", () =>
+describe("TokenCache.acquire", () => {
+  it.effect("runs one exchange for concurrent callers of the same token, and caches the token", () =>
     Effect.gen(function*() {
       const cache = yield* TokenCache.make
       let count = 0
@@ -132,7 +132,7 @@ describe("tokens that are acquired", () => {
       expect(count).toBe(2)
     }))
 
-  it.effect("fail for all who wait, and are asked for anew afterwards", () =>
+  it.effect("fails for all waiting callers, and runs the exchange again for the next caller", () =>
     Effect.gen(function*() {
       const cache = yield* TokenCache.make
       let count = 0
@@ -147,7 +147,7 @@ describe("tokens that are acquired", () => {
       expect(cache.find(keyOf(), pull)).toBeUndefined()
     }))
 
-  it.effect("are not taken from the others by one who is interrupted", () =>
+  it.effect("continues for the other callers if one caller is interrupted", () =>
     Effect.gen(function*() {
       const cache = yield* TokenCache.make
       const exchange = Effect.delay(Effect.sync(() => tokenOf("repository:a:pull")), "1 second")
@@ -161,7 +161,7 @@ describe("tokens that are acquired", () => {
       expect(String((yield* Fiber.join(second)).scope)).toBe("repository:a:pull")
     }))
 
-  it.effect("are given up where all who wanted them are interrupted", () =>
+  it.effect("interrupts the exchange if all callers are interrupted", () =>
     Effect.gen(function*() {
       const cache = yield* TokenCache.make
       const interrupted = yield* Deferred.make<void>()

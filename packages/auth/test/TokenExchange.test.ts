@@ -6,52 +6,57 @@ import { Effect, Fiber, Option, Redacted, TestClock, Tracer } from "effect"
 import * as Credential from "../src/Credential.js"
 import * as Origin from "../src/Origin.js"
 import * as TokenExchange from "../src/TokenExchange.js"
-import { basic, realm, registry, world } from "./scripted.js"
-import type { Answer, Asked, Place } from "./scripted.js"
+import { basic, fakeNetwork, realm, registry } from "./fakeServers.js"
+import type { FakeResponse, FakeServer, ReceivedRequest } from "./fakeServers.js"
 
 const alice = Credential.basic("alice", "CANARY")
 const identity = Credential.identityToken("CANARY")
 const server = "https://auth.example.com"
 const scope = AuthScope.parse("repository:team/app:pull,push repository:other:pull")
 
-const ask = (place: Place, entry: Credential.Entry = [], options?: TokenExchange.Options, at: string = realm) => {
-  const { asked, client } = world({
-    [server]: place,
-    "https://other.example.com": place,
-    "http://auth.example.com": place
+const request = (
+  respond: FakeServer,
+  entry: Credential.Entry = [],
+  options?: TokenExchange.Options,
+  realmUrl: string = realm
+) => {
+  const { received, client } = fakeNetwork({
+    [server]: respond,
+    "https://other.example.com": respond,
+    "http://auth.example.com": respond
   })
   const exchange = TokenExchange.make(client, options)
   const origin = Option.getOrThrow(Origin.parse(registry))
   return {
-    asked,
-    token: exchange({ origin, realm: new URL(at), service: "registry.example.com", scope, entry })
+    received,
+    token: exchange({ origin, realm: new URL(realmUrl), service: "registry.example.com", scope, entry })
   }
 }
 
-const giving = (body: unknown): Place => () => ({ status: 200, body })
+const returning = (body: unknown): FakeServer => () => ({ status: 200, body })
 
-const formOf = ({ body }: Asked) => Object.fromEntries(new URLSearchParams(body))
+const formOf = ({ body }: ReceivedRequest) => Object.fromEntries(new URLSearchParams(body))
 
-/** The failure of an exchange, which tells nothing secret. */
-const failureOf = (exchange: ReturnType<typeof ask>) =>
+/** Returns the failure of an exchange, and checks that the failure contains no secret. */
+const failureOf = (exchange: ReturnType<typeof request>) =>
   Effect.map(Effect.flip(exchange.token), (error) => {
     for (const text of [String(error), JSON.stringify(error)]) expect(text).not.toMatch(/CANARY|Q0FOQVJZ/)
     return error
   })
 
-describe("a token server", () => {
-  it.effect("is asked by nobody with GET, a scope a resource, and its own query", () =>
+describe("TokenExchange.make", () => {
+  it.effect("sends an anonymous request by GET, with one parameter for each resource, and keeps the realm's own query", () =>
     Effect.gen(function*() {
-      const { asked, token } = ask(
-        giving({ token: "t" }),
+      const { received, token } = request(
+        returning({ token: "t" }),
         [],
         { headers: { "X-Mine": "1" } },
         `${realm}?tenant=a&scope=b`
       )
       expect(Redacted.value((yield* token).value)).toBe("t")
-      expect(asked).toHaveLength(1)
-      expect(asked[0]).toMatchObject({ method: "GET", authorization: undefined, headers: { "x-mine": "1" } })
-      expect([...asked[0]!.url.searchParams]).toEqual([
+      expect(received).toHaveLength(1)
+      expect(received[0]).toMatchObject({ method: "GET", authorization: undefined, headers: { "x-mine": "1" } })
+      expect([...received[0]!.url.searchParams]).toEqual([
         ["tenant", "a"],
         ["scope", "b"],
         ["service", "registry.example.com"],
@@ -60,23 +65,26 @@ describe("a token server", () => {
       ])
     }))
 
-  it.effect("is shown a user and a password with Basic, and the name of the account", () =>
+  it.effect("sends a user and a password with Basic, and the account name", () =>
     Effect.gen(function*() {
-      const { asked, token } = ask(giving({ access_token: "t" }), [alice])
+      const { received, token } = request(returning({ access_token: "t" }), [alice])
       expect(Redacted.value((yield* token).value)).toBe("t")
-      expect(asked[0]?.authorization).toBe(basic("alice", "CANARY"))
-      expect(asked[0]?.url.searchParams.get("account")).toBe("alice")
-      expect(String(asked[0]?.url)).not.toMatch(/CANARY|offline/)
+      expect(received[0]?.authorization).toBe(basic("alice", "CANARY"))
+      expect(received[0]?.url.searchParams.get("account")).toBe("alice")
+      expect(String(received[0]?.url)).not.toMatch(/CANARY|offline/)
     }))
 
-  it.effect("is shown an identity token in a form", () =>
+  it.effect("sends an identity token in a form", () =>
     Effect.gen(function*() {
-      const { asked, token } = ask(giving({ access_token: "t", refresh_token: "CANARY-2" }), [alice, identity])
+      const { received, token } = request(returning({ access_token: "t", refresh_token: "CANARY-2" }), [
+        alice,
+        identity
+      ])
       expect(Option.fromNullable((yield* token).refreshToken)).toEqual(Option.some(Redacted.make("CANARY-2")))
-      expect(asked).toMatchObject([{ method: "POST", authorization: undefined }])
-      expect(asked[0]?.headers["content-type"]).toBe("application/x-www-form-urlencoded")
-      expect(asked[0]?.url.search).toBe("")
-      expect(formOf(asked[0]!)).toEqual({
+      expect(received).toMatchObject([{ method: "POST", authorization: undefined }])
+      expect(received[0]?.headers["content-type"]).toBe("application/x-www-form-urlencoded")
+      expect(received[0]?.url.search).toBe("")
+      expect(formOf(received[0]!)).toEqual({
         grant_type: "refresh_token",
         refresh_token: "CANARY",
         service: "registry.example.com",
@@ -85,14 +93,14 @@ describe("a token server", () => {
       })
     }))
 
-  it.effect("is shown a password in a form, where that is wanted", () =>
+  it.effect("sends a password in a form with oauth2: true", () =>
     Effect.gen(function*() {
-      const { asked, token } = ask(giving({ token: "t", refresh_token: "no" }), [alice], {
+      const { received, token } = request(returning({ token: "t", refresh_token: "no" }), [alice], {
         oauth2: true,
         clientId: "mine"
       })
       expect((yield* token).refreshToken).toBeUndefined()
-      expect(asked.map(formOf)).toEqual([{
+      expect(received.map(formOf)).toEqual([{
         grant_type: "password",
         username: "alice",
         password: "CANARY",
@@ -102,24 +110,27 @@ describe("a token server", () => {
       }])
     }))
 
-  const unsupported: ReadonlyArray<Answer> = [
+  const unsupported: ReadonlyArray<FakeResponse> = [
     { status: 404 },
     { status: 405, body: "<html>" },
     { status: 400, body: { error: "unsupported_grant_type" } }
   ]
-  it.effect.each(unsupported)("that knows no OAuth2 is asked with GET: $status", (answer) =>
-    Effect.gen(function*() {
-      const place: Place = ({ method }) => method === "POST" ? answer : { status: 200, body: { token: "t" } }
-      const { asked, token } = ask(place, [identity, alice])
-      expect(Redacted.value((yield* token).value)).toBe("t")
-      expect(asked[1]?.authorization).toBe(basic("alice", "CANARY"))
-      // Without a password to go on with, nobody is asked in its place.
-      const alone = ask(place, [identity])
-      expect((yield* failureOf(alone)).message).toMatch(/does not accept identity tokens/)
-      expect(alone.asked).toHaveLength(1)
-    }))
+  it.effect.each(unsupported)(
+    "falls back to GET if the server does not support OAuth2: $status",
+    (response) =>
+      Effect.gen(function*() {
+        const respond: FakeServer = ({ method }) => method === "POST" ? response : { status: 200, body: { token: "t" } }
+        const { received, token } = request(respond, [identity, alice])
+        expect(Redacted.value((yield* token).value)).toBe("t")
+        expect(received[1]?.authorization).toBe(basic("alice", "CANARY"))
+        // Without a password, the exchange fails and does not continue anonymously.
+        const withoutPassword = request(respond, [identity])
+        expect((yield* failureOf(withoutPassword)).message).toMatch(/does not accept identity tokens/)
+        expect(withoutPassword.received).toHaveLength(1)
+      })
+  )
 
-  const refusals: ReadonlyArray<readonly [answer: Answer, tag: string, told: string]> = [
+  const refusals: ReadonlyArray<readonly [response: FakeResponse, tag: string, text: string]> = [
     [{ status: 401 }, "Unauthorized", "answers with status 401: log in again, or check what they are allowed"],
     [
       { status: 403, body: { errors: [{ code: "DENIED", message: "no\u001b[2J" }] } },
@@ -135,20 +146,20 @@ describe("a token server", () => {
     [{ status: 204 }, "ResponseInvalid", "answers with status 204"]
   ]
   it.effect.each(refusals)(
-    "that refuses makes an error that says what was tried: %j",
-    ([answer, tag, told]) =>
+    "fails with an error that says what was requested: %j",
+    ([response, tag, text]) =>
       Effect.gen(function*() {
-        const error = yield* failureOf(ask(() => answer, [alice]))
+        const error = yield* failureOf(request(() => response, [alice]))
         expect(error._tag).toBe(tag)
         expect(error.message).toBe(
           `the token server ${realm} of ${registry}, asked for "repository:team/app:pull,push repository:other:pull" with ` +
-            `a user and a password, ${told}`
+            `a user and a password, ${text}`
         )
         if (tag === "TooManyRequests") expect(error).toMatchObject({ retryAfter: 7000 })
       })
   )
 
-  const rubbish: ReadonlyArray<unknown> = [
+  const invalidBodies: ReadonlyArray<unknown> = [
     "",
     "<html>",
     "null",
@@ -161,16 +172,16 @@ describe("a token server", () => {
     { token: "é" },
     { token: "t", filler: "x".repeat(64 * 1024) }
   ]
-  it.effect.each(rubbish)("that answers rubbish is an error: %j", (body) =>
+  it.effect.each(invalidBodies)("fails for an invalid response: %j", (body) =>
     Effect.gen(function*() {
-      const error = yield* failureOf(ask(giving(body), [alice]))
+      const error = yield* failureOf(request(returning(body), [alice]))
       expect(error._tag).toBe("ResponseInvalid")
       expect(error.message.length).toBeLessThan(200)
     }))
 
-  it.effect("that does not answer is given up", () =>
+  it.effect("fails if the token server does not answer within the timeout", () =>
     Effect.gen(function*() {
-      const { token } = ask(() => Effect.never, [alice])
+      const { token } = request(() => Effect.never, [alice])
       const fiber = yield* Effect.fork(Effect.flip(token))
       yield* TestClock.adjust("1 minute")
       expect((yield* Fiber.join(fiber)).message).toBe(
@@ -178,10 +189,10 @@ describe("a token server", () => {
       )
     }))
 
-  it.effect("that cannot be reached fails without what it would have been shown", () =>
+  it.effect("fails without the secrets of the request if the token server is unreachable", () =>
     Effect.gen(function*() {
       for (const entry of [[alice], [identity]]) {
-        const { token } = ask(() => Effect.fail({ code: "ECONNREFUSED" }), entry)
+        const { token } = request(() => Effect.fail({ code: "ECONNREFUSED" }), entry)
         const error = yield* Effect.flip(token)
         expect(error).toMatchObject({ _tag: "RequestError", request: { headers: {}, body: { _tag: "Empty" } } })
         expect("request" in error && error.request.headers["authorization"]).toBeUndefined()
@@ -189,20 +200,29 @@ describe("a token server", () => {
     }))
 })
 
-describe("what a program says besides", () => {
-  const secretsOf = (entry: Credential.Entry, at: string, isTrusted?: boolean, place: Place = giving({ token: "t" })) =>
+describe("TokenExchange.make, for headers of the program", () => {
+  const secretsOf = (
+    entry: Credential.Entry,
+    realmUrl: string,
+    isTrusted?: boolean,
+    respond: FakeServer = returning({ token: "t" })
+  ) =>
     Effect.gen(function*() {
-      const { asked, client } = world({ [server]: place, "https://other.example.com": place, [registry]: place })
-      const adding = HttpClient.mapRequest(client, HttpClientRequest.setHeader("x-registry", "CANARY"))
-      const exchange = TokenExchange.make(adding, { headers: { "x-server": "CANARY" } })
+      const { received, client } = fakeNetwork({
+        [server]: respond,
+        "https://other.example.com": respond,
+        [registry]: respond
+      })
+      const withHeader = HttpClient.mapRequest(client, HttpClientRequest.setHeader("x-registry", "CANARY"))
+      const exchange = TokenExchange.make(withHeader, { headers: { "x-server": "CANARY" } })
       const origin = Option.getOrThrow(Origin.parse(registry))
-      yield* exchange({ origin, realm: new URL(at), isTrusted, service: undefined, scope, entry })
-      return asked.map(({ headers, url }) =>
+      yield* exchange({ origin, realm: new URL(realmUrl), isTrusted, service: undefined, scope, entry })
+      return received.map(({ headers, url }) =>
         [url.origin, ...Object.keys(headers).filter((name) => name.startsWith("x-"))].join(" ")
       )
     })
 
-  it.effect("to every place that it asks goes to the registry's own origin", () =>
+  it.effect("sends headers that the client adds to every request to the registry's own origin only", () =>
     Effect.gen(function*() {
       for (const entry of [[], [alice], [identity]]) {
         expect(yield* secretsOf(entry, realm)).toEqual([`${server} x-server`])
@@ -210,23 +230,23 @@ describe("what a program says besides", () => {
       }
     }))
 
-  it.effect("to token servers goes to none that is not trusted", () =>
+  it.effect("sends the option headers to no untrusted token server", () =>
     Effect.gen(function*() {
       expect(yield* secretsOf([], realm, false)).toEqual([server])
     }))
 
-  it.effect("goes to none that a token server leads to", () =>
+  it.effect("sends the option headers to no other origin after a redirect", () =>
     Effect.gen(function*() {
-      const place: Place = ({ url }) =>
+      const respond: FakeServer = ({ url }) =>
         url.pathname === "/token"
           ? { status: 302, headers: { location: "https://other.example.com/there" } }
           : { status: 200, body: { token: "t" } }
-      expect(yield* secretsOf([], realm, true, place)).toEqual([`${server} x-server`, "https://other.example.com"])
+      expect(yield* secretsOf([], realm, true, respond)).toEqual([`${server} x-server`, "https://other.example.com"])
     }))
 })
 
-describe("a redirect of a token server", () => {
-  const to = (location: string, status = 307): Place => ({ url }) =>
+describe("TokenExchange.make, for a redirect of the token server", () => {
+  const to = (location: string, status = 307): FakeServer => ({ url }) =>
     url.pathname === "/token" && url.origin === server
       ? { status, headers: { location } }
       : { status: 200, body: { token: "t" } }
@@ -247,60 +267,65 @@ describe("a redirect of a token server", () => {
     ["http://[", 302, [], "ResponseInvalid"],
     ["/token", 302, [], "ResponseInvalid"]
   ]
-  it.effect.each(cases)("to %s, with %d: %#", ([location, status, entry, outcome]) =>
-    Effect.gen(function*() {
-      const exchange = ask(to(location, status), entry)
-      const answer = yield* Effect.either(exchange.token)
-      expect(answer._tag === "Left" ? answer.left._tag : undefined).toBe(outcome)
-      expect(exchange.asked.length).toBeLessThan(8)
-      for (const { authorization, body, url } of exchange.asked.slice(1)) {
-        if (url.origin !== server) expect(`${authorization} ${body}`).not.toMatch(/CANARY|Basic/)
-      }
-      if (outcome !== undefined) yield* failureOf(ask(to(location, status), entry))
-    }))
+  it.effect.each(cases)(
+    "follows or refuses a redirect to %s, with %d: %#",
+    ([location, status, entry, outcome]) =>
+      Effect.gen(function*() {
+        const exchange = request(to(location, status), entry)
+        const response = yield* Effect.either(exchange.token)
+        expect(response._tag === "Left" ? response.left._tag : undefined).toBe(outcome)
+        expect(exchange.received.length).toBeLessThan(8)
+        for (const { authorization, body, url } of exchange.received.slice(1)) {
+          if (url.origin !== server) expect(`${authorization} ${body}`).not.toMatch(/CANARY|Basic/)
+        }
+        if (outcome !== undefined) yield* failureOf(request(to(location, status), entry))
+      })
+  )
 })
 
-describe("a token", () => {
+describe("a token of TokenExchange", () => {
   const now = Date.parse("2026-01-01T00:00:00Z")
   const date = new Date(now + 3_600_000).toUTCString()
-  const ago = (seconds: number, from: number) => new Date(from - seconds * 1000).toISOString()
+  const issuedBefore = (seconds: number, from: number) => new Date(from - seconds * 1000).toISOString()
   const cases: ReadonlyArray<
-    readonly [name: string, said: object, headers: Record<string, string> | undefined, seconds: number]
+    readonly [name: string, fields: object, headers: Record<string, string> | undefined, seconds: number]
   > = [
-    ["that says nothing", {}, undefined, 60],
-    ["that says less than a minute", { expires_in: 5 }, undefined, 60],
-    ["that says rubbish", { expires_in: "x", issued_at: "y" }, undefined, 60],
-    ["that is negative", { expires_in: -1 }, undefined, 60],
-    ["of five minutes", { expires_in: 300 }, undefined, 300],
-    ["as text", { expires_in: "300" }, undefined, 300],
-    ["of some age", { expires_in: 300, issued_at: ago(100, now) }, undefined, 200],
-    ["of a great age", { expires_in: 300, issued_at: ago(299, now) }, undefined, 60],
-    ["of the future", { expires_in: 300, issued_at: ago(-1000, now) }, undefined, 300],
-    ["by a clock that is an hour ahead", { expires_in: 300, issued_at: ago(100, now + 3_600_000) }, { date }, 200],
+    ["without a lifetime", {}, undefined, 60],
+    ["less than a minute", { expires_in: 5 }, undefined, 60],
+    ["an invalid lifetime", { expires_in: "x", issued_at: "y" }, undefined, 60],
+    ["a negative lifetime", { expires_in: -1 }, undefined, 60],
+    ["five minutes", { expires_in: 300 }, undefined, 300],
+    ["as a text", { expires_in: "300" }, undefined, 300],
+    ["an older token", { expires_in: 300, issued_at: issuedBefore(100, now) }, undefined, 200],
+    ["a token about to expire", { expires_in: 300, issued_at: issuedBefore(299, now) }, undefined, 60],
+    ["a token from the future", { expires_in: 300, issued_at: issuedBefore(-1000, now) }, undefined, 300],
+    ["a server clock that is an hour ahead", { expires_in: 300, issued_at: issuedBefore(100, now + 3_600_000) }, {
+      date
+    }, 200],
     [
-      "by a clock that is an hour ahead, just now",
-      { expires_in: 300, issued_at: ago(0, now + 3_600_000) },
+      "a server clock that is an hour ahead, a new token",
+      { expires_in: 300, issued_at: issuedBefore(0, now + 3_600_000) },
       { date },
       300
     ],
-    ["whose issue is not said", { expires_in: 300 }, { date }, 300]
+    ["without issued_at", { expires_in: 300 }, { date }, 300]
   ]
-  it.effect.each(cases)("is good for a time: %s", ([, said, headers, seconds]) =>
+  it.effect.each(cases)("expires at the right time: %s", ([, fields, headers, seconds]) =>
     Effect.gen(function*() {
       yield* TestClock.setTime(now)
-      const { token } = ask(() => ({ status: 200, headers, body: { token: "t", ...said } }))
+      const { token } = request(() => ({ status: 200, headers, body: { token: "t", ...fields } }))
       expect((yield* token).expiresAt - now).toBe(seconds * 1000)
     }))
 
-  it.effect("shows in no text", () =>
+  it.effect("does not appear in JSON", () =>
     Effect.gen(function*() {
-      const { token } = ask(giving({ token: "CANARY", refresh_token: "CANARY" }), [identity])
+      const { token } = request(returning({ token: "CANARY", refresh_token: "CANARY" }), [identity])
       expect(JSON.stringify(yield* token)).not.toMatch(/CANARY/)
     }))
 })
 
 describe("an exchange", () => {
-  it.effect("has no span, which would say its URL and its headers", () =>
+  it.effect("creates no span, which would contain its URL and its headers", () =>
     Effect.gen(function*() {
       const names: Array<string> = []
       const tracer = yield* Effect.tracer
@@ -311,7 +336,7 @@ describe("an exchange", () => {
         },
         context: (f, fiber) => tracer.context(f, fiber)
       })
-      const { client } = world({ [server]: giving({ token: "t" }) })
+      const { client } = fakeNetwork({ [server]: returning({ token: "t" }) })
       const origin = Option.getOrThrow(Origin.parse(registry))
       const exchange = TokenExchange.make(client)({
         origin,

@@ -16,7 +16,7 @@ const pem = (
   type: "pkcs8" | "spki"
 ) => key.export({ type, format: "pem" }).toString()
 
-/** As libtrust does it, by other means. */
+/** Computes the id as libtrust does, by another implementation. */
 const libtrustId = (publicPem: string): string => {
   const der = createPublicKey(publicPem).export({ type: "spki", format: "der" })
   const bits = [...createHash("sha256").update(der).digest().subarray(0, 30)]
@@ -35,7 +35,7 @@ describe.each(TokenKeys.algorithms)("%s", (algorithm) => {
   const privatePem = pem(pairs[algorithm].privateKey, "pkcs8")
   const publicPem = pem(pairs[algorithm].publicKey, "spki")
 
-  it.effect("a private key in PEM is one of its algorithm, and signs what its public half verifies", () =>
+  it.effect("reads a private key from PEM, which signs what its public half verifies", () =>
     Effect.gen(function*() {
       const key = yield* TokenKeys.fromPem(Redacted.make(privatePem))
       const other = yield* TokenKeys.fromPublicPem(publicPem)
@@ -47,7 +47,7 @@ describe.each(TokenKeys.algorithms)("%s", (algorithm) => {
       expect(key.publicKey.type).toBe("public")
     }))
 
-  it.effect("a key made here signs what its set of keys verifies, which tells nothing secret", () =>
+  it.effect("generates a key whose key set verifies its signatures, and reveals no secret", () =>
     Effect.gen(function*() {
       const key = yield* TokenKeys.generate(algorithm)
       const jwks = yield* TokenKeys.toJwks([key])
@@ -59,14 +59,14 @@ describe.each(TokenKeys.algorithms)("%s", (algorithm) => {
       expect(yield* verifies(yield* signed(key), read!)).toBe(true)
     }))
 
-  it.effect("an id can be given", () =>
+  it.effect("uses the given id", () =>
     Effect.gen(function*() {
       expect((yield* TokenKeys.fromPem(Redacted.make(privatePem), { id: "2026" })).id).toBe("2026")
       expect((yield* TokenKeys.fromPublicPem(publicPem, { id: "2026" })).id).toBe("2026")
     }))
 })
 
-it.effect("a certificate has the id of its key", () =>
+it.effect("gives a certificate the id of its key", () =>
   Effect.gen(function*() {
     const args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x"]
     const both = execFileSync("openssl", [...args, "-keyout", "-", "-out", "-"], { stdio: "pipe" }).toString()
@@ -75,7 +75,7 @@ it.effect("a certificate has the id of its key", () =>
     expect(read.id).toBe((yield* TokenKeys.fromPem(Redacted.make(key))).id)
   }))
 
-describe("a key that cannot be used", () => {
+describe("TokenKeys, for a key that cannot be used", () => {
   const short = generateKeyPairSync("rsa", { modulusLength: 1024 })
   const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" })
   const sec1 = pairs.ES256.privateKey.export({ type: "sec1", format: "pem" }).toString()
@@ -83,19 +83,22 @@ describe("a key that cannot be used", () => {
   it.effect.each(
     [
       ["rubbish", "CANARY", /^the private key cannot be used: provide, in PEM/],
-      ["an RSA key too short", pem(short.privateKey, "pkcs8"), /at least 2048 bits/],
+      ["an RSA key that is too short", pem(short.privateKey, "pkcs8"), /at least 2048 bits/],
       ["another curve", pem(p384.privateKey, "pkcs8"), /P-256/],
       ["a public key", pem(pairs.ES256.publicKey, "spki"), /^the private key cannot be used/],
-      ["the form that openssl calls traditional", sec1, /`openssl pkcs8 -topk8 -nocrypt`/]
+      ["the traditional form of openssl", sec1, /`openssl pkcs8 -topk8 -nocrypt`/]
     ] as const
-  )("is refused in words that say what is wanted and nothing of it: %s", ([, text, message]) =>
-    Effect.gen(function*() {
-      const error = yield* Effect.flip(TokenKeys.fromPem(Redacted.make(text)))
-      expect(error.message).toMatch(message)
-      expect(JSON.stringify(error)).not.toContain(text.slice(30, 60) || text)
-    }))
+  )(
+    "fails with an error that says what to provide, and does not reveal the key: %s",
+    ([, text, message]) =>
+      Effect.gen(function*() {
+        const error = yield* Effect.flip(TokenKeys.fromPem(Redacted.make(text)))
+        expect(error.message).toMatch(message)
+        expect(JSON.stringify(error)).not.toContain(text.slice(30, 60) || text)
+      })
+  )
 
-  it.effect("is refused as a public one, and in a set of keys", () =>
+  it.effect("fails for it as a public key, and in a key set", () =>
     Effect.gen(function*() {
       expect((yield* Effect.flip(TokenKeys.fromPublicPem(pem(short.publicKey, "spki"))))._tag).toBe("KeyInvalid")
       expect((yield* Effect.flip(TokenKeys.fromPublicPem("CANARY"))).message).not.toContain("CANARY")
@@ -103,7 +106,7 @@ describe("a key that cannot be used", () => {
       expect((yield* Effect.flip(TokenKeys.fromJwks({ keys: [{ ...weak }] })))._tag).toBe("KeyInvalid")
     }))
 
-  it.effect("of another kind or use is left out of a set of keys", () =>
+  it.effect("ignores keys of other kinds or for other uses in a key set", () =>
     Effect.gen(function*() {
       const other = p384.publicKey.export({ format: "jwk" })
       const encrypts = { ...pairs.ES256.publicKey.export({ format: "jwk" }), use: "enc" }
@@ -116,7 +119,7 @@ describe("a key that cannot be used", () => {
       expect(yield* TokenKeys.fromJwks({ keys: [other, encrypts, ...agrees, secret] })).toEqual([])
     }))
 
-  it.effect("says in a set of keys what it is for, by either name", () =>
+  it.effect("accepts both names of an algorithm in a key set", () =>
     Effect.gen(function*() {
       const jwk = pairs.EdDSA.publicKey.export({ format: "jwk" })
       const keys = [{ ...jwk, alg: "EdDSA" }, { ...jwk, alg: "Ed25519" }, { ...jwk, key_ops: ["verify"], kid: 5 }]
@@ -132,7 +135,7 @@ describe("TokenKeys.config", () => {
       Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["TOKEN_KEY", text]])))
     )
 
-  it.effect("reads a key, and names it where it cannot be used", () =>
+  it.effect("reads a key, and names the configuration value in its error", () =>
     Effect.gen(function*() {
       expect((yield* read(pem(pairs.EdDSA.privateKey, "pkcs8"))).algorithm).toBe("EdDSA")
       const error = yield* Effect.flip(read("CANARY"))
@@ -143,7 +146,7 @@ describe("TokenKeys.config", () => {
 })
 
 describe("TokenKeys.ring", () => {
-  it.effect("signs by the newest, and verifies by those before it until they are removed", () =>
+  it.effect("signs with the newest key, and verifies with the earlier keys until they are removed", () =>
     Effect.gen(function*() {
       const [a, b, c] = yield* Effect.all([TokenKeys.generate(), TokenKeys.generate(), TokenKeys.generate()])
       const ring = yield* TokenKeys.ring(b, a)

@@ -10,7 +10,7 @@ const issuer = "https://auth.example"
 const service = "registry.example"
 const password = "CANARY-password"
 
-/** Each knows the one password; who they are and what version their accounts have can change. */
+/** All users have the same password. A test can change the users and the versions of their accounts. */
 const makeUsers = () => {
   const versions = new Map([["alice", "1"], ["bob", "1"]])
   const find = (username: string): Users.Account | undefined => {
@@ -18,9 +18,9 @@ const makeUsers = () => {
     return version === undefined ? undefined : { identity: { name: username, claims: {} }, version }
   }
   const users: Users.Users = {
-    check: ({ password: given, username }) => {
+    check: ({ password: secretGiven, username }) => {
       const account = find(username)
-      return account !== undefined && Redacted.value(given) === password
+      return account !== undefined && Redacted.value(secretGiven) === password
         ? Exit.succeed(account)
         : Exit.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" }))
     },
@@ -38,7 +38,7 @@ const basic = (username: string, secret = password) => ({
   authorization: `Basic ${Buffer.from(`${username}:${secret}`).toString("base64")}`
 })
 
-interface Said {
+interface ServiceResponse {
   readonly status: number
   readonly headers: Wire.Headers
   readonly json: { readonly [field: string]: unknown }
@@ -50,11 +50,11 @@ const setup = (options?: Partial<TokenService.Options>) =>
     const keys = yield* TokenKeys.ring(yield* TokenKeys.generate())
     const tokens = yield* TokenService.make({ issuer, service, keys, users, policy, ...options })
     const verify = yield* TokenVerifier.make({ issuer, audience: service, keys })
-    const send = (request: Partial<Wire.Request>, answer = tokens.answer): Effect.Effect<Said> =>
+    const send = (request: Partial<Wire.Request>, answer = tokens.answer): Effect.Effect<ServiceResponse> =>
       Effect.map(answer({ method: "GET", target: "/token", headers: {}, body: undefined, ...request }), (response) => ({
         status: response.status,
         headers: response.headers,
-        json: JSON.parse(new TextDecoder().decode(response.body?.bytes)) as Said["json"]
+        json: JSON.parse(new TextDecoder().decode(response.body?.bytes)) as ServiceResponse["json"]
       }))
     const get = (query: string, headers: Wire.Headers = {}) => send({ target: `/token?${query}`, headers })
     const post = (fields: Record<string, string>, more?: Partial<Wire.Request>) =>
@@ -64,7 +64,7 @@ const setup = (options?: Partial<TokenService.Options>) =>
         body: Body.bytes(new TextEncoder().encode(new URLSearchParams(fields).toString())),
         ...more
       })
-    const granted = ({ json }: Said) =>
+    const granted = ({ json }: ServiceResponse) =>
       Effect.map(
         verify(Redacted.make(json["token"] as string)),
         ({ caller, granted }) => [caller.name, AuthScope.format(AuthScope.canonical(granted))]
@@ -72,8 +72,8 @@ const setup = (options?: Partial<TokenService.Options>) =>
     return { get, granted, keys, post, send, tokens, versions }
   })
 
-describe("a token", () => {
-  it.effect("is what docker-registry reads, and no more", () =>
+describe("a token of TokenService", () => {
+  it.effect("contains what docker-registry reads, and nothing else", () =>
     Effect.gen(function*() {
       yield* TestClock.setTime(1_000_000_500)
       const { get, keys } = yield* setup()
@@ -106,17 +106,17 @@ describe("a token", () => {
 
   it.effect.each(
     [
-      ["what was asked", "alice", "scope=repository:alice/app:pull", "repository:alice/app:pull"],
+      ["what was requested", "alice", "scope=repository:alice/app:pull", "repository:alice/app:pull"],
       [
-        "of what was asked what the policy leaves",
+        "the part of the request that the policy grants",
         "alice",
         "scope=repository:alice/app:*&scope=repository:bob/app:pull,push&scope=registry:catalog:*",
         "repository:alice/app:delete,pull,push"
       ],
-      ["nothing, where nothing was asked", "alice", "", ""],
-      ["nothing that the policy says beyond it", "bob", "scope=repository:alice/app:push", ""],
+      ["nothing if nothing was requested", "alice", "", ""],
+      ["nothing beyond the request, even if the policy grants it", "bob", "scope=repository:alice/app:push", ""],
       [
-        "what is public, to nobody",
+        "public repositories to anonymous callers",
         undefined,
         "scope=repository:public/a:pull,push repository:alice/app:pull",
         "repository:public/a:pull"
@@ -126,8 +126,8 @@ describe("a token", () => {
   )("grants %s", ([, name, query, scope]) =>
     Effect.gen(function*() {
       const { get, granted } = yield* setup()
-      const said = yield* get(query.replaceAll(" ", "%20"), name === undefined ? {} : basic(name))
-      expect(yield* granted(said)).toEqual([name, scope])
+      const response = yield* get(query.replaceAll(" ", "%20"), name === undefined ? {} : basic(name))
+      expect(yield* granted(response)).toEqual([name, scope])
     }))
 
   it.effect.each([
@@ -144,19 +144,19 @@ describe("a token", () => {
     "repository():alice/x:pull",
     "Repository:alice/x:pull",
     "registry:*:*"
-  ])("does not grant what is not of the grammar, whatever the policy says: %s", (scope) =>
+  ])("grants nothing outside the grammar, whatever the policy grants: %s", (scope) =>
     Effect.gen(function*() {
-      const seen: Array<string> = []
+      const requestedScopes: Array<string> = []
       const { get, granted } = yield* setup({
         policy: (_, requested) => {
-          seen.push(AuthScope.format(requested))
+          requestedScopes.push(AuthScope.format(requested))
           return Exit.succeed(AuthScope.unlimited)
         }
       })
-      const said = yield* get(`scope=${scope}&scope=repository:alice/app:pull`, basic("alice"))
-      expect(yield* granted(said)).toEqual(["alice", "repository:alice/app:pull"])
-      expect(said.json["scope"]).toBe("repository:alice/app:pull")
-      expect(seen).toEqual(["repository:alice/app:pull"])
+      const response = yield* get(`scope=${scope}&scope=repository:alice/app:pull`, basic("alice"))
+      expect(yield* granted(response)).toEqual(["alice", "repository:alice/app:pull"])
+      expect(response.json["scope"]).toBe("repository:alice/app:pull")
+      expect(requestedScopes).toEqual(["repository:alice/app:pull"])
     }))
 
   it.effect("grants the catalog", () =>
@@ -168,7 +168,7 @@ describe("a token", () => {
       ])
     }))
 
-  it.effect("names a class as registries read it", () =>
+  it.effect("encodes a class as registries read it", () =>
     Effect.gen(function*() {
       const { get } = yield* setup({ policy: (_, requested) => Exit.succeed(requested) })
       const { json } = yield* get("scope=repository(plugin):a:pull")
@@ -179,13 +179,13 @@ describe("a token", () => {
       })
     }))
 
-  it.effect("never grants more than was asked, whatever the policy answers", () =>
+  it.effect("never grants more than was requested, whatever the policy grants", () =>
     Effect.gen(function*() {
       const { get, granted } = yield* setup({ policy: () => Exit.succeed(AuthScope.unlimited) })
       expect(yield* granted(yield* get("scope=repository:a:pull"))).toEqual([undefined, "repository:a:pull"])
     }))
 
-  it.effect("is signed by the newest key, and both are published", () =>
+  it.effect("is signed by the newest key, and all keys are published", () =>
     Effect.gen(function*() {
       const { get, granted, keys, send, tokens } = yield* setup()
       const before = yield* get("", basic("alice"))
@@ -199,7 +199,7 @@ describe("a token", () => {
       expect((yield* send({ method: "POST" }, tokens.jwks)).status).toBe(405)
     }))
 
-  it.effect("lasts as long as the option says", () =>
+  it.effect("lasts as long as the option `lifetime`", () =>
     Effect.gen(function*() {
       const { get } = yield* setup({ lifetime: "90 seconds" })
       const { json } = yield* get("")
@@ -208,11 +208,11 @@ describe("a token", () => {
     }))
 })
 
-describe("who proves to be someone", () => {
-  it.effect("by a password in a form gets the same token", () =>
+describe("TokenService, for a user", () => {
+  it.effect("issues the same token for a password in a form", () =>
     Effect.gen(function*() {
       const { granted, post } = yield* setup()
-      const said = yield* post({
+      const response = yield* post({
         grant_type: "password",
         username: "alice",
         password,
@@ -220,11 +220,11 @@ describe("who proves to be someone", () => {
         client_id: "x",
         scope: "repository:alice/a:pull repository:alice/b:push"
       })
-      expect(yield* granted(said)).toEqual(["alice", "repository:alice/a:pull repository:alice/b:push"])
-      expect(said.json).not.toHaveProperty("refresh_token")
+      expect(yield* granted(response)).toEqual(["alice", "repository:alice/a:pull repository:alice/b:push"])
+      expect(response.json).not.toHaveProperty("refresh_token")
     }))
 
-  it.effect("by a wrong password is told so, in the words of each protocol", () =>
+  it.effect("answers a wrong password as the protocol of the request requires", () =>
     Effect.gen(function*() {
       const { get, post } = yield* setup()
       const reason = "the user name or the password is wrong"
@@ -239,7 +239,7 @@ describe("who proves to be someone", () => {
       })
     }))
 
-  it.effect("too often hears when to come back", () =>
+  it.effect("answers with Retry-After after too many attempts", () =>
     Effect.gen(function*() {
       const error = new RegistryError.TooManyRequests({ retryAfter: 7000 })
       const { get } = yield* setup({ users: { ...makeUsers().users, check: () => Exit.fail(error) } })
@@ -247,7 +247,7 @@ describe("who proves to be someone", () => {
     }))
 })
 
-describe("a refresh token", () => {
+describe("a refresh token of TokenService", () => {
   const refresh = (token: unknown, more?: object) => ({
     grant_type: "refresh_token",
     refresh_token: token as string,
@@ -256,27 +256,27 @@ describe("a refresh token", () => {
   })
   const refused = { status: 400, json: { error: "invalid_grant" } }
 
-  it.effect("is given to whom asks for one and has a name, and stands for the password", () =>
+  it.effect("is issued on request to a user with a name, and replaces the password", () =>
     Effect.gen(function*() {
       const { get, granted, post } = yield* setup()
       const first = yield* get(`service=${service}&offline_token=true`, basic("alice"))
       const second = yield* post({ grant_type: "password", username: "bob", password, access_type: "offline" })
-      for (const [name, said] of [["alice", first], ["bob", second]] as const) {
+      for (const [name, response] of [["alice", first], ["bob", second]] as const) {
         const scope = `repository:${name}/app:pull`
-        const renewed = yield* post(refresh(said.json["refresh_token"], { scope }))
+        const renewed = yield* post(refresh(response.json["refresh_token"], { scope }))
         expect(yield* granted(renewed)).toEqual([name, scope])
         expect(renewed.json).not.toHaveProperty("refresh_token")
       }
       expect((yield* get("offline_token=true")).json).not.toHaveProperty("refresh_token")
     }))
 
-  it.effect("does not count if nobody has given it", () =>
+  it.effect("is invalid if it was never issued", () =>
     Effect.gen(function*() {
       const { post } = yield* setup()
       for (const token of ["CANARY", "", "x".repeat(10_000)]) {
-        const said = yield* post(refresh(token))
-        expect(said).toMatchObject(refused)
-        expect(JSON.stringify(said)).not.toContain("CANARY")
+        const response = yield* post(refresh(token))
+        expect(response).toMatchObject(refused)
+        expect(JSON.stringify(response)).not.toContain("CANARY")
       }
     }))
 
@@ -298,7 +298,7 @@ describe("a refresh token", () => {
       expect(yield* post(refresh(other))).toMatchObject({ status: 200 })
     }))
 
-  it.effect("ends after its time, and the oldest when there are too many", () =>
+  it.effect("ends when it expires, and the oldest ends when there are too many", () =>
     Effect.gen(function*() {
       const refreshTokens = yield* RefreshTokens.make({ lifetime: "1 hour", capacity: 2 })
       const { get, post } = yield* setup({ refreshTokens })
@@ -315,21 +315,21 @@ describe("a refresh token", () => {
     }))
 })
 
-it.effect("RefreshTokens: who asks for many ends the oldest of their own, and nobody else's", () =>
+it.effect("ends only the user's own oldest tokens when one user requests many", () =>
   Effect.gen(function*() {
     const tokens = yield* RefreshTokens.make({ capacityPerUser: 2 })
     const account = (name: string) => ({ identity: { name, claims: {} }, version: "1" })
     const other = yield* tokens.issue(account("bob"))
-    const own = [
+    const tokensOfAlice = [
       yield* tokens.issue(account("alice")),
       yield* tokens.issue(account("alice")),
       yield* tokens.issue(account("alice"))
     ]
-    const found = yield* Effect.forEach([...own, other], tokens.find)
-    expect(found.map((grant) => grant?.username)).toEqual([undefined, "alice", "alice", "bob"])
+    const grants = yield* Effect.forEach([...tokensOfAlice, other], tokens.find)
+    expect(grants.map((grant) => grant?.username)).toEqual([undefined, "alice", "alice", "bob"])
   }))
 
-describe("what is no request for a token is refused", () => {
+describe("TokenService refuses an invalid request", () => {
   const form = { "content-type": "application/x-www-form-urlencoded" }
   const big = new Uint8Array(20_000).fill(120)
   it.effect.each<readonly [string, Partial<Wire.Request>, number, object]>([
@@ -342,22 +342,24 @@ describe("what is no request for a token is refused", () => {
       400,
       { error: "invalid_scope" }
     ],
-    ["credentials of another kind", { headers: { authorization: "Bearer CANARY" } }, 400, { error: "invalid_request" }],
-    ["a body that is no form", { method: "POST", headers: { "content-type": "application/json" } }, 415, {
+    ["credentials of another scheme", { headers: { authorization: "Bearer CANARY" } }, 400, {
+      error: "invalid_request"
+    }],
+    ["a body that is not a form", { method: "POST", headers: { "content-type": "application/json" } }, 415, {
       error: "invalid_request"
     }],
     ["a body too large", { method: "POST", headers: form, body: Body.stream(Stream.make(big)) }, 413, {
       error: "invalid_request"
     }],
     [
-      "a body that breaks off",
+      "a body that ends early",
       { method: "POST", headers: form, body: Body.stream(Stream.fail(new RegistryError.BodyFailed({}))) },
       400,
       { error: "invalid_request" }
     ],
-    ["no grant", { method: "POST", headers: form }, 400, { error: "invalid_request" }],
+    ["no grant type", { method: "POST", headers: form }, 400, { error: "invalid_request" }],
     [
-      "another grant",
+      "another grant type",
       { method: "POST", headers: form, body: Body.bytes(new TextEncoder().encode("grant_type=client_credentials")) },
       400,
       { error: "unsupported_grant_type" }
@@ -381,9 +383,9 @@ describe("what is no request for a token is refused", () => {
   ])("%s", ([_, request, status, json]) =>
     Effect.gen(function*() {
       const { send } = yield* setup()
-      const said = yield* send(request)
-      expect(said).toMatchObject({ status, json })
-      expect(JSON.stringify(said)).not.toContain("CANARY")
+      const response = yield* send(request)
+      expect(response).toMatchObject({ status, json })
+      expect(JSON.stringify(response)).not.toContain("CANARY")
     }))
 
   it.effect("a policy that fails", () =>

@@ -7,8 +7,8 @@ import { TokenKeys, TokenVerifier } from "../src/index.js"
 const issuer = "https://auth.example"
 const audience = "registry.example"
 
-/** Seconds from the start of the test's clock. */
-const claims = (more?: object): jose.JWTPayload => ({
+/** Claims of a token. Times are in seconds from the start of the test's clock. */
+const claims = (extraClaims?: object): jose.JWTPayload => ({
   iss: issuer,
   aud: audience,
   sub: "alice",
@@ -16,7 +16,7 @@ const claims = (more?: object): jose.JWTPayload => ({
   nbf: 0,
   exp: 300,
   access: [{ type: "repository", name: "team/app", actions: ["pull", "push"] }],
-  ...more
+  ...extraClaims
 })
 
 const sign = (
@@ -42,8 +42,8 @@ const setup = Effect.gen(function*() {
   }
 })
 
-describe("a token that counts", () => {
-  it.effect("says who has it and what it allows", () =>
+describe("TokenVerifier.make, for a valid token", () => {
+  it.effect("returns its caller and its scope", () =>
     Effect.gen(function*() {
       const { key, verify } = yield* setup
       const { caller, granted } = yield* verify(yield* sign(key))
@@ -62,7 +62,7 @@ describe("a token that counts", () => {
       ],
       ["the catalog", { access: [{ type: "registry", name: "catalog", actions: ["*"] }] }, "registry:catalog:*"]
     ] as const
-  )("may allow %s", ([_, access, scope]) =>
+  )("grants %s", ([_, access, scope]) =>
     Effect.gen(function*() {
       const { key, verify } = yield* setup
       const { access: __, ...rest } = claims()
@@ -70,20 +70,20 @@ describe("a token that counts", () => {
       expect(AuthScope.format(AuthScope.canonical(granted))).toBe(scope)
     }))
 
-  it.effect("of nobody is one of an anonymous caller", () =>
+  it.effect("returns an anonymous caller for a token without a subject", () =>
     Effect.gen(function*() {
       const { key, verify } = yield* setup
       expect((yield* verify(yield* sign(key, claims({ sub: "" })))).caller.name).toBeUndefined()
     }))
 
-  it.effect("may be for several, and name no key where there is one of its algorithm", () =>
+  it.effect("accepts several audiences, and a token without a key id if only one key has its algorithm", () =>
     Effect.gen(function*() {
       const { key, verify } = yield* setup
       const token = yield* sign(key, claims({ aud: ["other", audience] }), {})
       expect((yield* verify(token)).caller.name).toBe("alice")
     }))
 
-  it.effect("is verified once, and then at hand until it expires, the leeway included", () =>
+  it.effect("verifies a token once, then remembers it until it expires, including the leeway", () =>
     Effect.gen(function*() {
       const { key, refused, verify } = yield* setup
       const token = yield* sign(key)
@@ -96,21 +96,22 @@ describe("a token that counts", () => {
       expect(yield* refused(token)).toBe("the token has expired")
     }))
 
-  it.effect("T10: is remembered as what it is, and no other gets what it allows", () =>
+  it.effect("remembers each token with its own scope (T10)", () =>
     Effect.gen(function*() {
       const { key, verify } = yield* setup
       const grants = ["alice", "bob"].flatMap((sub) => ["a", "b"].map((name) => ({ sub, name })))
       const tokens = yield* Effect.forEach(grants, ({ name, sub }) =>
         sign(key, claims({ sub, access: [{ type: "repository", name, actions: ["pull"] }] })))
       for (let round = 0; round < 2; round++) {
-        const said = yield* Effect.forEach(tokens, verify)
-        expect(said.map(({ caller, granted }) => ({ sub: caller.name, granted: AuthScope.format(granted) }))).toEqual(
-          grants.map(({ name, sub }) => ({ sub, granted: `repository:${name}:pull` }))
-        )
+        const verified = yield* Effect.forEach(tokens, verify)
+        expect(verified.map(({ caller, granted }) => ({ sub: caller.name, granted: AuthScope.format(granted) })))
+          .toEqual(
+            grants.map(({ name, sub }) => ({ sub, granted: `repository:${name}:pull` }))
+          )
       }
     }))
 
-  it.effect("ends with its key", () =>
+  it.effect("refuses the token once its key is removed", () =>
     Effect.gen(function*() {
       const { key, refused, ring, verify } = yield* setup
       const token = yield* sign(key)
@@ -121,7 +122,7 @@ describe("a token that counts", () => {
       expect(yield* refused(token)).toBe("the token is signed by an unknown key")
     }))
 
-  it.effect("counts a little too early and a little too late, as clocks are apart", () =>
+  it.effect("accepts a token within the leeway before and after its time", () =>
     Effect.gen(function*() {
       const { key, verify } = yield* setup
       yield* TestClock.adjust("10 minutes")
@@ -130,40 +131,44 @@ describe("a token that counts", () => {
     }))
 })
 
-describe("a token that does not count", () => {
+describe("TokenVerifier.make refuses a token", () => {
   it.effect.each([
     ["another issuer", { iss: "https://evil.example" }, `the token's claim "iss" is missing or wrong`],
     ["no issuer", { iss: undefined }, `the token's claim "iss" is missing or wrong`],
     ["another audience", { aud: "other.example" }, `the token's claim "aud" is missing or wrong`],
     [
-      "an audience that begins the same",
+      "an audience with the same start",
       { aud: "registry.example.evil" },
       `the token's claim "aud" is missing or wrong`
     ],
     ["no audience", { aud: undefined }, `the token's claim "aud" is missing or wrong`],
     ["expired", { exp: -31 }, "the token has expired"],
-    ["without an end", { exp: undefined }, `the token's claim "exp" is missing or wrong`],
-    ["an end that is no number", { exp: "never" }, `the token's claim "exp" is missing or wrong`],
+    ["no expiry", { exp: undefined }, `the token's claim "exp" is missing or wrong`],
+    ["an expiry that is not a number", { exp: "never" }, `the token's claim "exp" is missing or wrong`],
     ["not yet valid", { nbf: 31 }, `the token's claim "nbf" is missing or wrong`],
-    ["access that is no list", { access: "repository:team/app:*" }, `the token's claim "access" or "sub" is malformed`],
     [
-      "actions that are no list",
+      "access that is not a list",
+      { access: "repository:team/app:*" },
+      `the token's claim "access" or "sub" is malformed`
+    ],
+    [
+      "actions that are not a list",
       { access: [{ type: "a", name: "b", actions: "*" }] },
       `the token's claim "access" or "sub" is malformed`
     ],
     [
-      "access without end",
+      "too many access entries",
       { access: Array.from({ length: 257 }, () => ({ type: "a", name: "b", actions: [] })) },
       `the token's claim "access" or "sub" is malformed`
     ],
-    ["a subject that is no text", { sub: { name: "alice" } }, `the token's claim "access" or "sub" is malformed`]
-  ])("%s", ([_, more, reason]) =>
+    ["a subject that is not a text", { sub: { name: "alice" } }, `the token's claim "access" or "sub" is malformed`]
+  ])("%s", ([_, extraClaims, reason]) =>
     Effect.gen(function*() {
       const { key, refused } = yield* setup
-      expect(yield* refused(yield* sign(key, claims(more as object)))).toBe(reason)
+      expect(yield* refused(yield* sign(key, claims(extraClaims as object)))).toBe(reason)
     }))
 
-  it.effect("algorithm none, in any spelling", () =>
+  it.effect("with algorithm none, in any spelling", () =>
     Effect.gen(function*() {
       const { key, refused } = yield* setup
       for (const alg of ["none", "None", "NONE", ""]) {
@@ -187,16 +192,16 @@ describe("a token that does not count", () => {
       }
     }))
 
-  it.effect("of an algorithm that is not its key's", () =>
+  it.effect("with an algorithm that is not the algorithm of its key", () =>
     Effect.gen(function*() {
       const { key, refused } = yield* setup
       const rsa = yield* TokenKeys.generate("RS256")
       expect(yield* refused(yield* sign(rsa, claims(), { kid: key.id }))).toBe(
-        "the token's algorithm is not that of its key"
+        "the token's algorithm is not the algorithm of its key"
       )
     }))
 
-  it.effect("signed by a key that it brings along itself", () =>
+  it.effect("signed by a key that the token itself contains", () =>
     Effect.gen(function*() {
       const { key, refused } = yield* setup
       const evil = yield* TokenKeys.generate()
@@ -213,7 +218,7 @@ describe("a token that does not count", () => {
       }
     }))
 
-  it.effect("that names no key where there are several, or one by a name of the prototype", () =>
+  it.effect("without a key id if there are several keys, or with the name of a prototype property as key id", () =>
     Effect.gen(function*() {
       const { key, refused, ring } = yield* setup
       expect(yield* refused(yield* sign(key, claims(), { kid: "__proto__" }))).toContain("unknown key")
@@ -221,7 +226,7 @@ describe("a token that does not count", () => {
       expect(yield* refused(yield* sign(key, claims(), {}))).toContain("unknown key")
     }))
 
-  it.effect("changed in any part, or with extensions that nobody knows", () =>
+  it.effect("changed in any part, or with unknown critical extensions", () =>
     Effect.gen(function*() {
       const { key, refused, verify } = yield* setup
       const token = yield* sign(key)
@@ -234,7 +239,7 @@ describe("a token that does not count", () => {
     }))
 
   it.effect.each(["", ".", "..", "a.b.c", "a.b.c.d.e", "\u0000", "e30.e30.e30", "CANARY"])(
-    "rubbish: %j",
+    "that is malformed: %j",
     (token) =>
       Effect.gen(function*() {
         const { refused } = yield* setup
@@ -243,16 +248,16 @@ describe("a token that does not count", () => {
       })
   )
 
-  it.effect("that is huge, which is not even looked at", () =>
+  it.effect("that is too long, without parsing it", () =>
     Effect.gen(function*() {
       const { key, verify } = yield* setup
-      const token = yield* sign(key, claims({ more: "x".repeat(TokenVerifier.maxLength) }))
+      const token = yield* sign(key, claims({ extraClaims: "x".repeat(TokenVerifier.maxLength) }))
       const answer = verify(token)
       expect(Exit.isExit(answer)).toBe(true)
       expect((yield* Effect.flip(answer)).reason).toBe("the token is too long")
     }))
 
-  it.effect("shows nothing of itself in the error", () =>
+  it.effect("without showing it in the error", () =>
     Effect.gen(function*() {
       const { key, verify } = yield* setup
       const token = yield* sign(key, claims({ iss: "CANARY", jti: "CANARY" }))
@@ -261,7 +266,7 @@ describe("a token that does not count", () => {
     }))
 })
 
-it.effect("a set of keys that a token server has published verifies its tokens", () =>
+it.effect("TokenKeys.fromJwks of a published key set verifies the tokens of its server", () =>
   Effect.gen(function*() {
     const signing = yield* Effect.forEach(TokenKeys.algorithms, TokenKeys.generate)
     const jwks = yield* TokenKeys.toJwks(signing)

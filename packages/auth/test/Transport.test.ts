@@ -19,20 +19,20 @@ const adding = (name: string): Transport.Transport =>
 const trail = (client: HttpClient.HttpClient) =>
   Effect.flatMap(client.get("https://registry.example/"), (response) => response.text)
 
-describe("transports", () => {
-  it.effect("are composed as in a pipe, the last outermost", () =>
+describe("Transport", () => {
+  it.effect("composes transports as in a pipe, the last outermost", () =>
     Effect.gen(function*() {
       expect(yield* trail(Transport.compose(adding("a"), adding("b"), adding("c"))(echo))).toBe("cba")
       expect(yield* trail(Transport.compose()(echo))).toBe("")
     }))
 
-  it.effect("get requests with what the client below adds to them, and send them as they are", () =>
+  it.effect("passes requests with the additions of the inner client, and sends them unchanged", () =>
     Effect.gen(function*() {
       const below = HttpClient.mapRequest(echo, HttpClientRequest.setHeader("x-trail", "below "))
       expect(yield* trail(adding("mine")(below))).toBe("below mine")
     }))
 
-  it.effect("keep what the client below adds to one origin", () =>
+  it.effect("restricts the additions of the inner client to one origin", () =>
     Effect.gen(function*() {
       const below = HttpClient.mapRequest(echo, HttpClientRequest.setHeader("x-trail", "below"))
       const client = Transport.homebound(Option.getOrThrow(Origin.parse("https://registry.example")))(below)
@@ -53,7 +53,7 @@ describe("transports", () => {
       expect(trails).toEqual(["below", "below", "", "", "", "", ""])
     }))
 
-  it.effect("wrap a client of another make too", () =>
+  it.effect("wraps a client of another implementation", () =>
     Effect.gen(function*() {
       const parts = new Set<string | symbol>(["preprocess", "postprocess"])
       const other = new Proxy(echo, { has: (client, name) => !parts.has(name) && name in client })
@@ -61,16 +61,16 @@ describe("transports", () => {
     }))
 })
 
-describe("a body", () => {
+describe("Transport.isReplayable", () => {
   const stream = () => HttpBody.stream(Stream.empty)
   const cases: ReadonlyArray<readonly [name: string, body: HttpBody.HttpBody, replayable: boolean]> = [
-    ["that is empty", HttpBody.empty, true],
-    ["in hand", HttpBody.text("content"), true],
-    ["that is a stream", stream(), false],
-    ["that is a stream of which it is said", Transport.markReplayable(stream()), true],
-    ["of any other kind", HttpBody.raw("content"), false]
+    ["an empty body", HttpBody.empty, true],
+    ["bytes", HttpBody.text("content"), true],
+    ["a stream", stream(), false],
+    ["a stream that is marked replayable", Transport.markReplayable(stream()), true],
+    ["any other body", HttpBody.raw("content"), false]
   ]
-  it.each(cases)("%s can be sent again: %#", (_, body, replayable) => {
+  it.each(cases)("returns whether %s can be sent again: %#", (_, body, replayable) => {
     expect(Transport.isReplayable(body)).toBe(replayable)
   })
 })

@@ -1,11 +1,11 @@
-/** An OCI layout with one small image, for programs that copy such. */
+/** An OCI layout with one small image, for programs that copy an image. */
 import { Descriptor, MediaType } from "@effect-oci/core"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** Its end alone is a tar archive too: that of no files. */
+/** An empty tar archive. */
 const layer = new Uint8Array(1024)
 const layerDescriptor = Descriptor.fromBytes(layer, MediaType.layer)
 const config = json({
@@ -25,7 +25,7 @@ const manifest = json({
 export const image = { manifest, blobs: [[configDescriptor, config], [layerDescriptor, layer]] } as const
 export const digest = Descriptor.fromBytes(manifest).digest
 
-/** Writes it into a folder, as `v1`. */
+/** Writes the layout into a folder, with the tag `v1`. */
 export const write = (folder: string): void => {
   const blobs = join(folder, "blobs", "sha256")
   mkdirSync(blobs, { recursive: true })

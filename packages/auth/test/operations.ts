@@ -1,4 +1,4 @@
-/** Every operation, and what each of the grants that are given in practice comes to. */
+/** Every operation with the grant that it requires, and common grants with the operations that they allow. */
 import { Body, Digest, Operation, RepositoryName, Tag } from "@effect-oci/core"
 
 export const repository = RepositoryName.make("team/app")
@@ -10,7 +10,7 @@ const body = Body.bytes(bytes)
 const descriptor = { mediaType: "application/octet-stream", digest, size: 2 }
 const id = "upload"
 
-/** What a grant has to hold for an operation: a row that is missing does not compile. */
+/** The grant that each operation requires. A missing operation is a type error. */
 export const rows: {
   readonly [T in Operation.OperationTag]: {
     readonly operation: Operation.OperationOf<T>

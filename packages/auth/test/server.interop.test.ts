@@ -1,4 +1,4 @@
-/** A guard, htpasswd files and the token service, against docker-registry and skopeo. */
+/** Tests of the guard, htpasswd files and the token service with docker-registry and skopeo. */
 import { Client } from "@effect-oci/client"
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Body, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
@@ -26,14 +26,14 @@ import * as layout from "./layout.js"
 
 const missing = NodePeers.missing("docker-registry", "skopeo").join(" ")
 if (missing !== "" && process.env["CI"] === "true") throw new Error(`missing: ${missing}. apt-get install ${missing}`)
-if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-get install ${missing}\n`)
+if (missing !== "") process.stderr.write(`Skipped, because ${missing} is missing: apt-get install ${missing}\n`)
 
 const policy = Policy.make(({ name }, { action, resource, type }) => {
   const [first] = resource.split("/")
   return name === "admin" || (type === "repository" && (first === name || (first === "public" && action === "pull")))
 })
 
-/** A folder with the users, an image as an OCI layout, and a certificate and its key. */
+/** Creates a folder with the users, an image as an OCI layout, and a certificate with its key. */
 const prepare = Effect.gen(function*() {
   const files = yield* FileSystem.FileSystem
   const folder = yield* files.makeTempDirectoryScoped({ prefix: "guard-" })
@@ -51,14 +51,14 @@ const prepare = Effect.gen(function*() {
   }
 })
 
-/** A server of ours, and where it is. */
+/** Starts our server. Returns its authority. */
 const serve = (options: Partial<NodeRegistryServer.Options>) =>
   Effect.map(
     Layer.build(NodeRegistryServer.layer({ port: 0, ...options }).pipe(Layer.provide(Memory.layer()))),
     (context) => Context.get(context, NodeRegistryServer.Address).authority
   )
 
-/** What each of several users does by skopeo, who has logged in. */
+/** The skopeo commands of a user who has logged in. */
 const skopeo = (folder: string, authority: string) => {
   const file = (name: string) => ["--authfile", join(folder, `${name}.json`)]
   const at = (repository: string) => `docker://${authority}/${repository}:v1`
@@ -77,8 +77,8 @@ const skopeo = (folder: string, authority: string) => {
   }
 }
 
-/** The same of every registry that knows these users and this policy. */
-const behaves = (folder: string, image: string, authority: string) =>
+/** Checks the behaviour of any registry with these users and this policy. */
+const expectPolicy = (folder: string, image: string, authority: string) =>
   Effect.gen(function*() {
     const { copy, digest, login, push } = skopeo(folder, authority)
     yield* login("alice")
@@ -90,10 +90,10 @@ const behaves = (folder: string, image: string, authority: string) =>
     yield* push("admin", image, "public/app")
     yield* copy("alice", "public/app", "alice/copy")
     expect(yield* digest("alice", "alice/copy")).toBe(layout.digest)
-    expect(yield* digest("nobody", "public/app")).toBe(layout.digest)
+    expect(yield* digest("anonymous", "public/app")).toBe(layout.digest)
     const refused = /unauthorized|denied|authentication required|403|not granted/
     expect((yield* Effect.flip(digest("bob", "alice/app"))).message).toMatch(refused)
-    expect((yield* Effect.flip(digest("nobody", "alice/app"))).message).toMatch(refused)
+    expect((yield* Effect.flip(digest("anonymous", "alice/app"))).message).toMatch(refused)
     expect((yield* Effect.flip(push("bob", image, "alice/app"))).message).toMatch(refused)
     expect((yield* Effect.flip(push("bob", image, "public/app"))).message).toMatch(refused)
   })
@@ -107,7 +107,7 @@ const push = (name: RepositoryName.RepositoryName) =>
     return (yield* registry.getManifest(name, Tag.make("v1"))).descriptor.digest
   })
 
-/** Our client, as a user. */
+/** Our client, logged in as a user. */
 const client = (authority: string, name: string, ...trustedRealms: ReadonlyArray<string>) =>
   Client.layer({ host: authority, insecure: true, auth: { trustedRealms } }).pipe(
     Layer.provide(
@@ -120,13 +120,13 @@ describe.runIf(missing === "")("interop", () => {
   const run = <A, E>(test: Effect.Effect<A, E, NodeContext.NodeContext | Scope.Scope>) =>
     test.pipe(Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger))))
 
-  it.scopedLive("skopeo logs in to a server with a guard by names and passwords, copies and inspects", () =>
+  it.scopedLive("skopeo logs in, copies and inspects at a server with a guard for names and passwords", () =>
     run(Effect.gen(function*() {
       const { folder, image, users } = yield* prepare
-      yield* behaves(folder, image, yield* serve({ guard: Guard.make({ users, policy }) }))
+      yield* expectPolicy(folder, image, yield* serve({ guard: Guard.make({ users, policy }) }))
     })))
 
-  it.scopedLive("skopeo logs in to a server that takes both passwords and tokens, copies and inspects", () =>
+  it.scopedLive("skopeo logs in, copies and inspects at a server that accepts passwords and tokens", () =>
     run(Effect.gen(function*() {
       const { folder, image, key, users } = yield* prepare
       const names = { issuer: "tokens", service: "registry" }
@@ -136,12 +136,12 @@ describe.runIf(missing === "")("interop", () => {
       const realm: Guard.Tokens["realm"] = ({ headers }) => `http://${headers["host"]}/token`
       const guard = Guard.make({ users, tokens: { verify, realm, service: names.service }, policy })
       const authority = yield* serve({ guard, mounts: { "/token": tokens.answer } })
-      yield* behaves(folder, image, authority)
+      yield* expectPolicy(folder, image, authority)
       const pushed = push(RepositoryName.make("bob/app")).pipe(Effect.provide(client(authority, "bob")))
       expect(yield* pushed).toBe(layout.digest)
     })))
 
-  it.scopedLive("docker-registry takes the tokens of our token service, from skopeo and from our client", () =>
+  it.scopedLive("docker-registry accepts the tokens of our token service, from skopeo and from our client", () =>
     run(Effect.gen(function*() {
       const { folder, image, key, users } = yield* prepare
       const names = { issuer: "tokens", service: "registry" }
@@ -150,14 +150,18 @@ describe.runIf(missing === "")("interop", () => {
       const { authority } = yield* NodePeers.dockerRegistryWith({
         auth: { token: { ...names, realm, rootcertbundle: join(folder, "token.crt") } }
       })
-      yield* behaves(folder, image, authority)
-      const trusting = client(authority, "bob", realm)
-      expect(yield* push(RepositoryName.make("bob/app")).pipe(Effect.provide(trusting))).toBe(layout.digest)
-      const error = yield* Effect.flip(push(RepositoryName.make("alice/app")).pipe(Effect.provide(trusting)))
+      yield* expectPolicy(folder, image, authority)
+      const clientWithTrustedRealm = client(authority, "bob", realm)
+      expect(yield* push(RepositoryName.make("bob/app")).pipe(Effect.provide(clientWithTrustedRealm))).toBe(
+        layout.digest
+      )
+      const error = yield* Effect.flip(
+        push(RepositoryName.make("alice/app")).pipe(Effect.provide(clientWithTrustedRealm))
+      )
       expect(["Denied", "Unauthorized"]).toContain(error._tag)
     })))
 
-  it.scopedLive("docker-registry with an htpasswd file takes our client, and its file is one of ours", () =>
+  it.scopedLive("docker-registry with an htpasswd file accepts our client, and its file works for our guard", () =>
     run(Effect.gen(function*() {
       const { folder } = yield* prepare
       const { authority } = yield* NodePeers.dockerRegistryWith({

@@ -53,7 +53,7 @@ const basic = (value: string): Credentials => {
 /** The `error` of a bearer challenge: https://www.rfc-editor.org/rfc/rfc6750#section-3.1 */
 export type BearerError = "invalid_token" | "insufficient_scope"
 
-interface Offered {
+interface ChallengeOptions {
   readonly realm: string
   readonly users: unknown
   readonly tokens:
@@ -71,7 +71,7 @@ const quoted = (text: string): string => `"${text.replace(/[^\x20-\x7e]/g, "").r
  * Creates a function that returns the headers of a challenge. Bearer comes first, because many clients parse only the
  * first challenge of a header. `Docker-Distribution-Api-Version` tells old clients that the server is a registry.
  */
-export const challenges = ({ realm, tokens, users }: Offered) => {
+export const challenges = ({ realm, tokens, users }: ChallengeOptions) => {
   const basic = users === undefined ? [] : [`Basic realm=${quoted(realm)}`]
   return (request: Wire.Request, required: AuthScope.AuthScope, error?: BearerError): Wire.Headers => {
     const all = tokens === undefined ? basic : [bearer(tokens, request, required, error), ...basic]
@@ -80,7 +80,7 @@ export const challenges = ({ realm, tokens, users }: Offered) => {
 }
 
 const bearer = (
-  { realm, service }: NonNullable<Offered["tokens"]>,
+  { realm, service }: NonNullable<ChallengeOptions["tokens"]>,
   request: Wire.Request,
   required: AuthScope.AuthScope,
   error: BearerError | undefined

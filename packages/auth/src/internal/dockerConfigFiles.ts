@@ -13,17 +13,17 @@ interface Source {
 const sources = (environment: { readonly [name: string]: string | undefined }): ReadonlyArray<Source> => {
   const variable = (name: string) => environment[name] === "" ? undefined : environment[name]
   const home = variable("HOME") ?? variable("USERPROFILE")
-  const below = (folder: string | undefined, path: string): ReadonlyArray<Source> =>
+  const inFolder = (folder: string | undefined, path: string): ReadonlyArray<Source> =>
     folder === undefined ? [] : [{ name: `${folder}/${path}` }]
-  const atHome = (path: string) => home === undefined ? undefined : `${home}/${path}`
+  const inHome = (path: string) => home === undefined ? undefined : `${home}/${path}`
   const inline = variable("DOCKER_AUTH_CONFIG")
   const single = variable("REGISTRY_AUTH_FILE")
   return [
     ...(inline === undefined ? [] : [{ name: "$DOCKER_AUTH_CONFIG", text: inline }]),
     ...(single === undefined ? [] : [{ name: single }]),
-    ...below(variable("DOCKER_CONFIG") ?? atHome(".docker"), "config.json"),
-    ...below(variable("XDG_RUNTIME_DIR"), "containers/auth.json"),
-    ...below(variable("XDG_CONFIG_HOME") ?? atHome(".config"), "containers/auth.json")
+    ...inFolder(variable("DOCKER_CONFIG") ?? inHome(".docker"), "config.json"),
+    ...inFolder(variable("XDG_RUNTIME_DIR"), "containers/auth.json"),
+    ...inFolder(variable("XDG_CONFIG_HOME") ?? inHome(".config"), "containers/auth.json")
   ]
 }
 

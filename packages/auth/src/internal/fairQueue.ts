@@ -13,7 +13,7 @@ export interface Settings {
 }
 
 /** The owner of a job. Jobs of known keys run before all others, and take their places when the queue is full. */
-export interface Party {
+export interface Owner {
   readonly key: string
   readonly isKnown: boolean
 }
@@ -24,60 +24,60 @@ export interface Party {
  */
 export interface FairQueue {
   /** Returns whether the queue has a place for one more job of a key. */
-  readonly hasRoom: (party: Party) => boolean
+  readonly hasRoom: (owner: Owner) => boolean
   /**
    * Runs a job when its turn comes. Interruption removes a waiting job. A running job keeps its place until it
    * completes. Fails with `QueueFull` if there is no place, or if the place goes to another key.
    */
-  readonly run: <A>(party: Party, job: Effect.Effect<A>) => Effect.Effect<A, QueueFull>
+  readonly run: <A>(owner: Owner, job: Effect.Effect<A>) => Effect.Effect<A, QueueFull>
 }
 
-interface Ticket extends Party {
+interface Ticket extends Owner {
   state: "waiting" | "started" | "removed"
   readonly resume: (outcome: Effect.Effect<void, QueueFull>) => void
 }
 
 /** The waiting tickets of each key. The keys are in the order of their turns. */
-type Lanes = Map<string, Array<Ticket>>
+type Queues = Map<string, Array<Ticket>>
 
 export const make = ({ capacity, concurrency }: Settings): FairQueue => {
-  const known: Lanes = new Map()
-  const strangers: Lanes = new Map()
+  const knownQueues: Queues = new Map()
+  const otherQueues: Queues = new Map()
   let running = 0
   let waiting = 0
-  const lanesOf = ({ isKnown }: Party) => isKnown ? known : strangers
+  const queuesOf = ({ isKnown }: Owner) => isKnown ? knownQueues : otherQueues
 
   const remove = (ticket: Ticket) => {
-    const lanes = lanesOf(ticket)
-    const rest = lanes.get(ticket.key)?.filter((other) => other !== ticket) ?? []
-    if (rest.length > 0) lanes.set(ticket.key, rest)
-    else lanes.delete(ticket.key)
+    const queues = queuesOf(ticket)
+    const rest = queues.get(ticket.key)?.filter((other) => other !== ticket) ?? []
+    if (rest.length > 0) queues.set(ticket.key, rest)
+    else queues.delete(ticket.key)
     ticket.state = "removed"
     waiting -= 1
   }
 
   /** Returns the ticket whose place a new job may take. */
-  const victimOf = (party: Party): Ticket | undefined => {
-    const longest = (lanes: Lanes) =>
-      [...lanes.values()].reduce<ReadonlyArray<Ticket>>((one, other) => other.length > one.length ? other : one, [])
-    const stranger = party.isKnown ? longest(strangers).at(-1) : undefined
-    if (stranger !== undefined) return stranger
-    const lanes = lanesOf(party)
-    const lane = longest(lanes)
-    return lane.length > (lanes.get(party.key)?.length ?? 0) + 1 ? lane.at(-1) : undefined
+  const evictableFor = (owner: Owner): Ticket | undefined => {
+    const longest = (queues: Queues) =>
+      [...queues.values()].reduce<ReadonlyArray<Ticket>>((one, other) => other.length > one.length ? other : one, [])
+    const unknownTicket = owner.isKnown ? longest(otherQueues).at(-1) : undefined
+    if (unknownTicket !== undefined) return unknownTicket
+    const queues = queuesOf(owner)
+    const queue = longest(queues)
+    return queue.length > (queues.get(owner.key)?.length ?? 0) + 1 ? queue.at(-1) : undefined
   }
 
   const startNext = () => {
-    const lanes = known.size > 0 ? known : strangers
-    const [lane] = lanes.values()
-    const ticket = lane?.[0]
+    const queues = knownQueues.size > 0 ? knownQueues : otherQueues
+    const [queue] = queues.values()
+    const ticket = queue?.[0]
     if (ticket === undefined) return
     remove(ticket)
-    const rest = lanes.get(ticket.key)
+    const rest = queues.get(ticket.key)
     // The key moves to the end of the order.
     if (rest !== undefined) {
-      lanes.delete(ticket.key)
-      lanes.set(ticket.key, rest)
+      queues.delete(ticket.key)
+      queues.set(ticket.key, rest)
     }
     ticket.state = "started"
     running += 1
@@ -89,24 +89,24 @@ export const make = ({ capacity, concurrency }: Settings): FairQueue => {
     startNext()
   }
 
-  const hasRoom: FairQueue["hasRoom"] = (party) =>
-    running + waiting < Math.max(capacity, concurrency) || victimOf(party) !== undefined
+  const hasRoom: FairQueue["hasRoom"] = (owner) =>
+    running + waiting < Math.max(capacity, concurrency) || evictableFor(owner) !== undefined
 
-  const enter = (party: Party): Effect.Effect<void, QueueFull> =>
+  const enter = (owner: Owner): Effect.Effect<void, QueueFull> =>
     Effect.async((resume) => {
       if (running < concurrency) {
         running += 1
         return resume(Effect.void)
       }
       if (running + waiting >= capacity) {
-        const victim = victimOf(party)
-        if (victim === undefined) return resume(new QueueFull())
-        remove(victim)
-        victim.resume(new QueueFull())
+        const evicted = evictableFor(owner)
+        if (evicted === undefined) return resume(new QueueFull())
+        remove(evicted)
+        evicted.resume(new QueueFull())
       }
-      const ticket: Ticket = { ...party, state: "waiting", resume }
-      const lanes = lanesOf(party)
-      lanes.set(party.key, [...lanes.get(party.key) ?? [], ticket])
+      const ticket: Ticket = { ...owner, state: "waiting", resume }
+      const queues = queuesOf(owner)
+      queues.set(owner.key, [...queues.get(owner.key) ?? [], ticket])
       waiting += 1
       return Effect.sync(() => {
         if (ticket.state === "waiting") remove(ticket)
@@ -116,10 +116,10 @@ export const make = ({ capacity, concurrency }: Settings): FairQueue => {
 
   return {
     hasRoom,
-    run: (party, job) =>
+    run: (owner, job) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(
-          Effect.zipRight(restore(enter(party)), Effect.forkDaemon(Effect.ensuring(job, Effect.sync(leave)))),
+          Effect.zipRight(restore(enter(owner)), Effect.forkDaemon(Effect.ensuring(job, Effect.sync(leave)))),
           (fiber) => restore(Effect.flatten(Fiber.await(fiber)))
         )
       )

@@ -16,15 +16,15 @@ import * as Redaction from "../Redaction.js"
 import type { TokenCache } from "../TokenCache.js"
 import type { Token, TokenExchange } from "../TokenExchange.js"
 import * as Transport from "../Transport.js"
-import * as answer from "./answer.js"
+import { answerAnonymously } from "./anonymousRedirectAuth.js"
 import { basicAuth } from "./basicAuth.js"
-import * as Bounded from "./bounded.js"
-import { answerAsNobody } from "./foreign.js"
-import * as grants from "./grants.js"
+import * as boundedBody from "./boundedBody.js"
 import type { Lookup } from "./lookup.js"
-import * as needs from "./needs.js"
+import * as LruMap from "./lruMap.js"
 import * as refusal from "./refusal.js"
-import { visible } from "./tokenAnswer.js"
+import * as RequestScopes from "./requestScopes.js"
+import * as tokenAcquisition from "./tokenAcquisition.js"
+import { visible } from "./tokenResponse.js"
 import { withoutSecrets } from "./withoutSecrets.js"
 
 export interface Settings {
@@ -34,19 +34,19 @@ export interface Settings {
   readonly cache: TokenCache
   readonly exchange: TokenExchange
   /** The last challenge of each origin. */
-  readonly challenges: Bounded.Bounded<Challenge.Challenge>
+  readonly challenges: LruMap.LruMap<Challenge.Challenge>
   readonly trustedRealms: ReadonlyArray<string>
-  readonly scopes: needs.Needs["scopes"]
+  readonly scopes: RequestScopes.RequestScopes["scopes"]
   /** A token for the registry at `home` that the program provided. */
-  readonly seed: Token | undefined
+  readonly initialToken: Token | undefined
 }
 
 /** A request, and its progress. */
-interface Turn extends grants.Party {
+interface Attempt extends tokenAcquisition.AuthContext {
   readonly request: HttpClientRequest.HttpClientRequest
   readonly send: Transport.Send
   /** How often the request was sent before. */
-  readonly sent: number
+  readonly resends: number
 }
 
 /**
@@ -54,11 +54,11 @@ interface Turn extends grants.Party {
  * token, with a new token, and with a token for less. The limit is necessary because a registry may change its
  * challenge each time.
  */
-const mostSent = 3
+const maxResends = 3
 
 /** The credential that is sent with a request. */
-type Pass =
-  | { readonly _tag: "Token"; readonly grant: grants.Grant; readonly stage: Stage }
+type SentCredential =
+  | { readonly _tag: "Token"; readonly acquired: tokenAcquisition.AcquiredToken; readonly phase: Phase }
   | Credential.Basic
   | Credential.RegistryToken
 
@@ -67,69 +67,78 @@ type Pass =
  * (`challenged`), or for less than the challenge names (`reduced`). A request passes each phase once, so that a
  * registry that refuses every token causes an error soon.
  */
-type Stage = "ahead" | "answered" | "narrowed"
+type Phase = "preemptive" | "challenged" | "reduced"
 
-type Answer = Effect.Effect<HttpClientResponse, grants.Failure>
+type Outcome = Effect.Effect<HttpClientResponse, tokenAcquisition.Failure>
 
 export const make = (settings: Settings) => {
   const { challenges, exchange, home, lookup } = settings
-  const tokens = grants.make(settings)
+  const tokens = tokenAcquisition.make(settings)
   // The origins that answered a request without credentials.
-  const open = Bounded.make<number>(1000)
+  const openOrigins = LruMap.make<number>(1000)
   // The scope that the last challenge named for each required scope. Used with `scopes: "challenge"` only.
-  const named = Bounded.make<AuthScope.AuthScope>(1000)
-  const nameOf = ({ needs, place }: Turn) => `${place} ${AuthScope.format(AuthScope.canonical(needs.required))}`
-  let { seed } = settings
+  const challengedScopes = LruMap.make<AuthScope.AuthScope>(1000)
+  const scopeKey = ({ requestScopes, originText }: Attempt) =>
+    `${originText} ${AuthScope.format(AuthScope.canonical(requestScopes.required))}`
+  let { initialToken } = settings
 
-  const attempt = (turn: Turn, pass: Pass | undefined): Answer => {
-    if (pass !== undefined && !isSendable(pass)) {
+  const sendWith = (attempt: Attempt, sent: SentCredential | undefined): Outcome => {
+    if (sent !== undefined && !isSendable(sent)) {
       return new RegistryError.CredentialError({
         reason:
-          `the token for ${turn.place} contains a character that a token cannot contain, such as a space or a line break: correct it`
+          `the token for ${attempt.originText} contains a character that a token cannot contain, such as a space or a ` +
+          "line break: correct it"
       })
     }
     return Effect.flatMap(
-      turn.send(pass === undefined ? turn.request : showing(turn.request, pass)),
+      attempt.send(sent === undefined ? attempt.request : withCredential(attempt.request, sent)),
       (response) => {
-        if (response.status === 401) return challenged(turn, response, pass)
-        if (pass === undefined) open.set(turn.place, 1)
+        if (response.status === 401) return handleUnauthorized(attempt, response, sent)
+        if (sent === undefined) openOrigins.set(attempt.originText, 1)
         return Effect.succeed(response)
       }
     )
   }
 
   /** Starts a request with the credential that the origin is known to require. */
-  const begin = (turn: Turn): Answer => {
-    const registryToken = turn.entry.find((credential) => credential._tag === "RegistryToken")
-    if (registryToken !== undefined) return attempt(turn, registryToken)
-    const isMet = challenges.get(turn.place) !== undefined || open.get(turn.place) !== undefined
-    return isMet || turn.entry.length === 0 || Transport.isReplayable(turn.request.body)
-      ? ahead(turn)
-      : Effect.flatMap(probe(turn), () => ahead(turn))
+  const start = (attempt: Attempt): Outcome => {
+    const registryToken = attempt.entry.find((credential) => credential._tag === "RegistryToken")
+    if (registryToken !== undefined) return sendWith(attempt, registryToken)
+    const isKnownOrigin = challenges.get(attempt.originText) !== undefined ||
+      openOrigins.get(attempt.originText) !== undefined
+    return isKnownOrigin || attempt.entry.length === 0 || Transport.isReplayable(attempt.request.body)
+      ? sendPreemptively(attempt)
+      : Effect.flatMap(probeChallenge(attempt), () => sendPreemptively(attempt))
   }
 
-  const ahead = (turn: Turn): Answer => {
-    const challenge = challenges.get(turn.place)
-    if (challenge === undefined) return attempt(turn, undefined)
-    if (challenge.scheme === "basic") return attempt(turn, basicOf(turn.entry))
-    if (seed !== undefined && Equal.equals(turn.origin, home)) {
-      tokens.keep(turn, challenge, seed)
-      seed = undefined
+  const sendPreemptively = (attempt: Attempt): Outcome => {
+    const challenge = challenges.get(attempt.originText)
+    if (challenge === undefined) return sendWith(attempt, undefined)
+    if (challenge.scheme === "basic") return sendWith(attempt, basicOf(attempt.entry))
+    if (initialToken !== undefined && Equal.equals(attempt.origin, home)) {
+      tokens.store(attempt, challenge, initialToken)
+      initialToken = undefined
     }
-    const heardBefore = named.get(nameOf(turn))
-    const held = tokens.held(turn, challenge, needs.enough(heardBefore ?? AuthScope.empty, turn.needs))
-    if (held !== undefined) return attempt(turn, { _tag: "Token", grant: held, stage: "ahead" })
-    const isOpen = turn.needs.scopes === "challenge" && heardBefore === undefined
-    if (isOpen && Transport.isReplayable(turn.request.body)) return attempt(turn, undefined)
+    const previousScope = challengedScopes.get(scopeKey(attempt))
+    const cached = tokens.findCached(
+      attempt,
+      challenge,
+      RequestScopes.sufficientScope(previousScope ?? AuthScope.empty, attempt.requestScopes)
+    )
+    if (cached !== undefined) return sendWith(attempt, { _tag: "Token", acquired: cached, phase: "preemptive" })
+    const isScopeUnknown = attempt.requestScopes.scopes === "challenge" && previousScope === undefined
+    if (isScopeUnknown && Transport.isReplayable(attempt.request.body)) return sendWith(attempt, undefined)
     // A body that cannot be sent again uses the scope that the origin's last challenge named.
-    const heard = isOpen ? needs.heard(challenge.parameters.get("scope"), turn.needs) : heardBefore ?? AuthScope.empty
-    return Effect.matchEffect(tokens.acquire(turn, challenge, heard), {
-      onSuccess: (grant) => attempt(turn, { _tag: "Token", grant, stage: "ahead" }),
+    const challengedScope = isScopeUnknown
+      ? RequestScopes.challengedScope(challenge.parameters.get("scope"), attempt.requestScopes)
+      : previousScope ?? AuthScope.empty
+    return Effect.matchEffect(tokens.acquire(attempt, challenge, challengedScope), {
+      onSuccess: (acquired) => sendWith(attempt, { _tag: "Token", acquired, phase: "preemptive" }),
       onFailure: (error) => {
-        challenges.delete(turn.place)
+        challenges.delete(attempt.originText)
         // Without a token, the registry may name another scope for this request, which the token server may grant.
-        return error._tag === "Denied" && Transport.isReplayable(turn.request.body)
-          ? attempt(turn, undefined)
+        return error._tag === "Denied" && Transport.isReplayable(attempt.request.body)
+          ? sendWith(attempt, undefined)
           : Effect.fail(error)
       }
     })
@@ -139,93 +148,110 @@ export const make = (settings: Settings) => {
    * Gets the challenge of a registry with a request that can be sent again, on behalf of a request that cannot, if
    * there are credentials.
    */
-  const probe = (turn: Turn): Effect.Effect<void, HttpClientError.HttpClientError> => {
-    const { pathname } = new URL(turn.request.url)
+  const probeChallenge = (attempt: Attempt): Effect.Effect<void, HttpClientError.HttpClientError> => {
+    const { pathname } = new URL(attempt.request.url)
     const end = pathname.indexOf("/v2/")
     if (end < 0) return Effect.void
-    const url = `${new URL(turn.request.url).origin}${pathname.slice(0, end)}/v2/`
-    return Effect.flatMap(turn.send(HttpClientRequest.get(url)), (response) => {
-      const challenge = isAt(turn.origin, response) ? Challenge.preferred(challengesOf(response)) : undefined
-      if (challenge !== undefined) challenges.set(turn.place, challenge)
-      return answer.glance(response)
+    const url = `${new URL(attempt.request.url).origin}${pathname.slice(0, end)}/v2/`
+    return Effect.flatMap(attempt.send(HttpClientRequest.get(url)), (response) => {
+      const challenge = isFromOrigin(attempt.origin, response) ? Challenge.preferred(challengesOf(response)) : undefined
+      if (challenge !== undefined) challenges.set(attempt.originText, challenge)
+      return boundedBody.readBriefly(response)
     })
   }
 
-  const challenged = (turn: Turn, response: HttpClientResponse, pass: Pass | undefined): Answer => {
-    if (!isAt(turn.origin, response)) return answerAsNobody(exchange, turn.send, response)
+  const handleUnauthorized = (
+    attempt: Attempt,
+    response: HttpClientResponse,
+    sent: SentCredential | undefined
+  ): Outcome => {
+    if (!isFromOrigin(attempt.origin, response)) return answerAnonymously(exchange, attempt.send, response)
     const all = challengesOf(response)
     const challenge = Challenge.preferred(all)
-    if (pass?._tag === "Token") tokens.drop(pass.grant)
+    if (sent?._tag === "Token") tokens.drop(sent.acquired)
     return Effect.zipRight(
-      passingOver(turn.place, all.filter((other) => other !== challenge)),
-      challenge === undefined ? Effect.succeed(response) : answered(turn, response, challenge, pass)
+      logUnsupportedSchemes(attempt.originText, all.filter((other) => other !== challenge)),
+      challenge === undefined ? Effect.succeed(response) : answerChallenge(attempt, response, challenge, sent)
     )
   }
 
-  const answered = (
-    turn: Turn,
+  const answerChallenge = (
+    attempt: Attempt,
     response: HttpClientResponse,
     challenge: Challenge.Challenge,
-    pass: Pass | undefined
-  ): Answer => {
-    challenges.set(turn.place, challenge)
+    sent: SentCredential | undefined
+  ): Outcome => {
+    challenges.set(attempt.originText, challenge)
     const isBasic = challenge.scheme === "basic"
-    if (isBasic && pass === undefined && basicOf(turn.entry) === undefined) return Effect.succeed(response)
-    return Effect.flatMap(answer.glance(response), (bytes): Answer => {
-      if (!Transport.isReplayable(turn.request.body)) return refusal.once(turn.place)
-      const next = turn.sent >= mostSent
+    if (isBasic && sent === undefined && basicOf(attempt.entry) === undefined) return Effect.succeed(response)
+    return Effect.flatMap(boundedBody.readBriefly(response), (bytes): Outcome => {
+      if (!Transport.isReplayable(attempt.request.body)) return refusal.bodyNotReplayable(attempt.originText)
+      const next = attempt.resends >= maxResends
         ? undefined
         : isBasic
-        ? basicPass(turn, pass)
-        : tokenPass(turn, challenge, pass)
-      const advise = refusal.otherScopes(challenge, turn.needs)
+        ? nextBasic(attempt, sent)
+        : nextToken(attempt, challenge, sent)
+      const advise = refusal.withScopeAdvice(challenge, attempt.requestScopes)
       if (next !== undefined) {
         return Effect.flatMap(
-          Effect.mapError(next, (error) => grants.isRefused(error) ? advise(error) : error),
-          (pass) => attempt({ ...turn, sent: turn.sent + 1 }, pass)
+          Effect.mapError(next, (error) => tokenAcquisition.isRefused(error) ? advise(error) : error),
+          (sent) => sendWith({ ...attempt, resends: attempt.resends + 1 }, sent)
         )
       }
-      return advise(refusal.last(turn.place, challenge, bytes, pass?._tag === "Token" ? pass.grant : pass))
+      return advise(
+        refusal.credentialRefused(attempt.originText, challenge, bytes, sent?._tag === "Token" ? sent.acquired : sent)
+      )
     })
   }
 
-  const basicPass = (turn: Turn, pass: Pass | undefined): Effect.Effect<Pass> | undefined => {
-    const basic = pass?._tag === "Basic" ? undefined : basicOf(turn.entry)
+  const nextBasic = (attempt: Attempt, sent: SentCredential | undefined): Effect.Effect<SentCredential> | undefined => {
+    const basic = sent?._tag === "Basic" ? undefined : basicOf(attempt.entry)
     return basic === undefined ? undefined : Effect.succeed(basic)
   }
 
-  const tokenPass = (
-    turn: Turn,
+  const nextToken = (
+    attempt: Attempt,
     challenge: Challenge.Challenge,
-    pass: Pass | undefined
-  ): Effect.Effect<Pass, grants.Failure> | undefined => {
-    if (pass?._tag === "RegistryToken" && !turn.entry.some(isForTokenServers)) return undefined
-    const heard = needs.heard(challenge.parameters.get("scope"), turn.needs)
-    if (turn.needs.scopes === "challenge" && !AuthScope.isEmpty(heard)) named.set(nameOf(turn), heard)
-    const at = (stage: Stage) => (grant: grants.Grant): Pass => ({ _tag: "Token", grant, stage })
-    if (pass?._tag === "Token" && isSpent(pass, challenge, needs.asked(heard, turn.needs))) {
-      const isShort = challenge.parameters.get("error") === "insufficient_scope" && pass.stage !== "narrowed"
-      const narrowed = isShort ? tokens.narrow(turn, challenge, heard, pass.grant.token.scope) : undefined
-      return narrowed === undefined ? undefined : Effect.map(narrowed, at("narrowed"))
+    sent: SentCredential | undefined
+  ): Effect.Effect<SentCredential, tokenAcquisition.Failure> | undefined => {
+    if (sent?._tag === "RegistryToken" && !attempt.entry.some(isForTokenServers)) return undefined
+    const challengedScope = RequestScopes.challengedScope(challenge.parameters.get("scope"), attempt.requestScopes)
+    if (attempt.requestScopes.scopes === "challenge" && !AuthScope.isEmpty(challengedScope)) {
+      challengedScopes.set(scopeKey(attempt), challengedScope)
+    }
+    const inPhase = (phase: Phase) => (acquired: tokenAcquisition.AcquiredToken): SentCredential => ({
+      _tag: "Token",
+      acquired,
+      phase
+    })
+    if (
+      sent?._tag === "Token" &&
+      isExhausted(sent, challenge, RequestScopes.requestedScope(challengedScope, attempt.requestScopes))
+    ) {
+      const isInsufficient = challenge.parameters.get("error") === "insufficient_scope" && sent.phase !== "reduced"
+      const reduced = isInsufficient
+        ? tokens.acquireReduced(attempt, challenge, challengedScope, sent.acquired.token.scope)
+        : undefined
+      return reduced === undefined ? undefined : Effect.map(reduced, inPhase("reduced"))
     }
     // Another request may have cached a token meanwhile that was not tried yet.
-    const held = pass?._tag === "Token" && pass.stage !== "ahead"
+    const cached = sent?._tag === "Token" && sent.phase !== "preemptive"
       ? undefined
-      : tokens.held(turn, challenge, needs.enough(heard, turn.needs))
-    return held === undefined
-      ? Effect.map(tokens.acquire(turn, challenge, heard), at("answered"))
-      : Effect.succeed(at("answered")(held))
+      : tokens.findCached(attempt, challenge, RequestScopes.sufficientScope(challengedScope, attempt.requestScopes))
+    return cached === undefined
+      ? Effect.map(tokens.acquire(attempt, challenge, challengedScope), inPhase("challenged"))
+      : Effect.succeed(inPhase("challenged")(cached))
   }
 
   /** Returns whether no better token than the refused one can be requested. */
-  const isSpent = (
-    { grant, stage }: Extract<Pass, { readonly _tag: "Token" }>,
+  const isExhausted = (
+    { acquired, phase }: Extract<SentCredential, { readonly _tag: "Token" }>,
     { parameters }: Challenge.Challenge,
     scope: AuthScope.AuthScope
   ): boolean =>
-    grant.isFresh && (stage !== "ahead" ||
-      (AuthScope.contains(grant.token.scope, scope) && grant.key.realm === parameters.get("realm") &&
-        grant.key.service === parameters.get("service")))
+    acquired.isFresh && (phase !== "preemptive" ||
+      (AuthScope.contains(acquired.token.scope, scope) && acquired.key.realm === parameters.get("realm") &&
+        acquired.key.service === parameters.get("service")))
 
   return (
     request: HttpClientRequest.HttpClientRequest,
@@ -234,15 +260,23 @@ export const make = (settings: Settings) => {
     if (request.headers["authorization"] !== undefined) return send(request)
     const origin = Option.getOrUndefined(Origin.parse(request.url))
     if (origin === undefined) return send(request)
-    const whole: Answer = home === undefined || Equal.equals(home, origin)
+    const result: Outcome = home === undefined || Equal.equals(home, origin)
       ? Effect.contextWithEffect((context: Context.Context<never>) => {
-        const needed = needs.of(request, context, settings.scopes)
-        const { repository } = needed
+        const scopesOfRequest = RequestScopes.of(request, context, settings.scopes)
+        const { repository } = scopesOfRequest
         return Effect.flatMap(lookup.get(origin, repository), (entry) =>
           Effect.mapError(
-            begin({ request, send, sent: 0, origin, place: Origin.format(origin), entry, needs: needed }),
+            start({
+              request,
+              send,
+              resends: 0,
+              origin,
+              originText: Origin.format(origin),
+              entry,
+              requestScopes: scopesOfRequest
+            }),
             (error) => {
-              if (grants.isRefused(error)) lookup.forget(origin, repository)
+              if (tokenAcquisition.isRefused(error)) lookup.forget(origin, repository)
               return RegistryError.isRegistryError(error)
                 ? Redaction.error(error, Redaction.make(Redaction.secretsOfEntry(entry)))
                 : withoutSecrets(error, entry)
@@ -251,9 +285,9 @@ export const make = (settings: Settings) => {
       })
       : Effect.flatMap(
         send(request),
-        (response) => response.status === 401 ? answerAsNobody(exchange, send, response) : Effect.succeed(response)
+        (response) => response.status === 401 ? answerAnonymously(exchange, send, response) : Effect.succeed(response)
       )
-    return Effect.mapError(whole, (error) =>
+    return Effect.mapError(result, (error) =>
       RegistryError.isRegistryError(error)
         ? new HttpClientError.RequestError({ request, reason: "Transport", cause: error, description: error.message })
         : withoutSecrets(error))
@@ -270,31 +304,34 @@ const isForTokenServers = ({ _tag }: Credential.Credential): boolean => _tag !==
  * Returns whether a header can contain the credential. Otherwise the HTTP client would fail with an error that contains
  * the whole header. Basic credentials are base64, which is always valid.
  */
-const isSendable = (pass: Pass): boolean =>
-  pass._tag === "Basic" || visible.test(Redacted.value(pass._tag === "Token" ? pass.grant.token.value : pass.token))
+const isSendable = (sent: SentCredential): boolean =>
+  sent._tag === "Basic" || visible.test(Redacted.value(sent._tag === "Token" ? sent.acquired.token.value : sent.token))
 
-const isAt = (origin: Origin.Origin, { request }: HttpClientResponse): boolean =>
-  Option.exists(Origin.parse(request.url), (place) => Equal.equals(place, origin))
+const isFromOrigin = (origin: Origin.Origin, { request }: HttpClientResponse): boolean =>
+  Option.exists(Origin.parse(request.url), (other) => Equal.equals(other, origin))
 
 const challengesOf = ({ headers }: HttpClientResponse): ReadonlyArray<Challenge.Challenge> =>
   Challenge.parse(headers["www-authenticate"] ?? "")
 
-const passingOver = (place: string, others: ReadonlyArray<Challenge.Challenge>): Effect.Effect<void> =>
+const logUnsupportedSchemes = (originText: string, others: ReadonlyArray<Challenge.Challenge>): Effect.Effect<void> =>
   others.length === 0 ? Effect.void : Effect.logDebug(
     printable(
-      `${place} also offers authentication schemes that this client does not support: ${
+      `${originText} also offers authentication schemes that this client does not support: ${
         others.map(({ scheme }) => scheme).join(", ")
       }`
     )
   )
 
-const showing = (request: HttpClientRequest.HttpClientRequest, pass: Pass): HttpClientRequest.HttpClientRequest => {
-  switch (pass._tag) {
+const withCredential = (
+  request: HttpClientRequest.HttpClientRequest,
+  sent: SentCredential
+): HttpClientRequest.HttpClientRequest => {
+  switch (sent._tag) {
     case "Token":
-      return HttpClientRequest.bearerToken(request, pass.grant.token.value)
+      return HttpClientRequest.bearerToken(request, sent.acquired.token.value)
     case "RegistryToken":
-      return HttpClientRequest.bearerToken(request, pass.token)
+      return HttpClientRequest.bearerToken(request, sent.token)
     case "Basic":
-      return basicAuth(request, pass)
+      return basicAuth(request, sent)
   }
 }

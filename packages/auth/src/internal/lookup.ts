@@ -4,7 +4,7 @@ import type * as Credential from "../Credential.js"
 import type * as Credentials from "../Credentials.js"
 import { format } from "../Origin.js"
 import type { Origin } from "../Origin.js"
-import * as Bounded from "./bounded.js"
+import * as LruMap from "./lruMap.js"
 import * as singleFlight from "./singleFlight.js"
 
 /** Looks up the credentials of registries, and caches them, because a credential helper is a program to start. */
@@ -17,25 +17,25 @@ export interface Lookup {
 /** How long credentials are cached, in milliseconds. */
 const lifetime = 5 * 60_000
 
-interface Found {
+interface CachedEntry {
   readonly entry: Effect.Effect<Credential.Entry>
   readonly until: number
 }
 
 export const make = (credentials: Credentials.Service): Effect.Effect<Lookup> =>
   Effect.map(Effect.clock, (clock) => {
-    const found = Bounded.make<Found>(1000)
-    const flights = singleFlight.make<string, Credential.Entry, CredentialError>()
+    const cache = LruMap.make<CachedEntry>(1000)
+    const inFlight = singleFlight.make<string, Credential.Entry, CredentialError>()
     const keyOf = (origin: Origin, repository = "") => `${format(origin)} ${repository}`
     return {
       get: (origin, repository) => {
         const key = keyOf(origin, repository)
-        const known = found.get(key)
-        if (known !== undefined && known.until > clock.unsafeCurrentTimeMillis()) return known.entry
-        return Effect.tap(flights(key, credentials.get(origin, repository)), (entry) => {
-          found.set(key, { entry: Effect.succeed(entry), until: clock.unsafeCurrentTimeMillis() + lifetime })
+        const cached = cache.get(key)
+        if (cached !== undefined && cached.until > clock.unsafeCurrentTimeMillis()) return cached.entry
+        return Effect.tap(inFlight(key, credentials.get(origin, repository)), (entry) => {
+          cache.set(key, { entry: Effect.succeed(entry), until: clock.unsafeCurrentTimeMillis() + lifetime })
         })
       },
-      forget: (origin, repository) => found.delete(keyOf(origin, repository))
+      forget: (origin, repository) => cache.delete(keyOf(origin, repository))
     }
   })

@@ -8,9 +8,9 @@ import * as Credential from "../Credential.js"
 import * as Realm from "../Realm.js"
 import * as Redaction from "../Redaction.js"
 import { advice } from "./advice.js"
-import type { Grant } from "./grants.js"
-import { isForOthers } from "./needs.js"
-import type { Needs } from "./needs.js"
+import { namesOnlyOtherResources } from "./requestScopes.js"
+import type { RequestScopes } from "./requestScopes.js"
+import type { AcquiredToken } from "./tokenAcquisition.js"
 
 /**
  * Returns whether the challenge says that the token is invalid or insufficient.
@@ -22,29 +22,31 @@ const isTokenError = (challenge: Challenge.Challenge): boolean => {
 }
 
 /** Returns the error for a registry that refused the last credential or token to try. */
-export const last = (
-  place: string,
+export const credentialRefused = (
+  originText: string,
   challenge: Challenge.Challenge,
   bytes: Uint8Array | undefined,
-  refused: Grant | Credential.Credential = Credential.anonymous
+  refused: AcquiredToken | Credential.Credential = Credential.anonymous
 ): RegistryError.RegistryError => {
   const diagnostics = ErrorBody.parse(bytes)
-  const isGrant = "key" in refused
-  const shown = isGrant ? refused.key.credential : refused
-  const what = isGrant
-    ? `the token that ${Realm.format(refused.key.realm)} gave for "${AuthScope.format(refused.token.scope)}" and ${
-      Credential.describe(shown)
+  const isToken = "key" in refused
+  const credential = isToken ? refused.key.credential : refused
+  const description = isToken
+    ? `the token that ${Realm.format(refused.key.realm)} issued for "${AuthScope.format(refused.token.scope)}" and ${
+      Credential.describe(credential)
     }`
-    : Credential.describe(shown)
-  const said = diagnostics[0]?.message ?? ""
+    : Credential.describe(credential)
+  const message = diagnostics[0]?.message ?? ""
   const fields = {
     status: 401,
     diagnostics,
-    reason: `${place} refuses ${what}${said === "" ? "" : ` (${said})`}: ${advice(shown, place)}`
+    reason: `${originText} refuses ${description}${message === "" ? "" : ` (${message})`}: ${
+      advice(credential, originText)
+    }`
   }
-  const secrets = isGrant ? [Redacted.value(refused.token.value)] : Redaction.secretsOfEntry([refused])
+  const secrets = isToken ? [Redacted.value(refused.token.value)] : Redaction.secretsOfEntry([refused])
   return Redaction.error(
-    isGrant && !isTokenError(challenge)
+    isToken && !isTokenError(challenge)
       ? new RegistryError.Denied(fields)
       : new RegistryError.Unauthorized(fields),
     Redaction.make(secrets)
@@ -52,10 +54,11 @@ export const last = (
 }
 
 /** Adds advice to the error of a request whose challenge names only other resources. */
-export const otherScopes =
-  (challenge: Challenge.Challenge, needs: Needs) => <E extends RegistryError.RegistryError>(error: E): E => {
+export const withScopeAdvice =
+  (challenge: Challenge.Challenge, requestScopes: RequestScopes) =>
+  <E extends RegistryError.RegistryError>(error: E): E => {
     const scope = challenge.parameters.get("scope")
-    if (scope === undefined || !isForOthers(scope, needs)) return error
+    if (scope === undefined || !namesOnlyOtherResources(scope, requestScopes)) return error
     return RegistryError.withFields(error, {
       reason: `${error.reason}; the registry's challenge names "${printable(scope, 200)}", which is not what this ` +
         "request is about: if a proxy rewrites the names of repositories, set the option `scopes: \"challenge\"` for it"
@@ -63,10 +66,10 @@ export const otherScopes =
   }
 
 /** Returns the error of a request that cannot be sent a second time. */
-export const once = (place: string): RegistryError.RegistryError =>
+export const bodyNotReplayable = (originText: string): RegistryError.RegistryError =>
   new RegistryError.Unauthorized({
     status: 401,
     reason:
-      `${place} asked for credentials after the body was sent, and this body cannot be sent again: retry with a ` +
+      `${originText} asked for credentials after the body was sent, and this body cannot be sent again: retry with a ` +
       "new body, or with one that can be replayed"
   })

@@ -23,7 +23,7 @@ export interface TokenRequest {
  * A request that is not a valid token request. `code` is an error code of RFC 6749, section 5.2:
  * https://www.rfc-editor.org/rfc/rfc6749#section-5.2
  */
-export class NoToken extends Data.TaggedError("NoToken")<{
+export class InvalidTokenRequest extends Data.TaggedError("InvalidTokenRequest")<{
   readonly status: number
   readonly code: string
   readonly reason: string
@@ -38,7 +38,7 @@ const maxQuery = 16 * 1024
 const maxScopes = 64
 
 const refuse = (status: number, code: string, reason: string, headers?: Wire.Headers) =>
-  Exit.fail(new NoToken({ status, code, reason, headers }))
+  Exit.fail(new InvalidTokenRequest({ status, code, reason, headers }))
 
 const invalid = (reason: string) => refuse(400, "invalid_request", reason)
 
@@ -47,7 +47,7 @@ const invalid = (reason: string) => refuse(400, "invalid_request", reason)
  * https://distribution.github.io/distribution/spec/auth/token/. POST:
  * https://distribution.github.io/distribution/spec/auth/oauth/.
  */
-export const read = (request: Wire.Request): Effect.Effect<TokenRequest, NoToken> => {
+export const read = (request: Wire.Request): Effect.Effect<TokenRequest, InvalidTokenRequest> => {
   switch (request.method) {
     case "GET":
       return readGet(request)
@@ -58,39 +58,39 @@ export const read = (request: Wire.Request): Effect.Effect<TokenRequest, NoToken
   }
 }
 
-const readGet = ({ headers, target }: Wire.Request): Exit.Exit<TokenRequest, NoToken> => {
-  const mark = target.indexOf("?")
-  const query = mark < 0 ? "" : target.slice(mark + 1)
+const readGet = ({ headers, target }: Wire.Request): Exit.Exit<TokenRequest, InvalidTokenRequest> => {
+  const queryStart = target.indexOf("?")
+  const query = queryStart < 0 ? "" : target.slice(queryStart + 1)
   if (query.length > maxQuery) return refuse(414, "invalid_request", `the query has more than ${maxQuery} characters`)
   const credentials = authorization.read(headers["authorization"])
   switch (credentials._tag) {
     case "None":
-      return asked(new URLSearchParams(query), credentials)
+      return parseFields(new URLSearchParams(query), credentials)
     case "Basic":
-      return asked(new URLSearchParams(query), { ...credentials, _tag: "Password" })
+      return parseFields(new URLSearchParams(query), { ...credentials, _tag: "Password" })
     default:
       return invalid("the Authorization header must be Basic, or absent")
   }
 }
 
-const form = ({ body, headers }: Wire.Request): Effect.Effect<URLSearchParams, NoToken> => {
+const form = ({ body, headers }: Wire.Request): Effect.Effect<URLSearchParams, InvalidTokenRequest> => {
   const type = headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase()
   if (type !== "application/x-www-form-urlencoded") {
     return refuse(415, "invalid_request", "the body must be application/x-www-form-urlencoded")
   }
   const tooLarge = () =>
-    new NoToken({ status: 413, code: "invalid_request", reason: `the body has more than ${maxBody} bytes` })
+    new InvalidTokenRequest({ status: 413, code: "invalid_request", reason: `the body has more than ${maxBody} bytes` })
   return Body.toBytes(body ?? Body.empty, { limit: maxBody, onLimit: tooLarge }).pipe(
     Effect.mapError((error) =>
-      error._tag === "NoToken"
+      error._tag === "InvalidTokenRequest"
         ? error
-        : new NoToken({ status: 400, code: "invalid_request", reason: "the body ended early" })
+        : new InvalidTokenRequest({ status: 400, code: "invalid_request", reason: "the body ended early" })
     ),
     Effect.map((bytes) => new URLSearchParams(new TextDecoder().decode(bytes)))
   )
 }
 
-const readPost = (fields: URLSearchParams): Exit.Exit<TokenRequest, NoToken> => {
+const readPost = (fields: URLSearchParams): Exit.Exit<TokenRequest, InvalidTokenRequest> => {
   const username = fields.get("username")
   const password = fields.get("password")
   const refresh = fields.get("refresh_token")
@@ -98,11 +98,11 @@ const readPost = (fields: URLSearchParams): Exit.Exit<TokenRequest, NoToken> => 
     case "password":
       return username === null || password === null
         ? invalid("username and password are required")
-        : asked(fields, { _tag: "Password", username, password: Redacted.make(password) })
+        : parseFields(fields, { _tag: "Password", username, password: Redacted.make(password) })
     case "refresh_token":
       return refresh === null
         ? invalid("refresh_token is required")
-        : asked(fields, { _tag: "Refresh", token: Redacted.make(refresh) })
+        : parseFields(fields, { _tag: "Refresh", token: Redacted.make(refresh) })
     case null:
       return invalid("grant_type is required")
     default:
@@ -110,7 +110,10 @@ const readPost = (fields: URLSearchParams): Exit.Exit<TokenRequest, NoToken> => 
   }
 }
 
-const asked = (fields: URLSearchParams, proof: TokenRequest["proof"]): Exit.Exit<TokenRequest, NoToken> => {
+const parseFields = (
+  fields: URLSearchParams,
+  proof: TokenRequest["proof"]
+): Exit.Exit<TokenRequest, InvalidTokenRequest> => {
   const scope = AuthScope.parse(fields.getAll("scope").join(" "))
   if (AuthScope.values(scope).length > maxScopes) {
     return refuse(400, "invalid_scope", `a token may be requested for at most ${maxScopes} actions on resources`)

@@ -14,17 +14,17 @@ export const withoutSecrets = (
 ): HttpClientError.HttpClientError => {
   const { request } = error
   const redact = Redaction.make([...Redaction.secretsOfHeaders(request.headers), ...Redaction.secretsOfEntry(entry)])
-  const shown = {
-    request: bare(request),
+  const redacted = {
+    request: withoutAuthorization(request),
     cause: Redaction.cause(error.cause, redact),
     ...(error.description === undefined ? {} : { description: redact(error.description) })
   }
   return error._tag === "ResponseError"
-    ? new HttpClientError.ResponseError({ ...error, ...shown })
-    : new HttpClientError.RequestError({ ...error, ...shown })
+    ? new HttpClientError.ResponseError({ ...error, ...redacted })
+    : new HttpClientError.RequestError({ ...error, ...redacted })
 }
 
-const bare = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest =>
+const withoutAuthorization = (request: HttpClientRequest.HttpClientRequest): HttpClientRequest.HttpClientRequest =>
   HttpClientRequest.modify(HttpClientRequest.get(request.url), {
     method: request.method,
     headers: Headers.remove(request.headers, "authorization")

@@ -1,4 +1,4 @@
-/** Registries whose challenges name other scopes than the operation's own. */
+/** Tests of registries whose challenges name other scopes than the scope of the operation. */
 import { AuthScope } from "@effect-oci/core"
 import * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -7,8 +7,8 @@ import { Effect, Stream } from "effect"
 import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
-import { errorOf, realm, registry, tokenServer, world } from "./scripted.js"
-import type { Place } from "./scripted.js"
+import { errorOf, fakeNetwork, realm, registry, tokenServer } from "./fakeServers.js"
+import type { FakeServer } from "./fakeServers.js"
 
 const credentials = Credentials.layerStatic({ "registry.example.com": Credential.basic("alice", "CANARY") })
 
@@ -20,49 +20,51 @@ const pull = (client: HttpClient.HttpClient, repository = "team/app") =>
 
 const advice = /; the registry's challenge names "(.*)", which is not .* set the option `scopes: "challenge"` for it$/
 
-/** Repositories behind a proxy that adds a project to their names, and opaque scopes. */
+/** Rewrites a scope: for a proxy that adds a project to repository names, and for opaque scopes. */
 const rewriting = (repository: string, method: string) =>
   `repository:proxy/${repository}:${method === "GET" ? "pull" : "pull,push"}`
 const opaque = () => "aws"
 
-/** A registry that takes a token for the scope of its challenge only; its token server gives no others. */
+/**
+ * Creates a registry that accepts only a token for the scope of its challenge. Its token server issues no other tokens.
+ */
 const setup = (scopeOf: (repository: string, method: string) => string) => {
   const server = tokenServer(({ scopes }) => scopes.every((scope) => /proxy|aws/.test(scope)) ? {} : { status: 403 })
-  const place: Place = ({ authorization, method, url }) => {
+  const respond: FakeServer = ({ authorization, method, url }) => {
     const scope = scopeOf(/^\/v2\/(.*)\/(manifests|blobs)\//.exec(url.pathname)?.[1] ?? "", method)
-    const held = server.granted.get(authorization?.slice("Bearer ".length) ?? "")
-    return held !== undefined && AuthScope.contains(held, AuthScope.parse(scope))
+    const grantedScope = server.granted.get(authorization?.slice("Bearer ".length) ?? "")
+    return grantedScope !== undefined && AuthScope.contains(grantedScope, AuthScope.parse(scope))
       ? { status: 200 }
       : { status: 401, headers: { "www-authenticate": `Bearer realm="${realm}",scope="${scope}"` } }
   }
-  return { server, ...world({ [registry]: place, "https://auth.example.com": server.place }) }
+  return { server, ...fakeNetwork({ [registry]: respond, "https://auth.example.com": server.respond }) }
 }
 
 describe.each([["another repository", rewriting], ["an opaque scope", opaque]] as const)(
-  "a challenge that names %s",
+  "Auth.transport with a challenge that names %s",
   (_, scopeOf) => {
-    it.effect("is not obeyed, and the error names the option", () =>
+    it.effect("requests the scope of the operation, and the error names the option", () =>
       Effect.gen(function*() {
         const { client, server } = setup(scopeOf)
         const error = errorOf(yield* Effect.flip(pull(yield* authenticated(client))))
         expect(error._tag).toBe("Denied")
         expect(advice.exec(error.reason ?? "")?.[1]).toBe(scopeOf("team/app", "GET"))
-        expect(server.wishes.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull"]])
+        expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull"]])
       }))
 
-    it.effect("is requested as it is written where the option says so, and the token is used again", () =>
+    it.effect("requests the scope of the challenge with `scopes: \"challenge\"`, and uses the token again", () =>
       Effect.gen(function*() {
         const { client, lines, server } = setup(scopeOf)
         const http = yield* authenticated(client, "challenge")
         for (let i = 0; i < 3; i++) expect(yield* pull(http)).toBe(200)
-        expect(server.wishes.map(({ scopes }) => scopes)).toEqual([[scopeOf("team/app", "GET")]])
+        expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([[scopeOf("team/app", "GET")]])
         expect(lines().filter((line) => line.startsWith(`GET ${registry}`))).toHaveLength(4)
         expect(yield* pull(http, "other")).toBe(200)
         expect(yield* pull(http, "other")).toBe(200)
-        expect(server.wishes.at(-1)?.scopes).toEqual([scopeOf("other", "GET")])
+        expect(server.tokenRequests.at(-1)?.scopes).toEqual([scopeOf("other", "GET")])
       }))
 
-    it.effect("serves for a body that cannot be sent again, once it has been met", () =>
+    it.effect("sends a body that cannot be replayed with the scope of an earlier challenge", () =>
       Effect.gen(function*() {
         const { client } = setup(scopeOf)
         const http = yield* authenticated(client, "challenge")
@@ -74,24 +76,27 @@ describe.each([["another repository", rewriting], ["an opaque scope", opaque]] a
   }
 )
 
-describe("a token that a registry refuses", () => {
+describe("Auth.transport, if the registry refuses a new token", () => {
   it.effect.each(
     [
       ["other repositories", "repository:proxy/team/app:pull", true],
-      ["the request's own among others", "repository:team/app:pull repository:other:pull", false],
+      ["the request's own repository and others", "repository:team/app:pull repository:other:pull", false],
       ["no scope", undefined, false]
     ] as const
-  )("is an error that names the option if the challenge names %s", ([, scope, isNamed]) =>
-    Effect.gen(function*() {
-      const server = tokenServer()
-      const challenge = `Bearer realm="${realm}"${scope === undefined ? "" : `,scope="${scope}"`}`
-      const { client } = world({
-        [registry]: () => ({ status: 401, headers: { "www-authenticate": challenge } }),
-        "https://auth.example.com": server.place
+  )(
+    "fails, and the error names the option only if the challenge names other repositories: %s",
+    ([, scope, isNamed]) =>
+      Effect.gen(function*() {
+        const server = tokenServer()
+        const challenge = `Bearer realm="${realm}"${scope === undefined ? "" : `,scope="${scope}"`}`
+        const { client } = fakeNetwork({
+          [registry]: () => ({ status: 401, headers: { "www-authenticate": challenge } }),
+          "https://auth.example.com": server.respond
+        })
+        const error = errorOf(yield* Effect.flip(pull(yield* authenticated(client))))
+        expect(advice.test(error.reason ?? "")).toBe(isNamed)
+        const followingChallenge = errorOf(yield* Effect.flip(pull(yield* authenticated(client, "challenge"))))
+        expect(followingChallenge.reason).not.toMatch(advice)
       })
-      const error = errorOf(yield* Effect.flip(pull(yield* authenticated(client))))
-      expect(advice.test(error.reason ?? "")).toBe(isNamed)
-      const obeying = errorOf(yield* Effect.flip(pull(yield* authenticated(client, "challenge"))))
-      expect(obeying.reason).not.toMatch(advice)
-    }))
+  )
 })

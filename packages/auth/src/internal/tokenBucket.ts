@@ -1,4 +1,4 @@
-import * as Bounded from "./bounded.js"
+import * as LruMap from "./lruMap.js"
 
 /** The number of attempts in a window of time, and the number of keys whose attempts are counted. */
 export interface Settings {
@@ -8,7 +8,7 @@ export interface Settings {
 }
 
 /** A token bucket for each key. It limits the login attempts of a client that may be guessing passwords. */
-export interface Throttle {
+export interface TokenBucket {
   /** Returns how long to wait until the next attempt is allowed, in milliseconds. 0 if it is allowed now. */
   readonly wait: (key: string, now: number) => number
   readonly take: (key: string, now: number) => void
@@ -16,25 +16,25 @@ export interface Throttle {
 }
 
 interface Bucket {
-  readonly left: number
-  readonly at: number
+  readonly tokens: number
+  readonly updatedAt: number
 }
 
 /** Creates token buckets that refill over the window. */
-export const make = ({ attempts, capacity, windowMillis }: Settings): Throttle => {
-  const buckets = Bounded.make<Bucket>(capacity)
+export const make = ({ attempts, capacity, windowMillis }: Settings): TokenBucket => {
+  const buckets = LruMap.make<Bucket>(capacity)
   const perMilli = attempts / windowMillis
-  const left = (key: string, now: number): number => {
+  const tokens = (key: string, now: number): number => {
     const bucket = buckets.get(key)
-    return bucket === undefined ? attempts : Math.min(attempts, bucket.left + (now - bucket.at) * perMilli)
+    return bucket === undefined ? attempts : Math.min(attempts, bucket.tokens + (now - bucket.updatedAt) * perMilli)
   }
   return {
-    wait: (key, now) => Math.max(0, Math.ceil((1 - left(key, now)) / perMilli)),
-    take: (key, now) => buckets.set(key, { left: left(key, now) - 1, at: now }),
+    wait: (key, now) => Math.max(0, Math.ceil((1 - tokens(key, now)) / perMilli)),
+    take: (key, now) => buckets.set(key, { tokens: tokens(key, now) - 1, updatedAt: now }),
     giveBack: (key, now) => {
-      const more = left(key, now) + 1
-      if (more >= attempts) buckets.delete(key)
-      else buckets.set(key, { left: more, at: now })
+      const refilled = tokens(key, now) + 1
+      if (refilled >= attempts) buckets.delete(key)
+      else buckets.set(key, { tokens: refilled, updatedAt: now })
     }
   }
 }

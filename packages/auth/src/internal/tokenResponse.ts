@@ -3,7 +3,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 
 /** The response of a token server. */
-export interface TokenAnswer {
+export interface TokenResponse {
   readonly token: Redacted.Redacted
   readonly refreshToken: Redacted.Redacted | undefined
   /** How long the token is valid after it was issued, in seconds. */
@@ -24,13 +24,13 @@ const text = (json: unknown, name: string): string | undefined =>
 export const visible = /^[\x21-\x7e]+$/
 
 /** The minimum lifetime of a token, in seconds, even if the response states less. */
-const shortest = 60
+const minLifetime = 60
 
 /**
  * Parses a response. OAuth2 calls the token `access_token`.
  * https://distribution.github.io/distribution/spec/auth/token/#token-response-fields
  */
-export const parse = (bytes: Uint8Array): TokenAnswer | undefined => {
+export const parse = (bytes: Uint8Array): TokenResponse | undefined => {
   const json = jsonOf(bytes)
   const token = text(json, "token") ?? text(json, "access_token")
   if (token === undefined || !visible.test(token)) return undefined
@@ -40,7 +40,7 @@ export const parse = (bytes: Uint8Array): TokenAnswer | undefined => {
   return {
     token: Redacted.make(token),
     refreshToken: refreshToken === undefined ? undefined : Redacted.make(refreshToken),
-    lifetime: lifetime > shortest ? lifetime : shortest,
+    lifetime: lifetime > minLifetime ? lifetime : minLifetime,
     issuedAt: Number.isNaN(issuedAt) ? undefined : issuedAt
   }
 }
@@ -50,10 +50,10 @@ export const parse = (bytes: Uint8Array): TokenAnswer | undefined => {
  * may already have some age. The age is computed by the server's clock (`Date`) if the response contains it, because
  * the two clocks may differ.
  */
-export const expiry = (answer: TokenAnswer, now: number, date: string | undefined): number => {
-  const there = Date.parse(date ?? "")
-  const age = answer.issuedAt === undefined ? 0 : (Number.isNaN(there) ? now : there) - answer.issuedAt
-  return now + Math.max(answer.lifetime * 1000 - Math.max(age, 0), shortest * 1000)
+export const expiry = (response: TokenResponse, now: number, date: string | undefined): number => {
+  const serverNow = Date.parse(date ?? "")
+  const age = response.issuedAt === undefined ? 0 : (Number.isNaN(serverNow) ? now : serverNow) - response.issuedAt
+  return now + Math.max(response.lifetime * 1000 - Math.max(age, 0), minLifetime * 1000)
 }
 
 /** Returns the OAuth2 error code. https://www.rfc-editor.org/rfc/rfc6749#section-5.2 */

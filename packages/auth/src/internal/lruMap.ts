@@ -1,12 +1,12 @@
 /** A map that removes the least recently used entry when it is full, so that clients cannot fill the memory. */
-export interface Bounded<V> {
+export interface LruMap<V> {
   readonly get: (key: string) => V | undefined
   readonly set: (key: string, value: V) => void
   readonly delete: (key: string) => void
   readonly entries: () => Iterable<readonly [string, V]>
 }
 
-export const make = <V extends object | string | number>(capacity: number): Bounded<V> => {
+export const make = <V extends object | string | number>(capacity: number): LruMap<V> => {
   // A `Map` iterates in insertion order.
   const table = new Map<string, V>()
   const add = (key: string, value: V) => {

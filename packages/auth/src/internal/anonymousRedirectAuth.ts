@@ -11,15 +11,15 @@ import * as Origin from "../Origin.js"
 import * as Realm from "../Realm.js"
 import type { TokenExchange } from "../TokenExchange.js"
 import * as Transport from "../Transport.js"
-import * as answer from "./answer.js"
-import type { Failure } from "./grants.js"
-import * as needs from "./needs.js"
+import * as boundedBody from "./boundedBody.js"
+import * as RequestScopes from "./requestScopes.js"
+import type { Failure } from "./tokenAcquisition.js"
 
 /**
  * Answers a 401 of an origin that the registry redirected to. Gets an anonymous token, once, for this request alone.
  * Never looks up credentials, even if the program has credentials for that origin. CVE-2020-15157.
  */
-export const answerAsNobody = (
+export const answerAnonymously = (
   exchange: TokenExchange,
   send: Transport.Send,
   response: HttpClientResponse
@@ -33,16 +33,17 @@ export const answerAsNobody = (
   const realm = challenge.parameters.get("realm")!
   const verdict = Realm.judge(origin, realm)
   if (verdict._tag === "Refused") {
-    const shown = printable(Realm.format(realm), 200)
+    const printableRealm = printable(Realm.format(realm), 200)
     return new RegistryError.RealmRefused({
-      realm: shown,
-      reason: `the registry redirected to ${Origin.format(origin)}, which names ${shown} as its token server: ` +
+      realm: printableRealm,
+      reason:
+        `the registry redirected to ${Origin.format(origin)}, which names ${printableRealm} as its token server: ` +
         verdict.reason
     })
   }
-  const required = needs.fromUrl(request)
+  const required = RequestScopes.fromUrl(request)
   const scope = AuthScope.union(
-    needs.heard(challenge.parameters.get("scope"), { required, scopes: "operation" }),
+    RequestScopes.challengedScope(challenge.parameters.get("scope"), { required, scopes: "operation" }),
     required
   )
   const service = challenge.parameters.get("service")
@@ -50,7 +51,7 @@ export const answerAsNobody = (
     exchange({ origin, realm: verdict.url, isTrusted: false, service, scope, entry: [] }),
     ({ value }) =>
       Effect.zipRight(
-        answer.glance(response),
+        boundedBody.readBriefly(response),
         send(HttpClientRequest.bearerToken(request, Redacted.value(value)))
       )
   )

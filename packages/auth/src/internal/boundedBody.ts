@@ -36,5 +36,5 @@ const concat = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array =
 /**
  * Reads an optional body, so that its connection can be used again. Returns `undefined` after one second or on failure.
  */
-export const glance = (response: HttpClientResponse): Effect.Effect<Uint8Array | undefined> =>
+export const readBriefly = (response: HttpClientResponse): Effect.Effect<Uint8Array | undefined> =>
   read(response).pipe(Effect.timeout("1 second"), Effect.orElseSucceed(() => undefined))

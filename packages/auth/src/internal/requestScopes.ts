@@ -5,7 +5,7 @@ import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as Context from "effect/Context"
 
 /** The scopes that a request requires now, and the scopes that its caller will need later. */
-export interface Needs {
+export interface RequestScopes {
   readonly required: AuthScope.AuthScope
   readonly hint: AuthScope.AuthScope
   /** The repository of the request. For a mount: the target, not the source. */
@@ -20,14 +20,14 @@ export interface Needs {
 export const of = (
   request: HttpClientRequest,
   context: Context.Context<never>,
-  scopes: Needs["scopes"]
-): Needs => {
-  const said = Context.get(context, AuthScope.required)
+  scopes: RequestScopes["scopes"]
+): RequestScopes => {
+  const fromContext = Context.get(context, AuthScope.required)
   const hint = Context.get(context, AuthScope.hint)
-  const required = AuthScope.isEmpty(said) || AuthScope.isUnlimited(said) ? fromUrl(request) : said
+  const required = AuthScope.isEmpty(fromContext) || AuthScope.isUnlimited(fromContext) ? fromUrl(request) : fromContext
   // Token servers do not support the unlimited scope.
-  const known = AuthScope.isUnlimited(hint) ? AuthScope.empty : hint
-  return { required, hint: known, repository: repositoryOf(required), scopes }
+  const supportedHint = AuthScope.isUnlimited(hint) ? AuthScope.empty : hint
+  return { required, hint: supportedHint, repository: repositoryOf(required), scopes }
 }
 
 /** Returns the scope that a request requires, from its URL alone. */
@@ -58,7 +58,7 @@ const targets = (required: AuthScope.AuthScope): ReadonlyArray<string> =>
 const repositoryOf = (required: AuthScope.AuthScope): string | undefined =>
   targets(required)[0] ?? AuthScope.values(required).find(isRepository)?.resource
 
-const only = (
+const filterScope = (
   scope: AuthScope.AuthScope,
   keep: (scope: ResourceScope.ResourceScope) => boolean
 ): AuthScope.AuthScope => {
@@ -67,51 +67,67 @@ const only = (
   return kept.length === all.length ? scope : AuthScope.make(kept)
 }
 
-const isOf = (required: AuthScope.AuthScope) => {
-  const own = new Set(AuthScope.values(required).map((scope) => `${typeOf(scope)}:${scope.resource}`))
-  return (scope: ResourceScope.ResourceScope): boolean => own.has(`${typeOf(scope)}:${scope.resource}`)
+const isForResourcesOf = (required: AuthScope.AuthScope) => {
+  const ownResources = new Set(AuthScope.values(required).map((scope) => `${typeOf(scope)}:${scope.resource}`))
+  return (scope: ResourceScope.ResourceScope): boolean => ownResources.has(`${typeOf(scope)}:${scope.resource}`)
 }
 
 /**
  * Returns the part of a challenge's scope that is for the resources of the request. With `scopes: "challenge"`: the
  * whole scope.
  */
-export const heard = (
+export const challengedScope = (
   challenge: string | undefined,
-  { required, scopes }: Pick<Needs, "required" | "scopes">
+  { required, scopes }: Pick<RequestScopes, "required" | "scopes">
 ): AuthScope.AuthScope => {
   if (challenge === undefined) return AuthScope.empty
   const scope = AuthScope.parse(challenge)
-  return scopes === "challenge" ? scope : only(scope, isOf(required))
+  return scopes === "challenge" ? scope : filterScope(scope, isForResourcesOf(required))
 }
 
 /** Returns whether a challenge names only resources that are not those of the request. */
-export const isForOthers = (challenge: string | undefined, { required, scopes }: Needs): boolean => {
+export const namesOnlyOtherResources = (
+  challenge: string | undefined,
+  { required, scopes }: RequestScopes
+): boolean => {
   const named = scopes === "challenge" || challenge === undefined ? [] : AuthScope.values(AuthScope.parse(challenge))
-  return named.length > 0 && !named.some(isOf(required))
+  return named.length > 0 && !named.some(isForResourcesOf(required))
 }
 
-const isChallenges = (heard: AuthScope.AuthScope, { scopes }: Needs): boolean =>
-  scopes === "challenge" && !AuthScope.isEmpty(heard)
+const followsChallenge = (challengedScope: AuthScope.AuthScope, { scopes }: RequestScopes): boolean =>
+  scopes === "challenge" && !AuthScope.isEmpty(challengedScope)
 
 /** Returns the scope that a token must allow. */
-export const enough = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope =>
-  isChallenges(heard, needs) ? heard : AuthScope.union(heard, needs.required)
+export const sufficientScope = (
+  challengedScope: AuthScope.AuthScope,
+  requestScopes: RequestScopes
+): AuthScope.AuthScope =>
+  followsChallenge(challengedScope, requestScopes)
+    ? challengedScope
+    : AuthScope.union(challengedScope, requestScopes.required)
 
 /**
  * Returns the scope to request a token for: the scope that the token must allow, and the scope that the caller adds.
  */
-export const asked = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope =>
-  isChallenges(heard, needs) ? heard : AuthScope.union(enough(heard, needs), needs.hint)
+export const requestedScope = (
+  challengedScope: AuthScope.AuthScope,
+  requestScopes: RequestScopes
+): AuthScope.AuthScope =>
+  followsChallenge(challengedScope, requestScopes)
+    ? challengedScope
+    : AuthScope.union(sufficientScope(challengedScope, requestScopes), requestScopes.hint)
 
 /**
  * Returns the scope to request after the token server refused: the scope of the challenge, without the source of a
  * mount.
  */
-export const narrowed = (heard: AuthScope.AuthScope, needs: Needs): AuthScope.AuthScope => {
-  const { required } = needs
-  if (isChallenges(heard, needs)) return heard
+export const reducedScope = (
+  challengedScope: AuthScope.AuthScope,
+  requestScopes: RequestScopes
+): AuthScope.AuthScope => {
+  const { required } = requestScopes
+  if (followsChallenge(challengedScope, requestScopes)) return challengedScope
   const written = new Set(targets(required))
-  const scope = AuthScope.isEmpty(heard) ? required : heard
-  return written.size === 0 ? scope : only(scope, ({ resource }) => written.has(resource))
+  const scope = AuthScope.isEmpty(challengedScope) ? required : challengedScope
+  return written.size === 0 ? scope : filterScope(scope, ({ resource }) => written.has(resource))
 }
