@@ -100,7 +100,7 @@ export interface Options {
  * - With a token that grants too little: 401 with `error="insufficient_scope"`, so that the client requests another
  *   token. With a password: `Denied`, 403.
  * - A mount continues as an upload (202), as if the blob did not exist, if the caller may not pull from the source
- *   repository, or if the mount names no source.
+ *   repository, or if the mount names no source and the caller is not granted `AuthScope.unlimited`.
  *
  * @since 0.1.0
  * @category constructors

@@ -228,7 +228,7 @@ const wrongPassword = unauthorized("the user name or the password is wrong")
  *   `TooManyRequests`.
  * - At most 64 passwords are compared or wait, and addresses take turns. When the queue is full, an address with few
  *   attempts takes the last place of the address with the most attempts. An address that sent a right password before
- *   takes the place of any other address. An attempt without a place fails with `Unavailable`.
+ *   takes the place of an address that did not. An attempt without a place fails with `Unavailable`.
  *
  * All tables are bounded.
  *
