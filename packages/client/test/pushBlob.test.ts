@@ -309,12 +309,31 @@ describe("an upload", () => {
       expect(storage.asked[0]?.body.toString()).toBe("hello, world")
     }))
 
-  it.effect("on http is refused if the registry is on https", () =>
+  it.effect("whose location is on http at the registry's host goes to the registry on https", () =>
+    Effect.gen(function*() {
+      const requests: Array<string> = []
+      const client = HttpClient.make((request) => {
+        requests.push(`${request.method} ${request.url}`)
+        const headers = { location: `http://registry.example.com${uploads}1` }
+        const status = request.method === "POST" ? 202 : 201
+        return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(null, { status, headers })))
+      })
+      yield* Effect.flatMap(Registry, (registry) => registry.pushBlob(repository, descriptor, Body.bytes(blob))).pipe(
+        Effect.provide(Client.layer({ host: "registry.example.com" })),
+        Effect.provideService(HttpClient.HttpClient, client)
+      )
+      expect(requests).toEqual([
+        `POST https://registry.example.com${uploads}`,
+        `PUT https://registry.example.com${uploads}1?${query}`
+      ])
+    }))
+
+  it.effect("on http at another host is refused if the registry is on https", () =>
     Effect.gen(function*() {
       const asked: Array<string> = []
       const client = HttpClient.make((request) => {
         asked.push(`${request.method} ${request.url}`)
-        const headers = { location: "http://registry.example.com/upload?state=CANARY" }
+        const headers = { location: "http://storage.example.com/upload?state=CANARY" }
         return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(null, { status: 202, headers })))
       })
       const error = yield* Effect.flatMap(Registry, (registry) =>
