@@ -1,5 +1,5 @@
 /**
- * Files as artifacts: pushed with their names, and pulled back into a folder, as `oras` does.
+ * Pushes files as an artifact, with their names, and pulls them into a folder, as `oras` does.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,8 @@ import * as files from "./internal/nodeFiles.js"
 import * as titles from "./internal/titles.js"
 
 /**
- * The annotation that names the file of a layer. Image spec: "Pre-Defined Annotation Keys".
+ * The annotation of a layer that contains the name of its file. See the
+ * [image spec](https://github.com/opencontainers/image-spec/blob/main/annotations.md#pre-defined-annotation-keys).
  *
  * @since 0.1.0
  * @category constants
@@ -21,7 +22,7 @@ import * as titles from "./internal/titles.js"
 export const title = "org.opencontainers.image.title"
 
 /**
- * The media type of a file that has none of its own: a layer of bytes.
+ * The default media type of a file.
  *
  * @since 0.1.0
  * @category constants
@@ -29,8 +30,8 @@ export const title = "org.opencontainers.image.title"
 export const defaultMediaType = "application/vnd.oci.image.layer.v1.tar"
 
 /**
- * A file that cannot be read, written or named: its path, and the reason. The message is safe to print: it is bounded,
- * and characters that do not show are escaped.
+ * The error for a file that cannot be read, written or named. It contains the path and the reason. The message is safe to
+ * print: its length is limited, and invisible characters are escaped.
  *
  * @since 0.1.0
  * @category errors
@@ -61,29 +62,32 @@ const refused = ({ cause, path, reason }: files.FileError) => new FileRefused({ 
  */
 export interface File {
   readonly path: string
-  /** Its name in the artifact, with `/` between folders. Default: the file's own name. */
+  /** The name of the file in the artifact, with `/` between folders. Default: the last part of `path`. */
   readonly title?: string | undefined
-  /** Default: {@link defaultMediaType}. */
+  /** The media type of the layer. Default: {@link defaultMediaType}. */
   readonly mediaType?: string | undefined
   readonly annotations?: { readonly [key: string]: string } | undefined
 }
 
 /**
- * What an artifact is.
+ * The contents of an artifact.
  *
  * @since 0.1.0
  * @category options
  */
 export interface Contents {
-  /** What kind of artifact it is: `application/vnd.example.sbom.v1`. Image spec: "Guidelines for Artifact Usage". */
+  /**
+   * The kind of the artifact: `application/vnd.example.sbom.v1`. See the
+   * [image spec](https://github.com/opencontainers/image-spec/blob/main/manifest.md#guidelines-for-artifact-usage).
+   */
   readonly artifactType: string
   readonly files: ReadonlyArray<File>
   readonly annotations?: { readonly [key: string]: string } | undefined
-  /** The manifest that it says something of: it is listed among that one's referrers. */
+  /** The manifest that the artifact refers to. The registry lists the artifact among the referrers of this manifest. */
   readonly subject?: Descriptor.Descriptor | undefined
-  /** A config of its own. Default: the empty one. */
+  /** The config of the artifact. Default: the empty config, `{}`. */
   readonly config?: { readonly mediaType: string; readonly bytes: Uint8Array } | undefined
-  /** Which titles are taken. Default: `safe`. */
+  /** Which titles are allowed. Default: `safe`. */
   readonly titles?: Titles | undefined
 }
 
@@ -96,7 +100,7 @@ const pushBytes = (
   mediaType: string
 ) => pushAbsent(registry, repository, Descriptor.fromBytes(bytes, mediaType), Body.bytes(bytes))
 
-/** Pushes a blob unless the repository has it. */
+/** Pushes a blob if the repository does not have it. */
 const pushAbsent = (
   registry: Registry["Type"],
   repository: RepositoryName.RepositoryName,
@@ -132,8 +136,10 @@ const pushFile = (
   }))
 
 /**
- * Pushes files as an artifact, each a layer with its name; those that the repository has are not sent again. Its
- * manifest has no date unless an annotation says one, so that the same files make the same artifact.
+ * Pushes files as an artifact. Each file becomes a layer with its name. Files that the repository has are not sent again.
+ * The manifest contains no date, except one in `annotations`, so that the same files make the same artifact.
+ *
+ * Fails with {@link FileRefused} if a file cannot be read or its title is not allowed.
  *
  * @since 0.1.0
  * @category artifacts
@@ -171,7 +177,7 @@ export const push = (
       mediaType: MediaType.image,
       artifactType: contents.artifactType,
       config,
-      // An artifact of no files has one empty layer, as the spec wants at least one. Image spec: "Image Manifest".
+      // The image spec requires at least one layer ("Image Manifest"): an artifact without files has an empty layer.
       layers: layers.length > 0 ? layers : [yield* pushBytes(registry, repository, emptyConfig, MediaType.empty)],
       subject: contents.subject,
       annotations: contents.annotations
@@ -184,16 +190,16 @@ export const push = (
   })
 
 /**
- * Which titles are taken. `safe` refuses those that mislead a reader (control, format and bidirectional characters), that
- * Windows reserves or cannot store (`CON`, `a.`, `a?`), or that git obeys (`.git/config`). `any` takes these too. A title
- * that leads out of the folder is always refused.
+ * Which titles are allowed. `safe` refuses titles that mislead a reader (control, format and bidirectional characters),
+ * that Windows reserves or cannot store (`CON`, `a.`, `a?`), or that change what git does (`.git/config`). `any` allows
+ * these titles too. A title that leads out of the folder is always refused.
  *
  * @since 0.1.0
  * @category options
  */
 export type Titles = "safe" | "any"
 
-/** No folder on the way may be a link, which may lead anywhere. */
+/** Fails if a folder on the path is a link: a link could lead out of the folder. */
 const plainFolders = (folder: string, parts: ReadonlyArray<string>) =>
   Effect.forEach(
     parts.slice(0, -1).map((_, index) => join(folder, ...parts.slice(0, index + 1))),
@@ -220,9 +226,11 @@ export interface Pulled {
 }
 
 /**
- * Pulls the files of an artifact into a folder: the layers that have a title; others are left. Each is checked, and
- * whole when it appears under its name. A file that exists is refused, unless `overwrite` is set. A title that leads out
- * of the folder, also through a link, is refused, and so is one that is not safe ({@link Titles}).
+ * Pulls the files of an artifact into a folder: the layers that have a title. Other layers are skipped. Each file is
+ * verified, and appears under its name when it is complete.
+ *
+ * Fails with {@link FileRefused} if a file exists and `overwrite` is not set, if a title leads out of the folder, also
+ * through a link, or if a title is not allowed ({@link Titles}).
  *
  * @since 0.1.0
  * @category artifacts
@@ -237,7 +245,7 @@ export const pull = (
   options?: {
     /** Replaces files that exist. Default: `false`. */
     readonly overwrite?: boolean | undefined
-    /** Which titles are taken. Default: `safe`. */
+    /** Which titles are allowed. Default: `safe`. */
     readonly titles?: Titles | undefined
   }
 ): Effect.Effect<ReadonlyArray<Pulled>, RegistryError.RegistryError | FileRefused> =>

@@ -1,5 +1,5 @@
 /**
- * Copies of whole artifacts from one registry to another.
+ * Copies whole artifacts from one registry to another.
  *
  * @since 0.1.0
  */
@@ -22,8 +22,8 @@ import * as unread from "./internal/unread.js"
 import * as Progress from "./Progress.js"
 
 /**
- * One end of a copy: a repository of a registry. `host` is the registry's name: where both ends have the same, blobs are
- * mounted, and it is what {@link DistributionSource} calls it.
+ * One end of a copy: a repository of a registry. `host` is the name of the registry, as `host[:port]`. If both ends have
+ * the same `host`, blobs are mounted. {@link DistributionSource} uses this name too.
  *
  * @since 0.1.0
  * @category models
@@ -33,7 +33,7 @@ export interface End extends Graph.Source {
 }
 
 /**
- * What is copied.
+ * The source of a copy, and the manifest to copy from it.
  *
  * @since 0.1.0
  * @category models
@@ -49,68 +49,75 @@ export interface Source extends End {
  * @category models
  */
 export interface Target extends End {
-  /** The tags that the copy gets. Default: the tag of the source, if its reference is one. */
+  /** The tags to set on the copy. Default: the reference of the source, if it is a tag. */
   readonly tags?: ReadonlyArray<Tag.Tag> | undefined
-  /** The digest that the copy must have. The copy fails with `DigestInvalid` before it writes anything if it has another. */
+  /** The digest that the copy must have. If it would have another, the copy fails with `DigestInvalid` and writes nothing. */
   readonly digest?: Digest.Digest | undefined
 }
 
 /**
- * How a copy is made.
+ * Options for a copy.
  *
  * @since 0.1.0
  * @category options
  */
 export interface Options extends Graph.Options {
   /**
-   * Copies the image for one platform in place of the index that lists it. Fails with `ManifestUnknown` if there is none,
-   * also if the source is a single image for another platform. Default: the index with all its images.
+   * Copies the image for one platform instead of the index that lists it. The copy fails with `ManifestUnknown` if there is
+   * no such image, also if the source is a single image for another platform. Default: the index with all its images.
    */
   readonly platform?: Platform.Platform | undefined
-  /** Like `platform`, but for an index alone: a single image is copied whatever its platform. Default: none. */
+  /** Like `platform`, but only for an index: a single image is copied whatever its platform. Default: none. */
   readonly indexPlatform?: Platform.Platform | undefined
   /**
-   * Changes each manifest before it is pushed, such as `Transform.dockerConfig`. Manifests that point at a changed one
-   * change too, and so do the digests: signatures are no longer valid. The result may point only at content of the source.
+   * Changes each manifest before it is pushed, for example `Transform.dockerConfig`. Manifests that point at a changed
+   * manifest change too. Their digests change, so signatures are no longer valid. A changed manifest may point only at
+   * content of the source.
    */
   readonly transform?: rewriting.Transform | undefined
-  /** How many blobs are copied at once, and how many manifests. Default: 4. */
+  /** How many blobs, or how many manifests, are copied at the same time. Default: 4. */
   readonly concurrency?: number | undefined
   /**
-   * How often the upload of a blob is resumed from the last byte that arrived, or started again where credentials were
-   * asked for in the middle of it. Default: 3 times.
+   * How often the upload of a blob is resumed from the last byte that arrived, or started again because the target
+   * required credentials during the upload. Default: 3 times.
    */
   readonly retries?: number | undefined
   /**
-   * How long to wait for a registry that has answered and then refuses or breaks connections: while it restarts, say.
-   * Default: 30 seconds.
+   * How long to wait for a registry that has answered and then refuses or breaks connections, for example while it
+   * restarts. Default: 30 seconds.
    */
   readonly retryTime?: Duration.DurationInput | undefined
-  /** Sends larger blobs in chunks of so many bytes, for a target that accepts no larger requests. Default: whole blobs. */
+  /**
+   * The maximum size of a request, in bytes, for a target that accepts no larger ones: larger blobs are sent in chunks of
+   * this size. Default: whole blobs.
+   */
   readonly chunkSize?: number | undefined
-  /** Fails with `Denied` where one of the tags points elsewhere already. */
+  /** Fails with `Denied` if one of the tags already points at another manifest. Default: `false`. */
   readonly ifAbsent?: boolean | undefined
-  /** Only reports what a copy would do. */
+  /** Only reports what a copy would do, and writes nothing. Default: `false`. */
   readonly dryRun?: boolean | undefined
 }
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 /**
- * Copies a manifest and all that belongs to it: the manifests and blobs that it points at, and what refers to any of
- * them, unless `withoutReferrers`.
+ * Copies a manifest and everything that belongs to it: the manifests and blobs that it points at, and, unless
+ * `withoutReferrers` is set, the referrers of all these manifests.
  *
- * The target is asked what it has, and nothing that is there is moved. Blobs are mounted where both ends share a
- * registry, or where an annotation says that the target's registry has them elsewhere; the rest is streamed, at most
- * `concurrency` at once. A manifest comes after what it points at, and the tags come last, so that no tag ever stands for
- * something incomplete. A copy that failed or was interrupted can be made again: what has arrived is not moved again,
- * and where there is a {@link Progress.Progress} an interrupted upload is resumed.
+ * The copy asks the target what it has, and sends only the rest. It mounts blobs if both ends share a registry, or if an
+ * annotation says that another repository of the target's registry has them. It streams all other blobs, at most
+ * `concurrency` at the same time. A manifest is pushed after everything that it points at, and the tags are set last, so
+ * that a tag never points at incomplete content. A copy that failed or was interrupted can be run again: it sends only
+ * what has not arrived, and with a {@link Progress.Progress} it resumes an interrupted upload.
  *
- * A target that has a manifest is taken to have all that it points at, as registries see to when it is pushed.
+ * The copy assumes that a target that has a manifest also has everything that the manifest points at: registries check
+ * this when a manifest is pushed.
  *
- * Spec: "Pushing Manifests", "Mounting a blob from another repository", "Listing Referrers".
+ * See [pushing manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests),
+ * [mounting blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository)
+ * and [listing referrers](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
  *
- * @throws RangeError where `chunkSize`, `concurrency` or `retries` is no number that it can be
+ * @throws RangeError if `chunkSize` or `concurrency` is not a whole number of at least 1, or `retries` of at least 0
  * @since 0.1.0
  * @category copies
  * @example
@@ -252,7 +259,7 @@ const check = ({ chunkSize = 1, concurrency = 1, retries = 0 }: Options): void =
   }
 }
 
-/** Where a blob may be mounted from: the source's repository, and those that annotations name. */
+/** Returns the repositories that a blob may be mounted from: the source's repository, and those that annotations name. */
 const candidates = (source: End, target: End) => (blob: Descriptor.Descriptor) => {
   const named = target.host === undefined ? [] : DistributionSource.repositories(blob, target.host)
   const own = sameRegistry(source, target) ? [source.repository] : []
@@ -267,10 +274,10 @@ const pushManifest = (
   { ifAbsent }: Options
 ): Answer<void> =>
   Effect.gen(function*() {
-    // One that the target has was not read, and only gets a tag.
+    // A manifest that the target has may not have been read. It is read now, to set a tag.
     const { bytes, descriptor: { digest, mediaType } } = manifest ??
       (yield* source.registry.getManifest(source.repository, descriptor.digest))
-    // By its only tag it is put in one request, everywhere; the digest of a manifest without any names it.
+    // A push by the only tag is one request at every registry. A manifest without tags is pushed by its digest.
     const named = tags.length > 0 && digest.startsWith("sha256:") ? undefined : digest
     yield* registry.pushManifest(repository, {
       mediaType,
@@ -281,7 +288,7 @@ const pushManifest = (
     })
   })
 
-/** Reports the events of a manifest that is pushed. */
+/** Pushes a manifest, and reports the events of the push. */
 const followed = (
   { descriptor }: Graph.Node,
   progress: Progress.Tracker | undefined,
@@ -299,10 +306,11 @@ const followed = (
 }
 
 /**
- * Runs the same copy and returns its events as a stream; the last event is `Copied`. If the copy fails, the stream fails
- * after the events up to then. A {@link Progress.Progress} that is there follows it too.
+ * Runs the same copy as {@link copy}, and returns its events as a stream. The last event is `Copied`. If the copy fails,
+ * the stream fails after the events before the failure. A {@link Progress.Progress} in the context receives the events
+ * too.
  *
- * @throws RangeError where `chunkSize`, `concurrency` or `retries` is no number that it can be
+ * @throws RangeError if `chunkSize` or `concurrency` is not a whole number of at least 1, or `retries` of at least 0
  * @since 0.1.0
  * @category copies
  * @example

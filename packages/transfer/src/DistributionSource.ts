@@ -1,5 +1,6 @@
 /**
- * Where content came from: the annotation by which those who push it find repositories to mount it from.
+ * The annotation that records which repositories content came from. A later push can mount the content from these
+ * repositories.
  *
  * @since 0.1.0
  */
@@ -8,8 +9,8 @@ import type { Descriptor } from "@effect-oci/core"
 import * as Context from "effect/Context"
 
 /**
- * What the key of the annotation begins with; the registry's host follows. Its value is a list of repositories,
- * separated by commas. Written and read by containerd, nerdctl and others.
+ * The first part of the key of the annotation; the host of the registry follows. The value is a list of repositories,
+ * separated by commas. containerd, nerdctl and other programs read and write this annotation.
  *
  * @since 0.1.0
  * @category constants
@@ -28,11 +29,12 @@ export interface Place {
   readonly repository: RepositoryName.RepositoryName
 }
 
-/** More than so many are not read, and not kept: the newest count. */
+/** The maximum number of repositories in an annotation. Only the newest are read and kept. */
 const most = 16
 
 /**
- * The repositories of a registry that have the content, as its annotation says, or may have: the annotation can be wrong.
+ * Returns the repositories of a registry that have the content, according to the annotation. The annotation can be wrong:
+ * a repository may not have the content.
  *
  * @since 0.1.0
  * @category getters
@@ -56,7 +58,7 @@ export const repositories = (
 }
 
 /**
- * The same descriptor, with one more place that its content came from.
+ * Returns the descriptor with one more repository in its annotation, as the newest.
  *
  * @since 0.1.0
  * @category combinators
@@ -68,8 +70,8 @@ export const add = (descriptor: Descriptor.Descriptor, { host, repository }: Pla
 }
 
 /**
- * Where the content comes from that is being pushed, if that is known: a copy says so, and a target that keeps
- * descriptors of its own, as an image layout does, writes it down.
+ * The repository that the pushed content comes from, or `undefined` if it is not known. A copy sets it. A target that
+ * stores its own descriptors, such as an image layout, records it.
  *
  * @since 0.1.0
  * @category services

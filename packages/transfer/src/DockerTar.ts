@@ -1,6 +1,6 @@
 /**
- * Archives of images as `docker save` writes them and `docker load` reads them. `skopeo` and `podman` call them
- * `docker-archive:`.
+ * Reads archives of images that `docker save` writes, and writes archives that `docker load` reads. `skopeo` and `podman`
+ * call these archives `docker-archive:`.
  *
  * @since 0.1.0
  */
@@ -59,14 +59,14 @@ export const layer = (archive: string, options?: Options): Layer.Layer<Registry,
   )
 
 /**
- * Runs an effect that puts images into a registry, and writes these as an archive for `docker load`. The archive is
- * written when the effect has succeeded, and replaces a file of that name as a whole.
+ * Runs an effect that puts images into a registry, and writes these images as an archive for `docker load`. The archive is
+ * written after the effect has succeeded, and then replaces a file of that name as a whole.
  *
- * `name` is the repository that the images are called by in the archive (`docker.io/library/app`); without a name, Docker
- * loads them without a tag. Layers stay compressed as they are. Signatures and other referrers are left out.
+ * `name` is the repository of the images in the archive (`docker.io/library/app`). Without a name, Docker loads the images
+ * without a tag. Layers keep their compression. Signatures and other referrers are left out.
  *
- * Fails with `LayoutInvalid` if the archive cannot be written, or if there is an index of several platforms or an artifact
- * that is no image.
+ * Fails with `LayoutInvalid` if the archive cannot be written, or if the registry contains an index for several platforms
+ * or an artifact that is not an image.
  *
  * @since 0.1.0
  * @category archives

@@ -1,5 +1,5 @@
 /**
- * The graph of an artifact: its manifests, what they point at, and what refers to them.
+ * The graph of an artifact: its manifests, the content that they point at, and their referrers.
  *
  * @since 0.1.0
  */
@@ -15,41 +15,42 @@ import { blobs as blobsOf, isIndex } from "./internal/links.js"
 import * as order from "./internal/order.js"
 
 /**
- * A manifest of the graph. It has no `manifest` if the target has it already and the copy does not need its content.
+ * A manifest of the graph. `manifest` is `undefined` if the target already has the manifest and the copy does not need its
+ * content.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Node {
-  /** The descriptor of the manifest that points at it, with platform and annotations. */
+  /** The descriptor from the manifest that points at this one, with platform and annotations. */
   readonly descriptor: Descriptor.Descriptor
   readonly manifest: Manifest.Manifest | undefined
-  /** The manifests that it points at, which have to be there before it. */
+  /** The manifests that this manifest points at. They must be pushed before it. */
   readonly children: ReadonlyArray<Descriptor.Descriptor>
-  /** The blobs that it points at. */
+  /** The blobs that this manifest points at. */
   readonly blobs: ReadonlyArray<Descriptor.Descriptor>
-  /** What it refers to, where it is a referrer. */
+  /** The manifest that this manifest refers to, if it is a referrer. */
   readonly subject: Descriptor.Descriptor | undefined
-  /** Whether the target has it, and so all that it points at. */
+  /** Whether the target has this manifest, and therefore everything that it points at. */
   readonly existed: boolean
 }
 
 /**
- * All that belongs to one manifest.
+ * Everything that belongs to one manifest.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Graph {
   readonly root: Digest.Digest
-  /** In the order in which they were found: the root first. */
+  /** The manifests in the order in which they were found: the root first. */
   readonly nodes: ReadonlyMap<Digest.Digest, Node>
-  /** The manifests that belong to it by a tag that is made from a digest. */
+  /** The manifests that belong to the graph because their tag is made from a digest in it. */
   readonly digestTags: ReadonlyMap<Tag.Tag, DigestTag>
 }
 
 /**
- * A manifest that says something of another, and is found by a tag made from its digest: cosign's
+ * A manifest that describes another manifest. Its tag is made from the digest of the other manifest: cosign's
  * `sha256-<hex>.sig`, `.att` and `.sbom`.
  *
  * @since 0.1.0
@@ -62,35 +63,37 @@ export interface DigestTag {
 }
 
 /**
- * What belongs to a graph, and how large it may be.
+ * Options that choose what belongs to a graph, and limit its size.
  *
  * @since 0.1.0
  * @category options
  */
 export interface Options {
   /**
-   * Leaves out signatures, SBOMs, attestations and whatever else refers to the manifests. Default: `false`.
+   * Leaves out signatures, SBOMs, attestations and all other referrers of the manifests. Default: `false`.
    */
   readonly withoutReferrers?: boolean | undefined
   /**
-   * Chooses referrers by artifact type and annotations. Default: all. `"required"` takes all, and fails if they cannot be
-   * listed or read. Otherwise such a failure is logged as a warning, and those referrers are left out.
+   * Chooses referrers, for example by artifact type and annotations. Default: all. `"required"` includes all, and fails if
+   * they cannot be listed or read. Without `"required"`, such a failure is logged as a warning, and those referrers are
+   * left out.
    */
   readonly referrers?: ((referrer: Descriptor.Descriptor) => boolean) | "required" | undefined
   /**
-   * Whether the manifests under tags made from digests (`sha256-<hex>.sig`, `.att`, `.sbom`) belong to it, with these
-   * tags: cosign signs so. Default: `true`, unless `withoutReferrers`.
+   * Whether to include the manifests under tags made from digests (`sha256-<hex>.sig`, `.att`, `.sbom`), with these tags.
+   * cosign stores signatures under such tags. Default: `true`. Has no effect with `withoutReferrers`.
    */
   readonly digestTags?: boolean | undefined
   /**
-   * Chooses which content of a manifest belongs to the graph. Default: all. An index becomes another without the entries that
-   * are left out; an image or an artifact stays what it is, and the target must have the blobs, or do without.
+   * Chooses which content of a manifest belongs to the graph. Default: all. Entries that are left out are removed from
+   * their index, which gets another digest. An image or an artifact does not change: the target must already have the blobs
+   * that are left out, or accept the manifest without them.
    */
   readonly filter?: ((link: Manifest.Link, of: Descriptor.Descriptor) => boolean) | undefined
   /**
-   * Returns the content that a manifest of an unknown media type points at. Without an answer, such a manifest is copied
-   * alone, and is an error if it has members that seem to list content, such as `layers`. `Option.none()` leaves a
-   * manifest to be read as usual.
+   * Returns the content that a manifest of an unknown media type points at. `Option.none()` means that the manifest is read
+   * as usual: a manifest of an unknown type is copied alone, or fails if it has members that seem to list content, such as
+   * `layers`. Default: `Option.none()` for all manifests.
    */
   readonly children?:
     | ((manifest: Manifest.Manifest) => Effect.Effect<
@@ -99,22 +102,22 @@ export interface Options {
     >)
     | undefined
   /**
-   * Of an index of images, only what suits one of these platforms best: what refers to the others does not belong to it
-   * either. Attestations of an image (`vnd.docker.reference.digest`) stay with the image. Default: all.
+   * Includes only the best entry of an index for each of these platforms. Referrers of the other entries are left out too.
+   * Attestations of an image (`vnd.docker.reference.digest`) stay with the image. Default: all entries.
    */
   readonly platforms?: ReadonlyArray<Platform.Platform> | undefined
-  /** How many levels of manifests may be below the root. Default: 32. */
+  /** The maximum number of levels of manifests below the root. Default: 32. */
   readonly maxDepth?: number | undefined
-  /** How many manifests there may be. Default: 10,000. */
+  /** The maximum number of manifests. Default: 10,000. */
   readonly maxManifests?: number | undefined
-  /** How many bytes all manifests may have, which are held in memory. Default: 64 MiB. */
+  /** The maximum total size of the manifests, in bytes. They are kept in memory. Default: 64 MiB. */
   readonly maxManifestBytes?: number | undefined
   /** How many manifests are read at the same time. Default: 4. */
   readonly concurrency?: number | undefined
 }
 
 /**
- * Where a graph is read.
+ * The repository that a graph is read from.
  *
  * @since 0.1.0
  * @category models
@@ -126,17 +129,17 @@ export interface Source {
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
-/** What is yet to be looked at. */
+/** A manifest that was found and is not read yet. */
 interface Found {
   readonly descriptor: Descriptor.Descriptor
   readonly depth: number
-  /** It lies below a manifest that the target has. */
+  /** Whether a manifest that the target has points at this one. */
   readonly existed: boolean
-  /** It refers to another manifest: the graph does without it if it cannot be read. */
+  /** Whether this is a referrer: if it cannot be read, the graph leaves it out. */
   readonly optional: boolean
 }
 
-/** Warns and returns something else if a referrer cannot be read, unless referrers are required. */
+/** Logs a warning and returns `instead` if a referrer cannot be read. Fails if referrers are required. */
 const orWithout = <A>(required: boolean, what: string, instead: A) => <B>(effect: Answer<B>): Answer<A | B> =>
   required ?
     effect :
@@ -145,7 +148,7 @@ const orWithout = <A>(required: boolean, what: string, instead: A) => <B>(effect
       (error) => Effect.as(Effect.logWarning(`copying without ${what}: ${error.message}`), instead)
     )
 
-/** The referrers of a manifest. A registry without the API for them has none. */
+/** Returns the referrers of a manifest. A registry without the referrers API has none. */
 const referrersOf = ({ registry, repository }: Source, digest: Digest.Digest, most: number, required: boolean) =>
   registry.listReferrers(repository, digest).pipe(
     Stream.take(most),
@@ -196,7 +199,7 @@ const notUnderstood = (document: Manifest.Document) =>
     }"; say with \`children\` what it points at`
   })
 
-/** The entries of an index that suit some platforms, in its order. One that says nothing of platforms is whole. */
+/** Returns the entries of an index for some platforms, in order. An index without platforms is returned whole. */
 const chosen = (
   entries: ReadonlyArray<Descriptor.Descriptor>,
   platforms: ReadonlyArray<Platform.Platform> | undefined
@@ -212,13 +215,13 @@ const chosen = (
 }
 
 /**
- * Reads the graph of a manifest, level by level, each manifest once. `exists` asks whether the target has one:
- * manifests below that one are not read, except those that may have referrers.
+ * Reads the graph of a manifest, level by level, and each manifest once. `exists` returns whether the target has a
+ * manifest. Manifests below one that the target has are not read, except those that may have referrers.
  *
- * Blobs that may not be distributed belong to it only as a name: they are left where they are. Image spec:
- * "Non-Distributable Layers".
+ * Blobs that may not be distributed are not part of the graph: they are not copied. See the
+ * [image spec](https://github.com/opencontainers/image-spec/blob/main/layer.md#non-distributable-layers).
  *
- * Fails with `ManifestInvalid` where a manifest cannot be read, or the graph is larger than it may be.
+ * Fails with `ManifestInvalid` if a manifest cannot be parsed, or if the graph exceeds a limit of the options.
  *
  * @since 0.1.0
  * @category constructors
@@ -241,7 +244,7 @@ export const read = (
     const seen = new Set<Digest.Digest>([root.descriptor.digest])
     let bytes = 0
 
-    /** The manifests that were not found before. */
+    /** Returns the manifests that were not found before. */
     const fresh = (found: ReadonlyArray<Found>) =>
       found.filter(({ descriptor }) => !seen.has(descriptor.digest) && seen.add(descriptor.digest))
 
@@ -255,7 +258,7 @@ export const read = (
         )
     }
 
-    /** The manifests under the tags that are made from a digest. */
+    /** Returns the manifests under the tags that are made from a digest. */
     const tagged = (of: Digest.Digest): Answer<ReadonlyArray<Descriptor.Descriptor>> =>
       findTags(of).pipe(
         Effect.flatMap(Effect.forEach((tag) =>
@@ -323,8 +326,9 @@ export const read = (
   })
 
 /**
- * The manifests of a graph in the order in which they can be pushed: what one points at comes before it, and the root
- * comes last, unless one that refers to it also points at it. Those of one step do not point at each other.
+ * Returns the manifests of a graph as steps, in the order in which they can be pushed. A manifest comes in a later step
+ * than everything that it points at. The root comes last, unless another manifest points at the root. Manifests of the
+ * same step do not point at each other.
  *
  * @since 0.1.0
  * @category destructors

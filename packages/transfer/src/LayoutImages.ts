@@ -1,5 +1,5 @@
 /**
- * The images that an OCI image layout lists, and the choice of one by name, tag or digest.
+ * Lists the images of an OCI image layout, and finds one by its name, tag or digest.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import type { LayoutInvalid } from "./internal/layoutInvalid.js"
 import * as reader from "./internal/layoutReader.js"
 
 /**
- * A line of the index of a layout.
+ * An image that the index of a layout lists.
  *
  * @since 0.1.0
  * @category models
@@ -27,7 +27,8 @@ export interface Image {
 }
 
 /**
- * No image, or more than one, is what the caller asked for. `names` are those that the layout has.
+ * The error if no image, or more than one image, matches the request. `names` contains the names of the images to choose
+ * from.
  *
  * @since 0.1.0
  * @category errors
@@ -63,12 +64,12 @@ const linesOf = (path: string): Effect.Effect<ReadonlyArray<Line>, LayoutInvalid
       )
   )
 
-/** Signatures and other referrers, and the tags that are made from digests, are not images of their own. */
+/** Returns `false` for signatures and other referrers, and for tags that are made from digests. */
 const isImage = ({ isReferrer, name, tag }: Line): boolean =>
   tag === undefined ? name !== undefined || !isReferrer : !digestTags.isDerived(tag)
 
 /**
- * Lists the images of the layout in a folder: what its index lists, without referrers and tags made from digests.
+ * Lists the images of the layout in a folder: the entries of its index, without referrers and tags made from digests.
  *
  * Fails with `LayoutInvalid` if the index cannot be read.
  *
@@ -78,13 +79,13 @@ const isImage = ({ isReferrer, name, tag }: Line): boolean =>
 export const list = (path: string): Effect.Effect<ReadonlyArray<Image>, LayoutInvalid> =>
   Effect.map(linesOf(path), (lines) => lines.filter(isImage).map(({ digest, name, tag }) => ({ digest, name, tag })))
 
-/** A name with a host and a tag, for comparisons: `alpine:3` is `docker.io/library/alpine:3`. */
+/** Returns a name with its host and tag, for comparisons: `alpine:3` is `docker.io/library/alpine:3`. */
 const normalized = (name: string | undefined): string | undefined =>
   name === undefined || !/[:/]/.test(name)
     ? undefined
     : Either.getOrUndefined(Either.map(Reference.parseFamiliar(name), String))
 
-/** The lines that match best: by the exact name, by the same reference, by the tag. */
+/** Returns the best matches: by the exact name, or else by the same reference, or else by the tag. */
 const matches = (lines: ReadonlyArray<Line>, wanted: string): ReadonlyArray<Line> => {
   const reference = normalized(wanted)
   const exact = lines.filter(({ name }) => name === wanted)
@@ -100,7 +101,7 @@ const distinct = (lines: ReadonlyArray<Line>): ReadonlyArray<Line> =>
 
 const mostNames = 10
 
-/** The names of lines, for an error: not more than fit. */
+/** Returns a name for each image. An image without a name is named by its digest. */
 const namesOf = (lines: ReadonlyArray<Line>): ReadonlyArray<string> =>
   lines.map(({ digest, name }) => name ?? `@${digest}`)
 
@@ -108,15 +109,16 @@ const listed = (names: ReadonlyArray<string>): string =>
   names.slice(0, mostNames).map((name) => printable(name, 200)).join(", ") +
   (names.length > mostNames ? ` and ${names.length - mostNames} more` : "")
 
-/** The digest that a text is. `a:latest` has the form of one, but of an unknown algorithm. */
+/** Parses a digest. `a:latest` has the form of a digest, but its algorithm is unknown. */
 const digestOf = (text: string | undefined): Digest.Digest | undefined => {
   const digest = text === undefined ? undefined : Either.getOrUndefined(Digest.parse(text))
   return digest !== undefined && Digest.verifiable(digest) !== undefined ? digest : undefined
 }
 
 /**
- * Finds one image of the layout in a folder: by its name, tag or digest, or without these the only image. A whole
- * reference (`alpine:3`, `docker.io/library/alpine:3`) tells images apart that have the same tag.
+ * Finds one image of the layout in a folder, by its name, tag or digest. Without `wanted`, returns the only image. A whole
+ * reference (`alpine:3`, `docker.io/library/alpine:3`) distinguishes images that have the same tag. A digest is returned
+ * without reading the layout.
  *
  * Fails with `ImageNotFound` if there is no such image, or more than one, and with `LayoutInvalid` if the index cannot be
  * read.

@@ -1,5 +1,5 @@
 /**
- * OCI image layouts in tar archives, as `skopeo` calls them `oci-archive:`.
+ * Reads and writes OCI image layouts in tar archives. `skopeo` calls these archives `oci-archive:`.
  *
  * @since 0.1.0
  */
@@ -29,22 +29,23 @@ import * as OciLayout from "./OciLayout.js"
  * @category options
  */
 export interface Options extends Limits {
-  /** The name of the one repository. Default: `layout`. */
+  /** The name of the layout's only repository. Default: `layout`. */
   readonly repository?: OciLayout.Options["repository"]
 }
 
-/** What a layout is made of. Nothing else is written to the disk, by whatever name it comes. */
+/** Matches the names of the files of a layout. No other file of an archive is written to the disk. */
 const part = /^(?:oci-layout|index\.json|blobs\/(?:sha256\/[0-9a-f]{64}|sha512\/[0-9a-f]{128}))$/
 
 /**
- * An archive of the layout in a folder, as a stream: first what says that it is one, then its blobs, then its index.
+ * Returns an archive of the layout in a folder, as a stream: first the file `oci-layout`, then the blobs, then the index.
  *
  * @since 0.1.0
  * @category archives
  */
 export const pack = (layout: string): Stream.Stream<Uint8Array, LayoutInvalid> =>
   Stream.unwrapScoped(Effect.gen(function*() {
-    // The index is read before the blobs are listed, and comes last: another process that writes adds blobs first.
+    // The index is read before the blobs are listed, so that the archive has all blobs of the index even while another
+    // process writes to the layout: a writer adds blobs before it changes the index.
     const index = yield* Effect.mapError(files.readAll(indexPath(layout), maxIndex), unreadable(layout))
     const names = yield* Effect.mapError(partsOf(layout), unreadable(layout))
     return archives.packed(layout, [
@@ -61,11 +62,11 @@ const partsOf = (layout: string) =>
   })
 
 /**
- * Writes the layout in an archive into a folder, which need not exist. Other files in the archive are skipped. Links, and
- * files that come twice, are refused. gzip and zstd are decompressed as they are read.
+ * Writes the layout in an archive into a folder. The folder is created if it does not exist. Other files in the archive are
+ * skipped. An archive that is compressed with gzip or zstd is decompressed while it is read.
  *
- * Fails with `LayoutInvalid` if the archive holds no layout, is damaged, is compressed in another way, or expands to more
- * than the limits.
+ * Fails with `LayoutInvalid` if the archive contains no layout, is damaged, is compressed in another way, contains a link
+ * as a part of the layout or the same file twice, or expands to more than the limits.
  *
  * @since 0.1.0
  * @category archives
@@ -120,8 +121,8 @@ export const layer = (archive: string, options?: Options): Layer.Layer<Registry,
   )
 
 /**
- * Runs an effect that puts things into a registry, and writes that registry as an archive. The file is there, whole, when
- * the effect has succeeded; what was there is replaced then, and stays otherwise.
+ * Runs an effect that fills a registry, and writes the content of that registry as an archive. The archive is written after
+ * the effect has succeeded, and then replaces a file of that name as a whole. If the effect fails, the old file stays.
  *
  * @since 0.1.0
  * @category archives

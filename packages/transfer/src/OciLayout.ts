@@ -1,5 +1,5 @@
 /**
- * OCI image layouts: a folder as a registry.
+ * OCI image layouts: folders on disk that work as registries.
  *
  * @since 0.1.0
  */
@@ -23,15 +23,15 @@ import * as lock from "./internal/nodeLock.js"
 export { LayoutInvalid }
 
 /**
- * How a layout is used.
+ * Options for a layout.
  *
  * @since 0.1.0
  * @category options
  */
 export interface Options {
-  /** The name of its one repository. Default: `layout`. */
+  /** The name of the layout's only repository. Default: `layout`. */
   readonly repository?: RepositoryName.RepositoryName | undefined
-  /** Makes the folder a layout if it is none. Default: `false`. */
+  /** Creates the layout, and its folder, if the path is not a layout yet. Default: `false`. */
   readonly create?: boolean | undefined
 }
 
@@ -47,7 +47,7 @@ const Marker = Schema.parseJson(Schema.Struct({ imageLayoutVersion: Schema.Strin
 
 const markerPath = (path: string) => join(path, "oci-layout")
 
-/** Nothing below the folder may lead out of it. */
+/** Fails if a folder of the layout is a link: a link could lead out of the layout. */
 const plainFolders = (path: string) =>
   Effect.forEach(
     ["", "blobs", "blobs/sha256", "blobs/sha512", "ingest"],
@@ -66,11 +66,11 @@ const plainFolders = (path: string) =>
     { discard: true }
   )
 
-/** What says that a folder is a layout. */
+/** Reads the file `oci-layout`, which marks a folder as a layout. */
 const readMarker = (path: string) =>
   Effect.map(files.readAll(markerPath(path), 4096), (bytes) => new TextDecoder().decode(bytes))
 
-/** Makes a folder a layout, which another may be doing as well. */
+/** Creates a layout in a folder. Another process may do the same at the same time. */
 const made = (path: string) => {
   const text = JSON.stringify({ imageLayoutVersion: "1.0.0" })
   const put = (file: string, content: string) =>
@@ -85,7 +85,10 @@ const made = (path: string) => {
   )
 }
 
-/** Whether a folder is a layout; it becomes one where that was asked. Image spec: "Image Layout". */
+/**
+ * Fails if a folder is not a layout. With `create`, creates the layout. See the
+ * [image spec](https://github.com/opencontainers/image-spec/blob/main/image-layout.md#oci-layout-file).
+ */
 const check = (path: string, create: boolean): Effect.Effect<void, LayoutInvalid> =>
   Effect.gen(function*() {
     yield* plainFolders(path)
@@ -155,14 +158,14 @@ const errorOf = (
   }
 }
 
-/** Names the file that failed, and why. */
+/** Adds the file that failed, and the reason, to the errors of a handler. */
 const explained = (next: Handler.Handler): Handler.Handler => (operation) =>
   Effect.mapError(next(operation), (error) => {
     const problem = error._tag === "Unavailable" ? problemOf(error.cause) : undefined
     return problem === undefined ? error : errorOf(operation, problem, error.cause)
   })
 
-/** Writes to other repositories have nowhere to go. */
+/** Fails writes to other repositories with `Denied`: a layout has only one repository. */
 const single =
   (path: string, only: RepositoryName.RepositoryName) => (next: Handler.Handler): Handler.Handler => (operation) => {
     const elsewhere = Operation.repositories(operation).some(({ action, repository }) =>
@@ -179,16 +182,19 @@ const single =
   }
 
 /**
- * An image layout on disk as a registry of one repository. Its tags are the names of the index
- * (`org.opencontainers.image.ref.name`); a name that is a whole reference stands for the tag in it.
+ * Creates a layer of a registry with one repository, which is the image layout in a folder. Its tags are the names in the
+ * index (`org.opencontainers.image.ref.name`). If a name is a whole reference, the tag is the tag of this reference.
  *
- * Everything that is read is checked: manifests when the layout is opened, blobs as they flow. Nothing is followed out of
- * the folder, so symbolic links are refused. What is written is durable before it counts: a blob lies whole under its
- * digest or not at all, and the index is replaced at once, under a lock, so that several processes may write to one
- * layout. Changes that others make are seen.
+ * All content is verified: manifests when the layout is opened or has changed, blobs while they are read. Symbolic links
+ * are refused, so that no path leads out of the folder. Content is written durably before it becomes visible: a blob is
+ * complete under its digest, or is not there. The index is replaced in one step, under a lock, so that several processes
+ * may write to one layout. The registry sees the changes of other processes.
  *
- * A manifest can be read by its digest where the index leads to it. Deleting manifests leaves their blobs. Image spec:
- * "Image Layout".
+ * A manifest can be read by its digest if the index lists it, directly or through other manifests. Deleting a manifest does
+ * not delete its blobs. See the
+ * [image spec](https://github.com/opencontainers/image-spec/blob/main/image-layout.md).
+ *
+ * Fails with `LayoutInvalid` if the folder is not a layout and `create` is not set, or if the layout cannot be read.
  *
  * @since 0.1.0
  * @category layers

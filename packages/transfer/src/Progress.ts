@@ -1,5 +1,5 @@
 /**
- * How far a copy is: what there is to move, what was moved, and what is being moved now.
+ * Reports the progress of copies: totals, events, and the status of each manifest and blob.
  *
  * @since 0.1.0
  */
@@ -13,10 +13,16 @@ import * as Stream from "effect/Stream"
 import * as unread from "./internal/unread.js"
 
 /**
- * What happens in a copy. `Planned` comes first, with all that there is to see to; then, for each manifest and blob,
- * one of `Existed`, `Mounted` and `Started`; after `Started` any number of `Moved`, another `Started` when a broken upload
- * resumes, and `Done` or `Failed`; at the end `Copied`, unless the copy failed. `transferred` is how many bytes of the
- * content have arrived, those of an earlier try included. A dry run has no events of blobs, as nothing happens to them.
+ * An event of a copy. The order of events is:
+ *
+ * - `Planned` comes first, with the totals of the copy.
+ * - Each manifest and blob has one of `Existed`, `Mounted` and `Started`.
+ * - `Started` is followed by any number of `Moved`, by another `Started` whenever a broken upload is resumed, and by `Done`
+ *   or `Failed`.
+ * - `Copied` comes last, unless the copy failed.
+ *
+ * `transferred` is the number of bytes of the content that have arrived, including those of earlier attempts. A dry run
+ * has no events of blobs.
  *
  * @since 0.1.0
  * @category models
@@ -36,7 +42,7 @@ export type Event = Data.TaggedEnum<{
 }>
 
 /**
- * Constructors of events, and matching on them.
+ * Constructors and matchers of events.
  *
  * @since 0.1.0
  * @category constructors
@@ -44,8 +50,9 @@ export type Event = Data.TaggedEnum<{
 export const Event = Data.taggedEnum<Event>()
 
 /**
- * The size of a copy, known before anything is written: all manifests, how many of them the target has (`existed`), and
- * the blobs of the others. The target may have some of these blobs too. `bytes` is the size of the blobs.
+ * The size of a copy, which is known before anything is written: the number of all manifests, the number of manifests that
+ * the target has (`existed`), and the number of blobs of the other manifests. The target may have some of these blobs too.
+ * `bytes` is the total size of these blobs.
  *
  * @since 0.1.0
  * @category models
@@ -58,17 +65,17 @@ export interface Totals {
 }
 
 /**
- * What a copy did, or would do: numbers of manifests and blobs, and the bytes of the blobs that were moved. `descriptor`
- * is that of the artifact as the target has it.
+ * The result of a copy, or of a dry run: the numbers of manifests and blobs, and the total size of the blobs that were
+ * moved, in bytes. `descriptor` is the descriptor of the artifact at the target.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Summary {
   readonly descriptor: Descriptor.Descriptor
-  /** The tags that the copy set or moved, or would: none of those that pointed at the artifact already. */
+  /** The tags that the copy set or moved, or would set or move. Tags that already pointed at the artifact are left out. */
   readonly tags: ReadonlyArray<Tag.Tag>
-  /** The tags made from digests (`sha256-<hex>.sig`) that belong to the artifact, and that the target has now. */
+  /** The tags made from digests (`sha256-<hex>.sig`) that belong to the artifact. The target has them after the copy. */
   readonly digestTags: ReadonlyArray<Tag.Tag>
   readonly manifests: { readonly pushed: number; readonly existed: number }
   readonly blobs: { readonly moved: number; readonly mounted: number; readonly existed: number }
@@ -76,7 +83,7 @@ export interface Summary {
 }
 
 /**
- * How a manifest or a blob is doing.
+ * The status of a manifest or a blob.
  *
  * @since 0.1.0
  * @category models
@@ -84,43 +91,47 @@ export interface Summary {
 export interface Status {
   readonly descriptor: Descriptor.Descriptor
   readonly state: "existed" | "mounted" | "moving" | "done" | "failed"
-  /** Bytes that have arrived. */
+  /** The number of bytes that have arrived. */
   readonly transferred: number
 }
 
 /**
- * Follows copies: what they tell, how everything they have touched is doing, and the uploads that were broken off.
+ * A tracker of copies: it receives their events, and keeps the statuses of manifests and blobs and the interrupted
+ * uploads.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Tracker {
-  /** What happens, told by the copy. Costs nothing worth mention, so it may be called for each chunk. */
+  /** Records an event of a copy. It is cheap: a copy calls it for each chunk. */
   readonly tell: (event: Event) => void
-  /** What happens from now on. Of `Moved` a slow reader gets the newest for each blob only, so little is held. */
+  /**
+   * The events from the moment when the stream starts. A slow reader receives only the newest `Moved` of each blob, so that
+   * few events are kept in memory.
+   */
   readonly events: Stream.Stream<Event>
-  /** The same, from when the effect is run: for who starts a copy after it. */
+  /** The same events, from the moment when the effect runs: for a caller that starts a copy after it. */
   readonly subscribe: Effect.Effect<Stream.Stream<Event>, never, Scope.Scope>
   /**
-   * How all that was touched is doing, in the order in which it was: what moves, and {@link mostStatuses} of the rest.
-   * What two copies move at the same time has one status.
+   * The statuses of manifests and blobs, in the order of their first events: all that are being moved, and the newest of
+   * the others, up to {@link mostStatuses}. Content that two copies move at the same time has one status.
    */
   readonly statuses: Effect.Effect<ReadonlyArray<Status>>
-  /** What all copies so far had to see to. */
+  /** The sum of the totals of all copies so far. */
   readonly totals: Effect.Effect<Totals>
-  /** The uploads that were interrupted, for a later copy to resume. Without it they are cancelled. */
+  /** The uploads that were interrupted, so that a later copy can resume them. If it is absent, they are cancelled. */
   readonly uploads?: Uploads | undefined
 }
 
 /**
- * Uploads that were interrupted: their ids, by repository and digest. An id may hold state that is secret, so ids are not
- * part of any status.
+ * The ids of interrupted uploads, by registry, repository and digest. An id may contain secret state, so no status contains
+ * an id.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Uploads {
-  /** Takes the upload that was kept: no other caller gets it. */
+  /** Returns the id of an interrupted upload and removes it, so that no other caller receives it. */
   readonly take: (registry: object, repository: RepositoryName.RepositoryName, digest: Digest.Digest) =>
     | string
     | undefined
@@ -133,7 +144,8 @@ export interface Uploads {
 }
 
 /**
- * How many statuses a tracker keeps: beyond that it forgets the oldest of what no longer moves.
+ * The number of statuses that a tracker keeps. If there are more, it removes the oldest status of content that is no longer
+ * being moved.
  *
  * @since 0.1.0
  * @category constants
@@ -141,7 +153,7 @@ export interface Uploads {
 export const mostStatuses = 10_000
 
 /**
- * The tracker of the copies that run with it. A copy that finds none follows nothing, and keeps no upload that fails.
+ * The tracker of the copies that run with it. Without a tracker, a copy reports no events and cancels an upload that fails.
  *
  * @since 0.1.0
  * @category services
@@ -156,10 +168,10 @@ export const mostStatuses = 10_000
  */
 export class Progress extends Context.Tag("@effect-oci/transfer/Progress")<Progress, Tracker>() {}
 
-/** What happens to one manifest or blob. */
+/** An event of one manifest or blob. */
 type OfContent = Exclude<Event, { readonly _tag: "Planned" | "Copied" }>
 
-/** The state that an event leaves its content in. */
+/** The state of a manifest or a blob after each event. */
 const states = {
   Existed: "existed",
   Mounted: "mounted",
@@ -169,7 +181,7 @@ const states = {
   Failed: "failed"
 } satisfies { readonly [Tag in OfContent["_tag"]]: Status["state"] }
 
-/** How far its content is after an event, where the event does not say. */
+/** Returns the number of bytes that have arrived after an event. */
 const arrived = (event: OfContent, before: number): number => {
   switch (event._tag) {
     case "Started":
@@ -201,7 +213,7 @@ const uploads = (): Uploads => {
 }
 
 /**
- * A new tracker.
+ * Creates a tracker.
  *
  * @since 0.1.0
  * @category constructors
@@ -256,7 +268,7 @@ export const make: Effect.Effect<Tracker> = Effect.sync(() => {
 })
 
 /**
- * A tracker for all copies that share the layer.
+ * Creates a tracker for all copies that share the layer.
  *
  * @since 0.1.0
  * @category layers

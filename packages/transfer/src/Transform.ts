@@ -1,5 +1,5 @@
 /**
- * Other forms for manifests on their way.
+ * Changes manifests during a copy.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import { encoded } from "./internal/rewrite.js"
 
 /**
- * Makes a manifest another, or leaves it.
+ * A function that returns a changed manifest, or the same manifest.
  *
  * @since 0.1.0
  * @category models
@@ -18,12 +18,12 @@ export interface Transform {
   (manifest: Manifest.Manifest): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError>
 }
 
-/** What Docker's registry and builders of old called a config. */
+/** The media types that old versions of Docker's registry and builders gave to a config. */
 const legacy: ReadonlySet<string> = new Set(["application/octet-stream", "text/html"])
 
 /**
- * Gives the config of a Docker image its media type, where it has one of those that programs of before 2017 wrote, and
- * that registries and runtimes refuse today. All else stays byte for byte.
+ * Sets the media type of a Docker image's config to the current one, if it is one that programs before 2017 wrote. Today's
+ * registries and runtimes refuse those old media types. Other manifests are returned as they are, byte for byte.
  *
  * @since 0.1.0
  * @category transforms

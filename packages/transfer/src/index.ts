@@ -1,5 +1,5 @@
 /**
- * Copies of whole artifacts between registries.
+ * Copies whole artifacts between registries.
  *
  * @since 0.1.0
  */

@@ -13,7 +13,7 @@ import { LayoutInvalid } from "./layoutInvalid.js"
 import { unreadable } from "./layoutReader.js"
 import * as files from "./nodeFiles.js"
 
-/** A file for an archive: bytes, or the path of a file on disk. */
+/** A file of an archive. `content` is its bytes, or the path of a file on disk. */
 export interface Part {
   readonly name: string
   readonly content: Uint8Array | string
@@ -30,7 +30,7 @@ const add = (controller: TarPackController, { name, content }: Part): Effect.Eff
     yield* files.tried(name, () => writer.close())
   }))
 
-/** A tar archive of files, as a stream. */
+/** Returns a tar archive of files, as a stream. */
 export const packed = (layout: string, parts: ReadonlyArray<Part>): Stream.Stream<Uint8Array, LayoutInvalid> =>
   Stream.unwrapScoped(Effect.gen(function*() {
     const { controller, readable } = createTarPacker()
@@ -56,7 +56,7 @@ const scratch = (beside: string) =>
     (folder) => Effect.ignore(files.remove(folder))
   )
 
-/** A temporary folder with the layout that an archive holds. It is removed with the scope. */
+/** Unpacks an archive into a temporary folder and returns the folder's path. The folder is removed with the scope. */
 export const unpacked = (
   archive: string,
   unpack: (pieces: Stream.Stream<Uint8Array, unknown>, layout: string) => Effect.Effect<void, LayoutInvalid>
@@ -71,8 +71,8 @@ export const unpacked = (
   })
 
 /**
- * Runs an effect that fills a layout, and writes an archive of it. The archive is written beside its place and moved when
- * it is whole: a file that was there stays until then.
+ * Runs an effect that fills a layout, and writes an archive of the layout. The archive is written to a temporary file
+ * first, and moved to its path when it is complete. An existing file stays until then.
  */
 export const written = <A, E, R>(
   archive: string,

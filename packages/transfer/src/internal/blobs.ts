@@ -10,11 +10,11 @@ import type { Source } from "../Graph.js"
 import { Event } from "../Progress.js"
 import type { Tracker } from "../Progress.js"
 
-/** How blobs are moved. */
+/** Options for moving blobs. */
 export interface Manner {
   readonly source: Source
   readonly target: Source
-  /** The registry that uploads are remembered for: the target's, as the caller gave it. */
+  /** The target's registry as the caller passed it, without wrappers: the key of interrupted uploads in the tracker. */
   readonly uploadsOf: object
   /** The repositories of the target's registry that a blob may be mounted from. */
   readonly candidates: (blob: Descriptor.Descriptor) => ReadonlyArray<RepositoryName.RepositoryName>
@@ -23,18 +23,18 @@ export interface Manner {
   readonly progress: Tracker | undefined
 }
 
-/** How mounting a blob ended: where it came from, or an upload that was opened instead, or neither. */
+/** The result of mounting a blob: the repository it was mounted from, or the upload that was opened instead, or neither. */
 interface Mount {
   readonly from?: RepositoryName.RepositoryName
   readonly upload?: Operation.Upload
 }
 
-/** What became of a blob. */
+/** The result of copying a blob. */
 export type Outcome = "existed" | "mounted" | "moved"
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
-/** A target that takes nothing of a chunk would be sent it for ever. */
+/** The error for a target that accepts a chunk but does not advance: the same chunk would be sent again for ever. */
 const stuck = ({ digest }: Descriptor.Descriptor, offset: number) =>
   new RegistryError.ResponseInvalid({
     reason: `a chunk of ${digest} was taken, and the upload still stands at byte ${offset}`
@@ -43,15 +43,15 @@ const stuck = ({ digest }: Descriptor.Descriptor, offset: number) =>
 /** How long to wait for the cancellation of an upload that is not resumed. */
 const patience = "5 seconds"
 
-/** A mount costs a request each, and an upload that it opens where it fails. */
+/** The maximum number of mounts to try for a blob. Each costs a request, and opens an upload if it fails. */
 const mostMounts = 3
 
-/** Whether an upload may be resumed or started again: the registry was away, or has another offset than we thought. */
+/** Returns whether an upload may be resumed or started again: the registry was away, or its offset differs from ours. */
 const mayGoOn = (error: RegistryError.RegistryError): boolean =>
   RegistryError.isTransient(error) || error._tag === "BlobUploadUnknown" || error._tag === "RangeInvalid" ||
   (error._tag === "BodyFailed" && RegistryError.isRegistryError(error.cause) && mayGoOn(error.cause))
 
-/** Whether the upload is not worth resuming. */
+/** Returns whether a failed upload cannot be resumed by a later copy. */
 const isFinal = (cause: Cause.Cause<RegistryError.RegistryError>): boolean =>
   Option.match(Cause.failureOption(cause), {
     onNone: () => !Cause.isInterrupted(cause),
@@ -73,7 +73,7 @@ export const mover = (manner: Manner) => {
       Effect.ignore
     )
 
-  /** Where it was mounted from, or else an upload that was opened instead, if there is one. */
+  /** Mounts a blob. Returns the repository it was mounted from, or the upload that was opened instead, if there is one. */
   const mount = (
     blob: Descriptor.Descriptor,
     [from, ...others] = manner.candidates(blob).slice(0, mostMounts)
@@ -81,7 +81,7 @@ export const mover = (manner: Manner) => {
     if (from === undefined) return Effect.succeed<Mount>({})
     return registry.mountBlob(repository, blob.digest, { from }).pipe(
       Effect.map((answer): Mount => answer._tag === "Mounted" ? { from } : { upload: answer.upload }),
-      // A caller that may not read the source of a mount, or whose registry mounts nothing, may still upload.
+      // If the mount is refused, for example because the caller may not read its source, an upload can still succeed.
       Effect.catchIf((error) => !RegistryError.isTransient(error), () => Effect.succeed<Mount>({})),
       Effect.flatMap((mounted) => {
         if (mounted.from !== undefined || others.length === 0) return Effect.succeed(mounted)
@@ -102,7 +102,7 @@ export const mover = (manner: Manner) => {
     return registry.startUpload(repository, { algorithm: algorithm === "sha256" ? undefined : algorithm })
   }
 
-  /** The bytes of a blob from an offset on. Their progress is reported. */
+  /** Reads the bytes of a blob from an offset, and reports their progress. */
   const bytesFrom = (blob: Descriptor.Descriptor, offset: number, length: number) => {
     const whole = offset === 0 && length === blob.size
     const range = whole ? undefined : ByteRange.slice(offset, length)
@@ -121,7 +121,7 @@ export const mover = (manner: Manner) => {
     })
   }
 
-  /** Sends what the target lacks, and completes the upload. */
+  /** Sends the bytes that the target lacks, and completes the upload. */
   const send = (blob: Descriptor.Descriptor, upload: Operation.Upload, note: (upload: Operation.Upload) => void) => {
     const { chunkSize } = manner
     const append = (upload: Operation.Upload): Answer<Operation.Upload> => {
@@ -146,7 +146,7 @@ export const mover = (manner: Manner) => {
     })
   }
 
-  /** Moves a blob through one upload, or several where the target has lost one. */
+  /** Moves a blob with one upload, or with several if the target has lost an upload. */
   const move = (blob: Descriptor.Descriptor, opened: Operation.Upload | undefined): Answer<void> =>
     Effect.suspend(() => {
       let id = opened?.id ?? progress?.uploads?.take(manner.uploadsOf, repository, blob.digest)
@@ -159,7 +159,7 @@ export const mover = (manner: Manner) => {
         id = undefined
         fresh = undefined
       })
-      /** The upload as the target knows it: a new one where it knows none, or has more than there is. */
+      /** Returns the upload at the target. Opens another one if the target has lost it, or has more bytes than the blob. */
       const upload = Effect.suspend((): Answer<Operation.Upload> => {
         if (fresh !== undefined) return Effect.succeed(fresh)
         if (id === undefined) return open(blob)
@@ -190,13 +190,13 @@ export const mover = (manner: Manner) => {
           Effect.catchTag(
             send(blob, upload, note),
             "DigestInvalid",
-            // What came before may have been another's, or spoilt: all of it is sent once more.
+            // The bytes that an earlier attempt sent may be wrong: the whole blob is sent again.
             (error) => Effect.zipRight(forget, upload.offset > 0 ? again(blob, note) : Effect.fail(error))
           )
         )
       )
       return attempt.pipe(
-        // The token or the key may have expired since the upload was opened: with the next attempt comes a new one.
+        // The token may have expired since the upload was opened: the next attempt requests another token.
         retried(manner.retries, (error) => mayGoOn(error) || (isSending && error._tag === "Unauthorized")),
         Effect.onError((cause) =>
           Effect.suspend(() => {
@@ -234,7 +234,7 @@ export const mover = (manner: Manner) => {
       return "moved"
     })
 
-  /** Predicts the outcome for a blob without a write. */
+  /** Predicts the result for a blob without writing. */
   const foresee = (blob: Descriptor.Descriptor): Answer<Outcome> =>
     Effect.findFirst(
       manner.candidates(blob).slice(0, mostMounts),

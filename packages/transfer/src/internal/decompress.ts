@@ -3,15 +3,15 @@ import { pipeline } from "node:stream/promises"
 import * as zlib from "node:zlib"
 import { frameGuard } from "./zstdFrames.js"
 
-/** How much a compressed archive may expand. */
+/** Limits of how much a compressed archive may expand. */
 export interface Limits {
-  /** The most bytes that an archive may have when it is decompressed. Default: 256 GiB. */
+  /** The maximum size of a decompressed archive, in bytes. Default: 256 GiB. */
   readonly maxBytes?: number | undefined
-  /** How many times larger than its compressed form an archive may be. Default: 200. */
+  /** The maximum ratio of the decompressed size to the compressed size. Default: 200. */
   readonly maxRatio?: number | undefined
 }
 
-/** An archive that is not read, and why. */
+/** The error for an archive that is refused. */
 export class ArchiveRefused extends Error {
   readonly _tag = "ArchiveRefused"
 }
@@ -33,7 +33,7 @@ const longest = 6
 const formatOf = (start: Uint8Array): Format | undefined =>
   (Object.keys(starts) as Array<Format>).find((format) => starts[format].every((byte, at) => start[at] === byte))
 
-/** The first bytes of a stream, and all of it. */
+/** Returns the first bytes of a stream, and the whole stream. */
 const peek = async (pieces: Pieces): Promise<{ readonly start: Uint8Array; readonly all: Pieces }> => {
   const iterator = pieces[Symbol.asyncIterator]()
   const read: Array<Uint8Array> = []
@@ -51,7 +51,7 @@ const peek = async (pieces: Pieces): Promise<{ readonly start: Uint8Array; reado
   return { start: Buffer.concat(read), all: all() }
 }
 
-/** Counts what an archive expands to. Throws where it is more than the limits. */
+/** Counts decompressed bytes. Throws if an archive expands to more than the limits. */
 type Grow = (bytes: number) => void
 
 const gunzip = async function*(pieces: Pieces, grow: Grow) {
@@ -70,7 +70,7 @@ const gunzip = async function*(pieces: Pieces, grow: Grow) {
   }
 }
 
-/** So little is decompressed at a time that what it expands to can be held. */
+/** The compressed bytes to decompress in one step: small, so that the result fits in memory. */
 const zstdPiece = 16 * 1024
 
 const unzstd = async function*(pieces: Pieces, grow: Grow) {
@@ -96,12 +96,12 @@ const unzstd = async function*(pieces: Pieces, grow: Grow) {
   yield* ready
 }
 
-/** A small archive may expand as much as it likes. */
+/** Up to this size, the ratio of an archive is not limited. */
 const smallBytes = 16 * 1024 * 1024
 
 const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1024 / 1024)} MiB`
 
-/** Ends with an error where an archive expands to more than it may. */
+/** Decompresses an archive. Throws if it expands to more than the limits. */
 const bounded = async function*(
   pieces: Pieces,
   decompress: (pieces: Pieces, grow: Grow) => Pieces,
@@ -125,8 +125,8 @@ const bounded = async function*(
 }
 
 /**
- * Decompresses an archive as it is read: gzip and zstd are recognised by their first bytes, anything else passes as it
- * is. Throws {@link ArchiveRefused} for other compressions and for archives that expand too much.
+ * Decompresses an archive while it is read. gzip and zstd are recognised by their first bytes; an uncompressed archive
+ * passes unchanged. Throws {@link ArchiveRefused} for bzip2, lz4 and xz, and for archives that expand too much.
  */
 export const decompressed = async function*(pieces: Pieces, limits: Limits = {}): AsyncGenerator<Uint8Array> {
   const { all, start } = await peek(pieces)

@@ -3,24 +3,27 @@ import type { Digest, Registry, RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-/** The tag of the list of referrers, where a registry has no API for them. Spec: "Referrers Tag Schema". */
+/**
+ * The tag of a list of referrers, at registries without the referrers API. See the
+ * [spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#referrers-tag-schema).
+ */
 const fallback = /^sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{64})$/
 
-/** Tags that are made from the digest of a manifest, by cosign and others: `sha256-<hex>.sig`. */
+/** Tags that cosign and other programs make from the digest of a manifest: `sha256-<hex>.sig`. */
 const derived = /^(sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{64}))(?:\.[\w.-]+)?$/
 
 export const isFallback = (tag: Tag.Tag): boolean => fallback.test(tag)
 
 export const isDerived = (tag: Tag.Tag): boolean => derived.test(tag)
 
-/** What cosign adds to the digest of what it signs, attests or describes. */
+/** The endings that cosign adds to a digest for signatures, attestations and SBOMs. */
 const endings = [".sig", ".att", ".sbom"]
 
 const stem = (digest: Digest.Digest): string => digest.replace(":", "-")
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
-/** The tags made from digests of a repository, by digest, from one list: it begins where such tags begin. */
+/** Lists the tags of a repository that are made from digests, by digest. The list begins where such tags begin. */
 const listed = (
   registry: Registry["Type"],
   repository: RepositoryName.RepositoryName
@@ -35,7 +38,7 @@ const listed = (
     })
   )
 
-/** The tags of cosign for a digest, asked for one by one, where a registry has no list of tags. */
+/** Finds the tags of cosign for a digest with one request each, for a registry that cannot list tags. */
 const probed = (
   registry: Registry["Type"],
   repository: RepositoryName.RepositoryName,
@@ -50,7 +53,7 @@ const probed = (
       )
   )
 
-/** Finds the tags that are made from digests. The repository's tags are listed once, when they are first needed. */
+/** Returns a function that finds the tags made from a digest. The tags are listed once, when they are first needed. */
 export const finder = (
   registry: Registry["Type"],
   repository: RepositoryName.RepositoryName

@@ -19,7 +19,7 @@ const configs: ReadonlySet<string> = new Set([
 
 const hexOf = (digest: string): string => digest.slice(digest.indexOf(":") + 1)
 
-/** The image of an entry, or why an archive of Docker cannot hold it. */
+/** Returns the image of an entry, or the reason why an archive of Docker cannot contain it. */
 const imageOf = ({ content, descriptor }: Entry): Either.Either<Manifest.Image, string> =>
   Either.flatMap(content, ({ document }) => {
     switch (document._tag) {
@@ -36,8 +36,8 @@ const imageOf = ({ content, descriptor }: Entry): Either.Either<Manifest.Image, 
   })
 
 /**
- * The images of a layout as an archive for `docker load`, with their tags as names below `name`. Referrers stay behind:
- * such an archive has no place for them.
+ * Returns the images of a layout as an archive for `docker load`. The images are named `name:tag`. Referrers are left out:
+ * such an archive cannot contain them.
  */
 export const pack = (layout: string, name: string | undefined): Stream.Stream<Uint8Array, LayoutInvalid> =>
   Stream.unwrap(Effect.gen(function*() {

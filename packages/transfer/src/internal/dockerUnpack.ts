@@ -14,14 +14,14 @@ import * as files from "./nodeFiles.js"
 import { archiveInvalid, entries } from "./tarEntries.js"
 import type { Entry } from "./tarEntries.js"
 
-/** More files than an archive of images has, and more images. */
+/** The maximum number of files and links in an archive: more than any real archive has. */
 const maxFiles = 65_536
 const maxManifest = 16 * 1024 * 1024
 const maxLinks = 8
 
 export const manifestName = "manifest.json"
 
-/** What is stored for a file: its content, as a blob of the layout. */
+/** The content of a file, stored as a blob of the layout. */
 type Stored = Pick<Descriptor.Descriptor, "digest" | "size">
 
 /** The files of the archive by their names, and the links between names. */
@@ -78,7 +78,7 @@ const store = <E>(archive: Stream.Stream<Uint8Array, E>, layout: string, limits:
     return { stored, links }
   })
 
-/** The content of a name, through links: `docker save` links layers that images share. */
+/** Returns the content of a file, through links: `docker save` writes links for layers that images share. */
 const find = ({ links, stored }: Files, name: string): Stored | undefined => {
   let at = normalize(name)
   for (let count = 0; count < maxLinks; count++) {
@@ -92,7 +92,7 @@ const find = ({ links, stored }: Files, name: string): Stored | undefined => {
 
 const layerType = "application/vnd.docker.image.rootfs.diff.tar"
 
-/** The media type of a layer, whose file may be compressed. */
+/** Returns the media type of a layer, by the compression of its file. */
 const layerTypeOf = (path: string) =>
   files.tried(path, async () => {
     const handle = await open(path)
@@ -107,7 +107,7 @@ const layerTypeOf = (path: string) =>
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** The lines of the index for an image: one for each of its names. */
+/** Returns the descriptors of an image for the index: one for each of its names. */
 const linesOf = (descriptor: Descriptor.Descriptor, tags: ReadonlyArray<string>) => {
   const names = tags.map((text) => Either.getOrUndefined(Reference.parseFamiliar(text))).filter((name) =>
     name?.tag !== undefined
@@ -118,8 +118,8 @@ const linesOf = (descriptor: Descriptor.Descriptor, tags: ReadonlyArray<string>)
 }
 
 /**
- * Makes a layout of the images in an archive of `docker save`. Each becomes a Docker manifest of its config and its
- * layers, which stay byte for byte.
+ * Creates a layout of the images in an archive of `docker save`. Each image becomes a Docker manifest. Its config and its
+ * layers are copied byte for byte.
  */
 export const unpack = <E>(
   archive: Stream.Stream<Uint8Array, E>,

@@ -1,19 +1,19 @@
-/** What a file system answers but success: its code, `ENOENT` say, is the cause's. */
+/** An error of the file system. Its code, for example `ENOENT`, is the code of `cause`. */
 export class FileError {
   readonly _tag = "FileError"
   constructor(readonly path: string, readonly cause: NodeJS.ErrnoException) {}
 
-  /** Nothing is there. */
+  /** Whether the file or the folder does not exist. */
   get missing(): boolean {
     return this.cause.code === "ENOENT" || this.cause.code === "ENOTDIR"
   }
 
-  /** There is no room for more. */
+  /** Whether the disk, or the quota, is full. */
   get full(): boolean {
     return this.cause.code === "ENOSPC" || this.cause.code === "EDQUOT"
   }
 
-  /** Why, in words. */
+  /** The reason, for an error message. */
   get reason(): string {
     const { code } = this.cause
     if (code === undefined) return "the file system failed"
@@ -21,7 +21,7 @@ export class FileError {
   }
 }
 
-/** What the codes of file systems mean. */
+/** The meaning of error codes. */
 const reasons: { readonly [code: string]: string } = {
   ENOENT: "there is no such file",
   ENOTDIR: "a part of its path is a file, not a folder",
