@@ -58,7 +58,7 @@ describe("Authorize", () => {
   describe.each(samples.tags.map((tag) => ({ tag })))("$tag", ({ tag }) => {
     const operation = samples.operations[tag]
 
-    it.effect("is asked about all that it touches, and passes", () =>
+    it.effect("calls the policy for each repository of the operation, and forwards the operation", () =>
       Effect.gen(function*() {
         const [asked, seen]: [Array<string>, Array<string>] = [[], []]
         const answer = yield* samples.answerOf(policy(() => true, asked)(recording(seen)), operation)
@@ -70,7 +70,7 @@ describe("Authorize", () => {
     it.effect.each([
       { caller: alice, error: "Denied" },
       { caller: Caller.anonymous, error: "Unauthorized" }
-    ])("is $error, and does not reach the registry", ({ caller, error }) =>
+    ])("fails with $error, and does not reach the registry", ({ caller, error }) =>
       Effect.gen(function*() {
         const [asked, seen]: [Array<string>, Array<string>] = [[], []]
         const answer = yield* as(caller)(samples.answerOf(policy(() => false, asked)(recording(seen)), operation))
@@ -79,7 +79,7 @@ describe("Authorize", () => {
         expect(seen).toEqual([])
       }))
 
-    it.effect("fails where the policy does", () =>
+    it.effect("fails with the policy's error", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const error = new RegistryError.Unavailable({ reason: "the policy cannot be asked" })
@@ -91,7 +91,7 @@ describe("Authorize", () => {
       }))
   })
 
-  it("asks one action for another of no operation", () =>
+  it("calls the policy for exactly one action of each operation", () =>
     fc.assert(fc.asyncProperty(samples.anyOperation, async (operation) => {
       for (const action of ["pull", "push", "delete", "list"]) {
         const seen: Array<string> = []
@@ -135,7 +135,7 @@ describe("Authorize", () => {
       expect(error.message).toBe(told)
     }))
 
-  it.effect("a decision that allows lets pass", () =>
+  it.effect("forwards an operation if the decision object allows it", () =>
     Effect.gen(function*() {
       const handle = Authorize.middleware({ allow: () => Effect.succeed({ allowed: true }) })(samples.known)
       expect(yield* handle(samples.operations.MountBlob)).toMatchObject({ _tag: "UploadStarted" })
@@ -184,25 +184,25 @@ describe("Authorize", () => {
       })
     const own = names.filter((each) => each.startsWith("own"))
 
-    it.effect("has what may be pulled, in order", () =>
+    it.effect("contains the repositories from which the caller may pull, in order", () =>
       Effect.gen(function*() {
         expect((yield* listed({})).names).toEqual(own)
       }))
-    it.effect("is asked for no more than is listed, but for what is asked at once", () =>
+    it.effect("calls the policy only for listed repositories and those checked at the same time", () =>
       Effect.gen(function*() {
         const { asked, names: found, questions } = yield* listed({}, { last: name("a"), limit: 3 })
         expect(found).toEqual(own.slice(0, 3))
         expect(asked).toEqual([new Operation.ListRepositories({ last: name("a") })])
         expect(questions.length).toBeLessThanOrEqual(1 + 16)
       }))
-    it.effect("has all, where the whole catalog is told", () =>
+    it.effect("contains all repositories with catalog: \"whole\"", () =>
       Effect.gen(function*() {
         const { asked, names: found, questions } = yield* listed({ catalog: "whole" }, { limit: 7 })
         expect(found).toEqual(names)
         expect(asked).toEqual([new Operation.ListRepositories({ limit: 7 })])
         expect(questions).toEqual(["list"])
       }))
-    it.effect("breaks where the policy does", () =>
+    it.effect("fails with the policy's error", () =>
       Effect.gen(function*() {
         const error = new RegistryError.Unavailable({})
         const handle = Authorize.middleware({
@@ -213,7 +213,7 @@ describe("Authorize", () => {
       }))
   })
 
-  it.effect("what is refused is refused alike, whether it is there or not", () =>
+  it.effect("refuses with the same error whether the content exists or not", () =>
     Effect.gen(function*() {
       const tellAll = (there: boolean) =>
         Effect.gen(function*() {
@@ -238,7 +238,7 @@ describe("Authorize", () => {
       expect(yield* tellAll(true)).toEqual(yield* tellAll(false))
     }))
 
-  it.effect("who asks is read at each operation", () =>
+  it.effect("reads the caller at each operation", () =>
     Effect.gen(function*() {
       const callers: Array<string | undefined> = []
       const base = Registry.layerHandler(samples.known).pipe(Authorize.wrap({
@@ -256,7 +256,7 @@ describe("Authorize", () => {
       expect(Authorize.layer({ allow: () => Effect.succeed(true) })).not.toBe(base)
     }))
 
-  it("a policy that allows all changes nothing", () =>
+  it("changes nothing with a policy that allows everything", () =>
     laws.same(
       policy(() => true),
       (next) => (operation) =>

@@ -11,7 +11,7 @@ const two = image(text("two"), "another")
 
 describe("Cache", () => {
   it.scoped.each([{ strict: false }, { strict: true }])(
-    "what was pulled is served without the registry behind, where the store wants blobs before manifests: $strict",
+    "serves pulled content without the upstream (store requires blobs before manifests: $strict)",
     ({ strict }) =>
       Effect.gen(function*() {
         const world = yield* make({ strict })
@@ -31,7 +31,7 @@ describe("Cache", () => {
       })
   )
 
-  it.scoped("an index is kept though the manifests in it are not", () =>
+  it.scoped("stores an index without its manifests", () =>
     Effect.gen(function*() {
       const world = yield* make({ strict: true })
       yield* push(world, one)
@@ -42,7 +42,7 @@ describe("Cache", () => {
       expect(kept.bytes).toEqual(bytes)
     }))
 
-  it.scoped("what the store had before is served from it", () =>
+  it.scoped("serves content that the store had before", () =>
     Effect.gen(function*() {
       const store = yield* memory({ sparseManifests: true })
       yield* store.pushBlob(repository, one.blob, Body.bytes(one.content))
@@ -51,7 +51,7 @@ describe("Cache", () => {
       expect(yield* read(cache, one.blob)).toBe(sum(one.content))
     }))
 
-  it.scoped("a hit is there at once, as the store has it", () =>
+  it.scoped("returns a hit at once if the store does", () =>
     Effect.gen(function*() {
       const world = yield* make()
       yield* push(world, one)
@@ -70,7 +70,7 @@ describe("Cache", () => {
       }
     }))
 
-  it.scoped("a range of a blob that is missing passes, and fills nothing", () =>
+  it.scoped("forwards a range of a missing blob, and stores nothing", () =>
     Effect.gen(function*() {
       const world = yield* make()
       yield* push(world, one)
@@ -83,7 +83,7 @@ describe("Cache", () => {
       expect(world.store.seen).not.toContain("PushBlob")
     }))
 
-  it.scoped("a blob of an algorithm that nobody can check passes, and is not kept", () =>
+  it.scoped("forwards a blob whose digest cannot be verified, and does not store it", () =>
     Effect.gen(function*() {
       const store = yield* memory()
       const digest = Digest.make(`blake3:${"0".repeat(64)}`)
@@ -99,7 +99,7 @@ describe("Cache", () => {
     }))
 
   describe("between repositories", () => {
-    it.scoped("who asks for a blob in another repository than it was pulled from is told what is there", () =>
+    it.scoped("asks the upstream for a blob that the store has in another repository only", () =>
       Effect.gen(function*() {
         const world = yield* make()
         yield* push(world, one)
@@ -121,7 +121,7 @@ describe("Cache", () => {
         expect(mount._tag).toBe("UploadStarted")
       }))
 
-    it.scoped("a blob that is there too is mounted, once the registry behind has said so", () =>
+    it.scoped("mounts a blob from another repository after the upstream has confirmed it", () =>
       Effect.gen(function*() {
         const world = yield* make()
         yield* push(world, one)
@@ -134,7 +134,7 @@ describe("Cache", () => {
         expect(world.store.seen.filter((name) => name === "PushBlob")).toHaveLength(1)
       }))
 
-    it.scoped("where the store does not mount, it is pulled again, and no upload stays open", () =>
+    it.scoped("pulls the blob again if the store cannot mount it, and leaves no upload session open", () =>
       Effect.gen(function*() {
         const world = yield* make()
         yield* push(world, one)
@@ -146,13 +146,13 @@ describe("Cache", () => {
       }))
   })
 
-  describe("where the store fails", () => {
+  describe("when the store fails", () => {
     const rows: ReadonlyArray<{ readonly name: string; readonly at: ReadonlyArray<Operation.OperationTag> }> = [
       { name: "reads", at: ["ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest"] },
       { name: "writes", at: ["PushBlob", "PushManifest", "MountBlob"] }
     ]
     it.scoped.each(rows)(
-      "at $name, the registry behind answers, and the log has a line for each kind",
+      "serves from the upstream, and logs one line for each kind of operation: $name",
       ({ at }) =>
         Effect.gen(function*() {
           const world = yield* make({ between: failing(...at) })
@@ -174,7 +174,7 @@ describe("Cache", () => {
         })
     )
 
-    it.scoped("and works again, and fails again, that is two lines", () =>
+    it.scoped("logs a second line if the store fails again after it worked", () =>
       Effect.gen(function*() {
         let down = true
         const world = yield* make({
@@ -190,7 +190,7 @@ describe("Cache", () => {
         expect(lines).toHaveLength(2)
       }))
 
-    it.scoped("at a delete, so does the delete: what is deleted must not be served", () =>
+    it.scoped("fails the delete, because deleted content must not be served", () =>
       Effect.gen(function*() {
         const world = yield* make({ between: failing("DeleteBlob", "DeleteManifest") })
         yield* push(world, one)
@@ -206,7 +206,7 @@ describe("Cache", () => {
   })
 
   describe("writes", () => {
-    it.scoped("a blob that is deleted is gone, from the store as well, and may be pushed again", () =>
+    it.scoped("deletes a blob from the store too, and accepts it again", () =>
       Effect.gen(function*() {
         const world = yield* make()
         yield* push(world, one)
@@ -220,7 +220,7 @@ describe("Cache", () => {
         expect(yield* read(world.cache, one.blob)).toBe(sum(one.content))
       }))
 
-    it.scoped("a delete that is refused deletes nothing from the store", () =>
+    it.scoped("deletes nothing from the store if the upstream refuses the delete", () =>
       Effect.gen(function*() {
         const world = yield* make({
           base: (next) => (operation) =>
@@ -236,7 +236,7 @@ describe("Cache", () => {
         expect(yield* during(world.base, read(world.cache, one.blob))).toEqual([])
       }))
 
-    it.scoped("what was not there is, once it is pushed in any way", () =>
+    it.scoped("forgets a not-found result after every kind of push", () =>
       Effect.gen(function*() {
         const world = yield* make()
         const { cache } = world
@@ -254,7 +254,7 @@ describe("Cache", () => {
         yield* cache.resolveBlob(repository, two.blob.digest)
       }))
 
-    it.scoped("a push that finds blobs gone, of which the store says that they are there, can be done again", () =>
+    it.scoped("drops blobs from the store that the upstream does not have, so that a second push succeeds", () =>
       Effect.gen(function*() {
         const world = yield* make()
         yield* push(world, one)
@@ -272,7 +272,7 @@ describe("Cache", () => {
     it.scoped.each(
       samples.tags.filter((tag) => !/^(Resolve|Get(Blob|Manifest))/.test(tag)).map((tag) => ({ tag }))
     )(
-      "$tag goes to the registry behind, and its answer comes from there",
+      "forwards $tag to the upstream and returns its result",
       ({ tag }) =>
         Effect.gen(function*() {
           const store = yield* memory()
@@ -292,7 +292,7 @@ describe("Cache", () => {
   describe("layers", () => {
     const upstream = Registry.layerHandler(samples.known)
 
-    it.effect("the store is a layer or a registry", () =>
+    it.effect("accepts a layer or a registry as the store", () =>
       Effect.gen(function*() {
         const store = yield* Effect.provide(Registry, Memory.layer())
         for (const each of [Memory.layer(), store]) {

@@ -66,7 +66,7 @@ const orders: ReadonlyArray<readonly [name: string, registry: Layer.Layer<Regist
 ]
 
 describe("Cache and callers", () => {
-  it.scoped.each(orders)("is not built around %s", ([, registry]) =>
+  it.scoped.each(orders)("fails to wrap %s", ([, registry]) =>
     Effect.gen(function*() {
       const exit = yield* Effect.exit(Layer.build(registry))
       const message = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "built"
@@ -74,7 +74,7 @@ describe("Cache and callers", () => {
       expect(message).toContain("upstream.pipe(Cache.wrap({ store }), Authorize.wrap({ allow }))")
     }))
 
-  it.scoped("is built around wrappers that answer all callers the same", () =>
+  it.scoped("wraps wrappers that answer all callers the same", () =>
     Layer.build(behind.pipe(
       Filter.wrap({ select: ReferenceSet.all }),
       Authorize.wrap({ byCaller: false, allow: ({ action }) => Effect.succeed(action === "pull") }),
@@ -83,7 +83,7 @@ describe("Cache and callers", () => {
       cached
     )))
 
-  it.scoped("inside Authorize, keeps content once for all who may read it", () =>
+  it.scoped("stores content once for all permitted callers inside Authorize", () =>
     Effect.gen(function*() {
       const world = yield* make()
       yield* push(world, one)
@@ -98,7 +98,7 @@ describe("Cache and callers", () => {
       expect((yield* Effect.flip(pull.pipe(as("mallory"))))._tag).toBe("Denied")
     }))
 
-  it.scoped("reads from upstream as the anonymous caller, so that what one caller may read is not kept for others", () =>
+  it.scoped("reads from the upstream as the anonymous caller, so that private content of one caller is not stored for others", () =>
     Effect.gen(function*() {
       const base = yield* memory()
       yield* base.pushBlob(repository, one.blob, Body.bytes(one.content))
@@ -115,7 +115,7 @@ describe("Cache and callers", () => {
 })
 
 describe("Authorize without callers", () => {
-  it.scoped("asks its policy about the anonymous caller", () =>
+  it.scoped("calls its policy with the anonymous caller", () =>
     Effect.gen(function*() {
       const names: Array<string | undefined> = []
       const registry = Registry.fromHandler(

@@ -48,7 +48,7 @@ describe("eviction", () => {
   const readAll = (registry: Registry["Type"], ...indices: ReadonlyArray<number>) =>
     Effect.forEach(indices, (index) => read(registry, blobs[index]!.descriptor))
 
-  it.scoped("deletes from the store what was not read for longest", () =>
+  it.scoped("deletes the least recently used content", () =>
     Effect.gen(function*() {
       const world = yield* filled(3 * size)
       yield* readAll(world.cache, 0, 1, 2)
@@ -60,7 +60,7 @@ describe("eviction", () => {
       expect(yield* readAll(world.cache, 2, 4)).toEqual([blobs[2]!, blobs[4]!].map(({ content }) => sum(content)))
     }))
 
-  it.scoped("counts manifests as well", () =>
+  it.scoped("counts manifests too", () =>
     Effect.gen(function*() {
       const world = yield* filled(2 * size)
       yield* push(world, one)
@@ -71,14 +71,14 @@ describe("eviction", () => {
       expect(yield* Effect.isFailure(world.store.registry.getManifest(repository, one.descriptor.digest))).toBe(true)
     }))
 
-  it.scoped("what never fits passes", () =>
+  it.scoped("forwards content that is larger than the whole store", () =>
     Effect.gen(function*() {
       const world = yield* filled(size - 1)
       expect(yield* readAll(world.cache, 0)).toEqual([sum(blobs[0]!.content)])
       expect(world.store.seen).not.toContain("PushBlob")
     }))
 
-  it.scoped("who waits for room that is not made goes on when the blob is deleted", () =>
+  it.scoped("continues when a blob is deleted while a fill waits for room", () =>
     Effect.gen(function*() {
       let stuck = false
       const world = yield* filled(size, (next) => (operation) =>
@@ -93,7 +93,7 @@ describe("eviction", () => {
       expect(yield* Effect.flip(Fiber.join(fiber))).toMatchObject({ _tag: "BlobUnknown" })
     }))
 
-  it.scoped("what is being read stays", () =>
+  it.scoped("keeps content that is being read", () =>
     Effect.gen(function*() {
       // Content that is not in hand.
       const between = streamed(({ body }) => Body.stream(body.stream, { size: body.size }))
@@ -108,7 +108,7 @@ describe("eviction", () => {
       expect(yield* kept(world)).toEqual([2, 3])
     }))
 
-  it.scoped("finds what the store had before as it is asked for", () =>
+  it.scoped("counts content of an earlier process from its first use", () =>
     Effect.gen(function*() {
       const store = yield* memory()
       for (const { content, descriptor } of blobs) yield* store.pushBlob(repository, descriptor, Body.bytes(content))
@@ -119,7 +119,7 @@ describe("eviction", () => {
       expect(yield* kept({ store: { registry: store } })).toEqual([1, 2, 3, 4])
     }))
 
-  it.scoped("where the store does not delete, that is logged, and reads go on", () =>
+  it.scoped("logs a failed delete of the store, and still serves reads", () =>
     Effect.gen(function*() {
       const world = yield* filled(size, failing("DeleteBlob"))
       const lines = yield* logged(readAll(world.cache, 0, 1, 2))

@@ -81,7 +81,7 @@ const collectGarbage = (() => {
 })()
 
 describe("a fill", () => {
-  it.scoped("a hundred readers of one missing blob are one read of the registry behind, and one write", () =>
+  it.scoped("reads and stores a missing blob once for a hundred readers", () =>
     Effect.gen(function*() {
       const world = yield* make({ base: flowing })
       yield* push(world, large)
@@ -98,7 +98,7 @@ describe("a fill", () => {
       expect(world.store.seen.filter((name) => name === "PushBlob")).toHaveLength(1)
     }))
 
-  it.scoped("a store that takes its time to answer does not make two of them", () =>
+  it.scoped("fetches a blob once even if the store answers slowly", () =>
     Effect.gen(function*() {
       let lookups = 0
       const between: Middleware.Middleware = (next) =>
@@ -115,7 +115,7 @@ describe("a fill", () => {
       expect(yield* during(world.base, both)).toEqual(["GetBlob"])
     }))
 
-  it.scoped("a reader that stalls holds up nobody, falls behind, and goes on from the store", () =>
+  it.scoped("does not wait for a stalled reader, which then reads the rest from the store", () =>
     Effect.gen(function*() {
       const world = yield* make({ base: flowing, window: 4 * piece })
       yield* push(world, large)
@@ -129,7 +129,7 @@ describe("a fill", () => {
       expect(world.base.seen).toEqual(["GetBlob"])
     }))
 
-  it.scopedLive("with a reader that stalls, no more than the window is held", () =>
+  it.scopedLive("buffers no more than the window for a stalled reader", () =>
     Effect.gen(function*() {
       const count = 512
       const size = 64 * 1024
@@ -173,7 +173,7 @@ describe("a fill", () => {
       expect(held).toBeLessThan(3 * 1024 * 1024)
     }))
 
-  it.scoped("goes on for others when the reader that began it turns away, and without any", () =>
+  it.scoped("continues when its first reader disconnects, and without any reader", () =>
     Effect.gen(function*() {
       const gate = yield* Queue.unbounded<unknown>()
       const world = yield* make({ base: gated(Queue.take(gate)) })
@@ -213,7 +213,7 @@ describe("a fill", () => {
       })
     }))
 
-  describe("of content that", () => {
+  describe("of wrong content", () => {
     const rows: ReadonlyArray<{
       readonly name: string
       readonly base: Middleware.Middleware
@@ -237,7 +237,7 @@ describe("a fill", () => {
       }
     ]
 
-    it.scoped.each(rows)("$name fails its readers, and nothing is stored", ({ base, error }) =>
+    it.scoped.each(rows)("fails its readers and stores nothing: $name", ({ base, error }) =>
       Effect.gen(function*() {
         const world = yield* make({ base })
         yield* push(world, large)
@@ -251,7 +251,7 @@ describe("a fill", () => {
       }))
   })
 
-  it.scoped("of content that breaks fails who had some of it; who had nothing asks the registry behind", () =>
+  it.scoped("fails readers that have received bytes of broken content; other readers ask the upstream", () =>
     Effect.gen(function*() {
       const gate = yield* Queue.unbounded<unknown>()
       const broken = blobs(({ body }) => Body.stream(Stream.concat(Stream.take(body.stream, 8), reset)))
@@ -272,7 +272,7 @@ describe("a fill", () => {
       expect(world.base.seen).toEqual(["GetBlob", "GetBlob"])
     }))
 
-  it.scoped("that takes too long is left by readers who have fallen behind", () =>
+  it.scoped("is abandoned by slow readers after maxWait", () =>
     Effect.gen(function*() {
       const gate = yield* Queue.unbounded<unknown>()
       const base = first(gated(Queue.take(gate)))
@@ -294,7 +294,7 @@ describe("a fill", () => {
       expect(world.base.seen).toEqual(["GetBlob", "GetBlob"])
     }))
 
-  it.scoped("that the store gives up half way is gone on with from the registry behind, by a range", () =>
+  it.scoped("continues from the upstream by range if the store fails in the middle", () =>
     Effect.gen(function*() {
       const ranges: Array<unknown> = []
       const base: Middleware.Middleware = (next) => (operation) => {
@@ -322,7 +322,7 @@ describe("a fill", () => {
       expect(ranges).toEqual([undefined, { offset: 8 * piece }])
     }))
 
-  it.scoped("there are no more of them than are allowed; others pass", () =>
+  it.scoped("runs at most maxFills fills, and forwards other reads", () =>
     Effect.gen(function*() {
       const world = yield* make({ base: flowing, maxFills: 1 })
       yield* push(world, large)
@@ -336,7 +336,7 @@ describe("a fill", () => {
       expect(yield* isIn(world)).toBe(true)
     }))
 
-  it.scoped("its content can be read again", () =>
+  it.scoped("returns content that can be read again", () =>
     Effect.gen(function*() {
       const world = yield* make({ base: flowing, window: piece })
       yield* push(world, large)
@@ -347,7 +347,7 @@ describe("a fill", () => {
       expect(world.base.seen).toEqual(["GetBlob"])
     }))
 
-  it.scoped("of nothing is one of something", () =>
+  it.scoped("stores an empty blob", () =>
     Effect.gen(function*() {
       const world = yield* make()
       const empty = image(new Uint8Array(0))
@@ -356,7 +356,7 @@ describe("a fill", () => {
       expect(yield* during(world.base, read(world.cache, empty.blob))).toEqual([])
     }))
 
-  it.scoped("a store that begins anew with a body shows its readers nothing twice", () =>
+  it.scoped("sends no byte twice to readers if the store reads the body again", () =>
     Effect.gen(function*() {
       const twice: Middleware.Middleware = (next) => (operation) =>
         operation._tag === "PushBlob"

@@ -30,11 +30,11 @@ const isKept = (ask: Operation.OperationTag): boolean => ask === "GetBlob" || as
 
 describe("Cache", () => {
   it.each(caches)(
-    "$name: the results are those of the registry behind",
+    "returns the results of the upstream: $name",
     ({ wrapper }) => laws.same(identity, wrapper, { filled: true, numRuns: 30 })
   )
 
-  it("a hit does not reach the registry behind", () =>
+  it("does not send a hit to the upstream", () =>
     fc.assert(
       fc.asyncProperty(
         History.history(30),

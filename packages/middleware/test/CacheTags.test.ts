@@ -30,7 +30,7 @@ const slow: Middleware.Middleware = (next) => (operation) =>
   Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 20), Effect.suspend(() => next(operation))) as never
 
 describe("a tag", () => {
-  it.scoped("is believed for its time to live, and then asked for again", () =>
+  it.scoped("is served for its time to live, and then resolved again", () =>
     Effect.gen(function*() {
       const world = yield* make({ tagTimeToLive: "1 minute" })
       yield* push(world, one)
@@ -45,7 +45,7 @@ describe("a tag", () => {
       expect((yield* get(world)).bytes).toEqual(two.bytes)
     }))
 
-  it.scoped("that points where it did is only looked at, and believed for as long again", () =>
+  it.scoped("is only resolved again if it has not moved, and is valid for another time to live", () =>
     Effect.gen(function*() {
       const world = yield* make({ tagTimeToLive: "1 minute" })
       yield* push(world, one)
@@ -58,7 +58,7 @@ describe("a tag", () => {
       }
     }))
 
-  it.scoped("that moved to a manifest that the store has costs no more than the look", () =>
+  it.scoped("is only resolved again if it moved to a manifest in the store", () =>
     Effect.gen(function*() {
       const world = yield* make()
       yield* push(world, one)
@@ -82,7 +82,7 @@ describe("a tag", () => {
       expect(yield* during(world.base, resolve(world, one.descriptor.digest))).toEqual([])
     }))
 
-  it.scoped("is asked for once by all who want it at a time, whoever turns away", () =>
+  it.scoped("is requested once for all concurrent callers, even if one of them is interrupted", () =>
     Effect.gen(function*() {
       const world = yield* make({ base: slow })
       yield* push(world, one)
@@ -102,7 +102,7 @@ describe("a tag", () => {
       expect(asked).toEqual(["GetManifest"])
     }))
 
-  it.scoped("is believed longer where the registry behind is down, if so asked", () =>
+  it.scoped("is served longer while the upstream is down, with staleIfError", () =>
     Effect.gen(function*() {
       const { middleware, state } = failing()
       const world = yield* make({ base: middleware, tagTimeToLive: "1 minute", staleIfError: "1 hour" })
@@ -121,7 +121,7 @@ describe("a tag", () => {
       expect((yield* get(world)).bytes).toEqual(one.bytes)
     }))
 
-  it.scoped("is not believed longer unless so asked, nor where the registry behind is well and refuses", () =>
+  it.scoped("is not served longer without staleIfError, or if the upstream refuses the request", () =>
     Effect.gen(function*() {
       const { middleware, state } = failing()
       const world = yield* make({ base: middleware })
@@ -137,7 +137,7 @@ describe("a tag", () => {
       expect(yield* Effect.flip(get(lenient))).toMatchObject({ _tag: "Denied", operation: "GetManifest" })
     }))
 
-  it.scoped("that is gone is told of as the registry behind tells of it", () =>
+  it.scoped("returns the upstream's error after the tag was deleted", () =>
     Effect.gen(function*() {
       const world = yield* make()
       yield* push(world, one)
@@ -149,7 +149,7 @@ describe("a tag", () => {
       expect((yield* get(world, one.descriptor.digest)).bytes).toEqual(one.bytes)
     }))
 
-  it.scoped("that is known to be gone is not believed when the registry behind is down", () =>
+  it.scoped("is not served as stale after a not-found result", () =>
     Effect.gen(function*() {
       const { middleware, state } = failing()
       const world = yield* make({ base: middleware, staleIfError: "1 hour" })
@@ -164,7 +164,7 @@ describe("a tag", () => {
       expect(yield* Effect.flip(get(world))).toMatchObject({ _tag: "Unavailable" })
     }))
 
-  it.scoped("more of them than are remembered are asked for again", () =>
+  it.scoped("is resolved again if maxRemembered is exceeded", () =>
     Effect.gen(function*() {
       const world = yield* make({ maxRemembered: 2 })
       const tags = ["a", "b", "c"].map((name) => Tag.make(name))
@@ -176,7 +176,7 @@ describe("a tag", () => {
     }))
 })
 
-describe("what is not there", () => {
+describe("a not-found result", () => {
   const { digest } = two.descriptor
   const reads: ReadonlyArray<
     { readonly name: string; readonly read: (world: World) => Effect.Effect<unknown, unknown> }
@@ -198,7 +198,7 @@ describe("what is not there", () => {
     { name: "GetManifest in no repository", read: ({ cache }) => cache.getManifest(other, absent) }
   ]
 
-  it.scoped.each(reads)("$name: is believed not to be for a while", ({ read }) =>
+  it.scoped.each(reads)("is served for negativeTimeToLive: $name", ({ read }) =>
     Effect.gen(function*() {
       const world = yield* make({ negativeTimeToLive: "10 seconds" })
       yield* push(world, one)
@@ -211,7 +211,7 @@ describe("what is not there", () => {
       expect(yield* during(world.base, Effect.flip(read(world)))).toHaveLength(1)
     }))
 
-  it.scoped("is asked for once by all who want it at a time", () =>
+  it.scoped("is requested once for all concurrent callers", () =>
     Effect.gen(function*() {
       const world = yield* make({ base: slow })
       yield* push(world, one)
@@ -221,7 +221,7 @@ describe("what is not there", () => {
       }
     }))
 
-  it.scoped("is not what failed otherwise", () =>
+  it.scoped("is the only error that is cached", () =>
     Effect.gen(function*() {
       const { middleware, state } = failing()
       const world = yield* make({ base: middleware })
@@ -237,7 +237,7 @@ describe("after a write through the cache", () => {
   const pushed = ({ cache }: World) =>
     cache.pushManifest(repository, { mediaType: one.mediaType, bytes: one.bytes, tags: [tag, absent] })
 
-  it.scoped("of a manifest, its tags are asked for again, and what was not there", () =>
+  it.scoped("resolves tags and not-found results again after a push of a manifest", () =>
     Effect.gen(function*() {
       const world = yield* make()
       yield* push(world, one, { tags: [] })
@@ -249,7 +249,7 @@ describe("after a write through the cache", () => {
       expect((yield* get(world, absent)).bytes).toEqual(one.bytes)
     }))
 
-  it.scoped("that failed, the same: it may have been done", () =>
+  it.scoped("resolves tags again after a failed push, which may have been executed", () =>
     Effect.gen(function*() {
       const base: Middleware.Middleware = (next) => (operation) =>
         operation._tag === "PushManifest"
@@ -263,7 +263,7 @@ describe("after a write through the cache", () => {
       expect((yield* get(world)).bytes).toEqual(one.bytes)
     }))
 
-  it.scoped("of a tag's end, it is gone", () =>
+  it.scoped("reports a deleted tag as not found", () =>
     Effect.gen(function*() {
       const world = yield* make()
       yield* push(world, one)
@@ -274,7 +274,7 @@ describe("after a write through the cache", () => {
     }))
 
   it.scoped.each([{ strict: false }, { strict: true }])(
-    "of a manifest's end, neither it nor its tags are there, strict: $strict",
+    "reports a deleted manifest and its tags as not found, strict: $strict",
     ({ strict }) =>
       Effect.gen(function*() {
         const world = yield* make({ strict })
@@ -286,7 +286,7 @@ describe("after a write through the cache", () => {
       })
   )
 
-  it.scoped("a manifest that was deleted and pushed with another media type has that one", () =>
+  it.scoped("serves the new media type of a manifest that was deleted and pushed again", () =>
     Effect.gen(function*() {
       const world = yield* make()
       const bytes = text("anything")
@@ -309,7 +309,7 @@ describe("after a write through the cache", () => {
         : next(operation)
 
   it.scoped.each([{ asked: tag }, { asked: absent }])(
-    "what was asked for before it is not believed after it: $asked",
+    "does not cache a result that was requested before the write: $asked",
     ({ asked }) =>
       Effect.gen(function*() {
         const go = yield* Deferred.make<void>()
@@ -328,7 +328,7 @@ describe("after a write through the cache", () => {
       })
   )
 
-  it.scoped("and while it is under way, the registry behind is asked what it shows already", () =>
+  it.scoped("asks the upstream while the write is in progress", () =>
     Effect.gen(function*() {
       const go = yield* Deferred.make<void>()
       const world = yield* make({ base: late("PushManifest", go) })
@@ -350,7 +350,7 @@ describe("after a write through the cache", () => {
 const outcome = (answer: Effect.Effect<unknown, RegistryError.RegistryError>) =>
   Effect.match(answer, { onFailure: ({ _tag }) => _tag, onSuccess: () => "found" })
 
-describe("a manifest that the registry behind serves by its tag alone", () => {
+describe("a manifest that the upstream serves only by its tag", () => {
   const digest = one.descriptor.digest
   const byTags = Filter.middleware({ select: ReferenceSet.tags("v*") })
   /** A remote registry that is filtered: what it serves says nothing of the filter. */
@@ -378,7 +378,7 @@ describe("a manifest that the registry behind serves by its tag alone", () => {
       }
     }))
 
-  it.scoped("is cached for its digest as well, once the registry behind has served it by the digest", () =>
+  it.scoped("is cached for its digest too, after the upstream has served it by the digest", () =>
     Effect.gen(function*() {
       const world = yield* make({ tagOnly: true })
       yield* push(world, one)
@@ -390,7 +390,7 @@ describe("a manifest that the registry behind serves by its tag alone", () => {
       expect(yield* during(world.store, resolve(world, digest))).toEqual(["ResolveManifest"])
     }))
 
-  it.scoped("is gone for the tag when it is deleted through the cache", () =>
+  it.scoped("is not found by the tag after a delete through the cache", () =>
     Effect.gen(function*() {
       const world = yield* make({ tagOnly: true, negativeTimeToLive: 0 })
       yield* push(world, one)

@@ -97,7 +97,7 @@ const sets: { readonly [Column in keyof Row]: ReferenceSet.ReferenceSet } = {
 }
 
 describe("Filter", () => {
-  describe.each(Object.keys(sets) as ReadonlyArray<keyof Row>)("of which the set has: %s", (column) => {
+  describe.each(Object.keys(sets) as ReadonlyArray<keyof Row>)("with a set that contains: %s", (column) => {
     it.effect.each(samples.tags.map((tag) => ({ tag, outcome: table[tag][column] })))(
       "$tag: $outcome",
       ({ outcome, tag }) =>
@@ -129,7 +129,7 @@ describe("Filter", () => {
     )
   })
 
-  describe("says what it refuses, and why", () => {
+  describe("names the refused operation and the reason", () => {
     const push = (...tags: ReadonlyArray<string>) =>
       new Operation.PushManifest({
         repository,
@@ -253,7 +253,7 @@ describe("Filter", () => {
         expect(yield* list(select, operation)).toEqual(items)
       }))
 
-    it.effect("tags of which none is hidden are asked for as they are", () =>
+    it.effect("forwards a list of tags unchanged if no tag is hidden", () =>
       Effect.gen(function*() {
         const asked: Array<Operation.Operation> = []
         yield* Stream.runDrain(yield* Filter.middleware({ select: shown })(listing(asked))(samples.operations.ListTags))
@@ -294,7 +294,7 @@ describe("Filter", () => {
         expect(seen).toEqual([asked])
       }))
 
-    it.effect("an upload that cannot be opened is told of as the mount", () =>
+    it.effect("reports an error of the upload as an error of the mount", () =>
       Effect.gen(function*() {
         const next = samples.always(
           Exit.fail(new RegistryError.TooManyRequests({ operation: "StartUpload", repository }))
@@ -304,7 +304,7 @@ describe("Filter", () => {
       }))
   })
 
-  describe("tells nothing of what is hidden", () => {
+  describe("reveals nothing about hidden content", () => {
     const hidden = name("secret/app")
     const filter = Filter.middleware({
       select: ReferenceSet.difference(ReferenceSet.all, ReferenceSet.prefix("secret/"))
@@ -336,12 +336,12 @@ describe("Filter", () => {
         })
       }).pipe(Effect.provide(Memory.layer({ anonymousMount: true })))
 
-    it.effect("whether it is there or not", () =>
+    it.effect("refuses with the same error whether it exists or not", () =>
       Effect.gen(function*() {
         expect(yield* tellAll([repository, hidden])).toEqual(yield* tellAll([repository]))
       }))
 
-    it.effect("and reads are told the same as of what is absent", () =>
+    it.effect("reports it like content that does not exist", () =>
       Effect.gen(function*() {
         const absent = name("other/app1")
         const registry = yield* Registry
@@ -357,7 +357,7 @@ describe("Filter", () => {
         }
       }).pipe(Effect.provide(Memory.layer())))
 
-    it.effect("a hidden tag is told of as one that is absent", () =>
+    it.effect("reports a hidden tag like a tag that does not exist", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* fill(registry, [repository])
@@ -371,14 +371,14 @@ describe("Filter", () => {
       }).pipe(Effect.provide(Memory.layer())))
   })
 
-  describe("of callers", () => {
+  describe("by caller", () => {
     const alices = ReferenceSet.prefix("alice/")
     const filter = Filter.middleware({
       select: ({ name }) => name === "alice" ? alices : name === "root" ? ReferenceSet.all : ReferenceSet.none
     })
     const as = (name: string) => Effect.provideService(Caller.Caller, { name, claims: {} })
 
-    it.effect("who asks is read at each operation, by identity and not by how a name begins", () =>
+    it.effect("reads the caller at each operation, and compares whole names", () =>
       Effect.gen(function*() {
         const resolve = filter(samples.known)(new Operation.ResolveBlob({ repository: name("alice/app"), digest }))
         expect(yield* as("alice")(resolve)).toEqual(samples.descriptor)
@@ -387,7 +387,7 @@ describe("Filter", () => {
         expect(yield* Effect.flip(resolve)).toMatchObject({ _tag: "BlobUnknown" })
       }))
 
-    it.effect("a function that fails lets nothing pass", () =>
+    it.effect("forwards nothing if the function throws", () =>
       Effect.gen(function*() {
         const seen: Array<Operation.OperationTag> = []
         const broken = Filter.middleware({
@@ -400,7 +400,7 @@ describe("Filter", () => {
       }))
   })
 
-  it.effect("knows its registry by the name that it is given", () =>
+  it.effect("matches sets that name the registry of the options", () =>
     Effect.gen(function*() {
       const select = ReferenceSet.registry("r.example")
       const ask = samples.operations.ResolveBlob
@@ -438,7 +438,7 @@ describe("Filter", () => {
       expect(filter(ReferenceSet.all)(samples.known)).toBe(samples.known)
     })
 
-    it("Filter(a), and round it Filter(b), is Filter(a ∩ b)", () =>
+    it("Filter(a) wrapped by Filter(b) is Filter(a ∩ b)", () =>
       laws.sameOf(
         fc.tuple(set, set).map(([a, b]) =>
           [laws.stack(filter(a), filter(b)), filter(ReferenceSet.intersection(a, b))] as const
@@ -446,7 +446,7 @@ describe("Filter", () => {
         { filled: true, numRuns: 150 }
       ), 60_000)
 
-    it("with something between, the same reaches the registry, where what both show of a repository is something", () => {
+    it("sends the same operations to the registry with another wrapper between two filters", () => {
       const between: Middleware.Middleware = (next) => (operation) => next(operation)
       const names = ["a", "team/app", "team/base", `${"long-name/".repeat(25)}end`].map((each) => name(each))
       const agree = ([a, b]: readonly [ReferenceSet.ReferenceSet, ReferenceSet.ReferenceSet]) =>
@@ -468,13 +468,13 @@ describe("Filter", () => {
     })
 
     it(
-      "of a set, and of the function that gives it",
+      "a set is the same as a function that returns it",
       () => laws.sameOf(set.map((a) => [filter(a), Filter.middleware({ select: () => a })] as const), { filled: true }),
       60_000
     )
   })
 
-  it.effect("wraps a layer, in a new layer each time", () =>
+  it.effect("wraps a layer in a new layer at each call", () =>
     Effect.gen(function*() {
       const base = Registry.layerHandler(samples.known)
       const registry = yield* Effect.provide(Registry, base.pipe(Filter.wrap({ select: rest })))

@@ -102,7 +102,7 @@ describe("Immutable", () => {
   )
 
   it.scoped.each(["DeleteBlob", "DeleteManifest", "DeleteTag"] as const)(
-    "%s passes where nothing is immutable",
+    "forwards %s if no tag is immutable",
     (tag) =>
       Effect.gen(function*() {
         const select = ReferenceSet.repository("other/app")
@@ -111,7 +111,7 @@ describe("Immutable", () => {
       })
   )
 
-  it.scoped("in a repository with tags that move, these can be deleted, and nothing by its digest", () =>
+  it.scoped("deletes mutable tags, but nothing by digest, in a repository with both kinds of tags", () =>
     Effect.gen(function*() {
       const handle = (yield* Immutable.middleware({ select: butLatest }))(samples.known)
       expect(yield* handle(new Operation.DeleteTag({ repository, tag: Tag.make("latest") }))).toBe(Operation.done)
@@ -120,7 +120,7 @@ describe("Immutable", () => {
     }))
 
   describe.each(modes)("$name", ({ base, options }) => {
-    it.scoped("a tag is set once, and may be set again to the same", () =>
+    it.scoped("sets a tag once, and accepts the same content again", () =>
       inMemory(Effect.gen(function*() {
         const { behind, handle } = yield* over(base, options)
         const first = yield* handle(push("one", ["v1"]))
@@ -136,7 +136,7 @@ describe("Immutable", () => {
           .toMatchObject({ _tag: "ManifestUnknown" })
       })))
 
-    it.scoped("of several tags all are set or none", () =>
+    it.scoped("sets all of several tags or none", () =>
       inMemory(Effect.gen(function*() {
         const { behind, handle } = yield* over(base, options)
         yield* handle(push("one", ["v1"]))
@@ -147,7 +147,7 @@ describe("Immutable", () => {
         }
       })))
 
-    it.scoped("tags that are not immutable move with those that are", () =>
+    it.scoped("moves mutable tags that are pushed together with immutable ones", () =>
       inMemory(Effect.gen(function*() {
         const { behind, handle } = yield* over(base, { ...options, select: butLatest })
         const latest = Effect.map(behind.resolveManifest(repository, Tag.make("latest")), ({ digest }) => digest)
@@ -160,7 +160,7 @@ describe("Immutable", () => {
         expect(yield* latest).toBe(digestOf("three"))
       })))
 
-    it.scoped("of pushes to one tag at once, exactly one wins", () =>
+    it.scoped("lets exactly one of several concurrent pushes to a tag succeed", () =>
       inMemory(Effect.gen(function*() {
         const { behind, handle } = yield* over(base, options)
         const contents = Array.from({ length: 20 }, (_, index) => `content ${index}`)
@@ -174,7 +174,7 @@ describe("Immutable", () => {
       })))
   })
 
-  it.scoped("a push that its caller asked to be conditional stays one", () =>
+  it.scoped("keeps ifAbsent of the caller", () =>
     inMemory(Effect.gen(function*() {
       const { behind, handle } = yield* over((next) => next, { conditional: true, select: butLatest })
       yield* handle(push("one", ["latest"]))
@@ -186,7 +186,7 @@ describe("Immutable", () => {
       })
     })))
 
-  it.scoped("what the registry denies for another reason is told as it is", () =>
+  it.scoped("passes on a Denied error of the registry", () =>
     Effect.gen(function*() {
       const error = new RegistryError.Denied({ reason: "read only on Sundays" })
       const next = Handler.override(samples.known, {
@@ -199,7 +199,7 @@ describe("Immutable", () => {
       }
     }))
 
-  it.scoped("nothing is pushed where it cannot be told where the tag points", () =>
+  it.scoped("pushes nothing if the tag cannot be resolved", () =>
     Effect.gen(function*() {
       const seen: Array<string> = []
       const next = Handler.override((operation) => {
@@ -241,7 +241,7 @@ describe("Immutable", () => {
     name: "any type",
     base: retyping
   }])(
-    "a manifest keeps its type, by tag and by digest, over a registry that keeps $name (T58)",
+    "keeps the media type of a manifest, by tag and by digest, over a registry that keeps $name (T58)",
     ({ base }) =>
       Effect.gen(function*() {
         const { behind, handle } = yield* over(base, { select: butLatest })
@@ -267,7 +267,7 @@ describe("Immutable", () => {
   const algorithms = fc.constantFrom("sha256", "sha512", undefined)
 
   it.each(modes)(
-    "whatever a push names, it serves: by every digest, and the tags stay, $name",
+    "serves a manifest by every digest that was pushed, and keeps its tags, $name",
     ({ base, options }) =>
       fc.assert(
         fc.asyncProperty(
@@ -307,7 +307,7 @@ describe("Immutable", () => {
       )
   )
 
-  it.scoped("content is told by the algorithm of the digest that the tag has", () =>
+  it.scoped("compares content by the algorithm of the tag's digest", () =>
     Effect.gen(function*() {
       const digest = Digest.fromBytes(text("one"), "sha512")
       const next = Handler.override(samples.known, {
@@ -323,7 +323,7 @@ describe("Immutable", () => {
       Effect.raceFirst(Effect.as(Effect.exit(effect), "ended"), Effect.as(repeatedly, "waits"))
     const repeatedly = Effect.repeatN(Effect.yieldNow(), 1000)
 
-    it.scoped("a push waits for those of its tags, until they end or are interrupted", () =>
+    it.scoped("waits for pushes of the same tags until they end or are interrupted", () =>
       Effect.gen(function*() {
         const started = yield* Deferred.make<void>()
         const next = Handler.override(samples.known, {
@@ -348,7 +348,7 @@ describe("Immutable", () => {
         expect(yield* ends(handle(push("two", ["b", "a"])))).toBe("ended")
       }))
 
-    it.scoped("tags in another order do not wait for each other for ever", () =>
+    it.scoped("does not deadlock if tags are in another order", () =>
       inMemory(Effect.gen(function*() {
         const { handle } = yield* over(careless)
         yield* Effect.forEach(
@@ -360,17 +360,17 @@ describe("Immutable", () => {
   })
 
   describe("laws", () => {
-    it("twice is once", () =>
+    it("applying it twice equals applying it once", () =>
       laws.same(
         laws.stack(Immutable.middleware(), Immutable.middleware()),
         Immutable.middleware(),
         { filled: true, numRuns: 60 }
       ))
-    it("and so of some tags, by ifAbsent", () => {
+    it("applying it twice to some tags equals applying it once, by ifAbsent", () => {
       const some = Immutable.middleware({ select: butLatest, conditional: true })
       return laws.same(laws.stack(some, some), some, { filled: true, numRuns: 60 })
     })
-    it("a lock and ifAbsent let the same pass", () =>
+    it("a lock and ifAbsent allow the same pushes", () =>
       fc.assert(
         fc.asyncProperty(History.history(20), History.history(20), async (before, history) => {
           const told = async (conditional: boolean) =>
@@ -381,7 +381,7 @@ describe("Immutable", () => {
         { numRuns: 60, seed: 20_261_121 }
       ))
 
-    it("no history moves a tag", () =>
+    it("no sequence of operations moves a tag", () =>
       fc.assert(
         fc.asyncProperty(History.history(30), fc.boolean(), (history, conditional) =>
           Effect.gen(function*() {
@@ -405,7 +405,7 @@ describe("Immutable", () => {
       ))
   })
 
-  it.effect("wraps a layer, in a new layer each time", () =>
+  it.effect("wraps a layer in a new layer at each call", () =>
     Effect.gen(function*() {
       const registry = yield* Effect.provide(Registry, Registry.layerHandler(samples.known).pipe(Immutable.wrap()))
       expect(yield* Effect.flip(registry.deleteTag(repository, tag))).toMatchObject({ _tag: "Denied" })

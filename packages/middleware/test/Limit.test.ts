@@ -43,7 +43,7 @@ const isDone = (fiber: Fiber.RuntimeFiber<unknown, unknown>) =>
   Effect.map(Fiber.status(fiber), ({ _tag }) => _tag === "Done")
 
 describe("Limit", () => {
-  describe("how many at once", () => {
+  describe("concurrency", () => {
     it.effect.each<{ name: string; operation: Operation.Operation; concurrency: Limit.Options["concurrency"] }>([
       { name: "small operations", operation: GetManifest, concurrency: { small: 2 } },
       { name: "reads", operation: GetBlob, concurrency: { reads: 2 } },
@@ -59,7 +59,7 @@ describe("Limit", () => {
         yield* Fiber.joinAll(fibers)
       }))
 
-    it.effect("each kind apart", () =>
+    it.effect("counts each kind of operation separately", () =>
       Effect.gen(function*() {
         const { handle, now } = slow()
         const limit = yield* limited(handle, { concurrency: 1 })
@@ -69,7 +69,7 @@ describe("Limit", () => {
         yield* Fiber.interruptAll(fibers)
       }))
 
-    it.effect("content holds its permit until its scope closes", () =>
+    it.effect("keeps the permit of content until its scope closes", () =>
       Effect.gen(function*() {
         const limit = yield* limited(samples.known, { concurrency: 1 })
         const second = yield* Effect.scoped(Effect.gen(function*() {
@@ -83,7 +83,7 @@ describe("Limit", () => {
         yield* Fiber.join(second)
       }))
 
-    it.scoped("content in hand holds none", () =>
+    it.scoped("keeps no permit for content in memory", () =>
       Effect.gen(function*() {
         const answer = {
           descriptor: samples.descriptor,
@@ -99,7 +99,7 @@ describe("Limit", () => {
         yield* limit(GetBlob)
       }))
 
-    it.effect("a list takes one for each page, so that its reader may ask as it reads", () =>
+    it.effect("takes a permit for each page of a list, so that its reader can run operations", () =>
       Effect.gen(function*() {
         const limit = yield* limited(samples.suspended(samples.known), { concurrency: 1 })
         const tags = yield* limit(ListTags)
@@ -108,7 +108,7 @@ describe("Limit", () => {
       }))
   })
 
-  describe("an answer that is at hand stays so", () => {
+  describe("a result that is available at once stays so", () => {
     it.effect.each(samples.tags.filter((tag) => tag !== "GetBlob").map((tag) => ({ tag })))(
       "$tag",
       ({ tag }) =>
@@ -118,7 +118,7 @@ describe("Limit", () => {
         })
     )
 
-    it.effect("but not where others wait", () =>
+    it.effect("but not while other operations wait", () =>
       Effect.gen(function*() {
         const { handle } = slow()
         const base = Handler.override(handle, { ResolveBlob: samples.answers.ResolveBlob })
@@ -131,7 +131,7 @@ describe("Limit", () => {
       }))
   })
 
-  describe("who shares a limit", () => {
+  describe("sharing a limit", () => {
     const other = RepositoryName.make("other")
     const as = (name: string | undefined, network?: string) =>
       Effect.provideService(Caller.Caller, { name, claims: {}, network })
@@ -159,7 +159,7 @@ describe("Limit", () => {
       }))
   })
 
-  describe("in which order", () => {
+  describe("order of the queue", () => {
     /** The order in which operations begin that wait for one token a second. */
     const orderOf = (operations: ReadonlyArray<readonly [string, Operation.Operation]>) =>
       Effect.gen(function*() {
@@ -176,7 +176,7 @@ describe("Limit", () => {
         return order.join("")
       })
 
-    it.effect("who came first", () =>
+    it.effect("first in, first out", () =>
       Effect.gen(function*() {
         expect(yield* orderOf([["a", ResolveBlob], ["b", GetManifest], ["c", ListTags], ["d", ResolveBlob]])).toBe(
           "abcd"
@@ -184,20 +184,20 @@ describe("Limit", () => {
         expect(yield* orderOf([["a", PushBlob], ["b", GetBlob], ["c", PushBlob], ["d", GetBlob]])).toBe("abcd")
       }))
 
-    it.effect("small ones before others", () =>
+    it.effect("small operations before others", () =>
       Effect.gen(function*() {
         expect(yield* orderOf([["A", PushBlob], ["B", GetBlob], ["c", ResolveBlob], ["d", GetManifest]])).toBe("cdAB")
       }))
 
-    it.effect("but nobody waits for ever: every fifth is another", () =>
+    it.effect("every fifth operation is a large one, so that none waits forever", () =>
       Effect.gen(function*() {
         const small = [..."abcdefghijk"].map((name) => [name, ResolveBlob] as const)
         expect(yield* orderOf([["X", PushBlob], ["Y", GetBlob], ["Z", PushBlob], ...small])).toBe("abcdXefghYijkZ")
       }))
   })
 
-  describe("how many in a time", () => {
-    it.effect("at once after a rest, then evenly", () =>
+  describe("rate", () => {
+    it.effect("starts a burst after an idle period, then evenly", () =>
       Effect.gen(function*() {
         const { handle, most, now } = slow()
         const limit = yield* limited(handle, { rate: { operations: 2, per: "1 minute", burst: 3 } })
@@ -215,7 +215,7 @@ describe("Limit", () => {
         expect(most("ResolveBlob")).toBe(3)
       }))
 
-    it.effect("an answer that is at hand counts too", () =>
+    it.effect("counts a result that is available at once", () =>
       Effect.gen(function*() {
         const limit = yield* limited(samples.known, { rate: { operations: 1, per: "1 second" } })
         const fiber = yield* Effect.fork(Effect.replicateEffect(limit(ResolveBlob), 4))
@@ -226,8 +226,8 @@ describe("Limit", () => {
       }))
   })
 
-  describe("who waits", () => {
-    it.effect("is sent away where too many do, and is told when to come back", () =>
+  describe("a waiting operation", () => {
+    it.effect("fails with TooManyRequests and retryAfter if the queue is full", () =>
       Effect.gen(function*() {
         const { handle } = slow()
         const limit = yield* limited(handle, { concurrency: 1, queue: 2 })
@@ -243,7 +243,7 @@ describe("Limit", () => {
         yield* Fiber.interruptAll(others)
       }))
 
-    it.effect("gives up its place when interrupted, and what it was about to get", () =>
+    it.effect("leaves the queue when interrupted, and releases a permit that it was given", () =>
       Effect.gen(function*() {
         const { handle, now } = slow()
         const limit = yield* limited(handle, { concurrency: 1, queue: 1 })
@@ -257,7 +257,7 @@ describe("Limit", () => {
         yield* Fiber.joinAll(fibers)
       }))
 
-    it.effect("is interrupted in the same moment as its turn comes, and leaves nothing behind", () =>
+    it.effect("releases everything if it is interrupted at the moment of its turn", () =>
       Effect.gen(function*() {
         const { handle, now } = slow()
         const limit = yield* limited(handle, { concurrency: 1 })
@@ -273,7 +273,7 @@ describe("Limit", () => {
       }))
   })
 
-  it.effect("a registry that throws, fails or is interrupted gives its permit back", () =>
+  it.effect("releases the permit if the registry throws, fails or is interrupted", () =>
     Effect.gen(function*() {
       let throws = true
       const base: Handler.Handler = (operation) => {
@@ -400,7 +400,7 @@ describe("copies within one registry end", () => {
     }).pipe(Effect.provide(Memory.layer())))
 })
 
-it("never more than the limit at once, and everyone's turn comes", () =>
+it("never exceeds the limit, and runs every operation", () =>
   fc.assert(
     fc.asyncProperty(
       fc.record({

@@ -107,7 +107,7 @@ describe("Logging", () => {
         expect(yield* lineOf(answered(samples.known), operation)).toStrictEqual(expected[tag])
       }))
 
-    it.effect.each(rows)("$tag that fails", ({ operation, tag }) =>
+    it.effect.each(rows)("$tag, failed", ({ operation, tag }) =>
       Effect.gen(function*() {
         const { bytes: _bytes, count: _count, ...line } = expected[tag]
         const error = new RegistryError.NameUnknown(Operation.errorFields(operation))
@@ -121,7 +121,7 @@ describe("Logging", () => {
       }))
   })
 
-  it.effect("says how long the answer took", () =>
+  it.effect("writes how long the operation took", () =>
     Effect.gen(function*() {
       const slow: Handler.Handler = (operation) => Effect.delay(samples.known(operation), "1500 millis")
       const fiber = yield* Effect.fork(lineOf(slow, samples.operations.ResolveBlob))
@@ -129,7 +129,7 @@ describe("Logging", () => {
       expect(yield* Fiber.join(fiber)).toStrictEqual({ ...expected.ResolveBlob, durationMillis: 1500 })
     }))
 
-  it.effect("says who asks, as known when the operation is called", () =>
+  it.effect("writes the caller of the operation", () =>
     Effect.gen(function*() {
       const registry = Layer.provide(Logging.layer(), Registry.layerHandler(samples.known))
       const lines = yield* linesOf(
@@ -148,7 +148,7 @@ describe("Logging", () => {
       expect(JSON.stringify(lines)).not.toContain("SECRET")
     }))
 
-  it.effect("keeps the annotations that are there", () =>
+  it.effect("keeps existing annotations", () =>
     Effect.gen(function*() {
       const resolve = Effect.annotateLogs(logged(samples.known)(samples.operations.ResolveBlob), "request", 7)
       expect(yield* linesOf(resolve)).toStrictEqual([{ ...expected.ResolveBlob, request: 7 }])
@@ -188,7 +188,7 @@ describe("Logging", () => {
         expect(line).toMatchObject({ level, outcome: "Failure", error: error._tag, errorMessage: error.message })
       }))
 
-    it.effect("content of a push that is not what it should be: INFO", () =>
+    it.effect("wrong content of a push: INFO", () =>
       Effect.gen(function*() {
         const failing = samples.always(Effect.fail(new RegistryError.DigestInvalid(fields)))
         expect(yield* lineOf(failing, samples.operations.PushBlob)).toMatchObject({ level: "INFO" })
@@ -198,7 +198,7 @@ describe("Logging", () => {
       { name: "Debug", level: LogLevel.Debug, lines: ["DEBUG", "WARN", "ERROR"] },
       { name: "Warning", level: LogLevel.Warning, lines: ["WARN", "WARN", "ERROR"] },
       { name: "Fatal", level: LogLevel.Fatal, lines: ["FATAL", "FATAL", "FATAL"] }
-    ])("the level $name is the least of all lines", ({ level, lines }) =>
+    ])("uses the level $name as the minimum of all lines", ({ level, lines }) =>
       Effect.gen(function*() {
         const operation = samples.operations.GetManifest
         const fault = samples.always(Effect.fail(new RegistryError.Unavailable(fields)))
@@ -210,7 +210,7 @@ describe("Logging", () => {
         expect(all.map((line) => line.level)).toEqual(lines)
       }))
 
-    it.effect("what is below the least level of the program is not written", () =>
+    it.effect("writes no line below the minimum log level", () =>
       Effect.gen(function*() {
         const ask = Effect.exit(Effect.scoped(logged(samples.known)(samples.operations.GetBlob)))
         expect(yield* linesOf(ask, LogLevel.Warning)).toEqual([])
@@ -292,7 +292,7 @@ describe("Logging", () => {
     same("of failures of an effect", (operation) => samples.suspended(samples.always(error(operation))))
     same("of defects", () => samples.always(Effect.die("broken")))
 
-    it.effect("the operation that arrives, and the error that comes back, are the very same", () =>
+    it.effect("forwards the same operation and returns the same error", () =>
       Effect.gen(function*() {
         const seen: Array<Operation.Operation> = []
         const error = new RegistryError.Denied({ reason: "because" })
@@ -306,7 +306,7 @@ describe("Logging", () => {
       }))
   })
 
-  it.effect("an operation that waits says that it was interrupted", () =>
+  it.effect("writes that a waiting operation was interrupted", () =>
     Effect.gen(function*() {
       const lines = yield* linesOf(Effect.gen(function*() {
         const fiber = yield* Effect.fork(logged(samples.always(Effect.never))(samples.operations.ResolveBlob))
@@ -330,25 +330,25 @@ describe("Logging", () => {
     })
     const failure = { level: "WARN", outcome: "Failure", error: "TransportError", errorMessage: broken.message }
 
-    it.effect("a body that breaks says where", () =>
+    it.effect("writes how many bytes were read before a body broke", () =>
       Effect.gen(function*() {
         expect(yield* lineOf(breaking, samples.operations.GetBlob))
           .toStrictEqual({ ...expected.GetBlob, ...failure, bytes: 5 })
       }))
 
-    it.effect("a list that breaks says where", () =>
+    it.effect("writes how many items were read before a list broke", () =>
       Effect.gen(function*() {
         expect(yield* lineOf(breaking, samples.operations.ListTags))
           .toStrictEqual({ ...expected.ListTags, ...failure, count: 1 })
       }))
 
-    it.effect("content that nobody reads", () =>
+    it.effect("writes a line for content that is not read", () =>
       Effect.gen(function*() {
         const lines = yield* linesOf(Effect.scoped(logged(samples.known)(samples.operations.GetBlob)))
         expect(lines).toStrictEqual([{ ...expected.GetBlob, outcome: "Partial", bytes: 0 }])
       }))
 
-    it.effect("the line of content has the annotations of its call", () =>
+    it.effect("writes the annotations of the call in the line of content", () =>
       Effect.gen(function*() {
         const get = Effect.annotateLogs(logged(samples.known)(samples.operations.GetBlob), "request", 7)
         const lines = yield* linesOf(Effect.scoped(Effect.flatMap(get, (content) => Stream.runDrain(content.stream))))
@@ -363,11 +363,11 @@ describe("Logging", () => {
       { name: "json", logger: Logger.json },
       { name: "structured", logger: Logger.structured }
     ]
-    it("there are uploads to be tested", () => {
+    it("tests operations on uploads", () => {
       expect(uploads.map(({ _tag }) => _tag)).toEqual(["GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"])
     })
 
-    describe.each(loggers)("nothing secret, no control character, by the logger $name", ({ logger }) => {
+    describe.each(loggers)("writes no secret and no control character with the logger $name", ({ logger }) => {
       it.effect.each(faults)("in $name", ({ fault }) =>
         Effect.gen(function*() {
           const written = yield* consoleOf(
@@ -380,7 +380,7 @@ describe("Logging", () => {
           expect(written.replaceAll(color, "")).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/)
         }))
 
-      it.effect("in what is answered", () =>
+      it.effect("in the result", () =>
         Effect.gen(function*() {
           const ask = Effect.forEach(rows, ({ operation }) => samples.answerOf(logged(samples.known), operation))
           const written = yield* consoleOf(ask, logger)
@@ -389,7 +389,7 @@ describe("Logging", () => {
         }))
     })
 
-    it.effect("the name of a caller is escaped", () =>
+    it.effect("escapes the name of the caller", () =>
       Effect.gen(function*() {
         const ask = Effect.provideService(
           logged(samples.known)(samples.operations.ResolveBlob),
@@ -404,7 +404,7 @@ describe("Logging", () => {
     const base = Registry.layerHandler(samples.known)
     const ask = Effect.flatMap(Registry, (registry) => registry.deleteTag(repository, tag))
 
-    it.effect("the last of a pipe is outermost", () =>
+    it.effect("makes the last wrapper of a pipe the outermost", () =>
       Effect.gen(function*() {
         const outside = base.pipe(ReadOnly.wrap(), Logging.wrap())
         const inside = base.pipe(Logging.wrap(), ReadOnly.wrap())
@@ -412,7 +412,7 @@ describe("Logging", () => {
         expect(yield* linesOf(Effect.provide(ask, inside))).toEqual([])
       }))
 
-    it.effect("one that is used twice logs twice", () =>
+    it.effect("logs twice if a layer is used twice", () =>
       Effect.gen(function*() {
         const wrap = Logging.wrap({ level: LogLevel.Debug })
         expect(yield* linesOf(Effect.provide(ask, base.pipe(wrap, wrap)))).toHaveLength(2)

@@ -39,7 +39,7 @@ const broken = new RegistryError.TransportError({ reason: "connection reset" })
 const ofManifest = { "oci.operation": "GetManifest", "oci.outcome": "Success" }
 
 describe("Metrics", () => {
-  it.effect("of an operation", () =>
+  it.effect("one operation", () =>
     Effect.gen(function*() {
       const slow: Handler.Handler = (operation) => Effect.delay(samples.known(operation), "1500 millis")
       const { handle, series } = measured(slow)
@@ -55,7 +55,7 @@ describe("Metrics", () => {
     }))
 
   it.effect.each(samples.tags.map((tag) => ({ tag, operation: samples.operations[tag] })))(
-    "$tag is counted, and a list by its items",
+    "counts $tag, and the items of a list",
     ({ operation, tag }) =>
       Effect.gen(function*() {
         const { find, handle } = measured(samples.suspended(samples.known))
@@ -95,7 +95,7 @@ describe("Metrics", () => {
       expect(find("io")).toEqual([])
     }))
 
-  it.effect("content that breaks counts as far as it was read", () =>
+  it.effect("counts the bytes of broken content that were read", () =>
     Effect.gen(function*() {
       const content = new BlobContent.BlobContent({
         ...samples.streamed,
@@ -106,8 +106,8 @@ describe("Metrics", () => {
       expect(find("io")).toMatchObject([{ "error.type": "TransportError", value: 5 }])
     }))
 
-  describe("how many are under way", () => {
-    it.effect("an operation, until it ends, however it does", () =>
+  describe("operations in progress", () => {
+    it.effect("counts an operation until it ends, with any outcome", () =>
       Effect.gen(function*() {
         const { active, handle } = measured(samples.always(Effect.never))
         const fibers = yield* Effect.replicateEffect(Effect.fork(handle(samples.operations.ResolveBlob)), 3)
@@ -119,7 +119,7 @@ describe("Metrics", () => {
         expect(active()).toEqual([0])
       }))
 
-    it.effect("content, until its scope closes", () =>
+    it.effect("counts content until its scope closes", () =>
       Effect.gen(function*() {
         const { active, handle } = measured(samples.suspended(samples.known))
         yield* Effect.scoped(Effect.gen(function*() {
@@ -130,7 +130,7 @@ describe("Metrics", () => {
         expect(active()).toEqual([0])
       }))
 
-    it.effect("a list, while it runs", () =>
+    it.effect("counts a list while its stream runs", () =>
       Effect.gen(function*() {
         const list = Stream.concat(Stream.make(samples.tag), Stream.never)
         const base = Handler.override(samples.known, { ListTags: () => Effect.suspend(() => Effect.succeed(list)) })
@@ -147,7 +147,7 @@ describe("Metrics", () => {
       }))
   })
 
-  describe("as many series as the options allow", () => {
+  describe("number of time series", () => {
     const names = ["a", "team/app", "team/base"].map((name) => RepositoryName.make(name))
     const askEach = (handle: Handler.Handler) =>
       Effect.forEach(names, (repository) =>
@@ -155,7 +155,7 @@ describe("Metrics", () => {
           Effect.flatMap(Stream.runDrain)
         ))
 
-    it.effect("no repository unless asked for", () =>
+    it.effect("has no repository by default", () =>
       Effect.gen(function*() {
         const { find, handle } = measured(samples.known)
         yield* askEach(handle)
@@ -163,7 +163,7 @@ describe("Metrics", () => {
         expect(JSON.stringify(find("count"))).not.toContain("repository")
       }))
 
-    it.effect("by groups of repositories", () =>
+    it.effect("has groups of repositories", () =>
       Effect.gen(function*() {
         const { find, handle } = measured(samples.known, {
           repository: (name) => name.startsWith("team/") ? "team" : undefined
@@ -173,7 +173,7 @@ describe("Metrics", () => {
           .toEqual({ team: 2, undefined: 1 })
       }))
 
-    it.effect("with the labels of the fiber, but for what may end in another", () =>
+    it.effect("has the labels of the fiber, except for the gauge", () =>
       Effect.gen(function*() {
         const { find, handle } = measured(samples.suspended(samples.known))
         yield* Effect.tagMetrics(handle(samples.operations.GetManifest), "job", "nightly")
@@ -184,7 +184,7 @@ describe("Metrics", () => {
       }))
   })
 
-  it.effect("no secret is a label", () =>
+  it.effect("writes no secret as a label", () =>
     Effect.gen(function*() {
       const { handle, series } = measured(samples.known)
       for (const { fault } of secrets.faults) {

@@ -51,7 +51,7 @@ describe("ReadOnly", () => {
       })
   )
 
-  it("gives the very effect of the registry where it passes", () => {
+  it("returns the effect of the registry unchanged for reads", () => {
     const answer = Effect.succeed(samples.descriptor)
     const readOnly = ReadOnly.middleware()(Handler.fromTable({ ...samples.answers, ResolveBlob: () => answer }))
     expect(readOnly(samples.operations.ResolveBlob)).toBe(answer)
@@ -65,7 +65,7 @@ describe("ReadOnly", () => {
       message: `DeleteBlob team/app@${samples.digest}: the registry is read-only`
     },
     { name: "a repository alone", tag: "CancelUpload", message: "CancelUpload team/app: the registry is read-only" }
-  ])("says what was asked: $name", ({ message, tag }) =>
+  ])("names the refused operation: $name", ({ message, tag }) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(
         Effect.scoped(ReadOnly.middleware()(samples.known)(samples.operations[tag]))
@@ -74,7 +74,7 @@ describe("ReadOnly", () => {
       expect(error.message).toBe(message)
     }))
 
-  describe("laws, in results and errors of any operation", () => {
+  describe("obeys its laws in results and errors of any operation", () => {
     const law = (name: string, left: Middleware.Middleware, right: Middleware.Middleware) =>
       it(name, () =>
         fc.assert(fc.asyncProperty(samples.anyOperation, async (operation) => {
@@ -91,7 +91,7 @@ describe("ReadOnly", () => {
     law("commutes with Logging", (next) => once(logging(next)), (next) => logging(once(next)))
   })
 
-  it.effect("wraps a layer, in a new layer each time", () =>
+  it.effect("wraps a layer in a new layer at each call", () =>
     Effect.gen(function*() {
       const base = Registry.layerHandler(samples.known)
       const registry = yield* Effect.provide(Registry, base.pipe(ReadOnly.wrap()))

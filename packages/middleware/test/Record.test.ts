@@ -40,7 +40,7 @@ const told = (handle: Handler.Handler, history: ReadonlyArray<History.Step>) =>
 
 describe("Record", () => {
   it.effect.each(samples.tags.map((tag) => ({ tag })))(
-    "$tag passes as it is, and Replay tells it again",
+    "forwards $tag unchanged, and Replay returns the same result",
     ({ tag }) =>
       Effect.gen(function*() {
         const session = tape()
@@ -61,7 +61,7 @@ describe("Record", () => {
       }).pipe(Effect.scoped)
   )
 
-  it("what a registry told of any history, its recording tells again", () =>
+  it("replays any sequence of operations with the same results", () =>
     fc.assert(
       fc.asyncProperty(History.history(25), (history) =>
         Effect.gen(function*() {
@@ -74,7 +74,7 @@ describe("Record", () => {
       { numRuns: 60, seed: 20_261_121 }
     ))
 
-  it("reads what it writes of any operation and any error", () =>
+  it("decodes every operation and every error that it encodes", () =>
     fc.assert(
       fc.asyncProperty(Arbitraries.operation, Arbitraries.registryError, (operation, error) =>
         Effect.gen(function*() {
@@ -128,7 +128,7 @@ describe("Record", () => {
       expect(session.lines).toHaveLength(2)
     }).pipe(Effect.scoped))
 
-  it.effect("writes content that breaks off as far as it came, and the error", () =>
+  it.effect("writes the received part of broken content, and the error", () =>
     Effect.gen(function*() {
       const session = tape()
       const broken = new RegistryError.TransportError({ reason: "connection reset" })
@@ -160,7 +160,7 @@ describe("Record", () => {
       expect(yield* read(Replay.handler(session.recording()))).toEqual(first)
     }).pipe(Effect.scoped))
 
-  it.effect("keeps a native source native, and what is in hand in hand", () =>
+  it.effect("keeps native sources native, and bytes in memory", () =>
     Effect.gen(function*() {
       const native = Handler.override(samples.known, { GetBlob: () => Exit.succeed(samples.native) })
       const handle = yield* recorded(tape(), native)
@@ -176,7 +176,7 @@ describe("Record", () => {
       expect(sent[0]).toBe(samples.operations.PushBlob)
     }).pipe(Effect.scoped))
 
-  it.effect("has no line of what is interrupted, and none of a defect", () =>
+  it.effect("writes no line for an interruption or a defect", () =>
     Effect.gen(function*() {
       const session = tape()
       const { ListTags, ResolveBlob } = samples.operations
@@ -248,7 +248,7 @@ describe("Record to a file", () => {
     return { read, manifest: new TextDecoder().decode(bytes) }
   })
 
-  it.scoped("is served again with its large contents from their folder, and without one by digest and size alone", () =>
+  it.scoped("replays large content from its folder; without a folder, knows only its digest and size", () =>
     Effect.gen(function*() {
       const files = yield* FileSystem.FileSystem
       const folder = yield* files.makeTempDirectoryScoped()
@@ -266,7 +266,7 @@ describe("Record to a file", () => {
       expect(String(without)).toContain(`${descriptor.digest}, and its size, 200000 bytes`)
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("keeps nothing of content that broke off, and large bytes in hand", () =>
+  it.scoped("keeps no file of broken content, and stores large bytes from memory", () =>
     Effect.gen(function*() {
       const files = yield* FileSystem.FileSystem
       const folder = yield* files.makeTempDirectoryScoped()
@@ -283,7 +283,7 @@ describe("Record to a file", () => {
       expect(yield* files.readDirectory(blobs)).toHaveLength(1)
     }).pipe(Effect.provide(NodeFileSystem.layer)))
 
-  it.scoped("goes on where the file cannot be written any more, and says so once", () =>
+  it.scoped("continues if the file cannot be written, and logs that once", () =>
     Effect.gen(function*() {
       const logged: Array<unknown> = []
       const full = FileSystem.layerNoop({
@@ -295,7 +295,7 @@ describe("Record to a file", () => {
       expect(logged).toEqual([["the recording full ends here: no space"]])
     }))
 
-  it.effect("is a layer that is new each time", () =>
+  it.effect("creates a new layer at each call", () =>
     Effect.sync(() => {
       const { sink } = tape()
       expect(Record.layer({ to: sink })).not.toBe(Record.layer({ to: sink }))

@@ -20,7 +20,7 @@ const line = (operation: Operation.ResolveManifest, result: Descriptor.Descripto
 })
 
 describe("Replay", () => {
-  it.effect("gives the answers to equal operations in their order, and then the last", () =>
+  it.effect("returns the answers to equal operations in order, and then repeats the last one", () =>
     Effect.gen(function*() {
       const other = new Operation.ResolveManifest({ repository, reference: Tag.make("v2") })
       const handle = replay(line(resolve, a), line(other, b), line(resolve, b))
@@ -30,7 +30,7 @@ describe("Replay", () => {
       expect(yield* handle(resolve)).toEqual(b)
     }))
 
-  it.effect("refuses what was never recorded, and says what there is", () =>
+  it.effect("refuses an operation that was not recorded, and names the recorded ones", () =>
     Effect.gen(function*() {
       const handle = replay(line(resolve, a))
       const error = yield* Effect.flip(
@@ -49,7 +49,7 @@ describe("Replay", () => {
       expect(JSON.stringify(upload)).not.toContain(samples.canary)
     }))
 
-  it.effect("takes bodies for equal whose bytes are, however they come", () =>
+  it.effect("compares bodies by their bytes", () =>
     Effect.gen(function*() {
       const bytes = new TextEncoder().encode("abc")
       const descriptor = Descriptor.fromBytes(bytes)
@@ -68,7 +68,7 @@ describe("Replay", () => {
       expect((yield* Effect.flip(handle(push(broken))))._tag).toBe("BodyFailed")
     }))
 
-  it.effect("takes any body where the registry did not read it", () =>
+  it.effect("accepts any body if the registry did not read it", () =>
     Effect.gen(function*() {
       const denied = { _tag: "Denied" } as RegistryError.Denied
       const operation = new Operation.PushBlob({ repository, descriptor: a, body: Body.empty })
@@ -108,7 +108,7 @@ describe("a recording", () => {
       `"result":{"descriptor":${JSON.stringify(a)},"content":{"digest":"${a.digest}","size":1,"text":"b"}}}`,
       `result.content: content has digest ${b.digest}, not ${a.digest}`
     ]
-  ])("with %s names the file and the line", (_, bad, reason) => {
+  ])("fails with the file and the line: %s", (_, bad, reason) => {
     const parsed = Recording.parse(`${good}\n\n${bad}\n`, { name: "session.jsonl" })
     const error = Either.getOrThrowWith(Either.flip(parsed), () => new Error("it was read"))
     expect(error).toMatchObject({ _tag: "RecordingInvalid", file: "session.jsonl", line: 3 })
@@ -116,7 +116,7 @@ describe("a recording", () => {
     expect(error.message).toBe(`session.jsonl:3: ${error.reason}`)
   })
 
-  it("has text as text, and other bytes as base64", () => {
+  it("contains text as text, and other bytes as base64", () => {
     const of = (bytes: Uint8Array) =>
       JSON.parse(Recording.encode({
         version: 1,

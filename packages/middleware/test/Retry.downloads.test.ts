@@ -107,7 +107,7 @@ const retry = (handle: Handler.Handler, options?: Retry.Options) => Retry.middle
 const cut = (after: number, how: "fails" | "ends" = "fails"): Faulty.Fault => ({ _tag: "Cut", after, how })
 
 describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
-  it.effect("goes on by range from wherever it broke", () =>
+  it.effect("resumes by range from the last byte received", () =>
     Effect.gen(function*() {
       for (const how of ["fails", "ends"] as const) {
         for (let after = 0; after < content.byteLength; after++) {
@@ -121,7 +121,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       }
     }))
 
-  it.effect("that broke when all had come has come", () =>
+  it.effect("is complete if it broke after the last byte", () =>
     Effect.gen(function*() {
       const { asked, handle } = base(make)
       const faulty = Faulty.make(Faulty.operation(1, cut(content.byteLength)))
@@ -130,7 +130,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       expect(asked).toHaveLength(1)
     }))
 
-  it.effect("goes on as often as it breaks, and as the budget lasts", () =>
+  it.effect("resumes until the budget is used up", () =>
     Effect.gen(function*() {
       for (const retries of [0, 1, 2, 4, 5, 6]) {
         const { asked, handle, open } = base(make)
@@ -152,7 +152,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
     { range: ByteRange.from(30), from: 30, to: 40 },
     { range: ByteRange.slice(30, 100), from: 30, to: 40 },
     { range: ByteRange.last(15), from: 25, to: 40 }
-  ])("of a range ($range) goes on within it", ({ from, range, to }) =>
+  ])("resumes within a range ($range)", ({ from, range, to }) =>
     Effect.gen(function*() {
       const { asked, handle } = base(make)
       const faulty = Faulty.make(Faulty.operation(1, cut(4), { times: 2 }))
@@ -164,7 +164,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       }])
     }))
 
-  it.effect("goes on where the registry does not know ranges, and what has come is passed over", () =>
+  it.effect("resumes without range support, and skips bytes already received", () =>
     Effect.gen(function*() {
       for (const after of [0, 3, 7, 39]) {
         const { handle } = base(make)
@@ -191,7 +191,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       answer: { range: { offset: 8, length: 31 } },
       reason: "the registry sent 31 bytes from 8 on where 31 from 9 on were asked for"
     }
-  ])("does not go on with $name", ({ answer, reason }) =>
+  ])("does not resume with $name", ({ answer, reason }) =>
     Effect.gen(function*() {
       const { handle, open } = base(make, (content) =>
         content.range === undefined ? content : new BlobContent.BlobContent({ ...content, ...answer }))
@@ -203,7 +203,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       expect(open()).toBe(0)
     }))
 
-  it.effect("that breaks for good fails with that", () =>
+  it.effect("fails with an error that is not transient", () =>
     Effect.gen(function*() {
       const { asked, handle } = base(make)
       const failure: Faulty.Failure = (fields) => new RegistryError.Denied(fields)
@@ -216,7 +216,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       expect(asked).toHaveLength(2)
     }))
 
-  it.effect("is opened again, and goes on, out of one budget", () =>
+  it.effect("opens and resumes within one budget", () =>
     Effect.gen(function*() {
       const { handle, open } = base(make)
       const faults = (k: number) => Faulty.operation(k, { _tag: "Fail" })
@@ -227,7 +227,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       expect(open()).toBe(0)
     }))
 
-  it.effect("that is wrong in the end is found out at the edge", () =>
+  it.effect("is verified as a whole by the registry's methods", () =>
     Effect.gen(function*() {
       const { handle } = base((bytes) => make(bytes.byteLength === 40 ? bytes : bytes.map((byte) => byte ^ 1)))
       const faulty = Faulty.make(Faulty.operation(1, cut(9)))
@@ -237,14 +237,14 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       expect(told).toMatchObject({ _tag: "DigestInvalid" })
     }))
 
-  it.effect("that was verified below is not taken to be any more", () =>
+  it.effect("is not marked as verified any more", () =>
     Effect.gen(function*() {
       const { handle } = base(make, (content) => new BlobContent.BlobContent({ ...content, verified: true }))
       const { verified } = yield* Effect.scoped(retry(handle)(get()))
       expect(verified).toBe(false)
     }))
 
-  it.effect("closes what broke before it asks for more", () =>
+  it.effect("closes broken content before it requests the rest", () =>
     Effect.gen(function*() {
       const { handle, open } = base(make)
       const opened: Array<number> = []
@@ -260,7 +260,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       expect(opened).toEqual([0, 0, 0, 0])
     }))
 
-  it.effect("is closed with its scope, also while it waits to go on", () =>
+  it.effect("is closed with its scope, even while it waits to resume", () =>
     Effect.gen(function*() {
       const { asked, handle, open } = base(make)
       const faulty = Faulty.make(Faulty.operation(1, cut(9)))
@@ -282,7 +282,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       expect(open()).toBe(0)
     }))
 
-  it.effect("whose reader is gone waits no more", () =>
+  it.effect("stops waiting when its reader is interrupted", () =>
     Effect.gen(function*() {
       const { asked, handle, open } = base(make)
       const faulty = Faulty.make(Faulty.operation(1, cut(9)))
@@ -310,12 +310,12 @@ const settled = Effect.promise(async () => {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
 })
 
-describe("a native end", () => {
+describe("a native source", () => {
   it.effect.each([
     { name: "of a native one", second: native },
     { name: "of one that streams", second: streamed },
     { name: "of bytes in hand", second: Body.bytes }
-  ])("stays one, and is given no more than it takes: the rest is $name", ({ second }) =>
+  ])("stays native and respects backpressure: the rest is $name", ({ second }) =>
     Effect.gen(function*() {
       const { asked, handle } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))
       const faulty = Faulty.make(Faulty.operation(1, cut(14)))
@@ -343,7 +343,7 @@ describe("a native end", () => {
       yield* Scope.close(scope, Exit.void)
     }))
 
-  it.effect("that is cancelled gives nothing more, and asks for nothing", () =>
+  it.effect("sends and requests nothing after it is cancelled", () =>
     Effect.gen(function*() {
       for (const second of [native, streamed]) {
         const { asked, handle, open } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))
@@ -370,7 +370,7 @@ describe("a native end", () => {
       }
     }))
 
-  it.effect("fails with what is wrong where its rest is a defect", () =>
+  it.effect("fails with the defect of its rest", () =>
     Effect.gen(function*() {
       const { handle } = base(native)
       const faulty = Faulty.make(Faulty.operation(1, cut(9)))

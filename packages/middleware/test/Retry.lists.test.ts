@@ -48,7 +48,7 @@ const retry = (plan: Faulty.Plan, handle: Handler.Handler, options?: Retry.Optio
 const cut = (after: number, times = 1) => Faulty.operation(1, { _tag: "Cut", after }, { times })
 
 describe("a list", () => {
-  it.effect("goes on after the last item that was seen", () =>
+  it.effect("resumes after the last item received", () =>
     Effect.gen(function*() {
       for (let after = 0; after <= 5; after++) {
         const { asked, handle } = lists()
@@ -64,7 +64,7 @@ describe("a list", () => {
       }
     }))
 
-  it.effect("is no longer than its limit", () =>
+  it.effect("contains no more items than its limit", () =>
     Effect.gen(function*() {
       for (const limit of [1, 3, 4]) {
         for (let after = 0; after <= limit; after++) {
@@ -79,7 +79,7 @@ describe("a list", () => {
       }
     }))
 
-  it.effect("of a registry that does not know `last` passes over what was seen", () =>
+  it.effect("skips items already received if the registry ignores `last`", () =>
     Effect.gen(function*() {
       for (let after = 0; after <= 5; after++) {
         const { handle } = lists({ knowsLast: false })
@@ -87,7 +87,7 @@ describe("a list", () => {
       }
     }))
 
-  it.effect("of referrers, which can only be asked for as a whole, passes over what was seen", () =>
+  it.effect("of referrers, which cannot be resumed, skips items already received", () =>
     Effect.gen(function*() {
       for (let after = 0; after <= 3; after++) {
         const { handle } = lists()
@@ -96,7 +96,7 @@ describe("a list", () => {
       }
     }))
 
-  it.effect("that begins anew without what was seen last has broken", () =>
+  it.effect("fails if it starts again without the last item received", () =>
     Effect.gen(function*() {
       let runs = 0
       const without = () => {
@@ -108,7 +108,7 @@ describe("a list", () => {
       expect(yield* Effect.flip(told)).toMatchObject({ reason: "connection reset; given up after 3 attempts" })
     }))
 
-  it.effect("goes on as often as the budget lasts", () =>
+  it.effect("resumes until the budget is used up", () =>
     Effect.gen(function*() {
       for (const retries of [0, 2, 4, 5]) {
         const { handle } = lists()
@@ -119,7 +119,7 @@ describe("a list", () => {
       }
     }))
 
-  it.effect("is opened again, out of the same budget", () =>
+  it.effect("opens again within the same budget", () =>
     Effect.gen(function*() {
       const { handle } = lists()
       const plan = Faulty.all(Faulty.operation(1, { _tag: "Fail" }, { times: 2 }), cut(1, 7))
@@ -128,7 +128,7 @@ describe("a list", () => {
       expect(yield* Effect.flip(list(6))).toMatchObject({ reason: "connection reset; given up after 7 attempts" })
     }))
 
-  it.effect("that is run again has attempts of its own, unless somebody outside counts them", () =>
+  it.effect("has new attempts for each run, unless an outer budget counts them", () =>
     Effect.gen(function*() {
       const { handle } = lists()
       const broken = Stream.concat(Stream.make(Tag.make("a")), Stream.fail(Faulty.reset({})))
@@ -144,7 +144,7 @@ describe("a list", () => {
       expect((yield* twice(RetryBudget.make(1))).map(Exit.isSuccess)).toEqual([true, false])
     }))
 
-  it.effect("that breaks for good fails with that", () =>
+  it.effect("fails with an error that is not transient", () =>
     Effect.gen(function*() {
       const { asked, handle } = lists()
       const failure: Faulty.Failure = (fields) => new RegistryError.NameUnknown(fields)

@@ -29,13 +29,13 @@ const filled = Effect.gen(function*() {
   return registry.handle
 })
 
-describe("how often", () => {
+describe("number of attempts", () => {
   it.effect.each([
     { options: undefined, attempts: 6 },
     { options: { retries: 0 }, attempts: 1 },
     { options: { retries: 1 }, attempts: 2 },
     { options: { retries: 2.5 }, attempts: 3 }
-  ])("$options: $attempts attempts, which the error tells", ({ attempts, options }) =>
+  ])("$options: $attempts attempts, as the error says", ({ attempts, options }) =>
     Effect.gen(function*() {
       const { asked, handle } = failing()
       const error = yield* Effect.flip(Retry.middleware({ ...options, ...atOnce })(handle)(resolve))
@@ -46,11 +46,11 @@ describe("how often", () => {
       )
     }))
 
-  it.each([-1, Number.NaN])("not %d times", (retries) => {
+  it.each([-1, Number.NaN])("refuses %d retries", (retries) => {
     expect(() => Retry.middleware({ retries })).toThrow(`Retry: retries must be a number of 0 or more, not ${retries}`)
   })
 
-  it.effect("an error without a reason tells it as well", () =>
+  it.effect("adds the number to an error without a reason", () =>
     Effect.gen(function*() {
       const { handle } = failing(Faulty.unavailable())
       const error = yield* Effect.flip(Retry.middleware({ retries: 1, ...atOnce })(handle)(resolve))
@@ -62,7 +62,7 @@ describe("how often", () => {
     { name: "an answer", failure: (fields: RegistryError.ErrorFields) => new RegistryError.ManifestUnknown(fields) },
     { name: "a refusal", failure: (fields: RegistryError.ErrorFields) => new RegistryError.Denied(fields) },
     { name: "a status that stays", failure: Faulty.status(501) }
-  ])("$name is not tried again, and stays as it is", ({ failure }) =>
+  ])("does not retry $name, and returns it unchanged", ({ failure }) =>
     Effect.gen(function*() {
       const { asked, handle } = failing(failure)
       const answer = Retry.middleware(atOnce)(handle)(resolve)
@@ -70,7 +70,7 @@ describe("how often", () => {
       expect(asked()).toBe(2)
     }))
 
-  it.effect("what the options do not want is not tried again", () =>
+  it.effect("does not retry errors that the option `while` excludes", () =>
     Effect.gen(function*() {
       const { asked, handle } = failing(Faulty.status(500))
       const seen: Array<string> = []
@@ -86,7 +86,7 @@ describe("how often", () => {
       expect(seen).toEqual(["ResolveManifest"])
     }))
 
-  it.effect("a retry inside a retry adds to it, and does not multiply it", () =>
+  it.effect("adds the attempts of an inner Retry instead of multiplying them", () =>
     Effect.gen(function*() {
       const { asked, handle } = failing()
       const inner = Retry.middleware({ retries: 2, ...atOnce })
@@ -97,7 +97,7 @@ describe("how often", () => {
       expect(error.message.match(/given up/g)).toHaveLength(1)
     }))
 
-  it.effect("whoever retries outside says how often", () =>
+  it.effect("uses the budget of the outermost Retry", () =>
     Effect.gen(function*() {
       const { asked, handle } = failing()
       yield* Effect.flip(
@@ -110,7 +110,7 @@ describe("how often", () => {
       expect(asked()).toBe(4)
     }))
 
-  it.effect("those within find the budget, for the streams of lists and contents as well", () =>
+  it.effect("provides the budget to inner wrappers, and to the streams of lists and contents", () =>
     Effect.gen(function*() {
       const found: Array<RetryBudget.Budget | undefined> = []
       const note = Effect.map(RetryBudget.RetryBudget, (budget) => void found.push(budget))
@@ -145,7 +145,7 @@ const times = (options: Retry.Options, failure?: Faulty.Failure) =>
     return asked.slice(1).map((at, index) => at - asked[index]!)
   })
 
-describe("how long between", () => {
+describe("wait between attempts", () => {
   it.effect.each([
     { name: "twice as long each time", options: {}, waits: [200, 400, 800, 1600, 3200] },
     { name: "from the delay on", options: { delay: "1 second", retries: 2 }, waits: [1000, 2000] },
@@ -155,7 +155,7 @@ describe("how long between", () => {
       expect(yield* times({ jitter: false, ...options as Retry.Options })).toEqual(waits)
     }))
 
-  it.effect("with jitter, at least half of it and not all of it", () =>
+  it.effect("waits at least half of the delay with jitter, and not all of it", () =>
     Effect.gen(function*() {
       const waits = yield* Effect.withRandom(times({ retries: 20, maxDelay: 200 }), Random.make("a seed"))
       expect(waits).toHaveLength(20)
@@ -188,7 +188,7 @@ describe("how long between", () => {
       expect(yield* times({ jitter: false, retries: 1 }, failure)).toEqual([wait])
     }))
 
-  it.effect("whoever is interrupted waits no more", () =>
+  it.effect("stops waiting when interrupted", () =>
     Effect.gen(function*() {
       const { asked, handle } = failing()
       const fiber = yield* Effect.fork(Retry.middleware()(handle)(resolve))
@@ -205,9 +205,9 @@ const repeatable = samples.tags.filter((each) =>
   Operation.access(samples.operations[each]) !== "list"
 )
 
-describe("what", () => {
+describe("operations", () => {
   it.effect.each(repeatable.map((ask) => ({ ask })))(
-    "$ask is asked again, and answers as it does",
+    "retries $ask and returns its result",
     ({ ask }) =>
       Effect.gen(function*() {
         const operation = samples.operations[ask]
@@ -229,7 +229,7 @@ describe("what", () => {
     { operation: new Operation.DeleteTag({ repository, tag }) },
     { operation: new Operation.DeleteManifest({ repository, digest: Descriptor.fromBytes(bytes).digest }) },
     { operation: new Operation.DeleteBlob({ repository, digest: Descriptor.fromBytes(bytes).digest }) }
-  ])("$operation._tag whose answer was lost is done", ({ operation }) =>
+  ])("counts $operation._tag as done if only the response was lost", ({ operation }) =>
     Effect.gen(function*() {
       const handle = yield* filled
       const faulty = Faulty.make(Faulty.operation(1, { _tag: "Lose" }))
@@ -237,7 +237,7 @@ describe("what", () => {
       expect(yield* Effect.flip(handle(operation))).toSatisfy(RegistryError.isNotFound)
     }).pipe(Effect.provide(Memory.layer())))
 
-  it.effect("CancelUpload whose answer was lost is done", () =>
+  it.effect("counts CancelUpload as done if only the response was lost", () =>
     Effect.gen(function*() {
       const handle = yield* filled
       const { id } = yield* handle(new Operation.StartUpload({ repository }))
@@ -249,7 +249,7 @@ describe("what", () => {
   it.effect.each([
     { name: "that was never there", failures: [] },
     { name: "after a request that was too much, which did nothing", failures: [Faulty.tooManyRequests()] }
-  ])("a delete of something $name finds nothing", ({ failures }) =>
+  ])("reports not found for a delete of something $name", ({ failures }) =>
     Effect.gen(function*() {
       const { handle } = yield* Registry
       const faulty = Faulty.make(
@@ -285,7 +285,7 @@ describe("a push with ifAbsent", () => {
   const losing = (handle: Handler.Handler) =>
     Retry.middleware(atOnce)(Faulty.make(Faulty.operation(1, { _tag: "Lose" })).middleware(literal(handle)))
 
-  it.effect("whose answer was lost finds its own tags", () =>
+  it.effect("succeeds if its response was lost and the tags point at its manifest", () =>
     Effect.gen(function*() {
       const { handle } = yield* Registry
       const operation = push("a", "v1", "v2")
@@ -294,7 +294,7 @@ describe("a push with ifAbsent", () => {
       expect(pushed.tags).toEqual(["v1", "v2"])
     }).pipe(Effect.provide(Memory.layer())))
 
-  it.effect("that finds the tag of another is refused", () =>
+  it.effect("is refused if the tag points at another manifest", () =>
     Effect.gen(function*() {
       const { handle } = yield* Registry
       yield* handle(push("other", "v1"))
@@ -305,7 +305,7 @@ describe("a push with ifAbsent", () => {
         .toMatchObject({ _tag: "ManifestUnknown" })
     }).pipe(Effect.provide(Memory.layer())))
 
-  it.effect("that is refused at once is not looked after", () =>
+  it.effect("stays refused if its first attempt is refused", () =>
     Effect.gen(function*() {
       const { handle } = yield* Registry
       yield* handle(push("a", "v1"))
@@ -314,20 +314,23 @@ describe("a push with ifAbsent", () => {
     }).pipe(Effect.provide(Memory.layer())))
 })
 
-describe("of a registry that does not fail, Retry", () => {
-  it("tells the same, whatever is asked", () =>
+describe("Retry over a registry that does not fail", () => {
+  it("returns the same results for all operations", () =>
     laws.same(Retry.middleware(), (next) => next, { filled: true, numRuns: 50 }))
 
-  it.effect.each(samples.tags.map((ask) => ({ ask })))("answers $ask as it does", ({ ask }) =>
-    Effect.gen(function*() {
-      for (const next of [samples.known, samples.suspended(samples.known)]) {
-        const operation = samples.operations[ask]
-        const told = yield* samples.answerOf(Retry.middleware()(next), operation)
-        expect(told).toEqual(yield* samples.answerOf(next, operation))
-      }
-    }))
+  it.effect.each(samples.tags.map((ask) => ({ ask })))(
+    "returns the same result for $ask",
+    ({ ask }) =>
+      Effect.gen(function*() {
+        for (const next of [samples.known, samples.suspended(samples.known)]) {
+          const operation = samples.operations[ask]
+          const told = yield* samples.answerOf(Retry.middleware()(next), operation)
+          expect(told).toEqual(yield* samples.answerOf(next, operation))
+        }
+      })
+  )
 
-  it("keeps answers that are at hand at hand", () => {
+  it("returns results at once that are available at once", () => {
     const handOn = (next: Handler.Handler) => {
       const handle = Retry.middleware()(next)
       return samples.tags.filter((ask) => Exit.isExit(handle(samples.operations[ask])))
@@ -337,7 +340,7 @@ describe("of a registry that does not fail, Retry", () => {
     expect(handOn(samples.known)).toEqual(samples.tags.filter((ask) => !open.has(ask)))
   })
 
-  it.effect("keeps content at hand at hand, and verified", () =>
+  it.effect("keeps content in memory, and verified", () =>
     Effect.gen(function*() {
       const handle = Retry.middleware()(yield* filled)
       const answer = handle(new Operation.GetBlob({ repository, digest: Descriptor.fromBytes(bytes).digest }))
@@ -345,7 +348,7 @@ describe("of a registry that does not fail, Retry", () => {
       expect(yield* Effect.scoped(answer)).toMatchObject({ verified: true })
     }).pipe(Effect.provide(Memory.layer())))
 
-  it.effect("is a layer, and for pipes", () =>
+  it.effect("is available as a layer and for pipes", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
       expect(yield* Effect.flip(registry.resolveManifest(repository, tag))).toMatchObject({ _tag: "NameUnknown" })

@@ -64,7 +64,7 @@ const tooMany: Faulty.Fault = { _tag: "Fail", failure: Faulty.tooManyRequests() 
 const memory = Effect.provide(Memory.layer())
 
 describe("PushBlob", () => {
-  it.effect.each(replayed)("of a body that is $kind starts anew", ({ body }) =>
+  it.effect.each(replayed)("pushes a body that is $kind again", ({ body }) =>
     Effect.gen(function*() {
       for (const after of [0, 20, 39]) {
         const { asked, handle, registry } = yield* behind(Faulty.operation(1, cut(after), { times: 2 }))
@@ -77,7 +77,7 @@ describe("PushBlob", () => {
     }).pipe(memory))
 
   it.effect.each([...replayed, ...once])(
-    "of a body that is $kind is not sent again where it is there",
+    "does not send a body that is $kind again if the registry has the blob",
     ({ body }) =>
       Effect.gen(function*() {
         const { asked, handle } = yield* behind(Faulty.operation(1, { _tag: "Lose" }))
@@ -87,7 +87,7 @@ describe("PushBlob", () => {
   )
 
   it.effect.each(once)(
-    "of a body that is $kind, and was not read yet, is tried again",
+    "retries a body that is $kind if it was not read yet",
     ({ body }) =>
       Effect.gen(function*() {
         const { handle, registry } = yield* behind(
@@ -99,7 +99,7 @@ describe("PushBlob", () => {
   )
 
   it.effect.each(once)(
-    "of a body that is $kind, and was read, fails and says so",
+    "fails with the reason if a body that is $kind was read",
     ({ body }) =>
       Effect.gen(function*() {
         const { asked, handle } = yield* behind(Faulty.operation(1, cut(20)))
@@ -113,7 +113,7 @@ describe("PushBlob", () => {
   )
 
   it.effect.each(once)(
-    "of a body that is $kind is looked for as long as that may help",
+    "retries the check for the blob with a body that is $kind",
     ({ body }) =>
       Effect.gen(function*() {
         const away = Faulty.operation(1, { _tag: "Fail" }, { ...only("ResolveBlob"), times: 2 })
@@ -124,7 +124,7 @@ describe("PushBlob", () => {
   )
 
   it.effect.each([{ ...replayed[0]!, fails: false }, { ...once[0]!, fails: true }])(
-    "does not take a blob of another size for it ($kind)",
+    "does not accept a blob of another size ($kind)",
     ({ body, fails }) =>
       Effect.gen(function*() {
         const other = { ...descriptor, size: 41 }
@@ -139,7 +139,7 @@ describe("PushBlob", () => {
       })
   )
 
-  it.effect("that is wrong is not tried again", () =>
+  it.effect("does not retry wrong content", () =>
     Effect.gen(function*() {
       const { asked, handle } = yield* behind(Faulty.none)
       const wrong = new Operation.PushBlob({ repository, descriptor, body: Body.bytes(content.subarray(1)) })
@@ -189,7 +189,7 @@ describe("AppendUpload", () => {
     new Operation.AppendUpload({ repository, id, offset, body })
 
   it.effect.each(replayed)(
-    "of a body that is $kind goes on where the upload stands",
+    "resumes a body that is $kind at the offset of the upload",
     ({ body }) =>
       Effect.gen(function*() {
         for (const kept of [0, 1, 20, 39]) {
@@ -207,7 +207,7 @@ describe("AppendUpload", () => {
   )
 
   it.effect.each([...replayed, ...once])(
-    "of a body that is $kind whose answer was lost is done",
+    "counts a body that is $kind as sent if only the response was lost",
     ({ body }) =>
       Effect.gen(function*() {
         const { handle, id, sent } = yield* upload(undefined, Faulty.operation(1, { _tag: "Lose" }))
@@ -216,14 +216,14 @@ describe("AppendUpload", () => {
       }).pipe(memory)
   )
 
-  it.effect.each(once)("of a body that is $kind goes on if it was not read yet", ({ body }) =>
+  it.effect.each(once)("resumes a body that is $kind if it was not read yet", ({ body }) =>
     Effect.gen(function*() {
       const { handle, id } = yield* upload(undefined, Faulty.operation(1, { _tag: "Fail" }))
       expect(yield* handle(append(id, body()))).toMatchObject({ offset: 40 })
     }).pipe(memory))
 
   it.effect.each(once)(
-    "of a body that is $kind, and was read, fails and says so",
+    "fails with the reason if a body that is $kind was read",
     ({ body }) =>
       Effect.gen(function*() {
         const { handle, id } = yield* upload(undefined, Faulty.operation(1, cut(20)))
@@ -236,7 +236,7 @@ describe("AppendUpload", () => {
   it.effect.each([
     { name: "an upload that has nothing", before: 0, fault: cut(20) },
     { name: "a registry that turned it away", before: 7, fault: tooMany }
-  ])("that does not say where it goes is sent again to $name", ({ before, fault }) =>
+  ])("without an offset, sends again to $name", ({ before, fault }) =>
     Effect.gen(function*() {
       const { handle, id, registry } = yield* upload(undefined, Faulty.operation(1, fault))
       yield* registry.appendUpload(repository, id, Body.bytes(content.subarray(0, before)))
@@ -244,7 +244,7 @@ describe("AppendUpload", () => {
       expect(yield* handle(unsaid)).toMatchObject({ offset: before + 40 })
     }).pipe(memory))
 
-  it.effect("that does not say where it goes fails, as nobody knows what came of it", () =>
+  it.effect("without an offset, fails because the state of the upload is unknown", () =>
     Effect.gen(function*() {
       const { handle, id, registry, sent } = yield* upload(undefined, Faulty.operation(1, cut(20)))
       yield* registry.appendUpload(repository, id, Body.bytes(content))
@@ -255,7 +255,7 @@ describe("AppendUpload", () => {
       expect(sent).toHaveLength(1)
     }).pipe(memory))
 
-  it.effect("fails where others have gone on with the upload", () =>
+  it.effect("fails if another client has continued the upload", () =>
     Effect.gen(function*() {
       const { handle, id, registry } = yield* upload(undefined, Faulty.operation(1, { _tag: "Fail" }))
       yield* registry.appendUpload(repository, id, Body.bytes(new Uint8Array(50)))
@@ -264,14 +264,14 @@ describe("AppendUpload", () => {
       )
     }).pipe(memory))
 
-  it.effect("fails as it did where the upload is gone", () =>
+  it.effect("fails with the first error if the upload session has ended", () =>
     Effect.gen(function*() {
       const { handle, id, registry } = yield* upload(undefined, Faulty.operation(1, { _tag: "Fail" }))
       yield* registry.cancelUpload(repository, id)
       expect(yield* Effect.flip(handle(append(id, Body.bytes(content))))).toMatchObject({ reason: "connection reset" })
     }).pipe(memory))
 
-  it.effect("asks for the upload as long as that may help", () =>
+  it.effect("retries the request for the offset of the upload", () =>
     Effect.gen(function*() {
       const plan = Faulty.all(
         Faulty.operation(1, cut(20)),
@@ -282,7 +282,7 @@ describe("AppendUpload", () => {
       expect(sent).toHaveLength(2)
     }).pipe(memory))
 
-  it.effect("that an earlier attempt overtakes is done by that", () =>
+  it.effect("succeeds if an earlier attempt was executed late", () =>
     Effect.gen(function*() {
       const { registry } = yield* upload(undefined)
       const { id } = yield* registry.startUpload(repository)
@@ -310,7 +310,7 @@ describe("CompleteUpload", () => {
     new Operation.CompleteUpload({ repository, id, digest, body, offset })
 
   it.effect.each([...replayed, ...once])(
-    "of a body that is $kind whose answer was lost is done",
+    "counts a body that is $kind as sent if only the response was lost",
     ({ body }) =>
       Effect.gen(function*() {
         const { handle, id, registry, sent } = yield* upload(undefined, Faulty.operation(1, { _tag: "Lose" }))
@@ -321,7 +321,7 @@ describe("CompleteUpload", () => {
   )
 
   it.effect.each(replayed)(
-    "of a body that is $kind goes on where the upload stands",
+    "resumes a body that is $kind at the offset of the upload",
     ({ body }) =>
       Effect.gen(function*() {
         for (const kept of [0, 1, 39, 40]) {
@@ -335,7 +335,7 @@ describe("CompleteUpload", () => {
       }).pipe(memory)
   )
 
-  it.effect("that ends all of a blob is sent again, and looked for as long as that may help", () =>
+  it.effect("with a whole blob, sends it again and retries the check for the blob", () =>
     Effect.gen(function*() {
       const away = (tag: Operation.OperationTag) => Faulty.operation(1, { _tag: "Fail" }, { ...only(tag), times: 2 })
       const plan = Faulty.all(Faulty.operation(1, { _tag: "Lose" }), away("GetUpload"), away("ResolveBlob"))
@@ -348,14 +348,14 @@ describe("CompleteUpload", () => {
       expect(broken.sent).toHaveLength(2)
     }).pipe(memory))
 
-  it.effect("without a body is tried again", () =>
+  it.effect("retries without a body", () =>
     Effect.gen(function*() {
       const { handle, id, registry } = yield* upload(undefined, Faulty.operation(1, { _tag: "Fail" }))
       yield* registry.appendUpload(repository, id, Body.bytes(content))
       expect(yield* handle(complete(id, undefined))).toEqual(descriptor)
     }).pipe(memory))
 
-  it.effect("fails as it did where the upload is gone, and the blob is not there", () =>
+  it.effect("fails with the first error if the upload session has ended and the blob does not exist", () =>
     Effect.gen(function*() {
       const { handle, id, registry } = yield* upload(undefined, Faulty.operation(1, { _tag: "Fail" }))
       yield* registry.cancelUpload(repository, id)
@@ -364,7 +364,7 @@ describe("CompleteUpload", () => {
       })
     }).pipe(memory))
 
-  it.effect("of other content than is said is not tried again", () =>
+  it.effect("does not retry content with a wrong digest", () =>
     Effect.gen(function*() {
       const { handle, id, sent } = yield* upload(undefined)
       const wrong = new Operation.CompleteUpload({

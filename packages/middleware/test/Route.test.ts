@@ -56,7 +56,7 @@ describe("Route", () => {
       { repository: "team/base", member: "team" },
       { repository: "team", member: "rest" },
       { repository: "teams/app", member: "rest" }
-    ])("of $repository goes to $member", ({ member, repository }) =>
+    ])("sends an operation on $repository to $member", ({ member, repository }) =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const operation = Operation.mapRepositories(samples.operations[tag], () => name(repository))
@@ -65,7 +65,7 @@ describe("Route", () => {
         expect(answer).toEqual(yield* samples.answerOf(samples.known, operation))
       }))
 
-    it.effect("goes nowhere where no route leads", () =>
+    it.effect("is refused if no member has the repository", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const layer = Route.layer([
@@ -89,7 +89,7 @@ describe("Route", () => {
       }))
   })
 
-  it("gives the very answer of a member", () => {
+  it("returns the effect of a member unchanged", () => {
     const answer = Effect.succeed(samples.descriptor)
     const registry = Registry.fromHandler(Handler.override(samples.known, { ResolveBlob: () => answer }))
     const handle = Route.middleware([{ name: "all", select: ReferenceSet.prefix("team/"), registry }])(samples.known)
@@ -133,7 +133,7 @@ describe("Route", () => {
         expect(yield* listed(handle, options)).toEqual(names)
       }))
 
-    it.effect("puts a member's list in order, from any name on", () =>
+    it.effect("sorts the list of a member, from any name on", () =>
       Effect.gen(function*() {
         const directories = ["team", "team/a", "team/b-c", "team-a", "team-a/b", "team.x", "tools"]
         const handle = Route.middleware([
@@ -146,7 +146,7 @@ describe("Route", () => {
         }
       }))
 
-    it.effect("says which member is out of order", () =>
+    it.effect("names the member whose list is out of order", () =>
       Effect.gen(function*() {
         const handle = Route.middleware([
           { name: "crooked", select: ReferenceSet.prefix("a/"), registry: listing(...numbered, "a/0") }
@@ -158,7 +158,7 @@ describe("Route", () => {
         })
       }))
 
-    it.effect("fails where that of a member does", () =>
+    it.effect("fails if the list of a member fails", () =>
       Effect.gen(function*() {
         const error = new RegistryError.Unsupported({})
         const registry = Registry.fromHandler(samples.always(Exit.fail(error)))
@@ -166,14 +166,14 @@ describe("Route", () => {
         expect(yield* Effect.flip(listed(handle))).toBe(error)
       }))
 
-    it.effect("is empty where no route leads", () =>
+    it.effect("is empty without members", () =>
       Effect.gen(function*() {
         const { handle } = yield* Effect.provide(Registry, Route.layer([]))
         expect(yield* listed(handle)).toEqual([])
       }))
   })
 
-  it.effect("a member's blobs stay its own", () =>
+  it.effect("does not serve blobs of one member in another", () =>
     Effect.gen(function*() {
       const secret = name("secret/app")
       const { mountBlob, pushBlob, resolveBlob } = yield* Registry
@@ -193,7 +193,7 @@ describe("Route", () => {
     ]))))
 
   describe("layers", () => {
-    it.effect("a member that is used elsewhere too is built once", () =>
+    it.effect("builds a member once that is also used elsewhere", () =>
       Effect.gen(function*() {
         let built = 0
         const member = Layer.effect(
@@ -213,7 +213,7 @@ describe("Route", () => {
         expect(built).toBe(1)
       }))
 
-    it.effect("a layer of another member's needs, and one that fails", () =>
+    it.effect("keeps requirements and errors of members separate", () =>
       Effect.gen(function*() {
         class Token extends Context.Tag("Token")<Token, string>() {}
         const needs = Layer.effect(Registry, Effect.map(Token, () => Registry.fromHandler(samples.known)))
@@ -227,7 +227,7 @@ describe("Route", () => {
         expect(yield* Effect.flip(Effect.provide(Registry, provided))).toBe("no such host")
       }))
 
-    it.effect("the registry of a pipe has the rest", () =>
+    it.effect("sends all other repositories to the registry of a pipe", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const layer = Registry.layerHandler(recording("rest", seen).handle).pipe(
@@ -245,9 +245,9 @@ describe("Route", () => {
       Layer.build(Memory.layer({ anonymousMount: true })),
       (context) => Context.get(context, Registry)
     )
-    it("without members it is the registry behind", () =>
+    it("equals the next registry without members", () =>
       laws.same(Route.middleware([]), (next) => next, { filled: true, numRuns: 50 }))
-    it("a member that has all is the whole", () =>
+    it("equals a member that has all repositories", () =>
       laws.same(
         (next) =>
           Route.middleware([{ name: "all", select: ReferenceSet.all, registry: Registry.fromHandler(next) }])(
@@ -269,7 +269,7 @@ describe("Route", () => {
         }
       })
     it.each([ReferenceSet.repository("team/app"), ReferenceSet.prefix("team/"), ReferenceSet.none])(
-      "two registries, of which one has %s, tell what one does",
+      "two registries, one of them with %s, return the results of one registry",
       (select) =>
         laws.same(
           Effect.map(anotherMemory, (registry) => Route.middleware([{ name: "other", select, registry }])),

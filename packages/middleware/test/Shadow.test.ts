@@ -47,7 +47,7 @@ const differing = (reports: ReadonlyArray<Shadow.Report>) =>
 const always = (error: RegistryError.RegistryError) => samples.always(Exit.fail(error))
 
 describe("Shadow", () => {
-  it("changes no results, whatever the second registry does", () =>
+  it("changes no results for any answer of the second registry", () =>
     fc.assert(
       fc.asyncProperty(
         History.history(20),
@@ -84,7 +84,7 @@ describe("Shadow", () => {
       { numRuns: 24, seed: 20_261_121 }
     ))
 
-  it("has nothing to say of a registry to which all was written too", () =>
+  it("reports nothing if all writes went to both registries", () =>
     fc.assert(
       fc.asyncProperty(History.history(25), (history) =>
         Effect.gen(function*() {
@@ -101,7 +101,7 @@ describe("Shadow", () => {
     ))
 
   it.effect.each(samples.tags.map((tag) => ({ tag })))(
-    "$tag is asked there too if it reads",
+    "sends $tag to the second registry if it is a read",
     ({ tag }) =>
       Effect.gen(function*() {
         const asked: Array<Operation.Operation> = []
@@ -174,7 +174,7 @@ describe("Shadow", () => {
       expect(differing(reports)).toEqual([found])
     }).pipe(Effect.scoped))
 
-  it.effect("compares what was read of a blob or a list, and no more", () =>
+  it.effect("compares only the part of a blob or a list that was read", () =>
     Effect.gen(function*() {
       const content = text("hello, world")
       const of = (tail: string): Handler.Handler =>
@@ -205,7 +205,7 @@ describe("Shadow", () => {
       expect(differing(reports)).toEqual([["GetBlob", "read"], ["ListTags", "items"]])
     }).pipe(Effect.scoped))
 
-  it.effect("is not held up by a registry that does not answer, and says what it could not compare", () =>
+  it.effect("does not wait for a second registry that hangs, and reports what was not compared", () =>
     Effect.gen(function*() {
       const { handle, reports, settled } = yield* beside({
         shadow: () => Effect.never,
@@ -223,7 +223,7 @@ describe("Shadow", () => {
       expect(reports).toMatchObject([{ _tag: "Unanswered", reason: "no answer in 10s" }, { _tag: "Dropped", count: 3 }])
     }).pipe(Effect.scoped))
 
-  it.effect("tells an outage from a difference, and goes on after a report that dies", () =>
+  it.effect("distinguishes an outage from a difference, and continues after a report that dies", () =>
     Effect.gen(function*() {
       let reported = 0
       const { handle, settled } = yield* beside({
@@ -239,7 +239,7 @@ describe("Shadow", () => {
       expect(reported).toBe(9)
     }).pipe(Effect.scoped, Effect.provide(Logger.remove(Logger.defaultLogger))))
 
-  it.effect("does not compare what the first registry could not answer", () =>
+  it.effect("does not compare operations that the first registry could not answer", () =>
     Effect.gen(function*() {
       const primary = always(new RegistryError.Unavailable({}))
       const { handle, reports, settled } = yield* beside({ primary, shadow: samples.known })
@@ -248,7 +248,7 @@ describe("Shadow", () => {
       expect(reports).toEqual([])
     }).pipe(Effect.scoped))
 
-  it.effect("asks as the same caller", () =>
+  it.effect("uses the same caller at the second registry", () =>
     Effect.gen(function*() {
       const callers: Array<string | undefined> = []
       const { handle, settled } = yield* beside({
@@ -263,7 +263,7 @@ describe("Shadow", () => {
       expect(callers).toEqual(["alice"])
     }).pipe(Effect.scoped))
 
-  it.effect("keeps a native source native, and what is in hand in hand", () =>
+  it.effect("keeps native sources native, and bytes in memory", () =>
     Effect.gen(function*() {
       const inHand = new BlobContent.BlobContent({
         descriptor: samples.descriptor,
@@ -314,7 +314,7 @@ describe("Shadow", () => {
       expect(differing(reports)).toEqual([["DeleteBlob", "error"]])
     }).pipe(Effect.scoped))
 
-  it.effect("logs a difference as a warning, and an outage for those who look for it", () =>
+  it.effect("logs a difference as a warning, and an outage as a debug message", () =>
     Effect.gen(function*() {
       const lines: Array<unknown> = []
       const logger = Logger.make(({ annotations, logLevel, message }) =>
@@ -351,7 +351,7 @@ describe("Shadow", () => {
       ])
     }))
 
-  it.effect("wraps a layer, in a new layer each time", () =>
+  it.effect("wraps a layer in a new layer at each call", () =>
     Effect.gen(function*() {
       const options = { registry: Registry.fromHandler(samples.known) }
       const registry = yield* Effect.provide(Registry, Registry.layerHandler(samples.known).pipe(Shadow.wrap(options)))

@@ -43,7 +43,7 @@ const listed = (handler: Handler.Handler, options: { last?: RepositoryName.Repos
 
 describe("Sub", () => {
   it.effect.each(samples.tags.filter((tag) => tag !== "ListRepositories").map((tag) => ({ tag })))(
-    "$tag is asked below the prefix, and answered alike",
+    "sends $tag below the prefix, and returns the same result",
     ({ tag }) =>
       Effect.gen(function*() {
         const operation = samples.operations[tag]
@@ -91,7 +91,7 @@ describe("Sub", () => {
       expect(seen).toHaveLength(outcome === "passes" ? 1 : 0)
     }))
 
-  it("keeps an answer that is there already", () => {
+  it("returns a result at once that is available at once", () => {
     const answer = Effect.succeed(samples.descriptor)
     const registry = sub(Handler.fromTable({ ...samples.answers, ResolveBlob: () => answer }))
     expect(registry(samples.operations.ResolveBlob)).toBe(answer)
@@ -151,7 +151,7 @@ describe("Sub", () => {
         }
       }))
 
-    it.effect("a detail that nests without end is cut, and the cause stays", () =>
+    it.effect("cuts deeply nested details, and keeps the cause", () =>
       Effect.gen(function*() {
         let detail: unknown = `${prefix}/a`
         for (let depth = 0; depth < 100_000; depth++) detail = [detail]
@@ -204,7 +204,7 @@ describe("Sub", () => {
         tag: "ListReferrers",
         next: Handler.override(samples.known, { ListReferrers: () => Effect.succeed(Stream.fail(broken)) })
       }
-    ])("that come later: $name", ({ next, tag }) =>
+    ])("in later errors: $name", ({ next, tag }) =>
       Effect.gen(function*() {
         expect(yield* samples.answerOf(sub(next), samples.operations[tag])).toEqual(Exit.fail(told))
       }))
@@ -229,7 +229,7 @@ describe("Sub", () => {
         expect(yield* listed(registry, options)).toEqual(names)
       }))
 
-    it.effect("is not read past what is below the prefix", () =>
+    it.effect("stops reading after the last name below the prefix", () =>
       Effect.gen(function*() {
         let read = 0
         const endless = Stream.iterate(0, (n) => n + 1).pipe(
@@ -245,12 +245,12 @@ describe("Sub", () => {
 
   describe("laws", () => {
     const [a, b] = [name("a"), name("b/c")]
-    it("Sub(a), and round it Sub(b), is Sub(a/b)", () =>
+    it("Sub(a) wrapped by Sub(b) is Sub(a/b)", () =>
       laws.same(
         laws.stack(Sub.middleware({ prefix: a }), Sub.middleware({ prefix: b })),
         Sub.middleware({ prefix: name(`${a}/${b}`) })
       ))
-    it("Sub of what is empty is what is empty, whatever is beside it", () =>
+    it("Sub of an empty registry is empty, also beside other repositories", () =>
       fc.assert(
         fc.asyncProperty(History.history(20), History.history(20), async (before, history) => {
           expect(await laws.told(Sub.middleware({ prefix: name("team/x") }), before, history))
@@ -258,7 +258,7 @@ describe("Sub", () => {
         }),
         { seed: 20_261_121 }
       ))
-    it("on errors as well", () =>
+    it("the same holds for errors", () =>
       fc.assert(fc.asyncProperty(samples.anyOperation, async (operation) => {
         const next: Handler.Handler = (asked) =>
           Exit.fail(
@@ -272,7 +272,7 @@ describe("Sub", () => {
       })))
   })
 
-  it.effect("what is outside cannot be seen or mounted", () =>
+  it.effect("hides repositories outside the prefix, also from mounts", () =>
     Effect.gen(function*() {
       const { handle, pushBlob } = yield* Registry
       yield* pushBlob(name("other/secret"), samples.descriptor, Body.bytes(samples.bytes))
@@ -287,7 +287,7 @@ describe("Sub", () => {
       expect(yield* listed(handle)).toEqual(["other/secret", "team/app", "team/b"])
     }).pipe(Effect.provide(Memory.layer())))
 
-  it.effect("wraps a layer, in a new layer each time", () =>
+  it.effect("wraps a layer in a new layer at each call", () =>
     Effect.gen(function*() {
       const base = Registry.layerHandler(listing("team/app"))
       const registry = yield* Effect.provide(Registry, base.pipe(Sub.wrap({ prefix: name("team") })))

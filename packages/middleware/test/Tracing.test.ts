@@ -117,7 +117,7 @@ describe("Tracing", () => {
       }))
   })
 
-  it.effect("what the options say", () =>
+  it.effect("uses the kind and the attributes of the options", () =>
     Effect.gen(function*() {
       const attributes = { "server.address": "ghcr.io", "server.port": 443 }
       const span = yield* spanOf(samples.known, samples.operations.ResolveBlob, { kind: "client", attributes })
@@ -125,7 +125,7 @@ describe("Tracing", () => {
       expect(attributesOf(span)).toMatchObject(attributes)
     }))
 
-  it.effect("who asks, escaped", () =>
+  it.effect("contains the name of the caller, escaped", () =>
     Effect.gen(function*() {
       const ask = spanOf(samples.known, samples.operations.ResolveBlob)
       const span = yield* Effect.provideService(ask, Caller.Caller, {
@@ -136,7 +136,7 @@ describe("Tracing", () => {
       expect(inspect(span, { depth: 9 })).not.toContain("SECRET")
     }))
 
-  it.effect("a failure fails the span, with its tag and its status", () =>
+  it.effect("fails the span of a failure, with its tag and status", () =>
     Effect.gen(function*() {
       const error = new RegistryError.Denied({ ...Operation.errorFields(samples.operations.GetManifest), status: 403 })
       const span = yield* spanOf(samples.always(Effect.fail(error)), samples.operations.GetManifest)
@@ -149,7 +149,7 @@ describe("Tracing", () => {
       expect(failure).toMatchObject({ name: "Denied", message: error.message })
     }))
 
-  it.effect("a defect is one of the span too, an interruption is no failure", () =>
+  it.effect("ends the span of a defect with a defect, and of an interruption without a failure", () =>
     Effect.gen(function*() {
       const died = yield* spanOf(samples.always(Effect.die(new TypeError("broken"))), samples.operations.ResolveBlob)
       expect(attributesOf(died)).toMatchObject({ "oci.outcome": "Defect", "error.type": "_OTHER" })
@@ -159,14 +159,14 @@ describe("Tracing", () => {
       expect(Exit.isInterrupted(stopped.ended!.exit)).toBe(true)
     }))
 
-  it.effect("the error that comes back is told as it is", () =>
+  it.effect("returns the error unchanged", () =>
     Effect.gen(function*() {
       const error = new RegistryError.Denied({ reason: "because", detail: { a: 1 } })
       const failed = yield* Effect.flip(traced(samples.always(Exit.fail(error)))(samples.operations.PushBlob))
       expect(failed).toBe(error)
     }))
 
-  describe("what is done for an operation is done within its span", () => {
+  describe("runs work for an operation within its span", () => {
     const asking = Effect.withSpan(Effect.void, "request")
     const requests = (spans: ReadonlyArray<Seen>) => spans.filter(({ name }) => name === "request")
     const parents: ReadonlyArray<{ name: string; base: Partial<Handler.Table>; operation: Operation.Operation }> = [
@@ -202,14 +202,14 @@ describe("Tracing", () => {
         expect(spans.find(({ name }) => name.startsWith("oci."))).toMatchObject({ parent: "program" })
       }))
 
-    it.effect("the lines of a log too", () =>
+    it.effect("runs loggers within the span", () =>
       Effect.gen(function*() {
         const handle = traced(Logging.middleware()(samples.suspended(samples.known)))
         const spans = yield* spansOf(samples.answerOf(handle, samples.operations.ResolveBlob))
         expect(spans).toMatchObject([{ events: ["ResolveBlob"] }])
       }))
 
-    it.effect("the native end of a content stays one", () =>
+    it.effect("keeps native sources native", () =>
       Effect.gen(function*() {
         const native = Handler.override(samples.known, { GetBlob: () => Effect.succeed(samples.native) })
         const { body } = yield* Effect.scoped(traced(native)(samples.operations.GetBlob))
@@ -218,7 +218,7 @@ describe("Tracing", () => {
   })
 
   describe("content and lists", () => {
-    it.effect("a span ends with what is read, not with the scope", () =>
+    it.effect("ends the span when the content has been read, not with the scope", () =>
       Effect.gen(function*() {
         const slow = Stream.concat(
           Stream.make(samples.bytes),
@@ -233,13 +233,13 @@ describe("Tracing", () => {
         expect(span!.ended!.time - span!.startTime).toBe(3_000_000_000n)
       }))
 
-    it.effect("content that nobody reads is partial", () =>
+    it.effect("marks content that is not read as partial", () =>
       Effect.gen(function*() {
         const [span] = yield* spansOf(Effect.scoped(traced(samples.known)(samples.operations.GetBlob)))
         expect(attributesOf(span!)).toMatchObject({ "oci.outcome": "Partial", "oci.bytes": 0 })
       }))
 
-    it.effect("a list that is run again has a span for each time", () =>
+    it.effect("creates a span for each run of a list", () =>
       Effect.gen(function*() {
         const spans = yield* spansOf(Effect.gen(function*() {
           const tags = yield* traced(samples.known)(samples.operations.ListTags)
@@ -251,7 +251,7 @@ describe("Tracing", () => {
       }))
   })
 
-  it.effect("Effect's own switches are obeyed", () =>
+  it.effect("obeys Effect's settings for tracing", () =>
     Effect.gen(function*() {
       const ask = traced(samples.known)(samples.operations.ResolveBlob)
       expect(yield* spansOf(Effect.withTracerEnabled(ask, false))).toEqual([])
@@ -284,14 +284,14 @@ describe("Tracing", () => {
         expect(written(spans)).not.toContain("\u001b")
       }))
 
-    it.effect("in what is answered", () =>
+    it.effect("in the result", () =>
       Effect.gen(function*() {
         const ask = Effect.forEach(rows, ({ operation }) => samples.answerOf(traced(samples.known), operation))
         expect(written(yield* spansOf(ask))).not.toContain("CANARY")
       }))
   })
 
-  it.effect("a layer that is used twice traces twice", () =>
+  it.effect("traces twice if a layer is used twice", () =>
     Effect.gen(function*() {
       const wrap = Tracing.wrap()
       const registry = Registry.layerHandler(samples.known).pipe(wrap, wrap)

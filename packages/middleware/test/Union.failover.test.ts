@@ -122,7 +122,7 @@ const read = (handle: Handler.Handler, of = blob, range?: { readonly offset: num
 
 const transient: Union.Options = { passOver: RegistryError.isTransient }
 
-describe("Union, where a member fails within a blob,", () => {
+describe("Union, when a member fails within a blob,", () => {
   it.effect.each<{ name: string; mirror: Options; options?: Union.Options; origin?: Options }>([
     { name: "a stream", mirror: {} },
     { name: "a native body", mirror: { native: true }, origin: { native: true } },
@@ -153,7 +153,7 @@ describe("Union, where a member fails within a blob,", () => {
       expect(origin.seen).toEqual(["from 1100"])
     }))
 
-  it.effect("continues more than once, and past a member that has another size", () =>
+  it.effect("continues more than once, and skips a member with another size", () =>
     Effect.gen(function*() {
       const members = [
         serving(blob, { breaksAfter: 50_000 }),
@@ -167,7 +167,7 @@ describe("Union, where a member fails within a blob,", () => {
       expect(members.map(({ seen }) => seen)).toEqual([["whole"], ["from 50000"], ["from 50000"], ["from 100000"]])
     }))
 
-  it.effect("reads the next member's blob from its start, where the first one vouched for its own bytes", () =>
+  it.effect("reads the next member's blob from its start if the first member has verified its own bytes", () =>
     Effect.gen(function*() {
       const store = serving(blob, { breaksAfter: cut, verified: true })
       const origin = serving(blob)
@@ -181,7 +181,7 @@ describe("Union, where a member fails within a blob,", () => {
       expect(bad.bytes.byteLength).toBeLessThan(blob.size)
     }))
 
-  it.effect("fails with what each member answered, where no member can continue", () =>
+  it.effect("fails with the answer of each member if no member can continue", () =>
     Effect.gen(function*() {
       const mirror = serving(blob, { breaksAfter: cut })
       const handle = union([member("mirror", mirror), member("origin", empty)], transient)
@@ -191,7 +191,7 @@ describe("Union, where a member fails within a blob,", () => {
       expect(error?.reason).toBe("mirror: the connection broke; origin: blob unknown to registry")
     }))
 
-  it.effect("fails at once with an error that is not passed over", () =>
+  it.effect("fails at once with an error that passOver does not select", () =>
     Effect.gen(function*() {
       const mirror = serving(blob, { breaksAfter: cut })
       const origin = serving(blob)
@@ -214,11 +214,11 @@ describe("Union, where a member fails within a blob,", () => {
     }))
 })
 
-describe("Union, where a member returns wrong content,", () => {
+describe("Union, when a member returns wrong content,", () => {
   it.effect.each<{ name: string; options: Union.Options }>([
     { name: "in order", options: {} },
     { name: "in a race", options: { read: "race" } }
-  ])("the next member's small blob is returned: $name", ({ options }) =>
+  ])("returns the small blob of the next member: $name", ({ options }) =>
     Effect.gen(function*() {
       const mirror = serving(smallBlob, { content: wrong(small) })
       const origin = serving(smallBlob, { content: small })
@@ -248,7 +248,7 @@ describe("Union, where a member returns wrong content,", () => {
       expect((yield* read(handle)).error?._tag).toBe("DigestInvalid")
     }))
 
-  it.effect("names all members that bytes came from", () =>
+  it.effect("names all members that sent bytes", () =>
     Effect.gen(function*() {
       const mirror = serving(blob, { content: wrong(large), breaksAfter: cut })
       const handle = union([member("mirror", mirror), member("origin", serving(blob))], transient)
@@ -258,7 +258,7 @@ describe("Union, where a member returns wrong content,", () => {
       expect(bytes.byteLength).toBeLessThan(blob.size)
     }))
 
-  it.effect("is still asked where no other member has the content", () =>
+  it.effect("still asks the member if no other member has the content", () =>
     Effect.gen(function*() {
       const mirror = serving(blob, { breaksAfter: cut })
       const handle = union([member("mirror", mirror), member("origin", empty)], transient)
@@ -267,7 +267,7 @@ describe("Union, where a member returns wrong content,", () => {
       expect(mirror.seen).toEqual(["whole", "whole"])
     }))
 
-  it.scoped("never enters a cache, and a retry gets the right content", () =>
+  it.scoped("stores no wrong content in a cache, and a retry returns the right content", () =>
     Effect.gen(function*() {
       const mirror = serving(blob, { content: wrong(large) })
       const origin = serving(blob)
@@ -288,7 +288,7 @@ describe("Union, where a member returns wrong content,", () => {
       expect(mirror.seen).toEqual(["whole"])
     }))
 
-  it.effect("has the next member's manifest or descriptor returned", () =>
+  it.effect("returns the manifest or descriptor of the next member", () =>
     Effect.gen(function*() {
       const other = Descriptor.fromBytes(small, samples.descriptor.mediaType)
       const liar = { handle: Handler.fromTable({ ...samples.answers, ResolveBlob: () => Exit.succeed(other) }) }
@@ -301,7 +301,7 @@ describe("Union, where a member returns wrong content,", () => {
     }))
 })
 
-describe("Union, a member that is out of order", () => {
+describe("Union, a member in its cooldown", () => {
   const counted = (handle: Handler.Handler) => {
     const seen: Array<string> = []
     const counting: Handler.Handler = (operation) => {
@@ -330,7 +330,7 @@ describe("Union, a member that is out of order", () => {
       })
   )
 
-  it.effect("is asked as ever with a cooldown of 0, and where it only refuses", () =>
+  it.effect("is asked in the usual order with a cooldown of 0, and after a refusal", () =>
     Effect.gen(function*() {
       const denied = samples.always(Exit.fail(new RegistryError.Denied({})))
       for (const [answer, options] of [[unavailable, { cooldown: 0 }], [denied, {}]] as const) {
@@ -388,7 +388,7 @@ describe("Union, an authoritative member", () => {
     samples.operations.GetManifest
   ]
 
-  it.effect("has the last word, whatever the others fail with", () =>
+  it.effect("decides the error, also if other members fail", () =>
     Effect.gen(function*() {
       for (const option of options) {
         for (const operation of reads) {
@@ -407,7 +407,7 @@ describe("Union, an authoritative member", () => {
       }
     }))
 
-  it.effect("is the end of the search: no member after it is asked", () =>
+  it.effect("ends the search: no later member is asked", () =>
     Effect.gen(function*() {
       const handle = union([
         member("origin", empty, { authoritative: true }),
@@ -416,7 +416,7 @@ describe("Union, an authoritative member", () => {
       expect((yield* Effect.flip(handle(samples.operations.ResolveBlob)))._tag).toBe("BlobUnknown")
     }))
 
-  it.effect("is never left out of a list in silence", () =>
+  it.effect("is never left out of a list silently", () =>
     Effect.gen(function*() {
       const lists = [samples.operations.ListTags, samples.operations.ListReferrers, samples.operations.ListRepositories]
       for (const operation of lists) {

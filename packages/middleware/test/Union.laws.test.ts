@@ -67,7 +67,7 @@ const isRead = ({ ask }: History.Step) => {
 }
 
 describe("laws of Union", () => {
-  it("of one member, it is that member itself", () => {
+  it("of one member equals that member", () => {
     const { handle } = Registry.fromHandler(samples.known)
     for (const options of policies) expect(Union.middleware([], options)(handle)).toBe(handle)
   })
@@ -83,7 +83,7 @@ describe("laws of Union", () => {
         3
       ))
 
-    it("of a member twice, it reads as that member", () =>
+    it("of one member twice reads as that member", () =>
       same([([a]) => unionOf(options, a!, a!), ([a]) => a!], 1, isRead))
 
     it("ReadOnly distributes over it", () => {

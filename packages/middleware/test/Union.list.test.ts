@@ -43,7 +43,7 @@ const down = new RegistryError.TransportError({ reason: "connection refused" })
 const transient = { passOver: RegistryError.isTransient }
 
 describe("Union, listing", () => {
-  it.effect("merges tags, each once, and counts the limit of all", () =>
+  it.effect("merges tags, each once, and applies the limit to the merged list", () =>
     Effect.gen(function*() {
       const { listTags } = yield* union([
         tagsOf("a", tags("a", "c", "e")),
@@ -56,7 +56,7 @@ describe("Union, listing", () => {
       expect(yield* listed(listTags(repository, { limit: 0 }))).toEqual([])
     }))
 
-  it.effect("asks each for no limit of its own, unless nothing is wanted", () =>
+  it.effect("sends no limit to the members, except for a limit of 0", () =>
     Effect.gen(function*() {
       const asked: Array<number | undefined> = []
       const noting = (name: string) =>
@@ -72,7 +72,7 @@ describe("Union, listing", () => {
       expect(asked).toEqual([undefined, undefined, 0, 0])
     }))
 
-  it.effect("has of a member the tags it may be asked about", () =>
+  it.effect("contains only tags of a member that its `select` contains", () =>
     Effect.gen(function*() {
       const select = ReferenceSet.tags("v*")
       const { listTags } = yield* union([
@@ -86,7 +86,7 @@ describe("Union, listing", () => {
     { name: "at once", of: (error) => tagsOf("b", error) },
     { name: "when it is read", of: (error) => tagsOf("b", Stream.fail(error)) }
   ])("a member that fails $name", ({ of }) => {
-    it.effect("has nothing, where it does not know the repository", () =>
+    it.effect("contributes nothing if it does not know the repository", () =>
       Effect.gen(function*() {
         const { listTags } = yield* union([tagsOf("a", tags("a")), of(unknown)])
         expect(yield* listed(listTags(repository))).toEqual(["a"])
@@ -98,7 +98,7 @@ describe("Union, listing", () => {
         })
       }))
 
-    it.effect("fails the list, or is passed over", () =>
+    it.effect("fails the list, or is skipped with passOver", () =>
       Effect.gen(function*() {
         const members = [tagsOf("a", tags("a")), of(down)]
         const strict = yield* union(members)
@@ -116,7 +116,7 @@ describe("Union, listing", () => {
       }))
   })
 
-  it.effect("an outage in the middle fails the list, or ends that of the member", () =>
+  it.effect("fails on an outage in the middle, or ends the list of that member with passOver", () =>
     Effect.gen(function*() {
       const members = [
         tagsOf("a", tags("a", "d")),
@@ -132,7 +132,7 @@ describe("Union, listing", () => {
       expect(yield* listed(lenient.listTags(repository))).toEqual(["a", "b", "d"])
     }))
 
-  it.effect("a list out of order is put in order up to a cap, else it names the member", () =>
+  it.effect("sorts a list up to a cap, and names the member beyond it", () =>
     Effect.gen(function*() {
       const members = [tagsOf("a", tags("b")), tagsOf("crooked", tags("c", "d", "a"))]
       const strict = yield* union(members, { hold: 0 })
@@ -144,7 +144,7 @@ describe("Union, listing", () => {
       expect(yield* listed(lenient.listTags(repository))).toEqual(["a", "b", "c", "d"])
     }))
 
-  it.effect("repositories: all of each, and only what it may be asked about", () =>
+  it.effect("lists repositories of all members, limited by their `select`", () =>
     Effect.gen(function*() {
       const names = (...all: ReadonlyArray<string>): Partial<Handler.Table> => ({
         ListRepositories: ({ last }) =>
@@ -168,7 +168,7 @@ describe("Union, listing", () => {
       expect(yield* listed(listRepositories({ limit: 0 }))).toEqual([])
     }))
 
-  it.effect("referrers: each once, in the order of digests, of those who are asked for them", () =>
+  it.effect("lists referrers once, in the order of digests, from members with the capability", () =>
     Effect.gen(function*() {
       const all = ["a", "b", "c", "d"].map((text) => Descriptor.fromBytes(new TextEncoder().encode(text)))
       const of = (name: string, items: ReadonlyArray<Descriptor.Descriptor>, more?: Partial<Member>) =>
@@ -192,7 +192,7 @@ describe("Union, listing", () => {
       expect(yield* Fiber.join(fiber)).toHaveLength(3)
     }))
 
-  it.effect("holds a chunk of each member, however long their lists are", () =>
+  it.effect("holds one chunk of each member, even for long lists", () =>
     Effect.gen(function*() {
       const members = 8
       const count = 10_000
@@ -227,7 +227,7 @@ describe("Union, listing", () => {
       expect(ahead).toBeLessThanOrEqual(members * 200)
     }))
 
-  it.effect("closes what it has open when it is not read to its end", () =>
+  it.effect("closes all open lists if it is not read to its end", () =>
     Effect.gen(function*() {
       let open = 0
       const endless = (name: string) =>
@@ -243,7 +243,7 @@ describe("Union, listing", () => {
       expect(open).toBe(0)
     }))
 
-  it("an answer that is at hand stays so", () => {
+  it("returns a result at once that is available at once", () => {
     const handle = Effect.runSync(union([tagsOf("a", tags("a")), tagsOf("b", tags("b"))])).handle
     expect(Exit.isExit(handle(new Operation.ListTags({ repository })))).toBe(true)
   })

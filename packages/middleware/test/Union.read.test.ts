@@ -81,14 +81,14 @@ describe("Union, reading", () => {
     it.effect.each<{ name: string; options: Union.Options }>([
       { name: "in order", options: {} },
       { name: "in a race", options: { read: "race" } }
-    ])("has what any member has, $name", ({ options }) =>
+    ])("returns content of any member, $name", ({ options }) =>
       Effect.gen(function*() {
         const handle = union([member("a", missing), member("b", samples.known), member("c", missing)], options)
         const { descriptor: of } = { descriptor: yield* digestOf(handle, operation) }
         expect(of).toBe(digest)
       }))
 
-    it.effect("asks nobody after the first that has it", () =>
+    it.effect("asks no member after the first that has the content", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const handle = union([
@@ -104,7 +104,7 @@ describe("Union, reading", () => {
         )
       }))
 
-    it.effect("tells another failure, and asks no further", () =>
+    it.effect("returns another failure, and asks no further member", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const handle = union([member("a", missing), member("b", down), member("c", seeing(seen, "c", samples.known))])
@@ -114,7 +114,7 @@ describe("Union, reading", () => {
         expect(seen).toEqual([])
       }))
 
-    it.effect("passes over an outage", () =>
+    it.effect("skips a member with an outage if passOver selects it", () =>
       Effect.gen(function*() {
         const handle = union([member("a", down), member("b", samples.known)], transient)
         expect(yield* digestOf(handle, operation)).toBe(digest)
@@ -124,7 +124,7 @@ describe("Union, reading", () => {
         expect(error._tag).toBe("Denied")
       }))
 
-    it.effect("that nothing was found after an outage is the outage", () =>
+    it.effect("fails with the outage if no other member has the content", () =>
       Effect.gen(function*() {
         const handle = union([member("a", down), member("b", missing)], transient)
         const error = yield* Effect.flip(digestOf(handle, operation))
@@ -132,7 +132,7 @@ describe("Union, reading", () => {
         expect(error.message).toMatch(/: a: connection refused; b: .* unknown to registry$/)
       }))
 
-    it.effect("tells what each has answered where none has it", () =>
+    it.effect("fails with the answer of each member if no member has the content", () =>
       Effect.gen(function*() {
         const handle = union([member("a", missing), member("b", missing)])
         const error = yield* Effect.flip(digestOf(handle, operation))
@@ -141,7 +141,7 @@ describe("Union, reading", () => {
       }))
   })
 
-  it("an answer that is at hand stays so", () => {
+  it("returns a result at once that is available at once", () => {
     const operation = samples.operations.ResolveBlob
     for (const read of ["order", "race"] as const) {
       const handle = union([member("a", missing), member("b", samples.known)], { read })
@@ -153,7 +153,7 @@ describe("Union, reading", () => {
   })
 
   describe("in a race", () => {
-    it.effect("losers are interrupted, and what they have open is closed", () =>
+    it.effect("interrupts the losers, and closes what they have opened", () =>
       Effect.gen(function*() {
         const winner = new Slow(10, samples.known)
         const losers = [new Slow(20, samples.known), new Slow(30, missing), new Slow(1e9, samples.known)]
@@ -173,7 +173,7 @@ describe("Union, reading", () => {
         expect(winner.open).toBe(0)
       }))
 
-    it.effect("one who is gone leaves nobody running", () =>
+    it.effect("interrupts all members if the caller is interrupted", () =>
       Effect.gen(function*() {
         const all = [new Slow(20, samples.known), new Slow(30, samples.known)]
         const handle = union(all.map((each, index) => member(`${index}`, each.handle)), { read: "race" })
@@ -185,7 +185,7 @@ describe("Union, reading", () => {
         expect(all.map(({ interrupted, open }) => [interrupted, open])).toEqual([[1, 0], [1, 0]])
       }))
 
-    it.effect("a failure of one does not end it, and a stalled member does not hold it", () =>
+    it.effect("continues after a failure, and does not wait for a stalled member", () =>
       Effect.gen(function*() {
         const handle = union([
           member("stalled", () => Effect.never),
@@ -217,7 +217,7 @@ describe("Union, reading", () => {
         )
     })
     it.effect.each(reads.filter(({ operation }) => !("reference" in operation) || operation.reference === digest))(
-      "a fast bad answer does not win: $name",
+      "does not let a fast wrong answer win: $name",
       ({ operation }) =>
         Effect.gen(function*() {
           const handle = union([
@@ -230,7 +230,7 @@ describe("Union, reading", () => {
         })
     )
 
-    it.effect("the failure is that of who got furthest", () =>
+    it.effect("fails with the error of the member that got furthest", () =>
       Effect.gen(function*() {
         const handle = union([member("a", missing), member("b", refusing), member("c", down)], { read: "race" })
         const error = yield* Effect.flip(handle(samples.operations.ResolveBlob))
@@ -241,7 +241,7 @@ describe("Union, reading", () => {
         })
       }))
 
-    it.effect("a defect is one", () =>
+    it.effect("dies with a defect of a member", () =>
       Effect.gen(function*() {
         const handle = union([member("a", missing), member("b", () => Effect.die("boom"))], { read: "race" })
         const exit = yield* Effect.exit(handle(samples.operations.ResolveBlob))
@@ -249,7 +249,7 @@ describe("Union, reading", () => {
       }))
   })
 
-  it.effect("a connection of a member that fails is closed before the next is asked", () =>
+  it.effect("closes the connection of a failed member before it asks the next", () =>
     Effect.gen(function*() {
       const first = new Slow(0, missing)
       const seen: Array<number> = []
@@ -275,14 +275,14 @@ describe("Union, reading", () => {
     const resolve = new Operation.ResolveManifest({ repository, reference: tag })
     const get = new Operation.GetManifest({ repository, reference: tag })
 
-    it.effect.each([resolve, get])("are what the first says", (operation) =>
+    it.effect.each([resolve, get])("resolve to the answer of the first member", (operation) =>
       Effect.gen(function*() {
         const handle = union([member("a", samples.known), member("b", moved)])
         expect(yield* digestOf(handle, operation)).toBe(digest)
       }))
 
     it.effect.each([resolve, get])(
-      "agree: where all say the same, or do not know it",
+      "agree: resolves a tag that is equal on all members, or unknown to some",
       (operation) =>
         Effect.gen(function*() {
           const members = [member("a", missing), member("b", samples.known), member("c", samples.known)]
@@ -291,7 +291,7 @@ describe("Union, reading", () => {
     )
 
     it.effect.each([resolve, get])(
-      "agree: a difference is a conflict, whatever is passed over",
+      "agree: fails with a conflict on a difference, with any passOver",
       (operation) =>
         Effect.gen(function*() {
           const members = [member("a", samples.known), member("b", missing), member("c", moved)]
@@ -306,13 +306,16 @@ describe("Union, reading", () => {
         })
     )
 
-    it.effect.each([resolve, get])("agree: an outage is told, or passed over", (operation) =>
-      Effect.gen(function*() {
-        const members = [member("a", samples.known), member("b", down)]
-        const error = yield* Effect.flip(digestOf(union(members, { tags: "agree" }), operation))
-        expect(error).toMatchObject({ _tag: "TransportError", reason: "connection refused" })
-        expect(yield* digestOf(union(members, { tags: "agree", ...transient }), operation)).toBe(digest)
-      }))
+    it.effect.each([resolve, get])(
+      "agree: fails on an outage, or skips the member with passOver",
+      (operation) =>
+        Effect.gen(function*() {
+          const members = [member("a", samples.known), member("b", down)]
+          const error = yield* Effect.flip(digestOf(union(members, { tags: "agree" }), operation))
+          expect(error).toMatchObject({ _tag: "TransportError", reason: "connection refused" })
+          expect(yield* digestOf(union(members, { tags: "agree", ...transient }), operation)).toBe(digest)
+        })
+    )
   })
 
   describe("the manifest of a tag", () => {
@@ -351,7 +354,7 @@ describe("Union, reading", () => {
           .toBe("ManifestUnknown")
       }))
 
-    it.scoped("is never a less trusted member's, also where the first resolves the tag and cannot serve it", () =>
+    it.scoped("never comes from a less trusted member, even if the first member resolves the tag and cannot serve it", () =>
       Effect.gen(function*() {
         const trusted = yield* pushed("trusted")
         const other = yield* pushed("less trusted")
@@ -373,7 +376,7 @@ describe("Union, reading", () => {
         expect(yield* digestOf(all, get)).toBe(trusted.digest)
       }))
 
-    it.scoped("is the tag's manifest of now, where the one that it stood for is deleted meanwhile", () =>
+    it.scoped("is the current manifest of the tag if the resolved one was deleted meanwhile", () =>
       Effect.gen(function*() {
         const old = yield* pushed("old")
         const now = yield* pushed("now")
@@ -389,7 +392,7 @@ describe("Union, reading", () => {
   })
 
   describe("capabilities", () => {
-    it.effect("a mirror that does not resolve is asked by digest alone, also for the manifest of a tag", () =>
+    it.effect("asks a mirror without `resolve` only by digest, also for the manifest of a tag", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const handle = union([
@@ -411,7 +414,7 @@ describe("Union, reading", () => {
         ])
       }))
 
-    it.effect("the manifest of a tag that one resolves comes from another that pulls", () =>
+    it.effect("gets the manifest of a tag from a member with `pull` after another member resolved the tag", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const handle = union([
@@ -422,7 +425,7 @@ describe("Union, reading", () => {
         expect(seen).toEqual(["notary ResolveManifest", "mirror GetManifest"])
       }))
 
-    it.effect.each(samples.tags)("nobody may: %s", (of) =>
+    it.effect.each(samples.tags)("no member with the capability: %s", (of) =>
       Effect.gen(function*() {
         const handle = union([
           member("a", samples.known, { capabilities: [] }),
@@ -433,7 +436,7 @@ describe("Union, reading", () => {
         expect(error.reason).toMatch(/^no member may be asked to /)
       }))
 
-    it.effect("without members nothing is there", () =>
+    it.effect("contains nothing without members", () =>
       Effect.gen(function*() {
         expect(yield* Effect.flip(union([])(samples.operations.ResolveBlob))).toMatchObject({ _tag: "BlobUnknown" })
       }))
@@ -465,7 +468,7 @@ describe("Union, reading", () => {
         expect(seen).toEqual([`${at} ${operation._tag}`])
       }))
 
-    it.effect("what no member has is not there", () =>
+    it.effect("reports not found for a repository of no member", () =>
       Effect.gen(function*() {
         const handle = union(members([]).slice(1))
         const elsewhere = RepositoryName.make("elsewhere")
@@ -477,7 +480,7 @@ describe("Union, reading", () => {
   })
 
   describe("layers", () => {
-    it.effect("a member that is used elsewhere too is built once, and has its own needs", () =>
+    it.effect("builds a member once that is also used elsewhere, with its own requirements", () =>
       Effect.gen(function*() {
         let built = 0
         class Token extends Context.Tag("Token")<Token, string>() {}
@@ -498,7 +501,7 @@ describe("Union, reading", () => {
         expect(built).toBe(1)
       }))
 
-    it.effect("the registry of a pipe is the last", () =>
+    it.effect("makes the registry of a pipe the last member", () =>
       Effect.gen(function*() {
         const seen: Array<string> = []
         const layer = Registry.layerHandler(seeing(seen, "behind", samples.known)).pipe(
@@ -509,7 +512,7 @@ describe("Union, reading", () => {
         expect(seen).toEqual(["first ResolveBlob", "behind ResolveBlob"])
       }))
 
-    it.effect("members know who asks", () =>
+    it.effect("provides the caller to members", () =>
       Effect.gen(function*() {
         const asked: Array<string | undefined> = []
         const noting: Handler.Handler = (operation) =>

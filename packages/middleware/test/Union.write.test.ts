@@ -97,30 +97,33 @@ const has = (registry: Registry["Type"], of: Descriptor.Descriptor = blob) =>
 describe("Union, writing", () => {
   describe("to the first", () => {
     const writes = samples.tags.filter((tag) => Operation.traits[tag].access === "write")
-    it.effect.each(writes)("%s goes to the first that is able, as it is", (tag) =>
-      Effect.gen(function*() {
-        const seen: Array<unknown> = []
-        const noting = (name: string): Handler.Handler => (operation) => {
-          seen.push([name, operation])
-          return samples.known(operation)
-        }
-        const handle = union([
-          member("mirror", noting("mirror"), { capabilities: ["pull", "resolve"] }),
-          member("first", noting("first")),
-          member("second", noting("second"))
-        ])
-        const operation = samples.operations[tag]
-        const answer = yield* samples.answerOf(handle, operation)
-        expect(answer).toEqual(yield* samples.answerOf(samples.known, operation))
-        const looked = new Operation.ResolveManifest({ repository, reference: samples.tag })
-        expect(seen).toEqual([
-          // A push with `ifAbsent` resolves its tags first.
-          ...(tag === "PushManifest" ? [["mirror", looked]] : []),
-          ["first", operation]
-        ])
-      }))
+    it.effect.each(writes)(
+      "sends %s unchanged to the first member with the capability",
+      (tag) =>
+        Effect.gen(function*() {
+          const seen: Array<unknown> = []
+          const noting = (name: string): Handler.Handler => (operation) => {
+            seen.push([name, operation])
+            return samples.known(operation)
+          }
+          const handle = union([
+            member("mirror", noting("mirror"), { capabilities: ["pull", "resolve"] }),
+            member("first", noting("first")),
+            member("second", noting("second"))
+          ])
+          const operation = samples.operations[tag]
+          const answer = yield* samples.answerOf(handle, operation)
+          expect(answer).toEqual(yield* samples.answerOf(samples.known, operation))
+          const looked = new Operation.ResolveManifest({ repository, reference: samples.tag })
+          expect(seen).toEqual([
+            // A push with `ifAbsent` resolves its tags first.
+            ...(tag === "PushManifest" ? [["mirror", looked]] : []),
+            ["first", operation]
+          ])
+        })
+    )
 
-    it.effect("a manifest goes where the blobs of its repository go, or nowhere", () =>
+    it.effect("sends a manifest to the member that receives the blobs, or refuses it", () =>
       Effect.gen(function*() {
         const handle = union([
           member("releases", samples.known, { select: ReferenceSet.tags("v*", "r*") }),
@@ -175,7 +178,7 @@ describe("Union, writing", () => {
         expect([yield* has(a), yield* has(b)]).toEqual([Option.some(300_000), Option.some(300_000)])
       }))
 
-    it.scoped("a partial failure tells each member's outcome", () =>
+    it.scoped("reports the outcome of each member in a partial failure", () =>
       Effect.gen(function*() {
         const { a, b } = yield* two
         const handle = union([
@@ -194,7 +197,7 @@ describe("Union, writing", () => {
         expect(state).toMatchObject({ opened: 1, given: 300_000 })
       }))
 
-    it.effect("where all fail it is the failure of who got furthest, and the body is not read", () =>
+    it.effect("fails with the error of the member that got furthest if all fail, without reading the body", () =>
       Effect.gen(function*() {
         const handle = union([
           member("a", samples.always(Exit.fail(new RegistryError.TransportError({ reason: "refused" })))),
@@ -209,7 +212,7 @@ describe("Union, writing", () => {
         expect(state.opened).toBe(0)
       }))
 
-    it.scoped("a wrong body is at none", () =>
+    it.scoped("stores a wrong body at no member", () =>
       Effect.gen(function*() {
         const { a, all, b } = yield* two
         const { body } = native(pieces(1000).toReversed())
@@ -218,7 +221,7 @@ describe("Union, writing", () => {
         expect([yield* has(a), yield* has(b)]).toEqual([Option.none(), Option.none()])
       }))
 
-    it.effect("goes in lock step: nobody is further than a chunk ahead of the slowest", () =>
+    it.effect("sends in lock step: no member is more than one chunk ahead of the slowest", () =>
       Effect.gen(function*() {
         const taken = { fast: 0, slow: 0 }
         let ahead = 0
@@ -250,7 +253,7 @@ describe("Union, writing", () => {
         expect(ahead).toBeLessThanOrEqual(20_000)
       }))
 
-    it.effect("who leaves early, and who never reads, hold nobody", () =>
+    it.effect("does not wait for members that leave early or never read", () =>
       Effect.gen(function*() {
         let read = 0
         const handle = union([
@@ -281,7 +284,7 @@ describe("Union, writing", () => {
         expect(read).toBe(300_000)
       }))
 
-    it.effect("an interruption closes the body, though a member is stalled", () =>
+    it.effect("closes the body on interruption, even if a member is stalled", () =>
       Effect.gen(function*() {
         for (const stream of [false, true]) {
           const begun = yield* Deferred.make<void>()
@@ -309,7 +312,7 @@ describe("Union, writing", () => {
         }
       }))
 
-    it.effect("a body that can be read once fails for who reads it twice", () =>
+    it.effect("fails for a member that reads a body twice that can be read only once", () =>
       Effect.gen(function*() {
         const handle = union([
           member(
@@ -333,7 +336,7 @@ describe("Union, writing", () => {
   })
 
   describe("manifests to all", () => {
-    it.effect("pushes at once are seen in one order by all members, those to other repositories besides", () =>
+    it.effect("run in the same order at all members, while other repositories are not blocked", () =>
       Effect.gen(function*() {
         const seen: { [name: string]: Array<string> } = { a: [], b: [] }
         const slow = (name: string, millis: (tag: string) => number) =>
@@ -367,7 +370,7 @@ describe("Union, writing", () => {
         expect(seen["a"]![0]).toBe("other:v2")
       }))
 
-    it.effect("tell the tags and the subject that all have", () =>
+    it.effect("return the tags and the subject that all members have", () =>
       Effect.gen(function*() {
         const pushed = (tags: ReadonlyArray<string>, subject?: typeof digest): Handler.Handler =>
           samples.always(Effect.succeed({ ...descriptor, tags, subject }) as never)
@@ -402,7 +405,7 @@ describe("Union, writing", () => {
     it.scoped.each<{ name: string; options: Union.Options }>([
       { name: "first", options: {} },
       { name: "all", options: { push: "all" } }
-    ])("moves no tag that any member has, push: $name", ({ options }) =>
+    ])("moves no tag that exists at any member, push: $name", ({ options }) =>
       Effect.gen(function*() {
         const [a, b] = yield* Effect.all([memory, memory])
         const { digest: old } = yield* push(b.handle, "old")
@@ -415,7 +418,7 @@ describe("Union, writing", () => {
         expect(yield* pointsAt(a)).toEqual(Option.some(old))
       }))
 
-    it.scoped("is passed on, so that each member keeps it, and fails where the members cannot be asked", () =>
+    it.scoped("is sent to each member, and fails if the members cannot be asked", () =>
       Effect.gen(function*() {
         const seen: Array<boolean | undefined> = []
         const noting: Handler.Handler = (operation) => {
@@ -433,7 +436,7 @@ describe("Union, writing", () => {
       }))
 
     it.scoped.each([{ conditional: true }, { conditional: false }])(
-      "holds the tags of Immutable round a union, conditional: $conditional",
+      "keeps the tags of Immutable around a union, conditional: $conditional",
       ({ conditional }) =>
         Effect.gen(function*() {
           const [a, b] = yield* Effect.all([memory, memory])
@@ -462,7 +465,7 @@ describe("Union, writing", () => {
         expect(seen).toEqual(["c", "b", "a"])
       }))
 
-    it.effect("fail where none had it, and tell where one failed", () =>
+    it.effect("fail if no member had it, and report which member failed", () =>
       Effect.gen(function*() {
         expect(yield* Effect.flip(union([member("a", unknown), member("b", unknown)])(remove))).toMatchObject({
           _tag: "BlobUnknown",
@@ -482,7 +485,7 @@ describe("Union, writing", () => {
 
   describe("uploads to all", () => {
     const half = content.byteLength / 2
-    it.scoped("each member has the blob in the end", () =>
+    it.scoped("store the blob at each member", () =>
       Effect.gen(function*() {
         const { a, all, b } = yield* two
         const started = yield* all.startUpload(repository)
@@ -497,7 +500,7 @@ describe("Union, writing", () => {
         expect([yield* has(a), yield* has(b)]).toEqual([Option.some(300_000), Option.some(300_000)])
       }))
 
-    it.scoped("a wrong offset changes nothing, and it may go on", () =>
+    it.scoped("change nothing on a wrong offset, and can continue", () =>
       Effect.gen(function*() {
         const { all } = yield* two
         const { id } = yield* all.startUpload(repository)
@@ -506,7 +509,7 @@ describe("Union, writing", () => {
         expect((yield* all.appendUpload(repository, id, Body.bytes(content), { offset: 0 })).offset).toBe(300_000)
       }))
 
-    it.scoped("a member that fails is out, its session is given up, and the end tells of it", () =>
+    it.scoped("cancel the session at a member that fails, and report it at the end", () =>
       Effect.gen(function*() {
         const { a, b } = yield* two
         const cancelled: Array<string> = []
@@ -530,7 +533,7 @@ describe("Union, writing", () => {
         expect([yield* has(a), yield* has(b)]).toEqual([Option.none(), Option.some(300_000)])
       }))
 
-    it.scoped("a member that cannot begin is out, and any failure of it comes back", () =>
+    it.scoped("continue without a member that cannot start, and report its failure", () =>
       Effect.gen(function*() {
         const { a, b } = yield* two
         const errors: ReadonlyArray<readonly [RegistryError.RegistryError, string]> = [
@@ -549,7 +552,7 @@ describe("Union, writing", () => {
         }
       }))
 
-    it.scoped("members at different offsets are each sent what they have not", () =>
+    it.scoped("send each member only the bytes that it does not have", () =>
       Effect.gen(function*() {
         const { a, all, b } = yield* two
         const { id } = yield* all.startUpload(repository)
@@ -569,7 +572,7 @@ describe("Union, writing", () => {
         expect([yield* has(a), yield* has(b)]).toEqual([Option.some(300_000), Option.some(300_000)])
       }))
 
-    it.scoped("a mount that some can do goes on as an upload to the others", () =>
+    it.scoped("continue a mount as an upload to members that cannot mount", () =>
       Effect.gen(function*() {
         const { a, all, b } = yield* two
         const base = RepositoryName.make("team/base")
@@ -583,7 +586,7 @@ describe("Union, writing", () => {
         expect(yield* all.mountBlob(repository, blob.digest, { from: base })).toMatchObject({ _tag: "Mounted" })
       }))
 
-    it.scoped("is given up at all", () =>
+    it.scoped("are cancelled at all members", () =>
       Effect.gen(function*() {
         const { all } = yield* two
         const { id } = yield* all.startUpload(repository)
@@ -648,7 +651,7 @@ describe("Union, writing", () => {
           .toThrow("uploadKey is empty: give at least 16 random characters, or none")
       })
 
-      it.scoped("are good for all who share the key and the members", () =>
+      it.scoped("are valid in all processes that share the key and the members", () =>
         Effect.gen(function*() {
           const { a, b } = yield* two
           const of = (key: string, ...names: ReadonlyArray<string>) =>

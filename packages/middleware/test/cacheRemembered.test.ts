@@ -5,8 +5,8 @@ import { Remembered } from "../src/internal/cache/remembered.js"
 const app = RepositoryName.make("team/app")
 const base = RepositoryName.make("team/base")
 
-describe("what is remembered", () => {
-  it("is as much as may be: what was not used for longest goes", () => {
+describe("the LRU map", () => {
+  it("evicts the least recently used entry above its maximum", () => {
     const all = new Remembered<number>(2)
     all.set(app, "a", 1)
     all.set(app, "b", 2)
@@ -17,7 +17,7 @@ describe("what is remembered", () => {
     expect(["a", "b", "c"].map((key) => all.get(key))).toEqual([1, undefined, 4])
   })
 
-  it("is weighed; what is too heavy drives out nothing", () => {
+  it("weighs entries, and evicts nothing for an entry that is too heavy", () => {
     const all = new Remembered<number>(10, (weight) => weight)
     all.set(app, "a", 4)
     all.set(app, "b", 6)
@@ -29,7 +29,7 @@ describe("what is remembered", () => {
     expect(all.get("a")).toBeUndefined()
   })
 
-  it("is forgotten of one repository and not of another, and can be remembered again", () => {
+  it("forgets the entries of one repository only, and accepts them again", () => {
     const all = new Remembered<number>(10)
     for (const [repository, key] of [[app, "a"], [app, "b"], [base, "c"]] as const) all.set(repository, key, 1)
     all.delete("b")

@@ -3,8 +3,8 @@ import { Gates } from "../src/internal/gate.js"
 
 const permits = { small: 1, read: 1, write: 1 }
 
-describe("the gates of keys", () => {
-  it("are forgotten when nobody uses them", () => {
+describe("the limits of keys", () => {
+  it("are forgotten when they are not in use", () => {
     const gates = new Gates({ permits, rate: undefined })
     const gate = gates.at("a", 0)
     gate.take("read")
@@ -15,7 +15,7 @@ describe("the gates of keys", () => {
     expect(gates.size).toBe(0)
   })
 
-  it("are kept until all tokens are back, since one made anew would have them all", () => {
+  it("are kept until the token bucket is full, since a new bucket would be full", () => {
     const gates = new Gates({ permits, rate: { capacity: 10, perMilli: 1 / 1000 } })
     const gate = gates.at("a", 0)
     gate.takeToken(0)
@@ -30,7 +30,7 @@ describe("the gates of keys", () => {
     expect(gates.size).toBe(1)
   })
 
-  it("do not fill up beyond what they hold, nor by a clock that goes back", () => {
+  it("do not exceed their capacity, also if the clock goes back", () => {
     const gate = new Gates({ permits, rate: { capacity: 2, perMilli: 1 } }).at("a", 1000)
     const taken = (now: number) => [1, 2, 3].filter(() => gate.takeToken(now)).length
     expect(taken(1000)).toBe(2)

@@ -23,7 +23,7 @@ const shuffledWithin = (items: ReadonlyArray<string>) => {
 }
 
 describe("mergeSorted", () => {
-  it("has each item of each list once, in order, however they come in chunks", () =>
+  it("contains each item of each list once, in order, for any chunks", () =>
     fc.assert(fc.asyncProperty(
       fc.array(fc.tuple(words, fc.integer({ min: 1, max: 7 })), { maxLength: 5 }),
       async (lists) => {
@@ -39,7 +39,7 @@ describe("mergeSorted", () => {
   it.effect.each([
     { name: "alone", members: [["b", "a"]] },
     { name: "among others", members: [["a", "c"], ["b", "a"]] }
-  ])("a list that is out of order is named: $name", ({ members }) =>
+  ])("names a list that is out of order: $name", ({ members }) =>
     Effect.gen(function*() {
       const lists = members.map((items, index) => ({ name: `member ${index}`, items: Stream.fromIterable(items) }))
       const error = yield* Effect.flip(Stream.runDrain(mergeSorted(lists, asked, options)))
@@ -49,7 +49,7 @@ describe("mergeSorted", () => {
       })
     }))
 
-  it("a list that is out of order by no more than is held is put in order", () =>
+  it("sorts a list that is out of order by no more than the buffer", () =>
     fc.assert(fc.asyncProperty(
       fc.array(fc.tuple(words.chain(shuffledWithin), fc.integer({ min: 1, max: 7 })), { maxLength: 4 }),
       async (lists) => {
@@ -64,7 +64,7 @@ describe("mergeSorted", () => {
       }
     )))
 
-  it.effect("and one that is further out of order says how far", () =>
+  it.effect("fails with the distance for a list that is further out of order", () =>
     Effect.gen(function*() {
       const lists = [{ name: "a", items: Stream.make("b", "c", "d", "a") }]
       const merged = (hold: number) => Stream.runCollect(mergeSorted(lists, asked, { ...options, hold }))
@@ -74,14 +74,14 @@ describe("mergeSorted", () => {
       })
     }))
 
-  it.effect("the order of directories, with / before -, is put in order", () =>
+  it.effect("sorts the order of directories, with / before -", () =>
     Effect.gen(function*() {
       const lists = [{ name: "docker", items: Stream.make("a", "a/b", "a/c/d", "a/c-d", "a-b", "a.b", "b") }]
       expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked, { ...options, hold: 9 }))))
         .toEqual(["a", "a-b", "a.b", "a/b", "a/c-d", "a/c/d", "b"])
     }))
 
-  it.effect("of what several lists have it takes the first one's", () =>
+  it.effect("returns the first list's item if several lists have it", () =>
     Effect.gen(function*() {
       const list = (name: string, ...keys: ReadonlyArray<string>) => ({
         name,
@@ -95,20 +95,20 @@ describe("mergeSorted", () => {
       expect(from).toEqual(["1 of b", "2 of a", "3 of a", "4 of c"])
     }))
 
-  it.effect("an item that a list has twice is there once", () =>
+  it.effect("returns an item once that a list contains twice", () =>
     Effect.gen(function*() {
       const lists = [{ name: "a", items: Stream.make("a", "a", "b") }, { name: "b", items: Stream.make("b", "b") }]
       expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked, options)))).toEqual(["a", "b"])
     }))
 
-  it.effect("fails as a list fails", () =>
+  it.effect("fails if a list fails", () =>
     Effect.gen(function*() {
       const error = new RegistryError.Unavailable({})
       const lists = [{ name: "a", items: Stream.make("a") }, { name: "b", items: Stream.fail(error) }]
       expect(yield* Effect.flip(Stream.runDrain(mergeSorted(lists, asked, options)))).toBe(error)
     }))
 
-  it.effect("reads endless lists as far as it is asked", () =>
+  it.effect("reads endless lists only as far as it is read", () =>
     Effect.gen(function*() {
       let read = 0
       const endless = (name: string) => ({

@@ -176,7 +176,7 @@ describe("observe, the content of a blob", () => {
       expect(answer.body).toMatchObject({ size, replayable: true })
     }))
 
-  it.scoped("is told of at once where its bytes are in hand, and left as it is", () =>
+  it.scoped("is reported at once if its bytes are in memory, and is unchanged", () =>
     Effect.gen(function*() {
       const body = Body.bytes(samples.bytes)
       const { handle, seen } = observed(content(body))
@@ -184,7 +184,7 @@ describe("observe, the content of a blob", () => {
       expect(seen).toMatchObject([{ outcome: success, bytes: size }])
     }))
 
-  it.effect("took until its end, not until its scope closed", () =>
+  it.effect("is timed until its end, not until its scope closed", () =>
     Effect.gen(function*() {
       const slow = Body.stream(
         Stream.concat(Stream.make(half), Stream.drain(Stream.fromEffect(Effect.sleep("3 seconds"))))
@@ -200,7 +200,7 @@ describe("observe, the content of a blob", () => {
       expect(seen).toMatchObject([{ millis: 3000, bytes: 9 }])
     }))
 
-  it.effect("that is interrupted as it streams", () =>
+  it.effect("is reported as interrupted if the stream is interrupted", () =>
     Effect.gen(function*() {
       const { handle, seen } = observed(content(Body.stream(Stream.concat(Stream.make(half), Stream.never))))
       const fiber = yield* Effect.fork(Effect.scoped(Effect.flatMap(handle(GetBlob), read)))
@@ -209,7 +209,7 @@ describe("observe, the content of a blob", () => {
       expect(seen).toEqual([{ outcome: interrupted, bytes: 9, count: undefined, millis: 1000 }])
     }))
 
-  it.effect("that failed to be got is told of at once, and only once", () =>
+  it.effect("is reported at once, and only once, if it could not be opened", () =>
     Effect.gen(function*() {
       const { handle, seen } = observed(samples.always(Effect.fail(broken)))
       yield* Effect.scoped(Effect.gen(function*() {
@@ -244,7 +244,7 @@ describe("observe, a list", () => {
       expect(seen).toEqual([{ outcome, count, bytes: undefined, millis: 0 }])
     }))
 
-  it.effect("that is interrupted", () =>
+  it.effect("is reported as interrupted", () =>
     Effect.gen(function*() {
       const { handle, seen } = observed(listing(Stream.concat(tags, Stream.never)))
       const fiber = yield* Effect.fork(Effect.flatMap(handle(ListTags), Stream.runDrain))
@@ -253,7 +253,7 @@ describe("observe, a list", () => {
       expect(seen).toEqual([{ outcome: interrupted, count: 3, bytes: undefined, millis: 1000 }])
     }))
 
-  it.effect("that is run twice is told of twice, each time with its own count", () =>
+  it.effect("is reported for each run, with the count of that run", () =>
     Effect.gen(function*() {
       const { handle, seen } = observed(listing(tags))
       const stream = yield* handle(ListTags)
@@ -262,7 +262,7 @@ describe("observe, a list", () => {
       expect(seen).toMatchObject([{ count: 3 }, { count: 3 }])
     }))
 
-  it.effect("that fails before it begins is told of at once", () =>
+  it.effect("is reported at once if it fails before it starts", () =>
     Effect.gen(function*() {
       const { handle, seen } = observed(samples.always(Effect.fail(broken)))
       yield* Effect.flip(handle(ListTags))
