@@ -175,7 +175,8 @@ const isSamePlace = (a: URL, b: URL): boolean => a.hostname === b.hostname && a.
 
 /** A location against where the request went: on the registry's own host only its path and query, else the whole URL. */
 const resolveLocation = (location: string, { origin, url }: Received): string | undefined => {
-  if (!URL.canParse(location, url)) return undefined
+  // An empty location is the URL of the request, which is no upload.
+  if (location === "" || !URL.canParse(location, url)) return undefined
   const to = new URL(location, url)
   if (to.protocol !== "https:" && to.protocol !== "http:") return undefined
   to.username = ""
