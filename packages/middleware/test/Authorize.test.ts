@@ -13,7 +13,7 @@ const base = name("team/base")
 const alice: Caller.Identity = { name: "alice", claims: {} }
 const as = (caller: Caller.Identity) => Effect.provideService(Caller.Caller, caller)
 
-/** What is asked of the policy for each of the samples, in order. */
+/** The requests to the policy for each of the samples, in order. */
 const questions: { readonly [Tag in Operation.OperationTag]: ReadonlyArray<string> } = {
   ResolveBlob: ["pull team/app"],
   GetBlob: ["pull team/app"],
@@ -30,7 +30,7 @@ const questions: { readonly [Tag in Operation.OperationTag]: ReadonlyArray<strin
   DeleteBlob: ["delete team/app"],
   DeleteManifest: ["delete team/app"],
   DeleteTag: ["delete team/app"],
-  // The last is of the one name that is listed.
+  // The last request is for the only name in the list.
   ListRepositories: ["list", "pull team/app"],
   ListTags: ["pull team/app"],
   ListReferrers: ["pull team/app"]
@@ -39,7 +39,7 @@ const questions: { readonly [Tag in Operation.OperationTag]: ReadonlyArray<strin
 const question = ({ action, repository }: Authorize.Request) =>
   repository === undefined ? action : `${action} ${repository}`
 
-/** A registry that keeps what reaches it. */
+/** Creates a registry that records the operations that reach it. */
 const recording = (seen: Array<string>, next: Handler.Handler = samples.known): Handler.Handler => (operation) => {
   seen.push(operation._tag)
   return next(operation)
@@ -111,13 +111,13 @@ describe("Authorize", () => {
 
   it.effect.each<{ name: string; decision: boolean | Authorize.Decision; tag: Operation.OperationTag; told: string }>([
     {
-      name: "what may not be done",
+      name: "the refused action",
       decision: false,
       tag: "PushManifest",
       told: `PushManifest team/app@${digest}: "alice" is not authorized to push to team/app`
     },
     {
-      name: "that nothing may be listed",
+      name: "the refused list",
       decision: { allowed: false },
       tag: "ListRepositories",
       told: "ListRepositories: \"alice\" is not authorized to list the repositories of this registry"
@@ -144,9 +144,9 @@ describe("Authorize", () => {
 
   describe("mounts", () => {
     it.effect.each([
-      { name: "from what may be pulled", from: base, readable: true, seen: "MountBlob" },
-      { name: "from what may not", from: base, readable: false, seen: "StartUpload" },
-      { name: "from anywhere", from: undefined, readable: true, seen: "StartUpload" }
+      { name: "from a repository with pull permission", from: base, readable: true, seen: "MountBlob" },
+      { name: "from a repository without pull permission", from: base, readable: false, seen: "StartUpload" },
+      { name: "without a source", from: undefined, readable: true, seen: "StartUpload" }
     ])("$name: $seen", ({ from, readable, seen }) =>
       Effect.gen(function*() {
         const reached: Array<string> = []

@@ -1,4 +1,4 @@
-/** A cache serves every caller the same, so that it must not keep what one caller alone may read. */
+/** A cache serves every caller the same content, so it must not store content that only one caller may read. */
 import { Body, Caller, Handler, Middleware, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
@@ -14,7 +14,7 @@ const onlyAlice = Authorize.wrap({ allow: ({ caller }) => Effect.succeed(caller.
 const ownOnly = Filter.wrap({ select: ({ name }) => name === "alice" ? ReferenceSet.all : ReferenceSet.none })
 const cached = Cache.wrap({ store: Memory.layer({ sparseManifests: true }) })
 
-/** A wrapper of somebody else that looks at the caller and does not say so. */
+/** A wrapper of another package that looks at the caller without marking its handler. */
 const unmarked: Middleware.Middleware = (next) => (operation) =>
   Effect.flatMap(
     Caller.Caller,

@@ -27,7 +27,7 @@ describe("eviction", () => {
     return { content, descriptor: Descriptor.fromBytes(content) }
   })
 
-  /** Which of the blobs, and which manifests, are in the store. */
+  /** Returns which of the blobs, and which manifests, are in the store. */
   const kept = ({ store }: { readonly store: { readonly registry: Registry["Type"] } }) =>
     Effect.map(
       Effect.forEach(blobs, ({ descriptor }) =>
@@ -95,7 +95,7 @@ describe("eviction", () => {
 
   it.scoped("keeps content that is being read", () =>
     Effect.gen(function*() {
-      // Content that is not in hand.
+      // Content that streams instead of being in memory.
       const between = streamed(({ body }) => Body.stream(body.stream, { size: body.size }))
       const world = yield* filled(2 * size, between)
       yield* readAll(world.cache, 0, 1)

@@ -28,7 +28,7 @@ const pieces = (offset = 0) =>
     offset / piece
   )
 
-/** Content in pieces, each of which comes when it is let. */
+/** Serves content in pieces, each after the gate opens. */
 const gated = (gate: Effect.Effect<unknown>): Middleware.Middleware =>
   blobs(({ range }) =>
     Body.stream(Stream.mapEffect(Stream.fromIterable(pieces(range?.offset)), (piece) => Effect.as(gate, piece)), {
@@ -40,7 +40,7 @@ const flowing = gated(Effect.yieldNow())
 
 const open = (world: World) => world.cache.getBlob(repository, blob.digest)
 
-/** A reader that takes a first piece, and the rest when it is told. */
+/** Reads the first piece, and the rest after `go`. */
 const stalling = (world: World, go: Deferred.Deferred<void>) =>
   Effect.scoped(Effect.flatMap(open(world), ({ stream }) => {
     let first = true
@@ -51,13 +51,13 @@ const stalling = (world: World, go: Deferred.Deferred<void>) =>
     }))
   }))
 
-/** A registry that breaks after some pieces. */
+/** Serves content that breaks after some pieces. */
 const cut = (after: number, error: RegistryError.RegistryError): Middleware.Middleware =>
   blobs(() =>
     Body.stream(Stream.concat(Stream.fromIterable(pieces().slice(0, after)), Stream.fail(error)), { size: blob.size })
   )
 
-/** The first read of a blob is through a wrapper. */
+/** Applies a middleware to the first read of a blob only. */
 const first = (middleware: Middleware.Middleware): Middleware.Middleware => (next) => {
   let reads = 0
   const wrapped = middleware(next)
@@ -66,10 +66,10 @@ const first = (middleware: Middleware.Middleware): Middleware.Middleware => (nex
 
 const reset = new RegistryError.TransportError({ reason: "connection reset" })
 
-/** Lets others do what they can. */
+/** Lets other fibers run. */
 const turns = Effect.repeatN(Effect.yieldNow(), 200)
 
-/** Waits until something is so. */
+/** Waits until a condition is true. */
 const until = (condition: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => condition() ? Effect.void : Effect.zipRight(Effect.yieldNow(), until(condition)))
 
@@ -169,7 +169,7 @@ describe("a fill", () => {
       collectGarbage()
       const held = alive.filter((buffer) => buffer.deref() !== undefined).length * size
       expect(held).toBeGreaterThan(0)
-      // The window, what a stream gathers ahead of its reader, and little more.
+      // The window, the read-ahead of a stream, and a small margin.
       expect(held).toBeLessThan(3 * 1024 * 1024)
     }))
 
@@ -221,7 +221,7 @@ describe("a fill", () => {
     }> = [
       { name: "breaks", base: cut(3, reset), error: { _tag: "TransportError", reason: "connection reset" } },
       {
-        name: "ends too soon",
+        name: "ends too early",
         base: blobs(() => Body.stream(Stream.fromIterable(pieces().slice(0, 3)))),
         error: { _tag: "SizeInvalid", repository, reference: blob.digest }
       },
@@ -231,7 +231,7 @@ describe("a fill", () => {
         error: { _tag: "SizeInvalid" }
       },
       {
-        name: "is not that of its digest",
+        name: "does not match its digest",
         base: blobs(() => Body.stream(Stream.make(new Uint8Array(blob.size)))),
         error: { _tag: "DigestInvalid", repository, reference: blob.digest }
       }
@@ -263,7 +263,7 @@ describe("a fill", () => {
       yield* turns
       yield* Queue.offerAll(gate, pieces().slice(0, 7))
       yield* turns
-      // The window has passed by before it came.
+      // This reader starts after the window has moved past the first bytes.
       const none = yield* Effect.fork(read(world.cache, blob))
       yield* turns
       yield* Queue.offerAll(gate, pieces())

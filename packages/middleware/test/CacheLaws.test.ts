@@ -10,22 +10,22 @@ import { Cache } from "../src/index.js"
 import { make, memory } from "./cache.js"
 import * as laws from "./laws.js"
 
-/** The cache, with a store of its own each time. */
+/** Creates a cache with a new store. */
 const cached = (options: Omit<Cache.Options, "store"> = {}, store?: Memory.Options) =>
   Effect.flatMap(memory({ sparseManifests: true, ...store }), (store) => Cache.middleware({ ...options, store }))
 
 const identity: Middleware.Middleware = (next) => next
 
 const caches: ReadonlyArray<{ readonly name: string; readonly wrapper: laws.Wrapper }> = [
-  { name: "as it is", wrapper: cached() },
-  { name: "with a store that wants blobs before manifests", wrapper: cached({}, { sparseManifests: false }) },
-  { name: "with room for little", wrapper: cached({ maxBytes: 3500, maxRemembered: 2, maxManifestBytes: 400 }) },
+  { name: "with default options", wrapper: cached() },
+  { name: "with a store that requires blobs before manifests", wrapper: cached({}, { sparseManifests: false }) },
+  { name: "with small limits", wrapper: cached({ maxBytes: 3500, maxRemembered: 2, maxManifestBytes: 400 }) },
   { name: "with a store that is full", wrapper: cached({}, { maxBytes: 30 }) },
-  { name: "that fills nothing", wrapper: cached({ maxFills: 0 }) },
-  { name: "that believes nothing", wrapper: cached({ tagTimeToLive: 0, negativeTimeToLive: 0 }) }
+  { name: "without fills", wrapper: cached({ maxFills: 0 }) },
+  { name: "with times to live of 0", wrapper: cached({ tagTimeToLive: 0, negativeTimeToLive: 0 }) }
 ]
 
-/** What is kept, or kept in mind, once it has been asked for. */
+/** Returns whether the cache stores the result of an operation. */
 const isKept = (ask: Operation.OperationTag): boolean => ask === "GetBlob" || ask === "GetManifest"
 
 describe("Cache", () => {
@@ -56,7 +56,7 @@ describe("Cache", () => {
       { numRuns: 40, seed: 20_261_121 }
     ), 60_000)
 
-  /** Gives others their turns before it asks and before it answers, now more and now fewer. */
+  /** Lets other fibers run, for a varying time, before it asks and before it answers. */
   const slow = (seed: number): Middleware.Middleware => (next) => {
     let turn = seed
     const turns = Effect.suspend(() => {

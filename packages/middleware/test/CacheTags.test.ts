@@ -12,7 +12,7 @@ const absent = Tag.make("absent")
 const resolve = ({ cache }: World, of: Operation.TagOrDigest = tag) => cache.resolveManifest(repository, of)
 const get = ({ cache }: World, of: Operation.TagOrDigest = tag) => cache.getManifest(repository, of)
 
-/** A registry that can be made to fail. */
+/** Creates a registry that can be made to fail. */
 const failing = () => {
   const state: { error: RegistryError.RegistryError | undefined } = { error: undefined }
   const middleware: Middleware.Middleware = (next) => (operation) =>
@@ -25,7 +25,7 @@ const failing = () => {
 const down = new RegistryError.Unavailable({ reason: "down for repairs" })
 const denied = new RegistryError.Denied({ reason: "no more" })
 
-/** Answers after the others have had their turns. */
+/** Answers after other fibers have run. */
 const slow: Middleware.Middleware = (next) => (operation) =>
   Effect.zipRight(Effect.repeatN(Effect.yieldNow(), 20), Effect.suspend(() => next(operation))) as never
 
@@ -195,7 +195,7 @@ describe("a not-found result", () => {
           Effect.scoped(cache.getBlob(repository, digest, { range: { offset: 1 } }))
         )
     },
-    { name: "GetManifest in no repository", read: ({ cache }) => cache.getManifest(other, absent) }
+    { name: "GetManifest in a repository that does not exist", read: ({ cache }) => cache.getManifest(other, absent) }
   ]
 
   it.scoped.each(reads)("is served for negativeTimeToLive: $name", ({ read }) =>
@@ -298,7 +298,7 @@ describe("after a write through the cache", () => {
       expect(yield* get(world, digest)).toMatchObject({ descriptor: { mediaType: "a/two" } })
     }))
 
-  /** Does what it is asked, and answers one operation when it is let. */
+  /** Forwards operations at once, but returns the result of one operation only after `go`. */
   const late =
     (tag: Operation.OperationTag, go: Deferred.Deferred<void>): Middleware.Middleware => (next) => (operation) =>
       operation._tag === tag
@@ -346,14 +346,14 @@ describe("after a write through the cache", () => {
     }))
 })
 
-/** The tag of an error, or "found". */
+/** Returns the tag of an error, or "found". */
 const outcome = (answer: Effect.Effect<unknown, RegistryError.RegistryError>) =>
   Effect.match(answer, { onFailure: ({ _tag }) => _tag, onSuccess: () => "found" })
 
 describe("a manifest that the upstream serves only by its tag", () => {
   const digest = one.descriptor.digest
   const byTags = Filter.middleware({ select: ReferenceSet.tags("v*") })
-  /** A remote registry that is filtered: what it serves says nothing of the filter. */
+  /** A remote registry with a filter: its manifests do not have the filter's mark. */
   const remote: Middleware.Middleware = (next) => (operation) =>
     operation._tag === "GetManifest"
       ? Effect.map(byTags(next)(operation), (manifest) => ({ ...manifest })) as never

@@ -21,14 +21,14 @@ import * as samples from "./samples.js"
 const name = RepositoryName.make
 const { digest, repository, tag } = samples
 
-/** A registry that keeps what reaches it. */
+/** Creates a registry that records the operations that reach it. */
 const recording =
   (seen: Array<Operation.OperationTag>, next: Handler.Handler = samples.known): Handler.Handler => (operation) => {
     seen.push(operation._tag)
     return next(operation)
   }
 
-/** That of the samples, and the source of their mount. */
+/** The source of the sample mount. It and the repository of the samples are visible. */
 const base = name("team/base")
 const shown = ReferenceSet.repository(repository, base)
 const rest = ReferenceSet.difference(ReferenceSet.all, shown)
@@ -39,15 +39,15 @@ const otherTags = ReferenceSet.intersection(shown, ReferenceSet.tags("w*"))
 type Outcome = "passes" | "upload" | "empty" | "filtered" | RegistryError.RegistryError["_tag"]
 
 interface Row {
-  /** Of a repository that is all there. */
+  /** In a repository that is completely visible. */
   readonly all: Outcome
-  /** Of one whose tags are hidden. */
+  /** In a repository whose tags are hidden. */
   readonly untagged: Outcome
-  /** Of one that is there by this tag alone. */
+  /** In a repository of which only this tag is visible. */
   readonly tagged: Outcome
-  /** Of one that is there by other tags. */
+  /** In a repository of which only other tags are visible. */
   readonly otherTags: Outcome
-  /** Of one that is hidden. */
+  /** In a hidden repository. */
   readonly rest: Outcome
 }
 
@@ -118,7 +118,7 @@ describe("Filter", () => {
               expect(seen).toEqual([])
               return expect(answer).toEqual(Exit.succeed(Chunk.empty()))
             default:
-              // The registry is not asked, so that what it has cannot be told.
+              // The registry is not asked, so the answer reveals nothing about its content.
               expect(seen).toEqual([])
               return expect(yield* Effect.flip(answer)).toMatchObject({
                 _tag: outcome,
@@ -218,7 +218,7 @@ describe("Filter", () => {
         items: ["b/x", "b/y", "c/z"]
       },
       {
-        name: "a limit is of what is listed",
+        name: "a limit counts visible items",
         select: some,
         operation: new Operation.ListRepositories({ limit: 2 }),
         items: ["b/x", "b/y"]
@@ -266,14 +266,14 @@ describe("Filter", () => {
       new Operation.MountBlob({ repository, digest: of, from })
     const sha512 = samples.operations.PushBlob.descriptor.digest.replace("sha256", "sha512").padEnd(135, "0")
     it.effect.each<{ name: string; operation: Operation.MountBlob; asked: Operation.Operation }>([
-      { name: "from what is there", operation: mount(base), asked: mount(base) },
+      { name: "from a visible repository", operation: mount(base), asked: mount(base) },
       {
-        name: "from what is hidden",
+        name: "from a hidden repository",
         operation: mount(name("secret")),
         asked: new Operation.StartUpload({ repository, algorithm: undefined })
       },
       {
-        name: "from anywhere",
+        name: "without a source",
         operation: mount(undefined),
         asked: new Operation.StartUpload({ repository, algorithm: undefined })
       },
@@ -309,7 +309,7 @@ describe("Filter", () => {
     const filter = Filter.middleware({
       select: ReferenceSet.difference(ReferenceSet.all, ReferenceSet.prefix("secret/"))
     })
-    /** Everything there, or nothing. */
+    /** Fills the repositories with all content. */
     const fill = (registry: Registry["Type"], where: ReadonlyArray<RepositoryName.RepositoryName>) =>
       Effect.forEach(
         where,

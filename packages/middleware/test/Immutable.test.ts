@@ -32,14 +32,14 @@ const push = (content: string, tags: ReadonlyArray<string>, fields: { ifAbsent?:
     ...fields
   })
 
-/** A registry that does not know `ifAbsent`, and takes its time. */
+/** A slow registry that ignores `ifAbsent`. */
 const careless: Middleware.Middleware = (next) =>
   Handler.override((operation) => Effect.zipRight(Effect.yieldNow(), next(operation)), {
     PushManifest: (operation) =>
       Effect.zipRight(Effect.yieldNow(), next(new Operation.PushManifest({ ...operation, ifAbsent: undefined })))
   })
 
-/** A registry that does not set with `ifAbsent` what is there, be it the same. */
+/** A registry that refuses `ifAbsent` for an existing tag, even with the same content. */
 const literal: Middleware.Middleware = (next) =>
   Handler.override(next, {
     PushManifest: (operation) =>
@@ -60,7 +60,7 @@ const modes: ReadonlyArray<{ name: string; options: Immutable.Options; base: Mid
   { name: "by ifAbsent, where the registry refuses the same", options: { conditional: true }, base: literal }
 ]
 
-/** The registry of a test behind the wrapper, and what is behind it. */
+/** Creates the wrapper over a registry, and returns the registry below it too. */
 const over = (base: Middleware.Middleware, options?: Immutable.Options) =>
   Effect.gen(function*() {
     const { handle } = yield* Registry
@@ -215,7 +215,7 @@ describe("Immutable", () => {
       expect(seen).toEqual([])
     }))
 
-  /** A registry that keeps no rule about the types of manifests: a push takes the place of another. */
+  /** A registry without a rule for the types of manifests: a push replaces the type. */
   const retyping: Middleware.Middleware = (next) => {
     const retyped = new Map<string, string>()
     return Handler.override(next, {

@@ -10,7 +10,10 @@ import * as samples from "./samples.js"
 
 const { GetBlob, GetManifest, ListTags, PushBlob, ResolveBlob } = samples.operations
 
-/** A registry that takes a second for each operation, and says how many of a name are under way, and were at most. */
+/**
+ * Creates a registry that takes a second for each operation, and counts the current and the maximum number of running
+ * operations by name.
+ */
 const slow = (nameOf: (operation: Operation.Operation) => string = ({ _tag }) => _tag) => {
   const now = new Map<string, number>()
   const most = new Map<string, number>()
@@ -33,7 +36,7 @@ const slow = (nameOf: (operation: Operation.Operation) => string = ({ _tag }) =>
 const limited = (base: Handler.Handler, options: Limit.Options) =>
   Effect.map(Limit.middleware(options), (middleware) => middleware(base))
 
-/** Starts them one after another, each before the next. */
+/** Starts effects one after another. */
 const started = <A, E>(effects: ReadonlyArray<Effect.Effect<A, E, Scope.Scope>>) =>
   Effect.forEach(effects, (effect) => Effect.zipLeft(Effect.fork(Effect.scoped(effect)), Effect.yieldNow()))
 
@@ -160,7 +163,7 @@ describe("Limit", () => {
   })
 
   describe("order of the queue", () => {
-    /** The order in which operations begin that wait for one token a second. */
+    /** Returns the order in which operations start that wait for one token a second. */
     const orderOf = (operations: ReadonlyArray<readonly [string, Operation.Operation]>) =>
       Effect.gen(function*() {
         const order: Array<string> = []
@@ -293,24 +296,24 @@ describe("Limit", () => {
 
   it.each<{ name: string; options: Limit.Options; message: string }>([
     {
-      name: "no permits",
+      name: "0 permits",
       options: { concurrency: 0 },
       message: "concurrency.reads must be a whole number of at least 1"
     },
     { name: "half a permit", options: { concurrency: { writes: 1.5 } }, message: "concurrency.writes" },
-    { name: "no number", options: { concurrency: { small: Number.NaN } }, message: "concurrency.small" },
+    { name: "not a number", options: { concurrency: { small: Number.NaN } }, message: "concurrency.small" },
     {
-      name: "a queue of less than none",
+      name: "a negative queue",
       options: { queue: -1 },
       message: "queue must be a whole number of at least 0"
     },
     {
-      name: "a rate of none",
+      name: "a rate of 0",
       options: { rate: { operations: 0, per: 1 } },
       message: "rate.operations must be more than 0"
     },
-    { name: "a rate in no time", options: { rate: { operations: 1, per: 0 } }, message: "rate.per" },
-    { name: "no burst", options: { rate: { operations: 1, per: 1, burst: 0 } }, message: "rate.burst" }
+    { name: "a rate in a time of 0", options: { rate: { operations: 1, per: 0 } }, message: "rate.per" },
+    { name: "a burst of 0", options: { rate: { operations: 1, per: 1, burst: 0 } }, message: "rate.burst" }
   ])("options: $name", ({ message, options }) => {
     expect(() => Limit.middleware(options)).toThrow(message)
     expect(() => Limit.wrap(options)).toThrow(RangeError)
@@ -332,7 +335,7 @@ describe("copies within one registry end", () => {
   const from = RepositoryName.make("from")
   const to = RepositoryName.make("to")
 
-  /** Content in many pieces, which can be read once. */
+  /** Content in many pieces that can be read only once. */
   const streaming = (base: Handler.Handler): Handler.Handler =>
     Handler.override(base, {
       GetBlob: (operation) =>
@@ -356,7 +359,7 @@ describe("copies within one registry end", () => {
         handle(new Operation.PushBlob({ repository: to, descriptor, body })))
     )
 
-  /** The blob is opened when the body is read. */
+  /** Opens the blob when the body is read. */
   const lazy = (registry: Registry["Type"]) =>
     Body.stream(Stream.unwrapScoped(Effect.map(registry.getBlob(from, digest), ({ stream }) => stream)), {
       size: bytes.byteLength
@@ -383,7 +386,7 @@ describe("copies within one registry end", () => {
     { name: "opened as they are read", concurrency, copies: times(4, lazily) },
     { name: "in chunks", concurrency, copies: times(4, inChunks) },
     { name: "with the last chunk", concurrency, copies: times(4, lastChunk) },
-    { name: "of all sorts", concurrency, copies: [opened, lazily, inChunks, lastChunk, opened, lazily] }
+    { name: "of all kinds", concurrency, copies: [opened, lazily, inChunks, lastChunk, opened, lazily] }
   ]))("$name, at a limit of $concurrency", ({ concurrency, copies }) =>
     Effect.gen(function*() {
       const memory = yield* Registry

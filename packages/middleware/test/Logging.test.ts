@@ -14,7 +14,7 @@ interface Line {
   readonly [annotation: string]: unknown
 }
 
-/** A logger that keeps what it is given, but for what Effect says of fibers that fail. */
+/** A logger that stores its lines, except for Effect's own lines about failed fibers. */
 const keeping = (lines: Array<Line>, least: LogLevel.LogLevel = LogLevel.All) =>
   Layer.merge(
     Logger.replace(
@@ -31,7 +31,7 @@ const keeping = (lines: Array<Line>, least: LogLevel.LogLevel = LogLevel.All) =>
     Logger.minimumLogLevel(least)
   )
 
-/** The lines that an effect writes. */
+/** Returns the lines that an effect writes. */
 const linesOf = <A, E, R>(effect: Effect.Effect<A, E, R>, least?: LogLevel.LogLevel) =>
   Effect.suspend(() => {
     const lines: Array<Line> = []
@@ -40,14 +40,14 @@ const linesOf = <A, E, R>(effect: Effect.Effect<A, E, R>, least?: LogLevel.LogLe
 
 const logged = (handle: Handler.Handler, options?: Logging.Options) => Logging.middleware(options)(handle)
 
-/** The one line of an operation, whose answer is read to its end. */
+/** Returns the only line of an operation whose result is read to its end. */
 const lineOf = (handle: Handler.Handler, operation: Operation.Operation, options?: Logging.Options) =>
   Effect.map(linesOf(samples.answerOf(logged(handle, options), operation)), (lines) => {
     expect(lines).toHaveLength(1)
     return lines[0]!
   })
 
-/** What the loggers of Effect write to the console. */
+/** Returns what Effect's loggers write to the console. */
 const consoleOf = <A, E, R>(effect: Effect.Effect<A, E, R>, logger: Layer.Layer<never>) =>
   Effect.suspend(() => {
     const written: Array<string> = []
@@ -237,7 +237,7 @@ describe("Logging", () => {
         errorMessage: "out of range"
       },
       {
-        name: "an error whose message is no text",
+        name: "an error whose message is not a string",
         base: samples.always(Effect.die(Object.assign(new Error(), { message: undefined }))),
         error: "Error",
         errorMessage: "undefined"

@@ -10,7 +10,7 @@ type Series = { readonly name: string; readonly value: unknown } & { readonly [l
 
 let count = 0
 
-/** A registry that is measured apart from all others, and what was measured of it. */
+/** Creates a registry with its own metrics, and returns the metrics. */
 const measured = (base: Handler.Handler, options?: Metrics.Options) => {
   const registry = `${count++}`
   const handle = Metrics.middleware({ attributes: { registry }, ...options })(base)
@@ -75,12 +75,12 @@ describe("Metrics", () => {
       labels: { "oci.outcome": "Failure", "error.type": "BlobUnknown" }
     },
     {
-      name: "an error of somebody else's",
+      name: "an error of another package",
       base: samples.always(Effect.fail({ _tag: `Other${Math.PI}` } as never)),
       labels: { "oci.outcome": "Failure", "error.type": "_OTHER" }
     },
     {
-      name: "a defect, whatever its name",
+      name: "a defect with any name",
       base: samples.always(Effect.die(Object.assign(new Error(), { name: "Any" }))),
       labels: { "oci.outcome": "Defect", "error.type": "_OTHER" }
     },

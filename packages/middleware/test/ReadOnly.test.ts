@@ -27,7 +27,7 @@ const passes: { readonly [Tag in Operation.OperationTag]: boolean } = {
   ListReferrers: true
 }
 
-/** A registry that counts what reaches it. */
+/** Creates a registry that counts the operations that reach it. */
 const counting = (seen: Array<string>): Handler.Handler => (operation) => {
   seen.push(operation._tag)
   return samples.known(operation)

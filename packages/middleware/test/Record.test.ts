@@ -23,7 +23,7 @@ import * as samples from "./samples.js"
 
 const text = (content: string) => new TextEncoder().encode(content)
 
-/** A recording in memory. */
+/** Creates a recording in memory. */
 const tape = () => {
   const lines: Array<string> = []
   const sink: Recording.Sink = { write: (line) => Effect.sync(() => void lines.push(line)) }
@@ -34,7 +34,7 @@ const tape = () => {
 const recorded = (tape: { readonly sink: Recording.Sink }, next: Handler.Handler, inline?: number) =>
   Effect.map(Record.middleware({ to: tape.sink, inline }), (middleware) => middleware(next))
 
-/** What a handler tells through the methods of a registry, which check what they give. */
+/** Returns the result of a handler through the methods of a registry, which verify content. */
 const told = (handle: Handler.Handler, history: ReadonlyArray<History.Step>) =>
   Effect.provideService(History.run(history), Registry, Registry.fromHandler(handle))
 

@@ -22,7 +22,7 @@ type Make = (bytes: Uint8Array) => Body.Body
 
 const streamed: Make = (bytes) => Body.stream(Stream.fromIterable(pieces(bytes)), { size: bytes.byteLength })
 
-/** A native end that keeps to its contract: it gives nothing while it is paused. */
+/** A native source that obeys its contract: it sends nothing while it is paused. */
 const native: Make = (bytes) =>
   Body.fromSource((sink) => {
     const rest = pieces(bytes)
@@ -54,13 +54,13 @@ const native: Make = (bytes) =>
 
 interface Base {
   readonly handle: Handler.Handler
-  /** The ranges that were asked for. */
+  /** The requested ranges. */
   readonly asked: Array<ByteRange.ByteRange | undefined>
-  /** How many contents are open. */
+  /** The number of open contents. */
   readonly open: () => number
 }
 
-/** A registry that has the one blob. `answer` may lie about it. */
+/** Creates a registry with one blob. `answer` may change its answer. */
 const base = (
   make: Make,
   answer: (content: BlobContent.BlobContent) => BlobContent.BlobContent = (same) => same
@@ -87,7 +87,7 @@ const kinds = [{ kind: "native", make: native }, { kind: "streamed", make: strea
 
 const concat = (all: Iterable<Uint8Array>) => Uint8Array.from([...all].flatMap((piece) => [...piece]))
 
-/** All that comes, and how it ends; as a stream, or by its native end. */
+/** Reads all bytes and the end of a body, as a stream or by its native source. */
 const read = (
   handle: Handler.Handler,
   operation: Operation.GetBlob
@@ -305,16 +305,16 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
     }))
 })
 
-/** Lets all fibers and microtasks come to rest. */
+/** Lets all fibers and microtasks run until they are idle. */
 const settled = Effect.promise(async () => {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
 })
 
 describe("a native source", () => {
   it.effect.each([
-    { name: "of a native one", second: native },
-    { name: "of one that streams", second: streamed },
-    { name: "of bytes in hand", second: Body.bytes }
+    { name: "from a native source", second: native },
+    { name: "from a stream", second: streamed },
+    { name: "from bytes in memory", second: Body.bytes }
   ])("stays native and respects backpressure: the rest is $name", ({ second }) =>
     Effect.gen(function*() {
       const { asked, handle } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))

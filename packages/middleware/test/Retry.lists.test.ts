@@ -14,7 +14,7 @@ const referrers = [1, 2, 3].map((byte) => Descriptor.fromBytes(Uint8Array.of(byt
 const page = <A extends string>(all: ReadonlyArray<A>, last: A | undefined, limit: number | undefined) =>
   Stream.fromIterable(all.filter((item) => last === undefined || item > last).slice(0, limit))
 
-/** A registry that has these lists, and notes what it is asked. */
+/** Creates a registry with these lists that records the requests. */
 const lists = (options?: { readonly knowsLast?: boolean; readonly tags?: () => ReadonlyArray<Tag.Tag> }) => {
   const asked: Array<Operation.Operation> = []
   const knowsLast = options?.knowsLast ?? true

@@ -15,13 +15,13 @@ const resolve = new Operation.ResolveManifest({ repository, reference: tag })
 
 const fail: Faulty.Fault = { _tag: "Fail" }
 
-/** A registry that always fails so, and counts how often it was asked. */
+/** Creates a registry that always fails with an error, and counts the attempts. */
 const failing = (failure: Faulty.Failure = Faulty.reset) => {
   const faulty = Faulty.make(Faulty.operation(1, { _tag: "Fail", failure }, { times: Infinity }))
   return { handle: faulty.middleware(samples.known), asked: () => faulty.fired().length }
 }
 
-/** A manifest, its blobs and a tag in a registry in memory. */
+/** Pushes a manifest, its blobs and a tag to a registry in memory. */
 const filled = Effect.gen(function*() {
   const registry = yield* Registry
   yield* registry.pushManifest(repository, { mediaType: "text/plain", bytes, tags: [tag] })
@@ -129,7 +129,7 @@ describe("number of attempts", () => {
     }))
 })
 
-/** When a registry that always fails is asked, in milliseconds. */
+/** Returns the times of the attempts at a registry that always fails, in milliseconds. */
 const times = (options: Retry.Options, failure?: Faulty.Failure) =>
   Effect.gen(function*() {
     const asked: Array<number> = []
@@ -147,9 +147,9 @@ const times = (options: Retry.Options, failure?: Faulty.Failure) =>
 
 describe("wait between attempts", () => {
   it.effect.each([
-    { name: "twice as long each time", options: {}, waits: [200, 400, 800, 1600, 3200] },
-    { name: "from the delay on", options: { delay: "1 second", retries: 2 }, waits: [1000, 2000] },
-    { name: "not longer than that", options: { maxDelay: "1 second" }, waits: [200, 400, 800, 1000, 1000] }
+    { name: "doubles each time", options: {}, waits: [200, 400, 800, 1600, 3200] },
+    { name: "starts with the delay", options: { delay: "1 second", retries: 2 }, waits: [1000, 2000] },
+    { name: "at most maxDelay", options: { maxDelay: "1 second" }, waits: [200, 400, 800, 1000, 1000] }
   ])("$name", ({ options, waits }) =>
     Effect.gen(function*() {
       expect(yield* times({ jitter: false, ...options as Retry.Options })).toEqual(waits)
@@ -167,11 +167,11 @@ describe("wait between attempts", () => {
     }))
 
   it.effect.each([
-    { name: "as long as the registry asks for, besides", failure: Faulty.tooManyRequests(5000), wait: 5200 },
-    { name: "of whoever is away, too", failure: Faulty.unavailable(1000), wait: 1200 },
-    { name: "but no longer than is said", failure: Faulty.tooManyRequests(3_600_000), wait: 60_200 },
+    { name: "the wait that the registry requests, in addition", failure: Faulty.tooManyRequests(5000), wait: 5200 },
+    { name: "the wait that an unavailable registry requests", failure: Faulty.unavailable(1000), wait: 1200 },
+    { name: "at most maxRetryAfter", failure: Faulty.tooManyRequests(3_600_000), wait: 60_200 },
     {
-      name: "of several, as long as the one that asks for most",
+      name: "the longest wait that several registries request",
       failure: (fields: RegistryError.ErrorFields) =>
         new RegistryError.PartialFailure({
           ...fields,
@@ -199,7 +199,7 @@ describe("wait between attempts", () => {
     }))
 })
 
-/** Everything that may be repeated as it is. */
+/** All operations that may be repeated unchanged. */
 const repeatable = samples.tags.filter((each) =>
   Operation.traits[each].repeat !== "once" && each !== "GetBlob" &&
   Operation.access(samples.operations[each]) !== "list"
@@ -248,7 +248,7 @@ describe("operations", () => {
 
   it.effect.each([
     { name: "that was never there", failures: [] },
-    { name: "after a request that was too much, which did nothing", failures: [Faulty.tooManyRequests()] }
+    { name: "after TooManyRequests, which executed nothing", failures: [Faulty.tooManyRequests()] }
   ])("reports not found for a delete of something $name", ({ failures }) =>
     Effect.gen(function*() {
       const { handle } = yield* Registry
@@ -260,7 +260,7 @@ describe("operations", () => {
     }).pipe(Effect.provide(Memory.layer())))
 })
 
-/** A registry that sets no tag with `ifAbsent` that is there, be it the same. */
+/** A registry that refuses `ifAbsent` for an existing tag, even with the same content. */
 const literal = (next: Handler.Handler) =>
   Handler.override(next, {
     PushManifest: (operation) =>

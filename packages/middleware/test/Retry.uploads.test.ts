@@ -28,7 +28,7 @@ const source: Body.Source = (sink) => {
   }
 }
 
-/** Bodies of the content, by how they can be sent. */
+/** Bodies with the same content, by how they can be sent. */
 const replayed = [
   { kind: "in hand", body: () => Body.bytes(content) },
   { kind: "a stream", body: () => Body.stream(halves, { size: 40, replayable: true }) },
@@ -41,7 +41,7 @@ const once = [
 
 const only = (tag: Operation.OperationTag) => ({ only: ({ _tag }: Operation.Operation) => _tag === tag })
 
-/** The registry in memory behind a retry and faults, and what it was asked. */
+/** Creates a registry in memory behind a retry and faults, and records the requests. */
 const behind = (plan: Faulty.Plan, options?: Retry.Options) =>
   Effect.map(Registry, (registry) => {
     const asked: Array<Operation.OperationTag> = []
@@ -148,7 +148,7 @@ describe("PushBlob", () => {
     }).pipe(memory))
 })
 
-/** A registry that keeps what came of a chunk that broke, as many do: one with an upload that stands at `kept`. */
+/** Creates a registry that keeps a part of a broken chunk, as many registries do: its upload has the offset `kept`. */
 const keeping = (kept: number) => (next: Handler.Handler): Handler.Handler => {
   let first = true
   const partly = <O extends Operation.AppendUpload | Operation.CompleteUpload>(operation: O) =>
@@ -235,7 +235,7 @@ describe("AppendUpload", () => {
 
   it.effect.each([
     { name: "an upload that has nothing", before: 0, fault: cut(20) },
-    { name: "a registry that turned it away", before: 7, fault: tooMany }
+    { name: "a registry that refused it", before: 7, fault: tooMany }
   ])("without an offset, sends again to $name", ({ before, fault }) =>
     Effect.gen(function*() {
       const { handle, id, registry } = yield* upload(undefined, Faulty.operation(1, fault))
@@ -292,7 +292,7 @@ describe("AppendUpload", () => {
           Effect.suspend(() => {
             attempts += 1
             if (attempts === 1) return Effect.fail(Faulty.reset(Operation.errorFields(operation)))
-            // The first arrives after all, just before the second.
+            // The first attempt arrives late, just before the second.
             return Effect.zipRight(
               registry.appendUpload(repository, id, Body.bytes(content)),
               registry.handle(operation)

@@ -12,14 +12,14 @@ const name = RepositoryName.make
 const { digest, repository } = samples
 const base = name("team/base")
 
-/** A registry that keeps what reaches it, with its own name. */
+/** Creates a registry that records the operations that reach it with its name. */
 const recording = (of: string, seen: Array<string>, next: Handler.Handler = samples.known) =>
   Registry.fromHandler((operation) => {
     seen.push(`${of} ${operation._tag}`)
     return next(operation)
   })
 
-/** Two members and the registry behind them. */
+/** Creates two members and the registry behind them. */
 const three = (seen: Array<string>): Handler.Handler =>
   Route.middleware([
     { name: "app", select: ReferenceSet.repository("team/app"), registry: recording("app", seen) },
@@ -37,7 +37,7 @@ const listing = (...names: ReadonlyArray<string>) =>
       )
   }))
 
-/** A registry that goes on after `last` in an order of its own. */
+/** Creates a registry that continues after `last` in another order than ASCII. */
 const inOwnOrder = (names: ReadonlyArray<string>) =>
   Registry.fromHandler(Handler.override(samples.known, {
     ListRepositories: ({ last }) => {
@@ -100,8 +100,8 @@ describe("Route", () => {
     it.effect.each<{ name: string; from: string | undefined; seen: string }>([
       { name: "within a member", from: "team/other", seen: "team MountBlob" },
       { name: "from another member", from: "team/app", seen: "team StartUpload" },
-      { name: "from the registry behind", from: "library/tool", seen: "team StartUpload" },
-      { name: "from anywhere", from: undefined, seen: "team StartUpload" }
+      { name: "from the next registry", from: "library/tool", seen: "team StartUpload" },
+      { name: "without a source", from: undefined, seen: "team StartUpload" }
     ])("$name: $seen", ({ from, seen }) =>
       Effect.gen(function*() {
         const reached: Array<string> = []
@@ -121,9 +121,13 @@ describe("Route", () => {
       { name: "both", select: ReferenceSet.prefix("a/", "c/"), registry: listing("a/not-its-own", "c/x", "c/y") }
     ])(listing("a", "a/not-its-own", "b", "b/x", "d").handle)
     it.effect.each<{ name: string; options: { last?: string; limit?: number }; names: ReadonlyArray<string> }>([
-      { name: "each has its own", options: {}, names: ["a", "a/x", "a/y", "b", "b/x", "c/x", "c/y", "d"] },
-      { name: "from a name", options: { last: "a/y" }, names: ["b", "b/x", "c/x", "c/y", "d"] },
-      { name: "the limit is of all", options: { last: "a", limit: 3 }, names: ["a/x", "a/y", "b"] }
+      {
+        name: "contains the repositories of each member",
+        options: {},
+        names: ["a", "a/x", "a/y", "b", "b/x", "c/x", "c/y", "d"]
+      },
+      { name: "starts after a name", options: { last: "a/y" }, names: ["b", "b/x", "c/x", "c/y", "d"] },
+      { name: "applies the limit to the merged list", options: { last: "a", limit: 3 }, names: ["a/x", "a/y", "b"] }
     ])("$name", ({ names, options: { last, limit } }) =>
       Effect.gen(function*() {
         const options = {
@@ -257,7 +261,7 @@ describe("Route", () => {
         { filled: true, numRuns: 50 }
       ))
 
-    /** What one registry is told where there are two, and mounts between them cannot be. */
+    /** Makes one registry answer like two, between which blobs cannot be mounted. */
     const apart = (select: ReferenceSet.ReferenceSet): Middleware.Middleware => (next) =>
       Handler.override(next, {
         MountBlob: (operation) => {

@@ -29,7 +29,10 @@ interface Options extends Partial<Shadow.Options> {
   readonly shadow: Handler.Handler
 }
 
-/** A handler in whose shadow another one is asked, what is reported, and how to wait until all has been compared. */
+/**
+ * Creates a handler with a shadow registry, the reports, and an effect that waits until all operations have been
+ * compared.
+ */
 const beside = ({ primary = samples.known, shadow, ...options }: Options) =>
   Effect.map(
     Effect.suspend(() => {

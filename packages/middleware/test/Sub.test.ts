@@ -21,7 +21,7 @@ const name = RepositoryName.make
 const prefix = name("tenants/one.x")
 const sub = Sub.middleware({ prefix })
 
-/** A registry that keeps what reaches it. */
+/** Creates a registry that records the operations that reach it. */
 const recording =
   (seen: Array<Operation.Operation>, next: Handler.Handler = samples.known): Handler.Handler => (operation) => {
     seen.push(operation)
@@ -174,7 +174,7 @@ describe("Sub", () => {
         })
       },
       {
-        name: "content from a native end",
+        name: "content from a native source",
         tag: "GetBlob",
         next: Handler.override(samples.known, {
           GetBlob: () =>

@@ -17,7 +17,7 @@ interface Seen {
   ended: { readonly time: bigint; readonly exit: Exit.Exit<unknown, unknown> } | undefined
 }
 
-/** A tracer that keeps its spans. */
+/** A tracer that stores its spans. */
 const keeping = (spans: Array<Seen>) =>
   Tracer.make({
     context: (f) => f(),
@@ -57,14 +57,14 @@ const keeping = (spans: Array<Seen>) =>
 
 const traced = (handle: Handler.Handler, options?: Tracing.Options) => Tracing.middleware(options)(handle)
 
-/** The spans that are made while an effect runs. */
+/** Returns the spans that an effect creates. */
 const spansOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const spans: Array<Seen> = []
     return Effect.as(Effect.withTracer(Effect.exit(effect), keeping(spans)), spans)
   })
 
-/** The one span of an operation, whose answer is read to its end. */
+/** Returns the only span of an operation whose result is read to its end. */
 const spanOf = (handle: Handler.Handler, operation: Operation.Operation, options?: Tracing.Options) =>
   Effect.map(spansOf(samples.answerOf(traced(handle, options), operation)), (spans) => {
     expect(spans).toHaveLength(1)
@@ -263,7 +263,7 @@ describe("Tracing", () => {
     }))
 
   describe("secrets", () => {
-    /** All that an exporter could write. */
+    /** Returns everything that an exporter could write. */
     const written = (spans: ReadonlyArray<Seen>) =>
       spans.map((span) =>
         [

@@ -15,7 +15,7 @@ const cut = 123_456
 const down = new RegistryError.TransportError({ reason: "the connection broke" })
 
 interface Options {
-  /** The bytes that it returns. */
+  /** The bytes that the member returns. */
   readonly content?: Uint8Array
   /** How many bytes it sends before it fails. */
   readonly breaksAfter?: number
@@ -26,7 +26,7 @@ interface Options {
   readonly size?: number
 }
 
-/** A member that serves one blob, and what was asked of it. */
+/** Creates a member that serves one blob and records the requests. */
 const serving = (blob: Descriptor.Descriptor, options: Options = {}) => {
   const { content = large, error = down, native = false, verified = false } = options
   const seen: Array<string> = []
@@ -102,7 +102,7 @@ const empty = { handle: samples.always(Exit.fail(new RegistryError.BlobUnknown({
 const blob = Descriptor.fromBytes(large)
 const smallBlob = Descriptor.fromBytes(small)
 
-/** All bytes of a blob that arrive, and the error that they end with. */
+/** Reads all bytes of a blob, and the error at their end. */
 const read = (handle: Handler.Handler, of = blob, range?: { readonly offset: number; readonly length?: number }) =>
   Effect.gen(function*() {
     const got: Array<Uint8Array> = []
@@ -126,7 +126,7 @@ describe("Union, when a member fails within a blob,", () => {
   it.effect.each<{ name: string; mirror: Options; options?: Union.Options; origin?: Options }>([
     { name: "a stream", mirror: {} },
     { name: "a native body", mirror: { native: true }, origin: { native: true } },
-    { name: "an end that comes too soon", mirror: { content: large.subarray(0, cut) } },
+    { name: "an early end", mirror: { content: large.subarray(0, cut) } },
     { name: "with any error", mirror: { error: new RegistryError.Denied({}) }, options: { passOver: () => true } }
   ])(
     "continues at the next member from the first missing byte: $name",
@@ -239,7 +239,7 @@ describe("Union, when a member returns wrong content,", () => {
       expect(error?.reason).toMatch(/^wrong content from mirror: /)
       expect(bytes.byteLength).toBeLessThan(blob.size)
       expect(origin.seen).toEqual([])
-      // The reader asks again.
+      // The reader tries again.
       expect(Descriptor.fromBytes((yield* read(handle)).bytes).digest).toBe(blob.digest)
       yield* TestClock.adjust("59 seconds")
       expect((yield* read(handle)).error).toBeUndefined()
@@ -281,7 +281,7 @@ describe("Union, when a member returns wrong content,", () => {
           read(registry.handle),
           ({ bytes, error }) => error === undefined ? Descriptor.fromBytes(bytes).digest : undefined
         )
-      // The first reader gets the right content, or an error: that depends on how far it has read.
+      // The first reader receives the right content or an error, depending on how far it has read.
       expect([undefined, blob.digest]).toContain(yield* content(edge))
       expect(yield* content(edge)).toBe(blob.digest)
       expect(yield* content(store)).toBe(blob.digest)

@@ -26,7 +26,7 @@ const unionOf = (options: Union.Options, ...registries: ReadonlyArray<Service>):
 
 const memory = Effect.map(Layer.build(Memory.layer()), (context) => Context.get(context, Registry))
 
-/** What a union of three registries tells, each of which has something before. */
+/** Runs a history on a union of three registries that already contain something, and returns the results. */
 const tell = (
   union: (registries: ReadonlyArray<Service>) => Service,
   before: ReadonlyArray<ReadonlyArray<History.Step>>,
@@ -40,7 +40,7 @@ const tell = (
 
 const steps = (maxLength: number) => History.history(maxLength)
 
-/** Results and the tags of errors: what is told besides names the members, which are others. */
+/** Returns the results and the tags of errors. Messages are left out, because they name the members, which differ. */
 const outline = (told: ReadonlyArray<History.Told>) =>
   told.map(({ ask, error, result }) => JSON.stringify(error === undefined ? { ask, result } : { ask, error }))
 
@@ -94,8 +94,8 @@ describe("laws of Union", () => {
           ([a, b]) => unionOf(options, readOnly(a!), readOnly(b!))
         ],
         2,
-        // An upload id that no member has issued is unknown, and a tag that exists is taken, before a member is asked
-        // whether it takes writes.
+        // The union reports an unknown upload id, and an existing tag, before it asks a member whether it accepts
+        // writes.
         ({ ask, ifAbsent }) =>
           !(options.push === "all" && /^(Get|Append|Complete|Cancel)Upload$/.test(ask)) &&
           !(ask === "PushManifest" && ifAbsent)

@@ -27,7 +27,7 @@ const member = (
   more?: Partial<Union.Member<Registry["Type"]>>
 ): Union.Member<Registry["Type"]> => ({ name, registry: Registry.fromHandler(handle), ...more })
 
-/** A union whose last member is the last. */
+/** Creates a union without a registry behind it. */
 const union = (members: ReadonlyArray<Union.Member<Registry["Type"]>>, options?: Union.Options): Handler.Handler =>
   Effect.runSync(Effect.provide(Registry, Union.layer(members, options))).handle
 
@@ -58,7 +58,7 @@ const reads = [
 
 const transient = { passOver: RegistryError.isTransient }
 
-/** A handler that answers after so many milliseconds, and counts what is open and how it ends. */
+/** Creates a handler that answers after some milliseconds, and counts what is open and how it ends. */
 class Slow {
   open = 0
   interrupted = 0
@@ -339,7 +339,10 @@ describe("Union, reading", () => {
     it.scoped.each<{ name: string; options: Union.Options }>([
       { name: "first", options: {} },
       { name: "agree", options: { tags: "agree" } },
-      { name: "agree, in a race, whatever fails", options: { tags: "agree", read: "race", passOver: () => true } }
+      {
+        name: "agree, in a race, with passOver for all failures",
+        options: { tags: "agree", read: "race", passOver: () => true }
+      }
     ])("is served by a member that filters by tags, tags: $name", ({ options }) =>
       Effect.gen(function*() {
         const a = yield* pushed("a")
@@ -347,7 +350,7 @@ describe("Union, reading", () => {
         const handle = union([member("a", filtered), member("b", missing)], options)
         expect(yield* digestOf(handle, resolved)).toBe(a.digest)
         expect(yield* digestOf(handle, get)).toBe(a.digest)
-        // The tag alone is shown.
+        // Only the tag is visible.
         expect(
           (yield* Effect.flip(digestOf(handle, new Operation.GetManifest({ repository, reference: a.digest }))))._tag
         )
@@ -542,6 +545,6 @@ const contentOf = (handle: Handler.Handler, operation: Operation.Operation) =>
     return Effect.succeed({ content: content ?? Chunk.empty(), digest: of?.digest ?? at })
   })
 
-/** The digest that a read has answered with. */
+/** Returns the digest in the answer to a read. */
 const digestOf = (handle: Handler.Handler, operation: Operation.Operation) =>
   Effect.map(contentOf(handle, operation), (content) => content.digest)

@@ -30,7 +30,7 @@ const union = (members: ReadonlyArray<Member>, options?: Union.Options): Handler
 
 const memory = Effect.map(Layer.build(Memory.layer()), (context) => Context.get(context, Registry))
 
-/** Two registries that hold nothing, and all that is written to both. */
+/** Creates two empty registries, and a union that writes to both. */
 const two = Effect.map(Effect.all([memory, memory]), ([a, b]) => ({
   a,
   b,
@@ -49,7 +49,7 @@ const failing = (
 const content = new Uint8Array(300_000).map((_, index) => index % 251)
 const blob = Descriptor.fromBytes(content)
 
-/** A native body that counts what it has given, and is read once. */
+/** Creates a native body that can be read once and counts what it has sent. */
 const native = (pieces: ReadonlyArray<Uint8Array>) => {
   const state = { given: 0, opened: 0, cancelled: 0, paused: true }
   const body = Body.fromSource((sink) => {
@@ -164,13 +164,13 @@ describe("Union, writing", () => {
 
   describe("a blob to all", () => {
     it.scoped.each<{ name: string; body: () => Body.Body }>([
-      { name: "in hand", body: () => Body.bytes(content) },
-      { name: "from a native end", body: () => native(pieces(1000)).body },
+      { name: "in memory", body: () => Body.bytes(content) },
+      { name: "from a native source", body: () => native(pieces(1000)).body },
       {
         name: "from a stream",
         body: () => Body.stream(Stream.fromIterable(pieces(777)), { size: content.byteLength })
       },
-      { name: "that can be read again", body: () => Body.stream(Stream.make(content), { replayable: true }) }
+      { name: "that can be replayed", body: () => Body.stream(Stream.make(content), { replayable: true }) }
     ])("$name", ({ body }) =>
       Effect.gen(function*() {
         const { a, all, b } = yield* two
@@ -413,7 +413,7 @@ describe("Union, writing", () => {
         const error = yield* Effect.flip(push(handle, "new"))
         expect(error).toMatchObject({ _tag: "Denied", reason: `the tag "v1" exists and stands for ${old}` })
         expect([yield* pointsAt(a), yield* pointsAt(b)]).toEqual([Option.none(), Option.some(old)])
-        // What the tag stands for already may be pushed to it.
+        // The content that the tag already points at may be pushed to it.
         expect((yield* push(handle, "old")).digest).toBe(old)
         expect(yield* pointsAt(a)).toEqual(Option.some(old))
       }))
@@ -556,7 +556,7 @@ describe("Union, writing", () => {
       Effect.gen(function*() {
         const { a, all, b } = yield* two
         const { id } = yield* all.startUpload(repository)
-        // One has got a chunk that the other has not, as where the connection broke between the two.
+        // One member has received a chunk that the other has not, as when a connection broke between the two.
         const [, own] = JSON.parse(id.slice(id.indexOf(".") + 1))[1] as [number, string]
         yield* b.appendUpload(repository, own, Body.bytes(content.subarray(0, 1500)), { offset: 0 })
         const now = yield* all.getUpload(repository, id)
@@ -671,7 +671,7 @@ describe("Union, writing", () => {
   })
 })
 
-/** Takes a body piece by piece, and asks for the next when the last is done with. */
+/** Reads a body piece by piece, and requests the next piece after the last one is processed. */
 const take = (body: Body.Body, f: (piece: Uint8Array) => Effect.Effect<unknown, RegistryError.RegistryError>) =>
   Effect.gen(function*() {
     let given = yield* Deferred.make<Uint8Array | undefined, RegistryError.RegistryError>()

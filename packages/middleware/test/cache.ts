@@ -16,7 +16,7 @@ import { Memory } from "@effect-oci/store"
 import { Chunk, Context, Effect, Exit, Layer, Logger, Stream } from "effect"
 import { Cache } from "../src/index.js"
 
-/** A registry in memory behind a cache, what the cache has asked it, and the store of the cache. */
+/** A registry in memory behind a cache, the operations that the cache has sent to it, and the store of the cache. */
 
 export const repository = RepositoryName.make("team/app")
 export const other = RepositoryName.make("team/other")
@@ -24,7 +24,7 @@ export const tag = Tag.make("v1")
 
 export const text = (content: string): Uint8Array => new TextEncoder().encode(content)
 
-/** An image of one blob. */
+/** An image with one blob. */
 export const image = (content: Uint8Array, annotation = "") => {
   const blob = Descriptor.fromBytes(content, MediaType.empty)
   const document = {
@@ -40,7 +40,7 @@ export const image = (content: Uint8Array, annotation = "") => {
 
 export type Image = ReturnType<typeof image>
 
-/** What stands on one side of a cache: a registry, and the names of the operations that reached it. */
+/** One side of a cache: a registry, and the names of the operations that reached it. */
 export interface Side {
   readonly registry: Registry["Type"]
   readonly seen: Array<string>
@@ -61,7 +61,7 @@ export const memory = (options?: Memory.Options) =>
   Effect.map(Layer.build(Memory.layer(options)), Context.get(Registry))
 
 export interface World {
-  /** Asks the registry behind without the cache, and without leaving a trace. */
+  /** Asks the upstream without the cache, and without recording the operation. */
   readonly behind: Registry["Type"]
   readonly base: Side
   readonly store: Side
@@ -69,7 +69,7 @@ export interface World {
 }
 
 interface Options extends Omit<Cache.Options, "store"> {
-  /** Between the cache and the registry behind. */
+  /** Between the cache and the upstream. */
   readonly base?: Middleware.Middleware
   /** Between the cache and its store. */
   readonly between?: Middleware.Middleware
@@ -87,7 +87,7 @@ export const make = ({ base: round = (next) => next, between = (next) => next, s
     return world
   })
 
-/** Puts an image into the registry behind. */
+/** Pushes an image to the upstream. */
 export const push = (
   { behind }: World,
   { blob, bytes, content, mediaType }: Image,
@@ -98,10 +98,10 @@ export const push = (
     behind.pushManifest(options.to ?? repository, { mediaType, bytes, tags: options.tags ?? [tag] })
   )
 
-/** What content is, so that a test that fails need not show it. */
+/** Returns a digest of content, so that a failing test need not print the content. */
 export const sum = (content: Uint8Array): string => `${content.byteLength} bytes, ${Digest.fromBytes(content)}`
 
-/** What all of a stream is. */
+/** Returns a digest of all bytes of a stream. */
 export const collect = <E>(stream: Stream.Stream<Uint8Array, E>) =>
   Effect.map(Stream.runCollect(stream), (pieces) => sum(Buffer.concat(Chunk.toReadonlyArray(pieces))))
 
@@ -112,7 +112,7 @@ export const read = (
   of: RepositoryName.RepositoryName = repository
 ) => Effect.scoped(Effect.flatMap(registry.getBlob(of, digest), ({ stream }) => collect(stream)))
 
-/** What reached a side meanwhile. */
+/** Returns the operations that reach a side while an effect runs. */
 export const during = <A, E, R>({ seen }: Side, effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const before = seen.length
@@ -129,14 +129,14 @@ export const blobs = (change: (content: BlobContent.BlobContent) => Body.Body): 
       )
   })
 
-/** A store that fails at some operations. */
+/** Creates a store that fails at some operations. */
 export const failing =
   (...tags: ReadonlyArray<Operation.OperationTag>): Middleware.Middleware => (next) => (operation) =>
     tags.includes(operation._tag)
       ? Exit.fail(new RegistryError.Unavailable({ ...Operation.errorFields(operation), reason: "the disk is gone" }))
       : next(operation)
 
-/** The lines that are logged meanwhile. */
+/** Returns the lines that are logged while an effect runs. */
 export const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<string> = []

@@ -9,14 +9,16 @@ import * as fc from "fast-check"
 /** A wrapper, or an effect of one. */
 export type Wrapper = Middleware.Middleware | Effect.Effect<Middleware.Middleware, never, Scope.Scope>
 
-/** Several wrappers as one, the last of which is outermost. */
+/** Combines several wrappers into one. The last one is outermost. */
 export const stack = (...wrappers: ReadonlyArray<Wrapper>): Wrapper =>
   Effect.map(
     Effect.all(wrappers.map((wrapper) => Effect.isEffect(wrapper) ? wrapper : Effect.succeed(wrapper))),
     (all) => (next) => all.reduce((handle, wrap) => wrap(handle), next)
   )
 
-/** What a registry in memory tells behind a wrapper, after some things were asked of it without the wrapper. */
+/**
+ * Runs a history on a wrapped registry in memory, after some operations without the wrapper, and returns the results.
+ */
 export const told = (
   wrapper: Wrapper,
   before: ReadonlyArray<History.Step>,
@@ -32,15 +34,15 @@ export const told = (
 
 interface Options {
   readonly numRuns?: number
-  /** Whether something is in the registry before. */
+  /** Whether the registry contains something at the start. */
   readonly filled?: boolean
 }
 
-/** Two wrappers tell the same of every history: results, errors and messages. */
+/** Checks that two wrappers return the same for every history: results, errors and messages. */
 export const same = (left: Wrapper, right: Wrapper, options?: Options): Promise<void> =>
   sameOf(fc.constant([left, right]), options)
 
-/** The same of pairs of wrappers. */
+/** Checks the same for pairs of wrappers. */
 export const sameOf = (
   wrappers: fc.Arbitrary<readonly [left: Wrapper, right: Wrapper]>,
   options?: Options

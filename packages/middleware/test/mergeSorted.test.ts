@@ -13,7 +13,7 @@ const words = fc.array(fc.string({ unit: fc.constantFrom("a", "b", "-", "/"), ma
 
 const window = 5
 
-/** The same items, none of which comes after more than so many that are behind it. */
+/** Shuffles items so that each is out of order by at most `window` items. */
 const shuffledWithin = (items: ReadonlyArray<string>) => {
   const blocks: Array<ReadonlyArray<string>> = []
   for (let at = 0; at < items.length; at += window + 1) blocks.push(items.slice(at, at + window + 1))

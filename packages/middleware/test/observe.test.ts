@@ -13,7 +13,7 @@ const success = { _tag: "Success" }
 const partial = { _tag: "Partial" }
 const interrupted = { _tag: "Interrupted" }
 
-/** A registry that is observed, and what was seen of it. */
+/** Creates an observed registry, and returns the observations. */
 const observed = (base: Handler.Handler) => {
   const seen: Array<Pick<Observation, "outcome" | "bytes" | "count" | "millis">> = []
   const ended: Observer["ended"] = ({ bytes, count, millis, outcome }) =>
@@ -35,7 +35,7 @@ const half = samples.bytes.subarray(0, 9)
 const parts = [half, samples.bytes.subarray(9)]
 const size = samples.bytes.byteLength
 
-/** A native end that gives its chunks, then ends or fails, unless it is cancelled before. */
+/** A native source that sends its chunks, then ends or fails, unless it is cancelled before. */
 const source = (chunks: ReadonlyArray<Uint8Array>, error?: RegistryError.RegistryError): Body.Body =>
   Body.fromSource((sink) => {
     let cancelled = false
@@ -57,7 +57,7 @@ const read = (answer: BlobContent.BlobContent) => Body.forEachChunk(answer.body,
 const readStream = (answer: BlobContent.BlobContent) => Stream.runDrain(answer.stream)
 const readSome = (answer: BlobContent.BlobContent) => Stream.runDrain(Stream.take(answer.stream, 1))
 
-/** As a server does that has said the length: it counts, and does not wait for the end. */
+/** Reads like a server that has sent the length: it counts the bytes, and does not wait for the end. */
 const readAllButEnd = (answer: BlobContent.BlobContent) => Stream.runDrain(Stream.take(answer.stream, parts.length))
 
 type Read = (answer: BlobContent.BlobContent) => Effect.Effect<void, RegistryError.RegistryError, Scope.Scope>
@@ -78,7 +78,7 @@ describe("observe, the content of a blob", () => {
     { name: "a stream, read in part", base: content(streamed), read: readSome, outcome: partial, bytes: 9 },
     { name: "a stream, not read", base: content(streamed), read: () => Effect.void, outcome: partial, bytes: 0 },
     {
-      name: "a stream, read but for its end",
+      name: "a stream, read without its end",
       base: content(streamed),
       read: readAllButEnd,
       outcome: success,
@@ -93,30 +93,30 @@ describe("observe, the content of a blob", () => {
       bytes: 0
     },
     {
-      name: "a stream that breaks, and is read anew",
+      name: "a stream that breaks, and is read again",
       base: content(breaking),
       read: (answer) => Effect.zipRight(Effect.ignore(read(answer)), read(answer)),
       outcome: failure,
       bytes: 18
     },
     {
-      name: "a range, read but for its end",
+      name: "a range, read without its end",
       base: content(Body.stream(Stream.concat(Stream.make(half), Stream.never)), { offset: 0, length: 9 }),
       read: readSome,
       outcome: success,
       bytes: 9
     },
-    { name: "a native end, read", base: content(source(parts)), read, outcome: success, bytes: size },
+    { name: "a native source, read", base: content(source(parts)), read, outcome: success, bytes: size },
     {
-      name: "a native end, read as a stream",
+      name: "a native source, read as a stream",
       base: content(source(parts)),
       read: readStream,
       outcome: success,
       bytes: size
     },
-    { name: "a native end that breaks", base: content(source([half], broken)), read, outcome: failure, bytes: 9 },
+    { name: "a native source that breaks", base: content(source([half], broken)), read, outcome: failure, bytes: 9 },
     {
-      name: "a native end that is cancelled",
+      name: "a native source that is cancelled",
       base: content(source(parts)),
       read: ({ body }) =>
         Effect.async<void>((resume) => {
@@ -134,13 +134,13 @@ describe("observe, the content of a blob", () => {
       bytes: 9
     },
     {
-      name: "a native end, not read",
+      name: "a native source, not read",
       base: content(source(parts)),
       read: () => Effect.void,
       outcome: partial,
       bytes: 0
     },
-    { name: "no content at all", base: content(Body.empty), read, outcome: success, bytes: 0 },
+    { name: "empty content", base: content(Body.empty), read, outcome: success, bytes: 0 },
     {
       name: "a reader that fails",
       base: content(streamed),

@@ -10,7 +10,7 @@ export const bytes = new TextEncoder().encode("{\"schemaVersion\":2}")
 export const descriptor = Descriptor.fromBytes(bytes, "application/vnd.oci.image.manifest.v1+json")
 export const { digest } = descriptor
 
-/** The id of every upload here: it must not be seen anywhere. */
+/** The id of every upload in the samples. It must not be visible anywhere. */
 export const canary = "CANARY-upload-9f2c"
 
 /** One operation of each kind, with all of its fields. */
@@ -53,7 +53,7 @@ export const streamed = new BlobContent.BlobContent({
   verified: false
 })
 
-/** Content that comes in two chunks from a native end. */
+/** Content that a native source sends in two chunks. */
 export const native = new BlobContent.BlobContent({
   descriptor,
   body: Body.fromSource((sink) => {
@@ -75,7 +75,7 @@ export const native = new BlobContent.BlobContent({
 
 const manifest = Effect.runSync(Manifest.make({ mediaType: descriptor.mediaType, bytes, digest }))
 
-/** A registry that knows one answer to each operation. */
+/** A registry with one fixed answer to each operation. */
 export const answers: Handler.Table = {
   ResolveBlob: () => Effect.succeed(descriptor),
   GetBlob: () => Effect.succeed(streamed),
@@ -99,14 +99,14 @@ export const answers: Handler.Table = {
 
 export const known: Handler.Handler = Handler.fromTable(answers)
 
-/** A registry that answers everything alike. */
+/** Creates a registry that gives the same answer to all operations. */
 export const always = (answer: Effect.Effect<never, RegistryError.RegistryError>): Handler.Handler => () => answer
 
-/** The same registry, whose answers are no exits. */
+/** Creates the same registry, whose results are not available at once. */
 export const suspended = (next: Handler.Handler): Handler.Handler => (operation) =>
   Effect.suspend(() => next(operation))
 
-/** All that an operation answers, with the streams in it read to their end, as plain data. */
+/** Returns the result of an operation as plain data, with its streams read to their end. */
 export const answerOf = (
   handle: Handler.Handler,
   operation: Operation.Operation

@@ -3,16 +3,16 @@ import type { Operation } from "@effect-oci/core"
 import { Effect } from "effect"
 import * as samples from "./samples.js"
 
-/** A URL that holds a secret wherever a URL may. */
+/** A URL with a secret in every part that may contain one. */
 const url =
   `https://user:${samples.canary}@cdn.example/v2/blob?X-Amz-Signature=${samples.canary}&n=1#t=${samples.canary}`
 
-/** Why something failed, in words that hold a secret, and what a terminal would obey. */
+/** The text of an error, with a secret and control characters for a terminal. */
 const reason = `upload ${samples.canary} at ${url} is \u001b[2J\r\ngone`
 
 const cause = Object.assign(new Error(reason), { request: { url, headers: { authorization: samples.canary } } })
 
-/** Failures and defects with a secret in every field that may hold one. */
+/** Failures and defects with a secret in every field that may contain one. */
 export const faults: ReadonlyArray<
   { readonly name: string; readonly fault: Effect.Effect<never, RegistryError.RegistryError> }
 > = [
@@ -42,6 +42,6 @@ export const faults: ReadonlyArray<
   { name: "a defect that is an object", fault: Effect.die({ authorization: samples.canary }) }
 ]
 
-/** The operations that name an upload by its id, which is secret. */
+/** The operations with the id of an upload, which is secret. */
 export const uploads: ReadonlyArray<Operation.Operation> = samples.tags.map((tag) => samples.operations[tag])
   .filter((operation) => "id" in operation)
