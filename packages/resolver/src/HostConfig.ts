@@ -1,5 +1,5 @@
 /**
- * Settings of the registries that references name: their addresses, their mirrors, and the options of each.
+ * Settings of registries: their addresses, their mirrors, and the options of each host.
  *
  * @since 0.1.0
  */
@@ -14,17 +14,20 @@ import * as Either from "effect/Either"
 import type * as Redacted from "effect/Redacted"
 
 /**
- * Options for TLS: which authorities are trusted, and the client's own certificates. Certificates are PEM.
+ * Options for TLS: the trusted certificate authorities, and the client's own certificates. All certificates are in PEM.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Tls {
-  /** Authorities that are trusted in addition to those of the machine. */
+  /** Certificate authorities to trust in addition to the default ones. Default: none. */
   readonly ca?: ReadonlyArray<string> | undefined
-  /** The client's certificates, for registries that ask for one. */
+  /** The client's certificates, for registries that require one. Default: none. */
   readonly certificates?: ReadonlyArray<{ readonly cert: string; readonly key: Redacted.Redacted }> | undefined
-  /** Verifies no certificate: anybody on the way can read and change everything. */
+  /**
+   * Disables the verification of certificates. An attacker on the network can then read and change everything. Default:
+   * `false`.
+   */
   readonly skipVerify?: boolean | undefined
 }
 
@@ -35,53 +38,54 @@ export interface Tls {
  * @category models
  */
 export interface Endpoint {
-  /** `host[:port]`. */
+  /** The address of the host: `host[:port]`. */
   readonly host: string
   /** Whether to use plain HTTP. Default: the answer of {@link Config.plainHttp} for the host. */
   readonly insecure?: boolean | undefined
-  /** The path that the API is below: `/mirror` where it is at `/mirror/v2`. */
+  /** The path that contains the API: `/mirror` if the API is at `/mirror/v2`. Default: none, the API is at `/v2`. */
   readonly path?: string | undefined
-  /** The path of the API itself, for a registry that has no `/v2`: `/artifactory/api/docker/remote`. */
+  /** The path of the API itself, if the path does not end with `/v2`: `/artifactory/api/docker/remote`. */
   readonly apiPath?: string | undefined
-  /** The prefix of all repositories on this host: `team/app` is `prefix/team/app` there. */
+  /** A prefix for all repositories on this host: `team/app` becomes `prefix/team/app`. Default: none. */
   readonly prefix?: RepositoryName.RepositoryName | undefined
   /**
-   * What the resolver may ask of the host. Default: {@link privateMirror} for mirrors, {@link everything} for the registry
-   * itself.
+   * The operations that the resolver sends to this host. Default: {@link privateMirror} for mirrors, {@link everything} for
+   * the registry itself.
    */
   readonly capabilities?: ReadonlyArray<Union.Capability> | undefined
-  /** Headers of every request to this host. They are sent to no other host. */
+  /** Headers for every request to this host. They are not sent to any other host. */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted } | undefined
   readonly tls?: Tls | undefined
-  /** How long a connection may take to open. Only `NodeResolver` heeds it. Default: that of the HTTP client. */
+  /** The maximum time to open a connection. Only `NodeResolver` uses it. Default: the timeout of the HTTP client. */
   readonly connectTimeout?: Duration.DurationInput | undefined
   /** Credentials for this host. Default: the `Credentials` of the layer. */
   readonly credentials?: Credentials.Service | undefined
   /** The HTTP client for this host. Default: the `HttpClient` of the layer. */
   readonly client?: HttpClient.HttpClient | undefined
   /**
-   * Whether requests name the registry that is meant, by `ns=` in the query. Default: `true` for mirrors, `false` for the
-   * registry itself.
+   * Whether requests contain the query parameter `ns`, with the name of the registry that is mirrored. Default: `true` for
+   * mirrors, `false` for the registry itself.
    */
   readonly namespace?: boolean | undefined
-  /** Further options of the client for this host. */
+  /** More options for the client of this host. */
   readonly options?: Partial<Client.Options & Client.TransportOptions> | undefined
 }
 
 /**
- * The registry itself, and its mirrors in the order in which they are asked. Blobs, and manifests by digest, come from the
- * first host that has them. Tags are resolved by the first host that has them and the capability `resolve`.
+ * The settings of one registry: the registry itself, and its mirrors in the order in which the resolver tries them. Blobs,
+ * and manifests by digest, come from the first host that has them. A tag is resolved by the first host that has both the
+ * tag and the capability `resolve`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface HostConfig {
-  /** The registry itself. Default of `host`: its own address, see {@link Config}. */
+  /** The registry itself. Default for `host`: the address that {@link Config.translate} returns for the registry. */
   readonly origin?: Partial<Endpoint> | undefined
   readonly mirrors?: ReadonlyArray<Endpoint> | undefined
-  /** Whether reads ask the registry itself if no mirror has the content. Pushes go there in any case. Default: `true`. */
+  /** Whether to read from the registry itself if all mirrors fail. `false` does not affect pushes. Default: `true`. */
   readonly originFallback?: boolean | undefined
-  /** Why this configuration cannot be used. The registry then fails with `HostUnknown` when it is first asked for. */
+  /** The reason why this configuration cannot be used. Requests for the registry then fail with `HostUnknown`. */
   readonly problem?: string | undefined
 }
 
@@ -92,25 +96,25 @@ export interface HostConfig {
  * @category models
  */
 export interface Config {
-  /** Registries by the host of a reference: `docker.io`, `localhost:5000`. */
+  /** The settings of registries, by the host of a reference: `docker.io`, `localhost:5000`. */
   readonly hosts?: { readonly [host: string]: HostConfig } | undefined
-  /** All other registries. */
+  /** The settings of all other registries. */
   readonly others?: HostConfig | undefined
-  /** Whether a host is reached by plain HTTP. Default: {@link matchLocalhost}. */
+  /** Returns whether to use plain HTTP for a host. Default: {@link matchLocalhost}. */
   readonly plainHttp?: ((host: string) => boolean) | undefined
   /** Returns the address of a registry. Default: {@link dockerHub}. */
   readonly translate?: ((host: string) => string) | undefined
-  /** Further options of all clients. */
+  /** More options for all clients. */
   readonly options?: Partial<Client.Options & Client.TransportOptions> | undefined
   /**
-   * How long a mirror is asked last after it was out of order: not reached, unavailable, or wrong in its content or its
-   * answers. 0 switches it off. Default: 30 seconds.
+   * How long the resolver tries a mirror last after the mirror was out of order: unreachable, unavailable, or with wrong
+   * content or invalid answers. 0 switches this off. Default: 30 seconds.
    */
   readonly cooldown?: Duration.DurationInput | undefined
 }
 
 /**
- * The capabilities of a mirror that is not trusted with tags: it serves content by digest, which is verified.
+ * The capabilities of a mirror that is not trusted to resolve tags: it serves only content by digest, which is verified.
  *
  * @since 0.1.0
  * @category capabilities
@@ -118,7 +122,7 @@ export interface Config {
 export const publicMirror: ReadonlyArray<Union.Capability> = ["pull"]
 
 /**
- * The capabilities of a private mirror, which is trusted with tags.
+ * The capabilities of a private mirror, which is trusted to resolve tags.
  *
  * @since 0.1.0
  * @category capabilities
@@ -126,7 +130,7 @@ export const publicMirror: ReadonlyArray<Union.Capability> = ["pull"]
 export const privateMirror: ReadonlyArray<Union.Capability> = ["pull", "resolve"]
 
 /**
- * All capabilities, as the registry itself has them.
+ * All capabilities. The registry itself has them.
  *
  * @since 0.1.0
  * @category capabilities
@@ -136,7 +140,7 @@ export const everything: ReadonlyArray<Union.Capability> = ["pull", "resolve", "
 const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 
 /**
- * Returns whether a host is this machine by its name: `localhost`, `127.0.0.0/8` or `[::1]`, with any port.
+ * Returns whether the name of a host is this machine: `localhost`, `127.0.0.0/8` or `[::1]`, with any port.
  *
  * @since 0.1.0
  * @category guards
@@ -144,7 +148,7 @@ const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/
 export const matchLocalhost = (host: string): boolean => loopback.test(host.toLowerCase())
 
 /**
- * Returns `registry-1.docker.io` for Docker Hub, and any other host as it is.
+ * Returns `registry-1.docker.io` for Docker Hub, and any other host unchanged.
  *
  * @since 0.1.0
  * @category translators
@@ -153,8 +157,8 @@ export const dockerHub = (host: string): string =>
   host === "docker.io" || host === "index.docker.io" ? "registry-1.docker.io" : host
 
 /**
- * Returns the endpoint of a URL: `https://mirror.example.com/path`. Fails with `SyntaxInvalid` if the URL has a user or a
- * query, without repeating them.
+ * Returns the endpoint for a URL: `https://mirror.example.com/path`. Fails with `SyntaxInvalid` if the URL is not valid, or
+ * has a user or a query. The error does not contain the user or the query.
  *
  * @since 0.1.0
  * @category constructors

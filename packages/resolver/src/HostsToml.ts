@@ -1,5 +1,5 @@
 /**
- * Configuration of hosts as containerd and Docker have it.
+ * Reads the configuration of hosts in the formats of containerd and Docker.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,8 @@ import type { CertificateFiles, Parsed, Problem, Table } from "./internal/hostsT
 import { lineOf } from "./internal/tomlLines.js"
 
 /**
- * A file cannot be used. The message contains the file, the line and the reason, and no values of the file.
+ * The error for a file that cannot be used. The message contains the file, the line and the reason. It contains no secrets
+ * of the file, such as the values of headers.
  *
  * @since 0.1.0
  * @category errors
@@ -49,7 +50,7 @@ const fileText = (file: string): Read<string, FileSystem.FileSystem> =>
     SystemError: ({ reason }) => Effect.fail(new HostsInvalid({ file, reason: `the file cannot be read: ${reason}` }))
   }))
 
-/** Reads the certificates of an endpoint. Problems are those of the keys that name the files. */
+/** Reads the certificates of an endpoint. A problem names the key that contains the path of the file. */
 const withFiles = (
   at: (path: string) => string,
   { ca, certificates, endpoint, skipVerify }: Parsed
@@ -79,12 +80,13 @@ const withFiles = (
  * Reads a `hosts.toml` of containerd, as containerd reads it, and the files that it names. Relative paths start at the
  * folder of the file.
  *
- * - The table of the file is the registry itself, at `server`. Default: its own address.
- * - Each `[host."URL"]` is a mirror. Mirrors are asked in the order of the file.
- * - Keys of both are `capabilities`, `ca`, `client`, `skip_verify`, `header`, `override_path` and `dial_timeout`. An
+ * - The keys at the top of the file configure the registry itself, at `server`. Default for `server`: the registry's own
+ *   address.
+ * - Each `[host."URL"]` configures a mirror. The resolver tries mirrors in the order of the file.
+ * - Both have the keys `capabilities`, `ca`, `client`, `skip_verify`, `header`, `override_path` and `dial_timeout`. An
  *   unknown key is ignored, with a warning in the log.
- * - A host without `capabilities` has all that containerd knows: `pull`, `resolve`, `push` and `referrers`. A mirror that
- *   is not to be pushed to needs `capabilities`. Only the registry itself deletes, if it may be pushed to.
+ * - A host without `capabilities` has all capabilities of containerd: `pull`, `resolve`, `push` and `referrers`. A mirror
+ *   that must not receive pushes needs `capabilities`. Deletes go to the registry itself, if it accepts pushes.
  *
  * Fails with `HostsInvalid`, which contains the file and the line, if a value cannot be used.
  *
@@ -145,7 +147,7 @@ export const read = (
     const origin = {
       ...own,
       ...(capabilities?.includes("push") === true ? { capabilities: [...capabilities, "delete" as const] } : {}),
-      // A server that is elsewhere than the registry's name says learns which registry is meant.
+      // A server at another address receives the name of the registry, in `ns`.
       ...(own.host === undefined ? {} : { namespace: true })
     }
     return { mirrors, ...(Object.keys(origin).length === 0 ? {} : { origin }) }
@@ -175,7 +177,7 @@ const certificates = (folder: string): Read<HostConfig.HostConfig, FileSystem.Fi
     return { origin }
   })
 
-/** Reads the folder of one registry. What is wrong with it concerns this registry alone. */
+/** Reads the folder of one registry. A problem makes only this registry fail. */
 const readFolder = (folder: string): Effect.Effect<HostConfig.HostConfig, never, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
@@ -192,13 +194,13 @@ const readFolder = (folder: string): Effect.Effect<HostConfig.HostConfig, never,
   }).pipe(Effect.catchAll(({ message }) => Effect.succeed({ problem: message })))
 
 /**
- * Reads all registries that a folder configures: containerd's `/etc/containerd/certs.d` or Docker's
+ * Reads the settings of all registries in a folder: containerd's `/etc/containerd/certs.d` or Docker's
  * `/etc/docker/certs.d`. Each registry has a folder, which is named `host`, `host:port` or `host_port_`. It contains a
- * `hosts.toml` (see {@link read}) or else only certificates: `*.crt` of authorities, `*.cert` and `*.key` of the client.
- * The folder `_default` is for all registries that have no folder.
+ * `hosts.toml` (see {@link read}), or only certificates: `*.crt` for authorities, `*.cert` and `*.key` for the client. The
+ * folder `_default` is for all registries that have no folder.
  *
- * A folder that cannot be used makes only its own registry fail, when the registry is first asked for: with
- * `HostUnknown`, which contains the file and the line. `load` itself fails only if `folder` cannot be read.
+ * If a folder cannot be used, only its own registry fails, at the first request for the registry: with `HostUnknown`, which
+ * contains the file and the line. `load` itself fails only if `folder` cannot be read.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * The operations of registries on references: what people type in, content out.
+ * Runs operations on references: each function finds the registry of a reference and runs an operation there.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ import { Resolver } from "./Resolver.js"
 import type { HostUnknown } from "./Resolver.js"
 
 /**
- * What can go wrong: what the registry says, or that nobody knows it.
+ * The errors of these functions: an error of the registry, or {@link HostUnknown} if there is no registry for the host.
  *
  * @since 0.1.0
  * @category errors
@@ -35,7 +35,7 @@ export type NamespaceError = RegistryError.RegistryError | HostUnknown
 
 type Answer<A, R = never> = Effect.Effect<A, NamespaceError, Resolver | R>
 
-/** Runs with the registry of a reference, which stays as long as what is run. */
+/** Runs an effect with the registry of a reference. The registry stays open while the effect runs. */
 const within = <A>(
   reference: Reference.Reference,
   f: (registry: Registry["Type"]) => Effect.Effect<A, RegistryError.RegistryError>
@@ -48,8 +48,8 @@ const refused = (operation: Operation.OperationTag, reference: Reference.Referen
   new RegistryError.NameInvalid({ operation, repository: reference.repository, reason })
 
 /**
- * Returns the tag or the digest that a reference names in its registry. A reference with both names the digest, and its
- * tag must point at that digest, or be gone: a tag may be deleted after it was written down.
+ * Returns the tag or the digest of a reference. For a reference with both, returns the digest. The tag must then point at
+ * that digest, or not exist: a tag may be deleted after someone has noted the reference.
  *
  * Fails with `TagConflict`, which names both digests, if the tag points at another one, and with `NameInvalid` if the
  * reference has neither.
@@ -96,7 +96,7 @@ const moved = (
     reason: `the tag points at ${found.digest}, not at ${digest} as the reference says`
   })
 
-/** The digest of a blob; a tag is that of a manifest. */
+/** Returns the digest of a reference to a blob. Fails if the reference has a tag: only manifests have tags. */
 const blobOf = (
   operation: Operation.OperationTag,
   reference: Reference.Reference
@@ -108,8 +108,8 @@ const blobOf = (
 }
 
 /**
- * Returns the manifest that a reference names, or with `platform` the image in it for that platform. Fails with
- * `TagConflict` if the reference has a digest and a tag that points at another one.
+ * Returns the manifest that a reference names. With `platform`, returns the image for that platform. Fails with
+ * `TagConflict` if the reference has a digest and a tag that points at another digest.
  *
  * @since 0.1.0
  * @category manifests
@@ -144,7 +144,7 @@ export const getManifest = (
 
 /**
  * Returns the descriptor of the manifest that a reference names. Fails with `TagConflict` if the reference has a digest
- * and a tag that points at another one.
+ * and a tag that points at another digest.
  *
  * @since 0.1.0
  * @category manifests
@@ -159,7 +159,7 @@ export const resolveManifest = (reference: Reference.Reference): Answer<Descript
     ))
 
 /**
- * The content of the blob that a reference names by its digest, as long as the scope.
+ * Returns the content of the blob that a reference names by its digest. The content stays open until the scope closes.
  *
  * @since 0.1.0
  * @category blobs
@@ -175,7 +175,7 @@ export const getBlob = (
   })
 
 /**
- * The descriptor of the blob that a reference names by its digest.
+ * Returns the descriptor of the blob that a reference names by its digest.
  *
  * @since 0.1.0
  * @category blobs
@@ -188,8 +188,8 @@ export const resolveBlob = (reference: Reference.Reference): Answer<Descriptor.D
   )
 
 /**
- * Copies one manifest, without what it points at: `transfer` copies all of it. It gets the tag of the target, if that
- * has one; a digest there must be its own.
+ * Copies one manifest, without the content that it points at. To copy all content, use `@effect-oci/transfer`. The copy
+ * gets the tag of the target, if the target has one. If the target has a digest, it must be the digest of the manifest.
  *
  * @since 0.1.0
  * @category copies
@@ -210,7 +210,7 @@ export const copyManifest = (
         }))
   )
 
-/** Who may not read the source of a mount, or whose registry mounts nothing, may still upload. */
+/** Mounts a blob. Returns `undefined` if the mount is refused: an upload can still succeed. */
 const mount = (
   registry: Registry["Type"],
   repository: RepositoryName.RepositoryName,
@@ -224,8 +224,8 @@ const mount = (
   )
 
 /**
- * Copies one blob into the repository of another reference: it is mounted within a registry, is there already, or is
- * streamed.
+ * Copies one blob into the repository of another reference. Within a registry, the blob is mounted if the registry allows
+ * it. Otherwise the blob is streamed, if the target does not have it.
  *
  * @since 0.1.0
  * @category copies
@@ -267,7 +267,7 @@ export const copyBlob = (source: Reference.Reference, target: Reference.Referenc
   }))
 
 /**
- * The tags of the repository that a reference names, in order.
+ * Lists the tags of the repository that a reference names, in order.
  *
  * @since 0.1.0
  * @category lists
@@ -282,7 +282,7 @@ export const tags = (reference: Reference.Reference): Stream.Stream<Tag.Tag, Nam
   )
 
 /**
- * What refers to the manifest that a reference names.
+ * Lists the referrers of the manifest that a reference names.
  *
  * @since 0.1.0
  * @category lists
@@ -301,7 +301,8 @@ export const referrers = (
   }))
 
 /**
- * Deletes the tag that a reference has, which must stand for its digest if it has one; else the manifest of its digest.
+ * Deletes the tag of a reference. If the reference has a digest too, the tag must not point at another digest. Without a
+ * tag, deletes the manifest of the digest.
  *
  * @since 0.1.0
  * @category deletes

@@ -1,5 +1,5 @@
 /**
- * Registries over HTTP, on Node: with certificates and timeouts of their own.
+ * Registries over HTTP on Node, with certificates and timeouts for each endpoint.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import { rootCertificates } from "node:tls"
 import type * as HostConfig from "./HostConfig.js"
 import * as Resolver from "./Resolver.js"
 
-/** A client for endpoints with settings of their own, with connections of its own, guarded and through proxies. */
+/** Creates the HTTP client for an endpoint with its own settings. It has an address guard and uses proxies. */
 const connectionClient: Resolver.ConnectionClient = ({ connectTimeout, tls }) => {
   const { ca, certificates, skipVerify } = tls ?? {}
   const connect = {
@@ -34,8 +34,9 @@ const connectionClient: Resolver.ConnectionClient = ({ connectTimeout, tls }) =>
 }
 
 /**
- * Creates registries over HTTP as `Resolver.layerHosts` does. Endpoints may have certificates of their own (`tls`) and a
- * `connectTimeout`; these are reached through the proxies of the environment, as by `NodeClient`.
+ * Creates a resolver of registries over HTTP, as `Resolver.layerHosts` does. In addition, endpoints may have their own
+ * certificates (`tls`) and a `connectTimeout`. Connections to such endpoints use the proxies of the environment, as
+ * `NodeClient` does.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * Platforms: what an image runs on, `linux/arm64/v8`, and which entry of an index suits one.
+ * Platforms of images, such as `linux/arm64/v8`: parses and compares them, and chooses the entry of an index.
  *
  * @since 0.1.0
  */
@@ -11,14 +11,15 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 
 /**
- * A platform, as the entries of an index have it. Image spec: "Image Index".
+ * A platform, as in the entries of an index. See the
+ * [image spec](https://github.com/opencontainers/image-spec/blob/main/image-index.md).
  *
  * @since 0.1.0
  * @category models
  */
 export type Platform = Descriptor.Platform
 
-/** What uname and other programs say, in the words of Go, which are those of the spec. */
+/** The names of architectures that `uname` and other programs print, and the names in Go and in the spec. */
 const architectures: ReadonlyMap<string, Pick<Platform, "architecture" | "variant">> = new Map([
   ["x86_64", { architecture: "amd64" }],
   ["x86-64", { architecture: "amd64" }],
@@ -31,14 +32,15 @@ const architectures: ReadonlyMap<string, Pick<Platform, "architecture" | "varian
 
 const systems: ReadonlyMap<string, string> = new Map([["macos", "darwin"]])
 
-/** The variant that an architecture has where none is said: the same platform in two spellings. */
+/** The default variant of an architecture. */
 const implied: ReadonlyMap<string, string> = new Map([["arm", "v7"], ["arm64", "v8"], ["amd64", "v1"]])
 
 const part = /^[a-z0-9][a-z0-9_.-]{0,63}$/
 
 /**
- * The same platform in one spelling: lower case, `x86_64` as `amd64`, `aarch64` as `arm64`, a variant always said where
- * the architecture has them (`arm64` is `arm64/v8`, `arm` is `arm/v7`, `amd64` is `amd64/v1`).
+ * Returns the platform in its normal form: in lower case, with `amd64` for `x86_64` and `arm64` for `aarch64`, and with the
+ * default variant if the architecture has one (`arm64` becomes `arm64/v8`, `arm` becomes `arm/v7`, `amd64` becomes
+ * `amd64/v1`).
  *
  * @since 0.1.0
  * @category combinators
@@ -54,7 +56,7 @@ export const normalize = (platform: Platform): Platform => {
 }
 
 /**
- * Reads `OS/ARCHITECTURE[/VARIANT]`.
+ * Parses `OS/ARCHITECTURE[/VARIANT]`. The result is in its normal form, see {@link normalize}.
  *
  * @since 0.1.0
  * @category constructors
@@ -81,7 +83,7 @@ export const parse = (text: string): Either.Either<Platform, SyntaxInvalid> => {
 }
 
 /**
- * The text of a platform, without a variant that goes without saying.
+ * Formats a platform as `OS/ARCHITECTURE[/VARIANT]`. The default variants of `arm64` and `amd64` are left out.
  *
  * @since 0.1.0
  * @category formatting
@@ -94,14 +96,15 @@ export const format = (platform: Platform): string => {
   return [os, architecture, ...shown].join("/")
 }
 
-/** Variants of one architecture, from a number down: a newer machine runs what is for an older one. */
+/** Returns the variants of an architecture from one number down to another: a newer machine runs older variants. */
 const downFrom = (architecture: string, from: number, to: number) =>
   Array.from({ length: Math.max(0, from - to + 1) }, (_, index) => ({ architecture, variant: `v${from - index}` }))
 
 const numberOf = (variant: string | undefined): number => Number(/^v(\d{1,2})$/.exec(variant ?? "")?.[1] ?? NaN)
 
 /**
- * What runs on a platform, the best first: itself, then older variants, then the 32 bit architecture that it runs too.
+ * Returns the platforms whose images run on a platform, the best first: the platform itself, then older variants, then the
+ * 32-bit architecture that it supports.
  *
  * @since 0.1.0
  * @category combinators
@@ -133,14 +136,14 @@ export const fallbacks = (platform: Platform): ReadonlyArray<Platform> => {
   return [wanted, ...older().map((each) => ({ ...without, ...each }))]
 }
 
-/** Windows runs what is for its own build: `10.0.17763` of `10.0.17763.1234`. */
+/** Compares Windows builds (`10.0.17763` of `10.0.17763.1234`): Windows runs only images for its own build. */
 const sameBuild = (wanted: string | undefined, found: string | undefined): boolean =>
   wanted === undefined || found === undefined ||
   wanted.split(".", 3).join(".") === found.split(".", 3).join(".")
 
 /**
- * Whether two platforms are the same, in whichever spelling. What only one of them says of the version or the features
- * of the system does not count.
+ * Returns whether two platforms are the same in their normal form. An `os.version` that only one of them has, and
+ * `os.features`, are ignored.
  *
  * @since 0.1.0
  * @category guards
@@ -153,8 +156,8 @@ export const equals = (one: Platform, other: Platform): boolean => {
 }
 
 /**
- * The entry of an index that suits a platform best: its own, else that of the first of its {@link fallbacks}; of two for
- * the same platform the first. Entries that say no platform suit none.
+ * Returns the best entry of an index for a platform: the first entry for the platform itself, or else for the first of its
+ * {@link fallbacks}. Entries without a platform are never chosen.
  *
  * @since 0.1.0
  * @category combinators
@@ -178,7 +181,7 @@ export const select = (
 }
 
 /**
- * The error for an index of which no entry suits any of some platforms; it says which there are.
+ * Creates the error for an index that has no entry for any of the platforms. The error names the platforms of the index.
  *
  * @since 0.1.0
  * @category errors
@@ -198,7 +201,7 @@ export const missing = (
   })
 }
 
-/** An index that lists indexes is met, one deeper than this is not. */
+/** The maximum depth of indexes that list indexes. */
 const maxDepth = 8
 
 /** A config larger than this is not read. */
@@ -216,7 +219,7 @@ const Config = Schema.parseJson(Schema.Struct({
   "os.version": Schema.optional(Schema.String)
 }))
 
-/** The platform that the config of an image names: none for an artifact, and for a config that names none. */
+/** Reads the platform from the config of an image. Returns none for an artifact, and for a config without a platform. */
 const ofImage = (
   registry: Registry.ReaderService,
   repository: RepositoryName.RepositoryName,
@@ -239,11 +242,11 @@ const ofImage = (
     )
 
 /**
- * Returns the image for a platform: the entry of an index that suits the platform best. A single image must be for the
- * platform, as its config says. An index without platforms, an artifact, and an image that names no platform are returned
- * as they are.
+ * Returns the image for a platform. From an index, returns the best entry for the platform. A single image must be for the
+ * platform, according to its config. An index without platforms, an artifact, and an image without a platform are returned
+ * unchanged.
  *
- * Fails with `ManifestUnknown` if there is no image for the platform, and names those that there are.
+ * Fails with `ManifestUnknown` if there is no image for the platform. The error names the platforms that exist.
  *
  * @since 0.1.0
  * @category combinators

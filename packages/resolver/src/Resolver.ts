@@ -1,5 +1,5 @@
 /**
- * From the host of a reference to a registry.
+ * Finds the registry for the host of a reference.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import * as HostConfig from "./HostConfig.js"
 import * as endpoints from "./internal/endpoints.js"
 
 /**
- * No registry of this host is known, or its settings cannot be used.
+ * The error if there is no registry for a host, or if its settings cannot be used.
  *
  * @since 0.1.0
  * @category errors
@@ -32,25 +32,27 @@ export class HostUnknown extends Data.TaggedError("HostUnknown")<{
 }
 
 /**
- * Knows registries by the host that references have.
+ * A service that returns the registry for a host.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** The registry, as long as the scope. It is made when it is first asked for, and shared. */
+  /** Returns the registry for a host, until the scope closes. It is made at the first request for it, and shared. */
   readonly registry: (host: string) => Effect.Effect<Registry["Type"], HostUnknown, Scope.Scope>
 }
 
 /**
+ * The service that finds registries.
+ *
  * @since 0.1.0
  * @category services
  */
 export class Resolver extends Context.Tag("@effect-oci/resolver/Resolver")<Resolver, Service>() {}
 
 /**
- * Registries of any kind, by name: clients, stores, unions, stacks of wrappers. One that is a member elsewhere too is
- * built once.
+ * Creates a resolver of registries by host. They may be of any kind: clients, stores, unions, stacks of wrappers. A layer
+ * that is used for several hosts is built once. All other hosts fail with {@link HostUnknown}.
  *
  * @since 0.1.0
  * @category layers
@@ -98,7 +100,7 @@ export const layerStatic = <
   ) as never
 
 /**
- * The first of two that knows a host.
+ * Combines two resolvers. The second one is used for hosts for which the first fails with {@link HostUnknown}.
  *
  * @since 0.1.0
  * @category combinators
@@ -135,7 +137,7 @@ export const fallback = <E1, R1, E2, R2>(
 const addressOf = ({ apiPath, host, path }: HostConfig.Endpoint): string => `${host}${apiPath ?? path ?? ""}`
 
 /**
- * The settings of connections that only some HTTP clients can make.
+ * The settings of an endpoint that only some HTTP clients support.
  *
  * @since 0.1.0
  * @category models
@@ -143,7 +145,8 @@ const addressOf = ({ apiPath, host, path }: HostConfig.Endpoint): string => `${h
 export interface Connection extends Pick<HostConfig.Endpoint, "tls" | "connectTimeout"> {}
 
 /**
- * Makes an HTTP client for endpoints with settings of their own. `undefined` is the client that is provided to all.
+ * A function that creates the HTTP client for an endpoint with its own settings. It returns `undefined` to use the client
+ * of the layer.
  *
  * @since 0.1.0
  * @category models
@@ -160,15 +163,16 @@ const noTls: ConnectionClient = ({ tls }) =>
     )
 
 /**
- * Creates registries over HTTP: as a configuration says, or each at its own name.
+ * Creates a resolver of registries over HTTP. A registry without settings is at the address in its name.
  *
- * A registry that has mirrors asks them first, in order, for what their capabilities allow. Any failure of a mirror makes
- * it ask the next one and then the registry itself, whose answer is final: its error is the error, and the reason names
- * every host that was tried. A blob that breaks off continues at the next host. Content is verified; wrong content fails
- * with `DigestInvalid`, which names the host. A mirror that was out of order is asked last for `cooldown`.
+ * For a registry with mirrors, the resolver tries the mirrors first, in order, if their capabilities allow the operation.
+ * After any failure it tries the next mirror, and then the registry itself. The answer of the registry itself is final: the
+ * resolver returns its error, and the reason names every host that was tried. A blob that breaks off continues at the next
+ * host. Content is verified: wrong content fails with `DigestInvalid`, which names the host. A mirror that was out of order
+ * is tried last for the time of `cooldown`.
  *
- * A client is made when its host is first asked for, is shared by all callers, with its tokens and limits, and is closed
- * a minute after the last one.
+ * The client of a host is made at the first request for it. All callers share it, with its tokens and limits. It is closed
+ * one minute after its last use.
  *
  * @since 0.1.0
  * @category layers
@@ -246,6 +250,6 @@ export const layerHosts = (
 const reasonOf = (error: HostUnknown | SyntaxInvalid): string =>
   error._tag === "HostUnknown" ? error.reason : error.message
 
-/** A name that an object has by itself is no host. */
+/** Returns the settings of a host. Only own keys count: `toString` is not a configured host. */
 const configOf = ({ hosts = {}, others = {} }: HostConfig.Config, host: string): HostConfig.HostConfig =>
   Object.hasOwn(hosts, host) ? hosts[host]! : others

@@ -1,5 +1,5 @@
 /**
- * From references to registries: hosts, mirrors and platforms.
+ * Finds the registries of references: hosts, mirrors and platforms.
  *
  * @since 0.1.0
  */

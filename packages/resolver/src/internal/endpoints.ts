@@ -14,21 +14,21 @@ import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { Config, Endpoint } from "../HostConfig.js"
 
-/** Makes the client for connections with settings of their own; `undefined` is the client that all share. */
+/** Creates the HTTP client for an endpoint with its own settings. Returns `undefined` to use the shared client. */
 export interface ConnectionClient<E = never> {
   (
     connection: Pick<Endpoint, "tls" | "connectTimeout">
   ): Effect.Effect<HttpClient.HttpClient | undefined, E, Scope.Scope>
 }
 
-/** An endpoint, and the registry that it serves. */
+/** An endpoint, and the registry that it mirrors. */
 export interface Asked {
   readonly endpoint: Endpoint
-  /** The registry that it mirrors, if it does. */
+  /** The host of the registry that the endpoint mirrors, or `undefined` for the registry itself. */
   readonly mirrors: string | undefined
 }
 
-/** Sends headers to one origin, and to no other that it leads to. */
+/** Adds headers to requests to one origin. Redirects to other origins do not receive them. */
 const withHeaders = (
   headers: NonNullable<Endpoint["headers"]>,
   origin: Origin.Origin
@@ -49,7 +49,10 @@ const withHeaders = (
       : send(request)
   })
 
-/** Says which registry a mirror is asked about. Spec, "Registry Proxying": `ns`. */
+/**
+ * Adds the query parameter `ns` to reads, with the name of the registry that is mirrored. See the
+ * [spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#registry-proxying).
+ */
 const withNamespace = (namespace: string): Transport.Transport =>
   Transports.make((request, send) =>
     send(
@@ -63,15 +66,15 @@ const insecure = (endpoint: Endpoint, config: Config): boolean =>
   endpoint.insecure ?? (config.plainHttp ?? (() => false))(endpoint.host)
 
 /**
- * Makes the registries of endpoints. The client of an endpoint, with its tokens, its pace and its connections, is made when
- * it is first needed, is shared by all callers, and is closed a minute after its last use.
+ * Creates the registries of endpoints. The client of an endpoint, with its tokens, rate limits and connections, is made
+ * when it is first needed. All callers share it. It is closed one minute after its last use.
  */
 export const make = <E>(config: Config, connectionClient: ConnectionClient<E>) =>
   Effect.gen(function*() {
     const shared = yield* HttpClient.HttpClient
     const all = yield* Credentials.Credentials
 
-    /** The HTTP client of an endpoint, within the transports that keep what is known of it. */
+    /** Creates the HTTP client of an endpoint, with the transports that keep its tokens and limits. */
     const connect = (endpoint: Endpoint) =>
       Effect.gen(function*() {
         const options = optionsOf(endpoint)
@@ -103,7 +106,7 @@ export const make = <E>(config: Config, connectionClient: ConnectionClient<E>) =
       lookup: (endpoint: Endpoint) => connect(endpoint),
       idleTimeToLive: "1 minute"
     })
-    /** Endpoints that say the same are one: all that a connection depends on, where nothing is an endpoint's own. */
+    /** Returns the key of a connection. Endpoints at the same address share one, unless they have their own settings. */
     const keyOf = (endpoint: Endpoint): Endpoint => {
       const { apiPath, client, connectTimeout, credentials, headers, host, options, path, tls } = endpoint
       const own = [client, connectTimeout, credentials, headers, options, tls].some((each) => each !== undefined)

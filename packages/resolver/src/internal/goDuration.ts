@@ -1,4 +1,4 @@
-/** Milliseconds of Go's units. */
+/** Go's units of time, in milliseconds. */
 const units: { readonly [unit: string]: number } = {
   ns: 1e-6,
   us: 1e-3,
@@ -12,7 +12,7 @@ const units: { readonly [unit: string]: number } = {
 
 const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
 
-/** Returns the milliseconds of a duration as Go's `time.ParseDuration` reads it (`1m30s`), or `undefined`. */
+/** Parses a duration in Go's syntax (`1m30s`), as `time.ParseDuration` does. Returns milliseconds, or `undefined`. */
 export const goDuration = (text: string): number | undefined => {
   if (text === "0") return 0
   const parts = [...text.matchAll(part)]

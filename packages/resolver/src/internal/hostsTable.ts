@@ -6,7 +6,7 @@ import type * as HostConfig from "../HostConfig.js"
 import { fromUrl } from "../HostConfig.js"
 import { goDuration } from "./goDuration.js"
 
-/** Why a key of a table cannot be used. */
+/** The reason why a key of a table cannot be used. */
 export interface Problem {
   readonly key: string
   readonly reason: string
@@ -39,7 +39,7 @@ const stringOrList = (key: string, value: unknown): Checked<ReadonlyArray<string
 
 const known: ReadonlySet<string> = new Set<Union.Capability>(["pull", "resolve", "push", "referrers"])
 
-/** An empty list is as good as none: the host may be asked everything. */
+/** Parses capabilities. An empty list means all capabilities. */
 const capabilities = (key: string, value: unknown): Checked<ReadonlyArray<Union.Capability>> =>
   Either.flatMap(strings(key, value), (names) => {
     const lowered = names.map((name) => name.toLowerCase())
@@ -67,7 +67,7 @@ const headers = (key: string, value: unknown): Checked<{ readonly [name: string]
 /** The files of a certificate and its private key, which may be the same file. */
 export type CertificateFiles = readonly [cert: string, key: string]
 
-/** One file with a certificate and its key, a list of such files, or a list of pairs of files. */
+/** Parses one file with a certificate and its key, a list of such files, or a list of pairs of files. */
 const certificates = (key: string, value: unknown): Checked<ReadonlyArray<CertificateFiles>> => {
   const one = (given: unknown): Checked<CertificateFiles> => {
     if (typeof given === "string") return Either.right([given, given])
@@ -86,7 +86,7 @@ const timeout = (key: string, value: unknown): Checked<number | undefined> =>
     return millis === undefined ? wrong(key, "must be a duration, such as 5s or 1m30s") : Either.right(millis)
   })
 
-/** What a table configures of an endpoint. The files that it names are not yet read. */
+/** The settings of an endpoint in a table. The files that it names are not read yet. */
 export interface Parsed {
   readonly endpoint: Partial<HostConfig.Endpoint>
   readonly ca: ReadonlyArray<string>
@@ -97,7 +97,7 @@ export interface Parsed {
 /** The keys of an endpoint. */
 export const keys = ["capabilities", "ca", "client", "skip_verify", "header", "override_path", "dial_timeout"]
 
-/** Returns the value of a key. As for containerd, upper and lower case are the same if no key is exactly this one. */
+/** Returns the value of a key. As in containerd, the case of letters is ignored if no key matches exactly. */
 export const member = (table: Table, name: string): unknown => {
   if (Object.hasOwn(table, name)) return table[name]
   const key = Object.keys(table).find((key) => key.toLowerCase() === name)
@@ -105,8 +105,9 @@ export const member = (table: Table, name: string): unknown => {
 }
 
 /**
- * Returns where the API is. Without `override_path` it is at `/v2` below the path, which may end with that itself. With
- * `override_path` the path is the API's own root. A root such as `/v2/proxy` is a repository that all others are below.
+ * Sets the path of the API. Without `override_path` the API is at `/v2` below the path; a `/v2` at the end of the path is
+ * ignored. With `override_path` the path is the root of the API. A root such as `/v2/proxy` means that `proxy` is a prefix
+ * of all repositories.
  */
 const place = (
   { path = "", ...endpoint }: HostConfig.Endpoint,
@@ -123,7 +124,7 @@ const place = (
   })
 }
 
-/** Reads a table: of the host at a URL, or of the registry itself where there is none. */
+/** Parses the table of the host at a URL, or of the registry itself if there is no URL. */
 export const parse = (url: string | undefined, table: Table): Checked<Parsed> =>
   Either.gen(function*() {
     const read = <A>(key: string, f: (key: string, value: unknown) => Checked<A>): Checked<A | undefined> => {

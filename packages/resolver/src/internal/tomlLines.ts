@@ -1,4 +1,4 @@
-/** One part of a key as it stands in a document: bare, or in quotes. */
+/** Returns one part of a key without its quotes. */
 const unquoted = (part: string): string => {
   const trimmed = part.trim()
   const quote = trimmed[0]
@@ -7,15 +7,15 @@ const unquoted = (part: string): string => {
     : trimmed
 }
 
-/** The parts of a key: dots within quotes divide nothing. */
+/** Splits a key at its dots, except dots within quotes. */
 const partsOf = (key: string): ReadonlyArray<string> => (key.match(/"[^"]*"|'[^']*'|[^.]+/g) ?? []).map(unquoted)
 
 const startsWith = (parts: ReadonlyArray<string>, wanted: ReadonlyArray<string>): boolean =>
   wanted.every((part, index) => parts[index] === part)
 
 /**
- * The line in which a key of a table stands, counted from 1; where that cannot be told, the line of the table. Parsers
- * of TOML do not say.
+ * Returns the line of a key in a table, counted from 1, or the line of the table if the key is not found. Parsers of TOML
+ * do not return lines.
  */
 export const lineOf = (document: string, table: ReadonlyArray<string>, key: string): number | undefined => {
   const wanted = [...table, ...partsOf(key)]
@@ -29,7 +29,7 @@ export const lineOf = (document: string, table: ReadonlyArray<string>, key: stri
     if (here === undefined) continue
     if (startsWith(here, wanted)) return index + 1
     if (header !== null && table.length > 0 && nearest === undefined && startsWith(here, table)) nearest = index + 1
-    // A table that stands in one line.
+    // The key is inside an inline table.
     if (assigned !== null && here.length < wanted.length && startsWith(wanted, here)) nearest ??= index + 1
   }
   return nearest
