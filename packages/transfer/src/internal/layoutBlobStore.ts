@@ -9,10 +9,10 @@ import * as layout from "./layoutIndex.js"
 import * as files from "./nodeFiles.js"
 import * as owner from "./nodeOwner.js"
 
-/** The key of a blob. Its bytes are stored under its digest. */
+/** Returns the key of a blob. The bytes of a blob are stored under its digest. */
 export const keyOf = (digest: Digest.Digest): BlobStore.BlobKey => BlobStore.BlobKey(digest.replace(":", "-"))
 
-/** The digest of a key. The key of an upload has dashes too: only known algorithms count. */
+/** Returns the digest of a key, or `undefined` for the key of an upload. Only known algorithms count as digests. */
 const digestOf = (key: BlobStore.BlobKey): Digest.Digest | undefined => {
   const parsed = Digest.parse(key.replace("-", ":"))
   return parsed._tag === "Right" && Digest.verifiable(parsed.right) !== undefined ? parsed.right : undefined
@@ -20,7 +20,7 @@ const digestOf = (key: BlobStore.BlobKey): Digest.Digest | undefined => {
 
 const ingest = layout.ingestPath
 
-/** The files of `ingest` that were last written before a time, in milliseconds since 1970. */
+/** Lists the files of `ingest` that were last written before a time, in milliseconds since 1970. */
 const filesBefore = (path: string, olderThan: number) =>
   Effect.catchIf(
     files.tried(ingest(path), async () => {
@@ -35,12 +35,12 @@ const filesBefore = (path: string, olderThan: number) =>
     () => Effect.succeed<Array<string>>([])
   )
 
-/** How long a file is kept whose owner is not known, as that of another machine: its process may still be running. */
+/** How long files of other machines are kept, in milliseconds: their processes may still be running. */
 const day = 24 * 60 * 60 * 1000
 
 /**
- * Removes the files that killed processes left in `ingest`: those of a process of this machine that has ended, and those
- * of other machines that have not changed for a day. Does nothing where the files cannot be removed.
+ * Removes the files that killed processes left in `ingest`: the files of processes of this machine that have ended, and
+ * files of other machines that have not changed for a day. Errors are ignored.
  */
 export const sweep = (path: string): Effect.Effect<void> =>
   Effect.gen(function*() {
@@ -54,11 +54,11 @@ export const sweep = (path: string): Effect.Effect<void> =>
     )
   }).pipe(Effect.ignore)
 
-/** A blob whose bytes are complete, until its digest is known to the metadata. */
+/** Returns the path of a blob whose bytes are complete, but whose digest is not yet in the metadata. */
 export const receivedPath = (path: string, key: BlobStore.BlobKey): string =>
   join(ingest(path), `blob-${key}${owner.suffix()}`)
 
-/** Stores the bytes of a layout in its files. */
+/** Creates the blob store of a layout, which stores bytes in the files of the layout. */
 export const blobStore = (path: string): BlobStore.Service => {
   const upload = (token: BlobStore.UploadToken) => join(ingest(path), `upload-${token}${owner.suffix()}`)
   const received = (key: BlobStore.BlobKey) => receivedPath(path, key)
@@ -71,7 +71,7 @@ export const blobStore = (path: string): BlobStore.Service => {
   /** The offsets of the uploads that are receiving a chunk. */
   const receiving = new Map<BlobStore.UploadToken, number>()
 
-  /** Runs an append unless another one of the same upload is running, which would write over its bytes. */
+  /** Runs an append. Fails if another append to the same upload is running: they would overwrite each other's bytes. */
   const alone = <A, E>(token: BlobStore.UploadToken, offset: number, effect: Effect.Effect<A, E>) =>
     Effect.acquireUseRelease(
       Effect.suspend(() => {

@@ -3,13 +3,16 @@ import type { Descriptor, Digest, Manifest } from "@effect-oci/core"
 import * as Either from "effect/Either"
 import { join } from "node:path"
 
-/** The annotation that names a manifest of a layout. Image spec: "Pre-Defined Annotation Keys". */
+/**
+ * The annotation that names a manifest of a layout. See the
+ * [image spec](https://github.com/opencontainers/image-spec/blob/main/annotations.md#pre-defined-annotation-keys).
+ */
 const refName = "org.opencontainers.image.ref.name"
 
-/** The annotation with the whole reference of an image, as containerd and `docker save` write it. */
+/** The annotation that contains the whole reference of an image. containerd and `docker save` write it. */
 const imageName = "io.containerd.image.name"
 
-/** A line of the index: one descriptor, which may name its manifest. */
+/** A descriptor in the index. It may name its manifest. */
 export interface Listing {
   /** The annotation `org.opencontainers.image.ref.name`. */
   readonly name: string | undefined
@@ -17,7 +20,7 @@ export interface Listing {
   readonly more: { readonly [name: string]: unknown }
 }
 
-/** The bytes of a manifest, and what they say. */
+/** A manifest and its parsed document. */
 export interface Content {
   readonly manifest: Manifest.Manifest
   readonly document: Manifest.Document
@@ -25,16 +28,16 @@ export interface Content {
   readonly children: ReadonlyArray<Digest.Digest>
 }
 
-/** A manifest that the index leads to. */
+/** A manifest that the index lists, directly or through other manifests. */
 export interface Entry {
   readonly descriptor: Descriptor.Descriptor
-  /** The manifest, or why it cannot be read. */
+  /** The manifest, or the reason why it cannot be read. */
   readonly content: Either.Either<Content, string>
-  /** The lines of the index that list it: none for a manifest that only another one leads to. */
+  /** The descriptors in the index for this manifest: none if only another manifest points at it. */
   readonly listings: ReadonlyArray<Listing>
 }
 
-/** A manifest that a tag stands for, and the name that says so. */
+/** A manifest that a tag points at, and the name in the index that contains the tag. */
 export interface Named {
   readonly name: string
   readonly digest: Digest.Digest
@@ -45,19 +48,19 @@ export interface Index {
   readonly entries: ReadonlyMap<Digest.Digest, Entry>
   /** Other members of the index: annotations, unknown members. */
   readonly more: { readonly [name: string]: unknown }
-  /** The state of the file that this was read from. */
+  /** Identifies the state of the file from which this was read. */
   readonly stamp: string
 }
 
-/** The folder of files that are not yet part of a layout. */
+/** Returns the folder for files that are not yet part of the layout. */
 export const ingestPath = (layout: string): string => join(layout, "ingest")
 
-/** The lock that a process holds while it changes the index. */
+/** Returns the path of the lock that a process holds while it changes the index. */
 export const lockPath = (layout: string): string => `${indexPath(layout)}.lock`
 
 export const indexPath = (layout: string): string => join(layout, "index.json")
 
-/** The path of the content of a digest. Only a parsed digest makes such a path, so none leads elsewhere. */
+/** Returns the path of a blob. The digest is a parsed one, so the path cannot lead out of the layout. */
 export const blobPath = (layout: string, digest: Digest.Digest): string => {
   const [algorithm, encoded] = digest.split(":", 2) as [string, string]
   return join(layout, "blobs", algorithm, encoded)
@@ -75,37 +78,37 @@ export const listingOf = (
 
 const annotationsOf = ({ more }: Listing) => more["annotations"] as Descriptor.Descriptor["annotations"]
 
-/** The annotations that name an image by its whole reference and its tag. */
+/** Returns the annotations for the whole reference and the tag of an image. */
 export const namesOf = (name: string, tag: Tag.Tag): { readonly [key: string]: string } => ({
   [imageName]: name,
   [refName]: tag
 })
 
-/** The full name of the image that a line lists: a whole reference if one is there, or else the short name. */
+/** Returns the name of an image: the whole reference if the descriptor has one, or else the short name. */
 export const nameOf = (listing: Listing): string | undefined => annotationsOf(listing)?.[imageName] ?? listing.name
 
-/** The annotations that the index has for a manifest, its names apart. */
+/** Returns the annotations that the index has for a manifest, without its short name. */
 export const annotationsFor = (entry: Entry | undefined): Descriptor.Descriptor["annotations"] => {
   const [first] = entry?.listings ?? []
   return first === undefined ? undefined : annotationsOf(first)
 }
 
-/** The tag that a name stands for: the name itself, or the tag of a whole reference, as some programs write it. */
+/** Returns the tag of a name. Some programs write a whole reference as the name: its tag counts. */
 const tagOf = (name: string): Tag.Tag | undefined => {
   if (Tag.is(name)) return name
-  // A whole reference has a path: an error for each of many other names would cost more than all the rest.
+  // A whole reference has a path. Other names are not parsed: an error for each of many names would be slow.
   return name.includes("/") ? Either.getOrUndefined(Reference.parse(name))?.tag : undefined
 }
 
-/** The tag that a line gives to its manifest. */
+/** Returns the tag that a descriptor gives to its manifest. */
 export const tagFor = (listing: Listing): Tag.Tag | undefined => {
   const name = listing.name ?? nameOf(listing)
   return name === undefined ? undefined : tagOf(name)
 }
 
 /**
- * The manifests that each tag stands for. A name that is the tag itself goes before a reference that ends in it. Several
- * manifests are left where several images have the same tag, as in what `docker save one two` writes.
+ * Returns the manifests of each tag. A name that equals the tag takes precedence over a reference with that tag. A tag has
+ * several manifests if several images have the same tag, for example after `docker save one two`.
  */
 export const tagsOf = (entries: Index["entries"]): Map<Tag.Tag, ReadonlyArray<Named>> => {
   const tags = new Map<Tag.Tag, { exact: boolean; readonly named: Map<Digest.Digest, Named> }>()
@@ -126,7 +129,7 @@ export const tagsOf = (entries: Index["entries"]): Map<Tag.Tag, ReadonlyArray<Na
   return new Map([...tags].map(([tag, { named }]) => [tag, [...named.values()]]))
 }
 
-/** The manifests that the index has to list, because it names them, or because no other manifest leads to them. */
+/** Returns the manifests that the index must list: those with a name, and those that no other manifest points at. */
 export const roots = (entries: Index["entries"]): ReadonlyArray<Entry> => {
   const all = [...entries.values()]
   const below = new Set(all.flatMap(({ content }) => Either.isRight(content) ? content.right.children : []))
@@ -135,7 +138,7 @@ export const roots = (entries: Index["entries"]): ReadonlyArray<Entry> => {
   )
 }
 
-/** The index as it is written: a line for each name, and one for each manifest that has no name and must be listed. */
+/** Encodes the index: a descriptor for each name, and one for each manifest without a name that must be listed. */
 export const encode = (index: Index): Uint8Array => {
   const manifests = roots(index.entries).flatMap(({ descriptor: { digest, mediaType, size }, listings }) => {
     const named = listings.filter((listing) => nameOf(listing) !== undefined)
@@ -152,21 +155,21 @@ export const encode = (index: Index): Uint8Array => {
   return new TextEncoder().encode(JSON.stringify(file))
 }
 
-/** The same line without any name. */
+/** Returns a listing without its name. */
 const unnamed = ({ more }: Listing): Listing => {
   const { annotations, ...rest } = more
   const { [imageName]: _, ...others } = (annotations ?? {}) as { readonly [key: string]: string }
   return { name: undefined, more: Object.keys(others).length === 0 ? rest : { ...rest, annotations: others } }
 }
 
-/** The same lines without a tag. A manifest that has no other name keeps a line for its annotations. */
+/** Removes a tag from the listings of a manifest. A manifest without another name keeps one for its annotations. */
 export const withoutTag = (listings: ReadonlyArray<Listing>, tag: Tag.Tag): ReadonlyArray<Listing> => {
   const others = listings.filter((listing) => tagFor(listing) !== tag)
   if (others.length === listings.length) return listings
   return others.length > 0 ? others : [unnamed(listings[0]!)]
 }
 
-/** The lines of a manifest that is pushed: those that it has, and one for each new tag, all with the annotations. */
+/** Returns the listings of a pushed manifest: the existing ones, and one for each new tag, all with the annotations. */
 export const withTags = (
   listings: ReadonlyArray<Listing>,
   tags: ReadonlyArray<Tag.Tag>,

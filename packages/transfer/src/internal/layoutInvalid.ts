@@ -2,7 +2,7 @@ import { printable } from "@effect-oci/core"
 import * as Data from "effect/Data"
 
 /**
- * A folder is no image layout, or one that is broken or hostile: what is wrong, and with which file.
+ * The error for a folder that is not an image layout, or for a layout that is broken or hostile. The reason names the file.
  *
  * @since 0.1.0
  * @category errors

@@ -14,13 +14,13 @@ import * as reader from "./layoutReader.js"
 import * as files from "./nodeFiles.js"
 import * as lock from "./nodeLock.js"
 
-/** The index lists a manifest that cannot be served: its file is missing or broken, or its tag is ambiguous. */
+/** The error for a manifest that the index lists but that cannot be served: its file is broken, or its tag is ambiguous. */
 export class Unusable {
   readonly _tag = "Unusable"
   constructor(readonly reason: string, readonly images: ReadonlyArray<layout.Named>) {}
 }
 
-/** The metadata of the manifests, in memory. */
+/** Creates a metadata store in memory. */
 const memory = Effect.suspend(() =>
   Effect.scoped(
     Effect.map(
@@ -38,7 +38,7 @@ interface State extends layout.Index {
 
 const noBytes = new Uint8Array(0)
 
-/** The entry of a manifest. One that cannot be read is known by its descriptor and its tags alone. */
+/** Returns the metadata of a manifest. For a manifest that cannot be read, this is only its descriptor and its tags. */
 const put = (
   repository: RepositoryName.RepositoryName,
   { content, descriptor }: layout.Entry,
@@ -56,7 +56,7 @@ const put = (
   return { ...common, manifest, referrer }
 }
 
-/** Why a tag or a digest cannot be served, if it cannot. */
+/** Returns the reason why a tag or a digest cannot be served, or `undefined` if it can. */
 const problemOf = ({ entries, tags }: State, reference: Operation.TagOrDigest): Unusable | undefined => {
   const images = Operation.isDigest(reference) ? [] : tags.get(reference) ?? []
   if (images.length > 1) {
@@ -71,8 +71,8 @@ const problemOf = ({ entries, tags }: State, reference: Operation.TagOrDigest): 
 }
 
 /**
- * Stores the metadata of a layout, which has one repository, in its index. The index is read again when another process
- * has changed it, and is written whole, under a lock.
+ * Creates the metadata store of a layout, which stores metadata in the index. A layout has one repository. The index is
+ * read again when another process has changed it. It is always written as a whole, under a lock.
  */
 export const make = (path: string, repository: RepositoryName.RepositoryName) =>
   Effect.gen(function*() {
@@ -115,7 +115,7 @@ export const make = (path: string, repository: RepositoryName.RepositoryName) =>
     const save = (changed: State) =>
       Effect.gen(function*() {
         yield* files.replace(layout.indexPath(path), layout.encode(changed), layout.ingestPath(path))
-        // Where a tag was ambiguous, the metadata in memory knows only one of its manifests: it is read again.
+        // The metadata in memory has only one manifest for an ambiguous tag, so the index must be read again.
         const settled = [...changed.tags.values()].every(({ length }) =>
           length === 1
         )
@@ -123,7 +123,7 @@ export const make = (path: string, repository: RepositoryName.RepositoryName) =>
         state = { ...changed, tags: layout.tagsOf(changed.entries), stamp }
       }).pipe(Effect.mapError(broken))
 
-    /** Changes the metadata and writes the index. If it cannot be written, the file is read again: the file counts. */
+    /** Changes the metadata and writes the index. If the write fails, the metadata is read again from the file. */
     const change = <A, E>(f: (state: State) => Effect.Effect<A, E | MetadataStore.Failed>) =>
       Effect.flatMap(refresh, (state) => Effect.zipLeft(f(state), Effect.suspend(() => save(state)))).pipe(
         Effect.onError(() =>
@@ -150,7 +150,7 @@ export const make = (path: string, repository: RepositoryName.RepositoryName) =>
     const missing = (digests: ReadonlyArray<Digest.Digest>) =>
       Effect.filter(digests, (digest) => Effect.map(sizeOf(digest), (size) => size === undefined))
 
-    /** Reads the metadata of a manifest that can be served. */
+    /** Reads the metadata for a tag or a digest. Fails if its manifest cannot be served. */
     const served = <A, E>(
       reference: Operation.TagOrDigest,
       f: (state: State) => Effect.Effect<A, E>
@@ -252,7 +252,7 @@ export const make = (path: string, repository: RepositoryName.RepositoryName) =>
     return service
   })
 
-/** Lists the tags but those that stand for the referrers of a manifest, which `ListReferrers` returns. */
+/** Lists the tags, without the tags of lists of referrers: `ListReferrers` returns these referrers. */
 const listTags = (
   metadata: MetadataStore.Service,
   repository: RepositoryName.RepositoryName,
@@ -267,7 +267,7 @@ const listTags = (
       : Effect.map(listTags(metadata, repository, page.at(-1), left), (others) => [...tags, ...others])
   })
 
-/** Puts a manifest in place of what was known of it, if that could not be read. */
+/** Puts a manifest. If its old content could not be read, the old metadata is deleted first, and its tags are kept. */
 const replaced = (state: State, asked: MetadataStore.PutManifest) => {
   const { metadata } = state
   const { digest } = asked.manifest.descriptor
@@ -281,7 +281,7 @@ const replaced = (state: State, asked: MetadataStore.PutManifest) => {
   )
 }
 
-/** Takes a tag away from all manifests but one. */
+/** Removes a tag from all manifests except one. */
 const untag = ({ entries }: State, tag: Tag.Tag, but?: Digest.Digest): void => {
   for (const [digest, entry] of entries) {
     if (digest === but) continue
@@ -290,7 +290,7 @@ const untag = ({ entries }: State, tag: Tag.Tag, but?: Digest.Digest): void => {
   }
 }
 
-/** A descriptor with the annotations that the index has for it, which say where its content came from. */
+/** Returns a descriptor with its annotations in the index, which name the repositories its content came from. */
 const annotated = ({ entries }: State) => (descriptor: Descriptor.Descriptor): Descriptor.Descriptor => {
   const annotations = layout.annotationsFor(entries.get(descriptor.digest))
   return annotations === undefined ? descriptor : { ...descriptor, annotations }

@@ -9,7 +9,7 @@ import type { Content, Entry, Index, Listing } from "./layoutIndex.js"
 import { LayoutInvalid } from "./layoutInvalid.js"
 import * as files from "./nodeFiles.js"
 
-/** The largest index that is read, in bytes. */
+/** The maximum size of an index, in bytes. */
 export const maxIndex = 16 * 1024 * 1024
 const maxManifest = 8 * 1024 * 1024
 const maxManifests = 65_536
@@ -21,7 +21,7 @@ const invalid = (layout: string, reason: string) => new LayoutInvalid({ layout, 
 export const unreadable = (layout: string) => (error: files.FileError): LayoutInvalid =>
   new LayoutInvalid({ layout, reason: `${error.path}: ${error.reason}`, cause: error.cause })
 
-/** Identifies a state of the index without reading it. */
+/** Returns a stamp that identifies the state of the index, without reading it. */
 export const stampOf = (layout: string): Effect.Effect<string> =>
   Effect.match(files.tried(indexPath(layout), () => stat(indexPath(layout), { bigint: true })), {
     onFailure: () => "none",
@@ -41,7 +41,7 @@ interface Loading extends Entry {
   readonly listings: Array<Listing>
 }
 
-/** Reads the manifest of a descriptor, and checks it against its digest. */
+/** Reads the manifest of a descriptor, and verifies its digest. */
 const contentOf = (
   path: string,
   { digest, mediaType: listedAs }: Descriptor.Descriptor
@@ -57,7 +57,7 @@ const contentOf = (
       return { manifest, document, children: below.map((child) => child.digest), below }
     }))
 
-/** Reads the manifest of a descriptor, and those below it. What cannot be read is remembered with the reason. */
+/** Reads the manifest of a descriptor, and the manifests below it. Stores the reason for those that cannot be read. */
 const loader = (layout: string, entries: Map<Digest.Digest, Loading>) => {
   let held = 0
   const visit = (
@@ -72,7 +72,7 @@ const loader = (layout: string, entries: Map<Digest.Digest, Loading>) => {
         return yield* Effect.fail(invalid(layout, "it has more manifests than are read"))
       }
       const path = blobPath(layout, digest)
-      // An index may point at manifests that are not in the layout. Image spec: "Image Layout".
+      // An index may point at manifests that are not in the layout (image spec, "Image Layout").
       if (!listed && (yield* Effect.orElseSucceed(files.sizeOf(path), () => 0)) === undefined) return
       const content = yield* contentOf(path, descriptor)
       if (Either.isRight(content)) held += content.right.manifest.bytes.byteLength
@@ -83,12 +83,13 @@ const loader = (layout: string, entries: Map<Digest.Digest, Loading>) => {
   return visit
 }
 
-/** How often an index is read that changes meanwhile. */
+/** How often the layout is read again if it changes while it is read. */
 const patience = 10
 
 /**
- * Reads the metadata of a layout. A layout without an index is empty. A manifest that cannot be read does not fail the
- * whole: its entry says why. The layout is read again if another process changed it meanwhile.
+ * Reads the metadata of a layout. A layout without an index is empty. If a manifest cannot be read, its entry contains the
+ * reason, and the other manifests are read. If a read fails and another process has changed the layout meanwhile, the
+ * layout is read again.
  */
 export const read = (layout: string, tries = patience): Effect.Effect<Index, LayoutInvalid> =>
   Effect.gen(function*() {

@@ -4,7 +4,10 @@ import type { Descriptor, Manifest } from "@effect-oci/core"
 /** Chooses which content of a manifest is copied. */
 export type Filter = (link: Manifest.Link, of: Descriptor.Descriptor) => boolean
 
-/** The blobs among links that can be moved. Image spec: "Non-Distributable Layers". */
+/**
+ * Returns the blobs that may be copied. See the
+ * [image spec](https://github.com/opencontainers/image-spec/blob/main/layer.md#non-distributable-layers).
+ */
 export const blobs = (links: ReadonlyArray<Manifest.Link>): ReadonlyArray<Descriptor.Descriptor> =>
   links.flatMap(({ descriptor, kind }) =>
     (kind === "config" || kind === "blob") && !MediaType.isNonDistributable(descriptor.mediaType) ? [descriptor] : []

@@ -21,7 +21,7 @@ export const tried = <A>(path: string, f: () => Promise<A>): Files<A> =>
 const irregular = (path: string) =>
   new FileError(path, Object.assign(new Error("not a file"), { code: "it is not a regular file" }))
 
-/** An open file, which is a regular one and no symbolic link, and its size in bytes. */
+/** Opens a file, and returns its size in bytes. Fails if it is a symbolic link or not a regular file. */
 const opened = (path: string): Files<{ readonly handle: FileHandle; readonly size: number }, Scope.Scope> =>
   Effect.acquireRelease(
     tried(path, () => open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)),
@@ -35,7 +35,7 @@ const opened = (path: string): Files<{ readonly handle: FileHandle; readonly siz
     )
   )
 
-/** The size of a regular file, or `undefined` where there is none. A symbolic link is none. */
+/** Returns the size of a regular file, or `undefined` if it does not exist. Fails for a symbolic link. */
 export const sizeOf = (path: string): Files<number | undefined> =>
   Effect.catchIf(
     Effect.scoped(Effect.map(opened(path), ({ size }): number | undefined => size)),
@@ -43,7 +43,7 @@ export const sizeOf = (path: string): Files<number | undefined> =>
     () => Effect.succeed<number | undefined>(undefined)
   )
 
-/** All of a file that is not larger than so many bytes. */
+/** Reads a whole file. Fails if it is larger than the limit, in bytes. */
 export const readAll = (path: string, limit: number): Files<Uint8Array> =>
   Effect.scoped(
     Effect.flatMap(opened(path), ({ handle, size }) =>
@@ -57,14 +57,14 @@ export const readAll = (path: string, limit: number): Files<Uint8Array> =>
         : tried(path, () => handle.readFile()))
   )
 
-/** How much is read at a time, in bytes: more is no faster. */
+/** The size of a read, in bytes. Larger reads are not faster. */
 const pieceSize = 256 * 1024
 
 const broken = (reason: string, cause?: unknown) => new RegistryError.Unavailable({ reason, cause })
 
 /**
- * The bytes of an open file from one place to another, with no more read ahead than its taker asks for. What is under
- * way when the file is closed is waited for: its number may be another file's after that.
+ * Returns a source of the bytes of an open file between two offsets. It reads only when the sink accepts more. A read that
+ * is running when the file is closed is waited for: afterwards another file may get the same file descriptor.
  */
 const source = (handle: FileHandle, start: number, end: number): Body.Source => (sink) => {
   let at = start
@@ -101,18 +101,18 @@ const source = (handle: FileHandle, start: number, end: number): Body.Source => 
   }
 }
 
-/** The content of a file, or a span of it; open as long as the scope. */
+/** Returns the content of a file, or of a span of it. The file is closed with the scope. */
 export const read = (path: string, span?: ByteRange.Span): Files<Body.Body, Scope.Scope> =>
   Effect.map(opened(path), ({ handle, size }) => {
     const { length, offset } = span ?? { offset: 0, length: size }
     return Body.fromSource(source(handle, offset, offset + length), { size: length, replayable: true })
   })
 
-/** From how much on it is worth a write, and from how much on the source waits for the file, in bytes. */
+/** The number of bytes to gather before a write, and the number of bytes at which the source is paused. */
 const enough = 256 * 1024
 const tooMuch = 1024 * 1024
 
-/** Writes what a source gives into an open file, from a place on: how much was written, and how it ended. */
+/** Writes the bytes of a source into an open file, from an offset. Returns how many bytes were written, and the error. */
 const drain = (source: Body.Source, handle: FileHandle, start: number) =>
   Effect.async<{
     readonly written: number
@@ -167,7 +167,7 @@ const drain = (source: Body.Source, handle: FileHandle, start: number) =>
     })
   })
 
-/** A write may take less than it was given. */
+/** Writes all pieces. A single write may write fewer bytes than it was given. */
 const writeAll = async (handle: FileHandle, pieces: ReadonlyArray<Uint8Array>, position: number) => {
   let count = 0
   let rest = [...pieces]
@@ -188,15 +188,15 @@ const writeAll = async (handle: FileHandle, pieces: ReadonlyArray<Uint8Array>, p
   }
 }
 
-/** A body that breaks, after so many bytes of it were written. */
+/** The error for a body that breaks off, with the number of bytes that were written before. */
 export class BodyError {
   readonly _tag = "BodyError"
   constructor(readonly written: number, readonly error: RegistryError.RegistryError) {}
 }
 
 /**
- * Writes a body into a file, from a place on where the file ends then, and makes it durable: how many bytes it has. A
- * file that is not there is made; one that is must be regular.
+ * Writes a body into a file, durably. The file is truncated at the offset first. Returns how many bytes were written. The
+ * file is created if it does not exist; an existing file must be a regular one.
  */
 export const write = (
   path: string,
@@ -223,7 +223,7 @@ export const write = (
 const streamed = (body: Body.Body, fd: number, from: number) => {
   let written = 0
   let failed: NodeJS.ErrnoException | undefined
-  // What is written at once is on the calling thread: bodies without a native end are small, or come slowly.
+  // The synchronous write blocks the thread, but a body without a native source is small, or arrives slowly.
   return Body.forEachChunk(body, (piece) => {
     if (failed !== undefined) return
     try {
@@ -248,7 +248,7 @@ export const create = (path: string, bytes: Uint8Array): Files<void> =>
   Effect.catchTag(
     Effect.asVoid(write(path, Body.bytes(bytes))),
     "BodyError",
-    // Bytes in memory do not break.
+    // A body of bytes in memory cannot fail.
     Effect.die
   )
 
@@ -259,11 +259,11 @@ const syncFolder = (path: string): Files<void> =>
     (handle) => Effect.promise(() => handle.close())
   )
 
-/** Puts a file where it belongs, at once and durably; what was there is gone. */
+/** Moves a file, atomically and durably. An existing file is replaced. */
 export const move = (from: string, to: string): Files<void> =>
   Effect.zipRight(tried(to, () => rename(from, to)), syncFolder(dirname(to)))
 
-/** Replaces a file by bytes, at once and durably. The bytes are first written into another folder. */
+/** Replaces a file by bytes, atomically and durably. The bytes are first written to a file in another folder. */
 export const replace = (path: string, bytes: Uint8Array, aside: string): Files<void> =>
   Effect.suspend(() => {
     const whole = join(aside, `file-${crypto.randomUUID()}${owner.suffix()}`)
@@ -275,8 +275,8 @@ export const replace = (path: string, bytes: Uint8Array, aside: string): Files<v
   })
 
 /**
- * Makes a folder, and those above it. Node's own `recursive` never returns where a file system makes no folders and says
- * that there is none, as `/proc` does.
+ * Creates a folder, and its parents. Node's own `recursive` never returns on a file system such as `/proc`, where creating
+ * a folder fails with ENOENT.
  */
 const makeFolder = async (path: string): Promise<void> => {
   try {
@@ -299,8 +299,8 @@ const makeFolder = async (path: string): Promise<void> => {
   }
 }
 
-/** Makes a folder, and those above it. */
+/** Creates a folder, and its parents. */
 export const folder = (path: string): Files<void> => tried(path, () => makeFolder(path))
 
-/** Removes a file, or a folder with all in it; what is not there is removed already. */
+/** Removes a file, or a folder with its content. Succeeds if it does not exist. */
 export const remove = (path: string): Files<void> => tried(path, () => rm(path, { recursive: true, force: true }))

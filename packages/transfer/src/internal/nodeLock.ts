@@ -5,13 +5,13 @@ import { hostname } from "node:os"
 import { FileError, tried } from "./nodeFiles.js"
 import { hasEnded } from "./nodeOwner.js"
 
-/** How long another is waited for. */
+/** How long to wait for the lock, in milliseconds. */
 const patience = 10_000
 
-/** How old a lock without an owner must be: its process was killed before it could write the name. */
+/** The age, in milliseconds, at which a lock without an owner is stale: its process was killed before it wrote its name. */
 const unnamed = 5000
 
-/** Whether the process that took a lock has ended, which only shows on the same machine. */
+/** Returns whether the process that holds a lock has ended. This is known only for processes of this machine. */
 const isStale = async (path: string): Promise<boolean> => {
   const text = (await readFile(path, "utf8")).trim()
   if (text === "") return Date.now() - (await stat(path)).mtimeMs > unnamed
@@ -30,8 +30,8 @@ const take = (path: string) =>
   })
 
 /**
- * Takes away the lock of a process that has ended. One does so at a time: of two, one could take away the lock that a
- * third has taken after the other.
+ * Removes the lock of a process that has ended. Only one process does so at a time. Otherwise the second one could remove a
+ * lock that a third process has acquired after the first removal.
  */
 const clear = (path: string) =>
   tried(path, async () => {
@@ -68,8 +68,8 @@ const acquire = (path: string) =>
   })
 
 /**
- * Runs an effect while no other process, and no other fiber, holds the lock of the same path: a file that says who does.
- * The lock of a process that has ended is none.
+ * Runs an effect under a lock. No other process, and no other fiber, holds the lock of the same path meanwhile. The lock is
+ * a file that names its owner. The lock of a process that has ended is ignored.
  */
 export const within = (path: string) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | FileError, R> =>
   Effect.acquireUseRelease(

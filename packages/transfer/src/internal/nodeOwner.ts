@@ -9,14 +9,14 @@ const isRunning = (pid: number): boolean => {
   }
 }
 
-/** Whether a process of this machine has ended. Nothing is known of the processes of other machines. */
+/** Returns whether a process of this machine has ended. Returns `false` for processes of other machines. */
 export const hasEnded = (host: string | undefined, pid: string | undefined): boolean =>
   host === hostname() && /^\d+$/.test(pid ?? "") && !isRunning(Number(pid))
 
-/** The ending of the names of files that only this process uses. */
+/** Returns the ending of the names of files that only this process uses. */
 export const suffix = (): string => `.${process.pid}@${hostname()}`
 
-/** Whether the process that a file's name says to be its owner has ended: `undefined` where the name has no owner. */
+/** Returns whether the process in a file name has ended, or `undefined` if the name has none, or one of another machine. */
 export const isAbandoned = (name: string): boolean | undefined => {
   const [, pid, host] = /\.(\d+)@([^/@]+)$/.exec(name) ?? []
   return pid === undefined || host !== hostname() ? undefined : hasEnded(host, pid)

@@ -1,6 +1,6 @@
 /**
- * Sorts things into steps, so that each comes in a later one than all that must come before it. What waits for itself in
- * a circle comes last, in one step. Takes no more than linear time, and no stack, however deep they lie.
+ * Sorts items into steps, so that each item comes in a later step than the items that must come before it. Items that wait
+ * for each other in a cycle come last, in one step. Takes linear time, and no recursion at any depth.
  */
 export const steps = <Key, A>(
   all: ReadonlyMap<Key, A>,

@@ -7,14 +7,14 @@ import * as Stream from "effect/Stream"
 
 const maxDelay = Duration.seconds(5)
 
-/** No answer came, or a proxy says that the registry behind it does not answer. */
+/** Returns whether a registry is away: it did not answer, or a proxy reports that the registry does not answer. */
 const isAway = (error: RegistryError.RegistryError): boolean =>
   error._tag === "TransportError" || (error._tag === "Unavailable" && error.status !== undefined)
 
 /**
- * The same registry, which waits for an outage to end: an operation that may be repeated is tried again for `retryTime`,
- * with growing delays, while no answer comes. A registry that has not answered yet is not waited for: its address may be
- * wrong. An operation that sends a body is left to its caller.
+ * Wraps a registry so that operations wait for the end of an outage. An operation that may be repeated is retried for
+ * `retryTime`, with growing delays, while the registry is away. If the registry has never answered, its address may be
+ * wrong, and the operation fails at once. Operations that send a body are not retried here: their callers retry them.
  */
 export const patient = (registry: Registry["Type"], retryTime: Duration.DurationInput): Registry["Type"] => {
   let answered = false
@@ -34,7 +34,7 @@ export const patient = (registry: Registry["Type"], retryTime: Duration.Duration
       onSuccess: () => note()
     })
     if (operation._tag === "ListReferrers" || operation._tag === "ListTags") {
-      // The items before a break come again: the copy does not count them.
+      // A retried list starts from its beginning. Repeated items do no harm: the copy finds each item once.
       const list = Stream.unwrap(
         answer as Effect.Effect<unknown, RegistryError.RegistryError> as Effect.Effect<
           Stream.Stream<unknown, RegistryError.RegistryError>,

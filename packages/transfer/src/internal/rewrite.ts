@@ -11,10 +11,10 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type Json = { [name: string]: unknown }
 
-/** A manifest on its way, in another form. */
+/** A function that changes a manifest during a copy. */
 export type Transform = (manifest: Manifest.Manifest) => Answer<Manifest.Manifest>
 
-/** The same entry for other content: digest, size and type are those of what it stands for now. */
+/** Returns the entry with the digest, size and media type of other content. */
 const entry = (raw: unknown, { digest, mediaType, size }: Descriptor.Descriptor): unknown => ({
   ...(raw as Json),
   mediaType,
@@ -22,7 +22,7 @@ const entry = (raw: unknown, { digest, mediaType, size }: Descriptor.Descriptor)
   size
 })
 
-/** The same document, whose entries stand for other content, and without those that stand for none. */
+/** Replaces the changed entries of a manifest, and removes the dropped ones. */
 const edited = (
   manifest: Manifest.Manifest,
   became: (digest: Digest.Digest) => Descriptor.Descriptor | "dropped" | undefined
@@ -43,13 +43,13 @@ const edited = (
   return changed ? encoded(manifest.descriptor.mediaType, document) : manifest
 }
 
-/** The manifest that says so. */
+/** Encodes a document as a manifest. */
 export const encoded = (mediaType: string, document: object): Manifest.Manifest =>
   Either.getOrThrow(Manifest.make({ mediaType, bytes: new TextEncoder().encode(JSON.stringify(document)) }))
 
 /**
- * The same graph in another form: of each index the entries that were chosen, and each manifest as `transform` makes it;
- * whatever points at one that has become another, points at that.
+ * Rewrites a graph. Indexes contain only the chosen entries, and each manifest is changed by `transform`. Manifests that
+ * point at a changed manifest are changed to point at the result.
  */
 export const rewrite = (
   graph: Graph,
@@ -96,7 +96,7 @@ export const rewrite = (
     Effect.map((nodes) => ({
       root: now(graph.root)!.digest,
       nodes: new Map(nodes),
-      // A tag that is made from a digest says nothing of other content.
+      // A tag that is made from a digest is kept only if that digest has not changed.
       digestTags: new Map(
         [...graph.digestTags].flatMap(([tag, { digest, of }]) =>
           now(of)?.digest === of ? [[tag, { digest: now(digest)!.digest, of }] as const] : []
@@ -106,7 +106,7 @@ export const rewrite = (
   )
 }
 
-/** What is not understood is not edited. */
+/** Returns whether a manifest can be edited. Manifests of unknown types are not edited. */
 const decodable = ({ bytes, descriptor }: Manifest.Manifest): boolean =>
   Either.match(Manifest.parse({ mediaType: descriptor.mediaType, bytes }), {
     onLeft: () => false,

@@ -7,11 +7,11 @@ import { ArchiveRefused, decompressed } from "./decompress.js"
 import type { Limits } from "./decompress.js"
 import { LayoutInvalid } from "./layoutInvalid.js"
 
-/** The error of an archive: what is wrong with it, after its name. */
+/** Returns a function that creates the error of an archive. The reason follows the words "the archive". */
 export const archiveInvalid = (archive: string) => (reason: string, cause?: unknown): LayoutInvalid =>
   new LayoutInvalid({ layout: archive, reason: `the archive ${reason}`, cause })
 
-/** The error behind an error, where a stream has wrapped it. */
+/** Returns the original error, which a stream may have wrapped. */
 const refusal = (error: unknown): ArchiveRefused | LayoutInvalid | undefined => {
   if (error instanceof ArchiveRefused || error instanceof LayoutInvalid) return error
   return error instanceof Error && error.cause !== undefined ? refusal(error.cause) : undefined
@@ -22,18 +22,18 @@ const wrongBy = (archive: string, what: string) => (error: unknown): LayoutInval
   return known instanceof LayoutInvalid ? known : archiveInvalid(archive)(known?.message ?? what, error)
 }
 
-/** A file, a link or a folder in an archive. The body of a file is to be read, or to be passed over with `skip`. */
+/** A file, a link or a folder in an archive. The caller must read `content`, or run `skip`. */
 export interface Entry {
   readonly name: string
   readonly type: ParsedTarEntry["header"]["type"]
-  /** What a link leads to. */
+  /** The target of a link. */
   readonly link: string | undefined
   readonly size: number
   readonly content: Stream.Stream<Uint8Array, LayoutInvalid>
   readonly skip: Effect.Effect<void>
 }
 
-/** The entries of a tar archive, which may be compressed with gzip or zstd, as they are read. */
+/** Reads the entries of a tar archive as a stream. The archive may be compressed with gzip or zstd. */
 export const entries = <E>(
   pieces: Stream.Stream<Uint8Array, E>,
   archive: string,

@@ -14,7 +14,7 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 export const sameRegistry = (source: End, target: End): boolean =>
   source.registry === target.registry || (source.host !== undefined && source.host === target.host)
 
-/** Whether the target has the root, and whether its tags point at the root. */
+/** The state of the root at the target: whether the target has it, and whether all tags point at it. */
 export interface Root {
   readonly existed: boolean
   readonly tagged: boolean
@@ -28,7 +28,7 @@ const taken = ({ repository }: End, tag: Tag.Tag, { digest }: Descriptor.Descrip
     reason: `tag "${tag}" exists and points at ${digest}`
   })
 
-/** Asks the target what it has. A tag that points elsewhere is an error where tags must not move. */
+/** Returns functions that ask the target what it has. With `ifAbsent`, a tag that points at another manifest is an error. */
 export const lookup = (source: End, target: End, tags: ReadonlyArray<Tag.Tag>, ifAbsent: boolean) => {
   const samePlace = sameRegistry(source, target) && source.repository === target.repository
   const has = (reference: Operation.TagOrDigest): Answer<Option.Option<Descriptor.Descriptor>> =>
@@ -41,10 +41,10 @@ export const lookup = (source: End, target: End, tags: ReadonlyArray<Tag.Tag>, i
   const only = tags.length === 1 ? tags[0] : undefined
   return {
     exists,
-    /** Whether a tag of the target points at a manifest. */
+    /** Returns whether a tag of the target points at a manifest. */
     points: (tag: Tag.Tag, digest: Digest.Digest): Answer<boolean> =>
       samePlace ? Effect.succeed(true) : Effect.map(has(tag), Option.exists((found) => found.digest === digest)),
-    /** One question is enough where the only tag is there already, or nothing is. */
+    /** Returns the state of the root. If the only tag points at the root, or does not exist, this takes one request. */
     root: (root: Descriptor.Descriptor): Answer<Root> => {
       if (only === undefined) return Effect.map(exists(root), (existed) => ({ existed, tagged: tags.length === 0 }))
       return Effect.flatMap(has(only), (found): Answer<Root> => {
@@ -57,7 +57,7 @@ export const lookup = (source: End, target: End, tags: ReadonlyArray<Tag.Tag>, i
   }
 }
 
-/** Asks the target for each manifest of a graph, from the root down: it has all that is below one that it has. */
+/** Marks the manifests of a graph that the target has, from the root down. The target has everything below them too. */
 export const marked = (
   graph: Graph.Graph,
   exists: (descriptor: Descriptor.Descriptor) => Answer<boolean>,
@@ -87,7 +87,7 @@ export const marked = (
     return { ...graph, nodes }
   })
 
-/** The blobs of the manifests that the target lacks, each once, with all annotations of where it came from. */
+/** Returns the blobs of the manifests that the target lacks, each once, with the annotations of all its descriptors. */
 export const needed = (graph: Graph.Graph, root: Manifest.Manifest): ReadonlyArray<Descriptor.Descriptor> => {
   const blobs = new Map<Digest.Digest, Descriptor.Descriptor>()
   for (const node of graph.nodes.values()) {

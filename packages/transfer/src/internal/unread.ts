@@ -9,13 +9,13 @@ interface Told {
   readonly descriptor?: Descriptor.Descriptor
 }
 
-/** An event that is not read yet. Newer progress of the same content replaces it. */
+/** An event in the queue. Until it is read, newer progress of the same content replaces it. */
 interface Unread<A> {
   event: A
   isRead: boolean
 }
 
-/** What a reader has not read yet. It holds little, however slow the reader is: of what moves, one event. */
+/** Creates a queue of unread events. To save memory, it keeps only the newest `Moved` event of each content. */
 export const make = <A extends Told, E = never>() =>
   Effect.map(Mailbox.make<Unread<A>, E>(), (mailbox) => {
     const moving = new Map<string, Unread<A>>()
@@ -38,7 +38,7 @@ export const make = <A extends Told, E = never>() =>
     }
   })
 
-/** The events, in the order in which they were told. */
+/** Returns the events as a stream, in order. */
 export const stream = <A, E>(mailbox: Mailbox.ReadonlyMailbox<Unread<A>, E>): Stream.Stream<A, E> =>
   Stream.map(Mailbox.toStream(mailbox), (unread) => {
     unread.isRead = true

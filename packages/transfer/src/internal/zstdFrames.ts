@@ -1,13 +1,14 @@
 /**
- * The largest window that is taken, in bytes: what every decoder should support, and no more, because the decoder
- * allocates and moves the whole window for each block. RFC 8878, section 3.1.1.1.2.
+ * The maximum window size, in bytes. Every decoder should support this size. Larger windows are refused, because the decoder
+ * allocates and moves the whole window for each block. See
+ * [RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1.2).
  */
 const maxWindow = 8 * 1024 * 1024
 
 const magic = 0xfd2fb528
 const isSkippable = (number: number): boolean => (number & 0xfffffff0) >>> 0 === 0x184d2a50
 
-/** The size of a header whose descriptor is known: magic number, window, dictionary, content size. */
+/** Returns the size of a frame header (magic number, window, dictionary, content size) from its descriptor byte. */
 const headerSize = (descriptor: number): number => {
   const single = (descriptor >> 5) & 1
   const content = descriptor >> 6
@@ -29,8 +30,8 @@ const windowOf = (header: Uint8Array): number => {
 }
 
 /**
- * Follows the frames and blocks of a zstd stream, without decompressing them, and refuses a frame whose window is too
- * large before a decoder sees it. RFC 8878, section 3.1.
+ * Parses the frames and blocks of a zstd stream without decompressing them, and refuses a frame with a window that is too
+ * large before a decoder reads the frame. See [RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1).
  */
 export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Array) => void => {
   let state: "frame" | "block" = "frame"
@@ -39,7 +40,7 @@ export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Arra
   let checksum = false
   let held = new Uint8Array(0)
 
-  /** Takes what is complete at the beginning of `held`: how many bytes that were, or 0 where more are needed. */
+  /** Parses a complete header at the start of `held`. Returns its size in bytes, or 0 if more bytes are needed. */
   const step = (): number => {
     if (state === "block") {
       if (held.byteLength < 3) return 0
@@ -60,7 +61,7 @@ export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Arra
       skip = view.getUint32(4, true)
       return 8
     }
-    // The decoder says what is wrong with it.
+    // This is not a zstd frame: the decoder reports the error.
     if (number !== magic) return held.byteLength
     const size = headerSize(held[4]!)
     if (held.byteLength < size) return 0
