@@ -46,6 +46,14 @@ const registry = (answers: ReadonlyArray<Answered>) => {
   return { layer, urls }
 }
 
+/** Removes the client's seal from an upload id: what follows is the location that the registry sent. */
+const withoutSeal = <A>(result: A): A => {
+  const unseal = (upload: Operation.Upload) => ({ ...upload, id: upload.id.slice(upload.id.indexOf(".") + 1) })
+  const found = result as { readonly id?: string; readonly upload?: Operation.Upload }
+  if (found.upload !== undefined) return { ...result, upload: unseal(found.upload) }
+  return found.id === undefined ? result : unseal(result as Operation.Upload) as A
+}
+
 /** Asks, reads what is answered to its end, and says whether it is what was asked for. */
 const ask = (operation: Operation.Operation): Effect.Effect<boolean, RegistryError.RegistryError, Registry> =>
   Effect.scoped(Effect.flatMap(Registry, ({ getBlob, handle }) => {
@@ -74,7 +82,7 @@ const ask = (operation: Operation.Operation): Effect.Effect<boolean, RegistryErr
       default:
         return Effect.map(
           handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>,
-          (result) => isSound(operation, result)
+          (result) => isSound(operation, withoutSeal(result))
         )
     }
   }))
