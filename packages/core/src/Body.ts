@@ -1,5 +1,5 @@
 /**
- * Bodies: bytes on their way into or out of a registry.
+ * Bodies: values that yield the bytes sent to or received from a registry.
  *
  * @since 0.1.0
  */
@@ -27,8 +27,9 @@ export type { Control, Expected, Sink, Source }
 export const TypeId: unique symbol = Symbol.for("@effect-oci/core/Body")
 
 /**
- * A cold stream of bytes that says its size in bytes, if known, and whether it can be run again. Where the bytes are
- * all in hand they are in `bytes`; where they come from a native end that is `source`. `stream` is always there.
+ * A cold stream of bytes. `size` is the size in bytes, if known. `replayable` says whether the stream can be run again.
+ * `bytes` contains the whole content if the content is in memory. `source` is the native source of the content, if
+ * there is one. `stream` is always present.
  *
  * @since 0.1.0
  * @category models
@@ -51,7 +52,10 @@ const proto = {
 
 const make = (fields: Omit<Body, typeof TypeId | "pipe">): Body => Object.assign(Object.create(proto), fields)
 
-/** A server makes one of these for each small answer, and no stream of it. */
+/**
+ * A body with its content in memory. Creates its stream only on demand, because a server creates one such body for each
+ * small answer.
+ */
 class BytesInHand implements Body {
   readonly [TypeId]: typeof TypeId = TypeId
   readonly replayable = true
@@ -72,7 +76,7 @@ class BytesInHand implements Body {
 }
 
 /**
- * Whether a value is a body.
+ * Returns whether a value is a body.
  *
  * @since 0.1.0
  * @category guards
@@ -80,7 +84,7 @@ class BytesInHand implements Body {
 export const isBody = (value: unknown): value is Body => Predicate.hasProperty(value, TypeId)
 
 /**
- * A body whose bytes are in hand. They are not copied, and must not be changed.
+ * Creates a body from bytes in memory. The bytes are not copied and must not be changed.
  *
  * @since 0.1.0
  * @category constructors
@@ -88,7 +92,7 @@ export const isBody = (value: unknown): value is Body => Predicate.hasProperty(v
 export const bytes = (content: Uint8Array): Body => new BytesInHand(content)
 
 /**
- * The body of no bytes.
+ * The empty body.
  *
  * @since 0.1.0
  * @category constructors
@@ -96,9 +100,11 @@ export const bytes = (content: Uint8Array): Body => new BytesInHand(content)
 export const empty: Body = bytes(new Uint8Array(0))
 
 /**
- * A body from a stream. `size` is in bytes, and a registry may refuse a body without one. `replayable` says that the
- * stream gives the same bytes each time it is run; it is false unless said, as for a socket or a pipe. A failure of the
- * stream becomes a `BodyFailed`, unless it is the error of a registry, as in a copy.
+ * Creates a body from a stream. `size` is in bytes; a registry may refuse a body without a size. `replayable` says that
+ * the stream yields the same bytes each time it is run. Default: `false`, as for a socket or a pipe.
+ *
+ * A failure of the stream becomes a `BodyFailed`, unless it is a `RegistryError` already, as in a copy between
+ * registries.
  *
  * @since 0.1.0
  * @category constructors
@@ -123,8 +129,9 @@ export const stream = <E>(
   })
 
 /**
- * A body from a native end, which two such ends may meet by without a stream between them. Its stream gathers at most
- * 1 MiB that nobody has read, and one chunk.
+ * Creates a body from a native source, such as a Node stream. A native source can be connected to a native sink
+ * directly, without an Effect stream between them. If the body is read as a stream instead, the stream buffers at most
+ * 1 MiB of unread data and one chunk.
  *
  * @since 0.1.0
  * @category constructors
@@ -158,8 +165,9 @@ export const fromSource = (
   })
 
 /**
- * Runs a body through a function, a chunk at a time, in the cheapest way that it offers. The function keeps up with
- * the body: nothing is held back for it. Where it throws, that is a defect.
+ * Calls a function with each chunk of a body, using the cheapest access that the body offers. The function runs
+ * synchronously and must keep up with the body: there is no backpressure. If the function throws, the effect dies with
+ * a defect.
  *
  * @since 0.1.0
  * @category destructors
@@ -176,8 +184,8 @@ export const forEachChunk = (body: Body, f: (chunk: Uint8Array) => void): Effect
 }
 
 /**
- * The bytes of a body, at most `limit` of them: where there are more, the answer is what `onLimit` makes, and the rest
- * is not read.
+ * Reads a body into memory, at most `limit` bytes. If the body is larger, fails with the error that `onLimit` returns
+ * and does not read the rest.
  *
  * @since 0.1.0
  * @category destructors
@@ -230,8 +238,8 @@ const concat = (chunks: ReadonlyArray<Uint8Array>, size: number): Uint8Array => 
 }
 
 /**
- * A part of a body, for content whose owner cannot send parts: what comes before it is read and dropped, what comes
- * after it is not read. Where the content ends before the part does, that is a `SizeInvalid`.
+ * Returns a part of a body, for sources that cannot send a part. Bytes before the part are read and dropped. Bytes
+ * after the part are not read. Fails with `SizeInvalid` if the content ends before the part does.
  *
  * @since 0.1.0
  * @category combinators
@@ -259,9 +267,14 @@ export const slice = (body: Body, span: Span): Body => {
 }
 
 /**
- * The same body, which fails with `DigestInvalid` or `SizeInvalid` where it is not what it should be: before its last
- * byte is passed on if the size is known, before its end otherwise, and before its first where it says itself that it
- * has another size. `asked` is what such an error tells besides, as `Operation.errorFields` gives it.
+ * Returns the same body with verification. It fails with `DigestInvalid` or `SizeInvalid` if the content does not match
+ * `expected`:
+ *
+ * - before the first byte, if the body declares another size;
+ * - before its last byte is passed on, if the size is known;
+ * - before the end of the stream otherwise.
+ *
+ * `asked` adds fields to the error, such as those of `Operation.errorFields`.
  *
  * @since 0.1.0
  * @category combinators
@@ -277,8 +290,8 @@ export const verify = (body: Body, expected: Expected, asked?: ErrorFields): Bod
   inspect(body, () => verifier.make(expected, body.size, asked), { size: expected.size ?? body.size })
 
 /**
- * Sees the bytes of a body before their taker does. An error of it ends the body, in place of the piece, or of the end,
- * that it was given.
+ * A function pair that sees the bytes of a body before its consumer does. If `update` or `end` returns an error, the
+ * body fails with the error: the piece, or the end, is not passed on.
  *
  * @since 0.1.0
  * @category models
@@ -289,8 +302,9 @@ export interface Inspector {
 }
 
 /**
- * The same body, looked at as it flows, each time it is run by an inspector of its own. One that can be told from the
- * start to be wrong fails with that, and is not run. What is in hand is no longer, as it was not looked at yet.
+ * Returns the same body with an inspector that sees the bytes as they flow. Calls `begin` for a new inspector each time
+ * the body is run. If `begin` returns a `Left`, the body fails with its error and is not run. The returned body has no
+ * `bytes`, even if `body` has them, because they have not been inspected yet.
  *
  * @since 0.1.0
  * @category combinators

@@ -11,10 +11,11 @@ import type { Operation, OperationOf, OperationTag, ResultOf, Results, ScopeOf }
 import type { RegistryError } from "./RegistryError.js"
 
 /**
- * A registry: it answers every operation. A wrapper takes one and gives another.
+ * A registry as a function: it takes any operation and returns an effect with its result. A wrapper takes a handler and
+ * returns another handler.
  *
- * A handler may answer when it is called: its effect is then an `Exit`, and says what was so at that moment. Who wants
- * to ask again calls it again.
+ * A handler may compute its answer at the moment of the call. The returned effect is then an `Exit`, and running it
+ * again gives the same answer. To get a new answer, call the handler again.
  *
  * @since 0.1.0
  * @category models
@@ -24,7 +25,7 @@ export interface Handler {
 }
 
 /**
- * How one operation is answered.
+ * The function that handles one kind of operation.
  *
  * @since 0.1.0
  * @category models
@@ -34,7 +35,7 @@ export type Row<Tag extends OperationTag> = (
 ) => Effect.Effect<Results[Tag], RegistryError, ScopeOf<OperationOf<Tag>>>
 
 /**
- * How every operation is answered: a row for each.
+ * A table with one function for each kind of operation.
  *
  * @since 0.1.0
  * @category models
@@ -42,7 +43,8 @@ export type Row<Tag extends OperationTag> = (
 export type Table = { readonly [Tag in OperationTag]: Row<Tag> }
 
 /**
- * A handler from a table with a row for each operation. A table without one of them does not compile.
+ * Creates a handler from a table with one function for each operation. A table that lacks an operation does not
+ * compile.
  *
  * @since 0.1.0
  * @category constructors
@@ -78,7 +80,7 @@ export const dependingOnCaller = (handler: Handler): Handler => {
 }
 
 /**
- * Whether the answers of a handler depend on the caller, as far as its mark says.
+ * Returns whether a handler is marked as depending on the caller (see {@link dependingOnCaller}).
  *
  * @since 0.1.0
  * @category getters
@@ -86,7 +88,7 @@ export const dependingOnCaller = (handler: Handler): Handler => {
 export const dependsOnCaller = (handler: Handler): boolean => perCaller.has(handler)
 
 /**
- * Returns a handler that is built on others, and marks it if the answers of one of them depend on the caller.
+ * Returns `handler`, and marks it if the answers of any of the `others` that it uses depend on the caller.
  *
  * @since 0.1.0
  * @category combinators
@@ -95,7 +97,7 @@ export const builtOn = (handler: Handler, ...others: ReadonlyArray<Handler>): Ha
   others.some(dependsOnCaller) ? dependingOnCaller(handler) : handler
 
 /**
- * A handler that answers some operations itself and leaves the rest to another.
+ * Creates a handler that handles the operations in `rows` itself and passes the others to `next`.
  *
  * @since 0.1.0
  * @category combinators
@@ -118,8 +120,9 @@ export const override = (next: Handler, rows: Partial<Table>): Handler =>
   }, next)
 
 /**
- * How an effect ends, where that is known without running it: it is an `Exit`. A store that has the answer at hand
- * gives one, and a wrapper that only looks or maps may keep it one, so that a server need not start a fiber.
+ * Returns the result of an effect if the effect is an `Exit`, which needs no run, and `undefined` otherwise. A store
+ * that knows the answer immediately returns an `Exit`. A wrapper that only inspects or maps answers can keep it an
+ * `Exit`, so that a server does not have to start a fiber.
  *
  * @since 0.1.0
  * @category destructors
@@ -128,8 +131,11 @@ export const exitOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Exit<A, E>
   Exit.isExit(effect) ? effect as Exit.Exit<A, E> : undefined
 
 /**
- * Goes on with an answer, as `Effect.matchEffect` does, and at once where the answer is at hand: then the result may be
- * an `Exit` too. Only `Exit.fail` makes a failure that is one, as `Effect.fail` asks its fiber for the current span.
+ * Continues with the result of an effect, as `Effect.matchEffect` does. If the effect is an `Exit`, calls the matching
+ * function immediately, so the result may be an `Exit` too.
+ *
+ * Use `Exit.fail` for a failure that must be an `Exit`: `Effect.fail` is not one, because it reads the current span
+ * from its fiber.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
 /**
- * Manifests: their exact bytes, and what they say.
+ * Manifests: their exact bytes and their parsed content.
  *
  * @since 0.1.0
  */
@@ -18,8 +18,8 @@ import { digestMismatch } from "./RegistryError.js"
 declare const ManifestBrand: unique symbol
 
 /**
- * A manifest as it is stored and sent: its exact bytes, and a descriptor whose digest and size are theirs. Made only by
- * {@link make}, which checks that, so nobody need check it again.
+ * A manifest as it is stored and sent: its exact bytes, and a descriptor with their digest and size. Created only by
+ * {@link make}, which verifies the digest, so no other code has to.
  *
  * @since 0.1.0
  * @category models
@@ -31,7 +31,8 @@ export interface Manifest {
 }
 
 /**
- * A manifest from its bytes. Where a digest is given they must have it; otherwise theirs is computed (sha256).
+ * Creates a manifest from its bytes. If `digest` is set, the bytes must match it. Otherwise their sha256 digest is
+ * computed.
  *
  * @since 0.1.0
  * @category constructors
@@ -58,8 +59,9 @@ export const make = (fields: {
 }
 
 /**
- * An image, or any artifact that is packed as one: a config and layers. Image spec: "Image Manifest"; Docker's
- * "Image Manifest Version 2, Schema 2".
+ * An image, or an artifact packed as an image: a config and layers. Image spec: [Image
+ * Manifest](https://github.com/opencontainers/image-spec/blob/main/manifest.md). Also Docker's "Image Manifest Version
+ * 2, Schema 2".
  *
  * @since 0.1.0
  * @category models
@@ -74,7 +76,8 @@ export class Image extends Data.TaggedClass("Image")<{
 }> {}
 
 /**
- * An index: manifests for several platforms, or any list of them. Image spec: "Image Index"; Docker's manifest list.
+ * An index: a list of manifests, usually one for each platform. Image spec: [Image
+ * Index](https://github.com/opencontainers/image-spec/blob/main/image-index.md). Also Docker's manifest list.
  *
  * @since 0.1.0
  * @category models
@@ -88,7 +91,7 @@ export class Index extends Data.TaggedClass("Index")<{
 }> {}
 
 /**
- * The artifact manifest of image-spec 1.1's release candidates.
+ * The artifact manifest of the release candidates of image-spec 1.1.
  *
  * @since 0.1.0
  * @category models
@@ -102,7 +105,7 @@ export class Artifact extends Data.TaggedClass("Artifact")<{
 }> {}
 
 /**
- * A manifest of a media type that is not understood here. Its bytes are stored and served unchanged.
+ * A manifest of a media type that this library does not understand. Its bytes are stored and served unchanged.
  *
  * @since 0.1.0
  * @category models
@@ -110,14 +113,14 @@ export class Artifact extends Data.TaggedClass("Artifact")<{
 export class Unknown extends Data.TaggedClass("Unknown")<{
   readonly mediaType: string
   /**
-   * The names of its members that look like content to move with it: `layers`, `blobs` and the like. Only who knows the
-   * media type can read them. Empty if there are none, or if the manifest is not JSON.
+   * The names of the JSON members that seem to list content that belongs to the manifest, such as `layers` and `blobs`.
+   * Reading them requires knowledge of the media type. Empty if there are none, or if the manifest is not JSON.
    */
   readonly lists: ReadonlyArray<string>
 }> {}
 
 /**
- * The content of a manifest, as far as it is understood.
+ * The parsed content of a manifest.
  *
  * @since 0.1.0
  * @category models
@@ -125,14 +128,15 @@ export class Unknown extends Data.TaggedClass("Unknown")<{
 export type Document = Image | Index | Artifact | Unknown
 
 /**
- * The most entries that a manifest may have: its descriptors and its annotations, those of its descriptors included.
+ * The maximum number of entries in a manifest: its descriptors, its annotations, and the annotations of its
+ * descriptors.
  *
  * @since 0.1.0
  * @category constants
  */
 export const maxEntries: number = internal.maxEntries
 
-/** What manifests of every kind have, each member there or `undefined`. */
+/** Returns the fields that all kinds of manifests have, each present or `undefined`. */
 const shared = (
   mediaType: string,
   read: Partial<Pick<Image, "artifactType" | "subject" | "annotations">>
@@ -173,7 +177,7 @@ const kinds: ReadonlyMap<string, Read> = new Map([
 
 /**
  * Returns a media type without its parameters, in lower case. Fails with `Unsupported` for Docker's schema 1, and with
- * `ManifestInvalid` for types that no manifest may have: those of `MediaType.isActive`.
+ * `ManifestInvalid` for media types that no manifest may have (see `MediaType.isActive`).
  *
  * @since 0.1.0
  * @category destructors
@@ -181,17 +185,18 @@ const kinds: ReadonlyMap<string, Read> = new Map([
 export const checkType: (mediaType: string) => Either.Either<string, ManifestInvalid | Unsupported> = type.check
 
 /**
- * Reads a manifest. The content of a manifest of an unknown media type is not read.
+ * Parses a manifest. The content of a manifest of an unknown media type is not parsed.
  *
  * Fails with `ManifestInvalid` if the manifest is malformed, or if other programs may read it differently
- * (CVE-2021-41190):
+ * ([CVE-2021-41190](https://nvd.nist.gov/vuln/detail/CVE-2021-41190)):
  *
- * - it has members of two kinds of manifests, or names that differ in case only from those that are read;
- * - its `mediaType` is not the type that it was sent with, or it has none and looks like a manifest of another type;
- * - an object in it has two members of one name, or its JSON begins with a byte order mark.
+ * - it has members of two kinds of manifests, or names that differ only in case from the names that are read;
+ * - its `mediaType` differs from the media type that it was sent with, or is missing although the manifest looks like
+ *   one of another type;
+ * - an object in it has two members with the same name, or its JSON begins with a byte order mark.
  *
- * Also fails with `ManifestInvalid` if it has more than {@link maxEntries} entries, or a type of {@link
- * MediaType.isActive}. Fails with `Unsupported` if it is of Docker's schema 1. Takes linear time, whatever the bytes.
+ * Also fails with `ManifestInvalid` if it has more than {@link maxEntries} entries, or a media type for which {@link
+ * MediaType.isActive} returns `true`. Fails with `Unsupported` for Docker's schema 1. Takes linear time for any input.
  *
  * @since 0.1.0
  * @category destructors
@@ -218,8 +223,8 @@ export const parse = (sent: {
   })
 
 /**
- * Fails as {@link parse} does if other programs may read a manifest differently, but takes a manifest whose members are
- * malformed. For programs that forward manifests, and leave it to a registry to refuse what is malformed.
+ * Checks whether all programs read a manifest in the same way, and fails as {@link parse} does if not. Accepts a
+ * manifest whose members are malformed. For programs that forward manifests and leave the full check to the registry.
  *
  * @since 0.1.0
  * @category destructors
@@ -230,9 +235,9 @@ export const unambiguous = (sent: {
 }): Either.Either<void, ManifestInvalid | Unsupported> => Either.map(type.inspect(sent, type.asSent), () => undefined)
 
 /**
- * Returns the media type of a manifest as a registry served it. If the registry names a type that says nothing, such as
- * `application/json`, the result is the `mediaType` of the document, or the type of manifests with the same members.
- * Fails as {@link unambiguous} does.
+ * Returns the media type of a manifest that a registry served. If the registry sent a generic type such as
+ * `application/json`, returns the `mediaType` of the document, or the type of manifests with the same members. Fails as
+ * {@link unambiguous} does.
  *
  * @since 0.1.0
  * @category destructors
@@ -251,7 +256,8 @@ export const identify = (served: {
   Either.map(type.inspect(served, type.asDocument), ({ mediaType }) => mediaType)
 
 /**
- * What a document points at: `config` and `blob` are blobs, `manifest` and `subject` are manifests.
+ * A reference from a manifest to other content. `config` and `blob` refer to blobs; `manifest` and `subject` refer to
+ * manifests.
  *
  * @since 0.1.0
  * @category models
@@ -262,7 +268,7 @@ export interface Link {
 }
 
 /**
- * All that a document points at, in its order, the subject last; at most {@link maxEntries} and two more.
+ * Returns all references of a document in their order, the subject last. Returns at most {@link maxEntries} plus two.
  *
  * @since 0.1.0
  * @category destructors
@@ -283,8 +289,9 @@ export const references = (document: Document): ReadonlyArray<Link> => {
 }
 
 /**
- * The artifact type by which a manifest is listed among the referrers of its subject: its own, or an image's config
- * media type. Spec: "Listing Referrers".
+ * Returns the artifact type that a manifest has in the referrers list of its subject: its own artifact type, or the
+ * media type of an image's config. Spec: [Listing
+ * Referrers](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
  *
  * @since 0.1.0
  * @category getters
@@ -296,7 +303,7 @@ export const artifactType = (document: Document): string | undefined => {
 }
 
 /**
- * The most annotations that the descriptor of a referrer has in a list, in bytes of JSON: 64 KiB.
+ * The maximum size of the annotations of one descriptor in a referrers list, in bytes of JSON: 64 KiB.
  *
  * @since 0.1.0
  * @category constants
@@ -304,10 +311,10 @@ export const artifactType = (document: Document): string | undefined => {
 export const maxListedAnnotations: number = 64 * 1024
 
 /**
- * Returns the descriptor that lists a manifest among the referrers of its subject, with the annotations of the manifest.
- * If the annotations are larger than {@link maxListedAnnotations} together, the descriptor has the smallest of them, as
- * many as fit; the manifest itself has them all. Spec:
- * [Listing Referrers](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
+ * Returns the descriptor that represents a manifest in the referrers list of its subject, with the annotations of the
+ * manifest. If the annotations are together larger than {@link maxListedAnnotations}, the descriptor contains only as
+ * many of the smallest annotations as fit. The manifest itself still contains all of them. Spec: [Listing
+ * Referrers](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
  *
  * @since 0.1.0
  * @category getters

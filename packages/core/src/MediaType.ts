@@ -5,7 +5,8 @@
  */
 
 /**
- * The image manifest. Image spec: "Image Manifest".
+ * The OCI image manifest. Image spec: [Image
+ * Manifest](https://github.com/opencontainers/image-spec/blob/main/manifest.md).
  *
  * @since 0.1.0
  * @category constants
@@ -13,7 +14,8 @@
 export const image = "application/vnd.oci.image.manifest.v1+json"
 
 /**
- * The image index. Image spec: "Image Index".
+ * The OCI image index. Image spec: [Image
+ * Index](https://github.com/opencontainers/image-spec/blob/main/image-index.md).
  *
  * @since 0.1.0
  * @category constants
@@ -21,7 +23,8 @@ export const image = "application/vnd.oci.image.manifest.v1+json"
 export const index = "application/vnd.oci.image.index.v1+json"
 
 /**
- * The artifact manifest of image-spec 1.1's release candidates: no longer written, still met.
+ * The artifact manifest of the release candidates of image-spec 1.1. Programs no longer write it, but registries still
+ * contain some.
  *
  * @since 0.1.0
  * @category constants
@@ -45,8 +48,8 @@ export const dockerImage = "application/vnd.docker.distribution.manifest.v2+json
 export const dockerList = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 /**
- * Docker's "Image Manifest Version 2, Schema 1", which is not supported: its layers have no sizes, and its digest is not
- * that of its bytes.
+ * Docker's "Image Manifest Version 2, Schema 1". It is not supported: its layers have no sizes, and its digest is not
+ * the digest of its bytes.
  *
  * @since 0.1.0
  * @category constants
@@ -54,7 +57,7 @@ export const dockerList = "application/vnd.docker.distribution.manifest.list.v2+
 export const dockerSchema1 = "application/vnd.docker.distribution.manifest.v1+json"
 
 /**
- * Docker's schema 1 with its signature. Not supported either.
+ * Docker's schema 1 with a signature. It is not supported either.
  *
  * @since 0.1.0
  * @category constants
@@ -62,7 +65,8 @@ export const dockerSchema1 = "application/vnd.docker.distribution.manifest.v1+js
 export const dockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
 /**
- * The config of an image for a container. Image spec: "Image Configuration".
+ * The config of a container image. Image spec: [Image
+ * Configuration](https://github.com/opencontainers/image-spec/blob/main/config.md).
  *
  * @since 0.1.0
  * @category constants
@@ -70,7 +74,8 @@ export const dockerSchema1Signed = "application/vnd.docker.distribution.manifest
 export const imageConfig = "application/vnd.oci.image.config.v1+json"
 
 /**
- * A layer, not compressed. Image spec: "Image Layer Filesystem Changeset".
+ * An uncompressed layer. Image spec: [Image Layer Filesystem
+ * Changeset](https://github.com/opencontainers/image-spec/blob/main/layer.md).
  *
  * @since 0.1.0
  * @category constants
@@ -78,7 +83,8 @@ export const imageConfig = "application/vnd.oci.image.config.v1+json"
 export const layer = "application/vnd.oci.image.layer.v1.tar"
 
 /**
- * A layer, compressed by gzip. Image spec: "Image Layer Filesystem Changeset".
+ * A layer compressed with gzip. Image spec: [Image Layer Filesystem
+ * Changeset](https://github.com/opencontainers/image-spec/blob/main/layer.md).
  *
  * @since 0.1.0
  * @category constants
@@ -86,7 +92,8 @@ export const layer = "application/vnd.oci.image.layer.v1.tar"
 export const layerGzip = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 /**
- * The config of an artifact that has none: `{}`. Image spec: "Guidance for an Empty Descriptor".
+ * The empty config, `{}`, of an artifact without a config. Image spec: [Guidance for an Empty
+ * Descriptor](https://github.com/opencontainers/image-spec/blob/main/manifest.md#guidance-for-an-empty-descriptor).
  *
  * @since 0.1.0
  * @category constants
@@ -94,7 +101,8 @@ export const layerGzip = "application/vnd.oci.image.layer.v1.tar+gzip"
 export const empty = "application/vnd.oci.empty.v1+json"
 
 /**
- * The manifests that are understood here, in the order in which they are asked for. Others are stored and served too.
+ * The manifest types that this library parses, in the order in which clients request them. Other types can be stored
+ * and served too.
  *
  * @since 0.1.0
  * @category constants
@@ -102,7 +110,8 @@ export const empty = "application/vnd.oci.empty.v1+json"
 export const manifests: ReadonlyArray<string> = [index, image, dockerList, dockerImage, artifact]
 
 /**
- * Whether a layer need not be in the registry: one that may not be distributed. Image spec: "Non-Distributable Layers".
+ * Returns whether a layer may be missing from the registry because it must not be distributed. Image spec:
+ * [Non-Distributable Layers](https://github.com/opencontainers/image-spec/blob/main/layer.md#non-distributable-layers).
  *
  * @since 0.1.0
  * @category guards
@@ -111,7 +120,7 @@ export const isNonDistributable = (mediaType: string): boolean =>
   mediaType.includes(".nondistributable.") || mediaType.startsWith("application/vnd.docker.image.rootfs.foreign.")
 
 /**
- * A media type without its parameters, in lower case.
+ * Returns a media type without its parameters, in lower case.
  *
  * @since 0.1.0
  * @category combinators
@@ -142,8 +151,8 @@ const generic = new Set([
 ])
 
 /**
- * Returns whether a media type says nothing about a manifest, or is empty. Registries behind object stores and content
- * networks serve manifests under such types.
+ * Returns whether a media type is empty or too generic to identify a manifest. Registries behind object stores and CDNs
+ * serve manifests under such types.
  *
  * @since 0.1.0
  * @category guards
@@ -154,8 +163,8 @@ const active =
   /^(?:text\/(?:html|css|xml|xsl|calendar|cache-manifest)|image\/svg|application\/(?:pdf|wasm|xml|xhtml|x-shockwave-flash)|message\/.*|multipart\/.*|.*[/+]xml(?:-.*)?|.*\/(?:x-)?(?:java|ecma|live|j)script[\d.]*)$/
 
 /**
- * Returns whether a browser may run, or act on, content of a media type: HTML, XML of every kind (SVG, XHTML),
- * JavaScript, PDF and the like. No manifest has such a type, so a registry stores none under it.
+ * Returns whether a browser may execute, or act on, content of a media type: HTML, XML of any kind (SVG, XHTML),
+ * JavaScript, PDF and similar. No manifest has such a type, so a registry does not store a manifest under one.
  *
  * @since 0.1.0
  * @category guards

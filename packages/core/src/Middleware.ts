@@ -1,5 +1,5 @@
 /**
- * Middleware: a function from one registry to another.
+ * Middleware: functions from one registry handler to another.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import { DigestInvalid, withFields } from "./RegistryError.js"
 import type { RegistryError } from "./RegistryError.js"
 
 /**
- * A wrapper of a registry: what the result does with an operation, it does with the help of `next`.
+ * A wrapper around a registry. It takes the next handler and returns a handler that may call the next one.
  *
  * @since 0.1.0
  * @category models
@@ -23,7 +23,7 @@ import type { RegistryError } from "./RegistryError.js"
 export type Middleware = (next: Handler) => Handler
 
 /**
- * The wrapper that changes nothing.
+ * A wrapper that changes nothing.
  *
  * @since 0.1.0
  * @category constructors
@@ -31,7 +31,7 @@ export type Middleware = (next: Handler) => Handler
 export const identity: Middleware = (next) => next
 
 /**
- * Several wrappers as one: the last is outermost, as in a pipe.
+ * Combines several wrappers into one. The last wrapper is the outermost, as in a pipe.
  *
  * @since 0.1.0
  * @category combinators
@@ -46,9 +46,11 @@ export const compose = (...middlewares: ReadonlyArray<Middleware>): Middleware =
   middlewares.reduce((handler, middleware) => builtOn(middleware(handler), handler), next)
 
 /**
- * The wrapper at the edge: what leaves it by digest is what was asked for by that digest. Content that nobody has
- * checked is checked as it flows, once for a whole stack, and a descriptor or a manifest of another digest is a
- * `DigestInvalid`. The methods of a `Registry` have it; a server puts it round the registry that it serves.
+ * Verifies what the registry returns for a digest: the returned content, descriptor or manifest must match the
+ * requested digest, otherwise the operation fails with `DigestInvalid`. Blob content that is not verified yet is hashed
+ * as it flows, only once for a whole stack of wrappers.
+ *
+ * The methods of a `Registry` already include this wrapper. A server puts it around the registry that it serves.
  *
  * @since 0.1.0
  * @category combinators
@@ -96,7 +98,7 @@ const asAsked = <A>(
       new DigestInvalid({ ...Operation.errorFields(operation), reason: `the registry answered with ${found}` })
     )
 
-/** The bytes of a manifest are in hand, so that it can be told under another digest too. */
+/** The bytes of a manifest are in memory, so they can be hashed again with the algorithm of the requested digest. */
 const manifestAsAsked = (
   operation: Operation.Operation,
   asked: Digest.Digest,

@@ -1,7 +1,7 @@
 /**
- * Operations: every call on a registry, as data.
+ * Operations: every call on a registry as data.
  *
- * They stand here, and everywhere else, in one order: pull, push, delete, list.
+ * Operations are listed in one order everywhere: pull, push, delete, list.
  *
  * @since 0.1.0
  */
@@ -33,7 +33,7 @@ import type { RepositoryName } from "./RepositoryName.js"
 export * from "./internal/operationModel.js"
 
 /**
- * What every operation means: the one table, in which a missing row does not compile.
+ * The table with the properties of every operation. A missing row does not compile.
  *
  * @since 0.1.0
  * @category traits
@@ -43,7 +43,7 @@ export const traits: { readonly [Tag in OperationTag]: Trait<OperationOf<Tag>> }
 const traitOf = (operation: Operation): Trait<Operation> => traits[operation._tag] as Trait<never> as Trait<Operation>
 
 /**
- * Which of the four facets of a registry an operation belongs to.
+ * Returns the facet of the registry that an operation belongs to: read, write, delete or list.
  *
  * @since 0.1.0
  * @category traits
@@ -51,7 +51,7 @@ const traitOf = (operation: Operation): Trait<Operation> => traits[operation._ta
 export const access = (operation: Operation): Access => traits[operation._tag].access
 
 /**
- * Whether an operation changes nothing: it reads or lists.
+ * Returns whether an operation changes nothing, that is, whether it reads or lists.
  *
  * @since 0.1.0
  * @category traits
@@ -62,7 +62,8 @@ export const isRead = (operation: Operation): boolean => {
 }
 
 /**
- * The repositories that an operation touches, and what it does there: none for a list of all, two for a mount.
+ * Returns the repositories that an operation uses, each with the action on it. Listing all repositories has none. A
+ * mount has two.
  *
  * @since 0.1.0
  * @category traits
@@ -77,7 +78,7 @@ export const isRead = (operation: Operation): boolean => {
 export const repositories = (operation: Operation): ReadonlyArray<Touched> => traitOf(operation).repositories(operation)
 
 /**
- * The scope that a token must hold for an operation.
+ * Returns the scope that a token needs for an operation.
  *
  * @since 0.1.0
  * @category traits
@@ -92,7 +93,7 @@ export const repositories = (operation: Operation): ReadonlyArray<Touched> => tr
 export const requiredScope = (operation: Operation): AuthScope.AuthScope => traitOf(operation).requiredScope(operation)
 
 /**
- * Whether an operation may be sent again: its kind allows it, and so does its body.
+ * Returns whether an operation may be sent again: its kind must allow repetition, and its body must be replayable.
  *
  * @since 0.1.0
  * @category traits
@@ -101,7 +102,7 @@ export const isRepeatable = (operation: Operation): boolean =>
   traits[operation._tag].repeat !== "once" && (bodyOf(operation)?.replayable ?? true)
 
 /**
- * The body that an operation sends, if it has one.
+ * Returns the body that an operation sends, or `undefined` if it has none.
  *
  * @since 0.1.0
  * @category getters
@@ -109,7 +110,7 @@ export const isRepeatable = (operation: Operation): boolean =>
 export const bodyOf = (operation: Operation): Body.Body | undefined => "body" in operation ? operation.body : undefined
 
 /**
- * Whether what names a manifest is a digest.
+ * Returns whether a manifest reference is a digest.
  *
  * @since 0.1.0
  * @category guards
@@ -117,7 +118,7 @@ export const bodyOf = (operation: Operation): Body.Body | undefined => "body" in
 export const isDigest = (reference: TagOrDigest): reference is Digest.Digest => reference.includes(":")
 
 /**
- * What an error says of the operation that met it.
+ * Returns the fields that describe an operation in an error.
  *
  * @since 0.1.0
  * @category getters
@@ -154,7 +155,7 @@ const referenceOf = (operation: Operation): string | undefined => {
 }
 
 /**
- * One answer for each operation: the exhaustive `switch` as a value.
+ * Calls the function for the kind of the operation: an exhaustive `switch` as a value.
  *
  * @since 0.1.0
  * @category pattern matching
@@ -169,8 +170,8 @@ export const match: {
 )
 
 /**
- * The same operation on other repositories: all that it names, the source of a mount included, and `last` where that is
- * the name of one.
+ * Returns the same operation on other repositories. Applies `f` to every repository name in the operation, including
+ * the source of a mount, and `last` when listing repositories.
  *
  * @since 0.1.0
  * @category combinators
@@ -194,8 +195,9 @@ export const mapRepositories: {
 })
 
 /**
- * What a mount comes to whose source is not to be had: an upload, as where the source does not have the blob. Spec:
- * "Mounting a blob from another repository".
+ * Returns the `StartUpload` that replaces a mount whose source is not accessible. A registry also starts an upload if
+ * the source repository does not have the blob. Spec: [Mounting a blob from another
+ * repository](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository).
  *
  * @since 0.1.0
  * @category combinators
@@ -206,7 +208,7 @@ export const uploadInstead = ({ digest, repository }: MountBlob): StartUpload =>
 }
 
 /**
- * The operations on an upload that was started.
+ * The operations on an open upload session.
  *
  * @since 0.1.0
  * @category models
@@ -214,7 +216,8 @@ export const uploadInstead = ({ digest, repository }: MountBlob): StartUpload =>
 export type UploadOperation = GetUpload | AppendUpload | CompleteUpload | CancelUpload
 
 /**
- * The same operation on an upload of another id: for what stands between those who know an upload by different ids.
+ * Returns the same operation with another upload id. For wrappers whose caller knows an upload session by another id
+ * than the next handler.
  *
  * @since 0.1.0
  * @category combinators
@@ -224,13 +227,13 @@ export const withUploadId: {
   <O extends UploadOperation>(operation: O, id: string): O
 } = dual(2, <O extends UploadOperation>(operation: O, id: string): O => withFields(operation, { id }))
 
-/** The same operation of the same class, some of its fields replaced. */
+/** Returns an operation of the same class with some fields replaced. */
 const withFields = <O extends Operation>(operation: O, fields: object): O =>
   Object.assign(Object.create(Object.getPrototypeOf(operation) as object), operation, fields) as O
 
 /**
- * Whether two operations ask the same: an absent field is one that is `undefined`, bytes are compared by content, and
- * bodies by their bytes, or where those are not in hand by identity.
+ * Returns whether two operations request the same. An absent field equals `undefined`. Bytes are compared by content.
+ * Bodies are compared by content if both are in memory, otherwise by identity.
  *
  * @since 0.1.0
  * @category equivalence

@@ -1,5 +1,5 @@
 /**
- * The registry, as a service.
+ * The registry as a service.
  *
  * @since 0.1.0
  */
@@ -13,8 +13,8 @@ import * as service from "./internal/registryService.js"
 import type { Middleware } from "./Middleware.js"
 
 /**
- * A registry: one handler of operations, with a method for each of them. It may be a client, a store, or any stack of
- * wrappers round one.
+ * A registry: one handler of operations, with a method for each operation. It may be a client, a store, or either of
+ * them with any number of wrappers around it.
  *
  * @since 0.1.0
  * @category services
@@ -31,16 +31,17 @@ import type { Middleware } from "./Middleware.js"
  * ```
  */
 export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry, service.Service>() {
-  /**
-   * A registry from its handler: the methods are built on it, and check what it answers where it has not been checked.
-   */
+  /** Creates a registry from its handler. The methods call the handler, and verify content that is not verified yet. */
   static readonly fromHandler = (handler: Handler): service.Service => service.fromHandler(handler)
 
-  /** A layer of a registry from its handler. */
+  /** Creates a layer that provides a registry from its handler. */
   static readonly layerHandler = (handler: Handler): Layer.Layer<Registry> =>
     Layer.sync(Registry, () => service.fromHandler(handler))
 
-  /** A layer that wraps the registry below it. A wrapper that holds state is an effect of one. */
+  /**
+   * Creates a layer that wraps the registry it depends on. If the wrapper has state, pass an effect that creates the
+   * wrapper.
+   */
   static readonly layer = <E = never, R = never>(
     middleware: Middleware | Effect.Effect<Middleware, E, R>
   ): Layer.Layer<Registry, E, Exclude<R, Scope.Scope> | Registry> =>
@@ -53,7 +54,7 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
       )
     )
 
-  /** Puts a wrapper round the registry of a layer, for pipes: the last in a pipe is outermost. */
+  /** Wraps the registry of a layer. For use in pipes: the last wrapper in a pipe is the outermost. */
   static readonly wrap =
     <E1 = never, R1 = never>(middleware: Middleware | Effect.Effect<Middleware, E1, R1>) =>
     <E, R>(registry: Layer.Layer<Registry, E, R>): Layer.Layer<
@@ -63,28 +64,28 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
     > => Layer.provide(Registry.layer(middleware), registry)
 
   /**
-   * What only reads: pulls and resolves.
+   * The methods that read: pull and resolve.
    *
    * @since 0.1.0
    * @category services
    */
   static readonly Reader = service.ReaderTag
   /**
-   * What only writes: pushes, mounts and uploads.
+   * The methods that write: push, mount and upload.
    *
    * @since 0.1.0
    * @category services
    */
   static readonly Writer = service.WriterTag
   /**
-   * What only deletes.
+   * The methods that delete.
    *
    * @since 0.1.0
    * @category services
    */
   static readonly Deleter = service.DeleterTag
   /**
-   * What only lists.
+   * The methods that list.
    *
    * @since 0.1.0
    * @category services
@@ -92,7 +93,7 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
   static readonly Lister = service.ListerTag
 
   /**
-   * The four facets of a registry, each an object with its own methods alone.
+   * Provides the four facets of a registry. Each facet is an object with only its own methods.
    *
    * @example
    * ```ts
@@ -130,7 +131,7 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
  */
 export declare namespace Registry {
   /**
-   * What only reads, as a requirement: `Effect<A, E, Registry.Reader>`.
+   * The requirement of an effect that only reads: `Effect<A, E, Registry.Reader>`.
    *
    * @since 0.1.0
    * @category services
@@ -138,7 +139,7 @@ export declare namespace Registry {
   export type Reader = service.ReaderTag
 
   /**
-   * What only writes, as a requirement: `Effect<A, E, Registry.Writer>`.
+   * The requirement of an effect that only writes: `Effect<A, E, Registry.Writer>`.
    *
    * @since 0.1.0
    * @category services
@@ -146,7 +147,7 @@ export declare namespace Registry {
   export type Writer = service.WriterTag
 
   /**
-   * What only deletes, as a requirement: `Effect<A, E, Registry.Deleter>`.
+   * The requirement of an effect that only deletes: `Effect<A, E, Registry.Deleter>`.
    *
    * @since 0.1.0
    * @category services
@@ -154,7 +155,7 @@ export declare namespace Registry {
   export type Deleter = service.DeleterTag
 
   /**
-   * What only lists, as a requirement: `Effect<A, E, Registry.Lister>`.
+   * The requirement of an effect that only lists: `Effect<A, E, Registry.Lister>`.
    *
    * @since 0.1.0
    * @category services
@@ -162,7 +163,7 @@ export declare namespace Registry {
   export type Lister = service.ListerTag
 
   /**
-   * All methods of a registry, and the handler they are built on.
+   * All methods of a registry, and the handler that they call.
    *
    * @since 0.1.0
    * @category models

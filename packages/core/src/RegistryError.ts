@@ -1,8 +1,8 @@
 /**
- * What can go wrong when a registry is asked something.
+ * The errors that a registry operation can fail with.
  *
- * Each error is a class of its own, to be handled with `Effect.catchTag`. All carry the operation, the repository and
- * the reference that were asked for; their message is made from these.
+ * Each error is a class, to be handled with `Effect.catchTag`. Each error contains the operation, the repository and
+ * the reference of the request, and its message is made from them.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,9 @@ import type { Tag } from "./Tag.js"
 export type { Diagnostic, ErrorFields }
 
 /**
- * The blob is not in this repository. Spec: "Error Codes", `BLOB_UNKNOWN`.
+ * The blob is not in this repository: `BLOB_UNKNOWN`. Spec: [Error
+ * Codes](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes), which lists the codes of
+ * the errors in this category.
  *
  * @since 0.1.0
  * @category spec errors
@@ -26,7 +28,7 @@ export type { Diagnostic, ErrorFields }
 export class BlobUnknown extends errorClass("BlobUnknown", "blob unknown to registry") {}
 
 /**
- * The upload cannot go on: `BLOB_UPLOAD_INVALID`.
+ * The upload session cannot be continued: `BLOB_UPLOAD_INVALID`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -34,7 +36,7 @@ export class BlobUnknown extends errorClass("BlobUnknown", "blob unknown to regi
 export class BlobUploadInvalid extends errorClass("BlobUploadInvalid", "blob upload invalid") {}
 
 /**
- * There is no such upload in this repository, or it has ended: `BLOB_UPLOAD_UNKNOWN`.
+ * The upload session does not exist in this repository, or has ended: `BLOB_UPLOAD_UNKNOWN`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -42,7 +44,7 @@ export class BlobUploadInvalid extends errorClass("BlobUploadInvalid", "blob upl
 export class BlobUploadUnknown extends errorClass("BlobUploadUnknown", "blob upload unknown to registry") {}
 
 /**
- * A digest is malformed, of an unknown algorithm, or not that of the content: `DIGEST_INVALID`.
+ * A digest is malformed, has an unsupported algorithm, or does not match the content: `DIGEST_INVALID`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -60,7 +62,7 @@ export class ManifestBlobUnknown
 {}
 
 /**
- * A manifest is not what its media type says: `MANIFEST_INVALID`.
+ * A manifest does not have the form that its media type requires: `MANIFEST_INVALID`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -68,7 +70,7 @@ export class ManifestBlobUnknown
 export class ManifestInvalid extends errorClass("ManifestInvalid", "manifest invalid") {}
 
 /**
- * The tag or the digest is not in this repository: `MANIFEST_UNKNOWN`.
+ * The repository has no manifest with this tag or digest: `MANIFEST_UNKNOWN`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -76,7 +78,7 @@ export class ManifestInvalid extends errorClass("ManifestInvalid", "manifest inv
 export class ManifestUnknown extends errorClass("ManifestUnknown", "manifest unknown to registry") {}
 
 /**
- * The name of a repository is malformed: `NAME_INVALID`.
+ * A repository name is malformed: `NAME_INVALID`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -84,7 +86,7 @@ export class ManifestUnknown extends errorClass("ManifestUnknown", "manifest unk
 export class NameInvalid extends errorClass("NameInvalid", "invalid repository name") {}
 
 /**
- * There is no such repository: `NAME_UNKNOWN`.
+ * The repository does not exist: `NAME_UNKNOWN`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -92,7 +94,7 @@ export class NameInvalid extends errorClass("NameInvalid", "invalid repository n
 export class NameUnknown extends errorClass("NameUnknown", "repository name not known to registry") {}
 
 /**
- * Content has another length than was said, or is too large: `SIZE_INVALID`.
+ * The content does not have the declared length, or is too large: `SIZE_INVALID`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -103,7 +105,7 @@ export class SizeInvalid extends errorClass<"SizeInvalid", { readonly limit?: nu
 ) {}
 
 /**
- * Nobody knows who asks: `UNAUTHORIZED`.
+ * The caller is not authenticated: `UNAUTHORIZED`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -111,7 +113,7 @@ export class SizeInvalid extends errorClass<"SizeInvalid", { readonly limit?: nu
 export class Unauthorized extends errorClass("Unauthorized", "authentication required") {}
 
 /**
- * Who asks may not: `DENIED`.
+ * The caller is not allowed to do this: `DENIED`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -119,7 +121,7 @@ export class Unauthorized extends errorClass("Unauthorized", "authentication req
 export class Denied extends errorClass("Denied", "requested access to the resource is denied") {}
 
 /**
- * The registry does not do this: `UNSUPPORTED`.
+ * The registry does not support this operation: `UNSUPPORTED`.
  *
  * @since 0.1.0
  * @category spec errors
@@ -127,7 +129,7 @@ export class Denied extends errorClass("Denied", "requested access to the resour
 export class Unsupported extends errorClass("Unsupported", "the operation is unsupported") {}
 
 /**
- * Too many requests: `TOOMANYREQUESTS`. `retryAfter` says when to come back, where the registry did.
+ * The caller sent too many requests: `TOOMANYREQUESTS`. `retryAfter` is the time to wait, if the registry sent one.
  *
  * @since 0.1.0
  * @category spec errors
@@ -135,8 +137,8 @@ export class Unsupported extends errorClass("Unsupported", "the operation is uns
 export class TooManyRequests extends errorClass("TooManyRequests", "too many requests") {}
 
 /**
- * A range lies outside the content, or a chunk does not begin where the upload stands. On the wire: status 416.
- * `size` is how much there is, in bytes.
+ * The requested range is outside the content, or a chunk does not start at the current end of the upload. The HTTP
+ * status is 416. `size` is the number of bytes that exist.
  *
  * @since 0.1.0
  * @category common errors
@@ -154,7 +156,7 @@ export class RangeInvalid
 export class TagInvalid extends errorClass("TagInvalid", "manifest tag did not match URI") {}
 
 /**
- * The signature of a manifest does not hold (old registries).
+ * The signature of a manifest is not valid (old registries).
  *
  * @since 0.1.0
  * @category common errors
@@ -162,7 +164,7 @@ export class TagInvalid extends errorClass("TagInvalid", "manifest tag did not m
 export class ManifestUnverified extends errorClass("ManifestUnverified", "manifest failed signature verification") {}
 
 /**
- * The registry is there, and cannot answer now.
+ * The registry is temporarily unavailable.
  *
  * @since 0.1.0
  * @category common errors
@@ -170,7 +172,7 @@ export class ManifestUnverified extends errorClass("ManifestUnverified", "manife
 export class Unavailable extends errorClass("Unavailable", "service unavailable") {}
 
 /**
- * A code that neither the spec nor common use knows; `code` is it.
+ * An error code that neither the spec nor common use defines. `code` contains it.
  *
  * @since 0.1.0
  * @category common errors
@@ -178,7 +180,8 @@ export class Unavailable extends errorClass("Unavailable", "service unavailable"
 export class UnknownCode extends errorClass<"UnknownCode", { readonly code: string }>("UnknownCode", "unknown error") {}
 
 /**
- * No answer came: a name that does not resolve, a refused or broken connection, a time-out. `url` has no query.
+ * The registry sent no answer: its name does not resolve, the connection was refused or broken, or the request timed
+ * out. `url` has no query.
  *
  * @since 0.1.0
  * @category transport errors
@@ -191,8 +194,8 @@ export class TransportError
 {}
 
 /**
- * An answer came that the spec does not allow: a missing `Location`, another range than was asked for, rubbish in
- * place of JSON.
+ * The registry sent an answer that the spec does not allow: for example without the `Location` header, with a range
+ * that was not requested, or with a body that is not JSON.
  *
  * @since 0.1.0
  * @category transport errors
@@ -200,7 +203,7 @@ export class TransportError
 export class ResponseInvalid extends errorClass("ResponseInvalid", "the registry's answer breaks the protocol") {}
 
 /**
- * The stream that a caller gave as a body has failed; `cause` is how.
+ * The stream that the caller passed as a body failed. `cause` is the failure of the stream.
  *
  * @since 0.1.0
  * @category transport errors
@@ -208,7 +211,7 @@ export class ResponseInvalid extends errorClass("ResponseInvalid", "the registry
 export class BodyFailed extends errorClass("BodyFailed", "the body to send failed") {}
 
 /**
- * A registry names a token server that credentials may not be sent to; `realm` is it.
+ * The registry names a token server that must not receive the credentials. `realm` is the URL of the token server.
  *
  * @since 0.1.0
  * @category transport errors
@@ -219,7 +222,8 @@ export class RealmRefused extends errorClass<"RealmRefused", { readonly realm: s
 ) {}
 
 /**
- * Credentials could not be read: a helper that fails, a file that is malformed. Never holds a secret.
+ * Credentials could not be read, for example because a credential helper failed or a file is malformed. Never contains
+ * a secret.
  *
  * @since 0.1.0
  * @category transport errors
@@ -227,7 +231,7 @@ export class RealmRefused extends errorClass<"RealmRefused", { readonly realm: s
 export class CredentialError extends errorClass("CredentialError", "credentials could not be read") {}
 
 /**
- * Registries that should agree say different things of one tag; `members` has each one's answer.
+ * Registries that should agree resolve a tag to different digests. `members` contains the answer of each registry.
  *
  * @since 0.1.0
  * @category wrapper errors
@@ -241,7 +245,7 @@ export class TagConflict extends errorClass<
 >("TagConflict", "registries disagree about the tag") {}
 
 /**
- * A write to several registries succeeded at some of them; `outcomes` has each one's.
+ * A write to several registries succeeded on only some of them. `outcomes` contains the result of each registry.
  *
  * @since 0.1.0
  * @category wrapper errors
@@ -254,7 +258,7 @@ export class PartialFailure extends errorClass<
 >("PartialFailure", "some registries failed") {}
 
 /**
- * A wrapper refused, for a reason of its own; `by` names it.
+ * A wrapper refused the operation by a rule of its own. `by` names the wrapper.
  *
  * @since 0.1.0
  * @category wrapper errors
@@ -262,7 +266,7 @@ export class PartialFailure extends errorClass<
 export class Refused extends errorClass<"Refused", { readonly by: string }>("Refused", "refused by a policy") {}
 
 /**
- * Everything that a registry, or a wrapper of one, can answer but success.
+ * All errors that a registry, or a wrapper around a registry, can fail with.
  *
  * @since 0.1.0
  * @category models
@@ -296,7 +300,7 @@ export type RegistryError =
   | PartialFailure
   | Refused
 
-/** Every class by its tag: one that is missing here does not compile. */
+/** The classes by tag. A missing class does not compile. */
 const classes: { readonly [Tag in RegistryError["_tag"]]: new(fields: never) => RegistryError } = {
   BlobUnknown,
   BlobUploadInvalid,
@@ -393,7 +397,8 @@ export const isTransient = (error: RegistryError): boolean => {
 }
 
 /**
- * Whether the answer is that there is no such thing. On a HEAD request no more than this can be told apart.
+ * Returns whether the error means that something was not found. An answer to a HEAD request has no body, so it cannot
+ * say more than that.
  *
  * @since 0.1.0
  * @category guards
@@ -413,7 +418,7 @@ export const isNotFound = (
 }
 
 /**
- * The same error with other fields: how a wrapper says the names that its caller knows.
+ * Returns the same error with other fields. A wrapper uses it to report the names that its caller knows.
  *
  * @since 0.1.0
  * @category combinators
@@ -432,7 +437,7 @@ export const withFields = <E extends RegistryError>(error: E, fields: ErrorField
 }
 
 /**
- * The error for a text that is no name, tag, digest or manifest.
+ * Returns the error for a text that is not a valid name, tag, digest or manifest.
  *
  * @since 0.1.0
  * @category constructors
@@ -462,7 +467,7 @@ export const fromSyntax = (
 }
 
 /**
- * The error for content that has another digest than it should. `fields` says what was asked.
+ * Returns the error for content that does not match its digest. `fields` describes the operation.
  *
  * @since 0.1.0
  * @category constructors
@@ -471,7 +476,8 @@ export const digestMismatch = (digest: Digest.Digest, actual: Digest.Digest, fie
   new DigestInvalid({ reference: digest, ...fields, reason: `content does not match its digest, it has ${actual}` })
 
 /**
- * Any failure of a stream that a caller gave, as an error of this union: those that are one already stay as they are.
+ * Converts any failure of a caller's stream to a `RegistryError`. A failure that is a `RegistryError` already is
+ * returned unchanged.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,6 @@
 /**
- * References, digests, scopes, operations and errors of OCI registries, as data; and the registry, as a service.
+ * The data model of OCI registries: references, digests, access scopes, operations and errors. Also contains the
+ * `Registry` service.
  *
  * @since 0.1.0
  */

@@ -14,7 +14,7 @@ import type { Tag } from "../Tag.js"
 import type { OperationTag } from "./operationTag.js"
 
 /**
- * What names a manifest: a tag or a digest. A digest has a colon, which a tag never has.
+ * A reference to a manifest within a repository: a tag or a digest. A digest contains a colon, and a tag never does.
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +22,8 @@ import type { OperationTag } from "./operationTag.js"
 export type TagOrDigest = Tag | Digest.Digest
 
 /**
- * Whether a blob is there, and its size. Spec: "Checking if content exists in the registry".
+ * Looks up a blob: whether it exists, and its size. Spec: [Checking if content exists in the
+ * registry](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#checking-if-content-exists-in-the-registry).
  *
  * @since 0.1.0
  * @category pull
@@ -33,7 +34,8 @@ export class ResolveBlob extends Data.TaggedClass("ResolveBlob")<{
 }> {}
 
 /**
- * The content of a blob, or a range of it. Spec: "Pulling blobs".
+ * Reads the content of a blob, or a range of it. Spec: [Pulling
+ * blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs).
  *
  * @since 0.1.0
  * @category pull
@@ -54,7 +56,8 @@ export class GetBlob extends Data.TaggedClass("GetBlob")<{
 }> {}
 
 /**
- * Whether a manifest is there, and its descriptor. Spec: "Checking if content exists in the registry".
+ * Looks up a manifest: whether it exists, and its descriptor. Spec: [Checking if content exists in the
+ * registry](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#checking-if-content-exists-in-the-registry).
  *
  * @since 0.1.0
  * @category pull
@@ -65,7 +68,8 @@ export class ResolveManifest extends Data.TaggedClass("ResolveManifest")<{
 }> {}
 
 /**
- * A manifest, byte for byte. Spec: "Pulling manifests".
+ * Reads a manifest: its exact bytes. Spec: [Pulling
+ * manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests).
  *
  * @since 0.1.0
  * @category pull
@@ -76,7 +80,8 @@ export class GetManifest extends Data.TaggedClass("GetManifest")<{
 }> {}
 
 /**
- * Puts a blob in one go: its digest and size must be the descriptor's. Spec: "Pushing a blob monolithically".
+ * Pushes a blob in one step. The content must have the digest and the size of the descriptor. Spec: [Pushing a blob
+ * monolithically](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-monolithically).
  *
  * @since 0.1.0
  * @category push
@@ -88,8 +93,9 @@ export class PushBlob extends Data.TaggedClass("PushBlob")<{
 }> {}
 
 /**
- * Makes a blob of another repository a member of this one, or opens an upload where that cannot be done. Spec:
- * "Mounting a blob from another repository".
+ * Mounts a blob of another repository into this one. If the registry cannot mount it, it starts an upload session
+ * instead. Spec: [Mounting a blob from another
+ * repository](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository).
  *
  * @since 0.1.0
  * @category push
@@ -101,7 +107,9 @@ export class MountBlob extends Data.TaggedClass("MountBlob")<{
 }> {}
 
 /**
- * Opens an upload. `algorithm` is that of the digest to come, where it is not sha256. Spec: "Pushing a blob in chunks".
+ * Starts an upload session. `algorithm` is the algorithm of the digest that will complete the upload, if it is not
+ * sha256. Spec: [Pushing a blob in
+ * chunks](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks).
  *
  * @since 0.1.0
  * @category push
@@ -112,7 +120,8 @@ export class StartUpload extends Data.TaggedClass("StartUpload")<{
 }> {}
 
 /**
- * How far an upload is. Spec: "Pushing a blob in chunks".
+ * Looks up an upload session: how many bytes the registry has received. Spec: [Pushing a blob in
+ * chunks](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks).
  *
  * @since 0.1.0
  * @category push
@@ -123,8 +132,9 @@ export class GetUpload extends Data.TaggedClass("GetUpload")<{
 }> {}
 
 /**
- * Adds a chunk to an upload, at `offset`, which must be where the upload stands; without one it goes wherever that is.
- * Spec: "Pushing a blob in chunks".
+ * Appends a chunk to an upload session. `offset` must equal the number of bytes that the registry has. Without an
+ * `offset` the chunk is appended at the current end. Spec: [Pushing a blob in
+ * chunks](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks).
  *
  * @since 0.1.0
  * @category push
@@ -137,7 +147,8 @@ export class AppendUpload extends Data.TaggedClass("AppendUpload")<{
 }> {}
 
 /**
- * Ends an upload, with a last chunk or without: the whole must have the digest. Spec: "Pushing a blob in chunks".
+ * Completes an upload session, optionally with a last chunk. The whole content must match the digest. Spec: [Pushing a
+ * blob in chunks](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks).
  *
  * @since 0.1.0
  * @category push
@@ -151,7 +162,8 @@ export class CompleteUpload extends Data.TaggedClass("CompleteUpload")<{
 }> {}
 
 /**
- * Gives an upload up. Spec: "Cancel a blob upload".
+ * Cancels an upload session. Spec: [Cancel a blob
+ * upload](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#cancel-a-blob-upload).
  *
  * @since 0.1.0
  * @category push
@@ -162,8 +174,9 @@ export class CancelUpload extends Data.TaggedClass("CancelUpload")<{
 }> {}
 
 /**
- * Puts a manifest, under its digest and any number of tags. `ifAbsent` never moves a tag: where one of them points
- * elsewhere already, nothing is changed. Spec: "Pushing Manifests".
+ * Pushes a manifest under its digest and any number of tags. With `ifAbsent`, no tag is moved: if one of the tags
+ * already points to another manifest, nothing is changed. Spec: [Pushing
+ * Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests).
  *
  * @since 0.1.0
  * @category push
@@ -178,7 +191,8 @@ export class PushManifest extends Data.TaggedClass("PushManifest")<{
 }> {}
 
 /**
- * Takes a blob out of a repository. Spec: "Deleting Blobs".
+ * Deletes a blob from a repository. Spec: [Deleting
+ * Blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#deleting-blobs).
  *
  * @since 0.1.0
  * @category delete
@@ -189,7 +203,8 @@ export class DeleteBlob extends Data.TaggedClass("DeleteBlob")<{
 }> {}
 
 /**
- * Takes a manifest, and all tags that point at it, out of a repository. Spec: "Deleting Manifests".
+ * Deletes a manifest, and all tags that point to it, from a repository. Spec: [Deleting
+ * Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#deleting-manifests).
  *
  * @since 0.1.0
  * @category delete
@@ -200,7 +215,8 @@ export class DeleteManifest extends Data.TaggedClass("DeleteManifest")<{
 }> {}
 
 /**
- * Takes a tag away; its manifest stays. Spec: "Deleting tags".
+ * Deletes a tag. The manifest remains. Spec: [Deleting
+ * tags](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#deleting-tags).
  *
  * @since 0.1.0
  * @category delete
@@ -211,8 +227,8 @@ export class DeleteTag extends Data.TaggedClass("DeleteTag")<{
 }> {}
 
 /**
- * All repositories, in ASCII order, after `last`, at most `limit` of them in all. Not in the spec; Docker's registries
- * have it.
+ * Lists the repositories after `last`, in ASCII order. `limit` is the maximum number of all results. This operation is
+ * not in the spec; Docker's registry offers it.
  *
  * @since 0.1.0
  * @category list
@@ -223,7 +239,8 @@ export class ListRepositories extends Data.TaggedClass("ListRepositories")<{
 }> {}
 
 /**
- * The tags of a repository, in ASCII order, after `last`, at most `limit` of them in all. Spec: "Listing Tags".
+ * Lists the tags of a repository after `last`, in ASCII order. `limit` is the maximum number of all results. Spec:
+ * [Listing Tags](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags).
  *
  * @since 0.1.0
  * @category list
@@ -235,7 +252,8 @@ export class ListTags extends Data.TaggedClass("ListTags")<{
 }> {}
 
 /**
- * The manifests whose subject has the digest, of an artifact type or of any. Spec: "Listing Referrers".
+ * Lists the manifests whose subject has the digest. With `artifactType`, lists only manifests of that artifact type.
+ * Spec: [Listing Referrers](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
  *
  * @since 0.1.0
  * @category list
@@ -275,7 +293,7 @@ export type Operation =
 export type { OperationTag }
 
 /**
- * The operation of a name.
+ * The operation type with the given tag.
  *
  * @since 0.1.0
  * @category models
@@ -283,8 +301,8 @@ export type { OperationTag }
 export type OperationOf<Tag extends OperationTag> = Extract<Operation, { readonly _tag: Tag }>
 
 /**
- * An upload in progress. `id` may change with every answer: the newest counts. `offset` is how many bytes the registry
- * has; `minChunkSize`, in bytes, binds every chunk but the last.
+ * An upload session. `id` may change with every answer; always use the id of the newest answer. `offset` is the number
+ * of bytes that the registry has. `minChunkSize` is the minimum size in bytes of every chunk except the last.
  *
  * @since 0.1.0
  * @category results
@@ -296,7 +314,7 @@ export interface Upload {
 }
 
 /**
- * The blob was mounted: it is a member of the repository now.
+ * The blob was mounted: the repository now contains it.
  *
  * @since 0.1.0
  * @category results
@@ -304,7 +322,7 @@ export interface Upload {
 export class Mounted extends Data.TaggedClass("Mounted")<{ readonly digest: Digest.Digest }> {}
 
 /**
- * The blob could not be mounted; an upload was opened for it.
+ * The blob could not be mounted. The registry started an upload session for it.
  *
  * @since 0.1.0
  * @category results
@@ -312,7 +330,8 @@ export class Mounted extends Data.TaggedClass("Mounted")<{ readonly digest: Dige
 export class UploadStarted extends Data.TaggedClass("UploadStarted")<{ readonly upload: Upload }> {}
 
 /**
- * It is done, and there is nothing to say of it. Not `void`, so that a wrapper cannot answer nothing by accident.
+ * The result of an operation that returns no data. It is not `void`, so that a wrapper cannot return nothing by
+ * accident.
  *
  * @since 0.1.0
  * @category results
@@ -320,7 +339,7 @@ export class UploadStarted extends Data.TaggedClass("UploadStarted")<{ readonly 
 export class Done extends Data.TaggedClass("Done") {}
 
 /**
- * The one {@link Done} that is needed.
+ * The shared instance of {@link Done}.
  *
  * @since 0.1.0
  * @category results
@@ -328,8 +347,8 @@ export class Done extends Data.TaggedClass("Done") {}
 export const done: Done = new Done()
 
 /**
- * A manifest that was pushed: its descriptor, the tags that point at it now, and its subject if the registry keeps it
- * among the subject's referrers (`OCI-Subject`).
+ * The result of pushing a manifest: its descriptor and the tags that point to it now. `subject` is set if the registry
+ * lists the manifest among the referrers of that subject (`OCI-Subject`).
  *
  * @since 0.1.0
  * @category results
@@ -340,7 +359,7 @@ export interface PushedManifest extends Descriptor.Descriptor {
 }
 
 /**
- * What each operation answers. What is asked for by a digest is described by that digest.
+ * The results by operation. Content that was requested by digest is described by that digest.
  *
  * @since 0.1.0
  * @category results
@@ -367,7 +386,7 @@ export interface Results {
 }
 
 /**
- * What an operation answers.
+ * The result of an operation.
  *
  * @since 0.1.0
  * @category results
@@ -375,7 +394,7 @@ export interface Results {
 export type ResultOf<O extends Operation> = Results[O["_tag"]]
 
 /**
- * What an operation needs besides: the content of a blob stays open as long as its scope.
+ * The scope that an operation requires. The content of a blob stays open as long as its scope.
  *
  * @since 0.1.0
  * @category results
@@ -383,21 +402,24 @@ export type ResultOf<O extends Operation> = Results[O["_tag"]]
 export type ScopeOf<O extends Operation> = "GetBlob" extends O["_tag"] ? Scope.Scope : never
 
 /**
- * What is known of an operation without running it.
+ * The properties of an operation that are known without running it.
  *
  * @since 0.1.0
  * @category traits
  */
 export interface Trait<O extends Operation> {
-  /** Which of the four facets of a registry it belongs to. */
+  /** The facet of the registry that the operation belongs to. */
   readonly access: Access
-  /** The repositories that it touches, and what it does there. */
+  /** The repositories that the operation uses, each with the action on it. */
   readonly repositories: (operation: O) => ReadonlyArray<Touched>
-  /** The scope that a token must hold for it. */
+  /** The scope that a token needs for the operation. */
   readonly requiredScope: (operation: O) => AuthScope.AuthScope
   /**
-   * Whether it may be sent again where it is not known if it was done: `safe` changes nothing; `idempotent` leaves the
-   * same behind, once or twice, but for an upload that nobody goes on with; `once` must not be.
+   * Whether the operation may be sent again if its outcome is unknown.
+   *
+   * - `safe`: it changes nothing.
+   * - `idempotent`: sending it twice has the same effect as sending it once, except for an abandoned upload session.
+   * - `once`: it must not be sent again.
    */
   readonly repeat: "safe" | "idempotent" | "once"
 }
@@ -411,7 +433,7 @@ export interface Trait<O extends Operation> {
 export type Access = "read" | "write" | "delete" | "list"
 
 /**
- * A repository that an operation touches, and what it does there.
+ * A repository that an operation uses, and the action on it.
  *
  * @since 0.1.0
  * @category traits

@@ -19,64 +19,72 @@ type Answer<A, R = never> = Effect.Effect<A, RegistryError, R>
 
 /** The methods that read. */
 export interface Reader {
-  /** Whether a blob is there, and its descriptor. Fails with `BlobUnknown`. */
+  /** Looks up a blob and returns its descriptor. Fails with `BlobUnknown`. */
   readonly resolveBlob: (repository: RepositoryName, digest: Digest.Digest) => Answer<Descriptor.Descriptor>
   /**
-   * The content of a blob, or a range of it. The stream stays open as long as the scope. A whole blob is checked
-   * against its digest and size as it flows; a range cannot be. Fails with `BlobUnknown`, `RangeInvalid`.
+   * Returns the content of a blob, or a range of it. The stream stays open as long as the scope. A whole blob is
+   * verified against its digest and size as it flows. A range cannot be verified. Fails with `BlobUnknown`,
+   * `RangeInvalid`.
    */
   readonly getBlob: (
     repository: RepositoryName,
     digest: Digest.Digest,
     options?: { readonly range?: ByteRange | undefined }
   ) => Answer<BlobContent.BlobContent, Scope.Scope>
-  /** Whether a manifest is there, and its descriptor. Fails with `ManifestUnknown`, `NameUnknown`. */
+  /** Looks up a manifest and returns its descriptor. Fails with `ManifestUnknown`, `NameUnknown`. */
   readonly resolveManifest: (
     repository: RepositoryName,
     reference: Operation.TagOrDigest
   ) => Answer<Descriptor.Descriptor>
-  /** A manifest: its exact bytes, checked against its digest. Fails with `ManifestUnknown`, `NameUnknown`. */
+  /** Returns a manifest: its exact bytes, verified against its digest. Fails with `ManifestUnknown`, `NameUnknown`. */
   readonly getManifest: (repository: RepositoryName, reference: Operation.TagOrDigest) => Answer<Manifest.Manifest>
 }
 
 /** The methods that write. */
 export interface Writer {
-  /** Puts a blob. Fails with `DigestInvalid`, `SizeInvalid` where the body is not what the descriptor says. */
+  /** Pushes a blob. Fails with `DigestInvalid` or `SizeInvalid` if the body does not match the descriptor. */
   readonly pushBlob: (
     repository: RepositoryName,
     descriptor: Descriptor.Descriptor,
     body: Body.Body
   ) => Answer<Descriptor.Descriptor>
-  /** Makes a blob of another repository a member of this one, or opens an upload where that cannot be done. */
+  /**
+   * Mounts a blob of another repository into this one. If the registry cannot mount it, it starts an upload session.
+   */
   readonly mountBlob: (
     repository: RepositoryName,
     digest: Digest.Digest,
     options?: { readonly from?: RepositoryName | undefined }
   ) => Answer<Operation.Mounted | Operation.UploadStarted>
-  /** Opens an upload. */
+  /** Starts an upload session. */
   readonly startUpload: (
     repository: RepositoryName,
     options?: { readonly algorithm?: string | undefined }
   ) => Answer<Operation.Upload>
-  /** How far an upload is. Fails with `BlobUploadUnknown`. */
+  /** Returns how many bytes of an upload the registry has. Fails with `BlobUploadUnknown`. */
   readonly getUpload: (repository: RepositoryName, id: string) => Answer<Operation.Upload>
-  /** Adds a chunk to an upload. Fails with `RangeInvalid` where `offset` is not where the upload stands. */
+  /**
+   * Appends a chunk to an upload session. Fails with `RangeInvalid` if `offset` is not the current end of the upload.
+   */
   readonly appendUpload: (
     repository: RepositoryName,
     id: string,
     body: Body.Body,
     options?: { readonly offset?: number | undefined }
   ) => Answer<Operation.Upload>
-  /** Ends an upload, with a last chunk or without. Fails with `DigestInvalid` where the whole is something else. */
+  /**
+   * Completes an upload session, optionally with a last chunk. Fails with `DigestInvalid` if the content does not
+   * match.
+   */
   readonly completeUpload: (
     repository: RepositoryName,
     id: string,
     digest: Digest.Digest,
     options?: { readonly offset?: number | undefined; readonly body?: Body.Body | undefined }
   ) => Answer<Descriptor.Descriptor>
-  /** Gives an upload up. */
+  /** Cancels an upload session. */
   readonly cancelUpload: (repository: RepositoryName, id: string) => Answer<Operation.Done>
-  /** Puts a manifest, under its digest and any number of tags. Fails with `ManifestInvalid`, `ManifestBlobUnknown`. */
+  /** Pushes a manifest under its digest and any number of tags. Fails with `ManifestInvalid`, `ManifestBlobUnknown`. */
   readonly pushManifest: (
     repository: RepositoryName,
     manifest: {
@@ -91,27 +99,29 @@ export interface Writer {
 
 /** The methods that delete. */
 export interface Deleter {
-  /** Takes a blob out of a repository. Fails with `BlobUnknown`. */
+  /** Deletes a blob from a repository. Fails with `BlobUnknown`. */
   readonly deleteBlob: (repository: RepositoryName, digest: Digest.Digest) => Answer<Operation.Done>
-  /** Takes a manifest, and all tags that point at it, out of a repository. Fails with `ManifestUnknown`. */
+  /** Deletes a manifest, and all tags that point to it, from a repository. Fails with `ManifestUnknown`. */
   readonly deleteManifest: (repository: RepositoryName, digest: Digest.Digest) => Answer<Operation.Done>
-  /** Takes a tag away; its manifest stays. Fails with `ManifestUnknown`. */
+  /** Deletes a tag. The manifest remains. Fails with `ManifestUnknown`. */
   readonly deleteTag: (repository: RepositoryName, tag: Tag) => Answer<Operation.Done>
 }
 
-/** The methods that list. All lists are streams, in order; `limit` is a total, not a page. */
+/**
+ * The methods that list. Each list is an ordered stream. `limit` is the maximum number of all results, not a page size.
+ */
 export interface Lister {
-  /** All repositories. */
+  /** Lists all repositories. */
   readonly listRepositories: (options?: {
     readonly last?: RepositoryName | undefined
     readonly limit?: number | undefined
   }) => Stream.Stream<RepositoryName, RegistryError>
-  /** The tags of a repository. Fails with `NameUnknown`. */
+  /** Lists the tags of a repository. Fails with `NameUnknown`. */
   readonly listTags: (
     repository: RepositoryName,
     options?: { readonly last?: Tag | undefined; readonly limit?: number | undefined }
   ) => Stream.Stream<Tag, RegistryError>
-  /** Returns the manifests whose subject has the digest: none in a repository that does not exist. */
+  /** Lists the manifests whose subject has the digest. The list is empty if the repository does not exist. */
   readonly listReferrers: (
     repository: RepositoryName,
     digest: Digest.Digest,
@@ -119,9 +129,12 @@ export interface Lister {
   ) => Stream.Stream<Descriptor.Descriptor, RegistryError>
 }
 
-/** All methods of a registry, and the handler they are built on. */
+/** All methods of a registry, and the handler that they call. */
 export interface Service extends Reader, Writer, Deleter, Lister {
-  /** Answers any operation. The content of a blob comes as it is: `verified` says whether it was checked. */
+  /**
+   * Handles any operation. The content of a blob is not verified here: `verified` of the content says whether it was
+   * verified.
+   */
   readonly handle: Handler
 }
 
@@ -131,8 +144,8 @@ export class DeleterTag extends Context.Tag("@effect-oci/core/Registry/Deleter")
 export class ListerTag extends Context.Tag("@effect-oci/core/Registry/Lister")<ListerTag, Lister>() {}
 
 /**
- * A method asks when it is run, and again each time that it is run again. A handler may answer as soon as it is called,
- * and such an answer would grow old in an effect that is kept or retried.
+ * Calls the handler each time the returned effect is run. A handler may compute its answer at the moment of the call,
+ * and such an answer would become stale in an effect that is stored or retried.
  */
 const whenRun = (handle: Handler): Handler => (operation) => Effect.suspend(() => handle(operation))
 
