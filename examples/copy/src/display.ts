@@ -1,4 +1,4 @@
-/** What a person sees of a copy: bars that move on a terminal, a line for each thing elsewhere, and a summary. */
+/** Shows the progress of a copy: as moving bars on a terminal, as lines elsewhere. Prints a summary at the end. */
 import type { Descriptor, Tag } from "@effect-oci/core"
 import type { Progress } from "@effect-oci/transfer"
 import { Console, Duration, Effect, Schedule, Stream } from "effect"
@@ -11,13 +11,13 @@ export const bytes = (count: number): string => {
   return `${scaled >= 100 ? Math.round(scaled) : Number(scaled.toFixed(1))} ${units[power]}`
 }
 
-/** `1 manifest`, `2 manifests`. */
+/** Returns a number with its noun: `1 manifest`, `2 manifests`. */
 export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`
 
 const list = (parts: ReadonlyArray<string>): string =>
   parts.length < 2 ? parts.join("") : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`
 
-/** `1 manifest and 2 blobs (256 MiB)`, without what there is none of. */
+/** Returns `1 manifest and 2 blobs (256 MiB)`. Leaves out numbers that are zero. */
 const amount = (manifests: number, blobs: number, size: number): string =>
   list([
     ...manifests > 0 ? [count(manifests, "manifest")] : [],
@@ -36,11 +36,11 @@ const hexOf = ({ digest }: Descriptor.Descriptor, length: number): string =>
 const label = (descriptor: Descriptor.Descriptor): string =>
   `${kind(descriptor).padEnd(8)} ${descriptor.digest.replace(/^(\w+:\w{12}).*/, "$1")}`
 
-/** What the copy is about to do: nothing, where the target has all manifests. */
+/** Returns the line that says what will be copied, or no line if the target has all manifests. */
 const planned = ({ blobs, bytes: size, existed, manifests }: Progress.Totals): ReadonlyArray<string> =>
   manifests === existed ? [] : [`copying ${amount(manifests - existed, blobs, size)}`]
 
-/** One line for each thing that is done. */
+/** Prints a line for each manifest and blob when it is done. */
 const lines = (progress: Progress.Tracker) =>
   Stream.runForEach(progress.events, (event) => {
     switch (event._tag) {
@@ -59,7 +59,7 @@ const lines = (progress: Progress.Tracker) =>
 
 const words = { existed: "there", mounted: "mounted", done: "", moving: "", failed: "failed" } as const
 
-/** `layer    3b5ac42f1e [=====     ]  52% 12.3 MiB / 23.6 MiB`. The bar is left out where there is little room. */
+/** Returns `layer    3b5ac42f1e [=====     ]  52% 12.3 MiB / 23.6 MiB`. Leaves out the bar on a narrow terminal. */
 export const bar = ({ descriptor, state, transferred }: Progress.Status, columns: number): string => {
   const share = descriptor.size === 0 || state === "done" ? 1 : Math.min(1, transferred / descriptor.size)
   const left = `${kind(descriptor).padEnd(8)} ${hexOf(descriptor, columns < 60 ? 8 : 12)}`
@@ -72,7 +72,7 @@ export const bar = ({ descriptor, state, transferred }: Progress.Status, columns
   return `${left}${drawn}${right}`.slice(0, Math.max(20, columns))
 }
 
-/** Draws over what was drawn before: a line for each thing, and how many do not fit. */
+/** Draws a line for each manifest and blob over the last drawing. If some lines do not fit, shows how many. */
 const bars = (progress: Progress.Tracker, terminal: NodeJS.WriteStream) => {
   let drawn = 0
   return Effect.gen(function*() {
@@ -89,14 +89,14 @@ const bars = (progress: Progress.Tracker, terminal: NodeJS.WriteStream) => {
       ...hidden > 0 ? [`… and ${hidden} more`] : [],
       ...shown.map((status) => bar(status, columns))
     ]
-    // The cursor may stand behind the ^C that the terminal shows.
+    // After Ctrl-C the terminal shows ^C, and the cursor is behind it: `\r` moves it back.
     const up = drawn > 0 ? `\r\u001B[${drawn}A` : "\r"
     terminal.write(`${up}\u001B[J${text.map((line) => `${line.slice(0, columns)}\n`).join("")}`)
     drawn = text.length
   })
 }
 
-/** Shows how a copy is doing, until the effect ends. */
+/** Runs a copy and shows its progress until the copy ends. */
 export const during = (progress: Progress.Tracker) => <A, E, R>(copy: Effect.Effect<A, E, R>) =>
   Effect.scoped(Effect.gen(function*() {
     if (!process.stdout.isTTY) {
@@ -111,7 +111,7 @@ export const during = (progress: Progress.Tracker) => <A, E, R>(copy: Effect.Eff
 
 const nouns = { ".sig": "signature", ".att": "attestation", ".sbom": "SBOM" } as const
 
-/** `1 signature and 2 SBOMs`, by the tags that are made from digests. */
+/** Counts the tags that are made from digests, by their kind: `1 signature`, `2 SBOMs`. */
 const extras = (tags: ReadonlyArray<Tag.Tag>): ReadonlyArray<string> => {
   const known = Object.entries(nouns).map(([ending, noun]) =>
     [tags.filter((tag) => tag.endsWith(ending)).length, noun] as const
@@ -120,7 +120,7 @@ const extras = (tags: ReadonlyArray<Tag.Tag>): ReadonlyArray<string> => {
   return [...known, [others, "other tag"] as const].flatMap(([found, noun]) => found > 0 ? [count(found, noun)] : [])
 }
 
-/** What a copy did, or would do, in one sentence. */
+/** Returns one sentence that says what a copy did, or what a dry run would do. */
 export const summarize = (
   { blobs, bytes: size, descriptor, digestTags, manifests, tags }: Progress.Summary,
   { dryRun, seconds, target }: { readonly dryRun: boolean; readonly seconds: number; readonly target: string }

@@ -1,4 +1,4 @@
-/** Why a copy failed, in one line: which end, what happened, and what to do. */
+/** Error messages of a failed copy, in one line: on which side it failed, what happened, and what to do. */
 import { printable, Registry, RegistryError } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
 import { Data, Effect, Predicate, Stream } from "effect"
@@ -6,7 +6,7 @@ import type { Place } from "./places.js"
 
 export type Side = "source" | "target"
 
-/** A failure at one end of a copy, or at none. */
+/** The error of a failed copy. `side` is where it failed: at the source, at the target, or `undefined` if unknown. */
 export class CopyFailed extends Data.TaggedError("CopyFailed")<{
   readonly side: Side | undefined
   readonly place: Place
@@ -29,7 +29,7 @@ const reasonOf = (error: unknown): string => {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** What to do about it, where the error does not say that itself. */
+/** Returns advice for errors whose message contains none. */
 const adviceOn = (error: unknown, place: Place): string => {
   if (!RegistryError.isRegistryError(error)) return ""
   switch (error._tag) {
@@ -46,7 +46,7 @@ const adviceOn = (error: unknown, place: Place): string => {
   }
 }
 
-/** Remembers at which end an error came up: the errors themselves do not say it. */
+/** Records on which side each error occurred: the errors themselves do not contain it. */
 export const sides = () => {
   const known = new WeakMap<object, Side>()
   const note = (side: Side) => (error: RegistryError.RegistryError) =>
@@ -54,7 +54,7 @@ export const sides = () => {
       if (!known.has(error)) known.set(error, side)
     })
   return {
-    /** The same registry, whose errors are remembered. */
+    /** Wraps a registry so that its errors are recorded. */
     marked: (registry: Registry["Type"], side: Side): Registry["Type"] => {
       const handle: Handler.Handler = (operation) => {
         const answer = Effect.tapError(registry.handle(operation), note(side))
@@ -64,7 +64,7 @@ export const sides = () => {
       }
       return Registry.fromHandler(handle)
     },
-    /** The end that an error comes from. What fails while a body is sent is an error of the source that it is read from. */
+    /** Returns the side of an error. If a body fails while it is sent, the error is one of the source. */
     of: (error: unknown): { readonly side: Side | undefined; readonly error: unknown } => {
       const cause = Predicate.isTagged(error, "BodyFailed") && Predicate.hasProperty(error, "cause")
         ? error.cause

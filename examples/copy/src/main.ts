@@ -12,7 +12,7 @@ import * as failure from "./failure.js"
 import * as options from "./options.js"
 import * as places from "./places.js"
 
-/** What the library warns of, as a line for a person. */
+/** Prints warnings of the library as one line on standard error. */
 const logger = Logger.replace(
   Logger.defaultLogger,
   Logger.make(({ logLevel, message }) => {

@@ -1,4 +1,4 @@
-/** The arguments and options of the command, and its help. */
+/** Parses the arguments and options of the command, and contains its help. */
 import type { SyntaxInvalid } from "@effect-oci/core"
 import { Platform } from "@effect-oci/resolver"
 import { Data, Duration, Either } from "effect"
@@ -40,27 +40,27 @@ OPTIONS:
 Credentials are those of docker login and podman login. Proxies are those of HTTPS_PROXY and NO_PROXY.
 The exit code is 0 if all was copied, 1 after a failure, 2 after a wrong argument, 130 after Ctrl-C.`
 
-/** An argument is missing, unknown or not of the right form. */
+/** The error for an argument that is missing, unknown or not valid. */
 export class WrongArguments extends Data.TaggedError("WrongArguments")<{ readonly message: string }> {}
 
 export interface Given {
   readonly source: Place
   readonly target: Place
   readonly all: boolean
-  /** The platform that was asked for. */
+  /** The value of `--platform`. */
   readonly platform: Platform.Platform | undefined
   readonly withoutReferrers: boolean
   readonly requireReferrers: boolean
   readonly concurrency: number
   readonly retryTime: Duration.Duration
   readonly dryRun: boolean
-  /** Which hosts are called over HTTP. Default: `localhost`. */
+  /** Returns whether to use plain HTTP for a host. Default: only for localhost. */
   readonly plainHttp: ((host: string) => boolean) | undefined
 }
 
 export type Parsed = { readonly _tag: "Help" | "Version" } | { readonly _tag: "Copy"; readonly given: Given }
 
-/** The platform of this machine's containers: Docker's machines run Linux. */
+/** The platform of containers on this machine. On macOS they run in a Linux machine. */
 export const here: Platform.Platform = Platform.normalize({
   os: process.platform === "win32" ? "windows" : "linux",
   architecture: os.arch() === "x64" ? "amd64" : os.arch()
@@ -99,7 +99,7 @@ const duration = (option: string, text: string): Either.Either<Duration.Duration
 const read = (args: ReadonlyArray<string>) =>
   Either.try({
     try: () => parseArgs({ args: [...args], options: flags, allowPositionals: true }),
-    // Node's second sentence is about arguments that begin with a dash.
+    // Only the first sentence of Node's message: the second one explains arguments that begin with a dash.
     catch: (error) => new WrongArguments({ message: (error as Error).message.split(". ")[0]! })
   })
 

@@ -1,4 +1,4 @@
-/** What a source or a target may be: a reference, an image layout, an archive. */
+/** Parses and opens the source and the target of a copy: an image in a registry, an image layout or an archive. */
 import { Digest, Reference, Registry, SyntaxInvalid, Tag } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
 import { Namespace, Resolver } from "@effect-oci/resolver"
@@ -9,7 +9,7 @@ import { Context, Effect, Either, Layer } from "effect"
 import type { Scope } from "effect"
 import { existsSync } from "node:fs"
 
-/** A path, and which image of it: a tag, a name or a digest. */
+/** A layout or an archive on disk, and the image in it: its tag or name, or its digest. */
 interface OnDisk {
   readonly _tag: "Layout" | "Archive" | "Docker"
   readonly path: string
@@ -26,13 +26,13 @@ export type Place =
 
 const schemes = { "oci:": "Layout", "oci-archive:": "Archive", "docker-archive:": "Docker" } as const
 
-/** What other programs know and this one does not. */
+/** Schemes that other programs support and this one does not. */
 const unknown =
   /^(?:dir|docker-daemon|docker-tar|containers-storage|ostree|sif|tarball|atomic|oci-layout|ocidir|file|https?):/
 
 const invalid = (text: string, reason: string) => new SyntaxInvalid({ expected: "reference", text, reason })
 
-/** `PATH[:NAME][@DIGEST]`: the name begins at the first colon that is not that of a drive. */
+/** Parses `PATH[:NAME][@DIGEST]`. The name begins after the first colon, except the colon of a Windows drive. */
 const onDisk = (_tag: OnDisk["_tag"], text: string, rest: string): Either.Either<Place, SyntaxInvalid> =>
   Either.gen(function*() {
     const [, before = rest, hash] = /^(.*)@(sha(?:256|512):.*)$/s.exec(rest) ?? []
@@ -45,7 +45,7 @@ const onDisk = (_tag: OnDisk["_tag"], text: string, rest: string): Either.Either
     return { _tag, text, path, name, digest }
   })
 
-/** The tag that a name on disk stands for. */
+/** Returns the tag of a name in a layout or an archive. */
 const tagOf = (name: string): Tag.Tag | undefined =>
   Tag.is(name) ? name : Either.getOrUndefined(Reference.parseFamiliar(name))?.tag
 
@@ -68,7 +68,7 @@ export const parse = (text: string): Either.Either<Place, SyntaxInvalid> => {
 
 const built = <E>(layer: Layer.Layer<Registry, E>) => Effect.map(Layer.build(layer), Context.get(Registry))
 
-/** The folder of a layout, or of an archive that is unpacked. */
+/** Returns the folder of a layout, or unpacks an archive and returns the temporary folder. */
 const folderOf = ({ _tag, path }: OnDisk) => {
   switch (_tag) {
     case "Layout":
@@ -80,7 +80,7 @@ const folderOf = ({ _tag, path }: OnDisk) => {
   }
 }
 
-/** The source of a copy, and the tags that the copy gets where its target names none. */
+/** Opens the source of a copy. Returns it with the tags to set if the target has no tag. */
 export const source = (place: Place) =>
   Effect.gen(function*() {
     if (place._tag === "Registry") {
@@ -99,22 +99,22 @@ export const source = (place: Place) =>
     return { registry, repository: OciLayout.repository, reference: digest, tags: tag === undefined ? [] : [tag] }
   })
 
-/** What an archive of Docker calls the images of a copy. */
+/** Returns the name of the copied images in an archive of Docker. */
 const nameFor = (target: OnDisk, from: Place): string | undefined => {
   const named = target.name === undefined ? undefined : Either.getOrUndefined(Reference.parseFamiliar(target.name))
   const reference = named ?? (from._tag === "Registry" ? from.reference : undefined)
   return reference === undefined ? undefined : `${reference.registry}/${reference.repository}`
 }
 
-/** The tag of a name in a layout; in an archive of Docker a name without a tag has the tag `latest`. */
+/** Returns the tag of a name. In an archive of Docker, a name without a tag has the tag `latest`. */
 const tagIn = ({ _tag, name }: OnDisk): Tag.Tag | undefined => {
   if (name === undefined) return undefined
   return _tag === "Docker" ? Either.getOrUndefined(Reference.parseFamiliar(name))?.tag : tagOf(name)
 }
 
 /**
- * Runs a copy into a place. An archive is written when the copy has ended. A dry run creates nothing: a layout that does
- * not exist is an empty registry.
+ * Opens the target of a copy and runs the copy. An archive is written when the copy has succeeded. A dry run creates
+ * nothing: it uses an empty registry in place of a layout that does not exist.
  */
 export const into = <A, E, R>(
   place: Place,

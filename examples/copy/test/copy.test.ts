@@ -1,4 +1,4 @@
-/** The command, built and run as a program of its own, against servers of ours. */
+/** Builds the command and runs it as a program, with servers of this project. */
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
@@ -17,7 +17,7 @@ import { beforeAll } from "vitest"
 
 const path = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
-/** Takes half a minute from a clean clone, and a second after that. */
+/** The build takes half a minute in a clean clone, and a second after that. */
 const build = (): void => {
   const tsc = path("../../../node_modules/typescript/bin/tsc")
   const { status, stdout } = spawnSync(process.execPath, [tsc, "-b", path("..")], { encoding: "utf8" })
@@ -52,7 +52,7 @@ const served = Effect.map(
 const app = RepositoryName.make("team/app")
 const v1 = Tag.make("v1")
 
-/** An index of an image for this machine's architecture and one for another, and an SBOM of it. */
+/** Pushes an index with an image for this machine and one for another architecture, and an SBOM of the index. */
 const pushIndex = (registry: Registry["Type"]) =>
   Effect.gen(function*() {
     const document = (mediaType: string, fields: object, tags: ReadonlyArray<Tag.Tag> = []) => {
@@ -85,7 +85,7 @@ beforeAll(build, 120_000)
 
 describe("the command", () => {
   it.scopedLive(
-    "copies the image for this machine, one for another, or all, with what refers to it",
+    "copies the image for this machine, for another platform, or all, with referrers",
     () =>
       Effect.gen(function*() {
         const source = yield* served
@@ -145,7 +145,7 @@ describe("the command", () => {
     }).pipe(provided), 60_000)
 
   it.live(
-    "says in one line what is wrong, and ends with 1, or with 2 where it was called wrongly",
+    "prints an error in one line, and exits with 1, or with 2 after a wrong argument",
     () =>
       Effect.gen(function*() {
         const target = "127.0.0.1:1/b:c"
@@ -170,7 +170,7 @@ describe("the command", () => {
     60_000
   )
 
-  it.live("shows its help and its usage without escapes", () =>
+  it.live("prints its help and its usage without escape sequences", () =>
     Effect.gen(function*() {
       const help = yield* runWith({ FORCE_COLOR: "1" }, "--help")
       expect(help).toMatchObject({ exitCode: 0, stderr: "" })
@@ -179,7 +179,7 @@ describe("the command", () => {
       expect(help.stdout).not.toContain("\u001B")
     }).pipe(provided))
 
-  it.scopedLive("refuses an image for another platform, and a dry run creates nothing", () =>
+  it.scopedLive("refuses an image for another platform, a dry run creates nothing", () =>
     Effect.gen(function*() {
       const source = yield* served
       const { other } = yield* pushIndex(source.registry)
@@ -199,7 +199,7 @@ describe("the command", () => {
     }).pipe(provided), 60_000)
 
   it.scopedLive(
-    "says that a tag points elsewhere than its digest, and does without a tag that is gone",
+    "fails if the tag points at another digest than the reference's, and not if the tag does not exist",
     () =>
       Effect.gen(function*() {
         const source = yield* served
@@ -240,7 +240,7 @@ describe("the command", () => {
     60_000
   )
 
-  it.scopedLive("reaches a registry of this machine over TLS with --tls", () =>
+  it.scopedLive("uses TLS for a registry on this machine with --tls", () =>
     Effect.gen(function*() {
       const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
       const file = (name: string) => join(folder, name)

@@ -5,7 +5,7 @@ import * as display from "../src/display.js"
 const descriptor = { mediaType: MediaType.layer, digest: Digest.make(`sha256:${"0a".repeat(32)}`), size: 1023 * 1024 }
 
 describe("a bar", () => {
-  it("keeps the percentage and the size at every width", () => {
+  it("contains the percentage and the size at every width", () => {
     for (let columns = 42; columns < 200; columns++) {
       const text = display.bar({ descriptor, state: "moving", transferred: 1000 * 1024 }, columns)
       expect(text).toMatch(/^layer {4}0a0a.* {1,2}97% 1000 KiB \/ 1023 KiB$/)
@@ -28,7 +28,7 @@ describe("the summary", () => {
   }
   const { digest } = descriptor
 
-  it("counts what was copied, mounted and there, in the right number", () => {
+  it("counts copied, mounted and existing content, with singular and plural nouns", () => {
     expect(display.summarize({
       ...none,
       manifests: { pushed: 1, existed: 0 },
@@ -46,7 +46,7 @@ describe("the summary", () => {
     )
   })
 
-  it("says that nothing was copied where all was there, and which tag was set", () => {
+  it("reports that nothing was copied if the target had everything, and which tag was set", () => {
     const there = { ...none, manifests: { pushed: 0, existed: 3 } }
     expect(display.summarize(there, options)).toBe(
       `nothing to copy: example.com/app:v1 already has ${digest} (3 manifests)`

@@ -24,7 +24,7 @@ describe("the arguments", () => {
     expect(Duration.toSeconds(given("a", "b").retryTime)).toBe(30)
   })
 
-  it("may come in any order, and choose platforms, referrers, and how registries are called", () => {
+  it("may come in any order, and choose platforms, referrers, and HTTP or HTTPS", () => {
     const { retryTime, ...others } = given("--retry-time", "2m", "a", "-a", "--require-referrers", "b", "--dry-run")
     expect(others).toMatchObject({ all: true, withoutReferrers: false, requireReferrers: true, dryRun: true })
     expect(Duration.toSeconds(retryTime)).toBe(120)
@@ -47,7 +47,7 @@ describe("the arguments", () => {
     for (const [text, expected] of cases) expect(given(text, "b").source).toMatchObject(expected)
   })
 
-  it("are refused with what is wrong", () => {
+  it("are refused with an error that names the problem", () => {
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
       [[], /^SOURCE and TARGET are missing$/],
       [["only-one"], /^TARGET is missing$/],
@@ -71,7 +71,7 @@ describe("the arguments", () => {
     for (const [args, says] of cases) expect(Either.getOrThrow(Either.flip(options.parse(args))).message).toMatch(says)
   })
 
-  it("show help that fits a terminal and has no escapes", () => {
+  it("have a help text that fits a terminal and contains no escape sequences", () => {
     expect(Either.getOrThrow(options.parse(["a", "--help"]))._tag).toBe("Help")
     for (const line of options.help.split("\n")) expect(line).toMatch(/^[ -~]{0,104}$/)
   })

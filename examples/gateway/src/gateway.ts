@@ -1,6 +1,6 @@
 /**
- * A policy gateway before another registry. Its users log in, and see only what is below their own name; tags stay where
- * they are; pushes are looked at; and all of it is logged and counted. Its settings are variables of the environment: see
+ * A policy gateway in front of another registry. Users log in, and see only the repositories below their own name. Tags
+ * cannot be moved. Pushes are checked. All operations are logged and counted. The settings are environment variables: see
  * the README.
  */
 import { Credential, Credentials, Guard } from "@effect-oci/auth"
@@ -22,19 +22,22 @@ import { NodeRegistryServer } from "@effect-oci/server"
 import { Config, Effect, Exit, Layer, Option } from "effect"
 import * as Prometheus from "./prometheus.js"
 
-/** What may be pushed, and which tags move. */
+/** The rules of the gateway. */
 export interface Rules {
-  /** Who sees all repositories. */
+  /** The user who sees all repositories. */
   readonly admin: string
-  /** The tags that move, as globs; all others are immutable. */
+  /** The tags that may be moved, as globs. All other tags are immutable. */
   readonly movingTags: ReadonlyArray<string>
   /** The media types that a manifest may have. */
   readonly mediaTypes: ReadonlyArray<string>
-  /** How large a blob may be, in bytes. */
+  /** The maximum size of a blob, in bytes. */
   readonly maxBlobBytes: number
 }
 
-/** What each caller sees: the one place to change. The same set again for the same name. */
+/**
+ * Returns the set of repositories that a caller sees. Change this function to change who sees what. It returns the same set
+ * object for the same name.
+ */
 const visible = (admin: string): (caller: Caller.Identity) => ReferenceSet.ReferenceSet => {
   const sets = new Map<string, ReferenceSet.ReferenceSet>([[admin, ReferenceSet.all]])
   return ({ name }) => {
@@ -49,8 +52,8 @@ const denied = (operation: Operation.Operation, reason: string) =>
   Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
 
 /**
- * Looks at pushes. A blob that says its size is refused at once; one that came in chunks when a manifest names it, by the
- * size that the registry knows.
+ * Checks pushes. A blob with a known size is refused at once if it is too large. The size of a blob that arrived in chunks
+ * is checked when a manifest names the blob: the gateway asks the registry for the size.
  */
 const inspected = ({ maxBlobBytes, mediaTypes }: Rules): Middleware.Middleware => (next) => {
   const tooLarge = `it is larger than ${maxBlobBytes} bytes, which is all that the gateway takes`
@@ -81,12 +84,13 @@ const inspected = ({ maxBlobBytes, mediaTypes }: Rules): Middleware.Middleware =
   })
 }
 
-/** The pipe, from the inside out: the last is outermost, so that what is refused is logged and counted too. */
+/** Wraps the upstream registry. The last wrapper is the outermost, so that refused operations are logged and counted too. */
 export const gateway = (rules: Rules) => <E, R>(upstream: Layer.Layer<Registry, E, R>): Layer.Layer<Registry, E, R> =>
   upstream.pipe(
     Retry.wrap(),
     Registry.wrap(inspected(rules)),
-    // Nobody else should push to the registry behind, unless it keeps `If-None-Match`: say `conditional: true` then.
+    // No other client should push to the upstream registry. If the upstream supports `If-None-Match`, set
+    // `conditional: true`: then other clients may push to it.
     Immutable.wrap({ select: ReferenceSet.complement(ReferenceSet.tags(...rules.movingTags)) }),
     Filter.wrap({ select: visible(rules.admin) }),
     Metrics.wrap(),
@@ -95,7 +99,7 @@ export const gateway = (rules: Rules) => <E, R>(upstream: Layer.Layer<Registry, 
 
 const list = (name: string) => Config.map(Config.string(name), (text) => text.split(",").map((item) => item.trim()))
 
-/** What the gateway is told of its rules. */
+/** Reads the rules of the gateway from environment variables. */
 export const rules: Config.Config<Rules> = Config.all({
   admin: Config.string("ADMIN").pipe(Config.withDefault("admin")),
   movingTags: list("MOVING_TAGS").pipe(Config.withDefault(["latest"])),
@@ -107,7 +111,7 @@ export const rules: Config.Config<Rules> = Config.all({
   )
 })
 
-/** The registry behind, and how the gateway itself logs in there. */
+/** The upstream registry, with the gateway's own credentials. */
 const upstream = Layer.unwrapEffect(Effect.gen(function*() {
   const { host, pathname, protocol } = yield* Config.url("UPSTREAM")
   const username = yield* Config.option(Config.string("UPSTREAM_USER"))
@@ -117,7 +121,7 @@ const upstream = Layer.unwrapEffect(Effect.gen(function*() {
   return Layer.provide(client, Credentials.layerStatic({ [host]: Credential.basic(username.value, password) }))
 }))
 
-/** Serves any registry in the gateway, to the users of an htpasswd file. Who sees what is no matter of the guard. */
+/** Serves any registry through the gateway. The guard only checks passwords; `visible` decides who sees what. */
 export const serve = <E, R>(registry: Layer.Layer<Registry, E, R>) =>
   Layer.unwrapScoped(Effect.gen(function*() {
     const host = yield* Config.string("HOST").pipe(Config.withDefault("127.0.0.1"))

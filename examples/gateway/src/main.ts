@@ -24,7 +24,7 @@ serve.pipe(
       Layer.provideMerge(logger)
     )
   ),
-  // The message of a setting's error, which says the setting, is how it is shown.
+  // The pretty message of a configuration error contains the name of the setting.
   Effect.tapError((error) => Console.error(`gateway: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
 )

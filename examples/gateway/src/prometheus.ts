@@ -1,4 +1,4 @@
-/** All metrics of the process as Prometheus reads them: its text format, 0.0.4. */
+/** Exports all metrics of the process in the text format of Prometheus, version 0.0.4. */
 import { Body } from "@effect-oci/core"
 import type { RegistryServer } from "@effect-oci/server"
 import { Effect, Metric, MetricState } from "effect"
@@ -25,7 +25,7 @@ const lines = ({ metricKey, metricState }: MetricPair.MetricPair.Untyped): Reado
   return MetricState.isGaugeState(metricState) ? [`${name}${labels(tags)} ${metricState.value}`] : []
 }
 
-/** To be mounted beside a registry. No guard stands before it: it tells counts, and no names. */
+/** Answers requests for metrics. It needs no login: the metrics contain counts, and no names. */
 export const answer: RegistryServer.Answer = () =>
   Effect.map(Metric.snapshot, (pairs) => ({
     status: 200,

@@ -1,4 +1,4 @@
-/** What the tests of this example share: its users, and an image. */
+/** Shared by the tests of this example: users, and an image. */
 import { Descriptor, MediaType } from "@effect-oci/core"
 import { FileSystem } from "@effect/platform"
 import { Effect } from "effect"
@@ -11,7 +11,7 @@ alice:$2b$04$G7UzvYhaaKrtVIY7qecpqunT4xKATdB2iH2KIB0qSX1Gw8mGDnXd2
 bob:$2b$04$t2/vg7y6.LheM60jagBazeYGMdFoVKRCdmnCfiwal82FL2zIutqo6
 `
 
-/** A folder for as long as the scope lasts, with the users in it. */
+/** Creates a folder with the file of users. The folder is removed with the scope. */
 export const folder = Effect.gen(function*() {
   const files = yield* FileSystem.FileSystem
   const path = yield* files.makeTempDirectoryScoped({ prefix: "gateway-" })
@@ -21,7 +21,7 @@ export const folder = Effect.gen(function*() {
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** Writes an OCI layout with an image of one layer, as `v1`: the end of a tar archive, which is one of no files. */
+/** Writes an OCI layout with an image of one layer, as `v1`. The layer is an empty tar archive. */
 export const writeLayout = (path: string, size: number) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem

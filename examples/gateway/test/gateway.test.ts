@@ -1,4 +1,4 @@
-/** The gateway before a registry in memory, served and called by its users. */
+/** Serves the gateway in front of a registry in memory, and calls it as its users. */
 import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
@@ -34,7 +34,7 @@ const served = Layer.unwrapScoped(
   Layer.provide(log)
 )
 
-/** What a user does. */
+/** The operations of one user. */
 const as = (name: string) => <A, E>(use: (registry: Registry.Service) => Effect.Effect<A, E>) =>
   Effect.gen(function*() {
     const { authority } = yield* NodeRegistryServer.Address
@@ -63,13 +63,13 @@ const push = (
       const more = yield* registry.appendUpload(repository, id, Body.stream(Stream.make(content)))
       yield* registry.completeUpload(repository, more.id, config.digest)
     } else yield* registry.pushBlob(repository, config, Body.bytes(content))
-    // The size that a manifest says may be a lie.
+    // The size in a manifest may be wrong.
     const bytes = text({ schemaVersion: 2, mediaType, config: { ...config, size: 2 }, layers: [] })
     yield* registry.pushManifest(repository, { mediaType, bytes, tags: [Tag.make(tag)] })
     return "pushed"
   })
 
-/** What becomes of each, one after another: what it gives, or the tag of its error. */
+/** Runs effects one after another. Returns the result of each, or the tag of its error. */
 const outcomes = <E extends { readonly _tag: string }, R>(...asked: ReadonlyArray<Effect.Effect<unknown, E, R>>) =>
   Effect.forEach(asked, (each) => Effect.merge(Effect.mapError(each, ({ _tag }) => _tag)))
 
@@ -82,7 +82,7 @@ const pull = (name: string, tag: string) => (registry: Registry.Service) =>
 const large = new Uint8Array(1024 * 1024 + 1)
 
 layer(served, { excludeTestServices: true })("the gateway", (it) => {
-  it.effect("shows each user what is below their name, and an administrator all", () =>
+  it.effect("shows each user the repositories below their name, and an administrator all", () =>
     Effect.gen(function*() {
       const asked = outcomes(
         as("alice")(push("alice/app", "v1")),
@@ -108,7 +108,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
       ])
     }))
 
-  it.effect("keeps tags where they are, but those that move", () =>
+  it.effect("refuses to move tags, except the moving tags", () =>
     Effect.gen(function*() {
       const other = text({ other: true })
       const asked = outcomes(
@@ -122,7 +122,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
       expect(yield* asked).toEqual(["pushed", "pushed", "Denied", "pushed", "pushed", "Denied"])
     }))
 
-  it.effect("takes no blob that is too large, in one go or in chunks, and no manifest of another kind", () =>
+  it.effect("refuses a blob that is too large, whole or in chunks, and a manifest of another media type", () =>
     Effect.gen(function*() {
       const asked = outcomes(
         as("alice")(push("alice/large", "v1", { content: large })),
@@ -136,7 +136,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
       )
     }))
 
-  it.effect("asks who is there", () =>
+  it.effect("requires a login", () =>
     Effect.gen(function*() {
       const { authority } = yield* NodeRegistryServer.Address
       const status = (headers: { readonly [name: string]: string }) =>

@@ -1,4 +1,4 @@
-/** skopeo, through the gateway as a program of its own, to docker-registry. */
+/** Runs skopeo against the gateway, which runs as a program in front of docker-registry. */
 import { Client } from "@effect-oci/client"
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Registry } from "@effect-oci/core"
@@ -19,13 +19,13 @@ if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-
 const root = fileURLToPath(new URL("..", import.meta.url))
 const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
 
-/** Takes half a minute from a clean clone, and a second after that. */
+/** The build takes half a minute in a clean clone, and a second after that. */
 const build = (): void => {
   const { status, stdout } = spawnSync(process.execPath, [tsc, "-b", root], { encoding: "utf8" })
   if (status !== 0) throw new Error(stdout)
 }
 
-/** Runs it with some settings, on any free port, for as long as the scope lasts. */
+/** Runs the gateway with some settings, on any free port, until the scope closes. */
 const run = (settings: { readonly [name: string]: string }) =>
   Effect.gen(function*() {
     const program = Command.make(process.execPath, join(root, "dist/main.js"))
@@ -48,7 +48,7 @@ const run = (settings: { readonly [name: string]: string }) =>
 describe.runIf(missing === "")("the gateway", () => {
   beforeAll(build, 120_000)
 
-  it.scopedLive("lets skopeo push and pull what is its user's, and no tag be moved", () =>
+  it.scopedLive("lets skopeo push and pull as a user, and refuses to move tags", () =>
     Effect.gen(function*() {
       const folder = yield* example.folder
       const upstream = yield* NodePeers.dockerRegistry
@@ -72,7 +72,7 @@ describe.runIf(missing === "")("the gateway", () => {
       const digest = yield* inspect("alice", `oci:${layouts.one}:v1`)
       expect(yield* inspect("alice", at("alice/app:v1"))).toBe(digest)
 
-      // What is behind the gateway is the image itself.
+      // The upstream registry has the image under the same name.
       const client = Client.layer({ host: upstream.authority, insecure: true })
       const registry = Context.get(yield* Layer.build(client), Registry)
       expect(Array.from(yield* Stream.runCollect(registry.listRepositories()))).toEqual(["alice/app"])
@@ -95,7 +95,7 @@ describe.runIf(missing === "")("the gateway", () => {
       expect(yield* Effect.timeout(gateway.running.exitCode, "10 seconds")).toBe(0)
     }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))), 120_000)
 
-  it.scopedLive("says in one line what it is told wrongly", () =>
+  it.scopedLive("prints a wrong setting in one line", () =>
     Effect.gen(function*() {
       const folder = yield* example.folder
       const program = Command.make(process.execPath, join(root, "dist/main.js")).pipe(

@@ -1,6 +1,6 @@
 /**
- * A mirror: a read-only registry that pulls from others, and keeps what it has pulled. Its settings are variables of the
- * environment: see the README.
+ * A mirror: a read-only registry that pulls from other registries and caches the content. The settings are environment
+ * variables: see the README.
  */
 import { Client } from "@effect-oci/client"
 import * as NodeClient from "@effect-oci/client/NodeClient"
@@ -11,7 +11,7 @@ import { Memory } from "@effect-oci/store"
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger } from "effect"
 
-/** One of `UPSTREAMS`: a registry to pull from, as a member of the route. What is wrong is told without the URL. */
+/** Parses an entry of `UPSTREAMS` into a member of the route. Errors do not contain the URL, which may have a password. */
 const upstream = (text: string, index: number) =>
   Either.try({
     try: () => {
@@ -55,7 +55,7 @@ const settings = Config.all({
   staleIfError: Config.duration("STALE_IF_ERROR").pipe(Config.withDefault(Duration.days(1)))
 })
 
-/** The last in the pipe is outermost: what is refused, and what comes from the cache, is logged too. */
+/** The last wrapper is the outermost: refused operations, and answers from the cache, are logged too. */
 const mirror = Layer.unwrapEffect(Effect.map(
   settings,
   ({ cacheMiB, downloads, host, port, staleIfError, tagTimeToLive, upstreams }) => {
@@ -81,7 +81,7 @@ const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logg
 
 program.pipe(
   Effect.provide(mirror.pipe(Layer.provide(NodeClient.layerHttp()), Layer.provideMerge(logger))),
-  // The message of a setting's error, which says the setting, is how it is shown.
+  // The pretty message of a configuration error contains the name of the setting.
   Effect.tapError((error) => Console.error(`mirror: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })
 )

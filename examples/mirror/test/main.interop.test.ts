@@ -1,4 +1,4 @@
-/** skopeo, through the mirror, to two docker-registries. */
+/** Runs skopeo against the mirror, with two docker-registries as upstreams. */
 import { Client } from "@effect-oci/client"
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
@@ -16,7 +16,7 @@ if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** A docker-registry with an image of one large layer. */
+/** Runs a docker-registry with an image of one large layer. */
 const upstream = (name: string) =>
   Effect.gen(function*() {
     const { authority } = yield* NodePeers.dockerRegistry
@@ -45,7 +45,7 @@ const upstream = (name: string) =>
 
 const clients = ["skopeo", "crane", "oras", "regctl"] as const
 
-/** A docker-registry with one image of this many tags. This registry ignores `n` and `last`, and sorts nothing. */
+/** Runs a docker-registry with one image under many tags. This registry ignores `n` and `last`, and does not sort. */
 const upstreamWithTags = (name: string, tags: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const { authority } = yield* NodePeers.dockerRegistry
@@ -63,7 +63,7 @@ const upstreamWithTags = (name: string, tags: ReadonlyArray<string>) =>
     return authority
   })
 
-/** Pulls an image with all its content, and says which it is. */
+/** Pulls an image with all its content, and returns its digest. */
 const pull = (from: string) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
@@ -75,7 +75,7 @@ const pull = (from: string) =>
 describe.runIf(missing === "")("the mirror", () => {
   beforeAll(build, 120_000)
 
-  it.scopedLive("gives skopeo what two docker-registries have, and goes on when they are gone", () =>
+  it.scopedLive("serves the images of two docker-registries to skopeo, and continues while they are down", () =>
     Effect.gen(function*() {
       const upstreams = yield* Scope.make()
       const team = yield* Scope.extend(upstream("team/app"), upstreams)
@@ -93,7 +93,7 @@ describe.runIf(missing === "")("the mirror", () => {
     }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
 
   it.scopedLive(
-    "lists 1,101 tags to every client, before a registry that ignores n and last",
+    "lists 1,101 tags to every client, with an upstream that ignores n and last",
     () =>
       Effect.gen(function*() {
         const tags = Array.from({ length: 1101 }, (_, index) => `v${(index * 7) % 1101}`)

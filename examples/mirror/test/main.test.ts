@@ -10,7 +10,7 @@ import { build, run } from "./mirror.js"
 
 const tag = Tag.make("v1")
 
-/** A registry with one image in one repository, on a port. */
+/** Serves a registry with one image in one repository. */
 const upstream = (name: string) =>
   Effect.gen(function*() {
     const repository = RepositoryName.make(name)
@@ -47,7 +47,7 @@ const services = Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici, q
 beforeAll(build, 120_000)
 
 describe("the mirror", () => {
-  it.scopedLive("pulls from two registries, and goes on when they are gone", () =>
+  it.scopedLive("pulls from two registries, and continues to serve while they are down", () =>
     provided(Effect.gen(function*() {
       const upstreams = yield* Scope.make()
       const team = yield* Scope.extend(upstream("team/app"), upstreams)
@@ -87,7 +87,7 @@ describe("the mirror", () => {
     ["TAG_TTL", "soon", "Expected a duration"]
   ]
   it.scopedLive.each(wrong)(
-    "says in one line what is wrong with %s=%s",
+    "prints in one line why it refuses %s=%s",
     ([name, value, said]) =>
       provided(Effect.gen(function*() {
         const mirror = yield* run({ [name]: value })

@@ -1,4 +1,4 @@
-/** The mirror, built and run as a program of its own. */
+/** Builds the mirror and runs it as a program. */
 import { Command } from "@effect/platform"
 import { Effect, Fiber, Schedule, Stream } from "effect"
 import { spawnSync } from "node:child_process"
@@ -8,13 +8,13 @@ const example = fileURLToPath(new URL("..", import.meta.url))
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
 const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
 
-/** Takes half a minute from a clean clone, and a second after that. */
+/** The build takes half a minute in a clean clone, and a second after that. */
 export const build = (): void => {
   const { status, stdout } = spawnSync(process.execPath, [tsc, "-b", example], { encoding: "utf8" })
   if (status !== 0) throw new Error(stdout)
 }
 
-/** Runs it with some settings, on any free port, for as long as the scope lasts. */
+/** Runs the mirror with some settings, on any free port, until the scope closes. */
 export const run = (settings: { readonly [name: string]: string }) =>
   Effect.gen(function*() {
     const program = Command.make(process.execPath, main).pipe(Command.env({ PORT: "0", ...settings }))
@@ -28,13 +28,13 @@ export const run = (settings: { readonly [name: string]: string }) =>
     const reading = yield* Effect.forkScoped(
       Effect.all([keep("out", running.stdout), keep("log", running.stderr)], { concurrency: 2 })
     )
-    /** Its exit code, when all that it wrote is there. */
+    /** Returns its exit code, after all of its output has arrived. */
     const ended = Effect.zipRight(Fiber.join(reading), running.exitCode)
     return {
       running,
       log: () => written.log,
       ended,
-      /** Its `host:port`, when it serves. */
+      /** Returns its `host:port` when it serves. */
       serving: Effect.suspend(() => {
         const authority = /serving on http:\/\/(\S+)/.exec(written.out)?.[1]
         return authority === undefined ? Effect.fail(`it does not serve: ${written.log}`) : Effect.succeed(authority)

@@ -1,6 +1,6 @@
 /**
- * A private registry: its users log in, get tokens, and do as they like below their own names. Everyone pulls what is
- * below `public/`, which `admin` fills.
+ * A private registry. Users log in and receive tokens. They may do everything below their own names. Everyone may pull from
+ * `public/`. `admin` may do everything.
  */
 import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/auth"
 import * as NodeHtpasswd from "@effect-oci/auth/NodeHtpasswd"
@@ -10,7 +10,7 @@ import { Memory } from "@effect-oci/store"
 import { FileSystem } from "@effect/platform"
 import { Config, ConfigError, Effect, Layer, Option, Redacted } from "effect"
 
-/** What the registry is told by its environment. */
+/** Reads the settings from environment variables. */
 const settings = Effect.gen(function*() {
   const host = yield* Config.string("HOST").pipe(Config.withDefault("127.0.0.1"))
   const port = yield* Config.port("PORT").pipe(Config.withDefault(5000))
@@ -20,21 +20,21 @@ const settings = Effect.gen(function*() {
     host,
     port,
     certificate,
-    // How clients reach it: their tokens are for this host, and come from below this URL.
+    // The URL that clients use. Tokens are valid for its host, and clients request them below this URL.
     url: yield* Config.url("PUBLIC_URL").pipe(Config.withDefault(new URL(`${scheme}://${host}:${port}`))),
-    // Lines of name:hash, by htpasswd -B.
+    // A file with a line `name:hash` for each user, as `htpasswd -B` writes it.
     users: yield* Config.string("USERS").pipe(Config.withDefault("users"))
   }
 })
 
-/** Who may do what: the one place to change. */
+/** Decides who may do what. Change this function to change the policy. */
 const policy = Policy.make(({ name }, { action, resource, type }) => {
   if (name === "admin") return true
   const [first] = resource.split("/")
   return type === "repository" && (first === name || (first === "public" && action === "pull"))
 })
 
-/** TOKEN_KEY is a private key in PEM. Without it there is a new one for each start, and clients get new tokens. */
+/** Reads a private key in PEM from TOKEN_KEY. Default: a new key for each start; clients then request new tokens. */
 const signingKey = TokenKeys.config("TOKEN_KEY").pipe(
   Effect.catchIf(
     ConfigError.isConfigError,
@@ -42,7 +42,7 @@ const signingKey = TokenKeys.config("TOKEN_KEY").pipe(
   )
 )
 
-/** A certificate, and its key, which TLS_KEY names. */
+/** Reads a certificate, and its private key from the file in TLS_KEY. */
 const readTls = (certificate: string) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
@@ -70,7 +70,7 @@ const server = Layer.unwrapScoped(Effect.gen(function*() {
   })
 }))
 
-/** In memory, and gone with the process: put another store here to keep it. */
+/** The content is in memory, and is gone when the process ends. Use another store here to keep it. */
 const registry = Memory.layer().pipe(Logging.wrap())
 
 export const layer = server.pipe(Layer.provide(registry))

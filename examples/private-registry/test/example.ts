@@ -1,4 +1,4 @@
-/** What the tests of this example share: users, a certificate, and a port. */
+/** Shared by the tests of this example: users, a free port, and an image. */
 import { Descriptor, MediaType } from "@effect-oci/core"
 import { FileSystem } from "@effect/platform"
 import { Effect } from "effect"
@@ -13,7 +13,7 @@ alice:$2b$04$G7UzvYhaaKrtVIY7qecpqunT4xKATdB2iH2KIB0qSX1Gw8mGDnXd2
 bob:$2b$04$t2/vg7y6.LheM60jagBazeYGMdFoVKRCdmnCfiwal82FL2zIutqo6
 `
 
-/** A folder for as long as the scope lasts, with the users in it. */
+/** Creates a folder with the file of users. The folder is removed with the scope. */
 export const folder = Effect.gen(function*() {
   const files = yield* FileSystem.FileSystem
   const path = yield* files.makeTempDirectoryScoped({ prefix: "private-registry-" })
@@ -21,7 +21,7 @@ export const folder = Effect.gen(function*() {
   return path
 })
 
-/** A port that was free a moment ago. */
+/** Returns a port that was free a moment ago. */
 export const freePort: Effect.Effect<number> = Effect.async((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
@@ -41,7 +41,7 @@ export const writeLayout = (folder: string) =>
         return descriptor
       })
     yield* files.makeDirectory(join(folder, "blobs", "sha256"), { recursive: true })
-    // The end of a tar archive is one too: that of no files.
+    // The layer is an empty tar archive.
     const layer = yield* write(new Uint8Array(1024), MediaType.layer)
     const rootfs = { type: "layers", diff_ids: [layer.digest] }
     const config = yield* write(json({ architecture: "amd64", os: "linux", config: {}, rootfs }), MediaType.imageConfig)

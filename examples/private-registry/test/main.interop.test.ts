@@ -1,4 +1,4 @@
-/** The example, built and run as a program of its own, with a certificate of a private authority, and skopeo. */
+/** Builds the example and runs it as a program, with a certificate of a private authority, and runs skopeo against it. */
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
@@ -23,7 +23,7 @@ const build = (): void => {
   if (status !== 0) throw new Error(stdout)
 }
 
-/** Runs it for as long as the scope lasts, from when it serves; gives what it writes. */
+/** Runs the example until the scope closes. Returns when it serves, with its output. */
 const run = (env: Record<string, string>) =>
   Effect.gen(function*() {
     const child = yield* Effect.acquireRelease(
@@ -43,7 +43,7 @@ const run = (env: Record<string, string>) =>
     return { written: () => written }
   })
 
-/** A private authority, a certificate by it for this machine, and a key for tokens. */
+/** Creates a private authority, a certificate by the authority for this machine, and a key for tokens. */
 const certify = (folder: string): void => {
   const openssl = (...args: ReadonlyArray<string>) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" })
   const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -58,7 +58,7 @@ const certify = (folder: string): void => {
 describe.runIf(missing === "")("the private registry", () => {
   beforeAll(build, 120_000)
 
-  it.scopedLive("over HTTPS: skopeo logs in, copies and inspects", () =>
+  it.scopedLive("lets skopeo log in, copy and inspect over HTTPS", () =>
     Effect.gen(function*() {
       const files = yield* FileSystem.FileSystem
       const folder = yield* example.folder
@@ -107,8 +107,8 @@ describe.runIf(missing === "")("the private registry", () => {
       yield* push("alice", "alice/app")
       yield* push("admin", "public/app")
       expect(yield* inspect("alice", "alice/app")).toMatch(/^sha256:[0-9a-f]{64}\s*$/)
-      expect(yield* inspect("nobody", "public/app")).toBe(yield* inspect("alice", "alice/app"))
-      for (const denied of [inspect("bob", "alice/app"), inspect("nobody", "alice/app"), push("bob", "public/app")]) {
+      expect(yield* inspect("nobody", "public/app")).toBe(yield* inspect("alice", "alice/app")) // words-ok
+      for (const denied of [inspect("bob", "alice/app"), inspect("nobody", "alice/app"), push("bob", "public/app")]) { // words-ok
         expect((yield* Effect.flip(denied)).message).toMatch(/unauthorized|denied|authentication required/)
       }
       expect(written()).toContain("PushManifest")

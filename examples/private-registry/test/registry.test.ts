@@ -10,7 +10,7 @@ import { join } from "node:path"
 import * as PrivateRegistry from "../src/registry.js"
 import * as example from "./example.js"
 
-/** The registry on a port of its own, with all that it is told. */
+/** Serves the registry on a free port, with settings. */
 const served = Layer.unwrapScoped(Effect.gen(function*() {
   const settings = { PORT: String(yield* example.freePort), USERS: join(yield* example.folder, "users") }
   return PrivateRegistry.layer.pipe(
@@ -18,7 +18,7 @@ const served = Layer.unwrapScoped(Effect.gen(function*() {
   )
 })).pipe(Layer.provide(NodeContext.layer), Layer.provide(Logger.remove(Logger.defaultLogger)))
 
-/** What a user does, or who has not logged in. */
+/** The operations of one user, or of a client that has not logged in. */
 const as =
   (name: string | undefined, password = `${name}-secret`) =>
   <A, E>(use: (registry: Registry.Service) => Effect.Effect<A, E>) =>
@@ -58,7 +58,7 @@ const catalog = (registry: Registry.Service) =>
   Effect.map(Stream.runCollect(registry.listRepositories()), (names) => Array.from(names).join(" "))
 
 layer(served, { excludeTestServices: true })("the private registry", (it) => {
-  it.effect("gives each what the policy does", () =>
+  it.effect("allows each user what the policy allows", () =>
     Effect.gen(function*() {
       const outcomes = []
       for (

@@ -1,4 +1,4 @@
-/** A small image, and what is done with it: each function needs a `Registry` and does not know which. */
+/** A small image, and functions that push, pull and list it. Each function works with any `Registry`. */
 import { Body, Descriptor, Manifest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Effect, Stream } from "effect"
 import { createTar } from "nanotar"
@@ -8,7 +8,7 @@ export const tag = Tag.make("v1")
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** An image with one layer, which holds one file. */
+/** Makes an image with one layer, which contains one file. */
 export const make = Effect.sync(() => {
   const layer = createTar([{ name: "hello.txt", data: "Hello from effect-oci\n", attrs: { mtime: 0 } }])
   const layerDescriptor = Descriptor.fromBytes(layer, MediaType.layer)
@@ -28,7 +28,7 @@ export const make = Effect.sync(() => {
   return { manifest, blobs: [[configDescriptor, config], [layerDescriptor, layer]] as const }
 })
 
-/** Blobs first, then the manifest that names them. */
+/** Pushes the image: the blobs first, then the manifest that names them. */
 export const push = ({ blobs, manifest }: Effect.Effect.Success<typeof make>) =>
   Effect.gen(function*() {
     const registry = yield* Registry
@@ -40,7 +40,7 @@ export const push = ({ blobs, manifest }: Effect.Effect.Success<typeof make>) =>
     return yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [tag] })
   })
 
-/** Pulls the image: the manifest by its tag, the layers by what it says. What arrives is checked as it flows. */
+/** Pulls the image: the manifest by its tag, then the layers that the manifest names. Every digest is verified. */
 export const pull = Effect.gen(function*() {
   const registry = yield* Registry
   const manifest = yield* registry.getManifest(repository, tag)
@@ -58,7 +58,7 @@ export const pull = Effect.gen(function*() {
   }
 })
 
-/** What is there. */
+/** Lists the repositories of the registry, and the tags of the image. */
 export const list = Effect.gen(function*() {
   const registry = yield* Registry
   return {

@@ -1,8 +1,8 @@
 /**
  * A registry in memory: logged, served over HTTP, called by a client, and made read-only.
  *
- *     npm start               shows it, then serves on 127.0.0.1:5000 (or PORT) until Ctrl-C
- *     npm start -- --once     only shows it
+ *     npm start               runs the demo, then serves on 127.0.0.1:5000 (or PORT) until Ctrl-C
+ *     npm start -- --once     runs the demo only
  */
 import * as NodeClient from "@effect-oci/client/NodeClient"
 import { Logging, ReadOnly } from "@effect-oci/middleware"
@@ -13,7 +13,7 @@ import { Config, Console, Effect, Layer } from "effect"
 import * as Image from "./image.js"
 import { logger, say } from "./terminal.js"
 
-/** Line one: a registry is a layer, and a wrapper is a step in its pipe. */
+/** Line one: a registry is a layer, and a wrapper is a step in a pipe. */
 const registry = Memory.layer().pipe(Logging.wrap())
 
 /** Line two: any registry can be served. */
@@ -22,7 +22,7 @@ const server = Layer.unwrapEffect(Effect.map(
   (port) => NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
 ))
 
-/** Line three: a client is a registry too, so the same wrappers fit round it. */
+/** Line three: a client is a registry too, so the same wrappers work with it. */
 const client = (host: string) => NodeClient.layer({ host, insecure: true })
 
 const program = Effect.gen(function*() {

@@ -1,9 +1,9 @@
-/** What a person sees: steps on standard output, the registry's log on standard error. */
+/** Prints the steps on standard output, and the registry's log on standard error. */
 import { Console, HashMap, Logger, Option } from "effect"
 
 export const say = (step: string, text: string) => Console.log(`${step.padEnd(8)} ${text}`)
 
-/** One short line an operation: `  log PushBlob team/hello sha256:6b0a… Success 3 ms`. */
+/** Logs one short line for each operation: `  log PushBlob team/hello sha256:6b0a… Success 3 ms`. */
 const short = Logger.make(({ annotations, message }) => {
   const value = (name: string) =>
     Option.match(HashMap.get(annotations, name), {

@@ -13,7 +13,7 @@ if (missing !== "") process.stderr.write(`Left out, for want of ${missing}: apt-
 describe.runIf(missing === "")("the quickstart", () => {
   beforeAll(build, 120_000)
 
-  it.scopedLive("gives skopeo what it has pushed, and takes it back", () =>
+  it.scopedLive("serves its image to skopeo, and accepts the image from skopeo", () =>
     Effect.gen(function*() {
       const port = yield* freePort
       const quickstart = yield* run(port)

@@ -6,7 +6,7 @@ import { build, freePort, listen, npmStart, run } from "./quickstart.js"
 beforeAll(build, 120_000)
 
 describe("the quickstart", () => {
-  it.scopedLive("shows a registry that is served, called and made read-only, and ends by itself with --once", () =>
+  it.scopedLive("demonstrates a registry that is served, called and made read-only, and exits with --once", () =>
     Effect.gen(function*() {
       const port = yield* freePort
       const quickstart = yield* run(port, "--once")
@@ -22,7 +22,7 @@ describe("the quickstart", () => {
     }))
 
   it.scopedLive.each(["SIGINT", "SIGTERM"] as const)(
-    "serves what it has pushed, ends at %s, and frees the port",
+    "serves the pushed image, exits on %s, and frees the port",
     (signal) =>
       Effect.gen(function*() {
         const port = yield* freePort
@@ -38,7 +38,7 @@ describe("the quickstart", () => {
       })
   )
 
-  it.scopedLive("ends by npm start at Ctrl-C, of which both the terminal and npm tell it", () =>
+  it.scopedLive("exits on Ctrl-C under npm start, although the terminal and npm both send a signal", () =>
     Effect.gen(function*() {
       const quickstart = yield* npmStart(yield* freePort)
       yield* quickstart.serving
@@ -47,7 +47,7 @@ describe("the quickstart", () => {
       expect(yield* Effect.timeout(quickstart.ended, "4 seconds")).toBe(0)
     }))
 
-  it.scopedLive("says in one line that its port is taken", () =>
+  it.scopedLive("prints in one line that its port is in use", () =>
     Effect.gen(function*() {
       const port = yield* listen()
       const quickstart = yield* run(port)
@@ -58,7 +58,7 @@ describe("the quickstart", () => {
       )
     }))
 
-  it.scopedLive("says in one line that its port is none", () =>
+  it.scopedLive("prints in one line that its port is not valid", () =>
     Effect.gen(function*() {
       const quickstart = yield* run(70_000)
       expect(yield* quickstart.ended).toBe(1)

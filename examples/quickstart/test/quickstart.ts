@@ -1,4 +1,4 @@
-/** The quickstart, built and run as a program of its own. */
+/** Builds the quickstart and runs it as a program. */
 import { Effect } from "effect"
 import type { Scope } from "effect"
 import { spawn, spawnSync } from "node:child_process"
@@ -11,7 +11,7 @@ const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
 const start = fileURLToPath(new URL("../../../.ci/start.mjs", import.meta.url))
 const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
 
-/** Takes half a minute from a clean clone, and a second after that. */
+/** The build takes half a minute in a clean clone, and a second after that. */
 export const build = (): void => {
   const { status, stdout } = spawnSync(process.execPath, [tsc, "-b", example], { encoding: "utf8" })
   if (status !== 0) throw new Error(stdout)
@@ -21,17 +21,17 @@ export interface Quickstart {
   readonly pid: number
   readonly stdout: () => string
   readonly stderr: () => string
-  /** Its exit code, or the signal that ended it. */
+  /** Returns its exit code, or the signal that ended it. */
   readonly ended: Effect.Effect<number | NodeJS.Signals>
-  /** Returns when it has shown everything and serves. */
+  /** Waits until the demo is over and the quickstart serves. */
   readonly serving: Effect.Effect<void>
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
 }
 
-/** Runs it on a port, for as long as the scope lasts. */
+/** Runs the quickstart on a port until the scope closes. */
 export const run = (port: number, ...args: ReadonlyArray<string>) => runProgram(main, port, args)
 
-/** The same by what `npm start` runs, which looks first whether all is installed and built. */
+/** Runs the quickstart with the command of `npm start`, which first installs and builds what is missing. */
 export const npmStart = (port: number, ...args: ReadonlyArray<string>) =>
   runProgram(start, port, ["quickstart", ...args])
 
@@ -80,7 +80,7 @@ const runProgram = (
     })
   )
 
-/** Holds a port for as long as the scope lasts; any free one, if none is named. */
+/** Listens on a port until the scope closes. Default: any free port. */
 export const listen = (port = 0): Effect.Effect<number, Error, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.async<ReturnType<typeof createServer>, Error>((resume) => {
@@ -91,5 +91,5 @@ export const listen = (port = 0): Effect.Effect<number, Error, Scope.Scope> =>
     (server) => Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
   ).pipe(Effect.map((server) => (server.address() as AddressInfo).port))
 
-/** A port that was free a moment ago. */
+/** Returns a port that was free a moment ago. */
 export const freePort: Effect.Effect<number, Error> = Effect.scoped(listen())
