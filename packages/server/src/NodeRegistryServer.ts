@@ -1,5 +1,5 @@
 /**
- * Any registry as a server on Node, on `node:http` directly.
+ * Serves any registry on Node, directly on `node:http`.
  *
  * @since 0.1.0
  */
@@ -20,59 +20,65 @@ import { manage } from "./internal/nodeConnections.js"
 import * as RegistryServer from "./RegistryServer.js"
 
 /**
- * Where and how to listen.
+ * Options for a server on Node.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options extends RegistryServer.Options {
-  /** 0 takes any free port. */
+  /** The port to listen on. 0 listens on any free port. */
   readonly port: number
-  /** `127.0.0.1` if not given, which only this machine reaches. */
+  /** The host to listen on. Default: `127.0.0.1`, which only programs on the same machine can reach. */
   readonly host?: string | undefined
-  /** How long a client may take to send the headers of a request: 30 seconds if not given. */
+  /** How long a client may take to send the headers of a request. Default: 30 seconds. */
   readonly headersTimeout?: Duration.DurationInput | undefined
-  /** How long a connection may be silent while the server waits for its client. Default: 2 minutes. */
+  /** How long a connection may be idle while the server waits for the client. Default: 2 minutes. */
   readonly idleTimeout?: Duration.DurationInput | undefined
   /**
-   * The least rate at which a client must send the body of a request and read an answer, in bytes per second: the average
-   * over `idleTimeout`. A slower connection is closed. The time that the registry takes does not count. 0 turns the limit
-   * off. Default: 256.
+   * The least rate at which a client must send the body of a request and read an answer, in bytes per second: the
+   * average over `idleTimeout`. A slower connection is closed. The time that the registry takes does not count. 0 turns
+   * the limit off. Default: 256.
    */
   readonly minRate?: number | undefined
-  /** How many connections the server has at once. Others are closed at once. Default: 10,000. */
+  /** How many connections may be open at once. The server closes further connections immediately. Default: 10,000. */
   readonly maxConnections?: number | undefined
   /**
-   * How many connections the clients of one network have at once: an IPv4 address, or 64 bits of an IPv6 address. Others
-   * are closed at once. Behind a proxy all clients have the address of the proxy: raise the limit there. Default: 512.
+   * How many connections may be open at once from one network: an IPv4 address, or the first 64 bits of an IPv6
+   * address. The server closes further connections immediately. Behind a proxy, all clients have the address of the
+   * proxy: raise the limit there. Default: 512.
    */
   readonly maxConnectionsPerClient?: number | undefined
   /**
-   * How many requests a client may send on one connection without waiting for answers. At most 8 of them are answered at
-   * once, and none begins while 8 answers are unread. A connection with more requests is closed. Default: 64.
+   * How many requests a client may send on one connection without waiting for answers. At most 8 of them are answered
+   * at once, and none begins while 8 answers are unread. A connection with more requests is closed. Default: 64.
    */
   readonly maxPipelined?: number | undefined
-  /** Speaks HTTPS by this certificate: plain HTTP if not given. */
+  /** The certificate of the server and its private key. If present, the server speaks HTTPS. Default: HTTP. */
   readonly tls?: Tls | undefined
-  /** How long requests may go on when the server is stopped: 5 seconds if not given. Then they are cut off. */
+  /**
+   * How long open requests may continue after the server is stopped. Then the server cuts them off. Default: 5 seconds.
+   */
   readonly shutdownTimeout?: Duration.DurationInput | undefined
 }
 
 /**
- * By what a server proves who it is: TLS 1.2 or later.
+ * A certificate and its private key, for TLS 1.2 or later.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Tls {
-  /** Its certificate, and those between it and a root that clients know, in PEM. */
+  /**
+   * The certificate of the server, followed by the intermediate certificates up to a root that clients trust, in PEM.
+   */
   readonly certificate: string
   /** The private key of the certificate, in PEM and without a password. */
   readonly key: Redacted.Redacted<string>
 }
 
 /**
- * The server cannot listen: the port is taken, or may not be used, or there is something wrong with its certificate.
+ * The server cannot listen. The port is in use, the user may not use the port, the host is not an address of this
+ * machine, or the TLS certificate or its key cannot be used.
  *
  * @since 0.1.0
  * @category errors
@@ -93,14 +99,14 @@ const reasons: { readonly [code: string]: string } = {
   EADDRNOTAVAIL: "the host is not an address of this machine"
 }
 
-/** What OpenSSL says of a key or a certificate tells that there is something wrong with it, and nothing of it. */
+/** Describes why the server cannot listen. The messages of OpenSSL do not contain the key or the certificate. */
 const reasonOf = ({ code = "", message }: NodeJS.ErrnoException): string =>
   reasons[code] ?? (code.startsWith("ERR_OSSL") ? `the TLS certificate or its key cannot be used: ${message}` : message)
 
 const authority = (host: string, port: number) => `${host.includes(":") ? `[${host}]` : host}:${port}`
 
 /**
- * The address of a running server: `authority` is `host:port`, as references and clients take it.
+ * The address of a running server. `authority` is `host:port`, the form that references and clients use.
  *
  * @since 0.1.0
  * @category services
@@ -112,7 +118,8 @@ export class Address extends Context.Tag("@effect-oci/server/NodeRegistryServer/
 }>() {}
 
 /**
- * Serves a registry for as long as the scope lasts.
+ * Serves the registry until the scope closes. Then the server shuts down: see `shutdownTimeout`. Fails with
+ * {@link ListenError} if the server cannot listen.
  *
  * @since 0.1.0
  * @category constructors
@@ -122,7 +129,7 @@ export const make = (
 ): Effect.Effect<Context.Tag.Service<typeof Address>, ListenError, Registry | Scope.Scope> =>
   Effect.gen(function*() {
     const registry = yield* Registry
-    // Made where nothing can be interrupted, so that its fibers cannot be either but where they say so.
+    // Made in an uninterruptible region, so that its fibers can be interrupted only where they allow it.
     const run = yield* Effect.uninterruptible(FiberSet.makeRuntime<never>())
     const server = yield* create(options)
     server.setTimeout(millis(options.idleTimeout, "2 minutes"))
@@ -139,13 +146,13 @@ export const make = (
       listen(server, options.host ?? "127.0.0.1", options.port),
       () => stop(millis(options.shutdownTimeout, "5 seconds"))
     )
-    // Such as too many open files. Those that are open go on.
+    // For example, too many open files. The open connections continue.
     server.on("error", (error) => run(Effect.logError("the server cannot take a connection", error)))
     return address
   })
 
 /**
- * A server of the registry below it, for as long as the layer lasts.
+ * Creates a layer that serves the registry until the layer is released.
  *
  * @since 0.1.0
  * @category layers
@@ -160,7 +167,7 @@ export const make = (
 export const layer = (options: Options): Layer.Layer<Address, ListenError, Registry> =>
   Layer.scoped(Address, make(options))
 
-/** Milliseconds as timers of Node take them, which know no more than 31 bits: 24 days. */
+/** Returns milliseconds for a timer of Node. Such a timer accepts at most 31 bits, which is 24 days. */
 const millis = (duration: Duration.DurationInput | undefined, fallback: Duration.DurationInput): number =>
   Math.min(Math.ceil(Duration.toMillis(duration ?? fallback)), 2 ** 31 - 1)
 
@@ -207,7 +214,7 @@ const listen = (
       resume(Effect.succeed({ host, port: bound, authority: authority(host, bound) }))
     }
     server.once("error", onError)
-    // A port that is none is thrown.
+    // `listen` throws if the port is not a valid port number.
     try {
       server.listen({ host, port }, onListening)
     } catch (cause) {

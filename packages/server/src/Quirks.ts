@@ -1,6 +1,6 @@
 /**
- * Quirks: how other registries differ, so that clients can be tested against what they will meet. `docs/quirks.md` lists
- * which registry does what.
+ * Quirks: the ways in which other registries differ from the spec. Use them to test clients against these registries.
+ * `docs/quirks.md` lists the quirks of each registry.
  *
  * @since 0.1.0
  */
@@ -11,14 +11,14 @@ import type { Answer } from "./internal/totalAnswer.js"
 export type { Quirks } from "./internal/quirksModel.js"
 
 /**
- * Applies quirks to what answers requests.
+ * Adds quirks to a function that answers requests.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const apply: (quirks: Quirks) => (answer: Answer) => Answer = internal.apply
 
-/** What Distribution does in every version, and the registries that are made of it. */
+/** The quirks of every version of Distribution, and of the registries that are built on Distribution. */
 const distribution: Quirks = { noReferrers: true, noSinglePost: true, noTagParameter: true, location: "absolute" }
 
 const presets = {
@@ -34,8 +34,8 @@ const presets = {
 } satisfies { readonly [name: string]: Quirks }
 
 /**
- * A registry that {@link like} knows. `portal` is a registry behind a proxy that answers with pages for people, and
- * `static-files` a registry of plain files behind Apache.
+ * The name of a registry that {@link like} can imitate. `portal` is a registry behind a proxy that answers with HTML
+ * pages. `static-files` is a registry of plain files behind Apache.
  *
  * @since 0.1.0
  * @category models
@@ -43,7 +43,7 @@ const presets = {
 export type Name = keyof typeof presets
 
 /**
- * The names of the registries that {@link like} knows.
+ * The names of the registries that {@link like} can imitate.
  *
  * @since 0.1.0
  * @category constants
@@ -51,7 +51,7 @@ export type Name = keyof typeof presets
 export const names: ReadonlyArray<Name> = Object.keys(presets) as ReadonlyArray<Name>
 
 /**
- * Returns the quirks of a registry in wide use, for a server that stands in for it in tests of clients.
+ * Returns the quirks of a widely used registry, for a server that imitates this registry in tests of clients.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,5 @@
 /**
- * Any registry as an HTTP server: a function from requests to responses, and that function as an `HttpApp`.
+ * Serves any registry over HTTP: as a function from requests to responses, or as an `HttpApp`.
  *
  * @since 0.1.0
  */
@@ -28,52 +28,59 @@ import * as platform from "./internal/platformAdapter.js"
 import * as Quirks from "./Quirks.js"
 
 /**
- * How a registry is served.
+ * Options for serving a registry.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /**
-   * The key that signs the upload ids in URLs: at least 16 random characters. It binds an id to its repository and to
-   * the caller who opened the upload. Servers that share a registry share the key. Default: a random key for each
-   * server, so an upload ends with the process. An empty key is a `RangeError`.
+   * The key that signs the upload ids in URLs: at least 16 random characters. The signature binds an id to its
+   * repository and to the caller who opened the upload session. Servers that share a registry must share the key.
+   * Throws a
+   * `RangeError` if the key is empty. Default: a random key for each server, so an upload session cannot be resumed after
+   * the process ends.
    */
   readonly uploadKey?: Redacted.Redacted<string> | undefined
-  /** The largest manifest that is taken, in bytes: 4 MiB if not given, which is the least that the spec allows. */
+  /**
+   * The size of the largest manifest that the server accepts, in bytes. The spec requires at least 4 MiB. Default: 4
+   * MiB.
+   */
   readonly maxManifestBytes?: number | undefined
   /**
-   * Returns the address that a request comes from, which limits per caller count by. Default: the address of the
-   * connection. Behind a proxy all requests come from the address of the proxy: read the header that the proxy sets, and
-   * only if the proxy replaces what the client wrote there.
+   * Returns the address of the client that sent a request. Limits per caller use this address. Default: the address of
+   * the connection. Behind a proxy all requests come from the address of the proxy: read the header that the proxy
+   * sets, and only if the proxy replaces what the client wrote there.
    */
   readonly address?: ((request: Wire.Request) => string | undefined) | undefined
-  /** The largest page of a list, in items: 1000 if not given. */
+  /** The largest page of a list, in items. Default: 1,000. */
   readonly maxPageSize?: number | undefined
   /**
-   * The largest page of a list, in bytes. A page has at least one item, however large the item is. Default: 4 MiB, the
-   * largest page that our client reads.
+   * The largest page of a list, in bytes. A page contains at least one item, however large the item is. Default: 4 MiB,
+   * the largest page that the client of `@effect-oci/client` reads.
    */
   readonly maxPageBytes?: number | undefined
   /**
-   * The most bytes that the server holds in memory for manifests that it receives, and for manifests and pages of lists
-   * that it sends. The first 16 KiB of each are free. A request beyond this limit is refused with 429. Default: 64 MiB.
+   * The maximum number of bytes that the server keeps in memory, for manifests that it receives, and for manifests and
+   * pages of lists that it sends. The first 16 KiB of each are free. A request beyond this limit is refused with 429.
+   * Default: 64 MiB.
    */
   readonly maxBytesInFlight?: number | undefined
-  /** How much of `maxBytesInFlight` the clients of one network may use. Default: 16 MiB. */
+  /** The part of `maxBytesInFlight` that the clients of one network may use, in bytes. Default: 16 MiB. */
   readonly maxBytesInFlightPerClient?: number | undefined
   /**
-   * Where else a blob can be fetched, such as at a CDN or by a presigned URL: the client is sent there (status 307),
-   * unless the answer is none. It is asked for blobs that the registry lets the caller see, and no others.
+   * Returns another URL of a blob, such as a CDN or a presigned URL. The server redirects the client to that URL
+   * (status 307). If the result is `None`, the server sends the blob itself. The server calls this function only for
+   * blobs that the registry lets the caller see. Default: no redirects.
    */
   readonly redirect?:
     | ((operation: Operation.GetBlob) => Effect.Effect<Option.Option<URL>, RegistryError>)
     | undefined
-  /** Who may do what, such as `Guard.make` of `@effect-oci/auth`: everyone everything if not given. */
+  /** Decides who may do what, such as `Guard.make` of `@effect-oci/auth`. Default: everyone may do everything. */
   readonly guard?: Guard | undefined
   /**
-   * What else is answered on the same port, by path (`/token`): such as the token service of `@effect-oci/auth`. No guard
-   * stands before it, and no path of the distribution API can be taken.
+   * Other handlers on the same port, by path, such as the token service of `@effect-oci/auth` on `/token`. The guard
+   * does not protect these paths. A path of the distribution API cannot be used. Default: none.
    */
   readonly mounts?: { readonly [path: `/${string}`]: Answer } | undefined
   /**
@@ -83,32 +90,36 @@ export interface Options {
   readonly cors?: Cors | undefined
   /**
    * The host names by which browsers may reach the server, such as `registry.example.com`, with a port or for any port.
-   * A request of a browser to another name is refused with 403, unless `cors` allows its page: a page can rebind its own
-   * name to the address of the server (DNS rebinding). Addresses and `localhost` are always allowed, and programs other
-   * than browsers may use any name. Default: none.
+   * A request of a browser to another name is refused with 403, unless `cors` allows its page: a page can rebind its
+   * own name to the address of the server (DNS rebinding). Addresses and `localhost` are always allowed, and programs
+   * other than browsers may use any name. Default: none.
    */
   readonly hosts?: ReadonlyArray<string> | undefined
-  /** How the server plays another, for tests of clients. */
+  /** The quirks of another registry that the server imitates, for tests of clients. Default: none. */
   readonly quirks?: Quirks.Quirks | undefined
 }
 
 /**
- * Which web pages may use the registry from a browser, by their origins (`https://ui.example.com`), or all. Spec of
- * Fetch: "CORS protocol". Credentials are those that a page sends itself, in `Authorization`; there are no cookies.
+ * The web pages that may use the registry from a browser: their origins (`https://ui.example.com`), or `"*"` for all.
+ * Implements the [CORS protocol](https://fetch.spec.whatwg.org/#http-cors-protocol). The server uses no cookies: a page
+ * sends its credentials itself, in `Authorization`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Cors {
   readonly origins: ReadonlyArray<string> | "*"
-  /** How long a browser may remember what is allowed: an hour if not given. */
+  /** How long a browser may cache the permission. Default: 1 hour. */
   readonly maxAge?: Duration.DurationInput | undefined
 }
 
 /**
- * From a plain request to an effect of a plain response, for adapters of one's own. It never fails: what goes wrong is
- * a response too. The response's `close` is to be run when its body has been sent, or will not be; lest a response get
- * lost with it, the effect is run uninterruptibly, and lets itself be interrupted where it waits.
+ * A function from a plain request to an effect of a plain response, for adapters that you write. The effect never
+ * fails: an error is a response too.
+ *
+ * The adapter must run the `close` of the response after the body is sent, or when the body will not be sent. The
+ * adapter must run the effect uninterruptibly, so that no response is lost without its `close`. The effect allows
+ * interruption where it waits.
  *
  * @since 0.1.0
  * @category models
@@ -116,7 +127,7 @@ export interface Cors {
 export type Answer = (request: Wire.Request) => Effect.Effect<Wire.Response>
 
 /**
- * Answers requests by a handler of operations.
+ * Creates a function that answers requests by calling a handler of operations.
  *
  * @since 0.1.0
  * @category constructors
@@ -143,9 +154,9 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
 }
 
 /**
- * The registry as an app of `@effect/platform`, for any server or web handler. It answers the paths under `/v2/`, which
- * cannot be moved: the spec fixes them. All methods must reach it, HEAD among them. On Node, `NodeRegistryServer` is
- * several times faster.
+ * Creates an app of `@effect/platform` that serves the registry, for any server or web handler. The app answers the
+ * paths under `/v2/`. The spec does not allow another prefix. All methods, including HEAD, must reach the app. On Node,
+ * `NodeRegistryServer` is several times faster.
  *
  * @since 0.1.0
  * @category constructors
@@ -166,7 +177,8 @@ export const app = (options?: Options): HttpApp.Default<never, Registry | Scope.
 }
 
 /**
- * What answers plain requests, as an app of `@effect/platform`: a token service on a path of its own, for one.
+ * Converts a function that answers plain requests to an app of `@effect/platform`, such as a token service on its own
+ * path.
  *
  * @since 0.1.0
  * @category conversions

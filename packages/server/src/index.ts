@@ -1,5 +1,5 @@
 /**
- * Serve any registry over HTTP.
+ * Serves any registry over HTTP.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Where the bytes of blobs lie.
+ * The service that stores the bytes of blobs.
  *
  * @since 0.1.0
  */
@@ -16,8 +16,8 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 
 /**
- * The name of stored bytes: letters, digits and dashes, fit for a file and a URL. It is no digest: bytes that are pushed
- * again after they were deleted come under a new key, so that no delete can meet them.
+ * The key of stored bytes: letters, digits and dashes, valid in a file name and a URL. A key is not a digest: bytes
+ * that are pushed again after a delete have a new key, so a late delete cannot remove them.
  *
  * @since 0.1.0
  * @category models
@@ -25,14 +25,16 @@ import type * as Stream from "effect/Stream"
 export type BlobKey = string & Brand.Brand<"BlobKey">
 
 /**
+ * Creates a {@link BlobKey} from a string. Does not validate the string.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const BlobKey: Brand.Brand.Constructor<BlobKey> = Brand.nominal<BlobKey>()
 
 /**
- * What a store must know of an upload to go on with it, as text: it is kept with the upload's facts, and may change with
- * each chunk.
+ * The state that a store needs to resume an upload, as text. The token is stored with the metadata of the upload
+ * session, and may change with each chunk.
  *
  * @since 0.1.0
  * @category models
@@ -40,13 +42,15 @@ export const BlobKey: Brand.Brand.Constructor<BlobKey> = Brand.nominal<BlobKey>(
 export type UploadToken = string & Brand.Brand<"UploadToken">
 
 /**
+ * Creates an {@link UploadToken} from a string. Does not validate the string.
+ *
  * @since 0.1.0
  * @category constructors
  */
 export const UploadToken: Brand.Brand.Constructor<UploadToken> = Brand.nominal<UploadToken>()
 
 /**
- * What is durable after a chunk: how many bytes, and the token to go on with.
+ * The result of an append: how many bytes of the upload are durable, and the token to resume with.
  *
  * @since 0.1.0
  * @category models
@@ -57,7 +61,7 @@ export interface Appended {
 }
 
 /**
- * An upload that a store holds bytes of.
+ * An open upload in a blob store.
  *
  * @since 0.1.0
  * @category models
@@ -68,7 +72,7 @@ export interface OpenUpload {
 }
 
 /**
- * There are no bytes under the key.
+ * The store has no bytes under the key.
  *
  * @since 0.1.0
  * @category errors
@@ -76,7 +80,7 @@ export interface OpenUpload {
 export class NotFound extends Data.TaggedClass("NotFound")<{ readonly key: BlobKey }> {}
 
 /**
- * Stored bytes have become fewer than they were.
+ * Some of the stored bytes are lost: the store now has fewer bytes than before.
  *
  * @since 0.1.0
  * @category errors
@@ -84,7 +88,7 @@ export class NotFound extends Data.TaggedClass("NotFound")<{ readonly key: BlobK
 export class Truncated extends Data.TaggedClass("Truncated")<{ readonly key: BlobKey; readonly size: number }> {}
 
 /**
- * A span does not lie within the bytes, of which there are `size`.
+ * The span is not within the stored bytes. `size` is the number of stored bytes.
  *
  * @since 0.1.0
  * @category errors
@@ -100,8 +104,8 @@ export class RangeInvalid extends Data.TaggedClass("RangeInvalid")<{ readonly ke
 export class UploadUnknown extends Data.TaggedClass("UploadUnknown") {}
 
 /**
- * A chunk does not begin where the upload stands, which is `offset`; or there are not so many bytes as are to be
- * committed.
+ * The chunk does not begin at the `offset` of the upload, or the size to commit differs from the bytes that the upload
+ * has.
  *
  * @since 0.1.0
  * @category errors
@@ -109,7 +113,7 @@ export class UploadUnknown extends Data.TaggedClass("UploadUnknown") {}
 export class OffsetMismatch extends Data.TaggedClass("OffsetMismatch")<{ readonly offset: number }> {}
 
 /**
- * A body failed before its end; `offset` is how much of the upload is durable.
+ * The body failed before its end. `offset` is the number of bytes of the upload that are durable.
  *
  * @since 0.1.0
  * @category errors
@@ -119,7 +123,7 @@ export class BodyBroken
 {}
 
 /**
- * There is no room for more.
+ * The store has no room for more bytes.
  *
  * @since 0.1.0
  * @category errors
@@ -127,7 +131,7 @@ export class BodyBroken
 export class Full extends Data.TaggedClass("Full") {}
 
 /**
- * The store itself failed: a disk, a network, a service.
+ * The store itself failed, for example its disk, its network or its service.
  *
  * @since 0.1.0
  * @category errors
@@ -135,28 +139,30 @@ export class Full extends Data.TaggedClass("Full") {}
 export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown }> {}
 
 /**
- * Keeps bytes by key, and uploads on their way to a key. Everything but the bytes themselves (who may see them, under
- * which digest, how far an upload is) is a `MetadataStore`'s.
+ * Stores bytes by key, and uploads that will become bytes under a key. A `MetadataStore` stores everything else: which
+ * repositories have the bytes, their digest, and the offset of each upload session.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** How many bytes lie under a key, or `undefined` for none. Strongly consistent. */
+  /** Returns the number of bytes under a key, or `undefined` if the key has none. Strongly consistent. */
   readonly stat: (key: BlobKey) => Effect.Effect<number | undefined, Failed>
   /**
-   * The bytes under a key, or a span of them. The end of the scope, or an interruption, closes what is open. What goes
-   * wrong later fails the body with `RegistryError.Unavailable`, whose cause is a {@link Truncated} or a {@link Failed}.
+   * Returns the bytes under a key, or a span of them. The end of the scope, or an interruption, closes the open
+   * resources. A later error fails the body with `RegistryError.Unavailable`, whose cause is a {@link Truncated} or a
+   * {@link Failed}.
    */
   readonly read: (
     key: BlobKey,
     span?: Span
   ) => Effect.Effect<Body.Body, NotFound | RangeInvalid | Truncated | Failed, Scope.Scope>
-  /** Begins an upload. */
+  /** Opens an upload. */
   readonly openUpload: (id: string) => Effect.Effect<UploadToken, Failed>
   /**
-   * Adds a chunk at `offset`, which must be where the upload stands. The body is run once, and its chunks are the
-   * store's to keep. Nothing counts before it is durable, and of two chunks for one offset only one is ever counted.
+   * Appends a chunk at `offset`, which must be the current offset of the upload. The store runs the body once, and may
+   * keep its chunks without a copy. Bytes count only after they are durable. Of two chunks for one offset, only one
+   * ever counts.
    */
   readonly append: (
     token: UploadToken,
@@ -164,25 +170,29 @@ export interface Service {
     body: Body.Body
   ) => Effect.Effect<Appended, UploadUnknown | OffsetMismatch | BodyBroken | Full | Failed>
   /**
-   * Ends an upload of `size` bytes: they lie under `key` from now on. Atomic; done twice it is done once. The key is
-   * one that was never used, and whether the bytes are the right ones is for the caller to know.
+   * Ends an upload of `size` bytes and stores its bytes under `key`. Atomic and idempotent. The key was never used
+   * before. The caller must know that the bytes are correct.
    */
   readonly commit: (
     token: UploadToken,
     key: BlobKey,
     size: number
   ) => Effect.Effect<void, UploadUnknown | OffsetMismatch | Failed>
-  /** Gives an upload up. One that is unknown is given up already. After it, the upload can not be committed. */
+  /** Aborts an upload: it can no longer be committed. Succeeds if the upload is unknown. */
   readonly abort: (token: UploadToken) => Effect.Effect<void, Failed>
-  /** The uploads that nothing was added to since `olderThan`, in milliseconds since 1970. */
+  /** Lists the uploads that have received nothing since `olderThan`, in milliseconds since 1970. */
   readonly listUploads: (olderThan: number) => Stream.Stream<OpenUpload, Failed>
-  /** Removes bytes. Those that are not there are removed already. */
+  /** Deletes the bytes under a key. Succeeds if the key has none. */
   readonly delete: (key: BlobKey) => Effect.Effect<void, Failed>
-  /** Where a client can fetch the bytes itself, for as long as `ttl`; for stores that have such addresses. */
+  /**
+   * Returns a URL at which a client can fetch the bytes directly, valid for `ttl`. Only for stores that have such URLs.
+   */
   readonly redirectUrl?: (key: BlobKey, ttl: Duration.Duration) => Effect.Effect<Option.Option<URL>, Failed>
 }
 
 /**
+ * The service that stores the bytes of blobs.
+ *
  * @since 0.1.0
  * @category services
  */

@@ -1,5 +1,5 @@
 /**
- * A registry in memory, and the two stores that it is made of.
+ * A registry in memory, and its two stores.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,10 @@ import * as Store from "./Store.js"
  * @category models
  */
 export interface StoreOptions {
-  /** The most bytes that the store holds. A push beyond this limit fails with `Denied`. Default: no limit. */
+  /**
+   * The maximum number of bytes that the store contains. A push beyond this limit fails with `Denied`. Default: no
+   * limit.
+   */
   readonly maxBytes?: number | undefined
 }
 
@@ -33,8 +36,8 @@ export interface StoreOptions {
  */
 export interface Options extends Store.Options {
   /**
-   * The most bytes of blobs, upload sessions and manifests together. A push beyond this limit fails with `Denied`.
-   * Default: no limit.
+   * The maximum number of bytes of blobs, upload sessions and manifests together. A push beyond this limit fails with
+   * `Denied`. Default: no limit.
    */
   readonly maxBytes?: number | undefined
 }
@@ -42,7 +45,8 @@ export interface Options extends Store.Options {
 const roomOf = (options: StoreOptions | undefined) => room.make(options?.maxBytes ?? Infinity)
 
 /**
- * Creates a layer of a `BlobStore` in memory. `maxBytes` counts blobs and upload sessions. Each call is a new, empty store.
+ * Creates a layer of a `BlobStore` in memory. `maxBytes` counts blobs and upload sessions. Each call creates a new,
+ * empty store.
  *
  * @since 0.1.0
  * @category layers
@@ -51,7 +55,8 @@ export const layerBlobStore = (options?: StoreOptions): Layer.Layer<BlobStore> =
   Layer.sync(BlobStore, () => memoryBlobStore.make(roomOf(options)))
 
 /**
- * Creates a layer of a `MetadataStore` in memory. `maxBytes` counts manifests. Each call is a new, empty store.
+ * Creates a layer of a `MetadataStore` in memory. `maxBytes` counts manifests. Each call creates a new, empty
+ * store.
  *
  * @since 0.1.0
  * @category layers
@@ -68,7 +73,8 @@ const layerStores = (options: StoreOptions | undefined): Layer.Layer<BlobStore |
   }))
 
 /**
- * A registry in memory. Each call is a layer of its own, which begins empty: two of them in one program share nothing.
+ * Creates a layer of a registry in memory. Each call creates a new, empty registry: two layers in one program share
+ * nothing.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * Where the facts lie: which blobs and manifests a repository has, what its tags point at, and how far uploads are.
+ * The service that stores metadata: repositories, tags, manifests, blob membership and upload sessions.
  *
  * @since 0.1.0
  */
@@ -15,7 +15,7 @@ import type * as Effect from "effect/Effect"
 import type { BlobKey, UploadToken } from "./BlobStore.js"
 
 /**
- * A blob: its descriptor, and the key that its bytes lie under.
+ * A blob: its descriptor, and the key of its bytes.
  *
  * @since 0.1.0
  * @category models
@@ -26,7 +26,7 @@ export interface StoredBlob {
 }
 
 /**
- * An upload in progress.
+ * An upload session.
  *
  * @since 0.1.0
  * @category models
@@ -34,23 +34,25 @@ export interface StoredBlob {
 export interface Upload {
   readonly id: string
   readonly repository: RepositoryName
-  /** The name of the caller who opened it, `undefined` for an anonymous one. */
+  /** The name of the caller who opened the session, or `undefined` for an anonymous caller. */
   readonly owner: string | undefined
   /**
-   * The caller that the session counts against, by `Caller.key`. `undefined` for a push in one request: its session ends
-   * with the request and counts against nobody.
+   * The caller that the session counts against, by `Caller.key`. `undefined` for a push in one request: its session
+   * ends with the request and does not count.
    */
   readonly caller: string | undefined
   /** Whether the client has begun to send content. */
   readonly begun: boolean
-  /** Where its bytes will lie. Chosen with the upload, so that no bytes are ever lost sight of. */
+  /**
+   * The key under which the bytes will be stored. Chosen when the session opens, so that no bytes are ever left behind.
+   */
   readonly key: BlobKey
   readonly token: UploadToken
-  /** How many bytes it has. */
+  /** The number of bytes that the session has received. */
   readonly offset: number
-  /** The algorithm of the digest to come, as far as is known. */
+  /** The expected algorithm of the final digest. */
   readonly algorithm: Algorithm
-  /** In milliseconds since 1970. */
+  /** The time at which the session expires, in milliseconds since 1970. */
   readonly expiresAt: number
 }
 
@@ -67,7 +69,7 @@ export interface UploadLimits {
 }
 
 /**
- * Bytes that no fact names any more, and the upload that they may still be in: both are to be removed.
+ * Garbage: released bytes awaiting deletion, and the upload that may still contain them. Both must be deleted.
  *
  * @since 0.1.0
  * @category models
@@ -78,7 +80,7 @@ export interface Released {
 }
 
 /**
- * A manifest to put, with all that must hold for it.
+ * A manifest to store, and the conditions for storing it.
  *
  * @since 0.1.0
  * @category models
@@ -86,20 +88,20 @@ export interface Released {
 export interface PutManifest {
   readonly repository: RepositoryName
   readonly manifest: Manifest
-  /** Blobs that the repository must have. */
+  /** The blobs that the repository must have. */
   readonly blobs: ReadonlyArray<Digest>
-  /** Manifests, or blobs, that the repository must have. */
+  /** The manifests or blobs that the repository must have. */
   readonly children: ReadonlyArray<Digest>
-  /** The manifest that this one refers to, and the descriptor to list it by. */
+  /** The subject of the manifest, and the descriptor to list the manifest with among the referrers of the subject. */
   readonly referrer: { readonly subject: Digest; readonly descriptor: Descriptor } | undefined
   readonly tags: ReadonlyArray<Tag>
-  /** No tag may point at another manifest already. */
+  /** If `true`, fails with {@link TagTaken} if a tag already points at another manifest. */
   readonly ifAbsent: boolean
 }
 
 /**
- * Nothing was ever put into the repository. Like all answers here but {@link Failed} it is plain data: no stack is
- * taken for what is asked all day.
+ * The repository does not exist: nothing was ever stored in it. Like all errors here except {@link Failed}, this error
+ * is plain data without a stack trace, because it occurs often.
  *
  * @since 0.1.0
  * @category errors
@@ -123,7 +125,7 @@ export class BlobUnknown extends Data.TaggedClass("BlobUnknown") {}
 export class ManifestUnknown extends Data.TaggedClass("ManifestUnknown") {}
 
 /**
- * A manifest refers to content that its repository does not have; `digests` is all of it.
+ * The manifest refers to content that its repository does not have. `digests` contains every missing digest.
  *
  * @since 0.1.0
  * @category errors
@@ -131,7 +133,7 @@ export class ManifestUnknown extends Data.TaggedClass("ManifestUnknown") {}
 export class ContentUnknown extends Data.TaggedClass("ContentUnknown")<{ readonly digests: ReadonlyArray<Digest> }> {}
 
 /**
- * A tag points at another manifest already, which is `digest`.
+ * The tag already points at another manifest. `digest` is the digest of that manifest.
  *
  * @since 0.1.0
  * @category errors
@@ -139,7 +141,7 @@ export class ContentUnknown extends Data.TaggedClass("ContentUnknown")<{ readonl
 export class TagTaken extends Data.TaggedClass("TagTaken")<{ readonly tag: Tag; readonly digest: Digest }> {}
 
 /**
- * The repository has the manifest with another media type, which is `mediaType`.
+ * The repository has the manifest with another media type. `mediaType` is the stored media type.
  *
  * @since 0.1.0
  * @category errors
@@ -147,7 +149,7 @@ export class TagTaken extends Data.TaggedClass("TagTaken")<{ readonly tag: Tag; 
 export class TypeTaken extends Data.TaggedClass("TypeTaken")<{ readonly mediaType: string }> {}
 
 /**
- * The upload has ended, or was never opened.
+ * The upload session has ended, or was never opened.
  *
  * @since 0.1.0
  * @category errors
@@ -155,7 +157,7 @@ export class TypeTaken extends Data.TaggedClass("TypeTaken")<{ readonly mediaTyp
 export class UploadUnknown extends Data.TaggedClass("UploadUnknown") {}
 
 /**
- * The upload stands elsewhere: at `offset`.
+ * The upload session is at another offset. `offset` is its current offset.
  *
  * @since 0.1.0
  * @category errors
@@ -163,7 +165,7 @@ export class UploadUnknown extends Data.TaggedClass("UploadUnknown") {}
 export class OffsetMismatch extends Data.TaggedClass("OffsetMismatch")<{ readonly offset: number }> {}
 
 /**
- * As many uploads are open as may be.
+ * The limit of open upload sessions is reached.
  *
  * @since 0.1.0
  * @category errors
@@ -171,7 +173,7 @@ export class OffsetMismatch extends Data.TaggedClass("OffsetMismatch")<{ readonl
 export class TooManyUploads extends Data.TaggedClass("TooManyUploads") {}
 
 /**
- * The store has no room for more.
+ * The store has no room for more bytes.
  *
  * @since 0.1.0
  * @category errors
@@ -187,70 +189,78 @@ export class Full extends Data.TaggedClass("Full") {}
 export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown }> {}
 
 /**
- * Keeps the facts. Each command is one transaction, and sees what was done before it. Lists are pages in ASCII order:
- * at most `n` of what comes after `after`, which need not exist; a page with fewer is the last.
+ * Stores metadata. Each command is one transaction, and sees the effects of all commands before it. Lists are pages in
+ * ASCII order. A page contains at most `n` items after `after`, which need not exist. A page with fewer than `n` items
+ * is the last page.
  *
- * A repository is there once a blob or a manifest has been put into it, and stays when they are deleted.
+ * A repository exists once a blob or a manifest was stored in it, and continues to exist after they are deleted.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** A blob, if the repository has it. */
+  /** Returns a blob, or `undefined` if the repository does not have the blob. */
   readonly hasBlob: (repository: RepositoryName, digest: Digest) => Effect.Effect<StoredBlob | undefined, Failed>
   /**
-   * Ends an upload that has `size` bytes, and makes them a blob of its repository. Where another repository has that
-   * blob the bytes that are there serve both, and the new ones are released.
+   * Ends an upload session of `size` bytes, and adds its blob to its repository. If the store already has the blob,
+   * both repositories share the existing bytes, and the new bytes are released and returned.
    */
   readonly linkUploaded: (link: {
     readonly id: string
     readonly digest: Digest
     readonly size: number
   }) => Effect.Effect<Released | undefined, UploadUnknown | OffsetMismatch | Failed>
-  /** Makes a blob of `from`, or of any repository, one of `repository` too. Whether there was such a blob. */
+  /**
+   * Adds a blob of `from` to `repository`. If `from` is `undefined`, any repository may have the blob. Returns whether
+   * the blob exists.
+   */
   readonly mount: (mount: {
     readonly repository: RepositoryName
     readonly digest: Digest
     readonly from: RepositoryName | undefined
   }) => Effect.Effect<boolean, Failed>
-  /** Takes a blob out of a repository; its bytes are released with the last that had it. */
+  /** Removes a blob from a repository. If no other repository has the blob, its bytes are released and returned. */
   readonly unlinkBlob: (
     repository: RepositoryName,
     digest: Digest
   ) => Effect.Effect<Released | undefined, BlobUnknown | Failed>
   /**
-   * Puts a manifest and moves its tags, all or nothing. A digest has one media type in a repository: fails with
-   * `TypeTaken` if the repository has the manifest with another type, whatever else the command lacks.
+   * Stores a manifest and moves its tags, all or nothing. A digest has one media type in a repository: fails with
+   * `TypeTaken` if the repository has the manifest with another type. This error takes precedence over the others.
    */
   readonly putManifest: (put: PutManifest) => Effect.Effect<
     void,
     TypeTaken | ContentUnknown | TagTaken | Full | Failed
   >
+  /** Returns the descriptor of a manifest. */
   readonly resolveManifest: (
     repository: RepositoryName,
     reference: TagOrDigest
   ) => Effect.Effect<Descriptor, RepositoryUnknown | ManifestUnknown | Failed>
+  /** Returns a manifest. */
   readonly getManifest: (
     repository: RepositoryName,
     reference: TagOrDigest
   ) => Effect.Effect<Manifest, RepositoryUnknown | ManifestUnknown | Failed>
-  /** Takes away a manifest, all tags that point at it, and its entry among its subject's referrers. */
+  /** Deletes a manifest, all tags that point at it, and its entry among the referrers of its subject. */
   readonly deleteManifest: (
     repository: RepositoryName,
     digest: Digest
   ) => Effect.Effect<void, RepositoryUnknown | ManifestUnknown | Failed>
+  /** Deletes a tag. The manifest remains. */
   readonly deleteTag: (
     repository: RepositoryName,
     tag: Tag
   ) => Effect.Effect<void, RepositoryUnknown | ManifestUnknown | Failed>
+  /** Lists the tags of a repository. */
   readonly listTags: (
     repository: RepositoryName,
     after: Tag | undefined,
     n: number
   ) => Effect.Effect<ReadonlyArray<Tag>, RepositoryUnknown | Failed>
   /**
-   * Returns the descriptors of the manifests that refer to `subject`, ordered by digest; of one artifact type, where one
-   * is given. A repository that does not exist has none.
+   * Returns the descriptors of the manifests that refer to `subject`, ordered by digest. If `artifactType` is
+   * present, returns only the descriptors of that type. A repository that does not exist has none.
    */
   readonly listReferrers: (
     repository: RepositoryName,
@@ -259,13 +269,14 @@ export interface Service {
     after: Digest | undefined,
     n: number
   ) => Effect.Effect<ReadonlyArray<Descriptor>, Failed>
+  /** Lists the repositories. */
   readonly listRepositories: (
     after: RepositoryName | undefined,
     n: number
   ) => Effect.Effect<ReadonlyArray<RepositoryName>, Failed>
   /**
    * Opens an upload session. If a limit is reached, the oldest session under that limit whose client has not begun to
-   * send content makes room: the session ends, and what it had is released and returned. If there is no such session,
+   * send content ends, and its bytes are released and returned. If there is no such session,
    * fails with {@link TooManyUploads}. Sessions without a `caller` are not counted.
    */
   readonly createUpload: (
@@ -274,8 +285,8 @@ export interface Service {
   ) => Effect.Effect<ReadonlyArray<Released>, TooManyUploads | Failed>
   readonly getUpload: (id: string) => Effect.Effect<Upload, UploadUnknown | Failed>
   /**
-   * Moves an upload from `from` to `to` and marks it as begun. An upload that is at `to` with this token already may be
-   * moved there again.
+   * Moves an upload session from offset `from` to offset `to`, and marks the session as begun. Succeeds if the session
+   * is already at `to` with this token.
    */
   readonly advanceUpload: (advance: {
     readonly id: string
@@ -284,17 +295,19 @@ export interface Service {
     readonly token: UploadToken
     readonly expiresAt: number
   }) => Effect.Effect<void, UploadUnknown | OffsetMismatch | Failed>
-  /** Ends an upload; what it had is released. */
+  /** Ends an upload session. Its bytes are released and returned. */
   readonly endUpload: (id: string) => Effect.Effect<Released, UploadUnknown | Failed>
-  /** Ends at most `n` uploads that have expired at `now`; what they had is released. */
+  /** Ends at most `n` upload sessions that have expired at `now`. Their bytes are released and returned. */
   readonly expireUploads: (now: number, n: number) => Effect.Effect<ReadonlyArray<Released>, Failed>
-  /** What was released and not yet forgotten, by key: where bytes may still lie after a crash. */
+  /** Lists the garbage that was not yet forgotten, by key: after a crash its bytes may still be in the blob store. */
   readonly listReleased: (after: BlobKey | undefined, n: number) => Effect.Effect<ReadonlyArray<Released>, Failed>
-  /** To be called when the bytes are gone. */
+  /** Forgets garbage. Call it after the bytes are deleted. */
   readonly forgetReleased: (key: BlobKey) => Effect.Effect<void, Failed>
 }
 
 /**
+ * The service that stores metadata.
+ *
  * @since 0.1.0
  * @category services
  */

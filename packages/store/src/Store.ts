@@ -1,5 +1,5 @@
 /**
- * What a registry means, over a store of bytes and a store of facts.
+ * Implements a registry over a `BlobStore` and a `MetadataStore`.
  *
  * @since 0.1.0
  */
@@ -26,38 +26,41 @@ import * as writer from "./internal/writer.js"
 import { MetadataStore } from "./MetadataStore.js"
 
 /**
- * How a registry behaves where the spec leaves it open.
+ * Options for behaviour that the spec leaves open.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The largest manifest that is taken, in bytes: 4 MiB unless said. Beyond it: `SizeInvalid` with `limit`. */
+  /**
+   * The size of the largest manifest that the registry accepts, in bytes. A larger manifest fails with `SizeInvalid`,
+   * which contains the `limit`. Default: 4 MiB.
+   */
   readonly maxManifestSize?: number | undefined
-  /** Whether an index may name manifests that the repository does not have: it may unless said. */
+  /** Whether an index may refer to manifests that its repository does not have. Default: `true`. */
   readonly sparseIndexes?: boolean | undefined
   /**
-   * Whether an image or an artifact may name blobs that the repository does not have: not unless said. For the store of
-   * a cache, which has manifests before their blobs.
+   * Whether an image or an artifact may refer to blobs that its repository does not have. Set it for the store of a
+   * cache, which receives manifests before their blobs. Default: `false`.
    */
   readonly sparseManifests?: boolean | undefined
   /**
-   * Whether a blob of any repository can be mounted by its digest alone: not unless said. Who knows a digest need not
-   * have the right to read the blob.
+   * Whether a blob of any repository can be mounted by its digest alone. A caller that knows a digest may not have the
+   * right to read the blob. Default: `false`.
    */
   readonly anonymousMount?: boolean | undefined
-  /** How long an upload stays open after its last chunk: an hour unless said. */
+  /** How long an upload session stays open after its last chunk. Default: 1 hour. */
   readonly uploadTimeToLive?: Duration.DurationInput | undefined
   /**
    * How many upload sessions may be open at once. Default: 10,000.
    *
-   * If this limit or one of the next two is reached, the oldest session whose client has not begun to send content ends.
-   * If every session has content, a new one fails with `TooManyRequests`. A `PushBlob` needs no session.
+   * If this limit or one of the next two is reached, the oldest session whose client has not begun to send content
+   * ends. If every session has content, a new session fails with `TooManyRequests`. A `PushBlob` needs no session.
    */
   readonly maxUploads?: number | undefined
   /**
-   * How many upload sessions one caller may have open at once. A caller is a name, or the network of an anonymous caller
-   * (`Caller.key`). Default: 200.
+   * How many upload sessions one caller may have open at once. A caller is a user name, or the network of an anonymous
+   * client (`Caller.key`). Default: 200.
    */
   readonly maxUploadsPerCaller?: number | undefined
   /** How many upload sessions may be open at once in one repository. Default: 1,000. */
@@ -80,11 +83,11 @@ const settingsOf = (options: Options | undefined): Settings => ({
 const stores = Effect.all({ blobs: BlobStore, metadata: MetadataStore })
 
 /**
- * The handler of a registry that keeps what it has in the two stores. Uploads that expire are swept at its start and
- * four times in their time to live, until the scope closes.
+ * Creates the handler of a registry that uses the two stores. A sweep removes expired upload sessions. The sweep runs
+ * at the start and then four times within `uploadTimeToLive`, until the scope closes.
  *
- * Reads answer with an `Exit` where the stores do. Such an answer is of the moment of the call: who wants to ask again
- * calls again.
+ * A read returns an `Exit` if the store returns one. An `Exit` holds the result at the time of the call: call the
+ * handler again to read again.
  *
  * @since 0.1.0
  * @category constructors
@@ -108,7 +111,7 @@ export const handler = (
   })
 
 /**
- * A registry that keeps what it has in the two stores.
+ * Creates a layer of a registry that uses the two stores.
  *
  * @since 0.1.0
  * @category layers
@@ -117,8 +120,10 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, BlobStore
   Layer.scoped(Registry, Effect.map(handler(options), Registry.fromHandler))
 
 /**
- * Where a client can fetch a blob itself, for as long as `ttl`, if the repository has it and its store has such
- * addresses. For the `redirect` of a server.
+ * Creates a function that returns a URL at which a client can fetch a blob directly. The URL is valid for `ttl`.
+ * Returns
+ * `None` if the repository does not have the blob or if the blob store has no such URLs. Use it for the `redirect` option
+ * of a server.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,5 +1,6 @@
 /**
- * Registries that keep what they have: their semantics, the two services they keep it in, and both in memory.
+ * A registry over two stores: the semantics of a registry, the services `BlobStore` and `MetadataStore`, and both in
+ * memory.
  *
  * @since 0.1.0
  */
