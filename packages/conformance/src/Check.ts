@@ -1,5 +1,6 @@
 /**
- * Checks: what the spec asks of a registry, each a program that passes, fails with what it saw, or does not apply.
+ * Checks of a registry against the distribution spec. Each check is an effect: it succeeds, or fails with the violation
+ * that it found.
  *
  * @since 0.1.0
  */
@@ -9,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { Capabilities, Target, Unreachable, Wire } from "./Target.js"
 
 /**
- * The registry did something else than the spec says.
+ * The registry did not behave as the spec requires.
  *
  * @since 0.1.0
  * @category errors
@@ -17,7 +18,7 @@ import type { Capabilities, Target, Unreachable, Wire } from "./Target.js"
 export class Violation extends Data.TaggedError("Violation")<{
   readonly expected: string
   readonly actual: string
-  /** The request after which it was seen: `PUT /v2/…`. */
+  /** The request that showed the violation: `PUT /v2/…`. */
   readonly after: string
 }> {
   override get message(): string {
@@ -26,8 +27,8 @@ export class Violation extends Data.TaggedError("Violation")<{
 }
 
 /**
- * Whether a registry must keep a rule, should, or may choose. A check of what a registry may do passes where it does
- * not, and fails where it does it wrongly.
+ * The level of a rule in the spec: must, should or may. A check with the level `may` passes if the registry does not
+ * implement the feature, and fails if the registry implements the feature incorrectly.
  *
  * @since 0.1.0
  * @category models
@@ -35,33 +36,33 @@ export class Violation extends Data.TaggedError("Violation")<{
 export type Level = "must" | "should" | "may"
 
 /**
- * A check. It makes all that it needs in the two repositories of its {@link Target}, and takes it away when its scope
- * closes.
+ * A check of a registry. It creates all content that it needs in the two repositories of its {@link Target}, and deletes
+ * this content when its scope closes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Check {
-  /** Unique, in kebab case; it stays the same from version to version. */
+  /** The unique id, in kebab case. An id does not change between versions. */
   readonly id: string
-  /** The numbers of the rules that it checks, of which several may share one. */
+  /** The numbers of the rules that the check verifies. Several checks may share a rule. */
   readonly rules: ReadonlyArray<number>
   /** The section of the distribution spec. */
   readonly section: string
-  /** What it checks, as a sentence about the registry. */
+  /** The behaviour that the check verifies, as a sentence about the registry. */
   readonly name: string
   readonly level: Level
-  /** The version since which the level holds; before it the rule is one step weaker, and the check is not run. */
+  /** The version of the spec since which the level holds. In earlier versions the rule is weaker, and the check is skipped. */
   readonly since?: "dev" | undefined
-  /** What the registry must be able to do for the check to make sense. */
+  /** The capabilities that the check needs. Without them the check is skipped. */
   readonly needs?: ReadonlyArray<Exclude<keyof Capabilities, "version">> | undefined
-  /** What the registry must not do for the check to make sense: how it refuses is checked. */
+  /** A capability that the registry must not have: the check verifies how the registry refuses. Otherwise it is skipped. */
   readonly unless?: Exclude<keyof Capabilities, "version"> | undefined
   readonly run: Effect.Effect<void, Violation | Unreachable, Wire | Target | Scope.Scope>
 }
 
 /**
- * How a check ended.
+ * The outcome of a check.
  *
  * @since 0.1.0
  * @category models

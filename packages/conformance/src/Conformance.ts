@@ -1,5 +1,6 @@
 /**
- * The conformance suite: every rule of the distribution spec that can be seen from outside, run against any registry.
+ * The conformance suite: checks of every rule of the [distribution spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md) that a client
+ * can observe, for any registry.
  *
  * @since 0.1.0
  */
@@ -24,7 +25,7 @@ import { everything, Target, Wire } from "./Target.js"
 import type { Capabilities } from "./Target.js"
 
 /**
- * All checks, in the order of the spec.
+ * Contains all checks, in the order of the spec.
  *
  * @since 0.1.0
  * @category checks
@@ -40,28 +41,28 @@ export const checks: ReadonlyArray<Check> = [
 ]
 
 /**
- * How a suite is run.
+ * Options for a run of the suite.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** What the registry is known not to do. */
+  /** The capabilities of the registry. Default: all of them, with version `dev` of the spec. */
   readonly capabilities?: Partial<Capabilities> | undefined
-  /** Checks not to run, by id, each with the reason. */
+  /** The ids of checks that do not run, each with the reason. Default: none. */
   readonly skip?: { readonly [id: string]: string } | undefined
-  /** The checks to run: all unless said. */
+  /** The checks to run. Default: all. */
   readonly only?: ReadonlyArray<Check> | undefined
-  /** What the names of the repositories begin with: `conformance` unless said. */
+  /** The first part of the names of the repositories that the suite creates. Default: `conformance`. */
   readonly namespace?: string | undefined
-  /** How many checks run at once: 4 unless said. */
+  /** The number of checks that run at the same time. Default: 4. */
   readonly concurrency?: number | undefined
-  /** After how long a check has failed: 30 seconds unless said. */
+  /** The time in milliseconds after which a check fails. Default: 30 seconds. */
   readonly timeoutMillis?: number | undefined
 }
 
 /**
- * A check and how it ended.
+ * A check and its outcome.
  *
  * @since 0.1.0
  * @category models
@@ -72,7 +73,7 @@ export interface Result {
 }
 
 /**
- * How all checks ended.
+ * The results of all checks, with their counts.
  *
  * @since 0.1.0
  * @category models
@@ -96,7 +97,7 @@ const reasonToSkip = (check: Check, options: Options | undefined, capabilities: 
 }
 
 /**
- * Runs one check, in two repositories that nobody else uses.
+ * Runs one check in two new repositories, and returns its outcome.
  *
  * @since 0.1.0
  * @category running
@@ -127,7 +128,7 @@ const explain = (cause: Cause.Cause<Error>): string =>
   Option.match(Cause.failureOption(cause), { onNone: () => Cause.pretty(cause), onSome: (error) => error.message })
 
 /**
- * Runs the suite, and reports.
+ * Runs the suite and returns the report.
  *
  * @since 0.1.0
  * @category running
@@ -146,7 +147,8 @@ export const run = (options?: Options): Effect.Effect<Report, never, Wire> =>
   )
 
 /**
- * The wire to a registry in this process: it is served, without a socket between.
+ * A layer that connects the suite to a registry in this process. Requests go through the HTTP server code, without a
+ * socket.
  *
  * @since 0.1.0
  * @category layers
@@ -157,7 +159,7 @@ export const layerRegistry: Layer.Layer<Wire, never, Registry> = Layer.effect(
 )
 
 /**
- * The wire to a registry at a URL: `http://localhost:5000`.
+ * Creates a layer that connects the suite to a registry at a URL, for example `http://localhost:5000`.
  *
  * @since 0.1.0
  * @category layers
@@ -166,7 +168,8 @@ export const layerUrl = (url: string): Layer.Layer<Wire, never, HttpClient.HttpC
   Layer.effect(Wire, Effect.map(wire.overHttp(url), (send) => ({ send })))
 
 /**
- * Runs every check as a test of Vitest, in the order of the spec. To be awaited at the top of a test file.
+ * Defines a Vitest test for each check, in the order of the spec. Await it at the top level of a test file. Needs
+ * `@effect/vitest`.
  *
  * @since 0.1.0
  * @category running

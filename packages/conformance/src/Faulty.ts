@@ -1,7 +1,8 @@
 /**
- * A registry that fails on purpose: by a plan, so that it fails the same way each time.
+ * Fault injection: makes a registry fail by a plan, the same way each time.
  *
- * What for: to see what a program does, or a wrapper, when a connection breaks, an answer is lost, or a registry is away.
+ * Use it to test how a program or a wrapper behaves when a connection breaks, an answer is lost, or a registry is
+ * unavailable.
  *
  * @since 0.1.0
  */
@@ -16,19 +17,19 @@ import * as internal from "./internal/faults.js"
 export type { Failure, Fault, Fired, Plan }
 
 /**
- * A wrapper that fails by a plan, and tells what it did.
+ * A wrapper that fails by a plan and records the faults.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Faulty {
   readonly middleware: Middleware
-  /** The faults that were met so far, in their order. */
+  /** Returns the faults that happened so far, in order. */
   readonly fired: () => ReadonlyArray<Fired>
 }
 
 /**
- * A connection that was reset.
+ * Fails with the error of a connection that was reset.
  *
  * @since 0.1.0
  * @category failures
@@ -36,7 +37,7 @@ export interface Faulty {
 export const reset: Failure = internal.reset
 
 /**
- * A registry that asks for patience: status 429. `retryAfter` is in milliseconds.
+ * Fails as a registry that limits the rate of requests: status 429. `retryAfter` is in milliseconds.
  *
  * @since 0.1.0
  * @category failures
@@ -45,7 +46,7 @@ export const tooManyRequests = (retryAfter?: number): Failure => (fields) =>
   new RegistryError.TooManyRequests({ ...fields, status: 429, retryAfter })
 
 /**
- * A registry that is away: status 503. `retryAfter` is in milliseconds.
+ * Fails as a registry that is unavailable: status 503. `retryAfter` is in milliseconds.
  *
  * @since 0.1.0
  * @category failures
@@ -54,7 +55,7 @@ export const unavailable = (retryAfter?: number): Failure => (fields) =>
   new RegistryError.Unavailable({ ...fields, status: 503, retryAfter })
 
 /**
- * A registry, or what stands before it, that answers a status and nothing of use: 500, 502, 504.
+ * Fails as a registry, or a proxy in front of it, that answers with a status and no usable body: 500, 502, 504.
  *
  * @since 0.1.0
  * @category failures
@@ -63,7 +64,7 @@ export const status = (code: number): Failure => (fields) =>
   new RegistryError.UnknownCode({ ...fields, code: "UNKNOWN", status: code, reason: `status ${code}` })
 
 /**
- * Nothing goes wrong.
+ * A plan without faults.
  *
  * @since 0.1.0
  * @category plans
@@ -71,8 +72,8 @@ export const status = (code: number): Failure => (fields) =>
 export const none: Plan = { begin: () => ({ next: () => undefined }) }
 
 /**
- * A fault at the k-th operation, from 1, of those that it can happen to; or of `only` those that are meant. It may go on
- * for as many operations as `times` says, once unless said.
+ * Plans a fault at the k-th operation, counted from 1. Only operations that can have this fault count; `only` selects
+ * among them. `times` is the number of operations in a row that have the fault. Default: 1.
  *
  * @since 0.1.0
  * @category plans
@@ -80,10 +81,10 @@ export const none: Plan = { begin: () => ({ next: () => undefined }) }
  * ```ts
  * import { Faulty } from "@effect-oci/conformance"
  *
- * // The third content, list or body breaks after 1000 bytes, or items.
+ * // The third body or list breaks after 1000 bytes or items.
  * const broken = Faulty.operation(3, { _tag: "Cut", after: 1000 })
  *
- * // The first push of a manifest is done, and its answer lost.
+ * // The first push of a manifest is performed, but its answer is lost.
  * const lost = Faulty.operation(1, { _tag: "Lose" }, { only: ({ _tag }) => _tag === "PushManifest" })
  * ```
  */
@@ -105,7 +106,8 @@ export const operation = (
 })
 
 /**
- * The connection breaks at the k-th byte, from 1, of all bodies, going in and coming out: that byte does not come.
+ * Plans a broken connection at the k-th byte, counted from 1 over all request and response bodies. That byte does not
+ * arrive.
  *
  * @since 0.1.0
  * @category plans
@@ -126,8 +128,8 @@ export const byte = (k: number): Plan => ({
 })
 
 /**
- * Faults at random: each operation, or each of `only` those that are meant, meets one with a probability of `share`. The
- * seed says which.
+ * Plans random faults. Each operation has a fault with the probability `share`; `only` selects the operations. The same
+ * seed gives the same faults.
  *
  * @since 0.1.0
  * @category plans
@@ -152,7 +154,8 @@ export const random = (options: {
 })
 
 /**
- * Several plans as one. All of them see every operation; where more than one has a fault for it, it meets the first.
+ * Combines several plans. Every plan sees every operation. If more than one has a fault for an operation, the first fault
+ * happens.
  *
  * @since 0.1.0
  * @category plans
@@ -169,7 +172,7 @@ export const all = (...plans: ReadonlyArray<Plan>): Plan => ({
 })
 
 /**
- * A wrapper that fails by a plan, which begins now.
+ * Creates a wrapper that fails by a plan. The plan starts now.
  *
  * @since 0.1.0
  * @category constructors
@@ -186,7 +189,7 @@ export const all = (...plans: ReadonlyArray<Plan>): Plan => ({
  * const program = Effect.gen(function*() {
  *   const registry = yield* Registry
  *   yield* registry.startUpload(RepositoryName.make("team/app"))
- *   return faulty.fired() // one: the upload was started twice
+ *   return faulty.fired() // one fault: the upload session was opened twice
  * }).pipe(
  *   Effect.provide(Memory.layer().pipe(Faulty.wrap(faulty), Retry.wrap()))
  * )
@@ -198,7 +201,7 @@ export const make = (plan: Plan): Faulty => {
 }
 
 /**
- * A layer that makes the registry below it fail.
+ * Creates a layer that makes the registry below it fail.
  *
  * @since 0.1.0
  * @category layers

@@ -1,5 +1,5 @@
 /**
- * The data sets of the suite: what people put into registries, each with its blobs and its manifests.
+ * The data sets of the suite: typical content of registries, each with its blobs and manifests.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import * as Encoding from "effect/Encoding"
 import type { Capabilities } from "./Target.js"
 
 /**
- * A manifest as it is pushed.
+ * A manifest to push.
  *
  * @since 0.1.0
  * @category models
@@ -21,8 +21,8 @@ export interface Document {
 }
 
 /**
- * Content that belongs together: the blobs first, then the manifests in an order in which each finds what it names. The
- * last manifest is what the set is about.
+ * Blobs and manifests that belong together. Push the blobs first, then the manifests in their order: each manifest comes
+ * after the manifests that it refers to. The last manifest is the root of the set.
  *
  * @since 0.1.0
  * @category models
@@ -36,7 +36,7 @@ export interface DataSet {
 }
 
 /**
- * Text as bytes.
+ * Encodes a text as bytes.
  *
  * @since 0.1.0
  * @category constructors
@@ -44,7 +44,7 @@ export interface DataSet {
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 
 /**
- * A manifest from what it says.
+ * Creates a manifest from its fields.
  *
  * @since 0.1.0
  * @category constructors
@@ -55,7 +55,7 @@ export const document = (mediaType: string, fields: object): Document => ({
 })
 
 /**
- * The artifact type of the artifacts here.
+ * The artifact type of the artifacts in the data sets.
  *
  * @since 0.1.0
  * @category constants
@@ -63,7 +63,8 @@ export const document = (mediaType: string, fields: object): Document => ({
 export const artifactType = "application/vnd.example.artifact"
 
 /**
- * The limit that every registry keeps: a manifest of exactly so many bytes is taken. Spec: "Pushing Manifests".
+ * The size in bytes of the largest manifest that every registry must accept. See
+ * [Pushing Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests).
  *
  * @since 0.1.0
  * @category constants
@@ -78,7 +79,7 @@ const layers = [bytesOf("the first layer"), bytesOf("the second layer"), new Uin
 
 const nonDistributable = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 
-/** The sets by one algorithm. */
+/** Creates the data sets with one digest algorithm. */
 const setsBy = (algorithm: Digest.Algorithm): ReadonlyArray<DataSet> => {
   const of = (bytes: Uint8Array, mediaType: string) => Descriptor.fromBytes(bytes, mediaType, algorithm)
   const describe = (manifest: Document, more: object = {}) => ({ ...of(manifest.bytes, manifest.mediaType), ...more })
@@ -188,7 +189,7 @@ const setsBy = (algorithm: Digest.Algorithm): ReadonlyArray<DataSet> => {
 }
 
 /**
- * The same manifest, made exactly so many bytes long by an annotation.
+ * Pads a manifest with an annotation to an exact number of bytes.
  *
  * @since 0.1.0
  * @category constructors
@@ -204,7 +205,7 @@ export const padded = (manifest: Document, size: number): Document => {
 }
 
 /**
- * All data sets, by sha256 and by sha512.
+ * Contains all data sets, with sha256 and with sha512.
  *
  * @since 0.1.0
  * @category data sets
@@ -212,7 +213,7 @@ export const padded = (manifest: Document, size: number): Document => {
 export const dataSets: ReadonlyArray<DataSet> = [...setsBy("sha256"), ...setsBy("sha512")]
 
 /**
- * Blobs of note: one without bytes, the empty JSON object, and a usual one.
+ * Contains an empty blob, the empty JSON object, and an ordinary blob.
  *
  * @since 0.1.0
  * @category data sets

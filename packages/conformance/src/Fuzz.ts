@@ -1,6 +1,6 @@
 /**
- * Fuzzing: every parser and decoder, with what it has to expect from strangers. None may throw, break a law of its own,
- * say an error that is not fit for a log, or take other than linear time.
+ * Fuzz tests for every parser and decoder, with hostile input. A parser must not throw, break one of its laws, return an
+ * error that is not safe to log, or take more than linear time.
  *
  * @since 0.1.0
  */
@@ -20,7 +20,7 @@ export { text }
 export type { Grammar, Target }
 
 /**
- * All parsers and decoders of `core`, `protocol` and `server`.
+ * Contains all parsers and decoders of `core`, `protocol` and `server`.
  *
  * @since 0.1.0
  * @category targets
@@ -33,12 +33,12 @@ export const targets: ReadonlyArray<Target> = [
   ...responses
 ]
 
-/** The longest message of an error: a reason of 1024 characters, all escaped, and what was asked. */
+/** The maximum length of an error message: a reason of 1024 characters, all escaped, and the request. */
 const maxMessage = 12_288
 
 const unprintable = /[\p{Cc}\p{Cs}]/u
 
-/** What is wrong with the error that something was refused with. It is made from what a stranger wrote. */
+/** Returns the problem of an error, or `undefined`. Errors contain untrusted input. */
 const errorProblem = (error: unknown): string | undefined => {
   if (!(error instanceof Error)) return undefined
   const { message } = error
@@ -49,7 +49,7 @@ const errorProblem = (error: unknown): string | undefined => {
 }
 
 /**
- * What is wrong with how a target takes an input, or `undefined` if nothing is.
+ * Runs a target on an input, and returns the problem that it found, or `undefined`.
  *
  * @since 0.1.0
  * @category running
@@ -70,8 +70,8 @@ export const problem = <Input, Output>(target: Target<Input, Output>, input: Inp
 }
 
 /**
- * How long a target takes for an input, in milliseconds: the best of some tries, as other programs only slow it down.
- * No further try is made once one is within `enough`.
+ * Measures how long a target takes for an input, in milliseconds. Returns the shortest of `tries` runs, because other
+ * programs can only slow a run down. Stops after the first run that takes at most `enough` milliseconds.
  *
  * @since 0.1.0
  * @category running

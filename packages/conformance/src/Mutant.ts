@@ -1,5 +1,5 @@
 /**
- * Mutants: registries that break one rule, by which the checks are checked.
+ * Mutants: registries that break one rule on purpose. They prove that the checks find faults.
  *
  * @since 0.1.0
  */
@@ -7,7 +7,7 @@ import type { Middleware } from "@effect-oci/core/Middleware"
 import type { Capabilities, Wire } from "./Target.js"
 
 /**
- * How a request is sent, and its response had.
+ * A function that sends a request and returns the response.
  *
  * @since 0.1.0
  * @category models
@@ -15,20 +15,20 @@ import type { Capabilities, Wire } from "./Target.js"
 export type Send = typeof Wire.Service["send"]
 
 /**
- * What makes a good registry break a rule: a wrapper of it, or something on the wire to it. Both may hold state, which
- * begins anew wherever they are applied.
+ * A change that makes a correct registry break a rule: a wrapper of the registry, or a change of the requests and
+ * responses on the wire. Both may hold state. Each application starts with fresh state.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Mutant {
-  /** Unique, in kebab case. */
+  /** The unique id, in kebab case. */
   readonly id: string
-  /** What it does wrongly, as a sentence about the registry. */
+  /** The incorrect behaviour, as a sentence about the registry. */
   readonly name: string
-  /** The numbers of the rules that it breaks. At least one check of one of these must fail. */
+  /** The numbers of the rules that the mutant breaks. At least one check of these rules must fail. */
   readonly breaks: ReadonlyArray<number>
-  /** What the registry says that it does not do. */
+  /** The capabilities that the mutant declares. */
   readonly capabilities?: Partial<Capabilities> | undefined
   readonly middleware?: Middleware | undefined
   readonly wire?: ((send: Send) => Send) | undefined

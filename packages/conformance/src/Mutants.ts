@@ -1,5 +1,5 @@
 /**
- * All mutants: registries that break one rule each, to see that the suite finds it.
+ * All mutants: registries that each break one rule, to prove that the suite finds the fault.
  *
  * @since 0.1.0
  */
@@ -26,7 +26,7 @@ import { upload } from "./mutants/upload.js"
 import { Wire } from "./Target.js"
 
 /**
- * All mutants, in the order of the rules that they break.
+ * Contains all mutants, in the order of the rules that they break.
  *
  * @since 0.1.0
  * @category mutants
@@ -48,7 +48,7 @@ export const all: ReadonlyArray<Mutant> = [
 ]
 
 /**
- * The wire to a registry in this process that a mutant makes break its rule.
+ * Creates a layer that connects the suite to a registry in this process. The mutant makes the registry break its rule.
  *
  * @since 0.1.0
  * @category layers
@@ -63,7 +63,8 @@ export const layer = ({ middleware, wire: mutate }: Mutant): Layer.Layer<Wire, n
   )
 
 /**
- * The checks that find a mutant: those that a registry fails which passes all of them without it.
+ * Runs the suite against a mutant and returns the checks that fail. Use a registry that passes all checks without the
+ * mutant.
  *
  * @since 0.1.0
  * @category running

@@ -1,5 +1,5 @@
 /**
- * The suite as a program of the command line, on Node: `effect-oci-conformance http://localhost:5000`.
+ * The suite as a command-line program, on Node: `effect-oci-conformance http://localhost:5000`.
  *
  * @since 0.1.0
  */
@@ -25,7 +25,7 @@ import type { Capabilities } from "./Target.js"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
-/** What it says when it cannot run the suite, in one line. */
+/** The suite cannot run. The message is one line. */
 class Unable extends Data.TaggedError("Unable")<{ readonly message: string }> {}
 
 const unable = (message: string) => Effect.fail(new Unable({ message }))
@@ -64,7 +64,7 @@ const namespaceOf = (text: string): Effect.Effect<string, Unable> =>
     onRight: Effect.succeed
   })
 
-/** Whether there is a registry that lets anybody in: without one, every check would fail for the same reason. */
+/** Fails if no registry answers, or if it requires credentials. Otherwise every check would fail for the same reason. */
 const knock = (origin: string) =>
   Effect.gen(function*() {
     const wire = yield* Wire
@@ -134,8 +134,9 @@ const program = (given: {
   })
 
 /**
- * Runs the program with the arguments of a process, the first two of which are not its own, and gives its exit code: 0
- * where the registry keeps every must, 1 where it does not, and 2 where the suite could not be run.
+ * Runs the program with the arguments of a process (`process.argv`: the first two are ignored), and returns its exit code:
+ * 0 if no must check failed, 1 if one failed (with `--strict`, also if a should check failed), 2 if the suite could not
+ * run.
  *
  * @since 0.1.0
  * @category running
@@ -159,7 +160,7 @@ export const run = (
   })
 
 /**
- * Runs the program as this process, and sets its exit code.
+ * Runs the program with the arguments of this process, and sets the exit code of the process.
  *
  * @since 0.1.0
  * @category running

@@ -1,5 +1,5 @@
 /**
- * How checks ended, for people and for programs.
+ * Formats the results of a suite, for people and for programs.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ const countsOf = (results: ReadonlyArray<Result>): Counts => {
 
 const ofLevel = ({ results }: Report, level: Level) => results.filter(({ check }) => check.level === level)
 
-/** The results by section of the spec, in the order in which the sections are first met. */
+/** Groups the results by section of the spec, in the order in which the sections first occur. */
 const bySection = (results: ReadonlyArray<Result>): ReadonlyMap<string, ReadonlyArray<Result>> => {
   const sections = new Map<string, ReadonlyArray<Result>>()
   for (const result of results) {
@@ -33,7 +33,7 @@ const bySection = (results: ReadonlyArray<Result>): ReadonlyMap<string, Readonly
 }
 
 /**
- * The checks of a level that failed.
+ * Returns the results of the failed checks of one level.
  *
  * @since 0.1.0
  * @category getters
@@ -54,8 +54,9 @@ const countsText = ({ failed, passed, skipped }: Counts): string =>
   `${passed} passed, ${failed} failed, ${skipped} skipped`
 
 /**
- * All checks by section, each with its level, its id, the numbers of its rules, what it checks, and why it failed or was
- * skipped; then how many there were of each level. What comes from the registry is made fit for a terminal.
+ * Formats a report as text. It lists all checks by section, each with its level, its id, the numbers of its rules, its
+ * name, and the reason if it failed or was skipped. The counts for each level follow. Text from the registry is escaped, so
+ * that it is safe to print to a terminal.
  *
  * @since 0.1.0
  * @category formatting
@@ -69,7 +70,7 @@ export const toText = (report: Report): string => {
 }
 
 /**
- * A report as data that can be written as JSON.
+ * A report as plain data, which can be serialized as JSON.
  *
  * @since 0.1.0
  * @category models
@@ -83,7 +84,7 @@ export interface Json extends Counts {
     readonly level: Level
     readonly name: string
     readonly outcome: "passed" | "failed" | "skipped"
-    /** Why it failed or was skipped. */
+    /** The reason why the check failed or was skipped. */
     readonly reason?: string
   }>
 }
@@ -91,7 +92,7 @@ export interface Json extends Counts {
 const outcomes = { Passed: "passed", Failed: "failed", Skipped: "skipped" } as const
 
 /**
- * The report as data.
+ * Converts a report to plain data.
  *
  * @since 0.1.0
  * @category formatting
@@ -117,8 +118,9 @@ const cell = ({ failed, passed }: Counts): string =>
   failed > 0 ? `${passed}-${failed}` : passed > 0 ? String(passed) : "."
 
 /**
- * Several reports side by side, a row for each and a column for each section: how many checks passed, and after a minus
- * how many failed; a dot where all were skipped. The last three columns are the sums.
+ * Formats several reports as a table, with a row for each report and a column for each section. A cell shows the number of
+ * checks that passed, and after a minus the number that failed. A dot means that all checks were skipped. The last three
+ * columns are the totals.
  *
  * @since 0.1.0
  * @category formatting

@@ -1,5 +1,5 @@
 /**
- * What a check has before it: a registry that speaks HTTP, and two repositories of its own in it.
+ * The inputs of a check: an HTTP connection to a registry, and two repositories that only this check uses.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 
 /**
- * A request as it goes over the wire: `path` with its query, percent-encoded. A `Content-Length` is added for a body.
+ * An HTTP request. `path` includes the query and is percent-encoded. If there is a body, `Content-Length` is added.
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +22,7 @@ export interface Sent {
 }
 
 /**
- * The response, its body read to the end. Header names are in lower case.
+ * An HTTP response with its complete body. Header names are in lower case.
  *
  * @since 0.1.0
  * @category models
@@ -35,13 +35,13 @@ export interface Received {
 }
 
 /**
- * The request could not be sent, or no response came, or not all of it.
+ * The request could not be sent, or no response or only a part of the response arrived.
  *
  * @since 0.1.0
  * @category errors
  */
 export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly sent: Sent; readonly cause: unknown }> {
-  /** What went wrong, without what was asked. */
+  /** The cause of the failure, without the request. */
   get reason(): string {
     return root(this.cause)
   }
@@ -51,14 +51,14 @@ export class Unreachable extends Data.TaggedError("Unreachable")<{ readonly sent
   }
 }
 
-/** What clients of HTTP say of it is of little help: what they met is. */
+/** Returns the innermost cause, because the errors that HTTP clients wrap around it say little. */
 const root = (cause: unknown): string => {
   if (!(cause instanceof Error)) return String(cause)
   return cause.cause instanceof Error ? root(cause.cause) : cause.message || cause.name
 }
 
 /**
- * Sends requests to the registry that is checked.
+ * Sends requests to the registry under test.
  *
  * @since 0.1.0
  * @category services
@@ -68,36 +68,38 @@ export class Wire extends Context.Tag("@effect-oci/conformance/Wire")<Wire, {
 }>() {}
 
 /**
- * What the registry that is checked is known not to do. All is expected of it unless said.
+ * The features that the registry under test supports. By default the suite expects all of them ({@link everything}).
  *
  * @since 0.1.0
  * @category models
  */
 export interface Capabilities {
-  /** The version of the spec: what became a must after 1.1 is asked of `dev` alone. */
+  /** The version of the spec. Rules that became a must after 1.1 are checked only with `dev`. */
   readonly version: "1.1" | "dev"
-  /** Whether it can be written to: a read-only registry is asked what it must refuse. */
+  /** Whether the registry accepts writes. The suite checks that a read-only registry refuses them. */
   readonly push: boolean
   readonly deleteBlob: boolean
   readonly deleteManifest: boolean
   readonly deleteTag: boolean
   readonly referrers: boolean
   readonly catalog: boolean
-  /** Digests of algorithm sha512. */
+  /** Digests with the algorithm sha512. */
   readonly sha512: boolean
-  /** Several tags in one push, `?tag=`. */
+  /** Several tags in one manifest push, with `?tag=`. */
   readonly tagParameter: boolean
-  /** `DELETE` of an upload. */
+  /** `DELETE` of an upload session. */
   readonly cancelUpload: boolean
-  /** Indexes that name manifests which are not there. */
+  /** Indexes that list manifests which do not exist. */
   readonly sparseIndex: boolean
-  /** A mount without a source. */
+  /** A mount without a source repository. */
   readonly anonymousMount: boolean
   /** `If-None-Match: *` on a push by tag. */
   readonly conditionalPush: boolean
 }
 
 /**
+ * All features of the spec's version `dev`: the default capabilities.
+ *
  * @since 0.1.0
  * @category constants
  */
@@ -118,7 +120,8 @@ export const everything: Capabilities = {
 }
 
 /**
- * What a check works on. Nobody else uses its two repositories while it runs.
+ * The two repositories that a check uses, and the capabilities of the registry. While the check runs, no other check uses
+ * these repositories.
  *
  * @since 0.1.0
  * @category services

@@ -1,5 +1,5 @@
 /**
- * What every OCI registry must do, and what tests of one need.
+ * A conformance suite for OCI registries, and tools to test registries and middleware.
  *
  * @since 0.1.0
  */
