@@ -1,7 +1,7 @@
 /**
- * Access scopes: what a token allows, and what a request needs. A set of resource scopes with the text it was read
- * from. Under {@link union} and {@link intersection}, ordered by {@link contains}, they are a lattice, of which
- * {@link empty} is the bottom and {@link unlimited} the top.
+ * Access scopes: what a token allows, and what a request requires. A scope is a set of resource scopes, together with
+ * the text it was parsed from. Scopes form a lattice under {@link union} and {@link intersection}, ordered by
+ * {@link contains}, with {@link empty} as bottom and {@link unlimited} as top.
  *
  * @since 0.1.0
  */
@@ -31,9 +31,9 @@ export const TypeId: unique symbol = Symbol.for("@effect-oci/core/AuthScope")
 export type TypeId = typeof TypeId
 
 /**
- * An access scope. Two of them are equal (`Equal.equals`) if each contains the other, whatever their texts. To iterate
- * gives {@link values}. `toString`, JSON and inspection show the text fit for a log, escaped and cut at 1024
- * characters; the exact text is {@link format}'s.
+ * An access scope. Two scopes are equal (`Equal.equals`) if each contains the other, even if their texts differ.
+ * Iteration yields {@link values}. `toString`, JSON and inspection return a text that is safe for logs: escaped, and
+ * cut at 1024 characters. For the exact text use {@link format}.
  *
  * @since 0.1.0
  * @category models
@@ -48,7 +48,7 @@ class Scope implements AuthScope {
 
   constructor(
     readonly grants: Grants.Grants,
-    /** What it was read from, if it was. */
+    /** The text that the scope was parsed from, if any. */
     readonly source?: string,
     readonly unlimited: boolean = false
   ) {}
@@ -89,7 +89,7 @@ class Scope implements AuthScope {
 const own = (scope: AuthScope): Scope => scope as Scope
 
 /**
- * Whether `value` is an access scope.
+ * Returns whether `value` is an access scope.
  *
  * @since 0.1.0
  * @category guards
@@ -97,7 +97,7 @@ const own = (scope: AuthScope): Scope => scope as Scope
 export const is = (value: unknown): value is AuthScope => hasProperty(value, TypeId)
 
 /**
- * The scope that allows nothing. Its text is empty.
+ * The scope that allows nothing. Its text is the empty string.
  *
  * @since 0.1.0
  * @category constants
@@ -105,8 +105,8 @@ export const is = (value: unknown): value is AuthScope => hasProperty(value, Typ
 export const empty: AuthScope = new Scope(new Map())
 
 /**
- * The scope that contains every other, for what may be used without bounds. No text means it: `*` is shown for it, is
- * not for a token server, and is read back by {@link parse} as an opaque scope.
+ * The scope that contains every other scope, for credentials without limits. It has no text form: it is displayed as
+ * `*`, but `*` must not be sent to a token server, and {@link parse} reads `*` as an opaque scope.
  *
  * @since 0.1.0
  * @category constants
@@ -114,8 +114,9 @@ export const empty: AuthScope = new Scope(new Map())
 export const unlimited: AuthScope = new Scope(new Map(), undefined, true)
 
 /**
- * Reads a scope. Any text is one: words separated by white space, each `type:resource:actions` (the first and the last
- * colon count, the actions are separated by commas), or else opaque. Takes linear time.
+ * Parses a scope. Every text is a valid scope: words separated by white space. A word of the form
+ * `type:resource:actions` is split at its first and its last colon, and its actions at commas. Any other word is
+ * opaque. Takes linear time.
  *
  * @since 0.1.0
  * @category constructors
@@ -131,8 +132,8 @@ export const unlimited: AuthScope = new Scope(new Map(), undefined, true)
 export const parse = (text: string): AuthScope => new Scope(Grants.parse(text), text)
 
 /**
- * The scope of these resource scopes, with its canonical text. A resource scope means what its text says: commas in an
- * action separate actions, and one without a type or a resource is opaque.
+ * Creates a scope from resource scopes, with canonical text. A resource scope is interpreted by its text: commas in an
+ * action separate actions, and a resource scope without a type or a resource is opaque.
  *
  * @since 0.1.0
  * @category constructors
@@ -141,7 +142,7 @@ export const make = (resourceScopes: Iterable<ResourceScope.ResourceScope>): Aut
   is(resourceScopes) ? resourceScopes : new Scope(Grants.make(resourceScopes))
 
 /**
- * The scope of some actions on one repository.
+ * Creates the scope of some actions on one repository.
  *
  * @since 0.1.0
  * @category constructors
@@ -156,7 +157,7 @@ export const repository = (name: string, ...actions: ReadonlyArray<ResourceScope
   actions.length === 0 ? empty : make([ResourceScope.make("repository", name, actions.join(","))])
 
 /**
- * What listing the repositories of a registry requires: `registry:catalog:*`.
+ * The scope that listing the repositories of a registry requires: `registry:catalog:*`.
  *
  * @since 0.1.0
  * @category constants
@@ -164,8 +165,8 @@ export const repository = (name: string, ...actions: ReadonlyArray<ResourceScope
 export const catalog: AuthScope = make([ResourceScope.catalog])
 
 /**
- * The text of a scope: the very words it was read from, since some token servers want those of their challenge, else
- * the canonical text.
+ * Returns the text of a scope. If the scope was parsed, returns the original text, because some token servers require
+ * the exact text of their challenge. Otherwise returns the canonical text.
  *
  * @since 0.1.0
  * @category destructors
@@ -173,8 +174,8 @@ export const catalog: AuthScope = make([ResourceScope.catalog])
 export const format = (self: AuthScope): string => own(self).text
 
 /**
- * The same scope with its canonical text: in the order of type, resource and action, one word a resource, without
- * duplicates, and without what `*` holds already.
+ * Returns the same scope with its canonical text: sorted by type, resource and action, one word for each resource,
+ * without duplicates, and without actions that `*` includes already.
  *
  * @since 0.1.0
  * @category combinators
@@ -185,8 +186,8 @@ export const canonical = (self: AuthScope): AuthScope => {
 }
 
 /**
- * The resource scopes of which a scope is made, in canonical order. Of {@link unlimited} there are none that could be
- * named: ask {@link isUnlimited} first where it may come.
+ * Returns the resource scopes in a scope, in canonical order. Returns an empty array for {@link unlimited}, so check
+ * {@link isUnlimited} first where that scope is possible.
  *
  * @since 0.1.0
  * @category destructors
@@ -194,7 +195,7 @@ export const canonical = (self: AuthScope): AuthScope => {
 export const values = (self: AuthScope): ReadonlyArray<ResourceScope.ResourceScope> => Grants.values(own(self).grants)
 
 /**
- * How many resource scopes a scope is made of: none can be said for {@link unlimited}.
+ * Returns the number of resource scopes in a scope, or `None` for {@link unlimited}.
  *
  * @since 0.1.0
  * @category getters
@@ -203,7 +204,7 @@ export const size = (self: AuthScope): Option.Option<number> =>
   isUnlimited(self) ? Option.none() : Option.some(Grants.size(own(self).grants))
 
 /**
- * Whether a scope allows nothing.
+ * Returns whether a scope allows nothing.
  *
  * @since 0.1.0
  * @category predicates
@@ -211,7 +212,7 @@ export const size = (self: AuthScope): Option.Option<number> =>
 export const isEmpty = (self: AuthScope): boolean => !isUnlimited(self) && own(self).grants.size === 0
 
 /**
- * Whether a scope contains every other.
+ * Returns whether a scope is {@link unlimited}.
  *
  * @since 0.1.0
  * @category predicates
@@ -219,7 +220,8 @@ export const isEmpty = (self: AuthScope): boolean => !isUnlimited(self) && own(s
 export const isUnlimited = (self: AuthScope): boolean => own(self).unlimited
 
 /**
- * Whether `self` allows all that `that` does. `*` on a resource holds every action on it.
+ * Returns whether `self` allows everything that `that` allows. The action `*` on a resource includes every action on
+ * it.
  *
  * @since 0.1.0
  * @category predicates
@@ -237,7 +239,7 @@ export const contains: {
 } = dual(2, (self: AuthScope, that: AuthScope): boolean => own(self).contains(own(that)))
 
 /**
- * Whether a scope allows one action on one resource.
+ * Returns whether a scope allows one action on one resource.
  *
  * @since 0.1.0
  * @category predicates
@@ -251,7 +253,7 @@ export const holds: {
 )
 
 /**
- * Whether two scopes allow the same: each contains the other.
+ * Returns whether two scopes allow the same: each contains the other.
  *
  * @since 0.1.0
  * @category predicates
@@ -262,8 +264,8 @@ export const equals: {
 } = dual(2, (self: AuthScope, that: AuthScope): boolean => contains(self, that) && contains(that, self))
 
 /**
- * What either allows. It is `self` itself, text and all, when `that` adds nothing, and `that` itself when only `self`
- * adds nothing; else it has its canonical text.
+ * Returns the scope that allows what either scope allows. If one of the two scopes contains the other, returns that
+ * scope itself with its text (`self` if they are equal). Otherwise the result has canonical text.
  *
  * @since 0.1.0
  * @category combinators
@@ -279,7 +281,8 @@ export const union: {
     : new Scope(Grants.union([own(self).grants, own(that).grants])))
 
 /**
- * What any of them allows: {@link empty} for none of them. Where one contains all the others it is that one itself.
+ * Returns the scope that allows what any of the scopes allows, or {@link empty} if there are no scopes. If one scope
+ * contains all others, returns that scope itself.
  *
  * @since 0.1.0
  * @category combinators
@@ -293,8 +296,8 @@ export const unionAll = (scopes: Iterable<AuthScope>): AuthScope => {
 }
 
 /**
- * What both allow. It is `self` itself, text and all, when `that` contains it. Of what a stranger names, such as a
- * challenge, this keeps what belongs to one repository:
+ * Returns the scope that allows what both scopes allow. If `that` contains `self`, returns `self` itself with its text.
+ * The example limits a scope from an untrusted source, such as a challenge, to one repository:
  *
  * @since 0.1.0
  * @category combinators
@@ -318,8 +321,9 @@ export const intersection: {
     : new Scope(Grants.intersection(own(self).grants, own(that).grants)))
 
 /**
- * What `required` allows and `held` does not: what is missing. It is empty exactly when `held` contains `required`.
- * What is missing of {@link unlimited} is unlimited, and of `*` on a resource it is `*`.
+ * Returns the missing part of a scope: what `required` allows and `held` does not. The result is empty exactly if
+ * `held` contains `required`. If `required` is {@link unlimited}, the missing part is unlimited. If `required` has `*`
+ * on a resource, the missing part has `*` on that resource.
  *
  * @since 0.1.0
  * @category combinators
@@ -335,7 +339,7 @@ export const difference: {
     : new Scope(Grants.difference(own(required).grants, own(held).grants)))
 
 /**
- * Scopes are equivalent when they allow the same: {@link equals}.
+ * The equivalence of scopes: {@link equals}.
  *
  * @since 0.1.0
  * @category instances
@@ -353,9 +357,9 @@ export interface Required {
 }
 
 /**
- * The scope that the request in hand needs, as the transport learns it from above: {@link empty} by default. Who lowers
- * an operation to requests provides its required scope round each; a client of one's own can do the same. A token whose
- * scope contains it is used at once, and a new one is asked for with at least this.
+ * The scope that the current request requires. The code that sends the requests of an operation sets it, and the HTTP
+ * transport reads it; a program that sends requests itself can set it too. A stored token whose scope contains it is
+ * used immediately. A new token is requested with at least this scope. Default: {@link empty}.
  *
  * @since 0.1.0
  * @category context
@@ -387,10 +391,11 @@ export interface Hint {
 }
 
 /**
- * The scope that a caller will need beyond the request in hand: {@link empty} by default. New tokens are asked for with
- * the required scope and this one, so that one token serves a batch. It never widens what a request needs: a token
- * that has the required scope is used whether it has the hinted one or not, and a token server that refuses the two
- * together is asked once more without the hint.
+ * The scope that the caller will need for later requests. New tokens are requested with the required scope and this
+ * scope together, so that one token is enough for a batch of requests. Default: {@link empty}.
+ *
+ * The hint never raises what a request requires: a token with the required scope is used even if it lacks the hinted
+ * scope. If a token server refuses the two scopes together, the token is requested once more without the hint.
  *
  * @since 0.1.0
  * @category context

@@ -1,5 +1,5 @@
 /**
- * The content of a blob on its way out of a registry.
+ * The content of a blob that a registry returns.
  *
  * @since 0.1.0
  */
@@ -10,17 +10,17 @@ import type { Descriptor } from "./Descriptor.js"
 import type { ErrorFields, RegistryError } from "./RegistryError.js"
 
 /**
- * The content of a blob, or a range of it: the descriptor of the whole blob, the span that is sent, and the bytes.
- * `verified` says that the bytes are known to be those of the digest: checked by whoever stored them, or checked as
- * they flow. The bytes of a range, and those of a foreign registry, are not.
+ * The content of a blob, or a range of it: the descriptor of the whole blob, the range that is sent, and the bytes.
+ * `verified` says that the bytes are known to match the digest: the store verified them, or they are verified as they
+ * flow. The bytes of a range, and the bytes from a remote registry, are not verified.
  *
  * @since 0.1.0
  * @category models
  */
 export class BlobContent {
-  /** The descriptor of the whole blob, also where only a range of it is sent. */
+  /** The descriptor of the whole blob, even if only a range is sent. */
   readonly descriptor: Descriptor
-  /** What is sent, where a range was asked for; absent for the whole blob. */
+  /** The range that is sent. Absent for the whole blob. */
   readonly range: Span | undefined
   readonly body: Body.Body
   readonly verified: boolean
@@ -44,8 +44,8 @@ export class BlobContent {
 }
 
 /**
- * The same content, checked against its descriptor as it flows. Content that is verified already, or is a range, stays
- * as it is. `asked` is what an error tells besides, as `Operation.errorFields` gives it.
+ * Returns the same content, verified against its descriptor as it flows. Content that is already verified, and content
+ * of a range, is returned unchanged. `asked` adds fields to the error, such as those of `Operation.errorFields`.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,11 +1,12 @@
 /**
- * Ranges of bytes, as they are asked for and as they are sent.
+ * Byte ranges, as requested and as sent.
  *
  * @since 0.1.0
  */
 
 /**
- * A range that is asked for: from an offset, for a length or to the end; or the last bytes. RFC 9110, section 14.1.2.
+ * A requested range: from an offset, with a length or to the end; or a suffix, the last bytes. [RFC 9110, section
+ * 14.1.2](https://www.rfc-editor.org/rfc/rfc9110#section-14.1.2).
  *
  * @since 0.1.0
  * @category models
@@ -26,7 +27,7 @@ export interface Span {
 }
 
 /**
- * From an offset to the end.
+ * Creates a range from an offset to the end.
  *
  * @since 0.1.0
  * @category constructors
@@ -34,7 +35,7 @@ export interface Span {
 export const from = (offset: number): ByteRange => ({ offset })
 
 /**
- * So many bytes from an offset; fewer where the content ends before.
+ * Creates a range of `length` bytes from an offset. The range is shorter if the content ends before.
  *
  * @since 0.1.0
  * @category constructors
@@ -42,7 +43,7 @@ export const from = (offset: number): ByteRange => ({ offset })
 export const slice = (offset: number, length: number): ByteRange => ({ offset, length })
 
 /**
- * The last bytes; all of the content where it has no more.
+ * Creates a range of the last `suffix` bytes, or of the whole content if it is shorter.
  *
  * @since 0.1.0
  * @category constructors
@@ -50,7 +51,8 @@ export const slice = (offset: number, length: number): ByteRange => ({ offset, l
 export const last = (suffix: number): ByteRange => ({ suffix })
 
 /**
- * What a range means for content of `size` bytes, or `undefined` if it is no range of whole bytes within: status 416.
+ * Resolves a range for content of `size` bytes. Returns `undefined` if the range contains no whole byte of the content;
+ * a server answers such a request with status 416.
  *
  * @since 0.1.0
  * @category combinators

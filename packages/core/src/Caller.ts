@@ -1,5 +1,5 @@
 /**
- * Who asks.
+ * The caller of an operation.
  *
  * @since 0.1.0
  */
@@ -7,8 +7,8 @@ import * as Context from "effect/Context"
 import * as internal from "./internal/network.js"
 
 /**
- * Who asks: nobody known, or a principal by its name, with what the one who vouches for it (a token, an account) says
- * of it. Nothing secret belongs here.
+ * The identity of a caller: anonymous, or a principal with a name and claims. The claims come from whatever
+ * authenticated the caller, such as a token or an account. An identity must not contain secrets.
  *
  * @since 0.1.0
  * @category models
@@ -25,7 +25,7 @@ export interface Identity {
 }
 
 /**
- * Nobody known.
+ * The anonymous caller.
  *
  * @since 0.1.0
  * @category constants
@@ -33,8 +33,8 @@ export interface Identity {
 export const anonymous: Identity = { name: undefined, claims: {} }
 
 /**
- * The caller of the running operation: anonymous unless a server's guard, or a program, says who it is. It is read at
- * each operation, and never kept when a layer is built.
+ * The caller of the running operation. A server's guard, or a program, sets it. It is read at each operation, and never
+ * stored while a layer is built. Default: {@link anonymous}.
  *
  * @since 0.1.0
  * @category services

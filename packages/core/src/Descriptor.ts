@@ -1,5 +1,5 @@
 /**
- * Descriptors: what a piece of content is, how large, and by what digest it is known.
+ * Descriptors: the media type, the size and the digest of content.
  *
  * @since 0.1.0
  */
@@ -10,11 +10,12 @@ const Size = Schema.Number.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_
 
 const Strings = Schema.Record({ key: Schema.String, value: Schema.String })
 
-/** Programs that leave an absent field as `null` are met, and Go reads it as absent. */
+/** Some programs write `null` for an absent field, and Go reads `null` as absent. */
 const optional = <A, I>(field: Schema.Schema<A, I>) => Schema.optionalWith(field, { nullable: true })
 
 /**
- * The platform that an entry of an index is for. Image spec: "Image Index".
+ * The platform of an index entry. Image spec: [Image
+ * Index](https://github.com/opencontainers/image-spec/blob/main/image-index.md).
  *
  * @since 0.1.0
  * @category models
@@ -36,8 +37,8 @@ const PlatformSchema = Schema.Struct({
 }).annotations({ identifier: "Platform" })
 
 /**
- * A descriptor. `size` is in bytes and at most `Number.MAX_SAFE_INTEGER`; nothing is allocated by it. Image spec:
- * "Descriptor".
+ * A descriptor of content. `size` is in bytes, at most `Number.MAX_SAFE_INTEGER`. No memory is allocated based on
+ * `size`. Image spec: [Descriptor](https://github.com/opencontainers/image-spec/blob/main/descriptor.md).
  *
  * @since 0.1.0
  * @category models
@@ -48,7 +49,7 @@ export interface Descriptor {
   readonly size: number
   readonly urls?: ReadonlyArray<string> | undefined
   readonly annotations?: { readonly [key: string]: string } | undefined
-  /** The content itself, base64. */
+  /** The content itself, in base64. */
   readonly data?: string | undefined
   readonly artifactType?: string | undefined
   readonly platform?: Platform | undefined
@@ -70,7 +71,7 @@ export const schema: Schema.Schema<Descriptor, unknown> = Schema.Struct({
 }).annotations({ identifier: "Descriptor" }) as never
 
 /**
- * The media type of content of which nothing is known.
+ * The media type of content of an unknown type.
  *
  * @since 0.1.0
  * @category constants
@@ -78,7 +79,7 @@ export const schema: Schema.Schema<Descriptor, unknown> = Schema.Struct({
 export const octetStream = "application/octet-stream"
 
 /**
- * The descriptor of bytes in hand.
+ * Creates the descriptor of bytes.
  *
  * @since 0.1.0
  * @category constructors

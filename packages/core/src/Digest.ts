@@ -1,5 +1,5 @@
 /**
- * Digests: names of content by its hash, `sha256:…`.
+ * Digests: hashes that identify content, `sha256:…`.
  *
  * @since 0.1.0
  */
@@ -11,8 +11,8 @@ import * as hash from "./internal/hash.js"
 import { SyntaxInvalid } from "./SyntaxInvalid.js"
 
 /**
- * A digest, `algorithm:encoded`. Made only by {@link parse}, {@link make}, {@link fromBytes}, a {@link Hasher} and
- * {@link schema}. Image spec: "Digests".
+ * A digest, `algorithm:encoded`. Created only by {@link parse}, {@link make}, {@link fromBytes}, a {@link Hasher} and
+ * {@link schema}. Image spec: [Digests](https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests).
  *
  * @since 0.1.0
  * @category models
@@ -20,8 +20,8 @@ import { SyntaxInvalid } from "./SyntaxInvalid.js"
 export type Digest = string & Brand.Brand<"Digest">
 
 /**
- * The algorithms by which bytes can be checked here. Digests of other algorithms can be read, kept and compared, but
- * nothing is stored or accepted under one.
+ * The hash algorithms that this library supports. Digests with other algorithms can be parsed, stored and compared, but
+ * no content is accepted or stored under them.
  *
  * @since 0.1.0
  * @category models
@@ -29,20 +29,23 @@ export type Digest = string & Brand.Brand<"Digest">
 export type Algorithm = "sha256" | "sha512"
 
 /**
- * A hash that is fed piece by piece.
+ * An incremental hash.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Hasher {
-  /** Takes the next bytes, and does not keep them. */
+  /** Adds the next bytes to the hash. Does not keep a reference to them. */
   readonly update: (bytes: Uint8Array) => void
-  /** The digest of all that came. Ends the hasher: it is called once, and no update may follow. */
+  /**
+   * Returns the digest of all bytes added so far. Ends the hasher: call it only once, and do not call `update`
+   * afterwards.
+   */
   readonly digest: () => Digest
 }
 
 /**
- * Whether `text` is a digest.
+ * Returns whether `text` is a digest.
  *
  * @since 0.1.0
  * @category guards
@@ -69,16 +72,16 @@ export const parse = (text: string): Either.Either<Digest, SyntaxInvalid> => {
 }
 
 /**
- * A digest from a text that is known to be one, such as a literal in a program.
+ * Creates a digest from a text that is known to be valid, such as a literal in a program.
  *
  * @since 0.1.0
  * @category constructors
- * @throws SyntaxInvalid where `text` is not one: for text from elsewhere use {@link parse}
+ * @throws SyntaxInvalid if `text` is not valid: for untrusted text use {@link parse}
  */
 export const make = (text: string): Digest => Either.getOrThrowWith(parse(text), (error) => error)
 
 /**
- * The digest of bytes.
+ * Computes the digest of bytes.
  *
  * @since 0.1.0
  * @category constructors
@@ -96,7 +99,8 @@ export const fromBytes = (bytes: Uint8Array, algorithm: Algorithm = "sha256"): D
 }
 
 /**
- * A hasher for content that comes in pieces. It is the platform's native one where there is one (Node, Bun, Deno).
+ * Creates a hasher for content that arrives in pieces. Uses the native implementation of the platform if there is one
+ * (Node, Bun, Deno).
  *
  * @since 0.1.0
  * @category constructors
@@ -107,7 +111,7 @@ export const hasher = (algorithm: Algorithm): Hasher => {
 }
 
 /**
- * What stands before the colon.
+ * Returns the algorithm: the part before the colon.
  *
  * @since 0.1.0
  * @category getters
@@ -115,7 +119,7 @@ export const hasher = (algorithm: Algorithm): Hasher => {
 export const algorithm = (digest: Digest): string => digest.slice(0, digest.indexOf(":"))
 
 /**
- * What stands after the colon.
+ * Returns the encoded hash: the part after the colon.
  *
  * @since 0.1.0
  * @category getters
@@ -123,7 +127,7 @@ export const algorithm = (digest: Digest): string => digest.slice(0, digest.inde
 export const encoded = (digest: Digest): string => digest.slice(digest.indexOf(":") + 1)
 
 /**
- * The algorithm of a digest if bytes can be checked against it, else `undefined`.
+ * Returns the algorithm of a digest if this library can verify content against it, and `undefined` otherwise.
  *
  * @since 0.1.0
  * @category getters

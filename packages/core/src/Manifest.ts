@@ -195,8 +195,9 @@ export const checkType: (mediaType: string) => Either.Either<string, ManifestInv
  *   one of another type;
  * - an object in it has two members with the same name, or its JSON begins with a byte order mark.
  *
- * Also fails with `ManifestInvalid` if it has more than {@link maxEntries} entries, or a media type for which {@link
- * MediaType.isActive} returns `true`. Fails with `Unsupported` for Docker's schema 1. Takes linear time for any input.
+ * Also fails with `ManifestInvalid` if it has more than {@link maxEntries} entries, or a media type for which
+ * {@link MediaType.isActive} returns `true`. Fails with `Unsupported` for Docker's schema 1. Takes linear time for any
+ * input.
  *
  * @since 0.1.0
  * @category destructors

@@ -1,12 +1,12 @@
 /**
- * Text from elsewhere, made fit for a message, a log line and a terminal.
+ * Escaping of untrusted text for messages, log lines and terminals.
  *
  * @since 0.1.0
  */
 
 /**
- * What does not show (control and format characters, which include the bidirectional ones, separators of lines, halves
- * of surrogate pairs) is written as escapes, and a text longer than `limit` characters is cut.
+ * Escapes invisible characters, and cuts a text that is longer than `limit` characters. Invisible characters are
+ * control and format characters (including bidirectional controls), line separators, and unpaired surrogates.
  *
  * @since 0.1.0
  * @category combinators

@@ -1,5 +1,5 @@
 /**
- * References: where a manifest is, `ghcr.io/team/app:v1@sha256:…`.
+ * References to manifests: `ghcr.io/team/app:v1@sha256:…`.
  *
  * @since 0.1.0
  */
@@ -31,9 +31,9 @@ export const TypeId: unique symbol = Symbol.for("@effect-oci/core/Reference")
 export type TypeId = typeof TypeId
 
 /**
- * A reference: a registry, a repository there, and a manifest in it by tag, by digest, by both, or not at all. Where it
- * has both, the digest says which manifest is meant, and the tag that it should have it. Two are equal
- * (`Equal.equals`) if their fields are. `toString` and JSON give its text. Made only by the functions of this module.
+ * A reference: a registry, a repository, and optionally a tag, a digest or both. If a reference has both, the digest
+ * identifies the manifest, and the tag is expected to point to it. Two references are equal (`Equal.equals`) if their
+ * fields are equal. `toString` and JSON return the text of the reference. Created only by the functions of this module.
  *
  * @since 0.1.0
  * @category models
@@ -41,8 +41,9 @@ export type TypeId = typeof TypeId
 export interface Reference extends Equal.Equal, Inspectable, Pipeable {
   readonly [TypeId]: TypeId
   /**
-   * The host and, where it has one, its port: `ghcr.io`, `localhost:5000`, `[::1]:5000`. In one spelling: lower case,
-   * and IPv6 as in RFC 5952. The port is kept as it is: whether 443 is the default depends on the scheme.
+   * The host and optional port: `ghcr.io`, `localhost:5000`, `[::1]:5000`. The host is normalized: lower case, and IPv6
+   * addresses as in [RFC 5952](https://www.rfc-editor.org/rfc/rfc5952). The port is kept as it is, because whether 443
+   * is the default depends on the scheme.
    */
   readonly registry: string
   readonly repository: RepositoryName
@@ -90,7 +91,7 @@ class Parts implements Reference {
 }
 
 /**
- * Whether `value` is a reference.
+ * Returns whether `value` is a reference.
  *
  * @since 0.1.0
  * @category guards
@@ -107,9 +108,9 @@ const parseAs = (
   })
 
 /**
- * Reads `HOST/NAME[:TAG][@DIGEST]`. Nothing is added. The host has a dot or a port, or is `localhost` or an IPv6 address
- * in brackets, without zone; it is folded to one spelling. Otherwise {@link format} gives back the same text. Takes
- * linear time, and none for a text longer than any reference.
+ * Parses `HOST/NAME[:TAG][@DIGEST]`. Adds no defaults. The host must contain a dot or a port, or be `localhost` or an
+ * IPv6 address in brackets without a zone. The host is normalized; apart from that, {@link format} returns the same
+ * text. Takes linear time, and constant time for a text longer than any reference.
  *
  * @since 0.1.0
  * @category constructors
@@ -124,10 +125,11 @@ const parseAs = (
 export const parse = (text: string): Either.Either<Reference, SyntaxInvalid> => parseAs(text, grammar.reference)
 
 /**
- * Reads what people type at `docker pull`. What has no host is on `docker.io`, which `index.docker.io` means too, and
- * where a name of one component is in `library/`. What has neither tag nor digest has the tag `latest`.
+ * Parses the short form that people type at `docker pull`. Without a host, the registry is `docker.io`; the host
+ * `index.docker.io` also becomes `docker.io`. On `docker.io`, a name of one component is in `library/`. Without a tag
+ * and a digest, the tag is `latest`.
  *
- * Differs from Docker in one thing: `Foo/app` is not read as an app on the host `Foo`, but refused.
+ * Differs from Docker in one case: `Foo/app` fails, and is not read as `app` on the host `Foo`.
  *
  * @since 0.1.0
  * @category constructors
@@ -144,11 +146,11 @@ export const parseFamiliar = (text: string): Either.Either<Reference, SyntaxInva
   parseAs(text, grammar.familiarReference)
 
 /**
- * A reference from its parts.
+ * Creates a reference from its parts.
  *
  * @since 0.1.0
  * @category constructors
- * @throws SyntaxInvalid where `registry` is no host: for text from elsewhere use {@link parse}
+ * @throws SyntaxInvalid if `registry` is not a host: for untrusted text use {@link parse}
  * @example
  * ```ts
  * import { Reference, RepositoryName, Tag } from "@effect-oci/core"
@@ -174,7 +176,7 @@ export const make = (parts: {
 }
 
 /**
- * The same reference with another tag, or with none.
+ * Returns the same reference with another tag, or without a tag.
  *
  * @since 0.1.0
  * @category combinators
@@ -185,7 +187,8 @@ export const withTag: {
 } = dual(2, (self: Reference, tag: Tag | undefined): Reference => new Parts({ ...self, tag }))
 
 /**
- * The same reference with another digest, or with none: to pin what a tag was resolved to.
+ * Returns the same reference with another digest, or without a digest. Use it to pin a tag to the digest that it
+ * resolves to.
  *
  * @since 0.1.0
  * @category combinators
@@ -196,7 +199,7 @@ export const withDigest: {
 } = dual(2, (self: Reference, digest: Digest | undefined): Reference => new Parts({ ...self, digest }))
 
 /**
- * The text of a reference, which {@link parse} reads back.
+ * Returns the text of a reference. {@link parse} parses it back.
  *
  * @since 0.1.0
  * @category formatting
@@ -204,8 +207,8 @@ export const withDigest: {
 export const format = (self: Reference): string => self.toString()
 
 /**
- * The shortest text that {@link parseFamiliar} reads back as the same reference, or the whole one where there is no
- * shorter.
+ * Returns the shortest text that {@link parseFamiliar} parses to the same reference. Returns the full text if no
+ * shorter text does.
  *
  * @since 0.1.0
  * @category formatting

@@ -1,9 +1,9 @@
 /**
- * Sets of references: what filters, routes, mirrors and credentials choose by.
+ * Sets of references, used to select references in filters, routes, mirrors and credentials.
  *
- * They are a Boolean algebra under {@link union}, {@link intersection} and {@link complement}, ordered by
- * {@link includes}, of which {@link none} is the bottom and {@link all} the top. Whether a set is empty, includes
- * another or equals it is decided exactly.
+ * The sets form a Boolean algebra under {@link union}, {@link intersection} and {@link complement}, ordered by
+ * {@link includes}, with {@link none} as bottom and {@link all} as top. Emptiness, inclusion and equality of sets are
+ * decided exactly.
  *
  * @since 0.1.0
  */
@@ -36,7 +36,8 @@ export const TypeId: unique symbol = Symbol.for("@effect-oci/core/ReferenceSet")
 export type TypeId = typeof TypeId
 
 /**
- * A set of references. `toString` says which: `registry(ghcr.io) & prefix(team/) & !tags(*-rc)`, cut at 1024 characters.
+ * A set of references. `toString` describes the set, for example `registry(ghcr.io) & prefix(team/) & !tags(*-rc)`, cut
+ * at 1024 characters.
  *
  * @since 0.1.0
  * @category models
@@ -46,15 +47,15 @@ export interface ReferenceSet extends Inspectable, Pipeable {
 }
 
 /**
- * What may be in a set: a `Reference`, or what is known of one where an operation names it. `tag` has to be given, so
- * that it is not forgotten where an operation has it under another name: `undefined` means by digest alone. A registry
- * that is not given is one that no set names.
+ * The value that is tested against a set: a `Reference`, or the parts of one that an operation names. `tag` is
+ * required, so that a caller cannot forget it if an operation stores the tag under another name; `undefined` means that
+ * there is only a digest. If `registry` is absent, the candidate matches no set that names a registry.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Candidate {
-  /** `host[:port]`, as a `Reference` has it. */
+  /** `host[:port]`, in the form that a `Reference` has. */
   readonly registry?: string | undefined
   readonly repository: RepositoryName
   readonly tag: Tag | undefined
@@ -86,7 +87,7 @@ class Sets implements ReferenceSet {
 const own = (self: ReferenceSet): Sets => self as Sets
 
 /**
- * Whether `value` is a set of references.
+ * Returns whether `value` is a set of references.
  *
  * @since 0.1.0
  * @category guards
@@ -94,7 +95,7 @@ const own = (self: ReferenceSet): Sets => self as Sets
 export const is = (value: unknown): value is ReferenceSet => hasProperty(value, TypeId)
 
 /**
- * Every reference.
+ * The set of all references.
  *
  * @since 0.1.0
  * @category constants
@@ -102,7 +103,7 @@ export const is = (value: unknown): value is ReferenceSet => hasProperty(value, 
 export const all: ReferenceSet = new Sets(internal.all)
 
 /**
- * No reference.
+ * The empty set.
  *
  * @since 0.1.0
  * @category constants
@@ -122,12 +123,12 @@ const checked = (
 }
 
 /**
- * What is in registries of these hosts, `host[:port]`. Hosts are compared as in a `Reference`: in lower case, and the
- * port as it is written.
+ * Creates the set of all references on these registry hosts, `host[:port]`. Hosts are compared as in a `Reference`: in
+ * lower case, and with the port as it is written.
  *
  * @since 0.1.0
  * @category constructors
- * @throws SyntaxInvalid where one is no host
+ * @throws SyntaxInvalid if an argument is not a host
  */
 export const registry = (...hosts: ReadonlyArray<string>): ReferenceSet => {
   const folded = hosts.map((text) =>
@@ -137,12 +138,12 @@ export const registry = (...hosts: ReadonlyArray<string>): ReferenceSet => {
 }
 
 /**
- * What is in repositories of these names, in any registry. For those of one registry take the {@link intersection} with
- * {@link registry}.
+ * Creates the set of all references to repositories with these names, in any registry. For one registry only, use the
+ * {@link intersection} with {@link registry}.
  *
  * @since 0.1.0
  * @category constructors
- * @throws SyntaxInvalid where one is no name of a repository
+ * @throws SyntaxInvalid if an argument is not a repository name
  * @example
  * ```ts
  * import { ReferenceSet } from "@effect-oci/core"
@@ -158,12 +159,12 @@ export const repository = (...names: ReadonlyArray<string>): ReferenceSet =>
   })
 
 /**
- * What is in repositories below these prefixes, in any registry: `team/` is that of `team/app` and `team/a/b`, not of
- * `team` and not of `teams/app`. A prefix ends with a slash.
+ * Creates the set of all references to repositories with these prefixes, in any registry. The prefix `team/` contains
+ * `team/app` and `team/a/b`, but not `team` and not `teams/app`. A prefix ends with a slash.
  *
  * @since 0.1.0
  * @category constructors
- * @throws SyntaxInvalid where one is no prefix of names of repositories
+ * @throws SyntaxInvalid if an argument is not a repository prefix
  */
 export const prefix = (...prefixes: ReadonlyArray<string>): ReferenceSet =>
   new Sets({
@@ -173,16 +174,16 @@ export const prefix = (...prefixes: ReadonlyArray<string>): ReferenceSet =>
   })
 
 /**
- * What has a tag that matches one of these globs, in any repository. `*` stands for any characters, also none; all else
- * stands for itself: `v1.*`, `*-rc*`, `latest`.
+ * Creates the set of all references whose tag matches one of these globs, in any repository. `*` matches any number of
+ * characters, including zero. All other characters match themselves: `v1.*`, `*-rc*`, `latest`.
  *
- * A reference without a tag, by digest alone, is in no such set, and so a filter that allows tags only gives nothing out
- * by digest: allow that, if it is meant, by the {@link union} with {@link untagged}. To leave tags out hides only the
- * tags: what they point at can still be had by its digest. Where a reference has both, its digest is not looked at.
+ * A reference without a tag is in no such set. A filter that allows only tags therefore rejects all access by digest.
+ * To allow it, use the {@link union} with {@link untagged}. A filter that excludes tags hides only the tags: their
+ * manifests can still be read by digest. If a reference has both a tag and a digest, only its tag is tested.
  *
  * @since 0.1.0
  * @category constructors
- * @throws SyntaxInvalid where one is no glob of tags
+ * @throws SyntaxInvalid if an argument is not a tag glob
  * @example
  * ```ts
  * import { ReferenceSet } from "@effect-oci/core"
@@ -197,7 +198,7 @@ export const tags = (...globs: ReadonlyArray<string>): ReferenceSet =>
   new Sets({ _tag: "Tags", globs: checked("tag glob", globs, grammar.globProblem).map(Glob.make) })
 
 /**
- * What is in either set.
+ * Returns the set of references that are in either set.
  *
  * @since 0.1.0
  * @category combinators
@@ -212,7 +213,7 @@ export const union: {
 )
 
 /**
- * What is in both sets.
+ * Returns the set of references that are in both sets.
  *
  * @since 0.1.0
  * @category combinators
@@ -227,7 +228,7 @@ export const intersection: {
 )
 
 /**
- * What is not in a set.
+ * Returns the set of references that are not in the given set.
  *
  * @since 0.1.0
  * @category combinators
@@ -235,7 +236,7 @@ export const intersection: {
 export const complement = (self: ReferenceSet): ReferenceSet => new Sets(internal.complement(own(self).expression))
 
 /**
- * What is in the first set and not in the second.
+ * Returns the set of references that are in the first set and not in the second.
  *
  * @since 0.1.0
  * @category combinators
@@ -246,7 +247,7 @@ export const difference: {
 } = dual(2, (self: ReferenceSet, that: ReferenceSet): ReferenceSet => intersection(self, complement(that)))
 
 /**
- * What has no tag: references by digest alone, or to a repository as such.
+ * The set of references without a tag: references by digest only, and references to a repository as a whole.
  *
  * @since 0.1.0
  * @category constants
@@ -254,8 +255,8 @@ export const difference: {
 export const untagged: ReferenceSet = complement(tags("*"))
 
 /**
- * Whether a reference is in a set. Names are looked up; globs and members of unions and intersections are tried in
- * turn.
+ * Returns whether a reference is in a set. Names are looked up in hash sets. Globs, and the members of unions and
+ * intersections, are tried one after the other.
  *
  * @since 0.1.0
  * @category predicates
@@ -270,11 +271,11 @@ export const contains: {
 )
 
 /**
- * Whether anything in a repository is in a set, with whatever tag or with none: what to ask where an operation names
- * only the repository, as for blobs and lists.
+ * Returns whether a set contains any reference in a repository, with any tag or without a tag. For operations that name
+ * only the repository, such as those on blobs and lists.
  *
- * The first time that it is asked of a set whose answer depends on tags, the tags that matter are searched for, as by
- * {@link witness}; later they are tried in turn.
+ * If the result depends on tags, the first call on a set searches for the relevant tags, as {@link witness} does. Later
+ * calls try these tags one after the other.
  *
  * @since 0.1.0
  * @category predicates
@@ -289,12 +290,12 @@ export const touches: {
 })
 
 /**
- * A member of a set, or none if it is empty.
+ * Returns a member of a set, or `None` if the set is empty.
  *
- * Found by trying one reference of each kind that the set can tell apart: as many as there are hosts, times names and
- * prefixes, times kinds of tags that the set mentions. The kinds of tags are found by running all globs at once. They
- * are few unless many globs are intersected that overlap without one being in the other, such as `*a*` and `*b*`, which
- * can double them each; those that are joined by a union count as one.
+ * Tries one reference of each kind that the set can distinguish. Their number is the number of hosts, times names and
+ * prefixes, times kinds of tags that the set mentions. The kinds of tags are found by running all globs at once. There
+ * are few kinds, unless many globs are intersected that overlap without one containing the other, such as `*a*` and
+ * `*b*`: each such glob can double the number. Globs joined by a union count as one.
  *
  * @since 0.1.0
  * @category getters
@@ -305,7 +306,7 @@ export const witness = (self: ReferenceSet): Option.Option<Reference.Reference> 
 }
 
 /**
- * Whether a set has no members. Costs what {@link witness} does.
+ * Returns whether a set is empty. Costs as much as {@link witness}.
  *
  * @since 0.1.0
  * @category predicates
@@ -313,8 +314,8 @@ export const witness = (self: ReferenceSet): Option.Option<Reference.Reference> 
 export const isEmpty = (self: ReferenceSet): boolean => Option.isNone(witness(self))
 
 /**
- * Whether every member of the second set is in the first. Costs what {@link witness} does; where the answer is no, the
- * witness of the {@link difference} of the second and the first says why.
+ * Returns whether every member of the second set is in the first set. Costs as much as {@link witness}. If the result
+ * is `false`, the witness of the {@link difference} of the second and the first set is a counterexample.
  *
  * @since 0.1.0
  * @category predicates
@@ -332,7 +333,7 @@ export const includes: {
 } = dual(2, (self: ReferenceSet, that: ReferenceSet): boolean => isEmpty(difference(that, self)))
 
 /**
- * Whether two sets have the same members. Costs what {@link witness} does.
+ * Returns whether two sets have the same members. Costs as much as {@link witness}.
  *
  * @since 0.1.0
  * @category predicates

@@ -1,5 +1,5 @@
 /**
- * Names of repositories: `team/app`.
+ * Repository names: `team/app`.
  *
  * @since 0.1.0
  */
@@ -10,8 +10,9 @@ import { nameProblem } from "./internal/grammar.js"
 import { SyntaxInvalid } from "./SyntaxInvalid.js"
 
 /**
- * The name of a repository: components of lower-case letters and digits separated by slashes, at most 255 characters.
- * Made only by {@link parse}, {@link make} and {@link schema}. Spec: "Pulling manifests".
+ * A repository name: components of lower-case letters and digits, and separators within them, joined by slashes. At
+ * most 255 characters. Created only by {@link parse}, {@link make} and {@link schema}. Spec: [Pulling
+ * manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests).
  *
  * @since 0.1.0
  * @category models
@@ -19,7 +20,7 @@ import { SyntaxInvalid } from "./SyntaxInvalid.js"
 export type RepositoryName = string & Brand.Brand<"RepositoryName">
 
 /**
- * Whether `text` is the name of a repository.
+ * Returns whether `text` is a repository name.
  *
  * @since 0.1.0
  * @category guards
@@ -27,7 +28,7 @@ export type RepositoryName = string & Brand.Brand<"RepositoryName">
 export const is = (text: string): text is RepositoryName => nameProblem(text) === undefined
 
 /**
- * Reads the name of a repository.
+ * Parses a repository name.
  *
  * @since 0.1.0
  * @category constructors
@@ -47,11 +48,11 @@ export const parse = (text: string): Either.Either<RepositoryName, SyntaxInvalid
 }
 
 /**
- * The name of a repository from a text that is known to be one, such as a literal in a program.
+ * Creates a repository name from a text that is known to be valid, such as a literal in a program.
  *
  * @since 0.1.0
  * @category constructors
- * @throws SyntaxInvalid where `text` is not one: for text from elsewhere use {@link parse}
+ * @throws SyntaxInvalid if `text` is not valid: for untrusted text use {@link parse}
  */
 export const make = (text: string): RepositoryName => Either.getOrThrowWith(parse(text), (error) => error)
 

@@ -1,5 +1,5 @@
 /**
- * Resource scopes: one action on one resource, the parts of which an `AuthScope` is made.
+ * Resource scopes: one action on one resource. An `AuthScope` is a set of them.
  *
  * @since 0.1.0
  */
@@ -8,8 +8,8 @@ import * as order from "effect/Order"
 import type * as Ordering from "effect/Ordering"
 
 /**
- * What may be done to a resource: the actions known by name, or one that some registry has of its own. `*` stands for
- * every action on its resource.
+ * An action on a resource: a well-known name, or an action that only some registry defines. `*` includes every action
+ * on the resource.
  *
  * @since 0.1.0
  * @category models
@@ -17,16 +17,17 @@ import type * as Ordering from "effect/Ordering"
 export type Action = "pull" | "push" | "delete" | "*" | (string & {})
 
 /**
- * One action on one resource. Where a scope was not written as `type:resource:actions`, its whole text is the `type`,
- * and the other two are empty: it is opaque. Distribution spec, "Token Scope Documentation".
+ * One action on one resource. A scope that was not written as `type:resource:actions` is opaque: `type` contains its
+ * whole text, and `resource` and `action` are empty. Spec: [Token Scope
+ * Documentation](https://distribution.github.io/distribution/spec/auth/scope/).
  *
  * @since 0.1.0
  * @category models
  */
 export interface ResourceScope {
-  /** `repository`, `registry`, or another, with its class if it has one: `repository(plugin)`. */
+  /** `repository`, `registry` or another type, with its class if it has one: `repository(plugin)`. */
   readonly type: string
-  /** For a `repository` its name. It may hold colons. */
+  /** The name of the resource, such as the name of a repository. It may contain colons. */
   readonly resource: string
   readonly action: Action
 }
@@ -38,7 +39,7 @@ export interface ResourceScope {
 export const make = (type: string, resource: string, action: Action): ResourceScope => ({ type, resource, action })
 
 /**
- * What listing the repositories of a registry requires: `registry:catalog:*`.
+ * The resource scope that listing the repositories of a registry requires: `registry:catalog:*`.
  *
  * @since 0.1.0
  * @category constants
@@ -46,7 +47,7 @@ export const make = (type: string, resource: string, action: Action): ResourceSc
 export const catalog: ResourceScope = make("registry", "catalog", "*")
 
 /**
- * Whether this is a scope whose text is all that is known of it.
+ * Returns whether a resource scope is opaque, that is, whether only its text is known.
  *
  * @since 0.1.0
  * @category guards
@@ -54,8 +55,8 @@ export const catalog: ResourceScope = make("registry", "catalog", "*")
 export const isOpaque = (self: ResourceScope): boolean => self.resource === "" && self.action === ""
 
 /**
- * The text of a resource scope: one word, as a token server reads it. White space, which would end the word, is
- * percent-encoded.
+ * Returns the text of a resource scope as a token server reads it: one word. White space is percent-encoded, because it
+ * would end the word.
  *
  * @since 0.1.0
  * @category destructors
@@ -75,7 +76,7 @@ export const format = (self: ResourceScope): string =>
 const compareText = (self: string, that: string): Ordering.Ordering => self < that ? -1 : self > that ? 1 : 0
 
 /**
- * By type, then resource, then action, each by its UTF-16 code units: the canonical order.
+ * The canonical order: by type, then resource, then action, each compared by UTF-16 code units.
  *
  * @since 0.1.0
  * @category instances
@@ -86,7 +87,7 @@ export const Order: order.Order<ResourceScope> = order.make((self, that) =>
 )
 
 /**
- * All three parts are the same.
+ * The equivalence of resource scopes: all three parts are equal.
  *
  * @since 0.1.0
  * @category instances

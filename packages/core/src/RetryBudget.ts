@@ -1,24 +1,24 @@
 /**
- * One budget of retries for all that an operation does.
+ * A retry budget that all parts of one operation share.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 
 /**
- * How often may still be tried again.
+ * A budget of retries.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Budget {
-  /** Whether one more retry may be made; if so, it is taken. */
+  /** Takes one retry from the budget. Returns `false` if no retry is left. */
   readonly take: () => boolean
 }
 
 /**
- * A budget of so many retries: zero or more. One of them is taken at a time, so that those who share it, at the same
- * time too, make no more of them together.
+ * Creates a budget with the given number of retries, zero or more. Code that shares a budget, even concurrently, makes
+ * no more retries in total than the budget has.
  *
  * @since 0.1.0
  * @category constructors
@@ -35,9 +35,11 @@ export const make = (retries: number): Budget => {
 }
 
 /**
- * The budget of the running operation: `undefined` where nobody retries yet. Whoever retries first, outermost, makes
- * one and provides it to what is tried; whoever retries within finds it, and takes from it for each retry, within its
- * own limit as well. So a retry inside a retry adds to it, and does not multiply it.
+ * The retry budget of the running operation, or `undefined` if nothing retries yet.
+ *
+ * The outermost code that retries creates a budget and provides it to the retried effect. Inner code that retries takes
+ * each of its retries from that budget, in addition to its own limit. Nested retries therefore add up and do not
+ * multiply.
  *
  * @since 0.1.0
  * @category services

@@ -1,5 +1,5 @@
 /**
- * What every parser of this package answers to a text that it does not take.
+ * The error of every parser in this package.
  *
  * @since 0.1.0
  */
@@ -24,7 +24,7 @@ interface Fields {
 }
 
 /**
- * A text that is not what it should be: which thing, the text (escaped, and cut after 80 characters), and why.
+ * A text that cannot be parsed: the expected thing, the text (escaped, and cut after 80 characters), and the reason.
  *
  * @since 0.1.0
  * @category errors

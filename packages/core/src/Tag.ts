@@ -1,5 +1,5 @@
 /**
- * Tags: names that point at a manifest and can be moved.
+ * Tags: movable names of manifests.
  *
  * @since 0.1.0
  */
@@ -10,8 +10,9 @@ import { tagProblem } from "./internal/grammar.js"
 import { SyntaxInvalid } from "./SyntaxInvalid.js"
 
 /**
- * A tag: letters, digits, `_`, `.` and `-`, at most 128 characters, the first none of `.` and `-`.
- * Made only by {@link parse}, {@link make} and {@link schema}. Spec: "Pulling manifests".
+ * A tag: at most 128 letters, digits, `_`, `.` and `-`. The first character must not be `.` or `-`. Created only by
+ * {@link parse}, {@link make} and {@link schema}. Spec: [Pulling
+ * manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests).
  *
  * @since 0.1.0
  * @category models
@@ -19,7 +20,7 @@ import { SyntaxInvalid } from "./SyntaxInvalid.js"
 export type Tag = string & Brand.Brand<"Tag">
 
 /**
- * Whether `text` is a tag.
+ * Returns whether `text` is a tag.
  *
  * @since 0.1.0
  * @category guards
@@ -27,7 +28,7 @@ export type Tag = string & Brand.Brand<"Tag">
 export const is = (text: string): text is Tag => tagProblem(text) === undefined
 
 /**
- * Reads a tag.
+ * Parses a tag.
  *
  * @since 0.1.0
  * @category constructors
@@ -47,11 +48,11 @@ export const parse = (text: string): Either.Either<Tag, SyntaxInvalid> => {
 }
 
 /**
- * A tag from a text that is known to be one, such as a literal in a program.
+ * Creates a tag from a text that is known to be valid, such as a literal in a program.
  *
  * @since 0.1.0
  * @category constructors
- * @throws SyntaxInvalid where `text` is not one: for text from elsewhere use {@link parse}
+ * @throws SyntaxInvalid if `text` is not valid: for untrusted text use {@link parse}
  */
 export const make = (text: string): Tag => Either.getOrThrowWith(parse(text), (error) => error)
 

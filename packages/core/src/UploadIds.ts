@@ -1,5 +1,5 @@
 /**
- * Sealed upload ids: an id that a registry hands out, bound to the repository where the upload was opened.
+ * Sealed upload ids. A sealed id is bound to the repository where the upload session was started.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,8 @@ import { BlobUploadUnknown } from "./RegistryError.js"
 import type { RepositoryName } from "./RepositoryName.js"
 
 /**
- * What an id is bound to: the repository where the upload was opened and, if `caller` is set, the caller who opened it.
+ * The owner of an upload id: the repository where the upload session was started and, if `caller` is set, the caller
+ * who started it.
  *
  * @since 0.1.0
  * @category models
@@ -28,15 +29,17 @@ export interface Owner {
 }
 
 /**
- * Seals ids and opens them. A sealed id is a signature, a dot, and the id as text.
+ * Seals and opens ids. A sealed id consists of a signature, a dot, and the original id.
  *
  * @since 0.1.0
  * @category models
  */
 export interface UploadIds {
-  /** Returns the id in a form that `open` accepts for this owner alone. */
+  /** Returns a sealed id, which `open` accepts only for this owner. */
   readonly seal: (owner: Owner, id: string) => string
-  /** Returns the id, or `undefined` if the text was not sealed for this owner, by this issuer, with this key. */
+  /**
+   * Returns the original id, or `undefined` if the text was not sealed for this owner, by this issuer, with this key.
+   */
   readonly open: (owner: Owner, sealed: string) => string | undefined
 }
 
@@ -48,8 +51,8 @@ export interface UploadIds {
  */
 export interface Options {
   /**
-   * Names the party that hands out the ids, such as a server, or a client and the origin of its registry. Issuers that
-   * share a key do not accept each other's ids.
+   * The name of the issuer of the ids, such as a server, or a client and the origin of its registry. Issuers that share
+   * a key do not accept each other's ids.
    */
   readonly issuer: ReadonlyArray<string>
   /** The key that signs the ids: at least 16 random characters. Default: a random key. */
@@ -63,7 +66,7 @@ const signatureBytes = 16
 const signatureLength = Math.ceil((signatureBytes * 4) / 3)
 
 /**
- * Creates the ids of one issuer. Throws a `RangeError` if the key is empty.
+ * Creates a sealer for the ids of one issuer. Throws a `RangeError` if the key is empty.
  *
  * @since 0.1.0
  * @category constructors
@@ -100,12 +103,15 @@ export const make = ({ issuer, key }: Options): UploadIds => {
   }
 }
 
-/** The longest id in a URL, in characters. A server's limit on the head of a request refuses longer ones anyway. */
+/**
+ * The maximum length of an id in a URL, in characters. Servers limit the size of request heads, so they refuse longer
+ * ids anyway.
+ */
 const maxUrlSafeLength = 8192
 
 /**
- * Returns ids that can be a segment of a path: the sealed text in base64url. `open` refuses ids of more than 8192
- * characters.
+ * Returns a sealer whose ids can be used as a path segment: the sealed text in base64url. `open` refuses ids of more
+ * than 8192 characters.
  *
  * @since 0.1.0
  * @category combinators
@@ -121,8 +127,8 @@ export const urlSafe = (ids: UploadIds): UploadIds => ({
 })
 
 /**
- * Returns the operation with the id that the registry knows, or `undefined` if its id was not sealed for this
- * repository and caller. An operation without an upload id is returned as it is.
+ * Returns the operation with the original upload id, or `undefined` if its id was not sealed for this repository and
+ * caller. An operation without an upload id is returned unchanged.
  *
  * @since 0.1.0
  * @category combinators
@@ -147,7 +153,7 @@ export const openOperation = <O extends Operation.Operation>(
 
 /**
  * Returns the result of an operation with its upload id sealed for the operation's repository and this caller. A result
- * without an upload id is returned as it is.
+ * without an upload id is returned unchanged.
  *
  * @since 0.1.0
  * @category combinators
@@ -178,8 +184,9 @@ export const sealResult = <O extends Operation.Operation>(
 }
 
 /**
- * Seals the ids of a registry's uploads, so that an id opened in one repository is `BlobUploadUnknown` in another.
- * A wrapper in front that restricts repositories can therefore not be passed with an id from elsewhere.
+ * Seals the upload ids of a registry. An id of an upload session in one repository fails with `BlobUploadUnknown` in
+ * any other repository. A wrapper that restricts access to repositories therefore cannot be bypassed with an upload id
+ * from another repository.
  *
  * @since 0.1.0
  * @category middleware
