@@ -1,6 +1,6 @@
 /**
- * Arbitraries for property tests: everything that goes into a registry or comes out of it. Each fills every optional
- * field at times and leaves it out at times, and none leaves out what is lawful but seldom met.
+ * Arbitraries for property tests: all input and output of a registry. Each optional field is sometimes present and
+ * sometimes absent. The arbitraries also generate values that are valid but rare.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ import type { Optional, Required } from "./internal/record.js"
 import { record } from "./internal/record.js"
 
 /**
- * Any digest, also of an algorithm that cannot be checked.
+ * Generates digests, also with algorithms that cannot be verified.
  *
  * @since 0.1.0
  * @category names
@@ -34,7 +34,7 @@ export const digest: fc.Arbitrary<Digest.Digest> = fc.oneof(
 ).map(Digest.make)
 
 /**
- * Any name of a repository, also long ones, and ones with words that paths of the API are made of.
+ * Generates repository names, also long ones and ones that contain words of API paths.
  *
  * @since 0.1.0
  * @category names
@@ -54,7 +54,7 @@ export const repositoryName: fc.Arbitrary<RepositoryName.RepositoryName> = fc.on
 ).map(RepositoryName.make)
 
 /**
- * Any tag, also one as long as it may be.
+ * Generates tags, also of the maximum length.
  *
  * @since 0.1.0
  * @category names
@@ -66,7 +66,7 @@ export const tag: fc.Arbitrary<Tag.Tag> = fc.oneof(
 ).map(Tag.make)
 
 /**
- * What names a manifest within its repository.
+ * Generates references to a manifest in its repository: a tag or a digest.
  *
  * @since 0.1.0
  * @category names
@@ -74,7 +74,7 @@ export const tag: fc.Arbitrary<Tag.Tag> = fc.oneof(
 export const tagOrDigest: fc.Arbitrary<Operation.TagOrDigest> = fc.oneof(tag, digest)
 
 /**
- * The host of a registry, in its one spelling.
+ * Generates hosts of registries, in canonical form.
  *
  * @since 0.1.0
  * @category names
@@ -85,7 +85,7 @@ export const host: fc.Arbitrary<string> = fc.oneof(
 )
 
 /**
- * Any reference.
+ * Generates references.
  *
  * @since 0.1.0
  * @category names
@@ -96,7 +96,7 @@ export const reference: fc.Arbitrary<Reference.Reference> = record<Parameters<ty
 ).map(Reference.make)
 
 /**
- * A media type: those of manifests, and any other, without parameters and in lower case.
+ * Generates media types, of manifests and others, in lower case and without parameters.
  *
  * @since 0.1.0
  * @category content
@@ -109,7 +109,7 @@ export const mediaType: fc.Arbitrary<string> = fc.oneof(
 const text = fc.string({ unit: "grapheme", maxLength: 12 })
 
 /**
- * Annotations, also with a name that every object has, and none.
+ * Generates annotations, also empty ones and ones with the name `constructor`, which every object inherits.
  *
  * @since 0.1.0
  * @category content
@@ -128,7 +128,7 @@ const platform = record<Descriptor.Platform>(
   { "os.version": text, "os.features": fc.array(text, { maxLength: 2 }), variant: fc.constantFrom("v7", "v8") }
 )
 
-/** What a descriptor says besides what it describes. */
+/** The optional fields of a descriptor. */
 const remarks: Optional<Descriptor.Descriptor> = {
   urls: fc.array(fc.webUrl(), { maxLength: 2 }),
   annotations,
@@ -137,11 +137,11 @@ const remarks: Optional<Descriptor.Descriptor> = {
   platform
 }
 
-/** Counts of bytes and of things, up to the largest that can be told from the next. */
+/** Generates counts, up to the largest safe integer. */
 const count = fc.oneof(fc.nat(5), fc.nat(), fc.maxSafeNat())
 
 /**
- * A descriptor of content that nobody has.
+ * Generates descriptors of content that does not exist.
  *
  * @since 0.1.0
  * @category content
@@ -152,7 +152,7 @@ export const descriptor: fc.Arbitrary<Descriptor.Descriptor> = record<Descriptor
 )
 
 /**
- * A range of at least one byte, which is what can be asked for on the wire.
+ * Generates ranges of at least one byte. HTTP cannot request an empty range.
  *
  * @since 0.1.0
  * @category content
@@ -166,7 +166,7 @@ export const byteRange: fc.Arbitrary<ByteRange.ByteRange> = fc.oneof(
 )
 
 /**
- * Content in chunks: none, empty ones, and more than one.
+ * Generates content as a list of chunks: no chunk, empty chunks, or several.
  *
  * @since 0.1.0
  * @category content
@@ -188,7 +188,7 @@ const bodyOf = (chunks: ReadonlyArray<Uint8Array>): fc.Arbitrary<Body.Body> => {
 }
 
 /**
- * A body of each kind, of known size and of unknown. All can be run again, so that a test can look into them.
+ * Generates bodies of each kind, with known and unknown size. All are replayable, so that a test can read them.
  *
  * @since 0.1.0
  * @category content
@@ -196,7 +196,7 @@ const bodyOf = (chunks: ReadonlyArray<Uint8Array>): fc.Arbitrary<Body.Body> => {
 export const body: fc.Arbitrary<Body.Body> = chunks.chain(bodyOf)
 
 /**
- * A blob: its descriptor, a body that is what the descriptor says, and its bytes.
+ * Generates blobs: a descriptor, a body that matches the descriptor, and its bytes.
  *
  * @since 0.1.0
  * @category content
@@ -239,7 +239,7 @@ const documentOf = (mediaType: string): fc.Arbitrary<object> => {
 }
 
 /**
- * A manifest that is what its media type says. What it points at nobody has.
+ * Generates manifests that match their media type. The content that they refer to does not exist.
  *
  * @since 0.1.0
  * @category content
@@ -254,7 +254,7 @@ export const manifest: fc.Arbitrary<{ readonly mediaType: string; readonly bytes
   )
 
 /**
- * The id of an upload, of any characters.
+ * Generates ids of upload sessions, with any characters.
  *
  * @since 0.1.0
  * @category names
@@ -278,7 +278,7 @@ const pushBlob = fc.tuple(repository, blob).map(([repository, { body, descriptor
   new Operation.PushBlob({ repository, body, descriptor })
 )
 
-/** Of what is what it says it is most of the time, under its own digest where it is given one. */
+/** Generates mostly valid manifests. The digest, if present, is that of the bytes. */
 const pushManifest = fc.oneof(
   { weight: 3, arbitrary: manifest },
   { weight: 1, arbitrary: fc.record({ mediaType, bytes: fc.uint8Array({ maxLength: 16 }) }) }
@@ -299,8 +299,8 @@ const pushManifest = fc.oneof(
 )
 
 /**
- * Every operation by its name. The body of a `PushBlob` is what its descriptor says, and the digest of a
- * `PushManifest` is that of its bytes.
+ * Generates operations, by name. The body of a `PushBlob` matches its descriptor, and the digest of a `PushManifest`
+ * matches its bytes.
  *
  * @since 0.1.0
  * @category operations
@@ -331,7 +331,7 @@ export const operations: {
 }
 
 /**
- * Any operation, each as often as the others.
+ * Generates operations of all kinds with equal probability.
  *
  * @since 0.1.0
  * @category operations
@@ -339,7 +339,7 @@ export const operations: {
 export const operation: fc.Arbitrary<Operation.Operation> = fc.oneof(...Object.values(operations))
 
 /**
- * Who asks: nobody known, or somebody.
+ * Generates identities of callers, with and without a name.
  *
  * @since 0.1.0
  * @category operations
@@ -365,7 +365,7 @@ const errorFields: Optional<RegistryErrors.ErrorFields> = {
   cause: fc.constant(new Error("cause"))
 }
 
-/** What an error has that not all have. */
+/** The fields of an error that not all errors have. */
 type Own<E> = Omit<E, keyof RegistryErrors.BlobUnknown>
 
 const error = <E extends RegistryErrors.RegistryError>(
@@ -378,7 +378,7 @@ const error = <E extends RegistryErrors.RegistryError>(
 const memberName = fc.constantFrom("near", "far", "mirror")
 
 /**
- * Every error by its tag.
+ * Generates errors, by tag.
  *
  * @since 0.1.0
  * @category errors
@@ -446,7 +446,7 @@ export const registryErrors: {
 }
 
 /**
- * Any error that a registry can answer, each as often as the others.
+ * Generates errors of all kinds with equal probability.
  *
  * @since 0.1.0
  * @category errors

@@ -36,8 +36,8 @@ export class Violation extends Data.TaggedError("Violation")<{
 export type Level = "must" | "should" | "may"
 
 /**
- * A check of a registry. It creates all content that it needs in the two repositories of its {@link Target}, and deletes
- * this content when its scope closes.
+ * A check of a registry. It creates all content that it needs in the two repositories of its {@link Target}, and
+ * deletes this content when its scope closes.
  *
  * @since 0.1.0
  * @category models
@@ -52,11 +52,16 @@ export interface Check {
   /** The behaviour that the check verifies, as a sentence about the registry. */
   readonly name: string
   readonly level: Level
-  /** The version of the spec since which the level holds. In earlier versions the rule is weaker, and the check is skipped. */
+  /**
+   * The version of the spec since which the level holds. In earlier versions the rule is weaker, and the check is
+   * skipped.
+   */
   readonly since?: "dev" | undefined
   /** The capabilities that the check needs. Without them the check is skipped. */
   readonly needs?: ReadonlyArray<Exclude<keyof Capabilities, "version">> | undefined
-  /** A capability that the registry must not have: the check verifies how the registry refuses. Otherwise it is skipped. */
+  /**
+   * A capability that the registry must not have: the check verifies how the registry refuses. Otherwise it is skipped.
+   */
   readonly unless?: Exclude<keyof Capabilities, "version"> | undefined
   readonly run: Effect.Effect<void, Violation | Unreachable, Wire | Target | Scope.Scope>
 }

@@ -1,6 +1,7 @@
 /**
- * The conformance suite: checks of every rule of the [distribution spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md) that a client
- * can observe, for any registry.
+ * The conformance suite: checks of every rule of the [distribution
+ * spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md) that a client can observe, for any
+ * registry.
  *
  * @since 0.1.0
  */

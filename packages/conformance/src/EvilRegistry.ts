@@ -1,5 +1,5 @@
 /**
- * Registries that mean harm, and a watch over what a client tells them, and everybody else.
+ * Malicious registries for tests, and a monitor that detects where a client leaks secrets.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import { printed, printedCause, recording } from "./internal/recording.js"
 import { formsOf, tells } from "./internal/secretForms.js"
 
 /**
- * A request as it came.
+ * A request that a site received.
  *
  * @since 0.1.0
  * @category models
@@ -22,14 +22,14 @@ export interface Asked {
   readonly method: string
   /** The path and the query. */
   readonly target: string
-  /** Every header, in lower case, in the order in which they came. */
+  /** All headers in the order received. The names are in lower case. */
   readonly headers: ReadonlyArray<readonly [name: string, value: string]>
-  /** The body, at most 1 MiB of it. */
+  /** The body. Content after the first 1 MiB is dropped. */
   readonly body: string
 }
 
 /**
- * The value of a header, of which there is one.
+ * Returns the value of the first header with this name (in lower case), or `undefined` if absent.
  *
  * @since 0.1.0
  * @category getters
@@ -38,8 +38,8 @@ export const header = ({ headers }: Asked, name: string): string | undefined =>
   headers.find(([other]) => other === name)?.[1]
 
 /**
- * What is answered. `ending` says what becomes of the connection after the body, where the answer does not just end: it
- * stays open (`stall`), is closed (`break`), or gets the body again and again (`repeat`).
+ * The answer of a site. `ending` says what happens after the body instead of the normal end: the connection stays open
+ * (`stall`), is closed (`break`), or receives the body again and again (`repeat`).
  *
  * @since 0.1.0
  * @category models
@@ -52,7 +52,7 @@ export interface Answer {
 }
 
 /**
- * What a site answers to the request of this number, from 0.
+ * A function that returns the answer of a site to a request. `count` is the number of the request, counted from 0.
  *
  * @since 0.1.0
  * @category models
@@ -60,7 +60,7 @@ export interface Answer {
 export type Script = (asked: Asked, count: number) => Answer
 
 /**
- * Somebody on the network.
+ * A site on the test network: an HTTP or HTTPS server.
  *
  * @since 0.1.0
  * @category models
@@ -71,18 +71,18 @@ export interface Site {
   /** `registry.example:40123` */
   readonly host: string
   readonly port: number
-  /** What it was asked so far. */
+  /** The requests received so far. */
   readonly asked: ReadonlyArray<Asked>
-  /** `GET /path` of what it was asked so far. */
+  /** Returns the method and the target of each request so far: `GET /path`. */
   readonly lines: () => ReadonlyArray<string>
-  /** How many connections are open. */
+  /** Returns the number of open connections. */
   readonly connections: () => number
-  /** How many answers have neither come to their end, nor been broken off. */
+  /** Returns the number of answers that have neither ended nor been aborted. */
   readonly pending: () => number
 }
 
 /**
- * What goes wrong with a secret: a sentence each.
+ * Secrets leaked, or the test cannot prove that they did not. Each entry is a sentence.
  *
  * @since 0.1.0
  * @category errors
@@ -94,36 +94,39 @@ export class Leaks extends Data.TaggedError("Leaks")<{ readonly leaks: ReadonlyA
 }
 
 /**
- * A network of one's own, and a watch over it.
+ * A test network of sites, and a monitor of its secrets.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** Somebody who listens on an address of this machine, under a name that leads there, on a port of his own. */
+  /** Starts a site on an address of this machine, with a port of its own. The host name resolves to that address. */
   readonly site: (
     options: { readonly host: string; readonly tls?: boolean | undefined },
     script: Script
   ) => Effect.Effect<Site, never, Scope.Scope>
-  /** The addresses of a name, each time that it is asked for; the last for ever. That of a site where it is not said. */
+  /**
+   * Sets the addresses of a host name, one answer for each lookup. The last answer repeats. Default: the address of the
+   * site.
+   */
   readonly resolvesTo: (host: string, ...answers: ReadonlyArray<ReadonlyArray<string>>) => void
-  /** The addresses that a name has this time. */
+  /** Returns the addresses of a host name for this lookup. */
   readonly resolve: (host: string) => ReadonlyArray<string>
-  /** The certificate, in PEM, that the sites on TLS have. */
+  /** The certificate of the HTTPS sites, in PEM. */
   readonly certificate: string
   /**
-   * A new secret, which only its owners may come to see. One of them has to, or else it is said why none does: then none
-   * may.
+   * Creates a secret that only its owners may receive. At least one owner must receive the secret. If `unsent` gives a
+   * reason why none does, no owner may receive it.
    */
   readonly secret: (options?: { readonly unsent?: string | undefined }) => string
-  /** Says whose a secret is. */
+  /** Adds owners of a secret. */
   readonly belongs: (secret: string, ...owners: ReadonlyArray<Site>) => void
-  /** How an effect ends, of which all is looked at that it gives or fails with. */
+  /** Runs an effect and returns its exit. The monitor searches the result or error for secrets. */
   readonly ask: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<Exit.Exit<A, E>, never, R>
 }
 
 /**
- * {@link Service}; `NodeEvilRegistry.layer` has one.
+ * The service tag of the test network. `NodeEvilRegistry.layer` provides it on Node.
  *
  * @since 0.1.0
  * @category services
@@ -131,15 +134,15 @@ export interface Service {
 export class EvilRegistry extends Context.Tag("@effect-oci/conformance/EvilRegistry")<EvilRegistry, Watched>() {}
 
 /**
- * A service, and what its watch has seen.
+ * A test network with access to its monitor.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Watched extends Service {
-  /** Runs an effect where all that it logs and traces is looked at. */
+  /** Runs an effect. The monitor searches its log lines and spans for secrets. */
   readonly record: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** What is wrong so far. */
+  /** Returns the problems found so far. */
   readonly leaks: () => ReadonlyArray<string>
 }
 
@@ -150,7 +153,7 @@ interface Known {
 }
 
 /**
- * A service over a network.
+ * Creates the monitored service from a network.
  *
  * @since 0.1.0
  * @category constructors
@@ -187,7 +190,7 @@ export const make = (network: Pick<Service, "site" | "resolve" | "resolvesTo" | 
     ...network,
     site: (options, script) => Effect.tap(network.site(options, script), (site) => sites.push(site)),
     secret: (options) => {
-      // Told apart from one test to the next, and random for nobody.
+      // Different for each secret of a test, but not random, so that failures are reproducible.
       const secret = `CANARY-${secrets.size + 1}-6fGz0Qw9${secrets.size}TkVx`
       secrets.set(secret, { forms: formsOf(secret), owners: new Set(), unsent: options?.unsent })
       return secret
@@ -211,7 +214,7 @@ export const make = (network: Pick<Service, "site" | "resolve" | "resolvesTo" | 
   }
 }
 
-/** The parts of a request that tell a secret. */
+/** Returns the parts of a request that contain a secret. */
 const placesOf = ({ body, headers, method, target }: Asked, forms: ReadonlyArray<string>): ReadonlyArray<string> =>
   [
     ["the method", method],
@@ -221,9 +224,9 @@ const placesOf = ({ body, headers, method, target }: Asked, forms: ReadonlyArray
   ].flatMap(([place = "", text = ""]) => tells(text, forms) ? [place] : [])
 
 /**
- * An effect that fails with {@link Leaks} where a secret came to somebody else than its owners, in whatever form, or can
- * be found in a log line, in a span, or in what was asked for, as it is or printed; and where one did not come to its
- * owners, so that the test shows nothing.
+ * Runs an effect, and fails with {@link Leaks} if a secret leaked in any encoding: to a site that is not its owner, to
+ * a log line, to a span, or to a result or error of {@link Service.ask}, also when printed. Also fails if a secret
+ * reached none of its owners, because the test then proves nothing.
  *
  * @since 0.1.0
  * @category combinators

@@ -154,8 +154,8 @@ export const random = (options: {
 })
 
 /**
- * Combines several plans. Every plan sees every operation. If more than one has a fault for an operation, the first fault
- * happens.
+ * Combines several plans. Every plan sees every operation. If more than one has a fault for an operation, the first
+ * fault happens.
  *
  * @since 0.1.0
  * @category plans

@@ -21,8 +21,8 @@ export interface Document {
 }
 
 /**
- * Blobs and manifests that belong together. Push the blobs first, then the manifests in their order: each manifest comes
- * after the manifests that it refers to. The last manifest is the root of the set.
+ * Blobs and manifests that belong together. Push the blobs first, then the manifests in their order: each manifest
+ * comes after the manifests that it refers to. The last manifest is the root of the set.
  *
  * @since 0.1.0
  * @category models

@@ -1,6 +1,6 @@
 /**
- * Fuzz tests for every parser and decoder, with hostile input. A parser must not throw, break one of its laws, return an
- * error that is not safe to log, or take more than linear time.
+ * Fuzz tests for every parser and decoder, with hostile input. A parser must not throw, break one of its laws, return
+ * an error that is not safe to log, or take more than linear time.
  *
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 /**
- * Histories: what may be asked of a registry, one thing after another, and what it tells. Two registries that tell the
- * same for every history are the same registry to everyone.
+ * Histories: sequences of operations on a registry, and their results. If two registries return the same results for
+ * every history, no client can distinguish them.
  *
  * @since 0.1.0
  */
@@ -17,8 +17,8 @@ import type { Told } from "./internal/telling.js"
 import * as world from "./internal/world.js"
 
 /**
- * One thing that is asked: an operation by its name, and which of the few things of a small world it is about. A step
- * takes what its operation needs and leaves the rest.
+ * One operation of a history. The numbers select from a few sample repositories, blobs, manifests and tags. A step uses
+ * the fields that its operation needs and ignores the others.
  *
  * @since 0.1.0
  * @category models
@@ -30,22 +30,23 @@ export interface Step {
   readonly blob: number
   readonly manifest: number
   readonly tags: ReadonlyArray<number>
-  /** The manifest by its digest rather than by the first tag. */
+  /** Whether the operation refers to the manifest by its digest instead of by the first tag. */
   readonly byDigest: boolean
   readonly ifAbsent: boolean
   readonly range: ByteRange.ByteRange | undefined
-  /** Which of the uploads that were opened so far, the last counted as 0. */
+  /** The upload session, counted back from the one that was opened last (0). */
   readonly upload: number
-  /** How many bytes a chunk has, and whether it says where it goes: rightly, wrongly, or not at all. */
+  /** The number of bytes of a chunk. */
   readonly chunk: number
+  /** The offset that a chunk declares: the right one, a wrong one, or none. */
   readonly offset: "right" | "wrong" | "unsaid"
-  /** The digest of other content than is sent. */
+  /** Whether the operation declares the digest of other content than it sends. */
   readonly wrongDigest: boolean
   readonly limit: number | undefined
 }
 
 /**
- * Steps, weighted so that most of them find something to do.
+ * Generates steps, weighted so that most of them find existing content.
  *
  * @since 0.1.0
  * @category arbitraries
@@ -77,7 +78,7 @@ export const step: fc.Arbitrary<Step> = fc.record({
 })
 
 /**
- * Histories of up to `maxLength` steps.
+ * Generates histories of up to `maxLength` steps.
  *
  * @since 0.1.0
  * @category arbitraries
@@ -92,7 +93,7 @@ interface OpenUpload extends Operation.Upload {
 }
 
 /**
- * Asks a registry all of a history, and gives what it told.
+ * Runs a history against a registry and returns the results.
  *
  * @since 0.1.0
  * @category running
@@ -126,7 +127,7 @@ const toOperation = (step: Step, upload: OpenUpload | undefined): Operation.Oper
   const tag = tags[0] ?? pick(world.tags, 0)
   const reference = step.byDigest ? manifestDigest : tag
   const said = step.wrongDigest ? Digest.fromBytes(pick(world.blobs, step.blob + 1)) : digest
-  // An upload that was never opened: every registry knows it as little as the other.
+  // The id of an upload session that was never opened, so that every registry rejects it.
   const id = upload?.id ?? "00000000-0000-0000-0000-000000000000"
   const within = upload?.repository ?? repository
   const stands = upload?.offset ?? 0

@@ -1,10 +1,10 @@
 /**
- * The lawbook: what every wrapper of a registry must keep, by property tests over histories of operations. What is asked
- * refers to what is there, so that most of it succeeds; results and errors are compared.
+ * Laws: property tests for wrappers of a registry, over random histories of operations. The operations refer to
+ * existing content, so most of them succeed. The tests compare results and errors.
  *
- * A wrapper is judged in two ways: by equations (`identity`, `idempotent`, `commutes`, `distributes`, `same`), which need
- * no more than the wrapper; and, alone or in random stacks with others, by a `Model`: a plain function that says what the
- * wrapper makes of a registry. A history that shows a fault is made short, and printed as a test.
+ * There are two kinds of tests. Equations (`identity`, `idempotent`, `commutes`, `distributes`, `same`) need only the
+ * wrapper. `lawful` compares a wrapper, alone or in random stacks with others, with its `Model`: a plain function that
+ * describes how the wrapper changes a registry. A history that shows a fault is shortened and printed as a test.
  *
  * @since 0.1.0
  */
@@ -35,40 +35,42 @@ export type { Expected, Model, Spec, Told, Wrapper }
 export { tell }
 
 /**
- * A wrapper that is judged.
+ * A wrapper under test.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Subject {
-  /** The code that makes it: what is shown of it. */
+  /** The code that creates the wrapper, for failure reports. */
   readonly code: string
   readonly wrapper: Wrapper
-  /** What it makes of a registry: nothing unless said, so that results are those of the registry behind. */
+  /** The model of the wrapper. Default: the wrapper does not change any result of the next registry. */
   readonly model?: Model | undefined
 }
 
 /**
- * How a law is checked.
+ * Options for the check of a law.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** The registry behind the wrappers, empty each time: in memory unless said. */
+  /** Creates the registry behind the wrappers, empty each time. Default: a registry in memory. */
   readonly backend?: (() => Layer.Layer<Registry>) | undefined
-  /** How many histories: 100 unless said. */
+  /** The number of histories. Default: 100. */
   readonly runs?: number | undefined
-  /** How long they are at most: 25 operations unless said, besides up to 14 that fill the registry. */
+  /**
+   * The maximum length of a history, in addition to up to 14 operations that fill the registry. Default: 25 operations.
+   */
   readonly maxLength?: number | undefined
-  /** Whether the messages of errors are compared too: they are by equations, but by `distributes`, unless said. */
+  /** Whether equations also compare error messages. Default: `true`, but `false` for `distributes`. */
   readonly messages?: boolean | undefined
-  /** Where random begins: the same place each time unless said. */
+  /** The seed of the random generator. Default: a constant. */
   readonly seed?: number | undefined
 }
 
 /**
- * What was asked, when a law held.
+ * Counts of the operations that were tested, if a law holds.
  *
  * @since 0.1.0
  * @category models
@@ -76,12 +78,12 @@ export interface Options {
 export interface Summary {
   readonly operations: number
   readonly succeeded: number
-  /** The kinds of operations of which some succeeded. */
+  /** The kinds of operations of which at least one succeeded. */
   readonly kinds: ReadonlySet<OperationTag>
 }
 
 /**
- * A law does not hold. `test` is the shortest history that was found to show it, as a test of Vitest.
+ * A law does not hold. `test` is a Vitest test with the shortest failing history that was found.
  *
  * @since 0.1.0
  * @category errors
@@ -89,7 +91,7 @@ export interface Summary {
 export class LawBroken extends Data.TaggedError("LawBroken")<{
   readonly law: string
   readonly seed: number
-  /** How many operations the test asks. */
+  /** The number of operations in the test. */
   readonly operations: number
   readonly test: string
 }> {
@@ -100,13 +102,13 @@ export class LawBroken extends Data.TaggedError("LawBroken")<{
 
 const defaultSeed = 20_261_121
 
-/** A case of a law: whether it holds for a script, and what to print where it does not. */
+/** A case of a law: tests whether the law holds for a script, and prints the failure. */
 interface Trial {
   readonly law: string
   readonly script: Script
   readonly holds: (script: Script) => Promise<boolean>
   readonly print: (script: Script) => Promise<string>
-  /** The same with less: a stack without one of its wrappers. */
+  /** Returns simpler cases: the stack without one of its wrappers. */
   readonly simpler: () => ReadonlyArray<Trial>
 }
 
@@ -116,7 +118,7 @@ const check = (trials: fc.Arbitrary<Trial>, options: Options | undefined): Effec
       fc.check(fc.asyncProperty(trials, ({ holds, script }) => holds(script)), {
         numRuns: options?.runs ?? 100,
         seed: options?.seed ?? defaultSeed,
-        // It is made short here: a script need not be written anew for each line that is left out.
+        // `shorten` below shrinks the script: it need not generate a new script for each line that it removes.
         endOnFailure: true
       })
     )
@@ -136,7 +138,7 @@ const simplify = async (trial: Trial): Promise<Trial> => {
   return trial
 }
 
-/** Leaves out what is not needed: first halves and smaller parts, then a line at a time from the end. */
+/** Removes the lines that the failure does not need: first halves and smaller parts, then single lines from the end. */
 const shorten = async ({ holds, script }: Trial): Promise<Script> => {
   let short = script
   for (let size = Math.ceil(script.length / 2); size > 0; size = size === 1 ? 0 : Math.ceil(size / 2)) {
@@ -158,7 +160,7 @@ const code = (subjects: ReadonlyArray<Subject>): string =>
 const modelsOf = (subjects: ReadonlyArray<Subject>) => subjects.map(({ model }) => model ?? models.identity)
 
 /**
- * Stacks of wrappers do what their models say: each is a registry in wrappers, the last of which is outermost.
+ * Checks that stacks of wrappers behave as their models say. The last wrapper of a stack is the outermost.
  *
  * @since 0.1.0
  * @category laws
@@ -200,7 +202,7 @@ export const lawful = (
   })
 
 /**
- * Random stacks, up to `depth` wrappers (6 unless said) of those that are given.
+ * Generates random stacks of 1 to `depth` of the given wrappers. Default of `depth`: 6.
  *
  * @since 0.1.0
  * @category arbitraries
@@ -240,7 +242,7 @@ const equation = (
   )
 
 /**
- * Two wrappers tell the same of every history: results, errors and messages.
+ * Checks that two wrappers return the same results, errors and messages for every history.
  *
  * @since 0.1.0
  * @category laws
@@ -258,7 +260,7 @@ export const same = (left: Subject, right: Subject, options?: Options): Effect.E
   equation("the same", fc.constant([left, right]), options)
 
 /**
- * The same of pairs of wrappers.
+ * Checks {@link same} for pairs of wrappers.
  *
  * @since 0.1.0
  * @category laws
@@ -277,7 +279,7 @@ export const sameOf = (
 export const nothing: Subject = { code: "Middleware.identity", wrapper: (next) => next, model: models.identity }
 
 /**
- * Several wrappers as one, the last of which is outermost.
+ * Composes several wrappers under test into one. The last wrapper is the outermost.
  *
  * @since 0.1.0
  * @category models
@@ -289,7 +291,7 @@ export const compose = (...subjects: ReadonlyArray<Subject>): Subject => ({
 })
 
 /**
- * The wrapper changes nothing.
+ * Checks that the wrapper does not change any result.
  *
  * @since 0.1.0
  * @category laws
@@ -298,7 +300,7 @@ export const identity = (subject: Subject, options?: Options): Effect.Effect<voi
   equation("identity", fc.constant([subject, nothing]), options)
 
 /**
- * The wrapper twice is the wrapper once.
+ * Checks that the wrapper applied twice behaves like the wrapper applied once.
  *
  * @since 0.1.0
  * @category laws
@@ -307,7 +309,7 @@ export const idempotent = (subject: Subject, options?: Options): Effect.Effect<v
   equation("idempotent", fc.constant([compose(subject, subject), subject]), options)
 
 /**
- * Two wrappers do the same in either order.
+ * Checks that two wrappers behave the same in either order.
  *
  * @since 0.1.0
  * @category laws
@@ -316,8 +318,8 @@ export const commutes = (one: Subject, other: Subject, options?: Options): Effec
   equation("commutes", fc.constant([compose(one, other), compose(other, one)]), options)
 
 /**
- * A wrapper round two registries as one, made by `join` of the registry behind and one that has something too, is the two,
- * each in the wrapper, as one. Errors are compared by their tags.
+ * Checks that a wrapper around two joined registries behaves like the join of the two wrapped registries. `join`
+ * combines the registry behind the wrapper with another registry that has content. Errors are compared by their tags.
  *
  * @since 0.1.0
  * @category laws
@@ -342,8 +344,9 @@ export const distributes = (
 }
 
 /**
- * No tag moves, whoever pushes to it at the same time: of all pushes to a tag that succeeded each was of the same
- * manifest, and nothing was deleted. The registry behind takes its time, so that others have their turn.
+ * Checks that no tag moves under concurrent pushes: all successful pushes to a tag are of the same manifest, and
+ * nothing is deleted. The registry behind the wrapper is {@link slowed}, so that the operations of several clients
+ * overlap.
  *
  * @since 0.1.0
  * @category laws
@@ -368,7 +371,7 @@ export const keepsTags = (subject: Subject, options?: Options): Effect.Effect<vo
   })
 
 /**
- * A registry of its own for as long as the scope lasts.
+ * Opens a separate registry from a layer. The registry closes with the scope.
  *
  * @since 0.1.0
  * @category running
@@ -377,7 +380,7 @@ export const open = (layer: Layer.Layer<Registry>): Effect.Effect<Registry["Type
   Effect.flatMap(Layer.build(layer), (context) => Effect.provide(Registry, context))
 
 /**
- * Several wrappers as one, the last of which is outermost.
+ * Composes several wrappers into one middleware. The last wrapper is the outermost.
  *
  * @since 0.1.0
  * @category running
@@ -385,7 +388,7 @@ export const open = (layer: Layer.Layer<Registry>): Effect.Effect<Registry["Type
 export const stack = (wrappers: ReadonlyArray<Wrapper>): ReturnType<typeof judging.stack> => judging.stack(wrappers)
 
 /**
- * A registry in several wrappers, the last of which is outermost.
+ * Wraps a registry in several wrappers. The last wrapper is the outermost.
  *
  * @since 0.1.0
  * @category running
@@ -398,24 +401,24 @@ export const wrap = (
 export { hop, slowed }
 
 /**
- * What a suite judges.
+ * Options for a suite of laws.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Suite extends Omit<Options, "backend"> {
-  /** The wrappers, each with the options that it may have. */
+  /** The wrappers under test, each with various options. */
   readonly wrappers: ReadonlyArray<fc.Arbitrary<Subject>>
-  /** The registries behind them, by name, empty each time: one in memory unless said. */
+  /** The registries behind the wrappers, by name, empty each time. Default: one in memory. */
   readonly backends?: { readonly [name: string]: () => Layer.Layer<Registry> } | undefined
   readonly depth?: number | undefined
-  /** The least share of operations that must succeed, or the histories say little: 0.8 unless said. */
+  /** The minimum share of operations that must succeed, so that the histories are meaningful. Default: 0.8. */
   readonly share?: number | undefined
 }
 
 /**
- * Judges each wrapper by itself and random stacks of them, over each backend, as tests of Vitest. To be awaited at the top
- * of a test file.
+ * Defines a Vitest test for each backend, which checks random stacks of the wrappers with {@link lawful}. Await it at
+ * the top level of a test file. Needs `@effect/vitest`.
  *
  * @since 0.1.0
  * @category running

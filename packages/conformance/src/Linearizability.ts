@@ -1,10 +1,12 @@
 /**
- * Linearizability: whether what several clients were told of a registry's tags, all at once, could have been told by a
- * registry that does one thing after another, each at some moment between its request and its answer. Spec: "Pushing
- * Manifests" wants a tag moved as one; what is more, no one may see it move back.
+ * Linearizability of tags under concurrent clients. The answers of a registry are linearizable if a registry that
+ * performs one operation at a time could have given them, each operation at some moment between its request and its
+ * answer. The spec requires that a push moves a tag atomically ([Pushing
+ * Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests)). In addition, no
+ * client may see a tag move back.
  *
- * Each tag is a register of its own, and a registry is linearizable if each of them is (Herlihy and Wing, "Linearizability:
- * A Correctness Condition for Concurrent Objects", 1990, theorem 1).
+ * Each tag is a register of its own. A registry is linearizable if each of its tags is (Herlihy and Wing,
+ * "Linearizability: A Correctness Condition for Concurrent Objects", 1990, theorem 1).
  *
  * @since 0.1.0
  */
@@ -33,8 +35,8 @@ const shownEvent = ({ claim, invoked, responded }: Event): string =>
   `[${invoked}, ${responded === Infinity ? "…" : responded}] ${shownClaim(claim)}`
 
 /**
- * No order of what was asked explains what was told. `explained` is as much of it as there is an order for, in that
- * order, and `unexplained` what was asked by then, of which none can come next.
+ * No order of the operations explains the answers. `explained` is the longest part of the history that has a valid
+ * order, in that order. `unexplained` contains the operations that were requested by then; none of them can come next.
  *
  * @since 0.1.0
  * @category errors
@@ -54,7 +56,7 @@ export class NotLinearizable extends Data.TaggedError("NotLinearizable")<{
 }
 
 /**
- * So much was asked at once that not all orders were tried.
+ * The check stopped at its limit of states, because too many operations ran at the same time.
  *
  * @since 0.1.0
  * @category errors
@@ -70,9 +72,9 @@ export class Undecided extends Data.TaggedError("Undecided")<{
 }
 
 /**
- * Looks for an order of what was asked that explains what was told, tag by tag (Wing and Gong's algorithm, with Lowe's
- * memory of what was tried). It takes time exponential in how much is asked at once, and linear in how long that goes
- * on: `maxStates`, a million if not given, are tried at most for each tag.
+ * Searches for an order of the operations that explains the answers, for each tag (Wing and Gong's algorithm, with
+ * Lowe's cache of visited states). The time is exponential in the number of concurrent operations, and linear in the
+ * length of the history. `maxStates` limits the states for each tag. Default: 1,000,000.
  *
  * @since 0.1.0
  * @category checking
@@ -117,7 +119,7 @@ const byTag = (history: History): Iterable<readonly [Event, ...ReadonlyArray<Eve
 }
 
 /**
- * A wrapper that writes down what a registry tells of its tags, and what it has written.
+ * A wrapper that records the answers of a registry about its tags, and the recorded history.
  *
  * @since 0.1.0
  * @category recording
@@ -128,8 +130,9 @@ export interface Recorder {
 }
 
 /**
- * A wrapper that writes down what a registry tells of its tags. It wants to see all that is asked of them, by people who
- * may do all: a push that is `Denied` is taken to have met another manifest.
+ * Creates a wrapper that records the answers of a registry about its tags. The wrapper must see all operations on these
+ * tags. The callers must have all permissions: the recorder interprets a push that is `Denied` as a conflict with
+ * another manifest.
  *
  * @since 0.1.0
  * @category recording
@@ -142,7 +145,7 @@ export const recorder: Effect.Effect<Recorder> = Effect.sync(() => {
 export type { Race, Step }
 
 /**
- * Races of two to four clients.
+ * Generates races of two to four clients.
  *
  * @since 0.1.0
  * @category racing
@@ -150,7 +153,7 @@ export type { Race, Step }
 export const race: fc.Arbitrary<Race> = racing.race
 
 /**
- * Runs a race in a repository that is empty at its beginning, and gives what was told.
+ * Runs a race in a repository that is empty at the start, and returns the recorded history.
  *
  * @since 0.1.0
  * @category racing

@@ -64,7 +64,9 @@ const namespaceOf = (text: string): Effect.Effect<string, Unable> =>
     onRight: Effect.succeed
   })
 
-/** Fails if no registry answers, or if it requires credentials. Otherwise every check would fail for the same reason. */
+/**
+ * Fails if no registry answers, or if it requires credentials. Otherwise every check would fail for the same reason.
+ */
 const knock = (origin: string) =>
   Effect.gen(function*() {
     const wire = yield* Wire
@@ -134,9 +136,9 @@ const program = (given: {
   })
 
 /**
- * Runs the program with the arguments of a process (`process.argv`: the first two are ignored), and returns its exit code:
- * 0 if no must check failed, 1 if one failed (with `--strict`, also if a should check failed), 2 if the suite could not
- * run.
+ * Runs the program with the arguments of a process (`process.argv`: the first two are ignored), and returns its exit
+ * code: 0 if no must check failed, 1 if one failed (with `--strict`, also if a should check failed), 2 if the suite
+ * could not run.
  *
  * @since 0.1.0
  * @category running

@@ -1,5 +1,5 @@
 /**
- * Registries that mean harm, on Node.
+ * Malicious registries for tests, on Node.
  *
  * @since 0.1.0
  */
@@ -47,7 +47,7 @@ const send = (response: ServerResponse, { body = "", ending, headers = {}, statu
   }
 }
 
-/** Reads a request to its end, or as much of it as there is room for, and answers. */
+/** Reads a request to its end, keeps at most 1 MiB of its body, and answers. */
 const listener =
   (asked: Array<EvilRegistry.Asked>, pending: Set<ServerResponse>, script: EvilRegistry.Script) =>
   (request: IncomingMessage, response: ServerResponse) => {
@@ -111,9 +111,9 @@ const open = (
   ).pipe(Effect.map(({ site }) => site))
 
 /**
- * A network on the loopback address of this machine. Each site has a port of its own, and its name leads to it by
- * {@link lookup}; one that is named by an address is there. Those on TLS have a certificate for `registry.example`, `evil.example` and what is below them, and for
- * a few more.
+ * A layer with a test network on the loopback address of this machine. Each site has a port of its own. {@link lookup}
+ * resolves the host name of a site; a site whose host is an IP address listens on that address. The certificate of the
+ * HTTPS sites is valid for `registry.example`, `evil.example`, their subdomains, and a few more names.
  *
  * @since 0.1.0
  * @category layers
@@ -137,7 +137,7 @@ export const layer: Layer.Layer<EvilRegistry.EvilRegistry> = Layer.sync(EvilRegi
 })
 
 /**
- * How connections find a site by its name: for the option `lookup` of Node's sockets.
+ * Creates a function that resolves the host names of the sites, for the option `lookup` of Node's sockets.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,7 +1,8 @@
 /**
- * Programs by others that a registry is tested against. Servers: `docker-registry` (CNCF distribution) and
- * `crane registry serve`. Clients: `skopeo`, `crane`, `oras`, `regctl`. Suites: `oci-conformance`, the official suite of
- * the distribution spec. They run on 127.0.0.1 and end with the process that started them, however that process ends.
+ * Programs of other projects, for tests of a registry. Servers: `docker-registry` (CNCF distribution) and
+ * `crane registry serve`. Clients: `skopeo`, `crane`, `oras`, `regctl`. Suites: `oci-conformance`, the official suite
+ * of the distribution spec. Servers listen on 127.0.0.1. All programs end with
+ * the process that started them, even if that process is killed.
  *
  * @since 0.1.0
  */
@@ -21,7 +22,7 @@ import type { AddressInfo } from "node:net"
 import { delimiter, join } from "node:path"
 
 /**
- * The peers by the names of their programs. `docker-registry`, `skopeo` and `curl` are also the names of Debian's
+ * The name of a program. `docker-registry`, `skopeo` and `curl` are also the names of Debian's
  * packages. `oci-conformance` is the program in the folder `conformance` of
  * https://github.com/opencontainers/distribution-spec, built under that name.
  *
@@ -31,7 +32,7 @@ import { delimiter, join } from "node:path"
 export type Peer = "docker-registry" | "skopeo" | "curl" | "crane" | "oras" | "regctl" | "oci-conformance"
 
 /**
- * A peer that did not start or that failed; `output` is what the peer wrote to both streams.
+ * A program did not start, or failed. `output` contains its standard output and standard error.
  *
  * @since 0.1.0
  * @category errors
@@ -48,7 +49,7 @@ export class PeerFailed extends Data.TaggedError("PeerFailed")<{
 }
 
 /**
- * Returns the peers that are not on the `PATH`.
+ * Returns the programs that are not on the `PATH`.
  *
  * @since 0.1.0
  * @category getters
@@ -68,13 +69,13 @@ const isExecutable = (file: string): boolean => {
 }
 
 /**
- * A registry by others that is running.
+ * A running registry of another project.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Server {
-  /** `host:port`, as references and clients take it. */
+  /** `host:port`, as used in references and by clients. */
   readonly authority: string
   readonly pid: number
   /** Returns the last 64 KiB of the server's log. */
@@ -82,7 +83,7 @@ export interface Server {
 }
 
 /**
- * Options for a `docker-registry`: `auth` is that section of its configuration.
+ * Options for `docker-registry`. `auth` is the section `auth` of its configuration.
  *
  * @since 0.1.0
  * @category models
@@ -104,8 +105,8 @@ ${auth === undefined ? "" : `auth: ${JSON.stringify(auth)}`}
 `
 
 /**
- * Runs a program that ends with this process, also after SIGKILL: the shell's child then reads the end of its input and
- * ends the program, which has the shell's process id.
+ * A shell script that runs a program and ends it when this process ends, also after SIGKILL. The child of the shell
+ * then reads the end of its input and kills the program, which has the process id of the shell.
  */
 const script = `exec 3<&0; (cat <&3 >/dev/null; kill $$) & exec "$0" "$@"`
 
@@ -140,8 +141,8 @@ const start = (
   })
 
 /**
- * Starts a `docker-registry` with an empty store, which ends with the scope. It allows deletes. Its store is a temporary
- * folder.
+ * Starts a `docker-registry` with an empty store in a temporary folder. The registry allows deletes. It stops when the
+ * scope closes.
  *
  * @since 0.1.0
  * @category constructors
@@ -159,7 +160,7 @@ export const dockerRegistryWith = (
   })
 
 /**
- * Starts a `docker-registry` that is open to everyone.
+ * Starts a `docker-registry` without authentication.
  *
  * @since 0.1.0
  * @category constructors
@@ -167,7 +168,8 @@ export const dockerRegistryWith = (
 export const dockerRegistry = dockerRegistryWith({})
 
 /**
- * Starts `crane registry serve` (go-containerregistry's server) with an empty store in memory, which ends with the scope.
+ * Starts `crane registry serve` (the server of go-containerregistry) with an empty store in memory. It stops when the
+ * scope closes.
  *
  * @since 0.1.0
  * @category constructors
@@ -177,7 +179,7 @@ export const craneRegistry: Effect.Effect<Server, PeerFailed | PlatformError, Re
   return yield* start("crane", authority, ["registry", "serve", "--address", authority])
 })
 
-/** Returns when a registry answers, be it that it asks for credentials. */
+/** Waits until a registry answers with success or 401. */
 const answering = (authority: string): Effect.Effect<void> =>
   Effect.tryPromise((signal) => fetch(`http://${authority}/v2/`, { signal })).pipe(
     Effect.filterOrFail((response) => response.ok || response.status === 401),
@@ -187,7 +189,7 @@ const answering = (authority: string): Effect.Effect<void> =>
     Effect.asVoid
   )
 
-/** A port that was free a moment ago. */
+/** Returns a port that was free a moment ago. */
 const freePort: Effect.Effect<number> = Effect.async((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
@@ -202,8 +204,8 @@ const skopeoFlags: { readonly [command: string]: ReadonlyArray<string> } = {
 }
 
 /**
- * Runs a client to its end and returns its standard output. `env` is added to the environment. Fails if the client's
- * exit code is not 0.
+ * Runs a client to its end and returns its standard output. `env` adds variables to the environment. Fails if the exit
+ * code of the client is not 0.
  *
  * @since 0.1.0
  * @category constructors
@@ -225,8 +227,8 @@ export const run = (
   }))
 
 /**
- * Runs `skopeo` and returns its standard output. Registries are reached by plain HTTP, and the platform is linux/amd64
- * on every machine. `skopeo` is stopped after two minutes.
+ * Runs `skopeo` and returns its standard output. `skopeo` connects over plain HTTP and uses the platform linux/amd64 on
+ * every machine. It stops after two minutes.
  *
  * @since 0.1.0
  * @category constructors
@@ -281,7 +283,7 @@ export const listTags: {
 const lines = (text: string): ReadonlyArray<string> => text.split("\n").filter((line) => line !== "")
 
 /**
- * Options for the official suite. `version` is the version of the distribution spec: `dev` is the one after 1.1.
+ * Options for the official suite. `version` is the version of the distribution spec; `dev` is the version after 1.1.
  *
  * @since 0.1.0
  * @category models

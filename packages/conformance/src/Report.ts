@@ -55,8 +55,8 @@ const countsText = ({ failed, passed, skipped }: Counts): string =>
 
 /**
  * Formats a report as text. It lists all checks by section, each with its level, its id, the numbers of its rules, its
- * name, and the reason if it failed or was skipped. The counts for each level follow. Text from the registry is escaped, so
- * that it is safe to print to a terminal.
+ * name, and the reason if it failed or was skipped. The counts for each level follow. Text from the registry is
+ * escaped, so that it is safe to print to a terminal.
  *
  * @since 0.1.0
  * @category formatting
@@ -118,9 +118,9 @@ const cell = ({ failed, passed }: Counts): string =>
   failed > 0 ? `${passed}-${failed}` : passed > 0 ? String(passed) : "."
 
 /**
- * Formats several reports as a table, with a row for each report and a column for each section. A cell shows the number of
- * checks that passed, and after a minus the number that failed. A dot means that all checks were skipped. The last three
- * columns are the totals.
+ * Formats several reports as a table, with a row for each report and a column for each section. A cell shows the number
+ * of checks that passed, and after a minus the number that failed. A dot means that all checks were skipped. The last
+ * three columns are the totals.
  *
  * @since 0.1.0
  * @category formatting

@@ -120,8 +120,8 @@ export const everything: Capabilities = {
 }
 
 /**
- * The two repositories that a check uses, and the capabilities of the registry. While the check runs, no other check uses
- * these repositories.
+ * The two repositories that a check uses, and the capabilities of the registry. While the check runs, no other check
+ * uses these repositories.
  *
  * @since 0.1.0
  * @category services

@@ -1,6 +1,6 @@
 /**
- * The wrappers of this project with options that they may have, each with a model that says what it does: to be judged,
- * and to stand in stacks with wrappers of one's own.
+ * The wrappers of this project with various options, each with a model of its behaviour. Use them to test the wrappers,
+ * and in stacks together with your own wrappers.
  *
  * @since 0.1.0
  */
@@ -32,6 +32,8 @@ import type { Subject } from "./Laws.js"
 import * as Laws from "./Laws.js"
 
 /**
+ * Generates `ReadOnly`.
+ *
  * @since 0.1.0
  * @category wrappers
  */
@@ -72,7 +74,7 @@ interface Tags {
   readonly has: (tag: Tag | undefined) => boolean
 }
 
-/** All have `v1`, so that two of them hide a whole repository from each other in none. */
+/** Sets of tags that all contain `v1`, so that no combination of two of them hides a whole repository. */
 const tags: ReadonlyArray<Tags> = [
   { code: "ReferenceSet.all", set: ReferenceSet.all, has: () => true },
   {
@@ -88,6 +90,8 @@ const tags: ReadonlyArray<Tags> = [
 ]
 
 /**
+ * Generates `Filter` with various selections of repositories and tags.
+ *
  * @since 0.1.0
  * @category wrappers
  */
@@ -105,6 +109,8 @@ export const filter: fc.Arbitrary<Subject> = fc.record({
 }))
 
 /**
+ * Generates `Immutable` with various selections, conditional or not.
+ *
  * @since 0.1.0
  * @category wrappers
  */
@@ -135,6 +141,8 @@ const policies: ReadonlyArray<Policy> = [
 ]
 
 /**
+ * Generates `Authorize` with various policies.
+ *
  * @since 0.1.0
  * @category wrappers
  */
@@ -149,6 +157,8 @@ export const authorize: fc.Arbitrary<Subject> = fc.constantFrom(...policies).map
 }))
 
 /**
+ * Generates `Sub` with various prefixes.
+ *
  * @since 0.1.0
  * @category wrappers
  */
@@ -161,7 +171,7 @@ export const sub: fc.Arbitrary<Subject> = fc.constantFrom("team", "library", "te
 const memory = Laws.open(Memory.layer())
 
 /**
- * Some repositories are those of another registry.
+ * Generates `Route`, which sends some repositories to another registry.
  *
  * @since 0.1.0
  * @category wrappers
@@ -175,7 +185,7 @@ export const route: fc.Arbitrary<Subject> = fc.constantFrom(...repositories.slic
 
 interface Unions {
   readonly options: Union.Options
-  /** Whether the other registry is seen through a filter of tags, so that it serves no manifest by its digest. */
+  /** Whether a filter of tags wraps the other registry, so that this registry serves no manifest by its digest. */
   readonly filtered?: boolean
 }
 
@@ -190,7 +200,7 @@ const unions: ReadonlyArray<Unions> = [
 const versions = tags[1]!
 
 /**
- * Another registry before this one.
+ * Generates `Union`, with another registry as the first member.
  *
  * @since 0.1.0
  * @category wrappers
@@ -216,7 +226,8 @@ export const union: fc.Arbitrary<Subject> = fc.constantFrom(...unions).map(({ fi
 const unchanged = (code: string, wrapper: Laws.Wrapper): Subject => ({ code, wrapper })
 
 /**
- * Those that change no results: `Logging`, `Metrics`, `Tracing`, `Retry`, `Limit`, `Cache`, `Record`, `Shadow`.
+ * Generates wrappers that change no results: `Logging`, `Metrics`, `Tracing`, `Retry`, `Limit`, `Cache`, `Record`,
+ * `Shadow`.
  *
  * @since 0.1.0
  * @category wrappers
@@ -242,7 +253,7 @@ export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
 )
 
 /**
- * A client and a server before the registry. Results, errors and messages pass them as they are.
+ * Generates a client and a server in front of the registry. They do not change results, errors or messages.
  *
  * @since 0.1.0
  * @category wrappers
@@ -250,7 +261,7 @@ export const transparent: fc.Arbitrary<Subject> = fc.constantFrom(
 export const hop: fc.Arbitrary<Subject> = fc.constant({ code: "Laws.hop", wrapper: Laws.hop, model: models.hop })
 
 /**
- * All of them.
+ * Contains all wrappers of this module.
  *
  * @since 0.1.0
  * @category wrappers

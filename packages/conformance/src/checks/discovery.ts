@@ -89,8 +89,8 @@ const inOrder = (
   )
 
 /**
- * A page. It has all that was asked for, or fewer and a `Link`. Where the order is by letter, what is left out at an end
- * is not one of two that are one to that order.
+ * A page. It has all that was asked for, or fewer and a `Link`. Where the order is by letter, what is left out at an
+ * end is not one of two that are one to that order.
  */
 const tagRow = (
   id: string,

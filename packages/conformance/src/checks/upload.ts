@@ -90,7 +90,9 @@ const mount = (repository: RepositoryName, digest: string, from?: RepositoryName
     body: new Uint8Array(0)
   })
 
-/** The blob is there by the mount, and can be pulled from where that says; or it is pushed by the upload that it opened. */
+/**
+ * The blob is there by the mount, and can be pulled from where that says; or it is pushed by the upload that it opened.
+ */
 const mounted = (received: Received) =>
   Effect.gen(function*() {
     const { repository } = yield* Target

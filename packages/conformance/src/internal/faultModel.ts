@@ -18,8 +18,8 @@ export type Failure = (fields: ErrorFields) => RegistryError
  * - `Duplicate`: it is done twice, as by a proxy that repeats it; the answer is the second one's. Only of what can be
  *   sent twice.
  * - `Lie`: lengths in its answer are off by so many bytes: the size of a blob or a manifest, or how far an upload is.
- * - `Cut`: its body, going in or coming out, breaks after so many bytes, a list after so many items; a shorter one at its
- *   very end. It `fails` unless said, or `ends` as if that were all, or `stalls`.
+ * - `Cut`: its body, going in or coming out, breaks after so many bytes, a list after so many items; a shorter one at
+ *   its very end. It `fails` unless said, or `ends` as if that were all, or `stalls`.
  *
  * @since 0.1.0
  * @category models
@@ -48,7 +48,9 @@ export interface Plan {
   readonly begin: () => {
     /** What goes wrong with the next operation. */
     readonly next: (operation: Operation) => Fault | undefined
-    /** How many of the next bytes of a body pass, going in or coming out: where it is not all of them, it breaks there. */
+    /**
+     * How many of the next bytes of a body pass, going in or coming out: where it is not all of them, it breaks there.
+     */
     readonly pass?: (bytes: number) => number
   }
 }

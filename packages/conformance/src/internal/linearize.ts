@@ -28,8 +28,8 @@ const orderOf = <E>(node: Node<E>): ReadonlyArray<E> => {
 }
 
 /**
- * Looks for an order of the events that explains each. Next in it can be what was asked before, or when, the first answer
- * came of what is left. What was never answered need not be in it.
+ * Looks for an order of the events that explains each. Next in it can be what was asked before, or when, the first
+ * answer came of what is left. What was never answered need not be in it.
  */
 export const search = <E extends Timed>(
   history: ReadonlyArray<E>,

@@ -2,7 +2,8 @@
  * A certificate for the names of the sites that mean harm, and its key, which is no secret: nobody trusts it but tests.
  * Good for a hundred years. Made by
  *
- *     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=registry.example \
+ *     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=registry.example
+ * \
  *       -addext subjectAltName=DNS:registry.example,DNS:*.registry.example,DNS:evil.example,DNS:*.evil.example,\
  *     DNS:registry.example.evil.example,DNS:evilregistry.example,DNS:other.example,DNS:alice.github.io,\
  *     DNS:mallory.github.io,DNS:xn--rgistry-bya.example,DNS:localhost,IP:127.0.0.1,IP:127.0.0.2

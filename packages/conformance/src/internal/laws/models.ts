@@ -138,8 +138,8 @@ const filterOf = (part: Part, next: Spec): Spec => {
 }
 
 /**
- * Tags that do not move, and manifests that keep their type. Where the next registry keeps both (`conditional`), it says
- * so; else whatever it resolves tells.
+ * Tags that do not move, and manifests that keep their type. Where the next registry keeps both (`conditional`), it
+ * says so; else whatever it resolves tells.
  */
 export const immutable =
   (isImmutable: (tag: Tag) => boolean, some: (name: Name) => boolean, conditional = false): Model =>
@@ -331,7 +331,9 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
   const members = [first === undefined ? another() : filter(first)(another(), another), next]
   const name = (operation: Operation.ResolveManifest) => (agree ? agreed : named)(members, operation)
 
-  /** The manifest that resolving the tag names: by its digest from any member, else by the tag from those who named it. */
+  /**
+   * The manifest that resolving the tag names: by its digest from any member, else by the tag from those who named it.
+   */
   const getTag = (operation: Operation.GetManifest): Expected => {
     const { by, expected } = name(new Operation.ResolveManifest(operation))
     if ("errors" in expected) return expected

@@ -12,8 +12,8 @@ import { digestOf, pushed, sha512Of } from "./content.js"
 import type { Expected, Spec } from "./spec.js"
 
 /**
- * One thing that is asked. The ids of uploads are names of the script: `opens` is that of the upload which the operation
- * may open. What is asked `behind` goes to the registry without its wrappers.
+ * One thing that is asked. The ids of uploads are names of the script: `opens` is that of the upload which the
+ * operation may open. What is asked `behind` goes to the registry without its wrappers.
  */
 export interface Line {
   readonly operation: Operation.Operation
@@ -25,8 +25,8 @@ export interface Line {
 export type Script = ReadonlyArray<Line>
 
 /**
- * A step before it is known what there is to ask for: something that is `there`, that is there `behind` and not in front,
- * that was asked for once and is asked for `again`, or `anything`, rightly or wrongly.
+ * A step before it is known what there is to ask for: something that is `there`, that is there `behind` and not in
+ * front, that was asked for once and is asked for `again`, or `anything`, rightly or wrongly.
  */
 interface Step {
   readonly ask: Operation.OperationTag
