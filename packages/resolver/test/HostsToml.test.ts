@@ -41,7 +41,7 @@ const certificatesOf = (endpoint: Partial<HostConfig.Endpoint> | undefined) =>
   endpoint?.tls?.certificates?.map(({ cert, key }) => [cert, Redacted.value(key)])
 
 describe("hosts.toml", () => {
-  it.scoped("is read as containerd's own tests have it", () =>
+  it.scoped("is read as in containerd's own tests", () =>
     Effect.gen(function*() {
       const { mirrors, origin, problem } = yield* one(
         `
@@ -106,7 +106,7 @@ ca = "default.pem"
         { host: "test-2.registry", insecure: false, capabilities: all },
         { host: "test-3.registry", insecure: false, capabilities: all },
         { host: "no-referrers.registry", insecure: false, capabilities: ["pull", "resolve", "push"] },
-        // The path `/v2/namespaceprefix` is a repository that all others are below.
+        // The path `/v2/namespaceprefix` means a prefix for all repositories.
         {
           host: "noncompliantmirror.registry",
           insecure: false,
@@ -161,7 +161,7 @@ ca = "default.pem"
       expect("path" in (config.origin ?? {})).toBe(false)
     }))
 
-  it.scoped("leaves a registry at its own address, where the file has no server", () =>
+  it.scoped("leaves a registry at its own address if the file has no server", () =>
     Effect.gen(function*() {
       const config = yield* loaded({
         "docker.io/hosts.toml": "[header]\nx-key = \"CANARY\"",
@@ -212,7 +212,7 @@ ca = "default.pem"
     ["[host.\"https://m.test\"]\n\nclient = \"nowhere.pem\"", 3, "nowhere.pem: the file cannot be read: NotFound"],
     ["server = \n", 1, "the file is not valid TOML"]
   ])(
-    "that cannot be used makes its own registry fail, with file and line: %j",
+    "makes only its own registry fail if it cannot be used, with file and line: %j",
     ([text, line, says]) =>
       Effect.gen(function*() {
         const config = yield* loaded({
@@ -232,7 +232,7 @@ ca = "default.pem"
       })
   )
 
-  it.scoped("of _default makes the registries fail that have no folder", () =>
+  it.scoped("of _default makes the registries without a folder fail", () =>
     Effect.gen(function*() {
       const { others } = yield* loaded({ "_default/hosts.toml": "server = 5" })
       expect(others?.problem).toContain("_default/hosts.toml:1: server")
@@ -248,7 +248,7 @@ describe("a folder of certificates", () => {
     { name: "a pair only", files: ["client.cert", "client.key"], pairs: [["client.cert", "client.key"]] },
     { name: "a key in the file of its certificate", files: ["client.cert"], pairs: [["client.cert", "client.cert"]] },
     { name: "with an empty hosts.toml", files: ["ca.crt", "hosts.toml"], tls: { ca: ["ca.crt"] } }
-  ])("is used where there is no hosts.toml: $name", ({ files, pairs, tls }) =>
+  ])("is used if there is no hosts.toml: $name", ({ files, pairs, tls }) =>
     Effect.gen(function*() {
       const { hosts } = yield* loaded(
         Object.fromEntries(files.map((name) => [`testing.io:5000/${name}`, name === "hosts.toml" ? "" : name]))
@@ -259,7 +259,7 @@ describe("a folder of certificates", () => {
       if (pairs !== undefined) expect(certificatesOf(origin)).toEqual(pairs)
     }))
 
-  it.scoped("is not used beside a hosts.toml, and hides _default even if it is empty", () =>
+  it.scoped("is ignored if there is a hosts.toml, and replaces _default even if it is empty", () =>
     Effect.gen(function*() {
       const config = yield* loaded({
         "a.test/hosts.toml": "[host.\"https://m.test\"]",
@@ -283,7 +283,7 @@ describe("Docker's configuration", () => {
         Effect.provide(NodeFileSystem.layer)
       )
 
-  it.scoped("names mirrors of Docker Hub", () =>
+  it.scoped("contains mirrors of Docker Hub", () =>
     Effect.gen(function*() {
       expect(yield* docker("{\"debug\":true,\"registry-mirrors\":[\"https://mirror.example.com/\"]}")).toEqual({
         hosts: { "docker.io": { mirrors: [{ host: "mirror.example.com", insecure: false }] } }
@@ -291,7 +291,7 @@ describe("Docker's configuration", () => {
       expect(yield* docker("{}")).toEqual({ hosts: { "docker.io": { mirrors: [] } } })
     }))
 
-  it.scoped("is an error that names file and line where it is wrong", () =>
+  it.scoped("fails with the file and the line if it is not valid", () =>
     Effect.gen(function*() {
       for (
         const [text, says] of [
@@ -305,7 +305,7 @@ describe("Docker's configuration", () => {
 })
 
 describe("hosts", () => {
-  it("are this machine by their name alone", () => {
+  it("are matched as this machine by their names only", () => {
     for (
       const host of ["localhost", "localhost:5000", "127.0.0.1", "127.8.9.10:80", "[::1]", "[::1]:5000", "LOCALHOST"]
     ) {

@@ -29,7 +29,7 @@ const inside = <A, E>(f: (one: Registry["Type"], two: Registry["Type"]) => Effec
 const other = Digest.fromBytes(new TextEncoder().encode("other"))
 
 describe("operations on references", () => {
-  it.effect("read what they name; a tag that points at another digest is an error, and one that is gone is not", () =>
+  it.effect("read the named content; a tag that points at another digest is an error, a missing tag is not", () =>
     inside((one) =>
       Effect.gen(function*() {
         const { blob, digest } = yield* pushImage(one, "image")
@@ -73,7 +73,7 @@ describe("operations on references", () => {
       })
     ))
 
-  it.effect("take a single image for the platform that its config names, and an artifact for any", () =>
+  it.effect("accept a single image for the platform in its config, and an artifact for any platform", () =>
     inside((one) =>
       Effect.gen(function*() {
         const pushed = (mediaType: string, text: string, tag: string) =>
@@ -121,7 +121,7 @@ describe("operations on references", () => {
       })
     ))
 
-  it.effect("copy one manifest or one blob, within a registry and across", () =>
+  it.effect("copy one manifest or one blob, within a registry and between registries", () =>
     inside((one, two) =>
       Effect.gen(function*() {
         const { blob, digest } = yield* pushImage(one, "image")
@@ -136,7 +136,7 @@ describe("operations on references", () => {
       })
     ))
 
-  it.effect("copy a blob where the registry mounts nothing, and leave no upload behind where that fails", () =>
+  it.effect("copy a blob if the registry mounts nothing, and leave no upload behind if the copy fails", () =>
     Effect.gen(function*() {
       const asked: Array<string> = []
       const denied = new RegistryError.Denied({})
@@ -171,7 +171,7 @@ describe("operations on references", () => {
       yield* Effect.provide(copied, Resolver.layerStatic({ "one.test": registry }))
     }))
 
-  it.effect("list what refers to something, and delete tags and manifests", () =>
+  it.effect("list referrers, and delete tags and manifests", () =>
     inside((one) =>
       Effect.gen(function*() {
         const { digest } = yield* pushImage(one, "image")

@@ -15,7 +15,7 @@ import { HostsToml, Resolver } from "../src/index.js"
 import * as NodeResolver from "../src/NodeResolver.js"
 import { app, v1 } from "./support.js"
 
-/** A certificate that signs itself, for `127.0.0.1`, and its key. */
+/** Creates a self-signed certificate for `127.0.0.1`, and its key. */
 const [certificate, key] = (() => {
   const folder = mkdtempSync(join(tmpdir(), "tls-"))
   try {
@@ -40,7 +40,7 @@ const listening = (server: Server) =>
     () => Effect.sync(() => server.close())
   )
 
-/** The host of a registry over TLS. Only its own authority has signed its certificate. Its clients may need one. */
+/** Serves a registry over TLS, with a certificate of its own authority. It may require certificates of clients. */
 const served = (requestCert: boolean) =>
   listening(
     createTlsServer(
@@ -79,22 +79,22 @@ describe("NodeResolver", () => {
       writeFileSync(join(folder, host, "client.cert"), certificate)
       writeFileSync(join(folder, host, "client.key"), key)
       expect((yield* resolve).digest).toBe(digest)
-      // The key may be in the file of its certificate.
+      // The key may be in the same file as its certificate.
       rmSync(join(folder, host, "client.key"))
       writeFileSync(join(folder, host, "client.cert"), certificate + key)
       expect((yield* resolve).digest).toBe(digest)
     }))
 
-  it.scopedLive("verifies no certificate with skipVerify", () =>
+  it.scopedLive("does not verify certificates with skipVerify", () =>
     Effect.gen(function*() {
       const host = yield* served(false)
       const found = yield* resolved({ ...quick, hosts: { [host]: { origin: { tls: { skipVerify: true } } } } }, host)
       expect((yield* found.resolveManifest(app, v1)).digest).toBe(digest)
     }))
 
-  it.scopedLive("gives up a connection after connectTimeout", () =>
+  it.scopedLive("fails if a connection takes longer than connectTimeout", () =>
     Effect.gen(function*() {
-      // It accepts connections, and never answers the handshake.
+      // The server accepts connections, but does not answer the TLS handshake.
       const host = yield* listening(createServer())
       const found = yield* resolved({ ...quick, hosts: { [host]: { origin: { connectTimeout: 300 } } } }, host)
       const error = yield* Effect.flip(found.resolveManifest(app, v1)).pipe(Effect.timeout("8 seconds"))

@@ -11,7 +11,7 @@ const entry = (platform: string | undefined, name = platform ?? "none"): Descrip
   ...(platform === undefined ? {} : { platform: written(platform) })
 })
 
-/** As somebody may have written it. */
+/** Returns a platform as a user may write it, not in its normal form. */
 const written = (text: string): Platform.Platform => {
   const [os = "", architecture = "", variant] = text.split("/")
   return { os, architecture, ...(variant === undefined ? {} : { variant }) }
@@ -24,7 +24,7 @@ const selected = (wanted: string, ...entries: ReadonlyArray<string | undefined>)
   )
 
 describe("Platform", () => {
-  it("is read in every spelling that people use", () => {
+  it("is parsed in every common spelling", () => {
     for (
       const [text, shown] of [
         ["linux/amd64", "linux/amd64"],
@@ -43,7 +43,7 @@ describe("Platform", () => {
     ) expect(Platform.format(parse(text!))).toBe(shown)
   })
 
-  it("is not anything else", () => {
+  it("refuses other texts", () => {
     for (
       const text of [
         "",
@@ -62,7 +62,7 @@ describe("Platform", () => {
     }
   })
 
-  it("is read back from its own text, whatever it is", () => {
+  it("is equal after formatting and parsing", () => {
     const part = fc.stringMatching(/^[a-z0-9]{1,8}$/)
     fc.assert(fc.property(part, part, fc.option(part, { nil: undefined }), (os, architecture, variant) => {
       const platform = { os, architecture, ...(variant === undefined ? {} : { variant }) }
@@ -72,7 +72,7 @@ describe("Platform", () => {
     }))
   })
 
-  it("takes its own image before that of an older machine, and none of a newer", () => {
+  it("prefers its own image to images for older machines, and never chooses one for newer machines", () => {
     expect(selected("linux/arm64/v8", "linux/amd64", "linux/arm64")).toBe("linux/arm64/")
     expect(selected("linux/arm64", "linux/arm/v7", "linux/arm64/v8")).toBe("linux/arm64/v8")
     expect(selected("linux/arm64", "linux/arm/v6", "linux/arm/v7")).toBe("linux/arm/v7")
@@ -83,7 +83,7 @@ describe("Platform", () => {
     expect(selected("linux/amd64", "windows/amd64", undefined, "unknown/unknown")).toBeUndefined()
   })
 
-  it("takes of Windows its own build", () => {
+  it("chooses the image for its own build of Windows", () => {
     const build = (version: string) => ({
       ...entry("windows/amd64", version),
       platform: { ...written("windows/amd64"), "os.version": version }

@@ -16,8 +16,8 @@ const built = <E, R>(layer: Layer.Layer<Resolver.Resolver, E, R>) =>
 const hosts = (http: Effect.Effect.Success<typeof recorded>, config?: HostConfig.Config) =>
   built(Resolver.layerHosts(config).pipe(Layer.provide(http.layer)))
 
-describe("registries by name", () => {
-  it.scoped("are what they are said to be, and nobody else is known", () =>
+describe("layerStatic and fallback", () => {
+  it.scoped("return the configured registries, and fail for all other hosts", () =>
     Effect.gen(function*() {
       const memory = Memory.layer()
       const resolver = yield* built(
@@ -33,7 +33,7 @@ describe("registries by name", () => {
       )
     }))
 
-  it.scoped("are those of the first who knows the name", () =>
+  it.scoped("use the first resolver that knows the host", () =>
     Effect.gen(function*() {
       const both = yield* built(Resolver.fallback(
         Resolver.layerStatic({ "one.test": Memory.layer() }),
@@ -47,7 +47,7 @@ describe("registries by name", () => {
 })
 
 describe("registries over HTTP", () => {
-  it.scopedLive("are asked at their names, in plain HTTP on this machine, and made only when they are asked", () =>
+  it.scopedLive("are called at their names, by plain HTTP on this machine, and made at the first request", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const { host, registry } = yield* served
@@ -63,7 +63,7 @@ describe("registries over HTTP", () => {
       expect(error.message).toContain("the registry not a host cannot be reached")
     }))
 
-  it.scopedLive("are asked through mirrors for content, and by themselves for tags, where those are public", () =>
+  it.scopedLive("are called through public mirrors for content, and directly for tags", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const origin = yield* served
@@ -97,7 +97,7 @@ describe("registries over HTTP", () => {
       expect(http.lines().every((line) => line.includes(origin.host) && !line.includes("ns="))).toBe(true)
     }))
 
-  it.scopedLive("are asked where a mirror is down, and the error names every place that was tried", () =>
+  it.scopedLive("are called if a mirror is down, and the error names every host that was tried", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const origin = yield* served
@@ -120,7 +120,7 @@ describe("registries over HTTP", () => {
       yield* pushImage(alone, "two")
     }))
 
-  it.scopedLive("are at their own addresses where only their headers are configured", () =>
+  it.scopedLive("are at their own addresses if only their headers are configured", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const { host, registry } = yield* served
@@ -146,7 +146,7 @@ describe("registries over HTTP", () => {
       expect(urls).toEqual(["https://registry-1.docker.io/v2/team/app/manifests/v1"])
     }))
 
-  it.scopedLive("whose API is at a path without /v2 are asked there", () =>
+  it.scopedLive("are called at the path of their API, also without /v2", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const server = yield* answering((_, response) => void response.writeHead(404).end())
@@ -161,7 +161,7 @@ describe("registries over HTTP", () => {
       }
     }))
 
-  it.scopedLive("name the registry to a server that is elsewhere, if that is wanted", () =>
+  it.scopedLive("send ns to a server at another address, if namespace is true", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const server = yield* answering((_, response) => void response.writeHead(404).end())
@@ -176,7 +176,7 @@ describe("registries over HTTP", () => {
       }
     }))
 
-  it.scopedLive("that have a problem in their configuration fail, and no others", () =>
+  it.scopedLive("fail if their configuration has a problem, and other registries work", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const resolver = yield* hosts(http, {
@@ -217,7 +217,7 @@ describe("registries over HTTP", () => {
     ]
 
     it.scopedLive.each(failures)(
-      "go on to the registry itself, whose failure is the answer: %s",
+      "continue with the registry itself, whose error is final: %s",
       ([, answer]) =>
         Effect.gen(function*() {
           const mirror = yield* answering(answer)
@@ -250,7 +250,7 @@ describe("registries over HTTP", () => {
           Body.toBytes(body, { limit: content.byteLength, onLimit: () => "too large" }))
       )
 
-    it.scopedLive("within a blob, continue at the registry itself from the first missing byte", () =>
+    it.scopedLive("continue a blob that breaks off at the registry itself, from the first missing byte", () =>
       Effect.gen(function*() {
         const mirror = yield* answering(sends(content.subarray(0, 400_000)))
         const origin = yield* withLayer
@@ -267,12 +267,12 @@ describe("registries over HTTP", () => {
           undefined,
           expect.stringMatching(/^bytes=[1-9]\d*-999999$/)
         ])
-        // For a time the mirror is not asked first.
+        // For a while the mirror is not tried first.
         expect(Descriptor.fromBytes(yield* download(registry)).digest).toBe(layer.digest)
         expect(mirror.requests.length).toBe(1)
       }))
 
-    it.scopedLive("by wrong bytes, name the mirror, and get the blob from the registry itself the next time", () =>
+    it.scopedLive("fail after wrong bytes, name the mirror, and read from the registry itself the next time", () =>
       Effect.gen(function*() {
         const mirror = yield* answering(sends(content.map((byte, index) => index === 7 ? 0 : byte)))
         const origin = yield* withLayer
@@ -285,7 +285,7 @@ describe("registries over HTTP", () => {
       }))
   })
 
-  it.scopedLive("get headers and credentials that are their own, and no other's", () =>
+  it.scopedLive("receive their own headers and credentials only", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const origin = yield* served
@@ -326,7 +326,7 @@ describe("registries over HTTP", () => {
       ])
     }))
 
-  it.scopedLive("say that certificates of one's own need Node", () =>
+  it.scopedLive("fail with an error that names NodeResolver for their own certificates", () =>
     Effect.gen(function*() {
       const http = yield* recorded
       const resolver = yield* hosts(http, {

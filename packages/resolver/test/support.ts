@@ -14,7 +14,7 @@ import type { AddressInfo } from "node:net"
 export const app = RepositoryName.make("team/app")
 export const v1 = Tag.make("v1")
 
-/** A registry in memory, and its address. */
+/** Serves a registry in memory. Returns the registry and its address. */
 export const served = Effect.gen(function*() {
   const context = yield* Layer.build(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provideMerge(Memory.layer())))
   return {
@@ -23,7 +23,7 @@ export const served = Effect.gen(function*() {
   }
 })
 
-/** A server that answers every request alike, and the requests that it got. */
+/** Runs a server that answers every request in the same way, and records the requests. */
 export const answering = (answer: RequestListener) =>
   Effect.acquireRelease(
     Effect.async<{ readonly host: string; readonly requests: Array<string>; readonly close: () => void }>((resume) => {
@@ -44,7 +44,7 @@ export const answering = (answer: RequestListener) =>
     ({ close }) => Effect.sync(close)
   )
 
-/** An address where nobody answers. */
+/** An address where no server answers. */
 export const nobody = Effect.map(Effect.scoped(served), ({ host }) => host)
 
 /** Puts an image of one small config into a repository, under a tag. */
@@ -65,7 +65,7 @@ export const pushImage = (
     return { digest, blob }
   })
 
-/** Requests as `METHOD host/path?query`, in their order. */
+/** Formats requests as `METHOD host/path?query`, in order. */
 export const recorded = Effect.map(Layer.build(NodeHttpClient.layerUndici), (context) => {
   const requests: Array<HttpClientRequest.HttpClientRequest> = []
   const client = Transport.make((request, send) => {

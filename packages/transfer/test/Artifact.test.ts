@@ -8,7 +8,7 @@ import { folder } from "./folder.js"
 import { app, pushBlob, pushDocument, recorded, v1 } from "./support.js"
 
 describe("artifacts of files", () => {
-  it.scoped("are pushed with names, types and annotations, and pulled back", () =>
+  it.scoped("keep names, types and annotations through a push and a pull", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const { counts, registry } = yield* recorded()
@@ -52,7 +52,7 @@ describe("artifacts of files", () => {
       yield* Artifact.pull({ registry, repository: app, reference: v1 }, out, { overwrite: true })
     }))
 
-  it.scoped("may have names as long as a file's may be", () =>
+  it.scoped("may have names of the maximum length of a file name", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const { registry } = yield* recorded()
@@ -66,7 +66,7 @@ describe("artifacts of files", () => {
       expect(readdirSync(join(path, "out"))).toEqual([title])
     }))
 
-  it.scoped("say what they are about, and may have no files", () =>
+  it.scoped("may have a subject, and may have no files", () =>
     Effect.gen(function*() {
       const { registry } = yield* recorded()
       const subject = yield* pushDocument(registry, MediaType.image, {
@@ -83,7 +83,7 @@ describe("artifacts of files", () => {
       expect(referrers).toMatchObject([{ digest: pushed.digest, artifactType: "a/signature" }])
     }))
 
-  it.scoped("are never written out of their folder, nor through a link", () =>
+  it.scoped("are never written outside of the folder, nor through a link", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const { registry } = yield* recorded()
@@ -125,7 +125,7 @@ describe("artifacts of files", () => {
       expect(readdirSync(out)).toEqual(["link"])
     }))
 
-  it.scoped("refuse titles that mislead, that a system reserves, or that other programs obey, unless any are allowed", () =>
+  it.scoped("refuse titles that mislead, that a system reserves, or that change what git does, unless any are allowed", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const { registry } = yield* recorded()
@@ -201,7 +201,7 @@ describe("artifacts of files", () => {
       expect(refused.message.length).toBeLessThan(2000)
     }))
 
-  it.scoped("leave nothing behind that is not what it should be", () =>
+  it.scoped("leave no file behind if its content is wrong", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const bytes = new TextEncoder().encode("the real thing")
@@ -226,7 +226,7 @@ describe("artifacts of files", () => {
       expect(readdirSync(path)).toEqual([])
     }))
 
-  it.scoped("say which file cannot be read", () =>
+  it.scoped("name the file that cannot be read", () =>
     Effect.gen(function*() {
       const { registry } = yield* recorded()
       const error = yield* Effect.flip(

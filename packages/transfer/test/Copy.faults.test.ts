@@ -1,4 +1,4 @@
-/** Copies that are broken off, by an error or an interruption; and those that must not be. */
+/** Copies that fail or are interrupted, and faults that must not make a copy fail. */
 import { Handler, Operation, RegistryError, Tag } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
@@ -20,15 +20,15 @@ const to = (target: { readonly registry: Registry["Type"] }, more: object = {}) 
 
 const numbers = (size: number, seed = 0) => Uint8Array.from({ length: size }, (_, index) => (index + seed) % 251)
 
-/** A source of an image of one layer. */
+/** Creates a source with an image of one layer. */
 const imageOf = (layer: Uint8Array) =>
   Effect.tap(
     recorded(),
     ({ counts, registry }) => Effect.zipRight(pushImage(registry, [layer], {}, [v1]), Effect.sync(counts))
   )
 
-describe("a copy that is broken off", () => {
-  it.live("cancels the uploads that it began, where nobody keeps them", () =>
+describe("a copy that fails or is interrupted", () => {
+  it.live("cancels its uploads, if no tracker keeps them", () =>
     Effect.scoped(Effect.gen(function*() {
       const source = yield* imageOf(numbers(1000))
       const begun = yield* Deferred.make<void>()
@@ -53,7 +53,7 @@ describe("a copy that is broken off", () => {
       expect(target.counts()).toMatchObject({ CancelUpload: 2, StartUpload: 2 })
     })))
 
-  it.scoped("says what happened before it failed, and then why", () =>
+  it.scoped("returns the events before the failure, and then the error", () =>
     Effect.gen(function*() {
       const source = yield* imageOf(numbers(1000))
       const denied = new RegistryError.Denied({ reason: "no tags today" })
@@ -73,7 +73,7 @@ describe("a copy that is broken off", () => {
 })
 
 describe("chunks", () => {
-  it.scoped("are of the size that was said, or the least that the target takes", () =>
+  it.scoped("have the size of the option, or the minimum size of the target", () =>
     Effect.gen(function*() {
       const source = yield* imageOf(numbers(1000))
       for (const [minChunkSize, sizes] of [[undefined, [300, 300, 300]], [400, [400, 400]]] as const) {
@@ -97,7 +97,7 @@ describe("chunks", () => {
       expect(source.counts()["GetBlob"]).toBe(4 + 3 + 2)
     }))
 
-  it.scoped("of which the target takes nothing are not sent for ever", () =>
+  it.scoped("are not sent again for ever if the target does not advance", () =>
     Effect.gen(function*() {
       const source = yield* imageOf(numbers(1000))
       const target = yield* recorded({
@@ -110,7 +110,7 @@ describe("chunks", () => {
 })
 
 describe("options", () => {
-  it("are refused that cannot be", () => {
+  it("are refused if they are not valid numbers", () => {
     const place = { registry: {} as Registry["Type"], repository: app, reference: v1 }
     for (
       const [options, says] of [
@@ -124,7 +124,7 @@ describe("options", () => {
     }
   })
 
-  it.scoped("say that no tag may move, before anything does", () =>
+  it.scoped("refuse to move a tag before anything is written", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -137,7 +137,7 @@ describe("options", () => {
       expect(target.counts()).toEqual({ ResolveManifest: 1 })
     }))
 
-  it.scoped("leave entries of an index and blobs behind", () =>
+  it.scoped("leave out entries of an index, and blobs", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded({ sparseManifests: true })
@@ -153,7 +153,7 @@ describe("options", () => {
       expect(moved.length).toBe(1)
     }))
 
-  it.scoped("find out what would be mounted, and mount nothing", () =>
+  it.scoped("report what would be mounted, and mount nothing", () =>
     Effect.gen(function*() {
       const one = yield* recorded()
       yield* pushImage(one.registry, ["one", "two"], {}, [v1])
@@ -165,7 +165,7 @@ describe("options", () => {
 })
 
 describe("mounting", () => {
-  it.scoped("that the target refuses, in whichever words, costs a copy nothing else", () =>
+  it.scoped("does not make the copy fail if the target refuses it, with any error", () =>
     Effect.gen(function*() {
       for (
         const error of [
@@ -182,7 +182,7 @@ describe("mounting", () => {
 })
 
 describe("events", () => {
-  it.scoped("tell of each thing once, also where only a tag is new, or an index refers to the root", () =>
+  it.scoped("report each item once, also if only a tag is new, or an index refers to the root", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -205,7 +205,7 @@ describe("events", () => {
       expect((yield* target.registry.resolveManifest(copyOf, Tag.make("v2"))).digest).toBe(image.digest)
     }))
 
-  it.scoped("are those of empty content too", () =>
+  it.scoped("are reported for empty content too", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()

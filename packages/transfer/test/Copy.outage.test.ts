@@ -1,4 +1,4 @@
-/** Copies while a registry is away, or asks for credentials in the middle of an upload. */
+/** Copies while a registry is away, or while it requires credentials during an upload. */
 import { Body, Handler, RegistryError } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
@@ -19,7 +19,7 @@ const imageOf = Effect.tap(
     Effect.flatMap(pushImage(registry, ["one", "two"], {}, [v1]), (image) => pushReferrer(registry, image, "a/sbom"))
 )
 
-/** A registry whose connections are refused for some time from its n-th operation on. */
+/** Wraps a registry so that connections are refused for some time, from the n-th operation. */
 const away = (inner: Registry["Type"], from: number, time: Duration.DurationInput) =>
   Effect.gen(function*() {
     let count = 0
@@ -34,7 +34,7 @@ const away = (inner: Registry["Type"], from: number, time: Duration.DurationInpu
     return source
   })
 
-/** Runs an effect while time passes as quickly as it can. */
+/** Runs an effect while the test clock advances as fast as possible. */
 const hurried = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function*() {
     const fiber = yield* Effect.fork(effect)
@@ -46,7 +46,7 @@ const hurried = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 describe("a registry that is away for two seconds", () => {
-  it.scoped("is waited for, wherever in the copy that happens", () =>
+  it.scoped("is waited for, at any operation of the copy", () =>
     Effect.gen(function*() {
       const source = yield* imageOf
       const counted = yield* recorded()
@@ -67,7 +67,7 @@ describe("a registry that is away for two seconds", () => {
       }
     }), 60_000)
 
-  it.scoped("is given up after the time that was set", () =>
+  it.scoped("makes the copy fail after retryTime", () =>
     Effect.gen(function*() {
       const source = yield* imageOf
       const target = yield* away((yield* recorded()).registry, 3, "10 minutes")
@@ -79,7 +79,7 @@ describe("a registry that is away for two seconds", () => {
       expect(ended - started).toBeLessThan(30_000)
     }))
 
-  it.scoped("is not waited for where it has never answered: its address may be wrong", () =>
+  it.scoped("is not waited for if it has never answered: its address may be wrong", () =>
     Effect.gen(function*() {
       const source = yield* imageOf
       const target = yield* away((yield* recorded()).registry, 0, "10 minutes")
@@ -88,7 +88,7 @@ describe("a registry that is away for two seconds", () => {
     }))
 })
 
-describe("an upload whose body is refused for want of credentials", () => {
+describe("an upload whose body is refused because credentials are missing", () => {
   it.live("is sent again from the source, as often as retries allow", () =>
     Effect.scoped(Effect.gen(function*() {
       const source = yield* imageOf

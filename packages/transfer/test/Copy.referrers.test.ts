@@ -1,4 +1,4 @@
-/** What refers to an artifact: referrers, and the tags that cosign makes from digests. */
+/** Copies of referrers, and of the tags that cosign makes from digests. */
 import { Handler, MediaType, Operation, RegistryError, Tag } from "@effect-oci/core"
 import type { Descriptor, Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
@@ -13,7 +13,7 @@ const to = ({ registry }: End) => ({ registry, repository: copyOf })
 
 const tagFor = ({ digest }: Descriptor.Descriptor, ending: string) => Tag.make(`${digest.replace(":", "-")}${ending}`)
 
-/** Pushes what cosign pushes: an image manifest under a tag made from a digest. */
+/** Pushes an image manifest under a tag made from a digest, as cosign does. */
 const sign = (registry: Registry["Type"], subject: Descriptor.Descriptor, ending: string, content = ending) =>
   Effect.gen(function*() {
     const config = yield* pushBlob(registry, "{}", MediaType.imageConfig)
@@ -26,7 +26,7 @@ const sign = (registry: Registry["Type"], subject: Descriptor.Descriptor, ending
 const tagsOf = (registry: Registry["Type"]) =>
   Effect.map(Stream.runCollect(registry.listTags(copyOf)), Chunk.toReadonlyArray)
 
-/** An index of two images, each with what cosign adds to it, beside tags that mean nothing. */
+/** Pushes an index of two images with the tags that cosign adds, and tags that only look similar. */
 const signed = Effect.gen(function*() {
   const source = yield* recorded()
   const { registry } = source
@@ -46,7 +46,7 @@ const signed = Effect.gen(function*() {
 })
 
 describe("the tags that cosign makes from digests", () => {
-  it.scoped("are copied with their manifests, those of signatures too, and only these", () =>
+  it.scoped("are copied with their manifests, also those of signatures, and no other tags", () =>
     Effect.gen(function*() {
       const { amd, index, sbom, sig, source } = yield* signed
       const target = yield* recorded()
@@ -62,7 +62,7 @@ describe("the tags that cosign makes from digests", () => {
       expect(again.digestTags).toHaveLength(3)
     }))
 
-  it.scoped("are moved when a new signature came, and copied where only they are missing", () =>
+  it.scoped("are moved after a new signature, and copied if only they are missing", () =>
     Effect.gen(function*() {
       const { index, source } = yield* signed
       const target = yield* recorded()
@@ -79,7 +79,7 @@ describe("the tags that cosign makes from digests", () => {
       expect(dry.counts()["PushManifest"]).toBe(undefined)
     }))
 
-  it.scoped("stay behind where they are not wanted, and where the copy has another digest", () =>
+  it.scoped("are left out by options, and if the copy has another digest", () =>
     Effect.gen(function*() {
       const { amd, sbom, source } = yield* signed
       for (
@@ -99,7 +99,7 @@ describe("the tags that cosign makes from digests", () => {
       }
     }))
 
-  it.scoped("are asked for by name where a registry has no list of tags", () =>
+  it.scoped("are requested by name if a registry cannot list tags", () =>
     Effect.gen(function*() {
       const { source } = yield* signed
       const unlisted = yield* recorded({
@@ -141,7 +141,7 @@ describe("a copy whose referrers cannot be read", () => {
       }))
   }
 
-  it.scoped("goes on without a referrer that is listed and gone, unless it is required", () =>
+  it.scoped("continues without a referrer that is listed but missing, unless it is required", () =>
     Effect.gen(function*() {
       const { image, signature, source } = yield* failing(
         new RegistryError.ManifestUnknown({}),

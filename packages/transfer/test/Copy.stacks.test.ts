@@ -1,4 +1,4 @@
-/** Copies between stacks of wrappers: what reaches the registries below. */
+/** Copies between stacks of wrappers: which requests reach the registries below. */
 import { Body, Digest, MediaType, Registry, RepositoryName } from "@effect-oci/core"
 import { Cache, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
@@ -12,7 +12,7 @@ const built = <E>(layer: Layer.Layer<Registry, E>) => Effect.map(Layer.build(lay
 const from = (registry: Registry["Type"]) => ({ registry, repository: app, reference: v1 })
 
 describe("a copy from", () => {
-  it.scoped("a cache asks the registry behind it once, however often it is made", () =>
+  it.scoped("a cache reads from the upstream once, however often the copy runs", () =>
     Effect.gen(function*() {
       const base = yield* recorded()
       yield* pushImage(base.registry, ["one", "two"], {}, [v1])
@@ -31,7 +31,7 @@ describe("a copy from", () => {
       expect(base.counts()).toEqual({ GetManifest: 1, GetBlob: 3 })
     }))
 
-  it.scoped("a union takes each blob from the member that has it", () =>
+  it.scoped("a union reads each blob from the member that has it", () =>
     Effect.gen(function*() {
       const one = yield* recorded({ sparseManifests: true })
       const other = yield* recorded()
@@ -55,7 +55,7 @@ describe("a copy from", () => {
 })
 
 describe("a copy of sha512", () => {
-  it.scoped("keeps the digests, of blobs and of the manifest", () =>
+  it.scoped("keeps the digests of the blobs and of the manifest", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()

@@ -17,7 +17,7 @@ const to = (target: { readonly registry: Copy.Target["registry"] }, more: object
 })
 
 describe("copy", () => {
-  it.scoped("moves an image with the fewest requests, its manifest last and by its tag", () =>
+  it.scoped("copies an image with the fewest requests, its manifest last and by its tag", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -43,7 +43,7 @@ describe("copy", () => {
       expect((yield* target.registry.getManifest(copyOf, v1)).descriptor.digest).toBe(image.digest)
     }))
 
-  it.scoped("asks one question where the tag is there already", () =>
+  it.scoped("sends one request if the tag already points at the manifest", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -59,7 +59,7 @@ describe("copy", () => {
       expect(target.counts()).toEqual({ ResolveManifest: 1 })
     }))
 
-  it.scoped("moves what several images share once, and what is there not at all", () =>
+  it.scoped("copies shared blobs once, and existing blobs not at all", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -78,7 +78,7 @@ describe("copy", () => {
       expect(pushed.map(({ mediaType }) => mediaType)).toEqual([MediaType.image, MediaType.index])
     }))
 
-  it.scoped("mounts within one registry, and moves no byte", () =>
+  it.scoped("mounts within one registry, and sends no bytes", () =>
     Effect.gen(function*() {
       const one = yield* recorded()
       yield* pushImage(one.registry, ["one", "two"], {}, [v1])
@@ -97,7 +97,7 @@ describe("copy", () => {
       })
     }))
 
-  it.scoped("mounts what an annotation says is elsewhere in the target's registry", () =>
+  it.scoped("mounts from the repositories that an annotation names in the target's registry", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -114,7 +114,7 @@ describe("copy", () => {
       expect(target.counts()).toMatchObject({ MountBlob: 2, StartUpload: 1, CancelUpload: 1, CompleteUpload: 1 })
     }))
 
-  it.scoped("goes on with the upload that a mount opened instead", () =>
+  it.scoped("continues with the upload that a mount opened instead", () =>
     Effect.gen(function*() {
       const one = yield* recorded({
         wrap: (next) =>
@@ -132,7 +132,7 @@ describe("copy", () => {
       expect(one.counts()).toMatchObject({ MountBlob: 2, CompleteUpload: 2 })
     }))
 
-  it.scoped("only tags, within one repository", () =>
+  it.scoped("only sets tags within one repository", () =>
     Effect.gen(function*() {
       const one = yield* recorded()
       const image = yield* pushImage(one.registry, ["one"], {}, [v1])
@@ -143,7 +143,7 @@ describe("copy", () => {
       expect((yield* one.registry.resolveManifest(app, v2)).digest).toBe(image.digest)
     }))
 
-  it.scoped("takes referrers along, and theirs, of every manifest, before the tag", () =>
+  it.scoped("copies referrers, and their referrers, of every manifest, before the tag", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -174,7 +174,7 @@ describe("copy", () => {
       expect((yield* Copy.copy(from(source), elsewhere, { withoutReferrers: true })).manifests.pushed).toBe(2)
     }))
 
-  it.scoped("puts an index that refers to what it lists, and the tag after it", () =>
+  it.scoped("pushes an index whose subject is in its list, and then the tag", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -185,7 +185,7 @@ describe("copy", () => {
       expect((yield* target.registry.resolveManifest(copyOf, list.digest)).digest).toBe(list.digest)
     }))
 
-  it.scoped("finds out what it would do", () =>
+  it.scoped("reports what it would do in a dry run", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -197,7 +197,7 @@ describe("copy", () => {
       expect(done).toEqual(planned)
     }))
 
-  it.scoped("leaves alone what may not be distributed", () =>
+  it.scoped("leaves out layers that may not be distributed", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -212,7 +212,7 @@ describe("copy", () => {
     }))
 })
 
-describe("what is chosen", () => {
+describe("options that choose content", () => {
   const multi = Effect.gen(function*() {
     const source = yield* recorded()
     const target = yield* recorded()
@@ -235,7 +235,7 @@ describe("what is chosen", () => {
     return { source, target, amd, arm, index }
   })
 
-  it.scoped("a single image, which must be for the platform, unless the platform is for indexes alone", () =>
+  it.scoped("platform: a single image must match; indexPlatform ignores single images", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -253,7 +253,7 @@ describe("what is chosen", () => {
       expect((yield* copied({ indexPlatform: windows })).descriptor.digest).toBe(image.digest)
     }))
 
-  it.scoped("the digest that the target must have", () =>
+  it.scoped("digest: fails before writing if the copy would have another digest", () =>
     Effect.gen(function*() {
       const { amd, index, source, target } = yield* multi
       const error = yield* Effect.flip(Copy.copy(from(source), to(target, { digest: amd.digest })))
@@ -263,7 +263,7 @@ describe("what is chosen", () => {
       yield* Copy.copy(from(source), to(target, { digest: index.digest }))
     }))
 
-  it.scoped("the image for a platform", () =>
+  it.scoped("platform: copies the image for a platform", () =>
     Effect.gen(function*() {
       const { arm, source, target } = yield* multi
       const copied = yield* Copy.copy(from(source), to(target), {
@@ -273,7 +273,7 @@ describe("what is chosen", () => {
       expect((yield* target.registry.resolveManifest(copyOf, v1)).digest).toBe(arm.digest)
     }))
 
-  it.scoped("a smaller index, for some platforms, with what is attested of them", () =>
+  it.scoped("platforms: copies a smaller index, with the attestations of its images", () =>
     Effect.gen(function*() {
       const { amd, arm, index, source, target } = yield* multi
       const signature = yield* pushReferrer(source.registry, index, "a/signature")
@@ -294,7 +294,7 @@ describe("what is chosen", () => {
       expect(again).toMatchObject({ manifests: { pushed: 0 }, blobs: { moved: 0 } })
     }))
 
-  it.scoped("nothing, where there is no such platform, and it says which there are", () =>
+  it.scoped("platform: fails if there is no such platform, and names those that exist", () =>
     Effect.gen(function*() {
       const { source, target } = yield* multi
       const s390x = { os: "linux", architecture: "s390x" }
@@ -305,7 +305,7 @@ describe("what is chosen", () => {
       expect(target.counts()).toEqual({})
     }))
 
-  it.scoped("what a function says of a type that nobody knows", () =>
+  it.scoped("children: copies what a function returns for an unknown type", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -322,7 +322,7 @@ describe("what is chosen", () => {
       expect((yield* target.registry.resolveBlob(copyOf, part.digest)).digest).toBe(part.digest)
     }))
 
-  it.scoped("another form: a Docker image of old gets its config's type, and who lists it the new digest", () =>
+  it.scoped("transform: an old Docker image gets the right type of config, and its index the new digest", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -347,7 +347,7 @@ describe("what is chosen", () => {
 describe("a copy that fails", () => {
   const away = new RegistryError.Unavailable({ reason: "away" })
 
-  it.live("goes on from where an upload broke", () =>
+  it.live("resumes an upload from the last byte received", () =>
     Effect.scoped(Effect.gen(function*() {
       const source = yield* recorded()
       let broken = 0
@@ -377,7 +377,7 @@ describe("a copy that fails", () => {
       expect(target.counts()).toMatchObject({ StartUpload: 2, GetUpload: 1, CompleteUpload: 3 })
     })))
 
-  it.live("leaves no upload behind, and moves the rest the next time", () =>
+  it.live("leaves no upload behind, and sends the rest the next time", () =>
     Effect.scoped(Effect.gen(function*() {
       let failing = true
       const { digest } = Descriptor.fromBytes(new Uint8Array(50_000), MediaType.layer)
@@ -396,7 +396,7 @@ describe("a copy that fails", () => {
       expect((yield* Copy.copy(from(source), to(target))).blobs).toEqual({ moved: 3, mounted: 0, existed: 0 })
     })))
 
-  it.live("goes on with what was interrupted, where progress is kept", () =>
+  it.live("resumes an interrupted upload, if a tracker keeps it", () =>
     Effect.scoped(Effect.gen(function*() {
       let stalls = true
       const source = yield* recorded()
@@ -433,7 +433,7 @@ describe("a copy that fails", () => {
       )
     })))
 
-  it.scoped("moves no tag that points elsewhere, where that was asked", () =>
+  it.scoped("moves no tag with ifAbsent", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -446,7 +446,7 @@ describe("a copy that fails", () => {
       expect((yield* target.registry.resolveManifest(copyOf, v1)).digest).toBe(old.digest)
     }))
 
-  it.scoped("says so where the graph is too large, before anything is moved", () =>
+  it.scoped("fails before it copies anything if the graph is too large", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
@@ -467,7 +467,7 @@ describe("a copy that fails", () => {
 })
 
 describe("progress", () => {
-  it.scoped("tells what there is, what moves and what is done", () =>
+  it.scoped("reports totals, moving content and results", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()

@@ -13,7 +13,7 @@ const add = (descriptor: Descriptor.Descriptor, repository: string, host = "ghcr
   DistributionSource.add(descriptor, { host, repository: RepositoryName.make(repository) })
 
 describe("the distribution source", () => {
-  it("is read as others write it, whatever it says", () => {
+  it("is read in the form of other programs, also if it is invalid", () => {
     for (
       const [value, expected] of [
         ["library/app", ["library/app"]],
@@ -32,7 +32,7 @@ describe("the distribution source", () => {
     expect(DistributionSource.repositories(inherited, "__proto__")).toEqual([])
   })
 
-  it("is written for each registry, each repository once, and no more than a few", () => {
+  it("is written for each registry, with each repository once, and a limited number of them", () => {
     const once = add(saying("library/app"), "team/app")
     expect(once.annotations).toEqual({
       "containerd.io/distribution.source.ghcr.io": "library/app,team/app",

@@ -38,7 +38,7 @@ const documentOf = (registry: Registry["Type"], reference: Tag.Tag | Digest.Dige
   )
 
 describe("an archive of docker save", () => {
-  it.scoped("is read by the tags of its images, with layers that are shared by links or compressed", () =>
+  it.scoped("is read by the tags of its images, with layers that are links or compressed", () =>
     Effect.gen(function*() {
       const path = join(yield* folder, "saved.tar")
       const config = JSON.stringify({ os: "linux", architecture: "amd64" })
@@ -89,7 +89,7 @@ describe("an archive of docker save", () => {
       expect((yield* Effect.flip(LayoutImages.find(layout))).message).toContain("it has several images")
     }))
 
-  it.scoped("is written with the layers as they are, and read again", () =>
+  it.scoped("is written with unchanged layers, and read again", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const archive = join(path, "app.tar")
@@ -123,7 +123,7 @@ describe("an archive of docker save", () => {
       expect(digests(after)).toEqual(digests(before))
     }))
 
-  it.scoped("takes an image without a name, and no index of platforms, nor an artifact", () =>
+  it.scoped("may contain an image without a name, but no index and no artifact", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const archive = join(path, "app.tar")
@@ -161,7 +161,7 @@ describe("an archive of docker save", () => {
       ) expect((yield* Effect.flip(write(digest))).message).toMatch(says)
     }))
 
-  it.scoped("that is damaged or hostile is refused, and no name of it becomes a path", () =>
+  it.scoped("is refused if it is damaged or hostile, and none of its names becomes a path", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const archive = join(path, "bad.tar")

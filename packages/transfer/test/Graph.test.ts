@@ -33,7 +33,7 @@ const placesOf = (graph: Graph.Graph) => {
 }
 
 describe("the steps of a graph", () => {
-  it("have what a manifest points at before it, and the root last, alone, unless something points at it", () => {
+  it("contain children before their manifest, and the root last and alone, unless a manifest points at it", () => {
     const dag = fc.integer({ min: 1, max: 30 }).chain((size) =>
       fc.record({
         root: fc.nat(size - 1),
@@ -55,7 +55,7 @@ describe("the steps of a graph", () => {
     }))
   })
 
-  it("take a circle, and what is as deep as may be, without end or stack", () => {
+  it("end for a cycle, and do not overflow the stack for a deep graph", () => {
     placesOf(graphOf([[1], [2], [0]], 0))
     const most = 10_000
     const chain = Array.from({ length: most }, (_, index) => index + 1 < most ? [index + 1] : [])
@@ -77,7 +77,7 @@ describe("a graph", () => {
           Effect.succeed(exists(descriptor)))
     )
 
-  it.scoped("has each manifest once, with what refers to it, and reads none that the target has", () =>
+  it.scoped("contains each manifest once, with referrers, and reads none that the target has", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const [one, other] = [yield* pushImage(source.registry, ["one"]), yield* pushImage(source.registry, ["other"])]
@@ -99,7 +99,7 @@ describe("a graph", () => {
       expect(source.counts()).toEqual({ GetManifest: 1 })
     }))
 
-  it.scoped("leaves out what a filter leaves out", () =>
+  it.scoped("leaves out content that the filter refuses", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const image = yield* pushImage(source.registry, ["one"])
@@ -114,7 +114,7 @@ describe("a graph", () => {
       expect(graph.nodes.get(image.digest)?.blobs.map(({ mediaType }) => mediaType)).toEqual([MediaType.imageConfig])
     }))
 
-  it.scoped("holds no more referrers than it may have manifests, of however many there are", () =>
+  it.scoped("reads no more referrers than maxManifests, however long the list is", () =>
     Effect.gen(function*() {
       let listed = 0
       const endless = Stream.map(
@@ -133,7 +133,7 @@ describe("a graph", () => {
       expect(listed).toBeLessThan(100)
     }))
 
-  it.scoped("ends where manifests are said to point at each other", () =>
+  it.scoped("ends if manifests point at each other", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const other = yield* pushDocument(source.registry, "application/vnd.example.circle+json", { other: 2 })
@@ -147,7 +147,7 @@ describe("a graph", () => {
       expect(Graph.steps(graph).flat().length).toBe(2)
     }))
 
-  it.scoped("fails where a manifest of an unknown type seems to list content that would stay behind", () =>
+  it.scoped("fails if a manifest of an unknown type seems to list content that would be left out", () =>
     Effect.gen(function*() {
       const source = yield* recorded()
       const mediaType = "application/vnd.example.bundle+json"
@@ -163,7 +163,7 @@ describe("a graph", () => {
     }))
 
   it.scoped.each(["application/json", "text/plain", "application/octet-stream"])(
-    "fails where the source serves an image as %s, rather than miss its layers",
+    "fails if the source serves an image as %s: its layers would be left out",
     (mediaType) =>
       Effect.gen(function*() {
         const source = yield* recorded({
@@ -183,7 +183,7 @@ describe("a graph", () => {
       })
   )
 
-  it.scoped("is that of a registry which knows no referrers", () =>
+  it.scoped("is read from a registry without the referrers API", () =>
     Effect.gen(function*() {
       const source = yield* recorded({
         wrap: (next) => Handler.override(next, { ListReferrers: () => Effect.fail(new RegistryError.Unsupported({})) })

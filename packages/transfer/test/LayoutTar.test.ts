@@ -27,7 +27,7 @@ const exported = (archive: string, layers: ReadonlyArray<string | Uint8Array>) =
 const opened = (archive: string) =>
   Effect.map(Layer.build(LayoutTar.layer(archive)), (context) => Context.get(context, Registry))
 
-/** A zstd frame of raw blocks, and of blocks that repeat a byte. RFC 8878, section 3.1.1. */
+/** Returns a zstd frame of raw blocks, and of blocks that repeat a byte. RFC 8878, section 3.1.1. */
 const zstdOf = (bytes: Uint8Array, repeats = 0): Uint8Array => {
   const size = 128 * 1024
   const header = (type: number, size: number, last: boolean) => {
@@ -48,7 +48,7 @@ const zstdOf = (bytes: Uint8Array, repeats = 0): Uint8Array => {
 
 const xz = Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, ...new Uint8Array(100))
 
-/** A layout of one artifact, as `tar` and `zstd -19` pack it. */
+/** A layout of one artifact, packed by `tar` and `zstd -19`. */
 const compressedByZstd = Buffer.from(
   "KLUv/WQAJz0VAOZlbSJAi/PAPg20GrELkEu0oX1MOi7CZdDukkgiyVdxJknH1+9aagBjAGIACZFohRIC+LEsy4R1ifSRoHVGDuei" +
     "0fDUpG9ACHzGZ6SIQZOgCHo5qTMSQjnjESDE3ZpWKGFp+Ehn8pB22YVTk2id0PMFA69wxkyRJKr1SRTl8QhyJKskSzHmTTZpvcla" +
@@ -64,7 +64,7 @@ const compressedByZstd = Buffer.from(
 )
 
 describe("an archive of a layout", () => {
-  it.scoped("is written whole, and read again", () =>
+  it.scoped("is written completely, and read again", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const archive = join(path, "app.tar")
@@ -82,7 +82,7 @@ describe("an archive of a layout", () => {
       expect((yield* Effect.flip(registry.startUpload(repository)))._tag).toBe("Unsupported")
     }))
 
-  it.scoped("is that of docker save too, whatever lies beside the layout, and is closed when it has been read", () =>
+  it.scoped("may be one of docker save, with other files beside the layout, and is closed after it is read", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const archive = join(path, "app.tar")
@@ -116,7 +116,7 @@ describe("an archive of a layout", () => {
       expect(open).not.toContain(archive)
     }))
 
-  it.scoped("is whole, of a layout that is written to meanwhile", () =>
+  it.scoped("is complete while another process writes to the layout", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const layout = join(path, "layout")
@@ -141,7 +141,7 @@ describe("an archive of a layout", () => {
       expect([...tags]).toEqual([v1])
     }))
 
-  it.scoped("stays as it was where what should go into it fails", () =>
+  it.scoped("does not change if the effect that fills it fails", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const archive = join(path, "app.tar")
@@ -151,7 +151,7 @@ describe("an archive of a layout", () => {
       expect(readdirSync(path)).toEqual(["app.tar"])
     }))
 
-  it.scoped("is read through gzip, also in several members, and through zstd", () =>
+  it.scoped("is read from gzip, also with several members, and from zstd", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const archive = join(path, "app.tar")
@@ -172,7 +172,7 @@ describe("an archive of a layout", () => {
       }
     }))
 
-  it.scoped("that expands without measure is refused before it fills the memory or the disk", () =>
+  it.scoped("is refused if it expands too much, before it fills the memory or the disk", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const zeros = gzipSync(new Uint8Array(64 * 1024 * 1024))
@@ -198,7 +198,7 @@ describe("an archive of a layout", () => {
       }
     }))
 
-  it.scoped("that is damaged or hostile writes nothing outside, and is refused", () =>
+  it.scoped("is refused if it is damaged or hostile, and writes nothing outside of the folder", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const archive = join(path, "good.tar")

@@ -14,7 +14,7 @@ const { repository } = OciLayout
 const opened = (path: string, options: OciLayout.Options = { create: true }) =>
   Effect.map(Layer.build(OciLayout.layer(path, options)), (context) => Context.get(context, Registry))
 
-/** All that is in the folder but the folders themselves. */
+/** Lists the files in a folder and in the folders below. */
 const filesOf = (path: string) =>
   readdirSync(path, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
@@ -28,7 +28,7 @@ const tagsOf = (registry: Registry["Type"]) =>
 
 const numbers = (size: number) => Uint8Array.from({ length: size }, (_, index) => index % 251)
 
-/** While the effect runs, the disk is full: no more is written than nothing. */
+/** Runs an effect while the disk is full: every write fails. */
 const whileFull = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
     Effect.sync(() => {
@@ -48,7 +48,7 @@ const whileFull = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   )
 
 describe("an upload into a layout", () => {
-  it.scoped("goes on after a chunk that broke, and leaves nothing beside the blob", () =>
+  it.scoped("resumes after a chunk that broke off, and leaves only the blob", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const layout = yield* opened(path)
@@ -67,7 +67,7 @@ describe("an upload into a layout", () => {
       expect(filesOf(path)).toEqual([digest.slice("sha256:".length), "index.json", "oci-layout"])
     }))
 
-  it.scoped("takes one chunk at a time: another at the same place changes nothing", () =>
+  it.scoped("accepts one chunk at a time: another chunk at the same offset changes nothing", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const layout = yield* opened(path)
@@ -99,7 +99,7 @@ describe("an upload into a layout", () => {
       yield* Stream.runDrain(content.stream)
     }))
 
-  it.live("that is interrupted closes its file, and leaves nothing", () =>
+  it.live("closes and removes its file if it is interrupted", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
       const layout = yield* opened(path)
@@ -129,7 +129,7 @@ describe("an upload into a layout", () => {
       expect(filesOf(path)).toEqual(["index.json", "oci-layout"])
     })))
 
-  it.scoped("may be of nothing, of sha512, and of what is there or comes at the same time", () =>
+  it.scoped("may be empty, use sha512, and contain a blob that exists or is uploaded at the same time", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const layout = yield* opened(path)
@@ -168,7 +168,7 @@ const copied = Effect.gen(function*() {
 })
 
 describe("the index of a layout", () => {
-  it.scoped("stays whole where there is no room for another, and the error says so", () =>
+  it.scoped("does not change if the disk is full, and the error says so", () =>
     Effect.gen(function*() {
       const { copy, layout, path, text } = yield* copied
       const before = { text: text(), files: filesOf(path) }
@@ -181,7 +181,7 @@ describe("the index of a layout", () => {
       expect(yield* tagsOf(layout)).toEqual([v1, "v2"])
     }))
 
-  it.scoped("says a tag that was moved or deleted but once, under whatever names it came", () =>
+  it.scoped("contains a moved tag once, and no deleted tag, in every form of its name", () =>
     Effect.gen(function*() {
       const { layout, path, source, text } = yield* copied
       const named = (name: string) => text().replace(`"org.opencontainers.image.ref.name":"${v1}"`, name)
@@ -202,7 +202,7 @@ describe("the index of a layout", () => {
       expect(yield* tagsOf(yield* opened(path))).toEqual([])
     }))
 
-  it.scoped("keeps what it says besides its manifests", () =>
+  it.scoped("keeps its other members", () =>
     Effect.gen(function*() {
       const { copy, path, text } = yield* copied
       const more = { annotations: { "com.example": "kept" }, extra: [1] }
@@ -211,7 +211,7 @@ describe("the index of a layout", () => {
       expect(JSON.parse(text())).toMatchObject(more)
     }))
 
-  it.scoped("tells what manifests are that do not say so themselves, and must tell it", () =>
+  it.scoped("contains the media type of manifests that do not contain it, and must contain it", () =>
     Effect.gen(function*() {
       const { layout, path, text } = yield* copied
       const config = Descriptor.fromBytes(new TextEncoder().encode("{}"), MediaType.empty)
@@ -229,7 +229,7 @@ describe("the index of a layout", () => {
       expect(error.message).toContain("manifests[0] is no descriptor")
     }))
 
-  it.live("is not broken for who reads while others delete", () =>
+  it.live("can be read while other processes delete", () =>
     Effect.scoped(Effect.gen(function*() {
       const { copy, layout, path } = yield* copied
       const reader = yield* opened(path)
@@ -247,7 +247,7 @@ describe("the index of a layout", () => {
       expect(answers.length).toBeGreaterThan(10)
     })))
 
-  it.live("is made once by those who make it at the same time", () =>
+  it.live("is created once by processes that create it at the same time", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = join(yield* folder, "new")
       const source = yield* recorded()
@@ -262,8 +262,8 @@ describe("the index of a layout", () => {
     })))
 })
 
-describe("what killed processes leave in a layout", () => {
-  it.live("is removed when the layout is opened next, and what another process may use is kept", () =>
+describe("files that killed processes leave in a layout", () => {
+  it.live("are removed when the layout is opened, and files that another process may use are kept", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
       yield* opened(path)
@@ -285,7 +285,7 @@ describe("what killed processes leave in a layout", () => {
       expect(readdirSync(ingest)).toEqual([`upload-d.${process.pid}@${hostname()}`])
     })))
 
-  it.live("names its process while an upload runs, so that another run keeps the upload", () =>
+  it.live("contain the process in their name while an upload runs, so that another run keeps them", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
       const layout = yield* opened(path)
@@ -300,7 +300,7 @@ describe("what killed processes leave in a layout", () => {
 })
 
 describe("the lock of a layout", () => {
-  it.live("that a killed process left without its name is taken", () =>
+  it.live("is taken if a killed process left it without its name", () =>
     Effect.scoped(Effect.gen(function*() {
       const { copy, path } = yield* copied
       const lock = join(path, "index.json.lock")
@@ -310,7 +310,7 @@ describe("the lock of a layout", () => {
       expect(existsSync(lock)).toBe(false)
     })))
 
-  it.live("of a process that has ended is taken by one of many", () =>
+  it.live("is taken by only one process if its owner has ended", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
       const source = yield* recorded()
@@ -328,8 +328,8 @@ describe("the lock of a layout", () => {
     })))
 })
 
-describe("a place where no layout can be made", () => {
-  it.live("is named, with the reason", () =>
+describe("a path where no layout can be created", () => {
+  it.live("is named in the error, with the reason", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
       writeFileSync(join(path, "file"), "")

@@ -1,4 +1,4 @@
-/** Layouts as other programs leave them: with broken entries, ambiguous names, or none. */
+/** Layouts that other programs leave: with broken entries, with ambiguous names, or without names. */
 import { MediaType, Registry, Tag } from "@effect-oci/core"
 import type { Descriptor } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
@@ -19,7 +19,7 @@ type Line = Descriptor.Descriptor & { readonly annotations?: { readonly [key: st
 const refName = "org.opencontainers.image.ref.name"
 const imageName = "io.containerd.image.name"
 
-/** A layout of images with one layer each, and what its index lists. */
+/** Creates a layout of images with one layer each. */
 const layoutOf = (...layers: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const path = yield* folder
@@ -84,7 +84,7 @@ describe("a layout with a broken entry", () => {
         }
         expect(yield* tagsOf(layout)).toEqual(["t0", "t1"])
 
-        // A write keeps the entry, and a copy mends it.
+        // A write keeps the entry, and a copy repairs it.
         yield* Copy.copy({ registry: source.registry, repository: app, reference: whole!.digest }, {
           registry: layout,
           repository,
@@ -100,7 +100,7 @@ describe("a layout with a broken entry", () => {
       }))
   }
 
-  it.scoped("below an index opens too, and a broken entry can be deleted", () =>
+  it.scoped("opens too if the entry is in a nested index, and a broken entry can be deleted", () =>
     Effect.gen(function*() {
       const { fileOf, images, path, source } = yield* layoutOf("one")
       const index = yield* pushIndex(source.registry, images, {}, [v1])
@@ -127,7 +127,7 @@ describe("a layout with two images of one tag", () => {
     return { ...layout, a: a!, b: b! }
   })
 
-  it.scoped("fails when that tag is asked for, and names both images", () =>
+  it.scoped("fails when that tag is read, and names both images", () =>
     Effect.gen(function*() {
       const { a, b, path } = yield* twice
       const layout = yield* opened(path)
@@ -143,7 +143,7 @@ describe("a layout with two images of one tag", () => {
       expect((yield* layout.getManifest(repository, b.digest)).descriptor.digest).toBe(b.digest)
     }))
 
-  it.scoped("finds each by its reference or its digest, and says which there are where that is not given", () =>
+  it.scoped("finds each image by its reference or its digest, and names both in the error otherwise", () =>
     Effect.gen(function*() {
       const { a, b, path } = yield* twice
       for (const [wanted, image] of [["docker.io/library/a:latest", a], ["b:latest", b], [b.digest, b]] as const) {
@@ -157,7 +157,7 @@ describe("a layout with two images of one tag", () => {
       expect(error.message).toMatch(/cannot find "v9" in .*: it has docker.io\/library\/a:latest, /)
     }))
 
-  it.scoped("serves the tag again when one of them is deleted, and keeps both names when another is pushed", () =>
+  it.scoped("serves the tag again after one image is deleted, and keeps both names when another is pushed", () =>
     Effect.gen(function*() {
       const { a, b, lines, path, source } = yield* twice
       const layout = yield* opened(path)
@@ -196,7 +196,7 @@ describe("the only image of a layout", () => {
       expect(yield* LayoutImages.list(path)).toHaveLength(1)
     }))
 
-  it.scoped("is not the list of referrers that another program keeps under a tag, which is no tag of the repository", () =>
+  it.scoped("is not a list of referrers that another program stores under a tag, and the tag is not listed", () =>
     Effect.gen(function*() {
       const { images: [image], lines, path, source, write } = yield* layoutOf("one")
       const fallback = `sha256-${image!.digest.slice("sha256:".length)}`
@@ -217,7 +217,7 @@ describe("the only image of a layout", () => {
       expect(lines().map(({ annotations }) => annotations?.[refName])).toEqual(["v1", "v2", fallback])
     }))
 
-  it.scoped("is missing from an empty layout, and the error says so", () =>
+  it.scoped("does not exist in an empty layout, and the error says so", () =>
     Effect.gen(function*() {
       const { path } = yield* layoutOf()
       expect((yield* Effect.flip(LayoutImages.find(path))).message).toMatch(/: there is no image in it$/)

@@ -21,7 +21,7 @@ const nameOf = (descriptor: Descriptor.Descriptor) => descriptor.annotations?.["
 const filesOf = (path: string) => readdirSync(path, { recursive: true, encoding: "utf8" }).sort()
 
 describe("an image layout", () => {
-  it.scoped("takes a whole artifact, and gives it back as it was", () =>
+  it.scoped("stores a whole artifact, and returns it unchanged", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const source = yield* recorded()
@@ -49,7 +49,7 @@ describe("an image layout", () => {
       expect(Chunk.toReadonlyArray(referrers).map(({ digest }) => digest)).toEqual([sbom.digest])
     }))
 
-  it.scoped("is asked what it has, and takes no byte twice", () =>
+  it.scoped("receives no byte that it already has", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const source = yield* recorded()
@@ -65,7 +65,7 @@ describe("an image layout", () => {
       expect(filesOf(path)).toEqual(before)
     }))
 
-  it.scoped("says where its content came from, and is mounted from there", () =>
+  it.scoped("records the repository that its content came from, so that a copy back mounts it", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const one = yield* recorded()
@@ -87,7 +87,7 @@ describe("an image layout", () => {
       expect(back.blobs).toEqual({ moved: 0, mounted: 2, existed: 0 })
     }))
 
-  it.scoped("does what registries do: ranges, tags, deletes, uploads that go on", () =>
+  it.scoped("works like other registries: ranges, tags, deletes, resumed uploads", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const layout = yield* opened(path, { create: true })
@@ -121,7 +121,7 @@ describe("an image layout", () => {
       expect(elsewhere.message).toContain("has one repository, which is called layout here")
     }))
 
-  it.live("is shared: two who write at the same time lose nothing, and see each other", () =>
+  it.live("is shared: two concurrent writers lose nothing, and see each other's changes", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
       const source = yield* recorded()
@@ -144,7 +144,7 @@ describe("an image layout", () => {
       expect(existsSync(join(path, "index.json.lock"))).toBe(false)
     })))
 
-  it.live("takes the lock of a process that has ended, and leaves what it did not write alone", () =>
+  it.live("takes the lock of a process that has ended, and does not touch other files", () =>
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
       const source = yield* recorded()
@@ -156,7 +156,7 @@ describe("an image layout", () => {
       expect(readFileSync(join(path, "README"), "utf8")).toBe("mine")
     })))
 
-  it.scoped("keeps names that are no tags, and what it does not understand", () =>
+  it.scoped("keeps names that are not tags, and unknown members", () =>
     Effect.gen(function*() {
       const path = yield* folder
       const source = yield* recorded()
@@ -192,7 +192,7 @@ describe("a layout that is broken or hostile", () => {
 
   const refused = (path: string) => Effect.map(Effect.flip(opened(path)), ({ message }) => message)
 
-  it.scoped("is refused, and the error says which file is wrong", () =>
+  it.scoped("is refused, and the error names the file", () =>
     Effect.gen(function*() {
       const cases: ReadonlyArray<readonly [(layout: Effect.Effect.Success<typeof made>) => void, RegExp]> = [
         [({ path }) => rmSync(join(path, "oci-layout")), /oci-layout: there is no such file/],
@@ -228,7 +228,7 @@ describe("a layout that is broken or hostile", () => {
       }
     }))
 
-  it.scoped("does not serve a manifest that a link or a folder stands for", () =>
+  it.scoped("does not serve a manifest whose file is a link or a folder", () =>
     Effect.gen(function*() {
       const cases: ReadonlyArray<readonly [(file: string) => void, RegExp]> = [
         [(file) => symlinkSync("/etc/passwd", file), /it is a symbolic link/],
@@ -245,7 +245,7 @@ describe("a layout that is broken or hostile", () => {
       }
     }))
 
-  it.scoped("gives no blob that is not what its name says, nor one that a link leads to", () =>
+  it.scoped("does not serve a blob with wrong content, or through a link", () =>
     Effect.gen(function*() {
       const { fileOf, path } = yield* made
       const layer = Digest.fromBytes(new TextEncoder().encode("one"))

@@ -12,7 +12,7 @@ const take = (events: Stream.Stream<Progress.Event>, count: number) =>
   Effect.map(Stream.runCollect(Stream.take(events, count)), Chunk.toReadonlyArray)
 
 describe("a tracker", () => {
-  it.scoped("gives a slow reader the newest of what moves, and everything else as it was told", () =>
+  it.scoped("sends a slow reader the newest progress of each blob, and all other events in order", () =>
     Effect.gen(function*() {
       const progress = yield* Progress.make
       const [one, other] = [content("0123456789"), content("another")]
@@ -44,7 +44,7 @@ describe("a tracker", () => {
       expect(yield* take(slow, 1)).toEqual([moved(one, 10)])
     }))
 
-  it.scoped("holds one event for what moves, however often that is told", () =>
+  it.scoped("keeps one progress event for each blob, however many arrive", () =>
     Effect.gen(function*() {
       const progress = yield* Progress.make
       const descriptor = content("0123456789")
@@ -54,7 +54,7 @@ describe("a tracker", () => {
       expect((yield* take(slow, 2)).map(({ _tag }) => _tag)).toEqual(["Moved", "Done"])
     }))
 
-  it.scoped("knows how everything is doing, and forgets the oldest of what is done", () =>
+  it.scoped("keeps the status of everything, and removes the oldest finished ones", () =>
     Effect.gen(function*() {
       const progress = yield* Progress.make
       const [moving, failed, mounted, existed] = ["moving", "failed", "mounted", "existed"].map(content)
@@ -79,7 +79,7 @@ describe("a tracker", () => {
       expect(statuses.slice(0, 2).map(({ state }) => state)).toEqual(["moving", "done"])
     }))
 
-  it.scoped("hands out an upload that was broken off to one", () =>
+  it.scoped("returns an interrupted upload to one caller only", () =>
     Effect.gen(function*() {
       const { uploads } = yield* Progress.make
       const { digest } = content("a layer")
@@ -99,7 +99,7 @@ describe("the progress of copies", () => {
     return { registry: source.registry, repository: app, reference: v1 }
   })
 
-  it.scoped("is that of all that share it, also of those that are streams", () =>
+  it.scoped("contains all copies that share the tracker, also streams", () =>
     Effect.gen(function*() {
       const source = yield* image
       const target = yield* recorded()

@@ -9,8 +9,8 @@ const within = (parent: string) =>
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
   )
 
-/** A folder that is gone after the test. */
+/** Creates a folder that is removed after the test. */
 export const folder = within(tmpdir())
 
-/** One in memory, where there is such a thing, for who writes thousands of files that have to be durable. */
+/** Creates a folder in memory, if the system supports it: for tests that write thousands of files durably. */
 export const memory = within(existsSync("/dev/shm") ? "/dev/shm" : tmpdir())

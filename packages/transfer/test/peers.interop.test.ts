@@ -1,4 +1,4 @@
-/** Copies from one docker-registry to another, to our server, to layouts and archives; and what skopeo makes of these. */
+/** Copies from one docker-registry to another, to our server, to layouts and archives. skopeo reads the results. */
 import { Client } from "@effect-oci/client"
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
@@ -21,7 +21,7 @@ const team = RepositoryName.make("team/app")
 const mirror = RepositoryName.make("mirror/app")
 const v1 = Tag.make("v1")
 
-/** A registry by its address, and what it was asked. */
+/** Creates a client of a registry, and records its requests. */
 const client = (host: string) =>
   Effect.map(Layer.build(Client.layer({ host, insecure: true })), (context) => {
     const asked: Array<Operation.Operation> = []
@@ -50,7 +50,7 @@ const ours = Effect.flatMap(
 
 const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** An index of two images, with layers that are several reads long, one of them shared. */
+/** Pushes an index of two images. Their layers take several reads, and one layer is shared. */
 const pushIndex = (registry: Registry["Type"]) =>
   Effect.gen(function*() {
     const blob = (bytes: Uint8Array, mediaType: string) => {
@@ -94,7 +94,7 @@ const digestOf = (image: string) =>
   Effect.map(NodePeers.skopeo("inspect", "--format", "{{.Digest}}", image), (text) => text.trim())
 
 describe.runIf(missing === "")("copies", () => {
-  it.scopedLive("between two docker-registries move each blob once, and nothing the second time", () =>
+  it.scopedLive("between two docker-registries send each blob once, and nothing the second time", () =>
     Effect.gen(function*() {
       const source = yield* dockerRegistry
       const target = yield* dockerRegistry

@@ -9,7 +9,7 @@ export const v1 = Tag.make("v1")
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
-/** A registry in memory, and the operations that it was asked. */
+/** Creates a registry in memory, and records its operations. */
 export const recorded = (options?: Memory.Options & { readonly wrap?: Middleware.Middleware }) =>
   Effect.map(Layer.build(Memory.layer(options)), (context) => {
     const asked: Array<Operation.Operation> = []
@@ -21,7 +21,7 @@ export const recorded = (options?: Memory.Options & { readonly wrap?: Middleware
     return {
       registry: Registry.fromHandler(handle),
       asked,
-      /** How often each kind of operation was asked since the last time. */
+      /** Returns how often each operation was called since the last time. */
       counts: () => {
         const counts: { [tag: string]: number } = {}
         for (const { _tag } of asked.splice(0)) counts[_tag] = (counts[_tag] ?? 0) + 1
@@ -47,7 +47,7 @@ export const pushDocument = (
   return Effect.as(registry.pushManifest(app, { mediaType, bytes, tags }), descriptor)
 }
 
-/** An image with a config and layers of these contents. */
+/** Pushes an image with a config and layers of the given contents. */
 export const pushImage = (
   registry: Registry["Type"],
   layers: ReadonlyArray<string | Uint8Array>,
@@ -76,7 +76,7 @@ export const on = (descriptor: Descriptor.Descriptor, platform: string): Descrip
   return { ...descriptor, platform: { os, architecture, ...(variant === undefined ? {} : { variant }) } }
 }
 
-/** An artifact that refers to a manifest. */
+/** Pushes an artifact that refers to a manifest. */
 export const pushReferrer = (registry: Registry["Type"], subject: Descriptor.Descriptor, type: string) =>
   Effect.gen(function*() {
     const empty = yield* pushBlob(registry, "{}", MediaType.empty)
