@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as report from "./report.js"
 
-/** Runs the operation that a request is, or answers why the request is none. */
+/** Runs the decoded request, or answers with the reason why the request was rejected. */
 export const begin = <A>(
   request: Wire.Request,
   decoded: Effect.Effect<A, Request.Rejected>,
@@ -31,7 +31,7 @@ export const begin = <A>(
   return Option.isSome(rejection) ? rejected(request, rejection.value) : exit as Exit.Exit<never>
 }
 
-/** What the guard lets through. No body is read for whom it does not. */
+/** Returns the admission of the guard. If the guard refuses the request, its body is not read. */
 export const admitted = (guard: Guard, request: Wire.Request, limits: Request.Options) =>
   Handler.matchEffect(Request.decodeHead(request), {
     onFailure: Exit.fail,
@@ -45,7 +45,7 @@ export const admitted = (guard: Guard, request: Wire.Request, limits: Request.Op
       })
   })
 
-/** What was let through may be another manifest than was asked for. */
+/** Adds the body to the admitted operation. The guard may have changed the other fields of that operation. */
 const withBytes = ({ caller, operation }: Admission, whole: Operation.Operation): Admission => ({
   caller,
   operation: operation._tag === "PushManifest" && whole._tag === "PushManifest"
@@ -57,7 +57,7 @@ const gone = new Request.Rejected({
   error: new RegistryError.BodyFailed({ reason: "the client went away before the request's body was there" })
 })
 
-/** Every client begins without credentials: that it is asked for them is not worth a line of the log. */
+/** Logs and answers a rejection. A challenge is not logged: every client first sends a request without credentials. */
 const rejected = (request: Wire.Request, rejection: Request.Rejected): Effect.Effect<Wire.Response> => {
   const response = Request.encodeRejected(rejection)
   return response.status === 401 && request.headers["authorization"] === undefined

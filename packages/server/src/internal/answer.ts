@@ -54,10 +54,13 @@ const pong: Wire.Response = {
   body: Body.bytes(new TextEncoder().encode("{}"))
 }
 
-/** A blob that is sent from here. */
+/** A marker: the server sends the blob itself, without a redirect. */
 const here: Wire.Response = { status: 200, headers: {}, body: undefined }
 
-/** Spec, "Pulling blobs": a registry may redirect. Where to is a secret of who asked, and passes. */
+/**
+ * Redirects the client to another URL of a blob. The URL may be secret and may expire, so the answer must not be
+ * cached. See https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs
+ */
 const moved = (url: URL, digest: Digest.Digest): Wire.Response => ({
   status: 307,
   headers: {
@@ -70,8 +73,8 @@ const moved = (url: URL, digest: Digest.Digest): Wire.Response => ({
 })
 
 /**
- * Maps a result, and a failure to the response that says it, without a fiber where they are at hand. Where they have to
- * be waited for, that is what can be interrupted.
+ * Maps the result or the error of an operation to a response. Needs no fiber if the effect is an `Exit`. Otherwise only
+ * the wait for the effect can be interrupted.
  */
 const respond = <A>(
   effect: Answered<A>,
@@ -103,7 +106,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       const unknown = new RegistryError.BlobUploadUnknown(Operation.errorFields(operation))
       return report.refused(request, unknown, ErrorBody.encode(unknown, operation))
     }
-    // The type of what `plain` runs has no scope: `GetBlob` is not among it.
+    // The operations of `plain` need no scope: `GetBlob` is not one of them.
     return respond(
       handle(opened) as Answered<unknown>,
       operation,
@@ -112,7 +115,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     )
   }
 
-  /** Only who may see that a blob is there is told where else it is. */
+  /** Redirects to another URL of a blob, only after the registry has let the caller see the blob. */
   const elsewhere = (
     operation: Operation.GetBlob,
     redirect: NonNullable<Settings["redirect"]>
@@ -125,7 +128,10 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     )
   }
 
-  /** Content that is at hand needs no scope. Else it stays open until it is sent: the response carries the scope's end. */
+  /**
+   * Answers with a blob. Content in memory needs no scope. Other content stays open until it is sent: the `close` of
+   * the response closes the scope.
+   */
   const blob = (operation: Operation.GetBlob): Effect.Effect<Wire.Response> => {
     const encode = (content: BlobContent.BlobContent, scope?: Scope.CloseableScope): Wire.Response => {
       const response = Response.encode(operation, content)
@@ -149,7 +155,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       ))
   }
 
-  /** A page of referrers, which continues where the caller has got the page before, or begins the list. */
+  /** Returns a page of referrers: the page after the last one that the caller received, or the first page. */
   const referrersPage = (
     operation: Operation.ListReferrers,
     request: Wire.Request,
@@ -157,7 +163,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   ): Answered<Page.Page<unknown>> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        // The registry decides anew whether the caller may see the list. Spec: a repository that is unknown has none.
+        // The registry decides again whether the caller may see the list. Spec: an unknown repository has no referrers.
         const stream = yield* restore(Effect.catchTag(list, "NameUnknown", () => Effect.succeed(Stream.empty)))
         const { target } = Request.encode(operation)
         const last = Page.last(operation, request.target)
@@ -213,7 +219,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     return address === undefined ? undefined : Caller.networkOf(address)
   }
 
-  /** Runs an operation for its caller. An answer that is an `Exit` has not read who that is. */
+  /** Runs an operation for its caller. If the effect is an `Exit`, it did not read the caller. */
   const runAs = (
     operation: Operation.Operation | Request.Ping,
     caller: Caller.Identity,
@@ -244,7 +250,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       const run = () => mapResponse(runAs(operation, caller, request), bodies.response)
       switch (operation._tag) {
         case "GetBlob":
-          // The content of a blob is in the memory of the store, or flows.
+          // The content of a blob is a stream, or is already in the memory of the store.
           return runAs(operation, caller, request)
         case "ListRepositories":
         case "ListTags":
@@ -263,7 +269,7 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
   })
 }
 
-/** From which size on a manifest takes long to read, in bytes. */
+/** The size from which a manifest takes long to parse, in bytes. */
 const largeManifest = 64 * 1024
 
 const mapResponse = (response: Effect.Effect<Wire.Response>, f: (response: Wire.Response) => Wire.Response) =>

@@ -13,15 +13,15 @@ const refusal = () =>
     retryAfter: 1000
   })
 
-/** The bodies of one request in memory. */
+/** Counts the bodies of one request in memory. */
 export interface BodiesInMemory {
-  /** Counts the body of the request while it is read into memory. Where there is no room, the body fails. */
+  /** Counts the request body while it is read into memory. If there is no room, the body fails. */
   readonly request: (body: Body.Body) => Body.Body
-  /** Counts the body of an answer until it is sent. Where there is no room, the answer becomes a refusal. */
+  /** Counts the body of a response until it is sent. If there is no room, returns a refusal in its place. */
   readonly response: (response: Wire.Response) => Wire.Response
-  /** Runs what makes a list, if there is room for its largest page: a page that has no room is not worth making. */
+  /** Makes a page of a list if there is room for the largest page. Otherwise refuses the request before the work. */
   readonly list: (maxBytes: number, make: () => Effect.Effect<Wire.Response>) => Effect.Effect<Wire.Response>
-  /** Gives the bytes of the request back. */
+  /** Releases the bytes of the request. */
   readonly release: Effect.Effect<void>
 }
 

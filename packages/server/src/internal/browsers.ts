@@ -12,8 +12,8 @@ interface Settings {
 
 /**
  * Refuses requests that a web page makes a browser send, unless the page belongs to one of `origins`: writes from pages
- * of other sites, and any request to a host that the server does not know as its own. Such a host is how a page that
- * rebinds its own name to the address of the server looks. Programs other than browsers are not affected.
+ * of other sites, and any request to an unknown host name. A page that rebinds its own name to the address of the
+ * server (DNS rebinding) sends such a host name. Programs other than browsers are not affected.
  */
 export const protect = ({ hosts, origins }: Settings) => {
   const own = new Set(hosts.map((host) => host.toLowerCase()))
@@ -43,7 +43,7 @@ const writes = new Set(["POST", "PUT", "PATCH", "DELETE"])
 
 /**
  * Browsers send `Sec-Fetch-Site` to hosts that they trust: over https, and to loopback. Over plain http they send
- * `Origin` with writes. Reads over plain http are known by what browsers say of themselves.
+ * `Origin` with writes. Reads over plain http are recognized by `User-Agent` and similar headers.
  */
 const isBrowser = (headers: Wire.Headers): boolean =>
   headers["sec-fetch-site"] !== undefined || headers["origin"] !== undefined ||
@@ -67,7 +67,7 @@ const withoutPort = (host: string): string => host.replace(/:\d*$/, "")
 
 const address = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])$/
 
-/** Whether a host is loopback, or an address: no page can rebind an address. */
+/** Returns whether a host is `localhost` or an IP address: no page can rebind an IP address. */
 const isLocal = (host: string): boolean => {
   const name = withoutPort(host)
   return name === "localhost" || name.endsWith(".localhost") || address.test(name)

@@ -1,21 +1,24 @@
-/** How many bytes of one body are free, so that usual requests pass while an attack uses up the budget. */
+/** The bytes of each body that do not count, so that usual requests succeed while an attack uses up the budget. */
 export const free = 16 * 1024
 
-/** What a piece of a body costs in addition to its bytes. */
+/** The memory that a piece of a body uses in addition to its bytes, in bytes. */
 const pieceOverhead = 200
 
 /** The bytes of one body in memory. */
 export interface Account {
   /** Counts a piece of the body. Returns whether there is room for the piece. */
   readonly take: (bytes: number) => boolean
-  /** Gives all bytes of the body back. */
+  /** Releases all bytes of the body. */
   readonly release: () => void
 }
 
-/** Counts the bytes of bodies that a server holds in memory: those of each client, and all. */
+/** Counts the bytes of bodies in the memory of a server: per client and in total. */
 export interface ByteBudget {
   readonly open: (client: string) => Account
-  /** Returns whether there is room for so many bytes now, or for none at all where that is more than a client may have. */
+  /**
+   * Returns whether there is room for `bytes` more bytes. If a client may never have so many, returns whether the
+   * client uses no bytes.
+   */
   readonly hasRoom: (client: string, bytes: number) => boolean
 }
 

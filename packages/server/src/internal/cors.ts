@@ -7,7 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type { Answer } from "./totalAnswer.js"
 
-/** What a page may read of a response, besides what every page may. */
+/** The response headers that a page may read, in addition to those that every page may read. */
 const exposed = [
   "accept-ranges",
   "content-length",
@@ -29,7 +29,7 @@ const exposed = [
   "www-authenticate"
 ].join(", ")
 
-/** What a page may send, besides what every page may. */
+/** The request headers that a page may send, in addition to those that every page may send. */
 const sent = [
   "accept",
   "authorization",
@@ -46,7 +46,10 @@ interface Settings {
   readonly maxAge?: Duration.DurationInput | undefined
 }
 
-/** Lets web pages of some origins, or of all, use the registry. Fetch, "CORS protocol". */
+/**
+ * Lets web pages of the given origins use the registry. See the
+ * [CORS protocol](https://fetch.spec.whatwg.org/#http-cors-protocol).
+ */
 export const apply = ({ maxAge, origins }: Settings) => {
   const age = String(Math.floor(Duration.toSeconds(maxAge ?? "1 hour")))
   const varies: Wire.Headers = origins === "*" ? {} : { vary: "origin" }
@@ -66,7 +69,7 @@ export const apply = ({ maxAge, origins }: Settings) => {
   }
 }
 
-/** What a browser asks before a request, without the credentials that the request itself will have. */
+/** Returns whether a request is a preflight: a browser sends it before the real request, without credentials. */
 const isPreflight = ({ headers, method }: Wire.Request): boolean =>
   method === "OPTIONS" && headers["access-control-request-method"] !== undefined
 

@@ -10,7 +10,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /**
- * A list that is being read, page by page. Items that were read and not yet sent are in `rest`.
+ * A list that is being read page by page. `rest` contains the items that were read and not yet sent.
  */
 export class Reading<A> {
   private rest: ReadonlyArray<A> = []
@@ -20,7 +20,7 @@ export class Reading<A> {
     private readonly scope: Scope.CloseableScope
   ) {}
 
-  /** Starts to read a list. `close` ends the reading. */
+  /** Starts to read a list. `close` stops it. */
   static open<A>(list: Stream.Stream<A, RegistryError>): Effect.Effect<Reading<A>> {
     return Effect.flatMap(
       Scope.make(),
@@ -28,7 +28,7 @@ export class Reading<A> {
     )
   }
 
-  /** The items that were not yet sent. Running the stream does not take them: `sent` does. */
+  /** The items that were not yet sent. Running the stream does not remove them: `sent` removes them. */
   get items(): Stream.Stream<A, RegistryError> {
     return Stream.concat(
       Stream.suspend(() => Stream.fromIterable(this.rest)),
@@ -42,7 +42,7 @@ export class Reading<A> {
     this.rest = this.rest.slice(count)
   }
 
-  /** How much memory the items take that were not yet sent, in bytes of JSON. */
+  /** The memory that the unsent items use, in bytes of JSON. */
   get bytes(): number {
     return JSON.stringify(this.rest).length
   }
@@ -51,19 +51,19 @@ export class Reading<A> {
 }
 
 /**
- * Keeps the lists of referrers of which a server has sent a page, until the caller requests the next page. The spec has no
- * parameter by which a registry could continue such a list: without a cursor, a server that stands before another registry
- * would read the list from its start for every page.
+ * Keeps each list of referrers after a page is sent, until the caller requests the next page. The spec has no parameter
+ * with which a client could ask a registry to continue such a list. Without a cursor, a server in front of an upstream
+ * registry would read the list from its start for every page.
  *
  * A cursor is lost when the server has too many, and after a while. Then the server reads the list from its start.
  */
 export interface Cursors<A> {
-  /** Takes the list of which `last` was sent last to this caller. */
+  /** Removes and returns the list whose last item sent to this caller was `last`. */
   readonly take: (list: string, last: string) => Effect.Effect<Reading<A> | undefined>
   readonly put: (list: string, last: string, reading: Reading<A>) => Effect.Effect<void>
 }
 
-/** How many lists are kept, how many bytes of their items, and for how long. */
+/** The limits of kept lists: their number, the bytes of their items, and their lifetime. */
 const maxCursors = 64
 const maxBytes = 16 * 1024 * 1024
 const timeToLive = "30 seconds"
@@ -90,7 +90,7 @@ export const make = <A>(): Cursors<A> => {
       remove(cursor) ? Effect.zipRight(Fiber.interruptFork(cursor.expiry), cursor.reading.close) : Effect.void
     )
 
-  /** Claims may hold values that JSON does not know: such a caller has no cursors. */
+  /** Returns `undefined` if the claims of the caller cannot be written as JSON: such a caller has no cursors. */
   const keyOf = (list: string, last: string): Effect.Effect<string | undefined> =>
     Effect.map(
       Caller.Caller,

@@ -17,8 +17,8 @@ const counter = (size: number): Body.Inspector => {
 }
 
 /**
- * The same body, which fails where it has not just the length that its response says. On a connection that goes on,
- * bytes beyond it would be read as the next response, and what is missing would be taken from there.
+ * Returns a body that fails if its length differs from the declared length. On a connection that stays open, the client
+ * would read extra bytes as the next response, and would take missing bytes from the next response.
  */
 export const exactly = (body: Body.Body, size: number): Body.Body =>
   Body.inspect(body, () => Either.right(counter(size)), { size })

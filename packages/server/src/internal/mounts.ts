@@ -2,7 +2,7 @@ import type * as Wire from "@effect-oci/protocol/Wire"
 import { total } from "./totalAnswer.js"
 import type { Answer } from "./totalAnswer.js"
 
-/** Answers some paths by others than the registry. */
+/** Answers some paths with other handlers than the registry. */
 export const apply = (mounts: { readonly [path: string]: Answer }) => {
   const answers = new Map(Object.entries(mounts).map(([path, answer]) => [path, total(answer)]))
   for (const path of answers.keys()) {

@@ -14,13 +14,13 @@ import * as nodePipeline from "./nodePipeline.js"
 import * as report from "./report.js"
 import type { Answer } from "./totalAnswer.js"
 
-/** Starts an effect at once, in a fiber that cannot be interrupted but where the effect lets it. */
+/** Starts an effect immediately, in a fiber that can be interrupted only where the effect allows it. */
 export type Run = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
 
 /**
- * The listener of a `node:http` server. An answer that is at hand is written in the same tick, with no fiber; one that
- * has to wait runs in a fiber that ends with its client. A client that `waits` for leave to send its body (`Expect:
- * 100-continue`) gets it when somebody reads that body.
+ * Creates the listener of a `node:http` server. An answer that is already an `Exit` is written in the same tick,
+ * without a fiber. Any other answer runs in a fiber, which is interrupted when the client disconnects. If the client
+ * `waits` before it sends its body (`Expect: 100-continue`), the server sends 100 when the body is first read.
  */
 export const listener = (run: Run, answer: Answer, maxPipelined: number) => {
   const begin = nodePipeline.make(maxPipelined)
@@ -43,7 +43,7 @@ const serve = (run: Run, answer: Answer, incoming: IncomingMessage, outgoing: Se
   }
   const settle = (exit: Exit.Exit<Wire.Response>): void => {
     if (Exit.isFailure(exit)) return void outgoing.destroy()
-    // Nobody can tell whether a client that was not asked for its body sends it: Node ends such a connection.
+    // A client that did not receive a 100 may still send its body or not: Node closes such a connection.
     const left = asked ? nodeBody.left(incoming) : "nothing"
     if (left === "much") outgoing.shouldKeepAlive = false
     const end = left === "much" ? () => nodeBody.discard(incoming, () => outgoing.end()) : undefined
@@ -60,17 +60,17 @@ const serve = (run: Run, answer: Answer, incoming: IncomingMessage, outgoing: Se
   fiber.addObserver(settle)
 }
 
-/** A response that waits for others on its connection never learns that the client is gone: its socket does. */
+/** Listens on the socket: a response that waits for earlier responses gets no event when the client disconnects. */
 const onGone = (socket: Socket, gone: () => void): () => void => {
   socket.once("close", gone)
   return () => socket.off("close", gone)
 }
 
-/** A fiber that reads a body hears first that it broke off, which says more than an interruption. */
+/** Interrupts a fiber after the client has disconnected. First its body fails, which is a more exact error. */
 const interruptWith = (socket: Socket, fiber: Fiber.RuntimeFiber<unknown, unknown>): void =>
   fiber.addObserver(onGone(socket, () => setImmediate(() => fiber.unsafeInterruptAsFork(FiberId.none))))
 
-/** Writes a response; `last` ends it where that is to wait. */
+/** Writes a response. If `last` is present, `last` ends the response, later. */
 const write = (
   response: Wire.Response,
   request: Wire.Request,
@@ -91,7 +91,7 @@ const write = (
     return
   }
   const done = (exit: Exit.Exit<void, unknown>) => {
-    // It is cut, so that the client does not take what it has for all.
+    // Closes the connection, so that the client does not accept the partial content as complete.
     if (Exit.isFailure(exit)) outgoing.destroy()
     else if (last === undefined) outgoing.end()
     else last()
@@ -116,7 +116,7 @@ const close = (response: Wire.Response, exit: Exit.Exit<unknown, unknown>, run: 
   if (response.close !== undefined) run(response.close(exit))
 }
 
-/** From one native end to the other, without a fiber. */
+/** Pipes a source into a response, without a fiber. */
 const pipe = (
   source: NonNullable<Body["source"]>,
   outgoing: ServerResponse,
@@ -144,10 +144,13 @@ const pipe = (
   })
 }
 
-/** The largest piece of an answer that is written at once: what a client has read is known no finer. In bytes. */
+/**
+ * The size of the largest piece of an answer that is written at once, in bytes. How much a client has read is known
+ * only in units of this size.
+ */
 const pieceSize = 64 * 1024
 
-/** Bytes in pieces, so that it shows how much of them the client reads. */
+/** Splits bytes into pieces, so that the server can see how much of them the client has read. */
 const pieces = (bytes: Uint8Array): Body["stream"] =>
   Stream.rechunk(
     Stream.range(0, Math.ceil(bytes.byteLength / pieceSize) - 1).pipe(
@@ -156,7 +159,7 @@ const pieces = (bytes: Uint8Array): Body["stream"] =>
     1
   )
 
-/** A stream into a response, a chunk at a time, waiting where the socket asks for it. */
+/** Writes a stream into a response, chunk by chunk, and waits while the buffer of the socket is full. */
 const send = (body: Body["stream"], outgoing: ServerResponse) =>
   Stream.runForEachChunk(body, (chunk) =>
     Effect.suspend(() => {

@@ -3,18 +3,18 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Range from "@effect-oci/protocol/Range"
 import type { IncomingMessage } from "node:http"
 
-/** How much of a body that nobody wants is read, in bytes. */
+/** The maximum part of an unwanted body that the server reads and discards, in bytes. */
 const unwanted = 16 * 1024 * 1024
 
-/** Whether a request has a body that is not empty. */
+/** Returns the declared size of a body, or `undefined` if the request has no body or an empty body. */
 const sizeOf = ({ headers }: IncomingMessage): { readonly size: number | undefined } | undefined => {
   const size = Range.parseCount(headers["content-length"])
   return size === 0 || (size === undefined && headers["transfer-encoding"] === undefined) ? undefined : { size }
 }
 
 /**
- * The body of a request, read by its listeners and never destroyed: an answer has to go out on the same socket. It can
- * be read once; `onRead` is called then.
+ * Returns the body of a request. The body is read with event listeners, and the request is never destroyed, because the
+ * answer must be sent on the same socket. The body can be read once. `onRead` is called when the reading starts.
  */
 export const bodyOf = (request: IncomingMessage, onRead: () => void = () => {}): Body.Body | undefined => {
   const sized = sizeOf(request)
@@ -79,13 +79,13 @@ const broken = (sink: Body.Sink, reason: string): Body.Control => {
   }
 }
 
-/** Whether what is left of a body is more than {@link discard} reads, so that the connection ends with it. */
+/** Returns whether the rest of a body is longer than {@link discard} reads, so that the connection must close. */
 export const isTooLong = (request: IncomingMessage): boolean =>
   !request.complete && (sizeOf(request)?.size ?? 0) > unwanted
 
 /**
- * How much is left of a body when its request is answered. Where it is `much`, or may be, the connection cannot go on:
- * nobody waits for the end of it.
+ * Returns how much of a body was not yet received when its request is answered. If the rest is or may be `much`, the
+ * connection must close, because the server does not read such a body to its end.
  */
 export const left = (request: IncomingMessage): "nothing" | "little" | "much" => {
   const sized = sizeOf(request)
@@ -94,8 +94,9 @@ export const left = (request: IncomingMessage): "nothing" | "little" | "much" =>
 }
 
 /**
- * Reads what is left of a body after the answer: a client may not listen before it has sent all, and does not hear an
- * answer on a connection that is closed while it sends. Calls back at the end of it, or where it is too much.
+ * Reads and discards the rest of a body after the answer. A client may not read the answer before it has sent the whole
+ * body, and would lose the answer if the connection closed while it sends. Calls `done` at the end of the body, or when
+ * the body is too long.
  */
 export const discard = (request: IncomingMessage, done: () => void): void => {
   let budget = unwanted

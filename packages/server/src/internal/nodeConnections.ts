@@ -17,7 +17,7 @@ interface Refusal {
 
 const broken: Refusal = { status: "400 Bad Request", code: "SIZE_INVALID", reason: "the request broke off" }
 
-/** What the parser of Node cannot read, by its code. */
+/** The answers to requests that the HTTP parser of Node rejects, by error code. */
 const refusals: { readonly [code: string]: Refusal } = {
   HPE_INVALID_EOF_STATE: broken,
   HPE_HEADER_OVERFLOW: {
@@ -44,17 +44,17 @@ const refusalText = ({ code, reason, status }: Refusal): string => {
     `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
-/** What a client may do with its connections. */
+/** Limits on the connections of a client. */
 export interface Limits {
   /** How many connections the clients of one network may have. */
   readonly perClient: number
-  /** The least rate at which a client sends a request and reads an answer, in bytes a second, over each window. */
+  /** The minimum rate at which a client must send a request and read an answer, in bytes per second, in each window. */
   readonly minRate: number
-  /** In milliseconds. */
+  /** The length of a window, in milliseconds. */
   readonly window: number
 }
 
-/** Closes connections beyond the limit of their client. The first one that is closed has a line in the log. */
+/** Closes connections beyond the limit of their client. Logs only the first one. */
 const limitPerClient = (server: Server, run: Run, limit: number): void => {
   const open = new Map<string, number>()
   const refusing = new Set<string>()
@@ -83,8 +83,8 @@ const limitPerClient = (server: Server, run: Run, limit: number): void => {
 }
 
 /**
- * Looks after the connections of a server. Gives what to do when it stops: see {@link stopping}. With TLS a connection
- * is one socket in another, of which the inner one is there when the two sides have agreed.
+ * Manages the connections of a server. Returns the function that stops the server: see {@link stopping}. With TLS a
+ * connection has two sockets, one inside the other. The inner socket exists after the TLS handshake.
  */
 export const manage = (
   server: Server,
@@ -98,14 +98,14 @@ export const manage = (
   const keep = (sockets: Set<Socket>) => (socket: Socket) => {
     sockets.add(socket)
     socket.once("close", () => sockets.delete(socket))
-    // Requests that are sent without waiting for answers each listen for its end.
+    // Each pipelined request adds a listener for the end of the socket.
     socket.setMaxListeners(0)
   }
   server.on("connection", keep(outer))
   if (tls) server.on("secureConnection", keep(inner))
   const refused = new WeakSet<Socket>()
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    // What follows what could not be read comes here too.
+    // Node also emits this event for the bytes after an invalid request.
     if (refused.has(socket)) return
     refused.add(socket)
     refuse(socket, error, run)
@@ -119,15 +119,15 @@ export const manage = (
   return (grace) => Effect.ensuring(stopping(server, outer, inner, grace), Effect.sync(stopWatching))
 }
 
-/** Answers what could not be read, after the requests before it. */
+/** Answers an invalid request, after the answers to earlier requests. */
 const refuse = (socket: Socket, error: NodeJS.ErrnoException, run: Run): void => {
   const response = current(socket)
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy()
   if (response?.req.complete === true) return void response.once("close", () => refuse(socket, error, run))
-  // It was answered before the rest of it could not be read.
+  // The request was answered before its invalid part was received.
   if (response?.headersSent === true) return finish(socket)
   const refusal = refusals[error.code ?? ""] ?? unreadable
-  // An operation that is under way has its own line in the log.
+  // An operation that has begun has its own line in the log.
   if (response === undefined) {
     run(
       Effect.logInfo("request refused").pipe(
@@ -138,7 +138,10 @@ const refuse = (socket: Socket, error: NodeJS.ErrnoException, run: Run): void =>
   finish(socket, refusalText(refusal))
 }
 
-/** Takes no more connections, lets requests end, and cuts off what is left after a while. It ends when all are closed. */
+/**
+ * Accepts no more connections, and lets open requests finish. After the grace period, closes the remaining connections.
+ * Completes when all connections are closed.
+ */
 const stopping = (
   server: Server,
   outer: ReadonlySet<Socket>,
@@ -163,7 +166,7 @@ const stopping = (
     }
   })
 
-/** Closes a connection after the answers that are under way on it. */
+/** Closes a connection after the answers that have begun. */
 const leave = (socket: Socket, answered = false): void => {
   const response = current(socket)
   if (response !== undefined) {
@@ -173,7 +176,10 @@ const leave = (socket: Socket, answered = false): void => {
   else socket.destroy()
 }
 
-/** Says the last thing on a connection. To close it at once would take that away from a client that is still sending. */
+/**
+ * Sends the last answer on a connection, and closes the connection later. A client that is still sending would lose the
+ * answer if the connection closed immediately.
+ */
 const finish = (socket: Socket, text?: string): void => {
   if (text !== undefined) socket.write(text)
   socket.end()

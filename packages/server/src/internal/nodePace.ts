@@ -2,10 +2,10 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { current } from "./nodeTurn.js"
 
-/** How far a client is with what the server waits for: the rest of a request, or that an answer is read. */
+/** The progress of a client that the server waits for: the client sends a request, or reads an answer. */
 interface Progress {
   readonly of: IncomingMessage | ServerResponse
-  /** How many bytes have moved on the connection so far. */
+  /** The number of bytes that were received and sent on the connection. */
   readonly bytes: number
 }
 
@@ -25,7 +25,7 @@ const progressOf = (
 
 /**
  * Closes connections whose clients send a request or read an answer at less than `minRate` bytes a second for a whole
- * `window`, in milliseconds. Returns what ends the watch.
+ * `window`, in milliseconds. Returns a function that stops the checks.
  */
 export const watch = (
   server: Server,
@@ -33,7 +33,7 @@ export const watch = (
   { minRate, window }: { readonly minRate: number; readonly window: number }
 ): () => void => {
   if (minRate <= 0 || window <= 0) return () => {}
-  /** The last request of each connection. It may be answered before all of its body is received. */
+  /** The last request of each connection. The request may be answered before all of its body is received. */
   const requests = new WeakMap<Socket, IncomingMessage>()
   const received = (request: IncomingMessage) => void requests.set(request.socket, request)
   server.on("request", received).on("checkContinue", received)

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import { current } from "./nodeTurn.js"
 
-/** How many requests of one connection are answered at once, besides the one whose answer is next. */
+/** How many requests of one connection run at once, in addition to the request whose answer is next. */
 const atOnce = 7
 
 interface Waiting {
@@ -10,17 +10,20 @@ interface Waiting {
   readonly begin: () => void
 }
 
-/** The requests of a connection that came before earlier ones were answered. */
+/** The requests of a connection that arrived before earlier requests were answered. */
 interface Pipeline {
   running: number
   readonly waiting: Array<Waiting>
 }
 
-/** Only requests that change nothing may be answered at once (RFC 9112, section 9.3.2). */
+/**
+ * Returns whether a request is safe: it changes nothing. Only safe requests may run at once. See
+ * https://www.rfc-editor.org/rfc/rfc9112#section-9.3.2
+ */
 const isSafe = (outgoing: ServerResponse | undefined): boolean =>
   outgoing === undefined || outgoing.req.method === "GET" || outgoing.req.method === "HEAD"
 
-/** A response has its socket when its turn has come. */
+/** Returns whether a response is next. Node gives a response its socket when the response is next. */
 const isNext = ({ outgoing }: Waiting): boolean => outgoing.socket !== null
 
 const run = (socket: Socket, pipeline: Pipeline, { begin, outgoing }: Waiting): void => {
@@ -32,7 +35,7 @@ const run = (socket: Socket, pipeline: Pipeline, { begin, outgoing }: Waiting): 
   begin()
 }
 
-/** Begins the requests whose turn has come, and those that may be answered ahead of it. */
+/** Begins the request whose answer is next, and the requests that may run at the same time. */
 const proceed = (socket: Socket, pipeline: Pipeline): void => {
   for (let next = pipeline.waiting[0]; next !== undefined && socket.writable; next = pipeline.waiting[0]) {
     const isAhead = pipeline.running < atOnce && isSafe(next.outgoing) && isSafe(current(socket))
@@ -43,9 +46,9 @@ const proceed = (socket: Socket, pipeline: Pipeline): void => {
 }
 
 /**
- * Begins the requests of connections. A request that a client sends without waiting for earlier answers begins when few
- * of those are unsent, so that a client that does not read its answers does not get more of them made. A connection on
- * which more than `max` requests wait is closed: Node has parsed them and holds them in memory.
+ * Begins the requests of connections. A pipelined request begins only when few earlier answers are unsent, so that the
+ * server does no more work for a client that does not read its answers. A connection with more than `max` waiting
+ * requests is closed, because Node has already parsed these requests and keeps them in memory.
  */
 export const make = (max: number) => {
   const pipelines = new WeakMap<Socket, Pipeline>()

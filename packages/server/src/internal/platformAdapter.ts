@@ -16,22 +16,22 @@ import type { Answer } from "./totalAnswer.js"
 type Incoming = HttpServerRequest.HttpServerRequest
 
 /**
- * The request of `node:http` under one of the platform's, where it is that. The platform's own stream of its body is not
- * used: where its reader ends early it destroys the socket that the answer is to go out on.
+ * Returns the `node:http` request of a platform request, if it has one. The platform's own stream of the body is not
+ * used: if its reader ends early, that stream destroys the socket on which the answer must be sent.
  */
 const native = ({ source }: Incoming): IncomingMessage | undefined =>
   Predicate.hasProperty(source, "socket") && Predicate.hasProperty(source, "on") ? source as IncomingMessage : undefined
 
 const brokenOff = (cause: unknown) => new RegistryError.BodyFailed({ cause, reason: "the request's body broke off" })
 
-/** The body of a web request. One that was made by hand need not say its length in its headers. */
+/** Returns the body of a web request. A request that a program created need not declare its length in its headers. */
 const webBody = (request: Incoming): Body.Body | undefined => {
   const size = Range.parseCount(request.headers["content-length"])
   const none = Predicate.hasProperty(request.source, "body") && request.source.body === null
   return size === 0 || none ? undefined : Body.stream(Stream.mapError(request.stream, brokenOff), { size })
 }
 
-/** Answers a request of the platform. What the body reads from is closed with the scope of the request. */
+/** Answers a request of the platform. The content of the response is closed with the scope of the request. */
 export const handle = (
   answer: Answer,
   request: Incoming
@@ -45,12 +45,12 @@ export const handle = (
     body,
     remoteAddress: Option.getOrUndefined(request.remoteAddress)
   }
-  // Nothing comes between an answer and what closes it.
+  // No interruption can happen between an answer and the finalizer that closes it.
   return Effect.uninterruptible(Effect.flatMap(answer(asked), (response) => {
     const close = once(response.close)
     return Effect.zipRight(
       Effect.addFinalizer(close),
-      // The platform would wait for ever until such a client has the answer.
+      // The platform would wait forever for a client that has disconnected.
       incoming?.socket.destroyed === true ? Effect.interrupt : Effect.succeed(encode(response, close, incoming))
     )
   }))
@@ -58,7 +58,7 @@ export const handle = (
 
 type Close = NonNullable<Wire.Response["close"]>
 
-/** A body that is sent knows best how it ended; one that is not is closed with the scope of the request. */
+/** Runs `close` once: with the result of sending the body, or with the scope of the request if the body is not sent. */
 const once = (close: Wire.Response["close"]): Close => {
   let closed = false
   return (exit) =>
@@ -86,7 +86,9 @@ const encode = (
   return HttpServerResponse.stream(content(body, close, incoming), { ...options, contentLength: body.size })
 }
 
-/** The platform ends a response on Node whose body fails as if it were whole: it is cut here. */
+/**
+ * Destroys the socket if the body fails. Otherwise the platform would end the response on Node as if it were complete.
+ */
 const content = (body: Body.Body | undefined, close: Close, incoming: IncomingMessage | undefined) => {
   const stream = Stream.ensuringWith(body?.stream ?? Stream.empty, close)
   return incoming === undefined

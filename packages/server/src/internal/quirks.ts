@@ -34,7 +34,7 @@ const json = (value: unknown): Pick<Wire.Response, "headers" | "body"> => {
   }
 }
 
-/** What the server answers itself, whatever the registry has. */
+/** Returns the answer of a quirk that does not call the registry, or `undefined`. */
 const instead = (
   { method, target }: Wire.Request,
   route: Route.RouteTag | undefined,
@@ -66,12 +66,12 @@ const instead = (
 
 const empty = (status: number): Wire.Response => ({ status, headers: { "content-length": "0" }, body: undefined })
 
-/** An order that is none, and always the same: of the tags read from their ends. */
+/** Compares tags by their reversed text: an order that is not ASCII order, but always the same. */
 const byEnd = (a: string, b: string): number => reversed(a) < reversed(b) ? 1 : -1
 
 const reversed = (text: string): string => [...text].reverse().join("")
 
-/** Lists tags out of order: all of them, or in pages. */
+/** Lists tags out of order: all at once, or in pages. */
 const unsorted = (
   answer: Answer,
   request: Wire.Request,
@@ -114,7 +114,7 @@ const unauthorized: Wire.Response = {
 
 const notFound: Wire.Response = { status: 404, ...page(404, "404 page not found\n") }
 
-/** What the server hears of a request. */
+/** Changes a request before the server receives it. */
 const asked = (original: Wire.Request, route: Route.RouteTag | undefined, quirks: Quirks): Wire.Request => {
   const request = quirks.tagsAsDigests === true && route === "Manifest" ? byDigest(original) : original
   const { headers, method, target } = request
@@ -142,7 +142,7 @@ const without = (target: string, parameter: string): string => {
   return rest.size === 0 ? path : `${path}?${rest}`
 }
 
-/** What its client hears of a response. */
+/** Changes a response before the client receives it. */
 const answered = (
   response: Wire.Response,
   request: Wire.Request,

@@ -8,7 +8,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 
-/** A path fit for a log: the id of an upload is all that it takes to go on with it, and the rest of a URL may be secret. */
+/**
+ * Returns the path of a request for the log. Omits upload ids, because anyone with an id could resume the upload
+ * session. Omits the query, because it may contain a secret.
+ */
 const shownPath = (target: string): string => {
   const path = target.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "")
   return printable(path.replace(/(\/blobs\/uploads\/).+$/s, "$1…"), 300)
@@ -19,7 +22,7 @@ const shownRequest = (request: Wire.Request) => ({
   path: shownPath(request.target)
 })
 
-/** Logs a request that reached no registry, so that no wrapper logs it. */
+/** Logs a request that did not reach the registry, because no wrapper logs it. */
 export const refused = (
   request: Wire.Request,
   error: RegistryError.RegistryError,
@@ -41,8 +44,8 @@ const internalError = new RegistryError.UnknownCode({ code: "UNKNOWN", reason: "
 const interrupted = new RegistryError.Unavailable({ reason: "the request was interrupted" })
 
 /**
- * The answer to whom a registry gave none. A defect is logged with its cause, and the answer does not say more. What was
- * interrupted, though the client is still there, is not available now.
+ * Returns the answer after a defect or an interruption. Logs the cause of a defect, which the answer does not contain.
+ * If the operation was interrupted although the client is still connected, the answer is "unavailable".
  */
 export const died = (request: Wire.Request, cause: Cause.Cause<unknown>): Effect.Effect<Wire.Response> =>
   Cause.isInterruptedOnly(cause)
@@ -52,7 +55,7 @@ export const died = (request: Wire.Request, cause: Cause.Cause<unknown>): Effect
       ErrorBody.encode(internalError)
     )
 
-/** Logs content that broke off while it was sent, unless the client went away: its answer is under way and cannot say so. */
+/** Logs content that broke off while it was sent, unless the client disconnected: the answer can no longer say so. */
 export const brokenOff = (operation: Operation.GetBlob, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> => {
   if (Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)) return Effect.void
   const error = Option.getOrUndefined(Cause.failureOption(exit.cause))

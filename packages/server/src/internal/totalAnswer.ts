@@ -6,10 +6,12 @@ import * as Exit from "effect/Exit"
 import { exactly } from "./exactBody.js"
 import * as report from "./report.js"
 
-/** From a plain request to a plain response: what both adapters run. It is an `Exit` where nothing had to be waited for. */
+/**
+ * A function from a plain request to a plain response, used by both adapters. Returns an `Exit` if nothing had to wait.
+ */
 export type Answer = (request: Wire.Request) => Effect.Effect<Wire.Response>
 
-/** An answer that never fails: what went wrong is a response too. */
+/** Returns a function that never fails: an error becomes a response. */
 export const total = (answer: Answer): Answer => (request) => {
   const response = attempt(answer, request)
   const exit = Handler.exitOf(response)
@@ -21,7 +23,7 @@ export const total = (answer: Answer): Answer => (request) => {
     )
 }
 
-/** A registry that throws is a defect as any other, and must not take the server with it. */
+/** Turns an exception of the registry into a defect, so that the exception does not stop the server. */
 const attempt = (answer: Answer, request: Wire.Request): Effect.Effect<Wire.Response> => {
   try {
     const response = answer(request)
@@ -35,8 +37,8 @@ const attempt = (answer: Answer, request: Wire.Request): Effect.Effect<Wire.Resp
 }
 
 /**
- * Makes sure that the body has the length that is said. An answer to HEAD has no body, and the same head as one to GET:
- * an error stands in the head of both.
+ * Ensures that the body has the declared length. An answer to HEAD has no body, and the same headers as the answer to
+ * GET. The headers of both contain the error, if there is one.
  */
 const finish = (answered: Wire.Response, request: Wire.Request): Wire.Response => {
   const isHead = request.method === "HEAD"

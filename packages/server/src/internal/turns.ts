@@ -1,14 +1,17 @@
 import * as Effect from "effect/Effect"
 
-/** From when on work counts as heavy, in milliseconds: then one piece of it is done at a time, in a third of the time. */
+/**
+ * The duration from which work is heavy, in milliseconds. Heavy work runs one piece at a time and uses at most a third
+ * of the time.
+ */
 const heavy = 5
 
-/** The most pieces of light work in one turn. */
+/** The maximum number of pieces of light work in one turn. */
 const most = 64
 
 /**
- * Spreads work that computes for long over turns of the event loop, so that other requests are answered in between. The
- * clients whose work waits have their turns one after the other, however much work each client has.
+ * Spreads long computations over turns of the event loop, so that the server answers other requests in between. Waiting
+ * clients take turns, however much work each client has.
  */
 export const make = () => {
   const waiting = new Map<string, Array<() => void>>()
@@ -16,7 +19,7 @@ export const make = () => {
   let startedAt = 0
   let batch = 1
 
-  /** Takes the next piece of work, and puts the other work of its client at the end. */
+  /** Removes and returns the next piece of work, and moves the other work of its client to the end. */
   const next = (): (() => void) | undefined => {
     for (const [client, queue] of waiting) {
       waiting.delete(client)
@@ -33,7 +36,7 @@ export const make = () => {
     setTimeout(end, 0)
   }
 
-  /** After heavy work, other requests have twice the time that the work took. */
+  /** After heavy work, waits twice as long as the work took, so that other requests can run. */
   const end = (): void => {
     const elapsed = performance.now() - startedAt
     batch = elapsed > heavy ? 1 : Math.min(batch * 2, most)

@@ -7,7 +7,7 @@ import type { Sweeper } from "./sweeper.js"
 
 type Rows = Pick<Handler.Table, "DeleteBlob" | "DeleteManifest" | "DeleteTag">
 
-/** What deletes. */
+/** Creates the handlers of the operations that delete. */
 export const make = ({ metadata }: Stores, sweeper: Sweeper): Rows => ({
   DeleteBlob: (operation) =>
     metadata.unlinkBlob(operation.repository, operation.digest).pipe(

@@ -3,7 +3,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import type * as BlobStore from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
 
-/** What the two services answer but success, and not bodies. */
+/** The errors of the two services, without those of bodies. */
 export type Failure =
   | BlobStore.NotFound
   | BlobStore.RangeInvalid
@@ -25,10 +25,10 @@ export type Failure =
   | MetadataStore.Full
   | MetadataStore.Failed
 
-/** How much of what is missing an error tells: the answer must not be larger than what was sent. */
+/** The maximum number of missing digests in an error: the answer must not be larger than the request. */
 const maxDetail = 100
 
-/** The error that a failure is to whoever asked for `operation`. */
+/** Converts a failure to the error of `operation`. */
 export const of =
   (operation: Operation.Operation) => (failure: Failure | RegistryError.RegistryError): RegistryError.RegistryError => {
     if (RegistryError.isRegistryError(failure)) return completed(operation, failure)
@@ -92,7 +92,7 @@ export const of =
     }
   }
 
-/** An error that knows no operation yet, as those of a body that was checked, with the one that it is of. */
+/** Adds the fields of its operation to an error that has none, such as the error of a verified body. */
 export const completed = (
   operation: Operation.Operation,
   error: RegistryError.RegistryError

@@ -11,7 +11,7 @@ import type { Stores } from "./stores.js"
 
 type Rows = Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers">
 
-/** How many are asked of the store at a time, whatever a caller asks for: nothing is allocated by it. */
+/** The page size for calls of the store. It does not depend on the caller, so a caller cannot reserve memory. */
 const pageSize = 1000
 
 interface Listing<A, K> {
@@ -22,8 +22,9 @@ interface Listing<A, K> {
 }
 
 /**
- * A list as a stream of its pages. The first is there before the stream is, so that a list that cannot be had fails at
- * once; each goes on after the last item of the one before, so that nothing comes twice, whatever changes meanwhile.
+ * Returns a list as a stream of its pages. Reads the first page before it returns the stream, so that an error of the
+ * list fails the operation. Each page starts after the last item of the page before, so that no item is listed twice,
+ * even if the list changes meanwhile.
  */
 const list = <A, K>({ key, last, limit = Infinity, page }: Listing<A, K>) =>
   Effect.suspend(() => {
@@ -51,7 +52,7 @@ const list = <A, K>({ key, last, limit = Infinity, page }: Listing<A, K>) =>
     })
   })
 
-/** What lists. */
+/** Creates the handlers of the operations that list. */
 export const make = ({ metadata }: Stores): Rows => ({
   ListRepositories: (operation) =>
     list({

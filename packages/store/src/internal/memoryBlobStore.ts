@@ -24,8 +24,8 @@ interface Blob extends Content {
 type Answer<Method extends "append" | "commit"> = ReturnType<BlobStore.Service[Method]>
 
 /**
- * Bytes in memory. A chunk is gathered apart and counts when all of it is there, so that a body that breaks leaves an
- * upload as it was, and of two at one offset the first to be complete wins.
+ * Creates a blob store in memory. A chunk is collected separately, and counts when it is complete. Therefore a body
+ * that fails does not change the upload, and of two chunks at one offset the first that is complete wins.
  */
 export const make = (room: Room): BlobStore.Service => {
   const blobs = new Map<BlobStore.BlobKey, Blob>()

@@ -1,21 +1,24 @@
 import * as Body from "@effect-oci/core/Body"
 import type { Span } from "@effect-oci/core/ByteRange"
 
-/** Bytes in memory, in the pieces that they came in: they are never joined, so there is never a second copy. */
+/** Bytes in memory, in the pieces in which they were received. The pieces are never joined, which would need a copy. */
 export interface Content {
   readonly chunks: ReadonlyArray<Uint8Array>
   readonly size: number
 }
 
-/** Chunks from this size on are kept as they are, in bytes. */
+/** The size from which a chunk is stored without a copy, in bytes. */
 const large = 16 * 1024
 
-/** How many bytes of small chunks are kept together: each piece costs a hundred bytes besides its own. */
+/**
+ * The size of a buffer that collects small chunks, in bytes. Each piece costs about 100 bytes in addition to its
+ * content.
+ */
 const slabSize = 64 * 1024
 
 /**
- * Gathers chunks to keep. One that is a small view on a large buffer is copied, or it would keep all of that buffer.
- * `expected` is a hint of how many bytes will come.
+ * Collects chunks. A chunk that is a small view on a large buffer is copied, because it would keep the whole buffer in
+ * memory. `expected` is a hint: the expected number of bytes.
  */
 export const gather = (expected: number | undefined) => {
   const chunks: Array<Uint8Array> = []
@@ -54,7 +57,7 @@ export const gather = (expected: number | undefined) => {
   }
 }
 
-/** The body of content, or of a span of it, whose pieces are not copied. */
+/** Returns the body of content, or of a span of it, without copying the pieces. */
 export const toBody = (content: Content, span?: Span): Body.Body => {
   const chunks = span === undefined ? content.chunks : cut(content.chunks, span)
   const [first] = chunks
@@ -77,7 +80,7 @@ const cut = (chunks: ReadonlyArray<Uint8Array>, { length, offset }: Span): Reado
   return parts
 }
 
-/** How many bytes are handed over before others get their turn: some milliseconds of hashing. */
+/** The number of bytes that are sent before other fibers run, in bytes: some milliseconds of hashing. */
 const turn = 16 * 1024 * 1024
 
 const source = (chunks: ReadonlyArray<Uint8Array>): Body.Source => (sink) => {

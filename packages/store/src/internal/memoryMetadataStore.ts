@@ -14,7 +14,10 @@ import type { Ordered } from "./ordered.js"
 import * as ordered from "./ordered.js"
 import type { Room } from "./room.js"
 
-/** A blob, and how many repositories have it. What is read all day is kept as the answer that it is read by. */
+/**
+ * A blob, and the number of repositories that have it. `answer` is the result of a read, made once because reads are
+ * frequent.
+ */
 interface Blob {
   readonly stored: MetadataStore.StoredBlob
   readonly answer: Exit.Exit<MetadataStore.StoredBlob>
@@ -47,8 +50,8 @@ const blobOf = (digest: Digest, size: number, key: BlobKey): Blob => {
 }
 
 /**
- * Metadata in memory. Reads answer at once, with an `Exit`. A write happens in one go when its effect runs. Manifests take
- * their bytes from `room`.
+ * Creates a metadata store in memory. A read returns an `Exit`. A write is one synchronous step when its effect runs.
+ * The bytes of manifests count against `room`.
  */
 export const make = (room: Room): MetadataStore.Service => {
   const repositories = new Map<RepositoryName, Repository>()

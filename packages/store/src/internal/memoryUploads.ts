@@ -6,7 +6,7 @@ import * as ordered from "./ordered.js"
 
 const unknown = Effect.fail(new MetadataStore.UploadUnknown())
 
-/** The ids of the sessions that count under one limit, oldest first. */
+/** The ids of the sessions that count against one limit, oldest first. */
 type Group = Set<string>
 
 const groupIn = <K>(groups: Map<K, Group>, key: K): Group => {
@@ -23,7 +23,7 @@ const removeFrom = <K>(groups: Map<K, Group>, key: K, id: string): void => {
   if (group?.size === 0) groups.delete(key)
 }
 
-/** Counts the open sessions: all of them, those of each caller and those of each repository. */
+/** Counts the open sessions: in total, per caller and per repository. */
 const makeCounts = () => {
   const all: Group = new Set()
   const callers = new Map<string, Group>()
@@ -55,7 +55,7 @@ const makeCounts = () => {
   }
 }
 
-/** The uploads in memory, and what was released: the commands on them alone, and what the others need of them. */
+/** Creates the upload sessions and the garbage of a metadata store in memory, with their commands and helpers. */
 export const makeUploads = () => {
   const uploads = new Map<string, MetadataStore.Upload>()
   const counts = makeCounts()

@@ -5,7 +5,7 @@ import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 
-/** Counts and hashes what passes. Where a size is said, the body must have it. */
+/** Counts and hashes the bytes of a body. Fails if a size is declared and the body has another size. */
 export const counter = (said: number | undefined, hasher: Hasher | undefined): Body.Inspector => {
   let received = 0
   return {
@@ -24,7 +24,7 @@ export const counter = (said: number | undefined, hasher: Hasher | undefined): B
   }
 }
 
-/** The same body, looked at as it flows, to be run once. Bytes in hand are looked at at once, and stay in hand. */
+/** Returns a body that is inspected while it flows. Run it once. A body with `bytes` is inspected immediately. */
 export const observe = (body: Body.Body, inspector: Body.Inspector): Effect.Effect<Body.Body, RegistryError> => {
   const { bytes } = body
   return bytes === undefined

@@ -9,11 +9,11 @@ export const empty = <K extends string, A>(): Ordered<K, A> => RedBlackTree.empt
 export const remove = <K extends string, A>(self: Ordered<K, A>, key: K): Ordered<K, A> =>
   RedBlackTree.removeFirst(self, key)
 
-/** A key has one value. */
+/** Sets the value of a key. Replaces an existing value. */
 export const set = <K extends string, A>(self: Ordered<K, A>, key: K, value: A): Ordered<K, A> =>
   RedBlackTree.insert(remove(self, key), key, value)
 
-/** At most `n` values that satisfy a predicate, of the keys after `after`. */
+/** Returns at most `n` values that satisfy a predicate, from the keys after `after`. */
 export const page = <K extends string, A>(
   self: Ordered<K, A>,
   after: K | undefined,

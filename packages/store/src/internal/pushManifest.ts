@@ -10,7 +10,7 @@ import type * as MetadataStore from "../MetadataStore.js"
 import * as failure from "./failure.js"
 import type { Settings, Stores } from "./stores.js"
 
-/** A manifest of an operation, and what it says; its bytes are copied, since what is kept must not change. */
+/** Parses the manifest of an operation. Copies its bytes, so that the stored bytes cannot change. */
 const read = (operation: Operation.PushManifest, maxSize: number) =>
   Either.gen(function*() {
     const { bytes, digest } = operation
@@ -23,12 +23,12 @@ const read = (operation: Operation.PushManifest, maxSize: number) =>
     if (mediaType === "") {
       return yield* Either.left(new RegistryError.ManifestInvalid({ reason: "manifest invalid: it has no media type" }))
     }
-    // Its type comes before its digest, so that a client that checks the type answers the same as this store.
+    // Checks the type before the digest, so that a client that checks the type fails with the same error as this store.
     const document = yield* Manifest.parse({ mediaType, bytes })
     return { document, manifest: yield* Manifest.make({ mediaType, bytes: new Uint8Array(bytes), digest }) }
   })
 
-/** Whether a registry need not have what a manifest points at: it may not be distributed, or lies elsewhere. */
+/** Returns whether the repository need not have the linked content: it is non-distributable, or has other `urls`. */
 const isForeign = ({ descriptor }: Manifest.Link): boolean =>
   MediaType.isNonDistributable(descriptor.mediaType) || (descriptor.urls?.length ?? 0) > 0
 

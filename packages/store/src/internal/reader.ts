@@ -18,14 +18,14 @@ type Read = Operation.OperationOf<keyof Rows>
 const failed = (operation: Read) => (error: Parameters<ReturnType<typeof failure.of>>[0]) =>
   Exit.fail(failure.of(operation)(error))
 
-/** What a store answers, as a registry tells it. */
+/** Converts the result of a store to the result of a registry. */
 const told = <A>(
   operation: Read,
   answer: Effect.Effect<A, Parameters<ReturnType<typeof failure.of>>[0]>
 ): Effect.Effect<A, RegistryError.RegistryError> =>
   Handler.matchEffect(answer, { onFailure: failed(operation), onSuccess: Exit.succeed })
 
-/** What reads. These answer with an `Exit` where the stores do. */
+/** Creates the handlers of the operations that read. They return an `Exit` if the stores return one. */
 export const make = ({ blobs, metadata }: Stores): Rows => {
   const find = <A, R>(
     operation: Operation.ResolveBlob | Operation.GetBlob,
@@ -56,7 +56,7 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
     })
   }
 
-  /** The blob was deleted since it was found, and maybe pushed again, under another key. */
+  /** Reads again. The blob was deleted after it was found, and may have been pushed again under another key. */
   const again = (operation: Operation.GetBlob, missing: BlobStore.NotFound) =>
     Effect.suspend(() =>
       find(

@@ -1,8 +1,8 @@
-/** Counts the bytes that stores in memory hold together, up to a limit. */
+/** Counts the bytes of several stores in memory together, up to a limit. */
 export interface Room {
-  /** Takes bytes if there is room for them, and returns whether there was. */
+  /** Reserves bytes if there is room for them. Returns whether there was room. */
   readonly take: (bytes: number) => boolean
-  /** Gives back bytes that were taken. */
+  /** Releases reserved bytes. */
   readonly release: (bytes: number) => void
 }
 

@@ -8,10 +8,11 @@ interface RunningHash {
 }
 
 /**
- * The hashes of uploads in progress, kept from chunk to chunk so that nothing is read twice. A hash cannot be saved, so
- * these are of this process alone, and one that a broken chunk has spoilt is lost: who finds none reads the bytes again.
+ * Keeps the hashes of open upload sessions between chunks, so that no bytes are read twice. A hash cannot be saved, so
+ * it exists only in this process. A chunk that breaks off makes its hash invalid. If there is no valid hash, the store
+ * reads the bytes again.
  *
- * A hash is taken out while a chunk flows, so that of two chunks at once only one can have it.
+ * A hash is removed while a chunk flows, so that only one of two concurrent chunks can use it.
  */
 export const make = () => {
   const hashes = new Map<string, RunningHash & { readonly keptAt: number }>()
@@ -28,7 +29,7 @@ export const make = () => {
     drop: (id: string): void => {
       hashes.delete(id)
     },
-    /** Drops those of uploads that another process has ended. */
+    /** Drops old hashes: those of upload sessions that another process has ended. */
     dropOlderThan: (time: number): void => {
       for (const [id, { keptAt }] of hashes) if (keptAt < time) hashes.delete(id)
     }

@@ -2,13 +2,13 @@ import type * as Duration from "effect/Duration"
 import type * as BlobStore from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
 
-/** Where a registry keeps what it has. */
+/** The two stores of a registry. */
 export interface Stores {
   readonly blobs: BlobStore.Service
   readonly metadata: MetadataStore.Service
 }
 
-/** What a registry is told to do, all of it decided. */
+/** The options of a registry, with all defaults filled in. */
 export interface Settings {
   readonly maxManifestSize: number
   readonly sparseIndexes: boolean

@@ -7,15 +7,15 @@ import type * as MetadataStore from "../MetadataStore.js"
 import type { RunningHashes } from "./runningHashes.js"
 import type { Settings, Stores } from "./stores.js"
 
-/** How many are taken at a time. */
+/** The page size for calls of the store. */
 const pageSize = 100
 
-/** Removes what nobody needs any more: uploads that were given up, and bytes that no fact names. */
+/** Removes expired upload sessions and garbage: bytes to which no metadata refers. */
 export const make = ({ blobs, metadata }: Stores, { uploadTimeToLive }: Settings, hashes: RunningHashes) => {
   const timeToLive = Duration.toMillis(uploadTimeToLive)
   const receiving = new Set<MetadataStore.Upload>()
 
-  /** Removes bytes that were released. Those that cannot be removed now stay released, for the next sweep. */
+  /** Deletes released bytes. If the delete fails, they stay garbage until the next sweep. */
   const free = ({ key, token }: MetadataStore.Released): Effect.Effect<void> =>
     (token === undefined ? Effect.void : blobs.abort(token)).pipe(
       Effect.zipRight(blobs.delete(key)),
@@ -49,7 +49,7 @@ export const make = ({ blobs, metadata }: Stores, { uploadTimeToLive }: Settings
       { discard: true }
     ))
 
-  /** Uploads that only the store of the bytes knows: what a crash between the two leaves behind. */
+  /** Aborts uploads that only the blob store has: a crash between calls of the two stores leaves them behind. */
   const abortStrays = Effect.flatMap(
     Clock.currentTimeMillis,
     (now) =>
@@ -71,7 +71,7 @@ export const make = ({ blobs, metadata }: Stores, { uploadTimeToLive }: Settings
     free,
     expire,
     sweep,
-    /** While a chunk of it flows, an upload does not expire. */
+    /** Runs an effect that receives a chunk. The upload session does not expire meanwhile. */
     whileReceiving: <A, E, R>(upload: MetadataStore.Upload, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       Effect.suspend(() => {
         receiving.add(upload)

@@ -21,8 +21,8 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 type InUpload = Extract<Operation.Operation, { readonly id: string }>
 
 /**
- * Uploads, from their start to the blobs that they become. Bytes are durable before the fact that counts them, and a
- * blob is visible when all of it is known to have its digest.
+ * Manages upload sessions, from their start until they become blobs. Bytes are durable before the metadata counts them.
+ * A blob is visible only after its digest is verified.
  */
 export const make = (
   { blobs, metadata }: Stores,
@@ -62,7 +62,9 @@ export const make = (
       return upload
     }).pipe(Effect.mapError(failure.of(operation)))
 
-  /** The upload that an operation names, if it is of this repository, of this caller, and not expired. */
+  /**
+   * Finds the session of an operation. The repository and the caller must match, and the session must not be expired.
+   */
   const find = (operation: InUpload): Answer<MetadataStore.Upload> =>
     Effect.gen(function*() {
       const { name: owner } = yield* Caller.Caller
@@ -80,15 +82,18 @@ export const make = (
         { ...upload, offset, token, expiresAt, begun: true }
       ))
 
-  /** Marks a session as begun, so that the session does not make room for another one while its first chunk flows. */
+  /** Marks a session as begun, so that the session is not ended for a new session while its first chunk flows. */
   const begin = (upload: MetadataStore.Upload) =>
     upload.begun ? Effect.succeed(upload) : advance(upload, { offset: upload.offset, token: upload.token })
 
-  /** The store of the bytes may be ahead: a chunk was broken, or a crash came before it was counted. */
+  /**
+   * Updates the offset. The blob store may be ahead after a chunk that broke off, or after a crash before it was
+   * counted.
+   */
   const catchUp = (upload: MetadataStore.Upload, offset: number) =>
     offset > upload.offset ? Effect.ignore(advance(upload, { offset, token: upload.token })) : Effect.void
 
-  /** Adds a body to an upload, at its end. Where a size is said, the body must have it. */
+  /** Appends a body to an upload session. Fails if a size is declared and the body has another size. */
   const append = (
     operation: Operation.Operation,
     found: MetadataStore.Upload,
@@ -117,7 +122,7 @@ export const make = (
       return Effect.flatMap(metadata.endUpload(id), sweeper.free)
     })
 
-  /** Ends an upload that came to nothing. What cannot be ended now will expire. */
+  /** Ends an upload session that failed. If that fails too, the session expires later. */
   const discard = (upload: MetadataStore.Upload): Effect.Effect<void> => Effect.ignore(end(upload))
 
   const cancel = (operation: Operation.CancelUpload): Answer<void> =>
@@ -129,7 +134,7 @@ export const make = (
       return Effect.map(Body.forEachChunk(body, hasher.update), hasher.digest)
     }))
 
-  /** Makes an upload the blob of a digest, if it is that. If it is not, the upload ends. */
+  /** Makes an upload session a blob if its content has the digest. Otherwise ends the session. */
   const finish = (
     operation: Operation.PushBlob | Operation.CompleteUpload,
     upload: MetadataStore.Upload,

@@ -21,7 +21,7 @@ type Rows = Pick<
   | "PushManifest"
 >
 
-/** The algorithm of a digest that content is to have. Nothing is kept under one that cannot be checked. */
+/** Returns the algorithm of a digest. Fails if the store cannot verify this algorithm. */
 const verifiable = (
   operation: Operation.Operation,
   digest: Digest.Digest
@@ -40,9 +40,11 @@ const unsupported = (operation: Operation.Operation, algorithm: string) =>
 
 const progress = ({ id, offset }: MetadataStore.Upload): Operation.Upload => ({ id, offset })
 
-/** What writes. */
+/** Creates the handlers of the operations that write. */
 export const make = (stores: Stores, settings: Settings, uploads: Uploads): Rows => {
-  /** The upload of an operation, if it stands where the operation goes on. */
+  /**
+   * Finds the upload session of an operation. Fails if the operation does not continue at the offset of the session.
+   */
   const continued = (operation: Operation.AppendUpload | Operation.CompleteUpload) =>
     Effect.filterOrFail(
       uploads.find(operation),
