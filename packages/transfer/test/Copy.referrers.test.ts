@@ -130,7 +130,7 @@ describe("a copy whose referrers cannot be read", () => {
       new RegistryError.Unsupported({})
     ]
   ) {
-    it.scoped(`goes on without them after ${error._tag}, unless they are required`, () =>
+    it.scoped(`continues without them after ${error._tag}, unless they are required`, () =>
       Effect.gen(function*() {
         const { image, source } = yield* failing(error, (next) =>
           Handler.override(next, { ListReferrers: () => Exit.fail(error) }))

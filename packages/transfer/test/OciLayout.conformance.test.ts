@@ -1,6 +1,6 @@
 /**
- * Image layouts under the whole suite. A layout has one repository, and the suite works on many: each gets a layout of
- * its own, which is made when the repository is first spoken of.
+ * Runs the whole conformance suite on image layouts. A layout has one repository, and the suite uses many: each repository
+ * gets its own layout, which is created at the first operation on the repository.
  */
 import { Conformance } from "@effect-oci/conformance"
 import { Registry, RepositoryName } from "@effect-oci/core"

@@ -63,7 +63,7 @@ describe("a layout with a broken entry", () => {
     ["whose bytes are not its digest's", (file) => writeFileSync(file, "{}"), /content does not match its digest/]
   ]
   for (const [title, spoil, says] of spoils) {
-    it.scoped(`${title} opens, serves the others, and fails for that entry alone`, () =>
+    it.scoped(`${title} opens, serves the other entries, and fails for that entry only`, () =>
       Effect.gen(function*() {
         const { fileOf, images, lines, path, source } = yield* layoutOf("old", "new")
         const [old, whole] = images

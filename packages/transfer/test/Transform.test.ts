@@ -23,7 +23,7 @@ const jsonOf = ({ bytes }: Manifest.Manifest) => JSON.parse(new TextDecoder().de
 
 describe("dockerConfig", () => {
   for (const type of ["application/octet-stream", "text/html"]) {
-    it.effect(`gives a config of ${type} its type, and keeps all else`, () =>
+    it.effect(`corrects the type of a config of ${type}, and changes nothing else`, () =>
       Effect.gen(function*() {
         const before = manifest(MediaType.dockerImage, type, { extra: [1] })
         const after = yield* Transform.dockerConfig(before)
@@ -41,7 +41,7 @@ describe("dockerConfig", () => {
       ["a plugin", manifest(MediaType.dockerImage, "application/vnd.docker.plugin.v1+json")]
     ] as const
   ) {
-    it.effect(`leaves ${name} byte for byte`, () =>
+    it.effect(`does not change ${name}`, () =>
       Effect.map(Transform.dockerConfig(other), (after) => {
         expect(after).toBe(other)
       }))
