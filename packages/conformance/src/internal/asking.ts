@@ -6,13 +6,16 @@ import { Violation } from "../Check.js"
 import { Wire } from "../Target.js"
 import type { Received, Sent } from "../Target.js"
 
-/** What a check asks, and what it expects. Each expectation says what was asked, what was expected and what came. */
+/**
+ * The requests of checks, and their expectations. A failed expectation reports the request, the expected and the
+ * actual.
+ */
 
 export const send = (request: Sent) => Effect.flatMap(Wire, (wire) => wire.send(request))
 
 const accept = [...MediaType.manifests, "*/*"].join(", ")
 
-/** As clients ask, who say that they take every kind of manifest. */
+/** The `Accept` header of clients, which lists every kind of manifest. */
 const asClientsDo = (path: string, headers: Sent["headers"]) =>
   path.includes("/manifests/") ? { accept, ...headers } : headers
 
@@ -22,7 +25,7 @@ export const get = (path: string, headers?: Sent["headers"]) =>
 export const head = (path: string, headers?: Sent["headers"]) =>
   send({ method: "HEAD", path, headers: asClientsDo(path, headers) })
 
-/** Some registries keep half a kilobyte of state in a URL, or more in an answer. */
+/** Limits the text in reports, because some registries put half a kilobyte of state in a URL, or more in an answer. */
 const cut = (text: string): string => text.length > 300 ? `${text.slice(0, 300)}…` : text
 
 export const violation = ({ sent }: Received, expected: string, actual: string): Violation =>
@@ -31,7 +34,7 @@ export const violation = ({ sent }: Received, expected: string, actual: string):
 export const expect = (received: Received, holds: boolean, expected: string, actual: () => string) =>
   holds ? Effect.succeed(received) : Effect.fail(violation(received, expected, actual()))
 
-/** One of some statuses. */
+/** Expects one of several statuses. */
 export const expectStatus = (received: Received, ...statuses: ReadonlyArray<number>) =>
   expect(
     received,
@@ -41,8 +44,9 @@ export const expectStatus = (received: Received, ...statuses: ReadonlyArray<numb
   )
 
 /**
- * An error: one of some statuses. Its body may be anything, but if it is JSON it is as the spec has it, and has one of
- * some codes where they are given. Spec: "Error Codes".
+ * Expects an error with one of several statuses. Any body is allowed. If the body is JSON, it must have the form of the
+ * spec ([Error Codes](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes)), and one of
+ * the codes, if any are given.
  */
 export const expectError = (received: Received, statuses: ReadonlyArray<number>, codes?: ReadonlyArray<string>) =>
   Effect.zipRight(
@@ -50,7 +54,7 @@ export const expectError = (received: Received, statuses: ReadonlyArray<number>,
     isJson(received) ? expectCode(received, codes) : Effect.succeed(received)
   )
 
-/** A body of JSON with errors, each with a code, of which one is among some. */
+/** Expects a JSON body with errors. Each error has a code, and at least one code is among the given ones. */
 export const expectCode = (received: Received, codes?: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const body = yield* json(received)
@@ -62,12 +66,12 @@ export const expectCode = (received: Received, codes?: ReadonlyArray<string>) =>
     return yield* expect(received, known, `code ${codes?.join(" or ")}`, () => found.join(", "))
   })
 
-/** Whether a body says that it is JSON, or looks like it. */
+/** Tests whether a body has a JSON type or looks like JSON. */
 const isJson = (received: Received): boolean =>
   /^application\/(?:[^;]*\+)?json\b/.test(received.headers["content-type"] ?? "") ||
   /^\s*[{[]/.test(beginning(received))
 
-/** What is large is compared by its digests, which are computed natively. */
+/** Compares large content by digest, because native code computes digests fast. */
 export const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean =>
   a.byteLength === b.byteLength && (
     a.byteLength > 64 * 1024 ? Digest.fromBytes(a) === Digest.fromBytes(b) : a.every((byte, index) => byte === b[index])
@@ -84,7 +88,7 @@ export const expectNoHeader = (received: Received, name: string) =>
 
 export const text = (received: Received): string => new TextDecoder().decode(received.body)
 
-/** Enough to tell what it is. */
+/** Returns the beginning of a content, enough to recognize it. */
 const beginning = ({ body }: Received): string => new TextDecoder().decode(body.subarray(0, 1000))
 
 export const json = (received: Received): Effect.Effect<unknown, Violation> =>

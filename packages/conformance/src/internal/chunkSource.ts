@@ -1,6 +1,6 @@
 import type * as Body from "@effect-oci/core/Body"
 
-/** A source that gives a chunk a microtask, stops when it is told to, and can be opened again. */
+/** Creates a source that emits one chunk for each microtask, stops on request, and can be opened again. */
 export const chunkSource = (chunks: ReadonlyArray<Uint8Array>): Body.Source => (sink) => {
   let next = 0
   let state: "flowing" | "paused" | "over" = "flowing"

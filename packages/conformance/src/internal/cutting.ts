@@ -3,18 +3,18 @@ import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
-/** Where something that flows is cut, and how that ends. */
+/** Where a body or list is cut, and how it ends there. */
 export interface Scissors {
-  /** How much of what comes next passes. */
+  /** Returns how many of the next bytes or items pass. */
   readonly pass: (amount: number) => number
-  /** Whether what has come to its end is cut there. */
+  /** Returns whether content that has reached its end is cut at the end. */
   readonly atEnd: () => boolean
   readonly how: "fails" | "ends" | "stalls"
   readonly failure: () => RegistryError
   readonly onCut: () => void
 }
 
-/** The same body, cut at a byte. A native source stays one. */
+/** Cuts a body at a byte. A body with a native source keeps a native source. */
 export const body = (content: Body.Body, scissors: Scissors): Body.Body => {
   const fields = { size: content.size, replayable: content.replayable }
   return content.source === undefined
@@ -28,7 +28,7 @@ export const body = (content: Body.Body, scissors: Scissors): Body.Body => {
     : Body.fromSource(source(content.source, scissors), fields)
 }
 
-/** The same list, cut at an item. */
+/** Cuts a list at an item. */
 export const list = <A>(items: Stream.Stream<A, RegistryError>, scissors: Scissors): Stream.Stream<A, RegistryError> =>
   cut(items, scissors, { size: () => 1, part: () => Option.none() })
 

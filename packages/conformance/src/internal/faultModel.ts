@@ -2,7 +2,7 @@ import type { Operation, OperationTag } from "@effect-oci/core/Operation"
 import type { ErrorFields, RegistryError } from "@effect-oci/core/RegistryError"
 
 /**
- * The error that a fault ends in, of the operation that it meets.
+ * A function that creates the error of a fault from the fields of the operation.
  *
  * @since 0.1.0
  * @category models
@@ -10,16 +10,17 @@ import type { ErrorFields, RegistryError } from "@effect-oci/core/RegistryError"
 export type Failure = (fields: ErrorFields) => RegistryError
 
 /**
- * What goes wrong with an operation. Where no `failure` is said, it is a connection that was reset.
+ * A fault of an operation. Default of `failure`: a connection that was reset.
  *
- * - `Fail`: it is not done, and fails.
- * - `Lose`: it is done, and the answer is lost.
- * - `Stall`: it is not done, and nothing answers.
- * - `Duplicate`: it is done twice, as by a proxy that repeats it; the answer is the second one's. Only of what can be
- *   sent twice.
- * - `Lie`: lengths in its answer are off by so many bytes: the size of a blob or a manifest, or how far an upload is.
- * - `Cut`: its body, going in or coming out, breaks after so many bytes, a list after so many items; a shorter one at
- *   its very end. It `fails` unless said, or `ends` as if that were all, or `stalls`.
+ * - `Fail`: the operation is not performed, and fails.
+ * - `Lose`: the operation is performed, but its answer is lost.
+ * - `Stall`: the operation is not performed, and no answer comes.
+ * - `Duplicate`: the operation is performed twice, as by a proxy that repeats it. The second answer is returned. Only
+ *   for operations that can be sent twice.
+ * - `Lie`: lengths in the answer are wrong by this number of bytes: the size of a blob or manifest, or the offset of an
+ *   upload session.
+ * - `Cut`: the request or response body breaks after this number of bytes, a list after this number of items. Shorter
+ *   content breaks at its end. The content `fails` (default), `ends` as if it were complete, or `stalls`.
  *
  * @since 0.1.0
  * @category models
@@ -38,7 +39,7 @@ export type Fault =
   }
 
 /**
- * When what goes wrong. A plan begins anew for each `Faulty.make`: the same operations in the same order meet the same
+ * A plan of faults. A plan starts again for each `Faulty.make`: the same operations in the same order have the same
  * faults.
  *
  * @since 0.1.0
@@ -46,17 +47,17 @@ export type Fault =
  */
 export interface Plan {
   readonly begin: () => {
-    /** What goes wrong with the next operation. */
+    /** Returns the fault of the next operation, or `undefined`. */
     readonly next: (operation: Operation) => Fault | undefined
     /**
-     * How many of the next bytes of a body pass, going in or coming out: where it is not all of them, it breaks there.
+     * Returns how many of the next bytes of a request or response body pass. The body breaks if not all of them pass.
      */
     readonly pass?: (bytes: number) => number
   }
 }
 
 /**
- * A fault that was met.
+ * A fault that happened.
  *
  * @since 0.1.0
  * @category models

@@ -11,7 +11,7 @@ import { PCGRandom } from "effect/Utils"
 import * as cutting from "./cutting.js"
 import type { Failure, Fault, Fired, Plan } from "./faultModel.js"
 
-/** How the faults of `Faulty` happen. */
+/** The implementation of the faults of `Faulty`. */
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
@@ -19,7 +19,7 @@ type Cut = Extract<Fault, { readonly _tag: "Cut" }>
 
 export const reset: Failure = (fields) => new RegistryError.TransportError({ ...fields, reason: "connection reset" })
 
-/** Whether a fault can happen to an operation. */
+/** Tests whether an operation can have a fault. */
 export const canMeet = (fault: Fault, operation: Operation.Operation): boolean => {
   switch (fault._tag) {
     case "Fail":
@@ -45,13 +45,13 @@ const lying: ReadonlySet<Operation.OperationTag> = new Set([
   "AppendUpload"
 ])
 
-/** Numbers from 0 to 1, which the seed says. */
+/** Returns a generator of numbers from 0 to 1, determined by the seed. */
 export const random = (seed: number): () => number => {
   const generator = new PCGRandom(seed)
   return () => generator.number()
 }
 
-/** The wrapper that fails by a plan that has begun. */
+/** Creates a wrapper that fails by a plan that has started. */
 export const middleware =
   (plan: ReturnType<Plan["begin"]>, fire: (fired: Fired) => void): Middleware => (next) => (operation) =>
     Effect.suspend(() => {
@@ -76,7 +76,9 @@ export const middleware =
       }
     })
 
-/** What cuts the body or the list of an operation: a fault, or the plan at a byte of all bodies. */
+/**
+ * Returns where the body or list of an operation is cut: by a fault, or by a plan that counts the bytes of all bodies.
+ */
 const scissorsOf = (
   fault: Cut | undefined,
   passOfPlan: ((bytes: number) => number) | undefined,
@@ -99,14 +101,14 @@ const scissorsOf = (
   }
 }
 
-/** A registry whose bodies and lists are cut on their way. */
+/** Cuts the bodies and lists of a registry in transit. */
 const flowing = (next: Handler.Handler, scissors: cutting.Scissors): Handler.Handler => {
   const list = <A>(
     answer: Answer<Stream.Stream<A, RegistryError.RegistryError>>
   ): Answer<Stream.Stream<A, RegistryError.RegistryError>> =>
     Effect.map(answer, (items) => cutting.list(items, scissors))
 
-  /** Where the connection breaks on the way in, whatever the registry answers does not come back. */
+  /** If the connection breaks during the request body, the answer of the registry is lost. */
   const send = <A>(body: Body.Body, answer: (body: Body.Body) => Answer<A>): Answer<A> => {
     let isCut = false
     const onCut = () => {
@@ -138,7 +140,7 @@ const flowing = (next: Handler.Handler, scissors: cutting.Scissors): Handler.Han
   })
 }
 
-/** The same answer, whose lengths are off. */
+/** Changes the lengths in an answer. */
 const lie = <A>(result: A, by: number): A => {
   if (result instanceof BlobContent) {
     const { body, descriptor } = result

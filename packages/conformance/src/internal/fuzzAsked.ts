@@ -23,7 +23,7 @@ export const descriptor = { mediaType: Descriptor.octetStream, digest, size: byt
 const body = Body.bytes(bytes)
 const ranges = [undefined, ByteRange.from(2), ByteRange.slice(2, 5), ByteRange.last(3), ByteRange.slice(99, 1)]
 
-/** What was asked, of each kind, in each way that its answer is read otherwise for. */
+/** Sample operations of each kind, one for each way in which the client reads the answer. */
 export const samples: { readonly [T in Operation.OperationTag]: ReadonlyArray<Operation.OperationOf<T>> } = {
   ResolveBlob: [new Operation.ResolveBlob({ repository, digest })],
   GetBlob: ranges.map((range) => new Operation.GetBlob({ repository, digest, range })),
@@ -61,11 +61,11 @@ export const isListTag = (tag: Operation.OperationTag): tag is Page.ListOperatio
 
 const isList = (operation: Operation.Operation): operation is Page.ListOperation => isListTag(operation._tag)
 
-/** Where the registry is that was asked, and where the request went. */
+/** The origin of the registry, and the URL of the request. */
 export const origin = "https://registry.example"
 export const url = `${origin}/v2/team/app/blobs/uploads/`
 
-/** An upload goes on at a registry: on its own origin by a path, elsewhere by a URL in which nobody's password is. */
+/** An upload session continues at a path on the origin of the registry, or elsewhere at a URL without a password. */
 const isPlace = (id: string): boolean => {
   const to = URL.canParse(id, url) ? new URL(id, url) : undefined
   return to !== undefined && /^https?:$/.test(to.protocol) && to.username === "" && to.password === "" &&
@@ -86,7 +86,7 @@ const isDescriptor = (found: Descriptor.Descriptor): boolean => Digest.is(found.
 const isAsked = (found: Descriptor.Descriptor, digest: Digest.Digest): boolean =>
   isDescriptor(found) && found.digest === digest
 
-/** What must hold of each result, whatever the registry answered. */
+/** The properties that each result must have, whatever the registry answered. */
 const sound: Sound = {
   ResolveBlob: (found, { digest }) => isAsked(found, digest),
   GetBlob: ({ descriptor, range, verified }, asked) =>
@@ -118,14 +118,14 @@ const items: { readonly [T in Page.ListOperation["_tag"]]: (item: never) => bool
   ListReferrers: isDescriptor
 }
 
-/** The sample of a number. */
+/** Returns the sample with a number. */
 export const operationOf = (tag: Operation.OperationTag, index: number): Operation.Operation => {
   const operation = samples[tag][index]
   if (operation === undefined) throw new RangeError(`no operation ${tag} of number ${index}`)
   return operation
 }
 
-/** Reads a response to an operation. */
+/** Reads the response to an operation. */
 export const read = (
   operation: Operation.Operation,
   response: Response.Received
@@ -134,7 +134,7 @@ export const read = (
     ? Response.decodePage(operation, response, Operation.errorFields(operation))
     : Response.decode(operation, response, Operation.errorFields(operation))
 
-/** Whether a result is one of what was asked for. */
+/** Tests whether a result matches its operation. */
 export const isSound = (operation: Operation.Operation, result: unknown): boolean =>
   isList(operation)
     ? (result as Response.ReceivedPage<never>).items.every(items[operation._tag])

@@ -32,7 +32,7 @@ const lists: { readonly [mediaType: string]: string } = {
   [MediaType.artifact]: "blobs"
 }
 
-/** A manifest, and the type that it is sent as. */
+/** A manifest, and the media type of the request. */
 interface Sent {
   readonly mediaType: string
   readonly content: hostile.Content
@@ -75,7 +75,7 @@ const manifest = target<Sent, Manifest.Document>({
   )
 })
 
-/** Why it is none is for programs: the message shows what it was read from. */
+/** The message shows the input. The reason of the failure is for programs. */
 const decodeDescriptor = (text: string) =>
   Either.mapLeft(Schema.decodeUnknownEither(Schema.parseJson(Descriptor.schema))(text), () => undefined)
 
@@ -91,7 +91,7 @@ const descriptor = target<string, Descriptor.Descriptor>({
   worst: hostile.worstJson("urls", `"https://a.example"`, oneDescriptor.slice(1, -1) + ",")
 })
 
-/** What the body of an error is read with. */
+/** The status and headers with which the body of an error is read. */
 interface Failure {
   readonly status: number
   readonly asked: OperationTag | undefined
@@ -170,5 +170,5 @@ const errorBody = target<Failure, RegistryError>({
   )
 })
 
-/** What reads a document. */
+/** The targets that read a document. */
 export const documents: ReadonlyArray<Target> = [manifest, descriptor, errorBody]

@@ -78,7 +78,7 @@ const route: Grammar = {
 
 const equal = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other)
 
-/** What a parser answers that has no word for what is wrong. */
+/** The result of a parser that does not report a reason. */
 const found = <A>(read: A | undefined): Either.Either<A, undefined> =>
   read === undefined ? Either.left(undefined) : Either.right(read)
 
@@ -91,7 +91,7 @@ const names = (route: Route.Route): boolean => {
   return !("id" in route) || !/^\.\.?$|\p{Cs}/u.test(route.id)
 }
 
-/** What reads a header or a path. */
+/** The targets that read a header or a path. */
 export const headers: ReadonlyArray<Target> = [
   text({
     name: "Range header",

@@ -17,7 +17,7 @@ import type { Grammar } from "./hostile.js"
 
 const hex = "0123456789abcdef".repeat(8)
 
-/** The pieces of what a reference is made of, which are also those of its parts. */
+/** The pieces of which references and their parts consist. */
 const pieces = {
   name: ["a", "0", "/", ".", "_", "__", "-", "--", "A", "library", ".."],
   tag: ["a", "A", "0", "_", ".", "-", "latest"],
@@ -73,7 +73,7 @@ function edges(tags: fc.Arbitrary<Tag.Tag>): fc.Arbitrary<string> {
   return tags.map((tag) => `*${tag.slice(1, 100)}*`)
 }
 
-/** Nothing of a name goes into a header or a path that would end it, or hide in a terminal. */
+/** A name must not contain characters that end a header or a path, or that are invisible in a terminal. */
 const isPlain = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
 
 const named = (
@@ -94,7 +94,7 @@ const named = (
     }
   })
 
-/** What reads a name, or a set of them. */
+/** The targets that read a name, or a set of names. */
 export const names: ReadonlyArray<Target> = [
   text({
     name: "reference",

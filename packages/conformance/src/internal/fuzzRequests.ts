@@ -25,7 +25,10 @@ const namesOf = (operation: Operation.Operation): ReadonlyArray<string> => [
   ...(operation._tag === "ListRepositories" && operation.last !== undefined ? [operation.last] : [])
 ]
 
-/** An id that a client made up may look like a place to go to, and a request for it goes there; or be no Unicode. */
+/**
+ * An id that a client invents may look like a URL, and the request then goes to that URL. It may also be invalid
+ * Unicode.
+ */
 const isOdd = (operation: Operation.Operation): boolean =>
   "id" in operation && /^\/|^https?:\/\/|\p{Cs}/iu.test(operation.id)
 
@@ -56,7 +59,7 @@ const home = RepositoryName.make("team/app")
 const held = { id: "/v2/team/app/blobs/uploads/held?state=1", offset: 3 }
 const empty = Body.bytes(new Uint8Array(0))
 
-/** An upload as the registry knows it. An id that it never gave does not come to it, nor in another repository. */
+/** An upload session of the registry. Requests with an unknown id, or in another repository, must not reach it. */
 const known = (
   operation: Operation.GetUpload | Operation.AppendUpload | Operation.CompleteUpload | Operation.CancelUpload
 ) =>
@@ -71,7 +74,7 @@ const missing =
 const blobUnknown = missing(RegistryError.BlobUnknown)
 const manifestUnknown = missing(RegistryError.ManifestUnknown)
 
-/** A registry that has nothing but an upload, and takes everything. */
+/** A registry that contains only an upload session, and accepts everything. */
 const registry: Handler.Handler = Handler.fromTable({
   ResolveBlob: blobUnknown,
   GetBlob: blobUnknown,
@@ -103,7 +106,7 @@ const started = Effect.runSync(
 
 const location = started.headers["location"] ?? ""
 
-/** What a client may do with an upload that it was given, here and elsewhere. */
+/** The operations of a client on an upload session, here and on another host. */
 const uploads: fc.Arbitrary<sent.Sent> = fc.record({
   method: fc.constantFrom("GET", "PATCH", "PUT", "DELETE"),
   target: fc.constantFrom(location, location.replace(home, "team/other"), location.replace(/\.[^.]*$/, "")),
@@ -113,7 +116,7 @@ const uploads: fc.Arbitrary<sent.Sent> = fc.record({
   comes: fc.constant<sent.Sent["comes"]>("whole")
 }).map(({ query, target, ...rest }) => ({ ...rest, target: target + (rest.method === "PUT" ? query : "") }))
 
-/** What a request was answered with, and what went into the log. */
+/** The answer to a request, and the log lines. */
 interface Served {
   readonly response: Wire.Response
   readonly logged: ReadonlyArray<string>
@@ -159,5 +162,5 @@ const served = target({
   }))
 })
 
-/** What reads a request. */
+/** The targets that read a request. */
 export const requests: ReadonlyArray<Target> = [decoded, served]

@@ -28,7 +28,7 @@ import { target } from "./fuzzTarget.js"
 import type { Target } from "./fuzzTarget.js"
 import * as hostile from "./hostile.js"
 
-/** A response as plain data, and which of the operations it answers. */
+/** A response as plain data, and the operation that it answers. */
 export interface Answered {
   readonly asked: number
   readonly status: number
@@ -51,7 +51,7 @@ const received = ({ body, headers, status }: Answered): Response.Received => {
 
 const numbers = ["0", "9", String(bytes.byteLength), "-1", "1e3", "9007199254740992", "00", "1,1", "\u0663"]
 
-/** The headers that answers are read by, and what they are made of. */
+/** The headers that the client reads, and the pieces of their values. */
 const headerPieces: { readonly [name: string]: ReadonlyArray<string> } = {
   "content-type": [
     MediaType.index,
@@ -111,7 +111,7 @@ const failure = fc.record({
   errors: fc.array(fc.record({ code: fc.constantFrom("DENIED", "BLOB_UNKNOWN", "NO_SUCH_CODE"), message: fc.string() }))
 })
 
-/** An answer as it should be, from which the others come. */
+/** A correct answer, from which the hostile ones are made. */
 const good: Answered["headers"] = {
   "content-type": MediaType.index,
   "content-length": String(bytes.byteLength),
@@ -121,7 +121,7 @@ const good: Answered["headers"] = {
   "upload-offset": "10"
 }
 
-/** The status that each operation is answered with where all is well. */
+/** The status of a successful answer, for each operation. */
 const statuses: { readonly [T in Operation.OperationTag]: number } = {
   ResolveBlob: 200,
   GetBlob: 200,
@@ -156,7 +156,7 @@ const bodyOf = (operation: Operation.OperationTag): fc.Arbitrary<hostile.Content
     ? hostile.json(pages[operation])
     : fc.constantFrom(content, content, content.slice(2), content.slice(2, 7), content.slice(-3))
 
-/** Responses to an operation, good ones among them. */
+/** Generates responses to an operation, correct ones included. */
 export const answerTo = (operation: Operation.OperationTag): fc.Arbitrary<Answered> =>
   fc.record({
     asked: fc.nat(samples[operation].length - 1),
@@ -169,7 +169,7 @@ export const answerTo = (operation: Operation.OperationTag): fc.Arbitrary<Answer
     )
   }).map(({ base, headers, ...rest }) => ({ ...rest, headers: { ...base, ...headers } }))
 
-/** The headers that take longest to read, each where it is read. */
+/** The headers that take longest to read, each in a response in which the client reads it. */
 const readBy: { readonly [T in Operation.OperationTag]?: ReadonlyArray<string> } = {
   ResolveBlob: ["content-length"],
   GetBlob: ["content-range"],
@@ -219,7 +219,7 @@ const responseTo = (tag: Operation.OperationTag): Target =>
     ]
   })
 
-/** What reads a response. */
+/** The targets that read a response. */
 export const responses: ReadonlyArray<Target> = (Object.keys(samples) as ReadonlyArray<Operation.OperationTag>).map(
   responseTo
 )

@@ -4,29 +4,32 @@ import type { Grammar } from "./hostile.js"
 import * as hostile from "./hostile.js"
 
 /**
- * Something that reads what strangers wrote. An input is plain data, so that it can be pasted into a test.
+ * A target of fuzz tests: a function that reads untrusted input. An input is plain data, so that it can be copied into
+ * a test.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Target<Input = unknown, Output = unknown> {
-  /** Unique: what it reads. */
+  /** The unique name of the input that the target reads. */
   readonly name: string
-  /** Hostile inputs, and good ones among them. */
+  /** Generates hostile inputs, valid ones included. */
   readonly input: fc.Arbitrary<Input>
-  /** Reads one: it may refuse it by failing, and by nothing else. */
+  /** Reads an input. It may fail to reject the input, but must not throw or die. */
   readonly run: (input: Input) => Effect.Effect<Output, unknown>
-  /** What must hold of whatever was read, each said as a sentence: that it is read again when it is written. */
+  /**
+   * The properties of every result, by a sentence that describes each. Example: parsing the printed result returns it.
+   */
   readonly laws: { readonly [law: string]: (output: Output, input: Input) => boolean }
-  /** The inputs that take longest, of about so many characters. */
+  /** Returns the slowest inputs, of about this number of characters. */
   readonly worst: ReadonlyArray<{ readonly name: string; readonly make: (length: number) => Input }>
 }
 
-/** One among others, of which only its own inputs are to be run. */
+/** Hides the input type of a target, so that targets fit into one list. Run a target only with its own inputs. */
 export const target = <Input, Output>(fields: Target<Input, Output>): Target => fields as never
 
 /**
- * Something that reads one text of a grammar: hostile ones are made of what the grammar is made of.
+ * Creates a target that reads a text of a grammar. The hostile texts consist of the pieces of the grammar.
  *
  * @since 0.1.0
  * @category constructors
@@ -42,7 +45,7 @@ export const target = <Input, Output>(fields: Target<Input, Output>): Target => 
  *   run: Tag.parse,
  *   laws: { "it is the text itself": (read, text) => read === text }
  * })
- * const problem = Fuzz.problem(tag, "../x") // undefined: it is refused, as it should be
+ * const problem = Fuzz.problem(tag, "../x") // undefined: the tag is rejected, which is correct
  * ```
  */
 export const text = <Output>({ grammar, ...fields }: {

@@ -1,19 +1,19 @@
 import * as fc from "fast-check"
 
 /**
- * The texts of a grammar.
+ * A grammar of texts.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Grammar {
-  /** What it takes. */
+  /** Generates valid texts. */
   readonly valid: fc.Arbitrary<string>
-  /** What that is made of: put together otherwise, it makes what the grammar almost takes. */
+  /** The pieces of valid texts. In another order they make texts that are almost valid. */
   readonly pieces: ReadonlyArray<string>
 }
 
-/** What texts are broken with, whatever their grammar. */
+/** Pieces that break a text of any grammar. */
 export const oddities: ReadonlyArray<string> = [
   ..."\0\n\r\t\v\u001b\u007f \"'`\\<>*?#&=+;,.-_~|^${}[]()!@:/",
   "\r\n",
@@ -25,10 +25,10 @@ export const oddities: ReadonlyArray<string> = [
   "\ufeff",
   "é",
   "e\u0301",
-  // Their lower case is ASCII, or longer than they are.
+  // Characters whose lower case is ASCII, or longer than the character.
   "\u212a",
   "\u0130",
-  // Digits to some.
+  // Characters that some parsers accept as digits.
   "\u0663",
   "\uff11",
   "\u{1d7d8}",
@@ -67,11 +67,11 @@ export const oddities: ReadonlyArray<string> = [
   "a".repeat(300)
 ]
 
-/** A change of a text at a place, which is taken modulo its length. */
+/** A change of a text at an index, modulo the length of the text. */
 interface Edit {
   readonly at: number
   readonly length: number
-  /** What is put there, or what is done with what is there. */
+  /** The text to insert, or the change of the existing text. */
   readonly change: string | { readonly again: boolean }
 }
 
@@ -98,18 +98,18 @@ const edits = (pieces: ReadonlyArray<string>): fc.Arbitrary<ReadonlyArray<Edit>>
     { minLength: 1, maxLength: 3 }
   )
 
-/** A text with a few changes: something put in, taken out, written again, or in another case. */
+/** Generates texts with a few changes: pieces inserted, removed, repeated, or in another case. */
 export const edited = (texts: fc.Arbitrary<string>, pieces: ReadonlyArray<string> = []): fc.Arbitrary<string> =>
   fc.tuple(texts, edits(pieces)).map(([text, edits]) => edits.reduce(apply, text))
 
-/** Any characters at all, halves of pairs among them. */
+/** Generates texts of any characters, lone surrogates included. */
 const anything: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "binary", maxLength: 40 }),
   fc.array(fc.nat(0xffff), { maxLength: 40 }).map((units) => String.fromCharCode(...units)),
   fc.array(fc.constantFrom(...oddities), { maxLength: 12 }).map((odd) => odd.join(""))
 )
 
-/** Texts that a parser of the grammar has to expect from people who mean it no good, and from others. */
+/** Generates texts that a parser must expect, from attackers and from normal users. */
 export const text = (grammar: Grammar): fc.Arbitrary<string> => {
   const { pieces, valid } = grammar
   return fc.oneof(
@@ -128,7 +128,7 @@ export const text = (grammar: Grammar): fc.Arbitrary<string> => {
   )
 }
 
-/** A kind of text to measure a parser with, of any length. */
+/** A kind of text of any length, to measure the time of a parser. */
 export interface Shape {
   readonly name: string
   readonly make: (length: number) => string
@@ -140,8 +140,8 @@ const fill = (unit: string, length: number): string =>
 const shown = (piece: string): string => JSON.stringify(piece.length > 12 ? `${piece.slice(0, 12)}…` : piece)
 
 /**
- * The texts that keep a bad parser busy longest: each piece over and over, alone and in turn with each other, after a
- * good beginning, and with an end that makes all of it wrong.
+ * Returns the texts that take a bad parser longest: each piece repeated, alone and alternating with another piece,
+ * after a valid start, and with an end that makes the whole text invalid.
  */
 export const worst = (pieces: ReadonlyArray<string>): ReadonlyArray<Shape> => {
   const shapes: Array<Shape> = []
@@ -163,11 +163,11 @@ export const worst = (pieces: ReadonlyArray<string>): ReadonlyArray<Shape> => {
   return shapes
 }
 
-/** The bytes of a body: a text in UTF-8, or bytes as they are. */
+/** Returns the bytes of a body: a text in UTF-8, or raw bytes. */
 export const bytesOf = (content: string | Uint8Array): Uint8Array =>
   typeof content === "string" ? new TextEncoder().encode(content) : content
 
-/** Values that a member of a document may have though it should not. */
+/** Wrong values for a member of a document. */
 const values: ReadonlyArray<unknown> = [
   null,
   true,
@@ -204,7 +204,7 @@ const raw: ReadonlyArray<string> = [
   `{"a":1,"a":2}`
 ]
 
-/** A mark that stands for a piece of JSON until the document is written. */
+/** A marker that is replaced by a piece of JSON when the document is written. */
 const mark = (index: number): string => `\u0001${index}\u0001`
 
 const withMarks = (json: string): string =>
@@ -216,7 +216,7 @@ interface Change {
   readonly name: string | undefined
 }
 
-/** The document with the part that comes at a place, of all of them, changed: its value, or the name it goes by. */
+/** Changes the value or the name of one member of a document. The member is selected by its index among all members. */
 const changed = (document: unknown, { at, name, value }: Change): unknown => {
   let count = 0
   const visit = (part: unknown): unknown => {
@@ -243,12 +243,12 @@ const changes: fc.Arbitrary<ReadonlyArray<Change>> = fc.array(
   { minLength: 1, maxLength: 3 }
 )
 
-/** JSON, or what pretends to be. */
+/** JSON, or a text that resembles JSON. */
 export type Content = string | Uint8Array
 
 type Treatment = (document: unknown) => Content
 
-/** What may become of a document on its way. */
+/** Damages to a document in transit. */
 export const treatment: fc.Arbitrary<Treatment> = fc.oneof(
   { weight: 3, arbitrary: fc.constant((document: unknown) => JSON.stringify(document)) },
   {
@@ -271,11 +271,11 @@ export const treatment: fc.Arbitrary<Treatment> = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 20 }).map((bytes) => () => bytes) }
 )
 
-/** Documents of JSON that are nearly what they should be. Their text is what a registry or a client sends. */
+/** Generates JSON documents that are almost valid, as the text that a registry or client sends. */
 export const json = (documents: fc.Arbitrary<unknown>): fc.Arbitrary<Content> =>
   fc.tuple(documents, treatment).map(([document, treat]) => treat(document))
 
-/** Documents on which a bad decoder goes on longest: `item` is JSON of one of what a list of them holds. */
+/** Returns the documents that take a bad decoder longest. `item` is the JSON of one item of a list in the document. */
 export const worstJson = (member: string, item: string, rest = ""): ReadonlyArray<Shape> => {
   const document = (name: string, members: (length: number) => string): Shape => ({
     name,

@@ -7,7 +7,7 @@ import * as Arbitraries from "../Arbitraries.js"
 import type { Target } from "./fuzzTarget.js"
 import * as hostile from "./hostile.js"
 
-/** A request as plain data. A body may come in pieces, of a size that nobody said, and break off. */
+/** A request as plain data. A body may come in pieces, with an undeclared size, and may break off. */
 export interface Sent {
   readonly method: string
   readonly target: string
@@ -83,7 +83,7 @@ const content = hostile.json(
   Arbitraries.manifest.map(({ bytes }) => JSON.parse(new TextDecoder().decode(bytes)) as unknown)
 )
 
-/** What goes into a path or a query, and makes another request of it. */
+/** Pieces that change the meaning of a path or a query. */
 const pieces =
   ("/v2/ / // /./ /../ %2f ..%2f ? & = # ; %3f a team/app blobs /blobs/uploads/ /manifests/ /tags/list /referrers/ " +
     "_catalog ?digest=sha256: &digest= ?mount= &from= ?n= &n=0 &last= ?tag=a&tag= ?digest-algorithm= " +
@@ -94,7 +94,7 @@ const method = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("OPTIONS", "get", "", "__proto__", "constructor", "G\nET", "X".repeat(1000)) }
 )
 
-/** Requests that are nearly what some good ones are. */
+/** Generates requests that are almost valid, from valid ones. */
 export const near = (requests: fc.Arbitrary<Sent>): fc.Arbitrary<Sent> =>
   fc.record({
     sent: requests,
@@ -123,7 +123,7 @@ const put = (headers: Sent["headers"]): Sent => ({
   comes: "whole"
 })
 
-/** The requests that take longest to read. */
+/** Returns the requests that take longest to read. */
 export const worst: Target<Sent>["worst"] = [
   ...hostile.worst(["/", "a", "/v2/", "%2f", "%", "/blobs/uploads/", "http://", "?"]).map(({ make, name }) => ({
     name: `a path of ${name}`,

@@ -7,9 +7,9 @@ interface Timed {
   readonly responded: number
 }
 
-/** An order of some of the events, the last one first, and what the tag points at after them. */
+/** An order of some of the events, the last event first, and the digest that the tag points at after them. */
 interface Node<E> {
-  /** Which events, one bit each. */
+  /** The set of events, with one bit for each. */
   readonly done: bigint
   readonly count: number
   readonly state: State
@@ -28,8 +28,8 @@ const orderOf = <E>(node: Node<E>): ReadonlyArray<E> => {
 }
 
 /**
- * Looks for an order of the events that explains each. Next in it can be what was asked before, or when, the first
- * answer came of what is left. What was never answered need not be in it.
+ * Searches for an order of the events that explains each of them. An event can come next if its request was sent
+ * before, or at the time of, the first answer of the remaining events. Events without an answer may be left out.
  */
 export const search = <E extends Timed>(
   history: ReadonlyArray<E>,

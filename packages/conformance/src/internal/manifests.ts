@@ -8,14 +8,14 @@ import { Target } from "../Target.js"
 import { expectError, expectStatus, head, send } from "./asking.js"
 import { cleanUp, putBlob } from "./putting.js"
 
-/** What checks of pushed manifests share. */
+/** Helpers that the checks of pushed manifests share. */
 
 export const section = "Pushing Manifests"
 
 export const emptyJson = Fixtures.bytesOf("{}")
 export const empty = Descriptor.fromBytes(emptyJson, MediaType.empty)
 
-/** An image that needs only the empty config, made another by its name. */
+/** Creates an image that needs only the empty config. The name makes its digest unique. */
 export const imageOf = (name: string, more: object = {}) =>
   Fixtures.document(MediaType.image, { config: empty, layers: [], annotations: { "org.example.name": name }, ...more })
 
@@ -24,7 +24,7 @@ export const image = imageOf("image")
 export const put = (path: string, manifest: Fixtures.Document, headers: { readonly [name: string]: string } = {}) =>
   send({ method: "PUT", path, headers: { "content-type": manifest.mediaType, ...headers }, body: manifest.bytes })
 
-/** The path of a manifest in the repository of the check, whose config is there. */
+/** Pushes the empty config, and returns the path of a manifest in the repository of the check. */
 export const place = (reference: string) =>
   Effect.gen(function*() {
     const { repository } = yield* Target
@@ -32,7 +32,7 @@ export const place = (reference: string) =>
     return `/v2/${repository}/manifests/${reference}`
   })
 
-/** Puts a manifest by some reference, to be taken away by its digest. */
+/** Pushes a manifest by a reference. When the scope closes, deletes the manifest by its digest. */
 export const putAt = (reference: string, manifest: Fixtures.Document, algorithm: Digest.Algorithm = "sha256") =>
   Effect.gen(function*() {
     const path = yield* place(reference)
@@ -41,7 +41,7 @@ export const putAt = (reference: string, manifest: Fixtures.Document, algorithm:
     return yield* put(path, manifest)
   })
 
-/** A manifest that is refused, and is not there afterwards. */
+/** Checks that a manifest is refused and does not exist afterwards. */
 export const refused = (
   id: string,
   rules: ReadonlyArray<number>,

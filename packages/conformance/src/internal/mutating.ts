@@ -11,22 +11,22 @@ import * as Either from "effect/Either"
 import type { Send } from "../Mutant.js"
 import type { Received, Sent } from "../Target.js"
 
-/** The verbs of mutants: on the wire, where requests and answers are changed, and before a handler. */
+/** Building blocks of mutants: changes of requests and answers on the wire, and wrappers of a handler. */
 
 type OneOrMore<A> = A | ReadonlyArray<A>
 
 const includes = <A>(wanted: OneOrMore<A> | undefined, found: A): boolean =>
   wanted === undefined || (Array.isArray(wanted) ? wanted.includes(found) : wanted === found)
 
-/** Which requests are meant, by what they ask. */
+/** Selects requests by their method and route. */
 export interface Asked {
   readonly method?: OneOrMore<string>
-  /** `undefined` among them is a path that is none of the API. */
+  /** `undefined` selects paths outside the API. */
   readonly route?: OneOrMore<Route.RouteTag | undefined>
   readonly where?: (sent: Sent) => boolean
 }
 
-/** Which answers are meant, by what was asked and by their status. */
+/** Selects answers by their request and their status. */
 export interface Answered extends Asked {
   readonly status?: OneOrMore<number>
 }
@@ -40,7 +40,7 @@ export const routeOf = (sent: Sent): Route.Route | undefined => Route.parse(sent
 const isAsked = (asked: Asked, sent: Sent): boolean =>
   includes(asked.method, sent.method) && includes(asked.route, routeOf(sent)?._tag) && (asked.where?.(sent) ?? true)
 
-/** Changes some answers. */
+/** Changes the selected answers. */
 export const answers = (answered: Answered, ...changes: ReadonlyArray<Change>): Wired => (send) => (sent) =>
   isAsked(answered, sent)
     ? Effect.map(send(sent), (received) =>
@@ -49,18 +49,18 @@ export const answers = (answered: Answered, ...changes: ReadonlyArray<Change>): 
         : received)
     : send(sent)
 
-/** Changes some requests. What comes is an answer to what was sent first. */
+/** Changes the selected requests. The answer still refers to the original request. */
 export const asks = (asked: Asked, change: (sent: Sent) => Sent): Wired => (send) => (sent) =>
   isAsked(asked, sent) ? Effect.map(send(change(sent)), (received) => ({ ...received, sent })) : send(sent)
 
-/** Answers some requests itself. */
+/** Answers the selected requests without the registry. */
 export const instead =
   (asked: Asked, answer: (sent: Sent, send: Send) => ReturnType<Send>): Wired => (send) => (sent) =>
     isAsked(asked, sent) ? answer(sent, send) : send(sent)
 
 export const status = (status: number): Change => (received) => ({ ...received, status })
 
-/** Sets a header, or takes it away. */
+/** Sets or removes a header. */
 export const header = (
   name: string,
   value: string | ((said: string | undefined, received: Received) => string | undefined) | undefined
@@ -73,7 +73,7 @@ export const header = (
   }
 })
 
-/** Another body, of the length that is said. */
+/** Replaces the body, and sets its length. */
 export const body = (change: (body: Uint8Array, received: Received) => Uint8Array | string): Change => (received) => {
   const changed = change(received.body, received)
   const bytes = typeof changed === "string" ? new TextEncoder().encode(changed) : changed
@@ -82,19 +82,19 @@ export const body = (change: (body: Uint8Array, received: Received) => Uint8Arra
 
 type Fields = { readonly [name: string]: unknown }
 
-/** What bytes say, where they are a JSON object. */
+/** Parses bytes as a JSON object, if they are one. */
 export const fieldsOf = (bytes: Uint8Array): Fields =>
   Either.getOrElse(Either.try(() => JSON.parse(new TextDecoder().decode(bytes)) as Fields), () => ({}))
 
-/** Another body of JSON. */
+/** Changes a JSON body. */
 export const json = (change: (fields: Fields, received: Received) => unknown): Change =>
   body((bytes, received) => JSON.stringify(change(fieldsOf(bytes), received)))
 
-/** The members of a list in the body. */
+/** Changes the items of a list in the body. */
 export const items = <A>(key: string, change: (items: ReadonlyArray<A>) => unknown): Change =>
   json((fields) => ({ ...fields, [key]: change(fields[key] as ReadonlyArray<A>) }))
 
-/** An error, as the spec has it. */
+/** Creates an error answer in the form of the spec. */
 export const error = (code: number, name: string): Change => (received) => ({
   ...received,
   status: code,
@@ -104,12 +104,12 @@ export const error = (code: number, name: string): Change => (received) => ({
     : new TextEncoder().encode(JSON.stringify({ errors: [{ code: name }] }))
 })
 
-/** The first error of the body has another code. */
+/** Changes the code of the first error in the body. */
 export const code = (name: string): Change => json(() => ({ errors: [{ code: name }] }))
 
 export const queryOf = (sent: Sent): URLSearchParams => new URL(sent.path, "http://registry.invalid").searchParams
 
-/** Another query. */
+/** Changes the query. */
 export const query = (change: (query: URLSearchParams) => void) => (sent: Sent): Sent => {
   const parameters = queryOf(sent)
   change(parameters)
@@ -119,7 +119,7 @@ export const query = (change: (query: URLSearchParams) => void) => (sent: Sent):
 
 export const asksFor = (parameter: string) => (sent: Sent): boolean => queryOf(sent).has(parameter)
 
-/** A page of a list whose pages are counted from its beginning, and that loses `gap` items between two pages. */
+/** Returns a page of a list whose pages are counted from its start, and that skips `gap` items between two pages. */
 export const byOffset =
   (key: string, list: ReadonlyArray<unknown>, path: string, offset: number, size: number, gap = 0): Change =>
   (received) => {
@@ -129,16 +129,16 @@ export const byOffset =
     return header("link", link)(page)
   }
 
-/** Some operations are answered otherwise, as `rows` says of the handler that answers rightly. */
+/** Overrides some operations. `rows` receives the correct handler and returns the incorrect operations. */
 export const rows = (make: (next: Handler) => Partial<Table>): Middleware => (next) => override(next, make(next))
 
-/** An error of a kind, of what was asked. */
+/** Creates an error of a class for an operation. */
 export const refused = <E extends RegistryError.RegistryError>(
   Class: new(fields: RegistryError.ErrorFields) => E,
   operation: Operation.Operation
 ): Effect.Effect<never, E> => Effect.fail(new Class(Operation.errorFields(operation)))
 
-/** Manifests of some kind are refused. */
+/** Refuses the manifests that match. */
 export const refusesManifests = (
   isRefused: (fields: Fields, operation: Operation.PushManifest) => boolean,
   Class: new(fields: RegistryError.ErrorFields) => RegistryError.RegistryError = RegistryError.ManifestInvalid
@@ -148,7 +148,7 @@ export const refusesManifests = (
       isRefused(fieldsOf(operation.bytes), operation) ? refused(Class, operation) : next(operation)
   }))
 
-/** Keeps manifests that a registry refuses, and serves them as a registry that never looks into a manifest does. */
+/** Stores manifests that the registry refuses, and serves them, as a registry that never parses manifests. */
 export const unread = (next: Handler) => {
   const kept = new Map<string, Manifest.Manifest>()
   const at = ({ repository }: { readonly repository: string }, reference: string) => `${repository}@${reference}`
@@ -175,7 +175,7 @@ export const unread = (next: Handler) => {
   return { keep, rows }
 }
 
-/** Manifests of some kind are taken, though they are to be refused. */
+/** Accepts the manifests that match, although the registry must refuse them. */
 export const tolerates = (isTaken: (fields: Fields, operation: Operation.PushManifest) => boolean): Middleware =>
   rows((next) => {
     const { keep, rows } = unread(next)
@@ -191,7 +191,7 @@ export const tolerates = (isTaken: (fields: Fields, operation: Operation.PushMan
     }
   })
 
-/** The bytes of uploads, by id, as far as they have come; they are in hand where all is in one process. */
+/** Records the bytes received for each upload session, by id. In one process, bodies contain their bytes. */
 export const uploadedBytes = () => {
   const chunks = new Map<string, ReadonlyArray<Uint8Array>>()
   const of = (id: string) => chunks.get(id) ?? []

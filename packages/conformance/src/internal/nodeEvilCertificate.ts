@@ -1,9 +1,8 @@
 /**
- * A certificate for the names of the sites that mean harm, and its key, which is no secret: nobody trusts it but tests.
- * Good for a hundred years. Made by
+ * The certificate of the malicious sites, and its key. The key is not secret: only tests trust this certificate.
+ * Valid for a hundred years. Created with
  *
- *     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=registry.example
- * \
+ *     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=registry.example \
  *       -addext subjectAltName=DNS:registry.example,DNS:*.registry.example,DNS:evil.example,DNS:*.evil.example,\
  *     DNS:registry.example.evil.example,DNS:evilregistry.example,DNS:other.example,DNS:alice.github.io,\
  *     DNS:mallory.github.io,DNS:xn--rgistry-bya.example,DNS:localhost,IP:127.0.0.1,IP:127.0.0.2

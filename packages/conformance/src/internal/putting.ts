@@ -5,11 +5,11 @@ import type { DataSet } from "../Fixtures.js"
 import type { Received } from "../Target.js"
 import { expectStatus, send, violation } from "./asking.js"
 
-/** What checks put into a registry before they look at it. All of it is taken away when the scope closes. */
+/** Helpers that create the content of a check. They delete this content when the scope closes. */
 
 const origin = "http://registry.invalid"
 
-/** The path and query to go to by a `Location`, relative or absolute, with more parameters added. */
+/** Returns the path and query of a relative or absolute `Location`, with additional parameters. */
 export const follow = (received: Received, query: { readonly [name: string]: string } = {}) =>
   Effect.suspend(() => {
     const location = received.headers["location"]
@@ -21,13 +21,16 @@ export const follow = (received: Received, query: { readonly [name: string]: str
     return Effect.succeed(`${url.pathname}${url.search}`)
   })
 
-/** Deletes when the scope closes, whatever the answer. What does not answer must not keep a suite from its end. */
+/**
+ * Sends a DELETE when the scope closes, and ignores the answer. A registry that does not answer must not block the
+ * suite.
+ */
 export const cleanUp = (path: string) =>
   Effect.addFinalizer(() =>
     Effect.ignore(Effect.timeout(Effect.interruptible(send({ method: "DELETE", path })), "10 seconds"))
   )
 
-/** Opens an upload, and gives where it goes on. */
+/** Opens an upload session, and returns the path where it continues. */
 export const startUpload = (repository: RepositoryName, query = "") =>
   Effect.gen(function*() {
     const started = yield* send({
@@ -39,7 +42,7 @@ export const startUpload = (repository: RepositoryName, query = "") =>
     return started
   })
 
-/** Opens an upload that may never end: it is given up when the scope closes. */
+/** Opens an upload session that a check may leave open. It is cancelled when the scope closes. */
 export const openUpload = (repository: RepositoryName, query = "") =>
   Effect.gen(function*() {
     const started = yield* startUpload(repository, query)
@@ -48,7 +51,7 @@ export const openUpload = (repository: RepositoryName, query = "") =>
     return { started, path }
   })
 
-/** Puts a blob, and gives its digest. */
+/** Pushes a blob, and returns its digest. */
 export const putBlob = (repository: RepositoryName, bytes: Uint8Array, algorithm: Digest.Algorithm = "sha256") =>
   Effect.gen(function*() {
     const digest = Digest.fromBytes(bytes, algorithm)
@@ -60,7 +63,7 @@ export const putBlob = (repository: RepositoryName, bytes: Uint8Array, algorithm
     return digest
   })
 
-/** Puts a manifest under a tag, or under its digest, which it gives. */
+/** Pushes a manifest by a tag or by its digest, and returns the digest. */
 export const putManifest = (
   repository: RepositoryName,
   manifest: { readonly mediaType: string; readonly bytes: Uint8Array },
@@ -76,7 +79,7 @@ export const putManifest = (
     return digest
   })
 
-/** Puts all of a data set, and gives the digests of its manifests. */
+/** Pushes a whole data set, and returns the digests of its manifests. */
 export const putDataSet = (repository: RepositoryName, dataSet: DataSet) =>
   Effect.gen(function*() {
     yield* Effect.forEach(dataSet.blobs, (bytes) => putBlob(repository, bytes, dataSet.algorithm), { discard: true })

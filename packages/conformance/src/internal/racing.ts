@@ -11,8 +11,9 @@ import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 
 /**
- * One thing that a client asks in a race: of which of the few tags, with which of the few manifests, and how many turns
- * it gives to others before the registry sees it, and before it has the answer.
+ * One operation of a client in a race. The numbers select from a few sample tags and manifests. `before` is the number
+ * of times that the client yields to others before the registry receives the operation, `after` before it receives the
+ * answer.
  *
  * @since 0.1.0
  * @category racing
@@ -26,7 +27,7 @@ export interface Step {
 }
 
 /**
- * What each of some clients asks, one thing after another, while the others do the same.
+ * The operations of concurrent clients. Each client performs its operations one after another.
  *
  * @since 0.1.0
  * @category racing
@@ -35,7 +36,7 @@ export type Race = ReadonlyArray<ReadonlyArray<Step>>
 
 const tags = ["latest", "v1"].map(Tag.make)
 
-/** Every registry takes an index of nothing. */
+/** Empty indexes, which every registry accepts. */
 const manifests = ["a", "b", "c"].map((name) =>
   new TextEncoder().encode(
     JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], annotations: { name } })
@@ -54,14 +55,14 @@ const step: fc.Arbitrary<Step> = fc.record({
   after: fc.nat(3)
 })
 
-/** Races of two to four clients. */
+/** Generates races of two to four clients. */
 export const race: fc.Arbitrary<Race> = fc.array(fc.array(step, { minLength: 1, maxLength: 8, size: "max" }), {
   minLength: 2,
   maxLength: 4,
   size: "max"
 })
 
-/** The name of a repository that nobody has used. */
+/** Returns the name of a new repository. */
 export const repository = () => RepositoryName.make(`race/${crypto.randomUUID()}`)
 
 const of = <A>(among: ReadonlyArray<A>, index: number): A => among[index % among.length] as A
@@ -101,11 +102,13 @@ const ask = (
 
 const turns = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
 
-/** A registry that answers at once is never asked two things at once: others get their turn while it is asked. */
+/**
+ * Yields to other clients around each operation. Otherwise a registry in memory would never serve two at the same time.
+ */
 const slowed = ({ after, before }: Step): Middleware => (next) => (operation) =>
   Effect.ensuring(Effect.zipRight(turns(before), Effect.suspend(() => next(operation))), turns(after))
 
-/** All clients at once, each of what it asks seen by the recorder, however it ends. */
+/** Runs all clients concurrently. The recorder sees each operation and how it ends. */
 export const run = (
   race: Race,
   repository: RepositoryName.RepositoryName,

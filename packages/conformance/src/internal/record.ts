@@ -4,13 +4,13 @@ type RequiredKey<T> = { readonly [K in keyof T]-?: undefined extends T[K] ? neve
 
 type OptionalKey<T> = Exclude<keyof T, RequiredKey<T>>
 
-/** An arbitrary for each field: one that is left out does not compile. */
+/** An arbitrary for each required field. A missing one does not compile. */
 export type Required<T> = { readonly [K in RequiredKey<T>]: fc.Arbitrary<T[K]> }
 
-/** An arbitrary for each field that may be absent. */
+/** An arbitrary for each optional field. */
 export type Optional<T> = { readonly [K in OptionalKey<T>]-?: fc.Arbitrary<Exclude<T[K], undefined>> }
 
-/** A record of which each optional field is absent at times, `undefined` at times, and there at most times. */
+/** Generates records. Each optional field is usually present, sometimes `undefined`, and sometimes absent. */
 export const record = <T extends object>(required: Required<T>, optional: Optional<T>): fc.Arbitrary<T> => {
   const given: { [key: string]: fc.Arbitrary<unknown> } = { ...required }
   for (const [key, value] of Object.entries<fc.Arbitrary<unknown>>(optional)) {

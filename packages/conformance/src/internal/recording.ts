@@ -10,15 +10,15 @@ import type * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import { inspect } from "node:util"
 
-/** Takes what was written, and where. */
+/** Receives a text, and the place where it was written. */
 export type Note = (place: string, text: string) => void
 
-/** A value in all the ways in which somebody may come to print it. */
+/** Prints a value in all the common ways. */
 export const printed = (value: unknown): string =>
   [String(value), Inspectable.toStringUnknown(value), inspect(value, { depth: 12, showHidden: true, getters: false })]
     .join("\n")
 
-/** What an effect that failed tells. */
+/** Prints the cause of a failed effect. */
 export const printedCause = (cause: Cause.Cause<unknown>): string =>
   [
     Cause.pretty(cause, { renderErrorCause: true }),
@@ -27,7 +27,7 @@ export const printedCause = (cause: Cause.Cause<unknown>): string =>
     ...[...Cause.defects(cause)].map(printed)
   ].join("\n")
 
-/** Notes each line of a log, at every level. */
+/** Records each log line, at every level. */
 const logger = (note: Note) =>
   Logger.make<unknown, void>((options) => {
     note(
@@ -77,7 +77,7 @@ class NotedSpan implements Tracer.Span {
   }
 }
 
-/** Runs an effect where all that it logs and traces is noted, at every level. */
+/** Runs an effect and records its log lines and spans, at every level. */
 export const recording = (note: Note) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withSpan(effect, "all").pipe(
     Effect.withTracer(Tracer.make({

@@ -1,15 +1,15 @@
 import * as Encoding from "effect/Encoding"
 
-/** What base64 makes of a text, wherever in the encoded bytes it begins, without what depends on what is round it. */
+/** Returns the base64 forms of a text for every alignment, without the characters that depend on the text around it. */
 const inBase64 = (text: string): ReadonlyArray<string> =>
   [0, 2, 3].map((skipped, shift) => Encoding.encodeBase64(" ".repeat(shift) + text).slice(skipped, -4))
 
-/** The forms in which a secret of letters, digits and dashes may be found in a text. */
+/** Returns the encodings in which a secret of letters, digits and dashes may occur in a text. */
 export const formsOf = (secret: string): ReadonlyArray<string> => [
   secret,
   ...inBase64(secret),
   Encoding.encodeHex(secret)
 ]
 
-/** Whether a text tells a secret, in any of its forms. */
+/** Tests whether a text contains a secret, in any of its encodings. */
 export const tells = (text: string, forms: ReadonlyArray<string>): boolean => forms.some((form) => text.includes(form))

@@ -12,13 +12,13 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { Claim, Event, History } from "./tagRegister.js"
 
-/** What is claimed of each of some tags. Where that is not settled nobody knows whether it was done. */
+/** The claims of an answer about tags. If a claim is not settled, it is unknown whether the operation was performed. */
 interface Told {
   readonly claims: ReadonlyArray<readonly [tag: Tag, claim: Claim]>
   readonly settled: boolean
 }
 
-/** Some answers speak of tags that they do not name, so all that are known are asked for when it is over. */
+/** Some answers concern tags that they do not name, so this is evaluated at the end, for all tags known by then. */
 type Tell = (tags: ReadonlyArray<Tag>) => Told
 
 interface Answer {
@@ -44,7 +44,7 @@ const settled = (tags: ReadonlyArray<Tag>, claim: Claim): Told => ({
   settled: true
 })
 
-/** Where an error does not say that nothing was done, it may have been. */
+/** If an error does not prove that nothing was done, the operation may have been performed. */
 const unsettled = (tags: ReadonlyArray<Tag>, claim: Claim): Told => ({ ...settled(tags, claim), settled: false })
 
 const pushed = (operation: Operation.PushManifest, exit: Ended<Operation.PushedManifest>): Told => {
@@ -52,7 +52,7 @@ const pushed = (operation: Operation.PushManifest, exit: Ended<Operation.PushedM
   const digest = operation.digest ?? Digest.fromBytes(operation.bytes)
   const claim: Claim = { _tag: ifAbsent ? "PushedIfAbsent" : "Pushed", digest }
   if (Exit.isSuccess(exit)) return settled(exit.value.tags, claim)
-  // Which of several tags it is that is taken is not said.
+  // The error does not say which of several tags exists already.
   return ifAbsent && tags.length === 1 && errorOf(exit)?._tag === "Denied"
     ? settled(tags, { _tag: "Taken", digest })
     : unsettled(tags, claim)
@@ -68,14 +68,14 @@ const deleted = (tags: ReadonlyArray<Tag>, exit: Ended<unknown>, done: Claim, mi
   return isMissing(exit) ? settled(tags, missing) : unsettled(tags, done)
 }
 
-/** A list is not of one moment: each tag of which it speaks was there, or not, at some moment of it. */
+/** A list does not show one moment. Each tag existed, or did not, at some moment during the listing. */
 const listed = ({ last, limit }: Operation.ListTags, items: ReadonlyArray<Tag>, known: ReadonlyArray<Tag>): Told => {
   const end = limit !== undefined && items.length >= limit ? items.at(-1) ?? "" : undefined
   const spokenOf = known.filter((tag) => (last === undefined || tag > last) && (end === undefined || tag <= end))
   return { claims: spokenOf.map((tag) => [tag, { _tag: items.includes(tag) ? "Listed" : "Missing" }]), settled: true }
 }
 
-/** Writes down what is told of tags, between whoever asks and a registry. */
+/** Records the answers about tags, between the clients and a registry. */
 export const make = (): { readonly middleware: Middleware; readonly history: () => History } => {
   let clock = 0
   const answers: Array<Answer> = []

@@ -3,13 +3,15 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 
 /**
- * What an answer says of a tag at the moment at which it was made, and what was done with the tag then.
+ * The state of a tag that an answer implies at the moment of the operation, and the change that the operation made.
  *
- * - `Pushed`: whatever it pointed at, it points at this now. `PushedIfAbsent`: it pointed at nothing, or at this.
- * - `Taken`: it points at something else than what was pushed if absent.
- * - `Found`: it points at this. `Listed`: it points at something. `Missing`: it points at nothing.
- * - `Deleted`: it pointed at something, and points at nothing now.
- * - `ManifestDeleted`: if it pointed at this, it points at nothing now. `ManifestMissing`: it does not point at this.
+ * - `Pushed`: the tag now points at this digest, whatever it pointed at before. `PushedIfAbsent`: the tag pointed at
+ *   nothing, or at this digest; now it points at this digest.
+ * - `Taken`: the tag points at another digest than the one that was pushed if absent.
+ * - `Found`: the tag points at this digest. `Listed`: the tag points at some digest. `Missing`: the tag does not exist.
+ * - `Deleted`: the tag existed, and does not exist now.
+ * - `ManifestDeleted`: if the tag pointed at this digest, it does not exist now. `ManifestMissing`: the tag does not
+ *   point at this digest.
  *
  * @since 0.1.0
  * @category models
@@ -20,8 +22,8 @@ export type Claim =
   | { readonly _tag: "ManifestDeleted" | "ManifestMissing"; readonly digest: Digest }
 
 /**
- * What somebody was told of a tag, and when. Times are of one clock, in any unit: a request before or at the time of
- * another's answer may have been done before it.
+ * A claim about a tag that a client received, with its times. All times are from one clock, in any unit. An operation
+ * that was requested before, or at the time of, the answer of another may have been performed before the other.
  *
  * @since 0.1.0
  * @category models
@@ -30,24 +32,27 @@ export interface Event {
   readonly repository: RepositoryName
   readonly tag: Tag
   readonly claim: Claim
-  /** When it was asked. */
+  /** The time of the request. */
   readonly invoked: number
-  /** When the answer was there: `Infinity` if none came, and what was asked may be done at any time since, or never. */
+  /**
+   * The time of the answer. `Infinity` if there was no answer: the operation may be performed at any time after the
+   * request, or never.
+   */
   readonly responded: number
 }
 
 /**
- * What each client was told, in any order. Nothing had a tag before.
+ * The events of all clients, in any order. At the start no tag exists.
  *
  * @since 0.1.0
  * @category models
  */
 export type History = ReadonlyArray<Event>
 
-/** What a tag points at. */
+/** The digest that a tag points at, or `undefined`. */
 export type State = Digest | "nothing"
 
-/** What a tag points at after an answer, or `undefined` where that answer cannot have been given. */
+/** Returns the state of a tag after an answer, or `undefined` if that answer is impossible in the given state. */
 export const step = (state: State, claim: Claim): State | undefined => {
   switch (claim._tag) {
     case "Pushed":

@@ -10,8 +10,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /**
- * What a registry told: a result, in a form that does not depend on how it names its uploads, or an error by its tag
- * and its message. Where a request has no body (HEAD), what is not there is `NotFound` and no more.
+ * The answer of a registry: a result in a form that does not depend on the ids of upload sessions, or the tag and
+ * message of an error. For requests whose answer has no body (HEAD), not-found errors are all `NotFound`.
  *
  * @since 0.1.0
  * @category models
@@ -29,7 +29,7 @@ interface Answer {
 }
 
 /**
- * Asks, and gives what was told, with the upload that was opened or went on.
+ * Performs an operation and returns the answer, with the upload session that was opened or continued.
  *
  * @since 0.1.0
  * @category running

@@ -6,7 +6,7 @@ import type { Received, Unreachable, Wire } from "../Target.js"
 import { expectStatus, send } from "./asking.js"
 import { follow, startUpload } from "./putting.js"
 
-/** A blob to be pushed: the bytes, and the digest that is said to be theirs. */
+/** A blob to push: the bytes, and the declared digest. */
 export interface Pushed {
   readonly repository: RepositoryName
   readonly bytes: Uint8Array
@@ -16,7 +16,7 @@ export interface Pushed {
 
 type Sending = Effect.Effect<Received, Violation | Unreachable, Wire>
 
-/** A way to push a blob. It gives the answer to its last request, and fails where one before that goes wrong. */
+/** A way to push a blob. It returns the answer to its last request, and fails if an earlier request fails. */
 export interface Way {
   readonly id: string
   readonly rules: ReadonlyArray<number>
@@ -29,7 +29,7 @@ const octets = { "content-type": "application/octet-stream" }
 export const start = ({ algorithm, repository }: Pick<Pushed, "algorithm" | "repository">) =>
   startUpload(repository, algorithm === "sha256" ? "" : `?digest-algorithm=${algorithm}`)
 
-/** A chunk, which goes where `range` says, or wherever the upload stands. */
+/** Sends a chunk at the given range, or at the current offset of the upload session. */
 export const patch = (path: string, body: Uint8Array, offset?: number) =>
   send({
     method: "PATCH",
@@ -50,7 +50,7 @@ export const put = (path: string, body?: Uint8Array, offset?: number) =>
     body: body ?? new Uint8Array(0)
   })
 
-/** A chunk that is taken: 202, and how much there is. */
+/** Sends a chunk, and expects 202 and the range of the received bytes. */
 export const patched = (path: string, body: Uint8Array, offset?: number) =>
   Effect.flatMap(patch(path, body, offset), (received) => expectStatus(received, 202))
 

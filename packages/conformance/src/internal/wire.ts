@@ -19,7 +19,7 @@ const headersOf = (sent: Sent): { readonly [name: string]: string } => {
   return headers
 }
 
-/** A request to a handler in this process, through the server's codec and nothing else. */
+/** Sends a request to a handler in this process, through the codec of the server only. */
 export const inProcess = (handler: Handler): Send => {
   const answer = RegistryServer.make()(handler)
   return (sent) =>
@@ -41,7 +41,7 @@ export const inProcess = (handler: Handler): Send => {
     })
 }
 
-/** A request to a URL, as it is: redirects are not followed, and nothing is added but a length. */
+/** Sends a request to a URL unchanged. It does not follow redirects, and adds only a length. */
 export const overHttp = (url: string): Effect.Effect<Send, never, HttpClient.HttpClient> =>
   Effect.map(HttpClient.HttpClient, (client) => {
     const plain = client.pipe(HttpClient.withTracerPropagation(false))

@@ -5,7 +5,9 @@ import { traits } from "@effect-oci/core/Operation"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Tag from "@effect-oci/core/Tag"
 
-/** A world so small that histories meet in it: few repositories, tags and pieces of content. */
+/**
+ * A small set of sample repositories, tags and contents, so that the operations of a history refer to the same ones.
+ */
 
 export const asks = Object.keys(traits) as ReadonlyArray<OperationTag>
 

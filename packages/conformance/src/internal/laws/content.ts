@@ -4,11 +4,11 @@ import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as world from "../world.js"
 
-/** What there is to know of the content of the small world, written down rather than read from it. */
+/** The facts about the sample content. They are written by hand, not parsed from the content. */
 
 const digests = new WeakMap<Uint8Array, Digest.Digest>()
 
-/** The digest of bytes that do not change: it is worked out once. */
+/** Returns the digest of constant bytes, computed once. */
 export const digestOf = (bytes: Uint8Array): Digest.Digest => {
   const known = digests.get(bytes)
   if (known !== undefined) return known
@@ -17,7 +17,7 @@ export const digestOf = (bytes: Uint8Array): Digest.Digest => {
   return digest
 }
 
-/** The same bytes by another algorithm. */
+/** Returns the digest of the same bytes with another algorithm. */
 const sha512s = new WeakMap<Uint8Array, Digest.Digest>()
 
 export const sha512Of = (bytes: Uint8Array): Digest.Digest => {
@@ -26,10 +26,10 @@ export const sha512Of = (bytes: Uint8Array): Digest.Digest => {
   return known
 }
 
-/** A document that does not say its type: it has the type with which it is pushed first. */
+/** A document without `mediaType`. Its type is the one of its first push. */
 const untyped = new TextEncoder().encode(JSON.stringify({ typed: "by its push" }))
 
-/** What is pushed as manifests: those of the world, and one document with two types. */
+/** The manifests that are pushed: the sample manifests, and one document with two types. */
 export const pushed: ReadonlyArray<{ readonly mediaType: string; readonly bytes: Uint8Array }> = [
   ...world.manifests,
   ...["application/vnd.example.one+json", "application/vnd.example.two+json"].map((mediaType) => ({
@@ -46,17 +46,17 @@ interface Manifest {
   readonly bytes: Uint8Array
   readonly descriptor: Descriptor.Descriptor
   readonly valid: boolean
-  /** The blobs that its repository must have. */
+  /** The blobs that must exist in the repository. */
   readonly blobs: ReadonlyArray<Digest.Digest>
   readonly subject: Digest.Digest | undefined
-  /** How it is told of as a referrer. */
+  /** The descriptor of the manifest in a list of referrers. */
   readonly referrer: Descriptor.Descriptor
 }
 
 const manifestDigests = world.manifests.map(({ bytes }) => digestOf(bytes))
 const blobDigests = world.blobs.map(digestOf)
 
-/** By the place of each in the world: a small image, a large one, an index of both, a signature of the small one, … */
+/** In the order of the samples: a small image, a large image, an index of both, a signature of the small image, … */
 const said: ReadonlyArray<{
   readonly blobs?: ReadonlyArray<number>
   readonly subject?: number
@@ -73,7 +73,7 @@ const said: ReadonlyArray<{
   { valid: false }
 ]
 
-/** What there is to know of each manifest, by its digest of either algorithm. */
+/** The facts about each manifest, by its digest with either algorithm. */
 const manifests = new Map(
   pushed.flatMap(({ bytes, mediaType }, index) =>
     [digestOf(bytes), sha512Of(bytes)].map((digest): [Digest.Digest, Manifest] => {
@@ -93,11 +93,11 @@ const manifests = new Map(
 
 export const manifest = (digest: Digest.Digest): Manifest => manifests.get(digest)!
 
-/** Whether two digests are those of the same bytes. */
+/** Tests whether two digests belong to the same bytes. */
 export const isSame = (one: Digest.Digest, other: Digest.Digest): boolean =>
   one === other || manifest(one).bytes === manifest(other).bytes
 
-/** All bodies of histories have their bytes in hand. */
+/** Returns the bytes of a body. All bodies of histories contain their bytes. */
 export const inHand = (body: Body.Body | undefined): Uint8Array => body?.bytes ?? new Uint8Array(0)
 
 export const joined = (before: Uint8Array, body: Body.Body | undefined): Uint8Array => {

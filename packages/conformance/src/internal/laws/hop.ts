@@ -37,7 +37,7 @@ const responseOf = ({ body, close, headers, status }: Wire.Response): Response =
   return new Response(content as BodyInit | undefined, { status, headers: Object.fromEntries(present) })
 }
 
-/** An HTTP client whose requests go to the server of a registry in this process. */
+/** Creates an HTTP client that sends its requests to the server of a registry in this process. */
 const clientOf = (handler: Handler): HttpClient.HttpClient => {
   const answer = RegistryServer.make()(handler)
   return HttpClient.make((request, url) => {
@@ -58,8 +58,8 @@ const clientOf = (handler: Handler): HttpClient.HttpClient => {
 }
 
 /**
- * Puts a client and a server between a caller and a registry, in this process: what would go over HTTP goes from one to
- * the other as data.
+ * Puts a client and a server between a caller and a registry, in this process. HTTP messages pass between them as data,
+ * without a socket.
  *
  * @since 0.1.0
  * @category running

@@ -13,21 +13,21 @@ import type { Expected } from "./spec.js"
 import { backend } from "./spec.js"
 
 /**
- * A wrapper, or an effect of one.
+ * A wrapper, or an effect that creates one.
  *
  * @since 0.1.0
  * @category models
  */
 export type Wrapper = Middleware | Effect.Effect<Middleware, never, Scope.Scope>
 
-/** Several wrappers as one, the last of which is outermost. */
+/** Composes several wrappers. The last wrapper is the outermost. */
 export const stack = (wrappers: ReadonlyArray<Wrapper>): Effect.Effect<Middleware, never, Scope.Scope> =>
   Effect.map(
     Effect.forEach(wrappers, (wrapper) => Effect.isEffect(wrapper) ? wrapper : Effect.succeed(wrapper)),
     (all) => (next) => all.reduce((handle, wrap) => wrap(handle), next)
   )
 
-/** A registry as the models see it, wrapped by several of them. */
+/** The model of a registry in several wrappers. */
 export const stage = (models: ReadonlyArray<Model>): Stage => {
   const all = [backend("0")]
   const another = () => {
@@ -47,10 +47,10 @@ export const stage = (models: ReadonlyArray<Model>): Stage => {
   }
 }
 
-/** An upload that was never opened: every registry knows it as little as the other. */
+/** The id of an upload session that was never opened, so that every registry rejects it. */
 const unopened = "00000000-0000-0000-0000-000000000000"
 
-/** The ids by which a registry knows the uploads of a script. */
+/** The ids that a registry gave to the upload sessions of a script. */
 class Ids {
   private readonly known = new Map<string, string>()
 
@@ -65,7 +65,7 @@ class Ids {
   }
 }
 
-/** A registry that is asked a script. */
+/** A registry that runs a script. */
 const asking = (behind: Handler, front: Handler) => {
   const ids = new Ids()
   return (line: Line): Effect.Effect<Told> =>
@@ -75,14 +75,14 @@ const asking = (behind: Handler, front: Handler) => {
     })
 }
 
-/** Where a registry told something else than it should. */
+/** The place in a script where a registry gave an unexpected answer. */
 export interface Fault {
   readonly at: number
   readonly expected: Expected
   readonly told: Told
 }
 
-/** How a script went: how much was asked, how much of it succeeded, and what was wrong. */
+/** The result of a script: the number of operations, the number that succeeded, and the fault, if any. */
 export interface Verdict {
   readonly operations: number
   readonly succeeded: number
@@ -90,7 +90,7 @@ export interface Verdict {
   readonly fault: Fault | undefined
 }
 
-/** Asks a registry in wrappers a script, and looks whether it tells what their models do. */
+/** Runs a script against a wrapped registry, and compares the answers with the models. */
 export const judge = (
   layer: Layer.Layer<Registry>,
   wrappers: ReadonlyArray<Wrapper>,
@@ -129,21 +129,21 @@ const agrees = (expected: Expected, told: Told): boolean => {
       (told.error === "NotFound" && expected.errors.some((error) => notFound.has(error))))
 }
 
-/** The same text for the same data, whatever the order of its fields. */
+/** Serializes data. The order of fields does not matter. */
 const canonical = (data: unknown): string | undefined =>
   JSON.stringify(data, (_, field: unknown) =>
     typeof field === "object" && field !== null && !Array.isArray(field)
       ? Object.fromEntries(Object.entries(field).toSorted(([one], [other]) => one < other ? -1 : 1))
       : field)
 
-/** What two registries that began alike tell of a script, where it is not the same. */
+/** The first difference between the answers of two registries that started in the same state. */
 export interface Difference {
   readonly at: number
   readonly left: Told
   readonly right: Told
 }
 
-/** Asks two registries, each in wrappers of its own, the same script. */
+/** Runs the same script against two registries, each with its own wrappers. */
 export const compare = (
   layer: () => Layer.Layer<Registry>,
   [left, right]: readonly [Wrapper, Wrapper],
