@@ -1,5 +1,5 @@
 /**
- * The endpoints of the distribution API: one table, read in both directions.
+ * The endpoints of the distribution API: one table, used to encode and to decode requests.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ import type { RouteTag } from "./Route.js"
 import type * as Wire from "./Wire.js"
 
 /**
- * What each kind of path names, checked.
+ * The validated names in each kind of path.
  *
  * @since 0.1.0
  * @category models
@@ -38,7 +38,7 @@ export interface Places {
 }
 
 /**
- * What an operation puts into a request, besides the method.
+ * The parts of a request that an operation determines, in addition to the method.
  *
  * @since 0.1.0
  * @category models
@@ -51,7 +51,8 @@ export interface Parts<Place> {
 }
 
 /**
- * What a request offers to an operation: `bytes` is its whole body, for an endpoint that wants it in hand.
+ * The parts of a request from which an operation is decoded. `bytes` is the whole body if the endpoint needs the body
+ * in memory.
  *
  * @since 0.1.0
  * @category models
@@ -65,7 +66,7 @@ export interface Incoming<Place> {
 }
 
 /**
- * How one operation looks as a request.
+ * The request form of one operation.
  *
  * @since 0.1.0
  * @category models
@@ -73,9 +74,12 @@ export interface Incoming<Place> {
 export interface Endpoint<O extends Operation.Operation, R extends RouteTag> {
   readonly method: Wire.Method
   readonly route: R
-  /** Which requests of this method and path are meant, where several operations share them. */
+  /** Selects the requests that belong to this operation if several operations share a method and a path. */
   readonly accepts?: (incoming: Pick<Incoming<Places[R]>, "place" | "query">) => boolean
-  /** Whether the body is read whole before it is decoded. `decode` is asked before that too, with no bytes in hand. */
+  /**
+   * Set if the body must be read into memory before the final call of `decode`. Before that, `decode` is also called
+   * once with empty `bytes`.
+   */
   readonly wholeBody?: true
   readonly encode: (operation: O) => Parts<Places[R]>
   readonly decode: (incoming: Incoming<Places[R]>) => Either.Either<O, RegistryError.RegistryError>
@@ -92,7 +96,10 @@ const present = (body: Body.Body): Body.Body | undefined => body.size === 0 ? un
 
 const accept: Wire.Headers = { accept: [...MediaType.manifests, "*/*"].join(", ") }
 
-/** The type of a manifest has no default: it is kept, and the manifest served with it. */
+/**
+ * Returns the media type of a pushed manifest. It has no default, because it is stored and the manifest is served with
+ * it.
+ */
 const mediaTypeOf = (headers: Wire.Headers): Either.Either<string, RegistryError.ManifestInvalid> => {
   const mediaType = contentType(headers)
   const problem = headers["content-type"] === undefined ? "missing" : "not a media type"
@@ -104,8 +111,8 @@ const mediaTypeOf = (headers: Wire.Headers): Either.Either<string, RegistryError
 }
 
 /**
- * Every operation and its request. Where several share a method and a path, they stand in the order in which they are
- * tried. Spec: "Endpoints".
+ * The table of all operations and their requests. Operations that share a method and a path are tried in the order of
+ * the table. Spec: [Endpoints](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#endpoints).
  *
  * @since 0.1.0
  * @category endpoints
@@ -125,7 +132,7 @@ export const endpoints = {
       ...(range === undefined ? {} : { headers: { range: Range.format(range) } })
     }),
     decode: ({ headers, place }) => {
-      // Blobs never change: a condition on the range holds for their digest and fails for anything else.
+      // A blob never changes, so `If-Range` matches its digest and nothing else.
       const condition = headers["if-range"]
       if (condition !== undefined && condition !== `"${place.digest}"`) {
         return Either.right(new Operation.GetBlob(place))
@@ -323,7 +330,7 @@ export const endpoints = {
 } satisfies { readonly [T in Operation.OperationTag]: { readonly method: Wire.Method; readonly route: RouteTag } }
 
 /**
- * The methods that a kind of path answers to, for `Allow`.
+ * Returns the methods that a kind of path supports, for the `Allow` header.
  *
  * @since 0.1.0
  * @category endpoints

@@ -1,5 +1,5 @@
 /**
- * Errors on the wire: the status and the JSON body.
+ * Errors as HTTP responses: the status, the headers and the JSON body.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import type * as Wire from "./Wire.js"
 type ErrorTag = RegistryError.RegistryError["_tag"]
 
 /**
- * The longest body of an error that is read, in bytes.
+ * The maximum size of an error body that is read, in bytes.
  *
  * @since 0.1.0
  * @category constants
@@ -25,18 +25,18 @@ type ErrorTag = RegistryError.RegistryError["_tag"]
 export const maxBytes = 64 * 1024
 
 /**
- * The deepest detail that is read, in levels. Deeper ones are left out: they would overflow the stack, or fill the
- * disk, of whoever logs the error as JSON.
+ * The maximum depth of a `detail` that is read, in levels. A deeper detail is left out, because it could overflow the
+ * stack, or fill the disk, of a program that logs the error as JSON.
  *
  * @since 0.1.0
  * @category constants
  */
 export const maxDepth = 32
 
-/** The code of what has none. */
+/** The code of errors without a code of their own. */
 const unknown = "UNKNOWN"
 
-/** The code and the status of each error. Those without a code of their own travel as `UNKNOWN`, with their data. */
+/** The code and the status of each error. Errors without a code of their own are sent as `UNKNOWN`, with their data. */
 const rows: { readonly [Tag in ErrorTag]: { readonly code: string; readonly status: number } } = {
   BlobUnknown: { code: "BLOB_UNKNOWN", status: 404 },
   BlobUploadInvalid: { code: "BLOB_UPLOAD_INVALID", status: 400 },
@@ -68,8 +68,8 @@ const rows: { readonly [Tag in ErrorTag]: { readonly code: string; readonly stat
 }
 
 /**
- * The HTTP status of an error, as the answer to an operation: a manifest that is too large is 413, a tag that
- * `If-None-Match: *` protects is 412.
+ * Returns the HTTP status of an error of an operation. A manifest that is too large is 413, and a tag protected by
+ * `If-None-Match: *` is 412.
  *
  * @since 0.1.0
  * @category encoding
@@ -94,8 +94,8 @@ const code = (error: RegistryError.RegistryError): string =>
   error._tag === "UnknownCode" ? error.code : rows[error._tag].code
 
 /**
- * Returns the detail of the answer: that of the error where its code and status say all else, and otherwise its data
- * with its tag, by which {@link decode} makes the same error again.
+ * Returns the detail of the response. If the code and the status identify the error completely, it is the detail of the
+ * error. Otherwise it is the error's data with its tag, from which {@link decode} creates the same error again.
  */
 const detail = (
   error: RegistryError.RegistryError,
@@ -117,7 +117,7 @@ const headers = (error: RegistryError.RegistryError, operation: Operation | unde
   ...(error._tag === "Unsupported" && operation !== undefined ? { allow: otherMethods(operation).join(", ") } : {})
 })
 
-/** How much there is, of a blob or of an upload, where a range was refused. */
+/** Returns the headers with the available size of a blob or an upload, for a refused range. */
 const available = (size: number | undefined, operation: Operation | undefined): Wire.Headers => {
   if (size === undefined) return {}
   return operation?._tag === "GetBlob"
@@ -125,17 +125,20 @@ const available = (size: number | undefined, operation: Operation | undefined): 
     : Range.formatUploadOffset(size)
 }
 
-/** What may be tried of a path where one method is off: RFC 9110, section 15.5.6, wants it said. */
+/**
+ * Returns the other methods of the path. A 405 response must list the supported methods: [RFC 9110, section
+ * 15.5.6](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6).
+ */
 const otherMethods = (operation: Operation): ReadonlyArray<Wire.Method> => {
   const { method, route } = endpoints[operation._tag]
   return methods(route).filter((other) => other !== method)
 }
 
 /**
- * Returns the answer that says an error: its code, its reason, and in the detail its data, so that the client of this
- * project makes the same error of it. Causes never travel, nor the URL of a
- * request that failed, nor user names, passwords and queries of other URLs. Spec:
- * "Error Codes".
+ * Creates the response for an error. The body contains its code and reason, and its data as detail, so that a client of
+ * this project creates the same error from it. Never sent: causes, the URL of a failed request, and user names,
+ * passwords and queries of other URLs. Spec: [Error
+ * Codes](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes).
  *
  * @since 0.1.0
  * @category encoding
@@ -146,7 +149,7 @@ export const encode = (error: RegistryError.RegistryError, operation?: Operation
   body: Body.bytes(json(error, operation))
 })
 
-/** A detail that is no JSON, or with which the answer is longer than others read, is left out. */
+/** Returns the JSON body. Leaves out a detail that is not JSON, or that makes the body larger than {@link maxBytes}. */
 const json = (error: RegistryError.RegistryError, operation: Operation | undefined): Uint8Array => {
   const bare = { code: code(error), message: reason(error) }
   for (const size of ["whole", "brief"] as const) {
@@ -160,19 +163,20 @@ const utf8 = (error: RegistryError.Diagnostic): Uint8Array =>
   new TextEncoder().encode(JSON.stringify({ errors: [error] }))
 
 /**
- * The header in which an answer to HEAD, and therefore to GET, says the error that stands in the body: its JSON, with
- * all but ASCII escaped. Other servers do not send this header, and other clients do not read it.
+ * The header that repeats the error of the body in responses to HEAD, and therefore also to GET. It contains the JSON
+ * of the body with all non-ASCII characters escaped. Other servers do not send this header, and other clients do not
+ * read it.
  *
  * @since 0.1.0
  * @category constants
  */
 export const header = "effect-oci-error"
 
-/** The longest value of the header that is sent, in bytes: servers and proxies limit the head of an answer. */
+/** The maximum size of the header, in bytes. Servers and proxies limit the size of response heads. */
 const maxHeaderBytes = 4096
 
 /**
- * Returns the answer with the error of its body in {@link header} as well, if its body says one.
+ * Returns the response with {@link header} added, if its body contains an error.
  *
  * @since 0.1.0
  * @category encoding
@@ -184,11 +188,14 @@ export const withHeader = (response: Wire.Response): Wire.Response => {
   return text.length > maxHeaderBytes ? response : { ...response, headers: { ...response.headers, [header]: text } }
 }
 
-/** Returns the same JSON with all but printable ASCII escaped: such characters stand in strings alone. */
+/**
+ * Returns the same JSON with everything except printable ASCII escaped. In this JSON such characters occur only in
+ * strings.
+ */
 const ascii = (json: string): string =>
   json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
-/** The errors that have a code of their own, and `UnknownCode` for the others. */
+/** The errors with a code of their own, and `UnknownCode` for all others. */
 type DecodedTag = Exclude<
   ErrorTag,
   | "TransportError"
@@ -209,7 +216,8 @@ const tags = new Map<string, DecodedTag>(
 )
 
 /**
- * What an answer without a body that can be read means: all there is on HEAD. Not found is told by what was asked.
+ * Returns the error for a response without a readable body, such as a response to HEAD. The kind of a not-found error
+ * depends on the operation.
  */
 const byStatus = (status: number, asked: OperationTag | undefined): DecodedTag => {
   switch (status) {
@@ -239,7 +247,10 @@ const byStatus = (status: number, asked: OperationTag | undefined): DecodedTag =
   }
 }
 
-/** What a push is refused for without a word: what was pushed. That is a guess, so the reason says what is known. */
+/**
+ * Returns the error for a push that was refused with 400 and no reason: an error about the pushed content. That is a
+ * guess, so the reason of the error states only the status.
+ */
 const refused = (asked: OperationTag | undefined): DecodedTag => {
   switch (asked) {
     case "PushManifest":
@@ -270,7 +281,7 @@ const notFound = (asked: OperationTag | undefined): DecodedTag => {
     case "CompleteUpload":
     case "CancelUpload":
       return "BlobUploadUnknown"
-    // The list names no repository that could be unknown: the registry does not offer the list.
+    // This request names no repository that could be unknown, so the registry does not offer the list.
     case "ListRepositories":
       return "Unsupported"
     case undefined:
@@ -281,8 +292,9 @@ const notFound = (asked: OperationTag | undefined): DecodedTag => {
 }
 
 /**
- * Reads the errors of a body. Anything else than what the spec says (HTML, nothing, wrong types) gives none. Spec:
- * "Error Codes".
+ * Parses the errors in a body. Returns an empty array for anything that does not follow the spec, such as HTML, an
+ * empty body or wrong types. Spec: [Error
+ * Codes](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes).
  *
  * @since 0.1.0
  * @category decoding
@@ -301,7 +313,7 @@ export const parse = (bytes: Uint8Array | undefined): ReadonlyArray<RegistryErro
   })
 }
 
-/** Reads the errors of an answer: those of its body, or where it has none that of the header. */
+/** Returns the errors in the body of a response, or the errors in its header if the body contains none. */
 const parsed = (response: {
   readonly headers: Wire.Headers
   readonly bytes: Uint8Array | undefined
@@ -331,7 +343,7 @@ const absences: ReadonlyArray<DecodedTag> = [
   "NameUnknown"
 ]
 
-/** The kinds of failure that each status leaves open. A status that is not here says too little: any code may. */
+/** The errors that each status allows. A status that is not listed allows any error. */
 const kinds: { readonly [status: number]: ReadonlyArray<DecodedTag> } = {
   401: ["Unauthorized"],
   403: ["Denied", "Unsupported"],
@@ -342,17 +354,18 @@ const kinds: { readonly [status: number]: ReadonlyArray<DecodedTag> } = {
   429: ["TooManyRequests"]
 }
 
-/** A registry that fails does not say what is there, or who may see it. */
+/** The errors that a 5xx status allows. A failing registry cannot say whether content exists, or who may access it. */
 const kindsOfFaults: ReadonlyArray<DecodedTag> = ["TooManyRequests", "Unavailable", "Unsupported"]
 
 const isKind = (status: number, tag: DecodedTag): boolean =>
   (status >= 500 ? kindsOfFaults : kinds[status])?.includes(tag) ?? true
 
 /**
- * Returns the kind of the error that an answer says. The code tells more than the status, but where the two disagree on
- * the kind of failure, the status decides: content that exists must not look absent because of a wrong code. A code that
- * nobody knows stays what it is, unless the status says what callers act on: that there is no such thing, that the caller
- * is not authenticated, or when to ask again.
+ * Returns the kind of the error in a response. The code is more specific than the status. But if they disagree about
+ * the kind of failure, the status decides: existing content must not look absent because of a wrong code.
+ *
+ * An unknown code becomes `UnknownCode`, unless the status tells callers what to do: content was not found, the caller
+ * is not authenticated, the range is invalid, or the caller should retry later.
  */
 const tagOf = (
   status: number,
@@ -367,13 +380,15 @@ const tagOf = (
   return telling ? byStatus(status, asked) : "UnknownCode"
 }
 
-/** Whether an answer of this code and status can be the error that its detail says. */
+/** Returns whether a response with this code and status can contain the error in its detail. */
 const isConsistent = (tag: ErrorTag, status: number, { code, detail }: RegistryError.Diagnostic): boolean => {
   if (tag === "UnknownCode") return Predicate.hasProperty(detail, "code") && detail.code === code
   return rows[tag].code === code && (code !== unknown || rows[tag].status === status)
 }
 
-/** Returns the error whose data the detail is, if a server of this project wrote it: see {@link encode}. */
+/**
+ * Returns the error whose data the detail contains, if a server of this project wrote the detail: see {@link encode}.
+ */
 const fromDetail = (
   status: number,
   first: RegistryError.Diagnostic | undefined,
@@ -385,9 +400,9 @@ const fromDetail = (
 }
 
 /**
- * Returns the error that an answer says: the same error where a server of this project wrote the answer. Otherwise the
- * first known code in its body decides, where the code agrees with the status, and else the status. `fields` says what was
- * requested, and of which registry.
+ * Returns the error of a response. If a server of this project wrote the response, it is the same error that the server
+ * had. Otherwise the first known code in the body decides if it agrees with the status, and if not the status decides.
+ * `fields` describes the request and the registry.
  *
  * @since 0.1.0
  * @category decoding

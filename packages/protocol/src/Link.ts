@@ -1,11 +1,11 @@
 /**
- * The `Link` header, by which lists go on.
+ * The `Link` header, which contains the target of a list's next page.
  *
  * @since 0.1.0
  */
 
 /**
- * One link of the header: its target as it is written, which may be relative, and its relations in lower case.
+ * A link in the header: its target as written, which may be relative, and its relations in lower case.
  *
  * @since 0.1.0
  * @category models
@@ -16,7 +16,7 @@ export interface Link {
 }
 
 /**
- * The links of a header, up to where it is `malformed`.
+ * The links of a header, up to the first malformed part. `malformed` says whether there is one.
  *
  * @since 0.1.0
  * @category models
@@ -27,7 +27,7 @@ export interface Links {
 }
 
 /**
- * The longest header that is read, in characters: a longer one is malformed.
+ * The maximum length of a header, in characters. A longer header is malformed.
  *
  * @since 0.1.0
  * @category constants
@@ -42,17 +42,17 @@ const skipSpaces = (text: string, at: number): number => {
   return end
 }
 
-/** Where the characters end that need no quotes: a token, or as much more as registries write without. */
+/** Returns the end of an unquoted word: a token, or any other characters that registries write without quotes. */
 const skipWord = (text: string, at: number): number => {
   let end = at
   while (end < text.length && !isSpace(text[end]) && !`=;,"`.includes(text[end] ?? "")) end++
   return end
 }
 
-/** Something that was read, and where it ended. */
+/** A parsed value, and the position where it ends. */
 type Read<A> = readonly [value: A, end: number]
 
-/** A quoted text, from its opening quote. */
+/** Parses a quoted text, starting at its opening quote. */
 const readQuoted = (text: string, at: number): Read<string> | undefined => {
   let value = ""
   for (let end = at + 1; end < text.length; end++) {
@@ -63,7 +63,7 @@ const readQuoted = (text: string, at: number): Read<string> | undefined => {
   return undefined
 }
 
-/** What follows the name of a parameter: nothing, a word or a quoted text. */
+/** Parses what follows the name of a parameter: nothing, a word or a quoted text. */
 const readValue = (text: string, at: number): Read<string> | undefined => {
   const equals = skipSpaces(text, at)
   if (text[equals] !== "=") return ["", equals]
@@ -73,7 +73,10 @@ const readValue = (text: string, at: number): Read<string> | undefined => {
   return [text.slice(start, end), end]
 }
 
-/** The relations among the parameters of a link. Of several that say them the first counts: RFC 8288, section 3.3. */
+/**
+ * Parses the relations in the parameters of a link. If `rel` is repeated, only the first one counts: [RFC 8288, section
+ * 3.3](https://www.rfc-editor.org/rfc/rfc8288#section-3.3).
+ */
 const readRelations = (text: string, at: number): Read<ReadonlyArray<string>> | undefined => {
   let relations: string | undefined
   let end = skipSpaces(text, at)
@@ -91,7 +94,7 @@ const readRelations = (text: string, at: number): Read<ReadonlyArray<string>> | 
 }
 
 /**
- * Reads a header. RFC 8288, section 3.
+ * Parses a `Link` header. [RFC 8288, section 3](https://www.rfc-editor.org/rfc/rfc8288#section-3).
  *
  * @since 0.1.0
  * @category decoding
@@ -117,8 +120,9 @@ export const parse = (header: string | undefined): Links => {
 }
 
 /**
- * The target of the next page, as it is written: it may be relative. `undefined` where there is none, or the header is
- * malformed before it, which {@link parse} tells apart. Spec: "Listing Tags".
+ * Returns the target of the next page as written, which may be relative. Returns `undefined` if there is none, or if
+ * the header is malformed before it; use {@link parse} to distinguish the two. Spec: [Listing
+ * Tags](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags).
  *
  * @since 0.1.0
  * @category decoding
@@ -127,7 +131,7 @@ export const next = (header: string | undefined): string | undefined =>
   parse(header).links.find(({ relations }) => relations.includes("next"))?.target
 
 /**
- * The header for a next page. `target` is written as it is in a request line, percent-encoded.
+ * Formats the header for the next page. `target` is percent-encoded, as in a request line.
  *
  * @since 0.1.0
  * @category encoding

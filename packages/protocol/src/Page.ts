@@ -1,5 +1,5 @@
 /**
- * Pages: how a list, which is one stream here, goes over the wire in parts.
+ * Pages: the parts in which a list is sent over HTTP. In this library a list is one stream.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import * as query from "./internal/query.js"
 import * as Request from "./Request.js"
 
 /**
- * The operations that are answered in pages.
+ * The operations whose results are sent in pages.
  *
  * @since 0.1.0
  * @category models
@@ -22,7 +22,7 @@ import * as Request from "./Request.js"
 export type ListOperation = Operation.ListRepositories | Operation.ListTags | Operation.ListReferrers
 
 /**
- * An item of such a list.
+ * The type of an item of a list.
  *
  * @since 0.1.0
  * @category models
@@ -30,7 +30,7 @@ export type ListOperation = Operation.ListRepositories | Operation.ListTags | Op
 export type ItemOf<O extends ListOperation> = Stream.Stream.Success<Operation.ResultOf<O>>
 
 /**
- * A part of a list, and whether more follows.
+ * A page of a list, and whether more items follow.
  *
  * @since 0.1.0
  * @category models
@@ -41,7 +41,7 @@ export interface Page<A> {
 }
 
 /**
- * The size of a page where the request names none, and the largest that is given.
+ * The maximum number of items in a page, and the number if the request names none. Default of servers: 1000 items.
  *
  * @since 0.1.0
  * @category constants
@@ -58,7 +58,7 @@ export const defaultSize = 1000
 export const defaultBytes: number = 4 * 1024 * 1024
 
 /**
- * How many items the page that an operation asks for has, given the largest that is allowed.
+ * Returns the number of items in the page for an operation, given the largest allowed number.
  *
  * @since 0.1.0
  * @category combinators
@@ -67,7 +67,8 @@ export const size = (operation: ListOperation, largest: number): number =>
   operation._tag === "ListReferrers" ? largest : Math.min(operation.limit ?? largest, largest)
 
 /**
- * The operation to run for a page of `size`: it asks for one item more, which tells whether another page follows.
+ * Returns the operation to run for a page of `size` items. It lists one item more, which shows whether another page
+ * follows.
  *
  * @since 0.1.0
  * @category combinators
@@ -84,8 +85,9 @@ export const widen = <O extends ListOperation>(operation: O, size: number): O =>
 }
 
 /**
- * Returns the first page of a list: at most `size` items, and at most `maxBytes` bytes of JSON. Default of `maxBytes`: no
- * limit. A page has at least one item if the list has one, however large the item is. The rest of the list is not read.
+ * Returns the first page of a list: at most `size` items, and at most `maxBytes` bytes of JSON. Default of `maxBytes`:
+ * no limit. The page has at least one item if the list has one, even if the item is larger than `maxBytes`. The rest of
+ * the list is not read.
  *
  * @since 0.1.0
  * @category combinators
@@ -111,13 +113,13 @@ export const take = <A>(
     )
   })
 
-/** How many bytes of a page are for what is around the items. A repository name has at most 255 bytes. */
+/** The number of bytes in a page reserved for the JSON around the items. A repository name has at most 255 bytes. */
 const envelope = 512
 
-/** A registry in memory lists the same descriptors again and again. */
+/** Caches the sizes of descriptors, because a registry in memory lists the same objects many times. */
 const sizes = new WeakMap<object, number>()
 
-/** How many bytes an item adds to a page. Names and tags are ASCII. */
+/** Returns the number of bytes that an item adds to a page. Names and tags are ASCII. */
 const jsonBytes = (item: unknown): number => {
   if (typeof item === "string") return item.length + 3
   if (typeof item !== "object" || item === null) return String(item).length + 1
@@ -129,7 +131,7 @@ const jsonBytes = (item: unknown): number => {
 }
 
 /**
- * Returns the digest of the last referrer before the page that a target names, as {@link nextTarget} writes it.
+ * Returns the digest of the last referrer before the page that a target names. {@link nextTarget} writes such targets.
  *
  * @since 0.1.0
  * @category combinators
@@ -142,9 +144,9 @@ export const last = (operation: ListOperation, target: string): string | undefin
 }
 
 /**
- * The list from where a page begins. The spec has no parameter for that in lists of referrers, whose next pages are
- * opaque: there it is ours, the digest of the last item before the page. Where that is gone meanwhile the list begins
- * anew, as nobody knows what came after it.
+ * Returns the list from the beginning of a page. The spec defines no parameter for pages of referrers, because their
+ * URLs are opaque. This library uses `last`, the digest of the last item before the page. If that item no longer
+ * exists, the list starts from its beginning, because the position of the item is unknown.
  *
  * @since 0.1.0
  * @category combinators
@@ -164,7 +166,7 @@ export const resume = <A>(
 }
 
 /**
- * The target of the page after one.
+ * Returns the target of the page that follows a page, or `undefined` if the page is empty.
  *
  * @since 0.1.0
  * @category combinators

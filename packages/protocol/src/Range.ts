@@ -1,5 +1,5 @@
 /**
- * The headers that speak of ranges.
+ * The `Range` and `Content-Range` headers, and upload offsets.
  *
  * @since 0.1.0
  */
@@ -9,14 +9,14 @@ import type * as Wire from "./Wire.js"
 const digits = /^[0-9]{1,16}$/
 const anyDigits = /^[0-9]+$/
 
-/** No content is so large that it has a byte after this one. */
+/** The largest position of a byte. No content is larger. */
 const lastPosition = Number.MAX_SAFE_INTEGER - 1
 
 const unit = /^bytes[= ]/i
 
 /**
- * A count of bytes or items, as it is written in headers and queries: decimal digits, at most
- * `Number.MAX_SAFE_INTEGER`. `undefined` where it is anything else.
+ * Parses a count of bytes or items in a header or query: decimal digits, at most `Number.MAX_SAFE_INTEGER`. Returns
+ * `undefined` for anything else.
  *
  * @since 0.1.0
  * @category decoding
@@ -28,8 +28,8 @@ export const parseCount = (text: string | undefined): number | undefined => {
 }
 
 /**
- * As {@link parseCount}, for counts that only bound something: one that is larger than can be counted is
- * `Number.MAX_SAFE_INTEGER`.
+ * Parses a count that is only an upper bound. Works as {@link parseCount}, but returns `Number.MAX_SAFE_INTEGER` for a
+ * larger count.
  *
  * @since 0.1.0
  * @category decoding
@@ -43,8 +43,9 @@ const split = (text: string, separator: string): readonly [string, string] | und
 }
 
 /**
- * Reads a `Range` header. `none` is one to be ignored (another unit, several ranges, rubbish); `invalid` one that no
- * content can satisfy. RFC 9110, section 14.2.
+ * Parses a `Range` header. Returns `none` if the header must be ignored (another unit, several ranges, malformed), and
+ * `invalid` if no content can satisfy it. [RFC 9110, section
+ * 14.2](https://www.rfc-editor.org/rfc/rfc9110#section-14.2).
  *
  * @since 0.1.0
  * @category decoding
@@ -69,7 +70,7 @@ export const parse = (header: string | undefined): ByteRange.ByteRange | "none" 
 }
 
 /**
- * A `Range` header. An empty range, which cannot be written, becomes one that no content can satisfy.
+ * Formats a `Range` header. An empty range cannot be expressed, so it becomes a range that no content can satisfy.
  *
  * @since 0.1.0
  * @category encoding
@@ -81,7 +82,8 @@ export const format = (range: ByteRange.ByteRange): string => {
 }
 
 /**
- * What a `Content-Range` header of a response says: the span that is sent and the size of the whole, if known.
+ * The content of a response's `Content-Range` header: the range that is sent, and the size of the whole content, if
+ * known.
  *
  * @since 0.1.0
  * @category models
@@ -92,8 +94,8 @@ export interface ContentRange {
 }
 
 /**
- * Reads the `Content-Range` header of a response: `bytes 0-9/100`, and `bytes *\/100` with status 416. RFC 9110,
- * section 14.4.
+ * Parses the `Content-Range` header of a response: `bytes 0-9/100`, or `bytes *\/100` with status 416. [RFC 9110,
+ * section 14.4](https://www.rfc-editor.org/rfc/rfc9110#section-14.4).
  *
  * @since 0.1.0
  * @category decoding
@@ -111,7 +113,7 @@ export const parseContentRange = (header: string | undefined): ContentRange | un
 }
 
 /**
- * The `Content-Range` header of a response.
+ * Formats the `Content-Range` header of a response.
  *
  * @since 0.1.0
  * @category encoding
@@ -120,8 +122,10 @@ export const formatContentRange = (range: ContentRange): string =>
   `bytes ${range.span === undefined ? "*" : formatSpan(range.span)}/${range.size ?? "*"}`
 
 /**
- * Reads `first-last`, both included: the `Content-Range` of a chunk, without a unit (spec: "Pushing a blob in
- * chunks"), and the `Range` of an upload. An empty span cannot be written so, and one that ends beyond counting is none.
+ * Parses `first-last`, both inclusive: the `Content-Range` of a chunk, which has no unit, and the `Range` of an upload.
+ * Returns `undefined` for an empty range, which cannot be expressed, and for a position that is too large. Spec:
+ * [Pushing a blob in
+ * chunks](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks).
  *
  * @since 0.1.0
  * @category decoding
@@ -136,7 +140,7 @@ export const parseSpan = (text: string): ByteRange.Span | undefined => {
 }
 
 /**
- * `first-last`, both included, of a span that is not empty.
+ * Formats a range that is not empty as `first-last`, both inclusive.
  *
  * @since 0.1.0
  * @category encoding
@@ -144,10 +148,12 @@ export const parseSpan = (text: string): ByteRange.Span | undefined => {
 export const formatSpan = (span: ByteRange.Span): string => `${span.offset}-${span.offset + span.length - 1}`
 
 /**
- * How much of an upload a registry has, from the answer's headers: `Upload-Offset` where there is one, else the `Range`.
- * In that `0-0` is ambiguous: it is read as nothing, as every registry answers a new upload so, unless `atLeast` says
- * that something is known to be there. Other forms seen in the wild: `bytes=0-9`, `0--1`, none at all. `undefined`
- * where the headers do not say it.
+ * Returns the number of bytes that a registry has of an upload, from the headers of its response: `Upload-Offset` if
+ * present, otherwise `Range`. Returns `undefined` if the headers do not contain it.
+ *
+ * `Range: 0-0` is ambiguous. It means zero bytes, because registries send it for a new upload, except if `atLeast` says
+ * that some bytes are known to be there; then it means one byte. Some registries send the forms `bytes=0-9` and `0--1`,
+ * or no header.
  *
  * @since 0.1.0
  * @category decoding
@@ -164,8 +170,8 @@ export const parseUploadOffset = (headers: Wire.Headers, atLeast = 0): number | 
 }
 
 /**
- * The headers that say how much of an upload is there. `Range: 0-0` stands for no byte and for one, so the count goes
- * with it.
+ * Formats the headers with the number of bytes of an upload. `Range: 0-0` means both zero bytes and one byte, so
+ * `Upload-Offset` is sent too.
  *
  * @since 0.1.0
  * @category encoding

@@ -1,5 +1,5 @@
 /**
- * Operations as requests, and back.
+ * Converts operations to requests, and back.
  *
  * @since 0.1.0
  */
@@ -24,8 +24,9 @@ import * as Route from "./Route.js"
 import type * as Wire from "./Wire.js"
 
 /**
- * `GET /v2/`: is there a registry, and may I? Spec: "Determining Support". It is no operation, as it asks nothing of
- * what is stored.
+ * A request to `GET /v2/`, which asks whether the server is a registry and whether the caller may use it. It is not an
+ * operation, because it does not concern stored content. Spec: [Determining
+ * Support](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#determining-support).
  *
  * @since 0.1.0
  * @category models
@@ -33,7 +34,8 @@ import type * as Wire from "./Wire.js"
 export class Ping extends Data.TaggedClass("Ping") {}
 
 /**
- * A request that is no operation, and what to answer: `status` where the error's own does not say it, and headers.
+ * A request that cannot be converted to an operation, and how to respond. `status` overrides the status of the error.
+ * `headers` are additional headers of the response.
  *
  * @since 0.1.0
  * @category errors
@@ -49,7 +51,7 @@ export class Rejected extends Data.TaggedError("Rejected")<{
 }
 
 /**
- * The answer to a request that is no operation.
+ * Creates the response to a rejected request.
  *
  * @since 0.1.0
  * @category encoding
@@ -63,7 +65,7 @@ type AnyEndpoint = Endpoint<Operation.Operation, Route.RouteTag>
 
 const endpointOf = (tag: Operation.OperationTag): AnyEndpoint => endpoints[tag] as never
 
-/** The endpoints that a request may mean, by kind of path and method, in the order of the table. */
+/** The endpoints by kind of path and method, in the order of the table. */
 const candidates: ReadonlyMap<Route.RouteTag, ReadonlyMap<string, ReadonlyArray<AnyEndpoint>>> = (() => {
   const found = new Map<Route.RouteTag, Map<string, Array<AnyEndpoint>>>()
   for (const row of Object.values(endpoints)) {
@@ -76,20 +78,23 @@ const candidates: ReadonlyMap<Route.RouteTag, ReadonlyMap<string, ReadonlyArray<
 
 const ping = Exit.succeed<Head>({ operation: new Ping(), rest: undefined })
 
-/** An id that is where the registry wants the upload, in place of one that a path is made of. */
+/** Returns whether an upload id is a location sent by a registry, and not an id that is a segment of a path. */
 const isLocation = (id: string): boolean => /^(?:\/|https?:\/\/)/i.test(id)
 
-/** The path and the query of a target, which may be a whole URL: RFC 9112, section 3.2.2. */
+/**
+ * Returns the path and the query of a target, which may be a complete URL: [RFC 9112, section
+ * 3.2.2](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2).
+ */
 const originForm = (target: string): string =>
   target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "")
 
-/** The path of a target, and what follows its question mark. */
+/** Splits a target at its question mark into the path and the query. */
 const split = (target: string): readonly [path: string, query: string | undefined] => {
   const mark = target.indexOf("?")
   return mark < 0 ? [target, undefined] : [target.slice(0, mark), target.slice(mark + 1)]
 }
 
-/** Where a request goes: an upload's id that is a location is used as it is, its own query included. */
+/** Returns the target of a request. An upload id that is a location is used unchanged, with its own query. */
 const target = (tag: Route.RouteTag, parts: Parts<object>): string => {
   const place = parts.place as { readonly repository?: string; readonly id?: string }
   const path = tag === "Upload" && place.id !== undefined && isLocation(place.id)
@@ -100,8 +105,8 @@ const target = (tag: Route.RouteTag, parts: Parts<object>): string => {
 }
 
 /**
- * The request for an operation. A `PushBlob` becomes the single request that not every registry takes: a client may
- * rather send a `StartUpload` and a `CompleteUpload`.
+ * Converts an operation to a request. A `PushBlob` becomes a single POST request, which not every registry supports. A
+ * client can send a `StartUpload` and a `CompleteUpload` instead.
  *
  * @since 0.1.0
  * @category encoding
@@ -128,7 +133,8 @@ export const encode = (operation: Operation.Operation): Wire.Request => {
 }
 
 /**
- * An operation with no more in it than a request can say, which is what {@link decode} makes of its {@link encode}.
+ * Returns an operation without the details that a request cannot express. {@link decode} returns this operation for the
+ * result of {@link encode}.
  *
  * @since 0.1.0
  * @category encoding
@@ -166,17 +172,17 @@ export const normal = (operation: Operation.Operation): Operation.Operation => {
   }
 }
 
-/** What is empty in a query is not there. */
+/** Converts an empty query parameter to `undefined`. */
 const present = (text: string | undefined): string | undefined => text === "" ? undefined : text
 
-/** What a server reads of an upload's location: the last segment of its path. */
+/** Returns the upload id that a server reads from a location: the last segment of its path. */
 const segment = (id: string): string => {
   if (!isLocation(id)) return id
   const route = Route.parse(split(originForm(id))[0])
   return route?._tag === "Upload" ? route.id : id
 }
 
-/** An `Exit`, which needs no fiber. */
+/** Fails with an `Exit`, which needs no fiber. */
 const fail = (
   error: RegistryError.RegistryError,
   rest?: { readonly status: number; readonly headers?: Wire.Headers }
@@ -192,14 +198,18 @@ const noSuchPath = () =>
  * @category models
  */
 export interface Options {
-  /** The largest manifest that a push may have, in bytes. Default: 4 MiB, the least that the spec allows. */
+  /** The maximum size of a pushed manifest, in bytes. Default: 4 MiB, the least that the spec allows. */
   readonly maxManifestBytes?: number | undefined
-  /** Wraps a body that is about to be read into memory, for example to count its bytes. Default: the body as it is. */
+  /**
+   * Wraps a body that is about to be read into memory, for example to count its bytes. Default: the body is not
+   * wrapped.
+   */
   readonly inMemory?: ((body: Body.Body) => Body.Body) | undefined
 }
 
 /**
- * The largest manifest that is taken if nothing else is said, in bytes. Spec: "Pushing Manifests".
+ * The default of `maxManifestBytes`, in bytes. Spec: [Pushing
+ * Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests).
  *
  * @since 0.1.0
  * @category constants
@@ -207,8 +217,8 @@ export interface Options {
 export const defaultMaxManifestBytes = 4 * 1024 * 1024
 
 /**
- * What a request is, as far as that can be told before its body is read. Where `rest` is there, the operation has none of
- * its body's bytes yet: `rest` reads them and gives the whole one.
+ * The operation of a request, as known before the body of the request is read. If `rest` is present, `operation` does
+ * not contain the bytes of the body yet. Call `rest` to read them and get the complete operation.
  *
  * @since 0.1.0
  * @category models
@@ -219,8 +229,9 @@ export interface Head {
 }
 
 /**
- * The operation that a request is. The answer is at hand (an `Exit`) unless a manifest's body is still to be read. The
- * id of an upload is what the client wrote, which may be anything: who made the id must know it again.
+ * Converts a request to an operation. The result is an `Exit`, except if the body of a manifest must be read first.
+ *
+ * The id of an upload is what the client wrote, which may be any text. The server must check that it created the id.
  *
  * @since 0.1.0
  * @category decoding
@@ -236,7 +247,7 @@ export const decode = (
 }
 
 /**
- * The operation that a request is, before its body is read: for whoever decides whether it is worth reading.
+ * Converts a request to an operation without reading the body. Use it to decide whether to read the body at all.
  *
  * @since 0.1.0
  * @category decoding
@@ -276,7 +287,10 @@ const decodeRow = (row: AnyEndpoint, incoming: Incoming<object>): Exit.Exit<Oper
   return Either.isRight(operation) ? Exit.succeed(operation.right) : fail(operation.left)
 }
 
-/** An operation of which the body is part. What can be refused without reading it has been refused before. */
+/**
+ * Converts a request whose operation contains the body. Everything that can be refused without the body was refused
+ * before.
+ */
 const decodeWhole = (
   row: AnyEndpoint,
   incoming: Incoming<object>,
@@ -306,7 +320,7 @@ const notAllowed = (request: Wire.Request, route: Route.RouteTag) => {
   )
 }
 
-/** Checks what a path names. */
+/** Parses and validates the names in a path. */
 const places = (
   route: Exclude<Route.Route, { readonly _tag: "Base" }>
 ): Either.Either<Places[Route.RouteTag], RegistryError.RegistryError> => {
@@ -319,7 +333,7 @@ const places = (
     case "Tags":
       return Either.right({ repository: name })
     case "Upload":
-      // Dots are no id: a client would take them for the path above.
+      // Dots are not an id, because a client would resolve them as a parent path.
       return route.id === "." || route.id === ".."
         ? Either.left(new RegistryError.BlobUploadUnknown({ repository: name }))
         : Either.right({ repository: name, id: route.id })

@@ -1,5 +1,5 @@
 /**
- * What operations answer as responses, and back.
+ * Converts the results of operations to responses, and back.
  *
  * @since 0.1.0
  */
@@ -17,7 +17,7 @@ import type * as Wire from "./Wire.js"
 export * from "./internal/responseModel.js"
 
 /**
- * The response that says the result of an operation. The lists are not among them: see {@link encodePage}.
+ * Creates the response with the result of an operation. For lists use {@link encodePage}.
  *
  * @since 0.1.0
  * @category encoding
@@ -28,8 +28,9 @@ export const encode = <O extends Exclude<Operation.Operation, ListOperation>>(
 ): Wire.Response => encoders.rows[operation._tag](operation as never, result as never)
 
 /**
- * The response that says a page of a list. `next` is the target of the page after it. Spec: "Listing Tags", "Listing
- * Referrers".
+ * Creates the response with a page of a list. `next` is the target of the next page. Spec: [Listing
+ * Tags](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags), [Listing
+ * Referrers](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
  *
  * @since 0.1.0
  * @category encoding
@@ -41,7 +42,7 @@ export const encodePage = <O extends ListOperation>(
 ): Wire.Response => encoders.page(operation, page.items, options)
 
 /**
- * Manifests of 8 MiB, twice what registries must take, and pages of 4 MiB.
+ * The default limits: manifests of 8 MiB, twice the size that registries must accept, and pages of 4 MiB.
  *
  * @since 0.1.0
  * @category constants
@@ -49,8 +50,8 @@ export const encodePage = <O extends ListOperation>(
 export const defaultLimits: Limits = { manifest: 8 * 1024 * 1024, page: 4 * 1024 * 1024 }
 
 /**
- * The result of an operation, or the error that the response says. `fields` go into the errors. The content of a blob
- * comes as it flows, and is not verified here; manifests are.
+ * Returns the result of an operation, or fails with the error that the response contains. `fields` are added to errors.
+ * Manifests are verified. The content of a blob is streamed and not verified here.
  *
  * @since 0.1.0
  * @category decoding
@@ -68,7 +69,7 @@ export const decode = <O extends Exclude<Operation.Operation, ListOperation>>(
   )
 
 /**
- * A page of a list, or the error that the response says.
+ * Returns a page of a list, or fails with the error that the response contains.
  *
  * @since 0.1.0
  * @category decoding
@@ -86,7 +87,10 @@ export const decodePage = <O extends ListOperation>(
 
 type Decoded<A> = Effect.Effect<A, RegistryError>
 
-/** An error met while an answer was read knows less of what was asked than whoever asked. */
+/**
+ * Adds `fields` to an error that does not name an operation yet. Code that parses a response does not know the
+ * operation.
+ */
 const told = <A>(fields: ErrorFields, decoded: Decoded<A>): Decoded<A> =>
   Effect.mapError(
     decoded,

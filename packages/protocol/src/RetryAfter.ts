@@ -1,15 +1,18 @@
 /**
- * When to come back: the `Retry-After` header.
+ * The `Retry-After` header.
  *
  * @since 0.1.0
  */
 import * as Range from "./Range.js"
 import type * as Wire from "./Wire.js"
 
-/** The three forms of a date, of which the last does not say that it is GMT. RFC 9110, section 5.6.7. */
+/**
+ * Matches the three forms of a date. The last form does not name its time zone, which is GMT. [RFC 9110, section
+ * 5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7).
+ */
 const dateForm = /^[a-z]{3,9},? [ 0-9a-z:-]{15,30}$/i
 
-/** A date in milliseconds. */
+/** Parses a date to milliseconds since the epoch. */
 const parseDate = (text: string | undefined): number | undefined => {
   if (text === undefined || !dateForm.test(text)) return undefined
   const date = Date.parse(text.endsWith("GMT") ? text : `${text} GMT`)
@@ -17,9 +20,10 @@ const parseDate = (text: string | undefined): number | undefined => {
 }
 
 /**
- * How long an answer says to wait, in milliseconds: zero for a time that has passed, `undefined` where it says nothing
- * that can be understood. A date is counted from when the answer was made (`Date`), else from `now`, in milliseconds
- * since the epoch. RFC 9110, section 10.2.3.
+ * Returns how long a response asks the client to wait, in milliseconds. Returns zero for a time in the past, and
+ * `undefined` if the header is missing or malformed. If the header contains a date, the wait is counted from the `Date`
+ * header, or else from `now`, in milliseconds since the epoch. [RFC 9110, section
+ * 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3).
  *
  * @since 0.1.0
  * @category decoding

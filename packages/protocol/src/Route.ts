@@ -6,7 +6,7 @@
 import * as percent from "./internal/percent.js"
 
 /**
- * A path of the API, its parts percent-decoded and otherwise as they came: nothing is checked yet.
+ * A path of the API. Its parts are percent-decoded but not validated.
  *
  * @since 0.1.0
  * @category models
@@ -30,14 +30,14 @@ export type Route =
 export type RouteTag = Route["_tag"]
 
 /**
- * A name. A slash that came percent-encoded stays so: it must not make a name out of two parts. It is decoded in one
- * go, since each failure to decode takes time.
+ * Decodes a repository name. A percent-encoded slash stays encoded, because it must not create a second component. The
+ * whole name is decoded in one call, because each failed call takes time.
  */
 const decodeName = (raw: string): string => raw.includes("%") ? percent.decode(raw.replace(/%2f/gi, "%252F")) : raw
 
 /**
- * Reads a path, without its query. `undefined` is a path that is not of the API: status 404. It is read from its end,
- * so that a repository may be called like a part of the API.
+ * Parses a path without its query. Returns `undefined` if the path is not part of the API, which is answered with
+ * status 404. The path is parsed from its end, so a repository may have the name of a part of the API.
  *
  * @since 0.1.0
  * @category decoding
@@ -76,12 +76,12 @@ export const parse = (path: string): Route | undefined => {
   }
 }
 
-/** A segment as it goes into a path, where what digests and tags are made of stays readable. */
+/** Encodes a path segment. The characters of digests and tags stay readable. */
 const encode = (segment: string): string =>
   /^[\w.:=-]*$/.test(segment) ? segment : percent.encode(segment).replaceAll("%3A", ":").replaceAll("%3D", "=")
 
 /**
- * The path of a route.
+ * Returns the path of a route.
  *
  * @since 0.1.0
  * @category encoding

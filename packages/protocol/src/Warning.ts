@@ -1,23 +1,28 @@
 /**
- * The `Warning` header, by which a registry says something to people.
+ * The `Warning` header, a message of the registry to people.
  *
  * @since 0.1.0
  */
 
 /**
- * The longest header that is read, in characters: registries keep to 4096 bytes. Spec: "Warnings".
+ * The maximum length of a header, in characters. The spec limits registries to 4096 bytes. Spec:
+ * [Warnings](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings).
  *
  * @since 0.1.0
  * @category constants
  */
 export const maxLength = 4096
 
-/** `299 - "text"`: the code and the agent that the spec asks for, and no date. Each part excludes what ends it. */
+/**
+ * Matches `299 - "text"`: the code and the agent that the spec requires, without a date. No part of the expression can
+ * match the character that ends it.
+ */
 const value = /\s*299\s+-\s+"((?:[^"\\]|\\.)*)"\s*(?:,|$)/y
 
 /**
- * The texts of a header, up to where it has another form: a code other than 299, an agent, a date. RFC 7234, section
- * 5.5; spec: "Warnings".
+ * Returns the texts of a header, up to the first value with another form: a code other than 299, an agent, or a date.
+ * [RFC 7234, section 5.5](https://www.rfc-editor.org/rfc/rfc7234#section-5.5); spec:
+ * [Warnings](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings).
  *
  * @since 0.1.0
  * @category decoding
@@ -41,8 +46,8 @@ export const parse = (header: string | undefined): ReadonlyArray<string> => {
 }
 
 /**
- * The header that says some texts, as many of them as its length allows: at most 4096 bytes. What does not fit a header
- * is written as `?`.
+ * Formats texts as a header of at most 4096 bytes. Stops at the first text that no longer fits. Characters that are not
+ * allowed in a header become `?`.
  *
  * @since 0.1.0
  * @category encoding

@@ -1,5 +1,5 @@
 /**
- * HTTP as plain data: what a codec needs of a request and a response, and no more.
+ * HTTP requests and responses as plain data, limited to what the codec needs.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,8 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 
 /**
- * Headers by lower-case name. One that came several times is one value, joined by commas (RFC 9110, section 5.3).
+ * Headers by lower-case name. The values of a repeated header are joined by commas ([RFC 9110, section
+ * 5.3](https://www.rfc-editor.org/rfc/rfc9110#section-5.3)).
  *
  * @since 0.1.0
  * @category models
@@ -26,9 +27,9 @@ export interface Headers {
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE"
 
 /**
- * A request. `target` is the path and the query as they are written in the request line, percent-encoded; for an
- * upload it is whatever the registry gave as its `Location`, which may be a whole URL. The size of the body is its
- * `Content-Length`, and unknown where there is none.
+ * An HTTP request. `target` is the percent-encoded path and query, as in the request line. For an upload session it is
+ * the `Location` that the registry sent, which may be a complete URL. The size of the body is its `Content-Length`, or
+ * `undefined` without that header.
  *
  * @since 0.1.0
  * @category models
@@ -38,12 +39,13 @@ export interface Request {
   readonly target: string
   readonly headers: Headers
   readonly body: Body.Body | undefined
-  /** The address of whoever sent it, as a server sees it: that of the last proxy, where there are any. */
+  /** The address of the sender, as the server sees it. Behind proxies it is the address of the last proxy. */
   readonly remoteAddress?: string | undefined
 }
 
 /**
- * A response. `close` is run when the body has been sent, or will not be: it closes what the body reads from.
+ * An HTTP response. The server runs `close` when the body has been sent, or when it will not be sent. `close` releases
+ * what the body reads from.
  *
  * @since 0.1.0
  * @category models

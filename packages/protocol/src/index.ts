@@ -1,5 +1,5 @@
 /**
- * The OCI distribution protocol as a codec, on plain data.
+ * A codec for the OCI distribution protocol, on plain data.
  *
  * @since 0.1.0
  */

@@ -2,13 +2,13 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import type { Received } from "./responseModel.js"
 
-/** What a response turns out to say. */
+/** The decoded content of a response. */
 export type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 export const invalid = (reason: string): Answer<never> =>
   Effect.fail(new RegistryError.ResponseInvalid({ reason: `the registry's answer breaks the protocol: ${reason}` }))
 
-/** Goes on where the status is one of those that are met. */
+/** Continues if the status is one of the expected ones, and fails otherwise. */
 export const expectStatus = <A>(
   response: Received,
   statuses: ReadonlyArray<number>,

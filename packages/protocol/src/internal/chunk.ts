@@ -5,13 +5,16 @@ import * as Range from "../Range.js"
 import type * as Wire from "../Wire.js"
 import { measured } from "./sizedBody.js"
 
-/** A chunk of an upload, and where it goes: wherever the upload stands, if it does not say. */
+/** A chunk of an upload and its offset. Without an offset, the chunk is appended at the current end of the upload. */
 export interface Chunk {
   readonly offset: number | undefined
   readonly body: Body.Body
 }
 
-/** The spec's `Content-Range`, which cannot say an empty chunk or one of unknown size, and a plain offset beside it. */
+/**
+ * Returns the headers of a chunk: the spec's `Content-Range`, and `Upload-Offset`, because `Content-Range` cannot
+ * express a chunk that is empty or of unknown size.
+ */
 export const headersOf = (offset: number | undefined, body: Body.Body | undefined): Wire.Headers => {
   if (offset === undefined) return {}
   const size = body?.size ?? 0
@@ -23,7 +26,7 @@ export const headersOf = (offset: number | undefined, body: Body.Body | undefine
 
 const outOfRange = (reason: string) => Either.left(new RegistryError.RangeInvalid({ reason }))
 
-/** The chunk that a request brings. Its size is what both its range and its length say. */
+/** Decodes the chunk in a request. Its `Content-Range` and its length must state the same size. */
 export const read = (request: {
   readonly headers: Wire.Headers
   readonly body: Body.Body

@@ -6,13 +6,16 @@ import * as Schema from "effect/Schema"
 type ErrorTag = RegistryError.RegistryError["_tag"]
 type ErrorOf<Tag extends ErrorTag> = Extract<RegistryError.RegistryError, { readonly _tag: Tag }>
 
-/** The fields that an error has and others have not, but for the request that failed: a server keeps whom it asked. */
+/**
+ * The fields that only this class of error has, except those of a request made by the server itself: a server does not
+ * reveal which registries it calls.
+ */
 type Own<Tag extends ErrorTag> = Omit<
   ErrorOf<Tag>,
   keyof RegistryError.BlobUnknown | Exclude<keyof RegistryError.TransportError, keyof RegistryError.BlobUnknown>
 >
 
-/** Each error with fields of its own, and these as JSON. An error or a field that is missing here does not compile. */
+/** The errors with additional fields, and these fields as JSON. A missing error or field does not compile. */
 type OwnFields = {
   readonly [Tag in ErrorTag as keyof Own<Tag> extends never ? never : Tag]: (
     error: ErrorOf<Tag>,
@@ -20,10 +23,13 @@ type OwnFields = {
   ) => { readonly [Field in keyof Own<Tag>]: unknown }
 }
 
-/** How much of an error travels: all of its data, or no more than a program acts on. */
+/** How much of an error is sent: all of its data, or only what a program acts on. */
 export type Size = "whole" | "brief"
 
-/** The longest reason that travels, in characters. No message shows more than that of a whole one. */
+/**
+ * The maximum length of a reason that is sent, in characters. An error message never shows more than the `whole`
+ * length.
+ */
 export const maxReason: { readonly [S in Size]: number } = { whole: 2048, brief: 200 }
 
 const ownFields: OwnFields = {
@@ -38,11 +44,11 @@ const ownFields: OwnFields = {
   Refused: ({ by }) => ({ by })
 }
 
-/** Returns a URL without user name, password, query and fragment, which may hold secrets. */
+/** Returns a URL without its user name, password, query and fragment, because they may contain secrets. */
 const plainUrl = (url: string): string =>
   url.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/]*@/i, "$1//")
 
-/** Returns an error that another one holds, as JSON. Its cause stays behind, which may hold secrets. */
+/** Returns an error inside another error as JSON, without its cause, because a cause may contain secrets. */
 const held = (error: RegistryError.RegistryError, size: Size): object => {
   const { operation, reason, reference, registry, repository, retryAfter, status } = error
   return {
@@ -57,7 +63,7 @@ const held = (error: RegistryError.RegistryError, size: Size): object => {
   }
 }
 
-/** Returns the tag of an error, the fields that others have not, and its detail, as JSON. */
+/** Returns the tag of an error, the fields that only this class has, and its detail, as JSON. */
 export const write = (error: RegistryError.RegistryError, size: Size): object => {
   const own = Object.hasOwn(ownFields, error._tag)
     ? ownFields[error._tag as keyof OwnFields] as (error: RegistryError.RegistryError, size: Size) => object
@@ -67,7 +73,7 @@ export const write = (error: RegistryError.RegistryError, size: Size): object =>
 
 const decode = Schema.decodeUnknownOption(RegistryError.schema)
 
-/** What an answer says of the request to which it is one, and its data does not. */
+/** The fields that the response provides itself, so they are not part of the error data. */
 const ofTheRequest: { readonly [Field in keyof RegistryError.ErrorFields]: undefined } = {
   operation: undefined,
   repository: undefined,
@@ -79,6 +85,6 @@ const ofTheRequest: { readonly [Field in keyof RegistryError.ErrorFields]: undef
   retryAfter: undefined
 }
 
-/** Returns the error that `write` made JSON of. */
+/** Returns the error that `write` converted to JSON. */
 export const read = (json: unknown): RegistryError.RegistryError | undefined =>
   Predicate.hasProperty(json, "_tag") ? Option.getOrUndefined(decode({ ...json, ...ofTheRequest })) : undefined

@@ -13,13 +13,16 @@ import { expectStatus, invalid } from "./answer.js"
 import type { Answer } from "./answer.js"
 import type { Limits, Received, ReceivedPage } from "./responseModel.js"
 
-/** Why an item is none is not asked: to say it takes a hundred times as long. What has no digest is told at a glance. */
+/**
+ * Decodes a descriptor without an error description, which would take a hundred times as long. Items without a digest
+ * are rejected before this decoder runs.
+ */
 const decodeDescriptor = Schema.decodeUnknownOption(Descriptor.schema)
 
 const descriptorOf = (json: unknown): Descriptor.Descriptor | undefined =>
   Predicate.hasProperty(json, "digest") ? Option.getOrUndefined(decodeDescriptor(json)) : undefined
 
-/** Where each list stands in its page, and one of its items, or `undefined` where it is none. */
+/** The JSON key of each list in its page, and a decoder of its items that returns `undefined` for an invalid item. */
 const lists: {
   readonly [T in ListOperation["_tag"]]: { readonly key: string; readonly item: (json: unknown) => unknown }
 } = {
@@ -32,8 +35,8 @@ const lists: {
 }
 
 /**
- * A page. Items that are none are left out rather than let one of them hide all the others; but where it cannot be told
- * whether a page follows, the list does not end as if it were whole.
+ * Decodes a page. Leaves out invalid items, so that one of them does not hide all others. Fails if it is unknown
+ * whether another page follows, so that an incomplete list does not look complete.
  */
 export const decodePage = (
   operation: ListOperation,
@@ -45,7 +48,7 @@ export const decodePage = (
       const { item, key } = lists[operation._tag]
       const json = parseJson(bytes)
       if (!Predicate.isRecord(json)) return invalid("a list that is no JSON object")
-      // Other documents than an index of referrers have no `manifests`. Spec: "Listing Referrers".
+      // Only an index of referrers has `manifests`.
       if (operation._tag === "ListReferrers" && !(key in json)) return invalid(`a list of referrers without "${key}"`)
       const found = json[key] ?? []
       if (!Array.isArray(found)) return invalid(`a list whose "${key}" is no array`)

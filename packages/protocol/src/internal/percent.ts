@@ -1,6 +1,9 @@
-/** Percent-encoding, total in both directions. RFC 3986, section 2.1. */
+/**
+ * Percent-encoding. Both directions accept any text. [RFC 3986, section
+ * 2.1](https://www.rfc-editor.org/rfc/rfc3986#section-2.1).
+ */
 
-/** Decoded once; what is malformed stays as it is, and fits no grammar. */
+/** Decodes a text once. A malformed text is returned unchanged, and no grammar accepts it afterwards. */
 export const decode = (text: string): string => {
   if (!text.includes("%")) return text
   try {
@@ -10,5 +13,5 @@ export const decode = (text: string): string => {
   }
 }
 
-/** A half of a surrogate pair, which has no encoding, becomes U+FFFD. */
+/** Encodes a text. An unpaired surrogate has no encoding and becomes U+FFFD. */
 export const encode = (text: string): string => encodeURIComponent(text.replace(/\p{Cs}/gu, "\ufffd"))

@@ -7,29 +7,29 @@ import * as percent from "./percent.js"
 
 type Read<A> = Either.Either<A, RegistryError.RegistryError>
 
-/** Most requests have no query, and nobody writes into one. */
+/** The empty query, shared because most requests have none. It must not be modified. */
 export const none = new URLSearchParams()
 
 /**
- * Reads a query, without its question mark. A plus sign stands for itself, as in RFC 3986: none of the parameters may
- * hold a space, and media types and digests have plus signs.
+ * Parses a query without its question mark. A plus sign is a literal plus sign, as in RFC 3986: no parameter may
+ * contain a space, but media types and digests contain plus signs.
  */
 export const parse = (query: string): URLSearchParams => new URLSearchParams(query.replaceAll("+", "%2B"))
 
-/** A query, without its question mark. */
+/** Formats a query, without a question mark. */
 export const format = (parameters: ReadonlyArray<readonly [name: string, value: string]>): string =>
   parameters.map(([name, value]) => `${name}=${percent.encode(value)}`).join("&")
 
 export const checked = <A>(result: Either.Either<A, SyntaxInvalid>): Read<A> =>
   Either.mapLeft(result, (error) => RegistryError.fromSyntax(error))
 
-/** A parameter that need not be there. Some clients send it empty instead. */
+/** Returns an optional parameter. An empty parameter counts as absent, because some clients send it empty. */
 export const optional = (query: URLSearchParams, name: string): string | undefined => {
   const text = query.get(name)
   return text === null || text === "" ? undefined : text
 }
 
-/** A parameter that need not be there, read by its grammar if it is. */
+/** Returns an optional parameter, parsed by its grammar. */
 export const optionalAs = <A>(
   query: URLSearchParams,
   name: string,
@@ -42,7 +42,10 @@ export const optionalAs = <A>(
 export const digest = (query: URLSearchParams, name: string): Read<Digest.Digest> =>
   checked(Digest.parse(query.get(name) ?? ""))
 
-/** How many items are asked for. The spec has no code for a count that is none; this is what distribution says. */
+/**
+ * Returns the requested number of items. The spec defines no error code for an invalid number, so this uses the code of
+ * the distribution registry.
+ */
 export const limit = (query: URLSearchParams): Read<number | undefined> => {
   const text = query.get("n")
   if (text === null) return Either.right(undefined)

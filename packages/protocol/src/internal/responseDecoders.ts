@@ -28,7 +28,7 @@ type Rows = {
   ) => Answer<Operation.Results[T]>
 }
 
-/** The failure that a status says, or `undefined` for one that says success. */
+/** Returns the failure that a status means, or `undefined` for a success. */
 export const failed = (
   response: Received,
   fields: RegistryError.ErrorFields
@@ -41,7 +41,7 @@ export const failed = (
   )
 }
 
-/** The digest that a registry says, if it says one that can be read. */
+/** Returns the digest in the headers, if there is a valid one. */
 const digestHeader = (headers: Wire.Headers): Digest.Digest | undefined => {
   const text = headers["docker-content-digest"]
   return text !== undefined && Digest.is(text) ? text : undefined
@@ -73,7 +73,7 @@ const getBlob = (
     const size = Range.parseCount(headers["content-length"])
     if (size === undefined) return invalid("a blob without a Content-Length")
     if (asked === undefined) return content(size, body)
-    // A registry that does not know ranges sends all of it: the range is cut out here.
+    // A registry that does not support ranges sends the whole blob, so the range is cut out here.
     const span = ByteRange.resolve(asked, size)
     return span === undefined
       ? Effect.fail(new RegistryError.RangeInvalid({ size }))
@@ -96,7 +96,7 @@ const getBlob = (
 
 const untyped = () => invalid("a manifest without the Content-Type of one")
 
-/** Proxies and portals answer with pages of their own and status 200. */
+/** Returns whether a media type is HTML. Proxies and login portals send HTML pages with status 200. */
 const isPage = (mediaType: string): boolean => mediaType === "text/html"
 
 const resolveManifest = (
@@ -116,7 +116,10 @@ const resolveManifest = (
       : Effect.map(Manifest.checkType(mediaType), (mediaType) => ({ mediaType, digest, size }))
   })
 
-/** Whether a registry speaks of other content: by another algorithm it may be the same. */
+/**
+ * Returns whether the digest in the response is of other content. A digest with another algorithm may be of the same
+ * content.
+ */
 const differs = (said: Digest.Digest | undefined, digest: Digest.Digest): boolean =>
   said !== undefined && said !== digest && Digest.algorithm(said) === Digest.algorithm(digest)
 
@@ -134,7 +137,7 @@ const getManifest = (
       : said !== undefined && Digest.verifiable(said) !== undefined
       ? said
       : undefined
-    // The type comes first: a schema 1 manifest does not have the digest that it is served under.
+    // Check the type first: a schema 1 manifest does not have the digest that it is served under.
     return Effect.gen(function*() {
       const bytes = yield* response.bytes(limits.manifest)
       const mediaType = yield* Manifest.identify({ mediaType: served, bytes })
@@ -142,7 +145,7 @@ const getManifest = (
     })
   })
 
-/** What an answer says of an upload; `known` is what holds where it does not say it. */
+/** Decodes an upload session from a response. `known` contains the values for what the response does not state. */
 const upload = (
   response: Received,
   known: { readonly id?: string | undefined; readonly offset: number | undefined }
@@ -156,11 +159,14 @@ const upload = (
   return Effect.succeed({ id, offset, ...(minChunkSize === undefined ? {} : { minChunkSize }) })
 }
 
-/** An upload that is new, or of which the registry has nothing where it does not say how much. */
+/** Decodes an upload session that is new. If the response does not state an offset, the offset is zero. */
 const standing = (response: Received, id?: string): Answer<Operation.Upload> =>
   upload(response, { id, offset: Range.parseUploadOffset(response.headers) ?? 0 })
 
-/** Where an upload stands after a chunk. What was accepted is there, though some registries' `Range` stays behind. */
+/**
+ * Decodes an upload session after a chunk. An accepted chunk counts as received, even if the `Range` of the registry
+ * lags behind.
+ */
 const appended = ({ body, id, offset }: Operation.AppendUpload, response: Received): Answer<Operation.Upload> => {
   const { headers } = response
   const counted = Range.parseCount(headers["upload-offset"])
@@ -170,12 +176,18 @@ const appended = ({ body, id, offset }: Operation.AppendUpload, response: Receiv
   })
 }
 
-/** Whether two URLs differ in their scheme alone: a proxy ends TLS, and the registry behind it does not know. */
+/**
+ * Returns whether two URLs have the same host and port. The scheme may differ, because a registry behind a proxy that
+ * terminates TLS does not know its own scheme.
+ */
 const isSamePlace = (a: URL, b: URL): boolean => a.hostname === b.hostname && a.port === b.port
 
-/** A location against where the request went: on the registry's own host only its path and query, else the whole URL. */
+/**
+ * Resolves a location against the URL of the request. On the registry's own host, returns only the path and query;
+ * otherwise the complete URL.
+ */
 const resolveLocation = (location: string, { origin, url }: Received): string | undefined => {
-  // An empty location is the URL of the request, which is no upload.
+  // An empty location resolves to the URL of the request, which is not an upload session.
   if (location === "" || !URL.canParse(location, url)) return undefined
   const to = new URL(location, url)
   if (to.protocol !== "https:" && to.protocol !== "http:") return undefined
@@ -183,11 +195,11 @@ const resolveLocation = (location: string, { origin, url }: Received): string | 
   to.password = ""
   to.hash = ""
   const path = `${to.pathname}${to.search}`
-  // A path with two slashes first would be read as another host.
+  // A path that begins with two slashes would be read as another host.
   return isSamePlace(to, new URL(origin ?? url)) && !path.startsWith("//") ? path : to.href
 }
 
-/** The descriptor of a blob that was completed: its size is known by the answer, or by what was sent. */
+/** Returns the descriptor of a completed blob. Its size comes from the response, or from what was sent. */
 const completed = (operation: Operation.CompleteUpload, response: Received): Answer<Descriptor.Descriptor> =>
   expectStatus(response, [201, 204], () => {
     const { body, digest, offset } = operation
@@ -216,7 +228,7 @@ const pushed = (operation: Operation.PushManifest, response: Received): Answer<O
     })
   })
 
-/** Of the tags that were asked for, those that the registry says it set. */
+/** Returns those of the requested tags that the registry says it has set. */
 const tagsOf = (header: string | undefined, asked: ReadonlyArray<Tag.Tag>): ReadonlyArray<Tag.Tag> => {
   if (header === undefined) return []
   const said = new Set(header.split(",").map((tag) => tag.trim()))
@@ -226,7 +238,7 @@ const tagsOf = (header: string | undefined, asked: ReadonlyArray<Tag.Tag>): Read
 const done = (response: Received, statuses: ReadonlyArray<number>): Answer<Operation.Done> =>
   expectStatus(response, statuses, () => Effect.succeed(Operation.done))
 
-/** What real registries answer to a delete: the spec's 202, and 200 or 204 elsewhere. */
+/** The success statuses of a delete: 202 by the spec, and 200 or 204 from some registries. */
 const deleted = [202, 200, 204]
 
 export const rows: Rows = {

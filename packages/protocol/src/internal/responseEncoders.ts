@@ -21,8 +21,8 @@ const response = (status: number, headers: Wire.Headers, body?: Body.Body): Wire
 const json = (value: unknown): Body.Body => Body.bytes(new TextEncoder().encode(JSON.stringify(value)))
 
 /**
- * Keeps a browser from running stored content on the origin of the registry: it neither guesses a type nor runs scripts,
- * whatever the content and its type.
+ * Headers that prevent a browser from executing stored content on the origin of the registry. The browser does not
+ * guess a type and does not run scripts, for any content of any type.
  */
 const inert: Wire.Headers = {
   "x-content-type-options": "nosniff",
@@ -36,7 +36,10 @@ const content = (descriptor: Descriptor.Descriptor): Wire.Headers => ({
   "docker-content-digest": descriptor.digest
 })
 
-/** Blobs are sent as what they are to a registry, whatever a manifest calls them. */
+/**
+ * Returns the headers of a blob. Their media type is that of the registry, not the one that a manifest states for the
+ * blob.
+ */
 const blob = (descriptor: Descriptor.Descriptor): Wire.Headers => ({
   ...content(descriptor),
   "content-type": Descriptor.octetStream,

@@ -3,22 +3,25 @@ import type * as Effect from "effect/Effect"
 import type * as Wire from "../Wire.js"
 
 /**
- * A response as a client has it: `bytes` reads its whole body, at most so many bytes, and fails with a `SizeInvalid`
- * where there are more.
+ * A response as a client receives it. `bytes` reads the whole body, and fails with `SizeInvalid` if the body is larger
+ * than the limit.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Received extends Wire.Response {
-  /** Where the request went at last: what relative locations are relative to. */
+  /** The final URL of the request, after redirects. Relative locations are resolved against it. */
   readonly url: string
-  /** The registry's own origin, to which targets without one go: that of `url`, unless the request was redirected. */
+  /**
+   * The origin of the registry. Targets without an origin are requested there. Default: the origin of `url`, which
+   * differs if the request was redirected.
+   */
   readonly origin?: string | undefined
   readonly bytes: (limit: number) => Effect.Effect<Uint8Array, RegistryError>
 }
 
 /**
- * The most that is read of each kind of body, in bytes.
+ * The maximum size of each kind of body, in bytes.
  *
  * @since 0.1.0
  * @category models
@@ -29,7 +32,7 @@ export interface Limits {
 }
 
 /**
- * A page of a list as it was received, and the target of the next, as it was written.
+ * A received page of a list, and the target of the next page as written.
  *
  * @since 0.1.0
  * @category models
@@ -37,6 +40,6 @@ export interface Limits {
 export interface ReceivedPage<A> {
   readonly items: ReadonlyArray<A>
   readonly next: string | undefined
-  /** Whether the registry says that it applied the filter by artifact type (`OCI-Filters-Applied`). */
+  /** Whether the registry says that it filtered by artifact type (`OCI-Filters-Applied`). */
   readonly filtered: boolean
 }

@@ -3,7 +3,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 
-/** The same body, of a size that it need not say itself and that is not doubted. */
+/** Returns the same body with a size. For a size that is known to be correct, even if the body does not declare it. */
 export const sized = (body: Body.Body, size: number): Body.Body => {
   if (body.size !== undefined) return body
   const options = { size, replayable: body.replayable }
@@ -11,8 +11,8 @@ export const sized = (body: Body.Body, size: number): Body.Body => {
 }
 
 /**
- * The same body, of a size that only somebody else says: it fails where it turns out to have another. `asked` is what
- * such an error tells besides.
+ * Returns the same body with a size from an untrusted source. The body fails if it turns out to have another size.
+ * `asked` adds fields to the error.
  */
 export const measured = (body: Body.Body, size: number, asked?: RegistryError.ErrorFields): Body.Body => {
   const wrong = (received: string) =>
