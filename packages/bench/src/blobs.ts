@@ -1,8 +1,9 @@
 /**
- * One large blob, pushed from a file and pulled into a file: by our client and by curl, in turn, first at
- * `docker-registry`, then at our server over a registry in memory. Our client computes the digest of all that it moves.
- * Curl does not, so what it takes with `sha256sum` after it is shown too, but ours is held against curl alone. Every
- * process is one of its own; its memory is the most that was resident, above what was when a small blob had been moved.
+ * Measures the push of one large blob from a file, and its pull into a file. Our client and curl take turns, first with
+ * `docker-registry`, then with our server over a registry in memory. Our client computes the digest of all content, and curl
+ * does not. The table also shows curl followed by `sha256sum`, but the target compares our client with curl alone. Each
+ * program runs in its own process. Its memory is the maximum resident memory, minus the memory after the transfer of a
+ * small blob.
  */
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Digest } from "@effect-oci/core"
@@ -32,10 +33,10 @@ interface Blob {
 }
 
 interface Content {
-  /** What is moved so that a process is warm. */
+  /** A small blob that is transferred to warm a process up. */
   readonly small: Blob
   readonly large: Blob
-  /** Where blobs are pulled to. */
+  /** The file into which blobs are pulled. */
   readonly out: string
 }
 
@@ -56,9 +57,9 @@ const makeContent = Effect.gen(function*() {
 })
 
 /**
- * What our client needs for a transfer of the large blob, in a process of its own. It moves the small one, and then the
- * large one twice, of which the second time counts: the first is spent on compiling, and on memory that the system has
- * to come up with. The most memory of both is what counts.
+ * Measures a transfer of the large blob by our client, in its own process. The client transfers the small blob once,
+ * and then the large blob twice. The time of the second transfer counts, because during the first one the process
+ * compiles code and the system provides memory. The maximum memory of both transfers counts.
  */
 const transferred = <E>(name: "push" | "pull", small: Transfer, large: Transfer, clear: Effect.Effect<void, E>) =>
   Effect.scoped(Effect.gen(function*() {
@@ -78,7 +79,7 @@ const transferred = <E>(name: "push" | "pull", small: Transfer, large: Transfer,
     }
   }))
 
-/** What both clients do at one registry: a list of samples for each figure, in seconds and MiB. */
+/** Measures both clients with one registry. Returns a list of samples for each figure, in seconds and MiB. */
 const measure = (authority: string, { large, out, small }: Content) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
@@ -90,7 +91,7 @@ const measure = (authority: string, { large, out, small }: Content) =>
 
     const emptied = curl.remove(from(large))
     const absent = files.remove(out, { force: true })
-    /** What was pulled is the blob; the seconds that it takes to see that. */
+    /** Verifies the digest of the pulled file. Returns how long that takes, in seconds. */
     const hashed = Effect.gen(function*() {
       const start = performance.now()
       const [sum] = (yield* curl.run("sha256sum", out)).split(" ")
@@ -127,10 +128,10 @@ const measure = (authority: string, { large, out, small }: Content) =>
   })
 
 interface Targets {
-  /** How many times as long as curl our client may take. */
+  /** The maximum time of our client, as a multiple of the time of curl. */
   readonly push?: number
   readonly pull?: number
-  /** In MiB. */
+  /** The maximum memory, in MiB. */
   readonly memory: number
 }
 
@@ -157,7 +158,7 @@ const rowsOf = (name: string, measured: Effect.Effect.Success<ReturnType<typeof 
   ]
 }
 
-/** The memory of a server that was pushed a blob and gave it back, above that of the blob, in MiB. */
+/** Measures the memory of our server after a push and a pull of a blob, minus the size of the blob, in MiB. */
 const serverMemory = ({ large, out, small }: Content) =>
   Effect.scoped(Effect.gen(function*() {
     const server = yield* Program.start<RegistryProgram.Questions>("registry")

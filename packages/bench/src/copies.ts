@@ -1,7 +1,8 @@
 /**
- * An image of four large layers, copied from one `docker-registry` to another: by ours with one blob at a time and with
- * four, and by `skopeo copy`. Every copy begins with an empty registry and is made by a process of its own, which has
- * copied a small image before, where it is ours; the start of skopeo's counts, as it is a fraction of a second.
+ * Measures the copy of an image of four large layers from one `docker-registry` to another: by ours with one blob at a
+ * time and with four, and by `skopeo copy`. Every copy starts with an empty target registry and runs in its own
+ * process. Our process copies a small image first. The start of the skopeo process counts, because it takes only a
+ * fraction of a second.
  */
 import { Client } from "@effect-oci/client"
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
@@ -23,7 +24,7 @@ const repository = RepositoryName.make("bench/copies")
 const small = Tag.make("small")
 const large = Tag.make("large")
 
-/** An image of layers of random bytes. */
+/** Pushes an image whose layers are random bytes. */
 const pushImage = (tag: Tag.Tag, layers: number, size: number) =>
   Effect.gen(function*() {
     const registry = yield* Registry
@@ -61,7 +62,7 @@ const measure = Effect.gen(function*() {
   const digest = yield* Effect.zipRight(pushImage(small, 1, MiB), pushImage(large, 4, 256 * MiB)).pipe(
     Effect.provide(at(source))
   )
-  /** Runs with the address of an empty registry, and sees that the image has arrived. */
+  /** Runs a copy into an empty registry, and then verifies that the image is in the registry. */
   const into = <A, E, R>(copy: (target: string) => Effect.Effect<A, E, R>) =>
     Effect.scoped(Effect.gen(function*() {
       const { authority: target } = yield* NodePeers.dockerRegistry

@@ -1,6 +1,6 @@
 /**
- * Runs the suites that are named on the command line, or all of them, and prints their figures as tables in Markdown.
- * The exit code says whether a figure is twice as bad as its target.
+ * Runs the suites that are named on the command line, or all suites, and prints their figures as tables in Markdown.
+ * The exit code is not 0 if a figure is twice as bad as its target.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Console from "effect/Console"

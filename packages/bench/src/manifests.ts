@@ -1,10 +1,10 @@
 /**
- * What it costs to serve a small manifest: processor time of the server, and how many requests a second it answers.
+ * Measures the cost of serving a small manifest: the processor time of the server, and the requests per second.
  *
- * Three servers answer the same GET with the same bytes to 32 connections that are kept alive, in turn: ours over a
- * registry in memory, `node:http` with nothing behind it and the same headers, and `docker-registry` over files. Each is
- * a process of its own. Processor time counts, because the machine has too few processors for a server to be kept busy
- * by a client that costs as much; requests a second are for information.
+ * Three servers take turns to answer the same GET with the same bytes over 32 keep-alive connections: our server over a
+ * registry in memory, `node:http` with the same headers but no registry, and `docker-registry` over files. Each server
+ * runs in its own process. The target is about processor time: the client uses as much processor time as the server, so
+ * on a machine with few processors it cannot keep the server busy. Requests per second are for information.
  */
 import { Client } from "@effect-oci/client"
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
@@ -46,7 +46,7 @@ const manifest = json({
   }
 })
 
-/** Puts the manifest into a registry, and gives what is to be asked of it. */
+/** Pushes the manifest to a registry, and returns the request to send to the registry. */
 const target = (authority: string): Effect.Effect<Target, unknown> =>
   Effect.gen(function*() {
     const registry = yield* Registry
@@ -59,7 +59,7 @@ const target = (authority: string): Effect.Effect<Target, unknown> =>
     Effect.provide(Layer.provide(Client.layer({ host: authority, insecure: true }), NodeHttpClient.layerUndici))
   )
 
-/** What a server sends besides the content, but for what `node:http` adds by itself. */
+/** Returns the headers that a server sends, except those that `node:http` adds by itself. */
 const headersOf = ({ accept, authority, path }: Target) =>
   Effect.promise(async () => {
     const response = await fetch(`http://${authority}${path}`, { headers: { accept } })
@@ -71,7 +71,7 @@ const headersOf = ({ accept, authority, path }: Target) =>
 interface Contender {
   readonly name: string
   readonly target: Target
-  /** Processor time since it began, in microseconds. */
+  /** The processor time of the server since its start, in microseconds. */
   readonly cpu: Effect.Effect<number, unknown>
 }
 
@@ -90,7 +90,7 @@ const contenders = Effect.gen(function*() {
   return all
 })
 
-/** Microseconds of the server's processor time a request, and requests a second. */
+/** Measures the processor time of the server per request, in microseconds, and the requests per second. */
 const sample = ({ cpu, target }: Contender) =>
   Effect.gen(function*() {
     const before = yield* cpu

@@ -1,9 +1,9 @@
 /**
- * What wrappers cost where much flows: how long it takes to read a blob of 256 MiB through one of them, and through all
- * of them, times what it takes without; what a cache asks for when many read at once; and what a union of many
- * registries holds while it lists.
+ * Measures wrappers with much content: the time to read a blob of 256 MiB through one wrapper and through all wrappers,
+ * divided by the time without wrappers; the upstream requests of a cache with many concurrent readers; and the memory
+ * of a union of many registries while it lists.
  *
- * The blob is checked as it flows, as by the methods of a `Registry`, and comes from a native end or as a stream.
+ * The blob is verified while it flows, as by the methods of a `Registry`. It comes from a native source or as a stream.
  */
 import { BlobContent, Body, Digest, Handler, Operation, Registry, RepositoryName } from "@effect-oci/core"
 import { Cache } from "@effect-oci/middleware"
@@ -26,7 +26,7 @@ const MiB = 1024 * 1024
 
 const repository = RepositoryName.make("team/app")
 
-/** The same bytes again and again. */
+/** The bytes that the blob repeats. */
 const piece = randomFillSync(new Uint8Array(64 * 1024))
 const pieces = 256 * MiB / piece.byteLength
 
@@ -36,7 +36,7 @@ const descriptor = (() => {
   return { mediaType: "application/octet-stream", digest: Digest.make(`sha256:${hash.digest("hex")}`), size: 256 * MiB }
 })()
 
-/** Gives as much as is taken, without waiting. */
+/** Sends bytes as fast as the reader accepts them, without waiting. */
 const source: Body.Source = (sink) => {
   let left = pieces
   let isPaused = false
@@ -77,7 +77,7 @@ const blob = (body: Body.Body): Handler.Handler =>
     GetBlob: () => Effect.succeed(new BlobContent.BlobContent({ descriptor, body, verified: false }))
   })
 
-/** Seconds that it takes to read the blob. */
+/** Measures the time to read the blob, in seconds. */
 const read = (handle: Handler.Handler): Effect.Effect<number, unknown> =>
   Effect.scoped(Effect.gen(function*() {
     const start = performance.now()
@@ -119,7 +119,10 @@ const throughput = ({ body, name }: typeof bodies[number]) =>
 
 const clients = 100
 
-/** How often the registry behind is asked where many read one blob at once that a cache has not, and how long it takes. */
+/**
+ * Counts the upstream requests while many clients read a blob at once that the cache does not have, and measures the
+ * time.
+ */
 const missed = Effect.scoped(Effect.gen(function*() {
   const content = randomFillSync(new Uint8Array(8 * MiB))
   const digest = Digest.fromBytes(content)
@@ -163,7 +166,7 @@ const singleFlight = Effect.map(Effect.replicateEffect(missed, 5), (all) => [
 
 const members = 8
 
-/** What a union holds while it lists, of which the tags are ten times as many the second time. */
+/** Measures the memory of a union while it lists: first some tags, then ten times as many. */
 const union = Effect.scoped(Effect.gen(function*() {
   const program = yield* Program.start<UnionProgram.Questions>("union")
   const list = (count: number) => program.ask("list", { count, members })

@@ -1,10 +1,11 @@
 /**
- * What a wrapper costs: the nanoseconds that one more wrapper adds to one operation.
+ * Measures the cost of a wrapper: the nanoseconds that one more wrapper adds to one operation.
  *
- * One fiber asks a stack of wrappers for a manifest's descriptor, again and again, without a fiber, a layer or a scope
- * in between. A stack of none, of one and of ten are measured in turn. `one more` is the slope between one and ten, free
- * of the loop's own cost and of the base's; `the first` is what the first adds, with what it costs once for a stack,
- * such as that an answer is no longer an exit. The base's answer is an exit, or an effect that must be run.
+ * One fiber requests the descriptor of a manifest from a stack of wrappers, again and again, without a fiber, a layer
+ * or a scope in between. Stacks of zero, one and ten wrappers take turns. `one more` is the slope between one and ten
+ * wrappers, without the cost of the loop and of the base. `the first` is the cost of the first wrapper. It includes
+ * costs that occur once per stack, for example when the answer is no longer an exit. The base returns an exit, or an
+ * effect that must be run.
  */
 import { Descriptor, Operation, RepositoryName, Tag } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
@@ -29,7 +30,7 @@ const bases: ReadonlyArray<{ readonly name: string; readonly handle: Handler.Han
   { name: "an effect", handle: () => Effect.suspend(() => answer) }
 ]
 
-/** Nanoseconds an operation. */
+/** Measures nanoseconds per operation. */
 const sample = (handle: Handler.Handler, times: number): Effect.Effect<number, unknown> =>
   Effect.suspend(() => {
     let left = times
@@ -71,7 +72,7 @@ const measure = ({ level, logger, make, name, target, times }: Wrapper, base: ty
     ]
   })
 
-/** What is measured is what was meant: the refusals are refusals, and the lines are written. */
+/** Verifies that the measured cases do their work: refusals are refusals, and log lines are written. */
 const check = Effect.gen(function*() {
   for (const { handle } of bases) {
     yield* Effect.flip(stack(handle, ReadOnly.middleware, largest)(refuse))
@@ -85,7 +86,7 @@ const check = Effect.gen(function*() {
   }
 })
 
-/** One of each wrapper, one round another: what an operation costs that passes through them all. */
+/** Measures the cost of an operation that passes through one of each wrapper. */
 const measureAll = (base: typeof bases[number]) =>
   Effect.gen(function*() {
     const cases = new Map([["none", sample(base.handle, 500)], ["all", sample(all(base.handle), 500)]])

@@ -32,7 +32,7 @@ describe("row", () => {
     expect(failures([made])).toEqual(fails ? [made] : [])
   })
 
-  it("is a line of a table", () => {
+  it("formats a row as a line of a table", () => {
     const rows = [row({ name: "a", unit: "ns", better: "lower", target: 10 }, [12.3456, 8, 20])]
     expect(table(rows).split("\n")).toEqual([
       "| name | unit | median | min | max | target | ratio |",
@@ -42,7 +42,7 @@ describe("row", () => {
   })
 })
 
-it.effect("interleave takes turns, to and fro, and keeps no round that warms up", () =>
+it.effect("interleave alternates the direction of rounds and drops the warm-up rounds", () =>
   Effect.gen(function*() {
     const taken: Array<string> = []
     const sample = (name: string) => Effect.sync(() => taken.push(name))

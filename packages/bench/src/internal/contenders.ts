@@ -19,18 +19,18 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 
-/** A wrapper, as it is measured. */
+/** A wrapper to measure. */
 export interface Wrapper {
   readonly name: string
   readonly make: () => Middleware.Middleware
-  /** What an operation may cost, in nanoseconds. */
+  /** The target cost of an operation, in nanoseconds. */
   readonly target?: number
-  /** The least level of the program, and its logger. */
+  /** The minimum log level of the program. */
   readonly level: LogLevel.LogLevel
   readonly logger: Logger.Logger<unknown, void>
-  /** How many operations are one sample. */
+  /** The number of operations in one sample. */
   readonly times: number
-  /** Whether it is another, asked otherwise. */
+  /** Whether this case measures another wrapper of the list with different settings. */
   readonly isVariant: boolean
 }
 
@@ -39,10 +39,10 @@ const pure = { ...quiet, target: 200, times: 20_000 }
 const told = { ...quiet, target: 2000, times: 5000 }
 const costly = { ...quiet, target: 25_000, times: 2000 }
 
-/** What is asked for, as it is called inside `Sub` too. */
+/** The requested repository, by its names outside and inside of `Sub`. */
 const team = ReferenceSet.prefix("team/", "a/")
 
-/** Filters of one registry that stand next to each other are made into one: these are told apart by its name. */
+/** Creates a filter with its own name. Otherwise adjacent filters of one registry would be combined into one. */
 const filter = () => {
   let count = 0
   return () => Filter.middleware({ select: team, registry: `r${count++}.example` })
@@ -58,7 +58,7 @@ const elsewhere: ReadonlyArray<Route.Member<Registry["Type"]>> = [
 
 const scope = Effect.runSync(Scope.make())
 
-/** Those that hold state are made for as long as the program. */
+/** Creates a wrapper with state, which lives as long as the program. */
 const made = (middleware: Effect.Effect<Middleware.Middleware, never, Scope.Scope>) => () =>
   Effect.runSync(Scope.extend(middleware, scope))
 
@@ -95,7 +95,7 @@ export const wrappers: ReadonlyArray<Wrapper> = [
     isVariant: true
   },
   { ...told, name: "Logging, discarded", make: Logging.middleware },
-  // What a logger makes of a line costs more than the line, so that there is no target.
+  // The logger costs more than the log line, so there is no target.
   {
     ...quiet,
     name: "Logging, to a logger that does nothing",
@@ -108,10 +108,10 @@ export const wrappers: ReadonlyArray<Wrapper> = [
   { ...costly, name: "Tracing", make: Tracing.middleware, times: 500 }
 ]
 
-/** So many of a wrapper, one round another. */
+/** Wraps a registry `size` times. */
 export const stack = (base: Handler.Handler, make: () => Middleware.Middleware, size: number): Handler.Handler =>
   Middleware.compose(...Array.from({ length: size }, make))(base)
 
-/** One of each wrapper, one round another. */
+/** Wraps a registry with one of each wrapper. */
 export const all: Middleware.Middleware = (next) =>
   Middleware.compose(...wrappers.filter(({ isVariant }) => !isVariant).map(({ make }) => make()))(next)

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import type { Transfer } from "../programs/client.js"
 
-/** A command ended otherwise than well, or was answered otherwise than expected. */
+/** A command failed, or received an unexpected answer. */
 export class CommandFailed
   extends Data.TaggedError("CommandFailed")<{ readonly command: string; readonly reason: string }>
 {
@@ -12,7 +12,7 @@ export class CommandFailed
   }
 }
 
-/** Runs a command and gives its standard output. */
+/** Runs a command and returns its standard output. */
 export const run = (command: string, ...args: ReadonlyArray<string>): Effect.Effect<string, CommandFailed> =>
   Effect.async((resume, signal) => {
     execFile(command, args, { signal, encoding: "utf8" }, (error, stdout) =>
@@ -25,7 +25,7 @@ export const run = (command: string, ...args: ReadonlyArray<string>): Effect.Eff
 
 interface Answer {
   readonly headers: ReadonlyMap<string, string>
-  /** By curl's own clock: without the start of its process. */
+  /** The duration that curl measured, in seconds, without the start of its process. */
   readonly seconds: number
 }
 
@@ -48,7 +48,7 @@ const request = (status: number, ...args: ReadonlyArray<string>): Effect.Effect<
 
 const nowhere = ["--output", "/dev/null"]
 
-/** Pushes a file as people do with curl, a POST and a PUT; the seconds that both took. */
+/** Pushes a file with a POST and a PUT. Returns the duration of both, in seconds. */
 export const push = ({ authority, digest, file, repository }: Transfer): Effect.Effect<number, CommandFailed> =>
   Effect.gen(function*() {
     const start = `http://${authority}/v2/${repository}/blobs/uploads/`
@@ -60,14 +60,14 @@ export const push = ({ authority, digest, file, repository }: Transfer): Effect.
     return opened.seconds + done.seconds
   })
 
-/** Pulls a blob into a file; the seconds that it took. */
+/** Pulls a blob into a file. Returns the duration, in seconds. */
 export const pull = ({ authority, digest, file, repository }: Transfer): Effect.Effect<number, CommandFailed> =>
   Effect.map(
     request(200, "--output", file, `http://${authority}/v2/${repository}/blobs/${digest}`),
     ({ seconds }) => seconds
   )
 
-/** Takes a blob out of its repository. */
+/** Deletes a blob from its repository. */
 export const remove = ({ authority, digest, repository }: Omit<Transfer, "file">): Effect.Effect<void, CommandFailed> =>
   Effect.asVoid(
     request(202, ...nowhere, "--request", "DELETE", `http://${authority}/v2/${repository}/blobs/${digest}`)

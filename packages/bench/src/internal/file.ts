@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { closeSync, createReadStream, openSync, statSync, writev } from "node:fs"
 
-/** A file as a body, by its events. */
+/** Returns the content of a file as a body. */
 export const fromFile = (file: string): Body.Body =>
   Body.fromSource((sink) => {
     const content = createReadStream(file, { highWaterMark: 256 * 1024 })
@@ -15,11 +15,11 @@ export const fromFile = (file: string): Body.Body =>
     return { resume: () => void content.resume(), cancel: () => void content.destroy() }
   }, { size: statSync(file).size, replayable: true })
 
-/** From how much on it is worth a write, and from how much on the registry waits for the file, in bytes. */
+/** The buffer sizes, in bytes, from which a write begins and from which the registry waits for the file. */
 const enough = 128 * 1024
 const tooMuch = 1024 * 1024
 
-/** Writes what a source gives into a file; more is taken while it writes, so that disk and network take turns less. */
+/** Writes a source into a file. Reads more bytes during a write, so that disk and network wait less for each other. */
 const write = (source: Body.Source, descriptor: number): Effect.Effect<void, RegistryError.RegistryError> =>
   Effect.async((resume) => {
     let gathered: Array<Uint8Array> = []

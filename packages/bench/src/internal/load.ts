@@ -3,14 +3,14 @@ import * as Effect from "effect/Effect"
 import { connect } from "node:net"
 import type { Socket } from "node:net"
 
-/** A server did not answer as it should. */
+/** A server sent a wrong answer. */
 export class LoadFailed extends Data.TaggedError("LoadFailed")<{ readonly reason: string }> {
   override get message(): string {
     return this.reason
   }
 }
 
-/** What is asked, and the content that every answer must have. */
+/** A request, and the content that every answer must have. */
 export interface Target {
   /** `host:port` */
   readonly authority: string
@@ -20,9 +20,9 @@ export interface Target {
 }
 
 /**
- * Asks the same again and again, over so many connections that are kept alive, one request at a time on each, and gives
- * how many answers came in a second. Bare sockets, so that more is spent on the server than here. Status and content of
- * every answer are checked.
+ * Sends the same request again and again over several keep-alive connections, one request at a time on each. Returns
+ * the answers per second. Uses plain sockets, so that the client costs less than the server. Verifies the status and
+ * the content of every answer.
  */
 export const load = (
   target: Target,

@@ -4,7 +4,7 @@ import * as HashSet from "effect/HashSet"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 
-/** With this logger alone, whatever loggers the program has, and the least level. */
+/** Runs an effect with only this logger and this minimum log level, whatever loggers the program has. */
 export const logTo =
   (logger: Logger.Logger<unknown, void>, level: LogLevel.LogLevel) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     effect.pipe(

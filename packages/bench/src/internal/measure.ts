@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 
-/** A figure that was measured, beside the one that is aimed at. */
+/** A measured figure and its target. */
 export interface Row {
   readonly name: string
   readonly unit: string
@@ -8,20 +8,20 @@ export interface Row {
   readonly min: number
   readonly max: number
   readonly target: number | undefined
-  /** How many times as bad as its target the median is: at most 1 where it is met. */
+  /** How many times as bad as the target the median is. A ratio of at most 1 meets the target. */
   readonly ratio: number | undefined
 }
 
-/** What is known of a figure besides its samples. */
+/** The description of a figure. */
 export interface Figure {
   readonly name: string
   readonly unit: string
   readonly target?: number | undefined
-  /** Which way is up: times are better small, rates are better large. */
+  /** Whether lower or higher values are better: lower for durations, higher for rates. */
   readonly better: "lower" | "higher"
 }
 
-/** The middle of samples, or the mean of the two in the middle. */
+/** Returns the middle sample, or the mean of the two middle samples. */
 export const median = (samples: ReadonlyArray<number>): number => {
   const sorted = [...samples].sort((a, b) => a - b)
   const middle = sorted.length / 2
@@ -43,8 +43,8 @@ export const row = ({ better, name, target, unit }: Figure, samples: ReadonlyArr
 }
 
 /**
- * Takes a sample of every case, one after the other, for so many rounds, so that what slows the machine for a while
- * slows them all; every other round goes backwards. The rounds that warm up are not kept.
+ * Takes a sample of every case in each round, one case after the other. Whatever slows down the machine for a while
+ * therefore slows down all cases. Every second round runs backwards. Drops the samples of the warm-up rounds.
  */
 export const interleave = <E, R>(
   cases: ReadonlyMap<string, Effect.Effect<number, E, R>>,
@@ -64,7 +64,7 @@ export const interleave = <E, R>(
 
 const columns = ["name", "unit", "median", "min", "max", "target", "ratio"] as const
 
-/** Rows as a table in Markdown. */
+/** Formats rows as a table in Markdown. */
 export const table = (rows: ReadonlyArray<Row>): string =>
   [
     columns,
@@ -75,11 +75,11 @@ export const table = (rows: ReadonlyArray<Row>): string =>
 const cell = (value: string | number | undefined): string =>
   typeof value === "number" ? String(Number(value.toPrecision(3))) : value ?? ""
 
-/** The rows that are at least twice as bad as their target, or are no figure at all. */
+/** Returns the rows that are at least twice as bad as their target, or whose figure is not a number. */
 export const failures = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> =>
   rows.filter((row) => Number.isNaN(row.median) || (row.ratio !== undefined && row.ratio >= 2))
 
-/** Measurements that belong together. */
+/** A group of related measurements. */
 export interface Suite {
   readonly name: string
   readonly run: Effect.Effect<ReadonlyArray<Row>, unknown>

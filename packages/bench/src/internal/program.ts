@@ -4,24 +4,27 @@ import type * as Scope from "effect/Scope"
 import { fork } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 
-/** What a process uses. */
+/** The resources that a process uses. */
 export interface Usage {
-  /** Processor time since it began, in microseconds. */
+  /** The processor time since the start of the process, in microseconds. */
   readonly cpu: number
-  /** Memory that is resident, in bytes. */
+  /** The resident memory, in bytes. */
   readonly rss: number
-  /** The most that was resident since it was asked the last time, in bytes. */
+  /** The maximum resident memory since the last call, in bytes. */
   readonly peak: number
 }
 
-/** What is asked of a program, and what it answers. */
+/** The functions of a program that its parent process can call. */
 export type Questions = { readonly [name: string]: (argument: never) => Promise<unknown> }
 
 type Message = readonly [name: string, argument: unknown]
 
 type Reply = { readonly answer: unknown } | { readonly problem: string }
 
-/** As Linux tells it: what `getrusage` tells is, in the beginning, the most of the process that started this one. */
+/**
+ * Returns the maximum resident memory since the last call, and resets it. Uses Linux's `/proc`, because `getrusage`
+ * begins with the maximum of the parent process.
+ */
 const takePeak = (): number => {
   const [, peak] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? []
   writeFileSync("/proc/self/clear_refs", "5")
@@ -33,7 +36,7 @@ const usage = (): Usage => {
   return { cpu: user + system, rss: process.memoryUsage.rss(), peak: existsSync("/proc") ? takePeak() : Number.NaN }
 }
 
-/** In the program: answers what it is asked, one after the other, until its parent is gone. */
+/** Answers the calls of the parent process, until the parent process ends. Call it in the program. */
 export const serve = (questions: Questions): void => {
   const all: Questions = { ...questions, usage: () => Promise.resolve(usage()) }
   const reply = (message: Reply) => void process.send?.(message)
@@ -49,7 +52,7 @@ export const serve = (questions: Questions): void => {
   process.on("disconnect", () => process.exit())
 }
 
-/** A program ended, or could not answer. */
+/** A program ended, or failed to answer. */
 export class ProgramFailed extends Data.TaggedError("ProgramFailed")<{
   readonly program: string
   readonly reason: string
@@ -59,7 +62,7 @@ export class ProgramFailed extends Data.TaggedError("ProgramFailed")<{
   }
 }
 
-/** A program of ours that runs in a process of its own, and is asked one question at a time. */
+/** A program that runs in its own process, and answers one call at a time. */
 export interface Program<Q extends Questions> {
   readonly ask: <Name extends keyof Q & string>(
     name: Name,
@@ -68,7 +71,7 @@ export interface Program<Q extends Questions> {
   readonly usage: Effect.Effect<Usage, ProgramFailed>
 }
 
-/** Starts one of `../programs`, for as long as the scope lasts. */
+/** Starts one of `../programs`. Stops it when the scope closes. */
 export const start = <Q extends Questions>(program: string): Effect.Effect<Program<Q>, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(

@@ -1,4 +1,4 @@
-/** The client, which pushes blobs from files and pulls them into files. */
+/** Runs our client, which pushes blobs from files and pulls blobs into files. */
 import { Client } from "@effect-oci/client"
 import { Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
@@ -10,11 +10,11 @@ import { fromFile, intoFile } from "../internal/file.js"
 import { serve } from "../internal/program.js"
 
 export interface Transfer {
-  /** The registry's `host:port`. */
+  /** The `host:port` of the registry. */
   readonly authority: string
   readonly repository: string
   readonly digest: string
-  /** Where the blob comes from, or goes to. */
+  /** The file to push, or the file to pull into. */
   readonly file: string
 }
 
@@ -35,7 +35,7 @@ const pull = ({ digest, file, repository }: Transfer) =>
     yield* intoFile(body, file)
   }))
 
-/** Seconds that a transfer takes. */
+/** Measures the duration of a transfer, in seconds. */
 const timed =
   (run: (transfer: Transfer) => Effect.Effect<void, RegistryError.RegistryError, Registry>) =>
   async (transfer: Transfer): Promise<number> => {

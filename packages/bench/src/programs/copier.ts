@@ -10,7 +10,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import { serve } from "../internal/program.js"
 
 export interface Job {
-  /** The registries' `host:port`. */
+  /** The `host:port` of the source registry. */
   readonly source: string
   readonly target: string
   readonly repository: string
@@ -34,7 +34,7 @@ const copy = ({ concurrency, repository: name, source, tag, target }: Job) =>
   }))
 
 const questions = {
-  /** Seconds that a copy takes. */
+  /** Measures the duration of a copy, in seconds. */
   copy: async (job: Job): Promise<number> => {
     const start = performance.now()
     await runtime.runPromise(copy(job))

@@ -1,10 +1,10 @@
-/** The least that a server on `node:http` can do: the same answer to every request. */
+/** Runs a minimal server on `node:http`, which sends the same answer to every request. */
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { serve } from "../internal/program.js"
 
 const questions = {
-  /** Serves what it is given; its `host:port`. */
+  /** Serves the given answer. Returns the `host:port` of the server. */
   answer: ({ body, headers }: { readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array }) =>
     new Promise<string>((resolve) => {
       const server = createServer((_, response) => {

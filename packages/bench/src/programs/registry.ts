@@ -1,4 +1,4 @@
-/** The server, over a registry in memory. */
+/** Runs our server over a registry in memory. */
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
 import * as Layer from "effect/Layer"
@@ -8,7 +8,7 @@ import { serve } from "../internal/program.js"
 const runtime = ManagedRuntime.make(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provide(Memory.layer())))
 
 const questions = {
-  /** Its `host:port`. */
+  /** Returns the `host:port` of the server. */
   authority: async (): Promise<string> => (await runtime.runPromise(NodeRegistryServer.Address)).authority
 }
 

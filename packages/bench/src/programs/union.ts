@@ -1,4 +1,4 @@
-/** A union of registries, which lists the tags of all. */
+/** Lists the tags of a union of registries. */
 import { Handler, Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Union } from "@effect-oci/middleware"
 import * as Chunk from "effect/Chunk"
@@ -9,10 +9,10 @@ import { serve } from "../internal/program.js"
 
 const repository = RepositoryName.make("team/app")
 
-/** As a page of a list has. */
+/** The number of tags in a page. */
 const pageSize = 1000
 
-/** Every so many-eth of so many tags, in pages that are made as they are read. */
+/** Returns every `step`-th of `count` tags, starting with `first`, in pages that are made when they are read. */
 const tags = (first: number, step: number, count: number): Stream.Stream<Tag.Tag> =>
   Stream.paginateChunk(first, (from) => {
     const page: Array<Tag.Tag> = []
@@ -27,7 +27,7 @@ const member = (index: number, members: number, count: number): Registry["Type"]
   }))
 
 const questions = {
-  /** Lists so many tags of so many members; the seconds that it takes. */
+  /** Lists `count` tags of `members` registries. Returns the duration, in seconds. */
   list: async ({ count, members }: { readonly count: number; readonly members: number }): Promise<number> => {
     const registries = Array.from({ length: members }, (_, index) => ({
       name: `${index}`,

@@ -43,7 +43,7 @@ const writes = new Set(["POST", "PUT", "PATCH", "DELETE"])
 
 /**
  * Browsers send `Sec-Fetch-Site` to hosts that they trust: over https, and to loopback. Over plain http they send
- * `Origin` with writes. Reads over plain http are recognized by `User-Agent` and similar headers.
+ * `Origin` with writes. Reads over plain http are recognized by `Accept-Language` and `User-Agent`.
  */
 const isBrowser = (headers: Wire.Headers): boolean =>
   headers["sec-fetch-site"] !== undefined || headers["origin"] !== undefined ||

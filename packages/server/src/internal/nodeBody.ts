@@ -6,7 +6,10 @@ import type { IncomingMessage } from "node:http"
 /** The maximum part of an unwanted body that the server reads and discards, in bytes. */
 const unwanted = 16 * 1024 * 1024
 
-/** Returns the declared size of a body, or `undefined` if the request has no body or an empty body. */
+/**
+ * Returns `undefined` if the request has no body or an empty body. Otherwise returns the declared size, which is
+ * `undefined` for a chunked body.
+ */
 const sizeOf = ({ headers }: IncomingMessage): { readonly size: number | undefined } | undefined => {
   const size = Range.parseCount(headers["content-length"])
   return size === 0 || (size === undefined && headers["transfer-encoding"] === undefined) ? undefined : { size }

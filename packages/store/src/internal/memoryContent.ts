@@ -7,7 +7,7 @@ export interface Content {
   readonly size: number
 }
 
-/** The size from which a chunk is stored without a copy, in bytes. */
+/** The size from which a chunk is a piece of its own, in bytes. Smaller chunks are collected in a buffer. */
 const large = 16 * 1024
 
 /**
