@@ -24,8 +24,13 @@ describe.runIf(have("oci-conformance"))("the official suite", () => {
           const { authority } = yield* NodeRegistryServer.Address
           expect(yield* NodePeers.officialSuite({ authority, version })).toContain("OCI Conformance Result: Pass")
         }).pipe(
-          Effect.provide(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provide(registry))),
-          Effect.provide(Layer.merge(NodeContext.layer, Logger.remove(Logger.defaultLogger)))
+          Effect.provide(
+            NodeRegistryServer.layer({ port: 0 }).pipe(
+              Layer.provide(registry),
+              Layer.provideMerge(NodeContext.layer),
+              Layer.provide(Logger.remove(Logger.defaultLogger))
+            )
+          )
         ), 60_000)
     }
   }

@@ -6,7 +6,7 @@
 import { Body, Descriptor, MediaType, Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Schedule } from "effect"
 import { fork } from "node:child_process"
 import { NodeRegistryServer } from "../src/index.js"
 import { fill, image, imageDigest, json, repository } from "./fixtures.js"
@@ -79,19 +79,14 @@ const goodClient = (port: number) =>
   })
 
 /** The most memory that this process has from now on. */
-const watchMemory = Effect.map(
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const seen = { most: process.memoryUsage.rss() }
-      const timer = setInterval(() => {
-        seen.most = Math.max(seen.most, process.memoryUsage.rss())
-      }, 20)
-      return { seen, timer }
-    }),
-    ({ timer }) => Effect.sync(() => clearInterval(timer))
-  ),
-  ({ seen }) => () => seen.most
-)
+const watchMemory = Effect.gen(function*() {
+  let most = process.memoryUsage.rss()
+  const look = Effect.sync(() => {
+    most = Math.max(most, process.memoryUsage.rss())
+  })
+  yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced("20 millis")))
+  return () => most
+})
 
 const attacks: ReadonlyArray<readonly [name: string, attack: string, subject?: string]> = [
   ["asks for large lists and reads no answer (T59)", "unreadLists", imageDigest],

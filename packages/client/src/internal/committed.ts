@@ -5,6 +5,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as RetryBudget from "@effect-oci/core/RetryBudget"
 import * as Effect from "effect/Effect"
+import { cancelUpload } from "./cancelUpload.js"
 import type { Exchange } from "./exchange.js"
 
 /** A request that commits a blob. */
@@ -15,6 +16,8 @@ export interface Commit {
   readonly method: "PUT" | "POST"
   /** The size of the blob in bytes, if known. */
   readonly size?: number | undefined
+  /** The upload session that the request commits, if there is one. */
+  readonly upload?: string | undefined
 }
 
 /**
@@ -34,10 +37,13 @@ export const once = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
  * Looks for the blob once if the answer to its commit was lost, before anything is sent again. If the registry takes
  * longer than a proxy in front of it waits, it has often committed the blob. Fails with the commit's error if the blob
  * is not found.
+ *
+ * The blob may also be there because another client pushed it. The session of the failed commit is then still open, so
+ * the client cancels the session.
  */
 export const orFound = <A, B>(
   exchange: Exchange,
-  { digest, method, repository, size }: Commit,
+  { digest, method, repository, size, upload }: Commit,
   fields: RegistryError.ErrorFields,
   commit: Effect.Effect<A, RegistryError.RegistryError>,
   onFound: (found: Descriptor) => B
@@ -49,6 +55,7 @@ export const orFound = <A, B>(
       exchange.call(new Operation.ResolveBlob({ repository, digest }), fields).pipe(
         once,
         Effect.filterOrFail((found) => size === undefined || found.size === size),
+        Effect.zipLeft(upload === undefined ? Effect.void : cancelUpload(exchange, repository, upload)),
         Effect.mapBoth({ onFailure: () => error, onSuccess: onFound })
       )
   )

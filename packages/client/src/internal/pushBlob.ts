@@ -6,6 +6,7 @@ import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { cancelUpload } from "./cancelUpload.js"
 import * as committed from "./committed.js"
 import * as completion from "./completion.js"
 import type { Exchange } from "./exchange.js"
@@ -21,9 +22,6 @@ export interface Manner {
  * larger one.
  */
 const largestChunk = 64 * 1024 * 1024
-
-/** How long the client tries to cancel a failed upload. */
-const patience = "5 seconds"
 
 /**
  * Pushes a blob. The client verifies the body while it sends it, and does not send the last byte of a wrong body.
@@ -42,13 +40,15 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
     )
   })
 
-  const orFound = <A>(method: "PUT" | "POST", commit: Effect.Effect<A, RegistryError.RegistryError>) =>
-    committed.orFound(exchange, { repository, digest, size, method }, fields, commit, () => descriptor)
+  const orFound = <A>(
+    request: Pick<committed.Commit, "method" | "upload">,
+    commit: Effect.Effect<A, RegistryError.RegistryError>
+  ) => committed.orFound(exchange, { repository, digest, size, ...request }, fields, commit, () => descriptor)
 
   const complete = (id: string, body: Body.Body | undefined) => {
     const last = new Operation.CompleteUpload({ repository, id, digest, body })
     return orFound(
-      "PUT",
+      { method: "PUT", upload: id },
       Effect.flatMap(
         exchange.send(last, fields),
         (answer) =>
@@ -74,12 +74,7 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
     )
   }
 
-  const cancel = (id: string) =>
-    exchange.call(new Operation.CancelUpload({ repository, id })).pipe(
-      Effect.interruptible,
-      Effect.timeoutOption(patience),
-      Effect.ignore
-    )
+  const cancel = (id: string) => cancelUpload(exchange, repository, id)
 
   const upload = (started: Operation.Upload, body: Body.Body) => {
     const chunkSize = manner.chunkSize === undefined ? size : Math.max(manner.chunkSize, started.minChunkSize ?? 0)
@@ -101,7 +96,7 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
           ? exchange.decode(new Operation.StartUpload({ repository }), answer, fields)
           : exchange.decode(all, answer, fields)
     )
-    return Effect.flatMap(orFound("POST", sent), (result) => {
+    return Effect.flatMap(orFound({ method: "POST" }, sent), (result) => {
       if (!("id" in result)) return Effect.succeed(result)
       return body.replayable
         ? upload(result, body)

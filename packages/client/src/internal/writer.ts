@@ -41,8 +41,8 @@ export const writer = (
           ? completion.decode(exchange, operation, answer, fields)
           : Effect.zipRight(answer.release(), call(new Operation.ResolveBlob(operation), fields))
     )
-    const { digest, repository } = operation
-    return committed.orFound(exchange, { repository, digest, method: "PUT" }, fields, completed, identity)
+    const { digest, id, repository } = operation
+    return committed.orFound(exchange, { repository, digest, method: "PUT", upload: id }, fields, completed, identity)
   }
 
   /**
