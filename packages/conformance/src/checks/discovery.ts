@@ -21,17 +21,17 @@ const empty = Descriptor.fromBytes(emptyJson, MediaType.empty)
 const imageOf = (name: string, more: object = {}) =>
   Fixtures.document(MediaType.image, { config: empty, layers: [], annotations: { "org.example.name": name }, ...more })
 
-/** Tags that begin like one another, and sort otherwise by character than by letter. */
+/** Tags with common prefixes, whose order depends on whether case matters. */
 const tags = ["1.0", "A", "Z", "_x", "a", "a-1", "a.1", "a1", "b", "v1.10", "v1.2"]
 
 type Order = (tag: string) => string
 
-/** By character; or by letter, which the spec allowed before it said which order it means. */
+/** Case-sensitive order; and case-insensitive order, which the spec allowed before it defined the order. */
 const orders: ReadonlyArray<Order> = [(tag) => tag, (tag) => tag.toLowerCase()]
 
 const sorted = (list: ReadonlyArray<string>, order: Order) => list.toSorted((a, b) => order(a) < order(b) ? -1 : 1)
 
-/** A repository with those tags, and the path of its list. */
+/** Pushes the tags to a repository, and returns the path of its tag list. */
 const tagged = Effect.gen(function*() {
   const { repository } = yield* Target
   yield* putBlob(repository, emptyJson)
@@ -50,7 +50,7 @@ const strings = (received: Received, key: string) =>
 
 const tagsOf = (received: Received) => strings(received, "tags")
 
-/** All pages from a path on. Bounded, so that a registry that goes round in circles fails. */
+/** Reads all pages from a path on. The number of pages is limited, so that a cycle of links fails. */
 const walk = (
   path: string,
   between: Effect.Effect<unknown, Violation | Unreachable, Wire | Scope.Scope> = Effect.void,
@@ -75,7 +75,7 @@ const same = (received: Received, actual: ReadonlyArray<unknown>, expected: Read
 
 const shown = (list: ReadonlyArray<unknown>) => list.length === 0 ? "nothing" : list.join()
 
-/** In one of the orders. Two tags that are one to an order may stand either way round. */
+/** Expects one of the orders. Two tags that are equal in an order may come in any sequence. */
 const inOrder = (
   received: Received,
   listed: ReadonlyArray<unknown>,
@@ -89,8 +89,8 @@ const inOrder = (
   )
 
 /**
- * A page. It has all that was asked for, or fewer and a `Link`. Where the order is by letter, what is left out at an
- * end is not one of two that are one to that order.
+ * Checks a page of tags. The page contains all requested tags, or fewer and a `Link`. No page ends between two tags
+ * that are equal in the case-insensitive order.
  */
 const tagRow = (
   id: string,
@@ -119,7 +119,9 @@ const tagRow = (
   })
 })
 
-/** A subject, what its referrers are in one repository, and the path of their list. */
+/**
+ * Pushes a subject and its referrers to a repository, and returns the expected referrers and the path of their list.
+ */
 const referred = Effect.gen(function*() {
   const { repository } = yield* Target
   yield* putBlob(repository, emptyJson)
@@ -170,7 +172,7 @@ const manifestsOf = (received: Received) =>
 
 const digestsOf = (list: ReadonlyArray<Listed>) => list.map(({ digest }) => String(digest)).sort()
 
-/** What all pages of a list of referrers say, and the first page. */
+/** Returns the items of all pages of a referrers list, and the first page. */
 const referrersOf = (path: string) =>
   Effect.gen(function*() {
     const pages = yield* walk(path)
@@ -178,7 +180,7 @@ const referrersOf = (path: string) =>
     return { pages, list: (yield* Effect.forEach(pages, manifestsOf)).flat() }
   })
 
-/** Those that are listed, each once. */
+/** Expects the listed referrers, each once. */
 const expectReferrers = (path: string, expected: ReadonlyArray<Listed>) =>
   Effect.gen(function*() {
     const { list, pages } = yield* referrersOf(path)
@@ -190,7 +192,7 @@ const expectReferrers = (path: string, expected: ReadonlyArray<Listed>) =>
 const sortedEntries = (value: unknown) =>
   typeof value === "object" && value !== null ? Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1) : value
 
-/** Rules 75 to 94: what is there is found by lists. */
+/** Rules 75 to 94: lists of tags, repositories and referrers. */
 export const discovery: ReadonlyArray<Check> = [
   {
     id: "tags",

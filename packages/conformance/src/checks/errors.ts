@@ -11,7 +11,7 @@ const section = "Error Codes"
 
 const digest = Digest.fromBytes(Fixtures.bytesOf("never pushed"))
 
-/** `..` is not among them: most clients take it out of a path before they send it. */
+/** Malformed names. `..` is not among them, because most clients remove it from a path before they send the request. */
 const names = [
   "A",
   "a//b",
@@ -33,10 +33,10 @@ const emptyIndex = Fixtures.document(MediaType.index, { manifests: [] })
 
 const tags = [".x", "-x", "a%3Ab%3Ac", "%C3%A9", "a%0a", "a".repeat(129)]
 
-/** One or more warnings, each a code, an agent and a quoted text. */
+/** Matches one or more warnings, each with a code, an agent and a quoted text. */
 const warningForm = /^299 - "(?:[^"\\]|\\.)*"(?:, *299 - "(?:[^"\\]|\\.)*")*$/
 
-/** Rules 1 to 3 of the grammar, and 98 to 105: what is asked wrongly is told so. */
+/** Rules 1 to 3 of the grammar, and 98 to 105: errors and warnings. */
 export const errors: ReadonlyArray<Check> = [
   {
     id: "name-malformed",

@@ -23,7 +23,7 @@ const missing = Digest.fromBytes(Fixtures.bytesOf("never pushed"))
 
 const remove = (path: string) => send({ method: "DELETE", path })
 
-/** An image under two tags, and the path of the manifests. */
+/** Pushes an image with two tags, and returns the path of the manifests. */
 const tagged = Effect.gen(function*() {
   const { repository } = yield* Target
   yield* putBlob(repository, emptyJson)
@@ -32,7 +32,7 @@ const tagged = Effect.gen(function*() {
   return { base: `/v2/${repository}/manifests`, digest }
 })
 
-/** The tags that are listed. A repository in which nothing is left need not be there. */
+/** Expects the listed tags. A repository without content may be absent. */
 const expectTags = (expected: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const { repository } = yield* Target
@@ -44,10 +44,10 @@ const expectTags = (expected: ReadonlyArray<string>) =>
     yield* expect(received, listed.join() === expected.join(), `tags ${expected.join()}`, () => listed.join())
   })
 
-/** What is refused by a registry, or by whoever guards it, that does not do something. */
+/** The statuses with which a registry, or a proxy in front of it, refuses an unsupported operation. */
 const refusal = [400, 401, 403, 405]
 
-/** Rules 95 to 97: what is deleted is gone, and nothing else is; what cannot be done is refused. */
+/** Rules 95 to 97: deletes remove exactly the given content, and unsupported operations are refused. */
 export const management: ReadonlyArray<Check> = [
   {
     id: "refuses-push",

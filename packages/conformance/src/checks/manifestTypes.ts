@@ -8,17 +8,17 @@ import { image, imageOf, invalid, put, putAt, refused, section } from "../intern
 import { putBlob } from "../internal/putting.js"
 import { Target } from "../Target.js"
 
-/** An index that says no type of its own, so that it can be pushed as an OCI index and as a Docker manifest list. */
+/** An index without `mediaType`, so that it can be pushed as an OCI index and as a Docker manifest list. */
 const untyped = Fixtures.bytesOf(`{"schemaVersion":2,"manifests":[]}`)
 
 const unknown = "application/vnd.example.unknown.v1+json"
 
-/** The members of an image manifest as they are written. */
+/** The JSON text of the members of an image manifest. */
 const members = new TextDecoder().decode(image.bytes).slice(1)
 
 const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`org.example.${index}`, ""]))
 
-/** What programs of other makes would take for something else is refused, and what browsers act on. */
+/** Manifests that other programs interpret differently, or that browsers run, are refused. */
 export const manifestTypes: ReadonlyArray<Check> = [
   {
     id: "manifest-one-type",

@@ -29,14 +29,14 @@ const image = Fixtures.document(MediaType.image, {
   layers: []
 })
 
-/** A blob in the repository of the check, and its path. */
+/** Pushes a blob to the repository of the check, and returns its path. */
 const blob = Effect.gen(function*() {
   const { repository } = yield* Target
   const digest = yield* putBlob(repository, content)
   return { digest, path: `/v2/${repository}/blobs/${digest}` }
 })
 
-/** A small image under a tag in the repository of the check, and its paths. */
+/** Pushes a small tagged image to the repository of the check, and returns its paths. */
 const tagged = Effect.gen(function*() {
   const { repository } = yield* Target
   yield* putBlob(repository, Fixtures.bytesOf("{}"))
@@ -51,7 +51,7 @@ interface RangeRow {
   readonly name: string
   readonly range: string
   readonly status: ReadonlyArray<number>
-  /** What is sent, where the status is 206: from and to, the end excluded. */
+  /** The expected part of the content if the status is 206: start and end, the end excluded. */
   readonly part?: readonly [number, number]
 }
 
@@ -129,7 +129,7 @@ const dataSetChecks = Fixtures.dataSets.map((dataSet): Check => ({
   })
 }))
 
-/** Rules 1 to 28: what was pushed is found and comes back as it was. */
+/** Rules 1 to 28: pushed content can be pulled unchanged. */
 export const pull: ReadonlyArray<Check> = [
   {
     id: "base",

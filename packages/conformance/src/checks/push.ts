@@ -30,10 +30,10 @@ import { cleanUp, follow, putBlob, putDataSet, putManifest } from "../internal/p
 import { Target } from "../Target.js"
 import type { Received } from "../Target.js"
 
-/** A registry may take more than the spec's 4 MiB: this is more than any takes. Made once, when it is first wanted. */
+/** A manifest larger than any registry accepts (the spec requires at least 4 MiB). It is created once, on first use. */
 const tooLarge = Effect.runSync(Effect.cached(Effect.sync(() => Fixtures.padded(image, 33 * 1024 * 1024))))
 
-/** What a registry may do with a manifest that names a blob which is not there. What it refuses is not there after. */
+/** Checks that a registry accepts a manifest with a missing blob, or refuses it and does not store it. */
 const takenOrBlobUnknown = (received: Received) =>
   Effect.gen(function*() {
     if (received.status === 201) return
@@ -42,7 +42,7 @@ const takenOrBlobUnknown = (received: Received) =>
     yield* expectStatus(yield* head(received.sent.path), 404)
   })
 
-/** Rules 61 to 74: manifests are stored as they are, or refused with the reason. */
+/** Rules 61 to 74: manifests are stored unchanged, or refused with a reason. */
 export const push: ReadonlyArray<Check> = [
   ...(["sha256", "sha512"] as const).map((algorithm): Check => ({
     id: `manifest-put-${algorithm}`,

@@ -18,7 +18,7 @@ const content = Fixtures.bytesOf("0123456789abcdef".repeat(128))
 const digest = Digest.fromBytes(content)
 const algorithms = ["sha256", "sha512"] as const
 
-/** A way, with a digest that is right: the blob is there at once, and is what was sent. */
+/** Pushes a blob with the correct digest: the blob exists immediately, with the sent bytes. */
 const goodChecks = ways.flatMap((way) =>
   algorithms.map((algorithm): Check => ({
     id: `upload-${way.id}-${algorithm}`,
@@ -40,7 +40,7 @@ const goodChecks = ways.flatMap((way) =>
   }))
 )
 
-/** A way, with the digest of something else: it is refused, and nothing is there, under either digest. */
+/** Pushes a blob with the digest of other content: it is refused, and no blob exists under either digest. */
 const badChecks = ways.flatMap((way) =>
   algorithms.map((algorithm): Check => ({
     id: `upload-${way.id}-${algorithm}-bad-digest`,
@@ -62,14 +62,14 @@ const badChecks = ways.flatMap((way) =>
   }))
 )
 
-/** An upload that has taken the first 100 bytes, and where it goes on. */
+/** Opens an upload session and sends the first 100 bytes. Returns the path where the session continues. */
 const begun = Effect.gen(function*() {
   const { repository } = yield* Target
   const answer = yield* patched((yield* openUpload(repository)).path, content.subarray(0, 100), 0)
   return { repository, answer, path: yield* follow(answer) }
 })
 
-/** It stands where it stood, and goes on from there to a blob that is whole. */
+/** Checks that the upload session kept its offset, and completes the blob from there. */
 const goesOn = (path: string) =>
   Effect.gen(function*() {
     const { repository } = yield* Target
@@ -80,7 +80,7 @@ const goesOn = (path: string) =>
     yield* expect(received, bytesEqual(received.body, content), "the bytes pushed", () => "other bytes")
   })
 
-/** Asks for a blob of another repository, or of whichever has it. */
+/** Mounts a blob from another repository, or from any repository that has the blob. */
 const mount = (repository: RepositoryName, digest: string, from?: RepositoryName) =>
   send({
     method: "POST",
@@ -91,7 +91,7 @@ const mount = (repository: RepositoryName, digest: string, from?: RepositoryName
   })
 
 /**
- * The blob is there by the mount, and can be pulled from where that says; or it is pushed by the upload that it opened.
+ * Checks that the mounted blob can be pulled from its `Location`, or pushes the blob with the opened upload session.
  */
 const mounted = (received: Received) =>
   Effect.gen(function*() {
@@ -126,7 +126,7 @@ const outOfOrder = (
   })
 })
 
-/** Rules 29 to 60: every way to push a blob, and every way for that to go wrong. */
+/** Rules 29 to 60: all ways to push a blob, and their failures. */
 export const upload: ReadonlyArray<Check> = [
   ...goodChecks,
   ...badChecks,
@@ -348,7 +348,7 @@ export const upload: ReadonlyArray<Check> = [
       const { other, repository } = yield* Target
       const { path } = yield* begun
       const elsewhere = path.replace(`/v2/${repository}/`, `/v2/${other}/`)
-      // A Location may be anywhere, also where no repository shows in it.
+      // A `Location` may be any URL, also one that does not contain the repository.
       if (elsewhere === path) return
       yield* expectStatus(yield* get(elsewhere), 404, 400)
       yield* expectStatus(yield* patch(elsewhere, content.subarray(100), 100), 404, 400)

@@ -18,7 +18,7 @@ const descriptorOf = (digest: Digest.Digest, bytes: Uint8Array): Descriptor.Desc
   digest
 })
 
-/** What is done with content that has another digest than is said. */
+/** How a mutant handles content whose digest differs from the declared digest. */
 const onWrongDigest = (
   isMeant: (operation: Operation.CompleteUpload | Operation.PushBlob) => boolean,
   then: (
@@ -57,7 +57,7 @@ const keep = (repository: RepositoryName, bytes: Uint8Array, algorithm: Digest.A
     body: Body.bytes(bytes)
   })
 
-/** Rules 34 and 35: content that is not what it is said to be. */
+/** Rules 34 and 35: content that does not match its declared digest. */
 export const blobDigests: ReadonlyArray<Mutant> = [
   {
     id: "blob-digest-unchecked",

@@ -13,7 +13,7 @@ const hasRange = (sent: Sent) => sent.headers?.["content-range"] !== undefined
 
 const withoutLocation = header("location", undefined)
 
-/** A `Content-Range` that fits the chunk. */
+/** Changes or removes the `Content-Range` of a chunk. */
 const fitting = (range: (said: readonly [from: number, to: number], length: number) => string | undefined) =>
   asks({ ...patch, where: hasRange }, (sent) => {
     const { "content-range": said = "", ...headers } = sent.headers ?? {}

@@ -12,7 +12,7 @@ const has = (fields: { readonly [name: string]: unknown }, list: string): Readon
 const configType = (fields: { readonly [name: string]: unknown }) =>
   (fields["config"] as { mediaType?: string } | undefined)?.mediaType
 
-/** Rules 4, 66 and 67: content that is refused, though the spec knows it. */
+/** Rules 4, 66 and 67: registries that refuse valid content. */
 export const dataSets: ReadonlyArray<Mutant> = [
   {
     id: "manifest-cut-to-3-mib",

@@ -12,7 +12,7 @@ const hasCode = (code: string) => (bytes: Uint8Array) => JSON.stringify(fieldsOf
 const whereCode = (code: string, ...changes: ReadonlyArray<Change>): Change => (received) =>
   hasCode(code)(received.body) ? changes.reduce((changed, change) => change(changed), received) : received
 
-/** Rules 98 to 105, 3, and the grammars. */
+/** Rules 98 to 105, 3, and the grammars of names. */
 export const errors: ReadonlyArray<Mutant> = [
   {
     id: "errors-html",

@@ -11,11 +11,11 @@ import type { Mutant } from "../Mutant.js"
 
 const done = Effect.succeed(Operation.done)
 
-/** Takes no writes, but for what it is asked to let through. */
+/** Refuses all writes, except the given ones. */
 const readOnlyBut = (isTaken: (operation: Operation.Operation) => boolean) => (next: Handler): Handler => (operation) =>
   Operation.isRead(operation) || isTaken(operation) ? next(operation) : refused(RegistryError.Unsupported, operation)
 
-/** Rules 95 to 97. */
+/** Rules 95 to 97: deletes. */
 export const management: ReadonlyArray<Mutant> = [
   {
     id: "push-taken",

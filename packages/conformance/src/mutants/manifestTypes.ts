@@ -9,10 +9,10 @@ const textOf = (bytes: Uint8Array): string => new TextDecoder("utf-8", { ignoreB
 
 const pulls = { method: ["GET", "HEAD"], route: ["Manifest", "Blob"], status: 200 } as const
 
-/** A manifest that the registry has already, with another type. */
+/** Recognizes the manifest that the check has already pushed with another type. */
 const isKnown = (text: string): boolean => text === `{"schemaVersion":2,"manifests":[]}`
 
-/** Rules 7, 10, 62, 69 and 70, as far as they are about the types of manifests. */
+/** Rules 7, 10, 62, 69 and 70, where they concern the types of manifests. */
 export const manifestTypes: ReadonlyArray<Mutant> = [
   {
     id: "manifest-type-changes",

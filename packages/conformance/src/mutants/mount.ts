@@ -10,7 +10,7 @@ const isMount = (sent: Sent) => queryOf(sent).has("mount")
 
 const withoutLocation = header("location", undefined)
 
-/** Rules 50 to 55: blobs of other repositories. */
+/** Rules 50 to 55: mounts of blobs from other repositories. */
 export const mount: ReadonlyArray<Mutant> = [
   {
     id: "mount-lost",

@@ -11,7 +11,7 @@ import type { Mutant } from "../Mutant.js"
 const pulls = ["GET", "HEAD"]
 const nothing = new Uint8Array(0)
 
-/** Blobs are found, by some operations, in whichever repository has them. */
+/** Makes some operations find blobs in any repository. */
 const blobsEverywhere = (
   reads: (operation: Operation.GetBlob | Operation.ResolveBlob) => boolean
 ) =>
@@ -37,7 +37,7 @@ const blobsEverywhere = (
     }
   })
 
-/** Documents that a typed model has no field for. */
+/** The fields that a typed model of manifests has. Documents may contain others. */
 const known = new Set([
   "schemaVersion",
   "mediaType",
@@ -58,7 +58,7 @@ const found: Change = (received) => ({
   body: received.sent.method === "HEAD" ? nothing : new TextEncoder().encode("{}")
 })
 
-/** Rules 1 to 17, and 62: what is there, and what comes of it. */
+/** Rules 1 to 17, and 62: pulls of manifests and blobs. */
 export const pull: ReadonlyArray<Mutant> = [
   {
     id: "base-missing",

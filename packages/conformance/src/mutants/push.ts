@@ -27,7 +27,7 @@ type Push = Operation.PushManifest
 
 const other = (operation: Push, fields: Partial<Push>): Push => new Operation.PushManifest({ ...operation, ...fields })
 
-/** Which of the tags of a push point at something already. */
+/** Returns the tags of a push that exist already. */
 const taken = (next: Handler, { repository, tags }: Push) =>
   Effect.filter(tags, (reference) =>
     Effect.match(next(new Operation.ResolveManifest({ repository, reference })), {
@@ -35,10 +35,10 @@ const taken = (next: Handler, { repository, tags }: Push) =>
       onSuccess: () => true
     }))
 
-/** A key of what is in a repository. */
+/** Returns a key for content in a repository. */
 const at = (operation: { readonly repository: string }, reference: string) => `${operation.repository}@${reference}`
 
-/** Blobs that a manifest names. */
+/** Returns the blobs that a manifest refers to. */
 const named = (bytes: Uint8Array): ReadonlyArray<Digest.Digest> => {
   const { layers } = fieldsOf(bytes)
   return Array.isArray(layers)
@@ -46,7 +46,7 @@ const named = (bytes: Uint8Array): ReadonlyArray<Digest.Digest> => {
     : []
 }
 
-/** Manifests that are refused by one error are stored all the same. */
+/** Stores manifests that the registry refuses with a certain error. */
 const refusesAndKeeps = (tag: RegistryError.RegistryError["_tag"]) =>
   rows((next) => {
     const { keep, rows } = unread(next)
@@ -57,7 +57,7 @@ const refusesAndKeeps = (tag: RegistryError.RegistryError["_tag"]) =>
     }
   })
 
-/** Rules 61 to 74. */
+/** Rules 61 to 74: pushes of manifests. */
 export const push: ReadonlyArray<Mutant> = [
   {
     id: "manifest-put-accepted",

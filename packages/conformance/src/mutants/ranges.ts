@@ -11,7 +11,7 @@ const nothing = new Uint8Array(0)
 
 const hasRange = (sent: Sent) => sent.headers?.["range"] !== undefined
 
-/** Another range is asked for than the client does, where it does so at all. */
+/** Changes the range of requests that have one. */
 const rangeAs = (change: (range: string) => string | undefined) =>
   asks({ route: "Blob", where: hasRange }, (sent) => {
     const { range = "", ...headers } = sent.headers ?? {}
@@ -19,7 +19,7 @@ const rangeAs = (change: (range: string) => string | undefined) =>
     return { ...sent, headers: changed === undefined ? headers : { ...headers, range: changed } }
   })
 
-/** Rules 18 to 26: parts of blobs. */
+/** Rules 18 to 26: ranges of blobs. */
 export const ranges: ReadonlyArray<Mutant> = [
   {
     id: "range-ignored",

@@ -36,7 +36,7 @@ const referring = (change: (referrer: Referrer) => object | undefined) =>
     items<Referrer>("manifests", (list) => list.map(change).filter((referrer) => referrer !== undefined))
   )
 
-/** Rules 84 to 90: what refers to what. */
+/** Rules 84 to 90: lists of referrers. */
 export const referrers: ReadonlyArray<Mutant> = [
   {
     id: "referrers-type-json",

@@ -24,7 +24,7 @@ import type { Sent } from "../Target.js"
 const asked = { method: "GET", route: "Tags" } as const
 const catalog = { method: "GET", route: "Catalog" } as const
 
-/** Changes what a page lists. */
+/** Changes the items of a page. */
 const listed = (change: (tags: ReadonlyArray<string>, sent: Sent) => unknown) =>
   answers(
     { ...asked, status: 200 },
@@ -33,14 +33,14 @@ const listed = (change: (tags: ReadonlyArray<string>, sent: Sent) => unknown) =>
 
 const withoutLink = header("link", undefined)
 
-/** By letter, and where two tags are one to that, by character. */
+/** Sorts tags without regard to case, and equal ones with regard to case. */
 const folded = (a: string, b: string) => {
   const letters = [a.toLowerCase(), b.toLowerCase()] as const
   const [before, after] = letters[0] === letters[1] ? [a, b] : letters
   return before < after ? -1 : before > after ? 1 : 0
 }
 
-/** Rules 75 to 83, and 106: what is there is listed. */
+/** Rules 75 to 83, and 106: lists of tags and repositories. */
 export const tags: ReadonlyArray<Mutant> = [
   {
     id: "tags-null",

@@ -31,7 +31,7 @@ const withoutLocation = header("location", undefined)
 
 const idOf = (path: string | undefined): string | undefined => path?.split("?")[0]?.split("/").at(-1)
 
-/** Uploads that have ended go on. */
+/** Lets upload sessions continue after their end. */
 const afterTheEnd = rows((next) => {
   const ended = new Map<string, number>()
   const still =
@@ -47,7 +47,7 @@ const afterTheEnd = rows((next) => {
   }
 })
 
-/** Rules 29 to 38, 46 to 48, and 56 to 59: uploads, and the blobs that they become. */
+/** Rules 29 to 38, 46 to 48, and 56 to 59: uploads of blobs. */
 export const upload: ReadonlyArray<Mutant> = [
   {
     id: "upload-start-created",

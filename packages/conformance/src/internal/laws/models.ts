@@ -11,8 +11,8 @@ import { fails, is, page } from "./spec.js"
 type Name = RepositoryName.RepositoryName
 
 /**
- * What a wrapper makes of a registry, as a plain function. `another` gives registries that are empty, for wrappers that
- * have several.
+ * A model of a wrapper: a plain function that describes how the wrapper changes a registry. `another` creates an empty
+ * registry, for wrappers that use several.
  *
  * @since 0.1.0
  * @category models
@@ -21,10 +21,10 @@ export interface Model {
   (next: Spec, another: () => Spec): Spec
 }
 
-/** Nothing is changed. */
+/** The model of a wrapper that changes nothing. */
 export const identity: Model = (next) => next
 
-/** A client and a server: they know the uploads that were opened through them, each in its repository. */
+/** The model of a client and a server. They know only upload sessions opened through them, each in its repository. */
 export const hop: Model = (next) => {
   const repositories = new Map<string, Name>()
   return (operation) => {
@@ -52,24 +52,26 @@ const deletes: ReadonlySet<Operation.OperationTag> = new Set(["DeleteBlob", "Del
 export const readOnly: Model = (next) => (operation) =>
   reads.has(operation._tag) ? next(operation) : fails("Unsupported")
 
-/** A blob that may not be mounted is uploaded. */
+/** Opens an upload session instead of mounting a blob. */
 const upload = (next: Spec, operation: Operation.MountBlob) =>
   next(new Operation.StartUpload({ repository: operation.repository }))
 
 const listed = <A>(expected: ReturnType<Spec>, f: (items: ReadonlyArray<A>) => ReadonlyArray<A>) =>
   "result" in expected ? is(f(expected.result as ReadonlyArray<A>)) : expected
 
-/** A part of a registry: some repositories, and some references in them, of which those without a tag are one. */
+/**
+ * A part of a registry: some repositories, and some tags in them. The tag `undefined` stands for content without a tag.
+ */
 export interface Part {
   readonly repositories: (name: Name) => boolean
   readonly references: (tag: Tag | undefined) => boolean
-  /** Whether it has all references. */
+  /** Whether the part contains all references. */
   readonly whole: boolean
 }
 
 const filtered = new WeakMap<Spec, { readonly part: Part; readonly next: Spec }>()
 
-/** Filters directly round each other are one. */
+/** The model of `Filter`. A filter directly around another filter acts as one filter. */
 export const filter = (part: Part): Model => (next, another) => {
   const inner = filtered.get(next)
   if (inner === undefined) return filterOf(part, next)
@@ -138,8 +140,8 @@ const filterOf = (part: Part, next: Spec): Spec => {
 }
 
 /**
- * Tags that do not move, and manifests that keep their type. Where the next registry keeps both (`conditional`), it
- * says so; else whatever it resolves tells.
+ * The model of `Immutable`: tags do not move, and manifests keep their type. With `conditional`, the next registry
+ * enforces the type. Otherwise the wrapper resolves the existing manifests and compares their type.
  */
 export const immutable =
   (isImmutable: (tag: Tag) => boolean, some: (name: Name) => boolean, conditional = false): Model =>
@@ -177,11 +179,11 @@ export const immutable =
           )
         }
         if (own.length === 0) return next(operation)
-        // A tag that has the content by the digest of another algorithm keeps that digest.
+        // A tag that points at the same content by a digest with another algorithm keeps that digest.
         const beside = first.filter((tag) => own.includes(tag) && (held(tag)?.digest ?? digest) !== digest)
         const rest = first.filter((tag) => !beside.includes(tag))
         const pushed = beside.length === 0 ? to(first) : to(rest, rest.length === 0 ? digest : operation.digest, true)
-        // Two pushes, of which the second may fail when the first is done.
+        // There are two pushes. The second may fail after the first has succeeded.
         const last = mixed && "result" in pushed ? to(others) : pushed
         return "errors" in last ? last : is({ ...last.result as object, tags })
       }
@@ -195,10 +197,10 @@ export const immutable =
     }
   }
 
-/** May somebody do this there? */
+/** Decides whether an action on a repository is allowed. */
 export type Policy = (action: "pull" | "push" | "delete" | "list", name: Name | undefined) => boolean
 
-/** Who asks is anonymous, and might come back with a name. */
+/** The model of `Authorize`. The caller is anonymous, so the error is `Unauthorized`: credentials might help. */
 export const authorize = (may: Policy): Model => (next) => (operation) => {
   if (operation._tag === "ListRepositories") {
     if (!may("list", undefined)) return fails("Unauthorized")
@@ -215,7 +217,7 @@ export const authorize = (may: Policy): Model => (next) => (operation) => {
     : next(operation)
 }
 
-/** What is below a prefix. */
+/** The model of `Sub`: the repositories below a prefix. */
 export const sub = (prefix: string): Model => (next) => {
   const below = (name: Name) => `${prefix}/${name}` as Name
   return (operation) => {
@@ -236,7 +238,7 @@ export const sub = (prefix: string): Model => (next) => {
   }
 }
 
-/** Some repositories are another registry's. */
+/** The model of `Route`: another registry serves some repositories. */
 export const route = (moved: (name: Name) => boolean): Model => (next, another) => {
   const member = another()
   return (operation) => {
@@ -264,7 +266,7 @@ const isNotFound = (expected: Expected): boolean =>
 const errorsOf = (all: ReadonlyArray<Expected>): ReadonlyArray<string> =>
   all.flatMap((expected) => "errors" in expected ? expected.errors : [])
 
-/** The first that has it; what is a failure of its own is told, unless all were asked at once. */
+/** Returns the first result. An error other than not-found ends the search, unless the members race. */
 const firstOf = (members: ReadonlyArray<Spec>, operation: Operation.Operation, race: boolean): Expected => {
   const asked: Array<Expected> = []
   for (const member of members) {
@@ -294,20 +296,20 @@ const deleted = (members: ReadonlyArray<Spec>, operation: Operation.Operation): 
   return all.find((expected) => "result" in expected) ?? fails(...errorsOf(all))
 }
 
-/** The manifest that a tag stands for, and the members that say so. */
+/** The manifest that a tag resolves to, and the members that returned it. */
 interface Named {
   readonly expected: Expected
   readonly by: ReadonlyArray<Spec>
 }
 
-/** Resolves a tag by the first member that has it. */
+/** Resolves a tag with the first member that has the tag. */
 const named = (members: ReadonlyArray<Spec>, operation: Operation.ResolveManifest): Named => {
   const expected = firstOf(members, operation, false)
   const by = members.find((member) => !isNotFound(member(operation)))
   return { expected, by: by === undefined ? [] : [by] }
 }
 
-/** Resolves a tag by all members that have it, which must agree. */
+/** Resolves a tag with all members that have the tag. They must agree. */
 const agreed = (members: ReadonlyArray<Spec>, operation: Operation.ResolveManifest): Named => {
   const all = members.map((member) => member(operation))
   const by = members.filter((_, at) => "result" in all[at]!)
@@ -319,20 +321,25 @@ const agreed = (members: ReadonlyArray<Spec>, operation: Operation.ResolveManife
 
 const digestIn = (expected: { readonly result: unknown }): Digest.Digest => (expected.result as Descriptor).digest
 
-/** How a union reads, whom it believes of tags, and which part of its first member it shows. */
+/**
+ * Options for the model of `Union`: how it reads, how it resolves tags, and which part of its first member is visible.
+ */
 export interface UnionOptions {
   readonly race?: boolean
   readonly agree?: boolean
   readonly first?: Part | undefined
 }
 
-/** Another registry before this one: it is believed first, and takes what is pushed. */
+/**
+ * The model of `Union` with another registry as the first member. Tags resolve to it first, and it receives the pushes.
+ */
 export const union = ({ agree = false, first, race = false }: UnionOptions): Model => (next, another) => {
   const members = [first === undefined ? another() : filter(first)(another(), another), next]
   const name = (operation: Operation.ResolveManifest) => (agree ? agreed : named)(members, operation)
 
   /**
-   * The manifest that resolving the tag names: by its digest from any member, else by the tag from those who named it.
+   * Returns the manifest that the tag resolves to: by digest from any member, otherwise by tag from the members that
+   * resolved the tag.
    */
   const getTag = (operation: Operation.GetManifest): Expected => {
     const { by, expected } = name(new Operation.ResolveManifest(operation))
@@ -342,7 +349,7 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
     return isNotFound(found) ? firstOf(by, operation, false) : found
   }
 
-  /** Why a push with `ifAbsent` is refused before any member is asked to push: it would move a tag. */
+  /** Returns why a push with `ifAbsent` is refused before any member receives it: the push would move a tag. */
   const moved = ({ bytes, repository, tags }: Operation.PushManifest): Expected | undefined => {
     for (const reference of tags) {
       const { expected } = name(new Operation.ResolveManifest({ repository, reference }))

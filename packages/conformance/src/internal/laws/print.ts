@@ -21,7 +21,7 @@ const makers: { readonly [field: string]: string } = {
   tag: "Tag"
 }
 
-/** Where the type of a field depends on its operation. */
+/** Fields whose type depends on the operation. */
 const makerOf = (operation: Operation.Operation, field: string, value: string): string | undefined => {
   if (field === "reference") return value.includes(":") ? "Digest" : "Tag"
   if (field === "last") return operation._tag === "ListRepositories" ? "RepositoryName" : "Tag"
@@ -43,7 +43,7 @@ const fieldOf = (operation: Operation.Operation, field: string, value: unknown):
   return `${field}: ${maker === undefined ? JSON.stringify(value) : `${maker}.make(${JSON.stringify(value)})`}`
 }
 
-/** The code of an operation. The id of an upload is that of a variable. */
+/** Returns the code of an operation. The id of an upload session comes from a variable. */
 const operation = (of: Operation.Operation): string => {
   const fields = Object.entries(of).filter(([name, value]) => name !== "_tag" && value !== undefined)
   return `new Operation.${of._tag}({ ${fields.map(([name, value]) => fieldOf(of, name, value)).join(", ")} })`
@@ -52,7 +52,7 @@ const operation = (of: Operation.Operation): string => {
 const uses = (script: Script, name: string): boolean =>
   script.some(({ operation }) => "id" in operation && operation.id === name)
 
-/** Uploads that a shorter script has no more were never opened. */
+/** Returns the upload sessions opened so far. A shortened script may lack the line that opened a session. */
 const known = (script: Script, upTo: number): ReadonlySet<string> =>
   new Set(script.slice(0, upTo).map(({ opens }) => opens))
 
@@ -72,7 +72,7 @@ const expectation = (expected: Expected): string => {
     : `expect(${JSON.stringify(expected.errors)}).toContain(told.error)`
 }
 
-/** Where the names come from that are met in the code of operations, and of the wrappers of this project. */
+/** The modules of the names that occur in the code of operations and of this project's wrappers. */
 const sources: ReadonlyArray<readonly [module: string, names: ReadonlyArray<string>]> = [
   ["@effect-oci/conformance", ["Laws", "Linearizability"]],
   [
@@ -104,7 +104,7 @@ const sources: ReadonlyArray<readonly [module: string, names: ReadonlyArray<stri
   ["effect", ["Effect", "LogLevel"]]
 ]
 
-/** A file with a test, which imports what it uses. */
+/** Returns a test file with the imports that it needs. */
 export const file = (law: string, lines: ReadonlyArray<string>): string => {
   const body = lines.join("\n")
   return [
@@ -127,7 +127,7 @@ const open = (name: string, wrappers: ReadonlyArray<string>): ReadonlyArray<stri
   `const handle${name} = yield* Laws.wrap(behind${name}, [${wrappers.join(", ")}])`
 ]
 
-/** A test of a registry that told something else than its models. */
+/** Returns a test of a registry whose answer differs from its models. */
 export const faultTest = (law: string, wrappers: ReadonlyArray<string>, script: Script, fault: Fault): string => {
   const last = script[fault.at]!
   return file(law, [
@@ -139,7 +139,7 @@ export const faultTest = (law: string, wrappers: ReadonlyArray<string>, script: 
   ])
 }
 
-/** A test of two registries that told different things. */
+/** Returns a test of two registries whose answers differ. */
 export const differenceTest = (
   law: string,
   [left, right]: readonly [string, string],

@@ -12,8 +12,8 @@ import { digestOf, pushed, sha512Of } from "./content.js"
 import type { Expected, Spec } from "./spec.js"
 
 /**
- * One thing that is asked. The ids of uploads are names of the script: `opens` is that of the upload which the
- * operation may open. What is asked `behind` goes to the registry without its wrappers.
+ * One operation of a script. The ids of upload sessions are names in the script. `opens` is the name of the session
+ * that the operation may open. An operation with `behind` goes to the registry without its wrappers.
  */
 export interface Line {
   readonly operation: Operation.Operation
@@ -21,12 +21,12 @@ export interface Line {
   readonly behind: boolean
 }
 
-/** What is asked, one thing after another. */
+/** A sequence of operations. */
 export type Script = ReadonlyArray<Line>
 
 /**
- * A step before it is known what there is to ask for: something that is `there`, that is there `behind` and not in
- * front, that was asked for once and is asked for `again`, or `anything`, rightly or wrongly.
+ * A step before its operation is chosen. `aim` selects the content: content that is visible (`there`), content that
+ * exists only `behind` the wrappers, a repeated read (`again`), or `anything`, valid or not.
  */
 interface Step {
   readonly ask: Operation.OperationTag
@@ -57,7 +57,7 @@ const steps = (ask: fc.Arbitrary<Operation.OperationTag>, maxLength: number): fc
     { maxLength, size: "max" }
   )
 
-/** Plans of scripts: what is put into a registry, and what is then asked. */
+/** Generates plans of scripts: the pushes that fill a registry, and the operations after them. */
 export const plan = (maxLength: number): fc.Arbitrary<Plan> =>
   fc.record({
     before: steps(fc.constantFrom<Operation.OperationTag>("PushBlob", "PushManifest"), 14),
@@ -69,14 +69,14 @@ export interface Plan {
   readonly steps: ReadonlyArray<Step>
 }
 
-/** A registry that scripts are written for: as seen through its wrappers, and behind them. */
+/** The model of a registry for which a script is written: in front of its wrappers, and behind them. */
 export interface Stage {
   readonly front: Spec
   readonly behind: Spec
   readonly save: () => () => void
 }
 
-/** What is open, and which blob is to come of it. */
+/** An open upload session, and the blob that it uploads. */
 interface Open {
   readonly name: string
   readonly id: string
@@ -87,15 +87,15 @@ interface Open {
 
 const names = [...world.repositories, ...["app", "base", "tool", "tools/app", "team-x"].map(RepositoryName.make)]
 
-/** How often another choice is tried where one fails. */
+/** The number of choices to try for one step. */
 const tries = 16
 
-/** The script of a plan: each thing that is asked succeeds if the registry has anything to say to it, but for a few. */
+/** Writes the script of a plan. Each operation succeeds if the registry has suitable content, with a few exceptions. */
 export const write = ({ before, steps }: Plan, stage: Stage): Script => {
   const script: Array<Line> = []
   const open: Array<Open> = []
 
-  /** Looks for something to ask of this kind, or of the kinds after it, and whether it is what is aimed at. */
+  /** Searches for an operation of this kind, or of the kinds after it, that has the aim of the step. */
   const ask = (spec: Spec, { aim, ask, choice }: Step) => {
     const behind = spec !== stage.front
     const from = world.asks.indexOf(ask)
@@ -118,7 +118,7 @@ export const write = ({ before, steps }: Plan, stage: Stage): Script => {
     }
   }
 
-  /** Every subject has a list of referrers, most of them empty: the first tries look for one that has items. */
+  /** Most lists of referrers are empty. The first tries look for a list with items. */
   const hasSomething = (operation: Operation.Operation, expected: Expected, attempt: number): boolean => {
     if (!("result" in expected)) return false
     const isEmpty = operation._tag === "ListReferrers" && Array.isArray(expected.result) && expected.result.length === 0
@@ -132,7 +132,7 @@ export const write = ({ before, steps }: Plan, stage: Stage): Script => {
     return "result" in expected
   }
 
-  /** Reads again what was read before. */
+  /** Repeats an earlier read. */
   const again = (choice: number) => {
     const read = script.filter(({ operation }) => Operation.isRead(operation))
     if (read.length > 0) script.push({ ...read[choice % read.length]!, opens: `upload${script.length}`, behind: false })
@@ -173,7 +173,7 @@ export const write = ({ before, steps }: Plan, stage: Stage): Script => {
   return script
 }
 
-/** Puts into a registry what others may have too. */
+/** Pushes content that other registries of a test may also contain. */
 export const fill = (handle: Handler): Effect.Effect<void> =>
   Effect.forEach(world.repositories.slice(1), (repository) => {
     const blobs = world.blobs.map((bytes) =>
@@ -187,7 +187,7 @@ export const fill = (handle: Handler): Effect.Effect<void> =>
 
 type Choose = (count: number) => number
 
-/** Numbers that seem random, the same for the same seed. */
+/** Returns pseudo-random numbers, determined by the seed. */
 const chooser = (seed: number): Choose => {
   let state = seed >>> 0
   return (count) => {
@@ -284,7 +284,7 @@ const inUpload = (
   const { blob: at, id, offset: stands, repository: own } = upload ??
     { id: unopened, repository: of(names, choose), blob: 0, offset: 0 }
   const wrong = anything && choose(2) === 0
-  // The session of one repository is none of another.
+  // An upload session belongs to one repository only.
   const repository = anything && choose(2) === 0 ? of(names, choose) : own
   const blob = world.blobs[at]!
   const offset = choose(2) === 0 ? undefined : wrong ? stands + 3 : stands

@@ -8,8 +8,8 @@ import type { Tag } from "@effect-oci/core/Tag"
 import * as content from "./content.js"
 
 /**
- * What a registry is to answer: this result, in the form of `Told`, and the id of an upload if one is open then; or an
- * error with one of these tags.
+ * The expected answer of a registry: a result in the form of `Told`, with the id of the upload session if one is open;
+ * or an error with one of these tags.
  *
  * @since 0.1.0
  * @category models
@@ -19,7 +19,7 @@ export type Expected =
   | { readonly errors: ReadonlyArray<string> }
 
 /**
- * A registry as a plain function of what is asked, with its state in it: what a real one is judged by.
+ * The model of a registry: a plain function of operations, with state. Real registries are compared with it.
  *
  * @since 0.1.0
  * @category models
@@ -31,7 +31,7 @@ export interface Spec {
 export const fails = (...errors: ReadonlyArray<string>): Expected => ({ errors })
 export const is = (result: unknown, upload?: string): Expected => ({ result, upload })
 
-/** Names, in ASCII order, after `last` and at most `limit` of them. */
+/** Returns at most `limit` names after `last`, in ASCII order. */
 export const page = <A extends string>(names: Iterable<A>, last: A | undefined, limit: number | undefined) =>
   Array.from(names).filter((name) => last === undefined || name > last).toSorted().slice(0, limit)
 
@@ -55,13 +55,15 @@ interface State {
 
 const nothing: Repository = { blobs: new Set(), manifests: new Map(), tags: new Map() }
 
-/** A registry that is empty, and how to come back to what it is at some moment. */
+/** The model of a registry that starts empty. `save` returns a function that restores the current state. */
 export interface Backend {
   readonly spec: Spec
   readonly save: () => () => void
 }
 
-/** What the distribution spec says, of the few pieces of content that there are. `name` tells its uploads apart. */
+/**
+ * Creates a model of the distribution spec for the sample content. `name` makes the ids of its upload sessions unique.
+ */
 export const backend = (name: string): Backend => {
   let state: State = { repositories: new Map(), uploads: new Map(), opened: 0 }
 
@@ -116,7 +118,7 @@ export const backend = (name: string): Backend => {
   const stored = (repository: RepositoryName, digest: Digest.Digest, f: (bytes: Uint8Array) => Expected): Expected =>
     of(repository)?.blobs.has(digest) === true ? f(content.blob(digest)) : fails("BlobUnknown")
 
-  /** The upload, if it stands where the operation goes on. */
+  /** Returns the upload session, if its offset is the one of the operation. */
   const upload = (
     { id, offset, repository }:
       & { readonly id: string; readonly offset?: number | undefined }

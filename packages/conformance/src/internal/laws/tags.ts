@@ -12,8 +12,8 @@ import { file } from "./print.js"
 export const races: fc.Arbitrary<Race> = racing.race
 
 /**
- * Gives others their turn before and after each operation: a registry that answers at once is never asked two things at
- * once.
+ * Yields to other fibers before and after each operation. Otherwise a registry in memory would never serve two
+ * operations at the same time.
  *
  * @since 0.1.0
  * @category running
@@ -24,7 +24,7 @@ export const slowed: Middleware = (next) => (operation) =>
     Effect.yieldNow()
   )
 
-/** Whether a race leaves every tag at the first manifest that it was pushed to. */
+/** Tests whether every tag in a race stays at the first manifest that was pushed to it. */
 export const keeps = (race: Race, wrapper: Wrapper): Effect.Effect<boolean, never, Registry> =>
   Effect.gen(function*() {
     const { handle } = yield* Registry
@@ -33,7 +33,7 @@ export const keeps = (race: Race, wrapper: Wrapper): Effect.Effect<boolean, neve
     yield* racing.run(race, racing.repository(), wrap(slowed(handle)), recorder.middleware)
     const points = new Map<string, string>()
     for (const { claim, responded, tag } of recorder.history()) {
-      // Of a push that was refused nobody knows whether it was done.
+      // Without an answer it is unknown whether the operation was performed.
       if (responded === Infinity) continue
       if (claim._tag === "Deleted" || claim._tag === "ManifestDeleted") return false
       if (claim._tag !== "Pushed" && claim._tag !== "PushedIfAbsent") continue
