@@ -100,7 +100,7 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
    * import { Registry, RepositoryName } from "@effect-oci/core"
    * import { Effect, Layer, Stream } from "effect"
    *
-   * // Its type says that it lists, and it can do nothing else.
+   * // The type of this program says that it only lists.
    * const tags = Stream.unwrap(
    *   Effect.map(Registry.Lister, (lister) => lister.listTags(RepositoryName.make("team/app")))
    * )

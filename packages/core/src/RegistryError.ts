@@ -332,7 +332,7 @@ const classes: { readonly [Tag in RegistryError["_tag"]]: new(fields: never) => 
 }
 
 /**
- * Whether a value is one of these errors.
+ * Returns whether a value is a `RegistryError`.
  *
  * @since 0.1.0
  * @category guards
@@ -342,7 +342,7 @@ export const isRegistryError = (value: unknown): value is RegistryError =>
   value instanceof classes[value._tag as RegistryError["_tag"]]
 
 /**
- * The schema of errors as JSON: all fields but the cause.
+ * The schema of errors as JSON: all fields except the cause.
  *
  * @since 0.1.0
  * @category schemas
@@ -359,12 +359,15 @@ export const isRegistryError = (value: unknown): value is RegistryError =>
  */
 export const schema: Schema.Schema<RegistryError, unknown> = errorSchema(classes, ownFields, isRegistryError)
 
-/** RFC 9110 and RFC 6585: those of trouble that passes. Others of the fives say what a server will never do. */
+/**
+ * The statuses of temporary problems, from RFC 9110 and RFC 6585. Other 5xx statuses mean that the server will never do
+ * it.
+ */
 const transientStatus: ReadonlySet<number | undefined> = new Set([408, 429, 500, 502, 503, 504])
 
 /**
- * Whether trying the same again may help: the registry was not reached, is not available now, or asked for patience;
- * or that is so of every registry that failed, where several were asked.
+ * Returns whether a retry may succeed: the registry could not be reached, is temporarily unavailable, or asked the
+ * client to wait. A `PartialFailure` is transient if the errors of all failed registries are.
  *
  * @since 0.1.0
  * @category guards
@@ -432,7 +435,7 @@ export const isNotFound = (
  */
 export const withFields = <E extends RegistryError>(error: E, fields: ErrorFields): E => {
   const Class = classes[error._tag] as unknown as new(args: object) => E
-  // The cause of an error does not enumerate.
+  // The `cause` of an error is not enumerable.
   return new Class({ ...error, ...(error.cause === undefined ? {} : { cause: error.cause }), ...fields })
 }
 

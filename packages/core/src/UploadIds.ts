@@ -121,7 +121,7 @@ export const urlSafe = (ids: UploadIds): UploadIds => ({
   open: (owner, sealed) => {
     if (sealed.length > maxUrlSafeLength) return undefined
     const text = Either.getOrUndefined(Encoding.decodeBase64UrlString(sealed))
-    // Several texts decode to the same bytes; only the one that `seal` returns is the id.
+    // Several texts decode to the same bytes. Accept only the one that `seal` returns.
     return text === undefined || Encoding.encodeBase64Url(text) !== sealed ? undefined : ids.open(owner, text)
   }
 })

@@ -5,7 +5,7 @@ import type { RepositoryName } from "../RepositoryName.js"
 import type { OperationTag } from "./operationTag.js"
 
 /**
- * One error as a registry wrote it into an answer.
+ * One error in the response of a registry, as written.
  *
  * @since 0.1.0
  * @category models
@@ -17,34 +17,34 @@ export interface Diagnostic {
 }
 
 /**
- * What every error may say of itself.
+ * The fields that every error may have.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ErrorFields {
-  /** What was asked. */
+  /** The operation that failed. */
   readonly operation?: OperationTag | undefined
-  /** Of which repository. */
+  /** The repository of the operation. */
   readonly repository?: RepositoryName | undefined
-  /** Of which tag or digest. Never the id of an upload, which may hold state that nobody else should see. */
+  /** The tag or digest of the operation. Never the id of an upload, which may contain private state. */
   readonly reference?: string | undefined
-  /** Why, in words: the registry's own where it gave any. */
+  /** The reason as text: that of the registry, if it sent one. */
   readonly reason?: string | undefined
-  /** The detail of the answer: JSON. */
+  /** The detail in the response: JSON. */
   readonly detail?: unknown
-  /** The HTTP status of the answer. */
+  /** The HTTP status of the response. */
   readonly status?: number | undefined
-  /** The registry that answered: `host[:port]`. */
+  /** The registry that responded: `host[:port]`. */
   readonly registry?: string | undefined
-  /** All errors of the answer, the first one included. */
+  /** All errors in the response, including the first one. */
   readonly diagnostics?: ReadonlyArray<Diagnostic> | undefined
-  /** How long the registry asks to be left alone, in milliseconds. */
+  /** How long the registry asks the client to wait, in milliseconds. */
   readonly retryAfter?: number | undefined
   readonly cause?: unknown
 }
 
-/** `team/app:v1`, `team/app@sha256:…`, `team/app`, or nothing. */
+/** Returns `team/app:v1`, `team/app@sha256:…`, `team/app`, or the empty string. */
 const target = (fields: ErrorFields): string => {
   const reference = fields.reference === undefined ? "" : printable(fields.reference, 200)
   if (fields.repository === undefined) return reference
@@ -58,16 +58,16 @@ const describe = (fields: ErrorFields, fallback: string): string => {
   return asked === "" ? reason : `${asked}: ${reason}`
 }
 
-/** A class of errors of a registry. */
+/** A class of registry errors. */
 export interface ErrorClass<Tag extends string, Extra> {
-  /** What this class says where nothing better is known. */
+  /** The default reason in the message of this class. */
   readonly fallback: string
   new(fields: ErrorFields & Extra): Cause.YieldableError & { readonly _tag: Tag } & Readonly<ErrorFields & Extra>
 }
 
 /**
- * A class of error: its tag, and what it says where nothing better is known. Registries and hops between them do not
- * show in the message, so that an error reads the same wherever it was met.
+ * Creates a class of errors from its tag and its default reason. The message does not name registries and proxies, so
+ * that an error has the same message wherever it occurs.
  */
 export const errorClass = <const Tag extends string, Extra extends object = object>(
   tag: Tag,
@@ -80,7 +80,10 @@ export const errorClass = <const Tag extends string, Extra extends object = obje
     override get message(): string {
       return describe(this, fallback)
     }
-    /** Without the cause, which may hold what is not for every reader of a log: a signed URL, a request's headers. */
+    /**
+     * Leaves out the cause, which may contain data that not every reader of a log may see, such as a signed URL or
+     * request headers.
+     */
     override toJSON(): object {
       const { _tag, cause: _, ...fields } = this
       return { _tag, message: this.message, ...fields }

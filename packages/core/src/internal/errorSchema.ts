@@ -6,7 +6,7 @@ import { operationTags } from "./operationTag.js"
 
 const optionalText = Schema.optional(Schema.String)
 
-/** The fields of all errors, but the cause: it may be no data, and may hold secrets. */
+/** The fields of all errors, except the cause: a cause may not be plain data, and may contain secrets. */
 const common = {
   operation: Schema.optional(Schema.Literal(...operationTags)),
   repository: Schema.optional(RepositoryName.schema),
@@ -23,7 +23,9 @@ const common = {
   retryAfter: Schema.optional(Schema.Number)
 }
 
-/** The fields of single errors. `error` is the schema of any error, for those that hold others. */
+/**
+ * The additional fields of each error. `error` is the schema of any error, for the errors that contain other errors.
+ */
 export const ownFields = (error: Schema.Schema.Any) => ({
   BlobUnknown: {},
   BlobUploadInvalid: {},
@@ -59,7 +61,7 @@ export const ownFields = (error: Schema.Schema.Any) => ({
   Refused: { by: Schema.String }
 })
 
-/** Returns the schema of errors of some classes. A class without a row of its fields does not compile. */
+/** Returns the schema of errors of some classes. A class whose fields are not listed does not compile. */
 export const errorSchema = <E extends { readonly _tag: string }>(
   classes: { readonly [T in E["_tag"]]: new(fields: never) => E },
   fields: (error: Schema.Schema.Any) => { readonly [T in E["_tag"]]: Schema.Struct.Fields },

@@ -1,44 +1,56 @@
 /**
- * The grammars of the distribution spec, the image spec and Docker's references, in one place. Each expression is
- * linear, anchored, and is only run on a text whose length was checked first. `$` without the `m` flag matches only at
- * the very end here.
+ * The grammars of the distribution spec, the image spec and Docker's references. Each expression takes linear time, is
+ * anchored, and is only run on a text whose length was checked. `$` without the `m` flag matches only at the end of the
+ * text.
  */
 import * as Either from "effect/Either"
 
-/** Spec, "Pulling manifests": `<name>`. */
+/**
+ * The `<name>` of the spec: [Pulling
+ * manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests).
+ */
 const name = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/
 
-/** Spec, "Pulling manifests": `<reference>` as a tag. */
+/**
+ * The `<reference>` of the spec, as a tag: [Pulling
+ * manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests).
+ */
 const tag = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
 
-/** A tag in which `*` stands for any characters, or none. */
+/** A tag in which `*` matches any number of characters, including zero. */
 const glob = /^[a-zA-Z0-9_*][a-zA-Z0-9._*-]*$/
 
-/** Image spec, "Digests": `algorithm`. */
+/**
+ * The `algorithm` of the image spec:
+ * [Digests](https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests).
+ */
 const algorithm = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*$/
 
-/** Image spec, "Digests": `encoded`. */
+/**
+ * The `encoded` of the image spec:
+ * [Digests](https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests).
+ */
 const encoded = /^[a-zA-Z0-9=_-]+$/
 
 const lowerHex = /^[0-9a-f]+$/
 
-/** distribution/reference, `domain-component`: upper case is taken here and folded afterwards. */
+/** distribution/reference, `domain-component`. Upper case is accepted here and converted to lower case afterwards. */
 const label = /^[a-zA-Z0-9]+(?:-+[a-zA-Z0-9]+)*$/
 
-/** distribution/reference, `ipv6address`: no zone, no IPv4 at the end. */
+/** distribution/reference, `ipv6address`: without a zone, and without an IPv4 address at the end. */
 const ipv6 = /^\[[a-fA-F0-9:]+\]$/
 
 const port = /^[1-9][0-9]{0,4}$/
 
 export const maxNameLength = 255
 export const maxTagLength = 128
-/** Not in the spec: longer than any registered algorithm needs, short enough for a URL. */
+/** A limit that is not in the spec: longer than any registered algorithm needs, and short enough for a URL. */
 export const maxDigestLength = 512
-/** A domain name's 253 characters, and a port. */
+/** The length of a domain name, 253 characters, and of a port. */
 const maxHostLength = 259
 const maxReferenceLength = maxHostLength + 1 + maxNameLength + 1 + maxTagLength + 1 + maxDigestLength
 
-/** The digits of the registered algorithms: any other count is an error. */
+/** The number of hexadecimal digits of the registered algorithms. Any other number is an error. */
 const hexLength: { readonly [algorithm: string]: number } = {
   __proto__: null as never,
   sha256: 64,
@@ -46,7 +58,7 @@ const hexLength: { readonly [algorithm: string]: number } = {
   blake3: 64
 }
 
-/** Why `text` is no repository name, or `undefined` if it is one. */
+/** Returns why `text` is not a repository name, or `undefined` if it is valid. */
 export const nameProblem = (text: string): string | undefined => {
   if (text.length === 0) return "it is empty"
   if (text.length > maxNameLength) return `it is longer than ${maxNameLength} characters`
@@ -56,7 +68,7 @@ export const nameProblem = (text: string): string | undefined => {
     : "components are lower-case letters and digits, separated by one '.', one or two '_', or dashes"
 }
 
-/** Why `text` is no tag, or `undefined` if it is one. */
+/** Returns why `text` is not a tag, or `undefined` if it is valid. */
 export const tagProblem = (text: string): string | undefined => {
   if (text.length === 0) return "it is empty"
   if (text.length > maxTagLength) return `it is longer than ${maxTagLength} characters`
@@ -64,14 +76,14 @@ export const tagProblem = (text: string): string | undefined => {
   return undefined
 }
 
-/** Why `text` is no start of the names below one, such as `team/`, or `undefined` if it is one. */
+/** Returns why `text` is not a prefix of repository names, such as `team/`, or `undefined` if it is valid. */
 export const prefixProblem = (text: string): string | undefined => {
   if (!text.endsWith("/")) return "it does not end with a slash, and so would take in names that only start alike"
   if (text.length >= maxNameLength) return `no name of at most ${maxNameLength} characters is below it`
   return nameProblem(text.slice(0, -1))
 }
 
-/** Why `text` is no glob of tags, or `undefined` if it is one. */
+/** Returns why `text` is not a tag glob, or `undefined` if it is valid. */
 export const globProblem = (text: string): string | undefined => {
   if (text.length === 0) return "it is empty"
   if (text.length > maxTagLength) return `it is longer than ${maxTagLength} characters`
@@ -79,7 +91,7 @@ export const globProblem = (text: string): string | undefined => {
   return undefined
 }
 
-/** Why `text` is no digest, or `undefined` if it is one. */
+/** Returns why `text` is not a digest, or `undefined` if it is valid. */
 export const digestProblem = (text: string): string | undefined => {
   if (text.length > maxDigestLength) return `it is longer than ${maxDigestLength} characters`
   const colon = text.indexOf(":")
@@ -96,13 +108,16 @@ export const digestProblem = (text: string): string | undefined => {
   return encoded.test(value) ? undefined : "the part after ':' has other characters than letters, digits, '=', '_', '-'"
 }
 
-/** The one spelling that a URL gives a host without port, or `undefined` where it takes none. */
+/** Returns a host without port in the form in which a URL normalizes it, or `undefined` if a URL does not accept it. */
 const urlHost = (name: string): string | undefined => {
   const url = `http://${name}`
   return URL.canParse(url) ? new URL(url).hostname : undefined
 }
 
-/** A domain name or IPv4 address in lower case. One that a URL would read as another (`127.1`) is none. */
+/**
+ * Returns a domain name or IPv4 address in lower case. Rejects a text that a URL would read as another address
+ * (`127.1`).
+ */
 const domain = (name: string): string | undefined => {
   if (!name.split(".").every((part) => label.test(part))) return undefined
   const folded = name.toLowerCase()
@@ -110,8 +125,8 @@ const domain = (name: string): string | undefined => {
 }
 
 /**
- * A registry's host, `name[:port]`, in its one spelling, or why `text` is none. Names are folded to lower case and IPv6
- * addresses to RFC 5952, so that comparing texts tells hosts apart.
+ * Returns the normalized host of a registry, `name[:port]`, or why `text` is not a host. Names are in lower case, and
+ * IPv6 addresses as in RFC 5952. Two hosts are therefore equal exactly if their texts are equal.
  */
 export const host = (text: string): Either.Either<string, string> => {
   if (text.length > maxHostLength) return Either.left(`the host is longer than ${maxHostLength} characters`)
@@ -131,7 +146,7 @@ export const host = (text: string): Either.Either<string, string> => {
     : Either.left("the host has no dot and no port, and is not localhost")
 }
 
-/** The fields of a reference, each of which has been checked. */
+/** The validated fields of a reference. */
 export interface ReferenceFields {
   readonly registry: string
   readonly repository: string
@@ -142,7 +157,7 @@ export interface ReferenceFields {
 const within = (part: string, problem: string | undefined): string | undefined =>
   problem === undefined ? undefined : `in its ${part}, ${problem}`
 
-/** `NAME[:TAG][@DIGEST]`: a name has no colon, and neither a name nor a tag has an at sign. */
+/** Parses `NAME[:TAG][@DIGEST]`. A name contains no colon, and neither a name nor a tag contains an at sign. */
 const afterHost = (registry: string, text: string): Either.Either<ReferenceFields, string> => {
   const at = text.indexOf("@")
   const front = at < 0 ? text : text.slice(0, at)
@@ -158,14 +173,14 @@ const afterHost = (registry: string, text: string): Either.Either<ReferenceField
     : Either.left(problem)
 }
 
-/** What a text of any length is refused for, before it is looked at piece by piece. */
+/** Returns why a text is too long, or otherwise unacceptable, before its parts are parsed. */
 const referenceProblem = (text: string): string | undefined => {
   if (text.length > maxReferenceLength) return `it is longer than ${maxReferenceLength} characters`
   if (text.includes("://")) return "a reference has no scheme before its host"
   return undefined
 }
 
-/** The fields of `HOST/NAME[:TAG][@DIGEST]`, or why `text` is not that. */
+/** Returns the fields of `HOST/NAME[:TAG][@DIGEST]`, or why `text` does not have this form. */
 export const reference = (text: string): Either.Either<ReferenceFields, string> => {
   const problem = referenceProblem(text)
   if (problem !== undefined) return Either.left(problem)
@@ -174,22 +189,22 @@ export const reference = (text: string): Either.Either<ReferenceFields, string> 
   return Either.flatMap(host(text.slice(0, slash)), (registry) => afterHost(registry, text.slice(slash + 1)))
 }
 
-/** Docker Hub: what a familiar reference without host is on, and where names of one component are there. */
+/** Docker Hub: the registry of a short reference without a host, and the prefix of its one-component names. */
 export const hub = "docker.io"
 const hubAlias = "index.docker.io"
 export const hubLibrary = "library/"
 export const defaultTag = "latest"
 
-/** The id of an image in a Docker host, which is no reference. distribution/reference, `identifier`. */
+/** The id of an image in a Docker daemon, which is not a reference. distribution/reference, `identifier`. */
 const imageId = /^[a-f0-9]{64}$/
 
-/** A name of one component on the Hub, with what follows it. */
+/** Matches a name of one component on Docker Hub, and what follows the name. */
 const official = /^[^/:@][^/]*$/
 
-/** Whether what stands before the first slash is meant as a host. distribution/reference, `splitDockerDomain`. */
+/** Returns whether the text before the first slash is a host. distribution/reference, `splitDockerDomain`. */
 const hostlike = (text: string): boolean => /[.:]/.test(text) || text.toLowerCase() === "localhost"
 
-/** The fields of a reference as people type it at `docker pull`, or why `text` is not that. */
+/** Returns the fields of a reference in the short form that people type at `docker pull`, or why `text` is not one. */
 export const familiarReference = (text: string): Either.Either<ReferenceFields, string> => {
   const problem = referenceProblem(text)
   if (problem !== undefined) return Either.left(problem)

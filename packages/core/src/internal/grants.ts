@@ -1,12 +1,14 @@
 import * as ResourceScope from "../ResourceScope.js"
 
 /**
- * What a limited scope grants: the actions on each resource, under the resource's text as it stands in a scope up to
- * and with the last colon (`repository:team/app:`). An opaque scope is a resource without actions, under its whole
- * text; no text is both, since one of the first kind reads as a resource with the empty action. Where `*` is among the
- * actions of a resource it is the only one.
+ * The grants of a limited scope: a map from each resource to its actions. The key is the text of the resource in a
+ * scope, including the last colon (`repository:team/app:`). If the actions of a resource include `*`, they contain
+ * nothing else.
  *
- * Nothing here is sorted until it is shown: a scope that a stranger wrote is read and compared in linear time.
+ * An opaque scope is a key without actions: the whole text of the scope. No text can be both, because a text of the
+ * first form reads as a resource with an empty action.
+ *
+ * The map is sorted only for display. A scope from an untrusted source is therefore read and compared in linear time.
  */
 export type Grants = ReadonlyMap<string, ReadonlySet<string>>
 
@@ -14,7 +16,9 @@ type Growing = Map<string, Set<string>>
 
 const anyAction = "*"
 
-/** Shared by all opaque scopes, and never grown: no actions are added under the text of one. */
+/**
+ * The empty set of actions that all opaque scopes share. It is never modified, because an opaque scope has no actions.
+ */
 const noActions: Set<string> = new Set()
 
 const add = (grants: Growing, resource: string, actions: ReadonlyArray<string> | ReadonlySet<string>): void => {
@@ -27,7 +31,10 @@ const add = (grants: Growing, resource: string, actions: ReadonlyArray<string> |
   }
 }
 
-/** A resource's text may hold colons, its type and its actions may not, and neither type nor resource is empty. */
+/**
+ * Adds the word of one resource scope. The resource may contain colons, but the type and the actions may not. A word
+ * with an empty type or resource is opaque.
+ */
 const addWord = (grants: Growing, word: string): void => {
   const first = word.indexOf(":")
   const last = word.lastIndexOf(":")
@@ -35,14 +42,14 @@ const addWord = (grants: Growing, word: string): void => {
   else if (word !== "") add(grants, word, noActions)
 }
 
-/** What a text grants. */
+/** Returns the grants of a text. */
 export const parse = (text: string): Grants => {
   const grants: Growing = new Map()
   for (const word of text.split(/\s+/)) addWord(grants, word)
   return grants
 }
 
-/** What resource scopes grant, each as its text reads. */
+/** Returns the grants of resource scopes. Each resource scope is interpreted by its text. */
 export const make = (resourceScopes: Iterable<ResourceScope.ResourceScope>): Grants => {
   const grants: Growing = new Map()
   for (const resourceScope of resourceScopes) addWord(grants, ResourceScope.format(resourceScope))
@@ -51,7 +58,7 @@ export const make = (resourceScopes: Iterable<ResourceScope.ResourceScope>): Gra
 
 const holds = (held: ReadonlySet<string>, action: string): boolean => held.has(anyAction) || held.has(action)
 
-/** Whether `self` grants all that `that` does. */
+/** Returns whether `self` grants everything that `that` grants. */
 export const includes = (self: Grants, that: Grants): boolean => {
   if (that.size > self.size) return false
   for (const [resource, actions] of that) {
@@ -68,7 +75,7 @@ export const union = (all: Iterable<Grants>): Grants => {
   return grants
 }
 
-/** The resources that both know, with those actions of either that the other holds. */
+/** Returns the resources in both, with the actions that both grant. */
 export const intersection = (self: Grants, that: Grants): Grants => {
   const grants: Growing = new Map()
   for (const [resource, actions] of self) {
@@ -81,7 +88,7 @@ export const intersection = (self: Grants, that: Grants): Grants => {
   return grants
 }
 
-/** What `required` grants and `held` does not. */
+/** Returns what `required` grants and `held` does not. */
 export const difference = (required: Grants, held: Grants): Grants => {
   const grants: Growing = new Map()
   for (const [resource, actions] of required) {
@@ -102,7 +109,7 @@ export const size = (self: Grants): number => {
   return count
 }
 
-/** One resource, with its actions as the action of a resource scope: `type`, `resource` and `pull,push`. */
+/** Returns the parts of one resource. The actions become one text: `type`, `resource` and `pull,push`. */
 const byResource = (self: Grants): ReadonlyArray<ResourceScope.ResourceScope> =>
   Array.from(self, ([resource, actions]) => {
     if (actions.size === 0) return ResourceScope.make(resource, "", "")
@@ -110,11 +117,11 @@ const byResource = (self: Grants): ReadonlyArray<ResourceScope.ResourceScope> =>
     return ResourceScope.make(resource.slice(0, colon), resource.slice(colon + 1, -1), [...actions].sort().join(","))
   }).sort(ResourceScope.Order)
 
-/** The resource scopes of which it is made, in canonical order. */
+/** Returns the resource scopes, in canonical order. */
 export const values = (self: Grants): ReadonlyArray<ResourceScope.ResourceScope> =>
   byResource(self).flatMap(({ action, resource, type }) =>
     action.split(",").map((each) => ResourceScope.make(type, resource, each))
   )
 
-/** The canonical text. */
+/** Returns the canonical text. */
 export const format = (self: Grants): string => byResource(self).map(ResourceScope.format).join(" ")

@@ -1,7 +1,7 @@
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
 import { bytesToHex } from "@noble/hashes/utils.js"
 
-/** A hash in progress; `hex` ends it. */
+/** A hash in progress. `hex` returns the result and ends the hash. */
 export interface Hash {
   readonly update: (bytes: Uint8Array) => void
   readonly hex: () => string
@@ -14,7 +14,10 @@ interface NativeCrypto {
   }
 }
 
-/** The native hash, several times faster than one in JavaScript, without an import that a browser could not follow. */
+/**
+ * The native hash, which is several times faster than one in JavaScript. It is loaded without an import, because an
+ * import would fail in a browser.
+ */
 const native: NativeCrypto | undefined = (
   globalThis as { process?: { getBuiltinModule?: (id: string) => unknown } }
 ).process?.getBuiltinModule?.("node:crypto") as NativeCrypto | undefined

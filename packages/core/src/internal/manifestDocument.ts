@@ -8,16 +8,16 @@ import * as MediaType from "../MediaType.js"
 import { printable } from "../Printable.js"
 import type { Raw } from "./manifestJson.js"
 
-/** The most entries that a manifest may have: descriptors and annotations, those of its descriptors included. */
+/** The maximum number of entries in a manifest: descriptors, annotations, and the annotations of its descriptors. */
 export const maxEntries = 10_000
 
-/** Programs that leave an absent member as `null` are met, and Go reads it as absent. */
+/** Some programs write `null` for an absent member, and Go reads `null` as absent. */
 const optional = <A, I>(member: Schema.Schema<A, I>) => Schema.optionalWith(member, { nullable: true })
 
 const Descriptors = Schema.Array(Descriptor.schema)
 
 const shared = {
-  // Not everyone writes it, and nothing else is known by another number.
+  // Some programs leave it out. No other version is in use.
   schemaVersion: optional(Schema.Literal(2)),
   mediaType: optional(Schema.String),
   artifactType: optional(Schema.String),
@@ -27,7 +27,7 @@ const shared = {
 
 const fold = (name: string): string => name.toUpperCase().toLowerCase()
 
-/** Names, by how a decoder that ignores case reads them. */
+/** Names, indexed for a decoder that ignores case. */
 interface Names {
   readonly byFold: ReadonlyMap<string, string>
   readonly lengths: ReadonlySet<number>
@@ -38,11 +38,14 @@ const byFold = (...names: ReadonlyArray<string>): Names => ({
   lengths: new Set(names.map(({ length }) => length))
 })
 
-/** Returns the name as which such a decoder reads a name. It compares letter by letter, so the lengths are equal. */
+/**
+ * Returns the known name that a case-insensitive decoder takes a name for. Such a decoder compares letter by letter, so
+ * the lengths must be equal.
+ */
 const readAs = ({ byFold, lengths }: Names, name: string): string | undefined =>
   lengths.has(name.length) ? byFold.get(fold(name)) : undefined
 
-/** The members that only one kind of manifest has; `fsLayers` are those of Docker's schema 1. */
+/** The members that only one kind of manifest has. `fsLayers` is a member of Docker's schema 1. */
 const telling = ["config", "layers", "manifests", "blobs", "fsLayers"]
 
 const tellingNames = byFold(...telling)
@@ -56,8 +59,8 @@ const descriptorNames = byFold("mediaType", "digest", "size", "urls", "annotatio
 const platformNames = byFold("architecture", "os", "os.version", "os.features", "variant")
 
 /**
- * Go's JSON decoder ignores the case of names, and most programs that use registries are written in Go. They would read
- * a member that differs in case only as the member that is read here.
+ * Go's JSON decoder ignores the case of names, and most programs that use registries are written in Go. Such a program
+ * would read a member that differs only in case as the member that this library reads.
  */
 const misread = (object: Raw, names: Names): string | undefined => {
   for (const found of Object.keys(object)) {
@@ -71,13 +74,13 @@ const isObject = (value: unknown): value is Raw => typeof value === "object" && 
 
 const isRecord = (value: unknown): value is Raw => isObject(value) && !Array.isArray(value)
 
-/** The descriptors in a document of one kind, whatever they hold. */
+/** Returns the descriptors in a document of one kind, without validating them. */
 const descriptors = (own: ReadonlyArray<string>, document: Raw): ReadonlyArray<Raw> =>
   ["subject", ...own].flatMap((name): unknown => document[name]).filter(isRecord)
 
 const lengthOf = (value: unknown): number => isObject(value) ? Object.keys(value).length : 0
 
-/** Whether a document has more entries than it may. Nothing is decoded for it. */
+/** Returns whether a document has too many entries. Nothing is decoded for this check. */
 const isTooLong = (own: ReadonlyArray<string>, document: Raw): boolean => {
   let entries = lengthOf(document["annotations"])
   for (const name of own) entries += Array.isArray(document[name]) ? document[name].length : 0
@@ -86,7 +89,7 @@ const isTooLong = (own: ReadonlyArray<string>, document: Raw): boolean => {
   return entries > maxEntries
 }
 
-/** Returns why other programs may read a document of one kind differently, or why it is not read at all. */
+/** Returns why other programs may read a document of one kind differently, or why the document is not read at all. */
 const problemOf = (own: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
   for (const name of telling) {
     if (Object.hasOwn(document, name) && !own.includes(name)) return `one of type ${mediaType} may not have "${name}"`
@@ -124,7 +127,9 @@ const expected = (ast: SchemaAST.AST): string =>
     }
   })
 
-/** The first thing that is wrong, and where. The value is not shown: it may be as large and as deep as the document. */
+/**
+ * Returns the first error and its path. The value is not shown, because it may be as large and as deep as the document.
+ */
 const explain = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey> = []): string => {
   const at = () => printable(path.map(String).join("."), 80)
   switch (issue._tag) {
@@ -144,7 +149,7 @@ const explain = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey>
   }
 }
 
-/** Returns why a document of one kind may be read as another by other programs, though its members may be malformed. */
+/** Returns why other programs may read a document of one kind as another kind. Its members may still be malformed. */
 export const ambiguity = (own: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
   const declared = document["mediaType"]
   return problemOf(own, mediaType, document) ??
@@ -156,10 +161,10 @@ export const ambiguity = (own: ReadonlyArray<string>, mediaType: string, documen
 export const otherType = (declared: string, mediaType: string): string =>
   `its mediaType is "${printable(declared, 80)}", but it was sent as "${mediaType}"`
 
-/** The members that only one kind has. */
+/** The members that one kind of manifest has. */
 export const own = { image: ["config", "layers"], index: ["manifests"], artifact: ["blobs"] }
 
-/** Reads the members of a document of one kind that has passed {@link ambiguity}. */
+/** Creates a decoder of the members of a document of one kind. The document must have passed {@link ambiguity}. */
 const reader = <A, I>(schema: Schema.Schema<A, I>) => {
   const decode = Schema.decodeUnknownEither(schema)
   return (document: Raw): Either.Either<A, string> => Either.mapLeft(decode(document), (error) => explain(error.issue))
@@ -171,21 +176,21 @@ export const index = reader(Schema.Struct({ ...shared, manifests: Schema.NullOr(
 
 export const artifact = reader(Schema.Struct({ ...shared, blobs: optional(Descriptors) }))
 
-/** Returns the media types that a document declares, by any spelling of `mediaType`, without parameters. */
+/** Returns the media types that a document declares, in any spelling of `mediaType`, without parameters. */
 export const declaredTypes = (document: Raw): ReadonlyArray<string> =>
   Object.keys(document).flatMap((name) => {
     const declared = readAs(typeNames, name) === undefined ? undefined : document[name]
     return typeof declared === "string" && declared !== "" ? [MediaType.essence(declared)] : []
   })
 
-/** Returns the names of the members by which other programs would take a document for a manifest. */
+/** Returns the names of the members by which other programs would identify a document as a manifest. */
 export const listsIn = (document: Raw): ReadonlyArray<string> =>
   Object.keys(document).filter((name) => readAs(tellingNames, name) !== undefined && holdsContent(document[name]))
 
 const holdsContent = (value: unknown): boolean =>
   Array.isArray(value) || (isRecord(value) && typeof value["digest"] === "string")
 
-/** Returns the kind of manifest that a document has the members of, though no type says so. */
+/** Returns the kind of manifest whose members a document has, if the document declares no type. */
 export const shapeOf = (document: Raw): string | undefined => {
   const lists = new Set(listsIn(document).map(fold))
   if (lists.has("fslayers")) return MediaType.dockerSchema1

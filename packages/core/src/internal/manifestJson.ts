@@ -4,15 +4,18 @@ import * as Either from "effect/Either"
 export type Raw = { readonly [name: string]: unknown }
 
 /**
- * The most values that the JSON of a manifest may hold. JSON of 4 MiB can hold two million values, and parsing them
- * takes most of a second.
+ * The maximum number of values in the JSON of a manifest. JSON of 4 MiB can contain two million values, and parsing
+ * them takes most of a second.
  */
 export const maxValues = 200_000
 
-/** How deep the JSON of a manifest may be nested. Programs that read JSON recursively stop, or crash, at some depth. */
+/**
+ * The maximum nesting depth of the JSON of a manifest. Programs that read JSON recursively stop, or crash, at some
+ * depth.
+ */
 const maxDepth = 1000
 
-// The byte order mark stays, so that `JSON.parse` refuses it.
+// Keep the byte order mark, so that `JSON.parse` refuses it.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 const quote = 0x22
@@ -25,15 +28,18 @@ const brace = 0x7b
 const braceEnd = 0x7d
 
 interface Counts {
-  /** The members of all objects, counted as often as they are written. */
+  /** The number of members of all objects, as written: a repeated name counts each time. */
   readonly members: number
-  /** About the number of all values: every value but the first follows one of the marks that are counted. */
+  /** The approximate number of all values. Every value except the first follows one of the counted characters. */
   readonly values: number
-  /** How deep the values are nested. */
+  /** The maximum nesting depth of the values. */
   readonly depth: number
 }
 
-/** Counts what is in a JSON text without parsing it. No byte of a longer UTF-8 character is one of these marks. */
+/**
+ * Counts the members, values and nesting of a JSON text without parsing it. No byte of a multi-byte UTF-8 character
+ * equals one of the counted characters.
+ */
 const count = (bytes: Uint8Array): Counts => {
   let members = 0
   let others = 0
@@ -53,7 +59,7 @@ const count = (bytes: Uint8Array): Counts => {
   return { members, values: members + others, depth }
 }
 
-/** Counts the members of all objects in a parsed value. It keeps its own stack, since values may be nested deeply. */
+/** Counts the members of all objects in a parsed value. Uses its own stack, because values may be nested deeply. */
 const distinctMembers = (value: unknown): number => {
   const open: Array<unknown> = [value]
   let members = 0
@@ -77,11 +83,11 @@ const distinctMembers = (value: unknown): number => {
 const startsWithMark = (bytes: Uint8Array): boolean => bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
 
 /**
- * Parses the JSON object in `bytes`. Returns `undefined` if there is none, and a reason if other programs may read the
- * object differently, or if it holds too many values. Takes linear time.
+ * Parses the JSON object in `bytes`. Returns `undefined` if there is no object. Returns a reason if other programs may
+ * read the object differently, or if it contains too many values. Takes linear time.
  *
- * `JSON.parse` keeps the last of two members with the same name. So an object has a name twice if fewer members come
- * out of it than are written in it.
+ * `JSON.parse` keeps only the last of two members with the same name. So if the parsed value has fewer members than the
+ * text, an object contains a name twice.
  */
 export const parse = (bytes: Uint8Array): Either.Either<Raw | undefined, string> => {
   const { depth, members, values } = count(bytes)

@@ -17,7 +17,7 @@ const schema1 = () =>
       "with docker pull and docker push of a current Docker"
   })
 
-/** The members that only manifests of each type have. */
+/** The members that only manifests of one type have, by type. */
 const ownMembers: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
   [MediaType.image, own.image],
   [MediaType.dockerImage, own.image],
@@ -26,7 +26,7 @@ const ownMembers: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
   [MediaType.artifact, own.artifact]
 ])
 
-/** Returns a media type without parameters, unless no manifest may have it. */
+/** Returns a media type without parameters. Fails if no manifest may have the media type. */
 export const check = (mediaType: string): Either.Either<string, Refusal> => {
   const type = MediaType.essence(mediaType)
   if (type === MediaType.dockerSchema1 || type === MediaType.dockerSchema1Signed) return Either.left(schema1())
@@ -35,13 +35,13 @@ export const check = (mediaType: string): Either.Either<string, Refusal> => {
     : Either.right(type)
 }
 
-/** A manifest as it was sent: its bytes, and the media type that came with them. */
+/** A manifest as it was sent: its bytes and its declared media type. */
 export interface Sent {
   readonly mediaType: string
   readonly bytes: Uint8Array
 }
 
-/** A manifest that other programs take for the same kind. Its members may be malformed. */
+/** A manifest that all programs read as the same kind. Its members may be malformed. */
 export interface Inspected {
   readonly mediaType: string
   /** `undefined` if the manifest is not a JSON object. */
@@ -49,8 +49,8 @@ export interface Inspected {
 }
 
 /**
- * Refuses a manifest that other programs may take for another kind. `typeOf` chooses its media type from the one that it
- * was sent with and its document.
+ * Fails for a manifest that other programs may read as another kind. `typeOf` chooses the media type of the manifest
+ * from the media type that it was sent with, and from its document.
  */
 export const inspect = (
   { bytes, mediaType: sentAs }: Sent,
@@ -73,7 +73,9 @@ const checkKnown = (members: ReadonlyArray<string>, mediaType: string, document:
   return problem === undefined ? nothing : Either.left(invalid(problem))
 }
 
-/** Refuses a document of an unknown type that declares another type, or that looks like a manifest of a known type. */
+/**
+ * Fails for a document of an unknown type that declares another type, or that looks like a manifest of a known type.
+ */
 const checkUnknown = (mediaType: string, document: Raw): Either.Either<void, Refusal> => {
   const declared = declaredTypes(document)
   const other = declared.find((type) => type !== mediaType)
@@ -84,9 +86,12 @@ const checkUnknown = (mediaType: string, document: Raw): Either.Either<void, Ref
   return Either.flatMap(check(shape), () => Either.left(invalid(reason)))
 }
 
-/** Chooses the type that a manifest was sent with. */
+/** Chooses the media type that the manifest was sent with. */
 export const asSent = (sentAs: string): string => sentAs
 
-/** Chooses the type that a document declares, or looks like, if the one that it was sent with says nothing. */
+/**
+ * If the media type that the manifest was sent with is generic, chooses the type that the document declares or looks
+ * like.
+ */
 export const asDocument = (sentAs: string, document: Raw): string =>
   MediaType.isGeneric(sentAs) ? declaredTypes(document).find(MediaType.isValid) ?? shapeOf(document) ?? sentAs : sentAs

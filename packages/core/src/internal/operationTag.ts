@@ -21,7 +21,7 @@ export const operationTags = [
 ] as const
 
 /**
- * The names of the operations, in the order in which they stand everywhere: pull, push, delete, list.
+ * The names of the operations, in the order used everywhere: pull, push, delete, list.
  *
  * @since 0.1.0
  * @category models

@@ -6,9 +6,9 @@ import { type Expression, holds, isBelow } from "./referenceSet.js"
 import * as Glob from "./tagGlob.js"
 
 /**
- * A set can tell two references apart only by the hosts, names, prefixes and globs that it mentions. So it is decided by
- * samples: one of each way in which a host, a name or a tag can be related to all that are mentioned. A set is empty if
- * it holds no combination of its samples.
+ * A set can distinguish two references only by the hosts, names, prefixes and globs that it mentions. So properties of
+ * a set are decided with samples: one for each way in which a host, a name or a tag can be related to everything that
+ * is mentioned. A set is empty if it contains no combination of its samples.
  */
 interface Mentioned {
   readonly hosts: Set<string>
@@ -40,7 +40,7 @@ const collect = (set: Expression, into: Mentioned): Mentioned => {
 const mentionedIn = (set: Expression): Mentioned =>
   collect(set, { hosts: new Set(), names: new Set(), prefixes: new Set(), globs: new Map() })
 
-/** Every host that is mentioned, and one that is not. A registry without a host is in no set that the latter is not. */
+/** Returns every host that is mentioned, and one that is not. That one also represents references without a host. */
 const hosts = (mentioned: Mentioned): ReadonlyArray<string> => {
   let other = "example.org"
   for (let count = 1; mentioned.hosts.has(other); count++) other = `${count}.example.org`
@@ -57,7 +57,10 @@ function* words(length: number, start = ""): Iterable<string> {
   }
 }
 
-/** A name that starts with `prefix`, is none that is mentioned, and is below no longer prefix that is, if there is one. */
+/**
+ * Returns a name that starts with `prefix`, is not mentioned, and is not below a longer mentioned prefix. Empty if none
+ * exists.
+ */
 const nameBelow = (prefix: string, mentioned: Mentioned): ReadonlyArray<RepositoryName> => {
   for (let length = 1; length <= maxNameLength - prefix.length; length++) {
     for (const word of words(length)) {
@@ -78,13 +81,13 @@ const repositories = (mentioned: Mentioned): ReadonlyArray<RepositoryName> => [
   ...["", ...mentioned.prefixes].flatMap((prefix) => nameBelow(prefix, mentioned))
 ]
 
-/** The samples of references without a tag and with one, as far as their tags go. */
+/** Returns the sample tags, and `undefined` for references without a tag. */
 export const tags = (set: Expression): ReadonlyArray<Tag | undefined> => {
   const { globs } = mentionedIn(set)
   return [undefined, ...Glob.samples([...globs.values()])]
 }
 
-/** A member of a set. */
+/** Returns a member of a set, if it has one. */
 export const member = (set: Expression, tagSamples: ReadonlyArray<Tag | undefined>): Option.Option<{
   readonly registry: string
   readonly repository: RepositoryName

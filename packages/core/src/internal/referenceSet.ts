@@ -1,8 +1,8 @@
 import * as Glob from "./tagGlob.js"
 
 /**
- * A set as the expression that it was made by. A reference is in it if the expression is true of it; an empty union is
- * of none, an empty intersection of all.
+ * A set as the expression that created it. A reference is in the set if the expression is true for it. An empty union
+ * contains nothing, and an empty intersection contains everything.
  */
 export type Expression =
   | { readonly _tag: "Registry"; readonly hosts: ReadonlySet<string> }
@@ -15,7 +15,7 @@ export type Expression =
 export const none: Expression = { _tag: "Union", members: [] }
 export const all: Expression = { _tag: "Intersection", members: [] }
 
-/** Whether a reference is in a set: the path of every operation behind a filter, so without an allocation. */
+/** Returns whether a reference is in a set. It runs for every operation behind a filter, so it allocates nothing. */
 export const holds = (
   set: Expression,
   registry: string | undefined,
@@ -42,7 +42,7 @@ export const holds = (
   }
 }
 
-/** Whether a name is below one of the prefixes, each of which ends with a slash at `from` or after it. */
+/** Returns whether a name is below one of the prefixes. Each prefix ends with a slash at position `from` or later. */
 export const isBelow = (name: string, prefixes: ReadonlySet<string>, from = 0): boolean => {
   if (prefixes.size === 0) return false
   for (let slash = name.indexOf("/", from); slash >= 0; slash = name.indexOf("/", slash + 1)) {
@@ -57,7 +57,7 @@ const isAll = (set: Expression): boolean => set._tag === "Intersection" && set.m
 const membersOf = (set: Expression, kind: "Union" | "Intersection"): ReadonlyArray<Expression> =>
   set._tag === kind ? set.members : [set]
 
-/** Sets of one kind are joined, so that a union of many names is looked up and not walked. */
+/** Merges sets of one kind, so that a union of many names needs one lookup and not a loop. */
 const join = (members: ReadonlyArray<Expression>): ReadonlyArray<Expression> => {
   const joined: Array<Expression> = []
   for (const member of members) {
@@ -86,7 +86,7 @@ export const union = (one: Expression, other: Expression): Expression => {
   return members.length === 1 ? members[0]! : { _tag: "Union", members }
 }
 
-/** What is left out is left out together, so that it is joined too: `!a & !b` is `!(a | b)`. */
+/** Merges complements, so that their sets can be merged too: `!a & !b` becomes `!(a | b)`. */
 export const intersection = (one: Expression, other: Expression): Expression => {
   if (isNone(one) || isNone(other)) return none
   const members: Array<Expression> = []
@@ -114,7 +114,7 @@ const listed = (name: string, values: Iterable<string>): ReadonlyArray<string> =
   return [`${name}(${texts.slice(0, shown).join(", ")}${rest})`]
 }
 
-/** The texts of which a set is the union. */
+/** Returns the texts of the sets whose union a set is. */
 const alternatives = (set: Expression): ReadonlyArray<string> => {
   switch (set._tag) {
     case "Union":

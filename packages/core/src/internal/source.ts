@@ -5,45 +5,51 @@ import * as Stream from "effect/Stream"
 import type { RegistryError } from "../RegistryError.js"
 
 /**
- * Where bytes go, by callbacks. Nothing follows after `end` or `fail`, or once the source has been cancelled.
+ * The callbacks that receive the bytes of a source. After `end` or `fail`, or after the source was cancelled, no
+ * callback is called.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Sink {
-  /** Takes a chunk; `false` asks to be given no more until {@link Control.resume}. */
+  /** Receives a chunk. Returns `false` to pause the source until {@link Control.resume} is called. */
   readonly data: (chunk: Uint8Array) => boolean
   readonly end: () => void
   readonly fail: (error: RegistryError) => void
 }
 
 /**
- * The hold that a sink has on its source. It may be used while the source calls; after the end it does nothing.
+ * The methods by which a sink controls its source. They may be called from within a callback. After the end of the
+ * source they do nothing.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Control {
-  /** Asks for more after {@link Sink.data} answered `false`. */
+  /** Continues after {@link Sink.data} returned `false`. */
   readonly resume: () => void
-  /** Ends it early and closes what is open. */
+  /** Stops the source early and releases its resources. */
   readonly cancel: () => void
 }
 
 /**
- * Bytes by callbacks: how one native end (a socket, a file) meets another with no fiber between. Each call opens it
- * anew, and nothing flows before the call returns.
- * A chunk that is handed over belongs to the sink: the source does not use its memory again.
+ * A source of bytes that calls callbacks. It connects two native ends, such as a socket and a file, without a fiber
+ * between them. Each call opens the content again. No callback is called before the call returns.
+ *
+ * A chunk that was passed to the sink belongs to the sink: the source does not reuse its memory.
  *
  * @since 0.1.0
  * @category models
  */
 export type Source = (sink: Sink) => Control
 
-/** How many bytes a stream may gather ahead of its reader. */
+/** The maximum number of bytes that a stream buffers before the source is paused. */
 const highWater = 1024 * 1024
 
-/** A stream over a source: it takes all that has come as one chunk of chunks, and pauses the source while nobody reads. */
+/**
+ * Converts a source to a stream. The stream emits everything that has arrived as one chunk of byte arrays, and pauses
+ * the source while nothing reads the stream.
+ */
 export const toStream = (source: Source): Stream.Stream<Uint8Array, RegistryError> =>
   Stream.unwrapScoped(Effect.gen(function*() {
     let gathered: Array<Uint8Array> = []
@@ -105,12 +111,14 @@ export const toStream = (source: Source): Stream.Stream<Uint8Array, RegistryErro
     return Stream.repeatEffectChunkOption(take)
   }))
 
-/** Runs a source to its end through a function that keeps up with it: one effect for all of it. */
+/**
+ * Calls a function with each chunk of a source until it ends, in one effect. The function must keep up with the source.
+ */
 export const forEach = (source: Source, f: (chunk: Uint8Array) => void): Effect.Effect<void, RegistryError> =>
   Effect.async<void, RegistryError>((resume) => {
     const control = source({
       data: (chunk) => {
-        // Whoever calls is an event of a native end: what is thrown here would reach nobody and end the process.
+        // The caller is an event of a native source: an exception here would not be caught, and would end the process.
         try {
           f(chunk)
           return true
@@ -126,7 +134,7 @@ export const forEach = (source: Source, f: (chunk: Uint8Array) => void): Effect.
     return Effect.sync(control.cancel)
   })
 
-/** A source that has nothing but an error. */
+/** Returns a source that only fails with an error. */
 export const fail = (error: RegistryError): Source => (sink) => {
   let cancelled = false
   queueMicrotask(() => {

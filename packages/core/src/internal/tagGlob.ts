@@ -1,7 +1,7 @@
 import type { Tag } from "../Tag.js"
 import { maxTagLength } from "./grammar.js"
 
-/** A glob of tags, as what stands between its stars. */
+/** A tag glob, as the texts between its stars. */
 export type Glob = ReadonlyArray<string>
 
 export const make = (text: string): Glob => text.split("*")
@@ -29,22 +29,22 @@ const others = ".-"
 
 const bit = (position: number): bigint => 1n << BigInt(position)
 
-/** The bits from one position up to, but not with, another. */
+/** Returns the bits from one position up to, but not including, another. */
 const bits = (from: number, to: number): bigint => bit(to) - bit(from)
 
-/** The globs of one group, of which a tag has to match any. */
+/** A group of globs. A tag is in the group if it matches any of them. */
 interface Group {
   readonly all: bigint
   readonly accept: bigint
-  /** The ends of globs whose last character is a star: whoever comes there stays. */
+  /** The end positions of globs whose last character is a star. Once reached, such a position stays active. */
   readonly open: bigint
-  /** For each glob its stars, the last one first, each with the positions of the glob before it. */
+  /** The stars of each glob, the last star first, each with the positions of the glob before it. */
   readonly stars: ReadonlyArray<ReadonlyArray<{ readonly at: bigint; readonly before: bigint }>>
 }
 
 /**
- * All globs of all groups side by side as one automaton, whose state is a set of positions in them, one bit each
- * (Baeza-Yates and Gonnet's shift-and).
+ * One automaton that runs all globs of all groups at once. Its state is a set of positions in the globs, one bit each
+ * (the shift-and algorithm of Baeza-Yates and Gonnet).
  */
 class Automaton {
   private readonly advance = new Map<string, bigint>()
@@ -80,7 +80,7 @@ class Automaton {
     this.start = this.reduce(start)
   }
 
-  /** The characters that globs speak of, and one for all the others. */
+  /** The characters that the globs mention, and one that represents all others. */
   get alphabet(): ReadonlyArray<string> {
     const other = [...initials, ...others].find((char) => !this.advance.has(char))
     return other === undefined ? [...this.advance.keys()] : [...this.advance.keys(), other]
@@ -90,15 +90,15 @@ class Automaton {
     return this.reduce(((state & (this.advance.get(char) ?? 0n)) << 1n) | (state & this.loops))
   }
 
-  /** Which groups a tag that ends in this state is in. */
+  /** Returns which groups contain a tag that ends in this state. */
   verdict(state: bigint): string {
     return this.groups.map((group) => (state & group.accept) === 0n ? "0" : "1").join("")
   }
 
   /**
-   * The same state without what can no longer matter: in a glob, what is before the last star that was reached, since
-   * that star takes whatever they take; in a group, all but one glob that takes anything from here. Without it states
-   * multiply.
+   * Returns the same state without the positions that no longer matter: in a glob, the positions before the last star
+   * reached, because that star accepts everything that they accept; in a group, all globs except one, if that one
+   * accepts any further characters. Without this step the number of states would explode.
    */
   private reduce(state: bigint): bigint {
     let reduced = state
@@ -116,9 +116,7 @@ class Automaton {
   }
 }
 
-/**
- * For each way in which a tag can be in some of the groups and not in the others, one of the shortest tags of that way.
- */
+/** Returns sample tags: for each possible combination of groups that a tag can be in, one of the shortest such tags. */
 export const samples = (groups: ReadonlyArray<ReadonlyArray<Glob>>): ReadonlyArray<Tag> => {
   const automaton = new Automaton(groups)
   const alphabet = automaton.alphabet

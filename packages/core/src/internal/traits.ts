@@ -6,7 +6,7 @@ type Action = Touched["action"]
 
 const touched = (repository: RepositoryName, action: Action): Touched => ({ repository, action })
 
-/** The operations that touch one repository, which is most of them. */
+/** The properties of operations that use one repository, which most operations do. */
 const within = <O extends { readonly repository: RepositoryName }>(action: Action) => ({
   repositories: (operation: O): ReadonlyArray<Touched> => [touched(operation.repository, action)],
   requiredScope: (operation: O) => scopes[action](operation.repository)

@@ -4,7 +4,7 @@ import { DigestInvalid, digestMismatch, SizeInvalid } from "../RegistryError.js"
 import type { ErrorFields } from "./errorClass.js"
 
 /**
- * What content must turn out to be: its digest and, if known, its size in bytes.
+ * The expected content: its digest and, if known, its size in bytes.
  *
  * @since 0.1.0
  * @category models
@@ -15,15 +15,16 @@ export interface Expected {
 }
 
 /**
- * Counts and hashes content as it passes. `update` answers as soon as there is too much of it, and judges the digest
- * with the last byte, so that this byte need not be passed on where the digest is wrong; `end` judges what came.
+ * Counts and hashes content as it flows. `update` returns an error as soon as there are too many bytes. It compares the
+ * digest together with the last byte, so that this byte is not passed on if the digest is wrong. `end` checks the
+ * complete content.
  */
 export interface Verifier {
   readonly update: (chunk: Uint8Array) => DigestInvalid | SizeInvalid | undefined
   readonly end: () => DigestInvalid | SizeInvalid | undefined
 }
 
-/** Content cannot be checked against a digest of this algorithm. */
+/** Returns the error for a digest whose algorithm is not supported. */
 export const unsupported = (digest: Digest.Digest, asked?: ErrorFields): DigestInvalid =>
   new DigestInvalid({
     reference: digest,
@@ -31,17 +32,17 @@ export const unsupported = (digest: Digest.Digest, asked?: ErrorFields): DigestI
     reason: `digest algorithm "${Digest.algorithm(digest)}" is not supported`
   })
 
-/** Content ended too soon. */
+/** Returns the error for content that ends too early. */
 export const tooShort = (actual: number, expected: number, asked?: ErrorFields): SizeInvalid =>
   new SizeInvalid({ ...asked, reason: `content ended after ${actual} of the ${expected} bytes expected` })
 
-/** Content does not end where it should. */
+/** Returns the error for content that is too long. */
 const tooLong = (expected: number, asked?: ErrorFields): SizeInvalid =>
   new SizeInvalid({ ...asked, reason: `content is longer than the ${expected} bytes expected` })
 
 /**
- * A verifier of content that says itself that it has `declared` bytes, if it says so; or why there is no need to look
- * at the content. `asked` is what an error tells besides.
+ * Creates a verifier for content that declares a size of `declared` bytes, if known. Returns an error if the content is
+ * known to be wrong without reading it. `asked` adds fields to errors.
  */
 export const make = (
   expected: Expected,

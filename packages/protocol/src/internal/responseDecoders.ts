@@ -159,7 +159,7 @@ const upload = (
   return Effect.succeed({ id, offset, ...(minChunkSize === undefined ? {} : { minChunkSize }) })
 }
 
-/** Decodes an upload session that is new. If the response does not state an offset, the offset is zero. */
+/** Decodes an upload session. If the response does not state an offset, the offset is zero. */
 const standing = (response: Received, id?: string): Answer<Operation.Upload> =>
   upload(response, { id, offset: Range.parseUploadOffset(response.headers) ?? 0 })
 
