@@ -31,7 +31,7 @@ const kept = (chunks: ReadonlyArray<Uint8Array>) =>
 const chunksOf = (body: Body.Body) => Effect.map(Stream.runCollect(body.stream), (chunks) => Array.from(chunks))
 
 describe("Memory", () => {
-  it.effect("each layer is a registry of its own", () =>
+  it.effect("creates a separate registry for each layer", () =>
     Effect.gen(function*() {
       const [a, b] = [yield* Layer.build(Memory.layer()), yield* Layer.build(Memory.layer())]
       yield* Effect.provide(pushBytes(hello), a)
@@ -40,7 +40,7 @@ describe("Memory", () => {
       expect(yield* tagOf(Effect.provide(resolve, b))).toBe("BlobUnknown")
     }).pipe(Effect.scoped))
 
-  it.effect("a method asks again whenever it is run again", () =>
+  it.effect("reads again whenever the effect of a method is run again", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
       const resolve = registry.resolveManifest(repository, v1)
@@ -60,7 +60,7 @@ describe("Memory", () => {
     ["GetManifest, absent", new Operation.GetManifest({ repository, reference: absent })]
   ]
   it.effect.each(reads)(
-    "the handler has answered when it is called: %s",
+    "answers immediately: %s",
     ([name, operation]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
@@ -71,7 +71,7 @@ describe("Memory", () => {
       }).pipe(Effect.provide(Memory.layer()))
   )
 
-  it.effect("the handler has answered when it is called: GetBlob", () =>
+  it.effect("answers immediately: GetBlob", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
       yield* pushBytes(hello)
@@ -80,7 +80,7 @@ describe("Memory", () => {
       expect(exit.value.body.bytes).toEqual(hello)
     }).pipe(Effect.provide(Memory.layer())))
 
-  it.effect("a manifest is one object, whoever gets it", () =>
+  it.effect("returns the same manifest object to every caller", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
       const { digest } = yield* registry.pushManifest(repository, {
@@ -91,7 +91,7 @@ describe("Memory", () => {
       expect(yield* registry.getManifest(repository, v1)).toBe(yield* registry.getManifest(repository, digest))
     }).pipe(Effect.provide(Memory.layer())))
 
-  it.effect("T42: so many bytes are held, those of uploads and of chunks on their way too", () =>
+  it.effect("limits the bytes in memory, including upload sessions and unfinished chunks (T42)", () =>
     Effect.gen(function*() {
       const registry = yield* Registry
       const push = (size: number, content: Body.Body) =>
@@ -135,7 +135,7 @@ describe("Memory", () => {
   describe("keeps chunks", () => {
     const own = () => new Uint8Array(64 * 1024).fill(1)
 
-    it.effect("as they came, where they are large and fill their buffers", () =>
+    it.effect("as they are, if they are large and fill their buffers", () =>
       Effect.gen(function*() {
         const chunk = own()
         expect((yield* kept([chunk])).bytes).toBe(chunk)
@@ -147,7 +147,7 @@ describe("Memory", () => {
         for (const [n, chunk] of chunks.entries()) expect(seen[n]).toBe(chunk)
       }))
 
-    it.effect("as copies, where they are a small part of their buffer", () =>
+    it.effect("as copies, if they are a small part of their buffer", () =>
       Effect.gen(function*() {
         for (const length of [1, 100, 20_000]) {
           const { bytes } = yield* kept([new Uint8Array(1_000_000).subarray(5, 5 + length)])
@@ -156,7 +156,7 @@ describe("Memory", () => {
         }
       }))
 
-    it.effect("together, where they are small", () =>
+    it.effect("together, if they are small", () =>
       Effect.gen(function*() {
         const body = yield* kept(Array.from({ length: 200_000 }, (_, n) => Uint8Array.of(n)))
         const seen = yield* chunksOf(body)
@@ -166,7 +166,7 @@ describe("Memory", () => {
       }))
   })
 
-  it.effect("a body waits while its sink asks it to, and stops when it is cancelled", () =>
+  it.effect("pauses a body when its sink pauses it, and stops it when cancelled", () =>
     Effect.gen(function*() {
       const body = yield* kept(Array.from({ length: 10 }, (_, n) => new Uint8Array(65_536).fill(n)))
       const { source } = body
@@ -193,7 +193,7 @@ describe("Memory", () => {
       expect(seen).toEqual(["0", "1"])
     }))
 
-  it.effect("a large body lets others have their turn", () =>
+  it.effect("lets other fibers run while a large body is read", () =>
     Effect.gen(function*() {
       const chunk = new Uint8Array(1024 * 1024)
       const body = yield* kept(Array.from({ length: 40 }, () => chunk))

@@ -32,14 +32,14 @@ describe("Store", () => {
       }
     }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(addressed), Layer.provideMerge(memory())))))
 
-  it.effect("redirects nowhere where the store has no addresses", () =>
+  it.effect("does not redirect if the blob store has no URLs", () =>
     Effect.gen(function*() {
       yield* pushBytes(hello)
       const redirect = yield* Store.redirect("5 minutes")
       expect(yield* redirect(new Operation.GetBlob({ repository, digest: helloDigest }))).toEqual(Option.none())
     }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(memory())))))
 
-  it.effect("a store that fails is Unavailable, which may pass, and its cause is kept", () => {
+  it.effect("fails with Unavailable, and keeps the cause, if a store fails", () => {
     const failed = Effect.fail(new MetadataStore.Failed({ cause: "the disk is gone" }))
     const failing = Layer.effect(
       MetadataStore.MetadataStore,

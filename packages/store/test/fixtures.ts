@@ -16,7 +16,7 @@ export const hello = text("hello, world")
 export const helloDigest = Digest.fromBytes(hello)
 export const absent = Digest.fromBytes(text("never pushed"))
 
-/** Two stores for a registry, new at each call. */
+/** Two stores for a registry. Each call creates new stores. */
 export type MakeStores = () => Layer.Layer<BlobStore.BlobStore | MetadataStore.MetadataStore>
 
 /** Runs a test on a registry over new stores. */
@@ -26,7 +26,7 @@ export const on = (makeStores: MakeStores, options?: Store.Options) =>
 ): Effect.Effect<A, E, Exclude<R, Registry | BlobStore.BlobStore | MetadataStore.MetadataStore>> =>
   Effect.provide(effect, Layer.provideMerge(Store.layer(options), makeStores()))
 
-/** Bytes in pieces, as a body that says its size or does not. */
+/** A body of bytes in pieces, with or without a declared size. */
 export const pieces = (content: Uint8Array, length: number, size?: number): Body.Body =>
   Body.stream(
     Stream.fromIterable(
@@ -53,11 +53,11 @@ export const pushBytes = (
       registry.pushBlob(to, Descriptor.fromBytes(content, Descriptor.octetStream, algorithm), Body.bytes(content))
   )
 
-/** All bytes of a body. */
+/** Reads all bytes of a body. */
 export const read = (body: Body.Body): Effect.Effect<Uint8Array, RegistryError.RegistryError> =>
   Body.toBytes(body, { limit: Infinity, onLimit: () => new Error("no limit") as never })
 
-/** The text of a blob. */
+/** Reads the text of a blob. */
 export const pullText = (from: RepositoryName.RepositoryName, digest: Digest.Digest) =>
   Effect.scoped(
     Effect.flatMap(Registry, (registry) => registry.getBlob(from, digest)).pipe(
@@ -75,14 +75,14 @@ export interface ImageFields {
 
 export const emptyConfig = Descriptor.fromBytes(text("{}"), MediaType.empty)
 
-/** The bytes of an image manifest: one of no layers whose config is `{}`, unless said. */
+/** Returns the bytes of an image manifest. Default: no layers, and the config `{}`. */
 export const image = (fields: ImageFields = {}): Uint8Array =>
   text(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.image, config: emptyConfig, layers: [], ...fields }))
 
 export const index = (fields: { readonly manifests?: unknown; readonly [field: string]: unknown } = {}): Uint8Array =>
   text(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], ...fields }))
 
-/** Puts the config that {@link image} refers to, and an image. */
+/** Pushes an image and the config to which {@link image} refers. */
 export const pushImage = (
   fields?: ImageFields,
   options: { readonly to?: RepositoryName.RepositoryName; readonly tags?: ReadonlyArray<Tag.Tag> } = {}
@@ -98,7 +98,7 @@ export const pushImage = (
     })
   })
 
-/** What an effect failed with, as the parts that matter to whoever asked. */
+/** Returns the error of an effect, reduced to the fields that the tests compare. */
 export const failureOf = <A, R>(effect: Effect.Effect<A, RegistryError.RegistryError, R>) =>
   Effect.map(Effect.flip(effect), (error) => ({
     tag: error._tag,

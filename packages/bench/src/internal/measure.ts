@@ -43,8 +43,8 @@ export const row = ({ better, name, target, unit }: Figure, samples: ReadonlyArr
 }
 
 /**
- * Takes a sample of every case in each round, one case after the other. Whatever slows down the machine for a while
- * therefore slows down all cases. Every second round runs backwards. Drops the samples of the warm-up rounds.
+ * Takes a sample of every case in each round, one case after the other. If the machine
+ * is slow for a while, all cases are slow. Every second round runs backwards. Drops the samples of the warm-up rounds.
  */
 export const interleave = <E, R>(
   cases: ReadonlyMap<string, Effect.Effect<number, E, R>>,

@@ -11,7 +11,7 @@ const otherKey = BlobStore.BlobKey("b1f2e5a6-0000-4000-8000-000000000002")
 
 const store = BlobStore.BlobStore
 
-/** Puts bytes, piece by piece, under a key. */
+/** Stores bytes under a key, piece by piece. */
 const put = (to: BlobStore.BlobKey, chunks: ReadonlyArray<Uint8Array>, id = "upload") =>
   Effect.gen(function*() {
     const blobs = yield* store
@@ -27,12 +27,12 @@ const readAll = (from: BlobStore.BlobKey, span?: { readonly offset: number; read
 const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
 
-/** What every store of bytes must do: one is tested by one line. */
+/** Runs the tests that every blob store must pass. */
 export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobStore.BlobStore>) => {
   const test = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, makeStore())
 
-  describe(`${name} as a store of bytes`, () => {
-    it.effect("nothing is under a key that was never used", () =>
+  describe(`${name} as a blob store`, () => {
+    it.effect("has no bytes under a key that was never used", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         expect(yield* blobs.stat(key)).toBeUndefined()
@@ -40,7 +40,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         yield* blobs.delete(key)
       }).pipe(test))
 
-    it.effect("what was committed is there, and apart from what is under other keys", () =>
+    it.effect("returns committed bytes, separate from the bytes under other keys", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         yield* put(key, [hello.subarray(0, 3), hello.subarray(3)])
@@ -54,14 +54,14 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         yield* blobs.delete(key)
       }).pipe(test))
 
-    it.effect("no bytes", () =>
+    it.effect("commits an upload without bytes", () =>
       Effect.gen(function*() {
         yield* put(key, [])
         expect(yield* (yield* store).stat(key)).toBe(0)
         expect(yield* readAll(key)).toEqual(new Uint8Array(0))
       }).pipe(test))
 
-    it.effect("a span that is not within is RangeInvalid, with the size", () =>
+    it.effect("refuses a span outside the bytes with RangeInvalid and the size", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         yield* put(key, [hello])
@@ -69,7 +69,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         expect(yield* Effect.flip(Effect.scoped(blobs.read(key, { offset: 5, length: 8 })))).toEqual(expected)
       }).pipe(test))
 
-    it("any pieces, and any span of what they make", () =>
+    it("returns any span of any pieces", () =>
       fc.assert(
         fc.asyncProperty(
           fc.array(
@@ -109,7 +109,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
       ))
 
     it.effect.each([[0], [4], [6], [1e9]] as const)(
-      "a chunk at %i, where it stands at 5, is refused",
+      "refuses a chunk at %i if the offset is 5",
       ([offset]) =>
         Effect.gen(function*() {
           const blobs = yield* store
@@ -123,7 +123,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         }).pipe(test)
     )
 
-    it.effect("a broken chunk reports what is durable, and the upload goes on from there", () =>
+    it.effect("reports the durable offset after a chunk fails, and continues there", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         const { token } = yield* blobs.append(yield* blobs.openUpload("upload"), 0, Body.bytes(hello.subarray(0, 5)))
@@ -138,7 +138,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         expect(yield* readAll(key)).toEqual(hello)
       }).pipe(test))
 
-    it.effect("an interrupted chunk does not count", () =>
+    it.effect("does not count an interrupted chunk", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         const token = yield* blobs.openUpload("upload")
@@ -149,7 +149,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         expect(yield* blobs.append(token, 0, Body.bytes(hello))).toMatchObject({ offset: 12 })
       }).pipe(test))
 
-    it.effect("of many chunks at one offset one is counted, whole", () =>
+    it.effect("counts one complete chunk of many at one offset", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         const token = yield* blobs.openUpload("upload")
@@ -169,7 +169,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         expect(yield* readAll(key)).toEqual(chunk(won + 1))
       }).pipe(test))
 
-    it.effect("a commit is done once, and not over another size", () =>
+    it.effect("commits once, and refuses another size", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         const { token } = yield* blobs.append(yield* blobs.openUpload("upload"), 0, Body.bytes(hello))
@@ -181,7 +181,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         expect(yield* tagOf(blobs.append(token, 12, Body.bytes(hello)))).toBe("UploadUnknown")
       }).pipe(test))
 
-    it.effect("an upload that was given up has ended", () =>
+    it.effect("refuses an aborted upload", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         const { token } = yield* blobs.append(yield* blobs.openUpload("upload"), 0, Body.bytes(hello))
@@ -192,7 +192,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         expect(yield* blobs.stat(key)).toBeUndefined()
       }).pipe(test))
 
-    it.effect("an upload that is given up while a chunk flows", () =>
+    it.effect("aborts an upload while a chunk flows", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         const token = yield* blobs.openUpload("upload")
@@ -200,7 +200,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         expect(yield* tagOf(blobs.append(token, 0, body))).toBe("UploadUnknown")
       }).pipe(test))
 
-    it.effect("uploads are listed by their last chunk", () =>
+    it.effect("lists uploads by the time of their last chunk", () =>
       Effect.gen(function*() {
         const blobs = yield* store
         const ids = (olderThan: number) =>

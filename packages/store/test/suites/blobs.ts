@@ -25,13 +25,13 @@ import type { MakeStores } from "../fixtures.js"
 const head = hello.subarray(0, 5)
 
 const sources: ReadonlyArray<[name: string, body: (content: Uint8Array) => Body.Body]> = [
-  ["bytes in hand", Body.bytes],
+  ["bytes in memory", Body.bytes],
   ["a stream of a said size", (content) => pieces(content, 3, content.byteLength)],
   ["a stream of no said size", (content) => pieces(content, 3)],
   ["a native source", (content) => Body.fromSource(nativeSource(content), { size: content.byteLength })]
 ]
 
-/** A source that gives one byte at a time, each in a turn of its own. */
+/** A source that sends one byte at a time, each in its own turn of the event loop. */
 const nativeSource = (content: Uint8Array, onCancel?: () => void): Body.Source => (sink) => {
   let next = 0
   let cancelled = false
@@ -66,7 +66,7 @@ export const blobs = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("push: a blob in one go", () => {
-    it.effect.each(sources)("33, 59: from %s", ([, body]) =>
+    it.effect.each(sources)("stores a blob from %s (rules 33, 59)", ([, body]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const descriptor = Descriptor.fromBytes(hello)
@@ -80,7 +80,7 @@ export const blobs = (makeStores: MakeStores) => {
         expect(yield* pullText(repository, digest)).toBe(content)
       }).pipe(test))
 
-    it.effect("34: sha512", () =>
+    it.effect("accepts a sha512 digest (rule 34)", () =>
       Effect.gen(function*() {
         const { digest } = yield* pushBytes(hello, repository, "sha512")
         expect(digest).toMatch(/^sha512:/)
@@ -88,7 +88,7 @@ export const blobs = (makeStores: MakeStores) => {
         expect(yield* tagOf((yield* Registry).resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
       }).pipe(test))
 
-    it.effect("57: again", () =>
+    it.effect("accepts the same blob again (rule 57)", () =>
       Effect.gen(function*() {
         yield* pushBytes(hello)
         expect((yield* pushBytes(hello)).digest).toBe(helloDigest)
@@ -101,7 +101,7 @@ export const blobs = (makeStores: MakeStores) => {
         ["35, T28: an algorithm that cannot be checked", Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")],
         ["35: a registered algorithm that is not supported", Digest.make(`blake3:${"0".repeat(64)}`)]
       ] as const
-    )("%s is DigestInvalid, and nothing is there", ([, digest]) =>
+    )("%s: fails with DigestInvalid and stores nothing", ([, digest]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         expect(yield* failureOf(push(hello, { digest })))
@@ -115,7 +115,7 @@ export const blobs = (makeStores: MakeStores) => {
       sources.flatMap(([source, body]) =>
         wrongSizes.map(([name, size]) => [`33: ${source}, ${name}`, body, size] as const)
       )
-    )("%s, is SizeInvalid", ([, body, size]) =>
+    )("%s: fails with SizeInvalid", ([, body, size]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const descriptor = { ...Descriptor.fromBytes(hello), size }
@@ -124,7 +124,7 @@ export const blobs = (makeStores: MakeStores) => {
         expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
       }).pipe(test))
 
-    it.effect("T36: a body without an end is not read beyond its size", () =>
+    it.effect("does not read an endless body beyond its declared size (T36)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const endless = Body.stream(Stream.repeatValue(new Uint8Array(1024)))
@@ -132,7 +132,7 @@ export const blobs = (makeStores: MakeStores) => {
           .toBe("SizeInvalid")
       }).pipe(test))
 
-    it.effect("T47: a native source that gives more than it said is closed", () =>
+    it.effect("closes a native source that sends more than its declared size (T47)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         let closed = 0
@@ -142,7 +142,7 @@ export const blobs = (makeStores: MakeStores) => {
         expect(closed).toBe(1)
       }).pipe(test))
 
-    it.effect("a body that fails is told as it failed", () =>
+    it.effect("fails with the error of the body", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const error = yield* Effect.flip(registry.pushBlob(repository, Descriptor.fromBytes(hello), broken(head)))
@@ -150,7 +150,7 @@ export const blobs = (makeStores: MakeStores) => {
         expect(error.cause).toEqual(new Error("the line is dead"))
       }).pipe(test))
 
-    it.effect("T42: an upload that failed or was interrupted is not left open", () =>
+    it.effect("closes the session of a failed or interrupted push (T42)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* Effect.flip(push(hello, { digest: absent }))
@@ -165,7 +165,7 @@ export const blobs = (makeStores: MakeStores) => {
   })
 
   describe("push: mounts", () => {
-    it.effect("50, 55: from another repository; it stays when it is deleted there", () =>
+    it.effect("mounts from another repository, and keeps the blob after it is deleted there (rules 50, 55)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -182,7 +182,7 @@ export const blobs = (makeStores: MakeStores) => {
         ["51: a source that is not there", { from: unknown }],
         ["52, T33: a digest alone, unless that is allowed", {}]
       ] as const
-    )("%s starts an upload", ([, options]) =>
+    )("%s: starts an upload session", ([, options]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -196,7 +196,7 @@ export const blobs = (makeStores: MakeStores) => {
         expect(yield* pullText(unknown, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect("52: a digest alone, where that is allowed", () =>
+    it.effect("mounts by digest alone if anonymousMount is true (rule 52)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -205,7 +205,7 @@ export const blobs = (makeStores: MakeStores) => {
         expect(yield* pullText(other, helloDigest)).toBe("hello, world")
       }).pipe(on(makeStores, { anonymousMount: true })))
 
-    it.effect("54: an algorithm that is not supported is DigestInvalid", () =>
+    it.effect("refuses an unsupported algorithm with DigestInvalid (rule 54)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         expect(yield* tagOf(registry.mountBlob(other, Digest.make("md5:00"), { from: repository }))).toBe(

@@ -20,7 +20,7 @@ import type { MakeStores } from "../fixtures.js"
 
 const descriptor = Descriptor.fromBytes(hello)
 
-/** The same stores, with the bytes' one changed. */
+/** Returns the same stores with a changed blob store. */
 const changed = (
   makeStores: MakeStores,
   change: (store: BlobStore.Service) => Partial<BlobStore.Service>
@@ -31,7 +31,7 @@ const changed = (
     Effect.map(BlobStore.BlobStore, (store) => ({ ...store, ...change(store) }))
   ).pipe(Layer.provideMerge(makeStores()))
 
-/** The keys that bytes lie under. */
+/** Returns the keys of all stored bytes. */
 const recorded = () => {
   const keys = new Set<BlobStore.BlobKey>()
   const reads: Array<BlobStore.BlobKey> = []
@@ -50,7 +50,7 @@ export const concurrency = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("at once", () => {
-    it.effect("56: a hundred push one blob, to several repositories: all succeed, and there is one copy", () => {
+    it.effect("stores one copy if a hundred callers push one blob to several repositories, and all succeed (rule 56)", () => {
       const { change, keys } = recorded()
       return Effect.gen(function*() {
         const registry = yield* Registry
@@ -70,7 +70,7 @@ export const concurrency = (makeStores: MakeStores) => {
       }).pipe(on(changed(makeStores, change)))
     })
 
-    it.effect("72: a tag that moves is never missing", () =>
+    it.effect("resolves a tag at every moment while the tag moves (rule 72)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const push = (n: number) =>
@@ -90,7 +90,7 @@ export const concurrency = (makeStores: MakeStores) => {
         expect(new Set(seen.flat())).toEqual(digests)
       }).pipe(test))
 
-    it.effect("97: a blob is pushed again while it is being deleted: the new one is not hit", () =>
+    it.effect("keeps a blob that is pushed again while the old one is being deleted (rule 97)", () =>
       Effect.gen(function*() {
         const removing = yield* Deferred.make<void>()
         const mayGoOn = yield* Deferred.make<void>()
@@ -120,7 +120,7 @@ export const concurrency = (makeStores: MakeStores) => {
         }).pipe(on(changed(makeStores, change)))
       }))
 
-    it.effect("97: a blob is deleted and pushed again between being found and being read", () => {
+    it.effect("reads a blob that is deleted and pushed again between lookup and read (rule 97)", () => {
       let interfere: Effect.Effect<unknown> = Effect.void
       const change = (store: BlobStore.Service): Partial<BlobStore.Service> => ({
         read: (key, span) => {
@@ -141,7 +141,7 @@ export const concurrency = (makeStores: MakeStores) => {
       }).pipe(on(changed(makeStores, change)))
     })
 
-    it.effect("14: a body goes on though its blob is deleted while it is read", () =>
+    it.effect("continues to send a body after its blob is deleted (rule 14)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const content = new Uint8Array(300_000).fill(7)
@@ -178,7 +178,7 @@ export const concurrency = (makeStores: MakeStores) => {
       }).pipe(on(changed(makeStores, change)))
     })
 
-    it.effect("34: of an upload that is not what its digest says are gone", () => {
+    it.effect("are deleted if the upload does not match its digest (rule 34)", () => {
       const { change, keys } = recorded()
       return Effect.gen(function*() {
         for (const algorithm of ["sha256", "sha512"] as const) {
@@ -188,7 +188,7 @@ export const concurrency = (makeStores: MakeStores) => {
       }).pipe(on(changed(makeStores, change)))
     })
 
-    it.effect("97, T33: are gone with the last repository that had them", () => {
+    it.effect("are deleted with the last repository that had them (rule 97, T33)", () => {
       const { change, keys } = recorded()
       return Effect.gen(function*() {
         const registry = yield* Registry

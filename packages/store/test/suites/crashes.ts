@@ -7,7 +7,7 @@ import type { MakeStores } from "../fixtures.js"
 
 const [head, tail] = [hello.subarray(0, 5), hello.subarray(5)]
 
-/** A registry started over stores that are there already, as after a restart. */
+/** Starts a registry over existing stores, as after a restart. */
 const restarted = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, Store.layer())
 
 const uploadsOlderThan = (time: number) =>
@@ -18,12 +18,12 @@ const uploadsOlderThan = (time: number) =>
 
 const released = Effect.flatMap(MetadataStore.MetadataStore, (metadata) => metadata.listReleased(undefined, 10))
 
-/** Where a crash, or another server, can leave two stores that are written one after the other. */
+/** Tests the states in which a crash or another server can leave the two stores. */
 export const crashes = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("after a crash", () => {
-    it.effect("41: bytes that were stored and not counted are counted by who meets them", () =>
+    it.effect("counts bytes that were stored but not counted when they are next used (rule 41)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const blobs = yield* BlobStore.BlobStore
@@ -38,7 +38,7 @@ export const crashes = (makeStores: MakeStores) => {
         expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect("45, T43: another server goes on with an upload", () =>
+    it.effect("continues an upload session on another server (rule 45, T43)", () =>
       Effect.gen(function*() {
         const { id } = yield* restarted(Effect.gen(function*() {
           const registry = yield* Registry
@@ -53,7 +53,7 @@ export const crashes = (makeStores: MakeStores) => {
         }))
       }).pipe(Effect.provide(Layer.suspend(makeStores))))
 
-    it.effect("46, T42: an upload that was given up is gone with its bytes when its time is over", () =>
+    it.effect("removes an abandoned session and its bytes when it expires (rule 46, T42)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -78,7 +78,7 @@ export const crashes = (makeStores: MakeStores) => {
         yield* registry.startUpload(repository)
       }).pipe(on(makeStores, { maxUploadsPerCaller: 1000 })))
 
-    it.effect("T42: a restart ends what has expired, and finds uploads of which there is no fact", () =>
+    it.effect("ends expired sessions after a restart, and aborts uploads without metadata (T42)", () =>
       Effect.gen(function*() {
         const blobs = yield* BlobStore.BlobStore
         yield* blobs.openUpload("stray")
@@ -95,7 +95,7 @@ export const crashes = (makeStores: MakeStores) => {
         }))
       }).pipe(Effect.provide(Layer.suspend(makeStores))))
 
-    it.effect("97: bytes that could not be removed are removed by the next sweep", () => {
+    it.effect("deletes bytes in the next sweep if their delete failed (rule 97)", () => {
       let broken = true
       const failing: MakeStores = () =>
         Layer.effect(
@@ -123,7 +123,7 @@ export const crashes = (makeStores: MakeStores) => {
       }).pipe(on(failing))
     })
 
-    it.effect("bytes that are lost are told apart from a blob that is not there", () =>
+    it.effect("distinguishes lost bytes from an unknown blob", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)

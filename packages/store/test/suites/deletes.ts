@@ -24,7 +24,7 @@ export const deletes = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("management", () => {
-    it.effect("95: a tag; its manifest stays, and so do its other tags", () =>
+    it.effect("deletes a tag, and keeps its manifest and the other tags (rule 95)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { digest } = yield* pushImage({}, { tags: [v1, v2] })
@@ -36,7 +36,7 @@ export const deletes = (makeStores: MakeStores) => {
         expect(yield* list(registry.listTags(repository))).toEqual([])
       }).pipe(test))
 
-    it.effect("96: a manifest and all tags that point at it", () =>
+    it.effect("deletes a manifest and all tags that point at it (rule 96)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { digest } = yield* pushImage({}, { tags: [v1, v2] })
@@ -48,7 +48,7 @@ export const deletes = (makeStores: MakeStores) => {
         expect(yield* list(registry.listTags(repository))).toEqual([v2])
       }).pipe(test))
 
-    it.effect("96: a manifest; a tag that it had once and another has now stays", () =>
+    it.effect("deletes a manifest, and keeps a tag that has moved to another manifest (rule 96)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const first = yield* pushImage({}, { tags: [v1] })
@@ -58,7 +58,7 @@ export const deletes = (makeStores: MakeStores) => {
         expect((yield* registry.resolveManifest(repository, v1)).digest).toBe(second.digest)
       }).pipe(test))
 
-    it.effect("97: a blob; other repositories keep theirs", () =>
+    it.effect("deletes a blob, which other repositories keep (rule 97)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -69,7 +69,7 @@ export const deletes = (makeStores: MakeStores) => {
         expect(yield* pullText(other, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect("T57: what was deleted can be pushed again", () =>
+    it.effect("accepts a push of deleted content (T57)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         for (let round = 0; round < 3; round++) {
@@ -82,7 +82,7 @@ export const deletes = (makeStores: MakeStores) => {
         }
       }).pipe(test))
 
-    it.effect("75: a repository stays when all of it is deleted", () =>
+    it.effect("keeps a repository whose content is all deleted (rule 75)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)

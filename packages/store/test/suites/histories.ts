@@ -10,7 +10,7 @@ const tags = ["v1", "latest"].map(Tag.make)
 const blobs = [0, 1].map((n) => Descriptor.fromBytes(text(`blob ${n}`)))
 const subjects = [undefined, Digest.fromBytes(text("subject"))]
 
-/** Images by the blob that is their config, and their subject. */
+/** Images, identified by their config blob and their subject. */
 const images = blobs.flatMap((config) =>
   subjects.map((subject) => {
     const fields = subject === undefined ? {} : { subject: { mediaType: MediaType.image, digest: subject, size: 1 } }
@@ -31,7 +31,7 @@ type World = Map<string, Model>
 interface Step {
   readonly describe: string
   readonly run: (registry: Registry["Type"]) => Effect.Effect<unknown, { readonly _tag: string }>
-  /** What it must answer: the tag of an error, or nothing; and what is then. */
+  /** The expected result, which is the tag of an error or `undefined`, and the expected state after the step. */
   readonly expect: (world: World) => string | undefined
 }
 
@@ -126,7 +126,7 @@ const history = fc.array(
   { maxLength: 40 }
 )
 
-/** All that can be seen of a registry, and what the model says it is. */
+/** Compares the visible state of a registry with the state of the model. */
 const observed = Effect.gen(function*() {
   const registry = yield* Registry
   const names = yield* list(registry.listRepositories())
@@ -168,7 +168,7 @@ const modelled = (world: World) =>
 
 export const histories = (makeStores: MakeStores) =>
   describe("any history", () => {
-    it("leaves what a plain model says", () =>
+    it("leaves the same state as a plain model", () =>
       fc.assert(
         fc.asyncProperty(history, (steps) =>
           Effect.gen(function*() {

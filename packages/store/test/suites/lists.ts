@@ -19,7 +19,7 @@ import {
 import type { MakeStores } from "../fixtures.js"
 
 const tags = ["v1", "a", "a.1", "a-1", "a_1", "A", "Z", "_", "0", "10", "9", "v1.0", "a1"].map(Tag.make)
-/** By code: digits, upper case, underscore, lower case; dash before dot before digits. */
+/** In ASCII order: dash, dot, digits, upper case, underscore, lower case. */
 const sorted = ["0", "10", "9", "A", "Z", "_", "a", "a-1", "a.1", "a1", "a_1", "v1", "v1.0"]
 
 const selections: ReadonlyArray<[
@@ -54,14 +54,14 @@ export const lists = (makeStores: MakeStores) => {
         expect(yield* list(registry.listTags(repository, options))).toEqual(expected)
       }).pipe(test))
 
-    it.effect("75: none, of a repository that has no tags", () =>
+    it.effect("lists no tags if the repository has none (rule 75)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
         expect(yield* list(registry.listTags(repository))).toEqual([])
       }).pipe(test))
 
-    it.effect("75: of a repository that is not there", () =>
+    it.effect("fails if the repository does not exist (rule 75)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* registry.startUpload(unknown)
@@ -71,7 +71,7 @@ export const lists = (makeStores: MakeStores) => {
         }
       }).pipe(test))
 
-    it.effect("77, 83: thousands, over pages, while others are pushed and deleted: each that stays, once", () =>
+    it.effect("lists thousands of tags, each once, while others are pushed and deleted (rules 77, 83)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = (n: number) => Tag.make(`t${String(n).padStart(5, "0")}`)
@@ -91,7 +91,7 @@ export const lists = (makeStores: MakeStores) => {
         expect(untouched.filter((tag) => !walked.includes(tag))).toEqual([])
       }).pipe(test))
 
-    it.effect("77: a limit counts over pages", () =>
+    it.effect("applies the limit to all pages together (rule 77)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const all = Array.from({ length: 2100 }, (_, n) => Tag.make(`t${String(n).padStart(5, "0")}`))
@@ -101,7 +101,7 @@ export const lists = (makeStores: MakeStores) => {
         }
       }).pipe(test))
 
-    it.effect("a list that is run again is read again", () =>
+    it.effect("reads the list again when the stream is run again", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushImage({}, { tags: [v1] })
@@ -113,7 +113,7 @@ export const lists = (makeStores: MakeStores) => {
   })
 
   describe("discovery: repositories", () => {
-    it.effect("106: those that something was put into, by code", () =>
+    it.effect("lists the repositories that have had content, in ASCII order (rule 106)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const names = ["b", "a/b", "a", "a-b", "a.b", "0"].map(RepositoryName.make)
@@ -126,25 +126,25 @@ export const lists = (makeStores: MakeStores) => {
         expect(yield* list(registry.listRepositories({ limit: 0 }))).toEqual([])
       }).pipe(test))
 
-    it.effect("106: none", () =>
+    it.effect("lists no repositories if there are none (rule 106)", () =>
       Effect.gen(function*() {
         expect(yield* list((yield* Registry).listRepositories())).toEqual([])
       }).pipe(test))
   })
 
   describe("discovery: referrers", () => {
-    it.effect("84: none, of a repository that is there", () =>
+    it.effect("lists no referrers if the repository has none (rule 84)", () =>
       Effect.gen(function*() {
         yield* pushBytes(hello)
         expect(yield* list((yield* Registry).listReferrers(repository, absent))).toEqual([])
       }).pipe(test))
 
-    it.effect("84: none, of a repository that is not there", () =>
+    it.effect("lists no referrers if the repository does not exist (rule 84)", () =>
       Effect.gen(function*() {
         expect(yield* list((yield* Registry).listReferrers(unknown, absent))).toEqual([])
       }).pipe(test))
 
-    it.effect("86, 87: descriptors with artifact type and annotations, by digest", () =>
+    it.effect("lists descriptors with artifact type and annotations, ordered by digest (rules 86, 87)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const annotations = { "org.example": "yes" }
@@ -175,7 +175,7 @@ export const lists = (makeStores: MakeStores) => {
           .toEqual([])
       }).pipe(test))
 
-    it.effect("88, 89: thousands, over pages, with a filter and without", () =>
+    it.effect("lists thousands of referrers with and without a filter (rules 88, 89)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(text("{}"))
@@ -189,7 +189,7 @@ export const lists = (makeStores: MakeStores) => {
         expect(new Set(even.map(({ digest }) => digest)).size).toBe(1100)
       }).pipe(test))
 
-    it.effect("90: one that is deleted is not listed; the list outlives its subject", () =>
+    it.effect("does not list a deleted referrer, and keeps the list after its subject is deleted (rule 90)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const base = yield* pushImage()

@@ -88,20 +88,23 @@ export const manifests = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("push: manifests", () => {
-    it.effect.each(accepted)("61, 62, 73: %s", ([, mediaType, bytes]) =>
-      Effect.gen(function*() {
-        const registry = yield* Registry
-        yield* pushBytes(hello)
-        yield* pushBytes(text("{}"))
-        const pushed = yield* registry.pushManifest(repository, { mediaType, bytes, tags: [v1] })
-        const descriptor = { mediaType, digest: Digest.fromBytes(bytes), size: bytes.byteLength }
-        expect(pushed).toMatchObject({ ...descriptor, tags: [v1] })
-        for (const reference of [v1, descriptor.digest]) {
-          const manifest = yield* registry.getManifest(repository, reference)
-          expect(manifest.descriptor).toEqual(descriptor)
-          expect(manifest.bytes).toEqual(bytes)
-        }
-      }).pipe(test))
+    it.effect.each(accepted)(
+      "accepts a manifest (rules 61, 62, 73): %s",
+      ([, mediaType, bytes]) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          yield* pushBytes(hello)
+          yield* pushBytes(text("{}"))
+          const pushed = yield* registry.pushManifest(repository, { mediaType, bytes, tags: [v1] })
+          const descriptor = { mediaType, digest: Digest.fromBytes(bytes), size: bytes.byteLength }
+          expect(pushed).toMatchObject({ ...descriptor, tags: [v1] })
+          for (const reference of [v1, descriptor.digest]) {
+            const manifest = yield* registry.getManifest(repository, reference)
+            expect(manifest.descriptor).toEqual(descriptor)
+            expect(manifest.bytes).toEqual(bytes)
+          }
+        }).pipe(test)
+    )
 
     it.effect.each(invalid)(
       "%s: ManifestInvalid, and nothing is there",
@@ -117,23 +120,26 @@ export const manifests = (makeStores: MakeStores) => {
         }).pipe(test)
     )
 
-    it.effect.each(["sha256", "sha512"] as const)("61, 64: by its %s digest", (algorithm) =>
-      Effect.gen(function*() {
-        const registry = yield* Registry
-        const digest = Digest.fromBytes(index(), algorithm)
-        const pushed = yield* registry.pushManifest(repository, {
-          mediaType: MediaType.index,
-          bytes: index(),
-          digest,
-          tags: [v1]
-        })
-        expect(pushed.digest).toBe(digest)
-        for (const reference of [digest, v1]) {
-          expect((yield* registry.getManifest(repository, reference)).descriptor.digest).toBe(digest)
-        }
-      }).pipe(test))
+    it.effect.each(["sha256", "sha512"] as const)(
+      "accepts a manifest by its %s digest (rules 61, 64)",
+      (algorithm) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          const digest = Digest.fromBytes(index(), algorithm)
+          const pushed = yield* registry.pushManifest(repository, {
+            mediaType: MediaType.index,
+            bytes: index(),
+            digest,
+            tags: [v1]
+          })
+          expect(pushed.digest).toBe(digest)
+          for (const reference of [digest, v1]) {
+            expect((yield* registry.getManifest(repository, reference)).descriptor.digest).toBe(digest)
+          }
+        }).pipe(test)
+    )
 
-    it.effect("64: under two digests, deleted one by one", () =>
+    it.effect("stores one manifest under two digests, and deletes them one by one (rule 64)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const [short, long] = [Digest.fromBytes(index()), Digest.fromBytes(index(), "sha512")]
@@ -154,7 +160,7 @@ export const manifests = (makeStores: MakeStores) => {
         ["63: another digest, sha512", Digest.fromBytes(hello, "sha512")],
         ["T28: an algorithm that is not supported", Digest.make("md5:00")]
       ] as const
-    )("%s: DigestInvalid, and nothing is there", ([, digest]) =>
+    )("%s: fails with DigestInvalid and stores nothing", ([, digest]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -175,7 +181,7 @@ export const manifests = (makeStores: MakeStores) => {
         }
       }).pipe(test))
 
-    it.effect("69, T36: 4 MiB are taken, a byte more is SizeInvalid with the limit", () =>
+    it.effect("accepts 4 MiB, and refuses one byte more with SizeInvalid and the limit (rule 69, T36)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const mediaType = "application/vnd.example"
@@ -185,7 +191,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect(yield* Effect.flip(push)).toMatchObject({ _tag: "SizeInvalid", limit: size, operation: "PushManifest" })
       }).pipe(test))
 
-    it.effect("66: what is missing is named", () =>
+    it.effect("names the missing content (rule 66)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -203,7 +209,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect(yield* list(registry.listTags(repository))).toEqual([])
       }).pipe(test))
 
-    it.effect("66: the detail is bounded", () =>
+    it.effect("limits the size of the detail (rule 66)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const layers = Array.from({ length: 1000 }, (_, n) => ({ ...layer, digest: Digest.fromBytes(text(String(n))) }))
@@ -211,7 +217,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect((yield* Effect.flip(push)).detail).toHaveLength(100)
       }).pipe(test))
 
-    it.effect("66: an index of manifests that must be there", () =>
+    it.effect("requires the manifests of an index if sparseIndexes is false (rule 66)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const child = yield* pushImage()
@@ -223,21 +229,21 @@ export const manifests = (makeStores: MakeStores) => {
           .toMatchObject({ _tag: "ManifestBlobUnknown", detail: [{ digest: absent }] })
       }).pipe(on(makeStores, { sparseIndexes: false })))
 
-    it.effect("66: an image whose blobs need not be there, for a cache", () =>
+    it.effect("accepts an image without its blobs if sparseManifests is true (rule 66)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const pushed = yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image() })
         expect((yield* registry.getManifest(repository, pushed.digest)).bytes).toEqual(image())
       }).pipe(on(makeStores, { sparseManifests: true })))
 
-    it.effect("68: the subject is answered, that it is kept among its referrers", () =>
+    it.effect("returns the subject, to show that referrers are supported (rule 68)", () =>
       Effect.gen(function*() {
         const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
         expect((yield* pushImage({ subject })).subject).toBe(absent)
         expect((yield* pushImage({})).subject).toBeUndefined()
       }).pipe(test))
 
-    it.effect("71: many tags at once, each once", () =>
+    it.effect("sets many tags at once, each once (rule 71)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const tags = Array.from({ length: 12 }, (_, n) => Tag.make(`v${n + 10}`))
@@ -245,7 +251,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect(yield* list(registry.listTags(repository))).toEqual(tags)
       }).pipe(test))
 
-    it.effect("72: a tag moves, and what it pointed at stays", () =>
+    it.effect("moves a tag, and keeps the manifest at which the tag pointed (rule 72)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const first = yield* pushImage({}, { tags: [v1, v2] })
@@ -256,7 +262,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect(yield* list(registry.listTags(repository))).toEqual([v1])
       }).pipe(test))
 
-    it.effect("ifAbsent: where one tag points elsewhere no tag moves and nothing is put", () =>
+    it.effect("ifAbsent: if one tag points at another manifest, moves no tag and stores nothing", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const first = yield* pushImage({}, { tags: [v1] })
@@ -277,7 +283,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect((yield* put({ annotations: {} }, [Tag.make("v3")])).tags).toEqual(["v3"])
       }).pipe(test))
 
-    it.effect("62: what is kept is a copy", () =>
+    it.effect("stores a copy of the bytes (rule 62)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const bytes = index()
@@ -286,7 +292,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect((yield* registry.getManifest(repository, digest)).bytes).toEqual(index())
       }).pipe(test))
 
-    it.effect("7: parameters of the type are not kept", () =>
+    it.effect("drops the parameters of the media type (rule 7)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const mediaType = `${MediaType.index}; charset=utf-8`
@@ -295,7 +301,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect((yield* registry.resolveManifest(repository, v1)).mediaType).toBe(MediaType.index)
       }).pipe(test))
 
-    it.effect("T58: pushed again with another type, it keeps its type, its tags and its place among the referrers", () =>
+    it.effect("keeps the type, the tags and the referrers entry of a manifest that is pushed again with another type (T58)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
@@ -318,7 +324,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect((yield* registry.resolveManifest(repository, v1)).mediaType).toBe(MediaType.dockerList)
       }).pipe(test))
 
-    it.effect("a manifest of Docker's schema 1 is not supported", () =>
+    it.effect("refuses a manifest of Docker schema 1", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const bytes = text(JSON.stringify({ schemaVersion: 1, fsLayers: [], history: [] }))
@@ -329,7 +335,7 @@ export const manifests = (makeStores: MakeStores) => {
         }
       }).pipe(test))
 
-    it.effect("T33: content of another repository does not count", () =>
+    it.effect("refuses content that only another repository has (T33)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushImage({}, { tags: [v1] })
@@ -338,7 +344,7 @@ export const manifests = (makeStores: MakeStores) => {
         expect(yield* tagOf(registry.getManifest(unknown, v1))).toBe("NameUnknown")
       }).pipe(test))
 
-    it.effect("74: a manifest is parsed as it was pushed", () =>
+    it.effect("parses a manifest as it was pushed (rule 74)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)

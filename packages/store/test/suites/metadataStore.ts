@@ -40,7 +40,7 @@ const released = (n: number): MetadataStore.Released => ({
   token: BlobStore.UploadToken(`token-${n}`)
 })
 
-/** An upload of twelve bytes, made a blob. */
+/** Uploads twelve bytes and makes them a blob. */
 const link = (n: number, fields?: Partial<MetadataStore.Upload>) =>
   Effect.flatMap(store, (metadata) =>
     Effect.zipRight(
@@ -59,12 +59,12 @@ const put = (fields: Partial<MetadataStore.PutManifest> = {}, bytes = index()): 
   ...fields
 })
 
-/** What every store of facts must do: one is tested by one line. */
+/** Runs the tests that every metadata store must pass. */
 export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<MetadataStore.MetadataStore>) => {
   const test = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, makeStore())
 
-  describe(`${name} as a store of facts`, () => {
-    it.effect("an upload moves on from where it stands, and may be moved there again", () =>
+  describe(`${name} as a metadata store`, () => {
+    it.effect("moves an upload session from its offset, and accepts the same move again", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         yield* metadata.createUpload(upload(1, { owner: "alice" }), limits)
@@ -81,7 +81,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.getUpload("upload-1")).toEqual(expected)
       }).pipe(test))
 
-    it.effect("an upload that was never opened", () =>
+    it.effect("fails if the upload session was never opened", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         const none = new MetadataStore.UploadUnknown()
@@ -92,7 +92,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* Effect.flip(metadata.linkUploaded({ id: "none", digest: helloDigest, size: 0 }))).toEqual(none)
       }).pipe(test))
 
-    it.effect("the oldest session that has not begun makes room, one at each limit that is reached", () =>
+    it.effect("ends the oldest session that has not begun, one for each reached limit", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         const few = { total: 4, perCaller: 2, perRepository: 3 }
@@ -102,7 +102,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         yield* create(2, { caller: "alice", offset: 12 })
         yield* create(3, { caller: "alice", repository: other })
         yield* create(4, { caller: "carol" })
-        // The session of alice makes room for alice and in total, that of bob in the repository.
+        // The session of alice ends for the limits per caller and in total, the session of bob for the limit of the repository.
         expect(yield* create(5, { caller: "alice" })).toEqual(Either.right([released(3), released(1)]))
         expect(yield* create(6, { caller: undefined, offset: 0 })).toEqual(Either.right([]))
         expect(yield* Effect.flip(metadata.getUpload("upload-1"))).toEqual(new MetadataStore.UploadUnknown())
@@ -117,7 +117,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.getUpload("upload-4")).toEqual(upload(4, { caller: "carol" }))
       }).pipe(test))
 
-    it.effect("uploads are counted, in all and by repository, and no more when they have ended", () =>
+    it.effect("counts open upload sessions in total and per repository, until they end", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         const few = { total: 3, perCaller: 3, perRepository: 2 }
@@ -137,7 +137,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* create(7, repository)).toBe(true)
       }).pipe(test))
 
-    it.effect("expired uploads end, some at a time; what they had is released until it is forgotten", () =>
+    it.effect("ends expired sessions, some at a time, and lists their garbage until it is forgotten", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         for (const n of [1, 2, 3]) yield* metadata.createUpload(upload(n), limits)
@@ -157,7 +157,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listReleased(undefined, 10)).toEqual([released(1), released(3), released(4)])
       }).pipe(test))
 
-    it.effect("an upload becomes a blob of its repository; a second of the same digest is released", () =>
+    it.effect("makes an upload a blob of its repository, and releases a second upload with the same digest", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         expect(yield* link(1)).toBeUndefined()
@@ -170,7 +170,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listReleased(undefined, 10)).toEqual([released(2)])
       }).pipe(test))
 
-    it.effect("an upload of another size than is there becomes nothing", () =>
+    it.effect("refuses to link an upload if the size differs", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         yield* metadata.createUpload(upload(1, { offset: 12 }), limits)
@@ -179,7 +179,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.getUpload("upload-1")).toEqual(upload(1, { offset: 12 }))
       }).pipe(test))
 
-    it.effect("a blob is released with the last repository that had it, and comes again under another key", () =>
+    it.effect("releases a blob with its last repository, and stores it again under another key", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         yield* link(1)
@@ -197,7 +197,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listReleased(undefined, 10)).toEqual([gone])
       }).pipe(test))
 
-    it.effect("a repository is there when something was put into it, and not for a command that failed", () =>
+    it.effect("creates a repository with its first content, but not by a failed command", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         const names = (after?: RepositoryName.RepositoryName, n = 10) => metadata.listRepositories(after, n)
@@ -215,7 +215,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* names(RepositoryName.make("team"), 0)).toEqual([])
       }).pipe(test))
 
-    it.effect("a manifest is put with its tags, or not at all", () =>
+    it.effect("stores a manifest with all its tags, or not at all", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         yield* link(1)
@@ -234,7 +234,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listTags(repository, undefined, 10)).toEqual([v1, v2])
       }).pipe(test))
 
-    it.effect("a manifest has one type in a repository", () =>
+    it.effect("keeps one media type per manifest in a repository", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         const { bytes, descriptor } = put().manifest
@@ -246,7 +246,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listTags(repository, undefined, 10)).toEqual([v1])
       }).pipe(test))
 
-    it.effect("tags are pages by key", () =>
+    it.effect("lists tags in pages, ordered by name", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         const tags = ["a", "a-1", "a.1", "a1", "a_1"].map(Tag.make)
@@ -259,7 +259,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listTags(repository, undefined, 10)).toEqual(["a", "a-1", "a1", "a_1"])
       }).pipe(test))
 
-    it.effect("referrers are pages by digest, with a filter", () =>
+    it.effect("lists referrers in pages, ordered by digest, with a filter", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         const puts = [0, 1, 2, 3, 4, 5].map((n) => {
@@ -279,7 +279,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* metadata.listReferrers(unknown, absent, undefined, undefined, 4)).toEqual([])
       }).pipe(test))
 
-    it.effect("a manifest that was put is answered as it was", () =>
+    it.effect("returns a manifest as it was stored", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         const manifest = put({}, text("{}")).manifest

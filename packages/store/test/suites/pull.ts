@@ -45,7 +45,7 @@ export const pull = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("pull: blobs", () => {
-    it.effect("14, 16, 17: the bytes, the digest and the size", () =>
+    it.effect("returns the bytes, the digest and the size (rules 14, 16, 17)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const pushed = yield* pushBytes(hello)
@@ -88,7 +88,7 @@ export const pull = (makeStores: MakeStores) => {
         expect(yield* read(content.body)).toEqual(blob.subarray(offset, offset + length))
       }).pipe(Effect.scoped, test))
 
-    it.effect.each(wrongRanges)("%s: RangeInvalid, with the size", ([, range]) =>
+    it.effect.each(wrongRanges)("%s: fails with RangeInvalid and the size", ([, range]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(blob)
@@ -96,7 +96,7 @@ export const pull = (makeStores: MakeStores) => {
         expect(error).toMatchObject({ _tag: "RangeInvalid", size: 2048, operation: "GetBlob", reference: digest })
       }).pipe(Effect.scoped, test))
 
-    it.effect("25: a range of a blob of no bytes is RangeInvalid", () =>
+    it.effect("refuses a range of an empty blob with RangeInvalid (rule 25)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { digest } = yield* pushBytes(new Uint8Array(0))
@@ -104,7 +104,7 @@ export const pull = (makeStores: MakeStores) => {
         expect(yield* pullText(repository, digest)).toBe("")
       }).pipe(Effect.scoped, test))
 
-    it.effect("14: a body can be run twice", () =>
+    it.effect("returns a body that can be run twice (rule 14)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(blob)
@@ -115,7 +115,7 @@ export const pull = (makeStores: MakeStores) => {
   })
 
   describe("pull: manifests", () => {
-    it.effect("4, 6, 7, 8: the exact bytes, digest, type and size, by tag and by digest", () =>
+    it.effect("returns the exact bytes, digest, type and size, by tag and by digest (rules 4, 6, 7, 8)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { digest } = yield* pushImage({}, { tags: [v1] })
@@ -135,7 +135,7 @@ export const pull = (makeStores: MakeStores) => {
         ["5: a repository, by tag", unknown, v1, "NameUnknown"],
         ["5: a repository, by digest", unknown, absent, "NameUnknown"]
       ] as const
-    )("%s that is not there", ([, from, reference, tag]) =>
+    )("%s that does not exist", ([, from, reference, tag]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -146,7 +146,7 @@ export const pull = (makeStores: MakeStores) => {
           .toEqual({ ...expected, operation: "ResolveManifest" })
       }).pipe(test))
 
-    it.effect("15: a manifest is not a blob", () =>
+    it.effect("does not return a manifest as a blob (rule 15)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { digest } = yield* pushImage()

@@ -10,7 +10,7 @@ import { manifests } from "./manifests.js"
 import { pull } from "./pull.js"
 import { uploads } from "./uploads.js"
 
-/** All that a registry over two stores must do: a pair of stores is tested by one line. */
+/** Runs the tests that every registry over two stores must pass. */
 export const registrySuite = (name: string, makeStores: MakeStores) =>
   describe(`a registry over ${name}`, () => {
     pull(makeStores)

@@ -27,19 +27,25 @@ export const uploads = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("push: a blob in chunks", () => {
-    it.effect.each(["sha256", "sha512"] as const)("29, 39, 40, 44, 45: %s", (algorithm) =>
-      Effect.gen(function*() {
-        const registry = yield* Registry
-        const digest = Digest.fromBytes(hello, algorithm)
-        const { id, ...started } = yield* registry.startUpload(repository, { algorithm })
-        expect(started).toEqual({ offset: 0 })
-        expect(id).toMatch(/^[0-9a-f-]{36}$/)
-        expect(yield* registry.appendUpload(repository, id, Body.bytes(head), { offset: 0 })).toEqual({ id, offset: 5 })
-        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
-        expect(yield* registry.completeUpload(repository, id, digest, { offset: 5, body: Body.bytes(tail) }))
-          .toEqual({ mediaType: "application/octet-stream", digest, size: 12 })
-        expect(yield* pullText(repository, digest)).toBe("hello, world")
-      }).pipe(test))
+    it.effect.each(["sha256", "sha512"] as const)(
+      "uploads in chunks with %s (rules 29, 39, 40, 44, 45)",
+      (algorithm) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          const digest = Digest.fromBytes(hello, algorithm)
+          const { id, ...started } = yield* registry.startUpload(repository, { algorithm })
+          expect(started).toEqual({ offset: 0 })
+          expect(id).toMatch(/^[0-9a-f-]{36}$/)
+          expect(yield* registry.appendUpload(repository, id, Body.bytes(head), { offset: 0 })).toEqual({
+            id,
+            offset: 5
+          })
+          expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
+          expect(yield* registry.completeUpload(repository, id, digest, { offset: 5, body: Body.bytes(tail) }))
+            .toEqual({ mediaType: "application/octet-stream", digest, size: 12 })
+          expect(yield* pullText(repository, digest)).toBe("hello, world")
+        }).pipe(test)
+    )
 
     const orders: ReadonlyArray<[name: string, chunks: ReadonlyArray<Uint8Array>, last: Uint8Array | undefined]> = [
       ["33: all in the last", [], hello],
@@ -70,7 +76,7 @@ export const uploads = (makeStores: MakeStores) => {
         ([["sha256", absent], ["sha512", Digest.fromBytes(text("else"), "sha512")]] as const)
           .map(([algorithm, digest]) => [`${name}, ${algorithm}`, chunks, last, digest] as const)
       )
-    )("34: a wrong digest: %s", ([, chunks, last, digest]) =>
+    )("refuses a wrong digest (rule 34): %s", ([, chunks, last, digest]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -88,7 +94,7 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
       }).pipe(test))
 
-    it.effect("35, 38: an algorithm that is not supported is DigestInvalid, and the upload stays", () =>
+    it.effect("refuses an unsupported algorithm with DigestInvalid, and keeps the session (rules 35, 38)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         expect(yield* tagOf(registry.startUpload(repository, { algorithm: "blake3" }))).toBe("DigestInvalid")
@@ -104,7 +110,7 @@ export const uploads = (makeStores: MakeStores) => {
         ["41: after where it stands", 6],
         ["41: far away", Number.MAX_SAFE_INTEGER]
       ] as const
-    )("%s: RangeInvalid, and nothing has changed", ([, offset]) =>
+    )("%s: fails with RangeInvalid and changes nothing", ([, offset]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -127,7 +133,7 @@ export const uploads = (makeStores: MakeStores) => {
         ["43: shorter than said", pieces(tail, 3, 40), "SizeInvalid"],
         ["broken", broken(tail.subarray(0, 3)), "BodyFailed"]
       ] as const
-    )("a chunk that is %s leaves the upload where it was", ([, body, tag]) =>
+    )("does not change the offset if a chunk is %s", ([, body, tag]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -141,7 +147,7 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect("49: of two chunks at one offset one is counted, and nothing is mixed", () =>
+    it.effect("counts one of two chunks at one offset, and mixes no bytes (rule 49)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const [a, b] = [text("aaaa"), text("bbbb")]
@@ -164,7 +170,7 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* pullText(repository, digest)).toBe(new TextDecoder().decode(won))
       }).pipe(test))
 
-    it.effect("49: two that complete one upload at once: one is answered a blob, the other that there is no upload", () =>
+    it.effect("lets only one of two concurrent callers complete an upload session (rule 49)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -207,17 +213,20 @@ export const uploads = (makeStores: MakeStores) => {
         }).pipe(test)
     )
 
-    it.effect.each(operations)("47, T43: %s through another repository", ([, ask]) =>
-      Effect.gen(function*() {
-        const registry = yield* Registry
-        const { id } = yield* registry.startUpload(repository)
-        yield* registry.appendUpload(repository, id, Body.bytes(head))
-        yield* pushBytes(text("else"), other)
-        for (const to of [other, unknown]) expect(yield* tagOf(ask(to, id))).toBe("BlobUploadUnknown")
-        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
-      }).pipe(test))
+    it.effect.each(operations)(
+      "refuses %s through another repository (rule 47, T43)",
+      ([, ask]) =>
+        Effect.gen(function*() {
+          const registry = yield* Registry
+          const { id } = yield* registry.startUpload(repository)
+          yield* registry.appendUpload(repository, id, Body.bytes(head))
+          yield* pushBytes(text("else"), other)
+          for (const to of [other, unknown]) expect(yield* tagOf(ask(to, id))).toBe("BlobUploadUnknown")
+          expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 5 })
+        }).pipe(test)
+    )
 
-    it.effect.each(operations)("T43: %s by another caller", ([, ask]) =>
+    it.effect.each(operations)("refuses %s by another caller (T43)", ([, ask]) =>
       Effect.gen(function*() {
         const as = (name: string | undefined) => Effect.provideService(Caller.Caller, { name, claims: {} })
         const { id } = yield* Effect.flatMap(Registry, (registry) => registry.startUpload(repository)).pipe(as("alice"))
@@ -245,7 +254,7 @@ export const uploads = (makeStores: MakeStores) => {
         }).pipe(test)
     )
 
-    it.effect("46, T42: each chunk gives an upload its whole time to live again", () =>
+    it.effect("restarts the time to live of a session with each chunk (rule 46, T42)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -257,7 +266,7 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
       }).pipe(test))
 
-    it.effect("46: an upload does not expire while a chunk of it flows", () =>
+    it.effect("does not expire a session while it receives a chunk (rule 46)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -298,7 +307,7 @@ export const uploads = (makeStores: MakeStores) => {
         ["by network, if they are anonymous", { network: "192.0.2.1" }, { network: "192.0.2.2" }]
       ] as const
     )(
-      "limits the sessions of each caller, %s, and leaves others their own (T42, T61)",
+      "limits the sessions of each caller, %s, without effect on other callers (T42, T61)",
       ([, first, second]) =>
         Effect.gen(function*() {
           yield* Effect.replicateEffect(begin(repository), 2).pipe(as(first))
@@ -331,7 +340,7 @@ export const uploads = (makeStores: MakeStores) => {
         }).pipe(on(makeStores, limits))
     )
 
-    it.effect("keeps a session whose first chunk flows (T42)", () =>
+    it.effect("keeps a session that is receiving its first chunk (T42)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -345,7 +354,7 @@ export const uploads = (makeStores: MakeStores) => {
         expect(yield* Fiber.join(chunk)).toEqual({ id, offset: 12 })
       }).pipe(on(makeStores, { maxUploadsPerCaller: 1 })))
 
-    it.effect("a push in one request needs no session (T42)", () =>
+    it.effect("needs no session for a push in one request (T42)", () =>
       Effect.gen(function*() {
         yield* begin(repository)
         expect(yield* tagOf(begin(repository))).toBe("TooManyRequests")
