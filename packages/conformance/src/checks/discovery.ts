@@ -198,7 +198,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "tags",
     rules: [75, 76, 82],
     section: tagging,
-    name: "the tags of a repository are listed in order, each once, with its name",
+    name: "a tag list contains the repository name and all tags, sorted, each once",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -216,7 +216,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "tags-ascii-order",
     rules: [76],
     section: tagging,
-    name: "tags are in ASCII order",
+    name: "tags are sorted in ASCII order",
     level: "should",
     since: "dev",
     needs: ["push"],
@@ -229,7 +229,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "tags-none",
     rules: [75],
     section: tagging,
-    name: "a repository without tags has an empty list, not null",
+    name: "the tag list of a repository without tags is an empty array, not null",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -244,23 +244,23 @@ export const discovery: ReadonlyArray<Check> = [
     id: "tags-unknown-repository",
     rules: [75],
     section: tagging,
-    name: "the tags of a repository that is not there are answered with 404",
+    name: "the tag list of an unknown repository returns 404",
     level: "must",
     run: Effect.gen(function*() {
       const { other } = yield* Target
       yield* expectError(yield* get(`/v2/${other}/tags/list`), [404], ["NAME_UNKNOWN"])
     })
   },
-  tagRow("n", [77], "n is how many tags are listed, unless there is a Link to the others", { n: 4 }),
-  tagRow("n-large", [77], "an n larger than the list gives all of it, or a Link to the others", { n: 500 }),
-  tagRow("last", [79], "last is where the list goes on, and is not in it", { last: "a-1" }),
-  tagRow("last-missing", [79], "last need not be there", { last: "a0" }),
-  tagRow("n-and-last", [77, 79], "n and last go together", { n: 2, last: "a1" }),
+  tagRow("n", [77], "n limits the number of listed tags; fewer tags come only with a Link", { n: 4 }),
+  tagRow("n-large", [77], "an n larger than the list returns all tags, or fewer and a Link", { n: 500 }),
+  tagRow("last", [79], "the list continues after the tag last, without this tag", { last: "a-1" }),
+  tagRow("last-missing", [79], "last may be a tag that does not exist", { last: "a0" }),
+  tagRow("n-and-last", [77, 79], "n and last can be combined", { n: 2, last: "a1" }),
   {
     id: "tags-n-zero",
     rules: [78],
     section: tagging,
-    name: "n=0 gives an empty list and no Link",
+    name: "n=0 returns an empty list without a Link",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -274,7 +274,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "tags-link",
     rules: [80, 83],
     section: tagging,
-    name: "Link leads through all pages, each tag once",
+    name: "following Link returns all pages, with each tag once",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -291,7 +291,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "tags-link-while-tags-come",
     rules: [83],
     section: tagging,
-    name: "tags that come while the pages are read move no other from one page to the next",
+    name: "tags pushed between two pages do not make the list skip or repeat other tags",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -310,7 +310,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "tags-bad-n",
     rules: [81, 106],
     section: tagging,
-    name: "an n that is no count, or is out of all measure, is refused or cut down, at once",
+    name: "an invalid or very large n is refused with 400, or returns a correct page",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -327,7 +327,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "catalog",
     rules: [106],
     section: "Extensions",
-    name: "the catalog lists repositories in order, in pages that Link leads through",
+    name: "the catalog lists repositories sorted, in pages connected by Link",
     level: "may",
     needs: ["push", "catalog"],
     run: Effect.gen(function*() {
@@ -355,7 +355,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "referrers",
     rules: [84, 86, 87, 88],
     section: referring,
-    name: "referrers are listed as an index, in pages or one: digest, size, media type, artifact type and annotations",
+    name: "referrers are listed as an index with digest, size, media type, artifact type and annotations",
     level: "must",
     needs: ["push", "referrers"],
     run: Effect.gen(function*() {
@@ -408,7 +408,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "referrers-none",
     rules: [84],
     section: referring,
-    name: "what has no referrers, there or not, has an empty list",
+    name: "a subject without referrers has an empty list, whether or not the subject exists",
     level: "must",
     needs: ["push", "referrers"],
     run: Effect.gen(function*() {
@@ -424,7 +424,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "referrers-unknown-repository",
     rules: [84],
     section: referring,
-    name: "a repository that does not exist has an empty list of referrers",
+    name: "the referrers list of an unknown repository is empty",
     level: "must",
     needs: ["referrers"],
     run: Effect.gen(function*() {
@@ -438,7 +438,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "referrers-bad-digest",
     rules: [85],
     section: referring,
-    name: "referrers of a malformed digest are refused with 400",
+    name: "the referrers list of a malformed digest returns 400",
     level: "must",
     needs: ["referrers"],
     run: Effect.gen(function*() {
@@ -451,7 +451,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "referrers-filter",
     rules: [89],
     section: referring,
-    name: "referrers are filtered by artifact type, and OCI-Filters-Applied says so",
+    name: "referrers are filtered by artifact type, and the answer has OCI-Filters-Applied",
     level: "should",
     needs: ["push", "referrers"],
     run: Effect.gen(function*() {
@@ -470,7 +470,7 @@ export const discovery: ReadonlyArray<Check> = [
     id: "referrers-deleted",
     rules: [90],
     section: referring,
-    name: "a referrer that is deleted leaves the list; the list outlives its subject",
+    name: "a deleted referrer disappears from the list; the list remains after its subject is deleted",
     level: "must",
     needs: ["push", "referrers", "deleteManifest"],
     run: Effect.gen(function*() {

@@ -42,7 +42,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "name-malformed",
     rules: [98],
     section: "Pulling manifests",
-    name: "a malformed repository name is refused with 400 or 404, on reading and writing",
+    name: "a malformed repository name is refused with 400 or 404, for reads and writes",
     level: "must",
     run: Effect.gen(function*() {
       for (const name of names) {
@@ -57,7 +57,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "name-too-long",
     rules: [98],
     section: "Pulling manifests",
-    name: "a repository name of more than 255 characters is refused with 400, 404 or 414, on reading and writing",
+    name: "a repository name of more than 255 characters is refused with 400, 404 or 414, for reads and writes",
     level: "should",
     run: Effect.gen(function*() {
       const base = `/v2/${"a".repeat(256)}`
@@ -70,7 +70,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "tag-malformed",
     rules: [98],
     section: "Pulling manifests",
-    name: "a malformed tag is refused with 400 or 404, on reading and writing",
+    name: "a malformed tag is refused with 400 or 404, for reads and writes",
     level: "must",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
@@ -86,7 +86,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "tag-longest",
     rules: [98],
     section: "Pulling manifests",
-    name: "a tag of 128 characters is taken",
+    name: "a tag of 128 characters is accepted",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -100,7 +100,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "error-json",
     rules: [98],
     section,
-    name: "an error that is JSON is as the spec has it",
+    name: "an error body in JSON has the form of the spec",
     level: "must",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
@@ -112,7 +112,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "error-code",
     rules: [98],
     section,
-    name: "an error is JSON, says so, and has a code of the spec",
+    name: "an error body is JSON, has a JSON Content-Type, and has a code of the spec",
     level: "should",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
@@ -125,7 +125,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "error-head",
     rules: [104],
     section,
-    name: "an error on HEAD has no body",
+    name: "an error answer to HEAD has no body",
     level: "must",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
@@ -137,7 +137,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "method-not-allowed",
     rules: [3],
     section: "Endpoints",
-    name: "a method that a path does not know is answered with 404, or 405 and an Allow that says which it knows",
+    name: "an unsupported method returns 404, or 405 with an Allow header that lists the supported methods",
     level: "should",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
@@ -152,7 +152,7 @@ export const errors: ReadonlyArray<Check> = [
     id: "warning-form",
     rules: [100],
     section: "Warnings",
-    name: "a Warning, where there is one, has code 299, agent - and no date, and is not long",
+    name: "a Warning header, if present, has code 299, agent -, no date, and limited length",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {

@@ -53,7 +53,7 @@ export const management: ReadonlyArray<Check> = [
     id: "refuses-push",
     rules: [95],
     section: "Push",
-    name: "a registry that takes no pushes refuses all of them, and every delete",
+    name: "a read-only registry refuses every push and every delete",
     level: "must",
     unless: "push",
     run: Effect.gen(function*() {
@@ -83,7 +83,7 @@ export const management: ReadonlyArray<Check> = [
     id: "delete-tag",
     rules: [95],
     section: tags,
-    name: "DELETE of a tag is answered with 202; the tag is gone, its manifest and other tags stay",
+    name: "DELETE of a tag returns 202 and deletes only the tag, not its manifest or other tags",
     level: "must",
     needs: ["push", "deleteTag"],
     run: Effect.gen(function*() {
@@ -100,7 +100,7 @@ export const management: ReadonlyArray<Check> = [
     id: "delete-tag-missing",
     rules: [95],
     section: tags,
-    name: "DELETE of a tag that is not there is answered with 404",
+    name: "DELETE of an unknown tag returns 404",
     level: "should",
     needs: ["push", "deleteTag"],
     run: Effect.gen(function*() {
@@ -112,7 +112,7 @@ export const management: ReadonlyArray<Check> = [
     id: "delete-manifest",
     rules: [96],
     section: manifests,
-    name: "DELETE of a manifest is answered with 202; it and all tags that point at it are gone",
+    name: "DELETE of a manifest returns 202 and deletes the manifest and all tags that point at it",
     level: "must",
     needs: ["push", "deleteManifest"],
     run: Effect.gen(function*() {
@@ -129,7 +129,7 @@ export const management: ReadonlyArray<Check> = [
     id: "delete-manifest-missing",
     rules: [96],
     section: manifests,
-    name: "DELETE of a manifest or a repository that is not there is answered with 404",
+    name: "DELETE of an unknown manifest, or in an unknown repository, returns 404",
     level: "must",
     needs: ["push", "deleteManifest"],
     run: Effect.gen(function*() {
@@ -146,7 +146,7 @@ export const management: ReadonlyArray<Check> = [
     id: "delete-manifest-again",
     rules: [96],
     section: manifests,
-    name: "a manifest that was deleted can be pushed again",
+    name: "a deleted manifest can be pushed again",
     level: "must",
     needs: ["push", "deleteManifest"],
     run: Effect.gen(function*() {
@@ -161,7 +161,7 @@ export const management: ReadonlyArray<Check> = [
     id: "delete-blob",
     rules: [97, 33],
     section: blobs,
-    name: "DELETE of a blob is answered with 202; it is gone here, and stays in other repositories",
+    name: "DELETE of a blob returns 202 and deletes the blob in this repository only",
     level: "must",
     needs: ["push", "deleteBlob"],
     run: Effect.gen(function*() {
@@ -179,7 +179,7 @@ export const management: ReadonlyArray<Check> = [
     id: "delete-blob-missing",
     rules: [97],
     section: blobs,
-    name: "DELETE of a blob that is not there is answered with 404",
+    name: "DELETE of an unknown blob returns 404",
     level: "must",
     needs: ["push", "deleteBlob"],
     run: Effect.gen(function*() {
@@ -192,7 +192,7 @@ export const management: ReadonlyArray<Check> = [
     id: "delete-blob-again",
     rules: [97, 57],
     section: blobs,
-    name: "a blob that was deleted can be pushed again",
+    name: "a deleted blob can be pushed again",
     level: "must",
     needs: ["push", "deleteBlob"],
     run: Effect.gen(function*() {

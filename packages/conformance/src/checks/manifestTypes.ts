@@ -24,7 +24,7 @@ export const manifestTypes: ReadonlyArray<Check> = [
     id: "manifest-one-type",
     rules: [7],
     section,
-    name: "the bytes of a manifest that are pushed again with another media type are refused with 400, and keep theirs",
+    name: "a push of the same manifest bytes with another media type is refused with 400, and the first type remains",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -46,7 +46,7 @@ export const manifestTypes: ReadonlyArray<Check> = [
   refused(
     "repeated-name",
     [62],
-    "a manifest with two members of one name, of which programs read one or the other,",
+    "a manifest with two JSON members of the same name",
     "should",
     { mediaType: MediaType.image, bytes: Fixtures.bytesOf(`{"layers":[],${members}`) },
     [400],
@@ -55,7 +55,7 @@ export const manifestTypes: ReadonlyArray<Check> = [
   refused(
     "byte-order-mark",
     [62],
-    "a manifest that begins with a byte order mark, which programs skip or not,",
+    "a manifest that starts with a byte order mark",
     "should",
     { mediaType: MediaType.image, bytes: Fixtures.bytesOf(`\ufeff{${members}`) },
     [400],
@@ -64,7 +64,7 @@ export const manifestTypes: ReadonlyArray<Check> = [
   refused(
     "unknown-type-of-known",
     [10, 70],
-    "a manifest of an unknown media type whose mediaType is a known one",
+    "a manifest with an unknown Content-Type whose mediaType is a known type",
     "should",
     { mediaType: unknown, bytes: image.bytes },
     [400, 415],
@@ -73,7 +73,7 @@ export const manifestTypes: ReadonlyArray<Check> = [
   refused(
     "generic-type-of-image",
     [10, 70],
-    "an image without a mediaType that is pushed as application/json",
+    "an image without mediaType that is pushed as application/json",
     "should",
     { mediaType: "application/json", bytes: Fixtures.bytesOf(`{"schemaVersion":2,"config":null,"layers":[]}`) },
     [400, 415],
@@ -97,7 +97,7 @@ export const manifestTypes: ReadonlyArray<Check> = [
     refused(
       `active-type-${mediaType.slice(mediaType.indexOf("/") + 1).replace("+", "-")}`,
       [70],
-      `a manifest of type ${mediaType}, which browsers run,`,
+      `a manifest of type ${mediaType}, which browsers execute,`,
       "should",
       { mediaType, bytes: Fixtures.bytesOf(`<script xmlns="http://www.w3.org/2000/svg">alert(1)</script>`) },
       [400, 415],
@@ -108,7 +108,7 @@ export const manifestTypes: ReadonlyArray<Check> = [
     id: "manifest-many-entries",
     rules: [69],
     section,
-    name: "a manifest of 20,000 annotations is taken, or refused with 400 or 413 and not stored",
+    name: "a manifest with 20,000 annotations is accepted, or refused with 400 or 413 and not stored",
     level: "may",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -122,7 +122,7 @@ export const manifestTypes: ReadonlyArray<Check> = [
     id: "content-inert",
     rules: [4, 14],
     section: "Pulling manifests",
-    name: "browsers are told not to run what is stored: nosniff, and a Content-Security-Policy that is a sandbox",
+    name: "answers with content have nosniff and a sandbox Content-Security-Policy, so that browsers do not execute it",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {

@@ -71,7 +71,7 @@ const rangeChecks = ranges.map(({ id, name, part, range, rule, status }): Check 
   id: `blob-range-${id}`,
   rules: [rule],
   section: blobs,
-  name: `a range ${name} is answered with ${status.join(" or ")}`,
+  name: `a range ${name} returns ${status.join(" or ")}`,
   level: "should",
   needs: ["push"],
   run: Effect.gen(function*() {
@@ -101,7 +101,7 @@ const dataSetChecks = Fixtures.dataSets.map((dataSet): Check => ({
   id: `pull-${dataSet.name.replace(/[^a-z0-9]+/g, "-")}`,
   rules: [4, 62],
   section: manifests,
-  name: `what was pushed comes back byte for byte, by tag and by digest: ${dataSet.name}`,
+  name: `pushed content can be pulled unchanged, by tag and by digest: ${dataSet.name}`,
   level: "must",
   needs: ["push", ...dataSet.needs],
   run: Effect.gen(function*() {
@@ -135,7 +135,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "base",
     rules: [1],
     section: "Determining Support",
-    name: "GET /v2/ is answered with 200 where the caller may come in",
+    name: "GET /v2/ returns 200 if the caller has access",
     level: "must",
     run: Effect.flatMap(get("/v2/"), (received) => expectStatus(received, 200))
   },
@@ -143,7 +143,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "base-head",
     rules: [2, 104],
     section: "Determining Support",
-    name: "HEAD /v2/ is answered as GET, without a body",
+    name: "HEAD /v2/ returns the same as GET, without a body",
     level: "should",
     run: Effect.gen(function*() {
       const received = yield* expectStatus(yield* head("/v2/"), 200)
@@ -154,7 +154,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "unknown-route",
     rules: [3],
     section: "Endpoints",
-    name: "a path that is none of the API is answered with 404",
+    name: "a path outside the API returns 404",
     level: "should",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
@@ -165,7 +165,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "manifest-missing",
     rules: [5],
     section: manifests,
-    name: "a manifest that is not there is answered with 404, by tag and by digest, on GET and HEAD",
+    name: "GET and HEAD of an unknown manifest return 404, by tag and by digest",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -182,7 +182,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "repository-missing",
     rules: [5],
     section: manifests,
-    name: "a manifest of a repository that is not there is answered with 404",
+    name: "a manifest in an unknown repository returns 404",
     level: "must",
     run: Effect.gen(function*() {
       const { other } = yield* Target
@@ -193,7 +193,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "manifest-digest-header",
     rules: [6],
     section: manifests,
-    name: "GET and HEAD of a manifest say its digest",
+    name: "GET and HEAD of a manifest return its digest",
     level: "must",
     since: "dev",
     needs: ["push"],
@@ -209,7 +209,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "manifest-content-type",
     rules: [7],
     section: manifests,
-    name: "a manifest has the media type that it was pushed with, without parameters",
+    name: "a manifest is returned with the media type of its push, without parameters",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -222,7 +222,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "manifest-head",
     rules: [8, 104],
     section: existence,
-    name: "HEAD of a manifest gives its length and no body",
+    name: "HEAD of a manifest returns its length and no body",
     level: "must",
     since: "dev",
     needs: ["push"],
@@ -237,7 +237,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "manifest-bad-digest",
     rules: [12],
     section: manifests,
-    name: "a malformed digest is answered with 400 or 404",
+    name: "a malformed digest returns 400 or 404",
     level: "must",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
@@ -252,7 +252,7 @@ export const pull: ReadonlyArray<Check> = [
     rules: [13],
     section: manifests,
     name:
-      "a manifest is never converted to another type: without Accept it comes as it is, with another it comes so or not",
+      "a manifest is never converted to another type: GET returns it unchanged, or an error if Accept lacks its type",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -273,7 +273,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "blob-get",
     rules: [14],
     section: blobs,
-    name: "GET of a blob gives its bytes",
+    name: "GET of a blob returns its bytes",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -286,7 +286,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "blob-missing",
     rules: [15],
     section: blobs,
-    name: "a blob that is not there is answered with 404, on GET and HEAD",
+    name: "GET and HEAD of an unknown blob return 404",
     level: "must",
     run: Effect.gen(function*() {
       const { repository } = yield* Target
@@ -299,7 +299,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "blob-membership",
     rules: [15],
     section: blobs,
-    name: "a blob of one repository is not there in another (CVE-2024-39897)",
+    name: "a blob in one repository is not visible in another (CVE-2024-39897)",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -316,7 +316,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "blob-digest-header",
     rules: [16, 17],
     section: blobs,
-    name: "GET and HEAD of a blob say its digest",
+    name: "GET and HEAD of a blob return its digest",
     level: "must",
     since: "dev",
     needs: ["push"],
@@ -330,7 +330,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "blob-head",
     rules: [17, 104],
     section: existence,
-    name: "HEAD of a blob gives its length and no body",
+    name: "HEAD of a blob returns its length and no body",
     level: "must",
     since: "dev",
     needs: ["push"],
@@ -346,7 +346,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "blob-range-several",
     rules: [24],
     section: blobs,
-    name: "a range of several parts is answered with 200 and the whole blob, or 206 and all parts",
+    name: "a request of several ranges returns 200 and the whole blob, or 206 and all parts",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -375,7 +375,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "blob-range-empty",
     rules: [25],
     section: blobs,
-    name: "a range of a blob without bytes is answered with 416, or 200 without a body",
+    name: "a range of an empty blob returns 416, or 200 without a body",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -390,7 +390,7 @@ export const pull: ReadonlyArray<Check> = [
     id: "blob-accept-ranges",
     rules: [26],
     section: blobs,
-    name: "Accept-Ranges, where it is sent, says whether ranges are done",
+    name: "Accept-Ranges, if present, says correctly whether ranges are supported",
     level: "may",
     needs: ["push"],
     run: Effect.gen(function*() {

@@ -48,7 +48,7 @@ export const push: ReadonlyArray<Check> = [
     id: `manifest-put-${algorithm}`,
     rules: algorithm === "sha256" ? [61] : [61, 64],
     section,
-    name: `a push by digest is answered with 201, a Location to pull from and that digest (${algorithm})`,
+    name: `a push by digest returns 201, a Location that can be pulled, and the digest (${algorithm})`,
     level: "must",
     needs: algorithm === "sha256" ? ["push"] : ["push", "sha512"],
     run: Effect.gen(function*() {
@@ -63,7 +63,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-put-tag",
     rules: [61, 73],
     section,
-    name: "a push by tag is answered with 201 and a Location, and is there by its digest too",
+    name: "a push by tag returns 201 and a Location, and the manifest can also be pulled by digest",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -82,7 +82,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-exact-bytes",
     rules: [62, 74],
     section,
-    name: "white space, order and unknown fields of a manifest are kept",
+    name: "white space, order and unknown fields of a manifest are preserved",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -104,7 +104,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-wrong-digest",
     rules: [63],
     section,
-    name: "a manifest that has not the digest of its path is refused with 400, and not stored",
+    name: "a manifest whose digest differs from the path is refused with 400, and not stored",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -118,7 +118,7 @@ export const push: ReadonlyArray<Check> = [
   refused(
     "no-json",
     [65],
-    "a manifest that is no JSON",
+    "a manifest that is not JSON",
     "must",
     {
       mediaType: MediaType.image,
@@ -130,7 +130,7 @@ export const push: ReadonlyArray<Check> = [
   refused(
     "cut-short",
     [65],
-    "a manifest that is cut short",
+    "a truncated manifest",
     "must",
     {
       mediaType: MediaType.image,
@@ -142,7 +142,7 @@ export const push: ReadonlyArray<Check> = [
   refused(
     "ambiguous",
     [10],
-    "a manifest that is an image and an index (CVE-2021-41190)",
+    "a manifest that is both an image and an index (CVE-2021-41190)",
     "should",
     {
       ...imageOf("ambiguous", { manifests: [] })
@@ -153,7 +153,7 @@ export const push: ReadonlyArray<Check> = [
   refused(
     "media-type-mismatch",
     [70],
-    "a manifest whose mediaType is another than its Content-Type",
+    "a manifest whose mediaType differs from its Content-Type",
     "should",
     {
       mediaType: MediaType.index,
@@ -166,8 +166,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-missing-blob",
     rules: [66],
     section,
-    name:
-      "a manifest whose layer is not in the repository is taken, or refused as MANIFEST_BLOB_UNKNOWN and not stored",
+    name: "a manifest with a missing layer is accepted, or refused with MANIFEST_BLOB_UNKNOWN and not stored",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -178,7 +177,7 @@ export const push: ReadonlyArray<Check> = [
   refused(
     "malformed-descriptor",
     [65],
-    "a manifest with a digest that is none (CVE-2024-3727)",
+    "a manifest that contains a malformed digest (CVE-2024-3727)",
     "should",
     imageOf("bad", {
       layers: [{ mediaType: MediaType.layer, digest: "sha256:../../etc/passwd", size: 1 }]
@@ -190,7 +189,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-other-repository-blob",
     rules: [66],
     section,
-    name: "a manifest that names a blob which only another repository has does not make it be there",
+    name: "a manifest that refers to a blob in another repository does not make this blob visible",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -207,7 +206,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-subject",
     rules: [68, 67],
     section: "Pushing Manifests with Subject",
-    name: "a push with a subject, there or not, is answered with OCI-Subject",
+    name: "a push with a subject returns OCI-Subject, whether or not the subject exists",
     level: "must",
     needs: ["push", "referrers"],
     run: Effect.gen(function*() {
@@ -220,7 +219,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-no-subject",
     rules: [68],
     section: "Pushing Manifests with Subject",
-    name: "a push without a subject is answered without OCI-Subject",
+    name: "a push without a subject does not return OCI-Subject",
     level: "must",
     needs: ["push", "referrers"],
     run: Effect.gen(function*() {
@@ -246,7 +245,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-unknown-type",
     rules: [70],
     section,
-    name: "a manifest of an unknown media type is stored as it is, or refused with 400 or 415",
+    name: "a manifest of an unknown media type is stored unchanged, or refused with 400 or 415",
     level: "may",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -266,7 +265,7 @@ export const push: ReadonlyArray<Check> = [
     id: `manifest-tag-parameter-${algorithm}`,
     rules: [71],
     section,
-    name: `a push by digest with ten tags sets them all, and says so in OCI-Tag (${algorithm})`,
+    name: `a push by digest with ten tags sets all of them, and lists them in OCI-Tag (${algorithm})`,
     level: "should",
     since: "dev",
     needs: algorithm === "sha256" ? ["push", "tagParameter"] : ["push", "tagParameter", "sha512"],
@@ -288,7 +287,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-tag-moves",
     rules: [72],
     section,
-    name: "a tag that is pushed again moves, and its readers see the old manifest or the new",
+    name: "a tag that is pushed again moves, and concurrent reads return the old or the new manifest",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -328,7 +327,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-if-absent",
     rules: [72],
     section,
-    name: "a push with If-None-Match: * sets a tag that is not there, and does not move one that is",
+    name: "a push with If-None-Match: * creates a tag, and does not move an existing tag",
     level: "may",
     needs: ["push", "conditionalPush"],
     run: Effect.gen(function*() {
@@ -348,7 +347,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-repeated-push",
     rules: [57],
     section,
-    name: "a manifest that is pushed twice is taken twice",
+    name: "a manifest that is pushed twice is accepted twice",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -376,7 +375,7 @@ export const push: ReadonlyArray<Check> = [
     id: "manifest-shared-data-set",
     rules: [66],
     section,
-    name: "an index is taken after its manifests, and each of them can be pulled alone",
+    name: "an index is accepted after its manifests, and each manifest can be pulled separately",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {

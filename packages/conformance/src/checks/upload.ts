@@ -24,7 +24,7 @@ const goodChecks = ways.flatMap((way) =>
     id: `upload-${way.id}-${algorithm}`,
     rules: [...way.rules, 59],
     section: way.rules.includes(39) || way.rules.includes(42) ? chunked : pushing,
-    name: `a blob is pushed by ${way.name} (${algorithm}), and is there at once`,
+    name: `a blob pushed by ${way.name} (${algorithm}) can be pulled immediately`,
     level: "must",
     needs: algorithm === "sha512" ? ["push", "sha512"] : ["push"],
     run: Effect.gen(function*() {
@@ -46,7 +46,7 @@ const badChecks = ways.flatMap((way) =>
     id: `upload-${way.id}-${algorithm}-bad-digest`,
     rules: [34],
     section: pushing,
-    name: `a blob of another digest than said is refused and not stored: ${way.name} (${algorithm})`,
+    name: `a blob with the wrong digest is refused and not stored: ${way.name} (${algorithm})`,
     level: "must",
     needs: algorithm === "sha512" ? ["push", "sha512"] : ["push"],
     run: Effect.gen(function*() {
@@ -116,7 +116,7 @@ const outOfOrder = (
   id: `upload-${id}`,
   rules: [rule],
   section: chunked,
-  name: `${name} is refused with ${statuses.join(" or ")}, and the upload goes on from where it stood`,
+  name: `${name} is refused with ${statuses.join(" or ")}, and the upload session keeps its offset`,
   level,
   needs: ["push"],
   run: Effect.gen(function*() {
@@ -134,7 +134,7 @@ export const upload: ReadonlyArray<Check> = [
     id: `upload-content-${index}`,
     rules: [58, 57],
     section: pushing,
-    name: `${name} is pushed twice and comes back`,
+    name: `${name} can be pushed twice and pulled unchanged`,
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -149,7 +149,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-start",
     rules: [29],
     section: pushing,
-    name: "POST opens an upload: 202 and a Location of its own",
+    name: "POST opens an upload session: 202 and a unique Location",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -168,7 +168,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-min-chunk",
     rules: [32],
     section: chunked,
-    name: "OCI-Chunk-Min-Length, where it is sent, is a count of bytes",
+    name: "OCI-Chunk-Min-Length, if present, is a number of bytes",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -200,7 +200,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-unknown",
     rules: [36],
     section: chunked,
-    name: "an upload that was never opened is answered with 404 or 400, whatever is asked of it",
+    name: "requests to an unknown upload session return 404 or 400",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -217,7 +217,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-algorithm-unsupported",
     rules: [38],
     section: chunked,
-    name: "an upload for an algorithm that is not supported is refused with 400",
+    name: "an upload session for an unsupported digest algorithm is refused with 400",
     level: "should",
     since: "dev",
     needs: ["push"],
@@ -231,7 +231,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-range",
     rules: [40],
     section: chunked,
-    name: "a chunk is answered with 202, a Location, and the range of what is there",
+    name: "a chunk returns 202, a Location, and the range of the received bytes",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -269,7 +269,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-first-chunk-out-of-order",
     rules: [41],
     section: chunked,
-    name: "a first chunk that does not begin at 0 is refused with 416",
+    name: "a first chunk that does not start at 0 is refused with 416",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -282,7 +282,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-last-chunk-out-of-order",
     rules: [41],
     section: chunked,
-    name: "a last chunk out of order is refused with 416, and stores nothing",
+    name: "a last chunk out of order is refused with 416, and the blob is not stored",
     level: "must",
     since: "dev",
     needs: ["push"],
@@ -297,7 +297,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-status",
     rules: [45],
     section: chunked,
-    name: "GET of an upload is answered with 204, a Location, and the range of what is there",
+    name: "GET of an upload session returns 204, a Location, and the range of the received bytes",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -311,7 +311,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-status-empty",
     rules: [45],
     section: chunked,
-    name: "GET of an upload without a byte says so by no range, or 0-0",
+    name: "GET of an empty upload session returns no range, or 0-0",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -324,7 +324,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-cancel",
     rules: [46],
     section: cancelling,
-    name: "DELETE of an upload is answered with 204, and the upload is gone",
+    name: "DELETE of an upload session returns 204 and ends the session",
     level: "must",
     since: "dev",
     needs: ["push", "cancelUpload"],
@@ -341,7 +341,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-repository-bound",
     rules: [47],
     section: chunked,
-    name: "an upload of one repository cannot be gone on with in another",
+    name: "an upload session of one repository cannot be continued in another",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -359,7 +359,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-ended",
     rules: [48],
     section: chunked,
-    name: "an upload that has ended is gone",
+    name: "a completed upload session does not exist any more",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -376,7 +376,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-concurrent-chunks",
     rules: [49],
     section: chunked,
-    name: "of two chunks for one place at once, one is taken and the other refused",
+    name: "of two concurrent chunks for the same offset, one is accepted and the other refused",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -399,7 +399,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-concurrent-blobs",
     rules: [56],
     section: pushing,
-    name: "one blob pushed by several clients at once is taken from each",
+    name: "several clients can push the same blob at the same time",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -423,7 +423,8 @@ export const upload: ReadonlyArray<Check> = [
     id: "mount",
     rules: [50, 51, 55],
     section: mounting,
-    name: "a mount makes the blob a member (201) or opens an upload (202); the source keeps it, and may lose it",
+    name:
+      "a mount adds the blob (201) or opens an upload session (202); a delete in the source repository does not affect it",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -441,7 +442,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "mount-anonymous",
     rules: [52],
     section: mounting,
-    name: "a mount without a source makes the blob a member (201) or opens an upload (202)",
+    name: "a mount without a source adds the blob (201) or opens an upload session (202)",
     level: "may",
     needs: ["push", "anonymousMount"],
     run: Effect.gen(function*() {
@@ -454,7 +455,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "mount-source-without-it",
     rules: [51, 53],
     section: mounting,
-    name: "a mount from a repository that has not the blob opens an upload, and tells nothing of who has it",
+    name: "a mount from a repository without the blob opens an upload session, and does not reveal other repositories",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -470,7 +471,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "mount-missing",
     rules: [51, 54],
     section: mounting,
-    name: "a mount of what is not there opens an upload, which can be gone on with",
+    name: "a mount of an unknown blob opens an upload session that can be completed",
     level: "should",
     needs: ["push"],
     run: Effect.gen(function*() {
@@ -494,7 +495,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "upload-started-for-sha512",
     rules: [38],
     section: chunked,
-    name: "an upload that was opened for sha512 ends with a digest of it",
+    name: "an upload session opened for sha512 completes with a sha512 digest",
     level: "should",
     since: "dev",
     needs: ["push", "sha512"],

@@ -80,7 +80,7 @@ export const ways: ReadonlyArray<Way> = [
   {
     id: "single-post",
     rules: [37],
-    name: "one POST, or where that is not taken POST and PUT",
+    name: "one POST, or POST and PUT if the registry does not support that",
     push: (blob) =>
       Effect.gen(function*() {
         const path = `/v2/${blob.repository}/blobs/uploads/?digest=${blob.digest}`
@@ -111,7 +111,7 @@ export const ways: ReadonlyArray<Way> = [
   {
     id: "stream",
     rules: [42],
-    name: "a PATCH that does not say its range, then PUT",
+    name: "a PATCH without Content-Range, then PUT",
     push: (blob) =>
       Effect.gen(function*() {
         const answer = yield* patched(yield* follow(yield* start(blob)), blob.bytes)
