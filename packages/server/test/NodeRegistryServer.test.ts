@@ -34,7 +34,7 @@ describe(node.name, () => {
 
 const long: Duration.DurationInput = "1 hour"
 
-/** A server that can be stopped, and what it says to the log. */
+/** Starts a server that can be stopped, with its log messages. */
 const launch = (options?: Partial<NodeRegistryServer.Options>, registry: Layer.Layer<Registry> = Memory.layer()) =>
   Effect.gen(function*() {
     const lines: Array<Line> = []
@@ -61,11 +61,11 @@ const manifestPath = "/v2/team/app/manifests/v1"
 const refusedTo = (port: number) =>
   Effect.map(Effect.flip(http.ask(port, { path: "/v2/" })), (error) => "code" in error && error.code)
 
-/** Time on the clock of the machine, which is that of Node's own timers. */
+/** Waits on the system clock, which the timers of Node use. */
 const pause = (millis: number) => Effect.promise(() => new Promise((resolve) => setTimeout(resolve, millis)))
 
 describe("NodeRegistryServer: listening", () => {
-  it.scoped("port 0 is any free port, on this machine alone", () =>
+  it.scoped("listens on any free port of 127.0.0.1 with port 0", () =>
     Effect.gen(function*() {
       const { address } = yield* launch()
       expect(address.port).toBeGreaterThan(0)
@@ -73,7 +73,7 @@ describe("NodeRegistryServer: listening", () => {
       check(yield* http.ask(address.port, { path: "/v2/" }), { status: 200 })
     }))
 
-  it.scoped("an address of IPv6", () =>
+  it.scoped("listens on an IPv6 address", () =>
     Effect.gen(function*() {
       const { address } = yield* launch({ host: "::1" })
       expect(address.authority).toBe(`[::1]:${address.port}`)
@@ -83,7 +83,7 @@ describe("NodeRegistryServer: listening", () => {
       yield* connection.halfClose
     }))
 
-  it.scoped("a port that is taken", () =>
+  it.scoped("fails if the port is in use", () =>
     Effect.gen(function*() {
       const { port } = yield* launch()
       const error = yield* Effect.flip(launch({ port }))
@@ -115,13 +115,13 @@ describe("NodeRegistryServer: listening", () => {
       expect(error.message).toBe(`cannot listen on ${said}`)
     }))
 
-  it("a port that only others may use", () => {
+  it("fails if the user may not use the port", () => {
     const cause = Object.assign(new Error("listen EACCES"), { code: "EACCES" })
     expect(new NodeRegistryServer.ListenError({ host: "127.0.0.1", port: 80, cause }).message)
       .toBe("cannot listen on 127.0.0.1:80: this user may not use the port")
   })
 
-  it.scoped("time-outs that no timer can count are long, not short", () =>
+  it.scoped("treats time-outs beyond the maximum of timers as long, not short", () =>
     Effect.gen(function*() {
       const forever = "1000000 days"
       const { port } = yield* launch({ headersTimeout: forever, idleTimeout: forever, shutdownTimeout: forever })
@@ -130,7 +130,7 @@ describe("NodeRegistryServer: listening", () => {
 })
 
 describe("NodeRegistryServer: stopping", () => {
-  it.scoped("frees the port, and leaves no timer that keeps the process", () =>
+  it.scoped("frees the port, and leaves no timer that keeps the process alive", () =>
     Effect.gen(function*() {
       const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length
       const before = timers()
@@ -161,7 +161,7 @@ describe("NodeRegistryServer: stopping", () => {
       yield* connection.closed
     }))
 
-  it.scoped("lets requests end, and tells their connections to", () =>
+  it.scoped("lets requests finish, and then closes their connections", () =>
     Effect.gen(function*() {
       const begun = yield* Deferred.make<void>()
       const end = yield* Deferred.make<void>()
@@ -184,7 +184,7 @@ describe("NodeRegistryServer: stopping", () => {
       yield* Fiber.join(stopping)
     }))
 
-  it.scoped("lets a download end", () =>
+  it.scoped("lets a download finish", () =>
     Effect.gen(function*() {
       const seen = probe.nothingSeen()
       const { body } = probe.generatedStream(256)
@@ -202,7 +202,7 @@ describe("NodeRegistryServer: stopping", () => {
       expect(seen.closed.map(Exit.isSuccess)).toEqual([true])
     }))
 
-  it.scoped("lets an upload end", () =>
+  it.scoped("lets an upload finish", () =>
     Effect.gen(function*() {
       const { port, stop } = yield* launch()
       const connection = yield* http.connect(port)
@@ -218,7 +218,7 @@ describe("NodeRegistryServer: stopping", () => {
       yield* Fiber.join(stopping)
     }))
 
-  it.scoped("cuts off what goes on for too long, and waits until it has cleaned up", () =>
+  it.scoped("cuts off requests after the shutdown time-out, and waits for their finalizers", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
       const begun = yield* Deferred.make<void>()
@@ -245,7 +245,7 @@ describe("NodeRegistryServer: stopping", () => {
       expect(order).toEqual(["the operation has cleaned up", "the registry is gone"])
     }))
 
-  it.scoped("ends a download that goes on for too long before its registry", () =>
+  it.scoped("ends a download that takes too long before it closes the registry", () =>
     Effect.gen(function*() {
       const seen = probe.nothingSeen()
       const { body } = probe.generatedSource(65536)
@@ -260,7 +260,7 @@ describe("NodeRegistryServer: stopping", () => {
 })
 
 describe("NodeRegistryServer: time-outs", () => {
-  it.scoped("T41: a head that does not come in time is 408", () =>
+  it.scoped("answers 408 if the head of a request is too late (T41)", () =>
     Effect.gen(function*() {
       const { lines, port } = yield* launch({ headersTimeout: "50 millis" })
       const connection = yield* http.connect(port)
@@ -270,7 +270,7 @@ describe("NodeRegistryServer: time-outs", () => {
       expect(lines).toMatchObject([{ message: "request refused", status: 408 }])
     }))
 
-  it.scoped("T41: a body that stands still is cut off", () =>
+  it.scoped("closes the connection of a stalled request body (T41)", () =>
     Effect.gen(function*() {
       const { port, registry } = yield* launch({ idleTimeout: "50 millis" })
       const connection = yield* http.connect(port)
@@ -281,7 +281,7 @@ describe("NodeRegistryServer: time-outs", () => {
       expect((yield* Effect.exit(registry.resolveBlob(repository, blobDigest)))._tag).toBe("Failure")
     }))
 
-  it.scoped("T41: a reader that stands still is cut off", () =>
+  it.scoped("closes the connection of a client that stops reading (T41)", () =>
     Effect.gen(function*() {
       const seen = probe.nothingSeen()
       const { body } = probe.generatedSource(65536)
@@ -292,7 +292,7 @@ describe("NodeRegistryServer: time-outs", () => {
       yield* probe.until(() => seen.closed.length === 1)
     }))
 
-  it.scoped("a registry may think for longer than a connection may be silent", () =>
+  it.scoped("allows a registry to take longer than the idle time-out of a connection", () =>
     Effect.gen(function*() {
       const { port } = yield* launch(
         { idleTimeout: "50 millis" },

@@ -29,7 +29,7 @@ const check = (answer: { readonly status: number; readonly headers: Wire.Headers
   expect({ status: answer.status, headers: seen, text: answer.text }).toEqual({ status, headers, text })
 }
 
-/** What is asked of a server with a quirk, `{upload}` being where an upload was opened; and of one without. */
+/** Requests to a server with a quirk and to one without. `{upload}` is the location of an open upload session. */
 const rows: ReadonlyArray<
   readonly [name: string, quirks: Quirks.Quirks, asked: Asked, quirky: Expected, otherwise: Expected]
 > = [
@@ -257,7 +257,7 @@ const rows: ReadonlyArray<
 ]
 
 describe("Quirks", () => {
-  it.each(Quirks.names)("are known of %s", (name) => {
+  it.each(Quirks.names)("exist for %s", (name) => {
     expect(Object.keys(Quirks.like(name)).length).toBeGreaterThan(2)
   })
 

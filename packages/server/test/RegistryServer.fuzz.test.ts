@@ -9,7 +9,7 @@ import { absent, blob, blobDigest, fill, image, imageDigest, imageSha512, signat
 import { keeping } from "./servers.js"
 import type { Line } from "./servers.js"
 
-/** What names and paths are made of, and what breaks those who read them. */
+/** Parts of names and paths, including parts that break parsers. */
 const segments = fc.oneof(
   {
     weight: 6,
@@ -137,7 +137,7 @@ const anything: fc.Arbitrary<Asked> = fc.record({
   how
 })
 
-/** Requests that mean something, with one thing or another changed. `{upload}` is one that is open. */
+/** Valid requests with some changes. `{upload}` is an open upload session. */
 const sensible: fc.Arbitrary<Asked> = fc.record({
   request: fc.tuple(
     fc.constantFrom(
@@ -191,7 +191,7 @@ const bodyOf = ({ how, payload }: Asked): Body.Body | undefined => {
 
 const codes = /^[A-Z][A-Z_]*$/
 
-/** The whole of an answer, and that what it opened is closed. */
+/** Reads a whole answer, and verifies that its content is closed. */
 const hear = ({ body, close, headers, status }: Wire.Response) =>
   Effect.gen(function*() {
     const exit = body === undefined
@@ -252,14 +252,14 @@ const fuzz = (asked: fc.Arbitrary<Asked>, runs: number) =>
     )
   )
 
-describe("whatever is asked, nothing is 500", () => {
-  it.effect("of anything", () =>
+describe("no request is answered with 500", () => {
+  it.effect("for random requests", () =>
     Effect.gen(function*() {
       const statuses = yield* fuzz(anything, 3000)
       expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 400, 404, 405]))
     }))
 
-  it.effect("of what nearly means something", () =>
+  it.effect("for nearly valid requests", () =>
     Effect.gen(function*() {
       const statuses = yield* fuzz(sensible, 3000)
       expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 201, 202, 204, 206, 400, 404, 405, 416]))

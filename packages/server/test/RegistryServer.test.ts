@@ -37,7 +37,7 @@ const manifestPath = "/v2/team/app/manifests/v1"
 const blobPath = `/v2/team/app/blobs/${blobDigest}`
 
 describe("RegistryServer.app mounted in a router", () => {
-  it.scoped("answers under /v2/, and the router elsewhere", () =>
+  it.scoped("answers under /v2/, and leaves other paths to the router", () =>
     Effect.gen(function*() {
       const registry = yield* Layer.build(Memory.layer())
       yield* fill(Context.get(registry, Registry))
@@ -102,7 +102,7 @@ describe("RegistryServer.app as a web handler", () => {
       expect(JSON.parse((yield* bytes(missing)).toString())).toMatchObject({ errors: [{ code: "NAME_UNKNOWN" }] })
     }))
 
-  it.scoped("refuses a manifest too large, whether its length is said or not", () =>
+  it.scoped("refuses a manifest that is too large, with and without a declared length", () =>
     Effect.gen(function*() {
       const ask = yield* handler(Memory.layer())
       const body = new Uint8Array(5 * 1024 * 1024)
@@ -116,7 +116,7 @@ describe("RegistryServer.app as a web handler", () => {
       }
     }))
 
-  it.scoped("closes what it sends, whole or not", () =>
+  it.scoped("closes the content that it sends, whether complete or not", () =>
     Effect.gen(function*() {
       const seen = probe.nothingSeen()
       const ask = yield* handler(
@@ -130,7 +130,7 @@ describe("RegistryServer.app as a web handler", () => {
       expect(seen.closed.map(Exit.isSuccess)).toEqual([true, false])
     }))
 
-  it.scoped("breaks off what is not what it should be", () =>
+  it.scoped("breaks off content with a wrong digest", () =>
     Effect.gen(function*() {
       const seen = probe.nothingSeen()
       const ask = yield* handler(probe.holding(seen, probe.content(Body.bytes(blob.map(() => 1)), { verified: false })))
@@ -144,7 +144,7 @@ describe("uploadKey", () => {
   const uploads = "/v2/team/app/blobs/uploads/"
   const key = Redacted.make("correct horse battery staple")
 
-  it.scoped("servers that share it, and a registry, take each other's uploads; others do not", () =>
+  it.scoped("servers with the same key and registry accept each other's upload ids; other servers do not", () =>
     Effect.gen(function*() {
       const context = yield* Layer.build(Memory.layer())
       const registry = Layer.succeedContext(context)
@@ -169,7 +169,7 @@ describe("uploadKey", () => {
         .toEqual(Descriptor.fromBytes(blob))
     }))
 
-  it.scoped("ids that the registry makes never leave the server", () =>
+  it.scoped("never sends the upload ids of the registry to clients", () =>
     Effect.gen(function*() {
       const id = "https://upstream.example/v2/x/blobs/uploads/1?_state=CANARY"
       const opened: Array<string> = []

@@ -5,14 +5,14 @@ import { Effect, Stream, TestClock } from "effect"
 import { RegistryServer } from "../src/index.js"
 import { imageDigest } from "./fixtures.js"
 
-/** Referrers in no order at all, each of some bytes. */
+/** Unordered referrers, each of some bytes. */
 const referrersOf = (count: number) =>
   Array.from(
     { length: count },
     (_, at) => Descriptor.fromBytes(new TextEncoder().encode(`referrer ${at}`), MediaType.image)
   )
 
-/** A server over a registry of referrers, and how many items the server has read from the registry. */
+/** Starts a server over a registry of referrers. Counts the items that the server reads from the registry. */
 const serving = (
   count: number,
   list?: (operation: Operation.ListReferrers) => Effect.Effect<never, RegistryError.RegistryError>
@@ -74,7 +74,7 @@ describe("the pages of a list of referrers", () => {
       expect(read()).toBe(102)
     }))
 
-  it.effect("continue from the start of the list where the server has lost its place", () =>
+  it.effect("continue by reading the list from its start if the cursor is lost", () =>
     Effect.gen(function*() {
       const { all, ask, open, path } = serving(60)
       const { next } = yield* ask(path)
@@ -84,7 +84,7 @@ describe("the pages of a list of referrers", () => {
       expect((yield* ask(next!)).digests).toEqual(all.slice(25, 50))
     }))
 
-  it.effect("belong to the caller that got the page before", () =>
+  it.effect("belong to the caller that received the page before", () =>
     Effect.gen(function*() {
       const { all, ask, open, path } = serving(60)
       const as = (name: string) => Effect.provideService(Caller.Caller, { name, claims: {} })
@@ -93,14 +93,14 @@ describe("the pages of a list of referrers", () => {
       expect(open()).toBe(2)
     }))
 
-  it.effect("are lost by none of 100 lists that nobody reads on, but their places are", () =>
+  it.effect("are complete for each of 100 unfinished lists, although some cursors are lost", () =>
     Effect.gen(function*() {
       const { ask, open, path } = serving(60)
       yield* Effect.replicateEffect(ask(path), 100)
       expect(open()).toBe(64)
     }))
 
-  it.effect("are refused where the registry refuses the list meanwhile", () =>
+  it.effect("are refused if the registry refuses the list meanwhile", () =>
     Effect.gen(function*() {
       let allowed = true
       const items = Stream.fromIterable(referrersOf(60))
@@ -114,7 +114,7 @@ describe("the pages of a list of referrers", () => {
       expect((yield* ask(next!)).status).toBe(403)
     }))
 
-  it.effect("begin the list where the item before them is unknown", () =>
+  it.effect("begin the list again if the item before them is unknown", () =>
     Effect.gen(function*() {
       const { all, ask, path } = serving(60)
       const unknown = Digest.fromBytes(new TextEncoder().encode("unknown"))

@@ -9,7 +9,7 @@ export const repository = RepositoryName.make("team/app")
 export const other = RepositoryName.make("team/other")
 export const v1 = Tag.make("v1")
 
-/** 2048 bytes that differ: the size in the spec's examples of ranges. */
+/** 2048 different bytes, which is the size in the range examples of the spec. */
 export const blob = new Uint8Array(2048).map((_, index) => index % 251)
 export const blobDigest = Digest.fromBytes(blob)
 export const absent = Digest.fromBytes(text("never pushed"))
@@ -17,7 +17,7 @@ export const absent = Digest.fromBytes(text("never pushed"))
 export const config = text("{}")
 export const configDigest = Digest.fromBytes(config)
 
-/** An image manifest, written so that no parser gives the same bytes back. */
+/** An image manifest whose bytes change if it is parsed and serialized again. */
 export const image = text(
   `{ "schemaVersion": 2,\n  "mediaType": "${MediaType.image}",\n  "config": ${
     JSON.stringify(Descriptor.fromBytes(config, MediaType.empty))
@@ -38,7 +38,7 @@ export const signature = (name: string): Uint8Array =>
     annotations: { name }
   })
 
-/** Fills a repository: a blob, the config, and the image under a tag. */
+/** Pushes a blob, the config, and the image with a tag. */
 export const fill = (registry: Registry.Service, to: RepositoryName.RepositoryName = repository) =>
   Effect.gen(function*() {
     yield* registry.pushBlob(to, Descriptor.fromBytes(blob), Body.bytes(blob))

@@ -1,4 +1,4 @@
-/** Raw HTTP: by `node:http` where a request is one, by a bare socket where it is not. */
+/** Raw HTTP: by `node:http` for valid requests, by a plain socket for invalid ones. */
 import { Effect } from "effect"
 import type { Scope } from "effect"
 import { request as send } from "node:http"
@@ -10,7 +10,7 @@ export interface Asked {
   readonly method?: string
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
-  /** With its length, unless the headers say how it goes. */
+  /** The body. It is sent with its length, unless the headers contain another framing. */
   readonly body?: Uint8Array | string
 }
 
@@ -19,7 +19,7 @@ export interface Answered {
   readonly headers: IncomingMessage["headers"]
   readonly bytes: Buffer
   readonly text: string
-  /** What the body is as JSON. */
+  /** Parses the body as JSON. */
   readonly json: unknown
 }
 
@@ -36,11 +36,11 @@ const answered = (response: IncomingMessage, bytes: Buffer): Answered => {
   }
 }
 
-/** A request by `node:http`, which is not sent before it is told to. */
+/** Creates a request of `node:http`. The caller sends it. */
 export const begin = (port: number, { headers, method = "GET", path }: Asked): ClientRequest =>
   send({ host: "127.0.0.1", port, method, path, agent: false, headers: { ...headers } })
 
-/** The whole answer to a request. */
+/** Reads the whole answer to a request. */
 export const hear = (request: ClientRequest): Effect.Effect<Answered, Error> =>
   Effect.async((resume) => {
     request.on("error", (error) => resume(Effect.fail(error)))
@@ -62,21 +62,21 @@ export const ask = (port: number, asked: Asked): Effect.Effect<Answered, Error> 
     return Effect.zipRight(Effect.sync(() => request.end(asked.body)), answer)
   })
 
-/** A bare connection, and all that has come on it. */
+/** A plain connection, and all bytes that it has received. */
 export interface Connection {
   readonly socket: Socket
-  /** What came so far. */
+  /** The text that was received so far. */
   readonly text: () => string
   readonly write: (text: string | Uint8Array) => Effect.Effect<void>
-  /** Ends this side of it only. */
+  /** Ends only this side of the connection. */
   readonly halfClose: Effect.Effect<void>
-  /** Waits until what came fits. Fails if the connection closes before. */
+  /** Waits until the received text matches. Fails if the connection closes before. */
   readonly until: (fits: RegExp | ((text: string) => boolean)) => Effect.Effect<string, Error>
-  /** Waits until the other side has closed it; gives all that came. */
+  /** Waits until the other side has closed the connection. Returns all received text. */
   readonly closed: Effect.Effect<string>
 }
 
-/** Connects from an address of this machine. Default: the one that the system picks. */
+/** Connects from an address of this machine. Default: the system chooses the address. */
 export const connect = (
   port: number,
   host = "127.0.0.1",
@@ -124,7 +124,7 @@ export const connect = (
     ({ socket }) => Effect.sync(() => socket.destroy())
   )
 
-/** What a server answers to bytes that are sent as they are; it is to close the connection. */
+/** Sends raw bytes, and returns the answer. The server must close the connection. */
 export const shout = (port: number, text: string | Uint8Array): Effect.Effect<string, Error> =>
   Effect.scoped(
     Effect.flatMap(connect(port), (connection) => Effect.zipRight(connection.write(text), connection.closed))

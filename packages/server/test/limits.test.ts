@@ -1,4 +1,4 @@
-/** What a client can make the server hold, and for how long: by connection, by client and in total. */
+/** Limits on the resources of the server: per connection, per client and in total. */
 import { Body, Descriptor, Digest, MediaType } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
@@ -62,7 +62,7 @@ const largeLists = probe.answering({
 })
 const listPath = `/v2/team/app/referrers/${imageDigest}`
 
-describe("requests that do not wait for answers", () => {
+describe("pipelined requests", () => {
   it.scoped("begin eight at a time, in order, as answers are sent (T59)", () =>
     Effect.gen(function*() {
       let begun = 0
@@ -121,7 +121,7 @@ describe("requests that do not wait for answers", () => {
 })
 
 describe("connections", () => {
-  it.scoped("of one client are limited, and those of others are not touched (T61)", () =>
+  it.scoped("of one client are limited, without effect on other clients (T61)", () =>
     Effect.gen(function*() {
       const { lines, port } = yield* launch({ maxConnectionsPerClient: 3 })
       const mine = yield* Effect.all([1, 2, 3].map(() => connectFrom("127.0.0.1", port)))
@@ -196,7 +196,7 @@ describe("the rate of a client (T41)", () => {
       const { socket, ...connection } = yield* connectFrom("127.0.0.1", port)
       socket.pause()
       yield* connection.write(get(`/v2/team/app/blobs/${blobDigest}`))
-      // Some three megabytes a second, so that the connection is never silent.
+      // About three megabytes per second, so that the connection is never idle.
       const reading = Effect.forever(Effect.zipRight(
         Effect.sync(() => {
           socket.read(64 * 1024)
@@ -206,7 +206,7 @@ describe("the rate of a client (T41)", () => {
       yield* Effect.race(probe.until(() => seen.closed.length === 1), reading)
     }))
 
-  it.scoped("leaves a slow client alone that keeps the rate", () =>
+  it.scoped("keeps the connection of a slow client that keeps the minimum rate", () =>
     Effect.gen(function*() {
       const { port } = yield* launch({ ...options, minRate: 1000 })
       const connection = yield* connectFrom("127.0.0.1", port)
@@ -237,7 +237,7 @@ describe("the rate of a client (T41)", () => {
 })
 
 describe("bytes in memory", () => {
-  it.scoped("of manifests that a client does not finish are limited, and given back (T61)", () =>
+  it.scoped("of unfinished manifests are limited, and released (T61)", () =>
     Effect.gen(function*() {
       const { port } = yield* launch({ maxBytesInFlightPerClient: 4 * MiB })
       const large = push("large", manifestOf(1.5 * MiB))
@@ -271,7 +271,7 @@ describe("bytes in memory", () => {
       yield* other.until(/^HTTP\/1\.1 429 /)
     }))
 
-  it.scoped("of answers that a client does not read are limited, and given back (T59)", () =>
+  it.scoped("of unread answers are limited, and released (T59)", () =>
     Effect.gen(function*() {
       const limits = { maxPageBytes: 100 * MiB, maxBytesInFlightPerClient: 40 * MiB }
       const { port } = yield* launch(limits, largeLists)

@@ -26,7 +26,7 @@ const users: Users.Users = {
   find: () => Exit.succeed(undefined)
 }
 
-it.live("a token service is an app of its own in a router, beside the registry that takes its tokens", () =>
+it.live("serves a token service in a router next to the registry that accepts its tokens", () =>
   Effect.gen(function*() {
     const names = { issuer: "tokens", service: "registry" }
     const keys = yield* TokenKeys.ring(yield* TokenKeys.generate())

@@ -1,10 +1,10 @@
-/** A registry whose every step is seen, and which waits where it is told to. */
+/** Registries that record each step, and that can be paused by a test. */
 import { BlobContent, Body, Descriptor, Handler, Registry, RegistryError } from "@effect-oci/core"
 import type { ByteRange, Operation } from "@effect-oci/core"
 import { Deferred, Effect, Stream } from "effect"
 import type { Exit } from "effect"
 
-/** How the scopes of contents ended, and how many are open. */
+/** The exits of the scopes of contents, and the number of open scopes. */
 export interface Seen {
   opened: number
   readonly closed: Array<Exit.Exit<unknown, unknown>>
@@ -12,10 +12,10 @@ export interface Seen {
 
 const other = <O extends Operation.Operation>(_: O) => Effect.fail(new RegistryError.Unsupported({})) as never
 
-/** A registry that answers nothing but what it is given rows for. */
+/** A registry that supports only the operations of the given rows. */
 export const answering = (rows: Partial<Handler.Table>) => Registry.layerHandler(Handler.override(other, rows))
 
-/** A registry whose one blob is this content, behind a scope that is looked at. */
+/** A registry whose only blob is this content, in a recorded scope. */
 export const holding = (seen: Seen, contentOf: Content) =>
   answering({
     GetBlob: (operation) =>
@@ -25,7 +25,7 @@ export const holding = (seen: Seen, contentOf: Content) =>
         }),
         (_, exit) => Effect.sync(() => void seen.closed.push(exit))
       ).pipe(
-        // It takes a turn, as an answer from elsewhere does.
+        // Takes a turn of the event loop, as the answer of an upstream registry does.
         Effect.zipRight(Effect.yieldNow()),
         Effect.as(contentOf(operation))
       ),
@@ -36,13 +36,13 @@ export const nothingSeen = (): Seen => ({ opened: 0, closed: [] })
 
 export const piece = new Uint8Array(64 * 1024).fill(7)
 
-/** A body, and how many bytes were asked of it. */
+/** A body, and the number of bytes that were read from it. */
 export interface Generated {
   readonly body: Body.Body
   readonly produced: () => number
 }
 
-/** Pieces of 64 KiB, made as they are asked for, as a stream. */
+/** A stream of pieces of 64 KiB that are made on demand. */
 export const generatedStream = (pieces: number): Generated => {
   let produced = 0
   const next = Effect.sync(() => {
@@ -55,7 +55,7 @@ export const generatedStream = (pieces: number): Generated => {
   }
 }
 
-/** The same by callbacks. */
+/** The same as a native source. */
 export const generatedSource = (pieces: number): Generated => {
   let produced = 0
   return {
@@ -88,10 +88,10 @@ export const generatedSource = (pieces: number): Generated => {
   }
 }
 
-/** The content of whatever blob is asked for. */
+/** The content of every requested blob. */
 export type Content = (operation: Pick<Operation.GetBlob, "digest">) => BlobContent.BlobContent
 
-/** A blob of a body, whatever its digest is. */
+/** Returns the content of a blob, whatever its digest is. */
 export const content = (
   body: Body.Body,
   options?: { readonly size?: number; readonly verified?: boolean; readonly range?: ByteRange.Span }
@@ -108,14 +108,14 @@ export const content = (
     verified: options?.verified ?? true
   })
 
-/** Looks again at each turn of the event loop: what is waited for happens by itself. */
+/** Checks a condition in each turn of the event loop until it is true. */
 export const until = (there: () => boolean): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     const look = () => void (there() ? resume(Effect.void) : setImmediate(look))
     look()
   })
 
-/** Begins, says so, and never ends; says how it ended after all. */
+/** An effect that never completes. Reports when it begins, and with which exit it ends. */
 export const endless = Effect.map(
   Effect.all({ begun: Deferred.make<void>(), ended: Deferred.make<Exit.Exit<unknown, unknown>>() }),
   ({ begun, ended }) => ({

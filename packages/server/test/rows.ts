@@ -6,14 +6,14 @@ import type { Line, Running } from "./servers.js"
 
 export interface Expected {
   readonly status: number
-  /** Each as it must be; `undefined` for one that must not be there. */
+  /** The expected headers. `undefined` means that the header must be absent. */
   readonly headers?: Readonly<Record<string, string | RegExp | undefined>>
   readonly body?: Uint8Array | string | object
-  /** The code of the error that the body says. */
+  /** The error code in the body. */
   readonly code?: string
 }
 
-/** What is asked, and what must come, with the numbers of the rules first. */
+/** A title that starts with the numbers of the rules, a request, and the expected answer. */
 export type Row = readonly [name: string, asked: Asked, expected: Expected]
 
 export const check = (answer: Answered, { body, code, headers, status }: Expected): void => {
@@ -32,7 +32,7 @@ export const check = (answer: Answered, { body, code, headers, status }: Expecte
   }
 }
 
-/** Asks, and checks the answer and that it left one line in the log where it was refused, and that the line is clean. */
+/** Sends a request and verifies the answer. A refusal must write exactly one clean line to the log. */
 export const run = ({ ask, lines }: Running, asked: Asked, expected: Expected) =>
   Effect.gen(function*() {
     const before = lines.length
@@ -42,7 +42,7 @@ export const run = ({ ask, lines }: Running, asked: Asked, expected: Expected) =
     return answer
   })
 
-/** One line, with nothing in it that could pass for another. */
+/** Verifies that a log entry is one line that cannot be read as another line. */
 export const checkLines = (lines: ReadonlyArray<Line>): void => {
   expect(lines).toHaveLength(1)
   for (const line of lines) {

@@ -1,4 +1,4 @@
-/** A registry behind a real socket, in each of the ways that this package has to put it there. */
+/** Starts a registry on a real socket, with each server of this package. */
 import { Registry } from "@effect-oci/core"
 import { Logging } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
@@ -10,12 +10,12 @@ import { createServer } from "node:http"
 import { NodeRegistryServer, RegistryServer } from "../src/index.js"
 import * as http from "./http.js"
 
-/** The port that a server listens at, on 127.0.0.1. */
+/** The port of a server on 127.0.0.1. */
 class Port extends Context.Tag("Port")<Port, number>() {}
 
 export interface Composition {
   readonly name: string
-  /** Whether what Node's parser cannot read is answered by this package, and not by Node. */
+  /** Whether this package answers requests that the parser of Node rejects. Otherwise Node answers them. */
   readonly ownsSockets: boolean
   readonly layer: (options?: RegistryServer.Options) => Layer.Layer<Port, unknown, Registry>
 }
@@ -54,7 +54,7 @@ export interface Line {
   readonly [annotation: string]: unknown
 }
 
-/** A logger that keeps what it is given, but for what the platform says of its own address. */
+/** A logger that keeps its messages, except the address that the platform logs. */
 export const keeping = (lines: Array<Line>) =>
   Logger.replace(
     Logger.defaultLogger,
@@ -73,13 +73,13 @@ export interface Running {
   readonly registry: Registry.Service
   readonly ask: (asked: http.Asked) => Effect.Effect<http.Answered, Error>
   readonly connect: Effect.Effect<http.Connection, Error, Scope.Scope>
-  /** What was logged so far. */
+  /** The messages that were logged so far. */
   readonly lines: ReadonlyArray<Line>
-  /** How many fibers of the server, and of what it asked the registry for, have not ended. */
+  /** The number of running fibers of the server and of its operations. */
   readonly fibers: () => number
 }
 
-/** Runs a server of a registry, by default of one in memory whose operations are logged, as long as the scope. */
+/** Serves a registry until the scope closes. Default: a registry in memory with `Logging`. */
 export const start = (
   composition: Composition,
   options?: RegistryServer.Options & { readonly registry?: Layer.Layer<Registry> }

@@ -1,4 +1,4 @@
-/** HTTPS by a certificate of a private authority. */
+/** HTTPS with a certificate of a private authority. */
 import { Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
@@ -85,7 +85,7 @@ const ask = (port: number, path: string, options: object = { ca }) =>
   })
 
 describe("NodeRegistryServer with tls", () => {
-  it.scopedLive("speaks HTTPS with those who know its authority", () =>
+  it.scopedLive("speaks HTTPS with clients that trust its authority", () =>
     Effect.gen(function*() {
       const { port, registry } = yield* launch()
       yield* fill(registry)
@@ -94,7 +94,7 @@ describe("NodeRegistryServer with tls", () => {
       expect(bytes.equals(blob)).toBe(true)
     }))
 
-  it.scopedLive("refuses old versions of TLS, and stays whole where others cannot agree with it", () =>
+  it.scopedLive("refuses old versions of TLS, and survives failed handshakes", () =>
     Effect.gen(function*() {
       const { lines, port } = yield* launch()
       expect((yield* Effect.flip(ask(port, "/v2/", {}))).code).toBe("UNABLE_TO_VERIFY_LEAF_SIGNATURE")
@@ -107,7 +107,7 @@ describe("NodeRegistryServer with tls", () => {
       expect(lines.filter(({ level }) => level === "ERROR")).toEqual([])
     }))
 
-  it.scopedLive("stops when what is under way has ended, and leaves nobody waiting", () =>
+  it.scopedLive("stops after open requests have finished, and leaves no client waiting", () =>
     Effect.gen(function*() {
       const started = yield* Deferred.make<void>()
       const go = yield* Deferred.make<void>()
@@ -132,7 +132,7 @@ describe("NodeRegistryServer with tls", () => {
       yield* Fiber.join(stopped)
     }))
 
-  it.scopedLive("stops in its time though somebody has connected and says nothing", () =>
+  it.scopedLive("stops in time although an idle client is connected", () =>
     Effect.gen(function*() {
       const server = yield* launch({ shutdownTimeout: "50 millis" })
       const silent = yield* http.connect(server.port)
@@ -144,7 +144,7 @@ describe("NodeRegistryServer with tls", () => {
     ["a certificate that is none", { ...tls, certificate: "CANARY" }],
     ["a key that is none", { ...tls, key: Redacted.make("CANARY") }],
     ["the key of another", { ...tls, key: Redacted.make(read("ca.key")) }]
-  ])("does not start with %s, and says so without showing it", ([, wrong]) =>
+  ])("does not start with %s, and does not show it in the error", ([, wrong]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Effect.scoped(launch({ tls: wrong })))
       expect(error.message).toMatch(/^cannot listen on 127\.0\.0\.1:0: the TLS certificate or its key cannot be used: /)

@@ -38,7 +38,7 @@ const curl = (port: number, path: string, body: Uint8Array, ...options: Readonly
         const code = error === null ? 0 : Number(error.code)
         resume(Effect.succeed({ code, status, sent: Number(sent), text: stdout.slice(0, at) }))
       })
-      // Who is refused need not read on.
+      // A refused client need not read the rest.
       child.stdin?.on("error", () => {})
       child.stdin?.end(body)
     }
@@ -64,7 +64,7 @@ export const bodies = (composition: Composition) => {
     return { ...running, logged: () => running.lines.slice(before) }
   })
 
-  /** An upload that has the first ten bytes of the blob. */
+  /** Opens an upload session that has the first ten bytes of the blob. */
   const begun = Effect.gen(function*() {
     const running = yield* start(composition)
     const path = "/v2/team/app/blobs/uploads/"
@@ -91,10 +91,15 @@ export const bodies = (composition: Composition) => {
 
     it.scoped.each(
       [
-        ["that says its length, and whose connection goes on", `Content-Length: ${tooLarge.byteLength}`, tooLarge, [
-          "413",
-          "200"
-        ]],
+        [
+          "that declares its length, and whose connection stays open",
+          `Content-Length: ${tooLarge.byteLength}`,
+          tooLarge,
+          [
+            "413",
+            "200"
+          ]
+        ],
         [
           "in chunks, and whose connection ends",
           "Transfer-Encoding: chunked",
@@ -125,7 +130,7 @@ export const bodies = (composition: Composition) => {
         })
     )
 
-    it.scoped("69: a body without an end is cut off after it was answered", () =>
+    it.scoped("closes the connection of an endless body after the answer (rule 69)", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const connection = yield* running.connect
@@ -142,7 +147,7 @@ export const bodies = (composition: Composition) => {
         yield* nothingStored(running)
       }))
 
-    it.scoped("69: a client that will be cut off is told that the connection ends, and hears it while it sends", () =>
+    it.scoped("sends `Connection: close` before it closes, while the client still sends (rule 69)", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const connection = yield* running.connect
@@ -177,7 +182,7 @@ export const bodies = (composition: Composition) => {
         yield* nothingStored(running)
       }))
 
-    it.scoped("curl sends a blob if it may", () =>
+    it.scoped("lets curl send a blob only after a 100", () =>
       Effect.gen(function*() {
         const running = yield* begun
         const path = `${running.location}?digest=${blobDigest}`
@@ -186,7 +191,7 @@ export const bodies = (composition: Composition) => {
         expect(told).toMatchObject({ code: 0, status: "201", sent: 2038 })
       }))
 
-    it.scoped("a client that waits for leave gets it, or the answer", () =>
+    it.scoped("sends a 100 or the final answer to a client that waits for a 100", () =>
       Effect.gen(function*() {
         const running = yield* begun
         const granted = yield* running.connect
@@ -197,7 +202,7 @@ export const bodies = (composition: Composition) => {
         for (const header of ["Content-Length: 5", "Transfer-Encoding: chunked"]) {
           const refused = yield* running.connect
           yield* refused.write(head("PUT", "/v2/team/app/manifests/.v1", header, "Expect: 100-continue"))
-          // Whether the body still comes cannot be known.
+          // The client may or may not send the body.
           if (composition.ownsSockets) {
             expect(yield* refused.closed).toMatch(/^HTTP\/1\.1 400 [^]*\r\nConnection: close\r\n/)
           } else {
@@ -207,7 +212,7 @@ export const bodies = (composition: Composition) => {
         }
       }))
 
-    it.scoped("a body that nobody wants does not hurt the next request", () =>
+    it.scoped("discards an unwanted body without effect on the next request", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const connection = yield* running.connect
@@ -234,7 +239,7 @@ export const bodies = (composition: Composition) => {
         )
       }))
 
-    it.scoped("a body that somebody stops reading does not hurt the next request either", () =>
+    it.scoped("discards the rest of a partly read body without effect on the next request", () =>
       Effect.gen(function*() {
         const full = new RegistryError.Denied({ reason: "the store is full" })
         const running = yield* start(composition, {
@@ -252,7 +257,7 @@ export const bodies = (composition: Composition) => {
         expect(yield* connection.closed).toMatch(/^HTTP\/1\.1 403 [^]*the store is full[^]*HTTP\/1\.1 200 /)
       }))
 
-    it.scoped("33: more than the length that was said is another request", () =>
+    it.scoped("treats bytes beyond the declared length as the next request (rule 33)", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const connection = yield* running.connect
@@ -302,7 +307,7 @@ export const bodies = (composition: Composition) => {
           yield* connection.write(
             head(method, path(running.location), header) + (header.startsWith("T") ? "5\r\nhello" : "hello")
           )
-          // An answer to something else says that this has been read.
+          // An answer to another request shows that the server has read this request.
           check(yield* running.ask({ path: "/v2/" }), { status: 200 })
           connection.socket.resetAndDestroy()
           yield* until(() => running.logged().length > 0)
@@ -311,7 +316,7 @@ export const bodies = (composition: Composition) => {
         })
     )
 
-    it.scoped("a client that goes away before it has sent a body, and one that never does", () =>
+    it.scoped("handles a client that disconnects before it has sent its body, and one that never sends it", () =>
       Effect.gen(function*() {
         const running = yield* begun
         const request = begin(running.port, {
@@ -339,7 +344,7 @@ const untouched = (running: Begun) =>
     check(yield* running.ask({ path: "/v2/_catalog" }), { status: 200, body: { repositories: [] } })
   })
 
-/** The upload stands where it stood, and can go on. */
+/** Verifies that the offset of the session is unchanged and that the upload can continue. */
 const finishable = (running: Begun) =>
   Effect.gen(function*() {
     check(yield* running.ask({ path: running.location }), { status: 204, headers: { "upload-offset": "10" } })

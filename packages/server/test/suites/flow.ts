@@ -14,7 +14,7 @@ const blobPath = `/v2/team/app/blobs/${blobDigest}`
 const get = (path: string, ...headers: ReadonlyArray<string>) =>
   `${[`GET ${path} HTTP/1.1`, "Host: a", ...headers].join("\r\n")}\r\n\r\n`
 
-/** Waits until something has not grown for a while. */
+/** Waits until a number has not grown for a while. */
 const still = (count: () => number): Effect.Effect<number> => {
   let last = -1
   let turns = 0
@@ -28,7 +28,7 @@ const still = (count: () => number): Effect.Effect<number> => {
   ).pipe(Effect.map(count))
 }
 
-/** How many bytes of a body came, the headers left away. */
+/** Returns the number of received bytes of a body, without the headers. */
 const received = (connection: Connection) => {
   const text = connection.text()
   const at = text.indexOf("\r\n\r\n")
@@ -68,7 +68,7 @@ const bodies = (
   ]
 }
 
-/** Content that comes to half of it and breaks. */
+/** Content that fails after the first half. */
 const breaking: ReadonlyArray<readonly [name: string, body: () => Body.Body, said: object]> = [
   [
     "a stream that fails",
@@ -101,7 +101,7 @@ const breaking: ReadonlyArray<readonly [name: string, body: () => Body.Body, sai
 ]
 
 export const flow = (composition: Composition) => {
-  /** A server whose one blob is this content. */
+  /** Starts a server whose only blob is this content. */
   const serving = (content: probe.Content) =>
     Effect.gen(function*() {
       const seen = probe.nothingSeen()
@@ -114,7 +114,7 @@ export const flow = (composition: Composition) => {
     })
 
   describe("connections", () => {
-    it.scoped("requests that do not wait for answers get them in order, on one connection", () =>
+    it.scoped("answers pipelined requests in order on one connection", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         yield* fill(running.registry)
@@ -140,7 +140,7 @@ export const flow = (composition: Composition) => {
         answers.forEach((answer, index) => expect(answer).toMatch(marks[index % 5]!))
       }))
 
-    it.scoped("an answer waits for the one before it", () =>
+    it.scoped("sends an answer after the answer before it", () =>
       Effect.gen(function*() {
         const first = yield* Deferred.make<void>()
         const running = yield* start(composition, {
@@ -158,7 +158,7 @@ export const flow = (composition: Composition) => {
         yield* connection.until(/HTTP\/1\.1 404 [^]*MANIFEST_UNKNOWN[^]*HTTP\/1\.1 200 [^]*HTTP\/1\.1 404 /)
       }))
 
-    it.scoped("T47: whoever goes away interrupts what he asked for, and what waits behind it", () =>
+    it.scoped("interrupts the operation of a client that disconnects, and its waiting requests (T47)", () =>
       Effect.gen(function*() {
         const waiting = yield* Effect.all([probe.endless, probe.endless, probe.endless])
         let asked = 0
@@ -178,7 +178,7 @@ export const flow = (composition: Composition) => {
         yield* probe.until(() => running.fibers() === idle)
       }))
 
-    it.scoped("who goes away with his body half sent ends the operation, by its body or by interruption", () =>
+    it.scoped("ends the operation of a client that disconnects in the middle of its body", () =>
       Effect.gen(function*() {
         const reading = yield* probe.endless
         const running = yield* start(composition, {
@@ -201,7 +201,7 @@ export const flow = (composition: Composition) => {
         }
       }))
 
-    it.scoped("T46: a sender waits for who reads what he sends slowly", () =>
+    it.scoped("slows down a client to the pace at which its body is read (T46)", () =>
       Effect.gen(function*() {
         const begun = yield* Deferred.make<void>()
         const goOn = yield* Deferred.make<void>()
@@ -229,7 +229,7 @@ export const flow = (composition: Composition) => {
         expect(sent).toBe(size)
       }))
 
-    it.scoped("who reads his body and never answers is interrupted too", () =>
+    it.scoped("interrupts an operation that has read its body and does not answer", () =>
       Effect.gen(function*() {
         const waiting = yield* probe.endless
         const running = yield* start(composition, {
@@ -249,7 +249,7 @@ export const flow = (composition: Composition) => {
   })
 
   describe("contents", () => {
-    it.scoped.each(bodies(half, rest))("%s is sent whole, and closed after it", ([, body]) =>
+    it.scoped.each(bodies(half, rest))("sends all of %s, and then closes it", ([, body]) =>
       Effect.gen(function*() {
         const running = yield* serving(probe.content(body()))
         check(yield* running.ask({ path: blobPath }), {
@@ -260,7 +260,7 @@ export const flow = (composition: Composition) => {
         expect((yield* running.closed).map(Exit.isSuccess)).toEqual([true])
       }))
 
-    it.scoped("T47: HEAD opens nothing", () =>
+    it.scoped("opens no content for HEAD (T47)", () =>
       Effect.gen(function*() {
         const running = yield* serving(probe.content(Body.bytes(blob)))
         check(yield* running.ask({ method: "HEAD", path: blobPath }), { status: 200, body: "" })
@@ -273,7 +273,7 @@ export const flow = (composition: Composition) => {
         ["dies", Effect.die(new Error("a bug")), 500],
         ["interrupts itself", Effect.interrupt, 503]
       ] as const
-    )("what is opened by who then %s is closed", ([, end, status]) =>
+    )("closes the content of an operation that then %s", ([, end, status]) =>
       Effect.gen(function*() {
         const seen = probe.nothingSeen()
         const running = yield* start(composition, {
@@ -299,7 +299,7 @@ export const flow = (composition: Composition) => {
         ["a stream", probe.generatedStream],
         ["a source", probe.generatedSource]
       ] as const
-    )("T46: %s of 256 MiB waits for a slow reader, and goes on", ([, generated]) =>
+    )("pauses %s of 256 MiB for a slow client, and resumes it (T46)", ([, generated]) =>
       Effect.gen(function*() {
         const pieces = 4096
         const { body, produced } = generated(pieces)
@@ -327,7 +327,7 @@ export const flow = (composition: Composition) => {
         ["a stream", probe.generatedStream],
         ["a source", probe.generatedSource]
       ] as const
-    )("T47: %s is closed when its reader goes away", ([, generated]) =>
+    )("closes %s when the client disconnects (T47)", ([, generated]) =>
       Effect.gen(function*() {
         const { body, produced } = generated(65536)
         const running = yield* serving(probe.content(body))
@@ -347,7 +347,7 @@ export const flow = (composition: Composition) => {
         check(yield* running.ask({ path: "/v2/" }), { status: 200 })
       }))
 
-    it.scoped.each(breaking)("%s in the middle cuts the connection", ([, body, said]) =>
+    it.scoped.each(breaking)("%s in the middle closes the connection", ([, body, said]) =>
       Effect.gen(function*() {
         const running = yield* serving(probe.content(body()))
         const connection = yield* running.connect
@@ -395,7 +395,7 @@ export const flow = (composition: Composition) => {
         [name, body, { size }] as const,
         [`a part: ${name}`, body, { size: 4096, range: { offset: 0, length: size } }] as const
       ])
-    )("T52: %s cannot reach into the next answer", ([, body, options]) =>
+    )("%s cannot reach into the next answer (T52)", ([, body, options]) =>
       Effect.gen(function*() {
         const running = yield* serving(probe.content(body(), options))
         const connection = yield* running.connect
@@ -447,7 +447,7 @@ export const flow = (composition: Composition) => {
         ],
         ["a type that no header can have", () => Effect.succeed(manifest("a/\u0100")), composition.ownsSockets]
       ] as const
-    )("%s: 500, a line in the log, and no more", ([, row, json]) =>
+    )("%s: sends 500, and writes one line to the log", ([, row, json]) =>
       Effect.gen(function*() {
         const running = yield* start(composition, {
           registry: probe.answering({
@@ -475,7 +475,7 @@ export const flow = (composition: Composition) => {
         check(yield* running.ask({ path: "/v2/" }), { status: 200 })
       }))
 
-    it.scoped("the cause of a defect is in the log", () =>
+    it.scoped("writes the cause of a defect to the log", () =>
       Effect.gen(function*() {
         const running = yield* start(composition, {
           registry: probe.answering({ GetManifest: () => Effect.die(new Error(canary)) })
@@ -484,7 +484,7 @@ export const flow = (composition: Composition) => {
         expect(running.lines[0]?.cause).toContain(canary)
       }))
 
-    it.scoped("a status that is none is no crash", () =>
+    it.scoped("survives an invalid status", () =>
       Effect.gen(function*() {
         const running = yield* start(composition, {
           registry: probe.answering({
@@ -495,7 +495,7 @@ export const flow = (composition: Composition) => {
         check(yield* running.ask({ path: "/v2/" }), { status: 200 })
       }))
 
-    it.scoped("an operation that is interrupted from within is 503", () =>
+    it.scoped("answers 503 if the operation interrupts itself", () =>
       Effect.gen(function*() {
         const running = yield* start(composition, {
           registry: probe.answering({ GetManifest: () => Effect.zipRight(Effect.yieldNow(), Effect.interrupt) })
@@ -505,7 +505,7 @@ export const flow = (composition: Composition) => {
       }))
   })
 
-  it.scoped("T46: many at once", () =>
+  it.scoped("serves many downloads at once (T46)", () =>
     Effect.gen(function*() {
       const running = yield* start(composition)
       yield* fill(running.registry)

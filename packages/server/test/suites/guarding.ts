@@ -46,7 +46,7 @@ const challenged = {
 
 const manifest = "/v2/team/app/manifests/v1"
 
-/** What may be there, and what certainly is not. */
+/** Paths of content that may exist, and of content that does not exist. */
 const pairs: ReadonlyArray<readonly [method: string, there: string, absent: string]> = [
   ["GET", manifest, "/v2/no/such/manifests/v1"],
   ["GET", `/v2/team/app/blobs/${blobDigest}`, `/v2/team/app/blobs/${absent}`],
@@ -66,7 +66,7 @@ export const guarding = (composition: Composition) => {
     Effect.tap(start(composition, { guard, ...options }), ({ registry }) => fill(registry))
 
   describe("guard", () => {
-    it.scoped("says the same of what is there and of what is not, to whom it does not let through", () =>
+    it.scoped("sends the same refusal whether the content exists or not", () =>
       Effect.gen(function*() {
         const { ask } = yield* guarded()
         for (const [method, there, absent] of pairs) {
@@ -80,7 +80,7 @@ export const guarding = (composition: Composition) => {
         }
       }))
 
-    it.scoped("lets through who may", () =>
+    it.scoped("admits callers with permission", () =>
       Effect.gen(function*() {
         const { ask, registry } = yield* guarded()
         check(yield* ask({ path: manifest, headers: as("alice") }), { status: 200, body: image })
@@ -100,7 +100,7 @@ export const guarding = (composition: Composition) => {
         check(yield* ask({ path: "/v2/", headers: as("bob") }), { status: 200 })
       }))
 
-    it.scoped("HEAD is challenged as GET is", () =>
+    it.scoped("sends the same challenge for HEAD and GET", () =>
       Effect.gen(function*() {
         const { ask } = yield* guarded()
         const get = yield* ask({ path: manifest })
@@ -119,7 +119,7 @@ export const guarding = (composition: Composition) => {
         check(yield* ask({ path: "/v2/team/APP/tags/list" }), { status: 400, code: "NAME_INVALID" })
       }))
 
-    it.scoped("T33: a mount from where the caller may not pull goes on as an upload", () =>
+    it.scoped("starts an upload for a mount from a repository that the caller may not pull (T33)", () =>
       Effect.gen(function*() {
         const own = Policy.make(({ name }, { resource }) => resource.split("/")[0] === name)
         const { ask } = yield* guarded({ guard: Guard.make({ users, policy: own }) })
@@ -136,7 +136,7 @@ export const guarding = (composition: Composition) => {
         check(yield* ask({ ...source, headers: as("team") }), { status: 201 })
       }))
 
-    it.scoped("an upload belongs to the caller who opened it, and is unknown to others who may push there (T43)", () =>
+    it.scoped("binds an upload session to its caller: other callers with push permission get 404 (T43)", () =>
       Effect.gen(function*() {
         const { ask } = yield* guarded({ guard: Guard.make({ users }) })
         const empty = { "content-length": "0" }
@@ -154,15 +154,17 @@ export const guarding = (composition: Composition) => {
         check(yield* ask({ ...put, headers: as("alice") }), { status: 201 })
       }))
 
-    it.scoped("tells the registry who asks, whether it answers at once or not", () =>
+    it.scoped("passes the caller to the registry, whether the guard answers immediately or not", () =>
       Effect.gen(function*() {
         const callers: Array<string | undefined> = []
-        const registry = Memory.layer().pipe(Registry.wrap((next) => (operation) =>
-          Effect.flatMap(Caller.Caller, ({ name }) => {
-            callers.push(name)
-            return next(operation)
-          })
-        ))
+        const registry = Memory.layer().pipe(
+          Registry.wrap((next) => (operation) =>
+            Effect.flatMap(Caller.Caller, ({ name }) => {
+              callers.push(name)
+              return next(operation)
+            })
+          )
+        )
         const { ask } = yield* start(composition, { guard, registry })
         for (
           const [path, headers] of [
@@ -177,7 +179,7 @@ export const guarding = (composition: Composition) => {
         expect(callers).toEqual(["alice", "alice", "alice", undefined])
       }))
 
-    it.scoped("T43: an upload is there for whom it was opened for, and for nobody else", () =>
+    it.scoped("lets only its caller use an upload session (T43)", () =>
       Effect.gen(function*() {
         const everybody = Guard.make({ users, policy: (_, requested) => Exit.succeed(requested) })
         const { ask } = yield* start(composition, { guard: everybody })
@@ -198,7 +200,7 @@ export const guarding = (composition: Composition) => {
         check(yield* ask({ method: "PUT", path: completed, headers: as("alice") }), { status: 201 })
       }))
 
-    it.scoped("may let through another operation than was asked for, of a manifest too", () =>
+    it.scoped("may admit another operation than the requested one, including a manifest push", () =>
       Effect.gen(function*() {
         const below = RepositoryName.make("tenant/app")
         const moving: Guard.Guard = (operation) =>
@@ -216,7 +218,7 @@ export const guarding = (composition: Composition) => {
         expect((yield* Effect.flip(registry.getManifest(repository, v1)))._tag).toMatch(/Unknown$/)
       }))
 
-    it.scoped("is asked of the operation and of the request, and where it comes from", () =>
+    it.scoped("receives the operation, the request and the address of the client", () =>
       Effect.gen(function*() {
         const seen: Array<readonly [string, string | undefined, string | undefined]> = []
         const watching: Guard.Guard = (operation, request) => {
@@ -228,7 +230,7 @@ export const guarding = (composition: Composition) => {
         expect(seen).toEqual([["GetManifest", expect.stringMatching(/127\.0\.0\.1$/), "yes"]])
       }))
 
-    it.scoped("may take its time, and ends with a client that is gone", () =>
+    it.scoped("may wait, and is interrupted when the client disconnects", () =>
       Effect.gen(function*() {
         const asked = yield* Deferred.make<void>()
         const ended = yield* Deferred.make<void>()
@@ -245,7 +247,7 @@ export const guarding = (composition: Composition) => {
         yield* Deferred.await(ended)
       }))
 
-    it.scoped("that breaks lets nobody through", () =>
+    it.scoped("admits no request if the guard dies", () =>
       Effect.gen(function*() {
         const broken: Guard.Guard = () => {
           throw new Error("broken")
@@ -255,7 +257,7 @@ export const guarding = (composition: Composition) => {
         expect(lines.map(({ message }) => message)).toContain("request died")
       }))
 
-    it.scoped("no body is read of whom it does not let through", () =>
+    it.scoped("does not read the body of a refused request", () =>
       Effect.gen(function*() {
         const asked: Array<string> = []
         const reading: Guard.Guard = (operation, request) => {
@@ -288,7 +290,7 @@ export const guarding = (composition: Composition) => {
         for (const secret of ["CANARY", as("bob").authorization.slice(6)]) expect(text).not.toContain(secret)
       }))
 
-    it.scoped("a page's question before its request passes, and it may read the challenge", () =>
+    it.scoped("admits the preflight request of a page, and lets the page read the challenge", () =>
       Effect.gen(function*() {
         const { ask } = yield* guarded({ cors: { origins: "*" } })
         const page = { origin: "https://ui.example" }
@@ -319,7 +321,7 @@ export const guarding = (composition: Composition) => {
         })
       )
 
-    it.scoped("answer their paths, and no others, before the guard", () =>
+    it.scoped("answer only their own paths, before the guard", () =>
       Effect.gen(function*() {
         const { ask } = yield* guarded({ mounts: { "/token": echo, "/.well-known/jwks.json": echo } })
         check(yield* ask({ path: "/token?scope=a%20b" }), { status: 200, body: "GET /token?scope=a%20b " })

@@ -9,7 +9,7 @@ import type { Row } from "../rows.js"
 import { start } from "../servers.js"
 import type { Composition, Running } from "../servers.js"
 
-/** They begin alike, and are in ASCII order. */
+/** Names with a common prefix, in ASCII order. */
 const tags = ["A", "a", "a-1", "a.1", "a1", "b", "v1"]
 const names = ["0", "team/app", "team/app-1", "team/app/inner", "zoo"]
 
@@ -64,7 +64,7 @@ const catalogPages: ReadonlyArray<Row> = [
 const signatures = ["a", "b", "c", "d", "e"].map(signature)
 const referrersPath = `/v2/team/app/referrers/${imageDigest}`
 
-/** Follows links to the end: the items of each page. */
+/** Follows the links to the last page. Returns the items of each page. */
 const walk = (running: Running, from: string, key: string) =>
   Effect.gen(function*() {
     const pages: Array<ReadonlyArray<unknown>> = []
@@ -110,7 +110,7 @@ export const lists = (composition: Composition) => {
       ([, asked, expected]) => Effect.flatMap(tagged(), (running) => run(running, asked, expected))
     )
 
-    it.scoped("75: the tags of a repository that has none", () =>
+    it.scoped("lists no tags if the repository has none (rule 75)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         yield* running.registry.pushBlob(repository, Descriptor.fromBytes(config), Body.bytes(config))
@@ -131,14 +131,14 @@ export const lists = (composition: Composition) => {
         expect(pages.map((items) => items.length)).toEqual(all.length === 7 ? [3, 3, 1] : [3, 2])
       }))
 
-    it.scoped("80: as many at a time as are asked for", () =>
+    it.scoped("sends as many items per page as requested (rule 80)", () =>
       Effect.gen(function*() {
         const running = yield* tagged(3)
         const pages = yield* walk(running, `${tagsPath}?n=2`, "tags")
         expect(pages).toEqual([["A", "a"], ["a-1", "a.1"], ["a1", "b"], ["v1"]])
       }))
 
-    it.scoped("84, 86, 88: referrers, page by page", () =>
+    it.scoped("lists referrers in pages (rules 84, 86, 88)", () =>
       Effect.gen(function*() {
         const running = yield* signed(2)
         const pages = yield* walk(running, referrersPath, "manifests")
@@ -156,7 +156,7 @@ export const lists = (composition: Composition) => {
         )
       }))
 
-    it.scoped("88, 89: the filter goes from page to page", () =>
+    it.scoped("keeps the filter from page to page (rules 88, 89)", () =>
       Effect.gen(function*() {
         const running = yield* signed(2)
         const filtered = (type: string) => `${referrersPath}?artifactType=${encodeURIComponent(type)}`
@@ -209,7 +209,7 @@ export const lists = (composition: Composition) => {
         expect(listed.map(({ annotations }) => Object.keys(annotations ?? {}))).toEqual(listed.map(() => ["name"]))
       }))
 
-    it.scoped("cuts pages of what another registry lists by bytes, with at least one referrer each (T59)", () =>
+    it.scoped("limits pages of an upstream list by bytes, with at least one referrer each (T59)", () =>
       Effect.gen(function*() {
         const annotations = { large: "x".repeat(1024 * 1024) }
         const referrers = signatures.map((bytes) => ({ ...Descriptor.fromBytes(bytes, MediaType.image), annotations }))
@@ -224,7 +224,7 @@ export const lists = (composition: Composition) => {
         }
       }))
 
-    it.scoped("84: no referrers is an empty index", () =>
+    it.scoped("answers with an empty index if there are no referrers (rule 84)", () =>
       Effect.gen(function*() {
         const running = yield* signed()
         const subject = Digest.fromBytes(text("nothing refers to this"))
@@ -235,7 +235,7 @@ export const lists = (composition: Composition) => {
         })
       }))
 
-    it.scoped("85: referrers of no digest", () =>
+    it.scoped("refuses referrers of an invalid digest (rule 85)", () =>
       Effect.flatMap(
         signed(),
         (running) =>

@@ -12,7 +12,7 @@ import type { Composition } from "../servers.js"
 
 const deleted = { status: 202, headers: { "content-length": "0" }, body: "" }
 
-/** What is deleted, what is gone then, and what is still there. */
+/** Deletes, what is gone after them, and what remains. */
 const deletes: ReadonlyArray<
   readonly [name: string, path: string, gone: ReadonlyArray<string>, code: string, left: ReadonlyArray<string>]
 > = [
@@ -31,7 +31,7 @@ const deletes: ReadonlyArray<
     ["/v2/team/other/manifests/v1"]
   ],
   [
-    "97: a blob, of which others have copies",
+    "97: a blob that other repositories have too",
     `/v2/team/app/blobs/${blobDigest}`,
     [`/v2/team/app/blobs/${blobDigest}`],
     "BLOB_UNKNOWN",
@@ -52,7 +52,7 @@ const missing: ReadonlyArray<Row> = [
   ["97: a blob", { method: "DELETE", path: `/v2/team/app/blobs/${absent}` }, { status: 404, code: "BLOB_UNKNOWN" }]
 ]
 
-/** Every verb that changes something. */
+/** Every method that changes something. */
 const verbs: ReadonlyArray<readonly [name: string, method: string, path: string]> = [
   ["a blob", "POST", `/v2/team/app/blobs/uploads/?digest=${blobDigest}`],
   ["a mount", "POST", `/v2/team/app/blobs/uploads/?mount=${blobDigest}`],
@@ -63,7 +63,7 @@ const verbs: ReadonlyArray<readonly [name: string, method: string, path: string]
   ["the end of a blob", "DELETE", `/v2/team/app/blobs/${blobDigest}`]
 ]
 
-/** A registry that answers everything with one error. */
+/** A registry that fails every operation with one error. */
 const failing = (error: RegistryError.RegistryError) =>
   Registry.layerHandler(<O extends Operation.Operation>(_: O) => Effect.fail(error) as never)
 
@@ -123,7 +123,7 @@ export const management = (composition: Composition) => {
       ([, asked, expected]) => Effect.flatMap(filled, (running) => run(running, asked, expected))
     )
 
-    it.scoped.each(verbs)("95: what is read-only refuses %s", ([, method, path]) =>
+    it.scoped.each(verbs)("a read-only registry refuses %s (rule 95)", ([, method, path]) =>
       Effect.gen(function*() {
         const running = yield* start(composition, { registry: Memory.layer().pipe(ReadOnly.wrap()) })
         const answer = yield* running.ask({ method, path, headers: { "content-type": "a/b" }, body: image })
@@ -142,7 +142,7 @@ export const management = (composition: Composition) => {
         }
       }))
 
-    it.scoped("a handler may answer some of it and leave the rest", () =>
+    it.scoped("allows a handler that supports only some operations", () =>
       Effect.gen(function*() {
         const keeping = Registry.wrap((next) =>
           Handler.override(next, {

@@ -18,7 +18,7 @@ const page = { origin: "https://ui.example" }
 const asks = { ...page, "access-control-request-method": "PUT", "access-control-request-headers": "authorization" }
 
 const crossing: ReadonlyArray<Row> = [
-  ["what is asked before a request", { method: "OPTIONS", path: "/v2/team/app/manifests/v1", headers: asks }, {
+  ["preflight request", { method: "OPTIONS", path: "/v2/team/app/manifests/v1", headers: asks }, {
     status: 204,
     headers: {
       "access-control-allow-origin": "https://ui.example",
@@ -56,7 +56,7 @@ const crossing: ReadonlyArray<Row> = [
   ["another OPTIONS", { method: "OPTIONS", path: "/v2/", headers: page }, { status: 405 }]
 ]
 
-/** What a browser says of itself over plain http. */
+/** The headers by which a browser is recognized over plain http. */
 const chromium = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64) Chrome/140", "accept-language": "en" }
 
 const writing: ReadonlyArray<readonly [name: string, headers: Record<string, string>, status: number]> = [
@@ -95,7 +95,7 @@ export const options = (composition: Composition) => {
       headers: { "content-length": "0", "x-address": address }
     })
 
-    it.scoped("tells anonymous clients apart, by their network, for limits per caller (T42, T61)", () =>
+    it.scoped("distinguishes anonymous clients by their network, for limits per caller (T42, T61)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition, {
           registry: Memory.layer({ maxUploadsPerCaller: 1 }),
@@ -126,7 +126,7 @@ export const options = (composition: Composition) => {
         return yield* start(composition, { registry: wrap(Layer.succeedContext(context)), redirect })
       })
 
-    it.scoped("27: a blob that is elsewhere", () =>
+    it.scoped("redirects to another URL of a blob (rule 27)", () =>
       Effect.gen(function*() {
         const asked: Array<unknown> = []
         const { ask, lines } = yield* redirecting((operation) => {
@@ -164,7 +164,7 @@ export const options = (composition: Composition) => {
         check(yield* ask({ path: blobPath, headers: { range: "bytes=5-9" } }), { status: 503, code: "UNAVAILABLE" })
       }))
 
-    it.scoped("T33: nobody is told where a blob is that he may not see", () =>
+    it.scoped("does not redirect a caller who may not see the blob (T33)", () =>
       Effect.gen(function*() {
         let asked = 0
         const hidden = Filter.wrap({ select: ReferenceSet.prefix("public/") })
@@ -186,7 +186,7 @@ export const options = (composition: Composition) => {
         check(yield* running.ask(asked), expected)
       }))
 
-    it.scoped("all pages", () =>
+    it.scoped("allows all pages with `*`", () =>
       Effect.gen(function*() {
         const { ask } = yield* start(composition, { cors: { origins: "*", maxAge: "10 seconds" } })
         const all = { "access-control-allow-origin": "*", vary: undefined }
@@ -197,7 +197,7 @@ export const options = (composition: Composition) => {
         })
       }))
 
-    it.scoped("none, unless said", () =>
+    it.scoped("allows no pages by default", () =>
       Effect.gen(function*() {
         const { ask } = yield* start(composition)
         check(yield* ask({ path: "/v2/", headers: page }), {
@@ -228,14 +228,14 @@ export const options = (composition: Composition) => {
         if (status === 403) expect(answer.text).toContain("list the name in the option `hosts`")
       }))
 
-    it.scoped("pages of all origins, where all may", () =>
+    it.scoped("allows pages of all origins if `cors` allows all", () =>
       Effect.gen(function*() {
         const { ask } = yield* start(composition, { cors: { origins: "*" } })
         const headers = { host: "any.example", origin: "https://page.example", "sec-fetch-site": "cross-site" }
         expect((yield* ask({ ...uploads, headers })).status).toBe(202)
       }))
 
-    it.scoped("mounts are protected too", () =>
+    it.scoped("protects mounts too", () =>
       Effect.gen(function*() {
         const { ask } = yield* start(composition, {
           mounts: { "/token": () => Effect.succeed({ status: 200, headers: {}, body: undefined }) }

@@ -108,7 +108,7 @@ const blobs: ReadonlyArray<Row> = [
     status: 400,
     code: "DIGEST_INVALID"
   }],
-  ["T28: a digest that nobody can check", { path: "/v2/team/app/blobs/md5:d41d8cd98f00b204e9800998ecf8427e" }, {
+  ["T28: a digest that the server cannot verify", { path: "/v2/team/app/blobs/md5:d41d8cd98f00b204e9800998ecf8427e" }, {
     status: 404,
     code: "BLOB_UNKNOWN"
   }]
@@ -169,7 +169,7 @@ export const pull = (composition: Composition) => {
           }, expected))
     )
 
-    it.scoped("25, 58: a blob of no bytes, and a range of it", () =>
+    it.scoped("serves an empty blob, and refuses a range of it (rules 25, 58)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const empty = new Uint8Array(0)
@@ -183,7 +183,7 @@ export const pull = (composition: Composition) => {
         })
       }))
 
-    it.scoped("104: GET and HEAD say the same", () =>
+    it.scoped("sends the same headers for GET and HEAD (rule 104)", () =>
       Effect.gen(function*() {
         const { ask } = yield* filled
         for (const path of ["/v2/", tagPath, blobPath, "/v2/team/none/manifests/v1", `/v2/team/app/blobs/${absent}`]) {

@@ -46,7 +46,7 @@ const created = (digest: string): Expected => ({
 
 const location = (answer: Answered) => answer.headers.location ?? "/no-location"
 
-/** Opens an upload; gives its location. */
+/** Opens an upload session. Returns its location. */
 const open = (running: Running, path = uploads) =>
   Effect.map(running.ask({ method: "POST", path, headers: length0 }), (answer) => {
     check(answer, { status: 202 })
@@ -94,7 +94,7 @@ const singles: ReadonlyArray<Row> = [
     status: 400,
     code: "DIGEST_INVALID"
   }],
-  ["35, T28: a digest that nobody can check", {
+  ["35, T28: a digest that the server cannot verify", {
     method: "POST",
     path: withDigest(uploads, "md5:d41d8cd98f00b204e9800998ecf8427e"),
     headers: octets,
@@ -137,7 +137,7 @@ const singles: ReadonlyArray<Row> = [
   ]
 ]
 
-/** On an upload that has the first 10 bytes of the blob. */
+/** Requests to an upload session that has the first 10 bytes of the blob. */
 const chunks: ReadonlyArray<readonly [name: string, range: string | undefined, body: Uint8Array, expected: Expected]> =
   [
     ["39, 40: the next", "10-19", blob.subarray(10, 20), accepted(19, 20)],
@@ -158,7 +158,7 @@ function outOfOrder(): Expected {
   return { status: 416, code: "RANGE_INVALID" }
 }
 
-/** Manifests that programs read differently. */
+/** Manifests that different programs parse differently. */
 const ambiguous: ReadonlyArray<readonly [name: string, bytes: Uint8Array]> = [
   ["a member twice", text(`{"schemaVersion":2,"mediaType":"${MediaType.index}","manifests":[],"manifests":[]}`)],
   ["a byte order mark", text(`\ufeff{"schemaVersion":2,"mediaType":"${MediaType.index}","manifests":[]}`)]
@@ -257,7 +257,7 @@ export const push = (composition: Composition) => {
         else check(yield* running.ask({ path: "/v2/_catalog" }), { status: 200, body: { repositories: [] } })
       }))
 
-    it.scoped("57, 59: again, and it is there at once", () =>
+    it.scoped("accepts the same blob again, and serves it immediately (rules 57, 59)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const asked = { method: "POST", path: withDigest(uploads, blobDigest), headers: octets, body: blob }
@@ -267,7 +267,7 @@ export const push = (composition: Composition) => {
         }
       }))
 
-    it.scoped("56: by two clients at once", () =>
+    it.scoped("accepts one blob from two clients at once (rule 56)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const asked = { method: "POST", path: withDigest(uploads, blobDigest), headers: octets, body: blob }
@@ -276,7 +276,7 @@ export const push = (composition: Composition) => {
         check(yield* running.ask({ path: blobPath }), { status: 200, body: blob })
       }))
 
-    it.scoped("50, 55: a mount, which outlives its source", () =>
+    it.scoped("mounts a blob, which remains after its source is deleted (rules 50, 55)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         yield* fill(running.registry, other)
@@ -288,7 +288,7 @@ export const push = (composition: Composition) => {
   })
 
   describe("push: uploads", () => {
-    it.scoped("29, 33: started, and completed with all of the bytes", () =>
+    it.scoped("starts a session and completes it with all bytes (rules 29, 33)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const started = yield* running.ask({ method: "POST", path: uploads, headers: length0 })
@@ -301,7 +301,7 @@ export const push = (composition: Composition) => {
         check(yield* running.ask({ path: blobPath }), { status: 200, body: blob })
       }))
 
-    it.scoped("40, 44, 45: in chunks, asked for between, and the last with its end", () =>
+    it.scoped("uploads in chunks, reports the offset in between, and completes with the last chunk (rules 40, 44, 45)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         let path = yield* open(running)
@@ -332,7 +332,7 @@ export const push = (composition: Composition) => {
         check(yield* running.ask({ path: blobPath }), { status: 200, body: blob })
       }))
 
-    it.scoped("42: as a stream whose length nobody says", () =>
+    it.scoped("accepts a stream without a declared length (rule 42)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running)
@@ -349,27 +349,30 @@ export const push = (composition: Composition) => {
         )
       }))
 
-    it.scoped.each(chunks)("chunk %s; and the upload goes on", ([, range, body, expected]) =>
-      Effect.gen(function*() {
-        const running = yield* start(composition)
-        const first = yield* patch(running, yield* open(running), blob.subarray(0, 10), "0-9")
-        const path = location(first)
-        const headers = { ...octets, ...(range === undefined ? {} : { "content-range": range }) }
-        yield* run(running, { method: "PATCH", path, headers, body }, expected)
-        const offset = expected.status === 202 ? 20 : 10
-        check(yield* running.ask({ path }), { status: 204, headers: { "upload-offset": String(offset) } })
-        check(
-          yield* running.ask({
-            method: "PUT",
-            path: withDigest(path, blobDigest),
-            headers: { ...octets, "content-range": `${offset}-2047` },
-            body: blob.subarray(offset)
-          }),
-          created(blobDigest)
-        )
-      }))
+    it.scoped.each(chunks)(
+      "chunk %s; then continues the upload",
+      ([, range, body, expected]) =>
+        Effect.gen(function*() {
+          const running = yield* start(composition)
+          const first = yield* patch(running, yield* open(running), blob.subarray(0, 10), "0-9")
+          const path = location(first)
+          const headers = { ...octets, ...(range === undefined ? {} : { "content-range": range }) }
+          yield* run(running, { method: "PATCH", path, headers, body }, expected)
+          const offset = expected.status === 202 ? 20 : 10
+          check(yield* running.ask({ path }), { status: 204, headers: { "upload-offset": String(offset) } })
+          check(
+            yield* running.ask({
+              method: "PUT",
+              path: withDigest(path, blobDigest),
+              headers: { ...octets, "content-range": `${offset}-2047` },
+              body: blob.subarray(offset)
+            }),
+            created(blobDigest)
+          )
+        })
+    )
 
-    it.scoped("41: the last chunk out of order, which changes nothing", () =>
+    it.scoped("refuses a last chunk out of order without a change (rule 41)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running)
@@ -387,7 +390,7 @@ export const push = (composition: Composition) => {
       [
         ["34: another", absent],
         ["35: none", "sha256:abc"],
-        ["35: of an algorithm that nobody can check", "md5:d41d8cd98f00b204e9800998ecf8427e"],
+        ["35: of an algorithm that the server cannot verify", "md5:d41d8cd98f00b204e9800998ecf8427e"],
         ["35: nothing", ""]
       ] as const
     )("digest %s: no blob is seen", ([, digest]) =>
@@ -401,7 +404,7 @@ export const push = (composition: Composition) => {
         check(yield* running.ask({ path: "/v2/_catalog" }), { status: 200, body: { repositories: [] } })
       }))
 
-    it.scoped("46: cancelled, and then unknown", () =>
+    it.scoped("cancels a session, which is then unknown (rule 46)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running)
@@ -413,7 +416,7 @@ export const push = (composition: Composition) => {
         yield* unknown(running, path)
       }))
 
-    it.scoped("48: finished, and then unknown", () =>
+    it.scoped("completes a session, which is then unknown (rule 48)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running)
@@ -422,7 +425,7 @@ export const push = (composition: Composition) => {
         yield* unknown(running, path)
       }))
 
-    it.scoped("49: of two chunks at once one is taken", () =>
+    it.scoped("accepts one of two concurrent chunks (rule 49)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running)
@@ -445,7 +448,7 @@ export const push = (composition: Composition) => {
       ] as const
     )("id %s", ([, path]) => Effect.flatMap(start(composition), (running) => unknown(running, path)))
 
-    it.scoped("47, T43: the id of another repository's upload", () =>
+    it.scoped("refuses the upload id of another repository (rule 47, T43)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running, "/v2/team/other/blobs/uploads/")
@@ -453,7 +456,7 @@ export const push = (composition: Composition) => {
         check(yield* running.ask({ path }), { status: 204 })
       }))
 
-    it.scoped("T20, T43: no log has the id of an upload", () =>
+    it.scoped("writes no upload id to the log (T20, T43)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running)
@@ -489,7 +492,7 @@ export const push = (composition: Composition) => {
         }
       }))
 
-    it.scoped("62: bytes that no parser would write", () =>
+    it.scoped("keeps the exact bytes of a manifest that no serializer would write (rule 62)", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const bytes = text(`{"schemaVersion":2,"a":2.0, "mediaType" : "${MediaType.index}","manifests":[] }\n`)
@@ -507,7 +510,7 @@ export const push = (composition: Composition) => {
         })
     )
 
-    it.scoped("72: a tag moves, and is never away", () =>
+    it.scoped("resolves a tag at every moment while the tag moves (rule 72)", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const bodies = ["a", "b", "c", "d"].map(signature)
@@ -520,7 +523,7 @@ export const push = (composition: Composition) => {
   })
 }
 
-/** Whatever is done with an upload that is not there, it is unknown. */
+/** Verifies that every request to an unknown upload session fails with 404. */
 const unknown = (running: Running, path: string) =>
   Effect.gen(function*() {
     const expected = { status: 404, code: "BLOB_UPLOAD_UNKNOWN" }

@@ -10,7 +10,7 @@ import type { Composition } from "../servers.js"
 
 const long = (length: number) => "a".repeat(length)
 
-/** Paths that somebody between may read in two ways, and names that are none. */
+/** Paths that a proxy may interpret in two ways, and invalid names. */
 const paths: ReadonlyArray<readonly [name: string, path: string, status: number, code: string]> = [
   ["G1: upper case", "/v2/Team/app/manifests/v1", 400, "NAME_INVALID"],
   ["G1: nothing between slashes", "/v2/team//app/manifests/v1", 400, "NAME_INVALID"],
@@ -36,7 +36,7 @@ const paths: ReadonlyArray<readonly [name: string, path: string, status: number,
   ["3: too much", "/v2/team/app/tags/list/more", 404, "UNSUPPORTED"]
 ]
 
-/** Methods that a kind of path does not know. */
+/** Methods that a kind of path does not support. */
 const methods: ReadonlyArray<readonly [path: string, allow: string, methods: ReadonlyArray<string>]> = [
   [`/v2/team/app/blobs/${blobDigest}`, "HEAD, GET, DELETE", ["POST", "PUT", "PATCH", "OPTIONS", "PROPFIND"]],
   ["/v2/team/app/manifests/v1", "HEAD, GET, PUT, DELETE", ["POST", "PATCH", "TRACE"]],
@@ -49,7 +49,7 @@ const methods: ReadonlyArray<readonly [path: string, allow: string, methods: Rea
 
 const head = (lines: ReadonlyArray<string>) => `${lines.join("\r\n")}\r\n\r\n`
 
-/** What Node's parser, before all of this, cannot read. */
+/** Requests that the HTTP parser of Node rejects. */
 const garbage: ReadonlyArray<readonly [name: string, text: string]> = [
   ["a TLS hello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
   ["words", "hello there\r\n\r\n"],
@@ -106,7 +106,7 @@ export const refusals = (composition: Composition) =>
         }
       }))
 
-    it.scoped("G1, G3: the longest names go", () =>
+    it.scoped("accepts the longest names (G1, G3)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
         const name = RepositoryName.make(long(255))
@@ -115,7 +115,7 @@ export const refusals = (composition: Composition) =>
         yield* run(running, { path: `/v2/${name}/manifests/${long(128)}` }, { status: 404, code: "MANIFEST_UNKNOWN" })
       }))
 
-    it.scoped("a target in absolute form", () =>
+    it.scoped("accepts a target in absolute form", () =>
       Effect.gen(function*() {
         const running = yield* filled
         yield* run(running, { path: "http://registry.example:5000/v2/team/app/manifests/v1" }, {
@@ -130,7 +130,7 @@ export const refusals = (composition: Composition) =>
         expect(JSON.stringify(running.logged())).not.toContain("CANARY")
       }))
 
-    it.scoped("what is asked of no path at all", () =>
+    it.scoped("answers a request without a path", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const answer = yield* shout(running.port, head(["OPTIONS * HTTP/1.1", "Host: a", "Connection: close"]))
@@ -138,7 +138,7 @@ export const refusals = (composition: Composition) =>
         checkLines(running.logged())
       }))
 
-    it.scoped("T52: what comes in headers does not get out in them", () =>
+    it.scoped("sends no request header back in a response header (T52)", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const answer = yield* running.ask({
@@ -169,7 +169,7 @@ export const refusals = (composition: Composition) =>
         })
       }))
 
-    it.scoped("garbage after a request is answered once, after the request", () =>
+    it.scoped("answers garbage after a request once, after the answer to the request", () =>
       Effect.gen(function*() {
         const end = yield* Deferred.make<void>()
         const running = yield* start(composition, {
@@ -191,7 +191,7 @@ export const refusals = (composition: Composition) =>
         }
       }))
 
-    it.scoped("garbage whose sender does not listen before it has sent all of it", () =>
+    it.scoped("answers garbage from a client that reads only after it has sent everything", () =>
       Effect.gen(function*() {
         const running = yield* filled
         const connection = yield* running.connect
