@@ -179,13 +179,13 @@ describe("AuthScope.make", () => {
     expect(AuthScope.equals(AuthScope.parse(text), scope)).toBe(true)
   })
 
-  it("takes any iterable, and a scope as it is", () => {
+  it("accepts any iterable, and returns a scope unchanged", () => {
     expect(AuthScope.format(AuthScope.make(new Set([ResourceScope.catalog])))).toBe("registry:catalog:*")
     expect(AuthScope.make(AuthScope.unlimited)).toBe(AuthScope.unlimited)
   })
 })
 
-describe("what each operation requires", () => {
+describe("the required scope of each operation", () => {
   it.each([
     { name: "read", scope: AuthScope.repository("team/app", "pull"), text: "repository:team/app:pull" },
     { name: "push", scope: AuthScope.repository("team/app", "push", "pull"), text: "repository:team/app:pull,push" },
@@ -256,12 +256,12 @@ describe("AuthScope.union", () => {
     expect(AuthScope.format(first)).toBe(self)
   })
 
-  it("is the second itself when the first is but a part of it", () => {
+  it("returns the second scope itself if it contains the first", () => {
     const challenge = AuthScope.parse("repository:foo:push,pull")
     expect(AuthScope.union(AuthScope.repository("foo", "pull"), challenge)).toBe(challenge)
   })
 
-  it("leaves its arguments as they were", () => {
+  it("does not modify its arguments", () => {
     const self = AuthScope.repository("foo", "pull")
     const that = AuthScope.parse("repository:foo:push opaque")
     AuthScope.union(AuthScope.union(self, that), AuthScope.repository("foo", "*"))
@@ -319,7 +319,7 @@ describe("AuthScope.contains", () => {
     expect(AuthScope.equals(read(self), read(that))).toBe(expected && AuthScope.contains(read(that), read(self)))
   })
 
-  it("no text reads as unlimited", () => {
+  it("parses no text to the unlimited scope", () => {
     const star = AuthScope.parse(AuthScope.format(AuthScope.unlimited))
     expect(AuthScope.isUnlimited(star)).toBe(false)
     expect(AuthScope.contains(star, AuthScope.repository("foo", "pull"))).toBe(false)
@@ -382,7 +382,7 @@ describe("AuthScope.intersection", () => {
     expect(AuthScope.format(AuthScope.intersection(read(that), read(self)))).toBe(both)
   })
 
-  it("is the first itself when nothing of it is lost", () => {
+  it("returns the first scope itself if the second contains it", () => {
     const challenge = AuthScope.parse("repository:foo:push,pull")
     expect(AuthScope.intersection(challenge, AuthScope.repository("foo", "*"))).toBe(challenge)
     expect(AuthScope.intersection(challenge, AuthScope.repository("foo", "pull", "push"))).toBe(challenge)
@@ -391,11 +391,11 @@ describe("AuthScope.intersection", () => {
 })
 
 describe("AuthScope.unionAll", () => {
-  it("of none is empty", () => {
+  it("returns the empty scope for no scopes", () => {
     expect(AuthScope.isEmpty(AuthScope.unionAll([]))).toBe(true)
   })
 
-  it("is the one that contains the others itself, with its text", () => {
+  it("returns the scope that contains all others, with its text", () => {
     const whole = AuthScope.parse("b a repository:foo:push,pull")
     expect(AuthScope.unionAll([AuthScope.parse("a"), whole, AuthScope.repository("foo", "pull")])).toBe(whole)
     expect(AuthScope.unionAll([whole, AuthScope.unlimited])).toBe(AuthScope.unlimited)
@@ -406,7 +406,7 @@ describe("an AuthScope as a value", () => {
   const scope = AuthScope.parse("repository:foo:push,pull")
   const same = AuthScope.repository("foo", "pull", "push")
 
-  it("is equal to one that allows the same", () => {
+  it("equals a scope that allows the same", () => {
     expect(Equal.equals(scope, same)).toBe(true)
     expect(AuthScope.Equivalence(scope, same)).toBe(true)
     expect(Equal.equals(scope, AuthScope.repository("foo", "pull"))).toBe(false)
@@ -416,14 +416,14 @@ describe("an AuthScope as a value", () => {
     expect(HashMap.get(HashMap.make([scope, 1]), same)).toEqual(Option.some(1))
   })
 
-  it("shows its text", () => {
+  it("displays its text", () => {
     expect(String(scope)).toBe("repository:foo:push,pull")
     expect(JSON.stringify({ scope })).toBe(`{"scope":"repository:foo:push,pull"}`)
     expect(inspect(scope)).toBe("repository:foo:push,pull")
     expect(String(AuthScope.unlimited)).toBe("*")
   })
 
-  it("shows a hostile text escaped and cut, and keeps it exactly", () => {
+  it("displays a hostile text escaped and cut, and formats it exactly", () => {
     const text = `\u001b[2J${"x".repeat(5000)}`
     const hostile = AuthScope.parse(text)
     for (const shown of [String(hostile), inspect(hostile), JSON.stringify(hostile)]) {
@@ -433,12 +433,12 @@ describe("an AuthScope as a value", () => {
     expect(AuthScope.format(hostile)).toBe(text)
   })
 
-  it("is known by its guard", () => {
+  it("is recognized by the guard", () => {
     expect([scope, AuthScope.empty, AuthScope.unlimited].every(AuthScope.is)).toBe(true)
     expect([undefined, null, "repository:foo:pull", {}, []].some(AuthScope.is)).toBe(false)
   })
 
-  it("goes through pipes", () => {
+  it("is pipeable", () => {
     expect(scope.pipe(AuthScope.union(AuthScope.parse("a")), AuthScope.format)).toBe("a repository:foo:pull,push")
     expect(pipe(scope, AuthScope.contains(AuthScope.repository("foo", "pull")))).toBe(true)
     expect(pipe(AuthScope.repository("foo", "pull"), AuthScope.contains(scope))).toBe(false)
@@ -452,28 +452,28 @@ describe("an AuthScope as a value", () => {
     )
   })
 
-  it("canonical is the scope itself where its text is canonical already", () => {
+  it("canonical returns the scope itself if its text is canonical already", () => {
     expect(AuthScope.canonical(same)).toBe(same)
     const parsed = AuthScope.parse("repository:foo:pull")
     expect(AuthScope.canonical(parsed)).toBe(parsed)
     expect(AuthScope.canonical(AuthScope.unlimited)).toBe(AuthScope.unlimited)
   })
 
-  it("the unlimited scope has no parts to name", () => {
+  it("the unlimited scope has no resource scopes", () => {
     expect(AuthScope.size(AuthScope.unlimited)).toEqual(Option.none())
     expect(AuthScope.values(AuthScope.unlimited)).toEqual([])
     expect(AuthScope.isEmpty(AuthScope.unlimited)).toBe(false)
   })
 })
 
-describe("what a request is told", () => {
+describe("the references required and hint", () => {
   it.effect("is empty by default", () =>
     Effect.gen(function*() {
       expect(AuthScope.isEmpty(yield* AuthScope.required)).toBe(true)
       expect(AuthScope.isEmpty(yield* AuthScope.hint)).toBe(true)
     }))
 
-  it.effect("required and hint are apart", () =>
+  it.effect("required and hint are independent", () =>
     Effect.gen(function*() {
       const told = Effect.all([AuthScope.required, AuthScope.hint])
       const pull = AuthScope.repository("foo", "pull")

@@ -27,7 +27,7 @@ describe("BlobContent.verify", () => {
     expect(verify(content)).toBe(content)
   })
 
-  it("says that it verifies, and does so once", () => {
+  it("marks the content as verified, and verifies it only once", () => {
     const verified = verify(unverified)
     expect(verified).toMatchObject({ descriptor, range: undefined, verified: true })
     expect(verify(verified)).toBe(verified)
@@ -50,7 +50,7 @@ describe("BlobContent.verify", () => {
 })
 
 describe("BlobContent.stream", () => {
-  it("is that of the body", () => {
+  it("returns the stream of the body", () => {
     const body = Body.stream(Stream.make(content))
     expect(new BlobContent({ descriptor, body, verified: true }).stream).toBe(body.stream)
   })

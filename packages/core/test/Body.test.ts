@@ -123,7 +123,7 @@ describe("a body", () => {
     expect(Body.isBody(value)).toBe(false)
   })
 
-  it("gives the same bytes in whichever way it comes and is read", () =>
+  it("yields the same bytes for every kind of body and every way to read it", () =>
     fc.assert(
       fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 10 }), async (chunks) => {
         const content = joined(chunks)
@@ -140,7 +140,7 @@ describe("a body", () => {
       { numRuns: 50 }
     ))
 
-  it.effect("of bytes does not copy them", () =>
+  it.effect("does not copy bytes in memory", () =>
     Effect.gen(function*() {
       const content = text("hello")
       expect(yield* Body.toBytes(Body.bytes(content), noLimit)).toBe(content)
@@ -173,7 +173,7 @@ describe("a body", () => {
 })
 
 describe("a stream over a source", () => {
-  it.effect("holds no more than 1 MiB that nobody has read", () =>
+  it.effect("buffers at most 1 MiB of unread bytes", () =>
     Effect.gen(function*() {
       const piece = new Uint8Array(64 * kibi)
       const { seen, source } = scripted(Array.from({ length: 1600 }, () => piece))
@@ -193,7 +193,7 @@ describe("a stream over a source", () => {
       expect(most).toBeLessThanOrEqual(mebi)
     }))
 
-  it.effect("opens nothing before it is read, and anew each time that it is", () =>
+  it.effect("opens its source only when it is read, and again each time", () =>
     Effect.gen(function*() {
       const { seen, source } = scripted([text("hello")])
       const body = Body.fromSource(source, { replayable: true })
@@ -203,14 +203,14 @@ describe("a stream over a source", () => {
       expect(seen).toMatchObject({ opened: 2, open: 0, cancelled: 0 })
     }))
 
-  it.effect("passes on what came before a failure, and then the failure", () =>
+  it.effect("emits the bytes before a failure, and then the failure", () =>
     Effect.gen(function*() {
       const failure = new TransportError({ reason: "connection reset" })
       const { source } = scripted(byteByByte(text("hel")), failure)
       expect(yield* read(Body.fromSource(source))).toEqual({ passed: text("hel"), exit: Exit.fail(failure) })
     }))
 
-  it.effect("closes its source when its reader has enough", () =>
+  it.effect("closes its source when its reader stops early", () =>
     Effect.gen(function*() {
       const { seen, source } = scripted(byteByByte(text("hello")))
       yield* Stream.runHead(Body.fromSource(source).stream)
@@ -233,7 +233,7 @@ describe("a stream over a source", () => {
       expect(seen).toMatchObject({ opened: 1, open: 0, cancelled: 1 })
     }))
 
-  it.effect("does not ask for more after the end", () =>
+  it.effect("does not resume its source after the end", () =>
     Effect.gen(function*() {
       // The one chunk is so large that the source is asked to pause, and it ends while it is paused.
       const source: Body.Source = (sink) => {
@@ -263,7 +263,7 @@ describe("Body.forEachChunk", () => {
       expect(seen).toMatchObject({ open: 0, cancelled: 1 })
     }))
 
-  it.effect("passes a source's failure on", () =>
+  it.effect("fails with the failure of a source", () =>
     Effect.gen(function*() {
       const failure = new TransportError({ reason: "connection reset" })
       const { source } = scripted(byteByByte(text("hel")), failure)
@@ -271,7 +271,7 @@ describe("Body.forEachChunk", () => {
     }))
 
   it.effect.each(kinds)(
-    "has a defect where its function throws, for a body of $kind",
+    "dies with a defect if the function throws, for a body of $kind",
     ({ make }) =>
       Effect.gen(function*() {
         const defect = new Error("broken function")
@@ -313,7 +313,7 @@ describe("Body.toBytes", () => {
       expect(exit).toEqual(length <= 5 ? Exit.succeed(content) : Exit.fail(tooLarge))
     }))
 
-  it.effect("does not read on where there is too much", () =>
+  it.effect("stops reading when the limit is exceeded", () =>
     Effect.gen(function*() {
       const { seen, source } = scripted(function*() {
         for (;;) yield text("x")
@@ -323,14 +323,14 @@ describe("Body.toBytes", () => {
       expect(seen.bytes).toBeLessThan(100)
     }))
 
-  it.effect("does not read at all what says that it is too large", () =>
+  it.effect("does not read a body that declares a size over the limit", () =>
     Effect.gen(function*() {
       const { seen, source } = scripted([text("too large")])
       expect(yield* Effect.flip(Body.toBytes(Body.fromSource(source, { size: 9 }), limited))).toBe(tooLarge)
       expect(seen.opened).toBe(0)
     }))
 
-  it.effect("believes no size that is too small", () =>
+  it.effect("applies the limit even if the body declares a smaller size", () =>
     Effect.gen(function*() {
       const { source } = scripted(byteByByte(text("too large")))
       expect(yield* Effect.flip(Body.toBytes(Body.fromSource(source, { size: 1 }), limited))).toBe(tooLarge)
@@ -437,14 +437,14 @@ describe("Body.verify", () => {
         }
       }))
 
-    it.effect("holds the last byte back where the digest is wrong and only the body's size is known", () =>
+    it.effect("does not pass on the last byte if the digest is wrong and only the body's size is known", () =>
       Effect.gen(function*() {
         const { exit, passed } = yield* read(Body.verify(make(text("jello"), 5), { digest }))
         expect(yield* Effect.flip(exit)).toBeInstanceOf(DigestInvalid)
         expect(passed.byteLength).toBeLessThan(5)
       }))
 
-    it.effect("passes nothing on where the body's size is not the one expected", () =>
+    it.effect("passes on no bytes if the body declares another size than expected", () =>
       Effect.gen(function*() {
         const body = Body.verify(make(content, 5), { digest, size: 6 })
         const { exit, passed } = yield* read(body)
@@ -453,7 +453,7 @@ describe("Body.verify", () => {
         expect(body.size).toBe(6)
       }))
 
-    it("keeps its kind, what it can, and knows its size", () => {
+    it("keeps its kind and whether it is replayable, and has the expected size", () => {
       const body = Body.verify(make(content), { digest, size })
       expect({ size: body.size, replayable: body.replayable, source: body.source !== undefined }).toEqual({
         size,
@@ -474,14 +474,14 @@ describe("Body.verify", () => {
       }
     }))
 
-  it.effect("says what was asked for", () =>
+  it.effect("names the request in its errors", () =>
     Effect.gen(function*() {
       const body = Body.verify(Body.bytes(text("jello")), { digest }, { operation: "GetBlob", status: 200 })
       const error = yield* Effect.flip((yield* read(body)).exit)
       expect(error).toMatchObject({ operation: "GetBlob", reference: digest, status: 200 })
     }))
 
-  it.effect("does not open a source whose digest cannot be checked", () =>
+  it.effect("does not open a source if the digest algorithm is not supported", () =>
     Effect.gen(function*() {
       const { seen, source } = scripted([content])
       const { exit } = yield* readEach(
@@ -491,7 +491,7 @@ describe("Body.verify", () => {
       expect(seen.opened).toBe(0)
     }))
 
-  it.effect("closes a source as soon as it is wrong", () =>
+  it.effect("closes a source as soon as its content is wrong", () =>
     Effect.gen(function*() {
       const { seen, source } = scripted(function*() {
         for (;;) yield text("x")
@@ -500,7 +500,7 @@ describe("Body.verify", () => {
       expect(seen).toMatchObject({ open: 0, cancelled: 1, bytes: 5 })
     }))
 
-  it.effect("leaves a source's own failure as it is", () =>
+  it.effect("does not change a failure of the source", () =>
     Effect.gen(function*() {
       const failure = new TransportError({ reason: "connection reset" })
       const { source } = scripted(byteByByte(text("hel")), failure)
@@ -508,7 +508,7 @@ describe("Body.verify", () => {
       expect(yield* read(body)).toEqual({ passed: text("hel"), exit: Exit.fail(failure) })
     }))
 
-  it.effect("keeps a source's pace", () =>
+  it.effect("keeps the backpressure of a source", () =>
     Effect.gen(function*() {
       const large = new Uint8Array(8 * mebi)
       const pieces = Array.from({ length: 128 }, (_, i) => large.subarray(i * 64 * kibi, (i + 1) * 64 * kibi))
@@ -526,7 +526,7 @@ describe("Body.verify", () => {
 describe("Body.slice", () => {
   const content = text("0123456789")
 
-  it("is the part of the content that the span says, whichever way it comes", () =>
+  it("returns the part of the content in the span, for every kind of body", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.uint8Array({ maxLength: 8 }), { maxLength: 6 }),
@@ -550,7 +550,7 @@ describe("Body.slice", () => {
       { numRuns: 50 }
     ))
 
-  it.effect("reads nothing after it", () =>
+  it.effect("reads no bytes after the span", () =>
     Effect.gen(function*() {
       const { seen, source } = scripted(byteByByte(content))
       const { passed } = yield* read(Body.slice(Body.fromSource(source), { offset: 2, length: 3 }))

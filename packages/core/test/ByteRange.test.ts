@@ -46,7 +46,7 @@ describe("ByteRange.resolve", () => {
     fc.tuple(number, number).map(([offset, length]) => ByteRange.slice(offset, length))
   )
 
-  it("is a part of the content that is not empty, or nothing", () =>
+  it("returns a non-empty part of the content, or undefined", () =>
     fc.assert(fc.property(range, fc.nat(50), (range, size) => {
       const span = ByteRange.resolve(range, size)
       if (span === undefined) return
@@ -56,7 +56,7 @@ describe("ByteRange.resolve", () => {
       expect(span.offset + span.length).toBeLessThanOrEqual(size)
     })))
 
-  it("of what it resolved to is itself", () =>
+  it("resolves its own result to the same span", () =>
     fc.assert(fc.property(range, fc.nat(50), (range, size) => {
       const span = ByteRange.resolve(range, size)
       const again = span === undefined ? undefined : ByteRange.resolve(ByteRange.slice(span.offset, span.length), size)

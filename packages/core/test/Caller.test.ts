@@ -5,13 +5,13 @@ import { anonymous, Caller, key, networkOf } from "../src/Caller.js"
 const alice = { name: "alice", claims: { group: "builders" } }
 
 describe("Caller", () => {
-  it.effect("is nobody unless somebody says who it is", () =>
+  it.effect("is anonymous by default", () =>
     Effect.gen(function*() {
       expect(yield* Caller).toBe(anonymous)
       expect(anonymous).toEqual({ name: undefined, claims: {} })
     }))
 
-  it.effect("is who was said last, and only there", () =>
+  it.effect("is the innermost caller provided, only within its effect", () =>
     Effect.gen(function*() {
       const name = Effect.map(Caller, (caller) => caller.name)
       const nested = Effect.all([name, Effect.provideService(name, Caller, anonymous), name])
@@ -19,7 +19,7 @@ describe("Caller", () => {
       expect(yield* name).toBeUndefined()
     }))
 
-  it.effect("is not kept by an effect that was made for another", () =>
+  it.effect("is not stored in an effect that was created for another caller", () =>
     Effect.gen(function*() {
       const layer = Layer.effect(Kept, Effect.succeed({ who: Effect.map(Caller, (caller) => caller.name) }))
       const program = Effect.flatMap(Kept, (kept) => Effect.provideService(kept.who, Caller, alice))

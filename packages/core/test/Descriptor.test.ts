@@ -39,7 +39,7 @@ describe("schema", () => {
     ["the largest size", { ...plain, size: Number.MAX_SAFE_INTEGER }, { ...plain, size: Number.MAX_SAFE_INTEGER }],
     ["a digest that cannot be checked", { ...plain, digest: "md5:00" }, { ...plain, digest: Digest.make("md5:00") }]
   ]
-  it.each(taken)("takes %s", (_, given, expected) => {
+  it.each(taken)("accepts %s", (_, given, expected) => {
     expect(decode(given)).toEqual(expected)
     expect(encode(decode(given))).toEqual(expected)
   })
@@ -70,7 +70,7 @@ describe("schema", () => {
     expect(() => decode(given)).toThrow(reason)
   })
 
-  it("is not led astray by keys of a prototype", () => {
+  it("treats keys of a prototype like other keys", () => {
     const given = JSON.parse(
       `{"mediaType":"a/b","digest":"${digest}","size":0,"annotations":{"__proto__":"x","constructor":"y"}}`
     )
@@ -79,7 +79,7 @@ describe("schema", () => {
     expect(annotations!["constructor"]).toBe("y")
   })
 
-  it("reads back what it writes", () => {
+  it("decodes what it encodes", () => {
     const sizes = fc.nat(Number.MAX_SAFE_INTEGER)
     const texts = fc.option(fc.string(), { nil: undefined })
     const annotations = fc.option(fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }), {
@@ -102,7 +102,7 @@ describe("schema", () => {
 describe("fromBytes", () => {
   const bytes = new TextEncoder().encode("{}")
 
-  it("says the media type, the digest and the size of bytes", () => {
+  it("returns the media type, the digest and the size of bytes", () => {
     expect(Descriptor.fromBytes(bytes, "application/vnd.oci.empty.v1+json")).toEqual({
       mediaType: "application/vnd.oci.empty.v1+json",
       digest: "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
@@ -110,11 +110,11 @@ describe("fromBytes", () => {
     })
   })
 
-  it("knows nothing of a media type that is not said", () => {
+  it("uses application/octet-stream by default", () => {
     expect(Descriptor.fromBytes(bytes).mediaType).toBe(Descriptor.octetStream)
   })
 
-  it("takes another algorithm", () => {
+  it("accepts another algorithm", () => {
     expect(Descriptor.fromBytes(bytes, "a/b", "sha512").digest).toBe(Digest.fromBytes(bytes, "sha512"))
   })
 })

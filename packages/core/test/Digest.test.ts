@@ -33,7 +33,7 @@ describe("parse", () => {
     ["an algorithm named constructor", "constructor:0", "constructor", "0"],
     ["the longest", `x:${"0".repeat(510)}`, "x", "0".repeat(510)]
   ]
-  it.each(taken)("takes %s", (_, text, algorithm, encoded) => {
+  it.each(taken)("accepts %s", (_, text, algorithm, encoded) => {
     const digest = Either.getOrThrow(Digest.parse(text))
     expect(digest).toBe(text)
     expect(Digest.is(text)).toBe(true)
@@ -76,21 +76,21 @@ describe("parse", () => {
     expect(() => Digest.make(text)).toThrow(reason)
   })
 
-  it("takes every digest", () => {
+  it("accepts every digest", () => {
     fc.assert(fc.property(digests, (digest) => {
       expect(Digest.parse(digest)).toEqual(Either.right(digest))
       expect(`${Digest.algorithm(digest)}:${Digest.encoded(digest)}`).toBe(digest)
     }))
   })
 
-  it.each(hostileTexts)("refuses $name in no time", ({ text }) => {
+  it.each(hostileTexts)("refuses $name quickly", ({ text }) => {
     expect(quickest(() => Digest.parse(text))).toBeLessThan(5)
     expect(Digest.is(text)).toBe(false)
   })
 })
 
 describe("schema", () => {
-  it("takes digests and says why a text is none", () => {
+  it("accepts digests and explains why another text is invalid", () => {
     const decode = Schema.decodeUnknownSync(Digest.schema)
     expect(decode(`sha256:${hex(64)}`)).toBe(`sha256:${hex(64)}`)
     expect(() => decode("sha256:abc")).toThrow("sha256 is followed by 64 lower-case hexadecimal digits")
@@ -131,14 +131,14 @@ describe("the digest of bytes", () => {
     expect(Digest.is(digest)).toBe(true)
   })
 
-  it("is sha256 unless said otherwise", () => {
+  it("is sha256 by default", () => {
     expect(Digest.fromBytes(new Uint8Array())).toBe(Digest.fromBytes(new Uint8Array(), "sha256"))
   })
 
   const pieces = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 6 })
   const algorithms = fc.constantFrom<Digest.Algorithm>("sha256", "sha512")
 
-  it("is the same in pieces, and in hashes that are not native", () => {
+  it("is the same for bytes in pieces, and for hashes that are not native", () => {
     fc.assert(fc.property(pieces, algorithms, (parts, algorithm) => {
       const whole = Buffer.concat(parts)
       const hasher = Digest.hasher(algorithm)
@@ -169,7 +169,7 @@ describe("the digest of bytes", () => {
     expect(`${algorithm}:${portable.hex()}`).toBe(expected)
   })
 
-  it("looks at the bytes of a view only", () => {
+  it("hashes only the bytes of a view", () => {
     const view = new Uint8Array(new TextEncoder().encode("xabcx").buffer, 1, 3)
     expect(Digest.fromBytes(view)).toBe(Digest.fromBytes(new TextEncoder().encode("abc")))
   })

@@ -39,7 +39,7 @@ const deleteTag = new Operation.DeleteTag({ repository, tag: Tag.make("v1") })
 
 describe("Handler.fromTable", () => {
   it.effect.each(Object.keys(table) as ReadonlyArray<Operation.OperationTag>)(
-    "answers %s by its row",
+    "handles %s with its row",
     (tag) =>
       Effect.gen(function*() {
         const operation = { _tag: tag } as Operation.Operation
@@ -54,7 +54,7 @@ describe("Handler.fromTable", () => {
       })
   )
 
-  it("adds nothing to what a row answers", () => {
+  it("returns the effect of a row unchanged", () => {
     const done = Effect.succeed(Operation.done)
     expect(Handler.fromTable({ ...table, DeleteBlob: () => done })(deleteBlob)).toBe(done)
   })
@@ -63,7 +63,7 @@ describe("Handler.fromTable", () => {
 describe("Handler.override", () => {
   const next = Handler.fromTable(table)
 
-  it.effect("answers what it has a row for, and leaves the rest to the other", () =>
+  it.effect("handles the operations in its rows, and passes the others to the next handler", () =>
     Effect.gen(function*() {
       const handler = Handler.override(next, {
         DeleteBlob: (operation) => Effect.fail(new Refused({ by: operation.digest }))
@@ -72,7 +72,7 @@ describe("Handler.override", () => {
       expect(yield* Effect.flip(handler(deleteTag))).toEqual(new Unsupported(Operation.errorFields(deleteTag)))
     }))
 
-  it.effect("may ask the other in a row", () =>
+  it.effect("a row can call the next handler", () =>
     Effect.gen(function*() {
       const handler = Handler.override(next, {
         DeleteBlob: (operation) => Effect.catchTag(next(operation), "Unsupported", () => Effect.succeed(Operation.done))
@@ -80,7 +80,7 @@ describe("Handler.override", () => {
       expect(yield* handler(deleteBlob)).toBe(Operation.done)
     }))
 
-  it("of nothing adds nothing", () => {
+  it("without rows passes all operations on unchanged", () => {
     const answer = Effect.succeed(Operation.done)
     const constant = Handler.fromTable({ ...table, DeleteTag: () => answer })
     expect(Handler.override(constant, {})(deleteTag)).toBe(answer)

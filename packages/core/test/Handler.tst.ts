@@ -13,7 +13,7 @@ declare const descriptor: Descriptor.Descriptor
 type Failure = RegistryError.RegistryError
 
 describe("a handler", () => {
-  test("answers each operation with its own result", () => {
+  test("returns the result type of each operation", () => {
     expect(handle(new Operation.ResolveBlob({ repository, digest }))).type.toBe<
       Effect.Effect<Descriptor.Descriptor, Failure>
     >()
@@ -25,7 +25,7 @@ describe("a handler", () => {
     >()
   })
 
-  test("needs a scope for the content of a blob, and for nothing else", () => {
+  test("requires a scope only for the content of a blob", () => {
     expect(handle(new Operation.GetBlob({ repository, digest }))).type.toBe<
       Effect.Effect<BlobContent.BlobContent, Failure, Scope.Scope>
     >()
@@ -35,7 +35,7 @@ describe("a handler", () => {
     expect<Effect.Effect.Context<ReturnType<typeof any>>>().type.toBe<Scope.Scope>()
   })
 
-  test("takes operations alone", () => {
+  test("accepts only operations", () => {
     type Asked = Operation.Operation
     expect<{ _tag: "DeleteBlob"; repository: typeof repository; digest: typeof digest }>().type.toBeAssignableTo<
       Asked
@@ -50,12 +50,12 @@ describe("a handler", () => {
 type Answering<A, E = never, R = never> = (operation: Operation.Operation) => Effect.Effect<A, E, R>
 
 describe("a wrapper", () => {
-  test("may pass an operation on", () => {
+  test("can pass an operation on", () => {
     const pass = (next: Handler.Handler) => <O extends Operation.Operation>(operation: O) => next(operation)
     expect<typeof pass>().type.toBeAssignableTo<Middleware.Middleware>()
   })
 
-  test("may not answer nothing, or one thing to everything", () => {
+  test("cannot return nothing, or the same result for all operations", () => {
     expect<Answering<undefined>>().type.not.toBeAssignableTo<Handler.Handler>()
     expect<Answering<void>>().type.not.toBeAssignableTo<Handler.Handler>()
     expect<Answering<Operation.Done>>().type.not.toBeAssignableTo<Handler.Handler>()
@@ -63,44 +63,44 @@ describe("a wrapper", () => {
     expect<Answering<never>>().type.toBeAssignableTo<Handler.Handler>()
   })
 
-  test("may not fail with an error of its own making", () => {
+  test("cannot fail with an error that is not a RegistryError", () => {
     expect<Answering<never, string>>().type.not.toBeAssignableTo<Handler.Handler>()
     expect<Answering<never, RegistryError.Refused>>().type.toBeAssignableTo<Handler.Handler>()
   })
 
-  test("may not leave a need to its caller", () => {
+  test("cannot require a service from its caller", () => {
     expect<Answering<never, never, Scope.Scope>>().type.not.toBeAssignableTo<Handler.Handler>()
   })
 })
 
 describe("Handler.fromTable", () => {
-  test("takes a row for each operation, and nothing less", () => {
+  test("requires a row for each operation", () => {
     const { DeleteTag: _, ...missing } = table
     expect(Handler.fromTable).type.toBeCallableWith(table)
     expect(Handler.fromTable).type.not.toBeCallableWith(missing)
     expect(Handler.fromTable).type.not.toBeCallableWith({})
   })
 
-  test("takes no row that answers nothing, or another's result", () => {
+  test("refuses a row that returns nothing, or the result of another operation", () => {
     expect(Handler.fromTable).type.not.toBeCallableWith({ ...table, DeleteTag: () => Effect.void })
     expect(Handler.fromTable).type.not.toBeCallableWith({ ...table, ResolveBlob: () => Effect.succeed(Operation.done) })
     expect(Handler.fromTable).type.toBeCallableWith({ ...table, DeleteTag: () => Effect.succeed(Operation.done) })
   })
 
-  test("takes a scope where content stays open, and nowhere else", () => {
+  test("allows a scope only where content stays open", () => {
     const scoped = <A>(value: A) => Effect.as(Effect.scope, value)
     const content = {} as BlobContent.BlobContent
     expect(Handler.fromTable).type.toBeCallableWith({ ...table, GetBlob: () => scoped(content) })
     expect(Handler.fromTable).type.not.toBeCallableWith({ ...table, ResolveBlob: () => scoped(descriptor) })
   })
 
-  test("gives each row its own operation", () => {
+  test("passes each row its own operation type", () => {
     expect<Parameters<Handler.Table["DeleteTag"]>[0]>().type.toBe<Operation.DeleteTag>()
   })
 })
 
 describe("Handler.override", () => {
-  test("takes any rows, of operations that there are", () => {
+  test("accepts rows of any existing operations", () => {
     expect(Handler.override).type.toBeCallableWith(handle, {})
     expect(Handler.override).type.toBeCallableWith(handle, { DeleteTag: () => Effect.succeed(Operation.done) })
     expect(Handler.override).type.not.toBeCallableWith(handle, { DeleteTag: () => Effect.void })

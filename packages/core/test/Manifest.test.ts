@@ -175,14 +175,14 @@ describe("Manifest.parse reads", () => {
     expect(Either.getOrThrow(parse(mediaType, document))).toStrictEqual(expected)
   })
 
-  it("a good document after a bad one", () => {
+  it("a valid document after an invalid one", () => {
     expect(Either.isLeft(Manifest.parse({ mediaType: MediaType.index, bytes: Uint8Array.of(0x7b, 0xe2, 0x82) }))).toBe(
       true
     )
     expect(Either.isRight(parse(MediaType.index, { manifests: [] }))).toBe(true)
   })
 
-  it("names from a prototype as any other", () => {
+  it("names from a prototype like any other names", () => {
     const document =
       `{"manifests":[],"__proto__":{"artifactType":"evil"},"annotations":{"__proto__":"x","toString":"y"}}`
     const index = Either.getOrThrow(parse(MediaType.index, document))
@@ -332,7 +332,7 @@ describe("Manifest.parse refuses", () => {
     }
   })
 
-  it("the largest size that a number tells apart is none of them", () => {
+  it("but not the largest safe integer as a size", () => {
     const entry = { ...child, size: Number.MAX_SAFE_INTEGER }
     expect(refusal(MediaType.index, { manifests: [entry] })).toBeUndefined()
   })
@@ -591,7 +591,7 @@ describe("Manifest.identify", () => {
     expect(identify(sent, { manifests: [] })).toEqual(Either.right(MediaType.index))
   })
 
-  it("returns the type that it was served with if that says something, or nothing says more", () => {
+  it("returns the type that it was served with, if that type is specific or nothing else declares one", () => {
     expect(identify(`${MediaType.index}; charset=utf-8`, { manifests: [] })).toEqual(Either.right(MediaType.index))
     expect(identify("application/json", { x: 1 })).toEqual(Either.right("application/json"))
     expect(identify("text/plain", "no JSON")).toEqual(Either.right("text/plain"))
@@ -726,7 +726,7 @@ describe("Manifest.referrer, by the rules of the referrers list", () => {
     }
   })
 
-  it("keeps the smallest annotations, as many as fit into a list (T59)", () => {
+  it("keeps as many of the smallest annotations as fit into a list (T59)", () => {
     const annotations = {
       large: "x".repeat(60_000),
       "org.example.name": "signature",
@@ -741,14 +741,14 @@ describe("Manifest.referrer, by the rules of the referrers list", () => {
     })
   })
 
-  it("has nothing of what a descriptor says besides", () => {
+  it("copies no other fields of the descriptor", () => {
     const document = Either.getOrThrow(parse(MediaType.index, { manifests: [], subject }))
     expect(Manifest.referrer({ ...child, platform, urls: ["https://example/"], data: "e30=" }, document)).toStrictEqual(
       child
     )
   })
 
-  it("has no type and no annotations where the manifest is not understood", () => {
+  it("has no artifact type and no annotations for an unknown media type", () => {
     const document = Either.getOrThrow(parse("application/x", {}))
     expect(Manifest.artifactType(document)).toBeUndefined()
     expect(Manifest.referrer(child, document)).toStrictEqual(child)

@@ -16,7 +16,7 @@ describe("MediaType.essence", () => {
 })
 
 describe("MediaType.manifests", () => {
-  it("are each its own essence, and once in the list", () => {
+  it("are normalized, and listed once each", () => {
     expect(MediaType.manifests.map(MediaType.essence)).toEqual(MediaType.manifests)
     expect(new Set(MediaType.manifests).size).toBe(MediaType.manifests.length)
   })

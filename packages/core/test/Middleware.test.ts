@@ -34,7 +34,7 @@ describe("Middleware.compose", () => {
     return Effect.onExit(next(operation), () => Effect.sync(() => notes.push(`${name} out`)))
   }
 
-  it.effect("puts the last outermost, as a pipe does", () =>
+  it.effect("makes the last wrapper the outermost, as a pipe does", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
       const wrap = Middleware.compose(noting("inner", notes), noting("middle", notes), noting("outer", notes))
@@ -42,12 +42,12 @@ describe("Middleware.compose", () => {
       expect(notes).toEqual(["outer in", "middle in", "inner in", "inner out", "middle out", "outer out"])
     }))
 
-  it("of nothing is the identity", () => {
+  it("without wrappers is the identity", () => {
     expect(Middleware.compose()(broken)).toBe(broken)
     expect(Middleware.identity(broken)).toBe(broken)
   })
 
-  it.effect("of compositions is one composition", () =>
+  it.effect("is associative", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
       const [a, b, c] = ["a", "b", "c"].map((name) => noting(name, notes)) as [
@@ -73,7 +73,7 @@ describe("Middleware.verified", () => {
       Middleware.verified(answering(answer))(operation)
     const bytes = (body: Body.Body) => Effect.exit(Body.toBytes(body, noLimit))
 
-    it.scoped("checks what nobody has checked", () =>
+    it.scoped("verifies unverified content", () =>
       Effect.gen(function*() {
         const right = yield* get(new BlobContent({ descriptor, body: Body.bytes(content), verified: false }))
         expect(right).toMatchObject({ descriptor, range: undefined, verified: true })
@@ -137,7 +137,7 @@ describe("Middleware.verified", () => {
         expect(error.message).toBe(failure(operation._tag, other))
       }))
 
-    it.effect("takes any for a tag", () =>
+    it.effect("accepts any digest for a tag", () =>
       Effect.gen(function*() {
         const operation = new Operation.ResolveManifest({ repository, reference: tag })
         const answer = { ...descriptor, digest: other }
@@ -151,17 +151,17 @@ describe("Middleware.verified", () => {
     const get = (reference: Operation.TagOrDigest) =>
       Effect.exit(Middleware.verified(answering(manifest))(new Operation.GetManifest({ repository, reference })))
 
-    it.effect("takes any for a tag", () =>
+    it.effect("accepts any digest for a tag", () =>
       Effect.gen(function*() {
         expect(yield* get(Tag.make("v1"))).toEqual(Exit.succeed(manifest))
       }))
 
-    it.effect("takes the one that was asked for", () =>
+    it.effect("accepts the requested manifest", () =>
       Effect.gen(function*() {
         expect(yield* get(manifest.descriptor.digest)).toEqual(Exit.succeed(manifest))
       }))
 
-    it.effect("gives the one that was asked for by another algorithm that digest", () =>
+    it.effect("returns a manifest requested by another algorithm under the requested digest", () =>
       Effect.gen(function*() {
         const sha512 = Digest.fromBytes(bytes, "sha512")
         const found = yield* yield* get(sha512)
@@ -181,7 +181,7 @@ describe("Middleware.verified", () => {
       }))
   })
 
-  it.effect("leaves all else, and every failure, as it is", () =>
+  it.effect("does not change other operations, and failures", () =>
     Effect.gen(function*() {
       for (
         const operation of [

@@ -198,8 +198,8 @@ interface Row {
 
 const rows = Object.entries(golden).map(([name, row]): Row => Object.assign({ name }, row))
 
-describe("what an operation means", () => {
-  it("is said of every operation, in the order in which they stand everywhere", () => {
+describe("the traits of an operation", () => {
+  it("exist for every operation, in the order pull, push, delete, list", () => {
     expect(Object.keys(Operation.traits)).toEqual(Object.keys(golden))
   })
 
@@ -241,7 +241,7 @@ describe("what an operation means", () => {
     expect(AuthScope.format(Operation.requiredScope(operation))).toBe("repository:team/app:pull,push")
   })
 
-  it("a mount within one repository needs no more than a push", () => {
+  it("a mount within one repository requires the same scope as a push", () => {
     const operation = new Operation.MountBlob({ repository, digest, from: repository })
     expect(AuthScope.format(Operation.requiredScope(operation))).toBe("repository:team/app:pull,push")
   })
@@ -273,7 +273,7 @@ describe("Operation.bodyOf", () => {
     )
   })
 
-  it("of the end of an upload without one is undefined", () => {
+  it("returns undefined for the completion of an upload without a body", () => {
     expect(Operation.bodyOf(new Operation.CompleteUpload({ repository, id, digest }))).toBeUndefined()
   })
 })
@@ -290,7 +290,7 @@ describe("Operation.errorFields", () => {
 })
 
 describe("Operation.isDigest", () => {
-  it("tells a digest from a tag", () => {
+  it("distinguishes a digest from a tag", () => {
     expect([Operation.isDigest(digest), Operation.isDigest(tag), Operation.isDigest(Tag.make("sha256-00"))]).toEqual([
       true,
       false,
@@ -330,7 +330,7 @@ describe("Operation.match", () => {
 describe("Operation.mapRepositories", () => {
   const under = (name: RepositoryName.RepositoryName) => RepositoryName.make(`under/${name}`)
 
-  it.each(rows)("reaches every repository that $name names", ({ operation }) => {
+  it.each(rows)("maps every repository in $name", ({ operation }) => {
     const mapped = Operation.mapRepositories(operation, under)
     const names = (text: string) => text.replaceAll("team/", "under/team/")
     expect(mapped.constructor).toBe(operation.constructor)
@@ -347,7 +347,7 @@ describe("Operation.mapRepositories", () => {
     expect(Equal.equals(mapped, operation)).toBe(false)
   })
 
-  it("puts no field where there is none", () => {
+  it("adds no fields", () => {
     expect(Object.keys(Operation.mapRepositories(new Operation.ListRepositories({}), under))).toEqual(["_tag"])
     expect(Object.keys(Operation.mapRepositories(new Operation.MountBlob({ repository, digest }), under))).not
       .toContain("from")
@@ -396,7 +396,7 @@ describe("Operation.equivalence", () => {
       b: blob({ descriptor: { ...descriptor, annotations: { bytes: "y", body: "x" } } })
     }
   ]
-  it.each(same)("holds: $name", ({ a, b }) => {
+  it.each(same)("is true: $name", ({ a, b }) => {
     expect(Operation.equivalence(a, b)).toBe(true)
     expect(Operation.equivalence(b, a)).toBe(true)
   })
@@ -436,7 +436,7 @@ describe("Operation.equivalence", () => {
       b: blob({ descriptor: { ...descriptor, annotations: { body: "y" } } })
     }
   ]
-  it.each(different)("does not hold: $name", ({ a, b }) => {
+  it.each(different)("is false: $name", ({ a, b }) => {
     expect(Operation.equivalence(a, b)).toBe(false)
     expect(Operation.equivalence(b, a)).toBe(false)
   })
@@ -449,7 +449,7 @@ describe("Operation.withUploadId", () => {
     golden.CompleteUpload.operation,
     golden.CancelUpload.operation
   ]
-  it.each(uploads)("changes the id of $_tag and nothing else", (operation) => {
+  it.each(uploads)("changes only the id of $_tag", (operation) => {
     const renamed = Operation.withUploadId(operation, "upload-2")
     expect(renamed.constructor).toBe(operation.constructor)
     expect({ ...renamed }).toEqual({ ...operation, id: "upload-2" })

@@ -10,7 +10,7 @@ declare const tag: Tag.Tag
 declare const operation: Operation.Operation
 
 describe("an operation", () => {
-  test("takes names that were read, and no other text", () => {
+  test("accepts only parsed names, and no plain text", () => {
     expect(Operation.GetBlob).type.toBeConstructableWith({ repository, digest })
     expect(Operation.GetBlob).type.not.toBeConstructableWith({ repository: "team/app", digest })
     expect(Operation.GetBlob).type.not.toBeConstructableWith({ repository, digest: "sha256:00" })
@@ -22,7 +22,7 @@ describe("an operation", () => {
     expect(Operation.GetManifest).type.not.toBeConstructableWith({ repository, reference: "v1" })
   })
 
-  test("takes all of its fields", () => {
+  test("requires all of its fields", () => {
     expect(Operation.GetBlob).type.not.toBeConstructableWith({ repository })
     expect(Operation.PushBlob).type.not.toBeConstructableWith({ repository, digest })
     expect(Operation.ListRepositories).type.toBeConstructableWith({})
@@ -35,15 +35,15 @@ describe("an operation", () => {
   })
 })
 
-describe("what an operation means", () => {
-  test("is said of each one: a table without a row is none", () => {
+describe("the traits of an operation", () => {
+  test("must have a row for each operation", () => {
     type Table = typeof Operation.traits
     expect<Table>().type.toBeAssignableTo<Table>()
     expect<Omit<Table, "GetBlob">>().type.not.toBeAssignableTo<Table>()
     expect<Table>().type.toBe<{ readonly [T in Operation.OperationTag]: Operation.Trait<Operation.OperationOf<T>> }>()
   })
 
-  test("is said in full", () => {
+  test("must be complete", () => {
     type Trait = Operation.Trait<Operation.GetBlob>
     expect<Omit<Trait, "access">>().type.not.toBeAssignableTo<Trait>()
     expect<Omit<Trait, "repeat">>().type.not.toBeAssignableTo<Trait>()
@@ -52,7 +52,7 @@ describe("what an operation means", () => {
     expect(Operation.requiredScope(operation)).type.toBe<AuthScope.AuthScope>()
   })
 
-  test("has a name for each operation and for no more", () => {
+  test("OperationTag contains exactly the names of the operations", () => {
     expect<Operation.Operation["_tag"]>().type.toBe<Operation.OperationTag>()
     expect<keyof Operation.Results>().type.toBe<Operation.OperationTag>()
   })
@@ -68,20 +68,20 @@ describe("Operation.ResultOf", () => {
     >()
   })
 
-  test("is never nothing", () => {
+  test("is never void", () => {
     expect<undefined>().type.not.toBeAssignableTo<Operation.ResultOf<Operation.Operation>>()
     expect<void>().type.not.toBeAssignableTo<Operation.ResultOf<Operation.DeleteBlob>>()
   })
 })
 
 describe("Operation.ScopeOf", () => {
-  test("is a scope for the content of a blob, and for what may be that", () => {
+  test("is a scope for the content of a blob, and for a union that includes it", () => {
     expect<Operation.ScopeOf<Operation.GetBlob>>().type.toBe<Scope.Scope>()
     expect<Operation.ScopeOf<Operation.GetBlob | Operation.DeleteBlob>>().type.toBe<Scope.Scope>()
     expect<Operation.ScopeOf<Operation.Operation>>().type.toBe<Scope.Scope>()
   })
 
-  test("is none for all the rest", () => {
+  test("is never for all other operations", () => {
     expect<Operation.ScopeOf<Exclude<Operation.Operation, Operation.GetBlob>>>().type.toBe<never>()
   })
 })
@@ -91,18 +91,18 @@ describe("Operation.match", () => {
   const cases = {} as Cases<number>
   const { DeleteTag: _, ...missing } = cases
 
-  test("answers what its cases do", () => {
+  test("returns what its cases return", () => {
     expect(Operation.match(operation, cases)).type.toBe<number>()
     expect(pipe(operation, Operation.match(cases))).type.toBe<number>()
   })
 
-  test("takes a case for each operation, and nothing less", () => {
+  test("requires a case for each operation", () => {
     expect(Operation.match).type.toBeCallableWith(operation, cases)
     expect(Operation.match).type.not.toBeCallableWith(operation, missing)
     expect(Operation.match).type.not.toBeCallableWith(missing)
   })
 
-  test("gives each case its own operation", () => {
+  test("passes each case its own operation type", () => {
     expect<Parameters<Cases<number>["DeleteTag"]>[0]>().type.toBe<Operation.DeleteTag>()
     expect(Operation.match).type.not.toBeCallableWith(operation, {
       ...cases,
@@ -118,14 +118,14 @@ describe("Operation.mapRepositories", () => {
     expect(pipe(get, Operation.mapRepositories((name) => name))).type.toBe<Operation.GetBlob>()
   })
 
-  test("takes no function to other text", () => {
+  test("refuses a function that returns plain text", () => {
     expect(Operation.mapRepositories).type.toBeCallableWith(operation, (name: RepositoryName.RepositoryName) => name)
     expect(Operation.mapRepositories).type.not.toBeCallableWith(operation, (name: string) => `prefix/${name}`)
   })
 })
 
 describe("Operation.withUploadId", () => {
-  test("takes operations on uploads alone", () => {
+  test("accepts only operations on upload sessions", () => {
     expect(Operation.withUploadId(new Operation.GetUpload({ repository, id: "1" }), "2")).type.toBe<
       Operation.GetUpload
     >()

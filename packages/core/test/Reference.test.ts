@@ -228,14 +228,14 @@ describe("parse", () => {
     expect(reasonOf(Reference.parse(text))).toContain(reason)
   })
 
-  it("says what was read, and why it is none", () => {
+  it("names the text, and why it is not a reference", () => {
     const error = Either.getOrThrow(Either.flip(Reference.parse("team/\u001b[2J")))
     expect(error.message).toBe(
       "invalid reference \"team/\\u001b[2J\": the host has no dot and no port, and is not localhost"
     )
   })
 
-  it("reads back what format writes", () => {
+  it("parses what format returns", () => {
     fc.assert(fc.property(references, (reference) => {
       const text = Reference.format(reference)
       expect(Equal.equals(read(text), reference)).toBe(true)
@@ -243,7 +243,7 @@ describe("parse", () => {
     }))
   })
 
-  it("folds what it takes to one spelling", () => {
+  it("normalizes what it accepts", () => {
     fc.assert(fc.property(grammarLike, hosts, (tail, host) => {
       for (const text of [tail, `${host.toUpperCase()}/${tail}`]) {
         const once = Either.map(Reference.parse(text), Reference.format)
@@ -351,7 +351,7 @@ describe("parseFamiliar", () => {
     expect(reasonOf(Reference.parseFamiliar(text))).toContain(reason)
   })
 
-  it("takes every full reference that names a manifest, but for where the Hub keeps it", () => {
+  it("accepts every full reference to a manifest, except for Docker Hub's own forms", () => {
     fc.assert(fc.property(references, (reference) => {
       fc.pre(reference.tag !== undefined || reference.digest !== undefined)
       fc.pre(!reference.registry.endsWith("docker.io"))
@@ -361,7 +361,7 @@ describe("parseFamiliar", () => {
     }))
   })
 
-  it("reads back what familiar writes, which is no longer than the whole", () => {
+  it("parses what familiar returns, which is not longer than the full text", () => {
     fc.assert(fc.property(references, (reference) => {
       const known = Either.getOrThrow(Reference.parseFamiliar(Reference.format(reference)))
       const text = Reference.familiar(known)
@@ -370,7 +370,7 @@ describe("parseFamiliar", () => {
     }))
   })
 
-  it("has no short form for what familiar references cannot say", () => {
+  it("has no short form if parseFamiliar would parse it differently", () => {
     expect(Reference.familiar(read("docker.io/alpine:v1"))).toBe("docker.io/alpine:v1")
     expect(Reference.familiar(read("docker.io/library/alpine"))).toBe("docker.io/library/alpine")
     expect(Reference.familiar(read("index.docker.io/library/alpine:v1"))).toBe("index.docker.io/library/alpine:v1")
@@ -383,7 +383,7 @@ describe("Reference", () => {
   const digest = Digest.make(sha256)
   const app = Reference.make({ registry: "GHCR.io", repository, tag })
 
-  it("is made of its parts, the host in its one spelling", () => {
+  it("is made from its parts, with a normalized host", () => {
     expect(fieldsOf(app)).toEqual(["ghcr.io", "team/app", "v1", undefined])
     expect(fieldsOf(Reference.make({ registry: "ghcr.io", repository }))).toEqual([
       "ghcr.io",
@@ -393,13 +393,13 @@ describe("Reference", () => {
     ])
   })
 
-  it("is not made of what is no host", () => {
+  it("is not made from a text that is not a host", () => {
     expect(() => Reference.make({ registry: "ghcr.io/team", repository })).toThrow(
       "invalid registry \"ghcr.io/team\": the host is no domain name"
     )
   })
 
-  it("is compared by its fields", () => {
+  it("is equal if its fields are equal", () => {
     const same = read("ghcr.io/team/app:v1")
     expect(Equal.equals(app, same)).toBe(true)
     expect(Hash.hash(app)).toBe(Hash.hash(same))
@@ -409,20 +409,20 @@ describe("Reference", () => {
     expect(Equal.equals(app, "ghcr.io/team/app:v1")).toBe(false)
   })
 
-  it("is told from other values", () => {
+  it("is distinguished from other values", () => {
     expect(Reference.is(app)).toBe(true)
     expect(Reference.is({ ...app })).toBe(false)
     expect(Reference.is("ghcr.io/team/app:v1")).toBe(false)
   })
 
-  it("gets and loses a tag and a digest", () => {
+  it("adds and removes a tag and a digest", () => {
     expect(String(Reference.withDigest(app, digest))).toBe(`ghcr.io/team/app:v1@${sha256}`)
     expect(String(app.pipe(Reference.withTag(undefined)))).toBe("ghcr.io/team/app")
     expect(String(Reference.withTag(Reference.withDigest(app, digest), undefined))).toBe(`ghcr.io/team/app@${sha256}`)
     expect(String(app.pipe(Reference.withDigest(digest), Reference.withDigest(undefined)))).toBe("ghcr.io/team/app:v1")
   })
 
-  it("is a text in JSON, which its schema reads", () => {
+  it("is a string in JSON, which its schema decodes", () => {
     const json = JSON.stringify({ app })
     expect(json).toBe("{\"app\":\"ghcr.io/team/app:v1\"}")
     const decoded = Schema.decodeUnknownSync(Schema.Struct({ app: Reference.schema }))(JSON.parse(json))
@@ -431,7 +431,7 @@ describe("Reference", () => {
     expect(() => Schema.decodeUnknownSync(Reference.schema)("team/app")).toThrow("no dot and no port")
   })
 
-  it.each(hostileTexts)("reads $name in no time", ({ text }) => {
+  it.each(hostileTexts)("parses $name quickly", ({ text }) => {
     expect(quickest(() => Reference.parse(text))).toBeLessThan(5)
     expect(quickest(() => Reference.parseFamiliar(text))).toBeLessThan(5)
     expect(Either.isLeft(Reference.parse(text))).toBe(true)

@@ -139,7 +139,7 @@ describe("contains", () => {
     expect(contains(at)(set)).toBe(expected)
   })
 
-  it("looks at the tag of a reference that has a digest too", () => {
+  it("tests the tag of a reference that also has a digest", () => {
     const reference = Reference.make({
       registry: "a.io",
       repository: RepositoryName.make("a"),
@@ -150,7 +150,7 @@ describe("contains", () => {
     expect(contains(tags("v1"), Reference.withTag(reference, undefined))).toBe(false)
   })
 
-  it("is what the set was made of", () => {
+  it("agrees with the definition of the set", () => {
     fc.assert(fc.property(sets, ({ holds, set }) => {
       const wrong = universe.find((at) => contains(set, at) !== holds(at))
       expect(wrong).toBeUndefined()
@@ -251,7 +251,7 @@ describe("includes", () => {
     expect(Option.isNone(witness(difference(that, set)))).toBe(expected)
   })
 
-  it("is right about every reference, and a witness shows where the answer is no", () => {
+  it("agrees with contains for every reference, and a witness is a counterexample", () => {
     fc.assert(
       fc.property(sets, sets, (a, b) => {
         const answer = includes(a.set, b.set)
@@ -266,7 +266,7 @@ describe("includes", () => {
 })
 
 describe("witness", () => {
-  it("is a member, and there is one if anything is one", () => {
+  it("returns a member if the set has any", () => {
     fc.assert(fc.property(sets, candidates, ({ holds, set }, at) => {
       const shown = witness(set)
       expect(isEmpty(set)).toBe(Option.isNone(shown))
@@ -351,7 +351,7 @@ describe("witness", () => {
     expect(Reference.format(Option.getOrThrow(witness(set)))).toContain(member)
   })
 
-  it("takes hundreds of names, prefixes and globs", () => {
+  it("supports hundreds of names, prefixes and globs", () => {
     const numbers = Array.from({ length: 150 }, (_, index) => `${index}`)
     const set = union(repository(...numbers), prefix(...numbers.map((text) => `${text}/`))).pipe(
       intersection(tags(...numbers.map((text) => `v${text}.*`))),
@@ -362,7 +362,7 @@ describe("witness", () => {
     expect(includes(tags("v*"), set)).toBe(true)
   })
 
-  it("takes globs that all overlap", () => {
+  it("supports globs that all overlap", () => {
     const overlapping = [..."abcdefgh"].map((letter) => tags(`*${letter}*`))
     const every = overlapping.reduce((one, other) => intersection(one, other))
     expect(includes(every, tags("*abcd*efgh*"))).toBe(true)
@@ -370,7 +370,7 @@ describe("witness", () => {
     expect(includes(overlapping.reduce((one, other) => union(one, other)), every)).toBe(true)
   })
 
-  it("takes any number of globs that are left out one by one", () => {
+  it("supports any number of globs that are excluded one by one", () => {
     const left = [..."abcdefghijklmnopqrstuvwxyz"].reduce((set, letter) => difference(set, tags(`*${letter}*`)), all)
     expect(isEmpty(intersection(left, tags("*m*")))).toBe(true)
     expect(includes(left, tags("0*1"))).toBe(false)
@@ -397,14 +397,14 @@ describe("touches", () => {
     expect(touches(place)(set)).toBe(expected)
   })
 
-  it("is false where globs leave nothing", () => {
+  it("is false if the globs exclude everything", () => {
     const place = { repository: RepositoryName.make("a") }
     expect(touches(intersection(tags("a*"), tags("b*")), place)).toBe(false)
     expect(touches(difference(tags("a*"), tags("*")), place)).toBe(false)
     expect(touches(intersection(tags("a*"), tags("*b")), place)).toBe(true)
   })
 
-  it("is that the set and the repository have a member in common", () => {
+  it("is true exactly if the set and the repository have a common member", () => {
     fc.assert(fc.property(sets, fc.constantFrom(...hosts), fc.constantFrom(...names), ({ holds, set }, host, name) => {
       const place = { registry: host, repository: RepositoryName.make(name) }
       const touched = touches(set, place)
@@ -440,17 +440,17 @@ describe("a set", () => {
     [union(tags("a"), intersection(tags("v*"), prefix("a/"))), "tags(a) | tags(v*) & prefix(a/)"],
     [tags(..."abcdefghij"), "tags(a, b, c, d, e, f, g, h, and 2 more)"]
   ]
-  it.each(shown)("%s is shown as it was made", (set, text) => {
+  it.each(shown)("%s is displayed as it was created", (set, text) => {
     expect(String(set)).toBe(text)
     expect(JSON.stringify(set)).toBe(JSON.stringify(text))
   })
 
-  it("is shown in no more than a line", () => {
+  it("is displayed in at most one line", () => {
     const many = Array.from({ length: 200 }, (_, index) => intersection(tags(`v${index}`), prefix("team/")))
     expect(String(many.reduce((one, other) => union(one, other)))).toHaveLength(1025)
   })
 
-  it("is told from other values", () => {
+  it("is distinguished from other values", () => {
     expect(ReferenceSet.is(all)).toBe(true)
     expect(ReferenceSet.is({})).toBe(false)
     expect(ReferenceSet.is("all")).toBe(false)
@@ -473,7 +473,7 @@ describe("a set", () => {
     [() => tags("v*\n"), "invalid tag glob"],
     [() => tags("a".repeat(129)), "it is longer than 128"]
   ]
-  it.each(refused)("is not made by %s", (make, message) => {
+  it.each(refused)("is not created by %s", (make, message) => {
     expect(make).toThrow(message)
   })
 })

@@ -168,7 +168,7 @@ const calls: ReadonlyArray<{ readonly name: string; readonly call: Call; readonl
 ]
 
 describe("a method of a registry", () => {
-  it.scoped.each(calls)("asks its operation, and fails as it does: $name", ({ asks, call }) =>
+  it.scoped.each(calls)("runs its operation, and fails with its error: $name", ({ asks, call }) =>
     Effect.gen(function*() {
       const asked: Array<Operation.Operation> = []
       const exit = yield* Effect.exit(call(Registry.fromHandler(recording(asked))))
@@ -177,14 +177,14 @@ describe("a method of a registry", () => {
       expect(exit).toEqual(Exit.fail(new Unsupported(Operation.errorFields(asks))))
     }))
 
-  it("is there for every operation", () => {
+  it("exists for every operation", () => {
     const methods = new Set(calls.map(({ name }) => name.replace(/,.*/, "")))
     expect(new Set(Object.keys(Registry.fromHandler(broken)))).toEqual(new Set([...methods, "handle"]))
     expect(new Set(calls.map(({ asks }) => asks._tag))).toEqual(new Set(Object.keys(Operation.traits)))
   })
 
   it.scoped.each(calls)(
-    "asks when it is run, and again when it is run again: $name",
+    "calls the handler each time it is run: $name",
     ({ call }) =>
       Effect.gen(function*() {
         const asked: Array<Operation.Operation> = []
@@ -195,7 +195,7 @@ describe("a method of a registry", () => {
       })
   )
 
-  it.effect("answers a list as a stream", () =>
+  it.effect("returns a list as a stream", () =>
     Effect.gen(function*() {
       const registry = Registry.fromHandler(answering(Stream.make(tag)))
       expect(yield* drained(registry.listTags(repository))).toEqual(Chunk.of(tag))
@@ -210,7 +210,7 @@ describe("Registry.getBlob", () => {
     )
   const wrong = Body.bytes(text("CONTENT"))
 
-  it.scoped("checks content that nobody has checked", () =>
+  it.scoped("verifies unverified content", () =>
     Effect.gen(function*() {
       expect(yield* get(new BlobContent({ descriptor, body, verified: false }))).toEqual(Exit.succeed(content))
       const error = yield* Effect.flip(yield* get(new BlobContent({ descriptor, body: wrong, verified: false })))
@@ -218,26 +218,26 @@ describe("Registry.getBlob", () => {
       expect(error).toMatchObject({ operation: "GetBlob", repository, reference: digest })
     }))
 
-  it.scoped("does not check again what is checked", () =>
+  it.scoped("does not verify verified content again", () =>
     Effect.gen(function*() {
       const exit = yield* get(new BlobContent({ descriptor, body: wrong, verified: true }))
       expect(exit).toEqual(Exit.succeed(text("CONTENT")))
     }))
 
-  it.scoped("leaves a range as it is", () =>
+  it.scoped("does not verify a range", () =>
     Effect.gen(function*() {
       const part = { descriptor, range: { offset: 1, length: 6 }, body: Body.bytes(text("ontent")), verified: false }
       expect(yield* get(new BlobContent(part), { range })).toEqual(Exit.succeed(text("ontent")))
     }))
 
-  it.scoped("stays unchecked by the handler itself", () =>
+  it.scoped("the handler itself does not verify content", () =>
     Effect.gen(function*() {
       const answer = new BlobContent({ descriptor, body: wrong, verified: false })
       const { handle } = Registry.fromHandler(answering(answer))
       expect(yield* handle(new Operation.GetBlob({ repository, digest }))).toBe(answer)
     }))
 
-  it.effect("keeps what it opened until its scope closes", () =>
+  it.effect("keeps the content open until its scope closes", () =>
     Effect.gen(function*() {
       let open = 0
       const handler = (() =>
@@ -267,14 +267,14 @@ describe("layers of registries", () => {
 
   const resolve = Effect.flatMap(Registry, (registry) => Effect.exit(registry.resolveBlob(repository, digest)))
 
-  it.effect("Registry.layer wraps the registry below it", () =>
+  it.effect("Registry.layer wraps the registry that it depends on", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
       yield* Effect.provide(resolve, Layer.provide(Registry.layer(noting("wrapper", notes)), base([])))
       expect(notes).toEqual(["wrapper"])
     }))
 
-  it.effect("Registry.wrap puts the last in a pipe outermost", () =>
+  it.effect("Registry.wrap makes the last wrapper in a pipe the outermost", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
       const asked: Array<Operation.Operation> = []
@@ -311,7 +311,7 @@ describe("layers of registries", () => {
       return middleware
     })
 
-  it.effect("a wrapper may be an effect of one, with a state, a scope and needs of its own", () =>
+  it.effect("a wrapper can be an effect, with state, a scope and dependencies", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
       const asked: Array<Operation.Operation> = []
@@ -321,7 +321,7 @@ describe("layers of registries", () => {
       expect(notes).toEqual(["opened", "closed"])
     }))
 
-  it.effect("an effect of a wrapper used twice has two states", () =>
+  it.effect("an effect of a wrapper that is used twice has separate states", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
       const asked: Array<Operation.Operation> = []
@@ -332,7 +332,7 @@ describe("layers of registries", () => {
       expect(notes).toEqual(["opened", "opened", "closed", "closed"])
     }))
 
-  it.effect("a wrapper that cannot be made fails the layer", () =>
+  it.effect("a wrapper whose effect fails makes the layer fail", () =>
     Effect.gen(function*() {
       const registry = base([]).pipe(Registry.wrap(Effect.fail("no wrapper" as const)))
       expect(yield* Effect.flip(Effect.provide(resolve, registry))).toBe("no wrapper")
@@ -351,7 +351,7 @@ describe("layers of registries", () => {
       expect(built).toBe(1)
     }))
 
-  it.effect("read who asks at each operation", () =>
+  it.effect("read the caller at each operation", () =>
     Effect.gen(function*() {
       const callers: Array<string | undefined> = []
       const asking: Middleware = (next) => (operation) =>
@@ -374,7 +374,7 @@ describe("Registry.facets", () => {
 
   const methodOf = (tag: string) => tag.charAt(0).toLowerCase() + tag.slice(1)
 
-  it.effect.each(facets)("$name has its own methods and no others", ({ access, tag }) =>
+  it.effect.each(facets)("$name has only its own methods", ({ access, tag }) =>
     Effect.gen(function*() {
       const own = Object.entries(Operation.traits).filter(([, trait]) => trait.access === access)
       const facet = yield* Effect.provide(
@@ -384,7 +384,7 @@ describe("Registry.facets", () => {
       expect(Object.keys(facet)).toEqual(own.map(([name]) => methodOf(name)))
     }))
 
-  it.scoped.each(calls)("ask what the registry would: $name", ({ asks, call }) =>
+  it.scoped.each(calls)("run the same operation as the registry: $name", ({ asks, call }) =>
     Effect.gen(function*() {
       const asked: Array<Operation.Operation> = []
       const methods = Effect.all([Registry.Reader, Registry.Writer, Registry.Deleter, Registry.Lister]).pipe(
@@ -395,7 +395,7 @@ describe("Registry.facets", () => {
       expect(asked).toStrictEqual([asks])
     }))
 
-  it.scoped("check content as the registry does", () =>
+  it.scoped("verify content as the registry does", () =>
     Effect.gen(function*() {
       const handler = answering(new BlobContent({ descriptor, body: Body.bytes(text("CONTENT")), verified: false }))
       const layer = Layer.provide(Registry.facets, Registry.layerHandler(handler))

@@ -16,7 +16,7 @@ type Failure = RegistryError.RegistryError
 type Name = RepositoryName.RepositoryName
 
 describe("a registry's methods", () => {
-  test("take names that were read, and no other text", () => {
+  test("accept only parsed names, and no plain text", () => {
     type Get = Parameters<Registry.Service["getManifest"]>
     expect<[Name, Tag.Tag]>().type.toBeAssignableTo<Get>()
     expect<[Name, Digest.Digest]>().type.toBeAssignableTo<Get>()
@@ -27,7 +27,7 @@ describe("a registry's methods", () => {
     expect<[Name, Digest.Digest]>().type.not.toBeAssignableTo<Parameters<Registry.Service["deleteTag"]>>()
   })
 
-  test("answer what their operations do", () => {
+  test("return the results of their operations", () => {
     expect(registry.resolveBlob(repository, digest)).type.toBe<Effect.Effect<Descriptor.Descriptor, Failure>>()
     expect(registry.getBlob(repository, digest)).type.toBe<
       Effect.Effect<BlobContent.BlobContent, Failure, Scope.Scope>
@@ -37,7 +37,7 @@ describe("a registry's methods", () => {
 })
 
 describe("Registry.layer", () => {
-  test("needs the registry that it wraps, and what the wrapper needs", () => {
+  test("requires the registry that it wraps, and the dependencies of the wrapper", () => {
     expect(Registry.layer(middleware)).type.toBe<Layer.Layer<Registry, never, Registry>>()
     expect(Registry.layer(Effect.succeed(middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
     expect(Registry.layer(Effect.as(Clock, middleware))).type.toBe<Layer.Layer<Registry, never, Clock | Registry>>()
@@ -46,11 +46,11 @@ describe("Registry.layer", () => {
     >()
   })
 
-  test("has a scope for the wrapper", () => {
+  test("provides a scope to the wrapper", () => {
     expect(Registry.layer(Effect.as(Effect.scope, middleware))).type.toBe<Layer.Layer<Registry, never, Registry>>()
   })
 
-  test("takes nothing but a wrapper", () => {
+  test("accepts only a wrapper", () => {
     expect(Registry.layer).type.toBeCallableWith(middleware)
     expect(Registry.layer).type.not.toBeCallableWith(Effect.void)
     expect(Registry.layer).type.not.toBeCallableWith(() => undefined)
@@ -60,11 +60,11 @@ describe("Registry.layer", () => {
 describe("Registry.wrap", () => {
   const base = {} as Layer.Layer<Registry, "offline", Clock>
 
-  test("keeps what the layer needs and how it fails", () => {
+  test("keeps the requirements and errors of the layer", () => {
     expect(base.pipe(Registry.wrap(middleware))).type.toBe<Layer.Layer<Registry, "offline", Clock>>()
   })
 
-  test("adds what the wrapper needs and how it fails", () => {
+  test("adds the requirements and errors of the wrapper", () => {
     const made = Effect.zipRight(Effect.fail("no" as const), Effect.as(Clock, middleware))
     expect(Registry.wrap(made)({} as Layer.Layer<Registry>)).type.toBe<Layer.Layer<Registry, "no", Clock>>()
     expect(base.pipe(Registry.wrap(made), Registry.wrap(middleware))).type.toBe<
@@ -72,12 +72,12 @@ describe("Registry.wrap", () => {
     >()
   })
 
-  test("leaves no registry to be provided", () => {
+  test("does not require a registry", () => {
     const made = Effect.as(Registry, middleware)
     expect(Registry.wrap(made)({} as Layer.Layer<Registry>)).type.toBe<Layer.Layer<Registry>>()
   })
 
-  test("wraps registries alone", () => {
+  test("wraps only registries", () => {
     const clocks = {} as Layer.Layer<Clock>
     expect(Registry.wrap(middleware)).type.toBeCallableWith(base)
     expect(Registry.wrap(middleware)).type.not.toBeCallableWith(clocks)
@@ -87,21 +87,21 @@ describe("Registry.wrap", () => {
 describe("a facet", () => {
   const reading = Effect.flatMap(Registry.Reader, (reader) => reader.getManifest(repository, tag))
 
-  test("is named as a requirement", () => {
+  test("can be named as a requirement", () => {
     expect<Effect.Effect.Context<typeof reading>>().type.toBe<Registry.Reader>()
     expect(Registry.facets).type.toBe<
       Layer.Layer<Registry.Reader | Registry.Writer | Registry.Deleter | Registry.Lister, never, Registry>
     >()
   })
 
-  test("is no other facet, and no registry", () => {
+  test("is neither another facet nor a registry", () => {
     expect<Registry.Reader>().type.not.toBeAssignableTo<Registry.Writer>()
     expect<Registry.Writer>().type.not.toBeAssignableTo<Registry.Deleter>()
     expect<Registry.Reader>().type.not.toBeAssignableTo<Registry>()
     expect<Registry>().type.not.toBeAssignableTo<Registry.Reader>()
   })
 
-  test("has its own methods and no others", () => {
+  test("has only its own methods", () => {
     type Methods = keyof Registry.Service
     const reader = {} as Registry.ReaderService
     expect(reader).type.not.toHaveProperty("pushBlob")
@@ -123,13 +123,13 @@ describe("a facet", () => {
 describe("an error of a registry", () => {
   const program = registry.resolveManifest(repository, tag)
 
-  test("is handled by its tag, and is gone then", () => {
+  test("is removed from the error type when its tag is handled", () => {
     const handled = Effect.catchTag(program, "ManifestUnknown", () => Effect.succeed("absent" as const))
     expect<Effect.Effect.Error<typeof handled>>().type.toBe<Exclude<Failure, RegistryError.ManifestUnknown>>()
     expect<Effect.Effect.Success<typeof handled>>().type.toBe<Descriptor.Descriptor | "absent">()
   })
 
-  test("of several tags is one of those", () => {
+  test("is one of several handled tags", () => {
     const handled = program.pipe(
       Effect.catchTags({
         ManifestUnknown: (error) => Effect.succeed(error),
@@ -141,14 +141,14 @@ describe("an error of a registry", () => {
     >()
   })
 
-  test("has no tag that no error has", () => {
+  test("cannot be handled by an unknown tag", () => {
     const handle = Effect.catchTag<Failure, ["BlobUnknown"], string, never, never>
     expect<"NoSuchError">().type.not.toBeAssignableTo<Failure["_tag"]>()
     expect(handle).type.toBeCallableWith("BlobUnknown", () => Effect.succeed(""))
     expect(handle).type.not.toBeCallableWith("NoSuchError", () => Effect.succeed(""))
   })
 
-  test("has fields of its own", () => {
+  test("has its own fields", () => {
     expect<RegistryError.Refused["by"]>().type.toBe<string>()
     expect<RegistryError.RangeInvalid["size"]>().type.toBe<number | undefined>()
     expect(RegistryError.Refused).type.toBeConstructableWith({ by: "policy" })
@@ -157,12 +157,12 @@ describe("an error of a registry", () => {
     expect(RegistryError.BlobUnknown).type.not.toBeConstructableWith({ repository: "team/app" })
   })
 
-  test("keeps its type when it gets other fields", () => {
+  test("keeps its type when fields are added", () => {
     const error = new RegistryError.Refused({ by: "policy" })
     expect(RegistryError.withFields(error, { status: 403 })).type.toBe<RegistryError.Refused>()
   })
 
-  test("is told to be a want by a guard", () => {
+  test("is narrowed by isNotFound", () => {
     const absent = (error: Failure) => RegistryError.isNotFound(error) ? error : undefined
     expect<ReturnType<typeof absent>>().type.toBe<
       | RegistryError.BlobUnknown

@@ -97,7 +97,7 @@ const errors: {
 const rows = Object.entries(errors).map(([tag, { error, kind, message }]) => ({ tag, error, kind, message }))
 
 describe.each(rows)("$tag", ({ error, kind, message, tag }) => {
-  it("is told by its tag, and says something where nothing better is known", () => {
+  it("has its tag and a default message", () => {
     expect(error).toBeInstanceOf(Error)
     expect({ tag: error._tag, name: error.name, message: error.message }).toEqual({ tag, name: tag, message })
     expect(RegistryError.isRegistryError(error)).toBe(true)
@@ -108,7 +108,7 @@ describe.each(rows)("$tag", ({ error, kind, message, tag }) => {
     expect(RegistryError.isNotFound(error)).toBe(kind === "not found")
   })
 
-  it("keeps its class, its own fields and its cause, whichever others it is given", () => {
+  it("keeps its class, its own fields and its cause when fields are added", () => {
     const cause = new Error("why")
     const first = RegistryError.withFields(error, { operation: "GetBlob", status: 418, cause })
     const second = RegistryError.withFields(first, { repository, reference: "v1" })
@@ -118,13 +118,13 @@ describe.each(rows)("$tag", ({ error, kind, message, tag }) => {
     expect(second.message).toBe(`GetBlob team/app:v1: ${message}`)
   })
 
-  it("is the same with no other fields, and gets no cause that it has not", () => {
+  it("is unchanged without other fields, and does not get a cause", () => {
     const same = RegistryError.withFields(error, {})
     expect(Equal.equals(same, error)).toBe(true)
     expect("cause" in same).toBe("cause" in error)
   })
 
-  it.effect("is a failure as it stands", () =>
+  it.effect("can be yielded as a failure", () =>
     Effect.gen(function*() {
       const failed: Effect.Effect<never, RegistryError.RegistryError> = error
       expect(yield* Effect.exit(failed)).toStrictEqual(Exit.fail(error))
@@ -181,13 +181,13 @@ describe("the message of an error", () => {
     expect(error.message).toBe(`team/app:${shown}: ${shown}`.replace("team/app:größe:", "team/app@größe:"))
   })
 
-  it("is cut, however long the registry's own words are", () => {
+  it("is cut if the registry's text is long", () => {
     const error = new RegistryError.BlobUnknown({ reference: "r".repeat(1 << 20), reason: "\u001b".repeat(1 << 20) })
     expect(error.message).toBe(`${"r".repeat(200)}…: ${"\\u001b".repeat(1024)}…`)
   })
 })
 
-describe("an error that is written down", () => {
+describe("an error in logs and JSON", () => {
   const secret = "CANARY-7f3a"
   const cause = Object.assign(new Error(`GET https://registry.example/?token=${secret}`), {
     request: { headers: { authorization: `Bearer ${secret}` } }
@@ -217,14 +217,14 @@ describe("an error that is written down", () => {
     expect(written).not.toContain("CANARY")
   })
 
-  it("as JSON has no cause, be it ever so small", () => {
+  it("never contains a cause in JSON", () => {
     expect(JSON.parse(JSON.stringify(new RegistryError.BodyFailed({ cause: 0 })))).toEqual({
       _tag: "BodyFailed",
       message: "the body to send failed"
     })
   })
 
-  it("as JSON says what it is and all of its fields", () => {
+  it("contains its tag and all of its fields in JSON", () => {
     expect(JSON.parse(JSON.stringify(error))).toEqual({
       _tag: "TransportError",
       message: `GetBlob team/app@${digest}: the registry cannot be reached`,
@@ -252,11 +252,11 @@ describe("RegistryError.isRegistryError", () => {
 })
 
 describe("RegistryError.isTransient", () => {
-  it.each([400, 404, 405, 501, 505, 507])("does not hope that status %d passes, of whatever code", (status) => {
+  it.each([400, 404, 405, 501, 505, 507])("is false for status %d with any code", (status) => {
     expect(RegistryError.isTransient(new RegistryError.UnknownCode({ code: "ODD", status }))).toBe(false)
   })
 
-  it.each([408, 429, 500, 502, 503, 504])("hopes that status %d passes, of whatever code", (status) => {
+  it.each([408, 429, 500, 502, 503, 504])("is true for status %d with any code", (status) => {
     expect(RegistryError.isTransient(new RegistryError.UnknownCode({ code: "ODD", status }))).toBe(true)
   })
 
@@ -297,7 +297,7 @@ describe("RegistryError.fromSyntax", () => {
 })
 
 describe("RegistryError.digestMismatch", () => {
-  it("says what was asked for, and what the content has", () => {
+  it("names the requested digest, and the digest of the content", () => {
     const other = Digest.fromBytes(new Uint8Array(1))
     expect(RegistryError.digestMismatch(digest, other).message).toBe(
       `${digest}: content does not match its digest, it has ${other}`
@@ -333,7 +333,7 @@ describe("schema", () => {
     }
   )
 
-  it("refuses what is no error", () => {
+  it("refuses values that are not errors", () => {
     for (
       const json of [null, {}, { _tag: "Odd" }, { _tag: "Refused" }, {
         _tag: "TagConflict",

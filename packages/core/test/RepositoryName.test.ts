@@ -65,7 +65,7 @@ const refused: ReadonlyArray<readonly [name: string, text: string, reason: strin
 ]
 
 describe("RepositoryName", () => {
-  it.each(taken)("takes %s", (_, text) => {
+  it.each(taken)("accepts %s", (_, text) => {
     expect(RepositoryName.is(text)).toBe(true)
     expect(RepositoryName.parse(text)).toEqual(Either.right(text))
     expect(RepositoryName.make(text)).toBe(text)
@@ -81,13 +81,13 @@ describe("RepositoryName", () => {
     expect(() => Schema.decodeUnknownSync(RepositoryName.schema)(text)).toThrow(reason)
   })
 
-  it("takes every name", () => {
+  it("accepts every name", () => {
     fc.assert(fc.property(names, (name) => {
       expect(RepositoryName.is(name)).toBe(true)
     }))
   })
 
-  it("takes what the specification takes, and no more", () => {
+  it("accepts exactly the names that the spec allows", () => {
     const texts = fc.string({ unit: fc.constantFrom(..."ab0A._-/"), maxLength: 10 })
     fc.assert(
       fc.property(texts, (text) => {
@@ -97,7 +97,7 @@ describe("RepositoryName", () => {
     )
   })
 
-  it.each(hostileTexts)("refuses $name in no time", ({ text }) => {
+  it.each(hostileTexts)("refuses $name quickly", ({ text }) => {
     expect(quickest(() => RepositoryName.parse(text))).toBeLessThan(5)
     expect(RepositoryName.is(text)).toBe(false)
   })

@@ -5,7 +5,7 @@ import * as ResourceScope from "../src/ResourceScope.js"
 const { make } = ResourceScope
 
 describe("ResourceScope", () => {
-  it("catalog is what listing repositories requires", () => {
+  it("catalog is the scope that listing repositories requires", () => {
     expect(ResourceScope.catalog).toEqual({ type: "registry", resource: "catalog", action: "*" })
   })
 
@@ -38,7 +38,7 @@ describe("ResourceScope", () => {
     })
 
     const text = fc.string({ unit: "binary" })
-    it("is never more than one word, whatever the parts", () =>
+    it("is always one word, for any parts", () =>
       fc.assert(fc.property(text, text, text, (type, resource, action) => {
         expect(ResourceScope.format(make(type, resource, action))).not.toMatch(/\s/)
       })))
@@ -61,7 +61,7 @@ describe("ResourceScope", () => {
     const rows = ascending.flatMap((self, i) =>
       ascending.map((that, j) => ({ name: `${i} and ${j}`, self, that, expected: Math.sign(i - j) }))
     )
-    it.each(rows)("by type, then resource, then action: $name", ({ expected, self, that }) => {
+    it.each(rows)("orders by type, then resource, then action: $name", ({ expected, self, that }) => {
       expect(ResourceScope.Order(self, that)).toBe(expected)
       expect(ResourceScope.Equivalence(self, that)).toBe(expected === 0)
     })

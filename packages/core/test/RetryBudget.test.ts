@@ -15,7 +15,7 @@ const retried = <A, E, R>(effect: Effect.Effect<A, E, R>, retries: number) =>
 
 describe("RetryBudget", () => {
   it.each([[0, 0], [1, 1], [3, 3], [2.5, 2], [-1, 0], [Number.NaN, 0]])(
-    "of %d retries gives out %d",
+    "with %d retries allows %d",
     (retries, expected) => {
       const budget = RetryBudget.make(retries)
       const taken = Array.from({ length: 10 }, budget.take)
@@ -24,12 +24,12 @@ describe("RetryBudget", () => {
     }
   )
 
-  it("of endless retries does not end", () => {
+  it("allows any number of retries if it is infinite", () => {
     const budget = RetryBudget.make(Number.POSITIVE_INFINITY)
     expect(Array.from({ length: 1000 }, budget.take)).not.toContain(false)
   })
 
-  it.effect("is not there unless somebody retries", () =>
+  it.effect("is undefined by default", () =>
     Effect.map(RetryBudget.RetryBudget, (budget) => {
       expect(budget).toBeUndefined()
     }))
@@ -48,7 +48,7 @@ describe("RetryBudget", () => {
       expect(tries).toBe(1 + 5)
     }))
 
-  it.effect("is nobody's once the operation is over", () =>
+  it.effect("is undefined again after the operation", () =>
     Effect.gen(function*() {
       yield* retried(Effect.void, 1)
       expect(yield* RetryBudget.RetryBudget).toBeUndefined()

@@ -11,7 +11,7 @@ describe("SyntaxInvalid", () => {
     ["a pair of surrogates that is cut in two", `${"a".repeat(79)}🐳`, `${"a".repeat(79)}\\ud83d…`],
     ["a megabyte", "\0".repeat(1_048_576), `${"\\u0000".repeat(80)}…`]
   ]
-  it.each(rows)("shows %s escaped and cut short", (_, text, shown) => {
+  it.each(rows)("displays %s escaped and cut", (_, text, shown) => {
     const error = new SyntaxInvalid({ expected: "tag", text, reason: "so it is" })
     expect(error.message).toBe(`invalid tag "${shown}": so it is`)
     expect(error.text).toBe(shown)

@@ -40,7 +40,7 @@ const refused: ReadonlyArray<readonly [name: string, text: string, reason: strin
 ]
 
 describe("Tag", () => {
-  it.each(taken)("takes %s", (_, text) => {
+  it.each(taken)("accepts %s", (_, text) => {
     expect(Tag.is(text)).toBe(true)
     expect(Tag.parse(text)).toEqual(Either.right(text))
     expect(Tag.make(text)).toBe(text)
@@ -56,13 +56,13 @@ describe("Tag", () => {
     expect(() => Schema.decodeUnknownSync(Tag.schema)(text)).toThrow(reason)
   })
 
-  it("takes every tag", () => {
+  it("accepts every tag", () => {
     fc.assert(fc.property(tags, (tag) => {
       expect(Tag.is(tag)).toBe(true)
     }))
   })
 
-  it.each(hostileTexts)("refuses $name in no time", ({ text }) => {
+  it.each(hostileTexts)("refuses $name quickly", ({ text }) => {
     expect(quickest(() => Tag.parse(text))).toBeLessThan(5)
     expect(Tag.is(text)).toBe(false)
   })

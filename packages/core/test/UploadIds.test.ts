@@ -93,7 +93,7 @@ describe.each(forms)("sealed ids %s", (form, ids) => {
   })
 })
 
-it("the signature tells apart what a join of the owner and the id would not", () => {
+it("signs the owner and the id as separate fields", () => {
   const signatureOf = (repository: string, caller: string | undefined, id: string) =>
     plain.seal({ repository: RepositoryName.make(repository), caller }, id).split(".")[0]
   const signatures = [
@@ -163,7 +163,7 @@ describe("middleware", () => {
       return [started.id, mounted._tag === "Mounted" ? "" : mounted.upload.id]
     })
 
-  it.effect("follows an upload by the newest id, in its repository", () =>
+  it.effect("accepts the newest id of an upload, in its repository", () =>
     Effect.gen(function*() {
       const { handle, seen } = careless()
       for (let id of yield* open(handle)) {
@@ -175,7 +175,7 @@ describe("middleware", () => {
       expect(seen).toEqual(["start++", "start++", "mount++", "mount++"])
     }))
 
-  it.effect("answers an id of another repository, and one that it did not seal, with BlobUploadUnknown (T64)", () =>
+  it.effect("fails with BlobUploadUnknown for an id of another repository, or one that it did not seal (T64)", () =>
     Effect.gen(function*() {
       const { handle, seen } = careless()
       const [own] = yield* open(handle)
@@ -196,7 +196,7 @@ describe("middleware", () => {
       expect(seen).toEqual([])
     }))
 
-  it.effect("leaves a mounted blob as it is", () =>
+  it.effect("does not change the result of a mounted blob", () =>
     Effect.map(careless().handle(new Operation.MountBlob({ repository: a, digest, from: b })), (mounted) => {
       expect(mounted).toEqual(new Operation.Mounted({ digest }))
     }))

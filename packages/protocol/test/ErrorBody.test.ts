@@ -140,7 +140,7 @@ const roundTrip = (error: RegistryError.RegistryError, operation: Operation.Oper
 }
 
 describe("status", () => {
-  it.each(errorTags)("of %s, as the answer to each operation", (tag) => {
+  it.each(errorTags)("of %s, for each operation", (tag) => {
     const [code, status, others = {}] = golden[tag]
     const error = errors[tag]({})
     expect(ErrorBody.status(error)).toBe(status)
@@ -290,7 +290,7 @@ describe("encode", () => {
     )
   })
 
-  it("is never so long that it is not read", () => {
+  it("never creates a body that is too long to be read", () => {
     const reason = "\u0001".repeat(ErrorBody.maxBytes)
     const bytes = ErrorBody.encode(new RegistryError.Denied({ reason, detail: reason })).body?.bytes
     expect(ErrorBody.parse(bytes)[0]?.code).toBe("DENIED")
@@ -392,7 +392,7 @@ describe("decode of encode", () => {
     )
   })
 
-  it("keeps every error on HEAD, where a header says it", () => {
+  it("keeps every error on HEAD, by a header", () => {
     fc.assert(
       fc.property(anyError, fc.constantFrom("ResolveBlob", "ResolveManifest"), (error, asked) => {
         const operation = operations[asked]
@@ -404,7 +404,7 @@ describe("decode of encode", () => {
     )
   })
 
-  it("keeps no cause, no request that failed, and of a URL neither user, password, query nor fragment", () => {
+  it("sends no cause, no failed request, and no user, password, query or fragment of a URL", () => {
     const secret = "CANARY"
     const cause = new Error(secret)
     const url = `https://${secret}:${secret}@registry.example/v2/?token=${secret}#${secret}`
@@ -422,7 +422,7 @@ describe("decode of encode", () => {
     expect(roundTrip(realm, operations.GetBlob)).toMatchObject({ realm: "https://registry.example/v2/" })
   })
 
-  it("keeps the tag and the members of what has more details than travel", () => {
+  it("keeps the tag and the members of an error whose details are too long to be sent", () => {
     const detail = "é".repeat(ErrorBody.maxBytes)
     const outcomes = Array.from({ length: 100 }, (_, index) => ({
       name: `member-${index}`,
@@ -437,7 +437,7 @@ describe("decode of encode", () => {
     })
   })
 
-  it("takes no other error's data for its own", () => {
+  it("ignores data that belongs to another error", () => {
     const body = (code: string, detail: unknown) => JSON.stringify({ errors: [{ code, message: "no", detail }] })
     const rows: ReadonlyArray<readonly [status: number, code: string, detail: unknown, tag: ErrorTag]> = [
       [401, "UNKNOWN", { _tag: "TransportError" }, "Unauthorized"],
@@ -456,7 +456,7 @@ describe("decode of encode", () => {
     }
   })
 
-  it("says of the request what was asked, whatever the data says", () => {
+  it("takes the fields of the request from the request, not from the data", () => {
     const detail = { _tag: "Refused", by: "Policy", operation: "GetBlob", repository: "x", registry: "y", status: 1 }
     const body = JSON.stringify({ errors: [{ code: "UNKNOWN", detail }] })
     expect(decode({ status: 403, body }, { operation: "ListRepositories", registry: "registry.example" }))
@@ -470,12 +470,12 @@ describe("decode of encode", () => {
       })
   })
 
-  it("keeps a code that nobody knows", () => {
+  it("keeps an unknown code", () => {
     const error = new RegistryError.UnknownCode({ code: "QUOTA", reason: "full", status: 422 })
     expect(roundTrip(error, operations.PushBlob)).toMatchObject({ _tag: "UnknownCode", code: "QUOTA", reason: "full" })
   })
 
-  it("keeps when to come back, and how much there is", () => {
+  it("keeps retryAfter and the available size", () => {
     expect(roundTrip(new RegistryError.TooManyRequests({ retryAfter: 3000 }), operations.GetBlob).retryAfter).toBe(3000)
     for (const asked of ["GetBlob", "AppendUpload", "CompleteUpload"] as const) {
       for (const size of [0, 1, 2048]) {
@@ -506,7 +506,7 @@ describe("decode", () => {
     [503, "Unavailable"],
     [504, "Unavailable"]
   ]
-  it.each(bare)("takes status %i without a body for %s", (status, tag) => {
+  it.each(bare)("decodes status %i without a body to %s", (status, tag) => {
     for (const asked of operationTags) {
       const error = decode({ status }, Operation.errorFields(operations[asked]))
       expect([asked, error._tag, error.status, error.operation]).toEqual([asked, tag, status, asked])
@@ -521,7 +521,7 @@ describe("decode", () => {
     CompleteUpload: "BlobUploadInvalid",
     PushManifest: "ManifestInvalid"
   }
-  it.each(operationTags)("takes status 400 without a body, to %s, for a fault of what was pushed", (asked) => {
+  it.each(operationTags)("decodes status 400 without a body, for %s, to an error about the pushed content", (asked) => {
     const error = decode({ status: 400 }, { operation: asked })
     expect(error._tag).toBe(refusedPushes[asked] ?? "UnknownCode")
     expect(error.message).toBe(`${asked}: the registry answered with status 400`)
@@ -547,7 +547,7 @@ describe("decode", () => {
     ListTags: "NameUnknown",
     ListReferrers: "NameUnknown"
   }
-  it.each(operationTags)("takes status 404 without a body, to %s, for what was asked for", (asked) => {
+  it.each(operationTags)("decodes status 404 without a body, for %s, to the not-found error of the operation", (asked) => {
     const error = decode({ status: 404 }, Operation.errorFields(operations[asked]))
     expect(error._tag).toBe(notFound[asked])
     expect(RegistryError.isNotFound(error)).toBe(asked !== "ListRepositories")
@@ -700,7 +700,7 @@ describe("decode", () => {
     ],
     ["a range that is refused, and nothing else", { status: 416 }, { _tag: "RangeInvalid", size: undefined }]
   ]
-  it.each(rows)("reads %s", (_, response, { _tag, ...expected }) => {
+  it.each(rows)("decodes %s", (_, response, { _tag, ...expected }) => {
     const error = decode(response, { operation: "GetManifest" })
     expect(error._tag).toBe(_tag)
     const { message, ...fields } = expected
@@ -730,11 +730,11 @@ describe("decode", () => {
     ["Sun, 06 Nov 1994 08:49:37 GMT", "yesterday", undefined],
     ["Sun, 66 Nov 1994 08:49:37 GMT", date, undefined]
   ]
-  it.each(waits)("reads Retry-After: %s at %s", (value, date, milliseconds) => {
+  it.each(waits)("parses Retry-After: %s at %s", (value, date, milliseconds) => {
     expect(decode({ status: 429, headers: { "retry-after": value, date } }).retryAfter).toBe(milliseconds)
   })
 
-  it("answers to any body", () => {
+  it("returns an error for any body", () => {
     const bodies = fc.oneof(
       fc.uint8Array(),
       fc.string(),
@@ -754,7 +754,7 @@ describe("decode", () => {
     )
   })
 
-  it("can be logged, whatever its detail", () => {
+  it("can be logged with any detail", () => {
     const detail = `${"[".repeat(30_000)}${"]".repeat(30_000)}`
     const error = decode({ status: 403, body: `{"errors":[{"code":"DENIED","detail":${detail}}]}` })
     expect(JSON.stringify(error, null, 2).length).toBeLessThan(1000)

@@ -58,7 +58,7 @@ describe("next", () => {
     expect(Link.next(header)).toBe(target)
   })
 
-  it("is not looked for in a header that is too long", () => {
+  it("ignores a header that is too long", () => {
     const header = `<${page}>; rel="next"`
     expect(Link.next(header.padEnd(Link.maxLength))).toBe(page)
     expect(Link.next(header.padEnd(Link.maxLength + 1))).toBe(undefined)
@@ -88,21 +88,21 @@ describe("parse", () => {
     ["</a", { links: [], malformed: true }],
     [`</a>; rel="`, { links: [], malformed: true }]
   ]
-  it.each(rows)("reads %j", (header, links) => {
+  it.each(rows)("parses %j", (header, links) => {
     expect(Link.parse(header)).toEqual(links)
   })
 
-  it("takes a header that is too long for malformed", () => {
+  it("treats a header that is too long as malformed", () => {
     expect(Link.parse(`</a>`.padEnd(Link.maxLength)).malformed).toBe(false)
     expect(Link.parse(`</a>`.padEnd(Link.maxLength + 1)).malformed).toBe(true)
   })
 
-  it("answers to any text", () => {
+  it("never throws", () => {
     fc.assert(fc.property(texts, (text) => void Link.parse(text)), { numRuns: 5000 })
     fc.assert(fc.property(texts, (text) => void Link.parse(`</a>;${text}`)), { numRuns: 5000 })
   })
 
-  it.each(hostileTexts)("is done with $name in 5 ms", ({ text }) => {
+  it.each(hostileTexts)("parses $name in 5 ms", ({ text }) => {
     // As long as it can be without being refused for that.
     const cut = text.slice(0, Link.maxLength - 1) + text.slice(-1)
     expect(quickest(() => Link.parse(cut))).toBeLessThan(5)

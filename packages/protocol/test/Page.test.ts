@@ -33,7 +33,7 @@ describe("size", () => {
     [1001, 1000],
     [Number.MAX_SAFE_INTEGER, 1000]
   ]
-  it.each(rows)("of a page where %j are asked for, of at most 1000, is %i", (limit, size) => {
+  it.each(rows)("of a page of %j requested items, at most 1000, is %i", (limit, size) => {
     const fields = limit === undefined ? {} : { limit }
     expect(Page.size(listTags(fields), 1000)).toBe(size)
     expect(Page.size(new Operation.ListRepositories(fields), 1000)).toBe(size)
@@ -42,7 +42,7 @@ describe("size", () => {
 })
 
 describe("widen", () => {
-  it("asks for one more than the page has", () => {
+  it("requests one item more than the page has", () => {
     const last = Tag.make("a")
     expect(Page.widen(listTags({ last, limit: 5 }), 2)).toEqual(listTags({ last, limit: 3 }))
     const repositories = new Operation.ListRepositories({ last: repository })
@@ -127,7 +127,7 @@ describe("nextTarget", () => {
     expect(Page.nextTarget(operation, { items, more: true }, 2)).toBe(target)
   })
 
-  it.effect("is a target that asks for what comes after the page", () =>
+  it.effect("requests the items after the page", () =>
     Effect.gen(function*() {
       const next = Page.nextTarget(listTags(), { items: ["a", "b"], more: true }, 2) ?? ""
       const decoded = yield* Request.decode({ method: "GET", target: next, headers: {}, body: undefined })
@@ -162,12 +162,12 @@ describe("resume", () => {
       expect(yield* collect(Page.resume(listReferrers, list(...items), target))).toEqual(rest.map(referrer))
     }))
 
-  it("leaves lists alone that have a parameter for it", () => {
+  it("does not change lists whose requests contain the position", () => {
     const tags = Stream.make(Tag.make("a"))
     expect(Page.resume(listTags(), tags, "/v2/team/app/tags/list?last=a")).toBe(tags)
   })
 
-  it.effect("goes through all of a list, page by page", () =>
+  it.effect("reads a whole list page by page", () =>
     Effect.promise(() =>
       fc.assert(
         fc.asyncProperty(

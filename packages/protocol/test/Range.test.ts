@@ -29,7 +29,7 @@ describe("parseCount", () => {
     ["NaN", undefined],
     ["Infinity", undefined]
   ]
-  it.each(rows)("reads %j as %j", (text, count) => {
+  it.each(rows)("parses %j as %j", (text, count) => {
     expect(Range.parseCount(text)).toBe(count)
   })
 })
@@ -74,7 +74,7 @@ describe("parse", () => {
     ["bytes=٣-", "none"],
     ["0-1", "none"]
   ]
-  it.each(rows)("reads %j", (header, range) => {
+  it.each(rows)("parses %j", (header, range) => {
     expect(Range.parse(header)).toEqual(range)
   })
 
@@ -92,7 +92,7 @@ describe("parse", () => {
     ["bytes=99999999999999999999-", undefined],
     ["bytes=0-99999999999999999999", "bytes 0-2047/2048"]
   ]
-  it.each(sent)("answers %s of 2048 bytes with %s", (header, contentRange) => {
+  it.each(sent)("resolves %s of 2048 bytes to %s", (header, contentRange) => {
     const range = Range.parse(header)
     if (typeof range === "string") throw new Error(range)
     const span = ByteRange.resolve(range, 2048)
@@ -140,7 +140,7 @@ describe("parseContentRange", () => {
     ["", undefined],
     [undefined, undefined]
   ]
-  it.each(rows)("reads %j", (header, range) => {
+  it.each(rows)("parses %j", (header, range) => {
     expect(Range.parseContentRange(header)).toEqual(range)
   })
 
@@ -182,7 +182,7 @@ describe("parseSpan", () => {
     ["bytes=0-9", undefined],
     [" 0-9", undefined]
   ]
-  it.each(rows)("reads %j", (text, span) => {
+  it.each(rows)("parses %j", (text, span) => {
     expect(Range.parseSpan(text)).toEqual(span)
   })
 })
@@ -212,7 +212,7 @@ describe("parseUploadOffset", () => {
     ["an end without a start", { range: "-9" }, undefined],
     ["a range beyond counting", { range: "0-9007199254740991" }, undefined]
   ]
-  it.each(rows)("reads %s", (_, headers, offset) => {
+  it.each(rows)("parses %s", (_, headers, offset) => {
     expect(Range.parseUploadOffset(headers)).toBe(offset)
   })
 
@@ -224,7 +224,7 @@ describe("parseUploadOffset", () => {
     )
   })
 
-  it("says the range as the spec does", () => {
+  it("formats the range as in the spec", () => {
     expect([0, 1, 10].map((offset) => Range.formatUploadOffset(offset).range)).toEqual(["0-0", "0-0", "0-9"])
   })
 })

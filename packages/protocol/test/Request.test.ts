@@ -46,7 +46,7 @@ const inHand = async (operation: Operation.Operation | Request.Ping): Promise<Op
 }
 
 describe("decode of encode", () => {
-  it("is the normal operation, with each of its fields and without", async () => {
+  it("returns the normal operation, with and without each optional field", async () => {
     const seen = counter()
     await fc.assert(
       fc.asyncProperty(operations, async (operation) => {
@@ -63,7 +63,7 @@ describe("decode of encode", () => {
     expect(seen.missed({ operation: 100, field: 40 })).toEqual([])
   })
 
-  it("has nothing more to make normal", () => {
+  it("is idempotent", () => {
     const seen = counter()
     fc.assert(
       fc.property(operations, (operation) => {
@@ -76,7 +76,7 @@ describe("decode of encode", () => {
     expect(seen.missed({ operation: 100, field: 40 })).toEqual([])
   })
 
-  it("is an answer, whatever the id of an upload", () => {
+  it("returns a result for any upload id", () => {
     fc.assert(
       fc.property(fc.oneof(texts, texts.map((text) => `/${text}`), texts.map((text) => `http://${text}`)), (id) => {
         const operation = new Operation.GetUpload({ repository, id })
@@ -247,18 +247,18 @@ describe("encode", () => {
       [`GET /v2/team/app/referrers/${digest}?artifactType=application%2Fvnd.example%2Bjson`]
     ]
   ]
-  it.each(rows)("asks for %s", (_, operation, lines) => {
+  it.each(rows)("encodes %s", (_, operation, lines) => {
     const { headers, method, target } = Request.encode(operation)
     expect([`${method} ${target}`, ...Object.entries(headers).map((header) => header.join(": ")).sort()]).toEqual(lines)
   })
 
-  it("leaves a body that can be run again so", () => {
+  it("keeps a replayable body replayable", () => {
     const stream = Body.stream(Stream.make(bytes), { replayable: true })
     const request = Request.encode(new Operation.PushBlob({ repository, descriptor, body: stream }))
     expect([request.body?.size, request.body?.replayable, request.headers["content-length"]]).toEqual([2, true, "2"])
   })
 
-  it("writes what cannot be written as U+FFFD", () => {
+  it("encodes unpaired surrogates as U+FFFD", () => {
     const operation = new Operation.ListReferrers({ repository, digest, artifactType: "a\udc00b" })
     expect(Request.encode(operation).target).toBe(`/v2/team/app/referrers/${digest}?artifactType=a%EF%BF%BDb`)
   })
@@ -441,7 +441,7 @@ describe("decode", () => {
       new Operation.ListReferrers({ repository, digest })
     ]
   ]
-  it.effect.each(taken)("takes %s", ([, request, operation]) =>
+  it.effect.each(taken)("accepts %s", ([, request, operation]) =>
     Effect.map(Request.decode(request), (decoded) => {
       if (operation._tag === "Ping") return expect(decoded).toEqual(operation)
       expect(decoded).toSatisfy((decoded: Operation.Operation) => Operation.equivalence(decoded, operation))
@@ -593,7 +593,7 @@ describe("decode", () => {
     ["Referrers", `/v2/app/referrers/${digest}`]
   ]
   const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "constructor", "__proto__", ""]
-  it.effect.each(wrongMethods)("refuses a method that is not of a path: %s", ([route, path]) =>
+  it.effect.each(wrongMethods)("refuses a method that the path does not support: %s", ([route, path]) =>
     Effect.gen(function*() {
       const allowed = Endpoint.methods(route)
       for (const method of methods) {
@@ -607,17 +607,17 @@ describe("decode", () => {
       }
     }))
 
-  it.effect("says of a method that is not one what it is, escaped and short", () =>
+  it.effect("reports an unknown method escaped and cut", () =>
     Effect.map(rejection(request(`\x1b[2J${"X".repeat(1000)} /v2/`)), (rejected) => {
       expect(rejected.message).toBe("the method \\u001b[2JXXXXXXXXXXXX is not one of GET, HEAD")
     }))
 
-  it.effect("checks the name before it checks the method of a path's operations", () =>
+  it.effect("checks the name before the method", () =>
     Effect.map(rejection(request("POST /v2/App/tags/list")), (rejected) => {
       expect(answer(rejected)).toEqual([405, "UNSUPPORTED"])
     }))
 
-  it.effect("counts a chunk whose length only its range says", () =>
+  it.effect("counts the bytes of a chunk whose length is only in its range", () =>
     Effect.gen(function*() {
       const decodeChunk = (body: Body.Body) =>
         Effect.map(
@@ -640,7 +640,7 @@ describe("decode", () => {
     const limit = 10
     const push = (body: Body.Body) => request("PUT /v2/app/manifests/v1", manifestType, body)
 
-    it.effect("takes one that is as large as it may be", () =>
+    it.effect("accepts a manifest of exactly the limit", () =>
       Effect.gen(function*() {
         for (const body of [Body.bytes(new Uint8Array(limit)), chunked("01234", "56789")]) {
           const operation = yield* Request.decode(push(body), { maxManifestBytes: limit })
@@ -648,7 +648,7 @@ describe("decode", () => {
         }
       }))
 
-    it.effect("refuses one by its length, and reads nothing", () =>
+    it.effect("refuses a manifest by its length without reading it", () =>
       Effect.gen(function*() {
         let read = 0
         const body = Body.stream(Stream.fromEffect(Effect.sync(() => new Uint8Array(++read))), { size: limit + 1 })
@@ -656,7 +656,7 @@ describe("decode", () => {
         expect([...answer(rejected), read]).toEqual([413, "SIZE_INVALID", 0])
       }))
 
-    it.effect("refuses one without a length as soon as it is too large", () =>
+    it.effect("refuses a manifest without a length as soon as it exceeds the limit", () =>
       Effect.gen(function*() {
         let read = 0
         const endless = Body.stream(Stream.repeatEffect(Effect.sync(() => {
@@ -667,28 +667,28 @@ describe("decode", () => {
         expect([...answer(rejected), read]).toEqual([413, "SIZE_INVALID", 3])
       }))
 
-    it.effect("takes 4 MiB, and not a byte more, if nothing else is said", () =>
+    it.effect("accepts at most 4 MiB by default", () =>
       Effect.gen(function*() {
         yield* Request.decode(push(Body.bytes(new Uint8Array(4 * 1024 * 1024))))
         const rejected = yield* rejection(push(Body.bytes(new Uint8Array(4 * 1024 * 1024 + 1))))
         expect(answer(rejected)).toEqual([413, "SIZE_INVALID"])
       }))
 
-    it.effect("does not read one that has no type", () =>
+    it.effect("does not read a manifest without a media type", () =>
       Effect.gen(function*() {
         const body = Body.stream(Stream.die("it was read"))
         const rejected = yield* rejection(request("PUT /v2/app/manifests/v1", {}, body))
         expect(answer(rejected)).toEqual([400, "MANIFEST_INVALID"])
       }))
 
-    it.effect("passes on what breaks the body", () =>
+    it.effect("fails with the error of the body", () =>
       Effect.gen(function*() {
         const rejected = yield* rejection(push(Body.stream(Stream.fail(new Error("reset")))))
         expect([rejected.error._tag, ...answer(rejected)]).toEqual(["BodyFailed", 400, "UNKNOWN"])
       }))
   })
 
-  it("has its answer at hand, but for manifests that are still to come", () => {
+  it("returns an Exit, except for manifests whose body must be read", () => {
     const isAtHand = (request: Wire.Request) => Exit.isExit(Request.decode(request))
     expect(isAtHand(request("GET /v2/"))).toBe(true)
     expect(isAtHand(request("GET /v2/app/manifests/v1"))).toBe(true)
@@ -714,7 +714,7 @@ describe("decode", () => {
     body: fc.constantFrom(undefined, Body.empty, two)
   })
 
-  it("answers to any request", () => {
+  it("never throws", () => {
     fc.assert(
       fc.property(anyRequests, (request) => {
         const exit = Effect.runSyncExit(Request.decode(request))
@@ -724,7 +724,7 @@ describe("decode", () => {
     )
   })
 
-  it.each(hostileTexts)("is done with $name in 5 ms", ({ text }) => {
+  it.each(hostileTexts)("decodes $name in 5 ms", ({ text }) => {
     const decode = (target: string, headers: Wire.Headers = {}) =>
       quickest(() => Effect.runSyncExit(Request.decode({ method: "PATCH", target, headers, body: two })))
     expect(decode(text)).toBeLessThan(5)
@@ -741,7 +741,7 @@ describe("Request.decodeHead", () => {
     body
   })
 
-  it.effect("tells an operation before its body is read, which waits until it is asked for", () =>
+  it.effect("returns an operation before its body is read, and reads the body on demand", () =>
     Effect.gen(function*() {
       let reads = 0
       const counted = Body.stream(Stream.suspend(() => {
@@ -755,7 +755,7 @@ describe("Request.decodeHead", () => {
       expect(reads).toBe(1)
     }))
 
-  it("has nothing left to read of any other", () => {
+  it("has no rest for other requests", () => {
     const head = Request.decodeHead({ method: "GET", target: "/v2/", headers: {}, body: undefined })
     expect(head).toEqual(Exit.succeed({ operation: new Request.Ping(), rest: undefined }))
   })

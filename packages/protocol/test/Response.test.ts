@@ -113,7 +113,7 @@ describe("decode of encode", () => {
 
   law("ResolveBlob", ({ digest }) => blobOf(digest))
 
-  it("is the result of GetBlob", () => {
+  it("returns the result of GetBlob", () => {
     const small = fc.nat({ max: 25 })
     const ranges = fc.oneof(
       small.map(ByteRange.from),
@@ -157,7 +157,7 @@ describe("decode of encode", () => {
       size: counts
     }))
 
-  it("is the result of GetManifest", () =>
+  it("returns the result of GetManifest", () =>
     fc.assert(
       fc.asyncProperty(
         fc.uint8Array(),
@@ -220,7 +220,7 @@ describe("decode of encode", () => {
     operations: fc.Arbitrary<O>,
     items: fc.Arbitrary<ItemOf<O>>
   ) =>
-    it("is the page of a list", () =>
+    it("returns the page of a list", () =>
       fc.assert(
         fc.asyncProperty(
           operations,
@@ -395,7 +395,7 @@ describe("encode", () => {
       ["202", "content-length: 0"]
     ]
   ]
-  it.each(rows)("says %s", (_, response, expected) => {
+  it.each(rows)("encodes %s", (_, response, expected) => {
     expect(lines(response)).toEqual(expected)
   })
 
@@ -431,7 +431,7 @@ describe("encode", () => {
       { schemaVersion: 2, mediaType: MediaType.index, manifests: [pushed] }
     ]
   ]
-  it.each(pages)("lists %s", (_, response, expected, json) => {
+  it.each(pages)("encodes a list: %s", (_, response, expected, json) => {
     expect(lines(response)).toEqual(expected)
     expect(JSON.parse(new TextDecoder().decode(response.body?.bytes))).toEqual(json)
   })
@@ -653,7 +653,7 @@ describe("decode", () => {
     )
   ]
   it.effect.each(taken)(
-    "takes %s",
+    "accepts %s",
     ([, operation, response, result]) =>
       Effect.map(decode(operation, received(operation, response)), (decoded) => {
         expect(decoded).toEqual(result)
@@ -922,7 +922,7 @@ describe("decode", () => {
       [ByteRange.last(40), "0123456789"],
       [ByteRange.from(0), "0123456789"]
     ]
-    it.effect.each(cuts)("cuts %j out of all of a blob", ([range, text]) =>
+    it.effect.each(cuts)("cuts %j out of a whole blob", ([range, text]) =>
       Effect.gen(function*() {
         const operation = new Operation.GetBlob({ repository, digest, range })
         for (const body of [ten, Body.stream(ten.stream), Body.stream(Stream.rechunk(ten.stream, 1), { size: 10 })]) {
@@ -934,7 +934,7 @@ describe("decode", () => {
         }
       }))
 
-    it.effect("takes a part as it is", () =>
+    it.effect("accepts a partial response", () =>
       Effect.gen(function*() {
         for (const body of [Body.bytes(new TextEncoder().encode("234")), Body.stream(Stream.make(new Uint8Array(3)))]) {
           const found = yield* decode(getRange, received(getRange, { ...part("bytes 2-4/10"), body }))
@@ -943,7 +943,7 @@ describe("decode", () => {
         }
       }))
 
-    it.effect("does not end as if it were whole where it was cut off, or goes on", () =>
+    it.effect("fails if the content is too short or too long", () =>
       Effect.gen(function*() {
         const short = Body.stream(Stream.make(new Uint8Array(2)))
         const long = Body.stream(Stream.make(new Uint8Array(4)))
@@ -956,14 +956,14 @@ describe("decode", () => {
         expect((yield* Effect.flip(bytesOf(cut.body)))._tag).toBe("SizeInvalid")
       }))
 
-    it.effect("does not read it before it is wanted", () =>
+    it.effect("does not read the content before it is consumed", () =>
       Effect.gen(function*() {
         const body = Body.stream(Stream.die("it was read"))
         expect((yield* decode(getBlob, received(getBlob, { ...whole, body }))).descriptor.size).toBe(10)
         expect((yield* decode(getRange, received(getRange, { ...whole, body }))).descriptor.size).toBe(10)
       }))
 
-    it.effect("reads of a manifest no more than it may have", () =>
+    it.effect("reads at most the limit of a manifest", () =>
       Effect.gen(function*() {
         let read = 0
         const endless = Body.stream(Stream.repeatEffect(Effect.sync(() => {
@@ -1012,7 +1012,7 @@ describe("decode", () => {
         origin
       }]
     ]
-    it.effect.each(rows)("takes %s", ([, location, id, at]) =>
+    it.effect.each(rows)("accepts %s", ([, location, id, at]) =>
       Effect.gen(function*() {
         const { id: found } = yield* decode(start, received(start, { status: 202, headers: { location } }, at))
         expect(found).toBe(id)
@@ -1021,7 +1021,7 @@ describe("decode", () => {
         expect(target).toBe(id)
       }))
 
-    it("answers to any", () => {
+    it("never throws", () => {
       fc.assert(
         fc.property(texts, (location) => {
           const exit = Effect.runSyncExit(decode(start, received(start, { status: 202, headers: { location } })))
@@ -1032,7 +1032,7 @@ describe("decode", () => {
     })
   })
 
-  it.each(hostileTexts)("is done with $name in 5 ms", ({ text }) => {
+  it.each(hostileTexts)("decodes $name in 5 ms", ({ text }) => {
     const headers = {
       location: text,
       range: text,
@@ -1140,7 +1140,7 @@ describe("decodePage", () => {
     ]
   ]
   it.effect.each(taken)(
-    "takes %s",
+    "accepts %s",
     ([, operation, text, headers, page]) =>
       Effect.map(decodePage(operation, text, headers), (decoded) => {
         expect(decoded).toEqual(page)
@@ -1184,7 +1184,7 @@ describe("decodePage", () => {
       })
   )
 
-  it.effect("reads no more than a page may have", () =>
+  it.effect("reads at most the limit of a page", () =>
     Effect.gen(function*() {
       let read = 0
       const body = Body.stream(Stream.repeatEffect(Effect.sync(() => new Uint8Array(1024 * ++read / read))))
@@ -1194,7 +1194,7 @@ describe("decodePage", () => {
       expect([error._tag, read]).toEqual(["SizeInvalid", 5])
     }))
 
-  it.effect("takes no names from a prototype", () =>
+  it.effect("reads no names from a prototype", () =>
     Effect.gen(function*() {
       const text =
         `{"manifests":[{"mediaType":"a/b","digest":"${digest}","size":2,"annotations":{"__proto__":"x"},"__proto__":{"y":1}}]}`

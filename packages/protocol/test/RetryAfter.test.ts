@@ -16,6 +16,6 @@ const cases: ReadonlyArray<
   ["nothing", {}, undefined]
 ]
 
-it.each(cases)("an answer says to wait by %s", (_, headers, wait) => {
+it.each(cases)("parses %s", (_, headers, wait) => {
   expect(RetryAfter.parse(headers, now)).toBe(wait)
 })

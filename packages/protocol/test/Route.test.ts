@@ -32,7 +32,7 @@ describe("parse", () => {
     ["/v2/app/tags/list", tagsOf("app")],
     [`/v2/app/referrers/${digest}`, referrers("app")]
   ]
-  it.each(plain)("reads %s", (path, route) => {
+  it.each(plain)("parses %s", (path, route) => {
     expect(Route.parse(path)).toEqual(route)
   })
 
@@ -57,7 +57,7 @@ describe("parse", () => {
     // An upload of `a`, although it could be meant as a tag list of `a/blobs`.
     ["/v2/a/blobs/uploads/list", upload("a", "list")]
   ]
-  it.each(alike)("reads %s, whose repository is called like a part of the API", (path, route) => {
+  it.each(alike)("parses %s, whose repository has the name of a part of the API", (path, route) => {
     expect(Route.parse(path)).toEqual(route)
   })
 
@@ -95,7 +95,7 @@ describe("parse", () => {
     ["/v2/app/manifests/", manifest("app", "")],
     ["/v2/app/blobs/", blob("app", "")]
   ]
-  it.each(escaped)("reads %s", (path, route) => {
+  it.each(escaped)("parses %s", (path, route) => {
     expect(Route.parse(path)).toEqual(route)
   })
 
@@ -137,23 +137,23 @@ describe("parse", () => {
     "/v2/app/_trust/tuf/root.json",
     "/v2/\0/x"
   ]
-  it.each(none)("knows no route %j", (path) => {
+  it.each(none)("returns undefined for %j", (path) => {
     expect(Route.parse(path)).toBe(undefined)
   })
 
-  it("answers to any text", () => {
+  it("never throws", () => {
     fc.assert(fc.property(texts, (text) => void Route.parse(text)), { numRuns: 2000 })
     fc.assert(fc.property(texts, (text) => void Route.parse(`/v2/${text}/blobs/uploads/${text}`)), { numRuns: 2000 })
   })
 
-  it.each(hostileTexts)("is done with $name in 5 ms", ({ text }) => {
+  it.each(hostileTexts)("parses $name in 5 ms", ({ text }) => {
     expect(quickest(() => Route.parse(text))).toBeLessThan(5)
     expect(quickest(() => Route.parse(`/v2/${text}/blobs/uploads/${text}`))).toBeLessThan(5)
   })
 })
 
 describe("format", () => {
-  it.each(plainPaths())("gives %s", (path) => {
+  it.each(plainPaths())("returns %s", (path) => {
     expect(Route.format(Route.parse(path) ?? { _tag: "Base" })).toBe(path)
   })
 
@@ -176,7 +176,7 @@ describe("format", () => {
     )
   })
 
-  it("writes what cannot be written as U+FFFD", () => {
+  it("encodes unpaired surrogates as U+FFFD", () => {
     expect(Route.format({ _tag: "Upload", name: "app", id: "a\ud83db" })).toBe("/v2/app/blobs/uploads/a%EF%BF%BDb")
   })
 })

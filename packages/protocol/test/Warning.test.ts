@@ -28,7 +28,7 @@ describe("Warning", () => {
       })
     ))
 
-  it("never writes more than a header may have, nor a character that may not be in one", () =>
+  it("never exceeds the length of a header, and writes only allowed characters", () =>
     fc.assert(
       fc.property(fc.array(fc.string({ maxLength: 3000, unit: "binary" }), { maxLength: 5 }), (texts) => {
         const header = Warning.format(texts)

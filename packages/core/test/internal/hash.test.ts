@@ -42,7 +42,7 @@ describe.each([{ name: "the native hash", make: hash.make }, { name: "the portab
       expect(hex(make(algorithm), [text(content)])).toBe(expected)
     })
 
-    it("does not keep the bytes that it is given", () => {
+    it("does not keep a reference to the bytes", () => {
       const bytes = text("abc")
       const hasher = make("sha256")
       hasher.update(bytes)
@@ -53,7 +53,7 @@ describe.each([{ name: "the native hash", make: hash.make }, { name: "the portab
 )
 
 describe("both hashes", () => {
-  it("agree on content of any kind, however it is cut", () => {
+  it("agree on any content, in any pieces", () => {
     const chunk = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
       fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes)),
@@ -68,7 +68,7 @@ describe("both hashes", () => {
     )
   })
 
-  it("are two: where there is a native one it is taken", () => {
+  it("are different: the native hash is used if there is one", () => {
     // Only the native one takes text.
     expect(() => hash.make("sha256").update("abc" as never)).not.toThrow()
     expect(() => hash.makePortable("sha256").update("abc" as never)).toThrow("expected Uint8Array")
