@@ -423,8 +423,7 @@ export const upload: ReadonlyArray<Check> = [
     id: "mount",
     rules: [50, 51, 55],
     section: mounting,
-    name:
-      "a mount adds the blob (201) or opens an upload session (202); a delete in the source repository does not affect it",
+    name: "a mount adds the blob (201) or opens an upload session (202); a later delete in the source has no effect",
     level: "must",
     needs: ["push"],
     run: Effect.gen(function*() {

@@ -61,19 +61,19 @@ const keep = (repository: RepositoryName, bytes: Uint8Array, algorithm: Digest.A
 export const blobDigests: ReadonlyArray<Mutant> = [
   {
     id: "blob-digest-unchecked",
-    name: "a blob is taken whatever its digest is said to be",
+    name: "a blob is accepted with any digest",
     breaks: [34],
     middleware: onWrongDigest(() => true, ({ bytes, said }) => Effect.succeed(descriptorOf(said, bytes)))
   },
   {
     id: "blob-wrong-digest-fails",
-    name: "a blob of another digest than said is answered with 500",
+    name: "a blob with the wrong digest returns 500",
     breaks: [34],
     wire: answers({ route: ["Upload", "Uploads"], status: 400, where: isSingle }, error(500, "UNKNOWN"))
   },
   {
     id: "blob-wrong-digest-stored",
-    name: "a blob of another digest than said is refused, and stored under its own",
+    name: "a blob with the wrong digest is refused, but stored under its own digest",
     breaks: [34],
     middleware: onWrongDigest(
       () => true,
@@ -83,7 +83,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
   },
   {
     id: "blob-wrong-digest-half-stored",
-    name: "a blob of another digest than said is refused, and there is HEAD of it under that",
+    name: "a blob with the wrong digest is refused, but HEAD finds it under the wrong digest",
     breaks: [34],
     middleware: (next) => {
       const lies = new Map<string, Descriptor.Descriptor>()
@@ -102,7 +102,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunked-digest-unchecked",
-    name: "the digest of a blob that came in chunks is not checked",
+    name: "the digest of a blob pushed in chunks is not verified",
     breaks: [34],
     middleware: onWrongDigest(
       (operation) => operation._tag === "CompleteUpload" && operation.body === undefined,
@@ -111,7 +111,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
   },
   {
     id: "single-post-digest-unchecked",
-    name: "the digest of a blob that came in one POST is not checked",
+    name: "the digest of a blob pushed by one POST is not verified",
     breaks: [34],
     middleware: onWrongDigest(
       ({ _tag }) => _tag === "PushBlob",
@@ -120,7 +120,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
   },
   {
     id: "sha512-unchecked",
-    name: "a digest by sha512 is taken as it is said",
+    name: "a sha512 digest is not verified",
     breaks: [34],
     middleware: onWrongDigest(
       (operation) =>
@@ -130,7 +130,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
   },
   {
     id: "blob-digest-missing-taken",
-    name: "a PUT without a digest ends an upload",
+    name: "a PUT without a digest completes an upload session",
     breaks: [35],
     wire: instead(
       { ...put, where: (sent) => !isSingle(sent) },
@@ -140,7 +140,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
   },
   {
     id: "blob-digest-malformed-fails",
-    name: "a malformed digest of a blob is answered with 500",
+    name: "a malformed digest of a blob returns 500",
     breaks: [35],
     wire: answers(
       { ...put, status: 400, where: (sent) => !/^sha(256|512):[0-9a-f]+$/.test(queryOf(sent).get("digest") ?? "") },
@@ -149,7 +149,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
   },
   {
     id: "blob-digest-unknown-algorithm-taken",
-    name: "a digest of an algorithm that cannot be checked is taken",
+    name: "a digest with an unsupported algorithm is accepted",
     breaks: [35],
     middleware: rows((next) => ({
       CompleteUpload: (operation) =>

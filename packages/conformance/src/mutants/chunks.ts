@@ -31,19 +31,19 @@ const descriptorOf = (digest: Digest.Digest, bytes: Uint8Array): Descriptor.Desc
 export const chunks: ReadonlyArray<Mutant> = [
   {
     id: "patch-no-content",
-    name: "a chunk is answered with 204",
+    name: "a chunk returns 204",
     breaks: [40],
     wire: answers({ ...patch, status: 202 }, status(204))
   },
   {
     id: "patch-range-unsaid",
-    name: "a chunk is answered without a range",
+    name: "a chunk returns no range",
     breaks: [40],
     wire: answers({ ...patch, status: 202 }, header("range", undefined))
   },
   {
     id: "patch-range-one-more",
-    name: "the range of an upload counts a byte too many",
+    name: "the range of an upload session is one byte too long",
     breaks: [40, 45],
     wire: answers(
       { route: "Upload", status: [202, 204] },
@@ -52,19 +52,19 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "patch-range-with-unit",
-    name: "the range of an upload has a unit",
+    name: "the range of an upload session has a unit",
     breaks: [40],
     wire: answers({ ...patch, status: 202 }, header("range", (range) => `bytes=${range}`))
   },
   {
     id: "patch-location-unsaid",
-    name: "a chunk is answered without a Location",
+    name: "a chunk returns no Location",
     breaks: [40],
     wire: answers({ ...patch, status: 202 }, withoutLocation)
   },
   {
     id: "chunk-anywhere",
-    name: "a chunk is added wherever the upload stands, whatever it says",
+    name: "a chunk is appended, whatever its Content-Range",
     breaks: [41, 43, 49],
     middleware: rows((next) => ({
       AppendUpload: (operation) => next(new Operation.AppendUpload({ ...operation, offset: undefined }))
@@ -72,7 +72,7 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-out-of-order-ignored",
-    name: "a chunk out of order is answered with 202, and dropped",
+    name: "a chunk out of order returns 202, but is dropped",
     breaks: [41, 43, 49],
     wire: answers(
       { ...patch, status: 416 },
@@ -83,7 +83,7 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-out-of-order-ends",
-    name: "a chunk out of order ends the upload",
+    name: "a chunk out of order ends the upload session",
     breaks: [41, 43],
     middleware: rows((next) => ({
       AppendUpload: (operation) =>
@@ -96,19 +96,19 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-out-of-order-invalid",
-    name: "a chunk out of order is answered with 400",
+    name: "a chunk out of order returns 400",
     breaks: [41],
     wire: answers({ ...patch, status: 416 }, status(400))
   },
   {
     id: "chunk-out-of-order-conflict",
-    name: "a chunk out of order is answered with 409, as if another were on its way",
+    name: "a chunk out of order returns 409, as if another chunk were in progress",
     breaks: [41, 43],
     wire: answers({ ...patch, status: 416 }, status(409))
   },
   {
     id: "chunk-again-ignored",
-    name: "a chunk that was sent before is answered with 202, and dropped",
+    name: "a chunk that was sent before returns 202, but is dropped",
     breaks: [43],
     middleware: rows((next) => ({
       AppendUpload: (operation) =>
@@ -123,7 +123,7 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-refused-added",
-    name: "a chunk out of order is refused, and added",
+    name: "a chunk out of order is refused, but appended",
     breaks: [41, 43, 49],
     middleware: rows((next) => ({
       AppendUpload: (operation) =>
@@ -136,7 +136,7 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-last-anywhere",
-    name: "a last chunk is added wherever the upload stands, and what is said is believed",
+    name: "a last chunk is appended at any offset, and the digest is not verified",
     breaks: [41],
     middleware: rows((next) => ({
       CompleteUpload: (operation) =>
@@ -149,7 +149,7 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-without-range-refused",
-    name: "a chunk that does not say its range is refused",
+    name: "a chunk without Content-Range is refused",
     breaks: [42],
     wire: instead(
       { ...patch, where: (sent) => !hasRange(sent) },
@@ -158,25 +158,25 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-backwards-taken",
-    name: "a chunk that ends before it starts is taken",
+    name: "a chunk that ends before it starts is accepted",
     breaks: [43],
     wire: fitting(([from, to]) => to < from ? undefined : `${from}-${to}`)
   },
   {
     id: "chunk-shorter-taken",
-    name: "a chunk is taken that is shorter than its range",
+    name: "a chunk that is shorter than its range is accepted",
     breaks: [43],
     wire: fitting(([from, to], length) => to < from ? `${from}-${to}` : `${from}-${Math.min(to, from + length - 1)}`)
   },
   {
     id: "chunk-longer-taken",
-    name: "a chunk is taken that is longer than its range",
+    name: "a chunk that is longer than its range is accepted",
     breaks: [43],
     wire: fitting(([from, to], length) => to < from ? `${from}-${to}` : `${from}-${Math.max(to, from + length - 1)}`)
   },
   {
     id: "chunks-one-alone",
-    name: "an upload takes one chunk",
+    name: "an upload session accepts only one chunk",
     breaks: [39, 40],
     middleware: rows((next) => ({
       AppendUpload: (operation) =>
@@ -187,7 +187,7 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-with-range-refused",
-    name: "a chunk that says its range is refused",
+    name: "a chunk with Content-Range is refused",
     breaks: [39],
     middleware: rows((next) => ({
       AppendUpload: (operation) =>
@@ -196,7 +196,7 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "chunk-last-dropped",
-    name: "the last chunk is dropped where it comes in the PUT",
+    name: "the last chunk in the PUT is dropped",
     breaks: [44],
     middleware: rows((next) => ({
       CompleteUpload: (operation) =>
@@ -207,25 +207,25 @@ export const chunks: ReadonlyArray<Mutant> = [
   },
   {
     id: "upload-status-ok",
-    name: "GET of an upload is answered with 200",
+    name: "GET of an upload session returns 200",
     breaks: [45],
     wire: answers({ method: "GET", route: "Upload", status: 204 }, status(200))
   },
   {
     id: "upload-status-range-unsaid",
-    name: "GET of an upload does not say how far it is",
+    name: "GET of an upload session returns no range",
     breaks: [45],
     wire: answers({ method: "GET", route: "Upload" }, header("range", undefined))
   },
   {
     id: "upload-status-location-unsaid",
-    name: "GET of an upload does not say where it goes on",
+    name: "GET of an upload session returns no Location",
     breaks: [45],
     wire: answers({ method: "GET", route: "Upload" }, withoutLocation)
   },
   {
     id: "upload-status-empty-lie",
-    name: "an upload without a byte is said to have two",
+    name: "an empty upload session reports two bytes",
     breaks: [45],
     wire: answers({ method: "GET", route: "Upload" }, header("range", (range) => range === "0-0" ? "0-1" : range))
   }

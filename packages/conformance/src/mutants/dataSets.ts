@@ -36,7 +36,7 @@ export const dataSets: ReadonlyArray<Mutant> = [
   },
   {
     id: "empty-index-refused",
-    name: "indexes of nothing are refused",
+    name: "empty indexes are refused",
     breaks: [4],
     middleware: refusesManifests((fields) => "manifests" in fields && has(fields, "manifests").length === 0)
   },
@@ -50,7 +50,7 @@ export const dataSets: ReadonlyArray<Mutant> = [
   },
   {
     id: "sparse-index-refused",
-    name: "indexes that name manifests which are not there are refused, though it is said that they are taken",
+    name: "indexes with missing manifests are refused, although the capability is declared",
     breaks: [4, 66],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -69,7 +69,7 @@ export const dataSets: ReadonlyArray<Mutant> = [
   },
   {
     id: "artifact-refused",
-    name: "images whose config is none of an image are refused",
+    name: "images with another type of config are refused",
     breaks: [4],
     middleware: refusesManifests((fields) =>
       configType(fields) !== undefined && configType(fields) !== MediaType.imageConfig
@@ -83,7 +83,7 @@ export const dataSets: ReadonlyArray<Mutant> = [
   },
   {
     id: "artifact-layer-refused",
-    name: "layers of other media types than those of images are refused",
+    name: "layers with other media types than image layers are refused",
     breaks: [4],
     middleware: refusesManifests((fields) => has(fields, "layers").some(({ mediaType }) => mediaType === "text/plain"))
   },
@@ -109,7 +109,7 @@ export const dataSets: ReadonlyArray<Mutant> = [
   },
   {
     id: "missing-subject-refused",
-    name: "a subject that is not there is refused",
+    name: "a missing subject is refused",
     breaks: [67, 4],
     middleware: rows((next) => ({
       PushManifest: (operation) => {
@@ -131,7 +131,7 @@ export const dataSets: ReadonlyArray<Mutant> = [
   },
   {
     id: "non-distributable-wanted",
-    name: "layers that are not distributable must be there",
+    name: "non-distributable layers must exist",
     breaks: [4, 66],
     middleware: refusesManifests(
       (fields) => has(fields, "layers").some((layer) => "urls" in layer),
@@ -140,7 +140,7 @@ export const dataSets: ReadonlyArray<Mutant> = [
   },
   {
     id: "sha512-refused",
-    name: "digests by sha512 are refused, though it is said that they are taken",
+    name: "sha512 digests are refused, although the capability is declared",
     breaks: [4, 64, 33, 34],
     middleware: rows((next) => ({
       CompleteUpload: (operation) =>

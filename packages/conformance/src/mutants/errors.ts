@@ -16,7 +16,7 @@ const whereCode = (code: string, ...changes: ReadonlyArray<Change>): Change => (
 export const errors: ReadonlyArray<Mutant> = [
   {
     id: "errors-html",
-    name: "errors are pages for people",
+    name: "errors are HTML pages",
     breaks: [98],
     wire: answers(
       { status: failures },
@@ -26,7 +26,7 @@ export const errors: ReadonlyArray<Mutant> = [
   },
   {
     id: "errors-plain",
-    name: "errors are said to be text",
+    name: "errors have the Content-Type of text",
     breaks: [98],
     wire: answers({ status: failures }, header("content-type", "text/plain; charset=utf-8"))
   },
@@ -44,7 +44,7 @@ export const errors: ReadonlyArray<Mutant> = [
   },
   {
     id: "errors-bare",
-    name: "errors have no list, but a code alone",
+    name: "errors have a code without a list",
     breaks: [98],
     wire: answers(
       { status: failures },
@@ -59,19 +59,19 @@ export const errors: ReadonlyArray<Mutant> = [
   },
   {
     id: "name-malformed-fails",
-    name: "a malformed name of a repository is answered with 500",
+    name: "a malformed repository name returns 500",
     breaks: [98],
     wire: answers({ status: 400 }, whereCode("NAME_INVALID", status(500)))
   },
   {
     id: "name-malformed-taken",
-    name: "uploads are opened in repositories of malformed names",
+    name: "upload sessions are opened in repositories with malformed names",
     breaks: [98],
     wire: answers({ method: "POST", route: "Uploads", status: 400 }, whereCode("NAME_INVALID", status(202)))
   },
   {
     id: "name-long-taken",
-    name: "uploads are opened in repositories of names as long as you like",
+    name: "upload sessions are opened in repositories with names of any length",
     breaks: [98],
     wire: answers(
       { method: "POST", route: "Uploads", status: 400, where: ({ path }) => path.length > 255 },
@@ -80,13 +80,13 @@ export const errors: ReadonlyArray<Mutant> = [
   },
   {
     id: "tag-malformed-fails",
-    name: "a malformed tag is answered with 500",
+    name: "a malformed tag returns 500",
     breaks: [98],
     wire: answers({ status: 400 }, whereCode("TAG_INVALID", status(500)))
   },
   {
     id: "tag-malformed-taken",
-    name: "manifests are taken under malformed tags",
+    name: "manifests are accepted with malformed tags",
     breaks: [98],
     wire: answers({ method: "PUT", route: "Manifest", status: 400 }, whereCode("TAG_INVALID", status(201)))
   },
@@ -101,19 +101,19 @@ export const errors: ReadonlyArray<Mutant> = [
   },
   {
     id: "method-unknown-taken",
-    name: "a method that a path does not know is answered with 200",
+    name: "an unsupported method returns 200",
     breaks: [3],
     wire: answers({ status: 405 }, status(200))
   },
   {
     id: "method-unknown-fails",
-    name: "a method that a path does not know is answered with 501",
+    name: "an unsupported method returns 501",
     breaks: [3],
     wire: answers({ status: 405 }, error(501, "UNSUPPORTED"))
   },
   {
     id: "allow-unsaid",
-    name: "405 does not say which methods there are",
+    name: "405 has no Allow header",
     breaks: [3],
     wire: answers({ status: 405 }, header("allow", undefined))
   },

@@ -19,39 +19,39 @@ const readOnlyBut = (isTaken: (operation: Operation.Operation) => boolean) => (n
 export const management: ReadonlyArray<Mutant> = [
   {
     id: "push-taken",
-    name: "it says that it takes no pushes, and takes them",
+    name: "the registry declares that it is read-only, but accepts pushes",
     breaks: [95],
     capabilities: { push: false }
   },
   {
     id: "delete-tag-taken",
-    name: "it takes no pushes, and lets tags be deleted (CVE-2026-41888)",
+    name: "the registry is read-only, but deletes tags (CVE-2026-41888)",
     breaks: [95],
     capabilities: { push: false },
     middleware: readOnlyBut(({ _tag }) => _tag === "DeleteTag")
   },
   {
     id: "mount-taken",
-    name: "it takes no pushes, and mounts",
+    name: "the registry is read-only, but mounts blobs",
     breaks: [95],
     capabilities: { push: false },
     middleware: readOnlyBut(({ _tag }) => _tag === "MountBlob")
   },
   {
     id: "delete-ok",
-    name: "what was deleted is answered with 200",
+    name: "DELETE returns 200",
     breaks: [95, 96, 97],
     wire: answers({ method: "DELETE", status: 202 }, status(200))
   },
   {
     id: "delete-tag-ignored",
-    name: "a tag that was deleted is still there",
+    name: "a deleted tag still exists",
     breaks: [95],
     middleware: rows(() => ({ DeleteTag: () => done }))
   },
   {
     id: "delete-tag-takes-manifest",
-    name: "a tag takes its manifest with it",
+    name: "DELETE of a tag deletes its manifest",
     breaks: [95],
     middleware: rows((next) => ({
       DeleteTag: ({ repository, tag: reference }) =>
@@ -63,7 +63,7 @@ export const management: ReadonlyArray<Mutant> = [
   },
   {
     id: "delete-tag-takes-tags",
-    name: "a tag takes all others with it",
+    name: "DELETE of a tag deletes all other tags",
     breaks: [95],
     middleware: rows((next) => ({
       DeleteTag: (operation) =>
@@ -78,7 +78,7 @@ export const management: ReadonlyArray<Mutant> = [
   },
   {
     id: "delete-tag-missing-taken",
-    name: "a tag that is not there is deleted",
+    name: "DELETE of an unknown tag succeeds",
     breaks: [95],
     wire: answers(
       { method: "DELETE", route: "Manifest", status: 404, where: ({ path }) => !path.includes(":") },
@@ -87,7 +87,7 @@ export const management: ReadonlyArray<Mutant> = [
   },
   {
     id: "delete-listed",
-    name: "tags that are gone are still listed",
+    name: "deleted tags are still listed",
     breaks: [95, 96],
     wire: (send) => {
       const pushed = new Map<string, Set<string>>()
@@ -106,13 +106,13 @@ export const management: ReadonlyArray<Mutant> = [
   },
   {
     id: "delete-manifest-ignored",
-    name: "a manifest that was deleted is still there",
+    name: "a deleted manifest still exists",
     breaks: [96],
     middleware: rows(() => ({ DeleteManifest: () => done }))
   },
   {
     id: "delete-manifest-leaves-tags",
-    name: "the tags of a manifest that was deleted are still there",
+    name: "the tags of a deleted manifest still exist",
     breaks: [96],
     middleware: rows((next) => {
       const tagged = new Map<string, Manifest.Manifest>()
@@ -146,7 +146,7 @@ export const management: ReadonlyArray<Mutant> = [
   },
   {
     id: "delete-manifest-missing-taken",
-    name: "a manifest that is not there is deleted",
+    name: "DELETE of an unknown manifest succeeds",
     breaks: [96],
     wire: answers(
       { method: "DELETE", route: "Manifest", status: 404, where: ({ path }) => path.includes(":") },
@@ -155,7 +155,7 @@ export const management: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-buried",
-    name: "a manifest that was deleted cannot be pushed again",
+    name: "a deleted manifest cannot be pushed again",
     breaks: [96],
     middleware: rows((next) => {
       const buried = new Set<string>()
@@ -178,13 +178,13 @@ export const management: ReadonlyArray<Mutant> = [
   },
   {
     id: "delete-blob-ignored",
-    name: "a blob that was deleted is still there",
+    name: "a deleted blob still exists",
     breaks: [97],
     middleware: rows(() => ({ DeleteBlob: () => done }))
   },
   {
     id: "delete-blob-everywhere",
-    name: "a blob that is deleted is gone from all repositories",
+    name: "DELETE of a blob deletes the blob in all repositories",
     breaks: [97],
     middleware: rows((next) => {
       const owners = new Map<Digest.Digest, Set<RepositoryName>>()
@@ -206,13 +206,13 @@ export const management: ReadonlyArray<Mutant> = [
   },
   {
     id: "delete-blob-missing-taken",
-    name: "a blob that is not there is deleted",
+    name: "DELETE of an unknown blob succeeds",
     breaks: [97],
     wire: answers({ method: "DELETE", route: "Blob", status: 404 }, status(202))
   },
   {
     id: "blob-buried",
-    name: "a blob that was deleted cannot be pushed again",
+    name: "a deleted blob cannot be pushed again",
     breaks: [97],
     middleware: rows((next) => {
       const buried = new Set<string>()

@@ -16,13 +16,13 @@ const isKnown = (text: string): boolean => text === `{"schemaVersion":2,"manifes
 export const manifestTypes: ReadonlyArray<Mutant> = [
   {
     id: "manifest-type-changes",
-    name: "a manifest that is pushed again with another media type has that one",
+    name: "a push of the same manifest with another media type changes its type",
     breaks: [7],
     middleware: tolerates((_, { bytes }) => isKnown(textOf(bytes)))
   },
   {
     id: "manifest-type-refused-and-changed",
-    name: "a manifest that is pushed again with another media type is refused, and has that one",
+    name: "a push of the same manifest with another media type is refused, but changes its type",
     breaks: [7],
     middleware: rows((next) => {
       const { keep, rows } = unread(next)
@@ -35,49 +35,49 @@ export const manifestTypes: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-repeated-name-taken",
-    name: "a manifest with two members of one name is taken",
+    name: "a manifest with two members of the same name is accepted",
     breaks: [62],
     middleware: tolerates((_, { bytes }) => textOf(bytes).startsWith(`{"layers":[],`))
   },
   {
     id: "manifest-byte-order-mark-taken",
-    name: "a manifest that begins with a byte order mark is taken",
+    name: "a manifest that starts with a byte order mark is accepted",
     breaks: [62],
     middleware: tolerates((_, { bytes }) => textOf(bytes).startsWith("\ufeff"))
   },
   {
     id: "manifest-unknown-type-unread",
-    name: "a manifest of an unknown type is not looked into",
+    name: "a manifest of an unknown type is not parsed",
     breaks: [10, 70],
     middleware: tolerates((_, { mediaType }) => mediaType.startsWith("application/vnd.example."))
   },
   {
     id: "manifest-generic-type-unread",
-    name: "a manifest that is pushed as application/json is not looked into",
+    name: "a manifest that is pushed as application/json is not parsed",
     breaks: [10, 70],
     middleware: tolerates((_, { mediaType }) => mediaType === "application/json")
   },
   {
     id: "manifest-schema-1-taken",
-    name: "a manifest of Docker's schema 1 is taken as one that points at nothing",
+    name: "a manifest of Docker's schema 1 is accepted as one without references",
     breaks: [70],
     middleware: tolerates((_, { mediaType }) => mediaType === MediaType.dockerSchema1)
   },
   {
     id: "manifest-html-taken",
-    name: "manifests of type text/html are taken",
+    name: "manifests of type text/html are accepted",
     breaks: [70],
     middleware: tolerates((_, { mediaType }) => mediaType === "text/html")
   },
   {
     id: "manifest-svg-taken",
-    name: "manifests of type image/svg+xml are taken",
+    name: "manifests of type image/svg+xml are accepted",
     breaks: [70],
     middleware: tolerates((_, { mediaType }) => mediaType === "image/svg+xml")
   },
   {
     id: "manifest-many-entries-fail",
-    name: "a manifest of many annotations is answered with 500",
+    name: "a manifest with many annotations returns 500",
     breaks: [69],
     wire: answers(
       { ...put, where: ({ body }) => body !== undefined && textOf(body).includes("org.example.19999") },
@@ -86,13 +86,13 @@ export const manifestTypes: ReadonlyArray<Mutant> = [
   },
   {
     id: "content-sniffed",
-    name: "browsers may take what is stored for what it looks like",
+    name: "browsers may guess the type of stored content",
     breaks: [4, 14],
     wire: answers(pulls, header("x-content-type-options", undefined))
   },
   {
     id: "content-active",
-    name: "browsers may run what is stored",
+    name: "browsers may execute stored content",
     breaks: [4, 14],
     wire: answers(pulls, header("content-security-policy", "default-src 'self'"))
   }

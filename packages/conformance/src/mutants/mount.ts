@@ -14,7 +14,7 @@ const withoutLocation = header("location", undefined)
 export const mount: ReadonlyArray<Mutant> = [
   {
     id: "mount-lost",
-    name: "a mount is answered with 201, and the blob is not there",
+    name: "a mount returns 201, but the blob does not exist",
     breaks: [50, 52],
     middleware: rows(() => ({
       MountBlob: ({ digest }) => Effect.succeed(new Operation.Mounted({ digest }))
@@ -22,7 +22,7 @@ export const mount: ReadonlyArray<Mutant> = [
   },
   {
     id: "mount-moves",
-    name: "a mount takes the blob out of the repository that it was in",
+    name: "a mount removes the blob from the source repository",
     breaks: [50],
     middleware: rows((next) => ({
       MountBlob: (operation) =>
@@ -34,7 +34,7 @@ export const mount: ReadonlyArray<Mutant> = [
   },
   {
     id: "mount-borrows",
-    name: "a blob that was mounted goes with the one that it was mounted from",
+    name: "a mounted blob is deleted together with its source",
     breaks: [55],
     middleware: rows((next) => {
       const borrowers = new Map<string, RepositoryName>()
@@ -56,19 +56,19 @@ export const mount: ReadonlyArray<Mutant> = [
   },
   {
     id: "mount-location-unsaid",
-    name: "a mount is answered with 201, and without a Location",
+    name: "a mount returns 201 without a Location",
     breaks: [50],
     wire: answers({ ...start, status: 201, where: isMount }, withoutLocation)
   },
   {
     id: "mount-upload-location-unsaid",
-    name: "a mount that cannot be done is answered with 202, and without a Location",
+    name: "an impossible mount returns 202 without a Location",
     breaks: [51, 54],
     wire: answers({ ...start, status: 202, where: isMount }, withoutLocation)
   },
   {
     id: "mount-never-nor-upload",
-    name: "a mount is answered with 202, and the Location of no upload",
+    name: "a mount returns 202 and a Location that is not an upload session",
     breaks: [50, 51, 52],
     wire: answers(
       { ...start, status: [201, 202], where: isMount },
@@ -78,13 +78,13 @@ export const mount: ReadonlyArray<Mutant> = [
   },
   {
     id: "mount-missing-refused",
-    name: "a mount of what is not there is answered with 404",
+    name: "a mount of an unknown blob returns 404",
     breaks: [51, 54],
     wire: answers({ ...start, status: 202, where: isMount }, error(404, "BLOB_UNKNOWN"))
   },
   {
     id: "mount-from-anywhere",
-    name: "a mount does not look whether its source has the blob",
+    name: "a mount does not check whether the source repository has the blob",
     breaks: [53],
     middleware: rows((next) => ({
       MountBlob: (operation) => next(new Operation.MountBlob({ ...operation, from: undefined }))
@@ -92,13 +92,13 @@ export const mount: ReadonlyArray<Mutant> = [
   },
   {
     id: "mount-malformed-fails",
-    name: "a mount of a malformed digest is answered with 500",
+    name: "a mount of a malformed digest returns 500",
     breaks: [54],
     wire: answers({ ...start, status: 400, where: isMount }, error(500, "UNKNOWN"))
   },
   {
     id: "mount-malformed-opens",
-    name: "a mount of a malformed digest opens an upload",
+    name: "a mount of a malformed digest opens an upload session",
     breaks: [54],
     wire: answers({ ...start, status: 400, where: isMount }, status(202))
   }

@@ -62,37 +62,37 @@ const found: Change = (received) => ({
 export const pull: ReadonlyArray<Mutant> = [
   {
     id: "base-missing",
-    name: "GET /v2/ is answered with 404",
+    name: "GET /v2/ returns 404",
     breaks: [1],
     wire: answers({ method: "GET", route: "Base" }, error(404, "UNSUPPORTED"))
   },
   {
     id: "base-no-head",
-    name: "HEAD /v2/ is answered with 405",
+    name: "HEAD /v2/ returns 405",
     breaks: [2],
     wire: answers({ method: "HEAD", route: "Base" }, error(405, "UNSUPPORTED"))
   },
   {
     id: "unknown-path-found",
-    name: "paths that are none of the API are answered with 200",
+    name: "paths outside the API return 200",
     breaks: [3],
     wire: answers({ route: [undefined], status: 404 }, status(200))
   },
   {
     id: "manifest-missing-found",
-    name: "a manifest that is not there is answered with 200",
+    name: "an unknown manifest returns 200",
     breaks: [5],
     wire: answers({ method: pulls, route: "Manifest", status: 404 }, found)
   },
   {
     id: "manifest-missing-code",
-    name: "a manifest that is not there is said to be a blob",
+    name: "an unknown manifest returns the error code of a blob",
     breaks: [5],
     wire: answers({ method: "GET", route: "Manifest", status: 404 }, code("BLOB_UNKNOWN"))
   },
   {
     id: "repository-missing-forbidden",
-    name: "what is asked of a repository that is not there is answered with 403",
+    name: "requests to an unknown repository return 403",
     breaks: [5, 75],
     middleware: rows((next) => ({
       GetManifest: (operation) =>
@@ -103,13 +103,13 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-digest-unsaid",
-    name: "manifests come without Docker-Content-Digest",
+    name: "manifests are returned without Docker-Content-Digest",
     breaks: [6],
     wire: answers({ method: pulls, route: "Manifest" }, header("docker-content-digest", undefined))
   },
   {
     id: "manifest-digest-of-something-else",
-    name: "HEAD of a manifest says another digest",
+    name: "HEAD of a manifest returns another digest",
     breaks: [6],
     wire: answers(
       { method: "HEAD", route: "Manifest", status: 200 },
@@ -118,13 +118,13 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-type-json",
-    name: "manifests come as application/json",
+    name: "manifests are returned as application/json",
     breaks: [7, 4],
     wire: answers({ method: pulls, route: "Manifest", status: 200 }, header("content-type", "application/json"))
   },
   {
     id: "manifest-type-parameters",
-    name: "the media type of a manifest comes with parameters",
+    name: "the media type of a manifest is returned with parameters",
     breaks: [7],
     wire: answers(
       { method: "HEAD", route: "Manifest", status: 200 },
@@ -133,7 +133,7 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-length-unsaid",
-    name: "HEAD of a manifest does not say its length",
+    name: "HEAD of a manifest returns no length",
     breaks: [8],
     wire: answers({ method: "HEAD", route: "Manifest" }, header("content-length", undefined))
   },
@@ -145,7 +145,7 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "malformed-digest-fails",
-    name: "a malformed digest is answered with 500",
+    name: "a malformed digest returns 500",
     breaks: [12],
     wire: answers({ method: "GET", route: ["Manifest", "Blob"], status: 400 }, error(500, "UNKNOWN"))
   },
@@ -166,7 +166,7 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-accept-wanted",
-    name: "manifests are not found by those who do not say what they accept",
+    name: "manifests are not found by requests without Accept",
     breaks: [13],
     wire: answers(
       { method: "GET", route: "Manifest", status: 200, where: ({ headers }) => headers?.["accept"] === undefined },
@@ -175,13 +175,13 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-compacted",
-    name: "manifests are parsed and written anew, without white space",
+    name: "manifests are parsed and serialized again, without white space",
     breaks: [4, 62],
     wire: answers({ method: "GET", route: "Manifest", status: 200 }, json((fields) => fields))
   },
   {
     id: "manifest-indented",
-    name: "manifests are written anew, indented",
+    name: "manifests are serialized again, indented",
     breaks: [4, 62],
     wire: answers(
       { method: "GET", route: "Manifest", status: 200 },
@@ -190,7 +190,7 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-by-tag-longer",
-    name: "a manifest that is pulled by tag has a line feed more",
+    name: "a manifest that is pulled by tag has an additional line feed",
     breaks: [4, 62],
     wire: answers(
       { method: "GET", route: "Manifest", status: 200, where: ({ path }) => !path.includes(":") },
@@ -203,7 +203,7 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-custom-fields-lost",
-    name: "fields of manifests that the spec does not know are lost",
+    name: "unknown fields of manifests are lost",
     breaks: [62, 74],
     wire: answers(
       { method: "GET", route: "Manifest", status: 200 },
@@ -234,43 +234,43 @@ export const pull: ReadonlyArray<Mutant> = [
   },
   {
     id: "blob-missing-found",
-    name: "a blob that is not there is answered with 200",
+    name: "an unknown blob returns 200",
     breaks: [15],
     wire: answers({ method: "GET", route: "Blob", status: 404 }, found)
   },
   {
     id: "blob-missing-code",
-    name: "a blob that is not there is said to be a manifest",
+    name: "an unknown blob returns the error code of a manifest",
     breaks: [15],
     wire: answers({ method: "GET", route: "Blob", status: 404 }, code("MANIFEST_UNKNOWN"))
   },
   {
     id: "blobs-everywhere",
-    name: "blobs of one repository are there in every other",
+    name: "blobs of one repository are visible in all others",
     breaks: [15],
     middleware: blobsEverywhere(() => true)
   },
   {
     id: "blobs-everywhere-by-head",
-    name: "HEAD tells of blobs of other repositories",
+    name: "HEAD reveals blobs of other repositories",
     breaks: [15],
     middleware: blobsEverywhere(({ _tag }) => _tag === "ResolveBlob")
   },
   {
     id: "blobs-everywhere-by-range",
-    name: "ranges of blobs of other repositories are given away",
+    name: "ranges of blobs of other repositories can be read",
     breaks: [15],
     middleware: blobsEverywhere((operation) => operation._tag === "GetBlob" && operation.range !== undefined)
   },
   {
     id: "blob-digest-unsaid",
-    name: "blobs come without Docker-Content-Digest",
+    name: "blobs are returned without Docker-Content-Digest",
     breaks: [16, 17],
     wire: answers({ method: "GET", route: "Blob" }, header("docker-content-digest", undefined))
   },
   {
     id: "blob-length-unsaid",
-    name: "HEAD of a blob does not say its length",
+    name: "HEAD of a blob returns no length",
     breaks: [17],
     wire: answers({ method: "HEAD", route: "Blob" }, header("content-length", undefined))
   }

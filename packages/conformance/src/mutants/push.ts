@@ -61,31 +61,31 @@ const refusesAndKeeps = (tag: RegistryError.RegistryError["_tag"]) =>
 export const push: ReadonlyArray<Mutant> = [
   {
     id: "manifest-put-accepted",
-    name: "a manifest that was pushed is answered with 202",
+    name: "a manifest push returns 202",
     breaks: [61],
     wire: answers({ ...put, status: 201 }, status(202))
   },
   {
     id: "manifest-put-location-unsaid",
-    name: "a manifest that was pushed is answered without a Location",
+    name: "a manifest push returns no Location",
     breaks: [61],
     wire: answers(put, header("location", undefined))
   },
   {
     id: "manifest-put-location-wrong",
-    name: "the Location of a manifest that was pushed is that of a blob",
+    name: "a manifest push returns the Location of a blob",
     breaks: [61],
     wire: answers(put, header("location", (location) => location?.replace("/manifests/", "/blobs/")))
   },
   {
     id: "manifest-put-digest-unsaid",
-    name: "a manifest that was pushed is answered without Docker-Content-Digest",
+    name: "a manifest push returns no Docker-Content-Digest",
     breaks: [61],
     wire: answers(put, header("docker-content-digest", undefined))
   },
   {
     id: "manifest-put-digest-other-algorithm",
-    name: "Docker-Content-Digest is by sha256, whatever digest was asked for",
+    name: "Docker-Content-Digest is always sha256",
     breaks: [64],
     wire: answers(
       put,
@@ -97,7 +97,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-by-tag-alone",
-    name: "what was pushed by tag is not there by its digest",
+    name: "a manifest that was pushed by tag cannot be pulled by digest",
     breaks: [73],
     middleware: rows((next) => {
       const tagged = new Set<string>()
@@ -117,7 +117,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-digest-unchecked",
-    name: "a manifest is taken under any digest",
+    name: "a manifest is accepted with any digest",
     breaks: [63],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -126,7 +126,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-wrong-digest-stored",
-    name: "a manifest of another digest than said is refused, and stored under its own",
+    name: "a manifest with the wrong digest is refused, but stored under its own digest",
     breaks: [63],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -139,13 +139,13 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-wrong-digest-fails",
-    name: "a manifest of another digest than said is answered with 500",
+    name: "a manifest with the wrong digest returns 500",
     breaks: [63],
     wire: answers({ ...put, status: 400, where: ({ path }) => path.includes(":") }, error(500, "UNKNOWN"))
   },
   {
     id: "manifest-invalid-fails",
-    name: "a manifest that is no JSON is answered with 500",
+    name: "a manifest that is not JSON returns 500",
     breaks: [65],
     wire: answers(
       { ...put, status: 400 },
@@ -157,31 +157,31 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-invalid-stored",
-    name: "an invalid manifest is refused, and stored",
+    name: "an invalid manifest is refused, but stored",
     breaks: [65, 10, 70],
     middleware: refusesAndKeeps("ManifestInvalid")
   },
   {
     id: "manifest-unread",
-    name: "manifests are not read, so that any bytes are taken",
+    name: "manifests are not parsed, and any bytes are accepted",
     breaks: [65],
     middleware: tolerates((fields) => Object.keys(fields).length === 0)
   },
   {
     id: "manifest-cut-short-taken",
-    name: "a manifest that begins like JSON is taken",
+    name: "a manifest that starts like JSON is accepted",
     breaks: [65],
     middleware: tolerates((fields, { bytes }) => Object.keys(fields).length === 0 && bytes[0] === "{".charCodeAt(0))
   },
   {
     id: "manifest-ambiguous-taken",
-    name: "a manifest that is an image and an index is taken",
+    name: "a manifest that is both an image and an index is accepted",
     breaks: [10],
     middleware: tolerates((fields) => "manifests" in fields && "layers" in fields)
   },
   {
     id: "manifest-type-unchecked",
-    name: "a manifest is taken with another Content-Type than its mediaType",
+    name: "a manifest whose mediaType differs from its Content-Type is accepted",
     breaks: [70],
     middleware: tolerates((fields, operation) =>
       fields["mediaType"] !== operation.mediaType && !("manifests" in fields)
@@ -189,13 +189,13 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-descriptor-unchecked",
-    name: "a manifest is taken whose digests are none",
+    name: "a manifest that contains malformed digests is accepted",
     breaks: [65],
     middleware: tolerates((_, { bytes }) => named(bytes).some((digest) => digest.includes("..")))
   },
   {
     id: "manifest-missing-blob-fails",
-    name: "a manifest whose layer is not there is answered with 500",
+    name: "a manifest with a missing layer returns 500",
     breaks: [66],
     wire: answers(
       { ...put, status: 400, where: ({ body }) => named(body ?? new Uint8Array(0)).length > 0 },
@@ -204,7 +204,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-missing-blob-code",
-    name: "a manifest whose layer is not there is said to be invalid",
+    name: "a manifest with a missing layer returns MANIFEST_INVALID",
     breaks: [66],
     wire: answers(
       { ...put, status: 400, where: ({ body }) => named(body ?? new Uint8Array(0)).length > 0 },
@@ -213,13 +213,13 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-missing-blob-stored",
-    name: "a manifest whose layer is not there is refused, and stored",
+    name: "a manifest with a missing layer is refused, but stored",
     breaks: [66],
     middleware: refusesAndKeeps("ManifestBlobUnknown")
   },
   {
     id: "manifest-mounts-what-it-names",
-    name: "a manifest that names a blob of another repository makes it be there",
+    name: "a manifest that refers to a blob in another repository makes this blob visible",
     breaks: [66],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -235,37 +235,37 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "oci-subject-unsaid",
-    name: "a push with a subject is answered without OCI-Subject",
+    name: "a push with a subject returns no OCI-Subject",
     breaks: [68],
     wire: answers(put, header("oci-subject", undefined))
   },
   {
     id: "oci-subject-itself",
-    name: "OCI-Subject is the digest of the manifest itself, subject or none",
+    name: "OCI-Subject is always the digest of the manifest itself",
     breaks: [68],
     wire: answers(put, header("oci-subject", (_, { headers }) => headers["docker-content-digest"]))
   },
   {
     id: "manifest-too-large-invalid",
-    name: "a manifest that is too large is answered with 400",
+    name: "a manifest that is too large returns 400",
     breaks: [69],
     wire: answers({ ...put, status: 413 }, status(400))
   },
   {
     id: "manifest-any-size",
-    name: "manifests of any size are taken",
+    name: "manifests of any size are accepted",
     breaks: [69],
     wire: answers({ ...put, status: 413 }, status(201))
   },
   {
     id: "unknown-type-fails",
-    name: "a manifest of an unknown media type is answered with 500",
+    name: "a manifest of an unknown media type returns 500",
     breaks: [70],
     wire: answers({ ...put, where: ({ headers }) => headers?.["content-type"] === unknownType }, error(500, "UNKNOWN"))
   },
   {
     id: "unknown-type-renamed",
-    name: "a manifest of an unknown media type comes back as another",
+    name: "a manifest of an unknown media type is returned with another type",
     breaks: [70],
     wire: answers(
       { method: "GET", route: "Manifest" },
@@ -274,13 +274,13 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "oci-tag-unsaid",
-    name: "tags that a push set are not said",
+    name: "the tags that a push set are not returned",
     breaks: [71],
     wire: answers(put, header("oci-tag", undefined))
   },
   {
     id: "tag-parameter-half",
-    name: "of many tags in one push half are set, and all are said to be",
+    name: "of many tags in one push half are set, but all are returned",
     breaks: [71],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -294,7 +294,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "tag-moves-with-a-gap",
-    name: "a tag that moves is away for a moment",
+    name: "a tag that moves does not exist for a moment",
     breaks: [72],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -310,7 +310,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "tag-moves-by-half",
-    name: "HEAD of a tag that moved still gives what it was",
+    name: "HEAD of a moved tag still returns the old manifest",
     breaks: [72],
     middleware: rows((next) => {
       const first = new Map<string, Operation.TagOrDigest>()
@@ -334,7 +334,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "tag-stays",
-    name: "a tag that is pushed again stays where it is, and is said to have moved",
+    name: "a tag that is pushed again does not move, but the push succeeds",
     breaks: [72],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -347,7 +347,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "tag-moves-and-deletes",
-    name: "what a tag pointed at is gone when it moves",
+    name: "the old manifest is deleted when a tag moves",
     breaks: [72],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -367,7 +367,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "one-tag-a-manifest",
-    name: "a manifest has one tag, the last",
+    name: "a manifest keeps only its last tag",
     breaks: [72],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -395,7 +395,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "if-absent-refused",
-    name: "a push with If-None-Match is refused, whether or not the tag is there",
+    name: "a push with If-None-Match is always refused",
     breaks: [72],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -404,7 +404,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "manifest-again-refused",
-    name: "a manifest that is there already is refused",
+    name: "a manifest that already exists is refused",
     breaks: [57],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
@@ -425,7 +425,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "content-type-parameters-kept",
-    name: "the parameters of a Content-Type are kept",
+    name: "the parameters of a Content-Type are stored",
     breaks: [6],
     wire: (send) => {
       const types = new Map<string, string>()
@@ -443,7 +443,7 @@ export const push: ReadonlyArray<Mutant> = [
   },
   {
     id: "untagged-collected",
-    name: "manifests without a tag are gone when the next one is pushed",
+    name: "manifests without a tag are deleted at the next push",
     breaks: [66, 4],
     middleware: rows((next) => {
       const untagged = new Map<string, Digest.Digest>()

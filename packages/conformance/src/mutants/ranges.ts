@@ -29,7 +29,7 @@ export const ranges: ReadonlyArray<Mutant> = [
   },
   {
     id: "range-whole-as-part",
-    name: "the whole blob is sent as if it were the range",
+    name: "the whole blob is returned as the range",
     breaks: [18, 19, 20, 21],
     wire: (send) => (sent) =>
       hasRange(sent)
@@ -51,25 +51,25 @@ export const ranges: ReadonlyArray<Mutant> = [
   },
   {
     id: "range-open-cut",
-    name: "a range without an end ends after a byte",
+    name: "a range without an end ends after one byte",
     breaks: [19],
     wire: rangeAs((range) => range.replace(/^bytes=([0-9]+)-$/, "bytes=$1-$1"))
   },
   {
     id: "range-suffix-as-prefix",
-    name: "the last bytes are taken for the first",
+    name: "a range of the last bytes returns the first bytes",
     breaks: [20],
     wire: rangeAs((range) => range.replace(/^bytes=-([0-9]+)$/, "bytes=0-$1"))
   },
   {
     id: "range-clipped-refused",
-    name: "a range that goes past the end is refused",
+    name: "a range past the end is refused",
     breaks: [21],
     wire: rangeAs((range) => range.replace(/^bytes=2000-5000$/, "bytes=4000-5000"))
   },
   {
     id: "range-outside-empty",
-    name: "a range after the end is answered with 206 and nothing",
+    name: "a range after the end returns 206 and no bytes",
     breaks: [22],
     wire: answers({ method: "GET", route: "Blob", status: 416 }, status(206), body(() => nothing))
   },
@@ -81,25 +81,25 @@ export const ranges: ReadonlyArray<Mutant> = [
   },
   {
     id: "range-backwards-turned",
-    name: "a range that ends before it starts is turned round",
+    name: "the bounds of a range that ends before it starts are swapped",
     breaks: [23],
     wire: rangeAs((range) => range.replace(/^bytes=500-0$/, "bytes=0-500"))
   },
   {
     id: "range-several-first",
-    name: "of several ranges the first is sent, as if it were all",
+    name: "of several ranges only the first is returned",
     breaks: [24],
     wire: rangeAs((range) => range.replace(/,.*$/, ""))
   },
   {
     id: "range-unit-ignored",
-    name: "ranges in every unit are taken for bytes",
+    name: "ranges in any unit are treated as bytes",
     breaks: [24],
     wire: rangeAs((range) => range.replace(/^\w+=/, "bytes="))
   },
   {
     id: "range-of-nothing",
-    name: "a range of a blob without bytes is answered with 206",
+    name: "a range of an empty blob returns 206",
     breaks: [25],
     wire: answers(
       { method: "GET", route: "Blob", status: 416, where: ({ path }) => path.endsWith(Digest.fromBytes(nothing)) },
@@ -109,13 +109,13 @@ export const ranges: ReadonlyArray<Mutant> = [
   },
   {
     id: "content-range-lie",
-    name: "Content-Range says another range than is sent",
+    name: "Content-Range differs from the returned range",
     breaks: [18, 19, 20, 21],
     wire: answers({ method: "GET", route: "Blob", status: 206 }, header("content-range", "bytes 0-0/2048"))
   },
   {
     id: "ranges-denied",
-    name: "it says that it does not do ranges, and does them",
+    name: "Accept-Ranges says that ranges are not supported, but they are",
     breaks: [26],
     wire: answers({ method: pulls, route: "Blob" }, header("accept-ranges", "none"))
   }

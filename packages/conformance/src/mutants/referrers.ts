@@ -40,19 +40,19 @@ const referring = (change: (referrer: Referrer) => object | undefined) =>
 export const referrers: ReadonlyArray<Mutant> = [
   {
     id: "referrers-type-json",
-    name: "referrers come as application/json",
+    name: "referrers are returned as application/json",
     breaks: [84],
     wire: answers(asked, header("content-type", "application/json"))
   },
   {
     id: "referrers-no-index",
-    name: "referrers come as a list that says of itself that it is an image",
+    name: "the referrers list has the mediaType of an image",
     breaks: [84],
     wire: answers({ ...asked, status: 200 }, json((fields) => ({ ...fields, mediaType: MediaType.image })))
   },
   {
     id: "referrers-none-missing",
-    name: "what has no referrers is answered with 404",
+    name: "the referrers list of a subject without referrers returns 404",
     breaks: [84],
     wire: answers(
       { ...asked, status: 200 },
@@ -64,7 +64,7 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-unknown-repository-missing",
-    name: "referrers of a repository that does not exist are answered with 404",
+    name: "the referrers list of an unknown repository returns 404",
     breaks: [84],
     wire: instead(asked, (sent, send) =>
       Effect.flatMap(
@@ -74,7 +74,7 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-null",
-    name: "what has no referrers has null for a list",
+    name: "the referrers list of a subject without referrers is null",
     breaks: [84],
     wire: answers({ ...asked, status: 200 }, items<object>("manifests", (list) => list.length === 0 ? null : list))
   },
@@ -92,25 +92,25 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-bad-digest-missing",
-    name: "referrers of a malformed digest are answered with 404",
+    name: "the referrers list of a malformed digest returns 404",
     breaks: [85],
     wire: answers({ ...asked, status: 400 }, error(404, "MANIFEST_UNKNOWN"))
   },
   {
     id: "referrers-bad-digest-empty",
-    name: "what is named by a malformed digest has no referrers",
+    name: "the referrers list of a malformed digest is empty",
     breaks: [85],
     wire: answers({ ...asked, status: 400 }, status(200))
   },
   {
     id: "referrers-type-lost",
-    name: "referrers do not say their artifact type",
+    name: "referrers are listed without artifact type",
     breaks: [86],
     wire: referring(({ artifactType: _, ...referrer }) => referrer)
   },
   {
     id: "referrers-type-of-config",
-    name: "referrers do not say the media type of their config where they have no artifact type",
+    name: "referrers without artifact type are listed without the media type of their config",
     breaks: [86],
     wire: referring(({ artifactType, ...referrer }) =>
       artifactType === MediaType.empty ? referrer : { ...referrer, artifactType }
@@ -118,19 +118,19 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-type-made-up",
-    name: "an index without an artifact type is said to have its media type for one",
+    name: "an index without artifact type is listed with its media type as artifact type",
     breaks: [86],
     wire: referring((referrer) => ({ artifactType: referrer.mediaType, ...referrer }))
   },
   {
     id: "referrers-annotations-lost",
-    name: "referrers do not say their annotations",
+    name: "referrers are listed without annotations",
     breaks: [86],
     wire: referring(({ annotations: _, ...referrer }) => referrer)
   },
   {
     id: "referrers-annotations-half",
-    name: "of the annotations of a referrer the first is said",
+    name: "referrers are listed with their first annotation only",
     breaks: [86],
     wire: referring((referrer) => ({
       ...referrer,
@@ -139,7 +139,7 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-size-wrong",
-    name: "referrers do not say their size",
+    name: "referrers are listed without size",
     breaks: [86],
     wire: referring((referrer) => ({ ...referrer, size: 0 }))
   },
@@ -151,7 +151,7 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-unfiltered",
-    name: "referrers are not filtered, and said to be",
+    name: "referrers are not filtered, but OCI-Filters-Applied is set",
     breaks: [89],
     wire: (send) =>
       asks(asked, query((parameters) => parameters.delete("artifactType")))((sent) =>
@@ -160,13 +160,13 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-filter-unsaid",
-    name: "referrers are filtered, and not said to be",
+    name: "referrers are filtered, but OCI-Filters-Applied is not set",
     breaks: [89],
     wire: answers(asked, header("oci-filters-applied", undefined))
   },
   {
     id: "referrers-filter-nothing",
-    name: "a filter by an artifact type that no referrer has is answered with 404",
+    name: "a filter that matches no referrer returns 404",
     breaks: [89],
     wire: answers(
       { ...asked, status: 200, where: asksFor("artifactType") },
@@ -178,13 +178,13 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-filter-said",
-    name: "referrers are said to be filtered where nobody asked for it",
+    name: "OCI-Filters-Applied is set without a requested filter",
     breaks: [89],
     wire: answers(asked, header("oci-filters-applied", "artifactType"))
   },
   {
     id: "referrers-pages-skip",
-    name: "a referrer is lost between two pages",
+    name: "a referrer is skipped between two pages",
     breaks: [88],
     wire: (send) =>
       instead(asked, (sent) => {
@@ -206,7 +206,7 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-after-delete",
-    name: "a referrer that was deleted is still listed",
+    name: "a deleted referrer is still listed",
     breaks: [90],
     middleware: rows((next) => ({
       DeleteManifest: (operation) =>
@@ -219,7 +219,7 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-of-deleted",
-    name: "referrers are gone with their subject",
+    name: "the referrers list is deleted together with its subject",
     breaks: [90],
     wire: (send) => {
       const deleted = new Set<string | undefined>()
@@ -234,7 +234,7 @@ export const referrers: ReadonlyArray<Mutant> = [
   },
   {
     id: "referrers-of-missing",
-    name: "referrers of what is not there are not kept",
+    name: "the referrers list of a missing subject returns 404",
     breaks: [84],
     wire: answers(
       { ...asked, where: ({ path }) => path.endsWith(Digest.fromBytes(new TextEncoder().encode("never pushed"))) },

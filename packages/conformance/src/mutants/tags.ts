@@ -44,13 +44,13 @@ const folded = (a: string, b: string) => {
 export const tags: ReadonlyArray<Mutant> = [
   {
     id: "tags-null",
-    name: "a repository without tags has null for a list",
+    name: "the tag list of a repository without tags is null",
     breaks: [75],
     wire: listed((list) => list.length === 0 ? null : list)
   },
   {
     id: "tags-none-missing",
-    name: "a repository without tags has no list",
+    name: "a repository without tags has no tag list",
     breaks: [75],
     wire: answers(
       { ...asked, status: 200 },
@@ -62,31 +62,31 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "tags-unknown-repository-empty",
-    name: "the tags of a repository that is not there are an empty list",
+    name: "the tag list of an unknown repository is empty",
     breaks: [75],
     wire: answers({ ...asked, status: 404 }, status(200), json(() => ({ tags: [] })))
   },
   {
     id: "tags-unknown-repository-code",
-    name: "the tags of a repository that is not there are said to be a manifest",
+    name: "the tag list of an unknown repository returns the error code of a manifest",
     breaks: [75],
     wire: answers({ ...asked, status: 404 }, error(404, "MANIFEST_UNKNOWN"))
   },
   {
     id: "tags-name-lost",
-    name: "a list of tags does not say whose they are",
+    name: "a tag list does not contain the repository name",
     breaks: [75],
     wire: answers({ ...asked, status: 200 }, json(({ tags }) => ({ tags })))
   },
   {
     id: "tags-reversed",
-    name: "tags are listed from the last to the first",
+    name: "tags are listed in reverse order",
     breaks: [76],
     wire: listed((list) => list.toReversed())
   },
   {
     id: "tags-folded",
-    name: "tags are in order of their letters, capital or not",
+    name: "tags are sorted without regard to case",
     breaks: [76],
     wire: (send) =>
       instead(asked, (sent) => {
@@ -122,7 +122,7 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "tags-prefix-hides",
-    name: "a tag hides those that go on from it",
+    name: "a tag hides the tags of which it is a prefix",
     breaks: [82],
     wire: listed((list) => list.filter((tag) => !list.some((other) => other !== tag && tag.startsWith(`${other}.`))))
   },
@@ -134,7 +134,7 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "n-one-fewer",
-    name: "one tag fewer is listed than was asked for, and no Link",
+    name: "the list contains one tag fewer than n, without a Link",
     breaks: [77],
     wire: (send) =>
       answers({ ...asked, where: asksFor("n") }, withoutLink)(
@@ -155,7 +155,7 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "n-large-cut",
-    name: "a list of tags ends after ten, whatever n is, without a Link",
+    name: "a tag list ends after ten tags without a Link, whatever n is",
     breaks: [77],
     wire: answers(
       { ...asked, status: 200, where: asksFor("n") },
@@ -165,7 +165,7 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "last-included",
-    name: "a list goes on with last itself",
+    name: "a list continues with the tag last itself",
     breaks: [79],
     middleware: rows((next) => ({
       ListTags: (operation) => {
@@ -181,7 +181,7 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "last-must-be-there",
-    name: "a list goes on nowhere where last is not there",
+    name: "a list is empty if the tag last does not exist",
     breaks: [79],
     wire: (send) => {
       const all = (sent: Sent) =>
@@ -213,19 +213,19 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "last-with-n-ignored",
-    name: "last is ignored where there is an n",
+    name: "last is ignored if n is present",
     breaks: [79],
     wire: asks({ ...asked, where: asksFor("n") }, query((parameters) => parameters.delete("last")))
   },
   {
     id: "n-zero-all",
-    name: "n=0 gives all tags",
+    name: "n=0 returns all tags",
     breaks: [78],
     wire: asks(asked, query((parameters) => parameters.get("n") === "0" ? parameters.delete("n") : undefined))
   },
   {
     id: "n-zero-link",
-    name: "n=0 gives a Link",
+    name: "n=0 returns a Link",
     breaks: [78],
     wire: answers(
       { ...asked, where: (sent) => queryOf(sent).get("n") === "0" },
@@ -234,13 +234,13 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "link-lost",
-    name: "a list does not say where it goes on",
+    name: "an incomplete list has no Link",
     breaks: [80, 106],
     wire: answers({ method: "GET" }, withoutLink)
   },
   {
     id: "link-loops",
-    name: "Link leads to the page that it stands on",
+    name: "Link points at the same page",
     breaks: [80, 83],
     wire: answers(
       { method: "GET" },
@@ -249,7 +249,7 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "link-skips",
-    name: "a tag is lost between two pages",
+    name: "a tag is skipped between two pages",
     breaks: [80, 83],
     wire: answers(
       { ...asked, status: 200 },
@@ -259,7 +259,7 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "link-counts",
-    name: "Link leads to a place counted from the beginning, which moves when tags come and go",
+    name: "Link contains a position from the start of the list, which shifts when tags are pushed",
     breaks: [83],
     wire: (send) =>
       instead({ ...asked, where: (sent) => asksFor("n")(sent) && !asksFor("last")(sent) }, (sent) => {
@@ -277,13 +277,13 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "bad-n-fails",
-    name: "an n that is no count is answered with 500",
+    name: "an invalid n returns 500",
     breaks: [81],
     wire: answers({ ...asked, status: 400 }, error(500, "UNKNOWN"))
   },
   {
     id: "catalog-reversed",
-    name: "the catalog lists repositories from the last to the first",
+    name: "the catalog lists repositories in reverse order",
     breaks: [106],
     wire: (send) =>
       instead(catalog, (sent) =>

@@ -51,19 +51,19 @@ const afterTheEnd = rows((next) => {
 export const upload: ReadonlyArray<Mutant> = [
   {
     id: "upload-start-created",
-    name: "an upload that is opened is answered with 201",
+    name: "POST of an upload session returns 201",
     breaks: [29],
     wire: answers({ ...start, status: 202, where: (sent) => !isMount(sent) && !isSingle(sent) }, status(201))
   },
   {
     id: "upload-start-location-unsaid",
-    name: "an upload is opened without a Location",
+    name: "POST of an upload session returns no Location",
     breaks: [29],
     wire: answers({ ...start, status: 202, where: (sent) => !isMount(sent) && !isSingle(sent) }, withoutLocation)
   },
   {
     id: "upload-shared",
-    name: "a repository has one upload, which all who open one are given",
+    name: "a repository has one upload session, which all clients share",
     breaks: [29, 56],
     middleware: rows((next) => {
       const open = new Map<string, Operation.Upload>()
@@ -82,31 +82,31 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "min-chunk-with-unit",
-    name: "OCI-Chunk-Min-Length is said in KiB",
+    name: "OCI-Chunk-Min-Length is in KiB",
     breaks: [32],
     wire: answers({ ...start, status: 202 }, header("oci-chunk-min-length", "64KiB"))
   },
   {
     id: "blob-put-ok",
-    name: "a blob that was pushed is answered with 200",
+    name: "a blob push returns 200",
     breaks: [33],
     wire: answers({ ...put, status: 201 }, status(200))
   },
   {
     id: "blob-put-location-unsaid",
-    name: "a blob that was pushed is answered without a Location",
+    name: "a blob push returns no Location",
     breaks: [33, 59],
     wire: answers({ ...put, status: 201 }, withoutLocation)
   },
   {
     id: "blob-put-location-wrong",
-    name: "the Location of a blob that was pushed is that of its upload",
+    name: "a blob push returns the Location of its upload session",
     breaks: [33, 59],
     wire: answers({ ...put, status: 201 }, header("location", (_, { sent }) => sent.path))
   },
   {
     id: "blob-put-body-ignored",
-    name: "the body of the PUT that ends an upload is ignored where it is all there is",
+    name: "the body of the final PUT is ignored if there are no chunks",
     breaks: [33],
     middleware: rows((next) => ({
       CompleteUpload: (operation) =>
@@ -119,37 +119,37 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "upload-unknown-fails",
-    name: "an upload that was never opened is answered with 500",
+    name: "an unknown upload session returns 500",
     breaks: [36],
     wire: answers({ route: "Upload", status: 404 }, error(500, "UNKNOWN"))
   },
   {
     id: "upload-unknown-opened",
-    name: "a chunk opens the upload that it is for",
+    name: "a chunk opens an unknown upload session",
     breaks: [36],
     wire: answers({ ...patch, status: 404, where: ({ path }) => path.endsWith("000000000000") }, status(202))
   },
   {
     id: "upload-unknown-code",
-    name: "an upload that was never opened is said to be a blob",
+    name: "an unknown upload session returns the error code of a blob",
     breaks: [36],
     wire: answers({ method: "GET", route: "Upload", status: 404 }, error(404, "BLOB_UNKNOWN"))
   },
   {
     id: "single-post-lost",
-    name: "a blob that came in one POST is answered with 201, and lost",
+    name: "a blob pushed by one POST returns 201, but is lost",
     breaks: [37],
     middleware: rows(() => ({ PushBlob: ({ descriptor }) => Effect.succeed(descriptor) }))
   },
   {
     id: "single-post-location-unsaid",
-    name: "one POST is answered with 202, and without a Location to go on at",
+    name: "a single POST returns 202 without a Location",
     breaks: [37],
     wire: answers({ ...start, where: isSingle }, status(202), withoutLocation)
   },
   {
     id: "single-post-sha512-refused",
-    name: "one POST is refused where the digest is by sha512",
+    name: "a single POST with a sha512 digest is refused",
     breaks: [37],
     middleware: rows((next) => ({
       PushBlob: (operation) =>
@@ -160,13 +160,13 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "algorithm-unsupported-ignored",
-    name: "an upload is opened for any algorithm",
+    name: "an upload session is opened for any digest algorithm",
     breaks: [38],
     wire: asks(start, query((parameters) => parameters.delete("digest-algorithm")))
   },
   {
     id: "algorithm-sha512-refused",
-    name: "an upload for sha512 is refused, though it is said that it is done",
+    name: "an upload session for sha512 is refused, although the capability is declared",
     breaks: [38],
     middleware: rows((next) => ({
       StartUpload: (operation) =>
@@ -175,19 +175,19 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "cancel-ok",
-    name: "an upload that is given up is answered with 200",
+    name: "DELETE of an upload session returns 200",
     breaks: [46],
     wire: answers({ method: "DELETE", route: "Upload", status: 204 }, status(200))
   },
   {
     id: "cancel-ignored",
-    name: "an upload that was given up goes on",
+    name: "a cancelled upload session continues",
     breaks: [46],
     middleware: rows(() => ({ CancelUpload: () => Effect.succeed(Operation.done) }))
   },
   {
     id: "uploads-by-id-alone",
-    name: "an upload is found in every repository",
+    name: "an upload session is found in every repository",
     breaks: [47],
     wire: (send) => {
       const paths = new Map<string | undefined, string>()
@@ -210,13 +210,13 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "upload-after-the-end",
-    name: "an upload that has ended takes more chunks",
+    name: "a completed upload session accepts more chunks",
     breaks: [48],
     middleware: afterTheEnd
   },
   {
     id: "one-upload-a-repository",
-    name: "an upload is refused as long as another is open",
+    name: "an upload session is refused while another is open",
     breaks: [56],
     middleware: rows((next) => {
       const open = new Map<string, string>()
@@ -234,7 +234,7 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "blob-again-refused",
-    name: "a blob that is there already is refused",
+    name: "a blob that already exists is refused",
     breaks: [57],
     middleware: rows((next) => ({
       CompleteUpload: (operation) =>
@@ -246,7 +246,7 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "blob-of-another-at-once-refused",
-    name: "of several who push one blob at once the first is answered, and the others are refused",
+    name: "of several concurrent pushes of a blob, only the first succeeds",
     breaks: [56],
     middleware: rows((next) => {
       const open = new Map<string, Set<string>>()
@@ -273,7 +273,7 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "empty-blob-refused",
-    name: "a blob without bytes is refused",
+    name: "an empty blob is refused",
     breaks: [58],
     wire: instead(
       { ...put, where: (sent) => queryOf(sent).get("digest") === Digest.fromBytes(nothing) },
@@ -282,7 +282,7 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "json-blob-written-anew",
-    name: "blobs of JSON are parsed and written anew",
+    name: "JSON blobs are parsed and serialized again",
     breaks: [58],
     wire: answers(
       { method: "GET", route: "Blob", status: 200 },
@@ -300,7 +300,7 @@ export const upload: ReadonlyArray<Mutant> = [
   },
   {
     id: "blob-there-later",
-    name: "a blob that was pushed is there when it is asked for again",
+    name: "a pushed blob exists only from the second request on",
     breaks: [59],
     middleware: rows((next) => {
       const fresh = new Set<string>()
