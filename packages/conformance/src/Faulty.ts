@@ -29,7 +29,7 @@ export interface Faulty {
 }
 
 /**
- * Fails with the error of a connection that was reset.
+ * Creates the error of a connection that was reset.
  *
  * @since 0.1.0
  * @category failures
@@ -37,7 +37,7 @@ export interface Faulty {
 export const reset: Failure = internal.reset
 
 /**
- * Fails as a registry that limits the rate of requests: status 429. `retryAfter` is in milliseconds.
+ * Creates the error of a registry that limits the rate of requests: status 429. `retryAfter` is in milliseconds.
  *
  * @since 0.1.0
  * @category failures
@@ -46,7 +46,7 @@ export const tooManyRequests = (retryAfter?: number): Failure => (fields) =>
   new RegistryError.TooManyRequests({ ...fields, status: 429, retryAfter })
 
 /**
- * Fails as a registry that is unavailable: status 503. `retryAfter` is in milliseconds.
+ * Creates the error of a registry that is unavailable: status 503. `retryAfter` is in milliseconds.
  *
  * @since 0.1.0
  * @category failures
@@ -55,7 +55,8 @@ export const unavailable = (retryAfter?: number): Failure => (fields) =>
   new RegistryError.Unavailable({ ...fields, status: 503, retryAfter })
 
 /**
- * Fails as a registry, or a proxy in front of it, that answers with a status and no usable body: 500, 502, 504.
+ * Creates the error of a registry, or of a proxy in front of it, that answers with a status (500, 502, 504) and no
+ * usable body.
  *
  * @since 0.1.0
  * @category failures
