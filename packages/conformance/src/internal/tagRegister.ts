@@ -49,7 +49,7 @@ export interface Event {
  */
 export type History = ReadonlyArray<Event>
 
-/** The digest that a tag points at, or `undefined`. */
+/** The digest that a tag points at, or `"nothing"` if the tag does not exist. */
 export type State = Digest | "nothing"
 
 /** Returns the state of a tag after an answer, or `undefined` if that answer is impossible in the given state. */

@@ -118,7 +118,7 @@ export const backend = (name: string): Backend => {
   const stored = (repository: RepositoryName, digest: Digest.Digest, f: (bytes: Uint8Array) => Expected): Expected =>
     of(repository)?.blobs.has(digest) === true ? f(content.blob(digest)) : fails("BlobUnknown")
 
-  /** Returns the upload session, if its offset is the one of the operation. */
+  /** Passes the bytes of an upload session to `f`. Fails if the session is unknown or its offset differs. */
   const upload = (
     { id, offset, repository }:
       & { readonly id: string; readonly offset?: number | undefined }
