@@ -7,7 +7,7 @@ import * as ResourceScope from "../src/ResourceScope.js"
 
 const { make: resource } = ResourceScope
 
-/** The tables write the unlimited scope as `*`, as it is shown. */
+/** The tables write the unlimited scope as `*`, which is how it is displayed. */
 const read = (text: string): AuthScope.AuthScope => text === "*" ? AuthScope.unlimited : AuthScope.parse(text)
 
 const canonicalText = (scope: AuthScope.AuthScope): string => AuthScope.format(AuthScope.canonical(scope))
@@ -514,7 +514,7 @@ describe("laws", () => {
   )
   const scope = fc.oneof({ weight: 12, arbitrary: limited }, { weight: 1, arbitrary: fc.constant(AuthScope.unlimited) })
 
-  /** A scope with one that is made of some of its parts, so that one containing the other is not rare. */
+  /** A scope, and one made from some of its parts, so that containment is not rare. */
   const pair = fc.oneof(
     fc.tuple(scope, scope),
     limited.chain((whole) => {
@@ -524,7 +524,10 @@ describe("laws", () => {
     limited.map((each) => [each, AuthScope.make(AuthScope.values(each))] as const)
   ).chain(([a, b]) => fc.constantFrom([a, b] as const, [b, a] as const))
 
-  /** What can be asked about, with an action and a type that no scope names, which only `*` and unlimited hold. */
+  /**
+   * Resource scopes to test, including an action and a type that no scope names, so only `*` and unlimited contain
+   * them.
+   */
   const asked = [
     ...types.flatMap((type) =>
       resources.flatMap((each) => [...actions, "unheard-of"].map((action) => resource(type, each, action)))
@@ -666,7 +669,7 @@ describe("hostile texts", () => {
     return pieces.join("")
   }
 
-  // Sixteen times what a scope is read from, so that anything quadratic takes minutes and not the fraction of a second.
+  // Sixteen times the longest text that a scope is read from: quadratic code would take minutes, not part of a second.
   it.each([
     { name: "the same word", text: fill(() => "a ") },
     { name: "words all different", text: fill((i) => `${i.toString(36)} `) },

@@ -13,11 +13,13 @@ const text = (content: string): Uint8Array => new TextEncoder().encode(content)
 
 const joined = (chunks: Iterable<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat([...chunks]))
 
-/** Content one byte a chunk: the finest way that it can come. */
+/** Splits content into chunks of one byte, the smallest possible ones. */
 const byteByByte = (content: Uint8Array): ReadonlyArray<Uint8Array> =>
   Array.from(content, (byte) => Uint8Array.of(byte))
 
-/** A source that gives a chunk a turn of the event loop, keeps to the contract, and tells what became of it. */
+/**
+ * A source that emits one chunk for each turn of the event loop, follows the contract, and records what happened to it.
+ */
 const scripted = (chunks: Iterable<Uint8Array>, failure?: RegistryError) => {
   const seen = { opened: 0, open: 0, cancelled: 0, bytes: 0, resumedAfterEnd: 0 }
   const source: Body.Source = (sink) => {
@@ -57,7 +59,7 @@ const scripted = (chunks: Iterable<Uint8Array>, failure?: RegistryError) => {
   return { source, seen }
 }
 
-/** The three kinds of bodies, of the same content. */
+/** The three kinds of bodies, with the same content. */
 const kinds: ReadonlyArray<{
   readonly kind: string
   readonly make: (chunks: ReadonlyArray<Uint8Array>, size?: number) => Body.Body
@@ -67,7 +69,7 @@ const kinds: ReadonlyArray<{
   { kind: "source", make: (chunks, size) => Body.fromSource(scripted(chunks).source, { size, replayable: true }) }
 ]
 
-/** What a reader of the stream gets before it ends, and how it ends. */
+/** Returns what a reader of the stream receives before its end, and how the stream ends. */
 const read = (body: Body.Body) =>
   Effect.suspend(() => {
     const passed: Array<Uint8Array> = []
@@ -78,7 +80,7 @@ const read = (body: Body.Body) =>
     )
   })
 
-/** The same, by {@link Body.forEachChunk}. */
+/** Does the same with {@link Body.forEachChunk}. */
 const readEach = (body: Body.Body) =>
   Effect.suspend(() => {
     const passed: Array<Uint8Array> = []
@@ -235,7 +237,7 @@ describe("a stream over a source", () => {
 
   it.effect("does not resume its source after the end", () =>
     Effect.gen(function*() {
-      // The one chunk is so large that the source is asked to pause, and it ends while it is paused.
+      // The only chunk is so large that the source is paused, and the source ends while it is paused.
       const source: Body.Source = (sink) => {
         let over = false
         setImmediate(() => {
@@ -540,7 +542,7 @@ describe("Body.slice", () => {
             const body = Body.slice(make(chunks), { offset, length })
             expect(body.size).toBe(length)
             expect(body.replayable).toBe(true)
-            // Twice, for no run may leave anything to the next.
+            // Run twice: the first run must not affect the second.
             for (const run of [1, 2]) {
               expect({ run, ...(await Effect.runPromise(read(body))) }).toEqual({ run, passed: part, exit: Exit.void })
             }

@@ -10,7 +10,7 @@ import { digests, hostileTexts, quickest } from "./texts.js"
 const hex = (length: number) => "0123456789abcdef".repeat(8).slice(0, length)
 
 describe("parse", () => {
-  // The rows of image-spec's table under "Digests", and what is at the edge of its grammar.
+  // The rows of the image spec's table under "Digests", and edge cases of its grammar.
   const taken: ReadonlyArray<readonly [name: string, text: string, algorithm: string, encoded: string]> = [
     ["sha256", `sha256:${hex(64)}`, "sha256", hex(64)],
     ["sha512", `sha512:${hex(128)}`, "sha512", hex(128)],
@@ -114,7 +114,7 @@ describe("verifiable", () => {
 })
 
 describe("the digest of bytes", () => {
-  // FIPS 180-4's examples.
+  // The examples of FIPS 180-4.
   const known: ReadonlyArray<readonly [text: string, algorithm: Digest.Algorithm, digest: string]> = [
     ["", "sha256", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
     ["{}", "sha256", "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"],

@@ -12,7 +12,7 @@ const digest = Digest.fromBytes(new Uint8Array(0))
 
 const unsupported = (operation: Operation.Operation) => Effect.fail(new Unsupported(Operation.errorFields(operation)))
 
-/** A registry that can do nothing, and says of each operation that it was asked for that one. */
+/** A registry that fails every operation with an error that names the operation. */
 const table: Handler.Table = {
   ResolveBlob: unsupported,
   GetBlob: unsupported,

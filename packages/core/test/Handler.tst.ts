@@ -46,7 +46,7 @@ describe("a handler", () => {
   })
 })
 
-/** One answer to every operation. */
+/** A result for every operation. */
 type Answering<A, E = never, R = never> = (operation: Operation.Operation) => Effect.Effect<A, E, R>
 
 describe("a wrapper", () => {

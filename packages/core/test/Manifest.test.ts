@@ -13,7 +13,7 @@ const encode = (document: unknown): Uint8Array =>
 
 const parse = (mediaType: string, document: unknown) => Manifest.parse({ mediaType, bytes: encode(document) })
 
-/** Why a document is refused, without the words that all refusals begin with. */
+/** Returns why a document is refused, without the prefix that all reasons share. */
 const refusal = (mediaType: string, document: unknown): string | undefined =>
   Either.match(parse(mediaType, document), {
     onLeft: (error) => {
@@ -37,7 +37,7 @@ const subject = descriptor("subject", MediaType.image)
 const annotations = { "org.example.key": "value", "": "empty" }
 const platform = { architecture: "arm64", os: "linux", "os.version": "1", "os.features": ["a"], variant: "v8" }
 
-/** A document of each kind with no more than it must have. */
+/** A document of each kind with only the required members. */
 const least: { readonly [mediaType: string]: object } = {
   [MediaType.image]: { schemaVersion: 2, config, layers },
   [MediaType.dockerImage]: { schemaVersion: 2, mediaType: MediaType.dockerImage, config, layers },
@@ -491,7 +491,9 @@ describe("Manifest.parse refuses", () => {
     ))
 })
 
-/** Names and values with all that could mislead whoever counts the marks of JSON instead of parsing it. */
+/**
+ * Names and values with characters that could mislead a program that counts characters of JSON instead of parsing it.
+ */
 const name = fc.oneof(
   fc.string({ unit: fc.constantFrom("a", "\\", "\"", ":", "{", "}", "[", ",", " ", "\n", "\u00fc", "\u{1f600}") }),
   fc.string({ unit: "binary" }),

@@ -22,13 +22,13 @@ const descriptor = { mediaType: "application/octet-stream", digest, size: conten
 
 const noLimit = { limit: Number.MAX_SAFE_INTEGER, onLimit: () => "no limit" }
 
-/** A registry that answers one thing to everything. */
+/** A registry that returns the same result for every operation. */
 const answering = (answer: unknown): Handler => () => Effect.succeed(answer) as never
 
 const broken: Handler = (operation) => Effect.fail(new Unsupported(Operation.errorFields(operation)))
 
 describe("Middleware.compose", () => {
-  /** A wrapper that writes its name before and after what it wraps. */
+  /** A wrapper that records its name before and after the next handler. */
   const noting = (name: string, notes: Array<string>): Middleware.Middleware => (next) => (operation) => {
     notes.push(`${name} in`)
     return Effect.onExit(next(operation), () => Effect.sync(() => notes.push(`${name} out`)))

@@ -20,8 +20,8 @@ const descriptor = { mediaType: "application/octet-stream", digest, size: 7 }
 const id = "upload-1"
 
 /**
- * What each operation means, by the spec of authentication and of distribution: an operation with every field, the
- * facet it belongs to, what it touches, what a token must allow, whether it may be sent again, and what an error names.
+ * The traits of each operation, by the authentication and distribution specs: an operation with every field, its facet,
+ * the repositories it uses, the required scope, whether it may be sent again, and what an error names.
  */
 const golden: {
   readonly [T in Operation.OperationTag]: {

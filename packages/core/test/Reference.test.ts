@@ -23,7 +23,7 @@ const fieldsOf = (reference: Reference.Reference) => [
   reference.digest
 ]
 
-/** Texts of the characters that mean something, of which a good part is taken. */
+/** Texts of characters with a meaning in references. Many of them are valid. */
 const grammarLike = fc.string({ unit: fc.constantFrom(..."aA0a0a.-_/:@[]%"), maxLength: 12 })
 
 const reasonOf = (result: Either.Either<unknown, SyntaxInvalid>): string =>

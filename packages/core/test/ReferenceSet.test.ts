@@ -17,7 +17,7 @@ const candidate = (host: string | undefined, name: string, tag?: string): Refere
   tag: tag === undefined ? undefined : Tag.make(tag)
 })
 
-/** A set, and the same as a predicate that knows nothing of how sets are made. */
+/** A set, and the same set as a predicate that does not depend on the implementation of sets. */
 interface Case {
   readonly set: ReferenceSet.ReferenceSet
   readonly holds: (candidate: ReferenceSet.Candidate) => boolean
@@ -69,7 +69,7 @@ const { sets } = fc.letrec<{ sets: Case }>((tie) => ({
   )
 }))
 
-/** Every tag of at most four of these letters, and none. */
+/** All tags of at most four of these letters, and no tag. */
 const pool: ReadonlyArray<string | undefined> = (() => {
   const words = [""]
   for (const word of words) if (word.length < 4) words.push(...["a", "b", "c"].map((letter) => word + letter))

@@ -28,13 +28,13 @@ const manifest = { mediaType: "application/json", bytes: text("{}") }
 
 const broken: Handler = (operation) => Effect.fail(new Unsupported(Operation.errorFields(operation)))
 
-/** A registry that knows nothing, and remembers what it was asked. */
+/** An empty registry that records its operations. */
 const recording = (asked: Array<Operation.Operation>): Handler => (operation) => {
   asked.push(operation)
   return broken(operation)
 }
 
-/** Answers one thing to everything. */
+/** Returns the same result for every operation. */
 const answering = (answer: unknown): Handler => () => Effect.succeed(answer) as never
 
 type Call = (registry: Registry.Service) => Effect.Effect<unknown, unknown, Scope.Scope>
@@ -168,7 +168,7 @@ const calls: ReadonlyArray<{ readonly name: string; readonly call: Call; readonl
 ]
 
 describe("a method of a registry", () => {
-  it.scoped.each(calls)("runs its operation, and fails with its error: $name", ({ asks, call }) =>
+  it.scoped.each(calls)("runs its operation: $name", ({ asks, call }) =>
     Effect.gen(function*() {
       const asked: Array<Operation.Operation> = []
       const exit = yield* Effect.exit(call(Registry.fromHandler(recording(asked))))
@@ -259,7 +259,7 @@ describe("Registry.getBlob", () => {
 describe("layers of registries", () => {
   const base = (asked: Array<Operation.Operation>) => Registry.layerHandler(recording(asked))
 
-  /** Writes its name each time that an operation passes. */
+  /** Records its name for each operation. */
   const noting = (name: string, notes: Array<string>): Middleware => (next) => (operation) => {
     notes.push(name)
     return next(operation)
@@ -297,7 +297,7 @@ describe("layers of registries", () => {
 
   class Limit extends Context.Tag("Limit")<Limit, number>() {}
 
-  /** A wrapper with a state of its own: it lets so many operations pass, and says when it is closed. */
+  /** A wrapper with state: it lets a limited number of operations pass, and records when it is closed. */
   const limited = (notes: Array<string>) =>
     Effect.gen(function*() {
       const left = yield* Effect.flatMap(Limit, Ref.make)

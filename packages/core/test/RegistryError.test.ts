@@ -9,7 +9,7 @@ import * as Tag from "../src/Tag.js"
 const repository = RepositoryName.make("team/app")
 const digest = Digest.fromBytes(new Uint8Array(0))
 
-/** Every error without a word of its own: what it says then, and what kind of failure it is. */
+/** Every error without a reason: its default message, and its kind of failure. */
 const errors: {
   readonly [T in RegistryError.RegistryError["_tag"]]: {
     readonly error: Extract<RegistryError.RegistryError, { readonly _tag: T }>

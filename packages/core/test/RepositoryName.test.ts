@@ -5,7 +5,10 @@ import * as fc from "fast-check"
 import * as RepositoryName from "../src/RepositoryName.js"
 import { hostileTexts, names, quickest } from "./texts.js"
 
-/** The distribution spec's own expression, under "Pulling manifests". */
+/**
+ * The regular expression in the distribution spec: [Pulling
+ * manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests).
+ */
 const specification = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/
 
 const taken: ReadonlyArray<readonly [name: string, text: string]> = [

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as RetryBudget from "../src/RetryBudget.js"
 
-/** Retries as a wrapper does: out of the budget that is there, or else out of its own. */
+/** Retries as a wrapper does: with the provided budget, or with a new one. */
 const retried = <A, E, R>(effect: Effect.Effect<A, E, R>, retries: number) =>
   Effect.flatMap(RetryBudget.RetryBudget, (outer) => {
     const budget = outer ?? RetryBudget.make(retries)

@@ -130,7 +130,7 @@ describe("middleware", () => {
   const b = RepositoryName.make("b")
   const digest = Digest.fromBytes(new Uint8Array(0))
 
-  /** A registry that does not look at which repository an upload belongs to. */
+  /** A registry that does not check which repository an upload belongs to. */
   const careless = () => {
     const seen: Array<string> = []
     const upload = (id: string) => ({ id, offset: 0 })

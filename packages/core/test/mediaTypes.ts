@@ -1,4 +1,4 @@
-/** Media types that browsers run, or act on. */
+/** Media types that browsers execute or act on. */
 export const active = [
   "text/html",
   "Text/HTML; charset=utf-8",

@@ -1,4 +1,4 @@
-/** Texts of every grammar for property tests, and texts that are meant to hurt a parser. */
+/** Texts of every grammar for property tests, and hostile texts for parsers. */
 import * as fc from "fast-check"
 import type * as Digest from "../src/Digest.js"
 import * as Reference from "../src/Reference.js"
@@ -38,12 +38,12 @@ export const digests = fc
   )
   .map((digest) => digest as Digest.Digest)
 
-/** A label of a domain name. What follows `xn--` is Punycode, which a random text seldom is. */
+/** A label of a domain name. The text after `xn--` is Punycode, which random text rarely is. */
 const label = fc.tuple(word(letters, 1, 3), fc.constantFrom("", "-", "--"), alphanumerics)
   .map((parts) => parts.join(""))
   .filter((text) => !text.startsWith("xn--"))
 
-/** Hosts in their one spelling. */
+/** Normalized hosts. */
 export const hosts = fc.oneof(
   fc.array(label, { minLength: 2, maxLength: 4 }).map((labels) => `${labels.join(".")}.io`),
   fc.tuple(label, fc.integer({ min: 1, max: 65_535 })).map(([name, port]) => `${name}:${port}`),
@@ -62,7 +62,7 @@ export const references = fc
 
 const size = 65_536
 
-/** No name, tag, digest or reference, each 64 KiB long. */
+/** Texts of 64 KiB that are not names, tags, digests or references. */
 export const hostileTexts: ReadonlyArray<{ readonly name: string; readonly text: string }> = [
   { name: "letters", text: "a".repeat(size) },
   { name: "letters with a bad end", text: `${"a".repeat(size - 1)}!` },
@@ -87,10 +87,10 @@ export const hostileTexts: ReadonlyArray<{ readonly name: string; readonly text:
   { name: "lone surrogates", text: "\ud83d".repeat(size) }
 ]
 
-/** The least time of several runs, in milliseconds, so that a busy machine does not decide. */
+/** Returns the shortest time of several runs, in milliseconds, so that a busy machine does not affect the result. */
 export const quickest = (run: () => unknown): number => {
   let least = Infinity
-  // Others may take the machine in the middle of it: what seems slow is tried more often.
+  // Other processes may interrupt a run, so a slow result is measured again.
   for (let count = 0; count < 5 || (least > 4 && count < 100); count++) {
     const start = performance.now()
     run()

@@ -45,7 +45,7 @@ const operations: { readonly [T in Operation.OperationTag]: Operation.OperationO
   ListReferrers: new Operation.ListReferrers(place)
 }
 
-/** One error of each kind, with what its kind wants besides. */
+/** One error of each kind, with its additional fields. */
 const errors: { readonly [T in ErrorTag]: (fields: RegistryError.ErrorFields) => RegistryError.RegistryError } = {
   BlobUnknown: (fields) => new RegistryError.BlobUnknown(fields),
   BlobUploadInvalid: (fields) => new RegistryError.BlobUploadInvalid(fields),
@@ -76,7 +76,7 @@ const errors: { readonly [T in ErrorTag]: (fields: RegistryError.ErrorFields) =>
   Refused: (fields) => new RegistryError.Refused({ by: "Policy", ...fields })
 }
 
-/** The code and the status of each error; where an operation has another status, that too. */
+/** The code and the status of each error, and the operations for which the status differs. */
 const golden: {
   readonly [T in ErrorTag]: readonly [
     code: string,
@@ -115,7 +115,7 @@ const golden: {
 
 const errorTags = Object.keys(golden) as ReadonlyArray<ErrorTag>
 
-/** The errors that arrive as they were sent: those with a code of their own. */
+/** The errors that arrive unchanged: those with a code of their own. */
 const travelling = errorTags.filter((tag) => golden[tag][0] !== "UNKNOWN" && tag !== "UnknownCode")
 
 const text = (response: Wire.Response): string => new TextDecoder().decode(response.body?.bytes)
@@ -133,7 +133,7 @@ const decode = (
   return ErrorBody.decode({ status, headers, bytes }, fields)
 }
 
-/** As a client reads what a server answers. */
+/** Decodes a server's response as a client does. */
 const roundTrip = (error: RegistryError.RegistryError, operation: Operation.Operation): RegistryError.RegistryError => {
   const { body, headers, status } = ErrorBody.encode(error, operation)
   return decode({ status, headers, body: body?.bytes }, Operation.errorFields(operation))
@@ -302,7 +302,7 @@ const jsonDetails = fc.option(fc.jsonValue({ maxDepth: 2 }).filter((value) => va
   nil: undefined
 })
 
-/** Fields that every error may have, and that travel. */
+/** The fields that every error may have and that are sent. */
 const common = fc.record({
   reason: fc.option(fc.string({ maxLength: 60 }), { nil: undefined }),
   detail: jsonDetails.map((detail) => detail === undefined ? undefined : JSON.parse(JSON.stringify(detail)) as unknown),
@@ -312,7 +312,7 @@ const common = fc.record({
 const count = fc.option(fc.nat(), { nil: undefined })
 const member = fc.string({ minLength: 1, maxLength: 10 })
 
-/** What an error of a kind may have besides. */
+/** The additional fields of each kind of error. */
 const own: { readonly [T in ErrorTag]?: fc.Arbitrary<object> } = {
   SizeInvalid: fc.record({ limit: count }),
   RangeInvalid: fc.record({ size: count }),
@@ -328,7 +328,7 @@ const own: { readonly [T in ErrorTag]?: fc.Arbitrary<object> } = {
   Refused: fc.record({ by: fc.string() })
 }
 
-/** Any error, those that hold others among them. */
+/** Any error, including errors that contain other errors. */
 const { anyError } = fc.letrec<{ anyError: RegistryError.RegistryError }>((tie) => ({
   anyError: fc.oneof(
     { maxDepth: 2 },
@@ -362,17 +362,17 @@ describe("decode of encode", () => {
         expect([arrived._tag, arrived.operation]).toEqual([tag, asked])
         expect(arrived.message).toBe(errors[tag]({ ...Operation.errorFields(operation), reason }).message)
         expect(arrived.detail).toEqual(detail === undefined ? undefined : JSON.parse(JSON.stringify(detail)))
-        // A registry behind a registry behind a registry.
+        // A server whose registry is a client of another such server.
         const again = roundTrip(arrived, operation)
         expect([again._tag, again.message, again.detail]).toEqual([arrived._tag, arrived.message, arrived.detail])
       })
     )
   })
 
-  /** What of an error is the same on both sides of a hop. */
+  /** Returns the parts of an error that are equal on both sides of a hop. */
   const shown = (error: RegistryError.RegistryError): unknown => {
     const { detail, diagnostics: _, reason: __, registry: ___, status: ____, ...rest } = error
-    // A server writes the JSON of the data.
+    // A server sends the data as JSON.
     return JSON.parse(JSON.stringify({ ...rest, message: error.message, detail: detail ?? undefined }))
   }
 
@@ -383,7 +383,7 @@ describe("decode of encode", () => {
         const sent = RegistryError.withFields(error, Operation.errorFields(operation))
         const arrived = roundTrip(sent, operation)
         expect(shown(arrived)).toEqual(shown(sent))
-        // A registry behind a registry behind a registry.
+        // A server whose registry is a client of another such server.
         const again = roundTrip(arrived, operation)
         expect(shown(again)).toEqual(shown(sent))
         expect(again.status).toBe(arrived.status)
@@ -487,7 +487,9 @@ describe("decode of encode", () => {
 })
 
 describe("decode", () => {
-  /** What an answer without a body means, such as one to HEAD, for operations on blobs, manifests, uploads and others. */
+  /**
+   * The errors for responses without a body, such as to HEAD, for operations on blobs, manifests, uploads and others.
+   */
   const bare: ReadonlyArray<readonly [status: number, tag: ErrorTag]> = [
     [300, "UnknownCode"],
     [304, "UnknownCode"],
@@ -547,7 +549,7 @@ describe("decode", () => {
     ListTags: "NameUnknown",
     ListReferrers: "NameUnknown"
   }
-  it.each(operationTags)("decodes status 404 without a body, for %s, to the not-found error of the operation", (asked) => {
+  it.each(operationTags)("decodes status 404 without a body, for %s, to its not-found error", (asked) => {
     const error = decode({ status: 404 }, Operation.errorFields(operations[asked]))
     expect(error._tag).toBe(notFound[asked])
     expect(RegistryError.isNotFound(error)).toBe(asked !== "ListRepositories")
@@ -629,7 +631,7 @@ describe("decode", () => {
       { status: 422, body: json({ code: "QUOTA" }) },
       { _tag: "UnknownCode", code: "QUOTA", reason: "the registry answered with status 422" }
     ],
-    // Codes of Harbor, Gitea and others: what they mean is in the status.
+    // Codes of Harbor, Gitea and others: the status determines the error.
     ["not found by a code that nobody knows", { status: 404, body: json({ code: "NOT_FOUND" }) }, {
       _tag: "ManifestUnknown"
     }],

@@ -42,7 +42,7 @@ describe("next", () => {
     [`<${page}>; title="; rel=next"`, undefined],
     [`<${page}>; title="\\"; rel=next"`, undefined],
     [`</one>; rel="prev"`, undefined],
-    // Malformed before it.
+    // Malformed before the next link.
     [page, undefined],
     [`${page}; rel="next"`, undefined],
     [`<${page}; rel="next"`, undefined],
@@ -50,7 +50,7 @@ describe("next", () => {
     [`<${page}> rel="next"`, undefined],
     [`<${page}>; rel="next" x`, undefined],
     [`</one>; a="b"c, <${page}>; rel="next"`, undefined],
-    // Malformed after it.
+    // Malformed after the next link.
     [`<${page}>; rel="next", <`, page],
     [`<${page}>; rel="next", rubbish`, page]
   ]
@@ -103,7 +103,7 @@ describe("parse", () => {
   })
 
   it.each(hostileTexts)("parses $name in 5 ms", ({ text }) => {
-    // As long as it can be without being refused for that.
+    // The longest header that is not refused for its length.
     const cut = text.slice(0, Link.maxLength - 1) + text.slice(-1)
     expect(quickest(() => Link.parse(cut))).toBeLessThan(5)
     expect(quickest(() => Link.parse(text))).toBeLessThan(5)

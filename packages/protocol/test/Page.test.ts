@@ -60,7 +60,7 @@ describe("take", () => {
     [[1, 2], 2, { items: [1, 2], more: false }, 2],
     [[1, 2, 3], 2, { items: [1, 2], more: true }, 3],
     [[1, 2, 3, 4, 5], 2, { items: [1, 2], more: true }, 3],
-    // Nothing was asked for, so nothing follows. Spec: "Listing Tags".
+    // No items were requested, so no page follows. Spec: "Listing Tags".
     [[1, 2], 0, { items: [], more: false }, 1]
   ]
   it.effect.each(rows)("of %j at most %i is %j", ([items, size, page, most]) =>
@@ -153,7 +153,7 @@ describe("resume", () => {
     ["the first", after(1), [1, 2, 3], [2, 3]],
     ["a last with a plus sign that is not escaped", target("?last=sha256+b64u:2"), [1, 2, 3], [3]],
     ["the last", after(3), [1, 2, 3], []],
-    // What was not deleted must not be missed because something was: better twice than never.
+    // A deleted item must not hide the other items: listing an item twice is better than never.
     ["one that is gone", after(9), [1, 2, 3], [1, 2, 3]],
     ["one that is gone, of nothing", after(9), [], []]
   ]

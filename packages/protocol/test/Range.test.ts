@@ -47,7 +47,7 @@ describe("parse", () => {
     [" bytes=0-1 ", ByteRange.slice(0, 2)],
     ["bytes=500-0", "invalid"],
     ["bytes=-0", "invalid"],
-    // What lies beyond all content is still a range, and must not turn into a request for everything.
+    // A range beyond any content is still a range. It must not become a request for the whole content.
     ["bytes=1-99999999999999999999", ByteRange.slice(1, largest - 1)],
     ["bytes=0-9007199254740992", ByteRange.slice(0, largest)],
     ["bytes=99999999999999999999-", ByteRange.from(largest)],
@@ -78,7 +78,7 @@ describe("parse", () => {
     expect(Range.parse(header)).toEqual(range)
   })
 
-  // Spec rules for a blob of 2048 bytes; `undefined` is status 416.
+  // The rules of the spec for a blob of 2048 bytes. `undefined` means status 416.
   const sent: ReadonlyArray<readonly [header: string, contentRange: string | undefined]> = [
     ["bytes=500-1499", "bytes 500-1499/2048"],
     ["bytes=500-", "bytes 500-2047/2048"],
@@ -168,7 +168,7 @@ describe("parseSpan", () => {
     ["0-9", { offset: 0, length: 10 }],
     ["10-19", { offset: 10, length: 10 }],
     ["0-9007199254740990", { offset: 0, length: largest }],
-    // One byte more than can be counted.
+    // One byte more than the largest safe integer.
     ["0-9007199254740991", undefined],
     ["1-9007199254740991", undefined],
     ["9-0", undefined],

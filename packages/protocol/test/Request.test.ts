@@ -27,14 +27,14 @@ const sha512 = Digest.fromBytes(bytes, "sha512")
 const tag = Tag.make("v1")
 const escaped = encodeURIComponent(digest)
 
-/** The bytes in pieces, of a size that is not known. */
+/** A body of these bytes in pieces, of unknown size. */
 const chunked = (...pieces: ReadonlyArray<string>): Body.Body =>
   Body.stream(Stream.fromIterable(pieces.map((piece) => new TextEncoder().encode(piece))))
 
 const read = (body: Body.Body): Effect.Effect<Uint8Array, RegistryError.RegistryError> =>
   Body.toBytes(body, { limit: Infinity, onLimit: () => new RegistryError.SizeInvalid({}) })
 
-/** The operation with its body's bytes in hand, so that two bodies can be compared by them. */
+/** Returns the operation with its body in memory, so that two bodies can be compared. */
 const inHand = async (operation: Operation.Operation | Request.Ping): Promise<Operation.Operation> => {
   if (operation._tag === "Ping") throw new Error("it became a ping")
   const body = Operation.bodyOf(operation)
@@ -272,7 +272,7 @@ const request = (line: string, headers: Wire.Headers = {}, body?: Body.Body): Wi
 const rejection = (request: Wire.Request, options?: Request.Options): Effect.Effect<Request.Rejected> =>
   Effect.flip(Request.decode(request, options)) as Effect.Effect<Request.Rejected>
 
-/** What a server answers to a request that is no operation. */
+/** Returns a server's response to a request that is not an operation. */
 const answer = (rejected: Request.Rejected): readonly [status: number, code: string | undefined] => {
   const response = Request.encodeRejected(rejected)
   return [response.status, ErrorBody.parse(response.body?.bytes)[0]?.code]
@@ -593,7 +593,7 @@ describe("decode", () => {
     ["Referrers", `/v2/app/referrers/${digest}`]
   ]
   const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "constructor", "__proto__", ""]
-  it.effect.each(wrongMethods)("refuses a method that the path does not support: %s", ([route, path]) =>
+  it.effect.each(wrongMethods)("refuses unsupported methods: %s", ([route, path]) =>
     Effect.gen(function*() {
       const allowed = Endpoint.methods(route)
       for (const method of methods) {

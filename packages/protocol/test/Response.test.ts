@@ -32,7 +32,7 @@ const tag = Tag.make("v1")
 const octetStream = Descriptor.octetStream
 const origin = "https://registry.example"
 
-/** A response as a client has it, after the request of an operation. */
+/** A response as a client receives it, after the request of an operation. */
 const received = (
   operation: Operation.Operation,
   response: Partial<Wire.Response>,
@@ -54,7 +54,7 @@ const received = (
 const decode = <O extends Plain>(operation: O, response: Response.Received) =>
   Response.decode(operation, response, Operation.errorFields(operation))
 
-/** What a client makes of what a server answers. */
+/** Decodes a server's response as a client does. */
 const roundTrip = <O extends Plain>(operation: O, result: Operation.ResultOf<O>) =>
   decode(operation, received(operation, Response.encode(operation, result)))
 
@@ -65,7 +65,7 @@ const half = <A>(arbitrary: fc.Arbitrary<A>): fc.Arbitrary<A | undefined> =>
   fc.option(arbitrary, { freq: 2, nil: undefined })
 
 describe("decode of encode", () => {
-  /** For all operations of a kind and all results that they may have. */
+  /** Tests all operations of a kind with all possible results. */
   const law = <T extends Plain["_tag"]>(
     tag: T,
     results: (operation: Operation.OperationOf<T>) => fc.Arbitrary<Operation.Results[T]>,
@@ -104,7 +104,7 @@ describe("decode of encode", () => {
     .filter(([id]) => id !== "." && id !== ".." && !id.startsWith("/"))
     .map(([id, offset, rest]) => ({ id, offset, ...rest }))
 
-  /** The id arrives as the location that the server made of it, and goes back as the server wrote it. */
+  /** The id arrives as the location that the server created from it, and is sent back as the server wrote it. */
   const sameUpload = (decoded: Operation.Upload, result: Operation.Upload) => {
     const sent = Request.normal(new Operation.GetUpload({ repository, id: decoded.id })) as Operation.GetUpload
     expect({ ...decoded, id: sent.id }).toEqual(result)
@@ -207,7 +207,7 @@ describe("decode of encode", () => {
     const set = digest === undefined && tags.length === 1 ? fc.constant(tags) : fc.subarray([...new Set(tags)])
     return fc.tuple(set, optional("subject", digests)).map(([tags, rest]) => ({ ...pushed, ...rest, tags }))
   }, (decoded, result, { tags }) => {
-    // A tag that was asked for twice is set, and said, once.
+    // A tag that was requested twice is set, and reported, once.
     expect({ ...decoded, tags: tags.length < 2 ? decoded.tags : [...new Set(decoded.tags)] }).toEqual(result)
   })
 
@@ -215,7 +215,7 @@ describe("decode of encode", () => {
   law("DeleteManifest", () => fc.constant(Operation.done))
   law("DeleteTag", () => fc.constant(Operation.done))
 
-  /** For all lists of a kind and all pages that they may have. */
+  /** Tests all lists of a kind with all possible pages. */
   const pageLaw = <O extends ListOperation>(
     operations: fc.Arbitrary<O>,
     items: fc.Arbitrary<ItemOf<O>>
@@ -250,7 +250,7 @@ describe("encode", () => {
     String(response.status),
     ...Object.entries(response.headers).map((header) => header.join(": ")).sort()
   ]
-  /** The lines of an answer with stored content, which a browser must not run. */
+  /** The header lines of a response with stored content, which a browser must not execute. */
   const inert = (status: string, ...headers: ReadonlyArray<string>): ReadonlyArray<string> => [
     status,
     ...[...headers, "content-security-policy: sandbox; default-src 'none'", "x-content-type-options: nosniff"].sort()
@@ -1016,7 +1016,7 @@ describe("decode", () => {
       Effect.gen(function*() {
         const { id: found } = yield* decode(start, received(start, { status: 202, headers: { location } }, at))
         expect(found).toBe(id)
-        // Where the next request goes is where the registry said.
+        // The next request goes to the location that the registry sent.
         const { target } = Request.encode(new Operation.GetUpload({ repository, id: found }))
         expect(target).toBe(id)
       }))

@@ -54,7 +54,7 @@ describe("parse", () => {
     ["/v2/a/blobs/uploads/uploads", upload("a", "uploads")],
     [`/v2/referrers/referrers/${digest}`, referrers("referrers")],
     ["/v2/v2/manifests/v2", manifest("v2", "v2")],
-    // An upload of `a`, although it could be meant as a tag list of `a/blobs`.
+    // An upload session in `a`, although it could also be the tag list of `a/blobs`.
     ["/v2/a/blobs/uploads/list", upload("a", "list")]
   ]
   it.each(alike)("parses %s, whose repository has the name of a part of the API", (path, route) => {
@@ -71,23 +71,23 @@ describe("parse", () => {
     ["/v2/app/manifests/%2576", manifest("app", "%76")],
     [`/v2/app/blobs/${encoded.replace("%", "%25")}`, blob("app", encoded)],
     ["/v2/%252e%252e/manifests/v1", manifest("%2e%2e", "v1")],
-    // A slash that was escaped makes no two components, and no other route.
+    // An escaped slash does not create a second component or another route.
     ["/v2/team%2Fapp/manifests/v1", manifest("team%2Fapp", "v1")],
     ["/v2/team%2fapp/manifests/v1", manifest("team%2Fapp", "v1")],
     ["/v2/a%2F..%2Fb/manifests/v1", manifest("a%2F..%2Fb", "v1")],
     ["/v2/app/manifests/..%2F..%2Fsecret", manifest("app", "../../secret")],
-    // Dots are no way up: they name a repository, which has no such name.
+    // Dots do not lead to a parent path. They are part of the repository name, and invalid there.
     ["/v2/../app/manifests/v1", manifest("../app", "v1")],
     ["/v2/%2e%2e/app/manifests/v1", manifest("../app", "v1")],
     ["/v2/a/../b/tags/list", tagsOf("a/../b")],
     ["/v2/./app/tags/list", tagsOf("./app")],
-    // Malformed ones stay as they are.
+    // Malformed escapes stay unchanged.
     ["/v2/app/manifests/%zz", manifest("app", "%zz")],
     ["/v2/app/manifests/%", manifest("app", "%")],
     ["/v2/app/manifests/%e9", manifest("app", "%e9")],
     ["/v2/%zz/tags/list", tagsOf("%zz")],
     ["/v2/app/blobs/uploads/%F0%9F", upload("app", "%F0%9F")],
-    // Empty components stay, and fit no grammar.
+    // Empty components stay, and no grammar accepts them.
     ["/v2//app/tags/list", tagsOf("/app")],
     ["/v2/team//app/tags/list", tagsOf("team//app")],
     ["/v2/app//tags/list", tagsOf("app/")],

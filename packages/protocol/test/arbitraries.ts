@@ -1,4 +1,4 @@
-/** Operations of every kind with every optional field present and absent, and the counts that say so. */
+/** Operations of every kind, with every optional field present and absent, and counts that prove it. */
 import * as Body from "@effect-oci/core/Body"
 import * as ByteRange from "@effect-oci/core/ByteRange"
 import type * as Descriptor from "@effect-oci/core/Descriptor"
@@ -18,7 +18,7 @@ const word = (characters: string, minLength: number, maxLength: number) =>
 
 const alphanumerics = word(letters + digits, 1, 5)
 
-/** Components of a name, those among them that a path of the API is made of. */
+/** Components of a name, including the parts of API paths. */
 const component = fc.oneof(
   fc
     .tuple(
@@ -52,7 +52,7 @@ export const digests = fc
   )
   .map((digest) => digest as Digest.Digest)
 
-/** Counts up to the largest that can be told from its neighbours. */
+/** Counts up to the largest safe integer. */
 export const counts = fc.oneof(fc.nat({ max: 5 }), fc.nat(), fc.maxSafeNat())
 
 export const ranges: fc.Arbitrary<ByteRange.ByteRange> = fc.oneof(
@@ -66,7 +66,7 @@ export const ranges: fc.Arbitrary<ByteRange.ByteRange> = fc.oneof(
 
 const typeWord = word(`${letters}${letters.toUpperCase()}${digits}.+-`, 1, 10)
 
-/** Media types, also with what is not part of them: parameters, capitals. */
+/** Media types, also with parameters and capitals. */
 export const mediaTypes = fc.oneof(
   fc.constantFrom(...MediaType.manifests),
   fc.tuple(typeWord, typeWord, fc.constantFrom("", "; charset=utf-8", " ;q=1")).map(([type, subtype, parameters]) =>
@@ -76,17 +76,17 @@ export const mediaTypes = fc.oneof(
 
 const characters = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 })
 
-/** Ids as a registry of one's own makes them, of any characters, but none that is a location. */
+/** Upload ids that a store creates: any characters, but not a location. */
 const plainIds = fc.oneof(
   fc.uuid(),
   characters.filter((id) => id !== "." && id !== ".." && !id.startsWith("/") && !id.includes("://")),
   fc.constantFrom("%", "%2F", "a?b#c", "a b+c", "a/b", "..%2f..", "\u{1f433}")
 )
 
-/** Where an id that is a location names its repository. */
+/** The placeholder of the repository in an id that is a location. */
 const here = "{repository}"
 
-/** Ids as a client gets them: the path of an upload, whole URLs, with state in the query. */
+/** Upload ids that a client receives: paths and complete URLs, with state in the query. */
 const locations = fc
   .tuple(
     fc.constantFrom("", "https://registry.example", "http://127.0.0.1:5000", "https://[::1]:5000"),
@@ -97,12 +97,12 @@ const locations = fc
 
 const uploadIds = fc.oneof(plainIds, locations)
 
-/** Where chunks go: a chunk ends within what can be counted. */
+/** Offsets of chunks. The end of a chunk is a safe integer. */
 const offsets = fc.oneof(fc.nat({ max: 5 }), fc.nat(), fc.integer({ min: 2 ** 52, max: 2 ** 53 - 100 }))
 
 const bytes = fc.uint8Array({ maxLength: 20 })
 
-/** The bytes by callbacks, as a socket has them. */
+/** A source of bytes with callbacks, like a socket. */
 const sourceOf = (content: Uint8Array): Body.Source => (sink) => {
   let open = true
   queueMicrotask(() => {
@@ -117,7 +117,10 @@ const sourceOf = (content: Uint8Array): Body.Source => (sink) => {
   }
 }
 
-/** Bodies of every make, of known size and unknown, empty ones among them. Each can be run again, to be compared. */
+/**
+ * Bodies of every kind, of known and unknown size, including empty ones. All are replayable, so that they can be
+ * compared.
+ */
 export const bodies: fc.Arbitrary<Body.Body> = fc.oneof(
   fc.constant(Body.empty),
   bytes.map(Body.bytes),
@@ -170,7 +173,7 @@ interface Kind<T extends Operation.OperationTag> {
 const half = ([field, value]: [string, fc.Arbitrary<unknown>]) =>
   [field, fc.option(value, { freq: 2, nil: undefined })] as const
 
-/** Operations of one kind. Each field must be named, and each optional one comes half of the time. */
+/** Operations of one kind. Every field must be listed. Each optional field is present half of the time. */
 const kind = <T extends Operation.OperationTag>(
   Class: new(fields: never) => Operation.OperationOf<T>,
   required: { readonly [K in RequiredKey<Fields<T>>]: fc.Arbitrary<Fields<T>[K]> },
@@ -197,7 +200,7 @@ const repository = repositories
 const digest = digests
 const id = uploadIds
 
-/** How each operation comes. */
+/** The arbitrary of each operation. */
 export const kinds: { readonly [T in Operation.OperationTag]: Kind<T> } = {
   ResolveBlob: kind<"ResolveBlob">(Operation.ResolveBlob, { repository, digest }, {}),
   GetBlob: kind<"GetBlob">(Operation.GetBlob, { repository, digest }, { range: ranges }),
@@ -243,12 +246,12 @@ export const kinds: { readonly [T in Operation.OperationTag]: Kind<T> } = {
 
 export const operationTags = Object.keys(kinds) as ReadonlyArray<Operation.OperationTag>
 
-/** Any operation, each kind as often as any other. */
+/** Any operation. All kinds are equally frequent. */
 export const operations: fc.Arbitrary<Operation.Operation> = fc.oneof(
   ...operationTags.map((tag): fc.Arbitrary<Operation.Operation> => kinds[tag].arbitrary)
 )
 
-/** How often each operation came, and each optional field of it, with a value and without. */
+/** Counts each operation, and each optional field of it, with a value and without. */
 export const counter = () => {
   const seen = new Map<string, number>()
   const add = (key: string) => seen.set(key, (seen.get(key) ?? 0) + 1)
@@ -260,7 +263,7 @@ export const counter = () => {
         add(`${operation._tag} ${value === undefined ? "without" : "with"} ${field}`)
       }
     },
-    /** What came too seldom to say that it was tried. */
+    /** Returns what occurred too rarely to count as tested. */
     missed: (least: { readonly operation: number; readonly field: number }): ReadonlyArray<string> => {
       const missed: Array<string> = []
       const want = (key: string, count: number) => {

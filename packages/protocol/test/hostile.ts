@@ -1,4 +1,4 @@
-/** Texts that are meant to hurt a parser, each 64 KiB long, and a clock that a busy machine does not decide. */
+/** Hostile texts for parsers, each 64 KiB long, and a timer that a busy machine does not affect. */
 import * as fc from "fast-check"
 
 const size = 65_536
@@ -48,7 +48,7 @@ export const hostileTexts: ReadonlyArray<{ readonly name: string; readonly text:
   { name: "halves of pairs", text: fill("", "\ud83d") }
 ]
 
-/** Texts of the characters that mean something in headers and paths. */
+/** Texts of the characters with a meaning in headers and paths. */
 export const texts: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: fc.constantFrom(..."09-/=*, ;<>\"\\%a.bytes?&+\t"), maxLength: 40 }),
   fc.array(
@@ -79,10 +79,10 @@ export const texts: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: "binary", maxLength: 20 })
 )
 
-/** The least time of several runs, in milliseconds. */
+/** Returns the shortest time of several runs, in milliseconds. */
 export const quickest = (run: () => unknown): number => {
   let least = Infinity
-  // Others may take the machine in the middle of it: what seems slow is tried more often.
+  // Other processes may interrupt a run, so a slow result is measured again.
   for (let count = 0; count < 5 || (least > 4 && count < 100); count++) {
     const start = performance.now()
     run()

@@ -9,7 +9,7 @@ const hex = (hasher: hash.Hash, chunks: ReadonlyArray<Uint8Array>): string => {
   return hasher.hex()
 }
 
-/** FIPS 180-4's examples. */
+/** The examples of FIPS 180-4. */
 const vectors = [
   {
     algorithm: "sha256" as const,
@@ -69,7 +69,7 @@ describe("both hashes", () => {
   })
 
   it("are different: the native hash is used if there is one", () => {
-    // Only the native one takes text.
+    // Only the native hash accepts text.
     expect(() => hash.make("sha256").update("abc" as never)).not.toThrow()
     expect(() => hash.makePortable("sha256").update("abc" as never)).toThrow("expected Uint8Array")
   })
