@@ -1,7 +1,7 @@
 /**
- * A server under attack by one client, while another one on another address works: the latter keeps its rate, and the
- * memory of the server stays within bounds. The clients are processes of their own, so that the memory of this process
- * is that of the server. A machine that is busy with other work may need a second try.
+ * Attacks a server with one client, while another client works from another address. The other client keeps its rate, and
+ * the memory of the server stays within limits. Each client runs in its own process, so that the memory of this process is
+ * the memory of the server. On a busy machine the test may need a second try.
  */
 import { Body, Descriptor, MediaType, Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
@@ -14,7 +14,7 @@ import { keeping } from "./servers.js"
 
 const MiB = 1024 * 1024
 
-/** The most that the server may need above what it needs without an attack, in bytes. */
+/** The maximum memory that an attack may cost the server, in addition to its memory without an attack, in bytes. */
 const mostMemory = 150 * MiB
 
 const largeBlob = new Uint8Array(48 * MiB).fill(7)
@@ -22,7 +22,7 @@ const largeBlobDigest = Descriptor.fromBytes(largeBlob).digest
 
 const pause = (millis: number) => Effect.promise(() => new Promise((resolve) => setTimeout(resolve, millis)))
 
-/** A program beside this file, as long as the scope. */
+/** Starts a program of this directory. Stops it when the scope closes. */
 const program = (name: string, ...args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.sync(() => fork(new URL(`./attacks/${name}.mjs`, import.meta.url), args)),
@@ -59,7 +59,7 @@ const server = Effect.gen(function*() {
   return Context.get(context, NodeRegistryServer.Address)
 })
 
-/** The well-behaved client: how often each operation succeeded in a time, and why others did not. */
+/** Starts the well-behaved client. Counts how often each operation succeeded, and collects the reasons of failures. */
 const goodClient = (port: number) =>
   Effect.map(program("client", String(port), "127.0.0.2"), (child) => {
     let counts = new Map<string, number>()
@@ -78,7 +78,7 @@ const goodClient = (port: number) =>
     return { during }
   })
 
-/** The most memory that this process has from now on. */
+/** Measures the maximum memory of this process from now on. */
 const watchMemory = Effect.gen(function*() {
   let most = process.memoryUsage.rss()
   const look = Effect.sync(() => {
@@ -96,16 +96,16 @@ const attacks: ReadonlyArray<readonly [name: string, attack: string, subject?: s
   ["sends manifests of 4 MiB without end (T42)", "manyManifests"],
   ["opens three thousand connections (T41, T61)", "halfHeads"],
   ["sends four hundred blobs a byte at a time (T41)", "slowBodies", imageDigest],
-  ["asks for large blobs and reads none (T46)", "unreadBlobs", largeBlobDigest]
+  ["requests large blobs and reads none (T46)", "unreadBlobs", largeBlobDigest]
 ]
 
-/** How long the rate is measured without an attack and during one, in milliseconds. */
+/** How long the rate is measured, without an attack and during an attack, in milliseconds. */
 const usual = 500
 const attacked = 1000
 
 describe("a server whose client", () => {
   for (const [name, attack, subject] of attacks) {
-    it.scoped(`${name} keeps others at work, and its memory within bounds`, () =>
+    it.scoped(`${name} keeps serving other clients, and keeps its memory within limits`, () =>
       Effect.gen(function*() {
         const { port } = yield* server
         const client = yield* goodClient(port)

@@ -141,8 +141,8 @@ describe("NodeRegistryServer with tls", () => {
     }))
 
   it.effect.each<readonly [name: string, tls: NodeRegistryServer.Tls]>([
-    ["a certificate that is none", { ...tls, certificate: "CANARY" }],
-    ["a key that is none", { ...tls, key: Redacted.make("CANARY") }],
+    ["an invalid certificate", { ...tls, certificate: "CANARY" }],
+    ["an invalid key", { ...tls, key: Redacted.make("CANARY") }],
     ["the key of another", { ...tls, key: Redacted.make(read("ca.key")) }]
   ])("does not start with %s, and does not show it in the error", ([, wrong]) =>
     Effect.gen(function*() {

@@ -1,5 +1,5 @@
-// A client that means harm, in a process of its own: the attack that its first argument names. Errors of its connections
-// are what it must expect.
+// An attacking client in its own process. Its first argument names the attack. It ignores errors of its connections, because
+// they are expected.
 import { connect } from "node:net"
 import { setPriority } from "node:os"
 
@@ -38,13 +38,13 @@ const start = head("POST", `${repository}/blobs/uploads/`)
 
 /** @type {Record<string, () => unknown>} */
 const attacks = {
-  /** Asks for large lists on many connections without reading an answer. */
+  /** Requests large lists on many connections without reading an answer. */
   unreadLists: () => times(40, () => open().write(head("GET", `${repository}/referrers/${subject}`).repeat(60))),
 
   /** Opens upload sessions as fast as it can on a few connections. */
   emptyUploads: () => times(4, () => open((socket) => socket.write(start)).write(start)),
 
-  /** Opens upload sessions, and sends a byte of each. */
+  /** Opens upload sessions, and sends one byte to each. */
   begunUploads: () =>
     times(4, () =>
       open((socket, text) => {
@@ -53,7 +53,7 @@ const attacks = {
         socket.write(isNew ? `${head("PATCH", location, 1)}x` : start)
       }).write(start)),
 
-  /** Sends manifests but for their last byte. */
+  /** Sends manifests without their last byte. */
   unfinishedManifests: () =>
     times(60, (n) =>
       setTimeout(() => {
@@ -78,7 +78,7 @@ const attacks = {
   /** Opens as many connections as it can, and sends half a head on each. */
   halfHeads: () => times(3000, () => open().write("GET /v2/ HTTP/1.1\r\nHost:")),
 
-  /** Sends blobs a byte at a time. */
+  /** Sends blobs one byte at a time. */
   slowBodies: () =>
     times(400, () => {
       const socket = open()
@@ -87,11 +87,11 @@ const attacks = {
       socket.on("close", () => clearInterval(timer))
     }),
 
-  /** Asks for blobs without reading them. */
+  /** Requests blobs without reading them. */
   unreadBlobs: () => times(80, () => open().write(head("GET", `${repository}/blobs/${subject}`)))
 }
 
-// An attacker has a machine of its own: it must not take the processor from the server and from the other client.
+// A real attacker uses another machine. This one must not take processor time from the server and the other client.
 setPriority(10)
 attacks[name]?.()
 process.on("disconnect", () => process.exit())

@@ -1,5 +1,5 @@
-// A well-behaved client in a process of its own: a hundred requests a second, at most four at a time. It sends its parent
-// the name of each operation that succeeded, or the reason why one failed.
+// A well-behaved client in its own process. It sends a hundred requests per second, at most four at a time. It sends the
+// parent process the name of each successful operation, or the reason of a failure.
 import { createHash } from "node:crypto"
 import { Agent, request } from "node:http"
 

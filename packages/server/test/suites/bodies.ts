@@ -78,16 +78,19 @@ export const bodies = (composition: Composition) => {
   describe("bodies", () => {
     it.scoped.each(
       [
-        ["that says its length", {}],
+        ["that declares its length", {}],
         ["in chunks", { "transfer-encoding": "chunked" }]
       ] as const
-    )("69, T36: a manifest too large %s: the client hears it", ([, headers]) =>
-      Effect.gen(function*() {
-        const running = yield* filled
-        const asked = { method: "PUT", path: manifestPath, headers: { ...typed, ...headers }, body: tooLarge }
-        yield* run(running, asked, refused)
-        yield* nothingStored(running)
-      }))
+    )(
+      "refuses a manifest that is too large %s, and the client receives the answer (rule 69, T36)",
+      ([, headers]) =>
+        Effect.gen(function*() {
+          const running = yield* filled
+          const asked = { method: "PUT", path: manifestPath, headers: { ...typed, ...headers }, body: tooLarge }
+          yield* run(running, asked, refused)
+          yield* nothingStored(running)
+        })
+    )
 
     it.scoped.each(
       [
@@ -165,7 +168,7 @@ export const bodies = (composition: Composition) => {
         ["without asking", ["-H", "Expect:"]],
         ["in chunks", ["-H", "Expect:", "-H", "Transfer-Encoding: chunked"]]
       ] as const
-    )("69: curl sends a manifest too large %s", ([name, options]) =>
+    )("refuses a manifest that is too large from curl %s (rule 69)", ([name, options]) =>
       Effect.gen(function*() {
         const running = yield* filled
         const told = yield* curl(

@@ -437,9 +437,9 @@ export const flow = (composition: Composition) => {
         ["a handler that throws", bug, true],
         ["a handler that throws in an effect", () => Effect.suspend((): Effect.Effect<never> => bug()), true],
         // @effect-diagnostics-next-line effectSucceedWithVoid:off
-        ["a handler that answers nothing", () => Effect.succeed(undefined as never), true],
-        ["a blob and a manifest that are longer than they say, at hand", atHand, true],
-        ["a handler that answers nothing later", () => Effect.as(Effect.yieldNow(), undefined as never), true],
+        ["a handler that returns undefined", () => Effect.succeed(undefined as never), true],
+        ["a blob and a manifest in memory that are longer than declared", atHand, true],
+        ["a handler that returns undefined later", () => Effect.as(Effect.yieldNow(), undefined as never), true],
         [
           "a type that ends a header",
           () => Effect.succeed(manifest("a/b\r\nset-cookie: evil")),

@@ -112,7 +112,7 @@ export const guarding = (composition: Composition) => {
         check(yield* ask({ path: "/v2/" }), challenged)
       }))
 
-    it.scoped("what asks for nothing that there is says so without credentials", () =>
+    it.scoped("answers 404 or 400 without credentials if the path is not valid", () =>
       Effect.gen(function*() {
         const { ask } = yield* guarded()
         check(yield* ask({ path: "/v2/team/app" }), { status: 404 })

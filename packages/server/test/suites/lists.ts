@@ -25,13 +25,13 @@ const tagPages: ReadonlyArray<Row> = [
   ["75, 76, 82: all", { path: tagsPath }, page(tags)],
   ["77: the first", { path: `${tagsPath}?n=2` }, page(["A", "a"], next(`${tagsPath}?n=2&last=a`))],
   ["77, 79: those after", { path: `${tagsPath}?n=2&last=a` }, page(["a-1", "a.1"], next(`${tagsPath}?n=2&last=a.1`))],
-  ["77: as many as there are", { path: `${tagsPath}?n=7` }, page(tags)],
+  ["77: exactly all items", { path: `${tagsPath}?n=7` }, page(tags)],
   ["77: the last, and no more", { path: `${tagsPath}?n=2&last=a1` }, page(["b", "v1"])],
-  ["78: none", { path: `${tagsPath}?n=0` }, page([])],
-  ["79: after one that is not there", { path: `${tagsPath}?last=a-9` }, page(["a.1", "a1", "b", "v1"])],
+  ["78: no items", { path: `${tagsPath}?n=0` }, page([])],
+  ["79: after an item that does not exist", { path: `${tagsPath}?last=a-9` }, page(["a.1", "a1", "b", "v1"])],
   ["79: after the last", { path: `${tagsPath}?last=zz` }, page([])],
   ["81, T35: more than can be counted", { path: `${tagsPath}?n=99999999999999999999999` }, page(tags)],
-  ["81, T35: more than there is memory for", { path: `${tagsPath}?n=2147483648` }, page(tags)],
+  ["81, T35: more than fits into memory", { path: `${tagsPath}?n=2147483648` }, page(tags)],
   ...["-1", "abc", "1e9", "1.5", "٣", "0x10", " 1", ""].map((n): Row => [
     `81, T35: n=${n}`,
     { path: `${tagsPath}?n=${encodeURIComponent(n)}` },
@@ -56,7 +56,7 @@ const catalogPages: ReadonlyArray<Row> = [
     catalog(names.slice(0, 2), next("/v2/_catalog?n=2&last=team%2Fapp"))
   ],
   ["106: those after", { path: "/v2/_catalog?n=3&last=team%2Fapp" }, catalog(names.slice(2))],
-  ["106: none", { path: "/v2/_catalog?n=0" }, catalog([])],
+  ["106: no repositories", { path: "/v2/_catalog?n=0" }, catalog([])],
   ["106, T35: no number", { path: "/v2/_catalog?n=-1" }, { status: 400, code: "PAGINATION_NUMBER_INVALID" }],
   ["106: after no name", { path: "/v2/_catalog?last=A" }, { status: 400, code: "NAME_INVALID" }]
 ]
@@ -123,13 +123,16 @@ export const lists = (composition: Composition) => {
         ["tags, more at a time than a page holds", `${tagsPath}?n=1000`, "tags", tags],
         ["catalog", "/v2/_catalog", "repositories", names]
       ] as const
-    )("80: %s by their links, no page larger than the largest", ([, path, key, all]) =>
-      Effect.gen(function*() {
-        const running = yield* tagged(3)
-        const pages = yield* walk(running, path, key)
-        expect(pages.flat()).toEqual(all)
-        expect(pages.map((items) => items.length)).toEqual(all.length === 7 ? [3, 3, 1] : [3, 2])
-      }))
+    )(
+      "follows the links of %s, with no page larger than the limit (rule 80)",
+      ([, path, key, all]) =>
+        Effect.gen(function*() {
+          const running = yield* tagged(3)
+          const pages = yield* walk(running, path, key)
+          expect(pages.flat()).toEqual(all)
+          expect(pages.map((items) => items.length)).toEqual(all.length === 7 ? [3, 3, 1] : [3, 2])
+        })
+    )
 
     it.scoped("sends as many items per page as requested (rule 80)", () =>
       Effect.gen(function*() {

@@ -75,7 +75,7 @@ const errors: ReadonlyArray<readonly [name: string, error: RegistryError.Registr
   }],
   ["98: denied", new RegistryError.Denied({}), { status: 403, code: "DENIED" }],
   ["98: unavailable", new RegistryError.Unavailable({}), { status: 503, code: "UNAVAILABLE" }],
-  ["98: nobody answers behind it", new RegistryError.TransportError({ url: "https://inner.example/" }), {
+  ["98: the upstream registry does not answer", new RegistryError.TransportError({ url: "https://inner.example/" }), {
     status: 502,
     body: {
       errors: [{

@@ -29,7 +29,7 @@ const crossing: ReadonlyArray<Row> = [
     },
     body: ""
   }],
-  ["an answer, which it may read", { path: "/v2/team/app/manifests/v1", headers: page }, {
+  ["an answer that the page may read", { path: "/v2/team/app/manifests/v1", headers: page }, {
     status: 200,
     headers: {
       "access-control-allow-origin": "https://ui.example",
@@ -38,7 +38,7 @@ const crossing: ReadonlyArray<Row> = [
     },
     body: image
   }],
-  ["an error, which it may read", { path: "/v2/team/app/manifests/v2", headers: page }, {
+  ["an error that the page may read", { path: "/v2/team/app/manifests/v2", headers: page }, {
     status: 404,
     headers: { "access-control-allow-origin": "https://ui.example" },
     code: "MANIFEST_UNKNOWN"
@@ -47,7 +47,7 @@ const crossing: ReadonlyArray<Row> = [
     status: 200,
     headers: { "access-control-allow-origin": undefined, vary: "origin" }
   }],
-  ["what another page asks before", {
+  ["preflight request of another page", {
     method: "OPTIONS",
     path: "/v2/",
     headers: { ...asks, origin: "https://ui.example.evil" }
@@ -155,7 +155,7 @@ export const options = (composition: Composition) => {
         expect(JSON.stringify(lines)).not.toContain("CANARY")
       }))
 
-    it.scoped("a blob that is here, or of which that is not known", () =>
+    it.scoped("sends the blob itself if there is no other URL, and fails if `redirect` fails", () =>
       Effect.gen(function*() {
         const { ask } = yield* redirecting(({ range }) =>
           range === undefined ? Effect.succeedNone : Effect.fail(new RegistryError.Unavailable({}))

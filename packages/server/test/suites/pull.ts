@@ -35,7 +35,7 @@ const blobPath = `/v2/team/app/blobs/${blobDigest}`
 const tagPath = "/v2/team/app/manifests/v1"
 
 const base: ReadonlyArray<Row> = [
-  ["1, 105: there is a registry", { path: "/v2/" }, {
+  ["1, 105: the API version check", { path: "/v2/" }, {
     status: 200,
     headers: { "docker-distribution-api-version": "registry/2.0", "content-type": "application/json" },
     body: {}
@@ -69,7 +69,7 @@ const manifests: ReadonlyArray<Row> = [
     body: image
   }],
   ["8, 104: HEAD by tag", { method: "HEAD", path: tagPath }, { status: 200, headers: wholeImage, body: "" }],
-  ["13: whatever is accepted", { path: tagPath, headers: { accept: "text/html" } }, { status: 200, body: image }],
+  ["13: with any `Accept` header", { path: tagPath, headers: { accept: "text/html" } }, { status: 200, body: image }],
   ["5: an absent tag", { path: "/v2/team/app/manifests/v2" }, { status: 404, code: "MANIFEST_UNKNOWN" }],
   ["5: an absent digest", { path: `/v2/team/app/manifests/${absent}` }, { status: 404, code: "MANIFEST_UNKNOWN" }],
   ["5: an absent repository", { path: "/v2/team/none/manifests/v1" }, { status: 404, code: "NAME_UNKNOWN" }],
@@ -136,12 +136,12 @@ const ranges: ReadonlyArray<readonly [name: string, range: string, expected: Row
   ["22: outside", "bytes=5000-10000", outside],
   ["22: at the end", "bytes=2048-", outside],
   ["23: turned round", "bytes=500-0", { status: 416, code: "RANGE_INVALID" }],
-  ["23: the last none", "bytes=-0", { status: 416, code: "RANGE_INVALID" }],
+  ["23: the last 0 bytes", "bytes=-0", { status: 416, code: "RANGE_INVALID" }],
   ["24: several", "bytes=0-1,5-6", whole],
   ["24: another unit", "lines=0-1", whole],
   ["24: rubbish", "bytes=a-b", whole],
-  ["26: if it is still this", "bytes=0-9", part(0, 9), `"${blobDigest}"`],
-  ["26: if it is something else", "bytes=0-9", whole, `"${absent}"`]
+  ["26: if the content is unchanged", "bytes=0-9", part(0, 9), `"${blobDigest}"`],
+  ["26: if the content has changed", "bytes=0-9", whole, `"${absent}"`]
 ]
 
 export const pull = (composition: Composition) => {

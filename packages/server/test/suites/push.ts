@@ -125,7 +125,7 @@ const singles: ReadonlyArray<Row> = [
     status: 400,
     code: "NAME_INVALID"
   }],
-  ["51, 54: a mount of what is not there", {
+  ["51, 54: a mount of an unknown blob", {
     method: "POST",
     path: `${uploads}?mount=${absent}&from=team/other`,
     headers: length0
@@ -150,8 +150,8 @@ const chunks: ReadonlyArray<readonly [name: string, range: string | undefined, b
     ["43: overlapping", "5-14", blob.subarray(5, 15), outOfOrder()],
     ["43: turned round", "19-10", blob.subarray(10, 20), { status: 416, code: "RANGE_INVALID" }],
     ["39: with a unit", "bytes 10-19/100", blob.subarray(10, 20), { status: 416, code: "RANGE_INVALID" }],
-    ["43: shorter than it says", "10-29", blob.subarray(10, 20), { status: 400, code: "SIZE_INVALID" }],
-    ["43: longer than it says", "10-14", blob.subarray(10, 20), { status: 400, code: "SIZE_INVALID" }]
+    ["43: shorter than declared", "10-29", blob.subarray(10, 20), { status: 400, code: "SIZE_INVALID" }],
+    ["43: longer than declared", "10-14", blob.subarray(10, 20), { status: 400, code: "SIZE_INVALID" }]
   ]
 
 function outOfOrder(): Expected {
@@ -191,13 +191,13 @@ const manifests: ReadonlyArray<Row> = [
   ["71: by digest and tags", put(`/v2/team/app/manifests/${imageDigest}?tag=a&tag=b`, image), {
     ...stored(imageDigest, imageDigest, { "oci-tag": "a, b" })
   }],
-  ["71: one of the tags is none", put(`/v2/team/app/manifests/${imageDigest}?tag=a&tag=.b`, image), {
+  ["71: one of the tags is invalid", put(`/v2/team/app/manifests/${imageDigest}?tag=a&tag=.b`, image), {
     status: 400,
     code: "TAG_INVALID"
   }],
   ["63: another digest", put(`/v2/team/app/manifests/${absent}`, image), { status: 400, code: "DIGEST_INVALID" }],
   ["65: no JSON", put(manifestPath, text("{")), { status: 400, code: "MANIFEST_INVALID" }],
-  ["65: nothing", put(manifestPath, text("")), { status: 400, code: "MANIFEST_INVALID" }],
+  ["65: an empty body", put(manifestPath, text("")), { status: 400, code: "MANIFEST_INVALID" }],
   ["65: no object", put(manifestPath, text("[]")), { status: 400, code: "MANIFEST_INVALID" }],
   [
     "65: an image and an index",
@@ -207,7 +207,7 @@ const manifests: ReadonlyArray<Row> = [
       code: "MANIFEST_INVALID"
     }
   ],
-  ["G6: another type than it says itself", put(manifestPath, image, { "content-type": MediaType.index }), {
+  ["G6: another type than the manifest declares", put(manifestPath, image, { "content-type": MediaType.index }), {
     status: 400,
     code: "MANIFEST_INVALID"
   }],
@@ -389,9 +389,9 @@ export const push = (composition: Composition) => {
     it.scoped.each(
       [
         ["34: another", absent],
-        ["35: none", "sha256:abc"],
+        ["35: invalid", "sha256:abc"],
         ["35: of an algorithm that the server cannot verify", "md5:d41d8cd98f00b204e9800998ecf8427e"],
-        ["35: nothing", ""]
+        ["35: empty", ""]
       ] as const
     )("digest %s: no blob is seen", ([, digest]) =>
       Effect.gen(function*() {
@@ -444,7 +444,7 @@ export const push = (composition: Composition) => {
         ["36: with a made up signature", "/v2/team/app/blobs/uploads/MGI2MmE5YWM.AAAAAAAAAAAAAAAAAAAAAA"],
         ["36: of a URL to elsewhere", `/v2/team/app/blobs/uploads/${encodeURIComponent("http://169.254.169.254/")}`],
         ["36: much too long", `/v2/team/app/blobs/uploads/${"a".repeat(9000)}.AAAA`],
-        ["36: of nothing but a dot", "/v2/team/app/blobs/uploads/."]
+        ["36: a single dot", "/v2/team/app/blobs/uploads/."]
       ] as const
     )("id %s", ([, path]) => Effect.flatMap(start(composition), (running) => unknown(running, path)))
 

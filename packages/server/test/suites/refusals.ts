@@ -13,7 +13,7 @@ const long = (length: number) => "a".repeat(length)
 /** Paths that a proxy may interpret in two ways, and invalid names. */
 const paths: ReadonlyArray<readonly [name: string, path: string, status: number, code: string]> = [
   ["G1: upper case", "/v2/Team/app/manifests/v1", 400, "NAME_INVALID"],
-  ["G1: nothing between slashes", "/v2/team//app/manifests/v1", 400, "NAME_INVALID"],
+  ["G1: an empty component between slashes", "/v2/team//app/manifests/v1", 400, "NAME_INVALID"],
   ["G1: no name at all", "/v2//manifests/v1", 400, "NAME_INVALID"],
   ["G1: a point at its end", "/v2/team./manifests/v1", 400, "NAME_INVALID"],
   ["G2: too long", `/v2/${long(256)}/manifests/v1`, 400, "NAME_INVALID"],
@@ -97,7 +97,7 @@ export const refusals = (composition: Composition) =>
         check(yield* running.ask({ path: "/v2/team/app/manifests/v1" }), { status: 200, body: image })
       }))
 
-    it.scoped.each(methods)("3: methods of %s", ([path, allow, methods]) =>
+    it.scoped.each(methods)("refuses unsupported methods of %s (rule 3)", ([path, allow, methods]) =>
       Effect.gen(function*() {
         const running = yield* filled
         for (const method of methods) {
@@ -160,7 +160,9 @@ export const refusals = (composition: Composition) =>
           expect(answer).toMatch(/\r\nContent-Type: application\/json\r\n/i)
           const { errors } = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n"))) as { errors: Array<unknown> }
           expect(errors).toHaveLength(1)
-          yield* until(() => running.logged().length > 0)
+          yield* until(() =>
+            running.logged().length > 0
+          )
           checkLines(running.logged())
         }
         check(yield* running.ask({ path: "/v2/team/app/tags/list" }), {
@@ -207,7 +209,7 @@ export const refusals = (composition: Composition) =>
 
     it.scoped.each(
       [["one header", 20_000, 1], ["many headers", 100, 400]] as const
-    )("T36: %s too large is 431, and the client hears it", ([, size, count]) =>
+    )("answers 431 if %s is too large, and the client receives it (T36)", ([, size, count]) =>
       Effect.gen(function*() {
         const running = yield* filled
         const headers = Array.from({ length: count }, (_, index) => `x-${index}: ${long(size)}`)

@@ -26,8 +26,8 @@ const head = hello.subarray(0, 5)
 
 const sources: ReadonlyArray<[name: string, body: (content: Uint8Array) => Body.Body]> = [
   ["bytes in memory", Body.bytes],
-  ["a stream of a said size", (content) => pieces(content, 3, content.byteLength)],
-  ["a stream of no said size", (content) => pieces(content, 3)],
+  ["a stream with a declared size", (content) => pieces(content, 3, content.byteLength)],
+  ["a stream without a declared size", (content) => pieces(content, 3)],
   ["a native source", (content) => Body.fromSource(nativeSource(content), { size: content.byteLength })]
 ]
 
@@ -49,7 +49,7 @@ const nativeSource = (content: Uint8Array, onCancel?: () => void): Body.Source =
   return { resume: () => {}, cancel }
 }
 
-const wrongSizes: ReadonlyArray<[name: string, size: number]> = [["longer", 3], ["shorter", 30], ["empty, said", 0]]
+const wrongSizes: ReadonlyArray<[name: string, size: number]> = [["longer", 3], ["shorter", 30], ["zero declared", 0]]
 
 const push = (
   content: Uint8Array,
@@ -98,8 +98,8 @@ export const blobs = (makeStores: MakeStores) => {
     it.effect.each(
       [
         ["34: a wrong digest", absent],
-        ["35, T28: an algorithm that cannot be checked", Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")],
-        ["35: a registered algorithm that is not supported", Digest.make(`blake3:${"0".repeat(64)}`)]
+        ["35, T28: an algorithm that the store cannot verify", Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")],
+        ["35: a registered but unsupported algorithm", Digest.make(`blake3:${"0".repeat(64)}`)]
       ] as const
     )("%s: fails with DigestInvalid and stores nothing", ([, digest]) =>
       Effect.gen(function*() {
@@ -179,8 +179,8 @@ export const blobs = (makeStores: MakeStores) => {
     it.effect.each(
       [
         ["51, 54: a blob that the source does not have", { from: other }],
-        ["51: a source that is not there", { from: unknown }],
-        ["52, T33: a digest alone, unless that is allowed", {}]
+        ["51: a source that does not exist", { from: unknown }],
+        ["52, T33: a digest alone, if anonymousMount is false", {}]
       ] as const
     )("%s: starts an upload session", ([, options]) =>
       Effect.gen(function*() {

@@ -27,17 +27,17 @@ const selections: ReadonlyArray<[
   options: { readonly last?: string; readonly limit?: number },
   expected: ReadonlyArray<string>
 ]> = [
-  ["76, 82: all, by code", {}, sorted],
+  ["76, 82: all, in ASCII order", {}, sorted],
   ["77: the first three", { limit: 3 }, ["0", "10", "9"]],
-  ["77: more than there are", { limit: 100 }, sorted],
-  ["77: as many as there are", { limit: 13 }, sorted],
-  ["78: none", { limit: 0 }, []],
+  ["77: more than exist", { limit: 100 }, sorted],
+  ["77: exactly all tags", { limit: 13 }, sorted],
+  ["78: no tags", { limit: 0 }, []],
   ["79: after one", { last: "a_1" }, ["v1", "v1.0"]],
-  ["79: after one that is not there", { last: "a0" }, ["a1", "a_1", "v1", "v1.0"]],
+  ["79: after a tag that does not exist", { last: "a0" }, ["a1", "a_1", "v1", "v1.0"]],
   ["79: after the last", { last: "v1.0" }, []],
   ["79: two after one", { last: "Z", limit: 2 }, ["_", "a"]],
-  ["81, T35: as many as can be said", { limit: Number.MAX_SAFE_INTEGER }, sorted],
-  ["81: fewer than none", { limit: -1 }, []]
+  ["81, T35: the largest limit", { limit: Number.MAX_SAFE_INTEGER }, sorted],
+  ["81: a negative limit", { limit: -1 }, []]
 ]
 
 const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
@@ -205,7 +205,7 @@ export const lists = (makeStores: MakeStores) => {
         expect(yield* list(registry.listReferrers(repository, base.digest))).toEqual([])
       }).pipe(test))
 
-    it.effect("T39: a manifest that two name as each other's subject, and one that names itself by another digest", () =>
+    it.effect("lists referrers of manifests whose subjects form a cycle (T39)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const first = yield* pushImage({ subject })

@@ -32,7 +32,7 @@ const accepted: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Arra
   ["Docker image", MediaType.dockerImage, image({ mediaType: MediaType.dockerImage, layers: [layer] })],
   ["artifact with a type", MediaType.image, image({ artifactType: "application/vnd.example" })],
   ["artifact manifest", MediaType.artifact, text(JSON.stringify({ mediaType: MediaType.artifact, blobs: [layer] }))],
-  ["index of nothing", MediaType.index, index()],
+  ["empty index", MediaType.index, index()],
   ["Docker list", MediaType.dockerList, index({ mediaType: MediaType.dockerList })],
   ["66: sparse index", MediaType.index, index({ manifests: [{ ...absentLayer, mediaType: MediaType.image }] })],
   [
@@ -64,9 +64,9 @@ const accepted: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Arra
 ]
 
 const invalid: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Array]> = [
-  ["65: no JSON", MediaType.image, text("{")],
-  ["65: no object", MediaType.image, text("[]")],
-  ["65: no UTF-8", MediaType.image, new Uint8Array([0x22, 0xff, 0x22])],
+  ["65: not JSON", MediaType.image, text("{")],
+  ["65: not an object", MediaType.image, text("[]")],
+  ["65: not UTF-8", MediaType.image, new Uint8Array([0x22, 0xff, 0x22])],
   ["65: no config", MediaType.image, text(`{"schemaVersion":2,"layers":[]}`)],
   ["70: another type inside", MediaType.index, index({ mediaType: MediaType.image })],
   ["70: no type", "", image()],
@@ -79,9 +79,13 @@ const invalid: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Array
   ["T23: a byte order mark", MediaType.index, text(`\ufeff{"schemaVersion":2,"manifests":[]}`)],
   ["T60: HTML", "text/html", text("<script>alert(1)</script>")],
   ["T60: SVG", "image/svg+xml", text("<svg/>")],
-  ["T25: a path for a digest", MediaType.image, image({ layers: [{ ...layer, digest: "sha256:../../x" as never }] })],
-  ["T37: a size that is no size", MediaType.image, image({ layers: [{ ...layer, size: 2 ** 53 }] })],
-  ["T38: nested deep", MediaType.image, text("[".repeat(100_000))]
+  [
+    "T25: a path in place of a digest",
+    MediaType.image,
+    image({ layers: [{ ...layer, digest: "sha256:../../x" as never }] })
+  ],
+  ["T37: an invalid size", MediaType.image, image({ layers: [{ ...layer, size: 2 ** 53 }] })],
+  ["T38: deeply nested", MediaType.image, text("[".repeat(100_000))]
 ]
 
 export const manifests = (makeStores: MakeStores) => {
@@ -158,7 +162,7 @@ export const manifests = (makeStores: MakeStores) => {
       [
         ["63: another digest", absent],
         ["63: another digest, sha512", Digest.fromBytes(hello, "sha512")],
-        ["T28: an algorithm that is not supported", Digest.make("md5:00")]
+        ["T28: an unsupported algorithm", Digest.make("md5:00")]
       ] as const
     )("%s: fails with DigestInvalid and stores nothing", ([, digest]) =>
       Effect.gen(function*() {

@@ -29,7 +29,7 @@ const ranges: ReadonlyArray<[name: string, range: ByteRange.ByteRange, span: [nu
   ["19: from 500 to the end", ByteRange.from(500), [500, 1548]],
   ["20: the last 500", ByteRange.last(500), [1548, 500]],
   ["21: beyond the end is clipped", ByteRange.slice(2000, 3001), [2000, 48]],
-  ["20: more than all of it at the end", ByteRange.last(5000), [0, 2048]],
+  ["20: the last 5000 of fewer bytes", ByteRange.last(5000), [0, 2048]],
   ["18: the first byte", ByteRange.slice(0, 1), [0, 1]],
   ["18: the last byte", ByteRange.slice(2047, 1), [2047, 1]]
 ]
@@ -37,8 +37,8 @@ const ranges: ReadonlyArray<[name: string, range: ByteRange.ByteRange, span: [nu
 const wrongRanges: ReadonlyArray<[name: string, range: ByteRange.ByteRange]> = [
   ["22: past the end", ByteRange.slice(5000, 5001)],
   ["22: at the end", ByteRange.from(2048)],
-  ["23: of no bytes", ByteRange.slice(500, 0)],
-  ["23: the last none", ByteRange.last(0)]
+  ["23: an empty range", ByteRange.slice(500, 0)],
+  ["23: the last 0 bytes", ByteRange.last(0)]
 ]
 
 export const pull = (makeStores: MakeStores) => {
@@ -63,8 +63,8 @@ export const pull = (makeStores: MakeStores) => {
     it.effect.each(
       [
         ["15: absent", repository, absent],
-        ["15, T33: in another repository alone", other, helloDigest],
-        ["15: in a repository that is not there", unknown, helloDigest]
+        ["15, T33: only in another repository", other, helloDigest],
+        ["15: in a repository that does not exist", unknown, helloDigest]
       ] as const
     )("%s", ([, from, wanted]) =>
       Effect.gen(function*() {

@@ -48,11 +48,11 @@ export const uploads = (makeStores: MakeStores) => {
     )
 
     const orders: ReadonlyArray<[name: string, chunks: ReadonlyArray<Uint8Array>, last: Uint8Array | undefined]> = [
-      ["33: all in the last", [], hello],
-      ["42: all in one, none in the last", [hello], undefined],
-      ["44: several, none in the last", [head, tail], undefined],
-      ["44: several, no bytes in the last", [head, tail], new Uint8Array(0)],
-      ["39: a chunk of no bytes", [head, new Uint8Array(0)], tail]
+      ["33: all bytes in the last chunk", [], hello],
+      ["42: all bytes in one chunk, none in the last", [hello], undefined],
+      ["44: several chunks, no last chunk", [head, tail], undefined],
+      ["44: several chunks, an empty last chunk", [head, tail], new Uint8Array(0)],
+      ["39: an empty chunk", [head, new Uint8Array(0)], tail]
     ]
     const digests = [
       ["as the hash kept", helloDigest],
@@ -106,9 +106,9 @@ export const uploads = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["41: before where it stands", 0],
-        ["41: after where it stands", 6],
-        ["41: far away", Number.MAX_SAFE_INTEGER]
+        ["41: before the offset", 0],
+        ["41: after the offset", 6],
+        ["41: far beyond the offset", Number.MAX_SAFE_INTEGER]
       ] as const
     )("%s: fails with RangeInvalid and changes nothing", ([, offset]) =>
       Effect.gen(function*() {
@@ -129,8 +129,8 @@ export const uploads = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["43: longer than said", pieces(tail, 3, 4), "SizeInvalid"],
-        ["43: shorter than said", pieces(tail, 3, 40), "SizeInvalid"],
+        ["43: longer than declared", pieces(tail, 3, 4), "SizeInvalid"],
+        ["43: shorter than declared", pieces(tail, 3, 40), "SizeInvalid"],
         ["broken", broken(tail.subarray(0, 3)), "BodyFailed"]
       ] as const
     )("does not change the offset if a chunk is %s", ([, body, tag]) =>
