@@ -192,7 +192,7 @@ const timeouts = (options: Options): ServerOptions & { readonly headersTimeout: 
   const headersTimeout = millis(options.headersTimeout, "30 seconds")
   return {
     headersTimeout,
-    // How often those who exceed it are looked for.
+    // How often Node checks for connections that exceed the time-out.
     connectionsCheckingInterval: Math.min(headersTimeout || 30_000, 30_000),
     // A blob may take as long as it needs, as long as it moves.
     requestTimeout: 0,

@@ -39,7 +39,7 @@ const half = blob.subarray(0, 1024)
 const rest = blob.subarray(1024)
 const flipped = new Uint8Array(rest).fill(0xff, 1023)
 
-/** The ways in which content comes. */
+/** The content as bytes, as a stream and as a native source. */
 const bodies = (
   ...pieces: ReadonlyArray<Uint8Array>
 ): ReadonlyArray<readonly [name: string, body: () => Body.Body]> => {

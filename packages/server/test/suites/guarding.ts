@@ -273,7 +273,7 @@ export const guarding = (composition: Composition) => {
         expect(asked).toEqual(["PushManifest 0"])
       }))
 
-    it.scoped("the log has a line for wrong credentials and for what was denied, none for a challenge, and no secret", () =>
+    it.scoped("logs wrong credentials and denials, but no challenges and no secrets", () =>
       Effect.gen(function*() {
         const { ask, lines } = yield* start(composition, { guard, registry: Memory.layer().pipe(Logging.wrap()) })
         yield* ask({ path: manifest })

@@ -3,7 +3,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import type * as BlobStore from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
 
-/** The errors of the two services, without those of bodies. */
+/** The errors of the two services, except the errors of bodies. */
 export type Failure =
   | BlobStore.NotFound
   | BlobStore.RangeInvalid

@@ -29,7 +29,7 @@ export const make = () => {
     drop: (id: string): void => {
       hashes.delete(id)
     },
-    /** Drops old hashes: those of upload sessions that another process has ended. */
+    /** Drops the hashes of upload sessions that another process has ended. */
     dropOlderThan: (time: number): void => {
       for (const [id, { keptAt }] of hashes) if (keptAt < time) hashes.delete(id)
     }
