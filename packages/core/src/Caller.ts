@@ -70,7 +70,7 @@ export const key = ({ name, network }: Identity): string => {
 
 /**
  * Returns the network that limits count an address by: an IPv4 address itself, or the first 64 bits of an IPv6 address,
- * because whoever has one IPv6 address usually has all addresses of its /64
+ * because a user of one IPv6 address usually has all addresses of its /64
  * ([RFC 6177, section 2](https://www.rfc-editor.org/rfc/rfc6177#section-2)). An IPv6 address that stands for an IPv4
  * address becomes that IPv4 address. A text that is not an address is returned unchanged.
  *

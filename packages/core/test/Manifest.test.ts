@@ -421,7 +421,7 @@ describe("Manifest.parse refuses", () => {
   })
 
   it.each([
-    { name: "lists in lists, where nobody looks", document: nest("{\"manifests\":[],\"x\":", "[", "]", "}") },
+    { name: "lists in lists, in an unknown member", document: nest("{\"manifests\":[],\"x\":", "[", "]", "}") },
     { name: "one name over and over", document: fill("{", "\"manifests\":[],", "\"manifests\":[]}") }
   ])("4 MiB of $name, before they are parsed", ({ document }) => {
     expect(refusal(MediaType.index, document)).toBe("its JSON holds more than 200000 values")

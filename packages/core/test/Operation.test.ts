@@ -388,7 +388,7 @@ describe("Operation.equivalence", () => {
       b: new Operation.GetBlob({ repository, digest, range: { offset: 1, length: undefined } })
     },
     { name: "bytes are the same by content", a: push({}), b: push({ bytes: text("{}") }) },
-    { name: "bodies in hand are the same by content", a: blob({}), b: blob({ body: Body.bytes(text("content")) }) },
+    { name: "bodies in memory are compared by content", a: blob({}), b: blob({ body: Body.bytes(text("content")) }) },
     { name: "other bodies are the same as themselves", a: blob({ body: oneShot }), b: blob({ body: oneShot }) },
     {
       name: "annotations may be called like fields",

@@ -168,7 +168,7 @@ const calls: ReadonlyArray<{ readonly name: string; readonly call: Call; readonl
 ]
 
 describe("a method of a registry", () => {
-  it.scoped.each(calls)("runs its operation: $name", ({ asks, call }) =>
+  it.scoped.each(calls)("runs and fails like its operation: $name", ({ asks, call }) =>
     Effect.gen(function*() {
       const asked: Array<Operation.Operation> = []
       const exit = yield* Effect.exit(call(Registry.fromHandler(recording(asked))))

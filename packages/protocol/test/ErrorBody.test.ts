@@ -162,12 +162,12 @@ describe("status", () => {
     ["a blob over a limit", new RegistryError.SizeInvalid({ limit: 10 }), operations.CompleteUpload, 413],
     ["a tag that may not move", new RegistryError.Denied({}), ifAbsent, 412],
     ["a push that is denied", new RegistryError.Denied({}), operations.PushManifest, 403],
-    ["a code that nobody knows, with its status", unknown(422), undefined, 422],
-    ["a code that nobody knows, without one", new RegistryError.UnknownCode({ code: "X" }), undefined, 500],
-    ["a code that nobody knows, after success", unknown(200), undefined, 500],
-    ["a code that nobody knows, after a redirect", unknown(307), undefined, 500],
-    ["a code that nobody knows, of no status", unknown(999), undefined, 500],
-    ["a code that nobody knows, of half a status", unknown(404.5), undefined, 500],
+    ["an unknown code, with its status", unknown(422), undefined, 422],
+    ["an unknown code, without one", new RegistryError.UnknownCode({ code: "X" }), undefined, 500],
+    ["an unknown code, after success", unknown(200), undefined, 500],
+    ["an unknown code, after a redirect", unknown(307), undefined, 500],
+    ["an unknown code, of no status", unknown(999), undefined, 500],
+    ["an unknown code, of half a status", unknown(404.5), undefined, 500],
     ["another error's status, which does not count", new RegistryError.BlobUnknown({ status: 418 }), undefined, 404]
   ]
   it.each(rows)("of %s", (_, error, operation, status) => {
@@ -207,7 +207,7 @@ describe("encode", () => {
       ["403", `{"errors":[{"code":"DENIED","message":"no","detail":[{"Action":"pull"}]}]}`]
     ],
     [
-      "passes a code on that nobody knows",
+      "keeps an unknown code",
       new RegistryError.UnknownCode({ code: "QUOTA", reason: "full", detail: 1, status: 507 }),
       undefined,
       ["507", `{"errors":[{"code":"QUOTA","message":"full","detail":1}]}`]
@@ -228,7 +228,7 @@ describe("encode", () => {
       ["403", `{"errors":[{"code":"DENIED","message":"no"}]}`]
     ],
     [
-      "leaves a detail out with which nobody would read it",
+      "leaves out a detail that would make the body too long",
       new RegistryError.Denied({ reason: "no", detail: "é".repeat(ErrorBody.maxBytes / 2) }),
       undefined,
       ["403", `{"errors":[{"code":"DENIED","message":"no"}]}`]
@@ -622,27 +622,27 @@ describe("decode", () => {
       }
     ],
     [
-      "a code that nobody knows",
+      "an unknown code",
       { status: 422, body: json({ code: "QUOTA", message: "full", detail: 1 }) },
       { _tag: "UnknownCode", code: "QUOTA", reason: "full", detail: 1, status: 422 }
     ],
     [
-      "a code that nobody knows, without a message",
+      "an unknown code, without a message",
       { status: 422, body: json({ code: "QUOTA" }) },
       { _tag: "UnknownCode", code: "QUOTA", reason: "the registry answered with status 422" }
     ],
     // Codes of Harbor, Gitea and others: the status determines the error.
-    ["not found by a code that nobody knows", { status: 404, body: json({ code: "NOT_FOUND" }) }, {
+    ["not found by an unknown code", { status: 404, body: json({ code: "NOT_FOUND" }) }, {
       _tag: "ManifestUnknown"
     }],
     ["not found by no code", { status: 404, body: json({ code: "UNKNOWN" }) }, { _tag: "ManifestUnknown" }],
-    ["unauthorized by a code that nobody knows", { status: 401, body: json({ code: "NO" }) }, { _tag: "Unauthorized" }],
+    ["unauthorized by an unknown code", { status: 401, body: json({ code: "NO" }) }, { _tag: "Unauthorized" }],
     [
-      "too many by a code that nobody knows",
+      "too many requests by an unknown code",
       { status: 429, body: json({ code: "TOO_MANY_REQUESTS", message: "slow" }) },
       { _tag: "TooManyRequests", reason: "slow" }
     ],
-    ["unavailable by a code that nobody knows", { status: 503, body: json({ code: "DOWN" }) }, { _tag: "Unavailable" }],
+    ["unavailable by an unknown code", { status: 503, body: json({ code: "DOWN" }) }, { _tag: "Unavailable" }],
     ["a failure that has no code", { status: 502, body: json({ code: "UNKNOWN" }) }, { _tag: "UnknownCode" }],
     ["a code in small letters", { status: 400, body: json({ code: "denied" }) }, {
       _tag: "UnknownCode",

@@ -436,7 +436,7 @@ describe("decode", () => {
       new Operation.ListReferrers({ repository, digest })
     ],
     [
-      "a query that nobody knows, malformed",
+      "an unknown and malformed query",
       request(`GET /v2/team/app/referrers/${digest}?%zz=%&&=&a`),
       new Operation.ListReferrers({ repository, digest })
     ]
@@ -555,13 +555,13 @@ describe("decode", () => {
       "MANIFEST_INVALID"
     ],
     [
-      "a manifest with a bad tag besides",
+      "a manifest with an additional invalid tag",
       request(`PUT /v2/app/manifests/v1?tag=.x`, manifestType, two),
       400,
       "TAG_INVALID"
     ],
     [
-      "a manifest with an empty tag besides",
+      "a manifest with an additional empty tag",
       request(`PUT /v2/app/manifests/${digest}?tag=`, manifestType, two),
       400,
       "TAG_INVALID"

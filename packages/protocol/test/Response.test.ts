@@ -870,7 +870,7 @@ describe("decode", () => {
       /status 201/
     ],
     [
-      "a redirect that nobody followed",
+      "a redirect that was not followed",
       getBlob,
       { status: 307, headers: { location: "https://cdn.example/x" } },
       "UnknownCode",
