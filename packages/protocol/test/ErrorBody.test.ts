@@ -185,7 +185,7 @@ describe("encode", () => {
     ]
   > = [
     [
-      "says the reason, and not what was asked",
+      "contains the reason, and not the operation",
       new RegistryError.BlobUnknown({
         ...Operation.errorFields(operations.GetBlob),
         reason: "it is gone",
@@ -195,13 +195,13 @@ describe("encode", () => {
       ["404", `{"errors":[{"code":"BLOB_UNKNOWN","message":"it is gone"}]}`]
     ],
     [
-      "says what its kind is where there is no reason",
+      "contains the default message without a reason",
       new RegistryError.NameUnknown({ repository, reason: "" }),
       operations.ListTags,
       ["404", `{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known to registry"}]}`]
     ],
     [
-      "passes the detail on",
+      "contains the detail",
       new RegistryError.Denied({ reason: "no", detail: [{ Action: "pull" }] }),
       undefined,
       ["403", `{"errors":[{"code":"DENIED","message":"no","detail":[{"Action":"pull"}]}]}`]
@@ -213,7 +213,7 @@ describe("encode", () => {
       ["507", `{"errors":[{"code":"QUOTA","message":"full","detail":1}]}`]
     ],
     [
-      "says the tag and the data of an error that has no code, and not its cause",
+      "contains the tag and the data of an error without a code, and not its cause",
       new RegistryError.Refused({ by: "Policy", reason: "not today", detail: { age: 1 }, cause: "CANARY" }),
       undefined,
       [
@@ -222,7 +222,7 @@ describe("encode", () => {
       ]
     ],
     [
-      "leaves a detail out that is no JSON",
+      "leaves out a detail that is not JSON",
       new RegistryError.Denied({ reason: "no", detail: { size: 1n } }),
       undefined,
       ["403", `{"errors":[{"code":"DENIED","message":"no"}]}`]
@@ -234,13 +234,13 @@ describe("encode", () => {
       ["403", `{"errors":[{"code":"DENIED","message":"no"}]}`]
     ],
     [
-      "says when to come back, in whole seconds, rather too late",
+      "rounds retryAfter up to whole seconds",
       new RegistryError.TooManyRequests({ retryAfter: 1001 }),
       undefined,
       ["429", `{"errors":[{"code":"TOOMANYREQUESTS","message":"too many requests"}]}`, "retry-after: 2"]
     ],
     [
-      "says no time that is none",
+      "leaves out a retryAfter that is not finite",
       new RegistryError.Unavailable({ retryAfter: Infinity }),
       undefined,
       ["503", `{"errors":[{"code":"UNAVAILABLE","message":"service unavailable"}]}`]
@@ -252,13 +252,13 @@ describe("encode", () => {
       ["503", `{"errors":[{"code":"UNAVAILABLE","message":"service unavailable"}]}`, "retry-after: 0"]
     ],
     [
-      "says how large a blob is of which there is no such range",
+      "contains the size of a blob for an invalid range",
       new RegistryError.RangeInvalid({ size: 2048 }),
       operations.GetBlob,
       ["416", `{"errors":[{"code":"RANGE_INVALID","message":"invalid content range"}]}`, "content-range: bytes */2048"]
     ],
     [
-      "says where an upload stands that a chunk does not fit",
+      "contains the offset of an upload for an invalid chunk",
       new RegistryError.RangeInvalid({ size: 10 }),
       operations.AppendUpload,
       [
@@ -269,13 +269,13 @@ describe("encode", () => {
       ]
     ],
     [
-      "says no size that is not known",
+      "leaves out an unknown size",
       new RegistryError.RangeInvalid({}),
       operations.GetBlob,
       ["416", `{"errors":[{"code":"RANGE_INVALID","message":"invalid content range"}]}`]
     ],
     [
-      "says what may be done where something may not",
+      "lists the allowed methods for an unsupported one",
       new RegistryError.Unsupported({ reason: "read only" }),
       operations.DeleteBlob,
       ["405", `{"errors":[{"code":"UNSUPPORTED","message":"read only"}]}`, "allow: HEAD, GET"]
@@ -575,7 +575,7 @@ describe("decode", () => {
       { status: 404, body: json({ code: "MANIFEST_UNKNOWN", message: "gone", detail: { Tag: "v1" } }) },
       { _tag: "ManifestUnknown", message: "gone", reason: "gone", detail: { Tag: "v1" } }
     ],
-    ["the code where the status says little", { status: 400, body: json({ code: "BLOB_UNKNOWN" }) }, {
+    ["the code if the status is unspecific", { status: 400, body: json({ code: "BLOB_UNKNOWN" }) }, {
       _tag: "BlobUnknown"
     }],
     ["an empty message", { status: 403, body: json({ code: "DENIED", message: "" }) }, {
@@ -583,7 +583,7 @@ describe("decode", () => {
       reason: undefined
     }],
     [
-      "a message that is none",
+      "an invalid message",
       { status: 403, body: json({ code: "DENIED", message: { a: 1 }, detail: null }) },
       { _tag: "Denied", reason: undefined, detail: undefined }
     ],
@@ -606,7 +606,7 @@ describe("decode", () => {
       }
     ],
     [
-      "the first code that is known",
+      "the first known code",
       {
         status: 400,
         body: json({ code: "ODD", message: "odd" }, { code: "SIZE_INVALID", message: "size" }, { code: "DENIED" })
@@ -651,22 +651,22 @@ describe("decode", () => {
     ["a code that is a member of all objects", { status: 400, body: json({ code: "constructor" }) }, {
       _tag: "UnknownCode"
     }],
-    ["a code that is none", { status: 403, body: json({ code: 1 }, null, "x", []) }, {
+    ["an invalid code", { status: 403, body: json({ code: 1 }, null, "x", []) }, {
       _tag: "Denied",
       diagnostics: []
     }],
-    ["errors that are none", { status: 403, body: `{"errors":{"code":"NAME_INVALID"}}` }, { _tag: "Denied" }],
+    ["invalid errors", { status: 403, body: `{"errors":{"code":"NAME_INVALID"}}` }, { _tag: "Denied" }],
     ["no errors", { status: 403, body: `{"errors":[]}` }, { _tag: "Denied" }],
     ["other JSON", { status: 403, body: `{"message":"x"}` }, { _tag: "Denied" }],
     ["null", { status: 403, body: "null" }, { _tag: "Denied" }],
     ["broken JSON", { status: 403, body: `{"errors":[{"code":"NAME_INVALID"}` }, { _tag: "Denied" }],
     ["a byte order mark", { status: 400, body: `\ufeff${json({ code: "NAME_INVALID" })}` }, { _tag: "NameInvalid" }],
-    ["what is no UTF-8", { status: 403, body: new Uint8Array([0xff, 0xfe]) }, { _tag: "Denied" }],
+    ["text that is not UTF-8", { status: 403, body: new Uint8Array([0xff, 0xfe]) }, { _tag: "Denied" }],
     ["a web page", { status: 503, body: "<html><h1>503 Service Unavailable</h1></html>" }, { _tag: "Unavailable" }],
-    ["a web page that is no answer", { status: 500, body: "<html>" }, { _tag: "UnknownCode", code: "UNKNOWN" }],
+    ["an HTML page", { status: 500, body: "<html>" }, { _tag: "UnknownCode", code: "UNKNOWN" }],
     ["an empty body", { status: 401, body: "" }, { _tag: "Unauthorized" }],
     [
-      "a body as long as it may be",
+      "a body of the maximum size",
       { status: 400, body: json({ code: "NAME_INVALID" }).padEnd(ErrorBody.maxBytes) },
       { _tag: "NameInvalid" }
     ],
@@ -676,31 +676,31 @@ describe("decode", () => {
       { _tag: "UnknownCode" }
     ],
     [
-      "a message that would do things to a terminal",
+      "a message with terminal escapes",
       { status: 403, body: json({ code: "DENIED", message: "\x1b[2J\r\nok" }) },
       { _tag: "Denied", message: "\\u001b[2J\\u000d\\u000aok" }
     ],
     [
-      "content that is too large, without a word",
+      "content that is too large, without a reason",
       { status: 413 },
       { _tag: "SizeInvalid", message: "the content is larger than the registry takes" }
     ],
     [
-      "a range that is refused, and how much there is",
+      "a refused range, with the available size",
       { status: 416, headers: { "content-range": "bytes */2048" } },
       { _tag: "RangeInvalid", size: 2048 }
     ],
     [
-      "a chunk that is refused, and where the upload stands",
+      "a refused chunk, with the offset of the upload",
       { status: 416, body: json({ code: "RANGE_INVALID" }), headers: { range: "0-9" } },
       { _tag: "RangeInvalid", size: 10 }
     ],
     [
-      "a chunk that is refused by an odd code, and where the upload stands",
+      "a chunk refused with an unknown code, with the offset of the upload",
       { status: 416, headers: { range: "bytes=0-9", "upload-offset": "10" } },
       { _tag: "RangeInvalid", size: 10 }
     ],
-    ["a range that is refused, and nothing else", { status: 416 }, { _tag: "RangeInvalid", size: undefined }]
+    ["a refused range, without a size", { status: 416 }, { _tag: "RangeInvalid", size: undefined }]
   ]
   it.each(rows)("decodes %s", (_, response, { _tag, ...expected }) => {
     const error = decode(response, { operation: "GetManifest" })

@@ -154,7 +154,7 @@ describe("resume", () => {
     ["a last with a plus sign that is not escaped", target("?last=sha256+b64u:2"), [1, 2, 3], [3]],
     ["the last", after(3), [1, 2, 3], []],
     // A deleted item must not hide the other items: listing an item twice is better than never.
-    ["one that is gone", after(9), [1, 2, 3], [1, 2, 3]],
+    ["a last item that was deleted", after(9), [1, 2, 3], [1, 2, 3]],
     ["one that is gone, of nothing", after(9), [], []]
   ]
   it.effect.each(rows)("after %s", ([, target, items, rest]) =>

@@ -202,15 +202,15 @@ describe("parseUploadOffset", () => {
     ["with spaces", { range: " 0-9 " }, 10],
     ["the last chunk's range alone", { range: "10-19" }, 20],
     ["a count", { "upload-offset": "1" }, 1],
-    ["a count that resolves the doubt", { range: "0-0", "upload-offset": "1" }, 1],
+    ["a count in addition to an ambiguous range", { range: "0-0", "upload-offset": "1" }, 1],
     ["a count of nothing", { range: "0-0", "upload-offset": "0" }, 0],
-    ["a count that is none", { range: "0-9", "upload-offset": "ten" }, 10],
-    ["a count beyond counting", { range: "0-9", "upload-offset": "9007199254740992" }, 10],
+    ["an invalid count", { range: "0-9", "upload-offset": "ten" }, 10],
+    ["a count that is not a safe integer", { range: "0-9", "upload-offset": "9007199254740992" }, 10],
     ["nothing", {}, undefined],
     ["an empty range", { range: "" }, undefined],
     ["rubbish", { range: "a-b" }, undefined],
     ["an end without a start", { range: "-9" }, undefined],
-    ["a range beyond counting", { range: "0-9007199254740991" }, undefined]
+    ["a range whose end is not a safe integer", { range: "0-9007199254740991" }, undefined]
   ]
   it.each(rows)("parses %s", (_, headers, offset) => {
     expect(Range.parseUploadOffset(headers)).toBe(offset)

@@ -168,7 +168,7 @@ describe("encode", () => {
       ]
     ],
     [
-      "a chunk wherever the upload stands",
+      "a chunk without an offset",
       new Operation.AppendUpload({ repository, id: "1", body: chunked("a") }),
       ["PATCH /v2/team/app/blobs/uploads/1", "content-type: application/octet-stream"]
     ],
@@ -183,12 +183,12 @@ describe("encode", () => {
       ]
     ],
     [
-      "the end of an upload",
+      "the completion of an upload",
       new Operation.CompleteUpload({ repository, id: state, digest }),
       [`PUT ${state}&digest=${escaped}`, "content-length: 0", "content-type: application/octet-stream"]
     ],
     [
-      "the end of an upload elsewhere, with the last chunk",
+      "the completion of an upload on another host, with the last chunk",
       new Operation.CompleteUpload({ repository, id: elsewhere, digest, offset: 0, body }),
       [
         `PUT ${elsewhere}&digest=${escaped}`,
@@ -198,7 +198,7 @@ describe("encode", () => {
         "upload-offset: 0"
       ]
     ],
-    ["an upload given up", new Operation.CancelUpload({ repository, id: "1" }), [
+    ["a canceled upload", new Operation.CancelUpload({ repository, id: "1" }), [
       "DELETE /v2/team/app/blobs/uploads/1"
     ]],
     [
@@ -212,7 +212,7 @@ describe("encode", () => {
       [`PUT /v2/team/app/manifests/${digest}`, "content-length: 2", `content-type: ${MediaType.index}`]
     ],
     [
-      "a manifest to a digest and tags, of which none may move",
+      "a manifest to a digest and tags with ifAbsent",
       new Operation.PushManifest({
         repository,
         mediaType: MediaType.index,
@@ -228,11 +228,11 @@ describe("encode", () => {
         "if-none-match: *"
       ]
     ],
-    ["the end of a blob", new Operation.DeleteBlob({ repository, digest }), [`DELETE /v2/team/app/blobs/${digest}`]],
-    ["the end of a manifest", new Operation.DeleteManifest({ repository, digest }), [
+    ["a blob deletion", new Operation.DeleteBlob({ repository, digest }), [`DELETE /v2/team/app/blobs/${digest}`]],
+    ["a manifest deletion", new Operation.DeleteManifest({ repository, digest }), [
       `DELETE /v2/team/app/manifests/${digest}`
     ]],
-    ["the end of a tag", new Operation.DeleteTag({ repository, tag }), ["DELETE /v2/team/app/manifests/v1"]],
+    ["a tag deletion", new Operation.DeleteTag({ repository, tag }), ["DELETE /v2/team/app/manifests/v1"]],
     ["all repositories", new Operation.ListRepositories({}), ["GET /v2/_catalog"]],
     [
       "some repositories",
@@ -295,7 +295,7 @@ describe("decode", () => {
       new Operation.GetManifest({ repository, reference: tag })
     ],
     [
-      "a range that ends beyond counting",
+      "a range whose end is not a safe integer",
       request(`GET /v2/team/app/blobs/${digest}`, { range: "bytes=5-99999999999999999999" }),
       new Operation.GetBlob({ repository, digest, range: ByteRange.slice(5, Number.MAX_SAFE_INTEGER - 5) })
     ],
@@ -305,17 +305,17 @@ describe("decode", () => {
       new Operation.GetBlob({ repository, digest })
     ],
     [
-      "a range on the condition that it is this blob",
+      "a range with an If-Range that matches the blob",
       request(`GET /v2/team/app/blobs/${digest}`, { range: "bytes=0-1", "if-range": `"${digest}"` }),
       new Operation.GetBlob({ repository, digest, range: ByteRange.slice(0, 2) })
     ],
     [
-      "a range on the condition that it is another",
+      "a range with an If-Range of another blob",
       request(`GET /v2/team/app/blobs/${digest}`, { range: "bytes=0-1", "if-range": `"${sha512}"` }),
       new Operation.GetBlob({ repository, digest })
     ],
     [
-      "a range on a weak condition",
+      "a range with a weak If-Range",
       request(`GET /v2/team/app/blobs/${digest}`, { range: "bytes=500-0", "if-range": `W/"${digest}"` }),
       new Operation.GetBlob({ repository, digest })
     ],
@@ -375,12 +375,12 @@ describe("decode", () => {
       new Operation.AppendUpload({ repository, id: "1", body: Body.empty })
     ],
     [
-      "the end of an upload, its query in any order",
+      "the completion of an upload, with its query in any order",
       request(`PUT /v2/team/app/blobs/uploads/1?digest=${escaped}&_state=x`),
       new Operation.CompleteUpload({ repository, id: "1", digest })
     ],
     [
-      "a digest whose algorithm has a plus sign, which is no space",
+      "a digest whose algorithm contains a plus sign",
       request("PUT /v2/team/app/blobs/uploads/1?digest=sha256+b64u:aa"),
       new Operation.CompleteUpload({ repository, id: "1", digest: Digest.make("sha256+b64u:aa") })
     ],
@@ -409,14 +409,14 @@ describe("decode", () => {
       new Operation.PushManifest({ repository, mediaType: MediaType.image, bytes: new Uint8Array(0), tags: [tag] })
     ],
     ["a list after nothing", request("GET /v2/_catalog?last="), new Operation.ListRepositories({})],
-    ["a list of nothing", request("GET /v2/team/app/tags/list?n=0"), new Operation.ListTags({ repository, limit: 0 })],
+    ["a list of no items", request("GET /v2/team/app/tags/list?n=0"), new Operation.ListTags({ repository, limit: 0 })],
     [
-      "a list of more than can be counted",
+      "a list with a limit that is not a safe integer",
       request("GET /v2/team/app/tags/list?n=9007199254740992"),
       new Operation.ListTags({ repository, limit: Number.MAX_SAFE_INTEGER })
     ],
     [
-      "a list of far more than can be counted",
+      "a list with an even larger limit",
       request(`GET /v2/_catalog?n=${"9".repeat(400)}`),
       new Operation.ListRepositories({ limit: Number.MAX_SAFE_INTEGER })
     ],
@@ -426,7 +426,7 @@ describe("decode", () => {
       new Operation.ListTags({ repository })
     ],
     [
-      "an artifact type with a plus sign, which is no space",
+      "an artifact type with a plus sign",
       request(`GET /v2/team/app/referrers/${digest}?artifactType=application/vnd.example+json`),
       new Operation.ListReferrers({ repository, digest, artifactType: "application/vnd.example+json" })
     ],
@@ -459,8 +459,8 @@ describe("decode", () => {
     ["an asterisk", request("OPTIONS *"), 404, "UNSUPPORTED"],
     ["an empty target", request("GET "), 404, "UNSUPPORTED"],
     ["a name in capitals", request("GET /v2/App/tags/list"), 400, "NAME_INVALID"],
-    ["a name that goes up", request("GET /v2/a/../b/tags/list"), 400, "NAME_INVALID"],
-    ["a name that goes up, escaped", request("GET /v2/a/%2e%2e/b/tags/list"), 400, "NAME_INVALID"],
+    ["a name with a parent segment", request("GET /v2/a/../b/tags/list"), 400, "NAME_INVALID"],
+    ["a name with an escaped parent segment", request("GET /v2/a/%2e%2e/b/tags/list"), 400, "NAME_INVALID"],
     ["a name that goes up, all in one", request("GET /v2/a%2f..%2fb/tags/list"), 400, "NAME_INVALID"],
     ["a name that is escaped twice", request("GET /v2/a%252fb/tags/list"), 400, "NAME_INVALID"],
     ["a name with an empty component", request("GET /v2/a//b/tags/list"), 400, "NAME_INVALID"],
@@ -479,7 +479,7 @@ describe("decode", () => {
     ["a tag that is a path", request("GET /v2/app/manifests/..%2fx"), 400, "TAG_INVALID"],
     ["a tag that is empty", request("GET /v2/app/manifests/"), 400, "TAG_INVALID"],
     ["a tag that is too long", request(`DELETE /v2/app/manifests/${"a".repeat(129)}`), 400, "TAG_INVALID"],
-    ["a tag of what is not ASCII", request("GET /v2/app/manifests/%C3%A9"), 400, "TAG_INVALID"],
+    ["a tag that is not ASCII", request("GET /v2/app/manifests/%C3%A9"), 400, "TAG_INVALID"],
     [
       "a range that ends before it begins",
       request(`GET /v2/app/blobs/${digest}`, { range: "bytes=500-0" }),
@@ -487,7 +487,7 @@ describe("decode", () => {
       "RANGE_INVALID"
     ],
     [
-      "a range of the last nothing",
+      "a range of the last zero bytes",
       request(`GET /v2/app/blobs/${digest}`, { range: "bytes=-0" }),
       416,
       "RANGE_INVALID"
@@ -508,13 +508,13 @@ describe("decode", () => {
     ["a chunk that ends before it begins", request(patch, { "content-range": "1-0" }, two), 416, "RANGE_INVALID"],
     ["a chunk without a start", request(patch, { "content-range": "-1" }, two), 416, "RANGE_INVALID"],
     ["a chunk with an empty range", request(patch, { "content-range": "" }, two), 416, "RANGE_INVALID"],
-    ["a chunk beyond counting", request(patch, { "content-range": "0-9007199254740991" }, two), 416, "RANGE_INVALID"],
+    ["a chunk whose end is not a safe integer", request(patch, { "content-range": "0-9007199254740991" }, two), 416, "RANGE_INVALID"],
     ["a chunk that is shorter", request(patch, { "content-range": "0-2" }, two), 400, "SIZE_INVALID"],
     ["a chunk that is longer", request(patch, { "content-range": "0-0" }, two), 400, "SIZE_INVALID"],
     ["a chunk of nothing", request(patch, { "content-range": "0-0" }), 400, "SIZE_INVALID"],
     ["a chunk at no offset", request(patch, { "upload-offset": "-1" }, two), 416, "RANGE_INVALID"],
     [
-      "a chunk at an offset beyond counting",
+      "a chunk at an offset that is not a safe integer",
       request(patch, { "upload-offset": "9007199254740992" }, two),
       416,
       "RANGE_INVALID"
@@ -537,7 +537,7 @@ describe("decode", () => {
       "MANIFEST_INVALID"
     ],
     [
-      "a manifest whose type is none",
+      "a manifest with an invalid media type",
       request("PUT /v2/app/manifests/v1", { "content-type": "json" }, two),
       400,
       "MANIFEST_INVALID"

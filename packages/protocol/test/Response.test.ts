@@ -281,7 +281,7 @@ describe("encode", () => {
 
   const rows: ReadonlyArray<readonly [name: string, response: Wire.Response, lines: ReadonlyArray<string>]> = [
     [
-      "a blob, which is bytes to a registry, whatever a manifest calls it",
+      "a blob with the generic media type",
       Response.encode(new Operation.ResolveBlob({ repository, digest }), blob),
       inert("200", ...blobHeaders)
     ],
@@ -344,12 +344,12 @@ describe("encode", () => {
       ["202", "content-length: 0", ...session]
     ],
     [
-      "the end of an upload",
+      "the completion of an upload",
       Response.encode(new Operation.CompleteUpload({ repository, id: "1", digest }), blob),
       [...stored, "upload-offset: 2048"]
     ],
     [
-      "an upload given up",
+      "a canceled upload",
       Response.encode(new Operation.CancelUpload({ repository, id: "1" }), Operation.done),
       ["204"]
     ],
@@ -390,7 +390,7 @@ describe("encode", () => {
       ]
     ],
     [
-      "a blob that is gone",
+      "a deleted blob",
       Response.encode(new Operation.DeleteBlob({ repository, digest }), Operation.done),
       ["202", "content-length: 0"]
     ]
@@ -483,19 +483,19 @@ describe("decode", () => {
       { mediaType: MediaType.image, digest, size: 2 }
     ],
     [
-      "a manifest by digest that does not say it",
+      "a manifest by digest without a digest header",
       resolveDigest,
       { headers: image },
       { mediaType: MediaType.image, digest, size: 2 }
     ],
     [
-      "a manifest by digest that says it by another algorithm",
+      "a manifest by digest with a digest header of another algorithm",
       resolveDigest,
       { headers: { ...image, "docker-content-digest": sha512 } },
       { mediaType: MediaType.image, digest, size: 2 }
     ],
     [
-      "a blob that is pushed and said to be another",
+      "a pushed blob with another digest in the response",
       new Operation.PushBlob({ repository, descriptor: { mediaType: "a/b", digest, size: 2 }, body }),
       {
         status: 201,
@@ -524,13 +524,13 @@ describe("decode", () => {
       { id: at, offset: 0 }
     ],
     [
-      "an upload's smallest chunk",
+      "the minimum chunk size of an upload",
       start,
       { status: 202, headers: { location: at, "oci-chunk-min-length": "5" } },
       { id: at, offset: 0, minChunkSize: 5 }
     ],
     [
-      "an upload's smallest chunk that is none",
+      "an invalid minimum chunk size of an upload",
       start,
       { status: 202, headers: { location: at, "oci-chunk-min-length": "-5" } },
       { id: at, offset: 0 }
@@ -554,12 +554,12 @@ describe("decode", () => {
       offset: 7
     }],
     ["a chunk without a range", append({ offset: 5, body }), { status: 202 }, { id: "old", offset: 7 }],
-    ["a chunk whose range stays behind", append({ offset: 5, body }), { status: 202, headers: { range: "0-4" } }, {
+    ["a chunk whose range lags behind", append({ offset: 5, body }), { status: 202, headers: { range: "0-4" } }, {
       id: "old",
       offset: 7
     }],
     [
-      "a chunk of which only a part was taken",
+      "a chunk that was accepted in part",
       append({ offset: 5, body }),
       { status: 202, headers: { range: "0-5", "upload-offset": "6" } },
       { id: "old", offset: 6 }
@@ -569,7 +569,7 @@ describe("decode", () => {
       headers: { range: "0-0" }
     }, { id: "old", offset: 1 }],
     [
-      "a first chunk of one byte of which nothing was taken",
+      "a first chunk of one byte that was not accepted",
       append({ offset: 0, body: Body.bytes(new Uint8Array(1)) }),
       { status: 202, headers: { range: "0-0", "upload-offset": "0" } },
       { id: "old", offset: 0 }
@@ -607,26 +607,26 @@ describe("decode", () => {
       { status: 204, headers: { "upload-offset": "12" } },
       { mediaType: octetStream, digest, size: 12 }
     ],
-    ["a manifest to a tag that is not said", push({ tags: [tag] }), { status: 201 }, {
+    ["a manifest to a tag that the response does not name", push({ tags: [tag] }), { status: 201 }, {
       mediaType: MediaType.image,
       digest,
       size: 2,
       tags: [tag]
     }],
     [
-      "tags of which some were set, in one header",
+      "the tags that were set, of several in one header",
       push({ digest, tags: [tag, Tag.make("v2"), Tag.make("v3")] }),
       { status: 201, headers: { "oci-tag": "v3,v1 , v9" } },
       { mediaType: MediaType.image, digest, size: 2, tags: [tag, "v3"] }
     ],
-    ["tags of which none was set", push({ digest, tags: [tag] }), { status: 201 }, {
+    ["tags that were not set", push({ digest, tags: [tag] }), { status: 201 }, {
       mediaType: MediaType.image,
       digest,
       size: 2,
       tags: []
     }],
     [
-      "a subject that is none",
+      "an invalid subject",
       push({ tags: [tag] }),
       { status: 201, headers: { "oci-subject": "sha256:x" } },
       { mediaType: MediaType.image, digest, size: 2, tags: [tag] }
@@ -676,14 +676,14 @@ describe("decode", () => {
   > = [
     ["a blob without a length", resolveBlob, {}, "ResponseInvalid", /without a Content-Length/],
     [
-      "a length that is none",
+      "an invalid length",
       resolveBlob,
       { headers: { "content-length": "-1" } },
       "ResponseInvalid",
       /without a Content-Length/
     ],
     [
-      "a length beyond counting",
+      "a length that is not a safe integer",
       resolveBlob,
       { headers: { "content-length": "9007199254740992" } },
       "ResponseInvalid",
@@ -691,9 +691,9 @@ describe("decode", () => {
     ],
     ["a blob by another status", resolveBlob, { status: 204 }, "ResponseInvalid", /status 204 where 200 was expected/],
     ["content without a length", getBlob, { body }, "ResponseInvalid", /without a Content-Length/],
-    ["a part where all was asked for", getBlob, part("bytes 2-4/10"), "ResponseInvalid", /status 206 where 200/],
+    ["a part in response to a request for the whole blob", getBlob, part("bytes 2-4/10"), "ResponseInvalid", /status 206 where 200/],
     ["a part without a range", getRange, { status: 206, body }, "ResponseInvalid", /without a Content-Range/],
-    ["a part with a range that is none", getRange, part("bytes 4-2/10"), "ResponseInvalid", /without a Content-Range/],
+    ["a part with an invalid range", getRange, part("bytes 4-2/10"), "ResponseInvalid", /without a Content-Range/],
     [
       "several parts",
       getRange,
@@ -702,7 +702,7 @@ describe("decode", () => {
       /Content-Range/
     ],
     ["a part of nothing", getRange, part("bytes */10"), "ResponseInvalid", /without a Content-Range/],
-    ["a part of what is not said", getRange, part("bytes 2-4/*"), "ResponseInvalid", /the size of the whole/],
+    ["a part of unknown total size", getRange, part("bytes 2-4/*"), "ResponseInvalid", /the size of the whole/],
     [
       "a part of the past",
       getRange,
@@ -722,7 +722,7 @@ describe("decode", () => {
       /sent 10 bytes for a range of 3/
     ],
     [
-      "all of a blob that has no such part",
+      "a whole blob that does not contain the range",
       getRange,
       { headers: { "content-length": "2" }, body },
       "RangeInvalid",
@@ -737,7 +737,7 @@ describe("decode", () => {
       /Content-Type/
     ],
     [
-      "a manifest whose type is none",
+      "a manifest with an invalid media type",
       resolveTag,
       { headers: { ...image, "content-type": "json" } },
       "ResponseInvalid",
@@ -752,14 +752,14 @@ describe("decode", () => {
     ],
     ["a manifest by tag without a digest", resolveTag, { headers: image }, "ResponseInvalid", /Docker-Content-Digest/],
     [
-      "a manifest whose digest is none",
+      "a manifest with an invalid digest",
       resolveTag,
       { headers: { ...image, "docker-content-digest": "sha256:../x" } },
       "ResponseInvalid",
       /Docker-Content-Digest/
     ],
     [
-      "another manifest than was asked for",
+      "a manifest that was not requested",
       resolveDigest,
       { headers: { ...image, "docker-content-digest": other } },
       "ResponseInvalid",
@@ -774,21 +774,21 @@ describe("decode", () => {
     ],
     ["bytes without a type", getTag, { body }, "ResponseInvalid", /Content-Type/],
     [
-      "other bytes than the digest said",
+      "bytes that do not match the digest header",
       getTag,
       { headers: { ...image, "docker-content-digest": other }, body },
       "DigestInvalid",
       /does not match/
     ],
     [
-      "other bytes than were asked for, as the digest says",
+      "other bytes than the requested ones, with another digest header",
       getDigest,
       { headers: { ...image, "docker-content-digest": other }, body: Body.empty },
       "DigestInvalid",
       /does not match/
     ],
     [
-      "bytes that were cut off",
+      "truncated bytes",
       getDigest,
       { headers: image, body: Body.bytes(content.subarray(0, 1)) },
       "DigestInvalid",
@@ -828,14 +828,14 @@ describe("decode", () => {
     ],
     ["a chunk by 200", append({ offset: 0, body }), { status: 200 }, "ResponseInvalid", /status 200/],
     [
-      "a chunk somewhere without a range",
+      "a chunk without an offset or a range",
       append({ body }),
       { status: 202 },
       "ResponseInvalid",
       /how much of the upload/
     ],
     [
-      "a chunk somewhere with a range that is none",
+      "a chunk without an offset, with an invalid range",
       append({ body }),
       { status: 202, headers: { range: "a-b" } },
       "ResponseInvalid",
@@ -849,14 +849,14 @@ describe("decode", () => {
       /the size of the blob/
     ],
     [
-      "the end of an upload that is not the end",
+      "the completion of an upload with status 202",
       complete({ offset: 2 }),
       { status: 202 },
       "ResponseInvalid",
       /status 202/
     ],
     [
-      "a manifest that was stored as another",
+      "a manifest that was stored under another digest",
       push({ digest, tags: [] }),
       { status: 201, headers: { "docker-content-digest": other } },
       "ResponseInvalid",
@@ -878,7 +878,7 @@ describe("decode", () => {
     ],
     ["a failure", getBlob, { status: 404 }, "BlobUnknown", /^blob unknown to registry$/],
     [
-      "a failure that says why",
+      "a failure with a reason",
       getBlob,
       {
         status: 404,
@@ -888,14 +888,14 @@ describe("decode", () => {
       /^gone$/
     ],
     [
-      "a failure that goes on for ever",
+      "a failure with an endless body",
       getBlob,
       { status: 500, body: Body.stream(Stream.repeatValue(new Uint8Array(1024))) },
       "UnknownCode",
       /^the registry answered with status 500$/
     ],
     [
-      "a failure whose body breaks off",
+      "a failure with a truncated body",
       getBlob,
       { status: 503, body: Body.stream(Stream.fail(new Error("reset"))) },
       "Unavailable",
@@ -1079,21 +1079,21 @@ describe("decodePage", () => {
     ["null for nothing", listTags, `{"name":"x","tags":null}`, {}, { items: [], next: undefined, filtered: false }],
     ["nothing at all", listTags, "{}", {}, { items: [], next: undefined, filtered: false }],
     [
-      "items among what is none",
+      "items among invalid ones",
       listTags,
       `{"tags":["a",null,1,true,{},["b"],".x","","b c","${"x".repeat(129)}","b"]}`,
       {},
       { items: ["a", "b"], next: undefined, filtered: false }
     ],
     [
-      "names among what is none",
+      "names among invalid ones",
       new Operation.ListRepositories({}),
       `{"repositories":["a/b","A","../x",7,null,"null"]}`,
       {},
       { items: ["a/b", "null"], next: undefined, filtered: false }
     ],
     [
-      "descriptors among what is none",
+      "descriptors among invalid ones",
       listReferrers,
       JSON.stringify({
         manifests: [
@@ -1161,10 +1161,10 @@ describe("decodePage", () => {
     ["nothing", "", {}, 200, "ResponseInvalid", /no JSON object/],
     ["null", "null", {}, 200, "ResponseInvalid", /no JSON object/],
     ["an array", `["a"]`, {}, 200, "ResponseInvalid", /no JSON object/],
-    ["tags that are none", `{"tags":{"a":1}}`, {}, 200, "ResponseInvalid", /"tags" is no array/],
-    ["a list that was cut off", `{"tags":["a","b"`, {}, 200, "ResponseInvalid", /no JSON object/],
+    ["invalid tags", `{"tags":{"a":1}}`, {}, 200, "ResponseInvalid", /"tags" is no array/],
+    ["a truncated list", `{"tags":["a","b"`, {}, 200, "ResponseInvalid", /no JSON object/],
     ["another status", `{"tags":[]}`, {}, 202, "ResponseInvalid", /status 202/],
-    ["a link that cannot be read", `{"tags":["a"]}`, { link: `/next; rel="next"` }, 200, "ResponseInvalid", /a Link/],
+    ["a malformed link", `{"tags":["a"]}`, { link: `/next; rel="next"` }, 200, "ResponseInvalid", /a Link/],
     [
       "a link that is too long",
       `{"tags":["a"]}`,
