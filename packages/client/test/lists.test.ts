@@ -177,11 +177,27 @@ describe("a link", () => {
     }))
 
   const strayed: ReadonlyArray<readonly [name: string, link: (port: string) => string, place: string]> = [
-    ["to another host", (port) => `http://localhost:${port}${path}?last=v1`, ": http://localhost:PORT"],
-    ["to another host, without scheme", (port) => `//localhost:${port}${path}?last=v1`, ": http://localhost:PORT"],
-    ["to another list", () => "/v2/team/secret/tags/list?last=v1", ": /v2/team/secret/tags/list"],
-    ["out of its own list by ..", () => `${path}/../../../../token?last=v1`, ": /v2/token"],
-    ["to an invalid URL", () => "http://[::1", ", which is no URL"]
+    [
+      "to another host",
+      (port) => `http://localhost:${port}${path}?last=v1`,
+      "continues on another host: http://localhost:PORT"
+    ],
+    [
+      "to another host, without scheme",
+      (port) => `//localhost:${port}${path}?last=v1`,
+      "continues on another host: http://localhost:PORT"
+    ],
+    [
+      "to another list",
+      () => "/v2/team/secret/tags/list?last=v1",
+      "continues at the path of another list: /v2/team/secret/tags/list"
+    ],
+    [
+      "out of its own list by ..",
+      () => `${path}/../../../../token?last=v1`,
+      "continues at the path of another list: /v2/token"
+    ],
+    ["to an invalid URL", () => "http://[::1", "continues at a link that is not a URL"]
   ]
   it.scoped.each(strayed)("%s is not followed, and the error names it", ([, link, place]) =>
     Effect.gen(function*() {
@@ -192,9 +208,7 @@ describe("a link", () => {
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
       expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "ListTags", repository, registry: server.host })
       expect(error.message).toBe(
-        `ListTags team/app: the registry's answer breaks the protocol: its list goes on at another place${
-          place.replace("PORT", port)
-        }`
+        `ListTags team/app: the registry's answer breaks the protocol: its list ${place.replace("PORT", port)}`
       )
       expect(evil.asked).toEqual([])
       expect(server.asked.length).toBe(1)

@@ -59,6 +59,27 @@ export const missing = (...peers: ReadonlyArray<Peer>): ReadonlyArray<Peer> => {
   return peers.filter((peer) => !folders.some((folder) => isExecutable(join(folder, peer))))
 }
 
+/** The peers that Debian has as packages, so that every CI run can install them. */
+const packaged: ReadonlySet<Peer> = new Set(["docker-registry", "skopeo", "curl"])
+
+/**
+ * Returns whether the peers of a test suite are installed. If a peer is missing, the function prints a message, so that
+ * the suite can be left out. Throws an error if `CI` is `true` and one of Debian's packages is missing.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const have = (...peers: ReadonlyArray<Peer>): boolean => {
+  const absent = missing(...peers)
+  if (absent.length === 0) return true
+  const required = absent.filter((peer) => packaged.has(peer)).join(" ")
+  if (process.env["CI"] === "true" && required !== "") {
+    throw new Error(`missing: ${required}. apt-get install ${required}`)
+  }
+  process.stderr.write(`Left out, because these programs are not on the PATH: ${absent.join(" ")}\n`)
+  return false
+}
+
 const isExecutable = (file: string): boolean => {
   try {
     accessSync(file, constants.X_OK)

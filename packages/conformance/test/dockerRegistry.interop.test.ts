@@ -8,7 +8,6 @@ import { Context, Effect, Layer, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import * as NodePeers from "../src/NodePeers.js"
 import * as images from "./images.js"
-import { have } from "./peers.js"
 
 const MiB = 1024 * 1024
 
@@ -52,7 +51,7 @@ const isSame = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
 
 const all = <A, E>(stream: Stream.Stream<A, E>) => Effect.map(Stream.runCollect(stream), (chunk) => Array.from(chunk))
 
-describe.runIf(have("docker-registry"))("docker-registry", () => {
+describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
   layer(client, { excludeTestServices: true })((it) => {
     it.effect("takes an image and gives it back, by tag and by digest", () =>
       Effect.gen(function*() {

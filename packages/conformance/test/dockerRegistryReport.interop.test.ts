@@ -5,7 +5,6 @@ import { Effect, Layer } from "effect"
 import * as Conformance from "../src/Conformance.js"
 import * as NodePeers from "../src/NodePeers.js"
 import * as Report from "../src/Report.js"
-import { have } from "./peers.js"
 
 /** What it fails, and why. */
 const faults: ReadonlyArray<{ readonly why: string; readonly checks: ReadonlyArray<string> }> = [
@@ -140,7 +139,7 @@ const report = Effect.gen(function*() {
   return yield* Effect.provide(Conformance.run(options), wire)
 }).pipe(Effect.provide(NodeContext.layer))
 
-describe.runIf(have("docker-registry"))("docker-registry, by the suite", () => {
+describe.runIf(NodePeers.have("docker-registry"))("docker-registry, by the suite", () => {
   it.scopedLive("fails what it is known to fail, and nothing else", () =>
     Effect.gen(function*() {
       const found = yield* report

@@ -9,7 +9,6 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import * as Conformance from "../src/Conformance.js"
 import * as NodePeers from "../src/NodePeers.js"
-import { have } from "./peers.js"
 
 const registries = [
   { name: "docker-registry", peer: "docker-registry" as const, start: NodePeers.dockerRegistry, concurrency: 4 },
@@ -46,7 +45,7 @@ const reasonsOf = (report: Conformance.Report) =>
   )
 
 for (const { concurrency, name, peer, start } of registries) {
-  describe.runIf(have(peer))(`${name}, directly and through our client and server`, () => {
+  describe.runIf(NodePeers.have(peer))(`${name}, directly and through our client and server`, () => {
     it.scopedLive("fails no check through us that it passes directly", () =>
       Effect.gen(function*() {
         const direct = reasonsOf(yield* check((yield* start).authority, concurrency))

@@ -8,7 +8,6 @@ import { randomFillSync } from "node:crypto"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import * as NodePeers from "../src/NodePeers.js"
-import { have } from "./peers.js"
 
 const MiB = 1024 * 1024
 
@@ -57,7 +56,7 @@ const held = () => {
   return arrayBuffers + heapUsed
 }
 
-describe.runIf(have("docker-registry"))("memory", () => {
+describe.runIf(NodePeers.have("docker-registry"))("memory", () => {
   it.scopedLive("grows by less than a quarter of a blob that is pushed and pulled", () =>
     Effect.gen(function*() {
       const { authority } = yield* NodePeers.dockerRegistry

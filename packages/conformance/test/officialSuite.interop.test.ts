@@ -9,14 +9,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import * as NodePeers from "../src/NodePeers.js"
 import { hop } from "./compositions.js"
-import { have } from "./peers.js"
 
 const compositions = [
   { name: "memory", registry: Memory.layer() },
   { name: "client, server, client, server, memory", registry: hop(hop(Memory.layer())) }
 ]
 
-describe.runIf(have("oci-conformance"))("the official suite", () => {
+describe.runIf(NodePeers.have("oci-conformance"))("the official suite", () => {
   for (const { name, registry } of compositions) {
     for (const version of ["1.1", "dev"] as const) {
       it.scopedLive(`passes at version ${version} over ${name}`, () =>

@@ -9,7 +9,6 @@ import { Context, Effect, Layer, Logger } from "effect"
 import * as NodePeers from "../src/NodePeers.js"
 import { skopeo } from "../src/NodePeers.js"
 import * as images from "./images.js"
-import { have } from "./peers.js"
 
 const MiB = 1024 * 1024
 
@@ -47,7 +46,7 @@ const artifacts = [
   { name: "index", make: () => images.index(["amd64", "arm64"]) }
 ]
 
-describe.runIf(have("docker-registry", "skopeo"))("server, client, docker-registry", () => {
+describe.runIf(NodePeers.have("docker-registry", "skopeo"))("server, client, docker-registry", () => {
   layer(proxy, { excludeTestServices: true })((it) => {
     it.scoped.each(artifacts)("an $name is pulled through", ({ make, name }) =>
       Effect.gen(function*() {

@@ -8,13 +8,12 @@ import { Effect, Layer } from "effect"
 import * as fc from "fast-check"
 import * as History from "../src/History.js"
 import * as NodePeers from "../src/NodePeers.js"
-import { have } from "./peers.js"
 
 const peer = Layer.unwrapScoped(
   Effect.map(NodePeers.dockerRegistry, ({ authority }) => Client.layer({ host: authority, insecure: true }))
 )
 
-describe.runIf(have("docker-registry"))("docker-registry", () => {
+describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
   it.scopedLive("is told again from its recording: results, errors, messages and quirks", () =>
     Effect.gen(function*() {
       const files = yield* FileSystem.FileSystem

@@ -7,9 +7,9 @@ import { NodeContext } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, layer } from "@effect/vitest"
 import { Effect, Layer, Logger, Stream } from "effect"
+import * as NodePeers from "../src/NodePeers.js"
 import { skopeo } from "../src/NodePeers.js"
 import * as images from "./images.js"
-import { have } from "./peers.js"
 
 const MiB = 1024 * 1024
 
@@ -44,7 +44,7 @@ const pull = (name: string, ...flags: ReadonlyArray<string>) =>
     return folder
   })
 
-describe.runIf(have("skopeo"))("skopeo", () => {
+describe.runIf(NodePeers.have("skopeo"))("skopeo", () => {
   layer(served, { excludeTestServices: true })((it) => {
     it.scoped("copies an image in and out again, and its digest stays", () =>
       Effect.gen(function*() {

@@ -161,7 +161,7 @@ export class Incoming implements Received {
       data: (piece) => {
         received += piece.byteLength
         if (this.size !== undefined && received > this.size) {
-          fail("it goes on")
+          fail("the body is longer than its Content-Length")
           return false
         }
         if (received - counted >= leastProgress) {
