@@ -124,8 +124,8 @@ export const run = (count: number, seed: number) =>
       yield* registry.resolveBlob(repository, descriptor.digest)
       const idle = yield* fibers
 
-      // An upload that cannot be cancelled is left to expire.
-      bench.set(Faulty.random({ seed, share: 0.2, faults, only: ({ _tag }) => _tag !== "CancelUpload" }))
+      // An upload that cannot be cancelled is left to expire. More faults would leave fewer transfers to interrupt.
+      bench.set(Faulty.random({ seed, share: 0.12, faults, only: ({ _tag }) => _tag !== "CancelUpload" }))
       const exits = yield* Effect.forEach(
         Array.from({ length: count }, (_, index) => transfers[index % transfers.length]!),
         (transfer) =>
