@@ -9,6 +9,14 @@ import * as Report from "../src/Report.js"
 /** What it fails, and why. */
 const faults: ReadonlyArray<{ readonly why: string; readonly checks: ReadonlyArray<string> }> = [
   {
+    why: "Content that a browser runs is served without nosniff and without a sandbox",
+    checks: ["content-inert"]
+  },
+  {
+    why: "A manifest with a name twice is stored: parsers read it differently",
+    checks: ["manifest-repeated-name"]
+  },
+  {
     why: "A malformed digest is looked for as if it were a tag: 500",
     checks: ["manifest-bad-digest"]
   },
