@@ -54,7 +54,7 @@ export const writer = (
   const mountBlob: Handler.Row<"MountBlob"> = (operation) =>
     Effect.catchIf(call(operation), (error) => error.status !== undefined && error.status !== 429, () =>
       Effect.map(
-        call(new Operation.StartUpload({ repository: operation.repository }), exchange.fields(operation)),
+        call(Operation.uploadInstead(operation), exchange.fields(operation)),
         (upload) => new Operation.UploadStarted({ upload })
       ))
 
