@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
-import { isContent } from "./internal/isContent.js"
+import { isContent } from "./internal/isDigestOf.js"
 
 /**
  * Options for {@link middleware}: which tags are immutable, and how the wrapper enforces that.

@@ -17,8 +17,8 @@ import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as answer from "./internal/answer.js"
-import { Gates } from "./internal/gate.js"
-import type { Gate, Kind, Limits } from "./internal/gate.js"
+import { Gates } from "./internal/limit/limiterState.js"
+import type { Gate, Kind, Limits } from "./internal/limit/limiterState.js"
 import type { AnyFiber } from "./internal/observe.js"
 
 /**

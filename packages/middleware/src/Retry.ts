@@ -18,10 +18,10 @@ import * as Stream from "effect/Stream"
 import type { AnswerTo } from "./internal/answer.js"
 import { attempt } from "./internal/retry/attempts.js"
 import type { Attempts, Policy } from "./internal/retry/attempts.js"
+import { ownTags } from "./internal/retry/confirmTags.js"
 import { download } from "./internal/retry/download.js"
-import { ownTags } from "./internal/retry/ownTags.js"
-import { relist } from "./internal/retry/relist.js"
-import { appendRest, completeRest, pushAgain, sendable } from "./internal/retry/upload.js"
+import { relist } from "./internal/retry/resumeList.js"
+import { appendRest, completeRest, pushAgain, sendable } from "./internal/retry/uploads.js"
 
 /**
  * Options for {@link middleware}: which errors are retried, how often, and after how long.

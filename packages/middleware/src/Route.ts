@@ -16,7 +16,7 @@ import { atMost } from "./internal/atMost.js"
 import { listRepositories } from "./internal/listRepositories.js"
 import * as members from "./internal/members.js"
 import { defaultHold, mergeSorted } from "./internal/mergeSorted.js"
-import { nowhere } from "./internal/nowhere.js"
+import { nowhere } from "./internal/rejectAll.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
 /**

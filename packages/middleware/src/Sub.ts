@@ -12,8 +12,8 @@ import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as answer from "./internal/answer.js"
 import { atMost } from "./internal/atMost.js"
+import { withoutPrefix } from "./internal/sub/withoutPrefix.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
-import { withoutPrefix } from "./internal/withoutPrefix.js"
 
 /**
  * Options for {@link middleware}.

@@ -9,8 +9,8 @@ import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as answer from "../answer.js"
-import type { Keeper } from "./keeper.js"
-import { Window } from "./window.js"
+import type { Keeper } from "./cacheStore.js"
+import { Window } from "./ringBuffer.js"
 
 /**
  * How a fill ended: the store has the blob (`Stored`), the upstream failed (`Broken`), or the fill ended for another

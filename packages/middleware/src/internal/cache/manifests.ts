@@ -4,9 +4,9 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as tagOnly from "../tagOnly.js"
-import type { Books } from "./books.js"
-import type { Keeper } from "./keeper.js"
-import { Remembered } from "./remembered.js"
+import type { Keeper } from "./cacheStore.js"
+import type { Books } from "./evictionIndex.js"
+import { Remembered } from "./lruMap.js"
 import type { Upstream } from "./upstream.js"
 
 type Name = RepositoryName.RepositoryName

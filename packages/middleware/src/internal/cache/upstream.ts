@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type { AnswerTo } from "../answer.js"
-import { Flights } from "./flights.js"
-import { Remembered } from "./remembered.js"
+import { Remembered } from "./lruMap.js"
+import { Flights } from "./singleFlight.js"
 
 type Name = RepositoryName.RepositoryName
 type Asked = Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest

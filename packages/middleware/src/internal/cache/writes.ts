@@ -7,7 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { AnswerTo } from "../answer.js"
 import type { Blobs } from "./blobs.js"
-import type { Keeper } from "./keeper.js"
+import type { Keeper } from "./cacheStore.js"
 import type { Manifests } from "./manifests.js"
 import type { Upstream } from "./upstream.js"
 

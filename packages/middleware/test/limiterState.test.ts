@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Gates } from "../src/internal/gate.js"
+import { Gates } from "../src/internal/limit/limiterState.js"
 
 const permits = { small: 1, read: 1, write: 1 }
 

@@ -4,8 +4,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Options, Target } from "./unionModel.js"
-import * as model from "./unionModel.js"
+import type { Options, Target } from "./model.js"
+import * as model from "./model.js"
 
 /** The members in two groups, each in order of trust. */
 export interface Split {

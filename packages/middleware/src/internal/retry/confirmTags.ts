@@ -1,7 +1,7 @@
 import { Operation, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { isContent } from "../isContent.js"
+import { isContent } from "../isDigestOf.js"
 import type { Attempts } from "./attempts.js"
 
 /**

@@ -1,5 +1,5 @@
 import type { RegistryError, RepositoryName } from "@effect-oci/core"
-import { mapErrorText } from "./mapErrorText.js"
+import { mapErrorText } from "../mapErrorText.js"
 
 /**
  * Returns a function that removes a prefix from every repository name in an error: in its fields, texts, details and

@@ -6,7 +6,7 @@ import * as HashMap from "effect/HashMap"
 import * as Inspectable from "effect/Inspectable"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
-import type { AnyFiber } from "./observe.js"
+import type { AnyFiber } from "../observe.js"
 
 /** The annotations of a log line. Values that are `undefined` are left out. */
 export type Annotations = { readonly [name: string]: string | number | undefined }

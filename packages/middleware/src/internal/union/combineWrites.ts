@@ -1,7 +1,7 @@
 import { Operation, RegistryError } from "@effect-oci/core"
 import * as Exit from "effect/Exit"
-import * as attempts from "./attempts.js"
-import type { Outcome } from "./everywhere.js"
+import type { Outcome } from "./askAll.js"
+import * as attempts from "./memberErrors.js"
 
 /**
  * Combines the outcomes of a write at several members. If all members succeeded, returns their results. If all failed,

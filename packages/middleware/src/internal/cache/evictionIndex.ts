@@ -3,7 +3,7 @@ import type { Descriptor, RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import type { Keeper } from "./keeper.js"
+import type { Keeper } from "./cacheStore.js"
 
 type Kind = "Blob" | "Manifest"
 type Name = RepositoryName.RepositoryName

@@ -2,11 +2,11 @@ import { RegistryError } from "@effect-oci/core"
 import type { Handler, Operation } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as answer from "./answer.js"
-import { everyOne } from "./everyOne.js"
-import { lastFirst } from "./everywhere.js"
-import type { Able, Target } from "./unionModel.js"
-import * as model from "./unionModel.js"
+import type * as answer from "../answer.js"
+import { lastFirst } from "./askAll.js"
+import { everyOne } from "./combineWrites.js"
+import type { Able, Target } from "./model.js"
+import * as model from "./model.js"
 
 type Rows = Pick<Handler.Table, "DeleteBlob" | "DeleteManifest" | "DeleteTag">
 

@@ -3,9 +3,9 @@ import type { Digest, Handler, RepositoryName, Tag } from "@effect-oci/core"
 import type * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
-import type * as answer from "./answer.js"
-import type * as members from "./members.js"
-import { nowhere } from "./nowhere.js"
+import type * as answer from "../answer.js"
+import type * as members from "../members.js"
+import { nowhere } from "../rejectAll.js"
 
 /**
  * What the union may use a member for.

@@ -1,6 +1,6 @@
 import { RepositoryName } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Remembered } from "../src/internal/cache/remembered.js"
+import { Remembered } from "../src/internal/cache/lruMap.js"
 
 const app = RepositoryName.make("team/app")
 const base = RepositoryName.make("team/base")
