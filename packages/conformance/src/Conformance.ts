@@ -89,12 +89,12 @@ export interface Report {
 const skipped = (reason: string): Outcome => ({ _tag: "Skipped", reason })
 
 const reasonToSkip = (check: Check, options: Options | undefined, capabilities: Capabilities): string | undefined => {
-  const said = options?.skip?.[check.id]
-  if (said !== undefined) return said
-  if (check.since === "dev" && capabilities.version !== "dev") return "asked only by the spec after 1.1"
-  if (check.unless !== undefined && capabilities[check.unless]) return `the registry does: ${check.unless}`
+  const skipReason = options?.skip?.[check.id]
+  if (skipReason !== undefined) return skipReason
+  if (check.since === "dev" && capabilities.version !== "dev") return "required only after version 1.1 of the spec"
+  if (check.unless !== undefined && capabilities[check.unless]) return `the registry supports ${check.unless}`
   const missing = check.needs?.find((capability) => !capabilities[capability])
-  return missing === undefined ? undefined : `the registry does not do: ${missing}`
+  return missing === undefined ? undefined : `the registry does not support ${missing}`
 }
 
 /**
@@ -117,7 +117,7 @@ export const runCheck = (check: Check, options?: Options): Effect.Effect<Outcome
     const limit = options?.timeoutMillis ?? 30_000
     return Effect.scoped(check.run).pipe(
       Effect.provideService(Target, target),
-      Effect.timeoutFail({ duration: limit, onTimeout: () => new Error(`no end after ${limit} ms`) }),
+      Effect.timeoutFail({ duration: limit, onTimeout: () => new Error(`the check did not finish in ${limit} ms`) }),
       Effect.exit,
       Effect.map((exit): Outcome =>
         Exit.isSuccess(exit) ? { _tag: "Passed" } : { _tag: "Failed", reason: explain(exit.cause) }
@@ -184,7 +184,7 @@ export const suite = async <E>(
   const all = options?.only ?? checks
   vitest.layer(Layer.provide(layerRegistry, layer))(name, (it) => {
     for (const check of all) {
-      it.effect(`${check.rules.join(", ")} ${check.name}`, (context) =>
+      it.effect(`${check.name} [${check.rules.join(", ")}; ${check.section}]`, (context) =>
         Effect.flatMap(runCheck(check, options), (outcome) =>
           Effect.sync(() => {
             if (outcome._tag === "Skipped") context.skip(outcome.reason)

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import { printed, printedCause, recording } from "./internal/recording.js"
-import { formsOf, tells } from "./internal/secretForms.js"
+import { formsOf, reveals } from "./internal/secretForms.js"
 
 /**
  * A request that a site received.
@@ -18,7 +18,7 @@ import { formsOf, tells } from "./internal/secretForms.js"
  * @since 0.1.0
  * @category models
  */
-export interface Asked {
+export interface Request {
   readonly method: string
   /** The path and the query. */
   readonly target: string
@@ -34,17 +34,17 @@ export interface Asked {
  * @since 0.1.0
  * @category getters
  */
-export const header = ({ headers }: Asked, name: string): string | undefined =>
+export const header = ({ headers }: Request, name: string): string | undefined =>
   headers.find(([other]) => other === name)?.[1]
 
 /**
- * The answer of a site. `ending` says what happens after the body instead of the normal end: the connection stays open
+ * The response of a site. `ending` says what happens after the body instead of the normal end: the connection stays open
  * (`stall`), is closed (`break`), or receives the body again and again (`repeat`).
  *
  * @since 0.1.0
  * @category models
  */
-export interface Answer {
+export interface Response {
   readonly status: number
   readonly headers?: { readonly [name: string]: string | ReadonlyArray<string> } | undefined
   readonly body?: string | Uint8Array | undefined
@@ -52,12 +52,12 @@ export interface Answer {
 }
 
 /**
- * A function that returns the answer of a site to a request. `count` is the number of the request, counted from 0.
+ * A function that returns the response of a site to a request. `count` is the number of the request, counted from 0.
  *
  * @since 0.1.0
  * @category models
  */
-export type Script = (asked: Asked, count: number) => Answer
+export type Script = (request: Request, count: number) => Response
 
 /**
  * A site on the test network: an HTTP or HTTPS server.
@@ -72,12 +72,12 @@ export interface Site {
   readonly host: string
   readonly port: number
   /** The requests received so far. */
-  readonly asked: ReadonlyArray<Asked>
+  readonly requests: ReadonlyArray<Request>
   /** Returns the method and the target of each request so far: `GET /path`. */
   readonly lines: () => ReadonlyArray<string>
   /** Returns the number of open connections. */
   readonly connections: () => number
-  /** Returns the number of answers that have neither ended nor been aborted. */
+  /** Returns the number of responses that have neither ended nor been aborted. */
   readonly pending: () => number
 }
 
@@ -122,7 +122,7 @@ export interface Service {
   /** Adds owners of a secret. */
   readonly belongs: (secret: string, ...owners: ReadonlyArray<Site>) => void
   /** Runs an effect and returns its exit. The monitor searches the result or error for secrets. */
-  readonly ask: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<Exit.Exit<A, E>, never, R>
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<Exit.Exit<A, E>, never, R>
 }
 
 /**
@@ -161,15 +161,15 @@ interface Known {
 export const make = (network: Pick<Service, "site" | "resolve" | "resolvesTo" | "certificate">): Watched => {
   const sites: Array<Site> = []
   const secrets = new Map<string, Known>()
-  const notes: Array<readonly [place: string, text: string]> = []
-  const note = (place: string, text: string) => {
-    notes.push([place, text])
+  const notes: Array<readonly [source: string, text: string]> = []
+  const note = (source: string, text: string) => {
+    notes.push([source, text])
   }
-  let asks = 0
+  let runs = 0
 
   const sent = (known: Known) =>
     sites.flatMap((site) =>
-      site.asked.flatMap((asked) => placesOf(asked, known.forms).map((place) => ({ site, asked, place })))
+      site.requests.flatMap((request) => partsOf(request, known.forms).map((part) => ({ site, request, part })))
     )
 
   const leaksOf = (name: string, known: Known): ReadonlyArray<string> => {
@@ -177,12 +177,16 @@ export const make = (network: Pick<Service, "site" | "resolve" | "resolvesTo" | 
     const strayed = found.filter(({ site }) => !known.owners.has(site))
     const arrived = found.length > strayed.length
     return [
-      ...strayed.map(({ asked, place, site }) =>
-        `${name} was sent to ${site.origin}, which is not its owner: ${place} of ${asked.method} ${asked.target}`
+      ...strayed.map(({ part, request, site }) =>
+        `${name} was sent to ${site.origin}, which is not its owner: ${part} of ${request.method} ${request.target}`
       ),
-      ...notes.flatMap(([place, text]) => tells(text, known.forms) ? [`${name} is told by ${place}: ${text}`] : []),
-      ...(arrived || known.unsent !== undefined ? [] : [`${name} came to none of its owners, and nothing says why`]),
-      ...(arrived && known.unsent !== undefined ? [`${name} came to its owner, though: ${known.unsent}`] : [])
+      ...notes.flatMap(([source, text]) => reveals(text, known.forms) ? [`${name} appears in ${source}: ${text}`] : []),
+      ...(arrived || known.unsent !== undefined
+        ? []
+        : [`${name} was sent to none of its owners, and the test gives no reason (unsent)`]),
+      ...(arrived && known.unsent !== undefined
+        ? [`${name} was sent to its owner, but the test says that it is not sent: ${known.unsent}`]
+        : [])
     ]
   }
 
@@ -198,34 +202,34 @@ export const make = (network: Pick<Service, "site" | "resolve" | "resolvesTo" | 
     belongs: (secret, ...owners) => {
       for (const owner of owners) secrets.get(secret)?.owners.add(owner)
     },
-    ask: (effect) =>
+    run: (effect) =>
       Effect.tap(Effect.exit(effect), (exit) =>
         Effect.sync(() => {
-          asks++
+          runs++
           if (Exit.isSuccess(exit)) note("a result", printed(exit.value))
           else note("an error", printedCause(exit.cause))
         })),
     record: recording(note),
     leaks: () => [
-      ...(secrets.size === 0 ? ["there is no secret to be told"] : []),
-      ...(asks === 0 ? ["nothing was asked that could tell one"] : []),
+      ...(secrets.size === 0 ? ["the test created no secret"] : []),
+      ...(runs === 0 ? ["the test ran no effect with EvilRegistry.run"] : []),
       ...[...secrets.values()].flatMap((known, index) => leaksOf(`secret ${index + 1}`, known))
     ]
   }
 }
 
 /** Returns the parts of a request that contain a secret. */
-const placesOf = ({ body, headers, method, target }: Asked, forms: ReadonlyArray<string>): ReadonlyArray<string> =>
+const partsOf = ({ body, headers, method, target }: Request, forms: ReadonlyArray<string>): ReadonlyArray<string> =>
   [
     ["the method", method],
     ["the URL", target],
     ...headers.map(([name, value]) => [`the header ${name}`, `${name}: ${value}`]),
     ["the body", body]
-  ].flatMap(([place = "", text = ""]) => tells(text, forms) ? [place] : [])
+  ].flatMap(([part = "", text = ""]) => reveals(text, forms) ? [part] : [])
 
 /**
  * Runs an effect, and fails with {@link Leaks} if a secret leaked in any encoding: to a site that is not its owner, to
- * a log line, to a span, or to a result or error of {@link Service.ask}, also when printed. Also fails if a secret
+ * a log line, to a span, or to a result or error of {@link Service.run}, also when printed. Also fails if a secret
  * reached none of its owners, because the test then proves nothing.
  *
  * @since 0.1.0

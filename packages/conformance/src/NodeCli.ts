@@ -37,12 +37,14 @@ const capabilities = Object.keys(everything).filter((name): name is Capability =
 const originOf = (text: string): Effect.Effect<string, Unable> => {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    return unable(`"${text}" is not the URL of a registry, such as http://localhost:5000`)
+    return unable(`"${text}" is not the URL of a registry; pass a URL such as http://localhost:5000`)
   }
-  if (url.username !== "" || url.password !== "") return unable("a URL with credentials: they are not sent")
+  if (url.username !== "" || url.password !== "") {
+    return unable("the URL contains credentials, which the program cannot send; remove them")
+  }
   return url.pathname === "/" && url.search === "" && url.hash === ""
     ? Effect.succeed(url.origin)
-    : unable(`"${text}" has a path: the paths of a registry begin with /v2/, wherever it is`)
+    : unable(`"${text}" has a path; pass only the scheme, host and port, because the program adds /v2/`)
 }
 
 const withoutOf = (texts: ReadonlyArray<string>): Effect.Effect<Partial<Capabilities>, Unable> => {
@@ -50,12 +52,14 @@ const withoutOf = (texts: ReadonlyArray<string>): Effect.Effect<Partial<Capabili
   const unknown = names.find((name) => !capabilities.some((capability) => capability === name))
   return unknown === undefined
     ? Effect.succeed(Object.fromEntries(names.map((name) => [name, false])))
-    : unable(`--without ${unknown}: it is one or more of ${capabilities.join(",")}`)
+    : unable(`--without ${unknown}: there is no such capability; pass one or more of ${capabilities.join(",")}`)
 }
 
 const skipOf = (reasons: { readonly [id: string]: string }): Effect.Effect<typeof reasons, Unable> => {
   const unknown = Object.keys(reasons).find((id) => !Conformance.checks.some((check) => check.id === id))
-  return unknown === undefined ? Effect.succeed(reasons) : unable(`--skip ${unknown}: there is no check of that id`)
+  return unknown === undefined
+    ? Effect.succeed(reasons)
+    : unable(`--skip ${unknown}: there is no check with this id; --json prints the ids of all checks`)
 }
 
 const namespaceOf = (text: string): Effect.Effect<string, Unable> =>
@@ -67,45 +71,58 @@ const namespaceOf = (text: string): Effect.Effect<string, Unable> =>
 /**
  * Fails if no registry answers, or if it requires credentials. Otherwise every check would fail for the same reason.
  */
-const knock = (origin: string) =>
+const ensureRegistry = (origin: string) =>
   Effect.gen(function*() {
     const wire = yield* Wire
-    const silent = (reason: string) => new Unable({ message: `no registry answers at ${origin}: ${reason}` })
+    const noAnswer = (reason: string) =>
+      new Unable({ message: `no registry answers at ${origin} (${reason}); check the URL` })
     const { status } = yield* wire.send({ method: "GET", path: "/v2/" }).pipe(
-      Effect.mapError(({ reason }) => silent(reason)),
-      Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => silent("it is silent for 10 seconds") })
+      Effect.mapError(({ reason }) => noAnswer(reason)),
+      Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => noAnswer("no response in 10 seconds") })
     )
-    if (status === 401) return yield* unable(`the registry at ${origin} wants credentials, which are not sent`)
-    if (status !== 200) return yield* unable(`there is no registry at ${origin}: GET /v2/ is answered with ${status}`)
+    if (status === 401) {
+      return yield* unable(`the registry at ${origin} answered GET /v2/ with 401; the program cannot send credentials`)
+    }
+    if (status !== 200) {
+      return yield* unable(`${origin} is not a registry: it answered GET /v2/ with ${status}; check the URL`)
+    }
   })
 
 const options = {
-  url: Args.text({ name: "url" }).pipe(Args.withDescription("Where the registry is, such as http://localhost:5000")),
+  url: Args.text({ name: "url" }).pipe(
+    Args.withDescription("The URL of the registry, for example http://localhost:5000")
+  ),
   spec: Options.choice("spec", ["1.1", "dev"]).pipe(
     Options.withDefault("1.1" as const),
-    Options.withDescription("The version of the distribution spec: what came after 1.1 is asked of dev alone")
+    Options.withDescription(
+      "The version of the distribution spec. Rules that are newer than 1.1 are checked only with dev. Default: 1.1"
+    )
   ),
   without: Options.text("without").pipe(
     Options.repeated,
-    Options.withDescription(`What the registry is known not to do, separated by commas: ${capabilities.join(", ")}`)
+    Options.withDescription(
+      `Capabilities that the registry does not support, separated by commas: ${capabilities.join(", ")}`
+    )
   ),
   skip: Options.keyValueMap("skip").pipe(
     Options.withDefault(HashMap.empty<string, string>()),
-    Options.withDescription("A check not to run, by its id, and why: --skip tags-n=broken")
+    Options.withDescription("A check to skip, and the reason: --skip tags-n=broken")
   ),
   namespace: Options.text("namespace").pipe(
     Options.withDefault("conformance"),
-    Options.withDescription("What the names of the repositories begin with that are made, and emptied again")
+    Options.withDescription(
+      "The first part of the names of the repositories that the checks create. Default: conformance"
+    )
   ),
   concurrency: Options.integer("concurrency").pipe(
     Options.withDefault(4),
-    Options.withDescription("How many checks run at once")
+    Options.withDescription("The number of checks that run at the same time. Default: 4")
   ),
-  json: Options.boolean("json").pipe(Options.withDescription("Report as JSON")),
-  strict: Options.boolean("strict").pipe(Options.withDescription("Exit with 1 where a should fails too"))
+  json: Options.boolean("json").pipe(Options.withDescription("Print the report as JSON")),
+  strict: Options.boolean("strict").pipe(Options.withDescription("Exit with 1 also if a should check fails"))
 }
 
-const program = (given: {
+const program = (settings: {
   readonly url: string
   readonly spec: "1.1" | "dev"
   readonly without: ReadonlyArray<string>
@@ -116,23 +133,23 @@ const program = (given: {
   readonly strict: boolean
 }): Effect.Effect<number, Unable, HttpClient.HttpClient> =>
   Effect.gen(function*() {
-    const origin = yield* originOf(given.url)
-    const without = yield* withoutOf(given.without)
-    const skip = yield* skipOf(Object.fromEntries(HashMap.toEntries(given.skip)))
-    const namespace = yield* namespaceOf(given.namespace)
+    const origin = yield* originOf(settings.url)
+    const without = yield* withoutOf(settings.without)
+    const skip = yield* skipOf(Object.fromEntries(HashMap.toEntries(settings.skip)))
+    const namespace = yield* namespaceOf(settings.namespace)
     const report = yield* Effect.zipRight(
-      knock(origin),
+      ensureRegistry(origin),
       Conformance.run({
-        capabilities: { ...without, version: given.spec },
+        capabilities: { ...without, version: settings.spec },
         skip,
         namespace,
-        concurrency: Math.max(1, given.concurrency)
+        concurrency: Math.max(1, settings.concurrency)
       })
     ).pipe(Effect.provide(Conformance.layerUrl(origin)))
-    yield* Console.log(given.json ? JSON.stringify(Report.toJson(report), null, 2) : Report.toText(report))
-    const broken = Report.failures(report, "must").length > 0 ||
-      (given.strict && Report.failures(report, "should").length > 0)
-    return broken ? 1 : 0
+    yield* Console.log(settings.json ? JSON.stringify(Report.toJson(report), null, 2) : Report.toText(report))
+    const hasFailed = Report.failures(report, "must").length > 0 ||
+      (settings.strict && Report.failures(report, "should").length > 0)
+    return hasFailed ? 1 : 0
   })
 
 /**
@@ -148,13 +165,19 @@ export const run = (
 ): Effect.Effect<number, never, HttpClient.HttpClient | CliApp.CliApp.Environment> =>
   Effect.suspend(() => {
     let exitCode = 0
-    const command = Command.make("effect-oci-conformance", options, (given) =>
-      Effect.map(program(given), (code) => {
+    const command = Command.make("effect-oci-conformance", options, (settings) =>
+      Effect.map(program(settings), (code) => {
         exitCode = code
-      })).pipe(Command.withDescription("Runs the checks of the distribution spec against a registry."))
+      })).pipe(
+        Command.withDescription(
+          "Checks a registry against the OCI distribution spec. The checks create repositories and delete their content."
+        )
+      )
     const cli = Command.run(command, { name: "effect-oci-conformance", version })
     return cli(args).pipe(
-      Effect.map(() => exitCode),
+      Effect.map(() =>
+        exitCode
+      ),
       Effect.catchAll((error) =>
         error._tag === "Unable" ? Effect.as(Console.error(error.message), 2) : Effect.succeed(2)
       )

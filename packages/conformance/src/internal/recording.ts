@@ -10,8 +10,8 @@ import type * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import { inspect } from "node:util"
 
-/** Receives a text, and the place where it was written. */
-export type Note = (place: string, text: string) => void
+/** Receives a text, and the name of its source: the log, or a part of a span. */
+export type Note = (source: string, text: string) => void
 
 /** Prints a value in all the common ways. */
 export const printed = (value: unknown): string =>

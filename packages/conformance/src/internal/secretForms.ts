@@ -12,4 +12,5 @@ export const formsOf = (secret: string): ReadonlyArray<string> => [
 ]
 
 /** Tests whether a text contains a secret, in any of its encodings. */
-export const tells = (text: string, forms: ReadonlyArray<string>): boolean => forms.some((form) => text.includes(form))
+export const reveals = (text: string, forms: ReadonlyArray<string>): boolean =>
+  forms.some((form) => text.includes(form))

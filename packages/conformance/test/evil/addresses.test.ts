@@ -1,4 +1,4 @@
-/** Registries that lead a client to what only it can reach: CVE-2026-33990. */
+/** Registries that direct a client to addresses of the client's network: CVE-2026-33990. */
 import { RegistryError } from "@effect-oci/core"
 import { describe, expect } from "@effect/vitest"
 import { Cause, Effect, Exit, Stream } from "effect"
@@ -18,19 +18,19 @@ import {
 } from "./setup.js"
 import type { Evil, Site } from "./setup.js"
 
-/** How a registry leads somewhere. */
+/** The ways in which a registry directs a client to a URL. */
 const ways = {
   redirect: (to) => () => ({ status: 307, headers: { location: `${to}/v2/team/app/manifests/v1` } }),
-  location: (to) => (asked, count) =>
-    asked.method === "POST" ? { status: 202, headers: { location: `${to}/upload` } } : honest(asked, count),
-  link: (to) => (asked, count) =>
-    asked.target.includes("/tags/list")
+  location: (to) => (request, count) =>
+    request.method === "POST" ? { status: 202, headers: { location: `${to}/upload` } } : honest(request, count),
+  link: (to) => (request, count) =>
+    request.target.includes("/tags/list")
       ? {
         status: 200,
         headers: { link: `<${to}/v2/team/app/tags/list?n=1&last=v1>; rel="next"`, "content-type": "application/json" },
         body: `{"tags":["v1"]}`
       }
-      : honest(asked, count),
+      : honest(request, count),
   realm: (to) => () => ({
     status: 401,
     headers: { "www-authenticate": `Bearer realm="${to}/token",service="registry"` }
@@ -46,18 +46,18 @@ const operate = (way: Way, registry: Effect.Effect.Success<ReturnType<typeof con
     ? Stream.runDrain(registry.listTags(repository))
     : Effect.asVoid(registry.getManifest(repository, tag))
 
-/** A registry that leads its client somewhere, which only may be where nothing else is said. */
-const lead = (
+/** Creates a registry that directs its client to a URL, and runs an operation. Default: private addresses are not allowed. */
+const direct = (
   evil: Evil,
   way: Way,
   to: (home: Site) => string,
   options: Parameters<typeof connect>[2] = { allowPrivate: false }
 ) =>
   Effect.gen(function*() {
-    // A realm is not told who asks before it is known to be trusted.
+    // A realm receives credentials only if it is trusted.
     const password = evil.secret(way === "realm" ? { unsent: "the realm is refused" } : undefined)
     let target = ""
-    const script: EvilRegistry.Script = (asked, count) => ways[way](target)(asked, count)
+    const script: EvilRegistry.Script = (request, count) => ways[way](target)(request, count)
     const home = yield* evil.site(
       { host: "registry.example", tls: true },
       way === "realm" ? script : behindBasic(password, script)
@@ -65,7 +65,7 @@ const lead = (
     target = to(home)
     evil.belongs(password, home)
     const registry = yield* connect(evil, home, { credentials: alice(home, password), ...options })
-    return yield* evil.ask(operate(way, registry))
+    return yield* evil.run(operate(way, registry))
   })
 
 const errorOf = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
@@ -73,9 +73,9 @@ const errorOf = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) ? Ca
 const refusals: { readonly [way in Way]: ReadonlyArray<RegistryError.RegistryError["_tag"]> } = {
   redirect: ["Refused"],
   location: ["Refused"],
-  // A list goes on nowhere else, whatever the address.
+  // A list never continues on another host, whatever the address.
   link: ["ResponseInvalid"],
-  // Credentials go to no other domain in the first place.
+  // Credentials are never sent to another domain.
   realm: ["RealmRefused", "Refused"]
 }
 
@@ -114,40 +114,40 @@ const spellings = [
   "255.255.255.255"
 ]
 
-describe("an address of this machine, or of a private network, is not asked", () => {
+describe("a client does not connect to a local or private address", () => {
   evilEach(
     spellings.map((host, index) => ({ host, way: (["redirect", "location", "realm", "link"] as const)[index % 4]! })),
     ({ host, way }) => `${host}, by ${way}`,
     ({ host, way }, evil) =>
       Effect.gen(function*() {
-        // What listens on this machine, at whatever address, hears nothing.
+        // A server on this machine receives no connection, at any of its addresses.
         const inside = yield* evil.site({ host: "localhost", tls: true }, honest)
-        const error = errorOf(yield* lead(evil, way, () => `https://${host}:${inside.port}`))
+        const error = errorOf(yield* direct(evil, way, () => `https://${host}:${inside.port}`))
         expect(RegistryError.isRegistryError(error) && refusals[way].includes(error._tag)).toBe(true)
         expect(inside.connections()).toBe(0)
-        expect(inside.asked).toEqual([])
+        expect(inside.requests).toEqual([])
       })
   )
 
   evilEach(
     ["redirect", "location", "realm"] as const,
-    (way) => `the metadata of a cloud, by ${way}, nor on http`,
+    (way) => `the metadata service of a cloud over http, by ${way}`,
     (way, evil) =>
       Effect.gen(function*() {
-        const error = errorOf(yield* lead(evil, way, () => "http://169.254.169.254"))
+        const error = errorOf(yield* direct(evil, way, () => "http://169.254.169.254"))
         expect(RegistryError.isRegistryError(error)).toBe(true)
       })
   )
 })
 
-describe("a name of such an address is not asked", () => {
+describe("a client does not connect to a host name that resolves to", () => {
   const names: ReadonlyArray<readonly [name: string, answers: ReadonlyArray<ReadonlyArray<string>>]> = [
-    ["of a loopback address", [["127.0.0.1"]]],
-    ["of the metadata of a cloud", [["169.254.169.254"]]],
-    ["of a private address", [["10.1.2.3"]]],
-    ["of an address of IPv6 that is one of IPv4", [["::ffff:127.0.0.1"]]],
-    ["of several of them", [["169.254.169.254", "127.0.0.1", "::1"]]],
-    ["that is one the next time", [["fe80::1"], ["127.0.0.1"]]]
+    ["a loopback address", [["127.0.0.1"]]],
+    ["the metadata service of a cloud", [["169.254.169.254"]]],
+    ["a private address", [["10.1.2.3"]]],
+    ["an IPv4-mapped IPv6 address", [["::ffff:127.0.0.1"]]],
+    ["several such addresses", [["169.254.169.254", "127.0.0.1", "::1"]]],
+    ["another such address at the next lookup", [["fe80::1"], ["127.0.0.1"]]]
   ]
   evilEach(
     names.flatMap(([name, answers]) => (["redirect", "location"] as const).map((way) => ({ name, answers, way }))),
@@ -156,37 +156,40 @@ describe("a name of such an address is not asked", () => {
       Effect.gen(function*() {
         const inside = yield* evil.site({ host: "evil.example", tls: true }, honest)
         evil.resolvesTo("evil.example", ...answers)
-        const error = errorOf(yield* lead(evil, way, () => inside.origin))
+        const error = errorOf(yield* direct(evil, way, () => inside.origin))
         expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
         expect(inside.connections()).toBe(0)
       })
   )
 
-  evil("again, once it has another: each connection is looked at", (evil) =>
-    Effect.gen(function*() {
-      const password = evil.secret()
-      const cdn = yield* evil.site({ host: "cdn.example" }, (asked, count) => ({
-        ...honest({ ...asked, target: "/v2/team/app/manifests/v1" }, count),
-        headers: { connection: "close", "content-type": "application/vnd.oci.image.manifest.v1+json" }
-      }))
-      const home = yield* evil.site(
-        { host: "registry.example" },
-        behindBasic(password, () => ({ status: 307, headers: { location: `${cdn.origin}/` } }))
-      )
-      evil.belongs(password, home)
-      const options = { credentials: alice(home, password), allowPrivate: false }
-      // First it may be asked, since it is named; then the name is all that is left of that.
-      const trusting = yield* connect(evil, home, { ...options, allowPrivate: ["cdn.example"] })
-      expect(Exit.isSuccess(yield* evil.ask(trusting.getManifest(repository, tag)))).toBe(true)
-      const other = yield* connect(evil, home, options)
-      expect(errorOf(yield* evil.ask(other.getManifest(repository, tag)))).toMatchObject({ _tag: "Refused" })
-      expect(cdn.asked.length).toBe(1)
-      expect(secretsOf(cdn)).toEqual([])
-    }))
+  evil(
+    "a private address, although another client may connect to the name: each connection is checked",
+    (evil) =>
+      Effect.gen(function*() {
+        const password = evil.secret()
+        const cdn = yield* evil.site({ host: "cdn.example" }, (request, count) => ({
+          ...honest({ ...request, target: "/v2/team/app/manifests/v1" }, count),
+          headers: { connection: "close", "content-type": "application/vnd.oci.image.manifest.v1+json" }
+        }))
+        const home = yield* evil.site(
+          { host: "registry.example" },
+          behindBasic(password, () => ({ status: 307, headers: { location: `${cdn.origin}/` } }))
+        )
+        evil.belongs(password, home)
+        const options = { credentials: alice(home, password), allowPrivate: false }
+        // The first client allows this host. The second does not.
+        const trusting = yield* connect(evil, home, { ...options, allowPrivate: ["cdn.example"] })
+        expect(Exit.isSuccess(yield* evil.run(trusting.getManifest(repository, tag)))).toBe(true)
+        const other = yield* connect(evil, home, options)
+        expect(errorOf(yield* evil.run(other.getManifest(repository, tag)))).toMatchObject({ _tag: "Refused" })
+        expect(cdn.requests.length).toBe(1)
+        expect(secretsOf(cdn)).toEqual([])
+      })
+  )
 })
 
-describe("a registry that is there itself", () => {
-  evil("is asked, and may lead to others there", (evil) =>
+describe("a registry on this machine", () => {
+  evil("may redirect to other servers on this machine", (evil) =>
     Effect.gen(function*() {
       const password = evil.secret()
       const beside = yield* evil.site({ host: "127.0.0.1" }, honest)
@@ -196,12 +199,12 @@ describe("a registry that is there itself", () => {
       )
       evil.belongs(password, home)
       const registry = yield* connect(evil, home, { credentials: alice(home, password), allowPrivate: false })
-      expect(Exit.isSuccess(yield* evil.ask(registry.getManifest(repository, tag)))).toBe(true)
-      expect(beside.asked.length).toBe(1)
+      expect(Exit.isSuccess(yield* evil.run(registry.getManifest(repository, tag)))).toBe(true)
+      expect(beside.requests.length).toBe(1)
       expect(secretsOf(beside)).toEqual([])
     }))
 
-  evil("may not lead elsewhere", (evil) =>
+  evil("may not redirect to other private addresses", (evil) =>
     Effect.gen(function*() {
       const password = evil.secret()
       const home = yield* evil.site(
@@ -210,6 +213,6 @@ describe("a registry that is there itself", () => {
       )
       evil.belongs(password, home)
       const registry = yield* connect(evil, home, { credentials: alice(home, password), allowPrivate: false })
-      expect(errorOf(yield* evil.ask(registry.getManifest(repository, tag)))).toMatchObject({ _tag: "Refused" })
+      expect(errorOf(yield* evil.run(registry.getManifest(repository, tag)))).toMatchObject({ _tag: "Refused" })
     }))
 })

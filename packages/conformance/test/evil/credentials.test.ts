@@ -1,4 +1,4 @@
-/** Whose credentials they are: CVE-2021-41092, CVE-2020-5260, CVE-2024-52006. */
+/** The hosts that credentials belong to: CVE-2021-41092, CVE-2020-5260, CVE-2024-52006. */
 import { Credential, CredentialHelper, Credentials } from "@effect-oci/auth"
 import * as NodeCredentials from "@effect-oci/auth/NodeCredentials"
 import { FileSystem } from "@effect/platform"
@@ -14,7 +14,7 @@ import type { Evil, Site } from "./setup.js"
 const pull = (evil: Evil, site: Site, credentials: Layer.Layer<Credentials.Credentials>, host = site.host) =>
   Effect.flatMap(
     connect(evil, site, { host, credentials }),
-    (registry) => evil.ask(registry.getManifest(repository, tag))
+    (registry) => evil.run(registry.getManifest(repository, tag))
   )
 
 const config = (document: unknown, runner?: CredentialHelper.Runner) =>
@@ -26,8 +26,8 @@ const config = (document: unknown, runner?: CredentialHelper.Runner) =>
       Layer.provide(FileSystem.layerNoop({}))
     )
 
-/** A registry behind a password, and the credentials for others. */
-const world = (evil: Evil, unsent: string | undefined, host = "registry.example") =>
+/** Creates a registry that requires a password, and the password. */
+const passwordRegistry = (evil: Evil, unsent: string | undefined, host = "registry.example") =>
   Effect.gen(function*() {
     const password = evil.secret(unsent === undefined ? undefined : { unsent })
     const home = yield* evil.site({ host, tls: true }, behindBasic(password, honest))
@@ -35,64 +35,68 @@ const world = (evil: Evil, unsent: string | undefined, host = "registry.example"
     return { home, password }
   })
 
-describe("credentials are found for a host, however it is written:", () => {
+describe("credentials are found for a host in any spelling:", () => {
   const spellings: ReadonlyArray<
     readonly [name: string, key: (port: number) => string, host: (port: number) => string]
   > = [
-    ["as it is", (port) => `registry.example:${port}`, (port) => `registry.example:${port}`],
-    ["in capitals there", (port) => `REGISTRY.Example:${port}`, (port) => `registry.example:${port}`],
-    ["in capitals here", (port) => `registry.example:${port}`, (port) => `Registry.EXAMPLE:${port}`],
-    ["with a final dot there", (port) => `registry.example.:${port}`, (port) => `registry.example:${port}`],
-    ["as a URL", (port) => `https://registry.example:${port}/v1/`, (port) => `registry.example:${port}`]
+    ["the same", (port) => `registry.example:${port}`, (port) => `registry.example:${port}`],
+    ["upper case in the configuration", (port) => `REGISTRY.Example:${port}`, (port) => `registry.example:${port}`],
+    ["upper case in the request", (port) => `registry.example:${port}`, (port) => `Registry.EXAMPLE:${port}`],
+    ["a final dot in the configuration", (port) => `registry.example.:${port}`, (port) => `registry.example:${port}`],
+    [
+      "a URL in the configuration",
+      (port) => `https://registry.example:${port}/v1/`,
+      (port) => `registry.example:${port}`
+    ]
   ]
   evilEach(spellings, ([name]) => name, ([, key, host], evil) =>
     Effect.gen(function*() {
-      const { home, password } = yield* world(evil, undefined)
+      const { home, password } = yield* passwordRegistry(evil, undefined)
       const auths = { [key(home.port)]: { auth: btoa(`alice:${password}`) } }
       expect(Exit.isSuccess(yield* pull(evil, home, config({ auths }), host(home.port)))).toBe(true)
     }))
 })
 
-describe("credentials of another host are not found:", () => {
+describe("credentials are not found if the configured host", () => {
   const keys: ReadonlyArray<readonly [name: string, key: (port: number) => string]> = [
-    ["that begins alike", (port) => `registry.example.evil.example:${port}`],
-    ["that ends alike", (port) => `evilregistry.example:${port}`],
-    ["that is above", (port) => `example:${port}`],
-    ["that is below", (port) => `cdn.registry.example:${port}`],
-    ["on another port", (port) => `registry.example:${port + 1}`],
-    ["on the port of https", () => "registry.example"],
-    ["behind a user", (port) => `registry.example:${port}@evil.example`],
-    ["of another repository", (port) => `registry.example:${port}/team/application`],
-    ["of a prototype", () => "__proto__"],
-    ["of Docker Hub", () => "https://index.docker.io/v1/"],
-    ["of nobody", () => ""]
+    ["has the same prefix", (port) => `registry.example.evil.example:${port}`],
+    ["has the same suffix", (port) => `evilregistry.example:${port}`],
+    ["is a parent domain", (port) => `example:${port}`],
+    ["is a subdomain", (port) => `cdn.registry.example:${port}`],
+    ["has another port", (port) => `registry.example:${port + 1}`],
+    ["has the default port", () => "registry.example"],
+    ["has the registry as its user", (port) => `registry.example:${port}@evil.example`],
+    ["is a path of another repository", (port) => `registry.example:${port}/team/application`],
+    ["is __proto__", () => "__proto__"],
+    ["is Docker Hub", () => "https://index.docker.io/v1/"],
+    ["is empty", () => ""]
   ]
   evilEach(keys, ([name]) => name, ([, key], evil) =>
     Effect.gen(function*() {
-      const { home, password } = yield* world(evil, "it is for another")
+      const { home, password } = yield* passwordRegistry(evil, "it belongs to another host")
       const auths = JSON.parse(
         `{${JSON.stringify(key(home.port))}:{"auth":${JSON.stringify(btoa(`alice:${password}`))}}}`
       )
       const exit = yield* pull(evil, home, config({ auths }))
       expect(Exit.isFailure(exit)).toBe(true)
-      expect(home.asked.every(({ headers }) => !headers.some(([name]) => name === "authorization"))).toBe(true)
+      expect(home.requests.every(({ headers }) => !headers.some(([name]) => name === "authorization"))).toBe(true)
     }))
 })
 
-describe("a helper that fails is an error, and no other is asked:", () => {
+describe("a credential helper that cannot run is an error, and no other helper runs:", () => {
   const helpers: ReadonlyArray<readonly [name: string, helper: string]> = [
-    ["that is not there", "nobody-has-this"],
-    ["with a path", "../../../bin/sh"],
-    ["with a command", "a;touch /tmp/x"],
-    ["with a substitution", "$(id)"],
-    ["with a space", "a b"],
-    ["with a NUL", "a\0b"],
-    ["with a line break", "a\nb"],
-    ["with nothing", " "]
+    ["an unknown program", "does-not-exist"],
+    ["a path", "../../../bin/sh"],
+    ["a command", "a;touch /tmp/x"],
+    ["a substitution", "$(id)"],
+    ["a space", "a b"],
+    ["a NUL", "a\0b"],
+    ["a line break", "a\nb"],
+    ["an empty name", " "]
   ]
   evilEach(helpers, ([name]) => name, ([, helper], evil) =>
     Effect.gen(function*() {
-      const { home, password } = yield* world(evil, "its helper failed")
+      const { home, password } = yield* passwordRegistry(evil, "its helper failed")
       const exit = yield* pull(
         evil,
         home,
@@ -102,8 +106,8 @@ describe("a helper that fails is an error, and no other is asked:", () => {
     }))
 })
 
-describe("a helper", () => {
-  /** A program, for as long as the scope, that is the only one in the path. */
+describe("a credential helper", () => {
+  /** Puts a program at the start of the `PATH` until the scope closes. */
   const program = (script: string) =>
     Effect.acquireRelease(
       Effect.sync(() => {
@@ -123,29 +127,29 @@ describe("a helper", () => {
     )
 
   const programs: ReadonlyArray<readonly [name: string, script: (secret: string) => string]> = [
-    ["that says what it knows on standard error", (secret) => `echo ${secret} >&2; exit 1`],
-    ["that says what it knows, and fails", (secret) => `echo '{"Username":"alice","Secret":"${secret}"}'; exit 1`],
-    ["that says half of it, and fails", (secret) => `printf '{"Secret" : "${secret}'; exit 1`],
-    ["that says what is no JSON", (secret) => `echo 'password: ${secret}'`],
-    ["that says half of it", (secret) => `printf '{"Username":"alice","Secret":"${secret}'`],
-    ["that says something else", (secret) => `echo '["${secret}"]'`],
-    ["that never ends to speak", (secret) => `echo ${secret}; yes ${secret}`]
+    ["that prints the secret to standard error", (secret) => `echo ${secret} >&2; exit 1`],
+    ["that prints the secret and fails", (secret) => `echo '{"Username":"alice","Secret":"${secret}"}'; exit 1`],
+    ["that prints a part of the JSON and fails", (secret) => `printf '{"Secret" : "${secret}'; exit 1`],
+    ["that prints no JSON", (secret) => `echo 'password: ${secret}'`],
+    ["that prints a part of the JSON", (secret) => `printf '{"Username":"alice","Secret":"${secret}'`],
+    ["that prints other JSON", (secret) => `echo '["${secret}"]'`],
+    ["that never stops printing", (secret) => `echo ${secret}; yes ${secret}`]
   ]
   evilEach(
     programs,
-    ([name]) => `${name} is an error that does not repeat it`,
+    ([name]) => `${name} is an error without the secret`,
     ([, script], evil) =>
       Effect.gen(function*() {
-        const { home, password } = yield* world(evil, "its helper failed")
+        const { home, password } = yield* passwordRegistry(evil, "its helper failed")
         yield* program(script(password))
         const exit = yield* pull(evil, home, config({ credsStore: "evil" }))
         expect(exit).toMatchObject({ cause: { error: { _tag: "CredentialError" } } })
       })
   )
 
-  evil("is asked for the registry's own host, and for no other", (evil) =>
+  evil("is called only with the host of the registry", (evil) =>
     Effect.gen(function*() {
-      const { home, password } = yield* world(evil, undefined)
+      const { home, password } = yield* passwordRegistry(evil, undefined)
       const inputs: Array<string> = []
       const exit = yield* pull(
         evil,
@@ -163,9 +167,9 @@ describe("a helper", () => {
     }))
 })
 
-evil("a file of credentials that is malformed is an error that does not repeat it", (evil) =>
+evil("a malformed credentials file is an error without the secret", (evil) =>
   Effect.gen(function*() {
-    const { home, password } = yield* world(evil, "the file cannot be read")
+    const { home, password } = yield* passwordRegistry(evil, "the file cannot be read")
     for (const text of [`{"auths":{"a":{"auth":"${password}"`, password, `{"auths":"${password}"}`]) {
       const credentials = Credentials.layerDockerConfig({ environment: { DOCKER_AUTH_CONFIG: text } }).pipe(
         Layer.provide(NodeFileSystem.layer)
@@ -175,18 +179,18 @@ evil("a file of credentials that is malformed is an error that does not repeat i
     }
   }))
 
-evil("credentials do not show when they are printed", (evil) =>
+evil("printed credentials do not contain the secret", (evil) =>
   Effect.gen(function*() {
-    const { home, password } = yield* world(evil, undefined)
+    const { home, password } = yield* passwordRegistry(evil, undefined)
     const credentials = alice(home, password)
-    yield* evil.ask(
+    yield* evil.run(
       Effect.succeed([credentials, Credential.identityToken(password), Credential.registryToken(password)])
     )
     yield* Effect.logInfo("credentials", credentials)
     expect(Exit.isSuccess(yield* pull(evil, home, Credentials.layerStatic(credentials)))).toBe(true)
   }))
 
-describe("a registry gets nobody else's:", () => {
+describe("a registry does not receive from another registry's credentials", () => {
   const kinds: ReadonlyArray<readonly [name: string, make: (secret: string) => Credential.Credential]> = [
     ["a user and a password", (secret) => Credential.basic("alice", secret)],
     ["an identity token", Credential.identityToken],

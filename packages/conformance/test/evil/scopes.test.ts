@@ -1,4 +1,4 @@
-/** What tokens are asked for, and where they go. */
+/** The scopes of requested tokens, and the registries that receive the tokens. */
 import type { Registry } from "@effect-oci/core"
 import { MediaType, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect } from "@effect/vitest"
@@ -27,12 +27,12 @@ const pull = "repository:team/app:pull"
 const push = "repository:team/app:pull,push"
 const deletes = "repository:team/app:delete"
 
-/** Continues an upload. The token with which it was started is enough. */
-const started =
-  (go: (registry: Registry.Service, id: string) => Effect.Effect<unknown, unknown>) => (registry: Registry.Service) =>
-    Effect.flatMap(registry.startUpload(repository), ({ id }) => go(registry, id))
+/** Continues an upload, with the token that opened the session. */
+const withUpload =
+  (call: (registry: Registry.Service, id: string) => Effect.Effect<unknown, unknown>) => (registry: Registry.Service) =>
+    Effect.flatMap(registry.startUpload(repository), ({ id }) => call(registry, id))
 
-const ask = {
+const calls = {
   ResolveBlob: [(registry) => registry.resolveBlob(repository, digest), [[pull]]],
   GetBlob: [
     (registry) =>
@@ -46,18 +46,18 @@ const ask = {
     push,
     "repository:team/base:pull"
   ]]],
-  "MountBlob from anywhere": [(registry) => registry.mountBlob(repository, digest), [[push]]],
+  "MountBlob without a source": [(registry) => registry.mountBlob(repository, digest), [[push]]],
   StartUpload: [(registry) => registry.startUpload(repository), [[push]]],
-  GetUpload: [started((registry, id) => registry.getUpload(repository, id)), [[push]]],
-  AppendUpload: [started((registry, id) => registry.appendUpload(repository, id, body, { offset: 0 })), [[push]]],
-  CompleteUpload: [started((registry, id) => registry.completeUpload(repository, id, digest, { body })), [[push]]],
-  CancelUpload: [started((registry, id) => registry.cancelUpload(repository, id)), [[push]]],
+  GetUpload: [withUpload((registry, id) => registry.getUpload(repository, id)), [[push]]],
+  AppendUpload: [withUpload((registry, id) => registry.appendUpload(repository, id, body, { offset: 0 })), [[push]]],
+  CompleteUpload: [withUpload((registry, id) => registry.completeUpload(repository, id, digest, { body })), [[push]]],
+  CancelUpload: [withUpload((registry, id) => registry.cancelUpload(repository, id)), [[push]]],
   PushManifest: [
     (registry) => registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image, tags: [tag] }),
     [[push]]
   ],
   DeleteBlob: [(registry) => registry.deleteBlob(repository, digest), [[deletes]]],
-  // What refers to something is taken off its list: so it is read first.
+  // The client reads the manifest first, to remove a referrer from the list of its subject.
   DeleteManifest: [(registry) => registry.deleteManifest(repository, imageDigest), [[pull], [deletes]]],
   DeleteTag: [(registry) => registry.deleteTag(repository, Tag.make("v1")), [[deletes]]],
   ListRepositories: [(registry) => Stream.runDrain(registry.listRepositories()), [["registry:catalog:*"]]],
@@ -65,13 +65,13 @@ const ask = {
   ListReferrers: [(registry) => Stream.runDrain(registry.listReferrers(repository, imageDigest)), [[pull]]]
 } satisfies {
   readonly [operation: string]: readonly [
-    ask: (registry: Registry.Service) => Effect.Effect<unknown, unknown>,
+    call: (registry: Registry.Service) => Effect.Effect<unknown, unknown>,
     tokens: ReadonlyArray<ReadonlyArray<string>>
   ]
 }
 
-/** A registry and its token server, which gives everybody who says who he is a token. */
-const world = (evil: Evil, challenge: (server: string) => string) =>
+/** Creates a registry and its token server. The token server issues a token to every user. */
+const tokenRegistry = (evil: Evil, challenge: (server: string) => string) =>
   Effect.gen(function*() {
     const password = evil.secret()
     const token = evil.secret()
@@ -90,21 +90,26 @@ const world = (evil: Evil, challenge: (server: string) => string) =>
   })
 
 const scopesOf = (server: EvilRegistry.Site): ReadonlyArray<ReadonlyArray<string>> =>
-  server.asked.map(({ target }) => new URL(target, server.origin).searchParams.getAll("scope"))
+  server.requests.map(({ target }) => new URL(target, server.origin).searchParams.getAll("scope"))
 
-describe("an operation asks for no more than it needs", () => {
-  evilEach(Object.entries(ask), ([name]) => name, ([, [operation, tokens]], evil) =>
+describe("an operation requests only the scopes that it requires", () => {
+  evilEach(Object.entries(calls), ([name]) => name, ([, [operation, tokens]], evil) =>
     Effect.gen(function*() {
-      const { registry, server } = yield* world(evil, (server) => `Bearer realm="${server}/token",service="registry"`)
-      yield* evil.ask<unknown, unknown, never>(operation(registry))
-      expect(scopesOf(server).map((scopes) => [...scopes].sort())).toEqual(
+      const { registry, server } = yield* tokenRegistry(evil, (server) =>
+        `Bearer realm="${server}/token",service="registry"`)
+      yield* evil.run<unknown, unknown, never>(operation(registry))
+      expect(
+        scopesOf(server).map((scopes) =>
+          [...scopes].sort()
+        )
+      ).toEqual(
         tokens.map((scopes) => [...scopes].sort())
       )
     }))
 })
 
-describe("a registry that wants more of a pull does not get it:", () => {
-  const challenges: ReadonlyArray<readonly [scope: string, asked: ReadonlyArray<string>]> = [
+describe("a pull does not request the additional scopes of a challenge:", () => {
+  const challenges: ReadonlyArray<readonly [scope: string, requested: ReadonlyArray<string>]> = [
     ["repository:team/app:pull", [pull]],
     ["repository:other/app:pull,push", [pull]],
     ["repository:team/app:pull repository:other/app:*", [pull]],
@@ -114,28 +119,28 @@ describe("a registry that wants more of a pull does not get it:", () => {
     ["offline_access", [pull]],
     ["", [pull]]
   ]
-  evilEach(challenges, ([scope]) => `"${scope}"`, ([scope, asked], evil) =>
+  evilEach(challenges, ([scope]) => `"${scope}"`, ([scope, requested], evil) =>
     Effect.gen(function*() {
-      const { registry, server } = yield* world(
+      const { registry, server } = yield* tokenRegistry(
         evil,
         (server) => `Bearer realm="${server}/token",service="registry",scope="${scope}"`
       )
-      expect(Exit.isSuccess(yield* evil.ask(registry.getManifest(repository, tag)))).toBe(true)
-      for (const scopes of scopesOf(server)) expect(scopes).toEqual(asked)
-      for (const { target } of server.asked) expect(target).not.toContain("offline")
+      expect(Exit.isSuccess(yield* evil.run(registry.getManifest(repository, tag)))).toBe(true)
+      for (const scopes of scopesOf(server)) expect(scopes).toEqual(requested)
+      for (const { target } of server.requests) expect(target).not.toContain("offline")
     }))
 })
 
 evil(
-  "tokens go to the registry, and for the user and the repository, that they were given for",
+  "a token is used only for the registry, user and repository that it was issued for",
   (evil) =>
     Effect.gen(function*() {
       const hosts = ["registry.example", "evil.registry.example"]
       const users = ["alice", "bob"]
       const passwords = new Map(users.map((user) => [user, evil.secret()]))
-      const given = new Map<string, { readonly host: string; readonly user: string; readonly scope: string }>()
+      const issued = new Map<string, { readonly host: string; readonly user: string; readonly scope: string }>()
       const tokens = new Map<string, string>()
-      // Of each user, at each registry, for each repository: another token.
+      // A different token for each user, registry and repository.
       const all = hosts.flatMap((host) =>
         users.flatMap((user) =>
           ["team/app", "team/base"].map((name) => ({ host, user, scope: `repository:${name}:pull` }))
@@ -144,27 +149,28 @@ evil(
       for (const one of all) {
         const token = evil.secret()
         tokens.set(JSON.stringify(one), token)
-        given.set(token, one)
+        issued.set(token, one)
       }
-      const server = yield* evil.site({ host: "auth.registry.example", tls: true }, (asked) => {
-        const query = new URL(asked.target, "https://auth.registry.example").searchParams
-        const user = atob(EvilRegistry.header(asked, "authorization")?.slice("Basic ".length) ?? "").split(":")[0] ?? ""
+      const server = yield* evil.site({ host: "auth.registry.example", tls: true }, (request) => {
+        const query = new URL(request.target, "https://auth.registry.example").searchParams
+        const user = atob(EvilRegistry.header(request, "authorization")?.slice("Basic ".length) ?? "").split(":")[0] ??
+          ""
         const one = { host: query.get("service") ?? "", user, scope: query.get("scope") ?? "" }
         return { status: 200, body: JSON.stringify({ token: tokens.get(JSON.stringify(one)), expires_in: 300 }) }
       })
       const sites = yield* Effect.forEach(hosts, (host) =>
-        evil.site({ host, tls: true }, (asked, count) => {
-          const token = EvilRegistry.header(asked, "authorization")?.slice("Bearer ".length)
-          const one = token === undefined ? undefined : given.get(token)
-          const name = /^\/v2\/(.+)\/manifests\//.exec(asked.target)?.[1]
+        evil.site({ host, tls: true }, (request, count) => {
+          const token = EvilRegistry.header(request, "authorization")?.slice("Bearer ".length)
+          const one = token === undefined ? undefined : issued.get(token)
+          const name = /^\/v2\/(.+)\/manifests\//.exec(request.target)?.[1]
           return one !== undefined && one.host === host && one.scope === `repository:${name}:pull`
-            ? honest(asked, count)
+            ? honest(request, count)
             : {
               status: 401,
               headers: { "www-authenticate": `Bearer realm="${server.origin}/token",service="${host}"` }
             }
         }))
-      for (const [token, { host }] of given) evil.belongs(token, server, sites[hosts.indexOf(host)]!)
+      for (const [token, { host }] of issued) evil.belongs(token, server, sites[hosts.indexOf(host)]!)
       for (const password of passwords.values()) evil.belongs(password, server)
       const clients = yield* Effect.forEach(
         sites.flatMap((site) => users.map((user) => ({ site, user }))),
@@ -173,14 +179,14 @@ evil(
             credentials: { [site.host]: { ...alice(site, passwords.get(user)!)[site.host]!, username: user } as never }
           })
       )
-      // Twice, mixed up: the second time all are there.
-      const turns = [...clients, ...[...clients].reverse()].flatMap((client) =>
+      // Each request twice, in a different order: the second time, all tokens are cached.
+      const requests = [...clients, ...[...clients].reverse()].flatMap((client) =>
         [[client, repository], [client, base]] as const
       )
-      const exits = yield* Effect.forEach(turns, ([client, name]) => evil.ask(client.getManifest(name, tag)), {
+      const exits = yield* Effect.forEach(requests, ([client, name]) => evil.run(client.getManifest(name, tag)), {
         concurrency: 4
       })
       expect(exits.every(Exit.isSuccess)).toBe(true)
-      expect(server.asked.length).toBe(all.length)
+      expect(server.requests.length).toBe(all.length)
     })
 )

@@ -1,4 +1,4 @@
-/** What the tests of hostile registries share: each is watched over. */
+/** Helpers of the tests with malicious registries. Each test fails if a secret leaks. */
 import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
 import * as NodeAddressGuard from "@effect-oci/client/NodeAddressGuard"
@@ -19,11 +19,11 @@ export type Site = EvilRegistry.Site
 const watch = <A, E>(test: (evil: Evil) => Effect.Effect<A, E, Scope.Scope>) =>
   EvilRegistry.watched(Effect.flatMap(EvilRegistry.EvilRegistry, test)).pipe(Effect.provide(NodeEvilRegistry.layer))
 
-/** A test on a network of its own, after which nobody may have got to know a secret that was not for him. */
+/** Defines a test with a network of its own. The test fails if a secret leaks. */
 export const evil = <A, E>(name: string, test: (evil: Evil) => Effect.Effect<A, E, Scope.Scope>) =>
   it.scopedLive(name, () => watch(test))
 
-/** The same for each row of a table. */
+/** Defines such a test for each row of a table. */
 export const evilEach = <Row>(
   rows: ReadonlyArray<Row>,
   name: (row: Row) => string,
@@ -35,19 +35,19 @@ export const evilEach = <Row>(
 export type Options = Omit<Client.Options & Client.TransportOptions, "host"> & {
   readonly host?: string
   readonly credentials?: { readonly [host: string]: Credential.Credential } | Layer.Layer<Credentials.Credentials>
-  /** What the program has its HTTP client do to every request. */
-  readonly adding?: (request: HttpClientRequest.HttpClientRequest) => HttpClientRequest.HttpClientRequest
+  /** Changes every request of the HTTP client, as a program may. Default: no change. */
+  readonly mapRequest?: (request: HttpClientRequest.HttpClientRequest) => HttpClientRequest.HttpClientRequest
 }
 
 const isLayer = (
   credentials: NonNullable<Options["credentials"]>
 ): credentials is Layer.Layer<Credentials.Credentials> => Layer.isLayer(credentials)
 
-/** The client of a registry, which may lead anywhere, and is asked once, unless said otherwise. */
+/** Creates a client for a site. Default: private addresses are allowed, and requests are not retried. */
 export const connect = (
   evil: Evil,
   site: Site,
-  { adding = identity, credentials = {}, ...options }: Options = {}
+  { mapRequest = identity, credentials = {}, ...options }: Options = {}
 ): Effect.Effect<Registry.Service, never, Scope.Scope> => {
   const known = isLayer(credentials) ? credentials : Credentials.layerStatic(credentials)
   const guard = NodeAddressGuard.layer({ lookup: NodeEvilRegistry.lookup(evil), connect: { ca: evil.certificate } })
@@ -55,7 +55,7 @@ export const connect = (
     NodeHttpClient.layerUndiciWithoutDispatcher.pipe(Layer.provide(guard)),
     HttpClient.HttpClient,
     HttpClient.HttpClient,
-    HttpClient.mapRequest(adding)
+    HttpClient.mapRequest(mapRequest)
   )
   return Client.layer({
     host: site.host,
@@ -72,7 +72,7 @@ export const connect = (
   )
 }
 
-/** The credentials of a site, for a user called alice. */
+/** Returns credentials of the user alice for a site. */
 export const alice = (site: Pick<Site, "host">, password: string) => ({
   [site.host]: Credential.basic("alice", password)
 })
@@ -93,7 +93,7 @@ export const image = new TextEncoder().encode(JSON.stringify({
 }))
 export const imageDigest = Digest.fromBytes(image)
 
-/** A registry that is as it should be, of one image and one blob. */
+/** A correct registry with one image and one blob. */
 export const honest: EvilRegistry.Script = ({ method, target }) => {
   const [path = ""] = target.split("?")
   if (path.includes("/manifests/")) {
@@ -116,32 +116,32 @@ export const honest: EvilRegistry.Script = ({ method, target }) => {
   return { status: path === "/v2/" ? 200 : 404 }
 }
 
-/** Asks for a user and a password first. */
-export const behindBasic = (password: string, script: EvilRegistry.Script): EvilRegistry.Script => (asked, count) =>
-  EvilRegistry.header(asked, "authorization") === `Basic ${btoa(`alice:${password}`)}`
-    ? script(asked, count)
+/** Requires the password of alice. */
+export const behindBasic = (password: string, script: EvilRegistry.Script): EvilRegistry.Script => (request, count) =>
+  EvilRegistry.header(request, "authorization") === `Basic ${btoa(`alice:${password}`)}`
+    ? script(request, count)
     : { status: 401, headers: { "www-authenticate": `Basic realm="registry"` } }
 
-/** Asks for one of these tokens first, which a token server gives out. */
+/** Requires one of the tokens, which a token server issues. */
 export const behindBearer = (
   challenge: string | (() => string),
   tokens: ReadonlyArray<string>,
   script: EvilRegistry.Script
 ): EvilRegistry.Script =>
-(asked, count) =>
-  tokens.includes(EvilRegistry.header(asked, "authorization")?.replace(/^Bearer /, "") ?? "")
-    ? script(asked, count)
+(request, count) =>
+  tokens.includes(EvilRegistry.header(request, "authorization")?.replace(/^Bearer /, "") ?? "")
+    ? script(request, count)
     : { status: 401, headers: { "www-authenticate": typeof challenge === "string" ? challenge : challenge() } }
 
-/** A token server that gives everybody this token. */
-export const giving = (token: string): EvilRegistry.Script => () => ({
+/** Creates a token server that issues this token to every client. */
+export const tokenServer = (token: string): EvilRegistry.Script => () => ({
   status: 200,
   headers: { "content-type": "application/json" },
   body: JSON.stringify({ token, expires_in: 300 })
 })
 
-/** The headers in which a client shows who asks. */
+/** Returns the headers that identify the caller, from all requests that a site received. */
 export const secretsOf = (site: Site): ReadonlyArray<string> =>
-  site.asked.flatMap(({ headers }) =>
+  site.requests.flatMap(({ headers }) =>
     headers.filter(([name]) => ["authorization", "proxy-authorization", "cookie"].includes(name)).map(([name]) => name)
   )

@@ -1,4 +1,4 @@
-/** Registries that mean harm beside those that do not, and requests that are sent again. */
+/** Unions with a malicious member, retries, and headers of the program on other hosts. */
 import { Auth, Credential, Credentials } from "@effect-oci/auth"
 import { Redirect } from "@effect-oci/client"
 import * as NodeAddressGuard from "@effect-oci/client/NodeAddressGuard"
@@ -21,38 +21,38 @@ import {
   digest,
   evil,
   evilEach,
-  giving,
   honest,
   repository,
   secretsOf,
-  tag
+  tag,
+  tokenServer
 } from "./setup.js"
 
-describe("a member of a union gets no other's credentials:", () => {
-  const wants: ReadonlyArray<readonly [name: string, answer: (realm: string) => EvilRegistry.Answer]> = [
-    ["it does not ask", () => ({ status: 404 })],
-    ["it wants a password", () => ({ status: 401, headers: { "www-authenticate": "Basic" } })],
-    ["it wants a token of the other's server", (realm) => ({
+describe("a malicious member of a union does not receive the credentials of another member:", () => {
+  const wants: ReadonlyArray<readonly [name: string, answer: (realm: string) => EvilRegistry.Response]> = [
+    ["it answers 404", () => ({ status: 404 })],
+    ["it requires a password", () => ({ status: 401, headers: { "www-authenticate": "Basic" } })],
+    ["it requires a token of the other member's token server", (realm) => ({
       status: 401,
       headers: { "www-authenticate": `Bearer realm="${realm}",service="registry"` }
     })],
-    ["it leads to the other", (realm) => ({ status: 307, headers: { location: realm } })]
+    ["it redirects to the other member's token server", (realm) => ({ status: 307, headers: { location: realm } })]
   ]
   evilEach(
-    wants.flatMap(([name, answer]) => (["first", "last"] as const).map((place) => ({ name, answer, place }))),
-    ({ name, place }) => `${name}, ${place}`,
-    ({ answer, place }, evil) =>
+    wants.flatMap(([name, answer]) => (["first", "last"] as const).map((position) => ({ name, answer, position }))),
+    ({ name, position }) => `${name}, as the ${position} member`,
+    ({ answer, position }, evil) =>
       Effect.gen(function*() {
-        const isNeeded = place === "last" || answer("").status === 404
-        const reason = isNeeded ? undefined : { unsent: "what the first says is not that there is nothing" }
+        const isNeeded = position === "last" || answer("").status === 404
+        const reason = isNeeded ? undefined : { unsent: "the first member does not answer not found" }
         const password = evil.secret(reason)
         const token = evil.secret(reason)
-        const server = yield* evil.site({ host: "auth.registry.example", tls: true }, (asked, count) =>
-          asked.headers.some(([name]) =>
+        const server = yield* evil.site({ host: "auth.registry.example", tls: true }, (request, count) =>
+          request.headers.some(([name]) =>
               name === "authorization"
             )
-            ? giving(token)(asked, count)
-            : giving("nobody")(asked, count))
+            ? tokenServer(token)(request, count)
+            : tokenServer("anonymous")(request, count))
         const realm = `${server.origin}/token`
         const home = yield* evil.site(
           { host: "registry.example", tls: true },
@@ -64,27 +64,27 @@ describe("a member of a union gets no other's credentials:", () => {
         const mine = { name: "mine", registry: yield* connect(evil, home, { credentials: alice(home, password) }) }
         const theirs = { name: "theirs", registry: yield* connect(evil, other) }
         const union = Registry.fromHandler(
-          place === "first"
+          position === "first"
             ? Union.middleware([theirs])(mine.registry.handle)
             : Union.middleware([mine])(theirs.registry.handle)
         )
-        const exit = yield* evil.ask(union.getManifest(repository, tag))
+        const exit = yield* evil.run(union.getManifest(repository, tag))
         if (isNeeded) expect(Exit.isSuccess(exit)).toBe(true)
-        yield* evil.ask(union.resolveBlob(repository, digest))
+        yield* evil.run(union.resolveBlob(repository, digest))
         expect(secretsOf(other).length).toBe(
-          other.asked.filter(({ headers }) =>
-            headers.some(([name, value]) => name === "authorization" && value === "Bearer nobody")
+          other.requests.filter(({ headers }) =>
+            headers.some(([name, value]) => name === "authorization" && value === "Bearer anonymous")
           ).length
         )
       })
   )
 })
 
-describe("a request that is sent again goes with its credentials to its registry, and without to others:", () => {
-  const faults: ReadonlyArray<readonly [name: string, answer: EvilRegistry.Answer]> = [
+describe("a retried request has credentials for the registry, and none for other hosts:", () => {
+  const faults: ReadonlyArray<readonly [name: string, answer: EvilRegistry.Response]> = [
     ["after 503", { status: 503, headers: { "retry-after": "0" } }],
     ["after 429", { status: 429, headers: { "retry-after": "0" } }],
-    ["after a broken answer", { status: 502, headers: { "content-length": "10" }, body: "x", ending: "break" }]
+    ["after a truncated response", { status: 502, headers: { "content-length": "10" }, body: "x", ending: "break" }]
   ]
   evilEach(
     faults.flatMap(([name, answer]) => (["transport", "middleware"] as const).map((by) => ({ name, answer, by }))),
@@ -93,8 +93,8 @@ describe("a request that is sent again goes with its credentials to its registry
       Effect.gen(function*() {
         const password = evil.secret()
         let seen = 0
-        const other = yield* evil.site({ host: "evil.example", tls: true }, (asked, count) =>
-          count === 0 ? answer : honest({ ...asked, target: "/v2/team/app/manifests/v1" }, count))
+        const other = yield* evil.site({ host: "evil.example", tls: true }, (request, count) =>
+          count === 0 ? answer : honest({ ...request, target: "/v2/team/app/manifests/v1" }, count))
         const home = yield* evil.site(
           { host: "registry.example", tls: true },
           behindBasic(password, () =>
@@ -108,14 +108,14 @@ describe("a request that is sent again goes with its credentials to its registry
         const retried = by === "transport"
           ? registry
           : Registry.fromHandler(Retry.middleware({ delay: 1 })(registry.handle))
-        expect(Exit.isSuccess(yield* evil.ask(retried.getManifest(repository, tag)))).toBe(true)
-        expect(other.asked.length).toBe(2)
+        expect(Exit.isSuccess(yield* evil.run(retried.getManifest(repository, tag)))).toBe(true)
+        expect(other.requests.length).toBe(2)
         expect(secretsOf(other)).toEqual([])
       })
   )
 })
 
-describe("on the way to another host is left behind", () => {
+describe("a request to another host does not contain", () => {
   const kinds: ReadonlyArray<readonly [name: string, make: (secret: string) => Credential.Credential]> = [
     ["a password", (secret) => Credential.basic("alice", secret)],
     ["a registry token", Credential.registryToken]
@@ -132,14 +132,14 @@ describe("on the way to another host is left behind", () => {
           : { status: 401, headers: { "www-authenticate": "Basic" } })
       evil.belongs(secret, home)
       const registry = yield* connect(evil, home, { credentials: { [home.host]: make(secret) } })
-      expect(Exit.isSuccess(yield* evil.ask(registry.getManifest(repository, tag)))).toBe(true)
+      expect(Exit.isSuccess(yield* evil.run(registry.getManifest(repository, tag)))).toBe(true)
       expect(secretsOf(other)).toEqual([])
     }))
 
   const headers = ["authorization", "cookie", "x-registry-auth", "private-token", "x-amz-security-token"]
   const ways: { readonly [way: string]: (to: string) => EvilRegistry.Script } = {
     "a redirect": (to) => ({ target }) => ({ status: 307, headers: { location: `${to}${target}` } }),
-    "the place of an upload": (to) => () => ({ status: 202, headers: { location: `${to}/upload` } }),
+    "the Location of an upload": (to) => () => ({ status: 202, headers: { location: `${to}/upload` } }),
     "a token server": (to) => () => ({
       status: 401,
       headers: { "www-authenticate": `Bearer realm="${to}/token",service="registry"` }
@@ -147,23 +147,23 @@ describe("on the way to another host is left behind", () => {
   }
   evilEach(
     headers.flatMap((name) => Object.entries(ways).map(([way, script]) => ({ name, way, script }))),
-    ({ name, way }) => `what a program adds itself: ${name}, to ${way}`,
+    ({ name, way }) => `the header ${name} that the program adds, with ${way}`,
     ({ name, script, way }, evil) =>
       Effect.gen(function*() {
         const secret = evil.secret()
         const other = yield* evil.site({ host: "evil.example", tls: true }, honest)
         const home = yield* evil.site({ host: "registry.example", tls: true }, script(other.origin))
         evil.belongs(secret, home)
-        const registry = yield* connect(evil, home, { adding: HttpClientRequest.setHeader(name, secret) })
-        yield* evil.ask(registry.pushBlob(repository, descriptor, body))
-        // Who shows who asks by himself answers no challenge.
-        expect(other.asked.length > 0).toBe(name !== "authorization" || way !== "a token server")
+        const registry = yield* connect(evil, home, { mapRequest: HttpClientRequest.setHeader(name, secret) })
+        yield* evil.run(registry.pushBlob(repository, descriptor, body))
+        // A program that sets authorization itself does not answer challenges.
+        expect(other.requests.length > 0).toBe(name !== "authorization" || way !== "a token server")
       })
   )
 })
 
 evil(
-  "authentication alone, round a client that follows redirects by itself, is as careful",
+  "Auth.transport around a client that follows redirects does not send credentials to another host",
   (evil) =>
     Effect.gen(function*() {
       const secret = evil.secret()
@@ -180,7 +180,7 @@ evil(
       )
       const http = wrap(Redirect.make()(Context.get(platform, HttpClient.HttpClient)))
       const quiet = HttpClient.withTracerDisabledWhen(http, () => true)
-      const exit = yield* evil.ask(
+      const exit = yield* evil.run(
         quiet.get(`${home.origin}/v2/team/app/manifests/v1`).pipe(
           Effect.map(({ status }) => status),
           Effect.provideService(NodeHttpClient.UndiciRequestOptions, { mayBePrivate: true } as never)
