@@ -59,7 +59,7 @@ export interface Parts<Place> {
  */
 export interface Incoming<Place> {
   readonly place: Place
-  readonly query: URLSearchParams
+  readonly query: Pick<URLSearchParams, "get" | "getAll" | "has">
   readonly headers: Wire.Headers
   readonly body: Body.Body
   readonly bytes: Uint8Array
