@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
-import { isContent } from "./internal/isDigestOf.js"
+import { isDigestOf } from "./internal/isDigestOf.js"
 
 /**
  * Options for {@link middleware}: which tags are immutable, and how the wrapper enforces that.
@@ -83,7 +83,7 @@ export const middleware = (
             : Exit.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
         ),
         Effect.filterOrFail(
-          (found) => found === undefined || !isContent(operation, found.digest) || isType(operation, found),
+          (found) => found === undefined || !isDigestOf(operation, found.digest) || isType(operation, found),
           (found) =>
             new RegistryError.ManifestInvalid({
               ...Operation.errorFields(operation),
@@ -103,7 +103,7 @@ export const middleware = (
         new Map<Tag.Tag, Descriptor.Descriptor>(),
         (held, tag) =>
           Effect.flatMap(find(operation, tag), (found) =>
-            found === undefined || isContent(operation, found.digest)
+            found === undefined || isDigestOf(operation, found.digest)
               ? Exit.succeed(found === undefined ? held : held.set(tag, found))
               : denied(operation, `the tag "${tag}" is immutable, and points at ${found.digest}`))
       )

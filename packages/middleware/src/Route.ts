@@ -16,7 +16,7 @@ import { atMost } from "./internal/atMost.js"
 import { listRepositories } from "./internal/listRepositories.js"
 import * as members from "./internal/members.js"
 import { defaultHold, mergeSorted } from "./internal/mergeSorted.js"
-import { nowhere } from "./internal/rejectAll.js"
+import { rejectAll } from "./internal/rejectAll.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
 /**
@@ -51,10 +51,10 @@ export interface Member<Source extends members.Source = members.Source> {
  * @since 0.1.0
  * @category middleware
  */
-export const middleware = (routes: ReadonlyArray<Member<Registry["Type"]>>): Middleware.Middleware => (next) =>
+export const middleware = (routes: ReadonlyArray<Member<Registry.Service>>): Middleware.Middleware => (next) =>
   handler([
     ...routes.map(({ name, registry, select }) => ({ name, select, handle: registry.handle })),
-    { name: "the registry behind the routes", select: ReferenceSet.all, handle: next }
+    { name: "the wrapped registry", select: ReferenceSet.all, handle: next }
   ])
 
 interface Target {
@@ -70,12 +70,8 @@ type Within = Exclude<Operation.Operation, Operation.ListRepositories>
 /** Creates a handler for several targets. The last target has all repositories that belong to no other target. */
 const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
   const last = targets.length - 1
-  const ownerOf = (repository: RepositoryName.RepositoryName): Target => {
-    const place = { repository }
-    let at = 0
-    while (at < last && !ReferenceSet.touches(targets[at]!.select, place)) at++
-    return targets[at]!
-  }
+  const ownerOf = (repository: RepositoryName.RepositoryName): Target =>
+    targets.find(({ select }, index) => index === last || ReferenceSet.touches(select, { repository }))!
   const first = targets[0]!
   const hasAll = ReferenceSet.equals(first.select, ReferenceSet.all)
   const send = <O extends Within>(operation: O): answer.AnswerTo<O> => ownerOf(operation.repository).handle(operation)
@@ -122,15 +118,6 @@ const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
   return Handler.builtOn(routed, ...targets.map(({ handle }) => handle))
 }
 
-/** Returns the members with their built registries instead of layers. */
-const built = (
-  routes: ReadonlyArray<Member>
-): Effect.Effect<ReadonlyArray<Member<Registry["Type"]>>, never, members.Members> =>
-  Effect.map(
-    members.Members,
-    (registries) => routes.map((route, index) => ({ ...route, registry: registries[index]! }))
-  )
-
 /**
  * Creates a layer of a registry that sends each operation to one of several registries. A repository that belongs to no
  * member does not exist: reads fail with `NameUnknown` (of a blob: `BlobUnknown`), and writes with `Denied`.
@@ -157,7 +144,7 @@ const built = (
 export const layer = <const Routes extends ReadonlyArray<Member>>(
   routes: Routes
 ): Layer.Layer<Registry, members.ErrorOf<Routes[number]>, members.RequirementsOf<Routes[number]>> =>
-  wrap(routes)(Registry.layerHandler(nowhere("no registry takes this repository")))
+  wrap(routes)(Registry.layerHandler(rejectAll("no member of the route has this repository (option select)")))
 
 /**
  * Wraps the registry of a layer: the members receive the operations on their repositories, and the registry all others.
@@ -185,7 +172,7 @@ export const wrap = <const Routes extends ReadonlyArray<Member>>(routes: Routes)
 > =>
   Layer.effect(
     Registry,
-    Effect.zipWith(Registry, built(routes), ({ handle }, all) => Registry.fromHandler(middleware(all)(handle)))
+    Effect.zipWith(Registry, members.built(routes), ({ handle }, all) => Registry.fromHandler(middleware(all)(handle)))
   ).pipe(Layer.provide([registry, members.layer(routes.map((route) => route.registry))])) as Layer.Layer<
     Registry,
     E | members.ErrorOf<Routes[number]>,

@@ -11,9 +11,9 @@ import type { Middleware } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as members from "./internal/members.js"
-import { nowhere } from "./internal/rejectAll.js"
+import { rejectAll } from "./internal/rejectAll.js"
 import { deleter } from "./internal/union/deleter.js"
-import { inTurn } from "./internal/union/keyedMutex.js"
+import { keyedMutex } from "./internal/union/keyedMutex.js"
 import { lister } from "./internal/union/lister.js"
 import * as model from "./internal/union/model.js"
 import type { Member, Options } from "./internal/union/model.js"
@@ -54,44 +54,38 @@ export type { Capability, Member, Options } from "./internal/union/model.js"
  * @category middleware
  */
 export const middleware = (
-  registries: ReadonlyArray<Member<Registry["Type"]>>,
+  registries: ReadonlyArray<Member<Registry.Service>>,
   options?: Options
 ): Middleware.Middleware =>
-(next) => union([...registries, { name: "the registry behind", registry: Registry.fromHandler(next) }], options)
+(next) => union([...registries, { name: "the wrapped registry", registry: Registry.fromHandler(next) }], options)
 
-const union = (registries: ReadonlyArray<Member<Registry["Type"]>>, options: Options = {}): Handler.Handler => {
-  const targets = registries.map(model.target)
-  const [only] = targets
-  if (only === undefined) return nowhere("the union has no members")
-  if (targets.length === 1 && model.isWhole(only)) return only.handle
-  const read = reader(targets, options)
-  const written = { ...writer(targets, options, read.ResolveManifest), ...deleter(targets) }
-  const united = Handler.fromTable({
-    ...read,
-    ...written,
-    ...(options.push === "all" ? inOneOrder(written) : undefined),
-    ...lister(targets, options)
-  })
-  return Handler.builtOn(united, ...targets.map(({ handle }) => handle))
+const union = (registries: ReadonlyArray<Member<Registry.Service>>, options: Options = {}): Handler.Handler => {
+  const unionMembers = registries.map(model.unionMember)
+  const [first] = unionMembers
+  if (first === undefined) return rejectAll("the union has no members")
+  if (unionMembers.length === 1 && model.isUnrestricted(first)) return first.handle
+  const reads = reader(unionMembers, options)
+  const writes = { ...writer(unionMembers, options, reads.ResolveManifest), ...deleter(unionMembers) }
+  const table = {
+    ...reads,
+    ...writes,
+    ...(options.push === "all" ? oneAtATime(writes) : undefined),
+    ...lister(unionMembers, options)
+  }
+  return Handler.builtOn(Handler.fromTable(table), ...unionMembers.map(({ handle }) => handle))
 }
+
+type TagMoves = Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag">
 
 /** Runs operations that move tags of a repository one after another, so that all members see them in the same order. */
-const inOneOrder = (
-  { DeleteManifest, DeleteTag, PushManifest }: Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag">
-): Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag"> => {
-  const turn = inTurn()
+const oneAtATime = ({ DeleteManifest, DeleteTag, PushManifest }: TagMoves): TagMoves => {
+  const lock = keyedMutex()
   return {
-    PushManifest: (operation) => turn(operation.repository)(Effect.suspend(() => PushManifest(operation))),
-    DeleteManifest: (operation) => turn(operation.repository)(Effect.suspend(() => DeleteManifest(operation))),
-    DeleteTag: (operation) => turn(operation.repository)(Effect.suspend(() => DeleteTag(operation)))
+    PushManifest: (operation) => lock(operation.repository)(Effect.suspend(() => PushManifest(operation))),
+    DeleteManifest: (operation) => lock(operation.repository)(Effect.suspend(() => DeleteManifest(operation))),
+    DeleteTag: (operation) => lock(operation.repository)(Effect.suspend(() => DeleteTag(operation)))
   }
 }
-
-/** Returns the members with their built registries instead of layers. */
-const built = (
-  registries: ReadonlyArray<Member>
-): Effect.Effect<ReadonlyArray<Member<Registry["Type"]>>, never, members.Members> =>
-  Effect.map(members.Members, (all) => registries.map((member, index) => ({ ...member, registry: all[index]! })))
 
 /**
  * Creates a layer of a registry that presents several registries as one, in order of trust.
@@ -119,9 +113,10 @@ export const layer = <const Members extends ReadonlyArray<Member>>(
   registries: Members,
   options?: Options
 ): Layer.Layer<Registry, members.ErrorOf<Members[number]>, members.RequirementsOf<Members[number]>> =>
-  Layer.effect(Registry, Effect.map(built(registries), (all) => Registry.fromHandler(union(all, options)))).pipe(
-    Layer.provide(members.layer(registries.map(({ registry }) => registry)))
-  ) as Layer.Layer<Registry, members.ErrorOf<Members[number]>, members.RequirementsOf<Members[number]>>
+  Layer.effect(Registry, Effect.map(members.built(registries), (all) => Registry.fromHandler(union(all, options))))
+    .pipe(
+      Layer.provide(members.layer(registries.map(({ registry }) => registry)))
+    ) as Layer.Layer<Registry, members.ErrorOf<Members[number]>, members.RequirementsOf<Members[number]>>
 
 /**
  * Wraps the registry of a layer in a union of members, with that registry as the last member.
@@ -150,7 +145,7 @@ export const wrap = <const Members extends ReadonlyArray<Member>>(registries: Me
     Registry,
     Effect.zipWith(
       Registry,
-      built(registries),
+      members.built(registries),
       ({ handle }, all) => Registry.fromHandler(middleware(all, options)(handle))
     )
   ).pipe(Layer.provide([registry, members.layer(registries.map((member) => member.registry))])) as Layer.Layer<

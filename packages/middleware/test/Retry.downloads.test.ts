@@ -179,17 +179,17 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
     {
       name: "another blob",
       answer: { descriptor: Descriptor.fromBytes(new Uint8Array(1)) },
-      reason: "the blob has changed while it was read"
+      reason: "the blob changed during the download"
     },
     {
       name: "a blob of another size",
       answer: { descriptor: { ...descriptor, size: 41 } },
-      reason: "the blob has changed while it was read"
+      reason: "the blob changed during the download"
     },
     {
       name: "another range",
       answer: { range: { offset: 8, length: 31 } },
-      reason: "the registry sent 31 bytes from 8 on where 31 from 9 on were asked for"
+      reason: "requested 31 bytes from offset 9, but the registry sent 31 bytes from offset 8"
     }
   ])("does not resume with $name", ({ answer, reason }) =>
     Effect.gen(function*() {

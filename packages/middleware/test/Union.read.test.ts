@@ -436,7 +436,7 @@ describe("Union, reading", () => {
         ])
         const error = yield* Effect.flip(Effect.flatten(samples.answerOf(handle, samples.operations[of])))
         expect(error).toMatchObject({ _tag: "Unsupported", operation: of })
-        expect(error.reason).toMatch(/^no member may be asked to /)
+        expect(error.reason).toMatch(/^no member of the union has the capability "/)
       }))
 
     it.effect("contains nothing without members", () =>
@@ -478,7 +478,7 @@ describe("Union, reading", () => {
         const error = yield* Effect.flip(handle(new Operation.ListTags({ repository: elsewhere })))
         expect(error._tag).toBe("NameUnknown")
         const push = yield* Effect.flip(handle(new Operation.StartUpload({ repository: elsewhere })))
-        expect(push.message).toBe("StartUpload elsewhere: no member takes this repository")
+        expect(push.message).toBe("StartUpload elsewhere: no member of the union is selected for this repository (option select)")
       }))
   })
 

@@ -133,7 +133,7 @@ describe("Union, writing", () => {
         const error = yield* Effect.flip(
           handle(new Operation.PushManifest({ ...samples.operations.PushManifest, tags: ["main" as never] }))
         )
-        expect(error).toMatchObject({ _tag: "Denied", reason: "no member takes the tags main of this repository" })
+        expect(error).toMatchObject({ _tag: "Denied", reason: "no member of the union is selected for the tags main (option select)" })
       }))
 
     it.effect.each<{ from: string | undefined; seen: string }>([
@@ -189,7 +189,7 @@ describe("Union, writing", () => {
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
         expect(error).toMatchObject({
           _tag: "PartialFailure",
-          message: `PushBlob team/app@${blob.digest}: done at b, but not at a: out of order`,
+          message: `PushBlob team/app@${blob.digest}: succeeded at b; failed at a: out of order`,
           outcomes: [{ name: "a", error: { _tag: "Unavailable" } }, { name: "b", error: undefined }]
         })
         expect(RegistryError.isTransient(error)).toBe(true)
@@ -279,7 +279,7 @@ describe("Union, writing", () => {
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
         expect(error).toMatchObject({
           _tag: "PartialFailure",
-          reason: "done at has it, reads, but not at fails: service unavailable"
+          reason: "succeeded at has it, reads; failed at fails: service unavailable"
         })
         expect(read).toBe(300_000)
       }))
@@ -331,7 +331,7 @@ describe("Union, writing", () => {
         ], { push: "all" })
         const push = new Operation.PushBlob({ repository, descriptor: blob, body: native(pieces(1000)).body })
         const error = yield* Effect.flip(handle(push))
-        expect(error.reason).toBe("done at reads, but not at retries: the body to send can be read once")
+        expect(error.reason).toBe("succeeded at reads; failed at retries: the member read the body twice, but this body can be read only once")
       }))
   })
 
@@ -411,7 +411,7 @@ describe("Union, writing", () => {
         const { digest: old } = yield* push(b.handle, "old")
         const handle = union([{ name: "a", registry: a }, { name: "b", registry: b }], options)
         const error = yield* Effect.flip(push(handle, "new"))
-        expect(error).toMatchObject({ _tag: "Denied", reason: `the tag "v1" exists and stands for ${old}` })
+        expect(error).toMatchObject({ _tag: "Denied", reason: `the tag "v1" already points at ${old}` })
         expect([yield* pointsAt(a), yield* pointsAt(b)]).toEqual([Option.none(), Option.some(old)])
         // The content that the tag already points at may be pushed to it.
         expect((yield* push(handle, "old")).digest).toBe(old)
@@ -477,7 +477,7 @@ describe("Union, writing", () => {
         expect(yield* Effect.flip(union([member("a", unknown), member("b", samples.known), member("c", down)])(remove)))
           .toMatchObject({
             _tag: "PartialFailure",
-            reason: "done at a, b, but not at c: the registry cannot be reached",
+            reason: "succeeded at a, b; failed at c: the registry cannot be reached",
             outcomes: [{ name: "a", error: undefined }, { name: "b", error: undefined }, { name: "c" }]
           })
       }))
@@ -527,7 +527,7 @@ describe("Union, writing", () => {
         const error = yield* Effect.flip(all.completeUpload(repository, appended.id, blob.digest))
         expect(error).toMatchObject({
           _tag: "PartialFailure",
-          reason: "done at b, but not at a: out of order",
+          reason: "succeeded at b; failed at a: out of order",
           outcomes: [{ name: "a", error: { _tag: "Unavailable", reason: "out of order" } }, { name: "b" }]
         })
         expect([yield* has(a), yield* has(b)]).toEqual([Option.none(), Option.some(300_000)])

@@ -1,5 +1,6 @@
 import { Registry } from "@effect-oci/core"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 /** A registry among several: a service, or a layer that builds one. */
@@ -24,6 +25,12 @@ export type RequirementsOf<M extends Member> = M["registry"] extends infer S
 export interface Built extends ReadonlyArray<Registry.Service> {}
 
 export class Members extends Context.Tag("@effect-oci/middleware/Members")<Members, Built>() {}
+
+/** Returns the members with their built registries instead of layers. */
+export const built = <M extends Member>(
+  all: ReadonlyArray<M>
+): Effect.Effect<ReadonlyArray<M & { readonly registry: Registry.Service }>, never, Members> =>
+  Effect.map(Members, (registries) => all.map((member, index) => ({ ...member, registry: registries[index]! })))
 
 const one = (source: Source): Layer.Layer<Members, unknown, unknown> =>
   "handle" in source

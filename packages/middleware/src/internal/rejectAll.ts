@@ -3,7 +3,7 @@ import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 
 /** Creates a registry that contains nothing and refuses all writes with a reason. */
-export const nowhere = (reason: string): Handler.Handler => {
+export const rejectAll = (reason: string): Handler.Handler => {
   const blob = (operation: Operation.Operation) =>
     Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
   const name = (operation: Operation.Operation) =>

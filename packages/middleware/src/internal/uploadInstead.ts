@@ -11,9 +11,9 @@ export const uploadInstead = (
   operation: Operation.MountBlob
 ): answer.AnswerTo<Operation.MountBlob> => {
   const start = Operation.uploadInstead(operation)
-  const asked = Operation.errorFields(operation)
+  const fields = Operation.errorFields(operation)
   return answer.map(
-    answer.mapError(next(start), (error) => RegistryError.withFields(error, asked)),
+    answer.mapError(next(start), (error) => RegistryError.withFields(error, fields)),
     (upload) => new Operation.UploadStarted({ upload })
   )
 }

@@ -4,7 +4,7 @@ import type * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 
 /** A value, and the scope in which it is open. */
-export interface Held<A> {
+export interface Scoped<A> {
   readonly value: A
   readonly scope: Scope.CloseableScope
 }
@@ -13,9 +13,9 @@ export interface Held<A> {
  * Runs an effect in its own scope. The scope is closed at once if the effect fails or is interrupted. Otherwise it is
  * closed with the scope of the caller, or earlier by the caller.
  */
-export const isolated = <A, E, R>(
+export const ownScope = <A, E, R>(
   effect: Effect.Effect<A, E, R>
-): Effect.Effect<Held<A>, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
+): Effect.Effect<Scoped<A>, E, Exclude<R, Scope.Scope> | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       Effect.scope,

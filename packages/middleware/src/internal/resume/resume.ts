@@ -65,7 +65,7 @@ export const resume = (
         body: stitch(content.body, {
           length: span.length,
           begin: rests,
-          asked: Operation.errorFields(operation),
+          errorFields: Operation.errorFields(operation),
           fork: (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect), { scope: all })
         })
       })
@@ -80,7 +80,7 @@ const bytesOf = ({ body, range }: BlobContent.BlobContent, missing: ByteRange.Sp
   range === undefined ? Body.slice(body, missing) : body
 
 /** Fails with `ResponseInvalid` if content is neither the missing bytes nor the whole of the blob that broke. */
-export const matching = (
+export const checkSameBlob = (
   operation: Operation.GetBlob,
   broken: BlobContent.BlobContent,
   missing: ByteRange.Span,
@@ -91,11 +91,11 @@ export const matching = (
   const { digest, size } = broken.descriptor
   if (descriptor.digest !== digest || descriptor.size !== size) {
     return invalid(
-      `the blob has changed while it was read: it was ${digest}, ${size} bytes; it is ${descriptor.digest}, ${descriptor.size} bytes`
+      `the blob changed during the download: it was ${digest}, ${size} bytes; it is ${descriptor.digest}, ${descriptor.size} bytes`
     )
   }
   if (range === undefined || (range.offset === missing.offset && range.length === missing.length)) return Exit.void
   return invalid(
-    `the registry sent ${range.length} bytes from ${range.offset} on where ${missing.length} from ${missing.offset} on were asked for`
+    `requested ${missing.length} bytes from offset ${missing.offset}, but the registry sent ${range.length} bytes from offset ${range.offset}`
   )
 }

@@ -17,32 +17,32 @@ export type Rest = (
  * breaks after its last byte counts as complete. A native source stays native: a fiber opens the rest, not before the
  * consumer wants more bytes, and lives no longer than the scope.
  */
-export const stitch = (body: Body.Body, thread: Thread): Body.Body => {
+export const stitch = (body: Body.Body, options: Options): Body.Body => {
   const fields = { size: body.size, replayable: body.replayable }
   const { source } = body
   return source === undefined
-    ? Body.stream(stitchStream(body.stream, thread), fields)
-    : Body.fromSource((sink) => new Seam(sink, thread).open(source), fields)
+    ? Body.stream(stitchStream(body.stream, options), fields)
+    : Body.fromSource((sink) => new StitchedSource(sink, options).open(source), fields)
 }
 
 /** Options for {@link stitch}. */
-export interface Thread {
+export interface Options {
   readonly fork: Fork
   /** The expected number of bytes. */
   readonly length: number
   /** Starts one run of the body, and returns the function that opens its rests. */
   readonly begin: () => Rest
-  readonly asked: RegistryError.ErrorFields
+  readonly errorFields: RegistryError.ErrorFields
 }
 
 /** Returns the error of content that ended too early. Not every registry reports that. */
-const endedEarly = ({ asked, length }: Thread, sent: number) =>
-  new RegistryError.TransportError({ ...asked, reason: `the content ended after ${sent} of ${length} bytes` })
+const endedEarly = ({ errorFields, length }: Options, sent: number) =>
+  new RegistryError.TransportError({ ...errorFields, reason: `the content ended after ${sent} of ${length} bytes` })
 
-const stitchStream = (first: Body.Body["stream"], thread: Thread): Body.Body["stream"] =>
+const stitchStream = (first: Body.Body["stream"], options: Options): Body.Body["stream"] =>
   Stream.suspend(() => {
-    const { length } = thread
-    const rest = thread.begin()
+    const { length } = options
+    const rest = options.begin()
     let sent = 0
     const count = (chunk: Chunk.Chunk<Uint8Array>) => {
       for (const piece of chunk) sent += piece.byteLength
@@ -50,7 +50,7 @@ const stitchStream = (first: Body.Body["stream"], thread: Thread): Body.Body["st
     }
     const complete = (stream: Body.Body["stream"]): Body.Body["stream"] =>
       Stream.mapChunks(stream, count).pipe(
-        Stream.concat(Stream.suspend(() => sent < length ? Stream.fail(endedEarly(thread, sent)) : Stream.empty)),
+        Stream.concat(Stream.suspend(() => sent < length ? Stream.fail(endedEarly(options, sent)) : Stream.empty)),
         Stream.catchAll((error) =>
           sent === length && RegistryError.isTransient(error)
             ? Stream.empty
@@ -61,35 +61,35 @@ const stitchStream = (first: Body.Body["stream"], thread: Thread): Body.Body["st
   })
 
 /** A native source that continues with the next source where one breaks. */
-class Seam {
+class StitchedSource {
   private sent = 0
-  private paused = false
-  private over = false
+  private isPaused = false
+  private isOver = false
   private control: Body.Control = idle
   /** Opens the rest, if the source broke before the consumer wanted more bytes. */
-  private look: (() => void) | undefined
+  private onResume: (() => void) | undefined
 
   private readonly rest: Rest
 
   constructor(
     private readonly sink: Body.Sink,
-    private readonly thread: Thread
+    private readonly options: Options
   ) {
-    this.rest = thread.begin()
+    this.rest = options.begin()
   }
 
   open(source: Body.Source): Body.Control {
     this.connect(source)
     return {
       resume: () => {
-        this.paused = false
-        const look = this.look
-        this.look = undefined
-        if (look === undefined) this.control.resume()
-        else look()
+        this.isPaused = false
+        const onResume = this.onResume
+        this.onResume = undefined
+        if (onResume === undefined) this.control.resume()
+        else onResume()
       },
       cancel: () => {
-        this.over = true
+        this.isOver = true
         this.control.cancel()
       }
     }
@@ -99,39 +99,39 @@ class Seam {
     this.control = source({
       data: (chunk) => {
         this.sent += chunk.byteLength
-        this.paused = true
+        this.isPaused = true
         if (!this.sink.data(chunk)) return false
-        this.paused = false
+        this.isPaused = false
         return true
       },
       end: () => {
-        if (this.sent < this.thread.length) this.broken(endedEarly(this.thread, this.sent))
+        if (this.sent < this.options.length) this.onBreak(endedEarly(this.options, this.sent))
         else this.end()
       },
-      fail: (error) => this.broken(error)
+      fail: (error) => this.onBreak(error)
     })
   }
 
-  private broken(error: RegistryError.RegistryError): void {
-    if (this.over) return
-    if (this.sent === this.thread.length && RegistryError.isTransient(error)) return this.end()
-    if (this.paused) this.look = () => this.goOn(error)
-    else this.goOn(error)
+  private onBreak(error: RegistryError.RegistryError): void {
+    if (this.isOver) return
+    if (this.sent === this.options.length && RegistryError.isTransient(error)) return this.end()
+    if (this.isPaused) this.onResume = () => this.openRest(error)
+    else this.openRest(error)
   }
 
-  private goOn(error: RegistryError.RegistryError): void {
-    const fiber = this.thread.fork(this.rest(error, this.sent))
+  private openRest(error: RegistryError.RegistryError): void {
+    const fiber = this.options.fork(this.rest(error, this.sent))
     this.control = { resume: () => {}, cancel: () => fiber.unsafeInterruptAsFork(FiberId.none) }
     fiber.addObserver((exit) => {
-      if (this.over) return
-      if (exit._tag === "Success") return this.connect(toSource(exit.value, this.thread.fork))
-      this.over = true
+      if (this.isOver) return
+      if (exit._tag === "Success") return this.connect(toSource(exit.value, this.options.fork))
+      this.isOver = true
       this.sink.fail(failureOf(exit.cause, error))
     })
   }
 
   private end(): void {
-    this.over = true
+    this.isOver = true
     this.sink.end()
   }
 }

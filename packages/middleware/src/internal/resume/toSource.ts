@@ -18,32 +18,32 @@ export type Fork = <A>(
  */
 export const toSource = (body: Body.Body, fork: Fork): Body.Source =>
   body.source ?? ((sink) => {
-    let over = false
-    let asked = false
+    let isOver = false
+    let isResumed = false
     let wake = () => {}
-    const give = (piece: Uint8Array) =>
+    const send = (piece: Uint8Array) =>
       Effect.suspend(() => {
-        asked = false
-        if (over || sink.data(piece) || asked) return Effect.void
+        isResumed = false
+        if (isOver || sink.data(piece) || isResumed) return Effect.void
         return Effect.async<void>((resume) => {
           wake = () => resume(Effect.void)
         })
       })
     // The source must return before bytes flow, but a fiber starts at once.
-    const flow = Effect.zipRight(Effect.yieldNow(), Stream.runForEach(body.stream, give))
+    const flow = Effect.zipRight(Effect.yieldNow(), Stream.runForEach(body.stream, send))
     const fiber = fork(flow)
     fiber.addObserver((exit) => {
-      if (over) return
+      if (isOver) return
       if (exit._tag === "Success") sink.end()
       else sink.fail(failureOf(exit.cause, new RegistryError.TransportError({ reason: "the content was closed" })))
     })
     return {
       resume: () => {
-        asked = true
+        isResumed = true
         wake()
       },
       cancel: () => {
-        over = true
+        isOver = true
         fiber.unsafeInterruptAsFork(FiberId.none)
       }
     }

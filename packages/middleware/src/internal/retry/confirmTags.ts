@@ -1,7 +1,7 @@
 import { Operation, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { isContent } from "../isDigestOf.js"
+import { isDigestOf } from "../isDigestOf.js"
 import type { Attempts } from "./attempts.js"
 
 /**
@@ -24,7 +24,7 @@ export const ownTags = (
   return Effect.flatMap(
     found,
     ([first, ...others]) =>
-      first !== undefined && [first, ...others].every(({ digest }) => isContent(operation, digest))
+      first !== undefined && [first, ...others].every(({ digest }) => isDigestOf(operation, digest))
         ? Effect.map(
           attempts.next(
             new Operation.PushManifest({ ...operation, digest: first.digest, tags: [], ifAbsent: undefined })

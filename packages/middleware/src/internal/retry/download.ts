@@ -3,8 +3,8 @@ import type { RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { AnswerTo } from "../answer.js"
-import { isolated } from "../resume/ownScope.js"
-import { matching, resume } from "../resume/resume.js"
+import { ownScope } from "../resume/ownScope.js"
+import { checkSameBlob, resume } from "../resume/resume.js"
 import type { Next, Opened } from "../resume/resume.js"
 import type { Attempts } from "./attempts.js"
 
@@ -23,7 +23,7 @@ export const download = (
       const rest = new Operation.GetBlob({ ...operation, range: missing })
       return attempts.again(error).pipe(
         Effect.zipRight(attempts.persist(() => open(attempts.next(rest)))),
-        Effect.tap(({ content }) => matching(operation, first.content, missing, content))
+        Effect.tap(({ content }) => checkSameBlob(operation, first.content, missing, content))
       )
     }
     return Effect.map(
@@ -35,4 +35,4 @@ export const download = (
 const open = (
   answer: AnswerTo<Operation.GetBlob>
 ): Effect.Effect<Opened, RegistryError.RegistryError, Scope.Scope> =>
-  Effect.map(isolated(answer), ({ scope, value }) => ({ content: value, scope }))
+  Effect.map(ownScope(answer), ({ scope, value }) => ({ content: value, scope }))

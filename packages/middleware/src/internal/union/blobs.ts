@@ -1,23 +1,24 @@
 import { BlobContent, Body, Handler, Operation, RegistryError } from "@effect-oci/core"
+import type { ByteRange } from "@effect-oci/core"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as answer from "../answer.js"
-import { isolated } from "../resume/ownScope.js"
-import { matching, resume } from "../resume/resume.js"
+import { ownScope } from "../resume/ownScope.js"
+import { checkSameBlob, resume } from "../resume/resume.js"
 import type { Next, Opened } from "../resume/resume.js"
-import type { Cooldown } from "./cooldown.js"
-import type { Attempt } from "./memberErrors.js"
-import * as attempts from "./memberErrors.js"
-import type { Asking } from "./memberReads.js"
-import type { Options, Target } from "./model.js"
+import * as memberErrors from "./memberErrors.js"
+import type { MemberError } from "./memberErrors.js"
+import type { MemberReads } from "./memberReads.js"
 import { isWrongContent } from "./model.js"
+import type { Options, UnionMember } from "./model.js"
 
 type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
 /** Content, and the member that serves it. */
-interface From extends Opened {
-  readonly target: Target
+interface Source extends Opened {
+  readonly member: UnionMember
 }
 
 /**
@@ -27,127 +28,150 @@ interface From extends Opened {
  * continues by range, and all of the content is verified as one. If the first member has verified its content itself,
  * the next member sends the whole blob, which is verified as one, and the bytes that were already sent are skipped.
  */
-export const blobs = (
-  { read = "order" }: Options,
-  { inOrder, raced, shouldTryNext }: Asking,
-  cooldown: Cooldown
-) => {
-  /** Returns a function that opens the rest of broken content at the next member, and adds that member to `sources`. */
-  const continuing = (
-    operation: Operation.GetBlob,
-    members: ReadonlyArray<Target>,
-    first: From,
-    sources: Array<Target>,
-    note: (target: Target, error: RegistryError.RegistryError) => void
-  ): Next => {
-    const failed: Array<Attempt> = []
-    const left = new Set(members)
-    sources.splice(0, sources.length, first.target)
-    left.delete(first.target)
-    const { content } = first
-    const isTrusted = content.verified && content.range === undefined
-    return (error, missing) => {
-      const source = sources.at(-1)!
-      note(source, error)
-      failed.push({ name: source.name, error })
-      // The bytes that were sent are wrong.
-      if (isWrongContent(error, operation)) return Exit.fail(error)
-      if (!shouldTryNext(operation, { ...source, authoritative: false }, error)) {
-        return Exit.fail(attempts.asOne(operation, failed, error))
-      }
-      const rest = isTrusted ? operation : new Operation.GetBlob({ ...operation, range: missing })
-      return inOrder({
-        operation,
-        members: [...left],
-        failed,
-        ask: (target) => {
-          left.delete(target)
-          return open(target, isTrusted ? target.checked(rest) : target.handle(rest)).pipe(
-            Effect.tap((opened) => orClose(opened, matching(operation, content, missing, opened.content))),
-            Effect.tap(() => Effect.sync(() => sources.push(target)))
-          )
-        }
-      })
-    }
+export const getBlob = (
+  reads: MemberReads,
+  read: Options["read"],
+  operation: Operation.GetBlob,
+  members: ReadonlyArray<UnionMember>
+): Answer<BlobContent.BlobContent, Scope.Scope> => {
+  const request = {
+    operation,
+    members,
+    ask: (member: UnionMember) => verifiedCandidate(operation, open(member, member.handle(operation)))
+  }
+  const found = read === "race"
+    ? reads.raced(request, ({ scope }) => scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
+    : reads.inOrder(request)
+  return Handler.matchEffect(found, {
+    onFailure: Exit.fail,
+    onSuccess: (first) =>
+      first.content.body.bytes !== undefined
+        ? Exit.succeed(first.content)
+        : Effect.flatMap(Effect.clock, (clock) => new Download(reads, operation, members, first, clock).content())
+  })
+}
+
+/** The content of a member, which other members continue if it breaks. It is verified as a whole. */
+class Download {
+  /** The members that sent parts of the content. */
+  private sources: Array<UnionMember> = []
+  private failed: Array<MemberError> = []
+  private untried = new Set<UnionMember>()
+
+  constructor(
+    private readonly reads: MemberReads,
+    private readonly operation: Operation.GetBlob,
+    private readonly members: ReadonlyArray<UnionMember>,
+    private readonly first: Source,
+    private readonly clock: Clock.Clock
+  ) {
+    this.begin()
   }
 
-  /** Returns the content of a member, which other members continue if it breaks. It is verified as a whole. */
-  const whole = (
-    operation: Operation.GetBlob,
-    members: ReadonlyArray<Target>,
-    first: From
-  ): Answer<BlobContent.BlobContent, Scope.Scope> => {
-    const { content } = first
-    if (content.body.bytes !== undefined) return Exit.succeed(content)
-    return Effect.flatMap(Effect.clock, (clock) => {
-      const sources = [first.target]
-      const note = (target: Target, error: RegistryError.RegistryError) => cooldown.note(target, error, clock)
-      const resumed = resume(operation, first, () => continuing(operation, members, first, sources, note))
-      return Effect.map(
-        resumed,
-        (content) =>
-          answer.mapContentError(BlobContent.verify(content, Operation.errorFields(operation)), (error) => {
-            if (!isWrongContent(error, operation)) return error
-            for (const target of sources) note(target, error)
-            const names = sources.map(({ name }) => name).join(", then ")
-            return RegistryError.withFields(error, { reason: `wrong content from ${names}: ${error.reason ?? ""}` })
-          })
-      )
+  content(): Effect.Effect<BlobContent.BlobContent, never, Scope.Scope> {
+    const continued = resume(this.operation, this.first, () => {
+      this.begin()
+      return this.next
     })
+    return Effect.map(continued, (content) =>
+      answer.mapContentError(
+        BlobContent.verify(content, Operation.errorFields(this.operation)),
+        (error) => this.blame(error)
+      ))
   }
 
-  return (
-    operation: Operation.GetBlob,
-    members: ReadonlyArray<Target>
-  ): Answer<BlobContent.BlobContent, Scope.Scope> => {
-    const question = {
+  /** Starts a run of the body. */
+  private begin(): void {
+    this.sources = [this.first.member]
+    this.failed = []
+    this.untried = new Set(this.members)
+    this.untried.delete(this.first.member)
+  }
+
+  /** Opens the rest of broken content at the next member. */
+  private readonly next: Next = (error, missing) => {
+    const { failed, operation, reads } = this
+    const { name } = this.recordFailure(this.sources.at(-1)!, error)
+    failed.push({ name, error })
+    // The bytes that were sent are wrong.
+    if (isWrongContent(error, operation)) return Exit.fail(error)
+    if (!reads.canAskNext(operation, { authoritative: false }, error)) {
+      return Exit.fail(memberErrors.combine(operation, failed, error))
+    }
+    return reads.inOrder({
       operation,
-      members,
-      ask: (target: Target) => sound(operation, open(target, target.handle(operation)))
-    }
-    const found = read === "race"
-      ? raced(question, ({ scope }) => scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
-      : inOrder(question)
-    return Handler.matchEffect(found, {
-      onFailure: Exit.fail,
-      onSuccess: (first) => whole(operation, members, first)
+      members: [...this.untried],
+      failed,
+      ask: (member) => this.openRest(member, missing)
     })
+  }
+
+  private openRest(member: UnionMember, missing: ByteRange.Span): Answer<Source, Scope.Scope> {
+    const { first: { content }, operation } = this
+    this.untried.delete(member)
+    const rest = content.verified && content.range === undefined
+      ? member.verifying(operation)
+      : member.handle(new Operation.GetBlob({ ...operation, range: missing }))
+    return Effect.tap(open(member, rest), (opened) =>
+      Effect.map(
+        closeOnError(opened, checkSameBlob(operation, content, missing, opened.content)),
+        () => this.sources.push(member)
+      ))
+  }
+
+  /** Adds the members that sent wrong content to the error. */
+  private blame(error: RegistryError.RegistryError): RegistryError.RegistryError {
+    if (!isWrongContent(error, this.operation)) return error
+    for (const member of this.sources) this.recordFailure(member, error)
+    const names = this.sources.map(({ name }) => name).join(", then ")
+    return RegistryError.withFields(error, { reason: `wrong content from ${names}: ${error.reason ?? ""}` })
+  }
+
+  private recordFailure(member: UnionMember, error: RegistryError.RegistryError): UnionMember {
+    this.reads.cooldown.recordFailure(member, error, this.clock)
+    return member
   }
 }
 
 /** Opens content in its own scope, so that it can be closed before another member is asked. */
-const open = (target: Target, found: Answer<BlobContent.BlobContent, Scope.Scope>): Answer<From, Scope.Scope> =>
-  Handler.exitOf(found) === undefined
-    ? Effect.map(isolated(found), ({ scope, value }) => ({ target, content: value, scope }))
-    : answer.map(found, (content) => ({ target, content, scope: undefined }))
+const open = (
+  member: UnionMember,
+  content: Answer<BlobContent.BlobContent, Scope.Scope>
+): Answer<Source, Scope.Scope> =>
+  Handler.exitOf(content) === undefined
+    ? Effect.map(ownScope(content), ({ scope, value }) => ({ member, content: value, scope }))
+    : answer.map(content, (content) => ({ member, content, scope: undefined }))
 
 /** Closes content if an effect on it fails, because another member is asked then. */
-const orClose = <A>({ scope }: From, effect: Answer<A>): Answer<A> =>
+const closeOnError = <A>({ scope }: Source, effect: Answer<A>): Answer<A> =>
   Effect.onError(effect, (cause) => scope === undefined ? Effect.void : Scope.close(scope, Exit.failCause(cause)))
 
 /** Content of up to this size, in bytes, is verified before it is returned. */
-const smallest = 64 * 1024
+const maxVerifiedBytes = 64 * 1024
 
 /** Fails if content does not have the requested digest, as far as that can be checked before the content flows. */
-const sound = (operation: Operation.GetBlob, found: Answer<From, Scope.Scope>): Answer<From, Scope.Scope> =>
-  Handler.matchEffect(found, {
+const verifiedCandidate = (
+  operation: Operation.GetBlob,
+  candidate: Answer<Source, Scope.Scope>
+): Answer<Source, Scope.Scope> =>
+  Handler.matchEffect(candidate, {
     onFailure: Exit.fail,
-    onSuccess: (opened): Answer<From> => {
+    onSuccess: (opened): Answer<Source> => {
       const { content } = opened
       const { body, descriptor, range, verified } = content
-      const asked = Operation.errorFields(operation)
+      const fields = Operation.errorFields(operation)
       if (descriptor.digest !== operation.digest) {
         const reason = `the registry answered with ${descriptor.digest}`
-        return Exit.fail(new RegistryError.DigestInvalid({ ...asked, reason }))
+        return Exit.fail(new RegistryError.DigestInvalid({ ...fields, reason }))
       }
-      if (range !== undefined || descriptor.size > smallest) return Exit.succeed(opened)
+      if (range !== undefined || descriptor.size > maxVerifiedBytes) return Exit.succeed(opened)
       if (body.bytes !== undefined && verified) return Exit.succeed(opened)
-      const bytes = Body.toBytes(BlobContent.verify(content, asked).body, {
-        limit: smallest,
+      const bytes = Body.toBytes(BlobContent.verify(content, fields).body, {
+        limit: maxVerifiedBytes,
         onLimit: () =>
-          new RegistryError.SizeInvalid({ ...asked, reason: `the content is larger than ${descriptor.size} bytes` })
+          new RegistryError.SizeInvalid({ ...fields, reason: `the content is larger than ${descriptor.size} bytes` })
       })
-      return Effect.map(orClose(opened, bytes), (bytes) => ({
+      return Effect.map(closeOnError(opened, bytes), (bytes) => ({
         ...opened,
         content: new BlobContent.BlobContent({ descriptor, body: Body.bytes(bytes), verified: true })
       }))

@@ -1,30 +1,32 @@
 import { Operation, RegistryError } from "@effect-oci/core"
+import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Outcome } from "./askAll.js"
-import * as attempts from "./memberErrors.js"
+import * as memberErrors from "./memberErrors.js"
+
+/** Returns the first result. */
+export const firstOf = <A>([first]: readonly [A, ...ReadonlyArray<A>]): A => first
 
 /**
- * Combines the outcomes of a write at several members. If all members succeeded, returns their results. If all failed,
+ * Combines the outcomes of a write at several members. If all members succeeded, combines their results. If all failed,
  * fails with one combined error. Otherwise, fails with `PartialFailure`, which contains the outcome of each member.
- * `lacks` selects failures that count as success if another member succeeded.
+ * `isAbsent` selects failures that count as success if another member succeeded.
  */
-export const everyOne = <A>(
+export const combineWrites = <A, B>(
   operation: Operation.Operation,
   outcomes: ReadonlyArray<Outcome<A>>,
-  lacks?: (error: RegistryError.RegistryError) => boolean
-): Exit.Exit<readonly [A, ...ReadonlyArray<A>], RegistryError.RegistryError> => {
-  const done = outcomes.flatMap(({ answer }) => answer._tag === "Right" ? [answer.right] : [])
-  const failed = outcomes.flatMap(({ answer, name }) => answer._tag === "Left" ? [{ name, error: answer.left }] : [])
-  if (done.length === 0) return Exit.fail(attempts.asOne(operation, failed))
+  combine: (results: readonly [A, ...ReadonlyArray<A>]) => B,
+  isAbsent: (error: RegistryError.RegistryError) => boolean = () => false
+): Effect.Effect<B, RegistryError.RegistryError> => {
+  const results = outcomes.flatMap(({ answer }) => answer._tag === "Right" ? [answer.right] : [])
+  if (results.length === 0) return Exit.fail(memberErrors.combine(operation, memberErrors.of(outcomes)))
   const all = outcomes.map(({ answer, name }) => ({
     name,
-    error: answer._tag === "Left" && lacks?.(answer.left) !== true ? answer.left : undefined
+    error: answer._tag === "Left" && !isAbsent(answer.left) ? answer.left : undefined
   }))
-  const bad = all.flatMap(({ error, name }) => error === undefined ? [] : [{ name, error }])
-  if (bad.length === 0) return Exit.succeed(done as [A, ...Array<A>])
-  const good = all.flatMap(({ error, name }) => error === undefined ? [name] : [])
-  const reason = `done at ${good.join(", ")}, but not at ${attempts.told(bad)}`
-  return Exit.fail(
-    new RegistryError.PartialFailure({ ...Operation.errorFields(operation), reason, outcomes: all })
-  )
+  const failed = all.flatMap(({ error, name }) => error === undefined ? [] : [{ name, error }])
+  if (failed.length === 0) return Exit.succeed(combine(results as [A, ...Array<A>]))
+  const succeeded = all.filter(({ error }) => error === undefined).map(({ name }) => name).join(", ")
+  const reason = `succeeded at ${succeeded}; failed at ${memberErrors.describe(failed)}`
+  return Exit.fail(new RegistryError.PartialFailure({ ...Operation.errorFields(operation), reason, outcomes: all }))
 }

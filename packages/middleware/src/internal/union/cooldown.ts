@@ -4,47 +4,58 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Options, Target } from "./model.js"
-import * as model from "./model.js"
+import { digestOf, isWrongContent } from "./model.js"
+import type { Options, UnionMember } from "./model.js"
 
 /** The members in two groups, each in order of trust. */
 export interface Split {
-  readonly ready: ReadonlyArray<Target>
+  readonly ready: ReadonlyArray<UnionMember>
   /** Members that failed within the cooldown. */
-  readonly resting: ReadonlyArray<Target>
+  readonly resting: ReadonlyArray<UnionMember>
 }
 
 /** Stores which members failed within the cooldown. Reads ask these members last. */
 export interface Cooldown {
-  readonly split: (operation: Operation.Operation, members: ReadonlyArray<Target>) => Effect.Effect<Split>
+  readonly split: (operation: Operation.Operation, members: ReadonlyArray<UnionMember>) => Effect.Effect<Split>
   /**
-   * Stores the failure of a member. It changes which member resolves tags only if `passOver` selects it, because
+   * Stores a failure of a member. The failure changes which member resolves tags only if `passOver` selects it, because
    * content is verified and tags are not.
    */
-  readonly note: (target: Target, error: RegistryError.RegistryError, clock: Clock.Clock) => void
+  readonly recordFailure: (member: UnionMember, error: RegistryError.RegistryError, clock: Clock.Clock) => void
+  /** Stores a failure of a member if the failure means that the member does not work. */
+  readonly recordFault: (
+    operation: Operation.Operation,
+    member: UnionMember,
+    error: RegistryError.RegistryError
+  ) => Effect.Effect<void>
 }
 
 export const make = ({ cooldown = "30 seconds", passOver = () => false }: Options): Cooldown => {
   const millis = Duration.toMillis(cooldown)
-  const content = new Map<Target, number>()
-  const tags = new Map<Target, number>()
+  const content = new Map<UnionMember, number>()
+  const tags = new Map<UnionMember, number>()
+  const recordFailure: Cooldown["recordFailure"] = (member, error, clock) => {
+    if (millis === 0 || member.authoritative) return
+    const end = clock.unsafeCurrentTimeMillis() + millis
+    content.set(member, end)
+    if (passOver(error)) tags.set(member, end)
+  }
   return {
+    recordFailure,
+    recordFault: (operation, member, error) =>
+      isFault(error, operation)
+        ? Effect.map(Effect.clock, (clock) => recordFailure(member, error, clock))
+        : Exit.void,
     split: (operation, members) => {
-      const until = model.digestOf(operation) === undefined ? tags : content
+      const until = digestOf(operation) === undefined ? tags : content
       if (until.size === 0) return Exit.succeed({ ready: members, resting: [] })
       return Effect.map(Clock.currentTimeMillis, (now) => {
-        for (const [target, end] of until) if (end <= now) until.delete(target)
+        for (const [member, end] of until) if (end <= now) until.delete(member)
         return {
-          ready: members.filter((target) => !until.has(target)),
-          resting: members.filter((target) => until.has(target))
+          ready: members.filter((member) => !until.has(member)),
+          resting: members.filter((member) => until.has(member))
         }
       })
-    },
-    note: (target, error, clock) => {
-      if (millis === 0 || target.authoritative) return
-      const end = clock.unsafeCurrentTimeMillis() + millis
-      content.set(target, end)
-      if (passOver(error)) tags.set(target, end)
     }
   }
 }
@@ -53,9 +64,9 @@ export const make = ({ cooldown = "30 seconds", passOver = () => false }: Option
  * Returns whether an error means that a member does not work, and not only that the content is missing or refused
  * there.
  */
-export const isOutOfOrder = (error: RegistryError.RegistryError, operation: Operation.Operation): boolean => {
+const isFault = (error: RegistryError.RegistryError, operation: Operation.Operation): boolean => {
   if (RegistryError.isTransient(error) || error._tag === "ResponseInvalid") return true
-  const digest = model.digestOf(operation)
+  const digest = digestOf(operation)
   // A digest by an algorithm that cannot be verified is not an error of the member.
-  return model.isWrongContent(error, operation) && digest !== undefined && Digest.verifiable(digest) !== undefined
+  return isWrongContent(error, operation) && digest !== undefined && Digest.verifiable(digest) !== undefined
 }

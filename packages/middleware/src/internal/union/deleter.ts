@@ -1,12 +1,10 @@
 import { RegistryError } from "@effect-oci/core"
 import type { Handler, Operation } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as answer from "../answer.js"
-import { lastFirst } from "./askAll.js"
-import { everyOne } from "./combineWrites.js"
-import type { Able, Target } from "./model.js"
-import * as model from "./model.js"
+import { askAllReversed } from "./askAll.js"
+import { combineWrites, firstOf } from "./combineWrites.js"
+import { capableMembers, dispatch } from "./model.js"
+import type { UnionMember } from "./model.js"
 
 type Rows = Pick<Handler.Table, "DeleteBlob" | "DeleteManifest" | "DeleteTag">
 
@@ -17,25 +15,20 @@ type Delete = Operation.OperationOf<keyof Rows>
  * still find the content at another member. Members are asked one after another, the most trusted member last, so that
  * reads do not briefly find content of another member that the most trusted one hides.
  */
-export const deleter = (targets: ReadonlyArray<Target>): Rows => {
-  const able: Able = model.able(targets, "delete")
-
-  const remove = (operation: Delete, members: ReadonlyArray<Target>): answer.AnswerTo<Delete> => {
-    const [only] = members
-    if (only === undefined) return model.nobody(operation, able)
-    if (members.length === 1) return only.handle(operation)
-    return Effect.flatMap(
-      lastFirst(members, ({ handle }) => handle(operation)),
-      (outcomes) => Exit.map(everyOne(operation, outcomes, RegistryError.isNotFound), ([done]) => done)
-    )
-  }
-
+export const deleter = (unionMembers: ReadonlyArray<UnionMember>): Rows => {
+  const deleters = capableMembers(unionMembers, "delete")
   const byDigest = (operation: Operation.DeleteBlob | Operation.DeleteManifest) =>
-    remove(operation, able.within(operation.repository))
-
+    dispatch<Delete>(operation, deleters, deleters.ofRepository(operation.repository), deleteFromAll)
   return {
     DeleteBlob: byDigest,
     DeleteManifest: byDigest,
-    DeleteTag: (operation) => remove(operation, able.ofTags(operation.repository, [operation.tag]))
+    DeleteTag: (operation) =>
+      dispatch<Delete>(operation, deleters, deleters.ofTags(operation.repository, [operation.tag]), deleteFromAll)
   }
 }
+
+const deleteFromAll = (operation: Delete, members: ReadonlyArray<UnionMember>) =>
+  Effect.flatMap(
+    askAllReversed(members, ({ handle }) => handle(operation)),
+    (outcomes) => combineWrites(operation, outcomes, firstOf, RegistryError.isNotFound)
+  )

@@ -1,29 +1,24 @@
 import * as Effect from "effect/Effect"
 
 /** A keyed mutex: effects with the same key run one after another, in the order in which they arrive. */
-export type InTurn = (key: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
-interface Turn {
-  readonly lock: Effect.Semaphore
-  users: number
-}
+export type KeyedMutex = (key: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** Creates a keyed mutex. A key that is not in use takes no memory. */
-export const inTurn = (): InTurn => {
-  const turns = new Map<string, Turn>()
+export const keyedMutex = (): KeyedMutex => {
+  const locks = new Map<string, { readonly semaphore: Effect.Semaphore; users: number }>()
   return (key) => (effect) =>
     Effect.acquireUseRelease(
       Effect.sync(() => {
-        const turn = turns.get(key) ?? { lock: Effect.unsafeMakeSemaphore(1), users: 0 }
-        turn.users++
-        turns.set(key, turn)
-        return turn
+        const lock = locks.get(key) ?? { semaphore: Effect.unsafeMakeSemaphore(1), users: 0 }
+        lock.users++
+        locks.set(key, lock)
+        return lock
       }),
-      ({ lock }) => lock.withPermits(1)(effect),
-      (turn) =>
+      ({ semaphore }) => semaphore.withPermits(1)(effect),
+      (lock) =>
         Effect.sync(() => {
-          turn.users--
-          if (turn.users === 0) turns.delete(key)
+          lock.users--
+          if (lock.users === 0) locks.delete(key)
         })
     )
 }

@@ -1,7 +1,8 @@
 import { Operation, RegistryError } from "@effect-oci/core"
+import type { Outcome } from "./askAll.js"
 
 /** The failure of a member. */
-export interface Attempt {
+export interface MemberError {
   readonly name: string
   readonly error: RegistryError.RegistryError
 }
@@ -10,7 +11,7 @@ export interface Attempt {
  * How far each kind of failure got, from 0: the repository or content was not found, the registry was not reached, it
  * refused access, or it processed the request.
  */
-const reach: { readonly [Tag in RegistryError.RegistryError["_tag"]]: number } = {
+const errorRank: { readonly [Tag in RegistryError.RegistryError["_tag"]]: number } = {
   NameUnknown: 0,
   BlobUnknown: 1,
   BlobUploadUnknown: 1,
@@ -40,13 +41,20 @@ const reach: { readonly [Tag in RegistryError.RegistryError["_tag"]]: number } =
   PartialFailure: 12
 }
 
+/** Returns the failures among the outcomes of members. */
+export const of = (outcomes: ReadonlyArray<Outcome<unknown>>): ReadonlyArray<MemberError> =>
+  outcomes.flatMap(({ answer, name }) => answer._tag === "Left" ? [{ name, error: answer.left }] : [])
+
 /** Returns the reason of an error, without the operation. */
-const said = (error: RegistryError.RegistryError): string =>
+const reasonOf = (error: RegistryError.RegistryError): string =>
   error.reason === undefined || error.reason === "" ? RegistryError[error._tag].fallback : error.reason
 
-/** Returns the answers of all members in one line. */
-export const told = (attempts: ReadonlyArray<Attempt>): string =>
-  attempts.map(({ error, name }) => `${name}: ${said(error)}`).join("; ")
+/** Returns the errors of all members in one line. */
+export const describe = (errors: ReadonlyArray<MemberError>): string =>
+  errors.map(({ error, name }) => `${name}: ${reasonOf(error)}`).join("; ")
+
+const furthest = (best: RegistryError.RegistryError, error: RegistryError.RegistryError): RegistryError.RegistryError =>
+  errorRank[error._tag] > errorRank[best._tag] ? error : best
 
 /**
  * Combines the failures of several members into one error, whose reason contains the answer of each member. The result
@@ -54,13 +62,12 @@ export const told = (attempts: ReadonlyArray<Attempt>): string =>
  * that could not be asked may have the content. `decisive` is the error that ended the search, and is the result if it
  * is set.
  */
-export const asOne = (
+export const combine = (
   operation: Operation.Operation,
-  attempts: ReadonlyArray<Attempt>,
+  errors: ReadonlyArray<MemberError>,
   decisive?: RegistryError.RegistryError
 ): RegistryError.RegistryError => {
-  const errors = attempts.map(({ error }) => error)
-  const error = decisive ?? errors.reduce((best, error) => reach[error._tag] > reach[best._tag] ? error : best)
-  if (attempts.length === 1) return error
-  return RegistryError.withFields(error, { ...Operation.errorFields(operation), reason: told(attempts) })
+  const error = decisive ?? errors.map(({ error }) => error).reduce(furthest)
+  if (errors.length === 1) return error
+  return RegistryError.withFields(error, { ...Operation.errorFields(operation), reason: describe(errors) })
 }

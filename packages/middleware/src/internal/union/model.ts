@@ -1,11 +1,11 @@
 import { Middleware, Operation, ReferenceSet, RegistryError } from "@effect-oci/core"
-import type { Digest, Handler, RepositoryName, Tag } from "@effect-oci/core"
+import type { Digest, Handler, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type * as Duration from "effect/Duration"
 import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
 import type * as answer from "../answer.js"
 import type * as members from "../members.js"
-import { nowhere } from "../rejectAll.js"
+import { rejectAll } from "../rejectAll.js"
 
 /**
  * What the union may use a member for.
@@ -96,13 +96,13 @@ export interface Options {
 }
 
 /** A member, in the form that the handlers of the union use. */
-export interface Target {
+export interface UnionMember {
   /** Its index among the members. */
   readonly index: number
   readonly name: string
   readonly handle: Handler.Handler
   /** The same handler, which verifies content that is requested by digest. */
-  readonly checked: Handler.Handler
+  readonly verifying: Handler.Handler
   readonly can: (capability: Capability) => boolean
   readonly select: ReferenceSet.ReferenceSet | undefined
   readonly authoritative: boolean
@@ -111,14 +111,14 @@ export interface Target {
 const isAll = (select: ReferenceSet.ReferenceSet | undefined): boolean =>
   select === undefined || ReferenceSet.equals(select, ReferenceSet.all)
 
-export const target = (
-  { authoritative = false, capabilities, name, registry, select }: Member<members.Built[number]>,
+export const unionMember = (
+  { authoritative = false, capabilities, name, registry, select }: Member<Registry.Service>,
   index: number
-): Target => ({
+): UnionMember => ({
   index,
   name,
   handle: registry.handle,
-  checked: Middleware.verified(registry.handle),
+  verifying: Middleware.verified(registry.handle),
   can: (capability) => capabilities === undefined || capabilities.includes(capability),
   select: isAll(select) ? undefined : select,
   authoritative
@@ -127,73 +127,90 @@ export const target = (
 const capabilities: ReadonlyArray<Capability> = ["pull", "resolve", "push", "referrers", "delete"]
 
 /** Returns whether the member may be used for every operation on every reference. */
-export const isWhole = ({ can, select }: Target): boolean => select === undefined && capabilities.every(can)
+export const isUnrestricted = ({ can, select }: UnionMember): boolean => select === undefined && capabilities.every(can)
 
 /** The members with a capability, in order of trust. */
-export interface Able {
+export interface CapableMembers {
   readonly capability: Capability
-  readonly all: ReadonlyArray<Target>
+  readonly all: ReadonlyArray<UnionMember>
   /** Returns the members that may be asked about a repository. */
-  readonly within: (repository: RepositoryName.RepositoryName) => ReadonlyArray<Target>
+  readonly ofRepository: (repository: RepositoryName.RepositoryName) => ReadonlyArray<UnionMember>
   /**
    * Returns the members that may be asked about all of the tags of a repository; without tags, about the repository.
    */
   readonly ofTags: (
     repository: RepositoryName.RepositoryName,
     tags: ReadonlyArray<Tag.Tag>
-  ) => ReadonlyArray<Target>
+  ) => ReadonlyArray<UnionMember>
 }
 
-export const able = (targets: ReadonlyArray<Target>, capability: Capability): Able => {
-  const all = targets.filter(({ can }) => can(capability))
+export const capableMembers = (members: ReadonlyArray<UnionMember>, capability: Capability): CapableMembers => {
+  const all = members.filter(({ can }) => can(capability))
   if (all.every(({ select }) => select === undefined)) {
-    return { capability, all, within: () => all, ofTags: () => all }
+    return { capability, all, ofRepository: () => all, ofTags: () => all }
   }
-  const within: Able["within"] = (repository) => all.filter(({ select }) => touches(select, repository))
+  const ofRepository: CapableMembers["ofRepository"] = (repository) =>
+    all.filter((member) => selectsRepository(member, repository))
   return {
     capability,
     all,
-    within,
+    ofRepository,
     ofTags: (repository, tags) =>
       tags.length === 0
-        ? within(repository)
-        : all.filter(({ select }) => tags.every((tag) => contains(select, repository, tag)))
+        ? ofRepository(repository)
+        : all.filter((member) => tags.every((tag) => selectsTag(member, repository, tag)))
   }
 }
 
 /** Returns whether a member may be asked about a repository. */
-export const touches = (select: Target["select"], repository: RepositoryName.RepositoryName): boolean =>
-  select === undefined || ReferenceSet.touches(select, { repository })
+export const selectsRepository = (
+  { select }: Pick<UnionMember, "select">,
+  repository: RepositoryName.RepositoryName
+): boolean => select === undefined || ReferenceSet.touches(select, { repository })
 
 /** Returns whether a member may be asked about a tag. */
-export const contains = (
-  select: Target["select"],
+export const selectsTag = (
+  { select }: Pick<UnionMember, "select">,
   repository: RepositoryName.RepositoryName,
   tag: Tag.Tag
 ): boolean => select === undefined || ReferenceSet.contains(select, { repository, tag })
 
-const elsewhere = nowhere("no member takes this repository")
+const rejectRepository = rejectAll("no member of the union is selected for this repository (option select)")
 
-/** Returns the answer to an operation for which no member may be asked. */
-export const nobody = <O extends Operation.Operation>(
+/** Fails an operation for which no member may be asked. */
+export const noMemberError = <O extends Operation.Operation>(
   operation: O,
-  { all, capability }: Able
+  { all, capability }: CapableMembers
 ): answer.AnswerTo<O> => {
-  if (all.length > 0) return elsewhere(operation)
-  const reason = `no member may be asked to ${words[capability]}`
+  if (all.length > 0) return rejectRepository(operation)
+  const reason = `no member of the union has the capability "${capability}" (option capabilities)`
   return Exit.fail(new RegistryError.Unsupported({ ...Operation.errorFields(operation), reason }))
 }
 
-const words: { readonly [C in Capability]: string } = {
-  pull: "pull",
-  resolve: "resolve tags",
-  push: "push",
-  referrers: "list referrers",
-  delete: "delete"
+/** Sends an operation to one member unchanged. */
+export const askDirectly = <O extends Operation.Operation>(
+  operation: O,
+  { handle }: UnionMember
+): answer.AnswerTo<O> => handle(operation)
+
+/**
+ * Answers an operation by `several` if several members may be asked, and by `single` if one may be asked. Fails if none
+ * may be asked.
+ */
+export const dispatch = <O extends Operation.Operation>(
+  operation: O,
+  capable: CapableMembers,
+  members: ReadonlyArray<UnionMember>,
+  several: (operation: O, members: ReadonlyArray<UnionMember>) => answer.AnswerTo<O>,
+  single: (operation: O, member: UnionMember) => answer.AnswerTo<O> = askDirectly
+): answer.AnswerTo<O> => {
+  const [first] = members
+  if (first === undefined) return noMemberError(operation, capable)
+  return members.length === 1 ? single(operation, first) : several(operation, members)
 }
 
-/** Returns whether an error makes reads and lists ask the next member. */
-export const movesOn = (passOver: Options["passOver"]) => (error: RegistryError.RegistryError): boolean =>
+/** Returns whether an error of a member makes reads and lists ask the next member. */
+export const shouldTryNext = (passOver: Options["passOver"]) => (error: RegistryError.RegistryError): boolean =>
   RegistryError.isNotFound(error) ||
   // A disagreement of members is not an outage of one of them.
   (error._tag !== "TagConflict" && passOver !== undefined && passOver(error))

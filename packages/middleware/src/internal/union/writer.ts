@@ -3,14 +3,14 @@ import type { RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as answer from "../answer.js"
-import { isContent } from "../isDigestOf.js"
+import { isDigestOf } from "../isDigestOf.js"
 import { uploadInstead } from "../uploadInstead.js"
-import { everywhere } from "./askAll.js"
-import { everyOne } from "./combineWrites.js"
+import { askAll } from "./askAll.js"
+import { combineWrites, firstOf } from "./combineWrites.js"
 import { fanOut } from "./fanOut.js"
-import type { Options, Target } from "./model.js"
 import * as model from "./model.js"
-import { unionUploads } from "./uploads.js"
+import type { Options, UnionMember } from "./model.js"
+import { UnionUploads } from "./uploads.js"
 import * as uploadSessions from "./uploadSessions.js"
 
 type Rows = Pick<
@@ -25,125 +25,126 @@ type Rows = Pick<
   | "PushManifest"
 >
 
+type Members = ReadonlyArray<UnionMember>
+
 /**
  * Creates the handlers of writes. Writes go to the first member with the capability, which then receives all writes of
- * a repository, or to all such members. `resolveTag` resolves a tag over the members.
+ * a repository, or to all such members. A write to one member is sent unchanged, so its upload ids are those of the
+ * member. `resolveTag` resolves a tag over the members.
  */
 export const writer = (
-  targets: ReadonlyArray<Target>,
+  unionMembers: Members,
   { push = "first", uploadKey }: Options,
   resolveTag: Handler.Row<"ResolveManifest">
 ): Rows => {
-  const resolvers = model.able(targets, "resolve")
-  const able = model.able(targets, "push")
-  const membersOf = push === "all"
-    ? able.within
-    : (repository: RepositoryName.RepositoryName) => able.within(repository).slice(0, 1)
-  const uploads = unionUploads(targets, uploadSessions.make(targets.map(({ name }) => name), uploadKey))
-
-  /**
-   * Sends the operation to the only member directly, so that its upload ids are used unchanged, or to several members.
-   */
-  const by = <O extends Exclude<Operation.Operation, Operation.GetBlob | Operation.ListRepositories>>(
-    alone: (target: Target, operation: O) => answer.AnswerTo<O>,
-    together: (operation: O, members: ReadonlyArray<Target>) => answer.AnswerTo<O>
+  const resolvers = model.capableMembers(unionMembers, "resolve")
+  const pushers = model.capableMembers(unionMembers, "push")
+  const membersOf = (repository: RepositoryName.RepositoryName): Members => {
+    const members = pushers.ofRepository(repository)
+    return push === "all" ? members : members.slice(0, 1)
+  }
+  const uploads = new UnionUploads(
+    unionMembers,
+    uploadSessions.make(unionMembers.map(({ name }) => name), uploadKey)
+  )
+  const dispatch = <O extends Operation.OperationOf<keyof Rows>>(
+    several: (operation: O, members: Members) => answer.AnswerTo<O>,
+    single?: (operation: O, member: UnionMember) => answer.AnswerTo<O>
   ) =>
-  (operation: O): answer.AnswerTo<O> => {
-    const members = membersOf(operation.repository)
-    const [only] = members
-    if (only === undefined) return model.nobody(operation, able)
-    return members.length === 1 ? alone(only, operation) : together(operation, members)
-  }
-
-  /**
-   * Fails with `Denied` if a tag points at another manifest at a member. If the only member that resolves the tag is
-   * also the only one that receives the push, that member checks this itself.
-   */
-  const absent = (operation: Operation.PushManifest, pushedTo: ReadonlyArray<Target>) => {
-    const { repository, tags } = operation
-    const asked = Operation.errorFields(operation)
-    return Effect.forEach(
-      tags.filter((tag) =>
-        resolvers.ofTags(repository, [tag]).some((target) => pushedTo.length > 1 || target !== pushedTo[0])
-      ),
-      (tag) =>
-        Handler.matchEffect(resolveTag(new Operation.ResolveManifest({ repository, reference: tag })), {
-          onFailure: (error) =>
-            RegistryError.isNotFound(error) ? Exit.void : Exit.fail(RegistryError.withFields(error, asked)),
-          onSuccess: ({ digest }) => {
-            if (isContent(operation, digest)) return Exit.void
-            const reason = `the tag "${tag}" exists and stands for ${digest}`
-            return Exit.fail(new RegistryError.Denied({ ...asked, reason }))
-          }
-        }),
-      { discard: true }
-    )
-  }
+  (operation: O): answer.AnswerTo<O> =>
+    model.dispatch(operation, pushers, membersOf(operation.repository), several, single)
 
   return {
-    PushBlob: by(itself, pushBlob),
-    MountBlob: by(mount, (operation, members) =>
-      Effect.flatMap(
-        everywhere(members, (target) => mount(target, operation)),
-        (outcomes) => uploads.mounted(operation, members, outcomes)
-      )),
-    StartUpload: by(itself, uploads.start),
-    GetUpload: by(itself, uploads.get),
-    AppendUpload: by(itself, uploads.append),
-    CompleteUpload: by(itself, uploads.complete),
-    CancelUpload: by(itself, uploads.cancel),
+    PushBlob: dispatch(pushBlob),
+    MountBlob: dispatch(
+      (operation, members) =>
+        Effect.flatMap(
+          askAll(members, (member) => mountBlob(operation, member)),
+          (outcomes) => uploads.mount(operation, members, outcomes)
+        ),
+      mountBlob
+    ),
+    StartUpload: dispatch((operation, members) => uploads.start(operation, members)),
+    GetUpload: dispatch((operation) => uploads.get(operation)),
+    AppendUpload: dispatch((operation) => uploads.append(operation)),
+    CompleteUpload: dispatch((operation) => uploads.complete(operation)),
+    CancelUpload: dispatch((operation) => uploads.cancel(operation)),
     PushManifest: (operation) => {
       const { repository, tags } = operation
-      const all = membersOf(repository)
-      if (all.length === 0) return model.nobody(operation, able)
-      const members = all.filter(({ select }) => tags.every((tag) => model.contains(select, repository, tag)))
-      const [only] = members
-      if (only === undefined) {
-        const reason = `no member takes the tags ${tags.join(", ")} of this repository`
+      const ofRepository = membersOf(repository)
+      const members = ofRepository.filter((member) => tags.every((tag) => model.selectsTag(member, repository, tag)))
+      if (ofRepository.length > 0 && members.length === 0) {
+        const reason = `no member of the union is selected for the tags ${tags.join(", ")} (option select)`
         return Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
       }
-      const pushed = () => members.length === 1 ? only.handle(operation) : pushManifest(operation, members)
-      return operation.ifAbsent === true
-        ? Effect.zipRight(absent(operation, members), Effect.suspend(pushed))
+      const pushed = () => model.dispatch(operation, pushers, members, pushManifest)
+      return operation.ifAbsent === true && members.length > 0
+        ? Effect.zipRight(checkTagsAbsent(operation, members, resolvers, resolveTag), Effect.suspend(pushed))
         : pushed()
     }
   }
 }
 
-const itself = <O extends Operation.Operation>({ handle }: Target, operation: O): answer.AnswerTo<O> =>
-  handle(operation)
+/**
+ * Fails with `Denied` if a tag points at another manifest at a member. If the only member that resolves the tag is also
+ * the only one that receives the push, that member checks this itself.
+ */
+const checkTagsAbsent = (
+  operation: Operation.PushManifest,
+  pushers: Members,
+  resolvers: model.CapableMembers,
+  resolveTag: Handler.Row<"ResolveManifest">
+): Effect.Effect<void, RegistryError.RegistryError> => {
+  const { repository, tags } = operation
+  const fields = Operation.errorFields(operation)
+  return Effect.forEach(
+    tags.filter((tag) =>
+      resolvers.ofTags(repository, [tag]).some((member) => pushers.length > 1 || member !== pushers[0])
+    ),
+    (tag) =>
+      Handler.matchEffect(resolveTag(new Operation.ResolveManifest({ repository, reference: tag })), {
+        onFailure: (error) =>
+          RegistryError.isNotFound(error) ? Exit.void : Exit.fail(RegistryError.withFields(error, fields)),
+        onSuccess: ({ digest }) =>
+          isDigestOf(operation, digest)
+            ? Exit.void
+            : Exit.fail(new RegistryError.Denied({ ...fields, reason: `the tag "${tag}" already points at ${digest}` }))
+      }),
+    { discard: true }
+  )
+}
 
 /** Pushes a blob to several members. The body is read once, unless it can be replayed. */
-const pushBlob = (operation: Operation.PushBlob, members: ReadonlyArray<Target>) =>
+const pushBlob = (operation: Operation.PushBlob, members: Members) =>
   Effect.flatMap(fanOut(operation.body, members.map(() => 0)), ({ bodies, leave }) =>
     Effect.flatMap(
-      everywhere(members, ({ handle }, index) =>
+      askAll(members, ({ handle }, index) =>
         Effect.ensuring(
           handle(new Operation.PushBlob({ ...operation, body: bodies[index]! })),
           Effect.sync(() => leave(index))
         )),
-      (outcomes) => Exit.map(everyOne(operation, outcomes), ([descriptor]) => descriptor)
+      (outcomes) => combineWrites(operation, outcomes, firstOf)
     ))
 
 /** Mounts a blob at a member. If the member may not be asked about the source, starts an upload session instead. */
-const mount = (
-  { handle, select }: Target,
-  operation: Operation.MountBlob
+const mountBlob = (
+  operation: Operation.MountBlob,
+  member: UnionMember
 ): answer.AnswerTo<Operation.MountBlob> => {
   const { from } = operation
-  const within = from === undefined ? select === undefined : model.touches(select, from)
-  return within ? handle(operation) : uploadInstead(handle, operation)
+  const mayMount = from === undefined ? member.select === undefined : model.selectsRepository(member, from)
+  return mayMount ? member.handle(operation) : uploadInstead(member.handle, operation)
 }
 
 /**
  * Combines the results of the members: the tags that all members have set, and the subject if all members return the
  * same one.
  */
-const pushManifest = (operation: Operation.PushManifest, members: ReadonlyArray<Target>) =>
-  Handler.matchEffect(everywhere(members, ({ handle }) => handle(operation)), {
+const pushManifest = (operation: Operation.PushManifest, members: Members) =>
+  Handler.matchEffect(askAll(members, ({ handle }) => handle(operation)), {
     onFailure: Exit.fail,
     onSuccess: (outcomes) =>
-      Exit.map(everyOne(operation, outcomes), ([first, ...others]): Operation.PushedManifest => {
+      combineWrites(operation, outcomes, ([first, ...others]): Operation.PushedManifest => {
         const { subject, ...pushed } = first
         const tags = pushed.tags.filter((tag) => others.every((other) => other.tags.includes(tag)))
         return subject !== undefined && others.every((other) => other.subject === subject)

@@ -1,0 +1,163 @@
+import { Handler, Operation, RegistryError } from "@effect-oci/core"
+import type { Descriptor, Digest, Manifest, Tag } from "@effect-oci/core"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as answer from "../answer.js"
+import { askAll } from "./askAll.js"
+import type { Outcome } from "./askAll.js"
+import * as memberErrors from "./memberErrors.js"
+import type { MemberReads } from "./memberReads.js"
+import { dispatch, noMemberError, shouldTryNext } from "./model.js"
+import type { CapableMembers, Options, UnionMember } from "./model.js"
+
+type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+
+/** The manifest that a tag resolves to, and the members that resolved it. */
+interface Resolved {
+  readonly descriptor: Descriptor.Descriptor
+  readonly by: ReadonlyArray<UnionMember>
+}
+
+/** Reads of manifests by tag. */
+export class TagReads {
+  private readonly triesNext: (error: RegistryError.RegistryError) => boolean
+
+  constructor(
+    private readonly options: Options,
+    private readonly reads: MemberReads,
+    private readonly pullers: CapableMembers,
+    private readonly resolvers: CapableMembers,
+    private readonly getByDigest: Handler.Row<"GetManifest">
+  ) {
+    this.triesNext = shouldTryNext(options.passOver)
+  }
+
+  resolve(operation: Operation.ResolveManifest, tag: Tag.Tag): Answer<Descriptor.Descriptor> {
+    const members = this.resolvers.ofTags(operation.repository, [tag])
+    return dispatch(
+      operation,
+      this.resolvers,
+      members,
+      () => answer.map(this.resolveAt(members, operation, tag), ({ descriptor }) => descriptor)
+    )
+  }
+
+  /**
+   * Returns the manifest that resolving the tag names, from any member that serves it. The tag is resolved once, so
+   * that no less trusted member can answer with another manifest.
+   */
+  get(operation: Operation.GetManifest, tag: Tag.Tag): Answer<Manifest.Manifest> {
+    const { repository } = operation
+    const members = this.resolvers.ofTags(repository, [tag])
+    const [only] = members
+    if (only === undefined) return noMemberError(operation, this.resolvers)
+    const pullers = this.pullers.ofRepository(repository)
+    if (members.length === 1 && pullers.length === 1 && pullers[0] === only) return only.handle(operation)
+    const resolved = this.resolveAt(members, new Operation.ResolveManifest({ repository, reference: tag }), tag)
+    const manifest = Handler.matchEffect(resolved, {
+      onFailure: Exit.fail,
+      onSuccess: (resolved) => this.getResolved(operation, resolved)
+    })
+    return answer.mapError(manifest, (error) => RegistryError.withFields(error, Operation.errorFields(operation)))
+  }
+
+  /** Resolves a tag: the first member's answer, or the answer of all members, which must be equal. */
+  private resolveAt(
+    members: ReadonlyArray<UnionMember>,
+    operation: Operation.ResolveManifest,
+    tag: Tag.Tag
+  ): Answer<Resolved> {
+    if (this.options.tags !== "agree") {
+      return this.reads.inOrder({
+        operation,
+        members,
+        ask: (member) => answer.map(member.handle(operation), (descriptor) => ({ descriptor, by: [member] }))
+      })
+    }
+    return Handler.matchEffect(askAll(members, ({ verifying }) => verifying(operation)), {
+      onFailure: Exit.fail,
+      onSuccess: (outcomes) =>
+        answer.map(agreement(operation, tag, members, outcomes, this.triesNext), (descriptor) => ({
+          descriptor,
+          by: members.filter((_, index) => outcomes[index]!.answer._tag === "Right")
+        }))
+    })
+  }
+
+  private getResolved(
+    operation: Operation.GetManifest,
+    { by, descriptor: { digest } }: Resolved
+  ): Answer<Manifest.Manifest> {
+    const { repository } = operation
+    return Handler.matchEffect(this.getByDigest(new Operation.GetManifest({ repository, reference: digest })), {
+      onSuccess: Exit.succeed,
+      onFailure: (error) =>
+        this.triesNext(error)
+          ? this.getByTag(operation, by.filter(({ can }) => can("pull")), digest, error)
+          : Exit.fail(error)
+    })
+  }
+
+  /**
+   * Asks the members that resolved a tag for its manifest by the tag: a member that filters by tags serves no digests.
+   * With `tags: "first"`, the first member's answer counts even if the tag has moved since. With `tags: "agree"`,
+   * members must return the manifest on which they agreed.
+   */
+  private getByTag(
+    operation: Operation.GetManifest,
+    members: ReadonlyArray<UnionMember>,
+    digest: Digest.Digest,
+    error: RegistryError.RegistryError
+  ): Answer<Manifest.Manifest> {
+    if (members.length === 0) return Exit.fail(error)
+    const manifest = this.reads.inOrder({
+      operation,
+      members,
+      ask: (member) =>
+        Handler.matchEffect(member.handle(operation), {
+          onFailure: Exit.fail,
+          onSuccess: (manifest) =>
+            this.options.tags !== "agree" || manifest.descriptor.digest === digest
+              ? Exit.succeed(manifest)
+              : Exit.fail(error)
+        })
+    })
+    return answer.mapError(manifest, (failure) => this.triesNext(failure) ? error : failure)
+  }
+}
+
+/** Combines the answers of all members about a tag. A member without the tag is no conflict. */
+const agreement = (
+  operation: Operation.ResolveManifest,
+  tag: Tag.Tag,
+  members: ReadonlyArray<UnionMember>,
+  outcomes: ReadonlyArray<Outcome<Descriptor.Descriptor>>,
+  triesNext: (error: RegistryError.RegistryError) => boolean
+): Answer<Descriptor.Descriptor> => {
+  const found = outcomes.flatMap(({ answer }) => answer._tag === "Right" ? [answer.right] : [])
+  const failed = outcomes.flatMap(({ answer, name }, index) =>
+    answer._tag === "Left" ? [{ name, error: answer.left, authoritative: members[index]!.authoritative }] : []
+  )
+  const decisive = failed.find(({ authoritative, error }) =>
+    !(RegistryError.isNotFound(error) || (!authoritative && triesNext(error)))
+  )
+  const [first] = found
+  if (first === undefined || decisive !== undefined) {
+    const final = decisive ?? failed.find(({ authoritative }) => authoritative)
+    return Exit.fail(memberErrors.combine(operation, failed, final?.error))
+  }
+  if (found.every(({ digest }) => digest === first.digest)) return Exit.succeed(first)
+  const digests = outcomes.map(({ answer, name }) => ({
+    name,
+    digest: answer._tag === "Right" ? answer.right.digest : undefined
+  }))
+  const points = digests.map(({ digest, name }) => `${name}: ${digest ?? "none"}`).join("; ")
+  return Exit.fail(
+    new RegistryError.TagConflict({
+      ...Operation.errorFields(operation),
+      tag,
+      members: digests,
+      reason: `the members disagree about the tag "${tag}": ${points}`
+    })
+  )
+}
