@@ -84,7 +84,9 @@ describe("Route", () => {
           ? "NameUnknown"
           : "Denied"
         expect(error).toMatchObject({ _tag: expected, ...Operation.errorFields(operation) })
-        if (expected === "Denied") expect(error.message).toContain("no member of the route has this repository (option select)")
+        if (expected === "Denied") {
+          expect(error.message).toContain("no member of the route has this repository (option select)")
+        }
         expect(seen).toEqual([])
       }))
   })

@@ -478,7 +478,9 @@ describe("Union, reading", () => {
         const error = yield* Effect.flip(handle(new Operation.ListTags({ repository: elsewhere })))
         expect(error._tag).toBe("NameUnknown")
         const push = yield* Effect.flip(handle(new Operation.StartUpload({ repository: elsewhere })))
-        expect(push.message).toBe("StartUpload elsewhere: no member of the union is selected for this repository (option select)")
+        expect(push.message).toBe(
+          "StartUpload elsewhere: no member of the union is selected for this repository (option select)"
+        )
       }))
   })
 

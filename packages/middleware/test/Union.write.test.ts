@@ -133,7 +133,10 @@ describe("Union, writing", () => {
         const error = yield* Effect.flip(
           handle(new Operation.PushManifest({ ...samples.operations.PushManifest, tags: ["main" as never] }))
         )
-        expect(error).toMatchObject({ _tag: "Denied", reason: "no member of the union is selected for the tags main (option select)" })
+        expect(error).toMatchObject({
+          _tag: "Denied",
+          reason: "no member of the union is selected for the tags main (option select)"
+        })
       }))
 
     it.effect.each<{ from: string | undefined; seen: string }>([
@@ -331,7 +334,9 @@ describe("Union, writing", () => {
         ], { push: "all" })
         const push = new Operation.PushBlob({ repository, descriptor: blob, body: native(pieces(1000)).body })
         const error = yield* Effect.flip(handle(push))
-        expect(error.reason).toBe("succeeded at reads; failed at retries: the member read the body twice, but this body can be read only once")
+        expect(error.reason).toBe(
+          "succeeded at reads; failed at retries: the member read the body twice, but this body can be read only once"
+        )
       }))
   })
 

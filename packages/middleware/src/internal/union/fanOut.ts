@@ -109,7 +109,11 @@ const give = (taker: Taker, chunk: Uint8Array): void => {
 const again: Body.Source = (sink) => {
   let cancelled = false
   queueMicrotask(() => {
-    if (!cancelled) sink.fail(new RegistryError.BodyFailed({ reason: "the member read the body twice, but this body can be read only once" }))
+    if (!cancelled) {
+      sink.fail(
+        new RegistryError.BodyFailed({ reason: "the member read the body twice, but this body can be read only once" })
+      )
+    }
   })
   return {
     resume: () => {},
