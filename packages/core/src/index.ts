@@ -6,6 +6,7 @@
  */
 export * as AuthScope from "./AuthScope.js"
 export * as BlobContent from "./BlobContent.js"
+export * as BlobPush from "./BlobPush.js"
 export * as Body from "./Body.js"
 export * as ByteRange from "./ByteRange.js"
 export * as Caller from "./Caller.js"

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { RegistryError } from "@effect-oci/core"
+import { BlobPush, RegistryError } from "@effect-oci/core"
 import type {
   BlobContent,
   ByteRange,
@@ -13,12 +13,10 @@ import type {
   Operation,
   Reference,
   Registry,
-  RepositoryName,
   Tag
 } from "@effect-oci/core"
 import * as Body from "@effect-oci/core/Body"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Platform from "./Platform.js"
@@ -210,19 +208,6 @@ export const copyManifest = (
         }))
   )
 
-/** Mounts a blob. Returns `undefined` if the mount is refused: an upload can still succeed. */
-const mount = (
-  registry: Registry["Type"],
-  repository: RepositoryName.RepositoryName,
-  digest: Digest.Digest,
-  from: RepositoryName.RepositoryName
-) =>
-  registry.mountBlob(repository, digest, { from }).pipe(
-    Effect.asSome,
-    Effect.catchIf((error) => !RegistryError.isTransient(error), () => Effect.succeedNone),
-    Effect.map(Option.getOrUndefined)
-  )
-
 /**
  * Copies one blob into the repository of another reference. Within a registry, the blob is mounted if the registry allows
  * it. Otherwise the blob is streamed, if the target does not have it.
@@ -236,34 +221,27 @@ export const copyBlob = (source: Reference.Reference, target: Reference.Referenc
     const resolver = yield* Resolver
     const from = yield* resolver.registry(source.registry)
     const to = yield* resolver.registry(target.registry)
-    const descriptor = yield* from.resolveBlob(source.repository, digest)
-    const mounted = source.registry === target.registry && source.repository !== target.repository
-      ? yield* mount(to, target.repository, digest, source.repository)
-      : undefined
-    if (mounted?._tag === "Mounted") return descriptor
-    if (mounted !== undefined) {
-      const { id } = mounted.upload
-      return yield* from.getBlob(source.repository, digest).pipe(
-        Effect.flatMap(({ body }) => to.completeUpload(target.repository, id, digest, { body })),
-        Effect.onError(() =>
-          Effect.ignore(Effect.timeout(Effect.interruptible(to.cancelUpload(target.repository, id)), "5 seconds"))
-        )
+    const { repository } = target
+    const blob = yield* from.resolveBlob(source.repository, digest)
+    const content = from.getBlob(source.repository, digest)
+    const push = () =>
+      to.pushBlob(
+        repository,
+        blob,
+        Body.stream(Stream.unwrapScoped(Effect.map(content, ({ stream }) => stream)), {
+          size: blob.size,
+          replayable: true
+        })
       )
-    }
-    const there = yield* Effect.catchIf(
-      Effect.as(to.resolveBlob(target.repository, digest), true),
-      RegistryError.isNotFound,
-      () => Effect.succeed(false)
-    )
-    if (there) return descriptor
-    const content = Stream.unwrapScoped(
-      Effect.map(from.getBlob(source.repository, digest), ({ stream }) => stream)
-    )
-    return yield* to.pushBlob(
-      target.repository,
-      descriptor,
-      Body.stream(content, { size: descriptor.size, replayable: true })
-    )
+    const complete = ({ id }: Operation.Upload) =>
+      Effect.flatMap(content, ({ body }) => to.completeUpload(repository, id, digest, { body })).pipe(
+        Effect.onError(() => BlobPush.cancel(to, repository, id))
+      )
+    yield* BlobPush.ensure(to, repository, digest, {
+      mountFrom: source.registry === target.registry && source.repository !== repository ? [source.repository] : [],
+      upload: (opened) => opened === undefined ? push() : complete(opened)
+    })
+    return blob
   }))
 
 /**

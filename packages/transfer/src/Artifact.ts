@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Body, Descriptor, Digest, Manifest, MediaType, printable, RegistryError } from "@effect-oci/core"
+import { BlobPush, Body, Descriptor, Digest, Manifest, MediaType, printable, RegistryError } from "@effect-oci/core"
 import type { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -107,10 +107,9 @@ const pushAbsent = (
   descriptor: Descriptor.Descriptor,
   body: Body.Body
 ) =>
-  registry.resolveBlob(repository, descriptor.digest).pipe(
-    Effect.catchIf(RegistryError.isNotFound, () => registry.pushBlob(repository, descriptor, body)),
-    Effect.as(descriptor)
-  )
+  BlobPush.ensure(registry, repository, descriptor.digest, {
+    upload: () => registry.pushBlob(repository, descriptor, body)
+  }).pipe(Effect.as(descriptor))
 
 const pushFile = (
   registry: Registry["Type"],

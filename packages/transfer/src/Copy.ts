@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { RegistryError } from "@effect-oci/core"
-import type { Descriptor, Digest, Operation, Tag } from "@effect-oci/core"
+import type { Descriptor, Digest, Manifest, Operation, Tag } from "@effect-oci/core"
 import { Platform } from "@effect-oci/resolver"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,11 +13,12 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as DistributionSource from "./DistributionSource.js"
 import * as Graph from "./Graph.js"
-import * as blobs from "./internal/blobs.js"
+import * as blobCopies from "./internal/blobs.js"
 import { isIndex as isIndexType } from "./internal/links.js"
+import * as manifests from "./internal/manifests.js"
 import { patient } from "./internal/patience.js"
 import * as rewriting from "./internal/rewrite.js"
-import { lookup, marked, needed, sameRegistry } from "./internal/targetState.js"
+import { marked, needed, sameRegistry, TargetState } from "./internal/targetState.js"
 import * as unread from "./internal/unread.js"
 import * as Progress from "./Progress.js"
 
@@ -134,46 +135,42 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
  */
 export const copy = (source: Source, target: Target, options: Options = {}): Answer<Progress.Summary> => {
   check(options)
-  return copying(source, target, options)
+  return run(source, target, options)
 }
 
-const copying = (given: Source, into: Target, options: Options): Answer<Progress.Summary> =>
-  Effect.gen(function*() {
-    const { retryTime = "30 seconds" } = options
-    const source = { ...given, registry: patient(given.registry, retryTime) }
-    const target = {
-      ...into,
-      registry: given.registry === into.registry ? source.registry : patient(into.registry, retryTime)
-    }
-    const { concurrency = 4, dryRun = false, filter, platforms, transform } = options
-    const progress = Option.getOrUndefined(yield* Effect.serviceOption(Progress.Progress))
-    const tags = target.tags ?? (source.reference.includes(":") ? [] : [source.reference as Tag.Tag])
-    const has = lookup(source, target, tags, options.ifAbsent ?? false)
+/** What a copy will do, which is known before it writes. */
+interface Plan {
+  readonly state: TargetState
+  readonly graph: Graph.Graph
+  /** The tags to set or to move. */
+  readonly tags: ReadonlyArray<Tag.Tag>
+  readonly missing: ReadonlyArray<Graph.Node>
+  readonly blobs: ReadonlyArray<Descriptor.Descriptor>
+}
 
-    const named = yield* source.registry.getManifest(source.repository, source.reference)
-    const isIndex = isIndexType(named.descriptor.mediaType)
+/** Reads the manifest to copy: the one that the source's reference names, or its image for a platform. */
+const readRoot = ({ reference, registry, repository }: Source, options: Options): Answer<Manifest.Manifest> =>
+  Effect.flatMap(registry.getManifest(repository, reference), (manifest) => {
+    const isIndex = isIndexType(manifest.descriptor.mediaType)
     const platform = options.platform ?? (isIndex ? options.indexPlatform : undefined)
-    const root = platform === undefined
-      ? named
-      : yield* Platform.image(source.registry, source.repository, named, platform)
-    const rewrites = [filter, platforms, transform].some((option) => option !== undefined)
+    return platform === undefined
+      ? Effect.succeed(manifest)
+      : Platform.image(registry, repository, manifest, platform)
+  })
 
-    let tagged = tags.length === 0
-    const asked = (digest: () => Digest.Digest) => (descriptor: Descriptor.Descriptor) =>
-      descriptor.digest === digest()
-        ? Effect.map(has.root(descriptor), (found) => {
-          tagged = found.tagged
-          return found.existed
-        })
-        : has.exists(descriptor)
+const plan = (source: Source, target: Target, options: Options): Answer<Plan> =>
+  Effect.gen(function*() {
+    const { concurrency = 4, filter, platforms, transform } = options
+    const tags = target.tags ?? (source.reference.includes(":") ? [] : [source.reference as Tag.Tag])
+    const state = new TargetState(source, target, tags, options.ifAbsent ?? false)
+    const root = yield* readRoot(source, options)
+    const rewrites = [filter, platforms, transform].some((option) => option !== undefined)
     const graph = rewrites
       ? yield* Graph.read(source, root, options, () => Effect.succeed(false)).pipe(
         Effect.flatMap((read) => rewriting.rewrite(read, { filter, transform })),
-        Effect.flatMap((rewritten) => marked(rewritten, asked(() => rewritten.root), concurrency))
+        Effect.flatMap((rewritten) => marked(rewritten, state.exists(rewritten.root), concurrency))
       )
-      : yield* Graph.read(source, root, options, asked(() => root.descriptor.digest))
-
-    const last = graph.nodes.get(graph.root)!
+      : yield* Graph.read(source, root, options, state.exists(root.descriptor.digest))
     if (target.digest !== undefined && target.digest !== graph.root) {
       return yield* new RegistryError.DigestInvalid({
         repository: target.repository,
@@ -181,74 +178,72 @@ const copying = (given: Source, into: Target, options: Options): Answer<Progress
         reason: `the copy would be ${graph.root}, not ${target.digest} as the target's reference requires`
       })
     }
-    const wanted = needed(graph, root)
-    const nodes = [...graph.nodes.values()]
-    const missing = nodes.filter(({ existed }) => !existed)
-    progress?.tell(Progress.Event.Planned({
-      totals: {
-        manifests: nodes.length,
-        existed: nodes.length - missing.length,
-        blobs: wanted.length,
-        bytes: wanted.reduce((sum, { size }) => sum + size, 0)
-      }
-    }))
-    for (const { descriptor, existed } of nodes) if (existed) progress?.tell(Progress.Event.Existed({ descriptor }))
+    return {
+      state,
+      graph,
+      tags: state.tagged ? [] : tags,
+      missing: [...graph.nodes.values()].filter(({ existed }) => !existed),
+      blobs: needed(graph, root)
+    }
+  })
 
-    const finished = (summary: Progress.Summary) => {
-      progress?.tell(Progress.Event.Copied({ summary }))
-      return summary
+/** Reports the totals of a copy, and the manifests that the target has. */
+const reportPlan = ({ blobs, graph, missing }: Plan, progress: Progress.Tracker | undefined): void => {
+  const { nodes } = graph
+  progress?.tell(Progress.Event.Planned({
+    totals: {
+      manifests: nodes.size,
+      existed: nodes.size - missing.length,
+      blobs: blobs.length,
+      bytes: sizeOf(blobs)
     }
+  }))
+  for (const { descriptor, existed } of nodes.values()) {
+    if (existed) progress?.tell(Progress.Event.Existed({ descriptor }))
+  }
+}
 
-    const { foresee, see } = blobs.mover({
-      source,
-      target,
-      uploadsOf: into.registry,
-      candidates: candidates(source, target),
-      retries: options.retries ?? 3,
-      chunkSize: options.chunkSize,
-      progress
-    })
-    const outcomes = yield* Effect.forEach(wanted, dryRun ? foresee : see, { concurrency })
-    const count = (outcome: blobs.Outcome) => outcomes.filter((each) => each === outcome).length
-    const summary: Progress.Summary = {
-      descriptor: last.descriptor,
-      tags: tagged ? [] : tags,
-      digestTags: [...graph.digestTags.keys()],
-      manifests: { pushed: missing.length, existed: nodes.length - missing.length },
-      blobs: { moved: count("moved"), mounted: count("mounted"), existed: count("existed") },
-      bytes: wanted.reduce((sum, { size }, index) => outcomes[index] === "moved" ? sum + size : sum, 0)
-    }
-    if (dryRun) return finished(summary)
+const sizeOf = (blobs: ReadonlyArray<Descriptor.Descriptor>): number => blobs.reduce((sum, { size }) => sum + size, 0)
 
-    const push = (node: Graph.Node, tags: ReadonlyArray<Tag.Tag>) => pushManifest(node, source, target, tags, options)
-    const ownTags = (node: Graph.Node) =>
-      [...graph.digestTags].flatMap(([tag, { digest }]) => digest === node.descriptor.digest ? [tag] : [])
-    const steps = Graph.steps(graph)
-    const withTags = steps.at(-1)?.[0]?.descriptor.digest === graph.root && steps.at(-1)?.length === 1
-    for (const step of steps) {
-      const absent = step.filter(({ descriptor, existed }) =>
-        !existed && !(withTags && descriptor.digest === graph.root)
-      )
-      yield* Effect.forEach(absent, (node) => followed(node, progress, push(node, ownTags(node))), {
-        concurrency,
-        discard: true
-      })
+const summaryOf = (
+  { blobs, graph, missing, tags }: Plan,
+  outcomes: ReadonlyArray<blobCopies.Outcome>
+): Progress.Summary => {
+  const having = (outcome: blobCopies.Outcome) => blobs.filter((_, index) => outcomes[index] === outcome)
+  const uploaded = having("Uploaded")
+  return {
+    descriptor: graph.nodes.get(graph.root)!.descriptor,
+    tags,
+    digestTags: [...graph.digestTags.keys()],
+    manifests: { pushed: missing.length, existed: graph.nodes.size - missing.length },
+    blobs: { moved: uploaded.length, mounted: having("Mounted").length, existed: having("Existed").length },
+    bytes: sizeOf(uploaded)
+  }
+}
+
+const run = (from: Source, to: Target, options: Options): Answer<Progress.Summary> =>
+  Effect.gen(function*() {
+    const { chunkSize, concurrency = 4, ifAbsent = false, retries = 3, retryTime = "30 seconds" } = options
+    const source = { ...from, registry: patient(from.registry, retryTime) }
+    const target = {
+      ...to,
+      registry: from.registry === to.registry ? source.registry : patient(to.registry, retryTime)
     }
-    yield* Effect.forEach(nodes.filter(({ existed }) => existed), (node) =>
-      Effect.filter(ownTags(node), (tag) => has.points(tag, node.descriptor.digest), { negate: true }).pipe(
-        Effect.flatMap((moved) => moved.length === 0 ? Effect.void : push(node, moved))
-      ), { concurrency, discard: true })
-    if (withTags && !last.existed) {
-      yield* followed(last, progress, push(last, [...tags, ...ownTags(last)]))
-    } else if (!tagged) {
-      yield* push(last, tags)
-    }
-    return finished(summary)
-  }).pipe(
-    given.host === undefined
-      ? (effect) =>
-        effect
-      : Effect.provideService(DistributionSource.Current, { host: given.host, repository: given.repository })
+    const progress = Option.getOrUndefined(yield* Effect.serviceOption(Progress.Progress))
+    const planned = yield* plan(source, target, options)
+    reportPlan(planned, progress)
+    const ends = { source, target, progress }
+    const blobOptions = { ...ends, uploadsOf: to.registry, candidates: candidates(source, target), retries, chunkSize }
+    const copyBlob = options.dryRun === true ? blobCopies.predict : blobCopies.copy
+    const outcomes = yield* Effect.forEach(planned.blobs, (blob) => copyBlob(blobOptions, blob), { concurrency })
+    if (options.dryRun !== true) yield* manifests.push({ ...ends, ...planned, concurrency, ifAbsent })
+    const summary = summaryOf(planned, outcomes)
+    progress?.tell(Progress.Event.Copied({ summary }))
+    return summary
+  }).pipe((copy) =>
+    from.host === undefined
+      ? copy
+      : Effect.provideService(copy, DistributionSource.Current, { host: from.host, repository: from.repository })
   )
 
 const check = ({ chunkSize = 1, concurrency = 1, retries = 0 }: Options): void => {
@@ -262,47 +257,8 @@ const check = ({ chunkSize = 1, concurrency = 1, retries = 0 }: Options): void =
 /** Returns the repositories that a blob may be mounted from: the source's repository, and those that annotations name. */
 const candidates = (source: End, target: End) => (blob: Descriptor.Descriptor) => {
   const named = target.host === undefined ? [] : DistributionSource.repositories(blob, target.host)
-  const own = sameRegistry(source, target) ? [source.repository] : []
-  return [...new Set([...own, ...named])].filter((repository) => repository !== target.repository)
-}
-
-const pushManifest = (
-  { descriptor, manifest }: Graph.Node,
-  source: End,
-  { registry, repository }: End,
-  tags: ReadonlyArray<Tag.Tag>,
-  { ifAbsent }: Options
-): Answer<void> =>
-  Effect.gen(function*() {
-    // A manifest that the target has may not have been read. It is read now, to set a tag.
-    const { bytes, descriptor: { digest, mediaType } } = manifest ??
-      (yield* source.registry.getManifest(source.repository, descriptor.digest))
-    // A push by the only tag is one request at every registry. A manifest without tags is pushed by its digest.
-    const named = tags.length > 0 && digest.startsWith("sha256:") ? undefined : digest
-    yield* registry.pushManifest(repository, {
-      mediaType,
-      bytes,
-      digest: named,
-      tags,
-      ...(ifAbsent === true && tags.length > 0 ? { ifAbsent } : {})
-    })
-  })
-
-/** Pushes a manifest, and reports the events of the push. */
-const followed = (
-  { descriptor }: Graph.Node,
-  progress: Progress.Tracker | undefined,
-  pushing: Answer<void>
-): Answer<void> => {
-  if (progress === undefined) return pushing
-  const tell = (event: Progress.Event) => Effect.sync(() => progress.tell(event))
-  return Effect.zipRight(
-    tell(Progress.Event.Started({ descriptor, transferred: 0 })),
-    Effect.tapBoth(pushing, {
-      onFailure: (error) => tell(Progress.Event.Failed({ descriptor, error })),
-      onSuccess: () => tell(Progress.Event.Done({ descriptor }))
-    })
-  )
+  const sources = sameRegistry(source, target) ? [source.repository] : []
+  return [...new Set([...sources, ...named])].filter((repository) => repository !== target.repository)
 }
 
 /**
@@ -339,7 +295,7 @@ export const stream = (
         if (Option.isSome(outer)) outer.value.tell(event)
       }
     }
-    yield* copying(source, target, options).pipe(
+    yield* run(source, target, options).pipe(
       Effect.provideService(Progress.Progress, tracker),
       Effect.onExit((exit) => Exit.isSuccess(exit) ? mailbox.end : mailbox.failCause(exit.cause)),
       Effect.forkScoped

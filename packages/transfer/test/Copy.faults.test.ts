@@ -104,7 +104,7 @@ describe("chunks", () => {
         wrap: (next) => Handler.override(next, { AppendUpload: ({ id, offset = 0 }) => Exit.succeed({ id, offset }) })
       })
       const error = yield* Effect.flip(Copy.copy(from(source), to(target), { chunkSize: 300 }))
-      expect(error.message).toContain("still stands at byte 0")
+      expect(error.message).toContain("still at byte 0")
       expect(target.counts()["AppendUpload"]).toBe(1)
     }))
 })

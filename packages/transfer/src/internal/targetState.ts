@@ -14,13 +14,7 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 export const sameRegistry = (source: End, target: End): boolean =>
   source.registry === target.registry || (source.host !== undefined && source.host === target.host)
 
-/** The state of the root at the target: whether the target has it, and whether all tags point at it. */
-export interface Root {
-  readonly existed: boolean
-  readonly tagged: boolean
-}
-
-const taken = ({ repository }: End, tag: Tag.Tag, { digest }: Descriptor.Descriptor) =>
+const tagTaken = ({ repository }: End, tag: Tag.Tag, { digest }: Descriptor.Descriptor) =>
   new RegistryError.Denied({
     operation: "PushManifest",
     repository,
@@ -28,32 +22,56 @@ const taken = ({ repository }: End, tag: Tag.Tag, { digest }: Descriptor.Descrip
     reason: `tag "${tag}" exists and points at ${digest}`
   })
 
-/** Returns functions that ask the target what it has. With `ifAbsent`, a tag that points at another manifest is an error. */
-export const lookup = (source: End, target: End, tags: ReadonlyArray<Tag.Tag>, ifAbsent: boolean) => {
-  const samePlace = sameRegistry(source, target) && source.repository === target.repository
-  const has = (reference: Operation.TagOrDigest): Answer<Option.Option<Descriptor.Descriptor>> =>
-    target.registry.resolveManifest(target.repository, reference).pipe(
+/** What the target has before a copy writes to it. */
+export class TargetState {
+  /** Whether all tags of the copy point at its root. Known after {@link exists} has looked for the root. */
+  tagged: boolean
+  private readonly isSource: boolean
+
+  /** With `ifAbsent`, a tag that points at another manifest is an error. */
+  constructor(
+    source: End,
+    private readonly target: End,
+    private readonly tags: ReadonlyArray<Tag.Tag>,
+    private readonly ifAbsent: boolean
+  ) {
+    this.tagged = tags.length === 0
+    this.isSource = sameRegistry(source, target) && source.repository === target.repository
+  }
+
+  /** Returns a function that looks for the manifests of a graph at the target. */
+  exists(root: Digest.Digest): (descriptor: Descriptor.Descriptor) => Answer<boolean> {
+    return (descriptor) => descriptor.digest === root ? this.rootExists(descriptor) : this.has(descriptor.digest)
+  }
+
+  /** Returns whether a tag of the target points at a manifest. */
+  points(tag: Tag.Tag, digest: Digest.Digest): Answer<boolean> {
+    return this.isSource
+      ? Effect.succeed(true)
+      : Effect.map(this.find(tag), Option.exists((found) => found.digest === digest))
+  }
+
+  private find(reference: Operation.TagOrDigest): Answer<Option.Option<Descriptor.Descriptor>> {
+    return this.target.registry.resolveManifest(this.target.repository, reference).pipe(
       Effect.asSome,
       Effect.catchIf(RegistryError.isNotFound, () => Effect.succeedNone)
     )
-  const exists = ({ digest }: Descriptor.Descriptor): Answer<boolean> =>
-    samePlace ? Effect.succeed(true) : Effect.map(has(digest), Option.isSome)
-  const only = tags.length === 1 ? tags[0] : undefined
-  return {
-    exists,
-    /** Returns whether a tag of the target points at a manifest. */
-    points: (tag: Tag.Tag, digest: Digest.Digest): Answer<boolean> =>
-      samePlace ? Effect.succeed(true) : Effect.map(has(tag), Option.exists((found) => found.digest === digest)),
-    /** Returns the state of the root. If the only tag points at the root, or does not exist, this takes one request. */
-    root: (root: Descriptor.Descriptor): Answer<Root> => {
-      if (only === undefined) return Effect.map(exists(root), (existed) => ({ existed, tagged: tags.length === 0 }))
-      return Effect.flatMap(has(only), (found): Answer<Root> => {
-        if (Option.isNone(found)) return Effect.succeed({ existed: samePlace, tagged: false })
-        if (found.value.digest === root.digest) return Effect.succeed({ existed: true, tagged: true })
-        if (ifAbsent) return Effect.fail(taken(target, only, found.value))
-        return Effect.map(exists(root), (existed) => ({ existed, tagged: false }))
-      })
-    }
+  }
+
+  private has(digest: Digest.Digest): Answer<boolean> {
+    return this.isSource ? Effect.succeed(true) : Effect.map(this.find(digest), Option.isSome)
+  }
+
+  /** Looks for the root. If the only tag points at the root, or does not exist, this takes one request. */
+  private rootExists({ digest }: Descriptor.Descriptor): Answer<boolean> {
+    const [tag, ...others] = this.tags
+    if (tag === undefined || others.length > 0) return this.has(digest)
+    return Effect.flatMap(this.find(tag), (found): Answer<boolean> => {
+      if (Option.isNone(found)) return Effect.succeed(this.isSource)
+      this.tagged = found.value.digest === digest
+      if (this.tagged) return Effect.succeed(true)
+      return this.ifAbsent ? Effect.fail(tagTaken(this.target, tag, found.value)) : this.has(digest)
+    })
   }
 }
 
