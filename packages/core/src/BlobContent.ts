@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import * as Body from "./Body.js"
 import type { Span } from "./ByteRange.js"
 import type { Descriptor } from "./Descriptor.js"
@@ -56,3 +56,33 @@ export const verify = (content: BlobContent, asked?: ErrorFields): BlobContent =
     body: Body.verify(content.body, content.descriptor, asked),
     verified: true
   })
+
+/**
+ * Returns the same content with another body, such as one that counts the bytes.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const mapBody = (content: BlobContent, f: (body: Body.Body) => Body.Body): BlobContent =>
+  new BlobContent({ ...content, body: f(content.body) })
+
+/**
+ * Returns the same content with other errors. Bytes in memory cannot fail, so their content is returned unchanged.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const mapError = (content: BlobContent, f: (error: RegistryError) => RegistryError): BlobContent =>
+  content.body.bytes === undefined ? mapBody(content, (body) => mapBodyError(body, f)) : content
+
+/** A native source stays native. */
+const mapBodyError = (
+  { replayable, size, source, stream }: Body.Body,
+  f: (error: RegistryError) => RegistryError
+): Body.Body =>
+  source === undefined
+    ? Body.stream(Stream.mapError(stream, f), { size, replayable })
+    : Body.fromSource(
+      (sink) => source({ data: sink.data, end: sink.end, fail: (error) => sink.fail(f(error)) }),
+      { size, replayable }
+    )

@@ -3,25 +3,23 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
-import type { Operation, OperationOf, OperationTag, ResultOf, Results, ScopeOf } from "./Operation.js"
-import type { RegistryError } from "./RegistryError.js"
+import type { Answer } from "./Answer.js"
+import type { Operation, OperationOf, OperationTag } from "./Operation.js"
+
+export { matchEffect, settled as exitOf } from "./Answer.js"
 
 /**
  * A registry as a function: it takes any operation and returns an effect with its result. A wrapper takes a handler and
  * returns another handler.
  *
- * A handler may compute its answer at the moment of the call. The returned effect is then an `Exit`, and running it
- * again gives the same answer. To get a new answer, call the handler again.
+ * A handler may have its answer at the moment of the call. Running that answer again gives the same result. To get a
+ * new answer, call the handler again (see `Answer`).
  *
  * @since 0.1.0
  * @category models
  */
 export interface Handler {
-  <O extends Operation>(operation: O): Effect.Effect<ResultOf<O>, RegistryError, ScopeOf<O>>
+  <O extends Operation>(operation: O): Answer<O>
 }
 
 /**
@@ -30,9 +28,7 @@ export interface Handler {
  * @since 0.1.0
  * @category models
  */
-export type Row<Tag extends OperationTag> = (
-  operation: OperationOf<Tag>
-) => Effect.Effect<Results[Tag], RegistryError, ScopeOf<OperationOf<Tag>>>
+export type Row<Tag extends OperationTag> = (operation: OperationOf<Tag>) => Answer<OperationOf<Tag>>
 
 /**
  * A table with one function for each kind of operation.
@@ -50,7 +46,7 @@ export type Table = { readonly [Tag in OperationTag]: Row<Tag> }
  * @category constructors
  */
 export const fromTable = (table: Table): Handler => (operation) => {
-  const row = table[operation._tag] as (operation: Operation) => Effect.Effect<never, RegistryError>
+  const row = table[operation._tag] as (operation: Operation) => Answer<never>
   return row(operation)
 }
 
@@ -115,42 +111,6 @@ export const builtOn = (handler: Handler, ...others: ReadonlyArray<Handler>): Ha
  */
 export const override = (next: Handler, rows: Partial<Table>): Handler =>
   builtOn((operation) => {
-    const row = rows[operation._tag] as ((operation: Operation) => Effect.Effect<never, RegistryError>) | undefined
+    const row = rows[operation._tag] as ((operation: Operation) => Answer<never>) | undefined
     return row === undefined ? next(operation) : row(operation)
   }, next)
-
-/**
- * Returns the result of an effect if the effect is an `Exit`, which needs no run, and `undefined` otherwise. A store
- * that knows the answer immediately returns an `Exit`. A wrapper that only inspects or maps answers can keep it an
- * `Exit`, so that a server does not have to start a fiber.
- *
- * @since 0.1.0
- * @category destructors
- */
-export const exitOf = <A, E, R>(effect: Effect.Effect<A, E, R>): Exit.Exit<A, E> | undefined =>
-  Exit.isExit(effect) ? effect as Exit.Exit<A, E> : undefined
-
-/**
- * Continues with the result of an effect, as `Effect.matchEffect` does. If the effect is an `Exit`, calls the matching
- * function immediately, so the result may be an `Exit` too.
- *
- * Use `Exit.fail` for a failure that must be an `Exit`: `Effect.fail` is not one, because it reads the current span
- * from its fiber.
- *
- * @since 0.1.0
- * @category combinators
- */
-export const matchEffect = <A, E, R, B, E2, R2, C, E3, R3>(
-  effect: Effect.Effect<A, E, R>,
-  cases: {
-    readonly onFailure: (error: E) => Effect.Effect<B, E2, R2>
-    readonly onSuccess: (value: A) => Effect.Effect<C, E3, R3>
-  }
-): Effect.Effect<B | C, E2 | E3, R | R2 | R3> => {
-  const exit = exitOf(effect)
-  if (exit === undefined) return Effect.matchEffect(effect, cases)
-  return exit._tag === "Success" ? cases.onSuccess(exit.value) : Option.match(Cause.failureOption(exit.cause), {
-    onNone: (): Effect.Effect<B, E2, R2> => Exit.failCause(exit.cause as Cause.Cause<never>),
-    onSome: cases.onFailure
-  })
-}

@@ -7,13 +7,12 @@
  */
 import type * as Equivalence from "effect/Equivalence"
 import { dual } from "effect/Function"
-import type * as AuthScope from "./AuthScope.js"
+import * as AuthScope from "./AuthScope.js"
 import type * as Body from "./Body.js"
 import * as Digest from "./Digest.js"
 import * as equivalences from "./internal/operationEquivalence.js"
-import { StartUpload } from "./internal/operationModel.js"
+import { StartUpload } from "./OperationModel.js"
 import type {
-  Access,
   AppendUpload,
   CancelUpload,
   CompleteUpload,
@@ -21,16 +20,104 @@ import type {
   MountBlob,
   Operation,
   OperationOf,
-  TagOrDigest,
-  Touched,
-  Trait
-} from "./internal/operationModel.js"
-import type { OperationTag } from "./internal/operationTag.js"
-import * as internal from "./internal/traits.js"
+  TagOrDigest
+} from "./OperationModel.js"
+import type { Shape, ShapeOf, WithShape } from "./OperationResult.js"
+import type { OperationTag } from "./OperationTag.js"
 import type { ErrorFields } from "./RegistryError.js"
 import type { RepositoryName } from "./RepositoryName.js"
 
-export * from "./internal/operationModel.js"
+export * from "./OperationModel.js"
+export * from "./OperationResult.js"
+export * from "./OperationTag.js"
+
+/**
+ * The facets of a registry.
+ *
+ * @since 0.1.0
+ * @category traits
+ */
+export type Access = "read" | "write" | "delete" | "list"
+
+/**
+ * What an operation does with a repository.
+ *
+ * @since 0.1.0
+ * @category traits
+ */
+export type Action = "pull" | "push" | "delete"
+
+/**
+ * A repository that an operation uses, and the action on it.
+ *
+ * @since 0.1.0
+ * @category traits
+ */
+export interface Touched {
+  readonly repository: RepositoryName
+  readonly action: Action
+}
+
+/**
+ * The fields of an operation that contain the name of a repository.
+ *
+ * @since 0.1.0
+ * @category traits
+ */
+export type RepositoryField<O extends Operation> = {
+  [Field in keyof O]-?: Exclude<O[Field], undefined> extends RepositoryName ? Field : never
+}[keyof O]
+
+/**
+ * The properties of an operation that are known without running it.
+ *
+ * @since 0.1.0
+ * @category traits
+ */
+export interface Trait<O extends Operation> {
+  /** The facet of the registry that the operation belongs to. */
+  readonly access: Access
+  /** The shape of the result. */
+  readonly shape: ShapeOf<O>
+  /**
+   * The fields that contain the name of a repository, each with the action on that repository. `"none"`: the operation
+   * only names the repository.
+   */
+  readonly repositories: { readonly [Field in RepositoryField<O>]: Action | "none" }
+  /** The tag or digest that the operation is about. Never the id of an upload, which may contain private state. */
+  readonly reference: (operation: O) => string | undefined
+  /** The scope that a token needs for the operation. */
+  readonly requiredScope: (operation: O) => AuthScope.AuthScope
+  /**
+   * Whether the operation may be sent again if its outcome is unknown.
+   *
+   * - `safe`: it changes nothing.
+   * - `idempotent`: sending it twice has the same effect as sending it once, except for an abandoned upload session.
+   * - `once`: it must not be sent again.
+   */
+  readonly repeat: "safe" | "idempotent" | "once"
+}
+
+const scopes = {
+  pull: (repository: RepositoryName) => AuthScope.repository(repository, "pull"),
+  push: (repository: RepositoryName) => AuthScope.repository(repository, "pull", "push"),
+  delete: (repository: RepositoryName) => AuthScope.repository(repository, "delete")
+} satisfies { readonly [A in Action]: unknown }
+
+/** The properties of operations that use one repository, which most operations do. */
+const within = <O extends { readonly repository: RepositoryName }>(action: Action) => ({
+  repositories: { repository: action },
+  requiredScope: (operation: O) => scopes[action](operation.repository)
+})
+
+const read = { access: "read", repeat: "safe", shape: "value", ...within("pull") } as const
+const write = { access: "write", repeat: "idempotent", shape: "value", ...within("push") } as const
+const remove = { access: "delete", repeat: "idempotent", shape: "value", ...within("delete") } as const
+const list = { access: "list", repeat: "safe", shape: "list", ...within("pull") } as const
+
+const byDigest = ({ digest }: { readonly digest: string }) => digest
+const byReference = ({ reference }: { readonly reference: string }) => reference
+const noReference = () => undefined
 
 /**
  * The table with the properties of every operation. A missing row does not compile.
@@ -38,9 +125,39 @@ export * from "./internal/operationModel.js"
  * @since 0.1.0
  * @category traits
  */
-export const traits: { readonly [Tag in OperationTag]: Trait<OperationOf<Tag>> } = internal.traits
+export const traits: { readonly [Tag in OperationTag]: Trait<OperationOf<Tag>> } = {
+  ResolveBlob: { ...read, reference: byDigest },
+  GetBlob: { ...read, shape: "content", reference: byDigest },
+  ResolveManifest: { ...read, reference: byReference },
+  GetManifest: { ...read, reference: byReference },
+  PushBlob: { ...write, reference: ({ descriptor }) => descriptor.digest },
+  MountBlob: {
+    ...write,
+    reference: byDigest,
+    repositories: { repository: "push", from: "pull" },
+    requiredScope: ({ from, repository }) =>
+      from === undefined ? scopes.push(repository) : AuthScope.union(scopes.push(repository), scopes.pull(from))
+  },
+  StartUpload: { ...write, reference: noReference },
+  GetUpload: { ...write, repeat: "safe", reference: noReference },
+  AppendUpload: { ...write, repeat: "once", reference: noReference },
+  CompleteUpload: { ...write, repeat: "once", reference: byDigest },
+  CancelUpload: { ...write, reference: noReference },
+  PushManifest: { ...write, reference: ({ digest, tags }) => digest ?? tags[0] },
+  DeleteBlob: { ...remove, reference: byDigest },
+  DeleteManifest: { ...remove, reference: byDigest },
+  DeleteTag: { ...remove, reference: ({ tag }) => tag },
+  ListRepositories: {
+    ...list,
+    reference: noReference,
+    repositories: { last: "none" },
+    requiredScope: () => AuthScope.catalog
+  },
+  ListTags: { ...list, reference: noReference },
+  ListReferrers: { ...list, reference: byDigest }
+}
 
-const traitOf = (operation: Operation): Trait<Operation> => traits[operation._tag] as Trait<never> as Trait<Operation>
+const traitOf = (operation: Operation): Trait<Operation> => traits[operation._tag] as unknown as Trait<Operation>
 
 /**
  * Returns the facet of the registry that an operation belongs to: read, write, delete or list.
@@ -75,7 +192,25 @@ export const isRead = (operation: Operation): boolean => {
  *   Operation.repositories(operation).some(({ action, repository }) => action === "push" && repository === name)
  * ```
  */
-export const repositories = (operation: Operation): ReadonlyArray<Touched> => traitOf(operation).repositories(operation)
+export const repositories = (operation: Operation): ReadonlyArray<Touched> => {
+  const touched: Array<Touched> = []
+  forEachRepository(operation, (_, repository, action) => {
+    if (action !== "none") touched.push({ repository, action })
+  })
+  return touched
+}
+
+/** Calls a function with each field of an operation that names a repository. */
+const forEachRepository = (
+  operation: Operation,
+  f: (field: string, repository: RepositoryName, action: Action | "none") => void
+): void => {
+  const actions: { readonly [field: string]: Action | "none" } = traitOf(operation).repositories
+  for (const field in actions) {
+    const repository = (operation as unknown as { readonly [field: string]: RepositoryName | undefined })[field]
+    if (repository !== undefined) f(field, repository, actions[field]!)
+  }
+}
 
 /**
  * Returns the scope that a token needs for an operation.
@@ -100,6 +235,25 @@ export const requiredScope = (operation: Operation): AuthScope.AuthScope => trai
  */
 export const isRepeatable = (operation: Operation): boolean =>
   traits[operation._tag].repeat !== "once" && (bodyOf(operation)?.replayable ?? true)
+
+/**
+ * Returns the shape of an operation's result.
+ *
+ * @since 0.1.0
+ * @category traits
+ */
+export const shape = <O extends Operation>(operation: O): ShapeOf<O> => traits[operation._tag].shape as ShapeOf<O>
+
+/**
+ * Calls the function for the shape of the operation's result.
+ *
+ * @since 0.1.0
+ * @category pattern matching
+ */
+export const matchShape = <A>(
+  operation: Operation,
+  cases: { readonly [S in Shape]: (operation: WithShape<S>) => A }
+): A => cases[shape(operation)](operation as never)
 
 /**
  * Returns the body that an operation sends, or `undefined` if it has none.
@@ -128,31 +282,8 @@ export const errorFields = (
 ): Required<Pick<ErrorFields, "operation" | "repository" | "reference">> => ({
   operation: operation._tag,
   repository: "repository" in operation ? operation.repository : undefined,
-  reference: referenceOf(operation)
+  reference: traitOf(operation).reference(operation)
 })
-
-const referenceOf = (operation: Operation): string | undefined => {
-  switch (operation._tag) {
-    case "PushBlob":
-      return operation.descriptor.digest
-    case "ResolveManifest":
-    case "GetManifest":
-      return operation.reference
-    case "PushManifest":
-      return operation.digest ?? operation.tags[0]
-    case "DeleteTag":
-      return operation.tag
-    case "StartUpload":
-    case "GetUpload":
-    case "AppendUpload":
-    case "CancelUpload":
-    case "ListRepositories":
-    case "ListTags":
-      return undefined
-    default:
-      return operation.digest
-  }
-}
 
 /**
  * Calls the function for the kind of the operation: an exhaustive `switch` as a value.
@@ -186,13 +317,16 @@ export const match: {
 export const mapRepositories: {
   (f: (repository: RepositoryName) => RepositoryName): <O extends Operation>(operation: O) => O
   <O extends Operation>(operation: O, f: (repository: RepositoryName) => RepositoryName): O
-} = dual(2, <O extends Operation>(operation: O, f: (repository: RepositoryName) => RepositoryName): O => {
-  const fields: { repository?: RepositoryName; from?: RepositoryName; last?: RepositoryName } = {}
-  if ("repository" in operation) fields.repository = f(operation.repository)
-  if (operation._tag === "MountBlob" && operation.from !== undefined) fields.from = f(operation.from)
-  if (operation._tag === "ListRepositories" && operation.last !== undefined) fields.last = f(operation.last)
-  return withFields(operation, fields)
-})
+} = dual(
+  2,
+  <O extends Operation>(operation: O, f: (repository: RepositoryName) => RepositoryName): O => {
+    const fields: { [field: string]: RepositoryName } = {}
+    forEachRepository(operation, (field, repository) => {
+      fields[field] = f(repository)
+    })
+    return withFields(operation, fields)
+  }
+)
 
 /**
  * Returns the `StartUpload` that replaces a mount whose source is not accessible. A registry also starts an upload if

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+export * as Answer from "./Answer.js"
 export * as AuthScope from "./AuthScope.js"
 export * as BlobContent from "./BlobContent.js"
 export * as BlobPush from "./BlobPush.js"
@@ -17,6 +18,7 @@ export * as Manifest from "./Manifest.js"
 export * as MediaType from "./MediaType.js"
 export * as Middleware from "./Middleware.js"
 export * as Operation from "./Operation.js"
+export * as Outcome from "./Outcome.js"
 export { printable } from "./Printable.js"
 export * as Reference from "./Reference.js"
 export * as ReferenceSet from "./ReferenceSet.js"

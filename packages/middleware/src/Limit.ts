@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { BlobContent, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, BlobContent, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -19,7 +19,6 @@ import * as Stream from "effect/Stream"
 import * as answer from "./internal/answer.js"
 import { Gates } from "./internal/limit/limiterState.js"
 import type { Gate, Kind, Limits } from "./internal/limit/limiterState.js"
-import type { AnyFiber } from "./internal/observe.js"
 
 /**
  * How many operations of each kind may run at the same time. Default: no limit.
@@ -328,7 +327,7 @@ class Limiter {
     return "repository" in operation ? operation.repository : ""
   }
 
-  private keyOf(operation: Operation.Operation, fiber: AnyFiber): string {
+  private keyOf(operation: Operation.Operation, fiber: Answer.AnyFiber): string {
     const plain = this.plainKeyOf(operation)
     if (plain !== undefined) return plain
     const caller = Context.get(fiber.currentContext, Caller.Caller)
@@ -344,7 +343,7 @@ const kindOf = (operation: Operation.Operation): Kind => {
 const staysOpen = (result: unknown): boolean =>
   result instanceof BlobContent.BlobContent && result.body.bytes === undefined
 
-const nowOf = (fiber: AnyFiber): number =>
+const nowOf = (fiber: Answer.AnyFiber): number =>
   Context.get(fiber.currentDefaultServices, Clock.Clock).unsafeCurrentTimeMillis()
 
 /** Sleeps until the rate admits the next waiting operation, and repeats while operations wait for the rate. */

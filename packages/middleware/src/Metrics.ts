@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import { Registry } from "@effect-oci/core"
-import type { Middleware, Operation, RepositoryName } from "@effect-oci/core"
+import type { Answer, Middleware, Operation, RepositoryName } from "@effect-oci/core"
 import * as FiberRef from "effect/FiberRef"
 import type * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
@@ -15,7 +15,7 @@ import type * as MetricKeyType from "effect/MetricKeyType"
 import * as MetricLabel from "effect/MetricLabel"
 import { errorType } from "./internal/errorType.js"
 import { observe } from "./internal/observe.js"
-import type { AnyFiber, Observation } from "./internal/observe.js"
+import type { Observation } from "./internal/observe.js"
 
 /**
  * Options for {@link middleware}.
@@ -170,7 +170,7 @@ class Instruments {
     this.attributes = labelsOf(options.attributes ?? {})
   }
 
-  ended(observation: Observation, fiber: AnyFiber): void {
+  ended(observation: Observation, fiber: Answer.AnyFiber): void {
     const { operation, outcome } = observation
     const base = fiber.getFiberRef(FiberRef.currentMetricLabels)
     const group = this.groupOf(operation)

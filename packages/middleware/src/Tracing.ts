@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Operation, Registry } from "@effect-oci/core"
+import { Answer, Operation, Registry } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +12,7 @@ import * as FiberRef from "effect/FiberRef"
 import type * as Layer from "effect/Layer"
 import type * as Tracer from "effect/Tracer"
 import { errorType } from "./internal/errorType.js"
-import { observed } from "./internal/observe.js"
+import { listen } from "./internal/observe.js"
 import type { Observation, Observer } from "./internal/observe.js"
 import { problemOf } from "./internal/problem.js"
 import { redact } from "./internal/redact.js"
@@ -76,7 +76,8 @@ export const middleware = (options?: Options): Middleware.Middleware => {
         }
       })
     )
-  return (next) => (operation) => Effect.flatMap(begin(operation), (observer) => observed(next, operation, observer))
+  return (next) => (operation) =>
+    Effect.flatMap(begin(operation), (observer) => Answer.onEnd(next, operation, listen(operation, observer)))
 }
 
 /**

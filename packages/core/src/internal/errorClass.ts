@@ -1,8 +1,8 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
+import type { OperationTag } from "../OperationTag.js"
 import { printable } from "../Printable.js"
 import type { RepositoryName } from "../RepositoryName.js"
-import type { OperationTag } from "./operationTag.js"
 
 /**
  * One error in the response of a registry, as written.

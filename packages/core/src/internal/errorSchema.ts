@@ -1,14 +1,14 @@
 import * as Schema from "effect/Schema"
 import * as Digest from "../Digest.js"
+import { tags } from "../OperationTag.js"
 import * as RepositoryName from "../RepositoryName.js"
 import * as Tag from "../Tag.js"
-import { operationTags } from "./operationTag.js"
 
 const optionalText = Schema.optional(Schema.String)
 
 /** The fields of all errors, except the cause: a cause may not be plain data, and may contain secrets. */
 const common = {
-  operation: Schema.optional(Schema.Literal(...operationTags)),
+  operation: Schema.optional(Schema.Literal(...tags)),
   repository: Schema.optional(RepositoryName.schema),
   reference: optionalText,
   reason: optionalText,

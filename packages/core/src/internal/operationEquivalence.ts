@@ -1,5 +1,5 @@
 import * as Body from "../Body.js"
-import type { Operation } from "./operationModel.js"
+import type { Operation } from "../OperationModel.js"
 
 const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean =>
   a.byteLength === b.byteLength && a.every((byte, index) => byte === b[index])

@@ -1,3 +1,4 @@
+import type { Answer } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -6,7 +7,6 @@ import * as HashMap from "effect/HashMap"
 import * as Inspectable from "effect/Inspectable"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
-import type { AnyFiber } from "../observe.js"
 
 /** The annotations of a log line. Values that are `undefined` are left out. */
 export type Annotations = { readonly [name: string]: string | number | undefined }
@@ -17,7 +17,7 @@ export type Annotations = { readonly [name: string]: string | number | undefined
  * logger is set, the line is not built.
  */
 export const write = (
-  fiber: AnyFiber,
+  fiber: Answer.AnyFiber,
   level: LogLevel.LogLevel,
   message: string,
   annotations: () => Annotations
@@ -31,7 +31,7 @@ export const write = (
 }
 
 const make = (
-  fiber: AnyFiber,
+  fiber: Answer.AnyFiber,
   level: LogLevel.LogLevel,
   message: string,
   annotations: Annotations

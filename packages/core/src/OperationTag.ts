@@ -1,5 +1,16 @@
-/** The names of the operations. */
-export const operationTags = [
+/**
+ * The names of the operations. Import them from `Operation`.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * The names of all operations, in the order used everywhere: pull, push, delete, list.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const tags = [
   "ResolveBlob",
   "GetBlob",
   "ResolveManifest",
@@ -21,9 +32,9 @@ export const operationTags = [
 ] as const
 
 /**
- * The names of the operations, in the order used everywhere: pull, push, delete, list.
+ * The name of an operation.
  *
  * @since 0.1.0
  * @category models
  */
-export type OperationTag = (typeof operationTags)[number]
+export type OperationTag = (typeof tags)[number]

@@ -1,17 +1,16 @@
+/**
+ * The operations as data types. Import them from `Operation`.
+ *
+ * @since 0.1.0
+ */
 import * as Data from "effect/Data"
-import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
-import type * as AuthScope from "../AuthScope.js"
-import type { BlobContent } from "../BlobContent.js"
-import type * as Body from "../Body.js"
-import type { ByteRange } from "../ByteRange.js"
-import type * as Descriptor from "../Descriptor.js"
-import type * as Digest from "../Digest.js"
-import type * as Manifest from "../Manifest.js"
-import type { RegistryError } from "../RegistryError.js"
-import type { RepositoryName } from "../RepositoryName.js"
-import type { Tag } from "../Tag.js"
-import type { OperationTag } from "./operationTag.js"
+import type * as Body from "./Body.js"
+import type { ByteRange } from "./ByteRange.js"
+import type * as Descriptor from "./Descriptor.js"
+import type * as Digest from "./Digest.js"
+import type { OperationTag } from "./OperationTag.js"
+import type { RepositoryName } from "./RepositoryName.js"
+import type { Tag } from "./Tag.js"
 
 /**
  * A reference to a manifest within a repository: a tag or a digest. A digest contains a colon, and a tag never does.
@@ -290,8 +289,6 @@ export type Operation =
   | ListTags
   | ListReferrers
 
-export type { OperationTag }
-
 /**
  * The operation type with the given tag.
  *
@@ -299,146 +296,3 @@ export type { OperationTag }
  * @category models
  */
 export type OperationOf<Tag extends OperationTag> = Extract<Operation, { readonly _tag: Tag }>
-
-/**
- * An upload session. `id` may change with every answer; always use the id of the newest answer. `offset` is the number
- * of bytes that the registry has. `minChunkSize` is the minimum size in bytes of every chunk except the last.
- *
- * @since 0.1.0
- * @category results
- */
-export interface Upload {
-  readonly id: string
-  readonly offset: number
-  readonly minChunkSize?: number | undefined
-}
-
-/**
- * The blob was mounted: the repository now contains it.
- *
- * @since 0.1.0
- * @category results
- */
-export class Mounted extends Data.TaggedClass("Mounted")<{ readonly digest: Digest.Digest }> {}
-
-/**
- * The blob could not be mounted. The registry started an upload session for it.
- *
- * @since 0.1.0
- * @category results
- */
-export class UploadStarted extends Data.TaggedClass("UploadStarted")<{ readonly upload: Upload }> {}
-
-/**
- * The result of an operation that returns no data. It is not `void`, so that a wrapper cannot return nothing by
- * accident.
- *
- * @since 0.1.0
- * @category results
- */
-export class Done extends Data.TaggedClass("Done") {}
-
-/**
- * The shared instance of {@link Done}.
- *
- * @since 0.1.0
- * @category results
- */
-export const done: Done = new Done()
-
-/**
- * The result of pushing a manifest: its descriptor and the tags that point to it now. `subject` is set if the registry
- * lists the manifest among the referrers of that subject (`OCI-Subject`).
- *
- * @since 0.1.0
- * @category results
- */
-export interface PushedManifest extends Descriptor.Descriptor {
-  readonly subject?: Digest.Digest | undefined
-  readonly tags: ReadonlyArray<Tag>
-}
-
-/**
- * The results by operation. Content that was requested by digest is described by that digest.
- *
- * @since 0.1.0
- * @category results
- */
-export interface Results {
-  readonly ResolveBlob: Descriptor.Descriptor
-  readonly GetBlob: BlobContent
-  readonly ResolveManifest: Descriptor.Descriptor
-  readonly GetManifest: Manifest.Manifest
-  readonly PushBlob: Descriptor.Descriptor
-  readonly MountBlob: Mounted | UploadStarted
-  readonly StartUpload: Upload
-  readonly GetUpload: Upload
-  readonly AppendUpload: Upload
-  readonly CompleteUpload: Descriptor.Descriptor
-  readonly CancelUpload: Done
-  readonly PushManifest: PushedManifest
-  readonly DeleteBlob: Done
-  readonly DeleteManifest: Done
-  readonly DeleteTag: Done
-  readonly ListRepositories: Stream.Stream<RepositoryName, RegistryError>
-  readonly ListTags: Stream.Stream<Tag, RegistryError>
-  readonly ListReferrers: Stream.Stream<Descriptor.Descriptor, RegistryError>
-}
-
-/**
- * The result of an operation.
- *
- * @since 0.1.0
- * @category results
- */
-export type ResultOf<O extends Operation> = Results[O["_tag"]]
-
-/**
- * The scope that an operation requires. The content of a blob stays open as long as its scope.
- *
- * @since 0.1.0
- * @category results
- */
-export type ScopeOf<O extends Operation> = "GetBlob" extends O["_tag"] ? Scope.Scope : never
-
-/**
- * The properties of an operation that are known without running it.
- *
- * @since 0.1.0
- * @category traits
- */
-export interface Trait<O extends Operation> {
-  /** The facet of the registry that the operation belongs to. */
-  readonly access: Access
-  /** The repositories that the operation uses, each with the action on it. */
-  readonly repositories: (operation: O) => ReadonlyArray<Touched>
-  /** The scope that a token needs for the operation. */
-  readonly requiredScope: (operation: O) => AuthScope.AuthScope
-  /**
-   * Whether the operation may be sent again if its outcome is unknown.
-   *
-   * - `safe`: it changes nothing.
-   * - `idempotent`: sending it twice has the same effect as sending it once, except for an abandoned upload session.
-   * - `once`: it must not be sent again.
-   */
-  readonly repeat: "safe" | "idempotent" | "once"
-}
-
-/**
- * The facets of a registry.
- *
- * @since 0.1.0
- * @category traits
- */
-export type Access = "read" | "write" | "delete" | "list"
-
-/**
- * A repository that an operation uses, and the action on it.
- *
- * @since 0.1.0
- * @category traits
- */
-export interface Touched {
-  readonly repository: RepositoryName
-  readonly action: "pull" | "push" | "delete"
-}
