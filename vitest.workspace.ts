@@ -17,7 +17,16 @@ const alone: { readonly [mode: string]: string } = {
 }
 
 /** Their tests share nothing but what they import: a worker imports it once for all of them. */
-const alike: ReadonlySet<string> = new Set(["core", "protocol", "store", "middleware", "auth", "resolver"])
+const alike: ReadonlySet<string> = new Set([
+  "core",
+  "protocol",
+  "store",
+  "middleware",
+  "recording",
+  "guard",
+  "auth",
+  "resolver"
+])
 
 /** One project a package and an example. */
 const projects = ["packages", "examples"].flatMap((folder) =>

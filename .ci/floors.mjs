@@ -9,28 +9,32 @@ const floors = {
   protocol: ["core"],
   store: ["core"],
   middleware: ["core"],
-  auth: ["core", "protocol"],
-  client: ["core", "protocol", "auth"],
-  server: ["core", "protocol", "auth"],
-  resolver: ["core", "middleware", "auth", "client"],
-  transfer: ["core", "store", "middleware", "resolver"],
-  conformance: ["core", "protocol", "store", "middleware", "auth", "client", "server", "resolver", "transfer"],
-  bench: [
-    "core",
-    "protocol",
-    "store",
-    "middleware",
-    "auth",
-    "client",
-    "server",
-    "resolver",
-    "transfer",
-    "conformance"
-  ]
+  recording: ["core", "middleware"],
+  transport: ["core", "protocol"],
+  guard: ["core", "protocol"],
+  auth: ["core", "protocol", "transport"],
+  client: ["core", "protocol", "transport", "auth"],
+  server: ["core", "protocol", "guard"],
+  resolver: ["core", "middleware", "transport", "auth", "client"],
+  transfer: ["core", "store", "middleware", "resolver"]
 }
+const released = Object.keys(floors)
+floors.conformance = [...released]
+floors.testing = [...released, "conformance"]
+floors.bench = [...released, "conformance", "testing"]
 
 /** These run wherever JavaScript does, so they use nothing of Node's, but for modules that are named for it. */
-const portable = new Set(["core", "protocol", "middleware", "auth", "client", "resolver"])
+const portable = new Set([
+  "core",
+  "protocol",
+  "middleware",
+  "recording",
+  "transport",
+  "guard",
+  "auth",
+  "client",
+  "resolver"
+])
 
 /** @param {string} file */
 const namedForNode = (file) => /^node/i.test(basename(file))

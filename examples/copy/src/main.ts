@@ -2,9 +2,9 @@
  * A command that copies images and artifacts between registries, image layouts and archives: see the README.
  */
 import * as NodeCredentials from "@effect-oci/auth/NodeCredentials"
-import * as NodeClient from "@effect-oci/client/NodeClient"
 import * as NodeResolver from "@effect-oci/resolver/NodeResolver"
 import { Copy, Progress } from "@effect-oci/transfer"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Effect, Exit, Layer, Logger, Option } from "effect"
 import * as display from "./display.js"
@@ -61,7 +61,7 @@ const copy = (given: options.Given) =>
     Effect.provide(
       NodeResolver.layerHosts({ plainHttp: given.plainHttp }).pipe(
         Layer.provide(NodeCredentials.layerDockerConfig()),
-        Layer.provide(NodeClient.layerHttp())
+        Layer.provide(NodeHttp.layer())
       )
     ),
     Effect.onInterrupt(() => Console.error("copy: interrupted: run it again to copy the rest"))

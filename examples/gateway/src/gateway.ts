@@ -3,8 +3,7 @@
  * cannot be moved. Pushes are checked. All operations are logged and counted. The settings are environment variables: see
  * the README.
  */
-import { Credential, Credentials, Guard } from "@effect-oci/auth"
-import * as NodeHtpasswd from "@effect-oci/auth/NodeHtpasswd"
+import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
 import {
   Handler,
@@ -17,6 +16,8 @@ import {
   RepositoryName
 } from "@effect-oci/core"
 import type { Caller, Middleware } from "@effect-oci/core"
+import { Guard } from "@effect-oci/guard"
+import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import { Filter, Immutable, Logging, Metrics, Retry } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Config, Effect, Exit, Layer, Option } from "effect"

@@ -3,8 +3,8 @@
  *
  *     UPSTREAM=https://registry.example.com USERS=users node dist/main.js
  */
-import * as NodeClient from "@effect-oci/client/NodeClient"
 import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Effect, Layer, Logger } from "effect"
 import * as Gateway from "./gateway.js"
@@ -20,7 +20,7 @@ const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logg
 serve.pipe(
   Effect.provide(
     Gateway.layer.pipe(
-      Layer.provide(Layer.mergeAll(NodeContext.layer, NodeClient.layerHttp())),
+      Layer.provide(Layer.mergeAll(NodeContext.layer, NodeHttp.layer())),
       Layer.provideMerge(logger)
     )
   ),

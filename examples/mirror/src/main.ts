@@ -3,11 +3,11 @@
  * variables: see the README.
  */
 import { Client } from "@effect-oci/client"
-import * as NodeClient from "@effect-oci/client/NodeClient"
 import { ReferenceSet, Registry } from "@effect-oci/core"
 import { Cache, Limit, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger } from "effect"
 
@@ -80,7 +80,7 @@ const program = Effect.gen(function*() {
 const logger = Logger.replace(Logger.defaultLogger, Logger.withConsoleError(Logger.logfmtLogger))
 
 program.pipe(
-  Effect.provide(mirror.pipe(Layer.provide(NodeClient.layerHttp()), Layer.provideMerge(logger))),
+  Effect.provide(mirror.pipe(Layer.provide(NodeHttp.layer()), Layer.provideMerge(logger))),
   // The pretty message of a configuration error contains the name of the setting.
   Effect.tapError((error) => Console.error(`mirror: ${Cause.prettyErrors(Cause.fail(error))[0]?.message}`)),
   (main) => NodeRuntime.runMain(main, { disableErrorReporting: true, disablePrettyLogger: true })

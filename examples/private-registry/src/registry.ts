@@ -2,8 +2,8 @@
  * A private registry. Users log in and receive tokens. They may do everything below their own names. Everyone may pull from
  * `public/`. `admin` may do everything.
  */
-import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/auth"
-import * as NodeHtpasswd from "@effect-oci/auth/NodeHtpasswd"
+import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
+import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import { Logging } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"

@@ -4,6 +4,9 @@
  * @since 0.1.0
  */
 import type * as AuthScope from "@effect-oci/core/AuthScope"
+import * as LruMap from "@effect-oci/core/LruMap"
+import * as Origin from "@effect-oci/transport/Origin"
+import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,11 +15,8 @@ import * as Challenge from "./Challenge.js"
 import * as Credentials from "./Credentials.js"
 import * as flows from "./internal/flow.js"
 import * as lookups from "./internal/lookup.js"
-import * as LruMap from "./internal/lruMap.js"
-import * as Origin from "./Origin.js"
 import * as TokenCache from "./TokenCache.js"
 import * as TokenExchange from "./TokenExchange.js"
-import * as Transport from "./Transport.js"
 
 /**
  * What is known about a registry before the first request, such as values that another process received from it.

@@ -113,3 +113,23 @@ export const describe = (credential: Credential): string => {
       return "a registry token"
   }
 }
+
+/**
+ * Returns the secrets of credentials, for `Redaction.make`.
+ *
+ * @since 0.1.0
+ * @category destructors
+ */
+export const secrets = (entry: Entry): ReadonlyArray<string> =>
+  entry.flatMap((credential) => {
+    switch (credential._tag) {
+      case "Anonymous":
+        return []
+      case "Basic": {
+        const password = Redacted.value(credential.password)
+        return [password, `${credential.username}:${password}`]
+      }
+      default:
+        return [Redacted.value(credential.token)]
+    }
+  })

@@ -5,6 +5,8 @@
  */
 import { printable } from "@effect-oci/core/Printable"
 import { CredentialError } from "@effect-oci/core/RegistryError"
+import { format } from "@effect-oci/transport/Origin"
+import type { Origin } from "@effect-oci/transport/Origin"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,8 +14,6 @@ import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import * as Credential from "./Credential.js"
 import { helperKey } from "./internal/hostKey.js"
-import { format } from "./Origin.js"
-import type { Origin } from "./Origin.js"
 
 /**
  * A program to run.

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import { CredentialError } from "@effect-oci/core/RegistryError"
+import { format } from "@effect-oci/transport/Origin"
+import type { Origin } from "@effect-oci/transport/Origin"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -18,8 +20,6 @@ import * as DockerConfig from "./DockerConfig.js"
 import * as files from "./internal/dockerConfigFiles.js"
 import { candidates, normalise } from "./internal/hostKey.js"
 import * as singleFlight from "./internal/singleFlight.js"
-import { format } from "./Origin.js"
-import type { Origin } from "./Origin.js"
 
 /**
  * A source of credentials. `get` looks up the credentials for a repository, or for a registry if no repository is

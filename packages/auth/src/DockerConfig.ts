@@ -5,13 +5,13 @@
  */
 import { printable } from "@effect-oci/core/Printable"
 import { CredentialError } from "@effect-oci/core/RegistryError"
+import type { Origin } from "@effect-oci/transport/Origin"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Predicate from "effect/Predicate"
 import * as Credential from "./Credential.js"
 import { fieldsOf } from "./internal/goJson.js"
 import { candidates, normalise } from "./internal/hostKey.js"
-import type { Origin } from "./Origin.js"
 
 /**
  * The content of a file. Keys are `host[:port][/path]`. A malformed entry is a `CredentialError` for its own key only.

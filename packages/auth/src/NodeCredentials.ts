@@ -81,14 +81,14 @@ export const layerHelperRunner: Layer.Layer<CredentialHelper.HelperRunner> = Lay
  * ```ts
  * import * as NodeCredentials from "@effect-oci/auth/NodeCredentials"
  * import { Client } from "@effect-oci/client"
- * import * as NodeClient from "@effect-oci/client/NodeClient"
+ * import * as NodeHttp from "@effect-oci/transport/NodeHttp"
  * import { NodeFileSystem } from "@effect/platform-node"
  * import { Layer } from "effect"
  *
  * // `NodeClient.layer` is the same in one step.
  * const registry = Client.layer({ host: "ghcr.io" }).pipe(
  *   Layer.provide(NodeCredentials.layerDockerConfig()),
- *   Layer.provide([NodeClient.layerHttp(), NodeFileSystem.layer])
+ *   Layer.provide([NodeHttp.layer(), NodeFileSystem.layer])
  * )
  * ```
  */

@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
+import * as Origin from "@effect-oci/transport/Origin"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import { tenantDomain } from "./internal/tenantDomain.js"
-import * as Origin from "./Origin.js"
 
 /**
  * How a client may contact a realm: with credentials (`Trusted`), anonymously (`Foreign`), or not at all (`Refused`).

@@ -4,11 +4,11 @@
  * @since 0.1.0
  */
 import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as LruMap from "@effect-oci/core/LruMap"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type { Credential } from "./Credential.js"
-import * as LruMap from "./internal/lruMap.js"
 import * as singleFlight from "./internal/singleFlight.js"
 import type { Token } from "./TokenExchange.js"
 

@@ -7,6 +7,10 @@ import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import * as RetryAfter from "@effect-oci/protocol/RetryAfter"
+import { format } from "@effect-oci/transport/Origin"
+import type { Origin } from "@effect-oci/transport/Origin"
+import * as Redaction from "@effect-oci/transport/Redaction"
+import * as Transport from "@effect-oci/transport/Transport"
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
@@ -23,11 +27,7 @@ import { basicAuth } from "./internal/basicAuth.js"
 import * as boundedBody from "./internal/boundedBody.js"
 import * as tokenResponse from "./internal/tokenResponse.js"
 import { withoutSecrets } from "./internal/withoutSecrets.js"
-import { format } from "./Origin.js"
-import type { Origin } from "./Origin.js"
 import * as Realm from "./Realm.js"
-import * as Redaction from "./Redaction.js"
-import * as Transport from "./Transport.js"
 
 /**
  * A request for a token.
@@ -253,7 +253,7 @@ const read = (
   if (status !== 200) {
     return Redaction.error(
       refusal(ask, credential, response, bytes),
-      Redaction.make(Redaction.secretsOfEntry(ask.entry))
+      Redaction.make(Credential.secrets(ask.entry))
     )
   }
   if (bytes === undefined) return invalid(ask.realm, `answers with more than ${boundedBody.maxBytes} bytes`)

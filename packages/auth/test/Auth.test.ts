@@ -1,4 +1,5 @@
 import { AuthScope } from "@effect-oci/core"
+import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
@@ -6,7 +7,6 @@ import { Duration, Effect, Layer, Logger, LogLevel, Stream, TestClock } from "ef
 import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
-import * as Transport from "../src/Transport.js"
 import { basic, errorOf, fakeNetwork, guarded, realm, registry, tokenServer } from "./fakeServers.js"
 
 const alice = Credential.basic("alice", "CANARY")

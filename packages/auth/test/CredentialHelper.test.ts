@@ -1,4 +1,5 @@
 /** Tests of credential helpers, and of the processes that run them. */
+import * as Origin from "@effect-oci/transport/Origin"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Fiber, Option, TestClock } from "effect"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
@@ -9,7 +10,6 @@ import { afterAll } from "vitest"
 import * as Credential from "../src/Credential.js"
 import * as CredentialHelper from "../src/CredentialHelper.js"
 import { helperRunner } from "../src/NodeCredentials.js"
-import * as Origin from "../src/Origin.js"
 
 const origin = Option.getOrThrow(Origin.parse("https://registry.example.com:5000"))
 

@@ -1,4 +1,5 @@
 import { CredentialError } from "@effect-oci/core/RegistryError"
+import * as Origin from "@effect-oci/transport/Origin"
 import { SystemError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
@@ -6,7 +7,6 @@ import { ConfigProvider, Effect, Fiber, Layer, Option, TestClock } from "effect"
 import * as Credential from "../src/Credential.js"
 import * as CredentialHelper from "../src/CredentialHelper.js"
 import * as Credentials from "../src/Credentials.js"
-import * as Origin from "../src/Origin.js"
 
 const origin = (url: string) => Option.getOrThrow(Origin.parse(url))
 const example = origin("https://registry.example.com")

@@ -1,9 +1,9 @@
+import * as Origin from "@effect-oci/transport/Origin"
 import { describe, expect, it } from "@effect/vitest"
 import { Either, Option, Redacted } from "effect"
 import * as fc from "fast-check"
 import type * as Credential from "../src/Credential.js"
 import * as DockerConfig from "../src/DockerConfig.js"
-import * as Origin from "../src/Origin.js"
 
 const origin = (url: string) => Option.getOrThrow(Origin.parse(url))
 const base64 = (text: string) => Buffer.from(text).toString("base64")

@@ -1,6 +1,6 @@
+import * as Origin from "@effect-oci/transport/Origin"
 import { describe, expect, it } from "@effect/vitest"
 import { Option } from "effect"
-import * as Origin from "../src/Origin.js"
 import * as Realm from "../src/Realm.js"
 
 const judge = (registry: string, realm: string, trusted?: ReadonlyArray<string>) =>

@@ -1,5 +1,6 @@
 /** Tests that no error shows the secrets that a server repeats. */
 import { RegistryError } from "@effect-oci/core"
+import * as Redaction from "@effect-oci/transport/Redaction"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect } from "effect"
@@ -7,7 +8,6 @@ import type { Layer } from "effect"
 import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
-import * as Redaction from "../src/Redaction.js"
 import { errorOf, fakeNetwork, guarded, realm, registry, tokenServer } from "./fakeServers.js"
 
 const secret = "pa$s/wörd+CANARY"

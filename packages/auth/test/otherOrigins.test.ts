@@ -1,4 +1,5 @@
 /** Tests that credentials go to no other origin, wherever a registry redirects. */
+import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -8,7 +9,6 @@ import { Cause, Effect, Logger, Stream } from "effect"
 import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
-import * as Transport from "../src/Transport.js"
 import { basic, errorOf, fakeNetwork, guarded, realm, registry, tokenServer } from "./fakeServers.js"
 import type { FakeServer, ReceivedRequest } from "./fakeServers.js"
 

@@ -2,6 +2,7 @@
 import { Client } from "@effect-oci/client"
 import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Body, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Guard, Htpasswd, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
@@ -12,16 +13,7 @@ import { Context, Effect, Layer, Logger, Redacted } from "effect"
 import type { Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import { join } from "node:path"
-import {
-  Credential,
-  Credentials,
-  Guard,
-  Htpasswd,
-  Policy,
-  TokenKeys,
-  TokenService,
-  TokenVerifier
-} from "../src/index.js"
+import { Credential, Credentials } from "../src/index.js"
 import * as layout from "./layout.js"
 
 const policy = Policy.make(({ name }, { action, resource, type }) => {

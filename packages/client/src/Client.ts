@@ -5,8 +5,6 @@
  */
 import * as Auth from "@effect-oci/auth/Auth"
 import type * as Challenge from "@effect-oci/auth/Challenge"
-import * as Origin from "@effect-oci/auth/Origin"
-import * as Transport from "@effect-oci/auth/Transport"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Reference from "@effect-oci/core/Reference"
 import { Registry } from "@effect-oci/core/Registry"
@@ -15,6 +13,17 @@ import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
 import * as UploadIds from "@effect-oci/core/UploadIds"
 import * as Response from "@effect-oci/protocol/Response"
+import * as AddressGuard from "@effect-oci/transport/AddressGuard"
+import * as Idle from "@effect-oci/transport/Idle"
+import * as IdleTimer from "@effect-oci/transport/IdleTimer"
+import * as Origin from "@effect-oci/transport/Origin"
+import * as Pace from "@effect-oci/transport/Pace"
+import * as Redirect from "@effect-oci/transport/Redirect"
+import * as Retry from "@effect-oci/transport/Retry"
+import * as Transport from "@effect-oci/transport/Transport"
+import * as UserAgent from "@effect-oci/transport/UserAgent"
+import * as Warnings from "@effect-oci/transport/Warnings"
+import * as WireLog from "@effect-oci/transport/WireLog"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
@@ -31,17 +40,8 @@ import * as pings from "./internal/ping.js"
 import { processKey } from "./internal/processKey.js"
 import { reader } from "./internal/reader.js"
 import * as referrersTags from "./internal/referrersTag.js"
-import * as watches from "./internal/watch.js"
 import * as wholeLists from "./internal/wholeLists.js"
 import { writer } from "./internal/writer.js"
-import * as AddressGuard from "./transport/AddressGuard.js"
-import * as Idle from "./transport/Idle.js"
-import * as Pace from "./transport/Pace.js"
-import * as Redirect from "./transport/Redirect.js"
-import * as Retry from "./transport/Retry.js"
-import * as UserAgent from "./transport/UserAgent.js"
-import * as Warnings from "./transport/Warnings.js"
-import * as WireLog from "./transport/WireLog.js"
 
 /**
  * The largest manifests and pages that the client reads or sends, in bytes.
@@ -210,7 +210,7 @@ export const makeBare = (
     const { origin, registry } = yield* originOf(options)
     const home = yield* Effect.orDie(Origin.parse(origin))
     const client = Transport.homebound(home)(yield* HttpClient.HttpClient)
-    const watch = yield* watches.make(Duration.decode(options.idle ?? defaultIdle))
+    const idleTimers = yield* IdleTimer.make(Duration.decode(options.idle ?? defaultIdle))
     const exchange = exchanges.make({
       registry,
       origin,
@@ -218,7 +218,7 @@ export const makeBare = (
       // The platform's span of a request contains the whole URL and the headers. `Tracing` creates a span for the
       // operation.
       client: HttpClient.withTracerDisabledWhen(client, constTrue),
-      watch,
+      idleTimers,
       foreignUploads: options.foreignUploads ?? true,
       limits: {
         manifest: options.limits?.manifest ?? Response.defaultLimits.manifest,
@@ -305,11 +305,11 @@ export const ping = (
   Effect.gen(function*() {
     const { origin, registry } = yield* originOf(options)
     const client = yield* HttpClient.HttpClient
-    const watch = yield* watches.make(Duration.decode(options.idle ?? defaultIdle))
+    const idleTimers = yield* IdleTimer.make(Duration.decode(options.idle ?? defaultIdle))
     const wrapped = (auth: TransportOptions["auth"]) =>
       Effect.map(transport({ ...options, auth }), (wrap) => wrap(client))
     const challenges = yield* pings.ping(
-      { registry, origin, url: `${origin}${apiPathOf(options)}/`, watch },
+      { registry, origin, url: `${origin}${apiPathOf(options)}/`, idleTimers },
       yield* wrapped(false),
       (challenge) => Effect.orDie(wrapped(options.auth === false ? false : { ...options.auth, known: { challenge } }))
     )

@@ -9,17 +9,14 @@ import type * as Handler from "@effect-oci/core/Handler"
 import type { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import type { SyntaxInvalid } from "@effect-oci/core/SyntaxInvalid"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Client from "./Client.js"
-import * as nodeHttp from "./internal/nodeHttp.js"
-import * as NodeProxy from "./NodeProxy.js"
 
 /**
  * Options for a client, for its transports, and for its connections.
@@ -27,35 +24,7 @@ import * as NodeProxy from "./NodeProxy.js"
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Client.Options, Client.TransportOptions, NodeProxy.Options {}
-
-const isBun = "bun" in process.versions
-
-/**
- * Creates a layer of the HTTP client that {@link layer} uses: over undici, with the proxies of the environment
- * (`NodeProxy`). It connects to no private address, unless a `Client` allows the host (`NodeAddressGuard`).
- *
- * Bun does not support all of undici, so the client uses `node:http` there. It checks addresses in the same way. A
- * request for which a proxy is set fails. The option `proxyConnect` has no effect.
- *
- * @since 0.1.0
- * @category layers
- * @example
- * ```ts
- * import { Client } from "@effect-oci/client"
- * import * as NodeClient from "@effect-oci/client/NodeClient"
- * import { Layer } from "effect"
- *
- * // Without credentials.
- * const registry = Client.layer({ host: "registry.example.com" }).pipe(Layer.provide(NodeClient.layerHttp()))
- * ```
- */
-export const layerHttp = (
-  options?: NodeProxy.Options
-): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
-  isBun
-    ? Layer.scoped(HttpClient.HttpClient, nodeHttp.make(options))
-    : Layer.provide(NodeHttpClient.layerUndiciWithoutDispatcher, NodeProxy.layer(options))
+export interface Options extends Client.Options, Client.TransportOptions, NodeHttp.Options {}
 
 /** Provides the credentials of the context. Default: those of Docker's configuration. */
 const credentials = () =>
@@ -67,13 +36,13 @@ const credentials = () =>
     )
   )
 
-const platform = (options: NodeProxy.Options) => Layer.merge(layerHttp(options), credentials())
+const platform = (options: NodeHttp.Options) => Layer.merge(NodeHttp.layer(options), credentials())
 
 /**
  * Creates a layer of a registry over HTTP, with everything that a program in Node needs:
  *
  * - It does not connect to private addresses that the registry leads to, by a redirect or by a name
- *   (`NodeAddressGuard`).
+ *   (`NodeAddressGuard` of `@effect-oci/transport`).
  * - It uses the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` (`NodeProxy`).
  * - It uses the `Credentials` that are provided to it. Default: the credentials of `docker login` and `podman login`,
  *   and of their helpers (`NodeCredentials.layerDockerConfig`).

@@ -1,12 +1,15 @@
 import { Body, ByteRange, Digest, MediaType, Operation, Registry, RegistryError, Tag } from "@effect-oci/core"
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import { describe, expect, it } from "@effect/vitest"
-import { Cause, Chunk, Config, ConfigProvider, Effect, Exit, Fiber, Layer, Option, Stream, TestClock } from "effect"
-import type { IncomingHttpHeaders } from "node:http"
-import packageJson from "../package.json" with { type: "json" }
-import * as Client from "../src/Client.js"
-import { defaultUserAgent } from "../src/transport/UserAgent.js"
+import {
+  closed,
+  connect,
+  connectUnsealed,
+  platforms,
+  routes,
+  serve,
+  serveRaw,
+  until
+} from "@effect-oci/testing/NodeScripted"
+import type { Answer, Platform } from "@effect-oci/testing/NodeScripted"
 import {
   blob,
   descriptor,
@@ -19,9 +22,15 @@ import {
   sbomReferrer,
   signatureReferrer,
   tag
-} from "./samples.js"
-import { closed, connect, connectUnsealed, platforms, routes, serve, serveRaw, until } from "./scripted.js"
-import type { Answer, Platform } from "./scripted.js"
+} from "@effect-oci/testing/Samples"
+import { defaultUserAgent } from "@effect-oci/transport/UserAgent"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Chunk, Config, ConfigProvider, Effect, Exit, Fiber, Layer, Option, Stream, TestClock } from "effect"
+import type { IncomingHttpHeaders } from "node:http"
+import packageJson from "../package.json" with { type: "json" }
+import * as Client from "../src/Client.js"
 
 const { digest } = descriptor
 const sha512 = Digest.fromBytes(blob, "sha512")

@@ -1,19 +1,16 @@
 import { Credential, Credentials } from "@effect-oci/auth"
 import { Registry } from "@effect-oci/core"
-import * as HttpClient from "@effect/platform/HttpClient"
+import { proxy as startProxy } from "@effect-oci/testing/NodeProxyServer"
+import { serve } from "@effect-oci/testing/NodeScripted"
+import type { Answer } from "@effect-oci/testing/NodeScripted"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer, Stream } from "effect"
+import { ConfigProvider, Effect, Layer, Stream } from "effect"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import type { LookupFunction } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { vi } from "vitest"
-import * as Client from "../src/Client.js"
-import * as nodeHttp from "../src/internal/nodeHttp.js"
 import * as NodeClient from "../src/NodeClient.js"
-import { proxy as startProxy } from "./proxy.js"
-import { serve } from "./scripted.js"
-import type { Answer } from "./scripted.js"
 
 const repositories: Answer = {
   status: 200,
@@ -125,46 +122,3 @@ it.scoped("fails with a ConfigError for an invalid proxy, and with SyntaxInvalid
     expect(yield* Effect.flip(list(client, { HTTPS_PROXY: "ftp://proxy" }))).toMatchObject({ _op: "InvalidData" })
     expect(yield* Effect.flip(NodeClient.make({ host: "no host" }))).toMatchObject({ _tag: "SyntaxInvalid" })
   }))
-
-describe("the client over node:http, for Bun,", () => {
-  const http = (options: nodeHttp.Options, environment: Record<string, string> = {}) =>
-    Effect.map(
-      Layer.build(
-        Layer.provide(Layer.scoped(HttpClient.HttpClient, nodeHttp.make(options)), setEnvironment(environment))
-      ),
-      Context.get(HttpClient.HttpClient)
-    )
-
-  const registry = (host: string, client: HttpClient.HttpClient) =>
-    Client.layer({ host, insecure: true, retry: { retries: 0 } }).pipe(
-      Layer.provide(Layer.succeed(HttpClient.HttpClient, client))
-    )
-
-  it.scoped("connects to its own registry at any address", () =>
-    Effect.gen(function*() {
-      const server = yield* serve(() => repositories)
-      const host = `registry.example:${server.host.split(":")[1]}`
-      const client = yield* http({ lookup }, { HTTP_PROXY: "proxy.example", NO_PROXY: ".example,registry.example" })
-      expect([...(yield* list(registry(host, client)))]).toEqual(["a"])
-    }))
-
-  it.scoped("does not follow a redirect to a name at a private address", () =>
-    Effect.gen(function*() {
-      const inside = yield* serve(() => repositories)
-      const port = inside.host.split(":")[1]
-      const server = yield* serve(() => ({ status: 307, headers: { location: `http://evil.example:${port}/` } }))
-      const error = yield* Effect.flip(list(registry(server.host, yield* http({ lookup }))))
-      expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
-      expect(inside.asked).toEqual([])
-    }))
-
-  it.scoped("refuses a request for which a proxy is set", () =>
-    Effect.gen(function*() {
-      const server = yield* serve(() => repositories)
-      const client = yield* http({ lookup }, { HTTP_PROXY: "user:CANARY@proxy.example:3128" })
-      const error = yield* Effect.flip(list(registry(`registry.example:${server.host.split(":")[1]}`, client)))
-      expect(error).toMatchObject({ _tag: "Refused", by: "NodeClient" })
-      expect(error.message).toContain("through the proxy proxy.example:3128, and proxies are not supported in Bun")
-      expect(server.asked).toEqual([])
-    }))
-})

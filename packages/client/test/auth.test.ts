@@ -1,11 +1,11 @@
 /** A client of registries that require authentication, over real sockets. */
 import { Credential, Credentials } from "@effect-oci/auth"
 import { AuthScope, Body, Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { connect, platforms, serve } from "@effect-oci/testing/NodeScripted"
+import type { Answer, Asked, Server } from "@effect-oci/testing/NodeScripted"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Effect, Either, Layer, Logger, LogLevel, Redacted, Stream } from "effect"
 import * as Client from "../src/Client.js"
-import { connect, platforms, serve } from "./scripted.js"
-import type { Answer, Asked, Server } from "./scripted.js"
 
 const repository = RepositoryName.make("team/app")
 const tag = Tag.make("v1")

@@ -1,15 +1,15 @@
 /** Blobs whose answers are wrong, incomplete or large. */
 import { Body, ByteRange, Descriptor, Digest } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
+import { closed, connect, platforms, routes, serve, until } from "@effect-oci/testing/NodeScripted"
+import type { Answer, Platform } from "@effect-oci/testing/NodeScripted"
+import { blob, descriptor, repository } from "@effect-oci/testing/Samples"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { createHash } from "node:crypto"
 import type { ServerResponse } from "node:http"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { blob, descriptor, repository } from "./samples.js"
-import { closed, connect, platforms, routes, serve, until } from "./scripted.js"
-import type { Answer, Platform } from "./scripted.js"
 
 const { digest } = descriptor
 const platformNames = Object.keys(platforms) as Array<Platform>

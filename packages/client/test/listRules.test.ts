@@ -1,12 +1,12 @@
 /** Lists of registries that treat `n`, `last`, the order and `Link` in different ways. */
 import type { RegistryError } from "@effect-oci/core"
 import { Registry, Tag } from "@effect-oci/core"
+import { repository } from "@effect-oci/testing/Samples"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, FastCheck as fc, Stream, TestClock } from "effect"
 import * as Client from "../src/Client.js"
-import { repository } from "./samples.js"
 
 /** How a registry lists its tags. */
 interface Rules {

@@ -1,10 +1,10 @@
 import type { RegistryError } from "@effect-oci/core"
 import { RepositoryName, Tag } from "@effect-oci/core"
+import { connect, serve } from "@effect-oci/testing/NodeScripted"
+import type { Answer, Asked } from "@effect-oci/testing/NodeScripted"
+import { repository } from "@effect-oci/testing/Samples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Stream } from "effect"
-import { repository } from "./samples.js"
-import { connect, serve } from "./scripted.js"
-import type { Answer, Asked } from "./scripted.js"
 
 const path = "/v2/team/app/tags/list"
 

@@ -1,10 +1,10 @@
 import { Digest, Manifest, MediaType } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
+import { connect, routes, serve } from "@effect-oci/testing/NodeScripted"
+import type { Answer } from "@effect-oci/testing/NodeScripted"
+import { encode, image, imageDescriptor, repository, tag } from "@effect-oci/testing/Samples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
-import { encode, image, imageDescriptor, repository, tag } from "./samples.js"
-import { connect, routes, serve } from "./scripted.js"
-import type { Answer } from "./scripted.js"
 
 const path = "/v2/team/app/manifests"
 

@@ -1,13 +1,22 @@
 import { Body, Descriptor, Digest, Registry, RegistryError } from "@effect-oci/core"
+import {
+  closed,
+  connect,
+  connectUnsealed,
+  platforms,
+  routes,
+  serve,
+  serveRaw,
+  until
+} from "@effect-oci/testing/NodeScripted"
+import type { Answer, Asked, Platform } from "@effect-oci/testing/NodeScripted"
+import { blob, descriptor, encode, failure, repository, streamed } from "@effect-oci/testing/Samples"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Chunk, Deferred, Effect, Exit, Fiber, Option, Stream } from "effect"
 import { createHash } from "node:crypto"
 import * as Client from "../src/Client.js"
-import { blob, descriptor, encode, failure, repository, streamed } from "./samples.js"
-import { closed, connect, connectUnsealed, platforms, routes, serve, serveRaw, until } from "./scripted.js"
-import type { Answer, Asked, Platform } from "./scripted.js"
 
 const { digest } = descriptor
 const uploads = "/v2/team/app/blobs/uploads/"

@@ -1,9 +1,9 @@
 import { MediaType } from "@effect-oci/core"
+import { connect, routes, serve } from "@effect-oci/testing/NodeScripted"
+import type { Answer } from "@effect-oci/testing/NodeScripted"
+import { image, imageDescriptor, repository, tag } from "@effect-oci/testing/Samples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { image, imageDescriptor, repository, tag } from "./samples.js"
-import { connect, routes, serve } from "./scripted.js"
-import type { Answer } from "./scripted.js"
 
 const manifest = (reference: string) => `/v2/team/app/manifests/${reference}`
 const put = `PUT ${manifest(tag)}`

@@ -1,12 +1,12 @@
 /** Answers of widely used registries that differ from the spec, and how the client handles them. */
 import { Digest, MediaType, RepositoryName } from "@effect-oci/core"
 import type { ByteRange, Registry } from "@effect-oci/core"
+import { connect, platforms, routes, serve } from "@effect-oci/testing/NodeScripted"
+import type { Answer } from "@effect-oci/testing/NodeScripted"
+import { blob, failure, image, imageDescriptor, repository, tag } from "@effect-oci/testing/Samples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { gzipSync } from "node:zlib"
-import { blob, failure, image, imageDescriptor, repository, tag } from "./samples.js"
-import { connect, platforms, routes, serve } from "./scripted.js"
-import type { Answer } from "./scripted.js"
 
 const digest = Digest.fromBytes(blob)
 const blobPath = `/v2/team/app/blobs/${digest}`

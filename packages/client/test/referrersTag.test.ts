@@ -1,9 +1,8 @@
 /** Referrers at registries that do not support the referrers API. */
 import { Digest, MediaType, RegistryError, Tag } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
-import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Stream } from "effect"
-import { tagOf } from "../src/internal/referrersTag.js"
+import { connect, routes, serve } from "@effect-oci/testing/NodeScripted"
+import type { Answer, Asked } from "@effect-oci/testing/NodeScripted"
 import {
   encode,
   failure,
@@ -16,9 +15,10 @@ import {
   signatureDescriptor,
   signatureReferrer,
   tag
-} from "./samples.js"
-import { connect, routes, serve } from "./scripted.js"
-import type { Answer, Asked } from "./scripted.js"
+} from "@effect-oci/testing/Samples"
+import { describe, expect, it } from "@effect/vitest"
+import { Chunk, Effect, Stream } from "effect"
+import { tagOf } from "../src/internal/referrersTag.js"
 
 const fallback = tagOf(imageDescriptor.digest)
 

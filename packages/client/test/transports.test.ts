@@ -1,9 +1,9 @@
 import { Body, RegistryError } from "@effect-oci/core"
+import { connect, routes, serve, until } from "@effect-oci/testing/NodeScripted"
+import type { Answer } from "@effect-oci/testing/NodeScripted"
+import { blob, descriptor, failure, image, repository, streamed, tag } from "@effect-oci/testing/Samples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Logger, LogLevel, Stream, TestClock } from "effect"
-import { blob, descriptor, failure, image, repository, streamed, tag } from "./samples.js"
-import { connect, routes, serve, until } from "./scripted.js"
-import type { Answer } from "./scripted.js"
 
 const upload = (location: string): Answer => ({ status: 202, headers: { location } })
 const uploads = "/v2/team/app/blobs/uploads/"

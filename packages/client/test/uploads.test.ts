@@ -2,11 +2,11 @@
 import { Body, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
 import type { Middleware, RegistryError } from "@effect-oci/core"
 import { Authorize, Filter, Sub } from "@effect-oci/middleware"
+import { connect, serve } from "@effect-oci/testing/NodeScripted"
+import type { Server } from "@effect-oci/testing/NodeScripted"
+import { blob, descriptor, other, repository } from "@effect-oci/testing/Samples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
-import { blob, descriptor, other, repository } from "./samples.js"
-import { connect, serve } from "./scripted.js"
-import type { Server } from "./scripted.js"
 
 const uploads = "/v2/team/app/blobs/uploads/"
 

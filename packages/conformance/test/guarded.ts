@@ -1,8 +1,9 @@
 /** Registries that ask who is there, and clients that can say it. */
-import { Credential, Credentials, Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/auth"
-import type { Users } from "@effect-oci/auth"
+import { Credential, Credentials } from "@effect-oci/auth"
 import { RegistryError } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
+import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
+import type { Users } from "@effect-oci/guard"
 import { Effect, Layer, Redacted } from "effect"
 import { hop } from "./compositions.js"
 

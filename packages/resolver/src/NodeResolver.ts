@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as NodeClient from "@effect-oci/client/NodeClient"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -27,7 +27,7 @@ const connectionClient: Resolver.ConnectionClient = ({ connectTimeout, tls }) =>
     ...(skipVerify === true ? { rejectUnauthorized: false } : {}),
     ...(connectTimeout === undefined ? {} : { timeout: Duration.toMillis(connectTimeout) })
   }
-  return Effect.mapBoth(Layer.build(NodeClient.layerHttp({ connect })), {
+  return Effect.mapBoth(Layer.build(NodeHttp.layer({ connect })), {
     onFailure: (error) => new Resolver.HostUnknown({ host: "", reason: Cause.pretty(Cause.fail(error)) }),
     onSuccess: (context) => Context.get(context, HttpClient.HttpClient)
   })

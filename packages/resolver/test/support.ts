@@ -1,7 +1,7 @@
-import { Transport } from "@effect-oci/auth"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
+import { Transport } from "@effect-oci/transport"
 import { NodeHttpClient } from "@effect/platform-node"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"

@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
-import type { Guard } from "@effect-oci/auth/Guard"
 import type { Handler } from "@effect-oci/core/Handler"
 import type * as Operation from "@effect-oci/core/Operation"
 import { Registry } from "@effect-oci/core/Registry"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as UploadIds from "@effect-oci/core/UploadIds"
+import type { Guard } from "@effect-oci/guard/Guard"
 import * as Page from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"

@@ -1,6 +1,6 @@
-import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/auth"
-import type { Users } from "@effect-oci/auth"
 import { Registry, RegistryError } from "@effect-oci/core"
+import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
+import type { Users } from "@effect-oci/guard"
 import { Memory } from "@effect-oci/store"
 import { HttpApp, HttpRouter } from "@effect/platform"
 import { expect, it } from "@effect/vitest"

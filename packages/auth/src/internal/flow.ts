@@ -1,6 +1,10 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as LruMap from "@effect-oci/core/LruMap"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Origin from "@effect-oci/transport/Origin"
+import * as Redaction from "@effect-oci/transport/Redaction"
+import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
@@ -10,17 +14,13 @@ import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Challenge from "../Challenge.js"
-import type * as Credential from "../Credential.js"
-import * as Origin from "../Origin.js"
-import * as Redaction from "../Redaction.js"
+import * as Credential from "../Credential.js"
 import type { TokenCache } from "../TokenCache.js"
 import type { Token, TokenExchange } from "../TokenExchange.js"
-import * as Transport from "../Transport.js"
 import { answerAnonymously } from "./anonymousRedirectAuth.js"
 import { basicAuth } from "./basicAuth.js"
 import * as boundedBody from "./boundedBody.js"
 import type { Lookup } from "./lookup.js"
-import * as LruMap from "./lruMap.js"
 import * as refusal from "./refusal.js"
 import * as RequestScopes from "./requestScopes.js"
 import * as tokenAcquisition from "./tokenAcquisition.js"
@@ -278,7 +278,7 @@ export const make = (settings: Settings) => {
             (error) => {
               if (tokenAcquisition.isRefused(error)) lookup.forget(origin, repository)
               return RegistryError.isRegistryError(error)
-                ? Redaction.error(error, Redaction.make(Redaction.secretsOfEntry(entry)))
+                ? Redaction.error(error, Redaction.make(Credential.secrets(entry)))
                 : withoutSecrets(error, entry)
             }
           ))

@@ -1,6 +1,6 @@
+import { authority, parse } from "@effect-oci/transport/Origin"
+import type { Origin } from "@effect-oci/transport/Origin"
 import * as Option from "effect/Option"
-import { authority, parse } from "../Origin.js"
-import type { Origin } from "../Origin.js"
 
 /** The names of Docker Hub. They are equivalent. */
 const dockerHub = new Set(["docker.io", "index.docker.io", "registry-1.docker.io"])

@@ -1,10 +1,10 @@
+import * as LruMap from "@effect-oci/core/LruMap"
 import type { CredentialError } from "@effect-oci/core/RegistryError"
+import { format } from "@effect-oci/transport/Origin"
+import type { Origin } from "@effect-oci/transport/Origin"
 import * as Effect from "effect/Effect"
 import type * as Credential from "../Credential.js"
 import type * as Credentials from "../Credentials.js"
-import { format } from "../Origin.js"
-import type { Origin } from "../Origin.js"
-import * as LruMap from "./lruMap.js"
 import * as singleFlight from "./singleFlight.js"
 
 /** Looks up the credentials of registries, and caches them, because a credential helper is a program to start. */

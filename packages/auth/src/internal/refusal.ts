@@ -2,11 +2,11 @@ import * as AuthScope from "@effect-oci/core/AuthScope"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import * as Redaction from "@effect-oci/transport/Redaction"
 import * as Redacted from "effect/Redacted"
 import type * as Challenge from "../Challenge.js"
 import * as Credential from "../Credential.js"
 import * as Realm from "../Realm.js"
-import * as Redaction from "../Redaction.js"
 import { advice } from "./advice.js"
 import { namesOnlyOtherResources } from "./requestScopes.js"
 import type { RequestScopes } from "./requestScopes.js"
@@ -44,7 +44,7 @@ export const credentialRefused = (
       advice(credential, originText)
     }`
   }
-  const secrets = isToken ? [Redacted.value(refused.token.value)] : Redaction.secretsOfEntry([refused])
+  const secrets = isToken ? [Redacted.value(refused.token.value)] : Credential.secrets([refused])
   return Redaction.error(
     isToken && !isTokenError(challenge)
       ? new RegistryError.Denied(fields)

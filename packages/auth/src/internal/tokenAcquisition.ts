@@ -1,16 +1,16 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as LruMap from "@effect-oci/core/LruMap"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { Origin } from "@effect-oci/transport/Origin"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type * as Challenge from "../Challenge.js"
 import * as Credential from "../Credential.js"
-import type { Origin } from "../Origin.js"
 import * as Realm from "../Realm.js"
 import * as TokenCache from "../TokenCache.js"
 import type { Token, TokenExchange } from "../TokenExchange.js"
-import * as LruMap from "./lruMap.js"
 import * as RequestScopes from "./requestScopes.js"
 
 export type Failure = RegistryError.RegistryError | HttpClientError

@@ -1,8 +1,8 @@
+import * as Redaction from "@effect-oci/transport/Redaction"
 import * as Headers from "@effect/platform/Headers"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type * as Credential from "../Credential.js"
-import * as Redaction from "../Redaction.js"
+import * as Credential from "../Credential.js"
 
 /**
  * Returns an error of the HTTP client without the secrets of its request. Removes the `Authorization` header and the
@@ -13,7 +13,7 @@ export const withoutSecrets = (
   entry: Credential.Entry = []
 ): HttpClientError.HttpClientError => {
   const { request } = error
-  const redact = Redaction.make([...Redaction.secretsOfHeaders(request.headers), ...Redaction.secretsOfEntry(entry)])
+  const redact = Redaction.make([...Redaction.secretsOfHeaders(request.headers), ...Credential.secrets(entry)])
   const redacted = {
     request: withoutAuthorization(request),
     cause: Redaction.cause(error.cause, redact),

@@ -5,6 +5,9 @@ import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
 import * as Response from "@effect-oci/protocol/Response"
 import type * as Wire from "@effect-oci/protocol/Wire"
+import { complete, fromHttpClient } from "@effect-oci/transport/HttpFailure"
+import type { IdleTimers } from "@effect-oci/transport/IdleTimer"
+import { keepAlive } from "@effect-oci/transport/KeepAlive"
 import * as Headers from "@effect/platform/Headers"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -13,11 +16,8 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { Incoming } from "./incoming.js"
-import { keepAlive } from "./keepAlive.js"
 import * as outgoing from "./outgoing.js"
 import type { Outgoing } from "./outgoing.js"
-import { complete, fromHttpClient } from "./transportError.js"
-import type { Watch } from "./watch.js"
 
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
@@ -29,7 +29,7 @@ export interface Settings {
   /** The path of the API. For most registries: `/v2`. */
   readonly apiPath: string
   readonly client: HttpClient.HttpClient
-  readonly watch: Watch
+  readonly idleTimers: IdleTimers
   /** Whether the registry may direct uploads to another origin. */
   readonly foreignUploads: boolean
   readonly limits: Response.Limits
@@ -99,7 +99,7 @@ interface Place {
 const session = /\/blobs\/uploads\/./
 
 export const make = (settings: Settings): Exchange => {
-  const { apiPath, client, foreignUploads, limits, origin, registry, watch } = settings
+  const { apiPath, client, foreignUploads, limits, origin, registry, idleTimers } = settings
 
   /**
    * Returns the URL of a target. A target that begins with `/v2/` is in the registry's API. Any other target is the
@@ -155,7 +155,9 @@ export const make = (settings: Settings): Exchange => {
         ),
         {
           onSuccess: (response) =>
-            Effect.succeed(new Incoming(response, { method: request.method, url: place.shown, origin, fields, watch })),
+            Effect.succeed(
+              new Incoming(response, { method: request.method, url: place.shown, origin, fields, idleTimers })
+            ),
           onFailure: (error) => {
             const failure = out.failure()
             return failure === undefined

@@ -1,6 +1,6 @@
 import { missing } from "@effect-oci/auth/Credentials"
-import * as Redaction from "@effect-oci/auth/Redaction"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Redaction from "@effect-oci/transport/Redaction"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 
 /**

@@ -4,13 +4,13 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Range from "@effect-oci/protocol/Range"
 import type { Received } from "@effect-oci/protocol/Response"
 import type * as Wire from "@effect-oci/protocol/Wire"
+import { phrase } from "@effect-oci/transport/HttpFailure"
+import type { IdleTimers } from "@effect-oci/transport/IdleTimer"
+import * as ResponseBody from "@effect-oci/transport/ResponseBody"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as contents from "./content.js"
 import { explain } from "./explain.js"
-import { phrase } from "./transportError.js"
-import type { Watch } from "./watch.js"
 
 /** The request that an answer belongs to. */
 export interface Asked {
@@ -18,7 +18,7 @@ export interface Asked {
   readonly method: string
   readonly url: string | undefined
   readonly fields: RegistryError.ErrorFields
-  readonly watch: Watch
+  readonly idleTimers: IdleTimers
 }
 
 /**
@@ -52,14 +52,14 @@ export class Incoming implements Received {
   private head: Wire.Headers
   /** The length of the body in bytes, if known. */
   private size: number | undefined
-  private readonly content: contents.Content
+  private readonly content: ResponseBody.ResponseBody
   /** Ends the reading of the body with an error. It is `undefined` until the body is opened. */
   private end: ((why: string) => void) | undefined
 
   constructor(response: HttpClientResponse, private readonly asked: Asked) {
     this.status = response.status
     this.coding = codingOf(response)
-    this.content = contents.of(response)
+    this.content = ResponseBody.fromResponse(response)
     // `fetch` decodes the body itself, so the length of the encoded body does not apply.
     const decoded = this.coding !== undefined && this.content.decodes && asked.method !== "HEAD"
     this.head = decoded ? { ...response.headers, "content-length": undefined } : response.headers
@@ -136,17 +136,19 @@ export class Incoming implements Received {
   /** Releases the answer. A body that was not opened is read to its end or closed. */
   release(): Effect.Effect<void> {
     if (this.isOpened) return Effect.void
-    return this.size !== undefined && this.size > contents.mostDismissed ? this.close() : contents.dismiss(this.content)
+    return this.size !== undefined && this.size > ResponseBody.maxDismissed
+      ? this.close()
+      : ResponseBody.dismiss(this.content)
   }
 
   private open(sink: Body.Sink): Body.Control {
-    const { watch } = this.asked
+    const { idleTimers } = this.asked
     let received = 0
     let counted = 0
     let live = true
     const stop = () => {
       live = false
-      wait.stop()
+      idleTimer.stop()
       control.cancel()
     }
     const fail = (why: string) => {
@@ -154,8 +156,8 @@ export class Incoming implements Received {
       stop()
       sink.fail(this.broken(received, why))
     }
-    const wait = watch.start(() =>
-      fail(`${received === counted ? "nothing" : "next to nothing"} came for ${Duration.format(watch.idle)}`)
+    const idleTimer = idleTimers.start(() =>
+      fail(`${received === counted ? "nothing" : "next to nothing"} came for ${Duration.format(idleTimers.idle)}`)
     )
     const control = this.content.open({
       data: (piece) => {
@@ -166,10 +168,10 @@ export class Incoming implements Received {
         }
         if (received - counted >= leastProgress) {
           counted = received
-          wait.touch()
+          idleTimer.reset()
         }
         if (sink.data(piece)) return true
-        wait.pause()
+        idleTimer.pause()
         return false
       },
       end: () => {
@@ -182,7 +184,7 @@ export class Incoming implements Received {
     this.end = fail
     return {
       resume: () => {
-        wait.touch()
+        idleTimer.reset()
         control.resume()
       },
       cancel: stop

@@ -1,6 +1,6 @@
-import * as Transport from "@effect-oci/auth/Transport"
 import type * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"

@@ -2,20 +2,20 @@ import * as Challenge from "@effect-oci/auth/Challenge"
 import { missing } from "@effect-oci/auth/Credentials"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
+import { fromHttpClient } from "@effect-oci/transport/HttpFailure"
+import type { IdleTimers } from "@effect-oci/transport/IdleTimer"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import { constTrue } from "effect/Function"
 import { Incoming } from "./incoming.js"
-import { fromHttpClient } from "./transportError.js"
-import type { Watch } from "./watch.js"
 
 /** The registry to check. */
 export interface Place {
   readonly registry: string
   readonly origin: string
   readonly url: string
-  readonly watch: Watch
+  readonly idleTimers: IdleTimers
 }
 
 /**
@@ -23,7 +23,7 @@ export interface Place {
  * or with `ResponseInvalid` if the answer is not from a registry.
  */
 const ask = (
-  { origin, registry, url, watch }: Place,
+  { origin, registry, url, idleTimers }: Place,
   client: HttpClient.HttpClient
 ): Effect.Effect<HttpClientResponse, RegistryError.RegistryError> =>
   Effect.gen(function*() {
@@ -33,7 +33,7 @@ const ask = (
       Effect.mapError((error) => fromHttpClient(error, fields, place))
     )
     const { headers, status } = response
-    const incoming = new Incoming(response, { method: "GET", url, origin, fields, watch })
+    const incoming = new Incoming(response, { method: "GET", url, origin, fields, idleTimers })
     const bytes = yield* Effect.orElseSucceed(incoming.bytes(ErrorBody.maxBytes), () => undefined)
     if (status === 200 || status === 401) return response
     const error = incoming.explain(ErrorBody.decode({ status, headers, bytes }, fields))

@@ -1,9 +1,9 @@
 /** Helpers of the tests with malicious registries. Each test fails if a secret leaks. */
 import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
-import * as NodeAddressGuard from "@effect-oci/client/NodeAddressGuard"
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Logging, Tracing } from "@effect-oci/middleware"
+import * as NodeAddressGuard from "@effect-oci/transport/NodeAddressGuard"
 import { NodeHttpClient } from "@effect/platform-node"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"

@@ -1,9 +1,9 @@
 /** Unions with a malicious member, retries, and headers of the program on other hosts. */
 import { Auth, Credential, Credentials } from "@effect-oci/auth"
-import { Redirect } from "@effect-oci/client"
-import * as NodeAddressGuard from "@effect-oci/client/NodeAddressGuard"
 import { Registry } from "@effect-oci/core"
 import { Retry, Union } from "@effect-oci/middleware"
+import { Redirect } from "@effect-oci/transport"
+import * as NodeAddressGuard from "@effect-oci/transport/NodeAddressGuard"
 import { NodeHttpClient } from "@effect/platform-node"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"

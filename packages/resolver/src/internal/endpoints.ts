@@ -1,9 +1,10 @@
-import { Credentials, Origin } from "@effect-oci/auth"
-import type { Transport } from "@effect-oci/client"
-import { Client, Transport as Transports } from "@effect-oci/client"
+import { Credentials } from "@effect-oci/auth"
+import { Client } from "@effect-oci/client"
 import { Registry } from "@effect-oci/core"
 import type { Handler, SyntaxInvalid } from "@effect-oci/core"
 import { Sub } from "@effect-oci/middleware"
+import { Origin } from "@effect-oci/transport"
+import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Data from "effect/Data"
@@ -33,7 +34,7 @@ const withHeaders = (
   headers: NonNullable<Endpoint["headers"]>,
   origin: Origin.Origin
 ): Transport.Transport =>
-  Transports.make((request, send) => {
+  Transport.make((request, send) => {
     const to = Origin.parse(request.url)
     return Option.isSome(to) && String(to.value) === String(origin)
       ? send(
@@ -54,7 +55,7 @@ const withHeaders = (
  * [spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#registry-proxying).
  */
 const withNamespace = (namespace: string): Transport.Transport =>
-  Transports.make((request, send) =>
+  Transport.make((request, send) =>
     send(
       request.method === "GET" || request.method === "HEAD"
         ? HttpClientRequest.setUrlParam(request, "ns", namespace)

@@ -1,7 +1,7 @@
-import type { Admission, Guard } from "@effect-oci/auth/Guard"
 import * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import type { Admission, Guard } from "@effect-oci/guard/Guard"
 import * as Request from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Cause from "effect/Cause"

@@ -1,5 +1,3 @@
-import { Guard, Policy } from "@effect-oci/auth"
-import type { Users } from "@effect-oci/auth"
 import {
   Body,
   Caller,
@@ -10,6 +8,8 @@ import {
   RegistryError,
   RepositoryName
 } from "@effect-oci/core"
+import { Guard, Policy } from "@effect-oci/guard"
+import type { Users } from "@effect-oci/guard"
 import { Logging } from "@effect-oci/middleware"
 import type { Wire } from "@effect-oci/protocol"
 import { Memory } from "@effect-oci/store"

@@ -1,0 +1,206 @@
+/**
+ * A guard of a server's registry: it authenticates callers, and admits only the operations that they are granted.
+ *
+ * @since 0.1.0
+ */
+import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as Caller from "@effect-oci/core/Caller"
+import * as Handler from "@effect-oci/core/Handler"
+import * as Operation from "@effect-oci/core/Operation"
+import * as RegistryError from "@effect-oci/core/RegistryError"
+import { Rejected } from "@effect-oci/protocol/Request"
+import type { Ping } from "@effect-oci/protocol/Request"
+import type * as Wire from "@effect-oci/protocol/Wire"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as authorization from "./internal/authorization.js"
+import * as Policy from "./Policy.js"
+import type { TokenVerifier } from "./TokenVerifier.js"
+import type { Users } from "./Users.js"
+
+/**
+ * An operation that a guard admits, and its caller. The operation may differ from the requested one: a mount may become
+ * an upload.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Admission {
+  readonly operation: Operation.Operation | Ping
+  readonly caller: Caller.Identity
+}
+
+/**
+ * Decides whether to admit a request, before its body is read: the option `guard` of `RegistryServer` and
+ * `NodeRegistryServer`. A refused request never reaches the registry, so the refusal is the same whether the requested
+ * content exists or not.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Guard {
+  (operation: Operation.Operation | Ping, request: Wire.Request): Effect.Effect<Admission, Rejected>
+}
+
+/**
+ * The bearer tokens that a guard accepts, and the service that issues them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Tokens {
+  readonly verify: TokenVerifier
+  /** The URL of the token service, as clients reach it. */
+  readonly realm: string | ((request: Wire.Request) => string)
+  /** The name of this registry at the token service: the audience of the tokens. */
+  readonly service: string
+}
+
+/**
+ * Options for {@link make}. Without `users` and `tokens`, all callers are anonymous, and only the policy decides.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * The users who may authenticate with a name and a password: Basic authentication,
+   * [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617).
+   */
+  readonly users?: Users | undefined
+  /**
+   * The tokens that callers may authenticate with: [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750), and the
+   * distribution project's [token authentication](https://distribution.github.io/distribution/spec/auth/token/).
+   */
+  readonly tokens?: Tokens | undefined
+  /**
+   * The policy for callers without a token. Callers with a token may in addition do what the policy allows anonymous
+   * callers, such as to pull public images. Default: `Policy.authenticated`, which grants everything to users with a
+   * name, and nothing to anonymous callers.
+   */
+  readonly policy?: Policy.Policy | undefined
+  /** The name that clients show to users who log in. Default: `registry`. */
+  readonly realm?: string | undefined
+  /**
+   * Returns the address of a request's client, by which wrong passwords are counted. Default: the address of the
+   * connection. Behind a proxy, that is the proxy's address for all clients: return the address in the header that the
+   * proxy writes, but only if the proxy always overwrites that header.
+   */
+  readonly address?: ((request: Wire.Request) => string | undefined) | undefined
+}
+
+/**
+ * Creates a guard that accepts names and passwords, tokens, or both. It admits an operation if and only if the scope
+ * that the caller is granted contains the operation's `Operation.requiredScope`.
+ *
+ * - Without credentials: the guard admits what the policy allows anonymous callers. Otherwise it fails with
+ *   `Unauthorized`, 401, and a challenge that names the scope. `GET /v2/` is always challenged, because clients learn
+ *   there how to log in.
+ * - With wrong credentials: 401, with `error="invalid_token"` for a token. After too many wrong passwords: 429.
+ * - With a token that grants too little: 401 with `error="insufficient_scope"`, so that the client requests another
+ *   token. With a password: `Denied`, 403.
+ * - A mount continues as an upload (202), as if the blob did not exist, if the caller may not pull from the source
+ *   repository, or if the mount names no source and the caller is not granted `AuthScope.unlimited`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { Guard } from "@effect-oci/guard"
+ * import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
+ * import { NodeRegistryServer } from "@effect-oci/server"
+ * import { Effect, Layer } from "effect"
+ *
+ * const server = Layer.unwrapScoped(Effect.gen(function*() {
+ *   const users = yield* NodeHtpasswd.make({ path: "/etc/registry/htpasswd" })
+ *   return NodeRegistryServer.layer({ port: 5000, guard: Guard.make({ users }) })
+ * }))
+ * ```
+ */
+export const make = (options: Options): Guard => {
+  const { policy = Policy.authenticated, tokens, users } = options
+  const addressOf = options.address ?? ((request) => request.remoteAddress)
+  const challenge = authorization.challenges({ realm: options.realm ?? "registry", users, tokens })
+
+  return (operation, request) => {
+    const required = operation._tag === "Ping" ? AuthScope.empty : Operation.requiredScope(operation)
+
+    const unauthorized = (reason: string | undefined, error?: authorization.BearerError) =>
+      refuse(new RegistryError.Unauthorized({ reason }), challenge(request, required, error))
+
+    /**
+     * Applies the policy to a caller without a token. `refused` creates the answer if the policy does not allow the
+     * operation.
+     */
+    const byPolicy = (caller: Caller.Identity, refused: () => Exit.Exit<never, Rejected>) =>
+      Handler.matchEffect(policy(caller, required), {
+        onFailure: (error) => refuse(error),
+        onSuccess: (granted) => admit(caller, granted, operation, required) ?? refused()
+      })
+
+    const credentials = authorization.read(request.headers["authorization"])
+    switch (credentials._tag) {
+      case "None": {
+        const known = users !== undefined || tokens !== undefined
+        if (known && operation._tag === "Ping") return unauthorized(undefined)
+        return byPolicy(
+          Caller.anonymous,
+          () =>
+            known
+              ? unauthorized(undefined)
+              : refuse(
+                new RegistryError.Denied({ reason: "this registry does not allow this operation to anonymous callers" })
+              )
+        )
+      }
+      case "Basic": {
+        if (users === undefined) return unauthorized("this registry does not accept user names and passwords")
+        const { password, username } = credentials
+        return Handler.matchEffect(users.check({ username, password, address: addressOf(request) }), {
+          onFailure: (error) => error._tag === "Unauthorized" ? unauthorized(error.reason) : refuse(error),
+          onSuccess: ({ identity }) => byPolicy(identity, () => refuse(denied(identity, required)))
+        })
+      }
+      case "Bearer": {
+        if (tokens === undefined) return unauthorized("this registry does not accept tokens")
+        return Handler.matchEffect(tokens.verify(credentials.token), {
+          onFailure: ({ reason }) => unauthorized(reason, "invalid_token"),
+          onSuccess: ({ caller, granted }) =>
+            admit(caller, granted, operation, required) ??
+              Handler.matchEffect(policy(Caller.anonymous, required), {
+                onFailure: (error) => refuse(error),
+                onSuccess: (anonymousScope) =>
+                  admit(caller, anonymousScope, operation, required) ??
+                    unauthorized("the token does not allow this", "insufficient_scope")
+              })
+        })
+      }
+      case "Malformed":
+        return unauthorized("the Authorization header is malformed")
+    }
+  }
+}
+
+const refuse = (error: RegistryError.RegistryError, headers?: Wire.Headers): Exit.Exit<never, Rejected> =>
+  Exit.fail(new Rejected({ error, headers }))
+
+const denied = ({ name }: Caller.Identity, required: AuthScope.AuthScope) =>
+  new RegistryError.Denied({ reason: `"${name}" is not granted ${AuthScope.format(required)}` })
+
+const admit = (
+  caller: Caller.Identity,
+  granted: AuthScope.AuthScope,
+  operation: Operation.Operation | Ping,
+  required: AuthScope.AuthScope
+): Exit.Exit<Admission> | undefined => {
+  const enough = AuthScope.contains(granted, required)
+  if (operation._tag !== "MountBlob") return enough ? Exit.succeed({ caller, operation }) : undefined
+  // Without a source, the registry may mount the blob from a repository that the caller may not pull.
+  if (enough && (operation.from !== undefined || AuthScope.isUnlimited(granted))) {
+    return Exit.succeed({ caller, operation })
+  }
+  const upload = Operation.uploadInstead(operation)
+  return AuthScope.contains(granted, Operation.requiredScope(upload))
+    ? Exit.succeed({ caller, operation: upload })
+    : undefined
+}

@@ -1,0 +1,30 @@
+/**
+ * The `User-Agent` header.
+ *
+ * @since 0.1.0
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { Transport } from "./Transport.js"
+
+/**
+ * The default `User-Agent` header.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultUserAgent = "effect-oci/0.1.0"
+
+/**
+ * Creates a transport that adds a `User-Agent` header to requests without one. A browser sends its own instead. RFC
+ * 9110, section 10.1.5.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (userAgent: string = defaultUserAgent): Transport =>
+  HttpClient.mapRequest((request) =>
+    request.headers["user-agent"] === undefined
+      ? HttpClientRequest.setHeader(request, "user-agent", userAgent)
+      : request
+  )

@@ -1,0 +1,60 @@
+/**
+ * Warnings of a registry for its users: the `Warning` header.
+ *
+ * @since 0.1.0
+ */
+import { printable } from "@effect-oci/core/Printable"
+import * as Warning from "@effect-oci/protocol/Warning"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Effect from "effect/Effect"
+import * as Redaction from "./Redaction.js"
+import type { Transport } from "./Transport.js"
+
+/**
+ * A text of a registry for its users. Programs do not act on it.
+ * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Notice {
+  /** The origin of the registry: `https://registry.example.com`. */
+  readonly origin: string
+  /** The text, safe to print on a terminal. */
+  readonly text: string
+}
+
+/**
+ * How many notices are remembered so that they are not reported again. A registry that sends a new text each time is
+ * reported this often.
+ */
+const most = 100
+
+const log = ({ origin, text }: Notice): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWarning(text), "registry", origin)
+
+const originOf = (url: string): string => URL.canParse(url) ? new URL(url).origin : url
+
+/**
+ * Creates a transport that reports each notice once, up to a hundred notices. Default: it logs them as warnings.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (onNotice: (notice: Notice) => Effect.Effect<void> = log): Transport => {
+  const said = new Set<string>()
+  const isNew = (notice: Notice) => {
+    const key = `${notice.origin} ${notice.text}`
+    if (said.has(key) || said.size >= most) return false
+    said.add(key)
+    return true
+  }
+  return HttpClient.tap((response) => {
+    const header = response.headers["warning"]
+    if (header === undefined) return Effect.void
+    const origin = originOf(response.request.url)
+    const redact = Redaction.make(Redaction.secretsOfHeaders(response.request.headers))
+    const notices = Warning.parse(header).map((text) => ({ origin, text: printable(redact(text)) })).filter(isNew)
+    return Effect.forEach(notices, onNotice, { discard: true })
+  })
+}

@@ -1,0 +1,138 @@
+/**
+ * A log of requests and answers.
+ *
+ * @since 0.1.0
+ */
+import { printable } from "@effect-oci/core/Printable"
+import type * as Headers from "@effect/platform/Headers"
+import type { HttpClientError } from "@effect/platform/HttpClientError"
+import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberRef from "effect/FiberRef"
+import { identity } from "effect/Function"
+import * as LogLevel from "effect/LogLevel"
+import { describe } from "./HttpFailure.js"
+import * as Redaction from "./Redaction.js"
+import * as Transport from "./Transport.js"
+
+/**
+ * Options for the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** The level of the log lines. Default: `Debug`. */
+  readonly level?: LogLevel.LogLevel | undefined
+}
+
+/**
+ * The headers whose value may be logged. For all others only the name is logged, because the value may be or contain a
+ * credential.
+ */
+const toldHeaders = new Set([
+  "accept",
+  "accept-encoding",
+  "accept-ranges",
+  "cache-control",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-range",
+  "content-type",
+  "date",
+  "docker-content-digest",
+  "docker-distribution-api-version",
+  "if-none-match",
+  "oci-chunk-min-length",
+  "oci-filters-applied",
+  "oci-subject",
+  "range",
+  "retry-after",
+  "transfer-encoding",
+  "upload-offset",
+  "user-agent"
+])
+
+/** The query parameters whose value may be logged. */
+const toldQueries = new Set(["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"])
+
+/**
+ * Creates a transport that logs one line for each request and one for its result: the method and the URL. The lines are
+ * annotated with `headers`, and the result also with `status` and `durationMillis`, or with `error`.
+ *
+ * The log contains no credentials. It contains only headers and query parameters that are known to be harmless. It does
+ * not contain the URL of an upload, or a path outside the API. Text from the registry is made safe to print on a
+ * terminal. If the level is not logged, this transport costs nothing.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options?: Options): Transport.Transport => {
+  const level = options?.level ?? LogLevel.Debug
+  const write = (text: string, annotations: Record<string, unknown>) =>
+    Effect.annotateLogs(Effect.logWithLevel(level, text), annotations)
+  return Transport.make((request, send) =>
+    Effect.withFiberRuntime((fiber) =>
+      LogLevel.greaterThan(fiber.getFiberRef(FiberRef.currentMinimumLogLevel), level)
+        ? send(request)
+        : logged(request, send, write)
+    )
+  )
+}
+
+const logged = (
+  request: HttpClientRequest,
+  send: Transport.Send,
+  write: (text: string, annotations: Record<string, unknown>) => Effect.Effect<void>
+): Effect.Effect<HttpClientResponse, HttpClientError> => {
+  const line = `${request.method} ${told(request.url)}`
+  return Effect.zipRight(
+    write(line, { headers: toldOf(request.headers, identity) }),
+    Effect.flatMap(
+      Clock.currentTimeMillis,
+      (start) =>
+        Effect.onExit(send(request), (exit) =>
+          Effect.flatMap(Clock.currentTimeMillis, (end) => {
+            const durationMillis = end - start
+            return Exit.isSuccess(exit)
+              ? write(`${line}: ${exit.value.status}`, {
+                status: exit.value.status,
+                durationMillis,
+                headers: toldOf(exit.value.headers, redactionOf(exit.value))
+              })
+              : write(`${line}: no answer`, { durationMillis, error: problem(exit.cause) })
+          }))
+    )
+  )
+}
+
+const problem = (cause: Cause.Cause<HttpClientError>): string => {
+  const failure = Cause.failureOption(cause)
+  if (failure._tag === "Some") return printable(describe(failure.value))
+  return Cause.isInterruptedOnly(cause) ? "interrupted" : "defect"
+}
+
+/** A registry may repeat in any header what the client sent. */
+const redactionOf = ({ request }: HttpClientResponse): Redaction.Redaction =>
+  Redaction.make(Redaction.secretsOfHeaders(request.headers))
+
+const toldOf = (headers: Headers.Headers, redact: Redaction.Redaction): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).map((
+      [name, value]
+    ) => [printable(name, 64), toldHeaders.has(name) ? printable(redact(value), 256) : "…"])
+  )
+
+/** Returns the part of a URL that may be logged. */
+const told = (text: string): string => {
+  if (!URL.canParse(text)) return "…"
+  const { origin, pathname, searchParams } = new URL(text)
+  const path = /\/v2(\/|$)/.test(pathname) ? pathname.replace(/(\/blobs\/uploads\/).+$/, "$1…") : "/…"
+  const queries = [...searchParams].map(([name, value]) => toldQueries.has(name) ? `${name}=${value}` : "…")
+  return printable(`${origin}${path}${queries.length === 0 ? "" : `?${queries.join("&")}`}`)
+}
