@@ -14,18 +14,18 @@ const bytesOf = (body: Body.Body) =>
 
 const sample = <A>(arbitrary: fc.Arbitrary<A>, size = 300) => fc.sample(arbitrary, { numRuns: size, seed: 1 })
 
-/** Which fields came with a value, and which did not, of all the fields that any of them had. */
+/** Returns for each field whether it is present, absent and `undefined` in some of the values. */
 const presence = (values: ReadonlyArray<object>) => {
   const fields = new Set(values.flatMap((value) => Object.keys(value)))
   return Array.from(fields, (field) => ({
     field,
-    there: values.some((value) => (value as Record<string, unknown>)[field] !== undefined),
+    present: values.some((value) => (value as Record<string, unknown>)[field] !== undefined),
     absent: values.some((value) => !(field in value)),
     undefined: values.some((value) => field in value && (value as Record<string, unknown>)[field] === undefined)
   }))
 }
 
-/** The fields that an operation may leave out: one that is missing here, or is no longer one, does not compile. */
+/** The optional fields of each operation. A missing or superfluous field does not compile. */
 type OptionalField<O> = { [K in keyof O]-?: undefined extends O[K] ? K : never }[keyof O]
 const optionalFields: {
   readonly [Tag in Operation.OperationTag]: { readonly [Field in OptionalField<Operation.OperationOf<Tag>>]: true }
@@ -53,27 +53,27 @@ const optionalFields: {
 const tags = Object.keys(optionalFields) as ReadonlyArray<Operation.OperationTag>
 
 describe("Arbitraries.operations", () => {
-  it.each(tags)("fill every optional field of %s at times, and leave it out at times", (tag) => {
+  it.each(tags)("set and omit every optional field of %s", (tag) => {
     const found = presence(sample<Operation.Operation>(Arbitraries.operations[tag]))
     const optional = Object.keys(optionalFields[tag])
-    for (const { absent, field, there, undefined: unset } of found) {
+    for (const { absent, field, present, undefined: unset } of found) {
       const may = optional.includes(field)
-      expect({ field, there, absent, unset }).toEqual({ field, there: true, absent: may, unset: may })
+      expect({ field, present, absent, unset }).toEqual({ field, present: true, absent: may, unset: may })
     }
     expect(found.map(({ field }) => field)).toEqual(expect.arrayContaining(optional))
   })
 
-  it("are of all kinds", () => {
+  it("generate every kind of operation", () => {
     expect(new Set(sample(Arbitraries.operation).map(({ _tag }) => _tag))).toEqual(new Set(tags))
   })
 
-  it("are of the class that their tag says", () => {
+  it("have the class of their tag", () => {
     fc.assert(fc.property(Arbitraries.operation, (operation) => {
       expect(operation).toBeInstanceOf(Operation[operation._tag])
     }))
   })
 
-  it("push manifests under their own digest", () => {
+  it("push manifests with their correct digest", () => {
     fc.assert(fc.property(Arbitraries.operations.PushManifest, ({ bytes, digest, mediaType }) => {
       expect(Either.isRight(Manifest.make({ mediaType, bytes, digest }))).toBe(true)
     }))
@@ -84,21 +84,21 @@ describe("Arbitraries.registryErrors", () => {
   const classes = Object.keys(Arbitraries.registryErrors) as ReadonlyArray<RegistryError.RegistryError["_tag"]>
   const common = ["operation", "repository", "reference", "reason", "detail", "status", "registry", "diagnostics"]
 
-  it.each(classes)("fill every field that %s may leave out at times", (tag) => {
+  it.each(classes)("set and omit every optional field of %s", (tag) => {
     const errors = sample<RegistryError.RegistryError>(Arbitraries.registryErrors[tag])
     expect(errors.every((error) => error instanceof RegistryError[tag])).toBe(true)
     expect(presence(errors)).toEqual(expect.arrayContaining(
-      [...common, "retryAfter"].map((field) => ({ field, there: true, absent: true, undefined: true }))
+      [...common, "retryAfter"].map((field) => ({ field, present: true, absent: true, undefined: true }))
     ))
   })
 })
 
 describe("Arbitraries.descriptor", () => {
-  it("fills every optional field at times, and leaves it out at times", () => {
+  it("sets and omits every optional field", () => {
     expect(presence(sample(Arbitraries.descriptor))).toEqual(expect.arrayContaining(
       ["urls", "annotations", "data", "artifactType", "platform"].map((field) => ({
         field,
-        there: true,
+        present: true,
         absent: true,
         undefined: true
       }))
@@ -107,7 +107,7 @@ describe("Arbitraries.descriptor", () => {
 })
 
 describe("Arbitraries.reference", () => {
-  it("is read back from its text", () => {
+  it("is parsed again from its text", () => {
     fc.assert(fc.property(Arbitraries.reference, (reference) => {
       expect(Either.getOrThrow(Reference.parse(Reference.format(reference)))).toEqual(reference)
     }))
@@ -115,14 +115,14 @@ describe("Arbitraries.reference", () => {
 })
 
 describe("Arbitraries.blob", () => {
-  it("is what its descriptor says", () =>
+  it("matches its descriptor", () =>
     fc.assert(fc.asyncProperty(Arbitraries.blob, async ({ body, bytes, descriptor }) => {
       const algorithm = Digest.verifiable(descriptor.digest)!
       expect(await Effect.runPromise(bytesOf(Body.verify(body, descriptor)))).toEqual(bytes)
       expect(Digest.fromBytes(bytes, algorithm)).toBe(descriptor.digest)
     })))
 
-  it("comes in every kind of body", () => {
+  it("has every kind of body", () => {
     const bodies = sample(Arbitraries.blob).map(({ body }) => body)
     const kinds = bodies.map((body) =>
       body.bytes !== undefined
@@ -134,7 +134,7 @@ describe("Arbitraries.blob", () => {
 })
 
 describe("Arbitraries.body", () => {
-  it("gives the same bytes each time that it is run", () =>
+  it("returns the same bytes each time", () =>
     fc.assert(fc.asyncProperty(Arbitraries.body, async (body) => {
       const first = await Effect.runPromise(bytesOf(body))
       expect(await Effect.runPromise(bytesOf(body))).toEqual(first)
@@ -143,7 +143,7 @@ describe("Arbitraries.body", () => {
 })
 
 describe("Arbitraries.manifest", () => {
-  it("is what its media type says", () => {
+  it("is valid for its media type", () => {
     fc.assert(fc.property(Arbitraries.manifest, (manifest) => {
       expect(Either.getOrThrow(Manifest.parse(manifest))).toMatchObject({ mediaType: manifest.mediaType })
     }))

@@ -27,9 +27,9 @@ const source: Body.Source = (sink) => {
 }
 
 const kinds = [
-  { kind: "in hand", body: () => Body.bytes(content) },
+  { kind: "bytes in memory", body: () => Body.bytes(content) },
   { kind: "a stream", body: () => Body.stream(halves, { size: 40, replayable: true }) },
-  { kind: "native", body: () => Body.fromSource(source, { size: 40, replayable: true }) }
+  { kind: "a native source", body: () => Body.fromSource(source, { size: 40, replayable: true }) }
 ]
 
 const push = new Operation.PushManifest({ repository, mediaType: "text/plain", bytes: content, tags: [tag] })
@@ -37,7 +37,7 @@ const resolve = new Operation.ResolveManifest({ repository, reference: tag })
 const pushBlob = (body: Body.Body) => new Operation.PushBlob({ repository, descriptor, body })
 const get = new Operation.GetBlob({ repository, digest: descriptor.digest })
 
-/** The registry in memory, and the same that fails by a plan. */
+/** Returns the registry, and a handler over it that fails by a plan. */
 const failing = (plan: Faulty.Plan) =>
   Effect.map(Registry, (registry) => {
     const faulty = Faulty.make(plan)
@@ -46,7 +46,7 @@ const failing = (plan: Faulty.Plan) =>
 
 const memory = Effect.provide(Memory.layer())
 
-/** What comes of a body, and how that ends. */
+/** Reads a body. Returns its bytes and its exit. */
 const read = (body: Body.Body) =>
   Effect.suspend(() => {
     const all: Array<number> = []
@@ -56,8 +56,8 @@ const read = (body: Body.Body) =>
     )
   })
 
-describe("a fault at an operation", () => {
-  it.effect("Fail: it is not done", () =>
+describe("a fault", () => {
+  it.effect("Fail does not perform the operation", () =>
     Effect.gen(function*() {
       const { fired, handle, registry } = yield* failing(Faulty.operation(1, { _tag: "Fail" }))
       const error = yield* Effect.flip(handle(push))
@@ -69,14 +69,14 @@ describe("a fault at an operation", () => {
       expect(fired()).toHaveLength(1)
     }).pipe(memory))
 
-  it.effect("Lose: it is done, and nobody hears of it", () =>
+  it.effect("Lose performs the operation and loses its answer", () =>
     Effect.gen(function*() {
       const { handle, registry } = yield* failing(Faulty.operation(1, { _tag: "Lose", failure: Faulty.status(502) }))
       expect(yield* Effect.flip(handle(push))).toMatchObject({ _tag: "UnknownCode", status: 502 })
       expect(yield* registry.resolveManifest(repository, tag)).toMatchObject({ size: 40 })
     }).pipe(memory))
 
-  it.effect("Stall: nothing answers", () =>
+  it.effect("Stall never answers", () =>
     Effect.gen(function*() {
       const { fired, handle } = yield* failing(Faulty.operation(1, { _tag: "Stall" }))
       const fiber = yield* Effect.fork(handle(resolve))
@@ -85,42 +85,45 @@ describe("a fault at an operation", () => {
       expect(fired()).toHaveLength(1)
     }).pipe(memory))
 
-  it.effect("Duplicate: it is done twice", () =>
+  it.effect("Duplicate performs the operation twice", () =>
     Effect.gen(function*() {
       const { handle, registry } = yield* failing(Faulty.operation(2, { _tag: "Duplicate" }))
       yield* handle(push)
-      const told = yield* Effect.flip(handle(new Operation.DeleteTag({ repository, tag })))
-      expect(told).toBeInstanceOf(RegistryError.ManifestUnknown)
+      const error = yield* Effect.flip(handle(new Operation.DeleteTag({ repository, tag })))
+      expect(error).toBeInstanceOf(RegistryError.ManifestUnknown)
       expect(yield* Stream.runCollect(registry.listTags(repository))).toEqual(Chunk.empty())
     }).pipe(memory))
 
-  it.effect("Duplicate: not of a body that can be sent once", () =>
+  it.effect("Duplicate does not happen to a body that can be read only once", () =>
     Effect.gen(function*() {
       const { fired, handle } = yield* failing(Faulty.operation(1, { _tag: "Duplicate" }))
       yield* handle(pushBlob(Body.stream(halves, { size: 40 })))
       expect(fired()).toEqual([])
     }).pipe(memory))
 
-  it.effect.each(kinds)("Lie: lengths are off, and the content, $kind, is not", ({ body }) =>
-    Effect.gen(function*() {
-      const faulty = Faulty.make(Faulty.operation(1, { _tag: "Lie", by: -3 }, { times: Infinity }))
-      const { registry } = yield* failing(Faulty.none)
-      yield* registry.pushBlob(repository, descriptor, body())
-      const handle = faulty.middleware(registry.handle)
-      expect(yield* handle(new Operation.ResolveBlob(get))).toMatchObject({ size: 37 })
-      const { body: sent, descriptor: said } = yield* Effect.scoped(handle(get))
-      expect([said.size, sent.size]).toEqual([37, 37])
-      expect(yield* read(sent)).toEqual({ bytes: content, exit: Exit.void })
-      expect(yield* handle(new Operation.StartUpload({ repository }))).toMatchObject({ offset: -3 })
-      expect(faulty.fired()).toHaveLength(3)
-    }).pipe(memory))
+  it.effect.each(kinds)(
+    "Lie changes sizes and offsets, but not the content: $kind",
+    ({ body }) =>
+      Effect.gen(function*() {
+        const faulty = Faulty.make(Faulty.operation(1, { _tag: "Lie", by: -3 }, { times: Infinity }))
+        const { registry } = yield* failing(Faulty.none)
+        yield* registry.pushBlob(repository, descriptor, body())
+        const handle = faulty.middleware(registry.handle)
+        expect(yield* handle(new Operation.ResolveBlob(get))).toMatchObject({ size: 37 })
+        const { body: sent, descriptor: declared } = yield* Effect.scoped(handle(get))
+        expect([declared.size, sent.size]).toEqual([37, 37])
+        expect(yield* read(sent)).toEqual({ bytes: content, exit: Exit.void })
+        expect(yield* handle(new Operation.StartUpload({ repository }))).toMatchObject({ offset: -3 })
+        expect(faulty.fired()).toHaveLength(3)
+      }).pipe(memory)
+  )
 
   it.effect.each([
-    { name: "a reset", failure: undefined, tag: "TransportError" },
-    { name: "patience", failure: Faulty.tooManyRequests(1000), tag: "TooManyRequests" },
-    { name: "a registry that is away", failure: Faulty.unavailable(1000), tag: "Unavailable" },
-    { name: "a status", failure: Faulty.status(500), tag: "UnknownCode" }
-  ])("$name passes", ({ failure, tag }) =>
+    { name: "reset", failure: undefined, tag: "TransportError" },
+    { name: "tooManyRequests", failure: Faulty.tooManyRequests(1000), tag: "TooManyRequests" },
+    { name: "unavailable", failure: Faulty.unavailable(1000), tag: "Unavailable" },
+    { name: "status", failure: Faulty.status(500), tag: "UnknownCode" }
+  ])("$name is a transient error with the fields of the operation", ({ failure, tag }) =>
     Effect.gen(function*() {
       const fault: Faulty.Fault = failure === undefined ? { _tag: "Fail" } : { _tag: "Fail", failure }
       const { handle } = yield* failing(Faulty.operation(1, fault))
@@ -129,37 +132,40 @@ describe("a fault at an operation", () => {
       expect(RegistryError.isTransient(error)).toBe(true)
     }).pipe(memory))
 
-  it.effect("is at the one that is meant, so often as is said", () =>
+  it.effect("happens at the k-th operation that `only` selects, `times` times", () =>
     Effect.gen(function*() {
       const only = ({ _tag }: Operation.Operation) => _tag === "ResolveManifest"
       const { fired, handle } = yield* failing(Faulty.operation(2, { _tag: "Fail" }, { only, times: 2 }))
-      const told: Array<boolean> = []
+      const succeeded: Array<boolean> = []
       for (const operation of [push, resolve, push, resolve, push, resolve, resolve]) {
-        told.push(Exit.isSuccess(yield* Effect.exit(handle(operation))))
+        succeeded.push(Exit.isSuccess(yield* Effect.exit(handle(operation))))
       }
-      expect(told).toEqual([true, true, true, false, true, false, true])
+      expect(succeeded).toEqual([true, true, true, false, true, false, true])
       expect(fired().map(({ operation }) => operation)).toEqual(["ResolveManifest", "ResolveManifest"])
     }).pipe(memory))
 })
 
-describe("a Cut", () => {
-  it.effect.each(kinds)("of content that is $kind, after so many bytes", ({ body }) =>
-    Effect.gen(function*() {
-      const { registry } = yield* failing(Faulty.none)
-      yield* registry.pushBlob(repository, descriptor, body())
-      for (const after of [0, 1, 24, 25, 26, 39, 40, 41]) {
-        for (const how of ["fails", "ends"] as const) {
-          const faulty = Faulty.make(Faulty.operation(1, { _tag: "Cut", after, how }))
-          const { body: sent } = yield* Effect.scoped(faulty.middleware(registry.handle)(get))
-          const { bytes, exit } = yield* read(sent)
-          expect(bytes).toEqual(content.subarray(0, after))
-          expect(Exit.isSuccess(exit)).toBe(how === "ends")
-          expect(faulty.fired()).toHaveLength(how === "ends" && after >= 40 ? 0 : 1)
+describe("Cut", () => {
+  it.effect.each(kinds)(
+    "breaks a download after the given number of bytes: $kind",
+    ({ body }) =>
+      Effect.gen(function*() {
+        const { registry } = yield* failing(Faulty.none)
+        yield* registry.pushBlob(repository, descriptor, body())
+        for (const after of [0, 1, 24, 25, 26, 39, 40, 41]) {
+          for (const how of ["fails", "ends"] as const) {
+            const faulty = Faulty.make(Faulty.operation(1, { _tag: "Cut", after, how }))
+            const { body: sent } = yield* Effect.scoped(faulty.middleware(registry.handle)(get))
+            const { bytes, exit } = yield* read(sent)
+            expect(bytes).toEqual(content.subarray(0, after))
+            expect(Exit.isSuccess(exit)).toBe(how === "ends")
+            expect(faulty.fired()).toHaveLength(how === "ends" && after >= 40 ? 0 : 1)
+          }
         }
-      }
-    }).pipe(memory))
+      }).pipe(memory)
+  )
 
-  it.effect.each(kinds)("of content that is $kind can stall", ({ body }) =>
+  it.effect.each(kinds)("stalls a download: $kind", ({ body }) =>
     Effect.gen(function*() {
       const registry = yield* Registry
       yield* registry.pushBlob(repository, descriptor, body())
@@ -172,7 +178,7 @@ describe("a Cut", () => {
     }).pipe(memory))
 
   it.effect.each(kinds)(
-    "of a body on its way in, $kind: the registry sees no more of it",
+    "breaks an upload, so that the registry receives only the first bytes: $kind",
     ({ body }) =>
       Effect.gen(function*() {
         for (const after of [0, 30, 40]) {
@@ -186,7 +192,7 @@ describe("a Cut", () => {
               )
           })
           const faulty = Faulty.make(Faulty.operation(1, { _tag: "Cut", after }))
-          // The registry takes it for whole, and its answer does not come back all the same.
+          // The registry accepts the truncated body, but its answer is lost.
           expect(yield* Effect.flip(faulty.middleware(watching)(pushBlob(body())))).toMatchObject({
             _tag: "TransportError"
           })
@@ -195,7 +201,7 @@ describe("a Cut", () => {
       }).pipe(memory)
   )
 
-  it.effect("of chunks of an upload, and of its last", () =>
+  it.effect("breaks the chunks and the completion of an upload", () =>
     Effect.gen(function*() {
       const { handle, registry } = yield* failing(Faulty.operation(1, { _tag: "Cut", after: 3 }, { times: 2 }))
       const { id } = yield* registry.startUpload(repository)
@@ -207,7 +213,7 @@ describe("a Cut", () => {
       expect(yield* registry.getUpload(repository, id)).toMatchObject({ offset: 0 })
     }).pipe(memory))
 
-  it.effect("of a list, after so many items", () =>
+  it.effect("breaks a list after the given number of items", () =>
     Effect.gen(function*() {
       const { registry } = yield* failing(Faulty.none)
       const tags = ["a", "b", "c"].map((each) => Tag.make(each))
@@ -226,7 +232,7 @@ describe("a Cut", () => {
 })
 
 describe("a plan", () => {
-  it.effect("by bytes breaks at the byte, in whichever direction it flows", () =>
+  it.effect("by bytes breaks at the k-th byte of uploads and downloads together", () =>
     Effect.gen(function*() {
       for (const { body } of kinds) {
         for (const k of [1, 40, 41, 80, 81]) {
@@ -242,7 +248,7 @@ describe("a plan", () => {
       }
     }).pipe(memory))
 
-  it.effect("at random is the same for the same seed", () =>
+  it.effect("at random has the same faults for the same seed", () =>
     Effect.gen(function*() {
       const faults: ReadonlyArray<Faulty.Fault> = [{ _tag: "Fail" }, { _tag: "Lose" }]
       const outcomes = (seed: number, share: number) =>
@@ -259,7 +265,7 @@ describe("a plan", () => {
       expect(new Set((yield* outcomes(7, 1)).split(" ")).size).toBe(2)
     }).pipe(memory))
 
-  it.effect("of several meets the first fault that any has", () =>
+  it.effect("of several plans uses the first fault that any plan has", () =>
     Effect.gen(function*() {
       const { fired, handle } = yield* failing(
         Faulty.all(
@@ -273,7 +279,7 @@ describe("a plan", () => {
       expect(fired().map(({ fault }) => fault._tag)).toEqual(["Fail", "Lose", "Cut"])
     }).pipe(memory))
 
-  it.effect("of nothing changes nothing", () =>
+  it.effect("without faults changes nothing", () =>
     Effect.gen(function*() {
       const { fired, handle } = yield* failing(Faulty.none)
       yield* handle(pushBlob(Body.bytes(content)))
@@ -282,15 +288,15 @@ describe("a plan", () => {
       expect(fired()).toEqual([])
     }).pipe(memory))
 
-  it.effect("begins anew with each registry that is made to fail", () =>
+  it.effect("starts again with each wrapper that is created from it", () =>
     Effect.gen(function*() {
       const plan = Faulty.operation(1, { _tag: "Fail" })
       const one = Faulty.make(plan)
       const registry = yield* Registry.pipe(
         Effect.provide(Memory.layer().pipe(Faulty.wrap(one), Faulty.wrap(Faulty.make(plan))))
       )
-      const told = yield* Effect.replicateEffect(Effect.exit(registry.handle(push)), 3)
-      expect(told.map(Exit.isSuccess)).toEqual([false, false, true])
+      const exits = yield* Effect.replicateEffect(Effect.exit(registry.handle(push)), 3)
+      expect(exits.map(Exit.isSuccess)).toEqual([false, false, true])
       expect(one.fired()).toHaveLength(1)
     }))
 })

@@ -9,7 +9,7 @@ import * as Laws from "../src/Laws.js"
 import * as Wrappers from "../src/Wrappers.js"
 import { hop } from "./compositions.js"
 
-/** A server and a client between two wrappers. */
+/** A subject that puts a server and a client between two wrappers. */
 const between = fc.constant<Laws.Subject>({
   code: "a server and a client",
   model: models.hop,
@@ -35,7 +35,7 @@ const filter = (...prefixes: ReadonlyArray<string>): Laws.Subject => ({
 })
 
 await Laws.suite("the wrappers", { wrappers: Wrappers.all, runs: 60 })
-await Laws.suite("the wrappers, and servers between them", {
+await Laws.suite("the wrappers with servers between them", {
   wrappers: [...Wrappers.all, between],
   backends: { "a server and a client": () => hop(Memory.layer()) },
   runs: 12,
@@ -43,7 +43,7 @@ await Laws.suite("the wrappers, and servers between them", {
   seed: 7
 })
 
-describe("each wrapper alone does what its model says", () => {
+describe("each wrapper alone behaves as its model", () => {
   it.live.each([
     { name: "ReadOnly", of: Wrappers.readOnly },
     { name: "Filter", of: Wrappers.filter },
@@ -57,10 +57,10 @@ describe("each wrapper alone does what its model says", () => {
       expect(succeeded / operations).toBeGreaterThan(0.8)
     }))
 
-  it.live("those that change nothing are nothing, to the letter", () =>
+  it.live("transparent wrappers change no result and no message", () =>
     Laws.sameOf(Wrappers.transparent.map((subject) => [subject, Laws.nothing] as const), { runs: 40 }))
 
-  it.live("and of each kind of operation some succeed", () =>
+  it.live("the histories contain successes of every kind of operation", () =>
     Effect.map(Laws.lawful(fc.tuple(Wrappers.transparent), { runs: 40 }), ({ kinds }) => {
       expect(kinds.size).toBe(18)
     }))
@@ -76,7 +76,7 @@ describe("equations", () => {
     },
     { name: "ReadOnly commutes with Logging", law: Laws.commutes(readOnly, logging, short) },
     {
-      name: "Filter of all is nothing",
+      name: "Filter of all repositories is the identity",
       law: Laws.identity({ code: "Filter", wrapper: Filter.middleware({ select: ReferenceSet.all }) }, short)
     },
     { name: "Filters commute", law: Laws.commutes(filter("team/", "tools/"), filter("team/", "library/"), short) },
@@ -86,13 +86,13 @@ describe("equations", () => {
     }
   ])("$name", ({ law }) => law)
 
-  it.live("ReadOnly distributes over Union, and a wrapper that does not is found", () => {
+  it.live("ReadOnly distributes over Union; a wrapper that does not is detected", () => {
     const shortLists: Laws.Subject = {
       code: "lists of one tag",
       wrapper: (next) =>
         Handler.override(next, { ListTags: (operation) => next(new Operation.ListTags({ ...operation, limit: 1 })) })
     }
-    // A push with `ifAbsent` resolves its tags before any member can say that it is read-only.
+    // A push with `ifAbsent` resolves its tags before a member rejects it as read-only.
     const union = {
       code: "Union, without ifAbsent",
       of: (members: ReadonlyArray<Handler.Handler>) => {
@@ -109,7 +109,7 @@ describe("equations", () => {
     )
   })
 
-  it.live("what does not hold is found", () =>
+  it.live("a broken law is detected", () =>
     Effect.gen(function*() {
       const broken = yield* Effect.flip(Laws.same(filter("team/"), Laws.nothing, short))
       expect(broken.message).toContain("the same: Filter(team/) is Middleware.identity (seed 20261121)")
@@ -118,9 +118,9 @@ describe("equations", () => {
     }))
 })
 
-describe("no tag moves", () => {
+describe("Laws.keepsTags holds", () => {
   it.live.each([{ conditional: true }, { conditional: false }])(
-    "behind Immutable, conditional: $conditional",
+    "for Immutable, conditional: $conditional",
     (options) => Laws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware(options) }, { runs: 60 })
   )
 })

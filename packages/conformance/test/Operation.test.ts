@@ -8,7 +8,7 @@ import * as Arbitraries from "../src/Arbitraries.js"
 
 const { operation } = Arbitraries
 
-/** The same operation, but of other objects: fields in another order, absent ones spelt out, bytes copied. */
+/** Copies an operation: fields in another order, absent fields `undefined`, bytes copied. */
 const copied = (original: Operation.Operation): Operation.Operation => {
   const copy = (value: unknown): unknown => {
     if (value instanceof Uint8Array) return value.slice()
@@ -22,12 +22,12 @@ const copied = (original: Operation.Operation): Operation.Operation => {
   return new Class({ ...optional, ...copy({ ...original }) as object } as never)
 }
 
-/** So few operations that two of them are often the same. */
+/** A few operations, so that two of them are often equal. */
 const pool = fc.sample(operation, { seed: 7, numRuns: 5 })
 const near = fc.constantFrom(...pool, ...pool.map(copied))
 
 describe("Operation.equivalence is an equivalence", () => {
-  it("is reflexive, and does not ask for the same objects", () =>
+  it("is reflexive, also for copies", () =>
     fc.assert(fc.property(operation, (a) => {
       expect(Operation.equivalence(a, a)).toBe(true)
       expect(Operation.equivalence(a, copied(a))).toBe(true)
@@ -44,13 +44,13 @@ describe("Operation.equivalence is an equivalence", () => {
       expect(Operation.equivalence(a, c)).toBe(true)
     })))
 
-  it("holds where Equal does", () =>
+  it("holds if Equal.equals does", () =>
     fc.assert(fc.property(near, near, (a, b) => {
       fc.pre(Equal.equals(a, b))
       expect(Operation.equivalence(a, b)).toBe(true)
     })))
 
-  it("sees every field", () =>
+  it("compares every field", () =>
     fc.assert(fc.property(operation, (a) => {
       for (const field of Object.keys(a).filter((name) => name !== "_tag")) {
         const Class = Operation[a._tag] as new(fields: object) => Operation.Operation
@@ -72,13 +72,13 @@ describe("Operation.mapRepositories", () => {
       expect(Equal.equals(Operation.mapRepositories(a, (name) => name), a)).toBe(true)
     })))
 
-  it("with one after the other is with both", () =>
+  it("with two functions in sequence equals their composition", () =>
     fc.assert(fc.property(operation, rename, rename, (a, f, g) => {
       const both = Operation.mapRepositories(a, (name) => g(f(name)))
       expect(Equal.equals(Operation.mapRepositories(Operation.mapRepositories(a, f), g), both)).toBe(true)
     })))
 
-  it("keeps the class, the fields and what is no repository", () =>
+  it("keeps the class and all fields that are not repositories", () =>
     fc.assert(fc.property(operation, rename, (a, f) => {
       const mapped = Operation.mapRepositories(a, f)
       expect(mapped.constructor).toBe(a.constructor)
@@ -89,7 +89,7 @@ describe("Operation.mapRepositories", () => {
       }
     })))
 
-  it("leaves no name as it was", () =>
+  it("replaces every repository name", () =>
     fc.assert(fc.property(operation, (a) => {
       const mapped = Operation.mapRepositories(a, replace)
       const names = [
@@ -101,7 +101,7 @@ describe("Operation.mapRepositories", () => {
       expect(Operation.errorFields(mapped).repository).toBe("repository" in a ? "replaced" : undefined)
     })))
 
-  it("does not change the operation that it is given", () =>
+  it("does not change its input", () =>
     fc.assert(fc.property(operation, (a) => {
       const before = { ...a }
       Operation.mapRepositories(a, replace)

@@ -1,4 +1,4 @@
-/** Wrappers with a fault that somebody might make, and the lawbook, which finds each of them in a few operations. */
+/** Wrappers with plausible bugs. `Laws` detects each of them. */
 import { Handler, Operation, ReferenceSet, RegistryError, RepositoryName } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as core from "@effect-oci/core"
@@ -19,7 +19,7 @@ type Rows = (next: Handler.Handler) => Partial<Handler.Table>
 
 const rows = (make: Rows): Middleware.Middleware => (next) => Handler.override(next, make(next))
 
-/** A wrapper whose rows are others than they should be. */
+/** Creates a wrapper whose rows have a bug. */
 const but = (right: Middleware.Middleware, make: Rows): Middleware.Middleware => (next) =>
   Handler.override(right(next), make(next))
 
@@ -35,7 +35,7 @@ const subModel = models.sub("team")
 const immutableModel = models.immutable(() => true, () => true)
 const denied = (operation: Operation.Operation) => Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
 
-/** Pushes that look first where their tags point, and all pushes that do not move one. */
+/** Resolves the tags of a push, and rejects the push if it would move a tag. */
 const looksFirst = (conditional: boolean): Middleware.Middleware =>
   rows((next) => ({
     PushManifest: (operation) =>
@@ -61,7 +61,7 @@ const looksFirst = (conditional: boolean): Middleware.Middleware =>
 const byTags = Filter.middleware({ select: ReferenceSet.tags("v*") })
 const versions = { repositories: () => true, references: (tag?: string) => tag?.startsWith("v") === true, whole: false }
 
-/** A union of another registry and the one behind, of which some rows are others than they should be. */
+/** Creates a union of two registries whose rows have a bug. */
 const unionBut = (
   options: middleware.Union.Options,
   make: (members: readonly [mine: Handler.Handler, next: Handler.Handler]) => Partial<Handler.Table>,
@@ -73,7 +73,7 @@ const unionBut = (
     return Handler.override(union(next), make([mine, next]))
   })
 
-/** An Immutable whose pushes do not wait for each other, and which does not ask the next registry to refuse. */
+/** An Immutable without a lock and without conditional pushes. */
 const racy: Middleware.Middleware = (next) => {
   const unconditional = Handler.override(next, {
     PushManifest: (operation) => next(new Operation.PushManifest({ ...operation, ifAbsent: undefined }))
@@ -90,53 +90,53 @@ const broken: ReadonlyArray<{
   readonly model: Laws.Model
 }> = [
   {
-    name: "a ReadOnly that lets uploads be cancelled",
+    name: "a ReadOnly that allows CancelUpload",
     wrapper: but(ReadOnly.middleware(), (next) => ({ CancelUpload: next })),
     model: models.readOnly
   },
   {
-    name: "a ReadOnly that lets tags be deleted",
+    name: "a ReadOnly that allows DeleteTag",
     wrapper: but(ReadOnly.middleware(), (next) => ({ DeleteTag: next })),
     model: models.readOnly
   },
   {
-    name: "a Filter that forgets the sources of mounts",
+    name: "a Filter that ignores the sources of mounts",
     wrapper: but(team, (next) => ({
       MountBlob: (operation) => operation.repository.startsWith("team/") ? next(operation) : denied(operation)
     })),
     model: filterModel
   },
   {
-    name: "a Filter that shows the names of what it hides",
+    name: "a Filter that lists the repositories that it hides",
     wrapper: but(team, (next) => ({ ListRepositories: next })),
     model: filterModel
   },
   {
-    name: "a Filter whose limit counts what it hides",
+    name: "a Filter whose limit counts hidden repositories",
     wrapper: but(team, (next) => ({
       ListRepositories: (operation) => Effect.map(next(operation), Stream.filter((name) => name.startsWith("team/")))
     })),
     model: filterModel
   },
   {
-    name: "a Filter that lets what it hides be read by digest",
+    name: "a Filter that allows reads of hidden content by digest",
     wrapper: but(team, (next) => ({ GetBlob: next })),
     model: filterModel
   },
   {
-    name: "a Filter that lets uploads be started in what it hides",
+    name: "a Filter that allows uploads to hidden repositories",
     wrapper: but(team, (next) => ({ StartUpload: next })),
     model: filterModel
   },
   {
-    name: "a Sub that forgets last",
+    name: "a Sub that does not map `last`",
     wrapper: but(sub, (next) => ({
       ListRepositories: ({ limit }) => sub(next)(new Operation.ListRepositories({ limit }))
     })),
     model: subModel
   },
   {
-    name: "a Sub that passes the limit on",
+    name: "a Sub that passes the limit to the next handler",
     wrapper: but(sub, (next) => ({
       ListRepositories: (operation) =>
         sub((inner) =>
@@ -148,7 +148,7 @@ const broken: ReadonlyArray<{
     model: subModel
   },
   {
-    name: "a Sub that mounts from outside",
+    name: "a Sub that mounts from outside its prefix",
     wrapper: but(sub, (next) => ({
       MountBlob: (operation) =>
         next(new Operation.MountBlob({ ...operation, repository: RepositoryName.make(`team/${operation.repository}`) }))
@@ -156,17 +156,17 @@ const broken: ReadonlyArray<{
     model: subModel
   },
   {
-    name: "a Sub that forgets referrers",
+    name: "a Sub that does not map referrers",
     wrapper: but(sub, (next) => ({ ListReferrers: next })),
     model: subModel
   },
   {
-    name: "an Immutable that lets manifests be deleted",
+    name: "an Immutable that allows DeleteManifest",
     wrapper: but(looksFirst(true), (next) => ({ DeleteManifest: next })),
     model: immutableModel
   },
   {
-    name: "an Immutable that looks at the first tag alone",
+    name: "an Immutable that checks only the first tag",
     wrapper: but(looksFirst(false), (next) => ({
       PushManifest: (operation) =>
         Effect.flatMap(
@@ -187,34 +187,34 @@ const broken: ReadonlyArray<{
     model: immutableModel
   },
   {
-    name: "a wrapper that forgets the range of a blob",
+    name: "a wrapper that drops the range of a blob",
     wrapper: rows((next) => ({
       GetBlob: ({ digest, repository }) => next(new Operation.GetBlob({ repository, digest }))
     })),
     model: models.identity
   },
   {
-    name: "a wrapper that forgets the type of referrers",
+    name: "a wrapper that drops the artifact type of referrers",
     wrapper: rows((next) => ({
       ListReferrers: ({ digest, repository }) => next(new Operation.ListReferrers({ repository, digest }))
     })),
     model: models.identity
   },
   {
-    name: "a wrapper that forgets the offset of a chunk",
+    name: "a wrapper that drops the offset of a chunk",
     wrapper: rows((next) => ({
       AppendUpload: (operation) => next(new Operation.AppendUpload({ ...operation, offset: undefined }))
     })),
     model: models.identity
   },
   {
-    name: "a wrapper that says that nothing is there in place of another error",
+    name: "a wrapper that returns not found instead of another error",
     wrapper: (next) => (operation) =>
       Effect.mapError(next(operation), () => new RegistryError.BlobUnknown(Operation.errorFields(operation))),
     model: models.identity
   },
   {
-    name: "a cache that keeps what was deleted",
+    name: "a cache that serves deleted content",
     wrapper: (next) => {
       const kept = new Map<string, core.Descriptor.Descriptor>()
       return Handler.override(next, {
@@ -230,7 +230,7 @@ const broken: ReadonlyArray<{
     model: models.identity
   },
   {
-    name: "a registry whose manifests change their type",
+    name: "a registry that changes the media type of manifests",
     wrapper: rows((next) => ({
       PushManifest: (operation) => {
         const digest = operation.digest ?? core.Digest.fromBytes(operation.bytes)
@@ -248,7 +248,7 @@ const broken: ReadonlyArray<{
     model: models.identity
   },
   {
-    name: "an Immutable that keeps no content by another algorithm's digest",
+    name: "an Immutable that does not protect digests of another algorithm",
     wrapper: Effect.map(Immutable.middleware(), (right) => (next) => {
       const immutable = right(next)
       return Handler.override(immutable, {
@@ -259,7 +259,7 @@ const broken: ReadonlyArray<{
     model: immutableModel
   },
   {
-    name: "a registry that does not know of referrers where it has nothing",
+    name: "a registry that fails instead of listing no referrers",
     wrapper: rows((next) => ({
       ListReferrers: (operation) =>
         Effect.flatMap(next(new Operation.ListTags({ repository: operation.repository })), () => next(operation))
@@ -267,7 +267,7 @@ const broken: ReadonlyArray<{
     model: models.identity
   },
   {
-    name: "a hop whose uploads go on in any repository",
+    name: "a hop whose uploads continue in any repository",
     wrapper: (next) => {
       const opened = new Map<string, core.RepositoryName.RepositoryName>()
       const own = <O extends Operation.UploadOperation>(operation: O): O =>
@@ -286,7 +286,7 @@ const broken: ReadonlyArray<{
     model: models.hop
   },
   {
-    name: "a hop that forgets what kind of error it was told",
+    name: "a hop that loses the kind of an error",
     wrapper: Effect.map(
       unionBut({ tags: "agree" }, () => ({})),
       (union) => (next) => (operation) =>
@@ -298,7 +298,7 @@ const broken: ReadonlyArray<{
     model: models.union({ agree: true })
   },
   {
-    name: "a cache that serves by its digest what it got by a tag alone",
+    name: "a cache that serves by digest a manifest that it received by tag",
     wrapper: (next) => {
       const filtered = byTags(next)
       const kept = new Map<string, core.Manifest.Manifest>()
@@ -318,14 +318,14 @@ const broken: ReadonlyArray<{
     model: models.filter(versions)
   },
   {
-    name: "a union that takes the manifest of a tag from whichever member has the tag",
+    name: "a union that takes the manifest of a tag from any member",
     wrapper: unionBut({ tags: "agree" }, ([mine, next]) => ({
       GetManifest: (operation) => Effect.orElse(mine(operation), () => next(operation))
     })),
     model: models.union({ agree: true })
   },
   {
-    name: "a union that gets by its digest alone what a member serves by a tag",
+    name: "a union that reads a tagged manifest only by its digest",
     wrapper: unionBut({}, ([mine, next]) => ({
       GetManifest: (operation) =>
         Effect.flatMap(
@@ -341,7 +341,7 @@ const broken: ReadonlyArray<{
     model: models.union({ first: versions })
   },
   {
-    name: "a union that leaves ifAbsent to the member that is pushed to",
+    name: "a union that checks `ifAbsent` only at the push target",
     wrapper: unionBut({}, ([mine]) => ({ PushManifest: mine })),
     model: models.union({})
   }
@@ -354,7 +354,7 @@ const programOf = (test: string, names: { readonly [name: string]: unknown }) =>
   let program: unknown
   const it = { scoped: (_: string, run: () => unknown) => void (program = run()) }
   const scope = { ...core, ...store, ...names, Laws, Effect, expect: vitest.expect, it }
-  // oxlint-disable-next-line typescript/no-implied-eval -- what is printed is a program
+  // oxlint-disable-next-line typescript/no-implied-eval -- the printed test is a program
   const run = new Function(...Object.keys(scope), test.replace(/^import .*$/gm, "")) as (
     ...all: Array<unknown>
   ) => void
@@ -362,7 +362,7 @@ const programOf = (test: string, names: { readonly [name: string]: unknown }) =>
   return program as Effect.Effect<void>
 }
 
-describe("the lawbook finds", () => {
+describe("Laws detects", () => {
   it.live.each(broken)("$name, and prints a test that fails", (each) =>
     Effect.gen(function*() {
       const { operations, test } = yield* found(each)
@@ -371,7 +371,7 @@ describe("the lawbook finds", () => {
       expect(String(exit)).toContain("AssertionError")
     }))
 
-  it.live("an Immutable with a race, which no history of one after another shows", () =>
+  it.live("an Immutable with a race, which sequential operations do not show", () =>
     Effect.gen(function*() {
       const subject = { code: "racy", wrapper: racy, model: immutableModel }
       yield* Laws.lawful(fc.constant([subject]), { runs: 40 })
@@ -380,7 +380,7 @@ describe("the lawbook finds", () => {
       yield* Laws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware() }, { runs: 20 })
     }))
 
-  it.live("a race that is printed shows it as well", () =>
+  it.live("a race with the printed test", () =>
     Effect.gen(function*() {
       const { test } = yield* Effect.flip(Laws.keepsTags({ code: "broken", wrapper: looksFirst(false) }, { runs: 400 }))
       const program = (wrapper: Laws.Wrapper) =>
@@ -389,17 +389,17 @@ describe("the lawbook finds", () => {
       expect(Exit.isSuccess(yield* program(Immutable.middleware()))).toBe(true)
     }))
 
-  it("the code that is shown of a wrapper makes one", () => {
+  it("a wrapper whose printed code is evaluated", () => {
     const names = { ...core, ...store, ...middleware, Laws, Effect, LogLevel }
     for (const { code } of fc.sample(fc.oneof(...Wrappers.all), { numRuns: 60, seed: 1 })) {
-      // oxlint-disable-next-line typescript/no-implied-eval -- what is shown is code
+      // oxlint-disable-next-line typescript/no-implied-eval -- the printed code is a program
       const make = new Function(...Object.keys(names), `return ${code}`) as (...all: Array<unknown>) => unknown
       const wrapper = make(...Object.values(names))
       expect(typeof wrapper === "function" || Effect.isEffect(wrapper)).toBe(true)
     }
   })
 
-  it.live("what is printed imports what it uses", () =>
+  it.live("a broken law and prints a test with all imports", () =>
     Effect.gen(function*() {
       const [readOnly] = fc.sample(Wrappers.readOnly, 1)
       const { test } = yield* Effect.flip(Laws.lawful(fc.constant([{ ...readOnly!, model: models.identity }])))
@@ -410,7 +410,7 @@ describe("the lawbook finds", () => {
       expect(String(exit)).toContain("AssertionError")
     }))
 
-  it.live("where two registries differ, and prints a test that passes once that is mended", () =>
+  it.live("a difference of two registries, and prints a test that passes after the fix", () =>
     Effect.gen(function*() {
       const { test } = yield* Effect.flip(Laws.identity({ code: "team", wrapper: team }))
       const program = (wrapper: Middleware.Middleware) => Effect.exit(Effect.scoped(programOf(test, { team: wrapper })))

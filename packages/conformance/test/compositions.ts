@@ -20,7 +20,7 @@ interface Options extends RegistryServer.Options {
 const served = (registry: Layer.Layer<Registry>, options?: Options) =>
   NodeRegistryServer.layer({ port: 0, ...options }).pipe(Layer.provide(registry), Layer.provide(quiet), Layer.orDie)
 
-/** A registry behind a server and a client, over a real socket. */
+/** Serves a registry and returns a client of it, over a socket. */
 export const hop = (registry: Layer.Layer<Registry>, options?: Options): Layer.Layer<Registry> =>
   Layer.unwrapEffect(
     Effect.map(NodeRegistryServer.Address, ({ authority }) =>
@@ -30,18 +30,15 @@ export const hop = (registry: Layer.Layer<Registry>, options?: Options): Layer.L
     Layer.provide(NodeHttpClient.layerUndici)
   )
 
-/** A registry behind a server and a client, where the server plays another. */
+/** Like {@link hop}, with a server that imitates another registry. */
 export const quirky = (registry: Layer.Layer<Registry>, quirks: Quirks.Quirks, options?: Options) =>
   hop(registry, { ...options, quirks })
 
-/** The wire to a registry in this process. */
+/** Connects the checks to a registry in this process. */
 export const inProcess = (registry: Layer.Layer<Registry>): Layer.Layer<Wire> =>
   Conformance.layerRegistry.pipe(Layer.provide(registry), Layer.provide(quiet))
 
-/**
- * The wire to a registry that is read through a wrapper and written without it: what a wrapper that refuses writes is
- * like to those who read.
- */
+/** Connects the checks to a registry. Reads go through a wrapper, writes do not. For wrappers that reject writes. */
 export const readThrough = (registry: Layer.Layer<Registry>, wrapper: Middleware.Middleware): Layer.Layer<Wire> =>
   Layer.effect(
     Wire,
@@ -58,7 +55,7 @@ export const readThrough = (registry: Layer.Layer<Registry>, wrapper: Middleware
     })
   ).pipe(Layer.provide(registry), Layer.provide(quiet))
 
-/** The wire to a registry that is served on a port, by `node:http` directly. */
+/** Connects the checks to a server of `node:http`. */
 export const overNode = (registry: Layer.Layer<Registry>): Layer.Layer<Wire> =>
   Layer.unwrapEffect(
     Effect.map(NodeRegistryServer.Address, ({ authority }) => Conformance.layerUrl(`http://${authority}`))
@@ -67,7 +64,7 @@ export const overNode = (registry: Layer.Layer<Registry>): Layer.Layer<Wire> =>
     Layer.provide(NodeHttpClient.layerUndici)
   )
 
-/** The wire to a registry that is served on a port, as an app of `@effect/platform`. */
+/** Connects the checks to a server of `@effect/platform`. */
 export const overPlatform = (registry: Layer.Layer<Registry>): Layer.Layer<Wire> =>
   Layer.unwrapEffect(HttpServer.addressWith((address) => {
     if (address._tag !== "TcpAddress") return Effect.die("no port")

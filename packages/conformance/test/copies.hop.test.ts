@@ -1,4 +1,4 @@
-/** A copy from one server to another over a wire that is cut. */
+/** A copy from one server to another over a connection that breaks. */
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { NodeRegistryServer } from "@effect-oci/server"
@@ -35,7 +35,7 @@ const pushImage = (registry: Registry["Type"]) =>
     yield* registry.pushManifest(app, { mediaType: MediaType.image, bytes, tags: [v1] })
   })
 
-/** A folder that is gone after the test. */
+/** A temporary folder for one test. */
 const folder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "copies-"))),
   (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true }))
@@ -57,8 +57,8 @@ const client = (port: number) =>
     (context) => ({ registry: Context.get(context, Registry) })
   )
 
-describe("a copy over a wire that is cut", () => {
-  it.live("goes on where the target stands, and no byte is lost", () =>
+describe("a copy over a connection that breaks", () => {
+  it.live("continues at the offset of the target and loses no byte", () =>
     Effect.scoped(Effect.gen(function*() {
       const here = yield* served(Memory.layer())
       yield* pushImage(here.store)
@@ -77,8 +77,8 @@ describe("a copy over a wire that is cut", () => {
         ).pipe(Effect.provideService(Progress.Progress, progress))
         expect(cutter.hasCut()).toBe(true)
         expect(copied.blobs).toEqual({ moved: 2, mounted: 0, existed: 0 })
-        const told = yield* Stream.runCollect(Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"))
-        const starts = [...told].flatMap((event) =>
+        const received = yield* Stream.runCollect(Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"))
+        const starts = [...received].flatMap((event) =>
           event._tag === "Started" && event.descriptor.size === size ? [event.transferred] : []
         )
         expect(starts[0]).toBe(0)

@@ -1,4 +1,4 @@
-/** A wire that is cut at a byte: a relay between a client and a server, of whatever they speak. */
+/** A TCP relay between a client and a server that breaks the connection at a byte. */
 import { Effect } from "effect"
 import { connect, createServer } from "node:net"
 import type { AddressInfo, Socket } from "node:net"
@@ -6,14 +6,14 @@ import type { AddressInfo, Socket } from "node:net"
 /** A relay on a port of its own. */
 export interface Cutter {
   readonly port: number
-  /** Breaks the connection over which the k-th byte from now comes, in whichever direction, before that byte. */
+  /** Breaks the connection before the k-th byte from now, counted over both directions. */
   readonly arm: (k: number) => void
   readonly disarm: () => void
-  /** Whether it has cut since it was armed. */
+  /** Returns whether the relay has broken a connection since it was armed. */
   readonly hasCut: () => boolean
 }
 
-/** A relay to a port on this machine, as long as the scope. */
+/** Starts a relay to a port on this machine. It stops when the scope closes. */
 export const make = (target: number) =>
   Effect.acquireRelease(
     Effect.async<{ readonly cutter: Cutter; readonly close: () => void }>((resume) => {

@@ -1,4 +1,4 @@
-/** The client, against docker-registry (CNCF distribution). */
+/** The client with docker-registry (CNCF distribution). */
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Digest } from "@effect-oci/core"
@@ -24,7 +24,7 @@ const repository = RepositoryName.make
 
 const v1 = Tag.make("v1")
 
-/** Content that no other test has. */
+/** Creates random content. */
 const blob = (size: number) => {
   const bytes = new Uint8Array(randomBytes(size))
   return { bytes, descriptor: Descriptor.fromBytes(bytes) }
@@ -46,14 +46,14 @@ const read = (name: RepositoryName.RepositoryName, digest: Digest.Digest, range?
     return { content, bytes: new Uint8Array(Buffer.concat(Array.from(chunks))) }
   }))
 
-/** Quicker than to look for differences. */
+/** Compares bytes, faster than `toEqual`. */
 const isSame = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
 
 const all = <A, E>(stream: Stream.Stream<A, E>) => Effect.map(Stream.runCollect(stream), (chunk) => Array.from(chunk))
 
 describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
   layer(client, { excludeTestServices: true })((it) => {
-    it.effect("takes an image and gives it back, by tag and by digest", () =>
+    it.effect("stores an image, which is pulled by tag and by digest", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("pushed/image")
@@ -72,7 +72,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         }
       }))
 
-    it.effect("takes an index and several tags at once", () =>
+    it.effect("stores an index with several tags in one push", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("pushed/index")
@@ -84,10 +84,10 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
       }))
 
     it.effect.each([
-      { name: "of nothing", size: 0 },
-      { name: "of a byte", size: 1 },
+      { name: "of 0 bytes", size: 0 },
+      { name: "of 1 byte", size: 1 },
       { name: "of several chunks", size: 300_000 }
-    ])("takes a blob $name from a stream that runs once", ({ size }) =>
+    ])("stores a blob $name from a stream that can be read once", ({ size }) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("pushed/stream")
@@ -104,7 +104,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect(isSame((yield* read(name, descriptor.digest)).bytes, bytes)).toBe(true)
       }))
 
-    it.effect("takes an upload in chunks, and says how far it is", () =>
+    it.effect("stores an upload in chunks, and reports its offset", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("pushed/chunks")
@@ -114,9 +114,9 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect(started.offset).toBe(0)
         const first = yield* registry.appendUpload(name, started.id, chunk(0, 100_000), { offset: 0 })
         expect(first.offset).toBe(100_000)
-        const asked = yield* registry.getUpload(name, first.id)
-        expect(asked.offset).toBe(100_000)
-        const second = yield* registry.appendUpload(name, asked.id, chunk(100_000, 200_000), { offset: 100_000 })
+        const status = yield* registry.getUpload(name, first.id)
+        expect(status.offset).toBe(100_000)
+        const second = yield* registry.appendUpload(name, status.id, chunk(100_000, 200_000), { offset: 100_000 })
         const completed = yield* registry.completeUpload(name, second.id, descriptor.digest, {
           offset: 200_000,
           body: chunk(200_000)
@@ -136,7 +136,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect((yield* registry.resolveBlob(name, descriptor.digest)).size).toBe(5000)
       }))
 
-    it.effect("gives an upload up", () =>
+    it.effect("cancels an upload", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("pushed/chunks")
@@ -145,7 +145,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect((yield* Effect.flip(registry.getUpload(name, id)))._tag).toBe("BlobUploadUnknown")
       }))
 
-    it.effect("refuses content that has another digest, and the client does before it", () =>
+    it.effect("rejects content with the wrong digest; the client rejects it first", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("pushed/wrong")
@@ -171,7 +171,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect(yield* registry.mountBlob(to, digest, { from })).toEqual(new Operation.Mounted({ digest }))
         expect(isSame((yield* read(to, digest)).bytes, bytes)).toBe(true)
         const opened = yield* registry.mountBlob(to, blob(10).descriptor.digest, { from })
-        if (opened._tag !== "UploadStarted") return expect.fail("a blob that nobody has was mounted")
+        if (opened._tag !== "UploadStarted") return expect.fail("an unknown blob was mounted")
         yield* registry.cancelUpload(to, opened.upload.id)
       }))
 
@@ -179,7 +179,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
       { name: "the middle", range: { offset: 1000, length: 500 }, from: 1000, to: 1500 },
       { name: "the end", range: { offset: 9000, length: 5000 }, from: 9000, to: 10_000 },
       { name: "all", range: { offset: 0, length: 10_000 }, from: 0, to: 10_000 }
-    ])("gives a range of a blob: $name", ({ from, range, to }) =>
+    ])("returns a range of a blob: $name", ({ from, range, to }) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("ranges")
@@ -191,7 +191,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect(isSame(part.bytes, bytes.subarray(from, to))).toBe(true)
       }))
 
-    it.effect("refuses a range past the end", () =>
+    it.effect("rejects a range past the end", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("ranges")
@@ -201,7 +201,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect(error._tag).toBe("RangeInvalid")
       }))
 
-    it.effect("lists hundreds of tags, or as many as are wanted", () =>
+    it.effect("lists hundreds of tags, up to the limit", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("tagged")
@@ -213,12 +213,12 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
           concurrency: 8,
           discard: true
         })
-        // It has no order of its own, and sends all of them at once, whatever it is asked for.
+        // docker-registry sends all tags at once and unsorted.
         expect((yield* all(registry.listTags(name))).sort()).toEqual(tags)
         expect(yield* all(registry.listTags(name, { limit: 100 }))).toHaveLength(100)
       }))
 
-    it.effect("lists repositories, page after page, from any on, and as many as are wanted", () =>
+    it.effect("lists repositories in pages, after a given one and up to the limit", () =>
       Effect.gen(function*() {
         const { authority } = yield* Peer
         const names = Array.from("abcdefghijklmnopqrstuvwxy", (letter) => repository(`listed/${letter}`))
@@ -231,13 +231,13 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         }).pipe(Effect.provide(Client.layer({ host: authority, insecure: true, pageSize: 10 })))
       }))
 
-    it.effect("deletes manifests and blobs, and not tags", () =>
+    it.effect("deletes manifests and blobs, but not tags", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("deleted")
         const image = images.image([10])
         yield* push(name, image, [v1])
-        // A tag where it wants a digest.
+        // docker-registry expects a digest in place of the tag.
         expect(yield* Effect.flip(registry.deleteTag(name, v1))).toMatchObject({ _tag: "DigestInvalid", status: 400 })
         yield* registry.deleteManifest(name, image.descriptor.digest)
         for (const reference of [v1, image.descriptor.digest]) {
@@ -248,11 +248,11 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect((yield* Effect.flip(registry.resolveBlob(name, digest)))._tag).toBe("BlobUnknown")
       }))
 
-    it.effect("says what is not there", () =>
+    it.effect("reports what was not found", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const name = repository("empty/here")
-        const nowhere = repository("no/such")
+        const unknown = repository("no/such")
         const { bytes, descriptor } = blob(10)
         const { digest } = descriptor
         yield* registry.pushBlob(name, descriptor, Body.bytes(bytes))
@@ -260,11 +260,11 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         const tags = yield* Effect.all({
           "a blob": Effect.flip(read(name, absent)),
           "a blob, by HEAD": Effect.flip(registry.resolveBlob(name, absent)),
-          "a blob of another repository": Effect.flip(read(nowhere, digest)),
+          "a blob of another repository": Effect.flip(read(unknown, digest)),
           "a tag": Effect.flip(registry.getManifest(name, v1)),
           "a tag, by HEAD": Effect.flip(registry.resolveManifest(name, v1)),
           "a manifest": Effect.flip(registry.getManifest(name, absent)),
-          "tags of a repository": Effect.flip(all(registry.listTags(nowhere))),
+          "tags of a repository": Effect.flip(all(registry.listTags(unknown))),
           "a blob to delete": Effect.flip(registry.deleteBlob(name, absent)),
           "a manifest to delete": Effect.flip(registry.deleteManifest(name, absent))
         }).pipe(
@@ -283,7 +283,7 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         })
       }))
 
-    it.effect("refuses a manifest whose blobs are not there, and one that is no JSON", () =>
+    it.effect("rejects a manifest with missing blobs, and one that is not JSON", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { bytes, descriptor: { mediaType } } = images.image([10])
@@ -297,13 +297,13 @@ describe.runIf(NodePeers.have("docker-registry"))("docker-registry", () => {
         expect(invalid._tag).toBe("ManifestInvalid")
       }))
 
-    it.effect("is not there any more", () =>
+    it.effect("fails with TransportError after the registry stopped", () =>
       Effect.gen(function*() {
         const gone = yield* Effect.scoped(Effect.map(NodePeers.dockerRegistry, ({ authority }) => authority)).pipe(
           Effect.provide(NodeContext.layer)
         )
-        const asked = Effect.flatMap(Registry, (registry) => registry.resolveManifest(repository("team/app"), v1))
-        const error = yield* asked.pipe(Effect.provide(Client.layer({ host: gone, insecure: true })), Effect.flip)
+        const resolve = Effect.flatMap(Registry, (registry) => registry.resolveManifest(repository("team/app"), v1))
+        const error = yield* resolve.pipe(Effect.provide(Client.layer({ host: gone, insecure: true })), Effect.flip)
         expect(error._tag).toBe("TransportError")
         expect(error.message).toContain(gone)
       }))

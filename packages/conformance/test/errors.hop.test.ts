@@ -6,8 +6,8 @@ import * as fc from "fast-check"
 import * as Arbitraries from "../src/Arbitraries.js"
 import * as Laws from "../src/Laws.js"
 
-/** Operations on GET, HEAD, POST, PATCH, PUT and DELETE. */
-const asked = fc.oneof(
+/** Operations with the methods GET, HEAD, POST, PATCH, PUT and DELETE. */
+const operations = fc.oneof(
   Arbitraries.operations.ResolveBlob,
   Arbitraries.operations.ResolveManifest,
   Arbitraries.operations.GetManifest,
@@ -20,7 +20,7 @@ const asked = fc.oneof(
 
 const failing = (error: RegistryError.RegistryError): Handler.Handler => () => Effect.fail(error) as never
 
-/** An error's tag, message and data. The registry, status, diagnostics and request are those of one hop. */
+/** Returns the tag, message and data of an error, without the fields that each hop sets itself. */
 const shown = (error: RegistryError.RegistryError): object => {
   const { cause: _, detail, diagnostics: __, reason: ___, registry: ____, retryAfter, status: _____, ...rest } = error
   const { method: ______, url: _______, ...data } = { method: undefined, url: undefined, ...rest }
@@ -33,7 +33,7 @@ const shown = (error: RegistryError.RegistryError): object => {
     outcomes,
     detail: detail ?? undefined,
     message: error.message,
-    // A header says times in whole seconds.
+    // The header Retry-After contains whole seconds.
     retryAfter: retryAfter === undefined ? undefined : Math.ceil(retryAfter / 1000)
   })) as object
 }
@@ -41,17 +41,17 @@ const shown = (error: RegistryError.RegistryError): object => {
 const throughHops = (error: RegistryError.RegistryError, operation: Operation.Operation, hops: number) =>
   Effect.gen(function*() {
     const handle = yield* Laws.wrap(failing(error), Array.from({ length: hops }, () => Laws.hop))
-    const asked: Effect.Effect<unknown, RegistryError.RegistryError> = operation._tag === "ListTags"
+    const run: Effect.Effect<unknown, RegistryError.RegistryError> = operation._tag === "ListTags"
       ? Effect.flatMap(handle(operation), Stream.runDrain)
       : handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>
-    return yield* Effect.flip(asked)
+    return yield* Effect.flip(run)
   })
 
-it("every error of a registry passes hops: its tag, its message and its data", () =>
+it("every error keeps its tag, message and data through hops", () =>
   fc.assert(
     fc.asyncProperty(
       Arbitraries.registryError,
-      asked,
+      operations,
       fc.integer({ min: 1, max: 3 }),
       async (error, operation, hops) => {
         const sent = RegistryError.withFields(error, { ...Operation.errorFields(operation), status: undefined })
@@ -62,7 +62,7 @@ it("every error of a registry passes hops: its tag, its message and its data", (
     { numRuns: 200, seed: 20_261_121 }
   ), 60_000)
 
-it.scoped("a conflict of a tag says over a hop which member has which manifest, to HEAD as well", () =>
+it.scoped("a TagConflict keeps the digests of the members through hops, also for HEAD", () =>
   Effect.gen(function*() {
     const repository = RepositoryName.make("team/app")
     const [reference] = fc.sample(Arbitraries.tag, { numRuns: 1, seed: 1 })
@@ -71,8 +71,8 @@ it.scoped("a conflict of a tag says over a hop which member has which manifest, 
       digest
     }))
     const conflict = new RegistryError.TagConflict({ tag: reference!, members })
-    for (const Asked of [Operation.ResolveManifest, Operation.GetManifest]) {
-      const error = yield* throughHops(conflict, new Asked({ repository, reference: reference! }), 2)
+    for (const Class of [Operation.ResolveManifest, Operation.GetManifest]) {
+      const error = yield* throughHops(conflict, new Class({ repository, reference: reference! }), 2)
       expect(error).toMatchObject({ _tag: "TagConflict", tag: reference, members, repository })
     }
   }))

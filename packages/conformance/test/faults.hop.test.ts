@@ -16,7 +16,7 @@ const over = (handle: Registry["Type"]["handle"]) => Layer.succeed(Registry, Reg
 
 const silent = Logger.remove(Logger.defaultLogger)
 
-/** A hop whose client does not try again itself. */
+/** A server and a client that does not retry. */
 const overSocket = (registry: Layer.Layer<Registry>, client?: object) =>
   Effect.map(
     Layer.build(
@@ -27,13 +27,13 @@ const overSocket = (registry: Layer.Layer<Registry>, client?: object) =>
     (context) => Context.get(context, Registry)
   )
 
-const places = [
+const positions = [
   {
-    place: "behind the server",
+    position: "behind the server",
     registryOf: ({ faulty, registry }: interrupted.Bench) => overSocket(over(faulty(registry.handle)))
   },
   {
-    place: "before the client",
+    position: "before the client",
     registryOf: ({ faulty, registry }: interrupted.Bench) =>
       Effect.map(overSocket(over(registry.handle)), ({ handle }) => Registry.fromHandler(faulty(handle)))
   }
@@ -52,11 +52,11 @@ const sweeps: ReadonlyArray<Sweep> = [
   { name: "every answer is lost", planAt: (k) => Faulty.operation(k, { _tag: "Lose" }) },
   { name: "every body and list breaks at its beginning", planAt: (k) => Faulty.operation(k, cut(0)) },
   { name: "every body and list breaks at its end", planAt: (k) => Faulty.operation(k, cut(1000)) },
-  { name: "every third byte is the last", planAt: Faulty.byte, step: 3 }
+  { name: "the connection breaks at every third byte", planAt: Faulty.byte, step: 3 }
 ]
 
-describe.each(places)(
-  "an image is pushed and pulled, by Retry over a socket, with faults $place, where",
+describe.each(positions)(
+  "Retry over a socket, with faults $position, pushes and pulls an image if",
   ({ registryOf }) => {
     it.each(sweeps)("$name", ({ planAt, step = 1 }) =>
       Effect.gen(function*() {
@@ -69,8 +69,8 @@ describe.each(places)(
   }
 )
 
-describe("an image is pushed and pulled over a socket, where", () => {
-  it("every operation stalls, and the client gives it up", () =>
+describe("an image is pushed and pulled over a socket if", () => {
+  it("every operation stalls and the client has a timeout", () =>
     Effect.gen(function*() {
       const bench = yield* interrupted.bench
       const { handle } = yield* overSocket(over(bench.faulty(bench.registry.handle)), {
@@ -83,7 +83,7 @@ describe("an image is pushed and pulled over a socket, where", () => {
       expect(found).toBeGreaterThan(6)
     }).pipe(Effect.scoped, Effect.runPromise), 60_000)
 
-  it("the client and Retry both try again, out of one budget", () =>
+  it("the client and Retry both retry, with one budget", () =>
     Effect.gen(function*() {
       const bench = yield* interrupted.bench
       const { handle } = yield* overSocket(over(bench.faulty(bench.registry.handle)), {
@@ -98,7 +98,7 @@ describe("an image is pushed and pulled over a socket, where", () => {
     }).pipe(Effect.scoped, Effect.runPromise), 60_000)
 
   it(
-    "the connection is cut at every 389th byte of all that goes over it, heads and bodies",
+    "the connection breaks at every 389th byte, headers included",
     () =>
       Effect.gen(function*() {
         const bench = yield* interrupted.bench

@@ -1,6 +1,6 @@
 /**
- * What registries by others fail, directly and through our client and server, side by side: no check that such a registry
- * passes directly may fail through us.
+ * The checks that foreign registries fail, directly and through this project's client and server. A check that passes
+ * directly must also pass through the client and server.
  */
 import { Client } from "@effect-oci/client"
 import { NodeRegistryServer } from "@effect-oci/server"
@@ -12,24 +12,24 @@ import * as NodePeers from "../src/NodePeers.js"
 
 const registries = [
   { name: "docker-registry", peer: "docker-registry" as const, start: NodePeers.dockerRegistry, concurrency: 4 },
-  // This registry deletes a blob in every repository at once, so checks that run together disturb each other.
+  // This registry deletes a blob in all repositories, so concurrent checks would disturb each other.
   { name: "crane registry serve", peer: "crane" as const, start: NodePeers.craneRegistry, concurrency: 1 }
 ]
 
-/** Races that these registries lose at times, also without us. */
+/** Races that these registries sometimes lose. */
 const skip = {
-  "manifest-tag-moves": "a race: a tag is away while its file is written",
-  "upload-concurrent-chunks": "a race: both chunks are taken"
+  "manifest-tag-moves": "a race: the tag is missing while its file is written",
+  "upload-concurrent-chunks": "a race: both chunks are accepted"
 }
 
-/** Runs every check against the registry at an authority, by version 1.1 of the spec. */
+/** Runs every check of version 1.1 of the spec against a registry. */
 const check = (authority: string, concurrency: number) =>
   Effect.provide(
     Conformance.run({ capabilities: { version: "1.1" }, concurrency, skip }),
     Conformance.layerUrl(`http://${authority}`).pipe(Layer.provide(NodeHttpClient.layerUndici))
   )
 
-/** Serves the registry at an authority through our client. */
+/** Serves a registry through the client. */
 const through = (authority: string) =>
   NodeRegistryServer.layer({ port: 0 }).pipe(
     Layer.provide(Client.layer({ host: authority, insecure: true })),
@@ -45,24 +45,24 @@ const reasonsOf = (report: Conformance.Report) =>
   )
 
 for (const { concurrency, name, peer, start } of registries) {
-  describe.runIf(NodePeers.have(peer))(`${name}, directly and through our client and server`, () => {
-    it.scopedLive("fails no check through us that it passes directly", () =>
+  describe.runIf(NodePeers.have(peer))(`${name}, directly and through the client and server`, () => {
+    it.scopedLive("fails no check through the client and server that it passes directly", () =>
       Effect.gen(function*() {
         const direct = reasonsOf(yield* check((yield* start).authority, concurrency))
         const second = yield* start
-        const throughUs = yield* Effect.flatMap(NodeRegistryServer.Address, ({ authority }) =>
+        const proxied = yield* Effect.flatMap(NodeRegistryServer.Address, ({ authority }) =>
           check(authority, concurrency)).pipe(
             Effect.provide(through(second.authority)),
             Effect.map(reasonsOf)
           )
-        const ids = [...new Set([...direct.keys(), ...throughUs.keys()])].sort()
+        const ids = [...new Set([...direct.keys(), ...proxied.keys()])].sort()
         const line = (text: string | undefined) =>
           text?.split("\n", 1)[0]?.replace(/^(\w+) .*?: /, "$1: ").slice(0, 200) ?? "passes"
         process.stdout.write([
-          `${name}: ${direct.size} checks fail directly, ${throughUs.size} through us`,
+          `${name}: ${direct.size} checks fail directly, ${proxied.size} through the client and server`,
           ...ids.flatMap((
             id
-          ) => [`  ${id}`, `    directly:   ${line(direct.get(id))}`, `    through us: ${line(throughUs.get(id))}`]),
+          ) => [`  ${id}`, `    directly: ${line(direct.get(id))}`, `    proxied:  ${line(proxied.get(id))}`]),
           ""
         ].join("\n"))
         expect(ids.filter((id) =>

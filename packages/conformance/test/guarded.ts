@@ -1,4 +1,4 @@
-/** Registries that ask who is there, and clients that can say it. */
+/** Servers that require credentials, and clients that have them. */
 import { Credential, Credentials } from "@effect-oci/auth"
 import { RegistryError } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
@@ -18,16 +18,16 @@ const users: Users.Users = {
   find: () => Effect.succeed(alice)
 }
 
-/** Alice, to whoever asks. */
+/** The credentials of alice, for every registry. */
 const credentials = Layer.succeed(Credentials.Credentials, {
   get: () => Effect.succeed([Credential.basic("alice", password)])
 })
 
-/** A registry behind a client that has a password, and a server that wants one. */
+/** Serves a registry that requires a password, and returns a client that has it. */
 export const byPassword = (registry: Layer.Layer<Registry>): Layer.Layer<Registry> =>
   hop(registry, { guard: Guard.make({ users }) }).pipe(Layer.provide(credentials))
 
-/** A registry behind a client that gets tokens for its password, and a server that wants tokens and gives them. */
+/** Serves a registry that requires tokens and issues them, and returns a client that requests them with a password. */
 export const byToken = (registry: Layer.Layer<Registry>): Layer.Layer<Registry> =>
   Layer.unwrapEffect(Effect.gen(function*() {
     const names = { issuer: "matrix", service: "registry" }

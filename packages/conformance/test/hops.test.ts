@@ -13,7 +13,7 @@ const compositions: ReadonlyArray<readonly [string, () => Layer.Layer<Registry>]
   ["client → server → client → server → memory", () => hop(hop(Memory.layer()))]
 ]
 
-describe("a registry tells the same, results, errors and messages, however many hops away it is", () => {
+describe("a registry returns the same results, errors and messages over any number of hops", () => {
   it.each(compositions)("memory and %s", (_, make) =>
     fc.assert(
       fc.asyncProperty(History.history(25), async (history) => {
@@ -24,12 +24,12 @@ describe("a registry tells the same, results, errors and messages, however many 
       { numRuns: 60, seed: 20_261_121 }
     ), 60_000)
 
-  it("and most of what is asked finds something to do", async () => {
+  it("the histories contain successes of every operation and many kinds of errors", async () => {
     const histories = fc.sample(History.history(40), { numRuns: 100, seed: 7 })
-    const told = await Effect.runPromise(
+    const responses = await Effect.runPromise(
       Effect.forEach(histories, (history) => Effect.provide(History.run(history), Memory.layer()))
     )
-    const all = told.flat()
+    const all = responses.flat()
     const succeeded = new Set(all.filter(({ error }) => error === undefined).map(({ ask }) => ask))
     expect(all.filter(({ error }) => error === undefined).length / all.length).toBeGreaterThan(0.35)
     expect(succeeded.size).toBe(18)

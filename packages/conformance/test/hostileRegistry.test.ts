@@ -11,7 +11,7 @@ import { answerTo } from "../src/internal/fuzzResponses.js"
 
 const tags = Object.keys(samples) as ReadonlyArray<Operation.OperationTag>
 
-/** A response as far as it can go over a wire. */
+/** Converts a generated answer to a valid `Response`. */
 const toResponse = ({ body, headers, status }: Answered, method: string): Response => {
   const sent = Object.entries(headers).flatMap(([name, value]): Array<[string, string]> =>
     name === "__proto__" ? [] : [[name, value.replace(/[^\t\x20-\x7e\x80-\xff]/g, "?")]]
@@ -21,13 +21,13 @@ const toResponse = ({ body, headers, status }: Answered, method: string): Respon
   return new Response(empty ? null : body as BodyInit, { status: known, headers: sent })
 }
 
-/** A registry that gives these answers in turn, whatever it is asked, and how often it was asked. */
+/** Creates a registry that returns the answers in turn, for every request. */
 const registry = (answers: ReadonlyArray<Answered>) => {
-  let asked = 0
+  let count = 0
   const urls: Array<string> = []
   const fetch: typeof globalThis.fetch = (input, init) => {
     urls.push(input instanceof Request ? input.url : input.toString())
-    const answer = answers[asked++ % answers.length]
+    const answer = answers[count++ % answers.length]
     return answer === undefined ? Promise.reject(new TypeError("no answer")) : Promise.resolve(
       toResponse(answer, init?.method ?? "GET")
     )
@@ -54,8 +54,8 @@ const withoutSeal = <A>(result: A): A => {
   return found.id === undefined ? result : unseal(result as Operation.Upload) as A
 }
 
-/** Asks, reads what is answered to its end, and says whether it is what was asked for. */
-const ask = (operation: Operation.Operation): Effect.Effect<boolean, RegistryError.RegistryError, Registry> =>
+/** Runs an operation, reads the whole result, and returns whether it is a valid result of the operation. */
+const run = (operation: Operation.Operation): Effect.Effect<boolean, RegistryError.RegistryError, Registry> =>
   Effect.scoped(Effect.flatMap(Registry, ({ getBlob, handle }) => {
     switch (operation._tag) {
       case "GetBlob": {
@@ -87,7 +87,7 @@ const ask = (operation: Operation.Operation): Effect.Effect<boolean, RegistryErr
     }
   }))
 
-describe("a client takes no harm from a hostile registry", () => {
+describe("a client handles every response of a hostile registry", () => {
   it.each(tags)("%s", (tag) => {
     const operations = samples[tag]
     const answers = fc.array(
@@ -101,9 +101,9 @@ describe("a client takes no harm from a hostile registry", () => {
       fc.asyncProperty(fc.nat(operations.length - 1), answers, async (index, answers) => {
         const { layer, urls } = registry(answers)
         const exit = await Effect.runPromiseExit(
-          ask(operations[index] as Operation.Operation).pipe(
+          run(operations[index] as Operation.Operation).pipe(
             Effect.provide(layer),
-            Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => new Error("no end") })
+            Effect.timeoutFail({ duration: "10 seconds", onTimeout: () => new Error("timeout") })
           )
         )
         expect(urls.every((url) => /^https:\/\/[^/@]+\//.test(url))).toBe(true)

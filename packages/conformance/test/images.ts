@@ -8,13 +8,13 @@ import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 
-/** What lies under a digest. */
+/** Bytes and their descriptor. */
 export interface Content {
   readonly descriptor: Descriptor.Descriptor
   readonly bytes: Uint8Array
 }
 
-/** A manifest, the blobs that it names, and the manifests below it with theirs. */
+/** A manifest, its blobs, and the manifests that it lists. */
 export interface Artifact extends Content {
   readonly blobs: ReadonlyArray<Content>
   readonly manifests: ReadonlyArray<Artifact>
@@ -28,7 +28,7 @@ const content = (bytes: Uint8Array, mediaType: string): Content => ({
 const json = (value: unknown, mediaType: string): Content =>
   content(new TextEncoder().encode(JSON.stringify(value)), mediaType)
 
-/** An image with a layer of each of these sizes, in bytes, and some more that gzip adds. */
+/** Creates an image with random layers of the given sizes in bytes, before compression. */
 export const image = (sizes: ReadonlyArray<number>, platform = { architecture: "amd64", os: "linux" }): Artifact => {
   const tars = sizes.map((size) => randomBytes(size))
   const layers = tars.map((tar) => content(gzipSync(tar, { level: 1 }), MediaType.layerGzip))
@@ -43,7 +43,7 @@ export const image = (sizes: ReadonlyArray<number>, platform = { architecture: "
   return { ...manifest, blobs: [config, ...layers], manifests: [] }
 }
 
-/** An index of images, one for each platform. */
+/** Creates an index with an image for each architecture. */
 export const index = (architectures: ReadonlyArray<string>): Artifact => {
   const images = architectures.map((architecture) => ({ architecture, os: "linux" })).map((platform) => ({
     platform,
@@ -57,7 +57,7 @@ export const index = (architectures: ReadonlyArray<string>): Artifact => {
   return { ...manifest, blobs: [], manifests: images.map(({ image }) => image) }
 }
 
-/** All that an artifact consists of, what is pointed at before what points at it. */
+/** Returns all contents of an artifact. Each content follows the contents that it refers to. */
 export const contents = (artifact: Artifact): ReadonlyArray<Content> => [
   ...artifact.blobs,
   ...artifact.manifests.flatMap(contents),
@@ -67,7 +67,7 @@ export const contents = (artifact: Artifact): ReadonlyArray<Content> => [
 const file = (folder: string, digest: Digest.Digest) =>
   join(folder, "blobs", Digest.algorithm(digest), Digest.encoded(digest))
 
-/** Writes an OCI layout with one artifact, under the tag `v1`, into a folder of its own; gives that folder. */
+/** Writes an OCI layout with one artifact, under the tag `v1`, to a temporary folder. Returns the folder. */
 export const writeLayout = (artifact: Artifact) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
@@ -82,7 +82,7 @@ export const writeLayout = (artifact: Artifact) =>
     return folder
   })
 
-/** What of an artifact is not in an OCI layout, byte for byte; and the digests under which the layout names artifacts. */
+/** Returns the digests of an artifact's contents that a layout lacks, and the digests in the index of the layout. */
 export const compareLayout = (folder: string, artifact: Artifact) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem

@@ -1,4 +1,4 @@
-/** Pushes and pulls of an image through a registry that fails, and what must be so after each. */
+/** Pushes and pulls an image through a registry that fails, and verifies the registry after each. */
 import {
   Body,
   Descriptor,
@@ -25,7 +25,7 @@ const content = (bytes: Uint8Array, mediaType: string) => ({
 
 const tag = Tag.make("v1")
 
-/** A small image in a repository of its own, of which no other has anything. */
+/** Creates a small image with unique content, in a repository of its own. */
 const imageOf = (run: number) => {
   const salt = String(run).padStart(4, "0")
   const config = content(text(`"${salt}"`), MediaType.imageConfig)
@@ -44,15 +44,15 @@ const imageOf = (run: number) => {
 
 type Image = ReturnType<typeof imageOf>
 
-/** How many bytes of blobs an image has. */
+/** The total size of the blobs of an image. */
 export const size = imageOf(0).blobs.reduce((total, { bytes }) => total + bytes.byteLength, 0)
 
 let images = 0
 
-/** An image that no registry has yet. */
+/** Creates an image that no registry contains. */
 export const newImage = (): Image => imageOf(++images)
 
-/** Pushes an image: its blobs, of which all but one are streams that can be replayed, its manifest, and a tag. */
+/** Pushes an image with a tag. The config is pushed as bytes, each layer as a stream that can be replayed. */
 export const push = (registry: Registry["Type"], { blobs, config, manifest, repository }: Image) =>
   Effect.gen(function*() {
     for (const { bytes, descriptor } of blobs) {
@@ -66,7 +66,7 @@ export const push = (registry: Registry["Type"], { blobs, config, manifest, repo
     expect(pushed).toMatchObject({ digest: Digest.fromBytes(manifest.bytes), tags: [tag] })
   })
 
-/** Pulls an image by its tag, and finds it to be what it is. */
+/** Pulls an image by its tag, and verifies its content. */
 export const pull = (registry: Registry["Type"], { blobs, manifest, repository }: Image) =>
   Effect.gen(function*() {
     const tags = yield* Stream.runCollect(registry.listTags(repository))
@@ -85,18 +85,18 @@ export const pull = (registry: Registry["Type"], { blobs, manifest, repository }
     }
   })
 
-/** A registry in memory that fails by a plan that can be changed, and says what is left open in it. */
+/** A registry in memory with a plan of faults that can be changed. */
 export interface Bench {
   readonly registry: Registry["Type"]
-  /** The wrapper that fails, by the plan that was set last. */
+  /** The wrapper that fails by the current plan. */
   readonly faulty: Middleware.Middleware
   readonly set: (plan: Faulty.Plan) => void
   readonly fired: () => ReadonlyArray<Faulty.Fired>
-  /** How many uploads are open; they are ended by asking. */
+  /** Returns the number of open upload sessions, and expires them. */
   readonly openUploads: Effect.Effect<number>
 }
 
-/** A bench, as long as the scope. */
+/** Creates a bench. It is released when the scope closes. */
 export const bench = Effect.gen(function*() {
   const stores = Layer.merge(Memory.layerBlobStore(), Memory.layerMetadataStore())
   const context = yield* Layer.build(Store.layer().pipe(Layer.provideMerge(stores)))
@@ -115,7 +115,7 @@ export const bench = Effect.gen(function*() {
   return made
 })
 
-/** All manifests of a repository have what they name, and all that is there is what its digest says. */
+/** Verifies that all blobs of stored manifests exist, and that all content matches its digest. */
 const isConsistent = ({ registry }: Bench, { blobs, repository }: Image) =>
   Effect.gen(function*() {
     const tags = yield* Effect.orElseSucceed(Stream.runCollect(registry.listTags(repository)), Chunk.empty)
@@ -131,14 +131,14 @@ const isConsistent = ({ registry }: Bench, { blobs, repository }: Image) =>
       const stored = yield* Effect.option(registry.resolveBlob(repository, descriptor.digest))
       if (Option.isNone(stored)) continue
       expect(stored.value.size).toBe(descriptor.size)
-      // Its methods check the digest.
+      // The method verifies the digest.
       yield* Effect.scoped(
         Effect.flatMap(registry.getBlob(repository, descriptor.digest), ({ body }) => Body.forEachChunk(body, () => {}))
       )
     }
   })
 
-/** An end that a caller can do something with: success, or an error of a registry. */
+/** Verifies that an exit is a success or a `RegistryError`. */
 const isTyped = (exit: Exit.Exit<unknown, unknown>) => {
   if (Exit.isSuccess(exit)) return
   const error = Option.getOrUndefined(Cause.failureOption(exit.cause))
@@ -146,9 +146,9 @@ const isTyped = (exit: Exit.Exit<unknown, unknown>) => {
 }
 
 /**
- * Pushes, and then pulls, with a fault at the first, second, third … place, until there is no such place. Each run ends
- * in success, or where that cannot be had in an error of a registry; what is stored is right; nothing is left open; and
- * the same again, without a fault, succeeds. Gives how many faults there were.
+ * Pushes, and then pulls, with a fault at position 1, 2, 3, …, until no fault happens. Verifies after each run: the run
+ * succeeded or failed with a `RegistryError`, the stored content is correct, no upload session is open, and the same run
+ * without a fault succeeds. Returns the number of faults.
  */
 export const sweep = (
   bench: Bench,
@@ -157,7 +157,7 @@ export const sweep = (
   options: {
     /** Whether every run must succeed. */
     readonly succeeds: boolean
-    /** Whether an upload may be left to expire: the answer that said its id was lost. */
+    /** Whether an upload session may stay open, because the answer with its id was lost. */
     readonly leavesUploads?: boolean
     readonly step?: number
   }

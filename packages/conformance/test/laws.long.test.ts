@@ -1,4 +1,4 @@
-/** Random stacks with new seeds, for a minute, or as many seconds as FUZZ_SECONDS says. */
+/** Tests random stacks with new seeds for `FUZZ_SECONDS` seconds. Default: 60. */
 import { Memory } from "@effect-oci/store"
 import { expect, it } from "@effect/vitest"
 import { Clock, Effect, Random } from "effect"
@@ -11,7 +11,7 @@ const seconds = Number(process.env["FUZZ_SECONDS"] ?? 60)
 it.live.each([
   { name: "memory", backend: () => Memory.layer() },
   { name: "a server and a client", backend: () => hop(Memory.layer()) }
-])("stacks over $name do what their models say", ({ backend }) =>
+])("stacks over $name behave as their models", ({ backend }) =>
   Effect.gen(function*() {
     const end = (yield* Clock.currentTimeMillis) + seconds * 500
     let operations = 0

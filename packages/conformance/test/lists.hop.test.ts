@@ -1,4 +1,4 @@
-/** Lists through several hops: each item once, in order, at a cost in proportion to the length of the list. */
+/** Lists through several hops: each item once, in order, with a cost proportional to the length of the list. */
 import { Body, Descriptor, Digest, Handler, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import { Link } from "@effect-oci/protocol"
@@ -11,7 +11,7 @@ import { hop } from "./compositions.js"
 
 const repository = RepositoryName.make("team/app")
 
-/** A registry whose lists are counted: how often the registry is asked for one. */
+/** Wraps a registry and counts the operations of one kind. */
 const counted = (registry: Layer.Layer<Registry>, tag: Operation.OperationTag) => {
   let count = 0
   const layer = Layer.effect(
@@ -25,7 +25,7 @@ const counted = (registry: Layer.Layer<Registry>, tag: Operation.OperationTag) =
   return { layer, count: () => count }
 }
 
-/** Reads a list as a client does that follows links, and fails where the list does not end. */
+/** Reads all pages of a list. Fails if the list has more pages than `most`. */
 const walk = (answer: RegistryServer.Answer, path: string, key: string, most: number) =>
   Effect.gen(function*() {
     const items: Array<unknown> = []
@@ -55,7 +55,7 @@ const image = new TextEncoder().encode(JSON.stringify({
   layers: []
 }))
 
-describe("a list of a registry like docker-registry 2.8, through two hops", () => {
+describe("a tag list of a server like docker-registry 2.8, through two hops,", () => {
   const tags = Array.from({ length: 1101 }, (_, at) => Tag.make(`v${at}`))
   const filled = Layer.effect(
     Registry,
@@ -66,20 +66,20 @@ describe("a list of a registry like docker-registry 2.8, through two hops", () =
       ))
   ).pipe(Layer.provide(Memory.layer()), Layer.orDie)
 
-  it.scoped.each([1000, 100, 7])("has all 1,101 tags, in order, in pages of %s", (n) =>
+  it.scoped.each([1000, 100, 7])("contains all 1,101 tags, in order, in pages of %s", (n) =>
     Effect.gen(function*() {
       const { count, layer } = counted(filled, "ListTags")
       const old = hop(layer, { quirks: Quirks.like("docker-registry-2.8"), maxPageSize: 2000 })
       const answer = yield* serverOver(hop(old))
       const listed = yield* walk(answer, `/v2/team/app/tags/list?n=${n}`, "tags", 200)
       expect(listed).toEqual(tags.toSorted((a, b) => a < b ? -1 : 1))
-      // The whole list is in two pages of the registry below.
+      // The upstream registry returns the whole list in two pages.
       expect(count()).toBeLessThanOrEqual(4)
     }), 60_000)
 })
 
 describe("referrers through two hops", () => {
-  it.scoped("are read once from the registry for all of their pages", () =>
+  it.scoped("are read once from the registry for all pages", () =>
     Effect.gen(function*() {
       const all = Array.from({ length: 5500 }, (_, at) => Descriptor.fromBytes(new TextEncoder().encode(`${at}`)))
       let read = 0

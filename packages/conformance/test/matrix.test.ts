@@ -31,7 +31,7 @@ const memory = () => Memory.layer({ anonymousMount: true })
 
 const sparse = () => Memory.layer({ sparseManifests: true })
 
-/** Every third answer is lost, or asks for patience; but for chunks that do not say where they go. */
+/** One answer in three is lost or is 429. Chunks without an offset cannot be repeated and have no fault. */
 const losing = Faulty.random({
   seed: 20_261_121,
   share: 0.33,
@@ -39,15 +39,21 @@ const losing = Faulty.random({
   only: (operation) => operation._tag !== "AppendUpload" || operation.offset !== undefined
 })
 
+/** The checks that need the code of an error. */
+const htmlErrors = {
+  "manifest-missing-blob": "an HTML error does not name the missing blob",
+  "manifest-other-repository-blob": "an HTML error does not name the missing blob"
+}
+
 interface Composition {
   readonly name: string
   readonly wire: () => Layer.Layer<Wire>
   readonly options?: Conformance.Options
-  /** How many checks do not apply: one unless said, which is how a registry that takes no pushes refuses them. */
+  /** The number of skipped checks. Default: 1, the check of read-only registries. */
   readonly skips?: number
 }
 
-/** A new backend, wrapper or quirk joins by a line. */
+/** The registries under test. Add a row for a new backend, wrapper or quirk. */
 const compositions: ReadonlyArray<Composition> = [
   { name: "memory", wire: () => inProcess(memory()) },
   { name: "memory, on node:http", wire: () => overNode(memory()) },
@@ -70,28 +76,28 @@ const compositions: ReadonlyArray<Composition> = [
   { name: "Metrics", wire: () => inProcess(memory().pipe(Metrics.wrap())) },
   { name: "Tracing", wire: () => inProcess(memory().pipe(Tracing.wrap())) },
   {
-    name: "Limit, two at a time",
+    name: "Limit, two concurrent operations",
     wire: () => inProcess(memory().pipe(Limit.wrap({ by: "repository", concurrency: 2 })))
   },
   {
-    name: "Limit → client → server → memory, one at a time",
+    name: "Limit → client → server → memory, one operation",
     wire: () =>
       inProcess(hop(memory()).pipe(Limit.wrap({ concurrency: 1, rate: { operations: 1e6, per: "1 second" } })))
   },
-  { name: "ReadOnly, to those who read", wire: () => readThrough(memory(), ReadOnly.middleware()) },
+  { name: "ReadOnly, reads", wire: () => readThrough(memory(), ReadOnly.middleware()) },
   {
-    name: "ReadOnly, to those who write",
+    name: "ReadOnly, writes",
     wire: () => inProcess(memory().pipe(ReadOnly.wrap())),
     options: { capabilities: { push: false } },
     skips: 167
   },
   { name: "Cache", wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse() }))) },
   {
-    name: "Cache, whose store wants blobs first",
+    name: "Cache, with a store that requires blobs first",
     wire: () => inProcess(memory().pipe(Cache.wrap({ store: memory() })))
   },
   {
-    name: "Cache, with room for little",
+    name: "Cache, with a small limit",
     wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse(), maxBytes: 4096, maxRemembered: 2 })))
   },
   {
@@ -112,7 +118,7 @@ const compositions: ReadonlyArray<Composition> = [
   },
   { name: "Filter, of all", wire: () => inProcess(memory().pipe(Filter.wrap({ select: ReferenceSet.all }))) },
   {
-    name: "Filter, of what is asked for",
+    name: "Filter, of the repositories under test",
     wire: () => inProcess(memory().pipe(Filter.wrap({ select: ReferenceSet.prefix("conformance/") }))),
     options: { capabilities: { anonymousMount: false } },
     skips: 2
@@ -122,7 +128,7 @@ const compositions: ReadonlyArray<Composition> = [
     wire: () => inProcess(memory().pipe(Immutable.wrap())),
     options: {
       capabilities: { deleteBlob: false, deleteManifest: false, deleteTag: false },
-      skip: { "manifest-tag-moves": "tags do not move here" }
+      skip: { "manifest-tag-moves": "tags are immutable" }
     },
     skips: 11
   },
@@ -133,7 +139,7 @@ const compositions: ReadonlyArray<Composition> = [
   },
   { name: "Retry", wire: () => inProcess(memory().pipe(Retry.wrap())) },
   {
-    name: "Retry, over one that loses answers",
+    name: "Retry, over a registry that loses answers",
     wire: () => inProcess(memory().pipe(Faulty.wrap(Faulty.make(losing)), Retry.wrap({ delay: 0, retries: 20 })))
   },
   {
@@ -141,7 +147,7 @@ const compositions: ReadonlyArray<Composition> = [
     wire: () => inProcess(Route.layer([{ name: "memory", select: ReferenceSet.all, registry: memory() }]))
   },
   {
-    name: "Route, with two",
+    name: "Route, with two members",
     wire: () =>
       inProcess(
         memory().pipe(
@@ -152,25 +158,25 @@ const compositions: ReadonlyArray<Composition> = [
     skips: 2
   },
   {
-    name: "Union, of two",
+    name: "Union, of two members",
     wire: () => inProcess(Union.layer([{ name: "a", registry: memory() }, { name: "b", registry: memory() }]))
   },
   {
-    name: "Union, of two clients, in a race, whose tags agree",
+    name: "Union, of two clients, read: race, tags: agree",
     wire: () =>
       inProcess(
         hop(memory()).pipe(Union.wrap([{ name: "a", registry: hop(memory()) }], { read: "race", tags: "agree" }))
       )
   },
   {
-    name: "Union, of two, written to both",
+    name: "Union, of two members, push: all",
     wire: () =>
       inProcess(
         Union.layer([{ name: "a", registry: memory() }, { name: "b", registry: memory() }], { push: "all" })
       )
   },
   {
-    name: "Union, of two clients, written to both",
+    name: "Union, of two clients, push: all",
     wire: () =>
       inProcess(
         Union.layer([{ name: "a", registry: hop(memory()) }, { name: "b", registry: hop(memory()) }], { push: "all" })
@@ -196,9 +202,9 @@ const compositions: ReadonlyArray<Composition> = [
   { name: "quirk: Warning with every answer", wire: () => inProcess(quirky(memory(), { warnings: ["a notice"] })) },
   { name: "quirk: 201 for PATCH", wire: () => inProcess(quirky(memory(), { patchCreated: true })) },
   {
-    name: "quirk: Range stuck",
+    name: "quirk: Range does not change",
     wire: () => inProcess(quirky(memory(), { stuckRange: true })),
-    options: { skip: { "upload-status": "the registry behind does not say how far an upload is" } },
+    options: { skip: { "upload-status": "the upstream registry does not report the offset of an upload" } },
     skips: 2
   },
   { name: "quirk: no ranges", wire: () => inProcess(quirky(memory(), { noRange: true })) },
@@ -206,26 +212,21 @@ const compositions: ReadonlyArray<Composition> = [
     name: "quirk: HTML errors",
     wire: () => inProcess(quirky(memory(), { htmlErrors: true })),
     options: {
-      skip: {
-        "manifest-missing-blob": "a page for people does not say what is missing",
-        "manifest-other-repository-blob": "a page for people does not say what is missing"
-      }
+      skip: htmlErrors
     },
     skips: 3
   }
 ]
 
-const behindPages = {
-  "manifest-missing-blob": "a page for people does not say what is missing",
-  "manifest-other-repository-blob": "a page for people does not say what is missing"
-}
-
-/** What a registry in wide use does not let a client do, of those that a server can stand in for. */
+/** The features that known registries do not support, for the registries that the server can imitate. */
 const limits: { readonly [Name in Quirks.Name]?: Pick<Composition, "options" | "skips"> } = {
   gitlab: { options: { capabilities: { catalog: false, referrers: false } }, skips: 11 },
   ghcr: { options: { capabilities: { catalog: false } }, skips: 2 },
-  ecr: { options: { skip: { "upload-status": "the registry behind does not say how far an upload is" } }, skips: 2 },
-  portal: { options: { skip: behindPages }, skips: 3 }
+  ecr: {
+    options: { skip: { "upload-status": "the upstream registry does not report the offset of an upload" } },
+    skips: 2
+  },
+  portal: { options: { skip: htmlErrors }, skips: 3 }
 }
 
 const likeRegistries = Quirks.names.map((name): Composition => ({
@@ -259,4 +260,4 @@ describe("the conformance matrix", () => {
   })
 })
 
-await Conformance.suite("a registry of one's own, in Vitest", memory(), { concurrency: 1 })
+await Conformance.suite("Conformance.suite", memory(), { concurrency: 1 })

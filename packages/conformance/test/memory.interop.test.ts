@@ -1,4 +1,4 @@
-/** A blob streams through the client: however large it is, memory stays small. */
+/** The client streams blobs with little memory. */
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
@@ -13,13 +13,13 @@ const MiB = 1024 * 1024
 
 const repository = RepositoryName.make("large")
 
-/** The same piece again and again, so that nothing is held or allocated here. */
+/** A piece that is repeated, so that the test itself allocates no memory. */
 const piece = randomFillSync(new Uint8Array(64 * 1024))
 
-/** How often it is looked, in bytes. */
+/** The number of bytes between two measurements. */
 const stride = 8 * MiB
 
-/** Pushes and pulls so many MiB; `step` is called at each stride that has gone out or come in. */
+/** Pushes and pulls a blob of `size` MiB. Calls `step` after each stride sent or received. */
 const transfer = (size: number, step: () => void) =>
   Effect.scoped(Effect.gen(function*() {
     const registry = yield* Registry
@@ -43,29 +43,29 @@ const transfer = (size: number, step: () => void) =>
     expect(moved).toBe(2 * descriptor.size)
   }))
 
-/** Frees what nobody holds: otherwise what is measured is how lazy the collector is. */
+/** Collects garbage, so that only reachable memory is measured. */
 const collect = (() => {
   setFlagsFromString("--expose-gc")
   return runInNewContext("gc") as () => void
 })()
 
-/** What is held in memory, in bytes. */
-const held = () => {
+/** Returns the size of the reachable memory, in bytes. */
+const usedMemory = () => {
   collect()
   const { arrayBuffers, heapUsed } = process.memoryUsage()
   return arrayBuffers + heapUsed
 }
 
 describe.runIf(NodePeers.have("docker-registry"))("memory", () => {
-  it.scopedLive("grows by less than a quarter of a blob that is pushed and pulled", () =>
+  it.scopedLive("grows by less than a quarter of the size of a blob that is pushed and pulled", () =>
     Effect.gen(function*() {
       const { authority } = yield* NodePeers.dockerRegistry
       const client = Client.layer({ host: authority, insecure: true })
       const samples: Array<number> = []
       yield* Effect.gen(function*() {
-        yield* transfer(8, held)
-        const before = held()
-        yield* transfer(64, () => samples.push(held() - before))
+        yield* transfer(8, usedMemory)
+        const before = usedMemory()
+        yield* transfer(64, () => samples.push(usedMemory() - before))
       }).pipe(Effect.provide(Layer.provide(client, NodeHttpClient.layerUndici)))
       expect(samples).toHaveLength(16)
       expect(Math.max(...samples)).toBeLessThan(16 * MiB)

@@ -1,6 +1,6 @@
 /**
- * The official conformance suite of the distribution spec, where its program `oci-conformance` is installed, against the
- * registry in memory and against the same registry behind two hops.
+ * The official conformance suite of the distribution spec, against the registry in memory, directly and behind two hops.
+ * Runs only if the program `oci-conformance` is installed.
  */
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"

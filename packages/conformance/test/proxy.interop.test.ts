@@ -1,4 +1,4 @@
-/** skopeo, through the server and the client, to docker-registry: what stands between changes nothing. */
+/** skopeo uses docker-registry through the server and the client. */
 import { Client } from "@effect-oci/client"
 import { Logging } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
@@ -25,12 +25,12 @@ const proxy = NodeRegistryServer.layer({ port: 0 }).pipe(
   Layer.provide(Logger.remove(Logger.defaultLogger))
 )
 
-/** The same name, straight from docker-registry and through the proxy. */
+/** Returns a name at docker-registry and the same name at the proxy. */
 const names = (name: string) =>
   Effect.gen(function*() {
     const { authority } = yield* Peer
     const address = yield* NodeRegistryServer.Address
-    return { straight: `docker://${authority}/${name}`, proxied: `docker://${address.authority}/${name}` }
+    return { direct: `docker://${authority}/${name}`, proxied: `docker://${address.authority}/${name}` }
   })
 
 const pull = (from: string) =>
@@ -48,39 +48,45 @@ const artifacts = [
 
 describe.runIf(NodePeers.have("docker-registry", "skopeo"))("server, client, docker-registry", () => {
   layer(proxy, { excludeTestServices: true })((it) => {
-    it.scoped.each(artifacts)("an $name is pulled through", ({ make, name }) =>
-      Effect.gen(function*() {
-        const artifact = make()
-        const { proxied, straight } = yield* names(`pulled/${name}:v1`)
-        const folder = yield* images.writeLayout(artifact)
-        yield* skopeo("copy", "--all", "--preserve-digests", `oci:${folder}:v1`, straight)
-        const pulled = yield* images.compareLayout(yield* pull(proxied), artifact)
-        expect(pulled).toEqual({ missing: [], digests: [artifact.descriptor.digest] })
-      }))
+    it.scoped.each(artifacts)(
+      "an $name is pulled unchanged through the proxy",
+      ({ make, name }) =>
+        Effect.gen(function*() {
+          const artifact = make()
+          const { proxied, direct } = yield* names(`pulled/${name}:v1`)
+          const folder = yield* images.writeLayout(artifact)
+          yield* skopeo("copy", "--all", "--preserve-digests", `oci:${folder}:v1`, direct)
+          const pulled = yield* images.compareLayout(yield* pull(proxied), artifact)
+          expect(pulled).toEqual({ missing: [], digests: [artifact.descriptor.digest] })
+        })
+    )
 
-    it.scoped.each(artifacts)("an $name is pushed through", ({ make, name }) =>
-      Effect.gen(function*() {
-        const artifact = make()
-        const { proxied, straight } = yield* names(`pushed/${name}:v1`)
-        const folder = yield* images.writeLayout(artifact)
-        yield* skopeo("copy", "--all", "--preserve-digests", `oci:${folder}:v1`, proxied)
-        const pulled = yield* images.compareLayout(yield* pull(straight), artifact)
-        expect(pulled).toEqual({ missing: [], digests: [artifact.descriptor.digest] })
-      }))
+    it.scoped.each(artifacts)(
+      "an $name is pushed unchanged through the proxy",
+      ({ make, name }) =>
+        Effect.gen(function*() {
+          const artifact = make()
+          const { proxied, direct } = yield* names(`pushed/${name}:v1`)
+          const folder = yield* images.writeLayout(artifact)
+          yield* skopeo("copy", "--all", "--preserve-digests", `oci:${folder}:v1`, proxied)
+          const pulled = yield* images.compareLayout(yield* pull(direct), artifact)
+          expect(pulled).toEqual({ missing: [], digests: [artifact.descriptor.digest] })
+        })
+    )
 
-    it.scoped("lists, deletes and errors are the same as straight from it", () =>
+    it.scoped("lists, deletes and errors are the same as those of docker-registry", () =>
       Effect.gen(function*() {
         const folder = yield* images.writeLayout(images.image([100]))
-        const { proxied, straight } = yield* names("deleted")
-        yield* skopeo("copy", `oci:${folder}:v1`, `${straight}:v1`)
+        const { proxied, direct } = yield* names("deleted")
+        yield* skopeo("copy", `oci:${folder}:v1`, `${direct}:v1`)
         const tags = (name: string) =>
           Effect.map(skopeo("list-tags", name), (text) => (JSON.parse(text) as { readonly Tags: unknown }).Tags)
-        expect(yield* tags(proxied)).toEqual(yield* tags(straight))
+        expect(yield* tags(proxied)).toEqual(yield* tags(direct))
         yield* skopeo("delete", `${proxied}:v1`)
-        const said = (name: string) =>
+        const errorOf = (name: string) =>
           Effect.map(Effect.flip(skopeo("inspect", `${name}:v1`)), ({ message }) =>
             message.replaceAll(name, "NAME").replaceAll(name.slice("docker://".length), "NAME").replace(/time=\S+/, ""))
-        expect(yield* said(proxied)).toBe(yield* said(straight))
+        expect(yield* errorOf(proxied)).toBe(yield* errorOf(direct))
       }))
   })
 })

@@ -1,4 +1,4 @@
-/** What the README says of the checks is so. */
+/** The numbers of checks in the README are correct. */
 import { describe, expect, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import type { Level } from "../src/Check.js"
@@ -27,17 +27,17 @@ const sums =
   `There are ${checks.length} checks (${count("must")} must, ${count("should")} should, ${count("may")} may; ` +
   `${dev} of them of \`dev\` alone) and ${Mutants.all.length} mutants.`
 
-describe("the README", () => {
-  it.each(sections)("counts the checks of: %s", (section) => {
+describe("README", () => {
+  it.each(sections)("contains the number of checks of: %s", (section) => {
     expect(readme).toContain(plain(row(section)))
   })
 
-  it("has a row for no other section", () => {
+  it("contains no row for another section", () => {
     const rows = readFileSync(new URL("../README.md", import.meta.url), "utf8").match(/^\| .* \| +\d+ \| .*$/gm)
     expect(rows).toHaveLength(table.length - 2)
   })
 
-  it("counts all checks and all mutants", () => {
+  it("contains the number of all checks and mutants", () => {
     expect(readme).toContain(sums)
   })
 })

@@ -1,4 +1,4 @@
-/** skopeo, as a client of the server. */
+/** skopeo as a client of the server. */
 import { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Logging } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
@@ -13,15 +13,15 @@ import * as images from "./images.js"
 
 const MiB = 1024 * 1024
 
-/** The names of all operations that the server was asked for. */
-const asked: Array<Operation.OperationTag> = []
+/** The tags of all operations that the registry performed. */
+const performed: Array<Operation.OperationTag> = []
 
 const recording = Registry.wrap((next) => (operation) => {
-  asked.push(operation._tag)
+  performed.push(operation._tag)
   return next(operation)
 })
 
-/** Pages of ten, so that lists take several. */
+/** Serves pages of ten items, so that lists have several pages. */
 const served = NodeRegistryServer.layer({ port: 0, maxPageSize: 10 }).pipe(
   Layer.provideMerge(Memory.layer().pipe(recording, Logging.wrap())),
   Layer.provideMerge(NodeContext.layer),
@@ -46,18 +46,18 @@ const pull = (name: string, ...flags: ReadonlyArray<string>) =>
 
 describe.runIf(NodePeers.have("skopeo"))("skopeo", () => {
   layer(served, { excludeTestServices: true })((it) => {
-    it.scoped("copies an image in and out again, and its digest stays", () =>
+    it.scoped("pushes and pulls an image without changing its digest", () =>
       Effect.gen(function*() {
         const image = images.image([1000, 6 * MiB, 300_000])
         yield* push(image, "copied/image:v1", "--preserve-digests")
         const registry = yield* Registry
-        const held = yield* registry.getManifest(RepositoryName.make("copied/image"), Tag.make("v1"))
-        expect(held.descriptor).toEqual(image.descriptor)
+        const manifest = yield* registry.getManifest(RepositoryName.make("copied/image"), Tag.make("v1"))
+        expect(manifest.descriptor).toEqual(image.descriptor)
         const folder = yield* pull("copied/image:v1", "--preserve-digests")
         expect(yield* images.compareLayout(folder, image)).toEqual({ missing: [], digests: [image.descriptor.digest] })
       }))
 
-    it.scoped("copies an index with all its platforms", () =>
+    it.scoped("pushes and pulls an index with all its platforms", () =>
       Effect.gen(function*() {
         const index = images.index(["amd64", "arm64", "s390x"])
         yield* push(index, "copied/index:v1", "--all", "--preserve-digests")
@@ -67,7 +67,7 @@ describe.runIf(NodePeers.have("skopeo"))("skopeo", () => {
         expect((yield* images.compareLayout(one, index.manifests[0]!)).missing).toEqual([])
       }))
 
-    it.scoped("copies by digest", () =>
+    it.scoped("pulls an image by its digest", () =>
       Effect.gen(function*() {
         const image = images.image([1000])
         yield* push(image, "copied/digest:v1", "--preserve-digests")
@@ -75,14 +75,14 @@ describe.runIf(NodePeers.have("skopeo"))("skopeo", () => {
         expect((yield* images.compareLayout(folder, image)).missing).toEqual([])
       }))
 
-    it.scoped("copies from one repository to another, and to Docker's media types", () =>
+    it.scoped("copies an image to another repository, and converts it to Docker's media types", () =>
       Effect.gen(function*() {
         const image = images.image([1000, 2000])
         yield* push(image, "copied/from:v1", "--preserve-digests")
         yield* skopeo("copy", yield* at("copied/from:v1"), yield* at("copied/to:v1"))
-        asked.length = 0
+        performed.length = 0
         yield* skopeo("copy", yield* at("copied/from:v1"), yield* at("copied/to:again"))
-        expect(asked.filter((name) => !Operation.isRead({ _tag: name } as never))).toEqual(["PushManifest"])
+        expect(performed.filter((name) => !Operation.isRead({ _tag: name } as never))).toEqual(["PushManifest"])
         yield* skopeo("copy", "--format", "v2s2", yield* at("copied/from:v1"), yield* at("copied/to:docker"))
         const registry = yield* Registry
         const to = RepositoryName.make("copied/to")
@@ -106,7 +106,7 @@ describe.runIf(NodePeers.have("skopeo"))("skopeo", () => {
         expect(yield* skopeo("inspect", "--raw", name)).toBe(new TextDecoder().decode(image.bytes))
       }))
 
-    it.scoped("lists tags, page after page", () =>
+    it.scoped("lists the tags of several pages", () =>
       Effect.gen(function*() {
         const image = images.image([100])
         const repository = RepositoryName.make("many")
@@ -129,7 +129,7 @@ describe.runIf(NodePeers.have("skopeo"))("skopeo", () => {
         expect(gone.message).toContain("manifest unknown")
       }))
 
-    it.scoped("hears that there is no such repository", () =>
+    it.scoped("reports that a repository was not found", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(skopeo("list-tags", yield* at("no/such")))
         expect(error.message).toContain("404 (Not Found)")

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import * as transfers from "./transfers.js"
 
 it(
-  "300 interrupted transfers leave nothing open: no socket, no fiber, no content, no upload",
+  "300 interrupted transfers leave no socket, fiber, download or upload session open",
   () =>
     Effect.gen(function*() {
       const { failed, fired, succeeded } = yield* transfers.run(300, 20_261_121)

@@ -1,4 +1,4 @@
-/** Many transfers that are interrupted, and what is left open after them. */
+/** Runs many interrupted transfers, and verifies that they leave nothing open. */
 import { Body, Descriptor, Handler, Registry, RepositoryName } from "@effect-oci/core"
 import { Retry } from "@effect-oci/middleware"
 import { expect } from "@effect/vitest"
@@ -15,7 +15,7 @@ const size = 20 * piece
 const blob = new Uint8Array(randomBytes(size))
 const descriptor = Descriptor.fromBytes(blob)
 
-/** The blob in pieces, of which the one at `stop` does what it does before it comes. */
+/** Creates a body of the blob. Before the piece at `stop`, the body runs `act`. */
 const body = (stop: number, act: Effect.Effect<unknown, Error>, replayable: boolean) =>
   Body.stream(
     Stream.mapEffect(
@@ -27,7 +27,7 @@ const body = (stop: number, act: Effect.Effect<unknown, Error>, replayable: bool
 
 type Transfer = (registry: Registry["Type"], stop: number) => Effect.Effect<unknown, unknown>
 
-/** Runs something until it says that it is far enough, and interrupts it. */
+/** Runs a transfer, and interrupts it when it runs `reached`. */
 const interruptedAt = (transfer: (reached: Effect.Effect<unknown>) => Effect.Effect<unknown, unknown>) =>
   Effect.gen(function*() {
     const reached = yield* Deferred.make<void>()
@@ -36,15 +36,15 @@ const interruptedAt = (transfer: (reached: Effect.Effect<unknown>) => Effect.Eff
     return yield* Fiber.interrupt(fiber)
   })
 
-/** Each ends before its time, or breaks and goes on. */
+/** Transfers that end early, or that break and resume. */
 const transfers: ReadonlyArray<Transfer> = [
-  // A reader who has enough.
+  // A reader that stops early.
   (registry, stop) =>
     Effect.scoped(
       Effect.flatMap(registry.getBlob(repository, descriptor.digest), ({ stream }) =>
         Stream.runDrain(Stream.take(stream, 1 + stop % 3)))
     ),
-  // A reader who is interrupted.
+  // A reader that is interrupted.
   (registry) =>
     interruptedAt((reached) =>
       Effect.scoped(
@@ -54,22 +54,22 @@ const transfers: ReadonlyArray<Transfer> = [
         )
       )
     ),
-  // A reader who never reads.
+  // A reader that never reads.
   (registry) => Effect.scoped(registry.getBlob(repository, descriptor.digest)),
-  // A reader who reads all, whatever breaks.
+  // A reader that reads the whole content, despite faults.
   (registry) =>
     Effect.scoped(
       Effect.flatMap(registry.getBlob(repository, descriptor.digest), ({ body }) => Body.forEachChunk(body, () => {}))
     ),
-  // A writer who is interrupted.
+  // A writer that is interrupted.
   (registry, stop) => interruptedAt((reached) => registry.pushBlob(repository, descriptor, body(stop, reached, true))),
-  // A writer whose body fails.
+  // A writer with a body that fails.
   (registry, stop) => registry.pushBlob(repository, descriptor, body(stop, Effect.fail(new Error("broken")), false)),
-  // A writer who writes all, whatever breaks.
+  // A writer that writes the whole content, despite faults.
   (registry) => registry.pushBlob(repository, descriptor, body(-1, Effect.void, true))
 ]
 
-/** What of a thing is open, once it has come to rest: nothing, or what did not go away in ten seconds. */
+/** Waits at most ten seconds until a count of open things is low enough, and returns the count. */
 const atRest = <A>(open: Effect.Effect<A>, isRest: (open: A) => boolean) =>
   Effect.repeat(open, {
     until: isRest,
@@ -78,7 +78,7 @@ const atRest = <A>(open: Effect.Effect<A>, isRest: (open: A) => boolean) =>
 
 const sockets = Effect.sync(() => process.getActiveResourcesInfo().filter((name) => name.startsWith("TCP")).length)
 
-/** Counts the contents that are open. */
+/** Counts the open downloads. */
 const counting = (next: Handler.Handler) => {
   let open = 0
   const handle = Handler.override(next, {
@@ -102,7 +102,7 @@ const faults: ReadonlyArray<Faulty.Fault> = [
   { _tag: "Cut", after: 5 * piece, how: "ends" }
 ]
 
-/** Runs so many transfers, at random by the seed, several at once, and finds that nothing of them is left open. */
+/** Runs random transfers, several at the same time, and verifies that none leaves anything open. */
 export const run = (count: number, seed: number) =>
   Effect.gen(function*() {
     const before = yield* sockets

@@ -6,13 +6,13 @@ import { quirky } from "./compositions.js"
 
 const repository = RepositoryName.make("team/app")
 
-const asked = [
+const operations = [
   new Operation.ResolveBlob({ repository, digest: Digest.fromBytes(new Uint8Array(1)) }),
   new Operation.ResolveManifest({ repository, reference: Tag.make("v1") })
 ]
 
-it.effect.each(asked)(
-  "a 401 without a body is an error that says so, and that no credentials are configured: $_tag",
+it.effect.each(operations)(
+  "the error for a 401 without a body says that no credentials are configured: $_tag",
   (operation) =>
     Effect.gen(function*() {
       const { handle } = yield* Registry
