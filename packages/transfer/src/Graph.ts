@@ -9,8 +9,7 @@ import { Platform } from "@effect-oci/resolver"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
-import * as digestTags from "./internal/digestTags.js"
+import * as describing from "./internal/describing.js"
 import { blobs as blobsOf, isIndex } from "./internal/links.js"
 import * as order from "./internal/order.js"
 
@@ -139,28 +138,6 @@ interface Found {
   readonly optional: boolean
 }
 
-/** Logs a warning and returns `instead` if a referrer cannot be read. Fails if referrers are required. */
-const orWithout = <A>(required: boolean, what: string, instead: A) => <B>(effect: Answer<B>): Answer<A | B> =>
-  required ?
-    effect :
-    Effect.catchAll(
-      effect,
-      (error) => Effect.as(Effect.logWarning(`copying without ${what}: ${error.message}`), instead)
-    )
-
-/** Returns the referrers of a manifest. A registry without the referrers API has none. */
-const referrersOf = ({ registry, repository }: Source, digest: Digest.Digest, most: number, required: boolean) =>
-  registry.listReferrers(repository, digest).pipe(
-    Stream.take(most),
-    Stream.runCollect,
-    Effect.map((referrers): ReadonlyArray<Descriptor.Descriptor> => [...referrers]),
-    Effect.catchIf(
-      (error) => RegistryError.isNotFound(error) || (!required && error._tag === "Unsupported"),
-      () => Effect.succeed<ReadonlyArray<Descriptor.Descriptor>>([])
-    ),
-    orWithout<ReadonlyArray<Descriptor.Descriptor>>(required, `the referrers of ${digest}`, [])
-  )
-
 const tooLarge = (source: Source, reason: string) =>
   new RegistryError.ManifestInvalid({ repository: source.repository, reason: `what belongs to it ${reason}` })
 
@@ -214,6 +191,103 @@ const chosen = (
   )
 }
 
+/** Reads a graph, and collects what it has found. */
+class Reader {
+  private readonly nodes = new Map<Digest.Digest, Node>()
+  private readonly tags = new Map<Tag.Tag, DigestTag>()
+  private readonly seen = new Set<Digest.Digest>()
+  private bytes = 0
+
+  constructor(
+    private readonly source: Source,
+    private readonly root: Manifest.Manifest,
+    private readonly options: Options,
+    private readonly exists: (descriptor: Descriptor.Descriptor) => Answer<boolean>,
+    private readonly describing: describing.Finder
+  ) {}
+
+  /** Reads level by level, so that no depth of the graph needs recursion. */
+  read(): Answer<Graph> {
+    return Effect.gen(this, function*() {
+      const { concurrency = 4, maxDepth = 32 } = this.options
+      const root = this.root.descriptor
+      let level = this.unseen([root], { depth: 0, existed: false, optional: false })
+      while (level.length > 0) {
+        if (level[0]!.depth > maxDepth) return yield* tooLarge(this.source, `lies more than ${maxDepth} manifests deep`)
+        level = (yield* Effect.forEach(level, (found) => this.add(found), { concurrency })).flat()
+      }
+      // A tag whose manifest could not be read is left out, like the manifest.
+      const digestTags = new Map([...this.tags].filter(([, { digest }]) => this.nodes.has(digest)))
+      return { root: root.digest, nodes: this.nodes, digestTags }
+    })
+  }
+
+  /** Returns the manifests that were not found before. */
+  private unseen(descriptors: ReadonlyArray<Descriptor.Descriptor>, found: Omit<Found, "descriptor">): Array<Found> {
+    return descriptors.flatMap((descriptor) => {
+      if (this.seen.has(descriptor.digest)) return []
+      this.seen.add(descriptor.digest)
+      return [{ descriptor, ...found }]
+    })
+  }
+
+  /** Adds a manifest to the graph. Returns the manifests that it led to. */
+  private add(found: Found): Answer<ReadonlyArray<Found>> {
+    return Effect.gen(this, function*() {
+      const { depth, descriptor } = found
+      const { maxManifests = 10_000, withoutReferrers = false } = this.options
+      const existed = found.existed || (yield* this.exists(descriptor))
+      const manifest = yield* this.load({ ...found, existed })
+      if (manifest === "unreadable") return []
+      const node = yield* this.nodeOf(descriptor, manifest, existed)
+      this.nodes.set(descriptor.digest, node)
+      const next = this.unseen(node.children, { depth: depth + 1, existed, optional: false })
+      if (!withoutReferrers) {
+        const referrers = { depth: depth + 1, existed: false, optional: true }
+        next.push(...this.unseen(yield* this.describing.referrers(descriptor.digest), referrers))
+        next.push(...this.unseen(yield* this.describing.tagged(descriptor.digest, this.tags), referrers))
+      }
+      return this.seen.size > maxManifests
+        ? yield* tooLarge(this.source, `has more than ${maxManifests} manifests`)
+        : next
+    })
+  }
+
+  /** Reads a manifest, unless the target has it and nothing below it can have referrers. */
+  private load({ descriptor, existed, optional }: Found): Answer<Manifest.Manifest | "unreadable" | undefined> {
+    const { digest, mediaType } = descriptor
+    if (digest === this.root.descriptor.digest) return Effect.succeed(this.root)
+    if (existed && (this.options.withoutReferrers === true || !isIndex(mediaType))) return Effect.succeed(undefined)
+    const manifest = this.source.registry.getManifest(this.source.repository, digest)
+    return optional ? this.describing.optional(manifest, `the referrer ${digest}`, "unreadable" as const) : manifest
+  }
+
+  private nodeOf(
+    descriptor: Descriptor.Descriptor,
+    manifest: Manifest.Manifest | undefined,
+    existed: boolean
+  ): Answer<Node> {
+    return Effect.gen(this, function*() {
+      const { filter, maxManifestBytes = 64 * 1024 * 1024, platforms, withoutReferrers = false } = this.options
+      this.bytes += manifest?.bytes.byteLength ?? 0
+      if (this.bytes > maxManifestBytes) {
+        return yield* tooLarge(this.source, `has manifests of more than ${maxManifestBytes} bytes`)
+      }
+      const all = manifest === undefined || (existed && withoutReferrers)
+        ? []
+        : yield* linksOf(this.source, manifest, this.options)
+      const links = all.filter((link) => link.kind === "subject" || (filter?.(link, descriptor) ?? true))
+      const of = (kind: Manifest.Link["kind"]) => links.flatMap((link) => link.kind === kind ? [link.descriptor] : [])
+      const entries = of("manifest")
+      const children = chosen(entries, platforms)
+      if (children.length === 0 && entries.length > 0) {
+        return yield* Platform.missing(this.source.repository, descriptor.digest, entries, platforms ?? [])
+      }
+      return { descriptor, manifest, children, blobs: blobsOf(links), subject: of("subject")[0], existed }
+    })
+  }
+}
+
 /**
  * Reads the graph of a manifest, level by level, and each manifest once. `exists` returns whether the target has a
  * manifest. Manifests below one that the target has are not read, except those that may have referrers.
@@ -232,98 +306,10 @@ export const read = (
   options: Options,
   exists: (descriptor: Descriptor.Descriptor) => Effect.Effect<boolean, RegistryError.RegistryError>
 ): Effect.Effect<Graph, RegistryError.RegistryError> =>
-  Effect.gen(function*() {
-    const { concurrency = 4, maxDepth = 32, maxManifestBytes = 64 * 1024 * 1024, maxManifests = 10_000 } = options
-    const withoutReferrers = options.withoutReferrers ?? false
-    const required = options.referrers === "required"
-    const wanted = typeof options.referrers === "function" ? options.referrers : () => true
-    const tags = new Map<Tag.Tag, DigestTag>()
-    const withTags = !withoutReferrers && (options.digestTags ?? true)
-    const findTags = yield* digestTags.finder(source.registry, source.repository)
-    const nodes = new Map<Digest.Digest, Node>()
-    const seen = new Set<Digest.Digest>([root.descriptor.digest])
-    let bytes = 0
-
-    /** Returns the manifests that were not found before. */
-    const fresh = (found: ReadonlyArray<Found>) =>
-      found.filter(({ descriptor }) => !seen.has(descriptor.digest) && seen.add(descriptor.digest))
-
-    const load = ({ descriptor, existed, optional }: Found): Answer<Manifest.Manifest | "unreadable" | undefined> => {
-      if (descriptor.digest === root.descriptor.digest) return Effect.succeed(root)
-      const needless = existed && (withoutReferrers || !isIndex(descriptor.mediaType))
-      return needless
-        ? Effect.succeed(undefined)
-        : source.registry.getManifest(source.repository, descriptor.digest).pipe(
-          orWithout(required || !optional, `the referrer ${descriptor.digest}`, "unreadable" as const)
-        )
-    }
-
-    /** Returns the manifests under the tags that are made from a digest. */
-    const tagged = (of: Digest.Digest): Answer<ReadonlyArray<Descriptor.Descriptor>> =>
-      findTags(of).pipe(
-        Effect.flatMap(Effect.forEach((tag) =>
-          Effect.tap(source.registry.resolveManifest(source.repository, tag), ({ digest }) =>
-            Effect.sync(() => tags.set(tag, { digest, of })))
-        )),
-        orWithout<ReadonlyArray<Descriptor.Descriptor>>(required, `the tags made from ${of}`, [])
-      )
-
-    const look = (one: Found) =>
-      Effect.gen(function*() {
-        const { depth, descriptor } = one
-        const existed = one.existed || (yield* exists(descriptor))
-        const manifest = yield* load({ ...one, existed })
-        if (manifest === "unreadable") {
-          return []
-        }
-        bytes += manifest?.bytes.byteLength ?? 0
-        if (bytes > maxManifestBytes) {
-          return yield* tooLarge(source, `has manifests of more than ${maxManifestBytes} bytes`)
-        }
-        const all = manifest === undefined || (existed && withoutReferrers)
-          ? []
-          : yield* linksOf(source, manifest, options)
-        const links = all.filter((link) =>
-          link.kind === "subject" || (options.filter?.(link, descriptor) ?? true)
-        )
-        const of = (kind: Manifest.Link["kind"]) => links.flatMap((link) => link.kind === kind ? [link.descriptor] : [])
-        const entries = of("manifest")
-        const children = chosen(entries, options.platforms)
-        if (children.length === 0 && entries.length > 0) {
-          return yield* Platform.missing(source.repository, descriptor.digest, entries, options.platforms ?? [])
-        }
-        nodes.set(descriptor.digest, {
-          descriptor,
-          manifest,
-          children,
-          blobs: blobsOf(links),
-          subject: of("subject")[0],
-          existed
-        })
-        const { digest } = descriptor
-        const referrers = withoutReferrers ? [] : yield* referrersOf(source, digest, maxManifests + 1, required)
-        const found = (descriptors: ReadonlyArray<Descriptor.Descriptor>, existed: boolean, optional: boolean) =>
-          descriptors.map((descriptor): Found => ({ descriptor, depth: depth + 1, existed, optional }))
-        const next = fresh([
-          ...found(children, existed, false),
-          ...found(referrers.filter(wanted), false, true),
-          ...found(withTags ? yield* tagged(digest) : [], false, true)
-        ])
-        return seen.size > maxManifests
-          ? yield* tooLarge(source, `has more than ${maxManifests} manifests`)
-          : next
-      })
-
-    let level: ReadonlyArray<Found> = [{ descriptor: root.descriptor, depth: 0, existed: false, optional: false }]
-    while (level.length > 0) {
-      if (level[0]!.depth > maxDepth) return yield* tooLarge(source, `lies more than ${maxDepth} manifests deep`)
-      const below = yield* Effect.forEach(level, look, { concurrency })
-      level = below.flat()
-    }
-    // A tag whose manifest could not be read is left out, like the manifest.
-    const known = new Map([...tags].filter(([, { digest }]) => nodes.has(digest)))
-    return { root: root.descriptor.digest, nodes, digestTags: known }
-  })
+  Effect.flatMap(
+    describing.make(source.registry, source.repository, options),
+    (finder) => new Reader(source, root, options, exists, finder).read()
+  )
 
 /**
  * Returns the manifests of a graph as steps, in the order in which they can be pushed. A manifest comes in a later step

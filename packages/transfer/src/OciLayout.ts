@@ -17,6 +17,7 @@ import { indexPath, ingestPath, lockPath } from "./internal/layoutIndex.js"
 import { LayoutInvalid } from "./internal/layoutInvalid.js"
 import * as metadata from "./internal/layoutMetadataStore.js"
 import { unreadable } from "./internal/layoutReader.js"
+import { Unusable } from "./internal/layoutState.js"
 import * as files from "./internal/nodeFiles.js"
 import * as lock from "./internal/nodeLock.js"
 
@@ -123,12 +124,12 @@ const unverified = (next: Handler.Handler): Handler.Handler =>
       Effect.map(next(operation), (content) => new BlobContent.BlobContent({ ...content, verified: false }))
   })
 
-type Problem = files.FileError | LayoutInvalid | metadata.Unusable
+type Problem = files.FileError | LayoutInvalid | Unusable
 
 /** The problem of the files that made the stores fail, if that is the cause. */
 const problemOf = (cause: unknown): Problem | undefined => {
   if (cause instanceof files.FileError || cause instanceof LayoutInvalid) return cause
-  if (cause instanceof metadata.Unusable) return cause
+  if (cause instanceof Unusable) return cause
   return Predicate.hasProperty(cause, "cause") ? problemOf(cause.cause) : undefined
 }
 

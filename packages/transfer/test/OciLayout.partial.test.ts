@@ -139,7 +139,7 @@ describe("a layout with two images of one tag", () => {
           { name: "docker.io/library/b:latest", digest: b.digest }
         ]
       })
-      expect(error.message).toContain("say which")
+      expect(error.message).toContain("choose one by its name or digest")
       expect((yield* layout.getManifest(repository, b.digest)).descriptor.digest).toBe(b.digest)
     }))
 

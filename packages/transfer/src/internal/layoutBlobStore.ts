@@ -1,4 +1,5 @@
 import { Digest } from "@effect-oci/core"
+import type { Body } from "@effect-oci/core"
 import { BlobStore } from "@effect-oci/store"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -58,86 +59,85 @@ export const sweep = (path: string): Effect.Effect<void> =>
 export const receivedPath = (path: string, key: BlobStore.BlobKey): string =>
   join(ingest(path), `blob-${key}${owner.suffix()}`)
 
-/** Creates the blob store of a layout, which stores bytes in the files of the layout. */
-export const blobStore = (path: string): BlobStore.Service => {
-  const upload = (token: BlobStore.UploadToken) => join(ingest(path), `upload-${token}${owner.suffix()}`)
-  const received = (key: BlobStore.BlobKey) => receivedPath(path, key)
-  const fileOf = (key: BlobStore.BlobKey) => {
-    const digest = digestOf(key)
-    return digest === undefined ? received(key) : layout.blobPath(path, digest)
-  }
-  const broken = (error: files.FileError) => new BlobStore.Failed({ cause: error })
-  const size = (file: string) => Effect.mapError(files.sizeOf(file), broken)
-  /** The offsets of the uploads that are receiving a chunk. */
-  const receiving = new Map<BlobStore.UploadToken, number>()
+const uploadPath = (path: string, token: BlobStore.UploadToken) =>
+  join(ingest(path), `upload-${token}${owner.suffix()}`)
 
-  /** Runs an append. Fails if another append to the same upload is running: they would overwrite each other's bytes. */
-  const alone = <A, E>(token: BlobStore.UploadToken, offset: number, effect: Effect.Effect<A, E>) =>
+const failed = (error: files.FileError) => new BlobStore.Failed({ cause: error })
+
+const sizeOf = (file: string) => Effect.mapError(files.sizeOf(file), failed)
+
+/** Creates the append of a store. Refuses an append while another one runs: it would overwrite the bytes of the other. */
+const appendTo = (path: string): BlobStore.Service["append"] => {
+  /** The offsets of the appends that are running. */
+  const running = new Map<BlobStore.UploadToken, number>()
+  const write = (token: BlobStore.UploadToken, offset: number, body: Body.Body) =>
+    Effect.gen(function*() {
+      const file = uploadPath(path, token)
+      const size = (yield* sizeOf(file)) ?? 0
+      if (size !== offset) return yield* Effect.fail(new BlobStore.OffsetMismatch({ offset: size }))
+      return { offset: offset + (yield* files.write(file, body, offset)), token }
+    })
+  return (token, offset, body) =>
     Effect.acquireUseRelease(
       Effect.suspend(() => {
-        const stands = receiving.get(token)
-        return stands === undefined
-          ? Effect.sync(() => receiving.set(token, offset))
-          : Effect.fail(new BlobStore.OffsetMismatch({ offset: stands }))
+        const other = running.get(token)
+        return other === undefined
+          ? Effect.sync(() => running.set(token, offset))
+          : Effect.fail(new BlobStore.OffsetMismatch({ offset: other }))
       }),
-      () => effect,
-      () => Effect.sync(() => receiving.delete(token))
-    )
+      () => write(token, offset, body),
+      () => Effect.sync(() => running.delete(token))
+    ).pipe(Effect.catchTags({
+      BodyError: ({ error, written }) =>
+        Effect.fail(new BlobStore.BodyBroken({ offset: offset + written, cause: error })),
+      FileError: (error) => Effect.fail(error.full ? new BlobStore.Full() : failed(error))
+    }))
+}
 
+const commitIn = (path: string): BlobStore.Service["commit"] => (token, key, expected) =>
+  Effect.gen(function*() {
+    const received = receivedPath(path, key)
+    const size = yield* sizeOf(uploadPath(path, token))
+    if (size === undefined) {
+      if ((yield* sizeOf(received)) === expected) return
+      if (expected > 0) return yield* Effect.fail(new BlobStore.UploadUnknown())
+      return yield* Effect.mapError(files.create(received, new Uint8Array(0)), failed)
+    }
+    if (size !== expected) return yield* Effect.fail(new BlobStore.OffsetMismatch({ offset: size }))
+    yield* Effect.mapError(files.move(uploadPath(path, token), received), failed)
+  })
+
+const uploadsBefore = (path: string, olderThan: number) =>
+  Effect.map(Effect.mapError(filesBefore(path, olderThan), failed), (names) => {
+    const end = owner.suffix()
+    const ids = names.flatMap((name) =>
+      name.startsWith("upload-") && name.endsWith(end) ? [name.slice("upload-".length, -end.length)] : []
+    )
+    return Stream.fromIterable(ids.map((id) => ({ id, token: BlobStore.UploadToken(id) })))
+  })
+
+/** Creates the blob store of a layout, which stores bytes in the files of the layout. */
+export const blobStore = (path: string): BlobStore.Service => {
+  const fileOf = (key: BlobStore.BlobKey) => {
+    const digest = digestOf(key)
+    return digest === undefined ? receivedPath(path, key) : layout.blobPath(path, digest)
+  }
   return {
-    stat: (key) => size(fileOf(key)),
+    stat: (key) => sizeOf(fileOf(key)),
     read: (key, span) =>
       Effect.gen(function*() {
-        const found = yield* size(fileOf(key))
-        if (found === undefined) return yield* Effect.fail(new BlobStore.NotFound({ key }))
-        if (span !== undefined && span.offset + span.length > found) {
-          return yield* Effect.fail(new BlobStore.RangeInvalid({ key, size: found }))
+        const size = yield* sizeOf(fileOf(key))
+        if (size === undefined) return yield* Effect.fail(new BlobStore.NotFound({ key }))
+        if (span !== undefined && span.offset + span.length > size) {
+          return yield* Effect.fail(new BlobStore.RangeInvalid({ key, size }))
         }
-        return yield* Effect.mapError(files.read(fileOf(key), span), broken)
+        return yield* Effect.mapError(files.read(fileOf(key), span), failed)
       }),
-    openUpload: (id) =>
-      Effect.mapError(
-        Effect.as(files.folder(ingest(path)), BlobStore.UploadToken(id)),
-        broken
-      ),
-    append: (token, offset, body) =>
-      alone(
-        token,
-        offset,
-        Effect.gen(function*() {
-          const stands = (yield* size(upload(token))) ?? 0
-          if (stands !== offset) return yield* Effect.fail(new BlobStore.OffsetMismatch({ offset: stands }))
-          const written = yield* files.write(upload(token), body, offset)
-          return { offset: offset + written, token }
-        })
-      ).pipe(Effect.catchTags({
-        BodyError: ({ error, written }) =>
-          Effect.fail(new BlobStore.BodyBroken({ offset: offset + written, cause: error })),
-        FileError: (error) => Effect.fail(error.full ? new BlobStore.Full() : broken(error))
-      })),
-    commit: (token, key, expected) =>
-      Effect.gen(function*() {
-        const stands = yield* size(upload(token))
-        if (stands === undefined) {
-          if ((yield* size(received(key))) === expected) return
-          if (expected > 0) return yield* Effect.fail(new BlobStore.UploadUnknown())
-          return yield* Effect.mapError(files.create(received(key), new Uint8Array(0)), broken)
-        }
-        if (stands !== expected) return yield* Effect.fail(new BlobStore.OffsetMismatch({ offset: stands }))
-        yield* Effect.mapError(files.move(upload(token), received(key)), broken)
-      }),
-    abort: (token) => Effect.mapError(files.remove(upload(token)), broken),
-    listUploads: (olderThan) =>
-      Stream.unwrap(Effect.map(
-        Effect.mapError(filesBefore(path, olderThan), broken),
-        (names) => {
-          const end = owner.suffix()
-          const ids = names.flatMap((name) =>
-            name.startsWith("upload-") && name.endsWith(end) ? [name.slice("upload-".length, -end.length)] : []
-          )
-          return Stream.fromIterable(ids.map((id) => ({ id, token: BlobStore.UploadToken(id) })))
-        }
-      )),
-    delete: (key) => Effect.mapError(files.remove(fileOf(key)), broken)
+    openUpload: (id) => Effect.mapError(Effect.as(files.folder(ingest(path)), BlobStore.UploadToken(id)), failed),
+    append: appendTo(path),
+    commit: commitIn(path),
+    abort: (token) => Effect.mapError(files.remove(uploadPath(path, token)), failed),
+    listUploads: (olderThan) => Stream.unwrap(uploadsBefore(path, olderThan)),
+    delete: (key) => Effect.mapError(files.remove(fileOf(key)), failed)
   }
 }
