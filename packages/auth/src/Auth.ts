@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as AuthScope from "@effect-oci/core/AuthScope"
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
 import * as Origin from "@effect-oci/transport/Origin"
 import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -123,7 +123,7 @@ export const transport = (options: Options = {}): Effect.Effect<Authenticating> 
     const home = options.origin === undefined ? undefined : yield* Effect.orDie(Origin.parse(options.origin))
     const lookup = yield* lookups.make(yield* Credentials.Credentials)
     const cache = yield* TokenCache.make
-    const challenges = LruMap.make<Challenge.Challenge>(1000)
+    const challenges = new LruMap<string, Challenge.Challenge>(1000)
     const knownChallenge = options.known === undefined
       ? undefined
       : Challenge.preferred(Challenge.parse(options.known.challenge))

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import { CredentialError } from "@effect-oci/core/RegistryError"
+import { SingleFlight } from "@effect-oci/core/SingleFlight"
 import { format } from "@effect-oci/transport/Origin"
 import type { Origin } from "@effect-oci/transport/Origin"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -19,7 +20,6 @@ import * as CredentialHelper from "./CredentialHelper.js"
 import * as DockerConfig from "./DockerConfig.js"
 import * as files from "./internal/dockerConfigFiles.js"
 import { candidates, normalise } from "./internal/hostKey.js"
-import * as singleFlight from "./internal/singleFlight.js"
 
 /**
  * A source of credentials. `get` looks up the credentials for a repository, or for a registry if no repository is
@@ -244,9 +244,9 @@ export const layerDockerConfig = (
       const environment = options?.environment ?? (typeof process === "undefined" ? {} : process.env)
       const load = files.load(fs, environment)
       // Concurrent lookups for one host share one helper process.
-      const processes = singleFlight.make<string, Credential.Entry, CredentialError>()
+      const processes = new SingleFlight<string, Credential.Entry, CredentialError>()
       const fromHelper = (helper: string, origin: Origin) =>
-        processes(
+        processes.share(
           `${helper} ${format(origin)}`,
           CredentialHelper.get(runner, helper, origin, { timeout: options?.helperTimeout })
         )

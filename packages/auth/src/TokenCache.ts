@@ -4,12 +4,12 @@
  * @since 0.1.0
  */
 import * as AuthScope from "@effect-oci/core/AuthScope"
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
+import { SingleFlight } from "@effect-oci/core/SingleFlight"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type { Credential } from "./Credential.js"
-import * as singleFlight from "./internal/singleFlight.js"
 import type { Token } from "./TokenExchange.js"
 
 /**
@@ -74,8 +74,8 @@ const maxTokensPerRealm = 100
  * @category constructors
  */
 export const make: Effect.Effect<TokenCache> = Effect.map(Effect.clock, (clock): TokenCache => {
-  const tokensByRealm = LruMap.make<ReadonlyArray<CachedToken>>(1000)
-  const inFlight = singleFlight.make<unknown, Token, unknown>()
+  const tokensByRealm = new LruMap<string, ReadonlyArray<CachedToken>>(1000)
+  const inFlight = new SingleFlight<unknown, Token, unknown>()
   const realmKey = ({ origin, realm, service = "" }: Key): string => `${origin} ${realm} ${service}`
   const isGood = ({ expiresAt }: Token): boolean => expiresAt - margin > clock.unsafeCurrentTimeMillis()
 
@@ -90,7 +90,7 @@ export const make: Effect.Effect<TokenCache> = Effect.map(Effect.clock, (clock):
         AuthScope.contains(cached.token.scope, scope) && Equal.equals(cached.key, key) && isGood(cached.token)
       )?.token,
     acquire: <E>(key: Key, scope: AuthScope.AuthScope, exchange: Effect.Effect<Token, E>) =>
-      inFlight(
+      inFlight.share(
         Data.tuple(key, AuthScope.format(AuthScope.canonical(scope))),
         Effect.tap(exchange, (token) => Effect.sync(() => put(key, token)))
       ) as Effect.Effect<Token, E>,

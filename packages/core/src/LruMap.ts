@@ -1,49 +1,75 @@
 /**
- * Maps with a limited number of entries.
+ * Maps with a maximum size, which remove the least recently used entries.
  *
  * @since 0.1.0
  */
 
 /**
- * A map that removes the least recently used entry when it is full, so that clients cannot fill the memory.
+ * A map that removes its least recently used entries when the weight of all entries exceeds a maximum, so that clients
+ * cannot fill the memory. Values are not `undefined`.
  *
  * @since 0.1.0
  * @category models
- */
-export interface LruMap<V> {
-  readonly get: (key: string) => V | undefined
-  readonly set: (key: string, value: V) => void
-  readonly delete: (key: string) => void
-  readonly entries: () => Iterable<readonly [string, V]>
-}
-
-/**
- * Creates a map that holds at most `capacity` entries.
+ * @example
+ * ```ts
+ * import { LruMap } from "@effect-oci/core/LruMap"
  *
- * @since 0.1.0
- * @category constructors
+ * const tokens = new LruMap<string, string>(1000)
+ * const manifests = new LruMap<string, Uint8Array>(32 * 1024 * 1024, (bytes) => bytes.byteLength)
+ * ```
  */
-export const make = <V extends object | string | number>(capacity: number): LruMap<V> => {
+export class LruMap<K, V> {
   // A `Map` iterates in insertion order.
-  const table = new Map<string, V>()
-  const add = (key: string, value: V) => {
-    table.delete(key)
-    table.set(key, value)
+  readonly #entries = new Map<K, V>()
+  #weight = 0
+
+  /** Creates a map. `weigh` returns the weight of a value, which must not change. Default: 1, so the map counts entries. */
+  constructor(private readonly maxWeight: number, private readonly weigh: (value: V) => number = () => 1) {}
+
+  get size(): number {
+    return this.#entries.size
   }
-  return {
-    get: (key) => {
-      const value = table.get(key)
-      if (value !== undefined) add(key, value)
-      return value
-    },
-    set: (key, value) => {
-      add(key, value)
-      for (const oldest of table.keys()) {
-        if (table.size <= capacity) return
-        table.delete(oldest)
-      }
-    },
-    delete: (key) => void table.delete(key),
-    entries: () => table.entries()
+
+  get weight(): number {
+    return this.#weight
+  }
+
+  /** Returns the value of a key, and marks the entry as used. */
+  get(key: K): V | undefined {
+    const value = this.#entries.get(key)
+    if (value === undefined) return undefined
+    this.#entries.delete(key)
+    this.#entries.set(key, value)
+    return value
+  }
+
+  /** Sets the value of a key. A value that is heavier than the maximum is not kept. */
+  set(key: K, value: V): void {
+    this.delete(key)
+    const weight = this.weigh(value)
+    if (weight > this.maxWeight) return
+    this.#entries.set(key, value)
+    this.#weight += weight
+    for (const oldest of this.#entries.keys()) {
+      if (this.#weight <= this.maxWeight) return
+      this.delete(oldest)
+    }
+  }
+
+  delete(key: K): void {
+    const value = this.#entries.get(key)
+    if (value === undefined) return
+    this.#entries.delete(key)
+    this.#weight -= this.weigh(value)
+  }
+
+  /** Deletes the entries that a predicate selects. */
+  deleteWhere(isSelected: (key: K, value: V) => boolean): void {
+    for (const [key, value] of this.#entries) if (isSelected(key, value)) this.delete(key)
+  }
+
+  /** Returns the entries, the least recently used first. */
+  entries(): Iterable<readonly [K, V]> {
+    return this.#entries.entries()
   }
 }

@@ -5,7 +5,7 @@
  */
 import * as Caller from "@effect-oci/core/Caller"
 import * as Digest from "@effect-oci/core/Digest"
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -251,8 +251,8 @@ export const make = (
     const bcrypt = yield* Bcrypt.Bcrypt
     const queue = FairQueue.make({ concurrency: bcrypt.concurrency, capacity: maxWaiting })
     const hashSecret = SecretHash.make()
-    const verifiedPasswords = LruMap.make<string>(capacity)
-    const knownAddresses = LruMap.make<number>(capacity)
+    const verifiedPasswords = new LruMap<string, string>(capacity)
+    const knownAddresses = new LruMap<string, number>(capacity)
     const windowMillis = Duration.toMillis(options.window ?? "1 minute")
     const buckets = (attempts: number) => TokenBucket.make({ attempts, windowMillis, capacity })
     const perUser = buckets(options.maxFailures ?? 10)

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
@@ -71,7 +71,7 @@ const maxLength = 256
 export const make = (options?: Options): Effect.Effect<RefreshTokens> =>
   Effect.map(Effect.clock, (clock) => {
     const lifetime = Duration.toMillis(options?.lifetime ?? "30 days")
-    const issued = LruMap.make<Issued>(options?.capacity ?? 10_000)
+    const issued = new LruMap<string, Issued>(options?.capacity ?? 10_000)
     const perUser = options?.capacityPerUser ?? 100
     const hashSecret = SecretHash.make()
     /** Returns the keys of a user's tokens, the least recently used first. */

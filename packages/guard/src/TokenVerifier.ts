@@ -5,7 +5,7 @@
  */
 import type * as AuthScope from "@effect-oci/core/AuthScope"
 import type * as Caller from "@effect-oci/core/Caller"
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -135,7 +135,7 @@ export const make = (options: Options): Effect.Effect<TokenVerifier> =>
   Effect.map(Effect.clock, (clock) => {
     const { audience, issuer, keys } = options
     const leeway = Duration.toSeconds(options.leeway ?? "30 seconds")
-    const remembered = LruMap.make<Remembered>(capacity)
+    const remembered = new LruMap<string, Remembered>(capacity)
     const hashSecret = SecretHash.make()
 
     const verify = async (token: string, now: number): Promise<Remembered> => {

@@ -12,11 +12,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as blobRows from "./internal/cache/blobs.js"
-import * as keepers from "./internal/cache/cacheStore.js"
-import { Books } from "./internal/cache/evictionIndex.js"
-import * as manifestRows from "./internal/cache/manifests.js"
-import * as upstreams from "./internal/cache/upstream.js"
+import { CachedBlobs } from "./internal/cache/blobs.js"
+import { CacheStore } from "./internal/cache/cacheStore.js"
+import * as evictionIndex from "./internal/cache/evictionIndex.js"
+import { CachedManifests } from "./internal/cache/manifests.js"
+import { Upstream } from "./internal/cache/upstream.js"
 import { writes } from "./internal/cache/writes.js"
 import * as members from "./internal/members.js"
 
@@ -49,7 +49,7 @@ export interface Options<Store extends members.Source = members.Source> {
    */
   readonly maxFills?: number | undefined
   /** How many bytes of a blob are buffered for its readers while it is pushed into the store. Default: 4 MiB. */
-  readonly window?: number | undefined
+  readonly bufferBytes?: number | undefined
   /**
    * How long a reader that is slower than the buffer waits until the store has the blob. After that, it reads the rest
    * from the upstream. Default: 30 seconds.
@@ -105,34 +105,34 @@ export const middleware = (
 ): Effect.Effect<Middleware.Middleware, never, Scope.Scope> =>
   Effect.gen(function*() {
     const scope = yield* Effect.scope
-    const keeper = keepers.make(options.store.handle)
-    const books = options.maxBytes === undefined ? undefined : yield* Books.make(keeper, options.maxBytes)
+    const store = new CacheStore(options.store.handle)
+    const index = yield* evictionIndex.make(store, options.maxBytes)
     const maxRemembered = options.maxRemembered ?? 10_000
-    return (behind) => {
-      if (Handler.dependsOnCaller(behind)) throw new Error(wrongOrder)
-      const next = readingAsAnonymous(behind)
-      const upstream = upstreams.make(next, {
+    return (next) => {
+      if (Handler.dependsOnCaller(next)) throw new Error(wrongOrder)
+      const anonymous = readingAsAnonymous(next)
+      const upstream = new Upstream(anonymous, {
         scope,
         maxRemembered,
         negativeTimeToLive: millis(options.negativeTimeToLive, "10 seconds")
       })
-      const blobs = blobRows.make(upstream, keeper, books, {
+      const blobs = new CachedBlobs(upstream, store, index, {
         scope,
         maxFills: options.maxFills ?? 64,
-        window: options.window ?? 4 * 1024 * 1024,
+        bufferBytes: options.bufferBytes ?? 4 * 1024 * 1024,
         maxWait: millis(options.maxWait, "30 seconds")
       })
-      const manifests = manifestRows.make(upstream, keeper, books, {
+      const manifests = new CachedManifests(upstream, store, index, {
         maxRemembered,
         tagTimeToLive: millis(options.tagTimeToLive, "1 minute"),
         staleIfError: millis(options.staleIfError, 0),
         maxManifestBytes: options.maxManifestBytes ?? 32 * 1024 * 1024,
         tagOnly: options.tagOnly ?? false
       })
-      return Handler.override(next, {
+      return Handler.override(anonymous, {
         ...blobs.rows,
         ...manifests.rows,
-        ...writes(upstream, keeper, blobs, manifests)
+        ...writes(upstream, store, blobs, manifests)
       })
     }
   })
@@ -153,8 +153,8 @@ const readingAsAnonymous = (next: Handler.Handler): Handler.Handler =>
     GetManifest: (operation) => asAnonymous(next(operation))
   })
 
-const millis = (duration: Duration.DurationInput | undefined, unlessSaid: Duration.DurationInput): number =>
-  Duration.toMillis(duration ?? unlessSaid)
+const millis = (duration: Duration.DurationInput | undefined, byDefault: Duration.DurationInput): number =>
+  Duration.toMillis(duration ?? byDefault)
 
 /** Creates the cache over the registry in the context. The store is built. */
 const inner = <Store extends members.Source>(options: Options<Store>) =>

@@ -8,12 +8,12 @@
  */
 import { Handler, Registry } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
+import * as KeyedMutex from "@effect-oci/core/KeyedMutex"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as members from "./internal/members.js"
 import { rejectAll } from "./internal/rejectAll.js"
 import { deleter } from "./internal/union/deleter.js"
-import { keyedMutex } from "./internal/union/keyedMutex.js"
 import { lister } from "./internal/union/lister.js"
 import * as model from "./internal/union/model.js"
 import type { Member, Options } from "./internal/union/model.js"
@@ -79,7 +79,7 @@ type TagMoves = Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteT
 
 /** Runs operations that move tags of a repository one after another, so that all members see them in the same order. */
 const oneAtATime = ({ DeleteManifest, DeleteTag, PushManifest }: TagMoves): TagMoves => {
-  const lock = keyedMutex()
+  const lock = KeyedMutex.make()
   return {
     PushManifest: (operation) => lock(operation.repository)(Effect.suspend(() => PushManifest(operation))),
     DeleteManifest: (operation) => lock(operation.repository)(Effect.suspend(() => DeleteManifest(operation))),

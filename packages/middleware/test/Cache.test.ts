@@ -168,7 +168,7 @@ describe("Cache", () => {
           expect(lines).toHaveLength(2)
           for (const line of lines) {
             expect(line).toMatch(
-              /level=WARN .*message="the store of the cache fails, and is done without" .*error=Unavailable/
+              /level=WARN .*message="the cache store failed; serving from upstream without caching" .*error=Unavailable/
             )
           }
         })

@@ -117,7 +117,7 @@ describe("a fill", () => {
 
   it.scoped("does not wait for a stalled reader, which then reads the rest from the store", () =>
     Effect.gen(function*() {
-      const world = yield* make({ base: flowing, window: 4 * piece })
+      const world = yield* make({ base: flowing, bufferBytes: 4 * piece })
       yield* push(world, large)
       const go = yield* Deferred.make<void>()
       const stalled = yield* Effect.fork(stalling(world, go))
@@ -159,7 +159,7 @@ describe("a fill", () => {
             descriptor
           )
       })
-      const middleware = yield* Cache.middleware({ store: Registry.fromHandler(store), window: 1024 * 1024 })
+      const middleware = yield* Cache.middleware({ store: Registry.fromHandler(store), bufferBytes: 1024 * 1024 })
       const { getBlob } = Registry.fromHandler(middleware(base))
       const { stream } = yield* getBlob(repository, descriptor.digest)
       const pull = yield* Stream.toPull(Stream.rechunk(stream, 1))
@@ -256,7 +256,7 @@ describe("a fill", () => {
       const gate = yield* Queue.unbounded<unknown>()
       const broken = blobs(({ body }) => Body.stream(Stream.concat(Stream.take(body.stream, 8), reset)))
       const base = first(Middleware.compose(gated(Queue.take(gate)), broken))
-      const world = yield* make({ base, window: 2 * piece })
+      const world = yield* make({ base, bufferBytes: 2 * piece })
       yield* push(world, large)
       const some = yield* Effect.fork(read(world.cache, blob))
       yield* until(() => world.store.seen.includes("PushBlob"))
@@ -276,7 +276,7 @@ describe("a fill", () => {
     Effect.gen(function*() {
       const gate = yield* Queue.unbounded<unknown>()
       const base = first(gated(Queue.take(gate)))
-      const world = yield* make({ base, window: piece, maxWait: "20 seconds" })
+      const world = yield* make({ base, bufferBytes: piece, maxWait: "20 seconds" })
       yield* push(world, large)
       const inStep = yield* Effect.fork(read(world.cache, blob))
       yield* until(() => world.store.seen.includes("PushBlob"))
@@ -338,7 +338,7 @@ describe("a fill", () => {
 
   it.scoped("returns content that can be read again", () =>
     Effect.gen(function*() {
-      const world = yield* make({ base: flowing, window: piece })
+      const world = yield* make({ base: flowing, bufferBytes: piece })
       yield* push(world, large)
       const { body } = yield* open(world)
       expect(body).toMatchObject({ replayable: true, size: blob.size })

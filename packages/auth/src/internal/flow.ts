@@ -1,5 +1,5 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Origin from "@effect-oci/transport/Origin"
@@ -34,7 +34,7 @@ export interface Settings {
   readonly cache: TokenCache
   readonly exchange: TokenExchange
   /** The last challenge of each origin. */
-  readonly challenges: LruMap.LruMap<Challenge.Challenge>
+  readonly challenges: LruMap<string, Challenge.Challenge>
   readonly trustedRealms: ReadonlyArray<string>
   readonly scopes: RequestScopes.RequestScopes["scopes"]
   /** A token for the registry at `home` that the program provided. */
@@ -75,9 +75,9 @@ export const make = (settings: Settings) => {
   const { challenges, exchange, home, lookup } = settings
   const tokens = tokenAcquisition.make(settings)
   // The origins that answered a request without credentials.
-  const openOrigins = LruMap.make<number>(1000)
+  const openOrigins = new LruMap<string, number>(1000)
   // The scope that the last challenge named for each required scope. Used with `scopes: "challenge"` only.
-  const challengedScopes = LruMap.make<AuthScope.AuthScope>(1000)
+  const challengedScopes = new LruMap<string, AuthScope.AuthScope>(1000)
   const scopeKey = ({ requestScopes, originText }: Attempt) =>
     `${originText} ${AuthScope.format(AuthScope.canonical(requestScopes.required))}`
   let { initialToken } = settings

@@ -1,11 +1,11 @@
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
 import type { CredentialError } from "@effect-oci/core/RegistryError"
+import { SingleFlight } from "@effect-oci/core/SingleFlight"
 import { format } from "@effect-oci/transport/Origin"
 import type { Origin } from "@effect-oci/transport/Origin"
 import * as Effect from "effect/Effect"
 import type * as Credential from "../Credential.js"
 import type * as Credentials from "../Credentials.js"
-import * as singleFlight from "./singleFlight.js"
 
 /** Looks up the credentials of registries, and caches them, because a credential helper is a program to start. */
 export interface Lookup {
@@ -24,15 +24,15 @@ interface CachedEntry {
 
 export const make = (credentials: Credentials.Service): Effect.Effect<Lookup> =>
   Effect.map(Effect.clock, (clock) => {
-    const cache = LruMap.make<CachedEntry>(1000)
-    const inFlight = singleFlight.make<string, Credential.Entry, CredentialError>()
+    const cache = new LruMap<string, CachedEntry>(1000)
+    const inFlight = new SingleFlight<string, Credential.Entry, CredentialError>()
     const keyOf = (origin: Origin, repository = "") => `${format(origin)} ${repository}`
     return {
       get: (origin, repository) => {
         const key = keyOf(origin, repository)
         const cached = cache.get(key)
         if (cached !== undefined && cached.until > clock.unsafeCurrentTimeMillis()) return cached.entry
-        return Effect.tap(inFlight(key, credentials.get(origin, repository)), (entry) => {
+        return Effect.tap(inFlight.share(key, credentials.get(origin, repository)), (entry) => {
           cache.set(key, { entry: Effect.succeed(entry), until: clock.unsafeCurrentTimeMillis() + lifetime })
         })
       },

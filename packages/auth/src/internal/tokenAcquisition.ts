@@ -1,5 +1,5 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { Origin } from "@effect-oci/transport/Origin"
@@ -78,7 +78,10 @@ export const isRefused = (error: Failure): error is RegistryError.Unauthorized |
 
 export const make = ({ cache, exchange, trustedRealms }: Settings): TokenAcquisition => {
   // Identity tokens that a token server replaced, with their replacements.
-  const renewedTokens = LruMap.make<{ readonly from: Credential.Credential; readonly to: Credential.IdentityToken }>(
+  const renewedTokens = new LruMap<
+    string,
+    { readonly from: Credential.Credential; readonly to: Credential.IdentityToken }
+  >(
     1000
   )
   const renewedTokenKey = (key: TokenCache.Key) => `${key.origin} ${key.realm}`

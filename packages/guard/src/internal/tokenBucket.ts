@@ -1,4 +1,4 @@
-import * as LruMap from "@effect-oci/core/LruMap"
+import { LruMap } from "@effect-oci/core/LruMap"
 
 /** The number of attempts in a window of time, and the number of keys whose attempts are counted. */
 export interface Settings {
@@ -22,7 +22,7 @@ interface Bucket {
 
 /** Creates token buckets that refill over the window. */
 export const make = ({ attempts, capacity, windowMillis }: Settings): TokenBucket => {
-  const buckets = LruMap.make<Bucket>(capacity)
+  const buckets = new LruMap<string, Bucket>(capacity)
   const perMilli = attempts / windowMillis
   const tokens = (key: string, now: number): number => {
     const bucket = buckets.get(key)

@@ -8,81 +8,73 @@ type Read = Operation.ResolveBlob | Operation.GetBlob | Operation.ResolveManifes
 type Write = Operation.PushBlob | Operation.MountBlob | Operation.CancelUpload | Operation.PushManifest
 type Delete = Operation.DeleteBlob | Operation.DeleteManifest
 
+type Answer<O extends Operation.Operation, R> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
+
 /** What to do with the outcome of a read of the store. */
 interface Cases<O extends Read, R> {
-  readonly found: (
-    result: Operation.ResultOf<O>
-  ) => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
-  readonly missing: () => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
-  /** The store failed, so it is unknown whether it has the content. */
-  readonly failed: () => Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
+  readonly found: (result: Operation.ResultOf<O>) => Answer<O, R>
+  readonly missing: () => Answer<O, R>
+  /** The store failed, so it is unknown whether it has the content. Default: as `missing`. */
+  readonly failed?: () => Answer<O, R>
 }
 
 /**
- * Creates the interface to the store of a cache. A failure of the store does not make the operation fail. It is logged,
+ * The registry in which a cache stores content. A failure of the store does not make the operation fail. It is logged,
  * once for each kind of operation until that kind succeeds again.
  */
-export const make = (store: Handler.Handler) => {
-  const failing = new Set<Operation.OperationTag>()
+export class CacheStore {
+  readonly #failing = new Set<Operation.OperationTag>()
 
-  const works = (operation: Operation.Operation) => {
-    if (failing.size > 0) failing.delete(operation._tag)
+  constructor(private readonly handle: Handler.Handler) {}
+
+  read<O extends Read, R>(operation: O, { failed, found, missing }: Cases<O, R>): Answer<O, R> {
+    return Handler.matchEffect(this.handle(operation) as Answer<O, R>, {
+      onSuccess: (result) => found(this.#succeeded(operation, result)),
+      onFailure: (error) => {
+        if (RegistryError.isNotFound(error)) return missing()
+        // The store has the blob, but the range is not valid.
+        if (error._tag === "RangeInvalid") return Exit.fail(error)
+        return Effect.zipRight(this.reportFailure(operation, error), Effect.suspend(failed ?? missing))
+      }
+    })
   }
 
-  const report = (operation: Operation.Operation, error: RegistryError.RegistryError): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      if (failing.has(operation._tag)) return Effect.void
-      failing.add(operation._tag)
-      return Effect.annotateLogs(Effect.logWarning("the store of the cache fails, and is done without"), {
+  /**
+   * Writes to the store. Returns `undefined` if the store did not accept the content. An error that `isRefusal` selects
+   * is not a failure of the store, and is not logged.
+   */
+  write<O extends Write>(
+    operation: O,
+    isRefusal: (error: RegistryError.RegistryError) => boolean = () => false
+  ): Effect.Effect<Operation.ResultOf<O> | undefined> {
+    return Effect.matchEffect(this.handle(operation) as Answer<O, never>, {
+      onSuccess: (result) => Exit.succeed(this.#succeeded(operation, result)),
+      onFailure: (error) => Effect.as(isRefusal(error) ? Effect.void : this.reportFailure(operation, error), undefined)
+    })
+  }
+
+  /** Deletes content. Succeeds if the store does not have it. */
+  delete(operation: Delete): Effect.Effect<void, RegistryError.RegistryError> {
+    return Effect.matchEffect(this.handle(operation), {
+      onSuccess: () => Exit.succeed(this.#succeeded(operation, undefined)),
+      onFailure: (error) => RegistryError.isNotFound(error) ? Effect.void : Effect.fail(error)
+    })
+  }
+
+  reportFailure(operation: Operation.Operation, error: RegistryError.RegistryError): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#failing.has(operation._tag)) return Effect.void
+      this.#failing.add(operation._tag)
+      return Effect.annotateLogs(Effect.logWarning("the cache store failed; serving from upstream without caching"), {
         operation: operation._tag,
         error: error._tag,
         errorMessage: redact(error.message)
       })
     })
+  }
 
-  return {
-    read: <O extends Read, R>(operation: O, cases: Cases<O, R>) =>
-      Handler.matchEffect(store(operation) as Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>, {
-        onSuccess: (result) => {
-          works(operation)
-          return cases.found(result)
-        },
-        onFailure: (error) => {
-          if (RegistryError.isNotFound(error)) return cases.missing()
-          // The store has the blob, but the range is not valid.
-          if (error._tag === "RangeInvalid") return Exit.fail(error)
-          return Effect.zipRight(report(operation, error), Effect.suspend(cases.failed))
-        }
-      }),
-
-    /**
-     * Writes to the store. Returns `undefined` if the store did not accept the content. An error that `isRefusal`
-     * selects is not a failure of the store, and is not logged.
-     */
-    write: <O extends Write>(
-      operation: O,
-      isRefusal: (error: RegistryError.RegistryError) => boolean = () => false
-    ): Effect.Effect<Operation.ResultOf<O> | undefined> =>
-      Effect.matchEffect(store(operation) as Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>, {
-        onSuccess: (result) => {
-          works(operation)
-          return Exit.succeed(result)
-        },
-        onFailure: (error) => Effect.as(isRefusal(error) ? Effect.void : report(operation, error), undefined)
-      }),
-
-    /** Deletes content. Succeeds if the store does not have it. */
-    delete: (operation: Delete): Effect.Effect<void, RegistryError.RegistryError> =>
-      Effect.matchEffect(store(operation), {
-        onSuccess: () => {
-          works(operation)
-          return Effect.void
-        },
-        onFailure: (error) => RegistryError.isNotFound(error) ? Effect.void : Effect.fail(error)
-      }),
-
-    report
+  #succeeded<A>(operation: Operation.Operation, result: A): A {
+    if (this.#failing.size > 0) this.#failing.delete(operation._tag)
+    return result
   }
 }
-
-export type Keeper = ReturnType<typeof make>

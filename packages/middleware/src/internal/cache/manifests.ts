@@ -1,20 +1,21 @@
 import { Operation, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Handler, Manifest, RepositoryName } from "@effect-oci/core"
+import { LruMap } from "@effect-oci/core/LruMap"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
 import * as tagOnly from "../tagOnly.js"
-import type { Keeper } from "./cacheStore.js"
-import type { Books } from "./evictionIndex.js"
-import { Remembered } from "./lruMap.js"
+import type { CacheStore } from "./cacheStore.js"
+import type { EvictionIndex } from "./evictionIndex.js"
 import type { Upstream } from "./upstream.js"
 
 type Name = RepositoryName.RepositoryName
-type Asked = Operation.ResolveManifest | Operation.GetManifest
-type Answer<O extends Asked> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
+type Read = Operation.ResolveManifest | Operation.GetManifest
+type Answer<O extends Read> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
 
 /** The manifest that a tag points at, until when it is valid, and until when it may be served if the upstream fails. */
-interface Known {
+interface CachedTag {
   readonly descriptor: Descriptor.Descriptor
   readonly until: number
   readonly staleUntil: number
@@ -28,186 +29,170 @@ interface Options {
   readonly tagOnly: boolean
 }
 
-export const make = (upstream: Upstream, keeper: Keeper, books: Books | undefined, options: Options) => {
-  const tags = new Remembered<Known>(options.maxRemembered)
+/** The manifests and tags of a cache. */
+export class CachedManifests {
+  readonly #tags: LruMap<string, CachedTag>
   /**
    * Manifests that are kept in memory. By digest: those that the store refused, mostly because it does not have their
    * blobs. By tag: those that the upstream served by a tag and may refuse by their digest.
    */
-  const held = new Remembered<Manifest.Manifest>(options.maxManifestBytes, ({ bytes }) => bytes.byteLength)
+  readonly #inMemory: LruMap<string, Manifest.Manifest>
 
-  const tagKey = (repository: Name, reference: Operation.TagOrDigest) => `${repository}:${reference}`
-  const manifestKey = (repository: Name, digest: Digest.Digest, by: "tag" | "digest") => `${by} ${repository}@${digest}`
-
-  const learn = (
-    { reference, repository }: Asked,
-    descriptor: Descriptor.Descriptor
-  ): Effect.Effect<void> =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      const until = now + options.tagTimeToLive
-      tags.set(repository, tagKey(repository, reference), {
-        descriptor,
-        until,
-        staleUntil: until + options.staleIfError
-      })
-    })
-
-  /** Stores a manifest in the store, or in memory if the store does not accept it. */
-  const lay = (repository: Name, manifest: Manifest.Manifest): Effect.Effect<void> => {
-    const { bytes, descriptor } = manifest
-    const { digest, mediaType } = descriptor
-    const push = new Operation.PushManifest({ repository, mediaType, bytes, digest, tags: [] })
-    const put = Effect.map(keeper.write(push, isRefusal), (pushed) => pushed !== undefined)
-    return Effect.map(
-      books === undefined ? put : books.putting("Manifest", repository, descriptor, put),
-      (isPut) => {
-        if (!isPut) held.set(repository, manifestKey(repository, digest, "digest"), manifest)
-      }
-    )
+  constructor(
+    private readonly upstream: Upstream,
+    private readonly store: CacheStore,
+    private readonly index: EvictionIndex,
+    private readonly options: Options
+  ) {
+    this.#tags = new LruMap(options.maxRemembered)
+    this.#inMemory = new LruMap(options.maxManifestBytes, ({ bytes }) => bytes.byteLength)
   }
 
-  const byDigest = <O extends Asked>(
+  readonly rows: Pick<Handler.Table, "ResolveManifest" | "GetManifest"> = {
+    ResolveManifest: (operation) => {
+      const { reference } = operation
+      return Operation.isDigest(reference)
+        ? this.#byDigest(operation, reference, ({ descriptor }) => descriptor, () => this.upstream.read(operation))
+        : this.#byTag(
+          operation,
+          (cached, isFresh) =>
+            cached !== undefined && isFresh ? Exit.succeed(cached.descriptor) : this.#resolve(operation, cached)
+        )
+    },
+    GetManifest: (operation) => {
+      const { reference } = operation
+      return Operation.isDigest(reference)
+        ? this.#byDigest(operation, reference, identity, () => this.#pull(operation))
+        : this.#byTag(operation, (cached, isFresh) => {
+          if (cached === undefined) return this.#pull(operation)
+          return isFresh ? this.#getTagged(operation, cached.descriptor) : this.#revalidate(operation, cached)
+        })
+    }
+  }
+
+  /** Forgets all tags of a repository. */
+  forget(repository: Name): void {
+    this.#tags.deleteWhere((key) => key.startsWith(`${repository}:`))
+  }
+
+  /** Deletes a manifest from the store and from memory. */
+  drop(repository: Name, digest: Digest.Digest): Effect.Effect<void, RegistryError.RegistryError> {
+    return Effect.suspend(() => {
+      this.#inMemory.delete(memoryKey("tag", repository, digest))
+      this.#inMemory.delete(memoryKey("digest", repository, digest))
+      this.index.remove("Manifest", { repository, digest })
+      return this.store.delete(new Operation.DeleteManifest({ repository, digest }))
+    })
+  }
+
+  #byDigest<O extends Read>(
     operation: O,
     digest: Digest.Digest,
-    cases: {
-      readonly of: (manifest: Manifest.Manifest) => Operation.ResultOf<O>
-      readonly missing: () => Answer<O>
-    }
-  ): Answer<O> => {
+    resultOf: (manifest: Manifest.Manifest) => Operation.ResultOf<O>,
+    onMissing: () => Answer<O>
+  ): Answer<O> {
     const { repository } = operation
-    const inMemory = () => {
-      const manifest = held.get(manifestKey(repository, digest, "digest"))
-      return manifest === undefined ? cases.missing() : Exit.succeed(cases.of(manifest))
-    }
-    return keeper.read(operation, {
+    return this.store.read(operation, {
       found: (result) => {
-        books?.used("Manifest", repository, "descriptor" in result ? result.descriptor : result)
+        this.index.use({ kind: "Manifest", repository, descriptor: descriptorOf(result) })
         return Exit.succeed(result)
       },
-      missing: inMemory,
-      failed: inMemory
+      missing: () => {
+        const manifest = this.#inMemory.get(memoryKey("digest", repository, digest))
+        return manifest === undefined ? onMissing() : Exit.succeed(resultOf(manifest))
+      }
+    })
+  }
+
+  #byTag<O extends Read>(
+    operation: O,
+    answer: (cached: CachedTag | undefined, isFresh: boolean) => Answer<O>
+  ): Answer<O> {
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const cached = this.upstream.isChanging(operation.repository) ? undefined : this.#tags.get(tagKey(operation))
+      return answer(cached, cached !== undefined && now < cached.until)
     })
   }
 
   /** Pulls a manifest from the upstream. */
-  const pull = (operation: Operation.GetManifest): Effect.Effect<Manifest.Manifest, RegistryError.RegistryError> => {
+  #pull(operation: Operation.GetManifest): Answer<Operation.GetManifest> {
     const { reference, repository } = operation
-    return upstream.ask(operation, (manifest) => {
-      if (!Operation.isDigest(reference)) {
-        const { descriptor } = manifest
-        const keep = options.tagOnly || tagOnly.isMarked(manifest)
-          ? Effect.sync(() => held.set(repository, manifestKey(repository, descriptor.digest, "tag"), manifest))
-          : lay(repository, manifest)
-        return Effect.zipRight(learn(operation, descriptor), keep)
+    return this.upstream.read(operation, (manifest) => {
+      const { descriptor } = manifest
+      if (Operation.isDigest(reference)) {
+        return descriptor.digest === reference ? this.#put(repository, manifest) : Effect.void
       }
-      return manifest.descriptor.digest === reference ? lay(repository, manifest) : Effect.void
+      const keep = this.options.tagOnly || tagOnly.isMarked(manifest)
+        ? Effect.sync(() => this.#inMemory.set(memoryKey("tag", repository, descriptor.digest), manifest))
+        : this.#put(repository, manifest)
+      return Effect.zipRight(this.#rememberTag(operation, descriptor), keep)
     })
   }
 
   /**
-   * Resolves a tag at the upstream. Returns the known manifest if the upstream fails and the manifest may still be
+   * Resolves a tag at the upstream. Returns the cached manifest if the upstream fails and the manifest may still be
    * served.
    */
-  const resolve = (
-    operation: Operation.ResolveManifest,
-    known: Known | undefined
-  ): Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError> =>
-    Effect.catchAll(
-      upstream.ask(operation, (descriptor) => learn(operation, descriptor)),
+  #resolve(operation: Operation.ResolveManifest, cached: CachedTag | undefined): Answer<Operation.ResolveManifest> {
+    return Effect.catchAll(
+      this.upstream.read(operation, (descriptor) => this.#rememberTag(operation, descriptor)),
       (error) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          if (RegistryError.isNotFound(error)) tags.delete(tagKey(operation.repository, operation.reference))
-          return known !== undefined && now < known.staleUntil && RegistryError.isTransient(error)
-            ? Exit.succeed(known.descriptor)
+          if (RegistryError.isNotFound(error)) this.#tags.delete(tagKey(operation))
+          return cached !== undefined && now < cached.staleUntil && RegistryError.isTransient(error)
+            ? Exit.succeed(cached.descriptor)
             : Exit.fail(error)
         })
     )
-
-  const tagOf = <O extends Asked>(
-    operation: O,
-    then: (known: Known | undefined, isFresh: boolean) => Answer<O>
-  ): Answer<O> => {
-    const { reference, repository } = operation
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const known = upstream.isChanging(repository) ? undefined : tags.get(tagKey(repository, reference))
-      return then(known, known !== undefined && now < known.until)
-    })
   }
 
   /** Returns the manifest of a tag that points at a known digest. */
-  const getKnown = (operation: Operation.GetManifest, { digest }: Descriptor.Descriptor) => {
+  #getTagged(operation: Operation.GetManifest, { digest }: Descriptor.Descriptor): Answer<Operation.GetManifest> {
     const { repository } = operation
-    const manifest = held.get(manifestKey(repository, digest, "tag"))
-    return manifest !== undefined
-      ? Exit.succeed(manifest)
-      : byDigest(new Operation.GetManifest({ repository, reference: digest }), digest, {
-        of: (manifest) => manifest,
-        missing: () => pull(operation)
-      })
+    const manifest = this.#inMemory.get(memoryKey("tag", repository, digest))
+    if (manifest !== undefined) return Exit.succeed(manifest)
+    const byDigest = new Operation.GetManifest({ repository, reference: digest })
+    return this.#byDigest(byDigest, digest, identity, () => this.#pull(operation))
   }
 
-  const revalidate = (operation: Operation.GetManifest, known: Known) =>
-    Effect.matchEffect(resolve(new Operation.ResolveManifest(operation), known), {
-      onSuccess: (descriptor) => getKnown(operation, descriptor),
+  #revalidate(operation: Operation.GetManifest, cached: CachedTag): Answer<Operation.GetManifest> {
+    return Effect.matchEffect(this.#resolve(new Operation.ResolveManifest(operation), cached), {
+      onSuccess: (descriptor) => this.#getTagged(operation, descriptor),
       // The response to HEAD may be missing, or contain less than the response to GET.
       onFailure: (error) =>
         RegistryError.isTransient(error)
           ? Exit.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
-          : pull(operation)
+          : this.#pull(operation)
     })
-
-  const rows: Pick<Handler.Table, "ResolveManifest" | "GetManifest"> = {
-    ResolveManifest: (operation) => {
-      const { reference } = operation
-      if (Operation.isDigest(reference)) {
-        return byDigest(operation, reference, {
-          of: ({ descriptor }) => descriptor,
-          missing: () => upstream.ask(operation)
-        })
-      }
-      return tagOf(
-        operation,
-        (known, isFresh) => known !== undefined && isFresh ? Exit.succeed(known.descriptor) : resolve(operation, known)
-      )
-    },
-    GetManifest: (operation) => {
-      const { reference } = operation
-      if (Operation.isDigest(reference)) {
-        return byDigest(operation, reference, { of: (manifest) => manifest, missing: () => pull(operation) })
-      }
-      return tagOf(operation, (known, isFresh) => {
-        if (known === undefined) return pull(operation)
-        return isFresh ? getKnown(operation, known.descriptor) : revalidate(operation, known)
-      })
-    }
   }
 
-  return {
-    rows,
+  #rememberTag(operation: Read, descriptor: Descriptor.Descriptor): Effect.Effect<void> {
+    return Effect.map(Clock.currentTimeMillis, (now) => {
+      const until = now + this.options.tagTimeToLive
+      this.#tags.set(tagKey(operation), { descriptor, until, staleUntil: until + this.options.staleIfError })
+    })
+  }
 
-    /** Forgets all tags of a repository. */
-    forget: (repository: Name): void => tags.forget(repository),
-
-    /** Deletes a manifest from the store and from memory. */
-    drop: (repository: Name, digest: Digest.Digest): Effect.Effect<void, RegistryError.RegistryError> =>
-      Effect.suspend(() => {
-        for (const by of ["tag", "digest"] as const) held.delete(manifestKey(repository, digest, by))
-        books?.gone("Manifest", repository, digest)
-        return keeper.delete(new Operation.DeleteManifest({ repository, digest }))
-      })
+  /** Stores a manifest in the store, or in memory if the store does not accept it. */
+  #put(repository: Name, manifest: Manifest.Manifest): Effect.Effect<void> {
+    const { bytes, descriptor } = manifest
+    const { digest, mediaType } = descriptor
+    const push = new Operation.PushManifest({ repository, mediaType, bytes, digest, tags: [] })
+    const put = Effect.map(this.store.write(push, isRefusal), (pushed) => pushed !== undefined)
+    return Effect.map(this.index.add({ kind: "Manifest", repository, descriptor }, put), (isPut) => {
+      if (!isPut) this.#inMemory.set(memoryKey("digest", repository, digest), manifest)
+    })
   }
 }
+
+const descriptorOf = (result: Manifest.Manifest | Descriptor.Descriptor): Descriptor.Descriptor =>
+  "descriptor" in result ? result.descriptor : result
+
+const tagKey = ({ reference, repository }: Read): string => `${repository}:${reference}`
+
+const memoryKey = (servedBy: "tag" | "digest", repository: Name, digest: Digest.Digest): string =>
+  `${servedBy} ${repository}@${digest}`
 
 /** Returns whether the store works but does not accept the manifest. */
-const isRefusal = (error: RegistryError.RegistryError): boolean => {
-  switch (error._tag) {
-    case "ManifestBlobUnknown":
-    case "ManifestInvalid":
-    case "SizeInvalid":
-      return true
-    default:
-      return false
-  }
-}
-
-export type Manifests = ReturnType<typeof make>
+const isRefusal = ({ _tag }: RegistryError.RegistryError): boolean =>
+  _tag === "ManifestBlobUnknown" || _tag === "ManifestInvalid" || _tag === "SizeInvalid"

@@ -11,18 +11,18 @@ const maxPieces = 4096
  * A piece of at most this size, in bytes, that is a view of a larger buffer is copied. Otherwise it would keep the
  * whole buffer in memory.
  */
-const small = 16 * 1024
+const maxCopiedBytes = 16 * 1024
 
 /**
  * A ring buffer of the last bytes of a stream, for readers that follow it. It contains up to `maxBytes`, and at least
- * one piece. Pieces are shared, not copied. A reader that is too slow loses its place, and does not block the others.
+ * one piece. Pieces are shared, not copied. A reader that is too slow loses its position, and does not block the others.
  */
-export class Window {
+export class RingBuffer {
   readonly #pieces = new Map<number, Uint8Array>()
   readonly #followers = new Set<() => void>()
   #first = 0
   #next = 0
-  #held = 0
+  #bufferedBytes = 0
   #total = 0
   #ended = false
 
@@ -36,11 +36,11 @@ export class Window {
 
   push(piece: Uint8Array): void {
     if (piece.byteLength === 0) return
-    const copied = piece.byteLength <= small && piece.byteLength * 2 < piece.buffer.byteLength
-    this.#pieces.set(this.#next++, copied ? piece.slice() : piece)
-    this.#held += piece.byteLength
+    const isCopied = piece.byteLength <= maxCopiedBytes && piece.byteLength * 2 < piece.buffer.byteLength
+    this.#pieces.set(this.#next++, isCopied ? piece.slice() : piece)
+    this.#bufferedBytes += piece.byteLength
     this.#total += piece.byteLength
-    while (this.#pieces.size > 1 && (this.#held > this.maxBytes || this.#pieces.size > maxPieces)) this.#drop()
+    while (this.#pieces.size > 1 && (this.#bufferedBytes > this.maxBytes || this.#pieces.size > maxPieces)) this.#drop()
     this.#wake()
   }
 
@@ -63,7 +63,7 @@ export class Window {
   }
 
   #drop(): void {
-    this.#held -= this.#pieces.get(this.#first)?.byteLength ?? 0
+    this.#bufferedBytes -= this.#pieces.get(this.#first)?.byteLength ?? 0
     this.#pieces.delete(this.#first++)
   }
 
@@ -72,36 +72,36 @@ export class Window {
   }
 
   #flow(follower: { offset: number }, sink: Body.Sink): Body.Control {
-    let at = 0
-    let waiting = false
+    let next = 0
+    let isPaused = false
     const stop = () => this.#followers.delete(flow)
     const flow = () => {
-      while (!waiting) {
-        const piece = this.#pieces.get(at)
+      while (!isPaused) {
+        const piece = this.#pieces.get(next)
         if (piece === undefined) {
-          if (at < this.#first || this.#ended || follower.offset === this.size) {
-            waiting = true
+          if (next < this.#first || this.#ended || follower.offset === this.size) {
+            isPaused = true
             stop()
             sink.end()
           }
           return
         }
-        at++
+        next++
         follower.offset += piece.byteLength
-        waiting = true
-        if (sink.data(piece)) waiting = false
+        isPaused = true
+        if (sink.data(piece)) isPaused = false
       }
     }
     this.#followers.add(flow)
     queueMicrotask(flow)
     return {
       resume: () => {
-        if (!waiting || !this.#followers.has(flow)) return
-        waiting = false
+        if (!isPaused || !this.#followers.has(flow)) return
+        isPaused = false
         queueMicrotask(flow)
       },
       cancel: () => {
-        waiting = true
+        isPaused = true
         stop()
       }
     }

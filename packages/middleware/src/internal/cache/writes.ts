@@ -6,55 +6,52 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { AnswerTo } from "../answer.js"
-import type { Blobs } from "./blobs.js"
-import type { Keeper } from "./cacheStore.js"
-import type { Manifests } from "./manifests.js"
+import type { CachedBlobs } from "./blobs.js"
+import type { CacheStore } from "./cacheStore.js"
+import type { CachedManifests } from "./manifests.js"
 import type { Upstream } from "./upstream.js"
 
 type PutBlob = Operation.PushBlob | Operation.MountBlob | Operation.CompleteUpload
 type Change = Operation.PushManifest | Operation.DeleteBlob | Operation.DeleteManifest | Operation.DeleteTag
-type Ended = Exit.Exit<unknown, RegistryError.RegistryError>
+type Result<O extends Change> = Exit.Exit<Operation.ResultOf<O>, RegistryError.RegistryError>
 type Drop = Effect.Effect<void, RegistryError.RegistryError>
 
 /** Creates the handlers of writes, which change the upstream and make cached answers about it invalid. */
 export const writes = (
-  { forget, next, whileChanging }: Upstream,
-  keeper: Keeper,
-  blobs: Blobs,
-  manifests: Manifests
+  upstream: Upstream,
+  store: CacheStore,
+  blobs: CachedBlobs,
+  manifests: CachedManifests
 ): Pick<Handler.Table, (PutBlob | Change)["_tag"]> => {
   /** Forgets the repository whether the write succeeds or fails: a write that failed may have been executed. */
   const putBlob = <O extends PutBlob>(operation: O): AnswerTo<O> => {
     const { repository } = operation
     return Effect.ensuring(
-      Effect.suspend((): AnswerTo<O> => next(operation)),
-      Effect.zipRight(forget(repository), blobs.pushed(repository))
+      Effect.suspend((): AnswerTo<O> => upstream.next(operation)),
+      Effect.zipRight(upstream.forget(repository), blobs.pushed(repository))
     )
   }
 
-  const change = <O extends Change>(
-    operation: O,
-    after: (exit: Exit.Exit<Operation.ResultOf<O>, RegistryError.RegistryError>) => Drop
-  ): Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError> => {
+  const change = <O extends Change>(operation: O, after: (result: Result<O>) => Drop) => {
     const { repository } = operation
-    const asked = Effect.suspend(() =>
-      next(operation) as Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
+    const answer = Effect.suspend(() =>
+      upstream.next(operation) as Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
     )
-    return whileChanging(
+    return upstream.whileChanging(
       repository,
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(Effect.exit(restore(asked)), (exit) => {
+        Effect.flatMap(Effect.exit(restore(answer)), (result) => {
           manifests.forget(repository)
-          return Effect.zipRight(forget(repository), Effect.zipRight(after(exit), exit))
+          return upstream.forget(repository).pipe(Effect.zipRight(after(result)), Effect.zipRight(result))
         })
       )
     )
   }
 
-  const tryTo = (operation: Operation.Operation, drop: Drop): Effect.Effect<void> =>
-    Effect.catchAll(drop, (error) => keeper.report(operation, error))
+  const tryToDrop = (operation: Operation.Operation, drop: Drop): Effect.Effect<void> =>
+    Effect.catchAll(drop, (error) => store.reportFailure(operation, error))
 
-  const drop = (repository: RepositoryName.RepositoryName, digest: Digest.Digest) =>
+  const dropAll = (repository: RepositoryName.RepositoryName, digest: Digest.Digest) =>
     Effect.zipRight(blobs.drop(repository, digest), manifests.drop(repository, digest))
 
   return {
@@ -62,35 +59,42 @@ export const writes = (
     MountBlob: putBlob,
     CompleteUpload: putBlob,
     PushManifest: (operation) =>
-      change(operation, (exit) => {
+      change(operation, (result) => {
         const { repository } = operation
         // The manifest may have another media type now.
-        if (Exit.isSuccess(exit)) return tryTo(operation, manifests.drop(repository, exit.value.digest))
+        if (Exit.isSuccess(result)) return tryToDrop(operation, manifests.drop(repository, result.value.digest))
+        if (errorOf(result)?._tag !== "ManifestBlobUnknown") return Effect.void
         // The client may have skipped these blobs because the cache said that they exist.
-        return errorOf(exit)?._tag === "ManifestBlobUnknown"
-          ? Effect.forEach(pointedAt(operation), (digest) => tryTo(operation, drop(repository, digest)), {
-            discard: true
-          })
-          : Effect.void
+        return Effect.forEach(
+          referencedDigests(operation),
+          (digest) => tryToDrop(operation, dropAll(repository, digest)),
+          { discard: true }
+        )
       }),
     DeleteBlob: (operation) =>
-      change(operation, (exit) => isDone(exit) ? blobs.drop(operation.repository, operation.digest) : Effect.void),
+      change(
+        operation,
+        (result) => mayBeDone(result) ? blobs.drop(operation.repository, operation.digest) : Effect.void
+      ),
     DeleteManifest: (operation) =>
-      change(operation, (exit) => isDone(exit) ? manifests.drop(operation.repository, operation.digest) : Effect.void),
+      change(
+        operation,
+        (result) => mayBeDone(result) ? manifests.drop(operation.repository, operation.digest) : Effect.void
+      ),
     DeleteTag: (operation) => change(operation, () => Effect.void)
   }
 }
 
-const errorOf = (exit: Ended): RegistryError.RegistryError | undefined =>
-  Exit.isFailure(exit) ? Option.getOrUndefined(Cause.failureOption(exit.cause)) : undefined
+const errorOf = (result: Result<Change>): RegistryError.RegistryError | undefined =>
+  Exit.isFailure(result) ? Option.getOrUndefined(Cause.failureOption(result.cause)) : undefined
 
 /** Returns whether a delete may have been executed, because it was not refused. */
-const isDone = (exit: Ended): boolean => {
-  const error = errorOf(exit)
+const mayBeDone = (result: Result<Change>): boolean => {
+  const error = errorOf(result)
   return error === undefined || RegistryError.isNotFound(error) || RegistryError.isTransient(error)
 }
 
-const pointedAt = (operation: Operation.PushManifest): ReadonlyArray<Digest.Digest> =>
+const referencedDigests = (operation: Operation.PushManifest): ReadonlyArray<Digest.Digest> =>
   Either.match(Manifest.parse(operation), {
     onLeft: () => [],
     onRight: (document) => Manifest.references(document).map(({ descriptor }) => descriptor.digest)
