@@ -78,11 +78,16 @@ describe("a copy over a connection that breaks", () => {
         expect(cutter.hasCut()).toBe(true)
         expect(copied.blobs).toEqual({ moved: 2, mounted: 0, existed: 0 })
         const received = yield* Stream.runCollect(Stream.takeUntil(events, ({ _tag }) => _tag === "Copied"))
-        const starts = [...received].flatMap((event) =>
-          event._tag === "Started" && event.descriptor.size === size ? [event.transferred] : []
+        const ofLayer = [...received].flatMap((event) =>
+          (event._tag === "Started" || event._tag === "Moved") && event.descriptor.size === size ? [event] : []
         )
+        const starts = ofLayer.flatMap(({ _tag, transferred }) => _tag === "Started" ? [transferred] : [])
         expect(starts[0]).toBe(0)
         expect(starts.at(-1)).toBeGreaterThan(0)
+        if (side === "source") {
+          const second = ofLayer.findIndex(({ _tag }, index) => index > 0 && _tag === "Started")
+          expect(starts.at(-1)).toBe(ofLayer[second - 1]?.transferred)
+        }
         expect((yield* there.store.resolveManifest(OciLayout.repository, v1)).digest).toBe(copied.descriptor.digest)
         const content = yield* there.store.getBlob(OciLayout.repository, Descriptor.fromBytes(layer).digest)
         yield* Stream.runDrain(Body.verify(content.body, content.descriptor).stream)

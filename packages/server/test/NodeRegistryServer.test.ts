@@ -314,6 +314,58 @@ describe("NodeRegistryServer: time-outs", () => {
     }))
 })
 
+describe("NodeRegistryServer: a client that disconnects", () => {
+  const startPush = (port: number) =>
+    Effect.gen(function*() {
+      const connection = yield* http.connect(port)
+      yield* connection.write(
+        `POST /v2/team/app/blobs/uploads/?digest=${blobDigest} HTTP/1.1\r\nHost: a\r\nContent-Length: 2048\r\n\r\nhello`
+      )
+      return connection
+    })
+
+  it.scoped("in the middle of a body lets the registry store what it received", () =>
+    Effect.gen(function*() {
+      let received = 0
+      const stored = yield* Deferred.make<number>()
+      const { port } = yield* launch(
+        {},
+        probe.answering({
+          PushBlob: ({ body, descriptor }) =>
+            Body.forEachChunk(body, (chunk) => {
+              received += chunk.byteLength
+            }).pipe(
+              Effect.tapError(() => Effect.flatMap(pause(100), () => Deferred.succeed(stored, received))),
+              Effect.as(descriptor)
+            )
+        })
+      )
+      const { socket } = yield* startPush(port)
+      yield* probe.until(() => received > 0)
+      socket.resetAndDestroy()
+      expect(yield* Deferred.await(stored)).toBe(5)
+    }))
+
+  it.scoped("interrupts a registry that does not read the body", () =>
+    Effect.gen(function*() {
+      let begun = false
+      const interrupted = yield* Deferred.make<void>()
+      const { port } = yield* launch(
+        {},
+        probe.answering({
+          PushBlob: () =>
+            Effect.zipRight(Effect.sync(() => void (begun = true)), Effect.never).pipe(
+              Effect.onInterrupt(() => Deferred.succeed(interrupted, undefined))
+            )
+        })
+      )
+      const { socket } = yield* startPush(port)
+      yield* probe.until(() => begun)
+      socket.resetAndDestroy()
+      yield* Deferred.await(interrupted)
+    }))
+})
+
 describe("NodeRegistryServer: several", () => {
   it.scoped("serves every layer of its own", () =>
     Effect.gen(function*() {

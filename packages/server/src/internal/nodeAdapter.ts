@@ -30,7 +30,9 @@ export const listener = (run: Run, answer: Answer, maxPipelined: number) => {
 
 const serve = (run: Run, answer: Answer, incoming: IncomingMessage, outgoing: ServerResponse, waits: boolean): void => {
   let asked = !waits
+  let isReading = false
   const ask = () => {
+    isReading = true
     if (!asked) outgoing.writeContinue()
     asked = true
   }
@@ -56,7 +58,7 @@ const serve = (run: Run, answer: Answer, incoming: IncomingMessage, outgoing: Se
   const fiber = run(effect)
   const exit = fiber.unsafePoll()
   if (exit !== null) return settle(exit)
-  interruptWith(incoming.socket, fiber)
+  interruptWith(incoming.socket, fiber, () => isReading && !incoming.complete ? brokenBodyPatience : 0)
   fiber.addObserver(settle)
 }
 
@@ -66,9 +68,17 @@ const onGone = (socket: Socket, gone: () => void): () => void => {
   return () => socket.off("close", gone)
 }
 
-/** Interrupts a fiber after the client has disconnected. First its body fails, which is a more exact error. */
-const interruptWith = (socket: Socket, fiber: Fiber.RuntimeFiber<unknown, unknown>): void =>
-  fiber.addObserver(onGone(socket, () => setImmediate(() => fiber.unsafeInterruptAsFork(FiberId.none))))
+/**
+ * How long a request may continue after its body broke off, in milliseconds. The error of the body ends the request, and
+ * before that the registry stores what it received, so that the client can resume the upload.
+ */
+const brokenBodyPatience = 10_000
+
+/** Interrupts a fiber after the client has disconnected, with a delay in milliseconds. */
+const interruptWith = (socket: Socket, fiber: Fiber.RuntimeFiber<unknown, unknown>, delay = () => 0): void =>
+  fiber.addObserver(onGone(socket, () => {
+    setTimeout(() => fiber.unsafeInterruptAsFork(FiberId.none), delay()).unref()
+  }))
 
 /** Writes a response. If `last` is present, `last` ends the response, later. */
 const write = (
