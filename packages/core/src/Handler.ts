@@ -54,8 +54,8 @@ const perCaller = new WeakSet<Handler>()
 
 /**
  * Marks a handler whose answers depend on the `Caller` of the operation, and returns it. A wrapper that shares answers
- * among callers, such as a cache, refuses to wrap a marked handler. `Handler.override`, `Middleware.compose` and
- * `Registry.layer` keep the mark of what they wrap.
+ * among callers, such as a cache, refuses to wrap a marked handler. `Handler.wrap`, `Handler.override`,
+ * `Middleware.compose` and `Registry.layer` keep the mark of what they wrap.
  *
  * @since 0.1.0
  * @category combinators
@@ -92,8 +92,61 @@ export const dependsOnCaller = (handler: Handler): boolean => perCaller.has(hand
 export const builtOn = (handler: Handler, ...others: ReadonlyArray<Handler>): Handler =>
   others.some(dependsOnCaller) ? dependingOnCaller(handler) : handler
 
+const forwarded: unique symbol = Symbol("forwarded")
+
 /**
- * Creates a handler that handles the operations in `rows` itself and passes the others to `next`.
+ * The row of an operation that {@link wrap} passes to the next handler.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Forwarded = typeof forwarded
+
+/**
+ * Returns the rows of operations that {@link wrap} passes to the next handler unchanged.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const forward = <Tag extends OperationTag>(...tags: ReadonlyArray<Tag>): { readonly [T in Tag]: Forwarded } =>
+  Object.fromEntries(tags.map((tag) => [tag, forwarded])) as { readonly [T in Tag]: Forwarded }
+
+/**
+ * Creates a handler that handles some operations itself and passes the others to `next`. Every operation must have a
+ * row, so a wrapper that does not decide about an operation does not compile.
+ *
+ * @since 0.1.0
+ * @category combinators
+ * @example
+ * ```ts
+ * import { Answer, Handler, RegistryError } from "@effect-oci/core"
+ * import type { Middleware } from "@effect-oci/core"
+ *
+ * const kept = new RegistryError.Refused({ by: "keepContent", reason: "content is kept" })
+ *
+ * const keepContent: Middleware.Middleware = (next) =>
+ *   Handler.wrap(next, {
+ *     ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest"),
+ *     ...Handler.forward("PushBlob", "MountBlob", "PushManifest"),
+ *     ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
+ *     DeleteBlob: () => Answer.fail(kept),
+ *     DeleteManifest: () => Answer.fail(kept),
+ *     ...Handler.forward("DeleteTag", "ListRepositories", "ListTags", "ListReferrers")
+ *   })
+ * ```
+ */
+export const wrap = (
+  next: Handler,
+  rows: { readonly [Tag in OperationTag]: Row<Tag> | Forwarded }
+): Handler =>
+  builtOn((operation) => {
+    const row = rows[operation._tag]
+    return row === forwarded ? next(operation) : (row as (operation: Operation) => Answer<never>)(operation)
+  }, next)
+
+/**
+ * Creates a handler that handles the operations in `rows` itself and passes all others to `next`, also operations that
+ * are added later. For tests and small programs; a wrapper uses {@link wrap}.
  *
  * @since 0.1.0
  * @category combinators

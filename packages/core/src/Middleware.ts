@@ -4,15 +4,15 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import { fail, flatMap, succeed } from "./Answer.js"
 import * as BlobContent from "./BlobContent.js"
+import type { Descriptor } from "./Descriptor.js"
 import type * as Digest from "./Digest.js"
 import type { Handler } from "./Handler.js"
-import { builtOn, matchEffect, override } from "./Handler.js"
+import { builtOn, forward, wrap } from "./Handler.js"
 import * as Manifest from "./Manifest.js"
 import * as Operation from "./Operation.js"
 import { DigestInvalid, withFields } from "./RegistryError.js"
-import type { RegistryError } from "./RegistryError.js"
 
 /**
  * A wrapper around a registry. It takes the next handler and returns a handler that may call the next one.
@@ -56,57 +56,51 @@ export const compose = (...middlewares: ReadonlyArray<Middleware>): Middleware =
  * @category combinators
  */
 export const verified: Middleware = (next) =>
-  override(next, {
-    ResolveBlob: (operation) =>
-      check(next(operation), (descriptor) => asAsked(operation, operation.digest, descriptor.digest, descriptor)),
+  wrap(next, {
+    ResolveBlob: (operation) => flatMap(next(operation), (descriptor) => hasDigest(operation, descriptor, descriptor)),
     GetBlob: (operation) =>
-      check(next(operation), (content) =>
-        asAsked(
-          operation,
-          operation.digest,
-          content.descriptor.digest,
-          BlobContent.verify(content, Operation.errorFields(operation))
-        )),
-    ResolveManifest: (operation) => {
-      const { reference } = operation
-      return Operation.isDigest(reference)
-        ? check(next(operation), (descriptor) => asAsked(operation, reference, descriptor.digest, descriptor))
-        : next(operation)
-    },
+      flatMap(next(operation), (content) =>
+        hasDigest(operation, content.descriptor, BlobContent.verify(content, Operation.errorFields(operation)))),
+    ResolveManifest: (operation) =>
+      Operation.isDigest(operation.reference)
+        ? flatMap(next(operation), (descriptor) =>
+          hasDigest(operation, descriptor, descriptor))
+        : next(operation),
     GetManifest: (operation) => {
       const { reference } = operation
       return Operation.isDigest(reference)
-        ? check(next(operation), (manifest) => manifestAsAsked(operation, reference, manifest))
+        ? flatMap(next(operation), (manifest) =>
+          manifestOf(operation, reference, manifest))
         : next(operation)
-    }
+    },
+    ...forward("PushBlob", "MountBlob", "StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
+    ...forward("PushManifest", "DeleteBlob", "DeleteManifest", "DeleteTag"),
+    ...forward("ListRepositories", "ListTags", "ListReferrers")
   })
 
-const check = <A, R>(
-  answer: Effect.Effect<A, RegistryError, R>,
-  onSuccess: (result: A) => Effect.Effect<A, DigestInvalid>
-): Effect.Effect<A, RegistryError, R> => matchEffect(answer, { onFailure: Exit.fail, onSuccess })
-
-const asAsked = <A>(
-  operation: Operation.Operation,
-  asked: Digest.Digest,
-  found: Digest.Digest,
-  answer: A
-): Effect.Effect<A, DigestInvalid> =>
-  found === asked
-    ? Exit.succeed(answer)
-    : Exit.fail(
-      new DigestInvalid({ ...Operation.errorFields(operation), reason: `the registry answered with ${found}` })
-    )
+/** Returns the result if its descriptor has the requested digest. */
+const hasDigest = <A>(
+  operation: Operation.OperationOf<"ResolveBlob" | "GetBlob" | "ResolveManifest">,
+  { digest }: Descriptor,
+  result: A
+): Effect.Effect<A, DigestInvalid> => {
+  const fields = Operation.errorFields(operation)
+  return digest === fields.reference
+    ? succeed(result)
+    : fail(new DigestInvalid({ ...fields, reason: `the registry answered with ${digest}` }))
+}
 
 /** The bytes of a manifest are in memory, so they can be hashed again with the algorithm of the requested digest. */
-const manifestAsAsked = (
-  operation: Operation.Operation,
-  asked: Digest.Digest,
+const manifestOf = (
+  operation: Operation.GetManifest,
+  digest: Digest.Digest,
   manifest: Manifest.Manifest
-): Effect.Effect<Manifest.Manifest, DigestInvalid> =>
-  manifest.descriptor.digest === asked
-    ? Exit.succeed(manifest)
+): Effect.Effect<Manifest.Manifest, DigestInvalid> => {
+  const { bytes, descriptor: { digest: found, mediaType } } = manifest
+  return found === digest
+    ? succeed(manifest)
     : Effect.mapError(
-      Manifest.make({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes, digest: asked }),
+      Manifest.make({ mediaType, bytes, digest }),
       (error) => withFields(error, Operation.errorFields(operation))
     )
+}

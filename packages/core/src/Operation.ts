@@ -12,16 +12,7 @@ import type * as Body from "./Body.js"
 import * as Digest from "./Digest.js"
 import * as equivalences from "./internal/operationEquivalence.js"
 import { StartUpload } from "./OperationModel.js"
-import type {
-  AppendUpload,
-  CancelUpload,
-  CompleteUpload,
-  GetUpload,
-  MountBlob,
-  Operation,
-  OperationOf,
-  TagOrDigest
-} from "./OperationModel.js"
+import type { MountBlob, Operation, OperationOf, TagOrDigest } from "./OperationModel.js"
 import type { Shape, ShapeOf, WithShape } from "./OperationResult.js"
 import type { OperationTag } from "./OperationTag.js"
 import type { ErrorFields } from "./RegistryError.js"
@@ -347,7 +338,7 @@ export const uploadInstead = ({ digest, repository }: MountBlob): StartUpload =>
  * @since 0.1.0
  * @category models
  */
-export type UploadOperation = GetUpload | AppendUpload | CompleteUpload | CancelUpload
+export type UploadOperation = Extract<Operation, { readonly id: string }>
 
 /**
  * Returns the same operation with another upload id. For wrappers whose caller knows an upload session by another id

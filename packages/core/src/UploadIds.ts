@@ -7,10 +7,9 @@ import { hmac } from "@noble/hashes/hmac.js"
 import { sha256 } from "@noble/hashes/sha2.js"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
-import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
-import { matchEffect, override } from "./Handler.js"
-import type { Row } from "./Handler.js"
+import { fail, map } from "./Answer.js"
+import { builtOn } from "./Handler.js"
 import type { Middleware } from "./Middleware.js"
 import * as Operation from "./Operation.js"
 import { BlobUploadUnknown } from "./RegistryError.js"
@@ -138,17 +137,9 @@ export const openOperation = <O extends Operation.Operation>(
   operation: O,
   caller?: string
 ): O | undefined => {
-  switch (operation._tag) {
-    case "GetUpload":
-    case "AppendUpload":
-    case "CompleteUpload":
-    case "CancelUpload": {
-      const id = ids.open({ repository: operation.repository, caller }, operation.id)
-      return id === undefined ? undefined : Operation.withUploadId(operation, id) as O
-    }
-    default:
-      return operation
-  }
+  if (!("id" in operation)) return operation
+  const id = ids.open({ repository: operation.repository, caller }, operation.id)
+  return id === undefined ? undefined : Operation.withUploadId(operation as O & Operation.UploadOperation, id)
 }
 
 /**
@@ -164,23 +155,30 @@ export const sealResult = <O extends Operation.Operation>(
   result: Operation.ResultOf<O>,
   caller?: string
 ): Operation.ResultOf<O> => {
-  switch (operation._tag) {
-    case "StartUpload":
-    case "GetUpload":
-    case "AppendUpload": {
-      const upload = result as Operation.Upload
-      return { ...upload, id: ids.seal({ repository: operation.repository, caller }, upload.id) } as typeof result
-    }
-    case "MountBlob": {
-      const mounted = result as Operation.ResultOf<Operation.MountBlob>
-      if (mounted._tag === "Mounted") return result
-      const { upload } = mounted
-      const id = ids.seal({ repository: operation.repository, caller }, upload.id)
-      return new Operation.UploadStarted({ upload: { ...upload, id } }) as typeof result
-    }
-    default:
-      return result
-  }
+  const map = (mapId as { readonly [tag: string]: MapId<unknown> | undefined })[operation._tag]
+  if (map === undefined) return result
+  const { repository } = operation as Operation.OperationOf<keyof typeof mapId>
+  return map(result, (id) => ids.seal({ repository, caller }, id)) as typeof result
+}
+
+type MapId<A> = (result: A, f: (id: string) => string) => A
+
+const mapUploadId: MapId<Operation.Upload> = (upload, f) => ({ ...upload, id: f(upload.id) })
+
+/** Maps the upload id in the results that contain an upload session. A missing row does not compile. */
+const mapId: {
+  readonly [
+    Tag in Operation.OperationTag as Extract<
+      Operation.Results[Tag],
+      Operation.Upload | Operation.UploadStarted
+    > extends infer Started ? [Started] extends [never] ? never : Tag : never
+  ]: MapId<Operation.Results[Tag]>
+} = {
+  MountBlob: (result, f) =>
+    result._tag === "Mounted" ? result : new Operation.UploadStarted({ upload: mapUploadId(result.upload, f) }),
+  StartUpload: mapUploadId,
+  GetUpload: mapUploadId,
+  AppendUpload: mapUploadId
 }
 
 /**
@@ -191,26 +189,13 @@ export const sealResult = <O extends Operation.Operation>(
  * @since 0.1.0
  * @category middleware
  */
-export const middleware = (ids: UploadIds): Middleware => (next) => {
-  const opened = <T extends Operation.UploadOperation["_tag"]>(row: Row<T>): Row<T> => (operation) => {
-    const own = openOperation(ids, operation)
-    return own === undefined ? Exit.fail(new BlobUploadUnknown(Operation.errorFields(operation))) : row(own)
-  }
-  const sealed =
-    <T extends "StartUpload" | "MountBlob" | "GetUpload" | "AppendUpload">(row: Row<T>): Row<T> => (operation) =>
-      matchEffect(row(operation), {
-        onFailure: Exit.fail,
-        onSuccess: (result) => Exit.succeed(sealResult(ids, operation, result as never) as typeof result)
-      })
-  return override(next, {
-    StartUpload: sealed(next),
-    MountBlob: sealed(next),
-    GetUpload: opened(sealed(next)),
-    AppendUpload: opened(sealed(next)),
-    CompleteUpload: opened(next),
-    CancelUpload: opened(next)
-  })
-}
+export const middleware = (ids: UploadIds): Middleware => (next) =>
+  builtOn((operation) => {
+    const opened = openOperation(ids, operation)
+    return opened === undefined
+      ? fail(new BlobUploadUnknown(Operation.errorFields(operation)))
+      : map(next(opened), (result) => sealResult(ids, operation, result))
+  }, next)
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
 

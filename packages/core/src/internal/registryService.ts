@@ -1,7 +1,8 @@
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { defer } from "../Answer.js"
 import type * as BlobContent from "../BlobContent.js"
 import type * as Body from "../Body.js"
 import type { ByteRange } from "../ByteRange.js"
@@ -143,14 +144,8 @@ export class WriterTag extends Context.Tag("@effect-oci/core/Registry/Writer")<W
 export class DeleterTag extends Context.Tag("@effect-oci/core/Registry/Deleter")<DeleterTag, Deleter>() {}
 export class ListerTag extends Context.Tag("@effect-oci/core/Registry/Lister")<ListerTag, Lister>() {}
 
-/**
- * Calls the handler each time the returned effect is run. A handler may compute its answer at the moment of the call,
- * and such an answer would become stale in an effect that is stored or retried.
- */
-const whenRun = (handle: Handler): Handler => (operation) => Effect.suspend(() => handle(operation))
-
 export const reader = (handler: Handler): Reader => {
-  const handle = whenRun(verified(handler))
+  const handle = defer(verified(handler))
   return {
     resolveBlob: (repository, digest) => handle(new Operation.ResolveBlob({ repository, digest })),
     getBlob: (repository, digest, options) => handle(new Operation.GetBlob({ repository, digest, ...options })),
@@ -160,7 +155,7 @@ export const reader = (handler: Handler): Reader => {
 }
 
 export const writer = (handler: Handler): Writer => {
-  const handle = whenRun(handler)
+  const handle = defer(handler)
   return {
     pushBlob: (repository, descriptor, body) => handle(new Operation.PushBlob({ repository, descriptor, body })),
     mountBlob: (repository, digest, options) => handle(new Operation.MountBlob({ repository, digest, ...options })),
@@ -177,7 +172,7 @@ export const writer = (handler: Handler): Writer => {
 }
 
 export const deleter = (handler: Handler): Deleter => {
-  const handle = whenRun(handler)
+  const handle = defer(handler)
   return {
     deleteBlob: (repository, digest) => handle(new Operation.DeleteBlob({ repository, digest })),
     deleteManifest: (repository, digest) => handle(new Operation.DeleteManifest({ repository, digest })),
@@ -186,7 +181,7 @@ export const deleter = (handler: Handler): Deleter => {
 }
 
 export const lister = (handler: Handler): Lister => {
-  const handle = whenRun(handler)
+  const handle = defer(handler)
   return {
     listRepositories: (options) => Stream.unwrap(handle(new Operation.ListRepositories({ ...options }))),
     listTags: (repository, options) => Stream.unwrap(handle(new Operation.ListTags({ repository, ...options }))),
