@@ -18,7 +18,7 @@ import { Reading } from "./internal/reading.js"
 import * as Operation from "./Operation.js"
 import * as Outcome from "./Outcome.js"
 import type { RegistryError } from "./RegistryError.js"
-import { attempt, flatMap, map, settled, succeed } from "./Settled.js"
+import { attempt, flatMap, ifPending, map, settled, succeed } from "./Settled.js"
 
 export * from "./Settled.js"
 
@@ -206,8 +206,7 @@ const finish = (
   amount?: number
 ): Effect.Effect<void> => {
   listener.active?.(false)
-  const done = listener.end({ outcome, result, amount }, fiber)
-  return settled(done) === undefined ? Effect.uninterruptible(done) : done
+  return ifPending(listener.end({ outcome, result, amount }, fiber), Effect.uninterruptible)
 }
 
 /** Reports a result of each shape when it has ended. */

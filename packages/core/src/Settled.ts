@@ -65,6 +65,18 @@ export const settled = <A, E, R>(answer: Effect.Effect<A, E, R>): Exit.Exit<A, E
   Exit.isExit(answer) ? answer as Exit.Exit<A, E> : undefined
 
 /**
+ * Applies a function to an answer that is not settled, such as one that provides a service or makes the wait
+ * interruptible. Returns a settled answer unchanged.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const ifPending = <A, E, R, R2>(
+  answer: Effect.Effect<A, E, R>,
+  f: (pending: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R2>
+): Effect.Effect<A, E, R2> => settled(answer) ?? f(answer)
+
+/**
  * Continues with the result or the error of an answer, as `Effect.matchEffect` does. If the answer is settled, calls
  * the function immediately.
  *

@@ -3,16 +3,15 @@
  *
  * @since 0.1.0
  */
+import * as Answer from "@effect-oci/core/Answer"
 import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as Caller from "@effect-oci/core/Caller"
-import * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import { Rejected } from "@effect-oci/protocol/Request"
 import type { Ping } from "@effect-oci/protocol/Request"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as authorization from "./internal/authorization.js"
 import * as Policy from "./Policy.js"
 import type { TokenVerifier } from "./TokenVerifier.js"
@@ -132,8 +131,8 @@ export const make = (options: Options): Guard => {
      * Applies the policy to a caller without a token. `refused` creates the answer if the policy does not allow the
      * operation.
      */
-    const byPolicy = (caller: Caller.Identity, refused: () => Exit.Exit<never, Rejected>) =>
-      Handler.matchEffect(policy(caller, required), {
+    const byPolicy = (caller: Caller.Identity, refused: () => Effect.Effect<never, Rejected>) =>
+      Answer.matchEffect(policy(caller, required), {
         onFailure: (error) => refuse(error),
         onSuccess: (granted) => admit(caller, granted, operation, required) ?? refused()
       })
@@ -156,18 +155,18 @@ export const make = (options: Options): Guard => {
       case "Basic": {
         if (users === undefined) return unauthorized("this registry does not accept user names and passwords")
         const { password, username } = credentials
-        return Handler.matchEffect(users.check({ username, password, address: addressOf(request) }), {
+        return Answer.matchEffect(users.check({ username, password, address: addressOf(request) }), {
           onFailure: (error) => error._tag === "Unauthorized" ? unauthorized(error.reason) : refuse(error),
           onSuccess: ({ identity }) => byPolicy(identity, () => refuse(denied(identity, required)))
         })
       }
       case "Bearer": {
         if (tokens === undefined) return unauthorized("this registry does not accept tokens")
-        return Handler.matchEffect(tokens.verify(credentials.token), {
+        return Answer.matchEffect(tokens.verify(credentials.token), {
           onFailure: ({ reason }) => unauthorized(reason, "invalid_token"),
           onSuccess: ({ caller, granted }) =>
             admit(caller, granted, operation, required) ??
-              Handler.matchEffect(policy(Caller.anonymous, required), {
+              Answer.matchEffect(policy(Caller.anonymous, required), {
                 onFailure: (error) => refuse(error),
                 onSuccess: (anonymousScope) =>
                   admit(caller, anonymousScope, operation, required) ??
@@ -181,8 +180,8 @@ export const make = (options: Options): Guard => {
   }
 }
 
-const refuse = (error: RegistryError.RegistryError, headers?: Wire.Headers): Exit.Exit<never, Rejected> =>
-  Exit.fail(new Rejected({ error, headers }))
+const refuse = (error: RegistryError.RegistryError, headers?: Wire.Headers): Effect.Effect<never, Rejected> =>
+  Answer.fail(new Rejected({ error, headers }))
 
 const denied = ({ name }: Caller.Identity, required: AuthScope.AuthScope) =>
   new RegistryError.Denied({ reason: `"${name}" is not granted ${AuthScope.format(required)}` })
@@ -192,15 +191,15 @@ const admit = (
   granted: AuthScope.AuthScope,
   operation: Operation.Operation | Ping,
   required: AuthScope.AuthScope
-): Exit.Exit<Admission> | undefined => {
+): Effect.Effect<Admission> | undefined => {
   const enough = AuthScope.contains(granted, required)
-  if (operation._tag !== "MountBlob") return enough ? Exit.succeed({ caller, operation }) : undefined
+  if (operation._tag !== "MountBlob") return enough ? Answer.succeed({ caller, operation }) : undefined
   // Without a source, the registry may mount the blob from a repository that the caller may not pull.
   if (enough && (operation.from !== undefined || AuthScope.isUnlimited(granted))) {
-    return Exit.succeed({ caller, operation })
+    return Answer.succeed({ caller, operation })
   }
   const upload = Operation.uploadInstead(operation)
   return AuthScope.contains(granted, Operation.requiredScope(upload))
-    ? Exit.succeed({ caller, operation: upload })
+    ? Answer.succeed({ caller, operation: upload })
     : undefined
 }

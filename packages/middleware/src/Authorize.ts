@@ -5,14 +5,12 @@
  *
  * @since 0.1.0
  */
-import { Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware, RepositoryName } from "@effect-oci/core"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type * as answer from "./internal/answer.js"
 import { atMost } from "./internal/atMost.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
@@ -83,13 +81,13 @@ export const middleware = ({ allow, byCaller = true, catalog = "each" }: Options
   const check = (request: Request): Effect.Effect<void, RegistryError.RegistryError> =>
     Effect.flatMap(allow(request), (decision) => {
       const { allowed, reason } = typeof decision === "boolean" ? { allowed: decision } : decision
-      return allowed ? Effect.void : Exit.fail(refusal(request, reason))
+      return allowed ? Effect.void : Answer.fail(refusal(request, reason))
     })
 
   const may = (request: Request): Effect.Effect<boolean, RegistryError.RegistryError> =>
     Effect.map(allow(request), (decision) => typeof decision === "boolean" ? decision : decision.allowed)
 
-  const asked = <O extends Operation.Operation>(caller: Caller.Identity, operation: O): answer.AnswerTo<O> => {
+  const asked = <O extends Operation.Operation>(caller: Caller.Identity, operation: O): Answer.Answer<O> => {
     const [first, ...others] = Operation.repositories(operation)
     // An operation that touches no repository concerns all of them, so it is checked as a list.
     const request = first === undefined ? list(caller, operation) : { caller, operation, ...first }
@@ -104,7 +102,7 @@ export const middleware = ({ allow, byCaller = true, catalog = "each" }: Options
     const { from, repository } = operation
     return check({ caller, operation, repository, action: "push" }).pipe(
       Effect.flatMap(() =>
-        from === undefined ? Exit.succeed(false) : may({ caller, operation, repository: from, action: "pull" })
+        from === undefined ? Answer.succeed(false) : may({ caller, operation, repository: from, action: "pull" })
       ),
       Effect.flatMap((readable) => readable ? next(operation) : uploadInstead(next, operation))
     )
@@ -129,14 +127,18 @@ export const middleware = ({ allow, byCaller = true, catalog = "each" }: Options
   const callerOf = byCaller ? Caller.Caller : Effect.succeed(Caller.anonymous)
 
   const row = <O extends Operation.Operation>(
-    f: (caller: Caller.Identity, operation: O) => answer.AnswerTo<O>
+    f: (caller: Caller.Identity, operation: O) => Answer.Answer<O>
   ) =>
-  (operation: O): answer.AnswerTo<O> => Effect.flatMap(callerOf, (caller) => f(caller, operation))
+  (operation: O): Answer.Answer<O> => Effect.flatMap(callerOf, (caller) => f(caller, operation))
 
-  const authorized = Handler.override(
-    (operation) => Effect.flatMap(callerOf, (caller) => asked(caller, operation)),
-    { MountBlob: row(mount), ListRepositories: row(catalog === "each" ? listEach : asked) }
-  )
+  const authorized = Handler.wrap((operation) => Effect.flatMap(callerOf, (caller) => asked(caller, operation)), {
+    ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest", "PushBlob"),
+    MountBlob: row(mount),
+    ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
+    ...Handler.forward("PushManifest", "DeleteBlob", "DeleteManifest", "DeleteTag"),
+    ListRepositories: row(catalog === "each" ? listEach : asked),
+    ...Handler.forward("ListTags", "ListReferrers")
+  })
   return byCaller ? Handler.dependingOnCaller(authorized) : Handler.builtOn(authorized, next)
 }
 

@@ -6,13 +6,11 @@
  *
  * @since 0.1.0
  */
-import { Caller, Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, Caller, Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware, RepositoryName, Tag } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as answer from "./internal/answer.js"
 import { atMost } from "./internal/atMost.js"
 import * as tagOnly from "./internal/tagOnly.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
@@ -110,29 +108,29 @@ const view = (
   const hasSome = (repository: Name) => ReferenceSet.touches(set, { registry, repository })
   const hasAll = (repository: Name) => !ReferenceSet.touches(hidden, { registry, repository })
 
-  const blob = <O extends Operation.ResolveBlob | Operation.GetBlob>(operation: O): answer.AnswerTo<O> =>
+  const blob = <O extends Operation.ResolveBlob | Operation.GetBlob>(operation: O): Answer.Answer<O> =>
     hasSome(operation.repository)
       ? next(operation)
-      : Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
+      : Answer.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
 
   const manifest = <O extends Operation.ResolveManifest | Operation.GetManifest>(
     operation: O
-  ): answer.AnswerTo<O> => {
+  ): Answer.Answer<O> => {
     const { reference, repository } = operation
     if (has(repository, Operation.isDigest(reference) ? undefined : reference)) return next(operation)
     return hasSome(repository)
-      ? Exit.fail(new RegistryError.ManifestUnknown(Operation.errorFields(operation)))
+      ? Answer.fail(new RegistryError.ManifestUnknown(Operation.errorFields(operation)))
       : nameUnknown(operation)
   }
 
-  const write = <O extends Within>(operation: O): answer.AnswerTo<O> =>
+  const write = <O extends Within>(operation: O): Answer.Answer<O> =>
     hasSome(operation.repository)
       ? next(operation)
       : denied(operation, "the filter allows no writes to this repository")
 
   const deleteByDigest = <O extends Operation.DeleteBlob | Operation.DeleteManifest>(
     operation: O
-  ): answer.AnswerTo<O> =>
+  ): Answer.Answer<O> =>
     hasAll(operation.repository)
       ? next(operation)
       : denied(operation, "the filter does not allow all of this repository, so that nothing is deleted by its digest")
@@ -145,7 +143,7 @@ const view = (
     GetManifest: (operation) =>
       Operation.isDigest(operation.reference) || has(operation.repository, undefined)
         ? manifest(operation)
-        : answer.map(manifest(operation), tagOnly.mark),
+        : Answer.map(manifest(operation), tagOnly.mark),
     PushBlob: write,
     MountBlob: (operation) =>
       !hasSome(operation.repository) || (operation.from !== undefined && hasSome(operation.from))
@@ -172,7 +170,7 @@ const view = (
         ? write(operation)
         : denied(operation, notAllowed(operation.tag)),
     ListRepositories: (operation) =>
-      answer.map(
+      Answer.map(
         next(new Operation.ListRepositories({ last: operation.last })),
         (names) => atMost(Stream.filter(names, hasSome), operation.limit)
       ),
@@ -180,20 +178,20 @@ const view = (
       const { last, limit, repository } = operation
       if (hasAll(repository)) return next(operation)
       if (!hasSome(repository)) return nameUnknown(operation)
-      return answer.map(
+      return Answer.map(
         next(new Operation.ListTags({ repository, last })),
         (tags) => atMost(Stream.filter(tags, (tag) => has(repository, tag)), limit)
       )
     },
-    ListReferrers: (operation) => has(operation.repository, undefined) ? next(operation) : Exit.succeed(Stream.empty)
+    ListReferrers: (operation) => has(operation.repository, undefined) ? next(operation) : Answer.succeed(Stream.empty)
   })
 }
 
-const nameUnknown = (operation: Operation.Operation): Exit.Exit<never, RegistryError.NameUnknown> =>
-  Exit.fail(new RegistryError.NameUnknown(Operation.errorFields(operation)))
+const nameUnknown = (operation: Operation.Operation): Effect.Effect<never, RegistryError.NameUnknown> =>
+  Answer.fail(new RegistryError.NameUnknown(Operation.errorFields(operation)))
 
-const denied = (operation: Operation.Operation, reason: string): Exit.Exit<never, RegistryError.Denied> =>
-  Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
+const denied = (operation: Operation.Operation, reason: string): Effect.Effect<never, RegistryError.Denied> =>
+  Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
 
 const notAllowed = (tag: Tag.Tag): string => `the filter does not allow the tag "${tag}"`
 

@@ -5,10 +5,9 @@
  *
  * @since 0.1.0
  */
-import { Digest, Handler, MediaType, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, Digest, Handler, MediaType, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Middleware, RepositoryName, Tag } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
@@ -79,8 +78,8 @@ export const middleware = (
       next(new Operation.ResolveManifest({ repository: operation.repository, reference })).pipe(
         Effect.catchAll((error) =>
           RegistryError.isNotFound(error)
-            ? Exit.succeed(undefined)
-            : Exit.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
+            ? Answer.succeed(undefined)
+            : Answer.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
         ),
         Effect.filterOrFail(
           (found) => found === undefined || !isDigestOf(operation, found.digest) || isType(operation, found),
@@ -104,7 +103,7 @@ export const middleware = (
         (held, tag) =>
           Effect.flatMap(find(operation, tag), (found) =>
             found === undefined || isDigestOf(operation, found.digest)
-              ? Exit.succeed(found === undefined ? held : held.set(tag, found))
+              ? Answer.succeed(found === undefined ? held : held.set(tag, found))
               : denied(operation, `the tag "${tag}" is immutable, and points at ${found.digest}`))
       )
 
@@ -129,7 +128,7 @@ export const middleware = (
         (error) =>
           Effect.flatMap(
             look(operation, tags),
-            (held) => held.size === 0 ? Exit.fail(error) : pushBeside(operation, held)
+            (held) => held.size === 0 ? Answer.fail(error) : pushBeside(operation, held)
           )
       )
 
@@ -137,8 +136,8 @@ export const middleware = (
     const push = (
       operation: Operation.PushManifest,
       tags: ReadonlyArray<Tag.Tag>,
-      toImmutable: (operation: Operation.PushManifest) => Answer
-    ): Answer => {
+      toImmutable: (operation: Operation.PushManifest) => Pushed
+    ): Pushed => {
       if (tags.length === 0) return next(operation)
       const others = operation.tags.filter((tag) => !tags.includes(tag))
       if (others.length === 0 || operation.ifAbsent === true) return toImmutable(operation)
@@ -154,7 +153,7 @@ export const middleware = (
       )
     }
 
-    const pushLocked = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>): Answer =>
+    const pushLocked = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>): Pushed =>
       Effect.gen(function*() {
         yield* find(operation, digestOf(operation))
         const held = yield* look(operation, tags)
@@ -172,7 +171,9 @@ export const middleware = (
         ? denied(operation, "the tags of this repository are immutable, so that nothing is deleted by its digest")
         : next(operation)
 
-    return Handler.override(next, {
+    return Handler.wrap(next, {
+      ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest", "PushBlob", "MountBlob"),
+      ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
       PushManifest: (operation) => {
         const { repository } = operation
         const tags = Array.from(new Set(operation.tags)).filter((tag) => isImmutable(repository, tag))
@@ -185,19 +186,20 @@ export const middleware = (
       DeleteTag: (operation) =>
         isImmutable(operation.repository, operation.tag)
           ? denied(operation, `the tag "${operation.tag}" is immutable`)
-          : next(operation)
+          : next(operation),
+      ...Handler.forward("ListRepositories", "ListTags", "ListReferrers")
     })
   })
 
-type Answer = Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError>
+type Pushed = Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError>
 
 const digestOf = ({ bytes, digest }: Operation.PushManifest): Digest.Digest => digest ?? Digest.fromBytes(bytes)
 
 const isType = (operation: Operation.PushManifest, found: Descriptor.Descriptor): boolean =>
   MediaType.essence(operation.mediaType) === MediaType.essence(found.mediaType)
 
-const denied = (operation: Operation.Operation, reason: string): Exit.Exit<never, RegistryError.Denied> =>
-  Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
+const denied = (operation: Operation.Operation, reason: string): Effect.Effect<never, RegistryError.Denied> =>
+  Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
 
 /**
  * Creates a layer that makes the tags of the registry below it immutable.

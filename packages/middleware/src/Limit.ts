@@ -6,17 +6,15 @@
  *
  * @since 0.1.0
  */
-import { Answer, BlobContent, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import { Answer, BlobContent, Caller, Operation, Registry, RegistryError } from "@effect-oci/core"
+import type { Handler, Middleware } from "@effect-oci/core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as answer from "./internal/answer.js"
 import { Gates } from "./internal/limit/limiterState.js"
 import type { Gate, Kind, Limits } from "./internal/limit/limiterState.js"
 
@@ -182,7 +180,7 @@ class Limiter {
    * Runs an operation. If a permit is free and the result is available at once, the result is returned at once, without
    * taking the permit.
    */
-  handle<O extends Operation.Operation>(next: Handler.Handler, operation: O): answer.AnswerTo<O> {
+  handle<O extends Operation.Operation>(next: Handler.Handler, operation: O): Answer.Answer<O> {
     const kind = kindOf(operation)
     const key = this.hasRate ? undefined : this.plainKeyOf(operation)
     if (key !== undefined && this.gates.inUse(key)?.isFree(kind) !== false) {
@@ -204,10 +202,10 @@ class Limiter {
     key: string,
     kind: Kind,
     operation: O,
-    answer: answer.AnswerTo<O>
-  ): answer.AnswerTo<O> {
-    const exit = Handler.exitOf(answer)
-    return exit === undefined || (Exit.isSuccess(exit) && staysOpen(exit.value))
+    answer: Answer.Answer<O>
+  ): Answer.Answer<O> {
+    const exit = Answer.settled(answer)
+    return exit === undefined || (exit._tag === "Success" && staysOpen(exit.value))
       ? this.hold(key, kind, false, operation, answer)
       : this.paced(key, operation, answer)
   }
@@ -218,8 +216,8 @@ class Limiter {
     kind: Kind,
     takesToken: boolean,
     operation: O,
-    answer: answer.AnswerTo<O>
-  ): answer.AnswerTo<O> {
+    answer: Answer.Answer<O>
+  ): Answer.Answer<O> {
     const held = Effect.withFiberRuntime<Operation.ResultOf<O>, RegistryError.RegistryError, Scope.Scope>((fiber) => {
       if (kind !== "small" && Context.get(fiber.currentContext, WorksFor).includes(this)) return answer
       return Effect.uninterruptibleMask((restore) =>
@@ -228,7 +226,7 @@ class Limiter {
           (gate) => {
             const leave = this.leave(key, kind, gate)
             return Effect.matchCauseEffect(restore(this.worked(operation, answer)), {
-              onFailure: (cause) => Effect.zipRight(leave, Exit.failCause(cause)),
+              onFailure: (cause) => Effect.zipRight(leave, Effect.failCause(cause)),
               onSuccess: (result) => Effect.as(staysOpen(result) ? Effect.addFinalizer(() => leave) : leave, result)
             })
           }
@@ -236,17 +234,16 @@ class Limiter {
       )
     })
     // Only the content of a blob stays open, and that has a scope.
-    return this.paced(key, operation, held as answer.AnswerTo<O>)
+    return this.paced(key, operation, held as Answer.Answer<O>)
   }
 
   /** Makes a list take a permit for each page, so that its reader holds no permit between pages. */
   private paced<O extends Operation.Operation>(
     key: string,
     operation: O,
-    answered: answer.AnswerTo<O>
-  ): answer.AnswerTo<O> {
-    if (Operation.access(operation) !== "list") return answered
-    return answer.map(answered, (items) => this.pages(key, items as never) as never)
+    answer: Answer.Answer<O>
+  ): Answer.Answer<O> {
+    return Answer.mapShape(answer, operation, { list: (items) => this.pages(key, items) })
   }
 
   private pages<A, E>(key: string, items: Stream.Stream<A, E>): Stream.Stream<A, E> {
@@ -285,11 +282,11 @@ class Limiter {
       const gate = this.gates.at(key, now)
       if (gate.isFree(kind) && (!takesToken || gate.takeToken(now))) {
         gate.take(kind)
-        return Exit.succeed(gate)
+        return Answer.succeed(gate)
       }
       if (onFull !== undefined && gate.waiting >= this.queue) {
         this.gates.release(key, gate, now)
-        return Exit.fail(onFull(gate))
+        return Answer.fail(onFull(gate))
       }
       const waiter = gate.wait(kind, takesToken)
       const turn = Effect.async<void>((resume) => {
@@ -300,8 +297,8 @@ class Limiter {
         tick(gate, now),
         Effect.matchCauseEffect(restore(turn), {
           onFailure: (cause) =>
-            Effect.zipRight(this.change(key, gate, (now) => gate.giveUp(waiter, now)), Exit.failCause(cause)),
-          onSuccess: () => Exit.succeed(gate)
+            Effect.zipRight(this.change(key, gate, (now) => gate.giveUp(waiter, now)), Effect.failCause(cause)),
+          onSuccess: () => Answer.succeed(gate)
         })
       )
     })
@@ -336,7 +333,7 @@ class Limiter {
 }
 
 const kindOf = (operation: Operation.Operation): Kind => {
-  if (operation._tag === "GetBlob") return "read"
+  if (Operation.shape(operation) === "content") return "read"
   return Operation.bodyOf(operation) === undefined ? "small" : "write"
 }
 

@@ -4,8 +4,7 @@
  * @since 0.1.0
  */
 import type { Middleware } from "@effect-oci/core"
-import { Operation, Registry, RegistryError } from "@effect-oci/core"
-import * as Effect from "effect/Effect"
+import { Answer, Operation, Registry, RegistryError } from "@effect-oci/core"
 import type * as Layer from "effect/Layer"
 
 /**
@@ -16,7 +15,7 @@ import type * as Layer from "effect/Layer"
  * @category middleware
  */
 export const middleware = (): Middleware.Middleware => (next) => (operation) =>
-  Operation.isRead(operation) ? next(operation) : Effect.fail(
+  Operation.isRead(operation) ? next(operation) : Answer.fail(
     new RegistryError.Unsupported({ ...Operation.errorFields(operation), reason: "the registry is read-only" })
   )
 

@@ -7,11 +7,10 @@
  * @since 0.1.0
  */
 import { Handler, Operation, ReferenceSet, Registry } from "@effect-oci/core"
-import type { Middleware, RepositoryName } from "@effect-oci/core"
+import type { Answer, Middleware, RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type * as answer from "./internal/answer.js"
 import { atMost } from "./internal/atMost.js"
 import { listRepositories } from "./internal/listRepositories.js"
 import * as members from "./internal/members.js"
@@ -74,7 +73,7 @@ const handler = (targets: ReadonlyArray<Target>): Handler.Handler => {
     targets.find(({ select }, index) => index === last || ReferenceSet.touches(select, { repository }))!
   const first = targets[0]!
   const hasAll = ReferenceSet.equals(first.select, ReferenceSet.all)
-  const send = <O extends Within>(operation: O): answer.AnswerTo<O> => ownerOf(operation.repository).handle(operation)
+  const send = <O extends Within>(operation: O): Answer.Answer<O> => ownerOf(operation.repository).handle(operation)
 
   const routed = Handler.fromTable({
     ResolveBlob: send,

@@ -5,12 +5,10 @@
  *
  * @since 0.1.0
  */
-import { Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware, RepositoryName } from "@effect-oci/core"
-import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as answer from "./internal/answer.js"
 import { atMost } from "./internal/atMost.js"
 import { withoutPrefix } from "./internal/sub/withoutPrefix.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
@@ -55,35 +53,35 @@ export const middleware = ({ prefix }: Options): Middleware.Middleware => {
   const room = maxNameLength - root.length
   const outward = withoutPrefix(prefix)
   return (next) => {
-    const ask = <O extends Operation.Operation>(operation: O): answer.AnswerTo<O> => {
+    const ask = <O extends Operation.Operation>(operation: O): Answer.Answer<O> => {
       let tooLong = false
       const inner = Operation.mapRepositories(operation, (name) => {
         if (name.length > room) tooLong = true
         return root + name as RepositoryName.RepositoryName
       })
-      return tooLong ? Exit.fail(nameTooLong(operation)) : answer.mapError(next(inner), outward)
+      return tooLong ? Answer.fail(nameTooLong(operation)) : Answer.mapError(next(inner), inner, outward)
     }
-    const list = <A>(items: Stream.Stream<A, RegistryError.RegistryError>) => Stream.mapError(items, outward)
-    return Handler.override(ask, {
-      GetBlob: (operation) => answer.map(ask(operation), (content) => answer.mapContentError(content, outward)),
+    return Handler.wrap(ask, {
+      ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest", "PushBlob"),
       MountBlob: (operation) => operation.from === undefined ? uploadInstead(ask, operation) : ask(operation),
+      ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
+      ...Handler.forward("PushManifest", "DeleteBlob", "DeleteManifest", "DeleteTag"),
       ListRepositories: (operation) => {
         const { last, limit } = operation
-        if (last !== undefined && last.length > room) return Exit.fail(nameTooLong(operation))
+        if (last !== undefined && last.length > room) return Answer.fail(nameTooLong(operation))
         // The limit is not forwarded, because names between `prefix` and `prefix/` (such as `prefix-x`) must not count.
         const from = last === undefined ? prefix : root + last as RepositoryName.RepositoryName
-        const names = answer.mapError(next(new Operation.ListRepositories({ last: from })), outward)
-        return answer.map(names, (all) => {
-          const below = all.pipe(
+        const inner = new Operation.ListRepositories({ last: from })
+        return Answer.map(Answer.mapError(next(inner), inner, outward), (names) => {
+          const below = names.pipe(
             Stream.takeWhile((name) => name < end),
             Stream.filter((name) => name.startsWith(root)),
             Stream.map((name) => name.slice(root.length) as RepositoryName.RepositoryName)
           )
-          return list(atMost(below, limit))
+          return atMost(below, limit)
         })
       },
-      ListTags: (operation) => answer.map(ask(operation), list),
-      ListReferrers: (operation) => answer.map(ask(operation), list)
+      ...Handler.forward("ListTags", "ListReferrers")
     })
   }
 }

@@ -117,19 +117,29 @@ const asked = (operation: Operation.Operation): Attributes => {
   }
 }
 
-const nameOf = (operation: Operation.Operation, reference: string): string => {
-  if (!reference.includes(":")) return "oci.tag"
-  switch (operation._tag) {
-    case "ResolveBlob":
-    case "GetBlob":
-    case "PushBlob":
-    case "MountBlob":
-    case "CompleteUpload":
-    case "DeleteBlob":
-      return "oci.blob.digest"
-    default:
-      return "oci.manifest.digest"
-  }
+const nameOf = ({ _tag }: Operation.Operation, reference: string): string =>
+  reference.includes(":") ? `oci.${subjects[_tag]}.digest` : "oci.tag"
+
+/** What the digest of each operation identifies. */
+const subjects: { readonly [Tag in Operation.OperationTag]: "blob" | "manifest" | undefined } = {
+  ResolveBlob: "blob",
+  GetBlob: "blob",
+  ResolveManifest: "manifest",
+  GetManifest: "manifest",
+  PushBlob: "blob",
+  MountBlob: "blob",
+  StartUpload: undefined,
+  GetUpload: undefined,
+  AppendUpload: undefined,
+  CompleteUpload: "blob",
+  CancelUpload: undefined,
+  PushManifest: "manifest",
+  DeleteBlob: "blob",
+  DeleteManifest: "manifest",
+  DeleteTag: undefined,
+  ListRepositories: undefined,
+  ListTags: undefined,
+  ListReferrers: "manifest"
 }
 
 const told = ({ bytes, caller, count, outcome }: Observation): Attributes => ({

@@ -19,7 +19,7 @@ import * as Request from "./Request.js"
  * @since 0.1.0
  * @category models
  */
-export type ListOperation = Operation.ListRepositories | Operation.ListTags | Operation.ListReferrers
+export type ListOperation = Operation.WithShape<"list">
 
 /**
  * The type of an item of a list.
@@ -79,7 +79,7 @@ export const widen = <O extends ListOperation>(operation: O, size: number): O =>
       return new Operation.ListRepositories({ ...operation, limit: size + 1 }) as O
     case "ListTags":
       return new Operation.ListTags({ ...operation, limit: size + 1 }) as O
-    default:
+    case "ListReferrers":
       return operation
   }
 }
@@ -181,7 +181,7 @@ export const nextTarget = (operation: ListOperation, page: Page<unknown>, size: 
       const { repository } = operation
       return Request.encode(new Operation.ListTags({ repository, last: final as Tag, limit: size })).target
     }
-    default: {
+    case "ListReferrers": {
       const { target } = Request.encode(operation)
       return `${target}${target.includes("?") ? "&" : "?"}last=${encodeURIComponent((final as Descriptor).digest)}`
     }

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Answer from "@effect-oci/core/Answer"
 import * as Body from "@effect-oci/core/Body"
 import * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
@@ -14,7 +15,6 @@ import * as Tag from "@effect-oci/core/Tag"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import { endpoints, methods } from "./Endpoint.js"
 import type { Endpoint, Incoming, Parts, Places } from "./Endpoint.js"
 import * as ErrorBody from "./ErrorBody.js"
@@ -76,7 +76,7 @@ const candidates: ReadonlyMap<Route.RouteTag, ReadonlyMap<string, ReadonlyArray<
   return found
 })()
 
-const ping = Exit.succeed<Head>({ operation: new Ping(), rest: undefined })
+const ping = Answer.succeed<Head>({ operation: new Ping(), rest: undefined })
 
 /** Returns whether an upload id is a location sent by a registry, and not an id that is a segment of a path. */
 const isLocation = (id: string): boolean => /^(?:\/|https?:\/\/)/i.test(id)
@@ -141,6 +141,17 @@ export const encode = (operation: Operation.Operation): Wire.Request => {
  */
 export const normal = (operation: Operation.Operation): Operation.Operation => {
   switch (operation._tag) {
+    case "ResolveBlob":
+    case "GetBlob":
+    case "ResolveManifest":
+    case "GetManifest":
+    case "MountBlob":
+    case "DeleteBlob":
+    case "DeleteManifest":
+    case "DeleteTag":
+    case "ListRepositories":
+    case "ListTags":
+      return operation
     case "PushBlob": {
       const { body, descriptor: { digest, size }, repository } = operation
       const descriptor = { mediaType: Descriptor.octetStream, digest, size: body.size ?? size }
@@ -167,8 +178,6 @@ export const normal = (operation: Operation.Operation): Operation.Operation => {
       })
     case "ListReferrers":
       return new Operation.ListReferrers({ ...operation, artifactType: present(operation.artifactType) })
-    default:
-      return operation
   }
 }
 
@@ -182,11 +191,11 @@ const segment = (id: string): string => {
   return route?._tag === "Upload" ? route.id : id
 }
 
-/** Fails with an `Exit`, which needs no fiber. */
+/** Fails with a settled answer. */
 const fail = (
   error: RegistryError.RegistryError,
   rest?: { readonly status: number; readonly headers?: Wire.Headers }
-): Exit.Exit<never, Rejected> => Exit.fail(new Rejected({ error, ...rest }))
+): Effect.Effect<never, Rejected> => Answer.fail(new Rejected({ error, ...rest }))
 
 const noSuchPath = () =>
   fail(new RegistryError.Unsupported({ reason: "there is no such path in the distribution API" }), { status: 404 })
@@ -229,7 +238,8 @@ export interface Head {
 }
 
 /**
- * Converts a request to an operation. The result is an `Exit`, except if the body of a manifest must be read first.
+ * Converts a request to an operation. The result is settled (see `Answer`), unless the body of a manifest must be
+ * read first.
  *
  * The id of an upload is what the client wrote, which may be any text. The server must check that it created the id.
  *
@@ -239,12 +249,12 @@ export interface Head {
 export const decode = (
   request: Wire.Request,
   options?: Options
-): Effect.Effect<Operation.Operation | Ping, Rejected> => {
-  const head = decodeHead(request)
-  if (Exit.isFailure(head)) return Exit.failCause(head.cause)
-  const { operation, rest } = head.value
-  return rest === undefined ? Exit.succeed(operation) : rest(options)
-}
+): Effect.Effect<Operation.Operation | Ping, Rejected> =>
+  Answer.flatMap(
+    decodeHead(request),
+    ({ operation, rest }): Effect.Effect<Operation.Operation | Ping, Rejected> =>
+      rest === undefined ? Answer.succeed(operation) : rest(options)
+  )
 
 /**
  * Converts a request to an operation without reading the body. Use it to decide whether to read the body at all.
@@ -252,7 +262,7 @@ export const decode = (
  * @since 0.1.0
  * @category decoding
  */
-export const decodeHead = (request: Wire.Request): Exit.Exit<Head, Rejected> => {
+export const decodeHead = (request: Wire.Request): Effect.Effect<Head, Rejected> => {
   const [path, parameters] = split(originForm(request.target))
   const route = Route.parse(path)
   if (route === undefined) return noSuchPath()
@@ -274,7 +284,7 @@ export const decodeHead = (request: Wire.Request): Exit.Exit<Head, Rejected> => 
   if (row === undefined) return notAllowed(request, route._tag)
   const operation = row.decode(incoming)
   if (Either.isLeft(operation)) return fail(operation.left)
-  return Exit.succeed({
+  return Answer.succeed({
     operation: operation.right,
     rest: row.wholeBody === undefined ? undefined : (options) => decodeWhole(row, incoming, options)
   })
@@ -282,9 +292,9 @@ export const decodeHead = (request: Wire.Request): Exit.Exit<Head, Rejected> => 
 
 const noBytes = new Uint8Array(0)
 
-const decodeRow = (row: AnyEndpoint, incoming: Incoming<object>): Exit.Exit<Operation.Operation, Rejected> => {
+const decodeRow = (row: AnyEndpoint, incoming: Incoming<object>): Effect.Effect<Operation.Operation, Rejected> => {
   const operation = row.decode(incoming)
-  return Either.isRight(operation) ? Exit.succeed(operation.right) : fail(operation.left)
+  return Either.isRight(operation) ? Answer.succeed(operation.right) : fail(operation.left)
 }
 
 /**

@@ -6,7 +6,7 @@
  */
 import * as internal from "./internal/quirks.js"
 import type { Quirks } from "./internal/quirksModel.js"
-import type { Answer } from "./internal/totalAnswer.js"
+import type { Respond } from "./internal/totalAnswer.js"
 
 export type { Quirks } from "./internal/quirksModel.js"
 
@@ -16,7 +16,7 @@ export type { Quirks } from "./internal/quirksModel.js"
  * @since 0.1.0
  * @category combinators
  */
-export const apply: (quirks: Quirks) => (answer: Answer) => Answer = internal.apply
+export const apply: (quirks: Quirks) => (answer: Respond) => Respond = internal.apply
 
 /** The quirks of every version of Distribution, and of the registries that are built on Distribution. */
 const distribution: Quirks = { noReferrers: true, noSinglePost: true, noTagParameter: true, location: "absolute" }

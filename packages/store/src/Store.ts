@@ -86,7 +86,7 @@ const stores = Effect.all({ blobs: BlobStore, metadata: MetadataStore })
  * Creates the handler of a registry that uses the two stores. A sweep removes expired upload sessions. The sweep runs
  * at the start and then four times within `uploadTimeToLive`, until the scope closes.
  *
- * A read returns an `Exit` if the store returns one. An `Exit` holds the result at the time of the call: call the
+ * The answer of a read is settled (see `Answer`) if the answer of the stores is. A settled answer does not change: call the
  * handler again to read again.
  *
  * @since 0.1.0

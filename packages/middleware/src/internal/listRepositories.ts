@@ -1,7 +1,6 @@
-import { Operation } from "@effect-oci/core"
+import { Answer, Operation } from "@effect-oci/core"
 import type { Handler, RegistryError, RepositoryName } from "@effect-oci/core"
 import * as Stream from "effect/Stream"
-import * as answer from "./answer.js"
 
 type Names = Stream.Stream<RepositoryName.RepositoryName, RegistryError.RegistryError>
 
@@ -14,9 +13,9 @@ type Names = Stream.Stream<RepositoryName.RepositoryName, RegistryError.Registry
 export const listRepositories = (
   handle: Handler.Handler,
   { last }: Pick<Operation.ListRepositories, "last">
-): ReadonlyArray<answer.AnswerTo<Operation.ListRepositories>> => {
+): ReadonlyArray<Answer.Answer<Operation.ListRepositories>> => {
   const from = (start: RepositoryName.RepositoryName | undefined, select: (names: Names) => Names) =>
-    answer.map(handle(new Operation.ListRepositories({ last: start })), select)
+    Answer.map(handle(new Operation.ListRepositories({ last: start })), select)
   if (last === undefined) return [from(undefined, (names) => names)]
   return [
     from(last, Stream.filter((name) => name > last)),

@@ -1,6 +1,5 @@
 import { printable } from "@effect-oci/core"
-import type { Operation } from "@effect-oci/core"
-import type { Outcome } from "./outcome.js"
+import type { Operation, Outcome } from "@effect-oci/core"
 import { redact } from "./redact.js"
 
 /** A description of what went wrong, safe to log. */
@@ -11,7 +10,7 @@ export interface Problem {
 }
 
 /** Returns the problem of an outcome, without the id of an upload. */
-export const problemOf = (outcome: Outcome, operation: Operation.Operation): Problem | undefined => {
+export const problemOf = (outcome: Outcome.Outcome, operation: Operation.Operation): Problem | undefined => {
   const problem = describe(outcome)
   return problem && {
     name: printable(problem.name),
@@ -19,7 +18,7 @@ export const problemOf = (outcome: Outcome, operation: Operation.Operation): Pro
   }
 }
 
-const describe = (outcome: Outcome): Problem | undefined => {
+const describe = (outcome: Outcome.Outcome): Problem | undefined => {
   switch (outcome._tag) {
     case "Failure":
       return { name: outcome.error._tag, message: outcome.error.message }

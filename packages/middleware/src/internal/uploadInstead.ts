@@ -1,6 +1,5 @@
-import { Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Operation, RegistryError } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
-import * as answer from "./answer.js"
 
 /**
  * Starts an upload session instead of a mount, as a registry does if the source does not have the blob. It does not
@@ -9,11 +8,11 @@ import * as answer from "./answer.js"
 export const uploadInstead = (
   next: Handler.Handler,
   operation: Operation.MountBlob
-): answer.AnswerTo<Operation.MountBlob> => {
+): Answer.Answer<Operation.MountBlob> => {
   const start = Operation.uploadInstead(operation)
   const fields = Operation.errorFields(operation)
-  return answer.map(
-    answer.mapError(next(start), (error) => RegistryError.withFields(error, fields)),
+  return Answer.map(
+    Answer.mapError(next(start), start, (error) => RegistryError.withFields(error, fields)),
     (upload) => new Operation.UploadStarted({ upload })
   )
 }

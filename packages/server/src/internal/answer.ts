@@ -1,9 +1,10 @@
+import * as Answer from "@effect-oci/core/Answer"
 import type * as BlobContent from "@effect-oci/core/BlobContent"
 import * as Body from "@effect-oci/core/Body"
 import * as Caller from "@effect-oci/core/Caller"
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import type * as Digest from "@effect-oci/core/Digest"
-import * as Handler from "@effect-oci/core/Handler"
+import type * as Handler from "@effect-oci/core/Handler"
 import * as Middleware from "@effect-oci/core/Middleware"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
@@ -14,7 +15,6 @@ import * as Page from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
 import * as Response from "@effect-oci/protocol/Response"
 import type * as Wire from "@effect-oci/protocol/Wire"
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -26,7 +26,7 @@ import type * as byteBudget from "./byteBudget.js"
 import * as cursorMaps from "./cursors.js"
 import * as report from "./report.js"
 import { total } from "./totalAnswer.js"
-import type { Answer } from "./totalAnswer.js"
+import type { Respond } from "./totalAnswer.js"
 import * as turns from "./turns.js"
 
 export interface Settings {
@@ -40,9 +40,9 @@ export interface Settings {
   readonly addressOf: (request: Wire.Request) => string | undefined
 }
 
-type Listing = Page.ListOperation
+type Listing = Operation.WithShape<"list">
 type Answered<A> = Effect.Effect<A, RegistryError.RegistryError>
-type Plain = Exclude<Operation.Operation, Listing | Operation.GetBlob>
+type Plain = Operation.WithShape<"value">
 
 const pong: Wire.Response = {
   status: 200,
@@ -73,29 +73,21 @@ const moved = (url: URL, digest: Digest.Digest): Wire.Response => ({
 })
 
 /**
- * Maps the result or the error of an operation to a response. Needs no fiber if the effect is an `Exit`. Otherwise only
- * the wait for the effect can be interrupted.
+ * Maps the result or the error of an operation to a response. If the answer is not settled, only the wait for it can be
+ * interrupted.
  */
 const respond = <A>(
   effect: Answered<A>,
   operation: Operation.Operation,
   onSuccess: (result: A) => Wire.Response
 ): Effect.Effect<Wire.Response> => {
-  const exit = Handler.exitOf(effect)
-  if (exit === undefined) {
-    return Effect.match(Effect.interruptible(effect), {
-      onSuccess,
-      onFailure: (error) => ErrorBody.encode(error, operation)
-    })
-  }
-  if (Exit.isSuccess(exit)) return Exit.succeed(onSuccess(exit.value))
-  const error = Cause.failureOption(exit.cause)
-  return Option.isSome(error)
-    ? Exit.succeed(ErrorBody.encode(error.value, operation))
-    : exit as Exit.Exit<never>
+  return Answer.match(Answer.ifPending(effect, Effect.interruptible), {
+    onSuccess,
+    onFailure: (error) => ErrorBody.encode(error, operation)
+  })
 }
 
-export const make = (handler: Handler.Handler, settings: Settings): Answer => {
+export const make = (handler: Handler.Handler, settings: Settings): Respond => {
   const { addressOf, guard, maxManifestBytes, maxPageBytes, maxPageSize, redirect, uploadIds } = settings
   const handle = Middleware.verified(handler)
   const cursors = cursorMaps.make<unknown>()
@@ -144,14 +136,14 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
       return { ...response, close }
     }
     const effect = handle(operation)
-    if (Handler.exitOf(effect) !== undefined) {
+    if (Answer.settled(effect) !== undefined) {
       return respond(effect as Answered<BlobContent.BlobContent>, operation, encode)
     }
     return Effect.flatMap(Scope.make(), (scope) =>
       Effect.interruptible(Scope.extend(effect, scope)).pipe(
         Effect.map((content) => encode(content, scope)),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
-        Effect.catchAll((error) => Exit.succeed(ErrorBody.encode(error, operation)))
+        Effect.catchAll((error) => Answer.succeed(ErrorBody.encode(error, operation)))
       ))
   }
 
@@ -199,44 +191,35 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     operation: Operation.Operation | Request.Ping,
     request: Wire.Request,
     caller: Caller.Identity
-  ): Effect.Effect<Wire.Response> => {
-    switch (operation._tag) {
-      case "Ping":
-        return Exit.succeed(pong)
-      case "GetBlob":
-        return redirect === undefined ? blob(operation) : elsewhere(operation, redirect)
-      case "ListRepositories":
-      case "ListTags":
-      case "ListReferrers":
-        return list(operation, request)
-      default:
-        return plain(operation, request, caller)
-    }
-  }
+  ): Effect.Effect<Wire.Response> =>
+    operation._tag === "Ping" ? Answer.succeed(pong) : Operation.matchShape(operation, {
+      value: (operation) => plain(operation, request, caller),
+      content: (operation) => redirect === undefined ? blob(operation) : elsewhere(operation, redirect),
+      list: (operation) => list(operation, request)
+    })
 
   const networkOf = (request: Wire.Request): string | undefined => {
     const address = addressOf(request)
     return address === undefined ? undefined : Caller.networkOf(address)
   }
 
-  /** Runs an operation for its caller. If the effect is an `Exit`, it did not read the caller. */
+  /** Runs an operation for its caller. A settled answer did not read the caller. */
   const runAs = (
     operation: Operation.Operation | Request.Ping,
     caller: Caller.Identity,
     request: Wire.Request
-  ): Effect.Effect<Wire.Response> => {
-    const response = run(operation, request, caller)
-    if (Handler.exitOf(response) !== undefined) return response
-    const network = networkOf(request)
-    return Effect.flatMap(
-      Caller.Caller,
-      (ambient) =>
-        Effect.provideService(response, Caller.Caller, {
-          ...(caller === Caller.anonymous ? ambient : caller),
-          network
-        })
-    )
-  }
+  ): Effect.Effect<Wire.Response> =>
+    Answer.ifPending(run(operation, request, caller), (response) => {
+      const network = networkOf(request)
+      return Effect.flatMap(
+        Caller.Caller,
+        (ambient) =>
+          Effect.provideService(response, Caller.Caller, {
+            ...(caller === Caller.anonymous ? ambient : caller),
+            network
+          })
+      )
+    })
 
   const inMemory = bodiesInMemory.make(settings.bytesInFlight)
 
@@ -247,30 +230,23 @@ export const make = (handler: Handler.Handler, settings: Settings): Answer => {
     const bodies = inMemory(client)
     const limits = { maxManifestBytes, inMemory: bodies.request }
     const runCounted = (operation: Operation.Operation | Request.Ping, caller: Caller.Identity) => {
-      const run = () => mapResponse(runAs(operation, caller, request), bodies.response)
-      switch (operation._tag) {
-        case "GetBlob":
-          // The content of a blob is a stream, or is already in the memory of the store.
-          return runAs(operation, caller, request)
-        case "ListRepositories":
-        case "ListTags":
-        case "ListReferrers":
-          return inTurn(client(), () => bodies.list(maxPageBytes, run))
-        case "PushManifest":
-          return operation.bytes.byteLength > largeManifest ? inTurn(client(), run) : run()
-        default:
-          return run()
-      }
+      const run = () => Answer.map(runAs(operation, caller, request), bodies.response)
+      return operation._tag === "Ping" ? run() : Operation.matchShape(operation, {
+        value: (operation) => isLarge(operation) ? inTurn(client(), run) : run(),
+        // The content of a blob is a stream, or is already in the memory of the store.
+        content: (operation) => runAs(operation, caller, request),
+        list: () => inTurn(client(), () => bodies.list(maxPageBytes, run))
+      })
     }
     const response = guard === undefined
       ? begin(request, Request.decode(request, limits), (operation) => runCounted(operation, Caller.anonymous))
       : begin(request, admitted(guard, request, limits), ({ caller, operation }) => runCounted(operation, caller))
-    return Handler.exitOf(response) === undefined ? Effect.ensuring(response, bodies.release) : response
+    return Answer.ifPending(response, Effect.ensuring(bodies.release))
   })
 }
 
 /** The size from which a manifest takes long to parse, in bytes. */
 const largeManifest = 64 * 1024
 
-const mapResponse = (response: Effect.Effect<Wire.Response>, f: (response: Wire.Response) => Wire.Response) =>
-  Handler.matchEffect(response, { onFailure: Exit.fail, onSuccess: (value) => Exit.succeed(f(value)) })
+const isLarge = (operation: Plain): boolean =>
+  operation._tag === "PushManifest" && operation.bytes.byteLength > largeManifest

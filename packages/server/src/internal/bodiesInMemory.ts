@@ -1,10 +1,10 @@
+import * as Answer from "@effect-oci/core/Answer"
 import * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import * as byteBudget from "./byteBudget.js"
 
 const refusal = () =>
@@ -46,7 +46,8 @@ export const make = (limits: byteBudget.Limits) => {
           ? { ...response, close: () => Effect.sync(account.release) }
           : ErrorBody.encode(refusal())
       },
-      list: (maxBytes, make) => budget.hasRoom(client(), maxBytes) ? make() : Exit.succeed(ErrorBody.encode(refusal())),
+      list: (maxBytes, make) =>
+        budget.hasRoom(client(), maxBytes) ? make() : Answer.succeed(ErrorBody.encode(refusal())),
       release: Effect.sync(() => received?.release())
     }
   }

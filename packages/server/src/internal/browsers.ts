@@ -2,7 +2,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as report from "./report.js"
-import type { Answer } from "./totalAnswer.js"
+import type { Respond } from "./totalAnswer.js"
 
 interface Settings {
   readonly hosts: ReadonlyArray<string>
@@ -31,7 +31,7 @@ export const protect = ({ hosts, origins }: Settings) => {
       : undefined
   }
 
-  return (answer: Answer): Answer => (request) => {
+  return (answer: Respond): Respond => (request) => {
     const reason = problemOf(request)
     if (reason === undefined) return answer(request)
     const error = new RegistryError.Denied({ reason })

@@ -1,11 +1,10 @@
-import * as Handler from "@effect-oci/core/Handler"
+import * as Answer from "@effect-oci/core/Answer"
 import { methods } from "@effect-oci/protocol/Endpoint"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import * as Route from "@effect-oci/protocol/Route"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Duration from "effect/Duration"
-import * as Exit from "effect/Exit"
-import type { Answer } from "./totalAnswer.js"
+import type { Respond } from "./totalAnswer.js"
 
 /** The response headers that a page may read, in addition to those that every page may read. */
 const exposed = [
@@ -58,14 +57,11 @@ export const apply = ({ maxAge, origins }: Settings) => {
     if (origins === "*") return { "access-control-allow-origin": "*" }
     return origins.includes(origin) ? { ...varies, "access-control-allow-origin": origin } : undefined
   }
-  return (answer: Answer): Answer => (request) => {
+  return (answer: Respond): Respond => (request) => {
     const allowed = allow(request.headers["origin"])
-    if (allowed !== undefined && isPreflight(request)) return Exit.succeed(preflight(request, allowed, age))
+    if (allowed !== undefined && isPreflight(request)) return Answer.succeed(preflight(request, allowed, age))
     const more = allowed === undefined ? varies : { ...allowed, "access-control-expose-headers": exposed }
-    return Handler.matchEffect(answer(request), {
-      onFailure: Exit.fail,
-      onSuccess: (response) => Exit.succeed({ ...response, headers: { ...response.headers, ...more } })
-    })
+    return Answer.map(answer(request), (response) => ({ ...response, headers: { ...response.headers, ...more } }))
   }
 }
 

@@ -1,16 +1,17 @@
 import type * as Wire from "@effect-oci/protocol/Wire"
 import { total } from "./totalAnswer.js"
-import type { Answer } from "./totalAnswer.js"
+import type { Respond } from "./totalAnswer.js"
 
 /** Answers some paths with other handlers than the registry. */
-export const apply = (mounts: { readonly [path: string]: Answer }) => {
+export const apply = (mounts: { readonly [path: string]: Respond }) => {
   const answers = new Map(Object.entries(mounts).map(([path, answer]) => [path, total(answer)]))
   for (const path of answers.keys()) {
     if (/[?#]|^\/v2(\/|$)/.test(path)) {
       throw new Error(`cannot mount at ${path}: it needs a path without a query, and not below /v2/`)
     }
   }
-  return (answer: Answer): Answer => (request: Wire.Request) => (answers.get(pathOf(request.target)) ?? answer)(request)
+  return (answer: Respond): Respond => (request: Wire.Request) =>
+    (answers.get(pathOf(request.target)) ?? answer)(request)
 }
 
 const pathOf = (target: string): string => {

@@ -1,5 +1,5 @@
+import * as Answer from "@effect-oci/core/Answer"
 import type { Body, Control } from "@effect-oci/core/Body"
-import { exitOf } from "@effect-oci/core/Handler"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -12,23 +12,29 @@ import type { Socket } from "node:net"
 import * as nodeBody from "./nodeBody.js"
 import * as nodePipeline from "./nodePipeline.js"
 import * as report from "./report.js"
-import type { Answer } from "./totalAnswer.js"
+import type { Respond } from "./totalAnswer.js"
 
 /** Starts an effect immediately, in a fiber that can be interrupted only where the effect allows it. */
 export type Run = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
 
 /**
- * Creates the listener of a `node:http` server. An answer that is already an `Exit` is written in the same tick,
+ * Creates the listener of a `node:http` server. A settled answer is written in the same tick,
  * without a fiber. Any other answer runs in a fiber, which is interrupted when the client disconnects. If the client
  * `waits` before it sends its body (`Expect: 100-continue`), the server sends 100 when the body is first read.
  */
-export const listener = (run: Run, answer: Answer, maxPipelined: number) => {
+export const listener = (run: Run, answer: Respond, maxPipelined: number) => {
   const begin = nodePipeline.make(maxPipelined)
   return (incoming: IncomingMessage, outgoing: ServerResponse, waits: boolean): void =>
     begin(outgoing, () => serve(run, answer, incoming, outgoing, waits))
 }
 
-const serve = (run: Run, answer: Answer, incoming: IncomingMessage, outgoing: ServerResponse, waits: boolean): void => {
+const serve = (
+  run: Run,
+  answer: Respond,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  waits: boolean
+): void => {
   let asked = !waits
   let isReading = false
   const ask = () => {
@@ -53,8 +59,8 @@ const serve = (run: Run, answer: Answer, incoming: IncomingMessage, outgoing: Se
     if (left === "little") nodeBody.discard(incoming, () => {})
   }
   const effect = answer(request)
-  const atHand = exitOf(effect)
-  if (atHand !== undefined) return settle(atHand)
+  const settled = Answer.settled(effect)
+  if (settled !== undefined) return settle(settled)
   const fiber = run(effect)
   const exit = fiber.unsafePoll()
   if (exit !== null) return settle(exit)

@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { IncomingMessage } from "node:http"
 import * as nodeBody from "./nodeBody.js"
-import type { Answer } from "./totalAnswer.js"
+import type { Respond } from "./totalAnswer.js"
 
 type Incoming = HttpServerRequest.HttpServerRequest
 
@@ -33,7 +33,7 @@ const webBody = (request: Incoming): Body.Body | undefined => {
 
 /** Answers a request of the platform. The content of the response is closed with the scope of the request. */
 export const handle = (
-  answer: Answer,
+  answer: Respond,
   request: Incoming
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, Scope.Scope> => {
   const incoming = native(request)

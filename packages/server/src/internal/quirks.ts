@@ -5,9 +5,9 @@ import * as Warning from "@effect-oci/protocol/Warning"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
 import type { Quirks } from "./quirksModel.js"
-import type { Answer } from "./totalAnswer.js"
+import type { Respond } from "./totalAnswer.js"
 
-export const apply = (quirks: Quirks) => (answer: Answer): Answer => (request) => {
+export const apply = (quirks: Quirks) => (answer: Respond): Respond => (request) => {
   const route = Route.parse(request.target.replace(/\?.*$/s, ""))?._tag
   const refused = instead(request, route, quirks)
   if (refused !== undefined) return Effect.succeed(refused)
@@ -73,7 +73,7 @@ const reversed = (text: string): string => [...text].reverse().join("")
 
 /** Lists tags out of order: all at once, or in pages. */
 const unsorted = (
-  answer: Answer,
+  answer: Respond,
   request: Wire.Request,
   manner: NonNullable<Quirks["unsortedTags"]>
 ): Effect.Effect<Wire.Response> =>

@@ -1,3 +1,4 @@
+import * as Answer from "@effect-oci/core/Answer"
 import type * as Operation from "@effect-oci/core/Operation"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
@@ -49,7 +50,7 @@ const interrupted = new RegistryError.Unavailable({ reason: "the request was int
  */
 export const died = (request: Wire.Request, cause: Cause.Cause<unknown>): Effect.Effect<Wire.Response> =>
   Cause.isInterruptedOnly(cause)
-    ? Exit.succeed(ErrorBody.encode(interrupted))
+    ? Answer.succeed(ErrorBody.encode(interrupted))
     : Effect.as(
       Effect.logError("request died", cause).pipe(Effect.annotateLogs(shownRequest(request))),
       ErrorBody.encode(internalError)

@@ -1,39 +1,25 @@
-import * as Handler from "@effect-oci/core/Handler"
+import * as Answer from "@effect-oci/core/Answer"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { exactly } from "./exactBody.js"
 import * as report from "./report.js"
 
 /**
- * A function from a plain request to a plain response, used by both adapters. Returns an `Exit` if nothing had to wait.
+ * A function from a plain request to a plain response, used by both adapters. The answer is settled if nothing had to wait.
  */
-export type Answer = (request: Wire.Request) => Effect.Effect<Wire.Response>
+export type Respond = (request: Wire.Request) => Effect.Effect<Wire.Response>
 
 /** Returns a function that never fails: an error becomes a response. */
-export const total = (answer: Answer): Answer => (request) => {
-  const response = attempt(answer, request)
-  const exit = Handler.exitOf(response)
-  return exit !== undefined && Exit.isSuccess(exit)
-    ? exit
+export const total = (respond: Respond): Respond => (request) => {
+  // An exception of the registry becomes a defect, so that the exception does not stop the server.
+  const response = Answer.attempt(() => Answer.map(respond(request), (response) => finish(response, request)))
+  return Answer.settled(response)?._tag === "Success"
+    ? response
     : Effect.catchAllCause(
       response,
       (cause) => Effect.map(report.died(request, cause), (response) => finish(response, request))
     )
-}
-
-/** Turns an exception of the registry into a defect, so that the exception does not stop the server. */
-const attempt = (answer: Answer, request: Wire.Request): Effect.Effect<Wire.Response> => {
-  try {
-    const response = answer(request)
-    const exit = Handler.exitOf(response)
-    return exit !== undefined && Exit.isSuccess(exit)
-      ? Exit.succeed(finish(exit.value, request))
-      : Effect.map(response, (response) => finish(response, request))
-  } catch (defect) {
-    return Exit.die(defect)
-  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import * as Answer from "@effect-oci/core/Answer"
 import * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Clock from "effect/Clock"
@@ -71,11 +72,11 @@ export const make = (room: Room): BlobStore.Service => {
     stat: (key) => Effect.sync(() => blobs.get(key)?.size),
     read: (key, span) => {
       const blob = blobs.get(key)
-      if (blob === undefined) return Exit.fail(new BlobStore.NotFound({ key }))
-      if (span === undefined) return Exit.succeed(blob.whole)
+      if (blob === undefined) return Answer.fail(new BlobStore.NotFound({ key }))
+      if (span === undefined) return Answer.succeed(blob.whole)
       return span.offset + span.length > blob.size
-        ? Exit.fail(new BlobStore.RangeInvalid({ key, size: blob.size }))
-        : Exit.succeed(memoryContent.toBody(blob, span))
+        ? Answer.fail(new BlobStore.RangeInvalid({ key, size: blob.size }))
+        : Answer.succeed(memoryContent.toBody(blob, span))
     },
     openUpload: (id) =>
       Effect.map(Clock.currentTimeMillis, (touchedAt) => {

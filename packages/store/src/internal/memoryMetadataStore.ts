@@ -1,3 +1,4 @@
+import * as Answer from "@effect-oci/core/Answer"
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import { octetStream } from "@effect-oci/core/Descriptor"
 import type { Digest } from "@effect-oci/core/Digest"
@@ -6,7 +7,6 @@ import * as Operation from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type { BlobKey } from "../BlobStore.js"
 import * as MetadataStore from "../MetadataStore.js"
 import { makeUploads } from "./memoryUploads.js"
@@ -20,14 +20,14 @@ import type { Room } from "./room.js"
  */
 interface Blob {
   readonly stored: MetadataStore.StoredBlob
-  readonly answer: Exit.Exit<MetadataStore.StoredBlob>
+  readonly answer: Effect.Effect<MetadataStore.StoredBlob>
   members: number
 }
 
 interface Entry {
   readonly manifest: Manifest
-  readonly answer: Exit.Exit<Manifest>
-  readonly descriptor: Exit.Exit<Descriptor>
+  readonly answer: Effect.Effect<Manifest>
+  readonly descriptor: Effect.Effect<Descriptor>
   readonly subject: Digest | undefined
   readonly tags: Set<Tag>
 }
@@ -40,17 +40,17 @@ interface Repository {
   readonly referrers: Map<Digest, Ordered<Digest, Descriptor>>
 }
 
-const none = Exit.succeed(undefined)
-const repositoryUnknown = Exit.fail(new MetadataStore.RepositoryUnknown())
-const manifestUnknown = Exit.fail(new MetadataStore.ManifestUnknown())
+const none = Answer.succeed(undefined)
+const repositoryUnknown = Answer.fail(new MetadataStore.RepositoryUnknown())
+const manifestUnknown = Answer.fail(new MetadataStore.ManifestUnknown())
 
 const blobOf = (digest: Digest, size: number, key: BlobKey): Blob => {
   const stored = { descriptor: { mediaType: octetStream, digest, size }, key }
-  return { stored, answer: Exit.succeed(stored), members: 0 }
+  return { stored, answer: Answer.succeed(stored), members: 0 }
 }
 
 /**
- * Creates a metadata store in memory. A read returns an `Exit`. A write is one synchronous step when its effect runs.
+ * Creates a metadata store in memory. The answer of a read is settled. A write is one synchronous step when its effect runs.
  * The bytes of manifests count against `room`.
  */
 export const make = (room: Room): MetadataStore.Service => {
@@ -205,8 +205,8 @@ const putEntry = (repository: Repository, { manifest, referrer }: MetadataStore.
   if (known !== undefined) return known
   const entry: Entry = {
     manifest,
-    answer: Exit.succeed(manifest),
-    descriptor: Exit.succeed(descriptor),
+    answer: Answer.succeed(manifest),
+    descriptor: Answer.succeed(descriptor),
     subject: referrer?.subject,
     tags: new Set()
   }

@@ -1,10 +1,10 @@
+import * as Answer from "@effect-oci/core/Answer"
 import { BlobContent } from "@effect-oci/core/BlobContent"
 import * as ByteRange from "@effect-oci/core/ByteRange"
-import * as Handler from "@effect-oci/core/Handler"
+import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import type * as BlobStore from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
@@ -16,26 +16,19 @@ type Rows = Pick<Handler.Table, "ResolveBlob" | "GetBlob" | "ResolveManifest" | 
 type Read = Operation.OperationOf<keyof Rows>
 
 const failed = (operation: Read) => (error: Parameters<ReturnType<typeof failure.of>>[0]) =>
-  Exit.fail(failure.of(operation)(error))
+  Answer.fail(failure.of(operation)(error))
 
-/** Converts the result of a store to the result of a registry. */
-const told = <A>(
-  operation: Read,
-  answer: Effect.Effect<A, Parameters<ReturnType<typeof failure.of>>[0]>
-): Effect.Effect<A, RegistryError.RegistryError> =>
-  Handler.matchEffect(answer, { onFailure: failed(operation), onSuccess: Exit.succeed })
-
-/** Creates the handlers of the operations that read. They return an `Exit` if the stores return one. */
+/** Creates the handlers of the operations that read. Their answers are settled if the answers of the stores are. */
 export const make = ({ blobs, metadata }: Stores): Rows => {
   const find = <A, R>(
     operation: Operation.ResolveBlob | Operation.GetBlob,
     onFound: (blob: MetadataStore.StoredBlob) => Effect.Effect<A, RegistryError.RegistryError, R>
   ): Effect.Effect<A, RegistryError.RegistryError, R> =>
-    Handler.matchEffect(metadata.hasBlob(operation.repository, operation.digest), {
+    Answer.matchEffect(metadata.hasBlob(operation.repository, operation.digest), {
       onFailure: failed(operation),
       onSuccess: (blob) =>
         blob === undefined
-          ? Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
+          ? Answer.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation)))
           : onFound(blob)
     })
 
@@ -46,13 +39,13 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
     const { descriptor, key } = blob
     const range = operation.range === undefined ? undefined : ByteRange.resolve(operation.range, descriptor.size)
     if (operation.range !== undefined && range === undefined) {
-      return Exit.fail(
+      return Answer.fail(
         new RegistryError.RangeInvalid({ ...Operation.errorFields(operation), size: descriptor.size })
       )
     }
-    return Handler.matchEffect(blobs.read(key, range), {
+    return Answer.matchEffect(blobs.read(key, range), {
       onFailure: (error) => error._tag === "NotFound" ? again(operation, error) : failed(operation)(error),
-      onSuccess: (body) => Exit.succeed(new BlobContent({ descriptor, range, body, verified: true }))
+      onSuccess: (body) => Answer.succeed(new BlobContent({ descriptor, range, body, verified: true }))
     })
   }
 
@@ -61,15 +54,16 @@ export const make = ({ blobs, metadata }: Stores): Rows => {
     Effect.suspend(() =>
       find(
         operation,
-        (blob) => blob.key === missing.key ? Exit.fail(failure.of(operation)(missing)) : read(operation, blob)
+        (blob) => blob.key === missing.key ? Answer.fail(failure.of(operation)(missing)) : read(operation, blob)
       )
     )
 
   return {
-    ResolveBlob: (operation) => find(operation, (blob) => Exit.succeed(blob.descriptor)),
+    ResolveBlob: (operation) => find(operation, (blob) => Answer.succeed(blob.descriptor)),
     GetBlob: (operation) => find(operation, (blob) => read(operation, blob)),
     ResolveManifest: (operation) =>
-      told(operation, metadata.resolveManifest(operation.repository, operation.reference)),
-    GetManifest: (operation) => told(operation, metadata.getManifest(operation.repository, operation.reference))
+      Answer.catchAll(metadata.resolveManifest(operation.repository, operation.reference), failed(operation)),
+    GetManifest: (operation) =>
+      Answer.catchAll(metadata.getManifest(operation.repository, operation.reference), failed(operation))
   }
 }
