@@ -1,12 +1,9 @@
-import { Digest, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Digest, Operation, RegistryError } from "@effect-oci/core"
 import type { BlobContent, Descriptor, Handler, RepositoryName } from "@effect-oci/core"
 import { LruMap } from "@effect-oci/core/LruMap"
 import { SingleFlight } from "@effect-oci/core/SingleFlight"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import * as answer from "../answer.js"
-import type { AnswerTo } from "../answer.js"
 import type { CacheStore } from "./cacheStore.js"
 import type { EvictionIndex } from "./evictionIndex.js"
 import { Fill } from "./fill.js"
@@ -47,7 +44,7 @@ export class CachedBlobs {
       this.store.read(operation, {
         found: (descriptor) => {
           this.index.use({ kind: "Blob", repository: operation.repository, descriptor })
-          return Exit.succeed(descriptor)
+          return Answer.succeed(descriptor)
         },
         missing: () => this.upstream.read(operation),
         failed: () => this.upstream.next(operation)
@@ -82,15 +79,15 @@ export class CachedBlobs {
   /** Reads a blob from the store, and from the upstream if the store fails. */
   #getStored(
     operation: Operation.GetBlob,
-    missing: () => AnswerTo<Operation.GetBlob>
-  ): AnswerTo<Operation.GetBlob> {
+    missing: () => Answer.Answer<Operation.GetBlob>
+  ): Answer.Answer<Operation.GetBlob> {
     const { repository } = operation
     return this.store.read<Operation.GetBlob, Scope.Scope>(operation, {
       found: (content: BlobContent.BlobContent) => {
         const stored = { kind: "Blob", repository, descriptor: content.descriptor } as const
-        if (content.body.bytes === undefined) return answer.map(this.index.useScoped(stored), () => content)
+        if (content.body.bytes === undefined) return Answer.map(this.index.useScoped(stored), () => content)
         this.index.use(stored)
-        return Exit.succeed(content)
+        return Answer.succeed(content)
       },
       missing,
       failed: () => this.upstream.next(operation)
@@ -98,15 +95,15 @@ export class CachedBlobs {
   }
 
   /** Returns a blob that the store does not have. */
-  #getMissing(operation: Operation.GetBlob, endedFills: number): AnswerTo<Operation.GetBlob> {
+  #getMissing(operation: Operation.GetBlob, endedFills: number): Answer.Answer<Operation.GetBlob> {
     const { next } = this.upstream
-    return Effect.flatMap(this.upstream.recentNotFound(operation), (error): AnswerTo<Operation.GetBlob> => {
-      if (error !== undefined) return Exit.fail(error)
+    return Effect.flatMap(this.upstream.recentNotFound(operation), (error): Answer.Answer<Operation.GetBlob> => {
+      if (error !== undefined) return Answer.fail(error)
       if (operation.range !== undefined || Digest.verifiable(operation.digest) === undefined) return next(operation)
       const fill = this.#fills.run(keyOf(operation), (complete) => this.#fill(operation, endedFills, complete))
       return Effect.flatMap(
         fill,
-        (fill): AnswerTo<Operation.GetBlob> =>
+        (fill): Answer.Answer<Operation.GetBlob> =>
           fill === undefined ? next(operation) : fill.read(operation, {
             store: (rest) => this.#getStored(rest, () => next(rest)),
             upstream: next,
@@ -151,8 +148,8 @@ export class CachedBlobs {
   }
 
   #resolveStored(operation: Operation.GetBlob): MaybeBlob {
-    const missing = () => Exit.fail(new RegistryError.BlobUnknown({}))
-    const stored = this.store.read(new Operation.ResolveBlob(operation), { found: Exit.succeed, missing })
+    const missing = () => Answer.fail(new RegistryError.BlobUnknown({}))
+    const stored = this.store.read(new Operation.ResolveBlob(operation), { found: Answer.succeed, missing })
     return Effect.orElseSucceed(stored, () => undefined)
   }
 

@@ -1,21 +1,20 @@
-import { Handler, RegistryError } from "@effect-oci/core"
-import type { Operation } from "@effect-oci/core"
+import { Answer, RegistryError } from "@effect-oci/core"
+import type { Handler, Operation } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { redact } from "../redact.js"
 
 type Read = Operation.ResolveBlob | Operation.GetBlob | Operation.ResolveManifest | Operation.GetManifest
 type Write = Operation.PushBlob | Operation.MountBlob | Operation.CancelUpload | Operation.PushManifest
 type Delete = Operation.DeleteBlob | Operation.DeleteManifest
 
-type Answer<O extends Operation.Operation, R> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
+type Result<O extends Operation.Operation, R> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError, R>
 
 /** What to do with the outcome of a read of the store. */
 interface Cases<O extends Read, R> {
-  readonly found: (result: Operation.ResultOf<O>) => Answer<O, R>
-  readonly missing: () => Answer<O, R>
+  readonly found: (result: Operation.ResultOf<O>) => Result<O, R>
+  readonly missing: () => Result<O, R>
   /** The store failed, so it is unknown whether it has the content. Default: as `missing`. */
-  readonly failed?: () => Answer<O, R>
+  readonly failed?: () => Result<O, R>
 }
 
 /**
@@ -27,13 +26,13 @@ export class CacheStore {
 
   constructor(private readonly handle: Handler.Handler) {}
 
-  read<O extends Read, R>(operation: O, { failed, found, missing }: Cases<O, R>): Answer<O, R> {
-    return Handler.matchEffect(this.handle(operation) as Answer<O, R>, {
+  read<O extends Read, R>(operation: O, { failed, found, missing }: Cases<O, R>): Result<O, R> {
+    return Answer.matchEffect(this.handle(operation) as Result<O, R>, {
       onSuccess: (result) => found(this.#succeeded(operation, result)),
       onFailure: (error) => {
         if (RegistryError.isNotFound(error)) return missing()
         // The store has the blob, but the range is not valid.
-        if (error._tag === "RangeInvalid") return Exit.fail(error)
+        if (error._tag === "RangeInvalid") return Answer.fail(error)
         return Effect.zipRight(this.reportFailure(operation, error), Effect.suspend(failed ?? missing))
       }
     })
@@ -47,8 +46,8 @@ export class CacheStore {
     operation: O,
     isRefusal: (error: RegistryError.RegistryError) => boolean = () => false
   ): Effect.Effect<Operation.ResultOf<O> | undefined> {
-    return Effect.matchEffect(this.handle(operation) as Answer<O, never>, {
-      onSuccess: (result) => Exit.succeed(this.#succeeded(operation, result)),
+    return Effect.matchEffect(this.handle(operation) as Result<O, never>, {
+      onSuccess: (result) => Answer.succeed(this.#succeeded(operation, result)),
       onFailure: (error) => Effect.as(isRefusal(error) ? Effect.void : this.reportFailure(operation, error), undefined)
     })
   }
@@ -56,7 +55,7 @@ export class CacheStore {
   /** Deletes content. Succeeds if the store does not have it. */
   delete(operation: Delete): Effect.Effect<void, RegistryError.RegistryError> {
     return Effect.matchEffect(this.handle(operation), {
-      onSuccess: () => Exit.succeed(this.#succeeded(operation, undefined)),
+      onSuccess: () => Answer.succeed(this.#succeeded(operation, undefined)),
       onFailure: (error) => RegistryError.isNotFound(error) ? Effect.void : Effect.fail(error)
     })
   }

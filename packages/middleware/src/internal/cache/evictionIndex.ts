@@ -1,8 +1,7 @@
-import { Operation } from "@effect-oci/core"
+import { Answer, Operation } from "@effect-oci/core"
 import type { Descriptor, RepositoryName } from "@effect-oci/core"
 import { LruMap } from "@effect-oci/core/LruMap"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import type { CacheStore } from "./cacheStore.js"
@@ -38,7 +37,7 @@ export interface EvictionIndex {
 /** The index of a store without a limit. */
 const unlimited: EvictionIndex = {
   use: () => {},
-  useScoped: () => Exit.void,
+  useScoped: () => Answer.done,
   add: (_, put) => put,
   fits: () => true,
   remove: () => {}

@@ -1,14 +1,12 @@
-import { BlobContent, Body, Operation } from "@effect-oci/core"
+import { Answer, BlobContent, Body, Operation } from "@effect-oci/core"
 import type { Descriptor, RegistryError } from "@effect-oci/core"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as answer from "../answer.js"
 import type { CacheStore } from "./cacheStore.js"
 import { RingBuffer } from "./ringBuffer.js"
 
@@ -36,7 +34,7 @@ export class Fill {
    */
   put(operation: Operation.GetBlob, content: BlobContent.BlobContent, store: CacheStore): Effect.Effect<boolean> {
     let failure: RegistryError.RegistryError | undefined
-    const verified = answer.mapContentError(BlobContent.verify(content, Operation.errorFields(operation)), (error) => {
+    const verified = BlobContent.mapError(BlobContent.verify(content, Operation.errorFields(operation)), (error) => {
       failure = error
       return error
     })
@@ -54,7 +52,7 @@ export class Fill {
 
   /** Ends the fill for all readers. Only the first outcome counts. */
   end(outcome: Outcome): void {
-    Deferred.unsafeDone(this.#outcome, Exit.succeed(outcome))
+    Deferred.unsafeDone(this.#outcome, Answer.succeed(outcome))
     this.#buffer.end()
   }
 
@@ -82,8 +80,8 @@ export class Fill {
   read(
     operation: Operation.GetBlob,
     sources: {
-      readonly store: (operation: Operation.GetBlob) => answer.AnswerTo<Operation.GetBlob>
-      readonly upstream: (operation: Operation.GetBlob) => answer.AnswerTo<Operation.GetBlob>
+      readonly store: (operation: Operation.GetBlob) => Answer.Answer<Operation.GetBlob>
+      readonly upstream: (operation: Operation.GetBlob) => Answer.Answer<Operation.GetBlob>
       readonly maxWait: number
     }
   ): Effect.Effect<BlobContent.BlobContent, never, Scope.Scope> {
@@ -96,9 +94,9 @@ export class Fill {
         onSuccess: (outcome): Outcome => outcome,
         onTimeout: (): Outcome => ({ _tag: "Abandoned" })
       })
-      const opened = Effect.flatMap(outcome, (outcome): answer.AnswerTo<Operation.GetBlob> => {
+      const opened = Effect.flatMap(outcome, (outcome): Answer.Answer<Operation.GetBlob> => {
         if (outcome._tag === "Stored") return sources.store(request)
-        return outcome._tag === "Failed" && offset > 0 ? Exit.fail(outcome.error) : sources.upstream(request)
+        return outcome._tag === "Failed" && offset > 0 ? Answer.fail(outcome.error) : sources.upstream(request)
       })
       // The caller and other services belong to the call, but the stream may run elsewhere.
       return Stream.unwrap(Effect.map(Effect.provide(opened, context), (content) => content.stream))

@@ -1,9 +1,8 @@
-import { Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Operation, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Digest, Handler, Manifest, RepositoryName } from "@effect-oci/core"
 import { LruMap } from "@effect-oci/core/LruMap"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as tagOnly from "../tagOnly.js"
 import type { CacheStore } from "./cacheStore.js"
@@ -12,7 +11,7 @@ import type { Upstream } from "./upstream.js"
 
 type Name = RepositoryName.RepositoryName
 type Read = Operation.ResolveManifest | Operation.GetManifest
-type Answer<O extends Read> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
+type Result<O extends Read> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
 
 /** The manifest that a tag points at, until when it is valid, and until when it may be served if the upstream fails. */
 interface CachedTag {
@@ -56,7 +55,7 @@ export class CachedManifests {
         : this.#byTag(
           operation,
           (cached, isFresh) =>
-            cached !== undefined && isFresh ? Exit.succeed(cached.descriptor) : this.#resolve(operation, cached)
+            cached !== undefined && isFresh ? Answer.succeed(cached.descriptor) : this.#resolve(operation, cached)
         )
     },
     GetManifest: (operation) => {
@@ -89,25 +88,25 @@ export class CachedManifests {
     operation: O,
     digest: Digest.Digest,
     resultOf: (manifest: Manifest.Manifest) => Operation.ResultOf<O>,
-    onMissing: () => Answer<O>
-  ): Answer<O> {
+    onMissing: () => Result<O>
+  ): Result<O> {
     const { repository } = operation
     return this.store.read(operation, {
       found: (result) => {
         this.index.use({ kind: "Manifest", repository, descriptor: descriptorOf(result) })
-        return Exit.succeed(result)
+        return Answer.succeed(result)
       },
       missing: () => {
         const manifest = this.#inMemory.get(memoryKey("digest", repository, digest))
-        return manifest === undefined ? onMissing() : Exit.succeed(resultOf(manifest))
+        return manifest === undefined ? onMissing() : Answer.succeed(resultOf(manifest))
       }
     })
   }
 
   #byTag<O extends Read>(
     operation: O,
-    answer: (cached: CachedTag | undefined, isFresh: boolean) => Answer<O>
-  ): Answer<O> {
+    answer: (cached: CachedTag | undefined, isFresh: boolean) => Result<O>
+  ): Result<O> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const cached = this.upstream.isChanging(operation.repository) ? undefined : this.#tags.get(tagKey(operation))
       return answer(cached, cached !== undefined && now < cached.until)
@@ -115,7 +114,7 @@ export class CachedManifests {
   }
 
   /** Pulls a manifest from the upstream. */
-  #pull(operation: Operation.GetManifest): Answer<Operation.GetManifest> {
+  #pull(operation: Operation.GetManifest): Result<Operation.GetManifest> {
     const { reference, repository } = operation
     return this.upstream.read(operation, (manifest) => {
       const { descriptor } = manifest
@@ -133,35 +132,35 @@ export class CachedManifests {
    * Resolves a tag at the upstream. Returns the cached manifest if the upstream fails and the manifest may still be
    * served.
    */
-  #resolve(operation: Operation.ResolveManifest, cached: CachedTag | undefined): Answer<Operation.ResolveManifest> {
+  #resolve(operation: Operation.ResolveManifest, cached: CachedTag | undefined): Result<Operation.ResolveManifest> {
     return Effect.catchAll(
       this.upstream.read(operation, (descriptor) => this.#rememberTag(operation, descriptor)),
       (error) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           if (RegistryError.isNotFound(error)) this.#tags.delete(tagKey(operation))
           return cached !== undefined && now < cached.staleUntil && RegistryError.isTransient(error)
-            ? Exit.succeed(cached.descriptor)
-            : Exit.fail(error)
+            ? Answer.succeed(cached.descriptor)
+            : Answer.fail(error)
         })
     )
   }
 
   /** Returns the manifest of a tag that points at a known digest. */
-  #getTagged(operation: Operation.GetManifest, { digest }: Descriptor.Descriptor): Answer<Operation.GetManifest> {
+  #getTagged(operation: Operation.GetManifest, { digest }: Descriptor.Descriptor): Result<Operation.GetManifest> {
     const { repository } = operation
     const manifest = this.#inMemory.get(memoryKey("tag", repository, digest))
-    if (manifest !== undefined) return Exit.succeed(manifest)
+    if (manifest !== undefined) return Answer.succeed(manifest)
     const byDigest = new Operation.GetManifest({ repository, reference: digest })
     return this.#byDigest(byDigest, digest, identity, () => this.#pull(operation))
   }
 
-  #revalidate(operation: Operation.GetManifest, cached: CachedTag): Answer<Operation.GetManifest> {
+  #revalidate(operation: Operation.GetManifest, cached: CachedTag): Result<Operation.GetManifest> {
     return Effect.matchEffect(this.#resolve(new Operation.ResolveManifest(operation), cached), {
       onSuccess: (descriptor) => this.#getTagged(operation, descriptor),
       // The response to HEAD may be missing, or contain less than the response to GET.
       onFailure: (error) =>
         RegistryError.isTransient(error)
-          ? Exit.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
+          ? Answer.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
           : this.#pull(operation)
     })
   }

@@ -1,16 +1,15 @@
-import { RegistryError } from "@effect-oci/core"
+import { Answer, RegistryError } from "@effect-oci/core"
 import type { Handler, Operation, RepositoryName } from "@effect-oci/core"
 import { LruMap } from "@effect-oci/core/LruMap"
 import { SingleFlight } from "@effect-oci/core/SingleFlight"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 
 type Name = RepositoryName.RepositoryName
 type SharedRead = Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest
 type Read = SharedRead | Operation.GetBlob
-type Answer<O extends SharedRead> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
+type Result<O extends SharedRead> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
 
 /** The maximum number of shared requests in progress. Above it, each caller sends its own request. */
 const maxSharedRequests = 1024
@@ -71,7 +70,7 @@ export class Upstream {
       if (RegistryError.isNotFound(error) && !this.isChanging(operation.repository)) {
         this.#notFound.set(keyOf(operation), { error, until: now + this.options.negativeTimeToLive })
       }
-      return Exit.fail(error)
+      return Answer.fail(error)
     })
   }
 
@@ -81,9 +80,9 @@ export class Upstream {
   read<O extends SharedRead>(
     operation: O,
     keep: (result: Operation.ResultOf<O>) => Effect.Effect<void> = () => Effect.void
-  ): Answer<O> {
+  ): Result<O> {
     const { repository } = operation
-    const request = Effect.suspend(() => this.next(operation) as Answer<O>)
+    const request = Effect.suspend(() => this.next(operation) as Result<O>)
     const shared = this.#requests.run(keyOf(operation), (complete) =>
       Effect.matchEffect(request, {
         onFailure: (error) => this.failed(operation, error),
@@ -95,9 +94,9 @@ export class Upstream {
           })
       })) as Effect.Effect<Operation.ResultOf<O> | undefined, RegistryError.RegistryError>
     return Effect.flatMap(this.recentNotFound(operation), (error) => {
-      if (error !== undefined) return Exit.fail(error)
+      if (error !== undefined) return Answer.fail(error)
       if (this.isChanging(repository)) return request
-      return Effect.flatMap(shared, (result) => result === undefined ? request : Exit.succeed(result))
+      return Effect.flatMap(shared, (result) => result === undefined ? request : Answer.succeed(result))
     })
   }
 

@@ -1,11 +1,10 @@
 import { Manifest, RegistryError } from "@effect-oci/core"
-import type { Digest, Handler, Operation, RepositoryName } from "@effect-oci/core"
+import type { Answer, Digest, Handler, Operation, RepositoryName } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { AnswerTo } from "../answer.js"
 import type { CachedBlobs } from "./blobs.js"
 import type { CacheStore } from "./cacheStore.js"
 import type { CachedManifests } from "./manifests.js"
@@ -24,10 +23,10 @@ export const writes = (
   manifests: CachedManifests
 ): Pick<Handler.Table, (PutBlob | Change)["_tag"]> => {
   /** Forgets the repository whether the write succeeds or fails: a write that failed may have been executed. */
-  const putBlob = <O extends PutBlob>(operation: O): AnswerTo<O> => {
+  const putBlob = <O extends PutBlob>(operation: O): Answer.Answer<O> => {
     const { repository } = operation
     return Effect.ensuring(
-      Effect.suspend((): AnswerTo<O> => upstream.next(operation)),
+      Effect.suspend((): Answer.Answer<O> => upstream.next(operation)),
       Effect.zipRight(upstream.forget(repository), blobs.pushed(repository))
     )
   }

@@ -1,4 +1,4 @@
-import { BlobContent, Body, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, BlobContent, Body, Operation, RegistryError } from "@effect-oci/core"
 import type { ByteRange } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -7,7 +7,7 @@ import * as Scope from "effect/Scope"
 import { stitch } from "./stitch.js"
 import type { Rest } from "./stitch.js"
 
-type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
+type Result<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
 /**
  * The content of a blob, and the scope in which it is open. The scope is closed before another source opens the rest.
@@ -19,7 +19,7 @@ export interface Opened {
 
 /** Opens content that contains the missing bytes, in its own scope: only these bytes, or the whole blob. */
 export interface Next {
-  (error: RegistryError.RegistryError, missing: ByteRange.Span): Answer<Opened, Scope.Scope>
+  (error: RegistryError.RegistryError, missing: ByteRange.Span): Result<Opened, Scope.Scope>
 }
 
 /**
@@ -40,7 +40,7 @@ export const resume = (
       let current = scope
       return (error, sent) => {
         // Content that was closed has not broken.
-        if (closed || sent >= span.length) return Exit.fail(error)
+        if (closed || sent >= span.length) return Answer.fail(error)
         const missing = { offset: span.offset + sent, length: span.length - sent }
         return Effect.zipRight(
           current === undefined ? Effect.void : Scope.close(current, Exit.void),
@@ -85,16 +85,16 @@ export const checkSameBlob = (
   broken: BlobContent.BlobContent,
   missing: ByteRange.Span,
   { descriptor, range }: BlobContent.BlobContent
-): Answer<void> => {
+): Result<void> => {
   const invalid = (reason: string) =>
-    Exit.fail(new RegistryError.ResponseInvalid({ ...Operation.errorFields(operation), reason }))
+    Answer.fail(new RegistryError.ResponseInvalid({ ...Operation.errorFields(operation), reason }))
   const { digest, size } = broken.descriptor
   if (descriptor.digest !== digest || descriptor.size !== size) {
     return invalid(
       `the blob changed during the download: it was ${digest}, ${size} bytes; it is ${descriptor.digest}, ${descriptor.size} bytes`
     )
   }
-  if (range === undefined || (range.offset === missing.offset && range.length === missing.length)) return Exit.void
+  if (range === undefined || (range.offset === missing.offset && range.length === missing.length)) return Answer.done
   return invalid(
     `requested ${missing.length} bytes from offset ${missing.offset}, but the registry sent ${range.length} bytes from offset ${range.offset}`
   )

@@ -1,12 +1,11 @@
-import { Handler, RegistryError, RetryBudget } from "@effect-oci/core"
-import type { Operation } from "@effect-oci/core"
+import { Answer, RegistryError, RetryBudget } from "@effect-oci/core"
+import type { Handler, Operation } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constTrue } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { AnswerTo } from "../answer.js"
 
 /** Which errors are retried, how often, and after how long. */
 export interface Policy {
@@ -16,7 +15,7 @@ export interface Policy {
   readonly wait: (retry: number, error: RegistryError.RegistryError) => Effect.Effect<void>
 }
 
-type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
+type Result<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
 /**
  * The attempts of one operation: the first attempt and its retries. The retries share one budget with retries of inner
@@ -64,10 +63,10 @@ export class Attempts {
   }
 
   /** Waits before the next attempt. Fails with the error if no retry is allowed. */
-  again(error: RegistryError.RegistryError): Answer<void> {
-    if (!this.isWorthIt(error)) return Exit.fail(error)
+  again(error: RegistryError.RegistryError): Result<void> {
+    if (!this.isWorthIt(error)) return Answer.fail(error)
     if (this.retries >= this.policy.retries || !this.budget.take()) {
-      return Exit.fail(this.retries === 0 ? error : withNote(error, `given up after ${this.retries + 1} attempts`))
+      return Answer.fail(this.retries === 0 ? error : withNote(error, `given up after ${this.retries + 1} attempts`))
     }
     this.retries += 1
     // A registry that answers `TooManyRequests` has not executed the operation.
@@ -77,19 +76,19 @@ export class Attempts {
 
   /** Runs `goOn` if an attempt fails and a retry is allowed. */
   recover<A, R, R2>(
-    attempt: Answer<A, R>,
-    goOn: (error: RegistryError.RegistryError) => Answer<A, R2>
-  ): Answer<A, R | R2> {
+    attempt: Result<A, R>,
+    goOn: (error: RegistryError.RegistryError) => Result<A, R2>
+  ): Result<A, R | R2> {
     return Effect.catchAll(attempt, (error) => Effect.flatMap(this.again(error), () => goOn(error)))
   }
 
   /** Runs an attempt, and retries while a retry is allowed. */
-  repeat<A, R, R2>(attempt: Answer<A, R>, retry: () => Answer<A, R2>): Answer<A, R | R2> {
+  repeat<A, R, R2>(attempt: Result<A, R>, retry: () => Result<A, R2>): Result<A, R | R2> {
     return this.recover(attempt, () => this.persist(retry))
   }
 
   /** Runs the first attempt and its retries. */
-  persist<A, R>(attempt: () => Answer<A, R>): Answer<A, R> {
+  persist<A, R>(attempt: () => Result<A, R>): Result<A, R> {
     return this.repeat(Effect.suspend(attempt), attempt)
   }
 }
@@ -102,11 +101,11 @@ export const attempt = <O extends Operation.Operation, R>(
   policy: Policy,
   handler: Handler.Handler,
   operation: O,
-  goOn: (attempts: Attempts, answer: AnswerTo<O>) => Answer<Operation.ResultOf<O>, R>,
+  goOn: (attempts: Attempts, answer: Answer.Answer<O>) => Result<Operation.ResultOf<O>, R>,
   isWhole: (result: Operation.ResultOf<O>) => boolean
-): Answer<Operation.ResultOf<O>, R | Operation.ScopeOf<O>> => {
-  const answer: AnswerTo<O> = handler(operation)
-  const exit = Handler.exitOf(answer)
+): Result<Operation.ResultOf<O>, R | Operation.ScopeOf<O>> => {
+  const answer: Answer.Answer<O> = handler(operation)
+  const exit = Answer.settled(answer)
   if (exit !== undefined && isFinal(exit, isWhole, (error) => policy.isWorthIt(error, operation))) return answer
   return Effect.flatMap(RetryBudget.RetryBudget, (outer) => {
     const attempts = new Attempts(policy, handler, operation, outer)

@@ -1,6 +1,5 @@
-import { Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Operation, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { isDigestOf } from "../isDigestOf.js"
 import type { Attempts } from "./attempts.js"
 
@@ -19,7 +18,7 @@ export const ownTags = (
   const found = Effect.catchIf(
     Effect.forEach(tags, (tag) => attempts.next(new Operation.ResolveManifest({ repository, reference: tag }))),
     RegistryError.isNotFound,
-    () => Exit.fail(error)
+    () => Answer.fail(error)
   )
   return Effect.flatMap(
     found,
@@ -31,6 +30,6 @@ export const ownTags = (
           ),
           (pushed) => ({ ...pushed, tags })
         )
-        : Exit.fail(error)
+        : Answer.fail(error)
   )
 }

@@ -1,8 +1,7 @@
 import { BlobContent, Operation } from "@effect-oci/core"
-import type { RegistryError } from "@effect-oci/core"
+import type { Answer, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { AnswerTo } from "../answer.js"
 import { ownScope } from "../resume/ownScope.js"
 import { checkSameBlob, resume } from "../resume/resume.js"
 import type { Next, Opened } from "../resume/resume.js"
@@ -15,8 +14,8 @@ import type { Attempts } from "./attempts.js"
 export const download = (
   attempts: Attempts,
   operation: Operation.GetBlob,
-  answer: AnswerTo<Operation.GetBlob>
-): AnswerTo<Operation.GetBlob> =>
+  answer: Answer.Answer<Operation.GetBlob>
+): Answer.Answer<Operation.GetBlob> =>
   Effect.flatMap(attempts.repeat(open(answer), () => open(attempts.next(operation))), (first) => {
     if (first.content.body.bytes !== undefined) return Effect.succeed(first.content)
     const next: Next = (error, missing) => {
@@ -33,6 +32,6 @@ export const download = (
   })
 
 const open = (
-  answer: AnswerTo<Operation.GetBlob>
+  answer: Answer.Answer<Operation.GetBlob>
 ): Effect.Effect<Opened, RegistryError.RegistryError, Scope.Scope> =>
   Effect.map(ownScope(answer), ({ scope, value }) => ({ content: value, scope }))

@@ -1,13 +1,12 @@
-import { Body, Operation } from "@effect-oci/core"
+import { Answer, Body, Operation } from "@effect-oci/core"
 import type { Descriptor, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { constTrue } from "effect/Function"
 import * as Stream from "effect/Stream"
 import { withNote } from "./attempts.js"
 import type { Attempts } from "./attempts.js"
 
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+type Result<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type WithBody = Operation.PushBlob | Operation.AppendUpload | Operation.CompleteUpload
 
@@ -38,7 +37,8 @@ export const sendable = <O extends WithBody>(operation: O, withBody: (body: Body
   return { operation: withBody(once), canBeSent: () => !taken }
 }
 
-const stop = (error: RegistryError.RegistryError, why: string) => Exit.fail(withNote(error, `not tried again: ${why}`))
+const stop = (error: RegistryError.RegistryError, why: string) =>
+  Answer.fail(withNote(error, `not tried again: ${why}`))
 
 const readOnce = "its body was read, and cannot be replayed"
 
@@ -50,13 +50,13 @@ const ask = <O extends Operation.ResolveBlob | Operation.GetUpload>(
   attempts: Attempts,
   operation: O,
   error: RegistryError.RegistryError
-): Answer<Operation.ResultOf<O> | undefined> =>
+): Result<Operation.ResultOf<O> | undefined> =>
   Effect.catchAll(
-    attempts.next(operation) as Answer<Operation.ResultOf<O> | undefined>,
+    attempts.next(operation) as Result<Operation.ResultOf<O> | undefined>,
     (asked) =>
       attempts.isWorthIt(asked)
-        ? attempts.recover(Exit.fail(error), () => ask(attempts, operation, error))
-        : Exit.succeed(undefined)
+        ? attempts.recover(Answer.fail(error), () => ask(attempts, operation, error))
+        : Answer.succeed(undefined)
   )
 
 /**
@@ -67,12 +67,12 @@ export const pushAgain = (
   attempts: Attempts,
   operation: Operation.PushBlob,
   canBeSent: () => boolean,
-  answer: Answer<Descriptor.Descriptor>
-): Answer<Descriptor.Descriptor> =>
+  answer: Result<Descriptor.Descriptor>
+): Result<Descriptor.Descriptor> =>
   attempts.recover(answer, (error) => {
     const { descriptor: { digest, size }, repository } = operation
     return Effect.flatMap(ask(attempts, new Operation.ResolveBlob({ repository, digest }), error), (found) => {
-      if (found?.size === size) return Exit.succeed(operation.descriptor)
+      if (found?.size === size) return Answer.succeed(operation.descriptor)
       return canBeSent()
         ? pushAgain(attempts, operation, canBeSent, attempts.next(operation))
         : stop(error, readOnce)
@@ -82,11 +82,11 @@ export const pushAgain = (
 /** How to resume one kind of operation on an upload. */
 interface Going<A> {
   /** Repeats the operation, if no earlier attempt may have been executed. */
-  readonly anew: () => Answer<A>
+  readonly anew: () => Result<A>
   /** Called if the upload session has ended or is not known. */
-  readonly onGone: (error: RegistryError.RegistryError) => Answer<A>
+  readonly onGone: (error: RegistryError.RegistryError) => Result<A>
   /** Sends the rest of the body from the offset of the upload. */
-  readonly onRest: (upload: Operation.Upload, rest: Body.Body | undefined) => Answer<A>
+  readonly onRest: (upload: Operation.Upload, rest: Body.Body | undefined) => Result<A>
 }
 
 /**
@@ -98,19 +98,19 @@ const resume = <A>(
   attempts: Attempts,
   operation: Operation.AppendUpload | Operation.CompleteUpload,
   canBeSent: () => boolean,
-  answer: Answer<A>,
+  answer: Result<A>,
   { anew, onGone, onRest }: Going<A>
-): Answer<A> => {
+): Result<A> => {
   const { body, offset, repository } = operation
   let { id } = operation
 
-  const send = (answer: Answer<A>, earlier?: RegistryError.RegistryError): Answer<A> =>
+  const send = (answer: Result<A>, earlier?: RegistryError.RegistryError): Result<A> =>
     Effect.catchAll(
       answer,
-      (error) => attempts.recover(Exit.fail(earlier !== undefined && isOvertaken(error) ? earlier : error), look)
+      (error) => attempts.recover(Answer.fail(earlier !== undefined && isOvertaken(error) ? earlier : error), look)
     )
 
-  const look = (error: RegistryError.RegistryError): Answer<A> => {
+  const look = (error: RegistryError.RegistryError): Result<A> => {
     if (!attempts.mayBeDone) return canBeSent() ? send(anew()) : stop(error, readOnce)
     return Effect.flatMap(ask(attempts, new Operation.GetUpload({ repository, id }), error), (upload) => {
       if (upload === undefined) return onGone(error)
@@ -144,14 +144,14 @@ export const appendRest = (
   attempts: Attempts,
   operation: Operation.AppendUpload,
   canBeSent: () => boolean,
-  answer: Answer<Operation.Upload>
-): Answer<Operation.Upload> =>
+  answer: Result<Operation.Upload>
+): Result<Operation.Upload> =>
   resume(attempts, operation, canBeSent, answer, {
     anew: () => attempts.next(operation),
-    onGone: Exit.fail,
+    onGone: Answer.fail,
     onRest: (upload, rest) =>
       rest === undefined
-        ? Exit.succeed(upload)
+        ? Answer.succeed(upload)
         : attempts.next(
           new Operation.AppendUpload({ ...operation, id: upload.id, offset: upload.offset, body: rest })
         )
@@ -164,14 +164,14 @@ export const completeRest = (
   attempts: Attempts,
   operation: Operation.CompleteUpload,
   canBeSent: () => boolean,
-  answer: Answer<Descriptor.Descriptor>
-): Answer<Descriptor.Descriptor> =>
+  answer: Result<Descriptor.Descriptor>
+): Result<Descriptor.Descriptor> =>
   resume(attempts, operation, canBeSent, answer, {
     anew: () => attempts.next(operation),
     onGone: (error) =>
       Effect.flatMap(
         ask(attempts, new Operation.ResolveBlob(operation), error),
-        (found) => found === undefined ? Exit.fail(error) : Exit.succeed(found)
+        (found) => found === undefined ? Answer.fail(error) : Answer.succeed(found)
       ),
     onRest: ({ id, offset }, body) =>
       attempts.next(

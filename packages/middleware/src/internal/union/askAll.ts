@@ -1,8 +1,7 @@
-import { Handler } from "@effect-oci/core"
+import { Answer } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 
 /** The outcome of an operation at a member. */
 export interface Outcome<A> {
@@ -10,7 +9,7 @@ export interface Outcome<A> {
   readonly answer: Either.Either<A, RegistryError.RegistryError>
 }
 
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+type Result<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 interface Named {
   readonly name: string
@@ -22,16 +21,16 @@ interface Named {
  */
 export const askAll = <M extends Named, A>(
   members: ReadonlyArray<M>,
-  ask: (member: M, index: number) => Answer<A>
+  ask: (member: M, index: number) => Result<A>
 ): Effect.Effect<ReadonlyArray<Outcome<A>>> => {
   const answers = members.map((member, index) => outcomeOf(member, ask(member, index)))
   const outcomes: Array<Outcome<A>> = []
   for (const answer of answers) {
-    const exit = Handler.exitOf(answer)
+    const exit = Answer.settled(answer)
     if (exit?._tag !== "Success") return Effect.all(answers, { concurrency: "unbounded" })
     outcomes.push(exit.value)
   }
-  return Exit.succeed(outcomes)
+  return Answer.succeed(outcomes)
 }
 
 /**
@@ -40,15 +39,15 @@ export const askAll = <M extends Named, A>(
  */
 export const askAllReversed = <M extends Named, A>(
   members: ReadonlyArray<M>,
-  ask: (member: M) => Answer<A>
+  ask: (member: M) => Result<A>
 ): Effect.Effect<ReadonlyArray<Outcome<A>>> =>
   Effect.map(
     Effect.forEach(members.toReversed(), (member) => outcomeOf(member, ask(member))),
     (outcomes) => outcomes.reverse()
   )
 
-const outcomeOf = <A>({ name }: Named, answer: Answer<A>): Effect.Effect<Outcome<A>> =>
-  Handler.matchEffect(answer, {
-    onFailure: (error) => Exit.succeed({ name, answer: Either.left(error) }),
-    onSuccess: (result) => Exit.succeed({ name, answer: Either.right(result) })
+const outcomeOf = <A>({ name }: Named, answer: Result<A>): Effect.Effect<Outcome<A>> =>
+  Answer.match(answer, {
+    onFailure: (error): Outcome<A> => ({ name, answer: Either.left(error) }),
+    onSuccess: (result): Outcome<A> => ({ name, answer: Either.right(result) })
   })

@@ -1,10 +1,9 @@
-import { BlobContent, Body, Handler, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, BlobContent, Body, Operation, RegistryError } from "@effect-oci/core"
 import type { ByteRange } from "@effect-oci/core"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import * as answer from "../answer.js"
 import { ownScope } from "../resume/ownScope.js"
 import { checkSameBlob, resume } from "../resume/resume.js"
 import type { Next, Opened } from "../resume/resume.js"
@@ -14,7 +13,7 @@ import type { MemberReads } from "./memberReads.js"
 import { isWrongContent } from "./model.js"
 import type { Options, UnionMember } from "./model.js"
 
-type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
+type Result<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
 /** Content, and the member that serves it. */
 interface Source extends Opened {
@@ -33,7 +32,7 @@ export const getBlob = (
   read: Options["read"],
   operation: Operation.GetBlob,
   members: ReadonlyArray<UnionMember>
-): Answer<BlobContent.BlobContent, Scope.Scope> => {
+): Result<BlobContent.BlobContent, Scope.Scope> => {
   const request = {
     operation,
     members,
@@ -42,13 +41,10 @@ export const getBlob = (
   const found = read === "race"
     ? reads.raced(request, ({ scope }) => scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
     : reads.inOrder(request)
-  return Handler.matchEffect(found, {
-    onFailure: Exit.fail,
-    onSuccess: (first) =>
-      first.content.body.bytes !== undefined
-        ? Exit.succeed(first.content)
-        : Effect.flatMap(Effect.clock, (clock) => new Download(reads, operation, members, first, clock).content())
-  })
+  return Answer.flatMap(found, (first) =>
+    first.content.body.bytes !== undefined
+      ? Answer.succeed(first.content)
+      : Effect.flatMap(Effect.clock, (clock) => new Download(reads, operation, members, first, clock).content()))
 }
 
 /** The content of a member, which other members continue if it breaks. It is verified as a whole. */
@@ -74,7 +70,7 @@ class Download {
       return this.next
     })
     return Effect.map(continued, (content) =>
-      answer.mapContentError(
+      BlobContent.mapError(
         BlobContent.verify(content, Operation.errorFields(this.operation)),
         (error) => this.blame(error)
       ))
@@ -94,9 +90,9 @@ class Download {
     const { name } = this.recordFailure(this.sources.at(-1)!, error)
     failed.push({ name, error })
     // The bytes that were sent are wrong.
-    if (isWrongContent(error, operation)) return Exit.fail(error)
+    if (isWrongContent(error, operation)) return Answer.fail(error)
     if (!reads.canAskNext(operation, { authoritative: false }, error)) {
-      return Exit.fail(memberErrors.combine(operation, failed, error))
+      return Answer.fail(memberErrors.combine(operation, failed, error))
     }
     return reads.inOrder({
       operation,
@@ -106,7 +102,7 @@ class Download {
     })
   }
 
-  private openRest(member: UnionMember, missing: ByteRange.Span): Answer<Source, Scope.Scope> {
+  private openRest(member: UnionMember, missing: ByteRange.Span): Result<Source, Scope.Scope> {
     const { first: { content }, operation } = this
     this.untried.delete(member)
     const rest = content.verified && content.range === undefined
@@ -136,14 +132,14 @@ class Download {
 /** Opens content in its own scope, so that it can be closed before another member is asked. */
 const open = (
   member: UnionMember,
-  content: Answer<BlobContent.BlobContent, Scope.Scope>
-): Answer<Source, Scope.Scope> =>
-  Handler.exitOf(content) === undefined
+  content: Result<BlobContent.BlobContent, Scope.Scope>
+): Result<Source, Scope.Scope> =>
+  Answer.settled(content) === undefined
     ? Effect.map(ownScope(content), ({ scope, value }) => ({ member, content: value, scope }))
-    : answer.map(content, (content) => ({ member, content, scope: undefined }))
+    : Answer.map(content, (content) => ({ member, content, scope: undefined }))
 
 /** Closes content if an effect on it fails, because another member is asked then. */
-const closeOnError = <A>({ scope }: Source, effect: Answer<A>): Answer<A> =>
+const closeOnError = <A>({ scope }: Source, effect: Result<A>): Result<A> =>
   Effect.onError(effect, (cause) => scope === undefined ? Effect.void : Scope.close(scope, Exit.failCause(cause)))
 
 /** Content of up to this size, in bytes, is verified before it is returned. */
@@ -152,28 +148,25 @@ const maxVerifiedBytes = 64 * 1024
 /** Fails if content does not have the requested digest, as far as that can be checked before the content flows. */
 const verifiedCandidate = (
   operation: Operation.GetBlob,
-  candidate: Answer<Source, Scope.Scope>
-): Answer<Source, Scope.Scope> =>
-  Handler.matchEffect(candidate, {
-    onFailure: Exit.fail,
-    onSuccess: (opened): Answer<Source> => {
-      const { content } = opened
-      const { body, descriptor, range, verified } = content
-      const fields = Operation.errorFields(operation)
-      if (descriptor.digest !== operation.digest) {
-        const reason = `the registry answered with ${descriptor.digest}`
-        return Exit.fail(new RegistryError.DigestInvalid({ ...fields, reason }))
-      }
-      if (range !== undefined || descriptor.size > maxVerifiedBytes) return Exit.succeed(opened)
-      if (body.bytes !== undefined && verified) return Exit.succeed(opened)
-      const bytes = Body.toBytes(BlobContent.verify(content, fields).body, {
-        limit: maxVerifiedBytes,
-        onLimit: () =>
-          new RegistryError.SizeInvalid({ ...fields, reason: `the content is larger than ${descriptor.size} bytes` })
-      })
-      return Effect.map(closeOnError(opened, bytes), (bytes) => ({
-        ...opened,
-        content: new BlobContent.BlobContent({ descriptor, body: Body.bytes(bytes), verified: true })
-      }))
+  candidate: Result<Source, Scope.Scope>
+): Result<Source, Scope.Scope> =>
+  Answer.flatMap(candidate, (opened): Result<Source> => {
+    const { content } = opened
+    const { body, descriptor, range, verified } = content
+    const fields = Operation.errorFields(operation)
+    if (descriptor.digest !== operation.digest) {
+      const reason = `the registry answered with ${descriptor.digest}`
+      return Answer.fail(new RegistryError.DigestInvalid({ ...fields, reason }))
     }
+    if (range !== undefined || descriptor.size > maxVerifiedBytes) return Answer.succeed(opened)
+    if (body.bytes !== undefined && verified) return Answer.succeed(opened)
+    const bytes = Body.toBytes(BlobContent.verify(content, fields).body, {
+      limit: maxVerifiedBytes,
+      onLimit: () =>
+        new RegistryError.SizeInvalid({ ...fields, reason: `the content is larger than ${descriptor.size} bytes` })
+    })
+    return Effect.map(closeOnError(opened, bytes), (bytes) => ({
+      ...opened,
+      content: new BlobContent.BlobContent({ descriptor, body: Body.bytes(bytes), verified: true })
+    }))
   })

@@ -1,6 +1,5 @@
-import { Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Operation, RegistryError } from "@effect-oci/core"
 import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type { Outcome } from "./askAll.js"
 import * as memberErrors from "./memberErrors.js"
 
@@ -19,14 +18,14 @@ export const combineWrites = <A, B>(
   isAbsent: (error: RegistryError.RegistryError) => boolean = () => false
 ): Effect.Effect<B, RegistryError.RegistryError> => {
   const results = outcomes.flatMap(({ answer }) => answer._tag === "Right" ? [answer.right] : [])
-  if (results.length === 0) return Exit.fail(memberErrors.combine(operation, memberErrors.of(outcomes)))
+  if (results.length === 0) return Answer.fail(memberErrors.combine(operation, memberErrors.of(outcomes)))
   const all = outcomes.map(({ answer, name }) => ({
     name,
     error: answer._tag === "Left" && !isAbsent(answer.left) ? answer.left : undefined
   }))
   const failed = all.flatMap(({ error, name }) => error === undefined ? [] : [{ name, error }])
-  if (failed.length === 0) return Exit.succeed(combine(results as [A, ...Array<A>]))
+  if (failed.length === 0) return Answer.succeed(combine(results as [A, ...Array<A>]))
   const succeeded = all.filter(({ error }) => error === undefined).map(({ name }) => name).join(", ")
   const reason = `succeeded at ${succeeded}; failed at ${memberErrors.describe(failed)}`
-  return Exit.fail(new RegistryError.PartialFailure({ ...Operation.errorFields(operation), reason, outcomes: all }))
+  return Answer.fail(new RegistryError.PartialFailure({ ...Operation.errorFields(operation), reason, outcomes: all }))
 }

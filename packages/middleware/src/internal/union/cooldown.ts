@@ -1,9 +1,8 @@
-import { Digest, RegistryError } from "@effect-oci/core"
+import { Answer, Digest, RegistryError } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { digestOf, isWrongContent } from "./model.js"
 import type { Options, UnionMember } from "./model.js"
 
@@ -45,10 +44,10 @@ export const make = ({ cooldown = "30 seconds", passOver = () => false }: Option
     recordFault: (operation, member, error) =>
       isFault(error, operation)
         ? Effect.map(Effect.clock, (clock) => recordFailure(member, error, clock))
-        : Exit.void,
+        : Answer.done,
     split: (operation, members) => {
       const until = digestOf(operation) === undefined ? tags : content
-      if (until.size === 0) return Exit.succeed({ ready: members, resting: [] })
+      if (until.size === 0) return Answer.succeed({ ready: members, resting: [] })
       return Effect.map(Clock.currentTimeMillis, (now) => {
         for (const [member, end] of until) if (end <= now) until.delete(member)
         return {

@@ -1,8 +1,7 @@
-import { Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Operation, RegistryError } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
 import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
-import * as answer from "../answer.js"
 import { atMost } from "../atMost.js"
 import { listRepositories } from "../listRepositories.js"
 import { defaultHold } from "../mergeSorted.js"
@@ -59,36 +58,36 @@ const listAllRepositories = (
   operation: Operation.ListRepositories,
   members: ReadonlyArray<UnionMember>,
   merge: Merge<string>
-): answer.AnswerTo<Operation.ListRepositories> => {
+): Answer.Answer<Operation.ListRepositories> => {
   const lists = members.flatMap((member) =>
     listRepositories(member.handle, operation).map((names) => ({
       name: member.name,
       authoritative: member.authoritative,
-      items: answer.map(
+      items: Answer.map(
         names,
         (items) => member.select === undefined ? items : Stream.filter(items, (name) => selectsRepository(member, name))
       )
     }))
   )
-  return answer.map(mergeLists(merge, lists), (items) => atMost(items, operation.limit))
+  return Answer.map(mergeLists(merge, lists), (items) => atMost(items, operation.limit))
 }
 
 const listTags = (
   { last, limit, repository }: Operation.ListTags,
   members: ReadonlyArray<UnionMember>,
   merge: Merge<string>
-): answer.AnswerTo<Operation.ListTags> => {
+): Answer.Answer<Operation.ListTags> => {
   // The limit applies to the merged list. A member with another order could cut off items that come first.
   const request = new Operation.ListTags({ repository, last, limit: limit === 0 ? 0 : undefined })
   const lists = members.map((member) => ({
     name: member.name,
     authoritative: member.authoritative,
-    items: answer.map(
+    items: Answer.map(
       member.handle(request),
       Stream.filter((tag) => (last === undefined || tag > last) && selectsTag(member, repository, tag))
     )
   }))
-  return answer.map(
+  return Answer.map(
     mergeLists(merge, lists),
     // With `limit` 0, the list is still read, to find out whether the repository exists.
     (items) => limit === 0 ? Stream.filter(items, () => false) : atMost(items, limit)

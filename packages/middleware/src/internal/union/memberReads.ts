@@ -1,7 +1,6 @@
-import { Handler } from "@effect-oci/core"
+import { Answer } from "@effect-oci/core"
 import type { Operation, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type { Cooldown } from "./cooldown.js"
 import * as memberErrors from "./memberErrors.js"
 import type { MemberError } from "./memberErrors.js"
@@ -9,13 +8,13 @@ import { isWrongContent, shouldTryNext } from "./model.js"
 import type { Options, UnionMember } from "./model.js"
 import { race } from "./race.js"
 
-type Answer<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
+type Result<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
 /** A read, and how to send it to each member. */
 export interface Read<A, R> {
   readonly operation: Operation.Operation
   readonly members: ReadonlyArray<UnionMember>
-  readonly ask: (member: UnionMember) => Answer<A, R>
+  readonly ask: (member: UnionMember) => Result<A, R>
   /** The failures of members that were asked before. */
   readonly failed?: ReadonlyArray<MemberError> | undefined
 }
@@ -39,49 +38,40 @@ export class MemberReads {
   }
 
   /** Asks one member after another until one succeeds. */
-  inOrder<A, R>(read: Read<A, R>): Answer<A, R> {
-    return Handler.matchEffect(this.cooldown.split(read.operation, read.members), {
-      onFailure: Exit.fail,
-      onSuccess: ({ ready, resting }) => this.#next({ ...read, members: [...ready, ...resting] })
-    })
+  inOrder<A, R>(read: Read<A, R>): Result<A, R> {
+    return Answer.flatMap(
+      this.cooldown.split(read.operation, read.members),
+      ({ ready, resting }) => this.#next({ ...read, members: [...ready, ...resting] })
+    )
   }
 
   /** Asks all members at once, and returns the first success. `late` receives each success that comes later. */
-  raced<A, R>(read: Read<A, R>, late: (value: A) => Effect.Effect<void>): Answer<A, R> {
-    return Handler.matchEffect(this.cooldown.split(read.operation, read.members), {
-      onFailure: Exit.fail,
-      onSuccess: ({ ready, resting }) => {
-        const [members, others] = ready.length === 0 ? [resting, []] : [ready, resting]
-        return Handler.matchEffect(this.#atOnce({ ...read, members }, late), {
-          onSuccess: Exit.succeed,
-          onFailure: (errors) => {
-            const failed = errors.map((error, index) => ({ name: members[index]!.name, error }))
-            const final = members.findIndex(({ authoritative }) => authoritative)
-            return final < 0
-              ? this.#next({ ...read, members: others, failed })
-              : Exit.fail(memberErrors.combine(read.operation, failed, errors[final]))
-          }
-        })
-      }
+  raced<A, R>(read: Read<A, R>, late: (value: A) => Effect.Effect<void>): Result<A, R> {
+    return Answer.flatMap(this.cooldown.split(read.operation, read.members), ({ ready, resting }) => {
+      const [members, others] = ready.length === 0 ? [resting, []] : [ready, resting]
+      return Answer.catchAll(this.#atOnce({ ...read, members }, late), (errors) => {
+        const failed = errors.map((error, index) => ({ name: members[index]!.name, error }))
+        const final = members.findIndex(({ authoritative }) => authoritative)
+        return final < 0
+          ? this.#next({ ...read, members: others, failed })
+          : Answer.fail(memberErrors.combine(read.operation, failed, errors[final]))
+      })
     })
   }
 
   /** Asks the members from an index on. */
-  #next<A, R>(read: Read<A, R>, index = 0): Answer<A, R> {
+  #next<A, R>(read: Read<A, R>, index = 0): Result<A, R> {
     const { ask, failed = [], members, operation } = read
     const member = members[index]
-    if (member === undefined) return Exit.fail(memberErrors.combine(operation, failed))
-    return Handler.matchEffect(ask(member), {
-      onSuccess: Exit.succeed,
-      onFailure: (error) => {
-        const all = [...failed, { name: member.name, error }]
-        return this.canAskNext(operation, member, error)
-          ? Handler.matchEffect(this.cooldown.recordFault(operation, member, error), {
-            onFailure: Exit.fail,
-            onSuccess: () => this.#next({ ...read, failed: all }, index + 1)
-          })
-          : Exit.fail(memberErrors.combine(operation, all, error))
-      }
+    if (member === undefined) return Answer.fail(memberErrors.combine(operation, failed))
+    return Answer.catchAll(ask(member), (error) => {
+      const all = [...failed, { name: member.name, error }]
+      return this.canAskNext(operation, member, error)
+        ? Answer.flatMap(
+          this.cooldown.recordFault(operation, member, error),
+          () => this.#next({ ...read, failed: all }, index + 1)
+        )
+        : Answer.fail(memberErrors.combine(operation, all, error))
     })
   }
 
@@ -89,10 +79,10 @@ export class MemberReads {
     { ask, members, operation }: Read<A, R>,
     late: (value: A) => Effect.Effect<void>
   ): Effect.Effect<A, ReadonlyArray<RegistryError.RegistryError>, R> {
-    const answers: Array<Answer<A, R>> = []
+    const answers: Array<Result<A, R>> = []
     for (const member of members) {
       const answer = ask(member)
-      if (Handler.exitOf(answer)?._tag === "Success") return answer as Effect.Effect<A>
+      if (Answer.settled(answer)?._tag === "Success") return answer as Effect.Effect<A>
       answers.push(Effect.tapError(answer, (error) => this.cooldown.recordFault(operation, member, error)))
     }
     return race(answers, late)

@@ -1,7 +1,6 @@
-import { Handler, Operation } from "@effect-oci/core"
+import { Answer, Operation } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
 import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
 import { mergeSorted } from "../mergeSorted.js"
 import { askAll } from "./askAll.js"
@@ -35,25 +34,22 @@ export const mergeLists = <A>(
   merge: Merge<A>,
   lists: ReadonlyArray<MemberList<Effect.Effect<Items<A>, RegistryError.RegistryError>>>
 ): Effect.Effect<Items<A>, RegistryError.RegistryError> =>
-  Handler.matchEffect(askAll(lists, ({ items }) => items), {
-    onFailure: Exit.fail,
-    onSuccess: (outcomes) => {
-      const failed: Array<MemberError> = []
-      const opened: Array<MemberList<Items<A>>> = []
-      for (const [index, { answer, name }] of outcomes.entries()) {
-        const { authoritative } = lists[index]!
-        if (answer._tag === "Right") opened.push({ name, authoritative, items: answer.right })
-        else {
-          failed.push({ name, error: answer.left })
-          if (!merge.isIgnored(answer.left, authoritative)) {
-            return Exit.fail(memberErrors.combine(merge.operation, failed, answer.left))
-          }
+  Answer.flatMap(askAll(lists, ({ items }) => items), (outcomes) => {
+    const failed: Array<MemberError> = []
+    const opened: Array<MemberList<Items<A>>> = []
+    for (const [index, { answer, name }] of outcomes.entries()) {
+      const { authoritative } = lists[index]!
+      if (answer._tag === "Right") opened.push({ name, authoritative, items: answer.right })
+      else {
+        failed.push({ name, error: answer.left })
+        if (!merge.isIgnored(answer.left, authoritative)) {
+          return Answer.fail(memberErrors.combine(merge.operation, failed, answer.left))
         }
       }
-      return opened.length === 0
-        ? Exit.fail(memberErrors.combine(merge.operation, failed))
-        : Exit.succeed(mergeOpened(merge, failed, opened))
     }
+    return opened.length === 0
+      ? Answer.fail(memberErrors.combine(merge.operation, failed))
+      : Answer.succeed(mergeOpened(merge, failed, opened))
   })
 
 /** Merges lists that members have started to return. Fails if all members fail and no item was received. */

@@ -1,9 +1,7 @@
-import { Middleware, Operation, ReferenceSet, RegistryError } from "@effect-oci/core"
+import { Answer, Middleware, Operation, ReferenceSet, RegistryError } from "@effect-oci/core"
 import type { Digest, Handler, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type * as Duration from "effect/Duration"
-import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
-import type * as answer from "../answer.js"
 import type * as members from "../members.js"
 import { rejectAll } from "../rejectAll.js"
 
@@ -181,17 +179,17 @@ const rejectRepository = rejectAll("no member of the union is selected for this 
 export const noMemberError = <O extends Operation.Operation>(
   operation: O,
   { all, capability }: CapableMembers
-): answer.AnswerTo<O> => {
+): Answer.Answer<O> => {
   if (all.length > 0) return rejectRepository(operation)
   const reason = `no member of the union has the capability "${capability}" (option capabilities)`
-  return Exit.fail(new RegistryError.Unsupported({ ...Operation.errorFields(operation), reason }))
+  return Answer.fail(new RegistryError.Unsupported({ ...Operation.errorFields(operation), reason }))
 }
 
 /** Sends an operation to one member unchanged. */
 export const askDirectly = <O extends Operation.Operation>(
   operation: O,
   { handle }: UnionMember
-): answer.AnswerTo<O> => handle(operation)
+): Answer.Answer<O> => handle(operation)
 
 /**
  * Answers an operation by `several` if several members may be asked, and by `single` if one may be asked. Fails if none
@@ -201,9 +199,9 @@ export const dispatch = <O extends Operation.Operation>(
   operation: O,
   capable: CapableMembers,
   members: ReadonlyArray<UnionMember>,
-  several: (operation: O, members: ReadonlyArray<UnionMember>) => answer.AnswerTo<O>,
-  single: (operation: O, member: UnionMember) => answer.AnswerTo<O> = askDirectly
-): answer.AnswerTo<O> => {
+  several: (operation: O, members: ReadonlyArray<UnionMember>) => Answer.Answer<O>,
+  single: (operation: O, member: UnionMember) => Answer.Answer<O> = askDirectly
+): Answer.Answer<O> => {
   const [first] = members
   if (first === undefined) return noMemberError(operation, capable)
   return members.length === 1 ? single(operation, first) : several(operation, members)

@@ -1,7 +1,6 @@
 import { Operation } from "@effect-oci/core"
-import type { Handler } from "@effect-oci/core"
+import type { Answer, Handler } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import type * as answer from "../answer.js"
 import { getBlob } from "./blobs.js"
 import * as cooldown from "./cooldown.js"
 import { MemberReads } from "./memberReads.js"
@@ -19,8 +18,8 @@ export const reader = (unionMembers: ReadonlyArray<UnionMember>, options: Option
 
   const byDigest = <O extends Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest>(
     operation: O
-  ): answer.AnswerTo<O> =>
-    dispatch(operation, pullers, pullers.ofRepository(operation.repository), (_, members): answer.AnswerTo<O> => {
+  ): Answer.Answer<O> =>
+    dispatch(operation, pullers, pullers.ofRepository(operation.repository), (_, members): Answer.Answer<O> => {
       const read = { operation, members, ask: (member: UnionMember) => member.verifying(operation) }
       return options.read === "race" ? reads.raced(read, () => Effect.void) : reads.inOrder(read)
     })

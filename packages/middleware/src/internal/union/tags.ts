@@ -1,8 +1,6 @@
-import { Handler, Operation, RegistryError } from "@effect-oci/core"
-import type { Descriptor, Digest, Manifest, Tag } from "@effect-oci/core"
+import { Answer, Operation, RegistryError } from "@effect-oci/core"
+import type { Descriptor, Digest, Handler, Manifest, Tag } from "@effect-oci/core"
 import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as answer from "../answer.js"
 import { askAll } from "./askAll.js"
 import type { Outcome } from "./askAll.js"
 import * as memberErrors from "./memberErrors.js"
@@ -10,7 +8,7 @@ import type { MemberReads } from "./memberReads.js"
 import { dispatch, noMemberError, shouldTryNext } from "./model.js"
 import type { CapableMembers, Options, UnionMember } from "./model.js"
 
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+type Result<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 /** The manifest that a tag resolves to, and the members that resolved it. */
 interface Resolved {
@@ -32,13 +30,13 @@ export class TagReads {
     this.triesNext = shouldTryNext(options.passOver)
   }
 
-  resolve(operation: Operation.ResolveManifest, tag: Tag.Tag): Answer<Descriptor.Descriptor> {
+  resolve(operation: Operation.ResolveManifest, tag: Tag.Tag): Result<Descriptor.Descriptor> {
     const members = this.resolvers.ofTags(operation.repository, [tag])
     return dispatch(
       operation,
       this.resolvers,
       members,
-      () => answer.map(this.resolveAt(members, operation, tag), ({ descriptor }) => descriptor)
+      () => Answer.map(this.resolveAt(members, operation, tag), ({ descriptor }) => descriptor)
     )
   }
 
@@ -46,7 +44,7 @@ export class TagReads {
    * Returns the manifest that resolving the tag names, from any member that serves it. The tag is resolved once, so
    * that no less trusted member can answer with another manifest.
    */
-  get(operation: Operation.GetManifest, tag: Tag.Tag): Answer<Manifest.Manifest> {
+  get(operation: Operation.GetManifest, tag: Tag.Tag): Result<Manifest.Manifest> {
     const { repository } = operation
     const members = this.resolvers.ofTags(repository, [tag])
     const [only] = members
@@ -54,11 +52,12 @@ export class TagReads {
     const pullers = this.pullers.ofRepository(repository)
     if (members.length === 1 && pullers.length === 1 && pullers[0] === only) return only.handle(operation)
     const resolved = this.resolveAt(members, new Operation.ResolveManifest({ repository, reference: tag }), tag)
-    const manifest = Handler.matchEffect(resolved, {
-      onFailure: Exit.fail,
-      onSuccess: (resolved) => this.getResolved(operation, resolved)
-    })
-    return answer.mapError(manifest, (error) => RegistryError.withFields(error, Operation.errorFields(operation)))
+    const manifest = Answer.flatMap(resolved, (resolved) => this.getResolved(operation, resolved))
+    return Answer.mapError(
+      manifest,
+      operation,
+      (error) => RegistryError.withFields(error, Operation.errorFields(operation))
+    )
   }
 
   /** Resolves a tag: the first member's answer, or the answer of all members, which must be equal. */
@@ -66,36 +65,36 @@ export class TagReads {
     members: ReadonlyArray<UnionMember>,
     operation: Operation.ResolveManifest,
     tag: Tag.Tag
-  ): Answer<Resolved> {
+  ): Result<Resolved> {
     if (this.options.tags !== "agree") {
       return this.reads.inOrder({
         operation,
         members,
-        ask: (member) => answer.map(member.handle(operation), (descriptor) => ({ descriptor, by: [member] }))
+        ask: (member) => Answer.map(member.handle(operation), (descriptor) => ({ descriptor, by: [member] }))
       })
     }
-    return Handler.matchEffect(askAll(members, ({ verifying }) => verifying(operation)), {
-      onFailure: Exit.fail,
-      onSuccess: (outcomes) =>
-        answer.map(agreement(operation, tag, members, outcomes, this.triesNext), (descriptor) => ({
+    return Answer.flatMap(
+      askAll(members, ({ verifying }) => verifying(operation)),
+      (outcomes) =>
+        Answer.map(agreement(operation, tag, members, outcomes, this.triesNext), (descriptor) => ({
           descriptor,
           by: members.filter((_, index) => outcomes[index]!.answer._tag === "Right")
         }))
-    })
+    )
   }
 
   private getResolved(
     operation: Operation.GetManifest,
     { by, descriptor: { digest } }: Resolved
-  ): Answer<Manifest.Manifest> {
+  ): Result<Manifest.Manifest> {
     const { repository } = operation
-    return Handler.matchEffect(this.getByDigest(new Operation.GetManifest({ repository, reference: digest })), {
-      onSuccess: Exit.succeed,
-      onFailure: (error) =>
+    return Answer.catchAll(
+      this.getByDigest(new Operation.GetManifest({ repository, reference: digest })),
+      (error) =>
         this.triesNext(error)
           ? this.getByTag(operation, by.filter(({ can }) => can("pull")), digest, error)
-          : Exit.fail(error)
-    })
+          : Answer.fail(error)
+    )
   }
 
   /**
@@ -108,21 +107,21 @@ export class TagReads {
     members: ReadonlyArray<UnionMember>,
     digest: Digest.Digest,
     error: RegistryError.RegistryError
-  ): Answer<Manifest.Manifest> {
-    if (members.length === 0) return Exit.fail(error)
+  ): Result<Manifest.Manifest> {
+    if (members.length === 0) return Answer.fail(error)
     const manifest = this.reads.inOrder({
       operation,
       members,
       ask: (member) =>
-        Handler.matchEffect(member.handle(operation), {
-          onFailure: Exit.fail,
-          onSuccess: (manifest) =>
+        Answer.flatMap(
+          member.handle(operation),
+          (manifest) =>
             this.options.tags !== "agree" || manifest.descriptor.digest === digest
-              ? Exit.succeed(manifest)
-              : Exit.fail(error)
-        })
+              ? Answer.succeed(manifest)
+              : Answer.fail(error)
+        )
     })
-    return answer.mapError(manifest, (failure) => this.triesNext(failure) ? error : failure)
+    return Answer.mapError(manifest, operation, (failure) => this.triesNext(failure) ? error : failure)
   }
 }
 
@@ -133,7 +132,7 @@ const agreement = (
   members: ReadonlyArray<UnionMember>,
   outcomes: ReadonlyArray<Outcome<Descriptor.Descriptor>>,
   triesNext: (error: RegistryError.RegistryError) => boolean
-): Answer<Descriptor.Descriptor> => {
+): Result<Descriptor.Descriptor> => {
   const found = outcomes.flatMap(({ answer }) => answer._tag === "Right" ? [answer.right] : [])
   const failed = outcomes.flatMap(({ answer, name }, index) =>
     answer._tag === "Left" ? [{ name, error: answer.left, authoritative: members[index]!.authoritative }] : []
@@ -144,15 +143,15 @@ const agreement = (
   const [first] = found
   if (first === undefined || decisive !== undefined) {
     const final = decisive ?? failed.find(({ authoritative }) => authoritative)
-    return Exit.fail(memberErrors.combine(operation, failed, final?.error))
+    return Answer.fail(memberErrors.combine(operation, failed, final?.error))
   }
-  if (found.every(({ digest }) => digest === first.digest)) return Exit.succeed(first)
+  if (found.every(({ digest }) => digest === first.digest)) return Answer.succeed(first)
   const digests = outcomes.map(({ answer, name }) => ({
     name,
     digest: answer._tag === "Right" ? answer.right.digest : undefined
   }))
   const points = digests.map(({ digest, name }) => `${name}: ${digest ?? "none"}`).join("; ")
-  return Exit.fail(
+  return Answer.fail(
     new RegistryError.TagConflict({
       ...Operation.errorFields(operation),
       tag,

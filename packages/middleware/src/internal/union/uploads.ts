@@ -1,9 +1,7 @@
-import { Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Operation, RegistryError } from "@effect-oci/core"
 import type { Body } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
-import type * as answer from "../answer.js"
 import { askAll } from "./askAll.js"
 import type { Outcome } from "./askAll.js"
 import { combineWrites, firstOf } from "./combineWrites.js"
@@ -12,7 +10,7 @@ import * as memberErrors from "./memberErrors.js"
 import type { UnionMember } from "./model.js"
 import type { Session, UploadSessions } from "./uploadSessions.js"
 
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+type Result<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type OpenSession = Extract<Session, { readonly _tag: "Open" }>
 
@@ -39,10 +37,10 @@ export class UnionUploads {
   start(
     operation: Operation.StartUpload,
     members: ReadonlyArray<UnionMember>
-  ): answer.AnswerTo<Operation.StartUpload> {
-    return Effect.flatMap(askAll(members, ({ handle }) => handle(operation)), (outcomes): Answer<Operation.Upload> => {
+  ): Answer.Answer<Operation.StartUpload> {
+    return Effect.flatMap(askAll(members, ({ handle }) => handle(operation)), (outcomes): Result<Operation.Upload> => {
       const upload = this.open(operation, members, outcomes)
-      return upload === undefined ? combineWrites(operation, outcomes, firstOf) : Exit.succeed(upload)
+      return upload === undefined ? combineWrites(operation, outcomes, firstOf) : Answer.succeed(upload)
     })
   }
 
@@ -51,7 +49,7 @@ export class UnionUploads {
     operation: Operation.MountBlob,
     members: ReadonlyArray<UnionMember>,
     outcomes: ReadonlyArray<Outcome<Operation.Mounted | Operation.UploadStarted>>
-  ): answer.AnswerTo<Operation.MountBlob> {
+  ): Answer.Answer<Operation.MountBlob> {
     const uploads = outcomes.map(({ answer, name }) => ({
       name,
       answer: Either.map(answer, (mounted) => mounted._tag === "Mounted" ? mounted : mounted.upload)
@@ -59,29 +57,29 @@ export class UnionUploads {
     const upload = this.open(operation, members, uploads)
     return upload === undefined
       ? combineWrites(operation, outcomes, firstOf)
-      : Exit.succeed(new Operation.UploadStarted({ upload }))
+      : Answer.succeed(new Operation.UploadStarted({ upload }))
   }
 
-  get(operation: Operation.GetUpload): answer.AnswerTo<Operation.GetUpload> {
+  get(operation: Operation.GetUpload): Answer.Answer<Operation.GetUpload> {
     return this.withSessions(
       operation,
       (sessions) => Effect.flatMap(this.forward(operation, sessions), (steps) => this.progress(operation, steps))
     )
   }
 
-  append(operation: Operation.AppendUpload): answer.AnswerTo<Operation.AppendUpload> {
+  append(operation: Operation.AppendUpload): Answer.Answer<Operation.AppendUpload> {
     return this.withSessions(operation, (sessions) =>
       Effect.flatMap(
         this.send(sessions, operation.offset, operation.body, (session, { handle }, portion) =>
           portion.body.size === 0 && session.offset > smallestOffset(sessions.filter(isOpen))
-            ? Exit.succeed(session)
+            ? Answer.succeed(session)
             : handle(new Operation.AppendUpload({ ...operation, id: session.id, ...portion }))),
         (steps) =>
           this.progress(operation, steps)
       ))
   }
 
-  complete(operation: Operation.CompleteUpload): answer.AnswerTo<Operation.CompleteUpload> {
+  complete(operation: Operation.CompleteUpload): Answer.Answer<Operation.CompleteUpload> {
     return this.withSessions(operation, (sessions) => {
       const completed = operation.body === undefined
         ? this.forward(operation, sessions)
@@ -101,7 +99,7 @@ export class UnionUploads {
     })
   }
 
-  cancel(operation: Operation.CancelUpload): answer.AnswerTo<Operation.CancelUpload> {
+  cancel(operation: Operation.CancelUpload): Answer.Answer<Operation.CancelUpload> {
     return this.withSessions(operation, (sessions) =>
       Effect.flatMap(this.forward(operation, sessions), (steps) => {
         const outcomes = steps.flatMap(({ outcome }) => outcome ?? [])
@@ -142,18 +140,18 @@ export class UnionUploads {
    */
   private withSessions<A>(
     operation: Operation.UploadOperation,
-    run: (sessions: ReadonlyArray<Session>) => Answer<A>
-  ): Answer<A> {
+    run: (sessions: ReadonlyArray<Session>) => Result<A>
+  ): Result<A> {
     const sessions = this.ids.open(operation.repository, operation.id)
     return sessions === undefined
-      ? Exit.fail(new RegistryError.BlobUploadUnknown(Operation.errorFields(operation)))
+      ? Answer.fail(new RegistryError.BlobUploadUnknown(Operation.errorFields(operation)))
       : run(sessions)
   }
 
   /** Runs an effect on each open session. */
   private askOpen<A>(
     sessions: ReadonlyArray<Session>,
-    ask: (session: OpenSession, index: number, member: UnionMember) => Answer<A>
+    ask: (session: OpenSession, index: number, member: UnionMember) => Result<A>
   ): Effect.Effect<Steps<A>> {
     const open = sessions.filter(isOpen).map((session) => ({ session, name: this.memberOf(session).name }))
     return Effect.map(
@@ -172,7 +170,7 @@ export class UnionUploads {
   ): Effect.Effect<Steps<Operation.ResultOf<O>>> {
     return this.askOpen(
       sessions,
-      ({ id }, _, { handle }) => handle(Operation.withUploadId(operation, id)) as Answer<Operation.ResultOf<O>>
+      ({ id }, _, { handle }) => handle(Operation.withUploadId(operation, id)) as Result<Operation.ResultOf<O>>
     )
   }
 
@@ -184,7 +182,7 @@ export class UnionUploads {
     sessions: ReadonlyArray<Session>,
     offset: number | undefined,
     body: Body.Body,
-    ask: (session: OpenSession, member: UnionMember, portion: Portion) => Answer<A>
+    ask: (session: OpenSession, member: UnionMember, portion: Portion) => Result<A>
   ): Effect.Effect<Steps<A>> {
     const open = sessions.filter(isOpen)
     const start = smallestOffset(open)
@@ -204,15 +202,15 @@ export class UnionUploads {
   private continueWithout<A, B>(
     operation: Operation.UploadOperation,
     steps: Steps<A>,
-    next: () => Answer<B>
-  ): Answer<B> {
+    next: () => Result<B>
+  ): Result<B> {
     const failed = steps.flatMap(({ outcome, session }) =>
       isOpen(session) && outcome?.answer._tag === "Left"
         ? [{ session, name: outcome.name, error: outcome.answer.left }]
         : []
     )
     if (failed.length === steps.filter(({ session }) => isOpen(session)).length) {
-      return Exit.fail(memberErrors.combine(operation, failed))
+      return Answer.fail(memberErrors.combine(operation, failed))
     }
     const cancel = ({ session }: { readonly session: OpenSession }) =>
       this.memberOf(session)
@@ -228,9 +226,9 @@ export class UnionUploads {
   private progress(
     operation: Operation.GetUpload | Operation.AppendUpload,
     steps: Steps<Operation.Upload>
-  ): Answer<Operation.Upload> {
+  ): Result<Operation.Upload> {
     return this.continueWithout(operation, steps, () =>
-      Exit.succeed(this.upload(
+      Answer.succeed(this.upload(
         operation,
         steps.map(({ outcome, session }) =>
           outcome === undefined ? session : sessionOf(session.member, outcome.answer)

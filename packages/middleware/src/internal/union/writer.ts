@@ -1,8 +1,6 @@
-import { Handler, Operation, RegistryError } from "@effect-oci/core"
-import type { RepositoryName } from "@effect-oci/core"
+import { Answer, Operation, RegistryError } from "@effect-oci/core"
+import type { Handler, RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as answer from "../answer.js"
 import { isDigestOf } from "../isDigestOf.js"
 import { uploadInstead } from "../uploadInstead.js"
 import { askAll } from "./askAll.js"
@@ -48,10 +46,10 @@ export const writer = (
     uploadSessions.make(unionMembers.map(({ name }) => name), uploadKey)
   )
   const dispatch = <O extends Operation.OperationOf<keyof Rows>>(
-    several: (operation: O, members: Members) => answer.AnswerTo<O>,
-    single?: (operation: O, member: UnionMember) => answer.AnswerTo<O>
+    several: (operation: O, members: Members) => Answer.Answer<O>,
+    single?: (operation: O, member: UnionMember) => Answer.Answer<O>
   ) =>
-  (operation: O): answer.AnswerTo<O> =>
+  (operation: O): Answer.Answer<O> =>
     model.dispatch(operation, pushers, membersOf(operation.repository), several, single)
 
   return {
@@ -75,7 +73,7 @@ export const writer = (
       const members = ofRepository.filter((member) => tags.every((tag) => model.selectsTag(member, repository, tag)))
       if (ofRepository.length > 0 && members.length === 0) {
         const reason = `no member of the union is selected for the tags ${tags.join(", ")} (option select)`
-        return Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
+        return Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
       }
       const pushed = () => model.dispatch(operation, pushers, members, pushManifest)
       return operation.ifAbsent === true && members.length > 0
@@ -102,13 +100,15 @@ const checkTagsAbsent = (
       resolvers.ofTags(repository, [tag]).some((member) => pushers.length > 1 || member !== pushers[0])
     ),
     (tag) =>
-      Handler.matchEffect(resolveTag(new Operation.ResolveManifest({ repository, reference: tag })), {
+      Answer.matchEffect(resolveTag(new Operation.ResolveManifest({ repository, reference: tag })), {
         onFailure: (error) =>
-          RegistryError.isNotFound(error) ? Exit.void : Exit.fail(RegistryError.withFields(error, fields)),
+          RegistryError.isNotFound(error) ? Answer.done : Answer.fail(RegistryError.withFields(error, fields)),
         onSuccess: ({ digest }) =>
           isDigestOf(operation, digest)
-            ? Exit.void
-            : Exit.fail(new RegistryError.Denied({ ...fields, reason: `the tag "${tag}" already points at ${digest}` }))
+            ? Answer.done
+            : Answer.fail(
+              new RegistryError.Denied({ ...fields, reason: `the tag "${tag}" already points at ${digest}` })
+            )
       }),
     { discard: true }
   )
@@ -130,7 +130,7 @@ const pushBlob = (operation: Operation.PushBlob, members: Members) =>
 const mountBlob = (
   operation: Operation.MountBlob,
   member: UnionMember
-): answer.AnswerTo<Operation.MountBlob> => {
+): Answer.Answer<Operation.MountBlob> => {
   const { from } = operation
   const mayMount = from === undefined ? member.select === undefined : model.selectsRepository(member, from)
   return mayMount ? member.handle(operation) : uploadInstead(member.handle, operation)
@@ -141,9 +141,9 @@ const mountBlob = (
  * same one.
  */
 const pushManifest = (operation: Operation.PushManifest, members: Members) =>
-  Handler.matchEffect(askAll(members, ({ handle }) => handle(operation)), {
-    onFailure: Exit.fail,
-    onSuccess: (outcomes) =>
+  Answer.flatMap(
+    askAll(members, ({ handle }) => handle(operation)),
+    (outcomes) =>
       combineWrites(operation, outcomes, ([first, ...others]): Operation.PushedManifest => {
         const { subject, ...pushed } = first
         const tags = pushed.tags.filter((tag) => others.every((other) => other.tags.includes(tag)))
@@ -151,4 +151,4 @@ const pushManifest = (operation: Operation.PushManifest, members: Members) =>
           ? { ...pushed, subject, tags }
           : { ...pushed, tags }
       })
-  })
+  )
