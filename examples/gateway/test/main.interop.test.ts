@@ -1,7 +1,7 @@
 /** Runs skopeo against the gateway, which runs as a program in front of docker-registry. */
 import { Client } from "@effect-oci/client"
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Registry } from "@effect-oci/core"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as Command from "@effect/platform/Command"
 import { describe, expect, it } from "@effect/vitest"

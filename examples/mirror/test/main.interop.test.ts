@@ -1,7 +1,7 @@
 /** Runs skopeo against the mirror, with two docker-registries as upstreams. */
 import { Client } from "@effect-oci/client"
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"

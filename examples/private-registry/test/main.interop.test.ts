@@ -1,5 +1,5 @@
 /** Builds the example and runs it as a program, with a certificate of a private authority, and runs skopeo against it. */
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,4 +1,4 @@
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"

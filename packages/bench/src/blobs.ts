@@ -5,8 +5,8 @@
  * program runs in its own process. Its memory is the maximum resident memory, minus the memory after the transfer of a
  * small blob.
  */
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Digest } from "@effect-oci/core"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"

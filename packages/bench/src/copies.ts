@@ -5,8 +5,8 @@
  * fraction of a second.
  */
 import { Client } from "@effect-oci/client"
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"

@@ -7,8 +7,8 @@
  * on a machine with few processors it cannot keep the server busy. Requests per second are for information.
  */
 import { Client } from "@effect-oci/client"
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"

@@ -26,20 +26,20 @@ import { everything, Target, Wire } from "./Target.js"
 import type { Capabilities } from "./Target.js"
 
 /**
+ * The checks by the area of the spec that they cover, in the order of the spec.
+ *
+ * @since 0.1.0
+ * @category checks
+ */
+export const areas = { pull, push, manifestTypes, upload, discovery, management, errors }
+
+/**
  * Contains all checks, in the order of the spec.
  *
  * @since 0.1.0
  * @category checks
  */
-export const checks: ReadonlyArray<Check> = [
-  ...pull,
-  ...push,
-  ...manifestTypes,
-  ...upload,
-  ...discovery,
-  ...management,
-  ...errors
-]
+export const checks: ReadonlyArray<Check> = Object.values(areas).flat()
 
 /**
  * Options for a run of the suite.

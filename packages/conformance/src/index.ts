@@ -3,18 +3,14 @@
  *
  * @since 0.1.0
  */
-export * as Arbitraries from "./Arbitraries.js"
 export * as Check from "./Check.js"
 export * as Conformance from "./Conformance.js"
 export * as EvilRegistry from "./EvilRegistry.js"
 export * as Faulty from "./Faulty.js"
 export * as Fixtures from "./Fixtures.js"
-export * as Fuzz from "./Fuzz.js"
 export * as History from "./History.js"
 export * as Laws from "./Laws.js"
 export * as Linearizability from "./Linearizability.js"
-export * as Mutant from "./Mutant.js"
-export * as Mutants from "./Mutants.js"
 export * as NodeEvilRegistry from "./NodeEvilRegistry.js"
 export * as Report from "./Report.js"
 export * as Target from "./Target.js"

@@ -1,6 +1,7 @@
 import { Registry } from "@effect-oci/core"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
+import * as Mutants from "@effect-oci/testing/Mutants"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Console, Effect, Layer, Logger } from "effect"
@@ -8,7 +9,6 @@ import type { Scope } from "effect"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { checks } from "../src/Conformance.js"
-import * as Mutants from "../src/Mutants.js"
 import * as NodeCli from "../src/NodeCli.js"
 
 /** Runs the program. Returns its output and its exit code. */

@@ -2,11 +2,11 @@
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Digest } from "@effect-oci/core"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import * as NodePeers from "../src/NodePeers.js"
 import * as images from "./images.js"
 
 const MiB = 1024 * 1024

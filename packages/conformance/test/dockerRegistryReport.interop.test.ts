@@ -1,9 +1,9 @@
 /** The checks of version 1.1 against docker-registry (CNCF distribution) 2.8, whose faults are known. */
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as Conformance from "../src/Conformance.js"
-import * as NodePeers from "../src/NodePeers.js"
 import * as Report from "../src/Report.js"
 
 /** The checks that docker-registry fails, with the reasons. */

@@ -4,11 +4,11 @@
  */
 import { Client } from "@effect-oci/client"
 import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
 import * as Conformance from "../src/Conformance.js"
-import * as NodePeers from "../src/NodePeers.js"
 
 const registries = [
   { name: "docker-registry", peer: "docker-registry" as const, start: NodePeers.dockerRegistry, concurrency: 4 },

@@ -1,13 +1,13 @@
 /** The client streams blobs with little memory. */
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, Digest, Registry, RepositoryName } from "@effect-oci/core"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
 import { randomFillSync } from "node:crypto"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import * as NodePeers from "../src/NodePeers.js"
 
 const MiB = 1024 * 1024
 

@@ -4,10 +4,10 @@
  */
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
-import * as NodePeers from "../src/NodePeers.js"
 import { hop } from "./compositions.js"
 
 const compositions = [

@@ -2,12 +2,12 @@
 import { Client } from "@effect-oci/client"
 import { Logging } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
+import { skopeo } from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Logger } from "effect"
-import * as NodePeers from "../src/NodePeers.js"
-import { skopeo } from "../src/NodePeers.js"
 import * as images from "./images.js"
 
 const MiB = 1024 * 1024

@@ -1,9 +1,9 @@
 /** The numbers of checks in the README are correct. */
+import * as Mutants from "@effect-oci/testing/Mutants"
 import { describe, expect, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import type { Level } from "../src/Check.js"
 import { checks } from "../src/Conformance.js"
-import * as Mutants from "../src/Mutants.js"
 
 const plain = (text: string) => text.replace(/\s+/g, " ").replace(/ ?\| ?/g, "|").replace(/-{2,}/g, "--")
 

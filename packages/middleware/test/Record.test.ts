@@ -1,4 +1,3 @@
-import * as Arbitraries from "@effect-oci/conformance/Arbitraries"
 import * as History from "@effect-oci/conformance/History"
 import {
   BlobContent,
@@ -13,6 +12,7 @@ import {
   Tag
 } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as Arbitraries from "@effect-oci/testing/Arbitraries"
 import { NodeFileSystem } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"

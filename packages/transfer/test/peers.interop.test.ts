@@ -1,10 +1,10 @@
 /** Copies from one docker-registry to another, to our server, to layouts and archives. skopeo reads the results. */
 import { Client } from "@effect-oci/client"
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"

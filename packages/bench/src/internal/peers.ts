@@ -1,4 +1,4 @@
-import * as NodePeers from "@effect-oci/conformance/NodePeers"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import * as Effect from "effect/Effect"
 import { readFile } from "node:fs/promises"
 

@@ -1,0 +1,304 @@
+import type { Sent } from "@effect-oci/conformance/Target"
+import * as Operation from "@effect-oci/core/Operation"
+import * as Link from "@effect-oci/protocol/Link"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Mutant } from "../../Mutant.js"
+import {
+  answers,
+  asks,
+  asksFor,
+  byOffset,
+  error,
+  fieldsOf,
+  header,
+  instead,
+  items,
+  json,
+  query,
+  queryOf,
+  rows,
+  status
+} from "./mutating.js"
+
+const asked = { method: "GET", route: "Tags" } as const
+const catalog = { method: "GET", route: "Catalog" } as const
+
+/** Changes the items of a page. */
+const listed = (change: (tags: ReadonlyArray<string>, sent: Sent) => unknown) =>
+  answers(
+    { ...asked, status: 200 },
+    (received) => items<string>("tags", (list) => change(list, received.sent))(received)
+  )
+
+const withoutLink = header("link", undefined)
+
+/** Sorts tags without regard to case, and equal ones with regard to case. */
+const folded = (a: string, b: string) => {
+  const letters = [a.toLowerCase(), b.toLowerCase()] as const
+  const [before, after] = letters[0] === letters[1] ? [a, b] : letters
+  return before < after ? -1 : before > after ? 1 : 0
+}
+
+/** Rules 75 to 83, and 106: lists of tags and repositories. */
+export const tags: ReadonlyArray<Mutant> = [
+  {
+    id: "tags-null",
+    name: "the tag list of a repository without tags is null",
+    breaks: [75],
+    wire: listed((list) => list.length === 0 ? null : list)
+  },
+  {
+    id: "tags-none-missing",
+    name: "a repository without tags has no tag list",
+    breaks: [75],
+    wire: answers(
+      { ...asked, status: 200 },
+      (received) =>
+        new TextDecoder().decode(received.body).includes("\"tags\":[]")
+          ? error(404, "NAME_UNKNOWN")(received)
+          : received
+    )
+  },
+  {
+    id: "tags-unknown-repository-empty",
+    name: "the tag list of an unknown repository is empty",
+    breaks: [75],
+    wire: answers({ ...asked, status: 404 }, status(200), json(() => ({ tags: [] })))
+  },
+  {
+    id: "tags-unknown-repository-code",
+    name: "the tag list of an unknown repository returns the error code of a manifest",
+    breaks: [75],
+    wire: answers({ ...asked, status: 404 }, error(404, "MANIFEST_UNKNOWN"))
+  },
+  {
+    id: "tags-name-lost",
+    name: "a tag list does not contain the repository name",
+    breaks: [75],
+    wire: answers({ ...asked, status: 200 }, json(({ tags }) => ({ tags })))
+  },
+  {
+    id: "tags-reversed",
+    name: "tags are listed in reverse order",
+    breaks: [76],
+    wire: listed((list) => list.toReversed())
+  },
+  {
+    id: "tags-folded",
+    name: "tags are sorted without regard to case",
+    breaks: [76],
+    wire: (send) =>
+      instead(asked, (sent) => {
+        const parameters = queryOf(sent)
+        const n = Number(parameters.get("n") ?? "Infinity")
+        const last = parameters.get("last")
+        return Effect.map(
+          send(
+            query((parameters) => {
+              parameters.delete("n")
+              parameters.delete("last")
+            })(sent)
+          ),
+          (received) => {
+            const { tags } = fieldsOf(received.body)
+            if (!Array.isArray(tags) || !(n >= 0)) return { ...received, sent }
+            const after = (tags as ReadonlyArray<string>).toSorted(folded).filter((tag) =>
+              last === null || folded(tag, last) > 0
+            )
+            const page = after.slice(0, n)
+            const path = sent.path.split("?")[0]
+            const link = after.length > n && n > 0 ? Link.format(`${path}?n=${n}&last=${page.at(-1)}`) : undefined
+            return header("link", link)({ ...items<string>("tags", () => page)(received), sent })
+          }
+        )
+      })(send)
+  },
+  {
+    id: "tags-twice",
+    name: "a tag that was pushed twice is listed twice",
+    breaks: [75, 82],
+    wire: listed((list) => list.flatMap((tag) => tag === "a1" ? [tag, tag] : [tag]))
+  },
+  {
+    id: "tags-prefix-hides",
+    name: "a tag hides the tags of which it is a prefix",
+    breaks: [82],
+    wire: listed((list) => list.filter((tag) => !list.some((other) => other !== tag && tag.startsWith(`${other}.`))))
+  },
+  {
+    id: "n-ignored",
+    name: "n is ignored",
+    breaks: [77, 80],
+    wire: asks(asked, query((parameters) => parameters.get("n") === "0" ? undefined : parameters.delete("n")))
+  },
+  {
+    id: "n-one-fewer",
+    name: "the list contains one tag fewer than n, without a Link",
+    breaks: [77],
+    wire: (send) =>
+      answers({ ...asked, where: asksFor("n") }, withoutLink)(
+        asks(
+          asked,
+          query((parameters) => {
+            const n = Number(parameters.get("n") ?? 0)
+            if (n > 1) parameters.set("n", String(n - 1))
+          })
+        )(send)
+      )
+  },
+  {
+    id: "n-large-refused",
+    name: "an n of more than 100 is refused",
+    breaks: [77],
+    wire: answers({ ...asked, where: (sent) => Number(queryOf(sent).get("n")) > 100 }, error(400, "UNSUPPORTED"))
+  },
+  {
+    id: "n-large-cut",
+    name: "a tag list ends after ten tags without a Link, whatever n is",
+    breaks: [77],
+    wire: answers(
+      { ...asked, status: 200, where: asksFor("n") },
+      withoutLink,
+      items<string>("tags", (list) => list.slice(0, 10))
+    )
+  },
+  {
+    id: "last-included",
+    name: "a list continues with the tag last itself",
+    breaks: [79],
+    middleware: rows((next) => ({
+      ListTags: (operation) => {
+        const { last, limit, repository } = operation
+        return last === undefined
+          ? next(operation)
+          : Effect.map(
+            next(new Operation.ListTags({ repository })),
+            (list) => Stream.take(Stream.filter(list, (tag) => tag >= last), limit ?? Infinity)
+          )
+      }
+    }))
+  },
+  {
+    id: "last-must-be-there",
+    name: "a list is empty if the tag last does not exist",
+    breaks: [79],
+    wire: (send) => {
+      const all = (sent: Sent) =>
+        send(
+          query((parameters) => {
+            parameters.delete("n")
+            parameters.delete("last")
+          })(sent)
+        )
+      return instead(
+        { ...asked, where: asksFor("last") },
+        (sent) =>
+          Effect.zipWith(
+            send(sent),
+            all(sent),
+            (received, { body }) =>
+              new TextDecoder().decode(body).includes(`"${queryOf(sent).get("last")}"`)
+                ? received
+                : items("tags", () => [])(received)
+          )
+      )(send)
+    }
+  },
+  {
+    id: "last-alone-ignored",
+    name: "last is ignored without n",
+    breaks: [79],
+    wire: asks({ ...asked, where: (sent) => !asksFor("n")(sent) }, query((parameters) => parameters.delete("last")))
+  },
+  {
+    id: "last-with-n-ignored",
+    name: "last is ignored if n is present",
+    breaks: [79],
+    wire: asks({ ...asked, where: asksFor("n") }, query((parameters) => parameters.delete("last")))
+  },
+  {
+    id: "n-zero-all",
+    name: "n=0 returns all tags",
+    breaks: [78],
+    wire: asks(asked, query((parameters) => parameters.get("n") === "0" ? parameters.delete("n") : undefined))
+  },
+  {
+    id: "n-zero-link",
+    name: "n=0 returns a Link",
+    breaks: [78],
+    wire: answers(
+      { ...asked, where: (sent) => queryOf(sent).get("n") === "0" },
+      header("link", (_, { sent }) => Link.format(sent.path))
+    )
+  },
+  {
+    id: "link-lost",
+    name: "an incomplete list has no Link",
+    breaks: [80, 106],
+    wire: answers({ method: "GET" }, withoutLink)
+  },
+  {
+    id: "link-loops",
+    name: "Link points at the same page",
+    breaks: [80, 83],
+    wire: answers(
+      { method: "GET" },
+      header("link", (link, { sent }) => link === undefined ? undefined : Link.format(sent.path))
+    )
+  },
+  {
+    id: "link-skips",
+    name: "a tag is skipped between two pages",
+    breaks: [80, 83],
+    wire: answers(
+      { ...asked, status: 200 },
+      (received) =>
+        received.headers["link"] === undefined ? received : items<string>("tags", (list) => list.slice(0, -1))(received)
+    )
+  },
+  {
+    id: "link-counts",
+    name: "Link contains a position from the start of the list, which shifts when tags are pushed",
+    breaks: [83],
+    wire: (send) =>
+      instead({ ...asked, where: (sent) => asksFor("n")(sent) && !asksFor("last")(sent) }, (sent) => {
+        const parameters = queryOf(sent)
+        const path = sent.path.split("?")[0] ?? ""
+        const size = Number(parameters.get("n"))
+        if (!(size > 0)) return send(sent)
+        return Effect.map(send({ ...sent, path }), (received) => {
+          const { tags } = fieldsOf(received.body)
+          return Array.isArray(tags)
+            ? byOffset("tags", tags, path, Number(parameters.get("offset") ?? 0), size)(received)
+            : received
+        })
+      })(send)
+  },
+  {
+    id: "bad-n-fails",
+    name: "an invalid n returns 500",
+    breaks: [81],
+    wire: answers({ ...asked, status: 400 }, error(500, "UNKNOWN"))
+  },
+  {
+    id: "catalog-reversed",
+    name: "the catalog lists repositories in reverse order",
+    breaks: [106],
+    wire: (send) =>
+      instead(catalog, (sent) =>
+        Effect.map(
+          send(query((parameters) => parameters.delete("n"))(sent)),
+          items<string>("repositories", (list) => list.toReversed())
+        ))(send)
+  },
+  {
+    id: "catalog-twice",
+    name: "the catalog lists a repository on two pages",
+    breaks: [106],
+    wire: answers(
+      { ...catalog, status: 200 },
+      items<string>("repositories", (list) => list.flatMap((name) => [name, name]))
+    )
+  }
+]
