@@ -124,8 +124,8 @@ describe("the read of a range fails, or returns the requested bytes, if the resp
     }))
 })
 
-const pull: Ask = (registry) => registry.getManifest(repository, imageDigest)
-const pullTag: Ask = (registry) => registry.getManifest(repository, tag)
+const pull: Call = (registry) => registry.getManifest(repository, imageDigest)
+const pullTag: Call = (registry) => registry.getManifest(repository, tag)
 const other = new TextEncoder().encode(`{"schemaVersion":2,"mediaType":"${MediaType.index}","manifests":[]}`)
 
 describe("the read of a manifest fails if the content is", () => {
@@ -196,7 +196,7 @@ describe("the read of an ambiguous manifest fails, by tag and by digest (CVE-202
     }))
 })
 
-const readers: { readonly [name: string]: Ask } = {
+const readers: { readonly [name: string]: Call } = {
   "a manifest": pullTag,
   "a page of tags": (registry) => Stream.runDrain(registry.listTags(repository)),
   "a page of repositories": (registry) => Stream.runDrain(registry.listRepositories()),
