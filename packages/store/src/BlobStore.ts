@@ -146,8 +146,6 @@ export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown
  * @category models
  */
 export interface Service {
-  /** Returns the number of bytes under a key, or `undefined` if the key has none. Strongly consistent. */
-  readonly stat: (key: BlobKey) => Effect.Effect<number | undefined, Failed>
   /**
    * Returns the bytes under a key, or a span of them. The end of the scope, or an interruption, closes the open
    * resources. A later error fails the body with `RegistryError.Unavailable`, whose cause is a {@link Truncated} or a

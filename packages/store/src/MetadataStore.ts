@@ -74,7 +74,7 @@ export interface UploadLimits {
  * @since 0.1.0
  * @category models
  */
-export interface Released {
+export interface Garbage {
   readonly key: BlobKey
   readonly token: UploadToken | undefined
 }
@@ -200,7 +200,7 @@ export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown
  */
 export interface Service {
   /** Returns a blob, or `undefined` if the repository does not have the blob. */
-  readonly hasBlob: (repository: RepositoryName, digest: Digest) => Effect.Effect<StoredBlob | undefined, Failed>
+  readonly findBlob: (repository: RepositoryName, digest: Digest) => Effect.Effect<StoredBlob | undefined, Failed>
   /**
    * Ends an upload session of `size` bytes, and adds its blob to its repository. If the store already has the blob,
    * both repositories share the existing bytes, and the new bytes are released and returned.
@@ -209,7 +209,7 @@ export interface Service {
     readonly id: string
     readonly digest: Digest
     readonly size: number
-  }) => Effect.Effect<Released | undefined, UploadUnknown | OffsetMismatch | Failed>
+  }) => Effect.Effect<Garbage | undefined, UploadUnknown | OffsetMismatch | Failed>
   /**
    * Adds a blob of `from` to `repository`. If `from` is `undefined`, any repository may have the blob. Returns whether
    * the blob exists.
@@ -223,7 +223,7 @@ export interface Service {
   readonly unlinkBlob: (
     repository: RepositoryName,
     digest: Digest
-  ) => Effect.Effect<Released | undefined, BlobUnknown | Failed>
+  ) => Effect.Effect<Garbage | undefined, BlobUnknown | Failed>
   /**
    * Stores a manifest and moves its tags, all or nothing. A digest has one media type in a repository: fails with
    * `TypeTaken` if the repository has the manifest with another type. This error takes precedence over the others.
@@ -282,7 +282,7 @@ export interface Service {
   readonly createUpload: (
     upload: Upload,
     limits: UploadLimits
-  ) => Effect.Effect<ReadonlyArray<Released>, TooManyUploads | Failed>
+  ) => Effect.Effect<ReadonlyArray<Garbage>, TooManyUploads | Failed>
   readonly getUpload: (id: string) => Effect.Effect<Upload, UploadUnknown | Failed>
   /**
    * Moves an upload session from offset `from` to offset `to`, and marks the session as begun. Succeeds if the session
@@ -296,13 +296,13 @@ export interface Service {
     readonly expiresAt: number
   }) => Effect.Effect<void, UploadUnknown | OffsetMismatch | Failed>
   /** Ends an upload session. Its bytes are released and returned. */
-  readonly endUpload: (id: string) => Effect.Effect<Released, UploadUnknown | Failed>
+  readonly endUpload: (id: string) => Effect.Effect<Garbage, UploadUnknown | Failed>
   /** Ends at most `n` upload sessions that have expired at `now`. Their bytes are released and returned. */
-  readonly expireUploads: (now: number, n: number) => Effect.Effect<ReadonlyArray<Released>, Failed>
+  readonly expireUploads: (now: number, n: number) => Effect.Effect<ReadonlyArray<Garbage>, Failed>
   /** Lists the garbage that was not yet forgotten, by key: after a crash its bytes may still be in the blob store. */
-  readonly listReleased: (after: BlobKey | undefined, n: number) => Effect.Effect<ReadonlyArray<Released>, Failed>
+  readonly listGarbage: (after: BlobKey | undefined, n: number) => Effect.Effect<ReadonlyArray<Garbage>, Failed>
   /** Forgets garbage. Call it after the bytes are deleted. */
-  readonly forgetReleased: (key: BlobKey) => Effect.Effect<void, Failed>
+  readonly forgetGarbage: (key: BlobKey) => Effect.Effect<void, Failed>
 }
 
 /**

@@ -21,7 +21,7 @@ import * as reader from "./internal/reader.js"
 import * as runningHashes from "./internal/runningHashes.js"
 import type { Settings } from "./internal/stores.js"
 import * as sweeper from "./internal/sweeper.js"
-import * as uploads from "./internal/uploads.js"
+import { Uploads } from "./internal/uploads.js"
 import * as writer from "./internal/writer.js"
 import { MetadataStore } from "./MetadataStore.js"
 
@@ -86,8 +86,8 @@ const stores = Effect.all({ blobs: BlobStore, metadata: MetadataStore })
  * Creates the handler of a registry that uses the two stores. A sweep removes expired upload sessions. The sweep runs
  * at the start and then four times within `uploadTimeToLive`, until the scope closes.
  *
- * The answer of a read is settled (see `Answer`) if the answer of the stores is. A settled answer does not change: call the
- * handler again to read again.
+ * The answer of a read is settled if that of the store is: it has the result at the time of the call. Call the handler
+ * again to read again.
  *
  * @since 0.1.0
  * @category constructors
@@ -104,7 +104,7 @@ export const handler = (
     yield* Effect.forkScoped(Effect.repeat(sweeping.sweep, Schedule.spaced(interval)))
     return Handler.fromTable({
       ...reader.make(services),
-      ...writer.make(services, settings, uploads.make(services, settings, hashes, sweeping)),
+      ...writer.make(services, settings, new Uploads(services, settings, hashes, sweeping)),
       ...deleter.make(services, sweeping),
       ...lister.make(services)
     })
@@ -121,8 +121,7 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, BlobStore
 
 /**
  * Creates a function that returns a URL at which a client can fetch a blob directly. The URL is valid for `ttl`.
- * Returns
- * `None` if the repository does not have the blob or if the blob store has no such URLs. Use it for the `redirect` option
+ * Returns `None` if the repository does not have the blob or if the blob store has no such URLs. Use it for the `redirect` option
  * of a server.
  *
  * @since 0.1.0
@@ -138,7 +137,7 @@ export const redirect = (
   Effect.map(
     stores,
     ({ blobs, metadata }) => (operation) =>
-      metadata.hasBlob(operation.repository, operation.digest).pipe(
+      metadata.findBlob(operation.repository, operation.digest).pipe(
         Effect.flatMap((blob) =>
           blob === undefined || blobs.redirectUrl === undefined
             ? Effect.succeed(Option.none<URL>())

@@ -23,8 +23,8 @@ describe("Store", () => {
     Effect.gen(function*() {
       yield* pushBytes(hello)
       const redirect = yield* Store.redirect("5 minutes")
-      const { hasBlob } = yield* MetadataStore.MetadataStore
-      const stored = yield* hasBlob(repository, helloDigest)
+      const { findBlob } = yield* MetadataStore.MetadataStore
+      const stored = yield* findBlob(repository, helloDigest)
       expect(yield* redirect(new Operation.GetBlob({ repository, digest: helloDigest })))
         .toEqual(Option.some(new URL(`https://cdn.example.com/${stored?.key}?seconds=300`)))
       for (const [name, digest] of [[repository, absent], [other, helloDigest]] as const) {
@@ -45,7 +45,7 @@ describe("Store", () => {
       MetadataStore.MetadataStore,
       Effect.map(MetadataStore.MetadataStore, (store): MetadataStore.Service => ({
         ...store,
-        hasBlob: () => failed,
+        findBlob: () => failed,
         listTags: () => failed,
         createUpload: () => failed
       }))

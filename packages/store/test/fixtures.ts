@@ -1,7 +1,7 @@
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
-import { Store } from "@effect-oci/store"
-import type { BlobStore, MetadataStore } from "@effect-oci/store"
+import { BlobStore, Store } from "@effect-oci/store"
+import type { MetadataStore } from "@effect-oci/store"
 import { Effect, Layer, Stream } from "effect"
 
 export const text = (value: string): Uint8Array => new TextEncoder().encode(value)
@@ -56,6 +56,16 @@ export const pushBytes = (
 /** Reads all bytes of a body. */
 export const read = (body: Body.Body): Effect.Effect<Uint8Array, RegistryError.RegistryError> =>
   Body.toBytes(body, { limit: Infinity, onLimit: () => new Error("no limit") as never })
+
+/** Returns the number of bytes under a key of the blob store, or `undefined` if the store has none. */
+export const sizeOf = (
+  key: BlobStore.BlobKey
+): Effect.Effect<number | undefined, RegistryError.RegistryError, BlobStore.BlobStore> =>
+  Effect.scoped(Effect.flatMap(BlobStore.BlobStore, (blobs) => Effect.flatMap(blobs.read(key), read))).pipe(
+    Effect.map(({ byteLength }) => byteLength),
+    Effect.catchTag("NotFound", () => Effect.succeed(undefined)),
+    Effect.catchTags({ RangeInvalid: Effect.die, Truncated: Effect.die, Failed: Effect.die })
+  )
 
 /** Reads the text of a blob. */
 export const pullText = (from: RepositoryName.RepositoryName, digest: Digest.Digest) =>

@@ -11,7 +11,7 @@ type Rows = Pick<Handler.Table, "DeleteBlob" | "DeleteManifest" | "DeleteTag">
 export const make = ({ metadata }: Stores, sweeper: Sweeper): Rows => ({
   DeleteBlob: (operation) =>
     metadata.unlinkBlob(operation.repository, operation.digest).pipe(
-      Effect.flatMap((released) => released === undefined ? Effect.void : sweeper.free(released)),
+      Effect.flatMap((garbage) => garbage === undefined ? Effect.void : sweeper.deleteBytes(garbage)),
       Effect.mapBoth({ onFailure: failure.of(operation), onSuccess: () => Operation.done })
     ),
   DeleteManifest: (operation) =>

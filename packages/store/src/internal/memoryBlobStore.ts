@@ -22,54 +22,61 @@ interface Blob extends Content {
   readonly whole: Body.Body
 }
 
-type Answer<Method extends "append" | "commit"> = ReturnType<BlobStore.Service[Method]>
+type Result<Method extends "append" | "commit"> = ReturnType<BlobStore.Service[Method]>
+
+interface State {
+  readonly room: Room
+  readonly uploads: Map<BlobStore.UploadToken, Upload>
+}
 
 /**
- * Creates a blob store in memory. A chunk is collected separately, and counts when it is complete. Therefore a body
- * that fails does not change the upload, and of two chunks at one offset the first that is complete wins.
+ * Receives a chunk. It is collected separately, and counts when it is complete. Therefore a body that fails does not change
+ * the upload, and of two chunks at one offset the first that is complete wins.
  */
+const receive = (
+  { room, uploads }: State,
+  token: BlobStore.UploadToken,
+  upload: Upload,
+  body: Body.Body
+): Result<"append"> => {
+  const offset = upload.size
+  const gathered = memoryContent.gather(body.size)
+  let size = 0
+  let full = false
+  const takeRoom: Body.Inspector = {
+    update: (chunk) => {
+      full = !room.take(chunk.byteLength)
+      if (full) return new RegistryError.Denied({})
+      size += chunk.byteLength
+      return undefined
+    },
+    end: () => undefined
+  }
+  const add = (touchedAt: number): Result<"append"> => {
+    if (uploads.get(token) !== upload) return Effect.fail(new BlobStore.UploadUnknown())
+    if (upload.size !== offset) return Effect.fail(new BlobStore.OffsetMismatch({ offset: upload.size }))
+    for (const chunk of gathered.end().chunks) upload.chunks.push(chunk)
+    upload.size += size
+    upload.touchedAt = touchedAt
+    return Effect.succeed({ offset: upload.size, token })
+  }
+  return observe(body, takeRoom).pipe(
+    Effect.flatMap((observed) => Body.forEachChunk(observed, gathered.add)),
+    Effect.mapError((cause) => full ? new BlobStore.Full() : new BlobStore.BodyBroken({ offset: upload.size, cause })),
+    Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, add)),
+    Effect.onExit((exit) =>
+      Effect.sync(() => {
+        if (Exit.isFailure(exit)) room.release(size)
+      })
+    )
+  )
+}
+
+/** Creates a blob store in memory. A read is settled. Its bytes count against `room`. */
 export const make = (room: Room): BlobStore.Service => {
   const blobs = new Map<BlobStore.BlobKey, Blob>()
   const uploads = new Map<BlobStore.UploadToken, Upload>()
-
-  const receive = (token: BlobStore.UploadToken, upload: Upload, body: Body.Body): Answer<"append"> => {
-    const offset = upload.size
-    const gathered = memoryContent.gather(body.size)
-    let size = 0
-    let full = false
-    const takeRoom: Body.Inspector = {
-      update: (chunk) => {
-        full = !room.take(chunk.byteLength)
-        if (full) return new RegistryError.Denied({})
-        size += chunk.byteLength
-        return undefined
-      },
-      end: () => undefined
-    }
-    const add = (touchedAt: number): Answer<"append"> => {
-      if (uploads.get(token) !== upload) return Effect.fail(new BlobStore.UploadUnknown())
-      if (upload.size !== offset) return Effect.fail(new BlobStore.OffsetMismatch({ offset: upload.size }))
-      for (const chunk of gathered.end().chunks) upload.chunks.push(chunk)
-      upload.size += size
-      upload.touchedAt = touchedAt
-      return Effect.succeed({ offset: upload.size, token })
-    }
-    return observe(body, takeRoom).pipe(
-      Effect.flatMap((observed) => Body.forEachChunk(observed, gathered.add)),
-      Effect.mapError((cause) =>
-        full ? new BlobStore.Full() : new BlobStore.BodyBroken({ offset: upload.size, cause })
-      ),
-      Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, add)),
-      Effect.onExit((exit) =>
-        Effect.sync(() => {
-          if (Exit.isFailure(exit)) room.release(size)
-        })
-      )
-    )
-  }
-
   return {
-    stat: (key) => Effect.sync(() => blobs.get(key)?.size),
     read: (key, span) => {
       const blob = blobs.get(key)
       if (blob === undefined) return Answer.fail(new BlobStore.NotFound({ key }))
@@ -85,15 +92,15 @@ export const make = (room: Room): BlobStore.Service => {
         return token
       }),
     append: (token, offset, body) =>
-      Effect.suspend((): Answer<"append"> => {
+      Effect.suspend((): Result<"append"> => {
         const upload = uploads.get(token)
         if (upload === undefined) return Effect.fail(new BlobStore.UploadUnknown())
         return upload.size === offset
-          ? receive(token, upload, body)
+          ? receive({ room, uploads }, token, upload, body)
           : Effect.fail(new BlobStore.OffsetMismatch({ offset: upload.size }))
       }),
     commit: (token, key, size) =>
-      Effect.suspend((): Answer<"commit"> => {
+      Effect.suspend((): Result<"commit"> => {
         const upload = uploads.get(token)
         if (upload === undefined) {
           return blobs.get(key)?.size === size ? Effect.void : Effect.fail(new BlobStore.UploadUnknown())

@@ -15,16 +15,15 @@ type Rows = Pick<Handler.Table, "ResolveBlob" | "GetBlob" | "ResolveManifest" | 
 
 type Read = Operation.OperationOf<keyof Rows>
 
-const failed = (operation: Read) => (error: Parameters<ReturnType<typeof failure.of>>[0]) =>
-  Answer.fail(failure.of(operation)(error))
+const failed = (operation: Read) => (error: failure.Failure) => Answer.fail(failure.of(operation)(error))
 
-/** Creates the handlers of the operations that read. Their answers are settled if the answers of the stores are. */
+/** Creates the handlers of the operations that read. Their answers are settled if those of the stores are. */
 export const make = ({ blobs, metadata }: Stores): Rows => {
   const find = <A, R>(
     operation: Operation.ResolveBlob | Operation.GetBlob,
     onFound: (blob: MetadataStore.StoredBlob) => Effect.Effect<A, RegistryError.RegistryError, R>
   ): Effect.Effect<A, RegistryError.RegistryError, R> =>
-    Answer.matchEffect(metadata.hasBlob(operation.repository, operation.digest), {
+    Answer.matchEffect(metadata.findBlob(operation.repository, operation.digest), {
       onFailure: failed(operation),
       onSuccess: (blob) =>
         blob === undefined

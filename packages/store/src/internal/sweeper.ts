@@ -15,29 +15,31 @@ export const make = ({ blobs, metadata }: Stores, { uploadTimeToLive }: Settings
   const timeToLive = Duration.toMillis(uploadTimeToLive)
   const receiving = new Set<MetadataStore.Upload>()
 
-  /** Deletes released bytes. If the delete fails, they stay garbage until the next sweep. */
-  const free = ({ key, token }: MetadataStore.Released): Effect.Effect<void> =>
+  /** Deletes garbage. If the delete fails, they stay garbage until the next sweep. */
+  const deleteBytes = ({ key, token }: MetadataStore.Garbage): Effect.Effect<void> =>
     (token === undefined ? Effect.void : blobs.abort(token)).pipe(
       Effect.zipRight(blobs.delete(key)),
-      Effect.zipRight(metadata.forgetReleased(key)),
-      Effect.catchAllCause((cause) => Effect.logDebug("Released bytes could not be removed yet", cause))
+      Effect.zipRight(metadata.forgetGarbage(key)),
+      Effect.catchAllCause((cause) =>
+        Effect.logDebug("Garbage could not be deleted. The next sweep tries again.", cause)
+      )
     )
 
   const expire: Effect.Effect<void, MetadataStore.Failed> = Effect.gen(function*() {
     const now = yield* Clock.currentTimeMillis
-    let expired: ReadonlyArray<MetadataStore.Released>
+    let expired: ReadonlyArray<MetadataStore.Garbage>
     do {
       expired = yield* metadata.expireUploads(now, pageSize)
-      yield* Effect.forEach(expired, free, { discard: true })
+      yield* Effect.forEach(expired, deleteBytes, { discard: true })
     } while (expired.length === pageSize)
   })
 
-  const freeReleased = Effect.gen(function*() {
+  const deleteGarbage = Effect.gen(function*() {
     let after: BlobStore.BlobKey | undefined
     do {
-      const released = yield* metadata.listReleased(after, pageSize)
-      yield* Effect.forEach(released, free, { discard: true })
-      after = released.length < pageSize ? undefined : released.at(-1)?.key
+      const garbage = yield* metadata.listGarbage(after, pageSize)
+      yield* Effect.forEach(garbage, deleteBytes, { discard: true })
+      after = garbage.length < pageSize ? undefined : garbage.at(-1)?.key
     } while (after !== undefined)
   })
 
@@ -50,7 +52,7 @@ export const make = ({ blobs, metadata }: Stores, { uploadTimeToLive }: Settings
     ))
 
   /** Aborts uploads that only the blob store has: a crash between calls of the two stores leaves them behind. */
-  const abortStrays = Effect.flatMap(
+  const abortStaleUploads = Effect.flatMap(
     Clock.currentTimeMillis,
     (now) =>
       Stream.runForEach(
@@ -61,14 +63,16 @@ export const make = ({ blobs, metadata }: Stores, { uploadTimeToLive }: Settings
 
   const sweep = keepAlive.pipe(
     Effect.zipRight(expire),
-    Effect.zipRight(freeReleased),
-    Effect.zipRight(abortStrays),
+    Effect.zipRight(deleteGarbage),
+    Effect.zipRight(abortStaleUploads),
     Effect.zipRight(Effect.map(Clock.currentTimeMillis, (now) => hashes.dropOlderThan(now - timeToLive))),
-    Effect.catchAllCause((cause) => Effect.logWarning("Uploads could not be swept", cause))
+    Effect.catchAllCause((cause) =>
+      Effect.logWarning("Expired uploads and garbage could not be removed. The next sweep tries again.", cause)
+    )
   )
 
   return {
-    free,
+    deleteBytes,
     expire,
     sweep,
     /** Runs an effect that receives a chunk. The upload session does not expire meanwhile. */

@@ -4,7 +4,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"
 import type { Layer } from "effect"
 import * as fc from "fast-check"
-import { hello, read, text } from "../fixtures.js"
+import { hello, read, sizeOf, text } from "../fixtures.js"
 
 const key = BlobStore.BlobKey("b1f2e5a6-0000-4000-8000-000000000001")
 const otherKey = BlobStore.BlobKey("b1f2e5a6-0000-4000-8000-000000000002")
@@ -35,7 +35,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
     it.effect("has no bytes under a key that was never used", () =>
       Effect.gen(function*() {
         const blobs = yield* store
-        expect(yield* blobs.stat(key)).toBeUndefined()
+        expect(yield* sizeOf(key)).toBeUndefined()
         expect(yield* Effect.flip(Effect.scoped(blobs.read(key)))).toEqual(new BlobStore.NotFound({ key }))
         yield* blobs.delete(key)
       }).pipe(test))
@@ -45,10 +45,10 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         const blobs = yield* store
         yield* put(key, [hello.subarray(0, 3), hello.subarray(3)])
         yield* put(otherKey, [text("other")], "other")
-        expect(yield* blobs.stat(key)).toBe(12)
+        expect(yield* sizeOf(key)).toBe(12)
         expect(yield* readAll(key)).toEqual(hello)
         yield* blobs.delete(key)
-        expect(yield* blobs.stat(key)).toBeUndefined()
+        expect(yield* sizeOf(key)).toBeUndefined()
         expect(yield* tagOf(Effect.scoped(blobs.read(key)))).toBe("NotFound")
         expect(yield* readAll(otherKey)).toEqual(text("other"))
         yield* blobs.delete(key)
@@ -57,7 +57,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
     it.effect("commits an upload without bytes", () =>
       Effect.gen(function*() {
         yield* put(key, [])
-        expect(yield* (yield* store).stat(key)).toBe(0)
+        expect(yield* sizeOf(key)).toBe(0)
         expect(yield* readAll(key)).toEqual(new Uint8Array(0))
       }).pipe(test))
 
@@ -98,7 +98,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
                 const { offset, token: next } = yield* blobs.append(token, 0, Body.stream(Stream.fromIterable(chunks)))
                 yield* blobs.commit(next, key, offset)
               } else yield* put(key, chunks)
-              expect(yield* blobs.stat(key)).toBe(whole.byteLength)
+              expect(yield* sizeOf(key)).toBe(whole.byteLength)
               same(yield* readAll(key), whole)
               const offset = Math.floor(from * whole.byteLength)
               const length = Math.floor(to * (whole.byteLength - offset))
@@ -174,7 +174,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         const blobs = yield* store
         const { token } = yield* blobs.append(yield* blobs.openUpload("upload"), 0, Body.bytes(hello))
         expect(yield* Effect.flip(blobs.commit(token, key, 11))).toEqual(new BlobStore.OffsetMismatch({ offset: 12 }))
-        expect(yield* blobs.stat(key)).toBeUndefined()
+        expect(yield* sizeOf(key)).toBeUndefined()
         yield* blobs.commit(token, key, 12)
         yield* blobs.commit(token, key, 12)
         expect(yield* readAll(key)).toEqual(hello)
@@ -189,7 +189,7 @@ export const blobStoreSuite = (name: string, makeStore: () => Layer.Layer<BlobSt
         yield* blobs.abort(token)
         expect(yield* tagOf(blobs.append(token, 12, Body.bytes(hello)))).toBe("UploadUnknown")
         expect(yield* tagOf(blobs.commit(token, key, 12))).toBe("UploadUnknown")
-        expect(yield* blobs.stat(key)).toBeUndefined()
+        expect(yield* sizeOf(key)).toBeUndefined()
       }).pipe(test))
 
     it.effect("aborts an upload while a chunk flows", () =>

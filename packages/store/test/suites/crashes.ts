@@ -2,7 +2,7 @@ import { Body, Registry, RegistryError } from "@effect-oci/core"
 import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Stream, TestClock } from "effect"
-import { hello, helloDigest, on, pullText, pushBytes, repository, tagOf } from "../fixtures.js"
+import { hello, helloDigest, on, pullText, pushBytes, repository, sizeOf, tagOf } from "../fixtures.js"
 import type { MakeStores } from "../fixtures.js"
 
 const [head, tail] = [hello.subarray(0, 5), hello.subarray(5)]
@@ -16,7 +16,7 @@ const uploadsOlderThan = (time: number) =>
     (blobs) => Effect.map(Stream.runCollect(blobs.listUploads(time)), (all) => all.length)
   )
 
-const released = Effect.flatMap(MetadataStore.MetadataStore, (metadata) => metadata.listReleased(undefined, 10))
+const garbage = Effect.flatMap(MetadataStore.MetadataStore, (metadata) => metadata.listGarbage(undefined, 10))
 
 /** Tests the states in which a crash or another server can leave the two stores. */
 export const crashes = (makeStores: MakeStores) => {
@@ -61,7 +61,7 @@ export const crashes = (makeStores: MakeStores) => {
         expect(yield* uploadsOlderThan(1)).toBe(1)
         yield* TestClock.adjust("1 hour")
         expect(yield* uploadsOlderThan(Infinity)).toBe(0)
-        expect(yield* released).toEqual([])
+        expect(yield* garbage).toEqual([])
         const { getUpload } = yield* MetadataStore.MetadataStore
         expect((yield* Effect.flip(getUpload(id)))._tag).toBe("UploadUnknown")
       }).pipe(test))
@@ -111,15 +111,15 @@ export const crashes = (makeStores: MakeStores) => {
         const blobs = yield* BlobStore.BlobStore
         yield* pushBytes(hello)
         expect((yield* registry.deleteBlob(repository, helloDigest))._tag).toBe("Done")
-        const [left] = yield* released
-        if (left === undefined) return yield* Effect.dieMessage("nothing was released")
-        expect(yield* blobs.stat(left.key)).toBe(12)
+        const [left] = yield* garbage
+        if (left === undefined) return yield* Effect.dieMessage("there is no garbage")
+        expect(yield* sizeOf(left.key)).toBe(12)
         yield* TestClock.adjust("15 minutes")
-        expect(yield* released).toHaveLength(1)
+        expect(yield* garbage).toHaveLength(1)
         broken = false
         yield* TestClock.adjust("15 minutes")
-        expect(yield* released).toEqual([])
-        expect(yield* blobs.stat(left.key)).toBeUndefined()
+        expect(yield* garbage).toEqual([])
+        expect(yield* sizeOf(left.key)).toBeUndefined()
       }).pipe(on(failing))
     })
 
@@ -127,8 +127,8 @@ export const crashes = (makeStores: MakeStores) => {
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
-        const { hasBlob } = yield* MetadataStore.MetadataStore
-        const stored = yield* hasBlob(repository, helloDigest)
+        const { findBlob } = yield* MetadataStore.MetadataStore
+        const stored = yield* findBlob(repository, helloDigest)
         if (stored === undefined) return yield* Effect.dieMessage("no blob")
         yield* Effect.flatMap(BlobStore.BlobStore, (blobs) => blobs.delete(stored.key))
         const error = yield* Effect.flip(Effect.scoped(registry.getBlob(repository, helloDigest)))

@@ -35,7 +35,7 @@ const upload = (n: number, fields: Partial<MetadataStore.Upload> = {}): Metadata
 
 const limits = { total: 100, perCaller: 100, perRepository: 100 }
 
-const released = (n: number): MetadataStore.Released => ({
+const garbage = (n: number): MetadataStore.Garbage => ({
   key: BlobStore.BlobKey(`key-${n}`),
   token: BlobStore.UploadToken(`token-${n}`)
 })
@@ -103,7 +103,7 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         yield* create(3, { caller: "alice", repository: other })
         yield* create(4, { caller: "carol" })
         // The session of alice ends for the limits per caller and in total, the session of bob for the limit of the repository.
-        expect(yield* create(5, { caller: "alice" })).toEqual(Either.right([released(3), released(1)]))
+        expect(yield* create(5, { caller: "alice" })).toEqual(Either.right([garbage(3), garbage(1)]))
         expect(yield* create(6, { caller: undefined, offset: 0 })).toEqual(Either.right([]))
         expect(yield* Effect.flip(metadata.getUpload("upload-1"))).toEqual(new MetadataStore.UploadUnknown())
         yield* metadata.advanceUpload({
@@ -145,29 +145,29 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         const first = yield* metadata.expireUploads(1000, 2)
         expect(first).toHaveLength(2)
         const second = yield* metadata.expireUploads(1000, 2)
-        expect([...first, ...second].sort((a, b) => a.key < b.key ? -1 : 1)).toEqual([1, 2, 3].map(released))
+        expect([...first, ...second].sort((a, b) => a.key < b.key ? -1 : 1)).toEqual([1, 2, 3].map(garbage))
         expect(yield* metadata.expireUploads(1000, 2)).toEqual([])
         expect(yield* metadata.getUpload("upload-4")).toEqual(upload(4, { expiresAt: 1001 }))
-        expect(yield* metadata.listReleased(undefined, 2)).toEqual([released(1), released(2)])
-        expect(yield* metadata.listReleased(BlobStore.BlobKey("key-2"), 2)).toEqual([released(3)])
-        yield* metadata.forgetReleased(BlobStore.BlobKey("key-2"))
-        yield* metadata.forgetReleased(BlobStore.BlobKey("key-2"))
-        expect(yield* metadata.listReleased(undefined, 10)).toEqual([released(1), released(3)])
-        expect(yield* metadata.endUpload("upload-4")).toEqual(released(4))
-        expect(yield* metadata.listReleased(undefined, 10)).toEqual([released(1), released(3), released(4)])
+        expect(yield* metadata.listGarbage(undefined, 2)).toEqual([garbage(1), garbage(2)])
+        expect(yield* metadata.listGarbage(BlobStore.BlobKey("key-2"), 2)).toEqual([garbage(3)])
+        yield* metadata.forgetGarbage(BlobStore.BlobKey("key-2"))
+        yield* metadata.forgetGarbage(BlobStore.BlobKey("key-2"))
+        expect(yield* metadata.listGarbage(undefined, 10)).toEqual([garbage(1), garbage(3)])
+        expect(yield* metadata.endUpload("upload-4")).toEqual(garbage(4))
+        expect(yield* metadata.listGarbage(undefined, 10)).toEqual([garbage(1), garbage(3), garbage(4)])
       }).pipe(test))
 
     it.effect("makes an upload a blob of its repository, and releases a second upload with the same digest", () =>
       Effect.gen(function*() {
         const metadata = yield* store
         expect(yield* link(1)).toBeUndefined()
-        expect(yield* link(2, { repository: other })).toEqual(released(2))
+        expect(yield* link(2, { repository: other })).toEqual(garbage(2))
         for (const name of [repository, other]) {
-          expect(yield* metadata.hasBlob(name, helloDigest))
+          expect(yield* metadata.findBlob(name, helloDigest))
             .toEqual({ descriptor: Descriptor.fromBytes(hello), key: "key-1" })
         }
-        expect(yield* metadata.hasBlob(unknown, helloDigest)).toBeUndefined()
-        expect(yield* metadata.listReleased(undefined, 10)).toEqual([released(2)])
+        expect(yield* metadata.findBlob(unknown, helloDigest)).toBeUndefined()
+        expect(yield* metadata.listGarbage(undefined, 10)).toEqual([garbage(2)])
       }).pipe(test))
 
     it.effect("refuses to link an upload if the size differs", () =>
@@ -193,8 +193,8 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
         expect(yield* Effect.flip(metadata.unlinkBlob(unknown, helloDigest))).toEqual(new MetadataStore.BlobUnknown())
         expect(yield* metadata.mount({ repository, digest: helloDigest, from: undefined })).toBe(false)
         yield* link(2)
-        expect((yield* metadata.hasBlob(repository, helloDigest))?.key).toBe("key-2")
-        expect(yield* metadata.listReleased(undefined, 10)).toEqual([gone])
+        expect((yield* metadata.findBlob(repository, helloDigest))?.key).toBe("key-2")
+        expect(yield* metadata.listGarbage(undefined, 10)).toEqual([gone])
       }).pipe(test))
 
     it.effect("creates a repository with its first content, but not by a failed command", () =>

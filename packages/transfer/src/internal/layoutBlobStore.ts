@@ -123,7 +123,6 @@ export const blobStore = (path: string): BlobStore.Service => {
     return digest === undefined ? receivedPath(path, key) : layout.blobPath(path, digest)
   }
   return {
-    stat: (key) => sizeOf(fileOf(key)),
     read: (key, span) =>
       Effect.gen(function*() {
         const size = yield* sizeOf(fileOf(key))

@@ -45,8 +45,8 @@ export const make = (
       advanceUpload: uploads.advanceUpload,
       endUpload: uploads.endUpload,
       expireUploads: uploads.expireUploads,
-      listReleased: uploads.listReleased,
-      forgetReleased: uploads.forgetReleased
+      listGarbage: uploads.listGarbage,
+      forgetGarbage: uploads.forgetGarbage
     }
   })
 
@@ -59,8 +59,8 @@ const blobCommands = (
   repository: RepositoryName.RepositoryName,
   state: LayoutState,
   uploads: Service
-): Pick<Service, "hasBlob" | "linkUploaded" | "mount" | "unlinkBlob"> => {
-  const hasBlob: Service["hasBlob"] = (name, digest) =>
+): Pick<Service, "findBlob" | "linkUploaded" | "mount" | "unlinkBlob"> => {
+  const findBlob: Service["findBlob"] = (name, digest) =>
     name !== repository || state.lists(digest)
       ? Effect.succeed<MetadataStore.StoredBlob | undefined>(undefined)
       : Effect.map(sizeOf(path, digest), (size) =>
@@ -68,7 +68,7 @@ const blobCommands = (
           ? undefined
           : { descriptor: { mediaType: Descriptor.octetStream, digest, size }, key: keyOf(digest) })
   return {
-    hasBlob,
+    findBlob,
     linkUploaded: ({ digest, id, size }) =>
       Effect.gen(function*() {
         const { key, offset } = yield* uploads.getUpload(id)
@@ -79,16 +79,16 @@ const blobCommands = (
           Effect.mapError(failed)
         )
         yield* uploads.endUpload(id)
-        yield* uploads.forgetReleased(key)
+        yield* uploads.forgetGarbage(key)
         return undefined
       }),
     mount: ({ digest, from }) =>
       from !== undefined && from !== repository
         ? Effect.succeed(false)
-        : Effect.map(hasBlob(repository, digest), (found) => found !== undefined),
+        : Effect.map(findBlob(repository, digest), (found) => found !== undefined),
     unlinkBlob: (name, digest) =>
       Effect.gen(function*() {
-        if ((yield* hasBlob(name, digest)) === undefined) return yield* Effect.fail(new MetadataStore.BlobUnknown())
+        if ((yield* findBlob(name, digest)) === undefined) return yield* Effect.fail(new MetadataStore.BlobUnknown())
         yield* Effect.mapError(files.remove(layout.blobPath(path, digest)), failed)
         return undefined
       })
