@@ -352,6 +352,25 @@ export const withUploadId: {
   <O extends UploadOperation>(operation: O, id: string): O
 } = dual(2, <O extends UploadOperation>(operation: O, id: string): O => withFields(operation, { id }))
 
+/**
+ * An operation that sends a body.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type BodyOperation = Extract<Operation, { readonly body?: Body.Body | undefined }>
+
+/**
+ * Returns the same operation with another body.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const withBody: {
+  (body: Body.Body): <O extends BodyOperation>(operation: O) => O
+  <O extends BodyOperation>(operation: O, body: Body.Body): O
+} = dual(2, <O extends BodyOperation>(operation: O, body: Body.Body): O => withFields(operation, { body }))
+
 /** Returns an operation of the same class with some fields replaced. */
 const withFields = <O extends Operation>(operation: O, fields: object): O =>
   Object.assign(Object.create(Object.getPrototypeOf(operation) as object), operation, fields) as O

@@ -5,23 +5,15 @@
  *
  * @since 0.1.0
  */
-import { Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import { Handler, Registry, RegistryError } from "@effect-oci/core"
+import type { Middleware, Operation } from "@effect-oci/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import { constTrue, identity } from "effect/Function"
+import { constTrue } from "effect/Function"
 import type * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
-import * as Stream from "effect/Stream"
-import type { AnswerTo } from "./internal/answer.js"
-import { attempt } from "./internal/retry/attempts.js"
-import type { Attempts, Policy } from "./internal/retry/attempts.js"
-import { ownTags } from "./internal/retry/confirmTags.js"
-import { download } from "./internal/retry/download.js"
-import { relist } from "./internal/retry/resumeList.js"
-import { appendRest, completeRest, pushAgain, sendable } from "./internal/retry/uploads.js"
+import type { Policy } from "./internal/retry/attempts.js"
+import { rows } from "./internal/retry/rows.js"
 
 /**
  * Options for {@link middleware}: which errors are retried, how often, and after how long.
@@ -79,101 +71,8 @@ export interface Options {
  */
 export const middleware = (options?: Options): Middleware.Middleware => {
   const policy = policyOf(options)
-  return (next) => {
-    const repeated = <O extends Exclude<Operation.Operation, Operation.GetBlob>>(
-      operation: O,
-      goOn: (attempts: Attempts, answer: AnswerTo<O>) => AnswerTo<O> = (attempts, answer) =>
-        attempts.repeat(answer, () => attempts.next(operation))
-    ): AnswerTo<O> => attempt(policy, next, operation, goOn, isNoList)
-
-    const plain = <O extends Exclude<Operation.Operation, Operation.GetBlob>>(operation: O) => repeated(operation)
-
-    /**
-     * Repeats an operation that removes something. If an earlier attempt may have removed it, a not-found error is
-     * success.
-     */
-    const gone = (operation: Ending): AnswerTo<Ending> =>
-      repeated(operation, (attempts, answer) =>
-        attempts.repeat(answer, () =>
-          Effect.catchIf(
-            attempts.next(operation),
-            (error) => attempts.mayBeDone && RegistryError.isNotFound(error),
-            () => Exit.succeed(Operation.done)
-          )))
-
-    return Handler.fromTable({
-      ResolveBlob: plain,
-      GetBlob: (operation) =>
-        attempt(
-          policy,
-          next,
-          operation,
-          (attempts, answer) => download(attempts, operation, answer),
-          ({ body }) => body.bytes !== undefined
-        ),
-      ResolveManifest: plain,
-      GetManifest: plain,
-      PushBlob: (asked) => {
-        const { canBeSent, operation } = sendable(asked, (body) => new Operation.PushBlob({ ...asked, body }))
-        return repeated(operation, (attempts, answer) => pushAgain(attempts, operation, canBeSent, answer))
-      },
-      MountBlob: plain,
-      StartUpload: plain,
-      GetUpload: plain,
-      AppendUpload: (asked) => {
-        const { canBeSent, operation } = sendable(asked, (body) => new Operation.AppendUpload({ ...asked, body }))
-        return repeated(operation, (attempts, answer) => appendRest(attempts, operation, canBeSent, answer))
-      },
-      CompleteUpload: (asked) => {
-        const { canBeSent, operation } = sendable(asked, (body) => new Operation.CompleteUpload({ ...asked, body }))
-        return repeated(operation, (attempts, answer) => completeRest(attempts, operation, canBeSent, answer))
-      },
-      CancelUpload: gone,
-      PushManifest: (operation) =>
-        repeated(
-          operation,
-          (attempts, answer) =>
-            attempts.repeat(answer, () =>
-              Effect.catchAll(attempts.next(operation), (error) =>
-                operation.ifAbsent === true && error._tag === "Denied" && attempts.mayBeDone
-                  ? ownTags(attempts, operation, error)
-                  : Exit.fail(error)))
-        ),
-      DeleteBlob: gone,
-      DeleteManifest: gone,
-      DeleteTag: gone,
-      ListRepositories: (operation) =>
-        repeated(operation, (attempts, answer) =>
-          relist(attempts, operation, answer, {
-            ask: (attempts, rest) => attempts.next(rest),
-            keyOf: identity,
-            limit: operation.limit,
-            after: (last, seen) => new Operation.ListRepositories({ last, limit: left(operation.limit, seen) })
-          })),
-      ListTags: (operation) =>
-        repeated(operation, (attempts, answer) =>
-          relist(attempts, operation, answer, {
-            ask: (attempts, rest) => attempts.next(rest),
-            keyOf: identity,
-            limit: operation.limit,
-            after: (last, seen) => new Operation.ListTags({ ...operation, last, limit: left(operation.limit, seen) })
-          })),
-      ListReferrers: (operation) =>
-        repeated(operation, (attempts, answer) =>
-          relist(attempts, operation, answer, {
-            ask: (attempts, rest) => attempts.next(rest),
-            keyOf: ({ digest }) => digest
-          }))
-    })
-  }
+  return (next) => Handler.fromTable(rows(policy, next))
 }
-
-/** Returns whether a result is complete. A list is not, because its items have to be read. */
-const isNoList = (result: unknown): boolean => !Predicate.hasProperty(result, Stream.StreamTypeId)
-
-type Ending = Operation.OperationOf<"CancelUpload" | "DeleteBlob" | "DeleteManifest" | "DeleteTag">
-
-const left = (limit: number | undefined, seen: number) => limit === undefined ? undefined : limit - seen
 
 const policyOf = (options: Options = {}): Policy => {
   const { jitter = true, retries = 5 } = options

@@ -106,7 +106,7 @@ describe("PushBlob", () => {
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor, body: body() })))
         expect(error).toMatchObject({ _tag: "TransportError", repository })
         expect(error.message).toMatch(
-          /^PushBlob team\/app@sha256:[0-9a-f]+: connection reset; not tried again: its body was read, and cannot be replayed$/
+          /^PushBlob team\/app@sha256:[0-9a-f]+: connection reset; not retried: the body was read and cannot be replayed$/
         )
         expect(asked).toEqual(["PushBlob", "ResolveBlob"])
       }).pipe(memory)
@@ -228,7 +228,7 @@ describe("AppendUpload", () => {
       Effect.gen(function*() {
         const { handle, id } = yield* upload(undefined, Faulty.operation(1, cut(20)))
         expect((yield* Effect.flip(handle(append(id, body())))).message).toBe(
-          "AppendUpload team/app: connection reset; not tried again: its body was read, and cannot be replayed"
+          "AppendUpload team/app: connection reset; not retried: the body was read and cannot be replayed"
         )
       }).pipe(memory)
   )
@@ -250,7 +250,7 @@ describe("AppendUpload", () => {
       yield* registry.appendUpload(repository, id, Body.bytes(content))
       const unsaid = new Operation.AppendUpload({ repository, id, body: Body.bytes(content) })
       expect((yield* Effect.flip(handle(unsaid))).message).toContain(
-        "connection reset; not tried again: it was not said where the body goes in the upload"
+        "connection reset; not retried: the operation has no offset, so it is unknown which bytes of the body the upload has"
       )
       expect(sent).toHaveLength(1)
     }).pipe(memory))
@@ -260,7 +260,7 @@ describe("AppendUpload", () => {
       const { handle, id, registry } = yield* upload(undefined, Faulty.operation(1, { _tag: "Fail" }))
       yield* registry.appendUpload(repository, id, Body.bytes(new Uint8Array(50)))
       expect((yield* Effect.flip(handle(append(id, Body.bytes(content))))).message).toContain(
-        "not tried again: the upload stands at 50, where the body does not go on"
+        "not retried: the upload has 50 bytes, which is not within the body"
       )
     }).pipe(memory))
 

@@ -1,9 +1,7 @@
-import { Answer, RegistryError, RetryBudget } from "@effect-oci/core"
-import type { Handler, Operation } from "@effect-oci/core"
+import { Answer, Operation, RegistryError, RetryBudget } from "@effect-oci/core"
+import type { BlobContent, Handler } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import { constTrue } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
@@ -23,8 +21,9 @@ type Result<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
  */
 export class Attempts {
   private retries = 0
-  private lost = false
   private readonly budget: RetryBudget.Budget
+  /** Whether an earlier attempt may have been executed although its response was lost. */
+  mayBeDone = false
 
   constructor(
     private readonly policy: Policy,
@@ -35,26 +34,21 @@ export class Attempts {
     this.budget = outer ?? RetryBudget.make(policy.retries)
   }
 
-  /** Whether an earlier attempt may have been executed although its response was lost. */
-  get mayBeDone(): boolean {
-    return this.lost
-  }
-
   /** Returns new attempts with a full number of retries, for a result that is run a second time. */
-  anew(): Attempts {
+  restart(): Attempts {
     return new Attempts(this.policy, this.handler, this.operation, this.outer)
   }
 
   /** Sends an operation to the registry. Retries inside it use the same budget. */
-  readonly next: Handler.Handler = (operation) => this.within(Effect.suspend(() => this.handler(operation)))
+  readonly next: Handler.Handler = (operation) => this.withBudget(Effect.suspend(() => this.handler(operation)))
 
-  within<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+  withBudget<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return this.outer === undefined
       ? Effect.provideService(effect, RetryBudget.RetryBudget, this.budget) as Effect.Effect<A, E, R>
       : effect
   }
 
-  withinStream<A>(items: Stream.Stream<A, RegistryError.RegistryError>): Stream.Stream<A, RegistryError.RegistryError> {
+  streamWithBudget<A, E>(items: Stream.Stream<A, E>): Stream.Stream<A, E> {
     return this.outer === undefined ? Stream.provideService(items, RetryBudget.RetryBudget, this.budget) : items
   }
 
@@ -63,23 +57,23 @@ export class Attempts {
   }
 
   /** Waits before the next attempt. Fails with the error if no retry is allowed. */
-  again(error: RegistryError.RegistryError): Result<void> {
+  waitForRetry(error: RegistryError.RegistryError): Result<void> {
     if (!this.isWorthIt(error)) return Answer.fail(error)
     if (this.retries >= this.policy.retries || !this.budget.take()) {
       return Answer.fail(this.retries === 0 ? error : withNote(error, `given up after ${this.retries + 1} attempts`))
     }
     this.retries += 1
     // A registry that answers `TooManyRequests` has not executed the operation.
-    this.lost ||= error._tag !== "TooManyRequests"
+    this.mayBeDone ||= error._tag !== "TooManyRequests"
     return this.policy.wait(this.retries, error)
   }
 
-  /** Runs `goOn` if an attempt fails and a retry is allowed. */
+  /** Runs `retry` if an attempt fails and a retry is allowed. */
   recover<A, R, R2>(
     attempt: Result<A, R>,
-    goOn: (error: RegistryError.RegistryError) => Result<A, R2>
+    retry: (error: RegistryError.RegistryError) => Result<A, R2>
   ): Result<A, R | R2> {
-    return Effect.catchAll(attempt, (error) => Effect.flatMap(this.again(error), () => goOn(error)))
+    return Effect.catchAll(attempt, (error) => Effect.flatMap(this.waitForRetry(error), () => retry(error)))
   }
 
   /** Runs an attempt, and retries while a retry is allowed. */
@@ -94,39 +88,43 @@ export class Attempts {
 }
 
 /**
- * Passes the result of an operation to `goOn`, together with the remaining attempts. A final result that is available
- * at once is returned unchanged: a success for which `isWhole` returns `true`, or a failure that is not retried.
+ * Returns the result of an operation, with what `retry` does after its first attempt. A result that is settled and final
+ * is returned unchanged: a complete result, or a failure that is not retried.
  */
-export const attempt = <O extends Operation.Operation, R>(
+export const attempt = <O extends Operation.Operation>(
   policy: Policy,
   handler: Handler.Handler,
   operation: O,
-  goOn: (attempts: Attempts, answer: Answer.Answer<O>) => Result<Operation.ResultOf<O>, R>,
-  isWhole: (result: Operation.ResultOf<O>) => boolean
-): Result<Operation.ResultOf<O>, R | Operation.ScopeOf<O>> => {
+  retry: (attempts: Attempts, operation: O, answer: Answer.Answer<O>) => Answer.Answer<O>
+): Answer.Answer<O> => {
   const answer: Answer.Answer<O> = handler(operation)
   const exit = Answer.settled(answer)
-  if (exit !== undefined && isFinal(exit, isWhole, (error) => policy.isWorthIt(error, operation))) return answer
+  const isFinal = exit !== undefined && (exit._tag === "Success"
+    ? isComplete(operation, exit.value)
+    : Option.match(Cause.failureOption(exit.cause), {
+      onNone: () => true,
+      onSome: (error) => !policy.isWorthIt(error, operation)
+    }))
+  if (isFinal) return answer
   return Effect.flatMap(RetryBudget.RetryBudget, (outer) => {
     const attempts = new Attempts(policy, handler, operation, outer)
-    return goOn(attempts, attempts.within(answer))
+    return retry(attempts, operation, attempts.withBudget(answer))
   })
 }
 
-const isFinal = <A>(
-  exit: Exit.Exit<A, RegistryError.RegistryError>,
-  isWhole: (result: A) => boolean,
-  isWorthIt: (error: RegistryError.RegistryError) => boolean
-): boolean =>
-  exit._tag === "Success"
-    ? isWhole(exit.value)
-    : Option.match(Cause.failureOption(exit.cause), { onNone: constTrue, onSome: (error) => !isWorthIt(error) })
+/** Returns whether a result needs no further read that could fail. */
+const isComplete = (operation: Operation.Operation, result: unknown): boolean =>
+  Operation.matchShape(operation, {
+    value: () => true,
+    content: () => (result as BlobContent.BlobContent).body.bytes !== undefined,
+    list: () => false
+  })
 
 /** Returns the error with a note that says why there was no further attempt. */
 export const withNote = <E extends RegistryError.RegistryError>(error: E, note: string): E => {
   const reason = error.reason ?? RegistryError[error._tag].fallback
-  return RegistryError.withFields(error, { reason: `${reason.replace(givenUpWithin, "")}; ${note}` })
+  return RegistryError.withFields(error, { reason: `${reason.replace(innerNote, "")}; ${note}` })
 }
 
 /** The note of an inner `Retry`, which does not know the number of all attempts. */
-const givenUpWithin = /; given up after \d+ attempts$/
+const innerNote = /; given up after \d+ attempts$/

@@ -8,7 +8,7 @@ import type { Attempts } from "./attempts.js"
  * its tags point at its manifest, the push has succeeded. Then the manifest is pushed again without tags, to complete
  * what the earlier attempt may have left undone, and to get the result of a push.
  */
-export const ownTags = (
+export const confirmTags = (
   attempts: Attempts,
   operation: Operation.PushManifest,
   error: RegistryError.Denied

@@ -8,39 +8,36 @@ import type { Attempts } from "./attempts.js"
 
 type Result<A> = Effect.Effect<A, RegistryError.RegistryError>
 
-type WithBody = Operation.PushBlob | Operation.AppendUpload | Operation.CompleteUpload
-
 /** An operation, and whether its body can be sent: it can be replayed, or has not been read yet. */
-interface Sendable<O extends WithBody> {
+interface Sendable<O> {
   readonly operation: O
   readonly canBeSent: () => boolean
 }
 
 /** Observes whether the body of an operation is read, if the body can be read only once. */
-export const sendable = <O extends WithBody>(operation: O, withBody: (body: Body.Body) => O): Sendable<O> => {
+export const sendable = <O extends Operation.BodyOperation>(operation: O): Sendable<O> => {
   const { body } = operation
   if (body === undefined || body.replayable) return { operation, canBeSent: constTrue }
-  let taken = false
+  let isRead = false
   const { size, source, stream } = body
   const once = source === undefined
     ? Body.stream(
       Stream.suspend(() => {
-        taken = true
+        isRead = true
         return stream
       }),
       { size }
     )
     : Body.fromSource((sink) => {
-      taken = true
+      isRead = true
       return source(sink)
     }, { size })
-  return { operation: withBody(once), canBeSent: () => !taken }
+  return { operation: Operation.withBody(operation, once), canBeSent: () => !isRead }
 }
 
-const stop = (error: RegistryError.RegistryError, why: string) =>
-  Answer.fail(withNote(error, `not tried again: ${why}`))
+const stop = (error: RegistryError.RegistryError, why: string) => Answer.fail(withNote(error, `not retried: ${why}`))
 
-const readOnce = "its body was read, and cannot be replayed"
+const notReplayable = "the body was read and cannot be replayed"
 
 /**
  * Asks the registry for the state of a blob or an upload, and retries. Returns `undefined` if the registry does not
@@ -53,8 +50,8 @@ const ask = <O extends Operation.ResolveBlob | Operation.GetUpload>(
 ): Result<Operation.ResultOf<O> | undefined> =>
   Effect.catchAll(
     attempts.next(operation) as Result<Operation.ResultOf<O> | undefined>,
-    (asked) =>
-      attempts.isWorthIt(asked)
+    (failure) =>
+      attempts.isWorthIt(failure)
         ? attempts.recover(Answer.fail(error), () => ask(attempts, operation, error))
         : Answer.succeed(undefined)
   )
@@ -66,23 +63,21 @@ const ask = <O extends Operation.ResolveBlob | Operation.GetUpload>(
 export const pushAgain = (
   attempts: Attempts,
   operation: Operation.PushBlob,
-  canBeSent: () => boolean,
-  answer: Result<Descriptor.Descriptor>
+  answer: Result<Descriptor.Descriptor>,
+  canBeSent: () => boolean
 ): Result<Descriptor.Descriptor> =>
   attempts.recover(answer, (error) => {
     const { descriptor: { digest, size }, repository } = operation
     return Effect.flatMap(ask(attempts, new Operation.ResolveBlob({ repository, digest }), error), (found) => {
       if (found?.size === size) return Answer.succeed(operation.descriptor)
       return canBeSent()
-        ? pushAgain(attempts, operation, canBeSent, attempts.next(operation))
-        : stop(error, readOnce)
+        ? pushAgain(attempts, operation, attempts.next(operation), canBeSent)
+        : stop(error, notReplayable)
     })
   })
 
 /** How to resume one kind of operation on an upload. */
-interface Going<A> {
-  /** Repeats the operation, if no earlier attempt may have been executed. */
-  readonly anew: () => Result<A>
+interface Resume<A> {
   /** Called if the upload session has ended or is not known. */
   readonly onGone: (error: RegistryError.RegistryError) => Result<A>
   /** Sends the rest of the body from the offset of the upload. */
@@ -97,39 +92,43 @@ interface Going<A> {
 const resume = <A>(
   attempts: Attempts,
   operation: Operation.AppendUpload | Operation.CompleteUpload,
-  canBeSent: () => boolean,
   answer: Result<A>,
-  { anew, onGone, onRest }: Going<A>
+  canBeSent: () => boolean,
+  { onGone, onRest }: Resume<A>
 ): Result<A> => {
   const { body, offset, repository } = operation
   let { id } = operation
+  const repeat = () => attempts.next(operation) as Result<A>
 
   const send = (answer: Result<A>, earlier?: RegistryError.RegistryError): Result<A> =>
     Effect.catchAll(
       answer,
-      (error) => attempts.recover(Answer.fail(earlier !== undefined && isOvertaken(error) ? earlier : error), look)
+      (error) =>
+        attempts.recover(Answer.fail(earlier !== undefined && isOvertaken(error) ? earlier : error), resumeAfter)
     )
 
-  const look = (error: RegistryError.RegistryError): Result<A> => {
-    if (!attempts.mayBeDone) return canBeSent() ? send(anew()) : stop(error, readOnce)
+  const resumeAfter = (error: RegistryError.RegistryError): Result<A> => {
+    if (!attempts.mayBeDone) return canBeSent() ? send(repeat()) : stop(error, notReplayable)
     return Effect.flatMap(ask(attempts, new Operation.GetUpload({ repository, id }), error), (upload) => {
       if (upload === undefined) return onGone(error)
       id = upload.id
       const size = body?.size ?? 0
       // Without `offset`, the start of the body in the upload is unknown. Only an upload of 0 bytes is certain to
       // contain nothing of it.
-      const taken = upload.offset - (offset ?? 0)
-      if (body === undefined || (offset !== undefined && taken === body.size)) {
+      const received = upload.offset - (offset ?? 0)
+      if (body === undefined || (offset !== undefined && received === body.size)) {
         return send(onRest(upload, undefined), error)
       }
-      if (taken === 0) return canBeSent() ? send(onRest(upload, body), error) : stop(error, readOnce)
-      if (offset === undefined) return stop(error, "it was not said where the body goes in the upload")
-      if (taken < 0 || taken > size) {
-        return stop(error, `the upload stands at ${upload.offset}, where the body does not go on`)
+      if (received === 0) return canBeSent() ? send(onRest(upload, body), error) : stop(error, notReplayable)
+      if (offset === undefined) {
+        return stop(error, "the operation has no offset, so it is unknown which bytes of the body the upload has")
+      }
+      if (received < 0 || received > size) {
+        return stop(error, `the upload has ${upload.offset} bytes, which is not within the body`)
       }
       return body.replayable
-        ? send(onRest(upload, Body.slice(body, { offset: taken, length: size - taken })), error)
-        : stop(error, readOnce)
+        ? send(onRest(upload, Body.slice(body, { offset: received, length: size - received })), error)
+        : stop(error, notReplayable)
     })
   }
 
@@ -143,11 +142,10 @@ const isOvertaken = (error: RegistryError.RegistryError): boolean =>
 export const appendRest = (
   attempts: Attempts,
   operation: Operation.AppendUpload,
-  canBeSent: () => boolean,
-  answer: Result<Operation.Upload>
+  answer: Result<Operation.Upload>,
+  canBeSent: () => boolean
 ): Result<Operation.Upload> =>
-  resume(attempts, operation, canBeSent, answer, {
-    anew: () => attempts.next(operation),
+  resume(attempts, operation, answer, canBeSent, {
     onGone: Answer.fail,
     onRest: (upload, rest) =>
       rest === undefined
@@ -163,11 +161,10 @@ export const appendRest = (
 export const completeRest = (
   attempts: Attempts,
   operation: Operation.CompleteUpload,
-  canBeSent: () => boolean,
-  answer: Result<Descriptor.Descriptor>
+  answer: Result<Descriptor.Descriptor>,
+  canBeSent: () => boolean
 ): Result<Descriptor.Descriptor> =>
-  resume(attempts, operation, canBeSent, answer, {
-    anew: () => attempts.next(operation),
+  resume(attempts, operation, answer, canBeSent, {
     onGone: (error) =>
       Effect.flatMap(
         ask(attempts, new Operation.ResolveBlob(operation), error),

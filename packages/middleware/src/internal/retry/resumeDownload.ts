@@ -11,7 +11,7 @@ import type { Attempts } from "./attempts.js"
  * Returns the content of a blob, which resumes by range if it breaks. Resumed content has not been verified as a whole;
  * the methods of a `Registry`, and a server, verify it.
  */
-export const download = (
+export const resumeDownload = (
   attempts: Attempts,
   operation: Operation.GetBlob,
   answer: Answer.Answer<Operation.GetBlob>
@@ -20,7 +20,7 @@ export const download = (
     if (first.content.body.bytes !== undefined) return Effect.succeed(first.content)
     const next: Next = (error, missing) => {
       const rest = new Operation.GetBlob({ ...operation, range: missing })
-      return attempts.again(error).pipe(
+      return attempts.waitForRetry(error).pipe(
         Effect.zipRight(attempts.persist(() => open(attempts.next(rest)))),
         Effect.tap(({ content }) => checkSameBlob(operation, first.content, missing, content))
       )
