@@ -6,6 +6,7 @@
 import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
 import {
+  Answer,
   Handler,
   Manifest,
   MediaType,
@@ -20,7 +21,7 @@ import { Guard } from "@effect-oci/guard"
 import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import { Filter, Immutable, Logging, Metrics, Retry } from "@effect-oci/middleware"
 import { NodeRegistryServer } from "@effect-oci/server"
-import { Config, Effect, Exit, Layer, Option } from "effect"
+import { Config, Effect, Layer, Option } from "effect"
 import * as Prometheus from "./prometheus.js"
 
 /** The rules of the gateway. */
@@ -50,7 +51,7 @@ const visible = (admin: string): (caller: Caller.Identity) => ReferenceSet.Refer
 }
 
 const denied = (operation: Operation.Operation, reason: string) =>
-  Exit.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
+  Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
 
 /**
  * Checks pushes. A blob with a known size is refused at once if it is too large. The size of a blob that arrived in chunks
@@ -58,8 +59,10 @@ const denied = (operation: Operation.Operation, reason: string) =>
  */
 const inspected = ({ maxBlobBytes, mediaTypes }: Rules): Middleware.Middleware => (next) => {
   const tooLarge = `it is larger than ${maxBlobBytes} bytes, which is all that the gateway takes`
-  return Handler.override(next, {
+  return Handler.wrap(next, {
+    ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest"),
     PushBlob: (operation) => operation.descriptor.size > maxBlobBytes ? denied(operation, tooLarge) : next(operation),
+    ...Handler.forward("MountBlob", "StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
     PushManifest: (operation) => {
       const { bytes, mediaType, repository } = operation
       if (!mediaTypes.includes(MediaType.essence(mediaType))) {
@@ -81,7 +84,8 @@ const inspected = ({ maxBlobBytes, mediaTypes }: Rules): Middleware.Middleware =
             : next(operation)
         )
       )
-    }
+    },
+    ...Handler.forward("DeleteBlob", "DeleteManifest", "DeleteTag", "ListRepositories", "ListTags", "ListReferrers")
   })
 }
 

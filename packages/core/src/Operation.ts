@@ -255,6 +255,18 @@ export const matchShape = <A>(
 export const bodyOf = (operation: Operation): Body.Body | undefined => "body" in operation ? operation.body : undefined
 
 /**
+ * Returns the same operation with another body, such as one that counts the bytes. An operation without a body is
+ * returned unchanged.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const mapBody = <O extends Operation>(operation: O, f: (body: Body.Body) => Body.Body): O => {
+  const body = bodyOf(operation)
+  return body === undefined ? operation : withFields(operation, { body: f(body) })
+}
+
+/**
  * Returns whether a manifest reference is a digest.
  *
  * @since 0.1.0

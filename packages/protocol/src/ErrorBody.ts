@@ -260,7 +260,20 @@ const refused = (asked: OperationTag | undefined): DecodedTag => {
     case "AppendUpload":
     case "CompleteUpload":
       return "BlobUploadInvalid"
-    default:
+    case "ResolveBlob":
+    case "GetBlob":
+    case "ResolveManifest":
+    case "GetManifest":
+    case "MountBlob":
+    case "GetUpload":
+    case "CancelUpload":
+    case "DeleteBlob":
+    case "DeleteManifest":
+    case "DeleteTag":
+    case "ListRepositories":
+    case "ListTags":
+    case "ListReferrers":
+    case undefined:
       return "UnknownCode"
   }
 }
@@ -286,7 +299,12 @@ const notFound = (asked: OperationTag | undefined): DecodedTag => {
       return "Unsupported"
     case undefined:
       return "UnknownCode"
-    default:
+    case "PushBlob":
+    case "MountBlob":
+    case "StartUpload":
+    case "PushManifest":
+    case "ListTags":
+    case "ListReferrers":
       return "NameUnknown"
   }
 }

@@ -3,7 +3,8 @@
  *
  * @since 0.1.0
  */
-import { BlobContent, Handler, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import { Answer, BlobContent, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
 import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -118,10 +119,9 @@ const emptyIndex = JSON.stringify({
 })
 
 /** Other programs may have written the files: the reader of a blob verifies it. */
-const unverified = (next: Handler.Handler): Handler.Handler =>
-  Handler.override(next, {
-    GetBlob: (operation) =>
-      Effect.map(next(operation), (content) => new BlobContent.BlobContent({ ...content, verified: false }))
+const unverified: Middleware.Middleware = (next) => (operation) =>
+  Answer.mapShape(next(operation), operation, {
+    content: (content) => new BlobContent.BlobContent({ ...content, verified: false })
   })
 
 type Problem = files.FileError | LayoutInvalid | Unusable
@@ -160,27 +160,26 @@ const errorOf = (
 }
 
 /** Adds the file that failed, and the reason, to the errors of a handler. */
-const explained = (next: Handler.Handler): Handler.Handler => (operation) =>
+const explained: Middleware.Middleware = (next) => (operation) =>
   Effect.mapError(next(operation), (error) => {
     const problem = error._tag === "Unavailable" ? problemOf(error.cause) : undefined
     return problem === undefined ? error : errorOf(operation, problem, error.cause)
   })
 
 /** Fails writes to other repositories with `Denied`: a layout has only one repository. */
-const single =
-  (path: string, only: RepositoryName.RepositoryName) => (next: Handler.Handler): Handler.Handler => (operation) => {
-    const elsewhere = Operation.repositories(operation).some(({ action, repository }) =>
-      action !== "pull" && repository !== only
+const single = (path: string, only: RepositoryName.RepositoryName): Middleware.Middleware => (next) => (operation) => {
+  const elsewhere = Operation.repositories(operation).some(({ action, repository }) =>
+    action !== "pull" && repository !== only
+  )
+  return elsewhere && !Operation.isRead(operation)
+    ? Effect.fail(
+      new RegistryError.Denied({
+        ...Operation.errorFields(operation),
+        reason: `the image layout ${path} has one repository, which is called ${only} here`
+      })
     )
-    return elsewhere && !Operation.isRead(operation)
-      ? Effect.fail(
-        new RegistryError.Denied({
-          ...Operation.errorFields(operation),
-          reason: `the image layout ${path} has one repository, which is called ${only} here`
-        })
-      )
-      : next(operation)
-  }
+    : next(operation)
+}
 
 /**
  * Creates a layer of a registry with one repository, which is the image layout in a folder. Its tags are the names in the

@@ -1,19 +1,17 @@
-import { BlobContent } from "@effect-oci/core/BlobContent"
+import * as Answer from "@effect-oci/core/Answer"
+import * as BlobContent from "@effect-oci/core/BlobContent"
 import * as Body from "@effect-oci/core/Body"
-import * as Handler from "@effect-oci/core/Handler"
+import type * as Handler from "@effect-oci/core/Handler"
 import type { Middleware } from "@effect-oci/core/Middleware"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type * as Stream from "effect/Stream"
 import { PCGRandom } from "effect/Utils"
 import * as cutting from "./cutting.js"
 import type { Failure, Fault, Fired, Plan } from "./faultModel.js"
 
 /** The implementation of the faults of `Faulty`. */
-
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type Cut = Extract<Fault, { readonly _tag: "Cut" }>
 
@@ -31,8 +29,7 @@ export const canMeet = (fault: Fault, operation: Operation.Operation): boolean =
     case "Lie":
       return lying.has(operation._tag)
     case "Cut":
-      return operation._tag === "GetBlob" || Operation.access(operation) === "list" ||
-        Operation.bodyOf(operation) !== undefined
+      return Operation.shape(operation) !== "value" || Operation.bodyOf(operation) !== undefined
   }
 }
 
@@ -72,7 +69,7 @@ export const middleware =
         default:
           return fault === undefined && plan.pass === undefined
             ? next(operation)
-            : flowing(next, scissorsOf(fault, plan.pass, operation, fire))(operation)
+            : flowing(next, operation, scissorsOf(fault, plan.pass, operation, fire))
       }
     })
 
@@ -101,51 +98,35 @@ const scissorsOf = (
   }
 }
 
-/** Cuts the bodies and lists of a registry in transit. */
-const flowing = (next: Handler.Handler, scissors: cutting.Scissors): Handler.Handler => {
-  const list = <A>(
-    answer: Answer<Stream.Stream<A, RegistryError.RegistryError>>
-  ): Answer<Stream.Stream<A, RegistryError.RegistryError>> =>
-    Effect.map(answer, (items) => cutting.list(items, scissors))
-
-  /** If the connection breaks during the request body, the answer of the registry is lost. */
-  const send = <A>(body: Body.Body, answer: (body: Body.Body) => Answer<A>): Answer<A> => {
-    let isCut = false
-    const onCut = () => {
-      scissors.onCut()
-      isCut = true
-    }
-    return Effect.flatMap(
-      Effect.exit(answer(cutting.body(body, { ...scissors, onCut }))),
-      (exit) => isCut && scissors.how === "fails" ? Effect.fail(scissors.failure()) : exit
-    )
+/** Cuts the bodies and lists of an operation in transit. */
+const flowing = <O extends Operation.Operation>(
+  next: Handler.Handler,
+  operation: O,
+  scissors: cutting.Scissors
+): Answer.Answer<O> => {
+  let isCut = false
+  const onCut = () => {
+    scissors.onCut()
+    isCut = true
   }
-
-  return Handler.override(next, {
-    GetBlob: (operation) =>
-      Effect.map(
-        next(operation),
-        (content) => new BlobContent({ ...content, body: cutting.body(content.body, scissors) })
-      ),
-    PushBlob: (operation) => send(operation.body, (body) => next(new Operation.PushBlob({ ...operation, body }))),
-    AppendUpload: (operation) =>
-      send(operation.body, (body) => next(new Operation.AppendUpload({ ...operation, body }))),
-    CompleteUpload: (operation) =>
-      operation.body === undefined
-        ? next(operation)
-        : send(operation.body, (body) => next(new Operation.CompleteUpload({ ...operation, body }))),
-    ListRepositories: (operation) => list(next(operation)),
-    ListTags: (operation) => list(next(operation)),
-    ListReferrers: (operation) => list(next(operation))
+  const sent = next(Operation.mapBody(operation, (body) => cutting.body(body, { ...scissors, onCut })))
+  // If the connection breaks during the request body, the answer of the registry is lost.
+  const answer = Operation.bodyOf(operation) === undefined ? sent : Effect.flatMap(
+    Effect.exit(sent),
+    (exit) => isCut && scissors.how === "fails" ? Effect.fail(scissors.failure()) : exit
+  )
+  return Answer.mapShape(answer as Answer.Answer<O>, operation, {
+    content: (content) => BlobContent.mapBody(content, (body) => cutting.body(body, scissors)),
+    list: (items) => cutting.list(items, scissors)
   })
 }
 
 /** Changes the lengths in an answer. */
 const lie = <A>(result: A, by: number): A => {
-  if (result instanceof BlobContent) {
+  if (result instanceof BlobContent.BlobContent) {
     const { body, descriptor } = result
     const fields = { size: body.size === undefined ? undefined : body.size + by, replayable: body.replayable }
-    return new BlobContent({
+    return new BlobContent.BlobContent({
       ...result,
       descriptor: { ...descriptor, size: descriptor.size + by },
       body: body.source === undefined ? Body.stream(body.stream, fields) : Body.fromSource(body.source, fields)

@@ -82,7 +82,15 @@ const answer = (
         mounted._tag === "Mounted"
           ? { result: mounted.digest }
           : { result: { offset: mounted.upload.offset }, upload: mounted.upload })
-    default:
+    case "ResolveBlob":
+    case "ResolveManifest":
+    case "PushBlob":
+    case "CompleteUpload":
+    case "CancelUpload":
+    case "PushManifest":
+    case "DeleteBlob":
+    case "DeleteManifest":
+    case "DeleteTag":
       return Effect.map(
         handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>,
         (result) => ({ result })

@@ -131,7 +131,12 @@ const filterOf = (part: Part, next: Spec): Spec => {
       case "DeleteBlob":
       case "DeleteManifest":
         return there && part.whole ? next(operation) : fails("Denied")
-      default:
+      case "PushBlob":
+      case "StartUpload":
+      case "GetUpload":
+      case "AppendUpload":
+      case "CompleteUpload":
+      case "CancelUpload":
         return there ? next(operation) : fails("Denied")
     }
   }
@@ -192,7 +197,20 @@ export const immutable =
       case "DeleteBlob":
       case "DeleteManifest":
         return some(operation.repository) ? fails("Denied") : next(operation)
-      default:
+      case "ResolveBlob":
+      case "GetBlob":
+      case "ResolveManifest":
+      case "GetManifest":
+      case "PushBlob":
+      case "MountBlob":
+      case "StartUpload":
+      case "GetUpload":
+      case "AppendUpload":
+      case "CompleteUpload":
+      case "CancelUpload":
+      case "ListRepositories":
+      case "ListTags":
+      case "ListReferrers":
         return next(operation)
     }
   }
@@ -386,8 +404,18 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
         return Operation.isDigest(operation.reference) ? firstOf(members, operation, race) : getTag(operation)
       case "PushManifest":
         return (operation.ifAbsent === true ? moved(operation) : undefined) ?? members[0]!(operation)
-      default:
-        return deletes.has(operation._tag) ? deleted(members, operation) : members[0]!(operation)
+      case "DeleteBlob":
+      case "DeleteManifest":
+      case "DeleteTag":
+        return deleted(members, operation)
+      case "PushBlob":
+      case "MountBlob":
+      case "StartUpload":
+      case "GetUpload":
+      case "AppendUpload":
+      case "CompleteUpload":
+      case "CancelUpload":
+        return members[0]!(operation)
     }
   }
 }

@@ -170,13 +170,23 @@ export const answerTo = (operation: Operation.OperationTag): fc.Arbitrary<Answer
   }).map(({ base, headers, ...rest }) => ({ ...rest, headers: { ...base, ...headers } }))
 
 /** The headers that take longest to read, each in a response in which the client reads it. */
-const readBy: { readonly [T in Operation.OperationTag]?: ReadonlyArray<string> } = {
+const readBy: { readonly [T in Operation.OperationTag]: ReadonlyArray<string> } = {
   ResolveBlob: ["content-length"],
   GetBlob: ["content-range"],
+  ResolveManifest: [],
   GetManifest: ["content-type", "docker-content-digest"],
+  PushBlob: [],
+  MountBlob: [],
   StartUpload: ["location", "oci-chunk-min-length"],
   GetUpload: ["range", "upload-offset"],
+  AppendUpload: [],
+  CompleteUpload: [],
+  CancelUpload: [],
   PushManifest: ["oci-subject", "oci-tag"],
+  DeleteBlob: [],
+  DeleteManifest: [],
+  DeleteTag: [],
+  ListRepositories: [],
   ListTags: ["link"],
   ListReferrers: ["oci-filters-applied"]
 }
@@ -189,7 +199,21 @@ const bodies = (tag: Operation.OperationTag): ReadonlyArray<hostile.Shape> => {
       return hostile.worstJson("repositories", `"a"`)
     case "ListReferrers":
       return hostile.worstJson("manifests", JSON.stringify(descriptor))
-    default:
+    case "ResolveBlob":
+    case "GetBlob":
+    case "ResolveManifest":
+    case "GetManifest":
+    case "PushBlob":
+    case "MountBlob":
+    case "StartUpload":
+    case "GetUpload":
+    case "AppendUpload":
+    case "CompleteUpload":
+    case "CancelUpload":
+    case "PushManifest":
+    case "DeleteBlob":
+    case "DeleteManifest":
+    case "DeleteTag":
       return hostile.worstJson("errors", `{"code":""}`)
   }
 }
@@ -205,7 +229,7 @@ const responseTo = (tag: Operation.OperationTag): Target =>
         name: `a body of ${name}`,
         make: (length: number) => ({ asked: 0, status: isListTag(tag) ? 200 : 400, headers: good, body: make(length) })
       })),
-      ...(readBy[tag] ?? []).flatMap((header) =>
+      ...readBy[tag].flatMap((header) =>
         hostile.worst(headerPieces[header] ?? []).map(({ make, name }) => ({
           name: `a ${header} of ${name}`,
           make: (length: number) => ({

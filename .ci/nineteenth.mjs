@@ -1,0 +1,49 @@
+// Adds a nineteenth operation, in memory, and lists the sources that then no longer compile: every place that decides
+// what an operation does. Fails if the list is not the one below.
+import { join } from "node:path"
+import ts from "typescript"
+import { fail, root, shown, wholeProject } from "./workspace.mjs"
+
+/** The places that someone who adds an operation has to visit. @type {ReadonlyArray<string>} */
+const expected = []
+
+/** What makes the operation exist: its class, its name and its result. @type {Record<string, (text: string) => string>} */
+const additions = {
+  "packages/core/src/OperationTag.ts": (text) =>
+    text.replace("\"ListReferrers\"\n", "\"ListReferrers\",\n  \"RenameTag\"\n"),
+  "packages/core/src/OperationModel.ts": (text) =>
+    text.replace("  | ListReferrers\n", "  | ListReferrers\n  | RenameTag\n") +
+    `export class RenameTag extends Data.TaggedClass("RenameTag")<{
+  readonly repository: RepositoryName
+  readonly tag: Tag
+  readonly to: Tag
+}> {}
+`,
+  "packages/core/src/OperationResult.ts": (text) =>
+    text.replace("  readonly ListRepositories:", "  readonly RenameTag: Upload\n  readonly ListRepositories:")
+}
+
+const { fileNames, options } = wholeProject({ incremental: false })
+const host = ts.createCompilerHost(options)
+const { readFile } = host
+let changed = 0
+host.readFile = (file) => {
+  const text = readFile(file)
+  const change = additions[shown(file)]
+  if (text === undefined || change === undefined) return text
+  const result = change(text)
+  if (result !== text) changed += 1
+  return result
+}
+const sources = fileNames.filter((file) => /^(packages|examples)\/[^/]+\/src\//.test(shown(file)))
+const program = ts.createProgram(sources, options, host)
+const broken = ts.getPreEmitDiagnostics(program).flatMap(({ file }) => file === undefined ? [] : [shown(file.fileName)])
+const found = Array.from(new Set(broken)).sort()
+
+if (changed !== Object.keys(additions).length) fail(`could not add the operation: changed ${changed} files`)
+for (const file of found.filter((file) => !expected.includes(file))) {
+  fail(`${file}: stops compiling; add it to the list`)
+}
+for (const file of expected.filter((file) => !found.includes(file))) {
+  fail(`${join(root, file)}: compiles although it does not know the new operation`)
+}
