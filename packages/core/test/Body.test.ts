@@ -5,6 +5,8 @@ import * as Body from "../src/Body.js"
 import * as Digest from "../src/Digest.js"
 import type { RegistryError } from "../src/RegistryError.js"
 import { BlobUnknown, BodyFailed, DigestInvalid, SizeInvalid, TransportError } from "../src/RegistryError.js"
+import type * as Source from "../src/Source.js"
+import { scripted } from "./scripted.js"
 
 const kibi = 1024
 const mebi = 1024 * kibi
@@ -16,48 +18,6 @@ const joined = (chunks: Iterable<Uint8Array>): Uint8Array => new Uint8Array(Buff
 /** Splits content into chunks of one byte, the smallest possible ones. */
 const byteByByte = (content: Uint8Array): ReadonlyArray<Uint8Array> =>
   Array.from(content, (byte) => Uint8Array.of(byte))
-
-/**
- * A source that emits one chunk for each turn of the event loop, follows the contract, and records what happened to it.
- */
-const scripted = (chunks: Iterable<Uint8Array>, failure?: RegistryError) => {
-  const seen = { opened: 0, open: 0, cancelled: 0, bytes: 0, resumedAfterEnd: 0 }
-  const source: Body.Source = (sink) => {
-    seen.opened++
-    seen.open++
-    const rest = chunks[Symbol.iterator]()
-    let state: "flowing" | "paused" | "over" = "flowing"
-    const step = () => {
-      if (state !== "flowing") return
-      const next = rest.next()
-      if (next.done === true) {
-        state = "over"
-        seen.open--
-        return failure === undefined ? sink.end() : sink.fail(failure)
-      }
-      seen.bytes += next.value.byteLength
-      const more = sink.data(next.value)
-      if (state === "flowing" && !more) state = "paused"
-      setImmediate(step)
-    }
-    setImmediate(step)
-    return {
-      resume: () => {
-        if (state === "over") seen.resumedAfterEnd++
-        if (state !== "paused") return
-        state = "flowing"
-        setImmediate(step)
-      },
-      cancel: () => {
-        if (state === "over") return
-        state = "over"
-        seen.open--
-        seen.cancelled++
-      }
-    }
-  }
-  return { source, seen }
-}
 
 /** The three kinds of bodies, with the same content. */
 const kinds: ReadonlyArray<{
@@ -238,7 +198,7 @@ describe("a stream over a source", () => {
   it.effect("does not resume its source after the end", () =>
     Effect.gen(function*() {
       // The only chunk is so large that the source is paused, and the source ends while it is paused.
-      const source: Body.Source = (sink) => {
+      const source: Source.Source = (sink) => {
         let over = false
         setImmediate(() => {
           sink.data(new Uint8Array(2 * mebi))

@@ -1,6 +1,7 @@
 import * as Either from "effect/Either"
 import * as Digest from "../Digest.js"
 import { DigestInvalid, digestMismatch, SizeInvalid } from "../RegistryError.js"
+import type { RegistryError } from "../RegistryError.js"
 import type { ErrorFields } from "./errorClass.js"
 
 /**
@@ -32,13 +33,24 @@ export const unsupported = (digest: Digest.Digest, asked?: ErrorFields): DigestI
     reason: `digest algorithm "${Digest.algorithm(digest)}" is not supported`
   })
 
-/** Returns the error for content that ends too early. */
-export const tooShort = (actual: number, expected: number, asked?: ErrorFields): SizeInvalid =>
-  new SizeInvalid({ ...asked, reason: `content ended after ${actual} of the ${expected} bytes expected` })
+/** Returns the message for content that ends too early. */
+export const tooShort = (actual: number, expected: number): string =>
+  `content ended after ${actual} of the ${expected} bytes expected`
 
-/** Returns the error for content that is too long. */
-const tooLong = (expected: number, asked?: ErrorFields): SizeInvalid =>
-  new SizeInvalid({ ...asked, reason: `content is longer than the ${expected} bytes expected` })
+/** Returns the message for content that is too long. */
+const tooLong = (expected: number): string => `content is longer than the ${expected} bytes expected`
+
+/** Creates a verifier of the size only. */
+export const counter = (size: number, onWrong: (reason: string) => RegistryError) => {
+  let received = 0
+  return {
+    update: (chunk: Uint8Array) => {
+      received += chunk.byteLength
+      return received > size ? onWrong(tooLong(size)) : undefined
+    },
+    end: () => received < size ? onWrong(tooShort(received, size)) : undefined
+  }
+}
 
 /**
  * Creates a verifier for content that declares a size of `declared` bytes, if known. Returns an error if the content is
@@ -53,9 +65,9 @@ export const make = (
   const size = expected.size ?? declared
   const algorithm = Digest.verifiable(digest)
   if (algorithm === undefined) return Either.left(unsupported(digest, asked))
-  const fields = { reference: digest, ...asked }
+  const wrongSize = (reason: string) => new SizeInvalid({ reference: digest, ...asked, reason })
   if (size !== undefined && declared !== undefined && declared !== size) {
-    return Either.left(declared > size ? tooLong(size, fields) : tooShort(declared, size, fields))
+    return Either.left(wrongSize(declared > size ? tooLong(size) : tooShort(declared, size)))
   }
   const hasher = Digest.hasher(algorithm)
   let received = 0
@@ -69,13 +81,13 @@ export const make = (
     update: (chunk) => {
       if (chunk.byteLength === 0) return undefined
       received += chunk.byteLength
-      if (size !== undefined && received > size) return tooLong(size, fields)
+      if (size !== undefined && received > size) return wrongSize(tooLong(size))
       hasher.update(chunk)
       return received === size ? judge() : undefined
     },
     end: () => {
       if (judged) return undefined
-      return size !== undefined && received !== size ? tooShort(received, size, fields) : judge()
+      return size !== undefined && received !== size ? wrongSize(tooShort(received, size)) : judge()
     }
   })
 }

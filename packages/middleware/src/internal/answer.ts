@@ -3,7 +3,6 @@ import type { Operation, RegistryError } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Stream from "effect/Stream"
 
 /** The result of an operation, as an effect. */
 export type AnswerTo<O extends Operation.Operation> = Effect.Effect<
@@ -36,13 +35,5 @@ export const mapError = <A, R>(
 /** Maps the errors with which content breaks. A native source stays native. */
 export const mapContentError = (content: BlobContent.BlobContent, f: ErrorMap): BlobContent.BlobContent =>
   content.body.bytes === undefined
-    ? new BlobContent.BlobContent({ ...content, body: mapBodyError(content.body, f) })
+    ? new BlobContent.BlobContent({ ...content, body: Body.mapError(content.body, f) })
     : content
-
-const mapBodyError = ({ replayable, size, source, stream }: Body.Body, f: ErrorMap): Body.Body => {
-  if (source === undefined) return Body.stream(Stream.mapError(stream, f), { size, replayable })
-  return Body.fromSource(
-    (sink) => source({ data: sink.data, end: sink.end, fail: (error) => sink.fail(f(error)) }),
-    { size, replayable }
-  )
-}

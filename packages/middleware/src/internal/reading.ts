@@ -54,32 +54,19 @@ type Noted<A> = Channel.Channel<
 >
 
 /** Counts how far a body is read. A native source stays native. */
-export const body = (content: Body.Body, reading: Reading): Body.Body => {
-  const fields = { size: content.size, replayable: content.replayable }
-  const source = content.source
-  if (source === undefined) return Body.stream(stream(content.stream, reading, byteLength), fields)
-  return Body.fromSource(
-    (sink) =>
-      source({
-        data: (chunk) => {
-          reading.amount += chunk.byteLength
-          return sink.data(chunk)
-        },
-        end: () => {
-          reading.end(Outcome.success)
-          sink.end()
-        },
-        fail: (error) => {
-          reading.end({ _tag: "Failure", error })
-          sink.fail(error)
-        }
-      }),
-    fields
-  )
-}
-
-const byteLength = (chunk: Chunk.Chunk<Uint8Array>): number => {
-  let total = 0
-  for (const piece of chunk) total += piece.byteLength
-  return total
-}
+export const body = (content: Body.Body, reading: Reading): Body.Body =>
+  Body.transform(content, (sink) => ({
+    data: (chunk) => {
+      reading.amount += chunk.byteLength
+      return sink.data(chunk)
+    },
+    end: () => {
+      reading.end(Outcome.success)
+      sink.end()
+    },
+    fail: (error) => {
+      reading.end({ _tag: "Failure", error })
+      sink.fail(error)
+    },
+    die: (cause) => reading.end(Outcome.fromCause(cause))
+  }))

@@ -1,9 +1,8 @@
 import { BlobContent, Body, Digest } from "@effect-oci/core"
-import type { Handler, Operation, RegistryError } from "@effect-oci/core"
+import type { Handler, Operation, RegistryError, Source } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -56,25 +55,24 @@ export class Watched {
   readonly body: Body.Body
 
   constructor(body: Body.Body, keep: number, private readonly expected: number | undefined = body.size) {
-    const begin = () => {
+    const watch = (sink: Source.Sink): Source.Transformer => {
       this.reading.outcome = undefined
       this.hasher = Digest.hasher("sha256")
       this.size = 0
       this.kept = []
       this.seen = undefined
-      return Either.right({
-        update: (piece: Uint8Array) => {
-          this.hasher.update(piece)
-          this.size += piece.byteLength
+      return {
+        data: (chunk) => {
+          this.hasher.update(chunk)
+          this.size += chunk.byteLength
           if (this.size > keep) this.kept = undefined
           // Copied, because the owner of the buffer may reuse it.
-          this.kept?.push(piece.slice())
-          return undefined
-        },
-        end: () => undefined
-      })
+          this.kept?.push(chunk.slice())
+          return sink.data(chunk)
+        }
+      }
     }
-    this.body = Reading.body(Body.inspect(body, begin), this.reading)
+    this.body = Reading.body(Body.transform(body, watch), this.reading)
   }
 
   /** Returns the content that was read. */
@@ -87,18 +85,13 @@ export class Watched {
     const ended = this.size === this.expected && this.reading.outcome === undefined
       ? undefined
       : endedAs(this.reading.outcome)
-    return { digest: this.hasher.digest(), size: this.size, bytes: this.kept && concat(this.kept, this.size), ended }
+    return {
+      digest: this.hasher.digest(),
+      size: this.size,
+      bytes: this.kept && Body.concatBytes(this.kept, this.size),
+      ended
+    }
   }
-}
-
-const concat = (pieces: ReadonlyArray<Uint8Array>, size: number): Uint8Array => {
-  const all = new Uint8Array(size)
-  let offset = 0
-  for (const piece of pieces) {
-    all.set(piece, offset)
-    offset += piece.byteLength
-  }
-  return all
 }
 
 type Note = (answer: Answer) => Effect.Effect<void>

@@ -4,7 +4,6 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as byteBudget from "./byteBudget.js"
 
 const refusal = () =>
@@ -32,11 +31,9 @@ export const make = (limits: byteBudget.Limits) => {
     return {
       request: (body) => {
         const account = received ??= budget.open(client())
-        return Body.inspect(body, () =>
-          Either.right({
-            update: (piece) => account.take(piece.byteLength) ? undefined : refusal(),
-            end: () => undefined
-          }))
+        return Body.inspect(body, () => ({
+          update: (chunk) => account.take(chunk.byteLength) ? undefined : refusal()
+        }))
       },
       response: (response) => {
         const size = response.body?.bytes?.byteLength ?? 0

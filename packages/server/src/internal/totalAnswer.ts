@@ -1,8 +1,9 @@
 import * as Answer from "@effect-oci/core/Answer"
+import * as Body from "@effect-oci/core/Body"
+import { ResponseInvalid } from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
-import { exactly } from "./exactBody.js"
 import * as report from "./report.js"
 
 /**
@@ -45,6 +46,13 @@ const finish = (answered: Wire.Response, request: Wire.Request): Wire.Response =
   const length = Number(said)
   const { bytes } = body
   if (bytes?.byteLength === length) return response
-  if (bytes === undefined || response.close !== undefined) return { ...response, body: exactly(body, length) }
+  if (bytes === undefined || response.close !== undefined) return { ...response, body: declared(body, length) }
   throw new Error(`a registry answers ${bytes.byteLength} bytes where it says ${length}`)
 }
+
+/**
+ * Returns a body that fails if its length differs from the declared length. On a connection that stays open, the client
+ * would read extra bytes as the next response, and would take missing bytes from the next response.
+ */
+const declared = (body: Body.Body, size: number): Body.Body =>
+  Body.exactly(body, size, (reason) => new ResponseInvalid({ reason }))

@@ -3,7 +3,6 @@ import type { Hasher } from "@effect-oci/core/Digest"
 import { SizeInvalid } from "@effect-oci/core/RegistryError"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 
 /** Counts and hashes the bytes of a body. Fails if a size is declared and the body has another size. */
 export const counter = (said: number | undefined, hasher: Hasher | undefined): Body.Inspector => {
@@ -28,9 +27,9 @@ export const counter = (said: number | undefined, hasher: Hasher | undefined): B
 export const observe = (body: Body.Body, inspector: Body.Inspector): Effect.Effect<Body.Body, RegistryError> => {
   const { bytes } = body
   return bytes === undefined
-    ? Effect.succeed(Body.inspect(body, () => Either.right(inspector)))
+    ? Effect.succeed(Body.inspect(body, () => inspector))
     : Effect.suspend(() => {
-      const error = inspector.update(bytes) ?? inspector.end()
+      const error = inspector.update(bytes) ?? inspector.end?.()
       return error === undefined ? Effect.succeed(body) : Effect.fail(error)
     })
 }

@@ -3,7 +3,6 @@ import type { Descriptor, Operation } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -159,15 +158,13 @@ export class BlobUpload {
     return Effect.map(source.registry.getBlob(source.repository, digest, { range }), ({ body }) => {
       if (progress === undefined) return body
       let transferred = offset
-      return Body.inspect(body, () =>
-        Either.right({
-          update: (piece) => {
-            transferred += piece.byteLength
-            progress.tell(Event.Moved({ descriptor: this.blob, transferred }))
-            return undefined
-          },
-          end: () => undefined
-        }))
+      return Body.transform(body, (sink) => ({
+        data: (chunk) => {
+          transferred += chunk.byteLength
+          progress.tell(Event.Moved({ descriptor: this.blob, transferred }))
+          return sink.data(chunk)
+        }
+      }))
     })
   }
 

@@ -3,7 +3,6 @@ import type { Descriptor, RegistryError } from "@effect-oci/core"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
 import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -58,17 +57,16 @@ export class Fill {
 
   /** Adds the bytes to the buffer as they flow. If the store reads the body again, the repeated bytes are skipped. */
   #buffering(body: Body.Body): Body.Body {
-    return Body.inspect(body, () => {
+    return Body.transform(body, (sink) => {
       let readBytes = 0
-      return Either.right({
-        update: (piece) => {
+      return {
+        data: (chunk) => {
           const bufferedBytes = this.#buffer.total - readBytes
-          readBytes += piece.byteLength
-          this.#buffer.push(piece.subarray(bufferedBytes))
-          return undefined
-        },
-        end: () => undefined
-      })
+          readBytes += chunk.byteLength
+          this.#buffer.push(chunk.subarray(bufferedBytes))
+          return sink.data(chunk)
+        }
+      }
     })
   }
 

@@ -1,0 +1,144 @@
+/**
+ * Native sources of bytes: functions that push chunks to callbacks, without an Effect for each chunk.
+ *
+ * A source connects two native ends, such as a file and a socket. Its contract:
+ *
+ * - **Open.** Each call of a {@link Source} opens the content again. It returns a {@link Control} before the first
+ *   callback. A source that cannot open its content calls `fail` later, it does not throw.
+ * - **Chunks.** The source calls `data` with each chunk, in order. The chunk then belongs to the sink: the source does
+ *   not change or reuse its memory.
+ * - **Backpressure.** If `data` returns `false`, the source passes no further chunk until `resume` is called. `resume`
+ *   may be called at any time, also within `data`. It has no effect on a source that is not paused.
+ * - **End.** The last callback is either `end` or `fail`, and there is exactly one. It may come while the source is
+ *   paused. Afterwards `resume` and `cancel` have no effect.
+ * - **Cancel.** `cancel` may be called at any time, also within a callback, and more than once. No callback follows. The
+ *   source releases its resources.
+ * - **Exceptions.** A callback must not throw: its caller is an event of the platform, which nothing catches.
+ *
+ * @since 0.1.0
+ */
+import type { Cause } from "effect/Cause"
+import type { Effect } from "effect/Effect"
+import type { RuntimeFiber } from "effect/Fiber"
+import type { RegistryError } from "./RegistryError.js"
+
+/**
+ * The callbacks that receive the bytes of a source. `E` is the type of the failure.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sink<in E = RegistryError> {
+  /** Receives a chunk. Returns `false` to pause the source until {@link Control.resume} is called. */
+  readonly data: (chunk: Uint8Array) => boolean
+  /** Receives the end of the content. */
+  readonly end: () => void
+  /** Receives the failure that ended the content. */
+  readonly fail: (error: E) => void
+}
+
+/**
+ * The methods by which a sink controls its source.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Control {
+  /** Continues after {@link Sink.data} returned `false`. */
+  readonly resume: () => void
+  /** Stops the source early and releases its resources. */
+  readonly cancel: () => void
+}
+
+/**
+ * A source of bytes that calls callbacks.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Source<out E = RegistryError> = (sink: Sink<E>) => Control
+
+/**
+ * The callbacks of one run of a transformed body. They receive what the body yields, and call the sink of the consumer.
+ * A callback that is absent passes on what it receives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Transformer extends Partial<Sink> {
+  /** Called when the consumer requests more after {@link Sink.data} returned `false`. */
+  readonly resume?: (() => void) | undefined
+  /** Called in place of {@link Sink.fail} if the body is a stream that dies or is interrupted. */
+  readonly die?: ((cause: Cause<never>) => void) | undefined
+}
+
+/**
+ * A function that starts an effect in a fiber, for a source that needs one, such as the source of a stream. The fiber
+ * must be able to be interrupted. `Runtime.runFork(runtime)` is such a function.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Fork = <A>(effect: Effect<A, RegistryError>) => RuntimeFiber<A, RegistryError>
+
+const ignore = () => {}
+
+/**
+ * Creates a source that only fails.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fail = <E>(error: E): Source<E> => (sink) => {
+  let isOver = false
+  queueMicrotask(() => {
+    if (!isOver) sink.fail(error)
+  })
+  return {
+    resume: ignore,
+    cancel: () => {
+      isOver = true
+    }
+  }
+}
+
+/** The number of bytes that {@link fromChunks} passes before other fibers run: some milliseconds of hashing. */
+const turn = 16 * 1024 * 1024
+
+/**
+ * Creates a source of chunks in memory. It passes all chunks at once while its sink accepts them, and lets other fibers
+ * run after each 16 MiB.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromChunks = (chunks: Iterable<Uint8Array>): Source<never> => (sink) => {
+  const rest = chunks[Symbol.iterator]()
+  let isPaused = false
+  let isOver = false
+  const flow = () => {
+    let left = turn
+    while (!isOver && !isPaused) {
+      const next = rest.next()
+      if (next.done === true) {
+        isOver = true
+        return sink.end()
+      }
+      isPaused = true
+      if (sink.data(next.value)) isPaused = false
+      left -= next.value.byteLength
+      if (left <= 0 && !isPaused) return void setTimeout(flow, 0)
+    }
+  }
+  queueMicrotask(flow)
+  return {
+    resume: () => {
+      if (!isPaused) return
+      isPaused = false
+      queueMicrotask(flow)
+    },
+    cancel: () => {
+      isOver = true
+    }
+  }
+}

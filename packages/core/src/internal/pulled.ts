@@ -1,0 +1,135 @@
+import * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Chunk from "effect/Chunk"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Stream from "effect/Stream"
+import type { RegistryError } from "../RegistryError.js"
+import type { Sink } from "../Source.js"
+import type { Next, Through } from "./source.js"
+
+/** The bodies whose consumer pulls: bytes in memory and streams. */
+
+/** What a body in memory yields: its chunks, and its failure if it fails. */
+export interface Content {
+  readonly chunks: ReadonlyArray<Uint8Array>
+  readonly error?: RegistryError | undefined
+}
+
+/** A sink that collects what a transformer passes on. */
+class Collector implements Sink {
+  chunks: Array<Uint8Array> = []
+  ended: { readonly error?: RegistryError } | undefined
+
+  readonly data = (chunk: Uint8Array): boolean => {
+    if (this.ended === undefined) this.chunks.push(chunk)
+    return false
+  }
+  readonly end = (): void => {
+    this.ended ??= {}
+  }
+  readonly fail = (error: RegistryError): void => {
+    this.ended ??= { error }
+  }
+}
+
+/** Ends a run. A transformer that does not end its sink passes on what it received. */
+const finish = (out: Collector, error: RegistryError | undefined, end: Sink["end"], fail: Sink["fail"]): void => {
+  if (error === undefined) {
+    end()
+    out.end()
+  } else {
+    fail(error)
+    out.fail(error)
+  }
+}
+
+/** Passes content in memory through a transformer. */
+export const transformContent = ({ chunks, error }: Content, through: Through): Content => {
+  const out = new Collector()
+  const { data = out.data, end = out.end, fail = out.fail } = through(out)
+  for (const chunk of chunks) {
+    if (out.ended !== undefined) break
+    data(chunk)
+  }
+  if (out.ended === undefined) finish(out, error, end, fail)
+  return { chunks: out.chunks, error: out.ended?.error }
+}
+
+/** Returns the stream of content in memory, which is computed each time the stream is run. */
+export const toStream = (compute: () => Content): Bytes =>
+  Stream.suspend(() => {
+    const { chunks, error } = compute()
+    const all = Stream.fromChunk(Chunk.unsafeFromArray(chunks))
+    return error === undefined ? all : Stream.concat(all, Stream.fail(error))
+  })
+
+type Bytes = Stream.Stream<Uint8Array, RegistryError>
+type BytesChannel = Channel.Channel<
+  Chunk.Chunk<Uint8Array>,
+  Chunk.Chunk<Uint8Array>,
+  RegistryError,
+  RegistryError,
+  unknown,
+  unknown
+>
+
+/** Passes a stream through a transformer. It uses one channel, at about half the cost of an operator for each event. */
+export const transformStream = (inner: Bytes, through: Through): Bytes =>
+  Stream.suspend(() => {
+    const out = new Collector()
+    const { data = out.data, die, end = out.end, fail = out.fail, resume } = through(out)
+    /** Writes what was passed on, then ends or continues. */
+    const flush = (): BytesChannel => {
+      const { chunks, ended } = out
+      const rest = ended === undefined
+        ? Channel.suspend(() => {
+          resume?.()
+          return pull
+        })
+        : ended.error === undefined
+        ? Channel.void
+        : Channel.fail(ended.error)
+      if (chunks.length === 0) return ended === undefined ? pull : rest
+      out.chunks = []
+      return Channel.zipRight(Channel.write(Chunk.unsafeFromArray(chunks)), rest)
+    }
+    const pull: BytesChannel = Channel.readWithCause({
+      onInput: (pieces: Chunk.Chunk<Uint8Array>) => {
+        for (const piece of pieces) {
+          if (out.ended !== undefined) break
+          data(piece)
+        }
+        return flush()
+      },
+      onFailure: (cause: Cause.Cause<RegistryError>) =>
+        Either.match(Cause.failureOrCause(cause), {
+          onLeft: (error) => {
+            finish(out, error, end, fail)
+            return flush()
+          },
+          onRight: (cause) => {
+            die?.(cause)
+            return Channel.failCause(cause)
+          }
+        }),
+      onDone: () => {
+        finish(out, undefined, end, fail)
+        return flush()
+      }
+    })
+    if (out.ended === undefined) return Stream.fromChannel(Channel.pipeTo(Stream.toChannel(inner), pull))
+    return out.ended.error === undefined ? Stream.empty : Stream.fail(out.ended.error)
+  })
+
+/** Returns a stream that continues with the stream that `next` opens, whenever a stream ends or fails. */
+export const sequence = (first: Bytes, next: Next<Bytes>): Bytes => {
+  const follow = (error: RegistryError | undefined) =>
+    Channel.unwrap(Effect.map(next(error), (stream) => stream === undefined ? Channel.void : connect(stream)))
+  const connect = (stream: Bytes): ReturnType<typeof Stream.toChannel<Uint8Array, RegistryError, never>> =>
+    Channel.foldCauseChannel(Stream.toChannel(stream), {
+      onFailure: (cause) => Either.match(Cause.failureOrCause(cause), { onLeft: follow, onRight: Channel.failCause }),
+      onSuccess: () => follow(undefined)
+    })
+  return Stream.fromChannel(connect(first))
+}
