@@ -234,7 +234,7 @@ export const concatBytes = (
  */
 export const toSource = (body: Body, fork: Source.Fork): Source.Source => {
   const content = kinds.contentOf(body)
-  return content === undefined ? body.source ?? native.fromStream(body.stream, fork) : native.fromContent(content)
+  return content === undefined ? body.source ?? native.fromStream(body.stream, fork) : pulled.toSource(content)
 }
 
 /**

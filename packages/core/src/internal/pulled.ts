@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import type { RegistryError } from "../RegistryError.js"
-import type { Sink } from "../Source.js"
+import * as Source from "../Source.js"
 import type { Next, Through } from "./source.js"
 
 /** The bodies whose consumer pulls: bytes in memory and streams. */
@@ -17,7 +17,7 @@ export interface Content {
 }
 
 /** A sink that collects what a transformer passes on. */
-class Collector implements Sink {
+class Collector implements Source.Sink {
   chunks: Array<Uint8Array> = []
   ended: { readonly error?: RegistryError } | undefined
 
@@ -34,7 +34,12 @@ class Collector implements Sink {
 }
 
 /** Ends a run. A transformer that does not end its sink passes on what it received. */
-const finish = (out: Collector, error: RegistryError | undefined, end: Sink["end"], fail: Sink["fail"]): void => {
+const finish = (
+  out: Collector,
+  error: RegistryError | undefined,
+  end: Source.Sink["end"],
+  fail: Source.Sink["fail"]
+): void => {
   if (error === undefined) {
     end()
     out.end()
@@ -132,4 +137,20 @@ export const sequence = (first: Bytes, next: Next<Bytes>): Bytes => {
       onSuccess: () => follow(undefined)
     })
   return Stream.fromChannel(connect(first))
+}
+
+/** The size of the largest piece of content in memory that is passed at once, in bytes. */
+const pieceSize = 64 * 1024
+
+const inPieces = function*(chunks: ReadonlyArray<Uint8Array>) {
+  for (const chunk of chunks) {
+    for (let at = 0; at < chunk.byteLength; at += pieceSize) yield chunk.subarray(at, at + pieceSize)
+  }
+}
+
+/** Converts content in memory to a source. */
+export const toSource = (compute: () => Content): Source.Source => (sink) => {
+  const { chunks, error } = compute()
+  const pieces = Source.fromChunks(inPieces(chunks))
+  return pieces(error === undefined ? sink : { ...sink, end: () => sink.fail(error) })
 }

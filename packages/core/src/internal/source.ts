@@ -8,7 +8,6 @@ import * as Stream from "effect/Stream"
 import { fromBodyFailure, withFields } from "../RegistryError.js"
 import type { RegistryError } from "../RegistryError.js"
 import * as Source from "../Source.js"
-import type { Content } from "./pulled.js"
 
 /**
  * A function that is called each time a transformed body is opened. It receives the sink of the consumer. If it ends or
@@ -170,22 +169,6 @@ export const fromStream =
       }
     }
   }
-
-/** The size of the largest piece of content in memory that is passed at once, in bytes. */
-const pieceSize = 64 * 1024
-
-const inPieces = function*(chunks: ReadonlyArray<Uint8Array>) {
-  for (const chunk of chunks) {
-    for (let at = 0; at < chunk.byteLength; at += pieceSize) yield chunk.subarray(at, at + pieceSize)
-  }
-}
-
-/** Converts content in memory to a source. */
-export const fromContent = (compute: () => Content): Source.Source => (sink) => {
-  const { chunks, error } = compute()
-  const pieces = Source.fromChunks(inPieces(chunks))
-  return pieces(error === undefined ? sink : { ...sink, end: () => sink.fail(error) })
-}
 
 /** Returns a source whose callbacks pass through the transformer that `through` creates. */
 export const transform = (inner: Source.Source, through: Through): Source.Source => (sink) => {
