@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as Body from "./Body.js"
 import type { Span } from "./ByteRange.js"
 import type { Descriptor } from "./Descriptor.js"
@@ -73,16 +73,4 @@ export const mapBody = (content: BlobContent, f: (body: Body.Body) => Body.Body)
  * @category combinators
  */
 export const mapError = (content: BlobContent, f: (error: RegistryError) => RegistryError): BlobContent =>
-  content.body.bytes === undefined ? mapBody(content, (body) => mapBodyError(body, f)) : content
-
-/** A native source stays native. */
-const mapBodyError = (
-  { replayable, size, source, stream }: Body.Body,
-  f: (error: RegistryError) => RegistryError
-): Body.Body =>
-  source === undefined
-    ? Body.stream(Stream.mapError(stream, f), { size, replayable })
-    : Body.fromSource(
-      (sink) => source({ data: sink.data, end: sink.end, fail: (error) => sink.fail(f(error)) }),
-      { size, replayable }
-    )
+  content.body.bytes === undefined ? mapBody(content, Body.mapError(f)) : content

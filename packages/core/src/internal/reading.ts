@@ -1,6 +1,6 @@
 import type * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
-import * as Chunk from "effect/Chunk"
+import type * as Chunk from "effect/Chunk"
 import * as Stream from "effect/Stream"
 import * as Body from "../Body.js"
 import * as Outcome from "../Outcome.js"
@@ -19,42 +19,30 @@ export class Reading {
     this.onEnd()
   }
 
-  /** Counts the items of a list. */
+  /** Counts the bytes of a body. */
+  body(body: Body.Body): Body.Body {
+    return Body.transform(body, (sink) => ({
+      data: (chunk) => {
+        this.amount += chunk.byteLength
+        return sink.data(chunk)
+      },
+      end: () => {
+        this.end(Outcome.success)
+        sink.end()
+      },
+      fail: (error) => {
+        this.end({ _tag: "Failure", error })
+        sink.fail(error)
+      },
+      die: (cause) => this.end(Outcome.fromCause(cause))
+    }))
+  }
+
+  /** Counts the items of a list. It uses one channel, at about half the cost of one operator for each event. */
   list<A>(items: Stream.Stream<A, RegistryError>): Stream.Stream<A, RegistryError> {
-    return this.stream(items, Chunk.size)
-  }
-
-  /** Counts the bytes of a body. A native source stays native. */
-  body({ replayable, size, source, stream }: Body.Body): Body.Body {
-    if (source === undefined) return Body.stream(this.stream(stream, byteLength), { size, replayable })
-    return Body.fromSource(
-      (sink) =>
-        source({
-          data: (chunk) => {
-            this.amount += chunk.byteLength
-            return sink.data(chunk)
-          },
-          end: () => {
-            this.end(Outcome.success)
-            sink.end()
-          },
-          fail: (error) => {
-            this.end({ _tag: "Failure", error })
-            sink.fail(error)
-          }
-        }),
-      { size, replayable }
-    )
-  }
-
-  /** Uses one channel, at about half the cost of one operator for each count. */
-  private stream<A>(
-    content: Stream.Stream<A, RegistryError>,
-    amount: (chunk: Chunk.Chunk<A>) => number
-  ): Stream.Stream<A, RegistryError> {
     const count: Counter<A> = Channel.readWithCause({
       onInput: (chunk: Chunk.Chunk<A>) => {
-        this.amount += amount(chunk)
+        this.amount += chunk.length
         return Channel.flatMap(Channel.write(chunk), () => count)
       },
       onFailure: (cause: Cause.Cause<RegistryError>) => {
@@ -66,7 +54,7 @@ export class Reading {
         return Channel.void
       }
     })
-    return Stream.fromChannel(Channel.pipeTo(Stream.toChannel(content), count))
+    return Stream.fromChannel(Channel.pipeTo(Stream.toChannel(items), count))
   }
 }
 
@@ -78,9 +66,3 @@ type Counter<A> = Channel.Channel<
   void,
   unknown
 >
-
-const byteLength = (chunk: Chunk.Chunk<Uint8Array>): number => {
-  let total = 0
-  for (const piece of chunk) total += piece.byteLength
-  return total
-}
