@@ -1,5 +1,12 @@
 /**
- * The registry as a service.
+ * The registry as a service. This page is the contract that every registry and every wrapper keeps: each method, what it
+ * guarantees, and its errors.
+ *
+ * Every method can fail with the errors of any call: `Unauthorized`, `Denied`, `TooManyRequests`, `Unavailable`,
+ * `Unsupported` (the registry or a wrapper does not offer the operation), `NameInvalid`, `TransportError`,
+ * `ResponseInvalid`, `RealmRefused`, `CredentialError` and `Refused` (a wrapper refuses the operation). The documentation
+ * of a method names the errors that it has in addition. A method does nothing until its effect or stream is run, and
+ * calls the registry each time it is run.
  *
  * @since 0.1.0
  */
@@ -7,10 +14,26 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type * as BlobContent from "./BlobContent.js"
+import type * as Body from "./Body.js"
+import type { ByteRange } from "./ByteRange.js"
+import type * as Descriptor from "./Descriptor.js"
+import type * as Digest from "./Digest.js"
 import { builtOn } from "./Handler.js"
 import type { Handler } from "./Handler.js"
-import * as service from "./internal/registryService.js"
+import * as methods from "./internal/registryMethods.js"
+import type * as Manifest from "./Manifest.js"
 import type { Middleware } from "./Middleware.js"
+import type * as Operation from "./Operation.js"
+import type { RegistryError } from "./RegistryError.js"
+import type { RepositoryName } from "./RepositoryName.js"
+import type { Tag } from "./Tag.js"
+
+class ReaderTag extends Context.Tag("@effect-oci/core/Registry/Reader")<ReaderTag, Registry.ReaderService>() {}
+class WriterTag extends Context.Tag("@effect-oci/core/Registry/Writer")<WriterTag, Registry.WriterService>() {}
+class DeleterTag extends Context.Tag("@effect-oci/core/Registry/Deleter")<DeleterTag, Registry.DeleterService>() {}
+class ListerTag extends Context.Tag("@effect-oci/core/Registry/Lister")<ListerTag, Registry.ListerService>() {}
 
 /**
  * A registry: one handler of operations, with a method for each operation. It may be a client, a store, or either of
@@ -30,13 +53,19 @@ import type { Middleware } from "./Middleware.js"
  * })
  * ```
  */
-export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry, service.Service>() {
+export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry, Registry.Service>() {
   /** Creates a registry from its handler. The methods call the handler, and verify content that is not verified yet. */
-  static readonly fromHandler = (handler: Handler): service.Service => service.fromHandler(handler)
+  static readonly fromHandler = (handle: Handler): Registry.Service => ({
+    handle,
+    ...methods.reader(handle),
+    ...methods.writer(handle),
+    ...methods.deleter(handle),
+    ...methods.lister(handle)
+  })
 
   /** Creates a layer that provides a registry from its handler. */
   static readonly layerHandler = (handler: Handler): Layer.Layer<Registry> =>
-    Layer.sync(Registry, () => service.fromHandler(handler))
+    Layer.sync(Registry, () => Registry.fromHandler(handler))
 
   /**
    * Creates a layer that wraps the registry it depends on. If the wrapper has state, pass an effect that creates the
@@ -50,7 +79,7 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
       Effect.zipWith(
         Registry,
         Effect.isEffect(middleware) ? middleware : Effect.succeed(middleware),
-        (next, apply) => service.fromHandler(builtOn(apply(next.handle), next.handle))
+        (next, apply) => Registry.fromHandler(builtOn(apply(next.handle), next.handle))
       )
     )
 
@@ -69,28 +98,28 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
    * @since 0.1.0
    * @category services
    */
-  static readonly Reader = service.ReaderTag
+  static readonly Reader = ReaderTag
   /**
    * The methods that write: push, mount and upload.
    *
    * @since 0.1.0
    * @category services
    */
-  static readonly Writer = service.WriterTag
+  static readonly Writer = WriterTag
   /**
    * The methods that delete.
    *
    * @since 0.1.0
    * @category services
    */
-  static readonly Deleter = service.DeleterTag
+  static readonly Deleter = DeleterTag
   /**
    * The methods that list.
    *
    * @since 0.1.0
    * @category services
    */
-  static readonly Lister = service.ListerTag
+  static readonly Lister = ListerTag
 
   /**
    * Provides the four facets of a registry. Each facet is an object with only its own methods.
@@ -109,22 +138,24 @@ export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry,
    * ```
    */
   static readonly facets: Layer.Layer<
-    service.ReaderTag | service.WriterTag | service.DeleterTag | service.ListerTag,
+    ReaderTag | WriterTag | DeleterTag | ListerTag,
     never,
     Registry
   > = Layer.effectContext(
     Effect.map(Registry, (registry) =>
       Context.empty().pipe(
-        Context.add(service.ReaderTag, service.reader(registry.handle)),
-        Context.add(service.WriterTag, service.writer(registry.handle)),
-        Context.add(service.DeleterTag, service.deleter(registry.handle)),
-        Context.add(service.ListerTag, service.lister(registry.handle))
+        Context.add(ReaderTag, methods.reader(registry.handle)),
+        Context.add(WriterTag, methods.writer(registry.handle)),
+        Context.add(DeleterTag, methods.deleter(registry.handle)),
+        Context.add(ListerTag, methods.lister(registry.handle))
       ))
   )
 }
 
+type Result<A, R = never> = Effect.Effect<A, RegistryError, R>
+
 /**
- * The types of a registry's methods, and the identifiers of its facets.
+ * The methods of a registry, and the identifiers of its facets.
  *
  * @since 0.1.0
  * @category models
@@ -136,31 +167,28 @@ export declare namespace Registry {
    * @since 0.1.0
    * @category services
    */
-  export type Reader = service.ReaderTag
-
+  export type Reader = ReaderTag
   /**
    * The requirement of an effect that only writes: `Effect<A, E, Registry.Writer>`.
    *
    * @since 0.1.0
    * @category services
    */
-  export type Writer = service.WriterTag
-
+  export type Writer = WriterTag
   /**
    * The requirement of an effect that only deletes: `Effect<A, E, Registry.Deleter>`.
    *
    * @since 0.1.0
    * @category services
    */
-  export type Deleter = service.DeleterTag
-
+  export type Deleter = DeleterTag
   /**
    * The requirement of an effect that only lists: `Effect<A, E, Registry.Lister>`.
    *
    * @since 0.1.0
    * @category services
    */
-  export type Lister = service.ListerTag
+  export type Lister = ListerTag
 
   /**
    * All methods of a registry, and the handler that they call.
@@ -168,7 +196,13 @@ export declare namespace Registry {
    * @since 0.1.0
    * @category models
    */
-  export type Service = service.Service
+  export interface Service extends ReaderService, WriterService, DeleterService, ListerService {
+    /**
+     * Handles any operation. Unlike `getBlob`, it may return content that is not verified: `verified` of the content
+     * says so. An answer that is settled (`Answer.settled`) does not change when it is run again.
+     */
+    readonly handle: Handler
+  }
 
   /**
    * The methods that read.
@@ -176,7 +210,54 @@ export declare namespace Registry {
    * @since 0.1.0
    * @category models
    */
-  export type ReaderService = service.Reader
+  export interface ReaderService {
+    /**
+     * Looks up a blob and returns its descriptor, with the size in bytes. Finds a blob only in the repository that it
+     * was pushed to or mounted into. A blob is found as soon as its push has succeeded.
+     *
+     * Fails with `BlobUnknown`; `DigestInvalid` if the algorithm of the digest is not supported. Spec: [Checking if
+     * content exists](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#checking-if-content-exists-in-the-registry).
+     */
+    readonly resolveBlob: (repository: RepositoryName, digest: Digest.Digest) => Result<Descriptor.Descriptor>
+
+    /**
+     * Returns the content of a blob, or of a range of it. The content streams, and can be read until the scope closes.
+     * A whole blob is verified against its size and digest before its end is reported. A range cannot be verified.
+     *
+     * Fails with `BlobUnknown`; `RangeInvalid` if the range begins after the end of the blob. The body fails with
+     * `DigestInvalid` or `SizeInvalid` if the content is wrong, and with `TransportError` if the connection breaks.
+     * Spec: [Pulling blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-blobs).
+     */
+    readonly getBlob: (
+      repository: RepositoryName,
+      digest: Digest.Digest,
+      options?: { readonly range?: ByteRange | undefined }
+    ) => Result<BlobContent.BlobContent, Scope.Scope>
+
+    /**
+     * Looks up a manifest by tag or digest, and returns its descriptor: media type, digest, and size in bytes.
+     *
+     * Fails with `ManifestUnknown`; `NameUnknown` if the registry does not know the repository. A registry without the
+     * repository may fail with either. Spec: [Checking if content
+     * exists](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#checking-if-content-exists-in-the-registry).
+     */
+    readonly resolveManifest: (
+      repository: RepositoryName,
+      reference: Operation.TagOrDigest
+    ) => Result<Descriptor.Descriptor>
+
+    /**
+     * Returns a manifest: its descriptor, and the exact bytes that were pushed. The bytes are verified against the
+     * digest. The media type is the one in the document, if it contains one.
+     *
+     * Fails with `ManifestUnknown`, `NameUnknown`; `DigestInvalid`, `SizeInvalid` or `ManifestInvalid` if the registry
+     * returns other content. Spec: [Pulling manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests).
+     */
+    readonly getManifest: (
+      repository: RepositoryName,
+      reference: Operation.TagOrDigest
+    ) => Result<Manifest.Manifest>
+  }
 
   /**
    * The methods that write.
@@ -184,21 +265,151 @@ export declare namespace Registry {
    * @since 0.1.0
    * @category models
    */
-  export type WriterService = service.Writer
+  export interface WriterService {
+    /**
+     * Pushes a blob and returns its descriptor. The blob exists only after the content is verified. A failed push
+     * leaves no blob and no upload session. A push of a blob that already exists succeeds.
+     *
+     * Fails with `DigestInvalid` or `SizeInvalid` if the body does not match the descriptor; `BodyFailed` if the body
+     * fails. Spec: [Pushing blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs).
+     */
+    readonly pushBlob: (
+      repository: RepositoryName,
+      descriptor: Descriptor.Descriptor,
+      body: Body.Body
+    ) => Result<Descriptor.Descriptor>
+
+    /**
+     * Mounts a blob of another repository into this one, without sending its content. Without `from`, the registry may
+     * use any repository that the caller can read. If the registry cannot mount the blob, or the caller cannot read it,
+     * returns a new upload session instead. The caller must complete or cancel it.
+     *
+     * Fails with `DigestInvalid`. Spec: [Mounting a blob](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository).
+     */
+    readonly mountBlob: (
+      repository: RepositoryName,
+      digest: Digest.Digest,
+      options?: { readonly from?: RepositoryName | undefined }
+    ) => Result<Operation.Mounted | Operation.UploadStarted>
+
+    /**
+     * Starts an upload session. `algorithm` is the algorithm of the digest that will complete it. Default: `sha256`. A
+     * session expires when it is idle for too long. Its id may change with every answer: the newest one counts. An id
+     * is valid for this repository only.
+     *
+     * Fails with `DigestInvalid` if the algorithm is not supported. Spec: [Pushing a blob in
+     * chunks](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-a-blob-in-chunks).
+     */
+    readonly startUpload: (
+      repository: RepositoryName,
+      options?: { readonly algorithm?: string | undefined }
+    ) => Result<Operation.Upload>
+
+    /** Returns how many bytes an upload session has, to resume it. Fails with `BlobUploadUnknown`. */
+    readonly getUpload: (repository: RepositoryName, id: string) => Result<Operation.Upload>
+
+    /**
+     * Appends a chunk to an upload session. If it fails, the session keeps the bytes that it has: ask `getUpload`
+     * before the next chunk.
+     *
+     * Fails with `BlobUploadUnknown`; `RangeInvalid` if `offset` is not the number of bytes that the session has;
+     * `SizeInvalid` if the body is shorter or longer than its size.
+     */
+    readonly appendUpload: (
+      repository: RepositoryName,
+      id: string,
+      body: Body.Body,
+      options?: { readonly offset?: number | undefined }
+    ) => Result<Operation.Upload>
+
+    /**
+     * Completes an upload session, with a last chunk if there is a `body`. The blob exists only after its content is
+     * verified. A completed session is gone.
+     *
+     * Fails with `BlobUploadUnknown`, `RangeInvalid`, `SizeInvalid`; `DigestInvalid` if the content does not match.
+     */
+    readonly completeUpload: (
+      repository: RepositoryName,
+      id: string,
+      digest: Digest.Digest,
+      options?: { readonly offset?: number | undefined; readonly body?: Body.Body | undefined }
+    ) => Result<Descriptor.Descriptor>
+
+    /** Cancels an upload session and discards its bytes. Fails with `BlobUploadUnknown`. */
+    readonly cancelUpload: (repository: RepositoryName, id: string) => Result<Operation.Done>
+
+    /**
+     * Pushes a manifest under its digest and any number of tags. Stores exactly these bytes. Moves all tags or none; a
+     * reader sees the old manifest or the new one. With `ifAbsent`, no tag moves: if a tag already points to another
+     * manifest, nothing changes. A digest has one media type. A `subject` need not exist.
+     *
+     * Fails with `ManifestInvalid`; `ManifestBlobUnknown` if the repository lacks content that the manifest refers to;
+     * `DigestInvalid` if `digest` is not a digest of the bytes; `SizeInvalid` if the manifest is too large; `TagInvalid`;
+     * `TagConflict` with `ifAbsent`, and if a wrapper keeps the tag from moving. Spec: [Pushing
+     * Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests).
+     */
+    readonly pushManifest: (
+      repository: RepositoryName,
+      manifest: {
+        readonly mediaType: string
+        readonly bytes: Uint8Array
+        readonly digest?: Digest.Digest | undefined
+        readonly tags?: ReadonlyArray<Tag> | undefined
+        readonly ifAbsent?: boolean | undefined
+      }
+    ) => Result<Operation.PushedManifest>
+  }
 
   /**
-   * The methods that delete.
+   * The methods that delete. Spec: [Content management](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#content-management).
    *
    * @since 0.1.0
    * @category models
    */
-  export type DeleterService = service.Deleter
+  export interface DeleterService {
+    /** Deletes a blob from one repository. Other repositories keep it. Fails with `BlobUnknown`. */
+    readonly deleteBlob: (repository: RepositoryName, digest: Digest.Digest) => Result<Operation.Done>
+
+    /** Deletes a manifest, and all tags that point to it, from one repository. Fails with `ManifestUnknown`. */
+    readonly deleteManifest: (repository: RepositoryName, digest: Digest.Digest) => Result<Operation.Done>
+
+    /** Deletes a tag. The manifest stays. Fails with `ManifestUnknown`. */
+    readonly deleteTag: (repository: RepositoryName, tag: Tag) => Result<Operation.Done>
+  }
 
   /**
-   * The methods that list.
+   * The methods that list. Each list is a stream in the order of the registry, and contains each item once. `last` is
+   * the item after which the list begins; it need not exist. `limit` is the maximum number of items in all, not in a
+   * page. An item that is added or deleted while the list is read may be missing.
    *
    * @since 0.1.0
    * @category models
    */
-  export type ListerService = service.Lister
+  export interface ListerService {
+    /** Lists the repositories that the caller can see, in lexical order. */
+    readonly listRepositories: (options?: {
+      readonly last?: RepositoryName | undefined
+      readonly limit?: number | undefined
+    }) => Stream.Stream<RepositoryName, RegistryError>
+
+    /**
+     * Lists the tags of a repository in lexical order. Fails with `NameUnknown`. Spec: [Listing
+     * Tags](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags).
+     */
+    readonly listTags: (
+      repository: RepositoryName,
+      options?: { readonly last?: Tag | undefined; readonly limit?: number | undefined }
+    ) => Stream.Stream<Tag, RegistryError>
+
+    /**
+     * Lists the manifests whose subject has the digest: their descriptors, with `artifactType` and annotations. With
+     * `artifactType`, only those of that type. Empty if nothing refers to the digest, also if the registry does not know
+     * the repository. Spec: [Listing Referrers](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers).
+     */
+    readonly listReferrers: (
+      repository: RepositoryName,
+      digest: Digest.Digest,
+      options?: { readonly artifactType?: string | undefined }
+    ) => Stream.Stream<Descriptor.Descriptor, RegistryError>
+  }
 }

@@ -442,10 +442,10 @@ describe("Manifest.parse refuses", () => {
 
   it.each([
     { name: "of the document", document: `{"manifests":[{}],"manifests":[]}` },
-    { name: "of which one is escaped", document: `{"manifests":[],"manifest\\u0073":[]}` },
+    { name: "of the document, with one name escaped", document: `{"manifests":[],"manifest\\u0073":[]}` },
     { name: "of a descriptor", document: `{"manifests":[{"digest":"${child.digest}","digest":"${subject.digest}"}]}` },
     { name: "of annotations", document: `{"manifests":[],"annotations":{"a":"","a":""}}` },
-    { name: "of what is not read", document: `{"manifests":[],"x":[{"y":{"z":1,"z":1}}]}` },
+    { name: "of a field that is not used", document: `{"manifests":[],"x":[{"y":{"z":1,"z":1}}]}` },
     { name: "with marks of JSON in them", document: String.raw`{"manifests":[],"\"{:\\":1,"\"{:\\":1}` },
     { name: "called __proto__", document: `{"manifests":[],"__proto__":1,"__proto__":1}` }
   ])("two members of one name, $name", ({ document }) => {
