@@ -21,7 +21,7 @@ import type * as Scope from "effect/Scope"
 import * as Bcrypt from "./Bcrypt.js"
 import * as FairQueue from "./internal/fairQueue.js"
 import * as SecretHash from "./internal/secretHash.js"
-import * as TokenBucket from "./internal/tokenBucket.js"
+import { TokenBuckets } from "./internal/tokenBuckets.js"
 import type { Account, Users } from "./Users.js"
 
 /**
@@ -254,7 +254,8 @@ export const make = (
     const verifiedPasswords = new LruMap<string, string>(capacity)
     const knownAddresses = new LruMap<string, number>(capacity)
     const windowMillis = Duration.toMillis(options.window ?? "1 minute")
-    const buckets = (attempts: number) => TokenBucket.make({ attempts, windowMillis, capacity })
+    const buckets = (attempts: number) =>
+      new TokenBuckets({ capacity: attempts, perMilli: attempts / windowMillis }, capacity)
     const perUser = buckets(options.maxFailures ?? 10)
     const perAddress = buckets(options.maxFailuresPerAddress ?? 50)
 

@@ -238,7 +238,7 @@ describe("Limit", () => {
         const error = yield* Effect.flip(limit(PushBlob))
         expect(error).toBeInstanceOf(RegistryError.TooManyRequests)
         expect(error).toMatchObject({ ...Operation.errorFields(PushBlob), retryAfter: 1000 })
-        expect(error.message).toContain("2 operations wait already")
+        expect(error.message).toContain("the queue is full: 2 operations are waiting")
         yield* Fiber.interruptAll(fibers)
         const rated = yield* limited(handle, { rate: { operations: 1, per: "10 seconds" }, queue: 2 })
         const others = yield* started(times(3, rated(ResolveBlob)))

@@ -1,3 +1,6 @@
+import { TokenBucket } from "@effect-oci/core/TokenBucket"
+import type { Rate } from "@effect-oci/core/TokenBucket"
+
 /**
  * The kind of an operation: `small` for operations that the registry answers at once, `read` for content that stays
  * open, `write` for a body in transfer.
@@ -7,15 +10,12 @@ export type Kind = "small" | "read" | "write"
 /** How many operations of each kind may run at the same time, and how many operations may start. */
 export interface Limits {
   readonly permits: { readonly [K in Kind]: number }
-  /**
-   * A token bucket: it contains up to `capacity` tokens, and `perMilli` tokens are added in a millisecond. Each
-   * operation takes one token.
-   */
-  readonly rate: { readonly capacity: number; readonly perMilli: number } | undefined
+  /** The rate of a token bucket. Each operation takes one token. */
+  readonly rate: Rate | undefined
 }
 
 /** An operation in the queue. */
-export interface Waiter {
+export interface Ticket {
   readonly kind: Kind
   readonly takesToken: boolean
   readonly order: number
@@ -25,29 +25,27 @@ export interface Waiter {
 }
 
 /** How many small operations may go before a large operation that could go as well. */
-const smallOnes = 4
+const maxSmallBeforeLarge = 4
 
 /**
  * The state of one limit: permits, tokens, and the queue. Each kind is first in, first out. Small operations go before
  * others, but one in five is a large operation, if one waits. Times are in milliseconds.
  */
-export class Gate {
-  private readonly held: { [K in Kind]: number } = { small: 0, read: 0, write: 0 }
-  private readonly queues: { readonly [K in Kind]: Set<Waiter> } = {
+export class LimiterState {
+  private readonly used: { [K in Kind]: number } = { small: 0, read: 0, write: 0 }
+  private readonly queues: { readonly [K in Kind]: Set<Ticket> } = {
     small: new Set(),
     read: new Set(),
     write: new Set()
   }
-  private tokens: number
-  private refilledAt: number
+  private readonly bucket: TokenBucket | undefined
   private arrivals = 0
   private smallBefore = 0
   /** Whether a timer already runs that checks the queue after {@link delay}. */
   isTimed = false
 
   constructor(private readonly limits: Limits, now: number) {
-    this.tokens = limits.rate?.capacity ?? Infinity
-    this.refilledAt = now
+    this.bucket = limits.rate && new TokenBucket(limits.rate, now)
   }
 
   get waiting(): number {
@@ -55,56 +53,50 @@ export class Gate {
   }
 
   get isIdle(): boolean {
-    const { read, small, write } = this.held
+    const { read, small, write } = this.used
     return small + read + write + this.waiting === 0
   }
 
   /** Returns whether an operation that takes no token could start now, without overtaking a waiting operation. */
   isFree(kind: Kind): boolean {
-    return this.held[kind] < this.limits.permits[kind] && this.queues[kind].size === 0
+    return this.used[kind] < this.limits.permits[kind] && this.queues[kind].size === 0
   }
 
   /** Takes a token, unless there is none or a waiting operation needs it. Returns whether it did. */
   takeToken(now: number): boolean {
     this.admit(now)
-    if (this.tokens < 1) return false
-    this.tokens--
-    return true
+    return this.takeFrom(now)
   }
 
   take(kind: Kind): void {
-    this.held[kind]++
+    this.used[kind]++
   }
 
   leave(kind: Kind, now: number): void {
-    this.held[kind]--
+    this.used[kind]--
     this.admit(now)
   }
 
-  wait(kind: Kind, takesToken: boolean): Waiter {
-    const waiter: Waiter = { kind, takesToken, order: this.arrivals++, isAdmitted: false, wake: () => {} }
-    this.queues[kind].add(waiter)
-    return waiter
+  enqueue(kind: Kind, takesToken: boolean): Ticket {
+    const ticket: Ticket = { kind, takesToken, order: this.arrivals++, isAdmitted: false, wake: () => {} }
+    this.queues[kind].add(ticket)
+    return ticket
   }
 
   /** Removes an operation from the queue, or releases its permit if it was already admitted. */
-  giveUp(waiter: Waiter, now: number): void {
-    if (waiter.isAdmitted) return this.leave(waiter.kind, now)
-    this.queues[waiter.kind].delete(waiter)
+  abandon(ticket: Ticket, now: number): void {
+    if (ticket.isAdmitted) return this.leave(ticket.kind, now)
+    this.queues[ticket.kind].delete(ticket)
     this.admit(now)
   }
 
   /** Admits the waiting operations that can start now. */
   admit(now: number): void {
-    this.refill(now)
     for (let next = this.next(); next !== undefined; next = this.next()) {
-      if (next.takesToken) {
-        if (this.tokens < 1) return
-        this.tokens--
-      }
+      if (next.takesToken && !this.takeFrom(now)) return
       this.queues[next.kind].delete(next)
       this.smallBefore = next.kind === "small" ? this.smallBefore + 1 : 0
-      this.held[next.kind]++
+      this.used[next.kind]++
       next.isAdmitted = true
       next.wake()
     }
@@ -115,78 +107,77 @@ export class Gate {
    */
   delay(now: number): number | undefined {
     this.admit(now)
-    return this.next() === undefined ? undefined : this.tokensIn(1)
+    return this.next() === undefined ? undefined : this.wait(now)
   }
 
-  /** Returns the time until the bucket contains `count` tokens, or 0 if it already does. */
-  tokensIn(count: number): number {
-    const { rate } = this.limits
-    return rate === undefined ? 0 : Math.max(0, Math.ceil((count - this.tokens) / rate.perMilli))
+  /** Returns the time until the bucket contains `count` tokens. 0 if it contains them now, and without a rate. */
+  wait(now: number, count = 1): number {
+    return this.bucket?.wait(now, count) ?? 0
   }
 
-  private refill(now: number): void {
-    const { rate } = this.limits
-    if (rate === undefined || now <= this.refilledAt) return
-    this.tokens = Math.min(rate.capacity, this.tokens + (now - this.refilledAt) * rate.perMilli)
-    this.refilledAt = now
+  private takeFrom(now: number): boolean {
+    if (this.wait(now) > 0) return false
+    this.bucket?.take(now)
+    return true
   }
 
   /** Returns the next operation to admit, if there is a token. */
-  private next(): Waiter | undefined {
+  private next(): Ticket | undefined {
     const small = this.first("small")
     const read = this.first("read")
     const write = this.first("write")
     const large = read !== undefined && (write === undefined || read.order < write.order) ? read : write
-    return small === undefined || (large !== undefined && this.smallBefore >= smallOnes) ? large : small
+    return small === undefined || (large !== undefined && this.smallBefore >= maxSmallBeforeLarge) ? large : small
   }
 
-  private first(kind: Kind): Waiter | undefined {
-    if (this.held[kind] >= this.limits.permits[kind]) return undefined
+  private first(kind: Kind): Ticket | undefined {
+    if (this.used[kind] >= this.limits.permits[kind]) return undefined
     return this.queues[kind].values().next().value
   }
 }
 
 /** The limit states of all keys. An idle state is forgotten once its token bucket is full again. */
-export class Gates {
-  private readonly busy = new Map<string, Gate>()
+export class LimiterStates {
+  private readonly active = new Map<string, LimiterState>()
   /** Idle states whose token bucket is not full yet, the one that is idle longest first. */
-  private readonly resting = new Map<string, { readonly gate: Gate; readonly until: number }>()
+  private readonly idle = new Map<string, { readonly state: LimiterState; readonly until: number }>()
   /** The time until an empty token bucket is full, in milliseconds. */
-  private readonly rest: number
+  private readonly refillTime: number
 
   constructor(private readonly limits: Limits) {
     const { rate } = limits
-    this.rest = rate === undefined ? 0 : Math.ceil(rate.capacity / rate.perMilli)
+    this.refillTime = rate === undefined ? 0 : Math.ceil(rate.capacity / rate.perMilli)
   }
 
   /** The number of states in memory. */
   get size(): number {
-    return this.busy.size + this.resting.size
+    return this.active.size + this.idle.size
   }
 
-  /** Returns the state of a key that is in use. */
-  inUse(key: string): Gate | undefined {
-    return this.busy.get(key)
+  /** Returns the state of a key if the key is in use. */
+  ifActive(key: string): LimiterState | undefined {
+    return this.active.get(key)
   }
 
-  at(key: string, now: number): Gate {
-    const busy = this.busy.get(key)
-    if (busy !== undefined) return busy
-    const gate = this.resting.get(key)?.gate ?? new Gate(this.limits, now)
-    this.resting.delete(key)
-    this.busy.set(key, gate)
-    return gate
+  /** Returns the state of a key, which is in use until `settle`. */
+  get(key: string, now: number): LimiterState {
+    const active = this.active.get(key)
+    if (active !== undefined) return active
+    const state = this.idle.get(key)?.state ?? new LimiterState(this.limits, now)
+    this.idle.delete(key)
+    this.active.set(key, state)
+    return state
   }
 
-  /** Moves a state that became idle to the resting ones, and forgets those whose token bucket is full again. */
-  release(key: string, gate: Gate, now: number): void {
-    if (gate.isIdle) {
-      this.busy.delete(key)
-      if (this.rest > 0) this.resting.set(key, { gate, until: now + this.rest })
+  /** Moves a state that became idle to the idle ones, and forgets those whose token bucket is full again. */
+  settle(key: string, state: LimiterState, now: number): void {
+    if (state.isIdle) {
+      this.active.delete(key)
+      if (this.refillTime > 0) this.idle.set(key, { state, until: now + this.refillTime })
     }
-    for (const [key, { until }] of this.resting) {
+    for (const [key, { until }] of this.idle) {
       if (until > now) break
-      this.resting.delete(key)
+      this.idle.delete(key)
     }
   }
 }
