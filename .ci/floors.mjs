@@ -1,6 +1,6 @@
 // Holds the floors of the house: what each package may import, and that its package.json declares just that.
 import { isBuiltin } from "node:module"
-import { basename, join, relative, resolve } from "node:path"
+import { join, relative, resolve } from "node:path"
 import { declaredBy, fail, importsOf, packageOf, shown, sourcesOf, workspaces } from "./workspace.mjs"
 
 /** The packages that each one may stand on. @type {Record<string, Array<string>>} */
@@ -23,7 +23,10 @@ floors.conformance = [...released]
 floors.testing = [...released, "conformance"]
 floors.bench = [...released, "conformance", "testing"]
 
-/** These run wherever JavaScript does, so they use nothing of Node's, but for modules that are named for it. */
+/**
+ * These run in every JavaScript runtime. Only modules whose file or folder is named `node…` use Node, and the index of the
+ * package does not import these modules.
+ */
 const portable = new Set([
   "core",
   "protocol",
@@ -33,11 +36,22 @@ const portable = new Set([
   "guard",
   "auth",
   "client",
-  "resolver"
+  "resolver",
+  "transfer"
 ])
 
 /** @param {string} file */
-const namedForNode = (file) => /^node/i.test(basename(file))
+const namedForNode = (file) => /\/src\/(?:.*\/)?node[^/]*(?:\/[^/]*)?$/i.test(file)
+
+/** Adds the modules of a package that a module imports, directly or through other modules. @param {string} file */
+const reach = (file, /** @type {Set<string>} */ found = new Set()) => {
+  if (found.has(file)) return found
+  found.add(file)
+  for (const specifier of importsOf(file)) {
+    if (specifier.startsWith(".")) reach(resolve(file, "..", specifier.replace(/\.js$/, ".ts")), found)
+  }
+  return found
+}
 
 /** The tests of these stay on their floor; all other tests may stand on any package. */
 const strictTests = new Set(["core", "protocol"])
@@ -78,6 +92,11 @@ for (const workspace of workspaces) {
   }
   for (const dependency of declared) {
     if (!used.has(dependency)) fail(`${shown(folder)}/package.json: declares "${dependency}", which no source imports`)
+  }
+
+  if (portable.has(name)) {
+    const file = [...reach(join(folder, "src", "index.ts"))].find(namedForNode)
+    if (file !== undefined) fail(`${shown(file)}: the index of ${name} imports it, and then does not run without Node`)
   }
 
   for (const file of sourcesOf(workspace, "test")) {

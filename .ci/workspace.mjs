@@ -39,9 +39,13 @@ export const markdownOf = (folder) =>
 /** What its users may install beside it. @param {Manifest} manifest */
 export const declaredBy = (manifest) => Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })
 
-/** Everything that a file imports, types included. @param {string} file */
-export const importsOf = (file) =>
-  ts.preProcessFile(readFileSync(file, "utf8"), true, true).importedFiles.map(({ fileName }) => fileName)
+/** Everything that a file imports or exports from elsewhere, types included. @param {string} file */
+export const importsOf = (file) => {
+  const text = readFileSync(file, "utf8")
+  // `preProcessFile` skips `export * as name from`.
+  const namespaces = [...text.matchAll(/^export \* as \w+ from "(.+)"$/gm)].map(([, specifier]) => String(specifier))
+  return [...ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName), ...namespaces]
+}
 
 /** @param {string} specifier such as `@scope/name/module` or `name/module` */
 export const packageOf = (specifier) => specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/")

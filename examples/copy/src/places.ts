@@ -3,8 +3,11 @@ import { Digest, Reference, Registry, SyntaxInvalid, Tag } from "@effect-oci/cor
 import type { RegistryError } from "@effect-oci/core"
 import { Namespace, Resolver } from "@effect-oci/resolver"
 import { Memory } from "@effect-oci/store"
-import { DockerTar, LayoutImages, LayoutTar, OciLayout } from "@effect-oci/transfer"
 import type { Copy } from "@effect-oci/transfer"
+import * as NodeDockerTar from "@effect-oci/transfer/NodeDockerTar"
+import * as NodeLayoutImages from "@effect-oci/transfer/NodeLayoutImages"
+import * as NodeLayoutTar from "@effect-oci/transfer/NodeLayoutTar"
+import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
 import { Context, Effect, Either, Layer } from "effect"
 import type { Scope } from "effect"
 import { existsSync } from "node:fs"
@@ -74,9 +77,9 @@ const folderOf = ({ _tag, path }: OnDisk) => {
     case "Layout":
       return Effect.succeed(path)
     case "Archive":
-      return LayoutTar.unpacked(path)
+      return NodeLayoutTar.unpacked(path)
     case "Docker":
-      return DockerTar.unpacked(path)
+      return NodeDockerTar.unpacked(path)
   }
 }
 
@@ -90,13 +93,13 @@ export const source = (place: Place) =>
       return { registry, host, repository, reference, tags: tag === undefined ? [] : [tag] }
     }
     const folder = yield* folderOf(place)
-    const registry = yield* built(OciLayout.layer(folder))
-    const { digest, tag } = yield* LayoutImages.find(folder, place.digest ?? place.name).pipe(
+    const registry = yield* built(NodeOciLayout.layer(folder))
+    const { digest, tag } = yield* NodeLayoutImages.find(folder, place.digest ?? place.name).pipe(
       Effect.mapError((error) =>
-        error._tag === "ImageNotFound" ? new LayoutImages.ImageNotFound({ ...error, layout: place.path }) : error
+        error._tag === "ImageNotFound" ? new NodeLayoutImages.ImageNotFound({ ...error, layout: place.path }) : error
       )
     )
-    return { registry, repository: OciLayout.repository, reference: digest, tags: tag === undefined ? [] : [tag] }
+    return { registry, repository: NodeOciLayout.repository, reference: digest, tags: tag === undefined ? [] : [tag] }
   })
 
 /** Returns the name of the copied images in an archive of Docker. */
@@ -130,7 +133,7 @@ export const into = <A, E, R>(
         Effect.flatMap(resolver.registry(host), (registry) => copy({ registry, host, repository, tags, digest }))
     )
   }
-  const { repository } = OciLayout
+  const { repository } = NodeOciLayout
   const tag = tagIn(place)
   const run = Effect.flatMap(
     Registry,
@@ -138,14 +141,14 @@ export const into = <A, E, R>(
   )
   if (options.dryRun) {
     const isThere = place._tag === "Layout" && existsSync(place.path)
-    return Effect.provide(run, isThere ? OciLayout.layer(place.path) : Memory.layer())
+    return Effect.provide(run, isThere ? NodeOciLayout.layer(place.path) : Memory.layer())
   }
   switch (place._tag) {
     case "Layout":
-      return Effect.provide(run, OciLayout.layer(place.path, { create: true }))
+      return Effect.provide(run, NodeOciLayout.layer(place.path, { create: true }))
     case "Archive":
-      return LayoutTar.write(place.path, run)
+      return NodeLayoutTar.write(place.path, run)
     case "Docker":
-      return DockerTar.write(place.path, run, { name: nameFor(place, options.from) })
+      return NodeDockerTar.write(place.path, run, { name: nameFor(place, options.from) })
   }
 }

@@ -3,7 +3,8 @@ import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { NodeRegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
-import { Copy, OciLayout, Progress } from "@effect-oci/transfer"
+import { Copy, Progress } from "@effect-oci/transfer"
+import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
@@ -63,7 +64,7 @@ describe("a copy over a connection that breaks", () => {
       const here = yield* served(Memory.layer())
       yield* pushImage(here.store)
       for (const side of ["source", "target"] as const) {
-        const there = yield* served(OciLayout.layer(yield* folder, { create: true }))
+        const there = yield* served(NodeOciLayout.layer(yield* folder, { create: true }))
         const cutter = yield* makeCutter(side === "source" ? here.port : there.port)
         const source = yield* client(side === "source" ? cutter.port : here.port)
         const target = yield* client(side === "target" ? cutter.port : there.port)
@@ -72,7 +73,7 @@ describe("a copy over a connection that breaks", () => {
         cutter.arm(2_000_000)
         const copied = yield* Copy.copy(
           { ...source, repository: app, reference: v1 },
-          { ...target, repository: OciLayout.repository },
+          { ...target, repository: NodeOciLayout.repository },
           { concurrency: 1 }
         ).pipe(Effect.provideService(Progress.Progress, progress))
         expect(cutter.hasCut()).toBe(true)
@@ -88,8 +89,8 @@ describe("a copy over a connection that breaks", () => {
           const second = ofLayer.findIndex(({ _tag }, index) => index > 0 && _tag === "Started")
           expect(starts.at(-1)).toBe(ofLayer[second - 1]?.transferred)
         }
-        expect((yield* there.store.resolveManifest(OciLayout.repository, v1)).digest).toBe(copied.descriptor.digest)
-        const content = yield* there.store.getBlob(OciLayout.repository, Descriptor.fromBytes(layer).digest)
+        expect((yield* there.store.resolveManifest(NodeOciLayout.repository, v1)).digest).toBe(copied.descriptor.digest)
+        const content = yield* there.store.getBlob(NodeOciLayout.repository, Descriptor.fromBytes(layer).digest)
         yield* Stream.runDrain(Body.verify(content.body, content.descriptor).stream)
       }
     })))

@@ -10,7 +10,10 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { randomBytes } from "node:crypto"
 import { join } from "node:path"
-import { Copy, DockerTar, LayoutTar, OciLayout } from "../src/index.js"
+import { Copy } from "../src/index.js"
+import * as NodeDockerTar from "../src/NodeDockerTar.js"
+import * as NodeLayoutTar from "../src/NodeLayoutTar.js"
+import * as NodeOciLayout from "../src/NodeOciLayout.js"
 import { folder } from "./folder.js"
 
 const team = RepositoryName.make("team/app")
@@ -131,21 +134,24 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("copies", () => {
       yield* Copy.copy(from(source), { ...server, repository: team })
 
       const layout = join(path, "layout")
-      const registry = Context.get(yield* Layer.build(OciLayout.layer(layout, { create: true })), Registry)
-      yield* Copy.copy(from(server), { registry, repository: OciLayout.repository })
+      const registry = Context.get(yield* Layer.build(NodeOciLayout.layer(layout, { create: true })), Registry)
+      yield* Copy.copy(from(server), { registry, repository: NodeOciLayout.repository })
       const archive = join(path, "app.tar")
-      yield* LayoutTar.write(
+      yield* NodeLayoutTar.write(
         archive,
-        Effect.flatMap(Registry, (registry) => Copy.copy(from(server), { registry, repository: OciLayout.repository }))
+        Effect.flatMap(
+          Registry,
+          (registry) => Copy.copy(from(server), { registry, repository: NodeOciLayout.repository })
+        )
       )
       for (const image of [`oci:${layout}:v1`, `oci-archive:${archive}:v1`]) {
         yield* NodePeers.skopeo("copy", "--all", "--preserve-digests", image, `docker://${source.host}/back:v1`)
         const back = yield* source.registry.resolveManifest(RepositoryName.make("back"), v1)
         expect(back.digest).toBe(index.digest)
       }
-      const read = Context.get(yield* Layer.build(LayoutTar.layer(archive)), Registry)
+      const read = Context.get(yield* Layer.build(NodeLayoutTar.layer(archive)), Registry)
       const last = RepositoryName.make("last")
-      yield* Copy.copy({ registry: read, repository: OciLayout.repository, reference: v1 }, {
+      yield* Copy.copy({ registry: read, repository: NodeOciLayout.repository, reference: v1 }, {
         ...source,
         repository: last
       }, {
@@ -166,20 +172,23 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("copies", () => {
 
       const theirs = join(path, "theirs.tar")
       yield* NodePeers.skopeo("copy", `docker://${source.host}/${team}:v1`, `docker-archive:${theirs}:app:v1`)
-      const read = Context.get(yield* Layer.build(DockerTar.layer(theirs)), Registry)
-      yield* Copy.copy({ registry: read, repository: OciLayout.repository, reference: v1 }, {
+      const read = Context.get(yield* Layer.build(NodeDockerTar.layer(theirs)), Registry)
+      yield* Copy.copy({ registry: read, repository: NodeOciLayout.repository, reference: v1 }, {
         ...server,
         repository: team
       })
       expect(yield* configOf(`docker://${server.host}/${team}:v1`)).toBe(expected)
 
       const own = join(path, "own.tar")
-      yield* DockerTar.write(
+      yield* NodeDockerTar.write(
         own,
-        Effect.flatMap(Registry, (registry) =>
-          Copy.copy(from(source), { registry, repository: OciLayout.repository }, {
-            platform: { os: "linux", architecture: "amd64" }
-          })),
+        Effect.flatMap(
+          Registry,
+          (registry) =>
+            Copy.copy(from(source), { registry, repository: NodeOciLayout.repository }, {
+              platform: { os: "linux", architecture: "amd64" }
+            })
+        ),
         { name: "docker.io/library/app" }
       )
       expect(yield* configOf(`docker-archive:${own}:app:v1`)).toBe(expected)
@@ -199,15 +208,15 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("copies", () => {
       yield* NodePeers.skopeo("copy", "--all", "--preserve-digests", image, `oci:${layout}:v1`)
       yield* NodePeers.skopeo("copy", "--preserve-digests", image, `oci-archive:${archive}:v1`)
       const copied = (
-        layer: Layer.Layer<Registry, OciLayout.LayoutInvalid>,
+        layer: Layer.Layer<Registry, NodeOciLayout.LayoutInvalid>,
         repository: RepositoryName.RepositoryName
       ) =>
         Effect.flatMap(Layer.build(layer), (context) =>
-          Copy.copy({ registry: Context.get(context, Registry), repository: OciLayout.repository, reference: v1 }, {
+          Copy.copy({ registry: Context.get(context, Registry), repository: NodeOciLayout.repository, reference: v1 }, {
             ...server,
             repository
           }))
-      expect((yield* copied(OciLayout.layer(layout), team)).descriptor.digest).toBe(index.digest)
-      expect((yield* copied(LayoutTar.layer(archive), mirror)).descriptor.digest).toBe(images[0]?.digest)
+      expect((yield* copied(NodeOciLayout.layer(layout), team)).descriptor.digest).toBe(index.digest)
+      expect((yield* copied(NodeLayoutTar.layer(archive), mirror)).descriptor.digest).toBe(images[0]?.digest)
     }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
 })

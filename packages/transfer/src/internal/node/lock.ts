@@ -2,8 +2,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { open, readFile, rm, stat } from "node:fs/promises"
 import { hostname } from "node:os"
-import { FileError, tried } from "./nodeFiles.js"
-import { hasEnded } from "./nodeOwner.js"
+import { FileError, tried } from "./files.js"
+import { hasEnded } from "./owner.js"
 
 /** How long to wait for the lock, in milliseconds. */
 const patience = 10_000

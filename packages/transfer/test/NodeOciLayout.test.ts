@@ -4,14 +4,15 @@ import { Chunk, Context, Effect, Layer, Stream } from "effect"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { Copy, OciLayout } from "../src/index.js"
+import { Copy } from "../src/index.js"
+import * as NodeOciLayout from "../src/NodeOciLayout.js"
 import { folder } from "./folder.js"
 import { app, copyOf, on, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
 
-const opened = (path: string, options?: OciLayout.Options) =>
-  Effect.map(Layer.build(OciLayout.layer(path, options)), (context) => Context.get(context, Registry))
+const opened = (path: string, options?: NodeOciLayout.Options) =>
+  Effect.map(Layer.build(NodeOciLayout.layer(path, options)), (context) => Context.get(context, Registry))
 
-const { repository } = OciLayout
+const { repository } = NodeOciLayout
 
 const indexOf = (path: string): { manifests: Array<Descriptor.Descriptor> } =>
   JSON.parse(readFileSync(join(path, "index.json"), "utf8"))

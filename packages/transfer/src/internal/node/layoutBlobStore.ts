@@ -6,9 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
+import * as files from "./files.js"
 import * as layout from "./layoutIndex.js"
-import * as files from "./nodeFiles.js"
-import * as owner from "./nodeOwner.js"
+import * as owner from "./owner.js"
 
 /** Returns the key of a blob. The bytes of a blob are stored under its digest. */
 export const keyOf = (digest: Digest.Digest): BlobStore.BlobKey => BlobStore.BlobKey(digest.replace(":", "-"))

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Stream } from "effect"
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Artifact } from "../src/index.js"
+import * as NodeArtifact from "../src/NodeArtifact.js"
 import { folder } from "./folder.js"
 import { app, pushBlob, pushDocument, recorded, v1 } from "./support.js"
 
@@ -15,7 +15,7 @@ describe("artifacts of files", () => {
       const big = new Uint8Array(400_000).fill(9)
       writeFileSync(join(path, "policy.rego"), "package policy")
       writeFileSync(join(path, "big"), big)
-      const contents: Artifact.Contents = {
+      const contents: NodeArtifact.Contents = {
         artifactType: "application/vnd.example.policy.v1",
         annotations: { "org.example": "yes" },
         files: [
@@ -23,7 +23,7 @@ describe("artifacts of files", () => {
           { path: join(path, "big"), title: "data/big.bin" }
         ]
       }
-      const pushed = yield* Artifact.push({ registry, repository: app, tags: [v1] }, contents)
+      const pushed = yield* NodeArtifact.push({ registry, repository: app, tags: [v1] }, contents)
       const { bytes } = yield* registry.getManifest(app, v1)
       expect(JSON.parse(new TextDecoder().decode(bytes))).toMatchObject({
         mediaType: MediaType.image,
@@ -31,25 +31,25 @@ describe("artifacts of files", () => {
         config: { mediaType: MediaType.empty },
         annotations: { "org.example": "yes" },
         layers: [
-          { mediaType: "text/plain", annotations: { note: "first", [Artifact.title]: "policy.rego" } },
-          { size: 400_000, annotations: { [Artifact.title]: "data/big.bin" } }
+          { mediaType: "text/plain", annotations: { note: "first", [NodeArtifact.title]: "policy.rego" } },
+          { size: 400_000, annotations: { [NodeArtifact.title]: "data/big.bin" } }
         ]
       })
 
       counts()
-      expect((yield* Artifact.push({ registry, repository: app }, contents)).digest).toBe(pushed.digest)
+      expect((yield* NodeArtifact.push({ registry, repository: app }, contents)).digest).toBe(pushed.digest)
       expect(counts()).toEqual({ ResolveBlob: 3, PushManifest: 1 })
 
       const out = join(path, "out")
-      const pulled = yield* Artifact.pull({ registry, repository: app, reference: v1 }, out)
+      const pulled = yield* NodeArtifact.pull({ registry, repository: app, reference: v1 }, out)
       expect(pulled.map((each) => each.path)).toEqual([join(out, "policy.rego"), join(out, "data", "big.bin")])
       expect(readFileSync(join(out, "policy.rego"), "utf8")).toBe("package policy")
       expect(Buffer.compare(readFileSync(join(out, "data", "big.bin")), big)).toBe(0)
       expect(readdirSync(join(out, "data"))).toEqual(["big.bin"])
 
-      const again = Artifact.pull({ registry, repository: app, reference: v1 }, out)
+      const again = NodeArtifact.pull({ registry, repository: app, reference: v1 }, out)
       expect((yield* Effect.flip(again)).message).toContain("policy.rego: it is there already")
-      yield* Artifact.pull({ registry, repository: app, reference: v1 }, out, { overwrite: true })
+      yield* NodeArtifact.pull({ registry, repository: app, reference: v1 }, out, { overwrite: true })
     }))
 
   it.scoped("may have names of the maximum length of a file name", () =>
@@ -58,11 +58,11 @@ describe("artifacts of files", () => {
       const { registry } = yield* recorded()
       writeFileSync(join(path, "file"), "content")
       const title = "n".repeat(255)
-      yield* Artifact.push({ registry, repository: app, tags: [v1] }, {
+      yield* NodeArtifact.push({ registry, repository: app, tags: [v1] }, {
         artifactType: "application/vnd.example.v1",
         files: [{ path: join(path, "file"), title }]
       })
-      yield* Artifact.pull({ registry, repository: app, reference: v1 }, join(path, "out"))
+      yield* NodeArtifact.pull({ registry, repository: app, reference: v1 }, join(path, "out"))
       expect(readdirSync(join(path, "out"))).toEqual([title])
     }))
 
@@ -73,7 +73,7 @@ describe("artifacts of files", () => {
         config: yield* pushBlob(registry, "{}", MediaType.empty),
         layers: []
       })
-      const pushed = yield* Artifact.push({ registry, repository: app }, {
+      const pushed = yield* NodeArtifact.push({ registry, repository: app }, {
         artifactType: "a/signature",
         files: [],
         subject,
@@ -95,7 +95,7 @@ describe("artifacts of files", () => {
       const titled = (...titles: ReadonlyArray<string>) =>
         pushDocument(registry, MediaType.image, {
           config,
-          layers: titles.map((name) => ({ ...layer, annotations: { [Artifact.title]: name } }))
+          layers: titles.map((name) => ({ ...layer, annotations: { [NodeArtifact.title]: name } }))
         }, [Tag.make("bad")])
       const names = [
         "../escaped",
@@ -114,12 +114,14 @@ describe("artifacts of files", () => {
       for (const name of names) {
         yield* titled(name)
         const error = yield* Effect.flip(
-          Artifact.pull({ registry, repository: app, reference: Tag.make("bad") }, out, { overwrite: true })
+          NodeArtifact.pull({ registry, repository: app, reference: Tag.make("bad") }, out, { overwrite: true })
         )
         expect(error._tag).toBe("FileRefused")
       }
       yield* titled("same", "same")
-      const twice = yield* Effect.flip(Artifact.pull({ registry, repository: app, reference: Tag.make("bad") }, out))
+      const twice = yield* Effect.flip(
+        NodeArtifact.pull({ registry, repository: app, reference: Tag.make("bad") }, out)
+      )
       expect(twice.message).toContain("twice")
       expect(existsSync(join(path, "escaped"))).toBe(false)
       expect(readdirSync(out)).toEqual(["link"])
@@ -135,9 +137,12 @@ describe("artifacts of files", () => {
         Effect.zipRight(
           pushDocument(registry, MediaType.image, {
             config,
-            layers: [{ ...layer, annotations: { [Artifact.title]: title } }]
+            layers: [{ ...layer, annotations: { [NodeArtifact.title]: title } }]
           }, [v1]),
-          Artifact.pull({ registry, repository: app, reference: v1 }, join(path, "out"), { titles, overwrite: true })
+          NodeArtifact.pull({ registry, repository: app, reference: v1 }, join(path, "out"), {
+            titles,
+            overwrite: true
+          })
         )
       const misleading = [
         "invoice\u202Efdp.exe",
@@ -169,7 +174,7 @@ describe("artifacts of files", () => {
       yield* pulled(".git/config", "any")
       expect((yield* Effect.flip(pulled("../escaped", "any")))._tag).toBe("FileRefused")
       writeFileSync(join(path, "file"), "content")
-      const pushed = Artifact.push({ registry, repository: app }, {
+      const pushed = NodeArtifact.push({ registry, repository: app }, {
         artifactType: "a/b",
         files: [{ path: join(path, "file"), title: ".git/config" }]
       })
@@ -187,13 +192,13 @@ describe("artifacts of files", () => {
       ) {
         yield* pushDocument(registry, MediaType.image, {
           config,
-          layers: [{ ...layer, annotations: { [Artifact.title]: title } }]
+          layers: [{ ...layer, annotations: { [NodeArtifact.title]: title } }]
         }, [v1])
-        const { message } = yield* Effect.flip(Artifact.pull({ registry, repository: app, reference: v1 }, path))
+        const { message } = yield* Effect.flip(NodeArtifact.pull({ registry, repository: app, reference: v1 }, path))
         expect(message.length).toBeLessThan(2000)
         expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u)
       }
-      const refused = new Artifact.FileRefused({
+      const refused = new NodeArtifact.FileRefused({
         path: `a\u202E${"b".repeat(5000)}`,
         reason: `\u001B[2J${"c".repeat(5000)}`
       })
@@ -219,9 +224,9 @@ describe("artifacts of files", () => {
       const config = yield* pushBlob(registry, "{}", MediaType.empty)
       yield* pushDocument(registry, MediaType.image, {
         config,
-        layers: [{ ...Descriptor.fromBytes(bytes), annotations: { [Artifact.title]: "thing" } }]
+        layers: [{ ...Descriptor.fromBytes(bytes), annotations: { [NodeArtifact.title]: "thing" } }]
       }, [v1])
-      const error = yield* Effect.flip(Artifact.pull({ registry, repository: app, reference: v1 }, path))
+      const error = yield* Effect.flip(NodeArtifact.pull({ registry, repository: app, reference: v1 }, path))
       expect(error._tag).toBe("DigestInvalid")
       expect(readdirSync(path)).toEqual([])
     }))
@@ -230,7 +235,7 @@ describe("artifacts of files", () => {
     Effect.gen(function*() {
       const { registry } = yield* recorded()
       const error = yield* Effect.flip(
-        Artifact.push({ registry, repository: app }, { artifactType: "a/b", files: [{ path: "/nowhere/file" }] })
+        NodeArtifact.push({ registry, repository: app }, { artifactType: "a/b", files: [{ path: "/nowhere/file" }] })
       )
       expect(error.message).toBe("/nowhere/file: there is no such file")
     }))

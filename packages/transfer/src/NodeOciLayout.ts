@@ -13,14 +13,14 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { lstat } from "node:fs/promises"
 import { join } from "node:path"
-import * as blobs from "./internal/layoutBlobStore.js"
-import { indexPath, ingestPath, lockPath } from "./internal/layoutIndex.js"
-import { LayoutInvalid } from "./internal/layoutInvalid.js"
-import * as metadata from "./internal/layoutMetadataStore.js"
-import { unreadable } from "./internal/layoutReader.js"
-import { Unusable } from "./internal/layoutState.js"
-import * as files from "./internal/nodeFiles.js"
-import * as lock from "./internal/nodeLock.js"
+import * as files from "./internal/node/files.js"
+import * as blobs from "./internal/node/layoutBlobStore.js"
+import { indexPath, ingestPath, lockPath } from "./internal/node/layoutIndex.js"
+import { LayoutInvalid } from "./internal/node/layoutInvalid.js"
+import * as metadata from "./internal/node/layoutMetadataStore.js"
+import { unreadable } from "./internal/node/layoutReader.js"
+import { Unusable } from "./internal/node/layoutState.js"
+import * as lock from "./internal/node/lock.js"
 
 export { LayoutInvalid }
 
@@ -201,15 +201,16 @@ const single = (path: string, only: RepositoryName.RepositoryName): Middleware.M
  * @example
  * ```ts
  * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
- * import { Copy, OciLayout } from "@effect-oci/transfer"
+ * import { Copy } from "@effect-oci/transfer"
+ * import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
  * import { Effect } from "effect"
  *
  * const exported = (from: Registry["Type"]) =>
  *   Effect.flatMap(Registry, (registry) =>
  *     Copy.copy(
  *       { registry: from, repository: RepositoryName.make("team/app"), reference: Tag.make("v1") },
- *       { registry, repository: OciLayout.repository }
- *     )).pipe(Effect.provide(OciLayout.layer("./app", { create: true })))
+ *       { registry, repository: NodeOciLayout.repository }
+ *     )).pipe(Effect.provide(NodeOciLayout.layer("./app", { create: true })))
  * ```
  */
 export const layer = (path: string, options?: Options): Layer.Layer<Registry, LayoutInvalid> =>

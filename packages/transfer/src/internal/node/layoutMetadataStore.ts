@@ -4,14 +4,14 @@ import { MetadataStore } from "@effect-oci/store"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { dirname } from "node:path"
-import * as DistributionSource from "../DistributionSource.js"
-import * as digestTags from "./digestTags.js"
+import * as DistributionSource from "../../DistributionSource.js"
+import * as digestTags from "../digestTags.js"
+import * as files from "./files.js"
 import { keyOf, receivedPath } from "./layoutBlobStore.js"
 import * as layout from "./layoutIndex.js"
 import type { LayoutInvalid } from "./layoutInvalid.js"
 import { failed, LayoutState, memory } from "./layoutState.js"
 import type { State } from "./layoutState.js"
-import * as files from "./nodeFiles.js"
 
 type Service = MetadataStore.Service
 

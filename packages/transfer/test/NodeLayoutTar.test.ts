@@ -6,17 +6,19 @@ import type { TarEntry } from "modern-tar"
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
-import { Copy, LayoutTar, OciLayout } from "../src/index.js"
+import { Copy } from "../src/index.js"
+import * as NodeLayoutTar from "../src/NodeLayoutTar.js"
+import * as NodeOciLayout from "../src/NodeOciLayout.js"
 import { folder } from "./folder.js"
 import { app, copyOf, pushImage, recorded, v1 } from "./support.js"
 
-const { repository } = OciLayout
+const { repository } = NodeOciLayout
 
 const exported = (archive: string, layers: ReadonlyArray<string | Uint8Array>) =>
   Effect.gen(function*() {
     const source = yield* recorded()
     const image = yield* pushImage(source.registry, layers, {}, [v1])
-    yield* LayoutTar.write(
+    yield* NodeLayoutTar.write(
       archive,
       Effect.flatMap(Registry, (registry) =>
         Copy.copy({ registry: source.registry, repository: app, reference: v1 }, { registry, repository }))
@@ -25,7 +27,7 @@ const exported = (archive: string, layers: ReadonlyArray<string | Uint8Array>) =
   })
 
 const opened = (archive: string) =>
-  Effect.map(Layer.build(LayoutTar.layer(archive)), (context) => Context.get(context, Registry))
+  Effect.map(Layer.build(NodeLayoutTar.layer(archive)), (context) => Context.get(context, Registry))
 
 /** Returns a zstd frame of raw blocks, and of blocks that repeat a byte. RFC 8878, section 3.1.1. */
 const zstdOf = (bytes: Uint8Array, repeats = 0): Uint8Array => {
@@ -122,20 +124,20 @@ describe("an archive of a layout", () => {
       const layout = join(path, "layout")
       const source = yield* recorded()
       yield* pushImage(source.registry, ["one", new Uint8Array(3_000_000)], {}, [v1])
-      const context = yield* Layer.build(OciLayout.layer(layout, { create: true }))
+      const context = yield* Layer.build(NodeOciLayout.layer(layout, { create: true }))
       const registry = Context.get(context, Registry)
       const copy = (tag: Tag.Tag) =>
         Copy.copy({ registry: source.registry, repository: app, reference: v1 }, { registry, repository, tags: [tag] })
       yield* copy(v1)
       let writes = 0
-      const packed = LayoutTar.pack(layout).pipe(
+      const packed = NodeLayoutTar.pack(layout).pipe(
         Stream.tap(() => writes++ === 0 ? copy(Tag.make("v2")) : Effect.void)
       )
       const into = join(path, "unpacked")
-      yield* LayoutTar.unpack(packed, into)
+      yield* NodeLayoutTar.unpack(packed, into)
       expect(writes).toBeGreaterThan(1)
       const tags = yield* Effect.scoped(Effect.flatMap(
-        Layer.build(OciLayout.layer(into)),
+        Layer.build(NodeOciLayout.layer(into)),
         (context) => Stream.runCollect(Context.get(context, Registry).listTags(repository))
       ))
       expect([...tags]).toEqual([v1])
@@ -146,7 +148,7 @@ describe("an archive of a layout", () => {
       const path = yield* folder
       const archive = join(path, "app.tar")
       writeFileSync(archive, "what was there")
-      expect(yield* Effect.flip(LayoutTar.write(archive, Effect.fail("failed")))).toBe("failed")
+      expect(yield* Effect.flip(NodeLayoutTar.write(archive, Effect.fail("failed")))).toBe("failed")
       expect(readFileSync(archive, "utf8")).toBe("what was there")
       expect(readdirSync(path)).toEqual(["app.tar"])
     }))
@@ -176,7 +178,7 @@ describe("an archive of a layout", () => {
     Effect.gen(function*() {
       const path = yield* folder
       const zeros = gzipSync(new Uint8Array(64 * 1024 * 1024))
-      const cases: ReadonlyArray<readonly [Uint8Array, RegExp, LayoutTar.Options?]> = [
+      const cases: ReadonlyArray<readonly [Uint8Array, RegExp, NodeLayoutTar.Options?]> = [
         [zeros, /expands to more than 200 times its size/],
         [zstdOf(new Uint8Array(0), 4000), /expands to more than 200 times its size/],
         [zeros, /expands to more than 1 MiB/, { maxBytes: 1024 * 1024 }],
@@ -193,7 +195,7 @@ describe("an archive of a layout", () => {
       for (const [bytes, says, options] of cases) {
         const file = join(path, "bomb")
         writeFileSync(file, bytes)
-        const error = yield* Effect.flip(Effect.scoped(Layer.build(LayoutTar.layer(file, options))))
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(NodeLayoutTar.layer(file, options))))
         expect(error.message).toMatch(says)
       }
     }))
@@ -235,7 +237,7 @@ describe("an archive of a layout", () => {
         file("manifest.json")
       )
       const into = join(path, "into", "layout")
-      yield* LayoutTar.unpack(Stream.fromEffect(Effect.promise(() => tricks)), into)
+      yield* NodeLayoutTar.unpack(Stream.fromEffect(Effect.promise(() => tricks)), into)
       expect(readdirSync(into).sort()).toEqual(["blobs", "index.json", "oci-layout"])
       expect(existsSync(join(path, "into", "escaped"))).toBe(false)
       expect(existsSync(join(path, "escaped"))).toBe(false)

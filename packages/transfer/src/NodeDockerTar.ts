@@ -5,21 +5,20 @@
  * @since 0.1.0
  */
 import type { Registry } from "@effect-oci/core"
-import { ReadOnly } from "@effect-oci/middleware"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as archives from "./internal/archiveFile.js"
-import type { Limits } from "./internal/decompress.js"
-import { pack } from "./internal/dockerPack.js"
-import { unpack } from "./internal/dockerUnpack.js"
-import type { LayoutInvalid } from "./internal/layoutInvalid.js"
-import type { Options } from "./LayoutTar.js"
-import * as OciLayout from "./OciLayout.js"
+import * as archives from "./internal/node/archiveFile.js"
+import type { Limits } from "./internal/node/decompress.js"
+import { pack } from "./internal/node/dockerPack.js"
+import { unpack } from "./internal/node/dockerUnpack.js"
+import type { LayoutInvalid } from "./internal/node/layoutInvalid.js"
+import type { Options } from "./NodeLayoutTar.js"
+import type * as NodeOciLayout from "./NodeOciLayout.js"
 
 /**
- * Unpacks an archive into a temporary folder, and returns the folder's path: a layout for `OciLayout.layer` and
- * `LayoutImages.find`, in which the images have the names that the archive gives them. The folder is removed with the
+ * Unpacks an archive into a temporary folder, and returns the folder's path: a layout for `NodeOciLayout.layer` and
+ * `NodeLayoutImages.find`, in which the images have the names that the archive gives them. The folder is removed with the
  * scope.
  *
  * Each image becomes a Docker manifest; its config and its layers stay byte for byte. The archive may be compressed with
@@ -42,21 +41,21 @@ export const unpacked = (archive: string, limits?: Limits): Effect.Effect<string
  * @example
  * ```ts
  * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
- * import { Copy, DockerTar, OciLayout } from "@effect-oci/transfer"
+ * import { Copy } from "@effect-oci/transfer"
+ * import * as NodeDockerTar from "@effect-oci/transfer/NodeDockerTar"
+ * import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
  * import { Effect } from "effect"
  *
  * const pushed = (to: Registry["Type"]) =>
  *   Effect.flatMap(Registry, (registry) =>
  *     Copy.copy(
- *       { registry, repository: OciLayout.repository, reference: Tag.make("latest") },
+ *       { registry, repository: NodeOciLayout.repository, reference: Tag.make("latest") },
  *       { registry: to, repository: RepositoryName.make("team/app") }
- *     )).pipe(Effect.provide(DockerTar.layer("saved.tar")))
+ *     )).pipe(Effect.provide(NodeDockerTar.layer("saved.tar")))
  * ```
  */
 export const layer = (archive: string, options?: Options): Layer.Layer<Registry, LayoutInvalid> =>
-  Layer.unwrapScoped(
-    Effect.map(unpacked(archive, options), (folder) => OciLayout.layer(folder, options).pipe(ReadOnly.wrap()))
-  )
+  archives.layer(unpacked(archive, options), options)
 
 /**
  * Runs an effect that puts images into a registry, and writes these images as an archive for `docker load`. The archive is
@@ -73,16 +72,18 @@ export const layer = (archive: string, options?: Options): Layer.Layer<Registry,
  * @example
  * ```ts
  * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
- * import { Copy, DockerTar, OciLayout } from "@effect-oci/transfer"
+ * import { Copy } from "@effect-oci/transfer"
+ * import * as NodeDockerTar from "@effect-oci/transfer/NodeDockerTar"
+ * import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
  * import { Effect } from "effect"
  *
  * const saved = (from: Registry["Type"]) =>
- *   DockerTar.write(
+ *   NodeDockerTar.write(
  *     "app.tar",
  *     Effect.flatMap(Registry, (registry) =>
  *       Copy.copy(
  *         { registry: from, repository: RepositoryName.make("team/app"), reference: Tag.make("v1") },
- *         { registry, repository: OciLayout.repository },
+ *         { registry, repository: NodeOciLayout.repository },
  *         { platform: { os: "linux", architecture: "amd64" }, withoutReferrers: true }
  *       )),
  *     { name: "registry.example.com/team/app" }
@@ -92,6 +93,6 @@ export const layer = (archive: string, options?: Options): Layer.Layer<Registry,
 export const write = <A, E, R>(
   archive: string,
   effect: Effect.Effect<A, E, R>,
-  options?: { readonly name?: string | undefined; readonly repository?: OciLayout.Options["repository"] }
+  options?: { readonly name?: string | undefined; readonly repository?: NodeOciLayout.Options["repository"] }
 ): Effect.Effect<A, E | LayoutInvalid, Exclude<R, Registry>> =>
   archives.written(archive, effect, (layout) => pack(layout, options?.name), options)

@@ -9,8 +9,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { lstat } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
-import * as files from "./internal/nodeFiles.js"
-import * as titles from "./internal/titles.js"
+import * as files from "./internal/node/files.js"
+import * as titles from "./internal/node/titles.js"
 
 /**
  * The annotation of a layer that contains the name of its file. See the
@@ -145,11 +145,11 @@ const pushFile = (
  * @example
  * ```ts
  * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
- * import { Artifact } from "@effect-oci/transfer"
+ * import * as NodeArtifact from "@effect-oci/transfer/NodeArtifact"
  * import { Effect } from "effect"
  *
  * const pushed = Effect.flatMap(Registry, (registry) =>
- *   Artifact.push({ registry, repository: RepositoryName.make("team/policy"), tags: [Tag.make("v1")] }, {
+ *   NodeArtifact.push({ registry, repository: RepositoryName.make("team/policy"), tags: [Tag.make("v1")] }, {
  *     artifactType: "application/vnd.example.policy.v1",
  *     files: [{ path: "policy.rego", mediaType: "text/plain" }]
  *   }))

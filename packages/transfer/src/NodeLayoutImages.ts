@@ -9,9 +9,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as digestTags from "./internal/digestTags.js"
-import * as index from "./internal/layoutIndex.js"
-import type { LayoutInvalid } from "./internal/layoutInvalid.js"
-import * as reader from "./internal/layoutReader.js"
+import * as index from "./internal/node/layoutIndex.js"
+import type { LayoutInvalid } from "./internal/node/layoutInvalid.js"
+import * as reader from "./internal/node/layoutReader.js"
 
 /**
  * An image that the index of a layout lists.
@@ -128,18 +128,20 @@ const digestOf = (text: string | undefined): Digest.Digest | undefined => {
  * @example
  * ```ts
  * import { Registry, RepositoryName } from "@effect-oci/core"
- * import { Copy, LayoutImages, OciLayout } from "@effect-oci/transfer"
+ * import { Copy } from "@effect-oci/transfer"
+ * import * as NodeLayoutImages from "@effect-oci/transfer/NodeLayoutImages"
+ * import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
  * import { Effect } from "effect"
  *
  * const pushed = (to: Registry["Type"]) =>
  *   Effect.gen(function*() {
- *     const { digest, tag } = yield* LayoutImages.find("./app")
+ *     const { digest, tag } = yield* NodeLayoutImages.find("./app")
  *     const registry = yield* Registry
  *     return yield* Copy.copy(
- *       { registry, repository: OciLayout.repository, reference: digest },
+ *       { registry, repository: NodeOciLayout.repository, reference: digest },
  *       { registry: to, repository: RepositoryName.make("team/app"), tags: tag === undefined ? [] : [tag] }
  *     )
- *   }).pipe(Effect.provide(OciLayout.layer("./app")))
+ *   }).pipe(Effect.provide(NodeOciLayout.layer("./app")))
  * ```
  */
 export const find = (path: string, wanted?: string): Effect.Effect<Image, LayoutInvalid | ImageNotFound> =>

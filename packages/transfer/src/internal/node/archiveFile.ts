@@ -1,6 +1,8 @@
 import { Body } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
+import { ReadOnly } from "@effect-oci/middleware"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { createTarPacker } from "modern-tar"
@@ -8,10 +10,10 @@ import type { TarPackController } from "modern-tar"
 import { mkdtemp, realpath } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
-import * as OciLayout from "../OciLayout.js"
+import * as NodeOciLayout from "../../NodeOciLayout.js"
+import * as files from "./files.js"
 import { LayoutInvalid } from "./layoutInvalid.js"
 import { unreadable } from "./layoutReader.js"
-import * as files from "./nodeFiles.js"
 
 /** A file of an archive. `content` is its bytes, or the path of a file on disk. */
 export interface Part {
@@ -70,6 +72,13 @@ export const unpacked = (
     return folder
   })
 
+/** Creates a layer of a registry that reads the layout in a temporary folder. The folder is removed with the layer. */
+export const layer = (
+  folder: Effect.Effect<string, LayoutInvalid, Scope.Scope>,
+  options?: Pick<NodeOciLayout.Options, "repository">
+): Layer.Layer<Registry, LayoutInvalid> =>
+  Layer.unwrapScoped(Effect.map(folder, (path) => NodeOciLayout.layer(path, options).pipe(ReadOnly.wrap())))
+
 /**
  * Runs an effect that fills a layout, and writes an archive of the layout. The archive is written to a temporary file
  * first, and moved to its path when it is complete. An existing file stays until then.
@@ -78,12 +87,12 @@ export const written = <A, E, R>(
   archive: string,
   effect: Effect.Effect<A, E, R>,
   pack: (layout: string) => Stream.Stream<Uint8Array, LayoutInvalid>,
-  options?: Pick<OciLayout.Options, "repository">
+  options?: Pick<NodeOciLayout.Options, "repository">
 ): Effect.Effect<A, E | LayoutInvalid, Exclude<R, Registry>> =>
   Effect.scoped(Effect.gen(function*() {
     const folder = yield* Effect.mapError(scratch(dirname(archive)), unreadable(archive))
     const layout = join(folder, "layout")
-    const result = yield* Effect.provide(effect, OciLayout.layer(layout, { ...options, create: true }))
+    const result = yield* Effect.provide(effect, NodeOciLayout.layer(layout, { ...options, create: true }))
     const whole = join(folder, basename(archive))
     yield* files.write(whole, Body.stream(pack(layout))).pipe(
       Effect.zipRight(files.move(whole, archive)),

@@ -5,22 +5,21 @@
  */
 import type { Registry } from "@effect-oci/core"
 import { Body } from "@effect-oci/core"
-import { ReadOnly } from "@effect-oci/middleware"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { readdir } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import * as archives from "./internal/archiveFile.js"
-import type { Limits } from "./internal/decompress.js"
-import { indexPath } from "./internal/layoutIndex.js"
-import type { LayoutInvalid } from "./internal/layoutInvalid.js"
-import { maxIndex, unreadable } from "./internal/layoutReader.js"
-import * as files from "./internal/nodeFiles.js"
-import { archiveInvalid, entries } from "./internal/tarEntries.js"
-import type { Entry } from "./internal/tarEntries.js"
-import * as OciLayout from "./OciLayout.js"
+import * as archives from "./internal/node/archiveFile.js"
+import type { Limits } from "./internal/node/decompress.js"
+import * as files from "./internal/node/files.js"
+import { indexPath } from "./internal/node/layoutIndex.js"
+import type { LayoutInvalid } from "./internal/node/layoutInvalid.js"
+import { maxIndex, unreadable } from "./internal/node/layoutReader.js"
+import { archiveInvalid, entries } from "./internal/node/tarEntries.js"
+import type { Entry } from "./internal/node/tarEntries.js"
+import type * as NodeOciLayout from "./NodeOciLayout.js"
 
 /**
  * Options for reading an archive.
@@ -30,7 +29,7 @@ import * as OciLayout from "./OciLayout.js"
  */
 export interface Options extends Limits {
   /** The name of the layout's only repository. Default: `layout`. */
-  readonly repository?: OciLayout.Options["repository"]
+  readonly repository?: NodeOciLayout.Options["repository"]
 }
 
 /** Matches the names of the files of a layout. No other file of an archive is written to the disk. */
@@ -99,8 +98,8 @@ export const unpack = <E>(
   })
 
 /**
- * Unpacks an archive into a temporary folder, and returns the folder's path: a layout for `OciLayout.layer` and
- * `LayoutImages.find`. The folder is removed with the scope.
+ * Unpacks an archive into a temporary folder, and returns the folder's path: a layout for `NodeOciLayout.layer` and
+ * `NodeLayoutImages.find`. The folder is removed with the scope.
  *
  * @since 0.1.0
  * @category archives
@@ -116,9 +115,7 @@ export const unpacked = (archive: string, limits?: Limits): Effect.Effect<string
  * @category layers
  */
 export const layer = (archive: string, options?: Options): Layer.Layer<Registry, LayoutInvalid> =>
-  Layer.unwrapScoped(
-    Effect.map(unpacked(archive, options), (folder) => OciLayout.layer(folder, options).pipe(ReadOnly.wrap()))
-  )
+  archives.layer(unpacked(archive, options), options)
 
 /**
  * Runs an effect that fills a registry, and writes the content of that registry as an archive. The archive is written after
@@ -129,16 +126,18 @@ export const layer = (archive: string, options?: Options): Layer.Layer<Registry,
  * @example
  * ```ts
  * import { Registry, RepositoryName, Tag } from "@effect-oci/core"
- * import { Copy, LayoutTar, OciLayout } from "@effect-oci/transfer"
+ * import { Copy } from "@effect-oci/transfer"
+ * import * as NodeLayoutTar from "@effect-oci/transfer/NodeLayoutTar"
+ * import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
  * import { Effect } from "effect"
  *
  * const exported = (from: Registry["Type"]) =>
- *   LayoutTar.write(
+ *   NodeLayoutTar.write(
  *     "app.tar",
  *     Effect.flatMap(Registry, (registry) =>
  *       Copy.copy(
  *         { registry: from, repository: RepositoryName.make("team/app"), reference: Tag.make("v1") },
- *         { registry, repository: OciLayout.repository }
+ *         { registry, repository: NodeOciLayout.repository }
  *       ))
  *   )
  * ```
@@ -146,5 +145,5 @@ export const layer = (archive: string, options?: Options): Layer.Layer<Registry,
 export const write = <A, E, R>(
   archive: string,
   effect: Effect.Effect<A, E, R>,
-  options?: Pick<OciLayout.Options, "repository">
+  options?: Pick<NodeOciLayout.Options, "repository">
 ): Effect.Effect<A, E | LayoutInvalid, Exclude<R, Registry>> => archives.written(archive, effect, pack, options)

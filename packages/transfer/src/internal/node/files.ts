@@ -9,7 +9,7 @@ import { mkdir, open, rename, rm, stat } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { FileError } from "./fileError.js"
-import * as owner from "./nodeOwner.js"
+import * as owner from "./owner.js"
 
 export { FileError }
 

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { stat } from "node:fs/promises"
+import * as files from "./files.js"
 import { blobPath, indexPath, listingOf } from "./layoutIndex.js"
 import type { Content, Entry, Index, Listing } from "./layoutIndex.js"
 import { LayoutInvalid } from "./layoutInvalid.js"
-import * as files from "./nodeFiles.js"
 
 /** The maximum size of an index, in bytes. */
 export const maxIndex = 16 * 1024 * 1024

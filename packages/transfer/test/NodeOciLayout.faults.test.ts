@@ -5,14 +5,15 @@ import fs, { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } 
 import { syncBuiltinESMExports } from "node:module"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { Copy, OciLayout } from "../src/index.js"
+import { Copy } from "../src/index.js"
+import * as NodeOciLayout from "../src/NodeOciLayout.js"
 import { folder } from "./folder.js"
 import { app, pushImage, recorded, v1 } from "./support.js"
 
-const { repository } = OciLayout
+const { repository } = NodeOciLayout
 
-const opened = (path: string, options: OciLayout.Options = { create: true }) =>
-  Effect.map(Layer.build(OciLayout.layer(path, options)), (context) => Context.get(context, Registry))
+const opened = (path: string, options: NodeOciLayout.Options = { create: true }) =>
+  Effect.map(Layer.build(NodeOciLayout.layer(path, options)), (context) => Context.get(context, Registry))
 
 /** Lists the files in a folder and in the folders below. */
 const filesOf = (path: string) =>
@@ -342,7 +343,7 @@ describe("a path where no layout can be created", () => {
       ]
       for (const [place, says] of places) {
         const error = yield* Effect.flip(Effect.scoped(opened(place)))
-        expect(error).toBeInstanceOf(OciLayout.LayoutInvalid)
+        expect(error).toBeInstanceOf(NodeOciLayout.LayoutInvalid)
         expect(error.message).toMatch(says)
         expect(error.message).not.toMatch(/E[A-Z]{4,}/)
       }

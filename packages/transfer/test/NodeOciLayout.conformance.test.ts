@@ -7,7 +7,7 @@ import { Registry, RepositoryName } from "@effect-oci/core"
 import type { Handler, Operation } from "@effect-oci/core"
 import { Context, Effect, Layer, RcMap } from "effect"
 import { join } from "node:path"
-import { OciLayout } from "../src/index.js"
+import * as NodeOciLayout from "../src/NodeOciLayout.js"
 import { memory } from "./folder.js"
 
 const layouts = Layer.scoped(
@@ -17,7 +17,7 @@ const layouts = Layer.scoped(
     const registries = yield* RcMap.make({
       lookup: (repository: RepositoryName.RepositoryName) =>
         Effect.map(
-          Layer.build(OciLayout.layer(join(path, repository.replaceAll("/", "_")), { create: true, repository })),
+          Layer.build(NodeOciLayout.layer(join(path, repository.replaceAll("/", "_")), { create: true, repository })),
           Context.get(Registry)
         ),
       idleTimeToLive: "1 hour"

@@ -5,14 +5,16 @@ import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Effect, Layer, Stream } from "effect"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Copy, LayoutImages, OciLayout } from "../src/index.js"
+import { Copy } from "../src/index.js"
+import * as NodeLayoutImages from "../src/NodeLayoutImages.js"
+import * as NodeOciLayout from "../src/NodeOciLayout.js"
 import { folder } from "./folder.js"
 import { app, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
 
-const { repository } = OciLayout
+const { repository } = NodeOciLayout
 
 const opened = (path: string) =>
-  Effect.map(Layer.build(OciLayout.layer(path)), (context) => Context.get(context, Registry))
+  Effect.map(Layer.build(NodeOciLayout.layer(path)), (context) => Context.get(context, Registry))
 
 type Line = Descriptor.Descriptor & { readonly annotations?: { readonly [key: string]: string } }
 
@@ -24,7 +26,7 @@ const layoutOf = (...layers: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const path = yield* folder
     const source = yield* recorded()
-    const registry = Context.get(yield* Layer.build(OciLayout.layer(path, { create: true })), Registry)
+    const registry = Context.get(yield* Layer.build(NodeOciLayout.layer(path, { create: true })), Registry)
     const images = yield* Effect.forEach(layers, (layer, at) =>
       Effect.tap(pushImage(source.registry, [layer], {}, [Tag.make(`t${at}`)]), () =>
         Copy.copy({ registry: source.registry, repository: app, reference: Tag.make(`t${at}`) }, {
@@ -147,13 +149,13 @@ describe("a layout with two images of one tag", () => {
     Effect.gen(function*() {
       const { a, b, path } = yield* twice
       for (const [wanted, image] of [["docker.io/library/a:latest", a], ["b:latest", b], [b.digest, b]] as const) {
-        expect((yield* LayoutImages.find(path, wanted)).digest).toBe(image.digest)
+        expect((yield* NodeLayoutImages.find(path, wanted)).digest).toBe(image.digest)
       }
       for (const wanted of [undefined, "latest"]) {
-        const error = yield* Effect.flip(LayoutImages.find(path, wanted))
+        const error = yield* Effect.flip(NodeLayoutImages.find(path, wanted))
         expect(error.message).toContain("docker.io/library/a:latest, docker.io/library/b:latest; say which")
       }
-      const error = yield* Effect.flip(LayoutImages.find(path, "v9"))
+      const error = yield* Effect.flip(NodeLayoutImages.find(path, "v9"))
       expect(error.message).toMatch(/cannot find "v9" in .*: it has docker.io\/library\/a:latest, /)
     }))
 
@@ -189,11 +191,11 @@ describe("the only image of a layout", () => {
       })
       yield* layout.deleteTag(repository, Tag.make("t0"))
       expect(yield* tagsOf(layout)).toEqual([])
-      expect(yield* LayoutImages.find(path)).toEqual({ digest: image!.digest, tag: undefined, name: undefined })
+      expect(yield* NodeLayoutImages.find(path)).toEqual({ digest: image!.digest, tag: undefined, name: undefined })
       const signed = { registry: source.registry, repository: app, reference: signature.digest }
       yield* Copy.copy(signed, { registry: layout, repository, tags: [Tag.make(`${hex}.sig`), Tag.make(hex)] })
-      expect((yield* LayoutImages.find(path)).digest).toBe(image!.digest)
-      expect(yield* LayoutImages.list(path)).toHaveLength(1)
+      expect((yield* NodeLayoutImages.find(path)).digest).toBe(image!.digest)
+      expect(yield* NodeLayoutImages.list(path)).toHaveLength(1)
     }))
 
   it.scoped("is not a list of referrers that another program stores under a tag, and the tag is not listed", () =>
@@ -208,7 +210,7 @@ describe("the only image of a layout", () => {
       })
       write([named(image!, [refName, "v1"]), named(list, [refName, fallback])])
       expect(yield* tagsOf(layout)).toEqual(["v1"])
-      expect((yield* LayoutImages.find(path)).tag).toBe("v1")
+      expect((yield* NodeLayoutImages.find(path)).tag).toBe("v1")
       yield* layout.pushManifest(repository, {
         mediaType: MediaType.image,
         bytes: (yield* layout.getManifest(repository, v1)).bytes,
@@ -220,7 +222,7 @@ describe("the only image of a layout", () => {
   it.scoped("does not exist in an empty layout, and the error says so", () =>
     Effect.gen(function*() {
       const { path } = yield* layoutOf()
-      expect((yield* Effect.flip(LayoutImages.find(path))).message).toMatch(/: there is no image in it$/)
+      expect((yield* Effect.flip(NodeLayoutImages.find(path))).message).toMatch(/: there is no image in it$/)
     }))
 })
 

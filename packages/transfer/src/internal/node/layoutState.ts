@@ -5,11 +5,11 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
+import * as files from "./files.js"
 import * as layout from "./layoutIndex.js"
 import type { LayoutInvalid } from "./layoutInvalid.js"
 import * as reader from "./layoutReader.js"
-import * as files from "./nodeFiles.js"
-import * as lock from "./nodeLock.js"
+import * as lock from "./lock.js"
 
 /** The error for a manifest that the index lists but that cannot be served: its file is broken, or its tag is ambiguous. */
 export class Unusable {

@@ -6,14 +6,17 @@ import type { TarEntry } from "modern-tar"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
-import { Copy, DockerTar, LayoutImages, OciLayout } from "../src/index.js"
+import { Copy } from "../src/index.js"
+import * as NodeDockerTar from "../src/NodeDockerTar.js"
+import * as NodeLayoutImages from "../src/NodeLayoutImages.js"
+import * as NodeOciLayout from "../src/NodeOciLayout.js"
 import { folder } from "./folder.js"
 import { app, on, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
 
-const { repository } = OciLayout
+const { repository } = NodeOciLayout
 
 const opened = (archive: string) =>
-  Effect.map(Layer.build(DockerTar.layer(archive)), (context) => Context.get(context, Registry))
+  Effect.map(Layer.build(NodeDockerTar.layer(archive)), (context) => Context.get(context, Registry))
 
 const file = (name: string, body: string | Uint8Array = "x"): TarEntry => ({
   header: { name, size: Buffer.byteLength(body), type: "file" },
@@ -82,11 +85,11 @@ describe("an archive of docker save", () => {
       const target = yield* recorded()
       yield* Copy.copy({ registry, repository, reference: v1 }, { registry: target.registry, repository: app })
 
-      const layout = yield* DockerTar.unpacked(path)
-      const found = yield* LayoutImages.find(layout, "app:v1")
+      const layout = yield* NodeDockerTar.unpacked(path)
+      const found = yield* NodeLayoutImages.find(layout, "app:v1")
       expect(found).toMatchObject({ name: "docker.io/library/app:v1", tag: "v1" })
-      expect((yield* LayoutImages.find(layout, "example.com/team/app:v2")).digest).toBe(found.digest)
-      expect((yield* Effect.flip(LayoutImages.find(layout))).message).toContain("it has several images")
+      expect((yield* NodeLayoutImages.find(layout, "example.com/team/app:v2")).digest).toBe(found.digest)
+      expect((yield* Effect.flip(NodeLayoutImages.find(layout))).message).toContain("it has several images")
     }))
 
   it.scoped("is written with unchanged layers, and read again", () =>
@@ -97,7 +100,7 @@ describe("an archive of docker save", () => {
       const image = yield* pushImage(source.registry, ["one", gzipSync("two")], {}, [v1])
       yield* pushReferrer(source.registry, image, "a/signature")
       const from = { registry: source.registry, repository: app, reference: v1 }
-      yield* DockerTar.write(
+      yield* NodeDockerTar.write(
         archive,
         Effect.flatMap(Registry, (registry) => Copy.copy(from, { registry, repository, tags: [v1, Tag.make("v2")] })),
         { name: "example.com/team/app" }
@@ -144,7 +147,7 @@ describe("an archive of docker save", () => {
         tags: []
       })
       const write = (digest: Digest.Digest) =>
-        DockerTar.write(
+        NodeDockerTar.write(
           archive,
           Effect.flatMap(Registry, (registry) =>
             Copy.copy({ registry: source.registry, repository: app, reference: digest }, { registry, repository }, {
@@ -152,7 +155,7 @@ describe("an archive of docker save", () => {
             }))
         )
       yield* write(image.digest)
-      expect(yield* LayoutImages.list(yield* DockerTar.unpacked(archive))).toMatchObject([{ name: undefined }])
+      expect(yield* NodeLayoutImages.list(yield* NodeDockerTar.unpacked(archive))).toMatchObject([{ name: undefined }])
       for (
         const [digest, says] of [
           [index.digest, /app\.tar.*: sha256:\w+ is an index of images for several platforms: choose one platform/],
