@@ -103,8 +103,10 @@ describe.runIf(NodePeers.have("skopeo"))("the private registry", () => {
       yield* push("alice", "alice/app")
       yield* push("admin", "public/app")
       expect(yield* inspect("alice", "alice/app")).toMatch(/^sha256:[0-9a-f]{64}\s*$/)
-      expect(yield* inspect("nobody", "public/app")).toBe(yield* inspect("alice", "alice/app"))
-      for (const denied of [inspect("bob", "alice/app"), inspect("nobody", "alice/app"), push("bob", "public/app")]) {
+      expect(yield* inspect("anonymous", "public/app")).toBe(yield* inspect("alice", "alice/app"))
+      for (
+        const denied of [inspect("bob", "alice/app"), inspect("anonymous", "alice/app"), push("bob", "public/app")]
+      ) {
         expect((yield* Effect.flip(denied)).message).toMatch(/unauthorized|denied|authentication required/)
       }
       expect(written()).toContain("PushManifest")

@@ -78,7 +78,7 @@ export interface Options {
 export interface Summary {
   readonly operations: number
   readonly succeeded: number
-  /** The kinds of operations of which at least one succeeded. */
+  /** The kinds of operations that succeeded at least once. */
   readonly kinds: ReadonlySet<OperationTag>
 }
 

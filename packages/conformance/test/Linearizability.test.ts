@@ -46,7 +46,7 @@ const linearizable: ReadonlyArray<Row> = [
     at(10, 11, found(a))
   ]],
   ["a push that others see before it is answered", [at(0, 9, pushed(a)), at(1, 2, found(a)), at(3, 4, found(a))]],
-  ["two pushes at once, of which either is last", [
+  ["two pushes at once, either of them last", [
     at(0, 9, pushed(a)),
     at(0, 9, pushed(b)),
     at(10, 11, found(a)),
@@ -55,7 +55,7 @@ const linearizable: ReadonlyArray<Row> = [
   ["an answer at the very time of a request", [at(0, 5, pushed(a)), at(5, 6, missing)]],
   ["a push if absent, and the same again", inTurn(ifAbsent(a), ifAbsent(a), taken(b), found(a))],
   ["a push if absent after a delete", inTurn(pushed(a), deleted, ifAbsent(b), taken(a))],
-  ["of two pushes if absent at once one is told that the tag is taken", [
+  ["of two pushes if absent at once, one fails because the tag exists", [
     at(0, 9, ifAbsent(a)),
     at(1, 8, taken(b)),
     at(10, 11, found(a))
@@ -103,8 +103,8 @@ const notLinearizable: ReadonlyArray<Row> = [
   ]],
   ["two pushes if absent that both succeed", [at(0, 9, ifAbsent(a)), at(0, 9, ifAbsent(b))]],
   ["a push if absent that is lost", inTurn(ifAbsent(a), missing)],
-  ["a push if absent that is told of another where there is none", inTurn(taken(a))],
-  ["a push if absent that is told of another where it is itself", inTurn(pushed(a), taken(a))],
+  ["a push if absent that fails although the tag does not exist", inTurn(taken(a))],
+  ["a push if absent that fails although the tag is its own", inTurn(pushed(a), taken(a))],
   ["a delete of nothing", inTurn(deleted)],
   ["two deletes of one push", [at(0, 1, pushed(a)), at(2, 9, deleted), at(2, 9, deleted)]],
   ["a delete that is not seen", inTurn(pushed(a), deleted, found(a))],
@@ -254,7 +254,7 @@ describe("recorder", () => {
   const listTags = (fields?: { readonly last?: Tag.Tag; readonly limit?: number }) =>
     new Operation.ListTags({ repository, ...fields })
 
-  /** What is asked of a registry that answers so, and what is written down: the tags, the claims, and if it is settled. */
+  /** The request, the registry's answer, and what the history records: the tags, the claims, and whether it is settled. */
   const rows: ReadonlyArray<
     readonly [
       name: string,
@@ -271,7 +271,7 @@ describe("recorder", () => {
       [["v1", pushed(a), true], ["v2", pushed(a), true]]
     ],
     [
-      "a push of two tags of which one was set",
+      "a push of two tags that set one of them",
       push({ tags: [tag, other] }),
       () => Effect.succeed(done),
       [["v1", pushed(a), true]]
@@ -279,7 +279,7 @@ describe("recorder", () => {
     ["a push if absent", push({ ifAbsent: true }), () => Effect.succeed(done), [["v1", ifAbsent(a), true]]],
     ["a push if absent that met another", push({ ifAbsent: true }), refused(denied), [["v1", taken(a), true]]],
     [
-      "a push if absent of two tags of which one met another",
+      "a push if absent of two tags, and one of them exists",
       push({ ifAbsent: true, tags: [tag, other] }),
       refused(denied),
       [["v1", ifAbsent(a), false], ["v2", ifAbsent(a), false]]
@@ -362,7 +362,7 @@ describe("recorder", () => {
       expect([of("Listed"), of("Missing"), told.length]).toEqual([listed, missing, listed.length + missing.length])
     }))
 
-  it.effect("a manifest that is deleted is told of every tag, also of those that come later", () =>
+  it.effect("the history records a deleted manifest for every tag, also for later ones", () =>
     Effect.gen(function*() {
       const { history, middleware } = yield* Linearizability.recorder
       const handle = middleware(
@@ -392,7 +392,7 @@ describe("recorder", () => {
       expect(yield* history).toMatchObject([{ claim: pushed(a), responded: Infinity }])
     }))
 
-  it.effect("what is asked while another is asked overlaps it", () =>
+  it.effect("concurrent requests overlap in the history", () =>
     Effect.gen(function*() {
       const { history, middleware } = yield* Linearizability.recorder
       const answer = yield* Deferred.make<void>()

@@ -5,7 +5,7 @@ import { Effect, Stream } from "effect"
 /** A registry that is not linearizable. */
 export interface Racer {
   readonly name: string
-  /** Whether it is, as long as nobody else asks it. */
+  /** Whether it is, if no other client calls it. */
   readonly alone: boolean
   /** `others` is how long others have their turn while it is about to go wrong. */
   readonly middleware: (others: Effect.Effect<void>) => Middleware.Middleware

@@ -47,7 +47,9 @@ describe("Cache", () => {
       const store = yield* memory({ sparseManifests: true })
       yield* store.pushBlob(repository, one.blob, Body.bytes(one.content))
       const middleware = yield* Cache.middleware({ store })
-      const cache = Registry.fromHandler(middleware(samples.always(Exit.die("nobody should ask"))))
+      const cache = Registry.fromHandler(
+        middleware(samples.always(Exit.die("the upstream registry should not be called")))
+      )
       expect(yield* read(cache, one.blob)).toBe(sum(one.content))
     }))
 

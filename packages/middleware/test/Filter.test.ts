@@ -43,9 +43,9 @@ interface Row {
   readonly all: Outcome
   /** In a repository whose tags are hidden. */
   readonly untagged: Outcome
-  /** In a repository of which only this tag is visible. */
+  /** In a repository where only this tag is visible. */
   readonly tagged: Outcome
-  /** In a repository of which only other tags are visible. */
+  /** In a repository where only other tags are visible. */
   readonly otherTags: Outcome
   /** In a hidden repository. */
   readonly rest: Outcome

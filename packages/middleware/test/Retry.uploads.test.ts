@@ -30,7 +30,7 @@ const source: Body.Source = (sink) => {
 
 /** Bodies with the same content, by how they can be sent. */
 const replayed = [
-  { kind: "in hand", body: () => Body.bytes(content) },
+  { kind: "in memory", body: () => Body.bytes(content) },
   { kind: "a stream", body: () => Body.stream(halves, { size: 40, replayable: true }) },
   { kind: "native", body: () => Body.fromSource(source, { size: 40, replayable: true }) }
 ]

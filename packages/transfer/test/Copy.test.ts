@@ -104,7 +104,7 @@ describe("copy", () => {
       const layer = yield* pushBlob(source.registry, "a layer")
       yield* pushBlob(target.registry, "a layer")
       const config = yield* pushBlob(source.registry, "{}", MediaType.empty)
-      const annotations = { "containerd.io/distribution.source.registry.test": `nobody/has,${app}` }
+      const annotations = { "containerd.io/distribution.source.registry.test": `empty/repository,${app}` }
       yield* pushDocument(source.registry, MediaType.image, { config, layers: [{ ...layer, annotations }] }, [v1])
       target.counts()
 

@@ -12,19 +12,19 @@ export interface Area {
   readonly checks: ReadonlyArray<Check>
 }
 
-/** Where a mutant breaks a rule that many stand on, how many is enough to say. */
+/** Lists the checks, or counts them if a mutant breaks a rule that many checks depend on. */
 const shown = (checks: ReadonlyArray<Check>) =>
   checks.length > 6 ? `${checks.length} checks` : checks.map(({ id }) => id).join(" ")
 
 const isOf = (mutant: Mutant) => (check: Check) => check.rules.some((rule) => mutant.breaks.includes(rule))
 
-/** The other checks, so that they are left out. */
+/** The checks to skip: those of other rules. */
 const butFor = (mutant: Mutant) =>
   Object.fromEntries(all.filter((check) => !isOf(mutant)(check)).map(({ id }) => [id, "of another rule"]))
 
 /**
- * Whoever breaks a rule is found by a check of that rule, and no check is there for nothing. Against each mutant the
- * checks of its rules are run; or all checks, which takes minutes, and shows that no two find the same mutants.
+ * Tests that a check finds every mutant, and that every check finds one. Against each mutant the checks of its rules run;
+ * or all checks, which takes minutes, and shows that no two checks find the same mutants.
  */
 export const findEachOther = ({ checks, mutants }: Area, run: "their checks" | "all checks"): void => {
   const table = new Map<Mutant, ReadonlyArray<Check>>()
@@ -32,7 +32,7 @@ export const findEachOther = ({ checks, mutants }: Area, run: "their checks" | "
   /** The mutants that a check finds. */
   const foundBy = (check: Check) => [...table].flatMap(([mutant, found]) => found.includes(check) ? [mutant] : [])
 
-  /** All is in this process and nothing is waited for, so that nothing else would be heard. */
+  /** Everything runs in this process without waiting, so Vitest would not receive its messages otherwise. */
   afterEach(() => new Promise((resolve) => setImmediate(resolve)))
 
   describe("mutants", () => {

@@ -13,7 +13,7 @@ export type Annotations = { readonly [name: string]: string | number | undefined
 
 /**
  * Writes a line to the loggers of a fiber. It has the effect of `Effect.annotateLogs(Effect.logWithLevel(level,
- * message), annotations())` at a quarter of the cost, most of which is setting and resetting the annotations. If no
+ * message), annotations())` at a quarter of the cost, because setting and resetting the annotations is expensive. If no
  * logger is set, the line is not built.
  */
 export const write = (

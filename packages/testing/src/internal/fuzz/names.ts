@@ -17,7 +17,7 @@ import type { Target } from "./target.js"
 
 const hex = "0123456789abcdef".repeat(8)
 
-/** The pieces of which references and their parts consist. */
+/** The pieces of references and their parts. */
 const pieces = {
   name: ["a", "0", "/", ".", "_", "__", "-", "--", "A", "library", ".."],
   tag: ["a", "A", "0", "_", ".", "-", "latest"],

@@ -122,7 +122,7 @@ export const tags: ReadonlyArray<Mutant> = [
   },
   {
     id: "tags-prefix-hides",
-    name: "a tag hides the tags of which it is a prefix",
+    name: "a tag hides the tags that begin with it",
     breaks: [82],
     wire: listed((list) => list.filter((tag) => !list.some((other) => other !== tag && tag.startsWith(`${other}.`))))
   },

@@ -281,7 +281,7 @@ export const upload: ReadonlyArray<Mutant> = [
     )
   },
   {
-    id: "json-blob-written-anew",
+    id: "json-blob-rewritten",
     name: "JSON blobs are parsed and serialized again",
     breaks: [58],
     wire: answers(
