@@ -6,7 +6,7 @@
  *
  * @since 0.1.0
  */
-import { Caller, Handler, Registry } from "@effect-oci/core"
+import { Answer, Caller, Handler, Operation, Registry } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -129,10 +129,12 @@ export const middleware = (
         maxManifestBytes: options.maxManifestBytes ?? 32 * 1024 * 1024,
         tagOnly: options.tagOnly ?? false
       })
-      return Handler.override(anonymous, {
+      return Handler.wrap(anonymous, {
         ...blobs.rows,
         ...manifests.rows,
-        ...writes(upstream, store, blobs, manifests)
+        ...writes(upstream, store, blobs, manifests),
+        ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CancelUpload"),
+        ...Handler.forward("ListRepositories", "ListTags", "ListReferrers")
       })
     }
   })
@@ -141,17 +143,11 @@ const wrongOrder = "Cache cannot wrap a registry whose answers depend on the cal
   "because it would serve what one caller may read to all; wrap the cache instead: " +
   "upstream.pipe(Cache.wrap({ store }), Authorize.wrap({ allow }))"
 
-const asAnonymous = <A, E, R>(answer: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Handler.exitOf(answer) === undefined ? Effect.provideService(answer, Caller.Caller, Caller.anonymous) : answer
-
 /** Reads as the anonymous caller, because the cache serves what it reads to all callers. */
-const readingAsAnonymous = (next: Handler.Handler): Handler.Handler =>
-  Handler.override(next, {
-    ResolveBlob: (operation) => asAnonymous(next(operation)),
-    GetBlob: (operation) => asAnonymous(next(operation)),
-    ResolveManifest: (operation) => asAnonymous(next(operation)),
-    GetManifest: (operation) => asAnonymous(next(operation))
-  })
+const readingAsAnonymous: Middleware.Middleware = (next) => (operation) =>
+  Operation.access(operation) === "read"
+    ? Answer.ifPending(next(operation), Effect.provideService(Caller.Caller, Caller.anonymous))
+    : next(operation)
 
 const millis = (duration: Duration.DurationInput | undefined, byDefault: Duration.DurationInput): number =>
   Duration.toMillis(duration ?? byDefault)
