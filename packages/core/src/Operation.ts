@@ -20,6 +20,7 @@ import type { RepositoryName } from "./RepositoryName.js"
 
 export * from "./OperationModel.js"
 export * from "./OperationResult.js"
+export * from "./OperationSchema.js"
 export * from "./OperationTag.js"
 
 /**

@@ -357,7 +357,7 @@ export const isRegistryError = (value: unknown): value is RegistryError =>
  * assert.deepEqual(json, { _tag: "Refused", by: "Policy", reason: "too old" })
  * ```
  */
-export const schema: Schema.Schema<RegistryError, unknown> = errorSchema(classes, ownFields, isRegistryError)
+export const schema: Schema.Schema<RegistryError, unknown> = errorSchema<RegistryError>(classes, ownFields)
 
 /**
  * The statuses of temporary problems, from RFC 9110 and RFC 6585. Other 5xx statuses mean that the server will never do

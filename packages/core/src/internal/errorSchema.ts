@@ -1,8 +1,10 @@
+import * as Record from "effect/Record"
 import * as Schema from "effect/Schema"
 import * as Digest from "../Digest.js"
 import { tags } from "../OperationTag.js"
 import * as RepositoryName from "../RepositoryName.js"
 import * as Tag from "../Tag.js"
+import { taggedSchema } from "./taggedSchema.js"
 
 const optionalText = Schema.optional(Schema.String)
 
@@ -64,24 +66,13 @@ export const ownFields = (error: Schema.Schema.Any) => ({
 /** Returns the schema of errors of some classes. A class whose fields are not listed does not compile. */
 export const errorSchema = <E extends { readonly _tag: string }>(
   classes: { readonly [T in E["_tag"]]: new(fields: never) => E },
-  fields: (error: Schema.Schema.Any) => { readonly [T in E["_tag"]]: Schema.Struct.Fields },
-  isError: (value: unknown) => value is E
+  fields: (error: Schema.Schema.Any) => { readonly [T in E["_tag"]]: Schema.Struct.Fields }
 ): Schema.Schema<E, unknown> => {
-  const build = (): Schema.Schema<E, unknown> => {
-    const own = fields(schema)
-    const structs = (Object.keys(own) as ReadonlyArray<E["_tag"]>).map((tag) =>
-      Schema.TaggedStruct(tag, { ...common, ...own[tag] })
+  const schema: Schema.Schema<E, unknown> = Schema.suspend(() =>
+    taggedSchema(
+      classes,
+      Record.map(fields(schema), (own) => ({ ...common, ...own })) as { readonly [T in E["_tag"]]: object }
     )
-    return Schema.transform(
-      Schema.Union(...structs) as unknown as Schema.Schema<{ readonly _tag: E["_tag"] }, unknown>,
-      Schema.declare(isError),
-      {
-        strict: true,
-        decode: ({ _tag, ...fields }) => new classes[_tag](fields as never),
-        encode: (error) => ({ ...error })
-      }
-    )
-  }
-  const schema: Schema.Schema<E, unknown> = Schema.suspend(build)
+  )
   return schema
 }
