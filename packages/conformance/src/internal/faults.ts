@@ -8,8 +8,8 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { PCGRandom } from "effect/Utils"
-import * as cutting from "./cutting.js"
 import type { Failure, Fault, Fired, Plan } from "./faultModel.js"
+import * as truncation from "./truncation.js"
 
 /** The implementation of the faults of `Faulty`. */
 
@@ -69,19 +69,20 @@ export const middleware =
         default:
           return fault === undefined && plan.pass === undefined
             ? next(operation)
-            : flowing(next, operation, scissorsOf(fault, plan.pass, operation, fire))
+            : truncating(next, operation, truncationOf(fault, plan.pass, operation, fire))
       }
     })
 
 /**
- * Returns where the body or list of an operation is cut: by a fault, or by a plan that counts the bytes of all bodies.
+ * Returns where the body or list of an operation is truncated: by a fault, or by a plan that counts the bytes of all
+ * bodies.
  */
-const scissorsOf = (
+const truncationOf = (
   fault: Cut | undefined,
   passOfPlan: ((bytes: number) => number) | undefined,
   operation: Operation.Operation,
   fire: (fired: Fired) => void
-): cutting.Scissors => {
+): truncation.Truncation => {
   const { after = Infinity, failure = reset, how = "fails" } = fault ?? {}
   const isList = Operation.access(operation) === "list"
   let passed = 0
@@ -94,30 +95,30 @@ const scissorsOf = (
     atEnd: () => fault !== undefined && how !== "ends",
     how,
     failure: () => failure(Operation.errorFields(operation)),
-    onCut: () => fire({ operation: operation._tag, fault: fault ?? { _tag: "Cut", after: passed } })
+    onTruncate: () => fire({ operation: operation._tag, fault: fault ?? { _tag: "Cut", after: passed } })
   }
 }
 
-/** Cuts the bodies and lists of an operation in transit. */
-const flowing = <O extends Operation.Operation>(
+/** Truncates the bodies and lists of an operation. */
+const truncating = <O extends Operation.Operation>(
   next: Handler.Handler,
   operation: O,
-  scissors: cutting.Scissors
+  limits: truncation.Truncation
 ): Answer.Answer<O> => {
-  let isCut = false
-  const onCut = () => {
-    scissors.onCut()
-    isCut = true
+  let isTruncated = false
+  const onTruncate = () => {
+    limits.onTruncate()
+    isTruncated = true
   }
-  const sent = next(Operation.mapBody(operation, (body) => cutting.body(body, { ...scissors, onCut })))
+  const sent = next(Operation.mapBody(operation, (body) => truncation.body(body, { ...limits, onTruncate })))
   // If the connection breaks during the request body, the answer of the registry is lost.
   const answer = Operation.bodyOf(operation) === undefined ? sent : Effect.flatMap(
     Effect.exit(sent),
-    (exit) => isCut && scissors.how === "fails" ? Effect.fail(scissors.failure()) : exit
+    (exit) => isTruncated && limits.how === "fails" ? Effect.fail(limits.failure()) : exit
   )
   return Answer.mapShape(answer as Answer.Answer<O>, operation, {
-    content: (content) => BlobContent.mapBody(content, (body) => cutting.body(body, scissors)),
-    list: (items) => cutting.list(items, scissors)
+    content: (content) => BlobContent.mapBody(content, (body) => truncation.body(body, limits)),
+    list: (items) => truncation.list(items, limits)
   })
 }
 

@@ -1,35 +1,17 @@
 import * as Digest from "@effect-oci/core/Digest"
-import * as MediaType from "@effect-oci/core/MediaType"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { Violation } from "../Check.js"
-import { Wire } from "../Target.js"
-import type { Received, Sent } from "../Target.js"
+import type { Received } from "../Target.js"
+import { get } from "./request.js"
 
-/**
- * The requests of checks, and their expectations. A failed expectation reports the request, the expected and the
- * actual.
- */
+/** Expectations of checks. A failed expectation reports the request, the expected and the actual. */
 
-export const send = (request: Sent) => Effect.flatMap(Wire, (wire) => wire.send(request))
-
-const accept = [...MediaType.manifests, "*/*"].join(", ")
-
-/** The `Accept` header of clients, which lists every kind of manifest. */
-const asClientsDo = (path: string, headers: Sent["headers"]) =>
-  path.includes("/manifests/") ? { accept, ...headers } : headers
-
-export const get = (path: string, headers?: Sent["headers"]) =>
-  send({ method: "GET", path, headers: asClientsDo(path, headers) })
-
-export const head = (path: string, headers?: Sent["headers"]) =>
-  send({ method: "HEAD", path, headers: asClientsDo(path, headers) })
-
-/** Limits the text in reports, because some registries put half a kilobyte of state in a URL, or more in an answer. */
-const cut = (text: string): string => text.length > 300 ? `${text.slice(0, 300)}…` : text
+/** Limits the text in reports, because URLs and bodies may be long. */
+const shorten = (text: string): string => text.length > 300 ? `${text.slice(0, 300)}…` : text
 
 export const violation = ({ sent }: Received, expected: string, actual: string): Violation =>
-  new Violation({ after: `${sent.method} ${cut(sent.path)}`, expected, actual: cut(actual.trim()) })
+  new Violation({ after: `${sent.method} ${shorten(sent.path)}`, expected, actual: shorten(actual.trim()) })
 
 export const expect = (received: Received, holds: boolean, expected: string, actual: () => string) =>
   holds ? Effect.succeed(received) : Effect.fail(violation(received, expected, actual()))
@@ -76,6 +58,19 @@ export const bytesEqual = (a: Uint8Array, b: Uint8Array): boolean =>
   a.byteLength === b.byteLength && (
     a.byteLength > 64 * 1024 ? Digest.fromBytes(a) === Digest.fromBytes(b) : a.every((byte, index) => byte === b[index])
   )
+
+/** Expects exactly these bytes in the body. */
+export const expectBody = (received: Received, bytes: Uint8Array, expected = "the bytes pushed") =>
+  expect(received, bytesEqual(received.body, bytes), expected, () => "other bytes")
+
+export const expectNoBody = (received: Received) =>
+  expect(received, received.body.byteLength === 0, "no body", () => "a body")
+
+/** Expects that GET of a path returns 200 and exactly these bytes. */
+export const expectContent = (path: string, bytes: Uint8Array) =>
+  Effect.gen(function*() {
+    return yield* expectBody(yield* expectStatus(yield* get(path), 200), bytes)
+  })
 
 export const expectHeader = (received: Received, name: string, value: string | RegExp) => {
   const actual = received.headers[name]

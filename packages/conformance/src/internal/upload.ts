@@ -1,11 +1,18 @@
 import * as Digest from "@effect-oci/core/Digest"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
+import { bytesOf } from "../Fixtures.js"
 import type { DataSet } from "../Fixtures.js"
 import type { Received } from "../Target.js"
-import { expectStatus, send, violation } from "./asking.js"
+import { expectStatus, violation } from "./expectations.js"
+import { remove, send } from "./request.js"
 
 /** Helpers that create the content of a check. They delete this content when the scope closes. */
+
+/** A blob of 2048 bytes. */
+export const sampleBlob = bytesOf("0123456789abcdef".repeat(128))
+
+export const sampleDigest = Digest.fromBytes(sampleBlob)
 
 const origin = "http://registry.invalid"
 
@@ -26,9 +33,7 @@ export const follow = (received: Received, query: { readonly [name: string]: str
  * suite.
  */
 export const cleanUp = (path: string) =>
-  Effect.addFinalizer(() =>
-    Effect.ignore(Effect.timeout(Effect.interruptible(send({ method: "DELETE", path })), "10 seconds"))
-  )
+  Effect.addFinalizer(() => Effect.ignore(Effect.timeout(Effect.interruptible(remove(path)), "10 seconds")))
 
 /** Opens an upload session, and returns the path where it continues. */
 export const startUpload = (repository: RepositoryName, query = "") =>

@@ -3,8 +3,9 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import type { Violation } from "../Check.js"
 import type { Received, Unreachable, Wire } from "../Target.js"
-import { expectStatus, send } from "./asking.js"
-import { follow, startUpload } from "./putting.js"
+import { expectStatus } from "./expectations.js"
+import { send } from "./request.js"
+import { follow, startUpload } from "./upload.js"
 
 /** A blob to push: the bytes, and the declared digest. */
 export interface Pushed {
@@ -14,14 +15,14 @@ export interface Pushed {
   readonly algorithm: Digest.Algorithm
 }
 
-type Sending = Effect.Effect<Received, Violation | Unreachable, Wire>
+type Push = Effect.Effect<Received, Violation | Unreachable, Wire>
 
-/** A way to push a blob. It returns the answer to its last request, and fails if an earlier request fails. */
-export interface Way {
+/** A way to push a blob. It returns the response to its last request, and fails if an earlier request fails. */
+export interface UploadMethod {
   readonly id: string
   readonly rules: ReadonlyArray<number>
   readonly name: string
-  readonly push: (blob: Pushed) => Sending
+  readonly push: (blob: Pushed) => Push
 }
 
 const octets = { "content-type": "application/octet-stream" }
@@ -54,20 +55,20 @@ export const put = (path: string, body?: Uint8Array, offset?: number) =>
 export const patched = (path: string, body: Uint8Array, offset?: number) =>
   Effect.flatMap(patch(path, body, offset), (received) => expectStatus(received, 202))
 
-const inChunks = (blob: Pushed, cuts: ReadonlyArray<number>, lastInPut: boolean): Sending =>
+const inChunks = (blob: Pushed, cuts: ReadonlyArray<number>, lastInPut: boolean): Push =>
   Effect.gen(function*() {
-    let answer: Received = yield* start(blob)
+    let response: Received = yield* start(blob)
     const bounds = [0, ...cuts, blob.bytes.byteLength]
     const chunks = bounds.slice(1).map((end, index) => ({ from: bounds[index] ?? 0, end }))
     const last = lastInPut ? chunks.pop() : undefined
     for (const { end, from } of chunks) {
-      answer = yield* patched(yield* follow(answer), blob.bytes.subarray(from, end), from)
+      response = yield* patched(yield* follow(response), blob.bytes.subarray(from, end), from)
     }
-    const path = yield* follow(answer, { digest: blob.digest })
+    const path = yield* follow(response, { digest: blob.digest })
     return last === undefined ? yield* put(path) : yield* put(path, blob.bytes.subarray(last.from), last.from)
   })
 
-export const ways: ReadonlyArray<Way> = [
+export const uploadMethods: ReadonlyArray<UploadMethod> = [
   {
     id: "post-put",
     rules: [29, 33],
@@ -114,8 +115,8 @@ export const ways: ReadonlyArray<Way> = [
     name: "a PATCH without Content-Range, then PUT",
     push: (blob) =>
       Effect.gen(function*() {
-        const answer = yield* patched(yield* follow(yield* start(blob)), blob.bytes)
-        return yield* put(yield* follow(answer, { digest: blob.digest }))
+        const response = yield* patched(yield* follow(yield* start(blob)), blob.bytes)
+        return yield* put(yield* follow(response, { digest: blob.digest }))
       })
   }
 ]

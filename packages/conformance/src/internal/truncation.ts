@@ -3,58 +3,60 @@ import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
-/** Where a body or list is cut, and how it ends there. */
-export interface Scissors {
+/** Where a body or list is truncated, and how it ends there. */
+export interface Truncation {
   /** Returns how many of the next bytes or items pass. */
   readonly pass: (amount: number) => number
-  /** Returns whether content that has reached its end is cut at the end. */
+  /** Returns whether complete content also ends with the fault. */
   readonly atEnd: () => boolean
   readonly how: "fails" | "ends" | "stalls"
   readonly failure: () => RegistryError
-  readonly onCut: () => void
+  readonly onTruncate: () => void
 }
 
-/** Cuts a body at a byte. A body with a native source keeps a native source. */
-export const body = (content: Body.Body, scissors: Scissors): Body.Body => {
+/** Truncates a body at a byte. A body with a native source keeps a native source. */
+export const body = (content: Body.Body, truncation: Truncation): Body.Body => {
   const fields = { size: content.size, replayable: content.replayable }
   return content.source === undefined
     ? Body.stream(
-      cut(content.stream, scissors, {
+      truncate(content.stream, truncation, {
         size: (piece) => piece.byteLength,
         part: (piece, size) => size === 0 ? Option.none() : Option.some(piece.subarray(0, size))
       }),
       fields
     )
-    : Body.fromSource(source(content.source, scissors), fields)
+    : Body.fromSource(source(content.source, truncation), fields)
 }
 
-/** Cuts a list at an item. */
-export const list = <A>(items: Stream.Stream<A, RegistryError>, scissors: Scissors): Stream.Stream<A, RegistryError> =>
-  cut(items, scissors, { size: () => 1, part: () => Option.none() })
-
-const cut = <A>(
+/** Truncates a list at an item. */
+export const list = <A>(
   items: Stream.Stream<A, RegistryError>,
-  scissors: Scissors,
+  truncation: Truncation
+): Stream.Stream<A, RegistryError> => truncate(items, truncation, { size: () => 1, part: () => Option.none() })
+
+const truncate = <A>(
+  items: Stream.Stream<A, RegistryError>,
+  truncation: Truncation,
   measure: { readonly size: (item: A) => number; readonly part: (item: A, size: number) => Option.Option<A> }
 ): Stream.Stream<A, RegistryError> =>
   Stream.suspend(() => {
-    let isCut = false
+    let isTruncated = false
     const upTo = (item: A) => {
       const size = measure.size(item)
-      const passed = scissors.pass(size)
-      isCut = passed < size
-      return { part: isCut ? measure.part(item, passed) : Option.some(item), isLast: isCut }
+      const passed = truncation.pass(size)
+      isTruncated = passed < size
+      return { part: isTruncated ? measure.part(item, passed) : Option.some(item), isLast: isTruncated }
     }
     return Stream.rechunk(items, 1).pipe(
       Stream.map(upTo),
       Stream.takeUntil(({ isLast }) => isLast),
       Stream.filterMap(({ part }) => part),
-      Stream.concat(Stream.suspend(() => isCut || scissors.atEnd() ? ending(scissors) : Stream.empty))
+      Stream.concat(Stream.suspend(() => isTruncated || truncation.atEnd() ? ending(truncation) : Stream.empty))
     )
   })
 
-const ending = ({ failure, how, onCut }: Scissors): Stream.Stream<never, RegistryError> => {
-  onCut()
+const ending = ({ failure, how, onTruncate }: Truncation): Stream.Stream<never, RegistryError> => {
+  onTruncate()
   switch (how) {
     case "fails":
       return Stream.fail(failure())
@@ -65,11 +67,11 @@ const ending = ({ failure, how, onCut }: Scissors): Stream.Stream<never, Registr
   }
 }
 
-const source = (inner: Body.Source, { atEnd, failure, how, onCut, pass }: Scissors): Body.Source => (sink) => {
+const source = (inner: Body.Source, { atEnd, failure, how, onTruncate, pass }: Truncation): Body.Source => (sink) => {
   let over = false
   const end = () => {
     over = true
-    onCut()
+    onTruncate()
     if (how === "fails") sink.fail(failure())
     else if (how === "ends") sink.end()
   }
