@@ -79,17 +79,17 @@ const layers = [bytesOf("the first layer"), bytesOf("the second layer"), new Uin
 
 const nonDistributable = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 
-/** Creates the data sets with one digest algorithm. */
-const setsBy = (algorithm: Digest.Algorithm): ReadonlyArray<DataSet> => {
+/** The documents that several data sets share, with the digests of one algorithm. */
+const documentsBy = (algorithm: Digest.Algorithm) => {
   const of = (bytes: Uint8Array, mediaType: string) => Descriptor.fromBytes(bytes, mediaType, algorithm)
   const describe = (manifest: Document, more: object = {}) => ({ ...of(manifest.bytes, manifest.mediaType), ...more })
-  const empty = of(emptyJson, MediaType.empty)
   const imageOf = (contents: ReadonlyArray<Uint8Array>, more: object = {}) =>
     document(MediaType.image, {
       config: of(config, MediaType.imageConfig),
       layers: contents.map((content) => of(content, MediaType.layer)),
       ...more
     })
+  const empty = of(emptyJson, MediaType.empty)
   const image = imageOf(layers)
   const small = imageOf(layers.slice(0, 1))
   const artifact = document(MediaType.image, {
@@ -103,89 +103,107 @@ const setsBy = (algorithm: Digest.Algorithm): ReadonlyArray<DataSet> => {
       describe(small, { platform: { os: "linux", architecture: "arm64", variant: "v8" } })
     ]
   })
-  const nowhere = of(bytesOf(`never pushed ${algorithm}`), MediaType.image)
-  const imageBlobs = [config, ...layers]
-  const set = (
-    name: string,
-    blobs: ReadonlyArray<Uint8Array>,
-    manifests: ReadonlyArray<Document>,
-    needs: DataSet["needs"] = []
-  ): DataSet => ({
+  const missing = of(bytesOf(`never pushed ${algorithm}`), MediaType.image)
+  return { algorithm, of, describe, imageOf, empty, image, small, artifact, index, missing }
+}
+
+type Documents = ReturnType<typeof documentsBy>
+
+/** A data set before its algorithm is chosen. */
+type Row = readonly [
+  name: string,
+  blobs: ReadonlyArray<Uint8Array>,
+  manifests: ReadonlyArray<Document>,
+  needs?: DataSet["needs"]
+]
+
+const imageBlobs = [config, ...layers]
+
+const imageRows = ({ algorithm, describe, image, imageOf, index, missing, small }: Documents): ReadonlyArray<Row> => [
+  ["image", imageBlobs, [image]],
+  ["image without layers", [config], [imageOf([])]],
+  ...(algorithm === "sha256" ? [["large manifest", [config], [padded(imageOf([]), largestManifest)]] as const] : []),
+  ["index", imageBlobs, [image, small, index]],
+  ["nested index", imageBlobs, [
+    image,
+    small,
+    index,
+    document(MediaType.index, { manifests: [describe(index), describe(image)] })
+  ]],
+  ["empty index", [], [document(MediaType.index, { manifests: [] })]],
+  ["sparse index", [config, ...layers.slice(0, 1)], [
+    small,
+    document(MediaType.index, { manifests: [describe(small), missing] })
+  ], ["sparseIndex"]]
+]
+
+const artifactRows = (
+  { algorithm, artifact, describe, empty, image, imageOf, missing, of }: Documents
+): ReadonlyArray<Row> => [
+  ["artifact", [emptyJson, bytesOf("an artifact")], [artifact]],
+  ["artifact without layers", [emptyJson], [
+    document(MediaType.image, { artifactType, config: empty, layers: [empty] })
+  ]],
+  ["artifact index", [emptyJson, bytesOf("an artifact")], [
+    artifact,
+    document(MediaType.index, { artifactType, manifests: [describe(artifact, { artifactType })] })
+  ]],
+  ["image with a subject", [...imageBlobs, emptyJson], [
+    image,
+    document(MediaType.image, {
+      artifactType,
+      config: empty,
+      layers: [empty],
+      subject: describe(image),
+      annotations: { "org.example.of": "image" }
+    })
+  ]],
+  ["index with a subject", imageBlobs, [
+    image,
+    document(MediaType.index, { artifactType, manifests: [], subject: describe(image) })
+  ]],
+  ["missing subject", [emptyJson], [
+    document(MediaType.image, { artifactType, config: empty, layers: [empty], subject: missing })
+  ]],
+  ["data field", [emptyJson, layers[0] ?? emptyJson], [
+    document(MediaType.image, {
+      artifactType,
+      config: { ...empty, data: Encoding.encodeBase64(emptyJson) },
+      layers: [{
+        ...of(layers[0] ?? emptyJson, MediaType.layer),
+        data: Encoding.encodeBase64(layers[0] ?? emptyJson)
+      }]
+    })
+  ]],
+  ["custom fields", imageBlobs, [imageOf(layers, { "org.example.custom": { nested: [1, "two", null] } })]],
+  ["non-distributable layer", [config], [
+    imageOf([], {
+      layers: [{
+        ...of(bytesOf(`kept elsewhere ${algorithm}`), nonDistributable),
+        urls: ["https://layers.example.com/layer.tar.gz"]
+      }]
+    })
+  ]],
+  ["odd white space and order", [emptyJson], [{
+    mediaType: MediaType.image,
+    bytes: bytesOf(
+      `{\n\t"layers" : [ ] ,\r\n "config":${
+        JSON.stringify(empty)
+      }, "mediaType": "${MediaType.image}","schemaVersion":2 }\n`
+    )
+  }]]
+]
+
+/** Creates the data sets with one digest algorithm. */
+const setsBy = (algorithm: Digest.Algorithm): ReadonlyArray<DataSet> => {
+  const documents = documentsBy(algorithm)
+  return [...imageRows(documents), ...artifactRows(documents)].map(([name, blobs, manifests, needs = []]) => ({
     name: algorithm === "sha256" ? name : `${name}, ${algorithm}`,
     algorithm,
     needs: algorithm === "sha256" ? needs : [...needs, "sha512"],
     blobs,
     manifests
-  })
-  return [
-    set("image", imageBlobs, [image]),
-    set("image without layers", [config], [imageOf([])]),
-    ...(algorithm === "sha256" ? [set("large manifest", [config], [padded(imageOf([]), largestManifest)])] : []),
-    set("index", imageBlobs, [image, small, index]),
-    set("nested index", imageBlobs, [
-      image,
-      small,
-      index,
-      document(MediaType.index, { manifests: [describe(index), describe(image)] })
-    ]),
-    set("empty index", [], [document(MediaType.index, { manifests: [] })]),
-    set("sparse index", [config, ...layers.slice(0, 1)], [
-      small,
-      document(MediaType.index, { manifests: [describe(small), nowhere] })
-    ], ["sparseIndex"]),
-    set("artifact", [emptyJson, bytesOf("an artifact")], [artifact]),
-    set("artifact without layers", [emptyJson], [
-      document(MediaType.image, { artifactType, config: empty, layers: [empty] })
-    ]),
-    set("artifact index", [emptyJson, bytesOf("an artifact")], [
-      artifact,
-      document(MediaType.index, { artifactType, manifests: [describe(artifact, { artifactType })] })
-    ]),
-    set("image with a subject", [...imageBlobs, emptyJson], [
-      image,
-      document(MediaType.image, {
-        artifactType,
-        config: empty,
-        layers: [empty],
-        subject: describe(image),
-        annotations: { "org.example.of": "image" }
-      })
-    ]),
-    set("index with a subject", imageBlobs, [
-      image,
-      document(MediaType.index, { artifactType, manifests: [], subject: describe(image) })
-    ]),
-    set("missing subject", [emptyJson], [
-      document(MediaType.image, { artifactType, config: empty, layers: [empty], subject: nowhere })
-    ]),
-    set("data field", [emptyJson, layers[0] ?? emptyJson], [
-      document(MediaType.image, {
-        artifactType,
-        config: { ...empty, data: Encoding.encodeBase64(emptyJson) },
-        layers: [{
-          ...of(layers[0] ?? emptyJson, MediaType.layer),
-          data: Encoding.encodeBase64(layers[0] ?? emptyJson)
-        }]
-      })
-    ]),
-    set("custom fields", imageBlobs, [imageOf(layers, { "org.example.custom": { nested: [1, "two", null] } })]),
-    set("non-distributable layer", [config], [
-      imageOf([], {
-        layers: [{
-          ...of(bytesOf(`kept elsewhere ${algorithm}`), nonDistributable),
-          urls: ["https://layers.example.com/layer.tar.gz"]
-        }]
-      })
-    ]),
-    set("odd white space and order", [emptyJson], [{
-      mediaType: MediaType.image,
-      bytes: bytesOf(
-        `{\n\t"layers" : [ ] ,\r\n "config":${
-          JSON.stringify(empty)
-        }, "mediaType": "${MediaType.image}","schemaVersion":2 }\n`
-      )
-    }])
-  ]
+  }))
 }
 
 /**

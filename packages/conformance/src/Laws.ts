@@ -12,143 +12,36 @@ import type { Handler } from "@effect-oci/core/Handler"
 import type { OperationTag } from "@effect-oci/core/Operation"
 import { Registry } from "@effect-oci/core/Registry"
 import * as Memory from "@effect-oci/store/Memory"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
 import { hop } from "./internal/laws/hop.js"
 import * as judging from "./internal/laws/judge.js"
-import type { Wrapper } from "./internal/laws/judge.js"
-import type { Model } from "./internal/laws/models.js"
 import * as models from "./internal/laws/models.js"
 import * as printing from "./internal/laws/print.js"
 import type { Script } from "./internal/laws/script.js"
 import * as scripts from "./internal/laws/script.js"
-import type { Expected, Spec } from "./internal/laws/spec.js"
 import { slowed } from "./internal/laws/tags.js"
 import * as tags from "./internal/laws/tags.js"
+import { search } from "./internal/laws/trial.js"
+import type { Trial } from "./internal/laws/trial.js"
 import { tell } from "./internal/telling.js"
 import type { Told } from "./internal/telling.js"
+import { LawBroken } from "./Law.js"
+import type { Expected, Model, Options, Spec, Subject, Summary, Wrapper } from "./Law.js"
 
-export type { Expected, Model, Spec, Told, Wrapper }
+export { LawBroken }
+export type { Expected, Model, Options, Spec, Subject, Summary, Told, Wrapper }
 export { tell }
 
-/**
- * A wrapper under test.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Subject {
-  /** The code that creates the wrapper, for failure reports. */
-  readonly code: string
-  readonly wrapper: Wrapper
-  /** The model of the wrapper. Default: the wrapper does not change any result of the next registry. */
-  readonly model?: Model | undefined
-}
-
-/**
- * Options for the check of a law.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Options {
-  /** Creates the registry behind the wrappers, empty each time. Default: a registry in memory. */
-  readonly backend?: (() => Layer.Layer<Registry>) | undefined
-  /** The number of histories. Default: 100. */
-  readonly runs?: number | undefined
-  /**
-   * The maximum length of a history, in addition to up to 14 operations that fill the registry. Default: 25 operations.
-   */
-  readonly maxLength?: number | undefined
-  /** Whether equations also compare error messages. Default: `true`, but `false` for `distributes`. */
-  readonly messages?: boolean | undefined
-  /** The seed of the random generator. Default: a constant. */
-  readonly seed?: number | undefined
-}
-
-/**
- * Counts of the operations that were tested, if a law holds.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Summary {
-  readonly operations: number
-  readonly succeeded: number
-  /** The kinds of operations that succeeded at least once. */
-  readonly kinds: ReadonlySet<OperationTag>
-}
-
-/**
- * A law does not hold. `test` is a Vitest test with the shortest failing history that was found.
- *
- * @since 0.1.0
- * @category errors
- */
-export class LawBroken extends Data.TaggedError("LawBroken")<{
-  readonly law: string
-  readonly seed: number
-  /** The number of operations in the test. */
-  readonly operations: number
-  readonly test: string
-}> {
-  override get message(): string {
-    return `${this.law} (seed ${this.seed}), in ${this.operations} operations:\n\n${this.test}\n`
-  }
-}
-
-const defaultSeed = 20_261_121
-
-/** A case of a law: tests whether the law holds for a script, and prints the failure. */
-interface Trial {
-  readonly law: string
-  readonly script: Script
-  readonly holds: (script: Script) => Promise<boolean>
-  readonly print: (script: Script) => Promise<string>
-  /** Returns simpler cases: the stack without one of its wrappers. */
-  readonly simpler: () => ReadonlyArray<Trial>
-}
+const randomOf = (options: Options | undefined) => ({ runs: options?.runs ?? 100, seed: options?.seed ?? 20_261_121 })
 
 const check = (trials: fc.Arbitrary<Trial>, options: Options | undefined): Effect.Effect<void, LawBroken> =>
-  Effect.gen(function*() {
-    const { counterexample, errorInstance, failed, seed } = yield* Effect.promise(() =>
-      fc.check(fc.asyncProperty(trials, ({ holds, script }) => holds(script)), {
-        numRuns: options?.runs ?? 100,
-        seed: options?.seed ?? defaultSeed,
-        // `shorten` below shrinks the script: it need not generate a new script for each line that it removes.
-        endOnFailure: true
-      })
-    )
-    if (!failed) return
-    const found = counterexample?.[0]
-    if (found === undefined) return yield* Effect.die(errorInstance)
-    const trial = yield* Effect.promise(() => simplify(found))
-    const script = yield* Effect.promise(() => shorten(trial))
-    const test = yield* Effect.promise(() => trial.print(script))
-    return yield* new LawBroken({ law: trial.law, seed, operations: script.length, test })
-  })
-
-const simplify = async (trial: Trial): Promise<Trial> => {
-  for (const simpler of trial.simpler()) {
-    if (simpler.script.length > 0 && !await simpler.holds(simpler.script)) return simplify(simpler)
-  }
-  return trial
-}
-
-/** Removes the lines that the failure does not need: first halves and smaller parts, then single lines from the end. */
-const shorten = async ({ holds, script }: Trial): Promise<Script> => {
-  let short = script
-  for (let size = Math.ceil(script.length / 2); size > 0; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    for (let at = short.length - size; at > -size; at -= size) {
-      const without = short.filter((_, index) => index < at || index >= at + size)
-      if (without.length > 0 && without.length < short.length && !await holds(without)) short = without
-    }
-  }
-  return short
-}
+  Effect.flatMap(
+    search(trials, randomOf(options)),
+    (failure) => failure === undefined ? Effect.void : Effect.fail(new LawBroken(failure))
+  )
 
 const backendOf = (options: Options | undefined) => options?.backend ?? (() => Memory.layer())
 
@@ -177,7 +70,7 @@ export const lawful = (
       const all = modelsOf(subjects)
       const judge = (script: Script) =>
         Effect.runPromise(judging.judge(backendOf(options)(), subjects.map(({ wrapper }) => wrapper), all, script))
-      const law = `${code(subjects)}: does what its model says`
+      const law = `${code(subjects)}: behaves as its model`
       return {
         law,
         script: scripts.write(plan, judging.stage(all)),
@@ -224,16 +117,16 @@ const equation = (
         Effect.runPromise(
           judging.compare(backendOf(options), [left.wrapper, right.wrapper], script, options?.messages ?? true)
         )
-      const said = `${law}: ${left.code} is ${right.code}`
+      const equality = `${law}: ${left.code} is ${right.code}`
       return {
-        law: said,
+        law: equality,
         script: scripts.write(plan, judging.stage(modelsOf([left]))),
         holds: async (script) => await differ(script) === undefined,
         print: async (script) => {
           const difference = await differ(script)
           return difference === undefined
             ? "// It does not fail each time."
-            : printing.differenceTest(said, [left.code, right.code], script, difference)
+            : printing.differenceTest(equality, [left.code, right.code], script, difference)
         },
         simpler: () => []
       }
@@ -353,11 +246,12 @@ export const distributes = (
  */
 export const keepsTags = (subject: Subject, options?: Options): Effect.Effect<void, LawBroken> =>
   Effect.gen(function*() {
-    const { counterexample, failed, seed } = yield* Effect.promise(() =>
+    const { runs, seed } = randomOf(options)
+    const { counterexample, failed } = yield* Effect.promise(() =>
       fc.check(
         fc.asyncProperty(tags.races, (race) =>
           tags.keeps(race, subject.wrapper).pipe(Effect.provide(backendOf(options)()), Effect.runPromise)),
-        { numRuns: options?.runs ?? 100, seed: options?.seed ?? defaultSeed }
+        { numRuns: runs, seed }
       )
     )
     const race = counterexample?.[0]
@@ -431,7 +325,7 @@ export const suite = async (
   for (const [behind, backend] of Object.entries(backends ?? { memory: () => Memory.layer() })) {
     describe(`${name}, over ${behind}`, () => {
       it.live(
-        `random stacks do what their models say`,
+        "random stacks behave as their models",
         () =>
           Effect.map(lawful(stacks(wrappers, { depth }), { ...options, backend }), ({ operations, succeeded }) => {
             expect(succeeded / operations).toBeGreaterThanOrEqual(share)

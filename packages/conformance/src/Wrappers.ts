@@ -28,6 +28,7 @@ import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as fc from "fast-check"
 import * as models from "./internal/laws/models.js"
+import { union as unionModel } from "./internal/laws/unionModel.js"
 import type { Subject } from "./Laws.js"
 import * as Laws from "./Laws.js"
 
@@ -215,7 +216,7 @@ export const union: fc.Arbitrary<Subject> = fc.constantFrom(...unions).map(({ fi
         [{ name: "mine", registry: Registry.fromHandler(Filter.middleware({ select: select.set })(handle)) }],
         options
       )),
-    model: models.union({
+    model: unionModel({
       race: options.read === "race",
       agree: options.tags === "agree",
       first: filtered ? { repositories: () => true, references: select.has, whole: false } : undefined

@@ -11,6 +11,7 @@ import { Effect, Exit, LogLevel, Stream } from "effect"
 import type { Scope } from "effect"
 import * as fc from "fast-check"
 import * as models from "../src/internal/laws/models.js"
+import { union as unionModel } from "../src/internal/laws/unionModel.js"
 import * as Laws from "../src/Laws.js"
 import * as Linearizability from "../src/Linearizability.js"
 import * as Wrappers from "../src/Wrappers.js"
@@ -295,7 +296,7 @@ const broken: ReadonlyArray<{
             ? new RegistryError.UnknownCode({ ...Operation.errorFields(operation), code: "UNKNOWN" })
             : error)
     ),
-    model: models.union({ agree: true })
+    model: unionModel({ agree: true })
   },
   {
     name: "a cache that serves by digest a manifest that it received by tag",
@@ -322,7 +323,7 @@ const broken: ReadonlyArray<{
     wrapper: unionBut({ tags: "agree" }, ([mine, next]) => ({
       GetManifest: (operation) => Effect.orElse(mine(operation), () => next(operation))
     })),
-    model: models.union({ agree: true })
+    model: unionModel({ agree: true })
   },
   {
     name: "a union that reads a tagged manifest only by its digest",
@@ -338,12 +339,12 @@ const broken: ReadonlyArray<{
           }
         )
     }), byTags),
-    model: models.union({ first: versions })
+    model: unionModel({ first: versions })
   },
   {
     name: "a union that checks `ifAbsent` only at the push target",
     wrapper: unionBut({}, ([mine]) => ({ PushManifest: mine })),
-    model: models.union({})
+    model: unionModel({})
   }
 ]
 

@@ -17,9 +17,9 @@ export const digestOf = (bytes: Uint8Array): Digest.Digest => {
   return digest
 }
 
-/** Returns the digest of the same bytes with another algorithm. */
 const sha512s = new WeakMap<Uint8Array, Digest.Digest>()
 
+/** Returns the sha512 digest of constant bytes, computed once. */
 export const sha512Of = (bytes: Uint8Array): Digest.Digest => {
   const known = sha512s.get(bytes) ?? Digest.fromBytes(bytes, "sha512")
   sha512s.set(bytes, known)
@@ -57,7 +57,7 @@ const manifestDigests = world.manifests.map(({ bytes }) => digestOf(bytes))
 const blobDigests = world.blobs.map(digestOf)
 
 /** In the order of the samples: a small image, a large image, an index of both, a signature of the small image, … */
-const said: ReadonlyArray<{
+const facts: ReadonlyArray<{
   readonly blobs?: ReadonlyArray<number>
   readonly subject?: number
   readonly referrer?: Partial<Descriptor.Descriptor>
@@ -77,7 +77,7 @@ const said: ReadonlyArray<{
 const manifests = new Map(
   pushed.flatMap(({ bytes, mediaType }, index) =>
     [digestOf(bytes), sha512Of(bytes)].map((digest): [Digest.Digest, Manifest] => {
-      const { blobs = [], referrer, subject, valid = true } = said[index] ?? {}
+      const { blobs = [], referrer, subject, valid = true } = facts[index] ?? {}
       const descriptor = { mediaType: MediaType.essence(mediaType), digest, size: bytes.byteLength }
       return [digest, {
         bytes,
@@ -98,10 +98,10 @@ export const isSame = (one: Digest.Digest, other: Digest.Digest): boolean =>
   one === other || manifest(one).bytes === manifest(other).bytes
 
 /** Returns the bytes of a body. All bodies of histories contain their bytes. */
-export const inHand = (body: Body.Body | undefined): Uint8Array => body?.bytes ?? new Uint8Array(0)
+export const bytesOf = (body: Body.Body | undefined): Uint8Array => body?.bytes ?? new Uint8Array(0)
 
 export const joined = (before: Uint8Array, body: Body.Body | undefined): Uint8Array => {
-  const more = inHand(body)
+  const more = bytesOf(body)
   const all = new Uint8Array(before.byteLength + more.byteLength)
   all.set(before)
   all.set(more, before.byteLength)

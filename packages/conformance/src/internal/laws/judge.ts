@@ -5,20 +5,11 @@ import { Registry } from "@effect-oci/core/Registry"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type { Expected, Model, Wrapper } from "../../Law.js"
 import { tell } from "../telling.js"
 import type { Told } from "../telling.js"
-import type { Model } from "./models.js"
 import type { Line, Script, Stage } from "./script.js"
-import type { Expected } from "./spec.js"
 import { backend } from "./spec.js"
-
-/**
- * A wrapper, or an effect that creates one.
- *
- * @since 0.1.0
- * @category models
- */
-export type Wrapper = Middleware | Effect.Effect<Middleware, never, Scope.Scope>
 
 /** Composes several wrappers. The last wrapper is the outermost. */
 export const stack = (wrappers: ReadonlyArray<Wrapper>): Effect.Effect<Middleware, never, Scope.Scope> =>

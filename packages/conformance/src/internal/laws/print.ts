@@ -1,8 +1,8 @@
 import * as Body from "@effect-oci/core/Body"
 import type * as Operation from "@effect-oci/core/Operation"
+import type { Expected } from "../../Law.js"
 import type { Difference, Fault } from "./judge.js"
 import type { Line, Script } from "./script.js"
-import type { Expected } from "./spec.js"
 
 const quoted = (text: string): string => JSON.stringify(text)
 

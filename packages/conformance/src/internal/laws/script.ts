@@ -6,10 +6,10 @@ import * as Operation from "@effect-oci/core/Operation"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
+import type { Expected, Spec } from "../../Law.js"
 import { tell } from "../telling.js"
 import * as world from "../world.js"
 import { digestOf, pushed, sha512Of } from "./content.js"
-import type { Expected, Spec } from "./spec.js"
 
 /**
  * One operation of a script. The ids of upload sessions are names in the script. `opens` is the name of the session
@@ -29,12 +29,12 @@ export type Script = ReadonlyArray<Line>
  * exists only `behind` the wrappers, a repeated read (`again`), or `anything`, valid or not.
  */
 interface Step {
-  readonly ask: Operation.OperationTag
+  readonly tag: Operation.OperationTag
   readonly choice: number
   readonly aim: "there" | "behind" | "again" | "anything"
 }
 
-const asks: fc.Arbitrary<Operation.OperationTag> = fc.oneof(
+const operationTag: fc.Arbitrary<Operation.OperationTag> = fc.oneof(
   { arbitrary: fc.constantFrom<Operation.OperationTag>("PushBlob", "PushManifest"), weight: 4 },
   { arbitrary: fc.constantFrom<Operation.OperationTag>("AppendUpload", "CompleteUpload", "MountBlob"), weight: 4 },
   { arbitrary: fc.constantFrom(...world.asks), weight: 12 }
@@ -47,13 +47,9 @@ const aim: fc.Arbitrary<Step["aim"]> = fc.oneof(
   { arbitrary: fc.constant<Step["aim"]>("anything"), weight: 1 }
 )
 
-const steps = (ask: fc.Arbitrary<Operation.OperationTag>, maxLength: number): fc.Arbitrary<ReadonlyArray<Step>> =>
+const steps = (tag: fc.Arbitrary<Operation.OperationTag>, maxLength: number): fc.Arbitrary<ReadonlyArray<Step>> =>
   fc.array(
-    fc.record({
-      ask,
-      choice: fc.nat(0xFFFF),
-      aim
-    }),
+    fc.record({ tag, choice: fc.nat(0xFFFF), aim }),
     { maxLength, size: "max" }
   )
 
@@ -61,7 +57,7 @@ const steps = (ask: fc.Arbitrary<Operation.OperationTag>, maxLength: number): fc
 export const plan = (maxLength: number): fc.Arbitrary<Plan> =>
   fc.record({
     before: steps(fc.constantFrom<Operation.OperationTag>("PushBlob", "PushManifest"), 14),
-    steps: steps(asks, maxLength)
+    steps: steps(operationTag, maxLength)
   })
 
 export interface Plan {
@@ -90,66 +86,66 @@ const names = [...world.repositories, ...["app", "base", "tool", "tools/app", "t
 /** The number of choices to try for one step. */
 const tries = 16
 
-/** Writes the script of a plan. Each operation succeeds if the registry has suitable content, with a few exceptions. */
-export const write = ({ before, steps }: Plan, stage: Stage): Script => {
-  const script: Array<Line> = []
-  const open: Array<Open> = []
+/** Most lists of referrers are empty. The first tries look for a list with items. */
+const hasSomething = (operation: Operation.Operation, expected: Expected, attempt: number): boolean => {
+  if (!("result" in expected)) return false
+  const isEmpty = operation._tag === "ListReferrers" && Array.isArray(expected.result) && expected.result.length === 0
+  return !isEmpty || attempt >= tries / 2
+}
 
-  /** Searches for an operation of this kind, or of the kinds after it, that has the aim of the step. */
-  const ask = (spec: Spec, { aim, ask, choice }: Step) => {
-    const behind = spec !== stage.front
-    const from = world.asks.indexOf(ask)
-    const tags = aim === "there" && !behind ? [...world.asks.slice(from), ...world.asks.slice(0, from)] : [ask]
-    for (const tag of tags) {
+class Writer {
+  readonly script: Array<Line> = []
+  private readonly open: Array<Open> = []
+
+  constructor(private readonly stage: Stage) {}
+
+  /** Adds an operation of this kind, or of the kinds after it, that has the aim of the step. */
+  add(spec: Spec, { aim, choice, tag }: Step): void {
+    const behind = spec !== this.stage.front
+    const from = world.asks.indexOf(tag)
+    const tags = aim === "there" && !behind ? [...world.asks.slice(from), ...world.asks.slice(0, from)] : [tag]
+    for (const candidate of tags) {
       for (let attempt = 0; attempt < tries; attempt++) {
         const choose = chooser(choice + attempt * 0x10001)
-        const upload = open.length === 0 ? undefined : open[choose(open.length)]
-        const operation = make(tag, choose, upload, aim === "anything")
+        const upload = this.open.length === 0 ? undefined : this.open[choose(this.open.length)]
+        const operation = make(candidate, choose, upload, aim === "anything")
         if (operation === undefined) break
-        if (aim === "behind" && !succeeds(stage.behind, operation)) continue
-        const restore = stage.save()
+        if (aim === "behind" && !this.succeedsBehind(operation)) continue
+        const restore = this.stage.save()
         const expected = spec(operation)
-        const wanted = aim === "there" ? hasSomething(operation, expected, attempt) : !("result" in expected)
-        if (aim === "anything" || wanted) {
-          return keep(operation, expected, upload, behind)
-        }
+        const isWanted = aim === "there" ? hasSomething(operation, expected, attempt) : !("result" in expected)
+        if (aim === "anything" || isWanted) return this.keep(operation, expected, upload, behind)
         restore()
       }
     }
   }
 
-  /** Most lists of referrers are empty. The first tries look for a list with items. */
-  const hasSomething = (operation: Operation.Operation, expected: Expected, attempt: number): boolean => {
-    if (!("result" in expected)) return false
-    const isEmpty = operation._tag === "ListReferrers" && Array.isArray(expected.result) && expected.result.length === 0
-    return !isEmpty || attempt >= tries / 2
+  /** Repeats an earlier read. */
+  repeat(choice: number): void {
+    const reads = this.script.filter(({ operation }) => Operation.isRead(operation))
+    if (reads.length === 0) return
+    this.script.push({ ...reads[choice % reads.length]!, opens: `upload${this.script.length}`, behind: false })
   }
 
-  const succeeds = (spec: Spec, operation: Operation.Operation): boolean => {
-    const restore = stage.save()
-    const expected = spec(operation)
+  private succeedsBehind(operation: Operation.Operation): boolean {
+    const restore = this.stage.save()
+    const expected = this.stage.behind(operation)
     restore()
     return "result" in expected
   }
 
-  /** Repeats an earlier read. */
-  const again = (choice: number) => {
-    const read = script.filter(({ operation }) => Operation.isRead(operation))
-    if (read.length > 0) script.push({ ...read[choice % read.length]!, opens: `upload${script.length}`, behind: false })
-  }
-
-  const keep = (
-    operation: Operation.Operation,
-    expected: Expected,
-    upload: Open | undefined,
-    behind: boolean
-  ) => {
+  private keep(operation: Operation.Operation, expected: Expected, upload: Open | undefined, behind: boolean): void {
+    const { open, script } = this
     const opens = `upload${script.length}`
-    const named = "id" in operation ? Operation.withUploadId(operation, nameOf(operation.id)) : operation
-    script.push({ operation: named, opens, behind })
+    const name = "id" in operation ? open.find(({ id }) => id === operation.id)?.name ?? operation.id : ""
+    script.push({
+      operation: "id" in operation ? Operation.withUploadId(operation, name) : operation,
+      opens,
+      behind
+    })
     if (!("result" in expected) || expected.upload === undefined) {
-      const ended = operation._tag === "CompleteUpload" || operation._tag === "CancelUpload"
-      const isIts = ended && operation.id === upload?.id && operation.repository === upload.repository
+      const ends = operation._tag === "CompleteUpload" || operation._tag === "CancelUpload"
+      const isIts = ends && operation.id === upload?.id && operation.repository === upload.repository
       if (isIts) open.splice(open.indexOf(upload), 1)
       return
     }
@@ -162,15 +158,17 @@ export const write = ({ before, steps }: Plan, stage: Stage): Script => {
       open.push({ name: opens, id: expected.upload, repository: operation.repository, blob, offset })
     }
   }
+}
 
-  const nameOf = (id: string) => open.find((each) => each.id === id)?.name ?? id
-
-  for (const step of before) ask(stage.behind, { ...step, aim: "there" })
+/** Writes the script of a plan. Each operation succeeds if the registry has suitable content, with a few exceptions. */
+export const write = ({ before, steps }: Plan, stage: Stage): Script => {
+  const writer = new Writer(stage)
+  for (const step of before) writer.add(stage.behind, { ...step, aim: "there" })
   for (const step of steps) {
-    if (step.aim === "again") again(step.choice)
-    else ask(stage.front, step)
+    if (step.aim === "again") writer.repeat(step.choice)
+    else writer.add(stage.front, step)
   }
-  return script
+  return writer.script
 }
 
 /** Pushes content that other registries of a test may also contain. */
@@ -216,7 +214,7 @@ const make = (
   const reference = choose(2) === 0 ? manifestDigest : one
   const maybe = <A>(value: A): A | undefined => choose(2) === 0 ? undefined : value
   const wrong = anything && choose(2) === 0
-  const said = wrong ? digestOf(of(world.blobs, choose)) : digest
+  const declared = wrong ? digestOf(of(world.blobs, choose)) : digest
   switch (tag) {
     case "ResolveBlob":
       return new Operation.ResolveBlob({ repository, digest })
@@ -227,7 +225,7 @@ const make = (
     case "GetManifest":
       return new Operation.GetManifest({ repository, reference })
     case "PushBlob": {
-      const descriptor = { mediaType: "application/octet-stream", digest: said, size: blob.byteLength }
+      const descriptor = { mediaType: "application/octet-stream", digest: declared, size: blob.byteLength }
       return new Operation.PushBlob({ repository, descriptor, body: Body.bytes(blob) })
     }
     case "MountBlob":
@@ -245,7 +243,7 @@ const make = (
       return new Operation.PushManifest({
         repository,
         ...manifest,
-        digest: maybe(wrong ? said : manifestDigest),
+        digest: maybe(wrong ? declared : manifestDigest),
         tags,
         ifAbsent
       })
@@ -281,23 +279,23 @@ const inUpload = (
   upload: Open | undefined,
   anything: boolean
 ): Operation.Operation => {
-  const { blob: at, id, offset: stands, repository: own } = upload ??
+  const { blob: at, id, offset: current, repository: opener } = upload ??
     { id: unopened, repository: of(names, choose), blob: 0, offset: 0 }
   const wrong = anything && choose(2) === 0
   // An upload session belongs to one repository only.
-  const repository = anything && choose(2) === 0 ? of(names, choose) : own
+  const repository = anything && choose(2) === 0 ? of(names, choose) : opener
   const blob = world.blobs[at]!
-  const offset = choose(2) === 0 ? undefined : wrong ? stands + 3 : stands
+  const offset = choose(2) === 0 ? undefined : wrong ? current + 3 : current
   switch (tag) {
     case "GetUpload":
       return new Operation.GetUpload({ repository, id })
     case "AppendUpload": {
-      const body = Body.bytes(blob.subarray(stands, stands + 1 + choose(2000)))
+      const body = Body.bytes(blob.subarray(current, current + 1 + choose(2000)))
       return new Operation.AppendUpload({ repository, id, offset, body })
     }
     case "CompleteUpload": {
       const digest = digestOf(wrong ? of(world.blobs, choose) : blob)
-      return new Operation.CompleteUpload({ repository, id, digest, offset, body: Body.bytes(blob.subarray(stands)) })
+      return new Operation.CompleteUpload({ repository, id, digest, offset, body: Body.bytes(blob.subarray(current)) })
     }
     case "CancelUpload":
       return new Operation.CancelUpload({ repository, id })

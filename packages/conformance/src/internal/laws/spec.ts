@@ -5,28 +5,8 @@ import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
+import type { Expected, Spec } from "../../Law.js"
 import * as content from "./content.js"
-
-/**
- * The expected answer of a registry: a result in the form of `Told`, with the id of the upload session if one is open;
- * or an error with one of these tags.
- *
- * @since 0.1.0
- * @category models
- */
-export type Expected =
-  | { readonly result: unknown; readonly upload?: string | undefined }
-  | { readonly errors: ReadonlyArray<string> }
-
-/**
- * The model of a registry: a plain function of operations, with state. Real registries are compared with it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Spec {
-  (operation: Operation.Operation): Expected
-}
 
 export const fails = (...errors: ReadonlyArray<string>): Expected => ({ errors })
 export const is = (result: unknown, upload?: string): Expected => ({ result, upload })
@@ -55,6 +35,214 @@ interface State {
 
 const nothing: Repository = { blobs: new Set(), manifests: new Map(), tags: new Map() }
 
+/** The state of a model, and the steps that its operations share. */
+class Contents {
+  private state: State = { repositories: new Map(), uploads: new Map(), opened: 0 }
+
+  /** `name` makes the ids of the upload sessions unique. */
+  constructor(private readonly name: string) {}
+
+  /** Returns a function that restores the current state. */
+  save(): () => void {
+    const saved = this.state
+    return () => {
+      this.state = saved
+    }
+  }
+
+  names(): Iterable<RepositoryName> {
+    return this.state.repositories.keys()
+  }
+
+  repository(name: RepositoryName): Repository {
+    return this.state.repositories.get(name) ?? nothing
+  }
+
+  update(name: RepositoryName, change: (known: Repository) => Partial<Repository>): void {
+    const known = this.repository(name)
+    const repositories = new Map(this.state.repositories).set(name, { ...known, ...change(known) })
+    this.state = { ...this.state, repositories }
+  }
+
+  link(name: RepositoryName, digest: Digest.Digest): void {
+    this.update(name, ({ blobs }) => ({ blobs: new Set(blobs).add(digest) }))
+  }
+
+  start(repository: RepositoryName): Expected {
+    const id = `${this.name}-${this.state.opened}`
+    this.state = { ...this.state, opened: this.state.opened + 1 }
+    this.setUpload(id, { repository, bytes: new Uint8Array(0) })
+    return is({ offset: 0 }, id)
+  }
+
+  setUpload(id: string, upload: Upload | undefined): void {
+    const uploads = new Map(this.state.uploads)
+    if (upload === undefined) uploads.delete(id)
+    else uploads.set(id, upload)
+    this.state = { ...this.state, uploads }
+  }
+
+  /** Passes the bytes of an upload session to `f`. Fails if the session is unknown or its offset differs. */
+  upload(
+    { id, offset, repository }:
+      & { readonly id: string; readonly offset?: number | undefined }
+      & Pick<Upload, "repository">,
+    f: (bytes: Uint8Array) => Expected
+  ): Expected {
+    const open = this.state.uploads.get(id)
+    if (open === undefined || open.repository !== repository) return fails("BlobUploadUnknown")
+    return offset === undefined || offset === open.bytes.byteLength ? f(open.bytes) : fails("RangeInvalid")
+  }
+
+  /** Passes the bytes of a blob to `f`. Fails if the repository does not contain the blob. */
+  blob(name: RepositoryName, digest: Digest.Digest, f: (bytes: Uint8Array) => Expected): Expected {
+    return this.repository(name).blobs.has(digest) ? f(content.blob(digest)) : fails("BlobUnknown")
+  }
+
+  /** Passes a repository to `f`. Fails if it is unknown. */
+  within(name: RepositoryName, f: (known: Repository) => Expected): Expected {
+    const known = this.state.repositories.get(name)
+    return known === undefined ? fails("NameUnknown") : f(known)
+  }
+
+  /** Passes the descriptor of a manifest to `f`. Fails if the repository does not contain the manifest. */
+  manifest(name: RepositoryName, reference: Operation.TagOrDigest, f: (descriptor: Descriptor) => Expected): Expected {
+    return this.within(name, ({ manifests, tags }) => {
+      const digest = Operation.isDigest(reference) ? reference : tags.get(reference)
+      const mediaType = digest === undefined ? undefined : manifests.get(digest)
+      return digest === undefined || mediaType === undefined
+        ? fails("ManifestUnknown")
+        : f({ ...content.manifest(digest).descriptor, mediaType })
+    })
+  }
+}
+
+const blobIs = (digest: Digest.Digest, size: number): Expected =>
+  is({ mediaType: "application/octet-stream", digest, size })
+
+type Rows = {
+  readonly [Name in Operation.OperationTag]: (contents: Contents, operation: Operation.OperationOf<Name>) => Expected
+}
+
+const blobRows: Pick<Rows, "ResolveBlob" | "GetBlob" | "PushBlob" | "MountBlob" | "DeleteBlob"> = {
+  ResolveBlob: (contents, { digest, repository }) =>
+    contents.blob(repository, digest, (bytes) => blobIs(digest, bytes.byteLength)),
+  GetBlob: (contents, { digest, range: requested, repository }) =>
+    contents.blob(repository, digest, (bytes) => {
+      if (requested === undefined) return is({ size: bytes.byteLength, digest })
+      const range = ByteRange.resolve(requested, bytes.byteLength)
+      if (range === undefined) return fails("RangeInvalid")
+      const part = bytes.subarray(range.offset, range.offset + range.length)
+      return is({ size: bytes.byteLength, range, digest: content.digestOf(part) })
+    }),
+  PushBlob: (contents, { body, descriptor: { digest, size }, repository }) => {
+    if (content.digestOf(content.bytesOf(body)) !== digest) return fails("DigestInvalid")
+    contents.link(repository, digest)
+    return blobIs(digest, size)
+  },
+  MountBlob: (contents, { digest, from, repository }) => {
+    if (from === undefined || !contents.repository(from).blobs.has(digest)) return contents.start(repository)
+    contents.link(repository, digest)
+    return is(digest)
+  },
+  DeleteBlob: (contents, { digest, repository }) =>
+    contents.blob(repository, digest, () => {
+      contents.update(repository, ({ blobs }) => ({
+        blobs: new Set(Array.from(blobs).filter((each) => each !== digest))
+      }))
+      return is(Operation.done)
+    })
+}
+
+const uploadRows: Pick<Rows, "StartUpload" | "GetUpload" | "AppendUpload" | "CompleteUpload" | "CancelUpload"> = {
+  StartUpload: (contents, { repository }) => contents.start(repository),
+  GetUpload: (contents, operation) =>
+    contents.upload(operation, (bytes) => is({ offset: bytes.byteLength }, operation.id)),
+  AppendUpload: (contents, operation) =>
+    contents.upload(operation, (before) => {
+      const bytes = content.joined(before, operation.body)
+      contents.setUpload(operation.id, { repository: operation.repository, bytes })
+      return is({ offset: bytes.byteLength }, operation.id)
+    }),
+  CompleteUpload: (contents, operation) =>
+    contents.upload(operation, (before) => {
+      const bytes = content.joined(before, operation.body)
+      contents.setUpload(operation.id, undefined)
+      if (content.digestOf(bytes) !== operation.digest) return fails("DigestInvalid")
+      contents.link(operation.repository, operation.digest)
+      return blobIs(operation.digest, bytes.byteLength)
+    }),
+  CancelUpload: (contents, operation) =>
+    contents.upload(operation, () => {
+      contents.setUpload(operation.id, undefined)
+      return is(Operation.done)
+    })
+}
+
+const manifestRows: Pick<
+  Rows,
+  "ResolveManifest" | "GetManifest" | "PushManifest" | "DeleteManifest" | "DeleteTag"
+> = {
+  ResolveManifest: (contents, { reference, repository }) =>
+    contents.manifest(repository, reference, (found) => is(found)),
+  GetManifest: (contents, { reference, repository }) =>
+    contents.manifest(
+      repository,
+      reference,
+      (descriptor) => is({ ...descriptor, content: content.digestOf(content.manifest(descriptor.digest).bytes) })
+    ),
+  PushManifest: (contents, operation) => {
+    const { bytes, digest: declared, ifAbsent, repository } = operation
+    const digest = declared === content.sha512Of(bytes) ? declared : content.digestOf(bytes)
+    const mediaType = MediaType.essence(operation.mediaType)
+    const tags = Array.from(new Set(operation.tags))
+    const { blobs, descriptor, subject, valid } = content.manifest(digest)
+    if (!valid) return fails("ManifestInvalid")
+    if (declared !== undefined && declared !== digest) return fails("DigestInvalid")
+    const known = contents.repository(repository)
+    if ((known.manifests.get(digest) ?? mediaType) !== mediaType) return fails("ManifestInvalid")
+    if (blobs.some((each) => !known.blobs.has(each))) return fails("ManifestBlobUnknown")
+    const wouldMove = (tag: Tag) => (known.tags.get(tag) ?? digest) !== digest
+    if (ifAbsent === true && tags.some(wouldMove)) return fails("Denied")
+    contents.update(repository, (known) => ({
+      manifests: new Map(known.manifests).set(digest, mediaType),
+      tags: new Map([...known.tags, ...tags.map((tag) => [tag, digest] as const)])
+    }))
+    return is({ ...descriptor, mediaType, subject, tags })
+  },
+  DeleteManifest: (contents, { digest, repository }) =>
+    contents.manifest(repository, digest, () => {
+      contents.update(repository, ({ manifests, tags }) => ({
+        manifests: new Map(Array.from(manifests).filter(([each]) => each !== digest)),
+        tags: new Map(Array.from(tags).filter(([, each]) => each !== digest))
+      }))
+      return is(Operation.done)
+    }),
+  DeleteTag: (contents, { repository, tag }) =>
+    contents.manifest(repository, tag, () => {
+      contents.update(repository, ({ tags }) => ({
+        tags: new Map(Array.from(tags).filter(([each]) => each !== tag))
+      }))
+      return is(Operation.done)
+    })
+}
+
+const rows: Rows = {
+  ...blobRows,
+  ...uploadRows,
+  ...manifestRows,
+  ListRepositories: (contents, { last, limit }) => is(page(contents.names(), last, limit)),
+  ListTags: (contents, { last, limit, repository }) =>
+    contents.within(repository, ({ tags }) => is(page(tags.keys(), last, limit))),
+  ListReferrers: (contents, { artifactType, digest, repository }) =>
+    is(
+      Array.from(contents.repository(repository).manifests.keys()).toSorted().map(content.manifest)
+        .filter(({ subject }) => subject === digest)
+        .map(({ referrer }): Descriptor => referrer)
+        .filter((each) => artifactType === undefined || each.artifactType === artifactType)
+    )
+}
+
 /** The model of a registry that starts empty. `save` returns a function that restores the current state. */
 export interface Backend {
   readonly spec: Spec
@@ -65,194 +253,13 @@ export interface Backend {
  * Creates a model of the distribution spec for the sample content. `name` makes the ids of its upload sessions unique.
  */
 export const backend = (name: string): Backend => {
-  let state: State = { repositories: new Map(), uploads: new Map(), opened: 0 }
-
-  const of = (repository: RepositoryName): Repository | undefined => state.repositories.get(repository)
-
-  const update = (repository: RepositoryName, change: (known: Repository) => Partial<Repository>) => {
-    const known = of(repository) ?? nothing
-    state = {
-      ...state,
-      repositories: new Map(state.repositories).set(repository, { ...known, ...change(known) })
-    }
-  }
-
-  const setUpload = (id: string, upload: Upload | undefined) => {
-    const uploads = new Map(state.uploads)
-    if (upload === undefined) uploads.delete(id)
-    else uploads.set(id, upload)
-    state = { ...state, uploads }
-  }
-
-  const link = (repository: RepositoryName, digest: Digest.Digest) =>
-    update(repository, ({ blobs }) => ({ blobs: new Set(blobs).add(digest) }))
-
-  const start = (repository: RepositoryName): Expected => {
-    const id = `${name}-${state.opened}`
-    state = { ...state, opened: state.opened + 1 }
-    setUpload(id, { repository, bytes: new Uint8Array(0) })
-    return is({ offset: 0 }, id)
-  }
-
-  const blob = (digest: Digest.Digest, size: number): Expected =>
-    is({ mediaType: "application/octet-stream", digest, size })
-
-  const within = (repository: RepositoryName, f: (known: Repository) => Expected): Expected => {
-    const known = of(repository)
-    return known === undefined ? fails("NameUnknown") : f(known)
-  }
-
-  const manifest = (
-    repository: RepositoryName,
-    reference: Operation.TagOrDigest,
-    f: (descriptor: Descriptor) => Expected
-  ): Expected =>
-    within(repository, ({ manifests, tags }) => {
-      const digest = Operation.isDigest(reference) ? reference : tags.get(reference)
-      const mediaType = digest === undefined ? undefined : manifests.get(digest)
-      return digest === undefined || mediaType === undefined
-        ? fails("ManifestUnknown")
-        : f({ ...content.manifest(digest).descriptor, mediaType })
-    })
-
-  const stored = (repository: RepositoryName, digest: Digest.Digest, f: (bytes: Uint8Array) => Expected): Expected =>
-    of(repository)?.blobs.has(digest) === true ? f(content.blob(digest)) : fails("BlobUnknown")
-
-  /** Passes the bytes of an upload session to `f`. Fails if the session is unknown or its offset differs. */
-  const upload = (
-    { id, offset, repository }:
-      & { readonly id: string; readonly offset?: number | undefined }
-      & Pick<Upload, "repository">,
-    f: (bytes: Uint8Array) => Expected
-  ): Expected => {
-    const open = state.uploads.get(id)
-    if (open === undefined || open.repository !== repository) return fails("BlobUploadUnknown")
-    return offset === undefined || offset === open.bytes.byteLength ? f(open.bytes) : fails("RangeInvalid")
-  }
-
-  const spec: Spec = (operation) => {
-    switch (operation._tag) {
-      case "ResolveBlob":
-        return stored(operation.repository, operation.digest, (bytes) => blob(operation.digest, bytes.byteLength))
-      case "GetBlob":
-        return stored(operation.repository, operation.digest, (bytes) => {
-          if (operation.range === undefined) return is({ size: bytes.byteLength, digest: operation.digest })
-          const range = ByteRange.resolve(operation.range, bytes.byteLength)
-          if (range === undefined) return fails("RangeInvalid")
-          const part = bytes.subarray(range.offset, range.offset + range.length)
-          return is({ size: bytes.byteLength, range, digest: content.digestOf(part) })
-        })
-      case "ResolveManifest":
-        return manifest(operation.repository, operation.reference, (descriptor) => is(descriptor))
-      case "GetManifest":
-        return manifest(
-          operation.repository,
-          operation.reference,
-          (descriptor) => is({ ...descriptor, content: content.digestOf(content.manifest(descriptor.digest).bytes) })
-        )
-      case "PushBlob": {
-        const { body, descriptor: { digest, size }, repository } = operation
-        if (content.digestOf(content.inHand(body)) !== digest) return fails("DigestInvalid")
-        link(repository, digest)
-        return blob(digest, size)
-      }
-      case "MountBlob": {
-        const { digest, from, repository } = operation
-        if (from === undefined || of(from)?.blobs.has(digest) !== true) return start(repository)
-        link(repository, digest)
-        return is(digest)
-      }
-      case "StartUpload":
-        return start(operation.repository)
-      case "GetUpload":
-        return upload(operation, (bytes) => is({ offset: bytes.byteLength }, operation.id))
-      case "AppendUpload":
-        return upload(operation, (before) => {
-          const bytes = content.joined(before, operation.body)
-          setUpload(operation.id, { repository: operation.repository, bytes })
-          return is({ offset: bytes.byteLength }, operation.id)
-        })
-      case "CompleteUpload":
-        return upload(operation, (before) => {
-          const bytes = content.joined(before, operation.body)
-          setUpload(operation.id, undefined)
-          if (content.digestOf(bytes) !== operation.digest) return fails("DigestInvalid")
-          link(operation.repository, operation.digest)
-          return blob(operation.digest, bytes.byteLength)
-        })
-      case "CancelUpload":
-        return upload(operation, () => {
-          setUpload(operation.id, undefined)
-          return is(Operation.done)
-        })
-      case "PushManifest": {
-        const { bytes, digest: said, ifAbsent, repository } = operation
-        const digest = said === content.sha512Of(bytes) ? said : content.digestOf(bytes)
-        const mediaType = MediaType.essence(operation.mediaType)
-        const tags = Array.from(new Set(operation.tags))
-        const { blobs, descriptor, subject, valid } = content.manifest(digest)
-        if (!valid) return fails("ManifestInvalid")
-        if (said !== undefined && said !== digest) return fails("DigestInvalid")
-        const known = of(repository) ?? nothing
-        if ((known.manifests.get(digest) ?? mediaType) !== mediaType) return fails("ManifestInvalid")
-        if (blobs.some((each) => !known.blobs.has(each))) return fails("ManifestBlobUnknown")
-        const elsewhere = (tag: Tag) => (known.tags.get(tag) ?? digest) !== digest
-        if (ifAbsent === true && tags.some(elsewhere)) return fails("Denied")
-        update(repository, (known) => ({
-          manifests: new Map(known.manifests).set(digest, mediaType),
-          tags: new Map([...known.tags, ...tags.map((tag) => [tag, digest] as const)])
-        }))
-        return is({ ...descriptor, mediaType, subject, tags })
-      }
-      case "DeleteBlob":
-        return stored(operation.repository, operation.digest, () => {
-          update(operation.repository, ({ blobs }) => ({ blobs: without(blobs, operation.digest) }))
-          return is(Operation.done)
-        })
-      case "DeleteManifest":
-        return manifest(operation.repository, operation.digest, ({ digest }) => {
-          update(operation.repository, ({ manifests, tags }) => ({
-            manifests: new Map(Array.from(manifests).filter(([each]) => each !== digest)),
-            tags: new Map(Array.from(tags).filter(([, each]) => each !== digest))
-          }))
-          return is(Operation.done)
-        })
-      case "DeleteTag":
-        return manifest(operation.repository, operation.tag, () => {
-          update(operation.repository, ({ tags }) => ({
-            tags: new Map(Array.from(tags).filter(([each]) => each !== operation.tag))
-          }))
-          return is(Operation.done)
-        })
-      case "ListRepositories":
-        return is(page(state.repositories.keys(), operation.last, operation.limit))
-      case "ListTags":
-        return within(operation.repository, ({ tags }) => is(page(tags.keys(), operation.last, operation.limit)))
-      case "ListReferrers": {
-        const { artifactType, digest, repository } = operation
-        return is(
-          Array.from(of(repository)?.manifests.keys() ?? []).toSorted().map(content.manifest)
-            .filter(({ subject }) => subject === digest)
-            .map(({ referrer }): Descriptor => referrer)
-            .filter((each) => artifactType === undefined || each.artifactType === artifactType)
-        )
-      }
-    }
-  }
-
+  const contents = new Contents(name)
   return {
-    spec,
-    save: () => {
-      const saved = state
-      return () => {
-        state = saved
-      }
-    }
+    spec: (operation) =>
+      (rows[operation._tag] as (contents: Contents, operation: Operation.Operation) => Expected)(
+        contents,
+        operation
+      ),
+    save: () => contents.save()
   }
-}
-
-const without = <A>(all: ReadonlySet<A>, one: A): ReadonlySet<A> => {
-  const rest = new Set(all)
-  rest.delete(one)
-  return rest
 }
