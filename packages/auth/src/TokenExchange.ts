@@ -35,7 +35,7 @@ import * as Realm from "./Realm.js"
  * @since 0.1.0
  * @category models
  */
-export interface Ask {
+export interface TokenRequest {
   /** The registry that accepts the token. */
   readonly origin: Origin
   readonly realm: URL
@@ -91,7 +91,7 @@ export interface Options {
  * @category models
  */
 export interface TokenExchange {
-  (ask: Ask): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError>
+  (tokenRequest: TokenRequest): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError>
 }
 
 /** The maximum number of redirects. */
@@ -114,95 +114,110 @@ const redirects = new Set([301, 302, 303, 307, 308])
  * @category constructors
  */
 export const make = (client: HttpClient.HttpClient, options: Options = {}): TokenExchange => {
-  const untracedClient = HttpClient.withTracerDisabledWhen(client, constTrue)
-  const headersOf = ({ isTrusted = true }: Ask) => isTrusted ? Headers.fromInput(options.headers) : Headers.empty
   const timeout = Duration.decode(options.timeout ?? "60 seconds")
+  const send = sender(client)
 
-  const execute = (origin: Origin, request: HttpClientRequest.HttpClientRequest) =>
-    Transport.withFetchRedirect(Transport.homebound(origin)(untracedClient).execute(request), "manual")
+  const get = (tokenRequest: TokenRequest, basic: Credential.Basic | undefined) =>
+    send(tokenRequest, getRequest(tokenRequest, basic, options), basic !== undefined)
 
-  const send = (
-    ask: Ask,
-    request: HttpClientRequest.HttpClientRequest,
-    isSecret: boolean,
-    followed = 0
-  ): Effect.Effect<HttpClientResponse, RegistryError.RegistryError | HttpClientError> =>
-    Effect.flatMap(
-      Effect.mapError(execute(ask.origin, request), (error) => withoutSecrets(error, ask.entry)),
-      (response) => {
-        const location = redirects.has(response.status) ? response.headers["location"] : undefined
-        if (location === undefined) return Effect.succeed(response)
-        const next = redirected(request, response.status, location, isSecret)
-        if (RegistryError.isRegistryError(next)) return next
-        return followed < maxRedirects
-          ? Effect.zipRight(boundedBody.readBriefly(response), send(ask, next, isSecret, followed + 1))
-          : invalid(request.url, `redirects more than ${maxRedirects} times`)
-      }
+  const exchange = (
+    tokenRequest: TokenRequest
+  ): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError> => {
+    const identity = tokenRequest.entry.find((candidate) => candidate._tag === "IdentityToken")
+    const basic = tokenRequest.entry.find((candidate) => candidate._tag === "Basic")
+    const viaGet = Effect.flatMap(
+      get(tokenRequest, basic),
+      (response) => tokenOf(tokenRequest, basic ?? Credential.anonymous, response)
     )
-
-  const get = (ask: Ask, basic: Credential.Basic | undefined) => {
-    const url = new URL(ask.realm)
-    if (ask.service !== undefined) url.searchParams.append("service", ask.service)
-    for (const word of scopeWords(ask.scope)) url.searchParams.append("scope", word)
-    if (basic !== undefined) url.searchParams.append("account", basic.username)
-    const request = HttpClientRequest.get(url.href, { headers: headersOf(ask) })
-    return send(
-      ask,
-      basic === undefined ? request : basicAuth(request, basic),
-      basic !== undefined
-    )
-  }
-
-  const post = (ask: Ask, grant: { readonly [name: string]: string }) => {
-    const form = new URLSearchParams({ ...grant, client_id: options.clientId ?? "effect-oci" })
-    if (ask.service !== undefined) form.append("service", ask.service)
-    if (!AuthScope.isEmpty(ask.scope)) form.append("scope", scopeWords(ask.scope).join(" "))
-    return send(
-      ask,
-      HttpClientRequest.post(ask.realm.href, { headers: headersOf(ask) }).pipe(
-        HttpClientRequest.bodyText(form.toString(), "application/x-www-form-urlencoded")
-      ),
-      true
-    )
-  }
-
-  const exchange = (ask: Ask): Effect.Effect<Token, RegistryError.RegistryError | HttpClientError> => {
-    const identity = ask.entry.find((candidate) => candidate._tag === "IdentityToken")
-    const basic = ask.entry.find((candidate) => candidate._tag === "Basic")
-    const viaGet = Effect.flatMap(get(ask, basic), (response) => tokenOf(ask, basic ?? Credential.anonymous, response))
     const grant = identity !== undefined
       ? { grant_type: "refresh_token", refresh_token: Redacted.value(identity.token) }
       : basic !== undefined && options.oauth2 === true
       ? { grant_type: "password", username: basic.username, password: Redacted.value(basic.password) }
       : undefined
     if (grant === undefined) return viaGet
-    return Effect.flatMap(post(ask, grant), (response) =>
-      Effect.flatMap(bytesOf(ask, response), (bytes) => {
-        const credential = identity ?? basic!
-        if (!tokenResponse.isUnsupported(response.status, bytes)) return read(ask, credential, response, bytes)
-        return basic === undefined
-          ? new RegistryError.Unauthorized({
-            reason: `${serverName(ask)} does not accept identity tokens: configure a password`
-          })
-          : viaGet
-      }))
+    return Effect.flatMap(
+      send(tokenRequest, postRequest(tokenRequest, grant, options), true),
+      (response) =>
+        Effect.flatMap(bytesOf(tokenRequest, response), (bytes) => {
+          const credential = identity ?? basic!
+          if (!tokenResponse.isUnsupported(response.status, bytes)) {
+            return read(tokenRequest, credential, response, bytes)
+          }
+          return basic === undefined
+            ? new RegistryError.Unauthorized({
+              reason: `${serverName(tokenRequest)} does not accept identity tokens: configure a password`
+            })
+            : viaGet
+        })
+    )
   }
 
-  return (ask) =>
-    Effect.timeoutFail(exchange(ask), {
+  return (tokenRequest) =>
+    Effect.timeoutFail(exchange(tokenRequest), {
       duration: timeout,
       onTimeout: () =>
         new RegistryError.TransportError({
-          reason: `${serverName(ask)} did not answer within ${Duration.format(timeout)}`
+          reason: `${serverName(tokenRequest)} did not answer within ${Duration.format(timeout)}`
         })
     })
+}
+
+type Response = Effect.Effect<HttpClientResponse, RegistryError.RegistryError | HttpClientError>
+
+/** Creates a function that sends a request to a token server, and follows redirects. */
+const sender = (client: HttpClient.HttpClient) => {
+  const untracedClient = HttpClient.withTracerDisabledWhen(client, constTrue)
+  const execute = (origin: Origin, request: HttpClientRequest.HttpClientRequest) =>
+    Transport.withFetchRedirect(Transport.homebound(origin)(untracedClient).execute(request), "manual")
+
+  const send = (
+    tokenRequest: TokenRequest,
+    request: HttpClientRequest.HttpClientRequest,
+    isSecret: boolean,
+    followed = 0
+  ): Response =>
+    Effect.flatMap(
+      Effect.mapError(execute(tokenRequest.origin, request), (error) => withoutSecrets(error, tokenRequest.entry)),
+      (response) => {
+        const location = redirects.has(response.status) ? response.headers["location"] : undefined
+        if (location === undefined) return Effect.succeed(response)
+        const next = redirected(request, response.status, location, isSecret)
+        if (RegistryError.isRegistryError(next)) return next
+        return followed < maxRedirects
+          ? Effect.zipRight(boundedBody.readBriefly(response), send(tokenRequest, next, isSecret, followed + 1))
+          : invalid(request.url, `redirects more than ${maxRedirects} times`)
+      }
+    )
+  return send
+}
+
+const headersFor = ({ isTrusted = true }: TokenRequest, { headers }: Options) =>
+  isTrusted ? Headers.fromInput(headers) : Headers.empty
+
+const getRequest = (tokenRequest: TokenRequest, basic: Credential.Basic | undefined, options: Options) => {
+  const url = new URL(tokenRequest.realm)
+  if (tokenRequest.service !== undefined) url.searchParams.append("service", tokenRequest.service)
+  for (const word of scopeWords(tokenRequest.scope)) url.searchParams.append("scope", word)
+  if (basic !== undefined) url.searchParams.append("account", basic.username)
+  const request = HttpClientRequest.get(url.href, { headers: headersFor(tokenRequest, options) })
+  return basic === undefined ? request : basicAuth(request, basic)
+}
+
+const postRequest = (tokenRequest: TokenRequest, grant: { readonly [name: string]: string }, options: Options) => {
+  const form = new URLSearchParams({ ...grant, client_id: options.clientId ?? "effect-oci" })
+  if (tokenRequest.service !== undefined) form.append("service", tokenRequest.service)
+  if (!AuthScope.isEmpty(tokenRequest.scope)) form.append("scope", scopeWords(tokenRequest.scope).join(" "))
+  return HttpClientRequest.post(tokenRequest.realm.href, { headers: headersFor(tokenRequest, options) }).pipe(
+    HttpClientRequest.bodyText(form.toString(), "application/x-www-form-urlencoded")
+  )
 }
 
 /** Returns one word for each scope, spelled as in the challenge if the scope is unchanged. */
 const scopeWords = (scope: AuthScope.AuthScope): ReadonlyArray<string> =>
   AuthScope.format(scope).split(/\s+/).filter((word) => word !== "")
 
-const serverName = ({ origin, realm }: Ask): string => `the token server ${Realm.format(realm)} of ${format(origin)}`
+const serverName = ({ origin, realm }: TokenRequest): string =>
+  `the token server ${Realm.format(realm)} of ${format(origin)}`
 
 const invalid = (realm: string | URL, what: string) =>
   new RegistryError.ResponseInvalid({ reason: `the token server ${Realm.format(realm)} ${what}` })
@@ -234,17 +249,17 @@ const redirected = (
   return invalid(from, `redirects a form, with status ${status}`)
 }
 
-const tokenOf = (ask: Ask, credential: Credential.Credential, response: HttpClientResponse) =>
-  Effect.flatMap(bytesOf(ask, response), (bytes) => read(ask, credential, response, bytes))
+const tokenOf = (tokenRequest: TokenRequest, credential: Credential.Credential, response: HttpClientResponse) =>
+  Effect.flatMap(bytesOf(tokenRequest, response), (bytes) => read(tokenRequest, credential, response, bytes))
 
-const bytesOf = (ask: Ask, response: HttpClientResponse) =>
+const bytesOf = (tokenRequest: TokenRequest, response: HttpClientResponse) =>
   Effect.mapError(
     boundedBody.read(response),
-    () => new RegistryError.TransportError({ reason: `${serverName(ask)} ended its response early` })
+    () => new RegistryError.TransportError({ reason: `${serverName(tokenRequest)} ended its response early` })
   )
 
 const read = (
-  ask: Ask,
+  tokenRequest: TokenRequest,
   credential: Credential.Credential,
   response: HttpClientResponse,
   bytes: Uint8Array | undefined
@@ -252,16 +267,16 @@ const read = (
   const { headers, status } = response
   if (status !== 200) {
     return Redaction.error(
-      refusal(ask, credential, response, bytes),
-      Redaction.make(Credential.secrets(ask.entry))
+      refusal(tokenRequest, credential, response, bytes),
+      Redaction.make(Credential.secrets(tokenRequest.entry))
     )
   }
-  if (bytes === undefined) return invalid(ask.realm, `answers with more than ${boundedBody.maxBytes} bytes`)
+  if (bytes === undefined) return invalid(tokenRequest.realm, `answers with more than ${boundedBody.maxBytes} bytes`)
   const parsed = tokenResponse.parse(bytes)
-  if (parsed === undefined) return invalid(ask.realm, "answers without a token")
+  if (parsed === undefined) return invalid(tokenRequest.realm, "answers without a token")
   return Effect.map(Clock.currentTimeMillis, (now) => ({
     value: parsed.token,
-    scope: ask.scope,
+    scope: tokenRequest.scope,
     expiresAt: tokenResponse.expiry(parsed, now, headers["date"]),
     refreshToken: credential._tag === "IdentityToken" ? parsed.refreshToken : undefined
   }))
@@ -269,7 +284,7 @@ const read = (
 
 /** Returns the error for a token server's response. */
 const refusal = (
-  ask: Ask,
+  tokenRequest: TokenRequest,
   credential: Credential.Credential,
   { headers, status }: HttpClientResponse,
   bytes: Uint8Array | undefined
@@ -280,9 +295,12 @@ const refusal = (
   const fields = {
     status,
     diagnostics,
-    reason: `${serverName(ask)}, asked for "${AuthScope.format(ask.scope)}" with ${Credential.describe(credential)}, ` +
+    reason:
+      `${serverName(tokenRequest)}, asked for "${AuthScope.format(tokenRequest.scope)}" with ${
+        Credential.describe(credential)
+      }, ` +
       `answers with status ${status}${message === undefined || message === "" ? "" : ` (${message})`}` +
-      (status === 401 || status === 403 ? `: ${advice(credential, format(ask.origin))}` : "")
+      (status === 401 || status === 403 ? `: ${advice(credential, format(tokenRequest.origin))}` : "")
   }
   if (status === 403 || errorCode === "invalid_scope") return new RegistryError.Denied(fields)
   if (status === 401 || (status === 400 && errorCode !== undefined)) return new RegistryError.Unauthorized(fields)

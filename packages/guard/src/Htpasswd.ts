@@ -19,7 +19,8 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Bcrypt from "./Bcrypt.js"
-import * as FairQueue from "./internal/fairQueue.js"
+import { FairQueue } from "./internal/fairQueue.js"
+import type { Owner } from "./internal/fairQueue.js"
 import * as SecretHash from "./internal/secretHash.js"
 import { TokenBuckets } from "./internal/tokenBuckets.js"
 import type { Account, Users } from "./Users.js"
@@ -195,10 +196,20 @@ const watchUsers = (path: string, every: Duration.DurationInput) =>
   })
 
 /**
- * Returns the version of an account: the same on every server that reads the file. The hash of a bcrypt hash does not
- * reveal the password.
+ * Returns a function that returns the account of an entry. The version of an account is the same on every server that
+ * reads the file. The hash of a bcrypt hash does not reveal the password.
  */
-const versionOf = (hash: string): string => Digest.fromBytes(new TextEncoder().encode(hash))
+const accountsOf = () => {
+  const accounts = new WeakMap<Entry, Account>()
+  return (entry: Entry): Account => {
+    const known = accounts.get(entry)
+    if (known !== undefined) return known
+    const version = Digest.fromBytes(new TextEncoder().encode(Redacted.value(entry.hash)))
+    const created: Account = { identity: { name: entry.name, claims: {} }, version }
+    accounts.set(entry, created)
+    return created
+  }
+}
 
 const tooManyWrong = (retryAfter: number) =>
   Exit.fail(new RegistryError.TooManyRequests({ reason: "too many wrong passwords: try again later", retryAfter }))
@@ -249,7 +260,7 @@ export const make = (
     const entries = yield* watchUsers(options.path, options.reloadEvery ?? "5 seconds")
     const clock = yield* Effect.clock
     const bcrypt = yield* Bcrypt.Bcrypt
-    const queue = FairQueue.make({ concurrency: bcrypt.concurrency, capacity: maxWaiting })
+    const queue = new FairQueue({ concurrency: bcrypt.concurrency, capacity: maxWaiting })
     const hashSecret = SecretHash.make()
     const verifiedPasswords = new LruMap<string, string>(capacity)
     const knownAddresses = new LruMap<string, number>(capacity)
@@ -258,16 +269,7 @@ export const make = (
       new TokenBuckets({ capacity: attempts, perMilli: attempts / windowMillis }, capacity)
     const perUser = buckets(options.maxFailures ?? 10)
     const perAddress = buckets(options.maxFailuresPerAddress ?? 50)
-
-    const accounts = new WeakMap<Entry, Account>()
-    const account = (entry: Entry): Account => {
-      const known = accounts.get(entry)
-      if (known !== undefined) return known
-      const { hash, name } = entry
-      const created: Account = { identity: { name, claims: {} }, version: versionOf(Redacted.value(hash)) }
-      accounts.set(entry, created)
-      return created
-    }
+    const account = accountsOf()
 
     const check: Users["check"] = ({ address, password, username }) => {
       const secret = Redacted.value(password)
@@ -282,7 +284,7 @@ export const make = (
       if (entry !== undefined && verifiedPasswords.get(key) === Redacted.value(entry.hash)) {
         return Exit.succeed(account(entry))
       }
-      const owner: FairQueue.Owner = network === undefined
+      const owner: Owner = network === undefined
         ? { key: `user ${user}`, isKnown: false }
         : { key: network, isKnown: knownAddresses.get(network) !== undefined }
       return Effect.suspend((): ReturnType<Users["check"]> => {

@@ -166,7 +166,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
   Effect.map(
     options.refreshTokens === undefined ? RefreshTokens.make() : Effect.succeed(options.refreshTokens),
     (refreshTokens) => {
-      const { issuer, keys, policy, service, users } = options
+      const { keys, policy, service, users } = options
       const addressOf = options.address ?? ((request) => request.remoteAddress)
       const lifetime = Math.floor(Duration.toSeconds(options.lifetime ?? "5 minutes"))
 
@@ -190,21 +190,6 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
         }
       }
 
-      const sign = (caller: Caller.Identity, granted: AuthScope.AuthScope, now: number) =>
-        Effect.promise(() => {
-          const { algorithm, id, privateKey } = keys.signing()
-          return new jose.SignJWT({ access: accessClaim.fromScope(granted) })
-            .setProtectedHeader({ typ: "JWT", alg: algorithm, kid: id })
-            .setIssuer(issuer)
-            .setSubject(caller.name ?? "")
-            .setAudience(service)
-            .setIssuedAt(now)
-            .setNotBefore(now)
-            .setExpirationTime(now + lifetime)
-            .setJti(crypto.randomUUID())
-            .sign(privateKey)
-        })
-
       const issueToken = (request: Wire.Request): Effect.Effect<Wire.Response, Failure> =>
         Effect.gen(function*() {
           const parsed = yield* tokenRequest.read(request)
@@ -217,7 +202,7 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
           const requested = wellFormed(parsed.scope)
           const granted = AuthScope.intersection(requested, yield* policy(caller, requested))
           const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-          const token = yield* sign(caller, granted, now)
+          const token = yield* sign(options, lifetime, caller, granted, now)
           const offline = parsed.offline && account !== undefined && parsed.proof._tag === "Password"
           return json(200, {
             token,
@@ -244,3 +229,25 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
       }
     }
   )
+
+/** Signs an access token. `lifetime` and `now` are in seconds. */
+const sign = (
+  { issuer, keys, service }: Options,
+  lifetime: number,
+  caller: Caller.Identity,
+  granted: AuthScope.AuthScope,
+  now: number
+) =>
+  Effect.promise(() => {
+    const { algorithm, id, privateKey } = keys.signing()
+    return new jose.SignJWT({ access: accessClaim.fromScope(granted) })
+      .setProtectedHeader({ typ: "JWT", alg: algorithm, kid: id })
+      .setIssuer(issuer)
+      .setSubject(caller.name ?? "")
+      .setAudience(service)
+      .setIssuedAt(now)
+      .setNotBefore(now)
+      .setExpirationTime(now + lifetime)
+      .setJti(crypto.randomUUID())
+      .sign(privateKey)
+  })

@@ -12,19 +12,19 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Challenge from "../Challenge.js"
 import * as Credential from "../Credential.js"
 import type { TokenCache } from "../TokenCache.js"
 import type { Token, TokenExchange } from "../TokenExchange.js"
 import { answerAnonymously } from "./anonymousRedirectAuth.js"
-import { basicAuth } from "./basicAuth.js"
 import * as boundedBody from "./boundedBody.js"
 import type { Lookup } from "./lookup.js"
 import * as refusal from "./refusal.js"
 import * as RequestScopes from "./requestScopes.js"
-import * as tokenAcquisition from "./tokenAcquisition.js"
-import { visible } from "./tokenResponse.js"
+import { basicOf, isExhausted, isForTokenServers, isSendable, tokenIn, withCredential } from "./sentCredential.js"
+import type { SentCredential } from "./sentCredential.js"
+import { isRefused, TokenAcquisition } from "./tokenAcquisition.js"
+import type { AuthContext, Failure } from "./tokenAcquisition.js"
 import { withoutSecrets } from "./withoutSecrets.js"
 
 export interface Settings {
@@ -42,7 +42,7 @@ export interface Settings {
 }
 
 /** A request, and its progress. */
-interface Attempt extends tokenAcquisition.AuthContext {
+interface Attempt extends AuthContext {
   readonly request: HttpClientRequest.HttpClientRequest
   readonly send: Transport.Send
   /** How often the request was sent before. */
@@ -56,233 +56,234 @@ interface Attempt extends tokenAcquisition.AuthContext {
  */
 const maxResends = 3
 
-/** The credential that is sent with a request. */
-type SentCredential =
-  | { readonly _tag: "Token"; readonly acquired: tokenAcquisition.AcquiredToken; readonly phase: Phase }
-  | Credential.Basic
-  | Credential.RegistryToken
+type Outcome = Effect.Effect<HttpClientResponse, Failure>
 
 /**
- * When a token was acquired: before the request's own challenge (`preemptive`), in answer to the challenge
- * (`challenged`), or for less than the challenge names (`reduced`). A request passes each phase once, so that a
- * registry that refuses every token causes an error soon.
+ * Authenticates requests.
+ *
+ * | state                 | event                                                | next                                |
+ * | --------------------- | ---------------------------------------------------- | ----------------------------------- |
+ * | start                 | a registry token is configured                       | send with the registry token        |
+ * |                       | unknown origin, one-shot body, there are credentials | probe, then preemptive              |
+ * |                       | otherwise                                            | preemptive                          |
+ * | preemptive            | no challenge is known, or its scope is unknown       | send without a credential           |
+ * |                       | the last challenge was `Basic`                       | send with the password              |
+ * |                       | a sufficient token is cached                         | send with the cached token          |
+ * |                       | otherwise                                            | acquire, then send                  |
+ * | sent                  | 401 of another origin, after a redirect              | answer anonymously, once            |
+ * |                       | 401 with a supported challenge                       | challenged                          |
+ * |                       | another response                                     | respond                             |
+ * | challenged            | one-shot body, or sent four times                    | fail                                |
+ * |                       | `Basic`, and the password was not sent               | send with the password              |
+ * |                       | `Bearer`, and an untried token is cached             | send with the cached token          |
+ * |                       | `Bearer`, and a better token may be issued           | acquire, then send                  |
+ * |                       | `insufficient_scope` for a new token                 | acquire a token for less, then send |
+ * |                       | otherwise                                            | fail                                |
  */
-type Phase = "preemptive" | "challenged" | "reduced"
+class AuthFlow {
+  readonly #settings: Settings
+  readonly #tokens: TokenAcquisition
+  /** The origins that answered a request without credentials. */
+  readonly #openOrigins = new LruMap<string, number>(1000)
+  /** The scope that the last challenge named for each required scope. Used with `scopes: "challenge"` only. */
+  readonly #challengedScopes = new LruMap<string, AuthScope.AuthScope>(1000)
+  #initialToken: Token | undefined
 
-type Outcome = Effect.Effect<HttpClientResponse, tokenAcquisition.Failure>
-
-export const make = (settings: Settings) => {
-  const { challenges, exchange, home, lookup } = settings
-  const tokens = tokenAcquisition.make(settings)
-  // The origins that answered a request without credentials.
-  const openOrigins = new LruMap<string, number>(1000)
-  // The scope that the last challenge named for each required scope. Used with `scopes: "challenge"` only.
-  const challengedScopes = new LruMap<string, AuthScope.AuthScope>(1000)
-  const scopeKey = ({ requestScopes, originText }: Attempt) =>
-    `${originText} ${AuthScope.format(AuthScope.canonical(requestScopes.required))}`
-  let { initialToken } = settings
-
-  const sendWith = (attempt: Attempt, sent: SentCredential | undefined): Outcome => {
-    if (sent !== undefined && !isSendable(sent)) {
-      return new RegistryError.CredentialError({
-        reason:
-          `the token for ${attempt.originText} contains a character that a token cannot contain, such as a space or a ` +
-          "line break: correct it"
-      })
-    }
-    return Effect.flatMap(
-      attempt.send(sent === undefined ? attempt.request : withCredential(attempt.request, sent)),
-      (response) => {
-        if (response.status === 401) return handleUnauthorized(attempt, response, sent)
-        if (sent === undefined) openOrigins.set(attempt.originText, 1)
-        return Effect.succeed(response)
-      }
-    )
+  constructor(settings: Settings) {
+    this.#settings = settings
+    this.#tokens = new TokenAcquisition(settings)
+    this.#initialToken = settings.initialToken
   }
 
   /** Starts a request with the credential that the origin is known to require. */
-  const start = (attempt: Attempt): Outcome => {
-    const registryToken = attempt.entry.find((credential) => credential._tag === "RegistryToken")
-    if (registryToken !== undefined) return sendWith(attempt, registryToken)
-    const isKnownOrigin = challenges.get(attempt.originText) !== undefined ||
-      openOrigins.get(attempt.originText) !== undefined
-    return isKnownOrigin || attempt.entry.length === 0 || Transport.isReplayable(attempt.request.body)
-      ? sendPreemptively(attempt)
-      : Effect.flatMap(probeChallenge(attempt), () => sendPreemptively(attempt))
-  }
-
-  const sendPreemptively = (attempt: Attempt): Outcome => {
-    const challenge = challenges.get(attempt.originText)
-    if (challenge === undefined) return sendWith(attempt, undefined)
-    if (challenge.scheme === "basic") return sendWith(attempt, basicOf(attempt.entry))
-    if (initialToken !== undefined && Equal.equals(attempt.origin, home)) {
-      tokens.store(attempt, challenge, initialToken)
-      initialToken = undefined
-    }
-    const previousScope = challengedScopes.get(scopeKey(attempt))
-    const cached = tokens.findCached(
-      attempt,
-      challenge,
-      RequestScopes.sufficientScope(previousScope ?? AuthScope.empty, attempt.requestScopes)
-    )
-    if (cached !== undefined) return sendWith(attempt, { _tag: "Token", acquired: cached, phase: "preemptive" })
-    const isScopeUnknown = attempt.requestScopes.scopes === "challenge" && previousScope === undefined
-    if (isScopeUnknown && Transport.isReplayable(attempt.request.body)) return sendWith(attempt, undefined)
-    // A body that cannot be sent again uses the scope that the origin's last challenge named.
-    const challengedScope = isScopeUnknown
-      ? RequestScopes.challengedScope(challenge.parameters.get("scope"), attempt.requestScopes)
-      : previousScope ?? AuthScope.empty
-    return Effect.matchEffect(tokens.acquire(attempt, challenge, challengedScope), {
-      onSuccess: (acquired) => sendWith(attempt, { _tag: "Token", acquired, phase: "preemptive" }),
-      onFailure: (error) => {
-        challenges.delete(attempt.originText)
-        // Without a token, the registry may name another scope for this request, which the token server may grant.
-        return error._tag === "Denied" && Transport.isReplayable(attempt.request.body)
-          ? sendWith(attempt, undefined)
-          : Effect.fail(error)
-      }
-    })
+  start(attempt: Attempt): Outcome {
+    const { entry, originText, request } = attempt
+    const registryToken = entry.find((credential) => credential._tag === "RegistryToken")
+    if (registryToken !== undefined) return this.#send(attempt, registryToken)
+    const isKnownOrigin = this.#settings.challenges.get(originText) !== undefined ||
+      this.#openOrigins.get(originText) !== undefined
+    return isKnownOrigin || entry.length === 0 || Transport.isReplayable(request.body)
+      ? this.#sendPreemptively(attempt)
+      : Effect.flatMap(this.#probe(attempt), () => this.#sendPreemptively(attempt))
   }
 
   /**
    * Gets the challenge of a registry with a request that can be sent again, on behalf of a request that cannot, if
    * there are credentials.
    */
-  const probeChallenge = (attempt: Attempt): Effect.Effect<void, HttpClientError.HttpClientError> => {
-    const { pathname } = new URL(attempt.request.url)
+  #probe({ origin, originText, request, send }: Attempt): Effect.Effect<void, HttpClientError.HttpClientError> {
+    const { pathname } = new URL(request.url)
     const end = pathname.indexOf("/v2/")
     if (end < 0) return Effect.void
-    const url = `${new URL(attempt.request.url).origin}${pathname.slice(0, end)}/v2/`
-    return Effect.flatMap(attempt.send(HttpClientRequest.get(url)), (response) => {
-      const challenge = isFromOrigin(attempt.origin, response) ? Challenge.preferred(challengesOf(response)) : undefined
-      if (challenge !== undefined) challenges.set(attempt.originText, challenge)
+    const url = `${new URL(request.url).origin}${pathname.slice(0, end)}/v2/`
+    return Effect.flatMap(send(HttpClientRequest.get(url)), (response) => {
+      const challenge = isFromOrigin(origin, response) ? Challenge.preferred(challengesOf(response)) : undefined
+      if (challenge !== undefined) this.#settings.challenges.set(originText, challenge)
       return boundedBody.readBriefly(response)
     })
   }
 
-  const handleUnauthorized = (
+  #sendPreemptively(attempt: Attempt): Outcome {
+    const { entry, origin, originText, requestScopes } = attempt
+    const challenge = this.#settings.challenges.get(originText)
+    if (challenge === undefined) return this.#send(attempt, undefined)
+    if (challenge.scheme === "basic") return this.#send(attempt, basicOf(entry))
+    if (this.#initialToken !== undefined && Equal.equals(origin, this.#settings.home)) {
+      this.#tokens.store(attempt, challenge, this.#initialToken)
+      this.#initialToken = undefined
+    }
+    const previousScope = this.#challengedScopes.get(scopeKey(attempt))
+    const sufficientScope = RequestScopes.sufficientScope(previousScope ?? AuthScope.empty, requestScopes)
+    const cached = this.#tokens.findCached(attempt, challenge, sufficientScope)
+    if (cached !== undefined) return this.#send(attempt, tokenIn("preemptive")(cached))
+    const isScopeUnknown = requestScopes.scopes === "challenge" && previousScope === undefined
+    if (isScopeUnknown && Transport.isReplayable(attempt.request.body)) return this.#send(attempt, undefined)
+    // A body that cannot be sent again uses the scope that the origin's last challenge named.
+    const challengedScope = isScopeUnknown
+      ? RequestScopes.challengedScope(challenge.parameters.get("scope"), requestScopes)
+      : previousScope ?? AuthScope.empty
+    return this.#acquirePreemptively(attempt, challenge, challengedScope)
+  }
+
+  #acquirePreemptively(
     attempt: Attempt,
-    response: HttpClientResponse,
-    sent: SentCredential | undefined
-  ): Outcome => {
-    if (!isFromOrigin(attempt.origin, response)) return answerAnonymously(exchange, attempt.send, response)
+    challenge: Challenge.Challenge,
+    challengedScope: AuthScope.AuthScope
+  ): Outcome {
+    return Effect.matchEffect(this.#tokens.acquire(attempt, challenge, challengedScope), {
+      onSuccess: (acquired) => this.#send(attempt, tokenIn("preemptive")(acquired)),
+      onFailure: (error) => {
+        this.#settings.challenges.delete(attempt.originText)
+        // Without a token, the registry may name another scope for this request, which the token server may grant.
+        return error._tag === "Denied" && Transport.isReplayable(attempt.request.body)
+          ? this.#send(attempt, undefined)
+          : Effect.fail(error)
+      }
+    })
+  }
+
+  #send(attempt: Attempt, sent: SentCredential | undefined): Outcome {
+    const { originText, request, send } = attempt
+    if (sent !== undefined && !isSendable(sent)) {
+      return new RegistryError.CredentialError({
+        reason:
+          `the token for ${originText} contains a character that a token cannot contain, such as a space or a line ` +
+          "break: correct it"
+      })
+    }
+    return Effect.flatMap(send(sent === undefined ? request : withCredential(request, sent)), (response) => {
+      if (response.status === 401) return this.#handleUnauthorized(attempt, response, sent)
+      if (sent === undefined) this.#openOrigins.set(originText, 1)
+      return Effect.succeed(response)
+    })
+  }
+
+  #handleUnauthorized(attempt: Attempt, response: HttpClientResponse, sent: SentCredential | undefined): Outcome {
+    if (!isFromOrigin(attempt.origin, response)) {
+      return answerAnonymously(this.#settings.exchange, attempt.send, response)
+    }
     const all = challengesOf(response)
     const challenge = Challenge.preferred(all)
-    if (sent?._tag === "Token") tokens.drop(sent.acquired)
+    if (sent?._tag === "Token") this.#tokens.drop(sent.acquired)
     return Effect.zipRight(
       logUnsupportedSchemes(attempt.originText, all.filter((other) => other !== challenge)),
-      challenge === undefined ? Effect.succeed(response) : answerChallenge(attempt, response, challenge, sent)
+      challenge === undefined ? Effect.succeed(response) : this.#answerChallenge(attempt, response, challenge, sent)
     )
   }
 
-  const answerChallenge = (
+  #answerChallenge(
     attempt: Attempt,
     response: HttpClientResponse,
     challenge: Challenge.Challenge,
     sent: SentCredential | undefined
-  ): Outcome => {
-    challenges.set(attempt.originText, challenge)
-    const isBasic = challenge.scheme === "basic"
-    if (isBasic && sent === undefined && basicOf(attempt.entry) === undefined) return Effect.succeed(response)
+  ): Outcome {
+    const { entry, originText, request, requestScopes, resends } = attempt
+    this.#settings.challenges.set(originText, challenge)
+    if (challenge.scheme === "basic" && sent === undefined && basicOf(entry) === undefined) {
+      return Effect.succeed(response)
+    }
     return Effect.flatMap(boundedBody.readBriefly(response), (bytes): Outcome => {
-      if (!Transport.isReplayable(attempt.request.body)) return refusal.bodyNotReplayable(attempt.originText)
-      const next = attempt.resends >= maxResends
-        ? undefined
-        : isBasic
-        ? nextBasic(attempt, sent)
-        : nextToken(attempt, challenge, sent)
-      const advise = refusal.withScopeAdvice(challenge, attempt.requestScopes)
-      if (next !== undefined) {
-        return Effect.flatMap(
-          Effect.mapError(next, (error) => tokenAcquisition.isRefused(error) ? advise(error) : error),
-          (sent) => sendWith({ ...attempt, resends: attempt.resends + 1 }, sent)
+      if (!Transport.isReplayable(request.body)) return refusal.bodyNotReplayable(originText)
+      const next = resends < maxResends ? this.#nextCredential(attempt, challenge, sent) : undefined
+      const advise = refusal.withScopeAdvice(challenge, requestScopes)
+      return next === undefined
+        ? advise(refusal.credentialRefused(originText, challenge, bytes, sent?._tag === "Token" ? sent.acquired : sent))
+        : Effect.flatMap(
+          Effect.mapError(next, (error) => isRefused(error) ? advise(error) : error),
+          (sent) => this.#send({ ...attempt, resends: resends + 1 }, sent)
         )
-      }
-      return advise(
-        refusal.credentialRefused(attempt.originText, challenge, bytes, sent?._tag === "Token" ? sent.acquired : sent)
-      )
     })
   }
 
-  const nextBasic = (attempt: Attempt, sent: SentCredential | undefined): Effect.Effect<SentCredential> | undefined => {
-    const basic = sent?._tag === "Basic" ? undefined : basicOf(attempt.entry)
-    return basic === undefined ? undefined : Effect.succeed(basic)
-  }
-
-  const nextToken = (
+  /** Returns the credential to send after a challenge, or `undefined` if there is no other credential to try. */
+  #nextCredential(
     attempt: Attempt,
     challenge: Challenge.Challenge,
     sent: SentCredential | undefined
-  ): Effect.Effect<SentCredential, tokenAcquisition.Failure> | undefined => {
-    if (sent?._tag === "RegistryToken" && !attempt.entry.some(isForTokenServers)) return undefined
-    const challengedScope = RequestScopes.challengedScope(challenge.parameters.get("scope"), attempt.requestScopes)
-    if (attempt.requestScopes.scopes === "challenge" && !AuthScope.isEmpty(challengedScope)) {
-      challengedScopes.set(scopeKey(attempt), challengedScope)
+  ): Effect.Effect<SentCredential, Failure> | undefined {
+    const { entry, requestScopes } = attempt
+    if (challenge.scheme === "basic") {
+      const basic = sent?._tag === "Basic" ? undefined : basicOf(entry)
+      return basic && Effect.succeed(basic)
     }
-    const inPhase = (phase: Phase) => (acquired: tokenAcquisition.AcquiredToken): SentCredential => ({
-      _tag: "Token",
-      acquired,
-      phase
-    })
-    if (
-      sent?._tag === "Token" &&
-      isExhausted(sent, challenge, RequestScopes.requestedScope(challengedScope, attempt.requestScopes))
-    ) {
+    if (sent?._tag === "RegistryToken" && !entry.some(isForTokenServers)) return undefined
+    const challengedScope = RequestScopes.challengedScope(challenge.parameters.get("scope"), requestScopes)
+    if (requestScopes.scopes === "challenge" && !AuthScope.isEmpty(challengedScope)) {
+      this.#challengedScopes.set(scopeKey(attempt), challengedScope)
+    }
+    const requestedScope = RequestScopes.requestedScope(challengedScope, requestScopes)
+    if (sent?._tag === "Token" && isExhausted(sent, challenge, requestedScope)) {
       const isInsufficient = challenge.parameters.get("error") === "insufficient_scope" && sent.phase !== "reduced"
       const reduced = isInsufficient
-        ? tokens.acquireReduced(attempt, challenge, challengedScope, sent.acquired.token.scope)
+        ? this.#tokens.acquireReduced(attempt, challenge, challengedScope, sent.acquired.token.scope)
         : undefined
-      return reduced === undefined ? undefined : Effect.map(reduced, inPhase("reduced"))
+      return reduced && Effect.map(reduced, tokenIn("reduced"))
     }
     // Another request may have cached a token meanwhile that was not tried yet.
     const cached = sent?._tag === "Token" && sent.phase !== "preemptive"
       ? undefined
-      : tokens.findCached(attempt, challenge, RequestScopes.sufficientScope(challengedScope, attempt.requestScopes))
-    return cached === undefined
-      ? Effect.map(tokens.acquire(attempt, challenge, challengedScope), inPhase("challenged"))
-      : Effect.succeed(inPhase("challenged")(cached))
+      : this.#tokens.findCached(attempt, challenge, RequestScopes.sufficientScope(challengedScope, requestScopes))
+    return Effect.map(
+      cached === undefined ? this.#tokens.acquire(attempt, challenge, challengedScope) : Effect.succeed(cached),
+      tokenIn("challenged")
+    )
   }
+}
 
-  /** Returns whether no better token than the refused one can be requested. */
-  const isExhausted = (
-    { acquired, phase }: Extract<SentCredential, { readonly _tag: "Token" }>,
-    { parameters }: Challenge.Challenge,
-    scope: AuthScope.AuthScope
-  ): boolean =>
-    acquired.isFresh && (phase !== "preemptive" ||
-      (AuthScope.contains(acquired.token.scope, scope) && acquired.key.realm === parameters.get("realm") &&
-        acquired.key.service === parameters.get("service")))
+/** Creates the function that sends a request with credentials. */
+export const make = (settings: Settings) => {
+  const { exchange, home, lookup } = settings
+  const flow = new AuthFlow(settings)
+
+  const authenticate = (
+    request: HttpClientRequest.HttpClientRequest,
+    send: Transport.Send,
+    origin: Origin.Origin
+  ): Outcome =>
+    Effect.contextWithEffect((context: Context.Context<never>) => {
+      const requestScopes = RequestScopes.of(request, context, settings.scopes)
+      const { repository } = requestScopes
+      const originText = Origin.format(origin)
+      return Effect.flatMap(lookup.get(origin, repository), (entry) =>
+        Effect.mapError(
+          flow.start({ request, send, resends: 0, origin, originText, entry, requestScopes }),
+          (error) => {
+            if (isRefused(error)) lookup.forget(origin, repository)
+            return RegistryError.isRegistryError(error)
+              ? Redaction.error(error, Redaction.make(Credential.secrets(entry)))
+              : withoutSecrets(error, entry)
+          }
+        ))
+    })
 
   return (
     request: HttpClientRequest.HttpClientRequest,
     send: Transport.Send
   ): Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError> => {
-    if (request.headers["authorization"] !== undefined) return send(request)
     const origin = Option.getOrUndefined(Origin.parse(request.url))
-    if (origin === undefined) return send(request)
+    if (request.headers["authorization"] !== undefined || origin === undefined) return send(request)
     const result: Outcome = home === undefined || Equal.equals(home, origin)
-      ? Effect.contextWithEffect((context: Context.Context<never>) => {
-        const scopesOfRequest = RequestScopes.of(request, context, settings.scopes)
-        const { repository } = scopesOfRequest
-        return Effect.flatMap(lookup.get(origin, repository), (entry) =>
-          Effect.mapError(
-            start({
-              request,
-              send,
-              resends: 0,
-              origin,
-              originText: Origin.format(origin),
-              entry,
-              requestScopes: scopesOfRequest
-            }),
-            (error) => {
-              if (tokenAcquisition.isRefused(error)) lookup.forget(origin, repository)
-              return RegistryError.isRegistryError(error)
-                ? Redaction.error(error, Redaction.make(Credential.secrets(entry)))
-                : withoutSecrets(error, entry)
-            }
-          ))
-      })
+      ? authenticate(request, send, origin)
       : Effect.flatMap(
         send(request),
         (response) => response.status === 401 ? answerAnonymously(exchange, send, response) : Effect.succeed(response)
@@ -294,18 +295,8 @@ export const make = (settings: Settings) => {
   }
 }
 
-const basicOf = (entry: Credential.Entry): Credential.Basic | undefined =>
-  entry.find((credential) => credential._tag === "Basic")
-
-/** Returns whether a credential may be tried after a registry token. An explicit `Anonymous` may. */
-const isForTokenServers = ({ _tag }: Credential.Credential): boolean => _tag !== "RegistryToken"
-
-/**
- * Returns whether a header can contain the credential. Otherwise the HTTP client would fail with an error that contains
- * the whole header. Basic credentials are base64, which is always valid.
- */
-const isSendable = (sent: SentCredential): boolean =>
-  sent._tag === "Basic" || visible.test(Redacted.value(sent._tag === "Token" ? sent.acquired.token.value : sent.token))
+const scopeKey = ({ originText, requestScopes }: Attempt): string =>
+  `${originText} ${AuthScope.format(AuthScope.canonical(requestScopes.required))}`
 
 const isFromOrigin = (origin: Origin.Origin, { request }: HttpClientResponse): boolean =>
   Option.exists(Origin.parse(request.url), (other) => Equal.equals(other, origin))
@@ -321,17 +312,3 @@ const logUnsupportedSchemes = (originText: string, others: ReadonlyArray<Challen
       }`
     )
   )
-
-const withCredential = (
-  request: HttpClientRequest.HttpClientRequest,
-  sent: SentCredential
-): HttpClientRequest.HttpClientRequest => {
-  switch (sent._tag) {
-    case "Token":
-      return HttpClientRequest.bearerToken(request, sent.acquired.token.value)
-    case "RegistryToken":
-      return HttpClientRequest.bearerToken(request, sent.token)
-    case "Basic":
-      return basicAuth(request, sent)
-  }
-}

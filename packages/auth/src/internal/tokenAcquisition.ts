@@ -32,35 +32,6 @@ export interface AcquiredToken {
   readonly isFresh: boolean
 }
 
-/** Gets tokens that answer challenges, from the cache or from the token server. */
-export interface TokenAcquisition {
-  /** Returns a cached token that allows the scope. */
-  readonly findCached: (
-    context: AuthContext,
-    challenge: Challenge.Challenge,
-    scope: AuthScope.AuthScope
-  ) => AcquiredToken | undefined
-  /**
-   * Gets a new token for the required scope and the scope of the challenge. If the token server refuses, gets a token
-   * for less.
-   */
-  readonly acquire: (
-    context: AuthContext,
-    challenge: Challenge.Challenge,
-    challengedScope: AuthScope.AuthScope
-  ) => Effect.Effect<AcquiredToken, Failure>
-  /** Gets a new token for less than the previous scope. Returns `undefined` if the scope cannot be reduced. */
-  readonly acquireReduced: (
-    context: AuthContext,
-    challenge: Challenge.Challenge,
-    challengedScope: AuthScope.AuthScope,
-    previousScope: AuthScope.AuthScope
-  ) => Effect.Effect<AcquiredToken, Failure> | undefined
-  readonly drop: (acquired: AcquiredToken) => void
-  /** Caches a token that the client did not request itself. */
-  readonly store: (context: AuthContext, challenge: Challenge.Challenge, token: Token) => void
-}
-
 export interface Settings {
   readonly cache: TokenCache.TokenCache
   readonly exchange: TokenExchange
@@ -76,102 +47,129 @@ const credentialFor = (entry: Credential.Entry): Credential.Credential =>
 export const isRefused = (error: Failure): error is RegistryError.Unauthorized | RegistryError.Denied =>
   error._tag === "Unauthorized" || error._tag === "Denied"
 
-export const make = ({ cache, exchange, trustedRealms }: Settings): TokenAcquisition => {
-  // Identity tokens that a token server replaced, with their replacements.
-  const renewedTokens = new LruMap<
+/** Gets tokens that answer challenges, from the cache or from the token server. */
+export class TokenAcquisition {
+  readonly #settings: Settings
+  /** Identity tokens that a token server replaced, with their replacements. */
+  readonly #renewedTokens = new LruMap<
     string,
     { readonly from: Credential.Credential; readonly to: Credential.IdentityToken }
-  >(
-    1000
-  )
-  const renewedTokenKey = (key: TokenCache.Key) => `${key.origin} ${key.realm}`
+  >(1000)
 
-  const keyOf = ({ entry, originText }: AuthContext, { parameters }: Challenge.Challenge) =>
-    new TokenCache.Key({
-      origin: originText,
-      realm: parameters.get("realm")!,
-      service: parameters.get("service"),
-      credential: credentialFor(entry)
-    })
-
-  /** Returns the credentials with the newest identity token. */
-  const withNewestToken = (key: TokenCache.Key, entry: Credential.Entry): Credential.Entry => {
-    const newer = renewedTokens.get(renewedTokenKey(key))
-    return newer !== undefined && Equal.equals(newer.from, key.credential)
-      ? entry.map((credential) => credential._tag === "IdentityToken" ? newer.to : credential)
-      : entry
+  constructor(settings: Settings) {
+    this.#settings = settings
   }
 
-  const realmOf = (
+  /** Returns a cached token that allows the scope. */
+  findCached(
     context: AuthContext,
-    key: TokenCache.Key
-  ): Exclude<Realm.Verdict, { readonly _tag: "Refused" }> | RegistryError.RealmRefused => {
-    const verdict = Realm.judge(context.origin, key.realm, trustedRealms)
-    const isAnonymous = key.credential._tag === "Anonymous"
-    if (verdict._tag === "Trusted" || (verdict._tag === "Foreign" && isAnonymous)) return verdict
-    const realm = printable(Realm.format(key.realm), 200)
-    return new RegistryError.RealmRefused({
-      realm,
-      reason: verdict._tag === "Refused"
-        ? `${context.originText} names ${realm} as its token server, which the client does not contact: ${verdict.reason}`
-        : `${context.originText} names ${realm} as its token server, which is not trusted with ${
-          Credential.describe(key.credential)
-        }: if it is the right one, add "${verdict.url.origin}" to trustedRealms`
-    })
+    challenge: Challenge.Challenge,
+    scope: AuthScope.AuthScope
+  ): AcquiredToken | undefined {
+    const key = keyOf(context, challenge)
+    const token = this.#settings.cache.find(key, scope)
+    return token && { key, token, isFresh: false }
   }
 
-  const obtain = (
+  /**
+   * Gets a new token for the required scope and the scope of the challenge. If the token server refuses, gets a token
+   * for less.
+   */
+  acquire(
+    context: AuthContext,
+    challenge: Challenge.Challenge,
+    challengedScope: AuthScope.AuthScope
+  ): Effect.Effect<AcquiredToken, Failure> {
+    const scope = RequestScopes.requestedScope(challengedScope, context.requestScopes)
+    return Effect.catchIf(
+      this.#obtain(context, keyOf(context, challenge), scope),
+      isRefused,
+      (error) => this.acquireReduced(context, challenge, challengedScope, scope) ?? Effect.fail(error)
+    )
+  }
+
+  /** Gets a new token for less than the previous scope. Returns `undefined` if the scope cannot be reduced. */
+  acquireReduced(
+    context: AuthContext,
+    challenge: Challenge.Challenge,
+    challengedScope: AuthScope.AuthScope,
+    previousScope: AuthScope.AuthScope
+  ): Effect.Effect<AcquiredToken, Failure> | undefined {
+    const scope = RequestScopes.reducedScope(challengedScope, context.requestScopes)
+    return AuthScope.contains(scope, previousScope)
+      ? undefined
+      : this.#obtain(context, keyOf(context, challenge), scope)
+  }
+
+  drop({ key, token }: AcquiredToken): void {
+    this.#settings.cache.drop(key, token)
+  }
+
+  /** Caches a token that the client did not request itself. */
+  store(context: AuthContext, challenge: Challenge.Challenge, token: Token): void {
+    this.#settings.cache.put(keyOf(context, challenge), token)
+  }
+
+  #obtain(
     context: AuthContext,
     key: TokenCache.Key,
     scope: AuthScope.AuthScope
-  ): Effect.Effect<AcquiredToken, Failure> => {
-    const verdict = realmOf(context, key)
+  ): Effect.Effect<AcquiredToken, Failure> {
+    const { cache, exchange, trustedRealms } = this.#settings
+    const verdict = judgeRealm(context, key, trustedRealms)
     if (RegistryError.isRegistryError(verdict)) return verdict
-    const { _tag, url: realm } = verdict
-    const { origin } = context
     const { credential: from, service } = key
+    const renewedTokenKey = `${key.origin} ${key.realm}`
     const exchanged = Effect.suspend(() =>
       exchange({
-        origin,
-        realm,
-        isTrusted: _tag === "Trusted",
+        origin: context.origin,
+        realm: verdict.url,
+        isTrusted: verdict._tag === "Trusted",
         service,
         scope,
-        entry: withNewestToken(key, context.entry)
+        entry: this.#withNewestToken(key, context.entry)
       })
     ).pipe(
-      Effect.tap(({ refreshToken }) =>
-        Effect.sync(() => {
-          if (refreshToken === undefined) return
-          renewedTokens.set(renewedTokenKey(key), { from, to: Credential.identityToken(refreshToken) })
-        })
-      ),
-      Effect.tapError((error) => Effect.sync(() => isRefused(error) && renewedTokens.delete(renewedTokenKey(key))))
+      Effect.tap(({ refreshToken }) => {
+        if (refreshToken === undefined) return
+        this.#renewedTokens.set(renewedTokenKey, { from, to: Credential.identityToken(refreshToken) })
+      }),
+      Effect.tapError((error) => Effect.sync(() => isRefused(error) && this.#renewedTokens.delete(renewedTokenKey)))
     )
     return Effect.map(cache.acquire(key, scope, exchanged), (token) => ({ key, token, isFresh: true }))
   }
 
-  const acquireReduced: TokenAcquisition["acquireReduced"] = (context, challenge, challengedScope, previousScope) => {
-    const scope = RequestScopes.reducedScope(challengedScope, context.requestScopes)
-    return AuthScope.contains(scope, previousScope) ? undefined : obtain(context, keyOf(context, challenge), scope)
+  /** Returns the credentials with the newest identity token. */
+  #withNewestToken(key: TokenCache.Key, entry: Credential.Entry): Credential.Entry {
+    const newer = this.#renewedTokens.get(`${key.origin} ${key.realm}`)
+    return newer !== undefined && Equal.equals(newer.from, key.credential)
+      ? entry.map((credential) => credential._tag === "IdentityToken" ? newer.to : credential)
+      : entry
   }
+}
 
-  return {
-    findCached: (context, challenge, scope) => {
-      const key = keyOf(context, challenge)
-      const token = cache.find(key, scope)
-      return token === undefined ? undefined : { key, token, isFresh: false }
-    },
-    acquire: (context, challenge, challengedScope) => {
-      const scope = RequestScopes.requestedScope(challengedScope, context.requestScopes)
-      return Effect.catchIf(
-        obtain(context, keyOf(context, challenge), scope),
-        isRefused,
-        (error) => acquireReduced(context, challenge, challengedScope, scope) ?? Effect.fail(error)
-      )
-    },
-    acquireReduced,
-    drop: ({ key, token }) => cache.drop(key, token),
-    store: (context, challenge, token) => cache.put(keyOf(context, challenge), token)
-  }
+const keyOf = ({ entry, originText }: AuthContext, { parameters }: Challenge.Challenge) =>
+  new TokenCache.Key({
+    origin: originText,
+    realm: parameters.get("realm")!,
+    service: parameters.get("service"),
+    credential: credentialFor(entry)
+  })
+
+const judgeRealm = (
+  { origin, originText }: AuthContext,
+  { credential, realm }: TokenCache.Key,
+  trustedRealms: ReadonlyArray<string>
+): Exclude<Realm.Verdict, { readonly _tag: "Refused" }> | RegistryError.RealmRefused => {
+  const verdict = Realm.judge(origin, realm, trustedRealms)
+  if (verdict._tag === "Trusted" || (verdict._tag === "Foreign" && credential._tag === "Anonymous")) return verdict
+  const shown = printable(Realm.format(realm), 200)
+  return new RegistryError.RealmRefused({
+    realm: shown,
+    reason: verdict._tag === "Refused"
+      ? `${originText} names ${shown} as its token server, which the client does not contact: ${verdict.reason}`
+      : `${originText} names ${shown} as its token server, which is not trusted with ${
+        Credential.describe(credential)
+      }: if it is the right one, add "${verdict.url.origin}" to trustedRealms`
+  })
 }

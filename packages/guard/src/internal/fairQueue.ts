@@ -18,20 +18,6 @@ export interface Owner {
   readonly isKnown: boolean
 }
 
-/**
- * Runs a limited number of jobs at a time. Keys take turns, so that a key with many jobs delays each other key by one
- * job per turn. When the queue is full, a key with few jobs takes the place of the last job of the key with the most.
- */
-export interface FairQueue {
-  /** Returns whether the queue has a place for one more job of a key. */
-  readonly hasRoom: (owner: Owner) => boolean
-  /**
-   * Runs a job when its turn comes. Interruption removes a waiting job. A running job keeps its place until it
-   * completes. Fails with `QueueFull` if there is no place, or if the place goes to another key.
-   */
-  readonly run: <A>(owner: Owner, job: Effect.Effect<A>) => Effect.Effect<A, QueueFull>
-}
-
 interface Ticket extends Owner {
   state: "waiting" | "started" | "removed"
   readonly resume: (outcome: Effect.Effect<void, QueueFull>) => void
@@ -40,39 +26,76 @@ interface Ticket extends Owner {
 /** The waiting tickets of each key. The keys are in the order of their turns. */
 type Queues = Map<string, Array<Ticket>>
 
-export const make = ({ capacity, concurrency }: Settings): FairQueue => {
-  const knownQueues: Queues = new Map()
-  const otherQueues: Queues = new Map()
-  let running = 0
-  let waiting = 0
-  const queuesOf = ({ isKnown }: Owner) => isKnown ? knownQueues : otherQueues
+/**
+ * Runs a limited number of jobs at a time. Keys take turns, so that a key with many jobs delays each other key by one
+ * job per turn. When the queue is full, a key with few jobs takes the place of the last job of the key with the most.
+ */
+export class FairQueue {
+  readonly #settings: Settings
+  readonly #knownQueues: Queues = new Map()
+  readonly #otherQueues: Queues = new Map()
+  #running = 0
+  #waiting = 0
 
-  const remove = (ticket: Ticket) => {
-    const queues = queuesOf(ticket)
-    const rest = queues.get(ticket.key)?.filter((other) => other !== ticket) ?? []
-    if (rest.length > 0) queues.set(ticket.key, rest)
-    else queues.delete(ticket.key)
-    ticket.state = "removed"
-    waiting -= 1
+  constructor(settings: Settings) {
+    this.#settings = settings
   }
 
-  /** Returns the ticket whose place a new job may take. */
-  const evictableFor = (owner: Owner): Ticket | undefined => {
-    const longest = (queues: Queues) =>
-      [...queues.values()].reduce<ReadonlyArray<Ticket>>((one, other) => other.length > one.length ? other : one, [])
-    const unknownTicket = owner.isKnown ? longest(otherQueues).at(-1) : undefined
-    if (unknownTicket !== undefined) return unknownTicket
-    const queues = queuesOf(owner)
-    const queue = longest(queues)
-    return queue.length > (queues.get(owner.key)?.length ?? 0) + 1 ? queue.at(-1) : undefined
+  /** Returns whether the queue has a place for one more job of a key. */
+  hasRoom(owner: Owner): boolean {
+    const { capacity, concurrency } = this.#settings
+    return this.#running + this.#waiting < Math.max(capacity, concurrency) || this.#evictableFor(owner) !== undefined
   }
 
-  const startNext = () => {
-    const queues = knownQueues.size > 0 ? knownQueues : otherQueues
+  /**
+   * Runs a job when its turn comes. Interruption removes a waiting job. A running job keeps its place until it
+   * completes. Fails with `QueueFull` if there is no place, or if the place goes to another key.
+   */
+  run<A>(owner: Owner, job: Effect.Effect<A>): Effect.Effect<A, QueueFull> {
+    const untilDone = Effect.ensuring(job, Effect.sync(() => this.#leave()))
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        Effect.zipRight(restore(this.#enter(owner)), Effect.forkDaemon(untilDone)),
+        (fiber) => restore(Effect.flatten(Fiber.await(fiber)))
+      )
+    )
+  }
+
+  #enter(owner: Owner): Effect.Effect<void, QueueFull> {
+    const { capacity, concurrency } = this.#settings
+    return Effect.async((resume) => {
+      if (this.#running < concurrency) {
+        this.#running += 1
+        return resume(Effect.void)
+      }
+      if (this.#running + this.#waiting >= capacity) {
+        const evicted = this.#evictableFor(owner)
+        if (evicted === undefined) return resume(new QueueFull())
+        this.#remove(evicted)
+        evicted.resume(new QueueFull())
+      }
+      const ticket: Ticket = { ...owner, state: "waiting", resume }
+      const queues = this.#queuesOf(owner)
+      queues.set(owner.key, [...queues.get(owner.key) ?? [], ticket])
+      this.#waiting += 1
+      return Effect.sync(() => {
+        if (ticket.state === "waiting") this.#remove(ticket)
+        else if (ticket.state === "started") this.#leave()
+      })
+    })
+  }
+
+  #leave(): void {
+    this.#running -= 1
+    this.#startNext()
+  }
+
+  #startNext(): void {
+    const queues = this.#knownQueues.size > 0 ? this.#knownQueues : this.#otherQueues
     const [queue] = queues.values()
     const ticket = queue?.[0]
     if (ticket === undefined) return
-    remove(ticket)
+    this.#remove(ticket)
     const rest = queues.get(ticket.key)
     // The key moves to the end of the order.
     if (rest !== undefined) {
@@ -80,48 +103,32 @@ export const make = ({ capacity, concurrency }: Settings): FairQueue => {
       queues.set(ticket.key, rest)
     }
     ticket.state = "started"
-    running += 1
+    this.#running += 1
     ticket.resume(Effect.void)
   }
 
-  const leave = () => {
-    running -= 1
-    startNext()
+  #remove(ticket: Ticket): void {
+    const queues = this.#queuesOf(ticket)
+    const rest = queues.get(ticket.key)?.filter((other) => other !== ticket) ?? []
+    if (rest.length > 0) queues.set(ticket.key, rest)
+    else queues.delete(ticket.key)
+    ticket.state = "removed"
+    this.#waiting -= 1
   }
 
-  const hasRoom: FairQueue["hasRoom"] = (owner) =>
-    running + waiting < Math.max(capacity, concurrency) || evictableFor(owner) !== undefined
+  /** Returns the ticket whose place a new job may take. */
+  #evictableFor(owner: Owner): Ticket | undefined {
+    const unknownTicket = owner.isKnown ? longestOf(this.#otherQueues).at(-1) : undefined
+    if (unknownTicket !== undefined) return unknownTicket
+    const queues = this.#queuesOf(owner)
+    const longest = longestOf(queues)
+    return longest.length > (queues.get(owner.key)?.length ?? 0) + 1 ? longest.at(-1) : undefined
+  }
 
-  const enter = (owner: Owner): Effect.Effect<void, QueueFull> =>
-    Effect.async((resume) => {
-      if (running < concurrency) {
-        running += 1
-        return resume(Effect.void)
-      }
-      if (running + waiting >= capacity) {
-        const evicted = evictableFor(owner)
-        if (evicted === undefined) return resume(new QueueFull())
-        remove(evicted)
-        evicted.resume(new QueueFull())
-      }
-      const ticket: Ticket = { ...owner, state: "waiting", resume }
-      const queues = queuesOf(owner)
-      queues.set(owner.key, [...queues.get(owner.key) ?? [], ticket])
-      waiting += 1
-      return Effect.sync(() => {
-        if (ticket.state === "waiting") remove(ticket)
-        else if (ticket.state === "started") leave()
-      })
-    })
-
-  return {
-    hasRoom,
-    run: (owner, job) =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(
-          Effect.zipRight(restore(enter(owner)), Effect.forkDaemon(Effect.ensuring(job, Effect.sync(leave)))),
-          (fiber) => restore(Effect.flatten(Fiber.await(fiber)))
-        )
-      )
+  #queuesOf({ isKnown }: Owner): Queues {
+    return isKnown ? this.#knownQueues : this.#otherQueues
   }
 }
+
+const longestOf = (queues: Queues): ReadonlyArray<Ticket> =>
+  [...queues.values()].reduce<ReadonlyArray<Ticket>>((one, other) => other.length > one.length ? other : one, [])
