@@ -20,11 +20,11 @@ import * as Transport from "./Transport.js"
 
 /**
  * Creates a transport that fails a request (`RequestError`, its cause a `TimeoutException`) if for the time `idle` no
- * answer arrives and no piece of the request's body is onSent. Default: 60 seconds. The time that the body takes to
+ * answer arrives and no piece of the request's body is sent. Default: 60 seconds. The time that the body takes to
  * produce a piece does not count.
  *
  * A registry may take long to commit content: to hash a large layer, or to copy it to its storage. So after the body of
- * a PUT, of a PATCH or of an uploaded blob is onSent, the answer may take `commit` instead. Default: 10 minutes, or
+ * a PUT, of a PATCH or of an uploaded blob is sent, the answer may take `commit` instead. Default: 10 minutes, or
  * `idle` if that is longer.
  *
  * These limits apply until the head of an answer arrives. The reader of the body sets its own.

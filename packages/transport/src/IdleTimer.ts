@@ -48,7 +48,8 @@ interface Entry {
 
 /**
  * Creates the source of idle timers with one limit. One fiber checks all timers, and there is no fiber while there are
- * no timers. A separate timeout for each request would cost about half as much as a small request.
+ * no timers. A separate timeout for each request would cost about half as much as a small request. The time during which
+ * the process itself was stopped or blocked does not count.
  *
  * @since 0.1.0
  * @category constructors
@@ -61,22 +62,25 @@ export const make = (idle: Duration.Duration): Effect.Effect<IdleTimers> =>
     let stopping = false
 
     /**
-     * Expires the timers that are due, and sleeps until the next one is due. A timer that starts during the sleep is
-     * due after it.
+     * Expires the timers that are due, and sleeps until the next one is due. If the check is late, the process did not
+     * run: an answer may have arrived meanwhile, so the timers do not count this time.
      */
-    const check: Effect.Effect<void> = Effect.suspend(() => {
-      const now = clock.unsafeCurrentTimeMillis()
-      let next = millis
-      for (const entry of entries) {
-        const left = entry.since + entry.limit - now
-        if (left > 0) next = Math.min(next, left)
-        else {
-          entries.delete(entry)
-          entry.expire()
+    const check = (due: number): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const now = clock.unsafeCurrentTimeMillis()
+        const late = Math.max(now - due, 0)
+        let next = millis / 4
+        for (const entry of entries) {
+          if (entry.since < now) entry.since = Math.min(entry.since + late, now)
+          const left = entry.since + entry.limit - now
+          if (left > 0) next = Math.min(next, left)
+          else {
+            entries.delete(entry)
+            entry.expire()
+          }
         }
-      }
-      return Effect.zipRight(Effect.sleep(next), check)
-    })
+        return Effect.zipRight(Effect.sleep(next), check(now + next))
+      })
 
     /** Stops the fiber, but not immediately: one request often follows another. */
     const stopSoon = () => {
@@ -93,7 +97,7 @@ export const make = (idle: Duration.Duration): Effect.Effect<IdleTimers> =>
     const start: IdleTimers["start"] = (expire) => {
       const entry: Entry = { since: clock.unsafeCurrentTimeMillis(), limit: millis, expire }
       entries.add(entry)
-      checker ??= Runtime.runFork(runtime)(check)
+      checker ??= Runtime.runFork(runtime)(check(Infinity))
       return {
         reset: () => {
           entry.since = clock.unsafeCurrentTimeMillis()
