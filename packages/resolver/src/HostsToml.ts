@@ -9,6 +9,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import { parse as parseToml, TomlError } from "smol-toml"
 import * as HostConfig from "./HostConfig.js"
 import * as hostsTable from "./internal/hostsTable.js"
@@ -121,34 +122,31 @@ export const read = (
           ? Effect.void
           : Effect.logWarning(new HostsInvalid(placed(path, { key, reason: "unknown key, ignored" })).message))
     const at = (path: string) => path.startsWith("/") ? path : `${file.slice(0, file.lastIndexOf("/") + 1)}${path}`
-    const endpoint = (path: ReadonlyArray<string>, url: string | undefined, given: Table) =>
+    const endpoint = (path: ReadonlyArray<string>, url: string | undefined, given: unknown) =>
       Effect.mapError(
         Effect.flatMap(hostsTable.parse(url, given), (parsed) => withFiles(at, parsed)),
         invalid(path)
       )
 
-    yield* warnUnknown([], table, [...hostsTable.keys, "server", "host"])
-    const server = yield* Either.mapLeft(
-      hostsTable.string("server", hostsTable.member(table, "server") ?? ""),
+    yield* warnUnknown([], table, [...hostsTable.endpointKeys, ...Object.keys(hostsTable.FileTable.fields)])
+    const { host = {}, server = "" } = yield* Either.mapLeft(
+      hostsTable.decode(hostsTable.FileTable, table),
       invalid([])
     )
-    const hosts = hostsTable.member(table, "host") ?? {}
-    if (!hostsTable.isTable(hosts)) return yield* invalid([])({ key: "host", reason: "must be a table" })
-    const mirrors = yield* Effect.forEach(Object.entries(hosts), ([url, given]) =>
+    const mirrors = yield* Effect.forEach(Object.entries(host), ([url, given]) =>
       Effect.gen(function*() {
         const path = ["host", url]
-        if (!hostsTable.isTable(given)) return yield* invalid(["host"])({ key: url, reason: "must be a table" })
-        yield* warnUnknown(path, given, hostsTable.keys)
         const mirror = yield* endpoint(path, url, given)
+        yield* warnUnknown(path, given as Table, hostsTable.endpointKeys)
         return { capabilities: fromContainerd, ...mirror as HostConfig.Endpoint }
       }))
-    const own = yield* endpoint([], server === "" ? undefined : server, table)
-    const { capabilities } = own
+    const itself = yield* endpoint([], server === "" ? undefined : server, table)
+    const { capabilities } = itself
     const origin = {
-      ...own,
+      ...itself,
       ...(capabilities?.includes("push") === true ? { capabilities: [...capabilities, "delete" as const] } : {}),
       // A server at another address receives the name of the registry, in `ns`.
-      ...(own.host === undefined ? {} : { namespace: true })
+      ...(itself.host === undefined ? {} : { namespace: true })
     }
     return { mirrors, ...(Object.keys(origin).length === 0 ? {} : { origin }) }
   })
@@ -241,6 +239,8 @@ export const load = (
     return { hosts: Object.fromEntries(hosts), ...(rest === undefined ? {} : { others: rest }) }
   })
 
+const DaemonJson = Schema.Struct({ "registry-mirrors": Schema.optional(hostsTable.Texts) })
+
 /**
  * Reads the mirrors of Docker Hub from Docker's own configuration, `/etc/docker/daemon.json`: its `registry-mirrors`.
  * All other keys are ignored.
@@ -257,13 +257,12 @@ export const loadDocker = (
       try: (): unknown => JSON.parse(content),
       catch: () => new HostsInvalid({ file, reason: "the file is not valid JSON" })
     })
-    if (!hostsTable.isTable(json)) {
-      return yield* Effect.fail(new HostsInvalid({ file, reason: "the file is not a JSON object" }))
-    }
-    const given = Object.hasOwn(json, "registry-mirrors") ? json["registry-mirrors"] : []
-    const urls = yield* Either.mapLeft(
-      hostsTable.strings("registry-mirrors", given),
-      ({ key, reason }) => new HostsInvalid({ file, line: jsonLine(content, key), reason: `${key}: ${reason}` })
+    const { "registry-mirrors": urls = [] } = yield* Either.mapLeft(
+      hostsTable.decode(DaemonJson, json),
+      ({ key, reason }) =>
+        key === ""
+          ? new HostsInvalid({ file, reason: "the file is not a JSON object" })
+          : new HostsInvalid({ file, line: jsonLine(content, key), reason: `${key}: ${reason}` })
     )
     const mirrors = yield* Effect.forEach(urls, (url) =>
       Either.mapLeft(HostConfig.fromUrl(url), (error) =>
