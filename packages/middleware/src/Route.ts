@@ -14,7 +14,7 @@ import * as Stream from "effect/Stream"
 import { atMost } from "./internal/atMost.js"
 import { listRepositories } from "./internal/listRepositories.js"
 import * as members from "./internal/members.js"
-import { defaultHold, mergeSorted } from "./internal/mergeSorted.js"
+import { defaultSortBuffer, mergeSorted } from "./internal/mergeSorted.js"
 import { rejectAll } from "./internal/rejectAll.js"
 import { uploadInstead } from "./internal/uploadInstead.js"
 
@@ -62,7 +62,7 @@ interface Target {
   readonly handle: Handler.Handler
 }
 
-const merging = { key: (name: string) => name, hold: defaultHold }
+const merging = { key: (name: string) => name, sortBuffer: defaultSortBuffer }
 
 type Within = Exclude<Operation.Operation, Operation.ListRepositories>
 

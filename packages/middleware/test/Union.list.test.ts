@@ -122,7 +122,7 @@ describe("Union, listing", () => {
         tagsOf("a", tags("a", "d")),
         tagsOf("b", Stream.concat(tags("b"), Stream.fail(down)))
       ]
-      const strict = yield* union(members, { hold: 0 })
+      const strict = yield* union(members, { sortBuffer: 0 })
       const read: Array<string> = []
       const error = yield* Effect.flip(
         Stream.runForEach(strict.listTags(repository), (tag) => Effect.sync(() => void read.push(tag)))
@@ -135,7 +135,7 @@ describe("Union, listing", () => {
   it.effect("sorts a list up to a cap, and names the member beyond it", () =>
     Effect.gen(function*() {
       const members = [tagsOf("a", tags("b")), tagsOf("crooked", tags("c", "d", "a"))]
-      const strict = yield* union(members, { hold: 0 })
+      const strict = yield* union(members, { sortBuffer: 0 })
       expect(yield* Effect.flip(listed(strict.listTags(repository)))).toMatchObject({
         _tag: "ResponseInvalid",
         message: "ListTags team/app: the list of crooked is out of order: \"a\" comes after \"d\""
@@ -212,7 +212,7 @@ describe("Union, listing", () => {
             return [Chunk.unsafeFromArray(page), next < count ? Option.some(next) : Option.none()]
           })
         )
-      const { listTags } = yield* union(Array.from({ length: members }, (_, index) => long(index)), { hold: 0 })
+      const { listTags } = yield* union(Array.from({ length: members }, (_, index) => long(index)), { sortBuffer: 0 })
       let last = ""
       yield* Stream.runForEachChunk(listTags(repository), (chunk) =>
         Effect.sync(() => {

@@ -6,7 +6,7 @@ import { mergeSorted } from "../src/internal/mergeSorted.js"
 
 const asked = { operation: "ListTags", repository: undefined, reference: undefined } as const
 
-const options = { key: (item: string) => item, hold: 0 }
+const options = { key: (item: string) => item, sortBuffer: 0 }
 
 const words = fc.array(fc.string({ unit: fc.constantFrom("a", "b", "-", "/"), maxLength: 3 }), { maxLength: 40 })
   .map((all) => Array.from(new Set(all)).sort())
@@ -58,7 +58,7 @@ describe("mergeSorted", () => {
           items: Stream.rechunk(Stream.fromIterable(items), size)
         }))
         const merged = await Effect.runPromise(
-          Stream.runCollect(mergeSorted(members, asked, { ...options, hold: window }))
+          Stream.runCollect(mergeSorted(members, asked, { ...options, sortBuffer: window }))
         )
         expect(Chunk.toReadonlyArray(merged)).toEqual(Array.from(new Set(lists.flatMap(([items]) => items))).sort())
       }
@@ -67,7 +67,7 @@ describe("mergeSorted", () => {
   it.effect("fails with the distance for a list that is further out of order", () =>
     Effect.gen(function*() {
       const lists = [{ name: "a", items: Stream.make("b", "c", "d", "a") }]
-      const merged = (hold: number) => Stream.runCollect(mergeSorted(lists, asked, { ...options, hold }))
+      const merged = (sortBuffer: number) => Stream.runCollect(mergeSorted(lists, asked, { ...options, sortBuffer }))
       expect(Chunk.toReadonlyArray(yield* merged(4))).toEqual(["a", "b", "c", "d"])
       expect(yield* Effect.flip(merged(2))).toMatchObject({
         message: "ListTags: the list of a is out of order by more than 2 items: \"a\" comes after \"b\""
@@ -77,7 +77,7 @@ describe("mergeSorted", () => {
   it.effect("sorts the order of directories, with / before -", () =>
     Effect.gen(function*() {
       const lists = [{ name: "docker", items: Stream.make("a", "a/b", "a/c/d", "a/c-d", "a-b", "a.b", "b") }]
-      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked, { ...options, hold: 9 }))))
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked, { ...options, sortBuffer: 9 }))))
         .toEqual(["a", "a-b", "a.b", "a/b", "a/c-d", "a/c/d", "b"])
     }))
 
@@ -89,7 +89,7 @@ describe("mergeSorted", () => {
       })
       const merged = mergeSorted([list("a", "2", "3"), list("b", "1", "2"), list("c", "2", "4")], asked, {
         key: ({ key }) => key,
-        hold: 0
+        sortBuffer: 0
       })
       const from = Chunk.toReadonlyArray(yield* Stream.runCollect(merged)).map((item) => `${item.key} of ${item.from}`)
       expect(from).toEqual(["1 of b", "2 of a", "3 of a", "4 of c"])

@@ -18,25 +18,26 @@ export interface Options<A> {
   /** Returns the key by which items are sorted and compared. */
   readonly key: (item: A) => string
   /** How many items of each list are buffered, so that items that are out of order can be sorted. */
-  readonly hold: number
+  readonly sortBuffer: number
 }
 
 /** The default number of items of a list that are buffered: a page of most registries. */
-export const defaultHold = 1000
+export const defaultSortBuffer = 1000
 
 /**
  * Merges the lists of members in ASCII order. Each item appears once, and the first member's item is used. The lists
- * are read only as far as the result is read. Memory: a chunk and `hold` items of each list. A list that is further out
+ * are read only as far as the result is read. Memory: a chunk and `sortBuffer` items of each list. A list that is further out
  * of order cannot be merged: the result fails with `ResponseInvalid`, which names the member.
  */
 export const mergeSorted = <A>(
   members: ReadonlyArray<Listed<A>>,
-  asked: ReturnType<typeof Operation.errorFields>,
-  { hold, key }: Options<A>
+  errorFields: ReturnType<typeof Operation.errorFields>,
+  { sortBuffer, key }: Options<A>
 ): Items<A> =>
   Stream.fromPull(Effect.map(
     Effect.forEach(members, ({ items, name }) =>
-      Effect.map(Stream.toPull(items), (pull) => new Cursor(name, pull, key, hold, asked))),
+      Effect.map(Stream.toPull(items), (pull) =>
+        new Cursor(name, pull, key, sortBuffer, errorFields))),
     (cursors) => {
       let last: string | undefined
       const take: Pull<A> = Effect.suspend(() => {
@@ -94,8 +95,8 @@ class Cursor<A> {
     private readonly name: string,
     private readonly pull: Pull<A>,
     private readonly keyOf: (item: A) => string,
-    private readonly hold: number,
-    private readonly asked: ReturnType<typeof Operation.errorFields>
+    private readonly sortBuffer: number,
+    private readonly errorFields: ReturnType<typeof Operation.errorFields>
   ) {}
 
   get isEmpty(): boolean {
@@ -109,7 +110,7 @@ class Cursor<A> {
   /** Moves to the next item. Returns whether there is one. */
   advance(): boolean {
     this.at++
-    this.look()
+    this.updateKey()
     return !this.isEmpty
   }
 
@@ -121,23 +122,23 @@ class Cursor<A> {
         if (Option.isSome(end)) return Effect.fail(end)
         this.ended = true
         this.release(0)
-        this.look()
+        this.updateKey()
         return Effect.void
       },
       onSuccess: (chunk) => {
-        if (this.at > this.items.length / 2) this.forget()
+        if (this.at > this.items.length / 2) this.dropRead()
         for (const item of chunk) {
           const late = this.add(item)
           if (late !== undefined) return Effect.fail(Option.some(late))
-          this.release(this.hold)
+          this.release(this.sortBuffer)
         }
-        this.look()
+        this.updateKey()
         return this.fill
       }
     })
   })
 
-  private forget(): void {
+  private dropRead(): void {
     this.items = this.items.slice(this.at)
     this.at = 0
     this.end = 0
@@ -163,23 +164,23 @@ class Cursor<A> {
     return undefined
   }
 
-  /** Releases all buffered items except the last `held` ones. */
-  private release(held: number): void {
-    const end = this.items.length - held
+  /** Releases all buffered items except the last `buffered` ones. */
+  private release(buffered: number): void {
+    const end = this.items.length - buffered
     if (end <= this.end) return
     this.end = end
     this.released = this.keyOf(this.items[end - 1]!)
   }
 
-  private look(): void {
+  private updateKey(): void {
     if (!this.isEmpty) this.key = this.keyOf(this.item)
   }
 
   private tooLate(key: string, after: string): RegistryError.ResponseInvalid {
     const order = `"${printable(key, 60)}" comes after "${printable(after, 60)}"`
-    const reach = this.hold === 0 ? "" : ` by more than ${this.hold} items`
+    const reach = this.sortBuffer === 0 ? "" : ` by more than ${this.sortBuffer} items`
     return new RegistryError.ResponseInvalid({
-      ...this.asked,
+      ...this.errorFields,
       reason: `the list of ${this.name} is out of order${reach}: ${order}`
     })
   }

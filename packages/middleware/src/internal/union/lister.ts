@@ -4,7 +4,7 @@ import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
 import { atMost } from "../atMost.js"
 import { listRepositories } from "../listRepositories.js"
-import { defaultHold } from "../mergeSorted.js"
+import { defaultSortBuffer } from "../mergeSorted.js"
 import { mergeLists } from "./mergeLists.js"
 import type { Merge } from "./mergeLists.js"
 import { capableMembers, dispatch, noMemberError, selectsRepository, selectsTag, shouldTryNext } from "./model.js"
@@ -15,7 +15,7 @@ type Rows = Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers
 /** Creates the handlers of lists. They contain the items of all members, in order and each item once. */
 export const lister = (
   unionMembers: ReadonlyArray<UnionMember>,
-  { hold = defaultHold, passOver }: Options
+  { sortBuffer = defaultSortBuffer, passOver }: Options
 ): Rows => {
   const resolvers = capableMembers(unionMembers, "resolve")
   const referrers = capableMembers(unionMembers, "referrers")
@@ -23,7 +23,7 @@ export const lister = (
   const merging = <A>(operation: Operation.OperationOf<keyof Rows>, key: (item: A) => string): Merge<A> => ({
     operation,
     key,
-    hold,
+    sortBuffer,
     isIgnored: (error, authoritative) =>
       RegistryError.isNotFound(error) || (!authoritative && triesNext(error)) ||
       // Many registries cannot list their repositories.

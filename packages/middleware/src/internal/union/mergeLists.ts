@@ -22,7 +22,7 @@ export interface Merge<A> {
   /** Returns the key by which items are sorted and compared. */
   readonly key: (item: A) => string
   /** How many items of each list are buffered, so that items that are out of order can be sorted. */
-  readonly hold: number
+  readonly sortBuffer: number
   /** Returns whether the merged list continues without a member that failed. */
   readonly isIgnored: (error: RegistryError.RegistryError, authoritative: boolean) => boolean
 }
@@ -54,7 +54,7 @@ export const mergeLists = <A>(
 
 /** Merges lists that members have started to return. Fails if all members fail and no item was received. */
 const mergeOpened = <A>(
-  { hold, isIgnored, key, operation }: Merge<A>,
+  { sortBuffer, isIgnored, key, operation }: Merge<A>,
   failedBefore: ReadonlyArray<MemberError>,
   lists: ReadonlyArray<MemberList<Items<A>>>
 ): Items<A> =>
@@ -70,10 +70,13 @@ const mergeOpened = <A>(
           : Stream.fail(memberErrors.combine(operation, failed, error))
       })
     }))
-    const merged = Stream.mapChunks(mergeSorted(readable, Operation.errorFields(operation), { key, hold }), (chunk) => {
-      isEmpty = false
-      return chunk
-    })
+    const merged = Stream.mapChunks(
+      mergeSorted(readable, Operation.errorFields(operation), { key, sortBuffer }),
+      (chunk) => {
+        isEmpty = false
+        return chunk
+      }
+    )
     const end = Stream.suspend(() =>
       isEmpty && failed.length === lists.length + failedBefore.length
         ? Stream.fail(memberErrors.combine(operation, failed))

@@ -84,7 +84,7 @@ export interface Options {
    * How many items of each member's list are buffered, so that a list that is not in ASCII order can be merged. With 0
    * nothing is buffered, and every list must be in order. Default: 1000.
    */
-  readonly hold?: number | undefined
+  readonly sortBuffer?: number | undefined
   /**
    * The key that signs the ids of uploads to several members: at least 16 random characters. Processes that continue
    * each other's uploads share the key. An empty key is a `RangeError`. Default: a random key, so an upload cannot
