@@ -138,7 +138,7 @@ export const fromSource = (content: Source.Source, fields?: Fields): Body => new
  * @since 0.1.0
  * @category constructors
  */
-export const fail = (error: RegistryError, fields?: Fields): Body => new kinds.Native(Source.fail(error), fields)
+export const fail = (error: RegistryError): Body => new kinds.Native(Source.fail(error), { replayable: true })
 
 /**
  * Calls a function with each chunk of a body, using the cheapest access that the body offers. The function runs
@@ -437,8 +437,9 @@ export const verify: {
 
 /**
  * Returns a body that continues with the body that an effect opens, whenever a body ends or fails. `begin` is called for
- * each run. The function that it returns receives the failure, or `undefined` after an end; if its effect returns
- * `undefined`, the whole body ends. A body is opened only when the consumer accepts more bytes.
+ * each run. The function that it returns receives the failure, or `undefined` after an end, and the number of bytes that
+ * were passed so far. If its effect returns `undefined`, the whole body ends. A body is opened only when the consumer
+ * accepts more bytes.
  *
  * `fork` runs the effects, and the streams, if the body is not a stream itself.
  *
@@ -447,7 +448,7 @@ export const verify: {
  */
 export const continueWith = (
   body: Body,
-  begin: () => (error: RegistryError | undefined) => Effect.Effect<Body | undefined, RegistryError>,
+  begin: () => (error: RegistryError | undefined, passed: number) => Effect.Effect<Body | undefined, RegistryError>,
   fork: Source.Fork
 ): Body =>
   kinds.needsFiber(body)
@@ -477,8 +478,10 @@ export const concat = (bodies: ReadonlyArray<Body>): Body => {
   }
   return new kinds.Native((sink) => {
     let at = 0
-    const next: native.Next<Source.Source> = (error) =>
-      error === undefined ? Exit.succeed(bodies[at] && toSource(bodies[at++]!, noFork)) : Exit.fail(error)
+    const next: native.Next<Source.Source> = (error) => {
+      const body = bodies[at++]
+      return error === undefined ? Exit.succeed(body && toSource(body, noFork)) : Exit.fail(error)
+    }
     return native.sequence(Source.fromChunks([]), next, noFork)(sink)
   }, fields)
 }

@@ -15,7 +15,6 @@ import * as Either from "effect/Either"
 import * as chunk from "./internal/chunk.js"
 import { contentType } from "./internal/contentType.js"
 import * as parameters from "./internal/query.js"
-import { sized } from "./internal/sizedBody.js"
 import * as Range from "./Range.js"
 import type { RouteTag } from "./Route.js"
 import type * as Wire from "./Wire.js"
@@ -180,7 +179,7 @@ export const endpoints = {
       place: { repository },
       query: [["digest", descriptor.digest]],
       headers: { "content-type": Descriptor.octetStream },
-      body: sized(body, descriptor.size)
+      body: Body.withSize(body, body.size ?? descriptor.size)
     }),
     decode: ({ body, place, query }) =>
       Either.flatMap(parameters.digest(query, "digest"), (digest) => {

@@ -19,7 +19,6 @@ import { endpoints, methods } from "./Endpoint.js"
 import type { Endpoint, Incoming, Parts, Places } from "./Endpoint.js"
 import * as ErrorBody from "./ErrorBody.js"
 import * as query from "./internal/query.js"
-import { sized } from "./internal/sizedBody.js"
 import * as Route from "./Route.js"
 import type * as Wire from "./Wire.js"
 
@@ -155,7 +154,7 @@ export const normal = (operation: Operation.Operation): Operation.Operation => {
     case "PushBlob": {
       const { body, descriptor: { digest, size }, repository } = operation
       const descriptor = { mediaType: Descriptor.octetStream, digest, size: body.size ?? size }
-      return new Operation.PushBlob({ repository, descriptor, body: sized(body, size) })
+      return new Operation.PushBlob({ repository, descriptor, body: Body.withSize(body, body.size ?? size) })
     }
     case "StartUpload":
       return new Operation.StartUpload({ ...operation, algorithm: present(operation.algorithm) })

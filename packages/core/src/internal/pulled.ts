@@ -129,10 +129,15 @@ export const transformStream = (inner: Bytes, through: Through): Bytes =>
 
 /** Returns a stream that continues with the stream that `next` opens, whenever a stream ends or fails. */
 export const sequence = (first: Bytes, next: Next<Bytes>): Bytes => {
+  let passed = 0
+  const count = (pieces: Chunk.Chunk<Uint8Array>) => {
+    for (const piece of pieces) passed += piece.byteLength
+    return pieces
+  }
   const follow = (error: RegistryError | undefined) =>
-    Channel.unwrap(Effect.map(next(error), (stream) => stream === undefined ? Channel.void : connect(stream)))
+    Channel.unwrap(Effect.map(next(error, passed), (stream) => stream === undefined ? Channel.void : connect(stream)))
   const connect = (stream: Bytes): ReturnType<typeof Stream.toChannel<Uint8Array, RegistryError, never>> =>
-    Channel.foldCauseChannel(Stream.toChannel(stream), {
+    Channel.foldCauseChannel(Channel.mapOut(Stream.toChannel(stream), count), {
       onFailure: (cause) => Either.match(Cause.failureOrCause(cause), { onLeft: follow, onRight: Channel.failCause }),
       onSuccess: () => follow(undefined)
     })

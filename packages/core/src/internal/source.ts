@@ -17,9 +17,12 @@ export type Through = (sink: Source.Sink) => Source.Transformer
 
 /**
  * A function that says how a body continues after its end, or after a failure: with another value, or with its end if
- * the effect returns `undefined`.
+ * the effect returns `undefined`. It receives the number of bytes that were passed so far.
  */
-export type Next<A> = (error: RegistryError | undefined) => Effect.Effect<A | undefined, RegistryError>
+export type Next<A> = (
+  error: RegistryError | undefined,
+  passed: number
+) => Effect.Effect<A | undefined, RegistryError>
 
 /** The maximum number of bytes that a stream buffers before the source is paused. */
 const highWater = 1024 * 1024
@@ -117,8 +120,8 @@ const exitOf = <A, E>(effect: Effect.Effect<A, E>): Exit.Exit<A, E> | undefined 
   Exit.isExit(effect) ? effect as Exit.Exit<A, E> : undefined
 
 /** Maps what follows. An `Exit` stays an `Exit`, which needs no fiber. */
-export const mapNext = <A, B>(next: Next<A>, f: (value: A) => B): Next<B> => (error) => {
-  const effect = next(error)
+export const mapNext = <A, B>(next: Next<A>, f: (value: A) => B): Next<B> => (error, passed) => {
+  const effect = next(error, passed)
   const g = (value: A | undefined) => value === undefined ? undefined : f(value)
   const exit = exitOf(effect)
   return exit === undefined ? Effect.map(effect, g) : Exit.map(exit, g)
@@ -233,6 +236,7 @@ export const sequence =
   (first: Source.Source, next: Next<Source.Source>, fork: Source.Fork): Source.Source => (sink) => {
     let isOver = false
     let isPaused = false
+    let passed = 0
     let control: Source.Control
     /** Opens the next source, if a source ended while the sink did not accept bytes. */
     let deferred: (() => void) | undefined
@@ -246,6 +250,7 @@ export const sequence =
       control = source({
         data: (chunk) => {
           isPaused = true
+          passed += chunk.byteLength
           const isOpen = sink.data(chunk)
           if (isOpen) isPaused = false
           return isOpen
@@ -255,7 +260,7 @@ export const sequence =
       })
     }
     const follow = (error: RegistryError | undefined): void => {
-      const effect = next(error)
+      const effect = next(error, passed)
       const settle = (exit: Exit.Exit<Source.Source | undefined, RegistryError>) => {
         if (isOver) return
         if (exit._tag === "Success" && exit.value !== undefined) return connect(exit.value)

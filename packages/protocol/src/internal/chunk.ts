@@ -1,9 +1,8 @@
-import type * as Body from "@effect-oci/core/Body"
+import * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Either from "effect/Either"
 import * as Range from "../Range.js"
 import type * as Wire from "../Wire.js"
-import { measured } from "./sizedBody.js"
 
 /** A chunk of an upload and its offset. Without an offset, the chunk is appended at the current end of the upload. */
 export interface Chunk {
@@ -43,7 +42,7 @@ export const read = (request: {
   if (offset !== undefined && offset !== span.offset) {
     return outOfRange(`the chunk begins at ${span.offset} by its Content-Range, at ${offset} by its Upload-Offset`)
   }
-  if (body.size === undefined) return Either.right({ offset: span.offset, body: measured(body, span.length) })
+  if (body.size === undefined) return Either.right({ offset: span.offset, body: Body.exactly(body, span.length) })
   return body.size === span.length ? Either.right({ offset: span.offset, body }) : Either.left(
     new RegistryError.SizeInvalid({
       reason: `the chunk has ${body.size} bytes, but its Content-Range says ${span.length}`

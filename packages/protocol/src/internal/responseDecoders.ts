@@ -17,7 +17,6 @@ import { expectStatus, invalid } from "./answer.js"
 import type { Answer } from "./answer.js"
 import { contentType } from "./contentType.js"
 import type { Limits, Received } from "./responseModel.js"
-import { measured } from "./sizedBody.js"
 
 type Rows = {
   readonly [T in Exclude<Operation.OperationTag, ListOperation["_tag"]>]: (
@@ -69,6 +68,7 @@ const getBlob = (
         verified: false
       })
     )
+  const wrongSize = (reason: string) => new RegistryError.SizeInvalid({ ...fields, reason })
   const whole = () => {
     const size = Range.parseCount(headers["content-length"])
     if (size === undefined) return invalid("a blob without a Content-Length")
@@ -77,7 +77,7 @@ const getBlob = (
     const span = ByteRange.resolve(asked, size)
     return span === undefined
       ? Effect.fail(new RegistryError.RangeInvalid({ size }))
-      : content(size, measured(Body.slice(body, span), span.length, fields), span)
+      : content(size, Body.slice(body, span), span)
   }
   if (asked === undefined || response.status !== 206) return expectStatus(response, [200], whole)
   const sent = Range.parseContentRange(headers["content-range"])
@@ -91,7 +91,7 @@ const getBlob = (
   if (body.size !== undefined && body.size !== span.length) {
     return invalid(`it sent ${body.size} bytes for a range of ${span.length}`)
   }
-  return content(size, body.size === undefined ? measured(body, span.length, fields) : body, span)
+  return content(size, body.size === undefined ? Body.exactly(body, span.length, wrongSize) : body, span)
 }
 
 const untyped = () => invalid("a manifest without the Content-Type of one")

@@ -4,8 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
-import { stitch } from "./stitch.js"
-import type { Rest } from "./stitch.js"
 
 type Result<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
@@ -23,8 +21,8 @@ export interface Next {
 }
 
 /**
- * Returns the content of a blob. If the content breaks, it continues with the bytes that `next` opens. `begin` is
- * called once for each run of the body. Ranges cannot be verified, so the caller must verify the content as a whole.
+ * Returns the content of a blob. If the content breaks or ends too early, it continues with the bytes that `next` opens,
+ * when the consumer accepts more bytes. `begin` is called once for each run of the body. Ranges cannot be verified, so the caller must verify the content as a whole.
  */
 export const resume = (
   operation: Operation.GetBlob,
@@ -35,10 +33,16 @@ export const resume = (
     let closed = false
     const span = spanOf(content)
 
-    const rests = (): Rest => {
+    const rests = () => {
       const next = begin()
       let current = scope
-      return (error, sent) => {
+      return (failure: RegistryError.RegistryError | undefined, sent: number): Result<Body.Body | undefined> => {
+        // Content that fails after its last byte is complete.
+        const isComplete = failure === undefined
+          ? sent >= span.length
+          : sent === span.length && RegistryError.isTransient(failure)
+        if (isComplete) return Answer.succeed(undefined)
+        const error = failure ?? endedEarly(operation, sent, span.length)
         // Content that was closed has not broken.
         if (closed || sent >= span.length) return Answer.fail(error)
         const missing = { offset: span.offset + sent, length: span.length - sent }
@@ -62,14 +66,20 @@ export const resume = (
       Effect.addFinalizer(close),
       new BlobContent.BlobContent({
         ...content,
-        body: stitch(content.body, {
-          length: span.length,
-          begin: rests,
-          errorFields: Operation.errorFields(operation),
-          fork: (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect), { scope: all })
-        })
+        body: Body.continueWith(
+          content.body,
+          rests,
+          (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect), { scope: all })
+        )
       })
     )
+  })
+
+/** Returns the error of content that ended too early. Not every registry reports that. */
+const endedEarly = (operation: Operation.GetBlob, sent: number, length: number) =>
+  new RegistryError.TransportError({
+    ...Operation.errorFields(operation),
+    reason: `the content ended after ${sent} of ${length} bytes`
   })
 
 const spanOf = ({ descriptor, range }: BlobContent.BlobContent): ByteRange.Span =>

@@ -2,7 +2,6 @@ import { Answer, Body, Operation } from "@effect-oci/core"
 import type { Descriptor, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import { constTrue } from "effect/Function"
-import * as Stream from "effect/Stream"
 import { withNote } from "./attempts.js"
 import type { Attempts } from "./attempts.js"
 
@@ -19,19 +18,10 @@ export const sendable = <O extends Operation.BodyOperation>(operation: O): Senda
   const { body } = operation
   if (body === undefined || body.replayable) return { operation, canBeSent: constTrue }
   let isRead = false
-  const { size, source, stream } = body
-  const once = source === undefined
-    ? Body.stream(
-      Stream.suspend(() => {
-        isRead = true
-        return stream
-      }),
-      { size }
-    )
-    : Body.fromSource((sink) => {
-      isRead = true
-      return source(sink)
-    }, { size })
+  const once = Body.transform(body, () => {
+    isRead = true
+    return {}
+  })
   return { operation: Operation.withBody(operation, once), canBeSent: () => !isRead }
 }
 

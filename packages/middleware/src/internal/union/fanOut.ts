@@ -1,9 +1,6 @@
-import { Body, RegistryError } from "@effect-oci/core"
-import * as Cause from "effect/Cause"
+import { Body, RegistryError, Source } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
-import * as Stream from "effect/Stream"
 
 /** One body for several consumers. */
 export interface FanOut {
@@ -25,22 +22,23 @@ export const fanOut = (body: Body.Body, skips: ReadonlyArray<number>): Effect.Ef
   if (body.replayable && skips.every((skip) => skip === 0)) {
     return Effect.succeed({ bodies: skips.map(() => body), leave: () => {} })
   }
-  const { size, source } = body
-  if (source !== undefined) return Effect.sync(() => inLockStep(source, size, skips))
-  return Effect.map(Effect.runtime(), (runtime) => inLockStep(toSource(body.stream, runtime), size, skips))
+  return Effect.map(
+    Effect.runtime(),
+    (runtime) => inLockStep(Body.toSource(body, Runtime.runFork(runtime)), body.size, skips)
+  )
 }
 
 interface Taker {
-  sink: Body.Sink | undefined
+  sink: Source.Sink | undefined
   left: boolean
   /** Whether its sink asked to pause. */
   full: boolean
   skip: number
 }
 
-const inLockStep = (source: Body.Source, size: number | undefined, skips: ReadonlyArray<number>): FanOut => {
+const inLockStep = (source: Source.Source, size: number | undefined, skips: ReadonlyArray<number>): FanOut => {
   const takers = skips.map((skip): Taker => ({ sink: undefined, left: false, full: false, skip }))
-  let control: Body.Control | undefined
+  let control: Source.Control | undefined
   let ended = false
   let paused = false
 
@@ -57,7 +55,7 @@ const inLockStep = (source: Body.Source, size: number | undefined, skips: Readon
       fail: (error) => finish((sink) => sink.fail(error))
     })
   }
-  const finish = (tell: (sink: Body.Sink) => void) => {
+  const finish = (tell: (sink: Source.Sink) => void) => {
     ended = true
     for (const { left, sink } of takers) if (!left && sink !== undefined) tell(sink)
   }
@@ -105,61 +103,7 @@ const give = (taker: Taker, chunk: Uint8Array): void => {
   if (skipped < chunk.byteLength) taker.full = !taker.sink.data(skipped === 0 ? chunk : chunk.subarray(skipped))
 }
 
-/** A source for a consumer that reads a body a second time, although it can be read only once. */
-const again: Body.Source = (sink) => {
-  let cancelled = false
-  queueMicrotask(() => {
-    if (!cancelled) {
-      sink.fail(
-        new RegistryError.BodyFailed({ reason: "the member read the body twice, but this body can be read only once" })
-      )
-    }
-  })
-  return {
-    resume: () => {},
-    cancel: () => {
-      cancelled = true
-    }
-  }
-}
-
-/** Creates a source from a stream. A fiber runs the stream. */
-const toSource = (content: Body.Body["stream"], runtime: Runtime.Runtime<never>): Body.Source => (sink) => {
-  let over = false
-  let open = true
-  let wake: (() => void) | undefined
-  const opened = Effect.async<void>((resume) => {
-    if (open) resume(Effect.void)
-    else wake = () => resume(Effect.void)
-  })
-  const give = (piece: Uint8Array) =>
-    Effect.suspend(() => {
-      if (over) return Effect.interrupt
-      open = sink.data(piece)
-      return open ? Effect.void : opened
-    })
-  // The source must return before the first chunk is sent.
-  const pump = Effect.zipRight(
-    Effect.yieldNow(),
-    Stream.runForEachChunk(content, (pieces) => Effect.forEach(pieces, give, { discard: true }))
-  )
-  const fiber = Runtime.runFork(runtime)(pump)
-  fiber.addObserver((exit) => {
-    if (over) return
-    over = true
-    if (exit._tag === "Success") sink.end()
-    else sink.fail(RegistryError.fromBodyFailure(Cause.squash(exit.cause)))
-  })
-  return {
-    resume: () => {
-      open = true
-      const waiting = wake
-      wake = undefined
-      waiting?.()
-    },
-    cancel: () => {
-      over = true
-      fiber.unsafeInterruptAsFork(FiberId.none)
-    }
-  }
-}
+/** The source of a consumer that reads a body a second time, although it can be read only once. */
+const again = Source.fail(
+  new RegistryError.BodyFailed({ reason: "the member read the body twice, but this body can be read only once" })
+)
