@@ -7,8 +7,8 @@
  *   callback. A source that cannot open its content calls `fail` later, it does not throw.
  * - **Chunks.** The source calls `data` with each chunk, in order. The chunk then belongs to the sink: the source does
  *   not change or reuse its memory.
- * - **Backpressure.** If `data` returns `false`, the source passes no further chunk until `resume` is called. `resume`
- *   may be called at any time, also within `data`. It has no effect on a source that is not paused.
+ * - **Backpressure.** If `data` returns `false`, the source passes no further chunk until `resume` is called. `resume` is
+ *   called after `data` has returned, not within it. It has no effect on a source that is not paused.
  * - **End.** The last callback is either `end` or `fail`, and there is exactly one. It may come while the source is
  *   paused. Afterwards `resume` and `cancel` have no effect.
  * - **Cancel.** `cancel` may be called at any time, also within a callback, and more than once. No callback follows. The

@@ -193,7 +193,7 @@ const make = (kind: typeof kinds[number], chunks: ReadonlyArray<Uint8Array>, fai
 
 /** How a consumer reads: which chunks pause the source, and for how long; and after how many chunks it cancels. */
 interface Plan {
-  readonly pauses: ReadonlyArray<"no" | "within" | "later">
+  readonly pauses: ReadonlyArray<"no" | "soon" | "later">
   readonly cancelAfter: number | undefined
 }
 
@@ -235,7 +235,7 @@ const drive = async (source: Source.Source, { cancelAfter, pauses }: Plan) => {
       }
       if (pause === "no") return true
       state = "paused"
-      if (pause === "within") resume()
+      if (pause === "soon") queueMicrotask(resume)
       else setImmediate(resume)
       return false
     },
@@ -304,7 +304,7 @@ const content = fc.record({
 })
 
 const plan = fc.record({
-  pauses: fc.array(fc.constantFrom<Plan["pauses"][number]>("no", "within", "later"), { minLength: 1, maxLength: 5 }),
+  pauses: fc.array(fc.constantFrom<Plan["pauses"][number]>("no", "soon", "later"), { minLength: 1, maxLength: 5 }),
   cancelAfter: fc.option(fc.nat(6), { nil: undefined })
 })
 

@@ -1,12 +1,12 @@
 import * as Answer from "@effect-oci/core/Answer"
-import type { Body, Control } from "@effect-oci/core/Body"
+import * as Body from "@effect-oci/core/Body"
+import type * as Source from "@effect-oci/core/Source"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import * as Stream from "effect/Stream"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
 import * as nodeBody from "./nodeBody.js"
@@ -122,19 +122,17 @@ const write = (
     if (body?.bytes !== undefined) outgoing.write(body.bytes)
     return done(Exit.void)
   }
-  if (body.source !== undefined) return pipe(body.source, outgoing, socket, done)
-  const fiber = run(Effect.interruptible(send(body.bytes === undefined ? body.stream : pieces(body.bytes), outgoing)))
-  interruptWith(socket, fiber)
-  fiber.addObserver(done)
+  pipe(body, (effect) => run(Effect.interruptible(effect)), outgoing, socket, done)
 }
 
 const close = (response: Wire.Response, exit: Exit.Exit<unknown, unknown>, run: Run): void => {
   if (response.close !== undefined) run(response.close(exit))
 }
 
-/** Pipes a source into a response, without a fiber. */
+/** Pipes a body into a response. Only the body of a stream needs a fiber. */
 const pipe = (
-  source: NonNullable<Body["source"]>,
+  body: Body.Body,
+  fork: Source.Fork,
   outgoing: ServerResponse,
   socket: Socket,
   done: (exit: Exit.Exit<void, unknown>) => void
@@ -147,11 +145,17 @@ const pipe = (
     stay()
     done(exit)
   }
+  let died: Cause.Cause<never> | undefined
+  const content = Body.transform(body, () => ({
+    die: (cause) => {
+      died = cause
+    }
+  }))
   const resume = () => control.resume()
-  const control: Control = source({
+  const control: Source.Control = Body.toSource(content, fork)({
     data: (chunk) => outgoing.write(chunk),
     end: () => finish(Exit.void),
-    fail: (error) => finish(Exit.fail(error))
+    fail: (error) => finish(died === undefined ? Exit.fail(error) : Exit.failCause(died))
   })
   outgoing.on("drain", resume)
   const stay = onGone(socket, () => {
@@ -160,33 +164,5 @@ const pipe = (
   })
 }
 
-/**
- * The size of the largest piece of an answer that is written at once, in bytes. How much a client has read is known
- * only in units of this size.
- */
+/** The size of the largest body that is written at once, in bytes. Larger bodies wait for the client. */
 const pieceSize = 64 * 1024
-
-/** Splits bytes into pieces, so that the server can see how much of them the client has read. */
-const pieces = (bytes: Uint8Array): Body["stream"] =>
-  Stream.rechunk(
-    Stream.range(0, Math.ceil(bytes.byteLength / pieceSize) - 1).pipe(
-      Stream.map((index) => bytes.subarray(index * pieceSize, (index + 1) * pieceSize))
-    ),
-    1
-  )
-
-/** Writes a stream into a response, chunk by chunk, and waits while the buffer of the socket is full. */
-const send = (body: Body["stream"], outgoing: ServerResponse) =>
-  Stream.runForEachChunk(body, (chunk) =>
-    Effect.suspend(() => {
-      let more = true
-      for (const piece of chunk) more = outgoing.write(piece)
-      return more ? Effect.void : drained(outgoing)
-    }))
-
-const drained = (outgoing: ServerResponse): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
-    const onDrain = () => resume(Effect.void)
-    outgoing.once("drain", onDrain)
-    return Effect.sync(() => outgoing.off("drain", onDrain))
-  })

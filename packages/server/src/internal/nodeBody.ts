@@ -1,5 +1,6 @@
 import * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as Source from "@effect-oci/core/Source"
 import * as Range from "@effect-oci/protocol/Range"
 import type { IncomingMessage } from "node:http"
 
@@ -26,16 +27,18 @@ export const bodyOf = (request: IncomingMessage, onRead: () => void = () => {}):
   return Body.fromSource((sink) => {
     const again = taken || request.destroyed
     taken = true
-    return again ? broken(sink, "the request's body can be read once") : read(request, sized.size, sink, onRead)
+    return again ? readTwice(sink) : read(request, sized.size, sink, onRead)
   }, sized)
 }
+
+const readTwice = Source.fail(new RegistryError.BodyFailed({ reason: "the request's body can be read once" }))
 
 const read = (
   request: IncomingMessage,
   size: number | undefined,
-  sink: Body.Sink,
+  sink: Source.Sink,
   onRead: () => void
-): Body.Control => {
+): Source.Control => {
   let over = false
   let received = 0
   const release = () => {
@@ -65,19 +68,6 @@ const read = (
       if (over) return
       release()
       request.pause()
-    }
-  }
-}
-
-const broken = (sink: Body.Sink, reason: string): Body.Control => {
-  let cancelled = false
-  queueMicrotask(() => {
-    if (!cancelled) sink.fail(new RegistryError.BodyFailed({ reason }))
-  })
-  return {
-    resume: () => {},
-    cancel: () => {
-      cancelled = true
     }
   }
 }

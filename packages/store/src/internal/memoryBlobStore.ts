@@ -8,7 +8,6 @@ import * as Stream from "effect/Stream"
 import * as BlobStore from "../BlobStore.js"
 import type { Content } from "./memoryContent.js"
 import * as memoryContent from "./memoryContent.js"
-import { observe } from "./observe.js"
 import type { Room } from "./room.js"
 
 interface Upload {
@@ -43,14 +42,11 @@ const receive = (
   const gathered = memoryContent.gather(body.size)
   let size = 0
   let full = false
-  const takeRoom: Body.Inspector = {
-    update: (chunk) => {
-      full = !room.take(chunk.byteLength)
-      if (full) return new RegistryError.Denied({})
-      size += chunk.byteLength
-      return undefined
-    },
-    end: () => undefined
+  const takeRoom = (chunk: Uint8Array) => {
+    full = !room.take(chunk.byteLength)
+    if (full) return new RegistryError.Denied({})
+    size += chunk.byteLength
+    return undefined
   }
   const add = (touchedAt: number): Result<"append"> => {
     if (uploads.get(token) !== upload) return Effect.fail(new BlobStore.UploadUnknown())
@@ -60,8 +56,7 @@ const receive = (
     upload.touchedAt = touchedAt
     return Effect.succeed({ offset: upload.size, token })
   }
-  return observe(body, takeRoom).pipe(
-    Effect.flatMap((observed) => Body.forEachChunk(observed, gathered.add)),
+  return Body.forEachChunk(Body.inspect(body, () => ({ update: takeRoom })), gathered.add).pipe(
     Effect.mapError((cause) => full ? new BlobStore.Full() : new BlobStore.BodyBroken({ offset: upload.size, cause })),
     Effect.zipRight(Effect.flatMap(Clock.currentTimeMillis, add)),
     Effect.onExit((exit) =>

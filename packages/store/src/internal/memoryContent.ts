@@ -1,5 +1,6 @@
 import * as Body from "@effect-oci/core/Body"
 import type { Span } from "@effect-oci/core/ByteRange"
+import * as Source from "@effect-oci/core/Source"
 
 /** Bytes in memory, in the pieces in which they were received. The pieces are never joined, which would need a copy. */
 export interface Content {
@@ -64,7 +65,7 @@ export const toBody = (content: Content, span?: Span): Body.Body => {
   if (first === undefined) return Body.empty
   return chunks.length === 1
     ? Body.bytes(first)
-    : Body.fromSource(source(chunks), { size: span?.length ?? content.size, replayable: true })
+    : Body.fromSource(Source.fromChunks(chunks), { size: span?.length ?? content.size, replayable: true })
 }
 
 const cut = (chunks: ReadonlyArray<Uint8Array>, { length, offset }: Span): ReadonlyArray<Uint8Array> => {
@@ -78,38 +79,4 @@ const cut = (chunks: ReadonlyArray<Uint8Array>, { length, offset }: Span): Reado
     at += chunk.byteLength
   }
   return parts
-}
-
-/** The number of bytes that are sent before other fibers run, in bytes: some milliseconds of hashing. */
-const turn = 16 * 1024 * 1024
-
-const source = (chunks: ReadonlyArray<Uint8Array>): Body.Source => (sink) => {
-  let next = 0
-  let waiting = false
-  let done = false
-  const flow = () => {
-    let left = turn
-    while (!done && !waiting) {
-      const chunk = chunks[next++]
-      if (chunk === undefined) {
-        done = true
-        return sink.end()
-      }
-      waiting = true
-      if (sink.data(chunk)) waiting = false
-      left -= chunk.byteLength
-      if (left <= 0 && !waiting) return void setTimeout(flow, 0)
-    }
-  }
-  queueMicrotask(flow)
-  return {
-    resume: () => {
-      if (!waiting) return
-      waiting = false
-      queueMicrotask(flow)
-    },
-    cancel: () => {
-      done = true
-    }
-  }
 }

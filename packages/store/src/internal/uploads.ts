@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import * as BlobStore from "../BlobStore.js"
 import * as MetadataStore from "../MetadataStore.js"
 import * as failure from "./failure.js"
-import { counter, observe } from "./observe.js"
 import type { RunningHashes } from "./runningHashes.js"
 import type { Settings, Stores } from "./stores.js"
 import type { Sweeper } from "./sweeper.js"
@@ -19,6 +18,15 @@ import type { Sweeper } from "./sweeper.js"
 type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type InUpload = Extract<Operation.Operation, { readonly id: string }>
+
+/** Returns a body that is hashed while it flows. Run it once. */
+const hashed = (body: Body.Body, hasher: Digest.Hasher): Body.Body =>
+  Body.transform(body, (sink) => ({
+    data: (chunk) => {
+      hasher.update(chunk)
+      return sink.data(chunk)
+    }
+  }))
 
 /**
  * Manages upload sessions, from their start until they become blobs. Bytes are durable before the metadata counts them.
@@ -97,9 +105,9 @@ export class Uploads {
       Effect.gen(this, function*() {
         const upload = yield* this.begin(found)
         const running = this.hashes.take(upload.id, upload.offset, expected.algorithm)
-        const observed = yield* observe(body, counter(expected.size, running?.hasher))
+        const sized = expected.size === undefined ? body : Body.exactly(body, expected.size)
         const appended = yield* Effect.tapError(
-          this.blobs.append(upload.token, upload.offset, observed),
+          this.blobs.append(upload.token, upload.offset, running === undefined ? sized : hashed(sized, running.hasher)),
           (error) => "offset" in error ? this.catchUp(upload, error.offset) : Effect.void
         )
         const advanced = yield* this.advance(upload, appended)
