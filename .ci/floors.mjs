@@ -9,7 +9,7 @@ const floors = {
   protocol: ["core"],
   store: ["core"],
   middleware: ["core"],
-  recording: ["core", "middleware"],
+  recording: ["core"],
   transport: ["core", "protocol"],
   guard: ["core", "protocol"],
   auth: ["core", "protocol", "transport"],

@@ -1,22 +1,25 @@
 /** Every wrapper has a page, a test, a generator for the laws, and a row in the matrix. */
 import * as middleware from "@effect-oci/middleware"
+import * as recording from "@effect-oci/recording"
 import { describe, expect, it } from "@effect/vitest"
 import { readdirSync, readFileSync } from "node:fs"
 
-const folder = new URL("../../middleware/", import.meta.url)
-const tests = readdirSync(new URL("test", folder))
-const pages = readdirSync(new URL("docs", folder))
-const readme = readFileSync(new URL("README.md", folder), "utf8")
 const laws = readFileSync(new URL("../src/Wrappers.ts", import.meta.url), "utf8")
 const matrix = readFileSync(new URL("matrix.test.ts", import.meta.url), "utf8")
 
-const wrappers = Object.entries(middleware).flatMap(([name, module]) => "middleware" in module ? [name] : [])
+const wrappers = Object.entries({ middleware, recording }).flatMap(([workspace, modules]) => {
+  const folder = new URL(`../../${workspace}/`, import.meta.url)
+  const tests = readdirSync(new URL("test", folder))
+  const pages = readdirSync(new URL("docs", folder))
+  const readme = readFileSync(new URL("README.md", folder), "utf8")
+  return Object.entries(modules).flatMap(([name, module]) =>
+    "middleware" in module ? [{ name, module, tests, pages, readme }] : []
+  )
+})
 
-describe.each(wrappers)("%s", (name) => {
+describe.each(wrappers)("$name", ({ module, name, pages, readme, tests }) => {
   it("has its functions", () => {
-    expect(Object.keys(middleware[name as keyof typeof middleware])).toEqual(
-      expect.arrayContaining(["middleware", "layer", "wrap"])
-    )
+    expect(Object.keys(module)).toEqual(expect.arrayContaining(["middleware", "layer", "wrap"]))
   })
 
   it("has a test", () => {

@@ -8,14 +8,13 @@ import {
   Logging,
   Metrics,
   ReadOnly,
-  Record,
   Retry,
   Route,
-  Shadow,
   Sub,
   Tracing,
   Union
 } from "@effect-oci/middleware"
+import { Record, Shadow } from "@effect-oci/recording"
 import { Quirks } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
 import { afterAll, describe, expect, it } from "@effect/vitest"

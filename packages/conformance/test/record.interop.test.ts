@@ -1,6 +1,6 @@
 /** Records the responses of docker-registry, and replays them without it. */
 import { Client } from "@effect-oci/client"
-import { Record, Recording, Replay } from "@effect-oci/middleware"
+import { Record, Recording, Replay } from "@effect-oci/recording"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"

@@ -1,5 +1,5 @@
 /**
- * Escaping of untrusted text for messages, log lines and terminals.
+ * Escaping and redaction of untrusted text for messages, log lines and terminals.
  *
  * @since 0.1.0
  */
@@ -18,4 +18,19 @@ export const printable = (text: string, limit = 1024): string => {
     return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`
   })
   return text.length > limit ? `${safe}…` : safe
+}
+
+const query = /[?#][^\s?#"'<>]*=[^\s"'<>]*/g
+const userInfo = /\/\/[^\s/]*@/g
+
+/**
+ * Makes text from outside the program safe to log: escapes and cuts it, removes `secret`, such as the id of an upload,
+ * and removes the query and the user information of URLs, which may contain signatures, upload state and passwords.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const redact = (text: string, secret?: string): string => {
+  const kept = secret === undefined || secret === "" ? text : text.replaceAll(secret, "…")
+  return printable(kept.replace(userInfo, "//").replace(query, "?…"), 2048)
 }

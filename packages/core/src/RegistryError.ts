@@ -439,6 +439,32 @@ export const withFields = <E extends RegistryError>(error: E, fields: ErrorField
   return new Class({ ...error, ...(error.cause === undefined ? {} : { cause: error.cause }), ...fields })
 }
 
+/** The maximum depth of error details, which are JSON of a few levels. Deeper values are left out. */
+const maxDepth = 32
+
+/**
+ * Changes every text in an error: in its fields, in its detail including the names in it, and in nested errors. The
+ * operation and the cause do not change.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const mapText = <E extends RegistryError>(error: E, f: (text: string) => string): E => mapErrorText(error, f, 0)
+
+const mapErrorText = <E extends RegistryError>(error: E, f: (text: string) => string, depth: number): E => {
+  const fields = Object.entries(error).filter(([name]) => name !== "_tag" && name !== "operation")
+  return withFields(error, Object.fromEntries(fields.map(([name, value]) => [name, mapValueText(value, f, depth)])))
+}
+
+const mapValueText = (value: unknown, f: (text: string) => string, depth: number): unknown => {
+  if (typeof value === "string") return f(value)
+  if (!Predicate.isObject(value)) return value
+  if (depth === maxDepth) return undefined
+  if (isRegistryError(value)) return mapErrorText(value, f, depth + 1)
+  if (Array.isArray(value)) return value.map((item) => mapValueText(item, f, depth + 1))
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [f(name), mapValueText(item, f, depth + 1)]))
+}
+
 /**
  * Returns the error for a text that is not a valid name, tag, digest or manifest.
  *

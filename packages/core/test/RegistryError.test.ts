@@ -345,3 +345,19 @@ describe("schema", () => {
     }
   })
 })
+
+describe("mapText", () => {
+  it("changes every text of an error and of the errors in it, but not the operation", () => {
+    const errorWith = (text: string) =>
+      new RegistryError.PartialFailure({
+        operation: "PushBlob",
+        reason: text,
+        status: 500,
+        detail: { [text]: [text, 1, null, { deep: text }] },
+        diagnostics: [{ code: "DENIED", message: `${text}${text}` }],
+        outcomes: [{ name: "near", error: new RegistryError.TransportError({ operation: "GetBlob", url: text }) }]
+      })
+    const mapped = RegistryError.mapText(errorWith("Blob"), (text) => text.replaceAll("Blob", "…"))
+    expect(mapped).toStrictEqual(errorWith("…"))
+  })
+})

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Operation, redact, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as FiberRef from "effect/FiberRef"
 import type * as Layer from "effect/Layer"
@@ -13,7 +13,6 @@ import * as logLine from "./internal/logging/logLine.js"
 import { observe } from "./internal/observe.js"
 import type { Observation } from "./internal/observe.js"
 import { problemOf } from "./internal/problem.js"
-import { redact } from "./internal/redact.js"
 
 /**
  * Options for {@link middleware}.

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Answer, Operation, Registry } from "@effect-oci/core"
+import { Answer, Operation, redact, Registry } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,7 +15,6 @@ import { errorType } from "./internal/errorType.js"
 import { listen } from "./internal/observe.js"
 import type { Observation, Observer } from "./internal/observe.js"
 import { problemOf } from "./internal/problem.js"
-import { redact } from "./internal/redact.js"
 
 /**
  * Options for {@link middleware}.

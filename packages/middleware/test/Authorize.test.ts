@@ -1,11 +1,11 @@
 import { Body, Caller, Handler, Operation, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Stream } from "effect"
 import * as fc from "fast-check"
 import { Authorize } from "../src/index.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 
 const name = RepositoryName.make
 const { digest, repository } = samples

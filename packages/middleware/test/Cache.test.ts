@@ -1,10 +1,10 @@
 import { Body, Digest, MediaType, Operation, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Layer } from "effect"
 import { Cache } from "../src/index.js"
 import { during, failing, image, logged, make, memory, other, push, read, repository, sum, tag, text } from "./cache.js"
-import * as samples from "./samples.js"
 
 const one = image(text("one"))
 const two = image(text("two"), "another")

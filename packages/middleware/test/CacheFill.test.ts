@@ -9,6 +9,7 @@ import {
   Registry,
   RegistryError
 } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Queue, Scope, Stream, TestClock } from "effect"
 import { setFlagsFromString } from "node:v8"
@@ -16,7 +17,6 @@ import { runInNewContext } from "node:vm"
 import { Cache } from "../src/index.js"
 import { blobs, collect, during, image, make, push, read, repository, sum, text } from "./cache.js"
 import type { World } from "./cache.js"
-import * as samples from "./samples.js"
 
 const piece = 1024
 const large = image(Uint8Array.from({ length: 64 * piece }, (_, index) => index % 251))

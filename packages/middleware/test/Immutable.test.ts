@@ -11,12 +11,12 @@ import {
 } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import * as fc from "fast-check"
 import { Immutable } from "../src/index.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 
 const { repository, tag } = samples
 const butLatest = ReferenceSet.complement(ReferenceSet.tags("latest"))

@@ -1,12 +1,12 @@
 import { Body, Caller, Descriptor, Handler, Operation, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, Stream, TestClock, TestContext } from "effect"
 import type { Scope } from "effect"
 import * as fc from "fast-check"
 import { Limit } from "../src/index.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 
 const { GetBlob, GetManifest, ListTags, PushBlob, ResolveBlob } = samples.operations
 

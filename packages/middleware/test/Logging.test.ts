@@ -1,11 +1,11 @@
 import { BlobContent, Body, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, HashMap, Layer, Logger, LogLevel, Stream, TestClock } from "effect"
 import type { Console } from "effect"
 import * as fc from "fast-check"
 import { inspect } from "node:util"
 import { Logging, ReadOnly } from "../src/index.js"
-import * as samples from "./samples.js"
 import { faults, uploads } from "./secrets.js"
 
 interface Line {

@@ -1,9 +1,9 @@
 import { BlobContent, Body, Handler, Operation, RegistryError, RepositoryName } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Metric, MetricState, Stream, TestClock } from "effect"
 import { Metrics } from "../src/index.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 import * as secrets from "./secrets.js"
 
 type Series = { readonly name: string; readonly value: unknown } & { readonly [label: string]: unknown }

@@ -1,10 +1,10 @@
 import { Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Logger } from "effect"
 import * as fc from "fast-check"
 import { Logging, ReadOnly } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const passes: { readonly [Tag in Operation.OperationTag]: boolean } = {
   ResolveBlob: true,

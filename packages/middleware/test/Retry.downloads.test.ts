@@ -1,9 +1,9 @@
 import { Faulty } from "@effect-oci/conformance"
 import { BlobContent, Body, ByteRange, Descriptor, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
 import { Retry } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const { repository } = samples
 

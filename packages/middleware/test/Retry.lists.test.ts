@@ -1,9 +1,9 @@
 import { Faulty } from "@effect-oci/conformance"
 import { Descriptor, Handler, Operation, RegistryError, RepositoryName, RetryBudget, Tag } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Stream } from "effect"
 import { Retry } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const { digest, repository } = samples
 

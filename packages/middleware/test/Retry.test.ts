@@ -1,11 +1,11 @@
 import { Faulty } from "@effect-oci/conformance"
 import { Body, Descriptor, Handler, Operation, Registry, RegistryError, RetryBudget, Tag } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Random, Stream, TestClock } from "effect"
 import { Retry } from "../src/index.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 
 const { bytes, descriptor, repository, tag } = samples
 

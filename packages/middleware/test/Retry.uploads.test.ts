@@ -1,10 +1,10 @@
 import { Faulty } from "@effect-oci/conformance"
 import { Body, Descriptor, Digest, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { Retry } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const { repository } = samples
 

@@ -1,12 +1,12 @@
 import { Body, Handler, Operation, ReferenceSet, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Effect, Exit, Layer, Stream } from "effect"
 import { Route } from "../src/index.js"
 import { uploadInstead } from "../src/internal/uploadInstead.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 
 const name = RepositoryName.make
 const { digest, repository } = samples

@@ -10,12 +10,12 @@ import {
   RepositoryName
 } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Stream } from "effect"
 import * as fc from "fast-check"
 import { Sub } from "../src/index.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 
 const name = RepositoryName.make
 const prefix = name("tenants/one.x")

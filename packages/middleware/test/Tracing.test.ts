@@ -1,10 +1,10 @@
 import { BlobContent, Body, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Option, Stream, TestClock, Tracer } from "effect"
 import { inspect } from "node:util"
 import { Logging, Tracing } from "../src/index.js"
 import * as laws from "./laws.js"
-import * as samples from "./samples.js"
 import * as secrets from "./secrets.js"
 
 interface Seen {

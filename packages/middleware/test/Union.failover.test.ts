@@ -1,9 +1,9 @@
 import { BlobContent, Body, Descriptor, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Layer, Stream, TestClock } from "effect"
 import { Cache, Retry, Union } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const { repository, tag } = samples
 

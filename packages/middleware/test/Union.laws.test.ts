@@ -1,11 +1,11 @@
 import * as History from "@effect-oci/conformance/History"
 import { Operation, Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import * as fc from "fast-check"
 import { ReadOnly, Union } from "../src/index.js"
-import * as samples from "./samples.js"
 
 type Service = Registry["Type"]
 

@@ -8,10 +8,10 @@ import {
   RepositoryName,
   Tag
 } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
 import { Union } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const { digest, repository } = samples
 

@@ -14,10 +14,10 @@ import {
   Tag
 } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Stream, TestClock } from "effect"
 import { Filter, Union } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const { bytes, descriptor, digest, repository, tag } = samples
 

@@ -10,10 +10,10 @@ import {
 } from "@effect-oci/core"
 import type { BlobContent, Handler } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Redacted, Stream, TestClock } from "effect"
 import { Immutable, Union } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const { descriptor, digest, repository } = samples
 

@@ -1,11 +1,11 @@
 import { BlobContent, Body, Handler, RegistryError } from "@effect-oci/core"
 import type { Operation, Tag } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream, TestClock } from "effect"
 import type { Scope } from "effect"
 import { observe } from "../src/internal/observe.js"
 import type { Observation, Observer } from "../src/internal/observe.js"
-import * as samples from "./samples.js"
 
 const broken = new RegistryError.TransportError({ reason: "connection reset" })
 const failure = { _tag: "Failure", error: broken }

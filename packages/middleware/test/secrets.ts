@@ -1,7 +1,7 @@
 import { RegistryError } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { Effect } from "effect"
-import * as samples from "./samples.js"
 
 /** A URL with a secret in every part that may contain one. */
 const url =

@@ -1,6 +1,5 @@
-import { printable } from "@effect-oci/core"
+import { printable, redact } from "@effect-oci/core"
 import type { Operation, Outcome } from "@effect-oci/core"
-import { redact } from "./redact.js"
 
 /** A description of what went wrong, safe to log. */
 export interface Problem {

@@ -90,15 +90,14 @@ const sources: ReadonlyArray<readonly [module: string, names: ReadonlyArray<stri
       "Logging",
       "Metrics",
       "ReadOnly",
-      "Record",
       "Retry",
       "Route",
-      "Shadow",
       "Sub",
       "Tracing",
       "Union"
     ]
   ],
+  ["@effect-oci/recording", ["Record", "Shadow"]],
   ["@effect-oci/store", ["Memory"]],
   ["@effect/vitest", ["expect", "it"]],
   ["effect", ["Effect", "LogLevel"]]

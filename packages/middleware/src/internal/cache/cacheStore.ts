@@ -1,7 +1,6 @@
-import { Answer, RegistryError } from "@effect-oci/core"
+import { Answer, redact, RegistryError } from "@effect-oci/core"
 import type { Handler, Operation } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import { redact } from "../redact.js"
 
 type Read = Operation.ResolveBlob | Operation.GetBlob | Operation.ResolveManifest | Operation.GetManifest
 type Write = Operation.PushBlob | Operation.MountBlob | Operation.CancelUpload | Operation.PushManifest

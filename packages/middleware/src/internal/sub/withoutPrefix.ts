@@ -1,5 +1,5 @@
-import type { RegistryError, RepositoryName } from "@effect-oci/core"
-import { mapErrorText } from "../mapErrorText.js"
+import { RegistryError } from "@effect-oci/core"
+import type { RepositoryName } from "@effect-oci/core"
 
 /**
  * Returns a function that removes a prefix from every repository name in an error: in its fields, texts, details and
@@ -9,5 +9,5 @@ export const withoutPrefix = (
   prefix: RepositoryName.RepositoryName
 ): (error: RegistryError.RegistryError) => RegistryError.RegistryError => {
   const expression = new RegExp(`(?:(?<![a-z0-9._/-])|(?<=/v2/))${prefix.replaceAll(".", "\\.")}/`, "g")
-  return mapErrorText((value) => value.replace(expression, ""))
+  return (error) => RegistryError.mapText(error, (text) => text.replace(expression, ""))
 }

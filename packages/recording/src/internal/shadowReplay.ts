@@ -6,14 +6,14 @@ import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Answer } from "./witness.js"
-import { Watched } from "./witness.js"
+import type { ObservedResponse } from "./observeResponse.js"
+import { ObservedBody } from "./observeResponse.js"
 
 /** The answer of a registry, read to its end or as far as the answer of the first registry was read. */
-type Asking = Effect.Effect<Answer, RegistryError.RegistryError, Scope.Scope>
+type Asking = Effect.Effect<ObservedResponse, RegistryError.RegistryError, Scope.Scope>
 
 /** Sends an operation to another registry, and reads as much of the answer as was read at the first registry. */
-export const readAgain = (handle: Handler.Handler, operation: Operation.Operation, first: Answer): Asking => {
+export const readAgain = (handle: Handler.Handler, operation: Operation.Operation, first: ObservedResponse): Asking => {
   switch (operation._tag) {
     case "GetBlob":
       return Effect.flatMap(handle(operation), (blob) => readBlob(blob, first))
@@ -27,27 +27,27 @@ export const readAgain = (handle: Handler.Handler, operation: Operation.Operatio
     default:
       return Effect.map(
         handle(operation),
-        (value): Answer => ({ _tag: "Value", operation: operation._tag, value })
+        (value): ObservedResponse => ({ _tag: "Value", operation: operation._tag, value })
       )
   }
 }
 
 type Items = Stream.Stream<unknown, RegistryError.RegistryError>
 
-const isEarly = (first: Answer): boolean =>
+const isEarly = (first: ObservedResponse): boolean =>
   (first._tag === "List" && first.ended === "early") || (first._tag === "Blob" && first.content().ended === "early")
 
-const readBlob = (blob: BlobContent.BlobContent, first: Answer): Asking => {
+const readBlob = (blob: BlobContent.BlobContent, first: ObservedResponse): Asking => {
   const length = first._tag === "Blob" && isEarly(first) ? first.content().size : undefined
   const body = length === undefined ? blob.body : Body.slice(blob.body, { offset: 0, length })
-  const watched = new Watched(body, 0)
+  const watched = new ObservedBody(body, 0)
   return Effect.as(
     Effect.ignore(Body.forEachChunk(watched.body, () => {})),
     { _tag: "Blob", blob, content: () => watched.content() }
   )
 }
 
-const readList = (items: Items, first: Answer): Asking => {
+const readList = (items: Items, first: ObservedResponse): Asking => {
   const some = first._tag === "List" && isEarly(first) ? Stream.take(items, first.items.length) : items
   const seen: Array<unknown> = []
   return Stream.runForEachChunk(some, (chunk) =>
@@ -55,7 +55,7 @@ const readList = (items: Items, first: Answer): Asking => {
       for (const item of Chunk.toReadonlyArray(chunk)) seen.push(item)
     })).pipe(
       Effect.either,
-      Effect.map((read): Answer => ({
+      Effect.map((read): ObservedResponse => ({
         _tag: "List",
         items: seen,
         ended: Either.isLeft(read) ? { error: read.left } : undefined
@@ -91,7 +91,7 @@ export const writeAgain = (
     case "DeleteTag":
       return Effect.map(
         handle(operation) as Effect.Effect<unknown, RegistryError.RegistryError>,
-        (value): Answer => ({ _tag: "Value", operation: operation._tag, value })
+        (value): ObservedResponse => ({ _tag: "Value", operation: operation._tag, value })
       )
     default:
       return undefined
@@ -124,6 +124,6 @@ const copied = (
     )
   return handle(new Operation.ResolveBlob({ repository, digest })).pipe(
     Effect.catchAll((error) => RegistryError.isNotFound(error) ? mount : Exit.fail(error)),
-    Effect.map((value): Answer => ({ _tag: "Value", operation, value }))
+    Effect.map((value): ObservedResponse => ({ _tag: "Value", operation, value }))
   )
 }

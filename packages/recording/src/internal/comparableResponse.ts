@@ -1,7 +1,7 @@
 import { Digest, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Manifest, Operation } from "@effect-oci/core"
-import type { Ended } from "./recordingModel.js"
-import type { Answer } from "./witness.js"
+import type { Ended } from "../Recording.js"
+import type { ObservedResponse } from "./observeResponse.js"
 
 /**
  * The answer of a registry as named values that are compared: `digest`, `size`, `mediaType`, `range`, `read` (the
@@ -10,13 +10,13 @@ import type { Answer } from "./witness.js"
  * @since 0.1.0
  * @category models
  */
-export type Told = { readonly [field: string]: unknown }
+export type ComparableResponse = { readonly [field: string]: unknown }
 
 /**
  * Returns an answer as named values, without values that differ between registries: ids, messages, and the media type
  * of a blob.
  */
-export const told = (operation: Operation.Operation, answer: Answer): Told => {
+export const told = (operation: Operation.Operation, answer: ObservedResponse): ComparableResponse => {
   switch (answer._tag) {
     case "Failure":
       return { error: errorOf(operation, answer.error) }
@@ -36,7 +36,7 @@ export const told = (operation: Operation.Operation, answer: Answer): Told => {
 }
 
 /** Returns the names of the values that differ. */
-export const differences = (one: Told, other: Told): ReadonlyArray<string> =>
+export const differences = (one: ComparableResponse, other: ComparableResponse): ReadonlyArray<string> =>
   Array.from(new Set([...Object.keys(one), ...Object.keys(other)]))
     .filter((field) => canonical(one[field]) !== canonical(other[field]))
 
@@ -46,14 +46,14 @@ const errorOf = (operation: Operation.Operation, error: RegistryError.RegistryEr
     ? "NotFound"
     : error._tag
 
-const endOf = (operation: Operation.Operation, ended: Ended | undefined): Told =>
+const endOf = (operation: Operation.Operation, ended: Ended | undefined): ComparableResponse =>
   typeof ended === "object" ? { error: errorOf(operation, ended.error) } : {}
 
 /** Sorts referrers, because their order differs between registries. */
 const inOrder = (referrers: ReadonlyArray<Descriptor.Descriptor>): ReadonlyArray<Descriptor.Descriptor> =>
   referrers.toSorted((one, other) => one.digest < other.digest ? -1 : 1)
 
-const value = (operation: Operation.OperationTag, result: unknown): Told => {
+const value = (operation: Operation.OperationTag, result: unknown): ComparableResponse => {
   switch (operation) {
     case "ResolveBlob":
     case "PushBlob":

@@ -1,9 +1,9 @@
 import { Body, Descriptor, Operation, RepositoryName, Tag } from "@effect-oci/core"
 import type { Handler, RegistryError } from "@effect-oci/core"
+import { Recording, Replay } from "@effect-oci/recording"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Exit, Stream } from "effect"
-import { Recording, Replay } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const repository = RepositoryName.make("team/app")
 const a = Descriptor.fromBytes(new TextEncoder().encode("a"))
@@ -86,13 +86,13 @@ describe("a recording", () => {
   const good = Recording.encode(line(resolve, a))
 
   it.each([
-    ["no JSON", "{", "it is no JSON"],
-    ["no line of a recording", "{}", "it has no \"version\": it is no line of a recording"],
-    ["a later version", "{\"version\":2}", "it has version 2, and only 1 can be read"],
+    ["no JSON", "{", "the line is not JSON"],
+    ["no line of a recording", "{}", "the line has no \"version\", so it is not part of a recording"],
+    ["a later version", "{\"version\":2}", "the line has version 2; only version 1 is supported"],
     [
       "an unknown operation",
       "{\"version\":1,\"operation\":{\"_tag\":\"toString\"}}",
-      /^its "operation" is none of ResolveBlob, /
+      /^"operation" must be one of ResolveBlob, /
     ],
     ["a name that is none", good.replace("team/app", "Team"), /^operation\.repository: /],
     [

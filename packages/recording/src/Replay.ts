@@ -7,14 +7,13 @@
  * @since 0.1.0
  */
 import { BlobContent, Body, Manifest, Operation, printable, Registry, RegistryError } from "@effect-oci/core"
-import type { Digest, Handler } from "@effect-oci/core"
+import type { Answer, Digest, Handler } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type * as answer from "./internal/answer.js"
-import * as entries from "./internal/recordingEntry.js"
-import { contentOf, Watched } from "./internal/witness.js"
+import * as entries from "./internal/entry.js"
+import { contentOf, ObservedBody } from "./internal/observeResponse.js"
 import type * as Recording from "./Recording.js"
 
 /**
@@ -32,11 +31,11 @@ import type * as Recording from "./Recording.js"
  */
 export const handler = (recording: Recording.Recording): Handler.Handler => {
   const tape = new Tape(recording)
-  return <O extends Operation.Operation>(operation: O): answer.AnswerTo<O> =>
+  return <O extends Operation.Operation>(operation: O): Answer.Answer<O> =>
     Effect.flatMap(
       tape.asked(operation),
       (asked) => tape.next(operation, asked)
-    ) as unknown as answer.AnswerTo<O>
+    ) as unknown as Answer.Answer<O>
 }
 
 /**
@@ -46,7 +45,7 @@ export const handler = (recording: Recording.Recording): Handler.Handler => {
  * @category layers
  * @example
  * ```ts
- * import { Recording, Replay } from "@effect-oci/middleware"
+ * import { Recording, Replay } from "@effect-oci/recording"
  *
  * const registry = Replay.layer(Recording.fromFile("test/fixtures/harbor.jsonl"))
  * ```
@@ -62,7 +61,7 @@ export const layer = <E = never, R = never>(
     )
   )
 
-type Answer = Effect.Effect<unknown, RegistryError.RegistryError>
+type RecordedAnswer = Effect.Effect<unknown, RegistryError.RegistryError>
 
 /** How many recorded operations an error message contains at most. */
 const maxTold = 5
@@ -92,7 +91,7 @@ class Tape {
   }
 
   /** Returns the operation in the form in which a recording contains it. */
-  asked(operation: Operation.Operation): Effect.Effect<Recording.Asked, RegistryError.RegistryError> {
+  asked(operation: Operation.Operation): Effect.Effect<Recording.RecordedOperation, RegistryError.RegistryError> {
     const idOf = (id: string) => this.ids.has(id) ? id : entries.unissued(id)
     if ("bytes" in operation) return Exit.succeed(entries.asked(operation, idOf, contentOf(operation.bytes, 0)))
     const body = Operation.bodyOf(operation)
@@ -101,7 +100,7 @@ class Tape {
   }
 
   /** Returns the next recorded answer to the operation. */
-  next(operation: Operation.Operation, asked: Recording.Asked): Answer {
+  next(operation: Operation.Operation, asked: Recording.RecordedOperation): RecordedAnswer {
     const turn = this.turns.get(entries.key(asked)) ?? this.turns.get(entries.key(entries.withoutBody(asked)))
     if (turn === undefined) return Exit.fail(this.refused(operation, this.missing(operation)))
     const entry = turn.entries[turn.at]!
@@ -112,7 +111,7 @@ class Tape {
   private answer(
     operation: Operation.Operation,
     { result, operation: { _tag } }: Extract<Recording.Entry, { readonly result: unknown }>
-  ): Answer {
+  ): RecordedAnswer {
     switch (_tag) {
       case "GetBlob": {
         const { content, descriptor, range } = result as Recording.Results["GetBlob"]
@@ -210,7 +209,7 @@ class Tape {
 }
 
 /** Returns a short text of the fields of an operation. */
-const describe = (operation: Recording.Asked): string => {
+const describe = (operation: Recording.RecordedOperation): string => {
   const { _tag, ...fields } = operation
   const shown = Object.entries(fields).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name} ${printable(typeof value === "string" ? value : JSON.stringify(value), 80)}`]
@@ -226,6 +225,6 @@ const contentsOf = ({ operation, result }: Extract<Recording.Entry, { readonly r
 
 const digest = (body: Body.Body): Effect.Effect<Recording.Content, RegistryError.RegistryError> =>
   Effect.suspend(() => {
-    const watched = new Watched(body, 0)
+    const watched = new ObservedBody(body, 0)
     return Effect.map(Body.forEachChunk(watched.body, () => {}), () => watched.content())
   })

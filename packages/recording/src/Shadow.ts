@@ -6,25 +6,23 @@
  *
  * @since 0.1.0
  */
-import { Caller, Operation, printable, Registry, RegistryError } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import { Caller, Operation, printable, redact, Registry, RegistryError } from "@effect-oci/core"
+import type { Answer, Middleware } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import type * as answer from "./internal/answer.js"
-import * as members from "./internal/members.js"
-import { redact } from "./internal/redact.js"
-import { readAgain, writeAgain } from "./internal/shadowing.js"
-import * as tellings from "./internal/told.js"
-import type { Told } from "./internal/told.js"
-import type { Answer } from "./internal/witness.js"
-import { witness } from "./internal/witness.js"
+import * as tellings from "./internal/comparableResponse.js"
+import type { ComparableResponse } from "./internal/comparableResponse.js"
+import type { ObservedResponse } from "./internal/observeResponse.js"
+import { observeResponse } from "./internal/observeResponse.js"
+import { readAgain, writeAgain } from "./internal/shadowReplay.js"
 
-export type { Told }
+export type { ComparableResponse }
 
 /**
  * A report about the second registry.
@@ -42,8 +40,8 @@ export type Report =
     readonly _tag: "Different"
     readonly operation: Operation.Operation
     readonly fields: ReadonlyArray<string>
-    readonly primary: Told
-    readonly shadow: Told
+    readonly primary: ComparableResponse
+    readonly shadow: ComparableResponse
   }
   | { readonly _tag: "Unanswered"; readonly operation: Operation.Operation; readonly reason: string }
   | { readonly _tag: "Dropped"; readonly count: number }
@@ -54,9 +52,9 @@ export type Report =
  * @since 0.1.0
  * @category models
  */
-export interface Options<Source extends members.Source = members.Source> {
+export interface Options<E = never, R = never> {
   /** The second registry, or a layer of it. */
-  readonly registry: Source
+  readonly registry: Registry["Type"] | Layer.Layer<Registry, E, R>
   /**
    * Whether successful writes and deletes are sent to the second registry too. Default: `false`, only reads and lists.
    */
@@ -97,7 +95,7 @@ const maxItems = 10_000
  * @category middleware
  */
 export const middleware = (
-  options: Options<Registry["Type"]>
+  options: Options & { readonly registry: Registry["Type"] }
 ): Effect.Effect<Middleware.Middleware, never, Scope.Scope> => {
   const { capacity = 1000, registry: { handle: shadow }, report = log, writes = false } = options
   const timeout = Duration.decode(options.timeout ?? "1 minute")
@@ -124,15 +122,19 @@ export const middleware = (
     yield* Effect.forEach(Array.from({ length: workers }), () => Effect.forkScoped(work), { discard: true })
 
     return (next) => {
-      const ask = (operation: Operation.Operation, first: Answer) =>
+      const ask = (operation: Operation.Operation, first: ObservedResponse) =>
         Operation.isRead(operation) ? readAgain(shadow, operation, first) : writeAgain(shadow, operation, next)
 
-      const compare = (operation: Operation.Operation, first: Answer, caller: Caller.Identity): Effect.Effect<void> => {
+      const compare = (
+        operation: Operation.Operation,
+        first: ObservedResponse,
+        caller: Caller.Identity
+      ): Effect.Effect<void> => {
         const asking = ask(operation, first)
         if (asking === undefined) return Effect.void
         const unanswered = (reason: string) => report({ _tag: "Unanswered", operation, reason })
         return asking.pipe(
-          Effect.catchAll((error) => Effect.succeed<Answer>({ _tag: "Failure", error })),
+          Effect.catchAll((error) => Effect.succeed<ObservedResponse>({ _tag: "Failure", error })),
           Effect.scoped,
           Effect.provideService(Caller.Caller, caller),
           Effect.timeoutFail({ duration: timeout, onTimeout: () => `no answer in ${Duration.format(timeout)}` }),
@@ -154,23 +156,23 @@ export const middleware = (
         )
       }
 
-      const note = (operation: Operation.Operation) => (first: Answer): Effect.Effect<void> => {
+      const note = (operation: Operation.Operation) => (first: ObservedResponse): Effect.Effect<void> => {
         if (!isCompared(operation, first)) return Effect.void
         return Effect.map(Caller.Caller, (caller) => {
           if (!jobs.unsafeOffer(Effect.suspend(() => compare(operation, first, caller)))) dropped++
         })
       }
 
-      return <O extends Operation.Operation>(operation: O): answer.AnswerTo<O> =>
+      return <O extends Operation.Operation>(operation: O): Answer.Answer<O> =>
         writes || Operation.isRead(operation)
-          ? witness(next, operation, { bytes: 0, items: maxItems }, note(operation))
+          ? observeResponse(next, operation, { bytes: 0, items: maxItems }, note(operation))
           : next(operation)
     }
   })
 }
 
 /** Returns the error of an answer that failed at once or while it was read. */
-const failureOf = (answer: Answer): RegistryError.RegistryError | undefined => {
+const failureOf = (answer: ObservedResponse): RegistryError.RegistryError | undefined => {
   switch (answer._tag) {
     case "Failure":
       return answer.error
@@ -183,7 +185,7 @@ const failureOf = (answer: Answer): RegistryError.RegistryError | undefined => {
   }
 }
 
-const isCompared = (operation: Operation.Operation, first: Answer): boolean => {
+const isCompared = (operation: Operation.Operation, first: ObservedResponse): boolean => {
   // Content in memory cannot have failed. Its digest is computed later, when it is compared.
   const inHand = first._tag === "Blob" && first.blob.body.bytes !== undefined
   const failure = inHand ? undefined : failureOf(first)
@@ -226,10 +228,6 @@ const asked = (operation: Operation.Operation) => {
 const shown = (value: unknown): string =>
   printable(typeof value === "string" ? value : JSON.stringify(value) ?? "nothing", 400)
 
-/** Returns the options with the built second registry instead of its layer. */
-const built = (options: Options): Effect.Effect<Options<Registry["Type"]>, never, members.Members> =>
-  Effect.map(members.Members, ([registry]) => ({ ...options, registry: registry! }))
-
 /**
  * Creates a layer that sends the operations on the registry below it to a second registry too, and compares the
  * results.
@@ -237,13 +235,15 @@ const built = (options: Options): Effect.Effect<Options<Registry["Type"]>, never
  * @since 0.1.0
  * @category layers
  */
-export const layer = <const O extends Options>(
-  options: O
-): Layer.Layer<Registry, members.ErrorOf<O>, Registry | members.RequirementsOf<O>> =>
-  Layer.provide(
-    Registry.layer(Effect.flatMap(built(options), middleware)),
-    members.layer([options.registry])
-  ) as Layer.Layer<Registry, members.ErrorOf<O>, Registry | members.RequirementsOf<O>>
+export const layer = <E = never, R = never>(
+  { registry, ...options }: Options<E, R>
+): Layer.Layer<Registry, E, Registry | R> =>
+  "handle" in registry
+    ? Registry.layer(middleware({ ...options, registry }))
+    : Layer.flatMap(
+      registry,
+      (context) => Registry.layer(middleware({ ...options, registry: Context.get(context, Registry) }))
+    )
 
 /**
  * Wraps the registry of a layer: its operations are sent to a second registry too, and the results are compared.
@@ -253,7 +253,7 @@ export const layer = <const O extends Options>(
  * @example
  * ```ts
  * import type { Registry } from "@effect-oci/core"
- * import { Shadow } from "@effect-oci/middleware"
+ * import { Shadow } from "@effect-oci/recording"
  * import { Console, Effect } from "effect"
  * import type { Layer } from "effect"
  *
@@ -265,12 +265,7 @@ export const layer = <const O extends Options>(
  *   }))
  * ```
  */
-export const wrap = <const O extends Options>(options: O) =>
-<E, R>(
-  registry: Layer.Layer<Registry, E, R>
-): Layer.Layer<Registry, E | members.ErrorOf<O>, R | members.RequirementsOf<O>> =>
-  Layer.provide(layer(options), registry) as Layer.Layer<
-    Registry,
-    E | members.ErrorOf<O>,
-    R | members.RequirementsOf<O>
-  >
+export const wrap =
+  <E1 = never, R1 = never>(options: Options<E1, R1>) =>
+  <E, R>(registry: Layer.Layer<Registry, E, R>): Layer.Layer<Registry, E | E1, R | R1> =>
+    Layer.provide(layer(options), registry) as Layer.Layer<Registry, E | E1, R | R1>

@@ -4,7 +4,6 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import type { Asked, Entry } from "./recordingModel.js"
 
 const Count = Schema.NonNegativeInt
 
@@ -140,10 +139,10 @@ const schemas = new Map<unknown, ReturnType<typeof lines>>(
 )
 
 /** Returns the schema of a line by its operation and by whether it has an error. So error messages can be specific. */
-export const schemaOf = (line: unknown): Schema.Schema<Entry, unknown> | undefined => {
+export const schemaOf = (line: unknown): Schema.Schema<unknown> | undefined => {
   if (!Predicate.hasProperty(line, "operation") || !Predicate.hasProperty(line.operation, "_tag")) return undefined
   const schema = schemas.get(line.operation._tag)?.["error" in line ? "error" : "result"]
-  return schema as unknown as Schema.Schema<Entry, unknown> | undefined
+  return schema as unknown as Schema.Schema<unknown> | undefined
 }
 
 const encoders = new Map<unknown, (asked: unknown) => unknown>(
@@ -151,4 +150,5 @@ const encoders = new Map<unknown, (asked: unknown) => unknown>(
 )
 
 /** Returns a key that is equal for equivalent operations only. */
-export const keyOf = (asked: Asked): string => JSON.stringify(encoders.get(asked._tag)?.(asked))
+export const keyOf = (operation: { readonly _tag: Operation.OperationTag }): string =>
+  JSON.stringify(encoders.get(operation._tag)?.(operation))

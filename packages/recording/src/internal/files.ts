@@ -3,7 +3,6 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Recording, Sink } from "./recordingModel.js"
 
 /** Returns the path of a blob. File names on some systems must not contain a colon. */
 const pathOf = (folder: string, digest: Digest.Digest): string => `${folder}/${digest.replace(":", "-")}`
@@ -27,8 +26,7 @@ export const sink = (path: string, folder: string | undefined) =>
     const file = yield* files.open(path, { flag: "w" })
     const one = yield* Effect.makeSemaphore(1)
     const attempt = untilFailure(path)
-    const write: Sink["write"] = (line) =>
-      one.withPermits(1)(attempt(file.writeAll(new TextEncoder().encode(`${line}\n`))))
+    const write = (line: string) => one.withPermits(1)(attempt(file.writeAll(new TextEncoder().encode(`${line}\n`))))
     if (folder === undefined) return { write }
     yield* files.makeDirectory(folder, { recursive: true })
     return { write, keep: keep(files, folder, attempt) }
@@ -74,9 +72,9 @@ export const source = (path: string, folder: string | undefined) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     const text = yield* files.readFileString(path)
-    const load: Recording["load"] = folder === undefined ?
+    const load = folder === undefined ?
       undefined :
-      (digest) =>
+      (digest: Digest.Digest): Effect.Effect<Body.Body | undefined> =>
         Effect.match(files.stat(pathOf(folder, digest)), {
           onFailure: () => undefined,
           onSuccess: ({ size }) =>

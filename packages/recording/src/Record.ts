@@ -7,15 +7,14 @@
  * @since 0.1.0
  */
 import { Body, Operation, Registry } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import type { Answer, Middleware } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type * as answer from "./internal/answer.js"
-import * as entries from "./internal/recordingEntry.js"
-import type { Content } from "./internal/recordingModel.js"
-import type { Answer } from "./internal/witness.js"
-import { contentOf, Watched, witness } from "./internal/witness.js"
+import * as entries from "./internal/entry.js"
+import type { ObservedResponse } from "./internal/observeResponse.js"
+import { contentOf, ObservedBody, observeResponse } from "./internal/observeResponse.js"
+import type { Content } from "./Recording.js"
 import * as Recording from "./Recording.js"
 
 /**
@@ -63,25 +62,25 @@ export const middleware = <E = never, R = never>(
 
     return (next) => {
       const ids = new entries.UploadIds()
-      return <O extends Operation.Operation>(operation: O): answer.AnswerTo<O> => {
+      return <O extends Operation.Operation>(operation: O): Answer.Answer<O> => {
         const body = Operation.bodyOf(operation)
         const inHand = body?.bytes ?? ("bytes" in operation ? operation.bytes : undefined)
         const watched = body === undefined || inHand !== undefined
           ? undefined
-          : new Watched(aside === undefined ? body : aside(body), inline)
+          : new ObservedBody(aside === undefined ? body : aside(body), inline)
         const sent = (): Content | undefined => inHand === undefined ? watched?.content() : contentOf(inHand, inline)
-        const note = (answer: Answer): Effect.Effect<void> =>
+        const note = (answer: ObservedResponse): Effect.Effect<void> =>
           Effect.suspend(() => {
             const line = write(Recording.encode(entries.entry(operation, sent(), answer, ids, inline)))
             return Effect.zipRight(Effect.zipRight(store(inHand), store(received(answer))), line)
           })
-        return witness(next, watched === undefined ? operation : withBody(operation, watched.body), keep, note)
+        return observeResponse(next, watched === undefined ? operation : withBody(operation, watched.body), keep, note)
       }
     }
   })
 
 /** Returns the bytes of a manifest, which are in memory. */
-const received = (answer: Answer): Uint8Array | undefined =>
+const received = (answer: ObservedResponse): Uint8Array | undefined =>
   answer._tag === "Value" && answer.operation === "GetManifest"
     ? (answer.value as Operation.Results["GetManifest"]).bytes
     : undefined
@@ -118,7 +117,7 @@ export const layer = <E = never, R = never>(
  * @example
  * ```ts
  * import type { Registry } from "@effect-oci/core"
- * import { Record, Recording } from "@effect-oci/middleware"
+ * import { Record, Recording } from "@effect-oci/recording"
  * import type { Layer } from "effect"
  *
  * const recorded = (registry: Layer.Layer<Registry>) =>

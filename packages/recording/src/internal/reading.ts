@@ -1,10 +1,9 @@
-import { Body } from "@effect-oci/core"
+import { Body, Outcome } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
 import type * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
 import type * as Chunk from "effect/Chunk"
 import * as Stream from "effect/Stream"
-import * as Outcome from "./outcome.js"
 
 /** How far a stream has been read, in bytes of a body or items of a list. Further runs add up. */
 export class Reading {

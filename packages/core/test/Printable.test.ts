@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { redact } from "../src/internal/redact.js"
+import { redact } from "../src/index.js"
 
 describe("redact", () => {
   it.each([

@@ -1,11 +1,9 @@
-import { Digest } from "@effect-oci/core"
-import type { Manifest, Operation, RegistryError } from "@effect-oci/core"
-import { mapErrorText } from "./mapErrorText.js"
-import type { Asked, Content, Ended, Entry } from "./recordingModel.js"
-import { keyOf } from "./recordingSchema.js"
-import { redact } from "./redact.js"
-import type { Answer } from "./witness.js"
-import { contentOf } from "./witness.js"
+import { Digest, redact, RegistryError } from "@effect-oci/core"
+import type { Manifest, Operation } from "@effect-oci/core"
+import type { Content, Ended, Entry, RecordedOperation } from "../Recording.js"
+import type { ObservedResponse } from "./observeResponse.js"
+import { contentOf } from "./observeResponse.js"
+import { keyOf } from "./schema.js"
 
 /** Replaces the ids of uploads, which may contain secrets or the state of a registry, by placeholders. */
 export class UploadIds {
@@ -36,26 +34,26 @@ export const asked = (
   operation: Operation.Operation,
   idOf: (id: string) => string,
   content: Content | undefined
-): Asked => {
+): RecordedOperation => {
   const fields: { [name: string]: unknown } = Object.fromEntries(Object.entries(operation))
   if ("id" in operation) fields["id"] = idOf(operation.id)
   if ("bytes" in operation) fields["bytes"] = content
   if ("body" in operation) fields["body"] = content
   if (fields["limit"] === Infinity) fields["limit"] = undefined
-  return fields as unknown as Asked
+  return fields as unknown as RecordedOperation
 }
 
 /**
  * Returns a key that is equal for equal operations (`Operation.equivalence`). Bodies are compared by their bytes. A
  * body that was not read to its end is equal to every other such body.
  */
-export const key = (operation: Asked): string => {
+export const key = (operation: RecordedOperation): string => {
   const fields: { [name: string]: unknown } = Object.fromEntries(Object.entries(operation))
   for (const name of ["body", "bytes"]) {
     const content = fields[name] as Content | undefined
     if (content !== undefined) fields[name] = content.ended === undefined ? whole(content) : unread
   }
-  return keyOf(fields as unknown as Asked)
+  return keyOf(fields as unknown as RecordedOperation)
 }
 
 const whole = ({ digest, size }: Content): Content => ({ digest, size })
@@ -63,7 +61,7 @@ const whole = ({ digest, size }: Content): Content => ({ digest, size })
 const unread: Content = { digest: Digest.fromBytes(new Uint8Array(0)), size: 0, ended: "early" }
 
 /** Returns an operation without its body. */
-export const withoutBody = (operation: Asked): Asked =>
+export const withoutBody = (operation: RecordedOperation): RecordedOperation =>
   "body" in operation && operation.body !== undefined
     ? { ...operation, body: unread }
     : operation
@@ -72,7 +70,7 @@ export const withoutBody = (operation: Asked): Asked =>
 export const entry = (
   operation: Operation.Operation,
   sent: Content | undefined,
-  answer: Answer,
+  answer: ObservedResponse,
   ids: UploadIds,
   keep: number
 ): Entry => {
@@ -83,14 +81,14 @@ export const entry = (
 }
 
 const withoutSecrets = (error: RegistryError.RegistryError, id?: string) =>
-  mapErrorText((text) => redact(text, id))(error)
+  RegistryError.mapText(error, (text) => redact(text, id))
 
 const cleanEnd = (ended: Ended | undefined): Ended | undefined =>
   typeof ended === "object" ? { error: withoutSecrets(ended.error) } : ended
 
 const outcome = (
   operation: Operation.Operation,
-  answer: Answer,
+  answer: ObservedResponse,
   ids: UploadIds,
   keep: number
 ): { readonly error?: unknown; readonly result?: unknown } => {

@@ -1,5 +1,5 @@
 import { BlobContent, Body, Digest } from "@effect-oci/core"
-import type { Handler, Operation, RegistryError, Source } from "@effect-oci/core"
+import type { Answer, Handler, Operation, Outcome, RegistryError, Source } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -7,13 +7,11 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as answer from "./answer.js"
-import type { Outcome } from "./outcome.js"
+import type { Content, Ended } from "../Recording.js"
 import * as Reading from "./reading.js"
-import type { Content, Ended } from "./recordingModel.js"
 
 /** An answer that has ended, as far as it was read. */
-export type Answer =
+export type ObservedResponse =
   | { readonly _tag: "Failure"; readonly error: RegistryError.RegistryError }
   | { readonly _tag: "Value"; readonly operation: Operation.OperationTag; readonly value: unknown }
   | { readonly _tag: "Blob"; readonly blob: BlobContent.BlobContent; readonly content: () => Content }
@@ -38,7 +36,7 @@ export const contentOf = (bytes: Uint8Array, keep: number): Content => ({
   bytes: bytes.byteLength > keep ? undefined : bytes
 })
 
-const endedAs = (outcome: Outcome | undefined): Ended | undefined => {
+const endedAs = (outcome: Outcome.Outcome | undefined): Ended | undefined => {
   if (outcome?._tag === "Success") return undefined
   return outcome?._tag === "Failure" ? { error: outcome.error } : "early"
 }
@@ -46,7 +44,7 @@ const endedAs = (outcome: Outcome | undefined): Ended | undefined => {
 const noClock = () => 0n
 
 /** A body that is observed while it is read. If it is read several times, the last run counts. */
-export class Watched {
+export class ObservedBody {
   private readonly reading = new Reading.Reading(noClock)
   private hasher = Digest.hasher("sha256")
   private size = 0
@@ -94,19 +92,19 @@ export class Watched {
   }
 }
 
-type Note = (answer: Answer) => Effect.Effect<void>
+type Note = (answer: ObservedResponse) => Effect.Effect<void>
 
 /**
  * Runs an operation, and calls `note` with its answer when the answer has ended: at once; for a list, when its stream
  * ends; for the content of a blob that is not in memory, when its scope closes. An interruption or a defect is not an
  * answer. Changes no results.
  */
-export const witness = <O extends Operation.Operation>(
+export const observeResponse = <O extends Operation.Operation>(
   next: Handler.Handler,
   operation: O,
   keep: Keep,
   note: Note
-): answer.AnswerTo<O> => {
+): Answer.Answer<O> => {
   const settle = (exit: Exit.Exit<Operation.ResultOf<O>, RegistryError.RegistryError>) => {
     if (Exit.isSuccess(exit)) return settled(operation, exit.value, keep, note)
     const error = Cause.failureOption(exit.cause)
@@ -115,7 +113,7 @@ export const witness = <O extends Operation.Operation>(
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(
       Effect.exit(restore(Effect.suspend(() => next(operation)))),
-      settle as (exit: Exit.Exit<Operation.ResultOf<O>, RegistryError.RegistryError>) => answer.AnswerTo<O>
+      settle as (exit: Exit.Exit<Operation.ResultOf<O>, RegistryError.RegistryError>) => Answer.Answer<O>
     )
   )
 }
@@ -149,7 +147,7 @@ const blob = (
     return Effect.as(note({ _tag: "Blob", blob, content: () => content ??= contentOf(bytes, keep.bytes) }), blob)
   }
   const expected = blob.range?.length ?? blob.descriptor.size
-  const watched = new Watched((keep.aside ?? same)(blob.body), keep.bytes, expected)
+  const watched = new ObservedBody((keep.aside ?? same)(blob.body), keep.bytes, expected)
   return Effect.as(
     Effect.addFinalizer(() => note({ _tag: "Blob", blob, content: () => watched.content() })),
     new BlobContent.BlobContent({ ...blob, body: watched.body })

@@ -11,15 +11,15 @@ import {
   RepositoryName,
   Tag
 } from "@effect-oci/core"
+import { Record, Recording, Replay } from "@effect-oci/recording"
 import { Memory } from "@effect-oci/store"
 import * as Arbitraries from "@effect-oci/testing/Arbitraries"
+import * as samples from "@effect-oci/testing/RegistrySamples"
 import { NodeFileSystem } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Either, Exit, Fiber, Layer, Logger, Stream } from "effect"
 import * as fc from "fast-check"
-import { Record, Recording, Replay } from "../src/index.js"
-import * as samples from "./samples.js"
 
 const text = (content: string) => new TextEncoder().encode(content)
 
