@@ -34,6 +34,7 @@ const portable = new Set([
   "recording",
   "transport",
   "guard",
+  "server",
   "auth",
   "client",
   "resolver",

@@ -1,6 +1,6 @@
 /** Builds the command and runs it as a program, with servers of this project. */
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { Command } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"

@@ -20,7 +20,7 @@ import type { Caller, Middleware } from "@effect-oci/core"
 import { Guard } from "@effect-oci/guard"
 import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import { Filter, Immutable, Logging, Metrics, Retry } from "@effect-oci/middleware"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Config, Effect, Layer, Option } from "effect"
 import * as Prometheus from "./prometheus.js"
 

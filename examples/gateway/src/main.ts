@@ -3,7 +3,7 @@
  *
  *     UPSTREAM=https://registry.example.com USERS=users node dist/main.js
  */
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Effect, Layer, Logger } from "effect"

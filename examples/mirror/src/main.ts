@@ -5,7 +5,7 @@
 import { Client } from "@effect-oci/client"
 import { ReferenceSet, Registry } from "@effect-oci/core"
 import { Cache, Limit, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import { NodeRuntime } from "@effect/platform-node"

@@ -3,7 +3,7 @@
  *
  *     USERS=users PORT=5000 node dist/main.js
  */
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Layer } from "effect"
 import * as PrivateRegistry from "./registry.js"

@@ -5,7 +5,7 @@
 import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import { Logging } from "@effect-oci/middleware"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { FileSystem } from "@effect/platform"
 import { Config, ConfigError, Effect, Layer, Option, Redacted } from "effect"

@@ -6,7 +6,7 @@
  */
 import * as NodeClient from "@effect-oci/client/NodeClient"
 import { Logging, ReadOnly } from "@effect-oci/middleware"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer } from "effect"

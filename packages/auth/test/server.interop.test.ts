@@ -2,7 +2,7 @@
 import { Client } from "@effect-oci/client"
 import { Body, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Guard, Htpasswd, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"

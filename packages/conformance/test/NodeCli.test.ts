@@ -1,5 +1,5 @@
 import { Registry } from "@effect-oci/core"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import * as Mutants from "@effect-oci/testing/Mutants"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"

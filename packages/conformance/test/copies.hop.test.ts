@@ -1,7 +1,7 @@
 /** A copy from one server to another over a connection that breaks. */
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { Copy, Progress } from "@effect-oci/transfer"
 import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"

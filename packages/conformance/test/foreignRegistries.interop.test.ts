@@ -3,7 +3,7 @@
  * directly must also pass through the client and server.
  */
 import { Client } from "@effect-oci/client"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"

@@ -2,7 +2,7 @@
  * The official conformance suite of the distribution spec, against the registry in memory, directly and behind two hops.
  * Runs only if the program `oci-conformance` is installed.
  */
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext } from "@effect/platform-node"

@@ -1,7 +1,7 @@
 /** skopeo uses docker-registry through the server and the client. */
 import { Client } from "@effect-oci/client"
 import { Logging } from "@effect-oci/middleware"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { skopeo } from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"

@@ -1,7 +1,7 @@
 /** skopeo as a client of the server. */
 import { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Logging } from "@effect-oci/middleware"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { skopeo } from "@effect-oci/testing/NodePeers"

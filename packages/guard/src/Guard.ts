@@ -107,7 +107,7 @@ export interface Options {
  * ```ts
  * import { Guard } from "@effect-oci/guard"
  * import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
- * import { NodeRegistryServer } from "@effect-oci/server"
+ * import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
  * import { Effect, Layer } from "effect"
  *
  * const server = Layer.unwrapScoped(Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /** Tests a server while an attacker guesses passwords, over real connections from several addresses. */
 import { Guard } from "@effect-oci/guard"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { NodeContext } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"

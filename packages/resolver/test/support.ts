@@ -1,5 +1,5 @@
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
-import { NodeRegistryServer } from "@effect-oci/server"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { Transport } from "@effect-oci/transport"
 import { NodeHttpClient } from "@effect/platform-node"

@@ -158,7 +158,7 @@ export const make = (
  * @category layers
  * @example
  * ```ts
- * import { NodeRegistryServer } from "@effect-oci/server"
+ * import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
  * import { Layer } from "effect"
  *
  * const server = NodeRegistryServer.layer({ port: 5000 })

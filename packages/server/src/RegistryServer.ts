@@ -20,12 +20,13 @@ import { identity } from "effect/Function"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import * as answering from "./internal/answer.js"
 import * as browsers from "./internal/browsers.js"
 import * as cors from "./internal/cors.js"
 import * as mounts from "./internal/mounts.js"
 import * as platform from "./internal/platformAdapter.js"
-import * as Quirks from "./Quirks.js"
+import * as quirks from "./internal/quirks.js"
+import * as registryResponder from "./internal/registryResponder.js"
+import type { Quirks } from "./Quirks.js"
 
 /**
  * Options for serving a registry.
@@ -76,10 +77,10 @@ export interface Options {
   readonly redirect?:
     | ((operation: Operation.GetBlob) => Effect.Effect<Option.Option<URL>, RegistryError>)
     | undefined
-  /** Decides who may do what, such as `Guard.make` of `@effect-oci/auth`. Default: everyone may do everything. */
+  /** Decides who may do what, such as `Guard.make` of `@effect-oci/guard`. Default: everyone may do everything. */
   readonly guard?: Guard | undefined
   /**
-   * Other handlers on the same port, by path, such as the token service of `@effect-oci/auth` on `/token`. The guard
+   * Other handlers on the same port, by path, such as the token service of `@effect-oci/guard` on `/token`. The guard
    * does not protect these paths. A path of the distribution API cannot be used. Default: none.
    */
   readonly mounts?: { readonly [path: `/${string}`]: Answer } | undefined
@@ -96,7 +97,7 @@ export interface Options {
    */
   readonly hosts?: ReadonlyArray<string> | undefined
   /** The quirks of another registry that the server imitates, for tests of clients. Default: none. */
-  readonly quirks?: Quirks.Quirks | undefined
+  readonly quirks?: Quirks | undefined
 }
 
 /**
@@ -146,11 +147,11 @@ export const make = (options?: Options): (handler: Handler) => Answer => {
     guard: options?.guard,
     addressOf: options?.address ?? ((request: Wire.Request) => request.remoteAddress)
   }
-  const quirky = options?.quirks === undefined ? identity : Quirks.apply(options.quirks)
+  const quirky = options?.quirks === undefined ? identity : quirks.apply(options.quirks)
   const shared = options?.cors === undefined ? identity : cors.apply(options.cors)
   const sameSite = browsers.protect({ hosts: options?.hosts ?? [], origins: options?.cors?.origins ?? [] })
   const mounted = options?.mounts === undefined ? identity : mounts.apply(options.mounts)
-  return (handler) => shared(sameSite(mounted(quirky(answering.make(handler, settings)))))
+  return (handler) => shared(sameSite(mounted(quirky(registryResponder.make(handler, settings)))))
 }
 
 /**

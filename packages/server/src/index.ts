@@ -3,6 +3,5 @@
  *
  * @since 0.1.0
  */
-export * as NodeRegistryServer from "./NodeRegistryServer.js"
 export * as Quirks from "./Quirks.js"
 export * as RegistryServer from "./RegistryServer.js"

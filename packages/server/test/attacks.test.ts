@@ -8,7 +8,7 @@ import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { fork } from "node:child_process"
-import { NodeRegistryServer } from "../src/index.js"
+import * as NodeRegistryServer from "../src/NodeRegistryServer.js"
 import { fill, image, imageDigest, json, repository } from "./fixtures.js"
 import { keeping } from "./servers.js"
 

@@ -7,7 +7,8 @@ import { NodeHttpServer } from "@effect/platform-node"
 import { Context, Effect, HashMap, Layer, Logger, Supervisor } from "effect"
 import type { Scope } from "effect"
 import { createServer } from "node:http"
-import { NodeRegistryServer, RegistryServer } from "../src/index.js"
+import { RegistryServer } from "../src/index.js"
+import * as NodeRegistryServer from "../src/NodeRegistryServer.js"
 import * as http from "./http.js"
 
 /** The port of a server on 127.0.0.1. */

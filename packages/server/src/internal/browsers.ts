@@ -2,7 +2,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as report from "./report.js"
-import type { Respond } from "./totalAnswer.js"
+import type { Respond } from "./totalResponse.js"
 
 interface Settings {
   readonly hosts: ReadonlyArray<string>

@@ -4,7 +4,7 @@ import * as ErrorBody from "@effect-oci/protocol/ErrorBody"
 import * as Route from "@effect-oci/protocol/Route"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Duration from "effect/Duration"
-import type { Respond } from "./totalAnswer.js"
+import type { Respond } from "./totalResponse.js"
 
 /** The response headers that a page may read, in addition to those that every page may read. */
 const exposed = [

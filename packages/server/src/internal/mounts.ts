@@ -1,6 +1,6 @@
 import type * as Wire from "@effect-oci/protocol/Wire"
-import { total } from "./totalAnswer.js"
-import type { Respond } from "./totalAnswer.js"
+import { total } from "./totalResponse.js"
+import type { Respond } from "./totalResponse.js"
 
 /** Answers some paths with other handlers than the registry. */
 export const apply = (mounts: { readonly [path: string]: Respond }) => {

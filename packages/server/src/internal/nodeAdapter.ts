@@ -9,10 +9,10 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import * as nodeBody from "./nodeBody.js"
+import * as incomingBody from "./incomingBody.js"
 import * as nodePipeline from "./nodePipeline.js"
 import * as report from "./report.js"
-import type { Respond } from "./totalAnswer.js"
+import type { Respond } from "./totalResponse.js"
 
 /** Starts an effect immediately, in a fiber that can be interrupted only where the effect allows it. */
 export type Run = <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
@@ -46,17 +46,17 @@ const serve = (
     method: incoming.method ?? "GET",
     target: incoming.url ?? "/",
     headers: incoming.headers as Wire.Headers,
-    body: nodeBody.bodyOf(incoming, ask),
+    body: incomingBody.bodyOf(incoming, ask),
     remoteAddress: incoming.socket.remoteAddress
   }
   const settle = (exit: Exit.Exit<Wire.Response>): void => {
     if (Exit.isFailure(exit)) return void outgoing.destroy()
     // A client that did not receive a 100 may still send its body or not: Node closes such a connection.
-    const left = asked ? nodeBody.left(incoming) : "nothing"
+    const left = asked ? incomingBody.left(incoming) : "nothing"
     if (left === "much") outgoing.shouldKeepAlive = false
-    const end = left === "much" ? () => nodeBody.discard(incoming, () => outgoing.end()) : undefined
+    const end = left === "much" ? () => incomingBody.discard(incoming, () => outgoing.end()) : undefined
     write(exit.value, request, outgoing, run, end)
-    if (left === "little") nodeBody.discard(incoming, () => {})
+    if (left === "little") incomingBody.discard(incoming, () => {})
   }
   const effect = answer(request)
   const settled = Answer.settled(effect)

@@ -9,9 +9,9 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { IncomingMessage } from "node:http"
-import * as nodeBody from "./nodeBody.js"
-import type { Respond } from "./totalAnswer.js"
+import * as incomingBody from "./incomingBody.js"
+import type { IncomingMessage } from "./incomingBody.js"
+import type { Respond } from "./totalResponse.js"
 
 type Incoming = HttpServerRequest.HttpServerRequest
 
@@ -37,8 +37,8 @@ export const handle = (
   request: Incoming
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, Scope.Scope> => {
   const incoming = native(request)
-  const body = incoming === undefined ? webBody(request) : nodeBody.bodyOf(incoming)
-  const asked: Wire.Request = {
+  const body = incoming === undefined ? webBody(request) : incomingBody.bodyOf(incoming)
+  const wire: Wire.Request = {
     method: request.method,
     target: request.originalUrl,
     headers: request.headers,
@@ -46,7 +46,7 @@ export const handle = (
     remoteAddress: Option.getOrUndefined(request.remoteAddress)
   }
   // No interruption can happen between an answer and the finalizer that closes it.
-  return Effect.uninterruptible(Effect.flatMap(answer(asked), (response) => {
+  return Effect.uninterruptible(Effect.flatMap(answer(wire), (response) => {
     const close = once(response.close)
     return Effect.zipRight(
       Effect.addFinalizer(close),
@@ -75,12 +75,12 @@ const encode = (
   incoming: IncomingMessage | undefined
 ): HttpServerResponse.HttpServerResponse => {
   const options = { status, headers: headers as Record<string, string>, contentType: headers["content-type"] }
-  const left = incoming === undefined ? "nothing" : nodeBody.left(incoming)
+  const left = incoming === undefined ? "nothing" : incomingBody.left(incoming)
   if (incoming !== undefined && left === "much") {
     const waiting = Stream.concat(content(body, close, incoming), Stream.execute(discarded(incoming)))
     return HttpServerResponse.stream(waiting, { ...options, headers: { ...options.headers, connection: "close" } })
   }
-  if (incoming !== undefined && left === "little") nodeBody.discard(incoming, () => {})
+  if (incoming !== undefined && left === "little") incomingBody.discard(incoming, () => {})
   if (body === undefined) return HttpServerResponse.empty(options)
   if (body.bytes !== undefined) return HttpServerResponse.uint8Array(body.bytes, options)
   return HttpServerResponse.stream(content(body, close, incoming), { ...options, contentLength: body.size })
@@ -97,4 +97,4 @@ const content = (body: Body.Body | undefined, close: Close, incoming: IncomingMe
 }
 
 const discarded = (incoming: IncomingMessage): Effect.Effect<void> =>
-  Effect.async((resume) => nodeBody.discard(incoming, () => resume(Effect.void)))
+  Effect.async((resume) => incomingBody.discard(incoming, () => resume(Effect.void)))

@@ -4,8 +4,8 @@ import * as Route from "@effect-oci/protocol/Route"
 import * as Warning from "@effect-oci/protocol/Warning"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Effect from "effect/Effect"
-import type { Quirks } from "./quirksModel.js"
-import type { Respond } from "./totalAnswer.js"
+import type { Quirks } from "../Quirks.js"
+import type { Respond } from "./totalResponse.js"
 
 export const apply = (quirks: Quirks) => (answer: Respond): Respond => (request) => {
   const route = Route.parse(request.target.replace(/\?.*$/s, ""))?._tag

@@ -2,7 +2,24 @@ import * as Body from "@effect-oci/core/Body"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Source from "@effect-oci/core/Source"
 import * as Range from "@effect-oci/protocol/Range"
-import type { IncomingMessage } from "node:http"
+
+// oxlint-disable-next-line typescript/no-explicit-any -- Node's own type of listeners.
+type Listener = (...values: Array<any>) => void
+
+/** The part of Node's `IncomingMessage` that a server uses. Its type is declared here, so that no type of Node is needed. */
+export interface IncomingMessage {
+  readonly headers: {
+    readonly "content-length"?: string | undefined
+    readonly "transfer-encoding"?: string | undefined
+  }
+  readonly destroyed: boolean
+  readonly complete: boolean
+  readonly socket: { readonly destroyed: boolean; readonly destroy: () => unknown }
+  on(event: string, listener: Listener): this
+  off(event: string, listener: Listener): this
+  pause(): unknown
+  resume(): unknown
+}
 
 /** The maximum part of an unwanted body that the server reads and discards, in bytes. */
 const unwanted = 16 * 1024 * 1024
