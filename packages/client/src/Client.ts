@@ -32,120 +32,18 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { constTrue, identity } from "effect/Function"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
+import type { Options, TransportOptions } from "./ClientOptions.js"
 import { deleter } from "./internal/deleter.js"
-import * as exchanges from "./internal/exchange.js"
+import { HttpExchange } from "./internal/httpExchange.js"
 import { lister } from "./internal/lister.js"
 import * as pings from "./internal/ping.js"
 import { processKey } from "./internal/processKey.js"
 import { reader } from "./internal/reader.js"
-import * as referrersTags from "./internal/referrersTag.js"
+import { ReferrersTag } from "./internal/referrersTag.js"
 import * as wholeLists from "./internal/wholeLists.js"
 import { writer } from "./internal/writer.js"
 
-/**
- * The largest manifests and pages that the client reads or sends, in bytes.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Limits {
-  /** The largest manifest that the client pulls. Default: 8 MiB. */
-  readonly manifest?: number | undefined
-  /** The largest manifest that the client pushes. Default: 4 MiB, which every registry accepts. */
-  readonly pushedManifest?: number | undefined
-  /** The largest page of a list that the client reads. Default: 4 MiB. */
-  readonly page?: number | undefined
-}
-
-/**
- * Options for a client: which registry it calls, and how.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Options {
-  /**
-   * The registry's host: `registry.example.com`, `localhost:5000`, `[::1]:5000`. Docker Hub's host is
-   * `registry-1.docker.io`.
-   */
-  readonly host: string
-  /** Whether to use plain HTTP. Anyone on the network path can read it. Default: `false`. */
-  readonly insecure?: boolean | undefined
-  /** The path before `/v2`, for a registry that is not at the root of its host: `/mirror`. */
-  readonly path?: string | undefined
-  /**
-   * The path of the API itself, for a registry that has no `/v2`: `/artifactory/api/docker/remote`. Default: `/v2` below
-   * `path`.
-   */
-  readonly apiPath?: string | undefined
-  /** How many items of a list the client requests at a time. Default: 1000. */
-  readonly pageSize?: number | undefined
-  /** How many pages a list may have. Default: 10,000. */
-  readonly maxPages?: number | undefined
-  /**
-   * How many items the client sorts if the registry returns a list out of order. A longer list of that kind fails with
-   * `ResponseInvalid`. Default: 100,000.
-   */
-  readonly maxSorted?: number | undefined
-  readonly limits?: Limits | undefined
-  /** Whether to push a blob in one request if the registry supports it. Not every registry does. Default: `false`. */
-  readonly singlePost?: boolean | undefined
-  /**
-   * The size of the chunks in which the client pushes larger blobs, in bytes. Set it if a proxy in front of the
-   * registry limits the size of requests. The client keeps one chunk in memory. Default: a blob is sent whole.
-   */
-  readonly chunkSize?: number | undefined
-  /** How long the registry may take to answer, and to send each 16 KiB of an answer. Default: 60 seconds. */
-  readonly idle?: Duration.DurationInput | undefined
-  /**
-   * How long the registry may take to commit a blob, a chunk or a manifest after the client has sent all of it.
-   * Default: 10 minutes, or `idle` if that is longer.
-   */
-  readonly commitTimeout?: Duration.DurationInput | undefined
-  /**
-   * Whether the registry may direct uploads to another scheme, host or port, as the
-   * [spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs) allows. The client
-   * never sends credentials there. See CVE-2026-50151. Default: `true`.
-   */
-  readonly foreignUploads?: boolean | undefined
-  /**
-   * The key that signs the ids of uploads: at least 16 random characters. The client binds each id to the repository
-   * where the upload was opened, and answers `BlobUploadUnknown` for any other repository. Processes that continue each
-   * other's uploads must share the key. Default: a random key for each process. An empty key is a `RangeError`.
-   */
-  readonly uploadKey?: Redacted.Redacted<string> | undefined
-}
-
-/**
- * Options for the transports that {@link layer} adds.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TransportOptions {
-  readonly userAgent?: string | undefined
-  /** How many redirects of one request the client follows. Default: 10. */
-  readonly maxRedirects?: number | undefined
-  /**
-   * How the client authenticates to the registry and its token servers. It uses the `Credentials` that are provided, or
-   * is anonymous. `false` turns authentication off.
-   */
-  readonly auth?: Omit<Auth.Options, "origin"> | false | undefined
-  /** Which requests the client sends again, and when. */
-  readonly retry?: Retry.Options | undefined
-  /** How fast the client sends requests to each host. */
-  readonly pace?: Pace.Options | undefined
-  /**
-   * The hosts that the registry may lead to although they are at an address of this machine or of a private network:
-   * `minio.corp`, `10.0.0.6:9000`. `true` allows all. Default: only the registry's own host.
-   */
-  readonly allowPrivate?: boolean | ReadonlyArray<string> | undefined
-  /** How requests are logged. Default: at the level `Debug`. */
-  readonly log?: WireLog.Options | undefined
-  /** Receives the warnings of the registry (`Warning` header), each text once. Default: logs them. */
-  readonly onNotice?: ((notice: Warnings.Notice) => Effect.Effect<void>) | undefined
-}
+export type { Limits, Options, TransportOptions } from "./ClientOptions.js"
 
 const defaultIdle = "60 seconds"
 
@@ -171,13 +69,13 @@ export const transport = (
     )
     const redirect = Redirect.make(options)
     const retry = Retry.make(options.retry)
-    const told = Transport.compose(Warnings.make(options.onNotice), WireLog.make(options.log))
+    const observe = Transport.compose(Warnings.make(options.onNotice), WireLog.make(options.log))
     const authenticate: Auth.Authenticating = options.auth === false
       ? identity
       : yield* Auth.transport({ ...options.auth, origin })
     return (client) => {
       const wired = wire(client)
-      return told(authenticate(retry(redirect(wired)), retry(wired)))
+      return observe(authenticate(retry(redirect(wired)), retry(wired)))
     }
   })
 
@@ -211,7 +109,7 @@ export const makeBare = (
     const home = yield* Effect.orDie(Origin.parse(origin))
     const client = Transport.homebound(home)(yield* HttpClient.HttpClient)
     const idleTimers = yield* IdleTimer.make(Duration.decode(options.idle ?? defaultIdle))
-    const exchange = exchanges.make({
+    const http = new HttpExchange({
       registry,
       origin,
       apiPath: apiPathOf(options),
@@ -225,27 +123,27 @@ export const makeBare = (
         page: options.limits?.page ?? Response.defaultLimits.page
       }
     })
-    const referrersTag = referrersTags.make(exchange)
+    const referrersTag = new ReferrersTag(http)
     const ids = UploadIds.make({
       issuer: ["client", origin, apiPathOf(options)],
       key: options.uploadKey ?? processKey()
     })
-    const whole = wholeLists.make()
+    const cachedLists = wholeLists.make()
     const rows = {
-      ...reader(exchange),
-      ...writer(exchange, referrersTag, {
+      ...reader(http),
+      ...writer(http, referrersTag, {
         singlePost: options.singlePost ?? false,
         chunkSize: options.chunkSize,
         maxPushedManifest: options.limits?.pushedManifest ?? 4 * 1024 * 1024
       }),
-      ...deleter(exchange, referrersTag),
-      ...lister(exchange, referrersTag, {
+      ...deleter(http, referrersTag),
+      ...lister(http, referrersTag, {
         pageSize: options.pageSize ?? 1000,
         maxPages: options.maxPages ?? 10_000,
         maxSorted: options.maxSorted ?? 100_000
-      }, whole)
+      }, cachedLists)
     }
-    return UploadIds.middleware(ids)(Handler.fromTable({ ...rows, ...whole.dropping(rows) }))
+    return UploadIds.middleware(ids)(Handler.fromTable({ ...rows, ...cachedLists.dropping(rows) }))
   })
 
 /**

@@ -1,13 +1,13 @@
 import type * as Handler from "@effect-oci/core/Handler"
-import type { Exchange } from "./exchange.js"
+import type { HttpExchange } from "./httpExchange.js"
 import type { ReferrersTag } from "./referrersTag.js"
 
 /** Creates the rows that delete. */
 export const deleter = (
-  { call }: Exchange,
+  http: HttpExchange,
   referrersTag: ReferrersTag
 ): Pick<Handler.Table, "DeleteBlob" | "DeleteManifest" | "DeleteTag"> => ({
-  DeleteBlob: (operation) => call(operation),
-  DeleteManifest: referrersTag.detach,
-  DeleteTag: (operation) => call(operation)
+  DeleteBlob: (operation) => http.call(operation),
+  DeleteManifest: (operation) => referrersTag.detach(operation),
+  DeleteTag: (operation) => http.call(operation)
 })

@@ -3,20 +3,20 @@ import type * as Handler from "@effect-oci/core/Handler"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Exchange } from "./exchange.js"
-import * as lists from "./lists.js"
+import type { HttpExchange } from "./httpExchange.js"
+import { Lists } from "./lists.js"
 import type { PageOptions } from "./pages.js"
 import type { ReferrersTag } from "./referrersTag.js"
 import type { WholeLists } from "./wholeLists.js"
 
 /** Creates the rows that list. */
 export const lister = (
-  exchange: Exchange,
+  http: HttpExchange,
   referrersTag: ReferrersTag,
   options: PageOptions,
-  whole: WholeLists
+  wholeLists: WholeLists
 ): Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers"> => {
-  const list = lists.make(exchange, options, whole)
+  const lists = new Lists(http, options, wholeLists)
 
   /**
    * Lists referrers. If the registry does not have the referrers API, the client reads them from the referrers tag.
@@ -31,21 +31,21 @@ export const lister = (
       Effect.map(referrersTag.list(operation), (referrers) => Stream.fromIterable(referrers.filter(isWanted)))
     )
     return Effect.sync(() => {
-      let begun = false
-      const fromRegistry = list(operation, () => {
-        begun = true
-        referrersTag.isKept()
+      let hasAnswered = false
+      const fromRegistry = lists.read(operation, () => {
+        hasAnswered = true
+        referrersTag.recordTracking()
       })
       return Stream.catchAll(
         fromRegistry,
-        (error) => !begun && hasNoApi(error, exchange.origin) ? fromTag : Stream.fail(error)
+        (error) => !hasAnswered && hasNoApi(error, http.origin) ? fromTag : Stream.fail(error)
       )
     })
   }
 
   return {
-    ListRepositories: (operation) => Effect.succeed(list(operation)),
-    ListTags: (operation) => Effect.succeed(list(operation)),
+    ListRepositories: (operation) => Effect.succeed(lists.read(operation)),
+    ListTags: (operation) => Effect.succeed(lists.read(operation)),
     ListReferrers: listReferrers
   }
 }

@@ -6,14 +6,9 @@ import * as Effect from "effect/Effect"
 import { constVoid } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Exchange } from "./exchange.js"
+import type { HttpExchange, Result } from "./httpExchange.js"
 import * as pages from "./pages.js"
 import type { WholeLists } from "./wholeLists.js"
-
-/** Reads a list. `onPage` runs for each page that the registry answers. */
-export interface List {
-  <O extends ListOperation>(operation: O, onPage?: () => void): Stream.Stream<ItemOf<O>, RegistryError.RegistryError>
-}
 
 /** The lists that have an order, `last` and `limit`. */
 type Ordered = Operation.ListRepositories | Operation.ListTags
@@ -34,107 +29,113 @@ type Names = Stream.Stream<Name, RegistryError.RegistryError>
  *
  * Referrers have no order and no `last`. They are returned in the registry's order, each once.
  */
-export const make = (exchange: Exchange, options: pages.PageOptions, whole: WholeLists): List => {
-  const { maxSorted, pageSize } = options
+export class Lists {
   /** The kinds of lists that this registry has returned out of order. */
-  const unordered = new Set<ListOperation["_tag"]>()
+  readonly #unordered = new Set<ListOperation["_tag"]>()
 
-  /** Streams the pages from `turn`, each in order. `last` is the last item before these pages. */
-  const pagesFrom = <A>(
-    { fetch }: pages.Pages<A>,
-    operation: ListOperation,
-    turn: pages.Turn | undefined,
-    last?: string
-  ): Stream.Stream<A, RegistryError.RegistryError> => {
-    if (turn === undefined) return Stream.empty
-    let frontier = last
-    return Stream.paginateChunkEffect(turn, (turn) =>
-      Effect.map(fetch(turn), ({ items, next }) => {
-        const ordered = operation._tag === "ListReferrers" || isOrdered(items, frontier)
-        if (!ordered) unordered.add(operation._tag)
-        const page = ordered ? items : sorted(items)
-        frontier = lastKey(page) ?? frontier
-        return [Chunk.unsafeFromArray(page), Option.fromNullable(next)] as const
-      }))
+  constructor(
+    private readonly http: HttpExchange,
+    private readonly options: pages.PageOptions,
+    private readonly wholeLists: WholeLists
+  ) {}
+
+  /** Reads a list. `onPage` runs for each page that the registry answers. */
+  read<O extends ListOperation>(
+    operation: O,
+    onPage?: () => void
+  ): Stream.Stream<ItemOf<O>, RegistryError.RegistryError>
+  read(operation: ListOperation, onPage: () => void = constVoid): Stream.Stream<unknown, RegistryError.RegistryError> {
+    return operation._tag === "ListReferrers"
+      ? Stream.suspend(() => {
+        const list = pages.open(this.http, this.options, operation, onPage)
+        return this.#pagesFrom(list, operation, list.first)
+      })
+      : this.#ordered(operation, onPage)
   }
 
-  /** Reads the rest of a list that is out of order, sorts the list, and keeps it. */
-  const collect = (operation: Ordered, { fetch }: pages.Pages<Name>, start: pages.Fetched<Name>) =>
-    Effect.gen(function*() {
-      const all = [...start.items]
-      for (let { next } = start; next !== undefined;) {
-        const page = yield* fetch(next)
-        for (const item of page.items) all.push(item)
-        if (all.length > maxSorted) return yield* tooLong(operation)
-        next = page.next
-      }
-      const items = sorted(all)
-      yield* whole.set(operation, items)
-      return items
-    })
-
-  const tooLong = (operation: Ordered) =>
-    new RegistryError.ResponseInvalid({
-      ...exchange.fields(operation),
-      reason:
-        `its list is out of order, and has more than the ${maxSorted} items that the client sorts (option maxSorted)`
-    })
-
-  /** Reads a list from its first item. */
-  const fromStart = (operation: Ordered, onPage: () => void): Effect.Effect<Names, RegistryError.RegistryError> =>
-    Effect.gen(function*() {
-      // The client needs a full page to see whether the list is in order.
-      const size = operation.limit === 0 ? 0 : pageSize
-      const walk = pages.open(exchange, options, ofSize(operation, undefined, size), onPage)
-      const page = yield* walk.fetch(walk.first)
-      if (unordered.has(operation._tag) || !isOrdered(page.items)) {
-        unordered.add(operation._tag)
-        return fromArray(yield* collect(operation, walk, page))
-      }
-      if (page.whole) yield* whole.set(operation, page.items)
-      return Stream.concat(fromArray(page.items), pagesFrom(walk, operation, page.next, lastKey(page.items)))
-    })
-
-  /** Reads a list after an item. */
-  const after = (
-    operation: Ordered,
-    last: string,
-    onPage: () => void
-  ): Effect.Effect<Names, RegistryError.RegistryError> =>
-    Effect.gen(function*() {
-      const kept = yield* whole.get(operation)
-      if (kept !== undefined) return fromArray(kept.slice(indexAfter(kept, last)))
-      if (!unordered.has(operation._tag)) {
-        const size = Math.min(operation.limit ?? Infinity, pageSize)
-        const walk = pages.open(exchange, options, ofSize(operation, operation.last, size), onPage)
-        const page = yield* walk.fetch(walk.first)
-        // Some registries include `last` in the page.
-        const items = page.items[0] === last ? page.items.slice(1) : page.items
-        if (isOrdered(items, last)) {
-          return Stream.concat(fromArray(items), pagesFrom(walk, operation, page.next, lastKey(items) ?? last))
-        }
-        unordered.add(operation._tag)
-      }
-      return yield* fromStart(operation, onPage)
-    }).pipe(Effect.map(Stream.filter((item) => item > last)))
-
-  const ordered = (operation: Ordered, onPage: () => void): Names => {
+  #ordered(operation: Ordered, onPage: () => void): Names {
     const { last, limit } = operation
-    const items = last === undefined ? fromStart(operation, onPage) : after(operation, last, onPage)
+    const items = last === undefined ? this.#fromStart(operation, onPage) : this.#after(operation, last, onPage)
     return Stream.unwrap(limit === undefined ? items : Effect.map(items, Stream.take(limit)))
   }
 
-  const referrers = (operation: Operation.ListReferrers, onPage: () => void) =>
-    Stream.suspend(() => {
-      const walk = pages.open(exchange, options, operation, onPage)
-      return pagesFrom(walk, operation, walk.first)
+  /** Reads a list from its first item. */
+  #fromStart(operation: Ordered, onPage: () => void): Result<Names> {
+    return Effect.gen(this, function*() {
+      // The client needs a full page to see whether the list is in order.
+      const size = operation.limit === 0 ? 0 : this.options.pageSize
+      const list = pages.open(this.http, this.options, ofSize(operation, undefined, size), onPage)
+      const page = yield* list.fetch(list.first)
+      if (this.#unordered.has(operation._tag) || !isOrdered(page.items)) {
+        this.#unordered.add(operation._tag)
+        return fromArray(yield* this.#collect(operation, list, page))
+      }
+      if (page.isWholeList) yield* this.wholeLists.set(operation, page.items)
+      return Stream.concat(fromArray(page.items), this.#pagesFrom(list, operation, page.next, lastKey(page.items)))
     })
+  }
 
-  return (operation: ListOperation, onPage: () => void = constVoid) =>
-    (operation._tag === "ListReferrers" ? referrers(operation, onPage) : ordered(operation, onPage)) as Stream.Stream<
-      never,
-      RegistryError.RegistryError
-    >
+  /** Reads a list after an item. */
+  #after(operation: Ordered, last: string, onPage: () => void): Result<Names> {
+    return Effect.gen(this, function*() {
+      const wholeList = yield* this.wholeLists.get(operation)
+      if (wholeList !== undefined) return fromArray(wholeList.slice(indexAfter(wholeList, last)))
+      if (!this.#unordered.has(operation._tag)) {
+        const size = Math.min(operation.limit ?? Infinity, this.options.pageSize)
+        const list = pages.open(this.http, this.options, ofSize(operation, operation.last, size), onPage)
+        const page = yield* list.fetch(list.first)
+        // Some registries include `last` in the page.
+        const items = page.items[0] === last ? page.items.slice(1) : page.items
+        if (isOrdered(items, last)) {
+          return Stream.concat(fromArray(items), this.#pagesFrom(list, operation, page.next, lastKey(items) ?? last))
+        }
+        this.#unordered.add(operation._tag)
+      }
+      return yield* this.#fromStart(operation, onPage)
+    }).pipe(Effect.map(Stream.filter((item) => item > last)))
+  }
+
+  /** Reads the rest of a list that is out of order, sorts the list, and keeps it. */
+  #collect(operation: Ordered, list: pages.Pages<Name>, start: pages.Page<Name>): Result<ReadonlyArray<Name>> {
+    const { maxSorted } = this.options
+    return Effect.gen(this, function*() {
+      const all = [...start.items]
+      for (let { next } = start; next !== undefined;) {
+        const page = yield* list.fetch(next)
+        for (const item of page.items) all.push(item)
+        if (all.length > maxSorted) {
+          return yield* new RegistryError.ResponseInvalid({
+            ...this.http.fields(operation),
+            reason:
+              `its list is out of order, and has more than the ${maxSorted} items that the client sorts (option maxSorted)`
+          })
+        }
+        next = page.next
+      }
+      const items = sorted(all)
+      yield* this.wholeLists.set(operation, items)
+      return items
+    })
+  }
+
+  /** Streams the pages from `first`, each in order. `last` is the last item before these pages. */
+  #pagesFrom<A>(
+    { fetch }: pages.Pages<A>,
+    operation: ListOperation,
+    first: pages.PageRequest | undefined,
+    last?: string
+  ): Stream.Stream<A, RegistryError.RegistryError> {
+    if (first === undefined) return Stream.empty
+    let previous = last
+    return Stream.paginateChunkEffect(first, (request) =>
+      Effect.map(fetch(request), ({ items, next }) => {
+        const ordered = operation._tag === "ListReferrers" || isOrdered(items, previous)
+        if (!ordered) this.#unordered.add(operation._tag)
+        const page = ordered ? items : sorted(items)
+        previous = lastKey(page) ?? previous
+        return [Chunk.unsafeFromArray(page), Option.fromNullable(next)] as const
+      }))
+  }
 }
 
 const fromArray = <A>(items: ReadonlyArray<A>): Stream.Stream<A> => Stream.fromChunk(Chunk.unsafeFromArray(items))

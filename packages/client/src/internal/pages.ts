@@ -6,10 +6,8 @@ import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { Exchange } from "./exchange.js"
+import type { HttpExchange, Result } from "./httpExchange.js"
 import * as links from "./links.js"
-
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 /**
  * Options for pages: how many items the client requests at a time, how many pages a list may have, and how many items
@@ -28,23 +26,23 @@ export interface PageOptions {
 type Reason = "link" | "last" | "unpaged"
 
 /** A page to request. */
-export interface Turn {
+export interface PageRequest {
   readonly target: string
   readonly reason: Reason
 }
 
 /** The items of a page that no earlier page contained, and the page that follows. */
-export interface Fetched<A> {
+export interface Page<A> {
   readonly items: ReadonlyArray<A>
-  readonly next: Turn | undefined
+  readonly next: PageRequest | undefined
   /** Whether the registry sent more items than the client requested, so that the page is the whole list. */
-  readonly whole: boolean
+  readonly isWholeList: boolean
 }
 
 /** Reads the pages of one list, one after another. The list ends at a page without new items. */
 export interface Pages<A> {
-  readonly first: Turn
-  readonly fetch: (turn: Turn) => Answer<Fetched<A>>
+  readonly first: PageRequest
+  readonly fetch: (request: PageRequest) => Result<Page<A>>
 }
 
 /** Returns the key of an item of a list: the item itself, or the digest of a descriptor. */
@@ -63,12 +61,12 @@ export const keyOf = (item: unknown): string => typeof item === "string" ? item 
  * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags).
  */
 export const open = <O extends ListOperation>(
-  exchange: Exchange,
+  http: HttpExchange,
   { maxPages, maxSorted }: PageOptions,
   operation: O,
   onPage: () => void
 ): Pages<ItemOf<O>> => {
-  const fields = exchange.fields(operation)
+  const fields = http.fields(operation)
   const request = Request.encode(operation)
   const [path = ""] = request.target.split("?")
   const size = operation._tag === "ListReferrers" ? undefined : operation.limit
@@ -86,7 +84,7 @@ export const open = <O extends ListOperation>(
    */
   const fromElsewhere = (error: RegistryError.RegistryError, url: string): RegistryError.RegistryError => {
     const { origin } = new URL(url)
-    return origin === exchange.origin || operation._tag !== "ListReferrers" ?
+    return origin === http.origin || operation._tag !== "ListReferrers" ?
       error :
       new RegistryError.ResponseInvalid({
         ...fields,
@@ -102,41 +100,39 @@ export const open = <O extends ListOperation>(
   }
 
   const following = (
-    turn: Turn,
+    reason: Reason,
     page: { readonly all: ReadonlyArray<unknown>; readonly fresh: number; readonly next: string | undefined },
     url: string
-  ): Either.Either<Turn | undefined, RegistryError.RegistryError> => {
+  ): Either.Either<PageRequest | undefined, RegistryError.RegistryError> => {
     const { all, fresh, next } = page
     if (next !== undefined) {
       hasLinks = true
       // A page may be empty if the registry filters it. A page that repeats earlier items would lead to a loop.
-      const target = links.resolve(next, { base: url, origin: exchange.origin, path })
+      const target = links.resolve(next, { base: url, origin: http.origin, path })
       if (Either.isLeft(target)) return breach(target.left)
       if (requested.has(target.right)) return breach("its list comes back to a page that was there before")
-      return Either.right(
-        fresh === 0 && all.length > 0 ? undefined : { target: target.right, reason: "link" }
-      )
+      return Either.right(fresh === 0 && all.length > 0 ? undefined : { target: target.right, reason: "link" })
     }
-    const after = all[all.length - 1]
-    if (after === undefined || hasLinks || turn.reason === "unpaged") return Either.right(undefined)
-    if (fresh === 0) return Either.right(turn.reason === "last" ? { target: path, reason: "unpaged" } : undefined)
-    return Either.right(all.length === size ? { target: targetAfter(operation, after), reason: "last" } : undefined)
+    const last = all[all.length - 1]
+    if (last === undefined || hasLinks || reason === "unpaged") return Either.right(undefined)
+    if (fresh === 0) return Either.right(reason === "last" ? { target: path, reason: "unpaged" } : undefined)
+    return Either.right(all.length === size ? { target: targetAfter(operation, last), reason: "last" } : undefined)
   }
 
-  const fetch = (turn: Turn): Answer<Fetched<ItemOf<O>>> =>
+  const fetch = ({ reason, target }: PageRequest): Result<Page<ItemOf<O>>> =>
     Effect.gen(function*() {
       if (requested.size >= maxPages) return yield* breach(`its list has more than ${maxPages} pages`)
-      requested.add(turn.target)
-      const answer = yield* exchange.send(operation, fields, { ...request, target: turn.target })
+      requested.add(target)
+      const answer = yield* http.send(operation, fields, { ...request, target })
       const { filtered, items: all, next } = yield* Effect.mapError(
-        exchange.decodePage(operation, answer, fields),
+        http.decodePage(operation, answer, fields),
         (error) => fromElsewhere(error, answer.url)
       )
       onPage()
       const fresh = all.filter(isNew)
       const items = filtered ? fresh : fresh.filter((item) => isWanted(operation, item))
-      const whole = next === undefined && size !== undefined && all.length > size
-      return { items, next: yield* following(turn, { all, fresh: fresh.length, next }, answer.url), whole }
+      const isWholeList = next === undefined && size !== undefined && all.length > size
+      return { items, next: yield* following(reason, { all, fresh: fresh.length, next }, answer.url), isWholeList }
     })
 
   return { first: { target: request.target, reason: "last" }, fetch }

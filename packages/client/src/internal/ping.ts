@@ -11,7 +11,7 @@ import { constTrue } from "effect/Function"
 import { Incoming } from "./incoming.js"
 
 /** The registry to check. */
-export interface Place {
+export interface Target {
   readonly registry: string
   readonly origin: string
   readonly url: string
@@ -22,15 +22,14 @@ export interface Place {
  * Requests the root of the API, and returns the answer if its status is 200 or 401. Fails with the error of the answer,
  * or with `ResponseInvalid` if the answer is not from a registry.
  */
-const ask = (
-  { origin, registry, url, idleTimers }: Place,
+const requestRoot = (
+  { origin, registry, url, idleTimers }: Target,
   client: HttpClient.HttpClient
 ): Effect.Effect<HttpClientResponse, RegistryError.RegistryError> =>
   Effect.gen(function*() {
     const fields = { registry }
-    const place = { url, shown: url }
     const response = yield* HttpClient.withTracerDisabledWhen(client, constTrue).get(url).pipe(
-      Effect.mapError((error) => fromHttpClient(error, fields, place))
+      Effect.mapError((error) => fromHttpClient(error, fields, { url, shown: url }))
     )
     const { headers, status } = response
     const incoming = new Incoming(response, { method: "GET", url, origin, fields, idleTimers })
@@ -51,20 +50,20 @@ const ask = (
  * does not accept the client that `authenticated` returns.
  */
 export const ping = (
-  place: Place,
-  nobody: HttpClient.HttpClient,
+  target: Target,
+  anonymousClient: HttpClient.HttpClient,
   authenticated: (challenge: string) => Effect.Effect<HttpClient.HttpClient>
 ): Effect.Effect<ReadonlyArray<Challenge.Challenge>, RegistryError.RegistryError> =>
   Effect.gen(function*() {
-    const { headers, status } = yield* ask(place, nobody)
+    const { headers, status } = yield* requestRoot(target, anonymousClient)
     if (status === 200) return []
     const challenge = headers["www-authenticate"] ?? ""
-    const answer = yield* ask(place, yield* authenticated(challenge))
+    const answer = yield* requestRoot(target, yield* authenticated(challenge))
     if (answer.status === 401) {
       return yield* new RegistryError.Unauthorized({
-        registry: place.registry,
+        registry: target.registry,
         status: 401,
-        reason: `${place.origin} wants to know who asks: ${missing(place.origin)}`
+        reason: `${target.origin} wants to know who asks: ${missing(target.origin)}`
       })
     }
     return Challenge.parse(challenge)

@@ -7,14 +7,18 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { cancelUpload } from "./cancelUpload.js"
-import * as committed from "./committed.js"
 import * as completion from "./completion.js"
-import type { Exchange } from "./exchange.js"
+import type { HttpExchange } from "./httpExchange.js"
+import * as lostCommit from "./lostCommit.js"
 
-/** How a blob is sent: in one request, in the two requests of an upload, or in chunks of a given size in bytes. */
-export interface Manner {
+/** How blobs and manifests are pushed. */
+export interface PushOptions {
+  /** Whether a blob is sent in one request if the registry supports it. */
   readonly singlePost: boolean
+  /** The size of the chunks of a larger blob, in bytes. */
   readonly chunkSize: number | undefined
+  /** The largest manifest that is sent, in bytes. */
+  readonly maxPushedManifest: number
 }
 
 /**
@@ -27,42 +31,33 @@ const largestChunk = 64 * 1024 * 1024
  * Pushes a blob. The client verifies the body while it sends it, and does not send the last byte of a wrong body.
  * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs).
  */
-export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"> => (operation) => {
+export const make = (http: HttpExchange, options: PushOptions): Handler.Row<"PushBlob"> => (operation) => {
   const { descriptor, repository } = operation
   const { digest, size } = descriptor
-  const fields = exchange.fields(operation)
+  const fields = http.fields(operation)
 
-  const start = Effect.suspend(() => {
-    const algorithm = Digest.algorithm(digest)
-    return exchange.call(
-      new Operation.StartUpload({ repository, algorithm: algorithm === "sha256" ? undefined : algorithm }),
-      fields
-    )
-  })
-
-  const orFound = <A>(
-    request: Pick<committed.Commit, "method" | "upload">,
+  const orFindBlob = <A>(
+    request: Pick<lostCommit.Commit, "method" | "upload">,
     commit: Effect.Effect<A, RegistryError.RegistryError>
-  ) => committed.orFound(exchange, { repository, digest, size, ...request }, fields, commit, () => descriptor)
+  ) => lostCommit.orFindBlob(http, { repository, digest, size, ...request }, fields, commit, () => descriptor)
 
   const complete = (id: string, body: Body.Body | undefined) => {
     const last = new Operation.CompleteUpload({ repository, id, digest, body })
-    return orFound(
+    return orFindBlob(
       { method: "PUT", upload: id },
       Effect.flatMap(
-        exchange.send(last, fields),
-        (answer) =>
-          Effect.as(completion.decode(exchange, last, answer.supply("upload-offset", size), fields), descriptor)
+        http.send(last, fields),
+        (answer) => Effect.as(completion.decode(http, last, answer.supply("upload-offset", size), fields), descriptor)
       )
     )
   }
 
-  const inChunks = (started: Operation.Upload, body: Body.Body, chunkSize: number) => {
+  const sendInChunks = (started: Operation.Upload, body: Body.Body, chunkSize: number) => {
     let { id } = started
     let offset = 0
     const append = (chunk: Uint8Array) =>
       Effect.map(
-        exchange.call(new Operation.AppendUpload({ repository, id, offset, body: Body.bytes(chunk) }), fields),
+        http.call(new Operation.AppendUpload({ repository, id, offset, body: Body.bytes(chunk) }), fields),
         (upload) => {
           id = upload.id
           offset += chunk.byteLength
@@ -74,12 +69,12 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
     )
   }
 
-  const cancel = (id: string) => cancelUpload(exchange, repository, id)
+  const cancel = (id: string) => cancelUpload(http, repository, id)
 
   const upload = (started: Operation.Upload, body: Body.Body) => {
-    const chunkSize = manner.chunkSize === undefined ? size : Math.max(manner.chunkSize, started.minChunkSize ?? 0)
-    return chunkSize < size && chunkSize <= Math.max(manner.chunkSize ?? 0, largestChunk)
-      ? inChunks(started, body, chunkSize)
+    const chunkSize = options.chunkSize === undefined ? size : Math.max(options.chunkSize, started.minChunkSize ?? 0)
+    return chunkSize < size && chunkSize <= Math.max(options.chunkSize ?? 0, largestChunk)
+      ? sendInChunks(started, body, chunkSize)
       : Effect.onError(complete(started.id, body), () => cancel(started.id))
   }
 
@@ -87,30 +82,45 @@ export const make = (exchange: Exchange, manner: Manner): Handler.Row<"PushBlob"
    * Sends a blob in one request. A registry that does not support this opens an upload instead.
    * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#single-post).
    */
-  const inOne = (body: Body.Body) => {
+  const sendInOne = (body: Body.Body) => {
     const all = new Operation.PushBlob({ ...operation, body })
     const sent = Effect.flatMap(
-      exchange.send(all, fields),
+      http.send(all, fields),
       (answer): Effect.Effect<Descriptor.Descriptor | Operation.Upload, RegistryError.RegistryError> =>
         answer.status === 202
-          ? exchange.decode(new Operation.StartUpload({ repository }), answer, fields)
-          : exchange.decode(all, answer, fields)
+          ? http.decode(new Operation.StartUpload({ repository }), answer, fields)
+          : http.decode(all, answer, fields)
     )
-    return Effect.flatMap(orFound({ method: "POST" }, sent), (result) => {
+    return Effect.flatMap(orFindBlob({ method: "POST" }, sent), (result) => {
       if (!("id" in result)) return Effect.succeed(result)
       return body.replayable
         ? upload(result, body)
-        : Effect.zipRight(cancel(result.id), Effect.fail(twice(fields)))
+        : Effect.zipRight(cancel(result.id), Effect.fail(notReplayable(fields)))
     })
   }
 
   return Effect.flatMap(
     checked(operation, fields),
-    (body) => manner.singlePost ? inOne(body) : Effect.flatMap(start, (started) => upload(started, body))
+    (body) =>
+      options.singlePost
+        ? sendInOne(body)
+        : Effect.flatMap(startUpload(http, operation, fields), (started) => upload(started, body))
   )
 }
 
-const twice = (fields: RegistryError.ErrorFields) =>
+const startUpload = (
+  http: HttpExchange,
+  { descriptor, repository }: Operation.PushBlob,
+  fields: RegistryError.ErrorFields
+) => {
+  const algorithm = Digest.algorithm(descriptor.digest)
+  return http.call(
+    new Operation.StartUpload({ repository, algorithm: algorithm === "sha256" ? undefined : algorithm }),
+    fields
+  )
+}
+
+const notReplayable = (fields: RegistryError.ErrorFields) =>
   new RegistryError.BodyFailed({
     ...fields,
     reason: "the registry does not take a blob in one request, and its body cannot be sent a second time"

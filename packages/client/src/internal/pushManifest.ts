@@ -5,14 +5,10 @@ import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as committed from "./committed.js"
-import type { Exchange } from "./exchange.js"
+import type { HttpExchange } from "./httpExchange.js"
+import * as lostCommit from "./lostCommit.js"
+import type { PushOptions } from "./pushBlob.js"
 import type { ReferrersTag } from "./referrersTag.js"
-
-/** Options for pushing manifests: the largest manifest that is sent, in bytes. */
-export interface Manner {
-  readonly maxPushedManifest: number
-}
 
 /**
  * Returns whether the registry refused a request because it has too many tags.
@@ -28,14 +24,14 @@ const tooManyTags = (error: RegistryError.RegistryError): boolean => error.statu
  * [subject](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests-with-subject).
  */
 export const make = (
-  exchange: Exchange,
+  http: HttpExchange,
   referrersTag: ReferrersTag,
-  { maxPushedManifest }: Manner
+  { maxPushedManifest }: Pick<PushOptions, "maxPushedManifest">
 ): Handler.Row<"PushManifest"> =>
-(asked) => {
-  const tags = [...new Set(asked.tags)]
-  const operation = new Operation.PushManifest({ ...asked, tags })
-  const fields = exchange.fields(operation)
+(push) => {
+  const tags = [...new Set(push.tags)]
+  const operation = new Operation.PushManifest({ ...push, tags })
+  const fields = http.fields(operation)
   const { bytes, repository } = operation
   if (bytes.byteLength > maxPushedManifest) {
     return Effect.fail(
@@ -54,19 +50,19 @@ export const make = (
    * Handles a push with `ifAbsent` whose answer was lost. A second push would find the tags of the first one, and be
    * refused. If the tags point to the manifest, it is pushed again without tags, which does no harm.
    */
-  const ownTags = (error: RegistryError.RegistryError) => {
-    const own = operation.digest ?? Digest.fromBytes(bytes)
+  const findPushed = (error: RegistryError.RegistryError) => {
+    const digest = operation.digest ?? Digest.fromBytes(bytes)
     return Effect.forEach(
       tags,
-      (reference) => exchange.call(new Operation.ResolveManifest({ repository, reference }), fields)
+      (reference) => http.call(new Operation.ResolveManifest({ repository, reference }), fields)
     )
       .pipe(
-        committed.once,
-        Effect.filterOrFail((found) => tags.length > 0 && found.every(({ digest }) => digest === own)),
+        lostCommit.withoutRetries,
+        Effect.filterOrFail((found) => tags.length > 0 && found.every((descriptor) => descriptor.digest === digest)),
         Effect.mapError(() => error),
         Effect.zipRight(
-          exchange.call(
-            new Operation.PushManifest({ ...operation, digest: own, tags: [], ifAbsent: undefined }),
+          http.call(
+            new Operation.PushManifest({ ...operation, digest, tags: [], ifAbsent: undefined }),
             fields
           )
         ),
@@ -74,14 +70,14 @@ export const make = (
       )
   }
 
-  const withTags = exchange.call(operation).pipe(
+  const withTags = http.call(operation).pipe(
     Effect.catchIf(
-      (error) => operation.ifAbsent === true && committed.isUnknown(error, "PUT", fields.registry),
-      ownTags
+      (error) => operation.ifAbsent === true && lostCommit.mayBeCommitted(error, "PUT", fields.registry),
+      findPushed
     ),
     Effect.catchIf(
       (error) => tags.length > 1 && tooManyTags(error),
-      () => exchange.call(new Operation.PushManifest({ ...operation, tags: [] }))
+      () => http.call(new Operation.PushManifest({ ...operation, tags: [] }))
     )
   )
 
@@ -91,7 +87,7 @@ export const make = (
     return Effect.as(
       Effect.forEach(
         missing,
-        (tag) => exchange.call(new Operation.PushManifest({ ...operation, digest: undefined, tags: [tag] })),
+        (tag) => http.call(new Operation.PushManifest({ ...operation, digest: undefined, tags: [tag] })),
         { discard: true }
       ),
       { ...pushed, tags }

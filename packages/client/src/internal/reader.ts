@@ -8,20 +8,20 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Response from "@effect-oci/protocol/Response"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Exchange } from "./exchange.js"
+import type { HttpExchange } from "./httpExchange.js"
 import type { Incoming } from "./incoming.js"
 
 /** Creates the rows that pull. */
 export const reader = (
-  exchange: Exchange
+  http: HttpExchange
 ): Pick<Handler.Table, "ResolveBlob" | "GetBlob" | "ResolveManifest" | "GetManifest"> => {
   /**
    * Opens a blob. Its content stays open until the scope closes. The scope closes content that was not read to its end.
    */
   const getBlob: Handler.Row<"GetBlob"> = (operation) => {
-    const fields = exchange.fields(operation)
+    const fields = http.fields(operation)
     return Effect.uninterruptibleMask((restore) =>
-      restore(exchange.send(operation, fields)).pipe(
+      restore(http.send(operation, fields)).pipe(
         Effect.tap((answer) => Effect.addFinalizer(() => answer.close())),
         Effect.flatMap((answer) =>
           restore(
@@ -43,28 +43,28 @@ export const reader = (
     answer.status !== 200 || answer.headers["content-length"] !== undefined
       ? Effect.succeed(answer)
       : Effect.map(
-        exchange.call(new Operation.ResolveBlob(operation), exchange.fields(operation)),
+        http.call(new Operation.ResolveBlob(operation), http.fields(operation)),
         ({ size }) => answer.supply("content-length", size)
       )
 
   /** Gets the manifest if the registry does not support HEAD, or if its answer omits the type, digest or size. */
   const resolveManifest: Handler.Row<"ResolveManifest"> = (operation) => {
-    const fields = exchange.fields(operation)
-    return Effect.flatMap(exchange.send(operation, fields), (answer) =>
+    const fields = http.fields(operation)
+    return Effect.flatMap(http.send(operation, fields), (answer) =>
       isEnough(operation, answer)
-        ? exchange.decode(operation, answer, fields)
-        : Effect.map(exchange.call(new Operation.GetManifest(operation), fields), ({ descriptor }) => descriptor))
+        ? http.decode(operation, answer, fields)
+        : Effect.map(http.call(new Operation.GetManifest(operation), fields), ({ descriptor }) => descriptor))
   }
 
   return {
-    ResolveBlob: (operation) => exchange.call(operation),
+    ResolveBlob: (operation) => http.call(operation),
     GetBlob: getBlob,
     ResolveManifest: resolveManifest,
     GetManifest: (operation) => {
-      const fields = exchange.fields(operation)
-      return Effect.flatMap(exchange.send(operation, fields), (answer) =>
+      const fields = http.fields(operation)
+      return Effect.flatMap(http.send(operation, fields), (answer) =>
         Effect.filterOrFail(
-          exchange.decode(operation, answer, fields),
+          http.decode(operation, answer, fields),
           ({ bytes }) => answer.coding === undefined || bytes[0] === openingBrace,
           () => answer.explain(new RegistryError.ManifestInvalid(fields))
         ))
@@ -72,15 +72,11 @@ export const reader = (
   }
 }
 
-/**
- * Handles content with a `Content-Encoding`. A layer that is sent unencoded has the right digest. Otherwise the error
- * reports the encoding.
- */
 const openingBrace = 0x7b
 
 /**
- * Returns whether the answer to a HEAD contains everything that a descriptor needs. If the type is generic, only the
- * document can contain the real one. No manifest is empty, but some registries answer HEAD with a length of 0.
+ * Handles content with a `Content-Encoding`. A layer that is sent unencoded has the right digest. Otherwise the error
+ * reports the encoding.
  */
 const decoded = (content: BlobContent.BlobContent, answer: Incoming, fields: RegistryError.ErrorFields) => {
   const { body, descriptor, range } = content
@@ -90,8 +86,8 @@ const decoded = (content: BlobContent.BlobContent, answer: Incoming, fields: Reg
 }
 
 /**
- * Whether the answer to HEAD says all that a descriptor needs. A type that says nothing is in the document, or nowhere. No
- * manifest is empty, but some registries answer HEAD with a length of 0.
+ * Returns whether the answer to a HEAD contains everything that a descriptor needs. If the type is generic, only the
+ * document can contain the real one. No manifest is empty, but some registries answer HEAD with a length of 0.
  */
 const isEnough = ({ reference }: Operation.ResolveManifest, { headers, status }: Incoming): boolean => {
   if (status !== 200) return status !== 405

@@ -8,9 +8,7 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Tag from "@effect-oci/core/Tag"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { Exchange } from "./exchange.js"
-
-type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
+import type { HttpExchange, Result } from "./httpExchange.js"
 
 /**
  * Returns the tag under which the referrers of a manifest are listed if the registry does not support referrers.
@@ -21,24 +19,6 @@ export const tagOf = (subject: Digest.Digest): Tag.Tag => {
   return Tag.make(`${part(Digest.algorithm(subject), 32)}-${part(Digest.encoded(subject), 64)}`)
 }
 
-/** Tracks referrers for registries that do not track them. */
-export interface ReferrersTag {
-  /** Returns the referrers of a manifest. Returns none if the tag is absent, or is not a list of referrers. */
-  readonly list: (operation: Operation.ListReferrers) => Answer<ReadonlyArray<Descriptor.Descriptor>>
-  /**
-   * Adds a manifest that was pushed to the referrers of its subject, if it has a subject. The result then contains the
-   * subject.
-   */
-  readonly attach: (
-    operation: Operation.PushManifest,
-    pushed: Operation.PushedManifest
-  ) => Answer<Operation.PushedManifest>
-  /** Deletes a manifest, and removes it from the referrers of its subject, if it has a subject. */
-  readonly detach: (operation: Operation.DeleteManifest) => Answer<Operation.Done>
-  /** Records that the registry tracks referrers itself: then the client does not change lists. */
-  readonly isKept: () => void
-}
-
 /**
  * The list under the tag, or `undefined` if there is none. It is `subject` if the registry treats the tag as the digest
  * that it resembles, and answers with the subject itself, as GitLab does. That is never a list, even if the subject is
@@ -47,21 +27,87 @@ export interface ReferrersTag {
 type Found = Manifest.Index | "subject" | undefined
 
 /** How often the list is written again if other clients write it too. */
-const attempts = 4
+const maxWrites = 4
 
-export const make = (exchange: Exchange): ReferrersTag => {
-  let kept = false
+/** A change of a list of referrers. */
+interface Change {
+  readonly repository: RepositoryName
+  readonly subject: Digest.Digest
+  readonly fields: RegistryError.ErrorFields
+  readonly isDone: (manifests: ReadonlyArray<Descriptor.Descriptor>) => boolean
+  readonly apply: (manifests: ReadonlyArray<Descriptor.Descriptor>) => ReadonlyArray<Descriptor.Descriptor>
+}
+
+/** Tracks referrers for registries that do not track them. */
+export class ReferrersTag {
+  /** Whether the registry tracks referrers itself. */
+  #isTracked = false
   // Updates of one client do not overwrite each other.
-  const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
+  readonly #withLock = Effect.unsafeMakeSemaphore(1).withPermits(1)
+
+  constructor(private readonly http: HttpExchange) {}
+
+  /** Records that the registry tracks referrers itself: then the client does not change lists. */
+  recordTracking(): void {
+    this.#isTracked = true
+  }
+
+  /** Returns the referrers of a manifest. Returns none if the tag is absent, or is not a list of referrers. */
+  list(operation: Operation.ListReferrers): Result<ReadonlyArray<Descriptor.Descriptor>> {
+    return this.#read(operation.repository, operation.digest, this.http.fields(operation)).pipe(
+      Effect.map((found) => found === undefined || found === "subject" ? [] : found.manifests),
+      Effect.catchTag("ManifestInvalid", "DigestInvalid", "Unsupported", () => Effect.succeed([]))
+    )
+  }
+
+  /**
+   * Adds a manifest that was pushed to the referrers of its subject, if it has a subject. The result then contains the
+   * subject.
+   */
+  attach(operation: Operation.PushManifest, pushed: Operation.PushedManifest): Result<Operation.PushedManifest> {
+    if (pushed.subject !== undefined) this.#isTracked = true
+    const document = this.#isTracked ? undefined : documentWithSubject(operation)
+    const subject = subjectOf(document)
+    if (document === undefined || subject === undefined) return Effect.succeed(pushed)
+    const referrer = Manifest.referrer(pushed, document)
+    const listed = this.#update({
+      repository: operation.repository,
+      subject,
+      fields: this.http.fields(operation),
+      isDone: (manifests) => manifests.some(({ digest }) => digest === referrer.digest),
+      apply: (manifests) => [...manifests, referrer]
+    })
+    return Effect.map(listed, (isListed) => isListed ? { ...pushed, subject } : pushed)
+  }
+
+  /** Deletes a manifest, and removes it from the referrers of its subject, if it has a subject. */
+  detach(operation: Operation.DeleteManifest): Result<Operation.Done> {
+    const deleted = this.http.call(operation)
+    if (this.#isTracked) return deleted
+    const { digest, repository } = operation
+    const fields = this.http.fields(operation)
+    const subject = this.http.call(new Operation.GetManifest({ repository, reference: digest }), fields).pipe(
+      Effect.map(({ bytes, descriptor }) => subjectOf(documentWithSubject({ mediaType: descriptor.mediaType, bytes }))),
+      // A caller that may delete is not always allowed to read.
+      Effect.orElseSucceed(() => undefined)
+    )
+    return Effect.flatMap(subject, (subject) =>
+      Effect.zipLeft(
+        deleted,
+        subject === undefined ? Effect.void : this.#update({
+          repository,
+          subject,
+          fields,
+          isDone: (manifests) => manifests.every((referrer) => referrer.digest !== digest),
+          apply: (manifests) => manifests.filter((referrer) => referrer.digest !== digest)
+        })
+      ))
+  }
 
   /** Reads the list. Fails with `ManifestInvalid` if the tag is not a list. */
-  const read = (
-    repository: RepositoryName,
-    subject: Digest.Digest,
-    fields: RegistryError.ErrorFields
-  ): Answer<Found> =>
-    exchange.call(new Operation.GetManifest({ repository, reference: tagOf(subject) }), fields).pipe(
-      Effect.flatMap(({ bytes, descriptor }): Answer<Found> =>
+  #read(repository: RepositoryName, subject: Digest.Digest, fields: RegistryError.ErrorFields): Result<Found> {
+    return this.http.call(new Operation.GetManifest({ repository, reference: tagOf(subject) }), fields).pipe(
+      Effect.flatMap(({ bytes, descriptor }): Result<Found> =>
         descriptor.digest === subject
           ? Effect.succeed("subject")
           : Effect.flatMap(Manifest.parse({ mediaType: descriptor.mediaType, bytes }), (document) =>
@@ -72,16 +118,15 @@ export const make = (exchange: Exchange): ReferrersTag => {
       Effect.mapError((error) => RegistryError.withFields(error, fields)),
       Effect.catchIf((error) => error.status === 404, () => Effect.sync(() => undefined))
     )
+  }
 
-  const write = (
-    repository: RepositoryName,
-    subject: Digest.Digest,
+  #write(
+    { fields, repository, subject }: Change,
     index: Manifest.Index | undefined,
-    manifests: ReadonlyArray<Descriptor.Descriptor>,
-    fields: RegistryError.ErrorFields
-  ) => {
+    manifests: ReadonlyArray<Descriptor.Descriptor>
+  ) {
     const document = { schemaVersion: 2, mediaType: MediaType.index, manifests, annotations: index?.annotations }
-    return exchange.call(
+    return this.http.call(
       new Operation.PushManifest({
         repository,
         mediaType: MediaType.index,
@@ -96,90 +141,33 @@ export const make = (exchange: Exchange): ReferrersTag => {
    * Changes the list, and verifies that the change was kept. Returns whether the registry can store the list.
    * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests-with-subject).
    */
-  const update = (
-    repository: RepositoryName,
-    subject: Digest.Digest,
-    isDone: (manifests: ReadonlyArray<Descriptor.Descriptor>) => boolean,
-    change: (manifests: ReadonlyArray<Descriptor.Descriptor>) => ReadonlyArray<Descriptor.Descriptor>,
-    fields: RegistryError.ErrorFields
-  ): Answer<boolean> => {
-    const attempt = (left: number): Answer<boolean> =>
-      Effect.flatMap(read(repository, subject, fields), (found) => {
+  #update(change: Change): Result<boolean> {
+    const { fields, repository, subject } = change
+    const attempt = (writes: number): Result<boolean> =>
+      Effect.flatMap(this.#read(repository, subject, fields), (found) => {
         if (found === "subject") return Effect.succeed(false)
         const manifests = found?.manifests ?? []
-        if (isDone(manifests)) return Effect.succeed(true)
-        return left === 0
+        if (change.isDone(manifests)) return Effect.succeed(true)
+        return writes === maxWrites
           ? Effect.fail(
             new RegistryError.Unavailable({ ...fields, reason: "others keep changing the referrers of its subject" })
           )
-          : Effect.matchEffect(write(repository, subject, found, change(manifests), fields), {
-            // A caller that may delete is not always allowed to read.
+          : Effect.matchEffect(this.#write(change, found, change.apply(manifests)), {
             onFailure: (error) => error._tag === "DigestInvalid" ? Effect.succeed(false) : Effect.fail(error),
-            onSuccess: () => attempt(left - 1)
+            onSuccess: () => attempt(writes + 1)
           })
       })
-    return alone(attempt(attempts))
-  }
-
-  return {
-    list: (operation) =>
-      read(operation.repository, operation.digest, exchange.fields(operation)).pipe(
-        Effect.map((found) => found === undefined || found === "subject" ? [] : found.manifests),
-        Effect.catchTag("ManifestInvalid", "DigestInvalid", "Unsupported", () => Effect.succeed([]))
-      ),
-
-    attach: (operation, pushed) => {
-      if (pushed.subject !== undefined) kept = true
-      if (kept || !mayHaveSubject(operation.bytes)) return Effect.succeed(pushed)
-      const document = Either.getOrUndefined(Manifest.parse(operation))
-      const subject = subjectOf(document)
-      if (document === undefined || subject === undefined) return Effect.succeed(pushed)
-      const referrer = Manifest.referrer(pushed, document)
-      const listed = update(
-        operation.repository,
-        subject,
-        (manifests) => manifests.some(({ digest }) => digest === referrer.digest),
-        (manifests) => [...manifests, referrer],
-        exchange.fields(operation)
-      )
-      return Effect.map(listed, (isListed) => isListed ? { ...pushed, subject } : pushed)
-    },
-
-    detach: (operation) => {
-      const deleted = exchange.call(operation)
-      if (kept) return deleted
-      const { digest, repository } = operation
-      const fields = exchange.fields(operation)
-      const subject = exchange.call(new Operation.GetManifest({ repository, reference: digest }), fields).pipe(
-        Effect.map(({ bytes, descriptor }) =>
-          mayHaveSubject(bytes)
-            ? subjectOf(Either.getOrUndefined(Manifest.parse({ mediaType: descriptor.mediaType, bytes })))
-            : undefined
-        ),
-        // Returns whether a manifest may have a subject, without parsing it.
-        Effect.orElseSucceed(() => undefined)
-      )
-      return Effect.flatMap(subject, (subject) =>
-        Effect.zipLeft(
-          deleted,
-          subject === undefined ? Effect.void : update(
-            repository,
-            subject,
-            (manifests) => manifests.every((referrer) => referrer.digest !== digest),
-            (manifests) => manifests.filter((referrer) => referrer.digest !== digest),
-            fields
-          )
-        ))
-    },
-
-    isKept: () => {
-      kept = true
-    }
+    return this.#withLock(attempt(0))
   }
 }
 
+/** Parses a manifest that may have a subject. */
+const documentWithSubject = (
+  manifest: { readonly mediaType: string; readonly bytes: Uint8Array }
+): Manifest.Document | undefined =>
+  new TextDecoder().decode(manifest.bytes).includes(`"subject"`)
+    ? Either.getOrUndefined(Manifest.parse(manifest))
+    : undefined
+
 const subjectOf = (document: Manifest.Document | undefined): Digest.Digest | undefined =>
   document === undefined || document._tag === "Unknown" ? undefined : document.subject?.digest
-
-/** Whether it is worth while to read a manifest for its subject. */
-const mayHaveSubject = (bytes: Uint8Array): boolean => new TextDecoder().decode(bytes).includes(`"subject"`)

@@ -1,5 +1,6 @@
 import * as Caller from "@effect-oci/core/Caller"
 import type * as Handler from "@effect-oci/core/Handler"
+import { LruMap } from "@effect-oci/core/LruMap"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import type { ListOperation } from "@effect-oci/protocol/Page"
@@ -32,58 +33,33 @@ const timeToLive = 30_000
 /** The largest size of all kept lists together, in bytes. */
 const maxBytes = 16 * 1024 * 1024
 
-interface Kept {
+interface CachedList {
   readonly repository: RepositoryName | undefined
   readonly items: ReadonlyArray<Name>
-  readonly bytes: number
   readonly until: number
 }
 
-const sizeOf = (items: ReadonlyArray<Name>): number => items.reduce((sum, item) => sum + 2 * item.length + 16, 0)
+const sizeOf = ({ items }: CachedList): number => items.reduce((sum, item) => sum + 2 * item.length + 16, 0)
 
 export const make = (): WholeLists => {
-  // The oldest list is the first.
-  const lists = new Map<string, Kept>()
-  let bytes = 0
-  const remove = (key: string) => {
-    bytes -= lists.get(key)?.bytes ?? 0
-    lists.delete(key)
-  }
-  const keyOf = (operation: ListOperation, caller: Caller.Identity): string | undefined => {
-    const repository = operation._tag === "ListRepositories" ? "" : operation.repository
-    // Claims may contain values that JSON cannot represent. No list is kept for such a caller.
-    return Either.getOrUndefined(
-      Either.try(() => JSON.stringify([operation._tag, repository, Caller.key(caller), caller.claims]))
-    )
-  }
-  const here = (operation: ListOperation) =>
+  const lists = new LruMap<string, CachedList>(maxBytes, sizeOf)
+  const keyAndTime = (operation: ListOperation) =>
     Effect.zipWith(Caller.Caller, Clock.currentTimeMillis, (caller, now) => ({ key: keyOf(operation, caller), now }))
   /** Drops the list of a repository's tags, and the lists of repositories. */
   const forget = (repository: RepositoryName) =>
-    Effect.sync(() => {
-      for (const [key, kept] of lists) {
-        if (kept.repository === undefined || kept.repository === repository) remove(key)
-      }
-    })
+    Effect.sync(() => lists.deleteWhere((_, list) => list.repository === undefined || list.repository === repository))
   return {
     get: (operation) =>
-      Effect.map(here(operation), ({ key, now }) => {
-        const kept = key === undefined ? undefined : lists.get(key)
-        return kept !== undefined && kept.until > now ? kept.items : undefined
+      Effect.map(keyAndTime(operation), ({ key, now }) => {
+        const list = key === undefined ? undefined : lists.get(key)
+        return list !== undefined && list.until > now ? list.items : undefined
       }),
     set: (operation, items) =>
-      Effect.map(here(operation), ({ key, now }) => {
+      Effect.map(keyAndTime(operation), ({ key, now }) => {
         if (key === undefined) return
-        remove(key)
-        const size = sizeOf(items)
-        if (size > maxBytes) return
+        lists.deleteWhere((_, { until }) => until <= now)
         const repository = operation._tag === "ListRepositories" ? undefined : operation.repository
-        lists.set(key, { repository, items, bytes: size, until: now + timeToLive })
-        bytes += size
-        for (const [oldest, { until }] of lists) {
-          if (bytes <= maxBytes && until > now) return
-          remove(oldest)
-        }
+        lists.set(key, { repository, items, until: now + timeToLive })
       }),
     dropping: ({ DeleteManifest, DeleteTag, PushManifest }) => ({
       PushManifest: (operation) => Effect.ensuring(PushManifest(operation), forget(operation.repository)),
@@ -91,4 +67,12 @@ export const make = (): WholeLists => {
       DeleteTag: (operation) => Effect.ensuring(DeleteTag(operation), forget(operation.repository))
     })
   }
+}
+
+const keyOf = (operation: ListOperation, caller: Caller.Identity): string | undefined => {
+  const repository = operation._tag === "ListRepositories" ? "" : operation.repository
+  // Claims may contain values that JSON cannot represent. No list is kept for such a caller.
+  return Either.getOrUndefined(
+    Either.try(() => JSON.stringify([operation._tag, repository, Caller.key(caller), caller.claims]))
+  )
 }

@@ -2,18 +2,18 @@ import type * as Handler from "@effect-oci/core/Handler"
 import * as Operation from "@effect-oci/core/Operation"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
-import * as committed from "./committed.js"
 import * as completion from "./completion.js"
-import type { Exchange } from "./exchange.js"
+import type { HttpExchange } from "./httpExchange.js"
+import * as lostCommit from "./lostCommit.js"
 import * as pushBlob from "./pushBlob.js"
 import * as pushManifest from "./pushManifest.js"
 import type { ReferrersTag } from "./referrersTag.js"
 
 /** Creates the rows that push. */
 export const writer = (
-  exchange: Exchange,
+  http: HttpExchange,
   referrersTag: ReferrersTag,
-  manner: pushBlob.Manner & pushManifest.Manner
+  options: pushBlob.PushOptions
 ): Pick<
   Handler.Table,
   | "PushBlob"
@@ -25,24 +25,23 @@ export const writer = (
   | "CancelUpload"
   | "PushManifest"
 > => {
-  const { call } = exchange
-
   /**
    * Completes an upload. If the operation has the offset and the size of its body, the size of the blob is known.
    * Otherwise the answer may contain the size. If it does not, the client requests it.
    */
   const completeUpload: Handler.Row<"CompleteUpload"> = (operation) => {
-    const fields = exchange.fields(operation)
-    const sent = operation.offset !== undefined && (operation.body === undefined || operation.body.size !== undefined)
+    const fields = http.fields(operation)
+    const isSizeKnown = operation.offset !== undefined &&
+      (operation.body === undefined || operation.body.size !== undefined)
     const completed = Effect.flatMap(
-      exchange.send(operation, fields),
+      http.send(operation, fields),
       (answer) =>
-        sent || answer.headers["upload-offset"] !== undefined || (answer.status !== 201 && answer.status !== 204)
-          ? completion.decode(exchange, operation, answer, fields)
-          : Effect.zipRight(answer.release(), call(new Operation.ResolveBlob(operation), fields))
+        isSizeKnown || answer.headers["upload-offset"] !== undefined || (answer.status !== 201 && answer.status !== 204)
+          ? completion.decode(http, operation, answer, fields)
+          : Effect.zipRight(answer.release(), http.call(new Operation.ResolveBlob(operation), fields))
     )
     const { digest, id, repository } = operation
-    return committed.orFound(exchange, { repository, digest, method: "PUT", upload: id }, fields, completed, identity)
+    return lostCommit.orFindBlob(http, { repository, digest, method: "PUT", upload: id }, fields, completed, identity)
   }
 
   /**
@@ -52,20 +51,24 @@ export const writer = (
    * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#mounting-a-blob-from-another-repository).
    */
   const mountBlob: Handler.Row<"MountBlob"> = (operation) =>
-    Effect.catchIf(call(operation), (error) => error.status !== undefined && error.status !== 429, () =>
-      Effect.map(
-        call(Operation.uploadInstead(operation), exchange.fields(operation)),
-        (upload) => new Operation.UploadStarted({ upload })
-      ))
+    Effect.catchIf(
+      http.call(operation),
+      (error) => error.status !== undefined && error.status !== 429,
+      () =>
+        Effect.map(
+          http.call(Operation.uploadInstead(operation), http.fields(operation)),
+          (upload) => new Operation.UploadStarted({ upload })
+        )
+    )
 
   return {
-    PushBlob: pushBlob.make(exchange, manner),
+    PushBlob: pushBlob.make(http, options),
     MountBlob: mountBlob,
-    StartUpload: (operation) => call(operation),
-    GetUpload: (operation) => call(operation),
-    AppendUpload: (operation) => call(operation),
+    StartUpload: (operation) => http.call(operation),
+    GetUpload: (operation) => http.call(operation),
+    AppendUpload: (operation) => http.call(operation),
     CompleteUpload: completeUpload,
-    CancelUpload: (operation) => call(operation),
-    PushManifest: pushManifest.make(exchange, referrersTag, manner)
+    CancelUpload: (operation) => http.call(operation),
+    PushManifest: pushManifest.make(http, referrersTag, options)
   }
 }

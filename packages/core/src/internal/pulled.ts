@@ -105,7 +105,8 @@ export const transformStream = (inner: Bytes, through: Through): Bytes =>
           if (out.ended !== undefined) break
           data(piece)
         }
-        return flush()
+        // Nothing of a chunk that fails is passed on: a consumer may complete with the last expected byte.
+        return out.ended?.error === undefined ? flush() : Channel.fail(out.ended.error)
       },
       onFailure: (cause: Cause.Cause<RegistryError>) =>
         Either.match(Cause.failureOrCause(cause), {

@@ -6,7 +6,7 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as RetryBudget from "@effect-oci/core/RetryBudget"
 import * as Effect from "effect/Effect"
 import { cancelUpload } from "./cancelUpload.js"
-import type { Exchange } from "./exchange.js"
+import type { HttpExchange } from "./httpExchange.js"
 
 /** A request that commits a blob. */
 export interface Commit {
@@ -25,12 +25,16 @@ export interface Commit {
  * 429. It also has not if another request failed: a request for a token, or a request to the registry that the body
  * comes from.
  */
-export const isUnknown = (error: RegistryError.RegistryError, method: string, registry: string | undefined): boolean =>
+export const mayBeCommitted = (
+  error: RegistryError.RegistryError,
+  method: string,
+  registry: string | undefined
+): boolean =>
   RegistryError.isTransient(error) && error._tag !== "TooManyRequests" && error.registry === registry &&
   (error._tag !== "TransportError" || error.method === method)
 
 /** Sends the requests of an effect once, without retries. */
-export const once = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+export const withoutRetries = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.provideService(effect, RetryBudget.RetryBudget, RetryBudget.make(0))
 
 /**
@@ -41,8 +45,8 @@ export const once = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
  * The blob may also be there because another client pushed it. The session of the failed commit is then still open, so
  * the client cancels the session.
  */
-export const orFound = <A, B>(
-  exchange: Exchange,
+export const orFindBlob = <A, B>(
+  http: HttpExchange,
   { digest, method, repository, size, upload }: Commit,
   fields: RegistryError.ErrorFields,
   commit: Effect.Effect<A, RegistryError.RegistryError>,
@@ -50,12 +54,12 @@ export const orFound = <A, B>(
 ): Effect.Effect<A | B, RegistryError.RegistryError> =>
   Effect.catchIf(
     commit,
-    (error) => isUnknown(error, method, fields.registry),
+    (error) => mayBeCommitted(error, method, fields.registry),
     (error) =>
-      exchange.call(new Operation.ResolveBlob({ repository, digest }), fields).pipe(
-        once,
+      http.call(new Operation.ResolveBlob({ repository, digest }), fields).pipe(
+        withoutRetries,
         Effect.filterOrFail((found) => size === undefined || found.size === size),
-        Effect.zipLeft(upload === undefined ? Effect.void : cancelUpload(exchange, repository, upload)),
+        Effect.zipLeft(upload === undefined ? Effect.void : cancelUpload(http, repository, upload)),
         Effect.mapBoth({ onFailure: () => error, onSuccess: onFound })
       )
   )
