@@ -342,6 +342,22 @@ const broken: ReadonlyArray<{
     model: unionModel({ first: versions })
   },
   {
+    name: "a union that serves a tagged manifest with the media type of another member",
+    wrapper: unionBut({}, ([mine, next]) => ({
+      GetManifest: (operation) =>
+        Effect.flatMap(
+          Effect.orElse(mine(new Operation.ResolveManifest(operation)), () =>
+            next(new Operation.ResolveManifest(operation))),
+          ({ digest }) => {
+            const named = new Operation.GetManifest({ repository: operation.repository, reference: digest })
+            return Effect.orElse(next(named), () =>
+              mine(named))
+          }
+        )
+    })),
+    model: unionModel({})
+  },
+  {
     name: "a union that checks `ifAbsent` only at the push target",
     wrapper: unionBut({}, ([mine]) => ({ PushManifest: mine })),
     model: unionModel({})

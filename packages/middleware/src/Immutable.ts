@@ -5,13 +5,13 @@
  *
  * @since 0.1.0
  */
-import { Answer, Digest, Handler, MediaType, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Middleware, RepositoryName, Tag } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as RcMap from "effect/RcMap"
 import type * as Scope from "effect/Scope"
-import { isDigestOf } from "./internal/isDigestOf.js"
+import { digestOf, isDigestOf, isTypeOf } from "./internal/pushedManifest.js"
 
 /**
  * Options for {@link middleware}: which tags are immutable, and how the wrapper enforces that.
@@ -82,7 +82,7 @@ export const middleware = (
             : Answer.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
         ),
         Effect.filterOrFail(
-          (found) => found === undefined || !isDigestOf(operation, found.digest) || isType(operation, found),
+          (found) => found === undefined || !isDigestOf(operation, found.digest) || isTypeOf(operation, found),
           (found) =>
             new RegistryError.ManifestInvalid({
               ...Operation.errorFields(operation),
@@ -192,11 +192,6 @@ export const middleware = (
   })
 
 type Pushed = Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError>
-
-const digestOf = ({ bytes, digest }: Operation.PushManifest): Digest.Digest => digest ?? Digest.fromBytes(bytes)
-
-const isType = (operation: Operation.PushManifest, found: Descriptor.Descriptor): boolean =>
-  MediaType.essence(operation.mediaType) === MediaType.essence(found.mediaType)
 
 const denied = (operation: Operation.Operation, reason: string): Effect.Effect<never, RegistryError.Denied> =>
   Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))

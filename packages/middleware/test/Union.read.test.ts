@@ -379,6 +379,26 @@ describe("Union, reading", () => {
         expect(yield* digestOf(all, get)).toBe(trusted.digest)
       }))
 
+    it.scoped("has the media type that the tag resolves to, although another member has the same bytes with another type", () =>
+      Effect.gen(function*() {
+        const typed = (mediaType: string, tags: ReadonlyArray<Tag.Tag>) =>
+          Effect.gen(function*() {
+            const registry = Context.get(yield* Layer.build(Memory.layer()), Registry)
+            yield* registry.pushManifest(repository, { mediaType, bytes: new TextEncoder().encode("{}"), tags })
+            return registry.handle
+          })
+        const one = yield* typed("application/vnd.example.one+json", [tag])
+        const two = yield* typed("application/vnd.example.two+json", [Tag.make("other")])
+        const typeOf = (handle: Handler.Handler) =>
+          Effect.map(Registry.fromHandler(handle).getManifest(repository, tag), (found) => found.descriptor.mediaType)
+        expect(yield* typeOf(union([member("two", two), member("one", one)]))).toBe("application/vnd.example.one+json")
+        const apart = union([
+          member("mirror", two, { capabilities: ["pull"] }),
+          member("notary", one, { capabilities: ["resolve"] })
+        ])
+        expect(yield* Effect.flip(typeOf(apart))).toMatchObject({ _tag: "ManifestUnknown", reference: tag })
+      }))
+
     it.scoped("is the current manifest of the tag if the resolved one was deleted meanwhile", () =>
       Effect.gen(function*() {
         const old = yield* pushed("old")

@@ -423,6 +423,30 @@ describe("Union, writing", () => {
         expect(yield* pointsAt(a)).toEqual(Option.some(old))
       }))
 
+    it.scoped("is refused if the tag points at the same bytes with another media type at another member", () =>
+      Effect.gen(function*() {
+        const [a, b] = yield* Effect.all([memory, memory])
+        const manifest = (mediaType: string) => ({
+          mediaType,
+          bytes: new TextEncoder().encode("{}"),
+          tags: [samples.tag],
+          ifAbsent: true
+        })
+        yield* b.pushManifest(repository, manifest("application/vnd.example.one+json"))
+        const service = Registry.fromHandler(union([{ name: "a", registry: a }, { name: "b", registry: b }]))
+        const error = yield* Effect.flip(
+          service.pushManifest(repository, manifest("application/vnd.example.two+json"))
+        )
+        expect(error).toMatchObject({
+          _tag: "ManifestInvalid",
+          reason: "manifest invalid: the tag \"v1\" already points at these bytes as a manifest of type " +
+            "application/vnd.example.one+json; push them with that type"
+        })
+        expect(yield* pointsAt(a)).toEqual(Option.none())
+        yield* service.pushManifest(repository, manifest("application/vnd.example.one+json; charset=utf-8"))
+        expect(Option.isSome(yield* pointsAt(a))).toBe(true)
+      }))
+
     it.scoped("is sent to each member, and fails if the members cannot be asked", () =>
       Effect.gen(function*() {
         const seen: Array<boolean | undefined> = []

@@ -1,5 +1,6 @@
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import type * as Digest from "@effect-oci/core/Digest"
+import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
@@ -70,6 +71,8 @@ const agreed = (members: ReadonlyArray<Spec>, operation: Operation.ResolveManife
 
 const digestIn = (expected: { readonly result: unknown }): Digest.Digest => (expected.result as Descriptor).digest
 
+const typeIn = (expected: { readonly result: unknown }): string => (expected.result as Descriptor).mediaType
+
 /**
  * Options for the model of `Union`: how it reads, how it resolves tags, and which part of its first member is visible.
  */
@@ -95,15 +98,22 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
     if ("errors" in expected) return expected
     const reference = digestIn(expected)
     const found = firstOf(members, new Operation.GetManifest({ repository: operation.repository, reference }), race)
-    return isNotFound(found) ? firstOf(by, operation, false) : found
+    const isResolved = "result" in found && typeIn(found) === typeIn(expected)
+    return isResolved || ("errors" in found && !isNotFound(found)) ? found : firstOf(by, operation, false)
   }
 
-  /** Returns why a push with `ifAbsent` is refused before any member receives it: the push would move a tag. */
-  const moved = ({ bytes, repository, tags }: Operation.PushManifest): Expected | undefined => {
+  /**
+   * Returns why a push with `ifAbsent` is refused before any member receives it: the push would move a tag, or the tag
+   * points at the same manifest with another media type.
+   */
+  const refused = ({ bytes, mediaType, repository, tags }: Operation.PushManifest): Expected | undefined => {
     for (const reference of tags) {
       const { expected } = name(new Operation.ResolveManifest({ repository, reference }))
       if ("errors" in expected && !isNotFound(expected)) return expected
       if ("result" in expected && !isSame(digestIn(expected), digestOf(bytes))) return fails("Denied")
+      if ("result" in expected && typeIn(expected) !== MediaType.essence(mediaType)) {
+        return fails("ManifestInvalid")
+      }
     }
     return undefined
   }
@@ -138,7 +148,7 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
       case "GetManifest":
         return Operation.isDigest(operation.reference) ? firstOf(members, operation, race) : getTag(operation)
       case "PushManifest":
-        return (operation.ifAbsent === true ? moved(operation) : undefined) ?? members[0]!(operation)
+        return (operation.ifAbsent === true ? refused(operation) : undefined) ?? members[0]!(operation)
       case "DeleteBlob":
       case "DeleteManifest":
       case "DeleteTag":

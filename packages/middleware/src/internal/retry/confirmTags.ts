@@ -1,6 +1,6 @@
 import { Answer, Operation, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import { isDigestOf } from "../isDigestOf.js"
+import { isDigestOf } from "../pushedManifest.js"
 import type { Attempts } from "./attempts.js"
 
 /**

@@ -1,5 +1,5 @@
-import { Answer, Operation, RegistryError } from "@effect-oci/core"
-import type { Descriptor, Digest, Handler, Manifest, Tag } from "@effect-oci/core"
+import { Answer, MediaType, Operation, RegistryError } from "@effect-oci/core"
+import type { Descriptor, Handler, Manifest, Tag } from "@effect-oci/core"
 import type * as Effect from "effect/Effect"
 import { askAll } from "./askAll.js"
 import type { Outcome } from "./askAll.js"
@@ -85,16 +85,20 @@ export class TagReads {
 
   private getResolved(
     operation: Operation.GetManifest,
-    { by, descriptor: { digest } }: Resolved
+    { by, descriptor }: Resolved
   ): Result<Manifest.Manifest> {
     const { repository } = operation
-    return Answer.catchAll(
-      this.getByDigest(new Operation.GetManifest({ repository, reference: digest })),
-      (error) =>
-        this.triesNext(error)
-          ? this.getByTag(operation, by.filter(({ can }) => can("pull")), digest, error)
-          : Answer.fail(error)
+    const found = Answer.flatMap(
+      this.getByDigest(new Operation.GetManifest({ repository, reference: descriptor.digest })),
+      (manifest) =>
+        isSame(manifest.descriptor, descriptor)
+          ? Answer.succeed(manifest)
+          : Answer.fail(otherType(operation, manifest.descriptor, descriptor))
     )
+    return Answer.catchAll(found, (error) =>
+      this.triesNext(error)
+        ? this.getByTag(operation, by.filter(({ can }) => can("pull")), descriptor, error)
+        : Answer.fail(error))
   }
 
   /**
@@ -105,7 +109,7 @@ export class TagReads {
   private getByTag(
     operation: Operation.GetManifest,
     members: ReadonlyArray<UnionMember>,
-    digest: Digest.Digest,
+    resolved: Descriptor.Descriptor,
     error: RegistryError.RegistryError
   ): Result<Manifest.Manifest> {
     if (members.length === 0) return Answer.fail(error)
@@ -116,7 +120,7 @@ export class TagReads {
         Answer.flatMap(
           member.handle(operation),
           (manifest) =>
-            this.options.tags !== "agree" || manifest.descriptor.digest === digest
+            this.options.tags !== "agree" || isSame(manifest.descriptor, resolved)
               ? Answer.succeed(manifest)
               : Answer.fail(error)
         )
@@ -124,6 +128,24 @@ export class TagReads {
     return Answer.mapError(manifest, operation, (failure) => this.triesNext(failure) ? error : failure)
   }
 }
+
+/** Returns whether a descriptor is the one that a tag resolved to. Some registries send a generic type to HEAD. */
+const isSame = (found: Descriptor.Descriptor, resolved: Descriptor.Descriptor): boolean =>
+  found.digest === resolved.digest &&
+  (found.mediaType === resolved.mediaType || MediaType.isGeneric(resolved.mediaType))
+
+/** The error for a manifest that the members have with several media types. */
+const otherType = (
+  operation: Operation.GetManifest,
+  found: Descriptor.Descriptor,
+  resolved: Descriptor.Descriptor
+) =>
+  new RegistryError.ManifestUnknown({
+    ...Operation.errorFields(operation),
+    reason:
+      `the tag points at ${resolved.digest} of type ${resolved.mediaType}, but the union serves that manifest as ` +
+      found.mediaType
+  })
 
 /** Combines the answers of all members about a tag. A member without the tag is no conflict. */
 const agreement = (

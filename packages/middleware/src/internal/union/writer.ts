@@ -1,7 +1,7 @@
-import { Answer, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, MediaType, Operation, RegistryError } from "@effect-oci/core"
 import type { Handler, RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import { isDigestOf } from "../isDigestOf.js"
+import { isDigestOf, isTypeOf } from "../pushedManifest.js"
 import { uploadInstead } from "../uploadInstead.js"
 import { askAll } from "./askAll.js"
 import { combineWrites, firstOf } from "./combineWrites.js"
@@ -84,8 +84,9 @@ export const writer = (
 }
 
 /**
- * Fails with `Denied` if a tag points at another manifest at a member. If the only member that resolves the tag is also
- * the only one that receives the push, that member checks this itself.
+ * Fails with `Denied` if a tag points at another manifest at a member, and with `ManifestInvalid` if it points at the
+ * same manifest with another media type. If the only member that resolves the tag is also the only one that receives the
+ * push, that member checks this itself.
  */
 const checkTagsAbsent = (
   operation: Operation.PushManifest,
@@ -103,12 +104,16 @@ const checkTagsAbsent = (
       Answer.matchEffect(resolveTag(new Operation.ResolveManifest({ repository, reference: tag })), {
         onFailure: (error) =>
           RegistryError.isNotFound(error) ? Answer.done : Answer.fail(RegistryError.withFields(error, fields)),
-        onSuccess: ({ digest }) =>
-          isDigestOf(operation, digest)
-            ? Answer.done
-            : Answer.fail(
-              new RegistryError.Denied({ ...fields, reason: `the tag "${tag}" already points at ${digest}` })
-            )
+        onSuccess: (found): Effect.Effect<void, RegistryError.RegistryError> => {
+          if (!isDigestOf(operation, found.digest)) {
+            const reason = `the tag "${tag}" already points at ${found.digest}`
+            return Answer.fail(new RegistryError.Denied({ ...fields, reason }))
+          }
+          if (MediaType.isGeneric(found.mediaType) || isTypeOf(operation, found)) return Answer.done
+          const reason = `manifest invalid: the tag "${tag}" already points at these bytes as a manifest of type ` +
+            `${found.mediaType}; push them with that type`
+          return Answer.fail(new RegistryError.ManifestInvalid({ ...fields, reason }))
+        }
       }),
     { discard: true }
   )
