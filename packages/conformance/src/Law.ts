@@ -21,7 +21,7 @@ import type * as Scope from "effect/Scope"
 export type Wrapper = Middleware | Effect.Effect<Middleware, never, Scope.Scope>
 
 /**
- * The expected answer of a registry: a result in the form of `Told`, with the id of the upload session if one is open;
+ * The expected response of a registry: a result in the form of `Laws.Response`, with the id of the upload session if one is open;
  * or an error with one of these tags.
  *
  * @since 0.1.0

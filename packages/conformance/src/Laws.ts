@@ -22,24 +22,19 @@ import * as models from "./internal/laws/models.js"
 import * as printing from "./internal/laws/print.js"
 import type { Script } from "./internal/laws/script.js"
 import * as scripts from "./internal/laws/script.js"
-import { slowed } from "./internal/laws/tags.js"
-import * as tags from "./internal/laws/tags.js"
 import { search } from "./internal/laws/trial.js"
 import type { Trial } from "./internal/laws/trial.js"
-import { tell } from "./internal/telling.js"
-import type { Told } from "./internal/telling.js"
+import { perform } from "./internal/response.js"
+import type { Response } from "./internal/response.js"
 import { LawBroken } from "./Law.js"
 import type { Expected, Model, Options, Spec, Subject, Summary, Wrapper } from "./Law.js"
 
-export { LawBroken }
-export type { Expected, Model, Options, Spec, Subject, Summary, Told, Wrapper }
-export { tell }
-
-const randomOf = (options: Options | undefined) => ({ runs: options?.runs ?? 100, seed: options?.seed ?? 20_261_121 })
+export { LawBroken, perform }
+export type { Expected, Model, Options, Response, Spec, Subject, Summary, Wrapper }
 
 const check = (trials: fc.Arbitrary<Trial>, options: Options | undefined): Effect.Effect<void, LawBroken> =>
   Effect.flatMap(
-    search(trials, randomOf(options)),
+    search(trials, { runs: options?.runs ?? 100, seed: options?.seed ?? 20_261_121 }),
     (failure) => failure === undefined ? Effect.void : Effect.fail(new LawBroken(failure))
   )
 
@@ -78,7 +73,7 @@ export const lawful = (
           const verdict = await judge(script)
           operations += verdict.operations
           succeeded += verdict.succeeded
-          for (const tag of verdict.asked) kinds.add(tag)
+          for (const tag of verdict.kinds) kinds.add(tag)
           return verdict.fault === undefined
         },
         print: async (script) => {
@@ -237,34 +232,6 @@ export const distributes = (
 }
 
 /**
- * Checks that no tag moves under concurrent pushes: all successful pushes to a tag are of the same manifest, and
- * nothing is deleted. The registry behind the wrapper is {@link slowed}, so that the operations of several clients
- * overlap.
- *
- * @since 0.1.0
- * @category laws
- */
-export const keepsTags = (subject: Subject, options?: Options): Effect.Effect<void, LawBroken> =>
-  Effect.gen(function*() {
-    const { runs, seed } = randomOf(options)
-    const { counterexample, failed } = yield* Effect.promise(() =>
-      fc.check(
-        fc.asyncProperty(tags.races, (race) =>
-          tags.keeps(race, subject.wrapper).pipe(Effect.provide(backendOf(options)()), Effect.runPromise)),
-        { numRuns: runs, seed }
-      )
-    )
-    const race = counterexample?.[0]
-    if (!failed || race === undefined) return
-    return yield* new LawBroken({
-      law: `${subject.code}: no tag moves`,
-      seed,
-      operations: race.flat().length,
-      test: tags.print(race, subject.code)
-    })
-  })
-
-/**
  * Opens a separate registry from a layer. The registry closes with the scope.
  *
  * @since 0.1.0
@@ -292,7 +259,7 @@ export const wrap = (
   wrappers: ReadonlyArray<Wrapper>
 ): Effect.Effect<Handler, never, Scope.Scope> => Effect.map(stack(wrappers), (middleware) => middleware(behind))
 
-export { hop, slowed }
+export { hop }
 
 /**
  * Options for a suite of laws.

@@ -1,13 +1,14 @@
 import { Handler, Operation, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
 import { Filter, Immutable, Logging, ReadOnly, Sub, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
+import { TagLaws } from "@effect-oci/testing"
+import { hop } from "@effect-oci/testing/NodeHop"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, LogLevel } from "effect"
 import * as fc from "fast-check"
 import * as models from "../src/internal/laws/models.js"
 import * as Laws from "../src/Laws.js"
 import * as Wrappers from "../src/Wrappers.js"
-import { hop } from "./compositions.js"
 
 /** A subject that puts a server and a client between two wrappers. */
 const between = fc.constant<Laws.Subject>({
@@ -118,9 +119,9 @@ describe("equations", () => {
     }))
 })
 
-describe("Laws.keepsTags holds", () => {
+describe("TagLaws.keepsTags holds", () => {
   it.live.each([{ conditional: true }, { conditional: false }])(
     "for Immutable, conditional: $conditional",
-    (options) => Laws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware(options) }, { runs: 60 })
+    (options) => TagLaws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware(options) }, { runs: 60 })
   )
 })

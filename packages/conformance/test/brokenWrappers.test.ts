@@ -5,6 +5,7 @@ import * as core from "@effect-oci/core"
 import { Filter, Immutable, ReadOnly, Sub } from "@effect-oci/middleware"
 import * as middleware from "@effect-oci/middleware"
 import * as store from "@effect-oci/store"
+import { Linearizability, TagLaws } from "@effect-oci/testing"
 import { describe, expect, it } from "@effect/vitest"
 import * as vitest from "@effect/vitest"
 import { Effect, Exit, LogLevel, Stream } from "effect"
@@ -13,7 +14,6 @@ import * as fc from "fast-check"
 import * as models from "../src/internal/laws/models.js"
 import { union as unionModel } from "../src/internal/laws/unionModel.js"
 import * as Laws from "../src/Laws.js"
-import * as Linearizability from "../src/Linearizability.js"
 import * as Wrappers from "../src/Wrappers.js"
 
 type Rows = (next: Handler.Handler) => Partial<Handler.Table>
@@ -392,21 +392,25 @@ describe("Laws detects", () => {
     Effect.gen(function*() {
       const subject = { code: "racy", wrapper: racy, model: immutableModel }
       yield* Laws.lawful(fc.constant([subject]), { runs: 40 })
-      const error = yield* Effect.flip(Laws.keepsTags(subject, { runs: 400 }))
+      const error = yield* Effect.flip(TagLaws.keepsTags(subject, { runs: 400 }))
       expect(error.operations).toBeLessThanOrEqual(6)
-      yield* Laws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware() }, { runs: 20 })
+      yield* TagLaws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware() }, { runs: 20 })
     }))
+})
 
-  it.live("a race with the printed test", () =>
+describe("a printed test", () => {
+  it.live("fails for the race that it contains", () =>
     Effect.gen(function*() {
-      const { test } = yield* Effect.flip(Laws.keepsTags({ code: "broken", wrapper: looksFirst(false) }, { runs: 400 }))
+      const { test } = yield* Effect.flip(
+        TagLaws.keepsTags({ code: "broken", wrapper: looksFirst(false) }, { runs: 400 })
+      )
       const program = (wrapper: Laws.Wrapper) =>
-        Effect.exit(Effect.scoped(programOf(test, { broken: wrapper, Linearizability })))
+        Effect.exit(Effect.scoped(programOf(test, { broken: wrapper, Linearizability, TagLaws })))
       expect(String(yield* program(looksFirst(false)))).toContain("AssertionError")
       expect(Exit.isSuccess(yield* program(Immutable.middleware()))).toBe(true)
     }))
 
-  it("a wrapper whose printed code is evaluated", () => {
+  it("contains code that creates the wrapper", () => {
     const names = { ...core, ...store, ...middleware, Laws, Effect, LogLevel }
     for (const { code } of fc.sample(fc.oneof(...Wrappers.all), { numRuns: 60, seed: 1 })) {
       // oxlint-disable-next-line typescript/no-implied-eval -- the printed code is a program
@@ -416,7 +420,7 @@ describe("Laws detects", () => {
     }
   })
 
-  it.live("a broken law and prints a test with all imports", () =>
+  it.live("imports all names that it uses", () =>
     Effect.gen(function*() {
       const [readOnly] = fc.sample(Wrappers.readOnly, 1)
       const { test } = yield* Effect.flip(Laws.lawful(fc.constant([{ ...readOnly!, model: models.identity }])))
@@ -427,7 +431,7 @@ describe("Laws detects", () => {
       expect(String(exit)).toContain("AssertionError")
     }))
 
-  it.live("a difference of two registries, and prints a test that passes after the fix", () =>
+  it.live("passes after the wrapper is fixed", () =>
     Effect.gen(function*() {
       const { test } = yield* Effect.flip(Laws.identity({ code: "team", wrapper: team }))
       const program = (wrapper: Middleware.Middleware) => Effect.exit(Effect.scoped(programOf(test, { team: wrapper })))

@@ -1,9 +1,9 @@
-import { Client } from "@effect-oci/client"
 import type { Middleware } from "@effect-oci/core"
 import { Registry } from "@effect-oci/core"
 import type { Quirks } from "@effect-oci/server"
 import { RegistryServer } from "@effect-oci/server"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
+import * as NodeHop from "@effect-oci/testing/NodeHop"
 import { HttpServer } from "@effect/platform"
 import { NodeHttpClient, NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, Logger, LogLevel } from "effect"
@@ -14,26 +14,9 @@ import { Wire } from "../src/Target.js"
 
 const quiet = Logger.minimumLogLevel(LogLevel.Warning)
 
-interface Options extends RegistryServer.Options {
-  readonly client?: Partial<Client.Options & Client.TransportOptions>
-}
-
-const served = (registry: Layer.Layer<Registry>, options?: Options) =>
-  NodeRegistryServer.layer({ port: 0, ...options }).pipe(Layer.provide(registry), Layer.provide(quiet), Layer.orDie)
-
-/** Serves a registry and returns a client of it, over a socket. */
-export const hop = (registry: Layer.Layer<Registry>, options?: Options): Layer.Layer<Registry> =>
-  Layer.unwrapEffect(
-    Effect.map(NodeRegistryServer.Address, ({ authority }) =>
-      Layer.orDie(Client.layer({ host: authority, insecure: true, ...options?.client })))
-  ).pipe(
-    Layer.provide(served(registry, options)),
-    Layer.provide(NodeHttpClient.layerUndici)
-  )
-
-/** Like {@link hop}, with a server that imitates another registry. */
-export const quirky = (registry: Layer.Layer<Registry>, quirks: Quirks.Quirks, options?: Options) =>
-  hop(registry, { ...options, quirks })
+/** Like `NodeHop.hop`, with a server that imitates another registry. */
+export const quirky = (registry: Layer.Layer<Registry>, quirks: Quirks.Quirks, options?: NodeHop.Options) =>
+  NodeHop.hop(registry, { ...options, quirks })
 
 /** Connects the checks to a registry in this process. */
 export const inProcess = (registry: Layer.Layer<Registry>): Layer.Layer<Wire> =>
@@ -61,7 +44,7 @@ export const overNode = (registry: Layer.Layer<Registry>): Layer.Layer<Wire> =>
   Layer.unwrapEffect(
     Effect.map(NodeRegistryServer.Address, ({ authority }) => Conformance.layerUrl(`http://${authority}`))
   ).pipe(
-    Layer.provide(served(registry)),
+    Layer.provide(NodeHop.served(registry)),
     Layer.provide(NodeHttpClient.layerUndici)
   )
 

@@ -4,8 +4,8 @@ import { RegistryError } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import type { Users } from "@effect-oci/guard"
+import { hop } from "@effect-oci/testing/NodeHop"
 import { Effect, Layer, Redacted } from "effect"
-import { hop } from "./compositions.js"
 
 const password = Redacted.make("CANARY-matrix")
 const alice: Users.Account = { identity: { name: "alice", claims: {} }, version: "" }

@@ -1,11 +1,11 @@
 import type { Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as History from "@effect-oci/testing/History"
+import { hop } from "@effect-oci/testing/NodeHop"
 import { describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
 import { Effect } from "effect"
 import * as fc from "fast-check"
-import * as History from "../src/History.js"
-import { hop } from "./compositions.js"
 
 const compositions: ReadonlyArray<readonly [string, () => Layer.Layer<Registry>]> = [
   ["itself", () => Memory.layer()],
@@ -30,7 +30,7 @@ describe("a registry returns the same results, errors and messages over any numb
       Effect.forEach(histories, (history) => Effect.provide(History.run(history), Memory.layer()))
     )
     const all = responses.flat()
-    const succeeded = new Set(all.filter(({ error }) => error === undefined).map(({ ask }) => ask))
+    const succeeded = new Set(all.filter(({ error }) => error === undefined).map(({ operation }) => operation))
     expect(all.filter(({ error }) => error === undefined).length / all.length).toBeGreaterThan(0.35)
     expect(succeeded.size).toBe(18)
     expect(new Set(all.map(({ error }) => error)).size).toBeGreaterThan(8)

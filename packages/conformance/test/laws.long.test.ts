@@ -1,10 +1,10 @@
 /** Tests random stacks with new seeds for `FUZZ_SECONDS` seconds. Default: 60. */
 import { Memory } from "@effect-oci/store"
+import { hop } from "@effect-oci/testing/NodeHop"
 import { expect, it } from "@effect/vitest"
 import { Clock, Effect, Random } from "effect"
 import * as Laws from "../src/Laws.js"
 import * as Wrappers from "../src/Wrappers.js"
-import { hop } from "./compositions.js"
 
 const seconds = Number(process.env["FUZZ_SECONDS"] ?? 60)
 

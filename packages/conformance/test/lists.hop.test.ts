@@ -5,9 +5,9 @@ import { Link } from "@effect-oci/protocol"
 import type { Wire } from "@effect-oci/protocol"
 import { Quirks, RegistryServer } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
+import { hop } from "@effect-oci/testing/NodeHop"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
-import { hop } from "./compositions.js"
 
 const repository = RepositoryName.make("team/app")
 

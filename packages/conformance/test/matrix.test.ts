@@ -17,13 +17,14 @@ import {
 import { Record, Shadow } from "@effect-oci/recording"
 import { Quirks } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
+import { hop } from "@effect-oci/testing/NodeHop"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
 import { Effect, LogLevel } from "effect"
 import * as Conformance from "../src/Conformance.js"
 import * as Faulty from "../src/Faulty.js"
 import type { Wire } from "../src/Target.js"
-import { hop, inProcess, overNode, overPlatform, quirky, readThrough } from "./compositions.js"
+import { inProcess, overNode, overPlatform, quirky, readThrough } from "./compositions.js"
 import * as guarded from "./guarded.js"
 
 const memory = () => Memory.layer({ anonymousMount: true })

@@ -4,11 +4,11 @@
  */
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
+import { hop } from "@effect-oci/testing/NodeHop"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
-import { hop } from "./compositions.js"
 
 const compositions = [
   { name: "memory", registry: Memory.layer() },

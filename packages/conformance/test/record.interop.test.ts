@@ -1,13 +1,13 @@
 /** Records the responses of docker-registry, and replays them without it. */
 import { Client } from "@effect-oci/client"
 import { Record, Recording, Replay } from "@effect-oci/recording"
+import * as History from "@effect-oci/testing/History"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as fc from "fast-check"
-import * as History from "../src/History.js"
 
 const peer = Layer.unwrapScoped(
   Effect.map(NodePeers.dockerRegistry, ({ authority }) => Client.layer({ host: authority, insecure: true }))

@@ -1,8 +1,8 @@
-import * as History from "@effect-oci/conformance/History"
-import * as Linearizability from "@effect-oci/conformance/Linearizability"
 import { Registry } from "@effect-oci/core"
 import type { Middleware, Operation } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as History from "@effect-oci/testing/History"
+import * as Linearizability from "@effect-oci/testing/Linearizability"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import * as fc from "fast-check"
@@ -46,7 +46,7 @@ describe("Cache", () => {
             const ask = (asked: ReadonlyArray<History.Step>) =>
               Effect.provideService(History.run(asked), Registry, cache)
             yield* ask(history)
-            const reads = steps.filter(({ ask, range }) => isKept(ask) && range === undefined)
+            const reads = steps.filter(({ operation, range }) => isKept(operation) && range === undefined)
             const first = yield* ask(reads)
             base.seen.length = 0
             expect(yield* ask(reads)).toEqual(first)

@@ -1,4 +1,3 @@
-import * as History from "@effect-oci/conformance/History"
 import {
   Digest,
   Handler,
@@ -11,6 +10,7 @@ import {
 } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as History from "@effect-oci/testing/History"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
@@ -375,7 +375,7 @@ describe("Immutable", () => {
         fc.asyncProperty(History.history(20), History.history(20), async (before, history) => {
           const told = async (conditional: boolean) =>
             (await laws.told(Immutable.middleware({ select: butLatest, conditional }), before, history))
-              .map(({ ask, error, result }) => ({ ask, failed: error !== undefined, result }))
+              .map(({ operation, error, result }) => ({ operation, failed: error !== undefined, result }))
           expect(await told(true)).toEqual(await told(false))
         }),
         { numRuns: 60, seed: 20_261_121 }

@@ -1,4 +1,3 @@
-import * as History from "@effect-oci/conformance/History"
 import {
   BlobContent,
   Body,
@@ -10,6 +9,7 @@ import {
   RepositoryName
 } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as History from "@effect-oci/testing/History"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Stream } from "effect"

@@ -1,6 +1,7 @@
-import * as History from "@effect-oci/conformance/History"
+import type * as Laws from "@effect-oci/conformance/Laws"
 import { Operation, Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as History from "@effect-oci/testing/History"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
@@ -31,7 +32,7 @@ const tell = (
   union: (registries: ReadonlyArray<Service>) => Service,
   before: ReadonlyArray<ReadonlyArray<History.Step>>,
   history: ReadonlyArray<History.Step>
-): Promise<ReadonlyArray<History.Told>> =>
+): Promise<ReadonlyArray<Laws.Response>> =>
   Effect.gen(function*() {
     const registries = yield* Effect.forEach(before, (steps) =>
       Effect.tap(memory, (registry) => Effect.provideService(History.run(steps), Registry, registry)))
@@ -41,8 +42,10 @@ const tell = (
 const steps = (maxLength: number) => History.history(maxLength)
 
 /** Returns the results and the tags of errors. Messages are left out, because they name the members, which differ. */
-const outline = (told: ReadonlyArray<History.Told>) =>
-  told.map(({ ask, error, result }) => JSON.stringify(error === undefined ? { ask, result } : { ask, error }))
+const outline = (responses: ReadonlyArray<Laws.Response>) =>
+  responses.map(({ operation, error, result }) =>
+    JSON.stringify(error === undefined ? { operation, result } : { operation, error })
+  )
 
 const same = (
   ways: ReadonlyArray<(registries: ReadonlyArray<Service>) => Service>,
@@ -61,8 +64,8 @@ const same = (
     { numRuns: 12, seed: 20_261_121 }
   )
 
-const isRead = ({ ask }: History.Step) => {
-  const { access } = Operation.traits[ask]
+const isRead = ({ operation }: History.Step) => {
+  const { access } = Operation.traits[operation]
   return access === "read" || access === "list"
 }
 
@@ -96,9 +99,9 @@ describe("laws of Union", () => {
         2,
         // The union reports an unknown upload id, and an existing tag, before it asks a member whether it accepts
         // writes.
-        ({ ask, ifAbsent }) =>
-          !(options.push === "all" && /^(Get|Append|Complete|Cancel)Upload$/.test(ask)) &&
-          !(ask === "PushManifest" && ifAbsent)
+        ({ operation, ifAbsent }) =>
+          !(options.push === "all" && /^(Get|Append|Complete|Cancel)Upload$/.test(operation)) &&
+          !(operation === "PushManifest" && ifAbsent)
       )
     })
   })

@@ -1,7 +1,8 @@
-import * as History from "@effect-oci/conformance/History"
+import type * as Laws from "@effect-oci/conformance/Laws"
 import type { Middleware } from "@effect-oci/core"
 import { Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
+import * as History from "@effect-oci/testing/History"
 import { Effect } from "effect"
 import type { Layer, Scope } from "effect"
 import * as fc from "fast-check"
@@ -24,7 +25,7 @@ export const told = (
   before: ReadonlyArray<History.Step>,
   history: ReadonlyArray<History.Step>,
   memory: Layer.Layer<Registry> = Memory.layer({ anonymousMount: true })
-): Promise<ReadonlyArray<History.Told>> =>
+): Promise<ReadonlyArray<Laws.Response>> =>
   Effect.gen(function*() {
     const { handle } = yield* Registry
     yield* History.run(before)

@@ -1,4 +1,3 @@
-import * as History from "@effect-oci/conformance/History"
 import {
   BlobContent,
   Body,
@@ -14,6 +13,7 @@ import {
 import { Record, Recording, Replay } from "@effect-oci/recording"
 import { Memory } from "@effect-oci/store"
 import * as Arbitraries from "@effect-oci/testing/Arbitraries"
+import * as History from "@effect-oci/testing/History"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { NodeFileSystem } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"

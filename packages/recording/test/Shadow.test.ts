@@ -1,4 +1,3 @@
-import * as History from "@effect-oci/conformance/History"
 import {
   BlobContent,
   Body,
@@ -16,6 +15,7 @@ import {
 import type { Middleware } from "@effect-oci/core"
 import { Shadow } from "@effect-oci/recording"
 import { Memory } from "@effect-oci/store"
+import * as History from "@effect-oci/testing/History"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Layer, Logger, LogLevel, Stream, TestClock } from "effect"

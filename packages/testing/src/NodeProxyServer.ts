@@ -1,6 +1,6 @@
 /** An HTTP proxy on this machine. */
-import { Effect } from "effect"
-import type { Scope } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { createServer, request as httpRequest } from "node:http"
 import type { RequestListener } from "node:http"
 import { createServer as createTlsServer } from "node:https"

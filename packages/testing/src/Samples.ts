@@ -1,6 +1,6 @@
 /** Content that the tests push and pull. */
 import { Body, Descriptor, Digest, MediaType, RepositoryName, Tag } from "@effect-oci/core"
-import { Stream } from "effect"
+import * as Stream from "effect/Stream"
 
 export const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 

@@ -5,5 +5,8 @@
  */
 export * as Arbitraries from "./Arbitraries.js"
 export * as Fuzz from "./Fuzz.js"
+export * as History from "./History.js"
+export * as Linearizability from "./Linearizability.js"
 export * as Mutant from "./Mutant.js"
 export * as Mutants from "./Mutants.js"
+export * as TagLaws from "./TagLaws.js"

@@ -6,8 +6,8 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Expected, Model, Wrapper } from "../../Law.js"
-import { tell } from "../telling.js"
-import type { Told } from "../telling.js"
+import { perform } from "../response.js"
+import type { Response } from "../response.js"
 import type { Line, Script, Stage } from "./script.js"
 import { backend } from "./spec.js"
 
@@ -56,32 +56,32 @@ class Ids {
   }
 }
 
-/** A registry that runs a script. */
-const asking = (behind: Handler, front: Handler) => {
+/** Creates a function that runs the lines of a script. */
+const runner = (behind: Handler, front: Handler) => {
   const ids = new Ids()
-  return (line: Line): Effect.Effect<Told> =>
-    Effect.map(tell(line.behind ? behind : front, ids.of(line.operation)), ({ told, upload }) => {
+  return (line: Line): Effect.Effect<Response> =>
+    Effect.map(perform(line.behind ? behind : front, ids.of(line.operation)), ({ response, upload }) => {
       ids.note(line, upload?.id)
-      return told
+      return response
     })
 }
 
-/** The place in a script where a registry gave an unexpected answer. */
+/** The line of a script with an unexpected response. */
 export interface Fault {
   readonly at: number
   readonly expected: Expected
-  readonly told: Told
+  readonly response: Response
 }
 
 /** The result of a script: the number of operations, the number that succeeded, and the fault, if any. */
 export interface Verdict {
   readonly operations: number
   readonly succeeded: number
-  readonly asked: ReadonlySet<Operation.OperationTag>
+  readonly kinds: ReadonlySet<Operation.OperationTag>
   readonly fault: Fault | undefined
 }
 
-/** Runs a script against a wrapped registry, and compares the answers with the models. */
+/** Runs a script against a wrapped registry, and compares the responses with the models. */
 export const judge = (
   layer: Layer.Layer<Registry>,
   wrappers: ReadonlyArray<Wrapper>,
@@ -90,34 +90,34 @@ export const judge = (
 ): Effect.Effect<Verdict> =>
   Effect.gen(function*() {
     const { handle } = yield* Registry
-    const ask = asking(handle, (yield* stack(wrappers))(handle))
+    const runLine = runner(handle, (yield* stack(wrappers))(handle))
     const spec = stage(models)
     const ids = new Ids()
-    const asked = new Set<Operation.OperationTag>()
+    const kinds = new Set<Operation.OperationTag>()
     let succeeded = 0
     let operations = 0
     for (const [at, line] of script.entries()) {
       const expected = (line.behind ? spec.behind : spec.front)(ids.of(line.operation))
       if ("result" in expected) ids.note(line, expected.upload)
-      const told = yield* ask(line)
-      if (!agrees(expected, told)) return { operations, succeeded, asked, fault: { at, expected, told } }
+      const response = yield* runLine(line)
+      if (!agrees(expected, response)) return { operations, succeeded, kinds, fault: { at, expected, response } }
       if (line.behind) continue
       operations++
-      if (told.error === undefined) {
+      if (response.error === undefined) {
         succeeded++
-        asked.add(told.ask)
+        kinds.add(response.operation)
       }
     }
-    return { operations, succeeded, asked, fault: undefined }
+    return { operations, succeeded, kinds, fault: undefined }
   }).pipe(Effect.scoped, Effect.provide(layer))
 
 const notFound: ReadonlySet<string> = new Set(["BlobUnknown", "ManifestUnknown", "NameUnknown"])
 
-const agrees = (expected: Expected, told: Told): boolean => {
-  if ("result" in expected) return told.error === undefined && canonical(told.result) === canonical(expected.result)
-  return told.error !== undefined &&
-    (expected.errors.includes(told.error) ||
-      (told.error === "NotFound" && expected.errors.some((error) => notFound.has(error))))
+const agrees = (expected: Expected, { error, result }: Response): boolean => {
+  if ("result" in expected) return error === undefined && canonical(result) === canonical(expected.result)
+  return error !== undefined &&
+    (expected.errors.includes(error) ||
+      (error === "NotFound" && expected.errors.some((each) => notFound.has(each))))
 }
 
 /** Serializes data. The order of fields does not matter. */
@@ -127,11 +127,11 @@ const canonical = (data: unknown): string | undefined =>
       ? Object.fromEntries(Object.entries(field).toSorted(([one], [other]) => one < other ? -1 : 1))
       : field)
 
-/** The first difference between the answers of two registries that started in the same state. */
+/** The first difference between the responses of two registries that started in the same state. */
 export interface Difference {
   readonly at: number
-  readonly left: Told
-  readonly right: Told
+  readonly left: Response
+  readonly right: Response
 }
 
 /** Runs the same script against two registries, each with its own wrappers. */
@@ -141,14 +141,14 @@ export const compare = (
   script: Script,
   messages: boolean
 ): Effect.Effect<Difference | undefined> => {
-  const told = (wrapper: Wrapper) =>
+  const responses = (wrapper: Wrapper) =>
     Effect.gen(function*() {
       const { handle } = yield* Registry
-      return yield* Effect.forEach(script, asking(handle, (yield* stack([wrapper]))(handle)))
+      return yield* Effect.forEach(script, runner(handle, (yield* stack([wrapper]))(handle)))
     }).pipe(Effect.scoped, Effect.provide(layer()))
-  return Effect.zipWith(told(left), told(right), (one, other) => {
-    const said = (each: Told | undefined) => canonical(messages ? each : { ...each, message: undefined })
-    const at = one.findIndex((each, index) => said(each) !== said(other[index]))
+  return Effect.zipWith(responses(left), responses(right), (one, other) => {
+    const textOf = (each: Response | undefined) => canonical(messages ? each : { ...each, message: undefined })
+    const at = one.findIndex((each, index) => textOf(each) !== textOf(other[index]))
     return at < 0 ? undefined : { at, left: one[at]!, right: other[at]! }
   }, { concurrent: true })
 }

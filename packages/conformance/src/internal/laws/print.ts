@@ -56,25 +56,25 @@ const uses = (script: Script, name: string): boolean =>
 const known = (script: Script, upTo: number): ReadonlySet<string> =>
   new Set(script.slice(0, upTo).map(({ opens }) => opens))
 
-const asks = (script: Script, line: Line, at: number, handle: string, suffix = ""): string => {
+const call = (script: Script, line: Line, at: number, handle: string, suffix = ""): string => {
   const code = operation(line.operation)
   const named = "id" in line.operation && !known(script, at).has(line.operation.id)
     ? code.replace(`${line.operation.id}?.id ?? ""`, quoted("unopened"))
     : code.replace(/(upload\d+)\?\.id/, `$1${suffix}?.id`)
-  const asked = `yield* Laws.tell(${line.behind ? "behind" : handle}${line.behind ? suffix : ""}, ${named})`
-  return uses(script, line.opens) ? `const { upload: ${line.opens}${suffix} } = ${asked}` : asked
+  const effect = `yield* Laws.perform(${line.behind ? "behind" : handle}${line.behind ? suffix : ""}, ${named})`
+  return uses(script, line.opens) ? `const { upload: ${line.opens}${suffix} } = ${effect}` : effect
 }
 
 const expectation = (expected: Expected): string => {
-  if ("result" in expected) return `expect(told.result).toEqual(${JSON.stringify(expected.result)})`
+  if ("result" in expected) return `expect(response.result).toEqual(${JSON.stringify(expected.result)})`
   return expected.errors.length === 1
-    ? `expect(told.error).toBe(${quoted(expected.errors[0]!)})`
-    : `expect(${JSON.stringify(expected.errors)}).toContain(told.error)`
+    ? `expect(response.error).toBe(${quoted(expected.errors[0]!)})`
+    : `expect(${JSON.stringify(expected.errors)}).toContain(response.error)`
 }
 
 /** The modules of the names that occur in the code of operations and of this project's wrappers. */
 const sources: ReadonlyArray<readonly [module: string, names: ReadonlyArray<string>]> = [
-  ["@effect-oci/conformance", ["Laws", "Linearizability"]],
+  ["@effect-oci/conformance", ["Laws"]],
   [
     "@effect-oci/core",
     ["Body", "Digest", "Middleware", "Operation", "ReferenceSet", "Registry", "RepositoryName", "Tag"]
@@ -104,7 +104,7 @@ const sources: ReadonlyArray<readonly [module: string, names: ReadonlyArray<stri
 ]
 
 /** Returns a test file with the imports that it needs. */
-export const file = (law: string, lines: ReadonlyArray<string>): string => {
+const file = (law: string, lines: ReadonlyArray<string>): string => {
   const body = lines.join("\n")
   return [
     ...sources.flatMap(([module, names]) => {
@@ -126,19 +126,19 @@ const open = (name: string, wrappers: ReadonlyArray<string>): ReadonlyArray<stri
   `const handle${name} = yield* Laws.wrap(behind${name}, [${wrappers.join(", ")}])`
 ]
 
-/** Returns a test of a registry whose answer differs from its models. */
+/** Returns a test of a registry whose response differs from its models. */
 export const faultTest = (law: string, wrappers: ReadonlyArray<string>, script: Script, fault: Fault): string => {
   const last = script[fault.at]!
   return file(law, [
     ...open("", wrappers),
-    ...script.slice(0, fault.at).map((line, at) => asks(script, line, at, "handle")),
-    `const { told } = ${asks(script, { ...last, opens: "" }, fault.at, "handle")}`,
-    `// It told ${JSON.stringify(fault.told)}`,
+    ...script.slice(0, fault.at).map((line, at) => call(script, line, at, "handle")),
+    `const { response } = ${call(script, { ...last, opens: "" }, fault.at, "handle")}`,
+    `// The response is ${JSON.stringify(fault.response)}`,
     expectation(fault.expected)
   ])
 }
 
-/** Returns a test of two registries whose answers differ. */
+/** Returns a test of two registries whose responses differ. */
 export const differenceTest = (
   law: string,
   [left, right]: readonly [string, string],
@@ -150,10 +150,10 @@ export const differenceTest = (
     ...open("1", [left]),
     ...open("2", [right]),
     ...["1", "2"].flatMap((name) =>
-      script.slice(0, end).map((line, at) => asks(script, line, at, `handle${name}`, name))
+      script.slice(0, end).map((line, at) => call(script, line, at, `handle${name}`, name))
     ),
-    `const { told: left } = ${asks(script, last, end, "handle1", "1")}`,
-    `const { told: right } = ${asks(script, last, end, "handle2", "2")}`,
+    `const { response: left } = ${call(script, last, end, "handle1", "1")}`,
+    `const { response: right } = ${call(script, last, end, "handle2", "2")}`,
     `// ${JSON.stringify(one)}`,
     `// ${JSON.stringify(other)}`,
     `expect(left).toEqual(right)`

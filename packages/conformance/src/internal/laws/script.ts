@@ -7,8 +7,8 @@ import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import type { Expected, Spec } from "../../Law.js"
-import { tell } from "../telling.js"
-import * as world from "../world.js"
+import * as world from "../../SampleWorld.js"
+import { perform } from "../response.js"
 import { digestOf, pushed, sha512Of } from "./content.js"
 
 /**
@@ -37,7 +37,7 @@ interface Step {
 const operationTag: fc.Arbitrary<Operation.OperationTag> = fc.oneof(
   { arbitrary: fc.constantFrom<Operation.OperationTag>("PushBlob", "PushManifest"), weight: 4 },
   { arbitrary: fc.constantFrom<Operation.OperationTag>("AppendUpload", "CompleteUpload", "MountBlob"), weight: 4 },
-  { arbitrary: fc.constantFrom(...world.asks), weight: 12 }
+  { arbitrary: fc.constantFrom(...world.operationTags), weight: 12 }
 )
 
 const aim: fc.Arbitrary<Step["aim"]> = fc.oneof(
@@ -102,8 +102,10 @@ class Writer {
   /** Adds an operation of this kind, or of the kinds after it, that has the aim of the step. */
   add(spec: Spec, { aim, choice, tag }: Step): void {
     const behind = spec !== this.stage.front
-    const from = world.asks.indexOf(tag)
-    const tags = aim === "there" && !behind ? [...world.asks.slice(from), ...world.asks.slice(0, from)] : [tag]
+    const from = world.operationTags.indexOf(tag)
+    const tags = aim === "there" && !behind
+      ? [...world.operationTags.slice(from), ...world.operationTags.slice(0, from)]
+      : [tag]
     for (const candidate of tags) {
       for (let attempt = 0; attempt < tries; attempt++) {
         const choose = chooser(choice + attempt * 0x10001)
@@ -180,7 +182,7 @@ export const fill = (handle: Handler): Effect.Effect<void> =>
     const manifests = world.manifests.slice(0, 4).map((manifest, index) =>
       new Operation.PushManifest({ repository, ...manifest, tags: world.tags.slice(index, index + 1) })
     )
-    return Effect.forEach([...blobs, ...manifests], (operation) => tell(handle, operation))
+    return Effect.forEach([...blobs, ...manifests], (operation) => perform(handle, operation))
   }, { discard: true })
 
 type Choose = (count: number) => number

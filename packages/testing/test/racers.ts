@@ -5,15 +5,15 @@ import { Effect, Stream } from "effect"
 /** A registry that is not linearizable. */
 export interface Racer {
   readonly name: string
-  /** Whether it is, if no other client calls it. */
+  /** Whether the registry is linearizable for one client. */
   readonly alone: boolean
-  /** `others` is how long others have their turn while it is about to go wrong. */
+  /** `others` lets other clients run at the critical moment. */
   readonly middleware: (others: Effect.Effect<void>) => Middleware.Middleware
 }
 
 const keyOf = ({ reference, repository }: Operation.GetManifest) => `${repository}:${reference}`
 
-/** A cache of the manifests that tags point at, and what empties it of a tag before and after each write. */
+/** Caches the manifests of tags. `empties` selects when a write removes its tags from the cache. */
 const cached = (
   next: Handler.Handler,
   others: Effect.Effect<void>,
@@ -59,27 +59,27 @@ const digestAt = (next: Handler.Handler, { repository }: Operation.PushManifest,
 
 export const racers: ReadonlyArray<Racer> = [
   {
-    name: "never empties its cache",
+    name: "never clears its cache",
     alone: false,
     middleware: (others) => (next) => cached(next, others, {})
   },
   {
-    name: "does not empty its cache when something is deleted",
+    name: "does not clear its cache on a delete",
     alone: false,
     middleware: (others) => (next) => cached(next, others, { before: true, after: true })
   },
   {
-    name: "empties its cache before a push, and not after it",
+    name: "clears its cache before a push, but not after it",
     alone: true,
     middleware: (others) => (next) => cached(next, others, { before: true, onDelete: true })
   },
   {
-    name: "fills its cache with what was there before a push that has emptied it",
+    name: "fills its cache with a manifest from before a push",
     alone: true,
     middleware: (others) => (next) => cached(next, others, { before: true, after: true, onDelete: true })
   },
   {
-    name: "looks whether a tag is absent, and then pushes",
+    name: "checks that a tag is absent, and then pushes",
     alone: true,
     middleware: (others) => (next) =>
       Handler.override(next, {
@@ -88,8 +88,8 @@ export const racers: ReadonlyArray<Racer> = [
             ? Effect.gen(function*() {
               const pushed = Manifest.make(operation)
               for (const tag of operation.tags) {
-                const held = yield* digestAt(next, operation, tag)
-                if (held !== undefined && (pushed._tag === "Left" || held !== pushed.right.descriptor.digest)) {
+                const existing = yield* digestAt(next, operation, tag)
+                if (existing !== undefined && (pushed._tag === "Left" || existing !== pushed.right.descriptor.digest)) {
                   return yield* new RegistryError.Denied(Operation.errorFields(operation))
                 }
               }
@@ -100,7 +100,7 @@ export const racers: ReadonlyArray<Racer> = [
       })
   },
   {
-    name: "answers a push before it is done",
+    name: "answers a push before it is performed",
     alone: false,
     middleware: (others) => (next) =>
       Handler.override(next, {
@@ -113,7 +113,7 @@ export const racers: ReadonlyArray<Racer> = [
       })
   },
   {
-    name: "answers a delete before it is done",
+    name: "answers a delete before it is performed",
     alone: false,
     middleware: (others) => (next) =>
       Handler.override(next, {
@@ -126,7 +126,7 @@ export const racers: ReadonlyArray<Racer> = [
       })
   },
   {
-    name: "looks which tags a manifest has, and then deletes them",
+    name: "lists the tags of a manifest, and then deletes them",
     alone: true,
     middleware: (others) => (next) =>
       Handler.override(next, {
@@ -136,16 +136,16 @@ export const racers: ReadonlyArray<Racer> = [
             yield* next(new Operation.ResolveManifest({ repository, reference: digest }))
             const tags = yield* Effect.flatMap(next(new Operation.ListTags({ repository })), Stream.runCollect)
             for (const tag of tags) {
-              const { digest: held } = yield* next(new Operation.ResolveManifest({ repository, reference: tag }))
+              const { digest: current } = yield* next(new Operation.ResolveManifest({ repository, reference: tag }))
               yield* others
-              if (held === digest) yield* Effect.ignore(next(new Operation.DeleteTag({ repository, tag })))
+              if (current === digest) yield* Effect.ignore(next(new Operation.DeleteTag({ repository, tag })))
             }
             return yield* next(operation)
           })
       })
   },
   {
-    name: "lists what it listed before",
+    name: "repeats its first list",
     alone: false,
     middleware: () => (next) => {
       const lists = new Map<string, Effect.Effect.Success<ReturnType<Handler.Row<"ListTags">>>>()
@@ -162,7 +162,7 @@ export const racers: ReadonlyArray<Racer> = [
     }
   },
   {
-    name: "takes a push if absent for any other",
+    name: "ignores ifAbsent",
     alone: false,
     middleware: () => (next) =>
       Handler.override(next, {

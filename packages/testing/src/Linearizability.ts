@@ -19,20 +19,20 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as fc from "fast-check"
-import { search } from "./internal/linearize.js"
-import * as racing from "./internal/racing.js"
-import type { Race, Step } from "./internal/racing.js"
-import * as recording from "./internal/tagRecorder.js"
-import type { Claim, Event, History } from "./internal/tagRegister.js"
+import * as recorders from "./internal/linearizability/recorder.js"
+import type { Claim, Event, History } from "./internal/linearizability/register.js"
+import { search } from "./internal/linearizability/search.js"
+import * as races from "./internal/race.js"
+import type { Race, Step } from "./internal/race.js"
 
 export type { Claim, Event, History }
 
 const short = (digest: Digest): string => digest.replace(/^(\w+:\w{8}).*$/, "$1…")
 
-const shownClaim = (claim: Claim): string => "digest" in claim ? `${claim._tag} ${short(claim.digest)}` : claim._tag
+const claimText = (claim: Claim): string => "digest" in claim ? `${claim._tag} ${short(claim.digest)}` : claim._tag
 
-const shownEvent = ({ claim, invoked, responded }: Event): string =>
-  `[${invoked}, ${responded === Infinity ? "…" : responded}] ${shownClaim(claim)}`
+const eventText = ({ claim, invoked, responded }: Event): string =>
+  `[${invoked}, ${responded === Infinity ? "…" : responded}] ${claimText(claim)}`
 
 /**
  * No order of the operations explains the answers. `explained` is the longest part of the history that has a valid
@@ -48,10 +48,10 @@ export class NotLinearizable extends Data.TaggedError("NotLinearizable")<{
   readonly unexplained: History
 }> {
   override get message(): string {
-    const lines = (events: History) => events.map((event) => `  ${shownEvent(event)}`).join("\n")
-    return `${this.repository}:${this.tag} is not linearizable: after\n${
+    const lines = (events: History) => events.map((event) => `  ${eventText(event)}`).join("\n")
+    return `${this.repository}:${this.tag} is not linearizable. After these operations:\n${
       lines(this.explained)
-    }\nnone can come next of\n${lines(this.unexplained)}`
+    }\nnone of these operations can come next:\n${lines(this.unexplained)}`
   }
 }
 
@@ -67,7 +67,7 @@ export class Undecided extends Data.TaggedError("Undecided")<{
   readonly maxStates: number
 }> {
   override get message(): string {
-    return `${this.repository}:${this.tag}: not decided after ${this.maxStates} states`
+    return `${this.repository}:${this.tag}: the check stopped after ${this.maxStates} states; raise maxStates`
   }
 }
 
@@ -80,7 +80,7 @@ export class Undecided extends Data.TaggedError("Undecided")<{
  * @category checking
  * @example
  * ```ts
- * import * as Linearizability from "@effect-oci/conformance/Linearizability"
+ * import * as Linearizability from "@effect-oci/testing/Linearizability"
  * import { Digest, RepositoryName, Tag } from "@effect-oci/core"
  * import { Either } from "effect"
  *
@@ -138,7 +138,7 @@ export interface Recorder {
  * @category recording
  */
 export const recorder: Effect.Effect<Recorder> = Effect.sync(() => {
-  const { history, middleware } = recording.make()
+  const { history, middleware } = recorders.make()
   return { middleware, history: Effect.sync(history) }
 })
 
@@ -150,7 +150,7 @@ export type { Race, Step }
  * @since 0.1.0
  * @category racing
  */
-export const race: fc.Arbitrary<Race> = racing.race
+export const race: fc.Arbitrary<Race> = races.race
 
 /**
  * Runs a race in a repository that is empty at the start, and returns the recorded history.
@@ -164,6 +164,6 @@ export const run = (
 ): Effect.Effect<History, never, Registry> =>
   Effect.flatMap(Effect.zip(Registry, recorder), ([{ handle }, { history, middleware }]) =>
     Effect.zipRight(
-      racing.run(race, options?.repository ?? racing.repository(), handle, middleware),
+      races.run(race, options?.repository ?? races.repository(), handle, middleware),
       history
     ))

@@ -1,3 +1,9 @@
+/**
+ * A small set of sample repositories, tags and contents. Operations of a random test select from it, so that they refer
+ * to the same content.
+ *
+ * @since 0.1.0
+ */
 import * as Descriptor from "@effect-oci/core/Descriptor"
 import * as MediaType from "@effect-oci/core/MediaType"
 import type { OperationTag } from "@effect-oci/core/Operation"
@@ -6,19 +12,47 @@ import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Tag from "@effect-oci/core/Tag"
 
 /**
- * A small set of sample repositories, tags and contents, so that the operations of a history refer to the same ones.
+ * The tags of all operations.
+ *
+ * @since 0.1.0
+ * @category content
  */
+export const operationTags = Object.keys(traits) as ReadonlyArray<OperationTag>
 
-export const asks = Object.keys(traits) as ReadonlyArray<OperationTag>
+/**
+ * The sample repositories.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const repositories: ReadonlyArray<RepositoryName.RepositoryName> = ["team/app", "team/base", "library/tool"].map(
+  RepositoryName.make
+)
 
-export const repositories = ["team/app", "team/base", "library/tool"].map(RepositoryName.make)
+/**
+ * The sample tags.
+ *
+ * @since 0.1.0
+ * @category content
+ */
+export const tags: ReadonlyArray<Tag.Tag> = ["latest", "v1", "v1.1", "v1-rc"].map(Tag.make)
 
-export const tags = ["latest", "v1", "v1.1", "v1-rc"].map(Tag.make)
-
+/**
+ * The artifact type of the sample signature.
+ *
+ * @since 0.1.0
+ * @category content
+ */
 export const artifactType = "application/vnd.example.signature"
 
 const text = (content: string) => new TextEncoder().encode(content)
 
+/**
+ * The sample blobs.
+ *
+ * @since 0.1.0
+ * @category content
+ */
 export const blobs: ReadonlyArray<Uint8Array> = [
   text("{}"),
   text("hello, world"),
@@ -43,6 +77,13 @@ const large = json(MediaType.image, {
   annotations: { "org.example.name": "large" }
 })
 
+/**
+ * The sample manifests: a small image, a large image, an index of both, a signature of the small image, an index that refers
+ * to the large image, a document of an unknown type, an ambiguous manifest, and one that is not JSON.
+ *
+ * @since 0.1.0
+ * @category content
+ */
 export const manifests: ReadonlyArray<{ readonly mediaType: string; readonly bytes: Uint8Array }> = [
   small,
   large,

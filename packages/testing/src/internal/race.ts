@@ -13,13 +13,13 @@ import * as fc from "fast-check"
 /**
  * One operation of a client in a race. The numbers select from a few sample tags and manifests. `before` is the number
  * of times that the client yields to others before the registry receives the operation, `after` before it receives the
- * answer.
+ * response.
  *
  * @since 0.1.0
  * @category racing
  */
 export interface Step {
-  readonly ask: "push" | "pushIfAbsent" | "get" | "resolve" | "deleteTag" | "deleteManifest" | "list"
+  readonly operation: "push" | "pushIfAbsent" | "get" | "resolve" | "deleteTag" | "deleteManifest" | "list"
   readonly tags: ReadonlyArray<number>
   readonly manifest: number
   readonly before: number
@@ -44,10 +44,10 @@ const manifests = ["a", "b", "c"].map((name) =>
 )
 
 const step: fc.Arbitrary<Step> = fc.record({
-  ask: fc.oneof(
-    { weight: 3, arbitrary: fc.constantFrom<Step["ask"]>("push", "pushIfAbsent") },
-    { weight: 3, arbitrary: fc.constantFrom<Step["ask"]>("get", "resolve") },
-    { weight: 2, arbitrary: fc.constantFrom<Step["ask"]>("deleteTag", "deleteManifest", "list") }
+  operation: fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom<Step["operation"]>("push", "pushIfAbsent") },
+    { weight: 3, arbitrary: fc.constantFrom<Step["operation"]>("get", "resolve") },
+    { weight: 2, arbitrary: fc.constantFrom<Step["operation"]>("deleteTag", "deleteManifest", "list") }
   ),
   tags: fc.subarray([...tags.keys()], { minLength: 1 }),
   manifest: fc.nat(manifests.length - 1),
@@ -67,15 +67,15 @@ export const repository = () => RepositoryName.make(`race/${crypto.randomUUID()}
 
 const of = <A>(among: ReadonlyArray<A>, index: number): A => among[index % among.length] as A
 
-const ask = (
+const perform = (
   step: Step,
   repository: RepositoryName.RepositoryName,
   handle: Handler
 ): Effect.Effect<unknown, RegistryError> => {
   const bytes = of(manifests, step.manifest)
-  const named = step.tags.map((tag) => of(tags, tag))
+  const pushedTags = step.tags.map((tag) => of(tags, tag))
   const tag = of(tags, step.tags[0] ?? 0)
-  switch (step.ask) {
+  switch (step.operation) {
     case "push":
     case "pushIfAbsent":
       return handle(
@@ -83,8 +83,8 @@ const ask = (
           repository,
           mediaType: MediaType.index,
           bytes,
-          tags: named,
-          ifAbsent: step.ask === "pushIfAbsent"
+          tags: pushedTags,
+          ifAbsent: step.operation === "pushIfAbsent"
         })
       )
     case "get":
@@ -100,13 +100,13 @@ const ask = (
   }
 }
 
-const turns = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
+const yieldTimes = (count: number): Effect.Effect<void> => Effect.repeatN(Effect.yieldNow(), count)
 
 /**
  * Yields to other clients around each operation. Otherwise a registry in memory would never serve two at the same time.
  */
 const slowed = ({ after, before }: Step): Middleware => (next) => (operation) =>
-  Effect.ensuring(Effect.zipRight(turns(before), Effect.suspend(() => next(operation))), turns(after))
+  Effect.ensuring(Effect.zipRight(yieldTimes(before), Effect.suspend(() => next(operation))), yieldTimes(after))
 
 /** Runs all clients concurrently. The recorder sees each operation and how it ends. */
 export const run = (
@@ -118,7 +118,7 @@ export const run = (
   Effect.forEach(
     race,
     (steps) =>
-      Effect.forEach(steps, (step) => Effect.exit(ask(step, repository, recorder(slowed(step)(handle)))), {
+      Effect.forEach(steps, (step) => Effect.exit(perform(step, repository, recorder(slowed(step)(handle)))), {
         discard: true
       }),
     { concurrency: "unbounded", discard: true }

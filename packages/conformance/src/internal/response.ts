@@ -10,43 +10,43 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
 /**
- * The answer of a registry: a result in a form that does not depend on the ids of upload sessions, or the tag and
- * message of an error. For requests whose answer has no body (HEAD), not-found errors are all `NotFound`.
+ * The response of a registry to an operation: a result in a form that does not depend on the ids of upload sessions, or
+ * the tag and message of an error. For requests whose response has no body (HEAD), not-found errors are all `NotFound`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Told {
-  readonly ask: Operation.OperationTag
+export interface Response {
+  readonly operation: Operation.OperationTag
   readonly result?: unknown
   readonly error?: string
   readonly message?: string
 }
 
-interface Answer {
+interface Success {
   readonly result: unknown
   readonly upload?: Operation.Upload | undefined
 }
 
 /**
- * Performs an operation and returns the answer, with the upload session that was opened or continued.
+ * Performs an operation and returns the response, with the upload session that was opened or continued.
  *
  * @since 0.1.0
  * @category running
  */
-export const tell = (
+export const perform = (
   handle: Handler,
   operation: Operation.Operation
-): Effect.Effect<{ readonly told: Told; readonly upload?: Operation.Upload | undefined }> =>
-  Effect.scoped(Effect.matchCause(Effect.suspend(() => answer(handle, operation)), {
-    onFailure: (cause) => ({ told: toldFailure(operation, cause) }),
-    onSuccess: ({ result, upload }) => ({ told: { ask: operation._tag, result }, upload })
+): Effect.Effect<{ readonly response: Response; readonly upload?: Operation.Upload | undefined }> =>
+  Effect.scoped(Effect.matchCause(Effect.suspend(() => run(handle, operation)), {
+    onFailure: (cause) => ({ response: failureOf(operation, cause) }),
+    onSuccess: ({ result, upload }) => ({ response: { operation: operation._tag, result }, upload })
   }))
 
-const answer = (
+const run = (
   handle: Handler,
   operation: Operation.Operation
-): Effect.Effect<Answer, RegistryError.RegistryError, Scope.Scope> => {
+): Effect.Effect<Success, RegistryError.RegistryError, Scope.Scope> => {
   switch (operation._tag) {
     case "GetBlob":
       return Effect.flatMap(
@@ -104,12 +104,12 @@ const digestOf = (pieces: ReadonlyArray<Uint8Array>): Digest.Digest => {
   return hasher.digest()
 }
 
-const toldFailure = (operation: Operation.Operation, cause: Cause.Cause<RegistryError.RegistryError>): Told => {
-  const ask = operation._tag
+const failureOf = (operation: Operation.Operation, cause: Cause.Cause<RegistryError.RegistryError>): Response => {
+  const { _tag } = operation
   const error = Option.getOrUndefined(Cause.failureOption(cause))
-  if (error === undefined) return { ask, error: "Defect", message: Cause.pretty(cause) }
+  if (error === undefined) return { operation: _tag, error: "Defect", message: Cause.pretty(cause) }
   const head = operation._tag === "ResolveBlob" || operation._tag === "ResolveManifest"
   return head && RegistryError.isNotFound(error)
-    ? { ask, error: "NotFound" }
-    : { ask, error: error._tag, message: error.message }
+    ? { operation: _tag, error: "NotFound" }
+    : { operation: _tag, error: error._tag, message: error.message }
 }

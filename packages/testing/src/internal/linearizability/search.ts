@@ -1,5 +1,5 @@
-import type { Claim, State } from "./tagRegister.js"
-import { step } from "./tagRegister.js"
+import type { Claim, State } from "./register.js"
+import { step } from "./register.js"
 
 interface Timed {
   readonly claim: Claim

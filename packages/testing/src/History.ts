@@ -4,6 +4,8 @@
  *
  * @since 0.1.0
  */
+import * as Laws from "@effect-oci/conformance/Laws"
+import * as world from "@effect-oci/conformance/SampleWorld"
 import * as Body from "@effect-oci/core/Body"
 import type * as ByteRange from "@effect-oci/core/ByteRange"
 import * as Digest from "@effect-oci/core/Digest"
@@ -12,9 +14,6 @@ import { Registry } from "@effect-oci/core/Registry"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import { tell } from "./internal/telling.js"
-import type { Told } from "./internal/telling.js"
-import * as world from "./internal/world.js"
 
 /**
  * One operation of a history. The numbers select from a few sample repositories, blobs, manifests and tags. A step uses
@@ -24,7 +23,7 @@ import * as world from "./internal/world.js"
  * @category models
  */
 export interface Step {
-  readonly ask: Operation.OperationTag
+  readonly operation: Operation.OperationTag
   readonly repository: number
   readonly from: number | undefined
   readonly blob: number
@@ -39,7 +38,7 @@ export interface Step {
   /** The number of bytes of a chunk. */
   readonly chunk: number
   /** The offset that a chunk declares: the right one, a wrong one, or none. */
-  readonly offset: "right" | "wrong" | "unsaid"
+  readonly offset: "right" | "wrong" | "none"
   /** Whether the operation declares the digest of other content than it sends. */
   readonly wrongDigest: boolean
   readonly limit: number | undefined
@@ -52,9 +51,9 @@ export interface Step {
  * @category arbitraries
  */
 export const step: fc.Arbitrary<Step> = fc.record({
-  ask: fc.oneof(
+  operation: fc.oneof(
     { arbitrary: fc.constantFrom<Operation.OperationTag>("PushBlob", "PushManifest"), weight: 6 },
-    { arbitrary: fc.constantFrom(...world.asks), weight: 10 }
+    { arbitrary: fc.constantFrom(...world.operationTags), weight: 10 }
   ),
   repository: fc.nat(world.repositories.length - 1),
   from: fc.option(fc.nat(world.repositories.length - 1), { nil: undefined }),
@@ -72,7 +71,7 @@ export const step: fc.Arbitrary<Step> = fc.record({
   ),
   upload: fc.nat(1),
   chunk: fc.nat(2000),
-  offset: fc.constantFrom("right", "right", "unsaid", "wrong"),
+  offset: fc.constantFrom("right", "right", "none", "wrong"),
   wrongDigest: fc.constantFrom(false, false, false, true),
   limit: fc.option(fc.nat(3), { nil: undefined })
 })
@@ -86,8 +85,6 @@ export const step: fc.Arbitrary<Step> = fc.record({
 export const history = (maxLength: number): fc.Arbitrary<ReadonlyArray<Step>> =>
   fc.array(step, { minLength: 1, maxLength, size: "max" })
 
-export type { Told }
-
 interface OpenUpload extends Operation.Upload {
   readonly repository: RepositoryName
 }
@@ -98,19 +95,19 @@ interface OpenUpload extends Operation.Upload {
  * @since 0.1.0
  * @category running
  */
-export const run = (history: ReadonlyArray<Step>): Effect.Effect<ReadonlyArray<Told>, never, Registry> =>
+export const run = (history: ReadonlyArray<Step>): Effect.Effect<ReadonlyArray<Laws.Response>, never, Registry> =>
   Effect.flatMap(Registry, ({ handle }) => {
     const uploads: Array<OpenUpload> = []
     return Effect.forEach(history, (step) => {
       const at = uploads.length - 1 - Math.min(step.upload, Math.max(0, uploads.length - 1))
       const operation = toOperation(step, uploads[at])
-      return Effect.map(tell(handle, operation), ({ told, upload }) => {
+      return Effect.map(Laws.perform(handle, operation), ({ response, upload }) => {
         if (upload !== undefined && "repository" in operation) {
           const open = { ...upload, repository: operation.repository }
           if ("id" in operation) uploads[at] = open
           else uploads.push(open)
         }
-        return told
+        return response
       })
     })
   })
@@ -126,14 +123,14 @@ const toOperation = (step: Step, upload: OpenUpload | undefined): Operation.Oper
   const tags = step.tags.map((tag) => pick(world.tags, tag))
   const tag = tags[0] ?? pick(world.tags, 0)
   const reference = step.byDigest ? manifestDigest : tag
-  const said = step.wrongDigest ? Digest.fromBytes(pick(world.blobs, step.blob + 1)) : digest
+  const declared = step.wrongDigest ? Digest.fromBytes(pick(world.blobs, step.blob + 1)) : digest
   // The id of an upload session that was never opened, so that every registry rejects it.
   const id = upload?.id ?? "00000000-0000-0000-0000-000000000000"
   const within = upload?.repository ?? repository
-  const stands = upload?.offset ?? 0
-  const offset = step.offset === "unsaid" ? undefined : step.offset === "right" ? stands : stands + 3
-  const rest = Body.bytes(blob.subarray(stands))
-  switch (step.ask) {
+  const current = upload?.offset ?? 0
+  const offset = step.offset === "none" ? undefined : step.offset === "right" ? current : current + 3
+  const rest = Body.bytes(blob.subarray(current))
+  switch (step.operation) {
     case "ResolveBlob":
       return new Operation.ResolveBlob({ repository, digest })
     case "GetBlob":
@@ -143,7 +140,7 @@ const toOperation = (step: Step, upload: OpenUpload | undefined): Operation.Oper
     case "GetManifest":
       return new Operation.GetManifest({ repository, reference })
     case "PushBlob": {
-      const descriptor = { mediaType: "application/octet-stream", digest: said, size: blob.byteLength }
+      const descriptor = { mediaType: "application/octet-stream", digest: declared, size: blob.byteLength }
       return new Operation.PushBlob({ repository, descriptor, body: Body.bytes(blob) })
     }
     case "MountBlob": {
@@ -155,18 +152,18 @@ const toOperation = (step: Step, upload: OpenUpload | undefined): Operation.Oper
     case "GetUpload":
       return new Operation.GetUpload({ repository: within, id })
     case "AppendUpload": {
-      const body = Body.bytes(blob.subarray(stands, stands + step.chunk))
+      const body = Body.bytes(blob.subarray(current, current + step.chunk))
       return new Operation.AppendUpload({ repository: within, id, offset, body })
     }
     case "CompleteUpload":
-      return new Operation.CompleteUpload({ repository: within, id, digest: said, offset, body: rest })
+      return new Operation.CompleteUpload({ repository: within, id, digest: declared, offset, body: rest })
     case "CancelUpload":
       return new Operation.CancelUpload({ repository: within, id })
     case "PushManifest":
       return new Operation.PushManifest({
         repository,
         ...manifest,
-        digest: step.byDigest ? step.wrongDigest ? said : manifestDigest : undefined,
+        digest: step.byDigest ? step.wrongDigest ? declared : manifestDigest : undefined,
         tags,
         ifAbsent: step.ifAbsent ? true : undefined
       })

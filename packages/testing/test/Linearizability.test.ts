@@ -1,3 +1,4 @@
+import * as Faulty from "@effect-oci/conformance/Faulty"
 import type { Handler } from "@effect-oci/core"
 import { Digest, Manifest, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { Cache, Retry, Union } from "@effect-oci/middleware"
@@ -5,10 +6,9 @@ import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Deferred, Effect, Either, Fiber, Layer, Stream } from "effect"
 import * as fc from "fast-check"
-import * as Faulty from "../src/Faulty.js"
 import type { Claim, Event } from "../src/Linearizability.js"
 import * as Linearizability from "../src/Linearizability.js"
-import { hop } from "./compositions.js"
+import { hop } from "../src/NodeHop.js"
 import type { Racer } from "./racers.js"
 import { racers } from "./racers.js"
 
@@ -30,15 +30,15 @@ const missing: Claim = { _tag: "Missing" }
 const listed: Claim = { _tag: "Listed" }
 const deleted: Claim = { _tag: "Deleted" }
 
-/** One thing after another. */
-const inTurn = (...claims: ReadonlyArray<Claim>) => claims.map((claim, index) => at(2 * index, 2 * index + 1, claim))
+/** Creates sequential events. */
+const sequence = (...claims: ReadonlyArray<Claim>) => claims.map((claim, index) => at(2 * index, 2 * index + 1, claim))
 
 type Row = readonly [name: string, history: Linearizability.History]
 
 const linearizable: ReadonlyArray<Row> = [
   ["nothing", []],
-  ["a read of nothing", inTurn(missing)],
-  ["what one client does and sees", inTurn(pushed(a), found(a), listed, pushed(b), found(b), deleted, missing)],
+  ["a read of nothing", sequence(missing)],
+  ["what one client does and sees", sequence(pushed(a), found(a), listed, pushed(b), found(b), deleted, missing)],
   ["a push that others do not see until it is answered", [
     at(0, 9, pushed(a)),
     at(1, 2, missing),
@@ -52,48 +52,48 @@ const linearizable: ReadonlyArray<Row> = [
     at(10, 11, found(a)),
     at(12, 13, found(a))
   ]],
-  ["an answer at the very time of a request", [at(0, 5, pushed(a)), at(5, 6, missing)]],
-  ["a push if absent, and the same again", inTurn(ifAbsent(a), ifAbsent(a), taken(b), found(a))],
-  ["a push if absent after a delete", inTurn(pushed(a), deleted, ifAbsent(b), taken(a))],
+  ["a response at the same time as a request", [at(0, 5, pushed(a)), at(5, 6, missing)]],
+  ["a push if absent, and the same again", sequence(ifAbsent(a), ifAbsent(a), taken(b), found(a))],
+  ["a push if absent after a delete", sequence(pushed(a), deleted, ifAbsent(b), taken(a))],
   ["of two pushes if absent at once, one fails because the tag exists", [
     at(0, 9, ifAbsent(a)),
     at(1, 8, taken(b)),
     at(10, 11, found(a))
   ]],
-  ["a push that was never answered, and is seen late", [
+  ["a push without a response that is seen late", [
     at(0, Infinity, pushed(a)),
     at(1, 2, missing),
     at(3, 4, found(a))
   ]],
-  ["a push that was never answered, and never seen", [at(0, Infinity, pushed(a)), at(1, 2, missing)]],
-  ["a delete that was never answered, though there was nothing", [at(0, Infinity, deleted), at(1, 2, missing)]],
-  ["a manifest that is deleted takes its tag with it", inTurn(pushed(a), manifestDeleted(a), missing)],
+  ["a push without a response that is never seen", [at(0, Infinity, pushed(a)), at(1, 2, missing)]],
+  ["a delete without a response and without a tag", [at(0, Infinity, deleted), at(1, 2, missing)]],
+  ["a deleted manifest whose tag is deleted", sequence(pushed(a), manifestDeleted(a), missing)],
   [
-    "a manifest that is deleted leaves the tag that moved on",
-    inTurn(pushed(a), pushed(b), manifestDeleted(a), found(b))
+    "a deleted manifest whose tag has moved before",
+    sequence(pushed(a), pushed(b), manifestDeleted(a), found(b))
   ],
-  ["a manifest that is not there", inTurn(manifestMissing(a), pushed(b), manifestMissing(a), found(b))]
+  ["a delete of a missing manifest", sequence(manifestMissing(a), pushed(b), manifestMissing(a), found(b))]
 ]
 
 const notLinearizable: ReadonlyArray<Row> = [
-  ["something where nothing was pushed", inTurn(found(a))],
-  ["a push that is not seen", inTurn(pushed(a), missing)],
+  ["a read of a manifest that was never pushed", sequence(found(a))],
+  ["a push that is not seen", sequence(pushed(a), missing)],
   ["a push that is not in the list", [at(0, 1, pushed(a)), at(2, 3, missing)]],
-  ["a tag in a list where nothing was pushed", inTurn(listed)],
-  ["what was there before", inTurn(pushed(a), pushed(b), found(a))],
-  ["a tag that moves back, to one who saw it move", [
+  ["a list with a tag that was never pushed", sequence(listed)],
+  ["a read of the previous manifest", sequence(pushed(a), pushed(b), found(a))],
+  ["a tag that moves back for the client that saw it move", [
     at(0, 9, pushed(b)),
     at(-2, -1, pushed(a)),
     at(1, 2, found(b)),
     at(3, 4, found(a))
   ]],
-  ["a tag that moves back, to another", [
+  ["a tag that moves back for another client", [
     at(-2, -1, pushed(a)),
     at(0, 9, pushed(b)),
     at(1, 3, found(b)),
     at(4, 5, found(a))
   ]],
-  ["two who see two pushes in different orders", [
+  ["two clients that see two pushes in different orders", [
     at(0, 9, pushed(a)),
     at(0, 9, pushed(b)),
     at(1, 2, found(a)),
@@ -102,23 +102,23 @@ const notLinearizable: ReadonlyArray<Row> = [
     at(5, 6, found(a))
   ]],
   ["two pushes if absent that both succeed", [at(0, 9, ifAbsent(a)), at(0, 9, ifAbsent(b))]],
-  ["a push if absent that is lost", inTurn(ifAbsent(a), missing)],
-  ["a push if absent that fails although the tag does not exist", inTurn(taken(a))],
-  ["a push if absent that fails although the tag is its own", inTurn(pushed(a), taken(a))],
-  ["a delete of nothing", inTurn(deleted)],
+  ["a push if absent that is lost", sequence(ifAbsent(a), missing)],
+  ["a push if absent that fails although the tag does not exist", sequence(taken(a))],
+  ["a push if absent that fails although the tag points at the same manifest", sequence(pushed(a), taken(a))],
+  ["a delete of nothing", sequence(deleted)],
   ["two deletes of one push", [at(0, 1, pushed(a)), at(2, 9, deleted), at(2, 9, deleted)]],
-  ["a delete that is not seen", inTurn(pushed(a), deleted, found(a))],
-  ["a push that was never answered, and comes and goes", [
+  ["a delete that is not seen", sequence(pushed(a), deleted, found(a))],
+  ["a push without a response that appears and disappears", [
     at(0, Infinity, pushed(a)),
     at(1, 2, found(a)),
     at(3, 4, missing)
   ]],
-  ["a manifest that is deleted and leaves its tag", inTurn(pushed(a), manifestDeleted(a), found(a))],
+  ["a deleted manifest whose tag remains", sequence(pushed(a), manifestDeleted(a), found(a))],
   [
-    "a manifest that is deleted and takes a tag that moved on",
-    inTurn(pushed(a), pushed(b), manifestDeleted(a), missing)
+    "a deleted manifest whose tag had moved and is deleted",
+    sequence(pushed(a), pushed(b), manifestDeleted(a), missing)
   ],
-  ["a manifest that is not there though it has the tag", inTurn(pushed(a), manifestMissing(a), found(a))]
+  ["a missing manifest that a tag points at", sequence(pushed(a), manifestMissing(a), found(a))]
 ]
 
 const check = (history: Linearizability.History) => Either.getLeft(Linearizability.check(history))
@@ -132,16 +132,16 @@ describe("check", () => {
     expect(check(history)).toMatchObject({ _tag: "Some", value: { _tag: "NotLinearizable" } })
   })
 
-  it("takes each tag of each repository for itself", () => {
+  it("checks each tag of each repository separately", () => {
     const elsewhere = [
       { ...at(0, 1, pushed(b)), tag: Tag.make("v2") },
       { ...at(0, 1, pushed(b)), repository: RepositoryName.make("team/other") }
     ]
-    expect(check([...inTurn(pushed(a), found(a)), ...elsewhere])).toMatchObject({ _tag: "None" })
-    expect(check([...elsewhere, ...inTurn(pushed(a), found(b))])).toMatchObject({ value: { repository, tag } })
+    expect(check([...sequence(pushed(a), found(a)), ...elsewhere])).toMatchObject({ _tag: "None" })
+    expect(check([...elsewhere, ...sequence(pushed(a), found(b))])).toMatchObject({ value: { repository, tag } })
   })
 
-  it("says how far it came", () => {
+  it("reports the longest explained part of the history", () => {
     const error = Either.getOrThrow(Either.flip(Linearizability.check([
       at(0, 1, pushed(a)),
       at(2, Infinity, pushed(b)),
@@ -150,16 +150,16 @@ describe("check", () => {
       at(7, 8, found(b))
     ])))
     expect(error.message).toBe(
-      `team/app:v1 is not linearizable: after
+      `team/app:v1 is not linearizable. After these operations:
   [0, 1] Pushed sha256:ca978112…
   [2, …] Pushed sha256:3e23e816…
   [3, 4] Found sha256:3e23e816…
-none can come next of
+none of these operations can come next:
   [5, 6] Found sha256:ca978112…`
     )
   })
 
-  it("gives up where too much was asked at once, and says so", () => {
+  it("fails with Undecided if too many operations are concurrent", () => {
     const many = Array.from({ length: 12 }, (_, index) => at(index, 100, pushed(index % 2 === 0 ? a : b)))
     const history = [...many, at(200, 201, missing)]
     expect(Either.flip(Linearizability.check(history, { maxStates: 50 }))).toMatchObject({
@@ -168,7 +168,7 @@ none can come next of
     expect(check(history)).toMatchObject({ value: { _tag: "NotLinearizable" } })
   })
 
-  it("is done with a long history in which little is asked at once", () => {
+  it("checks a long history with few concurrent operations", () => {
     const long = Array.from({ length: 2000 }, (_, index) => {
       const digest = index % 4 < 2 ? a : b
       return at(10 * index, 10 * index + 12, index % 2 === 0 ? pushed(digest) : found(digest))
@@ -178,7 +178,7 @@ none can come next of
   })
 })
 
-/** Every order of what was told, and everything that may not have been done left out or not: slow, and plainly right. */
+/** Tries every order of the events, with and without each event that has no response. Slow, but simple. */
 const explainable = (events: ReadonlyArray<Event>): boolean => {
   const apply = (
     state: Digest.Digest | undefined,
@@ -216,7 +216,7 @@ const explainable = (events: ReadonlyArray<Event>): boolean => {
   return go(events, undefined)
 }
 
-describe("check and a search through all orders", () => {
+describe("check and a search of all orders", () => {
   const digest = fc.constantFrom(a, b)
   const claim: fc.Arbitrary<Claim> = fc.oneof(
     digest.chain((digest) => fc.constantFrom(pushed(digest), ifAbsent(digest), found(digest), taken(digest))),
@@ -277,22 +277,22 @@ describe("recorder", () => {
       [["v1", pushed(a), true]]
     ],
     ["a push if absent", push({ ifAbsent: true }), () => Effect.succeed(done), [["v1", ifAbsent(a), true]]],
-    ["a push if absent that met another", push({ ifAbsent: true }), refused(denied), [["v1", taken(a), true]]],
+    ["a push if absent of an existing tag", push({ ifAbsent: true }), refused(denied), [["v1", taken(a), true]]],
     [
-      "a push if absent of two tags, and one of them exists",
+      "a push if absent of two tags; one of them exists",
       push({ ifAbsent: true, tags: [tag, other] }),
       refused(denied),
       [["v1", ifAbsent(a), false], ["v2", ifAbsent(a), false]]
     ],
-    ["a push that was not answered", push(), refused(broken), [["v1", pushed(a), false]]],
-    ["a push that died", push(), () => Effect.die("no"), [["v1", pushed(a), false]]],
+    ["a push without a response", push(), refused(broken), [["v1", pushed(a), false]]],
+    ["a push that dies", push(), () => Effect.die("no"), [["v1", pushed(a), false]]],
     ["a pull", new Operation.GetManifest({ repository, reference: tag }), () => Effect.succeed(manifest), [
       ["v1", found(a), true]
     ]],
     ["a pull of nothing", new Operation.GetManifest({ repository, reference: tag }), refused(gone), [
       ["v1", missing, true]
     ]],
-    ["a pull that was not answered", new Operation.GetManifest({ repository, reference: tag }), refused(broken), []],
+    ["a pull without a response", new Operation.GetManifest({ repository, reference: tag }), refused(broken), []],
     ["a pull by digest", new Operation.GetManifest({ repository, reference: a }), () => Effect.succeed(manifest), []],
     [
       "a resolve",
@@ -310,13 +310,13 @@ describe("recorder", () => {
       ["v1", deleted, true]
     ]],
     ["a delete of nothing", new Operation.DeleteTag({ repository, tag }), refused(gone), [["v1", missing, true]]],
-    ["a delete that was not answered", new Operation.DeleteTag({ repository, tag }), refused(broken), [
+    ["a delete without a response", new Operation.DeleteTag({ repository, tag }), refused(broken), [
       ["v1", deleted, false]
     ]],
     ["a blob", new Operation.ResolveBlob({ repository, digest: a }), () => Effect.succeed(manifest.descriptor), []],
     ["a list", listTags(), () => Effect.succeed(Stream.make(tag)), [["v1", listed, true]]],
     ["a list that fails", listTags(), refused(gone), []],
-    ["a list that breaks off", listTags(), () => Effect.succeed(Stream.concat(Stream.make(tag), Stream.fail(gone))), []]
+    ["a truncated list", listTags(), () => Effect.succeed(Stream.concat(Stream.make(tag), Stream.fail(gone))), []]
   ]
   it.effect.each(rows)("%s", ([, operation, answer, written]) =>
     Effect.gen(function*() {
@@ -339,11 +339,11 @@ describe("recorder", () => {
   const windows: ReadonlyArray<
     readonly [name: string, list: Operation.ListTags, items: string, listed: string, missing: string]
   > = [
-    ["a list speaks of all tags", listTags(), "bd", "bd", "ac"],
-    ["a list speaks of what comes after the last", listTags({ last: Tag.make("b") }), "d", "d", "c"],
-    ["a list speaks of what comes before its end", listTags({ limit: 2 }), "ac", "ac", "b"],
-    ["a list that has less than its limit speaks of all", listTags({ limit: 3 }), "ac", "ac", "bd"],
-    ["a list of nothing speaks of nothing", listTags({ limit: 0 }), "", "", ""]
+    ["a list covers all tags", listTags(), "bd", "bd", "ac"],
+    ["a list covers the tags after `last`", listTags({ last: Tag.make("b") }), "d", "d", "c"],
+    ["a list with a limit covers the tags up to its end", listTags({ limit: 2 }), "ac", "ac", "b"],
+    ["a list shorter than its limit covers all tags", listTags({ limit: 3 }), "ac", "ac", "bd"],
+    ["a list with limit 0 covers no tag", listTags({ limit: 0 }), "", "", ""]
   ]
   it.effect.each(windows)("%s", ([, operation, items, listed, missing]) =>
     Effect.gen(function*() {
@@ -356,10 +356,10 @@ describe("recorder", () => {
       )
       yield* ask(handle, push({ tags: names }))
       yield* ask(handle, operation)
-      const told = (yield* history).filter(({ claim }) => claim._tag !== "Pushed")
+      const events = (yield* history).filter(({ claim }) => claim._tag !== "Pushed")
       const of = (which: Claim["_tag"]) =>
-        told.filter(({ claim }) => claim._tag === which).map(({ tag }) => tag).join("")
-      expect([of("Listed"), of("Missing"), told.length]).toEqual([listed, missing, listed.length + missing.length])
+        events.filter(({ claim }) => claim._tag === which).map(({ tag }) => tag).join("")
+      expect([of("Listed"), of("Missing"), events.length]).toEqual([listed, missing, listed.length + missing.length])
     }))
 
   it.effect("the history records a deleted manifest for every tag, also for later ones", () =>
@@ -379,15 +379,15 @@ describe("recorder", () => {
       ])
     }))
 
-  it.effect("what is interrupted may have been done", () =>
+  it.effect("an interrupted operation may have been performed", () =>
     Effect.gen(function*() {
       const { history, middleware } = yield* Linearizability.recorder
-      const asked = yield* Deferred.make<void>()
+      const started = yield* Deferred.make<void>()
       const handle = middleware(
-        () => Effect.zipRight(Deferred.succeed(asked, undefined), Effect.never)
+        () => Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)
       )
       const fiber = yield* Effect.fork(ask(handle, push()))
-      yield* Deferred.await(asked)
+      yield* Deferred.await(started)
       yield* Fiber.interrupt(fiber)
       expect(yield* history).toMatchObject([{ claim: pushed(a), responded: Infinity }])
     }))
@@ -422,7 +422,7 @@ const raceIn = (registry: Layer.Layer<Registry>) => (race: Linearizability.Race)
 const seed = 20_261_121
 
 describe("a race", () => {
-  it("is explained, in memory", () =>
+  it("is linearizable in memory", () =>
     fc.assert(
       fc.asyncProperty(Linearizability.race, async (race) => {
         expect(check(await raceIn(Memory.layer())(race))).toMatchObject({ _tag: "None" })
@@ -444,22 +444,22 @@ describe("a race", () => {
       () => hop(Memory.layer()).pipe(Cache.wrap({ store: hop(Memory.layer({ sparseManifests: true })) }))
     ],
     [
-      "Union, of a client before another",
+      "Union, of two clients",
       () => hop(Memory.layer()).pipe(Union.wrap([{ name: "first", registry: hop(Memory.layer()) }]))
     ],
     [
-      "Union, of two clients, written to both",
+      "Union, of two clients, push: all",
       () => hop(Memory.layer()).pipe(Union.wrap([{ name: "first", registry: hop(Memory.layer()) }], { push: "all" }))
     ],
     [
-      "Retry over client → server → memory, which asks for patience",
+      "Retry over client → server → memory, with 429",
       () =>
         hop(Memory.layer().pipe(Faulty.wrap(Faulty.make(busy))), { client: { retry: { retries: 0 } } }).pipe(
           Retry.wrap({ delay: 0, retries: 20 })
         )
     ]
   ]
-  it.each(compositions)("is explained, in %s", (_, make) =>
+  it.each(compositions)("is linearizable in %s", (_, make) =>
     Effect.runPromise(
       Effect.forEach(
         fc.sample(Linearizability.race, { numRuns: 60, seed }),
@@ -471,7 +471,7 @@ describe("a race", () => {
       ).pipe(Effect.provide(make()))
     ), 60_000)
 
-  it("has much in it that is asked at once, and every claim", async () => {
+  it("has many concurrent operations and every kind of claim", async () => {
     const races = fc.sample(Linearizability.race, { numRuns: 100, seed })
     const histories = await Promise.all(races.map(raceIn(Memory.layer())))
     const events = histories.flat()
@@ -486,7 +486,7 @@ describe("a race", () => {
     expect(new Set(events.map(({ claim }) => claim._tag)).size).toBe(9)
   })
 
-  it("tells the same of the same race", async () => {
+  it("has the same history each time", async () => {
     const [race] = fc.sample(Linearizability.race, { numRuns: 1, seed })
     const run = Effect.provide(Linearizability.run(race!, { repository }), Memory.layer())
     expect(await Effect.runPromise(run)).toEqual(await Effect.runPromise(run))
@@ -498,7 +498,7 @@ describe("a registry that", () => {
     Layer.suspend(() => Memory.layer().pipe(Registry.wrap(racer.middleware(others))))
   const turns = Effect.repeatN(Effect.yieldNow(), 2)
 
-  it.each(racers)("$name is found out", (racer) => {
+  it.each(racers)("$name is detected", (racer) => {
     const run = raceIn(memory(racer, turns))
     return fc.check(
       fc.asyncProperty(Linearizability.race, async (race) => Either.isRight(Linearizability.check(await run(race)))),
@@ -508,15 +508,15 @@ describe("a registry that", () => {
     })
   }, 60_000)
 
-  it.each(racers)("$name is found out over a socket", (racer) =>
+  it.each(racers)("$name is detected over a socket", (racer) =>
     Effect.gen(function*() {
       for (const race of fc.sample(Linearizability.race, { numRuns: 1000, seed })) {
         if (Either.isLeft(Linearizability.check(yield* Linearizability.run(race)))) return
       }
-      expect.fail("a thousand races were explained")
+      expect.fail("1000 races were linearizable")
     }).pipe(Effect.provide(hop(memory(racer, Effect.sleep("1 millis")))), Effect.runPromise), 60_000)
 
-  it.each(racers.filter(({ alone }) => alone))("$name does no wrong to one who is alone", (racer) => {
+  it.each(racers.filter(({ alone }) => alone))("$name is linearizable for one client", (racer) => {
     const run = raceIn(memory(racer, turns))
     return fc.assert(
       fc.asyncProperty(Linearizability.race, async (race) => {
