@@ -5,8 +5,11 @@ import * as ordered from "./ordered.js"
 
 const unknown = Effect.fail(new MetadataStore.UploadUnknown())
 
-/** The ids of the sessions that count against one limit, oldest first. */
-type Group = Set<string>
+/** The sessions that count against one limit, and the ids of those whose client has not begun to send, oldest first. */
+interface Group {
+  size: number
+  readonly empty: Set<string>
+}
 
 /** Returns the names of the groups that a session counts in. A session without a caller does not count. */
 const groupsOf = ({ caller, repository }: MetadataStore.Upload): ReadonlyArray<string> =>
@@ -24,6 +27,7 @@ export class Sessions {
   /** Replaces a session that is open. */
   update(upload: MetadataStore.Upload): void {
     this.uploads.set(upload.id, upload)
+    if (upload.begun) { for (const name of groupsOf(upload)) this.groups.get(name)?.empty.delete(upload.id) }
   }
 
   /** Opens a session. Returns the sessions that end to make room, or `undefined` if there is no room. */
@@ -41,19 +45,21 @@ export class Sessions {
     for (const other of evicted) this.close(other)
     this.uploads.set(upload.id, upload)
     for (const name of groupsOf(upload)) {
-      const group = this.groups.get(name)
-      if (group === undefined) this.groups.set(name, new Set([upload.id]))
-      else group.add(upload.id)
+      const group = this.groups.get(name) ?? { size: 0, empty: new Set() }
+      this.groups.set(name, group)
+      group.size += 1
+      if (!upload.begun) group.empty.add(upload.id)
     }
     return evicted
   }
 
   close(upload: MetadataStore.Upload): void {
-    this.uploads.delete(upload.id)
+    if (!this.uploads.delete(upload.id)) return
     for (const name of groupsOf(upload)) {
-      const group = this.groups.get(name)
-      group?.delete(upload.id)
-      if (group?.size === 0) this.groups.delete(name)
+      const group = this.groups.get(name)!
+      group.size -= 1
+      group.empty.delete(upload.id)
+      if (group.size === 0) this.groups.delete(name)
     }
   }
 
@@ -69,23 +75,14 @@ export class Sessions {
 
   /** Returns sessions whose end makes room in every group, or `undefined` if a group has only sessions with content. */
   private evictable(groups: ReadonlyArray<Group>): ReadonlyArray<MetadataStore.Upload> | undefined {
-    const found: Array<MetadataStore.Upload> = []
-    for (const group of groups) {
-      if (found.some(({ id }) => group.has(id))) continue
-      const oldest = this.oldestEmpty(group)
+    const found = new Map<string, MetadataStore.Upload>()
+    for (const { empty } of groups) {
+      if ([...found.keys()].some((id) => empty.has(id))) continue
+      const [oldest] = empty
       if (oldest === undefined) return undefined
-      found.push(oldest)
+      found.set(oldest, this.uploads.get(oldest)!)
     }
-    return found
-  }
-
-  /** Returns the oldest session of a group whose client has not begun to send content. */
-  private oldestEmpty(group: Group): MetadataStore.Upload | undefined {
-    for (const id of group) {
-      const upload = this.uploads.get(id)
-      if (upload?.begun === false) return upload
-    }
-    return undefined
+    return [...found.values()]
   }
 }
 
