@@ -18,7 +18,7 @@ const upstream = (text: string, index: number) =>
       const at = text.indexOf("=")
       const select = at < 0 ? ReferenceSet.all : ReferenceSet.prefix(text.slice(0, at).trim())
       const url = text.slice(at + 1).trim()
-      if (!/^https?:[/][/]/.test(url) || !URL.canParse(url)) throw new Error("it is no https:// or http:// URL")
+      if (!/^https?:[/][/]/.test(url) || !URL.canParse(url)) throw new Error("it is not an https:// or http:// URL")
       const { hash, host, password, pathname: path, protocol, search, username } = new URL(url)
       if (username + password + search + hash !== "") throw new Error("its URL has a user, a query or a fragment")
       const registry = Effect.mapBoth(Client.make({ host, path, insecure: protocol === "http:" }), {

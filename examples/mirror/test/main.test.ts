@@ -75,7 +75,7 @@ describe("the mirror", () => {
     [
       "UPSTREAMS",
       "https://a.example,CANARY@b.example",
-      "entry 2: it is no https:// or http:// URL; write prefix/=url, or url"
+      "entry 2: it is not an https:// or http:// URL; write prefix/=url, or url"
     ],
     ["UPSTREAMS", "https://user:CANARY@a.example", "entry 1: its URL has a user, a query or a fragment; write"],
     [

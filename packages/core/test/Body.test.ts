@@ -120,7 +120,11 @@ describe("a body", () => {
       failure: new Error("disk on fire"),
       message: "the body to send failed: disk on fire"
     },
-    { name: "that is no error is one of the body", failure: "disk on fire", message: "the body to send failed" }
+    {
+      name: "that is not an error becomes an error of the body",
+      failure: "disk on fire",
+      message: "the body to send failed"
+    }
   ])("whose stream fails: a failure $name", ({ failure, message }) =>
     Effect.gen(function*() {
       const body = Body.stream(Stream.concat(Stream.make(text("he")), Stream.fail(failure)))

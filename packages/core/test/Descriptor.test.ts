@@ -61,9 +61,9 @@ describe("schema", () => {
     ["a size that no one has", { ...plain, size: 1e30 }, "actual 1e+30"],
     ["a size with a fraction", { ...plain, size: 1.5 }, "actual 1.5"],
     ["a size in words", { ...plain, size: "5" }, "actual \"5\""],
-    ["a size that is no number", { ...plain, size: NaN }, "actual NaN"],
-    ["annotations that are no texts", { ...plain, annotations: { a: 1 } }, "[\"a\"]"],
-    ["urls that are no list", { ...plain, urls: "https://example.com" }, "[\"urls\"]"],
+    ["a size that is not a number", { ...plain, size: NaN }, "actual NaN"],
+    ["annotations that are not text", { ...plain, annotations: { a: 1 } }, "[\"a\"]"],
+    ["urls that are not a list", { ...plain, urls: "https://example.com" }, "[\"urls\"]"],
     ["a platform without its system", { ...plain, platform: { architecture: "arm" } }, "[\"os\"]"]
   ]
   it.each(refused)("refuses %s", (_, given, reason) => {

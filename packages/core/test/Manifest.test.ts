@@ -205,7 +205,7 @@ describe("Manifest.parse refuses", () => {
     { name: "an entry that is none", document: { manifests: [child, 1] }, reason: "manifests.1 is not an object" },
     { name: "an entry without type", document: { manifests: [{}] }, reason: "manifests.0.mediaType is missing" },
     {
-      name: "an annotation that is no text",
+      name: "an annotation that is not text",
       document: { manifests: [], annotations: { a: 1 } },
       reason: "annotations.a is not a string"
     },
@@ -617,7 +617,7 @@ describe("Manifest.identify", () => {
       document: { mediaType: MediaType.index }
     },
     { name: "that declares what browsers act on", sent: "application/json", document: { mediaType: "text/html" } },
-    { name: "that declares what is no type", sent: "text/plain", document: { mediaType: "no type\r\n" } },
+    { name: "that declares an invalid type", sent: "text/plain", document: { mediaType: "no type\r\n" } },
     { name: "with a name twice", sent: "application/json", document: `{"manifests":[],"manifests":[]}` }
   ])("refuses a document $name", ({ document, sent }) => {
     expect(Either.getOrThrow(Either.flip(identify(sent, document)))).toBeInstanceOf(ManifestInvalid)

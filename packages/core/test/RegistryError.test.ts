@@ -244,7 +244,7 @@ describe("RegistryError.isRegistryError", () => {
     { name: "an error", value: new Error("BlobUnknown") },
     { name: "a look-alike", value: { _tag: "BlobUnknown" } },
     { name: "a tag that every object has", value: { _tag: "constructor" } },
-    { name: "a tag that is no text", value: { _tag: 1 } },
+    { name: "a tag that is not text", value: { _tag: 1 } },
     { name: "another tagged error", value: new SyntaxInvalid({ expected: "tag", text: "", reason: "" }) }
   ])("is not $name", ({ value }) => {
     expect(RegistryError.isRegistryError(value)).toBe(false)

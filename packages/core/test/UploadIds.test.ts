@@ -88,7 +88,7 @@ describe.each(forms)("sealed ids %s", (form, ids) => {
     expect(ids.open(owner, more + text)).toBeUndefined()
   })
 
-  holds("are no text that was never sealed", [owners, fc.oneof(fc.string(), texts)], ([owner, text]) => {
+  holds("are never a text that was not sealed", [owners, fc.oneof(fc.string(), texts)], ([owner, text]) => {
     expect(ids.open(owner, text)).toBeUndefined()
   })
 })

@@ -208,7 +208,7 @@ const plainFolders = (folder: string, parts: ReadonlyArray<string>) =>
         (found) =>
           found._tag === "None" || found.value.isDirectory()
             ? Effect.void
-            : Effect.fail(new FileRefused({ path, reason: "it is no folder, or a link to one" }))
+            : Effect.fail(new FileRefused({ path, reason: "it is neither a folder nor a link to one" }))
       ),
     { discard: true }
   )

@@ -61,7 +61,7 @@ const plainFolders = (path: string) =>
         Effect.flatMap((found) =>
           !("isDirectory" in found) || found.isDirectory() || (name === "" && found.isSymbolicLink())
             ? Effect.void
-            : Effect.fail(new LayoutInvalid({ layout: path, reason: `${folder}: it is no folder` }))
+            : Effect.fail(new LayoutInvalid({ layout: path, reason: `${folder} is not a folder` }))
         )
       )
     },

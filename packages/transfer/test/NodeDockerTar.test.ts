@@ -172,7 +172,7 @@ describe("an archive of docker save", () => {
       const image = { Config: "c.json", RepoTags: null, Layers: ["l.tar"] }
       const cases: ReadonlyArray<readonly [ReadonlyArray<TarEntry>, RegExp]> = [
         [[file("c.json"), file("l.tar")], /has no manifest.json: it is not what `docker save` writes/],
-        [[file("manifest.json", "{}")], /is no list of images/],
+        [[file("manifest.json", "{}")], /is not a list of images/],
         [[manifest([image]), file("l.tar")], /has no c.json, which its manifest.json names/],
         [[manifest([{ ...image, Layers: ["/etc/passwd"] }]), file("c.json")], /has no \/etc\/passwd/],
         [[manifest([image]), file("c.json"), link("l.tar", "/etc/passwd")], /has no l.tar/],

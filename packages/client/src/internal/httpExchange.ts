@@ -165,7 +165,7 @@ const locate = (
     return { url, shown: uploadSession.test(url) ? origin : end < 0 ? url : url.slice(0, end) }
   }
   if (!URL.canParse(target)) {
-    return new RegistryError.BlobUploadInvalid({ reason: "the id of the upload is no location" })
+    return new RegistryError.BlobUploadInvalid({ reason: "the upload id is not a location" })
   }
   const url = new URL(target)
   if (url.protocol !== "https:" && (url.protocol !== "http:" || origin.startsWith("https:"))) {

@@ -112,7 +112,9 @@ export class ReferrersTag {
           ? Effect.succeed("subject")
           : Effect.flatMap(Manifest.parse({ mediaType: descriptor.mediaType, bytes }), (document) =>
             document._tag === "Index" ? Effect.succeed(document) : Effect.fail(
-              new RegistryError.ManifestInvalid({ reason: "the tag of its subject's referrers is no index" })
+              new RegistryError.ManifestInvalid({
+                reason: "the referrers tag of its subject does not point at an index"
+              })
             ))
       ),
       Effect.mapError((error) => RegistryError.withFields(error, fields)),

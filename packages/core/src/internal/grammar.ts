@@ -138,7 +138,7 @@ export const host = (text: string): Either.Either<string, string> => {
   }
   const known = ipv6.test(name) ? urlHost(name) : domain(name)
   if (known === undefined) {
-    return Either.left("the host is no domain name, no IPv4 address, and no IPv6 address in brackets")
+    return Either.left("the host is not a domain name, an IPv4 address, or an IPv6 address in brackets")
   }
   if (number !== undefined) return Either.right(`${known}:${number}`)
   return known === "localhost" || /[.[]/.test(known)

@@ -51,7 +51,7 @@ export const decodePage = (
       // Only an index of referrers has `manifests`.
       if (operation._tag === "ListReferrers" && !(key in json)) return invalid(`a list of referrers without "${key}"`)
       const found = json[key] ?? []
-      if (!Array.isArray(found)) return invalid(`a list whose "${key}" is no array`)
+      if (!Array.isArray(found)) return invalid(`a list whose "${key}" is not an array`)
       const { link } = response.headers
       const next = Link.next(link)
       if (next === undefined && Link.parse(link).malformed) return invalid("a Link that cannot be read")

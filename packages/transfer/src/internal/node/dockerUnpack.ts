@@ -142,7 +142,7 @@ export const unpack = <E>(
     const text = yield* Effect.mapError(files.readAll(path, maxManifest), unreadable(layout))
     const images = yield* Effect.mapError(
       Schema.decodeUnknown(Manifest)(new TextDecoder().decode(text)),
-      () => invalid(`has a ${manifestName} that is no list of images with a Config and Layers`)
+      () => invalid(`has a ${manifestName} that is not a list of images with Config and Layers`)
     )
     const manifests = yield* Effect.forEach(images, ({ Config, Layers, RepoTags }) =>
       Effect.gen(function*() {

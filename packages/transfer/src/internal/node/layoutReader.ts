@@ -118,7 +118,7 @@ const readAt = (layout: string, stamp: string): Effect.Effect<Index, LayoutInval
     for (const [at, raw] of manifests.entries()) {
       const descriptor = yield* Either.mapLeft(
         Schema.decodeUnknownEither(Descriptor.schema)(raw),
-        () => invalid(layout, `${path}: manifests[${at}] is no descriptor of a media type, a digest and a size`)
+        () => invalid(layout, `${path}: manifests[${at}] is not a descriptor with a media type, a digest and a size`)
       )
       yield* visit(descriptor, 0, true)
       entries.get(descriptor.digest)!.listings.push(listingOf(descriptor, raw as { readonly [name: string]: unknown }))
