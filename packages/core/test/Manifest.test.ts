@@ -168,7 +168,7 @@ describe("Manifest.parse reads", () => {
     {
       name: "nothing of another media type",
       mediaType: "Application/Vnd.Example+json; v=1",
-      document: "this is no JSON",
+      document: "this is not JSON",
       expected: new Manifest.Unknown({ mediaType: "application/vnd.example+json", lists: [] })
     }
   ])("$name", ({ document, expected, mediaType }) => {
@@ -194,7 +194,7 @@ describe("Manifest.parse reads", () => {
 describe("Manifest.parse refuses", () => {
   it.each([
     { name: "no bytes", document: "", reason: "it is not a JSON object in UTF-8" },
-    { name: "what is no JSON", document: "{manifests:[]}", reason: "it is not a JSON object in UTF-8" },
+    { name: "invalid JSON", document: "{manifests:[]}", reason: "it is not a JSON object in UTF-8" },
     { name: "more than one value", document: "{}{}", reason: "it is not a JSON object in UTF-8" },
     { name: "null", document: "null", reason: "it is not a JSON object in UTF-8" },
     { name: "a list", document: "[]", reason: "it is not a JSON object in UTF-8" },

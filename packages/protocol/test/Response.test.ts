@@ -1157,12 +1157,12 @@ describe("decodePage", () => {
       reason: RegExp
     ]
   > = [
-    ["a web page", "<html>", {}, 200, "ResponseInvalid", /no JSON object/],
-    ["nothing", "", {}, 200, "ResponseInvalid", /no JSON object/],
-    ["null", "null", {}, 200, "ResponseInvalid", /no JSON object/],
-    ["an array", `["a"]`, {}, 200, "ResponseInvalid", /no JSON object/],
+    ["a web page", "<html>", {}, 200, "ResponseInvalid", /not a JSON object/],
+    ["nothing", "", {}, 200, "ResponseInvalid", /not a JSON object/],
+    ["null", "null", {}, 200, "ResponseInvalid", /not a JSON object/],
+    ["an array", `["a"]`, {}, 200, "ResponseInvalid", /not a JSON object/],
     ["invalid tags", `{"tags":{"a":1}}`, {}, 200, "ResponseInvalid", /"tags" is not an array/],
-    ["a truncated list", `{"tags":["a","b"`, {}, 200, "ResponseInvalid", /no JSON object/],
+    ["a truncated list", `{"tags":["a","b"`, {}, 200, "ResponseInvalid", /not a JSON object/],
     ["another status", `{"tags":[]}`, {}, 202, "ResponseInvalid", /status 202/],
     ["a malformed link", `{"tags":["a"]}`, { link: `/next; rel="next"` }, 200, "ResponseInvalid", /a Link/],
     [

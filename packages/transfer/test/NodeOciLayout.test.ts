@@ -199,7 +199,7 @@ describe("a layout that is broken or hostile", () => {
         [({ path }) => rmSync(join(path, "oci-layout")), /oci-layout: there is no such file/],
         [({ path }) => writeFileSync(join(path, "oci-layout"), "{}"), /oci-layout: it says no imageLayoutVersion/],
         [({ path }) => writeFileSync(join(path, "oci-layout"), "{\"imageLayoutVersion\":\"9\"}"), /not 9/],
-        [({ path }) => writeFileSync(join(path, "index.json"), "rubbish"), /index.json: it is no JSON/],
+        [({ path }) => writeFileSync(join(path, "index.json"), "rubbish"), /index.json: it is not a JSON object/],
         [
           ({ path }) => writeFileSync(join(path, "index.json"), "{\"manifests\":[{}]}"),
           /manifests\[0\] is not a descriptor/
@@ -216,7 +216,7 @@ describe("a layout that is broken or hostile", () => {
         [({ path }) => {
           rmSync(join(path, "blobs"), { recursive: true })
           symlinkSync("/tmp", join(path, "blobs"))
-        }, /blobs: it is no folder/],
+        }, /blobs is not a folder/],
         [({ path }) => {
           rmSync(join(path, "index.json"))
           symlinkSync("/etc/passwd", join(path, "index.json"))

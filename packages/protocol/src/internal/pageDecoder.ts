@@ -47,7 +47,7 @@ export const decodePage = (
     Effect.flatMap(response.bytes(limits.page), (bytes) => {
       const { item, key } = lists[operation._tag]
       const json = parseJson(bytes)
-      if (!Predicate.isRecord(json)) return invalid("a list that is no JSON object")
+      if (!Predicate.isRecord(json)) return invalid("a list that is not a JSON object")
       // Only an index of referrers has `manifests`.
       if (operation._tag === "ListReferrers" && !(key in json)) return invalid(`a list of referrers without "${key}"`)
       const found = json[key] ?? []

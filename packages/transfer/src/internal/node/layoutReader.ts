@@ -109,7 +109,7 @@ const readAt = (layout: string, stamp: string): Effect.Effect<Index, LayoutInval
     const bytes = yield* Effect.mapError(files.readAll(path, maxIndex), unreadable(layout))
     const { manifests, ...more } = yield* Either.try(() => utf8.decode(bytes)).pipe(
       Either.flatMap(Schema.decodeUnknownEither(IndexFile)),
-      Either.mapLeft(() => invalid(layout, `${path}: it is no JSON object with a list of manifests`))
+      Either.mapLeft(() => invalid(layout, `${path}: it is not a JSON object with a list of manifests`))
     )
     if (manifests.length > maxManifests) {
       return yield* Effect.fail(invalid(layout, `${path}: it lists more than ${maxManifests} manifests`))
