@@ -103,10 +103,8 @@ const view = (
   registry: string | undefined,
   next: Handler.Handler
 ): Handler.Handler => {
-  const hidden = ReferenceSet.complement(set)
-  const has = (repository: Name, tag: Tag.Tag | undefined) => ReferenceSet.contains(set, { registry, repository, tag })
-  const hasSome = (repository: Name) => ReferenceSet.touches(set, { registry, repository })
-  const hasAll = (repository: Name) => !ReferenceSet.touches(hidden, { registry, repository })
+  const visible = visibleIn(set, registry)
+  const { has, hasAll, hasSome } = visible
 
   const blob = <O extends Operation.ResolveBlob | Operation.GetBlob>(operation: O): Answer.Answer<O> =>
     hasSome(operation.repository)
@@ -154,15 +152,8 @@ const view = (
     AppendUpload: write,
     CompleteUpload: write,
     CancelUpload: write,
-    PushManifest: (operation) => {
-      const { repository, tags } = operation
-      if (!hasSome(repository)) return write(operation)
-      if (tags.length === 0 && !has(repository, undefined)) {
-        return denied(operation, "the filter allows no pushes without a tag to this repository")
-      }
-      const refused = tags.find((tag) => !has(repository, tag))
-      return refused === undefined ? next(operation) : denied(operation, notAllowed(refused))
-    },
+    PushManifest: (operation) =>
+      hasSome(operation.repository) ? pushManifest(operation, visible, next) : write(operation),
     DeleteBlob: deleteByDigest,
     DeleteManifest: deleteByDigest,
     DeleteTag: (operation) =>
@@ -185,6 +176,35 @@ const view = (
     },
     ListReferrers: (operation) => has(operation.repository, undefined) ? next(operation) : Answer.succeed(Stream.empty)
   })
+}
+
+/** What is visible of a repository: a tag or, without a tag, what has none; something; or everything. */
+interface Visible {
+  readonly has: (repository: Name, tag: Tag.Tag | undefined) => boolean
+  readonly hasSome: (repository: Name) => boolean
+  readonly hasAll: (repository: Name) => boolean
+}
+
+const visibleIn = (set: ReferenceSet.ReferenceSet, registry: string | undefined): Visible => {
+  const hidden = ReferenceSet.complement(set)
+  return {
+    has: (repository, tag) => ReferenceSet.contains(set, { registry, repository, tag }),
+    hasSome: (repository) => ReferenceSet.touches(set, { registry, repository }),
+    hasAll: (repository) => !ReferenceSet.touches(hidden, { registry, repository })
+  }
+}
+
+const pushManifest = (
+  operation: Operation.PushManifest,
+  { has }: Visible,
+  next: Handler.Handler
+): Answer.Answer<Operation.PushManifest> => {
+  const { repository, tags } = operation
+  if (tags.length === 0 && !has(repository, undefined)) {
+    return denied(operation, "the filter allows no pushes without a tag to this repository")
+  }
+  const refused = tags.find((tag) => !has(repository, tag))
+  return refused === undefined ? next(operation) : denied(operation, notAllowed(refused))
 }
 
 const nameUnknown = (operation: Operation.Operation): Effect.Effect<never, RegistryError.NameUnknown> =>

@@ -5,13 +5,13 @@
  *
  * @since 0.1.0
  */
-import { Answer, Handler, Operation, ReferenceSet, Registry, RegistryError } from "@effect-oci/core"
-import type { Descriptor, Middleware, RepositoryName, Tag } from "@effect-oci/core"
+import { Handler, ReferenceSet, Registry } from "@effect-oci/core"
+import type { Middleware, Operation, RepositoryName, Tag } from "@effect-oci/core"
+import * as KeyedMutex from "@effect-oci/core/KeyedMutex"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as RcMap from "effect/RcMap"
-import type * as Scope from "effect/Scope"
-import { digestOf, isDigestOf, isTypeOf } from "./internal/pushedManifest.js"
+import { denied, ImmutablePushes } from "./internal/immutable/pushes.js"
+import { digestOf } from "./internal/pushedManifest.js"
 
 /**
  * Options for {@link middleware}: which tags are immutable, and how the wrapper enforces that.
@@ -54,147 +54,39 @@ export interface Options {
  */
 export const middleware = (
   { conditional = false, select = ReferenceSet.all }: Options = {}
-): Effect.Effect<Middleware.Middleware, never, Scope.Scope> =>
-  Effect.map(RcMap.make({ lookup: (_: string) => Effect.makeSemaphore(1) }), (locks) => (next) => {
-    const isImmutable = (repository: RepositoryName.RepositoryName, tag: Tag.Tag) =>
-      ReferenceSet.contains(select, { repository, tag })
+): Effect.Effect<Middleware.Middleware> =>
+  Effect.sync(() => {
+    const locked = KeyedMutex.make()
+    return (next) => {
+      const pushes = new ImmutablePushes(next)
+      const isImmutable = (repository: RepositoryName.RepositoryName, tag: Tag.Tag) =>
+        ReferenceSet.contains(select, { repository, tag })
+      const deleteByDigest = <O extends Operation.DeleteBlob | Operation.DeleteManifest>(operation: O) =>
+        ReferenceSet.touches(select, operation)
+          ? denied(operation, "the tags of this repository are immutable, so that nothing is deleted by its digest")
+          : next(operation)
 
-    /**
-     * Runs a push while no other push with one of the keys runs. The keys are locked in sorted order, so pushes do not
-     * deadlock.
-     */
-    const locked = <A>(
-      { repository }: Operation.PushManifest,
-      keys: ReadonlyArray<string>,
-      push: Effect.Effect<A, RegistryError.RegistryError>
-    ) =>
-      keys.toSorted().reduceRight(
-        (inner, key) =>
-          Effect.scoped(Effect.flatMap(RcMap.get(locks, `${repository} ${key}`), (lock) => lock.withPermits(1)(inner))),
-        push
-      )
-
-    const find = (operation: Operation.PushManifest, reference: Operation.TagOrDigest) =>
-      next(new Operation.ResolveManifest({ repository: operation.repository, reference })).pipe(
-        Effect.catchAll((error) =>
-          RegistryError.isNotFound(error)
-            ? Answer.succeed(undefined)
-            : Answer.fail(RegistryError.withFields(error, Operation.errorFields(operation)))
-        ),
-        Effect.filterOrFail(
-          (found) => found === undefined || !isDigestOf(operation, found.digest) || isTypeOf(operation, found),
-          (found) =>
-            new RegistryError.ManifestInvalid({
-              ...Operation.errorFields(operation),
-              reason: `manifest invalid: these bytes are stored as a manifest of type ${found?.mediaType}, which is ` +
-                "immutable; push them with that type"
-            })
-        )
-      )
-
-    /**
-     * Returns the tags that already point at the content. Fails with `Denied` if one of the tags points at other
-     * content.
-     */
-    const look = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>) =>
-      Effect.reduce(
-        tags,
-        new Map<Tag.Tag, Descriptor.Descriptor>(),
-        (held, tag) =>
-          Effect.flatMap(find(operation, tag), (found) =>
-            found === undefined || isDigestOf(operation, found.digest)
-              ? Answer.succeed(found === undefined ? held : held.set(tag, found))
-              : denied(operation, `the tag "${tag}" is immutable, and points at ${found.digest}`))
-      )
-
-    /**
-     * Pushes the manifest to all tags except those that already point at its content. Pushes it by digest if no tag is
-     * left.
-     */
-    const pushBeside = (operation: Operation.PushManifest, held: ReadonlyMap<Tag.Tag, Descriptor.Descriptor>) => {
-      const tags = operation.tags.filter((tag) => !held.has(tag))
-      const digest = tags.length === 0 ? digestOf(operation) : operation.digest
-      return Effect.map(
-        next(new Operation.PushManifest({ ...operation, digest, tags, ifAbsent: true })),
-        (pushed) => ({ ...pushed, tags: operation.tags.filter((tag) => held.has(tag) || pushed.tags.includes(tag)) })
-      )
-    }
-
-    /** Pushes the manifest with `ifAbsent`. Reports a refusal of the next registry as a refusal of this wrapper. */
-    const pushImmutable = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>) =>
-      Effect.catchTag(
-        next(new Operation.PushManifest({ ...operation, ifAbsent: true })),
-        "Denied",
-        (error) =>
-          Effect.flatMap(
-            look(operation, tags),
-            (held) => held.size === 0 ? Answer.fail(error) : pushBeside(operation, held)
-          )
-      )
-
-    /** Pushes the manifest to the immutable tags with `toImmutable`, and then to the other tags. */
-    const push = (
-      operation: Operation.PushManifest,
-      tags: ReadonlyArray<Tag.Tag>,
-      toImmutable: (operation: Operation.PushManifest) => Pushed
-    ): Pushed => {
-      if (tags.length === 0) return next(operation)
-      const others = operation.tags.filter((tag) => !tags.includes(tag))
-      if (others.length === 0 || operation.ifAbsent === true) return toImmutable(operation)
-      return Effect.flatMap(
-        toImmutable(new Operation.PushManifest({ ...operation, tags })),
-        (one) =>
-          Effect.map(next(new Operation.PushManifest({ ...operation, tags: others })), (other) => ({
-            ...other,
-            tags: Array.from(new Set(operation.tags)).filter((tag) =>
-              one.tags.includes(tag) || other.tags.includes(tag)
-            )
-          }))
-      )
-    }
-
-    const pushLocked = (operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>): Pushed =>
-      Effect.gen(function*() {
-        yield* find(operation, digestOf(operation))
-        const held = yield* look(operation, tags)
-        // A tag that points at the content by the digest of another algorithm keeps that digest.
-        const others = new Map([...held].filter(([, found]) => found.digest !== digestOf(operation)))
-        return yield* push(
-          operation,
-          tags,
-          (operation) => others.size > 0 ? pushBeside(operation, others) : pushImmutable(operation, tags)
-        )
+      return Handler.wrap(next, {
+        ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest", "PushBlob", "MountBlob"),
+        ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
+        PushManifest: (operation) => {
+          const { repository } = operation
+          const tags = Array.from(new Set(operation.tags)).filter((tag) => isImmutable(repository, tag))
+          if (conditional) return pushes.push(operation, tags)
+          if (!ReferenceSet.touches(select, operation)) return next(operation)
+          const keys = [digestOf(operation), ...tags].map((key) => `${repository} ${key}`)
+          return locked(...keys)(pushes.checkAndPush(operation, tags))
+        },
+        DeleteBlob: deleteByDigest,
+        DeleteManifest: deleteByDigest,
+        DeleteTag: (operation) =>
+          isImmutable(operation.repository, operation.tag)
+            ? denied(operation, `the tag "${operation.tag}" is immutable`)
+            : next(operation),
+        ...Handler.forward("ListRepositories", "ListTags", "ListReferrers")
       })
-
-    const deleteByDigest = <O extends Operation.DeleteBlob | Operation.DeleteManifest>(operation: O) =>
-      ReferenceSet.touches(select, operation)
-        ? denied(operation, "the tags of this repository are immutable, so that nothing is deleted by its digest")
-        : next(operation)
-
-    return Handler.wrap(next, {
-      ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest", "PushBlob", "MountBlob"),
-      ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
-      PushManifest: (operation) => {
-        const { repository } = operation
-        const tags = Array.from(new Set(operation.tags)).filter((tag) => isImmutable(repository, tag))
-        if (conditional) return push(operation, tags, (operation) => pushImmutable(operation, tags))
-        if (!ReferenceSet.touches(select, operation)) return next(operation)
-        return locked(operation, [digestOf(operation), ...tags], pushLocked(operation, tags))
-      },
-      DeleteBlob: deleteByDigest,
-      DeleteManifest: deleteByDigest,
-      DeleteTag: (operation) =>
-        isImmutable(operation.repository, operation.tag)
-          ? denied(operation, `the tag "${operation.tag}" is immutable`)
-          : next(operation),
-      ...Handler.forward("ListRepositories", "ListTags", "ListReferrers")
-    })
+    }
   })
-
-type Pushed = Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError>
-
-const denied = (operation: Operation.Operation, reason: string): Effect.Effect<never, RegistryError.Denied> =>
-  Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
 
 /**
  * Creates a layer that makes the tags of the registry below it immutable.
