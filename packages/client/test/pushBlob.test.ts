@@ -461,7 +461,7 @@ it.scoped("a chunk that is shorter than announced fails", () =>
     const body = Body.stream(Stream.make(encode("hello")), { size: 6 })
     const error = yield* Effect.flip(registry.appendUpload(repository, `${uploads}1`, body))
     expect(error).toMatchObject({ _tag: "SizeInvalid", operation: "AppendUpload" })
-    expect(error.message).toBe("AppendUpload team/app: the body has 5 bytes, but 6 were announced")
+    expect(error.message).toBe("AppendUpload team/app: content ended after 5 of the 6 bytes expected")
   }))
 
 it.scoped("an error of the registry that the body comes from is kept unchanged", () =>

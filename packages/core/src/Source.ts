@@ -18,8 +18,9 @@
  * @since 0.1.0
  */
 import type { Cause } from "effect/Cause"
-import type { Effect } from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type { RuntimeFiber } from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
 import type { RegistryError } from "./RegistryError.js"
 
 /**
@@ -60,7 +61,8 @@ export type Source<out E = RegistryError> = (sink: Sink<E>) => Control
 
 /**
  * The callbacks of one run of a transformed body. They receive what the body yields, and call the sink of the consumer.
- * A callback that is absent passes on what it receives.
+ * A callback that is absent passes on what it receives. An `end` or a `fail` that does not end the sink passes on what it
+ * received when it returns.
  *
  * @since 0.1.0
  * @category models
@@ -74,12 +76,23 @@ export interface Transformer extends Partial<Sink> {
 
 /**
  * A function that starts an effect in a fiber, for a source that needs one, such as the source of a stream. The fiber
- * must be able to be interrupted. `Runtime.runFork(runtime)` is such a function.
+ * must be able to be interrupted.
  *
  * @since 0.1.0
  * @category models
  */
-export type Fork = <A>(effect: Effect<A, RegistryError>) => RuntimeFiber<A, RegistryError>
+export type Fork = <A>(effect: Effect.Effect<A, RegistryError>) => RuntimeFiber<A, RegistryError>
+
+/**
+ * Returns a function that starts effects in fibers that can be interrupted, with the context of the calling fiber.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fork: Effect.Effect<Fork> = Effect.map(
+  Effect.runtime<never>(),
+  (runtime): Fork => (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect))
+)
 
 const ignore = () => {}
 

@@ -3,19 +3,18 @@
  *
  * @since 0.1.0
  */
+import * as Body from "@effect-oci/core/Body"
 import * as Descriptor from "@effect-oci/core/Descriptor"
-import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
-import * as Stream from "effect/Stream"
 import * as IdleTimer from "./IdleTimer.js"
+import * as RequestBody from "./RequestBody.js"
 import * as Transport from "./Transport.js"
 
 /**
@@ -83,17 +82,25 @@ const timeout = (request: HttpClientRequest.HttpClientRequest, idle: Duration.Du
   })
 
 /**
- * Returns the request with a body that reports three events: a piece is requested, a piece is available, all is sent.
+ * Returns the request with a body that reports three events: a chunk is requested, a chunk is available, all is sent.
  */
 const withProgress = (request: HttpClientRequest.HttpClientRequest, timer: IdleTimer.IdleTimer, onSent: () => void) => {
   const { body } = request
   if (body._tag !== "Stream") return request
-  const pieces = Stream.fromPull(
-    Effect.map(Stream.toPull(body.stream), (pull) =>
-      Effect.suspend(() => {
-        timer.pause()
-        return Effect.onExit(pull, (exit) => Effect.sync(Exit.isSuccess(exit) ? timer.reset : onSent))
-      }))
-  )
-  return HttpClientRequest.setBody(request, HttpBody.stream(pieces, body.contentType, body.contentLength))
+  const content = Body.transform(RequestBody.contentOf(body), (sink) => {
+    timer.pause()
+    return {
+      data: (chunk) => {
+        const isOpen = sink.data(chunk)
+        if (isOpen) timer.pause()
+        else timer.reset()
+        return isOpen
+      },
+      resume: timer.pause,
+      end: onSent,
+      fail: onSent,
+      die: onSent
+    }
+  })
+  return HttpClientRequest.setBody(request, RequestBody.make(content, body.contentType))
 }

@@ -6,8 +6,10 @@
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
 import * as bunHttp from "./internal/nodeBunHttp.js"
+import * as nativeBody from "./internal/nodeNativeBody.js"
 import * as NodeProxy from "./NodeProxy.js"
 
 /**
@@ -42,4 +44,8 @@ const isBun = "bun" in process.versions
 export const layer = (options?: Options): Layer.Layer<HttpClient.HttpClient, ConfigError.ConfigError> =>
   isBun
     ? Layer.scoped(HttpClient.HttpClient, bunHttp.make(options))
-    : Layer.provide(NodeHttpClient.layerUndiciWithoutDispatcher, NodeProxy.layer(options))
+    : Layer.map(
+      Layer.provide(NodeHttpClient.layerUndiciWithoutDispatcher, NodeProxy.layer(options)),
+      (context) =>
+        Context.make(HttpClient.HttpClient, nativeBody.transport(Context.get(context, HttpClient.HttpClient)))
+    )

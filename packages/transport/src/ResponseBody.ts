@@ -3,24 +3,12 @@
  *
  * @since 0.1.0
  */
-import type { Control } from "@effect-oci/core/Body"
+import * as Source from "@effect-oci/core/Source"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
-
-/**
- * Receives the body of a response: like a `Sink` of `@effect-oci/core`, but with any error.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Receiver {
-  readonly data: (piece: Uint8Array) => boolean
-  readonly end: () => void
-  readonly fail: (cause: unknown) => void
-}
 
 /**
  * The body of a response.
@@ -30,7 +18,7 @@ export interface Receiver {
  */
 export interface ResponseBody {
   /** Starts to read the body. It can be opened once: it fails the second time, and if it has already ended. */
-  readonly open: (receiver: Receiver) => Control
+  readonly open: Source.Source<unknown>
   /** Closes a body that was not opened, and its connection. */
   readonly close: () => void
   /** Whether the platform decodes a body with a `Content-Encoding`. */
@@ -149,10 +137,7 @@ const fromReadableStream = (stream: ReadableStream<Uint8Array>, response: unknow
 
 const empty: ResponseBody = {
   decodes: true,
-  open: (receiver) => {
-    queueMicrotask(receiver.end)
-    return { resume: ignore, cancel: ignore }
-  },
+  open: Source.fromChunks([]),
   close: ignore
 }
 

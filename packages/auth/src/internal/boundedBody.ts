@@ -1,3 +1,4 @@
+import * as Body from "@effect-oci/core/Body"
 import type { ResponseError } from "@effect/platform/HttpClientError"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
@@ -19,19 +20,9 @@ export const read = (response: HttpClientResponse): Effect.Effect<Uint8Array | u
         return length > maxBytes
       }),
       Stream.runDrain,
-      Effect.map(() => length > maxBytes ? undefined : concat(pieces, length))
+      Effect.map(() => length > maxBytes ? undefined : Body.concatBytes(pieces, length))
     )
   })
-
-const concat = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const all = new Uint8Array(length)
-  let offset = 0
-  for (const piece of pieces) {
-    all.set(piece, offset)
-    offset += piece.byteLength
-  }
-  return all
-}
 
 /**
  * Reads an optional body, so that its connection can be used again. Returns `undefined` after one second or on failure.

@@ -99,22 +99,23 @@ export class HttpExchange {
     return Effect.suspend(() => {
       const target = locate(this.settings, request.target)
       if (RegistryError.isRegistryError(target)) return Effect.fail(RegistryError.withFields(target, fields))
-      const out = outgoing.make(request.body, request.headers["content-type"])
       const bare = HttpClientRequest.modify(HttpClientRequest.get(target.url, { headers: headersOf(request) }), {
         method: request.method as HttpMethod
       })
-      const sent = execute(client, out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body), out)
-      return Effect.matchEffect(requiring(operation, sent), {
-        onSuccess: (response) =>
-          Effect.succeed(
-            new Incoming(response, { method: request.method, url: target.shown, origin, fields, idleTimers })
-          ),
-        onFailure: (error) => {
-          const failure = out.failure()
-          return failure === undefined
-            ? Effect.fail(fromHttpClient(error, fields, target))
-            : Effect.failCause(Cause.map(failure, (error) => complete(error, fields)))
-        }
+      return Effect.flatMap(outgoing.make(request.body, request.headers["content-type"]), (out) => {
+        const sent = execute(client, out.body._tag === "Empty" ? bare : HttpClientRequest.setBody(bare, out.body), out)
+        return Effect.matchEffect(requiring(operation, sent), {
+          onSuccess: (response) =>
+            Effect.succeed(
+              new Incoming(response, { method: request.method, url: target.shown, origin, fields, idleTimers })
+            ),
+          onFailure: (error) => {
+            const failure = out.failure()
+            return failure === undefined
+              ? Effect.fail(fromHttpClient(error, fields, target))
+              : Effect.failCause(Cause.map(failure, (error) => complete(error, fields)))
+          }
+        })
       })
     })
   }
@@ -147,7 +148,7 @@ const execute = (client: HttpClient.HttpClient, request: HttpClientRequest.HttpC
   const answer = client.execute(request)
   if (request.method === "HEAD") return keepAlive(answer)
   return request.body._tag === "Stream"
-    ? Effect.onError(answer, () => Effect.fiberIdWith(out.stop))
+    ? Effect.onError(answer, () => out.stop)
     : answer
 }
 

@@ -1,6 +1,7 @@
 import * as Body from "@effect-oci/core/Body"
 import { printable } from "@effect-oci/core/Printable"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import type * as Source from "@effect-oci/core/Source"
 import * as Range from "@effect-oci/protocol/Range"
 import type { Received } from "@effect-oci/protocol/Response"
 import type * as Wire from "@effect-oci/protocol/Wire"
@@ -32,8 +33,6 @@ const codingOf = ({ headers }: HttpClientResponse): string | undefined => {
 
 /** The errors that an encoded body causes if it is not decoded. */
 const kinds: ReadonlySet<string> = new Set(["ResponseInvalid", "DigestInvalid", "SizeInvalid", "ManifestInvalid"])
-
-const noBytes = new Uint8Array(0)
 
 /** How many bytes must arrive before they count as progress. */
 const leastProgress = 16 * 1024
@@ -107,25 +106,7 @@ export class Incoming implements Received {
   }
 
   bytes(limit: number): Effect.Effect<Uint8Array, RegistryError.RegistryError> {
-    if (this.size === 0) return Effect.succeed(noBytes)
-    if (this.size !== undefined && this.size > limit) return Effect.fail(tooLong(limit))
-    return Effect.async((resume) => {
-      const pieces: Array<Uint8Array> = []
-      let length = 0
-      const control = this.open({
-        data: (piece) => {
-          pieces.push(piece)
-          length += piece.byteLength
-          if (length <= limit) return true
-          control.cancel()
-          resume(Effect.fail(tooLong(limit)))
-          return false
-        },
-        end: () => resume(Effect.succeed(concat(pieces, length))),
-        fail: (error) => resume(Effect.fail(error))
-      })
-      return Effect.sync(control.cancel)
-    })
+    return Body.toBytes(this.body, { limit, onLimit: () => tooLong(limit) })
   }
 
   /** Closes a body that was not read to its end. */
@@ -141,7 +122,7 @@ export class Incoming implements Received {
       : ResponseBody.dismiss(this.content)
   }
 
-  private open(sink: Body.Sink): Body.Control {
+  private open(sink: Source.Sink): Source.Control {
     const { idleTimers } = this.asked
     let received = 0
     let counted = 0
@@ -203,19 +184,7 @@ export class Incoming implements Received {
   }
 }
 
-const ignored: Body.Sink = { data: () => true, end: () => {}, fail: () => {} }
+const ignored: Source.Sink = { data: () => true, end: () => {}, fail: () => {} }
 
 const tooLong = (limit: number) =>
   new RegistryError.SizeInvalid({ limit, reason: `the answer has more than ${limit} bytes` })
-
-const concat = (pieces: ReadonlyArray<Uint8Array>, length: number): Uint8Array => {
-  const only = pieces[0]
-  if (pieces.length === 1 && only !== undefined) return only
-  const all = new Uint8Array(length)
-  let offset = 0
-  for (const piece of pieces) {
-    all.set(piece, offset)
-    offset += piece.byteLength
-  }
-  return all
-}

@@ -1,6 +1,5 @@
 import { Body, RegistryError, Source } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Runtime from "effect/Runtime"
 
 /** One body for several consumers. */
 export interface FanOut {
@@ -22,10 +21,7 @@ export const fanOut = (body: Body.Body, skips: ReadonlyArray<number>): Effect.Ef
   if (body.replayable && skips.every((skip) => skip === 0)) {
     return Effect.succeed({ bodies: skips.map(() => body), leave: () => {} })
   }
-  return Effect.map(
-    Effect.runtime(),
-    (runtime) => inLockStep(Body.toSource(body, Runtime.runFork(runtime)), body.size, skips)
-  )
+  return Effect.map(Source.fork, (fork) => inLockStep(Body.toSource(body, fork), body.size, skips))
 }
 
 interface Taker {

@@ -1,0 +1,36 @@
+import type * as Source from "@effect-oci/core/Source"
+import * as HttpBody from "@effect/platform/HttpBody"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import { Readable } from "node:stream"
+import * as RequestBody from "../RequestBody.js"
+import * as Transport from "../Transport.js"
+
+/** Creates a `Readable` of a source. The source is opened when the `Readable` is first read. */
+const toReadable = (source: Source.Source): Readable => {
+  let control: Source.Control | undefined
+  return new Readable({
+    read() {
+      if (control !== undefined) return control.resume()
+      control = source({
+        data: (chunk) => this.push(chunk),
+        end: () => this.push(null),
+        fail: (error) => this.destroy(error)
+      })
+    },
+    destroy(error, done) {
+      control?.cancel()
+      done(error)
+    }
+  })
+}
+
+/** A transport that sends a body with a native source as a `Readable`, which undici writes to its socket. */
+export const transport = Transport.make((request, send) => {
+  const { body } = request
+  const source = body._tag === "Stream" ? RequestBody.contentOf(body).source : undefined
+  if (source === undefined) return send(request)
+  const { contentLength, contentType } = body
+  const readable = HttpBody.raw(toReadable(source), { contentLength, contentType })
+  // Without this, logs of the request would contain the state of the `Readable`.
+  return send(HttpClientRequest.setBody(request, Object.assign(readable, { toJSON: () => body.toJSON() })))
+})
