@@ -244,7 +244,7 @@ export const toSource = (body: Body, fork: Source.Fork): Source.Source => {
  *
  * For each chunk, the transformer passes on at most one chunk, and returns what the sink returned. In its `end` and
  * `fail` it ends or fails the sink. If the body is a stream or in memory, the sink always returns `false`, because its
- * consumer pulls.
+ * consumer pulls. If a transformer fails the sink, the consumer of a stream may not receive the chunks just before.
  *
  * The returned body has no `bytes`, because they have not passed the transformer. A native source stays native.
  *

@@ -16,7 +16,7 @@ const contents = globalValue(
 )
 
 /**
- * An empty piece at the end of each chunk. The client over `node:http` waits for its socket before every piece of a
+ * An empty piece at the end of each chunk of a native source. The client over `node:http` waits for its socket before every piece of a
  * chunk except the first. Without this piece it would read a body of single pieces faster than it can send them.
  */
 const nothing = new Uint8Array(0)
@@ -29,7 +29,9 @@ const nothing = new Uint8Array(0)
  * @category constructors
  */
 export const make = (content: Body.Body, contentType?: string): HttpBody.Stream => {
-  const pieces = Stream.suspend(() => Stream.mapChunks(content.stream, Chunk.append(nothing)))
+  const pieces = content.source === undefined
+    ? content.stream
+    : Stream.mapChunks(content.stream, Chunk.append(nothing))
   const body = HttpBody.stream(pieces, contentType, content.size)
   contents.set(body, content)
   return content.replayable ? Transport.markReplayable(body) : body

@@ -84,17 +84,15 @@ export const transformStream = (inner: Bytes, through: Through): Bytes =>
   Stream.suspend(() => {
     const out = new Collector()
     const { data = out.data, die, end = out.end, fail = out.fail, resume } = through(out)
-    /** Writes what was passed on, then ends or continues. */
+    const again = Channel.suspend(() => {
+      resume?.()
+      return pull
+    })
+    /** Writes what was passed on, then ends or continues. If a piece failed the sink, its whole chunk is dropped. */
     const flush = (): BytesChannel => {
       const { chunks, ended } = out
-      const rest = ended === undefined
-        ? Channel.suspend(() => {
-          resume?.()
-          return pull
-        })
-        : ended.error === undefined
-        ? Channel.void
-        : Channel.fail(ended.error)
+      if (ended?.error !== undefined) return Channel.fail(ended.error)
+      const rest = ended === undefined ? again : Channel.void
       if (chunks.length === 0) return ended === undefined ? pull : rest
       out.chunks = []
       return Channel.zipRight(Channel.write(Chunk.unsafeFromArray(chunks)), rest)
