@@ -7,14 +7,13 @@
  * @since 0.1.0
  */
 import { Body, Operation, Registry } from "@effect-oci/core"
-import type { Answer, Middleware } from "@effect-oci/core"
+import type { Manifest, Middleware } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as entries from "./internal/entry.js"
-import type { ObservedResponse } from "./internal/observeResponse.js"
+import { entry, UploadIds } from "./internal/entry.js"
 import { contentOf, ObservedBody, observeResponse } from "./internal/observeResponse.js"
-import type { Content } from "./Recording.js"
+import type { ObservedResponse } from "./internal/observeResponse.js"
 import * as Recording from "./Recording.js"
 
 /**
@@ -49,54 +48,44 @@ export interface Options<E = never, R = never> {
 export const middleware = <E = never, R = never>(
   { inline = 64 * 1024, to }: Options<E, R>
 ): Effect.Effect<Middleware.Middleware, E, R | Scope.Scope> =>
-  Effect.map(Effect.isEffect(to) ? to : Effect.succeed(to), ({ keep: apart, write }) => {
-    const aside = apart === undefined
-      ? undefined
-      : (body: Body.Body) => body.size !== undefined && body.size <= inline ? body : apart(body)
-    const keep = { bytes: inline, items: Infinity, aside }
+  Effect.map(Effect.isEffect(to) ? to : Effect.succeed(to), (sink) => {
+    const storing = sink.store
+    const store = storing &&
+      ((body: Body.Body) => body.size !== undefined && body.size <= inline ? body : storing(body))
+    const limits = { bytes: inline, items: Infinity, store }
     /** Stores bytes that are in memory and too large for a line. */
-    const store = (bytes: Uint8Array | undefined): Effect.Effect<void> =>
-      aside === undefined || bytes === undefined || bytes.byteLength <= inline
+    const storeBytes = (bytes: Uint8Array | undefined): Effect.Effect<void> =>
+      store === undefined || bytes === undefined || bytes.byteLength <= inline
         ? Effect.void
-        : Effect.ignore(Body.forEachChunk(aside(Body.bytes(bytes)), () => {}))
+        : Effect.ignore(Body.forEachChunk(store(Body.bytes(bytes)), () => {}))
 
     return (next) => {
-      const ids = new entries.UploadIds()
-      return <O extends Operation.Operation>(operation: O): Answer.Answer<O> => {
+      const ids = new UploadIds()
+      return (operation) => {
         const body = Operation.bodyOf(operation)
-        const inHand = body?.bytes ?? ("bytes" in operation ? operation.bytes : undefined)
-        const watched = body === undefined || inHand !== undefined
+        const bytes = "bytes" in operation ? operation.bytes : body?.bytes
+        const observed = body === undefined || bytes !== undefined
           ? undefined
-          : new ObservedBody(aside === undefined ? body : aside(body), inline)
-        const sent = (): Content | undefined => inHand === undefined ? watched?.content() : contentOf(inHand, inline)
-        const note = (answer: ObservedResponse): Effect.Effect<void> =>
+          : new ObservedBody(store?.(body) ?? body, inline)
+        const observedOperation = observed === undefined ? operation : Operation.mapBody(operation, () => observed.body)
+        return observeResponse(next, observedOperation, limits, (response) =>
           Effect.suspend(() => {
-            const line = write(Recording.encode(entries.entry(operation, sent(), answer, ids, inline)))
-            return Effect.zipRight(Effect.zipRight(store(inHand), store(received(answer))), line)
-          })
-        return observeResponse(next, watched === undefined ? operation : withBody(operation, watched.body), keep, note)
+            const sent = bytes === undefined ? observed?.content() : contentOf(bytes, inline)
+            const line = Recording.encode(entry(operation, sent, response, ids, inline))
+            return Effect.all([storeBytes(bytes), storeBytes(bytesOf(operation, response)), sink.write(line)], {
+              discard: true
+            })
+          }))
       }
     }
   })
 
-/** Returns the bytes of a manifest, which are in memory. */
-const received = (answer: ObservedResponse): Uint8Array | undefined =>
-  answer._tag === "Value" && answer.operation === "GetManifest"
-    ? (answer.value as Operation.Results["GetManifest"]).bytes
+/** Returns the bytes of a response that are in memory: those of a manifest or a blob. */
+const bytesOf = (operation: Operation.Operation, response: ObservedResponse): Uint8Array | undefined => {
+  if (response._tag === "Blob") return response.blob.body.bytes
+  return response._tag === "Value" && operation._tag === "GetManifest"
+    ? (response.value as Manifest.Manifest).bytes
     : undefined
-
-/** Returns the operation with another body. */
-const withBody = <O extends Operation.Operation>(operation: O, body: Body.Body): O => {
-  switch (operation._tag) {
-    case "PushBlob":
-      return new Operation.PushBlob({ ...operation, body }) as O
-    case "AppendUpload":
-      return new Operation.AppendUpload({ ...operation, body }) as O
-    case "CompleteUpload":
-      return new Operation.CompleteUpload({ ...operation, body }) as O
-    default:
-      return operation
-  }
 }
 
 /**

@@ -68,11 +68,8 @@ export interface List<A> {
  * @since 0.1.0
  * @category models
  */
-export interface Results extends
-  Omit<
-    Operation.Results,
-    "GetBlob" | "GetManifest" | "PushManifest" | "ListRepositories" | "ListTags" | "ListReferrers"
-  >
+export interface Results
+  extends Omit<Operation.Results, "GetBlob" | "GetManifest" | "ListRepositories" | "ListTags" | "ListReferrers">
 {
   readonly GetBlob: {
     readonly descriptor: Descriptor.Descriptor
@@ -80,11 +77,6 @@ export interface Results extends
     readonly content: Content
   }
   readonly GetManifest: { readonly descriptor: Descriptor.Descriptor; readonly content: Content }
-  readonly PushManifest: {
-    readonly descriptor: Descriptor.Descriptor
-    readonly subject?: Digest.Digest | undefined
-    readonly tags: ReadonlyArray<Tag.Tag>
-  }
   readonly ListRepositories: List<RepositoryName.RepositoryName>
   readonly ListTags: List<Tag.Tag>
   readonly ListReferrers: List<Descriptor.Descriptor>
@@ -116,7 +108,7 @@ export interface Sink {
    * Returns a body with the same bytes, and stores the bytes by their sha256 when the body is read. It is used for
    * content that is too large for a line. Without it, only the digest and size of such content are recorded.
    */
-  readonly keep?: ((body: Body.Body) => Body.Body) | undefined
+  readonly store?: ((body: Body.Body) => Body.Body) | undefined
 }
 
 /**

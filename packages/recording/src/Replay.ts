@@ -9,11 +9,10 @@
 import { BlobContent, Body, Manifest, Operation, printable, Registry, RegistryError } from "@effect-oci/core"
 import type { Answer, Digest, Handler } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import * as entries from "./internal/entry.js"
-import { contentOf, ObservedBody } from "./internal/observeResponse.js"
+import { key as keyOf, recordedOperation, unknownId, withoutBody } from "./internal/entry.js"
+import { ObservedBody } from "./internal/observeResponse.js"
 import type * as Recording from "./Recording.js"
 
 /**
@@ -30,11 +29,11 @@ import type * as Recording from "./Recording.js"
  * @category constructors
  */
 export const handler = (recording: Recording.Recording): Handler.Handler => {
-  const tape = new Tape(recording)
+  const replay = new RecordedRegistry(recording)
   return <O extends Operation.Operation>(operation: O): Answer.Answer<O> =>
     Effect.flatMap(
-      tape.asked(operation),
-      (asked) => tape.next(operation, asked)
+      replay.recorded(operation),
+      (recorded) => replay.next(operation, recorded)
     ) as unknown as Answer.Answer<O>
 }
 
@@ -61,121 +60,115 @@ export const layer = <E = never, R = never>(
     )
   )
 
-type RecordedAnswer = Effect.Effect<unknown, RegistryError.RegistryError>
+type Response = Effect.Effect<unknown, RegistryError.RegistryError>
 
-/** How many recorded operations an error message contains at most. */
-const maxTold = 5
+type Result = Extract<Recording.Entry, { readonly result: unknown }>
 
-class Tape {
-  private readonly turns = new Map<string, { readonly entries: Array<Recording.Entry>; at: number }>()
-  private readonly ids = new Set<string>()
+/** The maximum number of recorded operations in an error message. */
+const maxDescribed = 5
+
+/** The recorded entries of equal operations. */
+interface Entries {
+  readonly all: Array<Recording.Entry>
+  /** The index of the next entry. The last entry is repeated. */
+  next: number
+}
+
+class RecordedRegistry {
+  private readonly entries = new Map<string, Entries>()
+  private readonly uploadIds = new Set<string>()
   private readonly contents = new Map<Digest.Digest, Uint8Array>()
 
   constructor(private readonly recording: Recording.Recording) {
     for (const entry of recording.entries) {
-      const key = entries.key(entry.operation)
-      const turn = this.turns.get(key)
-      if (turn === undefined) this.turns.set(key, { entries: [entry], at: 0 })
-      else turn.entries.push(entry)
-      if ("result" in entry) this.gather(entry)
+      const key = keyOf(entry.operation)
+      const equal = this.entries.get(key)
+      if (equal === undefined) this.entries.set(key, { all: [entry], next: 0 })
+      else equal.all.push(entry)
+      if ("result" in entry) this.collect(entry)
     }
   }
 
-  private gather(entry: Extract<Recording.Entry, { readonly result: unknown }>): void {
+  private collect(entry: Result): void {
     for (const content of contentsOf(entry)) {
       if (content.bytes !== undefined) this.contents.set(content.digest, content.bytes)
     }
     const { result } = entry
-    if ("id" in result) this.ids.add(result.id)
-    if ("upload" in result) this.ids.add(result.upload.id)
+    if ("id" in result) this.uploadIds.add(result.id)
+    if ("upload" in result) this.uploadIds.add(result.upload.id)
   }
 
-  /** Returns the operation in the form in which a recording contains it. */
-  asked(operation: Operation.Operation): Effect.Effect<Recording.RecordedOperation, RegistryError.RegistryError> {
-    const idOf = (id: string) => this.ids.has(id) ? id : entries.unissued(id)
-    if ("bytes" in operation) return Exit.succeed(entries.asked(operation, idOf, contentOf(operation.bytes, 0)))
-    const body = Operation.bodyOf(operation)
-    if (body === undefined) return Exit.succeed(entries.asked(operation, idOf, undefined))
-    return Effect.map(digest(body), (content) => entries.asked(operation, idOf, content))
+  /** Returns the operation in the form in which a recording contains it. Reads its body. */
+  recorded(operation: Operation.Operation): Effect.Effect<Recording.RecordedOperation, RegistryError.RegistryError> {
+    const idOf = (id: string) => this.uploadIds.has(id) ? id : unknownId(id)
+    const body = "bytes" in operation ? Body.bytes(operation.bytes) : Operation.bodyOf(operation)
+    const content = body === undefined ? Effect.succeed(undefined) : contentOfBody(body)
+    return Effect.map(content, (content) => recordedOperation(operation, idOf, content))
   }
 
-  /** Returns the next recorded answer to the operation. */
-  next(operation: Operation.Operation, asked: Recording.RecordedOperation): RecordedAnswer {
-    const turn = this.turns.get(entries.key(asked)) ?? this.turns.get(entries.key(entries.withoutBody(asked)))
-    if (turn === undefined) return Exit.fail(this.refused(operation, this.missing(operation)))
-    const entry = turn.entries[turn.at]!
-    if (turn.at < turn.entries.length - 1) turn.at++
-    return "error" in entry ? Exit.fail(entry.error) : this.answer(operation, entry)
+  /** Returns the next recorded response to the operation. */
+  next(operation: Operation.Operation, recorded: Recording.RecordedOperation): Response {
+    const equal = this.entries.get(keyOf(recorded)) ?? this.entries.get(keyOf(withoutBody(recorded)))
+    if (equal === undefined) return Effect.fail(this.refused(operation, this.missing(operation)))
+    const entry = equal.all[equal.next]!
+    if (equal.next < equal.all.length - 1) equal.next++
+    return "error" in entry ? Effect.fail(entry.error) : this.respond(operation, entry.result)
   }
 
-  private answer(
-    operation: Operation.Operation,
-    { result, operation: { _tag } }: Extract<Recording.Entry, { readonly result: unknown }>
-  ): RecordedAnswer {
-    switch (_tag) {
-      case "GetBlob": {
-        const { content, descriptor, range } = result as Recording.Results["GetBlob"]
-        return Effect.map(
-          this.body(operation, content, range?.length ?? descriptor.size),
-          (body) => new BlobContent.BlobContent({ descriptor, range, body, verified: false })
-        )
-      }
-      case "GetManifest": {
-        const { content, descriptor: { digest, mediaType } } = result as Recording.Results["GetManifest"]
-        const onLimit = () => this.refused(operation, "its content is longer than was recorded")
-        return this.body(operation, content, content.size).pipe(
-          Effect.flatMap((body) => Body.toBytes(body, { limit: content.size, onLimit })),
-          Effect.flatMap((bytes) => Manifest.make({ mediaType, bytes, digest })),
-          Effect.mapError((error) => RegistryError.withFields(error, Operation.errorFields(operation)))
-        )
-      }
-      case "PushManifest": {
-        const { descriptor, subject, tags } = result as Recording.Results["PushManifest"]
-        return Exit.succeed({ ...descriptor, subject, tags })
-      }
-      case "ListRepositories":
-      case "ListTags":
-      case "ListReferrers": {
+  private respond(operation: Operation.Operation, result: Result["result"]): Response {
+    return Operation.matchShape<Response>(operation, {
+      content: () => this.blob(operation, result as Recording.Results["GetBlob"]),
+      list: () => {
         const { ended, items } = result as Recording.List<unknown>
-        return Exit.succeed(Stream.concat(Stream.fromIterable(items), this.end(operation, ended)))
-      }
-      case "MountBlob": {
-        const mounted = result as Recording.Results["MountBlob"]
-        return Exit.succeed(
-          mounted._tag === "Mounted" ? new Operation.Mounted(mounted) : new Operation.UploadStarted(mounted)
-        )
-      }
-      case "CancelUpload":
-      case "DeleteBlob":
-      case "DeleteManifest":
-      case "DeleteTag":
-        return Exit.succeed(Operation.done)
-      default:
-        return Exit.succeed(result)
-    }
+        return Effect.succeed(Stream.concat(Stream.fromIterable(items), this.end(operation, ended)))
+      },
+      value: ({ _tag }) =>
+        _tag === "GetManifest"
+          ? this.manifest(operation, result as Recording.Results["GetManifest"])
+          : Effect.succeed(result)
+    })
+  }
+
+  private blob(operation: Operation.Operation, { content, descriptor, range }: Recording.Results["GetBlob"]): Response {
+    return Effect.map(
+      this.body(operation, content, range?.length ?? descriptor.size),
+      (body) => new BlobContent.BlobContent({ descriptor, range, body, verified: false })
+    )
+  }
+
+  private manifest(
+    operation: Operation.Operation,
+    { content, descriptor: { digest, mediaType } }: Recording.Results["GetManifest"]
+  ): Response {
+    const onLimit = () => this.refused(operation, "the stored content is larger than its recorded size")
+    return this.body(operation, content, content.size).pipe(
+      Effect.flatMap((body) => Body.toBytes(body, { limit: content.size, onLimit })),
+      Effect.flatMap((bytes) => Manifest.make({ mediaType, bytes, digest })),
+      Effect.mapError((error) => RegistryError.withFields(error, Operation.errorFields(operation)))
+    )
   }
 
   private body(
     operation: Operation.Operation,
-    content: Recording.Content,
+    { digest, ended, size: recordedSize }: Recording.Content,
     size: number
   ): Effect.Effect<Body.Body, RegistryError.Refused> {
-    const ended = (body: Body.Body) =>
-      content.ended === undefined
-        ? body
-        : Body.stream(Stream.concat(body.stream, this.end(operation, content.ended)), { size, replayable: true })
-    const bytes = content.size === 0 ? new Uint8Array(0) : this.contents.get(content.digest)
-    if (bytes !== undefined) return Exit.succeed(ended(Body.bytes(bytes)))
-    const absent = this.refused(
-      operation,
-      `${this.recording.name} has no more of this content than its digest, ${content.digest}, and its size, ${content.size} bytes`
-    )
-    const { load } = this.recording
-    if (load === undefined) return Exit.fail(absent)
-    return Effect.flatMap(
-      load(content.digest),
-      (body) => body === undefined ? Exit.fail(absent) : Exit.succeed(ended(body))
-    )
+    const bytes = recordedSize === 0 ? new Uint8Array(0) : this.contents.get(digest)
+    const stored = bytes === undefined
+      ? this.recording.load?.(digest) ?? Effect.succeed(undefined)
+      : Effect.succeed(Body.bytes(bytes))
+    return Effect.flatMap(stored, (body) => {
+      if (body === undefined) {
+        const reason = `${this.recording.name} contains only the digest of this content, ${digest}, and its size, ` +
+          `${recordedSize} bytes; record it with a folder for large content (\`blobs\`)`
+        return Effect.fail(this.refused(operation, reason))
+      }
+      return Effect.succeed(
+        ended === undefined
+          ? body
+          : Body.stream(Stream.concat(body.stream, this.end(operation, ended)), { size, replayable: true })
+      )
+    })
   }
 
   private end(
@@ -183,11 +176,9 @@ class Tape {
     ended: Recording.Ended | undefined
   ): Stream.Stream<never, RegistryError.RegistryError> {
     if (ended === undefined) return Stream.empty
-    return Stream.fail(
-      ended === "early"
-        ? this.refused(operation, `${this.recording.name} has no more than this: who read it then left here`)
-        : ended.error
-    )
+    const reason =
+      `${this.recording.name} contains no more of this result: its reader stopped here when it was recorded`
+    return Stream.fail(ended === "early" ? this.refused(operation, reason) : ended.error)
   }
 
   private refused(operation: Operation.Operation, reason: string): RegistryError.Refused {
@@ -195,16 +186,14 @@ class Tape {
   }
 
   private missing(operation: Operation.Operation): string {
-    const alike = Array.from(this.turns.values(), ({ entries: [entry] }) => entry!.operation)
+    const alike = Array.from(this.entries.values(), ({ all: [entry] }) => entry!.operation)
       .filter(({ _tag }) => _tag === operation._tag)
-    const told = alike.slice(0, maxTold).map(describe).join(", ")
-    const more = alike.length > maxTold ? ` and ${alike.length - maxTold} more` : ""
-    const there = alike.length === 0
-      ? `none of ${operation._tag} at all, of ${this.recording.entries.length} operations`
-      : `of ${operation._tag} only: ${told}${more}`
-    return `${this.recording.name} has no answer to ${
-      describe(entries.asked(operation, entries.unissued, undefined))
-    }; it has ${there}`
+    const described = alike.slice(0, maxDescribed).map(describe).join(", ")
+    const more = alike.length > maxDescribed ? ` and ${alike.length - maxDescribed} more` : ""
+    const request = describe(recordedOperation(operation, unknownId, undefined))
+    return `${this.recording.name} contains no response to ${request}; ` + (alike.length === 0
+      ? `it contains no ${operation._tag} (number of operations: ${this.recording.entries.length})`
+      : `it contains responses to ${described}${more}`)
   }
 }
 
@@ -217,14 +206,15 @@ const describe = (operation: Recording.RecordedOperation): string => {
   return `{ ${shown.join(", ")} }`
 }
 
-const contentsOf = ({ operation, result }: Extract<Recording.Entry, { readonly result: unknown }>) => [
+const contentsOf = ({ operation, result }: Result) => [
   ..."content" in result ? [result.content] : [],
   ..."body" in operation && operation.body !== undefined ? [operation.body] : [],
   ..."bytes" in operation ? [operation.bytes] : []
 ]
 
-const digest = (body: Body.Body): Effect.Effect<Recording.Content, RegistryError.RegistryError> =>
+/** Reads a body, and returns its digest and size. */
+const contentOfBody = (body: Body.Body): Effect.Effect<Recording.Content, RegistryError.RegistryError> =>
   Effect.suspend(() => {
-    const watched = new ObservedBody(body, 0)
-    return Effect.map(Body.forEachChunk(watched.body, () => {}), () => watched.content())
+    const observed = new ObservedBody(body, 0)
+    return Effect.map(Body.forEachChunk(observed.body, () => {}), () => observed.content())
   })

@@ -7,20 +7,19 @@
  * @since 0.1.0
  */
 import { Caller, Operation, printable, redact, Registry, RegistryError } from "@effect-oci/core"
-import type { Answer, Middleware } from "@effect-oci/core"
+import type { Middleware } from "@effect-oci/core"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
-import * as tellings from "./internal/comparableResponse.js"
+import { comparableResponse, differences } from "./internal/comparableResponse.js"
 import type { ComparableResponse } from "./internal/comparableResponse.js"
-import type { ObservedResponse } from "./internal/observeResponse.js"
 import { observeResponse } from "./internal/observeResponse.js"
-import { readAgain, writeAgain } from "./internal/shadowReplay.js"
+import type { ObservedResponse } from "./internal/observeResponse.js"
+import { replayRead, replayWrite } from "./internal/shadowReplay.js"
 
 export type { ComparableResponse }
 
@@ -97,9 +96,42 @@ const maxItems = 10_000
 export const middleware = (
   options: Options & { readonly registry: Registry["Type"] }
 ): Effect.Effect<Middleware.Middleware, never, Scope.Scope> => {
-  const { capacity = 1000, registry: { handle: shadow }, report = log, writes = false } = options
-  const timeout = Duration.decode(options.timeout ?? "1 minute")
-  return Effect.gen(function*() {
+  const { registry: { handle: shadow }, report = log, timeout = "1 minute", writes = false } = options
+  return Effect.map(background(options, report), (offer) => (next) => {
+    const replay = (operation: Operation.Operation, primary: ObservedResponse) =>
+      Operation.isRead(operation) ? replayRead(shadow, operation, primary) : replayWrite(shadow, operation, next)
+
+    const compareLater = (operation: Operation.Operation, primary: ObservedResponse): Effect.Effect<void> =>
+      Effect.map(Caller.Caller, (caller) =>
+        offer(Effect.suspend(() => {
+          const replayed = replay(operation, primary)
+          return replayed === undefined ? Effect.void : Effect.flatMap(
+            compare(operation, primary, Effect.provideService(replayed, Caller.Caller, caller), timeout),
+            (found) => found === undefined ? Effect.void : report(found)
+          )
+        })))
+
+    return (operation) =>
+      writes || Operation.isRead(operation)
+        ? observeResponse(
+          next,
+          operation,
+          { bytes: 0, items: maxItems },
+          (primary) => isCompared(operation, primary) ? compareLater(operation, primary) : Effect.void
+        )
+        : next(operation)
+  })
+}
+
+/**
+ * Starts fibers that run jobs from a queue, and returns a function that adds a job. Jobs that do not fit in the queue are
+ * dropped; the number of dropped jobs is reported after the next job.
+ */
+const background = (
+  { capacity = 1000, concurrency = 4, writes = false }: Options,
+  report: (report: Report) => Effect.Effect<void>
+): Effect.Effect<(job: Effect.Effect<void>) => void, never, Scope.Scope> =>
+  Effect.gen(function*() {
     const jobs = yield* Effect.acquireRelease(Queue.dropping<Effect.Effect<void>>(capacity), Queue.shutdown)
     let dropped = 0
     const reportDropped = Effect.suspend(() => {
@@ -107,92 +139,74 @@ export const middleware = (
       dropped = 0
       return count === 0 ? Effect.void : report({ _tag: "Dropped", count })
     })
-    const work = Effect.forever(
-      Effect.flatMap(
-        Queue.take(jobs),
-        (job) =>
-          Effect.catchAllCause(
-            Effect.zipRight(job, reportDropped),
-            (cause) =>
-              Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.logError("Shadow: its report failed", cause)
-          )
+    const run = (job: Effect.Effect<void>) =>
+      Effect.catchAllCause(
+        Effect.zipRight(job, reportDropped),
+        (cause) =>
+          Cause.isInterruptedOnly(cause)
+            ? Effect.interrupt
+            : Effect.logError("Shadow: the report function failed", cause)
       )
-    )
-    const workers = writes ? 1 : options.concurrency ?? 4
-    yield* Effect.forEach(Array.from({ length: workers }), () => Effect.forkScoped(work), { discard: true })
-
-    return (next) => {
-      const ask = (operation: Operation.Operation, first: ObservedResponse) =>
-        Operation.isRead(operation) ? readAgain(shadow, operation, first) : writeAgain(shadow, operation, next)
-
-      const compare = (
-        operation: Operation.Operation,
-        first: ObservedResponse,
-        caller: Caller.Identity
-      ): Effect.Effect<void> => {
-        const asking = ask(operation, first)
-        if (asking === undefined) return Effect.void
-        const unanswered = (reason: string) => report({ _tag: "Unanswered", operation, reason })
-        return asking.pipe(
-          Effect.catchAll((error) => Effect.succeed<ObservedResponse>({ _tag: "Failure", error })),
-          Effect.scoped,
-          Effect.provideService(Caller.Caller, caller),
-          Effect.timeoutFail({ duration: timeout, onTimeout: () => `no answer in ${Duration.format(timeout)}` }),
-          Effect.matchCauseEffect({
-            onFailure: (cause) =>
-              Cause.isInterruptedOnly(cause)
-                ? Effect.interrupt
-                : unanswered(Option.getOrElse(Cause.failureOption(cause), () => Cause.pretty(cause))),
-            onSuccess: (second) => {
-              const failure = failureOf(second)
-              if (failure !== undefined && RegistryError.isTransient(failure)) return unanswered(failure.message)
-              const [one, other] = [tellings.told(operation, first), tellings.told(operation, second)]
-              const fields = tellings.differences(one, other)
-              return fields.length === 0
-                ? Effect.void
-                : report({ _tag: "Different", operation, fields, primary: one, shadow: other })
-            }
-          })
-        )
-      }
-
-      const note = (operation: Operation.Operation) => (first: ObservedResponse): Effect.Effect<void> => {
-        if (!isCompared(operation, first)) return Effect.void
-        return Effect.map(Caller.Caller, (caller) => {
-          if (!jobs.unsafeOffer(Effect.suspend(() => compare(operation, first, caller)))) dropped++
-        })
-      }
-
-      return <O extends Operation.Operation>(operation: O): Answer.Answer<O> =>
-        writes || Operation.isRead(operation)
-          ? observeResponse(next, operation, { bytes: 0, items: maxItems }, note(operation))
-          : next(operation)
+    const worker = Effect.forkScoped(Effect.forever(Effect.flatMap(Queue.take(jobs), run)))
+    yield* Effect.replicateEffect(worker, writes ? 1 : concurrency)
+    return (job) => {
+      if (!jobs.unsafeOffer(job)) dropped++
     }
   })
+
+/** Runs an operation at the second registry, and returns a report if its response differs or cannot be compared. */
+const compare = (
+  operation: Operation.Operation,
+  primary: ObservedResponse,
+  replayed: Effect.Effect<ObservedResponse, RegistryError.RegistryError, Scope.Scope>,
+  timeout: Duration.DurationInput
+): Effect.Effect<Report | undefined> => {
+  const unanswered = (reason: string): Report => ({ _tag: "Unanswered", operation, reason })
+  return replayed.pipe(
+    Effect.catchAll((error) => Effect.succeed<ObservedResponse>({ _tag: "Failure", error })),
+    Effect.scoped,
+    Effect.map((shadow) => {
+      const failure = failureOf(shadow)
+      if (failure !== undefined && RegistryError.isTransient(failure)) return unanswered(failure.message)
+      const [one, other] = [comparableResponse(operation, primary), comparableResponse(operation, shadow)]
+      const fields = differences(one, other)
+      return fields.length === 0
+        ? undefined
+        : { _tag: "Different" as const, operation, fields, primary: one, shadow: other }
+    }),
+    Effect.timeoutTo({
+      duration: timeout,
+      onSuccess: (report) => report,
+      onTimeout: () => unanswered(`no response in ${Duration.format(timeout)}`)
+    }),
+    Effect.catchAllCause((cause) =>
+      Cause.isInterruptedOnly(cause) ? Effect.interrupt : Effect.succeed(unanswered(Cause.pretty(cause)))
+    )
+  )
 }
 
-/** Returns the error of an answer that failed at once or while it was read. */
-const failureOf = (answer: ObservedResponse): RegistryError.RegistryError | undefined => {
-  switch (answer._tag) {
+/** Returns the error of a response that failed at once or while it was read. */
+const failureOf = (response: ObservedResponse): RegistryError.RegistryError | undefined => {
+  switch (response._tag) {
     case "Failure":
-      return answer.error
+      return response.error
     case "Value":
       return undefined
     default: {
-      const ended = answer._tag === "List" ? answer.ended : answer.content().ended
+      const ended = response._tag === "List" ? response.ended : response.content().ended
       return typeof ended === "object" ? ended.error : undefined
     }
   }
 }
 
-const isCompared = (operation: Operation.Operation, first: ObservedResponse): boolean => {
+const isCompared = (operation: Operation.Operation, primary: ObservedResponse): boolean => {
   // Content in memory cannot have failed. Its digest is computed later, when it is compared.
-  const inHand = first._tag === "Blob" && first.blob.body.bytes !== undefined
-  const failure = inHand ? undefined : failureOf(first)
+  const isInMemory = primary._tag === "Blob" && primary.blob.body.bytes !== undefined
+  const failure = isInMemory ? undefined : failureOf(primary)
   if (failure !== undefined) return Operation.isRead(operation) && !RegistryError.isTransient(failure)
   // A part of the referrers proves nothing, because their order differs between registries.
-  if (operation._tag === "ListReferrers") return first._tag === "List" && first.ended === undefined
-  return operation._tag !== "MountBlob" || (first._tag === "Value" && isMounted(first.value))
+  if (operation._tag === "ListReferrers") return primary._tag === "List" && primary.ended === undefined
+  return operation._tag !== "MountBlob" || (primary._tag === "Value" && isMounted(primary.value))
 }
 
 const isMounted = (value: unknown): boolean => (value as Operation.Results["MountBlob"])._tag === "Mounted"
@@ -203,29 +217,29 @@ const log = (report: Report): Effect.Effect<void> => {
       return Effect.logWarning(`Shadow: ${report.count} operations were not compared`)
     case "Unanswered":
       return Effect.annotateLogs(
-        Effect.logDebug(`Shadow: ${report.operation._tag} was not answered`),
-        { ...asked(report.operation), reason: redact(report.reason) }
+        Effect.logDebug(`Shadow: ${report.operation._tag} could not be compared`),
+        { ...annotations(report.operation), reason: redact(report.reason) }
       )
     case "Different":
       return Effect.annotateLogs(
         Effect.logWarning(`Shadow: ${report.operation._tag} differs in ${report.fields.join(", ")}`),
         {
-          ...asked(report.operation),
+          ...annotations(report.operation),
           ...Object.fromEntries(report.fields.flatMap((field) => [
-            [`primary.${field}`, shown(report.primary[field])],
-            [`shadow.${field}`, shown(report.shadow[field])]
+            [`primary.${field}`, text(report.primary[field])],
+            [`shadow.${field}`, text(report.shadow[field])]
           ]))
         }
       )
   }
 }
 
-const asked = (operation: Operation.Operation) => {
+const annotations = (operation: Operation.Operation) => {
   const { reference, repository } = Operation.errorFields(operation)
   return { ...(repository === undefined ? {} : { repository }), ...(reference === undefined ? {} : { reference }) }
 }
 
-const shown = (value: unknown): string =>
+const text = (value: unknown): string =>
   printable(typeof value === "string" ? value : JSON.stringify(value) ?? "nothing", 400)
 
 /**

@@ -24,18 +24,19 @@ import * as fc from "fast-check"
 const text = (content: string) => new TextEncoder().encode(content)
 
 /** Creates a recording in memory. */
-const tape = () => {
+const inMemory = () => {
   const lines: Array<string> = []
   const sink: Recording.Sink = { write: (line) => Effect.sync(() => void lines.push(line)) }
-  const recording = () => Either.getOrThrowWith(Recording.parse(lines.join("\n"), { name: "tape" }), (error) => error)
+  const recording = () =>
+    Either.getOrThrowWith(Recording.parse(lines.join("\n"), { name: "session" }), (error) => error)
   return { lines, sink, recording }
 }
 
-const recorded = (tape: { readonly sink: Recording.Sink }, next: Handler.Handler, inline?: number) =>
-  Effect.map(Record.middleware({ to: tape.sink, inline }), (middleware) => middleware(next))
+const recorded = (session: { readonly sink: Recording.Sink }, next: Handler.Handler, inline?: number) =>
+  Effect.map(Record.middleware({ to: session.sink, inline }), (middleware) => middleware(next))
 
-/** Returns the result of a handler through the methods of a registry, which verify content. */
-const told = (handle: Handler.Handler, history: ReadonlyArray<History.Step>) =>
+/** Returns the results of a handler through the methods of a registry, which verify content. */
+const resultsOf = (handle: Handler.Handler, history: ReadonlyArray<History.Step>) =>
   Effect.provideService(History.run(history), Registry, Registry.fromHandler(handle))
 
 describe("Record", () => {
@@ -43,7 +44,7 @@ describe("Record", () => {
     "forwards $tag unchanged, and Replay returns the same result",
     ({ tag }) =>
       Effect.gen(function*() {
-        const session = tape()
+        const session = inMemory()
         const handle = yield* recorded(session, samples.known)
         const operation = samples.operations[tag]
         const expected = yield* samples.answerOf(samples.known, operation)
@@ -65,11 +66,11 @@ describe("Record", () => {
     fc.assert(
       fc.asyncProperty(History.history(25), (history) =>
         Effect.gen(function*() {
-          const session = tape()
+          const session = inMemory()
           const { handle } = yield* Registry
-          const first = yield* told(yield* recorded(session, handle), history)
+          const first = yield* resultsOf(yield* recorded(session, handle), history)
           expect(session.lines).toHaveLength(history.length)
-          expect(yield* told(Replay.handler(session.recording()), history)).toEqual(first)
+          expect(yield* resultsOf(Replay.handler(session.recording()), history)).toEqual(first)
         }).pipe(Effect.scoped, Effect.provide(Memory.layer({ anonymousMount: true })), Effect.runPromise)),
       { numRuns: 60, seed: 20_261_121 }
     ))
@@ -78,7 +79,7 @@ describe("Record", () => {
     fc.assert(
       fc.asyncProperty(Arbitraries.operation, Arbitraries.registryError, (operation, error) =>
         Effect.gen(function*() {
-          const session = tape()
+          const session = inMemory()
           const handle = yield* recorded(session, samples.always(Exit.fail(error)))
           yield* Effect.ignore(samples.answerOf(handle, operation))
           const again = yield* Effect.flip(
@@ -95,7 +96,7 @@ describe("Record", () => {
 
   it.effect("writes a list with its items and how it ended", () =>
     Effect.gen(function*() {
-      const session = tape()
+      const session = inMemory()
       const broken = new RegistryError.TransportError({ reason: "connection reset" })
       const { repository } = samples
       const handle = yield* recorded(
@@ -130,7 +131,7 @@ describe("Record", () => {
 
   it.effect("writes the received part of broken content, and the error", () =>
     Effect.gen(function*() {
-      const session = tape()
+      const session = inMemory()
       const broken = new RegistryError.TransportError({ reason: "connection reset" })
       const { bytes, descriptor } = samples
       const handle = yield* recorded(
@@ -163,11 +164,11 @@ describe("Record", () => {
   it.effect("keeps native sources native, and bytes in memory", () =>
     Effect.gen(function*() {
       const native = Handler.override(samples.known, { GetBlob: () => Exit.succeed(samples.native) })
-      const handle = yield* recorded(tape(), native)
+      const handle = yield* recorded(inMemory(), native)
       const { body } = yield* handle(samples.operations.GetBlob)
       expect(body.source).toBeDefined()
       const sent: Array<Operation.Operation> = []
-      const pushing = yield* recorded(tape(), (operation) => {
+      const pushing = yield* recorded(inMemory(), (operation) => {
         sent.push(operation)
         return samples.known(operation)
       })
@@ -178,7 +179,7 @@ describe("Record", () => {
 
   it.effect("writes no line for an interruption or a defect", () =>
     Effect.gen(function*() {
-      const session = tape()
+      const session = inMemory()
       const { ListTags, ResolveBlob } = samples.operations
       const handle = yield* recorded(
         session,
@@ -193,7 +194,7 @@ describe("Record", () => {
 
   it.effect("writes no secret: no id of an upload, no query or password of a URL, no cause", () =>
     Effect.gen(function*() {
-      const session = tape()
+      const session = inMemory()
       const canary = "CANARY"
       const secret = new RegistryError.PartialFailure({
         reason: `GET https://u:${canary}@r.example/v2/?sig=${canary} failed`,
@@ -218,8 +219,8 @@ describe("Record", () => {
         yield* samples.answerOf(ids, samples.operations[tag])
         yield* samples.answerOf(errors, samples.operations[tag])
       }
-      const told = new RegistryError.BlobUploadUnknown({ detail: { upload: samples.canary } })
-      const uploads = yield* recorded(session, samples.always(Exit.fail(told)))
+      const unknown = new RegistryError.BlobUploadUnknown({ detail: { upload: samples.canary } })
+      const uploads = yield* recorded(session, samples.always(Exit.fail(unknown)))
       yield* samples.answerOf(uploads, samples.operations.GetUpload)
       expect(session.lines).toHaveLength(2 + 2 * samples.tags.length)
       expect(session.lines.join("\n")).not.toContain(canary)
@@ -292,12 +293,12 @@ describe("Record to a file", () => {
       const log = Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => void logged.push(message)))
       const recorded = Memory.layer().pipe(Record.wrap({ to: Recording.toFile("full") }))
       yield* Effect.provide(session, Layer.provideMerge(recorded, Layer.merge(full, log)))
-      expect(logged).toEqual([["the recording full ends here: no space"]])
+      expect(logged).toEqual([["cannot write the recording full: no space; the recording ends here"]])
     }))
 
   it.effect("creates a new layer at each call", () =>
     Effect.sync(() => {
-      const { sink } = tape()
+      const { sink } = inMemory()
       expect(Record.layer({ to: sink })).not.toBe(Record.layer({ to: sink }))
       expect(Layer.isLayer(Record.layer({ to: sink }))).toBe(true)
     }))

@@ -20,7 +20,7 @@ const line = (operation: Operation.ResolveManifest, result: Descriptor.Descripto
 })
 
 describe("Replay", () => {
-  it.effect("returns the answers to equal operations in order, and then repeats the last one", () =>
+  it.effect("returns the responses to equal operations in order, and then repeats the last one", () =>
     Effect.gen(function*() {
       const other = new Operation.ResolveManifest({ repository, reference: Tag.make("v2") })
       const handle = replay(line(resolve, a), line(other, b), line(resolve, b))
@@ -38,12 +38,12 @@ describe("Replay", () => {
       )
       expect(error).toMatchObject({ _tag: "Refused", by: "Replay", repository, reference: "v9" })
       expect(error.reason).toBe(
-        "session.jsonl has no answer to { repository team/app, reference v9 }; it has of ResolveManifest only: " +
+        "session.jsonl contains no response to { repository team/app, reference v9 }; it contains responses to " +
           "{ repository team/app, reference v1 }"
       )
       const none = yield* Effect.flip(handle(new Operation.ListTags({ repository })))
       expect(none.reason).toBe(
-        "session.jsonl has no answer to { repository team/app }; it has none of ListTags at all, of 1 operations"
+        "session.jsonl contains no response to { repository team/app }; it contains no ListTags (number of operations: 1)"
       )
       const upload = yield* Effect.flip(handle(new Operation.GetUpload({ repository, id: samples.canary })))
       expect(JSON.stringify(upload)).not.toContain(samples.canary)
@@ -86,31 +86,31 @@ describe("a recording", () => {
   const good = Recording.encode(line(resolve, a))
 
   it.each([
-    ["no JSON", "{", "the line is not JSON"],
-    ["no line of a recording", "{}", "the line has no \"version\", so it is not part of a recording"],
+    ["text that is not JSON", "{", "the line is not JSON"],
+    ["a line without a version", "{}", "the line has no \"version\", so it is not part of a recording"],
     ["a later version", "{\"version\":2}", "the line has version 2; only version 1 is supported"],
     [
       "an unknown operation",
       "{\"version\":1,\"operation\":{\"_tag\":\"toString\"}}",
       /^"operation" must be one of ResolveBlob, /
     ],
-    ["a name that is none", good.replace("team/app", "Team"), /^operation\.repository: /],
+    ["an invalid repository name", good.replace("team/app", "Team"), /^operation\.repository: /],
     [
-      "an answer to something else",
+      "a result of another operation",
       good.replace(/"result".*/, "\"result\":{\"items\":[]}}"),
       /^result\.mediaType: is missing/
     ],
-    ["no answer", good.replace(/,"result".*/, "}"), "result: is missing"],
-    ["an error that is none", good.replace(/"result".*/, "\"error\":{\"_tag\":\"Nope\"}}"), /^error/],
+    ["a line without a result", good.replace(/,"result".*/, "}"), "result: is missing"],
+    ["an unknown error", good.replace(/"result".*/, "\"error\":{\"_tag\":\"Nope\"}}"), /^error/],
     [
-      "content that is not of its digest",
+      "content that does not match its digest",
       "{\"version\":1,\"operation\":{\"_tag\":\"GetManifest\",\"repository\":\"a\",\"reference\":\"v1\"}," +
       `"result":{"descriptor":${JSON.stringify(a)},"content":{"digest":"${a.digest}","size":1,"text":"b"}}}`,
       `result.content: content has digest ${b.digest}, not ${a.digest}`
     ]
   ])("fails with the file and the line: %s", (_, bad, reason) => {
     const parsed = Recording.parse(`${good}\n\n${bad}\n`, { name: "session.jsonl" })
-    const error = Either.getOrThrowWith(Either.flip(parsed), () => new Error("it was read"))
+    const error = Either.getOrThrowWith(Either.flip(parsed), () => new Error("the recording is valid"))
     expect(error).toMatchObject({ _tag: "RecordingInvalid", file: "session.jsonl", line: 3 })
     expect(error.reason).toEqual(typeof reason === "string" ? reason : expect.stringMatching(reason))
     expect(error.message).toBe(`session.jsonl:3: ${error.reason}`)

@@ -102,16 +102,16 @@ describe("Shadow", () => {
     "sends $tag to the second registry if it is a read",
     ({ tag }) =>
       Effect.gen(function*() {
-        const asked: Array<Operation.Operation> = []
+        const received: Array<Operation.Operation> = []
         const shadow: Handler.Handler = (operation) => {
-          asked.push(operation)
+          received.push(operation)
           return samples.known(operation)
         }
         const { handle, reports, settled } = yield* beside({ shadow })
         const operation = samples.operations[tag]
         expect(yield* samples.answerOf(handle, operation)).toEqual(yield* samples.answerOf(samples.known, operation))
         yield* settled
-        expect(asked).toEqual(Operation.isRead(operation) ? [operation] : [])
+        expect(received).toEqual(Operation.isRead(operation) ? [operation] : [])
         expect(reports).toEqual([])
       }).pipe(Effect.scoped)
   )
@@ -218,7 +218,10 @@ describe("Shadow", () => {
       expect(reports).toEqual([])
       yield* TestClock.adjust("10 seconds")
       yield* settled
-      expect(reports).toMatchObject([{ _tag: "Unanswered", reason: "no answer in 10s" }, { _tag: "Dropped", count: 3 }])
+      expect(reports).toMatchObject([{ _tag: "Unanswered", reason: "no response in 10s" }, {
+        _tag: "Dropped",
+        count: 3
+      }])
     }).pipe(Effect.scoped))
 
   it.effect("distinguishes an outage from a difference, and continues after a report that dies", () =>
@@ -263,18 +266,18 @@ describe("Shadow", () => {
 
   it.effect("keeps native sources native, and bytes in memory", () =>
     Effect.gen(function*() {
-      const inHand = new BlobContent.BlobContent({
+      const inMemory = new BlobContent.BlobContent({
         descriptor: samples.descriptor,
         body: Body.bytes(samples.bytes),
         verified: true
       })
-      for (const content of [samples.native, inHand]) {
+      for (const content of [samples.native, inMemory]) {
         const primary = Handler.override(samples.known, { GetBlob: () => Exit.succeed(content) })
         const { handle, reports, settled } = yield* beside({ primary, shadow: samples.known })
         const { body } = yield* Effect.scoped(
           Effect.tap(handle(samples.operations.GetBlob), ({ body }) => Body.forEachChunk(body, () => {}))
         )
-        expect([body.source === undefined, body.bytes]).toEqual([content === inHand, content.body.bytes])
+        expect([body.source === undefined, body.bytes]).toEqual([content === inMemory, content.body.bytes])
         yield* settled
         expect(reports).toEqual([])
       }
@@ -345,7 +348,7 @@ describe("Shadow", () => {
           "primary.size": "19",
           "shadow.size": "1"
         }],
-        ["Debug", "Shadow: ResolveManifest was not answered", { reason: "GET https://r.example/?…" }]
+        ["Debug", "Shadow: ResolveManifest could not be compared", { reason: "GET https://r.example/?…" }]
       ])
     }))
 

@@ -1,11 +1,11 @@
 import { Digest, RegistryError } from "@effect-oci/core"
-import type { Descriptor, Manifest, Operation } from "@effect-oci/core"
+import type { Descriptor, Operation } from "@effect-oci/core"
 import type { Ended } from "../Recording.js"
 import type { ObservedResponse } from "./observeResponse.js"
 
 /**
- * The answer of a registry as named values that are compared: `digest`, `size`, `mediaType`, `range`, `read` (the
- * sha256 of the bytes that were read), `items`, and `error` (the tag of the error).
+ * A response as named values that are compared: `digest`, `size`, `mediaType`, `range`, `read` (the sha256 of the bytes
+ * that were read), `items`, and `error` (the tag of the error).
  *
  * @since 0.1.0
  * @category models
@@ -13,25 +13,28 @@ import type { ObservedResponse } from "./observeResponse.js"
 export type ComparableResponse = { readonly [field: string]: unknown }
 
 /**
- * Returns an answer as named values, without values that differ between registries: ids, messages, and the media type
+ * Returns a response as named values, without values that differ between registries: ids, messages, and the media type
  * of a blob.
  */
-export const told = (operation: Operation.Operation, answer: ObservedResponse): ComparableResponse => {
-  switch (answer._tag) {
+export const comparableResponse = (
+  operation: Operation.Operation,
+  response: ObservedResponse
+): ComparableResponse => {
+  switch (response._tag) {
     case "Failure":
-      return { error: errorOf(operation, answer.error) }
+      return { error: errorOf(operation, response.error) }
     case "Blob": {
-      const { descriptor: { digest, size }, range } = answer.blob
-      const content = answer.content()
+      const { descriptor: { digest, size }, range } = response.blob
+      const content = response.content()
       return { digest, size, range, read: content.digest, ...endOf(operation, content.ended) }
     }
     case "List": {
       const referrers = operation._tag === "ListReferrers"
-      const items = referrers ? inOrder(answer.items as ReadonlyArray<Descriptor.Descriptor>) : answer.items
-      return { items, ...endOf(operation, answer.ended) }
+      const items = referrers ? sorted(response.items as ReadonlyArray<Descriptor.Descriptor>) : response.items
+      return { items, ...endOf(operation, response.ended) }
     }
     case "Value":
-      return value(answer.operation, answer.value)
+      return (values[(operation as ValueOperation)._tag] as (value: unknown) => ComparableResponse)(response.value)
   }
 }
 
@@ -50,29 +53,30 @@ const endOf = (operation: Operation.Operation, ended: Ended | undefined): Compar
   typeof ended === "object" ? { error: errorOf(operation, ended.error) } : {}
 
 /** Sorts referrers, because their order differs between registries. */
-const inOrder = (referrers: ReadonlyArray<Descriptor.Descriptor>): ReadonlyArray<Descriptor.Descriptor> =>
+const sorted = (referrers: ReadonlyArray<Descriptor.Descriptor>): ReadonlyArray<Descriptor.Descriptor> =>
   referrers.toSorted((one, other) => one.digest < other.digest ? -1 : 1)
 
-const value = (operation: Operation.OperationTag, result: unknown): ComparableResponse => {
-  switch (operation) {
-    case "ResolveBlob":
-    case "PushBlob":
-    case "CompleteUpload": {
-      const { digest, size } = result as Descriptor.Descriptor
-      return { digest, size }
-    }
-    case "GetManifest": {
-      const { bytes, descriptor: { digest, mediaType } } = result as Manifest.Manifest
-      return { digest, mediaType, read: Digest.fromBytes(bytes) }
-    }
-    case "ResolveManifest":
-    case "PushManifest": {
-      const { digest, mediaType, size } = result as Descriptor.Descriptor
-      return { digest, mediaType, size }
-    }
-    default:
-      return {}
-  }
+type ValueOperation = Operation.WithShape<"value">
+
+const blob = ({ digest, size }: Descriptor.Descriptor) => ({ digest, size })
+const manifest = ({ digest, mediaType, size }: Descriptor.Descriptor) => ({ digest, mediaType, size })
+const nothing = () => ({})
+
+const values: { readonly [O in ValueOperation as O["_tag"]]: (value: Operation.ResultOf<O>) => ComparableResponse } = {
+  ResolveBlob: blob,
+  ResolveManifest: manifest,
+  GetManifest: ({ bytes, descriptor: { digest, mediaType } }) => ({ digest, mediaType, read: Digest.fromBytes(bytes) }),
+  PushBlob: blob,
+  MountBlob: nothing,
+  StartUpload: nothing,
+  GetUpload: nothing,
+  AppendUpload: nothing,
+  CompleteUpload: blob,
+  CancelUpload: nothing,
+  PushManifest: manifest,
+  DeleteBlob: nothing,
+  DeleteManifest: nothing,
+  DeleteTag: nothing
 }
 
 /** Returns the same text for the same data, in any order of its fields. */

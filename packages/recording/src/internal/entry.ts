@@ -1,5 +1,5 @@
-import { Digest, redact, RegistryError } from "@effect-oci/core"
-import type { Manifest, Operation } from "@effect-oci/core"
+import { Digest, Operation, redact, RegistryError } from "@effect-oci/core"
+import type { Manifest } from "@effect-oci/core"
 import type { Content, Ended, Entry, RecordedOperation } from "../Recording.js"
 import type { ObservedResponse } from "./observeResponse.js"
 import { contentOf } from "./observeResponse.js"
@@ -7,56 +7,55 @@ import { keyOf } from "./schema.js"
 
 /** Replaces the ids of uploads, which may contain secrets or the state of a registry, by placeholders. */
 export class UploadIds {
-  private readonly issued = new Map<string, string>()
+  private readonly placeholders = new Map<string, string>()
 
   /** Returns the placeholder of an id that the registry returned. */
-  readonly issue = (id: string): string => {
-    const known = this.issued.get(id)
+  issue(id: string): string {
+    const known = this.placeholders.get(id)
     if (known !== undefined) return known
-    const placeholder = `upload-${this.issued.size + 1}`
-    this.issued.set(id, placeholder)
+    const placeholder = `upload-${this.placeholders.size + 1}`
+    this.placeholders.set(id, placeholder)
     return placeholder
   }
 
   /** Returns the placeholder of an id in a request. */
-  readonly of = (id: string): string => this.issued.get(id) ?? unissued(id)
+  of(id: string): string {
+    return this.placeholders.get(id) ?? unknownId(id)
+  }
 }
 
 /**
  * Returns the placeholder of an id that the registry has not returned. It is the same each time, also in another
  * session.
  */
-export const unissued = (id: string): string =>
+export const unknownId = (id: string): string =>
   `unknown-${Digest.encoded(Digest.fromBytes(new TextEncoder().encode(id))).slice(0, 16)}`
 
-/** Returns an operation in the form of a recording, with `content` instead of its body. */
-export const asked = (
+/** Returns an operation in the form of a recording, with `content` instead of its body or bytes. */
+export const recordedOperation = (
   operation: Operation.Operation,
   idOf: (id: string) => string,
   content: Content | undefined
-): RecordedOperation => {
-  const fields: { [name: string]: unknown } = Object.fromEntries(Object.entries(operation))
-  if ("id" in operation) fields["id"] = idOf(operation.id)
-  if ("bytes" in operation) fields["bytes"] = content
-  if ("body" in operation) fields["body"] = content
-  if (fields["limit"] === Infinity) fields["limit"] = undefined
-  return fields as unknown as RecordedOperation
-}
+): RecordedOperation =>
+  ({
+    ...operation,
+    ...("id" in operation ? { id: idOf(operation.id) } : {}),
+    ...("bytes" in operation ? { bytes: content } : {}),
+    ...("body" in operation ? { body: content } : {}),
+    ...("limit" in operation && operation.limit === Infinity ? { limit: undefined } : {})
+  }) as unknown as RecordedOperation
 
 /**
  * Returns a key that is equal for equal operations (`Operation.equivalence`). Bodies are compared by their bytes. A
  * body that was not read to its end is equal to every other such body.
  */
 export const key = (operation: RecordedOperation): string => {
-  const fields: { [name: string]: unknown } = Object.fromEntries(Object.entries(operation))
-  for (const name of ["body", "bytes"]) {
-    const content = fields[name] as Content | undefined
-    if (content !== undefined) fields[name] = content.ended === undefined ? whole(content) : unread
-  }
-  return keyOf(fields as unknown as RecordedOperation)
+  if ("bytes" in operation) return keyOf({ ...operation, bytes: compared(operation.bytes) })
+  const body = "body" in operation ? operation.body : undefined
+  return keyOf(body === undefined ? operation : { ...operation, body: compared(body) })
 }
 
-const whole = ({ digest, size }: Content): Content => ({ digest, size })
+const compared = ({ digest, ended, size }: Content): Content => ended === undefined ? { digest, size } : unread
 
 const unread: Content = { digest: Digest.fromBytes(new Uint8Array(0)), size: 0, ended: "early" }
 
@@ -66,67 +65,50 @@ export const withoutBody = (operation: RecordedOperation): RecordedOperation =>
     ? { ...operation, body: unread }
     : operation
 
-/** Creates the entry of an operation. */
+/** Creates the entry of an operation. Content up to `inline` bytes keeps its bytes. */
 export const entry = (
   operation: Operation.Operation,
   sent: Content | undefined,
-  answer: ObservedResponse,
+  response: ObservedResponse,
   ids: UploadIds,
-  keep: number
+  inline: number
 ): Entry => {
   // Create the request part first: a placeholder for an id in the result must not change the id in the request.
-  const line = asked(operation, ids.of, sent && { ...sent, ended: cleanEnd(sent.ended) })
-  const { error, result } = outcome(operation, answer, ids, keep)
-  return { version: 1, operation: line, ...(error === undefined ? { result } : { error }) } as unknown as Entry
+  const recorded = recordedOperation(operation, (id) => ids.of(id), sent && redactedEnd(sent))
+  return { version: 1, operation: recorded, ...outcome(operation, response, ids, inline) } as unknown as Entry
 }
 
-const withoutSecrets = (error: RegistryError.RegistryError, id?: string) =>
-  RegistryError.mapText(error, (text) => redact(text, id))
+const redacted = (error: RegistryError.RegistryError, uploadId?: string) =>
+  RegistryError.mapText(error, (text) => redact(text, uploadId))
 
-const cleanEnd = (ended: Ended | undefined): Ended | undefined =>
-  typeof ended === "object" ? { error: withoutSecrets(ended.error) } : ended
+const redactedEnd = <A extends { readonly ended?: Ended | undefined }>(part: A): A =>
+  typeof part.ended === "object" ? { ...part, ended: { error: redacted(part.ended.error) } } : part
 
 const outcome = (
   operation: Operation.Operation,
-  answer: ObservedResponse,
+  response: ObservedResponse,
   ids: UploadIds,
-  keep: number
-): { readonly error?: unknown; readonly result?: unknown } => {
-  switch (answer._tag) {
+  inline: number
+): { readonly error: unknown } | { readonly result: unknown } => {
+  switch (response._tag) {
     case "Failure":
-      return { error: withoutSecrets(answer.error, "id" in operation ? operation.id : undefined) }
+      return { error: redacted(response.error, "id" in operation ? operation.id : undefined) }
     case "List":
-      return { result: { items: answer.items, ended: cleanEnd(answer.ended) } }
+      return { result: redactedEnd({ items: response.items, ended: response.ended }) }
     case "Blob": {
-      const content = answer.content()
-      const { descriptor, range } = answer.blob
-      return { result: { descriptor, range, content: { ...content, ended: cleanEnd(content.ended) } } }
+      const { descriptor, range } = response.blob
+      return { result: { descriptor, range, content: redactedEnd(response.content()) } }
     }
-    case "Value":
-      return { result: value(answer.operation, answer.value, ids, keep) }
+    case "Value": {
+      if (operation._tag !== "GetManifest") return { result: withPlaceholder(response.value as object, ids) }
+      const { bytes, descriptor } = response.value as Manifest.Manifest
+      return { result: { descriptor, content: contentOf(bytes, inline) } }
+    }
   }
 }
 
-const value = (operation: Operation.OperationTag, result: unknown, ids: UploadIds, keep: number): unknown => {
-  const upload = (upload: Operation.Upload) => ({ ...upload, id: ids.issue(upload.id) })
-  switch (operation) {
-    case "StartUpload":
-    case "GetUpload":
-    case "AppendUpload":
-      return upload(result as Operation.Upload)
-    case "MountBlob": {
-      const mounted = result as Operation.Mounted | Operation.UploadStarted
-      return mounted._tag === "Mounted" ? mounted : { _tag: mounted._tag, upload: upload(mounted.upload) }
-    }
-    case "GetManifest": {
-      const { bytes, descriptor } = result as Manifest.Manifest
-      return { descriptor, content: contentOf(bytes, keep) }
-    }
-    case "PushManifest": {
-      const { subject, tags, ...descriptor } = result as Operation.PushedManifest
-      return { descriptor, subject, tags }
-    }
-    default:
-      return result
-  }
+const withPlaceholder = (result: object, ids: UploadIds): object => {
+  const withId = (upload: Operation.Upload): Operation.Upload => ({ ...upload, id: ids.issue(upload.id) })
+  if ("upload" in result) return new Operation.UploadStarted({ upload: withId(result.upload as Operation.Upload) })
+  return "id" in result ? withId(result as Operation.Upload) : result
 }

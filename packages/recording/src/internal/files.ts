@@ -9,82 +9,83 @@ const pathOf = (folder: string, digest: Digest.Digest): string => `${folder}/${d
 
 /** Runs effects until one fails. Logs that failure, and ignores all later effects. */
 const untilFailure = (path: string) => {
-  let over = false
+  let failed = false
   return <R>(effect: Effect.Effect<unknown, PlatformError, R>): Effect.Effect<void, never, R> =>
-    Effect.suspend(() => over ? Effect.void : effect).pipe(
+    Effect.suspend(() => failed ? Effect.void : effect).pipe(
       Effect.catchAll((error) => {
-        over = true
-        return Effect.logWarning(`the recording ${path} ends here: ${error.message}`)
+        failed = true
+        return Effect.logWarning(`cannot write the recording ${path}: ${error.message}; the recording ends here`)
       }),
       Effect.asVoid
     )
 }
 
+type Attempt = ReturnType<typeof untilFailure>
+
+/** Creates a sink that writes lines to a file and large content to a folder. */
 export const sink = (path: string, folder: string | undefined) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     const file = yield* files.open(path, { flag: "w" })
-    const one = yield* Effect.makeSemaphore(1)
+    const mutex = yield* Effect.makeSemaphore(1)
     const attempt = untilFailure(path)
-    const write = (line: string) => one.withPermits(1)(attempt(file.writeAll(new TextEncoder().encode(`${line}\n`))))
+    const write = (line: string) => mutex.withPermits(1)(attempt(file.writeAll(new TextEncoder().encode(`${line}\n`))))
     if (folder === undefined) return { write }
     yield* files.makeDirectory(folder, { recursive: true })
-    return { write, keep: keep(files, folder, attempt) }
+    return { write, store: (body: Body.Body) => stored(files, folder, attempt, body) }
   })
 
 /**
  * Copies the bytes of a body to a temporary file, and renames the file when the body is complete. A reader that knows
  * the size may stop without reading the end marker.
  */
-const keep =
-  (files: FileSystem.FileSystem, folder: string, attempt: ReturnType<typeof untilFailure>) =>
-  (body: Body.Body): Body.Body => {
-    const passed = Stream.unwrapScoped(Effect.gen(function*() {
-      const path = `${folder}/${crypto.randomUUID()}.part`
-      const hasher = Digest.hasher("sha256")
-      let size = 0
-      let ended = false
-      let write: FileSystem.File["writeAll"] = () => Effect.void
-      yield* Effect.addFinalizer(() =>
-        attempt(
-          ended || size === body.size
-            ? files.rename(path, pathOf(folder, hasher.digest()))
-            : files.remove(path, { force: true })
-        )
+const stored = (files: FileSystem.FileSystem, folder: string, attempt: Attempt, body: Body.Body): Body.Body => {
+  const copied = Stream.unwrapScoped(Effect.gen(function*() {
+    const path = `${folder}/${crypto.randomUUID()}.part`
+    const hasher = Digest.hasher("sha256")
+    let size = 0
+    let ended = false
+    let write: FileSystem.File["writeAll"] = () => Effect.void
+    yield* Effect.addFinalizer(() =>
+      attempt(
+        ended || size === body.size
+          ? files.rename(path, pathOf(folder, hasher.digest()))
+          : files.remove(path, { force: true })
       )
-      yield* attempt(Effect.map(files.open(path, { flag: "wx" }), (file) => {
-        write = (piece) => file.writeAll(piece)
-      }))
-      const see = (piece: Uint8Array) => {
-        hasher.update(piece)
-        size += piece.byteLength
-        return attempt(write(piece))
-      }
-      const end = Stream.execute(Effect.sync(() => {
-        ended = true
-      }))
-      return Stream.concat(Stream.tap(body.stream, see), end)
+    )
+    yield* attempt(Effect.map(files.open(path, { flag: "wx" }), (file) => {
+      write = (chunk) => file.writeAll(chunk)
     }))
-    return Body.stream(passed, { size: body.size, replayable: body.replayable })
-  }
+    const copy = (chunk: Uint8Array) => {
+      hasher.update(chunk)
+      size += chunk.byteLength
+      return attempt(write(chunk))
+    }
+    const end = Stream.execute(Effect.sync(() => {
+      ended = true
+    }))
+    return Stream.concat(Stream.tap(body.stream, copy), end)
+  }))
+  return Body.stream(copied, { size: body.size, replayable: body.replayable })
+}
 
+/** Reads the text of a recording, and returns a function that opens its content in the folder. */
 export const source = (path: string, folder: string | undefined) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     const text = yield* files.readFileString(path)
-    const load = folder === undefined ?
-      undefined :
-      (digest: Digest.Digest): Effect.Effect<Body.Body | undefined> =>
-        Effect.match(files.stat(pathOf(folder, digest)), {
-          onFailure: () => undefined,
-          onSuccess: ({ size }) =>
-            Body.stream(
-              Stream.mapError(
-                files.stream(pathOf(folder, digest)),
-                (cause) => new RegistryError.Unavailable({ reason: "the recording cannot be read", cause })
-              ),
-              { size: Number(size), replayable: true }
-            )
-        })
+    if (folder === undefined) return { text, load: undefined }
+    const load = (digest: Digest.Digest): Effect.Effect<Body.Body | undefined> =>
+      Effect.match(files.stat(pathOf(folder, digest)), {
+        onFailure: () => undefined,
+        onSuccess: ({ size }) =>
+          Body.stream(
+            Stream.mapError(
+              files.stream(pathOf(folder, digest)),
+              (cause) => new RegistryError.Unavailable({ reason: `cannot read ${digest} of the recording`, cause })
+            ),
+            { size: Number(size), replayable: true }
+          )
+      })
     return { text, load }
   })

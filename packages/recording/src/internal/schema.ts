@@ -1,5 +1,4 @@
-import { Descriptor, Digest, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
-import type { Operation } from "@effect-oci/core"
+import { Descriptor, Digest, Operation, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Predicate from "effect/Predicate"
@@ -12,7 +11,7 @@ const Ended = Schema.optional(Schema.Union(Schema.Literal("early"), Schema.Struc
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Encodes bytes as text if they are valid UTF-8, and otherwise as base64. */
-const shown = (bytes: Uint8Array) =>
+const encodeBytes = (bytes: Uint8Array) =>
   Either.match(Either.try(() => utf8.decode(bytes)), {
     onLeft: () => ({ base64: bytes }),
     onRight: (text) => ({ text })
@@ -43,112 +42,49 @@ const Content = Schema.transformOrFail(
         ? ParseResult.succeed({ ...content, bytes })
         : ParseResult.fail(new ParseResult.Type(ast, content, `content has digest ${digest}, not ${content.digest}`))
     },
-    encode: ({ bytes, ...content }) => ParseResult.succeed({ ...content, ...(bytes === undefined ? {} : shown(bytes)) })
+    encode: ({ bytes, ...content }) =>
+      ParseResult.succeed({ ...content, ...(bytes === undefined ? {} : encodeBytes(bytes)) })
   }
 )
 
-const repository = RepositoryName.schema
-const digest = Digest.schema
-const id = Schema.String
-const reference = Schema.Union(Digest.schema, Tag.schema)
-const optional = Schema.optional
+const listOf = (item: Schema.Schema.Any) => Schema.Struct({ items: Schema.Array(item), ended: Ended })
 
-const Range = Schema.Union(
-  Schema.Struct({ offset: Count, length: optional(Count) }),
-  Schema.Struct({ suffix: Count })
-)
-
-/** The fields of each operation. An operation that is missing here is a type error. */
-const operations: { readonly [T in Operation.OperationTag]: Schema.Struct.Fields } = {
-  ResolveBlob: { repository, digest },
-  GetBlob: { repository, digest, range: optional(Range) },
-  ResolveManifest: { repository, reference },
-  GetManifest: { repository, reference },
-  PushBlob: { repository, descriptor: Descriptor.schema, body: Content },
-  MountBlob: { repository, digest, from: optional(repository) },
-  StartUpload: { repository, algorithm: optional(Schema.String) },
-  GetUpload: { repository, id },
-  AppendUpload: { repository, id, offset: optional(Count), body: Content },
-  CompleteUpload: { repository, id, digest, offset: optional(Count), body: optional(Content) },
-  CancelUpload: { repository, id },
-  PushManifest: {
-    repository,
-    mediaType: Schema.String,
-    bytes: Content,
-    digest: optional(digest),
-    tags: Schema.Array(Tag.schema),
-    ifAbsent: optional(Schema.Boolean)
-  },
-  DeleteBlob: { repository, digest },
-  DeleteManifest: { repository, digest },
-  DeleteTag: { repository, tag: Tag.schema },
-  ListRepositories: { last: optional(repository), limit: optional(Count) },
-  ListTags: { repository, last: optional(Tag.schema), limit: optional(Count) },
-  ListReferrers: { repository, digest, artifactType: optional(Schema.String) }
-}
-
-const Upload = Schema.Struct({ id, offset: Count, minChunkSize: optional(Count) })
-const Done = Schema.TaggedStruct("Done", {})
-const listOf = (item: Schema.Schema.All) =>
-  Schema.Struct({ items: Schema.Array(item as Schema.Schema<unknown>), ended: Ended })
-
-/** The result of each operation. */
-const results: { readonly [T in Operation.OperationTag]: Schema.Schema.All } = {
-  ResolveBlob: Descriptor.schema,
+/** The result of each operation. Content and lists say how they ended. */
+const results: { readonly [T in Operation.OperationTag]: Schema.Schema.Any } = {
+  ...Operation.resultSchemas,
   GetBlob: Schema.Struct({
     descriptor: Descriptor.schema,
-    range: optional(Schema.Struct({ offset: Count, length: Count })),
+    range: Schema.optional(Schema.Struct({ offset: Count, length: Count })),
     content: Content
   }),
-  ResolveManifest: Descriptor.schema,
   GetManifest: Schema.Struct({ descriptor: Descriptor.schema, content: Content }),
-  PushBlob: Descriptor.schema,
-  MountBlob: Schema.Union(
-    Schema.TaggedStruct("Mounted", { digest }),
-    Schema.TaggedStruct("UploadStarted", { upload: Upload })
-  ),
-  StartUpload: Upload,
-  GetUpload: Upload,
-  AppendUpload: Upload,
-  CompleteUpload: Descriptor.schema,
-  CancelUpload: Done,
-  PushManifest: Schema.Struct({
-    descriptor: Descriptor.schema,
-    subject: optional(digest),
-    tags: Schema.Array(Tag.schema)
-  }),
-  DeleteBlob: Done,
-  DeleteManifest: Done,
-  DeleteTag: Done,
-  ListRepositories: listOf(repository),
+  ListRepositories: listOf(RepositoryName.schema),
   ListTags: listOf(Tag.schema),
   ListReferrers: listOf(Descriptor.schema)
 }
 
-/** Returns the schemas of a line of an operation, with its result or its error. */
-const lines = (operation: Operation.OperationTag) => {
-  const asked = { version: Schema.Literal(1), operation: Schema.TaggedStruct(operation, operations[operation]) }
+/** Returns the schemas of an operation, and of a line of it with its result or its error. */
+const schemasOf = (tag: Operation.OperationTag, fields: object) => {
+  const operation = Schema.TaggedStruct(tag, fields as Schema.Struct.Fields)
+  const line = { version: Schema.Literal(1), operation }
   return {
-    result: Schema.Struct({ ...asked, result: results[operation] as Schema.Schema<unknown> }),
-    error: Schema.Struct({ ...asked, error: RegistryError.schema })
-  }
+    operation,
+    result: Schema.Struct({ ...line, result: results[tag] }),
+    error: Schema.Struct({ ...line, error: RegistryError.schema })
+  } as unknown as { readonly [part in "operation" | "result" | "error"]: Schema.Schema<unknown> }
 }
 
-const schemas = new Map<unknown, ReturnType<typeof lines>>(
-  (Object.keys(operations) as ReadonlyArray<Operation.OperationTag>).map((tag) => [tag, lines(tag)])
+const schemas = new Map<unknown, ReturnType<typeof schemasOf>>(
+  Object.entries(Operation.fieldSchemas(Content, Content))
+    .map(([tag, fields]) => [tag, schemasOf(tag as Operation.OperationTag, fields)])
 )
 
-/** Returns the schema of a line by its operation and by whether it has an error. So error messages can be specific. */
-export const schemaOf = (line: unknown): Schema.Schema<unknown> | undefined => {
-  if (!Predicate.hasProperty(line, "operation") || !Predicate.hasProperty(line.operation, "_tag")) return undefined
-  const schema = schemas.get(line.operation._tag)?.["error" in line ? "error" : "result"]
-  return schema as unknown as Schema.Schema<unknown> | undefined
-}
-
-const encoders = new Map<unknown, (asked: unknown) => unknown>(
-  Object.entries(operations).map(([tag, fields]) => [tag, Schema.encodeSync(Schema.TaggedStruct(tag, fields) as never)])
-)
+/** Returns the schema of a line by its operation and by whether it has an error, for specific error messages. */
+export const schemaOf = (line: unknown): Schema.Schema<unknown> | undefined =>
+  Predicate.hasProperty(line, "operation") && Predicate.hasProperty(line.operation, "_tag")
+    ? schemas.get(line.operation._tag)?.["error" in line ? "error" : "result"]
+    : undefined
 
 /** Returns a key that is equal for equivalent operations only. */
-export const keyOf = (operation: { readonly _tag: Operation.OperationTag }): string =>
-  JSON.stringify(encoders.get(operation._tag)?.(operation))
+export const keyOf = <O extends { readonly _tag: Operation.OperationTag }>(operation: O): string =>
+  JSON.stringify(Schema.encodeSync(schemas.get(operation._tag)!.operation)(operation))
