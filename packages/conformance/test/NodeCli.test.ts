@@ -82,7 +82,7 @@ describe("effect-oci-conformance", () => {
     { name: "exits with 1 if a should check fails and --strict is set", args: ["--strict"], exitCode: 1 }
   ])("$name", ({ args, exitCode }) =>
     Effect.gen(function*() {
-      const output = yield* run(...args, yield* serve("manifest-ambiguous-taken"))
+      const output = yield* run(...args, yield* serve("manifest-ambiguous-accepted"))
       expect(output.out).toMatch(/\n {2}FAIL should manifest-ambiguous /)
       expect(output.exitCode).toBe(exitCode)
     }))

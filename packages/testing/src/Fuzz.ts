@@ -42,8 +42,8 @@ const unprintable = /[\p{Cc}\p{Cs}]/u
 const errorProblem = (error: unknown): string | undefined => {
   if (!(error instanceof Error)) return undefined
   const { message } = error
-  if (message.length > maxMessage) return `its error has ${message.length} characters`
-  if (unprintable.test(message)) return "its error has characters that are not for a log"
+  if (message.length > maxMessage) return `the error message has ${message.length} characters`
+  if (unprintable.test(message)) return "the error message has characters that are not safe to log"
   JSON.stringify(error)
   return undefined
 }
@@ -61,7 +61,7 @@ export const problem = <Input, Output>(target: Target<Input, Output>, input: Inp
       onSuccess: (output) =>
         Effect.sync(() => {
           const broken = Object.entries(target.laws).find(([, law]) => !law(output, input))
-          return broken === undefined ? undefined : `it does not hold that ${broken[0]}`
+          return broken === undefined ? undefined : `this law does not hold: ${broken[0]}`
         })
     }),
     Effect.runSyncExit

@@ -1,7 +1,8 @@
 import { BlobContent, Body, Descriptor, Handler, Manifest, Operation, RepositoryName, Tag } from "@effect-oci/core"
 import type { RegistryError } from "@effect-oci/core"
-import { Effect, Stream } from "effect"
-import type { Exit } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 
 export const repository = RepositoryName.make("team/app")

@@ -4,13 +4,13 @@ import * as Fuzz from "../src/Fuzz.js"
 
 const seconds = Number(process.env["FUZZ_SECONDS"] ?? "60")
 
-/** What shows a counterexample again: a row of the table `found` in `fuzz.test.ts`. */
+/** Prints a failure as a row of the table `found` in `fuzz.test.ts`. */
 const report = (name: string, seed: number, input: unknown, problem: string | undefined): string =>
-  `seed ${seed} found that "${name}" ${problem ?? "is well again"}\n\nAs a test:\n  [${JSON.stringify(name)}, ${
+  `seed ${seed}: "${name}": ${problem ?? "the failure did not repeat"}\n\nAs a test:\n  [${JSON.stringify(name)}, ${
     fc.stringify(input)
   }]`
 
-it(`all targets, for ${seconds} s`, async () => {
+it(`every target handles hostile input, for ${seconds} s`, async () => {
   const end = Date.now() + seconds * 1000
   let runs = 0
   const first = Math.floor(Math.random() * 0x7fffffff)
@@ -26,9 +26,9 @@ it(`all targets, for ${seconds} s`, async () => {
         const [input] = counterexample
         expect.fail(report(target.name, seed, input, Fuzz.problem(target, input)))
       }
-      // Vitest wants to hear from a test now and then.
+      // Lets Vitest receive progress.
       await new Promise((resume) => setImmediate(resume))
     }
   }
-  process.stdout.write(`${runs} inputs, and nothing found\n`)
+  process.stdout.write(`${runs} inputs without a failure\n`)
 }, (seconds + 60) * 1000)

@@ -11,24 +11,24 @@ const named = (name: string): Fuzz.Target => {
   return target
 }
 
-/** What was once taken wrongly. `npm run fuzz` prints such a row for what it finds. */
+/** Inputs that once caused a failure. `npm run fuzz` prints such a row for each failure that it finds. */
 const found: ReadonlyArray<readonly [target: string, input: unknown]> = [
   ["Range header", "bytes=9007199254740992-9007199254740992"],
   [
     "error body",
     {
       status: 403,
-      asked: undefined,
+      operation: undefined,
       headers: {},
       body: `{"errors":[{"code":"DENIED","detail":${"[".repeat(9000)}${"]".repeat(9000)}}]}`
     }
   ]
 ]
 
-describe("what is hostile is read or refused, and nothing else", () => {
+describe("hostile input is parsed or rejected, without a defect", () => {
   it.each(targets)("$name", (target) => {
-    let taken = 0
-    const counted = { ...target, laws: { ...target.laws, "it is counted": () => ++taken > 0 } }
+    let parsed = 0
+    const counted = { ...target, laws: { ...target.laws, "the result is counted": () => ++parsed > 0 } }
     const runs = fc.check(
       fc.property(target.input, (input) => {
         expect(Fuzz.problem(counted, input)).toBeUndefined()
@@ -36,15 +36,15 @@ describe("what is hostile is read or refused, and nothing else", () => {
       { seed: 20_261_121, numRuns: 400 }
     )
     expect(fc.defaultReportMessage(runs)).toBeUndefined()
-    // Neither is all of it so odd that nothing behind the first check is met, nor is all of it good.
-    expect(taken).toBeGreaterThan(20)
+    // Enough inputs are valid to reach the code after the first check.
+    expect(parsed).toBeGreaterThan(20)
   })
 
-  it.each(found)("%s, as it was found", (name, input) => {
+  it.each(found)("%s: an input that once failed", (name, input) => {
     expect(Fuzz.problem(named(name), input)).toBeUndefined()
   })
 
-  it("and leaves no mark on what all objects have", () => {
+  it("hostile input does not change Object.prototype", () => {
     const before = Object.getOwnPropertyNames(Object.prototype)
     for (const target of targets) {
       for (const input of fc.sample(target.input, { seed: 7, numRuns: 50 })) Fuzz.problem(target, input)
@@ -54,17 +54,17 @@ describe("what is hostile is read or refused, and nothing else", () => {
   })
 })
 
-describe("64 KiB of the worst are read in 5 ms", () => {
+describe("the worst input of 64 KiB is parsed in 5 ms", () => {
   const document = JSON.stringify(Array.from({ length: 3000 }, (_, index) => ({ index, name: `name ${index}` })))
   const reading = { ...named("count"), run: () => Effect.sync(() => JSON.parse(document) as unknown) }
-  /** What a machine takes now for an ordinary document says how much slower it is than those the limit was set on. */
+  /** The limit on this machine, scaled by the time that an ordinary document takes now. */
   const limitNow = () => 5 * Math.max(1, Fuzz.time(reading, "", { tries: 20, enough: 0 }) / 2)
   const slowest: Array<string> = []
 
   const worstOf = (target: Fuzz.Target, limit: number) => {
     let most = { took: 0, name: "" }
     for (const { make, name } of target.worst) {
-      // Around the lengths at which grammars stop to look, and at the full one.
+      // Lengths near the limits of the grammars, and the full length.
       for (const length of [250, 1000, 8000, 16_000, 65_536]) {
         const took = Fuzz.time(target, make(length), { tries: 30, enough: limit })
         if (took > most.took) most = { took, name: `${length} characters: ${name}` }
@@ -74,7 +74,7 @@ describe("64 KiB of the worst are read in 5 ms", () => {
   }
 
   it.each(targets)("$name", (target) => {
-    // Others may take the machine in the middle of it: what is slow is slow each time.
+    // Other programs may slow a run down, so a slow target is measured again.
     for (let left = 3; left > 0; left--) {
       const limit = limitNow()
       const most = worstOf(target, limit)
@@ -90,7 +90,7 @@ describe("64 KiB of the worst are read in 5 ms", () => {
   })
 })
 
-describe("a fault is found", () => {
+describe("Fuzz.problem detects", () => {
   const good = named("tag")
   const faults: ReadonlyArray<readonly [name: string, target: Fuzz.Target, problem: RegExp]> = [
     [
@@ -99,7 +99,7 @@ describe("a fault is found", () => {
       /URIError/
     ],
     [
-      "a parser that throws where it runs",
+      "a parser whose effect throws",
       {
         ...good,
         run: (input) =>
@@ -110,32 +110,32 @@ describe("a fault is found", () => {
       /TypeError/
     ],
     [
-      "a parser that waits",
+      "an asynchronous parser",
       { ...good, run: () => Effect.promise(() => Promise.resolve()) },
       /cannot be resolved synchronously/
     ],
     [
       "a law that is broken",
-      { ...good, laws: { "it is short": (_, input) => (input as string).length < 100 } },
-      /does not hold that it is short/
+      { ...good, laws: { "the input is short": (_, input) => (input as string).length < 100 } },
+      /does not hold: the input is short/
     ],
     [
       "a law that throws",
-      { ...good, laws: { "it is JSON": (_, input) => JSON.parse(input as string) as boolean } },
+      { ...good, laws: { "the input is JSON": (_, input) => JSON.parse(input as string) as boolean } },
       /SyntaxError/
     ],
     [
-      "an error that repeats what it was given",
+      "an error that contains unprintable input",
       { ...good, run: (input) => Effect.fail(new Error(String(input))) },
-      /not for a log/
+      /not safe to log/
     ],
     [
-      "an error without an end",
+      "a very long error",
       { ...good, run: () => Effect.fail(new Error("a".repeat(20_000))) },
       /20000 characters/
     ],
     [
-      "an error that cannot be written",
+      "an error that cannot be serialized",
       { ...good, run: () => Effect.fail(Object.assign(new Error("no"), { size: 1n })) },
       /BigInt/
     ]
@@ -145,7 +145,7 @@ describe("a fault is found", () => {
     expect(problems.find((each) => each !== undefined && problem.test(each))).toBeDefined()
   })
 
-  it("a parser that goes over its text again and again", () => {
+  it("a parser with quadratic time", () => {
     const quadratic: Fuzz.Target = {
       ...good,
       run: (input) => Either.right(/^(?:.*a)+$/.test((input as string).replace(/\s+$/, "")))
@@ -156,7 +156,7 @@ describe("a fault is found", () => {
     expect(longest).toBeGreaterThan(5)
   })
 
-  it("a time is the best of the tries, and no more are made than are needed", () => {
+  it("Fuzz.time returns the shortest run, and stops at the first run that is fast enough", () => {
     let tries = 0
     const target = { ...good, run: () => Effect.sync(() => void tries++) }
     Fuzz.time(target, "", { tries: 7, enough: 1000 })

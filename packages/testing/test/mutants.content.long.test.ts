@@ -1,4 +1,4 @@
 import { areas } from "./suites/areas.js"
-import { findEachOther } from "./suites/mutants.js"
+import { testArea } from "./suites/mutants.js"
 
-findEachOther(areas.content, "all checks")
+testArea(areas.content, "all checks")

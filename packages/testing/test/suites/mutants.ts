@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import type { Mutant } from "../../src/Mutant.js"
 import * as Mutants from "../../src/Mutants.js"
 
-/** Mutants and the checks that are there to find them. */
+/** Mutants, and the checks that must detect them. */
 export interface Area {
   readonly mutants: ReadonlyArray<Mutant>
   readonly checks: ReadonlyArray<Check>
@@ -19,14 +19,14 @@ const shown = (checks: ReadonlyArray<Check>) =>
 const isOf = (mutant: Mutant) => (check: Check) => check.rules.some((rule) => mutant.breaks.includes(rule))
 
 /** The checks to skip: those of other rules. */
-const butFor = (mutant: Mutant) =>
+const checksToSkip = (mutant: Mutant) =>
   Object.fromEntries(all.filter((check) => !isOf(mutant)(check)).map(({ id }) => [id, "of another rule"]))
 
 /**
  * Tests that a check finds every mutant, and that every check finds one. Against each mutant the checks of its rules run;
  * or all checks, which takes minutes, and shows that no two checks find the same mutants.
  */
-export const findEachOther = ({ checks, mutants }: Area, run: "their checks" | "all checks"): void => {
+export const testArea = ({ checks, mutants }: Area, run: "their checks" | "all checks"): void => {
   const table = new Map<Mutant, ReadonlyArray<Check>>()
 
   /** The mutants that a check finds. */
@@ -38,7 +38,7 @@ export const findEachOther = ({ checks, mutants }: Area, run: "their checks" | "
   describe("mutants", () => {
     it.effect.each(mutants)("$id: $name", (mutant) =>
       Effect.gen(function*() {
-        const skip = run === "all checks" ? {} : butFor(mutant)
+        const skip = run === "all checks" ? {} : checksToSkip(mutant)
         const found = yield* Mutants.findings(mutant, { concurrency: 1, skip })
         table.set(mutant, found)
         expect(found.filter(isOf(mutant))).not.toEqual([])
@@ -50,7 +50,7 @@ export const findEachOther = ({ checks, mutants }: Area, run: "their checks" | "
       expect(foundBy(check).filter((mutant) => isOf(mutant)(check))).not.toEqual([])
     })
 
-    it.runIf(run === "all checks")("find each other mutants than any other", () => {
+    it.runIf(run === "all checks")("find a set of mutants that no other check finds", () => {
       const byMutants = new Map<string, ReadonlyArray<string>>()
       for (const check of checks) {
         const found = foundBy(check).map(({ id }) => id).join(" ")

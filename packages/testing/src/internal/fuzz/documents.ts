@@ -51,16 +51,16 @@ const manifest = target<Sent, Manifest.Document>({
   ).map(([{ bytes, mediaType }, treat, other]) => ({ mediaType: other ?? mediaType, content: treat(parsed(bytes)) })),
   run: ({ content, mediaType }) => Manifest.parse({ mediaType, bytes: hostile.bytesOf(content) }),
   laws: {
-    "it is read again when it is written": (document) => {
+    "the result round-trips": (document) => {
       const { _tag, mediaType, ...members } = document
       const again = Manifest.parse({ mediaType, bytes: utf8({ schemaVersion: 2, mediaType, ...members }) })
       return equal(Either.getOrUndefined(again), document)
     },
-    "what it points at are descriptors, and not too many": (document) => {
+    "the references are descriptors, up to the limit": (document) => {
       const links = Manifest.references(document)
       return links.length <= Manifest.maxEntries + 2 && links.every(({ descriptor }) => isDescriptor(descriptor))
     },
-    "it is of the type that it was sent as": (document, { mediaType }) =>
+    "the media type is that of the request": (document, { mediaType }) =>
       document.mediaType === MediaType.essence(mediaType)
   },
   worst: Object.entries(lists).flatMap(([mediaType, member]) =>
@@ -84,9 +84,9 @@ const descriptor = target<string, Descriptor.Descriptor>({
   input: hostile.json(Arbitraries.descriptor).map((content) => typeof content === "string" ? content : "\ud800"),
   run: decodeDescriptor,
   laws: {
-    "it is read again when it is written": (read) =>
+    "the result round-trips": (read) =>
       equal(Either.getOrUndefined(decodeDescriptor(JSON.stringify(Schema.encodeSync(Descriptor.schema)(read)))), read),
-    "it is one": isDescriptor
+    "the result is a descriptor": isDescriptor
   },
   worst: hostile.worstJson("urls", `"https://a.example"`, oneDescriptor.slice(1, -1) + ",")
 })
@@ -94,7 +94,7 @@ const descriptor = target<string, Descriptor.Descriptor>({
 /** The status and headers with which the body of an error is read. */
 interface Failure {
   readonly status: number
-  readonly asked: OperationTag | undefined
+  readonly operation: OperationTag | undefined
   readonly headers: { readonly [name: string]: string }
   readonly body: hostile.Content
 }
@@ -120,14 +120,14 @@ const errorDocument = fc.record({
   )
 })
 
-const readError = ({ asked, body, headers, status }: Failure): RegistryError =>
-  ErrorBody.decode({ status, headers, bytes: hostile.bytesOf(body) }, { operation: asked })
+const readError = ({ body, headers, operation, status }: Failure): RegistryError =>
+  ErrorBody.decode({ status, headers, bytes: hostile.bytesOf(body) }, { operation })
 
 const errorBody = target<Failure, RegistryError>({
   name: "error body",
   input: fc.record({
     status: fc.oneof(fc.constantFrom(400, 401, 403, 404, 405, 412, 413, 416, 429, 500, 503), fc.nat(999)),
-    asked: fc.option(
+    operation: fc.option(
       fc.constantFrom<OperationTag>("GetBlob", "GetManifest", "PushManifest", "AppendUpload", "ListTags"),
       { nil: undefined }
     ),
@@ -143,17 +143,17 @@ const errorBody = target<Failure, RegistryError>({
   }),
   run: (failure) => Either.right(readError(failure)),
   laws: {
-    "it is the same error, and reads the same, on the other side of a server": (error, { asked }) => {
+    "the error and its message are the same after a server": (error, { operation }) => {
       const { body, headers, status } = ErrorBody.encode(error)
       const sent = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined))
-      const again = readError({ asked, body: body?.bytes ?? "", headers: sent as Failure["headers"], status })
+      const again = readError({ operation, body: body?.bytes ?? "", headers: sent as Failure["headers"], status })
       return again._tag === error._tag && again.message === error.message
     },
-    "it can be shown": (error) =>
+    "the text is printable": (error) =>
       JSON.stringify(error, null, 2).length < 2 * 1024 * 1024 && !/[\p{Cc}\p{Cs}]/u.test(error.message),
-    "it says when to come back, if it does, in a time that is one": ({ retryAfter }) =>
+    "retryAfter, if present, is a valid time": ({ retryAfter }) =>
       retryAfter === undefined || (Number.isSafeInteger(retryAfter) && retryAfter >= 0),
-    "its answer has no header with a line break": (error) =>
+    "no response header contains a line break": (error) =>
       Object.values(ErrorBody.encode(error).headers).every((value) => !/[\r\n\0]/.test(value ?? ""))
   },
   worst: [
@@ -161,11 +161,11 @@ const errorBody = target<Failure, RegistryError>({
     ...hostile.worstJson("detail", `{"code":""}`, `"errors":[{"code":"A"}],`)
   ].map(({ make, name }): Target<Failure>["worst"][number] => ({
     name,
-    make: (length) => ({ status: 400, asked: undefined, headers: {}, body: make(length) })
+    make: (length) => ({ status: 400, operation: undefined, headers: {}, body: make(length) })
   })).concat(
     hostile.worst(dates.concat("0", " ", "GMT")).map(({ make, name }) => ({
       name: `a Retry-After of ${name}`,
-      make: (length) => ({ status: 429, asked: undefined, headers: { "retry-after": make(length) }, body: "" })
+      make: (length) => ({ status: 429, operation: undefined, headers: { "retry-after": make(length) }, body: "" })
     }))
   )
 })

@@ -98,9 +98,8 @@ export const headers: ReadonlyArray<Target> = [
     grammar: range,
     run: (text) => Either.right(Range.parse(text)),
     laws: {
-      "it is read again when it is written": (read) =>
-        typeof read === "string" || equal(Range.parse(Range.format(read)), read),
-      "its numbers can be counted to": (read) =>
+      "the result round-trips": (read) => typeof read === "string" || equal(Range.parse(Range.format(read)), read),
+      "the numbers are safe integers": (read) =>
         typeof read === "string" || [read.offset, read.length, read.suffix].every((n) => n === undefined || isCount(n))
     }
   }),
@@ -109,9 +108,8 @@ export const headers: ReadonlyArray<Target> = [
     grammar: contentRange,
     run: (text) => found(Range.parseContentRange(text)),
     laws: {
-      "it is read again when it is written": (read) =>
-        equal(Range.parseContentRange(Range.formatContentRange(read)), read),
-      "it lies within the whole": ({ size, span }) =>
+      "the result round-trips": (read) => equal(Range.parseContentRange(Range.formatContentRange(read)), read),
+      "the range is within the content": ({ size, span }) =>
         span === undefined ||
         (isCount(span.offset) && span.length > 0 && span.offset + span.length <= (size ?? Infinity))
     }
@@ -121,8 +119,8 @@ export const headers: ReadonlyArray<Target> = [
     grammar: chunk,
     run: (text) => found(Range.parseSpan(text)),
     laws: {
-      "it is read again when it is written": (read) => equal(Range.parseSpan(Range.formatSpan(read)), read),
-      "its end can be counted to": ({ length, offset }) => isCount(offset) && length > 0 && isCount(offset + length)
+      "the result round-trips": (read) => equal(Range.parseSpan(Range.formatSpan(read)), read),
+      "the end is a safe integer": ({ length, offset }) => isCount(offset) && length > 0 && isCount(offset + length)
     }
   }),
   text({
@@ -130,8 +128,8 @@ export const headers: ReadonlyArray<Target> = [
     grammar: offset,
     run: (text) => found(Range.parseUploadOffset({ range: text })),
     laws: {
-      "it is read again when it is written": (read) => Range.parseUploadOffset(Range.formatUploadOffset(read)) === read,
-      "it is a count": isCount
+      "the result round-trips": (read) => Range.parseUploadOffset(Range.formatUploadOffset(read)) === read,
+      "the result is a count": isCount
     }
   }),
   text({
@@ -139,8 +137,9 @@ export const headers: ReadonlyArray<Target> = [
     grammar: { valid: fc.maxSafeNat().map(String), pieces: [...numbers, "+", "e", ".", "x", "\u0663"] },
     run: (text) => found(Range.parseClamped(text)),
     laws: {
-      "it is a count": isCount,
-      "it is the same where it is not too large": (read, text) => [undefined, read].includes(Range.parseCount(text))
+      "the result is a count": isCount,
+      "the result equals the number, unless it is too large": (read, text) =>
+        [undefined, read].includes(Range.parseCount(text))
     }
   }),
   text({
@@ -151,9 +150,8 @@ export const headers: ReadonlyArray<Target> = [
       return read.malformed ? Either.left(undefined) : Either.right(read.links)
     },
     laws: {
-      "the next page is read again when it is written": (links) =>
-        links.every(({ target }) => Link.next(Link.format(target)) === target),
-      "the next page is the first that says so": (links, text) =>
+      "the next page round-trips": (links) => links.every(({ target }) => Link.next(Link.format(target)) === target),
+      "the next page is the first link with rel=next": (links, text) =>
         Link.next(text) === links.find(({ relations }) => relations.includes("next"))?.target
     }
   }),
@@ -162,7 +160,7 @@ export const headers: ReadonlyArray<Target> = [
     grammar: warning,
     run: (text) => Either.right(Warning.parse(text)),
     laws: {
-      "it is read again when it is written, as far as that goes": (texts) => {
+      "the result round-trips up to the length limit": (texts) => {
         const written = Warning.format(texts)
         const again = Warning.parse(written)
         return Warning.format(again) === written && again.length <= texts.length
@@ -174,7 +172,7 @@ export const headers: ReadonlyArray<Target> = [
     grammar: route,
     run: (text) => found(Route.parse(text)),
     laws: {
-      "it is read again when it is written, if it names what there can be": (read) =>
+      "the result round-trips if its names are valid": (read) =>
         !names(read) || equal(Route.parse(Route.format(read)), read)
     }
   })

@@ -147,7 +147,7 @@ export const worst = (pieces: ReadonlyArray<string>): ReadonlyArray<Shape> => {
   const shapes: Array<Shape> = []
   const over = (unit: string, beginning = "", end = "") =>
     shapes.push({
-      name: `${beginning === "" ? "" : `${shown(beginning)}, then `}${shown(unit)} over and over${
+      name: `${beginning === "" ? "" : `${shown(beginning)}, then `}${shown(unit)} repeated${
         end === "" ? "" : `, then ${shown(end)}`
       }`,
       make: (length) => beginning + fill(unit, length - beginning.length - end.length) + end
@@ -300,7 +300,7 @@ export const worstJson = (member: string, item: string, rest = ""): ReadonlyArra
     document("one long text of escapes", (length) => named(`"${fill("\\u0000", length - length % 6)}"`)),
     document("one long name", (length) => `"${fill("\u0130", length / 2)}":1`),
     document("one long number", (length) => named(fill("9", length))),
-    { name: "objects in objects, without an end", make: (length) => fill(`{${named("")}`, length) },
-    { name: "arrays without an end", make: (length) => fill("[", length) }
+    { name: "nested objects without an end", make: (length) => fill(`{${named("")}`, length) },
+    { name: "nested arrays without an end", make: (length) => fill("[", length) }
   ]
 }

@@ -89,8 +89,8 @@ const named = (
     grammar,
     run: module.parse,
     laws: {
-      "it is the text itself": (read, text) => read === text && module.is(text),
-      "it is visible ASCII": isPlain
+      "the result is the input": (read, text) => read === text && module.is(text),
+      "the result is visible ASCII": isPlain
     }
   })
 
@@ -101,13 +101,12 @@ export const names: ReadonlyArray<Target> = [
     grammar: reference,
     run: Reference.parse,
     laws: {
-      "it is read again when it is written": (read) =>
-        Equal.equals(Reference.parse(Reference.format(read)), Either.right(read)),
-      "its parts are what they are called": ({ digest, repository, tag }) =>
+      "the result round-trips": (read) => Equal.equals(Reference.parse(Reference.format(read)), Either.right(read)),
+      "each part is valid": ({ digest, repository, tag }) =>
         RepositoryName.is(repository) && (tag === undefined || Tag.is(tag)) &&
         (digest === undefined || Digest.is(digest)),
-      "it is visible ASCII": (read) => isPlain(Reference.format(read)),
-      "its host is one for a URL too": ({ registry }) => new URL(`http://${registry}`).pathname === "/"
+      "the result is visible ASCII": (read) => isPlain(Reference.format(read)),
+      "the host is valid in a URL": ({ registry }) => new URL(`http://${registry}`).pathname === "/"
     }
   }),
   text({
@@ -115,11 +114,10 @@ export const names: ReadonlyArray<Target> = [
     grammar: familiar,
     run: Reference.parseFamiliar,
     laws: {
-      "it is read again when it is written": (read) =>
-        Equal.equals(Reference.parse(Reference.format(read)), Either.right(read)),
-      "it is read again when it is written as people do": (read) =>
+      "the result round-trips": (read) => Equal.equals(Reference.parse(Reference.format(read)), Either.right(read)),
+      "the familiar form round-trips": (read) =>
         Equal.equals(Reference.parseFamiliar(Reference.familiar(read)), Either.right(read)),
-      "it names one thing": ({ digest, tag }) => digest !== undefined || tag !== undefined
+      "the reference has a tag or a digest": ({ digest, tag }) => digest !== undefined || tag !== undefined
     }
   }),
   named("digest", digest, Digest),
@@ -130,7 +128,7 @@ export const names: ReadonlyArray<Target> = [
     grammar: glob,
     run: (text) => Either.try(() => ReferenceSet.tags(text)),
     laws: {
-      "it takes tags, and whichever it is cut from": (set, text) => {
+      "the glob matches tags that are made from it": (set, text) => {
         const tag = text.replaceAll("*", "0").slice(0, 128)
         return !Tag.is(tag) || ReferenceSet.contains(set, { repository: RepositoryName.make("a"), tag })
       }
@@ -141,11 +139,12 @@ export const names: ReadonlyArray<Target> = [
     grammar: scope,
     run: (text) => Either.right(AuthScope.parse(text)),
     laws: {
-      "its text is what it was read from": (read, text) => AuthScope.format(read) === text,
-      "it is the same in its canonical text": (read) =>
+      "the text equals the input": (read, text) => AuthScope.format(read) === text,
+      "the canonical text is an equal scope": (read) =>
         AuthScope.equals(AuthScope.parse(AuthScope.format(AuthScope.canonical(read))), read),
-      "it can be shown": (read) => !/[\p{Cc}\p{Cs}]/u.test(String(read)),
-      "it is the union of what it is made of": (read) => AuthScope.equals(AuthScope.make(AuthScope.values(read)), read)
+      "the text is printable": (read) => !/[\p{Cc}\p{Cs}]/u.test(String(read)),
+      "the scope equals the union of its parts": (read) =>
+        AuthScope.equals(AuthScope.make(AuthScope.values(read)), read)
     }
   }),
   text({
@@ -155,15 +154,15 @@ export const names: ReadonlyArray<Target> = [
       pieces: ["application/", "json", ";", " ", "+", "/", "charset=utf-8", "\u0130"]
     },
     run: (text) => Either.right(MediaType.essence(text)),
-    laws: { "it is the same again": (read) => MediaType.essence(read) === read }
+    laws: { "the result is stable": (read) => MediaType.essence(read) === read }
   }),
   text({
-    name: "text to be printed",
+    name: "printable text",
     grammar: { valid: fc.string(), pieces: ["a", "\u001b[2J", "\ud800", "\u{1f600}", "\u202e", "\n", "\\"] },
     run: (text) => Either.right(Printable.printable(text)),
     laws: {
-      "it is fit for a log": (shown) => !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(shown),
-      "it is short": (shown) => shown.length <= 8 * 1024 + 1
+      "the text is safe to log": (shown) => !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(shown),
+      "the text is short": (shown) => shown.length <= 8 * 1024 + 1
     }
   })
 ]

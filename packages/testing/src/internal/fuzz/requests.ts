@@ -37,7 +37,7 @@ const decoded = target({
   input: sent.near(sent.valid),
   run: (request: sent.Sent) => Request.decode(sent.toWire(request)),
   laws: {
-    "it is read again when it is written": (read) =>
+    "the result round-trips": (read) =>
       read._tag === "Ping" || isOdd(read) ||
       Effect.runSync(
         Request.decode(Request.encode(read)).pipe(
@@ -45,8 +45,8 @@ const decoded = target({
           Effect.orElseSucceed(() => false)
         )
       ),
-    "its repositories have names": (read) => read._tag === "Ping" || namesOf(read).every(RepositoryName.is),
-    "what it names are tags and digests": (read) => {
+    "the repository names are valid": (read) => read._tag === "Ping" || namesOf(read).every(RepositoryName.is),
+    "the references are tags or digests": (read) => {
       if (read._tag === "Ping") return true
       const { reference } = Operation.errorFields(read)
       return reference === undefined || Digest.is(reference) || Tag.is(reference)
@@ -56,15 +56,15 @@ const decoded = target({
 })
 
 const home = RepositoryName.make("team/app")
-const held = { id: "/v2/team/app/blobs/uploads/held?state=1", offset: 3 }
+const openUpload = { id: "/v2/team/app/blobs/uploads/held?state=1", offset: 3 }
 const empty = Body.bytes(new Uint8Array(0))
 
 /** An upload session of the registry. Requests with an unknown id, or in another repository, must not reach it. */
 const known = (
   operation: Operation.GetUpload | Operation.AppendUpload | Operation.CompleteUpload | Operation.CancelUpload
 ) =>
-  operation.id === held.id && operation.repository === home
-    ? Effect.succeed(held)
+  operation.id === openUpload.id && operation.repository === home
+    ? Effect.succeed(openUpload)
     : Effect.dieMessage("an id of an upload that was never given")
 
 const missing =
@@ -82,7 +82,7 @@ const registry: Handler.Handler = Handler.fromTable({
   GetManifest: manifestUnknown,
   PushBlob: ({ descriptor }) => Effect.succeed(descriptor),
   MountBlob: ({ digest }) => Effect.succeed(new Operation.Mounted({ digest })),
-  StartUpload: () => Effect.succeed(held),
+  StartUpload: () => Effect.succeed(openUpload),
   GetUpload: known,
   AppendUpload: known,
   CompleteUpload: (operation) =>
@@ -139,13 +139,13 @@ const served = target({
   input: fc.oneof(sent.near(uploads), sent.near(sent.valid)),
   run: serve,
   laws: {
-    "it is answered, and the registry never sees an upload that it did not open": ({ response: { status } }) =>
+    "the server responds, and passes on only ids of open upload sessions": ({ response: { status } }) =>
       status >= 200 && status < 500,
-    "its answer has no header that ends before it should": ({ response }) =>
+    "no response header contains a line break": ({ response }) =>
       Object.entries(response.headers).every((header) => header.every((text) => !/[^\t\x20-\x7e]/.test(text ?? ""))),
-    "what it says in the log is fit for one": ({ logged }) =>
+    "the log lines are safe to log": ({ logged }) =>
       logged.every((line) => line.length < 16_384 && !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(line)),
-    "its answer is as long as it says": ({ response: { body, headers } }, { method }) =>
+    "the response has the length of its Content-Length": ({ response: { body, headers } }, { method }) =>
       method === "HEAD"
         ? body === undefined
         : headers["content-length"] === undefined || Number(headers["content-length"]) === (body?.size ?? 0)

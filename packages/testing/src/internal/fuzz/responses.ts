@@ -30,7 +30,7 @@ import type { Target } from "./target.js"
 
 /** A response as plain data, and the operation that it answers. */
 export interface Answered {
-  readonly asked: number
+  readonly sample: number
   readonly status: number
   readonly headers: { readonly [name: string]: string }
   readonly body: hostile.Content
@@ -159,7 +159,7 @@ const bodyOf = (operation: Operation.OperationTag): fc.Arbitrary<hostile.Content
 /** Generates responses to an operation, correct ones included. */
 export const answerTo = (operation: Operation.OperationTag): fc.Arbitrary<Answered> =>
   fc.record({
-    asked: fc.nat(samples[operation].length - 1),
+    sample: fc.nat(samples[operation].length - 1),
     status: statusOf(operation),
     base: fc.constantFrom(good, good, {}),
     headers,
@@ -222,18 +222,18 @@ const responseTo = (tag: Operation.OperationTag): Target =>
   target<Answered, unknown>({
     name: `response to ${tag}`,
     input: answerTo(tag),
-    run: (answered) => read(operationOf(tag, answered.asked), received(answered)),
-    laws: { "it is what was asked for": (result, { asked }) => isSound(operationOf(tag, asked), result) },
+    run: (answered) => read(operationOf(tag, answered.sample), received(answered)),
+    laws: { "the result belongs to the operation": (result, { sample }) => isSound(operationOf(tag, sample), result) },
     worst: [
       ...bodies(tag).map(({ make, name }) => ({
         name: `a body of ${name}`,
-        make: (length: number) => ({ asked: 0, status: isListTag(tag) ? 200 : 400, headers: good, body: make(length) })
+        make: (length: number) => ({ sample: 0, status: isListTag(tag) ? 200 : 400, headers: good, body: make(length) })
       })),
       ...readBy[tag].flatMap((header) =>
         hostile.worst(headerPieces[header] ?? []).map(({ make, name }) => ({
           name: `a ${header} of ${name}`,
           make: (length: number) => ({
-            asked: samples[tag].length - 1,
+            sample: samples[tag].length - 1,
             status: header === "content-range" ? 206 : statuses[tag],
             headers: { ...good, [header]: make(length) },
             body: content

@@ -79,33 +79,33 @@ const isUpload = (upload: Operation.Upload): boolean =>
   isPlace(upload.id) && isCount(upload.offset) && isCount(upload.minChunkSize)
 
 type Results = { readonly [T in Exclude<Operation.OperationTag, Page.ListOperation["_tag"]>]: Operation.Results[T] }
-type Sound = { readonly [T in keyof Results]: (result: Results[T], asked: Operation.OperationOf<T>) => boolean }
+type Sound = { readonly [T in keyof Results]: (result: Results[T], operation: Operation.OperationOf<T>) => boolean }
 
 const isDescriptor = (found: Descriptor.Descriptor): boolean => Digest.is(found.digest) && isCount(found.size)
 
-const isAsked = (found: Descriptor.Descriptor, digest: Digest.Digest): boolean =>
+const hasDigest = (found: Descriptor.Descriptor, digest: Digest.Digest): boolean =>
   isDescriptor(found) && found.digest === digest
 
 /** The properties that each result must have, whatever the registry answered. */
 const sound: Sound = {
-  ResolveBlob: (found, { digest }) => isAsked(found, digest),
-  GetBlob: ({ descriptor, range, verified }, asked) =>
-    isAsked(descriptor, asked.digest) && !verified &&
-    (range === undefined) === (asked.range === undefined) &&
+  ResolveBlob: (found, { digest }) => hasDigest(found, digest),
+  GetBlob: ({ descriptor, range, verified }, operation) =>
+    hasDigest(descriptor, operation.digest) && !verified &&
+    (range === undefined) === (operation.range === undefined) &&
     (range === undefined || (range.length > 0 && range.offset + range.length <= descriptor.size)),
   ResolveManifest: (found, { reference }) => isDescriptor(found) && (reference === tag || found.digest === reference),
   GetManifest: ({ bytes, descriptor }, { reference }) =>
     (reference === tag || descriptor.digest === reference) && descriptor.size === bytes.byteLength &&
     descriptor.digest === Digest.fromBytes(bytes, Digest.verifiable(descriptor.digest)),
-  PushBlob: (found, { descriptor }) => isAsked(found, descriptor.digest),
+  PushBlob: (found, { descriptor }) => hasDigest(found, descriptor.digest),
   MountBlob: (mounted, { digest }) => mounted._tag === "Mounted" ? mounted.digest === digest : isUpload(mounted.upload),
   StartUpload: isUpload,
   GetUpload: isUpload,
   AppendUpload: isUpload,
-  CompleteUpload: (found, { digest }) => isAsked(found, digest),
+  CompleteUpload: (found, { digest }) => hasDigest(found, digest),
   CancelUpload: () => true,
-  PushManifest: (pushed, asked) =>
-    pushed.digest === digest && pushed.tags.every((tag) => asked.tags.includes(tag)) &&
+  PushManifest: (pushed, operation) =>
+    pushed.digest === digest && pushed.tags.every((tag) => operation.tags.includes(tag)) &&
     (pushed.subject === undefined || Digest.is(pushed.subject)),
   DeleteBlob: () => true,
   DeleteManifest: () => true,

@@ -43,7 +43,7 @@ export const target = <Input, Output>(fields: Target<Input, Output>): Target => 
  *   name: "tag",
  *   grammar: { valid: Arbitraries.tag, pieces: ["a", "_", ".", "-"] },
  *   run: Tag.parse,
- *   laws: { "it is the text itself": (read, text) => read === text }
+ *   laws: { "the result is the input": (read, text) => read === text }
  * })
  * const problem = Fuzz.problem(tag, "../x") // undefined: the tag is rejected, which is correct
  * ```

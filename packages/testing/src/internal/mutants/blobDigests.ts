@@ -7,7 +7,7 @@ import type * as RegistryError from "@effect-oci/core/RegistryError"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
-import { answers, error, instead, query, queryOf, rows, uploadedBytes } from "./mutating.js"
+import { changeResponses, error, query, queryOf, respondInstead, rows, uploadedBytes } from "./mutating.js"
 
 const nothing = new Uint8Array(0)
 const put = { method: "PUT", route: "Upload" } as const
@@ -22,7 +22,7 @@ const descriptorOf = (digest: Digest.Digest, bytes: Uint8Array): Descriptor.Desc
 const onWrongDigest = (
   isMeant: (operation: Operation.CompleteUpload | Operation.PushBlob) => boolean,
   then: (
-    content: { readonly repository: RepositoryName; readonly said: Digest.Digest; readonly bytes: Uint8Array },
+    content: { readonly repository: RepositoryName; readonly declared: Digest.Digest; readonly bytes: Uint8Array },
     next: Parameters<Parameters<typeof rows>[0]>[0],
     error: RegistryError.DigestInvalid
   ) => Effect.Effect<Descriptor.Descriptor, RegistryError.RegistryError>
@@ -35,16 +35,16 @@ const onWrongDigest = (
         Effect.catchTag(next(operation), "DigestInvalid", (error) =>
           isMeant(operation) && Digest.verifiable(operation.digest) !== undefined
             ? then(
-              { repository: operation.repository, said: operation.digest, bytes: uploaded.whole(operation) },
+              { repository: operation.repository, declared: operation.digest, bytes: uploaded.whole(operation) },
               next,
               error
             )
             : Effect.fail(error)),
       PushBlob: (operation) =>
         Effect.catchTag(next(operation), "DigestInvalid", (error) => {
-          const { descriptor: { digest: said }, repository } = operation
-          return isMeant(operation) && Digest.verifiable(said) !== undefined
-            ? then({ repository, said, bytes: uploaded.whole(operation) }, next, error)
+          const { descriptor: { digest: declared }, repository } = operation
+          return isMeant(operation) && Digest.verifiable(declared) !== undefined
+            ? then({ repository, declared, bytes: uploaded.whole(operation) }, next, error)
             : Effect.fail(error)
         })
     }
@@ -63,13 +63,13 @@ export const blobDigests: ReadonlyArray<Mutant> = [
     id: "blob-digest-unchecked",
     name: "a blob is accepted with any digest",
     breaks: [34],
-    middleware: onWrongDigest(() => true, ({ bytes, said }) => Effect.succeed(descriptorOf(said, bytes)))
+    middleware: onWrongDigest(() => true, ({ bytes, declared }) => Effect.succeed(descriptorOf(declared, bytes)))
   },
   {
     id: "blob-wrong-digest-fails",
     name: "a blob with the wrong digest returns 500",
     breaks: [34],
-    wire: answers({ route: ["Upload", "Uploads"], status: 400, where: isSingle }, error(500, "UNKNOWN"))
+    wire: changeResponses({ route: ["Upload", "Uploads"], status: 400, where: isSingle }, error(500, "UNKNOWN"))
   },
   {
     id: "blob-wrong-digest-stored",
@@ -77,8 +77,8 @@ export const blobDigests: ReadonlyArray<Mutant> = [
     breaks: [34],
     middleware: onWrongDigest(
       () => true,
-      ({ bytes, repository, said }, next, error) =>
-        Effect.zipRight(next(keep(repository, bytes, Digest.verifiable(said) ?? "sha256")), Effect.fail(error))
+      ({ bytes, repository, declared }, next, error) =>
+        Effect.zipRight(next(keep(repository, bytes, Digest.verifiable(declared) ?? "sha256")), Effect.fail(error))
     )
   },
   {
@@ -93,8 +93,8 @@ export const blobDigests: ReadonlyArray<Mutant> = [
           return lie === undefined ? next(operation) : Effect.succeed(lie)
         }
       }))(
-        onWrongDigest(() => true, ({ bytes, repository, said }, _, error) => {
-          lies.set(`${repository}@${said}`, descriptorOf(said, bytes))
+        onWrongDigest(() => true, ({ bytes, repository, declared }, _, error) => {
+          lies.set(`${repository}@${declared}`, descriptorOf(declared, bytes))
           return Effect.fail(error)
         })(next)
       )
@@ -106,7 +106,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
     breaks: [34],
     middleware: onWrongDigest(
       (operation) => operation._tag === "CompleteUpload" && operation.body === undefined,
-      ({ bytes, said }) => Effect.succeed(descriptorOf(said, bytes))
+      ({ bytes, declared }) => Effect.succeed(descriptorOf(declared, bytes))
     )
   },
   {
@@ -115,7 +115,7 @@ export const blobDigests: ReadonlyArray<Mutant> = [
     breaks: [34],
     middleware: onWrongDigest(
       ({ _tag }) => _tag === "PushBlob",
-      ({ bytes, said }) => Effect.succeed(descriptorOf(said, bytes))
+      ({ bytes, declared }) => Effect.succeed(descriptorOf(declared, bytes))
     )
   },
   {
@@ -125,14 +125,14 @@ export const blobDigests: ReadonlyArray<Mutant> = [
     middleware: onWrongDigest(
       (operation) =>
         Digest.algorithm(operation._tag === "PushBlob" ? operation.descriptor.digest : operation.digest) === "sha512",
-      ({ bytes, said }) => Effect.succeed(descriptorOf(said, bytes))
+      ({ bytes, declared }) => Effect.succeed(descriptorOf(declared, bytes))
     )
   },
   {
-    id: "blob-digest-missing-taken",
+    id: "blob-digest-missing-accepted",
     name: "a PUT without a digest completes an upload session",
     breaks: [35],
-    wire: instead(
+    wire: respondInstead(
       { ...put, where: (sent) => !isSingle(sent) },
       (sent, send) =>
         send(query((parameters) => parameters.set("digest", Digest.fromBytes(sent.body ?? nothing)))(sent))
@@ -142,13 +142,13 @@ export const blobDigests: ReadonlyArray<Mutant> = [
     id: "blob-digest-malformed-fails",
     name: "a malformed digest of a blob returns 500",
     breaks: [35],
-    wire: answers(
+    wire: changeResponses(
       { ...put, status: 400, where: (sent) => !/^sha(256|512):[0-9a-f]+$/.test(queryOf(sent).get("digest") ?? "") },
       error(500, "UNKNOWN")
     )
   },
   {
-    id: "blob-digest-unknown-algorithm-taken",
+    id: "blob-digest-unknown-algorithm-accepted",
     name: "a digest with an unsupported algorithm is accepted",
     breaks: [35],
     middleware: rows((next) => ({

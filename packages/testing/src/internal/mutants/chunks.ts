@@ -5,7 +5,7 @@ import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
-import { answers, asks, error, header, instead, refused, rows, status } from "./mutating.js"
+import { changeRequests, changeResponses, error, header, refused, respondInstead, rows, status } from "./mutating.js"
 
 const nothing = new Uint8Array(0)
 const patch = { method: "PATCH", route: "Upload" } as const
@@ -14,10 +14,10 @@ const hasRange = (sent: Sent) => sent.headers?.["content-range"] !== undefined
 const withoutLocation = header("location", undefined)
 
 /** Changes or removes the `Content-Range` of a chunk. */
-const fitting = (range: (said: readonly [from: number, to: number], length: number) => string | undefined) =>
-  asks({ ...patch, where: hasRange }, (sent) => {
-    const { "content-range": said = "", ...headers } = sent.headers ?? {}
-    const [from = 0, to = 0] = said.split("-").map(Number)
+const fitting = (range: (declared: readonly [from: number, to: number], length: number) => string | undefined) =>
+  changeRequests({ ...patch, where: hasRange }, (sent) => {
+    const { "content-range": declared = "", ...headers } = sent.headers ?? {}
+    const [from = 0, to = 0] = declared.split("-").map(Number)
     const changed = range([from, to], sent.body?.byteLength ?? 0)
     return { ...sent, headers: changed === undefined ? headers : { ...headers, "content-range": changed } }
   })
@@ -33,19 +33,19 @@ export const chunks: ReadonlyArray<Mutant> = [
     id: "patch-no-content",
     name: "a chunk returns 204",
     breaks: [40],
-    wire: answers({ ...patch, status: 202 }, status(204))
+    wire: changeResponses({ ...patch, status: 202 }, status(204))
   },
   {
-    id: "patch-range-unsaid",
+    id: "patch-range-missing",
     name: "a chunk returns no range",
     breaks: [40],
-    wire: answers({ ...patch, status: 202 }, header("range", undefined))
+    wire: changeResponses({ ...patch, status: 202 }, header("range", undefined))
   },
   {
     id: "patch-range-one-more",
     name: "the range of an upload session is one byte too long",
     breaks: [40, 45],
-    wire: answers(
+    wire: changeResponses(
       { route: "Upload", status: [202, 204] },
       header("range", (range) => range?.replace(/[0-9]+$/, (end) => String(Number(end) + 1)))
     )
@@ -54,13 +54,13 @@ export const chunks: ReadonlyArray<Mutant> = [
     id: "patch-range-with-unit",
     name: "the range of an upload session has a unit",
     breaks: [40],
-    wire: answers({ ...patch, status: 202 }, header("range", (range) => `bytes=${range}`))
+    wire: changeResponses({ ...patch, status: 202 }, header("range", (range) => `bytes=${range}`))
   },
   {
-    id: "patch-location-unsaid",
+    id: "patch-location-missing",
     name: "a chunk returns no Location",
     breaks: [40],
-    wire: answers({ ...patch, status: 202 }, withoutLocation)
+    wire: changeResponses({ ...patch, status: 202 }, withoutLocation)
   },
   {
     id: "chunk-anywhere",
@@ -74,7 +74,7 @@ export const chunks: ReadonlyArray<Mutant> = [
     id: "chunk-out-of-order-ignored",
     name: "a chunk out of order returns 202, but is dropped",
     breaks: [41, 43, 49],
-    wire: answers(
+    wire: changeResponses(
       { ...patch, status: 416 },
       status(202),
       header("location", (_, { sent }) => sent.path),
@@ -98,13 +98,13 @@ export const chunks: ReadonlyArray<Mutant> = [
     id: "chunk-out-of-order-invalid",
     name: "a chunk out of order returns 400",
     breaks: [41],
-    wire: answers({ ...patch, status: 416 }, status(400))
+    wire: changeResponses({ ...patch, status: 416 }, status(400))
   },
   {
     id: "chunk-out-of-order-conflict",
     name: "a chunk out of order returns 409, as if another chunk were in progress",
     breaks: [41, 43],
-    wire: answers({ ...patch, status: 416 }, status(409))
+    wire: changeResponses({ ...patch, status: 416 }, status(409))
   },
   {
     id: "chunk-again-ignored",
@@ -151,25 +151,25 @@ export const chunks: ReadonlyArray<Mutant> = [
     id: "chunk-without-range-refused",
     name: "a chunk without Content-Range is refused",
     breaks: [42],
-    wire: instead(
+    wire: respondInstead(
       { ...patch, where: (sent) => !hasRange(sent) },
       (sent, send) => Effect.map(send(sent), error(400, "BLOB_UPLOAD_INVALID"))
     )
   },
   {
-    id: "chunk-backwards-taken",
+    id: "chunk-backwards-accepted",
     name: "a chunk that ends before it starts is accepted",
     breaks: [43],
     wire: fitting(([from, to]) => to < from ? undefined : `${from}-${to}`)
   },
   {
-    id: "chunk-shorter-taken",
+    id: "chunk-shorter-accepted",
     name: "a chunk that is shorter than its range is accepted",
     breaks: [43],
     wire: fitting(([from, to], length) => to < from ? `${from}-${to}` : `${from}-${Math.min(to, from + length - 1)}`)
   },
   {
-    id: "chunk-longer-taken",
+    id: "chunk-longer-accepted",
     name: "a chunk that is longer than its range is accepted",
     breaks: [43],
     wire: fitting(([from, to], length) => to < from ? `${from}-${to}` : `${from}-${Math.max(to, from + length - 1)}`)
@@ -209,24 +209,27 @@ export const chunks: ReadonlyArray<Mutant> = [
     id: "upload-status-ok",
     name: "GET of an upload session returns 200",
     breaks: [45],
-    wire: answers({ method: "GET", route: "Upload", status: 204 }, status(200))
+    wire: changeResponses({ method: "GET", route: "Upload", status: 204 }, status(200))
   },
   {
-    id: "upload-status-range-unsaid",
+    id: "upload-status-range-missing",
     name: "GET of an upload session returns no range",
     breaks: [45],
-    wire: answers({ method: "GET", route: "Upload" }, header("range", undefined))
+    wire: changeResponses({ method: "GET", route: "Upload" }, header("range", undefined))
   },
   {
-    id: "upload-status-location-unsaid",
+    id: "upload-status-location-missing",
     name: "GET of an upload session returns no Location",
     breaks: [45],
-    wire: answers({ method: "GET", route: "Upload" }, withoutLocation)
+    wire: changeResponses({ method: "GET", route: "Upload" }, withoutLocation)
   },
   {
     id: "upload-status-empty-lie",
     name: "an empty upload session reports two bytes",
     breaks: [45],
-    wire: answers({ method: "GET", route: "Upload" }, header("range", (range) => range === "0-0" ? "0-1" : range))
+    wire: changeResponses(
+      { method: "GET", route: "Upload" },
+      header("range", (range) => range === "0-0" ? "0-1" : range)
+    )
   }
 ]

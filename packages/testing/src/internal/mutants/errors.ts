@@ -1,6 +1,6 @@
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { Mutant } from "../../Mutant.js"
-import { answers, body, error, fieldsOf, header, json, refused, rows, status } from "./mutating.js"
+import { body, changeResponses, error, fieldsOf, header, json, refused, rows, status } from "./mutating.js"
 import type { Change } from "./mutating.js"
 
 const failures = [400, 401, 403, 404, 405, 412, 413, 416]
@@ -18,7 +18,7 @@ export const errors: ReadonlyArray<Mutant> = [
     id: "errors-html",
     name: "errors are HTML pages",
     breaks: [98],
-    wire: answers(
+    wire: changeResponses(
       { status: failures },
       withBody(body(() => "<html><body>Not here.</body></html>")),
       header("content-type", "text/html")
@@ -28,25 +28,28 @@ export const errors: ReadonlyArray<Mutant> = [
     id: "errors-plain",
     name: "errors have the Content-Type of text",
     breaks: [98],
-    wire: answers({ status: failures }, header("content-type", "text/plain; charset=utf-8"))
+    wire: changeResponses({ status: failures }, header("content-type", "text/plain; charset=utf-8"))
   },
   {
     id: "errors-empty",
     name: "errors have an empty list of errors",
     breaks: [98],
-    wire: answers({ status: failures }, withBody(json(() => ({ errors: [] }))))
+    wire: changeResponses({ status: failures }, withBody(json(() => ({ errors: [] }))))
   },
   {
     id: "errors-lower-case",
     name: "the codes of errors are in lower case",
     breaks: [98],
-    wire: answers({ status: failures }, withBody(body((bytes) => new TextDecoder().decode(bytes).toLowerCase())))
+    wire: changeResponses(
+      { status: failures },
+      withBody(body((bytes) => new TextDecoder().decode(bytes).toLowerCase()))
+    )
   },
   {
     id: "errors-bare",
     name: "errors have a code without a list",
     breaks: [98],
-    wire: answers(
+    wire: changeResponses(
       { status: failures },
       withBody(json((fields) => (fields["errors"] as ReadonlyArray<object> | undefined)?.[0]))
     )
@@ -55,25 +58,25 @@ export const errors: ReadonlyArray<Mutant> = [
     id: "error-head-body",
     name: "errors on HEAD have a body",
     breaks: [104],
-    wire: answers({ method: "HEAD", status: failures }, body(() => "{\"errors\":[{\"code\":\"UNKNOWN\"}]}"))
+    wire: changeResponses({ method: "HEAD", status: failures }, body(() => "{\"errors\":[{\"code\":\"UNKNOWN\"}]}"))
   },
   {
     id: "name-malformed-fails",
     name: "a malformed repository name returns 500",
     breaks: [98],
-    wire: answers({ status: 400 }, whereCode("NAME_INVALID", status(500)))
+    wire: changeResponses({ status: 400 }, whereCode("NAME_INVALID", status(500)))
   },
   {
-    id: "name-malformed-taken",
+    id: "name-malformed-accepted",
     name: "upload sessions are opened in repositories with malformed names",
     breaks: [98],
-    wire: answers({ method: "POST", route: "Uploads", status: 400 }, whereCode("NAME_INVALID", status(202)))
+    wire: changeResponses({ method: "POST", route: "Uploads", status: 400 }, whereCode("NAME_INVALID", status(202)))
   },
   {
-    id: "name-long-taken",
+    id: "name-long-accepted",
     name: "upload sessions are opened in repositories with names of any length",
     breaks: [98],
-    wire: answers(
+    wire: changeResponses(
       { method: "POST", route: "Uploads", status: 400, where: ({ path }) => path.length > 255 },
       whereCode("NAME_INVALID", status(202))
     )
@@ -82,13 +85,13 @@ export const errors: ReadonlyArray<Mutant> = [
     id: "tag-malformed-fails",
     name: "a malformed tag returns 500",
     breaks: [98],
-    wire: answers({ status: 400 }, whereCode("TAG_INVALID", status(500)))
+    wire: changeResponses({ status: 400 }, whereCode("TAG_INVALID", status(500)))
   },
   {
-    id: "tag-malformed-taken",
+    id: "tag-malformed-accepted",
     name: "manifests are accepted with malformed tags",
     breaks: [98],
-    wire: answers({ method: "PUT", route: "Manifest", status: 400 }, whereCode("TAG_INVALID", status(201)))
+    wire: changeResponses({ method: "PUT", route: "Manifest", status: 400 }, whereCode("TAG_INVALID", status(201)))
   },
   {
     id: "tag-long-refused",
@@ -100,34 +103,34 @@ export const errors: ReadonlyArray<Mutant> = [
     }))
   },
   {
-    id: "method-unknown-taken",
+    id: "method-unknown-accepted",
     name: "an unsupported method returns 200",
     breaks: [3],
-    wire: answers({ status: 405 }, status(200))
+    wire: changeResponses({ status: 405 }, status(200))
   },
   {
     id: "method-unknown-fails",
     name: "an unsupported method returns 501",
     breaks: [3],
-    wire: answers({ status: 405 }, error(501, "UNSUPPORTED"))
+    wire: changeResponses({ status: 405 }, error(501, "UNSUPPORTED"))
   },
   {
-    id: "allow-unsaid",
+    id: "allow-missing",
     name: "405 has no Allow header",
     breaks: [3],
-    wire: answers({ status: 405 }, header("allow", undefined))
+    wire: changeResponses({ status: 405 }, header("allow", undefined))
   },
   {
     id: "warning-code",
     name: "warnings have a code other than 299",
     breaks: [100],
-    wire: answers({ method: "GET", route: "Blob" }, header("warning", "199 - \"this registry is old\""))
+    wire: changeResponses({ method: "GET", route: "Blob" }, header("warning", "199 - \"this registry is old\""))
   },
   {
     id: "warning-date",
     name: "warnings have a date",
     breaks: [100],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Blob" },
       header("warning", "299 - \"old\" \"Sun, 06 Nov 1994 08:49:37 GMT\"")
     )
@@ -136,12 +139,12 @@ export const errors: ReadonlyArray<Mutant> = [
     id: "warning-agent",
     name: "warnings name an agent",
     breaks: [100],
-    wire: answers({ method: "GET", route: "Blob" }, header("warning", "299 registry.example.com \"old\""))
+    wire: changeResponses({ method: "GET", route: "Blob" }, header("warning", "299 registry.example.com \"old\""))
   },
   {
     id: "warning-long",
     name: "warnings have 8 KiB",
     breaks: [100],
-    wire: answers({ method: "GET", route: "Blob" }, header("warning", `299 - "${"x".repeat(8192)}"`))
+    wire: changeResponses({ method: "GET", route: "Blob" }, header("warning", `299 - "${"x".repeat(8192)}"`))
   }
 ]

@@ -7,7 +7,7 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Mutant } from "../../Mutant.js"
-import { answers, items, refused, routeOf, rows, status } from "./mutating.js"
+import { changeResponses, items, refused, routeOf, rows, status } from "./mutating.js"
 
 const done = Effect.succeed(Operation.done)
 
@@ -18,20 +18,20 @@ const readOnlyBut = (isTaken: (operation: Operation.Operation) => boolean) => (n
 /** Rules 95 to 97: deletes. */
 export const management: ReadonlyArray<Mutant> = [
   {
-    id: "push-taken",
+    id: "push-accepted",
     name: "the registry declares that it is read-only, but accepts pushes",
     breaks: [95],
     capabilities: { push: false }
   },
   {
-    id: "delete-tag-taken",
+    id: "delete-tag-accepted",
     name: "the registry is read-only, but deletes tags (CVE-2026-41888)",
     breaks: [95],
     capabilities: { push: false },
     middleware: readOnlyBut(({ _tag }) => _tag === "DeleteTag")
   },
   {
-    id: "mount-taken",
+    id: "mount-accepted",
     name: "the registry is read-only, but mounts blobs",
     breaks: [95],
     capabilities: { push: false },
@@ -41,7 +41,7 @@ export const management: ReadonlyArray<Mutant> = [
     id: "delete-ok",
     name: "DELETE returns 200",
     breaks: [95, 96, 97],
-    wire: answers({ method: "DELETE", status: 202 }, status(200))
+    wire: changeResponses({ method: "DELETE", status: 202 }, status(200))
   },
   {
     id: "delete-tag-ignored",
@@ -77,10 +77,10 @@ export const management: ReadonlyArray<Mutant> = [
     }))
   },
   {
-    id: "delete-tag-missing-taken",
+    id: "delete-tag-missing-accepted",
     name: "DELETE of an unknown tag succeeds",
     breaks: [95],
-    wire: answers(
+    wire: changeResponses(
       { method: "DELETE", route: "Manifest", status: 404, where: ({ path }) => !path.includes(":") },
       status(202)
     )
@@ -97,7 +97,7 @@ export const management: ReadonlyArray<Mutant> = [
           pushed.set(route.name, new Set(pushed.get(route.name)).add(route.reference))
         }
         const all = route?._tag === "Tags" ? pushed.get(route.name) ?? [] : []
-        return answers(
+        return changeResponses(
           { method: "GET", route: "Tags", status: 200, where: ({ path }) => !path.includes("?") },
           items("tags", () => [...all].sort())
         )(send)(sent)
@@ -145,10 +145,10 @@ export const management: ReadonlyArray<Mutant> = [
     })
   },
   {
-    id: "delete-manifest-missing-taken",
+    id: "delete-manifest-missing-accepted",
     name: "DELETE of an unknown manifest succeeds",
     breaks: [96],
-    wire: answers(
+    wire: changeResponses(
       { method: "DELETE", route: "Manifest", status: 404, where: ({ path }) => path.includes(":") },
       status(202)
     )
@@ -205,10 +205,10 @@ export const management: ReadonlyArray<Mutant> = [
     })
   },
   {
-    id: "delete-blob-missing-taken",
+    id: "delete-blob-missing-accepted",
     name: "DELETE of an unknown blob succeeds",
     breaks: [97],
-    wire: answers({ method: "DELETE", route: "Blob", status: 404 }, status(202))
+    wire: changeResponses({ method: "DELETE", route: "Blob", status: 404 }, status(202))
   },
   {
     id: "blob-buried",

@@ -1,7 +1,7 @@
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
-import { answers, error, header, rows, tolerates, unread } from "./mutating.js"
+import { changeResponses, error, header, rows, tolerates, unread } from "./mutating.js"
 
 const put = { method: "PUT", route: "Manifest" } as const
 
@@ -34,13 +34,13 @@ export const manifestTypes: ReadonlyArray<Mutant> = [
     })
   },
   {
-    id: "manifest-repeated-name-taken",
+    id: "manifest-repeated-name-accepted",
     name: "a manifest with two members of the same name is accepted",
     breaks: [62],
     middleware: tolerates((_, { bytes }) => textOf(bytes).startsWith(`{"layers":[],`))
   },
   {
-    id: "manifest-byte-order-mark-taken",
+    id: "manifest-byte-order-mark-accepted",
     name: "a manifest that starts with a byte order mark is accepted",
     breaks: [62],
     middleware: tolerates((_, { bytes }) => textOf(bytes).startsWith("\ufeff"))
@@ -58,19 +58,19 @@ export const manifestTypes: ReadonlyArray<Mutant> = [
     middleware: tolerates((_, { mediaType }) => mediaType === "application/json")
   },
   {
-    id: "manifest-schema-1-taken",
+    id: "manifest-schema-1-accepted",
     name: "a manifest of Docker's schema 1 is accepted as one without references",
     breaks: [70],
     middleware: tolerates((_, { mediaType }) => mediaType === MediaType.dockerSchema1)
   },
   {
-    id: "manifest-html-taken",
+    id: "manifest-html-accepted",
     name: "manifests of type text/html are accepted",
     breaks: [70],
     middleware: tolerates((_, { mediaType }) => mediaType === "text/html")
   },
   {
-    id: "manifest-svg-taken",
+    id: "manifest-svg-accepted",
     name: "manifests of type image/svg+xml are accepted",
     breaks: [70],
     middleware: tolerates((_, { mediaType }) => mediaType === "image/svg+xml")
@@ -79,7 +79,7 @@ export const manifestTypes: ReadonlyArray<Mutant> = [
     id: "manifest-many-entries-fail",
     name: "a manifest with many annotations returns 500",
     breaks: [69],
-    wire: answers(
+    wire: changeResponses(
       { ...put, where: ({ body }) => body !== undefined && textOf(body).includes("org.example.19999") },
       error(500, "UNKNOWN")
     )
@@ -88,12 +88,12 @@ export const manifestTypes: ReadonlyArray<Mutant> = [
     id: "content-sniffed",
     name: "browsers may guess the type of stored content",
     breaks: [4, 14],
-    wire: answers(pulls, header("x-content-type-options", undefined))
+    wire: changeResponses(pulls, header("x-content-type-options", undefined))
   },
   {
     id: "content-active",
     name: "browsers may execute stored content",
     breaks: [4, 14],
-    wire: answers(pulls, header("content-security-policy", "default-src 'self'"))
+    wire: changeResponses(pulls, header("content-security-policy", "default-src 'self'"))
   }
 ]

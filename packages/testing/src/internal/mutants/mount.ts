@@ -3,7 +3,7 @@ import * as Operation from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
-import { answers, error, header, queryOf, rows, status } from "./mutating.js"
+import { changeResponses, error, header, queryOf, rows, status } from "./mutating.js"
 const start = { method: "POST", route: "Uploads" } as const
 
 const isMount = (sent: Sent) => queryOf(sent).has("mount")
@@ -55,22 +55,22 @@ export const mount: ReadonlyArray<Mutant> = [
     })
   },
   {
-    id: "mount-location-unsaid",
+    id: "mount-location-missing",
     name: "a mount returns 201 without a Location",
     breaks: [50],
-    wire: answers({ ...start, status: 201, where: isMount }, withoutLocation)
+    wire: changeResponses({ ...start, status: 201, where: isMount }, withoutLocation)
   },
   {
-    id: "mount-upload-location-unsaid",
+    id: "mount-upload-location-missing",
     name: "an impossible mount returns 202 without a Location",
     breaks: [51, 54],
-    wire: answers({ ...start, status: 202, where: isMount }, withoutLocation)
+    wire: changeResponses({ ...start, status: 202, where: isMount }, withoutLocation)
   },
   {
     id: "mount-never-nor-upload",
     name: "a mount returns 202 and a Location that is not an upload session",
     breaks: [50, 51, 52],
-    wire: answers(
+    wire: changeResponses(
       { ...start, status: [201, 202], where: isMount },
       status(202),
       header("location", (_, { sent }) => `${sent.path.split("?")[0]}00000000-0000-4000-8000-000000000000`)
@@ -80,7 +80,7 @@ export const mount: ReadonlyArray<Mutant> = [
     id: "mount-missing-refused",
     name: "a mount of an unknown blob returns 404",
     breaks: [51, 54],
-    wire: answers({ ...start, status: 202, where: isMount }, error(404, "BLOB_UNKNOWN"))
+    wire: changeResponses({ ...start, status: 202, where: isMount }, error(404, "BLOB_UNKNOWN"))
   },
   {
     id: "mount-from-anywhere",
@@ -94,12 +94,12 @@ export const mount: ReadonlyArray<Mutant> = [
     id: "mount-malformed-fails",
     name: "a mount of a malformed digest returns 500",
     breaks: [54],
-    wire: answers({ ...start, status: 400, where: isMount }, error(500, "UNKNOWN"))
+    wire: changeResponses({ ...start, status: 400, where: isMount }, error(500, "UNKNOWN"))
   },
   {
     id: "mount-malformed-opens",
     name: "a mount of a malformed digest opens an upload session",
     breaks: [54],
-    wire: answers({ ...start, status: 400, where: isMount }, status(202))
+    wire: changeResponses({ ...start, status: 400, where: isMount }, status(202))
   }
 ]

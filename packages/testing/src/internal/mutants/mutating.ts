@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Send } from "../../Mutant.js"
 
-/** Building blocks of mutants: changes of requests and answers on the wire, and wrappers of a handler. */
+/** Building blocks of mutants: changes of requests and responses on the wire, and wrappers of a handler. */
 
 type OneOrMore<A> = A | ReadonlyArray<A>
 
@@ -19,15 +19,15 @@ const includes = <A>(wanted: OneOrMore<A> | undefined, found: A): boolean =>
   wanted === undefined || (Array.isArray(wanted) ? wanted.includes(found) : wanted === found)
 
 /** Selects requests by their method and route. */
-export interface Asked {
+export interface RequestFilter {
   readonly method?: OneOrMore<string>
   /** `undefined` selects paths outside the API. */
   readonly route?: OneOrMore<Route.RouteTag | undefined>
   readonly where?: (sent: Sent) => boolean
 }
 
-/** Selects answers by their request and their status. */
-export interface Answered extends Asked {
+/** Selects responses by their request and their status. */
+export interface ResponseFilter extends RequestFilter {
   readonly status?: OneOrMore<number>
 }
 
@@ -37,33 +37,33 @@ export type Change = (received: Received) => Received
 
 export const routeOf = (sent: Sent): Route.Route | undefined => Route.parse(sent.path.split("?")[0] ?? "")
 
-const isAsked = (asked: Asked, sent: Sent): boolean =>
-  includes(asked.method, sent.method) && includes(asked.route, routeOf(sent)?._tag) && (asked.where?.(sent) ?? true)
+const matches = (filter: RequestFilter, sent: Sent): boolean =>
+  includes(filter.method, sent.method) && includes(filter.route, routeOf(sent)?._tag) && (filter.where?.(sent) ?? true)
 
-/** Changes the selected answers. */
-export const answers = (answered: Answered, ...changes: ReadonlyArray<Change>): Wired => (send) => (sent) =>
-  isAsked(answered, sent)
+/** Changes the selected changeResponses. */
+export const changeResponses = (filter: ResponseFilter, ...changes: ReadonlyArray<Change>): Wired => (send) => (sent) =>
+  matches(filter, sent)
     ? Effect.map(send(sent), (received) =>
-      includes(answered.status, received.status)
+      includes(filter.status, received.status)
         ? changes.reduce((changed, change) => change(changed), received)
         : received)
     : send(sent)
 
-/** Changes the selected requests. The answer still refers to the original request. */
-export const asks = (asked: Asked, change: (sent: Sent) => Sent): Wired => (send) => (sent) =>
-  isAsked(asked, sent) ? Effect.map(send(change(sent)), (received) => ({ ...received, sent })) : send(sent)
+/** Changes the selected requests. The response still refers to the original request. */
+export const changeRequests = (filter: RequestFilter, change: (sent: Sent) => Sent): Wired => (send) => (sent) =>
+  matches(filter, sent) ? Effect.map(send(change(sent)), (received) => ({ ...received, sent })) : send(sent)
 
-/** Answers the selected requests without the registry. */
-export const instead =
-  (asked: Asked, answer: (sent: Sent, send: Send) => ReturnType<Send>): Wired => (send) => (sent) =>
-    isAsked(asked, sent) ? answer(sent, send) : send(sent)
+/** Responds to the selected requests without the registry. */
+export const respondInstead =
+  (filter: RequestFilter, respond: (sent: Sent, send: Send) => ReturnType<Send>): Wired => (send) => (sent) =>
+    matches(filter, sent) ? respond(sent, send) : send(sent)
 
 export const status = (status: number): Change => (received) => ({ ...received, status })
 
 /** Sets or removes a header. */
 export const header = (
   name: string,
-  value: string | ((said: string | undefined, received: Received) => string | undefined) | undefined
+  value: string | ((current: string | undefined, received: Received) => string | undefined) | undefined
 ): Change =>
 (received) => ({
   ...received,
@@ -94,7 +94,7 @@ export const json = (change: (fields: Fields, received: Received) => unknown): C
 export const items = <A>(key: string, change: (items: ReadonlyArray<A>) => unknown): Change =>
   json((fields) => ({ ...fields, [key]: change(fields[key] as ReadonlyArray<A>) }))
 
-/** Creates an error answer in the form of the spec. */
+/** Creates an error response in the form of the spec. */
 export const error = (code: number, name: string): Change => (received) => ({
   ...received,
   status: code,
@@ -117,7 +117,7 @@ export const query = (change: (query: URLSearchParams) => void) => (sent: Sent):
   return { ...sent, path: parameters.size === 0 ? path : `${path}?${parameters}` }
 }
 
-export const asksFor = (parameter: string) => (sent: Sent): boolean => queryOf(sent).has(parameter)
+export const hasParameter = (parameter: string) => (sent: Sent): boolean => queryOf(sent).has(parameter)
 
 /** Returns a page of a list whose pages are counted from its start, and that skips `gap` items between two pages. */
 export const byOffset =
@@ -131,6 +131,24 @@ export const byOffset =
 
 /** Overrides some operations. `rows` receives the correct handler and returns the incorrect operations. */
 export const rows = (make: (next: Handler) => Partial<Table>): Middleware => (next) => override(next, make(next))
+
+/** Returns a key for content in a repository. */
+export const keyOf = ({ repository }: { readonly repository: string }, reference: string): string =>
+  `${repository}@${reference}`
+
+/** Changes the fields of a push. */
+export const changed = (
+  operation: Operation.PushManifest,
+  fields: Partial<Operation.PushManifest>
+): Operation.PushManifest => new Operation.PushManifest({ ...operation, ...fields })
+
+/** Returns the tags of a push that exist already. */
+export const existingTags = (next: Handler, { repository, tags }: Operation.PushManifest) =>
+  Effect.filter(tags, (reference) =>
+    Effect.match(next(new Operation.ResolveManifest({ repository, reference })), {
+      onFailure: () => false,
+      onSuccess: () => true
+    }))
 
 /** Creates an error of a class for an operation. */
 export const refused = <E extends RegistryError.RegistryError>(
@@ -151,14 +169,13 @@ export const refusesManifests = (
 /** Stores manifests that the registry refuses, and serves them, as a registry that never parses manifests. */
 export const unread = (next: Handler) => {
   const kept = new Map<string, Manifest.Manifest>()
-  const at = ({ repository }: { readonly repository: string }, reference: string) => `${repository}@${reference}`
   const rows = {
     GetManifest: (operation) => {
-      const found = kept.get(at(operation, operation.reference))
+      const found = kept.get(keyOf(operation, operation.reference))
       return found === undefined ? next(operation) : Effect.succeed(found)
     },
     ResolveManifest: (operation) => {
-      const found = kept.get(at(operation, operation.reference))
+      const found = kept.get(keyOf(operation, operation.reference))
       return found === undefined ? next(operation) : Effect.succeed(found.descriptor)
     },
     DeleteManifest: (operation) => {
@@ -169,7 +186,7 @@ export const unread = (next: Handler) => {
   const keep = (operation: Operation.PushManifest) =>
     Effect.map(Manifest.make(operation), (manifest): Operation.PushedManifest => {
       const { descriptor } = manifest
-      for (const reference of [descriptor.digest, ...operation.tags]) kept.set(at(operation, reference), manifest)
+      for (const reference of [descriptor.digest, ...operation.tags]) kept.set(keyOf(operation, reference), manifest)
       return { ...descriptor, subject: undefined, tags: operation.tags }
     })
   return { keep, rows }

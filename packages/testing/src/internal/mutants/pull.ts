@@ -5,7 +5,7 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
-import { answers, body, code, error, fieldsOf, header, json, rows, status } from "./mutating.js"
+import { body, changeResponses, code, error, fieldsOf, header, json, rows, status } from "./mutating.js"
 import type { Change } from "./mutating.js"
 
 const pulls = ["GET", "HEAD"]
@@ -64,31 +64,31 @@ export const pull: ReadonlyArray<Mutant> = [
     id: "base-missing",
     name: "GET /v2/ returns 404",
     breaks: [1],
-    wire: answers({ method: "GET", route: "Base" }, error(404, "UNSUPPORTED"))
+    wire: changeResponses({ method: "GET", route: "Base" }, error(404, "UNSUPPORTED"))
   },
   {
     id: "base-no-head",
     name: "HEAD /v2/ returns 405",
     breaks: [2],
-    wire: answers({ method: "HEAD", route: "Base" }, error(405, "UNSUPPORTED"))
+    wire: changeResponses({ method: "HEAD", route: "Base" }, error(405, "UNSUPPORTED"))
   },
   {
     id: "unknown-path-found",
     name: "paths outside the API return 200",
     breaks: [3],
-    wire: answers({ route: [undefined], status: 404 }, status(200))
+    wire: changeResponses({ route: [undefined], status: 404 }, status(200))
   },
   {
     id: "manifest-missing-found",
     name: "an unknown manifest returns 200",
     breaks: [5],
-    wire: answers({ method: pulls, route: "Manifest", status: 404 }, found)
+    wire: changeResponses({ method: pulls, route: "Manifest", status: 404 }, found)
   },
   {
     id: "manifest-missing-code",
     name: "an unknown manifest returns the error code of a blob",
     breaks: [5],
-    wire: answers({ method: "GET", route: "Manifest", status: 404 }, code("BLOB_UNKNOWN"))
+    wire: changeResponses({ method: "GET", route: "Manifest", status: 404 }, code("BLOB_UNKNOWN"))
   },
   {
     id: "repository-missing-forbidden",
@@ -102,16 +102,16 @@ export const pull: ReadonlyArray<Mutant> = [
     }))
   },
   {
-    id: "manifest-digest-unsaid",
+    id: "manifest-digest-missing",
     name: "manifests are returned without Docker-Content-Digest",
     breaks: [6],
-    wire: answers({ method: pulls, route: "Manifest" }, header("docker-content-digest", undefined))
+    wire: changeResponses({ method: pulls, route: "Manifest" }, header("docker-content-digest", undefined))
   },
   {
     id: "manifest-digest-of-something-else",
     name: "HEAD of a manifest returns another digest",
     breaks: [6],
-    wire: answers(
+    wire: changeResponses(
       { method: "HEAD", route: "Manifest", status: 200 },
       header("docker-content-digest", Digest.fromBytes(nothing))
     )
@@ -120,40 +120,40 @@ export const pull: ReadonlyArray<Mutant> = [
     id: "manifest-type-json",
     name: "manifests are returned as application/json",
     breaks: [7, 4],
-    wire: answers({ method: pulls, route: "Manifest", status: 200 }, header("content-type", "application/json"))
+    wire: changeResponses({ method: pulls, route: "Manifest", status: 200 }, header("content-type", "application/json"))
   },
   {
     id: "manifest-type-parameters",
     name: "the media type of a manifest is returned with parameters",
     breaks: [7],
-    wire: answers(
+    wire: changeResponses(
       { method: "HEAD", route: "Manifest", status: 200 },
       header("content-type", (type) => `${type}; charset=utf-8`)
     )
   },
   {
-    id: "manifest-length-unsaid",
+    id: "manifest-length-missing",
     name: "HEAD of a manifest returns no length",
     breaks: [8],
-    wire: answers({ method: "HEAD", route: "Manifest" }, header("content-length", undefined))
+    wire: changeResponses({ method: "HEAD", route: "Manifest" }, header("content-length", undefined))
   },
   {
     id: "head-with-body",
     name: "answers to HEAD have a body",
     breaks: [104],
-    wire: answers({ method: "HEAD" }, (received) => ({ ...received, body: new TextEncoder().encode("{}") }))
+    wire: changeResponses({ method: "HEAD" }, (received) => ({ ...received, body: new TextEncoder().encode("{}") }))
   },
   {
     id: "malformed-digest-fails",
     name: "a malformed digest returns 500",
     breaks: [12],
-    wire: answers({ method: "GET", route: ["Manifest", "Blob"], status: 400 }, error(500, "UNKNOWN"))
+    wire: changeResponses({ method: "GET", route: ["Manifest", "Blob"], status: 400 }, error(500, "UNKNOWN"))
   },
   {
     id: "manifest-converted",
     name: "a manifest is converted to a type that the client accepts",
     breaks: [13],
-    wire: answers(
+    wire: changeResponses(
       {
         method: "GET",
         route: "Manifest",
@@ -168,7 +168,7 @@ export const pull: ReadonlyArray<Mutant> = [
     id: "manifest-accept-wanted",
     name: "manifests are not found by requests without Accept",
     breaks: [13],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Manifest", status: 200, where: ({ headers }) => headers?.["accept"] === undefined },
       error(404, "MANIFEST_UNKNOWN")
     )
@@ -177,13 +177,13 @@ export const pull: ReadonlyArray<Mutant> = [
     id: "manifest-compacted",
     name: "manifests are parsed and serialized again, without white space",
     breaks: [4, 62],
-    wire: answers({ method: "GET", route: "Manifest", status: 200 }, json((fields) => fields))
+    wire: changeResponses({ method: "GET", route: "Manifest", status: 200 }, json((fields) => fields))
   },
   {
     id: "manifest-indented",
     name: "manifests are serialized again, indented",
     breaks: [4, 62],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Manifest", status: 200 },
       body((bytes) => JSON.stringify(fieldsOf(bytes), null, 2))
     )
@@ -192,7 +192,7 @@ export const pull: ReadonlyArray<Mutant> = [
     id: "manifest-by-tag-longer",
     name: "a manifest that is pulled by tag has an additional line feed",
     breaks: [4, 62],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Manifest", status: 200, where: ({ path }) => !path.includes(":") },
       body((bytes) => {
         const longer = new Uint8Array(bytes.byteLength + 1).fill(10)
@@ -205,7 +205,7 @@ export const pull: ReadonlyArray<Mutant> = [
     id: "manifest-custom-fields-lost",
     name: "unknown fields of manifests are lost",
     breaks: [62, 74],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Manifest", status: 200 },
       (received) =>
         Object.keys(fieldsOf(received.body)).every((key) => known.has(key))
@@ -217,7 +217,7 @@ export const pull: ReadonlyArray<Mutant> = [
     id: "manifest-data-lost",
     name: "the data of descriptors is lost",
     breaks: [62, 74],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Manifest", status: 200 },
       body((bytes) => {
         const fields = fieldsOf(bytes)
@@ -230,19 +230,19 @@ export const pull: ReadonlyArray<Mutant> = [
     id: "blob-cut-short",
     name: "the last byte of a blob is lost",
     breaks: [14, 4, 59, 58],
-    wire: answers({ method: "GET", route: "Blob", status: 200 }, body((bytes) => bytes.subarray(0, -1)))
+    wire: changeResponses({ method: "GET", route: "Blob", status: 200 }, body((bytes) => bytes.subarray(0, -1)))
   },
   {
     id: "blob-missing-found",
     name: "an unknown blob returns 200",
     breaks: [15],
-    wire: answers({ method: "GET", route: "Blob", status: 404 }, found)
+    wire: changeResponses({ method: "GET", route: "Blob", status: 404 }, found)
   },
   {
     id: "blob-missing-code",
     name: "an unknown blob returns the error code of a manifest",
     breaks: [15],
-    wire: answers({ method: "GET", route: "Blob", status: 404 }, code("MANIFEST_UNKNOWN"))
+    wire: changeResponses({ method: "GET", route: "Blob", status: 404 }, code("MANIFEST_UNKNOWN"))
   },
   {
     id: "blobs-everywhere",
@@ -263,15 +263,15 @@ export const pull: ReadonlyArray<Mutant> = [
     middleware: blobsEverywhere((operation) => operation._tag === "GetBlob" && operation.range !== undefined)
   },
   {
-    id: "blob-digest-unsaid",
+    id: "blob-digest-missing",
     name: "blobs are returned without Docker-Content-Digest",
     breaks: [16, 17],
-    wire: answers({ method: "GET", route: "Blob" }, header("docker-content-digest", undefined))
+    wire: changeResponses({ method: "GET", route: "Blob" }, header("docker-content-digest", undefined))
   },
   {
-    id: "blob-length-unsaid",
+    id: "blob-length-missing",
     name: "HEAD of a blob returns no length",
     breaks: [17],
-    wire: answers({ method: "HEAD", route: "Blob" }, header("content-length", undefined))
+    wire: changeResponses({ method: "HEAD", route: "Blob" }, header("content-length", undefined))
   }
 ]

@@ -1,31 +1,29 @@
 import * as Digest from "@effect-oci/core/Digest"
-import type { Handler } from "@effect-oci/core/Handler"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
 import type { Mutant } from "../../Mutant.js"
-import { answers, code, error, fieldsOf, header, refused, rows, status, tolerates, unread } from "./mutating.js"
+import {
+  changed,
+  changeResponses,
+  code,
+  error,
+  existingTags,
+  fieldsOf,
+  header,
+  keyOf,
+  refused,
+  rows,
+  status,
+  tolerates,
+  unread
+} from "./mutating.js"
+import { pushTags } from "./pushTags.js"
 
 const unknownType = "application/vnd.example.unknown.v1+json"
 
 const put = { method: "PUT", route: "Manifest" } as const
-
-type Push = Operation.PushManifest
-
-const other = (operation: Push, fields: Partial<Push>): Push => new Operation.PushManifest({ ...operation, ...fields })
-
-/** Returns the tags of a push that exist already. */
-const taken = (next: Handler, { repository, tags }: Push) =>
-  Effect.filter(tags, (reference) =>
-    Effect.match(next(new Operation.ResolveManifest({ repository, reference })), {
-      onFailure: () => false,
-      onSuccess: () => true
-    }))
-
-/** Returns a key for content in a repository. */
-const at = (operation: { readonly repository: string }, reference: string) => `${operation.repository}@${reference}`
 
 /** Returns the blobs that a manifest refers to. */
 const named = (bytes: Uint8Array): ReadonlyArray<Digest.Digest> => {
@@ -46,41 +44,41 @@ const refusesAndKeeps = (tag: RegistryError.RegistryError["_tag"]) =>
     }
   })
 
-/** Rules 61 to 74: pushes of manifests. */
+/** Rules 57 and 61 to 70: pushes of manifests. */
 export const push: ReadonlyArray<Mutant> = [
   {
     id: "manifest-put-accepted",
     name: "a manifest push returns 202",
     breaks: [61],
-    wire: answers({ ...put, status: 201 }, status(202))
+    wire: changeResponses({ ...put, status: 201 }, status(202))
   },
   {
-    id: "manifest-put-location-unsaid",
+    id: "manifest-put-location-missing",
     name: "a manifest push returns no Location",
     breaks: [61],
-    wire: answers(put, header("location", undefined))
+    wire: changeResponses(put, header("location", undefined))
   },
   {
     id: "manifest-put-location-wrong",
     name: "a manifest push returns the Location of a blob",
     breaks: [61],
-    wire: answers(put, header("location", (location) => location?.replace("/manifests/", "/blobs/")))
+    wire: changeResponses(put, header("location", (location) => location?.replace("/manifests/", "/blobs/")))
   },
   {
-    id: "manifest-put-digest-unsaid",
+    id: "manifest-put-digest-missing",
     name: "a manifest push returns no Docker-Content-Digest",
     breaks: [61],
-    wire: answers(put, header("docker-content-digest", undefined))
+    wire: changeResponses(put, header("docker-content-digest", undefined))
   },
   {
     id: "manifest-put-digest-other-algorithm",
     name: "Docker-Content-Digest is always sha256",
     breaks: [64],
-    wire: answers(
+    wire: changeResponses(
       put,
       header(
         "docker-content-digest",
-        (said, { sent }) => said === undefined ? undefined : Digest.fromBytes(sent.body ?? new Uint8Array(0))
+        (current, { sent }) => current === undefined ? undefined : Digest.fromBytes(sent.body ?? new Uint8Array(0))
       )
     )
   },
@@ -95,10 +93,10 @@ export const push: ReadonlyArray<Mutant> = [
           Effect.tap(
             next(operation),
             ({ digest }) =>
-              Effect.sync(() => operation.digest === undefined ? tagged.add(at(operation, digest)) : undefined)
+              Effect.sync(() => operation.digest === undefined ? tagged.add(keyOf(operation, digest)) : undefined)
           ),
         GetManifest: (operation) =>
-          tagged.has(at(operation, operation.reference))
+          tagged.has(keyOf(operation, operation.reference))
             ? refused(RegistryError.ManifestUnknown, operation)
             : next(operation)
       }
@@ -110,7 +108,7 @@ export const push: ReadonlyArray<Mutant> = [
     breaks: [63],
     middleware: rows((next) => ({
       PushManifest: (operation) =>
-        Effect.catchTag(next(operation), "DigestInvalid", () => next(other(operation, { digest: undefined })))
+        Effect.catchTag(next(operation), "DigestInvalid", () => next(changed(operation, { digest: undefined })))
     }))
   },
   {
@@ -122,7 +120,7 @@ export const push: ReadonlyArray<Mutant> = [
         Effect.catchTag(
           next(operation),
           "DigestInvalid",
-          (error) => Effect.zipRight(next(other(operation, { digest: undefined })), Effect.fail(error))
+          (error) => Effect.zipRight(next(changed(operation, { digest: undefined })), Effect.fail(error))
         )
     }))
   },
@@ -130,13 +128,13 @@ export const push: ReadonlyArray<Mutant> = [
     id: "manifest-wrong-digest-fails",
     name: "a manifest with the wrong digest returns 500",
     breaks: [63],
-    wire: answers({ ...put, status: 400, where: ({ path }) => path.includes(":") }, error(500, "UNKNOWN"))
+    wire: changeResponses({ ...put, status: 400, where: ({ path }) => path.includes(":") }, error(500, "UNKNOWN"))
   },
   {
     id: "manifest-invalid-fails",
     name: "a manifest that is not JSON returns 500",
     breaks: [65],
-    wire: answers(
+    wire: changeResponses(
       { ...put, status: 400 },
       (received) =>
         Object.keys(fieldsOf(received.sent.body ?? new Uint8Array(0))).length === 0
@@ -157,13 +155,13 @@ export const push: ReadonlyArray<Mutant> = [
     middleware: tolerates((fields) => Object.keys(fields).length === 0)
   },
   {
-    id: "manifest-cut-short-taken",
+    id: "manifest-cut-short-accepted",
     name: "a manifest that starts like JSON is accepted",
     breaks: [65],
     middleware: tolerates((fields, { bytes }) => Object.keys(fields).length === 0 && bytes[0] === "{".charCodeAt(0))
   },
   {
-    id: "manifest-ambiguous-taken",
+    id: "manifest-ambiguous-accepted",
     name: "a manifest that is both an image and an index is accepted",
     breaks: [10],
     middleware: tolerates((fields) => "manifests" in fields && "layers" in fields)
@@ -186,7 +184,7 @@ export const push: ReadonlyArray<Mutant> = [
     id: "manifest-missing-blob-fails",
     name: "a manifest with a missing layer returns 500",
     breaks: [66],
-    wire: answers(
+    wire: changeResponses(
       { ...put, status: 400, where: ({ body }) => named(body ?? new Uint8Array(0)).length > 0 },
       error(500, "UNKNOWN")
     )
@@ -195,7 +193,7 @@ export const push: ReadonlyArray<Mutant> = [
     id: "manifest-missing-blob-code",
     name: "a manifest with a missing layer returns MANIFEST_INVALID",
     breaks: [66],
-    wire: answers(
+    wire: changeResponses(
       { ...put, status: 400, where: ({ body }) => named(body ?? new Uint8Array(0)).length > 0 },
       code("MANIFEST_INVALID")
     )
@@ -223,173 +221,46 @@ export const push: ReadonlyArray<Mutant> = [
     }))
   },
   {
-    id: "oci-subject-unsaid",
+    id: "oci-subject-missing",
     name: "a push with a subject returns no OCI-Subject",
     breaks: [68],
-    wire: answers(put, header("oci-subject", undefined))
+    wire: changeResponses(put, header("oci-subject", undefined))
   },
   {
     id: "oci-subject-itself",
     name: "OCI-Subject is always the digest of the manifest itself",
     breaks: [68],
-    wire: answers(put, header("oci-subject", (_, { headers }) => headers["docker-content-digest"]))
+    wire: changeResponses(put, header("oci-subject", (_, { headers }) => headers["docker-content-digest"]))
   },
   {
     id: "manifest-too-large-invalid",
     name: "a manifest that is too large returns 400",
     breaks: [69],
-    wire: answers({ ...put, status: 413 }, status(400))
+    wire: changeResponses({ ...put, status: 413 }, status(400))
   },
   {
     id: "manifest-any-size",
     name: "manifests of any size are accepted",
     breaks: [69],
-    wire: answers({ ...put, status: 413 }, status(201))
+    wire: changeResponses({ ...put, status: 413 }, status(201))
   },
   {
     id: "unknown-type-fails",
     name: "a manifest of an unknown media type returns 500",
     breaks: [70],
-    wire: answers({ ...put, where: ({ headers }) => headers?.["content-type"] === unknownType }, error(500, "UNKNOWN"))
+    wire: changeResponses(
+      { ...put, where: ({ headers }) => headers?.["content-type"] === unknownType },
+      error(500, "UNKNOWN")
+    )
   },
   {
     id: "unknown-type-renamed",
     name: "a manifest of an unknown media type is returned with another type",
     breaks: [70],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Manifest" },
       header("content-type", (type) => type === unknownType ? MediaType.image : type)
     )
-  },
-  {
-    id: "oci-tag-unsaid",
-    name: "the tags that a push set are not returned",
-    breaks: [71],
-    wire: answers(put, header("oci-tag", undefined))
-  },
-  {
-    id: "tag-parameter-half",
-    name: "of many tags in one push half are set, but all are returned",
-    breaks: [71],
-    middleware: rows((next) => ({
-      PushManifest: (operation) =>
-        operation.tags.length < 5
-          ? next(operation)
-          : Effect.map(next(other(operation, { tags: operation.tags.slice(0, 5) })), (pushed) => ({
-            ...pushed,
-            tags: operation.tags
-          }))
-    }))
-  },
-  {
-    id: "tag-moves-with-a-gap",
-    name: "a tag that moves does not exist for a moment",
-    breaks: [72],
-    middleware: rows((next) => ({
-      PushManifest: (operation) =>
-        Effect.gen(function*() {
-          const { repository } = operation
-          yield* Effect.forEach(yield* taken(next, operation), (tag) =>
-            next(new Operation.DeleteTag({ repository, tag })))
-          yield* Effect.yieldNow()
-          yield* Effect.yieldNow()
-          return yield* next(operation)
-        })
-    }))
-  },
-  {
-    id: "tag-moves-by-half",
-    name: "HEAD of a moved tag still returns the old manifest",
-    breaks: [72],
-    middleware: rows((next) => {
-      const first = new Map<string, Operation.TagOrDigest>()
-      return {
-        PushManifest: (operation) =>
-          Effect.tap(next(operation), ({ digest }) =>
-            Effect.sync(() => {
-              for (const tag of operation.tags) {
-                if (!first.has(at(operation, tag))) first.set(at(operation, tag), digest)
-              }
-            })),
-        ResolveManifest: (operation) =>
-          next(
-            new Operation.ResolveManifest({
-              ...operation,
-              reference: first.get(at(operation, operation.reference)) ?? operation.reference
-            })
-          )
-      }
-    })
-  },
-  {
-    id: "tag-stays",
-    name: "a tag that is pushed again does not move, but the push succeeds",
-    breaks: [72],
-    middleware: rows((next) => ({
-      PushManifest: (operation) =>
-        Effect.flatMap(taken(next, operation), (taken) =>
-          Effect.map(
-            next(other(operation, { tags: operation.tags.filter((tag) => !taken.includes(tag)) })),
-            (pushed) => ({ ...pushed, tags: operation.tags })
-          ))
-    }))
-  },
-  {
-    id: "tag-moves-and-deletes",
-    name: "the old manifest is deleted when a tag moves",
-    breaks: [72],
-    middleware: rows((next) => ({
-      PushManifest: (operation) =>
-        Effect.gen(function*() {
-          const { repository } = operation
-          const before = yield* Effect.forEach(yield* taken(next, operation), (reference) =>
-            next(new Operation.ResolveManifest({ repository, reference })))
-          const pushed = yield* next(operation)
-          const left = before.filter(({ digest }) =>
-            digest !== pushed.digest
-          )
-          yield* Effect.forEach(left, ({ digest }) =>
-            Effect.ignore(next(new Operation.DeleteManifest({ repository, digest }))))
-          return pushed
-        })
-    }))
-  },
-  {
-    id: "one-tag-a-manifest",
-    name: "a manifest keeps only its last tag",
-    breaks: [72],
-    middleware: rows((next) => ({
-      PushManifest: (operation) =>
-        Effect.gen(function*() {
-          const { repository, tags } = operation
-          const pushed = yield* next(operation)
-          const all = yield* Stream.runCollect(yield* next(new Operation.ListTags({ repository })))
-          for (const tag of all) {
-            const { digest } = yield* next(new Operation.ResolveManifest({ repository, reference: tag }))
-            if (digest === pushed.digest && !tags.includes(tag)) {
-              yield* next(new Operation.DeleteTag({ repository, tag }))
-            }
-          }
-          return pushed
-        })
-    }))
-  },
-  {
-    id: "if-absent-ignored",
-    name: "If-None-Match is ignored, and the tag moves",
-    breaks: [72],
-    middleware: rows((next) => ({
-      PushManifest: (operation) => next(other(operation, { ifAbsent: undefined }))
-    }))
-  },
-  {
-    id: "if-absent-refused",
-    name: "a push with If-None-Match is always refused",
-    breaks: [72],
-    middleware: rows((next) => ({
-      PushManifest: (operation) =>
-        operation.ifAbsent === true ? refused(RegistryError.Denied, operation) : next(operation)
-    }))
   },
   {
     id: "manifest-again-refused",
@@ -398,7 +269,7 @@ export const push: ReadonlyArray<Mutant> = [
     middleware: rows((next) => ({
       PushManifest: (operation) =>
         Effect.flatMap(
-          taken(next, operation),
+          existingTags(next, operation),
           (taken) => taken.length > 0 ? refused(RegistryError.Denied, operation) : next(operation)
         )
     }))
@@ -407,7 +278,7 @@ export const push: ReadonlyArray<Mutant> = [
     id: "content-type-parameters-refused",
     name: "a Content-Type with parameters is refused",
     breaks: [6],
-    wire: answers(
+    wire: changeResponses(
       { ...put, where: ({ headers }) => headers?.["content-type"]?.includes(";") === true },
       error(400, "MANIFEST_INVALID")
     )
@@ -418,12 +289,12 @@ export const push: ReadonlyArray<Mutant> = [
     breaks: [6],
     wire: (send) => {
       const types = new Map<string, string>()
-      const keeping = answers(put, (received) => {
+      const keeping = changeResponses(put, (received) => {
         const { headers, path } = received.sent
         types.set(path, headers?.["content-type"] ?? "")
         return received
       })
-      const giving = answers(
+      const giving = changeResponses(
         { method: "GET", route: "Manifest", status: 200 },
         (received) => header("content-type", (type) => types.get(received.sent.path) ?? type)(received)
       )
@@ -451,5 +322,6 @@ export const push: ReadonlyArray<Mutant> = [
           })
       }
     })
-  }
+  },
+  ...pushTags
 ]

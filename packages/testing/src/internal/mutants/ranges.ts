@@ -4,7 +4,7 @@ import * as Digest from "@effect-oci/core/Digest"
 import * as Operation from "@effect-oci/core/Operation"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
-import { answers, asks, body, header, rows, status } from "./mutating.js"
+import { body, changeRequests, changeResponses, header, rows, status } from "./mutating.js"
 
 const pulls = ["GET", "HEAD"]
 const nothing = new Uint8Array(0)
@@ -13,7 +13,7 @@ const hasRange = (sent: Sent) => sent.headers?.["range"] !== undefined
 
 /** Changes the range of requests that have one. */
 const rangeAs = (change: (range: string) => string | undefined) =>
-  asks({ route: "Blob", where: hasRange }, (sent) => {
+  changeRequests({ route: "Blob", where: hasRange }, (sent) => {
     const { range = "", ...headers } = sent.headers ?? {}
     const changed = change(range)
     return { ...sent, headers: changed === undefined ? headers : { ...headers, range: changed } }
@@ -71,13 +71,13 @@ export const ranges: ReadonlyArray<Mutant> = [
     id: "range-outside-empty",
     name: "a range after the end returns 206 and no bytes",
     breaks: [22],
-    wire: answers({ method: "GET", route: "Blob", status: 416 }, status(206), body(() => nothing))
+    wire: changeResponses({ method: "GET", route: "Blob", status: 416 }, status(206), body(() => nothing))
   },
   {
     id: "range-outside-size-lie",
     name: "a range after the end is refused with another size than the blob's",
     breaks: [22],
-    wire: answers({ method: "GET", route: "Blob", status: 416 }, header("content-range", "bytes */0"))
+    wire: changeResponses({ method: "GET", route: "Blob", status: 416 }, header("content-range", "bytes */0"))
   },
   {
     id: "range-backwards-turned",
@@ -101,7 +101,7 @@ export const ranges: ReadonlyArray<Mutant> = [
     id: "range-of-nothing",
     name: "a range of an empty blob returns 206",
     breaks: [25],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Blob", status: 416, where: ({ path }) => path.endsWith(Digest.fromBytes(nothing)) },
       status(206),
       body(() => nothing)
@@ -111,12 +111,12 @@ export const ranges: ReadonlyArray<Mutant> = [
     id: "content-range-lie",
     name: "Content-Range differs from the returned range",
     breaks: [18, 19, 20, 21],
-    wire: answers({ method: "GET", route: "Blob", status: 206 }, header("content-range", "bytes 0-0/2048"))
+    wire: changeResponses({ method: "GET", route: "Blob", status: 206 }, header("content-range", "bytes 0-0/2048"))
   },
   {
     id: "ranges-denied",
     name: "Accept-Ranges says that ranges are not supported, but they are",
     breaks: [26],
-    wire: answers({ method: pulls, route: "Blob" }, header("accept-ranges", "none"))
+    wire: changeResponses({ method: pulls, route: "Blob" }, header("accept-ranges", "none"))
   }
 ]

@@ -4,23 +4,23 @@ import * as Operation from "@effect-oci/core/Operation"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
 import {
-  answers,
-  asks,
-  asksFor,
   byOffset,
+  changeRequests,
+  changeResponses,
   error,
   fieldsOf,
+  hasParameter,
   header,
-  instead,
   items,
   json,
   query,
   queryOf,
+  respondInstead,
   rows,
   status
 } from "./mutating.js"
 
-const asked = { method: "GET", route: "Referrers" } as const
+const request = { method: "GET", route: "Referrers" } as const
 
 interface Referrer {
   readonly mediaType: string
@@ -31,8 +31,8 @@ interface Referrer {
 }
 
 const referring = (change: (referrer: Referrer) => object | undefined) =>
-  answers(
-    { ...asked, status: 200 },
+  changeResponses(
+    { ...request, status: 200 },
     items<Referrer>("manifests", (list) => list.map(change).filter((referrer) => referrer !== undefined))
   )
 
@@ -42,20 +42,20 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-type-json",
     name: "referrers are returned as application/json",
     breaks: [84],
-    wire: answers(asked, header("content-type", "application/json"))
+    wire: changeResponses(request, header("content-type", "application/json"))
   },
   {
     id: "referrers-no-index",
     name: "the referrers list has the mediaType of an image",
     breaks: [84],
-    wire: answers({ ...asked, status: 200 }, json((fields) => ({ ...fields, mediaType: MediaType.image })))
+    wire: changeResponses({ ...request, status: 200 }, json((fields) => ({ ...fields, mediaType: MediaType.image })))
   },
   {
     id: "referrers-none-missing",
     name: "the referrers list of a subject without referrers returns 404",
     breaks: [84],
-    wire: answers(
-      { ...asked, status: 200 },
+    wire: changeResponses(
+      { ...request, status: 200 },
       (received) =>
         new TextDecoder().decode(received.body).includes("\"manifests\":[]")
           ? error(404, "MANIFEST_UNKNOWN")(received)
@@ -66,7 +66,7 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-unknown-repository-missing",
     name: "the referrers list of an unknown repository returns 404",
     breaks: [84],
-    wire: instead(asked, (sent, send) =>
+    wire: respondInstead(request, (sent, send) =>
       Effect.flatMap(
         send({ method: "GET", path: sent.path.replace(/\/referrers\/.*$/, "/tags/list") }),
         (tags) => Effect.map(send(sent), tags.status === 404 ? error(404, "NAME_UNKNOWN") : (received) => received)
@@ -76,14 +76,17 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-null",
     name: "the referrers list of a subject without referrers is null",
     breaks: [84],
-    wire: answers({ ...asked, status: 200 }, items<object>("manifests", (list) => list.length === 0 ? null : list))
+    wire: changeResponses(
+      { ...request, status: 200 },
+      items<object>("manifests", (list) => list.length === 0 ? null : list)
+    )
   },
   {
     id: "referrers-too-large",
     name: "many referrers are listed in one page of more than 4 MiB",
     breaks: [88],
-    wire: answers(
-      { ...asked, status: 200 },
+    wire: changeResponses(
+      { ...request, status: 200 },
       items<Referrer>("manifests", (list) =>
         list.length < 6
           ? list
@@ -94,13 +97,13 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-bad-digest-missing",
     name: "the referrers list of a malformed digest returns 404",
     breaks: [85],
-    wire: answers({ ...asked, status: 400 }, error(404, "MANIFEST_UNKNOWN"))
+    wire: changeResponses({ ...request, status: 400 }, error(404, "MANIFEST_UNKNOWN"))
   },
   {
     id: "referrers-bad-digest-empty",
     name: "the referrers list of a malformed digest is empty",
     breaks: [85],
-    wire: answers({ ...asked, status: 400 }, status(200))
+    wire: changeResponses({ ...request, status: 400 }, status(200))
   },
   {
     id: "referrers-type-lost",
@@ -154,22 +157,22 @@ export const referrers: ReadonlyArray<Mutant> = [
     name: "referrers are not filtered, but OCI-Filters-Applied is set",
     breaks: [89],
     wire: (send) =>
-      asks(asked, query((parameters) => parameters.delete("artifactType")))((sent) =>
+      changeRequests(request, query((parameters) => parameters.delete("artifactType")))((sent) =>
         Effect.map(send(sent), header("oci-filters-applied", "artifactType"))
       )
   },
   {
-    id: "referrers-filter-unsaid",
+    id: "referrers-filter-missing",
     name: "referrers are filtered, but OCI-Filters-Applied is not set",
     breaks: [89],
-    wire: answers(asked, header("oci-filters-applied", undefined))
+    wire: changeResponses(request, header("oci-filters-applied", undefined))
   },
   {
     id: "referrers-filter-nothing",
     name: "a filter that matches no referrer returns 404",
     breaks: [89],
-    wire: answers(
-      { ...asked, status: 200, where: asksFor("artifactType") },
+    wire: changeResponses(
+      { ...request, status: 200, where: hasParameter("artifactType") },
       (received) =>
         new TextDecoder().decode(received.body).includes("\"manifests\":[]")
           ? error(404, "MANIFEST_UNKNOWN")(received)
@@ -177,17 +180,17 @@ export const referrers: ReadonlyArray<Mutant> = [
     )
   },
   {
-    id: "referrers-filter-said",
+    id: "referrers-filter-always",
     name: "OCI-Filters-Applied is set without a requested filter",
     breaks: [89],
-    wire: answers(asked, header("oci-filters-applied", "artifactType"))
+    wire: changeResponses(request, header("oci-filters-applied", "artifactType"))
   },
   {
     id: "referrers-pages-skip",
     name: "a referrer is skipped between two pages",
     breaks: [88],
     wire: (send) =>
-      instead(asked, (sent) => {
+      respondInstead(request, (sent) => {
         const path = sent.path.split("?")[0] ?? ""
         const offset = Number(queryOf(sent).get("offset") ?? 0)
         return Effect.map(
@@ -225,8 +228,8 @@ export const referrers: ReadonlyArray<Mutant> = [
       const deleted = new Set<string | undefined>()
       return (sent) => {
         if (sent.method === "DELETE") deleted.add(sent.path.split("/").at(-1))
-        return answers(
-          { ...asked, where: ({ path }) => deleted.has(path.split("/").at(-1)) },
+        return changeResponses(
+          { ...request, where: ({ path }) => deleted.has(path.split("/").at(-1)) },
           error(404, "MANIFEST_UNKNOWN")
         )(send)(sent)
       }
@@ -236,8 +239,8 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-of-missing",
     name: "the referrers list of a missing subject returns 404",
     breaks: [84],
-    wire: answers(
-      { ...asked, where: ({ path }) => path.endsWith(Digest.fromBytes(new TextEncoder().encode("never pushed"))) },
+    wire: changeResponses(
+      { ...request, where: ({ path }) => path.endsWith(Digest.fromBytes(new TextEncoder().encode("never pushed"))) },
       error(404, "MANIFEST_UNKNOWN")
     )
   }

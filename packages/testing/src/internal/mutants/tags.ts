@@ -5,29 +5,29 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Mutant } from "../../Mutant.js"
 import {
-  answers,
-  asks,
-  asksFor,
   byOffset,
+  changeRequests,
+  changeResponses,
   error,
   fieldsOf,
+  hasParameter,
   header,
-  instead,
   items,
   json,
   query,
   queryOf,
+  respondInstead,
   rows,
   status
 } from "./mutating.js"
 
-const asked = { method: "GET", route: "Tags" } as const
+const request = { method: "GET", route: "Tags" } as const
 const catalog = { method: "GET", route: "Catalog" } as const
 
 /** Changes the items of a page. */
 const listed = (change: (tags: ReadonlyArray<string>, sent: Sent) => unknown) =>
-  answers(
-    { ...asked, status: 200 },
+  changeResponses(
+    { ...request, status: 200 },
     (received) => items<string>("tags", (list) => change(list, received.sent))(received)
   )
 
@@ -52,8 +52,8 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "tags-none-missing",
     name: "a repository without tags has no tag list",
     breaks: [75],
-    wire: answers(
-      { ...asked, status: 200 },
+    wire: changeResponses(
+      { ...request, status: 200 },
       (received) =>
         new TextDecoder().decode(received.body).includes("\"tags\":[]")
           ? error(404, "NAME_UNKNOWN")(received)
@@ -64,19 +64,19 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "tags-unknown-repository-empty",
     name: "the tag list of an unknown repository is empty",
     breaks: [75],
-    wire: answers({ ...asked, status: 404 }, status(200), json(() => ({ tags: [] })))
+    wire: changeResponses({ ...request, status: 404 }, status(200), json(() => ({ tags: [] })))
   },
   {
     id: "tags-unknown-repository-code",
     name: "the tag list of an unknown repository returns the error code of a manifest",
     breaks: [75],
-    wire: answers({ ...asked, status: 404 }, error(404, "MANIFEST_UNKNOWN"))
+    wire: changeResponses({ ...request, status: 404 }, error(404, "MANIFEST_UNKNOWN"))
   },
   {
     id: "tags-name-lost",
     name: "a tag list does not contain the repository name",
     breaks: [75],
-    wire: answers({ ...asked, status: 200 }, json(({ tags }) => ({ tags })))
+    wire: changeResponses({ ...request, status: 200 }, json(({ tags }) => ({ tags })))
   },
   {
     id: "tags-reversed",
@@ -89,7 +89,7 @@ export const tags: ReadonlyArray<Mutant> = [
     name: "tags are sorted without regard to case",
     breaks: [76],
     wire: (send) =>
-      instead(asked, (sent) => {
+      respondInstead(request, (sent) => {
         const parameters = queryOf(sent)
         const n = Number(parameters.get("n") ?? "Infinity")
         const last = parameters.get("last")
@@ -130,16 +130,19 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "n-ignored",
     name: "n is ignored",
     breaks: [77, 80],
-    wire: asks(asked, query((parameters) => parameters.get("n") === "0" ? undefined : parameters.delete("n")))
+    wire: changeRequests(
+      request,
+      query((parameters) => parameters.get("n") === "0" ? undefined : parameters.delete("n"))
+    )
   },
   {
     id: "n-one-fewer",
     name: "the list contains one tag fewer than n, without a Link",
     breaks: [77],
     wire: (send) =>
-      answers({ ...asked, where: asksFor("n") }, withoutLink)(
-        asks(
-          asked,
+      changeResponses({ ...request, where: hasParameter("n") }, withoutLink)(
+        changeRequests(
+          request,
           query((parameters) => {
             const n = Number(parameters.get("n") ?? 0)
             if (n > 1) parameters.set("n", String(n - 1))
@@ -151,14 +154,17 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "n-large-refused",
     name: "an n of more than 100 is refused",
     breaks: [77],
-    wire: answers({ ...asked, where: (sent) => Number(queryOf(sent).get("n")) > 100 }, error(400, "UNSUPPORTED"))
+    wire: changeResponses(
+      { ...request, where: (sent) => Number(queryOf(sent).get("n")) > 100 },
+      error(400, "UNSUPPORTED")
+    )
   },
   {
     id: "n-large-cut",
     name: "a tag list ends after ten tags without a Link, whatever n is",
     breaks: [77],
-    wire: answers(
-      { ...asked, status: 200, where: asksFor("n") },
+    wire: changeResponses(
+      { ...request, status: 200, where: hasParameter("n") },
       withoutLink,
       items<string>("tags", (list) => list.slice(0, 10))
     )
@@ -191,8 +197,8 @@ export const tags: ReadonlyArray<Mutant> = [
             parameters.delete("last")
           })(sent)
         )
-      return instead(
-        { ...asked, where: asksFor("last") },
+      return respondInstead(
+        { ...request, where: hasParameter("last") },
         (sent) =>
           Effect.zipWith(
             send(sent),
@@ -209,26 +215,32 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "last-alone-ignored",
     name: "last is ignored without n",
     breaks: [79],
-    wire: asks({ ...asked, where: (sent) => !asksFor("n")(sent) }, query((parameters) => parameters.delete("last")))
+    wire: changeRequests(
+      { ...request, where: (sent) => !hasParameter("n")(sent) },
+      query((parameters) => parameters.delete("last"))
+    )
   },
   {
     id: "last-with-n-ignored",
     name: "last is ignored if n is present",
     breaks: [79],
-    wire: asks({ ...asked, where: asksFor("n") }, query((parameters) => parameters.delete("last")))
+    wire: changeRequests({ ...request, where: hasParameter("n") }, query((parameters) => parameters.delete("last")))
   },
   {
     id: "n-zero-all",
     name: "n=0 returns all tags",
     breaks: [78],
-    wire: asks(asked, query((parameters) => parameters.get("n") === "0" ? parameters.delete("n") : undefined))
+    wire: changeRequests(
+      request,
+      query((parameters) => parameters.get("n") === "0" ? parameters.delete("n") : undefined)
+    )
   },
   {
     id: "n-zero-link",
     name: "n=0 returns a Link",
     breaks: [78],
-    wire: answers(
-      { ...asked, where: (sent) => queryOf(sent).get("n") === "0" },
+    wire: changeResponses(
+      { ...request, where: (sent) => queryOf(sent).get("n") === "0" },
       header("link", (_, { sent }) => Link.format(sent.path))
     )
   },
@@ -236,13 +248,13 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "link-lost",
     name: "an incomplete list has no Link",
     breaks: [80, 106],
-    wire: answers({ method: "GET" }, withoutLink)
+    wire: changeResponses({ method: "GET" }, withoutLink)
   },
   {
     id: "link-loops",
     name: "Link points at the same page",
     breaks: [80, 83],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET" },
       header("link", (link, { sent }) => link === undefined ? undefined : Link.format(sent.path))
     )
@@ -251,8 +263,8 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "link-skips",
     name: "a tag is skipped between two pages",
     breaks: [80, 83],
-    wire: answers(
-      { ...asked, status: 200 },
+    wire: changeResponses(
+      { ...request, status: 200 },
       (received) =>
         received.headers["link"] === undefined ? received : items<string>("tags", (list) => list.slice(0, -1))(received)
     )
@@ -262,31 +274,34 @@ export const tags: ReadonlyArray<Mutant> = [
     name: "Link contains a position from the start of the list, which shifts when tags are pushed",
     breaks: [83],
     wire: (send) =>
-      instead({ ...asked, where: (sent) => asksFor("n")(sent) && !asksFor("last")(sent) }, (sent) => {
-        const parameters = queryOf(sent)
-        const path = sent.path.split("?")[0] ?? ""
-        const size = Number(parameters.get("n"))
-        if (!(size > 0)) return send(sent)
-        return Effect.map(send({ ...sent, path }), (received) => {
-          const { tags } = fieldsOf(received.body)
-          return Array.isArray(tags)
-            ? byOffset("tags", tags, path, Number(parameters.get("offset") ?? 0), size)(received)
-            : received
-        })
-      })(send)
+      respondInstead(
+        { ...request, where: (sent) => hasParameter("n")(sent) && !hasParameter("last")(sent) },
+        (sent) => {
+          const parameters = queryOf(sent)
+          const path = sent.path.split("?")[0] ?? ""
+          const size = Number(parameters.get("n"))
+          if (!(size > 0)) return send(sent)
+          return Effect.map(send({ ...sent, path }), (received) => {
+            const { tags } = fieldsOf(received.body)
+            return Array.isArray(tags)
+              ? byOffset("tags", tags, path, Number(parameters.get("offset") ?? 0), size)(received)
+              : received
+          })
+        }
+      )(send)
   },
   {
     id: "bad-n-fails",
     name: "an invalid n returns 500",
     breaks: [81],
-    wire: answers({ ...asked, status: 400 }, error(500, "UNKNOWN"))
+    wire: changeResponses({ ...request, status: 400 }, error(500, "UNKNOWN"))
   },
   {
     id: "catalog-reversed",
     name: "the catalog lists repositories in reverse order",
     breaks: [106],
     wire: (send) =>
-      instead(catalog, (sent) =>
+      respondInstead(catalog, (sent) =>
         Effect.map(
           send(query((parameters) => parameters.delete("n"))(sent)),
           items<string>("repositories", (list) => list.toReversed())
@@ -296,7 +311,7 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "catalog-twice",
     name: "the catalog lists a repository on two pages",
     breaks: [106],
-    wire: answers(
+    wire: changeResponses(
       { ...catalog, status: 200 },
       items<string>("repositories", (list) => list.flatMap((name) => [name, name]))
     )

@@ -5,15 +5,15 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
 import {
-  answers,
-  asks,
   body,
+  changeRequests,
+  changeResponses,
   error,
   header,
-  instead,
   query,
   queryOf,
   refused,
+  respondInstead,
   routeOf,
   rows,
   status
@@ -53,13 +53,16 @@ export const upload: ReadonlyArray<Mutant> = [
     id: "upload-start-created",
     name: "POST of an upload session returns 201",
     breaks: [29],
-    wire: answers({ ...start, status: 202, where: (sent) => !isMount(sent) && !isSingle(sent) }, status(201))
+    wire: changeResponses({ ...start, status: 202, where: (sent) => !isMount(sent) && !isSingle(sent) }, status(201))
   },
   {
-    id: "upload-start-location-unsaid",
+    id: "upload-start-location-missing",
     name: "POST of an upload session returns no Location",
     breaks: [29],
-    wire: answers({ ...start, status: 202, where: (sent) => !isMount(sent) && !isSingle(sent) }, withoutLocation)
+    wire: changeResponses(
+      { ...start, status: 202, where: (sent) => !isMount(sent) && !isSingle(sent) },
+      withoutLocation
+    )
   },
   {
     id: "upload-shared",
@@ -84,25 +87,25 @@ export const upload: ReadonlyArray<Mutant> = [
     id: "min-chunk-with-unit",
     name: "OCI-Chunk-Min-Length is in KiB",
     breaks: [32],
-    wire: answers({ ...start, status: 202 }, header("oci-chunk-min-length", "64KiB"))
+    wire: changeResponses({ ...start, status: 202 }, header("oci-chunk-min-length", "64KiB"))
   },
   {
     id: "blob-put-ok",
     name: "a blob push returns 200",
     breaks: [33],
-    wire: answers({ ...put, status: 201 }, status(200))
+    wire: changeResponses({ ...put, status: 201 }, status(200))
   },
   {
-    id: "blob-put-location-unsaid",
+    id: "blob-put-location-missing",
     name: "a blob push returns no Location",
     breaks: [33, 59],
-    wire: answers({ ...put, status: 201 }, withoutLocation)
+    wire: changeResponses({ ...put, status: 201 }, withoutLocation)
   },
   {
     id: "blob-put-location-wrong",
     name: "a blob push returns the Location of its upload session",
     breaks: [33, 59],
-    wire: answers({ ...put, status: 201 }, header("location", (_, { sent }) => sent.path))
+    wire: changeResponses({ ...put, status: 201 }, header("location", (_, { sent }) => sent.path))
   },
   {
     id: "blob-put-body-ignored",
@@ -121,19 +124,19 @@ export const upload: ReadonlyArray<Mutant> = [
     id: "upload-unknown-fails",
     name: "an unknown upload session returns 500",
     breaks: [36],
-    wire: answers({ route: "Upload", status: 404 }, error(500, "UNKNOWN"))
+    wire: changeResponses({ route: "Upload", status: 404 }, error(500, "UNKNOWN"))
   },
   {
     id: "upload-unknown-opened",
     name: "a chunk opens an unknown upload session",
     breaks: [36],
-    wire: answers({ ...patch, status: 404, where: ({ path }) => path.endsWith("000000000000") }, status(202))
+    wire: changeResponses({ ...patch, status: 404, where: ({ path }) => path.endsWith("000000000000") }, status(202))
   },
   {
     id: "upload-unknown-code",
     name: "an unknown upload session returns the error code of a blob",
     breaks: [36],
-    wire: answers({ method: "GET", route: "Upload", status: 404 }, error(404, "BLOB_UNKNOWN"))
+    wire: changeResponses({ method: "GET", route: "Upload", status: 404 }, error(404, "BLOB_UNKNOWN"))
   },
   {
     id: "single-post-lost",
@@ -142,10 +145,10 @@ export const upload: ReadonlyArray<Mutant> = [
     middleware: rows(() => ({ PushBlob: ({ descriptor }) => Effect.succeed(descriptor) }))
   },
   {
-    id: "single-post-location-unsaid",
+    id: "single-post-location-missing",
     name: "a single POST returns 202 without a Location",
     breaks: [37],
-    wire: answers({ ...start, where: isSingle }, status(202), withoutLocation)
+    wire: changeResponses({ ...start, where: isSingle }, status(202), withoutLocation)
   },
   {
     id: "single-post-sha512-refused",
@@ -162,7 +165,7 @@ export const upload: ReadonlyArray<Mutant> = [
     id: "algorithm-unsupported-ignored",
     name: "an upload session is opened for any digest algorithm",
     breaks: [38],
-    wire: asks(start, query((parameters) => parameters.delete("digest-algorithm")))
+    wire: changeRequests(start, query((parameters) => parameters.delete("digest-algorithm")))
   },
   {
     id: "algorithm-sha512-refused",
@@ -177,7 +180,7 @@ export const upload: ReadonlyArray<Mutant> = [
     id: "cancel-ok",
     name: "DELETE of an upload session returns 200",
     breaks: [46],
-    wire: answers({ method: "DELETE", route: "Upload", status: 204 }, status(200))
+    wire: changeResponses({ method: "DELETE", route: "Upload", status: 204 }, status(200))
   },
   {
     id: "cancel-ignored",
@@ -275,7 +278,7 @@ export const upload: ReadonlyArray<Mutant> = [
     id: "empty-blob-refused",
     name: "an empty blob is refused",
     breaks: [58],
-    wire: instead(
+    wire: respondInstead(
       { ...put, where: (sent) => queryOf(sent).get("digest") === Digest.fromBytes(nothing) },
       (sent, send) => Effect.map(send(sent), error(400, "SIZE_INVALID"))
     )
@@ -284,7 +287,7 @@ export const upload: ReadonlyArray<Mutant> = [
     id: "json-blob-rewritten",
     name: "JSON blobs are parsed and serialized again",
     breaks: [58],
-    wire: answers(
+    wire: changeResponses(
       { method: "GET", route: "Blob", status: 200 },
       body((bytes) => bytes.byteLength === 2 ? "{ }" : bytes)
     )
