@@ -4,6 +4,7 @@ import type { Middleware } from "@effect-oci/core"
 import * as core from "@effect-oci/core"
 import { Filter, Immutable, ReadOnly, Sub } from "@effect-oci/middleware"
 import * as middleware from "@effect-oci/middleware"
+import * as recording from "@effect-oci/recording"
 import * as store from "@effect-oci/store"
 import { Linearizability, TagLaws } from "@effect-oci/testing"
 import { describe, expect, it } from "@effect/vitest"
@@ -411,7 +412,7 @@ describe("a printed test", () => {
     }))
 
   it("contains code that creates the wrapper", () => {
-    const names = { ...core, ...store, ...middleware, Laws, Effect, LogLevel }
+    const names = { ...core, ...store, ...middleware, ...recording, Laws, Effect, LogLevel }
     for (const { code } of fc.sample(fc.oneof(...Wrappers.all), { numRuns: 60, seed: 1 })) {
       // oxlint-disable-next-line typescript/no-implied-eval -- the printed code is a program
       const make = new Function(...Object.keys(names), `return ${code}`) as (...all: Array<unknown>) => unknown
