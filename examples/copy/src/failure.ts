@@ -1,23 +1,22 @@
 /** Error messages of a failed copy, in one line: on which side it failed, what happened, and what to do. */
-import { printable, Registry, RegistryError } from "@effect-oci/core"
-import type { Handler } from "@effect-oci/core"
-import { Data, Effect, Predicate, Stream } from "effect"
-import type { Place } from "./places.js"
+import { Answer, printable, Registry, RegistryError } from "@effect-oci/core"
+import { Data, Predicate } from "effect"
+import type { Location } from "./locations.js"
 
 export type Side = "source" | "target"
 
 /** The error of a failed copy. `side` is where it failed: at the source, at the target, or `undefined` if unknown. */
 export class CopyFailed extends Data.TaggedError("CopyFailed")<{
   readonly side: Side | undefined
-  readonly place: Place
+  readonly location: Location
   readonly error: unknown
 }> {
   override get message(): string {
-    const place = printable(this.place.text, 300)
+    const location = printable(this.location.text, 300)
     const verb = this.side === undefined
-      ? `cannot copy to ${place}`
-      : `cannot ${this.side === "source" ? "read" : "write"} the ${this.side} ${place}`
-    return `${verb}: ${reasonOf(this.error)}${adviceOn(this.error, this.place)}`
+      ? `cannot copy to ${location}`
+      : `cannot ${this.side === "source" ? "read" : "write"} the ${this.side} ${location}`
+    return `${verb}: ${reasonOf(this.error)}${adviceOn(this.error, this.location)}`
   }
 }
 
@@ -30,11 +29,12 @@ const reasonOf = (error: unknown): string => {
 }
 
 /** Returns advice for errors whose message contains none. */
-const adviceOn = (error: unknown, place: Place): string => {
+const adviceOn = (error: unknown, location: Location): string => {
   if (!RegistryError.isRegistryError(error)) return ""
   switch (error._tag) {
     case "TransportError":
-      return place._tag === "Registry" && /SSL|TLS|certificate|wrong version|socket hang up|HTTP/i.test(error.message)
+      return location._tag === "Registry" &&
+          /SSL|TLS|certificate|wrong version|socket hang up|HTTP/i.test(error.message)
         ? "; check the address, --plain-http and --tls"
         : "; check the address and the network"
     case "NameUnknown":
@@ -49,21 +49,15 @@ const adviceOn = (error: unknown, place: Place): string => {
 /** Records on which side each error occurred: the errors themselves do not contain it. */
 export const sides = () => {
   const known = new WeakMap<object, Side>()
-  const note = (side: Side) => (error: RegistryError.RegistryError) =>
-    Effect.sync(() => {
-      if (!known.has(error)) known.set(error, side)
-    })
   return {
     /** Wraps a registry so that its errors are recorded. */
-    marked: (registry: Registry["Type"], side: Side): Registry["Type"] => {
-      const handle: Handler.Handler = (operation) => {
-        const answer = Effect.tapError(registry.handle(operation), note(side))
-        return operation._tag.startsWith("List")
-          ? Effect.map(answer, (list) => Stream.tapError(list as never, note(side) as never)) as never
-          : answer
-      }
-      return Registry.fromHandler(handle)
-    },
+    marked: (registry: Registry["Type"], side: Side): Registry["Type"] =>
+      Registry.fromHandler((operation) =>
+        Answer.mapError(registry.handle(operation), operation, (error) => {
+          if (!known.has(error)) known.set(error, side)
+          return error
+        })
+      ),
     /** Returns the side of an error. If a body fails while it is sent, the error is one of the source. */
     of: (error: unknown): { readonly side: Side | undefined; readonly error: unknown } => {
       const cause = Predicate.isTagged(error, "BodyFailed") && Predicate.hasProperty(error, "cause")

@@ -9,8 +9,8 @@ import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Cause, Console, Effect, Exit, Layer, Logger, Option } from "effect"
 import * as display from "./display.js"
 import * as failure from "./failure.js"
+import * as locations from "./locations.js"
 import * as options from "./options.js"
-import * as places from "./places.js"
 
 /** Prints warnings of the library as one line on standard error. */
 const logger = Logger.replace(
@@ -28,11 +28,11 @@ const copy = (given: options.Given) =>
     const failed = (side: failure.Side) => (error: unknown) =>
       error instanceof failure.CopyFailed
         ? error
-        : new failure.CopyFailed({ side, place: side === "source" ? from : to, error })
+        : new failure.CopyFailed({ side, location: side === "source" ? from : to, error })
     const progress = yield* Progress.make
     const started = performance.now()
-    const { tags, ...source } = yield* Effect.mapError(places.source(from), failed("source"))
-    const summary = yield* places.into(to, { from, tags, dryRun: given.dryRun }, (target) => {
+    const { tags, ...source } = yield* Effect.mapError(locations.source(from), failed("source"))
+    const summary = yield* locations.into(to, { from, tags, dryRun: given.dryRun }, (target) => {
       const ends = {
         source: { ...source, registry: sides.marked(source.registry, "source") },
         target: { ...target, registry: sides.marked(target.registry, "target") }
@@ -50,7 +50,7 @@ const copy = (given: options.Given) =>
         display.during(progress),
         Effect.mapError((error) => {
           const { error: reason, side } = sides.of(error)
-          return new failure.CopyFailed({ side, place: side === "source" ? from : to, error: reason })
+          return new failure.CopyFailed({ side, location: side === "source" ? from : to, error: reason })
         })
       )
     }).pipe(Effect.mapError(failed("target")))

@@ -4,8 +4,8 @@ import { Platform } from "@effect-oci/resolver"
 import { Data, Duration, Either } from "effect"
 import * as os from "node:os"
 import { parseArgs } from "node:util"
-import * as places from "./places.js"
-import type { Place } from "./places.js"
+import * as locations from "./locations.js"
+import type { Location } from "./locations.js"
 
 export const usage = "usage: copy [OPTIONS] SOURCE TARGET"
 
@@ -26,11 +26,11 @@ SOURCE and TARGET:
 OPTIONS:
   -a, --all               copy an index whole, with the images for all platforms
   --platform OS/ARCH      copy the image for this platform, such as linux/arm64
-                          (default: of an index, the image for this machine)
+                          (default: for an index, the image for this machine)
   --referrers             copy signatures, SBOMs and other referrers too
   --require-referrers     the same, and fail if they cannot be read
   --concurrency N         copy at most N blobs at the same time (default: 4)
-  --retry-time TIME       wait so long for a registry that goes away, such as 30s or 2m (default: 30s)
+  --retry-time TIME       how long to wait for a registry in an outage, such as 2m (default: 30s)
   --dry-run               only report what would be copied
   --plain-http            use HTTP for all registries (default: for localhost only)
   --tls                   use HTTPS for all registries, localhost too
@@ -44,8 +44,8 @@ The exit code is 0 if all was copied, 1 after a failure, 2 after a wrong argumen
 export class WrongArguments extends Data.TaggedError("WrongArguments")<{ readonly message: string }> {}
 
 export interface Given {
-  readonly source: Place
-  readonly target: Place
+  readonly source: Location
+  readonly target: Location
   readonly all: boolean
   /** The value of `--platform`. */
   readonly platform: Platform.Platform | undefined
@@ -112,7 +112,7 @@ export const parse = (args: ReadonlyArray<string>): Either.Either<Parsed, WrongA
     if (from === undefined) return yield* wrong("SOURCE and TARGET are missing")
     if (to === undefined) return yield* wrong("TARGET is missing")
     if (others.length > 0) {
-      return yield* wrong(`there are ${positionals.length} arguments, and only SOURCE and TARGET are known`)
+      return yield* wrong(`there are ${positionals.length} arguments; only SOURCE and TARGET are allowed`)
     }
     if (values["plain-http"] === true && values.tls === true) {
       return yield* wrong("--plain-http and --tls exclude each other")
@@ -120,10 +120,10 @@ export const parse = (args: ReadonlyArray<string>): Either.Either<Parsed, WrongA
     if (values.all === true && values.platform !== undefined) {
       return yield* wrong("--all and --platform exclude each other")
     }
-    const source = yield* places.parse(from)
-    const target = yield* places.parse(to)
+    const source = yield* locations.parse(from)
+    const target = yield* locations.parse(to)
     if (values.all === true && target._tag === "Docker") {
-      return yield* wrong("docker-archive: holds images for one platform: leave out --all, or use oci-archive:")
+      return yield* wrong("docker-archive: contains images for one platform; leave out --all, or use oci-archive:")
     }
     const given: Given = {
       source,

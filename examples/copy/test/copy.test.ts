@@ -156,7 +156,7 @@ describe("the command", () => {
               1,
               /^copy: cannot read the source 127.0.0.1:1\/a:b: cannot reach 127.0.0.1:1/
             ],
-            [["oci:/nowhere", target], 1, /^copy: cannot read the source oci:\/nowhere: \/nowhere cannot be used as /],
+            [["oci:/nowhere", target], 1, /^copy: cannot read the source oci:\/nowhere: cannot use \/nowhere as /],
             [["a b", "b"], 1, /^copy: invalid reference "a b": /],
             [[], 2, /^copy: SOURCE and TARGET are missing\nusage: copy \[OPTIONS\] SOURCE TARGET$/m]
           ] as const
@@ -209,7 +209,7 @@ describe("the command", () => {
         const moved = yield* run(`${source.host}/${app}:v1@${other.digest}`, to)
         expect(moved).toMatchObject({ exitCode: 1 })
         expect(moved.stderr).toMatch(
-          new RegExp(`^copy: cannot read the source .*${index.digest}, not at ${other.digest}`)
+          new RegExp(`^copy: cannot read the source .*${index.digest}, not at the digest ${other.digest}`)
         )
         expect(yield* run(`${source.host}/${app}:gone@${other.digest}`, to)).toMatchObject({ exitCode: 0, stderr: "" })
         const wrong = yield* run(`${source.host}/${app}:v1`, `${to}@${other.digest}`, "--all")
@@ -235,7 +235,7 @@ describe("the command", () => {
         expect(yield* run(`${layout}@${own.digest}`, `${target.host}/${app}:v1`)).toMatchObject({ exitCode: 0 })
         expect((yield* target.registry.resolveManifest(app, v1)).digest).toBe(own.digest)
         const missing = yield* run(`${layout}:v8`, `${target.host}/${app}:v8`)
-        expect(missing.stderr).toContain(`cannot find "v8" in ${join(folder, "layout")}: it has v7`)
+        expect(missing.stderr).toContain(`cannot find "v8" in ${join(folder, "layout")}: it contains v7`)
       }).pipe(provided),
     60_000
   )

@@ -51,7 +51,7 @@ describe("the arguments", () => {
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
       [[], /^SOURCE and TARGET are missing$/],
       [["only-one"], /^TARGET is missing$/],
-      [["a", "b", "c"], /^there are 3 arguments, /],
+      [["a", "b", "c"], /^there are 3 arguments; /],
       [["a", "b", "--unknown"], /^Unknown option '--unknown'$/],
       [["a", "b", "--concurrency", "0"], /^--concurrency must be a whole number of at least 1, not "0"$/],
       [["a", "b", "--concurrency", "many"], /at least 1, not "many"$/],
@@ -59,7 +59,7 @@ describe("the arguments", () => {
       [["a", "b", "--retry-time", "long"], /^--retry-time must be a time such as 30s or 2m, not "long"$/],
       [["a", "b", "--tls", "--plain-http"], /exclude each other/],
       [["a", "b", "--all", "--platform", "linux/arm64"], /exclude each other/],
-      [["a", "docker-archive:b", "--all"], /holds images for one platform/],
+      [["a", "docker-archive:b", "--all"], /contains images for one platform/],
       [["a", "b", "--platform", "arm"], /^invalid platform "arm": /],
       [["oci:", "b"], /^invalid reference "oci:": a path is missing/],
       [["a", "oci:d:no tag"], /"no tag" is neither a tag nor the name of an image/],

@@ -58,7 +58,7 @@ const denied = (operation: Operation.Operation, reason: string) =>
  * is checked when a manifest names the blob: the gateway asks the registry for the size.
  */
 const inspected = ({ maxBlobBytes, mediaTypes }: Rules): Middleware.Middleware => (next) => {
-  const tooLarge = `it is larger than ${maxBlobBytes} bytes, which is all that the gateway takes`
+  const tooLarge = `it is larger than ${maxBlobBytes} bytes, the limit of the gateway`
   return Handler.wrap(next, {
     ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest"),
     PushBlob: (operation) => operation.descriptor.size > maxBlobBytes ? denied(operation, tooLarge) : next(operation),
@@ -66,7 +66,7 @@ const inspected = ({ maxBlobBytes, mediaTypes }: Rules): Middleware.Middleware =
     PushManifest: (operation) => {
       const { bytes, mediaType, repository } = operation
       if (!mediaTypes.includes(MediaType.essence(mediaType))) {
-        return denied(operation, `the gateway takes no "${mediaType}", but only ${mediaTypes.join(", ")}`)
+        return denied(operation, `the gateway does not accept "${mediaType}"; it accepts ${mediaTypes.join(", ")}`)
       }
       const named = Effect.map(
         Manifest.parse({ mediaType, bytes }),
@@ -111,7 +111,7 @@ export const rules: Config.Config<Rules> = Config.all({
   mediaTypes: list("MEDIA_TYPES").pipe(Config.withDefault([...MediaType.manifests])),
   maxBlobBytes: Config.integer("MAX_BLOB_MIB").pipe(
     Config.withDefault(1024),
-    Config.validate({ message: "it is 1 or more", validation: (size) => size > 0 }),
+    Config.validate({ message: "it must be 1 or more", validation: (size) => size > 0 }),
     Config.map((size) => size * 1024 * 1024)
   )
 })

@@ -131,9 +131,10 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
         as("alice")(push("alice/other", "v1", { mediaType: "application/vnd.example+json" }))
       )
       expect(yield* asked).toEqual(["Denied", "Denied", "pushed", "Denied"])
-      expect(logged.some((line) => line.includes("the gateway takes no \\\"application/vnd.example+json\\\""))).toBe(
-        true
-      )
+      expect(logged.some((line) => line.includes("the gateway does not accept \\\"application/vnd.example+json\\\"")))
+        .toBe(
+          true
+        )
     }))
 
   it.effect("requires a login", () =>

@@ -33,16 +33,16 @@ const upstream = (text: string, index: number) =>
 const invalid = (index: number, reason: string) =>
   ConfigError.InvalidData(["UPSTREAMS"], `entry ${index + 1}: ${reason}; write prefix/=url, or url`)
 
-const atLeastOne = (name: string, unlessSaid: number) =>
+const atLeastOne = (name: string, defaultValue: number) =>
   Config.integer(name).pipe(
-    Config.validate({ message: "it is 1 or more", validation: (value) => value > 0 }),
-    Config.withDefault(unlessSaid)
+    Config.validate({ message: "it must be 1 or more", validation: (value) => value > 0 }),
+    Config.withDefault(defaultValue)
   )
 
 const settings = Config.all({
   host: Config.string("HOST").pipe(Config.withDefault("127.0.0.1")),
   port: Config.integer("PORT").pipe(
-    Config.validate({ message: "a port is 0 to 65535", validation: (port) => port >= 0 && port <= 65_535 }),
+    Config.validate({ message: "it must be 0 to 65535", validation: (port) => port >= 0 && port <= 65_535 }),
     Config.withDefault(5000)
   ),
   upstreams: Config.string("UPSTREAMS").pipe(

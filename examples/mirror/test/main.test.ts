@@ -83,7 +83,7 @@ describe("the mirror", () => {
       "team=https://a.example",
       "entry 1: invalid repository prefix \"team\": it does not end with a slash"
     ],
-    ["PORT", "70000", "a port is 0 to 65535"],
+    ["PORT", "70000", "it must be 0 to 65535"],
     ["TAG_TTL", "soon", "Expected a duration"]
   ]
   it.scopedLive.each(wrong)(

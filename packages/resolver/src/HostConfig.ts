@@ -174,13 +174,13 @@ export const dockerHub = (host: string): string =>
  */
 export const fromUrl = (url: string): Either.Either<Endpoint, SyntaxInvalid> => {
   const text = /^[a-z]+:\/\//i.test(url) ? url : `https://${url}`
-  const refused = (reason: string, shown = url) =>
+  const invalid = (reason: string, shown = url) =>
     Either.left(new SyntaxInvalid({ expected: "registry", text: shown, reason }))
-  if (!URL.canParse(text)) return refused("it is no URL of a host")
+  if (!URL.canParse(text)) return invalid("it is not the URL of a host")
   const { hash, host, password, pathname, protocol, search, username } = new URL(text)
-  if (username !== "" || password !== "") return refused("credentials do not belong into a URL", host)
-  if (protocol !== "https:" && protocol !== "http:") return refused("it is neither https nor http")
-  if (search !== "" || hash !== "") return refused("it has a query", host)
+  if (username !== "" || password !== "") return invalid("a URL must not contain credentials", host)
+  if (protocol !== "https:" && protocol !== "http:") return invalid("its scheme must be https or http")
+  if (search !== "" || hash !== "") return invalid("it must not have a query or a fragment", host)
   const path = pathname.replace(/\/+$/, "")
   return Either.right({ host, insecure: protocol === "http:", ...(path === "" ? {} : { path }) })
 }

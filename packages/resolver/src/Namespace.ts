@@ -64,7 +64,7 @@ export const named = (
   if (digest === undefined) {
     return tag === undefined
       ? Effect.fail(
-        refused(operation, reference, `${String(reference)} names no manifest: it has neither a tag nor a digest`)
+        refused(operation, reference, `${String(reference)} has neither a tag nor a digest; add one to name a manifest`)
       )
       : Effect.succeed(tag)
   }
@@ -91,7 +91,7 @@ const moved = (
     reference: tag,
     tag,
     members: [{ name: "the reference", digest }, { name: registry, digest: found.digest }],
-    reason: `the tag points at ${found.digest}, not at ${digest} as the reference says`
+    reason: `the tag points at ${found.digest}, not at the digest ${digest} of the reference`
   })
 
 /** Returns the digest of a reference to a blob. Fails if the reference has a tag: only manifests have tags. */
@@ -99,9 +99,11 @@ const blobOf = (
   operation: Operation.OperationTag,
   reference: Reference.Reference
 ): Effect.Effect<Digest.Digest, RegistryError.RegistryError> => {
-  if (reference.tag !== undefined) return Effect.fail(refused(operation, reference, "a blob has no tag"))
+  if (reference.tag !== undefined) {
+    return Effect.fail(refused(operation, reference, "a blob has no tag; name the blob by its digest"))
+  }
   return reference.digest === undefined
-    ? Effect.fail(refused(operation, reference, "a blob is named by its digest"))
+    ? Effect.fail(refused(operation, reference, "the reference has no digest; name the blob by its digest"))
     : Effect.succeed(reference.digest)
 }
 
@@ -290,7 +292,13 @@ const remove = (reference: Reference.Reference): Answer<Operation.Done> =>
     const { digest, repository, tag } = reference
     if (tag === undefined) {
       return digest === undefined
-        ? Effect.fail(refused("DeleteManifest", reference, `${String(reference)} names no manifest`))
+        ? Effect.fail(
+          refused(
+            "DeleteManifest",
+            reference,
+            `${String(reference)} has neither a tag nor a digest; add one to name a manifest`
+          )
+        )
         : registry.deleteManifest(repository, digest)
     }
     return Effect.zipRight(

@@ -47,9 +47,9 @@ const part = /^[a-z0-9][a-z0-9_.-]{0,63}$/
  */
 export const normalize = (platform: Platform): Platform => {
   const os = platform.os.toLowerCase()
-  const said = platform.architecture.toLowerCase()
-  const alias = architectures.get(said)
-  const architecture = alias?.architecture ?? said
+  const declared = platform.architecture.toLowerCase()
+  const alias = architectures.get(declared)
+  const architecture = alias?.architecture ?? declared
   const given = platform.variant?.toLowerCase() || alias?.variant
   const variant = given === undefined ? implied.get(architecture) : /^\d/.test(given) ? `v${given}` : given
   return { ...platform, os: systems.get(os) ?? os, architecture, ...(variant === undefined ? {} : { variant }) }
@@ -77,7 +77,7 @@ export const parse = (text: string): Either.Either<Platform, SyntaxInvalid> => {
       new SyntaxInvalid({
         expected: "platform",
         text,
-        reason: "it is not OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm64"
+        reason: "it must be OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/arm64"
       })
     )
 }
@@ -192,12 +192,12 @@ export const missing = (
   entries: ReadonlyArray<Descriptor.Descriptor>,
   platforms: ReadonlyArray<Platform>
 ): RegistryError.ManifestUnknown => {
-  const said = [...new Set(entries.flatMap(({ platform }) => platform === undefined ? [] : [format(platform)]))]
-  const there = said.length === 0 ? "it says no platforms" : `it has ${said.slice(0, 20).join(", ")}`
+  const available = [...new Set(entries.flatMap(({ platform }) => platform === undefined ? [] : [format(platform)]))]
+  const found = available.length === 0 ? "its entries have no platforms" : `it has ${available.slice(0, 20).join(", ")}`
   return new RegistryError.ManifestUnknown({
     repository,
     reference: index,
-    reason: `the index has no image for ${platforms.map(format).join(", ")}: ${there}`
+    reason: `the index has no image for ${platforms.map(format).join(", ")}: ${found}`
   })
 }
 

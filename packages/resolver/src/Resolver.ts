@@ -27,7 +27,7 @@ export class HostUnknown extends Data.TaggedError("HostUnknown")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `the registry ${this.host} cannot be reached: ${this.reason}`
+    return `cannot use the registry ${this.host}: ${this.reason}`
   }
 }
 
@@ -91,7 +91,12 @@ export const layerStatic = <
           registry: (host) => {
             const registry = known.get(host)
             return registry === undefined
-              ? Effect.fail(new HostUnknown({ host, reason: `known are ${[...known.keys()].join(", ") || "none"}` }))
+              ? Effect.fail(
+                new HostUnknown({
+                  host,
+                  reason: `this resolver has only ${[...known.keys()].join(", ") || "no registries"}`
+                })
+              )
               : Effect.succeed(registry)
           }
         }
@@ -202,14 +207,17 @@ export const layerHosts = (
         if (problem !== undefined) return Effect.fail(new HostUnknown({ host, reason: problem }))
         const origin = { host: translate(host), ...given.origin }
         const isElsewhere = origin.namespace === true && origin.host !== host && origin.host !== translate(host)
-        const own = Effect.map(registry({ endpoint: origin, mirrors: isElsewhere ? host : undefined }), (registry) => ({
-          name: addressOf(origin),
-          registry,
-          authoritative: true,
-          capabilities: origin.capabilities ??
-            (originFallback ? HostConfig.everything : (["push", "delete"] as const))
-        }))
-        if (mirrors.length === 0) return Effect.map(own, ({ registry }) => registry)
+        const itself = Effect.map(
+          registry({ endpoint: origin, mirrors: isElsewhere ? host : undefined }),
+          (registry) => ({
+            name: addressOf(origin),
+            registry,
+            authoritative: true,
+            capabilities: origin.capabilities ??
+              (originFallback ? HostConfig.everything : (["push", "delete"] as const))
+          })
+        )
+        if (mirrors.length === 0) return Effect.map(itself, ({ registry }) => registry)
         const others = Effect.forEach(mirrors, (endpoint) =>
           Effect.map(registry({ endpoint, mirrors: host }), (registry) => ({
             name: addressOf(endpoint),
@@ -217,12 +225,12 @@ export const layerHosts = (
             capabilities: endpoint.capabilities ?? HostConfig.privateMirror
           })))
         return Effect.flatMap(
-          Effect.all([others, own]),
-          ([mirrors, own]) =>
+          Effect.all([others, itself]),
+          ([mirrors, itself]) =>
             Effect.map(
               Layer.build(
                 Union.layer(
-                  [...mirrors, own].map((member) => ({
+                  [...mirrors, itself].map((member) => ({
                     ...member,
                     registry: Layer.succeed(Registry, member.registry)
                   })),

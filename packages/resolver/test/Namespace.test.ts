@@ -53,7 +53,7 @@ describe("operations on references", () => {
         for (const ask of asks) {
           const moved = yield* Effect.flip(ask(at(`one.test/team/app:v1@${other}`)))
           expect(moved).toMatchObject({ _tag: "TagConflict" })
-          expect(moved.message).toContain(`the tag points at ${digest}, not at ${other}`)
+          expect(moved.message).toContain(`the tag points at ${digest}, not at the digest ${other}`)
           expect((yield* Effect.flip(ask(at("one.test/team/app")))).message).toContain("neither a tag nor a digest")
           expect((yield* Effect.flip(ask(at("three.test/team/app:v1"))))._tag).toBe("HostUnknown")
         }
@@ -69,7 +69,7 @@ describe("operations on references", () => {
         expect((yield* Effect.flip(Namespace.resolveBlob(at(`one.test/team/app:v1@${blob.digest}`)))).message)
           .toContain("a blob has no tag")
         expect((yield* Effect.flip(Effect.scoped(Namespace.getBlob(at("one.test/team/app"))))).message)
-          .toContain("a blob is named by its digest")
+          .toContain("name the blob by its digest")
       })
     ))
 

@@ -29,7 +29,7 @@ describe("layerStatic and fallback", () => {
       expect((yield* Effect.flip(other!.resolveManifest(app, v1)))._tag).toBe("NameUnknown")
       const error = yield* Effect.flip(resolver.registry("else.test"))
       expect(error.message).toBe(
-        "the registry else.test cannot be reached: known are one.test, two.test, other.test"
+        "cannot use the registry else.test: this resolver has only one.test, two.test, other.test"
       )
     }))
 
@@ -60,7 +60,7 @@ describe("registries over HTTP", () => {
       expect((yield* found.resolveManifest(app, v1)).digest).toBe(digest)
       expect(http.requests.every(({ url }) => url.startsWith("http://127.0.0.1:"))).toBe(true)
       const error = yield* Effect.flip(resolver.registry("not a host"))
-      expect(error.message).toContain("the registry not a host cannot be reached")
+      expect(error.message).toContain("cannot use the registry not a host")
     }))
 
   it.scopedLive("are called through public mirrors for content, and directly for tags", () =>
@@ -184,7 +184,7 @@ describe("registries over HTTP", () => {
       })
       const error = yield* Effect.flip(resolver.registry("registry.test"))
       expect(error.message).toBe(
-        "the registry registry.test cannot be reached: hosts.toml:3: server: must be a string"
+        "cannot use the registry registry.test: hosts.toml:3: server: must be a string"
       )
       yield* resolver.registry("other.test")
     }))

@@ -99,7 +99,11 @@ describe("Memory", () => {
       const bytes = (size: number) => Body.bytes(new Uint8Array(size))
       yield* push(600, bytes(600))
       const error = yield* Effect.flip(push(401, bytes(401)))
-      expect(error).toMatchObject({ _tag: "Denied", operation: "PushBlob", reason: "the store is full" })
+      expect(error).toMatchObject({
+        _tag: "Denied",
+        operation: "PushBlob",
+        reason: "the store is full; delete content first"
+      })
       const endless = Body.stream(Stream.repeatValue(new Uint8Array(10)))
       const { id } = yield* registry.startUpload(other)
       expect(yield* tagOf(registry.appendUpload(other, id, endless))).toBe("Denied")
@@ -123,7 +127,11 @@ describe("Memory", () => {
       yield* push("b")
       yield* push("a")
       const error = yield* Effect.flip(push("c"))
-      expect(error).toMatchObject({ _tag: "Denied", operation: "PushManifest", reason: "the store is full" })
+      expect(error).toMatchObject({
+        _tag: "Denied",
+        operation: "PushManifest",
+        reason: "the store is full; delete content first"
+      })
       expect(yield* registry.resolveManifest(repository, v1)).toMatchObject({ digest })
       expect(yield* tagOf(pushBytes(new Uint8Array(300)))).toBe("Denied")
       expect(yield* tagOf(push("a", other))).toBe("Denied")

@@ -14,12 +14,12 @@ import * as Stream from "effect/Stream"
 import * as DistributionSource from "./DistributionSource.js"
 import * as Graph from "./Graph.js"
 import * as blobCopies from "./internal/blobs.js"
+import * as eventQueue from "./internal/eventQueue.js"
 import { isIndex as isIndexType } from "./internal/links.js"
 import * as manifests from "./internal/manifests.js"
-import { patient } from "./internal/patience.js"
+import { retryOutages } from "./internal/outages.js"
 import * as rewriting from "./internal/rewrite.js"
 import { marked, needed, sameRegistry, TargetState } from "./internal/targetState.js"
-import * as unread from "./internal/unread.js"
 import * as Progress from "./Progress.js"
 
 /**
@@ -190,7 +190,7 @@ const plan = (source: Source, target: Target, options: Options): Answer<Plan> =>
 /** Reports the totals of a copy, and the manifests that the target has. */
 const reportPlan = ({ blobs, graph, missing }: Plan, progress: Progress.Tracker | undefined): void => {
   const { nodes } = graph
-  progress?.tell(Progress.Event.Planned({
+  progress?.report(Progress.Event.Planned({
     totals: {
       manifests: nodes.size,
       existed: nodes.size - missing.length,
@@ -199,7 +199,7 @@ const reportPlan = ({ blobs, graph, missing }: Plan, progress: Progress.Tracker 
     }
   }))
   for (const { descriptor, existed } of nodes.values()) {
-    if (existed) progress?.tell(Progress.Event.Existed({ descriptor }))
+    if (existed) progress?.report(Progress.Event.Existed({ descriptor }))
   }
 }
 
@@ -224,10 +224,10 @@ const summaryOf = (
 const run = (from: Source, to: Target, options: Options): Answer<Progress.Summary> =>
   Effect.gen(function*() {
     const { chunkSize, concurrency = 4, ifAbsent = false, retries = 3, retryTime = "30 seconds" } = options
-    const source = { ...from, registry: patient(from.registry, retryTime) }
+    const source = { ...from, registry: retryOutages(from.registry, retryTime) }
     const target = {
       ...to,
-      registry: from.registry === to.registry ? source.registry : patient(to.registry, retryTime)
+      registry: from.registry === to.registry ? source.registry : retryOutages(to.registry, retryTime)
     }
     const progress = Option.getOrUndefined(yield* Effect.serviceOption(Progress.Progress))
     const planned = yield* plan(source, target, options)
@@ -238,7 +238,7 @@ const run = (from: Source, to: Target, options: Options): Answer<Progress.Summar
     const outcomes = yield* Effect.forEach(planned.blobs, (blob) => copyBlob(blobOptions, blob), { concurrency })
     if (options.dryRun !== true) yield* manifests.push({ ...ends, ...planned, concurrency, ifAbsent })
     const summary = summaryOf(planned, outcomes)
-    progress?.tell(Progress.Event.Copied({ summary }))
+    progress?.report(Progress.Event.Copied({ summary }))
     return summary
   }).pipe((copy) =>
     from.host === undefined
@@ -287,12 +287,12 @@ export const stream = (
   return Stream.unwrapScoped(Effect.gen(function*() {
     const following = yield* Progress.make
     const outer = yield* Effect.serviceOption(Progress.Progress)
-    const { mailbox, tell } = yield* unread.make<Progress.Event, RegistryError.RegistryError>()
+    const { add, mailbox } = yield* eventQueue.make<Progress.Event, RegistryError.RegistryError>()
     const tracker: Progress.Tracker = {
       ...Option.getOrElse(outer, () => ({ ...following, uploads: undefined })),
-      tell: (event) => {
-        tell(event)
-        if (Option.isSome(outer)) outer.value.tell(event)
+      report: (event) => {
+        add(event)
+        if (Option.isSome(outer)) outer.value.report(event)
       }
     }
     yield* run(source, target, options).pipe(
@@ -300,6 +300,6 @@ export const stream = (
       Effect.onExit((exit) => Exit.isSuccess(exit) ? mailbox.end : mailbox.failCause(exit.cause)),
       Effect.forkScoped
     )
-    return unread.stream(mailbox)
+    return eventQueue.stream(mailbox)
   }))
 }

@@ -23,7 +23,7 @@ export const prefix = "containerd.io/distribution.source."
  * @since 0.1.0
  * @category models
  */
-export interface Place {
+export interface Repository {
   /** The registry: `host[:port]`. */
   readonly host: string
   readonly repository: RepositoryName.RepositoryName
@@ -63,7 +63,7 @@ export const repositories = (
  * @since 0.1.0
  * @category combinators
  */
-export const add = (descriptor: Descriptor.Descriptor, { host, repository }: Place): Descriptor.Descriptor => {
+export const add = (descriptor: Descriptor.Descriptor, { host, repository }: Repository): Descriptor.Descriptor => {
   const known = repositories(descriptor, host).filter((each) => each !== repository)
   const value = [...known, repository].slice(-most).join(",")
   return { ...descriptor, annotations: { ...descriptor.annotations, [`${prefix}${host}`]: value } }
@@ -77,5 +77,5 @@ export const add = (descriptor: Descriptor.Descriptor, { host, repository }: Pla
  * @category services
  */
 export class Current extends Context.Reference<Current>()("@effect-oci/transfer/DistributionSource/Current", {
-  defaultValue: (): Place | undefined => undefined
+  defaultValue: (): Repository | undefined => undefined
 }) {}

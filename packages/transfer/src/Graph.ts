@@ -139,7 +139,7 @@ interface Found {
 }
 
 const tooLarge = (source: Source, reason: string) =>
-  new RegistryError.ManifestInvalid({ repository: source.repository, reason: `what belongs to it ${reason}` })
+  new RegistryError.ManifestInvalid({ repository: source.repository, reason: `the graph of the manifest ${reason}` })
 
 /**
  * Returns the content that a manifest points at. Fails if a manifest of an unknown media type seems to point at content:
@@ -171,9 +171,11 @@ const linksOf = (
 
 const notUnderstood = (document: Manifest.Document) =>
   new RegistryError.ManifestInvalid({
-    reason: `manifests of type ${printable(document.mediaType, 80)} are not understood, and this one has "${
+    reason: `the media type ${
+      printable(document.mediaType, 80)
+    } is unknown, and the manifest may point at content in "${
       document._tag === "Unknown" ? printable(document.lists.join("\", \""), 80) : ""
-    }"; say with \`children\` what it points at`
+    }"; set \`children\` to return this content`
   })
 
 /** Returns the entries of an index for some platforms, in order. An index without platforms is returned whole. */
@@ -213,7 +215,9 @@ class Reader {
       const root = this.root.descriptor
       let level = this.unseen([root], { depth: 0, existed: false, optional: false })
       while (level.length > 0) {
-        if (level[0]!.depth > maxDepth) return yield* tooLarge(this.source, `lies more than ${maxDepth} manifests deep`)
+        if (level[0]!.depth > maxDepth) {
+          return yield* tooLarge(this.source, `has more than ${maxDepth} levels; raise \`maxDepth\``)
+        }
         level = (yield* Effect.forEach(level, (found) => this.add(found), { concurrency })).flat()
       }
       // A tag whose manifest could not be read is left out, like the manifest.
@@ -248,7 +252,7 @@ class Reader {
         next.push(...this.unseen(yield* this.describing.tagged(descriptor.digest, this.tags), referrers))
       }
       return this.seen.size > maxManifests
-        ? yield* tooLarge(this.source, `has more than ${maxManifests} manifests`)
+        ? yield* tooLarge(this.source, `has more than ${maxManifests} manifests; raise \`maxManifests\``)
         : next
     })
   }
@@ -271,7 +275,10 @@ class Reader {
       const { filter, maxManifestBytes = 64 * 1024 * 1024, platforms, withoutReferrers = false } = this.options
       this.bytes += manifest?.bytes.byteLength ?? 0
       if (this.bytes > maxManifestBytes) {
-        return yield* tooLarge(this.source, `has manifests of more than ${maxManifestBytes} bytes`)
+        return yield* tooLarge(
+          this.source,
+          `has manifests of more than ${maxManifestBytes} bytes; raise \`maxManifestBytes\``
+        )
       }
       const all = manifest === undefined || (existed && withoutReferrers)
         ? []

@@ -7,6 +7,7 @@ import { BlobPush, Body, Descriptor, Digest, Manifest, MediaType, printable, Reg
 import type { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { lstat } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
 import * as files from "./internal/node/files.js"
@@ -42,14 +43,14 @@ export class FileRefused extends Data.TaggedError("FileRefused")<{
   readonly cause?: unknown
 }> {
   override get message(): string {
-    return `${printable(this.path, 300)}: ${printable(this.reason)}`
+    return `cannot use ${printable(this.path, 300)} as a file of an artifact: ${printable(this.reason)}`
   }
 }
 
 const unsafeTitle = (path: string, title: string) =>
   new FileRefused({
     path,
-    reason: `the title "${printable(title, 200)}" is not safe as the name of a file: give the file another title`
+    reason: `the title "${printable(title, 200)}" is not safe as the name of a file; give the file another title`
   })
 
 const refused = ({ cause, path, reason }: files.FileError) => new FileRefused({ path, reason, cause })
@@ -208,7 +209,7 @@ const plainFolders = (folder: string, parts: ReadonlyArray<string>) =>
         (found) =>
           found._tag === "None" || found.value.isDirectory()
             ? Effect.void
-            : Effect.fail(new FileRefused({ path, reason: "it is neither a folder nor a link to one" }))
+            : Effect.fail(new FileRefused({ path, reason: "it is not a folder, or is a link to a folder" }))
       ),
     { discard: true }
   )
@@ -254,26 +255,35 @@ export const pull = (
     const document = yield* Manifest.parse({ mediaType: manifest.descriptor.mediaType, bytes: manifest.bytes })
     if (document._tag === "Index") {
       return yield* Effect.fail(
-        new RegistryError.ManifestInvalid({ repository, reference, reason: "it is an index, and has no files itself" })
+        new RegistryError.ManifestInvalid({
+          repository,
+          reference,
+          reason: "the manifest is an index, which has no files; pull one of its entries"
+        })
       )
     }
-    const places = new Map<string, { readonly parts: ReadonlyArray<string>; readonly blob: Descriptor.Descriptor }>()
+    const outputs = new Map<string, { readonly parts: ReadonlyArray<string>; readonly blob: Descriptor.Descriptor }>()
     for (const { descriptor, kind } of Manifest.references(document)) {
       const name = descriptor.annotations?.[title]
       if (kind !== "blob" || name === undefined) continue
       const parts = titles.partsOf(name, options?.titles ?? "safe")
       if (parts === undefined) return yield* Effect.fail(unsafeTitle(folder, name))
       const path = join(folder, ...parts)
-      if (places.has(path)) return yield* Effect.fail(new FileRefused({ path, reason: "the artifact has it twice" }))
-      places.set(path, { parts, blob: descriptor })
+      if (outputs.has(path)) {
+        return yield* Effect.fail(new FileRefused({ path, reason: "two layers of the artifact have this title" }))
+      }
+      outputs.set(path, { parts, blob: descriptor })
     }
-    const one = (path: string, parts: ReadonlyArray<string>, blob: Descriptor.Descriptor) =>
+    const pullFile = (path: string, parts: ReadonlyArray<string>, blob: Descriptor.Descriptor) =>
       Effect.scoped(Effect.gen(function*() {
         yield* plainFolders(folder, parts)
         yield* Effect.mapError(files.folder(dirname(path)), refused)
-        const there = yield* Effect.option(files.tried(path, () => lstat(path)))
-        if (there._tag === "Some" && (options?.overwrite !== true || !there.value.isFile())) {
-          return yield* Effect.fail(new FileRefused({ path, reason: "it is there already" }))
+        const existing = Option.getOrUndefined(yield* Effect.option(files.tried(path, () => lstat(path))))
+        if (existing !== undefined && (options?.overwrite !== true || !existing.isFile())) {
+          const reason = existing.isFile()
+            ? "the file exists; set `overwrite` to replace it"
+            : "it exists, and is not a file"
+          return yield* Effect.fail(new FileRefused({ path, reason }))
         }
         const part = join(dirname(path), `.${crypto.randomUUID()}`)
         const content = yield* registry.getBlob(repository, blob.digest)
@@ -284,5 +294,7 @@ export const pull = (
         )
         return { path, descriptor: blob }
       }))
-    return yield* Effect.forEach([...places], ([path, { blob, parts }]) => one(path, parts, blob), { concurrency: 4 })
+    return yield* Effect.forEach([...outputs], ([path, { blob, parts }]) => pullFile(path, parts, blob), {
+      concurrency: 4
+    })
   })

@@ -156,9 +156,9 @@ export const find = (path: string, wanted?: string): Effect.Effect<Image, Layout
     if (image !== undefined && other === undefined) return { digest: image.digest, tag: image.tag, name: image.name }
     const names = namesOf(image === undefined ? images : found)
     const reason = image !== undefined
-      ? `it has several images: ${listed(names)}; say which by its name or digest`
+      ? `it contains several images: ${listed(names)}; choose one by its name or digest`
       : names.length > 0
-      ? `it has ${listed(names)}`
-      : "there is no image in it"
+      ? `it contains ${listed(names)}`
+      : "it contains no images"
     return yield* Effect.fail(new ImageNotFound({ layout: path, wanted, reason, names }))
   })

@@ -81,19 +81,19 @@ export const unpack = <E>(
     const one = ({ content, name, skip, type }: Entry) =>
       Effect.gen(function*() {
         if (!part.test(name)) return yield* skip
-        if (type !== "file") return yield* Effect.fail(invalid(`has ${name} as a ${type}, and no file`))
-        if (seen.has(name)) return yield* Effect.fail(invalid(`has ${name} twice`))
+        if (type !== "file") return yield* Effect.fail(invalid(`contains ${name} as a ${type}; it must be a file`))
+        if (seen.has(name)) return yield* Effect.fail(invalid(`contains ${name} twice`))
         seen.add(name)
         const path = join(layout, name)
         yield* Effect.mapError(files.folder(dirname(path)), unreadable(layout))
         yield* Effect.mapError(
           files.write(path, Body.stream(content)),
-          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged, or cut", error)
+          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged or truncated", error)
         )
       })
     yield* Stream.runForEach(entries(archive, layout, limits), one)
     for (const name of ["oci-layout", "index.json"]) {
-      if (!seen.has(name)) yield* Effect.fail(invalid(`has no ${name}: it holds no image layout`))
+      if (!seen.has(name)) yield* Effect.fail(invalid(`contains no ${name}, so it is not an image layout`))
     }
   })
 

@@ -61,7 +61,7 @@ const plainFolders = (path: string) =>
         Effect.flatMap((found) =>
           !("isDirectory" in found) || found.isDirectory() || (name === "" && found.isSymbolicLink())
             ? Effect.void
-            : Effect.fail(new LayoutInvalid({ layout: path, reason: `${folder} is not a folder` }))
+            : Effect.fail(new LayoutInvalid({ layout: path, reason: `${folder}: it is not a folder` }))
         )
       )
     },
@@ -100,13 +100,13 @@ const check = (path: string, create: boolean): Effect.Effect<void, LayoutInvalid
     )
     const version = yield* Effect.mapError(
       Schema.decodeUnknown(Marker)(marker),
-      () => new LayoutInvalid({ layout: path, reason: `${markerPath(path)}: it says no imageLayoutVersion` })
+      () => new LayoutInvalid({ layout: path, reason: `${markerPath(path)}: it has no imageLayoutVersion` })
     )
     if (version.imageLayoutVersion !== "1.0.0") {
       return yield* Effect.fail(
         new LayoutInvalid({
           layout: path,
-          reason: `${markerPath(path)}: version 1.0.0 is understood, and not ${version.imageLayoutVersion}`
+          reason: `${markerPath(path)}: its version is ${version.imageLayoutVersion}; only version 1.0.0 is supported`
         })
       )
     }
@@ -133,7 +133,7 @@ const problemOf = (cause: unknown): Problem | undefined => {
   return Predicate.hasProperty(cause, "cause") ? problemOf(cause.cause) : undefined
 }
 
-/** The error of an operation that failed because of the files. Where there is no room, a retry makes none. */
+/** The error of an operation that failed because of the files. A full disk is `Denied`: a retry would not help. */
 const errorOf = (
   operation: Operation.Operation,
   problem: Problem,
@@ -175,7 +175,7 @@ const single = (path: string, only: RepositoryName.RepositoryName): Middleware.M
     ? Effect.fail(
       new RegistryError.Denied({
         ...Operation.errorFields(operation),
-        reason: `the image layout ${path} has one repository, which is called ${only} here`
+        reason: `the image layout ${path} has only the repository ${only}; write to that repository`
       })
     )
     : next(operation)

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as unread from "./internal/unread.js"
+import * as eventQueue from "./internal/eventQueue.js"
 
 /**
  * An event of a copy. The order of events is:
@@ -104,7 +104,7 @@ export interface Status {
  */
 export interface Tracker {
   /** Records an event of a copy. It is cheap: a copy calls it for each chunk. */
-  readonly tell: (event: Event) => void
+  readonly report: (event: Event) => void
   /**
    * The events from the moment when the stream starts. A slow reader receives only the newest `Moved` of each blob, so that
    * few events are kept in memory.
@@ -248,16 +248,16 @@ export const make: Effect.Effect<Tracker> = Effect.sync(() => {
 
   const subscribe = Effect.map(
     Effect.acquireRelease(
-      Effect.tap(unread.make<Event>(), ({ tell }) => Effect.sync(() => subscribers.add(tell))),
-      ({ mailbox, tell }) => Effect.zipRight(Effect.sync(() => subscribers.delete(tell)), mailbox.shutdown)
+      Effect.tap(eventQueue.make<Event>(), ({ add }) => Effect.sync(() => subscribers.add(add))),
+      ({ add, mailbox }) => Effect.zipRight(Effect.sync(() => subscribers.delete(add)), mailbox.shutdown)
     ),
-    ({ mailbox }) => unread.stream(mailbox)
+    ({ mailbox }) => eventQueue.stream(mailbox)
   )
 
   return {
-    tell: (event) => {
+    report: (event) => {
       note(event)
-      for (const tell of subscribers) tell(event)
+      for (const add of subscribers) add(event)
     },
     events: Stream.unwrapScoped(subscribe),
     subscribe,

@@ -455,7 +455,7 @@ describe("a copy that fails", () => {
       for (
         const [options, says] of [
           [{ maxManifests: 3 }, "more than 3 manifests"],
-          [{ maxDepth: 0 }, "more than 0 manifests deep"],
+          [{ maxDepth: 0 }, "more than 0 levels"],
           [{ maxManifestBytes: 900 }, "more than 900 bytes"]
         ] as const
       ) {

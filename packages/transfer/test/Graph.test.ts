@@ -155,8 +155,8 @@ describe("a graph", () => {
       const error = yield* Effect.flip(reading(source))
       expect(error._tag).toBe("ManifestInvalid")
       expect(error.message).toBe(
-        `${app}@${digest}: manifests of type ${mediaType} are not understood, and this one has "blobs", ` +
-          "\"layers\"; say with `children` what it points at"
+        `${app}@${digest}: the media type ${mediaType} is unknown, and the manifest may point at content in "blobs", ` +
+          "\"layers\"; set `children` to return this content"
       )
       const children = () => Effect.succeed(Option.some([]))
       expect((yield* reading(source, { children })).nodes.size).toBe(1)

@@ -48,7 +48,9 @@ describe("artifacts of files", () => {
       expect(readdirSync(join(out, "data"))).toEqual(["big.bin"])
 
       const again = NodeArtifact.pull({ registry, repository: app, reference: v1 }, out)
-      expect((yield* Effect.flip(again)).message).toContain("policy.rego: it is there already")
+      expect((yield* Effect.flip(again)).message).toContain(
+        "policy.rego as a file of an artifact: the file exists; set `overwrite` to replace it"
+      )
       yield* NodeArtifact.pull({ registry, repository: app, reference: v1 }, out, { overwrite: true })
     }))
 
@@ -122,7 +124,7 @@ describe("artifacts of files", () => {
       const twice = yield* Effect.flip(
         NodeArtifact.pull({ registry, repository: app, reference: Tag.make("bad") }, out)
       )
-      expect(twice.message).toContain("twice")
+      expect(twice.message).toContain("two layers of the artifact have this title")
       expect(existsSync(join(path, "escaped"))).toBe(false)
       expect(readdirSync(out)).toEqual(["link"])
     }))
@@ -202,7 +204,7 @@ describe("artifacts of files", () => {
         path: `a\u202E${"b".repeat(5000)}`,
         reason: `\u001B[2J${"c".repeat(5000)}`
       })
-      expect(refused.message).toMatch(/^a\\u202eb+…: \\u001b\[2Jc+…$/)
+      expect(refused.message).toMatch(/^cannot use a\\u202eb+… as a file of an artifact: \\u001b\[2Jc+…$/)
       expect(refused.message.length).toBeLessThan(2000)
     }))
 
@@ -237,6 +239,6 @@ describe("artifacts of files", () => {
       const error = yield* Effect.flip(
         NodeArtifact.push({ registry, repository: app }, { artifactType: "a/b", files: [{ path: "/nowhere/file" }] })
       )
-      expect(error.message).toBe("/nowhere/file: there is no such file")
+      expect(error.message).toBe("cannot use /nowhere/file as a file of an artifact: there is no such file")
     }))
 })

@@ -89,7 +89,7 @@ describe("an archive of docker save", () => {
       const found = yield* NodeLayoutImages.find(layout, "app:v1")
       expect(found).toMatchObject({ name: "docker.io/library/app:v1", tag: "v1" })
       expect((yield* NodeLayoutImages.find(layout, "example.com/team/app:v2")).digest).toBe(found.digest)
-      expect((yield* Effect.flip(NodeLayoutImages.find(layout))).message).toContain("it has several images")
+      expect((yield* Effect.flip(NodeLayoutImages.find(layout))).message).toContain("it contains several images")
     }))
 
   it.scoped("is written with unchanged layers, and read again", () =>
@@ -171,12 +171,12 @@ describe("an archive of docker save", () => {
       const manifest = (value: unknown) => file("manifest.json", JSON.stringify(value))
       const image = { Config: "c.json", RepoTags: null, Layers: ["l.tar"] }
       const cases: ReadonlyArray<readonly [ReadonlyArray<TarEntry>, RegExp]> = [
-        [[file("c.json"), file("l.tar")], /has no manifest.json: it is not what `docker save` writes/],
+        [[file("c.json"), file("l.tar")], /contains no manifest.json, so `docker save` did not write it/],
         [[file("manifest.json", "{}")], /is not a list of images/],
-        [[manifest([image]), file("l.tar")], /has no c.json, which its manifest.json names/],
-        [[manifest([{ ...image, Layers: ["/etc/passwd"] }]), file("c.json")], /has no \/etc\/passwd/],
-        [[manifest([image]), file("c.json"), link("l.tar", "/etc/passwd")], /has no l.tar/],
-        [[manifest([image]), file("c.json"), link("l.tar", "m.tar"), link("m.tar", "l.tar")], /has no l.tar/]
+        [[manifest([image]), file("l.tar")], /contains no c.json, to which its manifest.json refers/],
+        [[manifest([{ ...image, Layers: ["/etc/passwd"] }]), file("c.json")], /contains no \/etc\/passwd/],
+        [[manifest([image]), file("c.json"), link("l.tar", "/etc/passwd")], /contains no l.tar/],
+        [[manifest([image]), file("c.json"), link("l.tar", "m.tar"), link("m.tar", "l.tar")], /contains no l.tar/]
       ]
       for (const [entries, says] of cases) {
         yield* saved(archive, ...entries)

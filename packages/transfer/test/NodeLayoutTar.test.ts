@@ -213,14 +213,14 @@ describe("an archive of a layout", () => {
       const pack = (...more: ReadonlyArray<TarEntry>) => packTar([...good, ...more])
       const digest = "a".repeat(64)
       const cases: ReadonlyArray<readonly [Promise<Uint8Array>, RegExp]> = [
-        [pack(file("index.json")), /has index.json twice/],
+        [pack(file("index.json")), /contains index.json twice/],
         [packTar([link("index.json", "symlink"), ...good]), /index.json as a symlink/],
-        [pack(link(`blobs/sha256/${digest}`, "link")), /as a link, and no file/],
-        [packTar(good.filter(({ header }) => header.name !== "oci-layout")), /has no oci-layout/],
-        [Promise.resolve(xz), /is compressed with xz: decompress it first/],
+        [pack(link(`blobs/sha256/${digest}`, "link")), /as a link; it must be a file/],
+        [packTar(good.filter(({ header }) => header.name !== "oci-layout")), /contains no oci-layout/],
+        [Promise.resolve(xz), /is compressed with xz, which is not supported; decompress it first/],
         [Promise.resolve(new Uint8Array(gzipSync(readFileSync(archive)).subarray(0, 200))), /is damaged/],
-        [Promise.resolve(new TextEncoder().encode("rubbish".repeat(1000))), /is damaged, or none/],
-        [Promise.resolve(new Uint8Array(readFileSync(archive).subarray(0, 1600))), /is damaged|has no/]
+        [Promise.resolve(new TextEncoder().encode("rubbish".repeat(1000))), /is damaged, or is not a tar archive/],
+        [Promise.resolve(new Uint8Array(readFileSync(archive).subarray(0, 1600))), /is damaged|contains no/]
       ]
       for (const [bytes, says] of cases) {
         const bad = join(path, "bad.tar")

@@ -225,9 +225,9 @@ describe("the index of a layout", () => {
 
       writeFileSync(join(path, "index.json"), text().replaceAll(`"mediaType":"${MediaType.image}",`, ""))
       const refused = yield* Effect.flip(Effect.scoped(opened(path)))
-      expect(refused.message).toContain("manifests[0] is not a descriptor with a media type, a digest and a size")
+      expect(refused.message).toContain("manifests[0] must be a descriptor with a media type, a digest and a size")
       const error = yield* Effect.flip(again.resolveManifest(repository, v1))
-      expect(error.message).toContain("manifests[0] is not a descriptor")
+      expect(error.message).toContain("manifests[0] must be a descriptor")
     }))
 
   it.live("can be read while other processes delete", () =>
@@ -335,9 +335,9 @@ describe("a path where no layout can be created", () => {
       const path = yield* folder
       writeFileSync(join(path, "file"), "")
       const places: ReadonlyArray<readonly [string, RegExp]> = [
-        ["/proc/effect-oci", /\/proc\/effect-oci.*: no folder can be made there/],
-        ["/proc/effect-oci/deeper", /: no folder can be made there/],
-        [join(path, "file"), /file is not a folder/],
+        ["/proc/effect-oci", /\/proc\/effect-oci.*: a folder cannot be created there/],
+        ["/proc/effect-oci/deeper", /: a folder cannot be created there/],
+        [join(path, "file"), /file: it is not a folder/],
         [join(path, "file", "below"), /: a part of its path is a file, not a folder/],
         [join(path, "n".repeat(300)), /: its name is too long/]
       ]

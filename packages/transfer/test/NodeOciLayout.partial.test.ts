@@ -153,10 +153,10 @@ describe("a layout with two images of one tag", () => {
       }
       for (const wanted of [undefined, "latest"]) {
         const error = yield* Effect.flip(NodeLayoutImages.find(path, wanted))
-        expect(error.message).toContain("docker.io/library/a:latest, docker.io/library/b:latest; say which")
+        expect(error.message).toContain("docker.io/library/a:latest, docker.io/library/b:latest; choose one")
       }
       const error = yield* Effect.flip(NodeLayoutImages.find(path, "v9"))
-      expect(error.message).toMatch(/cannot find "v9" in .*: it has docker.io\/library\/a:latest, /)
+      expect(error.message).toMatch(/cannot find "v9" in .*: it contains docker.io\/library\/a:latest, /)
     }))
 
   it.scoped("serves the tag again after one image is deleted, and keeps both names when another is pushed", () =>
@@ -222,7 +222,7 @@ describe("the only image of a layout", () => {
   it.scoped("does not exist in an empty layout, and the error says so", () =>
     Effect.gen(function*() {
       const { path } = yield* layoutOf()
-      expect((yield* Effect.flip(NodeLayoutImages.find(path))).message).toMatch(/: there is no image in it$/)
+      expect((yield* Effect.flip(NodeLayoutImages.find(path))).message).toMatch(/: it contains no images$/)
     }))
 })
 

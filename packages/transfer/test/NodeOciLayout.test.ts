@@ -119,7 +119,7 @@ describe("an image layout", () => {
       yield* layout.deleteBlob(repository, digest)
       expect(filesOf(join(path, "blobs"))).toEqual(["sha256"])
       const elsewhere = yield* Effect.flip(layout.startUpload(RepositoryName.make("another")))
-      expect(elsewhere.message).toContain("has one repository, which is called layout here")
+      expect(elsewhere.message).toContain("has only the repository layout; write to that repository")
     }))
 
   it.live("is shared: two concurrent writers lose nothing, and see each other's changes", () =>
@@ -197,12 +197,12 @@ describe("a layout that is broken or hostile", () => {
     Effect.gen(function*() {
       const cases: ReadonlyArray<readonly [(layout: Effect.Effect.Success<typeof made>) => void, RegExp]> = [
         [({ path }) => rmSync(join(path, "oci-layout")), /oci-layout: there is no such file/],
-        [({ path }) => writeFileSync(join(path, "oci-layout"), "{}"), /oci-layout: it says no imageLayoutVersion/],
-        [({ path }) => writeFileSync(join(path, "oci-layout"), "{\"imageLayoutVersion\":\"9\"}"), /not 9/],
-        [({ path }) => writeFileSync(join(path, "index.json"), "rubbish"), /index.json: it is not a JSON object/],
+        [({ path }) => writeFileSync(join(path, "oci-layout"), "{}"), /oci-layout: it has no imageLayoutVersion/],
+        [({ path }) => writeFileSync(join(path, "oci-layout"), "{\"imageLayoutVersion\":\"9\"}"), /its version is 9/],
+        [({ path }) => writeFileSync(join(path, "index.json"), "rubbish"), /index.json: it is no JSON/],
         [
           ({ path }) => writeFileSync(join(path, "index.json"), "{\"manifests\":[{}]}"),
-          /manifests\[0\] is not a descriptor/
+          /manifests\[0\] is no descriptor/
         ],
         [({ path }) => writeFileSync(join(path, "index.json"), Buffer.alloc(17 * 1024 * 1024)), /larger than 16777216/],
         [
@@ -211,12 +211,12 @@ describe("a layout that is broken or hostile", () => {
               join(path, "index.json"),
               JSON.stringify({ manifests: [{ ...image, digest: "sha256:../../../../etc/passwd" }] })
             ),
-          /manifests\[0\] is not a descriptor/
+          /manifests\[0\] is no descriptor/
         ],
         [({ path }) => {
           rmSync(join(path, "blobs"), { recursive: true })
           symlinkSync("/tmp", join(path, "blobs"))
-        }, /blobs is not a folder/],
+        }, /blobs: it is not a folder/],
         [({ path }) => {
           rmSync(join(path, "index.json"))
           symlinkSync("/etc/passwd", join(path, "index.json"))

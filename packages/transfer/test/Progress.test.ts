@@ -30,7 +30,7 @@ describe("a tracker", () => {
         moved(one, 3),
         Event.Done({ descriptor: other })
       ]
-      for (const event of told) progress.tell(event)
+      for (const event of told) progress.report(event)
       expect(yield* take(slow, 7)).toEqual([
         told[0],
         moved(one, 5),
@@ -40,7 +40,7 @@ describe("a tracker", () => {
         moved(one, 3),
         told[9]
       ])
-      progress.tell(moved(one, 10))
+      progress.report(moved(one, 10))
       expect(yield* take(slow, 1)).toEqual([moved(one, 10)])
     }))
 
@@ -49,8 +49,8 @@ describe("a tracker", () => {
       const progress = yield* Progress.make
       const descriptor = content("0123456789")
       const slow = yield* progress.subscribe
-      for (let byte = 0; byte < 100_000; byte++) progress.tell(Event.Moved({ descriptor, transferred: byte }))
-      progress.tell(Event.Done({ descriptor }))
+      for (let byte = 0; byte < 100_000; byte++) progress.report(Event.Moved({ descriptor, transferred: byte }))
+      progress.report(Event.Done({ descriptor }))
       expect((yield* take(slow, 2)).map(({ _tag }) => _tag)).toEqual(["Moved", "Done"])
     }))
 
@@ -58,12 +58,12 @@ describe("a tracker", () => {
     Effect.gen(function*() {
       const progress = yield* Progress.make
       const [moving, failed, mounted, existed] = ["moving", "failed", "mounted", "existed"].map(content)
-      progress.tell(Event.Started({ descriptor: moving!, transferred: 2 }))
-      progress.tell(Event.Started({ descriptor: failed!, transferred: 0 }))
-      progress.tell(Event.Moved({ descriptor: failed!, transferred: 3 }))
-      progress.tell(Event.Failed({ descriptor: failed!, error: new RegistryError.Unavailable({}) }))
-      progress.tell(Event.Mounted({ descriptor: mounted!, from: undefined }))
-      progress.tell(Event.Existed({ descriptor: existed! }))
+      progress.report(Event.Started({ descriptor: moving!, transferred: 2 }))
+      progress.report(Event.Started({ descriptor: failed!, transferred: 0 }))
+      progress.report(Event.Moved({ descriptor: failed!, transferred: 3 }))
+      progress.report(Event.Failed({ descriptor: failed!, error: new RegistryError.Unavailable({}) }))
+      progress.report(Event.Mounted({ descriptor: mounted!, from: undefined }))
+      progress.report(Event.Existed({ descriptor: existed! }))
       expect((yield* progress.statuses).map(({ state, transferred }) => [state, transferred])).toEqual([
         ["moving", 2],
         ["failed", 3],
@@ -72,7 +72,7 @@ describe("a tracker", () => {
       ])
       for (let index = 0; index < Progress.mostStatuses; index++) {
         const digest = Digest.make(`sha256:${index.toString(16).padStart(64, "0")}`)
-        progress.tell(Event.Done({ descriptor: { ...moving!, digest } }))
+        progress.report(Event.Done({ descriptor: { ...moving!, digest } }))
       }
       const statuses = yield* progress.statuses
       expect(statuses.length).toBe(Progress.mostStatuses)

@@ -23,7 +23,7 @@ export interface ConnectionClient<E = never> {
 }
 
 /** An endpoint, and the registry that it mirrors. */
-export interface Asked {
+export interface Member {
   readonly endpoint: Endpoint
   /** The host of the registry that the endpoint mirrors, or `undefined` for the registry itself. */
   readonly mirrors: string | undefined
@@ -80,9 +80,9 @@ export const make = <E>(config: Config, connectionClient: ConnectionClient<E>) =
       Effect.gen(function*() {
         const options = optionsOf(endpoint)
         const { connectTimeout, tls } = endpoint
-        const hasOwn = endpoint.client === undefined && (tls !== undefined || connectTimeout !== undefined)
-        const own = hasOwn ? yield* connectionClient({ tls, connectTimeout }) : endpoint.client
-        const client = own ?? shared
+        const needsClient = endpoint.client === undefined && (tls !== undefined || connectTimeout !== undefined)
+        const special = needsClient ? yield* connectionClient({ tls, connectTimeout }) : endpoint.client
+        const client = special ?? shared
         const transport = yield* Client.transport(options).pipe(
           Effect.provideService(Credentials.Credentials, endpoint.credentials ?? all)
         )
@@ -110,12 +110,14 @@ export const make = <E>(config: Config, connectionClient: ConnectionClient<E>) =
     /** Returns the key of a connection. Endpoints at the same address share one, unless they have their own settings. */
     const keyOf = (endpoint: Endpoint): Endpoint => {
       const { apiPath, client, connectTimeout, credentials, headers, host, options, path, tls } = endpoint
-      const own = [client, connectTimeout, credentials, headers, options, tls].some((each) => each !== undefined)
-      return own ? endpoint : Data.struct({ host, path, apiPath, insecure: insecure(endpoint, config) })
+      const hasSettings = [client, connectTimeout, credentials, headers, options, tls].some((each) =>
+        each !== undefined
+      )
+      return hasSettings ? endpoint : Data.struct({ host, path, apiPath, insecure: insecure(endpoint, config) })
     }
 
     return {
-      registry: ({ endpoint, mirrors }: Asked): Effect.Effect<Registry["Type"], E | SyntaxInvalid, Scope.Scope> =>
+      registry: ({ endpoint, mirrors }: Member): Effect.Effect<Registry["Type"], E | SyntaxInvalid, Scope.Scope> =>
         Effect.gen(function*() {
           const connected = yield* RcMap.get(connections, keyOf(endpoint))
           const client = mirrors !== undefined && endpoint.namespace !== false

@@ -73,7 +73,7 @@ export const of =
       case "OffsetMismatch":
         return new RegistryError.RangeInvalid({
           ...fields,
-          reason: `the upload stands at byte ${failure.offset}`,
+          reason: `the upload session is at byte ${failure.offset}; continue there`,
           size: failure.offset
         })
       case "RangeInvalid":
@@ -86,7 +86,7 @@ export const of =
       case "BodyBroken":
         return completed(operation, failure.cause)
       case "Full":
-        return new RegistryError.Denied({ ...fields, reason: "the store is full" })
+        return new RegistryError.Denied({ ...fields, reason: "the store is full; delete content first" })
       case "Failed":
         return new RegistryError.Unavailable({ ...fields, cause: failure })
     }

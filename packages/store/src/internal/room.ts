@@ -7,15 +7,15 @@ export interface Room {
 }
 
 export const make = (maxBytes: number): Room => {
-  let held = 0
+  let used = 0
   return {
     take: (bytes) => {
-      const fits = held + bytes <= maxBytes
-      if (fits) held += bytes
+      const fits = used + bytes <= maxBytes
+      if (fits) used += bytes
       return fits
     },
     release: (bytes) => {
-      held -= bytes
+      used -= bytes
     }
   }
 }

@@ -84,7 +84,7 @@ export class BlobUpload {
       this.isSending = true
       this.id = session.id
       this.opened = undefined
-      this.options.progress?.tell(Event.Started({ descriptor: this.blob, transferred: session.offset }))
+      this.options.progress?.report(Event.Started({ descriptor: this.blob, transferred: session.offset }))
       yield* Effect.catchTag(this.send(session), "DigestInvalid", (error) => this.restart(session, error))
     })
   }
@@ -161,7 +161,7 @@ export class BlobUpload {
       return Body.transform(body, (sink) => ({
         data: (chunk) => {
           transferred += chunk.byteLength
-          progress.tell(Event.Moved({ descriptor: this.blob, transferred }))
+          progress.report(Event.Moved({ descriptor: this.blob, transferred }))
           return sink.data(chunk)
         }
       }))

@@ -33,7 +33,7 @@ const eventOf = (descriptor: Descriptor.Descriptor, result: BlobPush.Result): Ev
 /** Ensures that the target has a blob: mounts it, finds it, or streams it. */
 export const copy = (options: Options, blob: Descriptor.Descriptor): Answer<Outcome> => {
   const { progress, target: { registry, repository } } = options
-  const report = (event: Event) => Effect.sync(() => progress?.tell(event))
+  const report = (event: Event) => Effect.sync(() => progress?.report(event))
   return BlobPush.ensure(registry, repository, blob.digest, {
     mountFrom: options.candidates(blob).slice(0, mostMounts),
     upload: (opened) => new BlobUpload(options, blob, opened).run()

@@ -42,7 +42,7 @@ const pushOne = (
 /** Pushes a manifest that the target lacks, and reports the events of the push. */
 const pushMissing = (options: Options, node: Graph.Node, tags: ReadonlyArray<Tag.Tag>): Answer<void> => {
   const { descriptor } = node
-  const report = (event: Event) => Effect.sync(() => options.progress?.tell(event))
+  const report = (event: Event) => Effect.sync(() => options.progress?.report(event))
   return Effect.zipRight(
     report(Event.Started({ descriptor, transferred: 0 })),
     Effect.tapBoth(pushOne(options, node, tags), {

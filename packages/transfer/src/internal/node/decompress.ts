@@ -117,9 +117,11 @@ const bounded = async function*(
   }
   yield* decompress(counted(), (bytes) => {
     expanded += bytes
-    if (expanded > maxBytes) throw new ArchiveRefused(`expands to more than ${inMiB(maxBytes)}`)
+    if (expanded > maxBytes) throw new ArchiveRefused(`expands to more than ${inMiB(maxBytes)}; raise \`maxBytes\``)
     if (expanded > smallBytes && expanded > read * maxRatio) {
-      throw new ArchiveRefused(`expands to more than ${maxRatio} times its size, as only a decompression bomb does`)
+      throw new ArchiveRefused(
+        `expands to more than ${maxRatio} times its size, as a decompression bomb does; raise \`maxRatio\` to read it`
+      )
     }
   })
 }
@@ -141,6 +143,8 @@ export const decompressed = async function*(pieces: Pieces, limits: Limits = {})
     case "bzip2":
     case "lz4":
     case "xz":
-      throw new ArchiveRefused(`is compressed with ${format}: decompress it first, or use gzip or zstd`)
+      throw new ArchiveRefused(
+        `is compressed with ${format}, which is not supported; decompress it first, or use gzip or zstd`
+      )
   }
 }

@@ -46,22 +46,22 @@ export const pack = (layout: string, name: string | undefined): Stream.Stream<Ui
     const manifest = []
     for (const entry of roots(entries)) {
       const tags = [...new Set(entry.listings.flatMap((listing) => tagFor(listing) ?? []))]
-      const own = tags.filter((tag) => !digestTags.isDerived(tag))
+      const imageTags = tags.filter((tag) => !digestTags.isDerived(tag))
       const document = Either.isRight(entry.content) ? entry.content.right.document : undefined
       const isReferrer = document !== undefined && "subject" in document && document.subject !== undefined
-      if (own.length === 0 && (tags.length > 0 || isReferrer)) continue
+      if (imageTags.length === 0 && (tags.length > 0 || isReferrer)) continue
       const { config, layers } = yield* Either.mapLeft(
         imageOf(entry),
         (reason) => new LayoutInvalid({ layout, reason })
       )
-      const place = (file: string, digest: typeof config.digest) => {
+      const add = (file: string, digest: typeof config.digest) => {
         parts.set(file, { name: file, content: blobPath(layout, digest) })
         return file
       }
       manifest.push({
-        Config: place(`${hexOf(config.digest)}.json`, config.digest),
-        RepoTags: name === undefined || own.length === 0 ? null : own.map((tag) => `${name}:${tag}`),
-        Layers: layers.map(({ digest }) => place(`${hexOf(digest)}.tar`, digest))
+        Config: add(`${hexOf(config.digest)}.json`, config.digest),
+        RepoTags: name === undefined || imageTags.length === 0 ? null : imageTags.map((tag) => `${name}:${tag}`),
+        Layers: layers.map(({ digest }) => add(`${hexOf(digest)}.tar`, digest))
       })
     }
     const content = new TextEncoder().encode(JSON.stringify(manifest))

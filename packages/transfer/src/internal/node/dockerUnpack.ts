@@ -57,7 +57,7 @@ const store = <E>(archive: Stream.Stream<Uint8Array, E>, layout: string, limits:
         const part = join(ingest, "file")
         const size = yield* Effect.mapError(
           files.write(part, Body.stream(hashed)),
-          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged, or cut", error)
+          (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged or truncated", error)
         )
         const digest = hasher.digest()
         yield* Effect.mapError(files.move(part, blobPath(layout, digest)), unreadable(layout))
@@ -68,7 +68,7 @@ const store = <E>(archive: Stream.Stream<Uint8Array, E>, layout: string, limits:
       (entry) =>
         Effect.suspend((): Effect.Effect<void, LayoutInvalid> => {
           const name = normalize(entry.name)
-          if (stored.size + links.size > maxFiles) return Effect.fail(invalid(`has more than ${maxFiles} files`))
+          if (stored.size + links.size > maxFiles) return Effect.fail(invalid(`contains more than ${maxFiles} files`))
           if (entry.type === "file") return keep(name, entry)
           if (entry.link === undefined || (entry.type !== "symlink" && entry.type !== "link")) return entry.skip
           links.set(name, normalize(entry.type === "link" ? entry.link : posix.join(posix.dirname(name), entry.link)))
@@ -132,17 +132,17 @@ export const unpack = <E>(
     const named = (name: string) => {
       const stored = find(found, name)
       return stored === undefined
-        ? Effect.fail(invalid(`has no ${name}, which its ${manifestName} names`))
+        ? Effect.fail(invalid(`contains no ${name}, to which its ${manifestName} refers`))
         : Effect.succeed({ ...stored, path: blobPath(layout, stored.digest) })
     }
     if (!found.stored.has(manifestName)) {
-      yield* Effect.fail(invalid(`has no ${manifestName}: it is not what \`docker save\` writes`))
+      yield* Effect.fail(invalid(`contains no ${manifestName}, so \`docker save\` did not write it`))
     }
     const { path } = yield* named(manifestName)
     const text = yield* Effect.mapError(files.readAll(path, maxManifest), unreadable(layout))
     const images = yield* Effect.mapError(
       Schema.decodeUnknown(Manifest)(new TextDecoder().decode(text)),
-      () => invalid(`has a ${manifestName} that is not a list of images with Config and Layers`)
+      () => invalid(`contains a ${manifestName} that is not a list of images with Config and Layers`)
     )
     const manifests = yield* Effect.forEach(images, ({ Config, Layers, RepoTags }) =>
       Effect.gen(function*() {

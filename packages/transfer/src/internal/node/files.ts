@@ -293,7 +293,7 @@ const makeFolder = async (path: string): Promise<void> => {
     await mkdir(path).catch(async (again: NodeJS.ErrnoException) => {
       if (again.code === "EEXIST") return
       throw again.code === "ENOENT"
-        ? Object.assign(new Error("no folder"), { code: "no folder can be made there" })
+        ? Object.assign(new Error("no folder"), { code: "a folder cannot be created there" })
         : again
     })
   }

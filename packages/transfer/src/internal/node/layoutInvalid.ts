@@ -13,6 +13,6 @@ export class LayoutInvalid extends Data.TaggedError("LayoutInvalid")<{
   readonly cause?: unknown
 }> {
   override get message(): string {
-    return `${printable(this.layout)} cannot be used as an image layout: ${printable(this.reason)}`
+    return `cannot use ${printable(this.layout)} as an image layout: ${printable(this.reason)}`
   }
 }

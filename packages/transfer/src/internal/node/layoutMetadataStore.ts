@@ -145,7 +145,7 @@ const list = (
   state: State,
   { manifest, tags }: MetadataStore.PutManifest,
   document: Manifest.Document,
-  source: DistributionSource.Place | undefined
+  source: DistributionSource.Repository | undefined
 ): void => {
   const { descriptor } = manifest
   const before = state.entries.get(descriptor.digest)

@@ -59,7 +59,7 @@ const contentOf = (
 
 /** Reads the manifest of a descriptor, and the manifests below it. Stores the reason for those that cannot be read. */
 const loader = (layout: string, entries: Map<Digest.Digest, Loading>) => {
-  let held = 0
+  let manifestBytes = 0
   const visit = (
     descriptor: Descriptor.Descriptor,
     depth: number,
@@ -68,14 +68,19 @@ const loader = (layout: string, entries: Map<Digest.Digest, Loading>) => {
     Effect.gen(function*() {
       const { digest, mediaType, size } = descriptor
       if (entries.has(digest)) return
-      if (depth > maxDepth || entries.size >= maxManifests || held > maxManifestBytes) {
-        return yield* Effect.fail(invalid(layout, "it has more manifests than are read"))
+      if (depth > maxDepth || entries.size >= maxManifests || manifestBytes > maxManifestBytes) {
+        return yield* Effect.fail(
+          invalid(
+            layout,
+            `it contains more than ${maxManifests} manifests, ${maxDepth} levels or ${maxManifestBytes} bytes of manifests`
+          )
+        )
       }
       const path = blobPath(layout, digest)
       // An index may point at manifests that are not in the layout (image spec, "Image Layout").
       if (!listed && (yield* Effect.orElseSucceed(files.sizeOf(path), () => 0)) === undefined) return
       const content = yield* contentOf(path, descriptor)
-      if (Either.isRight(content)) held += content.right.manifest.bytes.byteLength
+      if (Either.isRight(content)) manifestBytes += content.right.manifest.bytes.byteLength
       entries.set(digest, { descriptor: { mediaType, digest, size }, content, listings: [] })
       const below = Either.isRight(content) ? content.right.below : []
       yield* Effect.forEach(below, (child) => visit(child, depth + 1, false), { discard: true })
@@ -84,14 +89,14 @@ const loader = (layout: string, entries: Map<Digest.Digest, Loading>) => {
 }
 
 /** How often the layout is read again if it changes while it is read. */
-const patience = 10
+const maxRereads = 10
 
 /**
  * Reads the metadata of a layout. A layout without an index is empty. If a manifest cannot be read, its entry contains the
  * reason, and the other manifests are read. If a read fails and another process has changed the layout meanwhile, the
  * layout is read again.
  */
-export const read = (layout: string, tries = patience): Effect.Effect<Index, LayoutInvalid> =>
+export const read = (layout: string, tries = maxRereads): Effect.Effect<Index, LayoutInvalid> =>
   Effect.gen(function*() {
     const stamp = yield* stampOf(layout)
     const found = yield* Effect.either(readAt(layout, stamp))
@@ -118,7 +123,7 @@ const readAt = (layout: string, stamp: string): Effect.Effect<Index, LayoutInval
     for (const [at, raw] of manifests.entries()) {
       const descriptor = yield* Either.mapLeft(
         Schema.decodeUnknownEither(Descriptor.schema)(raw),
-        () => invalid(layout, `${path}: manifests[${at}] is not a descriptor with a media type, a digest and a size`)
+        () => invalid(layout, `${path}: manifests[${at}] must be a descriptor with a media type, a digest and a size`)
       )
       yield* visit(descriptor, 0, true)
       entries.get(descriptor.digest)!.listings.push(listingOf(descriptor, raw as { readonly [name: string]: unknown }))

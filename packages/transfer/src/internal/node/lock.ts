@@ -6,15 +6,15 @@ import { FileError, tried } from "./files.js"
 import { hasEnded } from "./owner.js"
 
 /** How long to wait for the lock, in milliseconds. */
-const patience = 10_000
+const timeout = 10_000
 
 /** The age, in milliseconds, at which a lock without an owner is stale: its process was killed before it wrote its name. */
-const unnamed = 5000
+const maxUnnamedAge = 5000
 
 /** Returns whether the process that holds a lock has ended. This is known only for processes of this machine. */
 const isStale = async (path: string): Promise<boolean> => {
   const text = (await readFile(path, "utf8")).trim()
-  if (text === "") return Date.now() - (await stat(path)).mtimeMs > unnamed
+  if (text === "") return Date.now() - (await stat(path)).mtimeMs > maxUnnamedAge
   const [host, pid] = text.split(" ")
   return hasEnded(host, pid)
 }
@@ -47,7 +47,7 @@ const clear = (path: string) =>
 
 const acquire = (path: string) =>
   Effect.gen(function*() {
-    const until = (yield* Clock.currentTimeMillis) + patience
+    const until = (yield* Clock.currentTimeMillis) + timeout
     while (true) {
       const taken = yield* Effect.either(take(path))
       if (taken._tag === "Right") return
@@ -57,7 +57,7 @@ const acquire = (path: string) =>
           new FileError(
             path,
             Object.assign(new Error("locked"), {
-              code: "another process holds this lock: remove it if there is no such process"
+              code: "another process holds this lock; if that process has ended, remove the file"
             })
           )
         )

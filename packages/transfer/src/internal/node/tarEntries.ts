@@ -43,12 +43,12 @@ export const entries = <E>(
     () =>
       Stream.toReadableStream(Stream.fromAsyncIterable(decompressed(Stream.toAsyncIterable(pieces), limits), identity))
         .pipeThrough(createTarDecoder({ strict: true })),
-    wrongBy(archive, "is damaged, or none")
+    wrongBy(archive, "is damaged, or is not a tar archive")
   ).pipe(Stream.map(({ body, header }) => ({
     name: header.name.replace(/^(?:\.\/)+/, ""),
     type: header.type,
     link: header.linkname,
     size: header.size,
-    content: Stream.fromReadableStream(() => body, wrongBy(archive, "is damaged, or cut")),
+    content: Stream.fromReadableStream(() => body, wrongBy(archive, "is damaged or truncated")),
     skip: Effect.promise(() => body.cancel())
   })))

@@ -68,7 +68,7 @@ export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Arra
     const window = windowOf(held.subarray(0, size))
     if (window > maxWindow) {
       refuse(
-        `has a zstd window of ${Math.ceil(window / 1024 / 1024)} MiB, larger than ${maxWindow / 1024 / 1024} MiB: ` +
+        `uses a zstd window of ${Math.ceil(window / 1024 / 1024)} MiB, larger than ${maxWindow / 1024 / 1024} MiB; ` +
           "decompress it first, or compress it without --long and --ultra"
       )
     }

@@ -20,7 +20,7 @@ interface OnDisk {
   readonly digest: Digest.Digest | undefined
 }
 
-export type Place =
+export type Location =
   & { readonly text: string }
   & (
     | { readonly _tag: "Registry"; readonly reference: Reference.Reference }
@@ -36,7 +36,7 @@ const unknown =
 const invalid = (text: string, reason: string) => new SyntaxInvalid({ expected: "reference", text, reason })
 
 /** Parses `PATH[:NAME][@DIGEST]`. The name begins after the first colon, except the colon of a Windows drive. */
-const onDisk = (_tag: OnDisk["_tag"], text: string, rest: string): Either.Either<Place, SyntaxInvalid> =>
+const onDisk = (_tag: OnDisk["_tag"], text: string, rest: string): Either.Either<Location, SyntaxInvalid> =>
   Either.gen(function*() {
     const [, before = rest, hash] = /^(.*)@(sha(?:256|512):.*)$/s.exec(rest) ?? []
     const digest = hash === undefined ? undefined : yield* Digest.parse(hash)
@@ -52,7 +52,7 @@ const onDisk = (_tag: OnDisk["_tag"], text: string, rest: string): Either.Either
 const tagOf = (name: string): Tag.Tag | undefined =>
   Tag.is(name) ? name : Either.getOrUndefined(Reference.parseFamiliar(name))?.tag
 
-export const parse = (text: string): Either.Either<Place, SyntaxInvalid> => {
+export const parse = (text: string): Either.Either<Location, SyntaxInvalid> => {
   for (const [scheme, kind] of Object.entries(schemes)) {
     if (text.startsWith(scheme)) return onDisk(kind, text, text.slice(scheme.length))
   }
@@ -62,7 +62,7 @@ export const parse = (text: string): Either.Either<Place, SyntaxInvalid> => {
       text,
       scheme.startsWith("http")
         ? `leave out ${scheme}//; use --plain-http for HTTP`
-        : `${scheme} is not supported: use oci:DIR, oci-archive:FILE, docker-archive:FILE or an image of a registry`
+        : `${scheme} is not supported; use oci:DIR, oci-archive:FILE, docker-archive:FILE or an image of a registry`
     ))
   }
   const reference = Reference.parseFamiliar(text.replace(/^docker:\/\//, ""))
@@ -84,26 +84,26 @@ const folderOf = ({ _tag, path }: OnDisk) => {
 }
 
 /** Opens the source of a copy. Returns it with the tags to set if the target has no tag. */
-export const source = (place: Place) =>
+export const source = (location: Location) =>
   Effect.gen(function*() {
-    if (place._tag === "Registry") {
-      const { registry: host, repository, tag } = place.reference
+    if (location._tag === "Registry") {
+      const { registry: host, repository, tag } = location.reference
       const registry = yield* (yield* Resolver.Resolver).registry(host)
-      const reference = yield* Namespace.named("GetManifest", place.reference, registry)
+      const reference = yield* Namespace.named("GetManifest", location.reference, registry)
       return { registry, host, repository, reference, tags: tag === undefined ? [] : [tag] }
     }
-    const folder = yield* folderOf(place)
+    const folder = yield* folderOf(location)
     const registry = yield* built(NodeOciLayout.layer(folder))
-    const { digest, tag } = yield* NodeLayoutImages.find(folder, place.digest ?? place.name).pipe(
+    const { digest, tag } = yield* NodeLayoutImages.find(folder, location.digest ?? location.name).pipe(
       Effect.mapError((error) =>
-        error._tag === "ImageNotFound" ? new NodeLayoutImages.ImageNotFound({ ...error, layout: place.path }) : error
+        error._tag === "ImageNotFound" ? new NodeLayoutImages.ImageNotFound({ ...error, layout: location.path }) : error
       )
     )
     return { registry, repository: NodeOciLayout.repository, reference: digest, tags: tag === undefined ? [] : [tag] }
   })
 
 /** Returns the name of the copied images in an archive of Docker. */
-const nameFor = (target: OnDisk, from: Place): string | undefined => {
+const nameFor = (target: OnDisk, from: Location): string | undefined => {
   const named = target.name === undefined ? undefined : Either.getOrUndefined(Reference.parseFamiliar(target.name))
   const reference = named ?? (from._tag === "Registry" ? from.reference : undefined)
   return reference === undefined ? undefined : `${reference.registry}/${reference.repository}`
@@ -117,15 +117,15 @@ const tagIn = ({ _tag, name }: OnDisk): Tag.Tag | undefined => {
 
 /**
  * Opens the target of a copy and runs the copy. An archive is written when the copy has succeeded. A dry run creates
- * nothing: it uses an empty registry in place of a layout that does not exist.
+ * nothing: it uses an empty registry in location of a layout that does not exist.
  */
 export const into = <A, E, R>(
-  place: Place,
-  options: { readonly from: Place; readonly tags: ReadonlyArray<Tag.Tag>; readonly dryRun: boolean },
+  location: Location,
+  options: { readonly from: Location; readonly tags: ReadonlyArray<Tag.Tag>; readonly dryRun: boolean },
   copy: (target: Copy.Target) => Effect.Effect<A, E | RegistryError.RegistryError, R | Scope.Scope>
 ) => {
-  if (place._tag === "Registry") {
-    const { digest, registry: host, repository, tag } = place.reference
+  if (location._tag === "Registry") {
+    const { digest, registry: host, repository, tag } = location.reference
     const tags = tag === undefined ? [] : [tag]
     return Effect.flatMap(
       Resolver.Resolver,
@@ -134,21 +134,22 @@ export const into = <A, E, R>(
     )
   }
   const { repository } = NodeOciLayout
-  const tag = tagIn(place)
+  const tag = tagIn(location)
   const run = Effect.flatMap(
     Registry,
-    (registry) => copy({ registry, repository, tags: tag === undefined ? options.tags : [tag], digest: place.digest })
+    (registry) =>
+      copy({ registry, repository, tags: tag === undefined ? options.tags : [tag], digest: location.digest })
   )
   if (options.dryRun) {
-    const isThere = place._tag === "Layout" && existsSync(place.path)
-    return Effect.provide(run, isThere ? NodeOciLayout.layer(place.path) : Memory.layer())
+    const isThere = location._tag === "Layout" && existsSync(location.path)
+    return Effect.provide(run, isThere ? NodeOciLayout.layer(location.path) : Memory.layer())
   }
-  switch (place._tag) {
+  switch (location._tag) {
     case "Layout":
-      return Effect.provide(run, NodeOciLayout.layer(place.path, { create: true }))
+      return Effect.provide(run, NodeOciLayout.layer(location.path, { create: true }))
     case "Archive":
-      return NodeLayoutTar.write(place.path, run)
+      return NodeLayoutTar.write(location.path, run)
     case "Docker":
-      return NodeDockerTar.write(place.path, run, { name: nameFor(place, options.from) })
+      return NodeDockerTar.write(location.path, run, { name: nameFor(location, options.from) })
   }
 }

@@ -1,14 +1,17 @@
-import { Operation, Registry } from "@effect-oci/core"
+import { Answer, Operation, Registry } from "@effect-oci/core"
 import type { Handler, RegistryError } from "@effect-oci/core"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 
+type Failure = RegistryError.RegistryError
+type List = Stream.Stream<unknown, Failure>
+
 const maxDelay = Duration.seconds(5)
 
 /** Returns whether a registry is away: it did not answer, or a proxy reports that the registry does not answer. */
-const isAway = (error: RegistryError.RegistryError): boolean =>
+const isAway = (error: Failure): boolean =>
   error._tag === "TransportError" || (error._tag === "Unavailable" && error.status !== undefined)
 
 /**
@@ -16,32 +19,25 @@ const isAway = (error: RegistryError.RegistryError): boolean =>
  * `retryTime`, with growing delays, while the registry is away. If the registry has never answered, its address may be
  * wrong, and the operation fails at once. Operations that send a body are not retried here: their callers retry them.
  */
-export const patient = (registry: Registry["Type"], retryTime: Duration.DurationInput): Registry["Type"] => {
-  let answered = false
-  const note = (error?: RegistryError.RegistryError) =>
+export const retryOutages = (registry: Registry["Type"], retryTime: Duration.DurationInput): Registry["Type"] => {
+  let hasAnswered = false
+  const note = (error?: Failure) =>
     Effect.sync(() => {
-      if (error?._tag !== "TransportError") answered = true
+      if (error?._tag !== "TransportError") hasAnswered = true
     })
   const policy = Schedule.exponential("200 millis").pipe(
     Schedule.modifyDelay((_, delay) => Duration.min(delay, maxDelay)),
     Schedule.jittered,
     Schedule.upTo(retryTime),
-    Schedule.whileInput((error: RegistryError.RegistryError) => answered && isAway(error))
+    Schedule.whileInput((error: Failure) => hasAnswered && isAway(error))
   )
+  const call = Answer.defer(registry.handle)
   const handle: Handler.Handler = (operation) => {
-    const answer = Effect.tapBoth(Effect.suspend(() => registry.handle(operation)), {
-      onFailure: note,
-      onSuccess: () => note()
-    })
-    if (operation._tag === "ListReferrers" || operation._tag === "ListTags") {
-      // A retried list starts from its beginning. Repeated items do no harm: the copy finds each item once.
-      const list = Stream.unwrap(
-        answer as Effect.Effect<unknown, RegistryError.RegistryError> as Effect.Effect<
-          Stream.Stream<unknown, RegistryError.RegistryError>,
-          RegistryError.RegistryError
-        >
-      )
-      return Effect.succeed(Stream.retry(list, policy)) as never
+    const answer = Effect.tapBoth(call(operation), { onFailure: note, onSuccess: () => note() })
+    // A retried list starts from its beginning. Repeated items do no harm: the copy finds each item once.
+    if (Operation.shape(operation) === "list") {
+      const list: unknown = answer
+      return Answer.succeed(Stream.retry(Stream.unwrap(list as Effect.Effect<List, Failure>), policy)) as never
     }
     return Operation.isRepeatable(operation) ? Effect.retry(answer, policy) : answer
   }
