@@ -64,7 +64,7 @@ describe("the arguments", () => {
       [["oci:", "b"], /^invalid reference "oci:": a path is missing/],
       [["a", "oci:d:no tag"], /"no tag" is neither a tag nor the name of an image/],
       [["oci:d@sha256:abc", "b"], /^invalid digest "sha256:abc"/],
-      [["dir:x", "b"], /^invalid reference "dir:x": dir: is not supported: use oci:DIR, /],
+      [["dir:x", "b"], /^invalid reference "dir:x": dir: is not supported; use oci:DIR, /],
       [["docker-daemon:x:y", "b"], /docker-daemon: is not supported/],
       [["https://a/b", "b"], /^invalid reference "https:\/\/a\/b": leave out https:\/\//]
     ]

@@ -199,7 +199,7 @@ describe("a layout that is broken or hostile", () => {
         [({ path }) => rmSync(join(path, "oci-layout")), /oci-layout: there is no such file/],
         [({ path }) => writeFileSync(join(path, "oci-layout"), "{}"), /oci-layout: it has no imageLayoutVersion/],
         [({ path }) => writeFileSync(join(path, "oci-layout"), "{\"imageLayoutVersion\":\"9\"}"), /its version is 9/],
-        [({ path }) => writeFileSync(join(path, "index.json"), "rubbish"), /index.json: it is no JSON/],
+        [({ path }) => writeFileSync(join(path, "index.json"), "rubbish"), /index.json: it is not a JSON/],
         [
           ({ path }) => writeFileSync(join(path, "index.json"), "{\"manifests\":[{}]}"),
           /manifests\[0\] is no descriptor/
