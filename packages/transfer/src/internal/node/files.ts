@@ -1,9 +1,8 @@
-import { Body, RegistryError } from "@effect-oci/core"
+import { Body, RegistryError, Source } from "@effect-oci/core"
 import type { ByteRange } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
-import * as nodeFs from "node:fs"
 import { constants } from "node:fs"
 import { mkdir, open, rename, rm, stat } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
@@ -66,7 +65,7 @@ const broken = (reason: string, cause?: unknown) => new RegistryError.Unavailabl
  * Returns a source of the bytes of an open file between two offsets. It reads only when the sink accepts more. A read that
  * is running when the file is closed is waited for: afterwards another file may get the same file descriptor.
  */
-const source = (handle: FileHandle, start: number, end: number): Body.Source => (sink) => {
+const source = (handle: FileHandle, start: number, end: number): Source.Source => (sink) => {
   let at = start
   let state: "reading" | "waiting" | "over" = "waiting"
   const isOver = () => state === "over"
@@ -113,7 +112,7 @@ const enough = 256 * 1024
 const tooMuch = 1024 * 1024
 
 /** Writes the bytes of a source into an open file, from an offset. Returns how many bytes were written, and the error. */
-const drain = (source: Body.Source, handle: FileHandle, start: number) =>
+const drain = (source: Source.Source, handle: FileHandle, start: number) =>
   Effect.async<{
     readonly written: number
     readonly error: RegistryError.RegistryError | NodeJS.ErrnoException | undefined
@@ -208,9 +207,8 @@ export const write = (
     (handle) =>
       Effect.gen(function*() {
         yield* tried(path, () => handle.truncate(from))
-        const { error, written } = yield* body.source === undefined
-          ? streamed(body, handle.fd, from)
-          : drain(body.source, handle, from)
+        const fork = yield* Source.fork
+        const { error, written } = yield* drain(Body.toSource(body, fork), handle, from)
         if (error !== undefined && !RegistryError.isRegistryError(error)) {
           return yield* Effect.fail(new FileError(path, error))
         }
@@ -219,29 +217,6 @@ export const write = (
       }),
     (handle) => Effect.promise(() => handle.close())
   )
-
-const streamed = (body: Body.Body, fd: number, from: number) => {
-  let written = 0
-  let failed: NodeJS.ErrnoException | undefined
-  // The synchronous write blocks the thread, but a body without a native source is small, or arrives slowly.
-  return Body.forEachChunk(body, (piece) => {
-    if (failed !== undefined) return
-    try {
-      for (let at = 0; at < piece.byteLength;) {
-        const count = nodeFs.writeSync(fd, piece, at, piece.byteLength - at, from + written)
-        at += count
-        written += count
-      }
-    } catch (error) {
-      failed = error as NodeJS.ErrnoException
-    }
-  }).pipe(
-    Effect.match({
-      onFailure: (error) => ({ written, error: failed ?? error }),
-      onSuccess: () => ({ written, error: failed })
-    })
-  )
-}
 
 /** Writes bytes as a file, durably. */
 export const create = (path: string, bytes: Uint8Array): Files<void> =>
