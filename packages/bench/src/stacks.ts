@@ -6,6 +6,7 @@
  * The blob is verified while it flows, as by the methods of a `Registry`. It comes from a native source or as a stream.
  */
 import { BlobContent, Body, Digest, Handler, Operation, Registry, RepositoryName } from "@effect-oci/core"
+import type { Source } from "@effect-oci/core"
 import { Cache } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import * as Context from "effect/Context"
@@ -37,7 +38,7 @@ const descriptor = (() => {
 })()
 
 /** Sends bytes as fast as the reader accepts them, without waiting. */
-const source: Body.Source = (sink) => {
+const source: Source.Source = (sink) => {
   let left = pieces
   let isPaused = false
   let isOver = false

@@ -1,4 +1,5 @@
 import { Body, Descriptor, Handler, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import type { Source } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, Option, Stream, TestClock } from "effect"
@@ -11,7 +12,7 @@ const descriptor = Descriptor.fromBytes(content)
 
 const halves = Stream.make(content.subarray(0, 25), content.subarray(25))
 
-const source: Body.Source = (sink) => {
+const source: Source.Source = (sink) => {
   let over = false
   queueMicrotask(() => {
     if (!over) sink.data(content.subarray(0, 25))

@@ -22,7 +22,6 @@ import type { ErrorFields, RegistryError } from "./RegistryError.js"
 import * as Source from "./Source.js"
 
 export type { Expected }
-export type { Control, Sink, Source } from "./Source.js"
 
 /**
  * @since 0.1.0
@@ -139,6 +138,14 @@ export const fromSource = (content: Source.Source, fields?: Fields): Body => new
  * @category constructors
  */
 export const fail = (error: RegistryError): Body => new kinds.Native(Source.fail(error), { replayable: true })
+
+/**
+ * Returns whether a fiber must run the body: whether the body is a stream.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const needsFiber: (body: Body) => boolean = kinds.needsFiber
 
 /**
  * Calls a function with each chunk of a body, using the cheapest access that the body offers. The function runs

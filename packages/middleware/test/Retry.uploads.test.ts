@@ -1,5 +1,6 @@
 import { Faulty } from "@effect-oci/conformance"
 import { Body, Descriptor, Digest, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import type { Source } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
@@ -14,7 +15,7 @@ const { digest } = descriptor
 
 const halves = Stream.make(content.subarray(0, 20), content.subarray(20))
 
-const source: Body.Source = (sink) => {
+const source: Source.Source = (sink) => {
   let over = false
   queueMicrotask(() => {
     if (!over) sink.data(content)

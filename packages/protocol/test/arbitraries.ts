@@ -6,6 +6,7 @@ import type * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import type * as Source from "@effect-oci/core/Source"
 import type { Tag } from "@effect-oci/core/Tag"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
@@ -103,7 +104,7 @@ const offsets = fc.oneof(fc.nat({ max: 5 }), fc.nat(), fc.integer({ min: 2 ** 52
 const bytes = fc.uint8Array({ maxLength: 20 })
 
 /** A source of bytes with callbacks, like a socket. */
-const sourceOf = (content: Uint8Array): Body.Source => (sink) => {
+const sourceOf = (content: Uint8Array): Source.Source => (sink) => {
   let open = true
   queueMicrotask(() => {
     if (open) sink.data(content)

@@ -1,8 +1,9 @@
 import { Body, Descriptor, Digest, MediaType, Registry, RegistryError, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Deferred, Effect, Either, Fiber, Layer, Stream } from "effect"
-import fs, { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs"
-import { syncBuiltinESMExports } from "node:module"
+import { existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs"
+import { open as openFile } from "node:fs/promises"
+import type { FileHandle } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { Copy } from "../src/index.js"
@@ -29,22 +30,25 @@ const tagsOf = (registry: Registry["Type"]) =>
 
 const numbers = (size: number) => Uint8Array.from({ length: size }, (_, index) => index % 251)
 
+/** Returns the prototype of open files. */
+const openFiles = Effect.promise(async () => {
+  const file = await openFile(process.execPath)
+  await file.close()
+  return Object.getPrototypeOf(file) as FileHandle
+})
+
 /** Runs an effect while the disk is full: every write fails. */
 const whileFull = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
-    Effect.sync(() => {
-      const { writeSync } = fs
-      fs.writeSync = () => {
-        throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" })
-      }
-      syncBuiltinESMExports()
-      return writeSync
+    Effect.map(openFiles, (files) => {
+      const { writev } = files
+      files.writev = () => Promise.reject(Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" }))
+      return { files, writev }
     }),
     () => effect,
-    (writeSync) =>
+    ({ files, writev }) =>
       Effect.sync(() => {
-        fs.writeSync = writeSync
-        syncBuiltinESMExports()
+        files.writev = writev
       })
   )
 

@@ -1,4 +1,4 @@
-import { Body, RegistryError } from "@effect-oci/core"
+import { Body, RegistryError, Source } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { closeSync, createReadStream, openSync, statSync, writev } from "node:fs"
@@ -20,7 +20,7 @@ const enough = 128 * 1024
 const tooMuch = 1024 * 1024
 
 /** Writes a source into a file. Reads more bytes during a write, so that disk and network wait less for each other. */
-const write = (source: Body.Source, descriptor: number): Effect.Effect<void, RegistryError.RegistryError> =>
+const write = (source: Source.Source, descriptor: number): Effect.Effect<void, RegistryError.RegistryError> =>
   Effect.async((resume) => {
     let gathered: Array<Uint8Array> = []
     let bytes = 0
@@ -68,9 +68,6 @@ const write = (source: Body.Source, descriptor: number): Effect.Effect<void, Reg
 export const intoFile = (body: Body.Body, file: string): Effect.Effect<void, RegistryError.RegistryError> =>
   Effect.acquireUseRelease(
     Effect.sync(() => openSync(file, "w")),
-    (descriptor) =>
-      body.source === undefined
-        ? Effect.dieMessage("the body has no native end")
-        : write(body.source, descriptor),
+    (descriptor) => Effect.flatMap(Source.fork, (fork) => write(Body.toSource(body, fork), descriptor)),
     (descriptor) => Effect.sync(() => closeSync(descriptor))
   )

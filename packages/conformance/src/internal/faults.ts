@@ -126,11 +126,10 @@ const truncating = <O extends Operation.Operation>(
 const lie = <A>(result: A, by: number): A => {
   if (result instanceof BlobContent.BlobContent) {
     const { body, descriptor } = result
-    const fields = { size: body.size === undefined ? undefined : body.size + by, replayable: body.replayable }
     return new BlobContent.BlobContent({
       ...result,
       descriptor: { ...descriptor, size: descriptor.size + by },
-      body: body.source === undefined ? Body.stream(body.stream, fields) : Body.fromSource(body.source, fields)
+      body: body.size === undefined ? body : Body.withSize(body, body.size + by)
     }) as A
   }
   if (Predicate.hasProperty(result, "offset")) return { ...result, offset: Number(result.offset) + by }

@@ -1,6 +1,6 @@
 import * as Body from "@effect-oci/core/Body"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
-import * as Option from "effect/Option"
+import * as Source from "@effect-oci/core/Source"
 import * as Stream from "effect/Stream"
 
 /** Where a body or list is truncated, and how it ends there. */
@@ -16,93 +16,63 @@ export interface Truncation {
 
 /** Truncates a body at a byte. A body with a native source keeps a native source. */
 export const body = (content: Body.Body, truncation: Truncation): Body.Body => {
-  const fields = { size: content.size, replayable: content.replayable }
-  return content.source === undefined
-    ? Body.stream(
-      truncate(content.stream, truncation, {
-        size: (piece) => piece.byteLength,
-        part: (piece, size) => size === 0 ? Option.none() : Option.some(piece.subarray(0, size))
-      }),
-      fields
-    )
-    : Body.fromSource(source(content.source, truncation), fields)
+  const { atEnd, onTruncate, pass } = truncation
+  let isTruncated = false
+  const truncate = (sink: Source.Sink) => {
+    onTruncate()
+    isTruncated = true
+    sink.end()
+  }
+  const start = Body.transform(content, (sink) => {
+    isTruncated = false
+    return {
+      data: (chunk) => {
+        const passed = pass(chunk.byteLength)
+        const isOpen = passed === 0 || sink.data(chunk.subarray(0, passed))
+        if (passed < chunk.byteLength) truncate(sink)
+        return isOpen
+      },
+      end: () => {
+        if (atEnd()) truncate(sink)
+      }
+    }
+  })
+  const end = Body.fromSource((sink) => (isTruncated ? ending(truncation) : none)(sink), { replayable: true })
+  return Body.withSize(Body.concat([start, end]), content.size)
+}
+
+const none = Source.fromChunks([])
+
+const stalled: Source.Source = () => ({ resume: () => {}, cancel: () => {} })
+
+const ending = ({ failure, how }: Truncation): Source.Source => {
+  switch (how) {
+    case "fails":
+      return Source.fail(failure())
+    case "ends":
+      return none
+    case "stalls":
+      return stalled
+  }
 }
 
 /** Truncates a list at an item. */
 export const list = <A>(
   items: Stream.Stream<A, RegistryError>,
   truncation: Truncation
-): Stream.Stream<A, RegistryError> => truncate(items, truncation, { size: () => 1, part: () => Option.none() })
-
-const truncate = <A>(
-  items: Stream.Stream<A, RegistryError>,
-  truncation: Truncation,
-  measure: { readonly size: (item: A) => number; readonly part: (item: A, size: number) => Option.Option<A> }
 ): Stream.Stream<A, RegistryError> =>
   Stream.suspend(() => {
     let isTruncated = false
-    const upTo = (item: A) => {
-      const size = measure.size(item)
-      const passed = truncation.pass(size)
-      isTruncated = passed < size
-      return { part: isTruncated ? measure.part(item, passed) : Option.some(item), isLast: isTruncated }
+    const passes = () => {
+      isTruncated = truncation.pass(1) < 1
+      return !isTruncated
     }
     return Stream.rechunk(items, 1).pipe(
-      Stream.map(upTo),
-      Stream.takeUntil(({ isLast }) => isLast),
-      Stream.filterMap(({ part }) => part),
-      Stream.concat(Stream.suspend(() => isTruncated || truncation.atEnd() ? ending(truncation) : Stream.empty))
+      Stream.takeWhile(passes),
+      Stream.concat(Stream.suspend(() => {
+        if (!isTruncated && !truncation.atEnd()) return Stream.empty
+        truncation.onTruncate()
+        return Stream.drain(Body.fromSource(ending(truncation)).stream)
+      }))
     )
   })
-
-const ending = ({ failure, how, onTruncate }: Truncation): Stream.Stream<never, RegistryError> => {
-  onTruncate()
-  switch (how) {
-    case "fails":
-      return Stream.fail(failure())
-    case "ends":
-      return Stream.empty
-    case "stalls":
-      return Stream.never
-  }
-}
-
-const source = (inner: Body.Source, { atEnd, failure, how, onTruncate, pass }: Truncation): Body.Source => (sink) => {
-  let over = false
-  const end = () => {
-    over = true
-    onTruncate()
-    if (how === "fails") sink.fail(failure())
-    else if (how === "ends") sink.end()
-  }
-  const control = inner({
-    data: (chunk) => {
-      if (over) return false
-      const passed = pass(chunk.byteLength)
-      if (passed === chunk.byteLength) return sink.data(chunk)
-      if (passed > 0) sink.data(chunk.subarray(0, passed))
-      if (!over) {
-        control.cancel()
-        end()
-      }
-      return false
-    },
-    end: () => {
-      if (over) return
-      if (atEnd()) end()
-      else sink.end()
-    },
-    fail: (error) => {
-      if (!over) sink.fail(error)
-    }
-  })
-  return {
-    resume: () => {
-      if (!over) control.resume()
-    },
-    cancel: () => {
-      over = true
-      control.cancel()
-    }
-  }
-}

@@ -1,5 +1,5 @@
 import { Body, Descriptor, Digest, Registry } from "@effect-oci/core"
-import type { RepositoryName } from "@effect-oci/core"
+import type { RepositoryName, Source } from "@effect-oci/core"
 import { BlobStore } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
@@ -32,7 +32,7 @@ const sources: ReadonlyArray<[name: string, body: (content: Uint8Array) => Body.
 ]
 
 /** A source that sends one byte at a time, each in its own turn of the event loop. */
-const nativeSource = (content: Uint8Array, onCancel?: () => void): Body.Source => (sink) => {
+const nativeSource = (content: Uint8Array, onCancel?: () => void): Source.Source => (sink) => {
   let next = 0
   let cancelled = false
   const flow = () => {

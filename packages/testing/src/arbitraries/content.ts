@@ -3,9 +3,9 @@ import * as ByteRange from "@effect-oci/core/ByteRange"
 import * as Descriptor from "@effect-oci/core/Descriptor"
 import type * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
+import * as Source from "@effect-oci/core/Source"
 import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
-import { chunkSource } from "../internal/chunkSource.js"
 import { record } from "../internal/record.js"
 import type { Optional } from "../internal/record.js"
 import { digest } from "./names.js"
@@ -104,7 +104,7 @@ const bodyOf = (chunks: ReadonlyArray<Uint8Array>): fc.Arbitrary<Body.Body> => {
   return fc.oneof(
     fc.constant(Body.bytes(content)),
     size.map((size) => Body.stream(Stream.fromIterable(chunks), { size, replayable: true })),
-    size.map((size) => Body.fromSource(chunkSource(chunks), { size, replayable: true }))
+    size.map((size) => Body.fromSource(Source.fromChunks(chunks), { size, replayable: true }))
   )
 }
 

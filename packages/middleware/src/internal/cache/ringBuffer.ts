@@ -1,5 +1,5 @@
 import { Body } from "@effect-oci/core"
-import type { RegistryError } from "@effect-oci/core"
+import type { RegistryError, Source } from "@effect-oci/core"
 import type * as Stream from "effect/Stream"
 
 /**
@@ -71,7 +71,7 @@ export class RingBuffer {
     for (const flow of this.#followers) flow()
   }
 
-  #flow(follower: { offset: number }, sink: Body.Sink): Body.Control {
+  #flow(follower: { offset: number }, sink: Source.Sink): Source.Control {
     let next = 0
     let isPaused = false
     const stop = () => this.#followers.delete(flow)

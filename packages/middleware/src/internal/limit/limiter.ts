@@ -1,4 +1,4 @@
-import { Answer, BlobContent, Caller, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, BlobContent, Body, Caller, Operation, RegistryError } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -121,7 +121,7 @@ export class Limiter {
    */
   private shareWithBody<A, E, R>(operation: Operation.Operation, answer: Effect.Effect<A, E, R>) {
     const body = Operation.bodyOf(operation)
-    return body === undefined || body.bytes !== undefined || body.source !== undefined
+    return body === undefined || !Body.needsFiber(body)
       ? answer
       : Effect.flatMap(WritesOf, (limiters) => Effect.provideService(answer, WritesOf, [...limiters, this]))
   }
