@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import type { Registry } from "@effect-oci/core"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as archives from "./internal/node/archiveFile.js"

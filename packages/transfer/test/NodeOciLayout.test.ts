@@ -202,7 +202,7 @@ describe("a layout that is broken or hostile", () => {
         [({ path }) => writeFileSync(join(path, "index.json"), "rubbish"), /index.json: it is not a JSON/],
         [
           ({ path }) => writeFileSync(join(path, "index.json"), "{\"manifests\":[{}]}"),
-          /manifests\[0\] is no descriptor/
+          /manifests\[0\] must be a descriptor/
         ],
         [({ path }) => writeFileSync(join(path, "index.json"), Buffer.alloc(17 * 1024 * 1024)), /larger than 16777216/],
         [
@@ -211,7 +211,7 @@ describe("a layout that is broken or hostile", () => {
               join(path, "index.json"),
               JSON.stringify({ manifests: [{ ...image, digest: "sha256:../../../../etc/passwd" }] })
             ),
-          /manifests\[0\] is no descriptor/
+          /manifests\[0\] must be a descriptor/
         ],
         [({ path }) => {
           rmSync(join(path, "blobs"), { recursive: true })

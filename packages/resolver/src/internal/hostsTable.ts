@@ -59,7 +59,7 @@ const EndpointTable = Schema.Struct({
   dial_timeout: Schema.optional(Timeout)
 })
 
-/** The keys of a file, besides those of the registry itself. */
+/** The keys at the top of a file, in addition to the keys of an endpoint. */
 export const FileTable = Schema.Struct({
   server: Schema.optional(Text),
   host: Schema.optional(AnyTable)
