@@ -6,8 +6,6 @@
 import type { Answer } from "./Answer.js"
 import type { Operation, OperationOf, OperationTag } from "./Operation.js"
 
-export { matchEffect, settled as exitOf } from "./Answer.js"
-
 /**
  * A registry as a function: it takes any operation and returns an effect with its result. A wrapper takes a handler and
  * returns another handler.

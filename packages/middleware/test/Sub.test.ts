@@ -1,4 +1,5 @@
 import {
+  Answer,
   BlobContent,
   Body,
   Handler,
@@ -96,7 +97,7 @@ describe("Sub", () => {
     const registry = sub(Handler.fromTable({ ...samples.answers, ResolveBlob: () => answer }))
     expect(registry(samples.operations.ResolveBlob)).toBe(answer)
     const failing = sub(samples.always(Exit.fail(new RegistryError.Denied({ repository: below(samples.repository) }))))
-    expect(Handler.exitOf(failing(samples.operations.ResolveBlob)))
+    expect(Answer.settled(failing(samples.operations.ResolveBlob)))
       .toEqual(Exit.fail(new RegistryError.Denied({ repository: samples.repository })))
   })
 

@@ -1,4 +1,4 @@
-import { Body, Descriptor, Digest, Handler, MediaType, Operation, Registry } from "@effect-oci/core"
+import { Answer, Body, Descriptor, Digest, Handler, MediaType, Operation, Registry } from "@effect-oci/core"
 import { BlobStore, Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Stream } from "effect"
@@ -66,7 +66,7 @@ describe("Memory", () => {
         const registry = yield* Registry
         yield* pushBytes(hello)
         yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index(), tags: [v1] })
-        const exit = Handler.exitOf<unknown, unknown, never>(registry.handle(operation))
+        const exit = Answer.settled<unknown, unknown, never>(registry.handle(operation))
         expect(exit === undefined ? undefined : Exit.isSuccess(exit)).toBe(!name.endsWith("absent"))
       }).pipe(Effect.provide(Memory.layer()))
   )
@@ -75,7 +75,7 @@ describe("Memory", () => {
     Effect.gen(function*() {
       const registry = yield* Registry
       yield* pushBytes(hello)
-      const exit = Handler.exitOf(registry.handle(new Operation.GetBlob({ repository, digest: helloDigest })))
+      const exit = Answer.settled(registry.handle(new Operation.GetBlob({ repository, digest: helloDigest })))
       if (exit === undefined || Exit.isFailure(exit)) return expect(exit).toMatchObject({ _tag: "Success" })
       expect(exit.value.body.bytes).toEqual(hello)
     }).pipe(Effect.provide(Memory.layer())))
