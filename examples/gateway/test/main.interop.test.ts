@@ -1,6 +1,7 @@
 /** Runs skopeo against the gateway, which runs as a program in front of docker-registry. */
 import { Client } from "@effect-oci/client"
 import { Registry } from "@effect-oci/core"
+import * as images from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as Command from "@effect/platform/Command"
@@ -50,8 +51,8 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("the gateway", () =>
       const upstream = yield* NodePeers.dockerRegistry
       const gateway = yield* run({ UPSTREAM: `http://${upstream.authority}`, USERS: join(folder, "users") })
       const layouts = { one: join(folder, "one"), other: join(folder, "other") }
-      yield* example.writeLayout(layouts.one, 1024)
-      yield* example.writeLayout(layouts.other, 2048)
+      yield* images.writeLayoutTo(layouts.one, images.image([1024]))
+      yield* images.writeLayoutTo(layouts.other, images.image([2048]))
 
       const at = (name: string) => `docker://${gateway.authority}/${name}`
       const creds = (name: string) => `${name}:${name}-secret`

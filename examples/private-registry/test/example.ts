@@ -1,5 +1,4 @@
-/** Shared by the tests of this example: users, a free port, and an image. */
-import { Descriptor, MediaType } from "@effect-oci/core"
+/** Shared by the tests of this example: users, and a free port. */
 import { FileSystem } from "@effect/platform"
 import { Effect } from "effect"
 import { createServer } from "node:net"
@@ -29,27 +28,3 @@ export const freePort: Effect.Effect<number> = Effect.async((resume) => {
     server.close(() => resume(Effect.succeed(port)))
   })
 })
-
-/** Writes an OCI layout with a small image, as `v1`. */
-export const writeLayout = (folder: string) =>
-  Effect.gen(function*() {
-    const files = yield* FileSystem.FileSystem
-    const write = (value: Uint8Array, mediaType: string) =>
-      Effect.gen(function*() {
-        const descriptor = Descriptor.fromBytes(value, mediaType)
-        yield* files.writeFile(join(folder, "blobs", "sha256", descriptor.digest.slice("sha256:".length)), value)
-        return descriptor
-      })
-    yield* files.makeDirectory(join(folder, "blobs", "sha256"), { recursive: true })
-    // The layer is an empty tar archive.
-    const layer = yield* write(new Uint8Array(1024), MediaType.layer)
-    const rootfs = { type: "layers", diff_ids: [layer.digest] }
-    const config = yield* write(json({ architecture: "amd64", os: "linux", config: {}, rootfs }), MediaType.imageConfig)
-    const image = { schemaVersion: 2, mediaType: MediaType.image, config, layers: [layer] }
-    const annotations = { "org.opencontainers.image.ref.name": "v1" }
-    const manifests = [{ ...(yield* write(json(image), MediaType.image)), annotations }]
-    yield* files.writeFile(join(folder, "oci-layout"), json({ imageLayoutVersion: "1.0.0" }))
-    yield* files.writeFile(join(folder, "index.json"), json({ schemaVersion: 2, manifests }))
-  })
-
-const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))

@@ -1,4 +1,5 @@
 /** Builds the example and runs it as a program, with a certificate of a private authority, and runs skopeo against it. */
+import * as images from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
@@ -69,7 +70,7 @@ describe.runIf(NodePeers.have("skopeo"))("the private registry", () => {
       })
       yield* files.makeDirectory(join(folder, "certs"))
       yield* files.copyFile(join(folder, "ca.crt"), join(folder, "certs", "ca.crt"))
-      yield* example.writeLayout(join(folder, "image"))
+      yield* images.writeLayoutTo(join(folder, "image"), images.image([1024]))
 
       const authority = `127.0.0.1:${port}`
       const at = (name: string) => `docker://${authority}/${name}:v1`

@@ -1,9 +1,10 @@
 /** Tests of the guard, htpasswd files and the token service with docker-registry and skopeo. */
 import { Client } from "@effect-oci/client"
-import { Body, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Guard, Htpasswd, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
+import * as images from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -14,12 +15,13 @@ import type { Scope } from "effect"
 import { execFileSync } from "node:child_process"
 import { join } from "node:path"
 import { Credential, Credentials } from "../src/index.js"
-import * as layout from "./layout.js"
 
 const policy = Policy.make(({ name }, { action, resource, type }) => {
   const [first] = resource.split("/")
   return name === "admin" || (type === "repository" && (first === name || (first === "public" && action === "pull")))
 })
+
+const artifact = images.image([1000])
 
 /** Creates a folder with the users, an image as an OCI layout, and a certificate with its key. */
 const prepare = Effect.gen(function*() {
@@ -30,7 +32,7 @@ const prepare = Effect.gen(function*() {
   const pair = ["-keyout", "token.key", "-out", "token.crt", "-subj", "/CN=tokens"]
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
   execFileSync("openssl", ["req", "-x509", ...curve, ...pair], { cwd: folder, stdio: "pipe" })
-  layout.write(folder)
+  yield* images.writeLayoutTo(folder, artifact)
   return {
     folder,
     image: `oci:${folder}:v1`,
@@ -74,11 +76,11 @@ const expectPolicy = (folder: string, image: string, authority: string) =>
     expect((yield* Effect.flip(login("bob", "wrong"))).message).toMatch(/invalid username\/password|unauthorized/)
     yield* login("bob")
     yield* push("alice", image, "alice/app")
-    expect(yield* digest("alice", "alice/app")).toBe(layout.digest)
+    expect(yield* digest("alice", "alice/app")).toBe(artifact.descriptor.digest)
     yield* push("admin", image, "public/app")
     yield* copy("alice", "public/app", "alice/copy")
-    expect(yield* digest("alice", "alice/copy")).toBe(layout.digest)
-    expect(yield* digest("anonymous", "public/app")).toBe(layout.digest)
+    expect(yield* digest("alice", "alice/copy")).toBe(artifact.descriptor.digest)
+    expect(yield* digest("anonymous", "public/app")).toBe(artifact.descriptor.digest)
     const refused = /unauthorized|denied|authentication required|403|not granted/
     expect((yield* Effect.flip(digest("bob", "alice/app"))).message).toMatch(refused)
     expect((yield* Effect.flip(digest("anonymous", "alice/app"))).message).toMatch(refused)
@@ -89,13 +91,11 @@ const expectPolicy = (folder: string, image: string, authority: string) =>
 const push = (name: RepositoryName.RepositoryName) =>
   Effect.gen(function*() {
     const registry = yield* Registry
-    for (const [descriptor, bytes] of layout.image.blobs) yield* registry.pushBlob(name, descriptor, Body.bytes(bytes))
-    const pushed = { mediaType: MediaType.image, bytes: layout.image.manifest, tags: [Tag.make("v1")] }
-    yield* registry.pushManifest(name, pushed)
+    yield* images.push(registry, name, artifact, [Tag.make("v1")])
     return (yield* registry.getManifest(name, Tag.make("v1"))).descriptor.digest
   })
 
-/** Our client, logged in as a user. */
+/** The client of this project, logged in as a user. */
 const client = (authority: string, name: string, ...trustedRealms: ReadonlyArray<string>) =>
   Client.layer({ host: authority, insecure: true, auth: { trustedRealms } }).pipe(
     Layer.provide(
@@ -126,7 +126,7 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("interop", () => {
       const authority = yield* serve({ guard, mounts: { "/token": tokens.answer } })
       yield* expectPolicy(folder, image, authority)
       const pushed = push(RepositoryName.make("bob/app")).pipe(Effect.provide(client(authority, "bob")))
-      expect(yield* pushed).toBe(layout.digest)
+      expect(yield* pushed).toBe(artifact.descriptor.digest)
     })))
 
   it.scopedLive("docker-registry accepts the tokens of our token service, from skopeo and from our client", () =>
@@ -141,7 +141,7 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("interop", () => {
       yield* expectPolicy(folder, image, authority)
       const clientWithTrustedRealm = client(authority, "bob", realm)
       expect(yield* push(RepositoryName.make("bob/app")).pipe(Effect.provide(clientWithTrustedRealm))).toBe(
-        layout.digest
+        artifact.descriptor.digest
       )
       const error = yield* Effect.flip(
         push(RepositoryName.make("alice/app")).pipe(Effect.provide(clientWithTrustedRealm))
@@ -156,6 +156,6 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("interop", () => {
         auth: { htpasswd: { realm: "registry", path: join(folder, "users") } }
       })
       const pushed = push(RepositoryName.make("team/app")).pipe(Effect.provide(client(authority, "bob")))
-      expect(yield* pushed).toBe(layout.digest)
+      expect(yield* pushed).toBe(artifact.descriptor.digest)
     })))
 })

@@ -2,12 +2,12 @@
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Digest } from "@effect-oci/core"
+import * as images from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import * as images from "./images.js"
 
 const MiB = 1024 * 1024
 
@@ -31,12 +31,7 @@ const blob = (size: number) => {
 }
 
 const push = (name: RepositoryName.RepositoryName, artifact: images.Artifact, tags: ReadonlyArray<Tag.Tag>) =>
-  Effect.gen(function*() {
-    const registry = yield* Registry
-    for (const { bytes, descriptor } of artifact.blobs) yield* registry.pushBlob(name, descriptor, Body.bytes(bytes))
-    const { bytes, descriptor: { mediaType } } = artifact
-    return yield* registry.pushManifest(name, { mediaType, bytes, tags })
-  })
+  Effect.flatMap(Registry, (registry) => images.push(registry, name, artifact, tags))
 
 const read = (name: RepositoryName.RepositoryName, digest: Digest.Digest, range?: { offset: number; length: number }) =>
   Effect.scoped(Effect.gen(function*() {

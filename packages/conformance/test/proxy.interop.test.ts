@@ -2,13 +2,13 @@
 import { Client } from "@effect-oci/client"
 import { Logging } from "@effect-oci/middleware"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
+import * as images from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { skopeo } from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Logger } from "effect"
-import * as images from "./images.js"
 
 const MiB = 1024 * 1024
 

@@ -3,13 +3,13 @@ import { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { Logging } from "@effect-oci/middleware"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
+import * as images from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { skopeo } from "@effect-oci/testing/NodePeers"
 import { NodeContext } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, layer } from "@effect/vitest"
 import { Effect, Layer, Logger, Stream } from "effect"
-import * as images from "./images.js"
 
 const MiB = 1024 * 1024
 

@@ -1,9 +1,13 @@
 /** Images and indexes of random content, and OCI layouts of them on disk. */
+import * as Body from "@effect-oci/core/Body"
 import * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
+import type { Registry } from "@effect-oci/core/Registry"
+import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import type { Tag } from "@effect-oci/core/Tag"
 import * as FileSystem from "@effect/platform/FileSystem"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { gzipSync } from "node:zlib"
@@ -64,6 +68,20 @@ export const contents = (artifact: Artifact): ReadonlyArray<Content> => [
   artifact
 ]
 
+/** Pushes the blobs of an artifact, and its manifest with the tags. Does not push the manifests that it lists. */
+export const push = (
+  registry: Registry.Service,
+  repository: RepositoryName,
+  { blobs, bytes, descriptor: { mediaType } }: Artifact,
+  tags: ReadonlyArray<Tag>
+) =>
+  Effect.gen(function*() {
+    for (const { bytes, descriptor } of blobs) {
+      yield* registry.pushBlob(repository, descriptor, Body.bytes(bytes))
+    }
+    return yield* registry.pushManifest(repository, { mediaType, bytes, tags })
+  })
+
 const file = (folder: string, digest: Digest.Digest) =>
   join(folder, "blobs", Digest.algorithm(digest), Digest.encoded(digest))
 
@@ -72,6 +90,14 @@ export const writeLayout = (artifact: Artifact) =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
     const folder = yield* files.makeTempDirectoryScoped({ prefix: "layout-" })
+    yield* writeLayoutTo(folder, artifact)
+    return folder
+  })
+
+/** Writes an OCI layout with one artifact, under the tag `v1`, to a folder. */
+export const writeLayoutTo = (folder: string, artifact: Artifact) =>
+  Effect.gen(function*() {
+    const files = yield* FileSystem.FileSystem
     yield* files.makeDirectory(join(folder, "blobs", "sha256"), { recursive: true })
     for (const { bytes, descriptor } of contents(artifact)) {
       yield* files.writeFile(file(folder, descriptor.digest), bytes)
@@ -79,7 +105,6 @@ export const writeLayout = (artifact: Artifact) =>
     yield* files.writeFileString(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }))
     const tagged = { ...artifact.descriptor, annotations: { "org.opencontainers.image.ref.name": "v1" } }
     yield* files.writeFileString(join(folder, "index.json"), JSON.stringify({ schemaVersion: 2, manifests: [tagged] }))
-    return folder
   })
 
 /** Returns the digests of an artifact's contents that a layout lacks, and the digests in the index of the layout. */
