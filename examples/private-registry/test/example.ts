@@ -1,8 +1,6 @@
-/** Shared by the tests of this example: users, and a free port. */
+/** Shared by the tests of this example: users. */
 import { FileSystem } from "@effect/platform"
 import { Effect } from "effect"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 
 /** Hashes of `admin-secret`, `alice-secret` and `bob-secret`. */
@@ -18,13 +16,4 @@ export const folder = Effect.gen(function*() {
   const path = yield* files.makeTempDirectoryScoped({ prefix: "private-registry-" })
   yield* files.writeFileString(join(path, "users"), users)
   return path
-})
-
-/** Returns a port that was free a moment ago. */
-export const freePort: Effect.Effect<number> = Effect.async((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
 })

@@ -60,7 +60,7 @@ describe.runIf(NodePeers.have("skopeo"))("the private registry", () => {
       const files = yield* FileSystem.FileSystem
       const folder = yield* example.folder
       certify(folder)
-      const port = String(yield* example.freePort)
+      const port = String(yield* NodePeers.freePort)
       const { written } = yield* run({
         PORT: port,
         USERS: join(folder, "users"),
@@ -121,7 +121,7 @@ describe.runIf(NodePeers.have("skopeo"))("the private registry", () => {
       () =>
         Effect.gen(function*() {
           const folder = yield* example.folder
-          const port = String(yield* example.freePort)
+          const port = String(yield* NodePeers.freePort)
           yield* run({ PORT: port, USERS: join(folder, "users") })
           const credentials = { username: "alice", password: "alice-secret" }
           const report = yield* NodePeers.officialSuite({ authority: `127.0.0.1:${port}`, version, ...credentials })

@@ -2,6 +2,7 @@ import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { FetchHttpClient } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { expect, layer } from "@effect/vitest"
@@ -12,7 +13,7 @@ import * as example from "./example.js"
 
 /** Serves the registry on a free port, with settings. */
 const served = Layer.unwrapScoped(Effect.gen(function*() {
-  const settings = { PORT: String(yield* example.freePort), USERS: join(yield* example.folder, "users") }
+  const settings = { PORT: String(yield* NodePeers.freePort), USERS: join(yield* example.folder, "users") }
   return PrivateRegistry.layer.pipe(
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(settings)))))
   )

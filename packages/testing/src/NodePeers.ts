@@ -210,8 +210,13 @@ const answering = (authority: string): Effect.Effect<void> =>
     Effect.asVoid
   )
 
-/** Returns a port that was free a moment ago. */
-const freePort: Effect.Effect<number> = Effect.async((resume) => {
+/**
+ * Returns a port that was free a moment ago.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const freePort: Effect.Effect<number> = Effect.async((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
     const { port } = server.address() as AddressInfo
