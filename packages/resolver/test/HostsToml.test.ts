@@ -232,7 +232,7 @@ ca = "default.pem"
       })
   )
 
-  it.scoped("of _default makes the registries without a folder fail", () =>
+  it.scoped("makes the registries without a folder fail, if it is the file of _default", () =>
     Effect.gen(function*() {
       const { others } = yield* loaded({ "_default/hosts.toml": "server = 5" })
       expect(others?.problem).toContain("_default/hosts.toml:1: server")

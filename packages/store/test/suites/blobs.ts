@@ -74,11 +74,14 @@ export const blobs = (makeStores: MakeStores) => {
         expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
       }).pipe(test))
 
-    it.effect.each([["58: no bytes", ""], ["58: {}", "{}"]] as const)("%s", ([, content]) =>
-      Effect.gen(function*() {
-        const { digest } = yield* pushBytes(text(content))
-        expect(yield* pullText(repository, digest)).toBe(content)
-      }).pipe(test))
+    it.effect.each([["no bytes (rule 58)", ""], ["{} (rule 58)", "{}"]] as const)(
+      "stores and returns %s",
+      ([, content]) =>
+        Effect.gen(function*() {
+          const { digest } = yield* pushBytes(text(content))
+          expect(yield* pullText(repository, digest)).toBe(content)
+        }).pipe(test)
+    )
 
     it.effect("accepts a sha512 digest (rule 34)", () =>
       Effect.gen(function*() {
@@ -97,9 +100,12 @@ export const blobs = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["34: a wrong digest", absent],
-        ["35, T28: an algorithm that the store cannot verify", Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")],
-        ["35: a registered but unsupported algorithm", Digest.make(`blake3:${"0".repeat(64)}`)]
+        ["a wrong digest (rule 34)", absent],
+        [
+          "an algorithm that the store cannot verify (rule 35, T28)",
+          Digest.make("md5:5eb63bbbe01eeed093cb22bb8f5acdc3")
+        ],
+        ["a registered but unsupported algorithm (rule 35)", Digest.make(`blake3:${"0".repeat(64)}`)]
       ] as const
     )("%s: fails with DigestInvalid and stores nothing", ([, digest]) =>
       Effect.gen(function*() {
@@ -113,7 +119,7 @@ export const blobs = (makeStores: MakeStores) => {
 
     it.effect.each(
       sources.flatMap(([source, body]) =>
-        wrongSizes.map(([name, size]) => [`33: ${source}, ${name}`, body, size] as const)
+        wrongSizes.map(([name, size]) => [`${source}, ${name} (rule 33)`, body, size] as const)
       )
     )("%s: fails with SizeInvalid", ([, body, size]) =>
       Effect.gen(function*() {
@@ -178,9 +184,9 @@ export const blobs = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["51, 54: a blob that the source does not have", { from: other }],
-        ["51: a source that does not exist", { from: unknown }],
-        ["52, T33: a digest alone, if anonymousMount is false", {}]
+        ["a blob that the source does not have (rules 51, 54)", { from: other }],
+        ["a source that does not exist (rule 51)", { from: unknown }],
+        ["a digest alone, if anonymousMount is false (rule 52, T33)", {}]
       ] as const
     )("%s: starts an upload session", ([, options]) =>
       Effect.gen(function*() {

@@ -166,8 +166,8 @@ export const concurrency = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["are not read again for the digest that was foreseen", helloDigest, 0],
-        ["are read once more for another", Digest.fromBytes(hello, "sha512"), 1]
+        ["are not read again for a digest with the expected algorithm", helloDigest, 0],
+        ["are read once more for a digest with another algorithm", Digest.fromBytes(hello, "sha512"), 1]
       ] as const
     )("%s", ([, digest, times]) => {
       const { change, reads } = recorded()

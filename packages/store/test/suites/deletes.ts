@@ -93,16 +93,16 @@ export const deletes = (makeStores: MakeStores) => {
       }).pipe(test))
 
     const missing = [
-      ["97: DeleteBlob, in a repository", "DeleteBlob", repository, "BlobUnknown", absent],
-      ["97: DeleteBlob, in no repository", "DeleteBlob", unknown, "BlobUnknown", absent],
-      ["97, T33: DeleteBlob of another repository's", "DeleteBlob", other, "BlobUnknown", helloDigest],
-      ["96: DeleteManifest, in a repository", "DeleteManifest", repository, "ManifestUnknown", absent],
-      ["96: DeleteManifest, in no repository", "DeleteManifest", unknown, "NameUnknown", absent],
-      ["95: DeleteTag, in a repository", "DeleteTag", repository, "ManifestUnknown", v1],
-      ["95: DeleteTag, in no repository", "DeleteTag", unknown, "NameUnknown", v1]
+      ["DeleteBlob, in a repository (rule 97)", "DeleteBlob", repository, "BlobUnknown", absent],
+      ["DeleteBlob, in no repository (rule 97)", "DeleteBlob", unknown, "BlobUnknown", absent],
+      ["DeleteBlob of another repository's (rule 97, T33)", "DeleteBlob", other, "BlobUnknown", helloDigest],
+      ["DeleteManifest, in a repository (rule 96)", "DeleteManifest", repository, "ManifestUnknown", absent],
+      ["DeleteManifest, in no repository (rule 96)", "DeleteManifest", unknown, "NameUnknown", absent],
+      ["DeleteTag, in a repository (rule 95)", "DeleteTag", repository, "ManifestUnknown", v1],
+      ["DeleteTag, in no repository (rule 95)", "DeleteTag", unknown, "NameUnknown", v1]
     ] as const
     it.effect.each(missing)(
-      "%s, of what is not there",
+      "fails if the content is missing: %s",
       ([, operation, from, tag, reference]) =>
         Effect.gen(function*() {
           const registry = yield* Registry

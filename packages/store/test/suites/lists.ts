@@ -27,17 +27,17 @@ const selections: ReadonlyArray<[
   options: { readonly last?: string; readonly limit?: number },
   expected: ReadonlyArray<string>
 ]> = [
-  ["76, 82: all, in ASCII order", {}, sorted],
-  ["77: the first three", { limit: 3 }, ["0", "10", "9"]],
-  ["77: more than exist", { limit: 100 }, sorted],
-  ["77: exactly all tags", { limit: 13 }, sorted],
-  ["78: no tags", { limit: 0 }, []],
-  ["79: after one", { last: "a_1" }, ["v1", "v1.0"]],
-  ["79: after a tag that does not exist", { last: "a0" }, ["a1", "a_1", "v1", "v1.0"]],
-  ["79: after the last", { last: "v1.0" }, []],
-  ["79: two after one", { last: "Z", limit: 2 }, ["_", "a"]],
-  ["81, T35: the largest limit", { limit: Number.MAX_SAFE_INTEGER }, sorted],
-  ["81: a negative limit", { limit: -1 }, []]
+  ["all, in ASCII order (rules 76, 82)", {}, sorted],
+  ["the first three (rule 77)", { limit: 3 }, ["0", "10", "9"]],
+  ["more than exist (rule 77)", { limit: 100 }, sorted],
+  ["exactly all tags (rule 77)", { limit: 13 }, sorted],
+  ["no tags (rule 78)", { limit: 0 }, []],
+  ["after one (rule 79)", { last: "a_1" }, ["v1", "v1.0"]],
+  ["after a tag that does not exist (rule 79)", { last: "a0" }, ["a1", "a_1", "v1", "v1.0"]],
+  ["after the last (rule 79)", { last: "v1.0" }, []],
+  ["two after one (rule 79)", { last: "Z", limit: 2 }, ["_", "a"]],
+  ["the largest limit (rule 81, T35)", { limit: Number.MAX_SAFE_INTEGER }, sorted],
+  ["a negative limit (rule 81)", { limit: -1 }, []]
 ]
 
 const subject = { mediaType: MediaType.image, digest: absent, size: 7 }
@@ -46,7 +46,7 @@ export const lists = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("discovery: tags", () => {
-    it.effect.each(selections)("%s", ([, { last, limit }, expected]) =>
+    it.effect.each(selections)("lists %s", ([, { last, limit }, expected]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushImage({}, { tags })

@@ -34,16 +34,16 @@ const accepted: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Arra
   ["artifact manifest", MediaType.artifact, text(JSON.stringify({ mediaType: MediaType.artifact, blobs: [layer] }))],
   ["empty index", MediaType.index, index()],
   ["Docker list", MediaType.dockerList, index({ mediaType: MediaType.dockerList })],
-  ["66: sparse index", MediaType.index, index({ manifests: [{ ...absentLayer, mediaType: MediaType.image }] })],
+  ["sparse index (rule 66)", MediaType.index, index({ manifests: [{ ...absentLayer, mediaType: MediaType.image }] })],
   [
-    "66: non-distributable layer",
+    "non-distributable layer (rule 66)",
     MediaType.image,
     image({
       layers: [{ ...absentLayer, mediaType: "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" }]
     })
   ],
   [
-    "66: foreign Docker layer",
+    "foreign Docker layer (rule 66)",
     MediaType.dockerImage,
     image({
       mediaType: MediaType.dockerImage,
@@ -51,41 +51,49 @@ const accepted: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Arra
     })
   ],
   [
-    "66: layer with urls",
+    "layer with urls (rule 66)",
     MediaType.image,
     image({ layers: [{ ...absentLayer, urls: ["https://example.com/layer"] }] })
   ],
-  ["67: missing subject", MediaType.image, image({ subject: { mediaType: MediaType.image, digest: absent, size: 7 } })],
-  ["74: custom fields", MediaType.image, image({ custom: { deep: [1, null] }, another: true })],
-  ["74: data field", MediaType.image, image({ config: { ...emptyConfig, data: "e30=" } })],
-  ["62: white space", MediaType.index, text(` {"schemaVersion":2,\n"manifests":[] }\n`)],
-  ["70: unknown type", "application/vnd.example+json", text("not even JSON")],
-  ["70: unknown type, no bytes", "application/vnd.example+json", new Uint8Array(0)]
+  [
+    "missing subject (rule 67)",
+    MediaType.image,
+    image({ subject: { mediaType: MediaType.image, digest: absent, size: 7 } })
+  ],
+  ["custom fields (rule 74)", MediaType.image, image({ custom: { deep: [1, null] }, another: true })],
+  ["data field (rule 74)", MediaType.image, image({ config: { ...emptyConfig, data: "e30=" } })],
+  ["white space (rule 62)", MediaType.index, text(` {"schemaVersion":2,\n"manifests":[] }\n`)],
+  ["unknown type (rule 70)", "application/vnd.example+json", text("not even JSON")],
+  ["unknown type, no bytes (rule 70)", "application/vnd.example+json", new Uint8Array(0)]
 ]
 
 const invalid: ReadonlyArray<[name: string, mediaType: string, bytes: Uint8Array]> = [
-  ["65: not JSON", MediaType.image, text("{")],
-  ["65: not an object", MediaType.image, text("[]")],
-  ["65: not UTF-8", MediaType.image, new Uint8Array([0x22, 0xff, 0x22])],
-  ["65: no config", MediaType.image, text(`{"schemaVersion":2,"layers":[]}`)],
-  ["70: another type inside", MediaType.index, index({ mediaType: MediaType.image })],
-  ["70: no type", "", image()],
-  ["T23: an image with manifests", MediaType.image, image({ manifests: [] })],
-  ["T23: an index with layers", MediaType.index, index({ layers: [] })],
-  ["T23: an index with a config", MediaType.index, index({ config: emptyConfig })],
-  ["T23: an unknown type that declares another", "application/vnd.example+json", index({ mediaType: MediaType.index })],
-  ["T23: an unknown type that looks like an image", "application/json", text(`{"layers":[]}`)],
-  ["T23: a field twice", MediaType.index, text(`{"schemaVersion":2,"manifests":[],"manifests":[]}`)],
-  ["T23: a byte order mark", MediaType.index, text(`\ufeff{"schemaVersion":2,"manifests":[]}`)],
-  ["T60: HTML", "text/html", text("<script>alert(1)</script>")],
-  ["T60: SVG", "image/svg+xml", text("<svg/>")],
+  ["not JSON (rule 65)", MediaType.image, text("{")],
+  ["not an object (rule 65)", MediaType.image, text("[]")],
+  ["not UTF-8 (rule 65)", MediaType.image, new Uint8Array([0x22, 0xff, 0x22])],
+  ["no config (rule 65)", MediaType.image, text(`{"schemaVersion":2,"layers":[]}`)],
+  ["another type inside (rule 70)", MediaType.index, index({ mediaType: MediaType.image })],
+  ["no type (rule 70)", "", image()],
+  ["an image with manifests (T23)", MediaType.image, image({ manifests: [] })],
+  ["an index with layers (T23)", MediaType.index, index({ layers: [] })],
+  ["an index with a config (T23)", MediaType.index, index({ config: emptyConfig })],
   [
-    "T25: a path in place of a digest",
+    "an unknown type that declares another (T23)",
+    "application/vnd.example+json",
+    index({ mediaType: MediaType.index })
+  ],
+  ["an unknown type that looks like an image (T23)", "application/json", text(`{"layers":[]}`)],
+  ["a field twice (T23)", MediaType.index, text(`{"schemaVersion":2,"manifests":[],"manifests":[]}`)],
+  ["a byte order mark (T23)", MediaType.index, text(`\ufeff{"schemaVersion":2,"manifests":[]}`)],
+  ["HTML (T60)", "text/html", text("<script>alert(1)</script>")],
+  ["SVG (T60)", "image/svg+xml", text("<svg/>")],
+  [
+    "a path in place of a digest (T25)",
     MediaType.image,
     image({ layers: [{ ...layer, digest: "sha256:../../x" as never }] })
   ],
-  ["T37: an invalid size", MediaType.image, image({ layers: [{ ...layer, size: 2 ** 53 }] })],
-  ["T38: deeply nested", MediaType.image, text("[".repeat(100_000))]
+  ["an invalid size (T37)", MediaType.image, image({ layers: [{ ...layer, size: 2 ** 53 }] })],
+  ["deeply nested (T38)", MediaType.image, text("[".repeat(100_000))]
 ]
 
 export const manifests = (makeStores: MakeStores) => {
@@ -111,7 +119,7 @@ export const manifests = (makeStores: MakeStores) => {
     )
 
     it.effect.each(invalid)(
-      "%s: ManifestInvalid, and nothing is there",
+      "%s: fails with ManifestInvalid and stores nothing",
       ([, mediaType, bytes]) =>
         Effect.gen(function*() {
           const registry = yield* Registry
@@ -160,9 +168,9 @@ export const manifests = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["63: another digest", absent],
-        ["63: another digest, sha512", Digest.fromBytes(hello, "sha512")],
-        ["T28: an unsupported algorithm", Digest.make("md5:00")]
+        ["another digest (rule 63)", absent],
+        ["another digest, sha512 (rule 63)", Digest.fromBytes(hello, "sha512")],
+        ["an unsupported algorithm (T28)", Digest.make("md5:00")]
       ] as const
     )("%s: fails with DigestInvalid and stores nothing", ([, digest]) =>
       Effect.gen(function*() {

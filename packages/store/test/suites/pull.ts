@@ -25,20 +25,20 @@ const blob = new Uint8Array(2048).map((_, index) => index % 251)
 const digest = Digest.fromBytes(blob)
 
 const ranges: ReadonlyArray<[name: string, range: ByteRange.ByteRange, span: [number, number]]> = [
-  ["18: from 500 to 1499", ByteRange.slice(500, 1000), [500, 1000]],
-  ["19: from 500 to the end", ByteRange.from(500), [500, 1548]],
-  ["20: the last 500", ByteRange.last(500), [1548, 500]],
-  ["21: beyond the end is clipped", ByteRange.slice(2000, 3001), [2000, 48]],
-  ["20: the last 5000 of fewer bytes", ByteRange.last(5000), [0, 2048]],
-  ["18: the first byte", ByteRange.slice(0, 1), [0, 1]],
-  ["18: the last byte", ByteRange.slice(2047, 1), [2047, 1]]
+  ["from 500 to 1499 (rule 18)", ByteRange.slice(500, 1000), [500, 1000]],
+  ["from 500 to the end (rule 19)", ByteRange.from(500), [500, 1548]],
+  ["the last 500 (rule 20)", ByteRange.last(500), [1548, 500]],
+  ["beyond the end is clipped (rule 21)", ByteRange.slice(2000, 3001), [2000, 48]],
+  ["the last 5000 of fewer bytes (rule 20)", ByteRange.last(5000), [0, 2048]],
+  ["the first byte (rule 18)", ByteRange.slice(0, 1), [0, 1]],
+  ["the last byte (rule 18)", ByteRange.slice(2047, 1), [2047, 1]]
 ]
 
 const wrongRanges: ReadonlyArray<[name: string, range: ByteRange.ByteRange]> = [
-  ["22: past the end", ByteRange.slice(5000, 5001)],
-  ["22: at the end", ByteRange.from(2048)],
-  ["23: an empty range", ByteRange.slice(500, 0)],
-  ["23: the last 0 bytes", ByteRange.last(0)]
+  ["past the end (rule 22)", ByteRange.slice(5000, 5001)],
+  ["at the end (rule 22)", ByteRange.from(2048)],
+  ["an empty range (rule 23)", ByteRange.slice(500, 0)],
+  ["the last 0 bytes (rule 23)", ByteRange.last(0)]
 ]
 
 export const pull = (makeStores: MakeStores) => {
@@ -62,11 +62,11 @@ export const pull = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["15: absent", repository, absent],
-        ["15, T33: only in another repository", other, helloDigest],
-        ["15: in a repository that does not exist", unknown, helloDigest]
+        ["absent (rule 15)", repository, absent],
+        ["only in another repository (rule 15, T33)", other, helloDigest],
+        ["in a repository that does not exist (rule 15)", unknown, helloDigest]
       ] as const
-    )("%s", ([, from, wanted]) =>
+    )("fails with BlobUnknown for a blob: %s", ([, from, wanted]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)
@@ -77,7 +77,7 @@ export const pull = (makeStores: MakeStores) => {
         expect(yield* tagOf(registry.getBlob(from, wanted, { range: ByteRange.from(1) }))).toBe("BlobUnknown")
       }).pipe(Effect.scoped, test))
 
-    it.effect.each(ranges)("%s", ([, range, [offset, length]]) =>
+    it.effect.each(ranges)("returns a range: %s", ([, range, [offset, length]]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(blob)
@@ -130,12 +130,12 @@ export const pull = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["5: a tag", repository, v1, "ManifestUnknown"],
-        ["5: a digest", repository, absent, "ManifestUnknown"],
-        ["5: a repository, by tag", unknown, v1, "NameUnknown"],
-        ["5: a repository, by digest", unknown, absent, "NameUnknown"]
+        ["a tag (rule 5)", repository, v1, "ManifestUnknown"],
+        ["a digest (rule 5)", repository, absent, "ManifestUnknown"],
+        ["a repository, by tag (rule 5)", unknown, v1, "NameUnknown"],
+        ["a repository, by digest (rule 5)", unknown, absent, "NameUnknown"]
       ] as const
-    )("%s that does not exist", ([, from, reference, tag]) =>
+    )("fails if it does not exist: %s", ([, from, reference, tag]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         yield* pushBytes(hello)

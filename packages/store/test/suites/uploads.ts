@@ -48,11 +48,11 @@ export const uploads = (makeStores: MakeStores) => {
     )
 
     const orders: ReadonlyArray<[name: string, chunks: ReadonlyArray<Uint8Array>, last: Uint8Array | undefined]> = [
-      ["33: all bytes in the last chunk", [], hello],
-      ["42: all bytes in one chunk, none in the last", [hello], undefined],
-      ["44: several chunks, no last chunk", [head, tail], undefined],
-      ["44: several chunks, an empty last chunk", [head, tail], new Uint8Array(0)],
-      ["39: an empty chunk", [head, new Uint8Array(0)], tail]
+      ["all bytes in the last chunk (rule 33)", [], hello],
+      ["all bytes in one chunk, none in the last (rule 42)", [hello], undefined],
+      ["several chunks, no last chunk (rule 44)", [head, tail], undefined],
+      ["several chunks, an empty last chunk (rule 44)", [head, tail], new Uint8Array(0)],
+      ["an empty chunk (rule 39)", [head, new Uint8Array(0)], tail]
     ]
     const digests = [
       ["as the hash kept", helloDigest],
@@ -62,7 +62,7 @@ export const uploads = (makeStores: MakeStores) => {
       orders.flatMap(([name, chunks, last]) =>
         digests.map(([kind, digest]) => [`${name}; the digest ${kind}`, chunks, last, digest] as const)
       )
-    )("%s", ([, chunks, last, digest]) =>
+    )("completes an upload: %s", ([, chunks, last, digest]) =>
       Effect.gen(function*() {
         const registry = yield* Registry
         const { id } = yield* registry.startUpload(repository)
@@ -106,9 +106,9 @@ export const uploads = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["41: before the offset", 0],
-        ["41: after the offset", 6],
-        ["41: far beyond the offset", Number.MAX_SAFE_INTEGER]
+        ["before the offset (rule 41)", 0],
+        ["after the offset (rule 41)", 6],
+        ["far beyond the offset (rule 41)", Number.MAX_SAFE_INTEGER]
       ] as const
     )("%s: fails with RangeInvalid and changes nothing", ([, offset]) =>
       Effect.gen(function*() {
@@ -129,8 +129,8 @@ export const uploads = (makeStores: MakeStores) => {
 
     it.effect.each(
       [
-        ["43: longer than declared", pieces(tail, 3, 4), "SizeInvalid"],
-        ["43: shorter than declared", pieces(tail, 3, 40), "SizeInvalid"],
+        ["longer than declared (rule 43)", pieces(tail, 3, 4), "SizeInvalid"],
+        ["shorter than declared (rule 43)", pieces(tail, 3, 40), "SizeInvalid"],
         ["broken", broken(tail.subarray(0, 3)), "BodyFailed"]
       ] as const
     )("does not change the offset if a chunk is %s", ([, body, tag]) =>
@@ -204,7 +204,7 @@ export const uploads = (makeStores: MakeStores) => {
     ]
 
     it.effect.each(operations)(
-      "36, 45, 46: %s of an upload that never was",
+      "refuses %s of an unknown upload session (rules 36, 45, 46)",
       ([operation, ask]) =>
         Effect.gen(function*() {
           const { tag, ...error } = yield* failureOf(ask(repository, "b1f2e5a6-0000-4000-8000-000000000000"))
@@ -237,7 +237,7 @@ export const uploads = (makeStores: MakeStores) => {
       }).pipe(test))
 
     it.effect.each(operations)(
-      "46, 48: %s after the end, be it complete, cancelled or expired",
+      "refuses %s after the session was completed or cancelled, or expired (rules 46, 48)",
       ([, ask]) =>
         Effect.gen(function*() {
           const registry = yield* Registry
