@@ -1,69 +1,7 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
-import type { OperationTag } from "../OperationTag.js"
+import type { ErrorFields } from "../ErrorFields.js"
 import { printable } from "../Printable.js"
-import type { RepositoryName } from "../RepositoryName.js"
-
-/**
- * One error in the response of a registry, as written.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Diagnostic {
-  readonly code: string
-  readonly message?: string | undefined
-  readonly detail?: unknown
-}
-
-/**
- * The fields that every error may have.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ErrorFields {
-  /** The operation that failed. */
-  readonly operation?: OperationTag | undefined
-  /** The repository of the operation. */
-  readonly repository?: RepositoryName | undefined
-  /** The tag or digest of the operation. Never the id of an upload, which may contain private state. */
-  readonly reference?: string | undefined
-  /** The reason as text: that of the registry, if it sent one. */
-  readonly reason?: string | undefined
-  /** The detail in the response: JSON. */
-  readonly detail?: unknown
-  /** The HTTP status of the response. */
-  readonly status?: number | undefined
-  /** The registry that responded: `host[:port]`. */
-  readonly registry?: string | undefined
-  /** All errors in the response, including the first one. */
-  readonly diagnostics?: ReadonlyArray<Diagnostic> | undefined
-  /** How long the registry asks the client to wait, in milliseconds. */
-  readonly retryAfter?: number | undefined
-  readonly cause?: unknown
-}
-
-/** Returns `team/app:v1`, `team/app@sha256:…`, `team/app`, or the empty string. */
-const target = (fields: ErrorFields): string => {
-  const reference = fields.reference === undefined ? "" : printable(fields.reference, 200)
-  if (fields.repository === undefined) return reference
-  if (reference === "") return fields.repository
-  return `${fields.repository}${reference.includes(":") ? "@" : ":"}${reference}`
-}
-
-const describe = (fields: ErrorFields, fallback: string): string => {
-  const asked = [fields.operation, target(fields)].filter((part) => part !== undefined && part !== "").join(" ")
-  const reason = fields.reason === undefined || fields.reason === "" ? fallback : printable(fields.reason)
-  return asked === "" ? reason : `${asked}: ${reason}`
-}
-
-/** A class of registry errors. */
-export interface ErrorClass<Tag extends string, Extra> {
-  /** The default reason in the message of this class. */
-  readonly fallback: string
-  new(fields: ErrorFields & Extra): Cause.YieldableError & { readonly _tag: Tag } & Readonly<ErrorFields & Extra>
-}
 
 /**
  * Creates a class of errors from its tag and its default reason. The message does not name registries and proxies, so
@@ -90,4 +28,25 @@ export const errorClass = <const Tag extends string, Extra extends object = obje
     }
   }
   return RegistryErrorBase as never
+}
+
+/** Returns `team/app:v1`, `team/app@sha256:…`, `team/app`, or the empty string. */
+const target = (fields: ErrorFields): string => {
+  const reference = fields.reference === undefined ? "" : printable(fields.reference, 200)
+  if (fields.repository === undefined) return reference
+  if (reference === "") return fields.repository
+  return `${fields.repository}${reference.includes(":") ? "@" : ":"}${reference}`
+}
+
+const describe = (fields: ErrorFields, fallback: string): string => {
+  const request = [fields.operation, target(fields)].filter((part) => part !== undefined && part !== "").join(" ")
+  const reason = fields.reason === undefined || fields.reason === "" ? fallback : printable(fields.reason)
+  return request === "" ? reason : `${request}: ${reason}`
+}
+
+/** A class of registry errors. */
+export interface ErrorClass<Tag extends string, Extra> {
+  /** The default reason in the message of this class. */
+  readonly fallback: string
+  new(fields: ErrorFields & Extra): Cause.YieldableError & { readonly _tag: Tag } & Readonly<ErrorFields & Extra>
 }

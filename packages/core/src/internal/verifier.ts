@@ -1,8 +1,8 @@
 import * as Either from "effect/Either"
 import * as Digest from "../Digest.js"
+import type { ErrorFields } from "../ErrorFields.js"
 import { DigestInvalid, digestMismatch, SizeInvalid } from "../RegistryError.js"
 import type { RegistryError } from "../RegistryError.js"
-import type { ErrorFields } from "./errorClass.js"
 
 /**
  * The expected content: its digest and, if known, its size in bytes.
