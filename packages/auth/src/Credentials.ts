@@ -92,7 +92,12 @@ export const layerStatic = (
     const known = new Map<string, Credential.Entry>()
     for (const [key, value] of Object.entries(entries)) {
       const host = normalise(key)
-      if (host === undefined) throw new CredentialError({ reason: "a key of the static credentials is not a host" })
+      if (host === undefined) {
+        throw new CredentialError({
+          reason:
+            "a key of the static credentials is not a host: use a host such as registry.example.com or localhost:5000"
+        })
+      }
       known.set(host, Array.isArray(value) ? value : [value as Credential.Credential])
     }
     return {

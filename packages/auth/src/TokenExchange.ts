@@ -235,7 +235,7 @@ const redirected = (
   to.username = ""
   to.password = ""
   if (to.origin !== from.origin) {
-    if (to.protocol !== "https:") return invalid(from, `redirects to ${to.origin}, which is not on https`)
+    if (to.protocol !== "https:") return invalid(from, `redirects to ${to.origin}, which does not use https`)
     if (isSecret) {
       return new RegistryError.RealmRefused({
         realm: Realm.format(to),
@@ -296,10 +296,9 @@ const refusal = (
     status,
     diagnostics,
     reason:
-      `${serverName(tokenRequest)}, asked for "${AuthScope.format(tokenRequest.scope)}" with ${
-        Credential.describe(credential)
-      }, ` +
-      `answers with status ${status}${message === undefined || message === "" ? "" : ` (${message})`}` +
+      `${serverName(tokenRequest)} answered with status ${status}${
+        message === undefined || message === "" ? "" : ` (${message})`
+      } to a request for "${AuthScope.format(tokenRequest.scope)}" with ${Credential.describe(credential)}` +
       (status === 401 || status === 403 ? `: ${advice(credential, format(tokenRequest.origin))}` : "")
   }
   if (status === 403 || errorCode === "invalid_scope") return new RegistryError.Denied(fields)

@@ -373,7 +373,7 @@ describe("Auth.transport with a request body", () => {
       const failure = errorOf(yield* Effect.flip(http.put(upload, { body: singleUse() })))
       expect(failure._tag).toBe("Unauthorized")
       expect(failure.reason).toMatch(
-        /asked for credentials after the body was sent, and this body cannot be sent again/
+        /required credentials after the body was sent, and the body cannot be sent again/
       )
       expect(lines()).toEqual([`GET ${registry}/v2/`, `PUT ${upload}`])
       // The challenge of the failed request is used for the next request.

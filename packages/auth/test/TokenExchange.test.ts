@@ -130,30 +130,34 @@ describe("TokenExchange.make", () => {
       })
   )
 
-  const refusals: ReadonlyArray<readonly [response: FakeResponse, tag: string, text: string]> = [
-    [{ status: 401 }, "Unauthorized", "answers with status 401: log in again, or check what they are allowed"],
+  const loginAdvice = ": log in again, or check what they are allowed"
+  const refusals: ReadonlyArray<
+    readonly [response: FakeResponse, tag: string, status: string, advice?: string]
+  > = [
+    [{ status: 401 }, "Unauthorized", "status 401", loginAdvice],
     [
       { status: 403, body: { errors: [{ code: "DENIED", message: "no\u001b[2J" }] } },
       "Denied",
-      "answers with status 403 (no\\u001b[2J): log in again, or check what they are allowed"
+      "status 403 (no\\u001b[2J)",
+      loginAdvice
     ],
-    [{ status: 400, body: { error: "invalid_grant" } }, "Unauthorized", "answers with status 400 (invalid_grant)"],
-    [{ status: 400, body: { error: "invalid_scope" } }, "Denied", "answers with status 400 (invalid_scope)"],
-    [{ status: 400 }, "ResponseInvalid", "answers with status 400"],
-    [{ status: 429, headers: { "retry-after": "7" } }, "TooManyRequests", "answers with status 429"],
-    [{ status: 500 }, "Unavailable", "answers with status 500"],
-    [{ status: 503, body: "x".repeat(100_000) }, "Unavailable", "answers with status 503"],
-    [{ status: 204 }, "ResponseInvalid", "answers with status 204"]
+    [{ status: 400, body: { error: "invalid_grant" } }, "Unauthorized", "status 400 (invalid_grant)"],
+    [{ status: 400, body: { error: "invalid_scope" } }, "Denied", "status 400 (invalid_scope)"],
+    [{ status: 400 }, "ResponseInvalid", "status 400"],
+    [{ status: 429, headers: { "retry-after": "7" } }, "TooManyRequests", "status 429"],
+    [{ status: 500 }, "Unavailable", "status 500"],
+    [{ status: 503, body: "x".repeat(100_000) }, "Unavailable", "status 503"],
+    [{ status: 204 }, "ResponseInvalid", "status 204"]
   ]
   it.effect.each(refusals)(
     "fails with an error that says what was requested: %j",
-    ([response, tag, text]) =>
+    ([response, tag, status, advice = ""]) =>
       Effect.gen(function*() {
         const error = yield* failureOf(request(() => response, [alice]))
         expect(error._tag).toBe(tag)
         expect(error.message).toBe(
-          `the token server ${realm} of ${registry}, asked for "repository:team/app:pull,push repository:other:pull" with ` +
-            `a user and a password, ${text}`
+          `the token server ${realm} of ${registry} answered with ${status} to a request for ` +
+            `"repository:team/app:pull,push repository:other:pull" with a user and a password${advice}`
         )
         if (tag === "TooManyRequests") expect(error).toMatchObject({ retryAfter: 7000 })
       })

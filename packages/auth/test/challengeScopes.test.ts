@@ -18,7 +18,8 @@ const authenticated = (client: HttpClient.HttpClient, scopes?: Auth.Options["sco
 const pull = (client: HttpClient.HttpClient, repository = "team/app") =>
   Effect.map(client.get(`${registry}/v2/${repository}/manifests/v1`), ({ status }) => status)
 
-const advice = /; the registry's challenge names "(.*)", which is not .* set the option `scopes: "challenge"` for it$/
+const advice =
+  /; the registry's challenge names "(.*)", which this request does not need: .* set the option `scopes: "challenge"` for it$/
 
 /** Rewrites a scope: for a proxy that adds a project to repository names, and for opaque scopes. */
 const rewriting = (repository: string, method: string) =>

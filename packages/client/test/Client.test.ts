@@ -722,7 +722,7 @@ describe("a registry that does not answer in time", () => {
       const registry = yield* connect(server, { idle }, platforms[platform])
       const error = yield* Effect.flip(registry.getManifest(repository, tag))
       expect(error.message).toBe(
-        "GetManifest team/app:v1: the answer ended after 1 of 100 bytes: next to nothing came for 100ms"
+        "GetManifest team/app:v1: the answer ended after 1 of 100 bytes: less than 16384 bytes arrived for 100ms"
       )
       yield* closed(server)
     }))
@@ -738,7 +738,9 @@ describe("a registry that does not answer in time", () => {
       }))
       const registry = yield* connect(server, { idle })
       const error = yield* Effect.flip(registry.getManifest(repository, tag))
-      expect(error.message).toMatch(/: the answer ended after \d+ of 100 bytes: next to nothing came for 100ms$/)
+      expect(error.message).toMatch(
+        /: the answer ended after \d+ of 100 bytes: less than 16384 bytes arrived for 100ms$/
+      )
       yield* closed(server)
     }))
 

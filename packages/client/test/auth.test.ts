@@ -133,8 +133,8 @@ describe("a client without any credentials", () => {
       const failure = yield* Effect.flip((yield* connect(server)).getManifest(repository, tag))
       expect(failure._tag).toBe("Denied")
       expect(failure.message).toBe(
-        `GetManifest team/app:v1: the token server ${server.origin}/token of ${server.origin}, asked for ` +
-          `"repository:team/app:pull" with no credentials, answers with status 403: ${advice(server)}`
+        `GetManifest team/app:v1: the token server ${server.origin}/token of ${server.origin} answered with status 403 to a ` +
+          `request for "repository:team/app:pull" with no credentials: ${advice(server)}`
       )
       expect(failure).toMatchObject({ operation: "GetManifest", repository, registry: server.host })
     }))
@@ -164,7 +164,7 @@ describe("a client without any credentials", () => {
       const pinged = yield* Effect.flip(
         Effect.provide(Client.ping({ host: server.host, insecure: true }), platforms.undici)
       )
-      expect(pinged.message).toBe(`${server.origin} wants to know who asks: ${advice(server)}`)
+      expect(pinged.message).toBe(`${server.origin} requires credentials: ${advice(server)}`)
     }))
 
   it.scoped("does not mention credentials if the registry does not send a challenge", () =>

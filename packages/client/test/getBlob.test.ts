@@ -92,7 +92,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
       name: "that was compressed on the way",
       answer: { status: 200, headers: { "content-encoding": "gzip" }, body: "1f8b" },
       tag: "ResponseInvalid",
-      message: /: its body is coded \(Content-Encoding: gzip\), but the client requested it as it is/
+      message: /: its body has the Content-Encoding gzip, but the client requested identity/
     }
   ]
 

@@ -184,6 +184,6 @@ describe("a list that the registry sends whole and unsorted", () => {
         maxSorted: 20
       })
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
-      expect(error.message).toContain("has more than the 20 items that the client sorts (option maxSorted)")
+      expect(error.message).toContain("has more than the 20 items that the client sorts: raise maxSorted")
     }))
 })

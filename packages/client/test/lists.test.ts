@@ -147,7 +147,7 @@ describe("a list without links", () => {
       const server = yield* serve((_, count) => page([`a${count}`, `b${count}`]))
       const registry = yield* connect(server, { pageSize: 2, maxPages: 20 })
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
-      expect(error.message).toContain("its list has more than 20 pages")
+      expect(error.message).toContain("the list has more than 20 pages")
       expect(server.asked.length).toBe(20)
     }))
 })
@@ -180,24 +180,24 @@ describe("a link", () => {
     [
       "to another host",
       (port) => `http://localhost:${port}${path}?last=v1`,
-      "continues on another host: http://localhost:PORT"
+      "leads to another host: http://localhost:PORT"
     ],
     [
       "to another host, without scheme",
       (port) => `//localhost:${port}${path}?last=v1`,
-      "continues on another host: http://localhost:PORT"
+      "leads to another host: http://localhost:PORT"
     ],
     [
       "to another list",
       () => "/v2/team/secret/tags/list?last=v1",
-      "continues at the path of another list: /v2/team/secret/tags/list"
+      "leads to another list: /v2/team/secret/tags/list"
     ],
     [
       "out of its own list by ..",
       () => `${path}/../../../../token?last=v1`,
-      "continues at the path of another list: /v2/token"
+      "leads to another list: /v2/token"
     ],
-    ["to an invalid URL", () => "http://[::1", "continues at a link that is not a URL"]
+    ["to an invalid URL", () => "http://[::1", "is not a URL"]
   ]
   it.scoped.each(strayed)("%s is not followed, and the error names it", ([, link, place]) =>
     Effect.gen(function*() {
@@ -208,7 +208,9 @@ describe("a link", () => {
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
       expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "ListTags", repository, registry: server.host })
       expect(error.message).toBe(
-        `ListTags team/app: the registry's answer breaks the protocol: its list ${place.replace("PORT", port)}`
+        `ListTags team/app: the registry's answer breaks the protocol: the Link to the next page ${
+          place.replace("PORT", port)
+        }`
       )
       expect(evil.asked).toEqual([])
       expect(server.asked.length).toBe(1)
@@ -217,14 +219,14 @@ describe("a link", () => {
   const endless: ReadonlyArray<
     readonly [name: string, link: (count: number) => string, asked: number, reason: string]
   > = [
-    ["to its own page", () => `${path}?n=1000`, 1, "its list comes back to a page that was there before"],
+    ["to its own page", () => `${path}?n=1000`, 1, "the Link to the next page leads back to an earlier page"],
     [
       "in a loop",
       (count) => `${path}?page=${count % 3}`,
       4,
-      "its list comes back to a page that was there before"
+      "the Link to the next page leads back to an earlier page"
     ],
-    ["to ever new pages", (count) => `${path}?page=${count}`, 20, "its list has more than 20 pages"]
+    ["to ever new pages", (count) => `${path}?page=${count}`, 20, "the list has more than 20 pages (option maxPages)"]
   ]
   it.scoped.each(endless)("%s fails", ([, link, asked, reason]) =>
     Effect.gen(function*() {

@@ -214,7 +214,7 @@ describe("an upload", () => {
         const registry = yield* connect(server)
         const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(blob)))
         expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "PushBlob", repository, reference: digest })
-        expect(error.message).toContain(`status ${status} where 201 or 204 was expected`)
+        expect(error.message).toContain(`status ${status} instead of 201 or 204`)
         expect(server.lines()).toEqual([...pushed, `HEAD /v2/team/app/blobs/${digest}`, `DELETE ${uploads}1`])
       })
   )

@@ -91,7 +91,7 @@ describe("a body with a Content-Encoding", () => {
         for (const failing of [pull(registry), registry.getManifest(repository, tag)]) {
           const error = yield* Effect.flip(failing)
           expect(error._tag).toBe("ResponseInvalid")
-          expect(error.message).toContain("its body is coded (Content-Encoding: gzip)")
+          expect(error.message).toContain("its body has the Content-Encoding gzip")
         }
       }
     }))

@@ -44,7 +44,7 @@ describe("an upload at another origin", () => {
         const { other, pushed } = yield* push(false)(way)
         expect(pushed).toMatchObject({ _tag: "Left", left: { _tag: "Refused", operation: "PushBlob" } })
         expect(pushed._tag === "Left" && pushed.left.message).toContain(
-          `${other.origin}: the option foreignUploads allows it`
+          `another origin, ${other.origin}: set foreignUploads to allow it`
         )
         expect(other.asked).toEqual([])
       })

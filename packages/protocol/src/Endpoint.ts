@@ -25,7 +25,7 @@ import type * as Wire from "./Wire.js"
  * @since 0.1.0
  * @category models
  */
-export interface Places {
+export interface PathParameters {
   readonly Base: object
   readonly Catalog: object
   readonly Blob: { readonly repository: RepositoryName.RepositoryName; readonly digest: Digest.Digest }
@@ -42,8 +42,8 @@ export interface Places {
  * @since 0.1.0
  * @category models
  */
-export interface Parts<Place> {
-  readonly place: Place
+export interface Parts<Path> {
+  readonly path: Path
   readonly query?: ReadonlyArray<readonly [name: string, value: string]> | undefined
   readonly headers?: Wire.Headers | undefined
   readonly body?: Body.Body | undefined
@@ -56,8 +56,8 @@ export interface Parts<Place> {
  * @since 0.1.0
  * @category models
  */
-export interface Incoming<Place> {
-  readonly place: Place
+export interface Incoming<Path> {
+  readonly path: Path
   readonly query: Pick<URLSearchParams, "get" | "getAll" | "has">
   readonly headers: Wire.Headers
   readonly body: Body.Body
@@ -74,14 +74,14 @@ export interface Endpoint<O extends Operation.Operation, R extends RouteTag> {
   readonly method: Wire.Method
   readonly route: R
   /** Selects the requests that belong to this operation if several operations share a method and a path. */
-  readonly accepts?: (incoming: Pick<Incoming<Places[R]>, "place" | "query">) => boolean
+  readonly accepts?: (incoming: Pick<Incoming<PathParameters[R]>, "path" | "query">) => boolean
   /**
    * Set if the body must be read into memory before the final call of `decode`. Before that, `decode` is also called
    * once with empty `bytes`.
    */
   readonly wholeBody?: true
-  readonly encode: (operation: O) => Parts<Places[R]>
-  readonly decode: (incoming: Incoming<Places[R]>) => Either.Either<O, RegistryError.RegistryError>
+  readonly encode: (operation: O) => Parts<PathParameters[R]>
+  readonly decode: (incoming: Incoming<PathParameters[R]>) => Either.Either<O, RegistryError.RegistryError>
 }
 
 const endpoint = <O extends Operation.Operation, R extends RouteTag>(row: Endpoint<O, R>): Endpoint<O, R> => row
@@ -120,55 +120,55 @@ export const endpoints = {
   ResolveBlob: endpoint<Operation.ResolveBlob, "Blob">({
     method: "HEAD",
     route: "Blob",
-    encode: ({ digest, repository }) => ({ place: { repository, digest } }),
-    decode: ({ place }) => Either.right(new Operation.ResolveBlob(place))
+    encode: ({ digest, repository }) => ({ path: { repository, digest } }),
+    decode: ({ path }) => Either.right(new Operation.ResolveBlob(path))
   }),
   GetBlob: endpoint<Operation.GetBlob, "Blob">({
     method: "GET",
     route: "Blob",
     encode: ({ digest, range, repository }) => ({
-      place: { repository, digest },
+      path: { repository, digest },
       ...(range === undefined ? {} : { headers: { range: Range.format(range) } })
     }),
-    decode: ({ headers, place }) => {
+    decode: ({ headers, path }) => {
       // A blob never changes, so `If-Range` matches its digest and nothing else.
       const condition = headers["if-range"]
-      if (condition !== undefined && condition !== `"${place.digest}"`) {
-        return Either.right(new Operation.GetBlob(place))
+      if (condition !== undefined && condition !== `"${path.digest}"`) {
+        return Either.right(new Operation.GetBlob(path))
       }
       const range = Range.parse(headers["range"])
-      if (range === "none") return Either.right(new Operation.GetBlob(place))
+      if (range === "none") return Either.right(new Operation.GetBlob(path))
       return range === "invalid"
         ? Either.left(new RegistryError.RangeInvalid({ reason: "the range is empty" }))
-        : Either.right(new Operation.GetBlob({ ...place, range }))
+        : Either.right(new Operation.GetBlob({ ...path, range }))
     }
   }),
   ResolveManifest: endpoint<Operation.ResolveManifest, "Manifest">({
     method: "HEAD",
     route: "Manifest",
-    encode: ({ reference, repository }) => ({ place: { repository, reference }, headers: accept }),
-    decode: ({ place }) => Either.right(new Operation.ResolveManifest(place))
+    encode: ({ reference, repository }) => ({ path: { repository, reference }, headers: accept }),
+    decode: ({ path }) => Either.right(new Operation.ResolveManifest(path))
   }),
   GetManifest: endpoint<Operation.GetManifest, "Manifest">({
     method: "GET",
     route: "Manifest",
-    encode: ({ reference, repository }) => ({ place: { repository, reference }, headers: accept }),
-    decode: ({ place }) => Either.right(new Operation.GetManifest(place))
+    encode: ({ reference, repository }) => ({ path: { repository, reference }, headers: accept }),
+    decode: ({ path }) => Either.right(new Operation.GetManifest(path))
   }),
   MountBlob: endpoint<Operation.MountBlob, "Uploads">({
     method: "POST",
     route: "Uploads",
     accepts: ({ query }) => query.has("mount"),
     encode: ({ digest, from, repository }) => ({
-      place: { repository },
+      path: { repository },
       query: [["mount", digest], ...(from === undefined ? [] : [["from", from] as const])],
       body: Body.empty
     }),
-    decode: ({ place, query }) =>
+    decode: ({ path, query }) =>
       Either.zipWith(
         parameters.digest(query, "mount"),
         parameters.optionalAs(query, "from", RepositoryName.parse),
-        (digest, from) => new Operation.MountBlob({ ...place, digest, from })
+        (digest, from) => new Operation.MountBlob({ ...path, digest, from })
       )
   }),
   PushBlob: endpoint<Operation.PushBlob, "Uploads">({
@@ -176,12 +176,12 @@ export const endpoints = {
     route: "Uploads",
     accepts: ({ query }) => query.has("digest"),
     encode: ({ body, descriptor, repository }) => ({
-      place: { repository },
+      path: { repository },
       query: [["digest", descriptor.digest]],
       headers: { "content-type": Descriptor.octetStream },
       body: Body.withSize(body, body.size ?? descriptor.size)
     }),
-    decode: ({ body, place, query }) =>
+    decode: ({ body, path, query }) =>
       Either.flatMap(parameters.digest(query, "digest"), (digest) => {
         const size = body.size
         return size === undefined
@@ -189,7 +189,7 @@ export const endpoints = {
             new RegistryError.SizeInvalid({ reason: "a blob that is pushed in one request needs a Content-Length" })
           )
           : Either.right(
-            new Operation.PushBlob({ ...place, body, descriptor: { mediaType: Descriptor.octetStream, digest, size } })
+            new Operation.PushBlob({ ...path, body, descriptor: { mediaType: Descriptor.octetStream, digest, size } })
           )
       })
   }),
@@ -197,35 +197,35 @@ export const endpoints = {
     method: "POST",
     route: "Uploads",
     encode: ({ algorithm, repository }) => ({
-      place: { repository },
+      path: { repository },
       ...(algorithm === undefined ? {} : { query: [["digest-algorithm", algorithm]] }),
       body: Body.empty
     }),
-    decode: ({ place, query }) =>
-      Either.right(new Operation.StartUpload({ ...place, algorithm: parameters.optional(query, "digest-algorithm") }))
+    decode: ({ path, query }) =>
+      Either.right(new Operation.StartUpload({ ...path, algorithm: parameters.optional(query, "digest-algorithm") }))
   }),
   GetUpload: endpoint<Operation.GetUpload, "Upload">({
     method: "GET",
     route: "Upload",
-    encode: ({ id, repository }) => ({ place: { repository, id } }),
-    decode: ({ place }) => Either.right(new Operation.GetUpload(place))
+    encode: ({ id, repository }) => ({ path: { repository, id } }),
+    decode: ({ path }) => Either.right(new Operation.GetUpload(path))
   }),
   AppendUpload: endpoint<Operation.AppendUpload, "Upload">({
     method: "PATCH",
     route: "Upload",
     encode: ({ body, id, offset, repository }) => ({
-      place: { repository, id },
+      path: { repository, id },
       headers: { "content-type": Descriptor.octetStream, ...chunk.headersOf(offset, body) },
       body
     }),
     decode: (incoming) =>
-      Either.map(chunk.read(incoming), (chunk) => new Operation.AppendUpload({ ...incoming.place, ...chunk }))
+      Either.map(chunk.read(incoming), (chunk) => new Operation.AppendUpload({ ...incoming.path, ...chunk }))
   }),
   CompleteUpload: endpoint<Operation.CompleteUpload, "Upload">({
     method: "PUT",
     route: "Upload",
     encode: ({ body, digest, id, offset, repository }) => ({
-      place: { repository, id },
+      path: { repository, id },
       query: [["digest", digest]],
       headers: { "content-type": Descriptor.octetStream, ...chunk.headersOf(offset, body) },
       body: body ?? Body.empty
@@ -235,14 +235,14 @@ export const endpoints = {
         parameters.digest(incoming.query, "digest"),
         chunk.read(incoming),
         (digest, { body, offset }) =>
-          new Operation.CompleteUpload({ ...incoming.place, digest, offset, body: present(body) })
+          new Operation.CompleteUpload({ ...incoming.path, digest, offset, body: present(body) })
       )
   }),
   CancelUpload: endpoint<Operation.CancelUpload, "Upload">({
     method: "DELETE",
     route: "Upload",
-    encode: ({ id, repository }) => ({ place: { repository, id } }),
-    decode: ({ place }) => Either.right(new Operation.CancelUpload(place))
+    encode: ({ id, repository }) => ({ path: { repository, id } }),
+    decode: ({ path }) => Either.right(new Operation.CancelUpload(path))
   }),
   PushManifest: endpoint<Operation.PushManifest, "Manifest">({
     method: "PUT",
@@ -252,13 +252,13 @@ export const endpoints = {
       const tag = tags[0]
       const byTag = digest === undefined && tags.length === 1
       return {
-        place: { repository, reference: byTag && tag !== undefined ? tag : digest ?? Digest.fromBytes(bytes) },
+        path: { repository, reference: byTag && tag !== undefined ? tag : digest ?? Digest.fromBytes(bytes) },
         query: byTag ? [] : tags.map((tag) => ["tag", tag] as const),
         headers: { "content-type": mediaType, ...(ifAbsent === true ? { "if-none-match": "*" } : {}) },
         body: Body.bytes(bytes)
       }
     },
-    decode: ({ bytes, headers, place: { reference, repository }, query }) =>
+    decode: ({ bytes, headers, path: { reference, repository }, query }) =>
       Either.zipWith(
         mediaTypeOf(headers),
         parameters.checked(Either.all(query.getAll("tag").map(Tag.parse))),
@@ -276,28 +276,28 @@ export const endpoints = {
   DeleteBlob: endpoint<Operation.DeleteBlob, "Blob">({
     method: "DELETE",
     route: "Blob",
-    encode: ({ digest, repository }) => ({ place: { repository, digest } }),
-    decode: ({ place }) => Either.right(new Operation.DeleteBlob(place))
+    encode: ({ digest, repository }) => ({ path: { repository, digest } }),
+    decode: ({ path }) => Either.right(new Operation.DeleteBlob(path))
   }),
   DeleteManifest: endpoint<Operation.DeleteManifest, "Manifest">({
     method: "DELETE",
     route: "Manifest",
-    accepts: ({ place }) => Operation.isDigest(place.reference),
-    encode: ({ digest, repository }) => ({ place: { repository, reference: digest } }),
-    decode: ({ place: { reference, repository } }) =>
+    accepts: ({ path }) => Operation.isDigest(path.reference),
+    encode: ({ digest, repository }) => ({ path: { repository, reference: digest } }),
+    decode: ({ path: { reference, repository } }) =>
       Either.right(new Operation.DeleteManifest({ repository, digest: reference as Digest.Digest }))
   }),
   DeleteTag: endpoint<Operation.DeleteTag, "Manifest">({
     method: "DELETE",
     route: "Manifest",
-    encode: ({ repository, tag }) => ({ place: { repository, reference: tag } }),
-    decode: ({ place: { reference, repository } }) =>
+    encode: ({ repository, tag }) => ({ path: { repository, reference: tag } }),
+    decode: ({ path: { reference, repository } }) =>
       Either.right(new Operation.DeleteTag({ repository, tag: reference as Tag.Tag }))
   }),
   ListRepositories: endpoint<Operation.ListRepositories, "Catalog">({
     method: "GET",
     route: "Catalog",
-    encode: (operation) => ({ place: {}, query: listQuery(operation) }),
+    encode: (operation) => ({ path: {}, query: listQuery(operation) }),
     decode: ({ query }) =>
       Either.zipWith(
         parameters.optionalAs(query, "last", RepositoryName.parse),
@@ -308,23 +308,23 @@ export const endpoints = {
   ListTags: endpoint<Operation.ListTags, "Tags">({
     method: "GET",
     route: "Tags",
-    encode: (operation) => ({ place: { repository: operation.repository }, query: listQuery(operation) }),
-    decode: ({ place, query }) =>
+    encode: (operation) => ({ path: { repository: operation.repository }, query: listQuery(operation) }),
+    decode: ({ path, query }) =>
       Either.zipWith(
         parameters.optionalAs(query, "last", Tag.parse),
         parameters.limit(query),
-        (last, limit) => new Operation.ListTags({ ...place, last, limit })
+        (last, limit) => new Operation.ListTags({ ...path, last, limit })
       )
   }),
   ListReferrers: endpoint<Operation.ListReferrers, "Referrers">({
     method: "GET",
     route: "Referrers",
     encode: ({ artifactType, digest, repository }) => ({
-      place: { repository, digest },
+      path: { repository, digest },
       query: artifactType === undefined ? [] : [["artifactType", artifactType]]
     }),
-    decode: ({ place, query }) =>
-      Either.right(new Operation.ListReferrers({ ...place, artifactType: parameters.optional(query, "artifactType") }))
+    decode: ({ path, query }) =>
+      Either.right(new Operation.ListReferrers({ ...path, artifactType: parameters.optional(query, "artifactType") }))
   })
 } satisfies { readonly [T in Operation.OperationTag]: { readonly method: Wire.Method; readonly route: RouteTag } }
 

@@ -4,17 +4,16 @@
  * @since 0.1.0
  */
 import * as Body from "@effect-oci/core/Body"
-import type { Operation, OperationTag } from "@effect-oci/core/Operation"
+import type { Operation } from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Either from "effect/Either"
 import * as Predicate from "effect/Predicate"
 import { endpoints, methods } from "./Endpoint.js"
+import { isConsistent, rows, tagOf, tags, unknown } from "./internal/errorCodes.js"
 import * as errorData from "./internal/errorData.js"
 import * as Range from "./Range.js"
 import * as RetryAfter from "./RetryAfter.js"
 import type * as Wire from "./Wire.js"
-
-type ErrorTag = RegistryError.RegistryError["_tag"]
 
 /**
  * The maximum size of an error body that is read, in bytes.
@@ -32,40 +31,6 @@ export const maxBytes = 64 * 1024
  * @category constants
  */
 export const maxDepth = 32
-
-/** The code of errors without a code of their own. */
-const unknown = "UNKNOWN"
-
-/** The code and the status of each error. Errors without a code of their own are sent as `UNKNOWN`, with their data. */
-const rows: { readonly [Tag in ErrorTag]: { readonly code: string; readonly status: number } } = {
-  BlobUnknown: { code: "BLOB_UNKNOWN", status: 404 },
-  BlobUploadInvalid: { code: "BLOB_UPLOAD_INVALID", status: 400 },
-  BlobUploadUnknown: { code: "BLOB_UPLOAD_UNKNOWN", status: 404 },
-  DigestInvalid: { code: "DIGEST_INVALID", status: 400 },
-  ManifestBlobUnknown: { code: "MANIFEST_BLOB_UNKNOWN", status: 400 },
-  ManifestInvalid: { code: "MANIFEST_INVALID", status: 400 },
-  ManifestUnknown: { code: "MANIFEST_UNKNOWN", status: 404 },
-  NameInvalid: { code: "NAME_INVALID", status: 400 },
-  NameUnknown: { code: "NAME_UNKNOWN", status: 404 },
-  SizeInvalid: { code: "SIZE_INVALID", status: 400 },
-  Unauthorized: { code: "UNAUTHORIZED", status: 401 },
-  Denied: { code: "DENIED", status: 403 },
-  Unsupported: { code: "UNSUPPORTED", status: 405 },
-  TooManyRequests: { code: "TOOMANYREQUESTS", status: 429 },
-  RangeInvalid: { code: "RANGE_INVALID", status: 416 },
-  TagInvalid: { code: "TAG_INVALID", status: 400 },
-  ManifestUnverified: { code: "MANIFEST_UNVERIFIED", status: 400 },
-  Unavailable: { code: "UNAVAILABLE", status: 503 },
-  UnknownCode: { code: unknown, status: 500 },
-  TransportError: { code: unknown, status: 502 },
-  ResponseInvalid: { code: unknown, status: 502 },
-  BodyFailed: { code: unknown, status: 400 },
-  RealmRefused: { code: unknown, status: 502 },
-  CredentialError: { code: unknown, status: 502 },
-  TagConflict: { code: unknown, status: 409 },
-  PartialFailure: { code: unknown, status: 502 },
-  Refused: { code: unknown, status: 403 }
-}
 
 /**
  * Returns the HTTP status of an error of an operation. A manifest that is too large is 413, and a tag protected by
@@ -195,120 +160,6 @@ export const withHeader = (response: Wire.Response): Wire.Response => {
 const ascii = (json: string): string =>
   json.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
-/** The errors with a code of their own, and `UnknownCode` for all others. */
-type DecodedTag = Exclude<
-  ErrorTag,
-  | "TransportError"
-  | "ResponseInvalid"
-  | "BodyFailed"
-  | "RealmRefused"
-  | "CredentialError"
-  | "TagConflict"
-  | "PartialFailure"
-  | "Refused"
->
-
-/** The errors by code. */
-const tags = new Map<string, DecodedTag>(
-  Object.entries(rows)
-    .filter(([, row]) => row.code !== unknown)
-    .map(([tag, row]) => [row.code, tag as DecodedTag])
-)
-
-/**
- * Returns the error for a response without a readable body, such as a response to HEAD. The kind of a not-found error
- * depends on the operation.
- */
-const byStatus = (status: number, asked: OperationTag | undefined): DecodedTag => {
-  switch (status) {
-    case 400:
-      return refused(asked)
-    case 401:
-      return "Unauthorized"
-    case 403:
-    case 412:
-      return "Denied"
-    case 404:
-      return notFound(asked)
-    case 405:
-      return "Unsupported"
-    case 413:
-      return "SizeInvalid"
-    case 416:
-      return "RangeInvalid"
-    case 429:
-      return "TooManyRequests"
-    case 502:
-    case 503:
-    case 504:
-      return "Unavailable"
-    default:
-      return "UnknownCode"
-  }
-}
-
-/**
- * Returns the error for a push that was refused with 400 and no reason: an error about the pushed content. That is a
- * guess, so the reason of the error states only the status.
- */
-const refused = (asked: OperationTag | undefined): DecodedTag => {
-  switch (asked) {
-    case "PushManifest":
-      return "ManifestInvalid"
-    case "PushBlob":
-    case "StartUpload":
-    case "AppendUpload":
-    case "CompleteUpload":
-      return "BlobUploadInvalid"
-    case "ResolveBlob":
-    case "GetBlob":
-    case "ResolveManifest":
-    case "GetManifest":
-    case "MountBlob":
-    case "GetUpload":
-    case "CancelUpload":
-    case "DeleteBlob":
-    case "DeleteManifest":
-    case "DeleteTag":
-    case "ListRepositories":
-    case "ListTags":
-    case "ListReferrers":
-    case undefined:
-      return "UnknownCode"
-  }
-}
-
-const notFound = (asked: OperationTag | undefined): DecodedTag => {
-  switch (asked) {
-    case "ResolveBlob":
-    case "GetBlob":
-    case "DeleteBlob":
-      return "BlobUnknown"
-    case "ResolveManifest":
-    case "GetManifest":
-    case "DeleteManifest":
-    case "DeleteTag":
-      return "ManifestUnknown"
-    case "GetUpload":
-    case "AppendUpload":
-    case "CompleteUpload":
-    case "CancelUpload":
-      return "BlobUploadUnknown"
-    // This request names no repository that could be unknown, so the registry does not offer the list.
-    case "ListRepositories":
-      return "Unsupported"
-    case undefined:
-      return "UnknownCode"
-    case "PushBlob":
-    case "MountBlob":
-    case "StartUpload":
-    case "PushManifest":
-    case "ListTags":
-    case "ListReferrers":
-      return "NameUnknown"
-  }
-}
-
 /**
  * Parses the errors in a body. Returns an empty array for anything that does not follow the spec, such as HTML, an
  * empty body or wrong types. Spec: [Error
@@ -353,57 +204,6 @@ const isDeep = (json: unknown): boolean => {
 const parseJson = (bytes: Uint8Array): unknown =>
   Either.getOrUndefined(Either.try((): unknown => JSON.parse(new TextDecoder().decode(bytes))))
 
-const absences: ReadonlyArray<DecodedTag> = [
-  "BlobUnknown",
-  "BlobUploadUnknown",
-  "ManifestBlobUnknown",
-  "ManifestUnknown",
-  "NameUnknown"
-]
-
-/** The errors that each status allows. A status that is not listed allows any error. */
-const kinds: { readonly [status: number]: ReadonlyArray<DecodedTag> } = {
-  401: ["Unauthorized"],
-  403: ["Denied", "Unsupported"],
-  404: [...absences, "Unsupported"],
-  405: ["Unsupported"],
-  413: ["SizeInvalid"],
-  416: ["RangeInvalid"],
-  429: ["TooManyRequests"]
-}
-
-/** The errors that a 5xx status allows. A failing registry cannot say whether content exists, or who may access it. */
-const kindsOfFaults: ReadonlyArray<DecodedTag> = ["TooManyRequests", "Unavailable", "Unsupported"]
-
-const isKind = (status: number, tag: DecodedTag): boolean =>
-  (status >= 500 ? kindsOfFaults : kinds[status])?.includes(tag) ?? true
-
-/**
- * Returns the kind of the error in a response. The code is more specific than the status. But if they disagree about
- * the kind of failure, the status decides: existing content must not look absent because of a wrong code.
- *
- * An unknown code becomes `UnknownCode`, unless the status tells callers what to do: content was not found, the caller
- * is not authenticated, the range is invalid, or the caller should retry later.
- */
-const tagOf = (
-  status: number,
-  first: RegistryError.Diagnostic | undefined,
-  asked: OperationTag | undefined
-): DecodedTag => {
-  if (first === undefined) return byStatus(status, asked)
-  const known = tags.get(first.code)
-  if (known !== undefined) return isKind(status, known) ? known : byStatus(status, asked)
-  const telling = status === 401 || status === 404 || status === 416 || status === 429 ||
-    (status >= 502 && first.code !== unknown)
-  return telling ? byStatus(status, asked) : "UnknownCode"
-}
-
-/** Returns whether a response with this code and status can contain the error in its detail. */
-const isConsistent = (tag: ErrorTag, status: number, { code, detail }: RegistryError.Diagnostic): boolean => {
-  if (tag === "UnknownCode") return Predicate.hasProperty(detail, "code") && detail.code === code
-  return rows[tag].code === code && (code !== unknown || rows[tag].status === status)
-}
-
 /**
  * Returns the error whose data the detail contains, if a server of this project wrote the detail: see {@link encode}.
  */
@@ -437,10 +237,10 @@ export const decode = (
   const diagnostics = parsed(response)
   const first = diagnostics.find(({ code }) => tags.has(code)) ?? diagnostics[0]
   const answered = `the registry answered with status ${status}`
-  const said = first?.message === "" ? undefined : first?.message
+  const message = first?.message === "" ? undefined : first?.message
   const all: RegistryError.ErrorFields = {
     ...fields,
-    reason: first === undefined && status === 400 ? answered : said,
+    reason: first === undefined && status === 400 ? answered : message,
     detail: first?.detail ?? undefined,
     status,
     diagnostics,
@@ -461,7 +261,7 @@ export const decode = (
       return new RegistryError.RangeInvalid({ ...all, size })
     }
     case "SizeInvalid": {
-      const tooLarge = status === 413 ? "the content is larger than the registry takes" : undefined
+      const tooLarge = status === 413 ? "the content is larger than the limit of the registry" : undefined
       return new RegistryError.SizeInvalid({ ...all, reason: all.reason ?? tooLarge })
     }
     default:

@@ -63,9 +63,9 @@ export const parse = (header: string | undefined): ByteRange.ByteRange | "none" 
   const start = parseClamped(first)
   if (start === undefined) return "none"
   if (last === "") return ByteRange.from(start)
-  const said = parseClamped(last)
-  if (said === undefined) return "none"
-  const end = Math.min(said, lastPosition)
+  const lastByte = parseClamped(last)
+  if (lastByte === undefined) return "none"
+  const end = Math.min(lastByte, lastPosition)
   return end < start ? "invalid" : ByteRange.slice(start, end - start + 1)
 }
 

@@ -10,14 +10,13 @@ import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import * as RepositoryName from "@effect-oci/core/RepositoryName"
-import * as Tag from "@effect-oci/core/Tag"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { endpoints, methods } from "./Endpoint.js"
-import type { Endpoint, Incoming, Parts, Places } from "./Endpoint.js"
+import type { Endpoint, Incoming, Parts, PathParameters } from "./Endpoint.js"
 import * as ErrorBody from "./ErrorBody.js"
+import { parsePath } from "./internal/pathParameters.js"
 import * as query from "./internal/query.js"
 import * as Route from "./Route.js"
 import type * as Wire from "./Wire.js"
@@ -95,10 +94,10 @@ const split = (target: string): readonly [path: string, query: string | undefine
 
 /** Returns the target of a request. An upload id that is a location is used unchanged, with its own query. */
 const target = (tag: Route.RouteTag, parts: Parts<object>): string => {
-  const place = parts.place as { readonly repository?: string; readonly id?: string }
-  const path = tag === "Upload" && place.id !== undefined && isLocation(place.id)
-    ? place.id
-    : Route.format({ _tag: tag, name: place.repository, ...place } as never)
+  const parameters = parts.path as { readonly repository?: string; readonly id?: string }
+  const path = tag === "Upload" && parameters.id !== undefined && isLocation(parameters.id)
+    ? parameters.id
+    : Route.format({ _tag: tag, name: parameters.repository, ...parameters } as never)
   if (parts.query === undefined || parts.query.length === 0) return path
   return `${path}${path.includes("?") ? "&" : "?"}${query.format(parts.query)}`
 }
@@ -270,10 +269,10 @@ export const decodeHead = (request: Wire.Request): Effect.Effect<Head, Rejected>
   }
   const rows = candidates.get(route._tag)?.get(request.method)
   if (rows === undefined) return notAllowed(request, route._tag)
-  const place = places(route)
-  if (Either.isLeft(place)) return fail(place.left)
-  const incoming: Incoming<Places[Route.RouteTag]> = {
-    place: place.right,
+  const pathParameters = parsePath(route)
+  if (Either.isLeft(pathParameters)) return fail(pathParameters.left)
+  const incoming: Incoming<PathParameters[Route.RouteTag]> = {
+    path: pathParameters.right,
     query: parameters === undefined ? query.none : query.parse(parameters),
     headers: request.headers,
     body: request.body ?? Body.empty,
@@ -312,7 +311,7 @@ const decodeWhole = (
   }
   const tooLarge = () =>
     new Rejected({
-      error: new RegistryError.SizeInvalid({ limit, reason: `a manifest has at most ${limit} bytes` }),
+      error: new RegistryError.SizeInvalid({ limit, reason: `the manifest has more than ${limit} bytes` }),
       status: 413
     })
   return Body.toBytes(options?.inMemory?.(body) ?? body, { limit, onLimit: tooLarge }).pipe(
@@ -328,39 +327,3 @@ const notAllowed = (request: Wire.Request, route: Route.RouteTag) => {
     { status: 405, headers: { allow } }
   )
 }
-
-/** Parses and validates the names in a path. */
-const places = (
-  route: Exclude<Route.Route, { readonly _tag: "Base" }>
-): Either.Either<Places[Route.RouteTag], RegistryError.RegistryError> => {
-  if (route._tag === "Catalog") return Either.right({})
-  const repository = RepositoryName.parse(route.name)
-  if (Either.isLeft(repository)) return Either.left(RegistryError.fromSyntax(repository.left))
-  const name = repository.right
-  switch (route._tag) {
-    case "Uploads":
-    case "Tags":
-      return Either.right({ repository: name })
-    case "Upload":
-      // Dots are not an id, because a client would resolve them as a parent path.
-      return route.id === "." || route.id === ".."
-        ? Either.left(new RegistryError.BlobUploadUnknown({ repository: name }))
-        : Either.right({ repository: name, id: route.id })
-    case "Blob":
-    case "Referrers":
-      return located(name, Digest.parse(route.digest), (digest) => ({ repository: name, digest }))
-    case "Manifest":
-      return route.reference.includes(":")
-        ? located(name, Digest.parse(route.reference), (reference) => ({ repository: name, reference }))
-        : located(name, Tag.parse(route.reference), (reference) => ({ repository: name, reference }))
-  }
-}
-
-const located = <A, P>(
-  repository: RepositoryName.RepositoryName,
-  parsed: Either.Either<A, Parameters<typeof RegistryError.fromSyntax>[0]>,
-  place: (value: A) => P
-): Either.Either<P, RegistryError.RegistryError> =>
-  Either.isRight(parsed)
-    ? Either.right(place(parsed.right))
-    : Either.left(RegistryError.fromSyntax(parsed.left, { repository }))

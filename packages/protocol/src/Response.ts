@@ -7,6 +7,7 @@ import type * as Operation from "@effect-oci/core/Operation"
 import { withFields } from "@effect-oci/core/RegistryError"
 import type { ErrorFields, RegistryError } from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
+import type { Decoded } from "./internal/decoded.js"
 import { decodePage as decodeList } from "./internal/pageDecoder.js"
 import * as decoders from "./internal/responseDecoders.js"
 import * as encoders from "./internal/responseEncoders.js"
@@ -62,7 +63,7 @@ export const decode = <O extends Exclude<Operation.Operation, ListOperation>>(
   fields: ErrorFields,
   limits: Limits = defaultLimits
 ): Effect.Effect<Operation.ResultOf<O>, RegistryError> =>
-  told(
+  withRequestFields(
     fields,
     decoders.failed(response, fields) ??
       (decoders.rows[operation._tag](operation as never, response, fields, limits) as Decoded<never>)
@@ -80,18 +81,16 @@ export const decodePage = <O extends ListOperation>(
   fields: ErrorFields,
   limits: Limits = defaultLimits
 ): Effect.Effect<ReceivedPage<ItemOf<O>>, RegistryError> =>
-  told(
+  withRequestFields(
     fields,
     decoders.failed(response, fields) ?? (decodeList(operation, response, limits) as Decoded<ReceivedPage<never>>)
   )
-
-type Decoded<A> = Effect.Effect<A, RegistryError>
 
 /**
  * Adds `fields` to an error that does not name an operation yet. Code that parses a response does not know the
  * operation.
  */
-const told = <A>(fields: ErrorFields, decoded: Decoded<A>): Decoded<A> =>
+const withRequestFields = <A>(fields: ErrorFields, decoded: Decoded<A>): Decoded<A> =>
   Effect.mapError(
     decoded,
     (error) => error.operation === undefined && fields.operation !== undefined ? withFields(error, fields) : error

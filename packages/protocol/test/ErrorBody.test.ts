@@ -683,7 +683,7 @@ describe("decode", () => {
     [
       "content that is too large, without a reason",
       { status: 413 },
-      { _tag: "SizeInvalid", message: "the content is larger than the registry takes" }
+      { _tag: "SizeInvalid", message: "the content is larger than the limit of the registry" }
     ],
     [
       "a refused range, with the available size",

@@ -689,11 +689,17 @@ describe("decode", () => {
       "ResponseInvalid",
       /Content-Length/
     ],
-    ["a blob by another status", resolveBlob, { status: 204 }, "ResponseInvalid", /status 204 where 200 was expected/],
+    ["a blob by another status", resolveBlob, { status: 204 }, "ResponseInvalid", /status 204 instead of 200/],
     ["content without a length", getBlob, { body }, "ResponseInvalid", /without a Content-Length/],
-    ["a part that was not requested", getBlob, part("bytes 2-4/10"), "ResponseInvalid", /status 206 where 200/],
-    ["a part without a range", getRange, { status: 206, body }, "ResponseInvalid", /without a Content-Range/],
-    ["a part with an invalid range", getRange, part("bytes 4-2/10"), "ResponseInvalid", /without a Content-Range/],
+    ["a part that was not requested", getBlob, part("bytes 2-4/10"), "ResponseInvalid", /status 206 instead of 200/],
+    ["a part without a range", getRange, { status: 206, body }, "ResponseInvalid", /without a valid Content-Range/],
+    [
+      "a part with an invalid range",
+      getRange,
+      part("bytes 4-2/10"),
+      "ResponseInvalid",
+      /without a valid Content-Range/
+    ],
     [
       "several parts",
       getRange,
@@ -701,14 +707,20 @@ describe("decode", () => {
       "ResponseInvalid",
       /Content-Range/
     ],
-    ["a part of nothing", getRange, part("bytes */10"), "ResponseInvalid", /without a Content-Range/],
-    ["a part of unknown total size", getRange, part("bytes 2-4/*"), "ResponseInvalid", /the size of the whole/],
+    ["a part of nothing", getRange, part("bytes */10"), "ResponseInvalid", /without a valid Content-Range/],
+    [
+      "a part of unknown total size",
+      getRange,
+      part("bytes 2-4/*"),
+      "ResponseInvalid",
+      /does not contain the size of the blob/
+    ],
     [
       "a part of the past",
       getRange,
       part("bytes 1-3/10"),
       "ResponseInvalid",
-      /sent the range 1-3 of 10 where bytes=2-4/
+      /sent the range 1-3 of 10, but the client requested bytes=2-4/
     ],
     ["a part that is shorter", getRange, part("bytes 2-3/10"), "ResponseInvalid", /sent the range 2-3 of 10/],
     ["a part that is longer", getRange, part("bytes 2-5/10"), "ResponseInvalid", /sent the range 2-5 of 10/],
@@ -763,7 +775,7 @@ describe("decode", () => {
       resolveDigest,
       { headers: { ...image, "docker-content-digest": other } },
       "ResponseInvalid",
-      /where sha256:.* was asked for/
+      /but the client requested sha256:/
     ],
     [
       "a web page",
@@ -799,9 +811,9 @@ describe("decode", () => {
       new Operation.PushBlob({ repository, descriptor: { mediaType: "a/b", digest, size: 2 }, body }),
       { status: 202 },
       "ResponseInvalid",
-      /status 202 where 201/
+      /status 202 instead of 201/
     ],
-    ["a mount by 200", mount, { status: 200 }, "ResponseInvalid", /status 200 where 201 or 202/],
+    ["a mount by 200", mount, { status: 200 }, "ResponseInvalid", /status 200 instead of 201 or 202/],
     ["an upload without a location", start, { status: 202 }, "ResponseInvalid", /Location/],
     ["an upload in place of a mount, without a location", mount, { status: 202 }, "ResponseInvalid", /Location/],
     ["an upload at no URL", start, { status: 202, headers: { location: "http://[" } }, "ResponseInvalid", /Location/],
@@ -824,7 +836,7 @@ describe("decode", () => {
       start,
       { status: 201, headers: { location: at } },
       "ResponseInvalid",
-      /status 201 where 202/
+      /status 201 instead of 202/
     ],
     ["a chunk by 200", append({ offset: 0, body }), { status: 200 }, "ResponseInvalid", /status 200/],
     [
@@ -832,14 +844,14 @@ describe("decode", () => {
       append({ body }),
       { status: 202 },
       "ResponseInvalid",
-      /how much of the upload/
+      /the offset of the upload/
     ],
     [
       "a chunk without an offset, with an invalid range",
       append({ body }),
       { status: 202, headers: { range: "a-b" } },
       "ResponseInvalid",
-      /how much of the upload/
+      /the offset of the upload/
     ],
     [
       "the end of an upload of unknown size",
@@ -860,7 +872,7 @@ describe("decode", () => {
       push({ digest, tags: [] }),
       { status: 201, headers: { "docker-content-digest": other } },
       "ResponseInvalid",
-      /stored the manifest under/
+      /stored the manifest as/
     ],
     [
       "a deletion by 201",
@@ -1164,14 +1176,14 @@ describe("decodePage", () => {
     ["invalid tags", `{"tags":{"a":1}}`, {}, 200, "ResponseInvalid", /"tags" is not an array/],
     ["a truncated list", `{"tags":["a","b"`, {}, 200, "ResponseInvalid", /not a JSON object/],
     ["another status", `{"tags":[]}`, {}, 202, "ResponseInvalid", /status 202/],
-    ["a malformed link", `{"tags":["a"]}`, { link: `/next; rel="next"` }, 200, "ResponseInvalid", /a Link/],
+    ["a malformed link", `{"tags":["a"]}`, { link: `/next; rel="next"` }, 200, "ResponseInvalid", /a malformed Link/],
     [
       "a link that is too long",
       `{"tags":["a"]}`,
       { link: `<${"a".repeat(20_000)}>; rel="next"` },
       200,
       "ResponseInvalid",
-      /a Link/
+      /a malformed Link/
     ],
     ["a failure", `{"errors":[{"code":"NAME_UNKNOWN"}]}`, {}, 404, "NameUnknown", /^repository name not known/]
   ]

@@ -50,7 +50,7 @@ export const make = (options: Options): Transport.Transport => {
     const kind = special(url.hostname)
     return kind === undefined || mayBePrivate(url)
       ? undefined
-      : `to ${url.host}, which is ${kind}: allowPrivate can name it`
+      : `to ${url.host}, which is ${kind}: add the host to allowPrivate to allow it`
   }
   return Transport.make((request, send) => {
     if (isAt(home.origin, request.url)) return trusted(send(request))
@@ -63,7 +63,7 @@ export const make = (options: Options): Transport.Transport => {
       new HttpClientError.RequestError({
         request,
         reason: "InvalidUrl",
-        cause: new RegistryError.Refused({ by: "AddressGuard", reason: `the registry leads ${reason}` })
+        cause: new RegistryError.Refused({ by: "AddressGuard", reason: `the registry directs the client ${reason}` })
       })
     )
   })

@@ -8,7 +8,7 @@ import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { Lane } from "./internal/hostQueue.js"
+import { HostQueue } from "./internal/hostQueue.js"
 import * as Transport from "./Transport.js"
 
 /**
@@ -29,7 +29,7 @@ export interface Options {
   readonly maxHold?: Duration.DurationInput | undefined
 }
 
-const held = new Set([429, 503])
+const pausingStatuses = new Set([429, 503])
 
 /**
  * Creates a transport that limits the requests to each host:
@@ -50,38 +50,38 @@ export const make = (options?: Options): Transport.Transport => {
   const { interval, limit } = options?.rate ?? { interval: 0, limit: 1 }
   const gap = Duration.toMillis(interval) / limit
   const speed = { concurrency: options?.concurrency ?? Number.POSITIVE_INFINITY, gap, burst: gap * (limit - 1) }
-  const isFree = gap === 0 && speed.concurrency === Number.POSITIVE_INFINITY
-  const hosts = new Map<string, Lane>()
+  const isUnlimited = gap === 0 && speed.concurrency === Number.POSITIVE_INFINITY
+  const hosts = new Map<string, HostQueue>()
 
   /** Returns the queue of a host. Removes idle queues when it adds a new one. */
-  const laneOf = (host: string, now: number): Lane => {
+  const queueOf = (host: string, now: number): HostQueue => {
     const known = hosts.get(host)
     if (known !== undefined) return known
-    for (const [host, lane] of hosts) {
-      if (lane.isIdle(now)) hosts.delete(host)
+    for (const [host, queue] of hosts) {
+      if (queue.isIdle(now)) hosts.delete(host)
     }
-    const lane = new Lane(speed)
-    hosts.set(host, lane)
-    return lane
+    const queue = new HostQueue(speed)
+    hosts.set(host, queue)
+    return queue
   }
 
-  const heed = (response: HttpClientResponse): Effect.Effect<HttpClientResponse> =>
+  const pauseHost = (response: HttpClientResponse): Effect.Effect<HttpClientResponse> =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const wait = RetryAfter.parse(response.headers, now) ?? 0
-      if (wait > 0) laneOf(hostOf(response.request.url), now).hold(now + Math.min(wait, maxHold))
+      if (wait > 0) queueOf(hostOf(response.request.url), now).pause(now + Math.min(wait, maxHold))
       return response
     })
 
   return Transport.make((request, send) => {
     const answer = Effect.flatMap(
       send(request),
-      (response) => held.has(response.status) ? heed(response) : Effect.succeed(response)
+      (response) => pausingStatuses.has(response.status) ? pauseHost(response) : Effect.succeed(response)
     )
-    if (isFree && hosts.size === 0) return answer
+    if (isUnlimited && hosts.size === 0) return answer
     const host = hostOf(request.url)
-    return isFree && !hosts.has(host)
+    return isUnlimited && !hosts.has(host)
       ? answer
-      : Effect.flatMap(Clock.currentTimeMillis, (now) => laneOf(host, now).through(answer))
+      : Effect.flatMap(Clock.currentTimeMillis, (now) => queueOf(host, now).run(answer))
   })
 }
 

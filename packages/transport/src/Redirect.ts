@@ -123,10 +123,12 @@ const redirected = (
 ): Either.Either<HttpClientRequest.HttpClientRequest, RegistryError.RegistryError> => {
   const from = UrlParams.makeUrl(request.url, request.urlParams, request.hash)
   if (Either.isLeft(from) || !URL.canParse(location, from.right.href)) {
-    return Either.left(invalid("it redirects to what is no URL"))
+    return Either.left(invalid("it redirects to an invalid URL"))
   }
   const to = new URL(location, from.right)
-  if (to.protocol !== "https:" && to.protocol !== "http:") return Either.left(invalid("it redirects away from HTTP"))
+  if (to.protocol !== "https:" && to.protocol !== "http:") {
+    return Either.left(invalid("it redirects to a URL that is not http or https"))
+  }
   if (to.protocol === "http:" && from.right.protocol === "https:") {
     return Either.left(invalid("it redirects from https to http"))
   }
@@ -145,7 +147,7 @@ const redirected = (
     return Either.left(
       new RegistryError.Refused({
         by: "Redirect",
-        reason: `the registry redirects the body to ${to.origin}: the option foreignUploads allows it`
+        reason: `the registry redirects the body to another origin, ${to.origin}: set foreignUploads to allow it`
       })
     )
   }
@@ -155,6 +157,8 @@ const redirected = (
       body: request.body
     }))
     : Either.left(
-      new RegistryError.BodyFailed({ reason: "the registry redirects the body, which cannot be sent a second time" })
+      new RegistryError.BodyFailed({
+        reason: "the registry redirects the request, and its body cannot be sent again: use a replayable body"
+      })
     )
 }

@@ -73,10 +73,10 @@ export const make = (options?: Options): Transport.Transport => {
   const wait = (count: number, response: HttpClientResponse | undefined): Effect.Effect<number | undefined> =>
     Effect.zipWith(Clock.currentTimeMillis, Random.next, (now, random) => {
       const grown = Math.min(delay * 2 ** count, maxDelay)
-      const said = response && RetryAfter.parse(response.headers, now)
-      if (said === undefined) return grown * (1 + random) / 2
+      const retryAfter = response && RetryAfter.parse(response.headers, now)
+      if (retryAfter === undefined) return grown * (1 + random) / 2
       // The random part spreads requests that were refused at the same time.
-      return said > maxDelay ? undefined : said + delay * random
+      return retryAfter > maxDelay ? undefined : retryAfter + delay * random
     })
 
   return Transport.make((request, send) => {

@@ -42,11 +42,11 @@ const originOf = (url: string): string => URL.canParse(url) ? new URL(url).origi
  * @category constructors
  */
 export const make = (onNotice: (notice: Notice) => Effect.Effect<void> = log): Transport => {
-  const said = new Set<string>()
+  const reported = new Set<string>()
   const isNew = (notice: Notice) => {
     const key = `${notice.origin} ${notice.text}`
-    if (said.has(key) || said.size >= most) return false
-    said.add(key)
+    if (reported.has(key) || reported.size >= most) return false
+    reported.add(key)
     return true
   }
   return HttpClient.tap((response) => {

@@ -90,7 +90,7 @@ const logged = (
   send: Transport.Send,
   write: (text: string, annotations: Record<string, unknown>) => Effect.Effect<void>
 ): Effect.Effect<HttpClientResponse, HttpClientError> => {
-  const line = `${request.method} ${told(request.url)}`
+  const line = `${request.method} ${redactedUrl(request.url)}`
   return Effect.zipRight(
     write(line, { headers: toldOf(request.headers, identity) }),
     Effect.flatMap(
@@ -129,7 +129,7 @@ const toldOf = (headers: Headers.Headers, redact: Redaction.Redaction): Record<s
   )
 
 /** Returns the part of a URL that may be logged. */
-const told = (text: string): string => {
+const redactedUrl = (text: string): string => {
   if (!URL.canParse(text)) return "…"
   const { origin, pathname, searchParams } = new URL(text)
   const path = /\/v2(\/|$)/.test(pathname) ? pathname.replace(/(\/blobs\/uploads\/).+$/, "$1…") : "/…"

@@ -102,7 +102,7 @@ describe("a registry may not lead to", () => {
   it.effect("http if it is on https itself", () =>
     Effect.gen(function*() {
       expect(yield* ask("http://registry.example/v2/")).toBe(
-        "the registry leads from https to http at registry.example"
+        "the registry directs the client from https to http at registry.example"
       )
       const all = { origin: "https://registry.example", allowPrivate: true }
       expect(yield* ask("http://cdn.example/v2/", all)).toContain("from https to http at cdn.example")

@@ -60,7 +60,7 @@ describe("a name that resolves to a non-public address", () => {
       const error = yield* Effect.flip(client.get(`http://evil.example:${server.host.split(":")[1]}/`))
       expect(error.cause).toBeInstanceOf(RegistryError.Refused)
       expect((error.cause as RegistryError.Refused).message).toBe(
-        `evil.example is at ${kind}: allowPrivate of the client can name it`
+        `evil.example is at ${kind}: add the host to allowPrivate to allow it`
       )
       expect(server.connections.size + server.asked.length).toBe(0)
     }))

@@ -179,9 +179,9 @@ const redirectTo = (location: string) => new Response(null, { status: 307, heade
 describe("a redirect that is refused", () => {
   const cases: ReadonlyArray<readonly [name: string, location: string, reason: string]> = [
     ["from https to http", "http://registry.example/there", "it redirects from https to http"],
-    ["to a file", "file:///etc/passwd", "it redirects away from HTTP"],
-    ["to a script", "javascript:alert(1)", "it redirects away from HTTP"],
-    ["to an invalid URL", "https://[", "it redirects to what is no URL"]
+    ["to a file", "file:///etc/passwd", "it redirects to a URL that is not http or https"],
+    ["to a script", "javascript:alert(1)", "it redirects to a URL that is not http or https"],
+    ["to an invalid URL", "https://[", "it redirects to an invalid URL"]
   ]
   it.effect.each(cases)("%s", ([, location, reason]) =>
     Effect.gen(function*() {
@@ -225,7 +225,7 @@ describe("a body", () => {
       const error = yield* Effect.flip(http.put(`${server.origin}/here`, { body: body(false) }))
       expect(error.cause).toMatchObject({
         _tag: "BodyFailed",
-        reason: "the registry redirects the body, which cannot be sent a second time"
+        reason: "the registry redirects the request, and its body cannot be sent again: use a replayable body"
       })
       expect(server.asked.length).toBe(1)
     }))

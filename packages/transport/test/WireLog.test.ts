@@ -120,7 +120,7 @@ it.effect("text from the registry is escaped and shortened for a terminal", () =
 describe("logs one line for a request without an answer", () => {
   const failing = (cause: unknown) =>
     HttpClient.make((request) => Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
-  const refused = new RegistryError.Refused({ by: "AddressGuard", reason: "the registry leads astray" })
+  const refused = new RegistryError.Refused({ by: "AddressGuard", reason: "the registry directs the client astray" })
   const cases: ReadonlyArray<readonly [name: string, http: HttpClient.HttpClient, error: string]> = [
     ["after ECONNRESET", failing(Object.assign(new Error("CANARY"), { code: "ECONNRESET" })), "connection reset"],
     ["with an error of a registry", failing(refused), refused.message],

@@ -60,8 +60,8 @@ export const withScopeAdvice =
     const scope = challenge.parameters.get("scope")
     if (scope === undefined || !namesOnlyOtherResources(scope, requestScopes)) return error
     return RegistryError.withFields(error, {
-      reason: `${error.reason}; the registry's challenge names "${printable(scope, 200)}", which is not what this ` +
-        "request is about: if a proxy rewrites the names of repositories, set the option `scopes: \"challenge\"` for it"
+      reason: `${error.reason}; the registry's challenge names "${printable(scope, 200)}", which this ` +
+        "request does not need: if a proxy rewrites the names of repositories, set the option `scopes: \"challenge\"` for it"
     })
   }
 
@@ -70,6 +70,6 @@ export const bodyNotReplayable = (originText: string): RegistryError.RegistryErr
   new RegistryError.Unauthorized({
     status: 401,
     reason:
-      `${originText} asked for credentials after the body was sent, and this body cannot be sent again: retry with a ` +
+      `${originText} required credentials after the body was sent, and the body cannot be sent again: retry with a ` +
       "new body, or with one that can be replayed"
   })

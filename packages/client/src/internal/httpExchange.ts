@@ -166,18 +166,20 @@ const locate = (
     return { url, shown: uploadSession.test(url) ? origin : end < 0 ? url : url.slice(0, end) }
   }
   if (!URL.canParse(target)) {
-    return new RegistryError.BlobUploadInvalid({ reason: "the upload id is not a location" })
+    return new RegistryError.BlobUploadInvalid({
+      reason: "the upload id is neither a path nor a URL: use the newest id that the registry returned"
+    })
   }
   const url = new URL(target)
   if (url.protocol !== "https:" && (url.protocol !== "http:" || origin.startsWith("https:"))) {
     return new RegistryError.ResponseInvalid({
-      reason: "the registry's answer breaks the protocol: its upload is not on https, as the registry is"
+      reason: "the registry's answer breaks the protocol: it uses https, but it directs the upload to http"
     })
   }
   if (!foreignUploads && url.origin !== origin) {
     return new RegistryError.Refused({
       by: "Client",
-      reason: `the registry has its uploads at ${url.origin}: the option foreignUploads allows it`
+      reason: `the registry directs the upload to another origin, ${url.origin}: set foreignUploads to allow it`
     })
   }
   url.username = ""

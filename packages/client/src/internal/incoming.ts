@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import { explain } from "./explain.js"
 
 /** The request that an answer belongs to. */
-export interface Asked {
+export interface RequestInfo {
   readonly origin: string
   readonly method: string
   readonly url: string | undefined
@@ -32,10 +32,15 @@ const codingOf = ({ headers }: HttpClientResponse): string | undefined => {
 }
 
 /** The errors that an encoded body causes if it is not decoded. */
-const kinds: ReadonlySet<string> = new Set(["ResponseInvalid", "DigestInvalid", "SizeInvalid", "ManifestInvalid"])
+const decodingErrors: ReadonlySet<string> = new Set([
+  "ResponseInvalid",
+  "DigestInvalid",
+  "SizeInvalid",
+  "ManifestInvalid"
+])
 
 /** How many bytes must arrive before they count as progress. */
-const leastProgress = 16 * 1024
+const minProgress = 16 * 1024
 
 /**
  * An answer whose body is read once, to a limit or as a stream. The body must have the length that the head announced.
@@ -55,17 +60,17 @@ export class Incoming implements Received {
   /** Ends the reading of the body with an error. It is `undefined` until the body is opened. */
   private end: ((why: string) => void) | undefined
 
-  constructor(response: HttpClientResponse, private readonly asked: Asked) {
+  constructor(response: HttpClientResponse, private readonly request: RequestInfo) {
     this.status = response.status
     this.coding = codingOf(response)
     this.content = ResponseBody.fromResponse(response)
     // `fetch` decodes the body itself, so the length of the encoded body does not apply.
-    const decoded = this.coding !== undefined && this.content.decodes && asked.method !== "HEAD"
+    const decoded = this.coding !== undefined && this.content.decodes && request.method !== "HEAD"
     this.head = decoded ? { ...response.headers, "content-length": undefined } : response.headers
     this.url = response.request.url
-    this.origin = asked.origin
-    this.explain = (error) => explain(response, asked.origin)(this.ofCoding(error))
-    this.size = asked.method === "HEAD" || this.status === 204 || this.status === 304
+    this.origin = request.origin
+    this.explain = (error) => explain(response, request.origin)(this.explainCoding(error))
+    this.size = request.method === "HEAD" || this.status === 204 || this.status === 304
       ? 0
       : Range.parseCount(this.headers["content-length"])
     if (this.size === 0) this.open(ignored)
@@ -76,16 +81,14 @@ export class Incoming implements Received {
   }
 
   /** Returns an error that reports the encoding, in place of an error that the encoding explains. */
-  private ofCoding(error: RegistryError.RegistryError): RegistryError.RegistryError {
-    return this.coding === undefined || this.status >= 300 || !kinds.has(error._tag) ?
+  private explainCoding(error: RegistryError.RegistryError): RegistryError.RegistryError {
+    return this.coding === undefined || this.status >= 300 || !decodingErrors.has(error._tag) ?
       error :
       new RegistryError.ResponseInvalid({
-        ...this.asked.fields,
-        reason:
-          `the registry's answer breaks the protocol: its body is coded (Content-Encoding: ${
-            printable(this.coding, 40)
-          }), ` +
-          "but the client requested it as it is (Accept-Encoding: identity)"
+        ...this.request.fields,
+        reason: `the registry's answer breaks the protocol: its body has the Content-Encoding ${
+          printable(this.coding, 40)
+        }, but the client requested identity`
       })
   }
 
@@ -123,7 +126,7 @@ export class Incoming implements Received {
   }
 
   private open(sink: Source.Sink): Source.Control {
-    const { idleTimers } = this.asked
+    const { idleTimers } = this.request
     let received = 0
     let counted = 0
     let live = true
@@ -138,7 +141,11 @@ export class Incoming implements Received {
       sink.fail(this.broken(received, why))
     }
     const idleTimer = idleTimers.start(() =>
-      fail(`${received === counted ? "nothing" : "next to nothing"} came for ${Duration.format(idleTimers.idle)}`)
+      fail(
+        `${received === counted ? "nothing" : `less than ${minProgress} bytes`} arrived for ${
+          Duration.format(idleTimers.idle)
+        }`
+      )
     )
     const control = this.content.open({
       data: (piece) => {
@@ -147,7 +154,7 @@ export class Incoming implements Received {
           fail("the body is longer than its Content-Length")
           return false
         }
-        if (received - counted >= leastProgress) {
+        if (received - counted >= minProgress) {
           counted = received
           idleTimer.reset()
         }
@@ -173,7 +180,7 @@ export class Incoming implements Received {
   }
 
   private broken(received: number, why: string): RegistryError.TransportError {
-    const { fields, method, url } = this.asked
+    const { fields, method, url } = this.request
     const count = this.size === undefined ? `${received}` : `${received} of ${this.size}`
     return new RegistryError.TransportError({
       ...fields,

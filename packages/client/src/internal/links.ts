@@ -30,12 +30,12 @@ const isSameList = (linked: string, requested: string): boolean => {
  * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags).
  */
 export const resolve = (link: string, { base, origin, path }: From): Either.Either<string, string> => {
-  if (!URL.canParse(link, base)) return Either.left("its list continues at a link that is not a URL")
+  if (!URL.canParse(link, base)) return Either.left("the Link to the next page is not a URL")
   const url = new URL(link, base)
   if (url.hostname !== new URL(origin).hostname) {
-    return Either.left(`its list continues on another host: ${url.origin}`)
+    return Either.left(`the Link to the next page leads to another host: ${url.origin}`)
   }
   return isSameList(unescaped(url.pathname), path)
     ? Either.right(`${path}${url.search}`)
-    : Either.left(`its list continues at the path of another list: ${url.pathname}`)
+    : Either.left(`the Link to the next page leads to another list: ${url.pathname}`)
 }

@@ -107,7 +107,7 @@ export class Lists {
           return yield* new RegistryError.ResponseInvalid({
             ...this.http.fields(operation),
             reason:
-              `its list is out of order, and has more than the ${maxSorted} items that the client sorts (option maxSorted)`
+              `the list is out of order and has more than the ${maxSorted} items that the client sorts: raise maxSorted`
           })
         }
         next = page.next

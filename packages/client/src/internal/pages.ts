@@ -88,7 +88,9 @@ export const open = <O extends ListOperation>(
       error :
       new RegistryError.ResponseInvalid({
         ...fields,
-        reason: `the registry redirects to ${origin}, which has no list of referrers: ${error.reason ?? error._tag}`
+        reason: `the registry redirected to ${origin}, which did not answer with a list of referrers: ${
+          error.reason ?? error._tag
+        }`
       })
   }
 
@@ -110,7 +112,7 @@ export const open = <O extends ListOperation>(
       // A page may be empty if the registry filters it. A page that repeats earlier items would lead to a loop.
       const target = links.resolve(next, { base: url, origin: http.origin, path })
       if (Either.isLeft(target)) return breach(target.left)
-      if (requested.has(target.right)) return breach("its list comes back to a page that was there before")
+      if (requested.has(target.right)) return breach("the Link to the next page leads back to an earlier page")
       return Either.right(fresh === 0 && all.length > 0 ? undefined : { target: target.right, reason: "link" })
     }
     const last = all[all.length - 1]
@@ -121,7 +123,7 @@ export const open = <O extends ListOperation>(
 
   const fetch = ({ reason, target }: PageRequest): Result<Page<ItemOf<O>>> =>
     Effect.gen(function*() {
-      if (requested.size >= maxPages) return yield* breach(`its list has more than ${maxPages} pages`)
+      if (requested.size >= maxPages) return yield* breach(`the list has more than ${maxPages} pages (option maxPages)`)
       requested.add(target)
       const answer = yield* http.send(operation, fields, { ...request, target })
       const { filtered, items: all, next } = yield* Effect.mapError(

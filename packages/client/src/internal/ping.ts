@@ -41,7 +41,7 @@ const requestRoot = (
       : new RegistryError.ResponseInvalid({
         ...fields,
         status,
-        reason: `${url} answers with status ${status}: there is no registry`
+        reason: `${url} answered with status ${status}, so it is not a registry: check the host and the path`
       })
   })
 
@@ -63,7 +63,7 @@ export const ping = (
       return yield* new RegistryError.Unauthorized({
         registry: target.registry,
         status: 401,
-        reason: `${target.origin} wants to know who asks: ${missing(target.origin)}`
+        reason: `${target.origin} requires credentials: ${missing(target.origin)}`
       })
     }
     return Challenge.parse(challenge)

@@ -123,7 +123,8 @@ const startUpload = (
 const notReplayable = (fields: RegistryError.ErrorFields) =>
   new RegistryError.BodyFailed({
     ...fields,
-    reason: "the registry does not take a blob in one request, and its body cannot be sent a second time"
+    reason:
+      "the registry does not support a blob in one request, and the body cannot be sent again: set singlePost to false, or push a replayable body"
   })
 
 /**
@@ -138,7 +139,7 @@ const checked = (
     return Effect.fail(
       new RegistryError.SizeInvalid({
         ...fields,
-        reason: `the body has ${body.size} bytes, but its descriptor says ${descriptor.size}`
+        reason: `the body has ${body.size} bytes, but the size in its descriptor is ${descriptor.size}`
       })
     )
   }

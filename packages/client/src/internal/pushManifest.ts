@@ -38,7 +38,8 @@ export const make = (
       new RegistryError.SizeInvalid({
         ...fields,
         limit: maxPushedManifest,
-        reason: `the manifest has ${bytes.byteLength} bytes, and ${maxPushedManifest} at most are sent`
+        reason:
+          `the manifest has ${bytes.byteLength} bytes, more than the limit of ${maxPushedManifest}: raise limits.pushedManifest`
       })
     )
   }

@@ -152,7 +152,11 @@ export class ReferrersTag {
         if (change.isDone(manifests)) return Effect.succeed(true)
         return writes === maxWrites
           ? Effect.fail(
-            new RegistryError.Unavailable({ ...fields, reason: "others keep changing the referrers of its subject" })
+            new RegistryError.Unavailable({
+              ...fields,
+              reason:
+                `other clients replaced the referrers tag of its subject after each of ${maxWrites} writes: try again`
+            })
           )
           : Effect.matchEffect(this.#write(change, found, change.apply(manifests)), {
             onFailure: (error) => error._tag === "DigestInvalid" ? Effect.succeed(false) : Effect.fail(error),

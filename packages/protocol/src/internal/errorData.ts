@@ -39,7 +39,10 @@ const ownFields: OwnFields = {
   RealmRefused: ({ realm }) => ({ realm: plainUrl(realm) }),
   TagConflict: ({ members, tag }) => ({ members, tag }),
   PartialFailure: ({ outcomes }, size) => ({
-    outcomes: outcomes.map(({ error, name }) => ({ name, error: error === undefined ? undefined : held(error, size) }))
+    outcomes: outcomes.map(({ error, name }) => ({
+      name,
+      error: error === undefined ? undefined : nested(error, size)
+    }))
   }),
   Refused: ({ by }) => ({ by })
 }
@@ -49,7 +52,7 @@ const plainUrl = (url: string): string =>
   url.replace(/[?#].*$/s, "").replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/]*@/i, "$1//")
 
 /** Returns an error inside another error as JSON, without its cause, because a cause may contain secrets. */
-const held = (error: RegistryError.RegistryError, size: Size): object => {
+const nested = (error: RegistryError.RegistryError, size: Size): object => {
   const { operation, reason, reference, registry, repository, retryAfter, status } = error
   return {
     operation,
@@ -65,10 +68,10 @@ const held = (error: RegistryError.RegistryError, size: Size): object => {
 
 /** Returns the tag of an error, the fields that only this class has, and its detail, as JSON. */
 export const write = (error: RegistryError.RegistryError, size: Size): object => {
-  const own = Object.hasOwn(ownFields, error._tag)
+  const fieldsOf = Object.hasOwn(ownFields, error._tag)
     ? ownFields[error._tag as keyof OwnFields] as (error: RegistryError.RegistryError, size: Size) => object
     : undefined
-  return { _tag: error._tag, ...own?.(error, size), detail: size === "whole" ? error.detail : undefined }
+  return { _tag: error._tag, ...fieldsOf?.(error, size), detail: size === "whole" ? error.detail : undefined }
 }
 
 const decode = Schema.decodeUnknownOption(RegistryError.schema)

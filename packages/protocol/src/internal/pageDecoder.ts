@@ -9,8 +9,8 @@ import * as Schema from "effect/Schema"
 import * as Link from "../Link.js"
 import type { ListOperation } from "../Page.js"
 import type * as Wire from "../Wire.js"
-import { expectStatus, invalid } from "./answer.js"
-import type { Answer } from "./answer.js"
+import { expectStatus, invalid } from "./decoded.js"
+import type { Decoded } from "./decoded.js"
 import type { Limits, Received, ReceivedPage } from "./responseModel.js"
 
 /**
@@ -42,7 +42,7 @@ export const decodePage = (
   operation: ListOperation,
   response: Received,
   limits: Limits
-): Answer<ReceivedPage<unknown>> =>
+): Decoded<ReceivedPage<unknown>> =>
   expectStatus(response, [200], () =>
     Effect.flatMap(response.bytes(limits.page), (bytes) => {
       const { item, key } = lists[operation._tag]
@@ -54,7 +54,7 @@ export const decodePage = (
       if (!Array.isArray(found)) return invalid(`a list whose "${key}" is not an array`)
       const { link } = response.headers
       const next = Link.next(link)
-      if (next === undefined && Link.parse(link).malformed) return invalid("a Link that cannot be read")
+      if (next === undefined && Link.parse(link).malformed) return invalid("a malformed Link")
       return Effect.succeed({
         items: found.map(item).filter(Predicate.isNotUndefined),
         next,

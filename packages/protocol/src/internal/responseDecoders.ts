@@ -13,9 +13,9 @@ import * as ErrorBody from "../ErrorBody.js"
 import type { ListOperation } from "../Page.js"
 import * as Range from "../Range.js"
 import type * as Wire from "../Wire.js"
-import { expectStatus, invalid } from "./answer.js"
-import type { Answer } from "./answer.js"
 import { contentType } from "./contentType.js"
+import { expectStatus, invalid } from "./decoded.js"
+import type { Decoded } from "./decoded.js"
 import type { Limits, Received } from "./responseModel.js"
 
 type Rows = {
@@ -24,7 +24,7 @@ type Rows = {
     response: Received,
     fields: RegistryError.ErrorFields,
     limits: Limits
-  ) => Answer<Operation.Results[T]>
+  ) => Decoded<Operation.Results[T]>
 }
 
 /** Returns the failure that a status means, or `undefined` for a success. */
@@ -46,7 +46,7 @@ const digestHeader = (headers: Wire.Headers): Digest.Digest | undefined => {
   return text !== undefined && Digest.is(text) ? text : undefined
 }
 
-const resolveBlob = (digest: Digest.Digest, response: Received): Answer<Descriptor.Descriptor> =>
+const resolveBlob = (digest: Digest.Digest, response: Received): Decoded<Descriptor.Descriptor> =>
   expectStatus(response, [200], () => {
     const size = Range.parseCount(response.headers["content-length"])
     if (size === undefined) return invalid("a blob without a Content-Length")
@@ -54,10 +54,10 @@ const resolveBlob = (digest: Digest.Digest, response: Received): Answer<Descript
   })
 
 const getBlob = (
-  { digest, range: asked }: Operation.GetBlob,
+  { digest, range: requested }: Operation.GetBlob,
   response: Received,
   fields: RegistryError.ErrorFields
-): Answer<BlobContent.BlobContent> => {
+): Decoded<BlobContent.BlobContent> => {
   const { body = Body.empty, headers } = response
   const content = (size: number, body: Body.Body, range?: ByteRange.Span) =>
     Effect.succeed(
@@ -72,21 +72,23 @@ const getBlob = (
   const whole = () => {
     const size = Range.parseCount(headers["content-length"])
     if (size === undefined) return invalid("a blob without a Content-Length")
-    if (asked === undefined) return content(size, body)
+    if (requested === undefined) return content(size, body)
     // A registry that does not support ranges sends the whole blob, so the range is cut out here.
-    const span = ByteRange.resolve(asked, size)
+    const span = ByteRange.resolve(requested, size)
     return span === undefined
       ? Effect.fail(new RegistryError.RangeInvalid({ size }))
       : content(size, Body.slice(body, span), span)
   }
-  if (asked === undefined || response.status !== 206) return expectStatus(response, [200], whole)
+  if (requested === undefined || response.status !== 206) return expectStatus(response, [200], whole)
   const sent = Range.parseContentRange(headers["content-range"])
-  if (sent?.span === undefined) return invalid("a part without a Content-Range that can be read")
+  if (sent?.span === undefined) return invalid("a range of a blob without a valid Content-Range")
   const { size, span } = sent
-  if (size === undefined) return invalid("a part that does not say the size of the whole")
-  const meant = ByteRange.resolve(asked, size)
-  if (meant === undefined || meant.offset !== span.offset || meant.length !== span.length) {
-    return invalid(`it sent the range ${Range.formatSpan(span)} of ${size} where ${Range.format(asked)} was asked for`)
+  if (size === undefined) return invalid("its Content-Range does not contain the size of the blob")
+  const expected = ByteRange.resolve(requested, size)
+  if (expected === undefined || expected.offset !== span.offset || expected.length !== span.length) {
+    return invalid(
+      `it sent the range ${Range.formatSpan(span)} of ${size}, but the client requested ${Range.format(requested)}`
+    )
   }
   if (body.size !== undefined && body.size !== span.length) {
     return invalid(`it sent ${body.size} bytes for a range of ${span.length}`)
@@ -94,7 +96,7 @@ const getBlob = (
   return content(size, body.size === undefined ? Body.exactly(body, span.length, wrongSize) : body, span)
 }
 
-const untyped = () => invalid("a manifest without the Content-Type of one")
+const untyped = () => invalid("a manifest without the Content-Type of a manifest")
 
 /** Returns whether a media type is HTML. Proxies and login portals send HTML pages with status 200. */
 const isPage = (mediaType: string): boolean => mediaType === "text/html"
@@ -102,17 +104,17 @@ const isPage = (mediaType: string): boolean => mediaType === "text/html"
 const resolveManifest = (
   { reference }: Operation.ResolveManifest,
   response: Received
-): Answer<Descriptor.Descriptor> =>
+): Decoded<Descriptor.Descriptor> =>
   expectStatus(response, [200], () => {
     const mediaType = contentType(response.headers)
     const size = Range.parseCount(response.headers["content-length"])
-    const said = digestHeader(response.headers)
-    const digest = Operation.isDigest(reference) ? reference : said
+    const sentDigest = digestHeader(response.headers)
+    const digest = Operation.isDigest(reference) ? reference : sentDigest
     if (mediaType === undefined || isPage(mediaType)) return untyped()
     if (size === undefined) return invalid("a manifest without a Content-Length")
     if (digest === undefined) return invalid("a manifest without a Docker-Content-Digest")
-    return differs(said, digest)
-      ? invalid(`it has the manifest ${said} where ${digest} was asked for`)
+    return differs(sentDigest, digest)
+      ? invalid(`it sent the manifest ${sentDigest}, but the client requested ${digest}`)
       : Effect.map(Manifest.checkType(mediaType), (mediaType) => ({ mediaType, digest, size }))
   })
 
@@ -120,22 +122,22 @@ const resolveManifest = (
  * Returns whether the digest in the response is of other content. A digest with another algorithm may be of the same
  * content.
  */
-const differs = (said: Digest.Digest | undefined, digest: Digest.Digest): boolean =>
-  said !== undefined && said !== digest && Digest.algorithm(said) === Digest.algorithm(digest)
+const differs = (sentDigest: Digest.Digest | undefined, digest: Digest.Digest): boolean =>
+  sentDigest !== undefined && sentDigest !== digest && Digest.algorithm(sentDigest) === Digest.algorithm(digest)
 
 const getManifest = (
   operation: Operation.GetManifest,
   response: Received,
   limits: Limits
-): Answer<Manifest.Manifest> =>
+): Decoded<Manifest.Manifest> =>
   expectStatus(response, [200], () => {
     const served = contentType(response.headers) ?? ""
     if (isPage(served)) return untyped()
-    const said = digestHeader(response.headers)
+    const sentDigest = digestHeader(response.headers)
     const digest = Operation.isDigest(operation.reference)
       ? operation.reference
-      : said !== undefined && Digest.verifiable(said) !== undefined
-      ? said
+      : sentDigest !== undefined && Digest.verifiable(sentDigest) !== undefined
+      ? sentDigest
       : undefined
     // Check the type first: a schema 1 manifest does not have the digest that it is served under.
     return Effect.gen(function*() {
@@ -149,25 +151,25 @@ const getManifest = (
 const upload = (
   response: Received,
   known: { readonly id?: string | undefined; readonly offset: number | undefined }
-): Answer<Operation.Upload> => {
+): Decoded<Operation.Upload> => {
   const location = response.headers["location"]
   const id = location === undefined ? known.id : resolveLocation(location, response)
-  if (id === undefined) return invalid("an upload without a Location that can be followed")
+  if (id === undefined) return invalid("an upload without a valid Location")
   const { offset } = known
-  if (offset === undefined) return invalid("it does not say how much of the upload it has")
+  if (offset === undefined) return invalid("it does not contain the offset of the upload")
   const minChunkSize = Range.parseCount(response.headers["oci-chunk-min-length"])
   return Effect.succeed({ id, offset, ...(minChunkSize === undefined ? {} : { minChunkSize }) })
 }
 
 /** Decodes an upload session. If the response does not state an offset, the offset is zero. */
-const standing = (response: Received, id?: string): Answer<Operation.Upload> =>
+const standing = (response: Received, id?: string): Decoded<Operation.Upload> =>
   upload(response, { id, offset: Range.parseUploadOffset(response.headers) ?? 0 })
 
 /**
  * Decodes an upload session after a chunk. An accepted chunk counts as received, even if the `Range` of the registry
  * lags behind.
  */
-const appended = ({ body, id, offset }: Operation.AppendUpload, response: Received): Answer<Operation.Upload> => {
+const appended = ({ body, id, offset }: Operation.AppendUpload, response: Received): Decoded<Operation.Upload> => {
   const { headers } = response
   const counted = Range.parseCount(headers["upload-offset"])
   return upload(response, {
@@ -200,23 +202,25 @@ const resolveLocation = (location: string, { origin, url }: Received): string | 
 }
 
 /** Returns the descriptor of a completed blob. Its size comes from the response, or from what was sent. */
-const completed = (operation: Operation.CompleteUpload, response: Received): Answer<Descriptor.Descriptor> =>
+const completed = (operation: Operation.CompleteUpload, response: Received): Decoded<Descriptor.Descriptor> =>
   expectStatus(response, [201, 204], () => {
     const { body, digest, offset } = operation
     const size = Range.parseCount(response.headers["upload-offset"]) ?? add(offset, body === undefined ? 0 : body.size)
     return size === undefined
-      ? invalid("it does not say the size of the blob")
+      ? invalid("it does not contain the size of the blob")
       : Effect.succeed({ mediaType: Descriptor.octetStream, digest, size })
   })
 
 const add = (offset: number | undefined, size: number | undefined): number | undefined =>
   offset === undefined || size === undefined ? undefined : offset + size
 
-const pushed = (operation: Operation.PushManifest, response: Received): Answer<Operation.PushedManifest> =>
+const pushed = (operation: Operation.PushManifest, response: Received): Decoded<Operation.PushedManifest> =>
   expectStatus(response, [200, 201, 202], () => {
     const digest = operation.digest ?? Digest.fromBytes(operation.bytes)
-    const said = digestHeader(response.headers)
-    if (differs(said, digest)) return invalid(`it stored the manifest under ${said} where ${digest} was pushed`)
+    const sentDigest = digestHeader(response.headers)
+    if (differs(sentDigest, digest)) {
+      return invalid(`it stored the manifest as ${sentDigest}, but the client pushed ${digest}`)
+    }
     const subject = response.headers["oci-subject"]
     const byTag = operation.digest === undefined && operation.tags.length === 1
     return Effect.succeed({
@@ -229,13 +233,13 @@ const pushed = (operation: Operation.PushManifest, response: Received): Answer<O
   })
 
 /** Returns those of the requested tags that the registry says it has set. */
-const tagsOf = (header: string | undefined, asked: ReadonlyArray<Tag.Tag>): ReadonlyArray<Tag.Tag> => {
+const tagsOf = (header: string | undefined, requested: ReadonlyArray<Tag.Tag>): ReadonlyArray<Tag.Tag> => {
   if (header === undefined) return []
-  const said = new Set(header.split(",").map((tag) => tag.trim()))
-  return asked.filter((tag) => said.has(tag))
+  const confirmed = new Set(header.split(",").map((tag) => tag.trim()))
+  return requested.filter((tag) => confirmed.has(tag))
 }
 
-const done = (response: Received, statuses: ReadonlyArray<number>): Answer<Operation.Done> =>
+const done = (response: Received, statuses: ReadonlyArray<number>): Decoded<Operation.Done> =>
   expectStatus(response, statuses, () => Effect.succeed(Operation.done))
 
 /** The success statuses of a delete: 202 by the spec, and 200 or 204 from some registries. */

@@ -11,69 +11,69 @@ export interface Speed {
   readonly burst: number
 }
 
-interface Turn {
+interface Ticket {
   /** Resumes the waiting request: it is the next one to run. */
   start: () => void
   state: "waiting" | "next" | "running"
 }
 
 /** The queue of requests to one host. */
-export class Lane {
+export class HostQueue {
   private running = 0
-  private heldUntil = 0
-  private spentUntil = 0
-  private next: Turn | undefined
-  private readonly waiting = new Set<Turn>()
+  private pausedUntil = 0
+  private reservedUntil = 0
+  private next: Ticket | undefined
+  private readonly waiting = new Set<Ticket>()
 
   constructor(private readonly speed: Speed) {}
 
   /** Starts no request before the given time. Running requests are not affected. */
-  hold(until: number): void {
-    this.heldUntil = Math.max(this.heldUntil, until)
+  pause(until: number): void {
+    this.pausedUntil = Math.max(this.pausedUntil, until)
   }
 
   /** Returns whether the queue is empty and a new request would start immediately. */
   isIdle(now: number): boolean {
-    return this.running === 0 && this.next === undefined && this.heldUntil <= now && this.spentUntil <= now
+    return this.running === 0 && this.next === undefined && this.pausedUntil <= now && this.reservedUntil <= now
   }
 
   /** Runs an effect when its turn comes. Interruption removes it from the queue. */
-  through<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  run<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.flatMap(Effect.clock, (clock) => {
-      const turn: Turn = { start: () => {}, state: "waiting" }
+      const ticket: Ticket = { start: () => {}, state: "waiting" }
       return Effect.ensuring(
-        Effect.zipRight(Effect.zipRight(this.enter(turn), this.ready(turn, clock)), effect),
-        Effect.sync(() => this.leave(turn))
+        Effect.zipRight(Effect.zipRight(this.enter(ticket), this.ready(ticket, clock)), effect),
+        Effect.sync(() => this.leave(ticket))
       )
     })
   }
 
-  private enter(turn: Turn): Effect.Effect<void> {
+  private enter(ticket: Ticket): Effect.Effect<void> {
     return Effect.async((resume) => {
-      turn.start = () => resume(Effect.void)
-      this.waiting.add(turn)
+      ticket.start = () => resume(Effect.void)
+      this.waiting.add(ticket)
       this.advance()
     })
   }
 
   private advance(): void {
     if (this.next !== undefined || this.running >= this.speed.concurrency) return
-    for (const turn of this.waiting) {
-      this.waiting.delete(turn)
-      this.next = turn
-      turn.state = "next"
-      return turn.start()
+    for (const ticket of this.waiting) {
+      this.waiting.delete(ticket)
+      this.next = ticket
+      ticket.state = "next"
+      return ticket.start()
     }
   }
 
   /** Waits until the next request may start. Only one request waits here at a time, so that the order is kept. */
-  private ready(turn: Turn, clock: Clock.Clock): Effect.Effect<void> {
+  private ready(ticket: Ticket, clock: Clock.Clock): Effect.Effect<void> {
     return Effect.suspend(() => {
       const now = clock.unsafeCurrentTimeMillis()
-      const wait = Math.max(this.heldUntil, this.spentUntil - this.speed.burst) - now
-      if (wait > 0) return Effect.zipRight(Effect.sleep(wait), this.ready(turn, clock))
-      this.spentUntil = Math.max(this.spentUntil, now) + this.speed.gap
-      turn.state = "running"
+      const wait = Math.max(this.pausedUntil, this.reservedUntil - this.speed.burst) - now
+      if (wait > 0) return Effect.zipRight(Effect.sleep(wait), this.ready(ticket, clock))
+      this.reservedUntil = Math.max(this.reservedUntil, now) + this.speed.gap
+      ticket.state = "running"
       this.running++
       this.next = undefined
       this.advance()
@@ -81,10 +81,10 @@ export class Lane {
     })
   }
 
-  private leave(turn: Turn): void {
-    if (turn.state === "running") this.running--
-    if (turn.state === "next") this.next = undefined
-    this.waiting.delete(turn)
+  private leave(ticket: Ticket): void {
+    if (ticket.state === "running") this.running--
+    if (ticket.state === "next") this.next = undefined
+    this.waiting.delete(ticket)
     this.advance()
   }
 }

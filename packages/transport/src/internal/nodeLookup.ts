@@ -8,7 +8,7 @@ import { special } from "./address.js"
 export const refused = (host: string, kind: string): RegistryError.Refused =>
   new RegistryError.Refused({
     by: "NodeAddressGuard",
-    reason: `${host} is at ${kind}: allowPrivate of the client can name it`
+    reason: `${host} is at ${kind}: add the host to allowPrivate to allow it`
   })
 
 /**
