@@ -352,7 +352,7 @@ describe("Body.toSource", () => {
       Body.toSource(Body.bytes(bytes), Effect.runFork)({
         data: (chunk) => sizes.push(chunk.byteLength) > 0,
         end: resolve,
-        fail: resolve
+        fail: () => resolve()
       })
     })
     expect(sizes).toEqual([64, 64, 22].map((kibi) => kibi * 1024))

@@ -41,14 +41,14 @@ const openFiles = Effect.promise(async () => {
 const whileFull = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.acquireUseRelease(
     Effect.map(openFiles, (files) => {
-      const { writev } = files
+      const writev = Object.getOwnPropertyDescriptor(files, "writev")!
       files.writev = () => Promise.reject(Object.assign(new Error("ENOSPC: no space left"), { code: "ENOSPC" }))
       return { files, writev }
     }),
     () => effect,
     ({ files, writev }) =>
       Effect.sync(() => {
-        files.writev = writev
+        Object.defineProperty(files, "writev", writev)
       })
   )
 

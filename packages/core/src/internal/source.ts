@@ -143,7 +143,8 @@ export const fromStream =
     })
     const pass = (pieces: Chunk.Chunk<Uint8Array>, from = 0): Effect.Effect<void> =>
       Effect.suspend(() => {
-        for (let at = from; at < pieces.length && !isOver; at++) {
+        for (let at = from; at < pieces.length; at++) {
+          if (isOver) return Effect.void
           isOpen = false
           if (!sink.data(Chunk.unsafeGet(pieces, at))) return Effect.zipRight(opened, pass(pieces, at + 1))
           isOpen = true
