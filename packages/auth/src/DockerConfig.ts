@@ -8,9 +8,9 @@ import { CredentialError } from "@effect-oci/core/RegistryError"
 import type { Origin } from "@effect-oci/transport/Origin"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
-import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
 import * as Credential from "./Credential.js"
-import { fieldsOf } from "./internal/goJson.js"
+import * as GoJson from "./internal/goJson.js"
 import { candidates, normalise } from "./internal/hostKey.js"
 
 /**
@@ -35,6 +35,23 @@ export interface DockerConfig {
  */
 export const maxAuthLength = 64 * 1024
 
+const File = Schema.Struct({
+  auths: GoJson.object("`auths` is not an object"),
+  credhelpers: GoJson.object("`credHelpers` is not an object"),
+  credsstore: GoJson.text("`credsStore` is not a string")
+})
+
+const wrongField = (name: string) => GoJson.text(`has a field \`${name}\` that is not a string`)
+
+/** An entry of `auths`. */
+const Auth = Schema.Struct({
+  auth: wrongField("auth"),
+  identitytoken: wrongField("identitytoken"),
+  password: wrongField("password"),
+  registrytoken: wrongField("registrytoken"),
+  username: wrongField("username")
+})
+
 /**
  * Parses a file as the Docker command parses it: field names match in any case, `null` is the same as absent, line
  * breaks within base64 are skipped, and unknown fields are ignored. In addition, `parse` accepts a byte-order mark at
@@ -55,39 +72,27 @@ export const parse = (text: string, name: string): Either.Either<DockerConfig, C
       try: (): unknown => JSON.parse(text.replace(/^\uFEFF/, "")),
       catch: () => invalid("the file is not JSON")
     })
-    const fields = fieldsOf(json ?? {})
-    if (fields === undefined) return yield* Either.left(invalid("the file is not a JSON object"))
-    const { auths = {}, credhelpers = {}, credsstore = "" } = fields
-    if (!Predicate.isRecord(auths)) return yield* Either.left(invalid("`auths` is not an object"))
-    if (!Predicate.isRecord(credhelpers)) return yield* Either.left(invalid("`credHelpers` is not an object"))
-    if (typeof credsstore !== "string") return yield* Either.left(invalid("`credsStore` is not a string"))
-    const entryOf = <A>(list: string, key: string, value: A | Problem): Either.Either<A, CredentialError> =>
-      value instanceof Problem
-        ? Either.left(invalid(`the entry "${printable(key, 200)}" of \`${list}\` ${value.text}`))
-        : Either.right(value)
+    const file = yield* Either.mapLeft(GoJson.decode(File, json, "the file is not a JSON object"), invalid)
+    const entryOf = <A>(list: string, key: string, entry: Either.Either<A, string>) =>
+      Either.mapLeft(entry, (problem) => invalid(`the entry "${printable(key, 200)}" of \`${list}\` ${problem}`))
     return {
-      auths: byHost(auths, (value, key) => {
+      auths: byHost(file.auths, (value, key) => {
         const entry = credentialsOf(value)
         // Docker writes an empty entry for credentials that a helper stores.
-        return Array.isArray(entry) && entry.length === 0 ? undefined : entryOf("auths", key, entry)
+        return Either.isRight(entry) && entry.right.length === 0 ? undefined : entryOf("auths", key, entry)
       }),
       credHelpers: byHost(
-        credhelpers,
+        file.credhelpers,
         (value, key) =>
           entryOf(
             "credHelpers",
             key,
-            typeof value === "string" ? value : value === null ? "" : new Problem("is not a string")
+            typeof value === "string" || value === null ? Either.right(value ?? "") : Either.left("is not a string")
           )
       ),
-      credsStore: credsstore === "" ? undefined : credsstore
+      credsStore: file.credsstore === "" ? undefined : file.credsstore
     }
   })
-}
-
-/** What is wrong with an entry: the end of a sentence about it. */
-class Problem {
-  constructor(readonly text: string) {}
 }
 
 /**
@@ -107,33 +112,31 @@ const byHost = <A>(
   return found
 }
 
-/** Returns the credentials of an entry of `auths`, the strongest first. */
-const credentialsOf = (value: unknown): Credential.Entry | Problem => {
-  const fields = fieldsOf(value ?? {})
-  if (fields === undefined) return new Problem("is not an object")
-  const { auth = "", identitytoken = "", password = "", registrytoken = "", username = "" } = fields
-  const texts = { auth, identitytoken, password, registrytoken, username }
-  const wrong = Object.entries(texts).find(([, text]) => typeof text !== "string")
-  if (wrong !== undefined) return new Problem(`has a field \`${wrong[0]}\` that is not a string`)
-  const pair = auth === "" ? [username, password] : userAndPassword(String(auth))
-  if (pair instanceof Problem) return pair
-  const [user, secret] = pair.map(String)
-  return [
-    ...(registrytoken === "" ? [] : [Credential.registryToken(String(registrytoken))]),
-    ...(identitytoken === "" ? [] : [Credential.identityToken(String(identitytoken))]),
-    ...(user === "" || secret === "" ? [] : [Credential.basic(user!, secret!)])
-  ]
-}
+/** Returns the credentials of an entry of `auths`, the strongest first. Fails with the end of a sentence about it. */
+const credentialsOf = (value: unknown): Either.Either<Credential.Entry, string> =>
+  Either.gen(function*() {
+    const { auth, identitytoken, password, registrytoken, username } = yield* GoJson.decode(
+      Auth,
+      value,
+      "is not an object"
+    )
+    const [user, secret] = auth === "" ? [username, password] : yield* userAndPassword(auth)
+    return [
+      ...(registrytoken === "" ? [] : [Credential.registryToken(registrytoken)]),
+      ...(identitytoken === "" ? [] : [Credential.identityToken(identitytoken)]),
+      ...(user === "" || secret === "" ? [] : [Credential.basic(user, secret)])
+    ]
+  })
 
 /** Decodes `user:password` from base64. The password may contain colons. Some programs pad the password with NULs. */
-const userAndPassword = (auth: string): readonly [string, string] | Problem => {
-  if (auth.length > maxAuthLength) return new Problem(`has an \`auth\` of more than ${maxAuthLength} characters`)
+const userAndPassword = (auth: string): Either.Either<readonly [string, string], string> => {
+  if (auth.length > maxAuthLength) return Either.left(`has an \`auth\` of more than ${maxAuthLength} characters`)
   const text = Either.getOrUndefined(Encoding.decodeBase64String(padded(auth.replace(/[\r\n]/g, "").trim())))
-  if (text === undefined) return new Problem("has an `auth` that is not base64")
+  if (text === undefined) return Either.left("has an `auth` that is not base64")
   const colon = text.indexOf(":")
   return colon < 0
-    ? new Problem("has an `auth` without a colon between user and password")
-    : [text.slice(0, colon), withoutNuls(text.slice(colon + 1))]
+    ? Either.left("has an `auth` without a colon between user and password")
+    : Either.right([text.slice(0, colon), withoutNuls(text.slice(colon + 1))])
 }
 
 const padded = (base64: string): string => base64.padEnd(Math.ceil(base64.length / 4) * 4, "=")
