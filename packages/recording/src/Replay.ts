@@ -120,7 +120,8 @@ class RecordedRegistry {
       content: () => this.blob(operation, result as Recording.Results["GetBlob"]),
       list: () => {
         const { ended, items } = result as Recording.List<unknown>
-        return Effect.succeed(Stream.concat(Stream.fromIterable(items), this.end(operation, ended)))
+        const all = Stream.fromIterable(items)
+        return Effect.succeed(ended === undefined ? all : Stream.concat(all, Stream.fail(this.end(operation, ended))))
       },
       value: ({ _tag }) =>
         _tag === "GetManifest"
@@ -166,19 +167,15 @@ class RecordedRegistry {
       return Effect.succeed(
         ended === undefined
           ? body
-          : Body.stream(Stream.concat(body.stream, this.end(operation, ended)), { size, replayable: true })
+          : Body.withSize(Body.concat([body, Body.fail(this.end(operation, ended))]), size)
       )
     })
   }
 
-  private end(
-    operation: Operation.Operation,
-    ended: Recording.Ended | undefined
-  ): Stream.Stream<never, RegistryError.RegistryError> {
-    if (ended === undefined) return Stream.empty
+  private end(operation: Operation.Operation, ended: Recording.Ended): RegistryError.RegistryError {
     const reason =
       `${this.recording.name} contains no more of this result: its reader stopped here when it was recorded`
-    return Stream.fail(ended === "early" ? this.refused(operation, reason) : ended.error)
+    return ended === "early" ? this.refused(operation, reason) : ended.error
   }
 
   private refused(operation: Operation.Operation, reason: string): RegistryError.Refused {
