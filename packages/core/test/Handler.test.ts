@@ -60,6 +60,28 @@ describe("Handler.fromTable", () => {
   })
 })
 
+describe("Handler.wrap", () => {
+  it.effect("handles its own rows and passes the forwarded operations unchanged", () =>
+    Effect.gen(function*() {
+      const { DeleteBlob: _, ...others } = table
+      const passed: Array<Operation.Operation> = []
+      const next: Handler.Handler = (operation) => {
+        passed.push(operation)
+        return Effect.fail(new Refused({ by: "next" }))
+      }
+      const wrapped = Handler.wrap(next, { ...others, ...Handler.forward("DeleteBlob") })
+      expect(yield* Effect.flip(wrapped(deleteBlob))).toMatchObject({ by: "next" })
+      expect(yield* Effect.flip(wrapped(deleteTag))).toMatchObject({ _tag: "Unsupported" })
+      expect(passed).toStrictEqual([deleteBlob])
+    }))
+
+  it("keeps the mark of what it wraps", () => {
+    const marked = Handler.dependingOnCaller(Handler.fromTable(table))
+    expect(Handler.dependsOnCaller(Handler.wrap(marked, table))).toBe(true)
+    expect(Handler.dependsOnCaller(Handler.wrap(Handler.fromTable(table), table))).toBe(false)
+  })
+})
+
 describe("Handler.override", () => {
   const next = Handler.fromTable(table)
 

@@ -99,6 +99,35 @@ describe("Handler.fromTable", () => {
   })
 })
 
+describe("Handler.wrap", () => {
+  const { DeleteTag: _, ...others } = table
+  const done = () => Effect.succeed(Operation.done)
+
+  test("requires a row for each operation, its own or forwarded", () => {
+    expect(Handler.wrap).type.toBeCallableWith(handle, table)
+    expect(Handler.wrap).type.toBeCallableWith(handle, { ...others, ...Handler.forward("DeleteTag") })
+    expect(Handler.wrap).type.not.toBeCallableWith(handle, others)
+    expect(Handler.wrap).type.not.toBeCallableWith(handle, { ...others, ...Handler.forward("DeleteBlob") })
+    expect(Handler.forward).type.not.toBeCallableWith("DeleteTags")
+  })
+
+  test("refuses a row that returns nothing, or the result of another operation", () => {
+    expect(Handler.wrap).type.toBeCallableWith(handle, { ...others, DeleteTag: done })
+    expect(Handler.wrap).type.not.toBeCallableWith(handle, { ...others, DeleteTag: () => Effect.void })
+    expect(Handler.wrap).type.not.toBeCallableWith(handle, { ...others, ListTags: done })
+  })
+
+  test("infers the operation of a row", () => {
+    Handler.wrap(handle, {
+      ...others,
+      DeleteTag: (operation) => {
+        expect(operation).type.toBe<Operation.DeleteTag>()
+        return handle(operation)
+      }
+    })
+  })
+})
+
 describe("Handler.override", () => {
   test("accepts rows of any existing operations", () => {
     expect(Handler.override).type.toBeCallableWith(handle, {})

@@ -49,7 +49,20 @@ describe("the traits of an operation", () => {
     expect<Omit<Trait, "repeat">>().type.not.toBeAssignableTo<Trait>()
     expect<Omit<Trait, "repositories">>().type.not.toBeAssignableTo<Trait>()
     expect<Omit<Trait, "requiredScope">>().type.not.toBeAssignableTo<Trait>()
+    expect<Omit<Trait, "shape">>().type.not.toBeAssignableTo<Trait>()
+    expect<Omit<Trait, "reference">>().type.not.toBeAssignableTo<Trait>()
     expect(Operation.requiredScope(operation)).type.toBe<AuthScope.AuthScope>()
+  })
+
+  test("name every field with a repository, and the shape of the result", () => {
+    type Repositories<O extends Operation.Operation> = keyof Operation.Trait<O>["repositories"]
+    expect<Repositories<Operation.GetBlob>>().type.toBe<"repository">()
+    expect<Repositories<Operation.MountBlob>>().type.toBe<"repository" | "from">()
+    expect<Repositories<Operation.ListRepositories>>().type.toBe<"last">()
+    expect<Operation.ShapeOf<Operation.GetBlob>>().type.toBe<"content">()
+    expect<Operation.ShapeOf<Operation.ListTags>>().type.toBe<"list">()
+    expect<Operation.ShapeOf<Operation.MountBlob>>().type.toBe<"value">()
+    expect<Operation.WithShape<"content">>().type.toBe<Operation.GetBlob>()
   })
 
   test("OperationTag contains exactly the names of the operations", () => {
