@@ -84,3 +84,4 @@ for (const file of found.filter((file) => !expected.includes(file))) {
 for (const file of expected.filter((file) => !found.includes(file))) {
   fail(`${join(root, file)}: compiles although it does not know the new operation`)
 }
+if (process.exitCode === undefined) console.log(`Places that decide what an operation does:\n${found.join("\n")}`)
