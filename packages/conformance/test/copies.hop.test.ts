@@ -11,6 +11,7 @@ import { Context, Effect, Layer, Stream } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import * as Fixtures from "../src/Fixtures.js"
 import { make as makeCutter } from "./cutter.js"
 
 const app = RepositoryName.make("team/app")
@@ -25,15 +26,9 @@ const pushImage = (registry: Registry["Type"]) =>
       const descriptor = Descriptor.fromBytes(bytes, mediaType)
       return Effect.as(registry.pushBlob(app, descriptor, Body.bytes(bytes)), descriptor)
     }
-    const config = yield* push(new TextEncoder().encode("{}"), MediaType.imageConfig)
-    const manifest = {
-      schemaVersion: 2,
-      mediaType: MediaType.image,
-      config,
-      layers: [yield* push(layer, MediaType.layer)]
-    }
-    const bytes = new TextEncoder().encode(JSON.stringify(manifest))
-    yield* registry.pushManifest(app, { mediaType: MediaType.image, bytes, tags: [v1] })
+    const config = yield* push(Fixtures.bytesOf("{}"), MediaType.imageConfig)
+    const manifest = Fixtures.document(MediaType.image, { config, layers: [yield* push(layer, MediaType.layer)] })
+    yield* registry.pushManifest(app, { ...manifest, tags: [v1] })
   })
 
 /** A temporary folder for one test. */

@@ -15,8 +15,7 @@ import { Memory, MetadataStore, Store } from "@effect-oci/store"
 import { expect } from "@effect/vitest"
 import { Cause, Chunk, Context, Effect, Exit, Layer, Option, Stream } from "effect"
 import * as Faulty from "../src/Faulty.js"
-
-const text = (content: string) => new TextEncoder().encode(content)
+import { bytesOf, document } from "../src/Fixtures.js"
 
 const content = (bytes: Uint8Array, mediaType: string) => ({
   bytes,
@@ -28,17 +27,12 @@ const tag = Tag.make("v1")
 /** Creates a small image with unique content, in a repository of its own. */
 const imageOf = (run: number) => {
   const salt = String(run).padStart(4, "0")
-  const config = content(text(`"${salt}"`), MediaType.imageConfig)
-  const layers = [content(text(`a${salt}`), MediaType.layer), content(text(`longer${salt}`), MediaType.layer)]
-  const manifest = {
-    mediaType: MediaType.image,
-    bytes: text(JSON.stringify({
-      schemaVersion: 2,
-      mediaType: MediaType.image,
-      config: config.descriptor,
-      layers: layers.map(({ descriptor }) => descriptor)
-    }))
-  }
+  const config = content(bytesOf(`"${salt}"`), MediaType.imageConfig)
+  const layers = [content(bytesOf(`a${salt}`), MediaType.layer), content(bytesOf(`longer${salt}`), MediaType.layer)]
+  const manifest = document(MediaType.image, {
+    config: config.descriptor,
+    layers: layers.map(({ descriptor }) => descriptor)
+  })
   return { repository: RepositoryName.make(`run-${salt}/app`), config, blobs: [config, ...layers], manifest }
 }
 

@@ -8,6 +8,7 @@ import { Memory } from "@effect-oci/store"
 import { hop } from "@effect-oci/testing/NodeHop"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
+import * as Fixtures from "../src/Fixtures.js"
 
 const repository = RepositoryName.make("team/app")
 
@@ -46,14 +47,9 @@ const walk = (answer: RegistryServer.Answer, path: string, key: string, most: nu
 const serverOver = (registry: Layer.Layer<Registry>) =>
   Effect.map(Layer.build(registry), (context) => RegistryServer.make()(Context.get(context, Registry).handle))
 
-const config = new TextEncoder().encode("{}")
+const config = Fixtures.bytesOf("{}")
 
-const image = new TextEncoder().encode(JSON.stringify({
-  schemaVersion: 2,
-  mediaType: MediaType.image,
-  config: Descriptor.fromBytes(config, MediaType.empty),
-  layers: []
-}))
+const image = Fixtures.document(MediaType.image, { config: Descriptor.fromBytes(config, MediaType.empty), layers: [] })
 
 describe("a tag list of a server like docker-registry 2.8, through two hops,", () => {
   const tags = Array.from({ length: 1101 }, (_, at) => Tag.make(`v${at}`))
@@ -62,7 +58,7 @@ describe("a tag list of a server like docker-registry 2.8, through two hops,", (
     Effect.tap(Registry, (registry) =>
       Effect.zipRight(
         registry.pushBlob(repository, Descriptor.fromBytes(config), Body.bytes(config)),
-        registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image, tags })
+        registry.pushManifest(repository, { ...image, tags })
       ))
   ).pipe(Layer.provide(Memory.layer()), Layer.orDie)
 

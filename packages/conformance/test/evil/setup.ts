@@ -11,6 +11,7 @@ import { it } from "@effect/vitest"
 import { Context, Effect, identity, Layer, LogLevel } from "effect"
 import type { Scope } from "effect"
 import * as EvilRegistry from "../../src/EvilRegistry.js"
+import * as Fixtures from "../../src/Fixtures.js"
 import * as NodeEvilRegistry from "../../src/NodeEvilRegistry.js"
 
 export type Evil = EvilRegistry.Watched
@@ -85,12 +86,10 @@ export const descriptor = Descriptor.fromBytes(blob)
 export const digest = Digest.fromBytes(blob)
 export const body = Body.bytes(blob)
 
-export const image = new TextEncoder().encode(JSON.stringify({
-  schemaVersion: 2,
-  mediaType: MediaType.image,
-  config: Descriptor.fromBytes(new TextEncoder().encode("{}"), MediaType.empty),
+export const image = Fixtures.document(MediaType.image, {
+  config: Descriptor.fromBytes(Fixtures.bytesOf("{}"), MediaType.empty),
   layers: []
-}))
+}).bytes
 export const imageDigest = Digest.fromBytes(image)
 
 /** A correct registry with one image and one blob. */
