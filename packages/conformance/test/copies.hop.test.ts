@@ -1,13 +1,16 @@
 /** A copy from one server to another over a connection that breaks. */
 import { Client } from "@effect-oci/client"
-import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Body, Descriptor, MediaType, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import type { Source } from "@effect-oci/core"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { Copy, Progress } from "@effect-oci/transfer"
 import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
+import type { HttpClient } from "@effect/platform"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Layer, Stream } from "effect"
+import { Context, Effect, Layer, Schedule, Stream } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -43,11 +46,11 @@ const served = <E>(layer: Layer.Layer<Registry, E>) =>
     store: Context.get(context, Registry)
   }))
 
-const client = (port: number) =>
+const client = (port: number, http: Layer.Layer<HttpClient.HttpClient, unknown> = NodeHttpClient.layerUndici) =>
   Effect.map(
     Layer.build(
       Layer.fresh(Client.layer({ host: `127.0.0.1:${port}`, insecure: true, retry: { retries: 0 } })).pipe(
-        Layer.provide(NodeHttpClient.layerUndici)
+        Layer.provide(Layer.orDie(http))
       )
     ),
     (context) => ({ registry: Context.get(context, Registry) })
@@ -89,4 +92,39 @@ describe("a copy over a connection that breaks", () => {
         yield* Stream.runDrain(Body.verify(content.body, content.descriptor).stream)
       }
     })))
+
+  const reason = "the source broke off"
+  const failing = Stream.concat(
+    Stream.make(layer.subarray(0, 10_000)),
+    Stream.fail(new RegistryError.BodyFailed({ reason }))
+  )
+  const failingSource: Source.Source = (sink) => {
+    setImmediate(() => {
+      sink.data(layer.subarray(0, 10_000))
+      sink.fail(new RegistryError.BodyFailed({ reason }))
+    })
+    return { resume: () => {}, cancel: () => {} }
+  }
+
+  it.live.each([
+    { name: "undici, a stream", http: NodeHttpClient.layerUndici, body: Body.stream(failing, { size }) },
+    { name: "undici, a source", http: NodeHttpClient.layerUndici, body: Body.fromSource(failingSource, { size }) },
+    { name: "NodeHttp, a source", http: NodeHttp.layer(), body: Body.fromSource(failingSource, { size }) }
+  ])(
+    "sends all that the body contains before it fails, with $name",
+    ({ body, http }) =>
+      Effect.scoped(Effect.gen(function*() {
+        const there = yield* served(NodeOciLayout.layer(yield* folder, { create: true }))
+        const { registry } = yield* client(there.port, http)
+        const { repository } = NodeOciLayout
+        const { id } = yield* registry.startUpload(repository)
+        const error = yield* Effect.flip(
+          registry.completeUpload(repository, id, Descriptor.fromBytes(layer).digest, { offset: 0, body })
+        )
+        expect(error).toMatchObject({ _tag: "BodyFailed", reason })
+        const offset = Effect.map(registry.getUpload(repository, id), ({ offset }) => offset)
+        yield* Effect.repeat(Effect.delay(offset, "20 millis"), { until: (offset) => offset > 0, times: 200 })
+        expect(yield* offset).toBe(10_000)
+      }))
+  )
 })

@@ -315,11 +315,11 @@ describe("NodeRegistryServer: time-outs", () => {
 })
 
 describe("NodeRegistryServer: a client that disconnects", () => {
-  const startPush = (port: number) =>
+  const startPush = (port: number, bytes: string) =>
     Effect.gen(function*() {
       const connection = yield* http.connect(port)
       yield* connection.write(
-        `POST /v2/team/app/blobs/uploads/?digest=${blobDigest} HTTP/1.1\r\nHost: a\r\nContent-Length: 2048\r\n\r\nhello`
+        `POST /v2/team/app/blobs/uploads/?digest=${blobDigest} HTTP/1.1\r\nHost: a\r\nContent-Length: 2048\r\n\r\n${bytes}`
       )
       return connection
     })
@@ -340,10 +340,37 @@ describe("NodeRegistryServer: a client that disconnects", () => {
             )
         })
       )
-      const { socket } = yield* startPush(port)
+      const { socket } = yield* startPush(port, "hello")
       yield* probe.until(() => received > 0)
       socket.resetAndDestroy()
       expect(yield* Deferred.await(stored)).toBe(5)
+    }))
+
+  it.scoped("before the registry reads its body loses no byte that it sent", () =>
+    Effect.gen(function*() {
+      let begun = false
+      const read = yield* Deferred.make<string>()
+      const { port } = yield* launch(
+        {},
+        probe.answering({
+          PushBlob: ({ body, descriptor }) =>
+            Effect.gen(function*() {
+              begun = true
+              yield* pause(200)
+              let received = ""
+              const error = yield* Effect.flip(Body.forEachChunk(body, (chunk) => {
+                received += new TextDecoder().decode(chunk)
+              }))
+              yield* Deferred.succeed(read, `${received}: ${error.reason}`)
+              return descriptor
+            })
+        })
+      )
+      const { socket } = yield* startPush(port, "hello")
+      yield* probe.until(() => begun)
+      yield* pause(50)
+      socket.resetAndDestroy()
+      expect(yield* Deferred.await(read)).toBe("hello: the request's body broke off after 5 of 2048 bytes")
     }))
 
   it.scoped("interrupts a registry that does not read the body", () =>
@@ -359,7 +386,7 @@ describe("NodeRegistryServer: a client that disconnects", () => {
             )
         })
       )
-      const { socket } = yield* startPush(port)
+      const { socket } = yield* startPush(port, "")
       yield* probe.until(() => begun)
       socket.resetAndDestroy()
       yield* Deferred.await(interrupted)

@@ -32,7 +32,9 @@ export const make = (content: Body.Body, contentType?: string): HttpBody.Stream 
   const pieces = content.source === undefined
     ? content.stream
     : Stream.mapChunks(content.stream, Chunk.append(nothing))
-  const body = HttpBody.stream(pieces, contentType, content.size)
+  // The clients of Node drop what they have not yet sent when the stream fails. They take the empty piece after that.
+  const sent = Stream.catchAll(pieces, (error) => Stream.concat(Stream.make(nothing), Stream.fail(error)))
+  const body = HttpBody.stream(sent, contentType, content.size)
   contents.set(body, content)
   return content.replayable ? Transport.markReplayable(body) : body
 }

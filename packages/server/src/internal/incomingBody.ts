@@ -19,6 +19,8 @@ export interface IncomingMessage {
   off(event: string, listener: Listener): this
   pause(): unknown
   resume(): unknown
+  /** Returns received bytes that are in the buffer, or `null` if the buffer is empty. */
+  read(): Uint8Array | null
 }
 
 /** The maximum part of an unwanted body that the server reads and discards, in bytes. */
@@ -42,9 +44,9 @@ export const bodyOf = (request: IncomingMessage, onRead: () => void = () => {}):
   if (sized === undefined) return undefined
   let taken = false
   return Body.fromSource((sink) => {
-    const again = taken || request.destroyed
+    if (taken) return readTwice(sink)
     taken = true
-    return again ? readTwice(sink) : read(request, sized.size, sink, onRead)
+    return read(request, sized.size, sink, onRead)
   }, sized)
 }
 
@@ -71,12 +73,19 @@ const read = (
     sink.end()
   }
   const onBroken = () => {
+    if (over) return
     release()
+    for (let rest = request.read(); rest !== null; rest = request.read()) {
+      received += rest.byteLength
+      sink.data(rest)
+    }
     const of = size === undefined ? "" : ` of ${size}`
     sink.fail(new RegistryError.BodyFailed({ reason: `the request's body broke off after ${received}${of} bytes` }))
   }
   onRead()
-  request.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken)
+  // The client may have disconnected before the registry reads the body. The bytes that it sent are in the buffer.
+  if (request.destroyed) queueMicrotask(onBroken)
+  else request.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken)
   return {
     resume: () => {
       if (!over) request.resume()

@@ -64,7 +64,8 @@ const serve = (
   const fiber = run(effect)
   const exit = fiber.unsafePoll()
   if (exit !== null) return settle(exit)
-  interruptWith(incoming.socket, fiber, () => isReading && !incoming.complete ? brokenBodyPatience : 0)
+  const isBroken = () => !incoming.complete && (isReading || incoming.readableLength > 0)
+  interruptWith(incoming.socket, fiber, () => isBroken() ? brokenBodyPatience : 0)
   fiber.addObserver(settle)
 }
 

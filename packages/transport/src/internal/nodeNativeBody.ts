@@ -1,3 +1,4 @@
+import type * as RegistryError from "@effect-oci/core/RegistryError"
 import type * as Source from "@effect-oci/core/Source"
 import * as HttpBody from "@effect/platform/HttpBody"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -5,16 +6,24 @@ import { Readable } from "node:stream"
 import * as RequestBody from "../RequestBody.js"
 import * as Transport from "../Transport.js"
 
-/** Creates a `Readable` of a source. The source is opened when the `Readable` is first read. */
+/**
+ * Creates a `Readable` of a source. The source is opened when the `Readable` is first read. The `Readable` fails after its
+ * buffered chunks are read, so that the registry receives them.
+ */
 const toReadable = (source: Source.Source): Readable => {
   let control: Source.Control | undefined
+  let failure: RegistryError.RegistryError | undefined
   return new Readable({
     read() {
+      if (failure !== undefined) return void this.destroy(failure)
       if (control !== undefined) return control.resume()
       control = source({
         data: (chunk) => this.push(chunk),
         end: () => this.push(null),
-        fail: (error) => this.destroy(error)
+        fail: (error) => {
+          failure = error
+          if (this.readableLength === 0) this.destroy(error)
+        }
       })
     },
     destroy(error, done) {
