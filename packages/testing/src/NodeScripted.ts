@@ -1,6 +1,7 @@
 /** Small registries for tests. A test defines their answers. They record the requests that they receive. */
 import * as Client from "@effect-oci/client/Client"
 import { Registry, UploadIds } from "@effect-oci/core"
+import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -132,7 +133,8 @@ export const routes = (table: { readonly [line: string]: Answer }) => (asked: As
 export const platforms = {
   undici: NodeHttpClient.layerUndici,
   fetch: FetchHttpClient.layer,
-  node: NodeHttpClient.layer
+  node: NodeHttpClient.layer,
+  NodeHttp: Layer.orDie(NodeHttp.layer())
 } satisfies { readonly [name: string]: Layer.Layer<HttpClient.HttpClient> }
 
 export type Platform = keyof typeof platforms
