@@ -12,6 +12,8 @@ const listReferrers = new Operation.ListReferrers({ repository, digest: descript
 const unknown = new RegistryError.BlobUnknown({})
 const broken = new RegistryError.TransportError({})
 
+const defect = new Error("defect")
+
 const content = (body: Body.Body) => new BlobContent.BlobContent({ descriptor, body, verified: true })
 const streamed = (fails = false) =>
   Body.stream(fails ? Stream.concat(Stream.make(bytes), Stream.fail(broken)) : Stream.make(bytes))
@@ -64,11 +66,11 @@ describe.each(both(Exit.fail("no")))("a failure: $name", ({ answer, isSettled })
 
 describe("a defect", () => {
   it.effect.each([
-    ["settled", Answer.die("defect")],
+    ["settled", Answer.die(defect)],
     [
       "thrown",
       Answer.attempt(() => {
-        throw "defect"
+        throw defect
       })
     ]
   ])("passes through, %s", ([, answer]) =>
@@ -77,7 +79,7 @@ describe("a defect", () => {
       for (
         const result of [Answer.map(answer, () => 1), Answer.matchEffect(answer, cases), Answer.match(answer, cases)]
       ) {
-        expect(yield* Effect.exit(result)).toStrictEqual(Exit.die("defect"))
+        expect(yield* Effect.exit(result)).toStrictEqual(Exit.die(defect))
       }
     }))
 })
@@ -155,12 +157,12 @@ describe("onEnd", () => {
       const ends: Array<string> = []
       const result = Answer.onEnd(
         () => {
-          throw "defect"
+          throw defect
         },
         resolveBlob,
         () => ({ end: ({ outcome }) => Effect.sync(() => void ends.push(outcome._tag)) })
       )
-      expect(yield* Effect.exit(result)).toStrictEqual(Exit.failCause(Cause.die("defect")))
+      expect(yield* Effect.exit(result)).toStrictEqual(Exit.failCause(Cause.die(defect)))
       expect(ends).toStrictEqual(["Defect"])
     }))
 

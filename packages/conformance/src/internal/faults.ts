@@ -116,7 +116,7 @@ const truncating = <O extends Operation.Operation>(
     Effect.exit(sent),
     (exit) => isTruncated && limits.how === "fails" ? Effect.fail(limits.failure()) : exit
   )
-  return Answer.mapShape(answer as Answer.Answer<O>, operation, {
+  return Answer.mapShape(answer, operation, {
     content: (content) => BlobContent.mapBody(content, (body) => truncation.body(body, limits)),
     list: (items) => truncation.list(items, limits)
   })

@@ -34,7 +34,7 @@ export const comparableResponse = (
       return { items, ...endOf(operation, response.ended) }
     }
     case "Value":
-      return (values[(operation as ValueOperation)._tag] as (value: unknown) => ComparableResponse)(response.value)
+      return values[(operation as ValueOperation)._tag](response.value as never)
   }
 }
 
@@ -62,7 +62,7 @@ const blob = ({ digest, size }: Descriptor.Descriptor) => ({ digest, size })
 const manifest = ({ digest, mediaType, size }: Descriptor.Descriptor) => ({ digest, mediaType, size })
 const nothing = () => ({})
 
-const values: { readonly [O in ValueOperation as O["_tag"]]: (value: Operation.ResultOf<O>) => ComparableResponse } = {
+const values: { readonly [Tag in ValueOperation["_tag"]]: (value: Operation.Results[Tag]) => ComparableResponse } = {
   ResolveBlob: blob,
   ResolveManifest: manifest,
   GetManifest: ({ bytes, descriptor: { digest, mediaType } }) => ({ digest, mediaType, read: Digest.fromBytes(bytes) }),
