@@ -395,7 +395,7 @@ describe.each(platformNames)("over %s", (platform) => {
       expect(yield* run(registry)).toEqual(result)
       expect(server.lines()).toEqual(requests.map(([line]) => line))
       requests.forEach(([, headers, body], at) => {
-        const { body: sent, headers: came } = server.asked[at]!
+        const { body: sent, headers: came } = server.requests[at]!
         for (const [name, value] of Object.entries(headers ?? {})) expect([name, came[name]]).toEqual([name, value])
         expect(sent).toEqual(Buffer.from(body ?? []))
         expect(came["user-agent"]).toBe(defaultUserAgent)
@@ -486,8 +486,8 @@ it.scoped("a header that a program adds to every request is sent to the registry
       Layer.project(platforms.undici, HttpClient.HttpClient, HttpClient.HttpClient, withToken)
     )
     yield* registry.pushBlob(repository, descriptor, Body.bytes(blob))
-    expect(server.asked.map(({ headers }) => headers["x-token"])).toEqual(["CANARY"])
-    expect(elsewhere.asked.map(({ headers, method }) => [method, headers["x-token"]])).toEqual([["PUT", undefined]])
+    expect(server.requests.map(({ headers }) => headers["x-token"])).toEqual(["CANARY"])
+    expect(elsewhere.requests.map(({ headers, method }) => [method, headers["x-token"]])).toEqual([["PUT", undefined]])
   }))
 
 describe("an error of the registry is decoded", () => {
@@ -678,7 +678,7 @@ describe("options", () => {
       const server = yield* serve(() => ({ status: 202 }))
       const registry = yield* connect(server, { userAgent: "mirror/7" })
       yield* registry.deleteTag(repository, tag)
-      expect(server.asked[0]?.headers["user-agent"]).toBe("mirror/7")
+      expect(server.requests[0]?.headers["user-agent"]).toBe("mirror/7")
     }))
 
   it.scoped("layerBare adds no transports", () =>
@@ -690,7 +690,7 @@ describe("options", () => {
           Effect.provide(platforms.undici)
         )
       expect(error).toMatchObject({ _tag: "UnknownCode", status: 307 })
-      expect(server.asked[0]?.headers["user-agent"]).toBeUndefined()
+      expect(server.requests[0]?.headers["user-agent"]).toBeUndefined()
     }))
 
   it("the default User-Agent contains the version of the package", () => {
@@ -749,7 +749,7 @@ describe("a registry that does not answer in time", () => {
       const server = yield* serve(() => ({ raw: () => {} }))
       const registry = yield* connect(server)
       const asking = yield* Effect.fork(registry.resolveManifest(repository, tag))
-      yield* until(() => server.asked.length === 1)
+      yield* until(() => server.requests.length === 1)
       yield* TestClock.adjust("59 seconds")
       expect(yield* Fiber.poll(asking)).toEqual(Option.none())
       yield* TestClock.adjust("2 seconds")
@@ -798,7 +798,7 @@ describe("an interrupted request", () => {
       const server = yield* serve(() => ({ raw: () => {} }))
       const registry = yield* connect(server, {}, platforms[platform])
       const asking = yield* Effect.fork(registry.resolveManifest(repository, tag))
-      yield* until(() => server.asked.length === 1)
+      yield* until(() => server.requests.length === 1)
       expect(server.connections.size).toBe(1)
       yield* Fiber.interrupt(asking)
       yield* closed(server)
@@ -814,7 +814,7 @@ describe("an interrupted request", () => {
             concurrency: "unbounded"
           })
         )
-        yield* until(() => server.asked.length === 40 * (round + 1))
+        yield* until(() => server.requests.length === 40 * (round + 1))
         yield* Fiber.interrupt(asking)
         yield* closed(server)
       }

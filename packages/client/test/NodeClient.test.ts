@@ -62,7 +62,7 @@ describe("credentials", () => {
       const server = yield* guarded
       yield* dockerConfig(server.host, "alice:secret")
       yield* list(NodeClient.layer({ host: server.host, insecure: true }))
-      expect(server.asked.at(-1)?.headers.authorization).toBe(basic("alice:secret"))
+      expect(server.requests.at(-1)?.headers.authorization).toBe(basic("alice:secret"))
       const pong = yield* NodeClient.ping({ host: server.host, insecure: true })
       expect(pong.registry).toBe(server.host)
     }))
@@ -77,7 +77,7 @@ describe("credentials", () => {
         )
       for (const username of ["alice", "bob"]) {
         yield* list(client(username))
-        expect(server.asked.at(-1)?.headers.authorization).toBe(basic(`${username}:secret`))
+        expect(server.requests.at(-1)?.headers.authorization).toBe(basic(`${username}:secret`))
       }
       const anonymous = Layer.provide(
         NodeClient.layer({ host: server.host, insecure: true }),
@@ -94,7 +94,7 @@ it.scoped("a redirect to a name at a private address is refused", () =>
     const server = yield* serve(() => ({ status: 307, headers: { location: `http://evil.example:${port}/` } }))
     const error = yield* Effect.flip(list(NodeClient.layer({ host: server.host, insecure: true, lookup })))
     expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard", operation: "ListRepositories" })
-    expect(inside.asked).toEqual([])
+    expect(inside.requests).toEqual([])
   }))
 
 it.scoped("requests to the token server are also sent through the proxy", () =>

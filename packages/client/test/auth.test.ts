@@ -2,7 +2,7 @@
 import { Credential, Credentials } from "@effect-oci/auth"
 import { AuthScope, Body, Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { connect, platforms, serve } from "@effect-oci/testing/NodeScripted"
-import type { Answer, Asked, Server } from "@effect-oci/testing/NodeScripted"
+import type { Answer, ReceivedRequest, Server } from "@effect-oci/testing/NodeScripted"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Context, Effect, Either, Layer, Logger, LogLevel, Redacted, Stream } from "effect"
 import * as Client from "../src/Client.js"
@@ -13,7 +13,7 @@ const bytes = new TextEncoder().encode("{}")
 const digest = Digest.fromBytes(bytes)
 const alice = Credential.basic("alice", Redacted.make("CANARY"))
 
-const ok = (asked: Asked): Answer => {
+const ok = (asked: ReceivedRequest): Answer => {
   const path = asked.target.split("?")[0]!
   if (asked.method === "POST") return { status: 202, headers: { location: `${path}1` } }
   if (asked.method === "PUT") return { status: 201, headers: { location: path, "docker-content-digest": digest } }
@@ -47,7 +47,7 @@ const advice = ({ origin }: Server) =>
   "provide Credentials to the layer of the client and not beside it: client.pipe(Layer.provide(credentials))"
 
 const scopes = (server: Server) =>
-  server.asked.filter(({ target }) => target.startsWith("/token")).map(({ target }) =>
+  server.requests.filter(({ target }) => target.startsWith("/token")).map(({ target }) =>
     new URL(target, "http://x").searchParams.getAll("scope")
   )
 
@@ -209,9 +209,9 @@ describe("a client with credentials", () => {
       const descriptor = Descriptor.fromBytes(bytes)
       const failure = yield* Effect.flip(registry.pushBlob(repository, descriptor, Body.bytes(bytes)))
       expect(failure._tag).toBe("Unauthorized")
-      expect(server.asked.at(-1)?.headers.authorization).toMatch(/^Basic /)
-      expect(other.asked.length).toBeGreaterThan(1)
-      for (const { headers } of other.asked) expect(headers.authorization).toBeUndefined()
+      expect(server.requests.at(-1)?.headers.authorization).toMatch(/^Basic /)
+      expect(other.requests.length).toBeGreaterThan(1)
+      for (const { headers } of other.requests) expect(headers.authorization).toBeUndefined()
     }))
 })
 

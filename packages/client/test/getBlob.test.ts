@@ -304,7 +304,7 @@ describe("a range", () => {
       const registry = yield* connect(server)
       const pulled = yield* Effect.either(pull(registry, range))
       expect(pulled).toMatchObject(content === undefined ? { _tag: "Left", left: error } : { right: content })
-      yield* until(() => server.asked.length === 1)
+      yield* until(() => server.requests.length === 1)
     }))
 })
 

@@ -1,7 +1,7 @@
 import type { RegistryError } from "@effect-oci/core"
 import { RepositoryName, Tag } from "@effect-oci/core"
 import { connect, serve } from "@effect-oci/testing/NodeScripted"
-import type { Answer, Asked } from "@effect-oci/testing/NodeScripted"
+import type { Answer, ReceivedRequest } from "@effect-oci/testing/NodeScripted"
 import { repository } from "@effect-oci/testing/Samples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Stream } from "effect"
@@ -21,7 +21,7 @@ const names = (count: number): ReadonlyArray<string> =>
   Array.from({ length: count }, (_, at) => `v${String(at).padStart(5, "0")}`)
 
 /** A registry with `count` tags that follows the spec. */
-const tagged = (count: number) => ({ target }: Asked): Answer => {
+const tagged = (count: number) => ({ target }: ReceivedRequest): Answer => {
   const query = new URL(target, "http://any").searchParams
   const all = names(count).filter((tag) => tag > (query.get("last") ?? ""))
   const some = all.slice(0, Number(query.get("n") ?? 1000))
@@ -41,7 +41,7 @@ describe("a list", () => {
         `GET ${path}?n=1000&last=v01999`
       ])
       expect(yield* collect(Stream.take(registry.listTags(repository), 5))).toEqual(names(5))
-      expect(server.asked.length).toBe(4)
+      expect(server.requests.length).toBe(4)
     }))
 
   const limits: ReadonlyArray<{
@@ -68,7 +68,7 @@ describe("a list", () => {
       const server = yield* serve(() => page(names(10), `${path}?last=v00009`))
       const registry = yield* connect(server)
       expect(yield* collect(registry.listTags(repository, { limit: 4 }))).toEqual(names(4))
-      expect(server.asked.length).toBe(1)
+      expect(server.requests.length).toBe(1)
     }))
 
   it.scoped("begins after last", () =>
@@ -108,7 +108,7 @@ describe("a list", () => {
 
 describe("a list without links", () => {
   /** A registry that pages by `n` and `last`, without a `Link`. */
-  const unlinked = (all: ReadonlyArray<string>, knowsLast = true) => ({ target }: Asked): Answer => {
+  const unlinked = (all: ReadonlyArray<string>, knowsLast = true) => ({ target }: ReceivedRequest): Answer => {
     const query = new URL(target, "http://any").searchParams
     const rest = all.filter((tag) => !knowsLast || tag > (query.get("last") ?? ""))
     return page(rest.slice(0, Number(query.get("n") ?? Infinity)))
@@ -139,7 +139,7 @@ describe("a list without links", () => {
       const server = yield* serve((_, count) => page(count % 2 === 0 ? ["a", "b"] : ["c", "d"]))
       const registry = yield* connect(server, { pageSize: 2 })
       expect(yield* collect(registry.listTags(repository))).toEqual(["a", "b", "c", "d"])
-      expect(server.asked.length).toBe(4)
+      expect(server.requests.length).toBe(4)
     }))
 
   it.scoped("fails after maxPages pages", () =>
@@ -148,7 +148,7 @@ describe("a list without links", () => {
       const registry = yield* connect(server, { pageSize: 2, maxPages: 20 })
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
       expect(error.message).toContain("the list has more than 20 pages")
-      expect(server.asked.length).toBe(20)
+      expect(server.requests.length).toBe(20)
     }))
 })
 
@@ -212,8 +212,8 @@ describe("a link", () => {
           place.replace("PORT", port)
         }`
       )
-      expect(evil.asked).toEqual([])
-      expect(server.asked.length).toBe(1)
+      expect(evil.requests).toEqual([])
+      expect(server.requests.length).toBe(1)
     }))
 
   const endless: ReadonlyArray<
@@ -235,7 +235,7 @@ describe("a link", () => {
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
       expect(error._tag).toBe("ResponseInvalid")
       expect(error.message).toBe(`ListTags team/app: the registry's answer breaks the protocol: ${reason}`)
-      expect(server.asked.length).toBe(asked)
+      expect(server.requests.length).toBe(asked)
     }))
 })
 

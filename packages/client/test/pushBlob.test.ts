@@ -9,7 +9,7 @@ import {
   serveRaw,
   until
 } from "@effect-oci/testing/NodeScripted"
-import type { Answer, Asked, Platform } from "@effect-oci/testing/NodeScripted"
+import type { Answer, Platform, ReceivedRequest } from "@effect-oci/testing/NodeScripted"
 import { blob, descriptor, encode, failure, repository, streamed } from "@effect-oci/testing/Samples"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
@@ -49,10 +49,10 @@ describe.each(platformNames)("over %s, a body", (platform) => {
       const registry = yield* connect(server, {}, platforms[platform])
       expect(yield* registry.pushBlob(repository, descriptor, body)).toEqual(descriptor)
       expect(server.lines()).toEqual(pushed)
-      expect(server.asked[1]?.body.toString()).toBe("hello, world")
+      expect(server.requests[1]?.body.toString()).toBe("hello, world")
       // `fetch` cannot send a `Content-Length` with a stream.
       const length = platform === "fetch" && body.bytes === undefined ? undefined : "12"
-      expect(server.asked[1]?.headers["content-length"]).toBe(length)
+      expect(server.requests[1]?.headers["content-length"]).toBe(length)
     }))
 
   it.scoped("that is empty is sent empty", () =>
@@ -62,7 +62,7 @@ describe.each(platformNames)("over %s, a body", (platform) => {
       const registry = yield* connect(server, {}, platforms[platform])
       yield* registry.pushBlob(repository, empty, Body.stream(Stream.empty))
       yield* registry.pushBlob(repository, empty, Body.empty)
-      expect(server.asked.map(({ headers }) => headers["content-length"])).toEqual(["0", "0", "0", "0"])
+      expect(server.requests.map(({ headers }) => headers["content-length"])).toEqual(["0", "0", "0", "0"])
     }))
 
   const wrong: ReadonlyArray<{
@@ -158,7 +158,7 @@ describe.each(platformNames)("over %s, a body", (platform) => {
         Stream.ensuring(Deferred.succeed(ended, undefined))
       )
       const pushing = yield* Effect.fork(registry.pushBlob(repository, descriptor, Body.stream(body)))
-      yield* until(() => server.asked.length === 2)
+      yield* until(() => server.requests.length === 2)
       yield* Fiber.interrupt(pushing)
       expect(server.lines()).toEqual([...pushed, `DELETE ${uploads}1`])
       yield* Deferred.await(ended)
@@ -318,7 +318,7 @@ describe("an upload", () => {
       const registry = yield* connect(server)
       expect(yield* registry.pushBlob(repository, descriptor, Body.bytes(blob))).toEqual(descriptor)
       expect(storage.lines()).toEqual([`PUT /bucket?signature=abc&${query}`])
-      expect(storage.asked[0]?.body.toString()).toBe("hello, world")
+      expect(storage.requests[0]?.body.toString()).toBe("hello, world")
     }))
 
   it.effect("whose location is on http at the registry's host goes to the registry on https", () =>
@@ -368,7 +368,7 @@ describe("singlePost", () => {
         const registry = yield* connect(server, { singlePost: true }, platforms[platform])
         expect(yield* registry.pushBlob(repository, descriptor, streamed("hello, ", "world"))).toEqual(descriptor)
         expect(server.lines()).toEqual([`POST ${uploads}?${query}`])
-        expect(server.asked[0]?.body.toString()).toBe("hello, world")
+        expect(server.requests[0]?.body.toString()).toBe("hello, world")
       })
   )
 
@@ -378,7 +378,7 @@ describe("singlePost", () => {
       const registry = yield* connect(server, { singlePost: true })
       yield* registry.pushBlob(repository, descriptor, Body.bytes(blob))
       expect(server.lines()).toEqual([`POST ${uploads}?${query}`, `PUT ${uploads}1?${query}`])
-      expect(server.asked[1]?.body.toString()).toBe("hello, world")
+      expect(server.requests[1]?.body.toString()).toBe("hello, world")
     }))
 
   it.scoped("fails and cancels the upload if the body cannot be sent again", () =>
@@ -396,7 +396,7 @@ describe("chunks", () => {
   const apart = (...pieces: ReadonlyArray<string>) => Body.stream(Stream.rechunk(streamed(...pieces).stream, 1))
 
   /** A registry whose upload gets a new id after each chunk. */
-  const counting = (chunkMinLength?: string) => ({ method, target }: Asked): Answer => {
+  const counting = (chunkMinLength?: string) => ({ method, target }: ReceivedRequest): Answer => {
     const count = Number(/uploads\/(\d+)/.exec(target)?.[1] ?? 0)
     switch (method) {
       case "POST":
@@ -438,10 +438,10 @@ describe("chunks", () => {
       const server = yield* serve(counting(chunkMinLength))
       const registry = yield* connect(server, { chunkSize })
       expect(yield* registry.pushBlob(repository, descriptor, streamed("hel", "lo, wo", "rld"))).toEqual(descriptor)
-      const patches = server.asked.filter(({ method }) => method === "PATCH")
+      const patches = server.requests.filter(({ method }) => method === "PATCH")
       expect(patches.map(({ body, headers }) => [headers["content-range"], body.toString()])).toEqual(chunks)
       expect(server.lines().at(-1)).toBe(`PUT ${uploads}${chunks.length + 1}?${query}`)
-      expect(server.asked.at(-1)?.body.toString()).toBe(chunks.length === 0 ? "hello, world" : "")
+      expect(server.requests.at(-1)?.body.toString()).toBe(chunks.length === 0 ? "hello, world" : "")
     }))
 
   it.scoped("of a blob with another digest are cancelled before the last chunk", () =>

@@ -36,7 +36,7 @@ describe("a mount", () => {
       const server = yield* serve(() => ({ status: 429 }))
       const registry = yield* connect(server)
       expect((yield* Effect.flip(registry.mountBlob(repository, digest)))._tag).toBe("TooManyRequests")
-      expect(server.asked.length).toBe(1)
+      expect(server.requests.length).toBe(1)
     }))
 })
 
@@ -73,7 +73,9 @@ describe("a body with a Content-Encoding", () => {
         yield* pull(registry)
         expect((yield* registry.resolveBlob(repository, digest)).size).toBe(blob.byteLength)
       }
-      expect(server.asked.map(({ headers }) => headers["accept-encoding"])).toEqual(server.asked.map(() => "identity"))
+      expect(server.requests.map(({ headers }) => headers["accept-encoding"])).toEqual(
+        server.requests.map(() => "identity")
+      )
     }))
 
   it.scoped("fails with an error that names the encoding if the body is encoded", () =>

@@ -2,7 +2,7 @@
 import { Digest, MediaType, RegistryError, Tag } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { connect, routes, serve } from "@effect-oci/testing/NodeScripted"
-import type { Answer, Asked } from "@effect-oci/testing/NodeScripted"
+import type { Answer, ReceivedRequest } from "@effect-oci/testing/NodeScripted"
 import {
   encode,
   failure,
@@ -160,7 +160,7 @@ describe("the list of referrers of a registry without the referrers API", () => 
       const server = yield* serve(() => ({ status: 500 }))
       const registry = yield* connect(server)
       expect(yield* Effect.flip(list(registry))).toMatchObject({ status: 500, operation: "ListReferrers" })
-      expect(server.asked.length).toBe(1)
+      expect(server.requests.length).toBe(1)
     }))
 
   it.scoped("does not read the tag if the registry answers 403", () =>
@@ -168,7 +168,7 @@ describe("the list of referrers of a registry without the referrers API", () => 
       const server = yield* serve(() => ({ status: 403 }))
       const registry = yield* connect(server)
       expect((yield* Effect.flip(list(registry)))._tag).toBe("Denied")
-      expect(server.asked.length).toBe(1)
+      expect(server.requests.length).toBe(1)
     }))
 })
 
@@ -189,7 +189,7 @@ it.scoped("filters only the pages that the registry did not filter, and returns 
 /** A registry that stores manifests and tags, and does not support referrers. */
 const old = () => {
   const manifests = new Map<string, { readonly mediaType: string; readonly bytes: Buffer }>()
-  const answer = ({ body, headers, method, target }: Asked): Answer => {
+  const answer = ({ body, headers, method, target }: ReceivedRequest): Answer => {
     const reference = target.split("?")[0]!.split("/manifests/")[1]
     if (reference === undefined) return { status: 404 }
     const kept = manifests.get(reference)
@@ -297,7 +297,7 @@ describe("a manifest with a subject", () => {
     Effect.gen(function*() {
       const { answer, manifests } = old()
       let times = 2
-      const forgetful = (asked: Asked): Answer => {
+      const forgetful = (asked: ReceivedRequest): Answer => {
         const answered = answer(asked)
         if (asked.method === "PUT" && asked.target.endsWith(fallback) && times-- > 0) manifests.delete(fallback)
         return answered
@@ -317,7 +317,7 @@ describe("a manifest with a subject", () => {
       const server = yield* serve(({ method }) => ({ status: method === "DELETE" ? 202 : 403 }))
       const registry = yield* connect(server)
       yield* registry.deleteManifest(repository, signatureDescriptor.digest)
-      expect(server.asked.length).toBe(2)
+      expect(server.requests.length).toBe(2)
     }))
 })
 

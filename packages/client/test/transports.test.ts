@@ -34,7 +34,7 @@ describe("an upload at another origin", () => {
     Effect.gen(function*() {
       const { other, pushed } = yield* push(undefined)(way)
       expect(pushed._tag).toBe("Right")
-      expect(other.asked.map(({ body, method }) => [method, body.toString()])).toEqual([["PUT", "hello, world"]])
+      expect(other.requests.map(({ body, method }) => [method, body.toString()])).toEqual([["PUT", "hello, world"]])
     }))
 
   it.scoped.each(["location", "redirect"] as const)(
@@ -46,7 +46,7 @@ describe("an upload at another origin", () => {
         expect(pushed._tag === "Left" && pushed.left.message).toContain(
           `another origin, ${other.origin}: set foreignUploads to allow it`
         )
-        expect(other.asked).toEqual([])
+        expect(other.requests).toEqual([])
       })
   )
 })
@@ -68,8 +68,8 @@ describe("a registry that fails temporarily", () => {
       })
       const registry = yield* connect(server, { retry: {} })
       const pull = yield* Effect.fork(registry.getManifest(repository, tag))
-      yield* until(() => server.asked.length === 1)
-      yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.asked.length === 3 })
+      yield* until(() => server.requests.length === 1)
+      yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.requests.length === 3 })
       expect((yield* Fiber.join(pull)).bytes.byteLength).toBe(image.byteLength)
     }))
 
@@ -78,7 +78,7 @@ describe("a registry that fails temporarily", () => {
       const server = yield* failing(9, { status: 503, body: failure("UNAVAILABLE", "come back later") })
       const registry = yield* connect(server, { retry: { delay: 0 } })
       const pull = yield* Effect.fork(Effect.flip(registry.getManifest(repository, tag)))
-      yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.asked.length === 4 })
+      yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.requests.length === 4 })
       expect(yield* Fiber.join(pull)).toMatchObject({
         _tag: "Unavailable",
         status: 503,
@@ -96,7 +96,7 @@ describe("a registry that fails temporarily", () => {
       const registry = yield* connect(server, { retry: { delay: 0 } })
       const error = yield* Effect.flip(registry.pushBlob(repository, descriptor, streamed("hello, ", "world")))
       expect(error).toMatchObject({ _tag: "Unavailable" })
-      expect(server.asked.filter(({ method }) => method === "PUT").length).toBe(1)
+      expect(server.requests.filter(({ method }) => method === "PUT").length).toBe(1)
     }))
 })
 

@@ -42,9 +42,9 @@ const uses: ReadonlyArray<
 
 const expectUnknown = (server: Server, use: Effect.Effect<unknown, RegistryError.RegistryError>) =>
   Effect.gen(function*() {
-    const before = server.asked.length
+    const before = server.requests.length
     expect((yield* Effect.flip(use))._tag).toBe("BlobUploadUnknown")
-    expect(server.asked.length).toBe(before)
+    expect(server.requests.length).toBe(before)
   })
 
 describe.each(uses)("%s", (_, use) => {
@@ -54,7 +54,7 @@ describe.each(uses)("%s", (_, use) => {
       const registry = yield* connect(server)
       const { id } = yield* registry.startUpload(repository)
       yield* use(registry, repository, id)
-      expect(server.asked.at(-1)?.target).toContain(`${uploads}1?_state=abc`)
+      expect(server.requests.at(-1)?.target).toContain(`${uploads}1?_state=abc`)
     }))
 
   it.scoped("refuses an id of another repository without a request (T64)", () =>

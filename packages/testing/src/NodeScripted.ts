@@ -16,7 +16,7 @@ import { createServer as createTlsServer } from "node:https"
 import type { AddressInfo, Socket } from "node:net"
 
 /** A request that a registry received. */
-export interface Asked {
+export interface ReceivedRequest {
   readonly method: string
   readonly target: string
   readonly headers: IncomingHttpHeaders
@@ -37,7 +37,7 @@ export interface Server {
   readonly host: string
   readonly origin: string
   /** The requests so far. */
-  readonly asked: ReadonlyArray<Asked>
+  readonly requests: ReadonlyArray<ReceivedRequest>
   /** `GET /path` of the requests so far. */
   readonly lines: () => ReadonlyArray<string>
   /** The open connections. */
@@ -56,7 +56,7 @@ const send = (response: ServerResponse, answer: Answer) => {
 
 const serving = (
   listener: (request: IncomingMessage, response: ServerResponse) => void,
-  asked: Array<Asked>,
+  requests: Array<ReceivedRequest>,
   tls?: Tls
 ) =>
   Effect.acquireRelease(
@@ -70,10 +70,10 @@ const serving = (
       })
       server.listen(0, "127.0.0.1", () => {
         const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-        const lines = () => asked.map(({ method, target }) => `${method} ${target}`)
+        const lines = () => requests.map(({ method, target }) => `${method} ${target}`)
         resume(
           Effect.succeed({
-            server: { host, origin: `${tls === undefined ? "http" : "https"}://${host}`, asked, lines, connections },
+            server: { host, origin: `${tls === undefined ? "http" : "https"}://${host}`, requests, lines, connections },
             close: () => {
               server.close()
               server.closeAllConnections()
@@ -93,10 +93,10 @@ export interface Tls {
 
 /** Starts a registry that reads each request to its end before it answers. */
 export const serve = (
-  answer: (asked: Asked, count: number) => Answer,
+  answer: (request: ReceivedRequest, count: number) => Answer,
   tls?: Tls
 ): Effect.Effect<Server, never, Scope.Scope> => {
-  const asked: Array<Asked> = []
+  const requests: Array<ReceivedRequest> = []
   return serving(
     (request, response) => {
       const pieces: Array<Buffer> = []
@@ -104,11 +104,12 @@ export const serve = (
       request.on("error", () => {})
       request.on("end", () => {
         const { headers, method = "", url = "" } = request
-        asked.push({ method, target: url, headers, body: Buffer.concat(pieces) })
-        send(response, answer(asked[asked.length - 1]!, asked.length - 1))
+        const received = { method, target: url, headers, body: Buffer.concat(pieces) }
+        requests.push(received)
+        send(response, answer(received, requests.length - 1))
       })
     },
-    asked,
+    requests,
     tls
   )
 }
@@ -117,18 +118,18 @@ export const serve = (
 export const serveRaw = (
   listener: (request: IncomingMessage, response: ServerResponse, count: number) => void
 ): Effect.Effect<Server, never, Scope.Scope> => {
-  const asked: Array<Asked> = []
+  const requests: Array<ReceivedRequest> = []
   return serving((request, response) => {
     const { headers, method = "", url = "" } = request
     request.on("error", () => {})
-    asked.push({ method, target: url, headers, body: Buffer.alloc(0) })
-    listener(request, response, asked.length - 1)
-  }, asked)
+    requests.push({ method, target: url, headers, body: Buffer.alloc(0) })
+    listener(request, response, requests.length - 1)
+  }, requests)
 }
 
 /** Answers by method and path, ignoring the query. Other requests are answered with 404. */
-export const routes = (table: { readonly [line: string]: Answer }) => (asked: Asked): Answer =>
-  table[`${asked.method} ${asked.target.split("?")[0]}`] ?? { status: 404 }
+export const routes = (table: { readonly [line: string]: Answer }) => (request: ReceivedRequest): Answer =>
+  table[`${request.method} ${request.target.split("?")[0]}`] ?? { status: 404 }
 
 export const platforms = {
   undici: NodeHttpClient.layerUndici,

@@ -34,7 +34,7 @@ export interface Options {
  * The headers whose value may be logged. For all others only the name is logged, because the value may be or contain a
  * credential.
  */
-const toldHeaders = new Set([
+const loggedHeaders = new Set([
   "accept",
   "accept-encoding",
   "accept-ranges",
@@ -59,7 +59,7 @@ const toldHeaders = new Set([
 ])
 
 /** The query parameters whose value may be logged. */
-const toldQueries = new Set(["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"])
+const loggedQueries = new Set(["artifactType", "digest", "from", "last", "mount", "n", "scope", "service", "tag"])
 
 /**
  * Creates a transport that logs one line for each request and one for its result: the method and the URL. The lines are
@@ -92,7 +92,7 @@ const logged = (
 ): Effect.Effect<HttpClientResponse, HttpClientError> => {
   const line = `${request.method} ${redactedUrl(request.url)}`
   return Effect.zipRight(
-    write(line, { headers: toldOf(request.headers, identity) }),
+    write(line, { headers: loggedHeadersOf(request.headers, identity) }),
     Effect.flatMap(
       Clock.currentTimeMillis,
       (start) =>
@@ -103,7 +103,7 @@ const logged = (
               ? write(`${line}: ${exit.value.status}`, {
                 status: exit.value.status,
                 durationMillis,
-                headers: toldOf(exit.value.headers, redactionOf(exit.value))
+                headers: loggedHeadersOf(exit.value.headers, redactionOf(exit.value))
               })
               : write(`${line}: no answer`, { durationMillis, error: problem(exit.cause) })
           }))
@@ -121,11 +121,11 @@ const problem = (cause: Cause.Cause<HttpClientError>): string => {
 const redactionOf = ({ request }: HttpClientResponse): Redaction.Redaction =>
   Redaction.make(Redaction.secretsOfHeaders(request.headers))
 
-const toldOf = (headers: Headers.Headers, redact: Redaction.Redaction): Record<string, string> =>
+const loggedHeadersOf = (headers: Headers.Headers, redact: Redaction.Redaction): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).map((
       [name, value]
-    ) => [printable(name, 64), toldHeaders.has(name) ? printable(redact(value), 256) : "…"])
+    ) => [printable(name, 64), loggedHeaders.has(name) ? printable(redact(value), 256) : "…"])
   )
 
 /** Returns the part of a URL that may be logged. */
@@ -133,6 +133,6 @@ const redactedUrl = (text: string): string => {
   if (!URL.canParse(text)) return "…"
   const { origin, pathname, searchParams } = new URL(text)
   const path = /\/v2(\/|$)/.test(pathname) ? pathname.replace(/(\/blobs\/uploads\/).+$/, "$1…") : "/…"
-  const queries = [...searchParams].map(([name, value]) => toldQueries.has(name) ? `${name}=${value}` : "…")
+  const queries = [...searchParams].map(([name, value]) => loggedQueries.has(name) ? `${name}=${value}` : "…")
   return printable(`${origin}${path}${queries.length === 0 ? "" : `?${queries.join("&")}`}`)
 }

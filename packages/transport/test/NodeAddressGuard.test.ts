@@ -62,7 +62,7 @@ describe("a name that resolves to a non-public address", () => {
       expect((error.cause as RegistryError.Refused).message).toBe(
         `evil.example is at ${kind}: add the host to allowPrivate to allow it`
       )
-      expect(server.connections.size + server.asked.length).toBe(0)
+      expect(server.connections.size + server.requests.length).toBe(0)
     }))
 })
 
@@ -177,7 +177,7 @@ describe("a client", () => {
       const content = Stream.fromEffect(Effect.map(from.getManifest(repository, tag), ({ bytes }) => bytes))
       const error = yield* Effect.flip(to.pushBlob(repository, descriptor, Body.stream(content)))
       expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
-      expect(inside.asked.length).toBe(0)
+      expect(inside.requests.length).toBe(0)
     }))
 
   it.scoped("does not reuse the connections of another client that trusts the host", () =>
@@ -194,10 +194,10 @@ describe("a client", () => {
           Effect.provide(Layer.provide(layer, Layer.succeedContext(context)))
         )
       yield* list(trusting)
-      const asked = server.asked.length
+      const asked = server.requests.length
       const leading = yield* serve(() => elsewhere(port ?? ""))
       const led = Client.layer({ host: `registry.example:${leading.host.split(":")[1]}`, insecure: true })
       expect(yield* Effect.flip(list(led))).toMatchObject({ _tag: "Refused" })
-      expect(server.asked.length).toBe(asked)
+      expect(server.requests.length).toBe(asked)
     }))
 })

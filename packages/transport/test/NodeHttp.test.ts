@@ -53,7 +53,7 @@ describe("the client over node:http, for Bun,", () => {
       const server = yield* serve(() => ({ status: 307, headers: { location: `http://evil.example:${port}/` } }))
       const error = yield* Effect.flip(list(registry(server.host, yield* http({ lookup }))))
       expect(error).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
-      expect(inside.asked).toEqual([])
+      expect(inside.requests).toEqual([])
     }))
 
   it.scoped("refuses a request for which a proxy is set", () =>
@@ -63,6 +63,6 @@ describe("the client over node:http, for Bun,", () => {
       const error = yield* Effect.flip(list(registry(`registry.example:${server.host.split(":")[1]}`, client)))
       expect(error).toMatchObject({ _tag: "Refused", by: "NodeHttp" })
       expect(error.message).toContain("through the proxy proxy.example:3128, and proxies are not supported in Bun")
-      expect(server.asked).toEqual([])
+      expect(server.requests).toEqual([])
     }))
 })

@@ -113,7 +113,7 @@ describe("a request is sent through the proxy", () => {
       const client = yield* http({ HTTP_PROXY: proxy.host })
       yield* client.put("http://registry.example:5000/there", { headers: { "x-mine": "yes" } })
       expect(proxy.lines()).toEqual(["PUT http://registry.example:5000/there"])
-      expect(server.asked[0]?.headers).toMatchObject({ host: "registry.example:5000", "x-mine": "yes" })
+      expect(server.requests[0]?.headers).toMatchObject({ host: "registry.example:5000", "x-mine": "yes" })
     }))
 
   it.scoped("over TLS, with the settings for the proxy and not those for the registry", () =>
@@ -247,7 +247,7 @@ describe("a login in the proxy's URL", () => {
       expect((yield* client.get("https://registry.example/v2/")).status).toBe(200)
       for (const { proxy, server } of [plain, secure]) {
         expect(proxy.requests.map(({ authorization }) => authorization)).toEqual([authorization])
-        expect(server.asked.map(({ headers }) => headers["proxy-authorization"])).toEqual([undefined])
+        expect(server.requests.map(({ headers }) => headers["proxy-authorization"])).toEqual([undefined])
       }
     }))
 

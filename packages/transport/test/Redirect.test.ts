@@ -62,7 +62,7 @@ describe.each(platformNames)("over %s", (platform) => {
       })
       const response = yield* http.execute(request)
       expect(response.status).toBe(200)
-      const asked = where === "the same origin" ? server.asked[1] : target.asked[0]
+      const asked = where === "the same origin" ? server.requests[1] : target.requests[0]
       expect(asked?.method).toBe(followedBy)
       expect(asked?.target).toBe("/there")
       expect(asked?.body.toString()).toBe(bodily && followedBy === method ? "content" : "")
@@ -84,8 +84,8 @@ describe.each(platformNames)("over %s", (platform) => {
       const http = yield* client(platform)
       yield* http.get(`${home.origin}/start`, { headers: secrets })
       expect(home.lines()).toEqual(["GET /start", "GET /end"])
-      expect(home.asked[0]?.headers).toMatchObject(secrets)
-      for (const { headers } of [...middle.asked, home.asked[1]!]) {
+      expect(home.requests[0]?.headers).toMatchObject(secrets)
+      for (const { headers } of [...middle.requests, home.requests[1]!]) {
         expect(JSON.stringify(headers)).not.toContain("CANARY")
       }
     }))
@@ -101,7 +101,7 @@ describe.each(platformNames)("over %s", (platform) => {
         _tag: "ResponseInvalid",
         reason: "the registry's answer breaks the protocol: it redirects more than 10 times"
       })
-      expect(endless.asked.length).toBe(11)
+      expect(endless.requests.length).toBe(11)
     }))
 
   it.scoped("the connections of redirects are reused or closed", () =>
@@ -139,8 +139,8 @@ describe("a location", () => {
       )
       const http = yield* client("node")
       expect((yield* http.get(`${server.origin}/a/here?a=b`)).status).toBe(200)
-      expect(server.asked[1]?.target).toBe(target)
-      expect(server.asked[1]?.headers.authorization).toBeUndefined()
+      expect(server.requests[1]?.target).toBe(target)
+      expect(server.requests[1]?.headers.authorization).toBeUndefined()
     }))
 
   it.scoped("that is missing leaves the answer as it is", () =>
@@ -160,7 +160,7 @@ describe("a location", () => {
       for (const status of [201, 300, 304, 305]) {
         expect((yield* http.get(`${server.origin}/${status}`)).status).toBe(status)
       }
-      expect(server.asked.length).toBe(4)
+      expect(server.requests.length).toBe(4)
     }))
 })
 
@@ -215,7 +215,7 @@ describe("a body", () => {
       const server = yield* serve((_, count) => count === 0 ? to("/there") : ok)
       const http = yield* client(platform)
       yield* http.put(`${server.origin}/here`, { body: body(true) })
-      expect(server.asked.map(({ body }) => body.toString())).toEqual(["content", "content"])
+      expect(server.requests.map(({ body }) => body.toString())).toEqual(["content", "content"])
     }))
 
   it.scoped.each(platformNames)("is not sent again if it cannot be, over %s", (platform) =>
@@ -227,7 +227,7 @@ describe("a body", () => {
         _tag: "BodyFailed",
         reason: "the registry redirects the request, and its body cannot be sent again: use a replayable body"
       })
-      expect(server.asked.length).toBe(1)
+      expect(server.requests.length).toBe(1)
     }))
 
   it.scoped("is not needed after a 303", () =>
@@ -246,8 +246,8 @@ it.scoped("headers that an HTTP client adds to every request are sent to no othe
     const platform = Context.get(yield* Layer.build(platforms.undici), HttpClient.HttpClient)
     const adding = HttpClient.mapRequest(platform, HttpClientRequest.bearerToken("CANARY"))
     yield* Redirect.make()(adding).get(`${server.origin}/here`)
-    expect(server.asked[0]?.headers.authorization).toBe("Bearer CANARY")
-    expect(other.asked[0]?.headers.authorization).toBeUndefined()
+    expect(server.requests[0]?.headers.authorization).toBe("Bearer CANARY")
+    expect(other.requests[0]?.headers.authorization).toBeUndefined()
   }))
 
 describe("fetch", () => {
@@ -294,7 +294,7 @@ describe("a registry", () => {
         "ListRepositories: the registry's answer breaks the protocol: it redirects more than 2 times"
       )
       expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "ListRepositories", registry: server.host })
-      expect(server.asked.length).toBe(3)
+      expect(server.requests.length).toBe(3)
     }))
 
   it.scoped("that redirects to a host that does not answer fails with an error that contains only the origin", () =>
@@ -317,7 +317,7 @@ it.scoped("follows a redirect whose body does not end", () =>
     })
     const http = yield* client("undici")
     const following = yield* Effect.fork(Effect.flatMap(http.get(server.origin), (response) => response.text))
-    yield* until(() => server.asked.length === 1)
-    yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.asked.length === 2 })
+    yield* until(() => server.requests.length === 1)
+    yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => server.requests.length === 2 })
     expect(yield* Fiber.join(following)).toBe("here")
   }))

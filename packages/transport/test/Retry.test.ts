@@ -191,7 +191,7 @@ describe("a request", () => {
             Effect.provide(platform)
           )
         expect(response.status).toBe(201)
-        expect(server.asked.map(({ body }) =>
+        expect(server.requests.map(({ body }) =>
           body.toString()
         )).toEqual(["content", "content", "content"])
       }
@@ -209,7 +209,7 @@ describe("a request", () => {
         (http) => Retry.make({ delay: 0 })(http).get(server.origin)
       ).pipe(Effect.provide(platforms.undici))
       expect(yield* response.text).toBe("here")
-      expect(server.asked.length).toBe(3)
+      expect(server.requests.length).toBe(3)
     }))
 })
 
