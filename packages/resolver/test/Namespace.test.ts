@@ -138,7 +138,7 @@ describe("operations on references", () => {
 
   it.effect("copy a blob if the registry mounts nothing, and leave no upload behind if the copy fails", () =>
     Effect.gen(function*() {
-      const asked: Array<string> = []
+      const received: Array<string> = []
       const denied = new RegistryError.Denied({})
       let reads = true
       const registry = Memory.layer().pipe(
@@ -152,7 +152,7 @@ describe("operations on references", () => {
           })
         ),
         Registry.wrap((next) => (operation) => {
-          asked.push(operation._tag)
+          received.push(operation._tag)
           return next(operation)
         })
       )
@@ -163,10 +163,10 @@ describe("operations on references", () => {
         yield* Namespace.copyBlob(at(`one.test/team/app@${blob.digest}`), there)
         expect((yield* Namespace.resolveBlob(there)).size).toBe(blob.size)
         reads = false
-        asked.length = 0
+        received.length = 0
         const error = yield* Effect.flip(Namespace.copyBlob(there, at("one.test/another")))
         expect(error._tag).toBe("Denied")
-        expect(asked).toEqual(["ResolveBlob", "MountBlob", "GetBlob", "CancelUpload"])
+        expect(received).toEqual(["ResolveBlob", "MountBlob", "GetBlob", "CancelUpload"])
       }))
       yield* Effect.provide(copied, Resolver.layerStatic({ "one.test": registry }))
     }))

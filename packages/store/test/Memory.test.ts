@@ -1,4 +1,4 @@
-import { Answer, Body, Descriptor, Digest, Handler, MediaType, Operation, Registry } from "@effect-oci/core"
+import { Answer, Body, Descriptor, Digest, MediaType, Operation, Registry } from "@effect-oci/core"
 import { BlobStore, Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Stream } from "effect"
@@ -141,15 +141,15 @@ describe("Memory", () => {
     }).pipe(Effect.provide(Memory.layer({ maxBytes: 1000 }))))
 
   describe("keeps chunks", () => {
-    const own = () => new Uint8Array(64 * 1024).fill(1)
+    const filled = () => new Uint8Array(64 * 1024).fill(1)
 
     it.effect("as they are, if they are large and fill their buffers", () =>
       Effect.gen(function*() {
-        const chunk = own()
+        const chunk = filled()
         expect((yield* kept([chunk])).bytes).toBe(chunk)
-        const view = own().subarray(100)
+        const view = filled().subarray(100)
         expect((yield* kept([view])).bytes).toBe(view)
-        const chunks = [own(), own(), own()]
+        const chunks = [filled(), filled(), filled()]
         const seen = yield* chunksOf(yield* kept(chunks))
         expect(seen).toHaveLength(3)
         for (const [n, chunk] of chunks.entries()) expect(seen[n]).toBe(chunk)

@@ -47,7 +47,7 @@ describe("a copy that fails or is interrupted", () => {
 
       const stream = yield* Effect.fork(Stream.runDrain(Copy.stream(from(source), to(target))))
       yield* Effect.repeat(Effect.sleep("5 millis"), {
-        until: () => target.asked.filter(({ _tag }) => _tag === "CompleteUpload").length === 2
+        until: () => target.received.filter(({ _tag }) => _tag === "CompleteUpload").length === 2
       })
       yield* Fiber.interrupt(stream)
       expect(target.counts()).toMatchObject({ CancelUpload: 2, StartUpload: 2 })
@@ -85,11 +85,11 @@ describe("chunks", () => {
             })
         })
         yield* Copy.copy(from(source), to(target), { chunkSize: 300 })
-        const chunks = target.asked.flatMap((operation) =>
+        const chunks = target.received.flatMap((operation) =>
           operation._tag === "AppendUpload" ? [operation.body.size] : []
         )
         expect(chunks).toEqual(sizes)
-        const large = target.asked.filter((operation) =>
+        const large = target.received.filter((operation) =>
           operation._tag === "CompleteUpload" && (operation.offset ?? 0) > 0
         )
         expect(large).toMatchObject([{ offset: sizes.length * sizes[0] }])
@@ -111,7 +111,7 @@ describe("chunks", () => {
 
 describe("options", () => {
   it("are refused if they are not valid numbers", () => {
-    const place = { registry: {} as Registry["Type"], repository: app, reference: v1 }
+    const both = { registry: {} as Registry["Type"], repository: app, reference: v1 }
     for (
       const [options, says] of [
         [{ concurrency: 0 }, "concurrency must be a whole number of at least 1, not 0"],
@@ -119,8 +119,8 @@ describe("options", () => {
         [{ retries: -1 }, "retries must be a whole number of at least 0, not -1"]
       ] as const
     ) {
-      expect(() => Copy.copy(place, place, options)).toThrow(says)
-      expect(() => Copy.stream(place, place, options)).toThrow(says)
+      expect(() => Copy.copy(both, both, options)).toThrow(says)
+      expect(() => Copy.stream(both, both, options)).toThrow(says)
     }
   })
 
@@ -149,7 +149,7 @@ describe("options", () => {
       const index = yield* target.registry.getManifest(copyOf, descriptor.digest)
       expect(JSON.parse(new TextDecoder().decode(index.bytes)).manifests).toEqual([on(arm, "linux/arm64")])
       expect((yield* target.registry.resolveManifest(copyOf, arm.digest)).digest).toBe(arm.digest)
-      const moved = target.asked.filter(({ _tag }) => _tag === "CompleteUpload")
+      const moved = target.received.filter(({ _tag }) => _tag === "CompleteUpload")
       expect(moved.length).toBe(1)
     }))
 
@@ -160,7 +160,7 @@ describe("options", () => {
       one.counts()
       const planned = yield* Copy.copy(from(one), to(one), { dryRun: true })
       expect(planned.blobs).toEqual({ moved: 0, mounted: 3, existed: 0 })
-      expect(one.asked.flatMap((operation) => Operation.isRead(operation) ? [] : [operation._tag])).toEqual([])
+      expect(one.received.flatMap((operation) => Operation.isRead(operation) ? [] : [operation._tag])).toEqual([])
     }))
 })
 
@@ -199,9 +199,9 @@ describe("events", () => {
         )
       const first = yield* tagsOf([v1])
       expect(new Set(first).size).toBe(first.length)
-      expect(first.filter((told) => told.startsWith("Done")).length).toBe(3 + 4)
+      expect(first.filter((line) => line.startsWith("Done")).length).toBe(3 + 4)
       const again = yield* tagsOf([v1, Tag.make("v2")])
-      expect(new Set(again.map((told) => told.split(" ")[0]))).toEqual(new Set(["Existed"]))
+      expect(new Set(again.map((line) => line.split(" ")[0]))).toEqual(new Set(["Existed"]))
       expect((yield* target.registry.resolveManifest(copyOf, Tag.make("v2"))).digest).toBe(image.digest)
     }))
 

@@ -51,7 +51,7 @@ describe("a registry that is away for two seconds", () => {
       const source = yield* imageOf
       const counted = yield* recorded()
       yield* Copy.copy(from(source), to(counted))
-      const writes = counted.asked.length
+      const writes = counted.received.length
       expect(writes).toBeGreaterThan(10)
       for (let at = 1; at < writes; at++) {
         const inner = yield* recorded()

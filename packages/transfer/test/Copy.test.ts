@@ -32,7 +32,7 @@ describe("copy", () => {
         blobs: { moved: 4, mounted: 0, existed: 0 }
       })
       expect(source.counts()).toEqual({ GetManifest: 1, ListReferrers: 1, ListTags: 1, GetBlob: 4 })
-      expect(target.asked.at(-1)).toMatchObject({ _tag: "PushManifest", tags: [v1] })
+      expect(target.received.at(-1)).toMatchObject({ _tag: "PushManifest", tags: [v1] })
       expect(target.counts()).toEqual({
         ResolveManifest: 1,
         ResolveBlob: 4,
@@ -74,7 +74,7 @@ describe("copy", () => {
 
       expect(copied).toMatchObject({ manifests: { pushed: 2, existed: 1 }, blobs: { moved: 1, existed: 2 } })
       expect(source.counts()).toEqual({ GetManifest: 2, GetBlob: 1 })
-      const pushed = target.asked.filter(({ _tag }) => _tag === "PushManifest") as Array<Operation.PushManifest>
+      const pushed = target.received.filter(({ _tag }) => _tag === "PushManifest") as Array<Operation.PushManifest>
       expect(pushed.map(({ mediaType }) => mediaType)).toEqual([MediaType.image, MediaType.index])
     }))
 
@@ -163,7 +163,7 @@ describe("copy", () => {
       expect(yield* referrers(index)).toEqual([signature.digest])
       expect(yield* referrers(image)).toEqual([sbom.digest])
       expect(yield* referrers(sbom)).toEqual([signed.digest])
-      const pushes = target.asked.filter(({ _tag }) => _tag === "PushManifest") as Array<Operation.PushManifest>
+      const pushes = target.received.filter(({ _tag }) => _tag === "PushManifest") as Array<Operation.PushManifest>
       expect(pushes.map(({ tags }) => tags)).toEqual([[], [], [], [], [v1]])
 
       const later = yield* pushReferrer(source.registry, image, "a/late")
@@ -372,7 +372,7 @@ describe("a copy that fails", () => {
       yield* pushImage(source.registry, [new Uint8Array(100_000).fill(7)], {}, [v1])
       source.counts()
       yield* Copy.copy(from(source), to(target), { concurrency: 1 })
-      const reads = source.asked.filter(({ _tag }) => _tag === "GetBlob") as Array<Operation.GetBlob>
+      const reads = source.received.filter(({ _tag }) => _tag === "GetBlob") as Array<Operation.GetBlob>
       expect(reads.map(({ range }) => range)).toEqual([undefined, { offset: 1000, length: 99_000 }, undefined])
       expect(target.counts()).toMatchObject({ StartUpload: 2, GetUpload: 1, CompleteUpload: 3 })
     })))
@@ -419,7 +419,7 @@ describe("a copy that fails", () => {
       )
       const fiber = yield* Effect.fork(run)
       yield* Effect.repeat(Effect.sleep("5 millis"), {
-        until: () => target.asked.some(({ _tag }) => _tag === "CompleteUpload")
+        until: () => target.received.some(({ _tag }) => _tag === "CompleteUpload")
       })
       yield* Effect.sleep("20 millis")
       yield* Fiber.interrupt(fiber)
@@ -428,7 +428,7 @@ describe("a copy that fails", () => {
       source.counts()
       yield* run
       expect(target.counts()).toMatchObject({ GetUpload: 1, StartUpload: 1 })
-      expect(source.asked).toContainEqual(
+      expect(source.received).toContainEqual(
         expect.objectContaining({ _tag: "GetBlob", range: { offset: 3, length: expect.any(Number) } })
       )
     })))
@@ -462,7 +462,7 @@ describe("a copy that fails", () => {
         const error = yield* Effect.flip(Copy.copy(from(source), to(target), options))
         expect(error.message).toContain(says)
       }
-      expect(target.asked.filter((operation) => !Operation.isRead(operation))).toEqual([])
+      expect(target.received.filter((operation) => !Operation.isRead(operation))).toEqual([])
     }))
 })
 

@@ -26,7 +26,7 @@ const graphOf = (children: ReadonlyArray<ReadonlyArray<number>>, root: number): 
   digestTags: new Map()
 })
 
-const placesOf = (graph: Graph.Graph) => {
+const positionsOf = (graph: Graph.Graph) => {
   const steps = Graph.steps(graph)
   expect(steps.flat().length).toBe(graph.nodes.size)
   return new Map(steps.flatMap((step, at) => step.map(({ descriptor }) => [descriptor.digest, at] as const)))
@@ -43,10 +43,10 @@ describe("the steps of a graph", () => {
     )
     fc.assert(fc.property(dag, ({ children, root }) => {
       const graph = graphOf(children, root)
-      const places = placesOf(graph)
+      const positions = positionsOf(graph)
       for (const { children, descriptor } of graph.nodes.values()) {
         for (const child of children) {
-          expect(places.get(child.digest)).toBeLessThan(places.get(descriptor.digest)!)
+          expect(positions.get(child.digest)).toBeLessThan(positions.get(descriptor.digest)!)
         }
       }
       if (children.every((below) => !below.includes(root))) {
@@ -56,10 +56,10 @@ describe("the steps of a graph", () => {
   })
 
   it("end for a cycle, and do not overflow the stack for a deep graph", () => {
-    placesOf(graphOf([[1], [2], [0]], 0))
+    positionsOf(graphOf([[1], [2], [0]], 0))
     const most = 10_000
     const chain = Array.from({ length: most }, (_, index) => index + 1 < most ? [index + 1] : [])
-    const deep = placesOf(graphOf([chain.map((_, index) => index).slice(1), ...chain.slice(1)], 0))
+    const deep = positionsOf(graphOf([chain.map((_, index) => index).slice(1), ...chain.slice(1)], 0))
     expect(deep.get(digestOf(0))).toBe(most - 1)
   })
 })

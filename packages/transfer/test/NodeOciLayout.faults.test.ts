@@ -338,15 +338,15 @@ describe("a path where no layout can be created", () => {
     Effect.scoped(Effect.gen(function*() {
       const path = yield* folder
       writeFileSync(join(path, "file"), "")
-      const places: ReadonlyArray<readonly [string, RegExp]> = [
+      const paths: ReadonlyArray<readonly [string, RegExp]> = [
         ["/proc/effect-oci", /\/proc\/effect-oci.*: a folder cannot be created there/],
         ["/proc/effect-oci/deeper", /: a folder cannot be created there/],
         [join(path, "file"), /file: it is not a folder/],
         [join(path, "file", "below"), /: a part of its path is a file, not a folder/],
         [join(path, "n".repeat(300)), /: its name is too long/]
       ]
-      for (const [place, says] of places) {
-        const error = yield* Effect.flip(Effect.scoped(opened(place)))
+      for (const [bad, says] of paths) {
+        const error = yield* Effect.flip(Effect.scoped(opened(bad)))
         expect(error).toBeInstanceOf(NodeOciLayout.LayoutInvalid)
         expect(error.message).toMatch(says)
         expect(error.message).not.toMatch(/E[A-Z]{4,}/)

@@ -18,7 +18,7 @@ describe("a tracker", () => {
       const [one, other] = [content("0123456789"), content("another")]
       const slow = yield* progress.subscribe
       const moved = (descriptor: Descriptor.Descriptor, transferred: number) => Event.Moved({ descriptor, transferred })
-      const told = [
+      const sent = [
         Event.Started({ descriptor: one, transferred: 0 }),
         moved(one, 1),
         Event.Started({ descriptor: other, transferred: 0 }),
@@ -30,15 +30,15 @@ describe("a tracker", () => {
         moved(one, 3),
         Event.Done({ descriptor: other })
       ]
-      for (const event of told) progress.report(event)
+      for (const event of sent) progress.report(event)
       expect(yield* take(slow, 7)).toEqual([
-        told[0],
+        sent[0],
         moved(one, 5),
-        told[2],
+        sent[2],
         moved(other, 7),
-        told[5],
+        sent[5],
         moved(one, 3),
-        told[9]
+        sent[9]
       ])
       progress.report(moved(one, 10))
       expect(yield* take(slow, 1)).toEqual([moved(one, 10)])

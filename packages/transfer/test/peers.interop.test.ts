@@ -23,10 +23,10 @@ const v1 = Tag.make("v1")
 /** Creates a client of a registry, and records its requests. */
 const client = (host: string) =>
   Effect.map(Layer.build(Client.layer({ host, insecure: true })), (context) => {
-    const asked: Array<Operation.Operation> = []
+    const received: Array<Operation.Operation> = []
     const { handle } = Context.get(context, Registry)
     const registry = Registry.fromHandler((operation) => {
-      asked.push(operation)
+      received.push(operation)
       return handle(operation)
     })
     return {
@@ -34,7 +34,7 @@ const client = (host: string) =>
       registry,
       counts: () => {
         const counts: { [tag: string]: number } = {}
-        for (const { _tag } of asked.splice(0)) counts[_tag] = (counts[_tag] ?? 0) + 1
+        for (const { _tag } of received.splice(0)) counts[_tag] = (counts[_tag] ?? 0) + 1
         return counts
       }
     }
@@ -66,14 +66,14 @@ const pushIndex = (registry: Registry["Type"]) =>
     const base = randomBytes(3_000_000)
     const image = (architecture: string) =>
       Effect.gen(function*() {
-        const own = randomBytes(1_000_000)
+        const top = randomBytes(1_000_000)
         const config = json({
           architecture,
           os: "linux",
           config: {},
-          rootfs: { type: "layers", diff_ids: [Digest.fromBytes(base), Digest.fromBytes(own)] }
+          rootfs: { type: "layers", diff_ids: [Digest.fromBytes(base), Digest.fromBytes(top)] }
         })
-        const layers = yield* Effect.forEach([base, own], (bytes) => blob(bytes, MediaType.layer))
+        const layers = yield* Effect.forEach([base, top], (bytes) => blob(bytes, MediaType.layer))
         const fields = { config: yield* blob(config, MediaType.imageConfig), layers }
         return { ...(yield* manifest(MediaType.image, fields)), platform: { os: "linux", architecture } }
       })
@@ -179,9 +179,9 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("copies", () => {
       })
       expect(yield* configOf(`docker://${server.host}/${team}:v1`)).toBe(expected)
 
-      const own = join(path, "own.tar")
+      const ours = join(path, "ours.tar")
       yield* NodeDockerTar.write(
-        own,
+        ours,
         Effect.flatMap(
           Registry,
           (registry) =>
@@ -191,8 +191,8 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("copies", () => {
         ),
         { name: "docker.io/library/app" }
       )
-      expect(yield* configOf(`docker-archive:${own}:app:v1`)).toBe(expected)
-      yield* NodePeers.skopeo("copy", `docker-archive:${own}`, `docker://${source.host}/back:v1`)
+      expect(yield* configOf(`docker-archive:${ours}:app:v1`)).toBe(expected)
+      yield* NodePeers.skopeo("copy", `docker-archive:${ours}`, `docker://${source.host}/back:v1`)
       expect(yield* configOf(`docker://${source.host}/back:v1`)).toBe(expected)
     }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
 

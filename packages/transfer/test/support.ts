@@ -12,19 +12,19 @@ const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value
 /** Creates a registry in memory, and records its operations. */
 export const recorded = (options?: Memory.Options & { readonly wrap?: Middleware.Middleware }) =>
   Effect.map(Layer.build(Memory.layer(options)), (context) => {
-    const asked: Array<Operation.Operation> = []
+    const received: Array<Operation.Operation> = []
     const wrapped = (options?.wrap ?? ((next) => next))(Context.get(context, Registry).handle)
     const handle: Handler.Handler = (operation) => {
-      asked.push(operation)
+      received.push(operation)
       return wrapped(operation)
     }
     return {
       registry: Registry.fromHandler(handle),
-      asked,
+      received,
       /** Returns how often each operation was called since the last time. */
       counts: () => {
         const counts: { [tag: string]: number } = {}
-        for (const { _tag } of asked.splice(0)) counts[_tag] = (counts[_tag] ?? 0) + 1
+        for (const { _tag } of received.splice(0)) counts[_tag] = (counts[_tag] ?? 0) + 1
         return counts
       }
     }

@@ -108,7 +108,6 @@ export const crashes = (makeStores: MakeStores) => {
         ).pipe(Layer.provideMerge(makeStores()))
       return Effect.gen(function*() {
         const registry = yield* Registry
-        const blobs = yield* BlobStore.BlobStore
         yield* pushBytes(hello)
         expect((yield* registry.deleteBlob(repository, helloDigest))._tag).toBe("Done")
         const [left] = yield* garbage

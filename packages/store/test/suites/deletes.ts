@@ -107,12 +107,12 @@ export const deletes = (makeStores: MakeStores) => {
         Effect.gen(function*() {
           const registry = yield* Registry
           yield* pushBytes(hello)
-          const asked = {
+          const calls = {
             DeleteBlob: () => registry.deleteBlob(from, reference as never),
             DeleteManifest: () => registry.deleteManifest(from, reference as never),
             DeleteTag: () => registry.deleteTag(from, reference as never)
           }
-          expect(yield* failureOf(asked[operation]())).toEqual({ tag, operation, repository: from, reference })
+          expect(yield* failureOf(calls[operation]())).toEqual({ tag, operation, repository: from, reference })
         }).pipe(test)
     )
   })

@@ -210,15 +210,15 @@ export const lists = (makeStores: MakeStores) => {
         const registry = yield* Registry
         const first = yield* pushImage({ subject })
         const second = yield* pushImage({ subject: first })
-        const own = Digest.fromBytes(index({ subject: second }), "sha512")
+        const sha512Digest = Digest.fromBytes(index({ subject: second }), "sha512")
         yield* registry.pushManifest(repository, {
           mediaType: MediaType.index,
           bytes: index({ subject: second }),
-          digest: own
+          digest: sha512Digest
         })
         expect(yield* list(registry.listReferrers(repository, first.digest))).toMatchObject([{ digest: second.digest }])
-        expect(yield* list(registry.listReferrers(repository, second.digest))).toMatchObject([{ digest: own }])
-        expect(yield* list(registry.listReferrers(unknown, own))).toEqual([])
+        expect(yield* list(registry.listReferrers(repository, second.digest))).toMatchObject([{ digest: sha512Digest }])
+        expect(yield* list(registry.listReferrers(unknown, sha512Digest))).toEqual([])
       }).pipe(test))
   })
 }
