@@ -14,7 +14,7 @@ import { folder } from "./folder.js"
 
 const repository = RepositoryName.make("team/app")
 
-/** Records in which fibers a body is opened and received for more. A native consumer is in no fiber. */
+/** Records in which fibers a body is opened and is resumed. A native consumer is in no fiber. */
 const observed = (body: Body.Body) => {
   const seen = { opened: 0, fibers: 0 }
   const note = () => {
