@@ -129,30 +129,37 @@ export const withFields = <E extends RegistryError>(error: E, fields: ErrorField
   return new Class({ ...error, ...(error.cause === undefined ? {} : { cause: error.cause }), ...fields })
 }
 
-/** The maximum depth of error details, which are JSON of a few levels. Deeper values are left out. */
-const maxDepth = 32
+/** The maximum depth of the values in an error: details are JSON of at most 32 levels. Deeper values are left out. */
+const maxDepth = 40
 
 /**
  * Changes every text in an error: in its fields, in its detail including the names in it, and in nested errors. The
- * operation and the cause do not change.
+ * operation and the cause do not change. `f` also receives the name of the error's field that contains the text.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const mapText = <E extends RegistryError>(error: E, f: (text: string) => string): E => mapErrorText(error, f, 0)
+export const mapText = <E extends RegistryError>(error: E, f: (text: string, field: string) => string): E =>
+  mapErrorText(error, f, 0)
 
-const mapErrorText = <E extends RegistryError>(error: E, f: (text: string) => string, depth: number): E => {
+type MapText = (text: string, field: string) => string
+
+const mapErrorText = <E extends RegistryError>(error: E, f: MapText, depth: number): E => {
   const fields = Object.entries(error).filter(([name]) => name !== "_tag" && name !== "operation")
-  return withFields(error, Object.fromEntries(fields.map(([name, value]) => [name, mapValueText(value, f, depth)])))
+  return withFields(
+    error,
+    Object.fromEntries(fields.map(([name, value]) => [name, mapValueText(value, name, f, depth)]))
+  )
 }
 
-const mapValueText = (value: unknown, f: (text: string) => string, depth: number): unknown => {
-  if (typeof value === "string") return f(value)
+const mapValueText = (value: unknown, field: string, f: MapText, depth: number): unknown => {
+  if (typeof value === "string") return f(value, field)
   if (!Predicate.isObject(value)) return value
   if (depth === maxDepth) return undefined
   if (isRegistryError(value)) return mapErrorText(value, f, depth + 1)
-  if (Array.isArray(value)) return value.map((item) => mapValueText(item, f, depth + 1))
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [f(name), mapValueText(item, f, depth + 1)]))
+  const map = (item: unknown) => mapValueText(item, field, f, depth + 1)
+  if (Array.isArray(value)) return value.map(map)
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [f(name, field), map(item)]))
 }
 
 /**

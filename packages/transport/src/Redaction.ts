@@ -83,23 +83,14 @@ const secretsOfValue = (value: string): ReadonlyArray<string> => {
  * @category combinators
  */
 export const error = <E extends RegistryError.RegistryError>(error: E, redact: Redaction): E => {
-  const fields: Record<string, unknown> = {}
-  for (const name of ["reason", "detail", "diagnostics", "code", "realm"]) {
-    if (Predicate.hasProperty(error, name)) fields[name] = json(error[name], redact)
-  }
-  return RegistryError.withFields(
-    error,
-    error.cause === undefined ? fields : { ...fields, cause: cause(error.cause, redact) }
-  )
+  const redacted = RegistryError.mapText(error, (text, field) => fromServer.has(field) ? redact(text) : text)
+  return error.cause === undefined
+    ? redacted
+    : RegistryError.withFields(redacted, { cause: cause(error.cause, redact) })
 }
 
-/** Recursion is safe: `ErrorBody` parses no JSON that is deep enough to overflow the stack. */
-const json = (value: unknown, redact: Redaction): unknown => {
-  if (typeof value === "string") return redact(value)
-  if (Array.isArray(value)) return value.map((item) => json(item, redact))
-  if (!Predicate.isRecord(value)) return value
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [redact(name), json(item, redact)]))
-}
+/** The fields of errors whose text may come from a server. */
+const fromServer = new Set(["reason", "detail", "diagnostics", "code", "realm"])
 
 /**
  * Redacts the cause of an error: its message, its stack, and those of its own causes.
