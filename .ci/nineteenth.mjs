@@ -63,7 +63,7 @@ const additions = {
 const { fileNames, options } = wholeProject({ incremental: false })
 const host = ts.createCompilerHost(options)
 let changed = 0
-host.readFile = (file) => {
+host.readFile = (/** @type {string} */ file) => {
   const text = ts.sys.readFile(file)
   const change = additions[shown(file)]
   if (text === undefined || change === undefined) return text

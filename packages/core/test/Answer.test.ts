@@ -27,6 +27,13 @@ const native = (fails = false) =>
     return { resume: () => {}, cancel: () => {} }
   })
 
+type Row<A> = readonly [name: string, value: A, expected?: unknown]
+
+/** Rows of a table of tests, each with a name. */
+const rows = <A>(...all: ReadonlyArray<Row<A>>) => all
+
+type Any = Effect.Effect<unknown, unknown>
+
 /** The same result, settled and as an effect that must be run. */
 const both = <A, E>(exit: Exit.Exit<A, E>) => [
   { name: "a settled answer", answer: exit as Effect.Effect<A, E>, isSettled: true },
@@ -34,14 +41,14 @@ const both = <A, E>(exit: Exit.Exit<A, E>) => [
 ]
 
 describe.each(both(Exit.succeed(1)))("a success: $name", ({ answer, isSettled }) => {
-  it.effect.each([
+  it.effect.each(rows<Any>(
     ["map", Answer.map(answer, (result) => result + 1), 2],
     ["flatMap", Answer.flatMap(answer, (result) => Answer.succeed(result + 2)), 3],
     ["tap", Answer.tap(answer, () => Answer.succeed("other")), 1],
     ["catchAll", Answer.catchAll(answer, () => Answer.succeed(9)), 1],
     ["match", Answer.match(answer, { onFailure: () => 9, onSuccess: (result) => result + 3 }), 4],
     ["matchEffect", Answer.matchEffect(answer, { onFailure: Answer.fail, onSuccess: () => Answer.succeed(5) }), 5]
-  ])("%s", ([, result, expected]) =>
+  ))("%s", ([, result, expected]) =>
     Effect.gen(function*() {
       expect(Answer.settled(result) !== undefined).toBe(isSettled)
       expect(yield* result).toBe(expected)
@@ -49,14 +56,14 @@ describe.each(both(Exit.succeed(1)))("a success: $name", ({ answer, isSettled })
 })
 
 describe.each(both(Exit.fail("no")))("a failure: $name", ({ answer, isSettled }) => {
-  it.effect.each([
+  it.effect.each(rows<Any>(
     ["map", Answer.map(answer, () => 2), "no"],
     ["flatMap", Answer.flatMap(answer, () => Answer.succeed(2)), "no"],
     ["tap", Answer.tap(answer, () => Answer.succeed(2)), "no"],
     ["catchAll", Answer.catchAll(answer, (error) => Answer.fail(`${error}!`)), "no!"],
     ["match", Effect.flip(Answer.match(answer, { onFailure: (error) => error, onSuccess: () => "" })), undefined],
     ["matchEffect", Answer.matchEffect(answer, { onFailure: Answer.fail, onSuccess: Answer.succeed }), "no"]
-  ])("%s", ([name, result, expected]) =>
+  ))("%s", ([name, result, expected]) =>
     Effect.gen(function*() {
       if (name !== "match") expect(Answer.settled(result) !== undefined).toBe(isSettled)
       const exit = yield* Effect.exit(result)
@@ -65,7 +72,7 @@ describe.each(both(Exit.fail("no")))("a failure: $name", ({ answer, isSettled })
 })
 
 describe("a defect", () => {
-  it.effect.each([
+  it.effect.each(rows<Effect.Effect<never>>(
     ["settled", Answer.die(defect)],
     [
       "thrown",
@@ -73,7 +80,7 @@ describe("a defect", () => {
         throw defect
       })
     ]
-  ])("passes through, %s", ([, answer]) =>
+  ))("passes through, %s", ([, answer]) =>
     Effect.gen(function*() {
       const cases = { onFailure: Answer.fail, onSuccess: Answer.succeed }
       for (
@@ -110,7 +117,7 @@ describe("mapError", () => {
       expect(Answer.mapError(answer, resolveBlob, reason)).toBe(answer)
     }))
 
-  it.effect.each([["a stream", streamed(true)], ["a native source", native(true)]])(
+  it.effect.each(rows(["a stream", streamed(true)], ["a native source", native(true)]))(
     "maps the error of content: %s",
     ([, body]) =>
       Effect.gen(function*() {
@@ -173,7 +180,7 @@ describe("onEnd", () => {
       expect(ends).toStrictEqual([["Success", bytes.byteLength]])
     }).pipe(Effect.scoped))
 
-  it.effect.each([["a stream", streamed], ["a native source", native]])(
+  it.effect.each(rows(["a stream", streamed], ["a native source", native]))(
     "reports content when its scope closes: %s",
     ([, body]) =>
       Effect.gen(function*() {

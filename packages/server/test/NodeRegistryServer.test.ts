@@ -358,9 +358,9 @@ describe("NodeRegistryServer: a client that disconnects", () => {
               begun = true
               yield* pause(200)
               let received = ""
-              const error = yield* Effect.flip(Body.forEachChunk(body, (chunk) => {
+              const error = yield* Body.forEachChunk(body, (chunk) => {
                 received += new TextDecoder().decode(chunk)
-              }))
+              }).pipe(Effect.flip, Effect.orDie)
               yield* Deferred.succeed(read, `${received}: ${error.reason}`)
               return descriptor
             })

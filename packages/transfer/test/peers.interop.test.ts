@@ -179,9 +179,9 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("copies", () => {
       })
       expect(yield* configOf(`docker://${server.host}/${team}:v1`)).toBe(expected)
 
-      const ours = join(path, "ours.tar")
+      const written = join(path, "written.tar")
       yield* NodeDockerTar.write(
-        ours,
+        written,
         Effect.flatMap(
           Registry,
           (registry) =>
@@ -191,8 +191,8 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("copies", () => {
         ),
         { name: "docker.io/library/app" }
       )
-      expect(yield* configOf(`docker-archive:${ours}:app:v1`)).toBe(expected)
-      yield* NodePeers.skopeo("copy", `docker-archive:${ours}`, `docker://${source.host}/back:v1`)
+      expect(yield* configOf(`docker-archive:${written}:app:v1`)).toBe(expected)
+      yield* NodePeers.skopeo("copy", `docker-archive:${written}`, `docker://${source.host}/back:v1`)
       expect(yield* configOf(`docker://${source.host}/back:v1`)).toBe(expected)
     }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
 
