@@ -30,6 +30,7 @@ floors.bench = [...released, "conformance", "testing"]
 const portable = new Set([
   "core",
   "protocol",
+  "store",
   "middleware",
   "recording",
   "transport",
