@@ -30,6 +30,7 @@ const expected = [
   "packages/protocol/src/Endpoint.ts",
   "packages/protocol/src/ErrorBody.ts",
   "packages/protocol/src/Request.ts",
+  "packages/protocol/src/internal/errorCodes.ts",
   "packages/protocol/src/internal/responseDecoders.ts",
   "packages/protocol/src/internal/responseEncoders.ts",
   "packages/recording/src/internal/comparableResponse.ts",
