@@ -88,8 +88,8 @@ export interface Authenticating {
  *   token of the token server, or `Basic`. It sends the request again if the body can be sent again
  *   (`Transport.isReplayable`). Before a body that cannot be sent again, it gets a token first.
  * - The transport keeps tokens, renews them, and shares them between all requests that they allow. A request requires
- *   the scope `AuthScope.required`. Default: the scope that its URL implies. The transport requests a token for that
- *   scope and for `AuthScope.hint`. It ignores other repositories in a challenge, unless `scopes` is `"challenge"`.
+ *   the scope `RequestScope.required`. Default: the scope that its URL implies. The transport requests a token for that
+ *   scope and for `RequestScope.hint`. It ignores other repositories in a challenge, unless `scopes` is `"challenge"`.
  * - Credentials and tokens go only to the origin that they belong to. A token server receives credentials only if
  *   `Realm.judge` trusts it. On the target of a redirect, the transport answers a challenge once, anonymously.
  *

@@ -1,4 +1,4 @@
-import { AuthScope } from "@effect-oci/core"
+import { AuthScope, RequestScope } from "@effect-oci/core"
 import * as Transport from "@effect-oci/transport/Transport"
 import * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -21,7 +21,7 @@ const authenticated = (
 const withCredentials = (entry: Credential.Credential | Credential.Entry) => Credentials.layerStatic({ [host]: entry })
 
 const requiring = (...scope: ReadonlyArray<string>) =>
-  Effect.provideService(AuthScope.required, AuthScope.parse(scope.join(" ")))
+  Effect.provideService(RequestScope.required, AuthScope.parse(scope.join(" ")))
 
 const pull = (client: HttpClient.HttpClient, path = "team/app/manifests/v1") =>
   Effect.flatMap(client.get(`${registry}/v2/${path}`), (response) => Effect.as(response.text, response.status))
@@ -72,7 +72,9 @@ describe("Auth.transport with a registry that requires tokens", () => {
       })
       const http = yield* authenticated(client)
       const hint = AuthScope.parse("repository:other:pull repository:team/app:pull")
-      yield* Effect.zip(pull(http), pull(http, "other/manifests/v1")).pipe(Effect.provideService(AuthScope.hint, hint))
+      yield* Effect.zip(pull(http), pull(http, "other/manifests/v1")).pipe(
+        Effect.provideService(RequestScope.hint, hint)
+      )
       expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([[
         "repository:other:pull",
         "repository:team/app:pull"
@@ -207,8 +209,8 @@ describe("Auth.transport with a registry that requires tokens", () => {
       })
       const http = yield* authenticated(client)
       yield* pull(http).pipe(
-        Effect.provideService(AuthScope.hint, AuthScope.unlimited),
-        Effect.provideService(AuthScope.required, AuthScope.unlimited)
+        Effect.provideService(RequestScope.hint, AuthScope.unlimited),
+        Effect.provideService(RequestScope.required, AuthScope.unlimited)
       )
       expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([["repository:team/app:pull"]])
     }))
@@ -253,7 +255,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
       const response = yield* mount.pipe(requiring("repository:team/app:pull,push", "repository:other:pull"))
       expect(response.status).toBe(200)
       const hint = AuthScope.parse("repository:third:pull")
-      yield* pull(http, "more/manifests/v1").pipe(Effect.provideService(AuthScope.hint, hint))
+      yield* pull(http, "more/manifests/v1").pipe(Effect.provideService(RequestScope.hint, hint))
       expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([
         ["repository:team/app:pull,push", "repository:other:pull"],
         ["repository:team/app:pull,push"],
@@ -284,7 +286,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
       const hint = AuthScope.parse("repository:third:pull")
       const response = yield* http.del(`${registry}/v2/team/app/manifests/v1`).pipe(
         requiring("repository:team/app:delete"),
-        Effect.provideService(AuthScope.hint, hint)
+        Effect.provideService(RequestScope.hint, hint)
       )
       expect(response.status).toBe(202)
       expect(server.tokenRequests.map(({ scopes }) => scopes)).toEqual([

@@ -1,5 +1,5 @@
 /** Tests which credentials the transport sends, to which servers, and how often it looks them up. */
-import { AuthScope } from "@effect-oci/core"
+import { AuthScope, RequestScope } from "@effect-oci/core"
 import { CredentialError } from "@effect-oci/core/RegistryError"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
@@ -89,7 +89,7 @@ describe("Auth.transport with credentials", () => {
       const { layer, lookups } = countingLookups(() => [])
       const http = yield* authenticated(fakeNetwork({ [registry]: () => ({ status: 200 }) }).client, layer)
       const pullRequiring = (scope: string) =>
-        http.get(`${registry}/any`).pipe(Effect.provideService(AuthScope.required, AuthScope.parse(scope)))
+        http.get(`${registry}/any`).pipe(Effect.provideService(RequestScope.required, AuthScope.parse(scope)))
       yield* pullRequiring("repository:a:pull repository:b:pull,push")
       yield* pullRequiring("repository:c:pull")
       yield* pullRequiring("repository:d:delete")

@@ -1,6 +1,6 @@
 /** A client of registries that require authentication, over real sockets. */
 import { Credential, Credentials } from "@effect-oci/auth"
-import { AuthScope, Body, Descriptor, Digest, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { AuthScope, Body, Descriptor, Digest, Registry, RepositoryName, RequestScope, Tag } from "@effect-oci/core"
 import { connect, platforms, serve } from "@effect-oci/testing/NodeScripted"
 import type { Answer, ReceivedRequest, Server } from "@effect-oci/testing/NodeScripted"
 import { describe, expect, it } from "@effect/vitest"
@@ -115,14 +115,14 @@ describe("a client without any credentials", () => {
       expect(scopes(server)[0]).toEqual(["repository:other:pull", "repository:team/app:pull,push"])
     }))
 
-  it.scoped("shares one token for the scopes of AuthScope.hint", () =>
+  it.scoped("shares one token for the scopes of RequestScope.hint", () =>
     Effect.gen(function*() {
       const server = yield* guarded()
       const registry = yield* connect(server)
       const other = RepositoryName.make("other")
       const hint = AuthScope.union(AuthScope.repository(repository, "pull"), AuthScope.repository(other, "pull"))
       yield* Effect.zip(registry.resolveManifest(repository, tag), registry.resolveManifest(other, tag)).pipe(
-        Effect.provideService(AuthScope.hint, hint)
+        Effect.provideService(RequestScope.hint, hint)
       )
       expect(scopes(server)).toEqual([["repository:other:pull", "repository:team/app:pull"]])
     }))

@@ -3,6 +3,7 @@ import { Effect, Equal, Hash, HashMap, Option, pipe } from "effect"
 import * as fc from "fast-check"
 import { inspect } from "node:util"
 import * as AuthScope from "../src/AuthScope.js"
+import * as RequestScope from "../src/RequestScope.js"
 import * as ResourceScope from "../src/ResourceScope.js"
 
 const { make: resource } = ResourceScope
@@ -469,17 +470,17 @@ describe("an AuthScope as a value", () => {
 describe("the references required and hint", () => {
   it.effect("is empty by default", () =>
     Effect.gen(function*() {
-      expect(AuthScope.isEmpty(yield* AuthScope.required)).toBe(true)
-      expect(AuthScope.isEmpty(yield* AuthScope.hint)).toBe(true)
+      expect(AuthScope.isEmpty(yield* RequestScope.required)).toBe(true)
+      expect(AuthScope.isEmpty(yield* RequestScope.hint)).toBe(true)
     }))
 
   it.effect("required and hint are independent", () =>
     Effect.gen(function*() {
-      const told = Effect.all([AuthScope.required, AuthScope.hint])
+      const told = Effect.all([RequestScope.required, RequestScope.hint])
       const pull = AuthScope.repository("foo", "pull")
       const push = AuthScope.repository("foo", "push")
-      expect(yield* Effect.provideService(told, AuthScope.required, pull)).toEqual([pull, AuthScope.empty])
-      expect(yield* Effect.provideService(told, AuthScope.hint, push)).toEqual([AuthScope.empty, push])
+      expect(yield* Effect.provideService(told, RequestScope.required, pull)).toEqual([pull, AuthScope.empty])
+      expect(yield* Effect.provideService(told, RequestScope.hint, push)).toEqual([AuthScope.empty, push])
     }))
 })
 

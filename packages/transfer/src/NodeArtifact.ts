@@ -227,7 +227,7 @@ export interface Pulled {
 
 /**
  * Pulls the files of an artifact into a folder: the layers that have a title. Other layers are skipped. Each file is
- * verified, and appears under its name when it is complete.
+ * verified, and appears under its name when it is complete. If a name is refused, no file is written.
  *
  * Fails with {@link FileRefused} if a file exists and `overwrite` is not set, if a title leads out of the folder, also
  * through a link, or if a title is not allowed ({@link Titles}).
@@ -274,17 +274,21 @@ export const pull = (
       }
       outputs.set(path, { parts, blob: descriptor })
     }
-    const pullFile = (path: string, parts: ReadonlyArray<string>, blob: Descriptor.Descriptor) =>
+    // Every name is checked before the first file is written, so that a refused artifact changes no file.
+    for (const [path, { parts }] of outputs) {
+      yield* plainFolders(folder, parts)
+      const existing = Option.getOrUndefined(yield* Effect.option(files.tried(path, () => lstat(path))))
+      if (existing !== undefined && (options?.overwrite !== true || !existing.isFile())) {
+        const reason = existing.isFile()
+          ? "the file exists; set `overwrite` to replace it"
+          : "it exists, and is not a file"
+        return yield* Effect.fail(new FileRefused({ path, reason }))
+      }
+    }
+    return yield* Effect.forEach([...outputs], ([path, { blob, parts }]) =>
       Effect.scoped(Effect.gen(function*() {
         yield* plainFolders(folder, parts)
         yield* Effect.mapError(files.folder(dirname(path)), refused)
-        const existing = Option.getOrUndefined(yield* Effect.option(files.tried(path, () => lstat(path))))
-        if (existing !== undefined && (options?.overwrite !== true || !existing.isFile())) {
-          const reason = existing.isFile()
-            ? "the file exists; set `overwrite` to replace it"
-            : "it exists, and is not a file"
-          return yield* Effect.fail(new FileRefused({ path, reason }))
-        }
         const part = join(dirname(path), `.${crypto.randomUUID()}`)
         const content = yield* registry.getBlob(repository, blob.digest)
         yield* files.write(part, content.body).pipe(
@@ -293,8 +297,5 @@ export const pull = (
           Effect.mapError((error) => error._tag === "FileError" ? refused(error) : error.error)
         )
         return { path, descriptor: blob }
-      }))
-    return yield* Effect.forEach([...outputs], ([path, { blob, parts }]) => pullFile(path, parts, blob), {
-      concurrency: 4
-    })
+      })), { concurrency: 4 })
   })

@@ -1,4 +1,5 @@
 import * as AuthScope from "@effect-oci/core/AuthScope"
+import * as RequestScope from "@effect-oci/core/RequestScope"
 import type * as ResourceScope from "@effect-oci/core/ResourceScope"
 import * as Route from "@effect-oci/protocol/Route"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
@@ -22,8 +23,8 @@ export const of = (
   context: Context.Context<never>,
   scopes: RequestScopes["scopes"]
 ): RequestScopes => {
-  const fromContext = Context.get(context, AuthScope.required)
-  const hint = Context.get(context, AuthScope.hint)
+  const fromContext = Context.get(context, RequestScope.required)
+  const hint = Context.get(context, RequestScope.hint)
   const required = AuthScope.isEmpty(fromContext) || AuthScope.isUnlimited(fromContext) ? fromUrl(request) : fromContext
   // Token servers do not support the unlimited scope.
   const supportedHint = AuthScope.isUnlimited(hint) ? AuthScope.empty : hint

@@ -1,6 +1,6 @@
-import * as AuthScope from "@effect-oci/core/AuthScope"
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
+import * as RequestScope from "@effect-oci/core/RequestScope"
 import type { ItemOf, ListOperation } from "@effect-oci/protocol/Page"
 import * as Request from "@effect-oci/protocol/Request"
 import * as Response from "@effect-oci/protocol/Response"
@@ -52,7 +52,7 @@ const headersOf = (request: Wire.Request): Headers.Headers => {
 const requiring = <A, E>(operation: Operation.Operation, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.mapInputContext(
     effect,
-    (context: Context.Context<never>) => Context.add(context, AuthScope.required, Operation.requiredScope(operation))
+    (context: Context.Context<never>) => Context.add(context, RequestScope.required, Operation.requiredScope(operation))
   )
 
 /** The URL of a request, and the part of it that errors and logs may contain. */
