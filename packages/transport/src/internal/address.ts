@@ -53,6 +53,3 @@ export const special = (host: string): string | undefined => {
 
 /** Returns whether a host is an address or a name of this machine. */
 export const isLoopback = (host: string): boolean => special(host) === names["loopback"]
-
-/** Returns whether a host is an address, not a name. */
-export const isAddress = (host: string): boolean => ipaddr.isValid(host.replace(/^\[|\]$/g, ""))
