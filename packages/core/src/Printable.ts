@@ -21,7 +21,8 @@ export const printable = (text: string, limit = 1024): string => {
 }
 
 const query = /[?#][^\s?#"'<>]*=[^\s"'<>]*/g
-const userInfo = /\/\/[^\s/]*@/g
+/** Matches each user information after slashes, also after the slash that follows another one. Takes linear time. */
+const userInfo = /(?<!\/)\/{2,}(?:[^\s/@]*@\/*)+/g
 
 /**
  * Makes text from outside the program safe to log: escapes and cuts it, removes `secret`, such as the id of an upload,

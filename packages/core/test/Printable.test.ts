@@ -32,10 +32,13 @@ describe("redact", () => {
 
   it("is idempotent", () => {
     const pieces = fc.constantFrom("https://", "//", "a:b@", "?", "#", "k=v", "&", " ", "\u001b", "\"", "=", "x", "/")
-    fc.assert(fc.property(fc.array(pieces, { maxLength: 40 }), (parts) => {
-      const once = redact(parts.join(""))
-      expect(redact(once)).toBe(once)
-    }))
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 40 }), (parts) => {
+        const once = redact(parts.join(""))
+        expect(redact(once)).toBe(once)
+      }),
+      { examples: [[["https://", "a:b@", "/", "a:b@"]]], numRuns: 1000 }
+    )
   })
 
   it.each(["?", "#", "//", "?=", "//a@", "?a", "=?", "@/"])("runs in linear time for repetitions of %s", (piece) => {
