@@ -33,5 +33,7 @@ const userInfo = /(?<!\/)\/{2,}(?:[^\s/@]*@\/*)+/g
  */
 export const redact = (text: string, secret?: string): string => {
   const kept = secret === undefined || secret === "" ? text : text.replaceAll(secret, "…")
-  return printable(kept.replace(userInfo, "//").replace(query, "?…"), 2048)
+  // A query may hide the slash that ends a name, so user information is removed again after it.
+  const safe = kept.replace(userInfo, "//").replace(query, "?…").replace(userInfo, "//")
+  return printable(safe, 2048)
 }

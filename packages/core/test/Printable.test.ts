@@ -37,7 +37,7 @@ describe("redact", () => {
         const once = redact(parts.join(""))
         expect(redact(once)).toBe(once)
       }),
-      { examples: [[["https://", "a:b@", "/", "a:b@"]]], numRuns: 1000 }
+      { examples: [[["https://", "a:b@", "/", "a:b@"]], [["https://", "?", "/", "=", "\"", "a:b@"]]], numRuns: 1000 }
     )
   })
 
