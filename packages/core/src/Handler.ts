@@ -37,6 +37,24 @@ export type Row<Tag extends OperationTag> = (operation: OperationOf<Tag>) => Ans
 export type Table = { readonly [Tag in OperationTag]: Row<Tag> }
 
 /**
+ * The rows of a table for the operations that write.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type WriterTable = Pick<
+  Table,
+  | "PushBlob"
+  | "MountBlob"
+  | "StartUpload"
+  | "GetUpload"
+  | "AppendUpload"
+  | "CompleteUpload"
+  | "CancelUpload"
+  | "PushManifest"
+>
+
+/**
  * Creates a handler from a table with one function for each operation. A table that lacks an operation does not
  * compile.
  *

@@ -14,17 +14,7 @@ export const writer = (
   http: HttpExchange,
   referrersTag: ReferrersTag,
   options: pushBlob.PushOptions
-): Pick<
-  Handler.Table,
-  | "PushBlob"
-  | "MountBlob"
-  | "StartUpload"
-  | "GetUpload"
-  | "AppendUpload"
-  | "CompleteUpload"
-  | "CancelUpload"
-  | "PushManifest"
-> => {
+): Handler.WriterTable => {
   /**
    * Completes an upload. If the operation has the offset and the size of its body, the size of the blob is known.
    * Otherwise the answer may contain the size. If it does not, the client requests it.

@@ -9,18 +9,6 @@ import { pushManifest } from "./pushManifest.js"
 import type { Settings, Stores } from "./stores.js"
 import type { Uploads } from "./uploads.js"
 
-type Rows = Pick<
-  Handler.Table,
-  | "PushBlob"
-  | "MountBlob"
-  | "StartUpload"
-  | "GetUpload"
-  | "AppendUpload"
-  | "CompleteUpload"
-  | "CancelUpload"
-  | "PushManifest"
->
-
 /** Returns the algorithm of a digest. Fails if the store cannot verify this algorithm. */
 const verifiable = (
   operation: Operation.Operation,
@@ -41,7 +29,7 @@ const unsupported = (operation: Operation.Operation, algorithm: string) =>
 const progress = ({ id, offset }: MetadataStore.Upload): Operation.Upload => ({ id, offset })
 
 /** Creates the handlers of the operations that write. */
-export const make = (stores: Stores, settings: Settings, uploads: Uploads): Rows => {
+export const make = (stores: Stores, settings: Settings, uploads: Uploads): Handler.WriterTable => {
   /**
    * Finds the upload session of an operation. Fails if the operation does not continue at the offset of the session.
    */

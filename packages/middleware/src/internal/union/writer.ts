@@ -11,18 +11,6 @@ import type { Options, UnionMember } from "./model.js"
 import { UnionUploads } from "./uploads.js"
 import * as uploadSessions from "./uploadSessions.js"
 
-type Rows = Pick<
-  Handler.Table,
-  | "PushBlob"
-  | "MountBlob"
-  | "StartUpload"
-  | "GetUpload"
-  | "AppendUpload"
-  | "CompleteUpload"
-  | "CancelUpload"
-  | "PushManifest"
->
-
 type Members = ReadonlyArray<UnionMember>
 
 /**
@@ -34,7 +22,7 @@ export const writer = (
   unionMembers: Members,
   { push = "first", uploadKey }: Options,
   resolveTag: Handler.Row<"ResolveManifest">
-): Rows => {
+): Handler.WriterTable => {
   const resolvers = model.capableMembers(unionMembers, "resolve")
   const pushers = model.capableMembers(unionMembers, "push")
   const membersOf = (repository: RepositoryName.RepositoryName): Members => {
@@ -45,7 +33,7 @@ export const writer = (
     unionMembers,
     uploadSessions.make(unionMembers.map(({ name }) => name), uploadKey)
   )
-  const dispatch = <O extends Operation.OperationOf<keyof Rows>>(
+  const dispatch = <O extends Operation.OperationOf<keyof Handler.WriterTable>>(
     several: (operation: O, members: Members) => Answer.Answer<O>,
     single?: (operation: O, member: UnionMember) => Answer.Answer<O>
   ) =>

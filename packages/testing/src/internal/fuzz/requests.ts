@@ -98,7 +98,11 @@ const registry: Handler.Handler = Handler.fromTable({
   ListReferrers: ({ digest }) => Effect.succeed(Stream.make({ mediaType: "a/b", digest, size: 1 }))
 })
 
-const answer = RegistryServer.make({ uploadKey: Redacted.make("fuzz") })(registry)
+const uploadKey = Redacted.make("fuzz")
+
+/** Answers on a server of its own, so that no request waits for the work of an earlier one. */
+const answer = (request: Wire.Request): Effect.Effect<Wire.Response> =>
+  RegistryServer.make({ uploadKey })(registry)(request)
 
 const started = Effect.runSync(
   answer({ method: "POST", target: `/v2/${home}/blobs/uploads/`, headers: {}, body: empty })
