@@ -5,19 +5,18 @@
  */
 import type * as Body from "@effect-oci/core/Body"
 import type { Span } from "@effect-oci/core/ByteRange"
-import type { RegistryError } from "@effect-oci/core/RegistryError"
+import type { Digest } from "@effect-oci/core/Digest"
 import * as Brand from "effect/Brand"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import type * as StoreError from "./StoreError.js"
 
 /**
- * The key of stored bytes: letters, digits and dashes, valid in a file name and a URL. A key is not a digest: bytes
- * that are pushed again after a delete have a new key, so a late delete cannot remove them.
+ * The key of stored bytes: a UUID of version 7, which begins with the time of its creation. A key is not a digest and
+ * is never used twice: bytes that are pushed again after a delete have a new key, so a late delete cannot remove them.
  *
  * @since 0.1.0
  * @category models
@@ -61,6 +60,17 @@ export interface Appended {
 }
 
 /**
+ * Bytes that the store has under a key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredBytes {
+  readonly key: BlobKey
+  readonly size: number
+}
+
+/**
  * An open upload in a blob store.
  *
  * @since 0.1.0
@@ -68,124 +78,111 @@ export interface Appended {
  */
 export interface OpenUpload {
   readonly id: string
+  readonly key: BlobKey
   readonly token: UploadToken
 }
 
 /**
- * The store has no bytes under the key.
- *
- * @since 0.1.0
- * @category errors
- */
-export class NotFound extends Data.TaggedClass("NotFound")<{ readonly key: BlobKey }> {}
-
-/**
- * Some of the stored bytes are lost: the store now has fewer bytes than before.
- *
- * @since 0.1.0
- * @category errors
- */
-export class Truncated extends Data.TaggedClass("Truncated")<{ readonly key: BlobKey; readonly size: number }> {}
-
-/**
- * The span is not within the stored bytes. `size` is the number of stored bytes.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RangeInvalid extends Data.TaggedClass("RangeInvalid")<{ readonly key: BlobKey; readonly size: number }> {}
-
-/**
- * The upload was committed, aborted, or never opened.
- *
- * @since 0.1.0
- * @category errors
- */
-export class UploadUnknown extends Data.TaggedClass("UploadUnknown") {}
-
-/**
- * The chunk does not begin at the `offset` of the upload, or the size to commit differs from the bytes that the upload
- * has.
- *
- * @since 0.1.0
- * @category errors
- */
-export class OffsetMismatch extends Data.TaggedClass("OffsetMismatch")<{ readonly offset: number }> {}
-
-/**
- * The body failed before its end. `offset` is the number of bytes of the upload that are durable.
- *
- * @since 0.1.0
- * @category errors
- */
-export class BodyBroken
-  extends Data.TaggedClass("BodyBroken")<{ readonly offset: number; readonly cause: RegistryError }>
-{}
-
-/**
- * The store has no room for more bytes.
- *
- * @since 0.1.0
- * @category errors
- */
-export class Full extends Data.TaggedClass("Full") {}
-
-/**
- * The store itself failed, for example its disk, its network or its service.
- *
- * @since 0.1.0
- * @category errors
- */
-export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown }> {}
-
-/**
  * Stores bytes by key, and uploads that will become bytes under a key. A `MetadataStore` stores everything else: which
- * repositories have the bytes, their digest, and the offset of each upload session.
+ * repositories have the bytes, their digest, and the offset of each upload session. The caller chooses all keys, in
+ * ascending order, and verifies the bytes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
   /**
+   * The multiple at which the offset of an upload can become durable, in bytes. 1 if it can anywhere, as in a file. A
+   * server sends it as `OCI-Chunk-Min-Length`.
+   */
+  readonly granularity: number
+  /**
+   * Stores all bytes of a body under a key, durable, or nothing. Returns their number. The store runs the body once, and
+   * may keep its chunks without a copy. `size` and `digest` are what the caller knows of the body; the body itself fails
+   * if it does not have them.
+   */
+  readonly put: (put: {
+    readonly key: BlobKey
+    readonly body: Body.Body
+    readonly size?: number | undefined
+    readonly digest?: Digest | undefined
+  }) => Effect.Effect<number, StoreError.BodyBroken | StoreError.DigestWrong | StoreError.Full | StoreError.Failed>
+  /**
    * Returns the bytes under a key, or a span of them. The end of the scope, or an interruption, closes the open
-   * resources. A later error fails the body with `RegistryError.Unavailable`, whose cause is a {@link Truncated} or a
-   * {@link Failed}.
+   * resources. A later error fails the body with `RegistryError.Unavailable`, whose cause is a `Truncated` or a
+   * `Failed`.
    */
   readonly read: (
     key: BlobKey,
     span?: Span
-  ) => Effect.Effect<Body.Body, NotFound | RangeInvalid | Truncated | Failed, Scope.Scope>
-  /** Opens an upload. */
-  readonly openUpload: (id: string) => Effect.Effect<UploadToken, Failed>
+  ) => Effect.Effect<
+    Body.Body,
+    StoreError.NotFound | StoreError.RangeInvalid | StoreError.Truncated | StoreError.Failed,
+    Scope.Scope
+  >
+  /** Opens an upload, whose bytes will have the key. `size` is the expected number of bytes, if known. */
+  readonly openUpload: (open: {
+    readonly id: string
+    readonly key: BlobKey
+    readonly size?: number | undefined
+  }) => Effect.Effect<UploadToken, StoreError.Full | StoreError.Failed>
   /**
-   * Appends a chunk at `offset`, which must be the current offset of the upload. The store runs the body once, and may
-   * keep its chunks without a copy. Bytes count only after they are durable. Of two chunks for one offset, only one
-   * ever counts.
+   * Appends a chunk at `offset`, the offset that the metadata store has. Discards what the upload has after `offset`:
+   * those bytes were never reported to a client. Fails with `OffsetMismatch` if the upload has fewer bytes. Bytes count
+   * only after they are durable.
+   *
+   * `fence` is the number of the claim of the upload session. An append with a higher fence ends the appends with lower
+   * ones, which fail with `Stale`. Their bytes never replace bytes of the newer append.
    */
-  readonly append: (
-    token: UploadToken,
-    offset: number,
-    body: Body.Body
-  ) => Effect.Effect<Appended, UploadUnknown | OffsetMismatch | BodyBroken | Full | Failed>
+  readonly append: (append: {
+    readonly token: UploadToken
+    readonly fence: number
+    readonly offset: number
+    readonly body: Body.Body
+  }) => Effect.Effect<
+    Appended,
+    | StoreError.UploadUnknown
+    | StoreError.OffsetMismatch
+    | StoreError.Stale
+    | StoreError.BodyBroken
+    | StoreError.Full
+    | StoreError.Failed
+  >
   /**
-   * Ends an upload of `size` bytes and stores its bytes under `key`. Atomic and idempotent. The key was never used
-   * before. The caller must know that the bytes are correct.
+   * Ends an upload: stores its first `size` bytes under its key. Atomic and idempotent. Fails with `OffsetMismatch` if
+   * the upload has fewer bytes.
    */
-  readonly commit: (
-    token: UploadToken,
-    key: BlobKey,
-    size: number
-  ) => Effect.Effect<void, UploadUnknown | OffsetMismatch | Failed>
+  readonly commit: (commit: {
+    readonly token: UploadToken
+    readonly size: number
+  }) => Effect.Effect<void, StoreError.UploadUnknown | StoreError.OffsetMismatch | StoreError.Failed>
   /** Aborts an upload: it can no longer be committed. Succeeds if the upload is unknown. */
-  readonly abort: (token: UploadToken) => Effect.Effect<void, Failed>
-  /** Lists the uploads that have received nothing since `olderThan`, in milliseconds since 1970. */
-  readonly listUploads: (olderThan: number) => Stream.Stream<OpenUpload, Failed>
-  /** Deletes the bytes under a key. Succeeds if the key has none. */
-  readonly delete: (key: BlobKey) => Effect.Effect<void, Failed>
+  readonly abort: (token: UploadToken) => Effect.Effect<void, StoreError.Failed>
+  /**
+   * Deletes the bytes under keys. Returns the keys that have no bytes any more, those that never had any included. A
+   * caller repeats the delete of the others later.
+   */
+  readonly delete: (keys: ReadonlyArray<BlobKey>) => Effect.Effect<ReadonlyArray<BlobKey>, StoreError.Failed>
+  /**
+   * Lists stored bytes, ordered by key: at most `n` after the key `after`, which need not exist. A page with fewer than
+   * `n` items is the last page.
+   */
+  readonly list: (
+    after: BlobKey | undefined,
+    n: number
+  ) => Effect.Effect<ReadonlyArray<StoredBytes>, StoreError.Failed>
+  /** Lists open uploads, ordered by key, in pages as `list`. */
+  readonly listUploads: (
+    after: BlobKey | undefined,
+    n: number
+  ) => Effect.Effect<ReadonlyArray<OpenUpload>, StoreError.Failed>
   /**
    * Returns a URL at which a client can fetch the bytes directly, valid for `ttl`. Only for stores that have such URLs.
    */
-  readonly redirectUrl?: (key: BlobKey, ttl: Duration.Duration) => Effect.Effect<Option.Option<URL>, Failed>
+  readonly redirectUrl?: (
+    key: BlobKey,
+    ttl: Duration.Duration
+  ) => Effect.Effect<Option.Option<URL>, StoreError.Failed>
 }
 
 /**

@@ -10,9 +10,10 @@ import type { TagOrDigest } from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { BlobKey, UploadToken } from "./BlobStore.js"
+import type * as StoreError from "./StoreError.js"
 
 /**
  * A blob: its descriptor, and the key of its bytes.
@@ -26,38 +27,66 @@ export interface StoredBlob {
 }
 
 /**
+ * A manifest, and when it was first stored in its repository, in milliseconds since 1970.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredManifest {
+  readonly descriptor: Descriptor
+  readonly createdAt: number
+}
+
+/**
+ * A tag, the manifest that it points at, and when it was last set, in milliseconds since 1970.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredTag {
+  readonly tag: Tag
+  readonly digest: Digest
+  readonly updatedAt: number
+}
+
+/**
+ * An upload session to open. It begins with no bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NewUpload {
+  readonly id: string
+  readonly repository: RepositoryName
+  /** The name of the caller who opened the session, or `undefined` for an anonymous caller. */
+  readonly owner: string | undefined
+  /** The caller that the session counts against, by `Caller.key`. */
+  readonly caller: string
+  /** The key under which the bytes will be stored. Chosen when the session opens, so that no bytes are left behind. */
+  readonly key: BlobKey
+  readonly token: UploadToken
+  /** The expected algorithm of the final digest. */
+  readonly algorithm: Algorithm
+}
+
+/**
  * An upload session.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Upload {
-  readonly id: string
-  readonly repository: RepositoryName
-  /** The name of the caller who opened the session, or `undefined` for an anonymous caller. */
-  readonly owner: string | undefined
-  /**
-   * The caller that the session counts against, by `Caller.key`. `undefined` for a push in one request: its session
-   * ends with the request and does not count.
-   */
-  readonly caller: string | undefined
-  /** Whether the client has begun to send content. */
-  readonly begun: boolean
-  /**
-   * The key under which the bytes will be stored. Chosen when the session opens, so that no bytes are ever left behind.
-   */
-  readonly key: BlobKey
-  readonly token: UploadToken
+export interface Upload extends NewUpload {
   /** The number of bytes that the session has received. */
   readonly offset: number
-  /** The expected algorithm of the final digest. */
-  readonly algorithm: Algorithm
-  /** The time at which the session expires, in milliseconds since 1970. */
-  readonly expiresAt: number
+  /** The digest of all bytes that the session has received, by `algorithm`. `undefined` if it is not known. */
+  readonly digest: Digest | undefined
+  /** The number of the newest claim. 0 if the session was never claimed. */
+  readonly fence: number
 }
 
 /**
- * How many upload sessions may be open at once: in total, for each caller and in each repository.
+ * How many upload sessions may be open at once: in total, for each caller and in each repository. A store that many
+ * servers share may exceed a limit by a few.
  *
  * @since 0.1.0
  * @category models
@@ -80,6 +109,22 @@ export interface Garbage {
 }
 
 /**
+ * A reference of a manifest to other content.
+ *
+ * `blob` is a layer or a config, `child` a manifest of an index, `subject` the subject of a referrer. A blob or a child
+ * is not deleted while a manifest of its repository refers to it. A subject is not protected.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Reference {
+  readonly digest: Digest
+  readonly kind: "blob" | "child" | "subject"
+  /** Whether the repository must have the content. A child may be a manifest or a blob. */
+  readonly required: boolean
+}
+
+/**
  * A manifest to store, and the conditions for storing it.
  *
  * @since 0.1.0
@@ -88,128 +133,85 @@ export interface Garbage {
 export interface PutManifest {
   readonly repository: RepositoryName
   readonly manifest: Manifest
-  /** The blobs that the repository must have. */
-  readonly blobs: ReadonlyArray<Digest>
-  /** The manifests or blobs that the repository must have. */
-  readonly children: ReadonlyArray<Digest>
-  /** The subject of the manifest, and the descriptor to list the manifest with among the referrers of the subject. */
-  readonly referrer: { readonly subject: Digest; readonly descriptor: Descriptor } | undefined
+  /** All content that the manifest refers to, each digest and kind once. */
+  readonly references: ReadonlyArray<Reference>
+  /** The descriptor to list the manifest with among the referrers of its subject. Present if there is a subject. */
+  readonly listedAs: Descriptor | undefined
   readonly tags: ReadonlyArray<Tag>
-  /** If `true`, fails with {@link TagTaken} if a tag already points at another manifest. */
+  /** If `true`, fails with `TagTaken` if a tag already points at another manifest. */
   readonly ifAbsent: boolean
+  /**
+   * If present, fails with `TagTaken` if a tag points neither at the manifest with this digest nor at the manifest of
+   * this push.
+   */
+  readonly ifMatch: Digest | undefined
+  /** How long the manifest is kept although nothing refers to it. */
+  readonly keep: Duration.Duration
 }
 
 /**
- * The repository does not exist: nothing was ever stored in it. Like all errors here except {@link Failed}, this error
- * is plain data without a stack trace, because it occurs often.
+ * What the collector does with content that nothing refers to any more.
  *
  * @since 0.1.0
- * @category errors
+ * @category models
  */
-export class RepositoryUnknown extends Data.TaggedClass("RepositoryUnknown") {}
+export interface ReviewPolicy {
+  /** Whether manifests are deleted that have no tag, no parent and no subject. */
+  readonly untagged: "keep" | "delete"
+  /** How long content is kept after the event that may have released it. */
+  readonly grace: Duration.Duration
+  /** How long released bytes are kept for reads that have begun. */
+  readonly readable: Duration.Duration
+}
 
 /**
- * The repository does not have the blob.
+ * A failure of a command that writes.
  *
  * @since 0.1.0
- * @category errors
+ * @category models
  */
-export class BlobUnknown extends Data.TaggedClass("BlobUnknown") {}
+export type CommandFailure = StoreError.Failed | StoreError.OutcomeUnknown
 
 /**
- * The repository does not have the tag or the manifest.
+ * Stores metadata. Each command is one transaction, and sees the effects of all commands before it. A command that is
+ * run again after it took effect succeeds, or says that what it would end is unknown. The store has its own clock:
+ * commands receive durations.
  *
- * @since 0.1.0
- * @category errors
- */
-export class ManifestUnknown extends Data.TaggedClass("ManifestUnknown") {}
-
-/**
- * The manifest refers to content that its repository does not have. `digests` contains every missing digest.
- *
- * @since 0.1.0
- * @category errors
- */
-export class ContentUnknown extends Data.TaggedClass("ContentUnknown")<{ readonly digests: ReadonlyArray<Digest> }> {}
-
-/**
- * The tag already points at another manifest. `digest` is the digest of that manifest.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TagTaken extends Data.TaggedClass("TagTaken")<{ readonly tag: Tag; readonly digest: Digest }> {}
-
-/**
- * The repository has the manifest with another media type. `mediaType` is the stored media type.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TypeTaken extends Data.TaggedClass("TypeTaken")<{ readonly mediaType: string }> {}
-
-/**
- * The upload session has ended, or was never opened.
- *
- * @since 0.1.0
- * @category errors
- */
-export class UploadUnknown extends Data.TaggedClass("UploadUnknown") {}
-
-/**
- * The upload session is at another offset. `offset` is its current offset.
- *
- * @since 0.1.0
- * @category errors
- */
-export class OffsetMismatch extends Data.TaggedClass("OffsetMismatch")<{ readonly offset: number }> {}
-
-/**
- * The limit of open upload sessions is reached.
- *
- * @since 0.1.0
- * @category errors
- */
-export class TooManyUploads extends Data.TaggedClass("TooManyUploads") {}
-
-/**
- * The store has no room for more bytes.
- *
- * @since 0.1.0
- * @category errors
- */
-export class Full extends Data.TaggedClass("Full") {}
-
-/**
- * The store itself failed.
- *
- * @since 0.1.0
- * @category errors
- */
-export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown }> {}
-
-/**
- * Stores metadata. Each command is one transaction, and sees the effects of all commands before it. Lists are pages in
- * ASCII order. A page contains at most `n` items after `after`, which need not exist. A page with fewer than `n` items
- * is the last page.
+ * Lists are pages in ASCII order. A page contains at most `n` items after `after`, which need not exist. A page with
+ * fewer than `n` items is the last page.
  *
  * A repository exists once a blob or a manifest was stored in it, and continues to exist after they are deleted.
+ *
+ * Content has a lease, which ends `keep` after it was pushed. The collector does not remove content while its lease
+ * lasts or while something refers to it. A command that may release content schedules a review of it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
-  /** Returns a blob, or `undefined` if the repository does not have the blob. */
-  readonly findBlob: (repository: RepositoryName, digest: Digest) => Effect.Effect<StoredBlob | undefined, Failed>
   /**
-   * Ends an upload session of `size` bytes, and adds its blob to its repository. If the store already has the blob,
-   * both repositories share the existing bytes, and the new bytes are released and returned.
+   * Returns a blob, or `undefined` if the repository does not have the blob. With `keep`, also renews the lease of the
+   * blob if less than half of `keep` is left.
    */
-  readonly linkUploaded: (link: {
-    readonly id: string
+  readonly findBlob: (
+    repository: RepositoryName,
+    digest: Digest,
+    keep?: Duration.Duration
+  ) => Effect.Effect<StoredBlob | undefined, StoreError.Failed>
+  /**
+   * Adds stored bytes to a repository as a blob, and ends the upload session that they came from. Returns the blob. If
+   * the store already has the blob under another key, all repositories share those bytes, and the new ones become
+   * garbage. Run again with the same key, it succeeds.
+   */
+  readonly linkBlob: (link: {
+    readonly repository: RepositoryName
     readonly digest: Digest
     readonly size: number
-  }) => Effect.Effect<Garbage | undefined, UploadUnknown | OffsetMismatch | Failed>
+    readonly key: BlobKey
+    readonly keep: Duration.Duration
+    /** The upload session of the bytes, and the number of the claim. Absent for bytes of a `put`. */
+    readonly upload?: { readonly id: string; readonly fence: number } | undefined
+  }) => Effect.Effect<StoredBlob, StoreError.UploadUnknown | StoreError.Stale | CommandFailure>
   /**
    * Adds a blob of `from` to `repository`. If `from` is `undefined`, any repository may have the blob. Returns whether
    * the blob exists.
@@ -218,46 +220,61 @@ export interface Service {
     readonly repository: RepositoryName
     readonly digest: Digest
     readonly from: RepositoryName | undefined
-  }) => Effect.Effect<boolean, Failed>
-  /** Removes a blob from a repository. If no other repository has the blob, its bytes are released and returned. */
-  readonly unlinkBlob: (
-    repository: RepositoryName,
-    digest: Digest
-  ) => Effect.Effect<Garbage | undefined, BlobUnknown | Failed>
+    readonly keep: Duration.Duration
+  }) => Effect.Effect<boolean, CommandFailure>
+  /**
+   * Removes a blob from a repository. If no other repository has the blob, its bytes become garbage. Fails with
+   * `Referenced` if a manifest of the repository refers to the blob, unless `evenIfReferenced` is `true`.
+   */
+  readonly unlinkBlob: (unlink: {
+    readonly repository: RepositoryName
+    readonly digest: Digest
+    readonly evenIfReferenced: boolean
+    /** How long the bytes are kept for reads that have begun. */
+    readonly readable: Duration.Duration
+  }) => Effect.Effect<void, StoreError.BlobUnknown | StoreError.Referenced | CommandFailure>
   /**
    * Stores a manifest and moves its tags, all or nothing. A digest has one media type in a repository: fails with
    * `TypeTaken` if the repository has the manifest with another type. This error takes precedence over the others.
    */
   readonly putManifest: (put: PutManifest) => Effect.Effect<
     void,
-    TypeTaken | ContentUnknown | TagTaken | Full | Failed
+    StoreError.TypeTaken | StoreError.ContentUnknown | StoreError.TagTaken | StoreError.Full | CommandFailure
   >
-  /** Returns the descriptor of a manifest. */
+  /** Returns the descriptor of a manifest. With `keep`, also renews its lease if less than half of `keep` is left. */
   readonly resolveManifest: (
     repository: RepositoryName,
-    reference: TagOrDigest
-  ) => Effect.Effect<Descriptor, RepositoryUnknown | ManifestUnknown | Failed>
+    reference: TagOrDigest,
+    keep?: Duration.Duration
+  ) => Effect.Effect<Descriptor, StoreError.RepositoryUnknown | StoreError.ManifestUnknown | StoreError.Failed>
   /** Returns a manifest. */
   readonly getManifest: (
     repository: RepositoryName,
     reference: TagOrDigest
-  ) => Effect.Effect<Manifest, RepositoryUnknown | ManifestUnknown | Failed>
-  /** Deletes a manifest, all tags that point at it, and its entry among the referrers of its subject. */
+  ) => Effect.Effect<Manifest, StoreError.RepositoryUnknown | StoreError.ManifestUnknown | StoreError.Failed>
+  /**
+   * Deletes a manifest, all tags that point at it, and its entry among the referrers of its subject. Fails with
+   * `Referenced` if another manifest of the repository has it as a child, unless `evenIfReferenced` is `true`.
+   */
   readonly deleteManifest: (
     repository: RepositoryName,
-    digest: Digest
-  ) => Effect.Effect<void, RepositoryUnknown | ManifestUnknown | Failed>
+    digest: Digest,
+    evenIfReferenced: boolean
+  ) => Effect.Effect<
+    void,
+    StoreError.RepositoryUnknown | StoreError.ManifestUnknown | StoreError.Referenced | CommandFailure
+  >
   /** Deletes a tag. The manifest remains. */
   readonly deleteTag: (
     repository: RepositoryName,
     tag: Tag
-  ) => Effect.Effect<void, RepositoryUnknown | ManifestUnknown | Failed>
+  ) => Effect.Effect<void, StoreError.RepositoryUnknown | StoreError.ManifestUnknown | CommandFailure>
   /** Lists the tags of a repository. */
   readonly listTags: (
     repository: RepositoryName,
     after: Tag | undefined,
     n: number
-  ) => Effect.Effect<ReadonlyArray<Tag>, RepositoryUnknown | Failed>
+  ) => Effect.Effect<ReadonlyArray<Tag>, StoreError.RepositoryUnknown | StoreError.Failed>
   /**
    * Returns the descriptors of the manifests that refer to `subject`, ordered by digest. If `artifactType` is
    * present, returns only the descriptors of that type. A repository that does not exist has none.
@@ -268,41 +285,94 @@ export interface Service {
     artifactType: string | undefined,
     after: Digest | undefined,
     n: number
-  ) => Effect.Effect<ReadonlyArray<Descriptor>, Failed>
+  ) => Effect.Effect<ReadonlyArray<Descriptor>, StoreError.Failed>
   /** Lists the repositories. */
   readonly listRepositories: (
     after: RepositoryName | undefined,
     n: number
-  ) => Effect.Effect<ReadonlyArray<RepositoryName>, Failed>
+  ) => Effect.Effect<ReadonlyArray<RepositoryName>, StoreError.Failed>
+
+  /** Lists the tags of a repository with their manifests and times, ordered by name. For retention and tools. */
+  readonly inspectTags: (
+    repository: RepositoryName,
+    after: Tag | undefined,
+    n: number
+  ) => Effect.Effect<ReadonlyArray<StoredTag>, StoreError.RepositoryUnknown | StoreError.Failed>
+  /** Lists the manifests of a repository, ordered by digest. For retention and tools. */
+  readonly inspectManifests: (
+    repository: RepositoryName,
+    after: Digest | undefined,
+    n: number
+  ) => Effect.Effect<ReadonlyArray<StoredManifest>, StoreError.RepositoryUnknown | StoreError.Failed>
+  /** Lists the blobs of all repositories, ordered by digest, each once. For tools that check the bytes. */
+  readonly inspectBlobs: (
+    after: Digest | undefined,
+    n: number
+  ) => Effect.Effect<ReadonlyArray<StoredBlob>, StoreError.Failed>
+
   /**
-   * Opens an upload session. If a limit is reached, the oldest session under that limit whose client has not begun to
-   * send content ends, and its bytes are released and returned. If there is no such session,
-   * fails with {@link TooManyUploads}. Sessions without a `caller` are not counted.
+   * Opens an upload session that lives for `lives` after each use. If a limit is reached, the oldest session under that
+   * limit whose client has not begun to send content ends, and its bytes become garbage. If there is no such session,
+   * fails with `TooManyUploads`.
    */
   readonly createUpload: (
-    upload: Upload,
+    upload: NewUpload,
+    lives: Duration.Duration,
     limits: UploadLimits
-  ) => Effect.Effect<ReadonlyArray<Garbage>, TooManyUploads | Failed>
-  readonly getUpload: (id: string) => Effect.Effect<Upload, UploadUnknown | Failed>
+  ) => Effect.Effect<void, StoreError.TooManyUploads | CommandFailure>
+  /** Returns an upload session. A session that has expired is unknown. */
+  readonly getUpload: (id: string) => Effect.Effect<Upload, StoreError.UploadUnknown | StoreError.Failed>
   /**
-   * Moves an upload session from offset `from` to offset `to`, and marks the session as begun. Succeeds if the session
-   * is already at `to` with this token.
+   * Claims an upload session for a request that sends content: increases its fence, so that all earlier claims are
+   * stale, marks the session as begun, and renews its life. Returns the session with the new fence.
+   */
+  readonly claimUpload: (
+    id: string,
+    lives: Duration.Duration
+  ) => Effect.Effect<Upload, StoreError.UploadUnknown | CommandFailure>
+  /**
+   * Moves an upload session from offset `from` to offset `to`, and renews its life. Succeeds if the session is already
+   * at `to` with this token. Fails with `Stale` if another request has claimed the session.
    */
   readonly advanceUpload: (advance: {
     readonly id: string
+    readonly fence: number
     readonly from: number
     readonly to: number
     readonly token: UploadToken
-    readonly expiresAt: number
-  }) => Effect.Effect<void, UploadUnknown | OffsetMismatch | Failed>
-  /** Ends an upload session. Its bytes are released and returned. */
-  readonly endUpload: (id: string) => Effect.Effect<Garbage, UploadUnknown | Failed>
-  /** Ends at most `n` upload sessions that have expired at `now`. Their bytes are released and returned. */
-  readonly expireUploads: (now: number, n: number) => Effect.Effect<ReadonlyArray<Garbage>, Failed>
-  /** Lists the garbage that was not yet forgotten, by key: after a crash its bytes may still be in the blob store. */
-  readonly listGarbage: (after: BlobKey | undefined, n: number) => Effect.Effect<ReadonlyArray<Garbage>, Failed>
+    /** The digest of all bytes of the session up to `to`, or `undefined` if it is not known. */
+    readonly digest: Digest | undefined
+    readonly lives: Duration.Duration
+  }) => Effect.Effect<
+    void,
+    StoreError.UploadUnknown | StoreError.Stale | StoreError.OffsetMismatch | CommandFailure
+  >
+  /** Ends an upload session. Its bytes become garbage. */
+  readonly endUpload: (id: string) => Effect.Effect<void, StoreError.UploadUnknown | CommandFailure>
+
+  /** Ends at most `n` upload sessions that have expired. Their bytes become garbage. `more` says whether others remain. */
+  readonly expireUploads: (n: number) => Effect.Effect<{ readonly more: boolean }, CommandFailure>
+  /**
+   * Reviews at most `n` manifests and blobs whose review is due. Removes a manifest that the policy does not keep, and
+   * removes a blob from a repository in which no manifest refers to it. What has a lease is reviewed again when the
+   * lease has ended. `more` says whether other reviews are due.
+   */
+  readonly review: (policy: ReviewPolicy, n: number) => Effect.Effect<
+    { readonly manifests: number; readonly blobs: number; readonly more: boolean },
+    CommandFailure
+  >
+  /**
+   * Claims at most `n` pieces of garbage that may be deleted now. Nobody else receives them for the time of `lease`.
+   * Garbage remains until it is forgotten: after a crash it is claimed again.
+   */
+  readonly claimGarbage: (
+    n: number,
+    lease: Duration.Duration
+  ) => Effect.Effect<ReadonlyArray<Garbage>, CommandFailure>
   /** Forgets garbage. Call it after the bytes are deleted. */
-  readonly forgetGarbage: (key: BlobKey) => Effect.Effect<void, Failed>
+  readonly forgetGarbage: (keys: ReadonlyArray<BlobKey>) => Effect.Effect<void, CommandFailure>
+  /** Returns those of the keys that no blob, upload session or garbage has: what a crash left in the blob store. */
+  readonly unknownKeys: (keys: ReadonlyArray<BlobKey>) => Effect.Effect<ReadonlyArray<BlobKey>, StoreError.Failed>
 }
 
 /**
