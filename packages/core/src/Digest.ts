@@ -42,6 +42,8 @@ export interface Hasher {
    * afterwards.
    */
   readonly digest: () => Digest
+  /** Returns a second hasher with the bytes added so far. The two hashers are independent. */
+  readonly copy: () => Hasher
 }
 
 /**
@@ -105,10 +107,13 @@ export const fromBytes = (bytes: Uint8Array, algorithm: Algorithm = "sha256"): D
  * @since 0.1.0
  * @category constructors
  */
-export const hasher = (algorithm: Algorithm): Hasher => {
-  const inner = hash.make(algorithm)
-  return { update: inner.update, digest: () => `${algorithm}:${inner.hex()}` as Digest }
-}
+export const hasher = (algorithm: Algorithm): Hasher => fromHash(algorithm, hash.make(algorithm))
+
+const fromHash = (algorithm: Algorithm, inner: hash.Hash): Hasher => ({
+  update: inner.update,
+  digest: () => `${algorithm}:${inner.hex()}` as Digest,
+  copy: () => fromHash(algorithm, inner.copy())
+})
 
 /**
  * Returns the algorithm: the part before the colon.

@@ -62,13 +62,13 @@ export const layerBlobStore = (options?: StoreOptions): Layer.Layer<BlobStore> =
  * @category layers
  */
 export const layerMetadataStore = (options?: StoreOptions): Layer.Layer<MetadataStore> =>
-  Layer.sync(MetadataStore, () => memoryMetadataStore.make(roomOf(options)))
+  Layer.effect(MetadataStore, Effect.map(Effect.clock, (clock) => memoryMetadataStore.make(roomOf(options), clock)))
 
 const layerStores = (options: StoreOptions | undefined): Layer.Layer<BlobStore | MetadataStore> =>
-  Layer.effectContext(Effect.sync(() => {
+  Layer.effectContext(Effect.map(Effect.clock, (clock) => {
     const shared = roomOf(options)
     return Context.make(BlobStore, memoryBlobStore.make(shared)).pipe(
-      Context.add(MetadataStore, memoryMetadataStore.make(shared))
+      Context.add(MetadataStore, memoryMetadataStore.make(shared, clock))
     )
   }))
 

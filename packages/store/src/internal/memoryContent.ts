@@ -68,7 +68,8 @@ export const toBody = (content: Content, span?: Span): Body.Body => {
     : Body.fromSource(Source.fromChunks(chunks), { size: span?.length ?? content.size, replayable: true })
 }
 
-const cut = (chunks: ReadonlyArray<Uint8Array>, { length, offset }: Span): ReadonlyArray<Uint8Array> => {
+/** Returns the pieces of a span. */
+export const cut = (chunks: ReadonlyArray<Uint8Array>, { length, offset }: Span): Array<Uint8Array> => {
   const parts: Array<Uint8Array> = []
   const end = offset + length
   let at = 0

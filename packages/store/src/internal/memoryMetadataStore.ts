@@ -1,150 +1,199 @@
 import * as Answer from "@effect-oci/core/Answer"
 import { octetStream } from "@effect-oci/core/Descriptor"
 import type { Digest } from "@effect-oci/core/Digest"
-import type { TagOrDigest } from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import type * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { BlobKey } from "../BlobStore.js"
-import * as MetadataStore from "../MetadataStore.js"
+import type * as MetadataStore from "../MetadataStore.js"
+import * as StoreError from "../StoreError.js"
+import * as collector from "./memoryCollector.js"
+import * as leases from "./memoryLeases.js"
 import { Repository } from "./memoryRepository.js"
-import type { Blob, Entry } from "./memoryRepository.js"
-import { GarbageList, makeCommands, Sessions } from "./memoryUploads.js"
-import * as ordered from "./ordered.js"
+import type { Blob } from "./memoryRepository.js"
+import { State } from "./memoryState.js"
 import type { Room } from "./room.js"
 
 type Service = MetadataStore.Service
 
 const none = Answer.succeed(undefined)
-const repositoryUnknown = Answer.fail(new MetadataStore.RepositoryUnknown())
-const manifestUnknown = Answer.fail(new MetadataStore.ManifestUnknown())
+const uploadUnknown = Effect.fail(new StoreError.UploadUnknown())
+const stale = Effect.fail(new StoreError.Stale())
 
 const blobOf = (digest: Digest, size: number, key: BlobKey): Blob => {
   const stored = { descriptor: { mediaType: octetStream, digest, size }, key }
   return { stored, answer: Answer.succeed(stored), members: 0 }
 }
 
-/** The repositories of a store, in order. */
-class Repositories {
-  private readonly byName = new Map<RepositoryName, Repository>()
-  private names = ordered.empty<RepositoryName, RepositoryName>()
-
-  get(name: RepositoryName): Repository | undefined {
-    return this.byName.get(name)
-  }
-
-  add(name: RepositoryName, repository: Repository): void {
-    if (this.byName.has(name)) return
-    this.byName.set(name, repository)
-    this.names = ordered.set(this.names, name, name)
-  }
-
-  page(after: RepositoryName | undefined, n: number): ReadonlyArray<RepositoryName> {
-    return ordered.page(this.names, after, n)
-  }
-
-  find<A>(
-    name: RepositoryName,
-    reference: TagOrDigest,
-    onEntry: (entry: Entry, repository: Repository) => Effect.Effect<A>
-  ): Effect.Effect<A, MetadataStore.RepositoryUnknown | MetadataStore.ManifestUnknown> {
-    const repository = this.byName.get(name)
-    if (repository === undefined) return repositoryUnknown
-    const entry = repository.find(reference)
-    return entry === undefined ? manifestUnknown : onEntry(entry, repository)
-  }
-}
-
 /**
  * Creates a metadata store in memory. A read is settled. A write is one synchronous step when its effect runs. The bytes
  * of manifests count against `room`.
  */
-export const make = (room: Room): Service => {
-  const repositories = new Repositories()
-  const sessions = new Sessions()
-  const garbage = new GarbageList()
+export const make = (room: Room, clock: Clock.Clock): Service => {
+  const state = new State(clock, room)
   return {
-    ...makeCommands(sessions, garbage),
-    ...blobCommands(repositories, sessions, garbage),
-    putManifest: (put) =>
-      Effect.suspend((): ReturnType<Service["putManifest"]> => {
-        const repository = repositories.get(put.repository) ?? new Repository()
-        const refusal = repository.refusal(put)
-        if (refusal !== undefined) return Effect.fail(refusal)
-        const { bytes, descriptor } = put.manifest
-        const isNew = repository.find(descriptor.digest) === undefined
-        if (isNew && !room.take(bytes.byteLength)) return Effect.fail(new MetadataStore.Full())
-        repositories.add(put.repository, repository)
-        repository.put(put)
-        return Effect.void
-      }),
-    resolveManifest: (name, reference) => repositories.find(name, reference, (entry) => entry.descriptor),
-    getManifest: (name, reference) => repositories.find(name, reference, (entry) => entry.answer),
-    deleteManifest: (name, digest) =>
-      Effect.suspend(() =>
-        repositories.find(name, digest, (entry, repository) => {
-          room.release(entry.manifest.bytes.byteLength)
-          repository.deleteManifest(entry)
-          return Effect.void
-        })
-      ),
-    deleteTag: (name, tag) =>
-      Effect.suspend(() =>
-        repositories.find(name, tag, (_, repository) => Effect.sync(() => repository.deleteTag(tag)))
-      ),
-    listTags: (name, after, n) => {
-      const repository = repositories.get(name)
-      return repository === undefined ? repositoryUnknown : Effect.succeed(repository.listTags(after, n))
-    },
-    listReferrers: (name, subject, artifactType, after, n) =>
-      Effect.sync(() => repositories.get(name)?.listReferrers(subject, artifactType, after, n) ?? []),
-    listRepositories: (after, n) => Effect.sync(() => repositories.page(after, n))
+    ...blobCommands(state),
+    ...manifestCommands(state),
+    ...uploadCommands(state),
+    ...lists(state),
+    ...collector.make(state)
   }
 }
 
 /** Creates the commands for blobs. Repositories share the bytes of a blob. */
-const blobCommands = (
-  repositories: Repositories,
-  sessions: Sessions,
-  garbage: GarbageList
-): Pick<Service, "findBlob" | "linkUploaded" | "mount" | "unlinkBlob"> => {
-  const blobs = new Map<Digest, Blob>()
-  const link = (name: RepositoryName, blob: Blob) => {
-    const repository = repositories.get(name) ?? new Repository()
-    repositories.add(name, repository)
+const blobCommands = (state: State): Pick<Service, "findBlob" | "linkBlob" | "mount" | "unlinkBlob"> => {
+  const add = (name: RepositoryName, blob: Blob, keep: Duration.Duration) => {
+    const { blobs } = state.repository(name)
     const { digest } = blob.stored.descriptor
-    if (!repository.blobs.has(digest)) blob.members++
-    repository.blobs.set(digest, blob)
+    const membership = blobs.get(digest) ?? { blob, leasedUntil: 0 }
+    if (!blobs.has(digest)) blob.members++
+    blobs.set(digest, membership)
+    leases.extend(membership, state.now(), keep)
+    state.schedule("blob", name, digest)
   }
   return {
-    findBlob: (name, digest) => repositories.get(name)?.blobs.get(digest)?.answer ?? none,
-    linkUploaded: ({ digest, id, size }) =>
-      Effect.suspend((): ReturnType<Service["linkUploaded"]> => {
-        const upload = sessions.get(id)
-        if (upload === undefined) return Effect.fail(new MetadataStore.UploadUnknown())
-        if (upload.offset !== size) return Effect.fail(new MetadataStore.OffsetMismatch({ offset: upload.offset }))
-        sessions.close(upload)
-        const existing = blobs.get(digest)
-        const blob = existing ?? blobOf(digest, size, upload.key)
-        blobs.set(digest, blob)
-        link(upload.repository, blob)
-        return existing === undefined ? none : Effect.succeed(garbage.add(upload))
+    findBlob: (name, digest, keep) => {
+      const membership = state.repositories.get(name)?.blobs.get(digest)
+      if (membership === undefined) return none
+      if (keep !== undefined) leases.renew(membership, state.now(), keep)
+      return membership.blob.answer
+    },
+    linkBlob: ({ digest, keep, key, repository, size, upload }) =>
+      Effect.suspend((): ReturnType<Service["linkBlob"]> => {
+        const existing = state.blobs.get(digest)
+        const session = upload === undefined ? undefined : state.sessions.get(upload.id, state.now())
+        if (session !== undefined && session.fence !== upload?.fence) return stale
+        if (upload !== undefined && session === undefined) {
+          const linked = state.repositories.get(repository)?.blobs.get(digest)
+          return linked !== undefined && (linked.blob.stored.key === key || state.garbage.has(key))
+            ? linked.blob.answer
+            : uploadUnknown
+        }
+        if (existing === undefined && state.garbage.has(key)) return uploadUnknown
+        if (session !== undefined) state.sessions.close(session)
+        const blob = existing ?? blobOf(digest, size, key)
+        state.blobs.set(digest, blob)
+        if (blob.stored.key === key) state.keys.add(key)
+        else state.addGarbage({ key, token: session?.token }, state.now())
+        add(repository, blob, keep)
+        return blob.answer
       }),
-    mount: ({ digest, from, repository }) =>
+    mount: ({ digest, from, keep, repository }) =>
       Effect.sync(() => {
-        const blob = from === undefined ? blobs.get(digest) : repositories.get(from)?.blobs.get(digest)
-        if (blob !== undefined) link(repository, blob)
+        const blob = from === undefined
+          ? state.blobs.get(digest)
+          : state.repositories.get(from)?.blobs.get(digest)?.blob
+        if (blob !== undefined) add(repository, blob, keep)
         return blob !== undefined
       }),
-    unlinkBlob: (name, digest) =>
-      Effect.suspend(() => {
-        const members = repositories.get(name)?.blobs
-        const blob = members?.get(digest)
-        if (blob === undefined) return Effect.fail(new MetadataStore.BlobUnknown())
-        members?.delete(digest)
-        blob.members--
-        if (blob.members > 0) return none
-        blobs.delete(digest)
-        return Effect.succeed(garbage.add({ key: blob.stored.key, token: undefined }))
+    unlinkBlob: ({ digest, evenIfReferenced, readable, repository: name }) =>
+      Effect.suspend((): ReturnType<Service["unlinkBlob"]> => {
+        const repository = state.repositories.get(name)
+        if (!repository?.blobs.has(digest)) return Effect.fail(new StoreError.BlobUnknown())
+        const by = evenIfReferenced ? undefined : repository.sourceOfBlob(digest)
+        if (by !== undefined) return Effect.fail(new StoreError.Referenced({ by }))
+        state.unlink(name, digest, readable)
+        return Effect.void
       })
   }
 }
+
+type ManifestCommands = "putManifest" | "resolveManifest" | "getManifest" | "deleteManifest" | "deleteTag"
+
+const manifestCommands = (state: State): Pick<Service, ManifestCommands> => ({
+  putManifest: (put) =>
+    Effect.suspend((): ReturnType<Service["putManifest"]> => {
+      const name = put.repository
+      const repository = state.repositories.get(name) ?? new Repository(name)
+      const refusal = repository.refusal(put)
+      if (refusal !== undefined) return Effect.fail(refusal)
+      const { bytes, descriptor } = put.manifest
+      const isNew = repository.find(descriptor.digest) === undefined
+      if (isNew && !state.room.take(bytes.byteLength)) return Effect.fail(new StoreError.Full())
+      for (const digest of state.repository(name).put(put, state.now())) state.schedule("manifest", name, digest)
+      state.schedule("manifest", name, descriptor.digest)
+      return Effect.void
+    }),
+  resolveManifest: (name, reference, keep) =>
+    state.find(name, reference, (entry) => {
+      if (keep !== undefined) leases.renew(entry, state.now(), keep)
+      return entry.descriptor
+    }),
+  getManifest: (name, reference) => state.find(name, reference, (entry) => entry.answer),
+  deleteManifest: (name, digest, evenIfReferenced) =>
+    Effect.suspend(() =>
+      state.find(name, digest, (entry, repository): Effect.Effect<void, StoreError.Referenced> => {
+        const by = evenIfReferenced ? undefined : repository.parentOf(digest)
+        if (by !== undefined) return Effect.fail(new StoreError.Referenced({ by }))
+        state.deleteManifest(entry, repository)
+        return Effect.void
+      })
+    ),
+  deleteTag: (name, tag) =>
+    Effect.suspend(() =>
+      state.find(name, tag, ({ manifest }, repository) => {
+        repository.deleteTag(tag)
+        state.schedule("manifest", name, manifest.descriptor.digest)
+        return Effect.void
+      })
+    )
+})
+
+type UploadCommands = "createUpload" | "getUpload" | "claimUpload" | "advanceUpload" | "endUpload"
+
+const uploadCommands = (state: State): Pick<Service, UploadCommands> => {
+  const find = <A, E>(id: string, f: (upload: MetadataStore.Upload) => Effect.Effect<A, E>) =>
+    Effect.suspend((): Effect.Effect<A, E | StoreError.UploadUnknown> => {
+      const upload = state.sessions.get(id, state.now())
+      return upload === undefined ? uploadUnknown : f(upload)
+    })
+  return {
+    createUpload: (created, lives, limits) =>
+      Effect.suspend(() => {
+        const upload = { ...created, offset: 0, digest: undefined, fence: 0 }
+        const evicted = state.sessions.open(upload, state.after(lives), limits)
+        if (evicted === undefined) return Effect.fail(new StoreError.TooManyUploads())
+        state.keys.add(upload.key)
+        for (const other of evicted) state.addGarbage(other, state.now())
+        return Effect.void
+      }),
+    getUpload: (id) => find(id, Effect.succeed),
+    claimUpload: (id, lives) =>
+      find(id, (upload) => {
+        const claimed = { ...upload, fence: upload.fence + 1 }
+        state.sessions.update(claimed, state.after(lives))
+        return Effect.succeed(claimed)
+      }),
+    advanceUpload: ({ digest, fence, from, id, lives, to, token }) =>
+      find(id, (upload): Effect.Effect<void, StoreError.Stale | StoreError.OffsetMismatch> => {
+        if (upload.fence !== fence) return stale
+        if (upload.offset !== from && !(upload.offset === to && upload.token === token)) {
+          return Effect.fail(new StoreError.OffsetMismatch({ offset: upload.offset }))
+        }
+        state.sessions.update({ ...upload, offset: to, token, digest }, state.after(lives))
+        return Effect.void
+      }),
+    endUpload: (id) => find(id, (upload) => Effect.sync(() => state.endUpload(upload)))
+  }
+}
+
+type Lists =
+  | "listTags"
+  | "listReferrers"
+  | "listRepositories"
+  | "inspectTags"
+  | "inspectManifests"
+  | "inspectBlobs"
+
+const lists = (state: State): Pick<Service, Lists> => ({
+  listTags: (name, after, n) => state.within(name, (repository) => Effect.succeed(repository.listTags(after, n))),
+  listReferrers: (name, subject, artifactType, after, n) =>
+    Effect.sync(() => state.repositories.get(name)?.listReferrers(subject, artifactType, after, n) ?? []),
+  listRepositories: (after, n) => Effect.sync(() => state.repositories.page(after, n).map(({ name }) => name)),
+  inspectTags: (name, after, n) =>
+    Effect.suspend(() => state.within(name, (repository) => Effect.succeed(repository.inspectTags(after, n)))),
+  inspectManifests: (name, after, n) =>
+    Effect.suspend(() => state.within(name, (repository) => Effect.succeed(repository.inspectManifests(after, n)))),
+  inspectBlobs: (after, n) => Effect.sync(() => state.blobs.page(after, n).map(({ stored }) => stored))
+})
