@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as BlobStoreSuite from "./BlobStoreSuite.js"
 export * as Check from "./Check.js"
 export * as Conformance from "./Conformance.js"
 export * as EvilRegistry from "./EvilRegistry.js"
@@ -13,5 +14,6 @@ export * as Laws from "./Laws.js"
 export * as NodeEvilRegistry from "./NodeEvilRegistry.js"
 export * as Report from "./Report.js"
 export * as SampleWorld from "./SampleWorld.js"
+export * as StoreCheck from "./StoreCheck.js"
 export * as Target from "./Target.js"
 export * as Wrappers from "./Wrappers.js"
