@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { BlobStore } from "./BlobStore.js"
+import * as confirmed from "./internal/confirmed.js"
 import * as deleter from "./internal/deleter.js"
 import * as failure from "./internal/failure.js"
 import * as lister from "./internal/lister.js"
@@ -65,6 +66,24 @@ export interface Options {
   readonly maxUploadsPerCaller?: number | undefined
   /** How many upload sessions may be open at once in one repository. Default: 1,000. */
   readonly maxUploadsPerRepository?: number | undefined
+  /**
+   * How long content is kept although nothing refers to it: after its push, after a resolve that found it, and after
+   * the delete of what referred to it. A client may push a manifest long after it found or pushed the blobs. Default:
+   * 24 hours.
+   */
+  readonly grace?: Duration.DurationInput | undefined
+  /**
+   * Whether the registry deletes manifests without a tag that no other manifest lists, and that are not referrers of a
+   * manifest. Default: `keep`.
+   */
+  readonly untagged?: "keep" | "delete" | undefined
+  /** How long the bytes of a deleted blob remain for reads that have begun. Default: 0. */
+  readonly readable?: Duration.DurationInput | undefined
+  /**
+   * Whether a blob or a manifest can be deleted while a manifest of its repository refers to it. If not, the delete
+   * fails with `Unsupported`. The subject of a manifest can always be deleted. Default: the value of `sparseManifests`.
+   */
+  readonly deleteReferenced?: boolean | undefined
 }
 
 const settingsOf = (options: Options | undefined): Settings => ({
@@ -77,6 +96,12 @@ const settingsOf = (options: Options | undefined): Settings => ({
     total: options?.maxUploads ?? 10_000,
     perCaller: options?.maxUploadsPerCaller ?? 200,
     perRepository: options?.maxUploadsPerRepository ?? 1000
+  },
+  deleteReferenced: options?.deleteReferenced ?? options?.sparseManifests ?? false,
+  policy: {
+    untagged: options?.untagged ?? "keep",
+    grace: Duration.decode(options?.grace ?? "24 hours"),
+    readable: Duration.decode(options?.readable ?? 0)
   }
 })
 
@@ -97,15 +122,15 @@ export const handler = (
 ): Effect.Effect<Handler.Handler, never, BlobStore | MetadataStore | Scope.Scope> =>
   Effect.gen(function*() {
     const settings = settingsOf(options)
-    const services = yield* stores
+    const services = confirmed.make(yield* stores)
     const hashes = runningHashes.make()
     const sweeping = sweeper.make(services, settings, hashes)
     const interval = Duration.times(settings.uploadTimeToLive, 0.25)
     yield* Effect.forkScoped(Effect.repeat(sweeping.sweep, Schedule.spaced(interval)))
     return Handler.fromTable({
-      ...reader.make(services),
-      ...writer.make(services, settings, new Uploads(services, settings, hashes, sweeping)),
-      ...deleter.make(services, sweeping),
+      ...reader.make(services, settings),
+      ...writer.make(services, settings, new Uploads(services, settings, hashes, sweeping), sweeping),
+      ...deleter.make(services, settings, sweeping),
       ...lister.make(services)
     })
   })

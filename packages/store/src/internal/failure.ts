@@ -1,36 +1,13 @@
 import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
-import type * as BlobStore from "../BlobStore.js"
-import type * as MetadataStore from "../MetadataStore.js"
-
-/** The errors of the two services, except the errors of bodies. */
-export type Failure =
-  | BlobStore.NotFound
-  | BlobStore.RangeInvalid
-  | BlobStore.Truncated
-  | BlobStore.UploadUnknown
-  | BlobStore.OffsetMismatch
-  | BlobStore.BodyBroken
-  | BlobStore.Full
-  | BlobStore.Failed
-  | MetadataStore.RepositoryUnknown
-  | MetadataStore.BlobUnknown
-  | MetadataStore.ManifestUnknown
-  | MetadataStore.ContentUnknown
-  | MetadataStore.TagTaken
-  | MetadataStore.TypeTaken
-  | MetadataStore.UploadUnknown
-  | MetadataStore.OffsetMismatch
-  | MetadataStore.TooManyUploads
-  | MetadataStore.Full
-  | MetadataStore.Failed
+import type { StoreError } from "../StoreError.js"
 
 /** The maximum number of missing digests in an error: the answer must not be larger than the request. */
 const maxDetail = 100
 
 /** Converts a failure to the error of `operation`. */
 export const of =
-  (operation: Operation.Operation) => (failure: Failure | RegistryError.RegistryError): RegistryError.RegistryError => {
+  (operation: Operation.Operation) => (failure: StoreError | RegistryError.RegistryError): RegistryError.RegistryError => {
     if (RegistryError.isRegistryError(failure)) return completed(operation, failure)
     const fields = Operation.errorFields(operation)
     switch (failure._tag) {
@@ -60,7 +37,9 @@ export const of =
       case "TagTaken":
         return new RegistryError.Denied({
           ...fields,
-          reason: `tag "${failure.tag}" exists and points at ${failure.digest}`
+          reason: failure.digest === undefined
+            ? `tag "${failure.tag}" does not exist`
+            : `tag "${failure.tag}" exists and points at ${failure.digest}`
         })
       case "TypeTaken":
         return new RegistryError.ManifestInvalid({
@@ -76,6 +55,11 @@ export const of =
           reason: `the upload session is at byte ${failure.offset}; continue there`,
           size: failure.offset
         })
+      case "Stale":
+        return new RegistryError.RangeInvalid({
+          ...fields,
+          reason: "another request continues the upload session; get its offset, and continue there"
+        })
       case "RangeInvalid":
         return new RegistryError.RangeInvalid({ ...fields, size: failure.size })
       case "TooManyUploads":
@@ -85,9 +69,17 @@ export const of =
         })
       case "BodyBroken":
         return completed(operation, failure.cause)
+      case "DigestWrong":
+        return new RegistryError.DigestInvalid({ ...fields, reason: "content does not match its digest" })
+      case "Referenced":
+        return new RegistryError.Unsupported({
+          ...fields,
+          reason: `manifest ${failure.by} of the repository refers to this content; delete that manifest first`
+        })
       case "Full":
-        return new RegistryError.Denied({ ...fields, reason: "the store is full; delete content first" })
+        return new RegistryError.Denied({ ...fields, status: 507, reason: "the store is full; delete content first" })
       case "Failed":
+      case "OutcomeUnknown":
         return new RegistryError.Unavailable({ ...fields, cause: failure })
     }
   }

@@ -32,31 +32,44 @@ const read = (operation: Operation.PushManifest, maxSize: number) =>
 const isForeign = ({ descriptor }: Manifest.Link): boolean =>
   MediaType.isNonDistributable(descriptor.mediaType) || (descriptor.urls?.length ?? 0) > 0
 
-const digests = (links: ReadonlyArray<Manifest.Link>): ReadonlyArray<Digest.Digest> =>
-  Array.from(new Set(links.map(({ descriptor }) => descriptor.digest)))
+/** Returns all references of a manifest, each digest and kind once. */
+const referencesOf = (
+  links: ReadonlyArray<Manifest.Link>,
+  { sparseIndexes, sparseManifests }: Settings
+): ReadonlyArray<MetadataStore.Reference> => {
+  const references = new Map<string, MetadataStore.Reference>()
+  for (const link of links) {
+    const { digest } = link.descriptor
+    const kind = link.kind === "subject" ? "subject" : link.kind === "manifest" ? "child" : "blob"
+    const isSparse = kind === "subject" || (kind === "child" ? sparseIndexes : sparseManifests)
+    const required = !isSparse && !isForeign(link)
+    const before = references.get(`${kind} ${digest}`)
+    references.set(`${kind} ${digest}`, { digest, kind, required: required || before?.required === true })
+  }
+  return Array.from(references.values())
+}
 
 const toPut = (
   { ifAbsent, repository, tags }: Operation.PushManifest,
   manifest: Manifest.Manifest,
   document: Manifest.Document,
-  { sparseIndexes, sparseManifests }: Settings
+  settings: Settings
 ): MetadataStore.PutManifest => {
-  const links = Manifest.references(document)
-  const subject = links.find(({ kind }) => kind === "subject")?.descriptor.digest
+  const references = referencesOf(Manifest.references(document), settings)
   return {
     repository,
     manifest,
-    blobs: sparseManifests
-      ? []
-      : digests(links.filter((link) => (link.kind === "config" || link.kind === "blob") && !isForeign(link))),
-    children: sparseIndexes ? [] : digests(links.filter((link) => link.kind === "manifest" && !isForeign(link))),
-    referrer: subject === undefined
-      ? undefined
-      : { subject, descriptor: Manifest.referrer(manifest.descriptor, document) },
+    references,
+    listedAs: subjectOf(references) === undefined ? undefined : Manifest.referrer(manifest.descriptor, document),
     tags: Array.from(new Set(tags)),
-    ifAbsent: ifAbsent ?? false
+    ifAbsent: ifAbsent ?? false,
+    ifMatch: undefined,
+    keep: settings.policy.grace
   }
 }
+
+const subjectOf = (references: ReadonlyArray<MetadataStore.Reference>): Digest.Digest | undefined =>
+  references.find(({ kind }) => kind === "subject")?.digest
 
 export const pushManifest = (
   { metadata }: Stores,
@@ -70,5 +83,5 @@ export const pushManifest = (
     )
     const put = toPut(operation, manifest, document, settings)
     yield* Effect.mapError(metadata.putManifest(put), failure.of(operation))
-    return { ...manifest.descriptor, subject: put.referrer?.subject, tags: put.tags }
+    return { ...manifest.descriptor, subject: subjectOf(put.references), tags: put.tags }
   })

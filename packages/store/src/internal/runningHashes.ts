@@ -1,7 +1,7 @@
 import * as Digest from "@effect-oci/core/Digest"
 
 /** The hash of an upload's first `offset` bytes. */
-interface RunningHash {
+export interface RunningHash {
   readonly algorithm: Digest.Algorithm
   readonly hasher: Digest.Hasher
   readonly offset: number
@@ -9,22 +9,19 @@ interface RunningHash {
 
 /**
  * Keeps the hashes of open upload sessions between chunks, so that no bytes are read twice. A hash cannot be saved, so
- * it exists only in this process. A chunk that breaks off makes its hash invalid. If there is no valid hash, the store
- * reads the bytes again.
- *
- * A hash is removed while a chunk flows, so that only one of two concurrent chunks can use it.
+ * it exists only in this process. If a session continues in another process, the store reads the bytes again.
  */
 export const make = () => {
   const hashes = new Map<string, RunningHash & { readonly keptAt: number }>()
   return {
-    take: (id: string, offset: number, algorithm: Digest.Algorithm): RunningHash | undefined => {
+    /** Returns a copy of the hash of a session at an offset, or `undefined` if this process does not have it. */
+    copy: (id: string, offset: number, algorithm: Digest.Algorithm): Digest.Hasher | undefined => {
+      if (offset === 0) return Digest.hasher(algorithm)
       const kept = hashes.get(id)
-      hashes.delete(id)
-      if (offset === 0) return { algorithm, hasher: Digest.hasher(algorithm), offset }
-      return kept?.offset === offset && kept.algorithm === algorithm ? kept : undefined
+      return kept?.offset === offset && kept.algorithm === algorithm ? kept.hasher.copy() : undefined
     },
-    keep: (id: string, { algorithm, hasher }: RunningHash, offset: number, keptAt: number): void => {
-      hashes.set(id, { algorithm, hasher, offset, keptAt })
+    keep: (id: string, hash: RunningHash, keptAt: number): void => {
+      hashes.set(id, { ...hash, keptAt })
     },
     drop: (id: string): void => {
       hashes.delete(id)

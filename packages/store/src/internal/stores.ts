@@ -16,4 +16,6 @@ export interface Settings {
   readonly anonymousMount: boolean
   readonly uploadTimeToLive: Duration.Duration
   readonly uploadLimits: MetadataStore.UploadLimits
+  readonly deleteReferenced: boolean
+  readonly policy: MetadataStore.ReviewPolicy
 }

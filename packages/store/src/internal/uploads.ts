@@ -6,11 +6,12 @@ import * as Digest from "@effect-oci/core/Digest"
 import type * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as BlobStore from "../BlobStore.js"
-import * as MetadataStore from "../MetadataStore.js"
+import type * as BlobStore from "../BlobStore.js"
+import type * as MetadataStore from "../MetadataStore.js"
+import * as StoreError from "../StoreError.js"
 import * as failure from "./failure.js"
+import * as keys from "./keys.js"
 import type { RunningHashes } from "./runningHashes.js"
 import type { Settings, Stores } from "./stores.js"
 import type { Sweeper } from "./sweeper.js"
@@ -19,14 +20,25 @@ type Answer<A> = Effect.Effect<A, RegistryError.RegistryError>
 
 type InUpload = Extract<Operation.Operation, { readonly id: string }>
 
+/** A hash of the bytes of a session, and how many bytes of a chunk it has seen. */
+interface ChunkHash {
+  readonly algorithm: Digest.Algorithm
+  readonly hasher: Digest.Hasher
+  size: number
+}
+
 /** Returns a body that is hashed while it flows. Run it once. */
-const hashed = (body: Body.Body, hasher: Digest.Hasher): Body.Body =>
+const hashed = (body: Body.Body, hash: ChunkHash): Body.Body =>
   Body.transform(body, (sink) => ({
     data: (chunk) => {
-      hasher.update(chunk)
+      hash.hasher.update(chunk)
+      hash.size += chunk.byteLength
       return sink.data(chunk)
     }
   }))
+
+/** A session may evict another one when it opens. So many sessions open between two deletes of the garbage. */
+const opensPerRelease = 100
 
 /**
  * Manages upload sessions, from their start until they become blobs. Bytes are durable before the metadata counts them.
@@ -35,7 +47,7 @@ const hashed = (body: Body.Body, hasher: Digest.Hasher): Body.Body =>
 export class Uploads {
   private readonly blobs: BlobStore.Service
   private readonly metadata: MetadataStore.Service
-  private readonly expiry: Effect.Effect<number>
+  private opened = 0
 
   constructor(
     stores: Stores,
@@ -45,36 +57,33 @@ export class Uploads {
   ) {
     this.blobs = stores.blobs
     this.metadata = stores.metadata
-    this.expiry = Effect.map(Clock.currentTimeMillis, (now) => now + Duration.toMillis(settings.uploadTimeToLive))
   }
 
   start(
-    operation: Operation.PushBlob | Operation.MountBlob | Operation.StartUpload,
+    operation: Operation.MountBlob | Operation.StartUpload,
     algorithm: Digest.Algorithm
-  ): Answer<MetadataStore.Upload> {
+  ): Answer<MetadataStore.NewUpload> {
     return Effect.gen(this, function*() {
       const caller = yield* Caller.Caller
-      const inOneRequest = operation._tag === "PushBlob"
       const id = crypto.randomUUID()
-      const token = yield* this.blobs.openUpload(id)
-      const upload: MetadataStore.Upload = {
+      const key = yield* keys.make
+      const token = yield* this.blobs.openUpload({ id, key })
+      const upload: MetadataStore.NewUpload = {
         id,
         repository: operation.repository,
         owner: caller.name,
-        caller: inOneRequest ? undefined : Caller.key(caller),
-        begun: inOneRequest,
-        key: BlobStore.BlobKey(crypto.randomUUID()),
+        caller: Caller.key(caller),
+        key,
         token,
-        offset: 0,
-        algorithm,
-        expiresAt: yield* this.expiry
+        algorithm
       }
-      const create = this.metadata.createUpload(upload, this.settings.uploadLimits)
-      const garbage = yield* create.pipe(
+      const create = this.metadata.createUpload(upload, this.settings.uploadTimeToLive, this.settings.uploadLimits)
+      yield* create.pipe(
         Effect.catchTag("TooManyUploads", () => Effect.zipRight(this.sweeper.expire, create)),
         Effect.onError(() => Effect.ignore(this.blobs.abort(token)))
       )
-      yield* Effect.forEach(garbage, this.sweeper.deleteBytes, { discard: true })
+      this.opened = (this.opened + 1) % opensPerRelease
+      if (this.opened === 0) yield* this.sweeper.release
       return upload
     }).pipe(Effect.mapError(failure.of(operation)))
   }
@@ -86,64 +95,90 @@ export class Uploads {
     return Effect.gen(this, function*() {
       const { name: owner } = yield* Caller.Caller
       const upload = yield* this.metadata.getUpload(operation.id)
-      const now = yield* Clock.currentTimeMillis
-      return upload.repository === operation.repository && upload.owner === owner && upload.expiresAt > now
+      return upload.repository === operation.repository && upload.owner === owner
         ? upload
-        : yield* Effect.fail(new MetadataStore.UploadUnknown())
+        : yield* Effect.fail(new StoreError.UploadUnknown())
     }).pipe(Effect.mapError(failure.of(operation)))
   }
 
-  /** Appends a body to an upload session. Fails if a size is declared and the body has another size. */
-  append(
-    operation: Operation.Operation,
-    found: MetadataStore.Upload,
-    body: Body.Body,
-    expected: { readonly size: number | undefined; readonly algorithm: Digest.Algorithm }
-  ): Answer<MetadataStore.Upload> {
-    return this.sweeper.whileReceiving(
-      found,
-      Effect.gen(this, function*() {
-        const upload = yield* this.begin(found)
-        const running = this.hashes.take(upload.id, upload.offset, expected.algorithm)
-        const sized = expected.size === undefined ? body : Body.exactly(body, expected.size)
-        const appended = yield* Effect.tapError(
-          this.blobs.append(upload.token, upload.offset, running === undefined ? sized : hashed(sized, running.hasher)),
-          (error) => "offset" in error ? this.catchUp(upload, error.offset) : Effect.void
+  /**
+   * Claims the session of an operation: earlier requests can no longer change the session. Fails if the operation does
+   * not continue at the offset of the session.
+   */
+  claim(operation: Operation.AppendUpload | Operation.CompleteUpload): Answer<MetadataStore.Upload> {
+    const continued = ({ offset }: MetadataStore.Upload) =>
+      operation.offset === undefined || operation.offset === offset
+        ? Effect.void
+        : Effect.fail(failure.of(operation)(new StoreError.OffsetMismatch({ offset })))
+    return Effect.tap(this.find(operation), continued).pipe(
+      Effect.zipRight(
+        Effect.mapError(
+          this.metadata.claimUpload(operation.id, this.settings.uploadTimeToLive),
+          failure.of(operation)
         )
-        const advanced = yield* this.advance(upload, appended)
-        if (running !== undefined) this.hashes.keep(upload.id, running, advanced.offset, yield* Clock.currentTimeMillis)
-        return advanced
-      })
-    ).pipe(Effect.mapError(failure.of(operation)))
+      ),
+      Effect.tap(continued)
+    )
   }
 
-  /** Makes an upload session a blob if its content has the digest. Otherwise ends the session. */
+  /** Appends a body to a claimed session. Fails if a size is declared and the body has another size. */
+  append(
+    operation: Operation.AppendUpload | Operation.CompleteUpload,
+    upload: MetadataStore.Upload,
+    body: Body.Body,
+    algorithm: Digest.Algorithm
+  ): Answer<MetadataStore.Upload> {
+    const { fence, id, offset, token } = upload
+    return Effect.suspend(() => {
+      const hasher = this.hashes.copy(id, offset, algorithm)
+      const hash = hasher === undefined ? undefined : { algorithm, hasher, size: 0 }
+      const sized = body.size === undefined ? body : Body.exactly(body, body.size)
+      return this.blobs.append({
+        token,
+        fence,
+        offset,
+        body: hash === undefined ? sized : hashed(sized, hash)
+      }).pipe(
+        Effect.flatMap((appended) => this.advance(upload, appended, hash)),
+        Effect.tapErrorTag("BodyBroken", ({ appended }) =>
+          appended === undefined || appended.offset === offset
+            ? Effect.void
+            : Effect.ignore(this.advance(upload, appended, hash))),
+        this.endIfLost(upload)
+      )
+    }).pipe(
+      (received) => this.sweeper.whileReceiving(upload, received),
+      Effect.mapError(failure.of(operation))
+    )
+  }
+
+  /** Makes a claimed session a blob if its content has the digest. Otherwise ends the session. */
   finish(
-    operation: Operation.PushBlob | Operation.CompleteUpload,
+    operation: Operation.CompleteUpload,
     upload: MetadataStore.Upload,
     digest: Digest.Digest,
     algorithm: Digest.Algorithm
   ): Answer<Descriptor> {
-    return Effect.gen(this, function*() {
-      const { id, key, offset: size, token } = upload
-      const check = (actual: Digest.Digest) =>
-        actual === digest ? Effect.void : Effect.zipRight(
-          this.discard(upload),
-          Effect.fail(RegistryError.digestMismatch(digest, actual))
-        )
-      const running = this.hashes.take(id, size, algorithm)
-      if (running !== undefined) yield* check(running.hasher.digest())
-      yield* this.blobs.commit(token, key, size)
-      if (running === undefined) yield* Effect.flatMap(this.digestOfStored(key, algorithm), check)
-      const garbage = yield* this.metadata.linkUploaded({ id, digest, size })
-      if (garbage !== undefined) yield* this.sweeper.deleteBytes(garbage)
+    const { fence, id, key, offset: size, repository, token } = upload
+    const check = (actual: Digest.Digest) =>
+      actual === digest ? Effect.void : Effect.zipRight(
+        this.discard(upload),
+        Effect.fail(RegistryError.digestMismatch(digest, actual))
+      )
+    const known = upload.digest !== undefined && Digest.algorithm(upload.digest) === algorithm
+      ? upload.digest
+      : undefined
+    const finished = Effect.gen(this, function*() {
+      if (known !== undefined) yield* check(known)
+      yield* this.endIfLost(upload)(this.blobs.commit({ token, size }))
+      if (known === undefined) yield* Effect.flatMap(this.digestOfStored(key, algorithm), check)
+      const keep = this.settings.policy.grace
+      const stored = yield* this.metadata.linkBlob({ repository, digest, size, key, keep, upload: { id, fence } })
+      this.hashes.drop(id)
+      if (stored.key !== key) yield* this.sweeper.release
       return { mediaType: octetStream, digest, size }
-    }).pipe(Effect.mapError(failure.of(operation)))
-  }
-
-  /** Ends an upload session that failed. If that fails too, the session expires later. */
-  discard(upload: MetadataStore.Upload): Effect.Effect<void> {
-    return Effect.ignore(this.end(upload))
+    })
+    return Effect.mapError(this.sweeper.whileReceiving(upload, finished), failure.of(operation))
   }
 
   cancel(operation: Operation.CancelUpload): Answer<void> {
@@ -153,29 +188,52 @@ export class Uploads {
   private end({ id }: MetadataStore.Upload) {
     return Effect.suspend(() => {
       this.hashes.drop(id)
-      return Effect.flatMap(this.metadata.endUpload(id), this.sweeper.deleteBytes)
+      return Effect.zipRight(this.metadata.endUpload(id), this.sweeper.release)
     })
   }
 
-  private advance(upload: MetadataStore.Upload, { offset, token }: BlobStore.Appended) {
-    return Effect.flatMap(this.expiry, (expiresAt) =>
-      Effect.as(
-        this.metadata.advanceUpload({ id: upload.id, from: upload.offset, to: offset, token, expiresAt }),
-        { ...upload, offset, token, expiresAt, begun: true }
-      ))
+  /** Ends a session that failed, unless another request continues it. If that fails too, the session expires later. */
+  private discard(upload: MetadataStore.Upload): Effect.Effect<void> {
+    return this.metadata.getUpload(upload.id).pipe(
+      Effect.flatMap(({ fence }) => fence === upload.fence ? this.end(upload) : Effect.void),
+      Effect.ignore
+    )
   }
 
-  /** Marks a session as begun, so that the session is not ended for a new session while its first chunk flows. */
-  private begin(upload: MetadataStore.Upload) {
-    return upload.begun ? Effect.succeed(upload) : this.advance(upload, upload)
+  /** Ends a session whose bytes the blob store has lost: its client must start again. */
+  private endIfLost(upload: MetadataStore.Upload) {
+    return <A, E extends { readonly _tag: string }>(
+      effect: Effect.Effect<A, E>
+    ): Effect.Effect<A, E | StoreError.UploadUnknown> =>
+      Effect.catchIf(
+        effect,
+        ({ _tag }) => _tag === "UploadUnknown" || _tag === "OffsetMismatch",
+        () => Effect.zipRight(this.discard(upload), Effect.fail(new StoreError.UploadUnknown()))
+      )
   }
 
-  /**
-   * Updates the offset. The blob store may be ahead after a chunk that broke off, or after a crash before it was
-   * counted.
-   */
-  private catchUp(upload: MetadataStore.Upload, offset: number) {
-    return offset > upload.offset ? Effect.ignore(this.advance(upload, { offset, token: upload.token })) : Effect.void
+  /** Counts bytes that are durable. The digest is known if exactly these bytes were hashed. */
+  private advance(upload: MetadataStore.Upload, { offset, token }: BlobStore.Appended, hash: ChunkHash | undefined) {
+    return Effect.gen(this, function*() {
+      const { fence, id } = upload
+      const current = hash !== undefined && upload.offset + hash.size === offset ? hash : undefined
+      const digest = current?.hasher.copy().digest()
+      yield* this.metadata.advanceUpload({
+        id,
+        fence,
+        from: upload.offset,
+        to: offset,
+        token,
+        digest,
+        lives: this.settings.uploadTimeToLive
+      })
+      if (current === undefined) this.hashes.drop(id)
+      else {
+        const { algorithm, hasher } = current
+        this.hashes.keep(id, { algorithm, hasher, offset }, yield* Clock.currentTimeMillis)
+      }
+      return { ...upload, offset, token, digest }
+    })
   }
 
   private digestOfStored(key: BlobStore.BlobKey, algorithm: Digest.Algorithm) {

@@ -5,8 +5,10 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import type * as MetadataStore from "../MetadataStore.js"
 import * as failure from "./failure.js"
+import * as pushBlob from "./pushBlob.js"
 import { pushManifest } from "./pushManifest.js"
 import type { Settings, Stores } from "./stores.js"
+import type { Sweeper } from "./sweeper.js"
 import type { Uploads } from "./uploads.js"
 
 /** Returns the algorithm of a digest. Fails if the store cannot verify this algorithm. */
@@ -26,69 +28,48 @@ const unsupported = (operation: Operation.Operation, algorithm: string) =>
     })
   )
 
-const progress = ({ id, offset }: MetadataStore.Upload): Operation.Upload => ({ id, offset })
-
 /** Creates the handlers of the operations that write. */
-export const make = (stores: Stores, settings: Settings, uploads: Uploads): Handler.WriterTable => {
-  /**
-   * Finds the upload session of an operation. Fails if the operation does not continue at the offset of the session.
-   */
-  const continued = (operation: Operation.AppendUpload | Operation.CompleteUpload) =>
-    Effect.filterOrFail(
-      uploads.find(operation),
-      ({ offset }) => operation.offset === undefined || operation.offset === offset,
-      ({ offset }) => failure.of(operation)({ _tag: "OffsetMismatch", offset })
-    )
+export const make = (stores: Stores, settings: Settings, uploads: Uploads, sweeper: Sweeper): Handler.WriterTable => {
+  const { granularity } = stores.blobs
+  const started = ({ id }: MetadataStore.NewUpload): Operation.Upload => progress({ id, offset: 0 })
+  const progress = ({ id, offset }: { readonly id: string; readonly offset: number }): Operation.Upload => ({
+    id,
+    offset,
+    ...(granularity > 1 ? { minChunkSize: granularity } : {})
+  })
+  const push = pushBlob.make(stores, settings, sweeper)
 
   return {
     PushBlob: (operation) =>
-      Effect.gen(function*() {
-        const { body, descriptor } = operation
-        const { digest, size } = descriptor
-        const algorithm = yield* verifiable(operation, digest)
-        return yield* Effect.acquireUseRelease(
-          uploads.start(operation, algorithm),
-          (upload) =>
-            Effect.flatMap(
-              uploads.append(operation, upload, body, { size, algorithm }),
-              (received) => uploads.finish(operation, received, digest, algorithm)
-            ),
-          (upload, exit) => exit._tag === "Success" ? Effect.void : uploads.discard(upload)
-        )
-      }),
+      Effect.zipRight(verifiable(operation, operation.descriptor.digest), push(operation)),
     MountBlob: (operation) =>
       Effect.gen(function*() {
         const { digest, from, repository } = operation
         const algorithm = yield* verifiable(operation, digest)
+        const keep = settings.policy.grace
         const mounted = from !== undefined || settings.anonymousMount
-          ? yield* Effect.mapError(stores.metadata.mount({ repository, digest, from }), failure.of(operation))
+          ? yield* Effect.mapError(stores.metadata.mount({ repository, digest, from, keep }), failure.of(operation))
           : false
         return mounted
           ? new Operation.Mounted({ digest })
-          : new Operation.UploadStarted({ upload: progress(yield* uploads.start(operation, algorithm)) })
+          : new Operation.UploadStarted({ upload: started(yield* uploads.start(operation, algorithm)) })
       }),
     StartUpload: (operation) => {
       const { algorithm = "sha256" } = operation
       return algorithm === "sha256" || algorithm === "sha512"
-        ? Effect.map(uploads.start(operation, algorithm), progress)
+        ? Effect.map(uploads.start(operation, algorithm), started)
         : unsupported(operation, algorithm)
     },
     GetUpload: (operation) => Effect.map(uploads.find(operation), progress),
     AppendUpload: (operation) =>
-      Effect.gen(function*() {
-        const { body } = operation
-        const upload = yield* continued(operation)
-        const { algorithm } = upload
-        return progress(yield* uploads.append(operation, upload, body, { size: body.size, algorithm }))
-      }),
+      Effect.flatMap(uploads.claim(operation), (upload) =>
+        Effect.map(uploads.append(operation, upload, operation.body, upload.algorithm), progress)),
     CompleteUpload: (operation) =>
       Effect.gen(function*() {
         const { body, digest } = operation
         const algorithm = yield* verifiable(operation, digest)
-        const upload = yield* continued(operation)
-        const whole = body === undefined
-          ? upload
-          : yield* uploads.append(operation, upload, body, { size: body.size, algorithm })
+        const upload = yield* uploads.claim(operation)
+        const whole = body === undefined ? upload : yield* uploads.append(operation, upload, body, algorithm)
         return yield* uploads.finish(operation, whole, digest, algorithm)
       }),
     CancelUpload: (operation) => Effect.as(uploads.cancel(operation), Operation.done),
