@@ -97,6 +97,11 @@ export interface PutManifest {
   readonly tags: ReadonlyArray<Tag>
   /** If `true`, fails with {@link TagTaken} if a tag already points at another manifest. */
   readonly ifAbsent: boolean
+  /**
+   * If present, fails with {@link TagTaken} if a tag points at another manifest than this one, or does not exist. A tag
+   * that points at `manifest` already is not an error.
+   */
+  readonly ifMatch: Digest | undefined
 }
 
 /**
@@ -133,12 +138,16 @@ export class ManifestUnknown extends Data.TaggedClass("ManifestUnknown") {}
 export class ContentUnknown extends Data.TaggedClass("ContentUnknown")<{ readonly digests: ReadonlyArray<Digest> }> {}
 
 /**
- * The tag already points at another manifest. `digest` is the digest of that manifest.
+ * The tag does not meet the condition of the push. `digest` is the digest of the manifest that the tag points at, or
+ * `undefined` if the tag does not exist.
  *
  * @since 0.1.0
  * @category errors
  */
-export class TagTaken extends Data.TaggedClass("TagTaken")<{ readonly tag: Tag; readonly digest: Digest }> {}
+export class TagTaken extends Data.TaggedClass("TagTaken")<{
+  readonly tag: Tag
+  readonly digest: Digest | undefined
+}> {}
 
 /**
  * The repository has the manifest with another media type. `mediaType` is the stored media type.

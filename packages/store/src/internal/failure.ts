@@ -60,7 +60,10 @@ export const of =
       case "TagTaken":
         return new RegistryError.Denied({
           ...fields,
-          reason: `tag "${failure.tag}" exists and points at ${failure.digest}`
+          reason: failure.digest === undefined
+            ? `tag "${failure.tag}" does not exist`
+            : `tag "${failure.tag}" exists and points at ${failure.digest}`,
+          detail: { tag: failure.tag, ...(failure.digest === undefined ? {} : { digest: failure.digest }) }
         })
       case "TypeTaken":
         return new RegistryError.ManifestInvalid({

@@ -43,7 +43,7 @@ export class Repository {
 
   /** Returns the reason why a manifest cannot be stored, or `undefined` if it can. */
   refusal(
-    { blobs, children, ifAbsent, manifest, tags }: MetadataStore.PutManifest
+    { blobs, children, ifAbsent, ifMatch, manifest, tags }: MetadataStore.PutManifest
   ): MetadataStore.TypeTaken | MetadataStore.ContentUnknown | MetadataStore.TagTaken | undefined {
     const { digest, mediaType } = manifest.descriptor
     const stored = this.manifests.get(digest)?.manifest.descriptor.mediaType
@@ -53,9 +53,9 @@ export class Repository {
       ...children.filter((child) => !this.manifests.has(child) && !this.blobs.has(child))
     ]
     if (digests.length > 0) return new MetadataStore.ContentUnknown({ digests })
-    for (const tag of ifAbsent ? tags : []) {
+    for (const tag of ifAbsent || ifMatch !== undefined ? tags : []) {
       const current = this.tags.get(tag)?.manifest.descriptor.digest
-      if (current !== undefined && current !== digest) return new MetadataStore.TagTaken({ tag, digest: current })
+      if (current !== digest && current !== ifMatch) return new MetadataStore.TagTaken({ tag, digest: current })
     }
     return undefined
   }
