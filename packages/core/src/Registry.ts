@@ -271,7 +271,7 @@ export declare namespace Registry {
      * leaves no blob and no upload session. A push of a blob that already exists succeeds.
      *
      * Fails with `DigestInvalid` or `SizeInvalid` if the body does not match the descriptor; `BodyFailed` if the body
-     * fails. Spec: [Pushing blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs).
+     * fails. A client verifies a body in memory before it sends anything, so these errors come before a denial. Spec: [Pushing blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs).
      */
     readonly pushBlob: (
       repository: RepositoryName,

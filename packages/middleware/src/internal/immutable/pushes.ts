@@ -6,6 +6,10 @@ import { digestOf, isDigestOf, isTypeOf } from "../pushedManifest.js"
 type Pushed = Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError>
 type Found = ReadonlyMap<Tag.Tag, Descriptor.Descriptor>
 
+/** Returns the tags of a push that `isSet` accepts, each once. */
+const distinctTags = ({ tags }: Operation.PushManifest, isSet: (tag: Tag.Tag) => boolean): ReadonlyArray<Tag.Tag> =>
+  Array.from(new Set(tags)).filter(isSet)
+
 /**
  * Pushes of manifests to immutable tags. `tags` are the immutable tags of an operation.
  *
@@ -47,9 +51,7 @@ export class ImmutablePushes {
       Effect.suspend(() => this.next(new Operation.PushManifest({ ...operation, tags: others }))),
       (immutable, other) => ({
         ...other,
-        tags: Array.from(new Set(operation.tags)).filter((tag) =>
-          immutable.tags.includes(tag) || other.tags.includes(tag)
-        )
+        tags: distinctTags(operation, (tag) => immutable.tags.includes(tag) || other.tags.includes(tag))
       })
     )
   }
@@ -76,7 +78,7 @@ export class ImmutablePushes {
     const digest = tags.length === 0 ? digestOf(operation) : operation.digest
     return Effect.map(
       this.next(new Operation.PushManifest({ ...operation, digest, tags, ...unmoved(operation) })),
-      (pushed) => ({ ...pushed, tags: operation.tags.filter((tag) => found.has(tag) || pushed.tags.includes(tag)) })
+      (pushed) => ({ ...pushed, tags: distinctTags(operation, (tag) => found.has(tag) || pushed.tags.includes(tag)) })
     )
   }
 
