@@ -276,6 +276,19 @@ const rows: ReadonlyArray<Row> = [
     result: { ...imageDescriptor, tags: [tag] }
   },
   {
+    name: "PushManifest to a tag that points at a known manifest",
+    answers: { "PUT /v2/team/app/manifests/v1": { status: 201 } },
+    run: (registry) =>
+      registry.pushManifest(repository, {
+        mediaType: MediaType.image,
+        bytes: image,
+        tags: [tag],
+        ifMatch: imageDescriptor.digest
+      }),
+    requests: [["PUT /v2/team/app/manifests/v1", { "if-match": `"${imageDescriptor.digest}"` }, image]],
+    result: { ...imageDescriptor, tags: [tag] }
+  },
+  {
     name: "PushManifest with tags that the registry sets itself",
     answers: {
       [`PUT /v2/team/app/manifests/${imageDescriptor.digest}`]: { status: 201, headers: { "oci-tag": "v1, v2" } }

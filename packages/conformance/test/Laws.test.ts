@@ -1,4 +1,4 @@
-import { Handler, Operation, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
+import { Body, Digest, Handler, Operation, ReferenceSet, Registry, RepositoryName } from "@effect-oci/core"
 import { Filter, Immutable, Logging, ReadOnly, Sub, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { TagLaws } from "@effect-oci/testing"
@@ -6,8 +6,10 @@ import { hop } from "@effect-oci/testing/NodeHop"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, LogLevel } from "effect"
 import * as fc from "fast-check"
+import { judge } from "../src/internal/laws/judge.js"
 import * as models from "../src/internal/laws/models.js"
 import * as Laws from "../src/Laws.js"
+import * as SampleWorld from "../src/SampleWorld.js"
 import * as Wrappers from "../src/Wrappers.js"
 
 /** A subject that puts a server and a client between two wrappers. */
@@ -124,4 +126,71 @@ describe("TagLaws.keepsTags holds", () => {
     "for Immutable, conditional: $conditional",
     (options) => TagLaws.keepsTags({ code: "Immutable", wrapper: Immutable.middleware(options) }, { runs: 60 })
   )
+})
+
+describe("a client refuses wrong content before the wrappers behind it refuse the operation", () => {
+  const [app] = SampleWorld.repositories
+  const [, hello, large] = SampleWorld.blobs
+  const pushOf = (bytes: Uint8Array, digest: Digest.Digest) =>
+    new Operation.PushBlob({
+      repository: app!,
+      descriptor: { mediaType: "application/octet-stream", digest, size: bytes.byteLength },
+      body: Body.bytes(bytes)
+    })
+  const manifestAt = (index: number) =>
+    new Operation.PushManifest({ repository: app!, ...SampleWorld.manifests[index]!, tags: [] })
+  const operations = [
+    { name: "a blob", operation: pushOf(hello!, Digest.fromBytes(hello!)), error: "Unsupported" },
+    { name: "a blob with a wrong digest", operation: pushOf(hello!, Digest.fromBytes(large!)), error: "DigestInvalid" },
+    { name: "a manifest", operation: manifestAt(0), error: "Unsupported" },
+    { name: "an ambiguous manifest", operation: manifestAt(6), error: "ManifestInvalid" },
+    { name: "a manifest that is not JSON", operation: manifestAt(7), error: "Unsupported" }
+  ]
+  it.live.each(operations)("$name: $error", ({ error, operation }) =>
+    Effect.gen(function*() {
+      const { handle: behind } = yield* Laws.open(Memory.layer())
+      const errorOf = (wrappers: ReadonlyArray<Laws.Wrapper>) =>
+        Effect.map(
+          Effect.flatMap(Laws.wrap(behind, wrappers), (handle) => Laws.perform(handle, operation)),
+          ({ response }) => response.error
+        )
+      expect(yield* errorOf([ReadOnly.middleware(), Laws.hop])).toBe(error)
+      expect(yield* errorOf([Laws.hop, ReadOnly.middleware()])).toBe("Unsupported")
+    }).pipe(Effect.scoped))
+
+  it.live("and the model of a client does too", () =>
+    Laws.lawful(fc.tuple(fc.oneof(Wrappers.readOnly, Wrappers.authorize, Wrappers.filter), Wrappers.hop), {
+      runs: 100,
+      maxLength: 50
+    }))
+})
+
+it.live("an immutable tag keeps the type of its content, also if its digest has another algorithm", () => {
+  const repository = RepositoryName.make("tool")
+  const bytes = new TextEncoder().encode(JSON.stringify({ typed: "by its push" }))
+  const push = (type: string, digest?: Digest.Digest) =>
+    new Operation.PushManifest({
+      repository,
+      mediaType: `application/vnd.example.${type}+json`,
+      bytes,
+      digest,
+      tags: [SampleWorld.tags[0]!]
+    })
+  const script = [
+    { operation: push("two", Digest.fromBytes(bytes, "sha512")), opens: "", behind: true },
+    { operation: push("one"), opens: "", behind: false },
+    { operation: push("two"), opens: "", behind: false }
+  ]
+  const verdictOf = (conditional: boolean) =>
+    judge(
+      Memory.layer(),
+      [Immutable.middleware({ conditional })],
+      [models.immutable(() => true, () => true, conditional)],
+      script
+    )
+  return Effect.map(Effect.all([verdictOf(true), verdictOf(false)]), (verdicts) => {
+    for (const { fault, succeeded } of verdicts) {
+      expect({ fault, succeeded }).toEqual({ fault: undefined, succeeded: 1 })
+    }
+  })
 })

@@ -177,7 +177,8 @@ const kinds: ReadonlyMap<string, Read> = new Map([
 
 /**
  * Returns a media type without its parameters, in lower case. Fails with `Unsupported` for Docker's schema 1, and with
- * `ManifestInvalid` for media types that no manifest may have (see `MediaType.isActive`).
+ * `ManifestInvalid` for a text that is not a media type, and for media types that no manifest may have (see
+ * `MediaType.isActive`).
  *
  * @since 0.1.0
  * @category destructors
@@ -195,8 +196,8 @@ export const checkType: (mediaType: string) => Either.Either<string, ManifestInv
  *   one of another type;
  * - an object in it has two members with the same name, or its JSON begins with a byte order mark.
  *
- * Also fails with `ManifestInvalid` if it has more than {@link maxEntries} entries, or a media type for which
- * {@link MediaType.isActive} returns `true`. Fails with `Unsupported` for Docker's schema 1. Takes linear time for any
+ * Also fails with `ManifestInvalid` if it has more than {@link maxEntries} entries, a text instead of a media type, or a
+ * media type for which {@link MediaType.isActive} returns `true`. Fails with `Unsupported` for Docker's schema 1. Takes linear time for any
  * input.
  *
  * @since 0.1.0

@@ -5,6 +5,7 @@
  *
  * @since 0.1.0
  */
+import * as Either from "effect/Either"
 import type * as Equivalence from "effect/Equivalence"
 import { dual } from "effect/Function"
 import type * as AuthScope from "./AuthScope.js"
@@ -12,11 +13,12 @@ import type * as Body from "./Body.js"
 import * as Digest from "./Digest.js"
 import * as equivalences from "./internal/operationEquivalence.js"
 import { StartUpload } from "./OperationModel.js"
-import type { MountBlob, Operation, OperationOf, TagOrDigest } from "./OperationModel.js"
+import type { MountBlob, Operation, OperationOf, PushManifest, TagOrDigest } from "./OperationModel.js"
 import type { Shape, ShapeOf, WithShape } from "./OperationResult.js"
 import type { OperationTag } from "./OperationTag.js"
 import { traits } from "./OperationTraits.js"
 import type { Access, Action, Touched, Trait } from "./OperationTraits.js"
+import { Denied } from "./RegistryError.js"
 import type { ErrorFields } from "./RegistryError.js"
 import type { RepositoryName } from "./RepositoryName.js"
 
@@ -151,6 +153,31 @@ export const mapBody = <O extends Operation>(operation: O, f: (body: Body.Body) 
  * @category guards
  */
 export const isDigest = (reference: TagOrDigest): reference is Digest.Digest => reference.includes(":")
+
+/**
+ * Returns whether a push sets tags on a condition: `ifAbsent` or `ifMatch`.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const isConditional = ({ ifAbsent, ifMatch, tags }: PushManifest): boolean =>
+  tags.length > 0 && (ifAbsent === true || ifMatch !== undefined)
+
+/**
+ * Returns a push. Fails with `Denied` if the push has both conditions, because no tag can meet both.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const withOneCondition = (operation: PushManifest): Either.Either<PushManifest, Denied> =>
+  operation.ifAbsent === true && operation.ifMatch !== undefined
+    ? Either.left(
+      new Denied({
+        ...errorFields(operation),
+        reason: "a push has one condition: ifAbsent (If-None-Match) or ifMatch (If-Match), not both"
+      })
+    )
+    : Either.right(operation)
 
 /**
  * Returns the fields that describe an operation in an error.

@@ -173,9 +173,22 @@ export class CancelUpload extends Data.TaggedClass("CancelUpload")<{
 }> {}
 
 /**
- * Pushes a manifest under its digest and any number of tags. With `ifAbsent`, no tag is moved: if one of the tags
- * already points to another manifest, nothing is changed. Spec: [Pushing
- * Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests).
+ * Pushes a manifest under its digest and any number of tags. A push may have one condition. All of its tags must meet
+ * the condition. If one of them does not, the push fails with `Denied` and nothing is changed:
+ *
+ * - `ifAbsent`: the tag does not exist.
+ * - `ifMatch`: the tag points at the manifest with this digest. It is the digest that resolving the tag returns.
+ *
+ * A tag that already points at the pushed manifest meets both conditions, so a push can be repeated. Without tags a
+ * condition has no effect.
+ *
+ * A condition is kept by the registry that stores the manifest. The spec does not describe conditions, so another
+ * registry may ignore them: it then moves the tag, and answers as if it had no condition. The registries of this
+ * project keep both.
+ *
+ * Spec: [Pushing
+ * Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests),
+ * [proposal for conditions](https://github.com/opencontainers/distribution-spec/issues/250).
  *
  * @since 0.1.0
  * @category push
@@ -187,6 +200,7 @@ export class PushManifest extends Data.TaggedClass("PushManifest")<{
   readonly digest?: Digest.Digest | undefined
   readonly tags: ReadonlyArray<Tag>
   readonly ifAbsent?: boolean | undefined
+  readonly ifMatch?: Digest.Digest | undefined
 }> {}
 
 /**

@@ -74,7 +74,8 @@ export const fieldSchemas = (
     bytes,
     digest: optional(digest),
     tags: Schema.Array(Tag.schema),
-    ifAbsent: optional(Schema.Boolean)
+    ifAbsent: optional(Schema.Boolean),
+    ifMatch: optional(digest)
   },
   DeleteBlob: { repository, digest },
   DeleteManifest: { repository, digest },

@@ -271,7 +271,7 @@ export declare namespace Registry {
      * leaves no blob and no upload session. A push of a blob that already exists succeeds.
      *
      * Fails with `DigestInvalid` or `SizeInvalid` if the body does not match the descriptor; `BodyFailed` if the body
-     * fails. Spec: [Pushing blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs).
+     * fails. A client verifies a body in memory before it sends anything, so these errors come before a denial. Spec: [Pushing blobs](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs).
      */
     readonly pushBlob: (
       repository: RepositoryName,
@@ -340,12 +340,17 @@ export declare namespace Registry {
 
     /**
      * Pushes a manifest under its digest and any number of tags. Stores exactly these bytes. Moves all tags or none; a
-     * reader sees the old manifest or the new one. With `ifAbsent`, no tag moves: if a tag already points to another
-     * manifest, nothing changes. A digest has one media type. A `subject` need not exist.
+     * reader sees the old manifest or the new one. A digest has one media type. A `subject` need not exist.
+     *
+     * With `ifAbsent`, no tag moves: every tag is new. With `ifMatch`, a tag moves only from the manifest with this
+     * digest. If one of the tags does not meet the condition, nothing changes. A tag that already points at the pushed
+     * manifest meets both conditions. A registry of another project may ignore the condition, move the tag and answer
+     * with success.
      *
      * Fails with `ManifestInvalid`; `ManifestBlobUnknown` if the repository lacks content that the manifest refers to;
      * `DigestInvalid` if `digest` is not a digest of the bytes; `SizeInvalid` if the manifest is too large; `TagInvalid`;
-     * `TagConflict` with `ifAbsent`, and if a wrapper keeps the tag from moving. Spec: [Pushing
+     * `Denied` if a tag does not meet the condition, if a push has both conditions, and if a wrapper keeps the tag from
+     * moving. Spec: [Pushing
      * Manifests](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests).
      */
     readonly pushManifest: (
@@ -356,6 +361,7 @@ export declare namespace Registry {
         readonly digest?: Digest.Digest | undefined
         readonly tags?: ReadonlyArray<Tag> | undefined
         readonly ifAbsent?: boolean | undefined
+        readonly ifMatch?: Digest.Digest | undefined
       }
     ) => Result<Operation.PushedManifest>
   }

@@ -634,6 +634,23 @@ describe("Manifest.parse and identify refuse types that browsers act on", () => 
   })
 })
 
+describe("Manifest.parse and identify refuse a text that is not a media type", () => {
+  it.each([
+    "manifest",
+    `\0${MediaType.index}`,
+    `${MediaType.index}\r\nx: y`,
+    "application/a b",
+    `a/${"b".repeat(128)}`
+  ])(
+    "%j",
+    (mediaType) => {
+      expect(refusal(mediaType, { anything: true })).toMatch(/^".+" is not a media type$/)
+      expect(Either.isLeft(Manifest.identify({ mediaType, bytes: encode({ manifests: [] }) }))).toBe(true)
+      expect(Either.isLeft(Manifest.unambiguous({ mediaType, bytes: encode("") }))).toBe(true)
+    }
+  )
+})
+
 describe("Manifest.references", () => {
   it.each([
     {

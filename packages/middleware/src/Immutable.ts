@@ -44,6 +44,8 @@ export interface Options {
  * its tags serve: such a push fails with `ManifestInvalid`. A repository that may have immutable tags deletes no blob
  * or manifest by digest, because the tags may point at it. All other operations are forwarded.
  *
+ * A push with `ifMatch` creates no immutable tag: it succeeds only if the tag points at its manifest already.
+ *
  * A push to several tags moves no tag if one of them is immutable and points at other content. If only some of the tags
  * are immutable, the push becomes two pushes: first to the immutable tags, then to the others.
  *

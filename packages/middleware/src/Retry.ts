@@ -56,8 +56,8 @@ export interface Options {
  *   If the body cannot be replayed, the error says so.
  * - A chunk resumes at the offset that the registry reports. An upload that has been completed is not completed again.
  * - All other operations are repeated if `Operation.traits` says that they may be. If the response to a delete was lost
- *   and the retry finds nothing, the delete has succeeded. If the retry of a push with `ifAbsent` finds its own tags,
- *   the push has succeeded.
+ *   and the retry finds nothing, the delete has succeeded. If the retry of a push with `ifAbsent` or `ifMatch` finds
+ *   its own tags, the push has succeeded.
  *
  * All attempts of an operation, including those of inner wrappers and transports, share one `RetryBudget`. When the
  * budget is used up, the operation fails with the last error, which contains the number of attempts.

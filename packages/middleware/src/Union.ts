@@ -39,7 +39,8 @@ export type { Capability, Member, Options } from "./internal/union/model.js"
  *   members in lock step. If some members fail, the result is `PartialFailure` with the outcome of each member. With
  *   `push: "all"`, operations that move the tags of a repository run one after another, so that members stay equal when
  *   several clients push through this union.
- * - A push with `ifAbsent` fails with `Denied` if a tag points at another manifest at any member.
+ * - A push with `ifAbsent` or `ifMatch` fails with `Denied` if a tag of the union does not meet the condition. The
+ *   members that receive the push check the condition too, so with `ifMatch` they must have the tag themselves.
  * - Deletes go to all members with the capability. A member that does not have the content is no failure.
  * - Lists are merged as they are read, in order and each item once. Referrers are sorted by digest.
  *
@@ -47,8 +48,8 @@ export type { Capability, Member, Options } from "./internal/union/model.js"
  * each member.
  *
  * Laws: a union of one member equals that member; unions are associative in results and in the tags of errors; a union
- * of one member twice reads as that member once; and `ReadOnly` distributes over `Union`, except for pushes with
- * `ifAbsent` and unknown upload ids.
+ * of one member twice reads as that member once; and `ReadOnly` distributes over `Union`, except for pushes with a
+ * condition and unknown upload ids.
  *
  * @since 0.1.0
  * @category middleware

@@ -48,6 +48,14 @@ const retry = (plan: Faulty.Plan, handle: Handler.Handler, options?: Retry.Optio
 const cut = (after: number, times = 1) => Faulty.operation(1, { _tag: "Cut", after }, { times })
 
 describe("a list", () => {
+  it.effect("of at most 0 items still fails as the registry does", () =>
+    Effect.gen(function*() {
+      const unknown = new RegistryError.NameUnknown({ repository })
+      const handle = Handler.override(samples.known, { ListTags: () => Effect.succeed(Stream.fail(unknown)) })
+      const list = Retry.middleware({ delay: 0 })(handle)(new Operation.ListTags({ repository, limit: 0 }))
+      expect(yield* Effect.flip(read(list))).toBe(unknown)
+    }))
+
   it.effect("resumes after the last item received", () =>
     Effect.gen(function*() {
       for (let after = 0; after <= 5; after++) {

@@ -13,6 +13,7 @@ import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Tag from "@effect-oci/core/Tag"
 import * as Either from "effect/Either"
 import * as chunk from "./internal/chunk.js"
+import * as conditions from "./internal/conditions.js"
 import { contentType } from "./internal/contentType.js"
 import * as parameters from "./internal/query.js"
 import * as Range from "./Range.js"
@@ -248,28 +249,32 @@ export const endpoints = {
     method: "PUT",
     route: "Manifest",
     wholeBody: true,
-    encode: ({ bytes, digest, ifAbsent, mediaType, repository, tags }) => {
+    encode: (operation) => {
+      const { bytes, digest, mediaType, repository, tags } = operation
       const tag = tags[0]
       const byTag = digest === undefined && tags.length === 1
       return {
         path: { repository, reference: byTag && tag !== undefined ? tag : digest ?? Digest.fromBytes(bytes) },
         query: byTag ? [] : tags.map((tag) => ["tag", tag] as const),
-        headers: { "content-type": mediaType, ...(ifAbsent === true ? { "if-none-match": "*" } : {}) },
+        headers: { "content-type": mediaType, ...conditions.headersOf(conditions.normal(operation)) },
         body: Body.bytes(bytes)
       }
     },
     decode: ({ bytes, headers, path: { reference, repository }, query }) =>
-      Either.zipWith(
-        mediaTypeOf(headers),
-        parameters.checked(Either.all(query.getAll("tag").map(Tag.parse))),
-        (mediaType, tags) =>
+      Either.map(
+        Either.all({
+          mediaType: mediaTypeOf(headers),
+          tags: parameters.checked(Either.all(query.getAll("tag").map(Tag.parse))),
+          conditions: conditions.read(headers)
+        }),
+        ({ conditions, mediaType, tags }) =>
           new Operation.PushManifest({
             repository,
             mediaType,
             bytes,
             digest: Operation.isDigest(reference) ? reference : undefined,
             tags: Operation.isDigest(reference) ? tags : [reference, ...tags],
-            ifAbsent: headers["if-none-match"]?.trim() === "*" ? true : undefined
+            ...conditions
           })
       )
   }),

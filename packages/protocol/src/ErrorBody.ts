@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Body from "@effect-oci/core/Body"
+import { isConditional } from "@effect-oci/core/Operation"
 import type { Operation } from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Either from "effect/Either"
@@ -33,8 +34,8 @@ export const maxBytes = 64 * 1024
 export const maxDepth = 32
 
 /**
- * Returns the HTTP status of an error of an operation. A manifest that is too large is 413, and a tag protected by
- * `If-None-Match: *` is 412.
+ * Returns the HTTP status of an error of an operation. A manifest that is too large is 413, and a tag that does not meet
+ * the condition of a push is 412.
  *
  * @since 0.1.0
  * @category encoding
@@ -42,7 +43,7 @@ export const maxDepth = 32
 export const status = (error: RegistryError.RegistryError, operation?: Operation): number => {
   if (error._tag === "SizeInvalid" && operation?._tag === "PushManifest") return 413
   if (error._tag === "SizeInvalid" && (error.limit !== undefined || error.status === 413)) return 413
-  if (error._tag === "Denied" && operation?._tag === "PushManifest" && operation.ifAbsent === true) return 412
+  if (error._tag === "Denied" && operation?._tag === "PushManifest" && isConditional(operation)) return 412
   if (error._tag === "UnknownCode" && isFailure(error.status)) return error.status
   return rows[error._tag].status
 }

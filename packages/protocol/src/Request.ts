@@ -16,6 +16,7 @@ import * as Either from "effect/Either"
 import { endpoints, methods } from "./Endpoint.js"
 import type { Endpoint, Incoming, Parts, PathParameters } from "./Endpoint.js"
 import * as ErrorBody from "./ErrorBody.js"
+import * as conditions from "./internal/conditions.js"
 import { parsePath } from "./internal/pathParameters.js"
 import * as query from "./internal/query.js"
 import * as Route from "./Route.js"
@@ -172,7 +173,7 @@ export const normal = (operation: Operation.Operation): Operation.Operation => {
         ...operation,
         mediaType: MediaType.essence(operation.mediaType),
         digest: operation.digest ?? (operation.tags.length === 1 ? undefined : Digest.fromBytes(operation.bytes)),
-        ifAbsent: operation.ifAbsent === true ? true : undefined
+        ...conditions.normal(operation)
       })
     case "ListReferrers":
       return new Operation.ListReferrers({ ...operation, artifactType: present(operation.artifactType) })

@@ -154,6 +154,7 @@ describe("status", () => {
   })
 
   const ifAbsent = new Operation.PushManifest({ ...operations.PushManifest, ifAbsent: true })
+  const ifMatch = new Operation.PushManifest({ ...operations.PushManifest, ifMatch: digest })
   const unknown = (status: number) => new RegistryError.UnknownCode({ code: "X", status })
   const rows: ReadonlyArray<
     readonly [name: string, error: RegistryError.RegistryError, operation: Operation.Operation | undefined, number]
@@ -161,6 +162,7 @@ describe("status", () => {
     ["content over a limit", new RegistryError.SizeInvalid({ limit: 10 }), undefined, 413],
     ["a blob over a limit", new RegistryError.SizeInvalid({ limit: 10 }), operations.CompleteUpload, 413],
     ["a tag that may not move", new RegistryError.Denied({}), ifAbsent, 412],
+    ["a tag that points elsewhere", new RegistryError.Denied({}), ifMatch, 412],
     ["a push that is denied", new RegistryError.Denied({}), operations.PushManifest, 403],
     ["an unknown code, with its status", unknown(422), undefined, 422],
     ["an unknown code, without one", new RegistryError.UnknownCode({ code: "X" }), undefined, 500],

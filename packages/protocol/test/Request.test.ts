@@ -228,6 +228,21 @@ describe("encode", () => {
         "if-none-match: *"
       ]
     ],
+    [
+      "a manifest to a tag with ifMatch",
+      new Operation.PushManifest({ repository, mediaType: MediaType.index, bytes, tags: [tag], ifMatch: sha512 }),
+      [
+        "PUT /v2/team/app/manifests/v1",
+        "content-length: 2",
+        `content-type: ${MediaType.index}`,
+        `if-match: "${sha512}"`
+      ]
+    ],
+    [
+      "a manifest without tags, whose condition has no effect",
+      new Operation.PushManifest({ repository, mediaType: MediaType.index, bytes, tags: [], ifMatch: digest }),
+      [`PUT /v2/team/app/manifests/${digest}`, "content-length: 2", `content-type: ${MediaType.index}`]
+    ],
     ["a blob deletion", new Operation.DeleteBlob({ repository, digest }), [`DELETE /v2/team/app/blobs/${digest}`]],
     ["a manifest deletion", new Operation.DeleteManifest({ repository, digest }), [
       `DELETE /v2/team/app/manifests/${digest}`
@@ -554,6 +569,16 @@ describe("decode", () => {
       400,
       "MANIFEST_INVALID"
     ],
+    ...["", "*", `"v1"`, `"${digest}", "${digest}"`, `${digest},${digest}`, `W/"${digest}"`, `"${digest}`].map((
+      match
+    ) =>
+      [
+        `a manifest with If-Match: ${match}`,
+        request("PUT /v2/app/manifests/v1", { ...manifestType, "if-match": match }, two),
+        400,
+        "DIGEST_INVALID"
+      ] as const
+    ),
     [
       "a manifest with an additional invalid tag",
       request(`PUT /v2/app/manifests/v1?tag=.x`, manifestType, two),
@@ -708,7 +733,15 @@ describe("decode", () => {
       texts.map((name) => `/v2/${name}/manifests/v1`)
     ),
     headers: fc.dictionary(
-      fc.constantFrom("range", "if-range", "content-range", "upload-offset", "content-type", "if-none-match"),
+      fc.constantFrom(
+        "range",
+        "if-range",
+        "content-range",
+        "upload-offset",
+        "content-type",
+        "if-none-match",
+        "if-match"
+      ),
       texts
     ),
     body: fc.constantFrom(undefined, Body.empty, two)

@@ -231,7 +231,7 @@ export const kinds: { readonly [T in Operation.OperationTag]: Kind<T> } = {
   PushManifest: kind<"PushManifest">(
     Operation.PushManifest,
     { repository, mediaType: mediaTypes, bytes, tags: fc.array(tags, { maxLength: 3 }) },
-    { digest: digests, ifAbsent: fc.boolean() }
+    { digest: digests, ifAbsent: fc.boolean(), ifMatch: digests }
   ),
   DeleteBlob: kind<"DeleteBlob">(Operation.DeleteBlob, { repository, digest }, {}),
   DeleteManifest: kind<"DeleteManifest">(Operation.DeleteManifest, { repository, digest }, {}),

@@ -95,6 +95,7 @@ const headers = fc.record({
   "upload-offset": rubbish,
   "content-type": fc.oneof({ weight: 3, arbitrary: types }, rubbish),
   "if-none-match": fc.oneof(fc.constant("*"), rubbish),
+  "if-match": fc.oneof(fc.constant("*"), rubbish),
   accept: rubbish,
   "content-length": rubbish,
   expect: rubbish

@@ -165,7 +165,8 @@ const anyOf: { readonly [Tag in Operation.OperationTag]: fc.Arbitrary<Operation.
     bytes: contents,
     digest: optional(digests),
     tags: fc.array(tagNames, { maxLength: 3 }),
-    ifAbsent: optional(fc.boolean())
+    ifAbsent: optional(fc.boolean()),
+    ifMatch: optional(digests)
   }).map((fields) => new Operation.PushManifest(fields)),
   DeleteBlob: fc.record({ repository: names, digest: digests }).map((fields) => new Operation.DeleteBlob(fields)),
   DeleteManifest: fc.record({ repository: names, digest: digests })

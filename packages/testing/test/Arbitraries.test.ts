@@ -41,7 +41,7 @@ const optionalFields: {
   AppendUpload: { offset: true },
   CompleteUpload: { offset: true, body: true },
   CancelUpload: {},
-  PushManifest: { digest: true, ifAbsent: true },
+  PushManifest: { digest: true, ifAbsent: true, ifMatch: true },
   DeleteBlob: {},
   DeleteManifest: {},
   DeleteTag: {},

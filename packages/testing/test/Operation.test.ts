@@ -17,7 +17,14 @@ const copied = (original: Operation.Operation): Operation.Operation => {
     if (typeof value !== "object" || value === null) return value
     return Object.fromEntries(Object.entries(value).toReversed().map(([name, field]) => [name, copy(field)]))
   }
-  const optional = { range: undefined, from: undefined, algorithm: undefined, offset: undefined, ifAbsent: undefined }
+  const optional = {
+    range: undefined,
+    from: undefined,
+    algorithm: undefined,
+    offset: undefined,
+    ifAbsent: undefined,
+    ifMatch: undefined
+  }
   const Class = Operation[original._tag] as new(fields: never) => Operation.Operation
   return new Class({ ...optional, ...copy({ ...original }) as object } as never)
 }

@@ -22,7 +22,9 @@ const found: ReadonlyArray<readonly [target: string, input: unknown]> = [
       headers: {},
       body: `{"errors":[{"code":"DENIED","detail":${"[".repeat(9000)}${"]".repeat(9000)}}]}`
     }
-  ]
+  ],
+  ["manifest", { mediaType: "\0application/vnd.oci.image.index.v1+json", content: `{"schemaVersion":2,"blobs":[]}` }],
+  ["manifest", { mediaType: "application/vnd.example.v1+json", content: `{"schemaVersion":2,"blobs":[]}` }]
 ]
 
 describe("hostile input is parsed or rejected, without a defect", () => {

@@ -123,10 +123,14 @@ const isRepeatable = ({ body, headers, method }: HttpClientRequest, fate: Fate):
       return fate === "untouched"
     case "PUT":
       // A PUT without a body completes an upload.
-      return body._tag === "Empty" ? fate === "untouched" : headers["if-none-match"] === undefined && !isUpload(body)
+      return body._tag === "Empty" ? fate === "untouched" : !isConditional(headers) && !isUpload(body)
     default:
       return true
   }
 }
+
+/** If a request was executed and its answer was lost, its own effect makes the same condition fail. */
+const isConditional = (headers: HttpClientRequest["headers"]): boolean =>
+  headers["if-none-match"] !== undefined || headers["if-match"] !== undefined
 
 const isUpload = (body: HttpClientRequest["body"]): boolean => body.contentType === Descriptor.octetStream

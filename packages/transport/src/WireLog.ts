@@ -47,6 +47,7 @@ const loggedHeaders = new Set([
   "date",
   "docker-content-digest",
   "docker-distribution-api-version",
+  "if-match",
   "if-none-match",
   "oci-chunk-min-length",
   "oci-filters-applied",

@@ -156,6 +156,13 @@ describe("a request", () => {
       false,
       false,
       true
+    ],
+    [
+      "PUT of a manifest with If-Match",
+      HttpClientRequest.put(url, { body: manifest, headers: { "if-match": `"sha256:${"0".repeat(64)}"` } }),
+      false,
+      false,
+      true
     ]
   ]
   it.effect.each(cases)(

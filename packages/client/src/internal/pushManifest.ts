@@ -44,12 +44,12 @@ export const make = (
     )
   }
 
-  const ambiguous = Manifest.unambiguous(operation)
+  const ambiguous = Either.flatMap(Operation.withOneCondition(operation), Manifest.unambiguous)
   if (Either.isLeft(ambiguous)) return Effect.fail(RegistryError.withFields(ambiguous.left, fields))
 
   /**
-   * Handles a push with `ifAbsent` whose answer was lost. A second push would find the tags of the first one, and be
-   * refused. If the tags point to the manifest, it is pushed again without tags, which does no harm.
+   * Handles a push with a condition whose answer was lost. A second push would find the tags of the first one, and many
+   * registries refuse it then. If the tags point to the manifest, it is pushed again without tags, which does no harm.
    */
   const findPushed = (error: RegistryError.RegistryError) => {
     const digest = operation.digest ?? Digest.fromBytes(bytes)
@@ -62,10 +62,7 @@ export const make = (
         Effect.filterOrFail((found) => tags.length > 0 && found.every((descriptor) => descriptor.digest === digest)),
         Effect.mapError(() => error),
         Effect.zipRight(
-          http.call(
-            new Operation.PushManifest({ ...operation, digest, tags: [], ifAbsent: undefined }),
-            fields
-          )
+          http.call(new Operation.PushManifest({ ...operation, digest, tags: [] }), fields)
         ),
         Effect.map((pushed) => ({ ...pushed, tags }))
       )
@@ -73,7 +70,7 @@ export const make = (
 
   const withTags = http.call(operation).pipe(
     Effect.catchIf(
-      (error) => operation.ifAbsent === true && lostCommit.mayBeCommitted(error, "PUT", fields.registry),
+      (error) => Operation.isConditional(operation) && lostCommit.mayBeCommitted(error, "PUT", fields.registry),
       findPushed
     ),
     Effect.catchIf(

@@ -26,9 +26,12 @@ const ownMembers: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
   [MediaType.artifact, own.artifact]
 ])
 
-/** Returns a media type without parameters. Fails if no manifest may have the media type. */
+/** Returns a media type without parameters. Fails if no manifest may have the media type. Empty: the type is unknown. */
 export const check = (mediaType: string): Either.Either<string, Refusal> => {
   const type = MediaType.essence(mediaType)
+  if (type !== "" && !MediaType.isValid(type)) {
+    return Either.left(invalid(`"${printable(type, 80)}" is not a media type`))
+  }
   if (type === MediaType.dockerSchema1 || type === MediaType.dockerSchema1Signed) return Either.left(schema1())
   return MediaType.isActive(type)
     ? Either.left(invalid(`${printable(type, 80)} is not a type of manifests, since browsers act on such content`))

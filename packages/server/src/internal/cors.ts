@@ -34,6 +34,7 @@ const sent = [
   "authorization",
   "content-range",
   "content-type",
+  "if-match",
   "if-none-match",
   "if-range",
   "range",

@@ -233,7 +233,20 @@ const manifests: ReadonlyArray<Row> = [
   ["a tag that must not move", put("/v2/team/app/manifests/v1", signed, { ...typed, "if-none-match": "*" }), {
     status: 412,
     code: "DENIED"
-  }]
+  }],
+  [
+    "a tag that points elsewhere",
+    put("/v2/team/app/manifests/v1", signed, { ...typed, "if-match": `"${Digest.fromBytes(signed)}"` }),
+    { status: 412, code: "DENIED" }
+  ],
+  ["a tag that points there", put("/v2/team/app/manifests/v1", signed, { ...typed, "if-match": imageDigest }), {
+    status: 201
+  }],
+  [
+    "two conditions",
+    put("/v2/team/app/manifests/v1", signed, { ...typed, "if-match": imageDigest, "if-none-match": "*" }),
+    { status: 412, code: "DENIED" }
+  ]
 ]
 
 function imageOf(layer: Digest.Digest): Uint8Array {

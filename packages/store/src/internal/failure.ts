@@ -39,7 +39,8 @@ export const of =
           ...fields,
           reason: failure.digest === undefined
             ? `tag "${failure.tag}" does not exist`
-            : `tag "${failure.tag}" exists and points at ${failure.digest}`
+            : `tag "${failure.tag}" exists and points at ${failure.digest}`,
+          detail: { tag: failure.tag, ...(failure.digest === undefined ? {} : { digest: failure.digest }) }
         })
       case "TypeTaken":
         return new RegistryError.ManifestInvalid({

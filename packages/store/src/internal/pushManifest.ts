@@ -2,7 +2,7 @@ import type * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as MediaType from "@effect-oci/core/MediaType"
-import type * as Operation from "@effect-oci/core/Operation"
+import * as Operation from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -13,7 +13,7 @@ import type { Settings, Stores } from "./stores.js"
 /** Parses the manifest of an operation. Copies its bytes, so that the stored bytes cannot change. */
 const read = (operation: Operation.PushManifest, maxSize: number) =>
   Either.gen(function*() {
-    const { bytes, digest } = operation
+    const { bytes, digest } = yield* Operation.withOneCondition(operation)
     if (bytes.byteLength > maxSize) {
       return yield* Either.left(
         new RegistryError.SizeInvalid({ reason: `the manifest is larger than ${maxSize} bytes`, limit: maxSize })
@@ -50,7 +50,7 @@ const referencesOf = (
 }
 
 const toPut = (
-  { ifAbsent, repository, tags }: Operation.PushManifest,
+  { ifAbsent, ifMatch, repository, tags }: Operation.PushManifest,
   manifest: Manifest.Manifest,
   document: Manifest.Document,
   settings: Settings
@@ -63,7 +63,7 @@ const toPut = (
     listedAs: subjectOf(references) === undefined ? undefined : Manifest.referrer(manifest.descriptor, document),
     tags: Array.from(new Set(tags)),
     ifAbsent: ifAbsent ?? false,
-    ifMatch: undefined,
+    ifMatch,
     keep: settings.policy.grace
   }
 }

@@ -76,14 +76,21 @@ const pushManifest = fc.record({
   repository,
   image: fc.constantFrom(...images),
   tags: fc.subarray(tags),
-  ifAbsent: fc.boolean()
-}).map(({ ifAbsent, image: { bytes, config, digest, subject }, repository, tags }): Step => ({
-  describe: `push ${digest} to ${repository} as ${tags.join()}${ifAbsent ? " if absent" : ""}`,
-  run: (registry) => registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags, ifAbsent }),
+  condition: fc.oneof(
+    fc.constantFrom({}, { ifAbsent: true }),
+    fc.constantFrom(...images).map(({ digest }): { ifAbsent?: boolean; ifMatch?: Digest.Digest } => ({
+      ifMatch: digest
+    }))
+  )
+}).map(({ condition, image: { bytes, config, digest, subject }, repository, tags }): Step => ({
+  describe: `push ${digest} to ${repository} as ${tags.join()} ${JSON.stringify(condition)}`,
+  run: (registry) => registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags, ...condition }),
   expect: (world) => {
     const known = world.get(repository)
     if (!known?.blobs.has(config)) return "ManifestBlobUnknown"
-    if (ifAbsent && tags.some((tag) => (known.tags.get(tag) ?? digest) !== digest)) return "Denied"
+    const { ifAbsent = false, ifMatch } = condition
+    const isKept = (current: Digest.Digest | undefined) => current === digest || current === ifMatch
+    if ((ifAbsent || ifMatch !== undefined) && !tags.every((tag) => isKept(known.tags.get(tag)))) return "Denied"
     known.manifests.set(digest, subject)
     for (const tag of tags) known.tags.set(tag, digest)
     return undefined

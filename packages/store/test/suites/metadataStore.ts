@@ -56,6 +56,7 @@ const put = (fields: Partial<MetadataStore.PutManifest> = {}, bytes = index()): 
   referrer: undefined,
   tags: [],
   ifAbsent: false,
+  ifMatch: undefined,
   ...fields
 })
 
@@ -226,12 +227,21 @@ export const metadataStoreSuite = (name: string, makeStore: () => Layer.Layer<Me
           .toEqual(new MetadataStore.ContentUnknown({ digests: [absent, emptyConfig.digest] }))
         expect(yield* Effect.flip(metadata.putManifest(put({ tags: [v2, v1], ifAbsent: true }, second))))
           .toEqual(new MetadataStore.TagTaken({ tag: v1, digest: put().manifest.descriptor.digest }))
+        const { digest: firstDigest } = put().manifest.descriptor
+        expect(yield* Effect.flip(metadata.putManifest(put({ tags: [v1], ifMatch: absent }, second))))
+          .toEqual(new MetadataStore.TagTaken({ tag: v1, digest: firstDigest }))
+        expect(yield* Effect.flip(metadata.putManifest(put({ tags: [v1, v2], ifMatch: firstDigest }, second))))
+          .toEqual(new MetadataStore.TagTaken({ tag: v2, digest: undefined }))
         expect(yield* metadata.listTags(repository, undefined, 10)).toEqual([v1])
         expect((yield* metadata.getManifest(repository, v1)).bytes).toEqual(index())
         expect(yield* Effect.flip(metadata.getManifest(repository, put({}, second).manifest.descriptor.digest)))
           .toEqual(new MetadataStore.ManifestUnknown())
         yield* metadata.putManifest(put({ tags: [v1, v2], ifAbsent: true }))
         expect(yield* metadata.listTags(repository, undefined, 10)).toEqual([v1, v2])
+        for (let again = 0; again < 2; again++) {
+          yield* metadata.putManifest(put({ tags: [v1, v2], ifMatch: firstDigest }, second))
+          expect((yield* metadata.getManifest(repository, v2)).bytes).toEqual(second)
+        }
       }).pipe(test))
 
     it.effect("keeps one media type per manifest in a repository", () =>

@@ -36,7 +36,8 @@ const pushManifest = fc.oneof(
     },
     {
       digest: fc.constantFrom(Digest.fromBytes(bytes), Digest.fromBytes(bytes, "sha512")),
-      ifAbsent: fc.boolean()
+      ifAbsent: fc.boolean(),
+      ifMatch: digest
     }
   )
 )

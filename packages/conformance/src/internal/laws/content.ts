@@ -45,7 +45,8 @@ export const blob = (digest: Digest.Digest): Uint8Array => blobs.get(digest)!
 interface Manifest {
   readonly bytes: Uint8Array
   readonly descriptor: Descriptor.Descriptor
-  readonly valid: boolean
+  /** Why a registry refuses the manifest. A client refuses an ambiguous manifest before it sends it. */
+  readonly problem: "ambiguous" | "malformed" | undefined
   /** The blobs that must exist in the repository. */
   readonly blobs: ReadonlyArray<Digest.Digest>
   readonly subject: Digest.Digest | undefined
@@ -61,7 +62,7 @@ const facts: ReadonlyArray<{
   readonly blobs?: ReadonlyArray<number>
   readonly subject?: number
   readonly referrer?: Partial<Descriptor.Descriptor>
-  readonly valid?: false
+  readonly problem?: "ambiguous" | "malformed"
 }> = [
   { blobs: [0, 1] },
   { blobs: [0, 2] },
@@ -69,20 +70,20 @@ const facts: ReadonlyArray<{
   { blobs: [0], subject: 0, referrer: { artifactType: world.artifactType } },
   { subject: 1, referrer: { annotations: { "org.example.of": "large" } } },
   {},
-  { valid: false },
-  { valid: false }
+  { problem: "ambiguous" },
+  { problem: "malformed" }
 ]
 
 /** The facts about each manifest, by its digest with either algorithm. */
 const manifests = new Map(
   pushed.flatMap(({ bytes, mediaType }, index) =>
     [digestOf(bytes), sha512Of(bytes)].map((digest): [Digest.Digest, Manifest] => {
-      const { blobs = [], referrer, subject, valid = true } = facts[index] ?? {}
+      const { blobs = [], problem, referrer, subject } = facts[index] ?? {}
       const descriptor = { mediaType: MediaType.essence(mediaType), digest, size: bytes.byteLength }
       return [digest, {
         bytes,
         descriptor,
-        valid,
+        problem,
         blobs: blobs.map((at) => blobDigests[at]!),
         subject: subject === undefined ? undefined : manifestDigests[subject],
         referrer: { ...descriptor, ...referrer }

@@ -4,7 +4,7 @@ import * as Operation from "@effect-oci/core/Operation"
 import type * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 import type { Model, Spec } from "../../Law.js"
-import { digestOf, isSame } from "./content.js"
+import { bytesOf, digestOf, isSame, manifest } from "./content.js"
 import { fails, is, page } from "./spec.js"
 
 type Name = RepositoryName.RepositoryName
@@ -12,10 +12,25 @@ type Name = RepositoryName.RepositoryName
 /** The model of a wrapper that changes nothing. */
 export const identity: Model = (next) => next
 
-/** The model of a client and a server. They know only upload sessions opened through them, each in its repository. */
+/** Returns the error of a client that refuses content in memory before it sends anything. */
+const unsent = (operation: Operation.Operation) => {
+  if (operation._tag === "PushBlob" && digestOf(bytesOf(operation.body)) !== operation.descriptor.digest) {
+    return fails("DigestInvalid")
+  }
+  return operation._tag === "PushManifest" && manifest(digestOf(operation.bytes)).problem === "ambiguous"
+    ? fails("ManifestInvalid")
+    : undefined
+}
+
+/**
+ * The model of a client and a server. They know only upload sessions opened through them, each in its repository. The
+ * client refuses wrong content itself, whatever the wrappers behind the server would answer.
+ */
 export const hop: Model = (next) => {
   const repositories = new Map<string, Name>()
   return (operation) => {
+    const refused = unsent(operation)
+    if (refused !== undefined) return refused
     if ("id" in operation && repositories.get(operation.id) !== operation.repository) return fails("BlobUploadUnknown")
     const expected = next(operation)
     if ("result" in expected && expected.upload !== undefined && "repository" in operation) {
@@ -134,7 +149,8 @@ const filterOf = (part: Part, next: Spec): Spec => {
 
 /**
  * The model of `Immutable`: tags do not move, and manifests keep their type. With `conditional`, the next registry
- * enforces the type. Otherwise the wrapper resolves the existing manifests and compares their type.
+ * enforces the type of a digest, and the wrapper compares the types of tags whose digest has another algorithm.
+ * Otherwise the wrapper resolves all existing manifests and compares their types.
  */
 export const immutable =
   (isImmutable: (tag: Tag) => boolean, some: (name: Name) => boolean, conditional = false): Model =>
@@ -157,8 +173,10 @@ export const immutable =
         })
         const isType = (found: Descriptor | undefined) =>
           found === undefined || !isContent(found) || found.mediaType === MediaType.essence(operation.mediaType)
-        const retyped = !conditional && some(repository) &&
-          ![digest, ...protectedTags].every((each) => isType(existing(each)))
+        const compared = conditional
+          ? protectedTags.filter((tag) => existing(tag)?.digest !== digest)
+          : [digest, ...protectedTags]
+        const retyped = some(repository) && !compared.every((each) => isType(existing(each)))
         const to = (tags: ReadonlyArray<Tag>, digest = operation.digest, ifAbsent = operation.ifAbsent) =>
           next(new Operation.PushManifest({ ...operation, digest, tags, ifAbsent }))
         const others = tags.filter((tag) => !protectedTags.includes(tag))

@@ -6,13 +6,22 @@ import { digestOf, isDigestOf, isTypeOf } from "../pushedManifest.js"
 type Pushed = Effect.Effect<Operation.PushedManifest, RegistryError.RegistryError>
 type Found = ReadonlyMap<Tag.Tag, Descriptor.Descriptor>
 
-/** Pushes of manifests to immutable tags. `tags` are the immutable tags of an operation. */
+/** Returns the tags of a push that `isSet` accepts, each once. */
+const distinctTags = ({ tags }: Operation.PushManifest, isSet: (tag: Tag.Tag) => boolean): ReadonlyArray<Tag.Tag> =>
+  Array.from(new Set(tags)).filter(isSet)
+
+/**
+ * Pushes of manifests to immutable tags. `tags` are the immutable tags of an operation.
+ *
+ * A push to an immutable tag has `ifAbsent`. A push with `ifMatch` may only confirm that the tag points at its manifest,
+ * so it becomes a push that matches its own digest.
+ */
 export class ImmutablePushes {
   constructor(private readonly next: Handler.Handler) {}
 
   /** Pushes to a registry that enforces `ifAbsent`. */
   push(operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>): Pushed {
-    return this.pushInTwo(operation, tags, (operation) => this.pushIfAbsent(operation, tags))
+    return this.pushInTwo(operation, tags, (operation) => this.pushUnmoved(operation, tags))
   }
 
   /** Pushes to a registry that may not enforce `ifAbsent`: first resolves the digest and the tags. */
@@ -42,17 +51,15 @@ export class ImmutablePushes {
       Effect.suspend(() => this.next(new Operation.PushManifest({ ...operation, tags: others }))),
       (immutable, other) => ({
         ...other,
-        tags: Array.from(new Set(operation.tags)).filter((tag) =>
-          immutable.tags.includes(tag) || other.tags.includes(tag)
-        )
+        tags: distinctTags(operation, (tag) => immutable.tags.includes(tag) || other.tags.includes(tag))
       })
     )
   }
 
-  /** Pushes the manifest with `ifAbsent`. Reports a refusal of the next registry as a refusal of this wrapper. */
-  private pushIfAbsent(operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>): Pushed {
+  /** Pushes the manifest without moving a tag. Reports a refusal of the next registry as a refusal of this wrapper. */
+  private pushUnmoved(operation: Operation.PushManifest, tags: ReadonlyArray<Tag.Tag>): Pushed {
     return Effect.catchTag(
-      this.next(new Operation.PushManifest({ ...operation, ifAbsent: true })),
+      this.next(new Operation.PushManifest({ ...operation, ...unmoved(operation) })),
       "Denied",
       (error) =>
         Effect.flatMap(
@@ -70,8 +77,8 @@ export class ImmutablePushes {
     const tags = operation.tags.filter((tag) => !found.has(tag))
     const digest = tags.length === 0 ? digestOf(operation) : operation.digest
     return Effect.map(
-      this.next(new Operation.PushManifest({ ...operation, digest, tags, ifAbsent: true })),
-      (pushed) => ({ ...pushed, tags: operation.tags.filter((tag) => found.has(tag) || pushed.tags.includes(tag)) })
+      this.next(new Operation.PushManifest({ ...operation, digest, tags, ...unmoved(operation) })),
+      (pushed) => ({ ...pushed, tags: distinctTags(operation, (tag) => found.has(tag) || pushed.tags.includes(tag)) })
     )
   }
 
@@ -116,6 +123,10 @@ export class ImmutablePushes {
     })
   }
 }
+
+/** Returns the condition that keeps the tags of a push where they are. */
+const unmoved = (operation: Operation.PushManifest): Partial<Operation.PushManifest> =>
+  operation.ifMatch === undefined ? { ifAbsent: true } : { ifMatch: digestOf(operation) }
 
 export const denied = (operation: Operation.Operation, reason: string): Effect.Effect<never, RegistryError.Denied> =>
   Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))

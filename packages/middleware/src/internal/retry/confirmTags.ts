@@ -4,7 +4,7 @@ import { isDigestOf } from "../pushedManifest.js"
 import type { Attempts } from "./attempts.js"
 
 /**
- * Returns the result of a push with `ifAbsent` that is refused after an earlier attempt may have been executed. If all
+ * Returns the result of a push with a condition that is refused after an earlier attempt may have been executed. If all
  * its tags point at its manifest, the push has succeeded. Then the manifest is pushed again without tags, to complete
  * what the earlier attempt may have left undone, and to get the result of a push.
  */
@@ -26,7 +26,7 @@ export const confirmTags = (
       first !== undefined && [first, ...others].every(({ digest }) => isDigestOf(operation, digest))
         ? Effect.map(
           attempts.next(
-            new Operation.PushManifest({ ...operation, digest: first.digest, tags: [], ifAbsent: undefined })
+            new Operation.PushManifest({ ...operation, digest: first.digest, tags: [] })
           ),
           (pushed) => ({ ...pushed, tags })
         )

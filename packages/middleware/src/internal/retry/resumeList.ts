@@ -65,10 +65,13 @@ class ResumedList<O extends ListOperation, A> {
         }
         return chunk
       }),
-      Stream.catchAll((error) =>
-        this.received >= (this.limit ?? Infinity) ? Stream.empty : Stream.unwrap(this.rest(error))
-      )
+      Stream.catchAll((error) => this.isComplete() ? Stream.empty : Stream.unwrap(this.rest(error)))
     )
+  }
+
+  /** Returns whether all items were received. A list of at most 0 items can still fail. */
+  private isComplete(): boolean {
+    return this.received > 0 && this.received >= (this.limit ?? Infinity)
   }
 
   private rest(error: RegistryError.RegistryError): Effect.Effect<Items<A>, RegistryError.RegistryError> {

@@ -83,13 +83,13 @@ const repeatRemoval: Retry<
       () => Answer.succeed(Operation.done)
     ))
 
-/** Repeats a push. If an earlier attempt may have set the tags of a push with `ifAbsent`, its own tags are success. */
+/** Repeats a push. If an earlier attempt may have set the tags of a push with a condition, its own tags are success. */
 const repeatPush: Retry<Operation.PushManifest> = (attempts, operation, answer) =>
   attempts.repeat(
     answer,
     () =>
       Effect.catchAll(attempts.next(operation), (error) =>
-        operation.ifAbsent === true && error._tag === "Denied" && attempts.mayBeDone
+        Operation.isConditional(operation) && error._tag === "Denied" && attempts.mayBeDone
           ? confirmTags(attempts, operation, error)
           : Answer.fail(error))
   )

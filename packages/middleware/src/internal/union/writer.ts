@@ -64,38 +64,42 @@ export const writer = (
         return Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
       }
       const pushed = () => model.dispatch(operation, pushers, members, pushManifest)
-      return operation.ifAbsent === true && members.length > 0
-        ? Effect.zipRight(checkTagsAbsent(operation, members, resolvers, resolveTag), Effect.suspend(pushed))
+      return Operation.isConditional(operation) && members.length > 0
+        ? Effect.zipRight(checkTags(operation, members, resolvers, resolveTag), Effect.suspend(pushed))
         : pushed()
     }
   }
 }
 
 /**
- * Fails with `Denied` if a tag points at another manifest at a member, and with `ManifestInvalid` if it points at the
- * same manifest with another media type. If the only member that resolves the tag is also the only one that receives the
- * push, that member checks this itself.
+ * Fails with `Denied` if a tag does not meet the condition of the push at the members, and with `ManifestInvalid` if it
+ * points at the same manifest with another media type. If the only member that resolves the tag is also the only one
+ * that receives the push, that member checks this itself.
  */
-const checkTagsAbsent = (
+const checkTags = (
   operation: Operation.PushManifest,
   pushers: Members,
   resolvers: model.CapableMembers,
   resolveTag: Handler.Row<"ResolveManifest">
 ): Effect.Effect<void, RegistryError.RegistryError> => {
-  const { repository, tags } = operation
+  const { ifMatch, repository, tags } = operation
   const fields = Operation.errorFields(operation)
+  const refused = (reason: string) => Answer.fail(new RegistryError.Denied({ ...fields, reason }))
   return Effect.forEach(
     tags.filter((tag) =>
       resolvers.ofTags(repository, [tag]).some((member) => pushers.length > 1 || member !== pushers[0])
     ),
     (tag) =>
       Answer.matchEffect(resolveTag(new Operation.ResolveManifest({ repository, reference: tag })), {
-        onFailure: (error) =>
-          RegistryError.isNotFound(error) ? Answer.done : Answer.fail(RegistryError.withFields(error, fields)),
+        onFailure: (error): Effect.Effect<void, RegistryError.RegistryError> => {
+          if (!RegistryError.isNotFound(error)) return Answer.fail(RegistryError.withFields(error, fields))
+          return ifMatch === undefined ? Answer.done : refused(`the tag "${tag}" does not exist`)
+        },
         onSuccess: (found): Effect.Effect<void, RegistryError.RegistryError> => {
           if (!isDigestOf(operation, found.digest)) {
-            const reason = `the tag "${tag}" already points at ${found.digest}`
-            return Answer.fail(new RegistryError.Denied({ ...fields, reason }))
+            return found.digest === ifMatch
+              ? Answer.done
+              : refused(`the tag "${tag}" already points at ${found.digest}`)
           }
           if (MediaType.isGeneric(found.mediaType) || isTypeOf(operation, found)) return Answer.done
           const reason = `manifest invalid: the tag "${tag}" already points at these bytes as a manifest of type ` +

@@ -38,6 +38,10 @@ interface Sent {
   readonly content: hostile.Content
 }
 
+/** Returns the members of a document as JSON. Of a document of an unknown type only the names of its lists are known. */
+const membersOf = ({ _tag, mediaType: _, ...members }: Manifest.Document): object =>
+  "lists" in members ? Object.fromEntries(members.lists.map((name) => [name, []])) : members
+
 const manifest = target<Sent, Manifest.Document>({
   name: "manifest",
   input: fc.tuple(
@@ -52,8 +56,8 @@ const manifest = target<Sent, Manifest.Document>({
   run: ({ content, mediaType }) => Manifest.parse({ mediaType, bytes: hostile.bytesOf(content) }),
   laws: {
     "the result round-trips": (document) => {
-      const { _tag, mediaType, ...members } = document
-      const again = Manifest.parse({ mediaType, bytes: utf8({ schemaVersion: 2, mediaType, ...members }) })
+      const { mediaType } = document
+      const again = Manifest.parse({ mediaType, bytes: utf8({ schemaVersion: 2, mediaType, ...membersOf(document) }) })
       return equal(Either.getOrUndefined(again), document)
     },
     "the references are descriptors, up to the limit": (document) => {

@@ -66,6 +66,7 @@ const headerNames = [
   "content-range",
   "range",
   "if-range",
+  "if-match",
   "if-none-match",
   "upload-offset",
   "docker-content-digest",
@@ -133,7 +134,7 @@ export const worst: Target<Sent>["worst"] = [
     name: `a query of ${name}`,
     make: (length: number) => get(`/v2/a/tags/list?${make(length)}`)
   })),
-  ...["content-range", "upload-offset", "content-type", "if-none-match"].flatMap((header) =>
+  ...["content-range", "upload-offset", "content-type", "if-match", "if-none-match"].flatMap((header) =>
     hostile.worst(["0", "-", "bytes ", "a", "/", ";", "*"]).map(({ make, name }) => ({
       name: `a ${header} of ${name}`,
       make: (length: number) => put({ [header]: make(length) })

@@ -44,7 +44,7 @@ const put = (
   { content, descriptor }: layout.Entry,
   tags: ReadonlyArray<Tag.Tag>
 ): MetadataStore.PutManifest => {
-  const common = { repository, blobs: [], children: [], tags, ifAbsent: false }
+  const common = { repository, blobs: [], children: [], tags, ifAbsent: false, ifMatch: undefined }
   if (Either.isLeft(content)) {
     return { ...common, manifest: { descriptor, bytes: noBytes } as unknown as Manifest.Manifest, referrer: undefined }
   }
