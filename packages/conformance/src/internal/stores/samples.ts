@@ -1,5 +1,13 @@
+import * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
+import * as Manifest from "@effect-oci/core/Manifest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Tag from "@effect-oci/core/Tag"
 import * as BlobStore from "@effect-oci/store/BlobStore"
+import type * as MetadataStore from "@effect-oci/store/MetadataStore"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
 
 /** Content, keys and digests for the checks of stores. */
 
@@ -29,3 +37,81 @@ export const join = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
   }
   return whole
 }
+
+export const repository = RepositoryName.make("team/app")
+export const other = RepositoryName.make("team/other")
+export const unknown = RepositoryName.make("team/unknown")
+export const [v1, v2] = [Tag.make("v1"), Tag.make("v2")]
+
+/** A lease that does not end within a check. */
+export const long = Duration.days(1000)
+
+/** Adds the n-th blob to a repository, with the n-th key. */
+export const link = (n: number, fields: Partial<Link> = {}): Link => ({
+  repository,
+  digest: digest(n),
+  size: n,
+  key: key(n),
+  keep: long,
+  ...fields
+})
+
+type Link = Parameters<MetadataStore.Service["linkBlob"]>[0]
+
+/** The n-th blob as it is stored, by default with the n-th key. */
+export const blob = (n: number, at = n): MetadataStore.StoredBlob => ({
+  descriptor: { mediaType: Descriptor.octetStream, digest: digest(n), size: n },
+  key: key(at)
+})
+
+/** Returns the n-th manifest. */
+export const manifest = (n: number, mediaType: string = MediaType.index): Manifest.Manifest =>
+  Either.getOrThrow(Manifest.make({ mediaType, bytes: new TextEncoder().encode(`{"n":${n}}`) }))
+
+export const manifestDigest = (n: number): Digest.Digest => manifest(n).descriptor.digest
+
+/** Stores the n-th manifest, by default without tags and references. */
+export const put = (n: number, fields: Partial<MetadataStore.PutManifest> = {}): MetadataStore.PutManifest => ({
+  repository,
+  manifest: manifest(n),
+  references: [],
+  listedAs: undefined,
+  tags: [],
+  ifAbsent: false,
+  ifMatch: undefined,
+  keep: long,
+  ...fields
+})
+
+export const refers = (
+  kind: MetadataStore.Reference["kind"],
+  to: Digest.Digest,
+  required = kind !== "subject"
+): MetadataStore.Reference => ({ digest: to, kind, required })
+
+/** A manifest that refers to a subject, by default without an artifact type. */
+export const referrer = (n: number, subject: Digest.Digest, artifactType = "application/vnd.example") =>
+  put(n, { references: [refers("subject", subject)], listedAs: { ...manifest(n).descriptor, artifactType } })
+
+/** The n-th upload session. */
+export const upload = (n: number, fields: Partial<MetadataStore.NewUpload> = {}): MetadataStore.NewUpload => ({
+  id: `upload-${n}`,
+  repository,
+  owner: undefined,
+  caller: "anonymous",
+  key: key(n),
+  token: BlobStore.UploadToken(`token-${n}`),
+  algorithm: "sha256",
+  ...fields
+})
+
+export const limits: MetadataStore.UploadLimits = { total: 1000, perCaller: 1000, perRepository: 1000 }
+
+/** The garbage of the n-th upload session. */
+export const uploadGarbage = (n: number): MetadataStore.Garbage => ({
+  key: key(n),
+  token: BlobStore.UploadToken(`token-${n}`)
+})
+
+/** The garbage of bytes that were a blob. */
+export const blobGarbage = (n: number): MetadataStore.Garbage => ({ key: key(n), token: undefined })

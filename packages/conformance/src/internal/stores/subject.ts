@@ -36,9 +36,9 @@ export const print = (value: unknown): string =>
   JSON.stringify(value, (_, field: unknown) => {
     if (field instanceof Uint8Array) return `${field.byteLength} bytes ${Digest.fromBytes(field).slice(7, 19)}`
     if (Body.isBody(field)) return "body"
-    if (Duration.isDuration(field)) return Duration.format(field)
     if (field instanceof Error) return `${field.name}: ${String(field.cause ?? field.message)}`
     if (typeof field !== "object" || field === null || Array.isArray(field)) return field
+    if ("_id" in field && field._id === "Duration" && "millis" in field) return `${String(field.millis)} ms`
     return Object.fromEntries(Object.entries(field).sort(([a], [b]) => a < b ? -1 : 1))
   }) ?? "undefined"
 
@@ -97,17 +97,18 @@ export const listsInPages = <A, Key extends string, E>(
     }
   })
 
-/** Returns a service that calls the current one, and reports each call. */
+/** Returns a service that calls the current one, and reports each call when its effect runs. */
 const traced = <Service extends object>(current: () => Service, report: (call: string) => void): Service =>
   new Proxy({} as Service, {
     has: (_, name) => name in current(),
     get: (_, name) => {
       const member: unknown = Reflect.get(current(), name)
       if (typeof member !== "function") return member
-      return (...args: ReadonlyArray<unknown>): unknown => {
-        report(`${String(name)}(${shorten(args.map(print).join(", "))})`)
-        return Reflect.apply(member, undefined, args)
-      }
+      return (...args: ReadonlyArray<unknown>) =>
+        Effect.suspend((): Effect.Effect<unknown, unknown> => {
+          report(`${String(name)}(${shorten(args.map(print).join(", "))})`)
+          return Reflect.apply(member, undefined, args)
+        })
     }
   })
 
