@@ -22,9 +22,7 @@ const key = BlobStore.BlobKey("key")
 const kept = (chunks: ReadonlyArray<Uint8Array>) =>
   Effect.gen(function*() {
     const blobs = yield* BlobStore.BlobStore
-    const token = yield* blobs.openUpload("upload")
-    const { offset } = yield* blobs.append(token, 0, Body.stream(Stream.fromIterable(chunks)))
-    yield* blobs.commit(token, key, offset)
+    yield* blobs.put({ key, body: Body.stream(Stream.fromIterable(chunks)) })
     return yield* blobs.read(key)
   }).pipe(Effect.scoped, Effect.provide(Memory.layerBlobStore()))
 

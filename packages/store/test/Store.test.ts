@@ -1,5 +1,5 @@
 import { Operation, Registry, RegistryError } from "@effect-oci/core"
-import { BlobStore, Memory, MetadataStore, Store } from "@effect-oci/store"
+import { BlobStore, Memory, MetadataStore, Store, StoreError } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Option } from "effect"
 import { absent, hello, helloDigest, list, other, pushBytes, repository, tagOf } from "./fixtures.js"
@@ -40,7 +40,7 @@ describe("Store", () => {
     }).pipe(Effect.provide(Store.layer().pipe(Layer.provideMerge(memory())))))
 
   it.effect("fails with Unavailable, and keeps the cause, if a store fails", () => {
-    const failed = Effect.fail(new MetadataStore.Failed({ cause: "the disk is gone" }))
+    const failed = Effect.fail(new StoreError.Failed({ cause: "the disk is gone" }))
     const failing = Layer.effect(
       MetadataStore.MetadataStore,
       Effect.map(MetadataStore.MetadataStore, (store): MetadataStore.Service => ({

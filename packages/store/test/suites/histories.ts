@@ -69,7 +69,14 @@ const mountBlob = fc.record({ repository, from: repository, n }).map(({ from, n,
 const deleteBlob = fc.record({ repository, n }).map(({ n, repository }): Step => ({
   describe: `delete blob ${n} of ${repository}`,
   run: (registry) => registry.deleteBlob(repository, blobs[n]!.digest),
-  expect: (world) => world.get(repository)?.blobs.delete(blobs[n]!.digest) ? undefined : "BlobUnknown"
+  expect: (world) => {
+    const known = world.get(repository)
+    const { digest } = blobs[n]!
+    if (!known?.blobs.has(digest)) return "BlobUnknown"
+    if (images.some((image) => image.config === digest && known.manifests.has(image.digest))) return "Unsupported"
+    known.blobs.delete(digest)
+    return undefined
+  }
 }))
 
 const pushManifest = fc.record({
