@@ -49,7 +49,9 @@ export const deleteGarbage = ({ blobs, metadata }: Stores) =>
     const aborted = yield* Effect.forEach(claimed, ({ key, token }) =>
       token === undefined ? Effect.succeed([key]) : blobs.abort(token).pipe(
         Effect.as([key]),
-        Effect.catchAllCause((cause) => Effect.as(logKept(cause), []))
+        Effect.catchAllCause((cause) =>
+          Effect.as(logKept(cause), [])
+        )
       ))
     const gone = yield* Effect.catchAllCause(
       blobs.delete(aborted.flat()),
@@ -110,11 +112,17 @@ export const pass = (
     for (const [from, to] of spans(since, until)) {
       yield* abandoned(metadata, blobs.listUploads, from, to, (uploads) =>
         Effect.zipRight(
-          Effect.forEach(uploads, ({ token }) => blobs.abort(token), { discard: true }),
+          Effect.forEach(uploads, ({ token }) =>
+            blobs.abort(token), { discard: true }),
           add({ uploads: uploads.length })
         ))
       yield* abandoned(metadata, blobs.list, from, to, (items) =>
-        Effect.flatMap(blobs.delete(items.map(({ key }) => key)), (gone) => add({ unknownKeys: gone.length })))
+        Effect.flatMap(
+          blobs.delete(items.map(({ key }) =>
+            key
+          )),
+          (gone) => add({ unknownKeys: gone.length })
+        ))
     }
     return { report, until: Math.max(since, until) }
   })

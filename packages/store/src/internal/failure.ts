@@ -7,7 +7,8 @@ const maxDetail = 100
 
 /** Converts a failure to the error of `operation`. */
 export const of =
-  (operation: Operation.Operation) => (failure: StoreError | RegistryError.RegistryError): RegistryError.RegistryError => {
+  (operation: Operation.Operation) =>
+  (failure: StoreError | RegistryError.RegistryError): RegistryError.RegistryError => {
     if (RegistryError.isRegistryError(failure)) return completed(operation, failure)
     const fields = Operation.errorFields(operation)
     switch (failure._tag) {

@@ -40,8 +40,7 @@ export const make = (stores: Stores, settings: Settings, uploads: Uploads, sweep
   const push = pushBlob.make(stores, settings, sweeper)
 
   return {
-    PushBlob: (operation) =>
-      Effect.zipRight(verifiable(operation, operation.descriptor.digest), push(operation)),
+    PushBlob: (operation) => Effect.zipRight(verifiable(operation, operation.descriptor.digest), push(operation)),
     MountBlob: (operation) =>
       Effect.gen(function*() {
         const { digest, from, repository } = operation
@@ -62,8 +61,10 @@ export const make = (stores: Stores, settings: Settings, uploads: Uploads, sweep
     },
     GetUpload: (operation) => Effect.map(uploads.find(operation), progress),
     AppendUpload: (operation) =>
-      Effect.flatMap(uploads.claim(operation), (upload) =>
-        Effect.map(uploads.append(operation, upload, operation.body, upload.algorithm), progress)),
+      Effect.flatMap(
+        uploads.claim(operation),
+        (upload) => Effect.map(uploads.append(operation, upload, operation.body, upload.algorithm), progress)
+      ),
     CompleteUpload: (operation) =>
       Effect.gen(function*() {
         const { body, digest } = operation

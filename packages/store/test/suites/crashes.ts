@@ -90,13 +90,16 @@ export const crashes = (makeStores: MakeStores) => {
         yield* TestClock.adjust("30 minutes")
         const kept = yield* restarted(Effect.flatMap(Registry, (registry) => registry.startUpload(repository)))
         yield* TestClock.adjust("31 minutes")
-        yield* restarted(Effect.gen(function*() {
-          const registry = yield* Registry
-          yield* TestClock.adjust(0)
-          expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
-          expect(yield* registry.getUpload(repository, kept.id)).toEqual({ id: kept.id, offset: 0 })
-          expect(yield* openUploads).toBe(1)
-        }), { grace: 0 })
+        yield* restarted(
+          Effect.gen(function*() {
+            const registry = yield* Registry
+            yield* TestClock.adjust(0)
+            expect(yield* tagOf(registry.getUpload(repository, id))).toBe("BlobUploadUnknown")
+            expect(yield* registry.getUpload(repository, kept.id)).toEqual({ id: kept.id, offset: 0 })
+            expect(yield* openUploads).toBe(1)
+          }),
+          { grace: 0 }
+        )
       }).pipe(Effect.provide(Layer.suspend(makeStores))))
 
     it.effect("deletes bytes in the next sweep if their delete failed (rule 97)", () => {

@@ -88,7 +88,10 @@ const sessions: ReadonlyArray<StoreCheck<BlobStore.BlobStore>> = [
     const keys = [5, 3, 1, 4, 2].map(key)
     const tokens = yield* Effect.forEach(keys, (at) => store.openUpload({ id: `upload of ${at}`, key: at, size: 50 }))
     const [committed = tokens[0]!, appended = tokens[0]!] = tokens
-    yield* store.commit({ token: yield* appends(store, { token: committed, fence: 1, offset: 0 }, bytes(50)), size: 50 })
+    yield* store.commit({
+      token: yield* appends(store, { token: committed, fence: 1, offset: 0 }, bytes(50)),
+      size: 50
+    })
     yield* appends(store, { token: appended, fence: 1, offset: 0 }, bytes(50))
     const open = yield* store.listUploads(undefined, 10)
     const names = open.map(({ id, key: at }) => ({ id, key: at }))
@@ -120,7 +123,11 @@ const offsets: ReadonlyArray<StoreCheck<BlobStore.BlobStore>> = [
       const append = store.append({ token, fence: 1, offset, body: Body.bytes(bytes(1)) })
       yield* fails(append, new StoreError.OffsetMismatch({ offset: size }))
     }
-    yield* commits(store, yield* appends(store, { token, fence: 1, offset: size }, bytes(9, 9)), join([bytes(size), bytes(9, 9)]))
+    yield* commits(
+      store,
+      yield* appends(store, { token, fence: 1, offset: size }, bytes(9, 9)),
+      join([bytes(size), bytes(9, 9)])
+    )
   }),
   blobCheck("discards the bytes after the offset of a chunk, with the newest token or an older one", function*(store) {
     const size = chunkSize(store)
@@ -173,7 +180,9 @@ const offsets: ReadonlyArray<StoreCheck<BlobStore.BlobStore>> = [
         }
         const appended = Either.isRight(result)
           ? result.right
-          : result.left._tag === "BodyBroken" ? result.left.appended : undefined
+          : result.left._tag === "BodyBroken"
+          ? result.left.appended
+          : undefined
         if (appended === undefined || Either.isRight(result) === breaks) {
           return yield* mismatch(breaks ? "the error BodyBroken" : "success", JSON.stringify(result))
         }

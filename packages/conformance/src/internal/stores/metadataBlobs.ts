@@ -135,21 +135,24 @@ const mounts: ReadonlyArray<StoreCheck<MetadataStore>> = [
 ]
 
 const unlinks: ReadonlyArray<StoreCheck<MetadataStore>> = [
-  metadataCheck("unlinkBlob releases the bytes with the last repository, and the blob can be linked again", function*(store) {
-    yield* store.linkBlob(link(1))
-    yield* store.linkBlob(link(1, { repository: other }))
-    yield* fails(store.unlinkBlob(unlink(1, { repository: unknown })), new StoreError.BlobUnknown())
-    yield* store.unlinkBlob(unlink(1))
-    yield* fails(store.unlinkBlob(unlink(1)), new StoreError.BlobUnknown())
-    yield* returns(store.findBlob(repository, digest(1)), undefined)
-    yield* returns(store.findBlob(other, digest(1)), blob(1))
-    yield* collects(store)
-    yield* store.unlinkBlob(unlink(1, { repository: other }))
-    yield* returns(store.mount({ repository, digest: digest(1), from: undefined, keep: long }), false)
-    yield* returns(store.linkBlob(link(1, { key: key(9) })), blob(1, 9))
-    yield* collects(store, blobGarbage(1))
-    yield* returns(store.inspectBlobs(undefined, 10), [blob(1, 9)])
-  }),
+  metadataCheck(
+    "unlinkBlob releases the bytes with the last repository, and the blob can be linked again",
+    function*(store) {
+      yield* store.linkBlob(link(1))
+      yield* store.linkBlob(link(1, { repository: other }))
+      yield* fails(store.unlinkBlob(unlink(1, { repository: unknown })), new StoreError.BlobUnknown())
+      yield* store.unlinkBlob(unlink(1))
+      yield* fails(store.unlinkBlob(unlink(1)), new StoreError.BlobUnknown())
+      yield* returns(store.findBlob(repository, digest(1)), undefined)
+      yield* returns(store.findBlob(other, digest(1)), blob(1))
+      yield* collects(store)
+      yield* store.unlinkBlob(unlink(1, { repository: other }))
+      yield* returns(store.mount({ repository, digest: digest(1), from: undefined, keep: long }), false)
+      yield* returns(store.linkBlob(link(1, { key: key(9) })), blob(1, 9))
+      yield* collects(store, blobGarbage(1))
+      yield* returns(store.inspectBlobs(undefined, 10), [blob(1, 9)])
+    }
+  ),
   ...(["blob", "child"] as const).map((kind) =>
     metadataCheck(`unlinkBlob refuses a blob that a manifest refers to as a ${kind}`, function*(store) {
       for (const name of [repository, other]) yield* store.linkBlob(link(1, { repository: name }))

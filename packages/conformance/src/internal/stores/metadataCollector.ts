@@ -68,22 +68,48 @@ const blobIsGone = (store: Service, n: number) => returns(store.findBlob(reposit
 
 /** Expects the manifests of the repository, by their numbers. */
 const manifestsAre = (store: Service, ...numbers: ReadonlyArray<number>) =>
-  Effect.flatMap(store.inspectManifests(repository, undefined, 100), (all) =>
-    equal(all.map(({ descriptor }) => descriptor.digest).toSorted(), numbers.map(manifestDigest).toSorted()))
+  Effect.flatMap(
+    store.inspectManifests(repository, undefined, 100),
+    (all) => equal(all.map(({ descriptor }) => descriptor.digest).toSorted(), numbers.map(manifestDigest).toSorted())
+  )
 
 const nothing = { manifests: 0, blobs: 0 }
 
 /** Renewals of a lease of ten units, at some time: when the lease ends then. */
 const renewals: ReadonlyArray<
-  readonly [name: string, at: number, endsAt: number, renew: (store: Service, keep: Duration.Duration) => Effect.Effect<unknown, unknown>]
+  readonly [
+    name: string,
+    at: number,
+    endsAt: number,
+    renew: (store: Service, keep: Duration.Duration) => Effect.Effect<unknown, unknown>
+  ]
 > = [
-  ["findBlob renews the lease if less than half is left", 6, 16, (store, keep) => store.findBlob(repository, digest(1), keep)],
-  ["findBlob leaves a lease of which more than half is left", 4, 10, (store, keep) => store.findBlob(repository, digest(1), keep)],
+  [
+    "findBlob renews the lease if less than half is left",
+    6,
+    16,
+    (store, keep) => store.findBlob(repository, digest(1), keep)
+  ],
+  [
+    "findBlob leaves a lease of which more than half is left",
+    4,
+    10,
+    (store, keep) => store.findBlob(repository, digest(1), keep)
+  ],
   ["findBlob without a lease changes nothing", 8, 10, (store) => store.findBlob(repository, digest(1))],
   ["linkBlob with the same key renews the lease", 2, 12, (store, keep) => store.linkBlob(link(1, { keep }))],
-  ["linkBlob with another key renews the lease", 8, 18, (store, keep) => store.linkBlob(link(1, { key: key(2), keep }))],
-  ["mount renews the lease", 8, 18, (store, keep) =>
-    store.mount({ repository, digest: digest(1), from: undefined, keep })]
+  [
+    "linkBlob with another key renews the lease",
+    8,
+    18,
+    (store, keep) => store.linkBlob(link(1, { key: key(2), keep }))
+  ],
+  [
+    "mount renews the lease",
+    8,
+    18,
+    (store, keep) => store.mount({ repository, digest: digest(1), from: undefined, keep })
+  ]
 ]
 
 const leases: ReadonlyArray<StoreCheck<MetadataStore>> = [
@@ -150,18 +176,21 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* returns(store.review(policy(subject), 4), { manifests: 0, blobs: 1, more: false })
     yield* returns(store.review(policy(subject), 4), { manifests: 0, blobs: 0, more: false })
   }),
-  metadataCheck("keeps the blobs of a manifest, and removes them after the manifest is deleted", function*(store, subject) {
-    for (const n of [1, 2]) yield* store.linkBlob(link(n, zero))
-    const references = [refers("blob", digest(1)), refers("child", digest(2))]
-    yield* store.putManifest(put(1, { references, tags: [v1], ...zero }))
-    yield* returns(settle(store, subject), nothing)
-    yield* store.deleteManifest(repository, manifestDigest(1), false)
-    yield* subject.pass(grace - 1)
-    yield* returns(reviewAll(store, subject), nothing)
-    for (const n of [1, 2]) yield* blobIsKept(store, n)
-    yield* returns(settle(store, subject), { manifests: 0, blobs: 2 })
-    yield* collects(store, blobGarbage(1), blobGarbage(2))
-  }),
+  metadataCheck(
+    "keeps the blobs of a manifest, and removes them after the manifest is deleted",
+    function*(store, subject) {
+      for (const n of [1, 2]) yield* store.linkBlob(link(n, zero))
+      const references = [refers("blob", digest(1)), refers("child", digest(2))]
+      yield* store.putManifest(put(1, { references, tags: [v1], ...zero }))
+      yield* returns(settle(store, subject), nothing)
+      yield* store.deleteManifest(repository, manifestDigest(1), false)
+      yield* subject.pass(grace - 1)
+      yield* returns(reviewAll(store, subject), nothing)
+      for (const n of [1, 2]) yield* blobIsKept(store, n)
+      yield* returns(settle(store, subject), { manifests: 0, blobs: 2 })
+      yield* collects(store, blobGarbage(1), blobGarbage(2))
+    }
+  ),
   metadataCheck("keeps content that is referred to again within the grace", function*(store, subject) {
     yield* store.linkBlob(link(1, zero))
     const stored = put(1, { references: [refers("blob", digest(1))], tags: [v1], ...zero })
@@ -185,24 +214,29 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* returns(settle(store, subject), { manifests: 1, blobs: 0 })
     yield* manifestsAre(store)
   }),
-  metadataCheck("keeps children of a parent and referrers of a subject, and removes them after it", function*(store, subject) {
-    yield* store.linkBlob(link(1, zero))
-    yield* store.putManifest(put(1, { references: [refers("blob", digest(1))], ...zero }))
-    yield* store.putManifest(put(2, { references: [refers("child", manifestDigest(1))], tags: [v1], ...zero }))
-    yield* store.putManifest({ ...referrer(3, manifestDigest(2)), ...zero })
-    yield* store.putManifest({ ...referrer(4, manifestDigest(3)), ...zero })
-    yield* store.putManifest({ ...referrer(5, digest(9)), tags: [Tag.make("kept")], ...zero })
-    yield* returns(settle(store, subject), nothing)
-    yield* manifestsAre(store, 1, 2, 3, 4, 5)
-    yield* store.deleteManifest(repository, manifestDigest(2), false)
-    yield* returns(settle(store, subject), { manifests: 3, blobs: 1 })
-    yield* manifestsAre(store, 5)
-  }),
+  metadataCheck(
+    "keeps children of a parent and referrers of a subject, and removes them after it",
+    function*(store, subject) {
+      yield* store.linkBlob(link(1, zero))
+      yield* store.putManifest(put(1, { references: [refers("blob", digest(1))], ...zero }))
+      yield* store.putManifest(put(2, { references: [refers("child", manifestDigest(1))], tags: [v1], ...zero }))
+      yield* store.putManifest({ ...referrer(3, manifestDigest(2)), ...zero })
+      yield* store.putManifest({ ...referrer(4, manifestDigest(3)), ...zero })
+      yield* store.putManifest({ ...referrer(5, digest(9)), tags: [Tag.make("kept")], ...zero })
+      yield* returns(settle(store, subject), nothing)
+      yield* manifestsAre(store, 1, 2, 3, 4, 5)
+      yield* store.deleteManifest(repository, manifestDigest(2), false)
+      yield* returns(settle(store, subject), { manifests: 3, blobs: 1 })
+      yield* manifestsAre(store, 5)
+    }
+  ),
   metadataCheck("never removes a blob that is linked or referred to while reviews run", function*(store, subject) {
     for (let n = 1; n <= 20; n++) yield* store.linkBlob(link(n, zero))
     yield* subject.pass(grace + 1)
-    const pushes = Array.from({ length: 20 }, (_, n) =>
-      Effect.either(store.putManifest(put(n + 1, { references: [refers("blob", digest(n + 1))] }))))
+    const pushes = Array.from(
+      { length: 20 },
+      (_, n) => Effect.either(store.putManifest(put(n + 1, { references: [refers("blob", digest(n + 1))] })))
+    )
     const review = Effect.as(reviewAll(store, subject), undefined)
     const results = yield* Effect.all([...pushes.slice(0, 7), review, ...pushes.slice(7)], { concurrency: "unbounded" })
     for (const [n, result] of results.filter((one) => one !== undefined).entries()) {
@@ -212,29 +246,36 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
 ]
 
 const garbage: ReadonlyArray<StoreCheck<MetadataStore>> = [
-  metadataCheck("garbage is claimed when it may be deleted, again after the lease, until it is forgotten", function*(store, subject) {
-    const { pass, units } = subject
-    const claim = store.claimGarbage(10, units(4))
-    yield* store.linkBlob(link(1))
-    yield* store.unlinkBlob(unlink(1, { readable: units(2) }))
-    yield* pass(1)
-    yield* returns(claim, [])
-    yield* pass(2)
-    yield* returns(claim, [blobGarbage(1)])
-    yield* pass(3)
-    yield* returns(claim, [])
-    yield* pass(2)
-    yield* returns(claim, [blobGarbage(1)])
-    yield* twice(store.forgetGarbage([key(1), key(9)]))
-    yield* pass(5)
-    yield* returns(claim, [])
-    yield* store.forgetGarbage([])
-  }),
+  metadataCheck(
+    "garbage is claimed when it may be deleted, again after the lease, until it is forgotten",
+    function*(store, subject) {
+      const { pass, units } = subject
+      const claim = store.claimGarbage(10, units(4))
+      yield* store.linkBlob(link(1))
+      yield* store.unlinkBlob(unlink(1, { readable: units(2) }))
+      yield* pass(1)
+      yield* returns(claim, [])
+      yield* pass(2)
+      yield* returns(claim, [blobGarbage(1)])
+      yield* pass(3)
+      yield* returns(claim, [])
+      yield* pass(2)
+      yield* returns(claim, [blobGarbage(1)])
+      yield* twice(store.forgetGarbage([key(1), key(9)]))
+      yield* pass(5)
+      yield* returns(claim, [])
+      yield* store.forgetGarbage([])
+    }
+  ),
   metadataCheck("a review releases bytes for reads that have begun", function*(store, subject) {
     const { pass, units } = subject
     yield* store.linkBlob(link(1, zero))
     yield* pass(grace + 1)
-    yield* returns(store.review({ ...policy(subject), readable: units(3) }, 10), { manifests: 0, blobs: 1, more: false })
+    yield* returns(store.review({ ...policy(subject), readable: units(3) }, 10), {
+      manifests: 0,
+      blobs: 1,
+      more: false
+    })
     yield* pass(2)
     yield* collects(store)
     yield* pass(2)

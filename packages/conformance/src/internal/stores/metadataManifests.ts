@@ -40,7 +40,13 @@ const tagsAre = (store: Service, tags: { readonly [tag: string]: number }) =>
   )
 
 /** A push that the store refuses, after manifest 1 with the tag `v1` and blob 1 were stored. */
-const refusals: ReadonlyArray<readonly [name: string, put: PutManifest, error: StoreError.ContentUnknown | StoreError.TagTaken | StoreError.TypeTaken]> = [
+const refusals: ReadonlyArray<
+  readonly [
+    name: string,
+    put: PutManifest,
+    error: StoreError.ContentUnknown | StoreError.TagTaken | StoreError.TypeTaken
+  ]
+> = [
   [
     "whose required blob is missing",
     put(2, { tags: [v1, v2], references: [refers("blob", digest(1)), refers("blob", digest(2))] }),
@@ -110,7 +116,9 @@ const puts: ReadonlyArray<StoreCheck<MetadataStore>> = [
   metadataCheck("putManifest names every missing digest", function*(store) {
     const missing = [1, 2, 3, 4].map((n) => digest(n))
     const references = missing.map((to, n) => refers(n % 2 === 0 ? "blob" : "child", to))
-    const error = yield* Effect.flip(store.putManifest(put(1, { references: [...references, refers("blob", digest(9), false)] })))
+    const error = yield* Effect.flip(
+      store.putManifest(put(1, { references: [...references, refers("blob", digest(9), false)] }))
+    )
     yield* equal(error._tag === "ContentUnknown" ? error.digests.toSorted() : error, missing.toSorted())
   }),
   metadataCheck("a child may be a manifest or a blob, and what is not required may be missing", function*(store) {
@@ -134,7 +142,9 @@ const puts: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* store.putManifest(put(4, { tags: [v1, v2], ifMatch: manifestDigest(3) }))
     yield* tagsAre(store, { v1: 4, v2: 4 })
   }),
-  ...([["ifAbsent", { ifAbsent: true }], ["ifMatch", { ifMatch: manifestDigest(0) }]] as const).map(([name, condition]) =>
+  ...([["ifAbsent", { ifAbsent: true }], ["ifMatch", { ifMatch: manifestDigest(0) }]] as const).map((
+    [name, condition]
+  ) =>
     metadataCheck(`one of many pushes with ${name} at once moves the tag`, function*(store) {
       if (name === "ifMatch") yield* store.putManifest(put(0, { tags: [v1] }))
       const results = yield* Effect.forEach(
@@ -147,20 +157,23 @@ const puts: ReadonlyArray<StoreCheck<MetadataStore>> = [
       yield* tagsAre(store, { v1: winners[0]! })
     })
   ),
-  metadataCheck("remembers when a manifest was first stored, and when a tag was last set", function*(store, { pass, units }) {
-    const times = Effect.gen(function*() {
-      const [stored] = yield* store.inspectManifests(repository, undefined, 1)
-      const [tag] = yield* store.inspectTags(repository, undefined, 1)
-      return { created: stored!.createdAt, updated: tag!.updatedAt }
-    })
-    yield* store.putManifest(put(1, { tags: [v1] }))
-    const before = yield* times
-    yield* pass(1)
-    yield* store.putManifest(put(1, { tags: [v1] }))
-    const after = yield* times
-    yield* equal(after.created, before.created)
-    yield* equal(after.updated - before.updated >= Duration.toMillis(units(1)) * 0.9, true)
-  })
+  metadataCheck(
+    "remembers when a manifest was first stored, and when a tag was last set",
+    function*(store, { pass, units }) {
+      const times = Effect.gen(function*() {
+        const [stored] = yield* store.inspectManifests(repository, undefined, 1)
+        const [tag] = yield* store.inspectTags(repository, undefined, 1)
+        return { created: stored!.createdAt, updated: tag!.updatedAt }
+      })
+      yield* store.putManifest(put(1, { tags: [v1] }))
+      const before = yield* times
+      yield* pass(1)
+      yield* store.putManifest(put(1, { tags: [v1] }))
+      const after = yield* times
+      yield* equal(after.created, before.created)
+      yield* equal(after.updated - before.updated >= Duration.toMillis(units(1)) * 0.9, true)
+    }
+  )
 ]
 
 const deletes: ReadonlyArray<StoreCheck<MetadataStore>> = [
@@ -225,7 +238,12 @@ const lists: ReadonlyArray<StoreCheck<MetadataStore>> = [
     const put1 = ([n, tag]: readonly [number, Tag.Tag]) => store.putManifest(put(n, { tags: [tag] }))
     yield* Effect.forEach([...tags.entries()].toReversed(), put1, { concurrency: 16 })
     const absent = ["0", "Z", "a-0", "a0", "v5000", "zz"].map(Tag.make)
-    yield* listsInPages((after: Tag.Tag | undefined, n) => store.listTags(repository, after, n), tags, (tag) => tag, absent)
+    yield* listsInPages(
+      (after: Tag.Tag | undefined, n) => store.listTags(repository, after, n),
+      tags,
+      (tag) => tag,
+      absent
+    )
     yield* listsInPages(
       (after: Tag.Tag | undefined, n) =>
         Effect.map(store.inspectTags(repository, after, n), (page) => page.map(({ digest, tag }) => ({ digest, tag }))),

@@ -97,20 +97,23 @@ const sessions: ReadonlyArray<StoreCheck<MetadataStore>> = [
 ]
 
 const expiry: ReadonlyArray<StoreCheck<MetadataStore>> = [
-  metadataCheck("a session lives on after each use, and is unknown after it expired", function*(store, { pass, units }) {
-    yield* begin(store, units(4))
-    yield* pass(3)
-    yield* store.advanceUpload(advance({ lives: units(4) }))
-    yield* pass(3)
-    yield* store.claimUpload("upload-1", units(4))
-    yield* pass(3)
-    yield* equal((yield* store.getUpload("upload-1")).fence, 2)
-    yield* pass(2)
-    for (const command of commands(store)) yield* fails(command, uploadUnknown)
-    yield* collects(store)
-    yield* returns(store.expireUploads(10), { more: false })
-    yield* collects(store, { ...uploadGarbage(1), token: UploadToken("next") })
-  }),
+  metadataCheck(
+    "a session lives on after each use, and is unknown after it expired",
+    function*(store, { pass, units }) {
+      yield* begin(store, units(4))
+      yield* pass(3)
+      yield* store.advanceUpload(advance({ lives: units(4) }))
+      yield* pass(3)
+      yield* store.claimUpload("upload-1", units(4))
+      yield* pass(3)
+      yield* equal((yield* store.getUpload("upload-1")).fence, 2)
+      yield* pass(2)
+      for (const command of commands(store)) yield* fails(command, uploadUnknown)
+      yield* collects(store)
+      yield* returns(store.expireUploads(10), { more: false })
+      yield* collects(store, { ...uploadGarbage(1), token: UploadToken("next") })
+    }
+  ),
   metadataCheck("expireUploads ends expired sessions, some at a time", function*(store, { pass, units }) {
     for (const n of [1, 2, 3]) yield* store.createUpload(upload(n), units(2), limits)
     yield* store.createUpload(upload(4), units(9), limits)
