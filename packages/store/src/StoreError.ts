@@ -8,7 +8,7 @@ import type { Digest } from "@effect-oci/core/Digest"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import type { Tag } from "@effect-oci/core/Tag"
 import * as Data from "effect/Data"
-import type { Appended, BlobKey } from "./BlobStore.js"
+import type { Appended, BlobKey } from "./BlobStoreModel.js"
 
 /**
  * The blob store has no bytes under the key.
