@@ -8,6 +8,7 @@ const floors = {
   core: [],
   protocol: ["core"],
   store: ["core"],
+  "store-files": ["core", "store"],
   middleware: ["core"],
   recording: ["core"],
   transport: ["core", "protocol"],
@@ -16,7 +17,7 @@ const floors = {
   client: ["core", "protocol", "transport", "auth"],
   server: ["core", "protocol", "guard"],
   resolver: ["core", "middleware", "transport", "auth", "client"],
-  transfer: ["core", "store", "middleware", "resolver"]
+  transfer: ["core", "store", "store-files", "middleware", "resolver"]
 }
 const released = Object.keys(floors)
 floors.conformance = [...released]
