@@ -121,8 +121,7 @@ export const make = (
  */
 export const layer = (
   options: Options
-): Layer.Layer<BlobStore, files.FileError | NodeDirectoryLock.LockFailed> =>
-  Layer.scoped(BlobStore, make(options))
+): Layer.Layer<BlobStore, files.FileError | NodeDirectoryLock.LockFailed> => Layer.scoped(BlobStore, make(options))
 
 const read = (blobs: BlobDirectories, ...[key, span]: Parameters<Service["read"]>): ReturnType<Service["read"]> =>
   Effect.gen(function*() {
@@ -133,8 +132,10 @@ const read = (blobs: BlobDirectories, ...[key, span]: Parameters<Service["read"]
     }
     return yield* file.body(span, (size) => new StoreError.Truncated({ key, size }))
   }).pipe(
-    Effect.catchTag("FileError", (error) =>
-      Effect.fail(error.isMissing ? new StoreError.NotFound({ key }) : failed(error)))
+    Effect.catchTag(
+      "FileError",
+      (error) => Effect.fail(error.isMissing ? new StoreError.NotFound({ key }) : failed(error))
+    )
   )
 
 /** Removes blobs. The removal is durable, so that the bytes of a forgotten key do not appear again. */

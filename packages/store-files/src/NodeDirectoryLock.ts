@@ -130,7 +130,10 @@ const ask = (path: string): Promise<Answer> =>
   })
 
 /** Returns the other processes at a directory. Removes the sockets of processes that have ended. */
-const others = async (directory: string, own: OwnSocket): Promise<ReadonlyArray<Answer & { readonly name: string }>> => {
+const others = async (
+  directory: string,
+  own: OwnSocket
+): Promise<ReadonlyArray<Answer & { readonly name: string }>> => {
   const answers = (await readdir(directory))
     .filter((name) => name !== own.name && (name.startsWith(visible) || name.startsWith(hidden)))
     .map(async (name) => {

@@ -32,7 +32,8 @@ export const text = (content: string): Uint8Array => new TextEncoder().encode(co
 
 /** Reads a blob. */
 export const contentOf = (store: NodeBlobStore.NodeBlobStore, key: BlobKey) =>
-  Effect.scoped(Effect.flatMap(store.read(key), (body) =>
-    Body.toBytes(body, { limit: 1e9, onLimit: () => new Error("too large") }))).pipe(
-      Effect.map((bytes) => new TextDecoder().decode(bytes))
-    )
+  Effect.scoped(
+    Effect.flatMap(store.read(key), (body) => Body.toBytes(body, { limit: 1e9, onLimit: () => new Error("too large") }))
+  ).pipe(
+    Effect.map((bytes) => new TextDecoder().decode(bytes))
+  )

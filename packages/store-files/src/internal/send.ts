@@ -77,7 +77,7 @@ class Sender {
     try {
       const count = await file.read(buffer, this.position)
       this.position += count
-      if (count > 0) this.chunk = buffer.subarray(0, count)
+      if (count > 0) this.chunk = new Uint8Array(buffer.buffer, 0, count)
       else this.fail("the file has become shorter", onShorter(this.position))
     } catch (cause) {
       this.fail("the file cannot be read", cause)

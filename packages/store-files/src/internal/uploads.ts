@@ -121,8 +121,9 @@ export class Uploads {
     })
   }
 
+  /** Aborts an upload. A body that aborts its own upload is interrupted, but the abort is not. */
   abort(token: UploadToken): Effect.Effect<void, StoreError.Failed> {
-    return Effect.suspend(() => {
+    return Effect.uninterruptible(Effect.suspend(() => {
       if (names.parseToken(token) === undefined && !names.isKey(token)) return Effect.void
       const session = this.sessions.get(token)
       if (session !== undefined) this.endRunning(session)
@@ -131,7 +132,7 @@ export class Uploads {
           this.sessions.delete(token)
         })
       )
-    }).pipe(Effect.mapError(failed))
+    })).pipe(Effect.mapError(failed))
   }
 
   list(after: BlobKey | undefined, n: number): Effect.Effect<ReadonlyArray<OpenUpload>, StoreError.Failed> {
@@ -204,8 +205,7 @@ export class Uploads {
         return yield* Effect.fail(new StoreError.BodyBroken({ appended: appended(written), cause }))
       })
     return files.use(path, constants.O_RDWR, write).pipe(
-      Effect.catchTag("FileError", (error) =>
-        Effect.fail(error.isMissing ? this.forget(token) : failedOrFull(error)))
+      Effect.catchTag("FileError", (error) => Effect.fail(error.isMissing ? this.forget(token) : failedOrFull(error)))
     )
   }
 
