@@ -264,10 +264,14 @@ export interface Service {
     void,
     StoreError.RepositoryUnknown | StoreError.ManifestUnknown | StoreError.Referenced | CommandFailure
   >
-  /** Deletes a tag. The manifest remains. */
+  /**
+   * Deletes a tag. The manifest remains. With `pointsAt`, fails with `ManifestUnknown` if the tag points at another
+   * manifest.
+   */
   readonly deleteTag: (
     repository: RepositoryName,
-    tag: Tag
+    tag: Tag,
+    pointsAt?: Digest
   ) => Effect.Effect<void, StoreError.RepositoryUnknown | StoreError.ManifestUnknown | CommandFailure>
   /** Lists the tags of a repository. */
   readonly listTags: (

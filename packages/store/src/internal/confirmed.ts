@@ -62,7 +62,8 @@ export const make = ({ blobs, metadata }: Stores): Stores => {
       putManifest: (put) => confirm(metadata.putManifest(put)),
       deleteManifest: (repository, digest, evenIfReferenced) =>
         confirm(metadata.deleteManifest(repository, digest, evenIfReferenced), orGone("ManifestUnknown")),
-      deleteTag: (repository, tag) => confirm(metadata.deleteTag(repository, tag), orGone("ManifestUnknown")),
+      deleteTag: (repository, tag, pointsAt) =>
+        confirm(metadata.deleteTag(repository, tag, pointsAt), orGone("ManifestUnknown")),
       createUpload: (upload, lives, limits) => confirm(metadata.createUpload(upload, lives, limits)),
       claimUpload: (id, lives) => confirm(metadata.claimUpload(id, lives)),
       advanceUpload: (advance) => confirm(metadata.advanceUpload(advance)),

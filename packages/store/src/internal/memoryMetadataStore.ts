@@ -130,11 +130,13 @@ const manifestCommands = (state: State): Pick<Service, ManifestCommands> => ({
         return Effect.void
       })
     ),
-  deleteTag: (name, tag) =>
+  deleteTag: (name, tag, pointsAt) =>
     Effect.suspend(() =>
-      state.find(name, tag, ({ manifest }, repository) => {
+      state.find(name, tag, ({ manifest }, repository): Effect.Effect<void, StoreError.ManifestUnknown> => {
+        const { digest } = manifest.descriptor
+        if (pointsAt !== undefined && pointsAt !== digest) return Effect.fail(new StoreError.ManifestUnknown())
         repository.deleteTag(tag)
-        state.schedule("manifest", name, manifest.descriptor.digest)
+        state.schedule("manifest", name, digest)
         return Effect.void
       })
     )
