@@ -4,9 +4,8 @@
  * @since 0.1.0
  */
 import type { MetadataStore } from "@effect-oci/store/MetadataStore"
-import { metadataBlobs } from "./internal/stores/metadataBlobs.js"
 import { metadataCollector } from "./internal/stores/metadataCollector.js"
-import { metadataManifests } from "./internal/stores/metadataManifests.js"
+import { metadataContent } from "./internal/stores/metadataContent.js"
 import { metadataUploads } from "./internal/stores/metadataUploads.js"
 import type { StoreCheck } from "./StoreCheck.js"
 
@@ -28,8 +27,7 @@ import type { StoreCheck } from "./StoreCheck.js"
  * ```
  */
 export const all: ReadonlyArray<StoreCheck<MetadataStore>> = [
-  ...metadataBlobs,
-  ...metadataManifests,
+  ...metadataContent,
   ...metadataUploads,
   ...metadataCollector
 ]

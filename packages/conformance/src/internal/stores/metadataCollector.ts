@@ -3,27 +3,12 @@ import type { MetadataStore, ReviewPolicy, Service } from "@effect-oci/store/Met
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { StoreCheck } from "../../StoreCheck.js"
-import { collects, metadataCheck, twice, unlink } from "./metadataBlobs.js"
-import {
-  blob,
-  blobGarbage,
-  digest,
-  key,
-  limits,
-  link,
-  long,
-  manifestDigest,
-  other,
-  put,
-  referrer,
-  refers,
-  repository,
-  upload,
-  uploadGarbage,
-  v1
-} from "./samples.js"
+import { collects, metadataCheck } from "./metadataContent.js"
+import * as sample from "./samples.js"
 import { equal, mismatch, returns } from "./subject.js"
 import type { Subject } from "./subject.js"
+
+const { blob, blobGarbage, digest, key, link, long, manifestDigest, other, put, refers, repository, v1 } = sample
 
 /** How long content is kept after the event that may have released it, in units. */
 const grace = 4
@@ -75,109 +60,65 @@ const manifestsAre = (store: Service, ...numbers: ReadonlyArray<number>) =>
 
 const nothing = { manifests: 0, blobs: 0 }
 
-/** Renewals of a lease of ten units, at some time: when the lease ends then. */
+/** What renews or leaves a lease of ten units, at some time, and when the lease ends then. */
 const renewals: ReadonlyArray<
   readonly [
     name: string,
     at: number,
     endsAt: number,
-    renew: (store: Service, keep: Duration.Duration) => Effect.Effect<unknown, unknown>
+    use: (store: Service, keep: Duration.Duration) => Effect.Effect<unknown, unknown>
   ]
 > = [
-  [
-    "findBlob renews the lease if less than half is left",
-    6,
-    16,
-    (store, keep) => store.findBlob(repository, digest(1), keep)
-  ],
-  [
-    "findBlob leaves a lease of which more than half is left",
-    4,
-    10,
-    (store, keep) => store.findBlob(repository, digest(1), keep)
-  ],
-  ["findBlob without a lease changes nothing", 8, 10, (store) => store.findBlob(repository, digest(1))],
-  ["linkBlob with the same key renews the lease", 2, 12, (store, keep) => store.linkBlob(link(1, { keep }))],
-  [
-    "linkBlob with another key renews the lease",
-    8,
-    18,
-    (store, keep) => store.linkBlob(link(1, { key: key(2), keep }))
-  ],
-  [
-    "mount renews the lease",
-    8,
-    18,
-    (store, keep) => store.mount({ repository, digest: digest(1), from: undefined, keep })
-  ]
+  ["findBlob without keep", 8, 10, (store) => store.findBlob(repository, digest(1))],
+  ["findBlob", 4, 10, (store, keep) => store.findBlob(repository, digest(1), keep)],
+  ["findBlob", 6, 16, (store, keep) => store.findBlob(repository, digest(1), keep)],
+  ["linkBlob", 2, 12, (store, keep) => store.linkBlob(link(1, { keep }))],
+  ["linkBlob with other bytes", 2, 12, (store, keep) => store.linkBlob(link(1, { key: key(2), keep }))],
+  ["mount", 2, 12, (store, keep) => store.mount({ repository, digest: digest(1), from: undefined, keep })],
+  ["resolveManifest", 4, 10, (store, keep) => store.resolveManifest(repository, manifestDigest(1), keep)],
+  ["resolveManifest", 6, 16, (store, keep) => store.resolveManifest(repository, manifestDigest(1), keep)],
+  ["putManifest", 2, 12, (store, keep) => store.putManifest(put(1, { keep }))]
 ]
 
-const leases: ReadonlyArray<StoreCheck<MetadataStore>> = [
-  ...renewals.map(([name, at, endsAt, renew]) =>
-    metadataCheck(`${name} (blob)`, function*(store, subject) {
-      const { pass, units } = subject
-      yield* store.linkBlob(link(1, { keep: units(10) }))
-      yield* pass(at)
-      yield* returns(reviewAll(store, subject), nothing)
-      yield* renew(store, units(10))
-      yield* pass(endsAt - at - 1)
-      yield* returns(reviewAll(store, subject), nothing)
-      yield* blobIsKept(store, 1)
-      yield* pass(grace + 2)
-      yield* returns(reviewAll(store, subject), { manifests: 0, blobs: 1 })
-      yield* blobIsGone(store, 1)
-    })
-  ),
-  ...([
-    ["resolveManifest renews the lease if less than half is left", 6, 16],
-    ["resolveManifest leaves a lease of which more than half is left", 4, 10],
-    ["putManifest renews the lease", 2, 12]
-  ] as const).map(([name, at, endsAt]) =>
-    metadataCheck(`${name} (manifest)`, function*(store, subject) {
-      const { pass, units } = subject
-      yield* store.putManifest(put(1, { keep: units(10) }))
-      yield* pass(at)
-      yield* name.startsWith("put")
-        ? store.putManifest(put(1, { keep: units(10) }))
-        : store.resolveManifest(repository, manifestDigest(1), units(10))
-      yield* pass(endsAt - at - 1)
-      yield* returns(reviewAll(store, subject), nothing)
-      yield* manifestsAre(store, 1)
-      yield* pass(grace + 2)
-      yield* returns(reviewAll(store, subject), { manifests: 1, blobs: 0 })
-      yield* manifestsAre(store)
-    })
-  )
-]
+const leases = renewals.map(([name, at, endsAt, use]) =>
+  metadataCheck(`${name} after ${at} of 10 units: the lease ends after ${endsAt}`, function*(store, subject) {
+    const { pass, units } = subject
+    const isManifest = name.endsWith("Manifest")
+    if (isManifest) yield* store.putManifest(put(1, { keep: units(10) }))
+    else yield* store.linkBlob(link(1, { keep: units(10) }))
+    yield* pass(at)
+    yield* returns(reviewAll(store, subject), nothing)
+    yield* use(store, units(10))
+    yield* pass(endsAt - at - 1)
+    yield* returns(reviewAll(store, subject), nothing)
+    yield* pass(grace + 2)
+    yield* returns(reviewAll(store, subject), isManifest ? { manifests: 1, blobs: 0 } : { manifests: 0, blobs: 1 })
+    yield* blobIsGone(store, 1)
+    yield* manifestsAre(store)
+  })
+)
 
 const zero = { keep: Duration.zero }
 
 const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
-  metadataCheck("removes an unreferenced blob after the grace, not before", function*(store, subject) {
-    yield* store.linkBlob(link(1, zero))
+  metadataCheck("removes blobs that nothing refers to after the grace, not before", function*(store, subject) {
+    for (let n = 1; n <= 5; n++) yield* store.linkBlob(link(n, zero))
     yield* store.linkBlob(link(1, { ...zero, repository: other }))
     yield* store.putManifest(put(1, { repository: other, references: [refers("blob", digest(1))], tags: [v1] }))
     yield* subject.pass(grace - 1)
     yield* returns(reviewAll(store, subject), nothing)
     yield* blobIsKept(store, 1)
     yield* subject.pass(2)
-    yield* returns(reviewAll(store, subject), { manifests: 0, blobs: 1 })
-    yield* blobIsGone(store, 1)
+    yield* returns(reviewAll(store, subject), { manifests: 0, blobs: 5 })
+    for (let n = 1; n <= 5; n++) yield* blobIsGone(store, n)
     yield* returns(store.findBlob(other, digest(1)), blob(1))
-    yield* collects(store)
+    yield* collects(store, ...[2, 3, 4, 5].map(blobGarbage))
     yield* store.deleteManifest(other, manifestDigest(1), false)
     yield* returns(settle(store, subject), { manifests: 0, blobs: 1 })
     yield* collects(store, blobGarbage(1))
   }),
-  metadataCheck("reviews a few at a time, and says whether others are due", function*(store, subject) {
-    for (let n = 1; n <= 5; n++) yield* store.linkBlob(link(n, zero))
-    yield* subject.pass(grace + 1)
-    yield* returns(store.review(policy(subject), 4), { manifests: 0, blobs: 4, more: true })
-    yield* returns(store.review(policy(subject), 4), { manifests: 0, blobs: 1, more: false })
-    yield* returns(store.review(policy(subject), 4), { manifests: 0, blobs: 0, more: false })
-  }),
   metadataCheck(
-    "keeps the blobs of a manifest, and removes them after the manifest is deleted",
+    "keeps what a manifest refers to, until the manifest is deleted",
     function*(store, subject) {
       for (const n of [1, 2]) yield* store.linkBlob(link(n, zero))
       const references = [refers("blob", digest(1)), refers("child", digest(2))]
@@ -215,14 +156,14 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* manifestsAre(store)
   }),
   metadataCheck(
-    "keeps children of a parent and referrers of a subject, and removes them after it",
+    "keeps children of a parent and referrers of a subject, until it is deleted",
     function*(store, subject) {
       yield* store.linkBlob(link(1, zero))
       yield* store.putManifest(put(1, { references: [refers("blob", digest(1))], ...zero }))
       yield* store.putManifest(put(2, { references: [refers("child", manifestDigest(1))], tags: [v1], ...zero }))
-      yield* store.putManifest({ ...referrer(3, manifestDigest(2)), ...zero })
-      yield* store.putManifest({ ...referrer(4, manifestDigest(3)), ...zero })
-      yield* store.putManifest({ ...referrer(5, digest(9)), tags: [Tag.make("kept")], ...zero })
+      yield* store.putManifest({ ...sample.referrer(3, manifestDigest(2)), ...zero })
+      yield* store.putManifest({ ...sample.referrer(4, manifestDigest(3)), ...zero })
+      yield* store.putManifest({ ...sample.referrer(5, digest(9)), tags: [Tag.make("kept")], ...zero })
       yield* returns(settle(store, subject), nothing)
       yield* manifestsAre(store, 1, 2, 3, 4, 5)
       yield* store.deleteManifest(repository, manifestDigest(2), false)
@@ -246,52 +187,38 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
 ]
 
 const garbage: ReadonlyArray<StoreCheck<MetadataStore>> = [
-  metadataCheck(
-    "garbage is claimed when it may be deleted, again after the lease, until it is forgotten",
-    function*(store, subject) {
-      const { pass, units } = subject
-      const claim = store.claimGarbage(10, units(4))
-      yield* store.linkBlob(link(1))
-      yield* store.unlinkBlob(unlink(1, { readable: units(2) }))
-      yield* pass(1)
-      yield* returns(claim, [])
-      yield* pass(2)
-      yield* returns(claim, [blobGarbage(1)])
-      yield* pass(3)
-      yield* returns(claim, [])
-      yield* pass(2)
-      yield* returns(claim, [blobGarbage(1)])
-      yield* twice(store.forgetGarbage([key(1), key(9)]))
-      yield* pass(5)
-      yield* returns(claim, [])
-      yield* store.forgetGarbage([])
-    }
+  ...["unlinkBlob", "review"].map((command) =>
+    metadataCheck(
+      `garbage of ${command} is claimed after reads ended, until it is forgotten`,
+      function*(store, subject) {
+        const { pass, units } = subject
+        const claim = store.claimGarbage(10, units(4))
+        yield* store.linkBlob(link(1, zero))
+        yield* pass(grace + 1)
+        yield* command === "review"
+          ? store.review({ ...policy(subject), readable: units(2) }, 10)
+          : store.unlinkBlob(sample.unlink(1, { readable: units(2) }))
+        // The bytes are readable for two units. Each claim then lasts for four.
+        for (const [wait, claimed] of [[1, 0], [2, 1], [3, 0], [2, 1]] as const) {
+          yield* pass(wait)
+          yield* returns(claim, claimed === 1 ? [blobGarbage(1)] : [])
+        }
+        yield* store.forgetGarbage([key(1), key(9)])
+        yield* pass(5)
+        yield* returns(claim, [])
+      }
+    )
   ),
-  metadataCheck("a review releases bytes for reads that have begun", function*(store, subject) {
-    const { pass, units } = subject
-    yield* store.linkBlob(link(1, zero))
-    yield* pass(grace + 1)
-    yield* returns(store.review({ ...policy(subject), readable: units(3) }, 10), {
-      manifests: 0,
-      blobs: 1,
-      more: false
-    })
-    yield* pass(2)
-    yield* collects(store)
-    yield* pass(2)
-    yield* collects(store, blobGarbage(1))
-  }),
   metadataCheck("each piece of garbage is claimed once, a few at a time, by callers at once", function*(store) {
     for (let n = 1; n <= 30; n++) {
-      yield* store.createUpload(upload(n), long, limits)
+      yield* store.createUpload(sample.upload(n), long, sample.limits)
       yield* store.endUpload(`upload-${n}`)
     }
-    const claims = yield* Effect.replicateEffect(store.claimGarbage(4, long), 10).pipe(
-      Effect.withConcurrency("unbounded")
-    )
-    yield* equal(claims.every(({ length }) => length <= 4), true)
+    const claim = Array.from({ length: 10 }, () => store.claimGarbage(4, long))
+    const claims = yield* Effect.all(claim, { concurrency: "unbounded" })
+    yield* equal(claims.filter(({ length }) => length > 4), [])
     const all = claims.flat().toSorted((a, b) => a.key < b.key ? -1 : 1)
-    yield* equal(all, Array.from({ length: 30 }, (_, n) => uploadGarbage(n + 1)))
+    yield* equal(all, Array.from({ length: 30 }, (_, n) => sample.uploadGarbage(n + 1)))
     yield* collects(store)
   })
 ]

@@ -25,7 +25,7 @@ export const bytes = (length: number, seed = 0): Uint8Array => {
 }
 
 /** Returns the digest of the n-th sample blob, which has `n` bytes. */
-export const digest = (n: number, algorithm?: Digest.Algorithm): Digest.Digest => Digest.fromBytes(bytes(n), algorithm)
+export const digest = (n: number, seed?: number): Digest.Digest => Digest.fromBytes(bytes(n, seed))
 
 /** Joins pieces of bytes. */
 export const join = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
@@ -106,6 +106,15 @@ export const upload = (n: number, fields: Partial<MetadataStore.NewUpload> = {})
 })
 
 export const limits: MetadataStore.UploadLimits = { total: 1000, perCaller: 1000, perRepository: 1000 }
+
+/** Removes the n-th blob from a repository. */
+export const unlink = (n: number, fields: Partial<Parameters<MetadataStore.Service["unlinkBlob"]>[0]> = {}) => ({
+  repository,
+  digest: digest(n),
+  evenIfReferenced: false,
+  readable: Duration.zero,
+  ...fields
+})
 
 /** The garbage of the n-th upload session. */
 export const uploadGarbage = (n: number): MetadataStore.Garbage => ({

@@ -26,12 +26,11 @@ export interface Subject {
   readonly units: (n: number) => Duration.Duration
   /** Waits for `n` units. */
   readonly pass: (n: number) => Effect.Effect<void>
-  readonly durable: boolean
+  /** Whether the clock is a test clock, so that long waits cost nothing. */
+  readonly testClock: boolean
 }
 
-type Steps = Generator<YieldWrap<Effect.Effect<unknown, unknown>>, void, never>
-
-/** Formats a value as text. Equal values have equal texts. Long bytes are replaced by their digest. */
+/** Formats a value as text. Equal values have equal texts. Bytes are replaced by their number and digest. */
 export const print = (value: unknown): string =>
   JSON.stringify(value, (_, field: unknown) => {
     if (field instanceof Uint8Array) return `${field.byteLength} bytes ${Digest.fromBytes(field).slice(7, 19)}`
@@ -57,10 +56,10 @@ export const equal = (actual: unknown, expected: unknown): Effect.Effect<void, M
 export const returns = <A, E>(effect: Effect.Effect<A, E>, expected: A): Effect.Effect<void, E | Mismatch> =>
   Effect.flatMap(effect, (actual) => equal(actual, expected))
 
-/** Expects that an effect fails with an error, or with one of several. */
+/** Expects that an effect fails with one of some errors. */
 export const fails = <A, E>(
   effect: Effect.Effect<A, E>,
-  ...errors: readonly [E, ...ReadonlyArray<E>]
+  ...errors: ReadonlyArray<E>
 ): Effect.Effect<void, Mismatch> => {
   const texts = errors.map(print)
   const expected = `the error ${texts.join(" or ")}`
@@ -75,12 +74,11 @@ export const listsInPages = <A, Key extends string, E>(
   list: (after: Key | undefined, n: number) => Effect.Effect<ReadonlyArray<A>, E>,
   all: ReadonlyArray<A>,
   keyOf: (item: A) => Key,
-  absent: ReadonlyArray<Key> = []
+  absent: ReadonlyArray<Key>
 ) =>
   Effect.gen(function*() {
     yield* returns(list(undefined, 0), [])
-    const sizes = new Set([Math.ceil(all.length / 20), Math.ceil(all.length / 3), all.length, all.length + 1])
-    for (const n of sizes) {
+    for (const n of new Set([all.length / 20, all.length / 3, all.length, all.length + 1].map(Math.ceil))) {
       if (n === 0) continue
       const found: Array<A> = []
       let page: ReadonlyArray<A>
@@ -100,7 +98,6 @@ export const listsInPages = <A, Key extends string, E>(
 /** Returns a service that calls the current one, and reports each call when its effect runs. */
 const traced = <Service extends object>(current: () => Service, report: (call: string) => void): Service =>
   new Proxy({} as Service, {
-    has: (_, name) => name in current(),
     get: (_, name) => {
       const member: unknown = Reflect.get(current(), name)
       if (typeof member !== "function") return member
@@ -113,6 +110,8 @@ const traced = <Service extends object>(current: () => Service, report: (call: s
   })
 
 type Services<Id> = <I extends Id, Service extends object>(tag: Context.Tag<I, Service>) => Service
+
+type Steps = Generator<YieldWrap<Effect.Effect<unknown, unknown>>, void, never>
 
 /**
  * Creates a function that creates checks. `pick` chooses the services under test. The steps of a check receive these
@@ -129,14 +128,13 @@ export const makeCheck = <Id, Tested>(pick: (services: Services<Id>) => Tested) 
     Effect.suspend(() => {
       if (durable && options.durable !== true) return Effect.void
       let after = "opening the store"
-      const report = (call: string) => void (after = call)
       return Effect.gen(function*() {
         const { reopen, services } = yield* open(options)
         const unit = Duration.decode(options.time?.unit ?? "1 minute")
         const units = (n: number) => Duration.times(unit, n)
         const pass = (n: number) => (options.time?.pass ?? TestClock.adjust)(units(n))
-        const tested = pick((tag) => traced(() => Context.unsafeGet(services(), tag), report))
-        yield* Effect.gen(() => steps(tested, { reopen, units, pass, durable: options.durable === true }))
+        const tested = pick((tag) => traced(() => Context.unsafeGet(services(), tag), (call) => void (after = call)))
+        yield* Effect.gen(() => steps(tested, { reopen, units, pass, testClock: options.time === undefined }))
       }).pipe(
         Effect.scoped,
         Effect.mapError((error) =>
@@ -159,13 +157,9 @@ const open = <Id>({ durable, make }: Options<Id>) =>
       return { scope, services: yield* Layer.buildWithScope(layer, scope) }
     })
     let current = yield* build
-    return {
-      services: () => current.services,
-      reopen: durable === true
-        ? Effect.gen(function*() {
-          yield* Scope.close(current.scope, Exit.void)
-          current = yield* build
-        })
-        : Effect.void
-    }
+    const reopen = Effect.gen(function*() {
+      yield* Scope.close(current.scope, Exit.void)
+      current = yield* build
+    })
+    return { services: () => current.services, reopen: durable === true ? reopen : Effect.void }
   })

@@ -1,0 +1,203 @@
+import type { Digest } from "@effect-oci/core/Digest"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Tag from "@effect-oci/core/Tag"
+import { MetadataStore } from "@effect-oci/store/MetadataStore"
+import type * as Metadata from "@effect-oci/store/MetadataStore"
+import * as StoreError from "@effect-oci/store/StoreError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { StoreCheck } from "../../StoreCheck.js"
+import { followsModel } from "./metadataModel.js"
+import * as sample from "./samples.js"
+import { equal, fails, listsInPages, makeCheck, returns } from "./subject.js"
+
+export const metadataCheck = makeCheck<MetadataStore, Metadata.Service>((get) => get(MetadataStore))
+
+/** Claims all garbage that may be deleted now, and expects these pieces. */
+export const collects = (store: Metadata.Service, ...garbage: ReadonlyArray<Metadata.Garbage>) =>
+  Effect.flatMap(
+    store.claimGarbage(1000, sample.long),
+    (claimed) => equal(claimed.toSorted((a, b) => a.key < b.key ? -1 : 1), garbage)
+  )
+
+const { blob, digest, key, link, long, manifest, manifestDigest, other, put, refers, repository, v1 } = sample
+
+type Listed = Effect.Effect<ReadonlyArray<unknown>, StoreError.RepositoryUnknown | StoreError.Failed>
+
+const byDigest = <A extends { readonly digest: Digest }>(all: ReadonlyArray<A>): ReadonlyArray<A> =>
+  all.toSorted((a, b) => a.digest < b.digest ? -1 : 1)
+
+const commands: ReadonlyArray<StoreCheck<MetadataStore>> = [
+  metadataCheck("every command has the result of a plain model, also if it is run twice", function*(store) {
+    yield* followsModel(store, 1500)
+  }),
+  metadataCheck("returns a manifest as it was stored, by its tags and its digest", function*(store) {
+    yield* fails(store.getManifest(repository, v1), new StoreError.RepositoryUnknown())
+    yield* fails(store.resolveManifest(repository, v1, long), new StoreError.RepositoryUnknown())
+    yield* store.putManifest(put(1, { tags: [v1] }))
+    for (const reference of [v1, manifestDigest(1)]) {
+      yield* returns(store.getManifest(repository, reference), manifest(1))
+      yield* returns(store.resolveManifest(repository, reference), manifest(1).descriptor)
+    }
+    for (const reference of [sample.v2, manifestDigest(2)]) {
+      yield* fails(store.getManifest(repository, reference), new StoreError.ManifestUnknown())
+      yield* fails(store.resolveManifest(repository, reference), new StoreError.ManifestUnknown())
+    }
+  }),
+  metadataCheck("a repository exists from its first content on, not by a failed command", function*(store) {
+    yield* store.createUpload(sample.upload(1), long, sample.limits)
+    yield* store.mount({ repository, digest: digest(1), from: undefined, keep: long })
+    yield* Effect.flip(store.putManifest(put(1, { references: [refers("blob", digest(1))] })))
+    yield* returns(store.listRepositories(undefined, 10), [])
+    const lists: ReadonlyArray<(name: RepositoryName.RepositoryName, after: undefined, n: number) => Listed> = [
+      store.listTags,
+      store.inspectTags,
+      store.inspectManifests
+    ]
+    for (const list of lists) yield* fails(list(repository, undefined, 1), new StoreError.RepositoryUnknown())
+    yield* returns(store.listReferrers(repository, digest(1), undefined, undefined, 1), [])
+    yield* store.linkBlob(link(1))
+    for (const list of lists) yield* returns(list(repository, undefined, 1), [])
+  }),
+  metadataCheck("remembers when a manifest was first stored, and a tag last set", function*(store, { pass, units }) {
+    const times = Effect.gen(function*() {
+      const [stored] = yield* store.inspectManifests(repository, undefined, 1)
+      const [tag] = yield* store.inspectTags(repository, undefined, 1)
+      return { created: stored?.createdAt ?? NaN, updated: tag?.updatedAt ?? NaN }
+    })
+    yield* store.putManifest(put(1, { tags: [v1] }))
+    const before = yield* times
+    yield* pass(1)
+    yield* store.putManifest(put(1, { tags: [v1] }))
+    const after = yield* times
+    yield* equal(after.created, before.created)
+    yield* equal(after.updated - before.updated >= Duration.toMillis(units(1)) * 0.9, true)
+  }),
+  metadataCheck("unknownKeys returns the keys that no blob, session or garbage has", function*(store) {
+    yield* store.linkBlob(link(1))
+    yield* store.createUpload(sample.upload(2), long, sample.limits)
+    yield* store.linkBlob(link(3))
+    yield* store.unlinkBlob(sample.unlink(3, { readable: long }))
+    yield* store.linkBlob(link(1, { key: key(4) }))
+    const unknownKeys = Effect.map(store.unknownKeys([5, 1, 2, 3, 4, 0].map(key)), (all) => all.toSorted())
+    yield* returns(unknownKeys, [key(0), key(5)])
+    yield* collects(store, sample.blobGarbage(4))
+    yield* store.forgetGarbage([key(4)])
+    yield* returns(unknownKeys, [key(0), key(4), key(5)])
+    yield* returns(store.unknownKeys([]), [])
+  })
+]
+
+const atOnce: ReadonlyArray<StoreCheck<MetadataStore>> = [
+  metadataCheck("of many links of a blob at once, one stores its bytes; the others become garbage", function*(store) {
+    const all = Array.from({ length: 20 }, (_, n) => n)
+    const linkOne = (n: number) =>
+      store.linkBlob(link(1, { key: key(n), repository: n % 2 === 0 ? repository : other }))
+    const linked = yield* Effect.forEach(all, linkOne, { concurrency: "unbounded" })
+    const [first = blob(1)] = linked
+    yield* equal(linked, all.map(() => first))
+    yield* collects(store, ...all.filter((n) => key(n) !== first.key).map(sample.blobGarbage))
+  }),
+  ...[{ ifAbsent: true }, { ifMatch: manifestDigest(0) }].map((condition) =>
+    metadataCheck(
+      `of many pushes with ${Object.keys(condition).join("")} at once, one moves the tag`,
+      function*(store) {
+        if (condition.ifMatch !== undefined) yield* store.putManifest(put(0, { tags: [v1] }))
+        const pushes = Array.from({ length: 20 }, (_, n) =>
+          Effect.either(
+            store.putManifest(put(n + 1, { tags: [v1], ...condition }))
+          ))
+        const results = yield* Effect.all(pushes, { concurrency: "unbounded" })
+        const winners = results.flatMap(({ _tag }, n) => _tag === "Right" ? [manifestDigest(n + 1)] : [])
+        const tags = yield* store.inspectTags(repository, undefined, 10)
+        yield* equal(tags.map(({ digest }) => digest), winners)
+      }
+    )
+  ),
+  metadataCheck("of a push and a delete of its blob at once, one is refused", function*(store) {
+    for (let n = 1; n <= 30; n++) {
+      yield* store.linkBlob(link(n))
+      const [stored, unlinked] = yield* Effect.all([
+        Effect.either(store.putManifest(put(n, { references: [refers("blob", digest(n))] }))),
+        Effect.either(store.unlinkBlob(sample.unlink(n)))
+      ], { concurrency: "unbounded" })
+      const isPushed = stored._tag === "Right"
+      yield* equal(unlinked._tag, isPushed ? "Left" : "Right")
+      yield* returns(store.findBlob(repository, digest(n)), isPushed ? blob(n) : undefined)
+    }
+  })
+]
+
+const lists: ReadonlyArray<StoreCheck<MetadataStore>> = [
+  metadataCheck("lists a thousand tags and manifests in order, in pages of any size", function*(store) {
+    const names = ["A", "B-1", "_", "a", "a-1", "a.1", "a1", "a_1", ...Array.from({ length: 1000 }, (_, n) => `v${n}`)]
+    const tags = names.map(Tag.make).toSorted()
+    const putOne = ([n, tag]: readonly [number, Tag.Tag]) => store.putManifest(put(n, { tags: [tag] }))
+    yield* Effect.forEach([...tags.entries()].toReversed(), putOne, { concurrency: 16 })
+    const absent = ["0", "Z", "a-0", "a0", "v5000", "zz"].map(Tag.make)
+    yield* listsInPages((after, n) => store.listTags(repository, after, n), tags, (tag) => tag, absent)
+    yield* listsInPages(
+      (after, n) =>
+        Effect.map(store.inspectTags(repository, after, n), (page) => page.map(({ digest, tag }) => ({ digest, tag }))),
+      tags.map((tag, n) => ({ digest: manifestDigest(n), tag })),
+      ({ tag }) => tag,
+      absent
+    )
+    yield* listsInPages(
+      (after, n) =>
+        Effect.map(store.inspectManifests(repository, after, n), (page) => page.map(({ descriptor }) => descriptor)),
+      byDigest(tags.map((_, n) => manifest(n).descriptor)),
+      (descriptor) => descriptor.digest,
+      [1, 2, 3].map((n) => digest(n))
+    )
+  }),
+  metadataCheck("lists referrers by digest, with a filter", function*(store) {
+    const all = Array.from(
+      { length: 40 },
+      (_, n) => sample.referrer(n, digest(1), n % 3 === 0 ? "one/type" : "other/type")
+    )
+    yield* Effect.forEach([...all, ...all, sample.referrer(50, digest(2))], store.putManifest)
+    const descriptors = byDigest(all.flatMap(({ listedAs }) => listedAs ?? []))
+    for (const type of [undefined, "one/type", "no/type"]) {
+      yield* listsInPages(
+        (after, n) => store.listReferrers(repository, digest(1), type, after, n),
+        descriptors.filter(({ artifactType }) => type === undefined || artifactType === type),
+        (descriptor) => descriptor.digest,
+        [1, 2, 3].map((n) => digest(n))
+      )
+    }
+    yield* returns(store.listReferrers(other, digest(1), undefined, undefined, 9), [])
+  }),
+  metadataCheck("lists repositories in ASCII order, and the blobs of all repositories once", function*(store) {
+    const names = ["team", "team-1", "team.app", "team/app", "team_app", "team0", "a/b", "z"].map(RepositoryName.make)
+    for (const [n, name] of names.entries()) {
+      for (const at of [n, n + 1, 30]) yield* store.linkBlob(link(at, { repository: name }))
+    }
+    const absent = ["a", "team.a", "team/zzz", "zz"].map(RepositoryName.make)
+    yield* listsInPages(store.listRepositories, names.toSorted(), (name) => name, absent)
+    const blobs = [...names.keys(), names.length, 30].map((n) => ({ ...blob(n), digest: digest(n) }))
+    yield* listsInPages(
+      store.inspectBlobs,
+      byDigest(blobs).map(({ descriptor, key }) => ({ descriptor, key })),
+      ({ descriptor }) => descriptor.digest,
+      [20, 21, 22].map((n) => digest(n))
+    )
+  }),
+  metadataCheck("finds everything again after a restart", function*(store, { reopen }) {
+    yield* store.linkBlob(link(1))
+    yield* store.putManifest(put(1, { tags: [v1], references: [refers("blob", digest(1))] }))
+    yield* store.putManifest(sample.referrer(2, manifestDigest(1)))
+    yield* store.createUpload(sample.upload(3), long, sample.limits)
+    const claimed = yield* store.claimUpload("upload-3", long)
+    yield* reopen
+    yield* returns(store.findBlob(repository, digest(1)), blob(1))
+    yield* returns(store.getManifest(repository, v1), manifest(1))
+    yield* equal((yield* store.listReferrers(repository, manifestDigest(1), undefined, undefined, 9)).length, 1)
+    yield* fails(store.unlinkBlob(sample.unlink(1)), new StoreError.Referenced({ by: manifestDigest(1) }))
+    yield* returns(store.getUpload("upload-3"), claimed)
+    yield* returns(store.unknownKeys([1, 3, 4].map(key)), [key(4)])
+  }, { durable: true })
+]
+
+/** What a metadata store promises of blobs, manifests, tags and lists. */
+export const metadataContent: ReadonlyArray<StoreCheck<MetadataStore>> = [...commands, ...atOnce, ...lists]
