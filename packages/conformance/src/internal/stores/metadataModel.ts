@@ -123,10 +123,11 @@ class Model {
     return done
   }
 
-  untag(tag: Tag, name: RepositoryName): Outcome {
+  untag(tag: Tag, name: RepositoryName, pointsAt: Digest | undefined): Outcome {
     const repository = this.repositories.get(name)
     if (repository === undefined) return refused(new StoreError.RepositoryUnknown())
-    return repository.tags.delete(tag) ? done : refused(new StoreError.ManifestUnknown())
+    const isThere = pointsAt === undefined || repository.tags.get(tag) === pointsAt
+    return isThere && repository.tags.delete(tag) ? done : refused(new StoreError.ManifestUnknown())
   }
 }
 
@@ -169,7 +170,12 @@ const apply = (
         model.delete(manifest.descriptor.digest, repository, even)
       ]
     case "untag":
-      return [store.deleteTag(repository, tag), model.untag(tag, repository)]
+      return even
+        ? [
+          store.deleteTag(repository, tag, manifest.descriptor.digest),
+          model.untag(tag, repository, manifest.descriptor.digest)
+        ]
+        : [store.deleteTag(repository, tag), model.untag(tag, repository, undefined)]
     default: {
       const fields = { repository, manifest, tags, references: references[n]!, ...condition }
       const put = sample.put(n, n === 3 ? { ...fields, listedAs: manifest.descriptor } : fields)
