@@ -1,0 +1,5 @@
+/**
+ * @since 0.1.0
+ */
+export * as SqlBatch from "./SqlBatch.js"
+export * as SqlMetadataStore from "./SqlMetadataStore.js"

@@ -1,0 +1,248 @@
+import * as Answer from "@effect-oci/core/Answer"
+import type { Descriptor } from "@effect-oci/core/Descriptor"
+import * as Manifest from "@effect-oci/core/Manifest"
+import * as Operation from "@effect-oci/core/Operation"
+import type * as MetadataStore from "@effect-oci/store/MetadataStore"
+import * as StoreError from "@effect-oci/store/StoreError"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type { Row } from "../../SqlBatch.js"
+import { asFailed, type Database, lastRows, millis, repoId } from "../database.js"
+import * as digestCode from "../digestCode.js"
+import {
+  addRepository,
+  needsRenewal,
+  repositoryUnknown,
+  reviewManifest,
+  scheduleReleased,
+  scheduleReviews
+} from "./shared.js"
+
+type Service = MetadataStore.Service
+type Unknown = StoreError.RepositoryUnknown | StoreError.ManifestUnknown
+type Values = ReadonlyArray<string | null>
+
+const descriptorOf = (row: Row): Descriptor => ({
+  mediaType: row["media_type"] as string,
+  digest: digestCode.decode(row["digest"] as Uint8Array),
+  size: Number(row["size"])
+})
+
+/** The queries for a manifest by its digest and by a tag. A repository without the manifest has a row of nulls. */
+const findBy = (db: Database, columns: string) => ({
+  digest: db.statement(`SELECT ${columns} FROM repo r
+    LEFT JOIN manifest m ON m.repo_id = r.id AND m.digest = :reference WHERE r.name = :repository`),
+  tag: db.statement(`SELECT ${columns} FROM repo r
+    LEFT JOIN tag t ON t.repo_id = r.id AND t.name = :reference
+    LEFT JOIN manifest m ON m.repo_id = r.id AND m.digest = t.manifest WHERE r.name = :repository`)
+})
+
+const findValues = (repository: string, reference: Operation.TagOrDigest) => ({
+  repository,
+  reference: Operation.isDigest(reference) ? digestCode.encode(reference) : reference
+})
+
+/** Continues with the row of a manifest. */
+const found = <A, E>(
+  [row]: ReadonlyArray<Row>,
+  f: (row: Row) => Effect.Effect<A, E>
+): Effect.Effect<A, E | Unknown> =>
+  row === undefined
+    ? Answer.fail(new StoreError.RepositoryUnknown())
+    : row["digest"] === null
+    ? Answer.fail(new StoreError.ManifestUnknown())
+    : f(row)
+
+const manifestOf = (row: Row): Effect.Effect<Manifest.Manifest, StoreError.Failed> => {
+  const { digest, mediaType } = descriptorOf(row)
+  const manifest = Manifest.make({ mediaType, bytes: row["payload"] as Uint8Array, digest })
+  return Either.isRight(manifest)
+    ? Answer.succeed(manifest.right)
+    : Answer.fail(new StoreError.Failed({ cause: manifest.left }))
+}
+
+const getManifest = (db: Database): Service["getManifest"] => {
+  const find = findBy(db, "m.digest, m.media_type, m.size, m.payload")
+  return (repository, reference) =>
+    Answer.flatMap(
+      db.read(Operation.isDigest(reference) ? find.digest : find.tag, findValues(repository, reference)),
+      (rows) => found(rows, manifestOf)
+    )
+}
+
+const resolveManifest = (db: Database): Service["resolveManifest"] => {
+  const columns = "m.digest, m.media_type, m.size"
+  const plain = findBy(db, columns)
+  const leased = findBy(db, `${columns}, ${needsRenewal("m.leased_until")} AS renew`)
+  const renew = db.statement(`UPDATE manifest SET leased_until = :now + :keep
+    WHERE repo_id = ${repoId} AND digest = :digest AND leased_until < :now + :keep`)
+  const descriptor = (row: Row) => Answer.succeed(descriptorOf(row))
+  return (repository, reference, keep) => {
+    const by = Operation.isDigest(reference) ? "digest" : "tag"
+    const values = findValues(repository, reference)
+    if (keep === undefined) return Answer.flatMap(db.read(plain[by], values), (rows) => found(rows, descriptor))
+    const withKeep = { ...values, keep: millis(keep) }
+    return Effect.flatMap(db.read(leased[by], withKeep), (rows) =>
+      found(rows, (row): Effect.Effect<Descriptor, Unknown | StoreError.Failed> => {
+        if (Number(row["renew"]) === 0) return descriptor(row)
+        const digest = row["digest"] as Uint8Array
+        const renewed = db.run([renew, plain.digest], { ...withKeep, reference: digest, digest }, {})
+        return Effect.flatMap(asFailed(lastRows(renewed)), (again) => found(again, descriptor))
+      }))
+  }
+}
+
+/** The guards of a push. */
+const pushGuards = (db: Database) => ({
+  type: db.guard(`SELECT 'TypeTaken' AS refusal, media_type AS value FROM manifest
+    WHERE repo_id = ${repoId} AND digest = :digest AND media_type <> :mediaType`),
+  content: db.guard(`SELECT 'ContentUnknown' AS refusal, CAST(r.position AS TEXT) AS value
+    FROM ${db.dialect.references(":references")} r
+    WHERE r.required = 1
+      AND NOT EXISTS (SELECT 1 FROM repo_blob b WHERE b.repo_id = ${repoId} AND b.digest = r.digest)
+      AND (r.kind = 'blob'
+        OR NOT EXISTS (SELECT 1 FROM manifest m WHERE m.repo_id = ${repoId} AND m.digest = r.digest))
+    ORDER BY r.position`),
+  tagAbsent: db.guard(`SELECT 'TagTaken' AS refusal,
+      CAST(n.position AS TEXT) || ' ' || ${db.dialect.hex("t.manifest")} AS value
+    FROM ${db.dialect.texts(":tags")} n JOIN tag t ON t.repo_id = ${repoId} AND t.name = n.value
+    WHERE t.manifest <> :digest ORDER BY n.position LIMIT 1`),
+  tagMatch: db.guard(`SELECT 'TagTaken' AS refusal,
+      CAST(n.position AS TEXT) || ' ' || COALESCE(${db.dialect.hex("t.manifest")}, '') AS value
+    FROM ${db.dialect.texts(":tags")} n LEFT JOIN tag t ON t.repo_id = ${repoId} AND t.name = n.value
+    WHERE t.manifest IS NULL OR (t.manifest <> :digest AND t.manifest <> :ifMatch) ORDER BY n.position LIMIT 1`)
+})
+
+/** The statements that store a manifest and move its tags. */
+const pushStatements = (db: Database) => ({
+  manifest: [
+    addRepository(db),
+    db.statement(`INSERT INTO manifest (repo_id, digest, media_type, size, created_at, leased_until, subject,
+        artifact_type, listed_as, payload)
+      VALUES (${repoId}, :digest, :mediaType, :size, :now, :now + :keep, :subject, :artifactType, :listedAs, :payload)
+      ON CONFLICT (repo_id, digest) DO UPDATE SET leased_until =
+        CASE WHEN excluded.leased_until > manifest.leased_until THEN excluded.leased_until
+        ELSE manifest.leased_until END`),
+    reviewManifest(db)
+  ],
+  references: db.statement(`INSERT INTO reference (repo_id, manifest, digest, kind, required)
+    SELECT ${repoId}, CAST(:digest AS ${db.dialect.bytes}), r.digest, r.kind, r.required
+    FROM ${db.dialect.references(":references")} r WHERE true
+    ON CONFLICT (repo_id, manifest, digest, kind) DO NOTHING`),
+  tags: [
+    db.statement(scheduleReviews(`SELECT DISTINCT 'manifest', t.repo_id, t.manifest, :now
+      FROM ${db.dialect.texts(":tags")} n JOIN tag t ON t.repo_id = ${repoId} AND t.name = n.value
+      WHERE t.manifest <> :digest`)),
+    db.statement(`INSERT INTO tag (repo_id, name, manifest, updated_at)
+      SELECT DISTINCT ${repoId}, n.value, CAST(:digest AS ${db.dialect.bytes}), :now
+      FROM ${db.dialect.texts(":tags")} n WHERE true
+      ON CONFLICT (repo_id, name) DO UPDATE SET manifest = excluded.manifest, updated_at = excluded.updated_at`)
+  ]
+})
+
+const pushRefusals = ({ references, tags }: MetadataStore.PutManifest) => ({
+  TypeTaken: ([mediaType]: Values) => new StoreError.TypeTaken({ mediaType: mediaType! }),
+  ContentUnknown: (positions: Values) =>
+    new StoreError.ContentUnknown({ digests: positions.map((position) => references[Number(position)]!.digest) }),
+  TagTaken: ([value]: Values) => {
+    const [position, digest] = value!.split(" ")
+    return new StoreError.TagTaken({
+      tag: tags[Number(position)]!,
+      digest: digest === "" ? undefined : digestCode.decodeHex(digest!)
+    })
+  },
+  Full: () => new StoreError.Full()
+})
+
+const putManifest = (db: Database): Service["putManifest"] => {
+  const guards = pushGuards(db)
+  const statements = pushStatements(db)
+  return (put) => {
+    const { ifAbsent, ifMatch, keep, listedAs, manifest, references, repository, tags } = put
+    const { digest, mediaType, size } = manifest.descriptor
+    const subject = listedAs === undefined ? undefined : references.find(({ kind }) => kind === "subject")
+    const required = references.some(({ required }) => required)
+    return Effect.asVoid(db.run<Effect.Effect.Error<ReturnType<Service["putManifest"]>>>(
+      [
+        guards.type,
+        ...(required ? [guards.content] : []),
+        ...(ifAbsent && tags.length > 0 ? [guards.tagAbsent] : []),
+        ...(ifMatch !== undefined && tags.length > 0 ? [guards.tagMatch] : []),
+        ...statements.manifest,
+        ...(references.length > 0 ? [statements.references] : []),
+        ...(tags.length > 0 ? statements.tags : [])
+      ],
+      {
+        repository,
+        digest: digestCode.encode(digest),
+        mediaType,
+        size,
+        keep: millis(keep),
+        subject: subject === undefined ? null : digestCode.encode(subject.digest),
+        artifactType: listedAs?.artifactType ?? null,
+        listedAs: listedAs === undefined ? null : JSON.stringify(listedAs),
+        payload: manifest.bytes,
+        references: JSON.stringify(
+          references.map(({ digest, kind, required }) => [digestCode.encodeHex(digest), kind, required ? 1 : 0])
+        ),
+        tags: JSON.stringify(tags),
+        ifMatch: ifMatch === undefined ? null : digestCode.encode(ifMatch)
+      },
+      pushRefusals(put)
+    ))
+  }
+}
+
+const unknownRefusals = {
+  RepositoryUnknown: () => new StoreError.RepositoryUnknown(),
+  ManifestUnknown: () => new StoreError.ManifestUnknown()
+}
+
+const deleteManifest = (db: Database): Service["deleteManifest"] => {
+  const unknown = [
+    repositoryUnknown(db),
+    db.guard(`SELECT 'ManifestUnknown' AS refusal, NULL AS value
+      WHERE NOT EXISTS (SELECT 1 FROM manifest WHERE repo_id = ${repoId} AND digest = :digest)`)
+  ]
+  const referenced = db.guard(`SELECT 'Referenced' AS refusal, ${db.dialect.hex("manifest")} AS value FROM reference
+    WHERE repo_id = ${repoId} AND digest = :digest AND kind = 'child' ORDER BY manifest LIMIT 1`)
+  const remove = [
+    ...scheduleReleased(repoId, "true").map((text) => db.statement(text)),
+    db.statement(`DELETE FROM tag WHERE repo_id = ${repoId} AND manifest = :digest`),
+    db.statement(`DELETE FROM manifest WHERE repo_id = ${repoId} AND digest = :digest`)
+  ]
+  const refusals = {
+    ...unknownRefusals,
+    Referenced: ([by]: Values) => new StoreError.Referenced({ by: digestCode.decodeHex(by!) })
+  }
+  return (repository, digest, evenIfReferenced) =>
+    Effect.asVoid(db.run<Unknown | StoreError.Referenced>(
+      [...unknown, ...(evenIfReferenced ? [] : [referenced]), ...remove],
+      { repository, digest: digestCode.encode(digest) },
+      refusals
+    ))
+}
+
+const deleteTag = (db: Database): Service["deleteTag"] => {
+  const statements = [
+    repositoryUnknown(db),
+    db.guard(`SELECT 'ManifestUnknown' AS refusal, NULL AS value
+      WHERE NOT EXISTS (SELECT 1 FROM tag WHERE repo_id = ${repoId} AND name = :tag)`),
+    db.statement(scheduleReviews(`SELECT 'manifest', repo_id, manifest, :now FROM tag
+      WHERE repo_id = ${repoId} AND name = :tag`)),
+    db.statement(`DELETE FROM tag WHERE repo_id = ${repoId} AND name = :tag`)
+  ]
+  return (repository, tag) => Effect.asVoid(db.run<Unknown>(statements, { repository, tag }, unknownRefusals))
+}
+
+type Commands = "putManifest" | "resolveManifest" | "getManifest" | "deleteManifest" | "deleteTag"
+
+/** The commands for manifests and tags. */
+export const make = (db: Database): Pick<Service, Commands> => ({
+  putManifest: putManifest(db),
+  resolveManifest: resolveManifest(db),
+  getManifest: getManifest(db),
+  deleteManifest: deleteManifest(db),
+  deleteTag: deleteTag(db)
+})
+

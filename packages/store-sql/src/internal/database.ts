@@ -1,0 +1,131 @@
+import * as Answer from "@effect-oci/core/Answer"
+import type { CommandFailure } from "@effect-oci/store/MetadataStore"
+import * as StoreError from "@effect-oci/store/StoreError"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Param, Row, RunOptions, Service, Statement } from "../SqlBatch.js"
+import { type Dialect, dialects } from "./dialect.js"
+
+/** A statement whose parameters have names. */
+export interface Template {
+  readonly sql: string
+  readonly names: ReadonlyArray<string>
+  readonly guard: boolean
+}
+
+/** The parameters of the statements of a batch, by name. */
+export interface Values {
+  readonly [name: string]: Param
+}
+
+/** Maps each refusal of the guards of a batch, and the values of the guard, to an error. */
+export type Refusals<E> = { readonly [refusal: string]: (values: ReadonlyArray<string | null>) => E }
+
+type Rows = ReadonlyArray<Row>
+
+/** The id of the repository of a statement. */
+export const repoId = "(SELECT id FROM repo WHERE name = :repository)"
+
+const longest = 2 ** 52
+
+/** Returns a duration in milliseconds. The sum of a time and a duration is a safe integer. */
+export const millis = (duration: Duration.DurationInput): number =>
+  Math.min(Math.ceil(Duration.toMillis(duration)), longest)
+
+/**
+ * A database with the statements of a metadata store. The text of a statement names its parameters, `:name`. `:now` is
+ * the time, by the clock of the database.
+ */
+export class Database {
+  readonly dialect: Dialect
+
+  constructor(private readonly batch: Service) {
+    this.dialect = dialects[batch.dialect]
+  }
+
+  statement(text: string): Template {
+    return this.compile(text, false)
+  }
+
+  guard(text: string): Template {
+    return this.compile(text, true)
+  }
+
+  /** Runs statements as one transaction. Returns the rows of each. */
+  run<E = never>(
+    templates: ReadonlyArray<Template>,
+    values: Values,
+    refusals: Refusals<E>,
+    options?: RunOptions
+  ): Effect.Effect<ReadonlyArray<Rows>, E | CommandFailure> {
+    return Effect.catchAll(this.submit(templates, values, options), (error): Effect.Effect<never, E | CommandFailure> => {
+      if (error._tag === "Refused") {
+        const refusal = refusals[error.refusal]
+        return refusal === undefined ? Effect.die(error) : Effect.fail(refusal(error.values))
+      }
+      const full = error._tag === "Full" ? refusals[error._tag] : undefined
+      return Effect.fail(full === undefined ? failed(error) : full([]))
+    })
+  }
+
+  /** Runs statements, each with its own values, as one transaction. Returns the rows of each. */
+  runEach(
+    statements: ReadonlyArray<{ readonly template: Template; readonly values: Values }>
+  ): Effect.Effect<ReadonlyArray<Rows>, CommandFailure> {
+    return Effect.catchAll(
+      this.withNow(statements.map(({ template }) => template), {}, (now) =>
+        this.batch.run(statements.map(({ template, values }) => bind(template, { ...values, ...now })))),
+      (error) => error._tag === "Refused" ? Effect.die(error) : Effect.fail(failed(error))
+    )
+  }
+
+  /** Runs one query. The result may be settled. */
+  read(template: Template, values: Values): Effect.Effect<Rows, StoreError.Failed> {
+    return this.withNow([template], values, (complete) => this.batch.read(bind(template, complete)))
+  }
+
+  private submit(templates: ReadonlyArray<Template>, values: Values, options?: RunOptions) {
+    return this.withNow(templates, values, (complete) =>
+      this.batch.run(templates.map((template) => bind(template, complete)), options))
+  }
+
+  private withNow<A, E>(
+    templates: ReadonlyArray<Template>,
+    values: Values,
+    f: (values: Values) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> {
+    if (!templates.some(({ names }) => names.includes("now"))) return f(values)
+    return this.batch.clock === "database"
+      ? f({ ...values, now: null })
+      : Effect.flatMap(Clock.currentTimeMillis, (now) => f({ ...values, now }))
+  }
+
+  private compile(text: string, guard: boolean): Template {
+    const names: Array<string> = []
+    const { now, placeholder } = this.dialect
+    const sql = text.replaceAll(/:(\w+)/g, (_, name: string) => {
+      if (!names.includes(name)) names.push(name)
+      const parameter = `${placeholder}${names.indexOf(name) + 1}`
+      return name === "now" ? `COALESCE(CAST(${parameter} AS BIGINT), ${now})` : parameter
+    })
+    return { sql, names, guard }
+  }
+}
+
+const failed = (error: CommandFailure | StoreError.Full): CommandFailure =>
+  error._tag === "Full" ? new StoreError.Failed({ cause: error }) : error
+
+const bind = ({ guard, names, sql }: Template, values: Values): Statement => ({
+  sql,
+  params: names.map((name) => values[name] as Param),
+  guard
+})
+
+/** Continues with the rows of the last statement of a batch. */
+export const lastRows = <E>(result: Effect.Effect<ReadonlyArray<Rows>, E>): Effect.Effect<Rows, E> =>
+  Answer.map(result, (rows) => rows[rows.length - 1]!)
+
+/** Maps the error of a command that changes nothing a caller relies on, such as the renewal of a lease. */
+export const asFailed = <A>(result: Effect.Effect<A, CommandFailure>): Effect.Effect<A, StoreError.Failed> =>
+  Effect.mapError(result, (error) => error._tag === "Failed" ? error : new StoreError.Failed({ cause: error.cause }))
