@@ -6,8 +6,11 @@ import { Effect, Layer } from "effect"
 import { join } from "node:path"
 import { temporaryFolder } from "./temporary.js"
 
-const sqlite = Effect.map(temporaryFolder, (folder) =>
-  SqlMetadataStore.layer().pipe(Layer.provide(Sqlite.layer({ filename: join(folder, "metadata.db") })), Layer.orDie))
+const sqlite = Effect.map(
+  temporaryFolder,
+  (folder) =>
+    SqlMetadataStore.layer().pipe(Layer.provide(Sqlite.layer({ filename: join(folder, "metadata.db") })), Layer.orDie)
+)
 
 describe("the metadata store in SQLite", () => {
   for (const { name, run } of MetadataStoreSuite.all) {

@@ -59,14 +59,17 @@ export class Database {
     refusals: Refusals<E>,
     options?: RunOptions
   ): Effect.Effect<ReadonlyArray<Rows>, E | CommandFailure> {
-    return Effect.catchAll(this.submit(templates, values, options), (error): Effect.Effect<never, E | CommandFailure> => {
-      if (error._tag === "Refused") {
-        const refusal = refusals[error.refusal]
-        return refusal === undefined ? Effect.die(error) : Effect.fail(refusal(error.values))
+    return Effect.catchAll(
+      this.submit(templates, values, options),
+      (error): Effect.Effect<never, E | CommandFailure> => {
+        if (error._tag === "Refused") {
+          const refusal = refusals[error.refusal]
+          return refusal === undefined ? Effect.die(error) : Effect.fail(refusal(error.values))
+        }
+        const full = error._tag === "Full" ? refusals[error._tag] : undefined
+        return Effect.fail(full === undefined ? failed(error) : full([]))
       }
-      const full = error._tag === "Full" ? refusals[error._tag] : undefined
-      return Effect.fail(full === undefined ? failed(error) : full([]))
-    })
+    )
   }
 
   /** Runs statements, each with its own values, as one transaction. Returns the rows of each. */
@@ -74,8 +77,11 @@ export class Database {
     statements: ReadonlyArray<{ readonly template: Template; readonly values: Values }>
   ): Effect.Effect<ReadonlyArray<Rows>, CommandFailure> {
     return Effect.catchAll(
-      this.withNow(statements.map(({ template }) => template), {}, (now) =>
-        this.batch.run(statements.map(({ template, values }) => bind(template, { ...values, ...now })))),
+      this.withNow(
+        statements.map(({ template }) => template),
+        {},
+        (now) => this.batch.run(statements.map(({ template, values }) => bind(template, { ...values, ...now })))
+      ),
       (error) => error._tag === "Refused" ? Effect.die(error) : Effect.fail(failed(error))
     )
   }
@@ -86,8 +92,11 @@ export class Database {
   }
 
   private submit(templates: ReadonlyArray<Template>, values: Values, options?: RunOptions) {
-    return this.withNow(templates, values, (complete) =>
-      this.batch.run(templates.map((template) => bind(template, complete)), options))
+    return this.withNow(
+      templates,
+      values,
+      (complete) => this.batch.run(templates.map((template) => bind(template, complete)), options)
+    )
   }
 
   private withNow<A, E>(

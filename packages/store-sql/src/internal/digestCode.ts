@@ -10,7 +10,8 @@ const algorithms = ["blake3:", "sha256:", "sha512:"] as const
 const hexOf = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"))
 
 /** Returns the value of a character of lower-case hex, or a negative number. */
-const nibble = (code: number): number => code >= 97 && code <= 102 ? code - 87 : code >= 48 && code <= 57 ? code - 48 : -1
+const nibble = (code: number): number =>
+  code >= 97 && code <= 102 ? code - 87 : code >= 48 && code <= 57 ? code - 48 : -1
 
 const hexToBytes = (text: string, from: number, bytes: Uint8Array, at: number): boolean => {
   for (let index = from; index < text.length; index += 2) {

@@ -14,7 +14,9 @@ const checkParam = (value: unknown): Param => {
       ? value
       : new Uint8Array(value)
   }
-  throw new TypeError(`a parameter of a statement must be text, a finite number, bytes or null, and not ${describe(value)}`)
+  throw new TypeError(
+    `a parameter of a statement must be text, a finite number, bytes or null, and not ${describe(value)}`
+  )
 }
 
 const describe = (value: unknown): string => typeof value === "number" ? String(value) : typeof value

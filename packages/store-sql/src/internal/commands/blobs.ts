@@ -86,8 +86,10 @@ const linkBlob = (db: Database): Service["linkBlob"] => {
     }
     const statements = upload === undefined ? link : [ended, stale, ...link]
     const linked = db.run<StoreError.UploadUnknown | StoreError.Stale | "Linked">(statements, values, refusals)
-    const rows = Effect.catchAll(lastRows(linked), (error) =>
-      error === "Linked" ? db.read(found, values) : Effect.fail(error))
+    const rows = Effect.catchAll(
+      lastRows(linked),
+      (error) => error === "Linked" ? db.read(found, values) : Effect.fail(error)
+    )
     return Effect.map(rows, ([row]) => storedBlob(digest, row!))
   }
 }
@@ -100,7 +102,8 @@ const addMembership = (db: Database) =>
 
 /** Adds a blob of another repository to a repository. */
 const mount = (db: Database): Service["mount"] => {
-  const absent = (source: string) => db.guard(`SELECT 'BlobUnknown' AS refusal, NULL AS value WHERE NOT EXISTS (${source})`)
+  const absent = (source: string) =>
+    db.guard(`SELECT 'BlobUnknown' AS refusal, NULL AS value WHERE NOT EXISTS (${source})`)
   const absentAnywhere = absent(`SELECT 1 FROM blob WHERE digest = :digest`)
   const absentFrom = absent(`SELECT 1 FROM repo_blob
     WHERE repo_id = (SELECT id FROM repo WHERE name = :from) AND digest = :digest`)
@@ -133,7 +136,10 @@ const unlinkBlob = (db: Database): Service["unlinkBlob"] => {
   return ({ digest, evenIfReferenced, readable, repository }) => {
     const values = { repository, digest: digestCode.encode(digest), readable: millis(readable) }
     const statements = evenIfReferenced ? [unknown, ...unlink] : [unknown, referenced, ...unlink]
-    return Answer.map(db.run<StoreError.BlobUnknown | StoreError.Referenced>(statements, values, refusals), () => undefined)
+    return Answer.map(
+      db.run<StoreError.BlobUnknown | StoreError.Referenced>(statements, values, refusals),
+      () => undefined
+    )
   }
 }
 

@@ -153,7 +153,10 @@ export const make = (db: Database, options: { readonly eventsKept: number }): Pi
     claimGarbage: claimGarbage(db),
     forgetGarbage: (keys) => Effect.asVoid(db.run([forget], { keys: JSON.stringify(keys) }, {})),
     unknownKeys: (keys) =>
-      Effect.map(db.read(unknown, { keys: JSON.stringify(keys) }), (rows) => rows.map(({ key }) => BlobKey(key as string)))
+      Effect.map(
+        db.read(unknown, { keys: JSON.stringify(keys) }),
+        (rows) => rows.map(({ key }) => BlobKey(key as string))
+      )
   }
 }
 

@@ -82,13 +82,16 @@ const resolveManifest = (db: Database): Service["resolveManifest"] => {
     const values = findValues(repository, reference)
     if (keep === undefined) return Answer.flatMap(db.read(plain[by], values), (rows) => found(rows, descriptor))
     const withKeep = { ...values, keep: millis(keep) }
-    return Effect.flatMap(db.read(leased[by], withKeep), (rows) =>
-      found(rows, (row): Effect.Effect<Descriptor, Unknown | StoreError.Failed> => {
-        if (Number(row["renew"]) === 0) return descriptor(row)
-        const digest = row["digest"] as Uint8Array
-        const renewed = db.run([renew, plain.digest], { ...withKeep, reference: digest, digest }, {})
-        return Effect.flatMap(asFailed(lastRows(renewed)), (again) => found(again, descriptor))
-      }))
+    return Effect.flatMap(
+      db.read(leased[by], withKeep),
+      (rows) =>
+        found(rows, (row): Effect.Effect<Descriptor, Unknown | StoreError.Failed> => {
+          if (Number(row["renew"]) === 0) return descriptor(row)
+          const digest = row["digest"] as Uint8Array
+          const renewed = db.run([renew, plain.digest], { ...withKeep, reference: digest, digest }, {})
+          return Effect.flatMap(asFailed(lastRows(renewed)), (again) => found(again, descriptor))
+        })
+    )
   }
 }
 
@@ -245,4 +248,3 @@ export const make = (db: Database): Pick<Service, Commands> => ({
   deleteManifest: deleteManifest(db),
   deleteTag: deleteTag(db)
 })
-

@@ -101,7 +101,8 @@ const advanceUpload = (db: Database): Service["advanceUpload"] => {
   const refusals = {
     UploadUnknown: () => new StoreError.UploadUnknown(),
     Stale: () => new StoreError.Stale(),
-    OffsetMismatch: ([offset]: ReadonlyArray<string | null>) => new StoreError.OffsetMismatch({ offset: Number(offset) })
+    OffsetMismatch: ([offset]: ReadonlyArray<string | null>) =>
+      new StoreError.OffsetMismatch({ offset: Number(offset) })
   }
   return ({ digest, fence, from, id, lives, to, token }) =>
     Effect.asVoid(db.run<StoreError.UploadUnknown | StoreError.Stale | StoreError.OffsetMismatch>(

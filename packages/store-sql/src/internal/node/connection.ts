@@ -1,3 +1,4 @@
+import type Libsql from "libsql"
 import type { Param, Row } from "../../SqlBatch.js"
 
 /** An error of SQLite. `code` is the primary result code. */
@@ -24,15 +25,8 @@ export interface Connection {
 export type DriverName = string
 
 /** What the two drivers have in common. */
-interface DriverStatement {
-  readonly all: (...params: ReadonlyArray<unknown>) => Array<{ [column: string]: unknown }>
-}
-
-interface DriverDatabase {
-  readonly exec: (sql: string) => void
-  readonly prepare: (sql: string) => DriverStatement
-  readonly close: () => void
-}
+type DriverDatabase = Pick<Libsql.Database, "exec" | "prepare" | "close">
+type DriverStatement = Pick<Libsql.Statement, "all">
 
 /**
  * Opens a connection. The function has no imports, because a worker thread receives its text: then the thread runs the
@@ -41,12 +35,12 @@ interface DriverDatabase {
 export const open = (require: (name: string) => unknown, driver: DriverName, filename: string): Connection => {
   const isNode = driver === "node:sqlite"
   // Node prints a warning that the module is experimental when it is loaded.
-  const { emitWarning } = process
-  process.emitWarning = () => {}
+  const emitWarning = Object.getOwnPropertyDescriptor(process, "emitWarning")!
+  Object.defineProperty(process, "emitWarning", { ...emitWarning, value: () => {} })
   const module = require(driver) as { new(filename: string): DriverDatabase; readonly DatabaseSync: typeof module }
-  process.emitWarning = emitWarning
+  Object.defineProperty(process, "emitWarning", emitWarning)
 
-  const database = isNode ? new module.DatabaseSync(filename) : new module(filename)
+  const database: DriverDatabase = isNode ? new module.DatabaseSync(filename) : new module(filename)
   const statements = new Map<string, DriverStatement>()
   const prepare = (sql: string): DriverStatement => {
     const statement = statements.get(sql) ?? database.prepare(sql)
@@ -58,7 +52,7 @@ export const open = (require: (name: string) => unknown, driver: DriverName, fil
     all: (sql, params) => {
       const statement = prepare(sql)
       // libsql ends the process if a Uint8Array is its only parameter, so it receives an array.
-      const rows = isNode ? statement.all(...params) : statement.all(params)
+      const rows = (isNode ? statement.all(...params) : statement.all(params)) as Array<{ [column: string]: unknown }>
       if (isNode) return rows
       for (const row of rows) {
         for (const column in row) {

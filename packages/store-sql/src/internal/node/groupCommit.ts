@@ -37,7 +37,7 @@ export class GroupCommit {
   private ended: SqliteError | undefined
 
   constructor(private readonly worker: Worker) {
-    worker.on("message", (results: ReadonlyArray<Result>) => this.finish(results))
+    worker.on("message", (results: ReadonlyArray<Result> | "closed") => this.finish(results))
     worker.on("error", (cause) => this.end({ message: String(cause), code: 1 }))
     worker.on("exit", () => this.end({ message: "the thread of the database has ended", code: 1 }))
   }
@@ -61,7 +61,7 @@ export class GroupCommit {
     if (this.ended !== undefined) return resume(Effect.void)
     this.worker.once("exit", () => resume(Effect.void))
     this.worker.ref()
-    this.worker.postMessage("close")
+    this.worker.postMessage("close", [])
   })
 
   private schedule(): void {
@@ -77,11 +77,11 @@ export class GroupCommit {
     if (this.queue.length === 0 || this.ended !== undefined) return
     this.running = this.queue.splice(0, maxGroup)
     this.worker.ref()
-    this.worker.postMessage(this.running.map(({ command }) => command))
+    this.worker.postMessage(this.running.map(({ command }) => command), [])
   }
 
-  private finish(results: ReadonlyArray<Result>): void {
-    if (!Array.isArray(results)) return
+  private finish(results: ReadonlyArray<Result> | "closed"): void {
+    if (results === "closed") return
     const finished = this.running
     this.running = []
     // The next group starts before the callers of this one continue.
