@@ -37,6 +37,10 @@ const subModel = models.sub("team")
 const immutableModel = models.immutable(() => true, () => true)
 const denied = (operation: Operation.Operation) => Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
 
+const v1 = core.Tag.make("v1")
+
+const hasLayers = ({ bytes }: Operation.PushManifest) => new TextDecoder().decode(bytes).includes("\"layers\":[{")
+
 /** Resolves the tags of a push, and rejects the push if it would move a tag. */
 const looksFirst = (conditional: boolean): Middleware.Middleware =>
   rows((next) => ({
@@ -357,6 +361,15 @@ const broken: ReadonlyArray<{
         )
     })),
     model: unionModel({})
+  },
+  {
+    name: "a policy on pushed images with an exception for one tag",
+    wrapper: rows((next) => ({
+      PushManifest: (operation) =>
+        hasLayers(operation) && !operation.tags.includes(v1) ? denied(operation) : next(operation)
+    })),
+    model: (next) => (operation) =>
+      operation._tag === "PushManifest" && hasLayers(operation) ? { errors: ["Denied"] } : next(operation)
   },
   {
     name: "a union that checks `ifAbsent` only at the push target",

@@ -25,8 +25,8 @@ export interface Line {
 export type Script = ReadonlyArray<Line>
 
 /**
- * A step before its operation is chosen. `aim` selects the content: content that is visible (`there`), content that
- * exists only `behind` the wrappers, a repeated read (`again`), or `anything`, valid or not.
+ * A step before its operation is chosen. `aim` selects the content: content that is visible (`there`), an operation
+ * that succeeds only `behind` the wrappers, a repeated read (`again`), or `anything`, valid or not.
  */
 interface Step {
   readonly tag: Operation.OperationTag
@@ -103,9 +103,9 @@ class Writer {
   add(spec: Spec, { aim, choice, tag }: Step): void {
     const behind = spec !== this.stage.front
     const from = world.operationTags.indexOf(tag)
-    const tags = aim === "there" && !behind
-      ? [...world.operationTags.slice(from), ...world.operationTags.slice(0, from)]
-      : [tag]
+    const tags = aim === "anything" || behind
+      ? [tag]
+      : [...world.operationTags.slice(from), ...world.operationTags.slice(0, from)]
     for (const candidate of tags) {
       for (let attempt = 0; attempt < tries; attempt++) {
         const choose = chooser(choice + attempt * 0x10001)
