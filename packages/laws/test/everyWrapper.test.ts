@@ -8,7 +8,7 @@ import * as Wrappers from "../src/Wrappers.js"
 const packages = new URL("../../", import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, packages), "utf8")
 
-const laws = read("conformance/src/Wrappers.ts")
+const laws = read("laws/src/Wrappers.ts")
 const matrix = read("conformance/test/matrix.test.ts")
 
 /** The modules in `src` that create a middleware, also those that the index does not export. */
@@ -40,7 +40,7 @@ describe.each(wrappers)("$name", ({ index, name, workspace }) => {
   })
 
   it("has a generator for the laws", () => {
-    expect(usesIt.test(laws), `packages/conformance/src/Wrappers.ts uses ${name}`).toBe(true)
+    expect(usesIt.test(laws), `packages/laws/src/Wrappers.ts uses ${name}`).toBe(true)
   })
 
   it("has a row in the matrix of conformance", () => {

@@ -6,10 +6,10 @@ import * as Operation from "@effect-oci/core/Operation"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import type { Expected, Spec } from "../../Law.js"
-import * as world from "../../SampleWorld.js"
-import { perform } from "../response.js"
+import type { Expected, Spec } from "../Law.js"
+import * as world from "../SampleWorld.js"
 import { digestOf, pushed, sha512Of } from "./content.js"
+import { perform } from "./response.js"
 
 /**
  * One operation of a script. The ids of upload sessions are names in the script. `opens` is the name of the session
