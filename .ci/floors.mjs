@@ -22,8 +22,9 @@ const floors = {
 }
 const released = Object.keys(floors)
 floors.conformance = [...released]
-floors.testing = [...released, "conformance"]
-floors.bench = [...released, "conformance", "testing"]
+floors.laws = [...released]
+floors.testing = [...released, "conformance", "laws"]
+floors.bench = [...released, "conformance", "laws", "testing"]
 
 /**
  * These run in every JavaScript runtime. Only modules whose file or folder is named `node…` use Node, and the index of the
@@ -42,7 +43,8 @@ const portable = new Set([
   "auth",
   "client",
   "resolver",
-  "transfer"
+  "transfer",
+  "laws"
 ])
 
 /** @param {string} file */

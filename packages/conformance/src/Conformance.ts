@@ -170,7 +170,7 @@ export const layerUrl = (url: string): Layer.Layer<Wire, never, HttpClient.HttpC
 
 /**
  * Defines a Vitest test for each check, in the order of the spec. Await it at the top level of a test file. Needs
- * `@effect/vitest`.
+ * `@effect/vitest`. The message of a failed test begins with the id of the check, for the option `skip`.
  *
  * @since 0.1.0
  * @category running
@@ -188,7 +188,7 @@ export const suite = async <E>(
         Effect.flatMap(runCheck(check, options), (outcome) =>
           Effect.sync(() => {
             if (outcome._tag === "Skipped") context.skip(outcome.reason)
-            if (outcome._tag === "Failed") vitest.expect.fail(outcome.reason)
+            if (outcome._tag === "Failed") vitest.expect.fail(`${check.id}: ${outcome.reason}`)
           })))
     }
   })

@@ -1,5 +1,5 @@
 /**
- * A conformance suite for OCI registries, and tools to test registries and middleware.
+ * A conformance suite for OCI registries, and tools to test programs with registries that fail or attack.
  *
  * @since 0.1.0
  */
@@ -9,12 +9,8 @@ export * as Conformance from "./Conformance.js"
 export * as EvilRegistry from "./EvilRegistry.js"
 export * as Faulty from "./Faulty.js"
 export * as Fixtures from "./Fixtures.js"
-export * as Law from "./Law.js"
-export * as Laws from "./Laws.js"
 export * as MetadataStoreSuite from "./MetadataStoreSuite.js"
 export * as NodeEvilRegistry from "./NodeEvilRegistry.js"
 export * as Report from "./Report.js"
-export * as SampleWorld from "./SampleWorld.js"
 export * as StoreCheck from "./StoreCheck.js"
 export * as Target from "./Target.js"
-export * as Wrappers from "./Wrappers.js"

@@ -1,10 +1,10 @@
 import { Operation, RegistryError, RepositoryName } from "@effect-oci/core"
 import type { Handler } from "@effect-oci/core"
+import * as Laws from "@effect-oci/laws/Laws"
 import * as Arbitraries from "@effect-oci/testing/Arbitraries"
 import { expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import * as fc from "fast-check"
-import * as Laws from "../src/Laws.js"
 
 /** Operations with the methods GET, HEAD, POST, PATCH, PUT and DELETE. */
 const operations = fc.oneof(

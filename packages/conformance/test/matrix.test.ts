@@ -207,6 +207,7 @@ const compositions: ReadonlyArray<Composition> = [
     options: { skip: { "upload-status": "the upstream registry does not report the offset of an upload" } },
     skips: 2
   },
+  { name: "quirk: 405 for a mount", wire: () => inProcess(quirky(memory(), { mountStatus: 405 })) },
   { name: "quirk: no ranges", wire: () => inProcess(quirky(memory(), { noRange: true })) },
   {
     name: "quirk: HTML errors",

@@ -1,5 +1,5 @@
-import type * as Laws from "@effect-oci/conformance/Laws"
 import { Operation, Registry } from "@effect-oci/core"
+import type * as Laws from "@effect-oci/laws/Laws"
 import { Memory } from "@effect-oci/store"
 import * as History from "@effect-oci/testing/History"
 import * as samples from "@effect-oci/testing/RegistrySamples"

@@ -1,6 +1,6 @@
-import type * as Laws from "@effect-oci/conformance/Laws"
 import type { Middleware } from "@effect-oci/core"
 import { Registry } from "@effect-oci/core"
+import type * as Laws from "@effect-oci/laws/Laws"
 import { Memory } from "@effect-oci/store"
 import * as History from "@effect-oci/testing/History"
 import { Effect } from "effect"

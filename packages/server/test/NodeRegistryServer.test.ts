@@ -259,6 +259,24 @@ describe("NodeRegistryServer: stopping", () => {
     }))
 })
 
+describe("NodeRegistryServer: requests that are not HTTP", () => {
+  it.scoped.each([
+    {
+      name: "a TLS handshake",
+      bytes: "\u0016\u0003\u0001\u0002\u0000\u0001",
+      reason: "the client sent HTTPS to a server of plain HTTP"
+    },
+    { name: "other bytes", bytes: "hello\r\n\r\n", reason: "the request is not valid HTTP" }
+  ])("answers $name with 400 and the reason", ({ bytes, reason }) =>
+    Effect.gen(function*() {
+      const { lines, port } = yield* launch({})
+      const connection = yield* http.connect(port)
+      yield* connection.write(bytes)
+      expect(yield* connection.closed).toContain(`"message":"${reason}"`)
+      expect(lines).toMatchObject([{ message: "request refused", status: 400, reason }])
+    }))
+})
+
 describe("NodeRegistryServer: time-outs", () => {
   it.scoped("answers 408 if the head of a request is too late (T41)", () =>
     Effect.gen(function*() {

@@ -4,14 +4,14 @@
  *
  * @since 0.1.0
  */
-import * as Laws from "@effect-oci/conformance/Laws"
-import * as world from "@effect-oci/conformance/SampleWorld"
 import * as Body from "@effect-oci/core/Body"
 import type * as ByteRange from "@effect-oci/core/ByteRange"
 import * as Digest from "@effect-oci/core/Digest"
 import * as Operation from "@effect-oci/core/Operation"
 import { Registry } from "@effect-oci/core/Registry"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
+import * as Laws from "@effect-oci/laws/Laws"
+import * as world from "@effect-oci/laws/SampleWorld"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 

@@ -3,11 +3,11 @@
  *
  * @since 0.1.0
  */
-import { LawBroken } from "@effect-oci/conformance/Law"
-import type { Options, Subject, Wrapper } from "@effect-oci/conformance/Law"
-import * as Laws from "@effect-oci/conformance/Laws"
 import type { Middleware } from "@effect-oci/core/Middleware"
 import { Registry } from "@effect-oci/core/Registry"
+import { LawBroken } from "@effect-oci/laws/Law"
+import type { Options, Subject, Wrapper } from "@effect-oci/laws/Law"
+import * as Laws from "@effect-oci/laws/Laws"
 import * as Memory from "@effect-oci/store/Memory"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
@@ -73,8 +73,8 @@ const isKept = (race: Race, wrapper: Wrapper): Effect.Effect<boolean, never, Reg
   }).pipe(Effect.scoped)
 
 const print = (law: string, race: Race, code: string): string =>
-  `import { Laws } from "@effect-oci/conformance"
-import { Registry } from "@effect-oci/core"
+  `import { Registry } from "@effect-oci/core"
+import { Laws } from "@effect-oci/laws"
 import { Memory } from "@effect-oci/store"
 import { Linearizability, TagLaws } from "@effect-oci/testing"
 import { expect, it } from "@effect/vitest"

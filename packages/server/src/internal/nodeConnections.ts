@@ -9,6 +9,11 @@ import { current } from "./nodeTurn.js"
 /** How long a client may take to read the last answer on its connection and to close it, in milliseconds. */
 const lingering = 1000
 
+interface ClientError extends NodeJS.ErrnoException {
+  /** The bytes that the HTTP parser rejected. */
+  readonly rawPacket?: Uint8Array
+}
+
 interface Refusal {
   readonly status: string
   readonly code: string
@@ -35,8 +40,16 @@ const refusals: { readonly [code: string]: Refusal } = {
 const unreadable: Refusal = {
   status: "400 Bad Request",
   code: "UNSUPPORTED",
-  reason: "the request is not HTTP that can be read"
+  reason: "the request is not valid HTTP"
 }
+
+const overTls: Refusal = { ...unreadable, reason: "the client sent HTTPS to a server of plain HTTP" }
+
+/** The first byte of a TLS handshake. Many clients try HTTPS first, and then plain HTTP. */
+const tlsHandshake = 0x16
+
+const refusalOf = ({ code = "", rawPacket }: ClientError): Refusal =>
+  refusals[code] ?? (rawPacket?.[0] === tlsHandshake ? overTls : unreadable)
 
 const refusalText = ({ code, reason, status }: Refusal): string => {
   const body = JSON.stringify({ errors: [{ code, message: reason }] })
@@ -104,7 +117,7 @@ export const manage = (
   server.on("connection", keep(outer))
   if (tls) server.on("secureConnection", keep(inner))
   const refused = new WeakSet<Socket>()
-  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+  server.on("clientError", (error: ClientError, socket: Socket) => {
     // Node also emits this event for the bytes after an invalid request.
     if (refused.has(socket)) return
     refused.add(socket)
@@ -120,13 +133,13 @@ export const manage = (
 }
 
 /** Answers an invalid request, after the answers to earlier requests. */
-const refuse = (socket: Socket, error: NodeJS.ErrnoException, run: Run): void => {
+const refuse = (socket: Socket, error: ClientError, run: Run): void => {
   const response = current(socket)
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy()
   if (response?.req.complete === true) return void response.once("close", () => refuse(socket, error, run))
   // The request was answered before its invalid part was received.
   if (response?.headersSent === true) return finish(socket)
-  const refusal = refusals[error.code ?? ""] ?? unreadable
+  const refusal = refusalOf(error)
   // An operation that has begun has its own line in the log.
   if (response === undefined) {
     run(

@@ -40,6 +40,11 @@ const pushManifest = fc.oneof(
       ifMatch: digest
     }
   )
+).map((operation) =>
+  // A push has one condition.
+  operation.ifAbsent === true && operation.ifMatch !== undefined
+    ? new Operation.PushManifest({ ...operation, ifMatch: undefined })
+    : operation
 )
 
 /**

@@ -16,16 +16,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as fc from "fast-check"
-import { hop } from "./internal/laws/hop.js"
-import * as judging from "./internal/laws/judge.js"
-import * as models from "./internal/laws/models.js"
-import * as printing from "./internal/laws/print.js"
-import type { Script } from "./internal/laws/script.js"
-import * as scripts from "./internal/laws/script.js"
-import { search } from "./internal/laws/trial.js"
-import type { Trial } from "./internal/laws/trial.js"
+import { hop } from "./internal/hop.js"
+import * as judging from "./internal/judge.js"
+import * as models from "./internal/models.js"
+import * as printing from "./internal/print.js"
 import { perform } from "./internal/response.js"
 import type { Response } from "./internal/response.js"
+import type { Script } from "./internal/script.js"
+import * as scripts from "./internal/script.js"
+import { search } from "./internal/trial.js"
+import type { Trial } from "./internal/trial.js"
 import { LawBroken } from "./Law.js"
 import type { Expected, Model, Options, Spec, Subject, Summary, Wrapper } from "./Law.js"
 
@@ -136,7 +136,7 @@ const equation = (
  * @category laws
  * @example
  * ```ts
- * import * as Laws from "@effect-oci/conformance/Laws"
+ * import * as Laws from "@effect-oci/laws/Laws"
  * import { ReferenceSet } from "@effect-oci/core"
  * import { Filter } from "@effect-oci/middleware"
  *

@@ -5,7 +5,7 @@ import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
-import type { Expected, Spec } from "../../Law.js"
+import type { Expected, Spec } from "../Law.js"
 import * as content from "./content.js"
 
 export const fails = (...errors: ReadonlyArray<string>): Expected => ({ errors })

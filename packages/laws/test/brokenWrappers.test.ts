@@ -12,8 +12,8 @@ import * as vitest from "@effect/vitest"
 import { Effect, Exit, LogLevel, Stream } from "effect"
 import type { Scope } from "effect"
 import * as fc from "fast-check"
-import * as models from "../src/internal/laws/models.js"
-import { union as unionModel } from "../src/internal/laws/unionModel.js"
+import * as models from "../src/internal/models.js"
+import { union as unionModel } from "../src/internal/unionModel.js"
 import * as Laws from "../src/Laws.js"
 import * as Wrappers from "../src/Wrappers.js"
 
@@ -36,6 +36,10 @@ const sub = Sub.middleware({ prefix })
 const subModel = models.sub("team")
 const immutableModel = models.immutable(() => true, () => true)
 const denied = (operation: Operation.Operation) => Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
+
+const v1 = core.Tag.make("v1")
+
+const hasLayers = ({ bytes }: Operation.PushManifest) => new TextDecoder().decode(bytes).includes("\"layers\":[{")
 
 /** Resolves the tags of a push, and rejects the push if it would move a tag. */
 const looksFirst = (conditional: boolean): Middleware.Middleware =>
@@ -357,6 +361,15 @@ const broken: ReadonlyArray<{
         )
     })),
     model: unionModel({})
+  },
+  {
+    name: "a policy on pushed images with an exception for one tag",
+    wrapper: rows((next) => ({
+      PushManifest: (operation) =>
+        hasLayers(operation) && !operation.tags.includes(v1) ? denied(operation) : next(operation)
+    })),
+    model: (next) => (operation) =>
+      operation._tag === "PushManifest" && hasLayers(operation) ? { errors: ["Denied"] } : next(operation)
   },
   {
     name: "a union that checks `ifAbsent` only at the push target",

@@ -1,6 +1,6 @@
 import * as Body from "@effect-oci/core/Body"
 import type * as Operation from "@effect-oci/core/Operation"
-import type { Expected } from "../../Law.js"
+import type { Expected } from "../Law.js"
 import type { Difference, Fault } from "./judge.js"
 import type { Line, Script } from "./script.js"
 
@@ -74,11 +74,11 @@ const expectation = (expected: Expected): string => {
 
 /** The modules of the names that occur in the code of operations and of this project's wrappers. */
 const sources: ReadonlyArray<readonly [module: string, names: ReadonlyArray<string>]> = [
-  ["@effect-oci/conformance", ["Laws"]],
   [
     "@effect-oci/core",
     ["Body", "Digest", "Middleware", "Operation", "ReferenceSet", "Registry", "RepositoryName", "Tag"]
   ],
+  ["@effect-oci/laws", ["Laws"]],
   [
     "@effect-oci/middleware",
     [

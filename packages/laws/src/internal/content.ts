@@ -2,7 +2,7 @@ import type * as Body from "@effect-oci/core/Body"
 import type * as Descriptor from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
-import * as world from "../../SampleWorld.js"
+import * as world from "../SampleWorld.js"
 
 /** The facts about the sample content. They are written by hand, not parsed from the content. */
 

@@ -3,7 +3,7 @@ import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import type * as RepositoryName from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
-import type { Model, Spec } from "../../Law.js"
+import type { Model, Spec } from "../Law.js"
 import { bytesOf, digestOf, isSame, manifest } from "./content.js"
 import { fails, is, page } from "./spec.js"
 

@@ -6,10 +6,10 @@ import * as Operation from "@effect-oci/core/Operation"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
-import type { Expected, Spec } from "../../Law.js"
-import * as world from "../../SampleWorld.js"
-import { perform } from "../response.js"
+import type { Expected, Spec } from "../Law.js"
+import * as world from "../SampleWorld.js"
 import { digestOf, pushed, sha512Of } from "./content.js"
+import { perform } from "./response.js"
 
 /**
  * One operation of a script. The ids of upload sessions are names in the script. `opens` is the name of the session
@@ -25,8 +25,8 @@ export interface Line {
 export type Script = ReadonlyArray<Line>
 
 /**
- * A step before its operation is chosen. `aim` selects the content: content that is visible (`there`), content that
- * exists only `behind` the wrappers, a repeated read (`again`), or `anything`, valid or not.
+ * A step before its operation is chosen. `aim` selects the content: content that is visible (`there`), an operation
+ * that succeeds only `behind` the wrappers, a repeated read (`again`), or `anything`, valid or not.
  */
 interface Step {
   readonly tag: Operation.OperationTag
@@ -103,9 +103,9 @@ class Writer {
   add(spec: Spec, { aim, choice, tag }: Step): void {
     const behind = spec !== this.stage.front
     const from = world.operationTags.indexOf(tag)
-    const tags = aim === "there" && !behind
-      ? [...world.operationTags.slice(from), ...world.operationTags.slice(0, from)]
-      : [tag]
+    const tags = aim === "anything" || behind
+      ? [tag]
+      : [...world.operationTags.slice(from), ...world.operationTags.slice(0, from)]
     for (const candidate of tags) {
       for (let attempt = 0; attempt < tries; attempt++) {
         const choose = chooser(choice + attempt * 0x10001)

@@ -1,0 +1,9 @@
+/**
+ * Property tests for wrappers of OCI registries, and models of the wrappers of this project.
+ *
+ * @since 0.1.0
+ */
+export * as Law from "./Law.js"
+export * as Laws from "./Laws.js"
+export * as SampleWorld from "./SampleWorld.js"
+export * as Wrappers from "./Wrappers.js"
