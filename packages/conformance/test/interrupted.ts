@@ -11,7 +11,7 @@ import {
   RepositoryName,
   Tag
 } from "@effect-oci/core"
-import { Memory, MetadataStore, Store } from "@effect-oci/store"
+import { BlobStore, Memory, MetadataStore, Store } from "@effect-oci/store"
 import { expect } from "@effect/vitest"
 import { Cause, Chunk, Context, Effect, Exit, Layer, Option, Stream } from "effect"
 import * as Faulty from "../src/Faulty.js"
@@ -86,7 +86,7 @@ export interface Bench {
   readonly faulty: Middleware.Middleware
   readonly set: (plan: Faulty.Plan) => void
   readonly fired: () => ReadonlyArray<Faulty.Fired>
-  /** Returns the number of open upload sessions, and expires them. */
+  /** Returns the number of open upload sessions, and ends them. */
   readonly openUploads: Effect.Effect<number>
 }
 
@@ -94,6 +94,8 @@ export interface Bench {
 export const bench = Effect.gen(function*() {
   const stores = Layer.merge(Memory.layerBlobStore(), Memory.layerMetadataStore())
   const context = yield* Layer.build(Store.layer().pipe(Layer.provideMerge(stores)))
+  const blobs = Context.get(context, BlobStore.BlobStore)
+  const metadata = Context.get(context, MetadataStore.MetadataStore)
   let current = Faulty.make(Faulty.none)
   const made: Bench = {
     registry: Context.get(context, Registry),
@@ -102,9 +104,12 @@ export const bench = Effect.gen(function*() {
       current = Faulty.make(plan)
     },
     fired: () => current.fired(),
-    openUploads: Effect.orDie(
-      Effect.map(Context.get(context, MetadataStore.MetadataStore).expireUploads(Infinity, 1000), (all) => all.length)
-    )
+    openUploads: Effect.gen(function*() {
+      const uploads = yield* blobs.listUploads(undefined, 1000)
+      const ended = yield* Effect.forEach(uploads, ({ id }) => Effect.isSuccess(metadata.endUpload(id)))
+      yield* Effect.forEach(uploads, ({ token }) => blobs.abort(token))
+      return ended.filter((wasOpen) => wasOpen).length
+    }).pipe(Effect.orDie)
   }
   return made
 })

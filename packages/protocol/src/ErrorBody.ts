@@ -35,7 +35,7 @@ export const maxDepth = 32
 
 /**
  * Returns the HTTP status of an error of an operation. A manifest that is too large is 413, and a tag that does not meet
- * the condition of a push is 412.
+ * the condition of a push is 412. A `Denied` with the status 507 keeps it: the registry has no room.
  *
  * @since 0.1.0
  * @category encoding
@@ -43,6 +43,7 @@ export const maxDepth = 32
 export const status = (error: RegistryError.RegistryError, operation?: Operation): number => {
   if (error._tag === "SizeInvalid" && operation?._tag === "PushManifest") return 413
   if (error._tag === "SizeInvalid" && (error.limit !== undefined || error.status === 413)) return 413
+  if (error._tag === "Denied" && error.status === 507) return 507
   if (error._tag === "Denied" && operation?._tag === "PushManifest" && isConditional(operation)) return 412
   if (error._tag === "UnknownCode" && isFailure(error.status)) return error.status
   return rows[error._tag].status

@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { BlobStore } from "./BlobStore.js"
+import * as Collector from "./Collector.js"
 import * as confirmed from "./internal/confirmed.js"
 import * as deleter from "./internal/deleter.js"
 import * as failure from "./internal/failure.js"
@@ -32,7 +33,7 @@ import { MetadataStore } from "./MetadataStore.js"
  * @since 0.1.0
  * @category models
  */
-export interface Options {
+export interface Options extends Collector.Policy {
   /**
    * The size of the largest manifest that the registry accepts, in bytes. A larger manifest fails with `SizeInvalid`,
    * which contains the `limit`. Default: 4 MiB.
@@ -67,19 +68,6 @@ export interface Options {
   /** How many upload sessions may be open at once in one repository. Default: 1,000. */
   readonly maxUploadsPerRepository?: number | undefined
   /**
-   * How long content is kept although nothing refers to it: after its push, after a resolve that found it, and after
-   * the delete of what referred to it. A client may push a manifest long after it found or pushed the blobs. Default:
-   * 24 hours.
-   */
-  readonly grace?: Duration.DurationInput | undefined
-  /**
-   * Whether the registry deletes manifests without a tag that no other manifest lists, and that are not referrers of a
-   * manifest. Default: `keep`.
-   */
-  readonly untagged?: "keep" | "delete" | undefined
-  /** How long the bytes of a deleted blob remain for reads that have begun. Default: 0. */
-  readonly readable?: Duration.DurationInput | undefined
-  /**
    * Whether a blob or a manifest can be deleted while a manifest of its repository refers to it. If not, the delete
    * fails with `Unsupported`. The subject of a manifest can always be deleted. Default: the value of `sparseManifests`.
    */
@@ -98,18 +86,14 @@ const settingsOf = (options: Options | undefined): Settings => ({
     perRepository: options?.maxUploadsPerRepository ?? 1000
   },
   deleteReferenced: options?.deleteReferenced ?? options?.sparseManifests ?? false,
-  policy: {
-    untagged: options?.untagged ?? "keep",
-    grace: Duration.decode(options?.grace ?? "24 hours"),
-    readable: Duration.decode(options?.readable ?? 0)
-  }
+  policy: Collector.policy(options)
 })
 
 const stores = Effect.all({ blobs: BlobStore, metadata: MetadataStore })
 
 /**
- * Creates the handler of a registry that uses the two stores. A sweep removes expired upload sessions. The sweep runs
- * at the start and then four times within `uploadTimeToLive`, until the scope closes.
+ * Creates the handler of a registry that uses the two stores. The collector (see `Collector`) runs at the start and then
+ * four times within `uploadTimeToLive`, until the scope closes.
  *
  * The answer of a read is settled if that of the store is: it has the result at the time of the call. Call the handler
  * again to read again.

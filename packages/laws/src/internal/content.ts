@@ -49,6 +49,8 @@ interface Manifest {
   readonly problem: "ambiguous" | "malformed" | undefined
   /** The blobs that must exist in the repository. */
   readonly blobs: ReadonlyArray<Digest.Digest>
+  /** The manifests that an index lists. */
+  readonly children: ReadonlyArray<Digest.Digest>
   readonly subject: Digest.Digest | undefined
   /** The descriptor of the manifest in a list of referrers. */
   readonly referrer: Descriptor.Descriptor
@@ -60,13 +62,14 @@ const blobDigests = world.blobs.map(digestOf)
 /** In the order of the samples: a small image, a large image, an index of both, a signature of the small image, … */
 const facts: ReadonlyArray<{
   readonly blobs?: ReadonlyArray<number>
+  readonly children?: ReadonlyArray<number>
   readonly subject?: number
   readonly referrer?: Partial<Descriptor.Descriptor>
   readonly problem?: "ambiguous" | "malformed"
 }> = [
   { blobs: [0, 1] },
   { blobs: [0, 2] },
-  {},
+  { children: [0, 1] },
   { blobs: [0], subject: 0, referrer: { artifactType: world.artifactType } },
   { subject: 1, referrer: { annotations: { "org.example.of": "large" } } },
   {},
@@ -78,13 +81,14 @@ const facts: ReadonlyArray<{
 const manifests = new Map(
   pushed.flatMap(({ bytes, mediaType }, index) =>
     [digestOf(bytes), sha512Of(bytes)].map((digest): [Digest.Digest, Manifest] => {
-      const { blobs = [], problem, referrer, subject } = facts[index] ?? {}
+      const { blobs = [], children = [], problem, referrer, subject } = facts[index] ?? {}
       const descriptor = { mediaType: MediaType.essence(mediaType), digest, size: bytes.byteLength }
       return [digest, {
         bytes,
         descriptor,
         problem,
         blobs: blobs.map((at) => blobDigests[at]!),
+        children: children.map((at) => manifestDigests[at]!),
         subject: subject === undefined ? undefined : manifestDigests[subject],
         referrer: { ...descriptor, ...referrer }
       }]

@@ -99,6 +99,12 @@ class Contents {
     return this.repository(name).blobs.has(digest) ? f(content.blob(digest)) : fails("BlobUnknown")
   }
 
+  /** Tests whether a manifest of a repository refers to a blob or to a manifest. */
+  refersTo(name: RepositoryName, digest: Digest.Digest): boolean {
+    return Array.from(this.repository(name).manifests.keys(), content.manifest)
+      .some(({ blobs, children }) => blobs.includes(digest) || children.includes(digest))
+  }
+
   /** Passes a repository to `f`. Fails if it is unknown. */
   within(name: RepositoryName, f: (known: Repository) => Expected): Expected {
     const known = this.state.repositories.get(name)
@@ -147,6 +153,7 @@ const blobRows: Pick<Rows, "ResolveBlob" | "GetBlob" | "PushBlob" | "MountBlob" 
   },
   DeleteBlob: (contents, { digest, repository }) =>
     contents.blob(repository, digest, () => {
+      if (contents.refersTo(repository, digest)) return fails("Unsupported")
       contents.update(repository, ({ blobs }) => ({
         blobs: new Set(Array.from(blobs).filter((each) => each !== digest))
       }))
@@ -212,6 +219,7 @@ const manifestRows: Pick<
   },
   DeleteManifest: (contents, { digest, repository }) =>
     contents.manifest(repository, digest, () => {
+      if (contents.refersTo(repository, digest)) return fails("Unsupported")
       contents.update(repository, ({ manifests, tags }) => ({
         manifests: new Map(Array.from(manifests).filter(([each]) => each !== digest)),
         tags: new Map(Array.from(tags).filter(([, each]) => each !== digest))

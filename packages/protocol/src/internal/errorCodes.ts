@@ -125,14 +125,15 @@ const kinds: { readonly [status: number]: ReadonlyArray<DecodedTag> } = {
   405: ["Unsupported"],
   413: ["SizeInvalid"],
   416: ["RangeInvalid"],
-  429: ["TooManyRequests"]
+  429: ["TooManyRequests"],
+  507: ["Denied"]
 }
 
 /** The errors that a 5xx status allows. A failing registry cannot say whether content exists, or who may access it. */
 const kindsOfFaults: ReadonlyArray<DecodedTag> = ["TooManyRequests", "Unavailable", "Unsupported"]
 
 const isKind = (status: number, tag: DecodedTag): boolean =>
-  (status >= 500 ? kindsOfFaults : kinds[status])?.includes(tag) ?? true
+  (kinds[status] ?? (status >= 500 ? kindsOfFaults : undefined))?.includes(tag) ?? true
 
 /**
  * Returns the kind of the error in a response. The code is more specific than the status. But if they disagree about

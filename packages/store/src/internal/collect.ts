@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as BlobStore from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
 import type * as StoreError from "../StoreError.js"
+import * as counts from "./counts.js"
 import * as keys from "./keys.js"
 import type { Stores } from "./stores.js"
 
@@ -15,15 +16,24 @@ const lease = Duration.minutes(5)
 
 const hour = 3_600_000
 
+/**
+ * What a pass of the collector removed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
 export interface Report {
+  /** The number of manifests. */
   readonly manifests: number
+  /** The number of blobs, counted in each repository. */
   readonly blobs: number
+  /** The number of keys whose bytes were deleted: of blobs, and of upload sessions that had ended. */
   readonly keys: number
-  readonly uploads: number
+  /** The number of uploads without metadata. */
+  readonly unknownUploads: number
+  /** The number of keys without metadata. */
   readonly unknownKeys: number
 }
-
-export type Failure = MetadataStore.CommandFailure | StoreError.Failed
 
 export interface Pass {
   readonly policy: MetadataStore.ReviewPolicy
@@ -85,42 +95,40 @@ const inBatches = <E>(step: () => Effect.Effect<{ readonly more: boolean }, E>):
  * Runs one pass of the collector. Returns the time until which bytes without metadata were looked for: the next pass
  * need not look at older ones.
  */
-export const pass = (
+export const run = (
   stores: Stores,
   { onProgress, policy, since }: Pass
-): Effect.Effect<{ readonly report: Report; readonly until: number }, Failure> =>
+): Effect.Effect<{ readonly report: Report; readonly until: number }, MetadataStore.CommandFailure> =>
   Effect.gen(function*() {
     const { blobs, metadata } = stores
-    let report: Report = { manifests: 0, blobs: 0, keys: 0, uploads: 0, unknownKeys: 0 }
-    const add = (counts: Partial<Report>) => {
-      report = { ...report }
-      for (const name of Object.keys(counts) as Array<keyof Report>) {
-        report = { ...report, [name]: report[name] + counts[name]! }
-      }
+    let report: Report = { manifests: 0, blobs: 0, keys: 0, unknownUploads: 0, unknownKeys: 0 }
+    const add = (removed: Partial<Report>) => {
+      report = counts.add(report, removed)
       return onProgress(report)
     }
     yield* expire(stores)
     yield* inBatches(() =>
-      Effect.tap(metadata.review(policy, batch), (reviewed) =>
-        add({ manifests: reviewed.manifests, blobs: reviewed.blobs }))
+      Effect.tap(
+        metadata.review(policy, batch),
+        (reviewed) => add({ manifests: reviewed.manifests, blobs: reviewed.blobs })
+      )
     )
     yield* inBatches(() =>
-      Effect.flatMap(deleteGarbage(stores), ({ claimed, deleted }) =>
-        Effect.as(add({ keys: deleted }), { more: claimed === batch }))
+      Effect.flatMap(
+        deleteGarbage(stores),
+        ({ claimed, deleted }) => Effect.as(add({ keys: deleted }), { more: claimed === batch })
+      )
     )
     const until = (yield* Clock.currentTimeMillis) - abandonedAfter(policy.grace)
     for (const [from, to] of spans(since, until)) {
       yield* abandoned(metadata, blobs.listUploads, from, to, (uploads) =>
         Effect.zipRight(
-          Effect.forEach(uploads, ({ token }) =>
-            blobs.abort(token), { discard: true }),
-          add({ uploads: uploads.length })
+          Effect.forEach(uploads, ({ token }) => blobs.abort(token), { discard: true }),
+          add({ unknownUploads: uploads.length })
         ))
       yield* abandoned(metadata, blobs.list, from, to, (items) =>
         Effect.flatMap(
-          blobs.delete(items.map(({ key }) =>
-            key
-          )),
+          blobs.delete(items.map(({ key }) => key)),
           (gone) => add({ unknownKeys: gone.length })
         ))
     }

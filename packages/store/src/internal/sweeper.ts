@@ -22,7 +22,7 @@ export const make = (stores: Stores, settings: Settings, hashes: RunningHashes) 
   )
 
   const collectOnce = Effect.suspend(() =>
-    Effect.map(collect.pass(stores, { policy, since, onProgress: () => Effect.void }), ({ until }) => {
+    Effect.map(collect.run(stores, { policy, since, onProgress: () => Effect.void }), ({ until }) => {
       since = until
     })
   )
