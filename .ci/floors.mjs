@@ -10,6 +10,7 @@ const floors = {
   store: ["core"],
   "store-files": ["core", "store"],
   "store-sql": ["core", "store"],
+  durable: ["core", "store", "store-files", "store-sql"],
   middleware: ["core"],
   recording: ["core"],
   transport: ["core", "protocol"],

@@ -96,18 +96,18 @@ export const listsInPages = <A, Key extends string, E>(
   })
 
 /** Returns a service that calls the current one, and reports each call when its effect runs. */
-const traced = <Service extends object>(current: () => Service, report: (call: string) => void): Service =>
-  new Proxy({} as Service, {
-    get: (_, name) => {
-      const member: unknown = Reflect.get(current(), name)
-      if (typeof member !== "function") return member
-      return (...args: ReadonlyArray<unknown>) =>
-        Effect.suspend((): Effect.Effect<unknown, unknown> => {
-          report(`${String(name)}(${shorten(args.map(print).join(", "))})`)
-          return Reflect.apply(member, undefined, args)
-        })
-    }
-  })
+const traced = <Service extends object>(current: () => Service, report: (call: string) => void): Service => {
+  const trace = (name: string) => (...args: ReadonlyArray<unknown>) =>
+    Effect.suspend((): Effect.Effect<unknown, unknown> => {
+      report(`${name}(${shorten(args.map(print).join(", "))})`)
+      return Reflect.apply(Reflect.get(current(), name) as () => Effect.Effect<unknown>, undefined, args)
+    })
+  const members = Object.entries(current()).map(([name, member]: readonly [string, unknown]) => [
+    name,
+    typeof member === "function" ? trace(name) : member
+  ])
+  return Object.fromEntries(members) as Service
+}
 
 type Services<Id> = <I extends Id, Service extends object>(tag: Context.Tag<I, Service>) => Service
 

@@ -227,15 +227,23 @@ const deleteManifest = (db: Database): Service["deleteManifest"] => {
 }
 
 const deleteTag = (db: Database): Service["deleteTag"] => {
-  const statements = [
-    repositoryUnknown(db),
-    db.guard(`SELECT 'ManifestUnknown' AS refusal, NULL AS value
-      WHERE NOT EXISTS (SELECT 1 FROM tag WHERE repo_id = ${repoId} AND name = :tag)`),
-    db.statement(scheduleReviews(`SELECT 'manifest', repo_id, manifest, :now FROM tag
-      WHERE repo_id = ${repoId} AND name = :tag`)),
-    db.statement(`DELETE FROM tag WHERE repo_id = ${repoId} AND name = :tag`)
-  ]
-  return (repository, tag) => Effect.asVoid(db.run<Unknown>(statements, { repository, tag }, unknownRefusals))
+  const remove = (condition: string) => {
+    const tag = `tag WHERE repo_id = ${repoId} AND name = :tag${condition}`
+    return [
+      repositoryUnknown(db),
+      db.guard(`SELECT 'ManifestUnknown' AS refusal, NULL AS value WHERE NOT EXISTS (SELECT 1 FROM ${tag})`),
+      db.statement(scheduleReviews(`SELECT 'manifest', repo_id, manifest, :now FROM ${tag}`)),
+      db.statement(`DELETE FROM ${tag}`)
+    ]
+  }
+  const always = remove("")
+  const ifPointsAt = remove(" AND manifest = :pointsAt")
+  return (repository, tag, pointsAt) =>
+    Effect.asVoid(db.run<Unknown>(
+      pointsAt === undefined ? always : ifPointsAt,
+      { repository, tag, pointsAt: pointsAt === undefined ? null : digestCode.encode(pointsAt) },
+      unknownRefusals
+    ))
 }
 
 type Commands = "putManifest" | "resolveManifest" | "getManifest" | "deleteManifest" | "deleteTag"

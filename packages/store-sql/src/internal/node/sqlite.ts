@@ -152,6 +152,11 @@ export const lock = <E>(
       (reason, problem) =>
         openFailed(filename, reason, reason === "in use" ? `another process uses the folder ${directory}` : problem)
     ),
-    (connection) => Effect.sync(() => connection.close())
+    (connection) =>
+      Effect.sync(() => {
+        // libsql closes a connection only when the garbage collector has found its statements.
+        connection.exec("ROLLBACK")
+        connection.close()
+      })
   ))
 }

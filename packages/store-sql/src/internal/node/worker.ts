@@ -100,6 +100,11 @@ export const serve = (port: Port, open: () => Connection, errorOf: (cause: unkno
 
   port.on("message", (message) => {
     if (message !== "close") return port.postMessage(runGroup(message))
+    try {
+      connection.all("PRAGMA wal_checkpoint(TRUNCATE)", [])
+    } catch {
+      // The next start does it.
+    }
     connection.close()
     port.postMessage("closed")
     port.close()

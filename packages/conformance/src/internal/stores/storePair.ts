@@ -1,0 +1,195 @@
+import * as Body from "@effect-oci/core/Body"
+import * as Descriptor from "@effect-oci/core/Descriptor"
+import { Registry } from "@effect-oci/core/Registry"
+import * as RepositoryName from "@effect-oci/core/RepositoryName"
+import * as Tag from "@effect-oci/core/Tag"
+import { BlobStore } from "@effect-oci/store/BlobStore"
+import type * as Blobs from "@effect-oci/store/BlobStore"
+import { MetadataStore } from "@effect-oci/store/MetadataStore"
+import type * as Metadata from "@effect-oci/store/MetadataStore"
+import * as Store from "@effect-oci/store/Store"
+import * as StoreError from "@effect-oci/store/StoreError"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import type { StoreCheck } from "../../StoreCheck.js"
+import { chunkSize, pieces } from "./blobBytes.js"
+import { imageOf, pullsBlob, pushBlob, scenario, text } from "./registryScenario.js"
+import { bytes, join, other, repository } from "./samples.js"
+import { equal, makeCheck, mismatch, returns } from "./subject.js"
+import type { Subject } from "./subject.js"
+
+interface Stores {
+  readonly blobs: Blobs.Service
+  readonly metadata: Metadata.Service
+}
+
+const pairCheck = makeCheck<BlobStore | MetadataStore, Stores>((get) => ({
+  blobs: get(BlobStore),
+  metadata: get(MetadataStore)
+}))
+
+/** How long content is kept although nothing refers to it, in units. */
+const grace = 20
+
+/** Runs a program with a registry over two stores. The registry stops at the end, as if its process ended. */
+const running = <A, E>(
+  { blobs, metadata }: Stores,
+  { units }: Subject,
+  program: (registry: Registry.Service) => Effect.Effect<A, E>
+) =>
+  Effect.flatMap(Registry, program).pipe(
+    Effect.provide(Store.layer({ grace: units(grace), uploadTimeToLive: units(60), untagged: "delete" })),
+    Effect.provide(Context.make(BlobStore, blobs).pipe(Context.add(MetadataStore, metadata))),
+    Effect.provide(Logger.remove(Logger.defaultLogger))
+  )
+
+/** Waits until the collector has removed what nothing refers to, and expects that no other bytes are left. */
+const leavesNoGarbage = (stores: Stores, subject: Subject) =>
+  Effect.gen(function*() {
+    if (!subject.testClock) return
+    yield* running(stores, subject, () => subject.pass(300))
+    const known = yield* stores.metadata.inspectBlobs(undefined, 5000)
+    const stored = yield* stores.blobs.list(undefined, 5000)
+    yield* equal(stored.map(({ key }) => key), known.map(({ key }) => key).toSorted())
+    yield* returns(stores.blobs.listUploads(undefined, 10), [])
+  })
+
+const faults = ["fails", "takes effect unconfirmed", "is the last before a crash", "is prevented by a crash"] as const
+
+/** Matches the commands of a metadata store, which may take effect without a confirmation. */
+const isCommand = /^(?!find|resolve|get|list|inspect|unknown|put$|read)/
+
+/** Returns the same stores, whose `k`-th call goes wrong. After a crash, no call reaches the stores. */
+const faulty = ({ blobs, metadata }: Stores, fault: typeof faults[number], k: number) => {
+  let calls = 0
+  const crash = Effect.die("the process crashed")
+  const wrong = (name: string, call: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> => {
+    if (fault === "fails") return Effect.fail(new StoreError.Failed({ cause: "the store failed" }))
+    if (fault === "is prevented by a crash") return crash
+    if (fault === "is the last before a crash") return Effect.zipRight(call, crash)
+    const unconfirmed = Effect.fail(new StoreError.OutcomeUnknown({ cause: "the connection broke" }))
+    return name in metadata && isCommand.test(name) ? Effect.zipRight(call, unconfirmed) : call
+  }
+  const change = <Service extends object>(service: Service): Service =>
+    Object.fromEntries(
+      Object.entries(service).map(([name, member]: readonly [string, unknown]) => [
+        name,
+        typeof member !== "function" ? member : (...args: ReadonlyArray<unknown>) =>
+          Effect.suspend(() => {
+            calls++
+            const call = Effect.suspend((): Effect.Effect<unknown, unknown> => Reflect.apply(member, undefined, args))
+            if (calls === k) return wrong(name, call)
+            return calls > k && fault.endsWith("crash") ? crash : call
+          })
+      ])
+    ) as Service
+  return { stores: { blobs: change(blobs), metadata: change(metadata) }, fired: () => calls >= k }
+}
+
+const crashes = faults.map((fault) =>
+  pairCheck(`loses nothing that was acknowledged if a call ${fault}, and repeats the push`, function*(stores, subject) {
+    const chunk = chunkSize(stores.blobs)
+    for (let k = 1, fired = true; fired; k++) {
+      const name = RepositoryName.make(`team/app${k}`)
+      const on = (registry: Registry.Service) => scenario(registry, name, chunk)
+      // The collector runs after the push, and its calls go wrong too.
+      const collect = subject.testClock ? subject.pass(45) : Effect.void
+      yield* running(stores, subject, (registry) => on(registry).prepare)
+      const broken = faulty(stores, fault, k)
+      let acknowledged = 0
+      const pushed = running(broken.stores, subject, (registry) =>
+        Effect.gen(function*() {
+          for (const { run } of on(registry).steps) {
+            yield* run
+            acknowledged++
+          }
+          yield* collect
+        }))
+      yield* Effect.exit(pushed)
+      fired = broken.fired()
+      if (!fired && acknowledged < 5) yield* mismatch("success without a fault", "a failure")
+      yield* subject.reopen
+      yield* running(stores, subject, (registry) => {
+        const { isWhole, steps } = on(registry)
+        return Effect.all([
+          isWhole,
+          ...steps.slice(0, acknowledged).map(({ holds }) => holds),
+          ...steps.map(({ run }) => run),
+          ...steps.map(({ holds }) => holds)
+        ])
+      })
+    }
+    yield* leavesNoGarbage(stores, subject)
+  })
+)
+
+/** What two stores promise together, as the stores of a registry. */
+export const storePair: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>> = [
+  ...crashes,
+  pairCheck("continues a registry after a restart, upload sessions included", function*(stores, subject) {
+    const size = chunkSize(stores.blobs)
+    const content = join([bytes(size), text("the end")])
+    const { id } = yield* running(stores, subject, (registry) =>
+      Effect.gen(function*() {
+        yield* scenario(registry, repository, size).prepare
+        const { id } = yield* registry.startUpload(other)
+        return yield* registry.appendUpload(other, id, Body.bytes(content.subarray(0, size)))
+      }))
+    yield* subject.reopen
+    yield* running(stores, subject, (registry) =>
+      Effect.gen(function*() {
+        yield* scenario(registry, repository, size).isWhole
+        yield* equal((yield* registry.getUpload(other, id)).offset, size)
+        const body = Body.bytes(content.subarray(size))
+        yield* registry.completeUpload(other, id, Descriptor.fromBytes(content).digest, { offset: size, body })
+        yield* pullsBlob(registry, other, content)
+      }))
+  }),
+  pairCheck("stores one copy of a blob that many callers push at once", function*(stores, subject) {
+    const content = text("the same blob")
+    const names = Array.from({ length: 40 }, (_, n) => RepositoryName.make(`team/app${n % 7}`))
+    yield* running(stores, subject, (registry) =>
+      Effect.gen(function*() {
+        const push = (name: RepositoryName.RepositoryName, n: number) =>
+          n % 3 === 0
+            ? pushBlob(registry, name, content, 5)
+            : registry.pushBlob(name, Descriptor.fromBytes(content), pieces(content))
+        yield* Effect.forEach(names, push, { concurrency: "unbounded" })
+        for (const name of names) yield* pullsBlob(registry, name, content)
+        yield* subject.pass(1)
+        yield* equal((yield* stores.metadata.inspectBlobs(undefined, 10)).length, 1)
+      }))
+    yield* leavesNoGarbage(stores, subject)
+  }),
+  pairCheck("pushes find old blobs while the collector removes these", function*(stores, subject) {
+    const images = Array.from({ length: 20 }, (_, n) => ({ n, config: text(`config ${n}`), layer: text(`layer ${n}`) }))
+    const pullAll = (registry: Registry.Service) =>
+      Effect.forEach(images, ({ config, layer, n }) =>
+        Effect.gen(function*() {
+          yield* registry.getManifest(repository, Tag.make(`v${n}`))
+          for (const content of [config, layer]) yield* pullsBlob(registry, repository, content)
+        }))
+    yield* running(stores, subject, (registry) =>
+      Effect.gen(function*() {
+        for (const { config, layer } of images) {
+          for (const content of [config, layer]) yield* pushBlob(registry, repository, content)
+        }
+        yield* subject.pass(grace - 1)
+        const push = ({ config, layer, n }: typeof images[number]) =>
+          Effect.gen(function*() {
+            for (const content of [config, layer]) {
+              yield* registry.resolveBlob(repository, Descriptor.fromBytes(content).digest).pipe(
+                Effect.catchTag("BlobUnknown", () => pushBlob(registry, repository, content))
+              )
+            }
+            yield* registry.pushManifest(repository, { ...imageOf(config, layer), tags: [Tag.make(`v${n}`)] })
+          })
+        const time = Effect.repeatN(subject.pass(1), 15)
+        yield* Effect.all([time, ...images.map(push), time], { concurrency: 12 })
+        yield* pullAll(registry)
+      }))
+    yield* leavesNoGarbage(stores, subject)
+    yield* running(stores, subject, pullAll)
+  })
+]

@@ -1,0 +1,103 @@
+/**
+ * A registry that keeps its content in a directory: bytes in files, metadata in SQLite. For one process.
+ *
+ * ```text
+ * DIRECTORY/metadata.db   repositories, manifests, tags and upload sessions, with metadata.db-wal and metadata.db-shm
+ * DIRECTORY/blobs/        the bytes of blobs
+ * DIRECTORY/uploads/      the bytes of upload sessions
+ * DIRECTORY/lock.db       the lock of the process that has the directory open
+ * ```
+ *
+ * @since 0.1.0
+ */
+import type { Registry } from "@effect-oci/core/Registry"
+import { NodeBlobStore, NodeDurableFile } from "@effect-oci/store-files"
+import { SqlMetadataStore } from "@effect-oci/store-sql"
+import * as Sqlite from "@effect-oci/store-sql/Sqlite"
+import type { BlobStore } from "@effect-oci/store/BlobStore"
+import type { MetadataStore } from "@effect-oci/store/MetadataStore"
+import * as Store from "@effect-oci/store/Store"
+import type * as StoreError from "@effect-oci/store/StoreError"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { join } from "node:path"
+
+/**
+ * Options for the two stores in a directory.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoreOptions extends SqlMetadataStore.Options {
+  /** The directory. It is created if it does not exist. It must be on a local disk. */
+  readonly directory: string
+  /**
+   * When the bytes of an upload are synced to the disk: before the offset after a chunk is acknowledged, or before the
+   * upload becomes a blob. A blob that was acknowledged is always on the disk.
+   *
+   * @default "chunk"
+   */
+  readonly sync?: NodeBlobStore.Options["sync"]
+}
+
+/**
+ * Options for a registry in a directory.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends StoreOptions, Store.Options {}
+
+/**
+ * The reasons why a directory cannot be opened. Their messages say what to do.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type OpenError =
+  | NodeDurableFile.FileError
+  | Layer.Layer.Error<ReturnType<typeof NodeBlobStore.layer>>
+  | Sqlite.OpenFailed
+  | SqlMetadataStore.SchemaTooNew
+  | StoreError.Failed
+
+/** Creates the directory, and locks it for this process. */
+const locked = (directory: string) =>
+  Layer.scopedDiscard(Effect.zipRight(NodeDurableFile.createDirectory(directory, 0o700), Sqlite.lock(directory)))
+
+/**
+ * Creates a layer of the two stores in a directory. One process has a directory open; a second one fails.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerStores = (
+  { directory, eventsKept, sync }: StoreOptions
+): Layer.Layer<BlobStore | MetadataStore, OpenError> =>
+  Layer.suspend(() => {
+    const blobs = NodeBlobStore.layer({ directory, sync, lock: () => Effect.void })
+    const metadata = SqlMetadataStore.layer({ eventsKept }).pipe(
+      Layer.provide(Sqlite.layer({ filename: join(directory, "metadata.db") }))
+    )
+    return Layer.provide(Layer.merge(blobs, metadata), locked(directory))
+  })
+
+/**
+ * Creates a layer of a registry in a directory, with its two stores. While the layer is in use, it removes expired
+ * upload sessions and the bytes that nothing refers to any more.
+ *
+ * @since 0.1.0
+ * @category layers
+ * @example
+ * ```ts
+ * import { Registry } from "@effect-oci/core"
+ * import { Durable } from "@effect-oci/durable"
+ * import { Effect, Stream } from "effect"
+ *
+ * const repositories = Effect.flatMap(Registry, (registry) => Stream.runCollect(registry.listRepositories())).pipe(
+ *   Effect.provide(Durable.layer({ directory: "/var/lib/registry" }))
+ * )
+ * ```
+ */
+export const layer = (options: Options): Layer.Layer<Registry | BlobStore | MetadataStore, OpenError> =>
+  Layer.provideMerge(Store.layer(options), layerStores(options))
