@@ -1,0 +1,125 @@
+import { Credential, Credentials } from "@effect-oci/auth"
+import { Client } from "@effect-oci/client"
+import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
+import { FetchHttpClient, FileSystem } from "@effect/platform"
+import { NodeContext } from "@effect/platform-node"
+import { expect, it } from "@effect/vitest"
+import { Context, Effect, Layer, Logger, Redacted } from "effect"
+import { statSync } from "node:fs"
+import { join } from "node:path"
+import * as PrivateRegistry from "../src/registry.js"
+import * as Settings from "../src/settings.js"
+
+/** The hash of `alice-secret`. */
+const users = "alice:$2b$04$G7UzvYhaaKrtVIY7qecpqunT4xKATdB2iH2KIB0qSX1Gw8mGDnXd2\n"
+
+/** Creates a directory with a file of users. The scope removes the directory. */
+const folder = Effect.gen(function*() {
+  const files = yield* FileSystem.FileSystem
+  const path = yield* files.makeTempDirectoryScoped({ prefix: "registry-" })
+  yield* files.writeFileString(join(path, "users"), users)
+  return path
+})
+
+/** Runs an effect while the registry in a directory is served, then stops the registry. */
+const serving =
+  (path: string, environment: { readonly [name: string]: string } = {}) => <A, E, R>(use: Effect.Effect<A, E, R>) =>
+    Effect.gen(function*() {
+      const settings = yield* Settings.read({
+        CONFIG: "/dev/null",
+        REGISTRY_SERVER_PORT: String(yield* NodePeers.freePort),
+        REGISTRY_STORAGE_DIRECTORY: join(path, "data"),
+        REGISTRY_ACCESS_USERS: join(path, "users"),
+        ...environment
+      })
+      return yield* Effect.provide(use, PrivateRegistry.layer(settings))
+    }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
+
+/** The registry over HTTP, as alice. */
+const asAlice = <A, E>(use: (registry: Registry.Service) => Effect.Effect<A, E>) =>
+  Effect.gen(function*() {
+    const { authority } = yield* NodeRegistryServer.Address
+    const client = Client.layer({ host: authority, insecure: true }).pipe(
+      Layer.provide(Credentials.layerStatic({
+        [authority]: Credential.basic("alice", Redacted.make("alice-secret"))
+      })),
+      Layer.provide(FetchHttpClient.layer)
+    )
+    return yield* use(Context.get(yield* Layer.build(client), Registry))
+  }).pipe(Effect.scoped)
+
+const get = (path: string) =>
+  Effect.flatMap(NodeRegistryServer.Address, ({ authority }) =>
+    Effect.promise(async () => {
+      const response = await fetch(`http://${authority}${path}`)
+      return { status: response.status, text: await response.text() }
+    }))
+
+const repository = RepositoryName.make("alice/app")
+const tag = Tag.make("v1")
+const config = new TextEncoder().encode("{}")
+const manifest = new TextEncoder().encode(
+  JSON.stringify({ schemaVersion: 2, mediaType: MediaType.image, config: Descriptor.fromBytes(config), layers: [] })
+)
+
+const push = (registry: Registry.Service) =>
+  Effect.zipRight(
+    registry.pushBlob(repository, Descriptor.fromBytes(config), Body.bytes(config)),
+    registry.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [tag] })
+  )
+
+const test = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | import("effect").Scope.Scope>) =>
+  effect.pipe(Effect.scoped, Effect.provide(NodeContext.layer))
+
+it.live("keeps its content, its keys and its upload sessions when it is started again", () =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const run = serving(path)
+    const pushed = yield* run(asAlice(push))
+    const session = yield* run(asAlice((registry) =>
+      Effect.flatMap(registry.startUpload(repository), ({ id }) =>
+        registry.appendUpload(repository, id, Body.bytes(config.subarray(0, 1))))
+    ))
+    expect(
+      yield* run(asAlice((registry) =>
+        registry.resolveManifest(repository, tag)
+      ))
+    ).toMatchObject({
+      digest: pushed.digest
+    })
+    for (const name of ["token.pem", "upload.key"]) {
+      expect(statSync(join(path, "data", "keys", name)).mode & 0o777).toBe(0o600)
+    }
+    expect(session.offset).toBe(1)
+  }).pipe(test))
+
+it.live("reports the health of its disk and its database", () =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    const healthy = yield* serving(path)(get("/healthz"))
+    expect(healthy.status).toBe(200)
+    expect(JSON.parse(healthy.text)).toEqual({ disk: { freeBytes: expect.any(Number) as number }, database: {} })
+    const full = yield* serving(path, { REGISTRY_STORAGE_MIN_FREE: "1000 TiB" })(get("/healthz"))
+    expect(full.status).toBe(503)
+    expect(full.text).toContain("delete content, or use a larger disk")
+  }).pipe(test))
+
+it.live("refuses pushes when the disk is nearly full, and still serves", () =>
+  Effect.gen(function*() {
+    const path = yield* folder
+    yield* serving(path)(asAlice(push))
+    yield* serving(path, { REGISTRY_STORAGE_MIN_FREE: "1000 TiB" })(Effect.gen(function*() {
+      const error = yield* Effect.flip(asAlice(push))
+      expect(error).toMatchObject({ status: 507 })
+      expect((yield* asAlice((registry) => registry.getManifest(repository, tag))).bytes).toEqual(manifest)
+    }))
+  }).pipe(test))
+
+it.live("serves metrics to this machine", () =>
+  Effect.gen(function*() {
+    const { text } = yield* serving(yield* folder)(Effect.zipRight(asAlice(push), get("/metrics")))
+    expect(text).toMatch(/^oci_operation_count_total\{oci_operation="PushManifest",oci_outcome="Success"\} \d+$/m)
+    expect(text).toMatch(/^oci_operation_duration_seconds_bucket\{.*le="\+Inf"\} \d+$/m)
+  }).pipe(test))
