@@ -99,6 +99,7 @@ describe("Memory", () => {
       const error = yield* Effect.flip(push(401, bytes(401)))
       expect(error).toMatchObject({
         _tag: "Denied",
+        status: 507,
         operation: "PushBlob",
         reason: "the store is full; delete content first"
       })

@@ -1,11 +1,13 @@
-import { Registry } from "@effect-oci/core"
+import { MediaType, Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import {
   absent,
+  emptyConfig,
   failureOf,
   hello,
   helloDigest,
+  index,
   list,
   on,
   other,
@@ -91,6 +93,57 @@ export const deletes = (makeStores: MakeStores) => {
         expect(yield* list(registry.listRepositories())).toEqual([repository])
         expect(yield* tagOf(registry.getManifest(repository, v1))).toBe("ManifestUnknown")
       }).pipe(test))
+
+    it.effect("refuses to delete a blob or a manifest that a manifest of the repository refers to (rule 97)", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        yield* pushBytes(hello)
+        const layer = { mediaType: MediaType.layer, digest: helloDigest, size: hello.byteLength }
+        const { digest } = yield* pushImage({ layers: [layer] })
+        const child = { mediaType: MediaType.image, digest, size: 1 }
+        const parent = yield* registry.pushManifest(repository, {
+          mediaType: MediaType.index,
+          bytes: index({ manifests: [child] })
+        })
+        expect(yield* Effect.flip(registry.deleteBlob(repository, helloDigest))).toMatchObject({
+          _tag: "Unsupported",
+          operation: "DeleteBlob",
+          reason: `manifest ${digest} of the repository refers to this content; delete that manifest first`
+        })
+        expect(yield* Effect.flip(registry.deleteManifest(repository, digest))).toMatchObject({
+          _tag: "Unsupported",
+          operation: "DeleteManifest",
+          reason: `manifest ${parent.digest} of the repository refers to this content; delete that manifest first`
+        })
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+        yield* registry.deleteManifest(repository, parent.digest)
+        yield* registry.deleteManifest(repository, digest)
+        yield* registry.deleteBlob(repository, helloDigest)
+        expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      }).pipe(test))
+
+    it.effect("deletes the subject of a manifest (rule 96)", () =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { digest } = yield* pushImage()
+        const subject = { mediaType: MediaType.image, digest, size: 1 }
+        const signature = yield* pushImage({ subject })
+        yield* registry.deleteManifest(repository, digest)
+        expect(yield* list(registry.listReferrers(repository, digest))).toMatchObject([{ digest: signature.digest }])
+      }).pipe(test))
+
+    it.effect.each(
+      [["deleteReferenced", { deleteReferenced: true }], ["sparseManifests", { sparseManifests: true }]] as const
+    )("deletes what a manifest refers to if the option %s is set", ([, options]) =>
+      Effect.gen(function*() {
+        const registry = yield* Registry
+        const { digest } = yield* pushImage()
+        const child = { mediaType: MediaType.image, digest, size: 1 }
+        yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index({ manifests: [child] }) })
+        yield* registry.deleteBlob(repository, emptyConfig.digest)
+        yield* registry.deleteManifest(repository, digest)
+        expect(yield* tagOf(registry.resolveManifest(repository, digest))).toBe("ManifestUnknown")
+      }).pipe(on(makeStores, options)))
 
     const missing = [
       ["DeleteBlob, in a repository (rule 97)", "DeleteBlob", repository, "BlobUnknown", absent],

@@ -1,6 +1,7 @@
 import { describe } from "@effect/vitest"
 import type { MakeStores } from "../fixtures.js"
 import { blobs } from "./blobs.js"
+import { collector } from "./collector.js"
 import { concurrency } from "./concurrency.js"
 import { crashes } from "./crashes.js"
 import { deletes } from "./deletes.js"
@@ -20,6 +21,7 @@ export const registrySuite = (name: string, makeStores: MakeStores) =>
     deletes(makeStores)
     lists(makeStores)
     concurrency(makeStores)
+    collector(makeStores)
     crashes(makeStores)
     histories(makeStores)
   })
