@@ -58,11 +58,13 @@ export const pull = Effect.gen(function*() {
   }
 })
 
-/** Lists the repositories of the registry, and the tags of the image. */
+/** Lists the first repositories of the registry, each with its first tags. */
 export const list = Effect.gen(function*() {
   const registry = yield* Registry
-  return {
-    repositories: Array.from(yield* Stream.runCollect(registry.listRepositories())),
-    tags: Array.from(yield* Stream.runCollect(registry.listTags(repository)))
-  }
+  const tags = (repository: RepositoryName.RepositoryName) =>
+    Effect.map(
+      Stream.runCollect(registry.listTags(repository, { limit: 10 })),
+      (found) => ({ repository, tags: Array.from(found) })
+    )
+  return Array.from(yield* Stream.runCollect(Stream.mapEffect(registry.listRepositories({ limit: 20 }), tags)))
 })

@@ -1,57 +1,80 @@
 /**
- * A registry in memory: logged, served over HTTP, called by a client, and made read-only.
+ * A registry in a directory: logged, served over HTTP, called by a client, and made read-only.
  *
- *     npm start               runs the demo, then serves on 127.0.0.1:5000 (or PORT) until Ctrl-C
- *     npm start -- --once     runs the demo only
+ *     npm start               runs the demo at the first start, then serves on 127.0.0.1:5000 (or PORT) until Ctrl-C
+ *     npm start -- --once     does not serve after that
+ *     DATA=/srv/registry      keeps the content in another directory than ./data
+ *     MEMORY=1                keeps the content in memory
  */
 import * as NodeClient from "@effect-oci/client/NodeClient"
+import { Durable } from "@effect-oci/durable"
 import { Logging, ReadOnly } from "@effect-oci/middleware"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Console, Effect, Layer } from "effect"
+import { resolve } from "node:path"
 import * as Image from "./image.js"
 import { logger, say } from "./terminal.js"
 
+const settings = Config.all({
+  port: Config.port("PORT").pipe(Config.withDefault(5000)),
+  memory: Config.boolean("MEMORY").pipe(Config.withDefault(false)),
+  directory: Config.string("DATA").pipe(Config.withDefault("data"))
+})
+
 /** Line one: a registry is a layer, and a wrapper is a step in a pipe. */
-const registry = Memory.layer().pipe(Logging.wrap())
+const registry = Layer.unwrapEffect(Effect.map(
+  settings,
+  ({ directory, memory }) => memory ? Memory.layer() : Durable.layer({ directory })
+)).pipe(Logging.wrap())
 
 /** Line two: any registry can be served. */
 const server = Layer.unwrapEffect(Effect.map(
-  Config.port("PORT").pipe(Config.withDefault(5000)),
-  (port) => NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
+  settings,
+  ({ port }) => NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
 ))
 
 /** Line three: a client is a registry too, so the same wrappers work with it. */
 const client = (host: string) => NodeClient.layer({ host, insecure: true })
 
+/** Pushes, lists and pulls a small image over HTTP, and shows that a read-only client cannot push. */
+const demo = (authority: string) =>
+  Effect.gen(function*() {
+    const image = yield* Image.make
+    const remote = client(authority)
+    yield* say("pushing", `a small image over HTTP, as ${authority}/${Image.repository}:${Image.tag}`)
+    yield* Image.push(image).pipe(Effect.provide(remote))
+
+    const [{ repository, tags } = { repository: "", tags: [] }] = yield* Image.list.pipe(Effect.provide(remote))
+    yield* say("listing", `repository: ${repository}; tags: ${tags.join(", ")}`)
+
+    const pulled = yield* Image.pull.pipe(Effect.provide(remote))
+    yield* say("pulled", `${pulled.digest}, ${pulled.layers} layer of ${pulled.bytes} bytes, every digest checked`)
+
+    const refusal = yield* Image.push(image).pipe(
+      Effect.flip,
+      Effect.orDieWith(() => "a read-only registry took a push"),
+      Effect.provide(remote.pipe(ReadOnly.wrap()))
+    )
+    yield* say("refused", `the same push through client.pipe(ReadOnly.wrap()): ${refusal._tag}`)
+    yield* say("", refusal.message)
+  })
+
 const program = Effect.gen(function*() {
   const { authority } = yield* NodeRegistryServer.Address
+  const { directory, memory } = yield* settings
   yield* Console.log(`
-  const registry = Memory.layer().pipe(Logging.wrap())
+  const registry = ${memory ? "Memory.layer()" : `Durable.layer({ directory: "${directory}" })`}.pipe(Logging.wrap())
   const server = NodeRegistryServer.layer({ port }).pipe(Layer.provide(registry))
   const client = NodeClient.layer({ host: "${authority}", insecure: true })
 `)
   yield* say("serving", `the registry on http://${authority}; its log goes to standard error`)
+  yield* say("keeping", `its content in ${memory ? "memory: it is gone after the end" : resolve(directory)}`)
 
-  const image = yield* Image.make
-  const remote = client(authority)
-  yield* say("pushing", `a small image over HTTP, as ${authority}/${Image.repository}:${Image.tag}`)
-  yield* Image.push(image).pipe(Effect.provide(remote))
-
-  const { repositories, tags } = yield* Image.list.pipe(Effect.provide(remote))
-  yield* say("listing", `repositories: ${repositories.join(", ")}; tags: ${tags.join(", ")}`)
-
-  const pulled = yield* Image.pull.pipe(Effect.provide(remote))
-  yield* say("pulled", `${pulled.digest}, ${pulled.layers} layer of ${pulled.bytes} bytes, every digest checked`)
-
-  const refusal = yield* Image.push(image).pipe(
-    Effect.flip,
-    Effect.orDieWith(() => "a read-only registry took a push"),
-    Effect.provide(remote.pipe(ReadOnly.wrap()))
-  )
-  yield* say("refused", `the same push through client.pipe(ReadOnly.wrap()): ${refusal._tag}`)
-  yield* say("", refusal.message)
+  const found = yield* Image.list.pipe(Effect.provide(client(authority)))
+  if (found.length === 0) yield* demo(authority)
+  for (const { repository, tags } of found) yield* say("found", `${repository}: ${tags.join(", ") || "no tags"}`)
 
   if (process.argv.includes("--once")) return
   yield* Console.log(`

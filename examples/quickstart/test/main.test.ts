@@ -1,7 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { beforeAll } from "vitest"
-import { build, freePort, listen, npmStart, run } from "./quickstart.js"
+import { build, freePort, listen, npmStart, run, runIn } from "./quickstart.js"
 
 beforeAll(build, 120_000)
 
@@ -12,10 +15,10 @@ describe("the quickstart", () => {
       const quickstart = yield* run(port, "--once")
       expect(yield* quickstart.ended).toBe(0)
       const shown = quickstart.stdout()
-      const steps = ["serving", "pushing", "listing", "pulled", "refused"]
+      const steps = ["serving", "keeping", "pushing", "listing", "pulled", "refused"]
       expect(shown.split("\n").map((line) => line.split(" ", 1)[0]).filter((word) => word !== "")).toEqual(steps)
       expect(shown).toContain(`http://127.0.0.1:${port}`)
-      expect(shown).toContain("repositories: team/hello; tags: v1")
+      expect(shown).toContain("repository: team/hello; tags: v1")
       expect(shown).toMatch(/^pulled +sha256:[0-9a-f]{64}, 1 layer of \d+ bytes/m)
       expect(shown).toMatch(/^refused .* Unsupported$/m)
       expect(quickstart.stderr()).toMatch(/ PushManifest team\/hello v1 Success/)
@@ -37,6 +40,22 @@ describe("the quickstart", () => {
         expect(yield* Effect.scoped(listen(port))).toBe(port)
       })
   )
+
+  it.scopedLive("keeps its content in a directory, and lists it at the next start", () =>
+    Effect.gen(function*() {
+      const directory = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "quickstart-"))),
+        (path) => Effect.sync(() => rmSync(path, { recursive: true }))
+      )
+      const first = yield* runIn(directory, yield* freePort)
+      yield* first.serving
+      yield* first.signal("SIGKILL")
+      yield* first.ended
+      const second = yield* runIn(directory, yield* freePort, "--once")
+      expect(yield* second.ended).toBe(0)
+      expect(second.stdout()).toContain(`keeping  its content in ${directory}\nfound    team/hello: v1\n`)
+      expect(second.stdout()).not.toContain("pushing")
+    }))
 
   it.scopedLive("exits on Ctrl-C under npm start, although the terminal and npm both send a signal", () =>
     Effect.gen(function*() {

@@ -28,23 +28,28 @@ export interface Quickstart {
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
 }
 
-/** Runs the quickstart on a port until the scope closes. */
-export const run = (port: number, ...args: ReadonlyArray<string>) => runProgram(main, port, args)
+/** Runs the quickstart on a port until the scope closes, with its content in memory. */
+export const run = (port: number, ...args: ReadonlyArray<string>) => runProgram(main, port, args, { MEMORY: "1" })
+
+/** Runs the quickstart with its content in a directory. */
+export const runIn = (directory: string, port: number, ...args: ReadonlyArray<string>) =>
+  runProgram(main, port, args, { DATA: directory })
 
 /** Runs the quickstart with the command of `npm start`, which first installs and builds what is missing. */
 export const npmStart = (port: number, ...args: ReadonlyArray<string>) =>
-  runProgram(start, port, ["quickstart", ...args])
+  runProgram(start, port, ["quickstart", ...args], { MEMORY: "1" })
 
 const runProgram = (
   program: string,
   port: number,
-  args: ReadonlyArray<string>
+  args: ReadonlyArray<string>,
+  environment: { readonly [name: string]: string }
 ): Effect.Effect<Quickstart, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {
         const child = spawn(process.execPath, [program, ...args], {
-          env: { ...process.env, PORT: String(port) },
+          env: { ...process.env, PORT: String(port), ...environment },
           stdio: ["ignore", "pipe", "pipe"]
         })
         const written = { stdout: "", stderr: "" }

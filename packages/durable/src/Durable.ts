@@ -38,6 +38,12 @@ export interface StoreOptions extends SqlMetadataStore.Options {
    * @default "chunk"
    */
   readonly sync?: NodeBlobStore.Options["sync"]
+  /**
+   * How many bytes of the disk must be free: with fewer, a push fails (507), and reads continue.
+   *
+   * @default 0
+   */
+  readonly minFree?: number | undefined
 }
 
 /**
@@ -72,10 +78,10 @@ const locked = (directory: string) =>
  * @category layers
  */
 export const layerStores = (
-  { directory, eventsKept, sync }: StoreOptions
+  { directory, eventsKept, minFree, sync }: StoreOptions
 ): Layer.Layer<BlobStore | MetadataStore, OpenError> =>
   Layer.suspend(() => {
-    const blobs = NodeBlobStore.layer({ directory, sync, lock: () => Effect.void })
+    const blobs = NodeBlobStore.layer({ directory, minFree, sync, lock: () => Effect.void })
     const metadata = SqlMetadataStore.layer({ eventsKept }).pipe(
       Layer.provide(Sqlite.layer({ filename: join(directory, "metadata.db") }))
     )

@@ -26,6 +26,7 @@ import type * as Scope from "effect/Scope"
 import { join } from "node:path"
 import { BlobDirectories } from "./internal/blobDirectories.js"
 import { DirectorySyncs } from "./internal/directorySyncs.js"
+import * as freeSpace from "./internal/freeSpace.js"
 import * as names from "./internal/names.js"
 import { failed, Uploads } from "./internal/uploads.js"
 import * as NodeDirectoryLock from "./NodeDirectoryLock.js"
@@ -51,6 +52,13 @@ export interface Options {
    * @default "chunk"
    */
   readonly sync?: "chunk" | "commit" | undefined
+  /**
+   * How many bytes of the disk must be free: with fewer, a push fails with `Full`, and reads continue. A reserve keeps
+   * the database and the log on the same disk from failing.
+   *
+   * @default 0
+   */
+  readonly minFree?: number | undefined
   /**
    * Makes this process the owner of the directory until the end of the scope, or fails. Replace it if another lock
    * covers the directory.
@@ -78,7 +86,7 @@ export interface NodeBlobStore extends Service {
  * @category constructors
  */
 export const make = (
-  { directory, lock = NodeDirectoryLock.acquire, sync = "chunk" }: Options
+  { directory, lock = NodeDirectoryLock.acquire, minFree = 0, sync = "chunk" }: Options
 ): Effect.Effect<NodeBlobStore, files.FileError | NodeDirectoryLock.LockFailed, Scope.Scope> =>
   Effect.gen(function*() {
     const uploadsPath = join(directory, "uploads")
@@ -87,13 +95,14 @@ export const make = (
     const blobs = yield* BlobDirectories.open(join(directory, "blobs"), new DirectorySyncs())
     const uploads = new Uploads(uploadsPath, blobs, sync)
     const system = yield* NodeFileSystem
+    const hasSpace = yield* freeSpace.make(directory, minFree)
     const here = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provideService(effect, NodeFileSystem, system)
     return {
       granularity: 1,
-      put: ({ body, key }) => here(uploads.put(key, body)),
+      put: ({ body, key }) => here(Effect.zipRight(hasSpace, uploads.put(key, body))),
       read: (key, span) => here(read(blobs, key, span)),
-      openUpload: ({ id, key }) => here(uploads.open(id, key)),
-      append: (append) => here(uploads.append(append)),
+      openUpload: ({ id, key }) => here(Effect.zipRight(hasSpace, uploads.open(id, key))),
+      append: (append) => here(Effect.zipRight(hasSpace, uploads.append(append))),
       commit: (commit) => here(uploads.commit(commit)),
       abort: (token) => here(uploads.abort(token)),
       delete: (keys) => here(remove(blobs, keys)),

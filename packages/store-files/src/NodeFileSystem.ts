@@ -7,7 +7,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import { lstat, mkdir, open, readdir, rename, unlink } from "node:fs/promises"
+import { lstat, mkdir, open, readdir, rename, statfs, unlink } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
 
 /**
@@ -62,6 +62,8 @@ export interface FileSystem {
   readonly readdir: (path: string) => Promise<ReadonlyArray<string>>
   /** Returns what is known about a path, without following a symbolic link. */
   readonly stat: (path: string) => Promise<Stat>
+  /** Returns how many bytes of the disk of a directory are free. */
+  readonly freeBytes: (path: string) => Promise<number>
 }
 
 class NodeFile implements File {
@@ -114,6 +116,10 @@ export const node: FileSystem = {
   stat: async (path) => {
     const stat = await lstat(path)
     return { size: stat.size, isFile: stat.isFile() }
+  },
+  freeBytes: async (path) => {
+    const { bavail, bsize } = await statfs(path)
+    return bavail * bsize
   }
 }
 

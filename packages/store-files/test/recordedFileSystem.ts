@@ -7,7 +7,7 @@ export interface Call {
   readonly to?: string
 }
 
-const reading: ReadonlySet<string> = new Set(["read", "stat", "readdir", "close"])
+const reading: ReadonlySet<string> = new Set(["read", "stat", "readdir", "freeBytes", "close"])
 
 /**
  * Records the calls of a file system. `fault` is called before each call, with its number, and returns the error with
@@ -79,5 +79,9 @@ export class RecordedFileSystem implements NodeFileSystem.FileSystem {
 
   stat(path: string): Promise<NodeFileSystem.Stat> {
     return this.call("stat", path, () => this.system.stat(path))
+  }
+
+  freeBytes(path: string): Promise<number> {
+    return this.call("freeBytes", path, () => this.system.freeBytes(path))
   }
 }

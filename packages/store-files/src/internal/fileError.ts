@@ -48,6 +48,7 @@ export type Action =
   | "remove"
   | "create"
   | "list"
+  | "measure"
 
 /**
  * An error of the file system. Its message says what was attempted, what happened, and what to do. Its code, for example
