@@ -9,7 +9,7 @@ import { Context, Effect, Fiber, Layer, Option } from "effect"
 import { randomBytes } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import * as files from "../src/internal/node/files.js"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
 import { folder } from "./folder.js"
 
 const repository = RepositoryName.make("team/app")
