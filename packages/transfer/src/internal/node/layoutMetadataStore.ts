@@ -46,8 +46,8 @@ export const make = (
         }).pipe(
           Effect.zipRight(Effect.mapError(files.remove(layout.blobPath(path, digest)), failed))
         ),
-      deleteTag: (name, tag) =>
-        state.change((now) => Effect.map(now.metadata.deleteTag(name, tag), () => untag(now, tag))),
+      deleteTag: (name, tag, pointsAt) =>
+        state.change((now) => Effect.map(now.metadata.deleteTag(name, tag, pointsAt), () => untag(now, tag))),
       ...readCommands(state),
       inspectBlobs: (after, n) => inspectBlobs(path, state, after, n),
       review: () => Effect.succeed({ manifests: 0, blobs: 0, more: false }),
