@@ -161,6 +161,7 @@ describe("status", () => {
   > = [
     ["content over a limit", new RegistryError.SizeInvalid({ limit: 10 }), undefined, 413],
     ["a blob over a limit", new RegistryError.SizeInvalid({ limit: 10 }), operations.CompleteUpload, 413],
+    ["a full store", new RegistryError.Denied({ status: 507 }), undefined, 507],
     ["a tag that may not move", new RegistryError.Denied({}), ifAbsent, 412],
     ["a tag that points elsewhere", new RegistryError.Denied({}), ifMatch, 412],
     ["a push that is denied", new RegistryError.Denied({}), operations.PushManifest, 403],

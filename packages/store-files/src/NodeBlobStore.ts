@@ -132,20 +132,29 @@ export const layer = (
   options: Options
 ): Layer.Layer<BlobStore, files.FileError | NodeDirectoryLock.LockFailed> => Layer.scoped(BlobStore, make(options))
 
-const read = (blobs: BlobDirectories, ...[key, span]: Parameters<Service["read"]>): ReturnType<Service["read"]> =>
+/**
+ * Reads the file of a blob, as `BlobStore.read` does. For stores that keep blobs in files of their own.
+ *
+ * @since 0.1.0
+ * @category files
+ */
+export const readFile = (
+  path: string,
+  ...[key, span]: Parameters<Service["read"]>
+): ReturnType<Service["read"]> =>
   Effect.gen(function*() {
-    if (!names.isKey(key)) return yield* Effect.fail(new StoreError.NotFound({ key }))
-    const file = yield* files.open(blobs.pathOf(key))
+    const file = yield* files.open(path)
     if (span !== undefined && span.offset + span.length > file.size) {
       return yield* Effect.fail(new StoreError.RangeInvalid({ key, size: file.size }))
     }
     return yield* file.body(span, (size) => new StoreError.Truncated({ key, size }))
   }).pipe(
-    Effect.catchTag(
-      "FileError",
-      (error) => Effect.fail(error.isMissing ? new StoreError.NotFound({ key }) : failed(error))
-    )
+    Effect.catchTag("FileError", (error) =>
+      Effect.fail(error.isMissing ? new StoreError.NotFound({ key }) : failed(error)))
   )
+
+const read = (blobs: BlobDirectories, ...[key, span]: Parameters<Service["read"]>): ReturnType<Service["read"]> =>
+  names.isKey(key) ? readFile(blobs.pathOf(key), key, span) : Effect.fail(new StoreError.NotFound({ key }))
 
 /** Removes blobs. The removal is durable, so that the bytes of a forgotten key do not appear again. */
 const remove = (blobs: BlobDirectories, keys: ReadonlyArray<BlobKey>): ReturnType<Service["delete"]> =>

@@ -13,6 +13,7 @@ import * as Source from "@effect-oci/core/Source"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { constants } from "node:fs"
+import { rm } from "node:fs/promises"
 import { dirname } from "node:path"
 import { FileError } from "./internal/fileError.js"
 import type { Action } from "./internal/fileError.js"
@@ -293,6 +294,16 @@ export const remove = (path: string): FileEffect<void> =>
     (error) => error.isMissing,
     () => Effect.void
   )
+
+/**
+ * Removes a directory with its content. Succeeds if it does not exist. For temporary directories: the calls are not those
+ * of `NodeFileSystem`.
+ *
+ * @since 0.1.0
+ * @category directories
+ */
+export const removeDirectory = (path: string): FileEffect<void> =>
+  attempt("remove", path, () => rm(path, { recursive: true, force: true }))
 
 /**
  * Creates a directory and its parents, and syncs the parents of those that are new. Node's own `recursive` never returns

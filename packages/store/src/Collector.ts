@@ -27,9 +27,9 @@ export type { Report }
  */
 export interface Policy {
   /**
-   * How long content is kept although nothing refers to it: after its push, after a resolve that found it, and after
-   * the delete of what referred to it. A client may push a manifest long after it found or pushed the blobs. Default:
-   * 24 hours.
+   * How long content is kept although nothing refers to it: after its push, and after the delete of what referred to
+   * it. A resolve that finds content keeps it for at least half of this time, so that a client can push a manifest long
+   * after it found the blobs. Default: 24 hours.
    */
   readonly grace?: Duration.DurationInput | undefined
   /**

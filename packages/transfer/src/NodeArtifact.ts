@@ -5,12 +5,12 @@
  */
 import { BlobPush, Body, Descriptor, Digest, Manifest, MediaType, printable, RegistryError } from "@effect-oci/core"
 import type { Operation, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { lstat } from "node:fs/promises"
 import { basename, dirname, join } from "node:path"
-import * as files from "./internal/node/files.js"
 import * as titles from "./internal/node/titles.js"
 
 /**
@@ -205,7 +205,7 @@ const plainFolders = (folder: string, parts: ReadonlyArray<string>) =>
     parts.slice(0, -1).map((_, index) => join(folder, ...parts.slice(0, index + 1))),
     (path) =>
       Effect.flatMap(
-        Effect.option(files.tried(path, () => lstat(path))),
+        Effect.option(files.attempt("open", path, () => lstat(path))),
         (found) =>
           found._tag === "None" || found.value.isDirectory()
             ? Effect.void
@@ -277,7 +277,7 @@ export const pull = (
     // Every name is checked before the first file is written, so that a refused artifact changes no file.
     for (const [path, { parts }] of outputs) {
       yield* plainFolders(folder, parts)
-      const existing = Option.getOrUndefined(yield* Effect.option(files.tried(path, () => lstat(path))))
+      const existing = Option.getOrUndefined(yield* Effect.option(files.attempt("open", path, () => lstat(path))))
       if (existing !== undefined && (options?.overwrite !== true || !existing.isFile())) {
         const reason = existing.isFile()
           ? "the file exists; set `overwrite` to replace it"
@@ -288,7 +288,7 @@ export const pull = (
     return yield* Effect.forEach([...outputs], ([path, { blob, parts }]) =>
       Effect.scoped(Effect.gen(function*() {
         yield* plainFolders(folder, parts)
-        yield* Effect.mapError(files.folder(dirname(path)), refused)
+        yield* Effect.mapError(files.createDirectory(dirname(path)), refused)
         const part = join(dirname(path), `.${crypto.randomUUID()}`)
         const content = yield* registry.getBlob(repository, blob.digest)
         yield* files.write(part, content.body).pipe(

@@ -5,6 +5,7 @@
  */
 import type { Registry } from "@effect-oci/core"
 import { Body } from "@effect-oci/core"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -13,7 +14,6 @@ import { readdir } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import * as archives from "./internal/node/archiveFile.js"
 import type { Limits } from "./internal/node/decompress.js"
-import * as files from "./internal/node/files.js"
 import { indexPath } from "./internal/node/layoutIndex.js"
 import type { LayoutInvalid } from "./internal/node/layoutInvalid.js"
 import { maxIndex, unreadable } from "./internal/node/layoutReader.js"
@@ -54,7 +54,7 @@ export const pack = (layout: string): Stream.Stream<Uint8Array, LayoutInvalid> =
   }))
 
 const partsOf = (layout: string) =>
-  files.tried(layout, async () => {
+  files.attempt("list", layout, async () => {
     const below = await readdir(join(layout, "blobs"), { recursive: true })
     const blobs = below.map((name) => `blobs/${name}`).filter((name) => part.test(name)).sort()
     return ["oci-layout", ...blobs]
@@ -85,7 +85,7 @@ export const unpack = <E>(
         if (seen.has(name)) return yield* Effect.fail(invalid(`contains ${name} twice`))
         seen.add(name)
         const path = join(layout, name)
-        yield* Effect.mapError(files.folder(dirname(path)), unreadable(layout))
+        yield* Effect.mapError(files.createDirectory(dirname(path)), unreadable(layout))
         yield* Effect.mapError(
           files.write(path, Body.stream(content)),
           (error) => error._tag === "FileError" ? unreadable(layout)(error) : invalid("is damaged or truncated", error)

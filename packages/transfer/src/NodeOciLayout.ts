@@ -6,6 +6,8 @@
 import { Answer, BlobContent, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
@@ -13,13 +15,12 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { lstat } from "node:fs/promises"
 import { join } from "node:path"
-import * as files from "./internal/node/files.js"
 import * as blobs from "./internal/node/layoutBlobStore.js"
-import { indexPath, ingestPath, lockPath } from "./internal/node/layoutIndex.js"
+import { indexPath, lockPath } from "./internal/node/layoutIndex.js"
 import { LayoutInvalid } from "./internal/node/layoutInvalid.js"
 import * as metadata from "./internal/node/layoutMetadataStore.js"
 import { unreadable } from "./internal/node/layoutReader.js"
-import { Unusable } from "./internal/node/layoutState.js"
+import { replace, Unusable } from "./internal/node/layoutState.js"
 import * as lock from "./internal/node/lock.js"
 
 export { LayoutInvalid }
@@ -55,8 +56,8 @@ const plainFolders = (path: string) =>
     ["", "blobs", "blobs/sha256", "blobs/sha512", "ingest"],
     (name) => {
       const folder = join(path, name)
-      return files.tried(folder, () => lstat(folder)).pipe(
-        Effect.catchIf((error) => error.missing, () => Effect.succeedNone),
+      return files.attempt("open", folder, () => lstat(folder)).pipe(
+        Effect.catchIf((error) => error.isMissing, () => Effect.succeedNone),
         Effect.mapError(unreadable(path)),
         Effect.flatMap((found) =>
           !("isDirectory" in found) || found.isDirectory() || (name === "" && found.isSymbolicLink())
@@ -78,11 +79,10 @@ const made = (path: string) => {
   const put = (file: string, content: string) =>
     Effect.flatMap(
       files.sizeOf(file),
-      (size) =>
-        size === undefined ? files.replace(file, new TextEncoder().encode(content), ingestPath(path)) : Effect.void
+      (size) => size === undefined ? replace(path, file, new TextEncoder().encode(content)) : Effect.void
     )
   return Effect.zipRight(
-    files.folder(join(path, "blobs", "sha256")),
+    files.createDirectory(join(path, "blobs", "sha256")),
     Effect.zipRight(put(indexPath(path), emptyIndex), put(markerPath(path), text)).pipe(lock.within(lockPath(path)))
   )
 }
@@ -95,7 +95,7 @@ const check = (path: string, create: boolean): Effect.Effect<void, LayoutInvalid
   Effect.gen(function*() {
     yield* plainFolders(path)
     const marker = yield* readMarker(path).pipe(
-      Effect.catchIf((error) => error.missing && create, () => Effect.zipRight(made(path), readMarker(path))),
+      Effect.catchIf((error) => error.isMissing && create, () => Effect.zipRight(made(path), readMarker(path))),
       Effect.mapError(unreadable(path))
     )
     const version = yield* Effect.mapError(
@@ -152,7 +152,7 @@ const errorOf = (
     }
     case "FileError": {
       const reason = `${problem.path}: ${problem.reason}`
-      return problem.full
+      return problem.isFull
         ? new RegistryError.Denied({ ...fields, reason })
         : new RegistryError.Unavailable({ ...fields, reason })
     }
@@ -218,10 +218,12 @@ export const layer = (path: string, options?: Options): Layer.Layer<Registry, La
     const only = options?.repository ?? repository
     yield* check(path, options?.create ?? false)
     yield* blobs.sweep(path)
-    const backends = Layer.merge(
-      Layer.succeed(BlobStore.BlobStore, blobs.blobStore(path)),
-      Layer.effect(MetadataStore.MetadataStore, metadata.make(path, only))
-    )
+    const backends = Layer.scopedContext(Effect.gen(function*() {
+      const { receivedPath, service } = yield* blobs.make(path)
+      return Context.make(BlobStore.BlobStore, service).pipe(
+        Context.add(MetadataStore.MetadataStore, yield* metadata.make(path, only, receivedPath))
+      )
+    }))
     return Store.layer().pipe(
       Layer.provide(backends),
       Registry.wrap(unverified),

@@ -32,11 +32,15 @@ describe("an image layout", () => {
       const index = yield* pushIndex(source.registry, [on(amd, "linux/amd64"), on(arm, "linux/arm64")], {}, [v1])
       const sbom = yield* pushReferrer(source.registry, amd, "an/sbom")
 
-      const layout = yield* opened(path, { create: true })
-      yield* Copy.copy({ registry: source.registry, repository: app, reference: v1 }, { registry: layout, repository })
+      yield* Effect.scoped(Effect.flatMap(opened(path, { create: true }), (registry) =>
+        Copy.copy({ registry: source.registry, repository: app, reference: v1 }, { registry, repository })))
 
       expect(JSON.parse(readFileSync(join(path, "oci-layout"), "utf8"))).toEqual({ imageLayoutVersion: "1.0.0" })
-      expect(indexOf(path).manifests.map(({ digest }) => digest).sort()).toEqual([index.digest, sbom.digest].sort())
+      expect(
+        indexOf(path).manifests.map(({ digest }) =>
+          digest
+        ).sort()
+      ).toEqual([index.digest, sbom.digest].sort())
       expect(new Set(indexOf(path).manifests.map(nameOf))).toEqual(new Set([v1, undefined]))
       expect(readdirSync(join(path, "ingest"))).toEqual([])
 

@@ -4,12 +4,12 @@ import { Body, Digest, Registry, RepositoryName } from "@effect-oci/core"
 import { Logging, Metrics, Retry } from "@effect-oci/middleware"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Option } from "effect"
 import { randomBytes } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import * as files from "../src/internal/node/files.js"
 import { folder } from "./folder.js"
 
 const repository = RepositoryName.make("team/app")

@@ -42,6 +42,22 @@ describe.each([{ name: "the native hash", make: hash.make }, { name: "the portab
       expect(hex(make(algorithm), [text(content)])).toBe(expected)
     })
 
+    it("is copied with its bytes so far, and each copy goes on alone", () => {
+      for (const algorithm of ["sha256", "sha512"] as const) {
+        const hasher = make(algorithm)
+        hasher.update(text("ab"))
+        const copy = hasher.copy()
+        const second = copy.copy()
+        copy.update(text("xyz"))
+        hasher.update(text("c"))
+        expect(hasher.hex()).toBe(
+          vectors.find((each) => each.algorithm === algorithm && each.content === "abc")?.expected
+        )
+        expect(hex(second, [text("c")])).toBe(hex(make(algorithm), [text("abc")]))
+        expect(hex(copy, [])).toBe(hex(make(algorithm), [text("abxyz")]))
+      }
+    })
+
     it("does not keep a reference to the bytes", () => {
       const bytes = text("abc")
       const hasher = make("sha256")

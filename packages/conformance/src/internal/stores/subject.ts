@@ -16,7 +16,7 @@ import { Violation } from "../../Check.js"
 import type { Options, StoreCheck } from "../../StoreCheck.js"
 
 /** An expectation that does not hold. {@link makeCheck} adds the last call of the store. */
-class Mismatch extends Data.TaggedError("Mismatch")<{ readonly expected: string; readonly actual: string }> {}
+export class Mismatch extends Data.TaggedError("Mismatch")<{ readonly expected: string; readonly actual: string }> {}
 
 /** What a check can do with the store under test, in addition to calling it. */
 export interface Subject {

@@ -1,6 +1,7 @@
 import { Body } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { ReadOnly } from "@effect-oci/middleware"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -11,7 +12,6 @@ import { mkdtemp, realpath } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import * as NodeOciLayout from "../../NodeOciLayout.js"
-import * as files from "./files.js"
 import { LayoutInvalid } from "./layoutInvalid.js"
 import { unreadable } from "./layoutReader.js"
 
@@ -25,11 +25,13 @@ const add = (controller: TarPackController, { name, content }: Part): Effect.Eff
   Effect.scoped(Effect.gen(function*() {
     const body = typeof content === "string" ? yield* files.read(content) : Body.bytes(content)
     const writer = controller.add({ name, size: body.size!, type: "file", mode: 0o644 }).getWriter()
-    const write = (piece: Uint8Array) => files.tried(name, () => writer.write(piece))
+    const write = (piece: Uint8Array) => files.attempt("write", name, () => writer.write(piece))
     yield* Stream.runForEach(body.stream, write).pipe(
-      Effect.mapError((error) => error instanceof files.FileError ? error : new files.FileError(name, error as never))
+      Effect.mapError((error) =>
+        error instanceof files.FileError ? error : new files.FileError("write", name, error as never)
+      )
     )
-    yield* files.tried(name, () => writer.close())
+    yield* files.attempt("write", name, () => writer.close())
   }))
 
 /** Returns a tar archive of files, as a stream. */
@@ -52,10 +54,10 @@ export const packed = (layout: string, parts: ReadonlyArray<Part>): Stream.Strea
 const scratch = (beside: string) =>
   Effect.acquireRelease(
     Effect.flatMap(
-      files.tried(beside, () => realpath(beside)),
-      (folder) => files.tried(folder, () => mkdtemp(join(folder, ".oci-archive-")))
+      files.attempt("open", beside, () => realpath(beside)),
+      (folder) => files.attempt("create", folder, () => mkdtemp(join(folder, ".oci-archive-")))
     ),
-    (folder) => Effect.ignore(files.remove(folder))
+    (folder) => Effect.ignore(files.removeDirectory(folder))
   )
 
 /** Unpacks an archive into a temporary folder and returns the folder's path. The folder is removed with the scope. */

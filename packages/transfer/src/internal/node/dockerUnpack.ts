@@ -1,5 +1,6 @@
 import { Body, Digest, MediaType, Reference } from "@effect-oci/core"
 import type { Descriptor } from "@effect-oci/core"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
@@ -7,7 +8,6 @@ import * as Stream from "effect/Stream"
 import { open } from "node:fs/promises"
 import { join, posix } from "node:path"
 import type { Limits } from "./decompress.js"
-import * as files from "./files.js"
 import { blobPath, indexPath, namesOf } from "./layoutIndex.js"
 import type { LayoutInvalid } from "./layoutInvalid.js"
 import { unreadable } from "./layoutReader.js"
@@ -45,8 +45,8 @@ const store = <E>(archive: Stream.Stream<Uint8Array, E>, layout: string, limits:
     const stored: Files["stored"] = new Map()
     const links: Files["links"] = new Map()
     const ingest = join(layout, "ingest")
-    yield* Effect.mapError(files.folder(join(layout, "blobs", "sha256")), unreadable(layout))
-    yield* Effect.mapError(files.folder(ingest), unreadable(layout))
+    yield* Effect.mapError(files.createDirectory(join(layout, "blobs", "sha256")), unreadable(layout))
+    yield* Effect.mapError(files.createDirectory(ingest), unreadable(layout))
     const keep = (name: string, { content }: Entry) =>
       Effect.gen(function*() {
         const hasher = Digest.hasher("sha256")
@@ -94,7 +94,7 @@ const layerType = "application/vnd.docker.image.rootfs.diff.tar"
 
 /** Returns the media type of a layer, by the compression of its file. */
 const layerTypeOf = (path: string) =>
-  files.tried(path, async () => {
+  files.attempt("read", path, async () => {
     const handle = await open(path)
     try {
       const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0)

@@ -1,104 +1,178 @@
-import { Descriptor, Manifest } from "@effect-oci/core"
-import type { Digest, RepositoryName, Tag } from "@effect-oci/core"
-import { MetadataStore } from "@effect-oci/store"
+import { Descriptor, Digest, Manifest } from "@effect-oci/core"
+import type { RepositoryName, Tag } from "@effect-oci/core"
+import type { MetadataStore } from "@effect-oci/store"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
+import * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import * as DistributionSource from "../../DistributionSource.js"
 import * as digestTags from "../digestTags.js"
-import * as files from "./files.js"
-import { keyOf, receivedPath } from "./layoutBlobStore.js"
+import { keyOf } from "./layoutBlobStore.js"
+import type { LayoutBlobs } from "./layoutBlobStore.js"
 import * as layout from "./layoutIndex.js"
 import type { LayoutInvalid } from "./layoutInvalid.js"
-import { failed, LayoutState, memory } from "./layoutState.js"
+import { failed, LayoutState, memory, replace } from "./layoutState.js"
 import type { State } from "./layoutState.js"
 
 type Service = MetadataStore.Service
 
 /**
  * Creates the metadata store of a layout, which stores metadata in the index. A layout has one repository. Upload sessions
- * are kept in memory.
+ * are kept in memory. Nothing expires: what no tag points at remains until it is deleted.
  */
 export const make = (
   path: string,
-  repository: RepositoryName.RepositoryName
+  repository: RepositoryName.RepositoryName,
+  receivedPath: LayoutBlobs["receivedPath"]
 ): Effect.Effect<Service, LayoutInvalid> =>
   Effect.gen(function*() {
     const state = yield* LayoutState.open(path, repository)
     const uploads = yield* memory
+    const { advanceUpload, claimGarbage, claimUpload, createUpload, endUpload, expireUploads } = uploads
+    const { forgetGarbage, getUpload, unknownKeys } = uploads
     return {
-      ...blobCommands(path, repository, state, uploads),
+      ...blobCommands(path, repository, state),
+      linkBlob: (link) => linkBlob(path, receivedPath, uploads, link),
       putManifest: (put) => putManifest(path, state, put),
-      deleteManifest: (name, digest) =>
-        state.change(({ entries, metadata }) =>
-          Effect.map(metadata.deleteManifest(name, digest), () => {
+      deleteManifest: (name, digest, evenIfReferenced) =>
+        state.change(({ entries, metadata }) => {
+          // A manifest that cannot be read is of no use to the manifests that refer to it.
+          const content = entries.get(digest)?.content
+          const always = evenIfReferenced || (content !== undefined && Either.isLeft(content))
+          return Effect.map(metadata.deleteManifest(name, digest, always), () => {
             entries.delete(digest)
           })
-        ).pipe(
+        }).pipe(
           Effect.zipRight(Effect.mapError(files.remove(layout.blobPath(path, digest)), failed))
         ),
-      deleteTag: (name, tag) =>
-        state.change((now) => Effect.map(now.metadata.deleteTag(name, tag), () => untag(now, tag))),
+      deleteTag: (name, tag, pointsAt) =>
+        state.change((now) => Effect.map(now.metadata.deleteTag(name, tag, pointsAt), () => untag(now, tag))),
       ...readCommands(state),
-      createUpload: uploads.createUpload,
-      getUpload: uploads.getUpload,
-      advanceUpload: uploads.advanceUpload,
-      endUpload: uploads.endUpload,
-      expireUploads: uploads.expireUploads,
-      listGarbage: uploads.listGarbage,
-      forgetGarbage: uploads.forgetGarbage
+      inspectBlobs: (after, n) => inspectBlobs(path, state, after, n),
+      review: () => Effect.succeed({ manifests: 0, blobs: 0, more: false }),
+      advanceUpload,
+      claimGarbage,
+      claimUpload,
+      createUpload,
+      endUpload,
+      expireUploads,
+      forgetGarbage,
+      getUpload,
+      unknownKeys
     }
   })
 
 const sizeOf = (path: string, digest: Digest.Digest) =>
   Effect.mapError(files.sizeOf(layout.blobPath(path, digest)), failed)
 
+const storedBlob = (digest: Digest.Digest, size: number): MetadataStore.StoredBlob => ({
+  descriptor: { mediaType: Descriptor.octetStream, digest, size },
+  key: keyOf(digest)
+})
+
 /** Creates the commands for blobs. The blobs of a layout are its files, except the manifests that the index lists. */
 const blobCommands = (
   path: string,
   repository: RepositoryName.RepositoryName,
-  state: LayoutState,
-  uploads: Service
-): Pick<Service, "findBlob" | "linkUploaded" | "mount" | "unlinkBlob"> => {
+  state: LayoutState
+): Pick<Service, "findBlob" | "mount" | "unlinkBlob"> => {
   const findBlob: Service["findBlob"] = (name, digest) =>
     name !== repository || state.lists(digest)
       ? Effect.succeed<MetadataStore.StoredBlob | undefined>(undefined)
-      : Effect.map(sizeOf(path, digest), (size) =>
-        size === undefined
-          ? undefined
-          : { descriptor: { mediaType: Descriptor.octetStream, digest, size }, key: keyOf(digest) })
+      : Effect.map(sizeOf(path, digest), (size) => size === undefined ? undefined : storedBlob(digest, size))
   return {
     findBlob,
-    linkUploaded: ({ digest, id, size }) =>
-      Effect.gen(function*() {
-        const { key, offset } = yield* uploads.getUpload(id)
-        if (offset !== size) return yield* Effect.fail(new MetadataStore.OffsetMismatch({ offset }))
-        const to = layout.blobPath(path, digest)
-        yield* files.folder(dirname(to)).pipe(
-          Effect.zipRight(files.move(receivedPath(path, key), to)),
-          Effect.mapError(failed)
-        )
-        yield* uploads.endUpload(id)
-        yield* uploads.forgetGarbage(key)
-        return undefined
-      }),
     mount: ({ digest, from }) =>
       from !== undefined && from !== repository
         ? Effect.succeed(false)
         : Effect.map(findBlob(repository, digest), (found) => found !== undefined),
-    unlinkBlob: (name, digest) =>
+    unlinkBlob: ({ digest, evenIfReferenced, repository: name }) =>
       Effect.gen(function*() {
-        if ((yield* findBlob(name, digest)) === undefined) return yield* Effect.fail(new MetadataStore.BlobUnknown())
-        yield* Effect.mapError(files.remove(layout.blobPath(path, digest)), failed)
-        return undefined
+        if ((yield* findBlob(name, digest)) === undefined) return yield* Effect.fail(new StoreError.BlobUnknown())
+        const by = evenIfReferenced ? undefined : yield* state.read((now) => Effect.succeed(sourceOf(now, digest)))
+        if (by !== undefined) return yield* Effect.fail(new StoreError.Referenced({ by }))
+        return yield* Effect.mapError(files.remove(layout.blobPath(path, digest)), failed)
       })
   }
 }
 
+/** Returns the digest of a manifest that refers to a blob, or `undefined` if there is none. */
+const sourceOf = ({ entries }: State, blob: Digest.Digest): Digest.Digest | undefined => {
+  for (const [digest, { content }] of entries) {
+    const links = Either.isRight(content) ? Manifest.references(content.right.document) : []
+    if (links.some(({ descriptor, kind }) => kind !== "subject" && descriptor.digest === blob)) return digest
+  }
+  return undefined
+}
+
+/** Moves received bytes to their digest, and ends their upload session. */
+const linkBlob = (
+  path: string,
+  receivedPath: LayoutBlobs["receivedPath"],
+  uploads: Service,
+  { digest, key, size, upload }: Parameters<Service["linkBlob"]>[0]
+): ReturnType<Service["linkBlob"]> =>
+  Effect.uninterruptible(Effect.gen(function*() {
+    const received = yield* receivedPath(key)
+    const to = layout.blobPath(path, digest)
+    const isMoved = (yield* Effect.mapError(files.sizeOf(received), failed)) === undefined
+    if (isMoved && (yield* sizeOf(path, digest)) === size) return storedBlob(digest, size)
+    if (upload !== undefined && (yield* uploads.getUpload(upload.id)).fence !== upload.fence) {
+      return yield* Effect.fail(new StoreError.Stale())
+    }
+    yield* files.createDirectory(dirname(to)).pipe(
+      Effect.zipRight(files.move(received, to)),
+      Effect.mapError(failed)
+    )
+    if (upload !== undefined) {
+      yield* uploads.endUpload(upload.id)
+      yield* uploads.forgetGarbage([key])
+    }
+    return storedBlob(digest, size)
+  }))
+
+/** Lists the blobs of a layout. */
+const inspectBlobs = (
+  path: string,
+  state: LayoutState,
+  after: Digest.Digest | undefined,
+  n: number
+): ReturnType<Service["inspectBlobs"]> =>
+  Effect.gen(function*() {
+    const digests = yield* Effect.mapError(layoutDigests(path), failed)
+    const page = digests.filter((digest) => (after === undefined || digest > after) && !state.lists(digest)).slice(0, n)
+    const sizes = yield* Effect.forEach(page, (digest) => sizeOf(path, digest))
+    return page.flatMap((digest, index) => sizes[index] === undefined ? [] : [storedBlob(digest, sizes[index])])
+  })
+
+/** Returns the digests of all files in a layout, sorted. */
+const layoutDigests = (path: string) =>
+  Effect.map(
+    Effect.forEach(["sha256", "sha512"] as const, (algorithm) => {
+      const folder = join(path, "blobs", algorithm)
+      return Effect.catchIf(
+        files.attempt("list", folder, (system) => system.readdir(folder)),
+        (error) => error.isMissing,
+        () => Effect.succeed<ReadonlyArray<string>>([])
+      ).pipe(Effect.map((names) => names.map((name) => `${algorithm}:${name}`)))
+    }),
+    (all) => all.flat().sort().filter(Digest.is)
+  )
+
+type ReadCommands =
+  | "resolveManifest"
+  | "getManifest"
+  | "listTags"
+  | "listReferrers"
+  | "listRepositories"
+  | "inspectTags"
+  | "inspectManifests"
+
 /** Creates the commands that read manifests and lists. */
 const readCommands = (
   state: LayoutState
-): Pick<Service, "resolveManifest" | "getManifest" | "listTags" | "listReferrers" | "listRepositories"> => ({
+): Pick<Service, ReadCommands> => ({
   resolveManifest: (name, reference) =>
     state.readFor(reference, (now) => Effect.map(now.metadata.resolveManifest(name, reference), annotated(now))),
   getManifest: (name, reference) =>
@@ -110,7 +184,9 @@ const readCommands = (
   listTags: (name, after, n) => state.read(({ metadata }) => listTags(metadata, name, after, n)),
   listReferrers: (name, subject, type, after, n) =>
     state.read(({ metadata }) => metadata.listReferrers(name, subject, type, after, n)),
-  listRepositories: (after, n) => state.read(({ metadata }) => metadata.listRepositories(after, n))
+  listRepositories: (after, n) => state.read(({ metadata }) => metadata.listRepositories(after, n)),
+  inspectTags: (name, after, n) => state.read(({ metadata }) => metadata.inspectTags(name, after, n)),
+  inspectManifests: (name, after, n) => state.read(({ metadata }) => metadata.inspectManifests(name, after, n))
 })
 
 const putManifest = (
@@ -120,25 +196,34 @@ const putManifest = (
 ): ReturnType<Service["putManifest"]> =>
   Effect.gen(function*() {
     const source = yield* DistributionSource.Current
+    const { bytes, descriptor } = put.manifest
+    yield* state.read((now) => refuseOtherType(now, descriptor))
     const absent = yield* Effect.filter(
-      [...put.blobs, ...put.children],
+      put.references.flatMap(({ digest, required }) => required ? [digest] : []),
       (digest) => Effect.map(sizeOf(path, digest), (size) => size === undefined)
     )
-    if (absent.length > 0) return yield* Effect.fail(new MetadataStore.ContentUnknown({ digests: absent }))
-    const { bytes, descriptor } = put.manifest
+    if (absent.length > 0) return yield* Effect.fail(new StoreError.ContentUnknown({ digests: absent }))
     const document = yield* Effect.orDie(Manifest.parse({ mediaType: descriptor.mediaType, bytes }))
     const file = layout.blobPath(path, descriptor.digest)
-    yield* files.folder(dirname(file)).pipe(
-      Effect.zipRight(files.replace(file, bytes, layout.ingestPath(path))),
+    yield* files.createDirectory(dirname(file)).pipe(
+      Effect.zipRight(replace(path, file, bytes)),
       Effect.mapError(failed)
     )
     yield* state.change((now) =>
       Effect.map(
-        replaced(now, { ...put, blobs: [], children: [] }),
+        replaced(now, { ...put, references: put.references.map((each) => ({ ...each, required: false })) }),
         () => list(now, put, document, source)
       )
     )
   })
+
+/** Fails if the layout has the manifest with another media type. */
+const refuseOtherType = ({ entries }: State, { digest, mediaType }: Descriptor.Descriptor) => {
+  const before = entries.get(digest)
+  return before !== undefined && Either.isRight(before.content) && before.descriptor.mediaType !== mediaType
+    ? Effect.fail(new StoreError.TypeTaken({ mediaType: before.descriptor.mediaType }))
+    : Effect.void
+}
 
 /** Lists a manifest in the index, with its tags and the repository that it came from. */
 const list = (
@@ -183,7 +268,7 @@ const replaced = ({ entries, metadata }: State, put: MetadataStore.PutManifest) 
   const before = entries.get(digest)
   if (before === undefined || Either.isRight(before.content)) return metadata.putManifest(put)
   const tags = [...new Set(before.listings.flatMap((listing) => layout.tagFor(listing) ?? []))]
-  return metadata.deleteManifest(put.repository, digest).pipe(
+  return metadata.deleteManifest(put.repository, digest, true).pipe(
     Effect.orDie,
     Effect.zipRight(metadata.putManifest({ ...put, tags: [...new Set([...tags, ...put.tags])] }))
   )

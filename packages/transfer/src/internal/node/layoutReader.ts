@@ -1,10 +1,10 @@
 import { Descriptor, Manifest } from "@effect-oci/core"
 import type { Digest } from "@effect-oci/core"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import { stat } from "node:fs/promises"
-import * as files from "./files.js"
 import { blobPath, indexPath, listingOf } from "./layoutIndex.js"
 import type { Content, Entry, Index, Listing } from "./layoutIndex.js"
 import { LayoutInvalid } from "./layoutInvalid.js"
@@ -23,7 +23,7 @@ export const unreadable = (layout: string) => (error: files.FileError): LayoutIn
 
 /** Returns a stamp that identifies the state of the index, without reading it. */
 export const stampOf = (layout: string): Effect.Effect<string> =>
-  Effect.match(files.tried(indexPath(layout), () => stat(indexPath(layout), { bigint: true })), {
+  Effect.match(files.attempt("open", indexPath(layout), () => stat(indexPath(layout), { bigint: true })), {
     onFailure: () => "none",
     onSuccess: ({ ino, mtimeNs, size }) => `${ino} ${size} ${mtimeNs}`
   })

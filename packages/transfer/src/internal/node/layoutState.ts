@@ -1,15 +1,19 @@
 import { Manifest, Operation } from "@effect-oci/core"
 import type { Digest, RepositoryName, Tag } from "@effect-oci/core"
 import { Memory, MetadataStore } from "@effect-oci/store"
+import * as files from "@effect-oci/store-files/NodeDurableFile"
+import * as StoreError from "@effect-oci/store/StoreError"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import * as files from "./files.js"
+import { join } from "node:path"
 import * as layout from "./layoutIndex.js"
 import type { LayoutInvalid } from "./layoutInvalid.js"
 import * as reader from "./layoutReader.js"
 import * as lock from "./lock.js"
+import * as owner from "./owner.js"
 
 /** The error for a manifest that the index lists but that cannot be served: its file is broken, or its tag is ambiguous. */
 export class Unusable {
@@ -34,7 +38,11 @@ export const memory: Effect.Effect<MetadataStore.Service> = Effect.suspend(() =>
   )
 )
 
-export const failed = (cause: unknown): MetadataStore.Failed => new MetadataStore.Failed({ cause })
+export const failed = (cause: unknown): StoreError.Failed => new StoreError.Failed({ cause })
+
+/** Replaces a file of a layout by bytes, atomically and durably. */
+export const replace = (path: string, file: string, bytes: Uint8Array): files.FileEffect<void> =>
+  files.replace(file, bytes, join(layout.ingestPath(path), `file-${crypto.randomUUID()}${owner.suffix()}`))
 
 const noBytes = new Uint8Array(0)
 
@@ -44,16 +52,21 @@ const put = (
   { content, descriptor }: layout.Entry,
   tags: ReadonlyArray<Tag.Tag>
 ): MetadataStore.PutManifest => {
-  const common = { repository, blobs: [], children: [], tags, ifAbsent: false, ifMatch: undefined }
+  const common = { repository, tags, ifAbsent: false, ifMatch: undefined, keep: Duration.zero }
   if (Either.isLeft(content)) {
-    return { ...common, manifest: { descriptor, bytes: noBytes } as unknown as Manifest.Manifest, referrer: undefined }
+    const manifest = { descriptor, bytes: noBytes } as unknown as Manifest.Manifest
+    return { ...common, manifest, references: [], listedAs: undefined }
   }
   const { document, manifest } = content.right
-  const subject = Manifest.references(document).find(({ kind }) => kind === "subject")?.descriptor.digest
-  const referrer = subject === undefined
-    ? undefined
-    : { subject, descriptor: Manifest.referrer(manifest.descriptor, document) }
-  return { ...common, manifest, referrer }
+  const links = Manifest.references(document)
+  const references = links.map(({ descriptor, kind }) => ({
+    digest: descriptor.digest,
+    kind: kind === "config" ? "blob" as const : kind === "manifest" ? "child" as const : kind,
+    required: false
+  }))
+  const isReferrer = links.some(({ kind }) => kind === "subject")
+  const listedAs = isReferrer ? Manifest.referrer(manifest.descriptor, document) : undefined
+  return { ...common, manifest, references, listedAs }
 }
 
 const load = (path: string, repository: RepositoryName.RepositoryName): Effect.Effect<State, LayoutInvalid> =>
@@ -87,7 +100,7 @@ const problemOf = ({ entries, tags }: State, reference: Operation.TagOrDigest): 
     : undefined
 }
 
-type Answer<A, E = never> = Effect.Effect<A, E | MetadataStore.Failed>
+type Answer<A, E = never> = Effect.Effect<A, E | StoreError.Failed>
 
 /**
  * The metadata of a layout in memory. It is read again when another process has changed the index. The index is always
@@ -131,7 +144,7 @@ export class LayoutState {
   }
 
   /** Changes the metadata and writes the index. If the write fails, the metadata is read again from the file. */
-  change<A, E>(f: (state: State) => Effect.Effect<A, E | MetadataStore.Failed>): Answer<A, E> {
+  change<A, E>(f: (state: State) => Effect.Effect<A, E | StoreError.Failed>): Answer<A, E> {
     return Effect.flatMap(this.refreshed(), (state) => Effect.zipLeft(f(state), this.save(state))).pipe(
       Effect.onError(() =>
         Effect.sync(() => {
@@ -161,7 +174,7 @@ export class LayoutState {
 
   private save(changed: State): Answer<void> {
     return Effect.gen(this, function*() {
-      yield* files.replace(layout.indexPath(this.path), layout.encode(changed), layout.ingestPath(this.path))
+      yield* replace(this.path, layout.indexPath(this.path), layout.encode(changed))
       // The metadata in memory has only one manifest for an ambiguous tag, so the index must be read again.
       const settled = [...changed.tags.values()].every(({ length }) => length === 1)
       const stamp = settled ? yield* reader.stampOf(this.path) : "unknown"

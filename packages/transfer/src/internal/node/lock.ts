@@ -1,8 +1,8 @@
+import { attempt, FileError } from "@effect-oci/store-files/NodeDurableFile"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { open, readFile, rm, stat } from "node:fs/promises"
 import { hostname } from "node:os"
-import { FileError, tried } from "./files.js"
 import { hasEnded } from "./owner.js"
 
 /** How long to wait for the lock, in milliseconds. */
@@ -20,7 +20,7 @@ const isStale = async (path: string): Promise<boolean> => {
 }
 
 const take = (path: string) =>
-  tried(path, async () => {
+  attempt("create", path, async () => {
     const handle = await open(path, "wx", 0o644)
     try {
       await handle.writeFile(`${hostname()} ${process.pid}\n`)
@@ -34,7 +34,7 @@ const take = (path: string) =>
  * lock that a third process has acquired after the first removal.
  */
 const clear = (path: string) =>
-  tried(path, async () => {
+  attempt("remove", path, async () => {
     if (!await isStale(path)) return
     const clearing = `${path}.clearing`
     await (await open(clearing, "wx", 0o644)).close()
@@ -51,14 +51,14 @@ const acquire = (path: string) =>
     while (true) {
       const taken = yield* Effect.either(take(path))
       if (taken._tag === "Right") return
-      if (taken.left.cause.code !== "EEXIST") return yield* Effect.fail(taken.left)
+      if (taken.left.cause?.code !== "EEXIST") return yield* Effect.fail(taken.left)
       if ((yield* Clock.currentTimeMillis) > until) {
         return yield* Effect.fail(
           new FileError(
+            "create",
             path,
-            Object.assign(new Error("locked"), {
-              code: "another process holds this lock; if that process has ended, remove the file"
-            })
+            undefined,
+            "another process holds this lock; if that process has ended, remove the file"
           )
         )
       }
@@ -75,5 +75,5 @@ export const within = (path: string) => <A, E, R>(effect: Effect.Effect<A, E, R>
   Effect.acquireUseRelease(
     acquire(path),
     () => effect,
-    () => Effect.ignore(tried(path, () => rm(path, { force: true })))
+    () => Effect.ignore(attempt("remove", path, () => rm(path, { force: true })))
   )

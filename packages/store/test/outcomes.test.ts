@@ -1,0 +1,143 @@
+import { Body, Digest, MediaType, Registry } from "@effect-oci/core"
+import { BlobStore, Memory, MetadataStore, Store, StoreError } from "@effect-oci/store"
+import { describe, expect, it } from "@effect/vitest"
+import { Duration, Effect, Layer } from "effect"
+import { hello, helloDigest, index, list, pullText, pushBytes, repository, tagOf, text, v1 } from "./fixtures.js"
+
+const stores = () => Layer.merge(Memory.layerBlobStore(), Memory.layerMetadataStore())
+
+type Command =
+  | "linkBlob"
+  | "mount"
+  | "unlinkBlob"
+  | "putManifest"
+  | "deleteManifest"
+  | "deleteTag"
+  | "createUpload"
+  | "claimUpload"
+  | "advanceUpload"
+  | "endUpload"
+
+/**
+ * Runs a test on a registry whose metadata store loses the answers of a command, so many times. The command has taken
+ * effect. `between` runs after the first lost answer.
+ */
+const losing = (
+  command: Command,
+  times: number,
+  between: (store: MetadataStore.Service) => Effect.Effect<unknown> = () => Effect.void
+) =>
+<A, E, R>(effect: Effect.Effect<A, E, R>) => {
+  const lossy = Layer.effect(
+    MetadataStore.MetadataStore,
+    Effect.map(MetadataStore.MetadataStore, (store) => {
+      let left = times
+      const run = (...args: ReadonlyArray<never>): Effect.Effect<unknown, unknown> =>
+        Effect.suspend(() => {
+          const isFirst = left === times
+          const answer = (store[command] as (...args: ReadonlyArray<never>) => Effect.Effect<unknown, unknown>)(
+            ...args
+          )
+          return left-- > 0
+            ? Effect.ignore(answer).pipe(
+              Effect.zipRight(isFirst ? between(store) : Effect.void),
+              Effect.zipRight(Effect.fail(new StoreError.OutcomeUnknown({ cause: "the connection broke" })))
+            )
+            : answer
+        })
+      return { ...store, [command]: run }
+    })
+  )
+  return Effect.provide(
+    effect,
+    Layer.provideMerge(Store.layer(), Layer.provideMerge(lossy, Layer.suspend(stores)))
+  )
+}
+
+/** Uses every command that writes. */
+const everything = Effect.gen(function*() {
+  const registry = yield* Registry
+  yield* pushBytes(hello)
+  const other = yield* registry.startUpload(repository)
+  yield* registry.cancelUpload(repository, other.id)
+  const { id } = yield* registry.startUpload(repository)
+  yield* registry.appendUpload(repository, id, Body.bytes(text("ab")))
+  yield* registry.appendUpload(repository, id, Body.bytes(text("cd")))
+  yield* registry.completeUpload(repository, id, Digest.fromBytes(text("abcdef")), { body: Body.bytes(text("ef")) })
+  expect(yield* pullText(repository, Digest.fromBytes(text("abcdef")))).toBe("abcdef")
+  yield* registry.mountBlob(repository, helloDigest, { from: repository })
+  const { digest } = yield* registry.pushManifest(repository, {
+    mediaType: MediaType.index,
+    bytes: index(),
+    tags: [v1],
+    ifAbsent: true
+  })
+  yield* registry.deleteTag(repository, v1)
+  expect(yield* list(registry.listTags(repository))).toEqual([])
+  yield* registry.deleteManifest(repository, digest)
+  yield* registry.deleteBlob(repository, helloDigest)
+  expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+  const blobs = yield* BlobStore.BlobStore
+  expect(yield* blobs.list(undefined, 10)).toHaveLength(1)
+  expect(yield* blobs.listUploads(undefined, 10)).toHaveLength(0)
+})
+
+const commands: ReadonlyArray<Command> = [
+  "linkBlob",
+  "mount",
+  "unlinkBlob",
+  "putManifest",
+  "deleteManifest",
+  "deleteTag",
+  "createUpload",
+  "claimUpload",
+  "advanceUpload",
+  "endUpload"
+]
+
+describe("a command whose outcome is unknown", () => {
+  it.live.each(commands.flatMap((command) => [[command, 1], [command, 3]] as const))(
+    "is run again, and succeeds if it took effect: %s, %i lost answers",
+    ([command, times]) => everything.pipe(losing(command, times))
+  )
+
+  it.live("fails with Unavailable if the outcome stays unknown", () =>
+    Effect.gen(function*() {
+      const registry = yield* Registry
+      expect(yield* tagOf(registry.pushManifest(repository, { mediaType: MediaType.index, bytes: index() })))
+        .toBe("Unavailable")
+    }).pipe(losing("putManifest", 100)))
+
+  const unlink = (store: MetadataStore.Service) =>
+    store.unlinkBlob({ repository, digest: helloDigest, evenIfReferenced: false, readable: Duration.zero }).pipe(
+      Effect.orDie
+    )
+
+  it.live("does not link the bytes of a push again that are garbage", () =>
+    Effect.gen(function*() {
+      const registry = yield* Registry
+      expect(yield* tagOf(pushBytes(hello))).toBe("BlobUploadUnknown")
+      expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      yield* pushBytes(hello)
+      expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+    }).pipe(losing("linkBlob", 1, unlink)))
+
+  it.live("does not link the bytes of a push again that were deleted", () => {
+    let blobs: BlobStore.Service | undefined
+    const collect = (store: MetadataStore.Service) =>
+      Effect.gen(function*() {
+        yield* unlink(store)
+        const keys = (yield* blobs!.list(undefined, 10)).map(({ key }) => key)
+        yield* blobs!.delete(keys)
+        yield* store.forgetGarbage(keys)
+      }).pipe(Effect.orDie)
+    return Effect.gen(function*() {
+      blobs = yield* BlobStore.BlobStore
+      const registry = yield* Registry
+      expect(yield* tagOf(pushBytes(hello))).toBe("Unavailable")
+      expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
+      yield* pushBytes(hello)
+      expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+    }).pipe(losing("linkBlob", 1, collect))
+  })
+})
