@@ -1,4 +1,5 @@
 import {
+  Answer,
   BlobContent,
   Body,
   Descriptor,
@@ -150,7 +151,7 @@ describe("a fill", () => {
       const base = Handler.override(samples.known, { GetBlob: () => Effect.succeed(content) })
       let stored = 0
       const store = Handler.override(samples.known, {
-        GetBlob: (operation) => Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation))),
+        GetBlob: (operation) => Answer.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation))),
         PushBlob: ({ body }) =>
           Effect.as(
             Body.forEachChunk(body, (piece) => {

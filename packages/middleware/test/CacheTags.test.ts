@@ -1,6 +1,6 @@
-import { Descriptor, Middleware, Operation, ReferenceSet, RegistryError, Tag } from "@effect-oci/core"
+import { Answer, Descriptor, Middleware, Operation, ReferenceSet, RegistryError, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, TestClock } from "effect"
+import { Deferred, Effect, Fiber, TestClock } from "effect"
 import { Filter, Logging, Retry } from "../src/index.js"
 import { during, image, make, other, push, repository, tag, text } from "./cache.js"
 import type { World } from "./cache.js"
@@ -18,7 +18,7 @@ const failing = () => {
   const middleware: Middleware.Middleware = (next) => (operation) =>
     state.error === undefined
       ? next(operation)
-      : Exit.fail(RegistryError.withFields(state.error, Operation.errorFields(operation)))
+      : Answer.fail(RegistryError.withFields(state.error, Operation.errorFields(operation)))
   return { state, middleware }
 }
 

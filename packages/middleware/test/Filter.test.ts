@@ -1,4 +1,5 @@
 import {
+  Answer,
   Body,
   Caller,
   Handler,
@@ -297,7 +298,7 @@ describe("Filter", () => {
     it.effect("reports an error of the upload as an error of the mount", () =>
       Effect.gen(function*() {
         const next = samples.always(
-          Exit.fail(new RegistryError.TooManyRequests({ operation: "StartUpload", repository }))
+          Answer.fail(new RegistryError.TooManyRequests({ operation: "StartUpload", repository }))
         )
         const error = yield* Effect.flip(Filter.middleware({ select: shown })(next)(mount(name("secret"))))
         expect(error.message).toBe(`MountBlob team/app@${digest}: too many requests`)

@@ -1,4 +1,5 @@
 import {
+  Answer,
   Digest,
   Handler,
   Operation,
@@ -190,8 +191,8 @@ describe("Immutable", () => {
     Effect.gen(function*() {
       const error = new RegistryError.Denied({ reason: "read only on Sundays" })
       const next = Handler.override(samples.known, {
-        ResolveManifest: () => Exit.fail(new RegistryError.ManifestUnknown({})),
-        PushManifest: () => Exit.fail(error)
+        ResolveManifest: () => Answer.fail(new RegistryError.ManifestUnknown({})),
+        PushManifest: () => Answer.fail(error)
       })
       for (const conditional of [true, false]) {
         const handle = (yield* Immutable.middleware({ conditional }))(next)
@@ -205,7 +206,7 @@ describe("Immutable", () => {
       const next = Handler.override((operation) => {
         seen.push(operation._tag)
         return samples.known(operation)
-      }, { ResolveManifest: () => Exit.fail(new RegistryError.Unavailable({ operation: "ResolveManifest" })) })
+      }, { ResolveManifest: () => Answer.fail(new RegistryError.Unavailable({ operation: "ResolveManifest" })) })
       const handle = (yield* Immutable.middleware())(next)
       expect(yield* Effect.flip(handle(push("one", ["v1"])))).toMatchObject({
         _tag: "Unavailable",
@@ -338,7 +339,7 @@ describe("Immutable", () => {
       Effect.gen(function*() {
         const started = yield* Deferred.make<void>()
         const next = Handler.override(samples.known, {
-          ResolveManifest: () => Exit.fail(new RegistryError.ManifestUnknown({})),
+          ResolveManifest: () => Answer.fail(new RegistryError.ManifestUnknown({})),
           PushManifest: (operation) =>
             operation.tags.includes(Tag.make("stuck"))
               ? Effect.zipRight(Deferred.succeed(started, undefined), Effect.never)

@@ -1,5 +1,15 @@
 import { Faulty } from "@effect-oci/conformance"
-import { Body, Descriptor, Handler, Operation, Registry, RegistryError, RetryBudget, Tag } from "@effect-oci/core"
+import {
+  Answer,
+  Body,
+  Descriptor,
+  Handler,
+  Operation,
+  Registry,
+  RegistryError,
+  RetryBudget,
+  Tag
+} from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
@@ -216,7 +226,7 @@ describe("operations", () => {
         const handle = Handler.override(
           samples.known,
           ask === "PushBlob"
-            ? { ResolveBlob: () => Exit.fail(missing) }
+            ? { ResolveBlob: () => Answer.fail(missing) }
             : {}
         )
         const told = yield* samples.answerOf(Retry.middleware(atOnce)(faulty.middleware(handle)), operation)

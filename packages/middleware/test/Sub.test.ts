@@ -96,7 +96,9 @@ describe("Sub", () => {
     const answer = Effect.succeed(samples.descriptor)
     const registry = sub(Handler.fromTable({ ...samples.answers, ResolveBlob: () => answer }))
     expect(registry(samples.operations.ResolveBlob)).toBe(answer)
-    const failing = sub(samples.always(Exit.fail(new RegistryError.Denied({ repository: below(samples.repository) }))))
+    const failing = sub(
+      samples.always(Answer.fail(new RegistryError.Denied({ repository: below(samples.repository) })))
+    )
     expect(Answer.settled(failing(samples.operations.ResolveBlob)))
       .toEqual(Exit.fail(new RegistryError.Denied({ repository: samples.repository })))
   })
@@ -145,7 +147,9 @@ describe("Sub", () => {
       }
     ])("$name", ({ error, told }) =>
       Effect.gen(function*() {
-        for (const next of [samples.always(Exit.fail(error)), samples.suspended(samples.always(Exit.fail(error)))]) {
+        for (
+          const next of [samples.always(Answer.fail(error)), samples.suspended(samples.always(Answer.fail(error)))]
+        ) {
           const found = yield* Effect.flip(sub(next)(samples.operations.ResolveManifest))
           expect(found).toEqual(told)
           expect(found.message).toBe(told.message)
@@ -158,7 +162,7 @@ describe("Sub", () => {
         for (let depth = 0; depth < 100_000; depth++) detail = [detail]
         const cause = new Error("socket")
         const error = new RegistryError.Denied({ detail, cause })
-        const found = yield* Effect.flip(sub(samples.always(Exit.fail(error)))(samples.operations.ResolveBlob))
+        const found = yield* Effect.flip(sub(samples.always(Answer.fail(error)))(samples.operations.ResolveBlob))
         expect(JSON.stringify(found.detail).length).toBeLessThan(100)
         expect(found.cause).toBe(cause)
       }))
@@ -262,7 +266,7 @@ describe("Sub", () => {
     it("the same holds for errors", () =>
       fc.assert(fc.asyncProperty(samples.anyOperation, async (operation) => {
         const next: Handler.Handler = (asked) =>
-          Exit.fail(
+          Answer.fail(
             new RegistryError.Denied({ ...Operation.errorFields(asked), detail: Operation.repositories(asked) })
           )
         const [one, other] = await Effect.runPromise(Effect.all([

@@ -1,4 +1,5 @@
 import {
+  Answer,
   BlobContent,
   Body,
   Caller,
@@ -38,14 +39,14 @@ const seeing = (seen: Array<string>, name: string, next: Handler.Handler): Handl
 
 const missing: Handler.Handler = (operation) => {
   const fields = Operation.errorFields(operation)
-  return Exit.fail(
+  return Answer.fail(
     operation._tag === "ResolveBlob" || operation._tag === "GetBlob"
       ? new RegistryError.BlobUnknown(fields)
       : new RegistryError.ManifestUnknown(fields)
   )
 }
-const down = samples.always(Exit.fail(new RegistryError.TransportError({ reason: "connection refused" })))
-const refusing = samples.always(Exit.fail(new RegistryError.Denied({})))
+const down = samples.always(Answer.fail(new RegistryError.TransportError({ reason: "connection refused" })))
+const refusing = samples.always(Answer.fail(new RegistryError.Denied({})))
 
 const reads = [
   samples.operations.ResolveBlob,
@@ -200,8 +201,8 @@ describe("Union, reading", () => {
     const other = Descriptor.fromBytes(new TextEncoder().encode("other"), descriptor.mediaType)
     const evil: Handler.Handler = Handler.fromTable({
       ...samples.answers,
-      ResolveBlob: () => Exit.succeed(other),
-      ResolveManifest: () => Exit.succeed(other),
+      ResolveBlob: () => Answer.succeed(other),
+      ResolveManifest: () => Answer.succeed(other),
       GetManifest: () =>
         Exit.mapError(
           Exit.fromEither(Manifest.make({ mediaType: descriptor.mediaType, bytes: new TextEncoder().encode("{}") })),
@@ -270,7 +271,7 @@ describe("Union, reading", () => {
     const other = Descriptor.fromBytes(new TextEncoder().encode("{}"), descriptor.mediaType)
     const moved: Handler.Handler = Handler.fromTable({
       ...samples.answers,
-      ResolveManifest: () => Exit.succeed(other)
+      ResolveManifest: () => Answer.succeed(other)
     })
     const resolve = new Operation.ResolveManifest({ repository, reference: tag })
     const get = new Operation.GetManifest({ repository, reference: tag })

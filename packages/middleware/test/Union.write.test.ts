@@ -1,4 +1,5 @@
 import {
+  Answer,
   Body,
   Descriptor,
   MediaType,
@@ -44,7 +45,7 @@ const failing = (
   tag: Operation.OperationTag,
   error: RegistryError.RegistryError = new RegistryError.Unavailable({ reason: "out of order" })
 ): Handler.Handler =>
-(operation) => operation._tag === tag ? Exit.fail(error) : registry(operation)
+(operation) => operation._tag === tag ? Answer.fail(error) : registry(operation)
 
 const content = new Uint8Array(300_000).map((_, index) => index % 251)
 const blob = Descriptor.fromBytes(content)
@@ -203,8 +204,8 @@ describe("Union, writing", () => {
     it.effect("fails with the error of the member that got furthest if all fail, without reading the body", () =>
       Effect.gen(function*() {
         const handle = union([
-          member("a", samples.always(Exit.fail(new RegistryError.TransportError({ reason: "refused" })))),
-          member("b", samples.always(Exit.fail(new RegistryError.Denied({}))))
+          member("a", samples.always(Answer.fail(new RegistryError.TransportError({ reason: "refused" })))),
+          member("b", samples.always(Answer.fail(new RegistryError.Denied({}))))
         ], { push: "all" })
         const { body, state } = native(pieces(1000))
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
@@ -348,7 +349,7 @@ describe("Union, writing", () => {
           member(
             name,
             ((operation: Operation.PushManifest | Operation.ResolveManifest) =>
-              operation._tag === "ResolveManifest" ? Exit.fail(new RegistryError.ManifestUnknown({})) : Effect.as(
+              operation._tag === "ResolveManifest" ? Answer.fail(new RegistryError.ManifestUnknown({})) : Effect.as(
                 Effect.zipRight(
                   Effect.sleep(millis(operation.tags[0]!)),
                   Effect.sync(() => void seen[name]!.push(`${operation.repository}:${operation.tags[0]}`))
@@ -453,7 +454,7 @@ describe("Union, writing", () => {
         const noting: Handler.Handler = (operation) => {
           if (operation._tag === "PushManifest") seen.push(operation.ifAbsent)
           return operation._tag === "ResolveManifest"
-            ? Exit.fail(new RegistryError.ManifestUnknown({}))
+            ? Answer.fail(new RegistryError.ManifestUnknown({}))
             : samples.known(operation)
         }
         yield* push(union([member("a", noting), member("b", noting)], { push: "all" }), "new")
@@ -479,7 +480,7 @@ describe("Union, writing", () => {
   })
 
   describe("deletes", () => {
-    const unknown = samples.always(Exit.fail(new RegistryError.BlobUnknown({})))
+    const unknown = samples.always(Answer.fail(new RegistryError.BlobUnknown({})))
     const remove = samples.operations.DeleteBlob
     it.effect("go to all, and succeed if one had it", () =>
       Effect.gen(function*() {
@@ -500,7 +501,7 @@ describe("Union, writing", () => {
           _tag: "BlobUnknown",
           reason: "a: blob unknown to registry; b: blob unknown to registry"
         })
-        const down = samples.always(Exit.fail(new RegistryError.TransportError({})))
+        const down = samples.always(Answer.fail(new RegistryError.TransportError({})))
         expect(yield* Effect.flip(union([member("a", unknown), member("b", down)])(remove)))
           .toMatchObject({ _tag: "TransportError" })
         expect(yield* Effect.flip(union([member("a", unknown), member("b", samples.known), member("c", down)])(remove)))

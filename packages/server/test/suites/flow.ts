@@ -1,4 +1,4 @@
-import { Body, Digest, RegistryError } from "@effect-oci/core"
+import { Answer, Body, Digest, RegistryError } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Stream } from "effect"
@@ -421,11 +421,11 @@ export const flow = (composition: Composition) => {
       const blobLonger = probe.content(Body.bytes(blob), { size: 4096, range: { offset: 0, length: 9 } })
       switch (operation._tag) {
         case "GetManifest":
-          return Exit.succeed({ descriptor, bytes: image } as never)
+          return Answer.succeed({ descriptor, bytes: image } as never)
         case "GetBlob":
-          return Exit.succeed(blobLonger(operation) as never)
+          return Answer.succeed(blobLonger(operation) as never)
         default:
-          return Exit.succeed(undefined as never)
+          return Answer.succeed(undefined as never)
       }
     }
     const manifest = (mediaType: string) => ({ mediaType, digest: Digest.fromBytes(image), size: image.byteLength })

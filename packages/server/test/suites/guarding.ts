@@ -1,4 +1,5 @@
 import {
+  Answer,
   Body,
   Caller,
   Descriptor,
@@ -14,7 +15,7 @@ import { Logging } from "@effect-oci/middleware"
 import type { Wire } from "@effect-oci/protocol"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Redacted } from "effect"
+import { Deferred, Effect, Redacted } from "effect"
 import type { Layer } from "effect"
 import type { RegistryServer } from "../../src/index.js"
 import { absent, blob, blobDigest, config, fill, image, repository, v1 } from "../fixtures.js"
@@ -26,9 +27,9 @@ import type { Composition } from "../servers.js"
 const users: Users.Users = {
   check: ({ password, username }) =>
     Redacted.value(password) === "CANARY-secret"
-      ? Exit.succeed({ identity: { name: username, claims: {} }, version: "" })
-      : Exit.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })),
-  find: () => Exit.succeed(undefined)
+      ? Answer.succeed({ identity: { name: username, claims: {} }, version: "" })
+      : Answer.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })),
+  find: () => Answer.succeed(undefined)
 }
 
 const policy = Policy.make(({ name }, { action, resource }) =>
@@ -181,7 +182,7 @@ export const guarding = (composition: Composition) => {
 
     it.scoped("lets only its caller use an upload session (T43)", () =>
       Effect.gen(function*() {
-        const everybody = Guard.make({ users, policy: (_, requested) => Exit.succeed(requested) })
+        const everybody = Guard.make({ users, policy: (_, requested) => Answer.succeed(requested) })
         const { ask } = yield* start(composition, { guard: everybody })
         const uploads = "/v2/team/app/blobs/uploads/"
         const opened = yield* ask({ method: "POST", path: uploads, headers: as("alice") })
@@ -204,7 +205,7 @@ export const guarding = (composition: Composition) => {
       Effect.gen(function*() {
         const below = RepositoryName.make("tenant/app")
         const moving: Guard.Guard = (operation) =>
-          Exit.succeed({
+          Answer.succeed({
             operation: operation._tag === "PushManifest"
               ? new Operation.PushManifest({ ...operation, repository: below })
               : operation,
@@ -223,7 +224,7 @@ export const guarding = (composition: Composition) => {
         const seen: Array<readonly [string, string | undefined, string | undefined]> = []
         const watching: Guard.Guard = (operation, request) => {
           seen.push([operation._tag, request.remoteAddress, request.headers["x-seen"]])
-          return Exit.succeed({ operation, caller: Caller.anonymous })
+          return Answer.succeed({ operation, caller: Caller.anonymous })
         }
         const { ask } = yield* guarded({ guard: watching })
         yield* ask({ path: manifest, headers: { "x-seen": "yes" } })
