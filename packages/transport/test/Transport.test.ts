@@ -35,7 +35,7 @@ describe("Transport", () => {
   it.effect("restricts the additions of the inner client to one origin", () =>
     Effect.gen(function*() {
       const below = HttpClient.mapRequest(echo, HttpClientRequest.setHeader("x-trail", "below"))
-      const client = Transport.homebound(Option.getOrThrow(Origin.parse("https://registry.example")))(below)
+      const client = Transport.sameOrigin(Option.getOrThrow(Origin.parse("https://registry.example")))(below)
       const asked = [
         "https://registry.example/",
         "https://REGISTRY.example.:443/",
