@@ -510,10 +510,10 @@ const { json } = fc.letrec((tie) => ({
 }))
 
 describe("Manifest.parse of a media type that is not known", () => {
-  const own = "application/vnd.example+json"
+  const customType = "application/vnd.example+json"
 
   it.each(Object.entries(least))("refuses a document that declares %s", (declared, document) => {
-    for (const sent of [own, "application/json", "text/plain"]) {
+    for (const sent of [customType, "application/json", "text/plain"]) {
       const reason = `its mediaType is "${declared}", but it was sent as "${sent}"`
       expect(refusal(sent, { ...document, mediaType: declared })).toBe(reason)
       expect(refusal(sent, { mediaType: declared })).toBe(reason)
@@ -527,29 +527,31 @@ describe("Manifest.parse of a media type that is not known", () => {
     { name: "an index", document: { manifests: [child] }, type: MediaType.index },
     { name: "an index, to those who do not tell case", document: { Manifests: [child] }, type: MediaType.index }
   ])("refuses what looks like $name and has no mediaType", ({ document, type }) => {
-    for (const sent of [own, "application/json"]) {
+    for (const sent of [customType, "application/json"]) {
       expect(refusal(sent, document)).toBe(`it looks like one of type ${type}, but was sent as "${sent}"`)
     }
   })
 
   it("refuses a mediaType that is another, known or not", () => {
-    expect(refusal(own, { mediaType: "application/vnd.other+json" })).toBe(
-      `its mediaType is "application/vnd.other+json", but it was sent as "${own}"`
+    expect(refusal(customType, { mediaType: "application/vnd.other+json" })).toBe(
+      `its mediaType is "application/vnd.other+json", but it was sent as "${customType}"`
     )
   })
 
   it.each([
     { name: "nothing", document: {}, lists: [] },
-    { name: "its own type", document: { mediaType: own.toUpperCase() }, lists: [] },
+    { name: "its own type", document: { mediaType: customType.toUpperCase() }, lists: [] },
     {
       name: "its own type, and lists",
-      document: { mediaType: own, layers, blobs: [], x: [] },
+      document: { mediaType: customType, layers, blobs: [], x: [] },
       lists: ["layers", "blobs"]
     },
-    { name: "a config", document: { mediaType: own, config }, lists: ["config"] },
+    { name: "a config", document: { mediaType: customType, config }, lists: ["config"] },
     { name: "settings", document: { config: { size: 1 }, layers: 3, mediaType: 5 }, lists: [] }
   ])("takes one that says $name", ({ document, lists }) => {
-    expect(Either.getOrThrow(parse(own, document))).toStrictEqual(new Manifest.Unknown({ mediaType: own, lists }))
+    expect(Either.getOrThrow(parse(customType, document))).toStrictEqual(
+      new Manifest.Unknown({ mediaType: customType, lists })
+    )
   })
 })
 
@@ -685,14 +687,14 @@ describe("Manifest.references", () => {
 })
 
 describe("Manifest.referrer, by the rules of the referrers list", () => {
-  const own = "application/vnd.example.own"
+  const customType = "application/vnd.example.own"
 
   it.each([
     {
       name: "an image's own type",
       mediaType: MediaType.image,
-      document: { config, subject, artifactType: own },
-      artifactType: own
+      document: { config, subject, artifactType: customType },
+      artifactType: customType
     },
     {
       name: "an image's config's type where it has none",
@@ -709,8 +711,8 @@ describe("Manifest.referrer, by the rules of the referrers list", () => {
     {
       name: "an index's own type",
       mediaType: MediaType.index,
-      document: { manifests: [], subject, artifactType: own },
-      artifactType: own
+      document: { manifests: [], subject, artifactType: customType },
+      artifactType: customType
     },
     {
       name: "no type of an index that has none",
@@ -721,8 +723,8 @@ describe("Manifest.referrer, by the rules of the referrers list", () => {
     {
       name: "an artifact's own type",
       mediaType: MediaType.artifact,
-      document: { subject, artifactType: own },
-      artifactType: own
+      document: { subject, artifactType: customType },
+      artifactType: customType
     },
     {
       name: "no type of an artifact that has none",

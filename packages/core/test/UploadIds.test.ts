@@ -178,8 +178,8 @@ describe("middleware", () => {
   it.effect("fails with BlobUploadUnknown for an id of another repository, or one that it did not seal (T64)", () =>
     Effect.gen(function*() {
       const { handle, seen } = careless()
-      const [own] = yield* open(handle)
-      for (const [repository, id] of [[b, own!], [a, "start"], [a, ""]] as const) {
+      const [firstId] = yield* open(handle)
+      for (const [repository, id] of [[b, firstId!], [a, "start"], [a, ""]] as const) {
         const body = undefined as never
         const operations = [
           new Operation.GetUpload({ repository, id }),

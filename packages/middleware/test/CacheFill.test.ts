@@ -74,7 +74,8 @@ const turns = Effect.repeatN(Effect.yieldNow(), 200)
 const until = (condition: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => condition() ? Effect.void : Effect.zipRight(Effect.yieldNow(), until(condition)))
 
-const isIn = (world: World) => Effect.map(during(world.base, read(world.cache, blob)), (asked) => asked.length === 0)
+const isIn = (world: World) =>
+  Effect.map(during(world.base, read(world.cache, blob)), (requests) => requests.length === 0)
 
 const collectGarbage = (() => {
   setFlagsFromString("--expose-gc")
@@ -86,7 +87,7 @@ describe("a fill", () => {
     Effect.gen(function*() {
       const world = yield* make({ base: flowing })
       yield* push(world, large)
-      const asked = yield* during(
+      const requests = yield* during(
         world.base,
         Effect.gen(function*() {
           const all = yield* Effect.forEach(Array.from({ length: 100 }), () => read(world.cache, blob), {
@@ -95,7 +96,7 @@ describe("a fill", () => {
           for (const one of all) expect(one).toBe(whole)
         })
       )
-      expect(asked).toEqual(["GetBlob"])
+      expect(requests).toEqual(["GetBlob"])
       expect(world.store.seen.filter((name) => name === "PushBlob")).toHaveLength(1)
     }))
 
@@ -168,10 +169,10 @@ describe("a fill", () => {
       yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => stored === descriptor.size })
       yield* Effect.sleep("5 millis")
       collectGarbage()
-      const held = alive.filter((buffer) => buffer.deref() !== undefined).length * size
-      expect(held).toBeGreaterThan(0)
+      const retained = alive.filter((buffer) => buffer.deref() !== undefined).length * size
+      expect(retained).toBeGreaterThan(0)
       // The window, the read-ahead of a stream, and a small margin.
-      expect(held).toBeLessThan(3 * 1024 * 1024)
+      expect(retained).toBeLessThan(3 * 1024 * 1024)
     }))
 
   it.scoped("continues when its first reader disconnects, and without any reader", () =>

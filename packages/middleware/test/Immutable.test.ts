@@ -385,10 +385,10 @@ describe("Immutable", () => {
     it("a lock and ifAbsent allow the same pushes", () =>
       fc.assert(
         fc.asyncProperty(History.history(20), History.history(20), async (before, history) => {
-          const told = async (conditional: boolean) =>
-            (await laws.told(Immutable.middleware({ select: butLatest, conditional }), before, history))
+          const results = async (conditional: boolean) =>
+            (await laws.results(Immutable.middleware({ select: butLatest, conditional }), before, history))
               .map(({ operation, error, result }) => ({ operation, failed: error !== undefined, result }))
-          expect(await told(true)).toEqual(await told(false))
+          expect(await results(true)).toEqual(await results(false))
         }),
         { numRuns: 60, seed: 20_261_121 }
       ))

@@ -59,18 +59,18 @@ describe("Union, listing", () => {
 
   it.effect("sends no limit to the members, except for a limit of 0", () =>
     Effect.gen(function*() {
-      const asked: Array<number | undefined> = []
+      const limits: Array<number | undefined> = []
       const noting = (name: string) =>
         member(name, {
           ListTags: ({ limit }) => {
-            asked.push(limit)
+            limits.push(limit)
             return Answer.succeed(limit === 0 ? Stream.empty : tags("b", "a"))
           }
         })
       const { listTags } = yield* union([noting("a"), noting("b")])
       expect(yield* listed(listTags(repository, { limit: 1 }))).toEqual(["a"])
       expect(yield* listed(listTags(repository, { limit: 0 }))).toEqual([])
-      expect(asked).toEqual([undefined, undefined, 0, 0])
+      expect(limits).toEqual([undefined, undefined, 0, 0])
     }))
 
   it.effect("contains only tags of a member that its `select` contains", () =>

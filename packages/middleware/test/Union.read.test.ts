@@ -540,10 +540,10 @@ describe("Union, reading", () => {
 
     it.effect("provides the caller to members", () =>
       Effect.gen(function*() {
-        const asked: Array<string | undefined> = []
+        const callers: Array<string | undefined> = []
         const noting: Handler.Handler = (operation) =>
           Effect.flatMap(Caller.Caller, ({ name }) => {
-            asked.push(name)
+            callers.push(name)
             return samples.known(operation)
           })
         const done = yield* Deferred.make<void>()
@@ -553,7 +553,7 @@ describe("Union, reading", () => {
           claims: {}
         })
         yield* Effect.ensuring(Stream.runDrain(list), Deferred.succeed(done, undefined))
-        expect(asked).toEqual(["alice", "alice"])
+        expect(callers).toEqual(["alice", "alice"])
       }))
   })
 })

@@ -146,9 +146,9 @@ describe("Union, writing", () => {
       { from: undefined, seen: "StartUpload" }
     ])("a mount from $from: $seen", ({ from, seen }) =>
       Effect.gen(function*() {
-        const asked: Array<string> = []
+        const operations: Array<string> = []
         const noting: Handler.Handler = (operation) => {
-          asked.push(operation._tag)
+          operations.push(operation._tag)
           return samples.known(operation)
         }
         const handle = union([
@@ -162,7 +162,7 @@ describe("Union, writing", () => {
             from: from === undefined ? undefined : RepositoryName.make(from)
           })
         )
-        expect(asked).toEqual([seen])
+        expect(operations).toEqual([seen])
       }))
   })
 
@@ -587,8 +587,8 @@ describe("Union, writing", () => {
         const { a, all, b } = yield* two
         const { id } = yield* all.startUpload(repository)
         // One member has received a chunk that the other has not, as when a connection broke between the two.
-        const [, own] = JSON.parse(id.slice(id.indexOf(".") + 1))[1] as [number, string]
-        yield* b.appendUpload(repository, own, Body.bytes(content.subarray(0, 1500)), { offset: 0 })
+        const [, memberId] = JSON.parse(id.slice(id.indexOf(".") + 1))[1] as [number, string]
+        yield* b.appendUpload(repository, memberId, Body.bytes(content.subarray(0, 1500)), { offset: 0 })
         const now = yield* all.getUpload(repository, id)
         expect(now.offset).toBe(0)
         const next = yield* all.appendUpload(repository, now.id, Body.bytes(content.subarray(0, 1000)), { offset: 0 })
@@ -629,7 +629,7 @@ describe("Union, writing", () => {
       }))
 
     describe("ids", () => {
-      const asked = (
+      const uses = (
         all: Registry["Type"],
         id: string,
         at = repository
@@ -644,33 +644,33 @@ describe("Union, writing", () => {
           const { a, all, b } = yield* two
           const { id } = yield* all.startUpload(repository)
           const dot = id.indexOf(".")
-          const own = (yield* a.startUpload(repository)).id
+          const memberId = (yield* a.startUpload(repository)).id
           const forged = [
             "",
             ".",
             "x",
-            own,
+            memberId,
             id.slice(dot),
             id.slice(dot + 1),
             `${id} `,
             id.replace(/"[^"]*"/, JSON.stringify("https://evil.example/upload")),
             `${id.slice(0, dot - 4)}AAAA${id.slice(dot)}`,
-            `.${JSON.stringify([[0, own, 0]])}`
+            `.${JSON.stringify([[0, memberId, 0]])}`
           ]
           for (const each of forged) {
-            for (const ask of asked(all, each)) {
+            for (const ask of uses(all, each)) {
               expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
             }
           }
           const other = RepositoryName.make("team/other")
-          for (const ask of asked(all, id, other)) {
+          for (const ask of uses(all, id, other)) {
             expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
           }
           const uploadKey = Redacted.make("a key that two processes share")
           const swapped = Registry.fromHandler(
             union([{ name: "b", registry: b }, { name: "a", registry: a }], { push: "all", uploadKey })
           )
-          for (const ask of asked(swapped, id)) {
+          for (const ask of uses(swapped, id)) {
             expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
           }
           expect((yield* all.getUpload(repository, id)).offset).toBe(0)

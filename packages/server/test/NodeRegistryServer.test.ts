@@ -109,10 +109,10 @@ describe("NodeRegistryServer: listening", () => {
         "127.0.0.1:70000: options.port should be >= 0 and < 65536. Received type number (70000)."
       ]
     ] as const
-  )("an address %s", ([, options, said]) =>
+  )("an address %s", ([, options, reason]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(launch(options))
-      expect(error.message).toBe(`cannot listen on ${said}`)
+      expect(error.message).toBe(`cannot listen on ${reason}`)
     }))
 
   it("fails if the user may not use the port", () => {

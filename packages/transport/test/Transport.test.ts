@@ -36,7 +36,7 @@ describe("Transport", () => {
     Effect.gen(function*() {
       const below = HttpClient.mapRequest(echo, HttpClientRequest.setHeader("x-trail", "below"))
       const client = Transport.sameOrigin(Option.getOrThrow(Origin.parse("https://registry.example")))(below)
-      const asked = [
+      const urls = [
         "https://registry.example/",
         "https://REGISTRY.example.:443/",
         "https://registry.example:444/",
@@ -45,7 +45,7 @@ describe("Transport", () => {
         "https://registry.example.evil.example/",
         "/"
       ]
-      const trails = yield* Effect.forEach(asked, (url) =>
+      const trails = yield* Effect.forEach(urls, (url) =>
         Effect.flatMap(client.execute(HttpClientRequest.get(url)), (response) =>
           response.text).pipe(
             Effect.orElseSucceed(() => "")

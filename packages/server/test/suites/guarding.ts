@@ -122,8 +122,8 @@ export const guarding = (composition: Composition) => {
 
     it.scoped("starts an upload for a mount from a repository that the caller may not pull (T33)", () =>
       Effect.gen(function*() {
-        const own = Policy.make(({ name }, { resource }) => resource.split("/")[0] === name)
-        const { ask } = yield* guarded({ guard: Guard.make({ users, policy: own }) })
+        const ownNamespace = Policy.make(({ name }, { resource }) => resource.split("/")[0] === name)
+        const { ask } = yield* guarded({ guard: Guard.make({ users, policy: ownNamespace }) })
         const mount = (from: string) => ({
           method: "POST",
           path: `/v2/bob/app/blobs/uploads/?mount=${blobDigest}${from}`,
@@ -233,17 +233,17 @@ export const guarding = (composition: Composition) => {
 
     it.scoped("may wait, and is interrupted when the client disconnects", () =>
       Effect.gen(function*() {
-        const asked = yield* Deferred.make<void>()
+        const called = yield* Deferred.make<void>()
         const ended = yield* Deferred.make<void>()
         const slow: Guard.Guard = () =>
           Effect.zipRight(
-            Deferred.succeed(asked, undefined),
+            Deferred.succeed(called, undefined),
             Effect.onInterrupt(Effect.never, () => Deferred.succeed(ended, undefined))
           )
         const { connect } = yield* start(composition, { guard: slow })
         const connection = yield* connect
         yield* connection.write(`GET ${manifest} HTTP/1.1\r\nHost: a\r\n\r\n`)
-        yield* Deferred.await(asked)
+        yield* Deferred.await(called)
         connection.socket.destroy()
         yield* Deferred.await(ended)
       }))
@@ -260,9 +260,9 @@ export const guarding = (composition: Composition) => {
 
     it.scoped("does not read the body of a refused request", () =>
       Effect.gen(function*() {
-        const asked: Array<string> = []
+        const operations: Array<string> = []
         const reading: Guard.Guard = (operation, request) => {
-          asked.push(`${operation._tag} ${operation._tag === "PushManifest" ? operation.bytes.byteLength : 0}`)
+          operations.push(`${operation._tag} ${operation._tag === "PushManifest" ? operation.bytes.byteLength : 0}`)
           return guard(operation, request)
         }
         const { connect } = yield* guarded({ guard: reading })
@@ -271,7 +271,7 @@ export const guarding = (composition: Composition) => {
           `PUT ${manifest} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`
         )
         yield* connection.until(/^HTTP\/1\.1 401 /)
-        expect(asked).toEqual(["PushManifest 0"])
+        expect(operations).toEqual(["PushManifest 0"])
       }))
 
     it.scoped("logs wrong credentials and denials, but no challenges and no secrets", () =>
