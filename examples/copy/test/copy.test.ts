@@ -217,7 +217,7 @@ describe("the command", () => {
         expect(yield* run(`${source.host}/${app}:gone@${other.digest}`, to)).toMatchObject({ exitCode: 0, stderr: "" })
         const wrong = yield* run(`${source.host}/${app}:v1`, `${to}@${other.digest}`, "--all")
         expect(wrong).toMatchObject({ exitCode: 1 })
-        expect(wrong.stderr).toContain(`the copy would be ${index.digest}, not ${other.digest}`)
+        expect(wrong.stderr).toContain(`the copied manifest would have the digest ${index.digest}, but`)
       }).pipe(provided),
     60_000
   )

@@ -474,16 +474,16 @@ describe("Union, reading", () => {
     ]
     it.effect.each([
       {
-        name: "a tag of its own",
+        name: "a tag in the first member's selection",
         operation: new Operation.ResolveManifest({ repository, reference: tag }),
         at: "releases"
       },
       {
-        name: "another's",
+        name: "a tag outside the first member's selection",
         operation: new Operation.ResolveManifest({ repository, reference: Tag.make("main") }),
         at: "others"
       },
-      { name: "by digest, the repository", operation: samples.operations.ResolveBlob, at: "releases" },
+      { name: "a blob, by its repository", operation: samples.operations.ResolveBlob, at: "releases" },
       { name: "a delete", operation: new Operation.DeleteTag({ repository, tag: Tag.make("main") }), at: "others" }
     ])("$name", ({ at, operation }) =>
       Effect.gen(function*() {

@@ -16,8 +16,8 @@ export interface Account {
 export interface ByteBudget {
   readonly open: (client: string) => Account
   /**
-   * Returns whether there is room for `bytes` more bytes. If a client may never have so many, returns whether the
-   * client uses no bytes.
+   * Returns whether `bytes` more bytes are within the limits. Bytes that alone exceed the limit of a client have room
+   * while that client uses no others.
    */
   readonly hasRoom: (client: string, bytes: number) => boolean
 }
