@@ -141,8 +141,8 @@ export const summarize = (
       ? `nothing to copy: ${all}`
       : `${verb} ${tags.length === 1 ? "tag" : "tags"} ${list(tags)}: ${all}`
   }
-  const said = [moved === "" ? "nothing" : moved, ...details].join(", ")
+  const amounts = [moved === "" ? "nothing" : moved, ...details].join(", ")
   return dryRun
-    ? `would copy ${digest} to ${target}: ${said}`
-    : `copied ${digest} to ${target}: ${said}, in ${seconds.toFixed(1)} s`
+    ? `would copy ${digest} to ${target}: ${amounts}`
+    : `copied ${digest} to ${target}: ${amounts}, in ${seconds.toFixed(1)} s`
 }

@@ -72,11 +72,14 @@ const pushIndex = (registry: Registry["Type"]) =>
           platform: { os: "linux", architecture }
         }
       })
-    const [own, other] = [yield* image(process.arch === "x64" ? "amd64" : process.arch), yield* image("riscv64")]
-    const index = yield* document(MediaType.index, { manifests: [own, other] }, [v1])
+    const [ownPlatform, other] = [
+      yield* image(process.arch === "x64" ? "amd64" : process.arch),
+      yield* image("riscv64")
+    ]
+    const index = yield* document(MediaType.index, { manifests: [ownPlatform, other] }, [v1])
     yield* document(MediaType.index, { manifests: [], artifactType: "an/sbom", subject: index })
     yield* image("signed", [Tag.make(`${index.digest.replace(":", "-")}.sig`)])
-    return { index, own, other }
+    return { index, ownPlatform, other }
   })
 
 const provided = Effect.provide(NodeContext.layer)
@@ -90,7 +93,7 @@ describe("the command", () => {
       Effect.gen(function*() {
         const source = yield* served
         const target = yield* served
-        const { index, other, own } = yield* pushIndex(source.registry)
+        const { index, other, ownPlatform } = yield* pushIndex(source.registry)
         const from = `${source.host}/${app}:v1`
         const digest = (name: string) =>
           Effect.map(target.registry.resolveManifest(RepositoryName.make(name), v1), (found) => found.digest)
@@ -101,14 +104,14 @@ describe("the command", () => {
         expect(one.stdout).toMatch(/^config {3}sha256:\w{12} copied, \d+ B$/m)
         const to = `${target.host}/one:v1`
         expect(one.stdout).toMatch(
-          new RegExp(`^copied ${own.digest} to ${to}: 1 manifest and 1 blob \\(\\d+ B\\), in `, "m")
+          new RegExp(`^copied ${ownPlatform.digest} to ${to}: 1 manifest and 1 blob \\(\\d+ B\\), in `, "m")
         )
         const again = yield* run(from, to)
         expect(again.stdout).toMatch(
-          new RegExp(`^nothing to copy: ${to} already has ${own.digest} \\(1 manifest\\)$`, "m")
+          new RegExp(`^nothing to copy: ${to} already has ${ownPlatform.digest} \\(1 manifest\\)$`, "m")
         )
         expect(again.stdout).not.toContain("copying")
-        expect(yield* digest("one")).toBe(own.digest)
+        expect(yield* digest("one")).toBe(ownPlatform.digest)
 
         yield* run("--platform", "linux/riscv64", from, `${target.host}/two:v1`)
         expect(yield* digest("two")).toBe(other.digest)
@@ -130,7 +133,7 @@ describe("the command", () => {
     Effect.gen(function*() {
       const source = yield* served
       const target = yield* served
-      const { own } = yield* pushIndex(source.registry)
+      const { ownPlatform } = yield* pushIndex(source.registry)
       const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
       const layout = `oci:${join(folder, "layout")}`
       const archive = `oci-archive:${join(folder, "app.tar")}`
@@ -141,7 +144,7 @@ describe("the command", () => {
           [archive, `${target.host}/${app}:v1`]
         ] as const
       ) expect(yield* run(from, to)).toMatchObject({ exitCode: 0, stderr: "" })
-      expect((yield* target.registry.resolveManifest(app, v1)).digest).toBe(own.digest)
+      expect((yield* target.registry.resolveManifest(app, v1)).digest).toBe(ownPlatform.digest)
     }).pipe(provided), 60_000)
 
   it.live(
@@ -214,7 +217,7 @@ describe("the command", () => {
         expect(yield* run(`${source.host}/${app}:gone@${other.digest}`, to)).toMatchObject({ exitCode: 0, stderr: "" })
         const wrong = yield* run(`${source.host}/${app}:v1`, `${to}@${other.digest}`, "--all")
         expect(wrong).toMatchObject({ exitCode: 1 })
-        expect(wrong.stderr).toContain(`the copy would be ${index.digest}, not ${other.digest}`)
+        expect(wrong.stderr).toContain(`the copied manifest would have the digest ${index.digest}, but`)
       }).pipe(provided),
     60_000
   )
@@ -225,15 +228,15 @@ describe("the command", () => {
       Effect.gen(function*() {
         const source = yield* served
         const target = yield* served
-        const { own } = yield* pushIndex(source.registry)
+        const { ownPlatform } = yield* pushIndex(source.registry)
         const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
         const archive = `docker-archive:${join(folder, "app.tar")}`
         const layout = `oci:${join(folder, "layout")}`
         expect(yield* run(`${source.host}/${app}:v1`, `${archive}:team/app:v7`)).toMatchObject({ exitCode: 0 })
         expect(yield* run(archive, layout)).toMatchObject({ exitCode: 0, stderr: "" })
-        expect(yield* run(`${source.host}/${app}@${own.digest}`, layout)).toMatchObject({ exitCode: 0 })
-        expect(yield* run(`${layout}@${own.digest}`, `${target.host}/${app}:v1`)).toMatchObject({ exitCode: 0 })
-        expect((yield* target.registry.resolveManifest(app, v1)).digest).toBe(own.digest)
+        expect(yield* run(`${source.host}/${app}@${ownPlatform.digest}`, layout)).toMatchObject({ exitCode: 0 })
+        expect(yield* run(`${layout}@${ownPlatform.digest}`, `${target.host}/${app}:v1`)).toMatchObject({ exitCode: 0 })
+        expect((yield* target.registry.resolveManifest(app, v1)).digest).toBe(ownPlatform.digest)
         const missing = yield* run(`${layout}:v8`, `${target.host}/${app}:v8`)
         expect(missing.stderr).toContain(`cannot find "v8" in ${join(folder, "layout")}: it contains v7`)
       }).pipe(provided),
@@ -248,11 +251,11 @@ describe("the command", () => {
       const name = ["-addext", "subjectAltName=IP:127.0.0.1"]
       const made = spawnSync("openssl", [...ask.split(" "), ...name, "-keyout", file("key"), "-out", file("cert")])
       expect(made.status).toBe(0)
-      const asked: Array<string> = []
+      const requests: Array<string> = []
       const server = createServer(
         { key: readFileSync(file("key")), cert: readFileSync(file("cert")) },
         (request, response) => {
-          asked.push(`${request.method} ${request.url}`)
+          requests.push(`${request.method} ${request.url}`)
           response.writeHead(404, { "content-type": "application/json" }).end(
             "{\"errors\":[{\"code\":\"MANIFEST_UNKNOWN\"}]}"
           )
@@ -271,6 +274,6 @@ describe("the command", () => {
       )
       expect(exitCode).toBe(1)
       expect(stderr).toMatch(/^copy: cannot read the source 127.0.0.1:\d+\/a:b: .*manifest unknown/)
-      expect(asked).toContain("GET /v2/a/manifests/b")
+      expect(requests).toContain("GET /v2/a/manifests/b")
     }).pipe(provided), 60_000)
 })

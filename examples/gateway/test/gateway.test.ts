@@ -70,8 +70,8 @@ const push = (
   })
 
 /** Runs effects one after another. Returns the result of each, or the tag of its error. */
-const outcomes = <E extends { readonly _tag: string }, R>(...asked: ReadonlyArray<Effect.Effect<unknown, E, R>>) =>
-  Effect.forEach(asked, (each) => Effect.merge(Effect.mapError(each, ({ _tag }) => _tag)))
+const outcomes = <E extends { readonly _tag: string }, R>(...effects: ReadonlyArray<Effect.Effect<unknown, E, R>>) =>
+  Effect.forEach(effects, (each) => Effect.merge(Effect.mapError(each, ({ _tag }) => _tag)))
 
 const catalog = (registry: Registry.Service) =>
   Effect.map(Stream.runCollect(registry.listRepositories()), (names) => Array.from(names).join(" "))
@@ -84,7 +84,7 @@ const large = new Uint8Array(1024 * 1024 + 1)
 layer(served, { excludeTestServices: true })("the gateway", (it) => {
   it.effect("shows each user the repositories below their name, and an administrator all", () =>
     Effect.gen(function*() {
-      const asked = outcomes(
+      const outcome = outcomes(
         as("alice")(push("alice/app", "v1")),
         as("bob")(push("bob/app", "v1")),
         as("bob")(push("alice/app", "v2")),
@@ -95,7 +95,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
         as("bob")(catalog),
         as("admin")(catalog)
       )
-      expect(yield* asked).toEqual([
+      expect(yield* outcome).toEqual([
         "pushed",
         "pushed",
         "Denied",
@@ -111,7 +111,7 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
   it.effect("refuses to move tags, except the moving tags", () =>
     Effect.gen(function*() {
       const other = text({ other: true })
-      const asked = outcomes(
+      const outcome = outcomes(
         as("alice")(push("alice/tags", "v1")),
         as("alice")(push("alice/tags", "v1")),
         as("alice")(push("alice/tags", "v1", { content: other })),
@@ -119,18 +119,18 @@ layer(served, { excludeTestServices: true })("the gateway", (it) => {
         as("alice")(push("alice/tags", "latest", { content: other })),
         as("admin")((registry) => registry.deleteTag(RepositoryName.make("alice/tags"), Tag.make("v1")))
       )
-      expect(yield* asked).toEqual(["pushed", "pushed", "Denied", "pushed", "pushed", "Denied"])
+      expect(yield* outcome).toEqual(["pushed", "pushed", "Denied", "pushed", "pushed", "Denied"])
     }))
 
   it.effect("refuses a blob that is too large, whole or in chunks, and a manifest of another media type", () =>
     Effect.gen(function*() {
-      const asked = outcomes(
+      const outcome = outcomes(
         as("alice")(push("alice/large", "v1", { content: large })),
         as("alice")(push("alice/large", "v1", { content: large, chunked: true })),
         as("alice")(push("alice/large", "v1", { content: large.subarray(1), chunked: true })),
         as("alice")(push("alice/other", "v1", { mediaType: "application/vnd.example+json" }))
       )
-      expect(yield* asked).toEqual(["Denied", "Denied", "pushed", "Denied"])
+      expect(yield* outcome).toEqual(["Denied", "Denied", "pushed", "Denied"])
       expect(logged.some((line) => line.includes("the gateway does not accept \\\"application/vnd.example+json\\\"")))
         .toBe(
           true

@@ -71,7 +71,7 @@ describe("the mirror", () => {
       expect(mirror.log()).toMatch(/message=DeleteTag .*error=Unsupported/)
     })))
 
-  const wrong: ReadonlyArray<readonly [name: string, value: string, said: string]> = [
+  const wrong: ReadonlyArray<readonly [name: string, value: string, shown: string]> = [
     [
       "UPSTREAMS",
       "https://a.example,CANARY@b.example",
@@ -88,12 +88,12 @@ describe("the mirror", () => {
   ]
   it.scopedLive.each(wrong)(
     "prints in one line why it refuses %s=%s",
-    ([name, value, said]) =>
+    ([name, value, shown]) =>
       provided(Effect.gen(function*() {
         const mirror = yield* run({ [name]: value })
         expect(yield* mirror.ended).toBe(1)
         expect(mirror.log().trim().split("\n")).toHaveLength(1)
-        expect(mirror.log()).toContain(`mirror: (Invalid data at ${name}: "${said}`)
+        expect(mirror.log()).toContain(`mirror: (Invalid data at ${name}: "${shown}`)
         expect(mirror.log()).not.toContain("CANARY")
       }))
   )

@@ -168,7 +168,7 @@ type Response = Effect.Effect<HttpClientResponse, RegistryError.RegistryError | 
 const sender = (client: HttpClient.HttpClient) => {
   const untracedClient = HttpClient.withTracerDisabledWhen(client, constTrue)
   const execute = (origin: Origin, request: HttpClientRequest.HttpClientRequest) =>
-    Transport.withFetchRedirect(Transport.homebound(origin)(untracedClient).execute(request), "manual")
+    Transport.withFetchRedirect(Transport.sameOrigin(origin)(untracedClient).execute(request), "manual")
 
   const send = (
     tokenRequest: TokenRequest,

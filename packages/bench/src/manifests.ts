@@ -64,8 +64,8 @@ const headersOf = ({ accept, authority, path }: Target) =>
   Effect.promise(async () => {
     const response = await fetch(`http://${authority}${path}`, { headers: { accept } })
     await response.arrayBuffer()
-    const own = new Set(["date", "connection", "keep-alive"])
-    return Object.fromEntries(Array.from(response.headers).filter(([name]) => !own.has(name)))
+    const automatic = new Set(["date", "connection", "keep-alive"])
+    return Object.fromEntries(Array.from(response.headers).filter(([name]) => !automatic.has(name)))
   })
 
 interface Contender {

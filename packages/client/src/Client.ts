@@ -107,7 +107,7 @@ export const makeBare = (
   Effect.gen(function*() {
     const { origin, registry } = yield* originOf(options)
     const home = yield* Effect.orDie(Origin.parse(origin))
-    const client = Transport.homebound(home)(yield* HttpClient.HttpClient)
+    const client = Transport.sameOrigin(home)(yield* HttpClient.HttpClient)
     const idleTimers = yield* IdleTimer.make(Duration.decode(options.idle ?? defaultIdle))
     const http = new HttpExchange({
       registry,

@@ -425,7 +425,7 @@ it("the table has a row for every operation", () => {
 /** A port that no server listens on. */
 const vacant = Effect.map(Effect.scoped(serve(() => ({ status: 500 }))), ({ host }) => host)
 
-const place = {
+const fields = {
   operation: "ResolveManifest" as const,
   repository,
   reference: "v1"
@@ -440,7 +440,7 @@ describe("a registry that cannot be reached", () => {
       expect(error.message).toBe(`ResolveManifest team/app:v1: cannot reach ${host}: connection refused`)
       expect(error).toMatchObject({
         _tag: "TransportError",
-        ...place,
+        ...fields,
         registry: host,
         method: "HEAD",
         url: `http://${host}/v2/team/app/manifests/v1`

@@ -13,10 +13,10 @@ const bytes = new TextEncoder().encode("{}")
 const digest = Digest.fromBytes(bytes)
 const alice = Credential.basic("alice", Redacted.make("CANARY"))
 
-const ok = (asked: ReceivedRequest): Answer => {
-  const path = asked.target.split("?")[0]!
-  if (asked.method === "POST") return { status: 202, headers: { location: `${path}1` } }
-  if (asked.method === "PUT") return { status: 201, headers: { location: path, "docker-content-digest": digest } }
+const ok = (request: ReceivedRequest): Answer => {
+  const path = request.target.split("?")[0]!
+  if (request.method === "POST") return { status: 202, headers: { location: `${path}1` } }
+  if (request.method === "PUT") return { status: 201, headers: { location: path, "docker-content-digest": digest } }
   return {
     status: 200,
     headers: { "docker-content-digest": digest, "content-type": "application/vnd.oci.image.manifest.v1+json" },
@@ -26,16 +26,16 @@ const ok = (asked: ReceivedRequest): Answer => {
 
 /** A registry and its token server in one. A token contains the scopes that were requested. */
 const serveGuarded = (server: { origin: () => string; refuses?: (scope: string) => boolean; inside?: typeof ok }) =>
-  serve((asked) => {
-    const url = new URL(asked.target, "http://x")
+  serve((request) => {
+    const url = new URL(request.target, "http://x")
     if (url.pathname === "/token") {
       const scope = url.searchParams.getAll("scope").join(" ")
       return server.refuses?.(scope) === true
         ? { status: 403 }
         : { status: 200, body: JSON.stringify({ token: Buffer.from(scope || "none").toString("base64url") }) }
     }
-    const { authorization } = asked.headers
-    return authorization?.startsWith("Bearer ") === true ? (server.inside ?? ok)(asked) : {
+    const { authorization } = request.headers
+    return authorization?.startsWith("Bearer ") === true ? (server.inside ?? ok)(request) : {
       status: 401,
       headers: { "www-authenticate": `Bearer realm="${server.origin()}/token",service="test"` }
     }
@@ -107,7 +107,7 @@ describe("a client without any credentials", () => {
       const from = RepositoryName.make("other")
       const server = yield* guarded({
         refuses: (scope) => scope.includes("other"),
-        inside: (asked) => asked.target.includes("mount=") ? { status: 401 } : ok(asked)
+        inside: (request) => request.target.includes("mount=") ? { status: 401 } : ok(request)
       })
       const registry = yield* connect(server)
       const mounted = yield* registry.mountBlob(repository, digest, { from })
@@ -186,17 +186,17 @@ describe("a client without any credentials", () => {
 describe("a client with credentials", () => {
   it.scoped("uses the Credentials of the context, and sends them to no other host", () =>
     Effect.gen(function*() {
-      const other = yield* serve((asked) =>
-        asked.method === "GET" ? ok(asked) : { status: 401, headers: { "www-authenticate": `Basic realm="x"` } }
+      const other = yield* serve((request) =>
+        request.method === "GET" ? ok(request) : { status: 401, headers: { "www-authenticate": `Basic realm="x"` } }
       )
-      const server = yield* serve((asked) => {
-        if (asked.headers.authorization === undefined) {
+      const server = yield* serve((request) => {
+        if (request.headers.authorization === undefined) {
           return { status: 401, headers: { "www-authenticate": `Basic realm="x"` } }
         }
-        if (asked.method === "POST") return { status: 202, headers: { location: `${other.origin}/upload` } }
-        return asked.target.includes("/blobs/")
+        if (request.method === "POST") return { status: 202, headers: { location: `${other.origin}/upload` } }
+        return request.target.includes("/blobs/")
           ? { status: 307, headers: { location: `${other.origin}/blob` } }
-          : ok(asked)
+          : ok(request)
       })
       const credentials = Credentials.layerStatic({ [server.host]: alice, [other.host]: alice })
       const client = Client.layer({ host: server.host, insecure: true }).pipe(

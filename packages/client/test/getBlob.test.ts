@@ -235,7 +235,7 @@ describe.each(platformNames)("over %s, a blob", (platform) => {
 })
 
 describe("a range", () => {
-  const asked = ByteRange.slice(7, 3)
+  const requestedRange = ByteRange.slice(7, 3)
   const cases: ReadonlyArray<{
     readonly name: string
     readonly range?: ByteRange.ByteRange
@@ -298,7 +298,7 @@ describe("a range", () => {
     }
   ]
 
-  it.scoped.each(cases)("$name", ({ answer, content, error, range = asked }) =>
+  it.scoped.each(cases)("$name", ({ answer, content, error, range = requestedRange }) =>
     Effect.gen(function*() {
       const server = yield* serve(() => answer)
       const registry = yield* connect(server)

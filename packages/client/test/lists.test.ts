@@ -176,7 +176,7 @@ describe("a link", () => {
       expect(server.lines()[1]).toBe(`GET ${target}`)
     }))
 
-  const strayed: ReadonlyArray<readonly [name: string, link: (port: string) => string, place: string]> = [
+  const strayed: ReadonlyArray<readonly [name: string, link: (port: string) => string, target: string]> = [
     [
       "to another host",
       (port) => `http://localhost:${port}${path}?last=v1`,
@@ -199,7 +199,7 @@ describe("a link", () => {
     ],
     ["to an invalid URL", () => "http://[::1", "is not a URL"]
   ]
-  it.scoped.each(strayed)("%s is not followed, and the error names it", ([, link, place]) =>
+  it.scoped.each(strayed)("%s is not followed, and the error names it", ([, link, target]) =>
     Effect.gen(function*() {
       const evil = yield* serve(() => page(["evil"]))
       const { port } = new URL(evil.origin)
@@ -209,7 +209,7 @@ describe("a link", () => {
       expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "ListTags", repository, registry: server.host })
       expect(error.message).toBe(
         `ListTags team/app: the registry's answer breaks the protocol: the Link to the next page ${
-          place.replace("PORT", port)
+          target.replace("PORT", port)
         }`
       )
       expect(evil.requests).toEqual([])
@@ -217,7 +217,7 @@ describe("a link", () => {
     }))
 
   const endless: ReadonlyArray<
-    readonly [name: string, link: (count: number) => string, asked: number, reason: string]
+    readonly [name: string, link: (count: number) => string, requests: number, reason: string]
   > = [
     ["to its own page", () => `${path}?n=1000`, 1, "the Link to the next page leads back to an earlier page"],
     [
@@ -228,14 +228,14 @@ describe("a link", () => {
     ],
     ["to ever new pages", (count) => `${path}?page=${count}`, 20, "the list has more than 20 pages (option maxPages)"]
   ]
-  it.scoped.each(endless)("%s fails", ([, link, asked, reason]) =>
+  it.scoped.each(endless)("%s fails", ([, link, requests, reason]) =>
     Effect.gen(function*() {
       const server = yield* serve((_, count) => page([`v${count}`], link(count)))
       const registry = yield* connect(server, { maxPages: 20 })
       const error = yield* Effect.flip(collect(registry.listTags(repository)))
       expect(error._tag).toBe("ResponseInvalid")
       expect(error.message).toBe(`ListTags team/app: the registry's answer breaks the protocol: ${reason}`)
-      expect(server.requests.length).toBe(asked)
+      expect(server.requests.length).toBe(requests)
     }))
 })
 

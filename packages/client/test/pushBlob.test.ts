@@ -342,9 +342,9 @@ describe("an upload", () => {
 
   it.effect("on http at another host is refused if the registry is on https", () =>
     Effect.gen(function*() {
-      const asked: Array<string> = []
+      const requests: Array<string> = []
       const client = HttpClient.make((request) => {
-        asked.push(`${request.method} ${request.url}`)
+        requests.push(`${request.method} ${request.url}`)
         const headers = { location: "http://storage.example.com/upload?state=CANARY" }
         return Effect.succeed(HttpClientResponse.fromWeb(request, new Response(null, { status: 202, headers })))
       })
@@ -355,7 +355,7 @@ describe("an upload", () => {
         )
       expect(error).toMatchObject({ _tag: "ResponseInvalid", operation: "PushBlob" })
       expect(error.message).not.toContain("CANARY")
-      expect(asked).toEqual([`POST https://registry.example.com${uploads}`])
+      expect(requests).toEqual([`POST https://registry.example.com${uploads}`])
     }))
 })
 

@@ -297,9 +297,9 @@ describe("a manifest with a subject", () => {
     Effect.gen(function*() {
       const { answer, manifests } = old()
       let times = 2
-      const forgetful = (asked: ReceivedRequest): Answer => {
-        const answered = answer(asked)
-        if (asked.method === "PUT" && asked.target.endsWith(fallback) && times-- > 0) manifests.delete(fallback)
+      const forgetful = (request: ReceivedRequest): Answer => {
+        const answered = answer(request)
+        if (request.method === "PUT" && request.target.endsWith(fallback) && times-- > 0) manifests.delete(fallback)
         return answered
       }
       const registry = yield* connect(yield* serve(forgetful))

@@ -53,8 +53,8 @@ describe("an upload at another origin", () => {
 
 describe("a registry that fails temporarily", () => {
   const failing = (times: number, answer: Answer) =>
-    serve((asked, count) =>
-      count < times ? answer : asked.method === "GET" && asked.target.includes("/manifests/")
+    serve((request, count) =>
+      count < times ? answer : request.method === "GET" && request.target.includes("/manifests/")
         ? { status: 200, headers: { "content-type": "application/vnd.oci.image.manifest.v1+json" }, body: image }
         : { status: 404 }
     )

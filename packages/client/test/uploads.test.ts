@@ -81,7 +81,10 @@ const app = RepositoryName.make("app")
 /** Wrappers that restrict a caller to `repository`. */
 const wrappers: ReadonlyArray<readonly [name: string, wrap: Middleware.Middleware]> = [
   ["Filter", Filter.middleware({ select: ReferenceSet.repository(repository) })],
-  ["Authorize", Authorize.middleware({ allow: ({ repository: asked }) => Effect.succeed(asked === repository) })]
+  [
+    "Authorize",
+    Authorize.middleware({ allow: ({ repository: requested }) => Effect.succeed(requested === repository) })
+  ]
 ]
 
 describe("an upload id cannot be used to get past a wrapper (T64):", () => {
@@ -92,8 +95,8 @@ describe("an upload id cannot be used to get past a wrapper (T64):", () => {
       const restricted = Registry.fromHandler(wrap(open.handle))
       const theirs = yield* open.startUpload(other)
       for (const [, use] of uses) yield* expectUnknown(server, use(restricted, repository, theirs.id))
-      const own = yield* restricted.startUpload(repository)
-      for (const [, use] of uses) yield* expectUnknown(server, use(open, other, own.id))
+      const upload = yield* restricted.startUpload(repository)
+      for (const [, use] of uses) yield* expectUnknown(server, use(open, other, upload.id))
     }))
 
   it.scoped("Sub", () =>
@@ -103,9 +106,9 @@ describe("an upload id cannot be used to get past a wrapper (T64):", () => {
       const below = Registry.fromHandler(Sub.middleware({ prefix: t })(open.handle))
       const theirs = yield* open.startUpload(app)
       for (const [, use] of uses) yield* expectUnknown(server, use(below, app, theirs.id))
-      const own = yield* below.startUpload(app)
-      for (const [, use] of uses) yield* expectUnknown(server, use(open, app, own.id))
-      yield* open.getUpload(RepositoryName.make("t/app"), own.id)
+      const upload = yield* below.startUpload(app)
+      for (const [, use] of uses) yield* expectUnknown(server, use(open, app, upload.id))
+      yield* open.getUpload(RepositoryName.make("t/app"), upload.id)
     }))
 })
 
@@ -142,7 +145,7 @@ describe("uploadKey", () => {
       const registry = yield* connect(elsewhere, { uploadKey })
       yield* expectUnknown(elsewhere, registry.getUpload(repository, id))
       const below = yield* connect(elsewhere, { uploadKey, path: "/mirror" })
-      const own = yield* start(elsewhere, uploadKey)
-      yield* expectUnknown(elsewhere, below.getUpload(repository, own))
+      const elsewhereId = yield* start(elsewhere, uploadKey)
+      yield* expectUnknown(elsewhere, below.getUpload(repository, elsewhereId))
     }))
 })

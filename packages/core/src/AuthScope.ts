@@ -85,7 +85,7 @@ class Scope implements AuthScope {
   }
 }
 
-const own = (scope: AuthScope): Scope => scope as Scope
+const internals = (scope: AuthScope): Scope => scope as Scope
 
 /**
  * Returns whether `value` is an access scope.
@@ -170,7 +170,7 @@ export const catalog: AuthScope = make([ResourceScope.catalog])
  * @since 0.1.0
  * @category destructors
  */
-export const format = (self: AuthScope): string => own(self).text
+export const format = (self: AuthScope): string => internals(self).text
 
 /**
  * Returns the same scope with its canonical text: sorted by type, resource and action, one word for each resource,
@@ -180,7 +180,7 @@ export const format = (self: AuthScope): string => own(self).text
  * @category combinators
  */
 export const canonical = (self: AuthScope): AuthScope => {
-  const { canonical, grants, text, unlimited } = own(self)
+  const { canonical, grants, text, unlimited } = internals(self)
   return text === canonical ? self : new Scope(grants, canonical, unlimited)
 }
 
@@ -191,7 +191,8 @@ export const canonical = (self: AuthScope): AuthScope => {
  * @since 0.1.0
  * @category destructors
  */
-export const values = (self: AuthScope): ReadonlyArray<ResourceScope.ResourceScope> => Grants.values(own(self).grants)
+export const values = (self: AuthScope): ReadonlyArray<ResourceScope.ResourceScope> =>
+  Grants.values(internals(self).grants)
 
 /**
  * Returns the number of resource scopes in a scope, or `None` for {@link unlimited}.
@@ -200,7 +201,7 @@ export const values = (self: AuthScope): ReadonlyArray<ResourceScope.ResourceSco
  * @category getters
  */
 export const size = (self: AuthScope): Option.Option<number> =>
-  isUnlimited(self) ? Option.none() : Option.some(Grants.size(own(self).grants))
+  isUnlimited(self) ? Option.none() : Option.some(Grants.size(internals(self).grants))
 
 /**
  * Returns whether a scope allows nothing.
@@ -208,7 +209,7 @@ export const size = (self: AuthScope): Option.Option<number> =>
  * @since 0.1.0
  * @category predicates
  */
-export const isEmpty = (self: AuthScope): boolean => !isUnlimited(self) && own(self).grants.size === 0
+export const isEmpty = (self: AuthScope): boolean => !isUnlimited(self) && internals(self).grants.size === 0
 
 /**
  * Returns whether a scope is {@link unlimited}.
@@ -216,7 +217,7 @@ export const isEmpty = (self: AuthScope): boolean => !isUnlimited(self) && own(s
  * @since 0.1.0
  * @category predicates
  */
-export const isUnlimited = (self: AuthScope): boolean => own(self).unlimited
+export const isUnlimited = (self: AuthScope): boolean => internals(self).unlimited
 
 /**
  * Returns whether `self` allows everything that `that` allows. The action `*` on a resource includes every action on
@@ -235,7 +236,7 @@ export const isUnlimited = (self: AuthScope): boolean => own(self).unlimited
 export const contains: {
   (that: AuthScope): (self: AuthScope) => boolean
   (self: AuthScope, that: AuthScope): boolean
-} = dual(2, (self: AuthScope, that: AuthScope): boolean => own(self).contains(own(that)))
+} = dual(2, (self: AuthScope, that: AuthScope): boolean => internals(self).contains(internals(that)))
 
 /**
  * Returns whether a scope allows one action on one resource.
@@ -277,7 +278,7 @@ export const union: {
     ? self
     : contains(that, self)
     ? that
-    : new Scope(Grants.union([own(self).grants, own(that).grants])))
+    : new Scope(Grants.union([internals(self).grants, internals(that).grants])))
 
 /**
  * Returns the scope that allows what any of the scopes allows, or {@link empty} if there are no scopes. If one scope
@@ -287,7 +288,7 @@ export const union: {
  * @category combinators
  */
 export const unionAll = (scopes: Iterable<AuthScope>): AuthScope => {
-  const all = Array.from(scopes, own)
+  const all = Array.from(scopes, internals)
   const top = all.find(isUnlimited)
   if (top !== undefined) return top
   const whole = new Scope(Grants.union(all.map((scope) => scope.grants)))
@@ -317,25 +318,25 @@ export const intersection: {
     ? self
     : contains(self, that)
     ? that
-    : new Scope(Grants.intersection(own(self).grants, own(that).grants)))
+    : new Scope(Grants.intersection(internals(self).grants, internals(that).grants)))
 
 /**
- * Returns the missing part of a scope: what `required` allows and `held` does not. The result is empty exactly if
- * `held` contains `required`. If `required` is {@link unlimited}, the missing part is unlimited. If `required` has `*`
+ * Returns the missing part of a scope: what `required` allows and `granted` does not. The result is empty exactly if
+ * `granted` contains `required`. If `required` is {@link unlimited}, the missing part is unlimited. If `required` has `*`
  * on a resource, the missing part has `*` on that resource.
  *
  * @since 0.1.0
  * @category combinators
  */
 export const difference: {
-  (held: AuthScope): (required: AuthScope) => AuthScope
-  (required: AuthScope, held: AuthScope): AuthScope
-} = dual(2, (required: AuthScope, held: AuthScope): AuthScope =>
-  contains(held, required)
+  (granted: AuthScope): (required: AuthScope) => AuthScope
+  (required: AuthScope, granted: AuthScope): AuthScope
+} = dual(2, (required: AuthScope, granted: AuthScope): AuthScope =>
+  contains(granted, required)
     ? empty
     : isUnlimited(required)
     ? unlimited
-    : new Scope(Grants.difference(own(required).grants, own(held).grants)))
+    : new Scope(Grants.difference(internals(required).grants, internals(granted).grants)))
 
 /**
  * The equivalence of scopes: {@link equals}.

@@ -45,15 +45,15 @@ export class BlobContent {
 
 /**
  * Returns the same content, verified against its descriptor as it flows. Content that is already verified, and content
- * of a range, is returned unchanged. `asked` adds fields to the error, such as those of `Operation.errorFields`.
+ * of a range, is returned unchanged. `fields` adds fields to the error, such as those of `Operation.errorFields`.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const verify = (content: BlobContent, asked?: ErrorFields): BlobContent =>
+export const verify = (content: BlobContent, fields?: ErrorFields): BlobContent =>
   content.verified || content.range !== undefined ? content : new BlobContent({
     descriptor: content.descriptor,
-    body: Body.verify(content.body, content.descriptor, asked),
+    body: Body.verify(content.body, content.descriptor, fields),
     verified: true
   })
 

@@ -51,7 +51,7 @@ export const cancel = (
 ): Effect.Effect<void> =>
   registry.cancelUpload(repository, id).pipe(Effect.interruptible, Effect.timeoutOption("5 seconds"), Effect.ignore)
 
-/** Mounts a blob. A refusal is no failure, because the caller may still upload: it returns `undefined`. */
+/** Mounts a blob. Returns `undefined` if the registry refuses the mount, because the caller can still upload the blob. */
 const mount = (
   registry: Pick<Registry.Service, "mountBlob">,
   repository: RepositoryName,

@@ -285,5 +285,5 @@ export const concat = (bodies: ReadonlyArray<Body>): Body => {
 }
 
 const noFork: Source.Fork = () => {
-  throw new Error("a body that needs no fiber was run in one")
+  throw new Error("a body that is read without fibers started a fiber")
 }

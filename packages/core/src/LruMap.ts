@@ -16,15 +16,25 @@
  *
  * const tokens = new LruMap<string, string>(1000)
  * const manifests = new LruMap<string, Uint8Array>(32 * 1024 * 1024, (bytes) => bytes.byteLength)
+ * const byHost = new LruMap<string, string, string>(1000, undefined, (url) => new URL(url).host)
  * ```
  */
-export class LruMap<K, V> {
+export class LruMap<K, V, G = never> {
   // A `Map` iterates in insertion order.
   readonly #entries = new Map<K, V>()
+  /** The keys of each group. */
+  readonly #groups = new Map<G, Set<K>>()
   #weight = 0
 
-  /** Creates a map. `weigh` returns the weight of a value, which must not change. Default: 1, so the map counts entries. */
-  constructor(private readonly maxWeight: number, private readonly weigh: (value: V) => number = () => 1) {}
+  /**
+   * Creates a map. `weigh` returns the weight of a value, which must not change. Default: 1, so the map counts entries.
+   * `groupOf` returns the group that an entry belongs to, for {@link deleteGroup}. Default: no groups.
+   */
+  constructor(
+    private readonly maxWeight: number,
+    private readonly weigh: (value: V) => number = () => 1,
+    private readonly groupOf?: (key: K) => G
+  ) {}
 
   get size(): number {
     return this.#entries.size
@@ -50,6 +60,7 @@ export class LruMap<K, V> {
     if (weight > this.maxWeight) return
     this.#entries.set(key, value)
     this.#weight += weight
+    this.#join(key)
     for (const oldest of this.#entries.keys()) {
       if (this.#weight <= this.maxWeight) return
       this.delete(oldest)
@@ -61,6 +72,12 @@ export class LruMap<K, V> {
     if (value === undefined) return
     this.#entries.delete(key)
     this.#weight -= this.weigh(value)
+    this.#leave(key)
+  }
+
+  /** Deletes the entries of a group. Visits no other entries. */
+  deleteGroup(group: G): void {
+    for (const key of this.#groups.get(group) ?? []) this.delete(key)
   }
 
   /** Deletes the entries that a predicate selects. */
@@ -71,5 +88,20 @@ export class LruMap<K, V> {
   /** Returns the entries, the least recently used first. */
   entries(): Iterable<readonly [K, V]> {
     return this.#entries.entries()
+  }
+
+  #join(key: K): void {
+    if (this.groupOf === undefined) return
+    const group = this.groupOf(key)
+    const keys = this.#groups.get(group)
+    if (keys === undefined) this.#groups.set(group, new Set([key]))
+    else keys.add(key)
+  }
+
+  #leave(key: K): void {
+    if (this.groupOf === undefined) return
+    const group = this.groupOf(key)
+    const keys = this.#groups.get(group)
+    if (keys?.delete(key) === true && keys.size === 0) this.#groups.delete(group)
   }
 }

@@ -84,7 +84,7 @@ class Sets implements ReferenceSet {
   }
 }
 
-const own = (self: ReferenceSet): Sets => self as Sets
+const internals = (self: ReferenceSet): Sets => self as Sets
 
 /**
  * Returns whether `value` is a set of references.
@@ -209,7 +209,7 @@ export const union: {
 } = dual(
   2,
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet =>
-    new Sets(internal.union(own(self).expression, own(that).expression))
+    new Sets(internal.union(internals(self).expression, internals(that).expression))
 )
 
 /**
@@ -224,7 +224,7 @@ export const intersection: {
 } = dual(
   2,
   (self: ReferenceSet, that: ReferenceSet): ReferenceSet =>
-    new Sets(internal.intersection(own(self).expression, own(that).expression))
+    new Sets(internal.intersection(internals(self).expression, internals(that).expression))
 )
 
 /**
@@ -233,7 +233,8 @@ export const intersection: {
  * @since 0.1.0
  * @category combinators
  */
-export const complement = (self: ReferenceSet): ReferenceSet => new Sets(internal.complement(own(self).expression))
+export const complement = (self: ReferenceSet): ReferenceSet =>
+  new Sets(internal.complement(internals(self).expression))
 
 /**
  * Returns the set of references that are in the first set and not in the second.
@@ -267,7 +268,7 @@ export const contains: {
 } = dual(
   2,
   (self: ReferenceSet, candidate: Candidate): boolean =>
-    internal.holds(own(self).expression, candidate.registry, candidate.repository, candidate.tag)
+    internal.holds(internals(self).expression, candidate.registry, candidate.repository, candidate.tag)
 )
 
 /**
@@ -281,10 +282,10 @@ export const contains: {
  * @category predicates
  */
 export const touches: {
-  (place: Omit<Candidate, "tag">): (self: ReferenceSet) => boolean
-  (self: ReferenceSet, place: Omit<Candidate, "tag">): boolean
+  (candidate: Omit<Candidate, "tag">): (self: ReferenceSet) => boolean
+  (self: ReferenceSet, candidate: Omit<Candidate, "tag">): boolean
 } = dual(2, (self: ReferenceSet, { registry, repository }: Omit<Candidate, "tag">): boolean => {
-  const { expression, tagSamples } = own(self)
+  const { expression, tagSamples } = internals(self)
   for (const tag of tagSamples) if (internal.holds(expression, registry, repository, tag)) return true
   return false
 })
@@ -301,7 +302,7 @@ export const touches: {
  * @category getters
  */
 export const witness = (self: ReferenceSet): Option.Option<Reference.Reference> => {
-  const { expression, tagSamples } = own(self)
+  const { expression, tagSamples } = internals(self)
   return Option.map(samples.member(expression, tagSamples), Reference.make)
 }
 

@@ -332,34 +332,34 @@ describe("AuthScope.holds", () => {
   const withoutCatalog = "otherScope repository:bar/baz:pull repository:foo:delete yetAnotherScope"
 
   it.each([
-    { name: "empty", scope: "", held: resource("repository", "foo", "pull"), expected: false },
-    { name: "a repository's action", scope: mixed, held: resource("repository", "bar/baz", "pull"), expected: true },
-    { name: "another action", scope: mixed, held: resource("repository", "bar/baz", "push"), expected: false },
-    { name: "catalog", scope: mixed, held: ResourceScope.catalog, expected: true },
-    { name: "no catalog", scope: withoutCatalog, held: ResourceScope.catalog, expected: false },
-    { name: "an opaque scope", scope: mixed, held: resource("otherScope", "", ""), expected: true },
-    { name: "another opaque scope", scope: mixed, held: resource("notThere", "", ""), expected: false },
-    { name: "unlimited", scope: "*", held: resource("repository", "bar/baz", "push"), expected: true },
-    { name: "*", scope: "repository:foo:*", held: resource("repository", "foo", "sign"), expected: true },
-    { name: "opaque is not its parts", scope: "a::b", held: resource("a", "", ""), expected: false }
-  ])("$name: $expected", ({ expected, held, scope }) => {
-    expect(AuthScope.holds(read(scope), held)).toBe(expected)
+    { name: "empty", scope: "", action: resource("repository", "foo", "pull"), expected: false },
+    { name: "a repository's action", scope: mixed, action: resource("repository", "bar/baz", "pull"), expected: true },
+    { name: "another action", scope: mixed, action: resource("repository", "bar/baz", "push"), expected: false },
+    { name: "catalog", scope: mixed, action: ResourceScope.catalog, expected: true },
+    { name: "no catalog", scope: withoutCatalog, action: ResourceScope.catalog, expected: false },
+    { name: "an opaque scope", scope: mixed, action: resource("otherScope", "", ""), expected: true },
+    { name: "another opaque scope", scope: mixed, action: resource("notThere", "", ""), expected: false },
+    { name: "unlimited", scope: "*", action: resource("repository", "bar/baz", "push"), expected: true },
+    { name: "*", scope: "repository:foo:*", action: resource("repository", "foo", "sign"), expected: true },
+    { name: "opaque is not its parts", scope: "a::b", action: resource("a", "", ""), expected: false }
+  ])("$name: $expected", ({ expected, action, scope }) => {
+    expect(AuthScope.holds(read(scope), action)).toBe(expected)
   })
 })
 
 describe("AuthScope.difference", () => {
   it.each([
-    { name: "nothing held", required: "repository:foo:pull,push", held: "", missing: "repository:foo:pull,push" },
-    { name: "all held", required: "repository:foo:pull a", held: "a b repository:foo:*", missing: "" },
-    { name: "an action", required: "artifact:a:pull,push", held: "artifact:a:pull", missing: "artifact:a:push" },
-    { name: "a resource", required: "type:a:pull type:b:pull", held: "type:a:pull", missing: "type:b:pull" },
-    { name: "an opaque scope", required: "a b", held: "b c", missing: "a" },
-    { name: "*", required: "repository:foo:*", held: "repository:foo:pull,push", missing: "repository:foo:*" },
-    { name: "of unlimited", required: "*", held: "repository:foo:*", missing: "*" },
-    { name: "from unlimited", required: "repository:foo:*", held: "*", missing: "" },
-    { name: "unlimited from unlimited", required: "*", held: "*", missing: "" }
-  ])("$name", ({ held, missing, required }) => {
-    const difference = AuthScope.difference(read(required), read(held))
+    { name: "nothing held", required: "repository:foo:pull,push", granted: "", missing: "repository:foo:pull,push" },
+    { name: "all held", required: "repository:foo:pull a", granted: "a b repository:foo:*", missing: "" },
+    { name: "an action", required: "artifact:a:pull,push", granted: "artifact:a:pull", missing: "artifact:a:push" },
+    { name: "a resource", required: "type:a:pull type:b:pull", granted: "type:a:pull", missing: "type:b:pull" },
+    { name: "an opaque scope", required: "a b", granted: "b c", missing: "a" },
+    { name: "*", required: "repository:foo:*", granted: "repository:foo:pull,push", missing: "repository:foo:*" },
+    { name: "of unlimited", required: "*", granted: "repository:foo:*", missing: "*" },
+    { name: "from unlimited", required: "repository:foo:*", granted: "*", missing: "" },
+    { name: "unlimited from unlimited", required: "*", granted: "*", missing: "" }
+  ])("$name", ({ granted, missing, required }) => {
+    const difference = AuthScope.difference(read(required), read(granted))
     expect(AuthScope.format(difference)).toBe(missing)
     expect(AuthScope.isUnlimited(difference)).toBe(missing === "*")
   })
@@ -476,11 +476,11 @@ describe("the references required and hint", () => {
 
   it.effect("required and hint are independent", () =>
     Effect.gen(function*() {
-      const told = Effect.all([RequestScope.required, RequestScope.hint])
+      const scopes = Effect.all([RequestScope.required, RequestScope.hint])
       const pull = AuthScope.repository("foo", "pull")
       const push = AuthScope.repository("foo", "push")
-      expect(yield* Effect.provideService(told, RequestScope.required, pull)).toEqual([pull, AuthScope.empty])
-      expect(yield* Effect.provideService(told, RequestScope.hint, push)).toEqual([AuthScope.empty, push])
+      expect(yield* Effect.provideService(scopes, RequestScope.required, pull)).toEqual([pull, AuthScope.empty])
+      expect(yield* Effect.provideService(scopes, RequestScope.hint, push)).toEqual([AuthScope.empty, push])
     }))
 })
 
@@ -529,7 +529,7 @@ describe("laws", () => {
    * Resource scopes to test, including an action and a type that no scope names, so only `*` and unlimited contain
    * them.
    */
-  const asked = [
+  const probes = [
     ...types.flatMap((type) =>
       resources.flatMap((each) => [...actions, "unheard-of"].map((action) => resource(type, each, action)))
     ),
@@ -624,7 +624,7 @@ describe("laws", () => {
   })
 
   law("contains is to hold all that the other holds", [pair], ([[a, b]]) => {
-    const questions = [...asked, ...AuthScope.values(a), ...AuthScope.values(b)]
+    const questions = [...probes, ...AuthScope.values(a), ...AuthScope.values(b)]
     const all = questions.every((each) => AuthScope.holds(a, each) || !AuthScope.holds(b, each))
     expect(AuthScope.contains(a, b)).toBe(all)
   })
@@ -632,7 +632,7 @@ describe("laws", () => {
   law("union holds what either does, intersection what both do", [pair], ([[a, b]]) => {
     const either = AuthScope.union(a, b)
     const both = AuthScope.intersection(a, b)
-    for (const each of asked) {
+    for (const each of probes) {
       expect(AuthScope.holds(either, each)).toBe(AuthScope.holds(a, each) || AuthScope.holds(b, each))
       expect(AuthScope.holds(both, each)).toBe(AuthScope.holds(a, each) && AuthScope.holds(b, each))
     }
@@ -644,12 +644,12 @@ describe("laws", () => {
     equal(AuthScope.intersection(a, AuthScope.union(a, b)), a)
   })
 
-  law("the difference is what is missing", [pair], ([[required, held]]) => {
-    const missing = AuthScope.difference(required, held)
-    expect(AuthScope.contains(AuthScope.union(held, missing), required)).toBe(true)
+  law("the difference is what is missing", [pair], ([[required, granted]]) => {
+    const missing = AuthScope.difference(required, granted)
+    expect(AuthScope.contains(AuthScope.union(granted, missing), required)).toBe(true)
     expect(AuthScope.contains(required, missing)).toBe(true)
-    expect(AuthScope.isEmpty(missing)).toBe(AuthScope.contains(held, required))
-    for (const each of AuthScope.values(missing)) expect(AuthScope.holds(held, each)).toBe(false)
+    expect(AuthScope.isEmpty(missing)).toBe(AuthScope.contains(granted, required))
+    for (const each of AuthScope.values(missing)) expect(AuthScope.holds(granted, each)).toBe(false)
   })
 
   law("equal scopes have equal hashes", [pair], ([[a, b]]) => {
@@ -657,7 +657,7 @@ describe("laws", () => {
     if (AuthScope.equals(a, b)) expect(Hash.hash(a)).toBe(Hash.hash(b))
   })
 
-  law("holds is to contain the scope of that one", [scope, fc.constantFrom(...asked)], ([self, each]) => {
+  law("holds is to contain the scope of that one", [scope, fc.constantFrom(...probes)], ([self, each]) => {
     expect(AuthScope.holds(self, each)).toBe(AuthScope.contains(self, AuthScope.make([each])))
   })
 })

@@ -34,15 +34,15 @@ describe("BlobContent.verify", () => {
   })
 
   it.effect.each([
-    { name: "of the digest", asked: undefined, message: digest },
+    { name: "of the digest", fields: undefined, message: digest },
     {
       name: "of the operation, where it is known",
-      asked: Operation.errorFields(new Operation.GetBlob({ repository, digest })),
+      fields: Operation.errorFields(new Operation.GetBlob({ repository, digest })),
       message: `GetBlob team/app@${digest}`
     }
-  ])("fails where the content is another, and tells $name", ({ asked, message }) =>
+  ])("fails where the content is another, and tells $name", ({ fields, message }) =>
     Effect.gen(function*() {
-      const error = yield* Effect.flip(Stream.runDrain(verify(unverified, asked).stream))
+      const error = yield* Effect.flip(Stream.runDrain(verify(unverified, fields).stream))
       expect(error.message).toBe(
         `${message}: content does not match its digest, it has ${Digest.fromBytes(text("CONTENT"))}`
       )

@@ -36,4 +36,29 @@ describe("LruMap", () => {
     map.deleteWhere((_, value) => value === 1)
     expect(Array.from(map.entries())).toEqual([["app:a", 2]])
   })
+
+  it("deletes a group, and visits no entries of other groups", () => {
+    let calls = 0
+    const map = new LruMap<string, number, string>(10_000, undefined, (key) => {
+      calls++
+      return key.slice(0, key.indexOf(":"))
+    })
+    for (let index = 0; index < 10_000; index++) map.set(`app${index % 5000}:${index}`, index)
+    calls = 0
+    map.deleteGroup("app7")
+    map.deleteGroup("base")
+    expect([map.size, map.weight, calls]).toEqual([9998, 9998, 2])
+    expect([map.get("app7:7"), map.get("app7:5007"), map.get("app8:8")]).toEqual([undefined, undefined, 8])
+  })
+
+  it("moves entries between groups as they are evicted, deleted and set again", () => {
+    const map = new LruMap<string, number, string>(3, undefined, (key) => key.charAt(0))
+    for (const key of ["a1", "a2", "b1", "b2"]) map.set(key, 1)
+    map.delete("a2")
+    map.set("a1", 2)
+    map.deleteGroup("b")
+    expect(Array.from(map.entries())).toEqual([["a1", 2]])
+    map.deleteGroup("a")
+    expect(map.size).toBe(0)
+  })
 })

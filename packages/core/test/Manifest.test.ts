@@ -67,12 +67,12 @@ describe("Manifest.make", () => {
 
   it.each([
     {
-      name: "that of other bytes",
+      name: "the digest of other bytes",
       digest: Digest.fromBytes(encode("other")),
       message: `${Digest.fromBytes(encode("other"))}: content does not match its digest, it has ${sha256}`
     },
     {
-      name: "of an algorithm that cannot be checked",
+      name: "a digest of an unsupported algorithm",
       digest: Digest.make("md5:00"),
       message: "md5:00: digest algorithm \"md5\" is not supported"
     }
@@ -94,7 +94,7 @@ describe("Manifest.parse reads", () => {
       expected: new Manifest.Image({ mediaType: MediaType.image, config, layers, ...more })
     },
     {
-      name: "an image with no more than it must have",
+      name: "an image with only the required members",
       mediaType: MediaType.image,
       document: { config },
       expected: new Manifest.Image({ mediaType: MediaType.image, config, layers: [], ...nothingMore })
@@ -154,19 +154,19 @@ describe("Manifest.parse reads", () => {
       expected: new Manifest.Index({ mediaType: MediaType.index, manifests: [], ...nothingMore })
     },
     {
-      name: "an empty mediaType as none",
+      name: "an empty mediaType like an absent one",
       mediaType: MediaType.index,
       document: { manifests: [], mediaType: "" },
       expected: new Manifest.Index({ mediaType: MediaType.index, manifests: [], ...nothingMore })
     },
     {
-      name: "past members of one's own",
+      name: "an index with members that the spec does not define",
       mediaType: MediaType.index,
       document: { manifests: [], "org.example.custom": { layers: [1] }, customs: [{}] },
       expected: new Manifest.Index({ mediaType: MediaType.index, manifests: [], ...nothingMore })
     },
     {
-      name: "nothing of another media type",
+      name: "no content of an unknown media type",
       mediaType: "Application/Vnd.Example+json; v=1",
       document: "this is not JSON",
       expected: new Manifest.Unknown({ mediaType: "application/vnd.example+json", lists: [] })
@@ -182,7 +182,7 @@ describe("Manifest.parse reads", () => {
     expect(Either.isRight(parse(MediaType.index, { manifests: [] }))).toBe(true)
   })
 
-  it("names from a prototype like any other names", () => {
+  it("members called `__proto__` and `toString` without changing any prototype", () => {
     const document =
       `{"manifests":[],"__proto__":{"artifactType":"evil"},"annotations":{"__proto__":"x","toString":"y"}}`
     const index = Either.getOrThrow(parse(MediaType.index, document))
@@ -201,27 +201,27 @@ describe("Manifest.parse refuses", () => {
     { name: "text", document: "\"{}\"", reason: "it is not a JSON object in UTF-8" },
     { name: "another schema version", document: { schemaVersion: 1, manifests: [] }, reason: "schemaVersion is not 2" },
     { name: "no list", document: {}, reason: "manifests is missing" },
-    { name: "a list that is none", document: { manifests: {} }, reason: "manifests is not an array" },
-    { name: "an entry that is none", document: { manifests: [child, 1] }, reason: "manifests.1 is not an object" },
+    { name: "a list that is an object", document: { manifests: {} }, reason: "manifests is not an array" },
+    { name: "an entry that is a number", document: { manifests: [child, 1] }, reason: "manifests.1 is not an object" },
     { name: "an entry without type", document: { manifests: [{}] }, reason: "manifests.0.mediaType is missing" },
     {
       name: "an annotation that is not text",
       document: { manifests: [], annotations: { a: 1 } },
       reason: "annotations.a is not a string"
     },
-    { name: "a subject that is none", document: { manifests: [], subject: "x" }, reason: "subject is not an object" },
+    { name: "a subject that is text", document: { manifests: [], subject: "x" }, reason: "subject is not an object" },
     {
-      name: "a media type that is none",
+      name: "a media type that is a number",
       document: { manifests: [], mediaType: 1 },
       reason: "mediaType is not a string"
     },
     {
-      name: "a media type that is another",
+      name: "the media type of another kind of manifest",
       document: { manifests: [], mediaType: MediaType.image },
       reason: `its mediaType is "${MediaType.image}", but it was sent as "${MediaType.index}"`
     },
     {
-      name: "a media type that would write on a terminal",
+      name: "a media type with control characters",
       document: { manifests: [], mediaType: "\u001b[2J" },
       reason: `its mediaType is "\\u001b[2J", but it was sent as "${MediaType.index}"`
     }
@@ -267,7 +267,7 @@ describe("Manifest.parse refuses", () => {
       { name: "sent as an index, says image", sent: MediaType.index, says: MediaType.image },
       { name: "sent as an image, says index", sent: MediaType.image, says: MediaType.index },
       { name: "sent as a list, says index", sent: MediaType.dockerList, says: MediaType.index },
-      { name: "sent as an index, says it in upper case", sent: MediaType.index, says: MediaType.index.toUpperCase() }
+      { name: "sent as an index, says index in upper case", sent: MediaType.index, says: MediaType.index.toUpperCase() }
     ])("$name", ({ says, sent }) => {
       expect(refusal(sent, { ...least[sent], mediaType: says })).toBe(
         `its mediaType is "${says}", but it was sent as "${sent}"`
@@ -284,7 +284,7 @@ describe("Manifest.parse refuses", () => {
         read: "mediaType"
       },
       {
-        name: "a letter that folds",
+        name: "a letter that some programs take for s",
         document: { manifests: [], "layer\u017f": [] },
         found: "layer\u017f",
         read: "layers"
@@ -364,7 +364,7 @@ describe("Manifest.parse refuses", () => {
       of: (count: number) => ({ config, layers: [{ ...layers[0], annotations: annotationsOf(count - 1) }] })
     },
     {
-      name: "all of them together",
+      name: "layers, annotations, and annotations of descriptors together",
       of: (count: number) => ({
         config: { ...config, annotations: annotationsOf(3_000) },
         annotations: annotationsOf(3_000),
@@ -392,37 +392,37 @@ describe("Manifest.parse refuses", () => {
   }
 
   it.each([
-    { name: "nothing but lists in lists", document: nest("", "[", "]", "") },
-    { name: "nothing but objects in objects", document: nest("", "{\"a\":", "}", "").replace(":}", ":0}") },
-    { name: "lists in lists, as the list", document: nest("{\"manifests\":", "[", "]", "}") },
-    { name: "lists in lists, as an entry", document: nest("{\"manifests\":[", "[", "]", "]}") },
+    { name: "only nested lists", document: nest("", "[", "]", "") },
+    { name: "only nested objects", document: nest("", "{\"a\":", "}", "").replace(":}", ":0}") },
+    { name: "nested lists, as the list", document: nest("{\"manifests\":", "[", "]", "}") },
+    { name: "nested lists, as an entry", document: nest("{\"manifests\":[", "[", "]", "]}") },
     {
-      name: "lists in lists, as a size",
+      name: "nested lists, as a size",
       document: nest("{\"manifests\":[{\"mediaType\":\"m\",\"size\":", "[", "]", "}]}")
     },
-    { name: "lists in lists, as a type", document: nest("{\"manifests\":[],\"mediaType\":", "[", "]", "}") },
+    { name: "nested lists, as a type", document: nest("{\"manifests\":[],\"mediaType\":", "[", "]", "}") },
     {
-      name: "lists in lists, as an annotation",
+      name: "nested lists, as an annotation",
       document: nest("{\"manifests\":[],\"annotations\":{\"a\":", "[", "]", "}}")
     },
-    { name: "lists in lists, as the subject", document: nest("{\"manifests\":[],\"subject\":", "[", "]", "}") },
-    { name: "a list of millions", document: fill("{\"manifests\":[", "0,", "0]}") },
+    { name: "nested lists, as the subject", document: nest("{\"manifests\":[],\"subject\":", "[", "]", "}") },
+    { name: "a list of millions of numbers", document: fill("{\"manifests\":[", "0,", "0]}") },
     { name: "a list of a million objects", document: fill("{\"manifests\":[", "{},", "{}]}") },
     { name: "a text where a list should be", document: fill("{\"manifests\":\"", "x", "\"}") },
     {
-      name: "a digest as long as that",
+      name: "a digest of that length",
       document: fill("{\"manifests\":[{\"mediaType\":\"m\",\"size\":1,\"digest\":\"", "x", "\"}]}")
     },
-    { name: "another media type as long as that", document: fill("{\"manifests\":[],\"mediaType\":\"", "x", "\"}") },
-    { name: "a number as long as that", document: fill("{\"manifests\":[],\"schemaVersion\":", "1", "}") }
+    { name: "another media type of that length", document: fill("{\"manifests\":[],\"mediaType\":\"", "x", "\"}") },
+    { name: "a number of that length", document: fill("{\"manifests\":[],\"schemaVersion\":", "1", "}") }
   ])("4 MiB of $name, in a few words", ({ document }) => {
     const { reason } = Either.getOrThrow(Either.flip(parse(MediaType.index, document)))
     expect(reason?.length).toBeLessThan(200)
   })
 
   it.each([
-    { name: "lists in lists, in an unknown member", document: nest("{\"manifests\":[],\"x\":", "[", "]", "}") },
-    { name: "one name over and over", document: fill("{", "\"manifests\":[],", "\"manifests\":[]}") }
+    { name: "nested lists, in an unknown member", document: nest("{\"manifests\":[],\"x\":", "[", "]", "}") },
+    { name: "one name many times", document: fill("{", "\"manifests\":[],", "\"manifests\":[]}") }
   ])("4 MiB of $name, before they are parsed", ({ document }) => {
     expect(refusal(MediaType.index, document)).toBe("its JSON holds more than 200000 values")
   })
@@ -466,7 +466,7 @@ describe("Manifest.parse refuses", () => {
       })
     ))
 
-  it("anything else without a throw", () =>
+  it("any other text without throwing", () =>
     fc.assert(
       fc.property(
         fc.constantFrom(...MediaType.manifests),
@@ -510,10 +510,10 @@ const { json } = fc.letrec((tie) => ({
 }))
 
 describe("Manifest.parse of a media type that is not known", () => {
-  const own = "application/vnd.example+json"
+  const customType = "application/vnd.example+json"
 
   it.each(Object.entries(least))("refuses a document that declares %s", (declared, document) => {
-    for (const sent of [own, "application/json", "text/plain"]) {
+    for (const sent of [customType, "application/json", "text/plain"]) {
       const reason = `its mediaType is "${declared}", but it was sent as "${sent}"`
       expect(refusal(sent, { ...document, mediaType: declared })).toBe(reason)
       expect(refusal(sent, { mediaType: declared })).toBe(reason)
@@ -525,31 +525,37 @@ describe("Manifest.parse of a media type that is not known", () => {
     { name: "an image", document: { config, layers }, type: MediaType.image },
     { name: "an image without layers", document: { layers: [] }, type: MediaType.image },
     { name: "an index", document: { manifests: [child] }, type: MediaType.index },
-    { name: "an index, to those who do not tell case", document: { Manifests: [child] }, type: MediaType.index }
+    {
+      name: "an index, for programs that ignore the case of names",
+      document: { Manifests: [child] },
+      type: MediaType.index
+    }
   ])("refuses what looks like $name and has no mediaType", ({ document, type }) => {
-    for (const sent of [own, "application/json"]) {
+    for (const sent of [customType, "application/json"]) {
       expect(refusal(sent, document)).toBe(`it looks like one of type ${type}, but was sent as "${sent}"`)
     }
   })
 
-  it("refuses a mediaType that is another, known or not", () => {
-    expect(refusal(own, { mediaType: "application/vnd.other+json" })).toBe(
-      `its mediaType is "application/vnd.other+json", but it was sent as "${own}"`
+  it("refuses a document whose mediaType differs, known or not", () => {
+    expect(refusal(customType, { mediaType: "application/vnd.other+json" })).toBe(
+      `its mediaType is "application/vnd.other+json", but it was sent as "${customType}"`
     )
   })
 
   it.each([
     { name: "nothing", document: {}, lists: [] },
-    { name: "its own type", document: { mediaType: own.toUpperCase() }, lists: [] },
+    { name: "its own type", document: { mediaType: customType.toUpperCase() }, lists: [] },
     {
       name: "its own type, and lists",
-      document: { mediaType: own, layers, blobs: [], x: [] },
+      document: { mediaType: customType, layers, blobs: [], x: [] },
       lists: ["layers", "blobs"]
     },
-    { name: "a config", document: { mediaType: own, config }, lists: ["config"] },
+    { name: "a config", document: { mediaType: customType, config }, lists: ["config"] },
     { name: "settings", document: { config: { size: 1 }, layers: 3, mediaType: 5 }, lists: [] }
   ])("takes one that says $name", ({ document, lists }) => {
-    expect(Either.getOrThrow(parse(own, document))).toStrictEqual(new Manifest.Unknown({ mediaType: own, lists }))
+    expect(Either.getOrThrow(parse(customType, document))).toStrictEqual(
+      new Manifest.Unknown({ mediaType: customType, lists })
+    )
   })
 })
 
@@ -561,7 +567,11 @@ describe("Manifests of Docker's schema 1 are not supported", () => {
     { name: "by their type, signed", sent: MediaType.dockerSchema1Signed, document: {} },
     { name: "by their members, as JSON", sent: "application/json", document },
     { name: "by their members, as text", sent: "text/plain", document },
-    { name: "by what they declare", sent: "application/json", document: { mediaType: MediaType.dockerSchema1 } }
+    {
+      name: "by the mediaType that they declare",
+      sent: "application/json",
+      document: { mediaType: MediaType.dockerSchema1 }
+    }
   ])("$name", ({ document, sent }) => {
     const bytes = encode(document)
     for (const result of [Manifest.parse, Manifest.identify, Manifest.unambiguous]) {
@@ -612,11 +622,15 @@ describe("Manifest.identify", () => {
       document: { mediaType: MediaType.index, MediaType: MediaType.image }
     },
     {
-      name: "that declares another type than its own",
+      name: "that declares the type of another kind of manifest",
       sent: "application/vnd.example",
       document: { mediaType: MediaType.index }
     },
-    { name: "that declares what browsers act on", sent: "application/json", document: { mediaType: "text/html" } },
+    {
+      name: "that declares a type that browsers act on",
+      sent: "application/json",
+      document: { mediaType: "text/html" }
+    },
     { name: "that declares an invalid type", sent: "text/plain", document: { mediaType: "no type\r\n" } },
     { name: "with a name twice", sent: "application/json", document: `{"manifests":[],"manifests":[]}` }
   ])("refuses a document $name", ({ document, sent }) => {
@@ -685,47 +699,47 @@ describe("Manifest.references", () => {
 })
 
 describe("Manifest.referrer, by the rules of the referrers list", () => {
-  const own = "application/vnd.example.own"
+  const customType = "application/vnd.example.own"
 
   it.each([
     {
-      name: "an image's own type",
+      name: "the artifactType of an image",
       mediaType: MediaType.image,
-      document: { config, subject, artifactType: own },
-      artifactType: own
+      document: { config, subject, artifactType: customType },
+      artifactType: customType
     },
     {
-      name: "an image's config's type where it has none",
+      name: "the media type of the config, for an image without artifactType",
       mediaType: MediaType.image,
       document: { config, subject },
       artifactType: MediaType.imageConfig
     },
     {
-      name: "an image's config's type where its own is empty",
+      name: "the media type of the config, for an image with an empty artifactType",
       mediaType: MediaType.image,
       document: { config, subject, artifactType: "" },
       artifactType: MediaType.imageConfig
     },
     {
-      name: "an index's own type",
+      name: "the artifactType of an index",
       mediaType: MediaType.index,
-      document: { manifests: [], subject, artifactType: own },
-      artifactType: own
+      document: { manifests: [], subject, artifactType: customType },
+      artifactType: customType
     },
     {
-      name: "no type of an index that has none",
+      name: "no type, for an index without artifactType",
       mediaType: MediaType.index,
       document: { manifests: [child], subject },
       artifactType: undefined
     },
     {
-      name: "an artifact's own type",
+      name: "the artifactType of an artifact",
       mediaType: MediaType.artifact,
-      document: { subject, artifactType: own },
-      artifactType: own
+      document: { subject, artifactType: customType },
+      artifactType: customType
     },
     {
-      name: "no type of an artifact that has none",
+      name: "no type, for an artifact without artifactType",
       mediaType: MediaType.artifact,
       document: { subject },
       artifactType: undefined

@@ -170,14 +170,14 @@ describe("Middleware.verified", () => {
       }))
 
     it.effect.each([
-      { name: "of another digest", asked: other },
-      { name: "of another digest of another algorithm", asked: Digest.fromBytes(text("other"), "sha512") },
-      { name: "that cannot be checked", asked: Digest.make("md5:00") }
-    ])("refuses one $name", ({ asked }) =>
+      { name: "of another digest", requested: other },
+      { name: "of another digest of another algorithm", requested: Digest.fromBytes(text("other"), "sha512") },
+      { name: "that cannot be checked", requested: Digest.make("md5:00") }
+    ])("refuses one $name", ({ requested }) =>
       Effect.gen(function*() {
-        const error = yield* Effect.flip(yield* get(asked))
+        const error = yield* Effect.flip(yield* get(requested))
         expect(error).toBeInstanceOf(DigestInvalid)
-        expect(error.message.startsWith(`GetManifest team/app@${asked}: `)).toBe(true)
+        expect(error.message.startsWith(`GetManifest team/app@${requested}: `)).toBe(true)
       }))
   })
 

@@ -392,22 +392,22 @@ describe("touches", () => {
     [undefined, "team", false]
   ]
   it.each(rows)("%s %s: %s", (host, name, expected) => {
-    const place = { registry: host, repository: RepositoryName.make(name) }
-    expect(touches(set, place)).toBe(expected)
-    expect(touches(place)(set)).toBe(expected)
+    const location = { registry: host, repository: RepositoryName.make(name) }
+    expect(touches(set, location)).toBe(expected)
+    expect(touches(location)(set)).toBe(expected)
   })
 
   it("is false if the globs exclude everything", () => {
-    const place = { repository: RepositoryName.make("a") }
-    expect(touches(intersection(tags("a*"), tags("b*")), place)).toBe(false)
-    expect(touches(difference(tags("a*"), tags("*")), place)).toBe(false)
-    expect(touches(intersection(tags("a*"), tags("*b")), place)).toBe(true)
+    const location = { repository: RepositoryName.make("a") }
+    expect(touches(intersection(tags("a*"), tags("b*")), location)).toBe(false)
+    expect(touches(difference(tags("a*"), tags("*")), location)).toBe(false)
+    expect(touches(intersection(tags("a*"), tags("*b")), location)).toBe(true)
   })
 
   it("is true exactly if the set and the repository have a common member", () => {
     fc.assert(fc.property(sets, fc.constantFrom(...hosts), fc.constantFrom(...names), ({ holds, set }, host, name) => {
-      const place = { registry: host, repository: RepositoryName.make(name) }
-      const touched = touches(set, place)
+      const location = { registry: host, repository: RepositoryName.make(name) }
+      const touched = touches(set, location)
       expect(touched).toBe(!isEmpty(intersection(set, intersection(registry(host), repository(name)))))
       expect(!touched && pool.some((tag) => holds(candidate(host, name, tag)))).toBe(false)
     }))

@@ -29,8 +29,8 @@ const manifest = { mediaType: "application/json", bytes: text("{}") }
 const broken: Handler = (operation) => Effect.fail(new Unsupported(Operation.errorFields(operation)))
 
 /** An empty registry that records its operations. */
-const recording = (asked: Array<Operation.Operation>): Handler => (operation) => {
-  asked.push(operation)
+const recording = (seen: Array<Operation.Operation>): Handler => (operation) => {
+  seen.push(operation)
   return broken(operation)
 }
 
@@ -170,10 +170,10 @@ const calls: ReadonlyArray<{ readonly name: string; readonly call: Call; readonl
 describe("a method of a registry", () => {
   it.scoped.each(calls)("runs and fails like its operation: $name", ({ asks, call }) =>
     Effect.gen(function*() {
-      const asked: Array<Operation.Operation> = []
-      const exit = yield* Effect.exit(call(Registry.fromHandler(recording(asked))))
-      expect(asked).toHaveLength(1)
-      expect(asked[0]).toStrictEqual(asks)
+      const seen: Array<Operation.Operation> = []
+      const exit = yield* Effect.exit(call(Registry.fromHandler(recording(seen))))
+      expect(seen).toHaveLength(1)
+      expect(seen[0]).toStrictEqual(asks)
       expect(exit).toEqual(Exit.fail(new Unsupported(Operation.errorFields(asks))))
     }))
 
@@ -187,11 +187,11 @@ describe("a method of a registry", () => {
     "calls the handler each time it is run: $name",
     ({ call }) =>
       Effect.gen(function*() {
-        const asked: Array<Operation.Operation> = []
-        const effect = call(Registry.fromHandler(recording(asked)))
-        expect(asked).toHaveLength(0)
+        const seen: Array<Operation.Operation> = []
+        const effect = call(Registry.fromHandler(recording(seen)))
+        expect(seen).toHaveLength(0)
         yield* Effect.exit(Effect.retry(effect, Schedule.recurs(2)))
-        expect(asked).toHaveLength(3)
+        expect(seen).toHaveLength(3)
       })
   )
 
@@ -257,7 +257,7 @@ describe("Registry.getBlob", () => {
 })
 
 describe("layers of registries", () => {
-  const base = (asked: Array<Operation.Operation>) => Registry.layerHandler(recording(asked))
+  const base = (seen: Array<Operation.Operation>) => Registry.layerHandler(recording(seen))
 
   /** Records its name for each operation. */
   const noting = (name: string, notes: Array<string>): Middleware => (next) => (operation) => {
@@ -277,14 +277,14 @@ describe("layers of registries", () => {
   it.effect("Registry.wrap makes the last wrapper in a pipe the outermost", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
-      const asked: Array<Operation.Operation> = []
-      const registry = base(asked).pipe(
+      const seen: Array<Operation.Operation> = []
+      const registry = base(seen).pipe(
         Registry.wrap(noting("inner", notes)),
         Registry.wrap(noting("outer", notes))
       )
       yield* Effect.provide(resolve, registry)
       expect(notes).toEqual(["outer", "inner"])
-      expect(asked).toEqual([new Operation.ResolveBlob({ repository, digest })])
+      expect(seen).toEqual([new Operation.ResolveBlob({ repository, digest })])
     }))
 
   it.effect("one wrapper used twice runs twice", () =>
@@ -314,21 +314,21 @@ describe("layers of registries", () => {
   it.effect("a wrapper can be an effect, with state, a scope and dependencies", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
-      const asked: Array<Operation.Operation> = []
-      const registry = base(asked).pipe(Registry.wrap(limited(notes)), Layer.provide(Layer.succeed(Limit, 2)))
+      const seen: Array<Operation.Operation> = []
+      const registry = base(seen).pipe(Registry.wrap(limited(notes)), Layer.provide(Layer.succeed(Limit, 2)))
       yield* Effect.provide(Effect.zipRight(Effect.zip(resolve, resolve), resolve), registry)
-      expect(asked).toHaveLength(2)
+      expect(seen).toHaveLength(2)
       expect(notes).toEqual(["opened", "closed"])
     }))
 
   it.effect("an effect of a wrapper that is used twice has separate states", () =>
     Effect.gen(function*() {
       const notes: Array<string> = []
-      const asked: Array<Operation.Operation> = []
+      const seen: Array<Operation.Operation> = []
       const wrap = Registry.wrap(limited(notes))
-      const registry = base(asked).pipe(wrap, wrap, Layer.provide(Layer.succeed(Limit, 2)))
+      const registry = base(seen).pipe(wrap, wrap, Layer.provide(Layer.succeed(Limit, 2)))
       yield* Effect.provide(Effect.zipRight(Effect.zip(resolve, resolve), resolve), registry)
-      expect(asked).toHaveLength(2)
+      expect(seen).toHaveLength(2)
       expect(notes).toEqual(["opened", "opened", "closed", "closed"])
     }))
 
@@ -376,23 +376,23 @@ describe("Registry.facets", () => {
 
   it.effect.each(facets)("$name has only its own methods", ({ access, tag }) =>
     Effect.gen(function*() {
-      const own = Object.entries(Operation.traits).filter(([, trait]) => trait.access === access)
+      const methods = Object.entries(Operation.traits).filter(([, trait]) => trait.access === access)
       const facet = yield* Effect.provide(
         tag as typeof Registry.Reader,
         Layer.provide(Registry.facets, Registry.layerHandler(broken))
       )
-      expect(Object.keys(facet)).toEqual(own.map(([name]) => methodOf(name)))
+      expect(Object.keys(facet)).toEqual(methods.map(([name]) => methodOf(name)))
     }))
 
   it.scoped.each(calls)("run the same operation as the registry: $name", ({ asks, call }) =>
     Effect.gen(function*() {
-      const asked: Array<Operation.Operation> = []
+      const seen: Array<Operation.Operation> = []
       const methods = Effect.all([Registry.Reader, Registry.Writer, Registry.Deleter, Registry.Lister]).pipe(
         Effect.map((facets) => Object.assign({}, ...facets) as Registry.Service)
       )
-      const layer = Layer.provide(Registry.facets, Registry.layerHandler(recording(asked)))
+      const layer = Layer.provide(Registry.facets, Registry.layerHandler(recording(seen)))
       yield* Effect.exit(Effect.provide(Effect.flatMap(methods, call), layer))
-      expect(asked).toStrictEqual([asks])
+      expect(seen).toStrictEqual([asks])
     }))
 
   it.scoped("verify content as the registry does", () =>

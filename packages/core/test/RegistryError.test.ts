@@ -148,7 +148,7 @@ describe("the message of an error", () => {
     },
     { name: "a reference alone", fields: { reference: "v1" }, message: "v1: blob unknown to registry" },
     {
-      name: "everything asked",
+      name: "operation, repository and reference",
       fields: { operation: "GetBlob" as const, repository, reference: digest },
       message: `GetBlob team/app@${digest}: blob unknown to registry`
     },
@@ -159,7 +159,7 @@ describe("the message of an error", () => {
     },
     { name: "an empty reason", fields: { repository, reason: "" }, message: "team/app: blob unknown to registry" },
     {
-      name: "hops, which do not show",
+      name: "no status, registry, detail or cause",
       fields: { repository, status: 404, registry: "registry.example", detail: { hop: 1 }, cause: new Error("hop") },
       message: "team/app: blob unknown to registry"
     }

@@ -6,10 +6,10 @@ import * as RetryBudget from "../src/RetryBudget.js"
 const retried = <A, E, R>(effect: Effect.Effect<A, E, R>, retries: number) =>
   Effect.flatMap(RetryBudget.RetryBudget, (outer) => {
     const budget = outer ?? RetryBudget.make(retries)
-    const own = RetryBudget.make(retries)
+    const ownBudget = RetryBudget.make(retries)
     return effect.pipe(
       Effect.provideService(RetryBudget.RetryBudget, budget),
-      Effect.retry({ while: () => own.take() && budget.take() })
+      Effect.retry({ while: () => ownBudget.take() && budget.take() })
     )
   })
 

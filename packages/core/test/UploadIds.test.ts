@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
+import * as Answer from "../src/Answer.js"
 import * as Digest from "../src/Digest.js"
 import * as Handler from "../src/Handler.js"
 import * as Operation from "../src/Operation.js"
@@ -135,22 +135,22 @@ describe("middleware", () => {
     const seen: Array<string> = []
     const upload = (id: string) => ({ id, offset: 0 })
     const handle: Handler.Handler = Handler.override(() => Effect.die("not called"), {
-      StartUpload: () => Exit.succeed(upload("start")),
+      StartUpload: () => Answer.succeed(upload("start")),
       MountBlob: ({ from }) =>
-        Exit.succeed(
+        Answer.succeed(
           from === undefined
             ? new Operation.UploadStarted({ upload: upload("mount") })
             : new Operation.Mounted({ digest })
         ),
-      GetUpload: ({ id }) => Exit.succeed(upload(`${id}+`)),
-      AppendUpload: ({ id }) => Exit.succeed(upload(`${id}+`)),
+      GetUpload: ({ id }) => Answer.succeed(upload(`${id}+`)),
+      AppendUpload: ({ id }) => Answer.succeed(upload(`${id}+`)),
       CompleteUpload: ({ id }) => {
         seen.push(id)
-        return Exit.succeed({ mediaType: "a/b", digest, size: 0 })
+        return Answer.succeed({ mediaType: "a/b", digest, size: 0 })
       },
       CancelUpload: ({ id }) => {
         seen.push(id)
-        return Exit.succeed(Operation.done)
+        return Answer.succeed(Operation.done)
       }
     })
     return { handle: UploadIds.middleware(plain)(handle), seen }
@@ -178,8 +178,8 @@ describe("middleware", () => {
   it.effect("fails with BlobUploadUnknown for an id of another repository, or one that it did not seal (T64)", () =>
     Effect.gen(function*() {
       const { handle, seen } = careless()
-      const [own] = yield* open(handle)
-      for (const [repository, id] of [[b, own!], [a, "start"], [a, ""]] as const) {
+      const [firstId] = yield* open(handle)
+      for (const [repository, id] of [[b, firstId!], [a, "start"], [a, ""]] as const) {
         const body = undefined as never
         const operations = [
           new Operation.GetUpload({ repository, id }),

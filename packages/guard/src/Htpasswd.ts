@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Answer from "@effect-oci/core/Answer"
 import * as Caller from "@effect-oci/core/Caller"
 import * as Digest from "@effect-oci/core/Digest"
 import { LruMap } from "@effect-oci/core/LruMap"
@@ -14,7 +15,6 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -212,13 +212,13 @@ const accountsOf = () => {
 }
 
 const tooManyWrong = (retryAfter: number) =>
-  Exit.fail(new RegistryError.TooManyRequests({ reason: "too many wrong passwords: try again later", retryAfter }))
+  Answer.fail(new RegistryError.TooManyRequests({ reason: "too many wrong passwords: try again later", retryAfter }))
 
-const busy = Exit.fail(
+const busy = Answer.fail(
   new RegistryError.Unavailable({ reason: "too many passwords are being checked: try again", retryAfter: 1000 })
 )
 
-const unauthorized = (reason: string) => Exit.fail(new RegistryError.Unauthorized({ reason }))
+const unauthorized = (reason: string) => Answer.fail(new RegistryError.Unauthorized({ reason }))
 
 /**
  * The error for a password that bcrypt cannot hash as a whole. No user has such a password, so the error may say so.
@@ -282,7 +282,7 @@ export const make = (
       const tooMany = network === undefined ? perUser.wait(user, now) : perAddress.wait(network, now)
       if (tooMany > 0) return tooManyWrong(tooMany)
       if (entry !== undefined && verifiedPasswords.get(key) === Redacted.value(entry.hash)) {
-        return Exit.succeed(account(entry))
+        return Answer.succeed(account(entry))
       }
       const owner: Owner = network === undefined
         ? { key: `user ${user}`, isKnown: false }
@@ -314,7 +314,7 @@ export const make = (
             verifiedPasswords.set(key, hash)
             if (network !== undefined) knownAddresses.set(network, 1)
             giveBack()
-            return Exit.succeed(account(entry))
+            return Answer.succeed(account(entry))
           }
         })
       })
@@ -322,7 +322,7 @@ export const make = (
 
     const find: Users["find"] = (username) => {
       const entry = entries().get(username)
-      return Exit.succeed(entry === undefined ? undefined : account(entry))
+      return Answer.succeed(entry === undefined ? undefined : account(entry))
     }
 
     return { check, find }

@@ -3,12 +3,12 @@
  *
  * @since 0.1.0
  */
+import * as Answer from "@effect-oci/core/Answer"
 import * as AuthScope from "@effect-oci/core/AuthScope"
 import type * as Caller from "@effect-oci/core/Caller"
 import type { RegistryError } from "@effect-oci/core/RegistryError"
 import * as ResourceScope from "@effect-oci/core/ResourceScope"
 import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 
 /**
  * Returns the part of the requested scope that a caller is granted. A guard applies the policy to each operation of
@@ -55,7 +55,7 @@ export const make = (
   allows: (caller: Caller.Identity, requested: ResourceScope.ResourceScope) => boolean
 ): Policy =>
 (caller, requested) =>
-  Exit.succeed(
+  Answer.succeed(
     AuthScope.make(AuthScope.values(requested).flatMap(expandWildcard).filter((scope) => allows(caller, scope)))
   )
 
@@ -66,4 +66,4 @@ export const make = (
  * @category constants
  */
 export const authenticated: Policy = ({ name }, requested) =>
-  Exit.succeed(name === undefined ? AuthScope.empty : requested)
+  Answer.succeed(name === undefined ? AuthScope.empty : requested)

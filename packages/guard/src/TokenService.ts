@@ -15,7 +15,6 @@ import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as jose from "jose"
 import * as accessClaim from "./internal/accessClaim.js"
@@ -216,11 +215,11 @@ export const make = (options: Options): Effect.Effect<TokenService> =>
 
       return {
         answer: (request) =>
-          Effect.catchAll(issueToken(request), (failure) => Exit.succeed(encodeFailure(failure, request.method))),
+          Effect.catchAll(issueToken(request), (failure) => Effect.succeed(encodeFailure(failure, request.method))),
         jwks: ({ method }) =>
           method === "GET" || method === "HEAD"
             ? Effect.map(TokenKeys.toJwks(keys.all()), (set) => json(200, set, { "cache-control": "max-age=60" }))
-            : Exit.succeed(
+            : Effect.succeed(
               json(405, { error: "invalid_request", error_description: "request the keys with GET" }, {
                 allow: "GET, HEAD"
               })

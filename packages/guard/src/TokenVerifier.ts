@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Answer from "@effect-oci/core/Answer"
 import type * as AuthScope from "@effect-oci/core/AuthScope"
 import type * as Caller from "@effect-oci/core/Caller"
 import { LruMap } from "@effect-oci/core/LruMap"
@@ -10,7 +11,6 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as jose from "jose"
@@ -168,12 +168,12 @@ export const make = (options: Options): Effect.Effect<TokenVerifier> =>
 
     return (redacted) => {
       const token = Redacted.value(redacted)
-      if (token.length > maxLength) return Exit.fail(new TokenInvalid({ reason: "the token is too long" }))
+      if (token.length > maxLength) return Answer.fail(new TokenInvalid({ reason: "the token is too long" }))
       const now = clock.unsafeCurrentTimeMillis()
       const id = hashSecret(token)
       const known = remembered.get(id)
       if (known !== undefined) {
-        if (now < known.until && keys.find(known.key.id) === known.key) return Exit.succeed(known)
+        if (now < known.until && keys.find(known.key.id) === known.key) return Answer.succeed(known)
         remembered.delete(id)
       }
       return Effect.tap(

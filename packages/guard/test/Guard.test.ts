@@ -1,5 +1,5 @@
 import type { Caller } from "@effect-oci/core"
-import { AuthScope, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, AuthScope, Operation, RegistryError } from "@effect-oci/core"
 import type { Policy, Users } from "@effect-oci/guard"
 import { Guard, TokenVerifier } from "@effect-oci/guard"
 import { Request } from "@effect-oci/protocol"
@@ -13,9 +13,9 @@ const canary = "CANARY-password"
 const users: Users.Users = {
   check: ({ password, username }) =>
     Redacted.value(password) === canary
-      ? Exit.succeed({ identity: { name: username, claims: {} }, version: "1" })
-      : Exit.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })),
-  find: () => Exit.succeed(undefined)
+      ? Answer.succeed({ identity: { name: username, claims: {} }, version: "1" })
+      : Answer.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })),
+  find: () => Answer.succeed(undefined)
 }
 
 const basic = (username: string, password = canary) => ({
@@ -28,8 +28,8 @@ const tokens: Guard.Tokens = {
   service: "registry.example",
   verify: (token) =>
     Redacted.value(token) === "wrong"
-      ? Exit.fail(new TokenVerifier.TokenInvalid({ reason: "the token does not verify" }))
-      : Exit.succeed({
+      ? Answer.fail(new TokenVerifier.TokenInvalid({ reason: "the token does not verify" }))
+      : Answer.succeed({
         caller: { name: "alice", claims: {} },
         granted: AuthScope.parse(Redacted.value(token).replaceAll("+", " "))
       })
@@ -54,7 +54,7 @@ const refusal = (guard: Guard.Guard, operation: GuardedOperation, headers?: Wire
   return { status: response.status, challenge: response.headers["www-authenticate"], error: answer.left.error._tag }
 }
 
-const granting = (scope: string): Policy.Policy => () => Exit.succeed(AuthScope.parse(scope))
+const granting = (scope: string): Policy.Policy => () => Answer.succeed(AuthScope.parse(scope))
 
 const table = Object.values(rows).flatMap(({ needs, operation }) =>
   grants.map(([scope, allows]) => ({ operation, scope, tag: operation._tag, allowed: allows.includes(needs) }))
@@ -135,7 +135,7 @@ describe("Guard.make, for a caller with credentials", () => {
   })
 
   it("challenges a wrong password, even for an operation that everyone may do", () => {
-    const guard = Guard.make({ users, policy: (_, requested) => Exit.succeed(requested) })
+    const guard = Guard.make({ users, policy: (_, requested) => Answer.succeed(requested) })
     for (const operation of [new Request.Ping(), push]) {
       expect(refusal(guard, operation, basic("alice", "wrong"))).toEqual({
         status: 401,
@@ -176,14 +176,14 @@ describe("Guard.make, for a caller with credentials", () => {
 
   it("answers with Retry-After after too many attempts", () => {
     const error = new RegistryError.TooManyRequests({ reason: "too many", retryAfter: 5000 })
-    const guard = Guard.make({ users: { ...users, check: () => Exit.fail(error) } })
+    const guard = Guard.make({ users: { ...users, check: () => Answer.fail(error) } })
     const answer = runGuard(guard, push, basic("alice"))
     const response = Request.encodeRejected(Either.getOrThrow(Either.flip(answer)))
     expect(response).toMatchObject({ status: 429, headers: { "retry-after": "5" } })
   })
 
   it("admits nothing if the policy fails", () => {
-    const guard = Guard.make({ users, policy: () => Exit.fail(new RegistryError.Unavailable({})) })
+    const guard = Guard.make({ users, policy: () => Answer.fail(new RegistryError.Unavailable({})) })
     expect(refusal(guard, push, basic("alice")).status).toBe(503)
   })
 
@@ -210,7 +210,7 @@ describe("Guard.make, for a caller with credentials", () => {
       users: {
         ...users,
         check: ({ password, username }) =>
-          Exit.succeed({ identity: { name: `${username}|${Redacted.value(password)}`, claims: {} }, version: "1" })
+          Answer.succeed({ identity: { name: `${username}|${Redacted.value(password)}`, claims: {} }, version: "1" })
       }
     })
     const answer = runGuard(guard, push, basic("alice", "a:b:ü"))
@@ -254,7 +254,7 @@ describe("Guard.make, for a mount from a repository that the caller may not pull
   })
 
   it("admits a mount without a source for a caller with the unlimited scope", () => {
-    const guard = Guard.make({ users, policy: () => Exit.succeed(AuthScope.unlimited) })
+    const guard = Guard.make({ users, policy: () => Answer.succeed(AuthScope.unlimited) })
     const withoutSource = new Operation.MountBlob({ repository, digest })
     expect(Either.getOrThrow(runGuard(guard, withoutSource, basic("root"))).operation).toBe(withoutSource)
   })
@@ -283,7 +283,7 @@ it("Guard.make passes the caller and the required scope to the policy", () => {
   const request: Array<readonly [Caller.Identity, string]> = []
   const policy: Policy.Policy = (caller, requested) => {
     request.push([caller, AuthScope.format(requested)])
-    return Exit.succeed(requested)
+    return Answer.succeed(requested)
   }
   runGuard(Guard.make({ users, policy }), rows.DeleteTag.operation, basic("alice"))
   expect(request).toEqual([[{ name: "alice", claims: {} }, "repository:team/app:delete"]])

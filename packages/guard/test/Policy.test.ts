@@ -9,7 +9,7 @@ const granted = (policy: Policy.Policy, name: string | undefined, requested: str
     (scope) => AuthScope.format(AuthScope.canonical(scope))
   )
 
-const own = Policy.make(({ name }, { action, resource, type }) =>
+const ownNamespace = Policy.make(({ name }, { action, resource, type }) =>
   type === "repository" &&
   ((action === "pull" && resource.startsWith("public/")) || (name !== undefined && resource.startsWith(`${name}/`)))
 )
@@ -27,7 +27,7 @@ it.effect.each<readonly [name: string | undefined, requested: string, granted: s
   "decides each action on each resource for the caller: %s %s (T32)",
   ([name, requested, expected]) =>
     Effect.gen(function*() {
-      expect(yield* granted(own, name, requested)).toBe(expected)
+      expect(yield* granted(ownNamespace, name, requested)).toBe(expected)
     })
 )
 

@@ -1,9 +1,9 @@
-import { AuthScope, Body, RegistryError } from "@effect-oci/core"
+import { Answer, AuthScope, Body, RegistryError } from "@effect-oci/core"
 import type { Users } from "@effect-oci/guard"
 import { Policy, RefreshTokens, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import type { Wire } from "@effect-oci/protocol"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Redacted, Stream, TestClock } from "effect"
+import { Effect, Redacted, Stream, TestClock } from "effect"
 import * as jose from "jose"
 
 const issuer = "https://auth.example"
@@ -21,10 +21,10 @@ const makeUsers = () => {
     check: ({ password: secretGiven, username }) => {
       const account = find(username)
       return account !== undefined && Redacted.value(secretGiven) === password
-        ? Exit.succeed(account)
-        : Exit.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" }))
+        ? Answer.succeed(account)
+        : Answer.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" }))
     },
-    find: (username) => Exit.succeed(find(username))
+    find: (username) => Answer.succeed(find(username))
   }
   return { users, versions }
 }
@@ -150,7 +150,7 @@ describe("a token of TokenService", () => {
       const { get, granted } = yield* setup({
         policy: (_, requested) => {
           requestedScopes.push(AuthScope.format(requested))
-          return Exit.succeed(AuthScope.unlimited)
+          return Answer.succeed(AuthScope.unlimited)
         }
       })
       const response = yield* get(`scope=${scope}&scope=repository:alice/app:pull`, basic("alice"))
@@ -170,7 +170,7 @@ describe("a token of TokenService", () => {
 
   it.effect("encodes a class as registries read it", () =>
     Effect.gen(function*() {
-      const { get } = yield* setup({ policy: (_, requested) => Exit.succeed(requested) })
+      const { get } = yield* setup({ policy: (_, requested) => Answer.succeed(requested) })
       const { json } = yield* get("scope=repository(plugin):a:pull")
       expect(jose.decodeJwt(json["token"] as string)).toMatchObject({
         access: [
@@ -181,7 +181,7 @@ describe("a token of TokenService", () => {
 
   it.effect("never grants more than was requested, whatever the policy grants", () =>
     Effect.gen(function*() {
-      const { get, granted } = yield* setup({ policy: () => Exit.succeed(AuthScope.unlimited) })
+      const { get, granted } = yield* setup({ policy: () => Answer.succeed(AuthScope.unlimited) })
       expect(yield* granted(yield* get("scope=repository:a:pull"))).toEqual([undefined, "repository:a:pull"])
     }))
 
@@ -242,7 +242,7 @@ describe("TokenService, for a user", () => {
   it.effect("answers with Retry-After after too many attempts", () =>
     Effect.gen(function*() {
       const error = new RegistryError.TooManyRequests({ retryAfter: 7000 })
-      const { get } = yield* setup({ users: { ...makeUsers().users, check: () => Exit.fail(error) } })
+      const { get } = yield* setup({ users: { ...makeUsers().users, check: () => Answer.fail(error) } })
       expect(yield* get("", basic("alice"))).toMatchObject({ status: 429, headers: { "retry-after": "7" } })
     }))
 })
@@ -390,7 +390,7 @@ describe("TokenService refuses an invalid request", () => {
 
   it.effect("a policy that fails", () =>
     Effect.gen(function*() {
-      const { get } = yield* setup({ policy: () => Exit.fail(new RegistryError.Unavailable({})) })
+      const { get } = yield* setup({ policy: () => Answer.fail(new RegistryError.Unavailable({})) })
       expect((yield* get("scope=repository:a:pull")).status).toBe(503)
     }))
 })

@@ -87,7 +87,7 @@ export const middleware = ({ allow, byCaller = true, catalog = "each" }: Options
   const may = (request: Request): Effect.Effect<boolean, RegistryError.RegistryError> =>
     Effect.map(allow(request), (decision) => typeof decision === "boolean" ? decision : decision.allowed)
 
-  const asked = <O extends Operation.Operation>(caller: Caller.Identity, operation: O): Answer.Answer<O> => {
+  const decided = <O extends Operation.Operation>(caller: Caller.Identity, operation: O): Answer.Answer<O> => {
     const [first, ...others] = Operation.repositories(operation)
     // An operation that touches no repository concerns all of them, so it is checked as a list.
     const request = first === undefined ? list(caller, operation) : { caller, operation, ...first }
@@ -115,11 +115,11 @@ export const middleware = ({ allow, byCaller = true, catalog = "each" }: Options
     return check(list(caller, operation)).pipe(
       Effect.flatMap(() => next(new Operation.ListRepositories({ last }))),
       Effect.map((names) => {
-        const own = Stream.mapChunksEffect(
+        const allowed = Stream.mapChunksEffect(
           Stream.rechunk(names, concurrency),
           (some) => Effect.map(Effect.filter(some, readable, { concurrency }), Chunk.unsafeFromArray)
         )
-        return atMost(own, limit)
+        return atMost(allowed, limit)
       })
     )
   }
@@ -131,12 +131,12 @@ export const middleware = ({ allow, byCaller = true, catalog = "each" }: Options
   ) =>
   (operation: O): Answer.Answer<O> => Effect.flatMap(callerOf, (caller) => f(caller, operation))
 
-  const authorized = Handler.wrap((operation) => Effect.flatMap(callerOf, (caller) => asked(caller, operation)), {
+  const authorized = Handler.wrap((operation) => Effect.flatMap(callerOf, (caller) => decided(caller, operation)), {
     ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest", "PushBlob"),
     MountBlob: row(mount),
     ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CompleteUpload", "CancelUpload"),
     ...Handler.forward("PushManifest", "DeleteBlob", "DeleteManifest", "DeleteTag"),
-    ListRepositories: row(catalog === "each" ? listEach : asked),
+    ListRepositories: row(catalog === "each" ? listEach : decided),
     ...Handler.forward("ListTags", "ListReferrers")
   })
   return byCaller ? Handler.dependingOnCaller(authorized) : Handler.builtOn(authorized, next)

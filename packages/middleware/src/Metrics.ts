@@ -179,8 +179,8 @@ class Instruments {
     if (done === undefined) this.done.set(base, done = new Cache())
     const all = done.get(operation._tag, group, () => new Cache())
     all.get(outcome._tag, error, () => {
-      const own = labelsOf({ "oci.outcome": outcome._tag, "error.type": error })
-      return new Ended([...base, ...this.asked(operation, group), ...own])
+      const results = labelsOf({ "oci.outcome": outcome._tag, "error.type": error })
+      return new Ended([...base, ...this.operationLabels(operation, group), ...results])
     }).update(observation)
   }
 
@@ -188,7 +188,7 @@ class Instruments {
   underWay(operation: Operation.Operation, change: 1 | -1): void {
     const group = this.groupOf(operation)
     this.active
-      .get(operation._tag, group, () => metric(active, this.asked(operation, group), "{operation}"))
+      .get(operation._tag, group, () => metric(active, this.operationLabels(operation, group), "{operation}"))
       .modify(change)
   }
 
@@ -197,7 +197,7 @@ class Instruments {
     return repository !== undefined && "repository" in operation ? repository(operation.repository) : undefined
   }
 
-  private asked(operation: Operation.Operation, group: string | undefined): Labels {
+  private operationLabels(operation: Operation.Operation, group: string | undefined): Labels {
     return [...this.attributes, ...labelsOf({ "oci.operation": operation._tag, "oci.repository": group })]
   }
 }

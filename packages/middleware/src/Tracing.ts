@@ -60,14 +60,14 @@ export const middleware = (options?: Options): Middleware.Middleware => {
     Effect.map(
       Effect.makeSpan(`oci.${operation._tag}`, {
         kind,
-        attributes: { ...attributes, ...asked(operation) },
+        attributes: { ...attributes, ...operationAttributes(operation) },
         captureStackTrace: false
       }),
       (span) => ({
         span,
         again: begin(operation),
         ended: (observation, fiber) => {
-          for (const [name, value] of Object.entries(told(observation))) {
+          for (const [name, value] of Object.entries(resultAttributes(observation))) {
             if (value !== undefined) span.attribute(name, value)
           }
           const isTimed = fiber.getFiberRef(FiberRef.currentTracerTimingEnabled)
@@ -107,7 +107,7 @@ export const wrap = (options?: Options): <E, R>(registry: Layer.Layer<Registry, 
 
 type Attributes = { readonly [name: string]: string | number | undefined }
 
-const asked = (operation: Operation.Operation): Attributes => {
+const operationAttributes = (operation: Operation.Operation): Attributes => {
   const { reference, repository } = Operation.errorFields(operation)
   return {
     "oci.operation": operation._tag,
@@ -141,7 +141,7 @@ const subjects: { readonly [Tag in Operation.OperationTag]: "blob" | "manifest" 
   ListReferrers: "manifest"
 }
 
-const told = ({ bytes, caller, count, outcome }: Observation): Attributes => ({
+const resultAttributes = ({ bytes, caller, count, outcome }: Observation): Attributes => ({
   "oci.outcome": outcome._tag,
   "oci.bytes": bytes,
   "oci.items": count,

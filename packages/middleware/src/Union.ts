@@ -6,21 +6,110 @@
  *
  * @since 0.1.0
  */
-import { Handler, Registry } from "@effect-oci/core"
-import type { Middleware } from "@effect-oci/core"
+import { Handler, Middleware, ReferenceSet, Registry } from "@effect-oci/core"
+import type { RegistryError } from "@effect-oci/core"
 import * as KeyedMutex from "@effect-oci/core/KeyedMutex"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { constFalse } from "effect/Function"
 import * as Layer from "effect/Layer"
+import type * as Redacted from "effect/Redacted"
 import * as members from "./internal/members.js"
+import { defaultSortBuffer } from "./internal/mergeSorted.js"
 import { rejectAll } from "./internal/rejectAll.js"
 import { deleter } from "./internal/union/deleter.js"
 import { lister } from "./internal/union/lister.js"
 import * as model from "./internal/union/model.js"
-import type { Member, Options } from "./internal/union/model.js"
 import { reader } from "./internal/union/reader.js"
 import { writer } from "./internal/union/writer.js"
 
-export type { Capability, Member, Options } from "./internal/union/model.js"
+/**
+ * What the union may use a member for.
+ *
+ * - `pull`: blobs and manifests by digest; with `resolve`, also manifests by tag
+ * - `resolve`: resolving tags, and the lists of tags and repositories
+ * - `push`: blobs, uploads, manifests
+ * - `referrers`: the lists of referrers
+ * - `delete`: blobs, manifests, tags
+ *
+ * For a mirror that is not trusted with tags, use `pull` alone: its content is requested by digest, and verified.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Capability = "pull" | "resolve" | "push" | "referrers" | "delete"
+
+/**
+ * A member of a union.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Member<Source extends members.Source = members.Source> {
+  /** The name of the member in errors. */
+  readonly name: string
+  /** The registry, or a layer of it. */
+  readonly registry: Source
+  /** What the union may use the member for. Default: everything. */
+  readonly capabilities?: ReadonlyArray<Capability> | undefined
+  /**
+   * The references for which the union may ask the member. A tag must be in the set; for all other operations, any
+   * reference of the repository. Names have no host here. Default: everything.
+   */
+  readonly select?: ReferenceSet.ReferenceSet | undefined
+  /**
+   * Whether the answer of this member is final, as for the registry that the other members mirror. If no member has the
+   * content, its error is the answer, and `passOver` does not apply to it. Reads in order ask no member after it.
+   *
+   * @default false
+   */
+  readonly authoritative?: boolean | undefined
+}
+
+/**
+ * Options for a union.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * How reads by digest ask the members: one after another (`order`), or all at once (`race`), where the first valid
+   * answer counts. Default: `order`.
+   */
+  readonly read?: "order" | "race" | undefined
+  /**
+   * What a tag resolves to: the answer of the `first` member that has the tag, or the answer of all members that have
+   * it, which must `agree`. Default: `first`.
+   */
+  readonly tags?: "first" | "agree" | undefined
+  /** Which members receive pushes: the `first` member with the capability, or `all` of them. Default: `first`. */
+  readonly push?: "first" | "all" | undefined
+  /**
+   * Selects the failures of a member after which reads and lists ask the next member. Use `RegistryError.isTransient`
+   * for members that may be down, and `() => true` for mirrors of an `authoritative` member. If no other member has the
+   * content, the failure is the answer. A blob that breaks off with such a failure continues at the next member.
+   * Default: none.
+   */
+  readonly passOver?: ((error: RegistryError.RegistryError) => boolean) | undefined
+  /**
+   * How long reads ask a member last after the member was unreachable or unavailable, or sent wrong content or an
+   * invalid response. The order of `authoritative` members does not change. 0 disables the cooldown. Default: 30
+   * seconds.
+   */
+  readonly cooldown?: Duration.DurationInput | undefined
+  /**
+   * How many items of each member's list are buffered, so that a list that is not in ASCII order can be merged. With 0
+   * nothing is buffered, and every list must be in order. Default: 1000.
+   */
+  readonly sortBuffer?: number | undefined
+  /**
+   * The key that signs the ids of uploads to several members: at least 16 random characters. Processes that continue
+   * each other's uploads share the key. An empty key is a `RangeError`. Default: a random key, so an upload cannot
+   * continue after the process ends.
+   */
+  readonly uploadKey?: Redacted.Redacted<string> | undefined
+}
 
 /**
  * Creates a middleware that presents several registries as one. The next registry is the last member. Members are in
@@ -61,20 +150,42 @@ export const middleware = (
 (next) => union([...registries, { name: "the wrapped registry", registry: Registry.fromHandler(next) }], options)
 
 const union = (registries: ReadonlyArray<Member<Registry.Service>>, options: Options = {}): Handler.Handler => {
-  const unionMembers = registries.map(model.unionMember)
+  const unionMembers = registries.map(unionMember)
   const [first] = unionMembers
   if (first === undefined) return rejectAll("the union has no members")
   if (unionMembers.length === 1 && model.isUnrestricted(first)) return first.handle
-  const reads = reader(unionMembers, options)
-  const writes = { ...writer(unionMembers, options, reads.ResolveManifest), ...deleter(unionMembers) }
+  const settings: model.Settings = {
+    read: options.read ?? "order",
+    tags: options.tags ?? "first",
+    push: options.push ?? "first",
+    passOver: options.passOver ?? constFalse,
+    cooldown: options.cooldown ?? "30 seconds",
+    sortBuffer: options.sortBuffer ?? defaultSortBuffer,
+    uploadKey: options.uploadKey
+  }
+  const reads = reader(unionMembers, settings)
+  const writes = { ...writer(unionMembers, settings, reads.ResolveManifest), ...deleter(unionMembers) }
   const table = {
     ...reads,
     ...writes,
-    ...(options.push === "all" ? oneAtATime(writes) : undefined),
-    ...lister(unionMembers, options)
+    ...(settings.push === "all" ? oneAtATime(writes) : undefined),
+    ...lister(unionMembers, settings)
   }
   return Handler.builtOn(Handler.fromTable(table), ...unionMembers.map(({ handle }) => handle))
 }
+
+const unionMember = (
+  { authoritative = false, capabilities, name, registry, select }: Member<Registry.Service>,
+  index: number
+): model.UnionMember => ({
+  index,
+  name,
+  handle: registry.handle,
+  verifying: Middleware.verified(registry.handle),
+  can: (capability) => capabilities === undefined || capabilities.includes(capability),
+  select: select === undefined || ReferenceSet.equals(select, ReferenceSet.all) ? undefined : select,
+  authoritative
+})
 
 type TagMoves = Pick<Handler.Table, "PushManifest" | "DeleteManifest" | "DeleteTag">
 

@@ -45,11 +45,11 @@ const recording = (seen: Array<string>, next: Handler.Handler = samples.known): 
   return next(operation)
 }
 
-const policy = (allowed: (question: string) => boolean, asked: Array<string> = []) =>
+const policy = (allowed: (question: string) => boolean, received: Array<string> = []) =>
   Authorize.middleware({
     allow: (request) =>
       Effect.sync(() => {
-        asked.push(question(request))
+        received.push(question(request))
         return allowed(question(request))
       })
   })
@@ -60,9 +60,9 @@ describe("Authorize", () => {
 
     it.effect("calls the policy for each repository of the operation, and forwards the operation", () =>
       Effect.gen(function*() {
-        const [asked, seen]: [Array<string>, Array<string>] = [[], []]
-        const answer = yield* samples.answerOf(policy(() => true, asked)(recording(seen)), operation)
-        expect(asked).toEqual(questions[tag])
+        const [received, seen]: [Array<string>, Array<string>] = [[], []]
+        const answer = yield* samples.answerOf(policy(() => true, received)(recording(seen)), operation)
+        expect(received).toEqual(questions[tag])
         expect(seen).toEqual([tag])
         expect(answer).toEqual(yield* samples.answerOf(samples.known, operation))
       }))
@@ -72,10 +72,10 @@ describe("Authorize", () => {
       { caller: Caller.anonymous, error: "Unauthorized" }
     ])("fails with $error, and does not reach the registry", ({ caller, error }) =>
       Effect.gen(function*() {
-        const [asked, seen]: [Array<string>, Array<string>] = [[], []]
-        const answer = yield* as(caller)(samples.answerOf(policy(() => false, asked)(recording(seen)), operation))
+        const [received, seen]: [Array<string>, Array<string>] = [[], []]
+        const answer = yield* as(caller)(samples.answerOf(policy(() => false, received)(recording(seen)), operation))
         expect(yield* Effect.flip(answer)).toMatchObject({ _tag: error, ...Operation.errorFields(operation) })
-        expect(asked).toEqual(questions[tag].slice(0, 1))
+        expect(received).toEqual(questions[tag].slice(0, 1))
         expect(seen).toEqual([])
       }))
 
@@ -109,30 +109,32 @@ describe("Authorize", () => {
       }
     })))
 
-  it.effect.each<{ name: string; decision: boolean | Authorize.Decision; tag: Operation.OperationTag; told: string }>([
+  it.effect.each<
+    { name: string; decision: boolean | Authorize.Decision; tag: Operation.OperationTag; message: string }
+  >([
     {
       name: "the refused action",
       decision: false,
       tag: "PushManifest",
-      told: `PushManifest team/app@${digest}: "alice" is not authorized to push to team/app`
+      message: `PushManifest team/app@${digest}: "alice" is not authorized to push to team/app`
     },
     {
       name: "the refused list",
       decision: { allowed: false },
       tag: "ListRepositories",
-      told: "ListRepositories: \"alice\" is not authorized to list the repositories of this registry"
+      message: "ListRepositories: \"alice\" is not authorized to list the repositories of this registry"
     },
     {
       name: "the policy's reason",
       decision: { allowed: false, reason: "releases are frozen until Monday" },
       tag: "DeleteTag",
-      told: "DeleteTag team/app:v1: releases are frozen until Monday"
+      message: "DeleteTag team/app:v1: releases are frozen until Monday"
     }
-  ])("says $name", ({ decision, tag, told }) =>
+  ])("says $name", ({ decision, tag, message }) =>
     Effect.gen(function*() {
       const handle = Authorize.middleware({ allow: () => Effect.succeed(decision) })(samples.known)
       const error = yield* as(alice)(Effect.flip(Effect.scoped(handle(samples.operations[tag]))))
-      expect(error.message).toBe(told)
+      expect(error.message).toBe(message)
     }))
 
   it.effect("forwards an operation if the decision object allows it", () =>
@@ -158,10 +160,10 @@ describe("Authorize", () => {
 
   describe("the list of repositories", () => {
     const names = Array.from({ length: 100 }, (_, index) => name(`${index % 3 === 0 ? "own" : "other"}/${index + 100}`))
-    const listing = (asked: Array<Operation.ListRepositories>) =>
+    const listing = (operations: Array<Operation.ListRepositories>) =>
       Handler.override(samples.known, {
         ListRepositories: (operation) => {
-          asked.push(operation)
+          operations.push(operation)
           return Effect.succeed(Stream.fromIterable(names))
         }
       })
@@ -170,7 +172,7 @@ describe("Authorize", () => {
       { last, limit }: { last?: RepositoryName.RepositoryName; limit?: number } = {}
     ) =>
       Effect.gen(function*() {
-        const [asked, questions]: [Array<Operation.ListRepositories>, Array<string>] = [[], []]
+        const [operations, questions]: [Array<Operation.ListRepositories>, Array<string>] = [[], []]
         const handle = Authorize.middleware({
           ...options,
           allow: (request) =>
@@ -178,28 +180,28 @@ describe("Authorize", () => {
               questions.push(question(request))
               return !question(request).startsWith("pull other/")
             })
-        })(listing(asked))
+        })(listing(operations))
         const all = yield* Effect.flatMap(handle(new Operation.ListRepositories({ last, limit })), Stream.runCollect)
-        return { asked, questions, names: Chunk.toReadonlyArray(all) }
+        return { operations, questions, names: Chunk.toReadonlyArray(all) }
       })
-    const own = names.filter((each) => each.startsWith("own"))
+    const ownNames = names.filter((each) => each.startsWith("own"))
 
     it.effect("contains the repositories from which the caller may pull, in order", () =>
       Effect.gen(function*() {
-        expect((yield* listed({})).names).toEqual(own)
+        expect((yield* listed({})).names).toEqual(ownNames)
       }))
     it.effect("calls the policy only for listed repositories and those checked at the same time", () =>
       Effect.gen(function*() {
-        const { asked, names: found, questions } = yield* listed({}, { last: name("a"), limit: 3 })
-        expect(found).toEqual(own.slice(0, 3))
-        expect(asked).toEqual([new Operation.ListRepositories({ last: name("a") })])
+        const { operations, names: found, questions } = yield* listed({}, { last: name("a"), limit: 3 })
+        expect(found).toEqual(ownNames.slice(0, 3))
+        expect(operations).toEqual([new Operation.ListRepositories({ last: name("a") })])
         expect(questions.length).toBeLessThanOrEqual(1 + 16)
       }))
     it.effect("contains all repositories with catalog: \"whole\"", () =>
       Effect.gen(function*() {
-        const { asked, names: found, questions } = yield* listed({ catalog: "whole" }, { limit: 7 })
+        const { operations, names: found, questions } = yield* listed({ catalog: "whole" }, { limit: 7 })
         expect(found).toEqual(names)
-        expect(asked).toEqual([new Operation.ListRepositories({ limit: 7 })])
+        expect(operations).toEqual([new Operation.ListRepositories({ limit: 7 })])
         expect(questions).toEqual(["list"])
       }))
     it.effect("fails with the policy's error", () =>

@@ -1,4 +1,4 @@
-import { Body, Digest, MediaType, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, Body, Digest, MediaType, Operation, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
@@ -227,7 +227,7 @@ describe("Cache", () => {
         const world = yield* make({
           base: (next) => (operation) =>
             Operation.access(operation) === "delete"
-              ? Exit.fail(new RegistryError.Denied(Operation.errorFields(operation)))
+              ? Answer.fail(new RegistryError.Denied(Operation.errorFields(operation)))
               : next(operation)
         })
         yield* push(world, one)

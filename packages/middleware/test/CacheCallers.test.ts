@@ -92,9 +92,9 @@ describe("Cache and callers", () => {
       )
       const pull = Effect.zipRight(registry.getManifest(repository, tag), read(registry, one.blob))
       expect(yield* pull.pipe(as("alice"))).toBe(sum(one.content))
-      const asked = world.base.seen.length
+      const requests = world.base.seen.length
       expect(yield* pull.pipe(as("bob"))).toBe(sum(one.content))
-      expect(world.base.seen.length).toBe(asked)
+      expect(world.base.seen.length).toBe(requests)
       expect((yield* Effect.flip(pull.pipe(as("mallory"))))._tag).toBe("Denied")
     }))
 

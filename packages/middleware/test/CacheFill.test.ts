@@ -1,4 +1,5 @@
 import {
+  Answer,
   BlobContent,
   Body,
   Descriptor,
@@ -73,7 +74,8 @@ const turns = Effect.repeatN(Effect.yieldNow(), 200)
 const until = (condition: () => boolean): Effect.Effect<void> =>
   Effect.suspend(() => condition() ? Effect.void : Effect.zipRight(Effect.yieldNow(), until(condition)))
 
-const isIn = (world: World) => Effect.map(during(world.base, read(world.cache, blob)), (asked) => asked.length === 0)
+const isIn = (world: World) =>
+  Effect.map(during(world.base, read(world.cache, blob)), (requests) => requests.length === 0)
 
 const collectGarbage = (() => {
   setFlagsFromString("--expose-gc")
@@ -85,7 +87,7 @@ describe("a fill", () => {
     Effect.gen(function*() {
       const world = yield* make({ base: flowing })
       yield* push(world, large)
-      const asked = yield* during(
+      const requests = yield* during(
         world.base,
         Effect.gen(function*() {
           const all = yield* Effect.forEach(Array.from({ length: 100 }), () => read(world.cache, blob), {
@@ -94,7 +96,7 @@ describe("a fill", () => {
           for (const one of all) expect(one).toBe(whole)
         })
       )
-      expect(asked).toEqual(["GetBlob"])
+      expect(requests).toEqual(["GetBlob"])
       expect(world.store.seen.filter((name) => name === "PushBlob")).toHaveLength(1)
     }))
 
@@ -150,7 +152,7 @@ describe("a fill", () => {
       const base = Handler.override(samples.known, { GetBlob: () => Effect.succeed(content) })
       let stored = 0
       const store = Handler.override(samples.known, {
-        GetBlob: (operation) => Exit.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation))),
+        GetBlob: (operation) => Answer.fail(new RegistryError.BlobUnknown(Operation.errorFields(operation))),
         PushBlob: ({ body }) =>
           Effect.as(
             Body.forEachChunk(body, (piece) => {
@@ -167,10 +169,10 @@ describe("a fill", () => {
       yield* Effect.repeat(Effect.sleep("5 millis"), { until: () => stored === descriptor.size })
       yield* Effect.sleep("5 millis")
       collectGarbage()
-      const held = alive.filter((buffer) => buffer.deref() !== undefined).length * size
-      expect(held).toBeGreaterThan(0)
+      const retained = alive.filter((buffer) => buffer.deref() !== undefined).length * size
+      expect(retained).toBeGreaterThan(0)
       // The window, the read-ahead of a stream, and a small margin.
-      expect(held).toBeLessThan(3 * 1024 * 1024)
+      expect(retained).toBeLessThan(3 * 1024 * 1024)
     }))
 
   it.scoped("continues when its first reader disconnects, and without any reader", () =>

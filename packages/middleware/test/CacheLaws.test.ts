@@ -43,8 +43,7 @@ describe("Cache", () => {
         (history, steps, strict) =>
           Effect.gen(function*() {
             const { base, cache } = yield* make({ strict })
-            const ask = (asked: ReadonlyArray<History.Step>) =>
-              Effect.provideService(History.run(asked), Registry, cache)
+            const ask = (part: ReadonlyArray<History.Step>) => Effect.provideService(History.run(part), Registry, cache)
             yield* ask(history)
             const reads = steps.filter(({ operation, range }) => isKept(operation) && range === undefined)
             const first = yield* ask(reads)

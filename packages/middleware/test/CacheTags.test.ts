@@ -1,6 +1,6 @@
-import { Descriptor, Middleware, Operation, ReferenceSet, RegistryError, Tag } from "@effect-oci/core"
+import { Answer, Descriptor, Middleware, Operation, ReferenceSet, RegistryError, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, TestClock } from "effect"
+import { Deferred, Effect, Fiber, TestClock } from "effect"
 import { Filter, Logging, Retry } from "../src/index.js"
 import { during, image, make, other, push, repository, tag, text } from "./cache.js"
 import type { World } from "./cache.js"
@@ -18,7 +18,7 @@ const failing = () => {
   const middleware: Middleware.Middleware = (next) => (operation) =>
     state.error === undefined
       ? next(operation)
-      : Exit.fail(RegistryError.withFields(state.error, Operation.errorFields(operation)))
+      : Answer.fail(RegistryError.withFields(state.error, Operation.errorFields(operation)))
   return { state, middleware }
 }
 
@@ -86,7 +86,7 @@ describe("a tag", () => {
     Effect.gen(function*() {
       const world = yield* make({ base: slow })
       yield* push(world, one)
-      const asked = yield* during(
+      const requests = yield* during(
         world.base,
         Effect.gen(function*() {
           const first = yield* Effect.fork(get(world))
@@ -99,7 +99,7 @@ describe("a tag", () => {
           for (const found of yield* Fiber.join(others)) expect(found.bytes).toEqual(one.bytes)
         })
       )
-      expect(asked).toEqual(["GetManifest"])
+      expect(requests).toEqual(["GetManifest"])
     }))
 
   it.scoped("is served longer while the upstream is down, with staleIfError", () =>
@@ -308,23 +308,23 @@ describe("after a write through the cache", () => {
         ) as never
         : next(operation)
 
-  it.scoped.each([{ asked: tag }, { asked: absent }])(
-    "does not cache a result that was requested before the write: $asked",
-    ({ asked }) =>
+  it.scoped.each([{ reference: tag }, { reference: absent }])(
+    "does not cache a result that was requested before the write: $reference",
+    ({ reference }) =>
       Effect.gen(function*() {
         const go = yield* Deferred.make<void>()
         const world = yield* make({ base: late("ResolveManifest", go) })
         yield* push(world, one, { tags: [] })
         yield* push(world, two)
-        const early = yield* Effect.fork(Effect.exit(resolve(world, asked)))
+        const early = yield* Effect.fork(Effect.exit(resolve(world, reference)))
         yield* Effect.repeatN(Effect.yieldNow(), 20)
         yield* pushed(world)
-        const later = yield* Effect.fork(resolve(world, asked))
+        const later = yield* Effect.fork(resolve(world, reference))
         yield* Effect.repeatN(Effect.yieldNow(), 20)
         yield* Deferred.succeed(go, undefined)
         expect((yield* Fiber.join(later)).digest).toBe(one.descriptor.digest)
         yield* Fiber.join(early)
-        expect((yield* resolve(world, asked)).digest).toBe(one.descriptor.digest)
+        expect((yield* resolve(world, reference)).digest).toBe(one.descriptor.digest)
       })
   )
 

@@ -1,4 +1,5 @@
 import {
+  Answer,
   Body,
   Caller,
   Handler,
@@ -186,14 +187,14 @@ describe("Filter", () => {
     const tags = ["latest", "v1", "v2", "v2-rc", "v3"].map((each) => Tag.make(each))
     const after = <A extends string>(all: ReadonlyArray<A>, last: A | undefined) =>
       Stream.fromIterable(all).pipe(Stream.filter((each) => last === undefined || each > last))
-    const listing = (asked: Array<Operation.Operation>) =>
+    const listing = (operations: Array<Operation.Operation>) =>
       Handler.override(samples.known, {
         ListRepositories: (operation) => {
-          asked.push(operation)
+          operations.push(operation)
           return Effect.succeed(after(names, operation.last).pipe(Stream.take(Math.min(operation.limit ?? 99, 99))))
         },
         ListTags: (operation) => {
-          asked.push(operation)
+          operations.push(operation)
           return Effect.succeed(after(tags, operation.last).pipe(Stream.take(Math.min(operation.limit ?? 99, 99))))
         }
       })
@@ -255,9 +256,11 @@ describe("Filter", () => {
 
     it.effect("forwards a list of tags unchanged if no tag is hidden", () =>
       Effect.gen(function*() {
-        const asked: Array<Operation.Operation> = []
-        yield* Stream.runDrain(yield* Filter.middleware({ select: shown })(listing(asked))(samples.operations.ListTags))
-        expect(asked).toEqual([samples.operations.ListTags])
+        const operations: Array<Operation.Operation> = []
+        yield* Stream.runDrain(
+          yield* Filter.middleware({ select: shown })(listing(operations))(samples.operations.ListTags)
+        )
+        expect(operations).toEqual([samples.operations.ListTags])
       }))
   })
 
@@ -265,24 +268,24 @@ describe("Filter", () => {
     const mount = (from: RepositoryName.RepositoryName | undefined, of = digest) =>
       new Operation.MountBlob({ repository, digest: of, from })
     const sha512 = samples.operations.PushBlob.descriptor.digest.replace("sha256", "sha512").padEnd(135, "0")
-    it.effect.each<{ name: string; operation: Operation.MountBlob; asked: Operation.Operation }>([
-      { name: "from a visible repository", operation: mount(base), asked: mount(base) },
+    it.effect.each<{ name: string; operation: Operation.MountBlob; expected: Operation.Operation }>([
+      { name: "from a visible repository", operation: mount(base), expected: mount(base) },
       {
         name: "from a hidden repository",
         operation: mount(name("secret")),
-        asked: new Operation.StartUpload({ repository, algorithm: undefined })
+        expected: new Operation.StartUpload({ repository, algorithm: undefined })
       },
       {
         name: "without a source",
         operation: mount(undefined),
-        asked: new Operation.StartUpload({ repository, algorithm: undefined })
+        expected: new Operation.StartUpload({ repository, algorithm: undefined })
       },
       {
         name: "of another algorithm",
         operation: mount(name("secret"), sha512 as typeof digest),
-        asked: new Operation.StartUpload({ repository, algorithm: "sha512" })
+        expected: new Operation.StartUpload({ repository, algorithm: "sha512" })
       }
-    ])("$name", ({ asked, operation }) =>
+    ])("$name", ({ expected, operation }) =>
       Effect.gen(function*() {
         const seen: Array<Operation.Operation> = []
         const next: Handler.Handler = (operation) => {
@@ -291,13 +294,13 @@ describe("Filter", () => {
         }
         expect(yield* Filter.middleware({ select: shown })(next)(operation))
           .toEqual(new Operation.UploadStarted({ upload: { id: samples.canary, offset: 0 } }))
-        expect(seen).toEqual([asked])
+        expect(seen).toEqual([expected])
       }))
 
     it.effect("reports an error of the upload as an error of the mount", () =>
       Effect.gen(function*() {
         const next = samples.always(
-          Exit.fail(new RegistryError.TooManyRequests({ operation: "StartUpload", repository }))
+          Answer.fail(new RegistryError.TooManyRequests({ operation: "StartUpload", repository }))
         )
         const error = yield* Effect.flip(Filter.middleware({ select: shown })(next)(mount(name("secret"))))
         expect(error.message).toBe(`MountBlob team/app@${digest}: too many requests`)
@@ -323,12 +326,12 @@ describe("Filter", () => {
         const registry = yield* Registry
         yield* fill(registry, where)
         return yield* Effect.forEach(samples.tags, (tag) => {
-          const asked = Operation.mapRepositories(samples.operations[tag], () => hidden)
-          const operation = asked._tag === "MountBlob"
+          const mapped = Operation.mapRepositories(samples.operations[tag], () => hidden)
+          const operation = mapped._tag === "MountBlob"
             ? new Operation.MountBlob({ repository, digest, from: hidden })
-            : asked._tag === "ListRepositories"
+            : mapped._tag === "ListRepositories"
             ? new Operation.ListRepositories({})
-            : asked
+            : mapped
           return Effect.map(samples.answerOf(filter(registry.handle), operation), (answer) => {
             const text = JSON.stringify(answer).replace(/"id":"[^"]*"/, "\"id\":\"\"")
             return { tag, answer: text }

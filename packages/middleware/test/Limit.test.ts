@@ -432,8 +432,8 @@ it("never exceeds the limit, and runs every operation", () =>
             const limit = yield* limited(handle, { concurrency, rate })
             const fibers = yield* Effect.forEach(asks, ({ at, interruptedAfter, operation }) => {
               const ask = Effect.zipRight(Effect.scoped(limit(operation)), Effect.sync(() => void ended++))
-              const asked = interruptedAfter === undefined ? ask : Effect.timeoutOption(ask, interruptedAfter)
-              return Effect.fork(Effect.delay(Effect.asVoid(asked), at))
+              const request = interruptedAfter === undefined ? ask : Effect.timeoutOption(ask, interruptedAfter)
+              return Effect.fork(Effect.delay(Effect.asVoid(request), at))
             })
             yield* TestClock.adjust("2 minutes")
             yield* Fiber.joinAll(fibers)

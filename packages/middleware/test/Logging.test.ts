@@ -70,27 +70,27 @@ const color = /\u001b\[[0-9;]*m/g
 
 const { digest, repository, tag } = samples
 const size = samples.bytes.byteLength
-const asked = { level: "INFO", outcome: "Success", durationMillis: 0 }
+const success = { level: "INFO", outcome: "Success", durationMillis: 0 }
 
 const expected: { readonly [Tag in Operation.OperationTag]: Line } = {
-  ResolveBlob: { ...asked, message: "ResolveBlob", repository, reference: digest },
-  GetBlob: { ...asked, message: "GetBlob", repository, reference: digest, bytes: size },
-  ResolveManifest: { ...asked, message: "ResolveManifest", repository, reference: tag },
-  GetManifest: { ...asked, message: "GetManifest", repository, reference: digest, bytes: size },
-  PushBlob: { ...asked, message: "PushBlob", repository, reference: digest, bytes: size },
-  MountBlob: { ...asked, message: "MountBlob", repository, reference: digest },
-  StartUpload: { ...asked, message: "StartUpload", repository },
-  GetUpload: { ...asked, message: "GetUpload", repository },
-  AppendUpload: { ...asked, message: "AppendUpload", repository, bytes: size },
-  CompleteUpload: { ...asked, message: "CompleteUpload", repository, reference: digest, bytes: size },
-  CancelUpload: { ...asked, message: "CancelUpload", repository },
-  PushManifest: { ...asked, message: "PushManifest", repository, reference: digest, bytes: size },
-  DeleteBlob: { ...asked, message: "DeleteBlob", repository, reference: digest },
-  DeleteManifest: { ...asked, message: "DeleteManifest", repository, reference: digest },
-  DeleteTag: { ...asked, message: "DeleteTag", repository, reference: tag },
-  ListRepositories: { ...asked, message: "ListRepositories", count: 1 },
-  ListTags: { ...asked, message: "ListTags", repository, count: 2 },
-  ListReferrers: { ...asked, message: "ListReferrers", repository, reference: digest, count: 1 }
+  ResolveBlob: { ...success, message: "ResolveBlob", repository, reference: digest },
+  GetBlob: { ...success, message: "GetBlob", repository, reference: digest, bytes: size },
+  ResolveManifest: { ...success, message: "ResolveManifest", repository, reference: tag },
+  GetManifest: { ...success, message: "GetManifest", repository, reference: digest, bytes: size },
+  PushBlob: { ...success, message: "PushBlob", repository, reference: digest, bytes: size },
+  MountBlob: { ...success, message: "MountBlob", repository, reference: digest },
+  StartUpload: { ...success, message: "StartUpload", repository },
+  GetUpload: { ...success, message: "GetUpload", repository },
+  AppendUpload: { ...success, message: "AppendUpload", repository, bytes: size },
+  CompleteUpload: { ...success, message: "CompleteUpload", repository, reference: digest, bytes: size },
+  CancelUpload: { ...success, message: "CancelUpload", repository },
+  PushManifest: { ...success, message: "PushManifest", repository, reference: digest, bytes: size },
+  DeleteBlob: { ...success, message: "DeleteBlob", repository, reference: digest },
+  DeleteManifest: { ...success, message: "DeleteManifest", repository, reference: digest },
+  DeleteTag: { ...success, message: "DeleteTag", repository, reference: tag },
+  ListRepositories: { ...success, message: "ListRepositories", count: 1 },
+  ListTags: { ...success, message: "ListTags", repository, count: 2 },
+  ListReferrers: { ...success, message: "ListReferrers", repository, reference: digest, count: 1 }
 }
 
 const rows = samples.tags.map((tag) => ({ tag, operation: samples.operations[tag] }))

@@ -1,8 +1,8 @@
-import { Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Exit, Logger } from "effect"
+import { Effect, Logger } from "effect"
 import * as fc from "fast-check"
 import { Logging, ReadOnly } from "../src/index.js"
 
@@ -34,7 +34,7 @@ const counting = (seen: Array<string>): Handler.Handler => (operation) => {
 }
 
 const refused = (operation: Operation.Operation) =>
-  Exit.fail(
+  Answer.fail(
     new RegistryError.Unsupported({ ...Operation.errorFields(operation), reason: "the registry is read-only" })
   )
 

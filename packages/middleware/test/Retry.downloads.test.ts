@@ -55,7 +55,7 @@ const native: Make = (bytes) =>
 interface Base {
   readonly handle: Handler.Handler
   /** The requested ranges. */
-  readonly asked: Array<ByteRange.ByteRange | undefined>
+  readonly ranges: Array<ByteRange.ByteRange | undefined>
   /** The number of open contents. */
   readonly open: () => number
 }
@@ -65,13 +65,13 @@ const base = (
   make: Make,
   answer: (content: BlobContent.BlobContent) => BlobContent.BlobContent = (same) => same
 ): Base => {
-  const asked: Array<ByteRange.ByteRange | undefined> = []
+  const ranges: Array<ByteRange.ByteRange | undefined> = []
   let open = 0
   const handle = Handler.override(samples.known, {
     GetBlob: ({ range: wanted }) =>
       Effect.acquireRelease(
         Effect.sync(() => {
-          asked.push(wanted)
+          ranges.push(wanted)
           open += 1
           const range = wanted === undefined ? undefined : ByteRange.resolve(wanted, content.byteLength)
           const bytes = range === undefined ? content : content.subarray(range.offset, range.offset + range.length)
@@ -80,7 +80,7 @@ const base = (
         () => Effect.sync(() => void (open -= 1))
       )
   })
-  return { handle, asked, open: () => open }
+  return { handle, ranges, open: () => open }
 }
 
 const kinds = [{ kind: "native", make: native }, { kind: "streamed", make: streamed }]
@@ -111,11 +111,11 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
     Effect.gen(function*() {
       for (const how of ["fails", "ends"] as const) {
         for (let after = 0; after < content.byteLength; after++) {
-          const { asked, handle, open } = base(make)
+          const { ranges, handle, open } = base(make)
           const faulty = Faulty.make(Faulty.operation(1, cut(after, how)))
-          const told = yield* read(retry(faulty.middleware(handle)), get())
-          expect(told).toEqual({ bytes: content, exit: Exit.void })
-          expect(asked).toEqual([undefined, { offset: after, length: content.byteLength - after }])
+          const received = yield* read(retry(faulty.middleware(handle)), get())
+          expect(received).toEqual({ bytes: content, exit: Exit.void })
+          expect(ranges).toEqual([undefined, { offset: after, length: content.byteLength - after }])
           expect(open()).toBe(0)
         }
       }
@@ -123,21 +123,21 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
 
   it.effect("is complete if it broke after the last byte", () =>
     Effect.gen(function*() {
-      const { asked, handle } = base(make)
+      const { ranges, handle } = base(make)
       const faulty = Faulty.make(Faulty.operation(1, cut(content.byteLength)))
       expect(yield* read(retry(faulty.middleware(handle)), get())).toEqual({ bytes: content, exit: Exit.void })
       expect(faulty.fired()).toHaveLength(1)
-      expect(asked).toHaveLength(1)
+      expect(ranges).toHaveLength(1)
     }))
 
   it.effect("resumes until the budget is used up", () =>
     Effect.gen(function*() {
       for (const retries of [0, 1, 2, 4, 5, 6]) {
-        const { asked, handle, open } = base(make)
+        const { ranges, handle, open } = base(make)
         const faulty = Faulty.make(Faulty.operation(1, cut(9), { times: Infinity }))
         const { bytes, exit } = yield* read(retry(faulty.middleware(handle), { retries }), get())
         expect(bytes).toEqual(content.subarray(0, 9 * (retries + 1)))
-        expect(asked).toHaveLength(Math.min(retries, 4) + 1)
+        expect(ranges).toHaveLength(Math.min(retries, 4) + 1)
         expect(open()).toBe(0)
         if (retries >= 4) expect(exit).toEqual(Exit.void)
         else {
@@ -154,11 +154,11 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
     { range: ByteRange.last(15), from: 25, to: 40 }
   ])("resumes within a range ($range)", ({ from, range, to }) =>
     Effect.gen(function*() {
-      const { asked, handle } = base(make)
+      const { ranges, handle } = base(make)
       const faulty = Faulty.make(Faulty.operation(1, cut(4), { times: 2 }))
-      const told = yield* read(retry(faulty.middleware(handle)), get(range))
-      expect(told).toEqual({ bytes: content.subarray(from, to), exit: Exit.void })
-      expect(asked).toEqual([range, { offset: from + 4, length: to - from - 4 }, {
+      const received = yield* read(retry(faulty.middleware(handle)), get(range))
+      expect(received).toEqual({ bytes: content.subarray(from, to), exit: Exit.void })
+      expect(ranges).toEqual([range, { offset: from + 4, length: to - from - 4 }, {
         offset: from + 8,
         length: to - from - 8
       }])
@@ -170,8 +170,8 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
         const { handle } = base(make)
         const ignorant = Handler.override(handle, { GetBlob: () => handle(get()) })
         const faulty = Faulty.make(Faulty.operation(1, cut(after)))
-        const told = yield* read(retry(faulty.middleware(ignorant)), get())
-        expect(told).toEqual({ bytes: content, exit: Exit.void })
+        const received = yield* read(retry(faulty.middleware(ignorant)), get())
+        expect(received).toEqual({ bytes: content, exit: Exit.void })
       }
     }))
 
@@ -205,7 +205,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
 
   it.effect("fails with an error that is not transient", () =>
     Effect.gen(function*() {
-      const { asked, handle } = base(make)
+      const { ranges, handle } = base(make)
       const failure: Faulty.Failure = (fields) => new RegistryError.Denied(fields)
       for (const after of [9, content.byteLength]) {
         const faulty = Faulty.make(Faulty.operation(1, { _tag: "Cut", after, failure }))
@@ -213,7 +213,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
         expect(bytes).toEqual(content.subarray(0, after))
         expect(exit).toMatchObject({ cause: { error: { _tag: "Denied" } } })
       }
-      expect(asked).toHaveLength(2)
+      expect(ranges).toHaveLength(2)
     }))
 
   it.effect("opens and resumes within one budget", () =>
@@ -221,8 +221,8 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       const { handle, open } = base(make)
       const faults = (k: number) => Faulty.operation(k, { _tag: "Fail" })
       const faulty = Faulty.make(Faulty.all(faults(1), Faulty.operation(2, cut(9)), faults(3)))
-      const told = yield* read(retry(faulty.middleware(handle), { retries: 3 }), get())
-      expect(told).toEqual({ bytes: content, exit: Exit.void })
+      const received = yield* read(retry(faulty.middleware(handle), { retries: 3 }), get())
+      expect(received).toEqual({ bytes: content, exit: Exit.void })
       expect(faulty.fired()).toHaveLength(3)
       expect(open()).toBe(0)
     }))
@@ -232,9 +232,9 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
       const { handle } = base((bytes) => make(bytes.byteLength === 40 ? bytes : bytes.map((byte) => byte ^ 1)))
       const faulty = Faulty.make(Faulty.operation(1, cut(9)))
       const registry = Registry.fromHandler(retry(faulty.middleware(handle)))
-      const told = yield* Effect.flatMap(registry.getBlob(repository, digest), ({ body }) =>
+      const error = yield* Effect.flatMap(registry.getBlob(repository, digest), ({ body }) =>
         Body.forEachChunk(body, () => {})).pipe(Effect.scoped, Effect.flip)
-      expect(told).toMatchObject({ _tag: "DigestInvalid" })
+      expect(error).toMatchObject({ _tag: "DigestInvalid" })
     }))
 
   it.effect("is not marked as verified any more", () =>
@@ -262,7 +262,7 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
 
   it.effect("is closed with its scope, even while it waits to resume", () =>
     Effect.gen(function*() {
-      const { asked, handle, open } = base(make)
+      const { ranges, handle, open } = base(make)
       const faulty = Faulty.make(Faulty.operation(1, cut(9)))
       const scope = yield* Scope.make()
       const { body } = yield* Scope.extend(
@@ -278,20 +278,20 @@ describe.each(kinds)("the content of a blob that is $kind", ({ make }) => {
         expect(yield* Fiber.join(fiber)).toMatchObject({ cause: { error: { reason: "connection reset" } } })
       }
       yield* Fiber.interrupt(fiber)
-      expect(asked).toHaveLength(1)
+      expect(ranges).toHaveLength(1)
       expect(open()).toBe(0)
     }))
 
   it.effect("stops waiting when its reader is interrupted", () =>
     Effect.gen(function*() {
-      const { asked, handle, open } = base(make)
+      const { ranges, handle, open } = base(make)
       const faulty = Faulty.make(Faulty.operation(1, cut(9)))
       const fiber = yield* Effect.fork(read(Retry.middleware()(faulty.middleware(handle)), get()))
       yield* settled
       expect(faulty.fired()).toHaveLength(1)
       yield* Fiber.interrupt(fiber)
       yield* TestClock.adjust("1 hour")
-      expect(asked).toHaveLength(1)
+      expect(ranges).toHaveLength(1)
       expect(open()).toBe(0)
     }))
 
@@ -317,7 +317,7 @@ describe("a native source", () => {
     { name: "from bytes in memory", second: Body.bytes }
   ])("stays native and respects backpressure: the rest is $name", ({ second }) =>
     Effect.gen(function*() {
-      const { asked, handle } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))
+      const { ranges, handle } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))
       const faulty = Faulty.make(Faulty.operation(1, cut(14)))
       const scope = yield* Scope.make()
       const { body } = yield* Scope.extend(retry(faulty.middleware(handle))(get()), scope)
@@ -335,7 +335,7 @@ describe("a native source", () => {
       for (let turn = 1; turn < 20 && concat(got).byteLength < 40; turn++) {
         yield* settled
         expect(got).toHaveLength(turn)
-        if (turn <= 2) expect(asked).toHaveLength(1)
+        if (turn <= 2) expect(ranges).toHaveLength(1)
         control.resume()
       }
       expect(yield* Deferred.await(ended)).toBe("end")
@@ -346,7 +346,7 @@ describe("a native source", () => {
   it.effect("sends and requests nothing after it is cancelled", () =>
     Effect.gen(function*() {
       for (const second of [native, streamed]) {
-        const { asked, handle, open } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))
+        const { ranges, handle, open } = base((bytes) => bytes.byteLength === 40 ? native(bytes) : second(bytes))
         const faulty = Faulty.make(Faulty.operation(1, cut(14)))
         for (const pieces of [1, 2, 3]) {
           const scope = yield* Scope.make()
@@ -366,7 +366,7 @@ describe("a native source", () => {
           yield* Scope.close(scope, Exit.void)
           expect(open()).toBe(0)
         }
-        expect(asked.length).toBeLessThan(6)
+        expect(ranges.length).toBeLessThan(6)
       }
     }))
 

@@ -16,26 +16,26 @@ const page = <A extends string>(all: ReadonlyArray<A>, last: A | undefined, limi
 
 /** Creates a registry with these lists that records the requests. */
 const lists = (options?: { readonly knowsLast?: boolean; readonly tags?: () => ReadonlyArray<Tag.Tag> }) => {
-  const asked: Array<Operation.Operation> = []
+  const operations: Array<Operation.Operation> = []
   const knowsLast = options?.knowsLast ?? true
   const handle = Handler.override(samples.known, {
     ListRepositories: (operation) =>
       Effect.sync(() => {
-        asked.push(operation)
+        operations.push(operation)
         return page(repositories, knowsLast ? operation.last : undefined, operation.limit)
       }),
     ListTags: (operation) =>
       Effect.sync(() => {
-        asked.push(operation)
+        operations.push(operation)
         return page(options?.tags?.() ?? tags, knowsLast ? operation.last : undefined, operation.limit)
       }),
     ListReferrers: (operation) =>
       Effect.sync(() => {
-        asked.push(operation)
+        operations.push(operation)
         return Stream.fromIterable(referrers)
       })
   })
-  return { asked, handle }
+  return { operations, handle }
 }
 
 type List = Effect.Effect<Stream.Stream<unknown, RegistryError.RegistryError>, RegistryError.RegistryError>
@@ -59,16 +59,16 @@ describe("a list", () => {
   it.effect("resumes after the last item received", () =>
     Effect.gen(function*() {
       for (let after = 0; after <= 5; after++) {
-        const { asked, handle } = lists()
+        const { operations, handle } = lists()
         const operation = new Operation.ListTags({ repository })
         expect(yield* read(retry(cut(after), handle)(operation))).toEqual(tags)
         const rest = after === 0 ? operation : new Operation.ListTags({ repository, last: tags[after - 1] })
-        expect(asked.map((each) => ({ ...each }))).toEqual([operation, rest].map((each) => ({ ...each })))
+        expect(operations.map((each) => ({ ...each }))).toEqual([operation, rest].map((each) => ({ ...each })))
       }
       for (let after = 0; after <= 4; after++) {
-        const { asked, handle } = lists()
+        const { operations, handle } = lists()
         expect(yield* read(retry(cut(after), handle)(new Operation.ListRepositories({})))).toEqual(repositories)
-        expect(asked[1]).toMatchObject(after === 0 ? {} : { last: repositories[after - 1] })
+        expect(operations[1]).toMatchObject(after === 0 ? {} : { last: repositories[after - 1] })
       }
     }))
 
@@ -76,11 +76,11 @@ describe("a list", () => {
     Effect.gen(function*() {
       for (const limit of [1, 3, 4]) {
         for (let after = 0; after <= limit; after++) {
-          const { asked, handle } = lists()
+          const { operations, handle } = lists()
           const operation = new Operation.ListTags({ repository, last: tags[0], limit })
           expect(yield* read(retry(cut(after), handle)(operation))).toEqual(tags.slice(1, limit + 1))
-          if (after === limit) expect(asked).toHaveLength(1)
-          else expect(asked[1]).toMatchObject({ limit: limit - after, last: tags[after] })
+          if (after === limit) expect(operations).toHaveLength(1)
+          else expect(operations[1]).toMatchObject({ limit: limit - after, last: tags[after] })
           expect(yield* read(retry(cut(after), handle)(new Operation.ListRepositories({ limit }))))
             .toEqual(repositories.slice(0, limit))
         }
@@ -112,18 +112,18 @@ describe("a list", () => {
         return runs === 1 ? tags : tags.filter((tag) => tag !== "b")
       }
       const { handle } = lists({ knowsLast: false, tags: without })
-      const told = read(retry(cut(2), handle, { retries: 2 })(new Operation.ListTags({ repository })))
-      expect(yield* Effect.flip(told)).toMatchObject({ reason: "connection reset; given up after 3 attempts" })
+      const exit = read(retry(cut(2), handle, { retries: 2 })(new Operation.ListTags({ repository })))
+      expect(yield* Effect.flip(exit)).toMatchObject({ reason: "connection reset; given up after 3 attempts" })
     }))
 
   it.effect("resumes until the budget is used up", () =>
     Effect.gen(function*() {
       for (const retries of [0, 2, 4, 5]) {
         const { handle } = lists()
-        const told = yield* Effect.exit(
+        const exit = yield* Effect.exit(
           read(retry(cut(1, 5), handle, { retries })(new Operation.ListTags({ repository })))
         )
-        expect(Exit.isSuccess(told)).toBe(retries >= 5)
+        expect(Exit.isSuccess(exit)).toBe(retries >= 5)
       }
     }))
 
@@ -154,11 +154,11 @@ describe("a list", () => {
 
   it.effect("fails with an error that is not transient", () =>
     Effect.gen(function*() {
-      const { asked, handle } = lists()
+      const { operations, handle } = lists()
       const failure: Faulty.Failure = (fields) => new RegistryError.NameUnknown(fields)
       const plan = Faulty.operation(1, { _tag: "Cut", after: 2, failure })
       expect(yield* Effect.flip(read(retry(plan, handle)(new Operation.ListTags({ repository })))))
         .toMatchObject({ _tag: "NameUnknown" })
-      expect(asked).toHaveLength(1)
+      expect(operations).toHaveLength(1)
     }))
 })

@@ -1,5 +1,15 @@
 import { Faulty } from "@effect-oci/conformance"
-import { Body, Descriptor, Handler, Operation, Registry, RegistryError, RetryBudget, Tag } from "@effect-oci/core"
+import {
+  Answer,
+  Body,
+  Descriptor,
+  Handler,
+  Operation,
+  Registry,
+  RegistryError,
+  RetryBudget,
+  Tag
+} from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
@@ -18,7 +28,7 @@ const fail: Faulty.Fault = { _tag: "Fail" }
 /** Creates a registry that always fails with an error, and counts the attempts. */
 const failing = (failure: Faulty.Failure = Faulty.reset) => {
   const faulty = Faulty.make(Faulty.operation(1, { _tag: "Fail", failure }, { times: Infinity }))
-  return { handle: faulty.middleware(samples.known), asked: () => faulty.fired().length }
+  return { handle: faulty.middleware(samples.known), calls: () => faulty.fired().length }
 }
 
 /** Pushes a manifest, its blobs and a tag to a registry in memory. */
@@ -37,9 +47,9 @@ describe("number of attempts", () => {
     { options: { retries: 2.5 }, attempts: 3 }
   ])("$options: $attempts attempts, as the error says", ({ attempts, options }) =>
     Effect.gen(function*() {
-      const { asked, handle } = failing()
+      const { calls, handle } = failing()
       const error = yield* Effect.flip(Retry.middleware({ ...options, ...atOnce })(handle)(resolve))
-      expect(asked()).toBe(attempts)
+      expect(calls()).toBe(attempts)
       expect(error).toBeInstanceOf(RegistryError.TransportError)
       expect(error.message).toBe(
         `ResolveManifest team/app:v1: connection reset${attempts === 1 ? "" : `; given up after ${attempts} attempts`}`
@@ -64,15 +74,15 @@ describe("number of attempts", () => {
     { name: "a status that stays", failure: Faulty.status(501) }
   ])("does not retry $name, and returns it unchanged", ({ failure }) =>
     Effect.gen(function*() {
-      const { asked, handle } = failing(failure)
+      const { calls, handle } = failing(failure)
       const answer = Retry.middleware(atOnce)(handle)(resolve)
       expect(yield* Effect.flip(answer)).toEqual(yield* Effect.flip(handle(resolve)))
-      expect(asked()).toBe(2)
+      expect(calls()).toBe(2)
     }))
 
   it.effect("does not retry errors that the option `while` excludes", () =>
     Effect.gen(function*() {
-      const { asked, handle } = failing(Faulty.status(500))
+      const { calls, handle } = failing(Faulty.status(500))
       const seen: Array<string> = []
       const options: Retry.Options = {
         ...atOnce,
@@ -82,24 +92,24 @@ describe("number of attempts", () => {
         }
       }
       yield* Effect.flip(Retry.middleware(options)(handle)(resolve))
-      expect(asked()).toBe(1)
+      expect(calls()).toBe(1)
       expect(seen).toEqual(["ResolveManifest"])
     }))
 
   it.effect("adds the attempts of an inner Retry instead of multiplying them", () =>
     Effect.gen(function*() {
-      const { asked, handle } = failing()
+      const { calls, handle } = failing()
       const inner = Retry.middleware({ retries: 2, ...atOnce })
       const outer = Retry.middleware({ retries: 5, ...atOnce })
       const error = yield* Effect.flip(outer(inner(inner(handle)))(resolve))
-      expect(asked()).toBe(6)
+      expect(calls()).toBe(6)
       expect(error.message).toContain("connection reset; given up after")
       expect(error.message.match(/given up/g)).toHaveLength(1)
     }))
 
   it.effect("uses the budget of the outermost Retry", () =>
     Effect.gen(function*() {
-      const { asked, handle } = failing()
+      const { calls, handle } = failing()
       yield* Effect.flip(
         Effect.provideService(
           Retry.middleware({ retries: 9, ...atOnce })(handle)(resolve),
@@ -107,7 +117,7 @@ describe("number of attempts", () => {
           RetryBudget.make(3)
         )
       )
-      expect(asked()).toBe(4)
+      expect(calls()).toBe(4)
     }))
 
   it.effect("provides the budget to inner wrappers, and to the streams of lists and contents", () =>
@@ -132,17 +142,17 @@ describe("number of attempts", () => {
 /** Returns the times of the attempts at a registry that always fails, in milliseconds. */
 const times = (options: Retry.Options, failure?: Faulty.Failure) =>
   Effect.gen(function*() {
-    const asked: Array<number> = []
+    const calledAt: Array<number> = []
     const { handle } = failing(failure)
     const timed: Handler.Handler = (operation) =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
-        asked.push(now)
+        calledAt.push(now)
         return handle(operation)
       })
     const fiber = yield* Effect.fork(Effect.flip(Retry.middleware(options)(timed)(resolve)))
     yield* TestClock.adjust("1 hour")
     yield* Fiber.join(fiber)
-    return asked.slice(1).map((at, index) => at - asked[index]!)
+    return calledAt.slice(1).map((at, index) => at - calledAt[index]!)
   })
 
 describe("wait between attempts", () => {
@@ -190,12 +200,12 @@ describe("wait between attempts", () => {
 
   it.effect("stops waiting when interrupted", () =>
     Effect.gen(function*() {
-      const { asked, handle } = failing()
+      const { calls, handle } = failing()
       const fiber = yield* Effect.fork(Retry.middleware()(handle)(resolve))
       yield* Effect.yieldNow()
       yield* Fiber.interrupt(fiber)
       yield* TestClock.adjust("1 hour")
-      expect(asked()).toBe(1)
+      expect(calls()).toBe(1)
     }))
 })
 
@@ -216,11 +226,11 @@ describe("operations", () => {
         const handle = Handler.override(
           samples.known,
           ask === "PushBlob"
-            ? { ResolveBlob: () => Exit.fail(missing) }
+            ? { ResolveBlob: () => Answer.fail(missing) }
             : {}
         )
-        const told = yield* samples.answerOf(Retry.middleware(atOnce)(faulty.middleware(handle)), operation)
-        expect(told).toEqual(yield* samples.answerOf(samples.known, operation))
+        const answer = yield* samples.answerOf(Retry.middleware(atOnce)(faulty.middleware(handle)), operation)
+        expect(answer).toEqual(yield* samples.answerOf(samples.known, operation))
         expect(faulty.fired()).toHaveLength(2)
       })
   )
@@ -255,8 +265,8 @@ describe("operations", () => {
       const faulty = Faulty.make(
         Faulty.all(...failures.map((failure) => Faulty.operation(1, { _tag: "Fail", failure })))
       )
-      const told = Retry.middleware(atOnce)(faulty.middleware(handle))(new Operation.DeleteTag({ repository, tag }))
-      expect(yield* Effect.flip(told)).toSatisfy(RegistryError.isNotFound)
+      const answer = Retry.middleware(atOnce)(faulty.middleware(handle))(new Operation.DeleteTag({ repository, tag }))
+      expect(yield* Effect.flip(answer)).toSatisfy(RegistryError.isNotFound)
     }).pipe(Effect.provide(Memory.layer())))
 })
 
@@ -299,8 +309,8 @@ describe("a push with ifAbsent", () => {
       const { handle } = yield* Registry
       yield* handle(push("other", "v1"))
       const faulty = Faulty.make(Faulty.operation(1, fail))
-      const told = Retry.middleware(atOnce)(faulty.middleware(literal(handle)))(push("a", "v1", "v2"))
-      expect(yield* Effect.flip(told)).toMatchObject({ _tag: "Denied", reason: "precondition failed" })
+      const answer = Retry.middleware(atOnce)(faulty.middleware(literal(handle)))(push("a", "v1", "v2"))
+      expect(yield* Effect.flip(answer)).toMatchObject({ _tag: "Denied", reason: "precondition failed" })
       expect(yield* Effect.flip(handle(new Operation.ResolveManifest({ repository, reference: Tag.make("v2") }))))
         .toMatchObject({ _tag: "ManifestUnknown" })
     }).pipe(Effect.provide(Memory.layer())))
@@ -324,8 +334,8 @@ describe("Retry over a registry that does not fail", () => {
       Effect.gen(function*() {
         for (const next of [samples.known, samples.suspended(samples.known)]) {
           const operation = samples.operations[ask]
-          const told = yield* samples.answerOf(Retry.middleware()(next), operation)
-          expect(told).toEqual(yield* samples.answerOf(next, operation))
+          const answer = yield* samples.answerOf(Retry.middleware()(next), operation)
+          expect(answer).toEqual(yield* samples.answerOf(next, operation))
         }
       })
   )

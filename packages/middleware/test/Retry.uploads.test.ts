@@ -45,14 +45,14 @@ const only = (tag: Operation.OperationTag) => ({ only: ({ _tag }: Operation.Oper
 /** Creates a registry in memory behind a retry and faults, and records the requests. */
 const behind = (plan: Faulty.Plan, options?: Retry.Options) =>
   Effect.map(Registry, (registry) => {
-    const asked: Array<Operation.OperationTag> = []
+    const operations: Array<Operation.OperationTag> = []
     const counted: Handler.Handler = (operation) => {
-      asked.push(operation._tag)
+      operations.push(operation._tag)
       return registry.handle(operation)
     }
     const faulty = Faulty.make(plan)
     const handle = Retry.middleware({ delay: 0, ...options })(faulty.middleware(counted))
-    return { registry, asked, faulty, handle }
+    return { registry, operations, faulty, handle }
   })
 
 const isStored = (registry: Registry["Type"]) =>
@@ -68,10 +68,10 @@ describe("PushBlob", () => {
   it.effect.each(replayed)("pushes a body that is $kind again", ({ body }) =>
     Effect.gen(function*() {
       for (const after of [0, 20, 39]) {
-        const { asked, handle, registry } = yield* behind(Faulty.operation(1, cut(after), { times: 2 }))
+        const { operations, handle, registry } = yield* behind(Faulty.operation(1, cut(after), { times: 2 }))
         const push = new Operation.PushBlob({ repository, descriptor, body: body() })
         expect(yield* handle(push)).toEqual(descriptor)
-        expect(asked).toEqual(["PushBlob", "ResolveBlob", "PushBlob", "ResolveBlob", "PushBlob"])
+        expect(operations).toEqual(["PushBlob", "ResolveBlob", "PushBlob", "ResolveBlob", "PushBlob"])
         yield* isStored(registry)
         yield* registry.deleteBlob(repository, digest)
       }
@@ -81,9 +81,9 @@ describe("PushBlob", () => {
     "does not send a body that is $kind again if the registry has the blob",
     ({ body }) =>
       Effect.gen(function*() {
-        const { asked, handle } = yield* behind(Faulty.operation(1, { _tag: "Lose" }))
+        const { operations, handle } = yield* behind(Faulty.operation(1, { _tag: "Lose" }))
         expect(yield* handle(new Operation.PushBlob({ repository, descriptor, body: body() }))).toEqual(descriptor)
-        expect(asked).toEqual(["PushBlob", "ResolveBlob"])
+        expect(operations).toEqual(["PushBlob", "ResolveBlob"])
       }).pipe(memory)
   )
 
@@ -103,13 +103,13 @@ describe("PushBlob", () => {
     "fails with the reason if a body that is $kind was read",
     ({ body }) =>
       Effect.gen(function*() {
-        const { asked, handle } = yield* behind(Faulty.operation(1, cut(20)))
+        const { operations, handle } = yield* behind(Faulty.operation(1, cut(20)))
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor, body: body() })))
         expect(error).toMatchObject({ _tag: "TransportError", repository })
         expect(error.message).toMatch(
           /^PushBlob team\/app@sha256:[0-9a-f]+: connection reset; not retried: the body was read and cannot be replayed$/
         )
-        expect(asked).toEqual(["PushBlob", "ResolveBlob"])
+        expect(operations).toEqual(["PushBlob", "ResolveBlob"])
       }).pipe(memory)
   )
 
@@ -118,9 +118,9 @@ describe("PushBlob", () => {
     ({ body }) =>
       Effect.gen(function*() {
         const away = Faulty.operation(1, { _tag: "Fail" }, { ...only("ResolveBlob"), times: 2 })
-        const { asked, handle } = yield* behind(Faulty.all(Faulty.operation(1, { _tag: "Lose" }), away))
+        const { operations, handle } = yield* behind(Faulty.all(Faulty.operation(1, { _tag: "Lose" }), away))
         expect(yield* handle(new Operation.PushBlob({ repository, descriptor, body: body() }))).toEqual(descriptor)
-        expect(asked).toEqual(["PushBlob", "ResolveBlob"])
+        expect(operations).toEqual(["PushBlob", "ResolveBlob"])
       }).pipe(memory)
   )
 
@@ -135,17 +135,17 @@ describe("PushBlob", () => {
           PushBlob: (operation) => Effect.as(Body.forEachChunk(operation.body, () => {}), operation.descriptor)
         })
         const push = new Operation.PushBlob({ repository, descriptor, body: body() })
-        const told = yield* Effect.exit(Retry.middleware({ delay: 0 })(faulty.middleware(handle))(push))
-        expect(told._tag).toBe(fails ? "Failure" : "Success")
+        const exit = yield* Effect.exit(Retry.middleware({ delay: 0 })(faulty.middleware(handle))(push))
+        expect(exit._tag).toBe(fails ? "Failure" : "Success")
       })
   )
 
   it.effect("does not retry wrong content", () =>
     Effect.gen(function*() {
-      const { asked, handle } = yield* behind(Faulty.none)
+      const { operations, handle } = yield* behind(Faulty.none)
       const wrong = new Operation.PushBlob({ repository, descriptor, body: Body.bytes(content.subarray(1)) })
       expect(yield* Effect.flip(handle(wrong))).toMatchObject({ _tag: "SizeInvalid" })
-      expect(asked).toEqual(["PushBlob"])
+      expect(operations).toEqual(["PushBlob"])
     }).pipe(memory))
 })
 

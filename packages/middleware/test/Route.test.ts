@@ -1,4 +1,13 @@
-import { Body, Handler, Operation, ReferenceSet, Registry, RegistryError, RepositoryName } from "@effect-oci/core"
+import {
+  Answer,
+  Body,
+  Handler,
+  Operation,
+  ReferenceSet,
+  Registry,
+  RegistryError,
+  RepositoryName
+} from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
@@ -167,7 +176,7 @@ describe("Route", () => {
     it.effect("fails if the list of a member fails", () =>
       Effect.gen(function*() {
         const error = new RegistryError.Unsupported({})
-        const registry = Registry.fromHandler(samples.always(Exit.fail(error)))
+        const registry = Registry.fromHandler(samples.always(Answer.fail(error)))
         const handle = Route.middleware([{ name: "a", select: ReferenceSet.prefix("a/"), registry }])(samples.known)
         expect(yield* Effect.flip(listed(handle))).toBe(error)
       }))

@@ -84,11 +84,11 @@ describe("Sub", () => {
       const repository = name("x".repeat(length))
       const seen: Array<Operation.Operation> = []
       const operation = new Operation.ResolveBlob({ repository, digest: samples.digest })
-      const told = yield* Effect.match(sub(recording(seen))(operation), {
+      const result = yield* Effect.match(sub(recording(seen))(operation), {
         onFailure: ({ _tag }) => _tag,
         onSuccess: () => "passes"
       })
-      expect(told).toBe(outcome)
+      expect(result).toBe(outcome)
       expect(seen).toHaveLength(outcome === "passes" ? 1 : 0)
     }))
 
@@ -96,7 +96,9 @@ describe("Sub", () => {
     const answer = Effect.succeed(samples.descriptor)
     const registry = sub(Handler.fromTable({ ...samples.answers, ResolveBlob: () => answer }))
     expect(registry(samples.operations.ResolveBlob)).toBe(answer)
-    const failing = sub(samples.always(Exit.fail(new RegistryError.Denied({ repository: below(samples.repository) }))))
+    const failing = sub(
+      samples.always(Answer.fail(new RegistryError.Denied({ repository: below(samples.repository) })))
+    )
     expect(Answer.settled(failing(samples.operations.ResolveBlob)))
       .toEqual(Exit.fail(new RegistryError.Denied({ repository: samples.repository })))
   })
@@ -121,16 +123,16 @@ describe("Sub", () => {
       diagnostics: [{ code: "NAME_UNKNOWN", message: "\"team/app\"", detail: { Name: "team/app" } }]
     } as const
 
-    it.effect.each<{ name: string; error: RegistryError.RegistryError; told: RegistryError.RegistryError }>([
+    it.effect.each<{ name: string; error: RegistryError.RegistryError; expected: RegistryError.RegistryError }>([
       {
         name: "in its fields",
         error: new RegistryError.NameUnknown(inner),
-        told: new RegistryError.NameUnknown(outer)
+        expected: new RegistryError.NameUnknown(outer)
       },
       {
         name: "in a URL",
         error: new RegistryError.TransportError({ url: `https://r.example/v2/${prefix}/a/tags/list` }),
-        told: new RegistryError.TransportError({ url: "https://r.example/v2/a/tags/list" })
+        expected: new RegistryError.TransportError({ url: "https://r.example/v2/a/tags/list" })
       },
       {
         name: "in the errors of members",
@@ -138,17 +140,19 @@ describe("Sub", () => {
           ...inner,
           outcomes: [{ name: "a", error: new RegistryError.Denied(inner) }, { name: "b", error: undefined }]
         }),
-        told: new RegistryError.PartialFailure({
+        expected: new RegistryError.PartialFailure({
           ...outer,
           outcomes: [{ name: "a", error: new RegistryError.Denied(outer) }, { name: "b", error: undefined }]
         })
       }
-    ])("$name", ({ error, told }) =>
+    ])("$name", ({ error, expected }) =>
       Effect.gen(function*() {
-        for (const next of [samples.always(Exit.fail(error)), samples.suspended(samples.always(Exit.fail(error)))]) {
+        for (
+          const next of [samples.always(Answer.fail(error)), samples.suspended(samples.always(Answer.fail(error)))]
+        ) {
           const found = yield* Effect.flip(sub(next)(samples.operations.ResolveManifest))
-          expect(found).toEqual(told)
-          expect(found.message).toBe(told.message)
+          expect(found).toEqual(expected)
+          expect(found.message).toBe(expected.message)
         }
       }))
 
@@ -158,13 +162,13 @@ describe("Sub", () => {
         for (let depth = 0; depth < 100_000; depth++) detail = [detail]
         const cause = new Error("socket")
         const error = new RegistryError.Denied({ detail, cause })
-        const found = yield* Effect.flip(sub(samples.always(Exit.fail(error)))(samples.operations.ResolveBlob))
+        const found = yield* Effect.flip(sub(samples.always(Answer.fail(error)))(samples.operations.ResolveBlob))
         expect(JSON.stringify(found.detail).length).toBeLessThan(100)
         expect(found.cause).toBe(cause)
       }))
 
     const broken = new RegistryError.TransportError({ repository: below(samples.repository), reason: "reset" })
-    const told = new RegistryError.TransportError({ repository: samples.repository, reason: "reset" })
+    const expected = new RegistryError.TransportError({ repository: samples.repository, reason: "reset" })
     it.effect.each<{ name: string; tag: Operation.OperationTag; next: Handler.Handler }>([
       {
         name: "content from a stream",
@@ -207,7 +211,7 @@ describe("Sub", () => {
       }
     ])("in later errors: $name", ({ next, tag }) =>
       Effect.gen(function*() {
-        expect(yield* samples.answerOf(sub(next), samples.operations[tag])).toEqual(Exit.fail(told))
+        expect(yield* samples.answerOf(sub(next), samples.operations[tag])).toEqual(Exit.fail(expected))
       }))
   })
 
@@ -254,16 +258,16 @@ describe("Sub", () => {
     it("Sub of an empty registry is empty, also beside other repositories", () =>
       fc.assert(
         fc.asyncProperty(History.history(20), History.history(20), async (before, history) => {
-          expect(await laws.told(Sub.middleware({ prefix: name("team/x") }), before, history))
-            .toEqual(await laws.told(Middleware.identity, [], history, Memory.layer()))
+          expect(await laws.results(Sub.middleware({ prefix: name("team/x") }), before, history))
+            .toEqual(await laws.results(Middleware.identity, [], history, Memory.layer()))
         }),
         { seed: 20_261_121 }
       ))
     it("the same holds for errors", () =>
       fc.assert(fc.asyncProperty(samples.anyOperation, async (operation) => {
-        const next: Handler.Handler = (asked) =>
-          Exit.fail(
-            new RegistryError.Denied({ ...Operation.errorFields(asked), detail: Operation.repositories(asked) })
+        const next: Handler.Handler = (received) =>
+          Answer.fail(
+            new RegistryError.Denied({ ...Operation.errorFields(received), detail: Operation.repositories(received) })
           )
         const [one, other] = await Effect.runPromise(Effect.all([
           samples.answerOf(Sub.middleware({ prefix: b })(Sub.middleware({ prefix: a })(next)), operation),

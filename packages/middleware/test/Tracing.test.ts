@@ -1,4 +1,4 @@
-import { BlobContent, Body, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, BlobContent, Body, Caller, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Option, Stream, TestClock, Tracer } from "effect"
@@ -162,7 +162,7 @@ describe("Tracing", () => {
   it.effect("returns the error unchanged", () =>
     Effect.gen(function*() {
       const error = new RegistryError.Denied({ reason: "because", detail: { a: 1 } })
-      const failed = yield* Effect.flip(traced(samples.always(Exit.fail(error)))(samples.operations.PushBlob))
+      const failed = yield* Effect.flip(traced(samples.always(Answer.fail(error)))(samples.operations.PushBlob))
       expect(failed).toBe(error)
     }))
 

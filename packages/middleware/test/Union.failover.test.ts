@@ -1,8 +1,8 @@
-import { BlobContent, Body, Descriptor, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Answer, BlobContent, Body, Descriptor, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Stream, TestClock } from "effect"
+import { Cause, Context, Effect, Layer, Stream, TestClock } from "effect"
 import { Cache, Retry, Union } from "../src/index.js"
 
 const { repository, tag } = samples
@@ -65,10 +65,10 @@ const serving = (blob: Descriptor.Descriptor, options: Options = {}) => {
   }
   const handle = Handler.fromTable({
     ...samples.answers,
-    ResolveBlob: () => Exit.succeed(blob),
+    ResolveBlob: () => Answer.succeed(blob),
     GetBlob: ({ digest, range }) =>
       digest !== blob.digest
-        ? Exit.fail(new RegistryError.BlobUnknown({}))
+        ? Answer.fail(new RegistryError.BlobUnknown({}))
         : Effect.acquireRelease(
           Effect.sync(() => {
             open++
@@ -97,7 +97,7 @@ const member = (
 const union = (members: ReadonlyArray<Union.Member<Registry["Type"]>>, options?: Union.Options): Handler.Handler =>
   Effect.runSync(Effect.provide(Registry, Union.layer(members, options))).handle
 
-const empty = { handle: samples.always(Exit.fail(new RegistryError.BlobUnknown({}))) }
+const empty = { handle: samples.always(Answer.fail(new RegistryError.BlobUnknown({}))) }
 
 const blob = Descriptor.fromBytes(large)
 const smallBlob = Descriptor.fromBytes(small)
@@ -291,7 +291,7 @@ describe("Union, when a member returns wrong content,", () => {
   it.effect("returns the manifest or descriptor of the next member", () =>
     Effect.gen(function*() {
       const other = Descriptor.fromBytes(small, samples.descriptor.mediaType)
-      const liar = { handle: Handler.fromTable({ ...samples.answers, ResolveBlob: () => Exit.succeed(other) }) }
+      const liar = { handle: Handler.fromTable({ ...samples.answers, ResolveBlob: () => Answer.succeed(other) }) }
       const handle = union([member("mirror", liar), member("origin", { handle: samples.known })])
       expect(yield* handle(samples.operations.ResolveBlob)).toEqual(samples.descriptor)
       const alone = yield* Effect.flip(
@@ -310,7 +310,7 @@ describe("Union, a member in its cooldown", () => {
     }
     return { handle: counting, seen }
   }
-  const unavailable = samples.always(Exit.fail(new RegistryError.Unavailable({})))
+  const unavailable = samples.always(Answer.fail(new RegistryError.Unavailable({})))
   const byTag = new Operation.ResolveManifest({ repository, reference: tag })
 
   it.effect.each([samples.operations.ResolveBlob, byTag])(
@@ -332,7 +332,7 @@ describe("Union, a member in its cooldown", () => {
 
   it.effect("is asked in the usual order with a cooldown of 0, and after a refusal", () =>
     Effect.gen(function*() {
-      const denied = samples.always(Exit.fail(new RegistryError.Denied({})))
+      const denied = samples.always(Answer.fail(new RegistryError.Denied({})))
       for (const [answer, options] of [[unavailable, { cooldown: 0 }], [denied, {}]] as const) {
         const mirror = counted(answer)
         const handle = union([member("mirror", mirror), member("origin", { handle: samples.known })], {
@@ -375,8 +375,8 @@ describe("Union, a member in its cooldown", () => {
 })
 
 describe("Union, an authoritative member", () => {
-  const teapot = samples.always(Exit.fail(new RegistryError.UnknownCode({ code: "TEAPOT", status: 418 })))
-  const denied = samples.always(Exit.fail(new RegistryError.Denied({ reason: "not for you" })))
+  const teapot = samples.always(Answer.fail(new RegistryError.UnknownCode({ code: "TEAPOT", status: 418 })))
+  const denied = samples.always(Answer.fail(new RegistryError.Denied({ reason: "not for you" })))
   const options: ReadonlyArray<Union.Options> = [
     { passOver: () => true },
     { passOver: () => true, read: "race", tags: "agree" }

@@ -1,4 +1,5 @@
 import {
+  Answer,
   Descriptor,
   Handler,
   Operation,
@@ -30,7 +31,7 @@ const member = (name: string, rows: Partial<Handler.Table>, more?: Partial<Membe
 const tagsOf = (name: string, tags: Items<Tag.Tag> | RegistryError.RegistryError, more?: Partial<Member>) =>
   member(
     name,
-    { ListTags: () => RegistryError.isRegistryError(tags) ? Exit.fail(tags) : Exit.succeed(tags) },
+    { ListTags: () => RegistryError.isRegistryError(tags) ? Answer.fail(tags) : Answer.succeed(tags) },
     more
   )
 
@@ -58,18 +59,18 @@ describe("Union, listing", () => {
 
   it.effect("sends no limit to the members, except for a limit of 0", () =>
     Effect.gen(function*() {
-      const asked: Array<number | undefined> = []
+      const limits: Array<number | undefined> = []
       const noting = (name: string) =>
         member(name, {
           ListTags: ({ limit }) => {
-            asked.push(limit)
-            return Exit.succeed(limit === 0 ? Stream.empty : tags("b", "a"))
+            limits.push(limit)
+            return Answer.succeed(limit === 0 ? Stream.empty : tags("b", "a"))
           }
         })
       const { listTags } = yield* union([noting("a"), noting("b")])
       expect(yield* listed(listTags(repository, { limit: 1 }))).toEqual(["a"])
       expect(yield* listed(listTags(repository, { limit: 0 }))).toEqual([])
-      expect(asked).toEqual([undefined, undefined, 0, 0])
+      expect(limits).toEqual([undefined, undefined, 0, 0])
     }))
 
   it.effect("contains only tags of a member that its `select` contains", () =>
@@ -148,7 +149,7 @@ describe("Union, listing", () => {
     Effect.gen(function*() {
       const names = (...all: ReadonlyArray<string>): Partial<Handler.Table> => ({
         ListRepositories: ({ last }) =>
-          Exit.succeed(
+          Answer.succeed(
             Stream.fromIterable(all.filter((name) => last === undefined || name > last).map(RepositoryName.make))
           )
       })
@@ -172,7 +173,7 @@ describe("Union, listing", () => {
     Effect.gen(function*() {
       const all = ["a", "b", "c", "d"].map((text) => Descriptor.fromBytes(new TextEncoder().encode(text)))
       const of = (name: string, items: ReadonlyArray<Descriptor.Descriptor>, more?: Partial<Member>) =>
-        member(name, { ListReferrers: () => Exit.succeed(Stream.fromIterable(items)) }, more)
+        member(name, { ListReferrers: () => Answer.succeed(Stream.fromIterable(items)) }, more)
       const annotated = { ...all[1]!, annotations: { from: "b" } }
       const { listReferrers } = yield* union([
         of("a", all.slice(0, 2)),

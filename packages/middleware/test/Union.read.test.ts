@@ -1,4 +1,5 @@
 import {
+  Answer,
   BlobContent,
   Body,
   Caller,
@@ -38,14 +39,14 @@ const seeing = (seen: Array<string>, name: string, next: Handler.Handler): Handl
 
 const missing: Handler.Handler = (operation) => {
   const fields = Operation.errorFields(operation)
-  return Exit.fail(
+  return Answer.fail(
     operation._tag === "ResolveBlob" || operation._tag === "GetBlob"
       ? new RegistryError.BlobUnknown(fields)
       : new RegistryError.ManifestUnknown(fields)
   )
 }
-const down = samples.always(Exit.fail(new RegistryError.TransportError({ reason: "connection refused" })))
-const refusing = samples.always(Exit.fail(new RegistryError.Denied({})))
+const down = samples.always(Answer.fail(new RegistryError.TransportError({ reason: "connection refused" })))
+const refusing = samples.always(Answer.fail(new RegistryError.Denied({})))
 
 const reads = [
   samples.operations.ResolveBlob,
@@ -200,8 +201,8 @@ describe("Union, reading", () => {
     const other = Descriptor.fromBytes(new TextEncoder().encode("other"), descriptor.mediaType)
     const evil: Handler.Handler = Handler.fromTable({
       ...samples.answers,
-      ResolveBlob: () => Exit.succeed(other),
-      ResolveManifest: () => Exit.succeed(other),
+      ResolveBlob: () => Answer.succeed(other),
+      ResolveManifest: () => Answer.succeed(other),
       GetManifest: () =>
         Exit.mapError(
           Exit.fromEither(Manifest.make({ mediaType: descriptor.mediaType, bytes: new TextEncoder().encode("{}") })),
@@ -270,7 +271,7 @@ describe("Union, reading", () => {
     const other = Descriptor.fromBytes(new TextEncoder().encode("{}"), descriptor.mediaType)
     const moved: Handler.Handler = Handler.fromTable({
       ...samples.answers,
-      ResolveManifest: () => Exit.succeed(other)
+      ResolveManifest: () => Answer.succeed(other)
     })
     const resolve = new Operation.ResolveManifest({ repository, reference: tag })
     const get = new Operation.GetManifest({ repository, reference: tag })
@@ -473,16 +474,16 @@ describe("Union, reading", () => {
     ]
     it.effect.each([
       {
-        name: "a tag of its own",
+        name: "a tag in the first member's selection",
         operation: new Operation.ResolveManifest({ repository, reference: tag }),
         at: "releases"
       },
       {
-        name: "another's",
+        name: "a tag outside the first member's selection",
         operation: new Operation.ResolveManifest({ repository, reference: Tag.make("main") }),
         at: "others"
       },
-      { name: "by digest, the repository", operation: samples.operations.ResolveBlob, at: "releases" },
+      { name: "a blob, by its repository", operation: samples.operations.ResolveBlob, at: "releases" },
       { name: "a delete", operation: new Operation.DeleteTag({ repository, tag: Tag.make("main") }), at: "others" }
     ])("$name", ({ at, operation }) =>
       Effect.gen(function*() {
@@ -539,10 +540,10 @@ describe("Union, reading", () => {
 
     it.effect("provides the caller to members", () =>
       Effect.gen(function*() {
-        const asked: Array<string | undefined> = []
+        const callers: Array<string | undefined> = []
         const noting: Handler.Handler = (operation) =>
           Effect.flatMap(Caller.Caller, ({ name }) => {
-            asked.push(name)
+            callers.push(name)
             return samples.known(operation)
           })
         const done = yield* Deferred.make<void>()
@@ -552,7 +553,7 @@ describe("Union, reading", () => {
           claims: {}
         })
         yield* Effect.ensuring(Stream.runDrain(list), Deferred.succeed(done, undefined))
-        expect(asked).toEqual(["alice", "alice"])
+        expect(callers).toEqual(["alice", "alice"])
       }))
   })
 })

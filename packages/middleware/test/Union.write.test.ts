@@ -1,4 +1,5 @@
 import {
+  Answer,
   Body,
   Descriptor,
   MediaType,
@@ -44,7 +45,7 @@ const failing = (
   tag: Operation.OperationTag,
   error: RegistryError.RegistryError = new RegistryError.Unavailable({ reason: "out of order" })
 ): Handler.Handler =>
-(operation) => operation._tag === tag ? Exit.fail(error) : registry(operation)
+(operation) => operation._tag === tag ? Answer.fail(error) : registry(operation)
 
 const content = new Uint8Array(300_000).map((_, index) => index % 251)
 const blob = Descriptor.fromBytes(content)
@@ -145,9 +146,9 @@ describe("Union, writing", () => {
       { from: undefined, seen: "StartUpload" }
     ])("a mount from $from: $seen", ({ from, seen }) =>
       Effect.gen(function*() {
-        const asked: Array<string> = []
+        const operations: Array<string> = []
         const noting: Handler.Handler = (operation) => {
-          asked.push(operation._tag)
+          operations.push(operation._tag)
           return samples.known(operation)
         }
         const handle = union([
@@ -161,7 +162,7 @@ describe("Union, writing", () => {
             from: from === undefined ? undefined : RepositoryName.make(from)
           })
         )
-        expect(asked).toEqual([seen])
+        expect(operations).toEqual([seen])
       }))
   })
 
@@ -203,8 +204,8 @@ describe("Union, writing", () => {
     it.effect("fails with the error of the member that got furthest if all fail, without reading the body", () =>
       Effect.gen(function*() {
         const handle = union([
-          member("a", samples.always(Exit.fail(new RegistryError.TransportError({ reason: "refused" })))),
-          member("b", samples.always(Exit.fail(new RegistryError.Denied({}))))
+          member("a", samples.always(Answer.fail(new RegistryError.TransportError({ reason: "refused" })))),
+          member("b", samples.always(Answer.fail(new RegistryError.Denied({}))))
         ], { push: "all" })
         const { body, state } = native(pieces(1000))
         const error = yield* Effect.flip(handle(new Operation.PushBlob({ repository, descriptor: blob, body })))
@@ -348,7 +349,7 @@ describe("Union, writing", () => {
           member(
             name,
             ((operation: Operation.PushManifest | Operation.ResolveManifest) =>
-              operation._tag === "ResolveManifest" ? Exit.fail(new RegistryError.ManifestUnknown({})) : Effect.as(
+              operation._tag === "ResolveManifest" ? Answer.fail(new RegistryError.ManifestUnknown({})) : Effect.as(
                 Effect.zipRight(
                   Effect.sleep(millis(operation.tags[0]!)),
                   Effect.sync(() => void seen[name]!.push(`${operation.repository}:${operation.tags[0]}`))
@@ -453,7 +454,7 @@ describe("Union, writing", () => {
         const noting: Handler.Handler = (operation) => {
           if (operation._tag === "PushManifest") seen.push(operation.ifAbsent)
           return operation._tag === "ResolveManifest"
-            ? Exit.fail(new RegistryError.ManifestUnknown({}))
+            ? Answer.fail(new RegistryError.ManifestUnknown({}))
             : samples.known(operation)
         }
         yield* push(union([member("a", noting), member("b", noting)], { push: "all" }), "new")
@@ -479,7 +480,7 @@ describe("Union, writing", () => {
   })
 
   describe("deletes", () => {
-    const unknown = samples.always(Exit.fail(new RegistryError.BlobUnknown({})))
+    const unknown = samples.always(Answer.fail(new RegistryError.BlobUnknown({})))
     const remove = samples.operations.DeleteBlob
     it.effect("go to all, and succeed if one had it", () =>
       Effect.gen(function*() {
@@ -500,7 +501,7 @@ describe("Union, writing", () => {
           _tag: "BlobUnknown",
           reason: "a: blob unknown to registry; b: blob unknown to registry"
         })
-        const down = samples.always(Exit.fail(new RegistryError.TransportError({})))
+        const down = samples.always(Answer.fail(new RegistryError.TransportError({})))
         expect(yield* Effect.flip(union([member("a", unknown), member("b", down)])(remove)))
           .toMatchObject({ _tag: "TransportError" })
         expect(yield* Effect.flip(union([member("a", unknown), member("b", samples.known), member("c", down)])(remove)))
@@ -586,8 +587,8 @@ describe("Union, writing", () => {
         const { a, all, b } = yield* two
         const { id } = yield* all.startUpload(repository)
         // One member has received a chunk that the other has not, as when a connection broke between the two.
-        const [, own] = JSON.parse(id.slice(id.indexOf(".") + 1))[1] as [number, string]
-        yield* b.appendUpload(repository, own, Body.bytes(content.subarray(0, 1500)), { offset: 0 })
+        const [, memberId] = JSON.parse(id.slice(id.indexOf(".") + 1))[1] as [number, string]
+        yield* b.appendUpload(repository, memberId, Body.bytes(content.subarray(0, 1500)), { offset: 0 })
         const now = yield* all.getUpload(repository, id)
         expect(now.offset).toBe(0)
         const next = yield* all.appendUpload(repository, now.id, Body.bytes(content.subarray(0, 1000)), { offset: 0 })
@@ -628,7 +629,7 @@ describe("Union, writing", () => {
       }))
 
     describe("ids", () => {
-      const asked = (
+      const uses = (
         all: Registry["Type"],
         id: string,
         at = repository
@@ -643,33 +644,33 @@ describe("Union, writing", () => {
           const { a, all, b } = yield* two
           const { id } = yield* all.startUpload(repository)
           const dot = id.indexOf(".")
-          const own = (yield* a.startUpload(repository)).id
+          const memberId = (yield* a.startUpload(repository)).id
           const forged = [
             "",
             ".",
             "x",
-            own,
+            memberId,
             id.slice(dot),
             id.slice(dot + 1),
             `${id} `,
             id.replace(/"[^"]*"/, JSON.stringify("https://evil.example/upload")),
             `${id.slice(0, dot - 4)}AAAA${id.slice(dot)}`,
-            `.${JSON.stringify([[0, own, 0]])}`
+            `.${JSON.stringify([[0, memberId, 0]])}`
           ]
           for (const each of forged) {
-            for (const ask of asked(all, each)) {
+            for (const ask of uses(all, each)) {
               expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
             }
           }
           const other = RepositoryName.make("team/other")
-          for (const ask of asked(all, id, other)) {
+          for (const ask of uses(all, id, other)) {
             expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
           }
           const uploadKey = Redacted.make("a key that two processes share")
           const swapped = Registry.fromHandler(
             union([{ name: "b", registry: b }, { name: "a", registry: a }], { push: "all", uploadKey })
           )
-          for (const ask of asked(swapped, id)) {
+          for (const ask of uses(swapped, id)) {
             expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "BlobUploadUnknown" })
           }
           expect((yield* all.getUpload(repository, id)).offset).toBe(0)

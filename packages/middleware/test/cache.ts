@@ -1,5 +1,6 @@
 import type { Middleware } from "@effect-oci/core"
 import {
+  Answer,
   BlobContent,
   Body,
   Descriptor,
@@ -13,7 +14,7 @@ import {
   Tag
 } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
-import { Chunk, Context, Effect, Exit, Layer, Logger, Stream } from "effect"
+import { Chunk, Context, Effect, Layer, Logger, Stream } from "effect"
 import { Cache } from "../src/index.js"
 
 /** A registry in memory behind a cache, the operations that the cache has sent to it, and the store of the cache. */
@@ -133,7 +134,7 @@ export const blobs = (change: (content: BlobContent.BlobContent) => Body.Body): 
 export const failing =
   (...tags: ReadonlyArray<Operation.OperationTag>): Middleware.Middleware => (next) => (operation) =>
     tags.includes(operation._tag)
-      ? Exit.fail(new RegistryError.Unavailable({ ...Operation.errorFields(operation), reason: "the disk is gone" }))
+      ? Answer.fail(new RegistryError.Unavailable({ ...Operation.errorFields(operation), reason: "the disk is gone" }))
       : next(operation)
 
 /** Returns the lines that are logged while an effect runs. */

@@ -20,7 +20,7 @@ export const stack = (...wrappers: ReadonlyArray<Wrapper>): Wrapper =>
 /**
  * Runs a history on a wrapped registry in memory, after some operations without the wrapper, and returns the results.
  */
-export const told = (
+export const results = (
   wrapper: Wrapper,
   before: ReadonlyArray<History.Step>,
   history: ReadonlyArray<History.Step>,
@@ -54,7 +54,7 @@ export const sameOf = (
       options?.filled === true ? History.history(25) : fc.constant([]),
       History.history(25),
       async ([left, right], before, history) => {
-        const [one, other] = await Promise.all([told(left, before, history), told(right, before, history)])
+        const [one, other] = await Promise.all([results(left, before, history), results(right, before, history)])
         const [a, b] = [one, other].map((all) => all.map((step) => JSON.stringify(step)))
         const at = a!.findIndex((step, index) => step !== b![index])
         if (at >= 0) throw new Error(`${a![at]} is not ${b![at]}, at step ${at}`)

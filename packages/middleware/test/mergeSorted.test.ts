@@ -4,7 +4,7 @@ import { Chunk, Effect, Stream } from "effect"
 import * as fc from "fast-check"
 import { mergeSorted } from "../src/internal/mergeSorted.js"
 
-const asked = { operation: "ListTags", repository: undefined, reference: undefined } as const
+const fields = { operation: "ListTags", repository: undefined, reference: undefined } as const
 
 const options = { key: (item: string) => item, sortBuffer: 0 }
 
@@ -31,7 +31,7 @@ describe("mergeSorted", () => {
           name: `${index}`,
           items: Stream.rechunk(Stream.fromIterable(items), size)
         }))
-        const merged = await Effect.runPromise(Stream.runCollect(mergeSorted(members, asked, options)))
+        const merged = await Effect.runPromise(Stream.runCollect(mergeSorted(members, fields, options)))
         expect(Chunk.toReadonlyArray(merged)).toEqual(Array.from(new Set(lists.flatMap(([items]) => items))).sort())
       }
     )))
@@ -42,7 +42,7 @@ describe("mergeSorted", () => {
   ])("names a list that is out of order: $name", ({ members }) =>
     Effect.gen(function*() {
       const lists = members.map((items, index) => ({ name: `member ${index}`, items: Stream.fromIterable(items) }))
-      const error = yield* Effect.flip(Stream.runDrain(mergeSorted(lists, asked, options)))
+      const error = yield* Effect.flip(Stream.runDrain(mergeSorted(lists, fields, options)))
       expect(error).toMatchObject({
         _tag: "ResponseInvalid",
         message: `ListTags: the list of member ${members.length - 1} is out of order: "a" comes after "b"`
@@ -58,7 +58,7 @@ describe("mergeSorted", () => {
           items: Stream.rechunk(Stream.fromIterable(items), size)
         }))
         const merged = await Effect.runPromise(
-          Stream.runCollect(mergeSorted(members, asked, { ...options, sortBuffer: window }))
+          Stream.runCollect(mergeSorted(members, fields, { ...options, sortBuffer: window }))
         )
         expect(Chunk.toReadonlyArray(merged)).toEqual(Array.from(new Set(lists.flatMap(([items]) => items))).sort())
       }
@@ -67,7 +67,7 @@ describe("mergeSorted", () => {
   it.effect("fails with the distance for a list that is further out of order", () =>
     Effect.gen(function*() {
       const lists = [{ name: "a", items: Stream.make("b", "c", "d", "a") }]
-      const merged = (sortBuffer: number) => Stream.runCollect(mergeSorted(lists, asked, { ...options, sortBuffer }))
+      const merged = (sortBuffer: number) => Stream.runCollect(mergeSorted(lists, fields, { ...options, sortBuffer }))
       expect(Chunk.toReadonlyArray(yield* merged(4))).toEqual(["a", "b", "c", "d"])
       expect(yield* Effect.flip(merged(2))).toMatchObject({
         message: "ListTags: the list of a is out of order by more than 2 items: \"a\" comes after \"b\""
@@ -77,7 +77,7 @@ describe("mergeSorted", () => {
   it.effect("sorts the order of directories, with / before -", () =>
     Effect.gen(function*() {
       const lists = [{ name: "docker", items: Stream.make("a", "a/b", "a/c/d", "a/c-d", "a-b", "a.b", "b") }]
-      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked, { ...options, sortBuffer: 9 }))))
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, fields, { ...options, sortBuffer: 9 }))))
         .toEqual(["a", "a-b", "a.b", "a/b", "a/c-d", "a/c/d", "b"])
     }))
 
@@ -87,7 +87,7 @@ describe("mergeSorted", () => {
         name,
         items: Stream.fromIterable(keys.map((key) => ({ key, from: name })))
       })
-      const merged = mergeSorted([list("a", "2", "3"), list("b", "1", "2"), list("c", "2", "4")], asked, {
+      const merged = mergeSorted([list("a", "2", "3"), list("b", "1", "2"), list("c", "2", "4")], fields, {
         key: ({ key }) => key,
         sortBuffer: 0
       })
@@ -98,14 +98,14 @@ describe("mergeSorted", () => {
   it.effect("returns an item once that a list contains twice", () =>
     Effect.gen(function*() {
       const lists = [{ name: "a", items: Stream.make("a", "a", "b") }, { name: "b", items: Stream.make("b", "b") }]
-      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, asked, options)))).toEqual(["a", "b"])
+      expect(Chunk.toReadonlyArray(yield* Stream.runCollect(mergeSorted(lists, fields, options)))).toEqual(["a", "b"])
     }))
 
   it.effect("fails if a list fails", () =>
     Effect.gen(function*() {
       const error = new RegistryError.Unavailable({})
       const lists = [{ name: "a", items: Stream.make("a") }, { name: "b", items: Stream.fail(error) }]
-      expect(yield* Effect.flip(Stream.runDrain(mergeSorted(lists, asked, options)))).toBe(error)
+      expect(yield* Effect.flip(Stream.runDrain(mergeSorted(lists, fields, options)))).toBe(error)
     }))
 
   it.effect("reads endless lists only as far as it is read", () =>
@@ -119,7 +119,7 @@ describe("mergeSorted", () => {
           Stream.tap(() => Effect.sync(() => void read++))
         )
       })
-      const merged = mergeSorted([endless("a"), endless("b"), endless("c")], asked, options)
+      const merged = mergeSorted([endless("a"), endless("b"), endless("c")], fields, options)
       const some = Chunk.toReadonlyArray(yield* Stream.runCollect(Stream.take(merged, 100)))
       expect(some.slice(0, 4)).toEqual(["000000a", "000000b", "000000c", "000001a"])
       expect(some).toHaveLength(100)

@@ -41,7 +41,8 @@ export interface Page<A> {
 }
 
 /**
- * The maximum number of items in a page, and the number if the request names none. Default of servers: 1000 items.
+ * The default of servers for the maximum number of items in a page: 1000. A page has as many items if the request names no
+ * number.
  *
  * @since 0.1.0
  * @category constants

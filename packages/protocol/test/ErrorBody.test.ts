@@ -16,13 +16,13 @@ type ErrorTag = RegistryError.RegistryError["_tag"]
 const repository = RepositoryName.make("team/app")
 const digest = Digest.fromBytes(new Uint8Array(0))
 const tag = Tag.make("v1")
-const place = { repository, digest }
+const content = { repository, digest }
 const upload = { repository, id: "1" }
 
 /** One operation of each kind. */
 const operations: { readonly [T in Operation.OperationTag]: Operation.OperationOf<T> } = {
-  ResolveBlob: new Operation.ResolveBlob(place),
-  GetBlob: new Operation.GetBlob(place),
+  ResolveBlob: new Operation.ResolveBlob(content),
+  GetBlob: new Operation.GetBlob(content),
   ResolveManifest: new Operation.ResolveManifest({ repository, reference: tag }),
   GetManifest: new Operation.GetManifest({ repository, reference: digest }),
   PushBlob: new Operation.PushBlob({
@@ -30,19 +30,19 @@ const operations: { readonly [T in Operation.OperationTag]: Operation.OperationO
     descriptor: { mediaType: "application/octet-stream", digest, size: 0 },
     body: Body.empty
   }),
-  MountBlob: new Operation.MountBlob(place),
+  MountBlob: new Operation.MountBlob(content),
   StartUpload: new Operation.StartUpload({ repository }),
   GetUpload: new Operation.GetUpload(upload),
   AppendUpload: new Operation.AppendUpload({ ...upload, body: Body.empty }),
   CompleteUpload: new Operation.CompleteUpload({ ...upload, digest }),
   CancelUpload: new Operation.CancelUpload(upload),
   PushManifest: new Operation.PushManifest({ repository, mediaType: "a/b", bytes: new Uint8Array(0), tags: [tag] }),
-  DeleteBlob: new Operation.DeleteBlob(place),
-  DeleteManifest: new Operation.DeleteManifest(place),
+  DeleteBlob: new Operation.DeleteBlob(content),
+  DeleteManifest: new Operation.DeleteManifest(content),
   DeleteTag: new Operation.DeleteTag({ repository, tag }),
   ListRepositories: new Operation.ListRepositories({}),
   ListTags: new Operation.ListTags({ repository }),
-  ListReferrers: new Operation.ListReferrers(place)
+  ListReferrers: new Operation.ListReferrers(content)
 }
 
 /** One error of each kind, with its additional fields. */
@@ -316,7 +316,7 @@ const count = fc.option(fc.nat(), { nil: undefined })
 const member = fc.string({ minLength: 1, maxLength: 10 })
 
 /** The additional fields of each kind of error. */
-const own: { readonly [T in ErrorTag]?: fc.Arbitrary<object> } = {
+const specific: { readonly [T in ErrorTag]?: fc.Arbitrary<object> } = {
   SizeInvalid: fc.record({ limit: count }),
   RangeInvalid: fc.record({ size: count }),
   UnknownCode: fc.record({
@@ -336,7 +336,7 @@ const { anyError } = fc.letrec<{ anyError: RegistryError.RegistryError }>((tie) 
   anyError: fc.oneof(
     { maxDepth: 2 },
     ...errorTags.filter((tag) => tag !== "PartialFailure").map((tag) =>
-      fc.tuple(common, own[tag] ?? fc.constant({})).map(([fields, more]) => errors[tag]({ ...fields, ...more }))
+      fc.tuple(common, specific[tag] ?? fc.constant({})).map(([fields, more]) => errors[tag]({ ...fields, ...more }))
     ),
     fc.tuple(
       common,
@@ -357,18 +357,24 @@ describe("decode of encode", () => {
 
   it.each(travelling)("keeps %s and its message", (tag) => {
     fc.assert(
-      fc.property(reasons, details, fc.constantFrom(...operationTags), fc.boolean(), (reason, detail, asked, named) => {
-        const operation = operations[asked]
-        const fields = named ? Operation.errorFields(operation) : {}
-        const error = errors[tag]({ ...fields, reason, detail })
-        const arrived = roundTrip(error, operation)
-        expect([arrived._tag, arrived.operation]).toEqual([tag, asked])
-        expect(arrived.message).toBe(errors[tag]({ ...Operation.errorFields(operation), reason }).message)
-        expect(arrived.detail).toEqual(detail === undefined ? undefined : JSON.parse(JSON.stringify(detail)))
-        // A server whose registry is a client of another such server.
-        const again = roundTrip(arrived, operation)
-        expect([again._tag, again.message, again.detail]).toEqual([arrived._tag, arrived.message, arrived.detail])
-      })
+      fc.property(
+        reasons,
+        details,
+        fc.constantFrom(...operationTags),
+        fc.boolean(),
+        (reason, detail, operationTag, named) => {
+          const operation = operations[operationTag]
+          const fields = named ? Operation.errorFields(operation) : {}
+          const error = errors[tag]({ ...fields, reason, detail })
+          const arrived = roundTrip(error, operation)
+          expect([arrived._tag, arrived.operation]).toEqual([tag, operationTag])
+          expect(arrived.message).toBe(errors[tag]({ ...Operation.errorFields(operation), reason }).message)
+          expect(arrived.detail).toEqual(detail === undefined ? undefined : JSON.parse(JSON.stringify(detail)))
+          // A server whose registry is a client of another such server.
+          const again = roundTrip(arrived, operation)
+          expect([again._tag, again.message, again.detail]).toEqual([arrived._tag, arrived.message, arrived.detail])
+        }
+      )
     )
   })
 
@@ -381,8 +387,8 @@ describe("decode of encode", () => {
 
   it("keeps every error: its tag, its message and its data", () => {
     fc.assert(
-      fc.property(anyError, fc.constantFrom(...operationTags), (error, asked) => {
-        const operation = operations[asked]
+      fc.property(anyError, fc.constantFrom(...operationTags), (error, operationTag) => {
+        const operation = operations[operationTag]
         const sent = RegistryError.withFields(error, Operation.errorFields(operation))
         const arrived = roundTrip(sent, operation)
         expect(shown(arrived)).toEqual(shown(sent))
@@ -397,8 +403,8 @@ describe("decode of encode", () => {
 
   it("keeps every error on HEAD, by a header", () => {
     fc.assert(
-      fc.property(anyError, fc.constantFrom("ResolveBlob", "ResolveManifest"), (error, asked) => {
-        const operation = operations[asked]
+      fc.property(anyError, fc.constantFrom("ResolveBlob", "ResolveManifest"), (error, operationTag) => {
+        const operation = operations[operationTag]
         const sent = RegistryError.withFields(error, Operation.errorFields(operation))
         const { headers, status } = ErrorBody.withHeader(ErrorBody.encode(sent, operation))
         expect(headers[ErrorBody.header]).toMatch(/^[\x20-\x7e]{1,4096}$/)
@@ -480,9 +486,9 @@ describe("decode of encode", () => {
 
   it("keeps retryAfter and the available size", () => {
     expect(roundTrip(new RegistryError.TooManyRequests({ retryAfter: 3000 }), operations.GetBlob).retryAfter).toBe(3000)
-    for (const asked of ["GetBlob", "AppendUpload", "CompleteUpload"] as const) {
+    for (const operationTag of ["GetBlob", "AppendUpload", "CompleteUpload"] as const) {
       for (const size of [0, 1, 2048]) {
-        const arrived = roundTrip(new RegistryError.RangeInvalid({ size }), operations[asked])
+        const arrived = roundTrip(new RegistryError.RangeInvalid({ size }), operations[operationTag])
         expect(arrived).toMatchObject({ _tag: "RangeInvalid", size })
       }
     }
@@ -512,9 +518,14 @@ describe("decode", () => {
     [504, "Unavailable"]
   ]
   it.each(bare)("decodes status %i without a body to %s", (status, tag) => {
-    for (const asked of operationTags) {
-      const error = decode({ status }, Operation.errorFields(operations[asked]))
-      expect([asked, error._tag, error.status, error.operation]).toEqual([asked, tag, status, asked])
+    for (const operationTag of operationTags) {
+      const error = decode({ status }, Operation.errorFields(operations[operationTag]))
+      expect([operationTag, error._tag, error.status, error.operation]).toEqual([
+        operationTag,
+        tag,
+        status,
+        operationTag
+      ])
       expect(error.diagnostics).toEqual([])
     }
   })
@@ -526,11 +537,14 @@ describe("decode", () => {
     CompleteUpload: "BlobUploadInvalid",
     PushManifest: "ManifestInvalid"
   }
-  it.each(operationTags)("decodes status 400 without a body, for %s, to an error about the pushed content", (asked) => {
-    const error = decode({ status: 400 }, { operation: asked })
-    expect(error._tag).toBe(refusedPushes[asked] ?? "UnknownCode")
-    expect(error.message).toBe(`${asked}: the registry answered with status 400`)
-  })
+  it.each(operationTags)(
+    "decodes status 400 without a body, for %s, to an error about the pushed content",
+    (operationTag) => {
+      const error = decode({ status: 400 }, { operation: operationTag })
+      expect(error._tag).toBe(refusedPushes[operationTag] ?? "UnknownCode")
+      expect(error.message).toBe(`${operationTag}: the registry answered with status 400`)
+    }
+  )
 
   const notFound: { readonly [T in Operation.OperationTag]: ErrorTag } = {
     ResolveBlob: "BlobUnknown",
@@ -552,10 +566,10 @@ describe("decode", () => {
     ListTags: "NameUnknown",
     ListReferrers: "NameUnknown"
   }
-  it.each(operationTags)("decodes status 404 without a body, for %s, to its not-found error", (asked) => {
-    const error = decode({ status: 404 }, Operation.errorFields(operations[asked]))
-    expect(error._tag).toBe(notFound[asked])
-    expect(RegistryError.isNotFound(error)).toBe(asked !== "ListRepositories")
+  it.each(operationTags)("decodes status 404 without a body, for %s, to its not-found error", (operationTag) => {
+    const error = decode({ status: 404 }, Operation.errorFields(operations[operationTag]))
+    expect(error._tag).toBe(notFound[operationTag])
+    expect(RegistryError.isNotFound(error)).toBe(operationTag !== "ListRepositories")
   })
 
   interface Expected {

@@ -132,13 +132,13 @@ describe("decode of encode", () => {
         half(ranges),
         fc.uint8Array({ maxLength: 40 }),
         fc.constantFrom(...makes),
-        async (repository, digest, asked, bytes, make) => {
+        async (repository, digest, requested, bytes, make) => {
           const size = bytes.byteLength
-          const range = asked && ByteRange.resolve(asked, size)
-          fc.pre(asked === undefined || range !== undefined)
+          const range = requested && ByteRange.resolve(requested, size)
+          fc.pre(requested === undefined || range !== undefined)
           const sent = range === undefined ? bytes : bytes.slice(range.offset, range.offset + range.length)
           const descriptor = { mediaType: octetStream, digest, size }
-          const operation = new Operation.GetBlob({ repository, digest, range: asked })
+          const operation = new Operation.GetBlob({ repository, digest, range: requested })
           const result = new BlobContent.BlobContent({ descriptor, range, body: make(sent), verified: true })
           const decoded = await Effect.runPromise(roundTrip(operation, result))
           expect([decoded.descriptor, decoded.range, decoded.verified]).toEqual([descriptor, range, false])
@@ -919,9 +919,9 @@ describe("decode", () => {
       const error = yield* Effect.flip(decode(operation, received(operation, response)))
       expect(error).toMatchObject({ _tag: tag, ...Operation.errorFields(operation) })
       const { message } = error
-      const asked = message.slice(0, message.indexOf(": "))
-      expect(asked.startsWith(`${operation._tag} team/app`)).toBe(true)
-      expect(message.slice(asked.length + 2)).toMatch(reason)
+      const prefix = message.slice(0, message.indexOf(": "))
+      expect(prefix.startsWith(`${operation._tag} team/app`)).toBe(true)
+      expect(message.slice(prefix.length + 2)).toMatch(reason)
     }))
 
   describe("of content", () => {

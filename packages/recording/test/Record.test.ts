@@ -1,4 +1,5 @@
 import {
+  Answer,
   BlobContent,
   Body,
   Descriptor,
@@ -80,7 +81,7 @@ describe("Record", () => {
       fc.asyncProperty(Arbitraries.operation, Arbitraries.registryError, (operation, error) =>
         Effect.gen(function*() {
           const session = inMemory()
-          const handle = yield* recorded(session, samples.always(Exit.fail(error)))
+          const handle = yield* recorded(session, samples.always(Answer.fail(error)))
           yield* Effect.ignore(samples.answerOf(handle, operation))
           const again = yield* Effect.flip(
             Effect.flatten(samples.answerOf(Replay.handler(session.recording()), operation))
@@ -103,7 +104,7 @@ describe("Record", () => {
         session,
         Handler.override(samples.known, {
           ListTags: () =>
-            Exit.succeed(
+            Answer.succeed(
               Stream.concat(Stream.rechunk(Stream.make(Tag.make("a"), Tag.make("b")), 1), Stream.fail(broken))
             )
         })
@@ -138,7 +139,7 @@ describe("Record", () => {
         session,
         Handler.override(samples.known, {
           GetBlob: () =>
-            Exit.succeed(
+            Answer.succeed(
               new BlobContent.BlobContent({
                 descriptor,
                 body: Body.stream(Stream.concat(Stream.make(bytes.subarray(0, 5)), Stream.fail(broken)), {
@@ -163,7 +164,7 @@ describe("Record", () => {
 
   it.effect("keeps native sources native, and bytes in memory", () =>
     Effect.gen(function*() {
-      const native = Handler.override(samples.known, { GetBlob: () => Exit.succeed(samples.native) })
+      const native = Handler.override(samples.known, { GetBlob: () => Answer.succeed(samples.native) })
       const handle = yield* recorded(inMemory(), native)
       const { body } = yield* handle(samples.operations.GetBlob)
       expect(body.source).toBeDefined()
@@ -207,7 +208,7 @@ describe("Record", () => {
         }]
       })
       const ids = yield* recorded(session, samples.known)
-      const errors = yield* recorded(session, samples.always(Exit.fail(secret)))
+      const errors = yield* recorded(session, samples.always(Answer.fail(secret)))
       const broken = Body.stream(Stream.fail(`no answer from https://r.example/?sig=${canary}`))
       const push = new Operation.PushBlob({ ...samples.operations.PushBlob, body: broken })
       const reading = Handler.override(samples.known, {
@@ -220,7 +221,7 @@ describe("Record", () => {
         yield* samples.answerOf(errors, samples.operations[tag])
       }
       const unknown = new RegistryError.BlobUploadUnknown({ detail: { upload: samples.canary } })
-      const uploads = yield* recorded(session, samples.always(Exit.fail(unknown)))
+      const uploads = yield* recorded(session, samples.always(Answer.fail(unknown)))
       yield* samples.answerOf(uploads, samples.operations.GetUpload)
       expect(session.lines).toHaveLength(2 + 2 * samples.tags.length)
       expect(session.lines.join("\n")).not.toContain(canary)

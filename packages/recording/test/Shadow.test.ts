@@ -1,4 +1,5 @@
 import {
+  Answer,
   BlobContent,
   Body,
   Caller,
@@ -18,7 +19,7 @@ import { Memory } from "@effect-oci/store"
 import * as History from "@effect-oci/testing/History"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Exit, Layer, Logger, LogLevel, Stream, TestClock } from "effect"
+import { Chunk, Effect, Layer, Logger, LogLevel, Stream, TestClock } from "effect"
 import * as fc from "fast-check"
 
 const { repository, tag } = samples
@@ -47,7 +48,7 @@ const beside = ({ primary = samples.known, shadow, ...options }: Options) =>
 const differing = (reports: ReadonlyArray<Shadow.Report>) =>
   reports.map((report) => report._tag === "Different" ? [report.operation._tag, ...report.fields] : [report._tag])
 
-const always = (error: RegistryError.RegistryError) => samples.always(Exit.fail(error))
+const always = (error: RegistryError.RegistryError) => samples.always(Answer.fail(error))
 
 /** Returns the results of a history on a registry in memory with a middleware. */
 const results = (middleware: Middleware.Middleware, history: ReadonlyArray<History.Step>) =>
@@ -130,38 +131,38 @@ describe("Shadow", () => {
   >([
     {
       name: "a blob of another size",
-      rows: { ResolveBlob: () => Exit.succeed({ ...samples.descriptor, size: 1 }) },
+      rows: { ResolveBlob: () => Answer.succeed({ ...samples.descriptor, size: 1 }) },
       found: ["ResolveBlob", "size"]
     },
     {
       name: "a blob that is absent",
-      rows: { ResolveBlob: () => Exit.fail(new RegistryError.BlobUnknown({})) },
+      rows: { ResolveBlob: () => Answer.fail(new RegistryError.BlobUnknown({})) },
       found: ["ResolveBlob", "digest", "size", "error"]
     },
-    { name: "other bytes", rows: { GetBlob: () => Exit.succeed(blob("?")) }, found: ["GetBlob", "read"] },
+    { name: "other bytes", rows: { GetBlob: () => Answer.succeed(blob("?")) }, found: ["GetBlob", "read"] },
     {
       name: "a tag elsewhere",
-      rows: { ResolveManifest: () => Exit.succeed(other) },
+      rows: { ResolveManifest: () => Answer.succeed(other) },
       found: ["ResolveManifest", "digest", "mediaType", "size"]
     },
     {
       name: "another manifest",
-      rows: { GetManifest: () => Exit.succeed(manifest) },
+      rows: { GetManifest: () => Answer.succeed(manifest) },
       found: ["GetManifest", "digest", "mediaType", "read"]
     },
     {
       name: "a tag too many",
-      rows: { ListTags: () => Exit.succeed(Stream.make(tag, Tag.make("v2"), Tag.make("v3"))) },
+      rows: { ListTags: () => Answer.succeed(Stream.make(tag, Tag.make("v2"), Tag.make("v3"))) },
       found: ["ListTags", "items"]
     },
     {
       name: "a referrer too few",
-      rows: { ListReferrers: () => Exit.succeed(Stream.empty) },
+      rows: { ListReferrers: () => Answer.succeed(Stream.empty) },
       found: ["ListReferrers", "items"]
     },
     {
       name: "a list that fails",
-      rows: { ListTags: () => Exit.succeed(Stream.fail(new RegistryError.Denied({}))) },
+      rows: { ListTags: () => Answer.succeed(Stream.fail(new RegistryError.Denied({}))) },
       found: ["ListTags", "items", "error"]
     }
   ])("reports $name", ({ found, rows }) =>
@@ -178,14 +179,14 @@ describe("Shadow", () => {
       const of = (tail: string): Handler.Handler =>
         Handler.override(samples.known, {
           GetBlob: () =>
-            Exit.succeed(
+            Answer.succeed(
               new BlobContent.BlobContent({
                 descriptor: { ...samples.descriptor, size: 12 },
                 body: Body.stream(Stream.rechunk(Stream.make(content.subarray(0, 6), text(tail)), 1), { size: 12 }),
                 verified: false
               })
             ),
-          ListTags: () => Exit.succeed(Stream.concat(Stream.make(Tag.make("a")), Stream.make(Tag.make(tail))))
+          ListTags: () => Answer.succeed(Stream.concat(Stream.make(Tag.make("a")), Stream.make(Tag.make(tail))))
         })
       const { handle, reports, settled } = yield* beside({ primary: of("there."), shadow: of("world.") })
       const read = (chunks: number) =>
@@ -256,7 +257,7 @@ describe("Shadow", () => {
         shadow: () =>
           Effect.flatMap(Caller.Caller, ({ name }) => {
             callers.push(name)
-            return Exit.fail(new RegistryError.Unavailable({}))
+            return Answer.fail(new RegistryError.Unavailable({}))
           })
       })
       yield* Effect.provideService(handle(samples.operations.ResolveBlob), Caller.Caller, { name: "alice", claims: {} })
@@ -272,7 +273,7 @@ describe("Shadow", () => {
         verified: true
       })
       for (const content of [samples.native, inMemory]) {
-        const primary = Handler.override(samples.known, { GetBlob: () => Exit.succeed(content) })
+        const primary = Handler.override(samples.known, { GetBlob: () => Answer.succeed(content) })
         const { handle, reports, settled } = yield* beside({ primary, shadow: samples.known })
         const { body } = yield* Effect.scoped(
           Effect.tap(handle(samples.operations.GetBlob), ({ body }) => Body.forEachChunk(body, () => {}))
@@ -338,7 +339,7 @@ describe("Shadow", () => {
           )
         )
       yield* run(
-        Handler.override(samples.known, { ResolveManifest: () => Exit.succeed({ ...samples.descriptor, size: 1 }) })
+        Handler.override(samples.known, { ResolveManifest: () => Answer.succeed({ ...samples.descriptor, size: 1 }) })
       )
       yield* run(always(new RegistryError.TransportError({ reason: "GET https://r.example/?sig=CANARY" })))
       expect(lines).toMatchObject([

@@ -1,4 +1,5 @@
 import {
+  Answer,
   Body,
   Descriptor,
   Digest,
@@ -12,7 +13,7 @@ import {
 } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Either, Exit, Layer, Stream } from "effect"
+import { Chunk, Effect, Either, Layer, Stream } from "effect"
 import { Namespace, Resolver } from "../src/index.js"
 import { app, pushImage } from "./support.js"
 
@@ -146,9 +147,9 @@ describe("operations on references", () => {
           Handler.override(next, {
             MountBlob: (operation) =>
               operation.from === app
-                ? Exit.fail(denied)
+                ? Answer.fail(denied)
                 : next(new Operation.MountBlob({ ...operation, from: undefined })),
-            GetBlob: (operation) => reads ? next(operation) : Exit.fail(denied)
+            GetBlob: (operation) => reads ? next(operation) : Answer.fail(denied)
           })
         ),
         Registry.wrap((next) => (operation) => {

@@ -147,7 +147,7 @@ export const make = (
       () => stop(millis(options.shutdownTimeout, "5 seconds"))
     )
     // For example, too many open files. The open connections continue.
-    server.on("error", (error) => run(Effect.logError("the server cannot take a connection", error)))
+    server.on("error", (error) => run(Effect.logError("the server cannot accept a connection", error)))
     return address
   })
 

@@ -109,10 +109,10 @@ describe("NodeRegistryServer: listening", () => {
         "127.0.0.1:70000: options.port should be >= 0 and < 65536. Received type number (70000)."
       ]
     ] as const
-  )("an address %s", ([, options, said]) =>
+  )("an address %s", ([, options, reason]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(launch(options))
-      expect(error.message).toBe(`cannot listen on ${said}`)
+      expect(error.message).toBe(`cannot listen on ${reason}`)
     }))
 
   it("fails if the user may not use the port", () => {
@@ -284,7 +284,9 @@ describe("NodeRegistryServer: time-outs", () => {
       const connection = yield* http.connect(port)
       yield* connection.write("GET /v2/ HTTP/1.1\r\nHost:")
       const answer = yield* connection.closed
-      expect(answer).toMatch(/^HTTP\/1\.1 408 [^]*"message":"the headers of the request did not come in time"/)
+      expect(answer).toMatch(
+        /^HTTP\/1\.1 408 [^]*"message":"the client did not send the headers of the request in time"/
+      )
       expect(lines).toMatchObject([{ message: "request refused", status: 408 }])
     }))
 
@@ -411,8 +413,8 @@ describe("NodeRegistryServer: a client that disconnects", () => {
     }))
 })
 
-describe("NodeRegistryServer: several", () => {
-  it.scoped("serves every layer of its own", () =>
+describe("NodeRegistryServer: several servers", () => {
+  it.scoped("serve separate registries", () =>
     Effect.gen(function*() {
       const one = yield* launch()
       const two = yield* launch()

@@ -31,7 +31,7 @@ const check = (answer: { readonly status: number; readonly headers: Wire.Headers
 
 /** Requests to a server with a quirk and to one without. `{upload}` is the location of an open upload session. */
 const rows: ReadonlyArray<
-  readonly [name: string, quirks: Quirks.Quirks, asked: Asked, quirky: Expected, otherwise: Expected]
+  readonly [name: string, quirks: Quirks.Quirks, request: Asked, quirky: Expected, otherwise: Expected]
 > = [
   [
     "noReferrers",
@@ -261,7 +261,7 @@ describe("Quirks", () => {
     expect(Object.keys(Quirks.like(name)).length).toBeGreaterThan(2)
   })
 
-  it.effect.each(rows)("%s", ([, quirks, asked, quirky, otherwise]) =>
+  it.effect.each(rows)("%s", ([, quirks, request, quirky, otherwise]) =>
     Effect.gen(function*() {
       const registry = yield* Registry
       yield* fill(registry)
@@ -273,8 +273,8 @@ describe("Quirks", () => {
             answer({ method, target, headers, body: body === undefined ? undefined : Body.bytes(body) })
           const opened = yield* ask({ method: "POST", target: "/v2/team/app/blobs/uploads/" })
           const { body, headers, status } = yield* ask({
-            ...asked,
-            target: asked.target.replace("{upload}", opened.headers["location"] ?? "")
+            ...request,
+            target: request.target.replace("{upload}", opened.headers["location"] ?? "")
           })
           const bytes = body === undefined
             ? new Uint8Array(0)

@@ -203,7 +203,7 @@ const hear = ({ body, close, headers, status }: Wire.Response) =>
     return { status, headers, text: new TextDecoder().decode(exit.value) }
   })
 
-const fuzz = (asked: fc.Arbitrary<Asked>, runs: number) =>
+const fuzz = (input: fc.Arbitrary<Asked>, runs: number) =>
   Effect.gen(function*() {
     const registry = yield* Registry
     yield* fill(registry)
@@ -221,11 +221,11 @@ const fuzz = (asked: fc.Arbitrary<Asked>, runs: number) =>
     const statuses = new Map<number, number>()
     yield* Effect.promise(() =>
       fc.assert(
-        fc.asyncProperty(asked, async (asked) => {
+        fc.asyncProperty(input, async (input) => {
           lines.length = 0
-          const { request } = asked
+          const { request } = input
           const target = request.target.replace("{upload}", upload)
-          const heard = await run(ask({ ...request, target, body: bodyOf(asked) }))
+          const heard = await run(ask({ ...request, target, body: bodyOf(input) }))
           statuses.set(heard.status, (statuses.get(heard.status) ?? 0) + 1)
           expect(heard.status).toBeLessThan(500)
           for (const value of Object.values(heard.headers)) expect(value).toMatch(/^[\t\x20-\x7e\x80-\xff]*$/)

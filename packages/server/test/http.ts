@@ -52,14 +52,14 @@ export const hear = (request: ClientRequest): Effect.Effect<Answered, Error> =>
     })
   })
 
-export const ask = (port: number, asked: Asked): Effect.Effect<Answered, Error> =>
+export const ask = (port: number, sent: Asked): Effect.Effect<Answered, Error> =>
   Effect.suspend(() => {
-    const length = asked.body === undefined || asked.headers?.["transfer-encoding"] !== undefined
+    const length = sent.body === undefined || sent.headers?.["transfer-encoding"] !== undefined
       ? {}
-      : { "content-length": String(Buffer.byteLength(asked.body)) }
-    const request = begin(port, { ...asked, headers: { ...length, ...asked.headers } })
+      : { "content-length": String(Buffer.byteLength(sent.body)) }
+    const request = begin(port, { ...sent, headers: { ...length, ...sent.headers } })
     const answer = hear(request)
-    return Effect.zipRight(Effect.sync(() => request.end(asked.body)), answer)
+    return Effect.zipRight(Effect.sync(() => request.end(sent.body)), answer)
   })
 
 /** A plain connection, and all bytes that it has received. */

@@ -1,10 +1,10 @@
-import { Registry, RegistryError } from "@effect-oci/core"
+import { Answer, Registry, RegistryError } from "@effect-oci/core"
 import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import type { Users } from "@effect-oci/guard"
 import { Memory } from "@effect-oci/store"
 import { HttpApp, HttpRouter } from "@effect/platform"
 import { expect, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Logger, Redacted } from "effect"
+import { Effect, Layer, Logger, Redacted } from "effect"
 import { RegistryServer } from "../src/index.js"
 
 const answer = () => Effect.die("never asked")
@@ -21,9 +21,9 @@ it.effect.each(["/v2", "/v2/", "/v2/team/app/tags/list", "/token?x=1", "/token#x
 const users: Users.Users = {
   check: ({ password, username }) =>
     Redacted.value(password) === "secret"
-      ? Exit.succeed({ identity: { name: username, claims: {} }, version: "" })
-      : Exit.fail(new RegistryError.Unauthorized({})),
-  find: () => Exit.succeed(undefined)
+      ? Answer.succeed({ identity: { name: username, claims: {} }, version: "" })
+      : Answer.fail(new RegistryError.Unauthorized({})),
+  find: () => Answer.succeed(undefined)
 }
 
 it.live("serves a token service in a router next to the registry that accepts its tokens", () =>

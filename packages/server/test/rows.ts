@@ -14,7 +14,7 @@ export interface Expected {
 }
 
 /** A title that starts with the numbers of the rules, a request, and the expected answer. */
-export type Row = readonly [name: string, asked: Asked, expected: Expected]
+export type Row = readonly [name: string, sent: Asked, expected: Expected]
 
 export const check = (answer: Answered, { body, code, headers, status }: Expected): void => {
   expect({ status: answer.status, body: answer.status === status || answer.text }).toEqual({ status, body: true })
@@ -33,10 +33,10 @@ export const check = (answer: Answered, { body, code, headers, status }: Expecte
 }
 
 /** Sends a request and verifies the answer. A refusal must write exactly one clean line to the log. */
-export const run = ({ ask, lines }: Running, asked: Asked, expected: Expected) =>
+export const run = ({ ask, lines }: Running, sent: Asked, expected: Expected) =>
   Effect.gen(function*() {
     const before = lines.length
-    const answer = yield* ask(asked)
+    const answer = yield* ask(sent)
     check(answer, expected)
     if (expected.status >= 400) checkLines(lines.slice(before))
     return answer

@@ -72,7 +72,7 @@ export const keeping = (lines: Array<Line>) =>
 export interface Running {
   readonly port: number
   readonly registry: Registry.Service
-  readonly ask: (asked: http.Asked) => Effect.Effect<http.Answered, Error>
+  readonly ask: (sent: http.Asked) => Effect.Effect<http.Answered, Error>
   readonly connect: Effect.Effect<http.Connection, Error, Scope.Scope>
   /** The messages that were logged so far. */
   readonly lines: ReadonlyArray<Line>
@@ -99,7 +99,7 @@ export const start = (
       port,
       lines,
       registry: Context.get(registry, Registry),
-      ask: (asked: http.Asked) => http.ask(port, asked),
+      ask: (sent: http.Asked) => http.ask(port, sent),
       connect: http.connect(port),
       // @effect-diagnostics-next-line runEffectInsideEffect:off
       fibers: () => Effect.runSync(supervisor.value).length

@@ -175,7 +175,8 @@ const plan = (source: Source, target: Target, options: Options): Answer<Plan> =>
       return yield* new RegistryError.DigestInvalid({
         repository: target.repository,
         reference: target.digest,
-        reason: `the copy would be ${graph.root}, not ${target.digest} as the target's reference requires`
+        reason:
+          `the copied manifest would have the digest ${graph.root}, but the target's reference requires ${target.digest}`
       })
     }
     return {

@@ -1,5 +1,5 @@
 /** Copies that fail or are interrupted, and faults that must not make a copy fail. */
-import { Handler, Operation, RegistryError, Tag } from "@effect-oci/core"
+import { Answer, Handler, Operation, RegistryError, Tag } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Stream } from "effect"
@@ -58,7 +58,7 @@ describe("a copy that fails or is interrupted", () => {
       const source = yield* imageOf(numbers(1000))
       const denied = new RegistryError.Denied({ reason: "no tags today" })
       const target = yield* recorded({
-        wrap: (next) => Handler.override(next, { PushManifest: () => Exit.fail(denied) })
+        wrap: (next) => Handler.override(next, { PushManifest: () => Answer.fail(denied) })
       })
       const events: Array<string> = []
       const exit = yield* Copy.stream(from(source), to(target), { concurrency: 1 }).pipe(
@@ -101,7 +101,7 @@ describe("chunks", () => {
     Effect.gen(function*() {
       const source = yield* imageOf(numbers(1000))
       const target = yield* recorded({
-        wrap: (next) => Handler.override(next, { AppendUpload: ({ id, offset = 0 }) => Exit.succeed({ id, offset }) })
+        wrap: (next) => Handler.override(next, { AppendUpload: ({ id, offset = 0 }) => Answer.succeed({ id, offset }) })
       })
       const error = yield* Effect.flip(Copy.copy(from(source), to(target), { chunkSize: 300 }))
       expect(error.message).toContain("still at byte 0")
@@ -174,7 +174,7 @@ describe("mounting", () => {
           new RegistryError.Denied({})
         ]
       ) {
-        const one = yield* recorded({ wrap: (next) => Handler.override(next, { MountBlob: () => Exit.fail(error) }) })
+        const one = yield* recorded({ wrap: (next) => Handler.override(next, { MountBlob: () => Answer.fail(error) }) })
         yield* pushImage(one.registry, ["one"], {}, [v1])
         expect((yield* Copy.copy(from(one), to(one))).blobs).toEqual({ moved: 2, mounted: 0, existed: 0 })
       }

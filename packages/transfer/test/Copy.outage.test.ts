@@ -1,8 +1,8 @@
 /** Copies while a registry is away, or while it requires credentials during an upload. */
-import { Body, Handler, RegistryError } from "@effect-oci/core"
+import { Answer, Body, Handler, RegistryError } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Exit, Fiber, TestClock } from "effect"
+import { Duration, Effect, Fiber, TestClock } from "effect"
 import { Copy } from "../src/index.js"
 import { app, copyOf, pushImage, pushReferrer, recorded, v1 } from "./support.js"
 
@@ -103,7 +103,7 @@ describe("an upload whose body is refused because credentials are missing", () =
                   left-- > 0
                     ? Effect.zipRight(
                       operation.body === undefined ? Effect.void : Body.forEachChunk(operation.body, () => {}),
-                      Exit.fail(new RegistryError.Unauthorized({ status: 401 }))
+                      Answer.fail(new RegistryError.Unauthorized({ status: 401 }))
                     )
                     : inner.registry.handle(operation)
               })

@@ -1,8 +1,8 @@
 /** Copies of referrers, and of the tags that cosign makes from digests. */
-import { Handler, MediaType, Operation, RegistryError, Tag } from "@effect-oci/core"
+import { Answer, Handler, MediaType, Operation, RegistryError, Tag } from "@effect-oci/core"
 import type { Descriptor, Registry } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Exit, Stream } from "effect"
+import { Chunk, Effect, Stream } from "effect"
 import { Copy, Transform } from "../src/index.js"
 import { app, copyOf, on, pushBlob, pushDocument, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
 
@@ -104,7 +104,7 @@ describe("the tags that cosign makes from digests", () => {
       const { source } = yield* signed
       const unlisted = yield* recorded({
         wrap: () =>
-          Handler.override(source.registry.handle, { ListTags: () => Exit.fail(new RegistryError.Unsupported({})) })
+          Handler.override(source.registry.handle, { ListTags: () => Answer.fail(new RegistryError.Unsupported({})) })
       })
       const target = yield* recorded()
       expect((yield* Copy.copy(from(unlisted), to(target))).digestTags).toHaveLength(3)
@@ -133,7 +133,7 @@ describe("a copy whose referrers cannot be read", () => {
     it.scoped(`continues without them after ${error._tag}, unless they are required`, () =>
       Effect.gen(function*() {
         const { image, source } = yield* failing(error, (next) =>
-          Handler.override(next, { ListReferrers: () => Exit.fail(error) }))
+          Handler.override(next, { ListReferrers: () => Answer.fail(error) }))
         const target = yield* recorded()
         expect((yield* Copy.copy(from(source), to(target))).descriptor.digest).toBe(image.digest)
         const failed = yield* Effect.flip(Copy.copy(from(source), to(yield* recorded()), { referrers: "required" }))
@@ -147,7 +147,7 @@ describe("a copy whose referrers cannot be read", () => {
         new RegistryError.ManifestUnknown({}),
         (next) => (operation) =>
           operation._tag === "GetManifest" && Operation.isDigest(operation.reference)
-            ? Exit.fail(new RegistryError.ManifestUnknown({}))
+            ? Answer.fail(new RegistryError.ManifestUnknown({}))
             : next(operation)
       )
       const target = yield* recorded()

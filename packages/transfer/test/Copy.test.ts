@@ -1,6 +1,16 @@
-import { Body, Descriptor, Handler, MediaType, Operation, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import {
+  Answer,
+  Body,
+  Descriptor,
+  Handler,
+  MediaType,
+  Operation,
+  RegistryError,
+  RepositoryName,
+  Tag
+} from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Effect, Exit, Fiber, Option, Stream } from "effect"
+import { Chunk, Effect, Fiber, Option, Stream } from "effect"
 import { Copy, Progress, Transform } from "../src/index.js"
 import { app, copyOf, on, pushBlob, pushDocument, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
 
@@ -384,7 +394,7 @@ describe("a copy that fails", () => {
       const source = yield* recorded({
         wrap: (next) =>
           Handler.override(next, {
-            GetBlob: (operation) => failing && operation.digest === digest ? Exit.fail(away) : next(operation)
+            GetBlob: (operation) => failing && operation.digest === digest ? Answer.fail(away) : next(operation)
           })
       })
       const target = yield* recorded()

@@ -55,7 +55,7 @@ describe("the steps of a graph", () => {
     }))
   })
 
-  it("end for a cycle, and do not overflow the stack for a deep graph", () => {
+  it("end if the graph has a cycle, and do not overflow the stack if the graph is deep", () => {
     positionsOf(graphOf([[1], [2], [0]], 0))
     const most = 10_000
     const chain = Array.from({ length: most }, (_, index) => index + 1 < most ? [index + 1] : [])

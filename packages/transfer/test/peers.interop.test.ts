@@ -125,7 +125,7 @@ describe.runIf(NodePeers.have("docker-registry", "skopeo"))("copies", () => {
       expect(yield* digestOf(image)).toBe(yield* digestOf(`docker://${source.host}/${team}:v1`))
     }).pipe(Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici))))
 
-  it.scopedLive("to our server, a layout and an archive, and back, keep every digest; skopeo reads them", () =>
+  it.scopedLive("to our server, to a layout, to an archive and back, keeps every digest, and skopeo reads each of them", () =>
     Effect.gen(function*() {
       const source = yield* dockerRegistry
       const server = yield* ours

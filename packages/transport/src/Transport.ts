@@ -89,7 +89,7 @@ export const compose = (...transports: ReadonlyArray<Transport>): Transport => (
  * @since 0.1.0
  * @category constructors
  */
-export const homebound = (home: Origin.Origin): Transport => (client) => {
+export const sameOrigin = (home: Origin.Origin): Transport => (client) => {
   const { postprocess, preprocess } = partsOf(client)
   return preprocess === Effect.succeed ? client : HttpClient.makeWith<HttpClientError, never, HttpClientError, never>(
     postprocess,

@@ -9,14 +9,14 @@ import * as AddressGuard from "../src/AddressGuard.js"
 /** Returns why a request is not sent, or `undefined` if it is sent. */
 const ask = (url: string, options: AddressGuard.Options = { origin: "https://registry.example" }) =>
   Effect.gen(function*() {
-    const asked: Array<string> = []
+    const requests: Array<string> = []
     const http = HttpClient.make((request) => {
-      asked.push(request.url)
+      requests.push(request.url)
       return Effect.succeed(HttpClientResponse.fromWeb(request, new Response()))
     })
     const answer = yield* Effect.either(AddressGuard.make(options)(http).get(url))
     if (Either.isRight(answer)) return undefined
-    expect(asked).toEqual([])
+    expect(requests).toEqual([])
     expect(answer.left.cause).toBeInstanceOf(RegistryError.Refused)
     return (answer.left.cause as RegistryError.Refused).message
   })

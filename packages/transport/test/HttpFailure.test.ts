@@ -8,13 +8,13 @@ import { inspect } from "node:util"
 import { fromHttpClient } from "../src/HttpFailure.js"
 
 const url = "https://registry.example:5000/v2/team/app/tags/list?token=CANARY"
-const place = { url, shown: "https://registry.example:5000/v2/team/app/tags/list" }
+const requestUrl = { url, shown: "https://registry.example:5000/v2/team/app/tags/list" }
 const fields: RegistryError.ErrorFields = { operation: "ListTags", repository, registry: "registry.example:5000" }
 
 const request = HttpClientRequest.get(url, { headers: { authorization: "Bearer CANARY" } })
 
 const failed = (cause: unknown, from = request) =>
-  fromHttpClient(new HttpClientError.RequestError({ request: from, reason: "Transport", cause }), fields, place)
+  fromHttpClient(new HttpClientError.RequestError({ request: from, reason: "Transport", cause }), fields, requestUrl)
 
 const coded = (code: string, cause?: unknown) => Object.assign(new Error("CANARY", { cause }), { code })
 
@@ -51,10 +51,10 @@ describe("the error of a request that failed", () => {
   ]
   it.each(cases)("%s", (_, cause, what) => {
     const error = failed(cause)
-    expect(error).toMatchObject({ _tag: "TransportError", ...fields, method: "GET", url: place.shown })
+    expect(error).toMatchObject({ _tag: "TransportError", ...fields, method: "GET", url: requestUrl.shown })
     expect(error.message).toBe(`ListTags team/app: cannot reach registry.example:5000: ${what}`)
-    const { cause: _cause, ...told } = error
-    expect(JSON.stringify(told)).not.toContain("CANARY")
+    const { cause: _cause, ...visible } = error
+    expect(JSON.stringify(visible)).not.toContain("CANARY")
     expect(inspect(error.cause)).not.toContain("Bearer")
     expect(error.cause).toEqual(cause instanceof Error ? expect.any(Error) : undefined)
   })
@@ -66,14 +66,14 @@ describe("the error of a request that failed", () => {
   })
 
   it("is the error of a transport, with the fields of the operation", () => {
-    const own = new RegistryError.CredentialError({ reason: "no helper" })
-    const error = failed(own)
+    const registryError = new RegistryError.CredentialError({ reason: "no helper" })
+    const error = failed(registryError)
     expect(error).toMatchObject({ _tag: "CredentialError", ...fields })
     expect(error.message).toBe("ListTags team/app: no helper")
   })
 
   it("is the unchanged error of a transport if it has an operation", () => {
-    const own = new RegistryError.Unauthorized({ operation: "GetBlob", registry: "elsewhere.example" })
-    expect(failed(new Error("wrapped", { cause: own }))).toBe(own)
+    const registryError = new RegistryError.Unauthorized({ operation: "GetBlob", registry: "elsewhere.example" })
+    expect(failed(new Error("wrapped", { cause: registryError }))).toBe(registryError)
   })
 })

@@ -15,10 +15,10 @@ import * as NodeAddressGuard from "../src/NodeAddressGuard.js"
  * resolves.
  */
 const resolver = (names: { readonly [name: string]: ReadonlyArray<ReadonlyArray<string>> }) => {
-  const asked: Array<string> = []
+  const lookups: Array<string> = []
   const lookup: LookupFunction = (hostname, options, callback) => {
-    const count = asked.filter((name) => name === hostname).length
-    asked.push(hostname)
+    const count = lookups.filter((name) => name === hostname).length
+    lookups.push(hostname)
     const answers = names[hostname] ?? []
     const addresses = (answers[Math.min(count, answers.length - 1)] ?? []).map((address) => ({
       address,
@@ -28,7 +28,7 @@ const resolver = (names: { readonly [name: string]: ReadonlyArray<ReadonlyArray<
     if (first === undefined) return callback(Object.assign(new Error("none"), { code: "ENOTFOUND" }), "", 0)
     return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family)
   }
-  return { asked, lookup }
+  return { lookups, lookup }
 }
 
 const http = (options: NodeAddressGuard.Options) =>
@@ -78,10 +78,10 @@ it.scoped.each(["127.0.0.1", "[::1]", "[::ffff:7f00:1]"])(
 
 it.scoped("a name with several non-public addresses is resolved once and not connected to", () =>
   Effect.gen(function*() {
-    const { asked, lookup } = resolver({ "mixed.example": [["192.0.2.1", "127.0.0.1"]] })
+    const { lookups, lookup } = resolver({ "mixed.example": [["192.0.2.1", "127.0.0.1"]] })
     const client = yield* platform({ lookup })
     expect((yield* Effect.flip(client.get("http://mixed.example/"))).cause).toMatchObject({ _tag: "Refused" })
-    expect(asked).toEqual(["mixed.example"])
+    expect(lookups).toEqual(["mixed.example"])
   }))
 
 it.scoped("a name without an address fails with the error of the resolver", () =>
@@ -98,7 +98,7 @@ describe("a client", () => {
   ) =>
     Effect.gen(function*() {
       const server = yield* serve(({ headers }, count) => count === 0 ? answer(headers.host?.split(":")[1] ?? "") : ok)
-      const { asked, lookup } = resolver(names)
+      const { lookups, lookup } = resolver(names)
       const registry = yield* Effect.map(
         Layer.build(
           Client.layer({
@@ -111,7 +111,7 @@ describe("a client", () => {
         Context.get(Registry)
       )
       const answered = yield* Effect.either(Stream.runCollect(registry.listRepositories()))
-      return { answered, asked, lines: server.lines() }
+      return { answered, lookups, lines: server.lines() }
     })
 
   const elsewhere = (port: string): Answer => ({
@@ -146,9 +146,9 @@ describe("a client", () => {
   it.scoped("resolves a name only once, so that its address cannot change after the check", () =>
     Effect.gen(function*() {
       const names = { ...home, "cdn.example": [["fe80::1"], ["127.0.0.1"]] }
-      const { answered, asked, lines } = yield* repositories(elsewhere, names)
+      const { answered, lookups, lines } = yield* repositories(elsewhere, names)
       expect(answered).toMatchObject({ _tag: "Left", left: { _tag: "Refused" } })
-      expect(asked.filter((name) => name === "cdn.example").length).toBe(1)
+      expect(lookups.filter((name) => name === "cdn.example").length).toBe(1)
       expect(lines.length).toBe(1)
     }))
 
@@ -194,10 +194,10 @@ describe("a client", () => {
           Effect.provide(Layer.provide(layer, Layer.succeedContext(context)))
         )
       yield* list(trusting)
-      const asked = server.requests.length
+      const requests = server.requests.length
       const leading = yield* serve(() => elsewhere(port ?? ""))
       const led = Client.layer({ host: `registry.example:${leading.host.split(":")[1]}`, insecure: true })
       expect(yield* Effect.flip(list(led))).toMatchObject({ _tag: "Refused" })
-      expect(server.requests.length).toBe(asked)
+      expect(server.requests.length).toBe(requests)
     }))
 })

@@ -8,15 +8,15 @@ const url = (path: string, host = "registry.example") => `https://${host}/${path
 
 /** A client that answers after a second, and records the time and URL of each request, in seconds. */
 const slow = (headers: (url: string, count: number) => Record<string, string> | undefined = () => undefined) => {
-  const asked: Array<string> = []
+  const requests: Array<string> = []
   let running = 0
   let most = 0
   const http = HttpClient.make((request) =>
     Effect.flatMap(Effect.clock, (clock) => {
-      asked.push(`${clock.unsafeCurrentTimeMillis() / 1000} ${request.url.replace("https://", "")}`)
+      requests.push(`${clock.unsafeCurrentTimeMillis() / 1000} ${request.url.replace("https://", "")}`)
       most = Math.max(most, ++running)
-      const held = headers(request.url, asked.length)
-      const response = new Response("content", held === undefined ? {} : { status: 429, headers: held })
+      const limitHeaders = headers(request.url, requests.length)
+      const response = new Response("content", limitHeaders === undefined ? {} : { status: 429, headers: limitHeaders })
       return Effect.as(Effect.sleep("1 second"), HttpClientResponse.fromWeb(request, response)).pipe(
         Effect.ensuring(Effect.sync(() => {
           running--
@@ -24,7 +24,7 @@ const slow = (headers: (url: string, count: number) => Record<string, string> | 
       )
     })
   )
-  return { http, asked, most: () => most }
+  return { http, requests, most: () => most }
 }
 
 const all = (client: HttpClient.HttpClient, urls: ReadonlyArray<string>) =>
@@ -37,17 +37,17 @@ const all = (client: HttpClient.HttpClient, urls: ReadonlyArray<string>) =>
 describe("requests to a host", () => {
   it.effect("are not delayed by default", () =>
     Effect.gen(function*() {
-      const { asked, http, most } = slow()
+      const { requests, http, most } = slow()
       yield* all(Pace.make()(http), ["a", "b", "c"].map((path) => url(path)))
-      expect(asked).toEqual(["0 registry.example/a", "0 registry.example/b", "0 registry.example/c"])
+      expect(requests).toEqual(["0 registry.example/a", "0 registry.example/b", "0 registry.example/c"])
       expect(most()).toBe(3)
     }))
 
   it.effect("are limited by concurrency, in their order", () =>
     Effect.gen(function*() {
-      const { asked, http, most } = slow()
+      const { requests, http, most } = slow()
       yield* all(Pace.make({ concurrency: 2 })(http), ["a", "b", "c", "d", "e"].map((path) => url(path)))
-      expect(asked).toEqual([
+      expect(requests).toEqual([
         "0 registry.example/a",
         "0 registry.example/b",
         "1 registry.example/c",
@@ -59,18 +59,18 @@ describe("requests to a host", () => {
 
   it.effect("do not wait for requests to another host", () =>
     Effect.gen(function*() {
-      const { asked, http } = slow()
+      const { requests, http } = slow()
       yield* all(Pace.make({ concurrency: 1 })(http), [url("a"), url("b"), url("c", "other.example")])
-      expect(asked).toEqual(["0 registry.example/a", "0 other.example/c", "1 registry.example/b"])
+      expect(requests).toEqual(["0 registry.example/a", "0 other.example/c", "1 registry.example/b"])
     }))
 
   it.effect("are limited by rate, after a first burst", () =>
     Effect.gen(function*() {
-      const { asked, http } = slow()
+      const { requests, http } = slow()
       const pace = Pace.make({ rate: { limit: 2, interval: "10 seconds" } })(http)
       yield* all(pace, ["a", "b", "c", "d"].map((path) => url(path)))
       yield* all(pace, ["e", "f", "g"].map((path) => url(path)))
-      expect(asked.map((line) => line.replace(" registry.example/", ""))).toEqual([
+      expect(requests.map((line) => line.replace(" registry.example/", ""))).toEqual([
         "0a",
         "0b",
         "5c",
@@ -83,7 +83,7 @@ describe("requests to a host", () => {
 
   it.effect("leave the queue when they are interrupted, before and after they are sent", () =>
     Effect.gen(function*() {
-      const { asked, http } = slow()
+      const { requests, http } = slow()
       const client = Pace.make({ concurrency: 1 })(http)
       const [a, b] = yield* Effect.all([Effect.fork(client.get(url("a"))), Effect.fork(client.get(url("b")))])
       const c = yield* Effect.fork(client.get(url("c")))
@@ -92,16 +92,16 @@ describe("requests to a host", () => {
       yield* Fiber.interrupt(a)
       yield* TestClock.adjust("2 seconds")
       yield* Fiber.join(c)
-      expect(asked).toEqual(["0 registry.example/a", "0.5 registry.example/c"])
+      expect(requests).toEqual(["0 registry.example/a", "0.5 registry.example/c"])
     }))
 
   it.effect("leave the queue when they are answered, even if the content is not read", () =>
     Effect.gen(function*() {
-      const { asked, http } = slow()
+      const { requests, http } = slow()
       const client = Pace.make({ concurrency: 1 })(http)
       yield* all(client, [url("a")])
       yield* all(client, [url("b")])
-      expect(asked.length).toBe(2)
+      expect(requests.length).toBe(2)
     }))
 })
 
@@ -109,7 +109,7 @@ describe("a host that sends Retry-After", () => {
   /** Returns the requests that were sent after a first request was answered with these headers. */
   const after = (headers: Record<string, string>, options?: Pace.Options, status = 429) =>
     Effect.gen(function*() {
-      const { asked, http } = slow((_, count) => count === 1 ? headers : undefined)
+      const { requests, http } = slow((_, count) => count === 1 ? headers : undefined)
       const answering = HttpClient.transformResponse(
         http,
         Effect.map((response) =>
@@ -123,7 +123,7 @@ describe("a host that sends Retry-After", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(first)
       yield* all(client, [url("b"), url("c"), url("d", "other.example")])
-      return asked.slice(1).map((line) => line.replace(".example/", "/"))
+      return requests.slice(1).map((line) => line.replace(".example/", "/"))
     })
 
   it.effect("is sent no requests until then, and other hosts are not affected", () =>
@@ -149,8 +149,8 @@ describe("a host that sends Retry-After", () => {
   ]
   it.effect.each(cases)("Retry-After: %s holds requests until %i", ([retryAfter, until]) =>
     Effect.gen(function*() {
-      const asked = yield* after({ "retry-after": retryAfter })
-      expect(asked.filter((line) => line.includes("registry/b"))).toEqual([`${until} registry/b`])
+      const requests = yield* after({ "retry-after": retryAfter })
+      expect(requests.filter((line) => line.includes("registry/b"))).toEqual([`${until} registry/b`])
     }))
 
   it.effect("is waited for at most maxHold", () =>
@@ -160,8 +160,8 @@ describe("a host that sends Retry-After", () => {
 
   it.effect("may send it again, and then the waiting requests wait longer", () =>
     Effect.gen(function*() {
-      const { asked, http } = slow((_, count) => count <= 2 ? { "retry-after": "10" } : undefined)
+      const { requests, http } = slow((_, count) => count <= 2 ? { "retry-after": "10" } : undefined)
       yield* all(Pace.make({ concurrency: 1 })(http), ["a", "b", "c"].map((path) => url(path)))
-      expect(asked).toEqual(["0 registry.example/a", "11 registry.example/b", "22 registry.example/c"])
+      expect(requests).toEqual(["0 registry.example/a", "11 registry.example/b", "22 registry.example/c"])
     }))
 })

@@ -63,14 +63,14 @@ describe.each(platformNames)("over %s", (platform) => {
       })
       const response = yield* http.execute(request)
       expect(response.status).toBe(200)
-      const asked = where === "the same origin" ? server.requests[1] : target.requests[0]
-      expect(asked?.method).toBe(followedBy)
-      expect(asked?.target).toBe("/there")
-      expect(asked?.body.toString()).toBe(bodily && followedBy === method ? "content" : "")
-      expect(asked?.headers).toMatchObject({ accept: "text/plain", range: "bytes=0-9" })
-      const kept = Object.keys(secrets).filter((name) => asked?.headers[name] !== undefined)
+      const received = where === "the same origin" ? server.requests[1] : target.requests[0]
+      expect(received?.method).toBe(followedBy)
+      expect(received?.target).toBe("/there")
+      expect(received?.body.toString()).toBe(bodily && followedBy === method ? "content" : "")
+      expect(received?.headers).toMatchObject({ accept: "text/plain", range: "bytes=0-9" })
+      const kept = Object.keys(secrets).filter((name) => received?.headers[name] !== undefined)
       expect(kept).toEqual(where === "the same origin" ? Object.keys(secrets) : [])
-      if (followedBy !== method) expect(asked?.headers["content-type"]).toBeUndefined()
+      if (followedBy !== method) expect(received?.headers["content-type"]).toBeUndefined()
       expect(response.request.url).toBe(
         where === "the same origin" ? `${server.origin}/there` : `${target.origin}/there`
       )
@@ -167,12 +167,12 @@ describe("a location", () => {
 
 /** A client without a network, which records the requests. */
 const scripted = (answer: (url: string) => Response) => {
-  const asked: Array<string> = []
+  const requests: Array<string> = []
   const http = HttpClient.make((request) => {
-    asked.push(`${request.method} ${request.url}`)
+    requests.push(`${request.method} ${request.url}`)
     return Effect.succeed(HttpClientResponse.fromWeb(request, answer(request.url)))
   })
-  return { asked, http }
+  return { requests, http }
 }
 
 const redirectTo = (location: string) => new Response(null, { status: 307, headers: { location } })
@@ -186,21 +186,21 @@ describe("a redirect that is refused", () => {
   ]
   it.effect.each(cases)("%s", ([, location, reason]) =>
     Effect.gen(function*() {
-      const { asked, http } = scripted(() => redirectTo(location))
+      const { requests, http } = scripted(() => redirectTo(location))
       const error = yield* Effect.flip(Redirect.make()(http).get("https://registry.example/here"))
       expect(error).toBeInstanceOf(HttpClientError.RequestError)
       expect(error.cause).toMatchObject({ _tag: "ResponseInvalid" })
       expect((error.cause as RegistryError.RegistryError).reason).toContain(reason)
-      expect(asked).toEqual(["GET https://registry.example/here"])
+      expect(requests).toEqual(["GET https://registry.example/here"])
     }))
 
   it.effect("from http to https is followed, without secrets", () =>
     Effect.gen(function*() {
-      const { asked, http } = scripted((url) =>
+      const { requests, http } = scripted((url) =>
         url.startsWith("https") ? new Response("here") : redirectTo("https://registry.example/there")
       )
       const response = yield* Redirect.make()(http).get("http://registry.example/here", { headers: secrets })
-      expect(asked).toEqual(["GET http://registry.example/here", "GET https://registry.example/there"])
+      expect(requests).toEqual(["GET http://registry.example/here", "GET https://registry.example/there"])
       expect(response.request.headers.authorization).toBeUndefined()
     }))
 })

@@ -21,11 +21,11 @@ type Step = readonly [status: number, headers?: Record<string, string>] | string
  * in milliseconds.
  */
 const scripted = (...steps: ReadonlyArray<Step>) => {
-  const asked: Array<number> = []
+  const sentAt: Array<number> = []
   const http = HttpClient.make((request) =>
     Effect.flatMap(Effect.clock, (clock) => {
-      asked.push(clock.unsafeCurrentTimeMillis())
-      const step = steps[Math.min(asked.length, steps.length) - 1]!
+      sentAt.push(clock.unsafeCurrentTimeMillis())
+      const step = steps[Math.min(sentAt.length, steps.length) - 1]!
       if (typeof step !== "string") {
         return Effect.succeed(
           HttpClientResponse.fromWeb(request, new Response("", { status: step[0], headers: step[1] ?? {} }))
@@ -35,7 +35,7 @@ const scripted = (...steps: ReadonlyArray<Step>) => {
       return Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause }))
     })
   )
-  return { asked, http }
+  return { sentAt, http }
 }
 
 /** Sends a request, and waits until it has ended. */
@@ -62,34 +62,34 @@ const outcome = (exit: Exit.Exit<HttpClientResponse.HttpClientResponse, HttpClie
 describe("an answer", () => {
   it.effect.each([408, 429, 500, 502, 503, 504])("with status %i is retried", (status) =>
     Effect.gen(function*() {
-      const { asked, http } = scripted([status], [status], [200])
+      const { sentAt, http } = scripted([status], [status], [200])
       expect(outcome(yield* send(http))).toBe(200)
-      expect(asked.length).toBe(3)
+      expect(sentAt.length).toBe(3)
     }))
 
   it.effect.each([200, 202, 206, 301, 304, 400, 401, 403, 404, 409, 416, 501, 505])(
     "with status %i is not retried",
     (status) =>
       Effect.gen(function*() {
-        const { asked, http } = scripted([status], [200])
+        const { sentAt, http } = scripted([status], [200])
         expect(outcome(yield* send(http))).toBe(status)
-        expect(asked.length).toBe(1)
+        expect(sentAt.length).toBe(1)
       }).pipe(Effect.when(() => status !== 304), Effect.asVoid)
   )
 
   it.effect("that does not change is returned when no retries are left", () =>
     Effect.gen(function*() {
-      const { asked, http } = scripted([503])
+      const { sentAt, http } = scripted([503])
       expect(outcome(yield* send(http))).toBe(503)
-      expect(asked.length).toBe(4)
+      expect(sentAt.length).toBe(4)
       const never = scripted([503])
       expect(outcome(yield* send(never.http, { retries: 0 }))).toBe(503)
-      expect(never.asked.length).toBe(1)
+      expect(never.sentAt.length).toBe(1)
     }))
 })
 
 describe("a connection error", () => {
-  const cases: ReadonlyArray<readonly [code: string, asked: number]> = [
+  const cases: ReadonlyArray<readonly [code: string, attempts: number]> = [
     ["ECONNREFUSED", 4],
     ["ECONNRESET", 4],
     ["EPIPE", 4],
@@ -110,9 +110,9 @@ describe("a connection error", () => {
   ]
   it.effect.each(cases)("%s: a GET is sent %i times", ([code, times]) =>
     Effect.gen(function*() {
-      const { asked, http } = scripted(code)
+      const { sentAt, http } = scripted(code)
       expect(Exit.isFailure(yield* send(http))).toBe(true)
-      expect(asked.length).toBe(times)
+      expect(sentAt.length).toBe(times)
     }))
 })
 
@@ -179,9 +179,9 @@ describe("a request", () => {
             ["ECONNREFUSED", unsent]
           ] satisfies ReadonlyArray<readonly [Step, boolean]>
         ) {
-          const { asked, http } = scripted(step, [201])
+          const { sentAt, http } = scripted(step, [201])
           yield* send(http, undefined, request)
-          expect([step, asked.length]).toEqual([step, again ? 2 : 1])
+          expect([step, sentAt.length]).toEqual([step, again ? 2 : 1])
         }
       })
   )
@@ -225,9 +225,9 @@ describe("the delay", () => {
   const waits = (...steps: ReadonlyArray<Step>) =>
     Effect.gen(function*() {
       yield* TestClock.setTime(start)
-      const { asked, http } = scripted(...steps)
+      const { sentAt, http } = scripted(...steps)
       const exit = yield* send(http, { delay: "1 second", maxDelay: "30 seconds", retries: 8 })
-      return { last: outcome(exit), waits: asked.slice(1).map((at, i) => at - asked[i]!) }
+      return { last: outcome(exit), waits: sentAt.slice(1).map((at, i) => at - sentAt[i]!) }
     })
 
   it.effect("doubles up to maxDelay, and is random between half of that and all", () =>
@@ -249,9 +249,9 @@ describe("the delay", () => {
   ]
   it.effect.each(cases)("follows the registry's Retry-After: %s", ([retryAfter, wait]) =>
     Effect.gen(function*() {
-      const said = yield* waits([429, { "retry-after": retryAfter }], [200])
+      const result = yield* waits([429, { "retry-after": retryAfter }], [200])
       // The random part of the delay is half a second.
-      expect(said).toEqual(wait === undefined ? { last: 429, waits: [] } : { last: 200, waits: [wait + 500] })
+      expect(result).toEqual(wait === undefined ? { last: 429, waits: [] } : { last: 200, waits: [wait + 500] })
     }))
 
   it.effect.each(["1e9", "-1", "soon", "", "1.5"])(
@@ -264,20 +264,20 @@ describe("the delay", () => {
 
   it.effect("ends if the caller is interrupted", () =>
     Effect.gen(function*() {
-      const { asked, http } = scripted([503])
+      const { sentAt, http } = scripted([503])
       const fiber = yield* Effect.fork(Retry.make()(http).get(url))
       yield* TestClock.adjust(1)
       yield* Fiber.interrupt(fiber)
       yield* TestClock.adjust(Duration.minutes(1))
-      expect(asked.length).toBe(1)
+      expect(sentAt.length).toBe(1)
     }))
 })
 
 it.effect("each retry takes from the shared budget", () =>
   Effect.gen(function*() {
-    const { asked, http } = scripted([503])
+    const { sentAt, http } = scripted([503])
     const budget = RetryBudget.make(4)
     yield* Effect.all([send(http), send(http)]).pipe(Effect.provideService(RetryBudget.RetryBudget, budget))
-    expect(asked.length).toBe(2 + 4)
+    expect(sentAt.length).toBe(2 + 4)
     expect(budget.take()).toBe(false)
   }))

@@ -35,8 +35,8 @@ describe("Transport", () => {
   it.effect("restricts the additions of the inner client to one origin", () =>
     Effect.gen(function*() {
       const below = HttpClient.mapRequest(echo, HttpClientRequest.setHeader("x-trail", "below"))
-      const client = Transport.homebound(Option.getOrThrow(Origin.parse("https://registry.example")))(below)
-      const asked = [
+      const client = Transport.sameOrigin(Option.getOrThrow(Origin.parse("https://registry.example")))(below)
+      const urls = [
         "https://registry.example/",
         "https://REGISTRY.example.:443/",
         "https://registry.example:444/",
@@ -45,7 +45,7 @@ describe("Transport", () => {
         "https://registry.example.evil.example/",
         "/"
       ]
-      const trails = yield* Effect.forEach(asked, (url) =>
+      const trails = yield* Effect.forEach(urls, (url) =>
         Effect.flatMap(client.execute(HttpClientRequest.get(url)), (response) =>
           response.text).pipe(
             Effect.orElseSucceed(() => "")

@@ -9,16 +9,16 @@ const echo = HttpClient.make((request) =>
 )
 
 const cases: ReadonlyArray<
-  readonly [name: string, userAgent: string | undefined, own: string | undefined, sent: string]
+  readonly [name: string, userAgent: string | undefined, header: string | undefined, sent: string]
 > = [
   ["the default", undefined, undefined, UserAgent.defaultUserAgent],
   ["another", "mirror/7", undefined, "mirror/7"],
   ["that of the request", "mirror/7", "curl/8", "curl/8"]
 ]
 
-it.effect.each(cases)("sends the right User-Agent: %s", ([, userAgent, own, sent]) =>
+it.effect.each(cases)("sends the right User-Agent: %s", ([, userAgent, header, sent]) =>
   Effect.gen(function*() {
-    const headers = own === undefined ? {} : { "User-Agent": own }
+    const headers = header === undefined ? {} : { "User-Agent": header }
     const response = yield* UserAgent.make(userAgent)(echo).get("https://registry.example/", { headers })
     expect(yield* response.text).toBe(sent)
   }))

@@ -80,7 +80,7 @@ describe("does not log", () => {
       })
   )
 
-  const urls: ReadonlyArray<readonly [url: string, told: string]> = [
+  const urls: ReadonlyArray<readonly [url: string, shown: string]> = [
     ["https://registry.example/v2/a/blobs/uploads/CANARY", "https://registry.example/v2/a/blobs/uploads/…"],
     [
       "https://registry.example/v2/a/blobs/uploads/CANARY?_state=CANARY&digest=sha256:00",
@@ -99,9 +99,9 @@ describe("does not log", () => {
     ["https://auth.example/token?service=s&scope=x&CANARY=y", "https://auth.example/…?service=s&scope=x&…"],
     ["CANARY", "…"]
   ]
-  it.effect.each(urls)("the secret in %s", ([url, told]) =>
+  it.effect.each(urls)("the secret in %s", ([url, shown]) =>
     Effect.gen(function*() {
-      expect((yield* lines(get(url)))[0]).toMatchObject({ message: `GET ${told}` })
+      expect((yield* lines(get(url)))[0]).toMatchObject({ message: `GET ${shown}` })
     }))
 })
 

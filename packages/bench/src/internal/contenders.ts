@@ -36,7 +36,7 @@ export interface Wrapper {
 
 const quiet = { level: LogLevel.Info, logger: Logger.none, isVariant: false }
 const pure = { ...quiet, target: 200, times: 20_000 }
-const told = { ...quiet, target: 2000, times: 5000 }
+const verbose = { ...quiet, target: 2000, times: 5000 }
 const costly = { ...quiet, target: 25_000, times: 2000 }
 
 /** The requested repository, by its names outside and inside of `Sub`. */
@@ -70,7 +70,7 @@ export const wrappers: ReadonlyArray<Wrapper> = [
   { ...pure, name: "Immutable", make: made(Immutable.middleware()) },
   { ...pure, name: "Filter", make: filter() },
   {
-    ...told,
+    ...verbose,
     name: "Filter, of callers",
     make: () => Filter.middleware({ select: () => team }),
     isVariant: true
@@ -88,13 +88,13 @@ export const wrappers: ReadonlyArray<Wrapper> = [
     isVariant: true
   },
   {
-    ...told,
+    ...verbose,
     name: "Logging, below the least level",
     make: Logging.middleware,
     level: LogLevel.Warning,
     isVariant: true
   },
-  { ...told, name: "Logging, discarded", make: Logging.middleware },
+  { ...verbose, name: "Logging, discarded", make: Logging.middleware },
   // The logger costs more than the log line, so there is no target.
   {
     ...quiet,
@@ -104,7 +104,7 @@ export const wrappers: ReadonlyArray<Wrapper> = [
     times: 5000,
     isVariant: true
   },
-  { ...told, name: "Metrics", make: Metrics.middleware },
+  { ...verbose, name: "Metrics", make: Metrics.middleware },
   { ...costly, name: "Tracing", make: Tracing.middleware, times: 500 }
 ]
 

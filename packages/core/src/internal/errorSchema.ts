@@ -71,7 +71,7 @@ export const errorSchema = <E extends { readonly _tag: string }>(
   const schema: Schema.Schema<E, unknown> = Schema.suspend(() =>
     taggedSchema(
       classes,
-      Record.map(fields(schema), (own) => ({ ...common, ...own })) as { readonly [T in E["_tag"]]: object }
+      Record.map(fields(schema), (specific) => ({ ...common, ...specific })) as { readonly [T in E["_tag"]]: object }
     )
   )
   return schema

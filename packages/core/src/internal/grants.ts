@@ -56,15 +56,15 @@ export const make = (resourceScopes: Iterable<ResourceScope.ResourceScope>): Gra
   return grants
 }
 
-const holds = (held: ReadonlySet<string>, action: string): boolean => held.has(anyAction) || held.has(action)
+const holds = (granted: ReadonlySet<string>, action: string): boolean => granted.has(anyAction) || granted.has(action)
 
 /** Returns whether `self` grants everything that `that` grants. */
 export const includes = (self: Grants, that: Grants): boolean => {
   if (that.size > self.size) return false
   for (const [resource, actions] of that) {
-    const held = self.get(resource)
-    if (held === undefined) return false
-    for (const action of actions) if (!holds(held, action)) return false
+    const granted = self.get(resource)
+    if (granted === undefined) return false
+    for (const action of actions) if (!holds(granted, action)) return false
   }
   return true
 }
@@ -88,11 +88,11 @@ export const intersection = (self: Grants, that: Grants): Grants => {
   return grants
 }
 
-/** Returns what `required` grants and `held` does not. */
-export const difference = (required: Grants, held: Grants): Grants => {
+/** Returns what `required` grants and `granted` does not. */
+export const difference = (required: Grants, granted: Grants): Grants => {
   const grants: Growing = new Map()
   for (const [resource, actions] of required) {
-    const others = held.get(resource)
+    const others = granted.get(resource)
     if (others === undefined) {
       add(grants, resource, actions)
       continue

@@ -75,34 +75,36 @@ const isObject = (value: unknown): value is Raw => typeof value === "object" && 
 const isRecord = (value: unknown): value is Raw => isObject(value) && !Array.isArray(value)
 
 /** Returns the descriptors in a document of one kind, without validating them. */
-const descriptors = (own: ReadonlyArray<string>, document: Raw): ReadonlyArray<Raw> =>
-  ["subject", ...own].flatMap((name): unknown => document[name]).filter(isRecord)
+const descriptors = (members: ReadonlyArray<string>, document: Raw): ReadonlyArray<Raw> =>
+  ["subject", ...members].flatMap((name): unknown => document[name]).filter(isRecord)
 
 const lengthOf = (value: unknown): number => isObject(value) ? Object.keys(value).length : 0
 
 /** Returns whether a document has too many entries. Nothing is decoded for this check. */
-const isTooLong = (own: ReadonlyArray<string>, document: Raw): boolean => {
+const isTooLong = (members: ReadonlyArray<string>, document: Raw): boolean => {
   let entries = lengthOf(document["annotations"])
-  for (const name of own) entries += Array.isArray(document[name]) ? document[name].length : 0
+  for (const name of members) entries += Array.isArray(document[name]) ? document[name].length : 0
   if (entries > maxEntries) return true
-  for (const { annotations } of descriptors(own, document)) entries += lengthOf(annotations)
+  for (const { annotations } of descriptors(members, document)) entries += lengthOf(annotations)
   return entries > maxEntries
 }
 
 /** Returns why other programs may read a document of one kind differently, or why the document is not read at all. */
-const problemOf = (own: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
+const problemOf = (members: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
   for (const name of telling) {
-    if (Object.hasOwn(document, name) && !own.includes(name)) return `one of type ${mediaType} may not have "${name}"`
+    if (Object.hasOwn(document, name) && !members.includes(name)) {
+      return `one of type ${mediaType} may not have "${name}"`
+    }
   }
-  if (isTooLong(own, document)) {
+  if (isTooLong(members, document)) {
     return `it has more than ${maxEntries} entries: descriptors and annotations`
   }
   return misread(document, documentNames)
 }
 
 /** Returns why other programs may read one of the descriptors differently. */
-const descriptorProblem = (own: ReadonlyArray<string>, document: Raw): string | undefined => {
-  for (const descriptor of descriptors(own, document)) {
+const descriptorProblem = (members: ReadonlyArray<string>, document: Raw): string | undefined => {
+  for (const descriptor of descriptors(members, document)) {
     const { platform } = descriptor
     const problem = misread(descriptor, descriptorNames) ??
       (isRecord(platform) ? misread(platform, platformNames) : undefined)
@@ -150,19 +152,19 @@ const explain = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey>
 }
 
 /** Returns why other programs may read a document of one kind as another kind. Its members may still be malformed. */
-export const ambiguity = (own: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
+export const ambiguity = (members: ReadonlyArray<string>, mediaType: string, document: Raw): string | undefined => {
   const declared = document["mediaType"]
-  return problemOf(own, mediaType, document) ??
+  return problemOf(members, mediaType, document) ??
     (typeof declared === "string" && declared !== "" && declared !== mediaType
       ? otherType(declared, mediaType)
-      : descriptorProblem(own, document))
+      : descriptorProblem(members, document))
 }
 
 export const otherType = (declared: string, mediaType: string): string =>
   `its mediaType is "${printable(declared, 80)}", but it was sent as "${mediaType}"`
 
 /** The members that one kind of manifest has. */
-export const own = { image: ["config", "layers"], index: ["manifests"], artifact: ["blobs"] }
+export const typeMembers = { image: ["config", "layers"], index: ["manifests"], artifact: ["blobs"] }
 
 /** Creates a decoder of the members of a document of one kind. The document must have passed {@link ambiguity}. */
 const reader = <A, I>(schema: Schema.Schema<A, I>) => {

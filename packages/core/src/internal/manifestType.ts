@@ -2,7 +2,7 @@ import * as Either from "effect/Either"
 import * as MediaType from "../MediaType.js"
 import { printable } from "../Printable.js"
 import { ManifestInvalid, Unsupported } from "../RegistryError.js"
-import { ambiguity, declaredTypes, otherType, own, shapeOf } from "./manifestDocument.js"
+import { ambiguity, declaredTypes, otherType, shapeOf, typeMembers } from "./manifestDocument.js"
 import type { Raw } from "./manifestJson.js"
 import * as json from "./manifestJson.js"
 
@@ -19,11 +19,11 @@ const schema1 = () =>
 
 /** The members that only manifests of one type have, by type. */
 const ownMembers: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
-  [MediaType.image, own.image],
-  [MediaType.dockerImage, own.image],
-  [MediaType.index, own.index],
-  [MediaType.dockerList, own.index],
-  [MediaType.artifact, own.artifact]
+  [MediaType.image, typeMembers.image],
+  [MediaType.dockerImage, typeMembers.image],
+  [MediaType.index, typeMembers.index],
+  [MediaType.dockerList, typeMembers.index],
+  [MediaType.artifact, typeMembers.artifact]
 ])
 
 /** Returns a media type without parameters. Fails if no manifest may have the media type. Empty: the type is unknown. */

@@ -61,7 +61,7 @@ export const transformContent = ({ chunks, error }: Content, through: Through): 
   return { chunks: out.chunks, error: out.ended?.error }
 }
 
-/** Returns the stream of content in memory, which is computed each time the stream is run. */
+/** Returns a stream of content in memory. The content is computed each time the stream is run. */
 export const toStream = (compute: () => Content): Bytes =>
   Stream.suspend(() => {
     const { chunks, error } = compute()

@@ -26,10 +26,10 @@ export interface Verifier {
 }
 
 /** Returns the error for a digest whose algorithm is not supported. */
-export const unsupported = (digest: Digest.Digest, asked?: ErrorFields): DigestInvalid =>
+export const unsupported = (digest: Digest.Digest, fields?: ErrorFields): DigestInvalid =>
   new DigestInvalid({
     reference: digest,
-    ...asked,
+    ...fields,
     reason: `digest algorithm "${Digest.algorithm(digest)}" is not supported`
   })
 
@@ -54,18 +54,18 @@ export const counter = (size: number, onWrong: (reason: string) => RegistryError
 
 /**
  * Creates a verifier for content that declares a size of `declared` bytes, if known. Returns an error if the content is
- * known to be wrong without reading it. `asked` adds fields to errors.
+ * known to be wrong without reading it. `fields` adds fields to errors.
  */
 export const make = (
   expected: Expected,
   declared: number | undefined,
-  asked: ErrorFields | undefined
+  fields: ErrorFields | undefined
 ): Either.Either<Verifier, DigestInvalid | SizeInvalid> => {
   const { digest } = expected
   const size = expected.size ?? declared
   const algorithm = Digest.verifiable(digest)
-  if (algorithm === undefined) return Either.left(unsupported(digest, asked))
-  const wrongSize = (reason: string) => new SizeInvalid({ reference: digest, ...asked, reason })
+  if (algorithm === undefined) return Either.left(unsupported(digest, fields))
+  const wrongSize = (reason: string) => new SizeInvalid({ reference: digest, ...fields, reason })
   if (size !== undefined && declared !== undefined && declared !== size) {
     return Either.left(wrongSize(declared > size ? tooLong(size) : tooShort(declared, size)))
   }
@@ -75,7 +75,7 @@ export const make = (
   const judge = () => {
     judged = true
     const actual = hasher.digest()
-    return actual === digest ? undefined : digestMismatch(digest, actual, asked)
+    return actual === digest ? undefined : digestMismatch(digest, actual, fields)
   }
   return Either.right({
     update: (chunk) => {

@@ -3,7 +3,6 @@ import * as Body from "@effect-oci/core/Body"
 import type * as Wire from "@effect-oci/protocol/Wire"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import * as authorization from "./authorization.js"
 
@@ -38,7 +37,7 @@ const maxQuery = 16 * 1024
 const maxScopes = 64
 
 const refuse = (status: number, code: string, reason: string, headers?: Wire.Headers) =>
-  Exit.fail(new InvalidTokenRequest({ status, code, reason, headers }))
+  Effect.fail(new InvalidTokenRequest({ status, code, reason, headers }))
 
 const invalid = (reason: string) => refuse(400, "invalid_request", reason)
 
@@ -58,7 +57,7 @@ export const read = (request: Wire.Request): Effect.Effect<TokenRequest, Invalid
   }
 }
 
-const readGet = ({ headers, target }: Wire.Request): Exit.Exit<TokenRequest, InvalidTokenRequest> => {
+const readGet = ({ headers, target }: Wire.Request): Effect.Effect<TokenRequest, InvalidTokenRequest> => {
   const queryStart = target.indexOf("?")
   const query = queryStart < 0 ? "" : target.slice(queryStart + 1)
   if (query.length > maxQuery) return refuse(414, "invalid_request", `the query has more than ${maxQuery} characters`)
@@ -90,7 +89,7 @@ const form = ({ body, headers }: Wire.Request): Effect.Effect<URLSearchParams, I
   )
 }
 
-const readPost = (fields: URLSearchParams): Exit.Exit<TokenRequest, InvalidTokenRequest> => {
+const readPost = (fields: URLSearchParams): Effect.Effect<TokenRequest, InvalidTokenRequest> => {
   const username = fields.get("username")
   const password = fields.get("password")
   const refresh = fields.get("refresh_token")
@@ -113,12 +112,12 @@ const readPost = (fields: URLSearchParams): Exit.Exit<TokenRequest, InvalidToken
 const parseFields = (
   fields: URLSearchParams,
   proof: TokenRequest["proof"]
-): Exit.Exit<TokenRequest, InvalidTokenRequest> => {
+): Effect.Effect<TokenRequest, InvalidTokenRequest> => {
   const scope = AuthScope.parse(fields.getAll("scope").join(" "))
   if (AuthScope.values(scope).length > maxScopes) {
     return refuse(400, "invalid_scope", `a token may be requested for at most ${maxScopes} actions on resources`)
   }
-  return Exit.succeed({
+  return Effect.succeed({
     proof,
     service: fields.get("service") ?? undefined,
     scope,

@@ -41,7 +41,9 @@ const withBytes = ({ caller, operation }: Admission, whole: Operation.Operation)
 })
 
 const gone = new Request.Rejected({
-  error: new RegistryError.BodyFailed({ reason: "the client went away before the request's body was there" })
+  error: new RegistryError.BodyFailed({
+    reason: "the client disconnected before it sent the whole body of the request"
+  })
 })
 
 /** Logs and answers a rejection. A challenge is not logged: every client first sends a request without credentials. */

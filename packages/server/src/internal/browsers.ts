@@ -16,8 +16,8 @@ interface Settings {
  * server (DNS rebinding) sends such a host name. Programs other than browsers are not affected.
  */
 export const protect = ({ hosts, origins }: Settings) => {
-  const own = new Set(hosts.map((host) => host.toLowerCase()))
-  const isOwn = (host: string): boolean => isLocal(host) || own.has(host) || own.has(withoutPort(host))
+  const ownHosts = new Set(hosts.map((host) => host.toLowerCase()))
+  const isOwn = (host: string): boolean => isLocal(host) || ownHosts.has(host) || ownHosts.has(withoutPort(host))
 
   const problemOf = ({ headers, method }: Wire.Request): string | undefined => {
     const origin = headers["origin"]

@@ -16,8 +16,8 @@ export interface Account {
 export interface ByteBudget {
   readonly open: (client: string) => Account
   /**
-   * Returns whether there is room for `bytes` more bytes. If a client may never have so many, returns whether the
-   * client uses no bytes.
+   * Returns whether `bytes` more bytes are within the limits. Bytes that alone exceed the limit of a client have room
+   * while that client uses no others.
    */
   readonly hasRoom: (client: string, bytes: number) => boolean
 }
@@ -29,15 +29,15 @@ export interface Limits {
 
 export const make = ({ perClient, total }: Limits): ByteBudget => {
   const clients = new Map<string, number>()
-  let held = 0
+  let inUse = 0
   const add = (client: string, bytes: number): void => {
-    held += bytes
-    const own = (clients.get(client) ?? 0) + bytes
-    if (own === 0) clients.delete(client)
-    else clients.set(client, own)
+    inUse += bytes
+    const ofClient = (clients.get(client) ?? 0) + bytes
+    if (ofClient === 0) clients.delete(client)
+    else clients.set(client, ofClient)
   }
   const fits = (client: string, bytes: number): boolean =>
-    held + bytes <= total && (clients.get(client) ?? 0) + bytes <= perClient
+    inUse + bytes <= total && (clients.get(client) ?? 0) + bytes <= perClient
   return {
     hasRoom: (client, bytes) => fits(client, Math.min(bytes, perClient, total)),
     open: (client) => {

@@ -50,7 +50,9 @@ export const bodyOf = (request: IncomingMessage, onRead: () => void = () => {}):
   }, sized)
 }
 
-const readTwice = Source.fail(new RegistryError.BodyFailed({ reason: "the request's body can be read once" }))
+const readTwice = Source.fail(
+  new RegistryError.BodyFailed({ reason: "the body of the request was read before; it can be read only once" })
+)
 
 const read = (
   request: IncomingMessage,

@@ -35,12 +35,12 @@ const serve = (
   outgoing: ServerResponse,
   waits: boolean
 ): void => {
-  let asked = !waits
+  let mayContinue = !waits
   let isReading = false
   const ask = () => {
     isReading = true
-    if (!asked) outgoing.writeContinue()
-    asked = true
+    if (!mayContinue) outgoing.writeContinue()
+    mayContinue = true
   }
   const request: Wire.Request = {
     method: incoming.method ?? "GET",
@@ -52,7 +52,7 @@ const serve = (
   const settle = (exit: Exit.Exit<Wire.Response>): void => {
     if (Exit.isFailure(exit)) return void outgoing.destroy()
     // A client that did not receive a 100 may still send its body or not: Node closes such a connection.
-    const left = asked ? incomingBody.left(incoming) : "nothing"
+    const left = mayContinue ? incomingBody.left(incoming) : "nothing"
     if (left === "much") outgoing.shouldKeepAlive = false
     const end = left === "much" ? () => incomingBody.discard(incoming, () => outgoing.end()) : undefined
     write(exit.value, request, outgoing, run, end)

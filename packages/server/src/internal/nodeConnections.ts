@@ -33,7 +33,7 @@ const refusals: { readonly [code: string]: Refusal } = {
   ERR_HTTP_REQUEST_TIMEOUT: {
     status: "408 Request Timeout",
     code: "UNSUPPORTED",
-    reason: "the headers of the request did not come in time"
+    reason: "the client did not send the headers of the request in time"
   }
 }
 

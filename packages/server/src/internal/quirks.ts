@@ -12,7 +12,7 @@ export const apply = (quirks: Quirks) => (answer: Respond): Respond => (request)
   const refused = instead(request, route, quirks)
   if (refused !== undefined) return Effect.succeed(refused)
   if (quirks.unsortedTags !== undefined && route === "Tags") return unsorted(answer, request, quirks.unsortedTags)
-  return Effect.map(answer(asked(request, route, quirks)), (response) => answered(response, request, route, quirks))
+  return Effect.map(answer(altered(request, route, quirks)), (response) => answered(response, request, route, quirks))
 }
 
 const page = (status: number, text: string): Pick<Wire.Response, "headers" | "body"> => {
@@ -115,7 +115,7 @@ const unauthorized: Wire.Response = {
 const notFound: Wire.Response = { status: 404, ...page(404, "404 page not found\n") }
 
 /** Changes a request before the server receives it. */
-const asked = (original: Wire.Request, route: Route.RouteTag | undefined, quirks: Quirks): Wire.Request => {
+const altered = (original: Wire.Request, route: Route.RouteTag | undefined, quirks: Quirks): Wire.Request => {
   const request = quirks.tagsAsDigests === true && route === "Manifest" ? byDigest(original) : original
   const { headers, method, target } = request
   if (quirks.noRange === true && route === "Blob") return { ...request, headers: { ...headers, range: undefined } }

@@ -33,17 +33,17 @@ const finish = (answered: Wire.Response, request: Wire.Request): Wire.Response =
   const response = isRead && answered.status >= 400 ? ErrorBody.withHeader(answered) : answered
   const { body, headers } = response
   if (body === undefined) return response
-  const said = headers["content-length"]
-  if (isHead || said === undefined) {
+  const declaredLength = headers["content-length"]
+  if (isHead || declaredLength === undefined) {
     return {
       ...response,
-      headers: said !== undefined || body.size === undefined
+      headers: declaredLength !== undefined || body.size === undefined
         ? headers
         : { ...headers, "content-length": String(body.size) },
       body: isHead ? undefined : body
     }
   }
-  const length = Number(said)
+  const length = Number(declaredLength)
   const { bytes } = body
   if (bytes?.byteLength === length) return response
   if (bytes === undefined || response.close !== undefined) return { ...response, body: declared(body, length) }

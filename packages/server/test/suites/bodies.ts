@@ -86,8 +86,8 @@ export const bodies = (composition: Composition) => {
       ([, headers]) =>
         Effect.gen(function*() {
           const running = yield* filled
-          const asked = { method: "PUT", path: manifestPath, headers: { ...typed, ...headers }, body: tooLarge }
-          yield* run(running, asked, refused)
+          const sent = { method: "PUT", path: manifestPath, headers: { ...typed, ...headers }, body: tooLarge }
+          yield* run(running, sent, refused)
           yield* nothingStored(running)
         })
     )
@@ -171,7 +171,7 @@ export const bodies = (composition: Composition) => {
     )("refuses a manifest that is too large from curl %s (rule 69)", ([name, options]) =>
       Effect.gen(function*() {
         const running = yield* filled
-        const told = yield* curl(
+        const answer = yield* curl(
           running.port,
           manifestPath,
           tooLarge,
@@ -179,9 +179,9 @@ export const bodies = (composition: Composition) => {
           `Content-Type: ${MediaType.image}`,
           ...options
         )
-        expect(told).toMatchObject({ code: 0, status: "413" })
-        expect(JSON.parse(told.text)).toMatchObject({ errors: [{ code: "SIZE_INVALID" }] })
-        if (name === "if it may" && composition.ownsSockets) expect(told.sent).toBe(0)
+        expect(answer).toMatchObject({ code: 0, status: "413" })
+        expect(JSON.parse(answer.text)).toMatchObject({ errors: [{ code: "SIZE_INVALID" }] })
+        if (name === "if it may" && composition.ownsSockets) expect(answer.sent).toBe(0)
         yield* nothingStored(running)
       }))
 
@@ -190,8 +190,8 @@ export const bodies = (composition: Composition) => {
         const running = yield* begun
         const path = `${running.location}?digest=${blobDigest}`
         const rest = blob.subarray(10)
-        const told = yield* curl(running.port, path, rest, "-H", "Expect: 100-continue")
-        expect(told).toMatchObject({ code: 0, status: "201", sent: 2038 })
+        const answer = yield* curl(running.port, path, rest, "-H", "Expect: 100-continue")
+        expect(answer).toMatchObject({ code: 0, status: "201", sent: 2038 })
       }))
 
     it.scoped("sends a 100 or the final answer to a client that waits for a 100", () =>

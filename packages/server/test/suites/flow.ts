@@ -1,4 +1,4 @@
-import { Body, Digest, RegistryError } from "@effect-oci/core"
+import { Answer, Body, Digest, RegistryError } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Stream } from "effect"
@@ -69,7 +69,7 @@ const bodies = (
 }
 
 /** Content that fails after the first half. */
-const breaking: ReadonlyArray<readonly [name: string, body: () => Body.Body, said: object]> = [
+const breaking: ReadonlyArray<readonly [name: string, body: () => Body.Body, logged: object]> = [
   [
     "a stream that fails",
     () =>
@@ -161,9 +161,9 @@ export const flow = (composition: Composition) => {
     it.scoped("interrupts the operation of a client that disconnects, and its waiting requests (T47)", () =>
       Effect.gen(function*() {
         const waiting = yield* Effect.all([probe.endless, probe.endless, probe.endless])
-        let asked = 0
+        let calls = 0
         const running = yield* start(composition, {
-          registry: probe.answering({ GetManifest: () => waiting[asked++ % 3]!.run(Effect.never) })
+          registry: probe.answering({ GetManifest: () => waiting[calls++ % 3]!.run(Effect.never) })
         })
         const idle = running.fibers()
         const connection = yield* running.connect
@@ -347,7 +347,7 @@ export const flow = (composition: Composition) => {
         check(yield* running.ask({ path: "/v2/" }), { status: 200 })
       }))
 
-    it.scoped.each(breaking)("%s in the middle closes the connection", ([, body, said]) =>
+    it.scoped.each(breaking)("%s in the middle closes the connection", ([, body, logged]) =>
       Effect.gen(function*() {
         const running = yield* serving(probe.content(body()))
         const connection = yield* running.connect
@@ -358,7 +358,7 @@ export const flow = (composition: Composition) => {
         expect((yield* running.closed).map(Exit.isFailure)).toEqual([true])
         yield* probe.until(() => running.lines.length > 0)
         const lines = running.lines.filter(({ message }) => message === "content broke off")
-        expect(lines).toMatchObject([{ repository: "team/app", reference: blobDigest, ...said }])
+        expect(lines).toMatchObject([{ repository: "team/app", reference: blobDigest, ...logged }])
         expect((yield* Effect.either(running.ask({ path: blobPath })))._tag).toBe("Left")
       }))
 
@@ -421,11 +421,11 @@ export const flow = (composition: Composition) => {
       const blobLonger = probe.content(Body.bytes(blob), { size: 4096, range: { offset: 0, length: 9 } })
       switch (operation._tag) {
         case "GetManifest":
-          return Exit.succeed({ descriptor, bytes: image } as never)
+          return Answer.succeed({ descriptor, bytes: image } as never)
         case "GetBlob":
-          return Exit.succeed(blobLonger(operation) as never)
+          return Answer.succeed(blobLonger(operation) as never)
         default:
-          return Exit.succeed(undefined as never)
+          return Answer.succeed(undefined as never)
       }
     }
     const manifest = (mediaType: string) => ({ mediaType, digest: Digest.fromBytes(image), size: image.byteLength })

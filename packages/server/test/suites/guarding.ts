@@ -1,4 +1,5 @@
 import {
+  Answer,
   Body,
   Caller,
   Descriptor,
@@ -14,7 +15,7 @@ import { Logging } from "@effect-oci/middleware"
 import type { Wire } from "@effect-oci/protocol"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Redacted } from "effect"
+import { Deferred, Effect, Redacted } from "effect"
 import type { Layer } from "effect"
 import type { RegistryServer } from "../../src/index.js"
 import { absent, blob, blobDigest, config, fill, image, repository, v1 } from "../fixtures.js"
@@ -26,9 +27,9 @@ import type { Composition } from "../servers.js"
 const users: Users.Users = {
   check: ({ password, username }) =>
     Redacted.value(password) === "CANARY-secret"
-      ? Exit.succeed({ identity: { name: username, claims: {} }, version: "" })
-      : Exit.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })),
-  find: () => Exit.succeed(undefined)
+      ? Answer.succeed({ identity: { name: username, claims: {} }, version: "" })
+      : Answer.fail(new RegistryError.Unauthorized({ reason: "the user name or the password is wrong" })),
+  find: () => Answer.succeed(undefined)
 }
 
 const policy = Policy.make(({ name }, { action, resource }) =>
@@ -121,8 +122,8 @@ export const guarding = (composition: Composition) => {
 
     it.scoped("starts an upload for a mount from a repository that the caller may not pull (T33)", () =>
       Effect.gen(function*() {
-        const own = Policy.make(({ name }, { resource }) => resource.split("/")[0] === name)
-        const { ask } = yield* guarded({ guard: Guard.make({ users, policy: own }) })
+        const ownNamespace = Policy.make(({ name }, { resource }) => resource.split("/")[0] === name)
+        const { ask } = yield* guarded({ guard: Guard.make({ users, policy: ownNamespace }) })
         const mount = (from: string) => ({
           method: "POST",
           path: `/v2/bob/app/blobs/uploads/?mount=${blobDigest}${from}`,
@@ -181,7 +182,7 @@ export const guarding = (composition: Composition) => {
 
     it.scoped("lets only its caller use an upload session (T43)", () =>
       Effect.gen(function*() {
-        const everybody = Guard.make({ users, policy: (_, requested) => Exit.succeed(requested) })
+        const everybody = Guard.make({ users, policy: (_, requested) => Answer.succeed(requested) })
         const { ask } = yield* start(composition, { guard: everybody })
         const uploads = "/v2/team/app/blobs/uploads/"
         const opened = yield* ask({ method: "POST", path: uploads, headers: as("alice") })
@@ -204,7 +205,7 @@ export const guarding = (composition: Composition) => {
       Effect.gen(function*() {
         const below = RepositoryName.make("tenant/app")
         const moving: Guard.Guard = (operation) =>
-          Exit.succeed({
+          Answer.succeed({
             operation: operation._tag === "PushManifest"
               ? new Operation.PushManifest({ ...operation, repository: below })
               : operation,
@@ -223,7 +224,7 @@ export const guarding = (composition: Composition) => {
         const seen: Array<readonly [string, string | undefined, string | undefined]> = []
         const watching: Guard.Guard = (operation, request) => {
           seen.push([operation._tag, request.remoteAddress, request.headers["x-seen"]])
-          return Exit.succeed({ operation, caller: Caller.anonymous })
+          return Answer.succeed({ operation, caller: Caller.anonymous })
         }
         const { ask } = yield* guarded({ guard: watching })
         yield* ask({ path: manifest, headers: { "x-seen": "yes" } })
@@ -232,17 +233,17 @@ export const guarding = (composition: Composition) => {
 
     it.scoped("may wait, and is interrupted when the client disconnects", () =>
       Effect.gen(function*() {
-        const asked = yield* Deferred.make<void>()
+        const called = yield* Deferred.make<void>()
         const ended = yield* Deferred.make<void>()
         const slow: Guard.Guard = () =>
           Effect.zipRight(
-            Deferred.succeed(asked, undefined),
+            Deferred.succeed(called, undefined),
             Effect.onInterrupt(Effect.never, () => Deferred.succeed(ended, undefined))
           )
         const { connect } = yield* start(composition, { guard: slow })
         const connection = yield* connect
         yield* connection.write(`GET ${manifest} HTTP/1.1\r\nHost: a\r\n\r\n`)
-        yield* Deferred.await(asked)
+        yield* Deferred.await(called)
         connection.socket.destroy()
         yield* Deferred.await(ended)
       }))
@@ -259,9 +260,9 @@ export const guarding = (composition: Composition) => {
 
     it.scoped("does not read the body of a refused request", () =>
       Effect.gen(function*() {
-        const asked: Array<string> = []
+        const operations: Array<string> = []
         const reading: Guard.Guard = (operation, request) => {
-          asked.push(`${operation._tag} ${operation._tag === "PushManifest" ? operation.bytes.byteLength : 0}`)
+          operations.push(`${operation._tag} ${operation._tag === "PushManifest" ? operation.bytes.byteLength : 0}`)
           return guard(operation, request)
         }
         const { connect } = yield* guarded({ guard: reading })
@@ -270,7 +271,7 @@ export const guarding = (composition: Composition) => {
           `PUT ${manifest} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{`
         )
         yield* connection.until(/^HTTP\/1\.1 401 /)
-        expect(asked).toEqual(["PushManifest 0"])
+        expect(operations).toEqual(["PushManifest 0"])
       }))
 
     it.scoped("logs wrong credentials and denials, but no challenges and no secrets", () =>

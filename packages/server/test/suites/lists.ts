@@ -102,12 +102,12 @@ export const lists = (composition: Composition) => {
   describe("lists", () => {
     it.scoped.each(tagPages)(
       "tags %s",
-      ([, asked, expected]) => Effect.flatMap(tagged(), (running) => run(running, asked, expected))
+      ([, sent, expected]) => Effect.flatMap(tagged(), (running) => run(running, sent, expected))
     )
 
     it.scoped.each(catalogPages)(
       "catalog %s",
-      ([, asked, expected]) => Effect.flatMap(tagged(), (running) => run(running, asked, expected))
+      ([, sent, expected]) => Effect.flatMap(tagged(), (running) => run(running, sent, expected))
     )
 
     it.scoped("lists no tags if the repository has none (rule 75)", () =>

@@ -120,7 +120,7 @@ export const management = (composition: Composition) => {
 
     it.scoped.each(missing)(
       "absent %s",
-      ([, asked, expected]) => Effect.flatMap(filled, (running) => run(running, asked, expected))
+      ([, sent, expected]) => Effect.flatMap(filled, (running) => run(running, sent, expected))
     )
 
     it.scoped.each(verbs)("a read-only registry refuses %s (rule 95)", ([, method, path]) =>

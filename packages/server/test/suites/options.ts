@@ -128,9 +128,9 @@ export const options = (composition: Composition) => {
 
     it.scoped("redirects to another URL of a blob (rule 27)", () =>
       Effect.gen(function*() {
-        const asked: Array<unknown> = []
+        const operations: Array<unknown> = []
         const { ask, lines } = yield* redirecting((operation) => {
-          asked.push(operation)
+          operations.push(operation)
           return Effect.succeedSome(cdn)
         })
         const expected = {
@@ -145,13 +145,13 @@ export const options = (composition: Composition) => {
         }
         check(yield* ask({ path: blobPath }), expected)
         check(yield* ask({ path: blobPath, headers: { range: "bytes=5-9" } }), expected)
-        expect(asked).toMatchObject([{ digest: blobDigest }, { range: { offset: 5, length: 5 } }])
+        expect(operations).toMatchObject([{ digest: blobDigest }, { range: { offset: 5, length: 5 } }])
         check(yield* ask({ method: "HEAD", path: blobPath }), {
           status: 200,
           headers: { "content-length": "2048" },
           body: ""
         })
-        expect(asked).toHaveLength(2)
+        expect(operations).toHaveLength(2)
         expect(JSON.stringify(lines)).not.toContain("CANARY")
       }))
 
@@ -166,24 +166,24 @@ export const options = (composition: Composition) => {
 
     it.scoped("does not redirect a caller who may not see the blob (T33)", () =>
       Effect.gen(function*() {
-        let asked = 0
+        let calls = 0
         const hidden = Filter.wrap({ select: ReferenceSet.prefix("public/") })
         const { ask } = yield* redirecting(() => {
-          asked += 1
+          calls += 1
           return Effect.succeedSome(cdn)
         }, hidden)
         expect((yield* ask({ path: blobPath })).status).toBe(404)
         expect((yield* ask({ path: `/v2/public/app/blobs/${absent}` })).status).toBe(404)
-        expect(asked).toBe(0)
+        expect(calls).toBe(0)
       }))
   })
 
   describe("cors", () => {
-    it.scoped.each(crossing)("%s", ([, asked, expected]) =>
+    it.scoped.each(crossing)("%s", ([, sent, expected]) =>
       Effect.gen(function*() {
         const running = yield* start(composition, { cors: { origins: ["https://ui.example"] } })
         yield* fill(running.registry)
-        check(yield* running.ask(asked), expected)
+        check(yield* running.ask(sent), expected)
       }))
 
     it.scoped("allows all pages with `*`", () =>
@@ -209,20 +209,20 @@ export const options = (composition: Composition) => {
 
   describe("browsers", () => {
     const uploads = { method: "POST", path: "/v2/team/app/blobs/uploads/" }
-    const own = "registry.example"
+    const hostName = "registry.example"
 
     it.scoped.each(writing)("writes of web pages (T66): %s", ([, headers, status]) =>
       Effect.gen(function*() {
         const cors = { origins: ["https://ui.example"] }
-        const { ask } = yield* start(composition, { cors, hosts: [own, "registry.example:8443"] })
-        const answer = yield* ask({ ...uploads, headers: { host: own, ...headers } })
+        const { ask } = yield* start(composition, { cors, hosts: [hostName, "registry.example:8443"] })
+        const answer = yield* ask({ ...uploads, headers: { host: hostName, ...headers } })
         expect(answer.status).toBe(status)
         if (status === 403) expect(answer.text).toContain("list the origin of the page in the option `cors`")
       }))
 
     it.scoped.each(naming)("hosts that browsers use (T66): %s", ([, headers, status]) =>
       Effect.gen(function*() {
-        const { ask } = yield* start(composition, { hosts: [own] })
+        const { ask } = yield* start(composition, { hosts: [hostName] })
         const answer = yield* ask({ path: "/v2/", headers })
         expect(answer.status).toBe(status)
         if (status === 403) expect(answer.text).toContain("list the name in the option `hosts`")

@@ -156,7 +156,7 @@ export const pull = (composition: Composition) => {
   describe("pull", () => {
     it.scoped.each([...base, ...manifests, ...blobs])(
       "%s",
-      ([, asked, expected]) => Effect.flatMap(filled, (running) => run(running, asked, expected))
+      ([, sent, expected]) => Effect.flatMap(filled, (running) => run(running, sent, expected))
     )
 
     it.scoped.each(ranges)(

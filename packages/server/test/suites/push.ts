@@ -262,10 +262,10 @@ export const push = (composition: Composition) => {
   const filled = Effect.tap(start(composition), ({ registry }) => fill(registry))
 
   describe("push: blobs in one request", () => {
-    it.scoped.each(singles)("%s", ([, asked, expected]) =>
+    it.scoped.each(singles)("%s", ([, sent, expected]) =>
       Effect.gen(function*() {
         const running = yield* start(composition)
-        const answer = yield* run(running, asked, expected)
+        const answer = yield* run(running, sent, expected)
         if (expected.status === 201) check(yield* running.ask({ path: location(answer) }), { status: 200 })
         else check(yield* running.ask({ path: "/v2/_catalog" }), { status: 200, body: { repositories: [] } })
       }))
@@ -273,9 +273,9 @@ export const push = (composition: Composition) => {
     it.scoped("accepts the same blob again, and serves it immediately (rules 57, 59)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
-        const asked = { method: "POST", path: withDigest(uploads, blobDigest), headers: octets, body: blob }
+        const sent = { method: "POST", path: withDigest(uploads, blobDigest), headers: octets, body: blob }
         for (const _ of [1, 2]) {
-          check(yield* running.ask(asked), created(blobDigest))
+          check(yield* running.ask(sent), created(blobDigest))
           check(yield* running.ask({ method: "HEAD", path: blobPath }), { status: 200 })
         }
       }))
@@ -283,8 +283,8 @@ export const push = (composition: Composition) => {
     it.scoped("accepts one blob from two clients at once (rule 56)", () =>
       Effect.gen(function*() {
         const running = yield* start(composition)
-        const asked = { method: "POST", path: withDigest(uploads, blobDigest), headers: octets, body: blob }
-        const answers = yield* Effect.all([running.ask(asked), running.ask(asked)], { concurrency: 2 })
+        const sent = { method: "POST", path: withDigest(uploads, blobDigest), headers: octets, body: blob }
+        const answers = yield* Effect.all([running.ask(sent), running.ask(sent)], { concurrency: 2 })
         for (const answer of answers) check(answer, created(blobDigest))
         check(yield* running.ask({ path: blobPath }), { status: 200, body: blob })
       }))
@@ -389,14 +389,14 @@ export const push = (composition: Composition) => {
       Effect.gen(function*() {
         const running = yield* start(composition)
         const path = yield* open(running)
-        const asked = (first: number) => ({
+        const sent = (first: number) => ({
           method: "PUT",
           path: withDigest(path, blobDigest),
           headers: { ...octets, "content-range": `${first}-2047` },
           body: blob.subarray(first)
         })
-        yield* run(running, asked(10), { status: 416, headers: { "upload-offset": "0" }, code: "RANGE_INVALID" })
-        check(yield* running.ask(asked(0)), created(blobDigest))
+        yield* run(running, sent(10), { status: 416, headers: { "upload-offset": "0" }, code: "RANGE_INVALID" })
+        check(yield* running.ask(sent(0)), created(blobDigest))
       }))
 
     it.scoped.each(
@@ -486,15 +486,15 @@ export const push = (composition: Composition) => {
   })
 
   describe("push: manifests", () => {
-    it.scoped.each(manifests)("%s", ([, asked, expected]) =>
+    it.scoped.each(manifests)("%s", ([, sent, expected]) =>
       Effect.gen(function*() {
         const running = yield* filled
-        const answer = yield* run(running, asked, expected)
+        const answer = yield* run(running, sent, expected)
         if (expected.status === 201) {
-          check(yield* running.ask({ path: location(answer) }), { status: 200, body: asked.body as Uint8Array })
+          check(yield* running.ask({ path: location(answer) }), { status: 200, body: sent.body as Uint8Array })
           check(
             yield* running.ask({ path: `/v2/team/app/manifests/${String(answer.headers["docker-content-digest"])}` }),
-            { status: 200, body: asked.body as Uint8Array }
+            { status: 200, body: sent.body as Uint8Array }
           )
         } else {
           check(yield* running.ask({ path: "/v2/team/app/tags/list" }), {

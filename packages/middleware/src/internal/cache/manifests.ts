@@ -30,7 +30,7 @@ interface Options {
 
 /** The manifests and tags of a cache. */
 export class CachedManifests {
-  readonly #tags: LruMap<string, CachedTag>
+  readonly #tags: LruMap<string, CachedTag, string>
   /**
    * Manifests that are kept in memory. By digest: those that the store refused, mostly because it does not have their
    * blobs. By tag: those that the upstream served by a tag and may refuse by their digest.
@@ -43,7 +43,7 @@ export class CachedManifests {
     private readonly index: EvictionIndex,
     private readonly options: Options
   ) {
-    this.#tags = new LruMap(options.maxRemembered)
+    this.#tags = new LruMap(options.maxRemembered, undefined, (key) => key.slice(0, key.indexOf(":")))
     this.#inMemory = new LruMap(options.maxManifestBytes, ({ bytes }) => bytes.byteLength)
   }
 
@@ -71,7 +71,7 @@ export class CachedManifests {
 
   /** Forgets all tags of a repository. */
   forget(repository: Name): void {
-    this.#tags.deleteWhere((key) => key.startsWith(`${repository}:`))
+    this.#tags.deleteGroup(repository)
   }
 
   /** Deletes a manifest from the store and from memory. */

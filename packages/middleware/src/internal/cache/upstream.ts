@@ -26,8 +26,8 @@ interface NotFound {
 const keyOf = (operation: Read): string =>
   `${operation.repository} ${operation._tag} ${"digest" in operation ? operation.digest : operation.reference}`
 
-/** Returns whether a key of a request belongs to a repository. */
-const isIn = (repository: Name) => (key: string): boolean => key.startsWith(`${repository} `)
+/** Returns the repository in the key of a request. */
+const repositoryOf = (key: string): string => key.slice(0, key.indexOf(" "))
 
 /**
  * The upstream of a cache. It receives one request for all callers that need the same result at the same time, and no
@@ -35,7 +35,7 @@ const isIn = (repository: Name) => (key: string): boolean => key.startsWith(`${r
  * and no result is kept.
  */
 export class Upstream {
-  readonly #notFound: LruMap<string, NotFound>
+  readonly #notFound: LruMap<string, NotFound, string>
   readonly #requests: SingleFlight<string, Operation.ResultOf<SharedRead>, RegistryError.RegistryError>
   /** The number of operations that change a repository now. */
   readonly #changes = new Map<Name, number>()
@@ -48,7 +48,7 @@ export class Upstream {
       readonly maxRemembered: number
     }
   ) {
-    this.#notFound = new LruMap(options.maxRemembered)
+    this.#notFound = new LruMap(options.maxRemembered, undefined, repositoryOf)
     this.#requests = new SingleFlight({ scope: options.scope, max: maxSharedRequests })
   }
 
@@ -112,8 +112,8 @@ export class Upstream {
   /** Forgets everything about a repository, and cancels shared requests for it. */
   forget(repository: Name): Effect.Effect<void> {
     return Effect.zipRight(
-      this.#requests.cancel(isIn(repository)),
-      Effect.sync(() => this.#notFound.deleteWhere(isIn(repository)))
+      this.#requests.cancel((key) => repositoryOf(key) === repository),
+      Effect.sync(() => this.#notFound.deleteGroup(repository))
     )
   }
 

@@ -13,7 +13,7 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
 /** The `retryAfter` of a full queue if there is no rate to compute it from, in milliseconds. */
 const defaultRetryAfter = 1000
 
-/** The limiters on whose write permit this fiber runs, because it produces the body of that write. */
+/** The limiters that do not limit this fiber: it produces the body of a write that already has their permit. */
 class WritesOf extends Context.Reference<WritesOf>()("@effect-oci/middleware/Limit/WritesOf", {
   defaultValue: (): ReadonlyArray<Limiter> => []
 }) {}

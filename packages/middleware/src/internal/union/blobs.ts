@@ -11,7 +11,7 @@ import * as memberErrors from "./memberErrors.js"
 import type { MemberError } from "./memberErrors.js"
 import type { MemberReads } from "./memberReads.js"
 import { isWrongContent } from "./model.js"
-import type { Options, UnionMember } from "./model.js"
+import type { Settings, UnionMember } from "./model.js"
 
 type Result<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
 
@@ -29,7 +29,7 @@ interface Source extends Opened {
  */
 export const getBlob = (
   reads: MemberReads,
-  read: Options["read"],
+  read: Settings["read"],
   operation: Operation.GetBlob,
   members: ReadonlyArray<UnionMember>
 ): Result<BlobContent.BlobContent, Scope.Scope> => {

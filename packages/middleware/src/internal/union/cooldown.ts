@@ -4,7 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { digestOf, isWrongContent } from "./model.js"
-import type { Options, UnionMember } from "./model.js"
+import type { Settings, UnionMember } from "./model.js"
 
 /** The members in two groups, each in order of trust. */
 export interface Split {
@@ -29,7 +29,7 @@ export interface Cooldown {
   ) => Effect.Effect<void>
 }
 
-export const make = ({ cooldown = "30 seconds", passOver = () => false }: Options): Cooldown => {
+export const make = ({ cooldown, passOver }: Settings): Cooldown => {
   const millis = Duration.toMillis(cooldown)
   const content = new Map<UnionMember, number>()
   const tags = new Map<UnionMember, number>()

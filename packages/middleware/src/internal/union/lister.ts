@@ -4,26 +4,22 @@ import { identity } from "effect/Function"
 import * as Stream from "effect/Stream"
 import { atMost } from "../atMost.js"
 import { listRepositories } from "../listRepositories.js"
-import { defaultSortBuffer } from "../mergeSorted.js"
 import { mergeLists } from "./mergeLists.js"
 import type { Merge } from "./mergeLists.js"
 import { capableMembers, dispatch, noMemberError, selectsRepository, selectsTag, shouldTryNext } from "./model.js"
-import type { Options, UnionMember } from "./model.js"
+import type { Settings, UnionMember } from "./model.js"
 
 type Rows = Pick<Handler.Table, "ListRepositories" | "ListTags" | "ListReferrers">
 
 /** Creates the handlers of lists. They contain the items of all members, in order and each item once. */
-export const lister = (
-  unionMembers: ReadonlyArray<UnionMember>,
-  { sortBuffer = defaultSortBuffer, passOver }: Options
-): Rows => {
+export const lister = (unionMembers: ReadonlyArray<UnionMember>, settings: Settings): Rows => {
   const resolvers = capableMembers(unionMembers, "resolve")
   const referrers = capableMembers(unionMembers, "referrers")
-  const triesNext = shouldTryNext(passOver)
+  const triesNext = shouldTryNext(settings)
   const merging = <A>(operation: Operation.OperationOf<keyof Rows>, key: (item: A) => string): Merge<A> => ({
     operation,
     key,
-    sortBuffer,
+    sortBuffer: settings.sortBuffer,
     isIgnored: (error, authoritative) =>
       RegistryError.isNotFound(error) || (!authoritative && triesNext(error)) ||
       // Many registries cannot list their repositories.

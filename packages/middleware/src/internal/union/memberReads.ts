@@ -5,7 +5,7 @@ import type { Cooldown } from "./cooldown.js"
 import * as memberErrors from "./memberErrors.js"
 import type { MemberError } from "./memberErrors.js"
 import { isWrongContent, shouldTryNext } from "./model.js"
-import type { Options, UnionMember } from "./model.js"
+import type { Settings, UnionMember } from "./model.js"
 import { race } from "./race.js"
 
 type Result<A, R = never> = Effect.Effect<A, RegistryError.RegistryError, R>
@@ -23,8 +23,8 @@ export interface Read<A, R> {
 export class MemberReads {
   readonly #triesNext: (error: RegistryError.RegistryError) => boolean
 
-  constructor({ passOver }: Options, readonly cooldown: Cooldown) {
-    this.#triesNext = shouldTryNext(passOver)
+  constructor(settings: Settings, readonly cooldown: Cooldown) {
+    this.#triesNext = shouldTryNext(settings)
   }
 
   /** Returns whether an error of a member makes reads ask the next member. */

@@ -5,25 +5,25 @@ import { getBlob } from "./blobs.js"
 import * as cooldown from "./cooldown.js"
 import { MemberReads } from "./memberReads.js"
 import { capableMembers, dispatch } from "./model.js"
-import type { Options, UnionMember } from "./model.js"
+import type { Settings, UnionMember } from "./model.js"
 import { TagReads } from "./tags.js"
 
 type Rows = Pick<Handler.Table, "ResolveBlob" | "GetBlob" | "ResolveManifest" | "GetManifest">
 
 /** Creates the handlers of reads: content by digest from any member, and tags by the option `tags`. */
-export const reader = (unionMembers: ReadonlyArray<UnionMember>, options: Options): Rows => {
+export const reader = (unionMembers: ReadonlyArray<UnionMember>, settings: Settings): Rows => {
   const pullers = capableMembers(unionMembers, "pull")
   const resolvers = capableMembers(unionMembers, "resolve")
-  const reads = new MemberReads(options, cooldown.make(options))
+  const reads = new MemberReads(settings, cooldown.make(settings))
 
   const byDigest = <O extends Operation.ResolveBlob | Operation.ResolveManifest | Operation.GetManifest>(
     operation: O
   ): Answer.Answer<O> =>
     dispatch(operation, pullers, pullers.ofRepository(operation.repository), (_, members): Answer.Answer<O> => {
       const read = { operation, members, ask: (member: UnionMember) => member.verifying(operation) }
-      return options.read === "race" ? reads.raced(read, () => Effect.void) : reads.inOrder(read)
+      return settings.read === "race" ? reads.raced(read, () => Effect.void) : reads.inOrder(read)
     })
-  const tags = new TagReads(options, reads, pullers, resolvers, byDigest)
+  const tags = new TagReads(settings, reads, pullers, resolvers, byDigest)
 
   return {
     ResolveBlob: byDigest,
@@ -32,7 +32,7 @@ export const reader = (unionMembers: ReadonlyArray<UnionMember>, options: Option
         operation,
         pullers,
         pullers.ofRepository(operation.repository),
-        (_, members) => getBlob(reads, options.read, operation, members)
+        (_, members) => getBlob(reads, settings.read, operation, members)
       ),
     ResolveManifest: (operation) => {
       const { reference } = operation

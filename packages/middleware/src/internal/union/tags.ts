@@ -6,7 +6,7 @@ import type { Outcome } from "./askAll.js"
 import * as memberErrors from "./memberErrors.js"
 import type { MemberReads } from "./memberReads.js"
 import { dispatch, noMemberError, shouldTryNext } from "./model.js"
-import type { CapableMembers, Options, UnionMember } from "./model.js"
+import type { CapableMembers, Settings, UnionMember } from "./model.js"
 
 type Result<A> = Effect.Effect<A, RegistryError.RegistryError>
 
@@ -21,13 +21,13 @@ export class TagReads {
   private readonly triesNext: (error: RegistryError.RegistryError) => boolean
 
   constructor(
-    private readonly options: Options,
+    private readonly settings: Settings,
     private readonly reads: MemberReads,
     private readonly pullers: CapableMembers,
     private readonly resolvers: CapableMembers,
     private readonly getByDigest: Handler.Row<"GetManifest">
   ) {
-    this.triesNext = shouldTryNext(options.passOver)
+    this.triesNext = shouldTryNext(settings)
   }
 
   resolve(operation: Operation.ResolveManifest, tag: Tag.Tag): Result<Descriptor.Descriptor> {
@@ -66,7 +66,7 @@ export class TagReads {
     operation: Operation.ResolveManifest,
     tag: Tag.Tag
   ): Result<Resolved> {
-    if (this.options.tags !== "agree") {
+    if (this.settings.tags !== "agree") {
       return this.reads.inOrder({
         operation,
         members,
@@ -120,7 +120,7 @@ export class TagReads {
         Answer.flatMap(
           member.handle(operation),
           (manifest) =>
-            this.options.tags !== "agree" || isSame(manifest.descriptor, resolved)
+            this.settings.tags !== "agree" || isSame(manifest.descriptor, resolved)
               ? Answer.succeed(manifest)
               : Answer.fail(error)
         )

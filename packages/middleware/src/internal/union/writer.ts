@@ -7,7 +7,7 @@ import { askAll } from "./askAll.js"
 import { combineWrites, firstOf } from "./combineWrites.js"
 import { fanOut } from "./fanOut.js"
 import * as model from "./model.js"
-import type { Options, UnionMember } from "./model.js"
+import type { Settings, UnionMember } from "./model.js"
 import { UnionUploads } from "./uploads.js"
 import * as uploadSessions from "./uploadSessions.js"
 
@@ -20,7 +20,7 @@ type Members = ReadonlyArray<UnionMember>
  */
 export const writer = (
   unionMembers: Members,
-  { push = "first", uploadKey }: Options,
+  { push, uploadKey }: Settings,
   resolveTag: Handler.Row<"ResolveManifest">
 ): Handler.WriterTable => {
   const resolvers = model.capableMembers(unionMembers, "resolve")

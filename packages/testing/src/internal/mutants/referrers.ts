@@ -3,22 +3,7 @@ import * as MediaType from "@effect-oci/core/MediaType"
 import * as Operation from "@effect-oci/core/Operation"
 import * as Effect from "effect/Effect"
 import type { Mutant } from "../../Mutant.js"
-import {
-  byOffset,
-  changeRequests,
-  changeResponses,
-  error,
-  fieldsOf,
-  hasParameter,
-  header,
-  items,
-  json,
-  query,
-  queryOf,
-  respondInstead,
-  rows,
-  status
-} from "./mutating.js"
+import * as mutate from "./mutating.js"
 
 const request = { method: "GET", route: "Referrers" } as const
 
@@ -31,9 +16,9 @@ interface Referrer {
 }
 
 const referring = (change: (referrer: Referrer) => object | undefined) =>
-  changeResponses(
+  mutate.changeResponses(
     { ...request, status: 200 },
-    items<Referrer>("manifests", (list) => list.map(change).filter((referrer) => referrer !== undefined))
+    mutate.items<Referrer>("manifests", (list) => list.map(change).filter((referrer) => referrer !== undefined))
   )
 
 /** Rules 84 to 90: lists of referrers. */
@@ -42,23 +27,26 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-type-json",
     name: "referrers are returned as application/json",
     breaks: [84],
-    wire: changeResponses(request, header("content-type", "application/json"))
+    wire: mutate.changeResponses(request, mutate.header("content-type", "application/json"))
   },
   {
     id: "referrers-no-index",
     name: "the referrers list has the mediaType of an image",
     breaks: [84],
-    wire: changeResponses({ ...request, status: 200 }, json((fields) => ({ ...fields, mediaType: MediaType.image })))
+    wire: mutate.changeResponses(
+      { ...request, status: 200 },
+      mutate.json((fields) => ({ ...fields, mediaType: MediaType.image }))
+    )
   },
   {
     id: "referrers-none-missing",
     name: "the referrers list of a subject without referrers returns 404",
     breaks: [84],
-    wire: changeResponses(
+    wire: mutate.changeResponses(
       { ...request, status: 200 },
       (received) =>
         new TextDecoder().decode(received.body).includes("\"manifests\":[]")
-          ? error(404, "MANIFEST_UNKNOWN")(received)
+          ? mutate.error(404, "MANIFEST_UNKNOWN")(received)
           : received
     )
   },
@@ -66,28 +54,29 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-unknown-repository-missing",
     name: "the referrers list of an unknown repository returns 404",
     breaks: [84],
-    wire: respondInstead(request, (sent, send) =>
+    wire: mutate.respondInstead(request, (sent, send) =>
       Effect.flatMap(
         send({ method: "GET", path: sent.path.replace(/\/referrers\/.*$/, "/tags/list") }),
-        (tags) => Effect.map(send(sent), tags.status === 404 ? error(404, "NAME_UNKNOWN") : (received) => received)
+        (tags) =>
+          Effect.map(send(sent), tags.status === 404 ? mutate.error(404, "NAME_UNKNOWN") : (received) => received)
       ))
   },
   {
     id: "referrers-null",
     name: "the referrers list of a subject without referrers is null",
     breaks: [84],
-    wire: changeResponses(
+    wire: mutate.changeResponses(
       { ...request, status: 200 },
-      items<object>("manifests", (list) => list.length === 0 ? null : list)
+      mutate.items<object>("manifests", (list) => list.length === 0 ? null : list)
     )
   },
   {
     id: "referrers-too-large",
     name: "many referrers are listed in one page of more than 4 MiB",
     breaks: [88],
-    wire: changeResponses(
+    wire: mutate.changeResponses(
       { ...request, status: 200 },
-      items<Referrer>("manifests", (list) =>
+      mutate.items<Referrer>("manifests", (list) =>
         list.length < 6
           ? list
           : list.map((referrer) => ({ ...referrer, annotations: { large: "x".repeat(1024 * 1024) } })))
@@ -97,13 +86,13 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-bad-digest-missing",
     name: "the referrers list of a malformed digest returns 404",
     breaks: [85],
-    wire: changeResponses({ ...request, status: 400 }, error(404, "MANIFEST_UNKNOWN"))
+    wire: mutate.changeResponses({ ...request, status: 400 }, mutate.error(404, "MANIFEST_UNKNOWN"))
   },
   {
     id: "referrers-bad-digest-empty",
     name: "the referrers list of a malformed digest is empty",
     breaks: [85],
-    wire: changeResponses({ ...request, status: 400 }, status(200))
+    wire: mutate.changeResponses({ ...request, status: 400 }, mutate.status(200))
   },
   {
     id: "referrers-type-lost",
@@ -157,25 +146,25 @@ export const referrers: ReadonlyArray<Mutant> = [
     name: "referrers are not filtered, but OCI-Filters-Applied is set",
     breaks: [89],
     wire: (send) =>
-      changeRequests(request, query((parameters) => parameters.delete("artifactType")))((sent) =>
-        Effect.map(send(sent), header("oci-filters-applied", "artifactType"))
+      mutate.changeRequests(request, mutate.query((parameters) => parameters.delete("artifactType")))((sent) =>
+        Effect.map(send(sent), mutate.header("oci-filters-applied", "artifactType"))
       )
   },
   {
     id: "referrers-filter-missing",
     name: "referrers are filtered, but OCI-Filters-Applied is not set",
     breaks: [89],
-    wire: changeResponses(request, header("oci-filters-applied", undefined))
+    wire: mutate.changeResponses(request, mutate.header("oci-filters-applied", undefined))
   },
   {
     id: "referrers-filter-nothing",
     name: "a filter that matches no referrer returns 404",
     breaks: [89],
-    wire: changeResponses(
-      { ...request, status: 200, where: hasParameter("artifactType") },
+    wire: mutate.changeResponses(
+      { ...request, status: 200, where: mutate.hasParameter("artifactType") },
       (received) =>
         new TextDecoder().decode(received.body).includes("\"manifests\":[]")
-          ? error(404, "MANIFEST_UNKNOWN")(received)
+          ? mutate.error(404, "MANIFEST_UNKNOWN")(received)
           : received
     )
   },
@@ -183,26 +172,28 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-filter-always",
     name: "OCI-Filters-Applied is set without a requested filter",
     breaks: [89],
-    wire: changeResponses(request, header("oci-filters-applied", "artifactType"))
+    wire: mutate.changeResponses(request, mutate.header("oci-filters-applied", "artifactType"))
   },
   {
     id: "referrers-pages-skip",
     name: "a referrer is skipped between two pages",
     breaks: [88],
     wire: (send) =>
-      respondInstead(request, (sent) => {
+      mutate.respondInstead(request, (sent) => {
         const path = sent.path.split("?")[0] ?? ""
-        const offset = Number(queryOf(sent).get("offset") ?? 0)
+        const offset = Number(mutate.queryOf(sent).get("offset") ?? 0)
         return Effect.map(
           send(
-            query((parameters) => {
+            mutate.query((parameters) => {
               parameters.delete("offset")
               parameters.delete("n")
             })(sent)
           ),
           (received) => {
-            const { manifests } = fieldsOf(received.body)
-            return Array.isArray(manifests) ? byOffset("manifests", manifests, path, offset, 2, 1)(received) : received
+            const { manifests } = mutate.fieldsOf(received.body)
+            return Array.isArray(manifests)
+              ? mutate.byOffset("manifests", manifests, path, offset, 2, 1)(received)
+              : received
           }
         )
       })(send)
@@ -211,7 +202,7 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-after-delete",
     name: "a deleted referrer is still listed",
     breaks: [90],
-    middleware: rows((next) => ({
+    middleware: mutate.rows((next) => ({
       DeleteManifest: (operation) =>
         Effect.flatMap(
           next(new Operation.GetManifest({ ...operation, reference: operation.digest })),
@@ -228,9 +219,9 @@ export const referrers: ReadonlyArray<Mutant> = [
       const deleted = new Set<string | undefined>()
       return (sent) => {
         if (sent.method === "DELETE") deleted.add(sent.path.split("/").at(-1))
-        return changeResponses(
+        return mutate.changeResponses(
           { ...request, where: ({ path }) => deleted.has(path.split("/").at(-1)) },
-          error(404, "MANIFEST_UNKNOWN")
+          mutate.error(404, "MANIFEST_UNKNOWN")
         )(send)(sent)
       }
     }
@@ -239,9 +230,9 @@ export const referrers: ReadonlyArray<Mutant> = [
     id: "referrers-of-missing",
     name: "the referrers list of a missing subject returns 404",
     breaks: [84],
-    wire: changeResponses(
+    wire: mutate.changeResponses(
       { ...request, where: ({ path }) => path.endsWith(Digest.fromBytes(new TextEncoder().encode("never pushed"))) },
-      error(404, "MANIFEST_UNKNOWN")
+      mutate.error(404, "MANIFEST_UNKNOWN")
     )
   }
 ]

@@ -4,34 +4,19 @@ import * as Link from "@effect-oci/protocol/Link"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Mutant } from "../../Mutant.js"
-import {
-  byOffset,
-  changeRequests,
-  changeResponses,
-  error,
-  fieldsOf,
-  hasParameter,
-  header,
-  items,
-  json,
-  query,
-  queryOf,
-  respondInstead,
-  rows,
-  status
-} from "./mutating.js"
+import * as mutate from "./mutating.js"
 
 const request = { method: "GET", route: "Tags" } as const
 const catalog = { method: "GET", route: "Catalog" } as const
 
 /** Changes the items of a page. */
 const listed = (change: (tags: ReadonlyArray<string>, sent: Sent) => unknown) =>
-  changeResponses(
+  mutate.changeResponses(
     { ...request, status: 200 },
-    (received) => items<string>("tags", (list) => change(list, received.sent))(received)
+    (received) => mutate.items<string>("tags", (list) => change(list, received.sent))(received)
   )
 
-const withoutLink = header("link", undefined)
+const withoutLink = mutate.header("link", undefined)
 
 /** Sorts tags without regard to case, and equal ones with regard to case. */
 const folded = (a: string, b: string) => {
@@ -52,11 +37,11 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "tags-none-missing",
     name: "a repository without tags has no tag list",
     breaks: [75],
-    wire: changeResponses(
+    wire: mutate.changeResponses(
       { ...request, status: 200 },
       (received) =>
         new TextDecoder().decode(received.body).includes("\"tags\":[]")
-          ? error(404, "NAME_UNKNOWN")(received)
+          ? mutate.error(404, "NAME_UNKNOWN")(received)
           : received
     )
   },
@@ -64,19 +49,19 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "tags-unknown-repository-empty",
     name: "the tag list of an unknown repository is empty",
     breaks: [75],
-    wire: changeResponses({ ...request, status: 404 }, status(200), json(() => ({ tags: [] })))
+    wire: mutate.changeResponses({ ...request, status: 404 }, mutate.status(200), mutate.json(() => ({ tags: [] })))
   },
   {
     id: "tags-unknown-repository-code",
     name: "the tag list of an unknown repository returns the error code of a manifest",
     breaks: [75],
-    wire: changeResponses({ ...request, status: 404 }, error(404, "MANIFEST_UNKNOWN"))
+    wire: mutate.changeResponses({ ...request, status: 404 }, mutate.error(404, "MANIFEST_UNKNOWN"))
   },
   {
     id: "tags-name-lost",
     name: "a tag list does not contain the repository name",
     breaks: [75],
-    wire: changeResponses({ ...request, status: 200 }, json(({ tags }) => ({ tags })))
+    wire: mutate.changeResponses({ ...request, status: 200 }, mutate.json(({ tags }) => ({ tags })))
   },
   {
     id: "tags-reversed",
@@ -89,19 +74,19 @@ export const tags: ReadonlyArray<Mutant> = [
     name: "tags are sorted without regard to case",
     breaks: [76],
     wire: (send) =>
-      respondInstead(request, (sent) => {
-        const parameters = queryOf(sent)
+      mutate.respondInstead(request, (sent) => {
+        const parameters = mutate.queryOf(sent)
         const n = Number(parameters.get("n") ?? "Infinity")
         const last = parameters.get("last")
         return Effect.map(
           send(
-            query((parameters) => {
+            mutate.query((parameters) => {
               parameters.delete("n")
               parameters.delete("last")
             })(sent)
           ),
           (received) => {
-            const { tags } = fieldsOf(received.body)
+            const { tags } = mutate.fieldsOf(received.body)
             if (!Array.isArray(tags) || !(n >= 0)) return { ...received, sent }
             const after = (tags as ReadonlyArray<string>).toSorted(folded).filter((tag) =>
               last === null || folded(tag, last) > 0
@@ -109,7 +94,7 @@ export const tags: ReadonlyArray<Mutant> = [
             const page = after.slice(0, n)
             const path = sent.path.split("?")[0]
             const link = after.length > n && n > 0 ? Link.format(`${path}?n=${n}&last=${page.at(-1)}`) : undefined
-            return header("link", link)({ ...items<string>("tags", () => page)(received), sent })
+            return mutate.header("link", link)({ ...mutate.items<string>("tags", () => page)(received), sent })
           }
         )
       })(send)
@@ -130,9 +115,9 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "n-ignored",
     name: "n is ignored",
     breaks: [77, 80],
-    wire: changeRequests(
+    wire: mutate.changeRequests(
       request,
-      query((parameters) => parameters.get("n") === "0" ? undefined : parameters.delete("n"))
+      mutate.query((parameters) => parameters.get("n") === "0" ? undefined : parameters.delete("n"))
     )
   },
   {
@@ -140,10 +125,10 @@ export const tags: ReadonlyArray<Mutant> = [
     name: "the list contains one tag fewer than n, without a Link",
     breaks: [77],
     wire: (send) =>
-      changeResponses({ ...request, where: hasParameter("n") }, withoutLink)(
-        changeRequests(
+      mutate.changeResponses({ ...request, where: mutate.hasParameter("n") }, withoutLink)(
+        mutate.changeRequests(
           request,
-          query((parameters) => {
+          mutate.query((parameters) => {
             const n = Number(parameters.get("n") ?? 0)
             if (n > 1) parameters.set("n", String(n - 1))
           })
@@ -154,26 +139,26 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "n-large-refused",
     name: "an n of more than 100 is refused",
     breaks: [77],
-    wire: changeResponses(
-      { ...request, where: (sent) => Number(queryOf(sent).get("n")) > 100 },
-      error(400, "UNSUPPORTED")
+    wire: mutate.changeResponses(
+      { ...request, where: (sent) => Number(mutate.queryOf(sent).get("n")) > 100 },
+      mutate.error(400, "UNSUPPORTED")
     )
   },
   {
     id: "n-large-cut",
     name: "a tag list ends after ten tags without a Link, whatever n is",
     breaks: [77],
-    wire: changeResponses(
-      { ...request, status: 200, where: hasParameter("n") },
+    wire: mutate.changeResponses(
+      { ...request, status: 200, where: mutate.hasParameter("n") },
       withoutLink,
-      items<string>("tags", (list) => list.slice(0, 10))
+      mutate.items<string>("tags", (list) => list.slice(0, 10))
     )
   },
   {
     id: "last-included",
     name: "a list continues with the tag last itself",
     breaks: [79],
-    middleware: rows((next) => ({
+    middleware: mutate.rows((next) => ({
       ListTags: (operation) => {
         const { last, limit, repository } = operation
         return last === undefined
@@ -192,21 +177,21 @@ export const tags: ReadonlyArray<Mutant> = [
     wire: (send) => {
       const all = (sent: Sent) =>
         send(
-          query((parameters) => {
+          mutate.query((parameters) => {
             parameters.delete("n")
             parameters.delete("last")
           })(sent)
         )
-      return respondInstead(
-        { ...request, where: hasParameter("last") },
+      return mutate.respondInstead(
+        { ...request, where: mutate.hasParameter("last") },
         (sent) =>
           Effect.zipWith(
             send(sent),
             all(sent),
             (received, { body }) =>
-              new TextDecoder().decode(body).includes(`"${queryOf(sent).get("last")}"`)
+              new TextDecoder().decode(body).includes(`"${mutate.queryOf(sent).get("last")}"`)
                 ? received
-                : items("tags", () => [])(received)
+                : mutate.items("tags", () => [])(received)
           )
       )(send)
     }
@@ -215,58 +200,63 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "last-alone-ignored",
     name: "last is ignored without n",
     breaks: [79],
-    wire: changeRequests(
-      { ...request, where: (sent) => !hasParameter("n")(sent) },
-      query((parameters) => parameters.delete("last"))
+    wire: mutate.changeRequests(
+      { ...request, where: (sent) => !mutate.hasParameter("n")(sent) },
+      mutate.query((parameters) => parameters.delete("last"))
     )
   },
   {
     id: "last-with-n-ignored",
     name: "last is ignored if n is present",
     breaks: [79],
-    wire: changeRequests({ ...request, where: hasParameter("n") }, query((parameters) => parameters.delete("last")))
+    wire: mutate.changeRequests(
+      { ...request, where: mutate.hasParameter("n") },
+      mutate.query((parameters) => parameters.delete("last"))
+    )
   },
   {
     id: "n-zero-all",
     name: "n=0 returns all tags",
     breaks: [78],
-    wire: changeRequests(
+    wire: mutate.changeRequests(
       request,
-      query((parameters) => parameters.get("n") === "0" ? parameters.delete("n") : undefined)
+      mutate.query((parameters) => parameters.get("n") === "0" ? parameters.delete("n") : undefined)
     )
   },
   {
     id: "n-zero-link",
     name: "n=0 returns a Link",
     breaks: [78],
-    wire: changeResponses(
-      { ...request, where: (sent) => queryOf(sent).get("n") === "0" },
-      header("link", (_, { sent }) => Link.format(sent.path))
+    wire: mutate.changeResponses(
+      { ...request, where: (sent) => mutate.queryOf(sent).get("n") === "0" },
+      mutate.header("link", (_, { sent }) => Link.format(sent.path))
     )
   },
   {
     id: "link-lost",
     name: "an incomplete list has no Link",
     breaks: [80, 106],
-    wire: changeResponses({ method: "GET" }, withoutLink)
+    wire: mutate.changeResponses({ method: "GET" }, withoutLink)
   },
   {
     id: "link-loops",
     name: "Link points at the same page",
     breaks: [80, 83],
-    wire: changeResponses(
+    wire: mutate.changeResponses(
       { method: "GET" },
-      header("link", (link, { sent }) => link === undefined ? undefined : Link.format(sent.path))
+      mutate.header("link", (link, { sent }) => link === undefined ? undefined : Link.format(sent.path))
     )
   },
   {
     id: "link-skips",
     name: "a tag is skipped between two pages",
     breaks: [80, 83],
-    wire: changeResponses(
+    wire: mutate.changeResponses(
       { ...request, status: 200 },
       (received) =>
-        received.headers["link"] === undefined ? received : items<string>("tags", (list) => list.slice(0, -1))(received)
+        received.headers["link"] === undefined
+          ? received
+          : mutate.items<string>("tags", (list) => list.slice(0, -1))(received)
     )
   },
   {
@@ -274,17 +264,17 @@ export const tags: ReadonlyArray<Mutant> = [
     name: "Link contains a position from the start of the list, which shifts when tags are pushed",
     breaks: [83],
     wire: (send) =>
-      respondInstead(
-        { ...request, where: (sent) => hasParameter("n")(sent) && !hasParameter("last")(sent) },
+      mutate.respondInstead(
+        { ...request, where: (sent) => mutate.hasParameter("n")(sent) && !mutate.hasParameter("last")(sent) },
         (sent) => {
-          const parameters = queryOf(sent)
+          const parameters = mutate.queryOf(sent)
           const path = sent.path.split("?")[0] ?? ""
           const size = Number(parameters.get("n"))
           if (!(size > 0)) return send(sent)
           return Effect.map(send({ ...sent, path }), (received) => {
-            const { tags } = fieldsOf(received.body)
+            const { tags } = mutate.fieldsOf(received.body)
             return Array.isArray(tags)
-              ? byOffset("tags", tags, path, Number(parameters.get("offset") ?? 0), size)(received)
+              ? mutate.byOffset("tags", tags, path, Number(parameters.get("offset") ?? 0), size)(received)
               : received
           })
         }
@@ -294,26 +284,26 @@ export const tags: ReadonlyArray<Mutant> = [
     id: "bad-n-fails",
     name: "an invalid n returns 500",
     breaks: [81],
-    wire: changeResponses({ ...request, status: 400 }, error(500, "UNKNOWN"))
+    wire: mutate.changeResponses({ ...request, status: 400 }, mutate.error(500, "UNKNOWN"))
   },
   {
     id: "catalog-reversed",
     name: "the catalog lists repositories in reverse order",
     breaks: [106],
     wire: (send) =>
-      respondInstead(catalog, (sent) =>
+      mutate.respondInstead(catalog, (sent) =>
         Effect.map(
-          send(query((parameters) => parameters.delete("n"))(sent)),
-          items<string>("repositories", (list) => list.toReversed())
+          send(mutate.query((parameters) => parameters.delete("n"))(sent)),
+          mutate.items<string>("repositories", (list) => list.toReversed())
         ))(send)
   },
   {
     id: "catalog-twice",
     name: "the catalog lists a repository on two pages",
     breaks: [106],
-    wire: changeResponses(
+    wire: mutate.changeResponses(
       { ...catalog, status: 200 },
-      items<string>("repositories", (list) => list.flatMap((name) => [name, name]))
+      mutate.items<string>("repositories", (list) => list.flatMap((name) => [name, name]))
     )
   }
 ]

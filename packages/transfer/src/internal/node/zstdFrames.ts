@@ -38,13 +38,13 @@ export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Arra
   let skip = 0
   let last = false
   let checksum = false
-  let held = new Uint8Array(0)
+  let buffered = new Uint8Array(0)
 
-  /** Parses a complete header at the start of `held`. Returns its size in bytes, or 0 if more bytes are needed. */
+  /** Parses a complete header at the start of `buffered`. Returns its size in bytes, or 0 if more bytes are needed. */
   const step = (): number => {
     if (state === "block") {
-      if (held.byteLength < 3) return 0
-      const header = held[0]! | (held[1]! << 8) | (held[2]! << 16)
+      if (buffered.byteLength < 3) return 0
+      const header = buffered[0]! | (buffered[1]! << 8) | (buffered[2]! << 16)
       last = (header & 1) === 1
       skip = ((header >> 1) & 3) === 1 ? 1 : header >> 3
       if (last) {
@@ -53,40 +53,40 @@ export const frameGuard = (refuse: (reason: string) => never): (piece: Uint8Arra
       }
       return 3
     }
-    if (held.byteLength < 5) return 0
-    const view = new DataView(held.buffer, held.byteOffset)
+    if (buffered.byteLength < 5) return 0
+    const view = new DataView(buffered.buffer, buffered.byteOffset)
     const number = view.getUint32(0, true)
     if (isSkippable(number)) {
-      if (held.byteLength < 8) return 0
+      if (buffered.byteLength < 8) return 0
       skip = view.getUint32(4, true)
       return 8
     }
     // This is not a zstd frame: the decoder reports the error.
-    if (number !== magic) return held.byteLength
-    const size = headerSize(held[4]!)
-    if (held.byteLength < size) return 0
-    const window = windowOf(held.subarray(0, size))
+    if (number !== magic) return buffered.byteLength
+    const size = headerSize(buffered[4]!)
+    if (buffered.byteLength < size) return 0
+    const window = windowOf(buffered.subarray(0, size))
     if (window > maxWindow) {
       refuse(
         `uses a zstd window of ${Math.ceil(window / 1024 / 1024)} MiB, larger than ${maxWindow / 1024 / 1024} MiB; ` +
           "decompress it first, or compress it without --long and --ultra"
       )
     }
-    checksum = (held[4]! & 4) !== 0
+    checksum = (buffered[4]! & 4) !== 0
     state = "block"
     return size
   }
 
   return (piece) => {
-    held = held.byteLength === 0 ? piece.slice() : Buffer.concat([held, piece])
-    while (held.byteLength > 0) {
-      const passed = Math.min(skip, held.byteLength)
+    buffered = buffered.byteLength === 0 ? piece.slice() : Buffer.concat([buffered, piece])
+    while (buffered.byteLength > 0) {
+      const passed = Math.min(skip, buffered.byteLength)
       skip -= passed
-      held = held.subarray(passed)
-      if (skip > 0 || held.byteLength === 0) return
+      buffered = buffered.subarray(passed)
+      if (skip > 0 || buffered.byteLength === 0) return
       const taken = step()
       if (taken === 0) return
-      held = held.subarray(taken)
+      buffered = buffered.subarray(taken)
     }
   }
 }
