@@ -8,7 +8,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import { BlobStore } from "./BlobStore.js"
 import * as pass from "./internal/collect.js"
 import type { Report } from "./internal/collect.js"

@@ -366,7 +366,7 @@ export interface Service {
     CommandFailure
   >
   /**
-   * Claims at most `n` pieces of garbage that may be deleted now. Nobody else receives them for the time of `lease`.
+   * Claims at most `n` pieces of garbage that may be deleted now. No other caller receives them for the time of `lease`.
    * Garbage remains until it is forgotten: after a crash it is claimed again.
    */
   readonly claimGarbage: (

@@ -1,4 +1,5 @@
-import { MediaType, ReferenceSet, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { MediaType, ReferenceSet, Registry, Tag } from "@effect-oci/core"
+import type { RepositoryName } from "@effect-oci/core"
 import { Memory, MetadataStore, Retention, Store } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer, Stream, TestClock } from "effect"

@@ -60,7 +60,7 @@ const withRows: ReadonlyArray<model.Mistake> = [
   "HEAD reads, and renews the lease later",
   "the push of a manifest does not lock its blobs",
   "a delete does not lock the blob",
-  "a delete goes on although there is no row to lock",
+  "a delete continues although there is no row to lock",
   "the collector does not lock the blob",
   "the collector checks before it locks",
   "the collector writes although the review has changed"

@@ -12,7 +12,7 @@ export type Mistake =
   | "HEAD reads, and renews the lease later"
   | "the push of a manifest does not lock its blobs"
   | "a delete does not lock the blob"
-  | "a delete goes on although there is no row to lock"
+  | "a delete continues although there is no row to lock"
   | "the collector does not lock the blob"
   | "the collector checks before it locks"
   | "the collector ignores the lease"
@@ -192,7 +192,7 @@ export const steps = (settings: Settings) => {
       }
       case "lock": {
         if (isAtomic) return at(isReferenced(s) ? s : removeByRequest(s), "done")
-        if (s.blob === undefined && mistake !== "a delete goes on although there is no row to lock") {
+        if (s.blob === undefined && mistake !== "a delete continues although there is no row to lock") {
           return at(s, "done")
         }
         const locked = mistake === "a delete does not lock the blob" ? s : lock(s, "deleter", "exclusive")
@@ -212,7 +212,7 @@ export const steps = (settings: Settings) => {
     return mistake !== "the collector ignores the lease" && s.blob.leasedUntil > s.time ? "postpone" : "remove"
   }
 
-  /** Ends a review. Its row is written last, and only if nobody has scheduled the review again. */
+  /** Ends a review. Its row is written last, and only if the review was not scheduled again. */
   const settle = (s: State): State => {
     const { seen, verdict } = s.collector
     if (s.review !== seen && mistake !== "the collector writes although the review has changed") return s
@@ -233,22 +233,24 @@ export const steps = (settings: Settings) => {
       ...next,
       collector: { ...next.collector, at, ...fields }
     })
-    const [first, second] = mistake === "the collector checks before it locks" ? ["check", "lock"] : ["lock", "check"]
+    const [first, second] = mistake === "the collector checks before it locks"
+      ? ["check", "lock"] as const
+      : ["lock", "check"] as const
     switch (s.collector.at) {
       case "scan": {
         if (s.collector.rounds === 0) return undefined
         const rounds = s.collector.rounds - 1
         if (s.review === undefined || s.review > s.time) return at(s, "claim", { rounds })
-        const scanned = at(s, first!, { rounds, seen: s.review })
+        const scanned = at(s, first, { rounds, seen: s.review })
         return isAtomic ? at(settle(at(scanned, "", { verdict: verdictOf(s) })), "claim") : scanned
       }
       case "lock": {
         if (s.blob === undefined) return at(s, "write", { verdict: "keep" })
         const locked = mistake === "the collector does not lock the blob" ? s : lock(s, "collector", "exclusive")
-        return locked && at(locked, first === "lock" ? second! : "write")
+        return locked && at(locked, first === "lock" ? second : "write")
       }
       case "check":
-        return at(s, first === "check" ? second! : "write", { verdict: verdictOf(s) })
+        return at(s, first === "check" ? second : "write", { verdict: verdictOf(s) })
       case "write":
         return unlock(at(settle(s), "claim"), "collector")
       case "claim":
