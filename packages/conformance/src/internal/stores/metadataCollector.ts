@@ -60,7 +60,7 @@ const manifestsAre = (store: Service, ...numbers: ReadonlyArray<number>) =>
 
 const nothing = { manifests: 0, blobs: 0 }
 
-/** What renews or leaves a lease of ten units, at some time, and when the lease ends then. */
+/** What renews or leaves a lease of twenty units, at some time, and when the lease ends then. */
 const renewals: ReadonlyArray<
   readonly [
     name: string,
@@ -69,26 +69,26 @@ const renewals: ReadonlyArray<
     use: (store: Service, keep: Duration.Duration) => Effect.Effect<unknown, unknown>
   ]
 > = [
-  ["findBlob without keep", 8, 10, (store) => store.findBlob(repository, digest(1))],
-  ["findBlob", 4, 10, (store, keep) => store.findBlob(repository, digest(1), keep)],
-  ["findBlob", 6, 16, (store, keep) => store.findBlob(repository, digest(1), keep)],
-  ["linkBlob", 2, 12, (store, keep) => store.linkBlob(link(1, { keep }))],
-  ["linkBlob with other bytes", 2, 12, (store, keep) => store.linkBlob(link(1, { key: key(2), keep }))],
-  ["mount", 2, 12, (store, keep) => store.mount({ repository, digest: digest(1), from: undefined, keep })],
-  ["resolveManifest", 4, 10, (store, keep) => store.resolveManifest(repository, manifestDigest(1), keep)],
-  ["resolveManifest", 6, 16, (store, keep) => store.resolveManifest(repository, manifestDigest(1), keep)],
-  ["putManifest", 2, 12, (store, keep) => store.putManifest(put(1, { keep }))]
+  ["findBlob without keep", 16, 20, (store) => store.findBlob(repository, digest(1))],
+  ["findBlob", 8, 20, (store, keep) => store.findBlob(repository, digest(1), keep)],
+  ["findBlob", 12, 32, (store, keep) => store.findBlob(repository, digest(1), keep)],
+  ["linkBlob", 8, 28, (store, keep) => store.linkBlob(link(1, { keep }))],
+  ["linkBlob with other bytes", 8, 28, (store, keep) => store.linkBlob(link(1, { key: key(2), keep }))],
+  ["mount", 8, 28, (store, keep) => store.mount({ repository, digest: digest(1), from: undefined, keep })],
+  ["resolveManifest", 8, 20, (store, keep) => store.resolveManifest(repository, manifestDigest(1), keep)],
+  ["resolveManifest", 12, 32, (store, keep) => store.resolveManifest(repository, manifestDigest(1), keep)],
+  ["putManifest", 8, 28, (store, keep) => store.putManifest(put(1, { keep }))]
 ]
 
 const leases = renewals.map(([name, at, endsAt, use]) =>
-  metadataCheck(`${name} after ${at} of 10 units: the lease ends after ${endsAt}`, function*(store, subject) {
+  metadataCheck(`${name} after ${at} of 20 units: the lease ends after ${endsAt}`, function*(store, subject) {
     const { pass, units } = subject
     const isManifest = name.endsWith("Manifest")
-    if (isManifest) yield* store.putManifest(put(1, { keep: units(10) }))
-    else yield* store.linkBlob(link(1, { keep: units(10) }))
+    if (isManifest) yield* store.putManifest(put(1, { keep: units(20) }))
+    else yield* store.linkBlob(link(1, { keep: units(20) }))
     yield* pass(at)
     yield* returns(reviewAll(store, subject), nothing)
-    yield* use(store, units(10))
+    yield* use(store, units(20))
     yield* pass(endsAt - at - 1)
     yield* returns(reviewAll(store, subject), nothing)
     yield* pass(grace + 2)

@@ -171,31 +171,26 @@ export const storePair: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>> = [
       }))
     yield* leavesNoGarbage(stores, subject)
   }),
-  pairCheck("pushes find old blobs while the collector removes these", function*(stores, subject) {
-    const images = Array.from({ length: 20 }, (_, n) => ({ n, config: text(`config ${n}`), layer: text(`layer ${n}`) }))
+  pairCheck("keeps blobs that a caller found, until its push, while the collector runs", function*(stores, subject) {
+    const images = Array.from({ length: 20 }, (_, n) => ({ tag: Tag.make(`v${n}`), layer: text(`layer ${n}`) }))
+    const blobs = [text("config"), ...images.map(({ layer }) => layer)]
     const pullAll = (registry: Registry.Service) =>
-      Effect.forEach(images, ({ config, layer, n }) =>
-        Effect.gen(function*() {
-          yield* registry.getManifest(repository, Tag.make(`v${n}`))
-          for (const content of [config, layer]) yield* pullsBlob(registry, repository, content)
-        }))
+      Effect.all([
+        ...images.map(({ tag }) => registry.getManifest(repository, tag)),
+        ...blobs.map((content) => pullsBlob(registry, repository, content))
+      ])
     yield* running(stores, subject, (registry) =>
       Effect.gen(function*() {
-        for (const { config, layer } of images) {
-          for (const content of [config, layer]) yield* pushBlob(registry, repository, content)
-        }
+        for (const content of blobs) yield* pushBlob(registry, repository, content)
         yield* subject.pass(grace - 1)
-        const push = ({ config, layer, n }: typeof images[number]) =>
-          Effect.gen(function*() {
-            for (const content of [config, layer]) {
-              yield* registry.resolveBlob(repository, Descriptor.fromBytes(content).digest).pipe(
-                Effect.catchTag("BlobUnknown", () => pushBlob(registry, repository, content))
-              )
-            }
-            yield* registry.pushManifest(repository, { ...imageOf(config, layer), tags: [Tag.make(`v${n}`)] })
-          })
-        const time = Effect.repeatN(subject.pass(1), 15)
-        yield* Effect.all([time, ...images.map(push), time], { concurrency: 12 })
+        for (const content of blobs) {
+          yield* registry.resolveBlob(repository, Descriptor.fromBytes(content).digest)
+        }
+        yield* subject.pass(grace - 3)
+        const pushes = images.map(({ layer, tag }) =>
+          registry.pushManifest(repository, { ...imageOf(text("config"), layer), tags: [tag] })
+        )
+        yield* Effect.all([Effect.repeatN(subject.pass(1), 15), ...pushes], { concurrency: 8 })
         yield* pullAll(registry)
       }))
     yield* leavesNoGarbage(stores, subject)
