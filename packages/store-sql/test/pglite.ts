@@ -1,6 +1,6 @@
 import { SqlBatch } from "@effect-oci/store-sql"
 import * as StoreError from "@effect-oci/store/StoreError"
-import { PGlite } from "@electric-sql/pglite"
+import type { PGlite } from "@electric-sql/pglite"
 import { Effect } from "effect"
 
 /** Removes all tables. */

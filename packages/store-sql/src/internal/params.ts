@@ -2,12 +2,13 @@ import type { Param, Statement } from "../SqlBatch.js"
 
 /**
  * Returns a parameter that every driver accepts. A view of a larger buffer is copied, because another thread would
- * receive the whole buffer.
+ * receive the whole buffer. The character NUL becomes U+FFFD: PostgreSQL cannot store it, and libsql ends a text at it.
  *
  * @throws TypeError if the value is not a `Param`
  */
 const checkParam = (value: unknown): Param => {
-  if (value === null || typeof value === "string") return value
+  if (value === null) return value
+  if (typeof value === "string") return value.includes("\0") ? value.replaceAll("\0", "\uFFFD") : value
   if (typeof value === "number" && Number.isFinite(value)) return value
   if (value instanceof Uint8Array) {
     return value.constructor === Uint8Array && value.byteLength === value.buffer.byteLength

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { statSync } from "node:fs"
 import { join } from "node:path"
-import { Refused, type Row, type Service } from "../../SqlBatch.js"
+import { Refused, type Row, type Service, type Statement } from "../../SqlBatch.js"
 import { check } from "../params.js"
 import { type Connection, errorOf, type SqliteError } from "./connection.js"
 import * as groupCommit from "./groupCommit.js"
@@ -103,16 +103,21 @@ export const make = <E>(
             (result) => toResult(result, filename)
           )
         ),
-      read: (statement): Effect.Effect<ReadonlyArray<Row>, StoreError.Failed> => {
-        const { params, sql } = check(statement)
-        try {
-          return Answer.succeed(reader.all(sql, params))
-        } catch (cause) {
-          return Answer.fail(failure(errorOf(cause), filename))
-        }
-      }
+      read: (statement) => Answer.attempt(() => read(check(statement), reader, filename))
     }
   })
+
+const read = (
+  { params, sql }: Statement,
+  reader: Connection,
+  filename: string
+): Effect.Effect<ReadonlyArray<Row>, StoreError.Failed> => {
+  try {
+    return Answer.succeed(reader.all(sql, params))
+  } catch (cause) {
+    return Answer.fail(failure(errorOf(cause), filename))
+  }
+}
 
 const openReader = (driver: string, filename: string): Connection => {
   const connection = groupCommit.openHere(driver, filename)
