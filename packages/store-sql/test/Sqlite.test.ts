@@ -99,7 +99,7 @@ describe("Sqlite", () => {
           { numRuns: 200 }
         )
       )
-      const holes = { ...select(), params: new Array<SqlBatch.Param>(1) }
+      const holes = { ...select(), params: Object.assign([], { length: 1 }) }
       assert(Exit.isFailure(yield* Effect.exit(batch.run([holes]))))
     }))
 
