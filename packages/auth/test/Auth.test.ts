@@ -4,20 +4,22 @@ import * as HttpBody from "@effect/platform/HttpBody"
 import type * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Layer, Logger, LogLevel, Stream, TestClock } from "effect"
-import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
-import { basic, errorOf, fakeNetwork, guarded, realm, registry, tokenServer } from "./fakeServers.js"
+import {
+  authenticated,
+  basic,
+  errorOf,
+  fakeNetwork,
+  guarded,
+  guardedNetwork,
+  host,
+  realm,
+  registry,
+  tokenServer
+} from "./fakeServers.js"
 
 const alice = Credential.basic("alice", "CANARY")
-const host = "registry.example.com"
-
-const authenticated = (
-  client: HttpClient.HttpClient,
-  credentials: Layer.Layer<Credentials.Credentials> = Credentials.layerAnonymous,
-  options?: Auth.Options
-) => Effect.map(Effect.provide(Auth.transport(options), credentials), (wrap) => wrap(client))
-
 const withCredentials = (entry: Credential.Credential | Credential.Entry) => Credentials.layerStatic({ [host]: entry })
 
 const requiring = (...scope: ReadonlyArray<string>) =>
@@ -30,10 +32,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
   it.effect("sends one request without a token for an image of three layers, then one request for each manifest and blob", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client, lines } = guardedNetwork(server)
       const http = yield* authenticated(client)
       expect(yield* pull(http)).toBe(200)
       for (const layer of ["a", "b", "c"]) expect(yield* pull(http, `team/app/blobs/sha256:${layer}`)).toBe(200)
@@ -53,10 +52,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
   it.effect("requests a token before the request, once the challenge is known", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client, lines } = guardedNetwork(server)
       const http = yield* authenticated(client)
       yield* pull(http)
       yield* pull(http, "other/manifests/v1")
@@ -66,10 +62,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
   it.effect("requests one token for two repositories if the caller's hint names both", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const http = yield* authenticated(client)
       const hint = AuthScope.parse("repository:other:pull repository:team/app:pull")
       yield* Effect.zip(pull(http), pull(http, "other/manifests/v1")).pipe(
@@ -101,10 +94,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
   it.effect("requests a new token before the old token expires", () =>
     Effect.gen(function*() {
       const server = tokenServer(() => ({ expires_in: 300 }))
-      const { client, lines } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client, lines } = guardedNetwork(server)
       const http = yield* authenticated(client)
       for (let minute = 0; minute < 20; minute++) {
         yield* pull(http, `team/app/blobs/sha256:${minute}`)
@@ -118,10 +108,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
   it.effect("requests one new token if the registry no longer accepts the old token", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client, lines } = guardedNetwork(server)
       const http = yield* authenticated(client)
       yield* pull(http)
       server.granted.clear()
@@ -203,10 +190,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
   it.effect("never requests an unlimited token, even if the hint is unlimited", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const http = yield* authenticated(client)
       yield* pull(http).pipe(
         Effect.provideService(RequestScope.hint, AuthScope.unlimited),
@@ -244,10 +228,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
   it.effect("requests less if the token server refuses: no hint, and no source of a mount", () =>
     Effect.gen(function*() {
       const server = tokenServer(({ scopes }) => scopes.length > 1 ? { status: 403 } : {})
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const http = yield* authenticated(client, withCredentials(alice))
       const mount = http.post(`${registry}/v2/team/app/blobs/uploads/?mount=sha256:a&from=other`, {
         body: HttpBody.empty
@@ -300,10 +281,7 @@ describe("Auth.transport with a registry that requires tokens", () => {
       const server = tokenServer()
       const scope = AuthScope.parse("repository:team/app:pull")
       server.granted.set("handed-over", scope)
-      const { client, lines } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client, lines } = guardedNetwork(server)
       const http = yield* authenticated(client, undefined, {
         origin: registry,
         known: { challenge: `Bearer realm="${realm}"`, token: { value: "handed-over", scope } }
@@ -336,10 +314,7 @@ describe("Auth.transport with a request body", () => {
   it.effect("sends a replayable body again after a challenge", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { received, client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { received, client } = guardedNetwork(server)
       const http = yield* authenticated(client)
       for (const body of [HttpBody.text("content"), Transport.markReplayable(singleUse())]) {
         server.granted.clear()
@@ -351,10 +326,7 @@ describe("Auth.transport with a request body", () => {
   it.effect("gets a token before it sends a body that cannot be replayed", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client, lines } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client, lines } = guardedNetwork(server)
       const http = yield* authenticated(client, withCredentials(alice))
       expect((yield* http.put(upload, { body: singleUse() })).status).toBe(200)
       expect(lines()).toEqual([
@@ -489,10 +461,7 @@ describe("Auth.transport with a registry token", () => {
   it.effect("tries other credentials if the registry refuses the token", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const token = Credential.registryToken("CANARY")
       expect(yield* pull(yield* authenticated(client, withCredentials([token, alice])))).toBe(200)
       expect(server.tokenRequests).toMatchObject([{ authorization: basic("alice", "CANARY") }])

@@ -6,7 +6,10 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { Effect } from "effect"
+import type { Layer } from "effect"
 import * as Stream from "effect/Stream"
+import * as Auth from "../src/Auth.js"
+import * as Credentials from "../src/Credentials.js"
 import { fromUrl } from "../src/internal/requestScopes.js"
 
 /** A request that a server received. */
@@ -63,7 +66,8 @@ export const fakeNetwork = (servers: { readonly [origin: string]: FakeServer }) 
   return { client, received, lines }
 }
 
-export const registry = "https://registry.example.com"
+export const host = "registry.example.com"
+export const registry = `https://${host}`
 export const realm = "https://auth.example.com/token"
 
 /** A request that a token server received. */
@@ -142,3 +146,14 @@ export const errorOf = (error: unknown): RegistryError.RegistryError => {
   if (!RegistryError.isRegistryError(cause)) throw new Error(`the cause is not a RegistryError: ${String(error)}`)
   return cause
 }
+
+/** Creates a network of a registry that requires tokens, and the token server that issues them. */
+export const guardedNetwork = ({ granted, respond }: Pick<ReturnType<typeof tokenServer>, "granted" | "respond">) =>
+  fakeNetwork({ [registry]: guarded(granted), "https://auth.example.com": respond })
+
+/** Adds authentication to a client. */
+export const authenticated = (
+  client: HttpClient.HttpClient,
+  credentials: Layer.Layer<Credentials.Credentials> = Credentials.layerAnonymous,
+  options?: Auth.Options
+) => Effect.map(Effect.provide(Auth.transport(options), credentials), (wrap) => wrap(client))

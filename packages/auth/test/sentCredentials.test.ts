@@ -8,12 +8,19 @@ import * as fc from "fast-check"
 import * as Auth from "../src/Auth.js"
 import * as Credential from "../src/Credential.js"
 import * as Credentials from "../src/Credentials.js"
-import { basic, errorOf, fakeNetwork, guarded, realm, registry, tokenServer } from "./fakeServers.js"
+import {
+  authenticated,
+  basic,
+  errorOf,
+  fakeNetwork,
+  guarded,
+  guardedNetwork,
+  host,
+  realm,
+  registry,
+  tokenServer
+} from "./fakeServers.js"
 import type { FakeServer } from "./fakeServers.js"
-
-const host = "registry.example.com"
-const authenticated = (client: HttpClient.HttpClient, credentials: Layer.Layer<Credentials.Credentials>) =>
-  Effect.map(Effect.provide(Auth.transport(), credentials), (wrap) => wrap(client))
 
 const pull = (client: HttpClient.HttpClient, repository = "team/app", origin = registry) =>
   Effect.map(client.get(`${origin}/v2/${repository}/manifests/v1`), ({ status }) => status)
@@ -22,10 +29,7 @@ describe("Auth.transport with an identity token", () => {
   it.effect("uses the new identity token that the token server returns", () =>
     Effect.gen(function*() {
       const server = tokenServer((_, count) => ({ refresh_token: `CANARY-${count + 1}` }))
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const http = yield* authenticated(
         client,
         Credentials.layerStatic({ [host]: Credential.identityToken("CANARY-1") })
@@ -43,10 +47,7 @@ describe("Auth.transport with an identity token", () => {
       const server = tokenServer(({ form }) =>
         form["refresh_token"] === "CANARY-1" ? { refresh_token: "CANARY-2" } : { status: 401 }
       )
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const http = yield* authenticated(
         client,
         Credentials.layerStatic({ [host]: Credential.identityToken("CANARY-1") })
@@ -139,10 +140,7 @@ describe("Auth.transport with credentials", () => {
   it.effect("sends the strongest credentials that the challenge accepts", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const entry = [Credential.basic("alice", "CANARY"), Credential.identityToken("CANARY")]
       yield* pull(yield* authenticated(client, Credentials.layerStatic({ [host]: entry })))
       expect(server.tokenRequests).toMatchObject([{ method: "POST", form: { grant_type: "refresh_token" } }])
@@ -173,10 +171,7 @@ describe("Auth.transport with credentials", () => {
     Effect.gen(function*() {
       let password = "old"
       const server = tokenServer(({ authorization }) => authorization === basic("alice", "new") ? {} : { status: 401 })
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const http = yield* authenticated(
         client,
         Layer.succeed(Credentials.Credentials, { get: () => Effect.sync(() => [Credential.basic("alice", password)]) })
@@ -288,10 +283,7 @@ describe("Auth.layer", () => {
   it.effect("provides an HTTP client that authenticates", () =>
     Effect.gen(function*() {
       const server = tokenServer()
-      const { client } = fakeNetwork({
-        [registry]: guarded(server.granted),
-        "https://auth.example.com": server.respond
-      })
+      const { client } = guardedNetwork(server)
       const layer = Auth.layer().pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, client)))
       const status = yield* Effect.provide(Effect.flatMap(HttpClient.HttpClient, (http) => pull(http)), layer)
       expect(status).toBe(200)

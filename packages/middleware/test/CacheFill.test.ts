@@ -274,7 +274,7 @@ describe("a fill", () => {
       expect(world.base.seen).toEqual(["GetBlob", "GetBlob"])
     }))
 
-  it.scoped("is abandoned by slow readers after maxWait", () =>
+  it.scoped("makes a late reader wait at most maxWait, and then read from the upstream", () =>
     Effect.gen(function*() {
       const gate = yield* Queue.unbounded<unknown>()
       const base = first(gated(Queue.take(gate)))

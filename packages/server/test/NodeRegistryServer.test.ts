@@ -11,7 +11,10 @@ import { check } from "./rows.js"
 import { keeping, node } from "./servers.js"
 import type { Line } from "./servers.js"
 import { bodies } from "./suites/bodies.js"
-import { flow } from "./suites/flow.js"
+import { brokenBodies } from "./suites/brokenBodies.js"
+import { connections } from "./suites/connections.js"
+import { contents } from "./suites/contents.js"
+import { defects } from "./suites/defects.js"
 import { guarding } from "./suites/guarding.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
@@ -19,15 +22,20 @@ import { options } from "./suites/options.js"
 import { pull } from "./suites/pull.js"
 import { push } from "./suites/push.js"
 import { refusals } from "./suites/refusals.js"
+import { uploadSessions } from "./suites/uploads.js"
 
 describe(node.name, () => {
   pull(node)
   push(node)
+  uploadSessions(node)
   management(node)
   lists(node)
   refusals(node)
   bodies(node)
-  flow(node)
+  brokenBodies(node)
+  connections(node)
+  contents(node)
+  defects(node)
   options(node)
   guarding(node)
 })

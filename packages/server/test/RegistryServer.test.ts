@@ -12,7 +12,10 @@ import * as probe from "./probe.js"
 import { check } from "./rows.js"
 import { keeping, node, platform, start } from "./servers.js"
 import { bodies } from "./suites/bodies.js"
-import { flow } from "./suites/flow.js"
+import { brokenBodies } from "./suites/brokenBodies.js"
+import { connections } from "./suites/connections.js"
+import { contents } from "./suites/contents.js"
+import { defects } from "./suites/defects.js"
 import { guarding } from "./suites/guarding.js"
 import { lists } from "./suites/lists.js"
 import { management } from "./suites/management.js"
@@ -20,15 +23,20 @@ import { options } from "./suites/options.js"
 import { pull } from "./suites/pull.js"
 import { push } from "./suites/push.js"
 import { refusals } from "./suites/refusals.js"
+import { uploadSessions } from "./suites/uploads.js"
 
 describe(platform.name, () => {
   pull(platform)
   push(platform)
+  uploadSessions(platform)
   management(platform)
   lists(platform)
   refusals(platform)
   bodies(platform)
-  flow(platform)
+  brokenBodies(platform)
+  connections(platform)
+  contents(platform)
+  defects(platform)
   options(platform)
   guarding(platform)
 })

@@ -12,6 +12,7 @@ export const v1 = Tag.make("v1")
 /** 2048 different bytes, which is the size in the range examples of the spec. */
 export const blob = new Uint8Array(2048).map((_, index) => index % 251)
 export const blobDigest = Digest.fromBytes(blob)
+export const blobPath = `/v2/team/app/blobs/${blobDigest}`
 export const absent = Digest.fromBytes(text("never pushed"))
 
 export const config = text("{}")

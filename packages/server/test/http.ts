@@ -129,3 +129,11 @@ export const shout = (port: number, text: string | Uint8Array): Effect.Effect<st
   Effect.scoped(
     Effect.flatMap(connect(port), (connection) => Effect.zipRight(connection.write(text), connection.closed))
   )
+
+/** Returns the head of a request with a body, as text. */
+export const head = (method: string, path: string, ...headers: ReadonlyArray<string>) =>
+  `${[`${method} ${path} HTTP/1.1`, "Host: a", "Content-Type: a/b", ...headers].join("\r\n")}\r\n\r\n`
+
+/** Returns a GET request, as text. */
+export const get = (path: string, ...headers: ReadonlyArray<string>) =>
+  `${[`GET ${path} HTTP/1.1`, "Host: a", ...headers].join("\r\n")}\r\n\r\n`

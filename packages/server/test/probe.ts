@@ -128,3 +128,17 @@ export const endless = Effect.map(
       )
   })
 )
+
+/** Waits until a number has not grown for a while. */
+export const still = (count: () => number): Effect.Effect<number> => {
+  let last = -1
+  let turns = 0
+  return Effect.as(
+    until(() => {
+      turns = count() === last ? turns + 1 : 0
+      last = count()
+      return turns > 2000
+    }),
+    0
+  ).pipe(Effect.map(count))
+}

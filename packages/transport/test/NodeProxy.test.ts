@@ -47,6 +47,9 @@ const failure = (host: string, environment: Environment, options?: Partial<NodeP
     return yield* Effect.flip(Stream.runDrain(Context.get(context, Registry).listRepositories()))
   })
 
+/** The variables that send http and https through the same proxy. */
+const both = (proxy: string): Environment => ({ HTTP_PROXY: proxy, HTTPS_PROXY: proxy })
+
 const trusting = { connect: { ca: certificate.cert } }
 
 describe("a request is sent through the proxy", () => {
@@ -54,18 +57,17 @@ describe("a request is sent through the proxy", () => {
     readonly [
       name: string,
       environment: (proxy: string) => Environment,
-      options: (proxy: string) => NodeProxy.Options
+      options?: (proxy: string) => NodeProxy.Options
     ]
   > = [
-    ["of HTTP_PROXY", (proxy) => ({ HTTP_PROXY: `http://${proxy}` }), () => ({})],
-    ["of http_proxy", (proxy) => ({ http_proxy: `http://${proxy}` }), () => ({})],
-    ["of HTTP_PROXY without a scheme", (proxy) => ({ HTTP_PROXY: proxy }), () => ({})],
+    ["of HTTP_PROXY", (proxy) => ({ HTTP_PROXY: `http://${proxy}` })],
+    ["of http_proxy", (proxy) => ({ http_proxy: `http://${proxy}` })],
+    ["of HTTP_PROXY without a scheme", (proxy) => ({ HTTP_PROXY: proxy })],
     [
       "of HTTP_PROXY rather than http_proxy",
-      (proxy) => ({ HTTP_PROXY: `http://${proxy}`, http_proxy: "http://unused.example" }),
-      () => ({})
+      (proxy) => ({ HTTP_PROXY: `http://${proxy}`, http_proxy: "http://unused.example" })
     ],
-    ["of http_proxy if HTTP_PROXY is empty", (proxy) => ({ HTTP_PROXY: "", http_proxy: proxy }), () => ({})],
+    ["of http_proxy if HTTP_PROXY is empty", (proxy) => ({ HTTP_PROXY: "", http_proxy: proxy })],
     [
       "of the options rather than the environment",
       () => ({ HTTP_PROXY: "http://unused.example" }),
@@ -80,7 +82,7 @@ describe("a request is sent through the proxy", () => {
   it.scoped.each(cases)("%s", ([, environment, options]) =>
     Effect.gen(function*() {
       const { proxy, server } = yield* world()
-      const client = yield* http(environment(proxy.host), options(proxy.host))
+      const client = yield* http(environment(proxy.host), options?.(proxy.host))
       const response = yield* client.get("http://registry.example/v2/?n=1")
       expect(yield* response.text).toBe("here")
       expect(proxy.requests).toEqual([{
@@ -190,7 +192,7 @@ describe("a request is not sent through the proxy", () => {
   it.scoped.each(["127.0.0.1", "localhost", "[::1]"])("to %s, but guarded", (host) =>
     Effect.gen(function*() {
       const { port, proxy } = yield* world()
-      const client = yield* http({ HTTP_PROXY: proxy.host, HTTPS_PROXY: proxy.host })
+      const client = yield* http(both(proxy.host))
       for (const scheme of ["http", "https"]) {
         const error = yield* Effect.flip(client.get(`${scheme}://${host}:${port}/`))
         expect(error.cause).toMatchObject({ _tag: "Refused", by: "NodeAddressGuard" })
@@ -258,17 +260,14 @@ describe("a login in the proxy's URL", () => {
       Effect.gen(function*() {
         const { proxy, server } = yield* world({ authorization })
         const insecure = scheme === "http"
-        const missing = yield* failure(`registry.example:${port}`, {
-          HTTP_PROXY: proxy.host,
-          HTTPS_PROXY: proxy.host
-        }, { insecure })
+        const missing = yield* failure(`registry.example:${port}`, both(proxy.host), { insecure })
         const host = insecure ? "registry.example" : "registry.example:443"
         expect(missing.message).toBe(
           `ListRepositories: the proxy ${proxy.host} wants a login for ${host} (407): ` +
             `set it in the proxy's URL, as in http://USER:PASSWORD@${proxy.host}`
         )
         const url = `http://user:CANARY@${proxy.host}`
-        const wrong = yield* failure(`registry.example:${port}`, { HTTP_PROXY: url, HTTPS_PROXY: url }, { insecure })
+        const wrong = yield* failure(`registry.example:${port}`, both(url), { insecure })
         expect(wrong.message).toBe(
           `ListRepositories: the proxy ${proxy.host} refuses the user name and the password of its URL for ${host} (407)`
         )
@@ -286,7 +285,7 @@ describe("an error names the proxy", () => {
     Effect.gen(function*() {
       const { proxy } = yield* Effect.scoped(world())
       for (const insecure of [true, false]) {
-        const environment = { HTTP_PROXY: `${CANARY}${proxy.host}`, HTTPS_PROXY: `${CANARY}${proxy.host}` }
+        const environment = both(`${CANARY}${proxy.host}`)
         const error = yield* failure("registry.example", environment, { insecure })
         expect(error).toMatchObject({ _tag: "TransportError" })
         expect(error.message).toBe(
@@ -367,7 +366,7 @@ it.scoped("retries after a temporary failure of the proxy", () =>
 it.scoped("refuses HTTP_PROXY in a CGI program, and still uses HTTPS_PROXY", () =>
   Effect.gen(function*() {
     const { proxy } = yield* world({}, certificate)
-    const environment = { REQUEST_METHOD: "GET", HTTP_PROXY: proxy.host, HTTPS_PROXY: proxy.host }
+    const environment = { REQUEST_METHOD: "GET", ...both(proxy.host) }
     const error = yield* failure("registry.example", environment)
     expect(error.message).toContain("HTTP_PROXY is not used by a program that serves CGI requests")
     const client = yield* http(environment, trusting)

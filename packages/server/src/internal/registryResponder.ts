@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import { admitted, begin } from "./admission.js"
 import * as blobResponse from "./blobResponse.js"
 import * as bodiesInMemory from "./bodiesInMemory.js"
+import * as brokenUploads from "./brokenUploads.js"
 import type * as byteBudget from "./byteBudget.js"
 import * as listResponse from "./listResponse.js"
 import * as report from "./report.js"
@@ -83,7 +84,7 @@ export const make = (handler: Handler, settings: Settings): Respond => {
 
 /** Runs an operation, and answers by the shape of its result. */
 const runner = (handler: Handler, settings: Settings) => {
-  const handle = Middleware.verified(handler)
+  const handle = Middleware.verified(brokenUploads.waitForStored(handler))
   const blob = blobResponse.make(handle, settings.redirect)
   const list = listResponse.make(handle, settings)
   return (operation: Command, request: Wire.Request, caller: Caller.Identity): Effect.Effect<Wire.Response> =>

@@ -3,11 +3,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import { execFile } from "node:child_process"
 import { blob, blobDigest, fill, image, repository } from "../fixtures.js"
-import { begin, hear } from "../http.js"
-import { answering, until } from "../probe.js"
+import { head } from "../http.js"
+import { answering } from "../probe.js"
 import { check, checkLines, run } from "../rows.js"
 import { start } from "../servers.js"
 import type { Composition, Running } from "../servers.js"
+import { begun } from "../uploadSessions.js"
 
 const MiB = 1024 * 1024
 const manifestPath = "/v2/team/app/manifests/v2"
@@ -44,9 +45,6 @@ const curl = (port: number, path: string, body: Uint8Array, ...options: Readonly
     }
   )
 
-const head = (method: string, path: string, ...headers: ReadonlyArray<string>) =>
-  `${[`${method} ${path} HTTP/1.1`, "Host: a", "Content-Type: a/b", ...headers].join("\r\n")}\r\n\r\n`
-
 const nothingStored = (running: Running) =>
   Effect.gen(function*() {
     check(yield* running.ask({ path: "/v2/team/app/tags/list" }), {
@@ -62,17 +60,6 @@ export const bodies = (composition: Composition) => {
     yield* fill(running.registry)
     const before = running.lines.length
     return { ...running, logged: () => running.lines.slice(before) }
-  })
-
-  /** Opens an upload session that has the first ten bytes of the blob. */
-  const begun = Effect.gen(function*() {
-    const running = yield* start(composition)
-    const path = "/v2/team/app/blobs/uploads/"
-    const started = yield* running.ask({ method: "POST", path, headers: { "content-length": "0" } })
-    const location = String(started.headers.location)
-    check(yield* running.ask({ method: "PATCH", path: location, body: blob.subarray(0, 10) }), { status: 202 })
-    const before = running.lines.length
-    return { ...running, location, logged: () => running.lines.slice(before) }
   })
 
   describe("bodies", () => {
@@ -187,7 +174,7 @@ export const bodies = (composition: Composition) => {
 
     it.scoped("lets curl send a blob only after a 100", () =>
       Effect.gen(function*() {
-        const running = yield* begun
+        const running = yield* begun(composition)
         const path = `${running.location}?digest=${blobDigest}`
         const rest = blob.subarray(10)
         const answer = yield* curl(running.port, path, rest, "-H", "Expect: 100-continue")
@@ -196,7 +183,7 @@ export const bodies = (composition: Composition) => {
 
     it.scoped("sends a 100 or the final answer to a client that waits for a 100", () =>
       Effect.gen(function*() {
-        const running = yield* begun
+        const running = yield* begun(composition)
         const granted = yield* running.connect
         yield* granted.write(head("PATCH", running.location, "Content-Length: 5", "Expect: 100-continue"))
         yield* granted.until(/^HTTP\/1\.1 100 Continue\r\n\r\n$/)
@@ -272,85 +259,5 @@ export const bodies = (composition: Composition) => {
         const text = yield* connection.closed
         expect(text).toMatch(composition.ownsSockets ? /^HTTP\/1\.1 201 [^]*HTTP\/1\.1 400 / : /HTTP\/1\.1 400 /)
       }))
-
-    const broken: ReadonlyArray<
-      readonly [name: string, method: string, path: (location: string) => string, header: string]
-    > = [
-      ["a chunk of an upload", "PATCH", (location) => location, "Content-Length: 100"],
-      ["a stream", "PATCH", (location) => location, "Transfer-Encoding: chunked"],
-      ["the last chunk", "PUT", (location) => `${location}?digest=${blobDigest}`, "Content-Length: 2038"],
-      ["a blob", "POST", () => `/v2/team/app/blobs/uploads/?digest=${blobDigest}`, "Content-Length: 2048"],
-      ["a manifest", "PUT", () => manifestPath, "Content-Length: 100"]
-    ]
-
-    it.scoped.each(broken)(
-      "33: %s whose sender stops is 400, and leaves nothing",
-      ([, method, path, header]) =>
-        Effect.gen(function*() {
-          const running = yield* begun
-          const connection = yield* running.connect
-          yield* connection.write(
-            head(method, path(running.location), header) + (header.startsWith("T") ? "5\r\nhello" : "hello")
-          )
-          yield* connection.halfClose
-          const text = yield* connection.closed
-          expect(text).toMatch(/^HTTP\/1\.1 400 /)
-          if (composition.ownsSockets) expect(text).toContain(`{"errors":[{"code":"SIZE_INVALID","message":`)
-          yield* untouched(running)
-          yield* finishable(running)
-        })
-    )
-
-    it.scoped.each(broken)(
-      "33: %s whose sender is gone leaves nothing",
-      ([, method, path, header]) =>
-        Effect.gen(function*() {
-          const running = yield* begun
-          const connection = yield* running.connect
-          yield* connection.write(
-            head(method, path(running.location), header) + (header.startsWith("T") ? "5\r\nhello" : "hello")
-          )
-          // An answer to another request shows that the server has read this request.
-          check(yield* running.ask({ path: "/v2/" }), { status: 200 })
-          connection.socket.resetAndDestroy()
-          yield* until(() => running.logged().length > 0)
-          yield* untouched(running)
-          yield* finishable(running)
-        })
-    )
-
-    it.scoped("handles a client that disconnects before it has sent its body, and one that never sends it", () =>
-      Effect.gen(function*() {
-        const running = yield* begun
-        const request = begin(running.port, {
-          method: "PATCH",
-          path: running.location,
-          headers: { "content-length": "10", ...typed }
-        })
-        const answer = yield* Effect.fork(Effect.flip(hear(request)))
-        request.flushHeaders()
-        check(yield* running.ask({ path: "/v2/" }), { status: 200 })
-        request.destroy()
-        yield* answer
-        yield* until(() => running.logged().length > 0)
-        yield* finishable(running)
-      }))
   })
 }
-
-type Begun = Running & { readonly location: string; readonly logged: () => Running["lines"] }
-
-const untouched = (running: Begun) =>
-  Effect.gen(function*() {
-    yield* until(() => running.logged().length > 0)
-    checkLines(running.logged())
-    check(yield* running.ask({ path: "/v2/_catalog" }), { status: 200, body: { repositories: [] } })
-  })
-
-/** Verifies that the offset of the session is unchanged and that the upload can continue. */
-const finishable = (running: Begun) =>
-  Effect.gen(function*() {
-    check(yield* running.ask({ path: running.location }), { status: 204, headers: { "upload-offset": "10" } })
-    const path = `${running.location}?digest=${blobDigest}`
-    check(yield* running.ask({ method: "PUT", path, body: blob.subarray(10) }), { status: 201 })
-  })
