@@ -107,3 +107,20 @@ export const layerStores = (
  */
 export const layer = (options: Options): Layer.Layer<Registry | BlobStore | MetadataStore, OpenError> =>
   Layer.provideMerge(Store.layer(options), layerStores(options))
+
+/**
+ * Creates a layer of the two stores in a directory that reads only, also while another process has the directory open.
+ * Fails if the directory has no registry.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerReader = (
+  { directory }: Pick<StoreOptions, "directory">
+): Layer.Layer<BlobStore | MetadataStore, OpenError> => {
+  const metadata = SqlMetadataStore.layer().pipe(
+    Layer.provide(Sqlite.layerReader({ filename: join(directory, "metadata.db") }))
+  )
+  const blobs = Layer.suspend(() => NodeBlobStore.layer({ directory, lock: () => Effect.void }))
+  return Layer.flatMap(metadata, (context) => Layer.merge(Layer.succeedContext(context), blobs))
+}

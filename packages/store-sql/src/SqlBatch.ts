@@ -81,6 +81,8 @@ export interface Service {
    * `database`: the clock of the database, which all of its clients share.
    */
   readonly clock: "process" | "database"
+  /** Whether the database was opened for reading only. Then `run` fails. */
+  readonly readOnly?: boolean | undefined
   /** Runs statements as one transaction: all or none. Returns the rows of each statement. Batches run in order. */
   readonly run: (
     statements: ReadonlyArray<Statement>,

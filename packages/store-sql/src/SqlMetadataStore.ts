@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as MetadataStore from "@effect-oci/store/MetadataStore"
-import type * as StoreError from "@effect-oci/store/StoreError"
+import * as StoreError from "@effect-oci/store/StoreError"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -50,6 +50,10 @@ export interface Options {
   readonly eventsKept?: number | undefined
 }
 
+/** The schema of a database that is opened for reading only is not upgraded. */
+const tooOld = (found: number, supported: number) =>
+  `the schema of the metadata store has version ${found}, not ${supported}; start the registry once, which upgrades it`
+
 /**
  * Creates a metadata store, and creates or upgrades the tables of its database.
  *
@@ -63,6 +67,9 @@ export const make = (
     const db = new Database(yield* SqlBatch)
     const { found, supported } = yield* migrate.run(db)
     if (found > supported) return yield* new SchemaTooNew({ found, supported })
+    if (db.isReadOnly && found < supported) {
+      return yield* new StoreError.Failed({ cause: new Error(tooOld(found, supported)) })
+    }
     return {
       ...blobs.make(db),
       ...manifests.make(db),

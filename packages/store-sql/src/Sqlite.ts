@@ -70,6 +70,28 @@ export const layer = (options: Options): Layer.Layer<SqlBatch, OpenFailed | Stor
   Layer.scoped(SqlBatch, make(options))
 
 /**
+ * Creates a layer with a database that is opened for reading, also while another process writes to it.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerReader = ({ filename }: Options): Layer.Layer<SqlBatch, OpenFailed> =>
+  Layer.scoped(
+    SqlBatch,
+    internal.makeReader(filename, (reason, problem) => new OpenFailed({ filename, reason, problem }))
+  )
+
+/**
+ * Writes a copy of a database to a new file. The copy has the content of one moment, also while another process writes.
+ * Fails if the target exists.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const copy = ({ filename, target }: Options & { readonly target: string }): Effect.Effect<void, OpenFailed> =>
+  internal.copy(filename, target, (reason, problem) => new OpenFailed({ filename, reason, problem }))
+
+/**
  * Locks a folder for this process until the scope ends, with a file `lock.db` that SQLite locks. The operating system
  * frees the lock if the process is killed. Fails if another process has the lock.
  *

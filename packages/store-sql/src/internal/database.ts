@@ -39,9 +39,11 @@ export const millis = (duration: Duration.DurationInput): number =>
  */
 export class Database {
   readonly dialect: Dialect
+  readonly isReadOnly: boolean
 
   constructor(private readonly batch: Service) {
     this.dialect = dialects[batch.dialect]
+    this.isReadOnly = batch.readOnly === true
   }
 
   statement(text: string): Template {

@@ -14,6 +14,10 @@ export const run = (
     const all = migrations(db.dialect)
     const current = db.statement(`SELECT COALESCE(MAX(version), 0) AS version FROM migration`)
     const applied = db.guard(`SELECT 'Applied' AS refusal, NULL AS value FROM migration WHERE version >= :version`)
+    if (db.isReadOnly) {
+      const [row] = yield* db.read(current, {})
+      return { found: Number(row!["version"]), supported: all.length }
+    }
     const record = db.statement(`INSERT INTO migration (version, applied_at) VALUES (:version, :now)`)
     const [, rows] = yield* db.run([plain(versions(db.dialect)), current], {}, {})
     const found = Number(rows![0]!["version"])

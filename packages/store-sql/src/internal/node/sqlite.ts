@@ -2,7 +2,7 @@ import * as Answer from "@effect-oci/core/Answer"
 import * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { statSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { Refused, type Row, type Service, type Statement } from "../../SqlBatch.js"
 import { check } from "../params.js"
@@ -106,6 +106,46 @@ export const make = <E>(
       read: (statement) => Answer.attempt(() => read(check(statement), reader, filename))
     }
   })
+
+const forReading = Effect.fail(new StoreError.Failed({ cause: new Error("the database is open for reading only") }))
+
+/** Opens a database for reading, also while another process writes to it. */
+export const makeReader = <E>(
+  filename: string,
+  openFailed: (reason: Reason, problem: string) => E
+): Effect.Effect<Service, E, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (!existsSync(filename)) return yield* Effect.fail(openFailed("failed", "the file does not exist"))
+    const reader = yield* Effect.acquireRelease(
+      attempt(() => openReader(groupCommit.findDriver(), filename), openFailed),
+      (connection) => Effect.sync(() => connection.close())
+    )
+    return {
+      dialect: "sqlite",
+      clock: "process",
+      readOnly: true,
+      run: () => forReading,
+      read: (statement) => Answer.attempt(() => read(check(statement), reader, filename))
+    }
+  })
+
+/** Writes a copy of a database to a new file, as it is at one moment. Syncs the copy to the disk. */
+export const copy = <E>(
+  filename: string,
+  target: string,
+  openFailed: (reason: Reason, problem: string) => E
+): Effect.Effect<void, E> =>
+  Effect.scoped(Effect.gen(function*() {
+    if (!existsSync(filename)) return yield* Effect.fail(openFailed("failed", "the file does not exist"))
+    const connection = yield* Effect.acquireRelease(
+      attempt(() => groupCommit.openHere(groupCommit.findDriver(), filename), openFailed),
+      (connection) => Effect.sync(() => connection.close())
+    )
+    yield* attempt(() => {
+      connection.all("PRAGMA busy_timeout = 5000", [])
+      connection.exec(`VACUUM INTO '${target.replaceAll("'", "''")}'`)
+    }, openFailed)
+  }))
 
 const read = (
   { params, sql }: Statement,
