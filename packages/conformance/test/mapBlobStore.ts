@@ -1,77 +1,88 @@
 import { Body } from "@effect-oci/core"
-import * as BlobStore from "@effect-oci/store/BlobStore"
-import * as StoreError from "@effect-oci/store/StoreError"
+import { BlobStore, StoreError } from "@effect-oci/store"
 import { Effect, Layer } from "effect"
 
-interface Upload extends BlobStore.OpenUpload {
+/** Bytes under a key: those of a blob, or of an upload that is not committed yet. The token of an upload is its key. */
+interface Entry extends BlobStore.OpenUpload {
+  readonly committed: boolean
   fence: number
   content: Uint8Array
 }
 
-const read = (body: Body.Body) => Body.toBytes(body, { limit: Infinity, onLimit: () => new Error() as never })
+const readAll = (body: Body.Body) => Body.toBytes(body, { limit: Infinity, onLimit: () => new Error() as never })
 
-const page = <A extends { readonly key: BlobStore.BlobKey }>(all: ReadonlyArray<A>, after: string, n: number) =>
-  all.filter(({ key }) => key > after).sort((a, b) => a.key < b.key ? -1 : 1).slice(0, n)
-
-/** A blob store of maps: the backend of the README. */
-export const layer = Layer.sync(BlobStore.BlobStore, () => {
-  const blobs = new Map<BlobStore.BlobKey, Uint8Array>()
-  const uploads = new Map<BlobStore.UploadToken, Upload>()
+/** A blob store of a map: the backend of the README. */
+export const layer = Layer.sync(BlobStore.BlobStore, (): BlobStore.Service => {
+  const entries = new Map<string, Entry>()
+  const add = (entry: Entry) => entries.set(entry.key, entry)
+  const remove = (key: string, committed: boolean) => entries.get(key)?.committed === committed && entries.delete(key)
+  const page = (committed: boolean, after: string, n: number) =>
+    [...entries.values()].filter((entry) => entry.committed === committed && entry.key > after)
+      .sort((a, b) => a.key < b.key ? -1 : 1).slice(0, n)
+  const find = (token: BlobStore.UploadToken) =>
+    Effect.suspend(() => {
+      const entry = entries.get(token)
+      return entry?.committed === false ? Effect.succeed(entry) : Effect.fail(new StoreError.UploadUnknown())
+    })
   return {
     granularity: 1,
     put: ({ body, key }) =>
-      Effect.mapBoth(read(body), {
+      Effect.mapBoth(readAll(body), {
         onFailure: (cause) => new StoreError.BodyBroken({ appended: undefined, cause }),
-        onSuccess: (content) => blobs.set(key, content) && content.byteLength
+        onSuccess: (content) => {
+          add({ id: key, key, token: BlobStore.UploadToken(key), committed: true, fence: 0, content })
+          return content.byteLength
+        }
       }),
     read: (key, span) =>
-      Effect.suspend((): Effect.Effect<Body.Body, StoreError.NotFound | StoreError.RangeInvalid> => {
-        const content = blobs.get(key)
-        if (content === undefined) return Effect.fail(new StoreError.NotFound({ key }))
-        const [start, end] = span === undefined ? [0] : [span.offset, span.offset + span.length]
-        return end !== undefined && end > content.byteLength
-          ? Effect.fail(new StoreError.RangeInvalid({ key, size: content.byteLength }))
-          : Effect.succeed(Body.bytes(content.subarray(start, end)))
+      Effect.gen(function*() {
+        const entry = entries.get(key)
+        if (entry?.committed !== true) return yield* Effect.fail(new StoreError.NotFound({ key }))
+        const { byteLength: size } = entry.content
+        const { length, offset } = span ?? { offset: 0, length: size }
+        if (offset + length > size) return yield* Effect.fail(new StoreError.RangeInvalid({ key, size }))
+        return Body.bytes(entry.content.subarray(offset, offset + length))
       }),
     openUpload: ({ id, key }) =>
       Effect.sync(() => {
         const token = BlobStore.UploadToken(key)
-        uploads.set(token, { id, key, token, fence: 0, content: new Uint8Array(0) })
+        add({ id, key, token, committed: false, fence: 0, content: new Uint8Array(0) })
         return token
       }),
     append: ({ body, fence, offset, token }) =>
       Effect.gen(function*() {
-        const upload = uploads.get(token)
-        if (upload === undefined) return yield* Effect.fail(new StoreError.UploadUnknown())
-        const size = upload.content.byteLength
-        if (fence < upload.fence) return yield* Effect.fail(new StoreError.Stale())
+        const entry = yield* find(token)
+        const { byteLength: size } = entry.content
+        if (fence < entry.fence) return yield* Effect.fail(new StoreError.Stale())
         if (offset > size) return yield* Effect.fail(new StoreError.OffsetMismatch({ offset: size }))
-        upload.fence = fence
-        upload.content = upload.content.slice(0, offset)
+        entry.fence = fence
+        entry.content = entry.content.slice(0, offset)
         const appended = { offset, token }
-        const chunk = yield* Effect.mapError(read(body), (cause) => new StoreError.BodyBroken({ appended, cause }))
-        if (uploads.get(token) !== upload) return yield* Effect.fail(new StoreError.UploadUnknown())
-        if (fence < upload.fence) return yield* Effect.fail(new StoreError.Stale())
-        upload.content = new Uint8Array([...upload.content, ...chunk])
-        return { offset: upload.content.byteLength, token }
+        const chunk = yield* Effect.mapError(readAll(body), (cause) => new StoreError.BodyBroken({ appended, cause }))
+        // Meanwhile, the upload may have been aborted, or another append may have begun.
+        yield* find(token)
+        if (fence < entry.fence) return yield* Effect.fail(new StoreError.Stale())
+        entry.content = new Uint8Array([...entry.content, ...chunk])
+        return { offset: entry.content.byteLength, token }
       }),
     commit: ({ size, token }) =>
-      Effect.suspend((): Effect.Effect<void, StoreError.UploadUnknown | StoreError.OffsetMismatch> => {
-        const upload = uploads.get(token)
-        const key = BlobStore.BlobKey(token)
-        if (upload === undefined) {
-          return blobs.get(key)?.byteLength === size ? Effect.void : Effect.fail(new StoreError.UploadUnknown())
-        }
-        const offset = upload.content.byteLength
-        if (offset < size) return Effect.fail(new StoreError.OffsetMismatch({ offset }))
-        blobs.set(key, upload.content.subarray(0, size))
-        uploads.delete(token)
-        return Effect.void
+      Effect.gen(function*() {
+        const done = entries.get(token)
+        if (done?.committed === true && done.content.byteLength === size) return
+        const entry = yield* find(token)
+        const { byteLength: offset } = entry.content
+        if (offset < size) return yield* Effect.fail(new StoreError.OffsetMismatch({ offset }))
+        add({ ...entry, committed: true, content: entry.content.subarray(0, size) })
       }),
-    abort: (token) => Effect.sync(() => void uploads.delete(token)),
-    delete: (keys) => Effect.sync(() => keys.filter((key) => blobs.delete(key) || true)),
-    list: (after, n) =>
-      Effect.sync(() => page(Array.from(blobs, ([key, { byteLength: size }]) => ({ key, size })), after ?? "", n)),
-    listUploads: (after, n) => Effect.sync(() => page([...uploads.values()], after ?? "", n))
+    abort: (token) => Effect.sync(() => void remove(token, false)),
+    delete: (keys) =>
+      Effect.sync(() => {
+        for (const key of keys) remove(key, true)
+        return keys
+      }),
+    list: (after = BlobStore.BlobKey(""), n) =>
+      Effect.sync(() => page(true, after, n).map(({ content, key }) => ({ key, size: content.byteLength }))),
+    listUploads: (after = BlobStore.BlobKey(""), n) =>
+      Effect.sync(() => page(false, after, n).map(({ id, key, token }) => ({ id, key, token })))
   }
 })
