@@ -29,7 +29,8 @@ import * as members from "./internal/members.js"
 export interface Options<Store extends members.Source = members.Source> {
   /**
    * The registry that stores the pulled content, or a layer of it. Only the cache may write to it. Prefer a registry
-   * that accepts manifests before the blobs that they name (`sparseManifests` of `@effect-oci/store`).
+   * that accepts manifests before the blobs that they name, and deletes blobs that manifests refer to
+   * (`sparseManifests` of `@effect-oci/store`).
    */
   readonly store: Store
   /** How long a resolved tag is valid. Default: 1 minute. */

@@ -58,8 +58,9 @@ export const side = (handle: Handler.Handler): Side => {
   }
 }
 
+/** A registry in memory that deletes blobs although manifests refer to them, as some remote registries do. */
 export const memory = (options?: Memory.Options) =>
-  Effect.map(Layer.build(Memory.layer(options)), Context.get(Registry))
+  Effect.map(Layer.build(Memory.layer({ deleteReferenced: true, ...options })), Context.get(Registry))
 
 export interface World {
   /** Asks the upstream without the cache, and without recording the operation. */
