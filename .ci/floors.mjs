@@ -19,7 +19,8 @@ const floors = {
   client: ["core", "protocol", "transport", "auth"],
   server: ["core", "protocol", "guard"],
   resolver: ["core", "middleware", "transport", "auth", "client"],
-  transfer: ["core", "store", "store-files", "middleware", "resolver"]
+  transfer: ["core", "store", "store-files", "middleware", "resolver"],
+  "store-cli": ["core", "store", "durable", "transfer"]
 }
 const released = Object.keys(floors)
 floors.conformance = [...released]

@@ -1,0 +1,53 @@
+import { MetadataStore } from "@effect-oci/store"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as pages from "./pages.js"
+import * as terminal from "./terminal.js"
+
+/** Counts the content of a registry. */
+export const stats = Effect.gen(function*() {
+  const metadata = yield* MetadataStore.MetadataStore
+  const { show } = yield* terminal.progress
+  const sums = { repositories: 0, tags: 0, manifests: 0, manifestBytes: 0, blobs: 0, blobBytes: 0 }
+  yield* Stream.runForEach(
+    pages.all(metadata.listRepositories, (name) => name),
+    (repository) =>
+      Effect.gen(function*() {
+        sums.repositories++
+        yield* show(`counting: ${sums.repositories} repositories, ${sums.manifests} manifests`)
+        sums.tags += yield* Stream.runCount(
+          pages.all(
+            (after: Parameters<typeof metadata.listTags>[1], n) => metadata.listTags(repository, after, n),
+            (tag) => tag
+          )
+        )
+        yield* Stream.runForEach(
+          pages.all(
+            (after: Parameters<typeof metadata.inspectManifests>[1], n) =>
+              metadata.inspectManifests(repository, after, n),
+            ({ descriptor }) => descriptor.digest
+          ),
+          ({ descriptor: { size } }) =>
+            Effect.sync(() => {
+              sums.manifests++
+              sums.manifestBytes += size
+            })
+        )
+      })
+  )
+  yield* Stream.runForEach(
+    pages.all(metadata.inspectBlobs, ({ descriptor }) => descriptor.digest),
+    ({ descriptor: { size } }) =>
+      Effect.suspend(() => {
+        sums.blobs++
+        sums.blobBytes += size
+        return show(`counting: ${sums.blobs} blobs`)
+      })
+  )
+  yield* terminal.table([
+    ["repositories", sums.repositories],
+    ["tags", sums.tags],
+    ["manifests", `${sums.manifests}, ${terminal.bytes(sums.manifestBytes)}`],
+    ["blobs", `${sums.blobs}, ${terminal.bytes(sums.blobBytes)}`]
+  ])
+})
