@@ -10,6 +10,7 @@ import * as copies from "./copies.js"
 import { failures, table } from "./internal/measure.js"
 import type { Suite } from "./internal/measure.js"
 import * as manifests from "./manifests.js"
+import * as metadata from "./metadata.js"
 import * as stacks from "./stacks.js"
 import * as wrappers from "./wrappers.js"
 
@@ -18,7 +19,8 @@ const suites: ReadonlyArray<Suite> = [
   { name: "stacks", run: stacks.run },
   { name: "blobs", run: blobs.run },
   { name: "manifests", run: manifests.run },
-  { name: "copies", run: copies.run }
+  { name: "copies", run: copies.run },
+  { name: "stores", run: metadata.run }
 ]
 
 const program = Effect.gen(function*() {

@@ -183,7 +183,7 @@ export const metadataMutants: ReadonlyArray<Mutant<Metadata>> = [
         store.putManifest(put)
       )
   })],
-  ["putManifest checks ifAbsent before it stores", "of many pushes with ifAbsent", (store) => ({
+  ["putManifest checks ifAbsent before it stores", "of many pushes at once with ifAbsent", (store) => ({
     putManifest: (put) =>
       Effect.gen(function*() {
         for (const tag of put.ifAbsent ? put.tags : []) {
@@ -205,7 +205,7 @@ export const metadataMutants: ReadonlyArray<Mutant<Metadata>> = [
   ["listReferrers ignores the filter", "lists referrers", (store) => ({
     listReferrers: (repository, subject, _, after, n) => store.listReferrers(repository, subject, undefined, after, n)
   })],
-  ["listTags finds a repository that does not exist", "a repository exists from", (store) => ({
+  ["listTags finds a repository that does not exist", "returns a manifest as it was stored", (store) => ({
     listTags: (...list) => Effect.catchTag(store.listTags(...list), "RepositoryUnknown", () => Effect.succeed([]))
   })],
   ["unknownKeys returns the keys of garbage", "unknownKeys", (store) => ({
@@ -259,7 +259,7 @@ export const metadataMutants: ReadonlyArray<Mutant<Metadata>> = [
   ["review always deletes untagged manifests", "removes untagged manifests only if", (store) => ({
     review: (policy, n) => store.review({ ...policy, untagged: "delete" }, n)
   })],
-  ["review never deletes untagged manifests", "keeps children", (store) => ({
+  ["review never deletes untagged manifests", "keeps children and", (store) => ({
     review: (policy, n) => store.review({ ...policy, untagged: "keep" }, n)
   })],
   ["review releases bytes at once", "garbage of review", (store) => ({
@@ -283,11 +283,15 @@ export const pairMutants: {
   readonly metadata: ReadonlyArray<Mutant<Metadata>>
 } = {
   blobs: [
-    ["delete says that the bytes are gone", "stores one copy", () => ({ delete: (keys) => Effect.succeed(keys) })],
+    [
+      "delete says that the bytes are gone",
+      "loses nothing that was acknowledged if a call fails",
+      () => ({ delete: (keys) => Effect.succeed(keys) })
+    ],
     ["commit loses the last byte", "loses nothing that was acknowledged if a call fails", (store) => ({
       commit: ({ size, token }) => store.commit({ token, size: size - 1 })
     })],
-    ["append returns too early", "continues a registry after a restart", (store) => ({
+    ["append returns too early", "loses nothing that was acknowledged if a call fails", (store) => ({
       append: (append) =>
         Effect.map(store.append({ ...append, body: Body.empty }), ({ token }) => ({
           token,

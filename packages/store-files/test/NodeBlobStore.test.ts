@@ -393,19 +393,4 @@ describe("the lock", () => {
       yield* Effect.scoped(open)
       assert.deepEqual(readdirSync(directory).sort(), ["blobs", "uploads"])
     }))
-
-  it.scoped("lets exactly one of several candidates win, also at a long path", () =>
-    Effect.gen(function*() {
-      const directory = join(yield* temporary, "a".repeat(100))
-      mkdirSync(directory)
-      for (let round = 0; round < 5; round++) {
-        yield* Effect.scoped(Effect.gen(function*() {
-          const all = yield* Effect.all(
-            Array.from({ length: 6 }, () => Effect.either(NodeDirectoryLock.acquire(directory))),
-            { concurrency: "unbounded" }
-          )
-          assert.strictEqual(all.filter(({ _tag }) => _tag === "Right").length, 1)
-        }))
-      }
-    }))
 })

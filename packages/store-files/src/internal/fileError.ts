@@ -59,6 +59,7 @@ export type Action =
  */
 export class FileError extends Error {
   readonly _tag = "FileError"
+  override readonly name = "FileError"
   /** What happened, as a part of a sentence. */
   readonly reason: string
 

@@ -98,7 +98,9 @@ export class Uploads {
       const isRunning = session.running !== undefined
       if (fence < session.fence || (fence === session.fence && isRunning)) return Effect.fail(new StoreError.Stale())
       session.fence = fence
-      const ended: Ended = this.end(session, new StoreError.Stale())
+      this.end(session, new StoreError.Stale())
+      const ended: Ended = Deferred.unsafeMake(FiberId.none)
+      session.running = ended
       const own = this.mutex(token)(this.appendTo(token, session, offset, body))
       return Effect.ensuring(
         Effect.raceFirst(own, Deferred.await(ended)),
@@ -116,7 +118,7 @@ export class Uploads {
       if (parsed === undefined || session === undefined || session.hasFailed) {
         return Effect.fail(new StoreError.UploadUnknown())
       }
-      this.endRunning(session)
+      this.end(session, new StoreError.UploadUnknown())
       return this.mutex(token)(Effect.uninterruptible(this.commitAs(parsed.key, token, session, size)))
     })
   }
@@ -126,7 +128,7 @@ export class Uploads {
     return Effect.uninterruptible(Effect.suspend(() => {
       if (names.parseToken(token) === undefined && !names.isKey(token)) return Effect.void
       const session = this.sessions.get(token)
-      if (session !== undefined) this.endRunning(session)
+      if (session !== undefined) this.end(session, new StoreError.UploadUnknown())
       return this.mutex(token)(
         Effect.map(files.remove(join(this.path, token)), () => {
           this.sessions.delete(token)
@@ -172,15 +174,9 @@ export class Uploads {
     return session
   }
 
-  /** Ends the append that runs, and returns what ends the next one. */
-  private end(session: Session, why: StoreError.Stale | StoreError.UploadUnknown): Ended {
+  /** Ends the append that runs. */
+  private end(session: Session, why: StoreError.Stale | StoreError.UploadUnknown): void {
     if (session.running !== undefined) Deferred.unsafeDone(session.running, Effect.fail(why))
-    session.running = Deferred.unsafeMake(FiberId.none)
-    return session.running
-  }
-
-  private endRunning(session: Session): void {
-    this.end(session, new StoreError.UploadUnknown())
     session.running = undefined
   }
 
@@ -228,7 +224,7 @@ export class Uploads {
       if (found > size || session.needsSync) {
         yield* files.use(path, constants.O_RDWR, (file) =>
           Effect.zipRight(
-            files.attempt("truncate", path, () => file.truncate(size)),
+            found > size ? files.attempt("truncate", path, () => file.truncate(size)) : Effect.void,
             this.syncData(path, file, session)
           ))
       }

@@ -27,6 +27,9 @@ export const bytes = (length: number, seed = 0): Uint8Array => {
 /** Returns the digest of the n-th sample blob, which has `n` bytes. */
 export const digest = (n: number, seed?: number): Digest.Digest => Digest.fromBytes(bytes(n, seed))
 
+/** Returns the numbers from 0 to `n - 1`. */
+export const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_, at) => at)
+
 /** Joins pieces of bytes. */
 export const join = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
   const whole = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))

@@ -95,19 +95,23 @@ export const listsInPages = <A, Key extends string, E>(
     }
   })
 
-/** Returns a service that calls the current one, and reports each call when its effect runs. */
-const traced = <Service extends object>(current: () => Service, report: (call: string) => void): Service => {
-  const trace = (name: string) => (...args: ReadonlyArray<unknown>) =>
-    Effect.suspend((): Effect.Effect<unknown, unknown> => {
-      report(`${name}(${shorten(args.map(print).join(", "))})`)
-      return Reflect.apply(Reflect.get(current(), name) as () => Effect.Effect<unknown>, undefined, args)
-    })
-  const members = Object.entries(current()).map(([name, member]: readonly [string, unknown]) => [
-    name,
-    typeof member === "function" ? trace(name) : member
-  ])
-  return Object.fromEntries(members) as Service
-}
+type Call = Effect.Effect<unknown, unknown>
+
+/** Returns a service whose methods call those of the current one by way of `around`, each time their effect runs. */
+export const intercept = <Service extends object>(
+  current: () => Service,
+  around: (name: string, call: Call, args: ReadonlyArray<unknown>) => Call
+): Service =>
+  Object.fromEntries(
+    Object.entries(current()).map(([name, member]: readonly [string, unknown]) => [
+      name,
+      typeof member !== "function" ? member : (...args: ReadonlyArray<unknown>) =>
+        Effect.suspend(() => {
+          const call = () => Reflect.apply(Reflect.get(current(), name) as () => Call, undefined, args)
+          return around(name, Effect.suspend(call), args)
+        })
+    ])
+  ) as Service
 
 type Services<Id> = <I extends Id, Service extends object>(tag: Context.Tag<I, Service>) => Service
 
@@ -133,7 +137,12 @@ export const makeCheck = <Id, Tested>(pick: (services: Services<Id>) => Tested) 
         const unit = Duration.decode(options.time?.unit ?? "1 minute")
         const units = (n: number) => Duration.times(unit, n)
         const pass = (n: number) => (options.time?.pass ?? TestClock.adjust)(units(n))
-        const tested = pick((tag) => traced(() => Context.unsafeGet(services(), tag), (call) => void (after = call)))
+        const tested = pick((tag) =>
+          intercept(() => Context.unsafeGet(services(), tag), (name, call, args) => {
+            after = `${name}(${shorten(args.map(print).join(", "))})`
+            return call
+          })
+        )
         yield* Effect.gen(() => steps(tested, { reopen, units, pass, testClock: options.time === undefined }))
       }).pipe(
         Effect.scoped,

@@ -43,7 +43,7 @@ export const make = (db: Database): Pick<Service, Lists> => {
     listTags: (repository, after, n) =>
       Effect.suspend(() =>
         within(
-          templates.tags,
+          templates.tagNames,
           { repository, after: after ?? beforeAll.text, n: limit(n) },
           (row) => row["name"] as Tag
         )
@@ -112,6 +112,7 @@ export const make = (db: Database): Pick<Service, Lists> => {
 }
 
 const queries = (db: Database) => ({
+  tagNames: db.statement(`SELECT name FROM tag WHERE repo_id = ${repoId} AND name > :after ORDER BY name LIMIT :n`),
   tags: db.statement(`SELECT name, manifest, updated_at FROM tag
     WHERE repo_id = ${repoId} AND name > :after ORDER BY name LIMIT :n`),
   referrers: db.statement(`SELECT listed_as FROM manifest
