@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import {
   Answer,
   Body,
@@ -392,10 +393,7 @@ describe("Union, writing", () => {
 
   describe("a push with ifAbsent", () => {
     const manifest = (text: string) => ({
-      mediaType: MediaType.index,
-      bytes: new TextEncoder().encode(
-        JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], annotations: { text } })
-      ),
+      ...Fixtures.document(MediaType.index, { manifests: [], annotations: { text } }),
       tags: [samples.tag]
     })
     const push = (handle: Handler.Handler, text: string, ifAbsent = true) =>
