@@ -1,4 +1,6 @@
 /** Builds the command and runs it as a program, with servers of this project. */
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
+import * as NodeEvilRegistry from "@effect-oci/conformance/NodeEvilRegistry"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
@@ -8,7 +10,7 @@ import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
 import { spawnSync } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, writeFileSync } from "node:fs"
 import { createServer } from "node:https"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
@@ -56,10 +58,10 @@ const v1 = Tag.make("v1")
 const pushIndex = (registry: Registry["Type"]) =>
   Effect.gen(function*() {
     const document = (mediaType: string, fields: object, tags: ReadonlyArray<Tag.Tag> = []) => {
-      const bytes = new TextEncoder().encode(JSON.stringify({ schemaVersion: 2, mediaType, ...fields }))
+      const manifest = Fixtures.document(mediaType, fields)
       return Effect.as(
-        registry.pushManifest(app, { mediaType, bytes, tags }),
-        Descriptor.fromBytes(bytes, mediaType)
+        registry.pushManifest(app, { ...manifest, tags }),
+        Descriptor.fromBytes(manifest.bytes, mediaType)
       )
     }
     const image = (architecture: string, tags: ReadonlyArray<Tag.Tag> = []) =>
@@ -247,13 +249,10 @@ describe("the command", () => {
     Effect.gen(function*() {
       const folder = yield* Effect.flatMap(FileSystem.FileSystem, (files) => files.makeTempDirectoryScoped())
       const file = (name: string) => join(folder, name)
-      const ask = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-      const name = ["-addext", "subjectAltName=IP:127.0.0.1"]
-      const made = spawnSync("openssl", [...ask.split(" "), ...name, "-keyout", file("key"), "-out", file("cert")])
-      expect(made.status).toBe(0)
+      writeFileSync(file("cert"), NodeEvilRegistry.certificate.cert)
       const requests: Array<string> = []
       const server = createServer(
-        { key: readFileSync(file("key")), cert: readFileSync(file("cert")) },
+        NodeEvilRegistry.certificate,
         (request, response) => {
           requests.push(`${request.method} ${request.url}`)
           response.writeHead(404, { "content-type": "application/json" }).end(

@@ -1,16 +1,14 @@
 /** Runs skopeo against the mirror, with two docker-registries as upstreams. */
 import { Client } from "@effect-oci/client"
-import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import * as NodeImages from "@effect-oci/testing/NodeImages"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import * as FileSystem from "@effect/platform/FileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope } from "effect"
-import { randomBytes } from "node:crypto"
 import { beforeAll } from "vitest"
 import { build, run } from "./mirror.js"
-
-const json = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
 /** Runs a docker-registry with an image of one large layer. */
 const upstream = (name: string) =>
@@ -18,25 +16,10 @@ const upstream = (name: string) =>
     const { authority } = yield* NodePeers.dockerRegistry
     const registry = Context.get(yield* Layer.build(Client.layer({ host: authority, insecure: true })), Registry)
     const repository = RepositoryName.make(name)
-    const layer = randomBytes(6 * 1024 * 1024)
-    const layerDescriptor = Descriptor.fromBytes(layer, MediaType.layer)
-    const config = json({
-      architecture: "amd64",
-      os: "linux",
-      config: {},
-      rootfs: { type: "layers", diff_ids: [layerDescriptor.digest] }
-    })
-    const configDescriptor = Descriptor.fromBytes(config, MediaType.imageConfig)
-    const bytes = json({
-      schemaVersion: 2,
-      mediaType: MediaType.image,
-      config: configDescriptor,
-      layers: [layerDescriptor]
-    })
-    yield* registry.pushBlob(repository, layerDescriptor, Body.bytes(layer))
-    yield* registry.pushBlob(repository, configDescriptor, Body.bytes(config))
-    yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [Tag.make("v1")] })
-    return { authority, name, digest: Digest.fromBytes(bytes) }
+    const { digest } = yield* NodeImages.push(registry, repository, NodeImages.image([6 * 1024 * 1024]), [
+      Tag.make("v1")
+    ])
+    return { authority, name, digest }
   })
 
 const clients = ["skopeo", "crane", "oras", "regctl"] as const
@@ -47,13 +30,12 @@ const upstreamWithTags = (name: string, tags: ReadonlyArray<string>) =>
     const { authority } = yield* NodePeers.dockerRegistry
     const registry = Context.get(yield* Layer.build(Client.layer({ host: authority, insecure: true })), Registry)
     const repository = RepositoryName.make(name)
-    const config = json({ architecture: "amd64", os: "linux", config: {}, rootfs: { type: "layers", diff_ids: [] } })
-    const configDescriptor = Descriptor.fromBytes(config, MediaType.imageConfig)
-    const bytes = json({ schemaVersion: 2, mediaType: MediaType.image, config: configDescriptor, layers: [] })
-    yield* registry.pushBlob(repository, configDescriptor, Body.bytes(config))
+    const image = NodeImages.image([])
+    yield* NodeImages.push(registry, repository, image, [])
     yield* Effect.forEach(
       tags,
-      (tag) => registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [Tag.make(tag)] }),
+      (tag) =>
+        registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image.bytes, tags: [Tag.make(tag)] }),
       { concurrency: 8, discard: true }
     )
     return authority

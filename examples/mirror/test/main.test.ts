@@ -1,4 +1,5 @@
 import { Client } from "@effect-oci/client"
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
@@ -14,16 +15,14 @@ const tag = Tag.make("v1")
 const upstream = (name: string) =>
   Effect.gen(function*() {
     const repository = RepositoryName.make(name)
-    const config = new TextEncoder().encode(JSON.stringify({ of: name }))
+    const config = Fixtures.bytesOf(JSON.stringify({ of: name }))
     const descriptor = Descriptor.fromBytes(config, MediaType.imageConfig)
-    const bytes = new TextEncoder().encode(
-      JSON.stringify({ schemaVersion: 2, mediaType: MediaType.image, config: descriptor, layers: [] })
-    )
+    const image = Fixtures.document(MediaType.image, { config: descriptor, layers: [] })
     const context = yield* Layer.build(NodeRegistryServer.layer({ port: 0 }).pipe(Layer.provideMerge(Memory.layer())))
     const registry = Context.get(context, Registry)
     yield* registry.pushBlob(repository, descriptor, Body.bytes(config))
-    yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [tag] })
-    return { repository, descriptor, bytes, authority: Context.get(context, NodeRegistryServer.Address).authority }
+    yield* registry.pushManifest(repository, { ...image, tags: [tag] })
+    return { ...image, repository, descriptor, authority: Context.get(context, NodeRegistryServer.Address).authority }
   })
 
 /** Pulls the image of an upstream through the mirror. */

@@ -11,9 +11,19 @@ import { createServer as createSecureServer } from "node:https"
 import { isIP } from "node:net"
 import type { AddressInfo, LookupFunction, Socket } from "node:net"
 import * as EvilRegistry from "./EvilRegistry.js"
-import { certificate, key } from "./internal/nodeEvilCertificate.js"
+import * as internal from "./internal/nodeEvilCertificate.js"
 
 const address = "127.0.0.1"
+
+/**
+ * The certificate of the HTTPS sites, and its key, in PEM. The certificate signs itself, and is valid for
+ * `registry.example`, `evil.example`, their subdomains, a few more names, `localhost` and 127.0.0.1. The key is not
+ * secret: trust the certificate only in tests.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const certificate: { readonly cert: string; readonly key: string } = internal.certificate
 
 const maxBody = 1024 * 1024
 
@@ -80,7 +90,7 @@ const open = (
       const pending = new Set<ServerResponse>()
       const listen = listener(requests, pending, script)
       const server = tls
-        ? createSecureServer({ cert: certificate, key }, listen)
+        ? createSecureServer(certificate, listen)
         : createServer(listen)
       server.on(tls ? "secureConnection" : "connection", (socket: Socket) => {
         connections.add(socket)
@@ -112,8 +122,8 @@ const open = (
 
 /**
  * A layer with a test network on the loopback address of this machine. Each site has a port of its own. {@link lookup}
- * resolves the host name of a site; a site whose host is an IP address listens on that address. The certificate of the
- * HTTPS sites is valid for `registry.example`, `evil.example`, their subdomains, and a few more names.
+ * resolves the host name of a site; a site whose host is an IP address listens on that address. The HTTPS sites have the
+ * {@link certificate}.
  *
  * @since 0.1.0
  * @category layers
@@ -121,7 +131,7 @@ const open = (
 export const layer: Layer.Layer<EvilRegistry.EvilRegistry> = Layer.sync(EvilRegistry.EvilRegistry, () => {
   const names = new Map<string, Array<ReadonlyArray<string>>>()
   return EvilRegistry.make({
-    certificate,
+    certificate: certificate.cert,
     site: (options, script) =>
       Effect.tap(open(options, script), () => {
         if (!names.has(options.host)) names.set(options.host, [[address]])

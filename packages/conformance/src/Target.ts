@@ -93,7 +93,7 @@ export interface Capabilities {
   readonly sparseIndex: boolean
   /** A mount without a source repository. */
   readonly anonymousMount: boolean
-  /** `If-None-Match: *` on a push by tag. */
+  /** `If-None-Match: *` and `If-Match` on a push by tag. */
   readonly conditionalPush: boolean
 }
 

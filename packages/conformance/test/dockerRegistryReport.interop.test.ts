@@ -75,6 +75,10 @@ const faults: ReadonlyArray<{ readonly why: string; readonly checks: ReadonlyArr
     checks: ["manifest-if-absent"]
   },
   {
+    why: "If-Match is ignored, and the tag moves",
+    checks: ["manifest-if-match"]
+  },
+  {
     why: "Content-Range is ignored: every chunk is appended",
     checks: [
       "upload-backwards",

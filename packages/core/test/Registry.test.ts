@@ -129,6 +129,11 @@ const calls: ReadonlyArray<{ readonly name: string; readonly call: Call; readonl
     asks: new Operation.PushManifest({ repository, ...manifest, digest, tags: [tag], ifAbsent: true })
   },
   {
+    name: "pushManifest, from another manifest",
+    call: (r) => r.pushManifest(repository, { ...manifest, tags: [tag], ifMatch: digest }),
+    asks: new Operation.PushManifest({ repository, ...manifest, tags: [tag], ifMatch: digest })
+  },
+  {
     name: "deleteBlob",
     call: (r) => r.deleteBlob(repository, digest),
     asks: new Operation.DeleteBlob({ repository, digest })

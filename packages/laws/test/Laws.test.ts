@@ -91,14 +91,15 @@ describe("equations", () => {
       wrapper: (next) =>
         Handler.override(next, { ListTags: (operation) => next(new Operation.ListTags({ ...operation, limit: 1 })) })
     }
-    // A push with `ifAbsent` resolves its tags before a member rejects it as read-only.
+    // A push with a condition resolves its tags before a member rejects it as read-only.
     const union = {
-      code: "Union, without ifAbsent",
+      code: "Union, without conditions",
       of: (members: ReadonlyArray<Handler.Handler>) => {
         const [first, second] = members.map((handle) => Registry.fromHandler(handle))
         const both = Union.middleware([{ name: "first", registry: first! }])(second!.handle)
         return Handler.override(both, {
-          PushManifest: (operation) => both(new Operation.PushManifest({ ...operation, ifAbsent: undefined }))
+          PushManifest: (operation) =>
+            both(new Operation.PushManifest({ ...operation, ifAbsent: undefined, ifMatch: undefined }))
         })
       }
     }

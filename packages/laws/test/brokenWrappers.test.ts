@@ -372,7 +372,7 @@ const broken: ReadonlyArray<{
       operation._tag === "PushManifest" && hasLayers(operation) ? { errors: ["Denied"] } : next(operation)
   },
   {
-    name: "a union that checks `ifAbsent` only at the push target",
+    name: "a union that checks conditions only at the push target",
     wrapper: unionBut({}, ([mine]) => ({ PushManifest: mine })),
     model: unionModel({})
   }

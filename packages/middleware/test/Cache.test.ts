@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Answer, Body, Digest, MediaType, Operation, Registry, RegistryError } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
@@ -35,11 +36,11 @@ describe("Cache", () => {
     Effect.gen(function*() {
       const world = yield* make({ strict: true })
       yield* push(world, one)
-      const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [one.descriptor] }))
-      yield* world.behind.pushManifest(repository, { mediaType: MediaType.index, bytes, tags: [tag] })
+      const index = Fixtures.document(MediaType.index, { manifests: [one.descriptor] })
+      yield* world.behind.pushManifest(repository, { ...index, tags: [tag] })
       yield* world.cache.getManifest(repository, tag)
-      const kept = yield* world.store.registry.getManifest(repository, Digest.fromBytes(bytes))
-      expect(kept.bytes).toEqual(bytes)
+      const kept = yield* world.store.registry.getManifest(repository, Digest.fromBytes(index.bytes))
+      expect(kept.bytes).toEqual(index.bytes)
     }))
 
   it.scoped("serves content that the store had before", () =>

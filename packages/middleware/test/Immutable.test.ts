@@ -14,7 +14,7 @@ import { Memory } from "@effect-oci/store"
 import * as History from "@effect-oci/testing/History"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option } from "effect"
 import * as fc from "fast-check"
 import { Immutable } from "../src/index.js"
 import * as laws from "./laws.js"
@@ -24,7 +24,11 @@ const butLatest = ReferenceSet.complement(ReferenceSet.tags("latest"))
 const text = (content: string) => new TextEncoder().encode(content)
 const digestOf = (content: string) => Digest.fromBytes(text(content))
 
-const push = (content: string, tags: ReadonlyArray<string>, fields: { ifAbsent?: boolean } = {}) =>
+const push = (
+  content: string,
+  tags: ReadonlyArray<string>,
+  fields: Partial<Pick<Operation.PushManifest, "ifAbsent" | "ifMatch">> = {}
+) =>
   new Operation.PushManifest({
     repository,
     mediaType: "text/plain",
@@ -186,6 +190,28 @@ describe("Immutable", () => {
         _tag: "ManifestUnknown"
       })
     })))
+
+  it.scoped.each(modes)(
+    "with ifMatch, moves no immutable tag and creates none, $name",
+    ({ base, options }) =>
+      inMemory(Effect.gen(function*() {
+        const { behind, handle } = yield* over(base, { ...options, select: butLatest })
+        yield* handle(push("one", ["v1", "latest"]))
+        const one = { ifMatch: digestOf("one") }
+        const refused = [push("two", ["v1"], one), push("two", ["v1", "latest"], one), push("one", ["v2"], one)]
+        for (const operation of refused) {
+          expect(yield* Effect.flip(handle(operation))).toMatchObject({ _tag: "Denied", repository })
+        }
+        const digests = (...tags: ReadonlyArray<string>) =>
+          Effect.forEach(tags, (tag) => Effect.option(behind.resolveManifest(repository, Tag.make(tag)))).pipe(
+            Effect.map((all) => all.map(Option.match({ onNone: () => undefined, onSome: ({ digest }) => digest })))
+          )
+        expect(yield* digests("v1", "latest", "v2")).toEqual([digestOf("one"), digestOf("one"), undefined])
+        expect((yield* handle(push("one", ["v1", "latest"], one))).tags).toEqual(["v1", "latest"])
+        yield* handle(push("two", ["latest"], one))
+        expect(yield* digests("v1", "latest")).toEqual([digestOf("one"), digestOf("two")])
+      }))
+  )
 
   it.scoped("passes on a Denied error of the registry", () =>
     Effect.gen(function*() {

@@ -13,7 +13,7 @@ import {
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Effect, Exit, Fiber, Random, Stream, TestClock } from "effect"
+import { Clock, Effect, Exit, Fiber, Option, Random, Stream, TestClock } from "effect"
 import { Retry } from "../src/index.js"
 import * as laws from "./laws.js"
 
@@ -270,14 +270,16 @@ describe("operations", () => {
     }).pipe(Effect.provide(Memory.layer())))
 })
 
-/** A registry that refuses `ifAbsent` for an existing tag, even with the same content. */
+/** A registry that takes conditions literally: it refuses a push whose effect is already there. */
 const literal = (next: Handler.Handler) =>
   Handler.override(next, {
     PushManifest: (operation) =>
       Effect.gen(function*() {
-        for (const reference of operation.ifAbsent === true ? operation.tags : []) {
-          const there = yield* Effect.isSuccess(next(new Operation.ResolveManifest({ repository, reference })))
-          if (there) return yield* new RegistryError.Denied({ reason: "precondition failed" })
+        for (const reference of Operation.isConditional(operation) ? operation.tags : []) {
+          const current = yield* Effect.option(next(new Operation.ResolveManifest({ repository, reference })))
+          if (Option.getOrUndefined(current)?.digest !== operation.ifMatch) {
+            return yield* new RegistryError.Denied({ reason: "precondition failed" })
+          }
         }
         return yield* next(operation)
       })
@@ -302,6 +304,16 @@ describe("a push with ifAbsent", () => {
       const pushed = yield* losing(handle)(operation)
       expect(pushed).toEqual(yield* handle(operation))
       expect(pushed.tags).toEqual(["v1", "v2"])
+    }).pipe(Effect.provide(Memory.layer())))
+
+  it.effect("with ifMatch, succeeds if its response was lost and the tags point at its manifest", () =>
+    Effect.gen(function*() {
+      const { handle } = yield* Registry
+      const { digest } = yield* handle(push("before", "v1"))
+      const operation = new Operation.PushManifest({ ...push("a", "v1"), ifAbsent: undefined, ifMatch: digest })
+      expect((yield* losing(handle)(operation)).tags).toEqual(["v1"])
+      const other = new Operation.PushManifest({ ...push("b", "v1"), ifAbsent: undefined, ifMatch: digest })
+      expect(yield* Effect.flip(losing(handle)(other))).toMatchObject({ _tag: "Denied" })
     }).pipe(Effect.provide(Memory.layer())))
 
   it.effect("is refused if the tag points at another manifest", () =>

@@ -99,9 +99,9 @@ describe("laws of Union", () => {
         2,
         // The union reports an unknown upload id, and an existing tag, before it asks a member whether it accepts
         // writes.
-        ({ operation, ifAbsent }) =>
+        ({ operation, ifAbsent, ifMatch }) =>
           !(options.push === "all" && /^(Get|Append|Complete|Cancel)Upload$/.test(operation)) &&
-          !(operation === "PushManifest" && ifAbsent)
+          !(operation === "PushManifest" && (ifAbsent || ifMatch !== undefined))
       )
     })
   })

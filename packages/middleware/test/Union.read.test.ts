@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import {
   Answer,
   BlobContent,
@@ -324,14 +325,8 @@ describe("Union, reading", () => {
     const pushed = (text: string) =>
       Effect.gen(function*() {
         const registry = Context.get(yield* Layer.build(Memory.layer()), Registry)
-        const manifest = new TextEncoder().encode(
-          JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], annotations: { text } })
-        )
-        const { digest } = yield* registry.pushManifest(repository, {
-          mediaType: MediaType.index,
-          bytes: manifest,
-          tags: [tag]
-        })
+        const manifest = Fixtures.document(MediaType.index, { manifests: [], annotations: { text } })
+        const { digest } = yield* registry.pushManifest(repository, { ...manifest, tags: [tag] })
         return { handle: registry.handle, digest }
       })
     const get = new Operation.GetManifest({ repository, reference: tag })

@@ -1,13 +1,16 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import {
   Answer,
   Body,
   Descriptor,
+  Digest,
   MediaType,
   Operation,
   ReferenceSet,
   Registry,
   RegistryError,
-  RepositoryName
+  RepositoryName,
+  Tag
 } from "@effect-oci/core"
 import type { BlobContent, Handler } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
@@ -392,10 +395,7 @@ describe("Union, writing", () => {
 
   describe("a push with ifAbsent", () => {
     const manifest = (text: string) => ({
-      mediaType: MediaType.index,
-      bytes: new TextEncoder().encode(
-        JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], annotations: { text } })
-      ),
+      ...Fixtures.document(MediaType.index, { manifests: [], annotations: { text } }),
       tags: [samples.tag]
     })
     const push = (handle: Handler.Handler, text: string, ifAbsent = true) =>
@@ -422,6 +422,38 @@ describe("Union, writing", () => {
         // The content that the tag already points at may be pushed to it.
         expect((yield* push(handle, "old")).digest).toBe(old)
         expect(yield* pointsAt(a)).toEqual(Option.some(old))
+      }))
+
+    it.scoped.each<{ name: string; options: Union.Options }>([
+      { name: "first", options: {} },
+      { name: "all", options: { push: "all" } }
+    ])("with ifMatch, moves a tag only from the manifest named, push: $name", ({ options }) =>
+      Effect.gen(function*() {
+        const [a, b] = yield* Effect.all([memory, memory])
+        const handle = union([{ name: "a", registry: a }, { name: "b", registry: b }], options)
+        const move = (text: string, ifMatch: Digest.Digest) =>
+          Registry.fromHandler(handle).pushManifest(repository, { ...manifest(text), ifMatch })
+        const absent = yield* Effect.flip(move("one", Digest.fromBytes(new Uint8Array(0))))
+        expect(absent).toMatchObject({ _tag: "Denied", reason: `the tag "v1" does not exist` })
+        const { digest: one } = yield* push(a.handle, "one")
+        // A tag that only another member has does not move, because the member that receives the push lacks it.
+        yield* b.pushManifest(repository, { ...manifest("one"), tags: [samples.tag, Tag.make("b")] })
+        const { digest: two } = yield* move("two", one)
+        expect(yield* pointsAt(a)).toEqual(Option.some(two))
+        expect(yield* pointsAt(b)).toEqual(Option.some(options.push === "all" ? two : one))
+        expect(yield* Effect.flip(move("three", one))).toMatchObject({
+          _tag: "Denied",
+          reason: `the tag "v1" already points at ${two}`
+        })
+        // A push whose answer was lost is repeated.
+        expect((yield* move("two", one)).digest).toBe(two)
+        const elsewhere = Registry.fromHandler(handle).pushManifest(repository, {
+          ...manifest("three"),
+          tags: [Tag.make("b")],
+          ifMatch: one
+        })
+        expect((yield* Effect.flip(elsewhere))._tag).toBe(options.push === "all" ? "PartialFailure" : "Denied")
+        expect((yield* Effect.flip(a.resolveManifest(repository, Tag.make("b"))))._tag).toBe("ManifestUnknown")
       }))
 
     it.scoped("is refused if the tag points at the same bytes with another media type at another member", () =>

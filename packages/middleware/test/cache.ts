@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import type { Middleware } from "@effect-oci/core"
 import {
   Answer,
@@ -28,15 +29,8 @@ export const text = (content: string): Uint8Array => new TextEncoder().encode(co
 /** An image with one blob. */
 export const image = (content: Uint8Array, annotation = "") => {
   const blob = Descriptor.fromBytes(content, MediaType.empty)
-  const document = {
-    schemaVersion: 2,
-    mediaType: MediaType.image,
-    config: blob,
-    layers: [],
-    annotations: { annotation }
-  }
-  const bytes = text(JSON.stringify(document))
-  return { blob, content, bytes, mediaType: MediaType.image, descriptor: Descriptor.fromBytes(bytes, MediaType.image) }
+  const manifest = Fixtures.document(MediaType.image, { config: blob, layers: [], annotations: { annotation } })
+  return { blob, content, ...manifest, descriptor: Descriptor.fromBytes(manifest.bytes, MediaType.image) }
 }
 
 export type Image = ReturnType<typeof image>

@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import {
   Answer,
   Body,
@@ -82,12 +83,8 @@ describe("operations on references", () => {
             const bytes = new TextEncoder().encode(text)
             const config = { ...Descriptor.fromBytes(bytes), mediaType }
             yield* one.pushBlob(app, config, Body.bytes(bytes))
-            const document = { schemaVersion: 2, mediaType: MediaType.image, config, layers: [] }
-            yield* one.pushManifest(app, {
-              mediaType: MediaType.image,
-              bytes: new TextEncoder().encode(JSON.stringify(document)),
-              tags: [Tag.make(tag)]
-            })
+            const image = Fixtures.document(MediaType.image, { config, layers: [] })
+            yield* one.pushManifest(app, { ...image, tags: [Tag.make(tag)] })
           })
         const platform = { os: "linux", architecture: "amd64" }
         const get = (tag: string) => Namespace.getManifest(at(`one.test/team/app:${tag}`), { platform })
@@ -108,10 +105,7 @@ describe("operations on references", () => {
         const arm = yield* pushImage(one, "arm")
         const { descriptor } = yield* one.getManifest(app, arm.digest)
         const entry = { ...descriptor, platform: { os: "linux", architecture: "arm64" } }
-        const bytes = new TextEncoder().encode(
-          JSON.stringify({ schemaVersion: 2, mediaType: MediaType.index, manifests: [entry] })
-        )
-        const index = yield* one.pushManifest(app, { mediaType: MediaType.index, bytes })
+        const index = yield* one.pushManifest(app, Fixtures.document(MediaType.index, { manifests: [entry] }))
         const reference = at(`one.test/team/app@${index.digest}`)
         const found = yield* Namespace.getManifest(reference, { platform: { os: "linux", architecture: "aarch64" } })
         expect(found.descriptor.digest).toBe(arm.digest)

@@ -1,10 +1,10 @@
+import * as NodeEvilRegistry from "@effect-oci/conformance/NodeEvilRegistry"
 import { Descriptor, MediaType } from "@effect-oci/core"
 import { NodeHttpClient } from "@effect/platform-node"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { execFileSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer as createTlsServer } from "node:https"
 import { createServer } from "node:net"
 import type { AddressInfo, Server } from "node:net"
@@ -15,18 +15,7 @@ import { HostsToml, Resolver } from "../src/index.js"
 import * as NodeResolver from "../src/NodeResolver.js"
 import { app, v1 } from "./support.js"
 
-/** Creates a self-signed certificate for `127.0.0.1`, and its key. */
-const [certificate, key] = (() => {
-  const folder = mkdtempSync(join(tmpdir(), "tls-"))
-  try {
-    const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "key", "-out", "cert"]
-    const names = ["-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"]
-    execFileSync("openssl", ["req", "-x509", ...newKey, ...names], { cwd: folder, stdio: "pipe" })
-    return [readFileSync(join(folder, "cert"), "utf8"), readFileSync(join(folder, "key"), "utf8")] as const
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-})()
+const { cert: certificate, key } = NodeEvilRegistry.certificate
 
 const { digest } = Descriptor.fromBytes(new TextEncoder().encode("{}"))
 

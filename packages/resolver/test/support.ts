@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
@@ -55,13 +56,11 @@ export const pushImage = (
 ) =>
   Effect.gen(function*() {
     const { repository = app, tag = v1 } = options ?? {}
-    const config = new TextEncoder().encode(JSON.stringify({ text }))
+    const config = Fixtures.bytesOf(JSON.stringify({ text }))
     const blob = Descriptor.fromBytes(config, MediaType.imageConfig)
-    const bytes = new TextEncoder().encode(
-      JSON.stringify({ schemaVersion: 2, mediaType: MediaType.image, config: blob, layers: [] })
-    )
     yield* registry.pushBlob(repository, blob, Body.bytes(config))
-    const { digest } = yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes, tags: [tag] })
+    const image = Fixtures.document(MediaType.image, { config: blob, layers: [] })
+    const { digest } = yield* registry.pushManifest(repository, { ...image, tags: [tag] })
     return { digest, blob }
   })
 

@@ -3,13 +3,14 @@
  * the memory of the server stays within limits. Each client runs in its own process, so that the memory of this process is
  * the memory of the server. On a busy machine the test may need a second try.
  */
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, MediaType, Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schedule } from "effect"
 import { fork } from "node:child_process"
 import * as NodeRegistryServer from "../src/NodeRegistryServer.js"
-import { fill, image, imageDigest, json, repository } from "./fixtures.js"
+import { fill, image, imageDigest, repository } from "./fixtures.js"
 import { keeping } from "./servers.js"
 
 const MiB = 1024 * 1024
@@ -42,8 +43,8 @@ const filled = (registry: Registry.Service) =>
     for (let n = 0; n < 75; n++) {
       const subject = Descriptor.fromBytes(image, MediaType.image)
       const annotations = { n: String(n), large: "x".repeat(60_000) }
-      const bytes = json({ schemaVersion: 2, mediaType: MediaType.index, manifests: [], subject, annotations })
-      yield* registry.pushManifest(repository, { mediaType: MediaType.index, bytes })
+      const referrer = Fixtures.document(MediaType.index, { manifests: [], subject, annotations })
+      yield* registry.pushManifest(repository, referrer)
     }
   })
 

@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, Digest, MediaType, RepositoryName, Tag } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { Effect } from "effect"
@@ -29,15 +30,13 @@ export const imageSha512 = Digest.fromBytes(image, "sha512")
 
 /** An artifact that refers to the image. */
 export const signature = (name: string): Uint8Array =>
-  json({
-    schemaVersion: 2,
-    mediaType: MediaType.image,
+  Fixtures.document(MediaType.image, {
     artifactType: "application/vnd.example.signature",
     config: Descriptor.fromBytes(config, MediaType.empty),
     layers: [],
     subject: Descriptor.fromBytes(image, MediaType.image),
     annotations: { name }
-  })
+  }).bytes
 
 /** Pushes a blob, the config, and the image with a tag. */
 export const fill = (registry: Registry.Service, to: RepositoryName.RepositoryName = repository) =>

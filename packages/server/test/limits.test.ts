@@ -1,4 +1,5 @@
 /** Limits on the resources of the server: per connection, per client and in total. */
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, Digest, MediaType } from "@effect-oci/core"
 import type { Registry } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
@@ -40,10 +41,10 @@ const connectFrom = (address: string, port: number) =>
 
 const statuses = (text: string) => text.match(/(?<=HTTP\/1\.1 )\d+/g) ?? []
 
-const manifestOf = (size: number): string => {
-  const fields = { schemaVersion: 2, mediaType: MediaType.index, manifests: [] }
-  return JSON.stringify({ ...fields, annotations: { large: "x".repeat(size) } })
-}
+const manifestOf = (size: number): string =>
+  new TextDecoder().decode(
+    Fixtures.document(MediaType.index, { manifests: [], annotations: { large: "x".repeat(size) } }).bytes
+  )
 
 const push = (name: string, manifest: string) =>
   `PUT /v2/team/app/manifests/${name} HTTP/1.1\r\nHost: a\r\nContent-Type: ${MediaType.index}\r\n` +

@@ -32,6 +32,8 @@ export interface Step {
   /** Whether the operation refers to the manifest by its digest instead of by the first tag. */
   readonly byDigest: boolean
   readonly ifAbsent: boolean
+  /** The manifest that the tags of a push must point at. */
+  readonly ifMatch: number | undefined
   readonly range: ByteRange.ByteRange | undefined
   /** The upload session, counted back from the one that was opened last (0). */
   readonly upload: number
@@ -62,6 +64,7 @@ export const step: fc.Arbitrary<Step> = fc.record({
   tags: fc.array(fc.nat(world.tags.length - 1), { maxLength: 2 }),
   byDigest: fc.boolean(),
   ifAbsent: fc.boolean(),
+  ifMatch: fc.option(fc.nat(world.manifests.length - 1), { nil: undefined, freq: 1 }),
   range: fc.option(
     fc.oneof(
       fc.record({ offset: fc.nat(12), length: fc.option(fc.integer({ min: 1, max: 20 }), { nil: undefined }) }),
@@ -165,7 +168,8 @@ const toOperation = (step: Step, upload: OpenUpload | undefined): Operation.Oper
         ...manifest,
         digest: step.byDigest ? step.wrongDigest ? declared : manifestDigest : undefined,
         tags,
-        ifAbsent: step.ifAbsent ? true : undefined
+        ifAbsent: step.ifAbsent ? true : undefined,
+        ifMatch: step.ifMatch === undefined ? undefined : Digest.fromBytes(pick(world.manifests, step.ifMatch).bytes)
       })
     case "DeleteBlob":
       return new Operation.DeleteBlob({ repository, digest })

@@ -20,12 +20,12 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as fc from "fast-check"
 import * as recorders from "./internal/linearizability/recorder.js"
-import type { Claim, Event, History } from "./internal/linearizability/register.js"
+import type { Claim, Event, History, State } from "./internal/linearizability/register.js"
 import { search } from "./internal/linearizability/search.js"
 import * as races from "./internal/race.js"
 import type { Race, Step } from "./internal/race.js"
 
-export type { Claim, Event, History }
+export type { Claim, Event, History, State }
 
 const short = (digest: Digest): string => digest.replace(/^(\w+:\w{8}).*$/, "$1…")
 

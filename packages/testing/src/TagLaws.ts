@@ -64,7 +64,7 @@ const isKept = (race: Race, wrapper: Wrapper): Effect.Effect<boolean, never, Reg
       // Without a response it is unknown whether the operation was performed.
       if (responded === Infinity) continue
       if (claim._tag === "Deleted" || claim._tag === "ManifestDeleted") return false
-      if (claim._tag !== "Pushed" && claim._tag !== "PushedIfAbsent") continue
+      if (claim._tag !== "Pushed" && claim._tag !== "PushedFrom") continue
       const first = digests.get(tag)
       if (first !== undefined && first !== claim.digest) return false
       digests.set(tag, claim.digest)

@@ -17,12 +17,15 @@ const tag = Tag.make("v1")
 const bytes = (text: string) => new TextEncoder().encode(text)
 const a = Digest.fromBytes(bytes("a"))
 const b = Digest.fromBytes(bytes("b"))
+const c = Digest.fromBytes(bytes("c"))
 
 const at = (invoked: number, responded: number, claim: Claim): Event => ({ repository, tag, claim, invoked, responded })
 
 const pushed = (digest: Digest.Digest): Claim => ({ _tag: "Pushed", digest })
-const ifAbsent = (digest: Digest.Digest): Claim => ({ _tag: "PushedIfAbsent", digest })
-const taken = (digest: Digest.Digest): Claim => ({ _tag: "Taken", digest })
+const ifAbsent = (digest: Digest.Digest): Claim => ({ _tag: "PushedFrom", digest, from: "nothing" })
+const ifMatch = (from: Digest.Digest, digest: Digest.Digest): Claim => ({ _tag: "PushedFrom", digest, from })
+const taken = (digest: Digest.Digest): Claim => ({ _tag: "Taken", digest, from: "nothing" })
+const moved = (from: Digest.Digest, digest: Digest.Digest): Claim => ({ _tag: "Taken", digest, from })
 const found = (digest: Digest.Digest): Claim => ({ _tag: "Found", digest })
 const manifestDeleted = (digest: Digest.Digest): Claim => ({ _tag: "ManifestDeleted", digest })
 const manifestMissing = (digest: Digest.Digest): Claim => ({ _tag: "ManifestMissing", digest })
@@ -55,6 +58,8 @@ const linearizable: ReadonlyArray<Row> = [
   ["a response at the same time as a request", [at(0, 5, pushed(a)), at(5, 6, missing)]],
   ["a push if absent, and the same again", sequence(ifAbsent(a), ifAbsent(a), taken(b), found(a))],
   ["a push if absent after a delete", sequence(pushed(a), deleted, ifAbsent(b), taken(a))],
+  ["a push from a manifest, and the same again", sequence(pushed(a), ifMatch(a, b), ifMatch(a, b), found(b))],
+  ["pushes from a manifest that the tag does not point at", sequence(moved(a, b), pushed(b), moved(a, c), found(b))],
   ["of two pushes if absent at once, one fails because the tag exists", [
     at(0, 9, ifAbsent(a)),
     at(1, 8, taken(b)),
@@ -102,6 +107,13 @@ const notLinearizable: ReadonlyArray<Row> = [
     at(5, 6, found(a))
   ]],
   ["two pushes if absent that both succeed", [at(0, 9, ifAbsent(a)), at(0, 9, ifAbsent(b))]],
+  ["two pushes from one manifest that both succeed", [
+    ...sequence(pushed(a)),
+    at(2, 9, ifMatch(a, b)),
+    at(2, 9, ifMatch(a, c))
+  ]],
+  ["a push from a manifest that the tag never pointed at", sequence(ifMatch(a, b))],
+  ["a push from a manifest that fails although the tag points at it", sequence(pushed(a), moved(a, b))],
   ["a push if absent that is lost", sequence(ifAbsent(a), missing)],
   ["a push if absent that fails although the tag does not exist", sequence(taken(a))],
   ["a push if absent that fails although the tag points at the same manifest", sequence(pushed(a), taken(a))],
@@ -187,10 +199,10 @@ const explainable = (events: ReadonlyArray<Event>): boolean => {
     switch (claim._tag) {
       case "Pushed":
         return { state: claim.digest }
-      case "PushedIfAbsent":
-        return (state ?? claim.digest) === claim.digest ? { state: claim.digest } : undefined
+      case "PushedFrom":
+        return [claim.from, claim.digest].includes(state ?? "nothing") ? { state: claim.digest } : undefined
       case "Taken":
-        return state !== undefined && state !== claim.digest ? { state } : undefined
+        return [claim.from, claim.digest].includes(state ?? "nothing") ? undefined : { state }
       case "Found":
         return state === claim.digest ? { state } : undefined
       case "Listed":
@@ -220,6 +232,7 @@ describe("check and a search of all orders", () => {
   const digest = fc.constantFrom(a, b)
   const claim: fc.Arbitrary<Claim> = fc.oneof(
     digest.chain((digest) => fc.constantFrom(pushed(digest), ifAbsent(digest), found(digest), taken(digest))),
+    fc.constantFrom(ifMatch(a, b), ifMatch(b, a), moved(a, b), moved(b, a)),
     fc.constantFrom(missing, listed, deleted),
     digest.chain((digest) => fc.constantFrom(manifestDeleted(digest), manifestMissing(digest)))
   )
@@ -248,7 +261,7 @@ describe("recorder", () => {
   const denied = new RegistryError.Denied({})
   const broken = new RegistryError.TransportError({ method: "PUT", url: "http://registry.example/" })
   const other = Tag.make("v2")
-  const push = (fields?: { readonly tags?: ReadonlyArray<Tag.Tag>; readonly ifAbsent?: boolean }) =>
+  const push = (fields?: Partial<Pick<Operation.PushManifest, "tags" | "ifAbsent" | "ifMatch">>) =>
     new Operation.PushManifest({ repository, mediaType: "a/b", bytes: bytes("a"), tags: [tag], ...fields })
   const done = { ...manifest.descriptor, tags: [tag] }
   const listTags = (fields?: { readonly last?: Tag.Tag; readonly limit?: number }) =>
@@ -284,6 +297,8 @@ describe("recorder", () => {
       refused(denied),
       [["v1", ifAbsent(a), false], ["v2", ifAbsent(a), false]]
     ],
+    ["a push from a manifest", push({ ifMatch: b }), () => Effect.succeed(done), [["v1", ifMatch(b, a), true]]],
+    ["a push from a manifest, refused", push({ ifMatch: b }), refused(denied), [["v1", moved(b, a), true]]],
     ["a push without a response", push(), refused(broken), [["v1", pushed(a), false]]],
     ["a push that dies", push(), () => Effect.die("no"), [["v1", pushed(a), false]]],
     ["a pull", new Operation.GetManifest({ repository, reference: tag }), () => Effect.succeed(manifest), [

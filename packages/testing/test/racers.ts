@@ -57,6 +57,39 @@ const digestAt = (next: Handler.Handler, { repository }: Operation.PushManifest,
     Effect.catchAll(() => Effect.succeed(undefined))
   )
 
+/** Checks a condition of a push, and then pushes without it. */
+const checking = (condition: "ifAbsent" | "ifMatch", name: string): Racer => ({
+  name,
+  alone: true,
+  middleware: (others) => (next) =>
+    Handler.override(next, {
+      PushManifest: (operation) =>
+        Operation.isConditional(operation) && operation[condition] !== undefined
+          ? Effect.gen(function*() {
+            const { descriptor } = yield* Manifest.make(operation)
+            for (const tag of operation.tags) {
+              const existing = yield* digestAt(next, operation, tag)
+              if (existing !== operation.ifMatch && existing !== descriptor.digest) {
+                return yield* new RegistryError.Denied(Operation.errorFields(operation))
+              }
+            }
+            yield* others
+            return yield* next(new Operation.PushManifest({ ...operation, [condition]: undefined }))
+          })
+          : next(operation)
+    })
+})
+
+/** Pushes without a condition of the push. */
+const ignoring = (condition: "ifAbsent" | "ifMatch"): Racer => ({
+  name: `ignores ${condition}`,
+  alone: false,
+  middleware: () => (next) =>
+    Handler.override(next, {
+      PushManifest: (operation) => next(new Operation.PushManifest({ ...operation, [condition]: undefined }))
+    })
+})
+
 export const racers: ReadonlyArray<Racer> = [
   {
     name: "never clears its cache",
@@ -78,27 +111,8 @@ export const racers: ReadonlyArray<Racer> = [
     alone: true,
     middleware: (others) => (next) => cached(next, others, { before: true, after: true, onDelete: true })
   },
-  {
-    name: "checks that a tag is absent, and then pushes",
-    alone: true,
-    middleware: (others) => (next) =>
-      Handler.override(next, {
-        PushManifest: (operation) =>
-          operation.ifAbsent === true
-            ? Effect.gen(function*() {
-              const pushed = Manifest.make(operation)
-              for (const tag of operation.tags) {
-                const existing = yield* digestAt(next, operation, tag)
-                if (existing !== undefined && (pushed._tag === "Left" || existing !== pushed.right.descriptor.digest)) {
-                  return yield* new RegistryError.Denied(Operation.errorFields(operation))
-                }
-              }
-              yield* others
-              return yield* next(new Operation.PushManifest({ ...operation, ifAbsent: false }))
-            })
-            : next(operation)
-      })
-  },
+  checking("ifAbsent", "checks that a tag is absent, and then pushes"),
+  checking("ifMatch", "checks where a tag points, and then pushes"),
   {
     name: "answers a push before it is performed",
     alone: false,
@@ -161,12 +175,6 @@ export const racers: ReadonlyArray<Racer> = [
       })
     }
   },
-  {
-    name: "ignores ifAbsent",
-    alone: false,
-    middleware: () => (next) =>
-      Handler.override(next, {
-        PushManifest: (operation) => next(new Operation.PushManifest({ ...operation, ifAbsent: undefined }))
-      })
-  }
+  ignoring("ifAbsent"),
+  ignoring("ifMatch")
 ]

@@ -1,5 +1,6 @@
 /** Copies between stacks of wrappers: which requests reach the registries below. */
-import { Body, Digest, MediaType, Registry, RepositoryName } from "@effect-oci/core"
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
+import { Body, Descriptor, MediaType, Registry, RepositoryName } from "@effect-oci/core"
 import { Cache, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
@@ -59,10 +60,10 @@ describe("a copy of sha512", () => {
     Effect.gen(function*() {
       const source = yield* recorded()
       const target = yield* recorded()
-      const sha512 = (content: string, mediaType: string) => {
-        const bytes = new TextEncoder().encode(content)
-        return { bytes, descriptor: { mediaType, digest: Digest.fromBytes(bytes, "sha512"), size: bytes.byteLength } }
-      }
+      const sha512 = (bytes: Uint8Array, mediaType: string) => ({
+        bytes,
+        descriptor: Descriptor.fromBytes(bytes, mediaType, "sha512")
+      })
       const push = ({ bytes, descriptor }: ReturnType<typeof sha512>) =>
         Effect.zipRight(
           Effect.flatMap(
@@ -71,14 +72,10 @@ describe("a copy of sha512", () => {
           ),
           Effect.succeed(descriptor)
         )
-      const [config, layer] = [sha512("{}", MediaType.imageConfig), sha512("a layer", MediaType.layer)]
-      const text = JSON.stringify({
-        schemaVersion: 2,
-        mediaType: MediaType.image,
-        config: yield* push(config),
-        layers: [yield* push(layer)]
-      })
-      const manifest = sha512(text, MediaType.image)
+      const config = sha512(Fixtures.bytesOf("{}"), MediaType.imageConfig)
+      const layer = sha512(Fixtures.bytesOf("a layer"), MediaType.layer)
+      const image = Fixtures.document(MediaType.image, { config: yield* push(config), layers: [yield* push(layer)] })
+      const manifest = sha512(image.bytes, MediaType.image)
       const { digest } = manifest.descriptor
       yield* source.registry.pushManifest(app, {
         mediaType: MediaType.image,

@@ -1,4 +1,4 @@
-import { Body, Descriptor, Digest, Manifest, MediaType, Registry, Tag } from "@effect-oci/core"
+import { Digest, Manifest, MediaType, Registry, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Effect, Either, Layer, Stream } from "effect"
 import { packTar, unpackTar } from "modern-tar"
@@ -11,7 +11,7 @@ import * as NodeDockerTar from "../src/NodeDockerTar.js"
 import * as NodeLayoutImages from "../src/NodeLayoutImages.js"
 import * as NodeOciLayout from "../src/NodeOciLayout.js"
 import { folder } from "./folder.js"
-import { app, on, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
+import { app, on, pushBlob, pushDocument, pushImage, pushIndex, pushReferrer, recorded, v1 } from "./support.js"
 
 const { repository } = NodeOciLayout
 
@@ -133,18 +133,11 @@ describe("an archive of docker save", () => {
       const source = yield* recorded()
       const image = yield* pushImage(source.registry, ["one"], {}, [v1])
       const index = yield* pushIndex(source.registry, [on(image, "linux/amd64")])
-      const empty = Descriptor.fromBytes(new TextEncoder().encode("{}"), MediaType.empty)
-      yield* source.registry.pushBlob(app, empty, Body.bytes(new TextEncoder().encode("{}")))
-      const artifact = yield* source.registry.pushManifest(app, {
-        mediaType: MediaType.image,
-        bytes: new TextEncoder().encode(JSON.stringify({
-          schemaVersion: 2,
-          mediaType: MediaType.image,
-          artifactType: "a/policy",
-          config: empty,
-          layers: [empty]
-        })),
-        tags: []
+      const empty = yield* pushBlob(source.registry, "{}", MediaType.empty)
+      const artifact = yield* pushDocument(source.registry, MediaType.image, {
+        artifactType: "a/policy",
+        config: empty,
+        layers: [empty]
       })
       const write = (digest: Digest.Digest) =>
         NodeDockerTar.write(

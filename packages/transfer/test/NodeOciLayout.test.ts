@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, ByteRange, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Context, Effect, Layer, Stream } from "effect"
@@ -110,15 +111,13 @@ describe("an image layout", () => {
       )
       expect(wrong._tag).toBe("DigestInvalid")
       const config = Descriptor.fromBytes(bytes, MediaType.imageConfig)
-      const manifest = new TextEncoder().encode(
-        JSON.stringify({ schemaVersion: 2, mediaType: MediaType.image, config, layers: [] })
-      )
+      const image = Fixtures.document(MediaType.image, { config, layers: [] })
       const v2 = Tag.make("v2")
-      yield* layout.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [v1, v2] })
+      yield* layout.pushManifest(repository, { ...image, tags: [v1, v2] })
       expect(indexOf(path).manifests.map(nameOf)).toEqual([v1, v2])
       yield* layout.deleteTag(repository, v1)
       expect(Chunk.toReadonlyArray(yield* Stream.runCollect(layout.listTags(repository)))).toEqual([v2])
-      yield* layout.deleteManifest(repository, Digest.fromBytes(manifest))
+      yield* layout.deleteManifest(repository, Digest.fromBytes(image.bytes))
       expect(indexOf(path).manifests).toEqual([])
       yield* layout.deleteBlob(repository, digest)
       expect(filesOf(join(path, "blobs"))).toEqual(["sha256"])

@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Descriptor, Manifest, MediaType } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
@@ -6,18 +7,11 @@ import { Transform } from "../src/index.js"
 const blob = (mediaType: string) => Descriptor.fromBytes(new TextEncoder().encode(mediaType), mediaType)
 
 const manifest = (mediaType: string, configType: string, more: object = {}) =>
-  Either.getOrThrow(Manifest.make({
-    mediaType,
-    bytes: new TextEncoder().encode(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType,
-        config: { ...blob(configType), urls: ["https://elsewhere.example"] },
-        layers: [blob("application/vnd.docker.image.rootfs.diff.tar.gzip")],
-        ...more
-      })
-    )
-  }))
+  Either.getOrThrow(Manifest.make(Fixtures.document(mediaType, {
+    config: { ...blob(configType), urls: ["https://elsewhere.example"] },
+    layers: [blob("application/vnd.docker.image.rootfs.diff.tar.gzip")],
+    ...more
+  })))
 
 const jsonOf = ({ bytes }: Manifest.Manifest) => JSON.parse(new TextDecoder().decode(bytes))
 

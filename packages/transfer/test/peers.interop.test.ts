@@ -1,5 +1,6 @@
 /** Copies from one docker-registry to another, to our server, to layouts and archives. skopeo reads the results. */
 import { Client } from "@effect-oci/client"
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
@@ -57,10 +58,10 @@ const pushIndex = (registry: Registry["Type"]) =>
       return Effect.as(registry.pushBlob(team, descriptor, Body.bytes(bytes)), descriptor)
     }
     const manifest = (mediaType: string, fields: object, tags: ReadonlyArray<Tag.Tag> = []) => {
-      const bytes = json({ schemaVersion: 2, mediaType, ...fields })
+      const manifest = Fixtures.document(mediaType, fields)
       return Effect.as(
-        registry.pushManifest(team, { mediaType, bytes, tags }),
-        Descriptor.fromBytes(bytes, mediaType)
+        registry.pushManifest(team, { ...manifest, tags }),
+        Descriptor.fromBytes(manifest.bytes, mediaType)
       )
     }
     const base = randomBytes(3_000_000)

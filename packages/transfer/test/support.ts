@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, Manifest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import type { Handler, Middleware, Operation } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
@@ -6,8 +7,6 @@ import { Context, Effect, Either, Layer } from "effect"
 export const app = RepositoryName.make("team/app")
 export const copyOf = RepositoryName.make("mirror/app")
 export const v1 = Tag.make("v1")
-
-const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
 /** Creates a registry in memory, and records its operations. */
 export const recorded = (options?: Memory.Options & { readonly wrap?: Middleware.Middleware }) =>
@@ -42,9 +41,9 @@ export const pushDocument = (
   fields: object,
   tags: ReadonlyArray<Tag.Tag> = []
 ) => {
-  const bytes = encode({ schemaVersion: 2, mediaType, ...fields })
-  const { descriptor } = Either.getOrThrow(Manifest.make({ mediaType, bytes }))
-  return Effect.as(registry.pushManifest(app, { mediaType, bytes, tags }), descriptor)
+  const manifest = Fixtures.document(mediaType, fields)
+  const { descriptor } = Either.getOrThrow(Manifest.make(manifest))
+  return Effect.as(registry.pushManifest(app, { ...manifest, tags }), descriptor)
 }
 
 /** Pushes an image with a config and layers of the given contents. */

@@ -1,6 +1,6 @@
 import * as Client from "@effect-oci/client/Client"
+import { certificate } from "@effect-oci/conformance/NodeEvilRegistry"
 import { Registry } from "@effect-oci/core"
-import { certificate } from "@effect-oci/testing/NodeCertificate"
 import { proxy as startProxy } from "@effect-oci/testing/NodeProxyServer"
 import type { Options as ProxyOptions } from "@effect-oci/testing/NodeProxyServer"
 import { serve } from "@effect-oci/testing/NodeScripted"

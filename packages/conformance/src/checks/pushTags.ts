@@ -108,6 +108,28 @@ export const pushTags: ReadonlyArray<Check> = [
       })
     },
     {
+      id: "manifest-if-match",
+      rules: [72],
+      name:
+        "a push with If-Match moves a tag from the manifest named, and neither from another nor a tag that is absent",
+      level: "may",
+      needs: ["push", "conditionalPush"],
+      run: Effect.gen(function*() {
+        yield* expectStatus(yield* putAt("v1", image), 201)
+        const { repository } = yield* Target
+        const path = `/v2/${repository}/manifests/v1`
+        const next = imageOf("next")
+        const match = (bytes: Uint8Array) => ({ "if-match": `"${Digest.fromBytes(bytes)}"` })
+        yield* cleanUp(`/v2/${repository}/manifests/${Digest.fromBytes(next.bytes)}`)
+        yield* expectStatus(yield* putDocument(path, next, match(emptyJson)), 412)
+        yield* expectContent(path, image.bytes)
+        yield* expectStatus(yield* putDocument(`/v2/${repository}/manifests/v2`, next, match(image.bytes)), 412)
+        yield* expectStatus(yield* get(`/v2/${repository}/manifests/v2`), 404)
+        yield* expectStatus(yield* putDocument(path, next, match(image.bytes)), 201)
+        yield* expectContent(path, next.bytes)
+      })
+    },
+    {
       id: "manifest-put-many-tags-one-by-one",
       rules: [72],
       name: "several tags can point at one manifest",

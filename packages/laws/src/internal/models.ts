@@ -177,13 +177,14 @@ export const immutable =
           ? protectedTags.filter((tag) => existing(tag)?.digest !== digest)
           : [digest, ...protectedTags]
         const retyped = some(repository) && !compared.every((each) => isType(existing(each)))
-        const to = (tags: ReadonlyArray<Tag>, digest = operation.digest, ifAbsent = operation.ifAbsent) =>
-          next(new Operation.PushManifest({ ...operation, digest, tags, ifAbsent }))
+        const to = (tags: ReadonlyArray<Tag>, condition: Partial<Operation.PushManifest> = {}) =>
+          next(new Operation.PushManifest({ ...operation, tags, ...condition }))
+        const unmoved = operation.ifMatch === undefined ? { ifAbsent: true } : { ifMatch: digest }
         const others = tags.filter((tag) => !protectedTags.includes(tag))
         const mixed = protectedTags.length > 0 && others.length > 0 && operation.ifAbsent !== true
         const first = mixed ? protectedTags : tags
         if (moves || retyped) {
-          const otherwise = to(first, operation.digest, true)
+          const otherwise = to(first, unmoved)
           return fails(
             ...moves ? ["Denied"] : [],
             ...retyped ? ["ManifestInvalid"] : [],
@@ -197,8 +198,8 @@ export const immutable =
         )
         const rest = first.filter((tag) => !sameContent.includes(tag))
         const pushed = sameContent.length === 0
-          ? to(first)
-          : to(rest, rest.length === 0 ? digest : operation.digest, true)
+          ? to(first, protectedTags.length > 0 ? unmoved : {})
+          : to(rest, { ...unmoved, ...(rest.length === 0 ? { digest } : {}) })
         // There are two pushes. The second may fail after the first has succeeded.
         const last = mixed && "result" in pushed ? to(others) : pushed
         return "errors" in last ? last : is({ ...last.result as object, tags })

@@ -18,6 +18,7 @@ const makers: { readonly [field: string]: string } = {
   repository: "RepositoryName",
   from: "RepositoryName",
   digest: "Digest",
+  ifMatch: "Digest",
   tag: "Tag"
 }
 

@@ -241,13 +241,17 @@ const make = (
       return upload === undefined && !anything ? undefined : inUpload(tag, choose, upload, anything)
     case "PushManifest": {
       const tags = [[], [one], [one, of(world.tags, choose)]][choose(3)]!
-      const ifAbsent = choose(4) === 0 ? true : undefined
+      const condition = choose(4) > 0
+        ? {}
+        : choose(2) === 0
+        ? { ifAbsent: true }
+        : { ifMatch: digestOf(of(world.manifests, choose).bytes) }
       return new Operation.PushManifest({
         repository,
         ...manifest,
         digest: maybe(wrong ? declared : manifestDigest),
         tags,
-        ifAbsent
+        ...condition
       })
     }
     case "DeleteBlob":

@@ -199,7 +199,7 @@ const manifestRows: Pick<
       (descriptor) => is({ ...descriptor, content: content.digestOf(content.manifest(descriptor.digest).bytes) })
     ),
   PushManifest: (contents, operation) => {
-    const { bytes, digest: declared, ifAbsent, repository } = operation
+    const { bytes, digest: declared, ifMatch, repository } = operation
     const digest = declared === content.sha512Of(bytes) ? declared : content.digestOf(bytes)
     const mediaType = MediaType.essence(operation.mediaType)
     const tags = Array.from(new Set(operation.tags))
@@ -209,8 +209,10 @@ const manifestRows: Pick<
     const known = contents.repository(repository)
     if ((known.manifests.get(digest) ?? mediaType) !== mediaType) return fails("ManifestInvalid")
     if (blobs.some((each) => !known.blobs.has(each))) return fails("ManifestBlobUnknown")
-    const wouldMove = (tag: Tag) => (known.tags.get(tag) ?? digest) !== digest
-    if (ifAbsent === true && tags.some(wouldMove)) return fails("Denied")
+    const mayBeSet = (current: Digest.Digest | undefined) => current === digest || current === ifMatch
+    if (Operation.isConditional(operation) && !tags.every((tag) => mayBeSet(known.tags.get(tag)))) {
+      return fails("Denied")
+    }
     contents.update(repository, (known) => ({
       manifests: new Map(known.manifests).set(digest, mediaType),
       tags: new Map([...known.tags, ...tags.map((tag) => [tag, digest] as const)])

@@ -103,15 +103,17 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
   }
 
   /**
-   * Returns why a push with `ifAbsent` is refused before any member receives it: the push would move a tag, or the tag
+   * Returns why a push with a condition is refused before any member receives it: a tag does not meet the condition, or
    * points at the same manifest with another media type.
    */
-  const refused = ({ bytes, mediaType, repository, tags }: Operation.PushManifest): Expected | undefined => {
+  const refused = ({ bytes, ifMatch, mediaType, repository, tags }: Operation.PushManifest): Expected | undefined => {
     for (const reference of tags) {
       const { expected } = name(new Operation.ResolveManifest({ repository, reference }))
       if ("errors" in expected && !isNotFound(expected)) return expected
-      if ("result" in expected && !isSame(digestIn(expected), digestOf(bytes))) return fails("Denied")
-      if ("result" in expected && typeIn(expected) !== MediaType.essence(mediaType)) {
+      const isPushed = "result" in expected && isSame(digestIn(expected), digestOf(bytes))
+      const current = "result" in expected ? digestIn(expected) : undefined
+      if (!isPushed && current !== ifMatch) return fails("Denied")
+      if (isPushed && typeIn(expected) !== MediaType.essence(mediaType)) {
         return fails("ManifestInvalid")
       }
     }
@@ -148,7 +150,7 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
       case "GetManifest":
         return Operation.isDigest(operation.reference) ? firstOf(members, operation, race) : getTag(operation)
       case "PushManifest":
-        return (operation.ifAbsent === true ? refused(operation) : undefined) ?? members[0]!(operation)
+        return (Operation.isConditional(operation) ? refused(operation) : undefined) ?? members[0]!(operation)
       case "DeleteBlob":
       case "DeleteManifest":
       case "DeleteTag":

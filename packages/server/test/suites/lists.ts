@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, Digest, MediaType, RepositoryName, Tag } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
@@ -193,17 +194,15 @@ export const lists = (composition: Composition) => {
         const pushed = yield* Effect.forEach(
           Array.from({ length: 6 }, (_, n) => n),
           (n) =>
-            running.registry.pushManifest(repository, {
-              mediaType: MediaType.image,
-              bytes: text(JSON.stringify({
-                schemaVersion: 2,
-                mediaType: MediaType.image,
+            running.registry.pushManifest(
+              repository,
+              Fixtures.document(MediaType.image, {
                 config: Descriptor.fromBytes(config, MediaType.empty),
                 layers: [],
                 subject: Descriptor.fromBytes(image, MediaType.image),
                 annotations: { large, name: `referrer ${n}` }
-              }))
-            })
+              })
+            )
         )
         const answer = yield* running.ask({ path: referrersPath })
         expect(answer.bytes.byteLength).toBeLessThan(4 * 1024 * 1024)

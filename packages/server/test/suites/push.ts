@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Descriptor, Digest, MediaType } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -190,12 +191,10 @@ const manifests: ReadonlyArray<Row> = [
 ]
 
 function imageOf(layer: Digest.Digest): Uint8Array {
-  return json({
-    schemaVersion: 2,
-    mediaType: MediaType.image,
+  return Fixtures.document(MediaType.image, {
     config: Descriptor.fromBytes(config, MediaType.empty),
     layers: [{ mediaType: MediaType.layer, digest: layer, size: 1 }]
-  })
+  }).bytes
 }
 
 export const push = (composition: Composition) => {

@@ -1,4 +1,5 @@
 import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import type { Operation } from "@effect-oci/core"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either } from "effect"
 import * as fc from "fast-check"
@@ -79,15 +80,16 @@ const deleteBlob = fc.record({ repository, n }).map(({ n, repository }): Step =>
   }
 }))
 
+/** The condition of a push. */
+type Condition = Pick<Operation.PushManifest, "ifAbsent" | "ifMatch">
+
 const pushManifest = fc.record({
   repository,
   image: fc.constantFrom(...images),
   tags: fc.subarray(tags),
   condition: fc.oneof(
-    fc.constantFrom({}, { ifAbsent: true }),
-    fc.constantFrom(...images).map(({ digest }): { ifAbsent?: boolean; ifMatch?: Digest.Digest } => ({
-      ifMatch: digest
-    }))
+    fc.constantFrom<Condition>({}, { ifAbsent: true }),
+    fc.constantFrom(...images).map(({ digest }): Condition => ({ ifMatch: digest }))
   )
 }).map(({ condition, image: { bytes, config, digest, subject }, repository, tags }): Step => ({
   describe: `push ${digest} to ${repository} as ${tags.join()} ${JSON.stringify(condition)}`,
@@ -96,7 +98,7 @@ const pushManifest = fc.record({
     const known = world.get(repository)
     if (!known?.blobs.has(config)) return "ManifestBlobUnknown"
     const { ifAbsent = false, ifMatch } = condition
-    const isKept = (current: Digest.Digest | undefined) => current === digest || current === ifMatch
+    const isKept = (current: string | undefined) => current === digest || current === ifMatch
     if ((ifAbsent || ifMatch !== undefined) && !tags.every((tag) => isKept(known.tags.get(tag)))) return "Denied"
     known.manifests.set(digest, subject)
     for (const tag of tags) known.tags.set(tag, digest)

@@ -11,7 +11,8 @@ import * as Stream from "effect/Stream"
 import * as fc from "fast-check"
 
 /**
- * One operation of a client in a race. The numbers select from a few sample tags and manifests. `before` is the number
+ * One operation of a client in a race. The numbers select from a few sample tags and manifests. `from` is the manifest
+ * that the tags must point at if the operation is `pushIfMatch`. `before` is the number
  * of times that the client yields to others before the registry receives the operation, `after` before it receives the
  * response.
  *
@@ -19,9 +20,18 @@ import * as fc from "fast-check"
  * @category racing
  */
 export interface Step {
-  readonly operation: "push" | "pushIfAbsent" | "get" | "resolve" | "deleteTag" | "deleteManifest" | "list"
+  readonly operation:
+    | "push"
+    | "pushIfAbsent"
+    | "pushIfMatch"
+    | "get"
+    | "resolve"
+    | "deleteTag"
+    | "deleteManifest"
+    | "list"
   readonly tags: ReadonlyArray<number>
   readonly manifest: number
+  readonly from: number
   readonly before: number
   readonly after: number
 }
@@ -47,10 +57,12 @@ const step: fc.Arbitrary<Step> = fc.record({
   operation: fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom<Step["operation"]>("push", "pushIfAbsent") },
     { weight: 3, arbitrary: fc.constantFrom<Step["operation"]>("get", "resolve") },
-    { weight: 2, arbitrary: fc.constantFrom<Step["operation"]>("deleteTag", "deleteManifest", "list") }
+    { weight: 2, arbitrary: fc.constantFrom<Step["operation"]>("deleteTag", "deleteManifest", "list") },
+    { weight: 2, arbitrary: fc.constant<Step["operation"]>("pushIfMatch") }
   ),
   tags: fc.subarray([...tags.keys()], { minLength: 1 }),
   manifest: fc.nat(manifests.length - 1),
+  from: fc.nat(manifests.length - 1),
   before: fc.nat(3),
   after: fc.nat(3)
 })
@@ -78,13 +90,15 @@ const perform = (
   switch (step.operation) {
     case "push":
     case "pushIfAbsent":
+    case "pushIfMatch":
       return handle(
         new Operation.PushManifest({
           repository,
           mediaType: MediaType.index,
           bytes,
           tags: pushedTags,
-          ifAbsent: step.operation === "pushIfAbsent"
+          ifAbsent: step.operation === "pushIfAbsent",
+          ifMatch: step.operation === "pushIfMatch" ? Digest.fromBytes(of(manifests, step.from)) : undefined
         })
       )
     case "get":

@@ -49,13 +49,14 @@ const settled = (tags: ReadonlyArray<Tag>, claim: Claim): Claims => ({
 const unsettled = (tags: ReadonlyArray<Tag>, claim: Claim): Claims => ({ ...settled(tags, claim), settled: false })
 
 const pushed = (operation: Operation.PushManifest, exit: Ended<Operation.PushedManifest>): Claims => {
-  const { ifAbsent = false, tags } = operation
+  const { ifMatch: from = "nothing", tags } = operation
   const digest = operation.digest ?? Digest.fromBytes(operation.bytes)
-  const claim: Claim = { _tag: ifAbsent ? "PushedIfAbsent" : "Pushed", digest }
+  const isConditional = Operation.isConditional(operation)
+  const claim: Claim = isConditional ? { _tag: "PushedFrom", digest, from } : { _tag: "Pushed", digest }
   if (Exit.isSuccess(exit)) return settled(exit.value.tags, claim)
-  // The error does not say which of several tags exists already.
-  return ifAbsent && tags.length === 1 && errorOf(exit)?._tag === "Denied"
-    ? settled(tags, { _tag: "Taken", digest })
+  // The error does not say which of several tags does not meet the condition.
+  return isConditional && tags.length === 1 && errorOf(exit)?._tag === "Denied"
+    ? settled(tags, { _tag: "Taken", digest, from })
     : unsettled(tags, claim)
 }
 

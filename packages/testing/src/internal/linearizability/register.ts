@@ -3,11 +3,19 @@ import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type { Tag } from "@effect-oci/core/Tag"
 
 /**
+ * The digest that a tag points at, or `"nothing"` if the tag does not exist.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type State = Digest | "nothing"
+
+/**
  * The state of a tag that an answer implies at the moment of the operation, and the change that the operation made.
  *
- * - `Pushed`: the tag now points at this digest, whatever it pointed at before. `PushedIfAbsent`: the tag pointed at
- *   nothing, or at this digest; now it points at this digest.
- * - `Taken`: the tag points at another digest than the one that was pushed if absent.
+ * - `Pushed`: the tag now points at this digest, whatever it pointed at before. `PushedFrom`: the tag pointed at `from`,
+ *   or at this digest; now it points at this digest.
+ * - `Taken`: the tag points neither at `from` nor at this digest, so the push was refused.
  * - `Found`: the tag points at this digest. `Listed`: the tag points at some digest. `Missing`: the tag does not exist.
  * - `Deleted`: the tag existed, and does not exist now.
  * - `ManifestDeleted`: if the tag pointed at this digest, it does not exist now. `ManifestMissing`: the tag does not
@@ -17,7 +25,8 @@ import type { Tag } from "@effect-oci/core/Tag"
  * @category models
  */
 export type Claim =
-  | { readonly _tag: "Pushed" | "PushedIfAbsent" | "Taken" | "Found"; readonly digest: Digest }
+  | { readonly _tag: "Pushed" | "Found"; readonly digest: Digest }
+  | { readonly _tag: "PushedFrom" | "Taken"; readonly digest: Digest; readonly from: State }
   | { readonly _tag: "Listed" | "Missing" | "Deleted" }
   | { readonly _tag: "ManifestDeleted" | "ManifestMissing"; readonly digest: Digest }
 
@@ -49,18 +58,15 @@ export interface Event {
  */
 export type History = ReadonlyArray<Event>
 
-/** The digest that a tag points at, or `"nothing"` if the tag does not exist. */
-export type State = Digest | "nothing"
-
 /** Returns the state of a tag after an answer, or `undefined` if that answer is impossible in the given state. */
 export const step = (state: State, claim: Claim): State | undefined => {
   switch (claim._tag) {
     case "Pushed":
       return claim.digest
-    case "PushedIfAbsent":
-      return state === "nothing" || state === claim.digest ? claim.digest : undefined
+    case "PushedFrom":
+      return state === claim.from || state === claim.digest ? claim.digest : undefined
     case "Taken":
-      return state !== "nothing" && state !== claim.digest ? state : undefined
+      return state !== claim.from && state !== claim.digest ? state : undefined
     case "Found":
       return state === claim.digest ? state : undefined
     case "Listed":

@@ -138,5 +138,34 @@ export const pushTags: ReadonlyArray<Mutant> = [
       PushManifest: (operation) =>
         operation.ifAbsent === true ? refused(RegistryError.Denied, operation) : next(operation)
     }))
+  },
+  {
+    id: "if-match-ignored",
+    name: "If-Match is ignored, and the tag moves",
+    breaks: [72],
+    middleware: rows((next) => ({
+      PushManifest: (operation) => next(changed(operation, { ifMatch: undefined }))
+    }))
+  },
+  {
+    id: "if-match-refused",
+    name: "a push with If-Match is always refused",
+    breaks: [72],
+    middleware: rows((next) => ({
+      PushManifest: (operation) =>
+        operation.ifMatch !== undefined ? refused(RegistryError.Denied, operation) : next(operation)
+    }))
+  },
+  {
+    id: "if-match-creates",
+    name: "a push with If-Match creates a tag",
+    breaks: [72],
+    middleware: rows((next) => ({
+      PushManifest: (operation) =>
+        Effect.flatMap(
+          existingTags(next, operation),
+          (existing) => next(existing.length === 0 ? changed(operation, { ifMatch: undefined }) : operation)
+        )
+    }))
   }
 ]
