@@ -23,7 +23,7 @@ const images = blobs.flatMap((config) =>
 interface Model {
   readonly blobs: Set<string>
   readonly manifests: Map<string, string | undefined>
-  readonly tags: Map<string, string>
+  readonly tags: Map<string, Digest.Digest>
 }
 
 type World = Map<string, Model>
@@ -79,15 +79,18 @@ const deleteBlob = fc.record({ repository, n }).map(({ n, repository }): Step =>
   }
 }))
 
+interface Condition {
+  readonly ifAbsent?: boolean
+  readonly ifMatch?: Digest.Digest
+}
+
 const pushManifest = fc.record({
   repository,
   image: fc.constantFrom(...images),
   tags: fc.subarray(tags),
   condition: fc.oneof(
-    fc.constantFrom({}, { ifAbsent: true }),
-    fc.constantFrom(...images).map(({ digest }): { ifAbsent?: boolean; ifMatch?: Digest.Digest } => ({
-      ifMatch: digest
-    }))
+    fc.constantFrom<Condition>({}, { ifAbsent: true }),
+    fc.constantFrom(...images).map(({ digest }): Condition => ({ ifMatch: digest }))
   )
 }).map(({ condition, image: { bytes, config, digest, subject }, repository, tags }): Step => ({
   describe: `push ${digest} to ${repository} as ${tags.join()} ${JSON.stringify(condition)}`,
