@@ -34,5 +34,6 @@ const pairs = {
 }
 
 describe.each(Object.entries(pairs))("a registry over %s", (_, pair) => {
-  for (const { name, run } of StoreSuite.all) it.effect(name, () => run(pair), 120_000)
+  const checks = pair.durable ? StoreSuite.all : StoreSuite.all.filter(({ name }) => !/prevented|call fails/.test(name))
+  for (const { name, run } of checks) it.effect(name, () => run(pair), 120_000)
 })

@@ -74,7 +74,7 @@ interface Options extends Omit<Cache.Options, "store"> {
 
 export const make = ({ base: round = (next) => next, between = (next) => next, strict, ...options }: Options = {}) =>
   Effect.gen(function*() {
-    const behind = yield* memory()
+    const behind = yield* memory({ deleteReferenced: true })
     const kept = yield* memory({ sparseManifests: strict !== true })
     const base = side(round(behind.handle))
     const store = side(between(kept.handle))
