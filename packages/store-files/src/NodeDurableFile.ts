@@ -134,7 +134,7 @@ const readSpan = (path: string, file: File, { length, offset }: Span): FileEffec
     const bytes = new Uint8Array(length)
     let size = 0
     while (size < length) {
-      const count = await file.read(bytes.subarray(size), offset + size)
+      const count = await file.readv([bytes.subarray(size)], offset + size)
       if (count === 0) return bytes.subarray(0, size)
       size += count
     }

@@ -31,8 +31,8 @@ export interface Stat {
  * @category models
  */
 export interface File {
-  /** Reads into a buffer. Returns how many bytes were read: 0 at the end of the file. */
-  readonly read: (into: Uint8Array, position: number) => Promise<number>
+  /** Reads into buffers, one after the other. Returns how many bytes were read: 0 at the end of the file. */
+  readonly readv: (into: ReadonlyArray<Uint8Array>, position: number) => Promise<number>
   /** Writes chunks. Returns how many bytes were written, which may be fewer than all. */
   readonly writev: (chunks: ReadonlyArray<Uint8Array>, position: number) => Promise<number>
   readonly truncate: (size: number) => Promise<void>
@@ -69,8 +69,8 @@ export interface FileSystem {
 class NodeFile implements File {
   constructor(private readonly handle: FileHandle) {}
 
-  async read(into: Uint8Array, position: number): Promise<number> {
-    return (await this.handle.read(into, 0, into.byteLength, position)).bytesRead
+  async readv(into: ReadonlyArray<Uint8Array>, position: number): Promise<number> {
+    return (await this.handle.readv(into, position)).bytesRead
   }
 
   async writev(chunks: ReadonlyArray<Uint8Array>, position: number): Promise<number> {

@@ -127,14 +127,15 @@ describe("the order of the calls of the file system", () => {
           const file = await NodeFileSystem.node.open(path, flags, mode)
           const writev: NodeFileSystem.File["writev"] = ([first = text("")], position) =>
             file.writev([first.subarray(0, 3)], position)
-          const read: NodeFileSystem.File["read"] = (into, position) => file.read(into.subarray(0, 5), position)
+          const readv: NodeFileSystem.File["readv"] = ([first = text("")], position) =>
+            file.readv([first.subarray(0, 5)], position)
           return {
             close: () => file.close(),
             datasync: () => file.datasync(),
             stat: () => file.stat(),
             sync: () => file.sync(),
             truncate: (size) => file.truncate(size),
-            read,
+            readv,
             writev
           }
         }

@@ -7,7 +7,7 @@ export interface Call {
   readonly to?: string
 }
 
-const reading: ReadonlySet<string> = new Set(["read", "stat", "readdir", "freeBytes", "close"])
+const reading: ReadonlySet<string> = new Set(["readv", "stat", "readdir", "freeBytes", "close"])
 
 /**
  * Records the calls of a file system. `fault` is called before each call, with its number, and returns the error with
@@ -45,7 +45,7 @@ export class RecordedFileSystem implements NodeFileSystem.FileSystem {
       const file = await this.system.open(path, flags, mode)
       this.opened++
       return {
-        read: (into, position) => this.call("read", path, () => file.read(into, position)),
+        readv: (into, position) => this.call("readv", path, () => file.readv(into, position)),
         writev: (chunks, position) => this.call("writev", path, () => file.writev(chunks, position)),
         truncate: (size) => this.call("truncate", path, () => file.truncate(size)),
         datasync: () => this.call("datasync", path, () => file.datasync()),

@@ -2,8 +2,19 @@ import * as RegistryError from "@effect-oci/core/RegistryError"
 import type * as Source from "@effect-oci/core/Source"
 import type { File } from "../NodeFileSystem.js"
 
-/** The size of a read, in bytes. */
-const readSize = 256 * 1024
+/**
+ * The size of a chunk, in bytes, and the number of chunks that one read fills.
+ *
+ * A chunk belongs to its sink, so that its memory cannot be used again. glibc takes memory of 128 KiB or more from the
+ * system each time, and returns it: that costs more than the read itself. Smaller pieces stay in its heap. Measured for
+ * 256 MiB from the cache of the system to a socket: 90 ms of processor time with chunks of 120 KiB, 85 ms with two buffers
+ * of 1 MiB that are used again, and 330 ms with a new buffer of 256 KiB or 1 MiB for each read.
+ */
+const chunkSize = 120 * 1024
+const chunksPerRead = 8
+
+/** The number of remaining chunks at which the next read begins. */
+const readAheadAt = 4
 
 /** What is special about a source. */
 export interface SourceOptions {
@@ -15,15 +26,23 @@ export interface SourceOptions {
   readonly onShorter: (size: number) => unknown
 }
 
+/** Returns memory for the next read, if so many bytes remain. */
+const buffersFor = (remaining: number): ReadonlyArray<Uint8Array> => {
+  const size = Math.min(chunkSize * chunksPerRead, remaining)
+  return Array.from(
+    { length: Math.ceil(size / chunkSize) },
+    (_, index) => new Uint8Array(Buffer.allocUnsafeSlow(Math.min(chunkSize, size - index * chunkSize)).buffer)
+  )
+}
+
 /**
- * Reads a span of a file. One chunk is read ahead while the sink processes the one before, so that the disk and the sink
- * do not wait for each other.
- *
- * Each chunk has memory of its own, because it belongs to the sink.
+ * Reads a span of a file. It reads ahead while the sink processes the chunks before, so that the disk and the sink do not
+ * wait for each other.
  */
 class Sender {
   private position: number
-  private chunk: Uint8Array | undefined
+  private chunks: Array<Uint8Array> = []
+  /** The error to report after the chunks that were read. */
   private error: RegistryError.RegistryError | undefined
   private isReading = false
   private isPaused = false
@@ -36,10 +55,10 @@ class Sender {
   /** Passes what was read, and reads ahead. */
   step(): void {
     if (this.isOver || this.isPaused) return
-    const { chunk, error } = this
+    const { chunks, error } = this
+    const chunk = chunks.shift()
     if (chunk !== undefined) {
-      this.chunk = undefined
-      this.readAhead()
+      if (chunks.length <= readAheadAt) this.readAhead()
       this.isPaused = true
       if (this.sink.data(chunk)) this.isPaused = false
       return this.step()
@@ -62,7 +81,7 @@ class Sender {
 
   cancel(): void {
     this.isOver = true
-    this.chunk = undefined
+    this.chunks = []
   }
 
   private readAhead(): void {
@@ -73,12 +92,15 @@ class Sender {
 
   private async read(): Promise<void> {
     const { end, file, onShorter } = this.options
-    const buffer = Buffer.allocUnsafeSlow(Math.min(readSize, end - this.position))
+    const buffers = buffersFor(end - this.position)
     try {
-      const count = await file.read(buffer, this.position)
+      let count = await file.readv(buffers, this.position)
+      if (count === 0) this.fail("the file has become shorter", onShorter(this.position))
       this.position += count
-      if (count > 0) this.chunk = new Uint8Array(buffer.buffer, 0, count)
-      else this.fail("the file has become shorter", onShorter(this.position))
+      for (const buffer of buffers) {
+        if (count > 0 && !this.isOver) this.chunks.push(buffer.subarray(0, count))
+        count -= buffer.byteLength
+      }
     } catch (cause) {
       this.fail("the file cannot be read", cause)
     }
