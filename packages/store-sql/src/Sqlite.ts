@@ -50,7 +50,7 @@ export interface Options {
 }
 
 /**
- * Opens a database. The end of the scope waits for the batches that have begun, and closes the database.
+ * Opens a database. The end of the scope runs the batches that wait, and closes the database.
  *
  * @since 0.1.0
  * @category constructors

@@ -1,7 +1,7 @@
 import { SqlBatch, SqlMetadataStore } from "@effect-oci/store-sql"
 import * as Sqlite from "@effect-oci/store-sql/Sqlite"
 import { assert, describe, expect, it } from "@effect/vitest"
-import { Cause, Effect, Either, Exit } from "effect"
+import { Cause, Effect, Either, Exit, Runtime } from "effect"
 import * as fc from "fast-check"
 import {
   closeSync,
@@ -73,7 +73,7 @@ describe("Sqlite", () => {
           Effect.exit(batch.read(statement)),
           Effect.exit(Effect.map(batch.run([statement]), ([rows]) => rows))
         ])
-      const run = <A>(effect: Effect.Effect<A>) => Effect.runPromise(effect)
+      const run = Runtime.runPromise(yield* Effect.runtime<never>())
       yield* Effect.promise(() =>
         fc.assert(
           fc.asyncProperty(valid, async (value) => {

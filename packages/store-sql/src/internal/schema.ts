@@ -50,7 +50,13 @@ export const versions = (dialect: Dialect): string => {
  * - `event`: an outbox of what happened to manifests and tags, in order.
  * - `counter`: bytes, manifests and tags of each repository. Their sum over the shards counts.
  */
-const tables = ({ bytes, id, integer, linkTable, table, text }: Types): ReadonlyArray<string> => [
+const tables = (types: Types): ReadonlyArray<string> => [
+  ...contentTables(types),
+  ...uploadTables(types),
+  ...collectorTables(types)
+]
+
+const contentTables = ({ bytes, id, integer, linkTable, table, text }: Types): ReadonlyArray<string> => [
   `CREATE TABLE repo (
     id ${id},
     name ${text} NOT NULL UNIQUE,
@@ -102,7 +108,10 @@ const tables = ({ bytes, id, integer, linkTable, table, text }: Types): Readonly
     PRIMARY KEY (repo_id, name),
     FOREIGN KEY (repo_id, manifest) REFERENCES manifest (repo_id, digest)
   ) ${linkTable}`,
-  `CREATE INDEX tag_manifest ON tag (repo_id, manifest)`,
+  `CREATE INDEX tag_manifest ON tag (repo_id, manifest)`
+]
+
+const uploadTables = ({ bytes, id, integer, table, text }: Types): ReadonlyArray<string> => [
   `CREATE TABLE upload (
     seq ${id},
     id ${text} NOT NULL UNIQUE,
@@ -123,7 +132,10 @@ const tables = ({ bytes, id, integer, linkTable, table, text }: Types): Readonly
   `CREATE INDEX upload_expires_at ON upload (expires_at, id)`,
   `CREATE INDEX upload_unclaimed ON upload (seq) WHERE fence = 0`,
   `CREATE INDEX upload_caller_unclaimed ON upload (caller, seq) WHERE fence = 0`,
-  `CREATE INDEX upload_repository_unclaimed ON upload (repository, seq) WHERE fence = 0`,
+  `CREATE INDEX upload_repository_unclaimed ON upload (repository, seq) WHERE fence = 0`
+]
+
+const collectorTables = ({ bytes, id, integer, linkTable, table, text }: Types): ReadonlyArray<string> => [
   `CREATE TABLE review (
     kind ${text} NOT NULL,
     repo_id ${integer} NOT NULL,

@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { createRequire } from "node:module"
+import { createRequire, isBuiltin } from "node:module"
 import { Worker } from "node:worker_threads"
 import { type DriverName, errorOf, open, type SqliteError } from "./connection.js"
-import { type Command, type Result, serve } from "./worker.js"
+import { type Command, makeRunner, type Result, serve } from "./worker.js"
 
 /** A batch that waits for its result. */
 interface Waiting {
@@ -18,12 +18,14 @@ const maxGroup = 256
 const program = `
 const { parentPort, workerData } = require("node:worker_threads")
 const open = ${open.toString()}
+const makeRunner = ${makeRunner.toString()}
+const errorOf = ${errorOf.toString()}
 const serve = ${serve.toString()}
 serve(parentPort, () => {
   const connection = open(require, workerData.driver, workerData.filename)
   for (const pragma of workerData.pragmas) connection.all(pragma, [])
   return connection
-}, ${errorOf.toString()})
+}, makeRunner, errorOf)
 `
 
 /**
@@ -56,13 +58,15 @@ export class GroupCommit {
     })
   }
 
-  /** Waits for the batches that have begun, and closes the database. */
-  readonly close: Effect.Effect<void> = Effect.async((resume) => {
-    if (this.ended !== undefined) return resume(Effect.void)
-    this.worker.once("exit", () => resume(Effect.void))
-    this.worker.ref()
-    this.worker.postMessage("close", [])
-  })
+  /** Runs the batches that wait, and closes the database. */
+  readonly close: Effect.Effect<void> = Effect.suspend(() => this.run({ statements: [], relaxed: true })).pipe(
+    Effect.zipRight(Effect.async((resume) => {
+      if (this.ended !== undefined) return resume(Effect.void)
+      this.worker.once("exit", () => resume(Effect.void))
+      this.worker.ref()
+      this.worker.postMessage("close", [])
+    }))
+  )
 
   private schedule(): void {
     if (this.scheduled || this.running.length > 0 || this.queue.length === 0) return
@@ -125,7 +129,8 @@ const require = createRequire(import.meta.url)
 /** Returns the driver to use: `node:sqlite` if Node has it, and the path of `libsql` otherwise. */
 export const findDriver = (): DriverName => {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
-  return major > 22 || (major === 22 && minor >= 13) ? "node:sqlite" : require.resolve("libsql")
+  const isNew = major > 22 || (major === 22 && minor >= 13)
+  return isNew && isBuiltin("node:sqlite") ? "node:sqlite" : require.resolve("libsql")
 }
 
 /** Opens a connection on this thread. */

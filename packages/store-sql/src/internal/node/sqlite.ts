@@ -32,7 +32,8 @@ const writerPragmas = [
   "PRAGMA wal_checkpoint(TRUNCATE)"
 ]
 
-const readerPragmas = ["PRAGMA busy_timeout = 5000", "PRAGMA query_only = ON", "PRAGMA cache_size = -65536"]
+/** The connection that reads blocks the thread of the caller, so that it does not wait long. */
+const readerPragmas = ["PRAGMA busy_timeout = 200", "PRAGMA query_only = ON", "PRAGMA cache_size = -65536"]
 
 /** Databases up to this size are checked as a whole at the start, in bytes. */
 const checkedWhole = 64 * 1024 * 1024

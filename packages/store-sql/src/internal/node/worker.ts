@@ -21,25 +21,22 @@ interface Port {
 }
 
 /**
- * Runs groups of batches in a worker thread. All batches of a group are one transaction with a savepoint for each batch,
- * so that many batches cost one fsync. A batch that is refused or fails is undone alone. The function has no imports,
- * because the thread receives its text.
+ * Creates the function that runs a group of batches. All batches of a group are one transaction with a savepoint for
+ * each batch, so that many batches cost one fsync. A batch that is refused or fails is undone alone.
+ *
+ * The functions of this module have no imports, because the worker thread receives their text.
  */
-export const serve = (port: Port, open: () => Connection, errorOf: (cause: unknown) => SqliteError): void => {
-  let connection: Connection
-  try {
-    connection = open()
-  } catch (cause) {
-    port.postMessage(errorOf(cause))
-    port.close()
-    return
-  }
+export const makeRunner = (connection: Connection, errorOf: (cause: unknown) => SqliteError) => {
   /** These errors end the whole transaction, or leave it in an unknown state: no memory, I/O error, full, corrupt. */
   const fatal = new Set([7, 10, 11, 13, 26])
   let synchronous = ""
   const setSynchronous = (mode: "FULL" | "NORMAL") => {
     if (synchronous !== mode) connection.exec(`PRAGMA synchronous = ${mode}`)
     synchronous = mode
+  }
+  const undo = () => {
+    connection.exec("ROLLBACK TO command")
+    connection.exec("RELEASE command")
   }
 
   const runOne = ({ statements }: Command): Result => {
@@ -49,35 +46,28 @@ export const serve = (port: Port, open: () => Connection, errorOf: (cause: unkno
       for (const { guard, params, sql } of statements) {
         const found = connection.all(sql, params)
         if (guard && found.length > 0) {
-          connection.exec("ROLLBACK TO command")
-          connection.exec("RELEASE command")
+          undo()
           return { type: "refused", rows: found }
         }
-        rows.push(guard ? [] : found)
+        rows.push(found)
       }
       connection.exec("RELEASE command")
       return { type: "done", rows }
     } catch (cause) {
       const error = errorOf(cause)
       if (fatal.has(error.code)) throw cause
-      connection.exec("ROLLBACK TO command")
-      connection.exec("RELEASE command")
+      undo()
       return { type: "failed", error }
     }
   }
 
-  const rollback = () => {
-    try {
-      connection.exec("ROLLBACK")
-    } catch {
-      // SQLite has rolled back by itself.
-    }
-  }
-
-  const runGroup = (commands: ReadonlyArray<Command>): ReadonlyArray<Result> => {
-    const all = (type: "failed" | "unknown", cause: unknown): ReadonlyArray<Result> => {
-      rollback()
-      const error = errorOf(cause)
+  return (commands: ReadonlyArray<Command>): ReadonlyArray<Result> => {
+    const undoAll = (type: "failed" | "unknown", error: SqliteError): ReadonlyArray<Result> => {
+      try {
+        connection.exec("ROLLBACK")
+      } catch {
+        // SQLite has rolled back by itself.
+      }
       return commands.map(() => ({ type, error }))
     }
     let results: ReadonlyArray<Result>
@@ -86,20 +76,37 @@ export const serve = (port: Port, open: () => Connection, errorOf: (cause: unkno
       connection.exec("BEGIN IMMEDIATE")
       results = commands.map(runOne)
     } catch (cause) {
-      return all("failed", cause)
+      return undoAll("failed", errorOf(cause))
     }
     try {
       connection.exec("COMMIT")
       return results
     } catch (cause) {
       // The disk may have the transaction, unless it was full or the database was in use.
-      const { code } = errorOf(cause)
-      return all(code === 5 || code === 13 ? "failed" : "unknown", cause)
+      const error = errorOf(cause)
+      return undoAll(error.code === 5 || error.code === 13 ? "failed" : "unknown", error)
     }
   }
+}
 
+/** Runs the groups that a port receives. */
+export const serve = (
+  port: Port,
+  open: () => Connection,
+  make: typeof makeRunner,
+  errorOf: (cause: unknown) => SqliteError
+): void => {
+  let connection: Connection
+  try {
+    connection = open()
+  } catch (cause) {
+    port.postMessage(errorOf(cause))
+    port.close()
+    return
+  }
+  const run = make(connection, errorOf)
   port.on("message", (message) => {
-    if (message !== "close") return port.postMessage(runGroup(message))
+    if (message !== "close") return port.postMessage(run(message))
     try {
       connection.all("PRAGMA wal_checkpoint(TRUNCATE)", [])
     } catch {
