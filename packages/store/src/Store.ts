@@ -130,8 +130,8 @@ export const layer = (options?: Options): Layer.Layer<Registry, never, BlobStore
 
 /**
  * Creates a function that returns a URL at which a client can fetch a blob directly. The URL is valid for `ttl`.
- * Returns `None` if the repository does not have the blob or if the blob store has no such URLs. Use it for the `redirect` option
- * of a server.
+ * Returns `None` if the repository does not have the blob or if the blob store has no such URLs. Use it for the
+ * `redirect` option of a server, and set the option `readable` of the registry to at least `ttl`.
  *
  * @since 0.1.0
  * @category constructors

@@ -70,7 +70,10 @@ export const make = (stores: Stores, settings: Settings, uploads: Uploads, sweep
         const { body, digest } = operation
         const algorithm = yield* verifiable(operation, digest)
         const upload = yield* uploads.claim(operation)
-        const whole = body === undefined ? upload : yield* uploads.append(operation, upload, body, algorithm)
+        // After a lost answer the upload may be complete: a client repeats the request without content.
+        const whole = body === undefined || body.size === 0
+          ? upload
+          : yield* uploads.append(operation, upload, body, algorithm)
         return yield* uploads.finish(operation, whole, digest, algorithm)
       }),
     CancelUpload: (operation) => Effect.as(uploads.cancel(operation), Operation.done),

@@ -57,6 +57,32 @@ export const crashes = (makeStores: MakeStores) => {
         }))
       }).pipe(Effect.provide(Layer.suspend(makeStores))))
 
+    it.effect("completes an upload whose bytes were stored but not linked (rule 44)", () => {
+      let broken = true
+      const failing: MakeStores = () =>
+        Layer.effect(
+          MetadataStore.MetadataStore,
+          Effect.map(MetadataStore.MetadataStore, (store): MetadataStore.Service => ({
+            ...store,
+            linkBlob: (link) =>
+              Effect.suspend(() =>
+                broken ? Effect.fail(new StoreError.Failed({ cause: "crash" })) : store.linkBlob(link)
+              )
+          }))
+        ).pipe(Layer.provideMerge(makeStores()))
+      return Effect.gen(function*() {
+        const registry = yield* Registry
+        const { id } = yield* registry.startUpload(repository)
+        yield* registry.appendUpload(repository, id, Body.bytes(hello))
+        const complete = registry.completeUpload(repository, id, helloDigest, { body: Body.empty })
+        expect(yield* tagOf(complete)).toBe("Unavailable")
+        expect(yield* registry.getUpload(repository, id)).toEqual({ id, offset: 12 })
+        broken = false
+        yield* complete
+        expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+      }).pipe(on(failing))
+    })
+
     it.effect("removes an abandoned session and its bytes when it expires (rule 46, T42)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
