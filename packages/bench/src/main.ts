@@ -7,6 +7,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as blobs from "./blobs.js"
 import * as copies from "./copies.js"
+import * as files from "./files.js"
 import { failures, table } from "./internal/measure.js"
 import type { Suite } from "./internal/measure.js"
 import * as manifests from "./manifests.js"
@@ -20,7 +21,7 @@ const suites: ReadonlyArray<Suite> = [
   { name: "blobs", run: blobs.run },
   { name: "manifests", run: manifests.run },
   { name: "copies", run: copies.run },
-  { name: "stores", run: metadata.run }
+  { name: "stores", run: Effect.zipWith(files.run, metadata.run, (blobs, metadata) => [...blobs, ...metadata]) }
 ]
 
 const program = Effect.gen(function*() {
