@@ -11,6 +11,9 @@ import type { Stores } from "./stores.js"
 /** The number of items in one call of a store. */
 const batch = 100
 
+/** The number of keys in one page of the list of a blob store: most of them have metadata, and cost nothing else. */
+const page = 1000
+
 /** How long one collector has for the garbage that it claimed. */
 const lease = Duration.minutes(5)
 
@@ -74,10 +77,10 @@ export const deleteGarbage = ({ blobs, metadata }: Stores) =>
 const logKept = (cause: unknown) =>
   Effect.logDebug("Garbage could not be deleted. A later collection tries again.", cause)
 
-/** Splits a time span into spans that double, the newest first: most abandoned bytes are new. */
+/** Splits a time span into a few spans that grow, the newest first: most abandoned bytes are new. */
 const spans = function*(from: number, to: number): Generator<readonly [from: number, to: number]> {
   let end = to
-  for (let length = hour; end > from; length *= 2) {
+  for (let length = hour; end > from; length *= 32) {
     const start = Math.max(from, end - length)
     yield [start, end]
     end = start
@@ -146,14 +149,14 @@ const abandoned = <A extends { readonly key: BlobStore.BlobKey }>(
   let after = keys.before(from)
   return inBatches(() =>
     Effect.gen(function*() {
-      const page = yield* list(after, batch)
-      const items = page.filter(({ key }) => (keys.timeOf(key) ?? Infinity) < to)
+      const listed = yield* list(after, page)
+      const items = listed.filter(({ key }) => (keys.timeOf(key) ?? Infinity) < to)
       const unknown = items.length === 0 ? [] : yield* metadata.unknownKeys(items.map(({ key }) => key))
       const found = new Set(unknown)
       if (found.size > 0) yield* remove(items.filter(({ key }) => found.has(key)))
-      const last = page.at(-1)?.key
+      const last = listed.at(-1)?.key
       if (last !== undefined) after = last
-      return { more: page.length === batch && last !== undefined && last < keys.before(to) }
+      return { more: listed.length === page && last !== undefined && last < keys.before(to) }
     })
   )
 }
