@@ -1,13 +1,17 @@
-// Installs, builds and runs an example in this very process, so that its signals and its exit code are its own.
+// Installs, builds and runs a program, `examples/copy/dist/main.js`, in this very process: its signals and its exit code
+// are its own.
 import { spawnSync } from "node:child_process"
+import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import "./install.mjs"
 
-const [name] = process.argv.splice(2, 1)
-const example = new URL(`../examples/${name}/`, import.meta.url)
+const [program] = process.argv.splice(2, 1)
+const main = new URL(`../${program}`, import.meta.url)
+const project = new URL("../", main)
 const tsc = new URL("../node_modules/typescript/bin/tsc", import.meta.url)
 
-const build = spawnSync(process.execPath, [fileURLToPath(tsc), "-b", fileURLToPath(example)], {
+if (!existsSync(main)) console.error("Building")
+const build = spawnSync(process.execPath, [fileURLToPath(tsc), "-b", fileURLToPath(project)], {
   stdio: ["ignore", 2, 2]
 })
 if (build.status !== 0) process.exit(build.status ?? 1)
@@ -23,6 +27,5 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
   })
 }
 
-const main = new URL("dist/main.js", example)
 process.argv[1] = fileURLToPath(main)
 await import(main.href)

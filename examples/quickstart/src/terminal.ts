@@ -12,7 +12,9 @@ const short = Logger.make(({ annotations, message }) => {
     })
   const reference = value("reference").replace(/^(\w+:\w{12})\w+$/, "$1…")
   const parts = [message, value("repository"), reference, value("outcome"), value("error"), value("errorMessage")]
-  console.error(`  log    ${parts.flat().filter((part) => part !== "").join(" ")} (${value("durationMillis")} ms)`)
+  const duration = value("durationMillis")
+  const suffix = duration === "" ? "" : ` (${duration} ms)`
+  console.error(`  log    ${parts.flat().filter((part) => part !== "").join(" ")}${suffix}`)
 })
 
 export const logger = Logger.replace(Logger.defaultLogger, short)

@@ -37,7 +37,7 @@ export const runIn = (directory: string, port: number, ...args: ReadonlyArray<st
 
 /** Runs the quickstart with the command of `npm start`, which first installs and builds what is missing. */
 export const npmStart = (port: number, ...args: ReadonlyArray<string>) =>
-  runProgram(start, port, ["quickstart", ...args], { MEMORY: "1" })
+  runProgram(start, port, ["examples/quickstart/dist/main.js", ...args], { MEMORY: "1" })
 
 const runProgram = (
   program: string,

@@ -16,11 +16,13 @@ import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { createRequire } from "node:module"
 import { check } from "./internal/check.js"
 import * as collect from "./internal/collect.js"
 import * as layouts from "./internal/layouts.js"
+import { Refused, registryIn } from "./internal/refused.js"
 import { stats } from "./internal/stats.js"
 import * as terminal from "./internal/terminal.js"
 
@@ -41,13 +43,19 @@ const duration = (name: string) =>
 
 const repository = Options.text("repository")
 
-const parsed = (name: string) =>
-  Effect.mapError(RepositoryName.parse(name), ({ message }) => new layouts.Refused({ message }))
+/** Opens the registry in a directory that exists. Only an import creates a registry. */
+const existing = <A, E, R>(directory: string, layer: Layer.Layer<A, E, R>) =>
+  Layer.flatMap(Layer.effectDiscard(registryIn(directory)), () => layer)
+
+const reader = (directory: string) => existing(directory, Durable.layerReader({ directory }))
+const writer = (directory: string) => existing(directory, Durable.layerStores({ directory }))
+
+const parsed = (name: string) => Effect.mapError(RepositoryName.parse(name), ({ message }) => new Refused({ message }))
 
 const inspect = Command.make(
   "stats",
   { directory },
-  ({ directory }) => Effect.provide(Effect.scoped(stats), Durable.layerReader({ directory }))
+  ({ directory }) => Effect.provide(Effect.scoped(stats), reader(directory))
 ).pipe(
   Command.withDescription("Counts repositories, tags, manifests and blobs. The registry may run meanwhile")
 )
@@ -61,7 +69,7 @@ const checkContent = Command.make("check", {
 }, ({ directory, rate }) =>
   Effect.gen(function*() {
     const bytesPerSecond = Option.getOrUndefined(Option.map(rate, (mebibytes) => mebibytes * 1024 ** 2))
-    const isDamaged = yield* Effect.provide(Effect.scoped(check(bytesPerSecond)), Durable.layerReader({ directory }))
+    const isDamaged = yield* Effect.provide(Effect.scoped(check(bytesPerSecond)), reader(directory))
     if (isDamaged) process.exitCode = 1
   })).pipe(
     Command.withDescription(
@@ -82,10 +90,11 @@ const gc = Command.make(
       Options.withDescription("What happens to manifests without a tag, a parent and a subject. Default: keep")
     )
   },
-  ({ directory, grace, untagged }) =>
-    Effect.provide(Effect.scoped(collect.gc({ grace, untagged })), Durable.layerStores({ directory }))
+  ({ directory, grace, untagged }) => Effect.provide(Effect.scoped(collect.gc({ grace, untagged })), writer(directory))
 ).pipe(
-  Command.withDescription("Deletes content that nothing refers to. A registry that runs does this by itself")
+  Command.withDescription(
+    "Deletes content that nothing refers to, while the registry is stopped. A registry that runs does this by itself"
+  )
 )
 
 const retain = Command.make("retain", {
@@ -109,7 +118,7 @@ const retain = Command.make("retain", {
     youngerThan: Option.getOrUndefined(youngerThan),
     keep: keep.length === 0 ? undefined : ReferenceSet.tags(...keep)
   }, apply).pipe(
-    Effect.provide(apply ? Durable.layerStores({ directory }) : Durable.layerReader({ directory }))
+    Effect.provide(apply ? writer(directory) : reader(directory))
   )).pipe(
     Command.withDescription(
       "Prints the tags that no rule keeps. Deletes them with --apply, while the registry is stopped"
@@ -121,8 +130,8 @@ const backup = Command.make("backup", {
   target: target("A new directory for the copy")
 }, ({ directory, target }) =>
   Effect.flatMap(
-    Backup.copy({ directory, target }),
-    ({ blobs, bytes }) => Console.log(`copied to ${target}: ${blobs} blobs, ${terminal.bytes(bytes)}`)
+    Effect.zipRight(registryIn(directory), Backup.copy({ directory, target })),
+    ({ blobs, bytes }) => Console.log(`copied to ${target}: ${terminal.count(blobs, "blob")}, ${terminal.bytes(bytes)}`)
   )).pipe(
     Command.withDescription("Copies the directory, as it is at one moment. The registry may run meanwhile")
   )
@@ -142,7 +151,7 @@ const exportContent = Command.make("export", {
     const repositories = yield* Effect.forEach(repository, parsed)
     yield* layouts.exportTo(target, { archive, repositories }).pipe(
       Effect.scoped,
-      Effect.provide(Durable.layer({ directory }))
+      Effect.provide(existing(directory, Durable.layer({ directory })))
     )
   })).pipe(Command.withDescription("Writes images and artifacts as OCI layouts, while the registry is stopped"))
 
@@ -158,8 +167,13 @@ const importContent = Command.make("import", {
 }, ({ directory, repository, source }) =>
   Effect.gen(function*() {
     const given = Option.isSome(repository) ? yield* parsed(repository.value) : undefined
-    yield* layouts.importFrom(source, given).pipe(Effect.scoped, Effect.provide(Durable.layer({ directory })))
-  })).pipe(Command.withDescription("Pushes the content of OCI layouts, while the registry is stopped"))
+    const sources = yield* layouts.sourcesOf(source, given)
+    yield* layouts.importFrom(sources).pipe(Effect.scoped, Effect.provide(Durable.layer({ directory })))
+  })).pipe(
+    Command.withDescription(
+      "Pushes the content of OCI layouts, while the registry is stopped. Creates the registry if there is none"
+    )
+  )
 
 const command = Command.make("effect-oci-store").pipe(
   Command.withDescription("Works on the directory of a registry"),

@@ -6,16 +6,20 @@ import * as terminal from "./terminal.js"
 
 const lineOf = (finding: Scrub.Finding): string => {
   switch (finding._tag) {
-    case "CorruptBlob":
-      return `corrupt   blob ${finding.blob.descriptor.digest}: its bytes have another digest`
-    case "MissingBlob":
-      return `missing   blob ${finding.blob.descriptor.digest}, ${terminal.bytes(finding.blob.descriptor.size)}`
+    case "CorruptBlob": {
+      const { descriptor, key } = finding.blob
+      return `corrupt   blob ${descriptor.digest}: the bytes in the file ${key} have another digest`
+    }
+    case "MissingBlob": {
+      const { descriptor, key } = finding.blob
+      return `missing   blob ${descriptor.digest}: the file ${key} (${terminal.bytes(descriptor.size)}) does not exist`
+    }
     case "CorruptManifest":
-      return `corrupt   manifest ${finding.repository}@${finding.digest}`
-    case "UnknownBytes":
-      return `unknown   ${finding.key}, ${
-        terminal.bytes(finding.size)
-      }: nothing refers to these bytes; \`gc\` deletes them`
+      return `corrupt   manifest ${finding.repository}@${finding.digest}: its bytes in the database have another digest`
+    case "UnknownBytes": {
+      const { key, size } = finding
+      return `unknown   the file ${key} (${terminal.bytes(size)}): nothing refers to its bytes; \`gc\` deletes it`
+    }
   }
 }
 
@@ -38,10 +42,12 @@ export const check = (bytesPerSecond: number | undefined) =>
       isDamaged ||= finding._tag !== "UnknownBytes"
       return Console.log(lineOf(finding))
     })
-    const summary = `${checked.manifests} manifests and ${checked.blobs} blobs, ${terminal.bytes(checked.bytes)}`
+    const summary = `${terminal.count(checked.manifests, "manifest")} and ${terminal.count(checked.blobs, "blob")}, ${
+      terminal.bytes(checked.bytes)
+    }`
     yield* Console.log(
       isDamaged
-        ? `checked ${summary}: some are damaged; push the images that use them again, or restore a backup`
+        ? `checked ${summary}: some are damaged; restore the files below blobs from a backup`
         : `checked ${summary}: all are as they were pushed`
     )
     return isDamaged

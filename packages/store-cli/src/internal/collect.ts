@@ -2,6 +2,7 @@ import { Collector, Retention } from "@effect-oci/store"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { Refused } from "./refused.js"
 import * as terminal from "./terminal.js"
 
 /** Runs the garbage collector once, and prints what it removed. */
@@ -24,6 +25,11 @@ export const gc = (policy: Collector.Policy) =>
 /** Deletes the tags that a policy does not keep, or only prints them. */
 export const retain = (policy: Retention.Policy, apply: boolean) =>
   Effect.gen(function*() {
+    if (policy.keep === undefined && policy.newest === undefined && policy.youngerThan === undefined) {
+      return yield* new Refused({
+        message: "no rule says which tags are kept; name at least one: --newest, --younger-than or --keep"
+      })
+    }
     let tags = 0
     yield* Stream.runForEach(
       apply ? Retention.apply(policy) : Retention.plan(policy),
@@ -32,9 +38,10 @@ export const retain = (policy: Retention.Policy, apply: boolean) =>
         return Console.log(`${repository}:${tag}  ${reason}`)
       }
     )
+    if (tags === 0) return yield* Console.log("nothing to delete: the rules keep all tags")
     yield* Console.log(
       apply
-        ? `${tags} tags deleted; \`gc --untagged delete\` deletes manifests without a tag`
-        : `${tags} tags would be deleted; run again with --apply to delete them`
+        ? `deleted ${terminal.count(tags, "tag")}; \`gc --untagged delete\` deletes manifests without a tag`
+        : `would delete ${terminal.count(tags, "tag")}; run again with --apply to delete`
     )
   })

@@ -6,17 +6,24 @@ import * as NodeLayoutImages from "@effect-oci/transfer/NodeLayoutImages"
 import * as NodeLayoutTar from "@effect-oci/transfer/NodeLayoutTar"
 import * as NodeOciLayout from "@effect-oci/transfer/NodeOciLayout"
 import * as Console from "effect/Console"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import { mkdirSync, readdirSync, statSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import * as pages from "./pages.js"
+import { Refused } from "./refused.js"
 import * as terminal from "./terminal.js"
 
-/** The content cannot be exported or imported. The message says why. */
-export class Refused extends Data.TaggedError("Refused")<{ readonly message: string }> {}
+const isTag = (reference: Operation.TagOrDigest) => !reference.includes(":")
+
+/** Returns `2 tags`, or `2 tags and 1 manifest without a tag`. */
+const summaryOf = (references: ReadonlyArray<Operation.TagOrDigest>) => {
+  const tags = references.filter(isTag).length
+  const untagged = references.length - tags
+  return terminal.count(tags, "tag") +
+    (untagged === 0 ? "" : ` and ${terminal.count(untagged, "manifest")} without a tag`)
+}
 
 /** Returns the references of all manifests of a repository: the tags, and the digests of manifests without a tag. */
 const references = (repository: RepositoryName.RepositoryName) =>
@@ -88,7 +95,7 @@ export const exportTo = (
         yield* options.archive
           ? NodeLayoutTar.write(path, copied)
           : Effect.provide(copied, NodeOciLayout.layer(path, { create: true }))
-        yield* Console.log(`${repository}: ${wanted.length} images and artifacts written to ${path}`)
+        yield* Console.log(`${repository}: ${summaryOf(wanted)} written to ${path}`)
       }))
   })
 
@@ -124,11 +131,17 @@ const repositoryOf = (source: string, { isArchive, path }: Found, given: Reposit
   )
 }
 
-/** Pushes the content of layouts and archives. */
-export const importFrom = (source: string, given: RepositoryName.RepositoryName | undefined) =>
+/** A layout or an archive, and the repository that it is pushed to. */
+interface Source extends Found {
+  readonly repository: RepositoryName.RepositoryName
+}
+
+/** Finds the layouts and the archives to import. */
+export const sourcesOf = (
+  source: string,
+  given: RepositoryName.RepositoryName | undefined
+): Effect.Effect<ReadonlyArray<Source>, Refused> =>
   Effect.gen(function*() {
-    const registry = yield* Registry
-    const { show } = yield* terminal.progress
     const found = yield* Effect.try({
       try: () => find(source),
       catch: (error) => new Refused({ message: `cannot import ${source}: ${(error as Error).message}` })
@@ -137,10 +150,23 @@ export const importFrom = (source: string, given: RepositoryName.RepositoryName 
       return yield* new Refused({ message: `cannot import ${source}: it contains no layout and no archive (.tar)` })
     }
     if (found.length > 1 && given !== undefined) {
-      return yield* new Refused({ message: `cannot import ${source} as ${given}: it contains ${found.length} layouts` })
+      return yield* new Refused({
+        message: `cannot import ${source} as ${given}: it contains ${found.length} layouts; name one of them`
+      })
     }
-    for (const each of found) {
-      const repository = yield* repositoryOf(source, each, given)
+    return yield* Effect.forEach(
+      found,
+      (each) => Effect.map(repositoryOf(source, each, given), (repository) => ({ ...each, repository }))
+    )
+  })
+
+/** Pushes the content of layouts and archives. */
+export const importFrom = (sources: ReadonlyArray<Source>) =>
+  Effect.gen(function*() {
+    const registry = yield* Registry
+    const { show } = yield* terminal.progress
+    for (const each of sources) {
+      const { repository } = each
       yield* Effect.scoped(Effect.gen(function*() {
         const path = each.isArchive ? yield* NodeLayoutTar.unpacked(each.path) : each.path
         const images = yield* NodeLayoutImages.list(path)
@@ -152,7 +178,7 @@ export const importFrom = (source: string, given: RepositoryName.RepositoryName 
           wanted,
           show
         )
-        yield* Console.log(`${repository}: ${wanted.length} images and artifacts read from ${each.path}`)
+        yield* Console.log(`${repository}: ${summaryOf(wanted)} read from ${each.path}`)
       }))
     }
   })

@@ -47,7 +47,7 @@ export const stats = Effect.gen(function*() {
   yield* terminal.table([
     ["repositories", sums.repositories],
     ["tags", sums.tags],
-    ["manifests", `${sums.manifests}, ${terminal.bytes(sums.manifestBytes)}`],
-    ["blobs", `${sums.blobs}, ${terminal.bytes(sums.blobBytes)}`]
+    ["manifests", `${sums.manifests} (${terminal.bytes(sums.manifestBytes)})`],
+    ["blobs", `${sums.blobs} (${terminal.bytes(sums.blobBytes)})`]
   ])
 })

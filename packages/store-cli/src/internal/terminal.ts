@@ -32,6 +32,9 @@ export const bytes = (size: number): string => {
   return `${power === 0 ? size : (size / 1024 ** power).toFixed(1)} ${sizes[power]}`
 }
 
+/** Returns a number with its noun: `1 tag`, `2 tags`. */
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
+
 /** Prints rows with a name and a value, the values below each other. */
 export const table = (rows: ReadonlyArray<readonly [name: string, value: string | number]>): Effect.Effect<void> => {
   const width = Math.max(...rows.map(([name]) => name.length)) + 2
