@@ -113,9 +113,7 @@ export const union = ({ agree = false, first, race = false }: UnionOptions): Mod
       const isPushed = "result" in expected && isSame(digestIn(expected), digestOf(bytes))
       const current = "result" in expected ? digestIn(expected) : undefined
       if (!isPushed && current !== ifMatch) return fails("Denied")
-      if (isPushed && typeIn(expected) !== MediaType.essence(mediaType)) {
-        return fails("ManifestInvalid")
-      }
+      if (isPushed && typeIn(expected) !== MediaType.essence(mediaType)) return fails("ManifestInvalid")
     }
     return undefined
   }
