@@ -65,7 +65,9 @@ export class Refused extends Data.TaggedClass("Refused")<{
  */
 export interface RunOptions {
   /** If `true`, a power failure may undo the batch, but not a crash of the process. Such a batch is faster. */
-  readonly relaxed: boolean
+  readonly relaxed?: boolean | undefined
+  /** Batches with the same key probably change the same rows: a database may run them one after another. */
+  readonly key?: string | undefined
 }
 
 /**

@@ -97,7 +97,8 @@ export class Database {
     return this.withNow(
       templates,
       values,
-      (complete) => this.batch.run(templates.map((template) => bind(template, complete)), options)
+      (complete) =>
+        this.batch.run(templates.map((template) => bind(template, complete)), { ...options, key: keyOf(values) })
     )
   }
 
@@ -126,6 +127,9 @@ export class Database {
 
 const failed = (error: CommandFailure | StoreError.Full): CommandFailure =>
   error._tag === "Full" ? new StoreError.Failed({ cause: error }) : error
+
+/** Commands for one repository change the same rows, such as its counters. */
+const keyOf = ({ repository }: Values): string | undefined => typeof repository === "string" ? repository : undefined
 
 const bind = ({ guard, names, sql }: Template, values: Values): Statement => ({
   sql,

@@ -35,7 +35,7 @@ const elements = (json: string) => `jsonb_array_elements(CAST(${json} AS JSONB))
 export const postgres: Dialect = {
   name: "postgres",
   placeholder: "$",
-  now: "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+  now: "CAST(extract(epoch FROM now()) * 1000 AS BIGINT)",
   bytes: "BYTEA",
   hex: (bytes) => `encode(${bytes}, 'hex')`,
   texts: (json) => `(SELECT value #>> '{}' AS value, position - 1 AS position FROM ${elements(json)})`,
