@@ -6,7 +6,7 @@ import { hop } from "@effect-oci/testing/NodeHop"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger } from "effect"
-import * as Faulty from "../src/Faulty.js"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import { make as makeCutter } from "./cutter.js"
 import * as interrupted from "./interrupted.js"
 

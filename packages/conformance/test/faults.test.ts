@@ -5,7 +5,7 @@ import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import type { Scope } from "effect"
 import { Context, Effect, Layer } from "effect"
-import * as Faulty from "../src/Faulty.js"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import * as interrupted from "./interrupted.js"
 
 interface Sweep {

@@ -5,7 +5,7 @@ import { hop } from "@effect-oci/testing/NodeHop"
 import { expect } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Random, Schedule, Stream, Supervisor } from "effect"
 import { randomBytes } from "node:crypto"
-import * as Faulty from "../src/Faulty.js"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import * as interrupted from "./interrupted.js"
 
 const repository = RepositoryName.make("team/app")

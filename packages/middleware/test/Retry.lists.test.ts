@@ -1,4 +1,4 @@
-import { Faulty } from "@effect-oci/conformance"
+import { Faulty } from "@effect-oci/laws"
 import { Descriptor, Handler, Operation, RegistryError, RepositoryName, RetryBudget, Tag } from "@effect-oci/core"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"

@@ -1,4 +1,4 @@
-import { Faulty } from "@effect-oci/conformance"
+import { Faulty } from "@effect-oci/laws"
 import {
   Answer,
   Body,

@@ -1,4 +1,4 @@
-import { Faulty } from "@effect-oci/conformance"
+import { Faulty } from "@effect-oci/laws"
 import { Body, Descriptor, Digest, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import type { Source } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"

@@ -1,4 +1,4 @@
-import * as Faulty from "@effect-oci/conformance/Faulty"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import type { Handler } from "@effect-oci/core"
 import { Digest, Manifest, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import { Cache, Retry, Union } from "@effect-oci/middleware"
