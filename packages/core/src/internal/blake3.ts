@@ -1,5 +1,5 @@
-import type { Hash } from "./hash.js"
 import { fromPortable } from "./portableHash.js"
+import type { Hash } from "./portableHash.js"
 
 /** The hash of hash-wasm. `save` returns the state of a hash in progress, and `load` continues with a state. */
 interface Wasm {

@@ -1,13 +1,9 @@
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
 import * as blake3 from "./blake3.js"
 import { fromPortable } from "./portableHash.js"
+import type { Hash } from "./portableHash.js"
 
-/** A hash in progress. `hex` returns the result and ends the hash. `copy` returns a second hash of the same bytes. */
-export interface Hash {
-  readonly update: (bytes: Uint8Array) => void
-  readonly hex: () => string
-  readonly copy: () => Hash
-}
+export type { Hash }
 
 interface NativeHash {
   readonly update: (bytes: Uint8Array) => unknown

@@ -1,5 +1,11 @@
 import { bytesToHex } from "@noble/hashes/utils.js"
-import type { Hash } from "./hash.js"
+
+/** A hash in progress. `hex` returns the result and ends the hash. `copy` returns a second hash of the same bytes. */
+export interface Hash {
+  readonly update: (bytes: Uint8Array) => void
+  readonly hex: () => string
+  readonly copy: () => Hash
+}
 
 interface PortableHash {
   readonly update: (bytes: Uint8Array) => unknown

@@ -43,7 +43,7 @@ describe.each([{ name: "the native hash", make: hash.make }, { name: "the portab
       expect(hex(make(algorithm), [text(content)])).toBe(expected)
     })
 
-    it("is copied with its bytes so far, and each copy goes on alone", () => {
+    it("is copied with its bytes so far, and the copies are independent", () => {
       for (const algorithm of ["sha256", "sha512"] as const) {
         const hasher = make(algorithm)
         hasher.update(text("ab"))
