@@ -84,8 +84,9 @@ It serves until Ctrl-C. In another terminal:
   skopeo copy --dest-tls-verify=false oci:hello:${Image.tag} docker://${authority}/team/copy:${Image.tag}
   oras manifest fetch --plain-http --pretty ${authority}/${Image.repository}:${Image.tag}
   crane --insecure catalog ${authority}
-`)
-  return yield* Effect.never
+${memory ? "" : `  npm run store -- check "${directory}"\n`}`)
+  const end = memory ? "the content is gone" : `the content stays in ${resolve(directory)}`
+  return yield* Effect.onInterrupt(Effect.never, () => say("stopping", end))
 })
 
 program.pipe(

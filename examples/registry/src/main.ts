@@ -37,7 +37,7 @@ const serve = (settings: Settings.Settings) =>
 const main = Effect.gen(function*() {
   const settings = yield* Settings.read(process.env)
   return yield* process.argv.includes("--check")
-    ? Console.log(JSON.stringify(settings, undefined, 2))
+    ? Console.log(Settings.toText(settings))
     : serve(settings)
 })
 

@@ -86,6 +86,20 @@ const config = Config.all({
 
 export type Settings = Config.Config.Success<typeof config>
 
+const shown = (value: unknown): string => {
+  if (Duration.isDuration(value)) return Duration.format(value)
+  if (value instanceof URL) return value.href
+  return typeof value === "object" && value !== null && "label" in value ? String(value.label) : JSON.stringify(value)
+}
+
+/** Returns a line for each setting that has a value: `server.port = 5000`. */
+export const toText = (settings: Settings): string =>
+  Object.entries(settings).flatMap(([table, values]) =>
+    Object.entries(values).filter(([, value]) => value !== undefined).map(([name, value]) =>
+      `${table}.${name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} = ${shown(value)}`
+    )
+  ).join("\n")
+
 /** Returns the values of a table by their keys: `server.port`. */
 const flatten = (value: unknown, path: ReadonlyArray<string> = []): ReadonlyArray<readonly [string, string]> => {
   if (Array.isArray(value)) return [[path.join("."), value.map(String).join(",")]]

@@ -87,3 +87,45 @@ it.effect("says which file is missing", () =>
     const { message } = yield* Effect.flip(Settings.read({ CONFIG: "/no/such.toml" }))
     expect(message).toMatch(/cannot read the settings in \/no\/such\.toml/)
   }).pipe(Effect.provide(NodeContext.layer)))
+
+/** Returns the rows of the README's table of settings. */
+const rows = Effect.map(read(""), (defaults) => {
+  const found: Array<string> = []
+  let table = ""
+  let comment = ""
+  for (const line of sample.split("\n")) {
+    const [, name] = /^\[(\w+)\]$/.exec(line) ?? []
+    const [, key, value] = /^# (\w+) = (.*)$/.exec(line) ?? []
+    if (key !== undefined && value !== undefined) {
+      const property = key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+      const values: { readonly [property: string]: unknown } = defaults[table as keyof Settings.Settings]
+      const shown = key === "keep_tags" ? "[]" : value
+      const defaultValue = values[property] === undefined ? "" : `\`${shown}\``
+      found.push(`| \`${table}.${key}\` | ${defaultValue} | ${comment} |`)
+    }
+    if (name !== undefined) table = name
+    comment = line.startsWith("# ") && key === undefined ? `${comment} ${line.slice(2)}`.trim() : ""
+  }
+  return found
+})
+
+it.effect("the README lists every setting as registry.toml does", () =>
+  Effect.gen(function*() {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8")
+    const listed = readme.split("\n").filter((line) => /^\| `\w+\.\w+` /.test(line))
+    expect(listed.map((line) => line.replace(/ +/g, " "))).toEqual((yield* rows).map((row) => row.replace(/ +/g, " ")))
+  }))
+
+it.effect("prints the settings that have a value", () =>
+  Effect.gen(function*() {
+    const lines = Settings.toText(yield* read("[server]\nurl = \"https://registry.example.com\"")).split("\n")
+    expect(lines).toEqual(expect.arrayContaining([
+      "server.port = 5000",
+      "server.url = https://registry.example.com/",
+      "server.shutdown = 30s",
+      "server.behind_proxy = false",
+      "storage.min_free = 1073741824",
+      "log.level = INFO"
+    ]))
+    expect(lines.join()).not.toContain("tls.")
+  }))

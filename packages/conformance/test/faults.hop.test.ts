@@ -1,12 +1,12 @@
 import { Client } from "@effect-oci/client"
 import { Registry } from "@effect-oci/core"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import { Retry } from "@effect-oci/middleware"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { hop } from "@effect-oci/testing/NodeHop"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger } from "effect"
-import * as Faulty from "../src/Faulty.js"
 import { make as makeCutter } from "./cutter.js"
 import * as interrupted from "./interrupted.js"
 

@@ -1,11 +1,11 @@
 import type { Handler } from "@effect-oci/core"
 import { Registry } from "@effect-oci/core"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import { Cache, Retry, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import type { Scope } from "effect"
 import { Context, Effect, Layer } from "effect"
-import * as Faulty from "../src/Faulty.js"
 import * as interrupted from "./interrupted.js"
 
 interface Sweep {

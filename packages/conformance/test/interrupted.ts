@@ -11,10 +11,10 @@ import {
   RepositoryName,
   Tag
 } from "@effect-oci/core"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import { BlobStore, Memory, MetadataStore, Store } from "@effect-oci/store"
 import { expect } from "@effect/vitest"
 import { Cause, Chunk, Context, Effect, Exit, Layer, Option, Stream } from "effect"
-import * as Faulty from "../src/Faulty.js"
 import { bytesOf, document } from "../src/Fixtures.js"
 
 const content = (bytes: Uint8Array, mediaType: string) => ({

@@ -1,4 +1,5 @@
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import {
   Authorize,
   Cache,
@@ -23,7 +24,6 @@ import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
 import { Effect, LogLevel } from "effect"
 import * as Conformance from "../src/Conformance.js"
-import * as Faulty from "../src/Faulty.js"
 import type { Wire } from "../src/Target.js"
 import { inProcess, overNode, overPlatform, quirky, readThrough } from "./compositions.js"
 import * as guarded from "./guarded.js"

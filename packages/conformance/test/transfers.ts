@@ -1,11 +1,11 @@
 /** Runs many interrupted transfers, and verifies that they leave nothing open. */
 import { Body, Descriptor, Handler, Registry, RepositoryName } from "@effect-oci/core"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import { Retry } from "@effect-oci/middleware"
 import { hop } from "@effect-oci/testing/NodeHop"
 import { expect } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Random, Schedule, Stream, Supervisor } from "effect"
 import { randomBytes } from "node:crypto"
-import * as Faulty from "../src/Faulty.js"
 import * as interrupted from "./interrupted.js"
 
 const repository = RepositoryName.make("team/app")

@@ -1,8 +1,9 @@
 /**
- * Property tests for wrappers of OCI registries, and models of the wrappers of this project.
+ * Property tests for wrappers of OCI registries, models of the wrappers of this project, and fault injection.
  *
  * @since 0.1.0
  */
+export * as Faulty from "./Faulty.js"
 export * as Law from "./Law.js"
 export * as Laws from "./Laws.js"
 export * as SampleWorld from "./SampleWorld.js"

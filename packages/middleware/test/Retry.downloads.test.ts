@@ -1,5 +1,5 @@
-import { Faulty } from "@effect-oci/conformance"
 import { BlobContent, Body, ByteRange, Descriptor, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
+import { Faulty } from "@effect-oci/laws"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Deferred, Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"

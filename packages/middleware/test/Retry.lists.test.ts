@@ -1,5 +1,5 @@
-import { Faulty } from "@effect-oci/conformance"
 import { Descriptor, Handler, Operation, RegistryError, RepositoryName, RetryBudget, Tag } from "@effect-oci/core"
+import { Faulty } from "@effect-oci/laws"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Stream } from "effect"

@@ -1,4 +1,3 @@
-import { Faulty } from "@effect-oci/conformance"
 import {
   Answer,
   Body,
@@ -10,6 +9,7 @@ import {
   RetryBudget,
   Tag
 } from "@effect-oci/core"
+import { Faulty } from "@effect-oci/laws"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"

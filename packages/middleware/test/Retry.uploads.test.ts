@@ -1,6 +1,6 @@
-import { Faulty } from "@effect-oci/conformance"
 import { Body, Descriptor, Digest, Handler, Operation, Registry, RegistryError } from "@effect-oci/core"
 import type { Source } from "@effect-oci/core"
+import { Faulty } from "@effect-oci/laws"
 import { Memory } from "@effect-oci/store"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"

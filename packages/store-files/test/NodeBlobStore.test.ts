@@ -374,6 +374,31 @@ describe("list and delete", () => {
       assert.deepEqual(all.map(({ key }) => key), [...first, middle, next].sort())
       assert.deepEqual((yield* later.list(first.at(-1), 10)).map(({ key }) => key), [next])
     }))
+
+  it.scoped("reads a directory once for several pages, and again after a change", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary
+      const system = new RecordedFileSystem(directory)
+      const store = yield* Effect.provideService(unlocked(directory), NodeFileSystem.NodeFileSystem, system)
+      const keys = Array.from({ length: 6 }, nextKey)
+      for (const key of keys) yield* store.put({ key, body: Body.empty })
+      const listed = Effect.gen(function*() {
+        const found: Array<BlobKey> = []
+        for (let page = 0; page < 3; page++) {
+          found.push(...(yield* store.list(found.at(-1), 2)).map(({ key }) => key))
+        }
+        return found
+      })
+      const before = system.calls.length
+      assert.deepEqual(yield* listed, keys)
+      assert.strictEqual(system.calls.slice(before).filter(({ name }) => name === "readdir").length, 1)
+      const [first, ...others] = keys
+      yield* store.delete([first!])
+      assert.deepEqual(yield* listed, others)
+      const added = nextKey()
+      yield* store.put({ key: added, body: Body.empty })
+      assert.deepEqual(yield* listed, [...others, added])
+    }))
 })
 
 describe("the lock", () => {

@@ -1,6 +1,6 @@
-import * as Faulty from "@effect-oci/conformance/Faulty"
 import type { Handler } from "@effect-oci/core"
 import { Digest, Manifest, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import * as Faulty from "@effect-oci/laws/Faulty"
 import { Cache, Retry, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"

@@ -37,6 +37,9 @@ export class BlobDirectories {
   /** The number of files in the newest directory, and the greatest key in it. */
   private count: number
   private greatest: string
+  /** The sorted names of the directory that was listed last, and how often a directory has changed. */
+  private listed: { readonly directory: string; readonly keys: ReadonlyArray<string> } | undefined
+  private changes = 0
   private readonly creating = new SingleFlight.SingleFlight<string, void, files.FileError>()
 
   private constructor(
@@ -93,12 +96,16 @@ export class BlobDirectories {
 
   /** Makes the entries of blobs durable: those that were added, and the removal of those that were removed. */
   sync(keys: ReadonlyArray<BlobKey>): files.FileEffect<void> {
-    const directories = new Set(keys.map((key) => this.directoryOf(key)))
-    return Effect.forEach(
-      [...directories].filter((directory) => this.existing.has(directory)),
-      (directory) => this.syncs.sync(join(this.path, directory)),
-      { concurrency: "unbounded", discard: true }
-    )
+    return Effect.suspend(() => {
+      const directories = new Set(keys.map((key) => this.directoryOf(key)))
+      this.changes++
+      if (this.listed !== undefined && directories.has(this.listed.directory)) this.listed = undefined
+      return Effect.forEach(
+        [...directories].filter((directory) => this.existing.has(directory)),
+        (directory) => this.syncs.sync(join(this.path, directory)),
+        { concurrency: "unbounded", discard: true }
+      )
+    })
   }
 
   /** Lists at most `n` blobs after a key, ordered by key. */
@@ -109,11 +116,22 @@ export class BlobDirectories {
       for (const directory of this.bounds.slice(from)) {
         if (found.length >= n) break
         if (!this.existing.has(directory)) continue
-        const keys = yield* names.list(join(this.path, directory))
+        const keys = yield* this.keysIn(directory)
         const rest = after === undefined ? keys : keys.filter((key) => key > after)
         yield* this.addSizes(found, directory, rest, n)
       }
       return found
+    })
+  }
+
+  /** Returns the sorted keys in a directory. Keeps them for the next page of the list, unless they change meanwhile. */
+  private keysIn(directory: string): files.FileEffect<ReadonlyArray<string>> {
+    return Effect.suspend(() => {
+      if (this.listed?.directory === directory) return Effect.succeed(this.listed.keys)
+      const { changes } = this
+      return Effect.tap(names.list(join(this.path, directory)), (keys) => {
+        if (this.changes === changes) this.listed = { directory, keys }
+      })
     })
   }
 

@@ -48,12 +48,13 @@ export const interrupted = <A, E>(take: (body: Body.Body) => Effect.Effect<A, E>
     yield* Fiber.interrupt(fiber)
   })
 
+/** Reads a body. */
+export const readBody = (body: Body.Body) =>
+  Body.toBytes(body, { limit: Infinity, onLimit: () => new Error("unlimited") as never })
+
 /** Reads the bytes under a key, or a span of them. */
 export const readBytes = (store: BlobStore.Service, from: BlobStore.BlobKey, span?: Span) =>
-  Effect.suspend(() => store.read(from, span)).pipe(
-    Effect.flatMap((body) => Body.toBytes(body, { limit: Infinity, onLimit: () => new Error("unlimited") as never })),
-    Effect.scoped
-  )
+  Effect.scoped(Effect.flatMap(store.read(from, span), readBody))
 
 /** Expects that the n-th key has no bytes, and is not listed. */
 export const isEmpty = (store: BlobStore.Service, n: number) =>
@@ -136,9 +137,8 @@ export const blobBytes: ReadonlyArray<StoreCheck<BlobStore.BlobStore>> = [
   blobCheck("lists and deletes a thousand keys, in order, in pages of any size", function*(store) {
     const all = Array.from({ length: 1010 }, (_, n) => ({ key: key(3 * n + 1), size: n % 5 }))
     const order = all.toSorted((a, b) => b.size - a.size)
-    yield* Effect.forEach(order, ({ key, size }) => store.put({ key, body: Body.bytes(bytes(size)) }), {
-      concurrency: 16
-    })
+    const put = ({ key, size }: BlobStore.StoredBytes) => store.put({ key, body: Body.bytes(bytes(size)) })
+    yield* Effect.forEach(order, put, { concurrency: 16 })
     yield* listsInPages(store.list, all, (stored) => stored.key, [0, 5, 600, 1500, 9999].map(key))
     yield* equal((yield* store.delete(order.map((stored) => stored.key))).length, 1010)
     yield* returns(store.list(undefined, 10), [])

@@ -151,6 +151,7 @@ const apply = (
 ): readonly [Effect.Effect<unknown, StoreError.StoreError>, Outcome] => {
   const digest = sample.digest(n)
   const manifest = sample.manifest(n, mediaType)
+  const target = manifest.descriptor.digest
   const [tag = sample.v1] = tags
   switch (command) {
     case "link":
@@ -159,23 +160,16 @@ const apply = (
       const from = even ? undefined : sample.other
       return [store.mount({ repository, digest, from, keep: sample.long }), model.mount(digest, repository, from)]
     }
-    case "unlink":
-      return [
-        store.unlinkBlob(sample.unlink(n, { repository, evenIfReferenced: even })),
-        model.unlink(digest, repository, even)
-      ]
+    case "unlink": {
+      const unlink = sample.unlink(n, { repository, evenIfReferenced: even })
+      return [store.unlinkBlob(unlink), model.unlink(digest, repository, even)]
+    }
     case "delete":
-      return [
-        store.deleteManifest(repository, manifest.descriptor.digest, even),
-        model.delete(manifest.descriptor.digest, repository, even)
-      ]
-    case "untag":
-      return even
-        ? [
-          store.deleteTag(repository, tag, manifest.descriptor.digest),
-          model.untag(tag, repository, manifest.descriptor.digest)
-        ]
-        : [store.deleteTag(repository, tag), model.untag(tag, repository, undefined)]
+      return [store.deleteManifest(repository, target, even), model.delete(target, repository, even)]
+    case "untag": {
+      const pointsAt = even ? target : undefined
+      return [store.deleteTag(repository, tag, pointsAt), model.untag(tag, repository, pointsAt)]
+    }
     default: {
       const fields = { repository, manifest, tags, references: references[n]!, ...condition }
       const put = sample.put(n, n === 3 ? { ...fields, listedAs: manifest.descriptor } : fields)
@@ -194,11 +188,8 @@ const compare = (store: Service, model: Model) =>
     for (const [name, { blobs, manifests, tags }] of model.repositories) {
       const found = yield* Effect.forEach(numbers, (n) => store.findBlob(name, sample.digest(n)))
       yield* equal(found.map((blob) => blob !== undefined), numbers.map((n) => blobs.has(sample.digest(n))))
-      const stored = yield* store.inspectManifests(name, undefined, 9)
-      yield* equal(
-        stored.map(({ descriptor }) => descriptor),
-        ordered(manifests).map(([, { manifest }]) => manifest.descriptor)
-      )
+      const stored = (yield* store.inspectManifests(name, undefined, 9)).map(({ descriptor }) => descriptor)
+      yield* equal(stored, ordered(manifests).map(([, { manifest }]) => manifest.descriptor))
       const tagged = yield* store.inspectTags(name, undefined, 9)
       yield* equal(tagged.map(({ digest, tag }) => [tag, digest]), ordered(tags))
       const third = manifests.get(sample.manifestDigest(3))

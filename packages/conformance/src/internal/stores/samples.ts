@@ -8,6 +8,7 @@ import * as BlobStore from "@effect-oci/store/BlobStore"
 import type * as MetadataStore from "@effect-oci/store/MetadataStore"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
+import { bytesOf } from "../../Fixtures.js"
 
 /** Content, keys and digests for the checks of stores. */
 
@@ -29,17 +30,6 @@ export const digest = (n: number, seed?: number): Digest.Digest => Digest.fromBy
 
 /** Returns the numbers from 0 to `n - 1`. */
 export const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_, at) => at)
-
-/** Joins pieces of bytes. */
-export const join = (pieces: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const whole = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0))
-  let offset = 0
-  for (const piece of pieces) {
-    whole.set(piece, offset)
-    offset += piece.byteLength
-  }
-  return whole
-}
 
 export const repository = RepositoryName.make("team/app")
 export const other = RepositoryName.make("team/other")
@@ -69,7 +59,7 @@ export const blob = (n: number, at = n): MetadataStore.StoredBlob => ({
 
 /** Returns the n-th manifest. */
 export const manifest = (n: number, mediaType: string = MediaType.index): Manifest.Manifest =>
-  Either.getOrThrow(Manifest.make({ mediaType, bytes: new TextEncoder().encode(`{"n":${n}}`) }))
+  Either.getOrThrow(Manifest.make({ mediaType, bytes: bytesOf(`{"n":${n}}`) }))
 
 export const manifestDigest = (n: number): Digest.Digest => manifest(n).descriptor.digest
 

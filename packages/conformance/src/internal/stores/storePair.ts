@@ -12,9 +12,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as TestServices from "effect/TestServices"
+import { bytesOf } from "../../Fixtures.js"
 import type { StoreCheck } from "../../StoreCheck.js"
 import { chunkSize } from "./blobBytes.js"
-import { imageOf, pullsBlob, pushBlob, scenario, text } from "./registryScenario.js"
+import { imageOf, pullsBlob, pushBlob, scenario } from "./registryScenario.js"
 import { repository, upTo } from "./samples.js"
 import { equal, intercept, makeCheck, mismatch, returns } from "./subject.js"
 import type { Subject } from "./subject.js"
@@ -51,18 +52,16 @@ const collects = ({ pass, testClock }: Subject, times: number) =>
     : Effect.void
 
 /** Waits until the collector has removed what nothing refers to, and expects that no other bytes are left. */
-const leavesNoGarbage = (stores: Stores, subject: Subject) =>
-  Effect.gen(function*() {
-    const found = Effect.gen(function*() {
-      const known = new Set((yield* stores.metadata.inspectBlobs(undefined, 5000)).map(({ key }) => key))
-      const stored = yield* stores.blobs.list(undefined, 5000)
-      yield* equal(stored.filter(({ key }) => !known.has(key)), [])
-      yield* returns(stores.blobs.listUploads(undefined, 10), [])
-    })
-    const settled = Effect.retry(Effect.zipRight(collects(subject, 5), found), { times: 20 })
-    yield* running(stores, subject, () =>
-      Effect.zipRight(collects(subject, 10), subject.testClock ? settled : Effect.void))
+const leavesNoGarbage = (stores: Stores, subject: Subject) => {
+  const nothingIsLeft = Effect.gen(function*() {
+    yield* collects(subject, 5)
+    const known = new Set((yield* stores.metadata.inspectBlobs(undefined, 5000)).map(({ key }) => key))
+    const stored = yield* stores.blobs.list(undefined, 5000)
+    yield* equal(stored.filter(({ key }) => !known.has(key)), [])
+    yield* returns(stores.blobs.listUploads(undefined, 10), [])
   })
+  return subject.testClock ? running(stores, subject, () => Effect.retry(nothingIsLeft, { times: 20 })) : Effect.void
+}
 
 const faults = ["fails", "takes effect unconfirmed", "is the last before a crash", "is prevented by a crash"] as const
 
@@ -100,7 +99,7 @@ const crashes = faults.map((fault) =>
       let acknowledged = 0
       const pushed = running(broken.stores, subject, (registry) =>
         Effect.gen(function*() {
-          for (const { run } of on(registry).steps) {
+          for (const [run] of on(registry).steps) {
             yield* run
             acknowledged++
           }
@@ -115,9 +114,9 @@ const crashes = faults.map((fault) =>
         const { isWhole, steps } = on(registry)
         return Effect.all([
           isWhole,
-          ...steps.slice(0, acknowledged).map(({ holds }) => holds),
-          ...steps.map(({ run }) => run),
-          ...steps.map(({ holds }) => holds)
+          ...steps.slice(0, acknowledged).map(([, holds]) => holds),
+          ...steps.map(([run]) => run),
+          ...steps.map(([, holds]) => holds)
         ])
       })
     }
@@ -129,8 +128,8 @@ const crashes = faults.map((fault) =>
 export const storePair: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>> = [
   ...crashes,
   pairCheck("keeps blobs that a caller found, until its push, while the collector runs", function*(stores, subject) {
-    const images = upTo(20).map((n) => ({ tag: Tag.make(`v${n}`), layer: text(`layer ${n}`) }))
-    const blobs = [text("config"), ...images.map(({ layer }) => layer)]
+    const images = upTo(20).map((n) => ({ tag: Tag.make(`v${n}`), layer: bytesOf(`layer ${n}`) }))
+    const blobs = [bytesOf("config"), ...images.map(({ layer }) => layer)]
     const pullAll = (registry: Registry.Service) =>
       Effect.all([
         ...images.map(({ tag }) => registry.getManifest(repository, tag)),
@@ -145,7 +144,7 @@ export const storePair: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>> = [
         }
         yield* subject.pass(grace - 3)
         const pushes = images.map(({ layer, tag }) =>
-          registry.pushManifest(repository, { ...imageOf(text("config"), layer), tags: [tag] })
+          registry.pushManifest(repository, { ...imageOf(bytesOf("config"), layer), tags: [tag] })
         )
         yield* Effect.all([Effect.repeatN(subject.pass(1), 15), ...pushes], { concurrency: 8 })
         yield* pullAll(registry)

@@ -37,7 +37,6 @@ export const print = (value: unknown): string =>
     if (Body.isBody(field)) return "body"
     if (field instanceof Error) return [field.name, field.message, field.cause]
     if (typeof field !== "object" || field === null || Array.isArray(field)) return field
-    if ("_id" in field && field._id === "Duration" && "millis" in field) return `${String(field.millis)} ms`
     return Object.fromEntries(Object.entries(field).sort(([a], [b]) => a < b ? -1 : 1))
   }) ?? "undefined"
 

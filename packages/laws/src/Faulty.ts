@@ -80,7 +80,7 @@ export const none: Plan = { begin: () => ({ next: () => undefined }) }
  * @category plans
  * @example
  * ```ts
- * import { Faulty } from "@effect-oci/conformance"
+ * import { Faulty } from "@effect-oci/laws"
  *
  * // The third body or list breaks after 1000 bytes or items.
  * const broken = Faulty.operation(3, { _tag: "Cut", after: 1000 })
@@ -179,7 +179,7 @@ export const all = (...plans: ReadonlyArray<Plan>): Plan => ({
  * @category constructors
  * @example
  * ```ts
- * import { Faulty } from "@effect-oci/conformance"
+ * import { Faulty } from "@effect-oci/laws"
  * import { Registry, RepositoryName } from "@effect-oci/core"
  * import { Retry } from "@effect-oci/middleware"
  * import { Memory } from "@effect-oci/store"
