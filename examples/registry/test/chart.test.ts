@@ -40,6 +40,6 @@ it("uses only values that exist", () => {
   const templates = ["settings", "service", "registry"].map((name) => read(`templates/${name}.yaml`)).join("\n")
   for (const [, path = ""] of templates.matchAll(/\.Values\.([\w.]+)/g)) {
     const value = path.split(".").reduce<unknown>((found, name) => (found as Record<string, unknown>)[name], values)
-    expect(value, path).toBeDefined()
+    expect({ path, value }).not.toEqual({ path, value: undefined })
   }
 })

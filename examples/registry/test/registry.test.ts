@@ -7,6 +7,7 @@ import { FetchHttpClient, FileSystem } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
 import { expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Redacted } from "effect"
+import type { Scope } from "effect"
 import { statSync } from "node:fs"
 import { join } from "node:path"
 import * as PrivateRegistry from "../src/registry.js"
@@ -70,7 +71,7 @@ const push = (registry: Registry.Service) =>
     registry.pushManifest(repository, { mediaType: MediaType.image, bytes: manifest, tags: [tag] })
   )
 
-const test = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | import("effect").Scope.Scope>) =>
+const test = <A, E>(effect: Effect.Effect<A, E, FileSystem.FileSystem | Scope.Scope>) =>
   effect.pipe(Effect.scoped, Effect.provide(NodeContext.layer))
 
 it.live("keeps its content, its keys and its upload sessions when it is started again", () =>

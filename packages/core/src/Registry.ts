@@ -22,6 +22,7 @@ import type * as Descriptor from "./Descriptor.js"
 import type * as Digest from "./Digest.js"
 import { builtOn } from "./Handler.js"
 import type { Handler } from "./Handler.js"
+import { loading } from "./internal/loading.js"
 import * as methods from "./internal/registryMethods.js"
 import type * as Manifest from "./Manifest.js"
 import type { Middleware } from "./Middleware.js"
@@ -55,13 +56,16 @@ class ListerTag extends Context.Tag("@effect-oci/core/Registry/Lister")<ListerTa
  */
 export class Registry extends Context.Tag("@effect-oci/core/Registry")<Registry, Registry.Service>() {
   /** Creates a registry from its handler. The methods call the handler, and verify content that is not verified yet. */
-  static readonly fromHandler = (handle: Handler): Registry.Service => ({
-    handle,
-    ...methods.reader(handle),
-    ...methods.writer(handle),
-    ...methods.deleter(handle),
-    ...methods.lister(handle)
-  })
+  static readonly fromHandler = (handler: Handler): Registry.Service => {
+    const handle = loading(handler)
+    return {
+      handle,
+      ...methods.reader(handle),
+      ...methods.writer(handle),
+      ...methods.deleter(handle),
+      ...methods.lister(handle)
+    }
+  }
 
   /** Creates a layer that provides a registry from its handler. */
   static readonly layerHandler = (handler: Handler): Layer.Layer<Registry> =>

@@ -1,10 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as fc from "fast-check"
 import { createHash } from "node:crypto"
+import * as Answer from "../src/Answer.js"
 import * as Digest from "../src/Digest.js"
 import * as hash from "../src/internal/hash.js"
+import * as Operation from "../src/Operation.js"
+import { Registry } from "../src/Registry.js"
+import * as RepositoryName from "../src/RepositoryName.js"
 import { digests, hostileTexts, quickest } from "./texts.js"
 
 const hex = (length: number) => "0123456789abcdef".repeat(8).slice(0, length)
@@ -110,6 +115,37 @@ describe("verifiable", () => {
   ]
   it.each(rows)("%s: %s", (text, expected) => {
     expect(Digest.verifiable(Digest.make(text))).toBe(expected)
+  })
+})
+
+describe("blake3", () => {
+  const digest = Digest.make("blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262")
+
+  it.effect("is refused until it is loaded, which is done once, when an operation needs it", () =>
+    Effect.gen(function*() {
+      const asked: Array<Digest.Algorithm | undefined> = []
+      const { handle } = Registry.fromHandler((operation) =>
+        Effect.suspend(() => {
+          asked.push(Digest.verifiable(digest))
+          return Effect.die(operation)
+        })
+      )
+      for (const name of ["sha256", "blake3x:00", "blake3-tag", ""]) expect(Digest.load(name)).toBe(Answer.done)
+      expect(() => Digest.fromBytes(new Uint8Array(), "blake3")).toThrow("run Digest.load first")
+      expect(() => Digest.hasher("blake3")).toThrow("run Digest.load first")
+      const repository = RepositoryName.make("a")
+      yield* Effect.exit(handle(new Operation.ListTags({ repository })))
+      yield* Effect.exit(handle(new Operation.ResolveBlob({ repository, digest })))
+      expect(asked).toEqual([undefined, "blake3"])
+      expect(Digest.load(digest)).toBe(Answer.done)
+      expect(Digest.fromBytes(new Uint8Array(), "blake3")).toBe(digest)
+      const hasher = Digest.hasher("blake3")
+      expect([hasher.copy().digest(), hasher.digest()]).toEqual([digest, digest])
+    }))
+
+  it("is supported, loaded or not", () => {
+    expect(Digest.isSupported(digest)).toBe(true)
+    expect(Digest.isSupported(Digest.make("md5:00"))).toBe(false)
   })
 })
 

@@ -6,8 +6,8 @@
  *
  * @since 0.1.0
  */
-import { BlobContent, Body, Manifest, Operation, printable, Registry, RegistryError } from "@effect-oci/core"
-import type { Answer, Digest, Handler } from "@effect-oci/core"
+import { BlobContent, Body, Digest, Manifest, Operation, printable, Registry, RegistryError } from "@effect-oci/core"
+import type { Answer, Handler } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
@@ -144,6 +144,7 @@ class RecordedRegistry {
     const onLimit = () => this.refused(operation, "the stored content is larger than its recorded size")
     return this.body(operation, content, content.size).pipe(
       Effect.flatMap((body) => Body.toBytes(body, { limit: content.size, onLimit })),
+      Effect.zipLeft(Digest.load(digest)),
       Effect.flatMap((bytes) => Manifest.make({ mediaType, bytes, digest })),
       Effect.mapError((error) => RegistryError.withFields(error, Operation.errorFields(operation)))
     )

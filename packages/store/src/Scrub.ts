@@ -194,7 +194,7 @@ class Scrubber {
   }
 
   private manifest(repository: RepositoryName, digest: Digest.Digest) {
-    return Effect.suspend(() => this.stores.metadata.getManifest(repository, digest)).pipe(
+    return Effect.flatMap(Digest.load(digest), () => this.stores.metadata.getManifest(repository, digest)).pipe(
       Effect.map(({ bytes }) => {
         const actual = Digest.fromBytes(bytes, Digest.verifiable(digest))
         return actual === digest ? [] : [new CorruptManifest({ repository, digest, actual })]
@@ -226,6 +226,7 @@ class Scrubber {
   private digestOf(body: Body.Body, expected: Digest.Digest) {
     const { bytesPerSecond } = this.options
     return Effect.gen(this, function*() {
+      yield* Digest.load(expected)
       const hasher = Digest.hasher(Digest.verifiable(expected) ?? "sha256")
       const add = (chunk: Uint8Array) => {
         hasher.update(chunk)

@@ -45,10 +45,10 @@ export const broken = (content: Uint8Array): Body.Body =>
 export const pushBytes = (
   content: Uint8Array,
   to: RepositoryName.RepositoryName = repository,
-  algorithm?: Digest.Algorithm
+  algorithm: Digest.Algorithm = "sha256"
 ) =>
   Effect.flatMap(
-    Registry,
+    Effect.zipRight(Digest.load(algorithm), Registry),
     (registry) =>
       registry.pushBlob(to, Descriptor.fromBytes(content, Descriptor.octetStream, algorithm), Body.bytes(content))
   )

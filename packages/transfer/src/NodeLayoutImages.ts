@@ -112,7 +112,7 @@ const listed = (names: ReadonlyArray<string>): string =>
 /** Parses a digest. `a:latest` has the form of a digest, but its algorithm is unknown. */
 const digestOf = (text: string | undefined): Digest.Digest | undefined => {
   const digest = text === undefined ? undefined : Either.getOrUndefined(Digest.parse(text))
-  return digest !== undefined && Digest.verifiable(digest) !== undefined ? digest : undefined
+  return digest !== undefined && Digest.isSupported(digest) ? digest : undefined
 }
 
 /**

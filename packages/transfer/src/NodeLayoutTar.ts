@@ -33,7 +33,7 @@ export interface Options extends Limits {
 }
 
 /** Matches the names of the files of a layout. No other file of an archive is written to the disk. */
-const part = /^(?:oci-layout|index\.json|blobs\/(?:sha256\/[0-9a-f]{64}|sha512\/[0-9a-f]{128}))$/
+const part = /^(?:oci-layout|index\.json|blobs\/(?:(?:sha256|blake3)\/[0-9a-f]{64}|sha512\/[0-9a-f]{128}))$/
 
 /**
  * Returns an archive of the layout in a folder, as a stream: first the file `oci-layout`, then the blobs, then the index.

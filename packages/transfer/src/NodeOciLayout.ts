@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import { Answer, BlobContent, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
+import { Answer, BlobContent, Digest, Operation, Registry, RegistryError, RepositoryName, Tag } from "@effect-oci/core"
 import type { Middleware } from "@effect-oci/core"
 import { BlobStore, MetadataStore, Store } from "@effect-oci/store"
 import * as files from "@effect-oci/store-files/NodeDurableFile"
@@ -53,7 +53,7 @@ const markerPath = (path: string) => join(path, "oci-layout")
 /** Fails if a folder of the layout is a link: a link could lead out of the layout. */
 const plainFolders = (path: string) =>
   Effect.forEach(
-    ["", "blobs", "blobs/sha256", "blobs/sha512", "ingest"],
+    ["", "blobs", ...Digest.algorithms.map((algorithm) => `blobs/${algorithm}`), "ingest"],
     (name) => {
       const folder = join(path, name)
       return files.attempt("open", folder, () => lstat(folder)).pipe(

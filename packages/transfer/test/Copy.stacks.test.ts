@@ -1,6 +1,6 @@
 /** Copies between stacks of wrappers: which requests reach the registries below. */
 import * as Fixtures from "@effect-oci/conformance/Fixtures"
-import { Body, Descriptor, MediaType, Registry, RepositoryName } from "@effect-oci/core"
+import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName } from "@effect-oci/core"
 import { Cache, Union } from "@effect-oci/middleware"
 import { Memory } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
@@ -55,39 +55,43 @@ describe("a copy from", () => {
     }))
 })
 
-describe("a copy of sha512", () => {
-  it.scoped("keeps the digests of the blobs and of the manifest", () =>
-    Effect.gen(function*() {
-      const source = yield* recorded()
-      const target = yield* recorded()
-      const sha512 = (bytes: Uint8Array, mediaType: string) => ({
-        bytes,
-        descriptor: Descriptor.fromBytes(bytes, mediaType, "sha512")
-      })
-      const push = ({ bytes, descriptor }: ReturnType<typeof sha512>) =>
-        Effect.zipRight(
-          Effect.flatMap(
-            source.registry.startUpload(app, { algorithm: "sha512" }),
-            ({ id }) => source.registry.completeUpload(app, id, descriptor.digest, { body: Body.bytes(bytes) })
-          ),
-          Effect.succeed(descriptor)
-        )
-      const config = sha512(Fixtures.bytesOf("{}"), MediaType.imageConfig)
-      const layer = sha512(Fixtures.bytesOf("a layer"), MediaType.layer)
-      const image = Fixtures.document(MediaType.image, { config: yield* push(config), layers: [yield* push(layer)] })
-      const manifest = sha512(image.bytes, MediaType.image)
-      const { digest } = manifest.descriptor
-      yield* source.registry.pushManifest(app, {
-        mediaType: MediaType.image,
-        bytes: manifest.bytes,
-        digest,
-        tags: [v1]
-      })
-      yield* pushDocument(source.registry, MediaType.index, { manifests: [manifest.descriptor] }, [v1])
+describe("a copy", () => {
+  it.scoped.each(["sha512", "blake3"] as const)(
+    "of %s keeps the digests of the blobs and of the manifest",
+    (algorithm) =>
+      Effect.gen(function*() {
+        yield* Digest.load(algorithm)
+        const source = yield* recorded()
+        const target = yield* recorded()
+        const encode = (bytes: Uint8Array, mediaType: string) => ({
+          bytes,
+          descriptor: Descriptor.fromBytes(bytes, mediaType, algorithm)
+        })
+        const push = ({ bytes, descriptor }: ReturnType<typeof encode>) =>
+          Effect.zipRight(
+            Effect.flatMap(
+              source.registry.startUpload(app, { algorithm }),
+              ({ id }) => source.registry.completeUpload(app, id, descriptor.digest, { body: Body.bytes(bytes) })
+            ),
+            Effect.succeed(descriptor)
+          )
+        const config = encode(Fixtures.bytesOf("{}"), MediaType.imageConfig)
+        const layer = encode(Fixtures.bytesOf("a layer"), MediaType.layer)
+        const image = Fixtures.document(MediaType.image, { config: yield* push(config), layers: [yield* push(layer)] })
+        const manifest = encode(image.bytes, MediaType.image)
+        const { digest } = manifest.descriptor
+        yield* source.registry.pushManifest(app, {
+          mediaType: MediaType.image,
+          bytes: manifest.bytes,
+          digest,
+          tags: [v1]
+        })
+        yield* pushDocument(source.registry, MediaType.index, { manifests: [manifest.descriptor] }, [v1])
 
-      yield* Copy.copy(from(source.registry), { registry: target.registry, repository: copyOf })
+        yield* Copy.copy(from(source.registry), { registry: target.registry, repository: copyOf })
 
-      expect((yield* target.registry.resolveManifest(copyOf, digest)).digest).toBe(digest)
-      expect((yield* target.registry.resolveBlob(copyOf, layer.descriptor.digest)).size).toBe(7)
-    }))
+        expect((yield* target.registry.resolveManifest(copyOf, digest)).digest).toBe(digest)
+        expect((yield* target.registry.resolveBlob(copyOf, layer.descriptor.digest)).size).toBe(7)
+      })
+  )
 })

@@ -1,12 +1,9 @@
 import { sha256, sha512 } from "@noble/hashes/sha2.js"
-import { bytesToHex } from "@noble/hashes/utils.js"
+import * as blake3 from "./blake3.js"
+import { fromPortable } from "./portableHash.js"
+import type { Hash } from "./portableHash.js"
 
-/** A hash in progress. `hex` returns the result and ends the hash. `copy` returns a second hash of the same bytes. */
-export interface Hash {
-  readonly update: (bytes: Uint8Array) => void
-  readonly hex: () => string
-  readonly copy: () => Hash
-}
+export type { Hash }
 
 interface NativeHash {
   readonly update: (bytes: Uint8Array) => unknown
@@ -16,12 +13,6 @@ interface NativeHash {
 
 interface NativeCrypto {
   readonly createHash: (algorithm: string) => NativeHash
-}
-
-interface PortableHash {
-  readonly update: (bytes: Uint8Array) => unknown
-  readonly digest: () => Uint8Array
-  readonly clone: () => PortableHash
 }
 
 /**
@@ -34,12 +25,6 @@ const native: NativeCrypto | undefined = (
 
 const portable = { sha256, sha512 }
 
-const fromPortable = (hash: PortableHash): Hash => ({
-  update: (bytes) => void hash.update(bytes),
-  hex: () => bytesToHex(hash.digest()),
-  copy: () => fromPortable(hash.clone())
-})
-
 const fromNative = (hash: NativeHash): Hash => ({
   update: (bytes) => void hash.update(bytes),
   hex: () => hash.digest("hex"),
@@ -48,5 +33,27 @@ const fromNative = (hash: NativeHash): Hash => ({
 
 export const makePortable = (algorithm: "sha256" | "sha512"): Hash => fromPortable(portable[algorithm].create())
 
-export const make = (algorithm: "sha256" | "sha512"): Hash =>
-  native === undefined ? makePortable(algorithm) : fromNative(native.createHash(algorithm))
+let makeBlake3: (() => Hash) | undefined
+let loading: Promise<void> | undefined
+
+/** Returns whether hashes by blake3 can be made. */
+export const isBlake3Loaded = (): boolean => makeBlake3 !== undefined
+
+/** Loads blake3. If that fails, blake3 stays unsupported, and the next call tries again. */
+export const loadBlake3 = (): Promise<void> =>
+  loading ??= blake3.loadWasm().catch(blake3.loadPortable).then(
+    (make) => {
+      makeBlake3 = make
+    },
+    () => {
+      loading = undefined
+    }
+  )
+
+export const make = (algorithm: "sha256" | "sha512" | "blake3"): Hash => {
+  if (algorithm !== "blake3") {
+    return native === undefined ? makePortable(algorithm) : fromNative(native.createHash(algorithm))
+  }
+  if (makeBlake3 === undefined) throw new Error("cannot hash by blake3: it is not loaded; run Digest.load first")
+  return makeBlake3()
+}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "fast-check"
+import * as blake3 from "../../src/internal/blake3.js"
 import * as hash from "../../src/internal/hash.js"
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content)
@@ -42,7 +43,7 @@ describe.each([{ name: "the native hash", make: hash.make }, { name: "the portab
       expect(hex(make(algorithm), [text(content)])).toBe(expected)
     })
 
-    it("is copied with its bytes so far, and each copy goes on alone", () => {
+    it("is copied with its bytes so far, and the copies are independent", () => {
       for (const algorithm of ["sha256", "sha512"] as const) {
         const hasher = make(algorithm)
         hasher.update(text("ab"))
@@ -88,5 +89,48 @@ describe("both hashes", () => {
     // Only the native hash accepts text.
     expect(() => hash.make("sha256").update("abc" as never)).not.toThrow()
     expect(() => hash.makePortable("sha256").update("abc" as never)).toThrow("expected Uint8Array")
+  })
+})
+
+/** Returns the content of the published test vectors of BLAKE3: the bytes 0 to 250, again and again. */
+const counted = (size: number) => new Uint8Array(size).map((_, index) => index % 251)
+
+const blake3Vectors = [
+  [0, "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"],
+  [1, "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213"],
+  [1023, "10108970eeda3eb932baac1428c7a2163b0e924c9a9e25b35bba72b28f70bd11"],
+  [1024, "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7"],
+  [1025, "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444"],
+  [102_400, "bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085"]
+] as const
+
+describe.each([
+  { name: "blake3 in WebAssembly", load: blake3.loadWasm },
+  { name: "blake3 in JavaScript", load: blake3.loadPortable }
+])("$name", ({ load }) => {
+  it.each(blake3Vectors)("hashes the test vector of %i bytes", async (size, expected) => {
+    expect(hex((await load())(), [counted(size)])).toBe(expected)
+  })
+
+  it("hashes several contents at once, in any pieces, also after a copy", async () => {
+    const [make, reference] = [await load(), await blake3.loadPortable()]
+    const content = fc.uint8Array({ maxLength: 3000 })
+    const steps = fc.array(fc.tuple(fc.nat(9), content, fc.boolean()), { maxLength: 12 })
+    fc.assert(
+      fc.property(steps, (steps) => {
+        const hashes = [make(), make()].map((hash) => ({ hash, parts: new Array<Uint8Array>() }))
+        for (const [index, part, copied] of steps) {
+          const one = hashes[index % hashes.length]!
+          if (copied) hashes.push({ hash: one.hash.copy(), parts: [...one.parts] })
+          one.hash.update(part)
+          one.parts.push(part.slice())
+          part.fill(0)
+        }
+        for (const { hash, parts } of hashes) {
+          expect(hash.hex()).toBe(hex(reference(), [new Uint8Array(Buffer.concat(parts))]))
+        }
+      }),
+      { numRuns: 50 }
+    )
   })
 })

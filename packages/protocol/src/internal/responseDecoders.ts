@@ -134,14 +134,14 @@ const getManifest = (
     const served = contentType(response.headers) ?? ""
     if (isPage(served)) return untyped()
     const sentDigest = digestHeader(response.headers)
-    const digest = Operation.isDigest(operation.reference)
-      ? operation.reference
-      : sentDigest !== undefined && Digest.verifiable(sentDigest) !== undefined
-      ? sentDigest
-      : undefined
+    const declared = Operation.isDigest(operation.reference) ? operation.reference : sentDigest
     // Check the type first: a schema 1 manifest does not have the digest that it is served under.
     return Effect.gen(function*() {
       const bytes = yield* response.bytes(limits.manifest)
+      if (declared !== undefined) yield* Digest.load(declared)
+      const isVerifiable = declared === operation.reference ||
+        (declared !== undefined && Digest.verifiable(declared) !== undefined)
+      const digest = isVerifiable ? declared : undefined
       const mediaType = yield* Manifest.identify({ mediaType: served, bytes })
       return mediaType === "" ? yield* untyped() : yield* Manifest.make({ mediaType, bytes, digest })
     })

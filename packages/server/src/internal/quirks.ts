@@ -130,7 +130,7 @@ const altered = (original: Wire.Request, route: Route.RouteTag | undefined, quir
 const byDigest = (request: Wire.Request): Wire.Request => ({
   ...request,
   target: request.target.replace(
-    /\/manifests\/(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})(?=\?|$)/,
+    /\/manifests\/((?:sha256|blake3)-[0-9a-f]{64}|sha512-[0-9a-f]{128})(?=\?|$)/,
     (path) => path.replace(/-(?=[0-9a-f]+$)/, ":")
   )
 })

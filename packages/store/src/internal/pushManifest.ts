@@ -1,4 +1,4 @@
-import type * as Digest from "@effect-oci/core/Digest"
+import * as Digest from "@effect-oci/core/Digest"
 import type * as Handler from "@effect-oci/core/Handler"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as MediaType from "@effect-oci/core/MediaType"
@@ -77,6 +77,7 @@ export const pushManifest = (
 ): Handler.Row<"PushManifest"> =>
 (operation) =>
   Effect.gen(function*() {
+    if (operation.digest !== undefined) yield* Digest.load(operation.digest)
     const { document, manifest } = yield* Either.mapLeft(
       read(operation, settings.maxManifestSize),
       (error) => failure.completed(operation, error)

@@ -129,7 +129,7 @@ export class Uploads {
     algorithm: Digest.Algorithm
   ): Answer<MetadataStore.Upload> {
     const { fence, id, offset, token } = upload
-    return Effect.suspend(() => {
+    return Effect.flatMap(Digest.load(algorithm), () => {
       const hasher = this.hashes.copy(id, offset, algorithm)
       const hash = hasher === undefined ? undefined : { algorithm, hasher, size: 0 }
       const sized = body.size === undefined ? body : Body.exactly(body, body.size)

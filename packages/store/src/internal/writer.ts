@@ -11,14 +11,15 @@ import type { Settings, Stores } from "./stores.js"
 import type { Sweeper } from "./sweeper.js"
 import type { Uploads } from "./uploads.js"
 
-/** Returns the algorithm of a digest. Fails if the store cannot verify this algorithm. */
+/** Returns the algorithm of a digest, and loads it. Fails if the store cannot verify this algorithm. */
 const verifiable = (
   operation: Operation.Operation,
   digest: Digest.Digest
-): Effect.Effect<Digest.Algorithm, RegistryError.DigestInvalid> => {
-  const algorithm = Digest.verifiable(digest)
-  return algorithm === undefined ? unsupported(operation, Digest.algorithm(digest)) : Effect.succeed(algorithm)
-}
+): Effect.Effect<Digest.Algorithm, RegistryError.DigestInvalid> =>
+  Effect.flatMap(Digest.load(digest), () => {
+    const algorithm = Digest.verifiable(digest)
+    return algorithm === undefined ? unsupported(operation, Digest.algorithm(digest)) : Effect.succeed(algorithm)
+  })
 
 const unsupported = (operation: Operation.Operation, algorithm: string) =>
   Effect.fail(
@@ -54,10 +55,11 @@ export const make = (stores: Stores, settings: Settings, uploads: Uploads, sweep
           : new Operation.UploadStarted({ upload: started(yield* uploads.start(operation, algorithm)) })
       }),
     StartUpload: (operation) => {
-      const { algorithm = "sha256" } = operation
-      return algorithm === "sha256" || algorithm === "sha512"
-        ? Effect.map(uploads.start(operation, algorithm), started)
-        : unsupported(operation, algorithm)
+      const { algorithm: name = "sha256" } = operation
+      const algorithm = Digest.algorithms.find((known) => known === name)
+      return algorithm === undefined
+        ? unsupported(operation, name)
+        : Effect.map(uploads.start(operation, algorithm), started)
     },
     GetUpload: (operation) => Effect.map(uploads.find(operation), progress),
     AppendUpload: (operation) =>

@@ -132,11 +132,12 @@ export const manifests = (makeStores: MakeStores) => {
         }).pipe(test)
     )
 
-    it.effect.each(["sha256", "sha512"] as const)(
+    it.effect.each(Digest.algorithms)(
       "accepts a manifest by its %s digest (rules 61, 64)",
       (algorithm) =>
         Effect.gen(function*() {
           const registry = yield* Registry
+          yield* Digest.load(algorithm)
           const digest = Digest.fromBytes(index(), algorithm)
           const pushed = yield* registry.pushManifest(repository, {
             mediaType: MediaType.index,

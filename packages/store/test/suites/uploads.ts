@@ -27,11 +27,12 @@ export const uploads = (makeStores: MakeStores) => {
   const test = on(makeStores)
 
   describe("push: a blob in chunks", () => {
-    it.effect.each(["sha256", "sha512"] as const)(
+    it.effect.each(Digest.algorithms)(
       "uploads in chunks with %s (rules 29, 39, 40, 44, 45)",
       (algorithm) =>
         Effect.gen(function*() {
           const registry = yield* Registry
+          yield* Digest.load(algorithm)
           const digest = Digest.fromBytes(hello, algorithm)
           const { id, ...started } = yield* registry.startUpload(repository, { algorithm })
           expect(started).toEqual({ offset: 0 })
@@ -97,7 +98,7 @@ export const uploads = (makeStores: MakeStores) => {
     it.effect("refuses an unsupported algorithm with DigestInvalid, and keeps the session (rules 35, 38)", () =>
       Effect.gen(function*() {
         const registry = yield* Registry
-        expect(yield* tagOf(registry.startUpload(repository, { algorithm: "blake3" }))).toBe("DigestInvalid")
+        expect(yield* tagOf(registry.startUpload(repository, { algorithm: "md5" }))).toBe("DigestInvalid")
         const { id } = yield* registry.startUpload(repository)
         const complete = registry.completeUpload(repository, id, Digest.make("md5:00"), { body: Body.bytes(hello) })
         expect(yield* tagOf(complete)).toBe("DigestInvalid")

@@ -1,4 +1,4 @@
-import { Answer, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Digest, Operation, RegistryError } from "@effect-oci/core"
 import type { Descriptor, Handler, Tag } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import { digestOf, isDigestOf, isTypeOf } from "../pushedManifest.js"
@@ -114,12 +114,14 @@ export class ImmutablePushes {
         RegistryError.isNotFound(error)
           ? Answer.succeed(undefined)
           : Answer.fail(RegistryError.withFields(error, fields)),
-      onSuccess: (found) => {
-        if (!isDigestOf(operation, found.digest) || isTypeOf(operation, found)) return Answer.succeed(found)
-        const reason = `manifest invalid: these bytes are stored as a manifest of type ${found.mediaType}, which is ` +
-          "immutable; push them with that type"
-        return Answer.fail(new RegistryError.ManifestInvalid({ ...fields, reason }))
-      }
+      onSuccess: (found) =>
+        Answer.flatMap(Digest.load(found.digest), () => {
+          if (!isDigestOf(operation, found.digest) || isTypeOf(operation, found)) return Answer.succeed(found)
+          const reason =
+            `manifest invalid: these bytes are stored as a manifest of type ${found.mediaType}, which is ` +
+            "immutable; push them with that type"
+          return Answer.fail(new RegistryError.ManifestInvalid({ ...fields, reason }))
+        })
     })
   }
 }

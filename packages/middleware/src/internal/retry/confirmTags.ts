@@ -1,4 +1,4 @@
-import { Answer, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Digest, Operation, RegistryError } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import { isDigestOf } from "../pushedManifest.js"
 import type { Attempts } from "./attempts.js"
@@ -16,7 +16,11 @@ export const confirmTags = (
   const { repository } = operation
   const tags = Array.from(new Set(operation.tags))
   const found = Effect.catchIf(
-    Effect.forEach(tags, (tag) => attempts.next(new Operation.ResolveManifest({ repository, reference: tag }))),
+    Effect.forEach(tags, (tag) =>
+      Effect.tap(
+        attempts.next(new Operation.ResolveManifest({ repository, reference: tag })),
+        ({ digest }) => Digest.load(digest)
+      )),
     RegistryError.isNotFound,
     () => Answer.fail(error)
   )

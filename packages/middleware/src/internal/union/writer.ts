@@ -1,4 +1,4 @@
-import { Answer, MediaType, Operation, RegistryError } from "@effect-oci/core"
+import { Answer, Digest, MediaType, Operation, RegistryError } from "@effect-oci/core"
 import type { Handler, RepositoryName } from "@effect-oci/core"
 import * as Effect from "effect/Effect"
 import { isDigestOf, isTypeOf } from "../pushedManifest.js"
@@ -95,17 +95,18 @@ const checkTags = (
           if (!RegistryError.isNotFound(error)) return Answer.fail(RegistryError.withFields(error, fields))
           return ifMatch === undefined ? Answer.done : refused(`the tag "${tag}" does not exist`)
         },
-        onSuccess: (found): Effect.Effect<void, RegistryError.RegistryError> => {
-          if (!isDigestOf(operation, found.digest)) {
-            return found.digest === ifMatch
-              ? Answer.done
-              : refused(`the tag "${tag}" already points at ${found.digest}`)
-          }
-          if (MediaType.isGeneric(found.mediaType) || isTypeOf(operation, found)) return Answer.done
-          const reason = `manifest invalid: the tag "${tag}" already points at these bytes as a manifest of type ` +
-            `${found.mediaType}; push them with that type`
-          return Answer.fail(new RegistryError.ManifestInvalid({ ...fields, reason }))
-        }
+        onSuccess: (found) =>
+          Answer.flatMap(Digest.load(found.digest), (): Effect.Effect<void, RegistryError.RegistryError> => {
+            if (!isDigestOf(operation, found.digest)) {
+              return found.digest === ifMatch
+                ? Answer.done
+                : refused(`the tag "${tag}" already points at ${found.digest}`)
+            }
+            if (MediaType.isGeneric(found.mediaType) || isTypeOf(operation, found)) return Answer.done
+            const reason = `manifest invalid: the tag "${tag}" already points at these bytes as a manifest of type ` +
+              `${found.mediaType}; push them with that type`
+            return Answer.fail(new RegistryError.ManifestInvalid({ ...fields, reason }))
+          })
       }),
     { discard: true }
   )

@@ -1,5 +1,6 @@
 import * as Answer from "@effect-oci/core/Answer"
 import type { Descriptor } from "@effect-oci/core/Descriptor"
+import * as Digest from "@effect-oci/core/Digest"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as Operation from "@effect-oci/core/Operation"
 import type * as MetadataStore from "@effect-oci/store/MetadataStore"
@@ -55,10 +56,12 @@ const found = <A, E>(
 
 const manifestOf = (row: Row): Effect.Effect<Manifest.Manifest, StoreError.Failed> => {
   const { digest, mediaType } = descriptorOf(row)
-  const manifest = Manifest.make({ mediaType, bytes: row["payload"] as Uint8Array, digest })
-  return Either.isRight(manifest)
-    ? Answer.succeed(manifest.right)
-    : Answer.fail(new StoreError.Failed({ cause: manifest.left }))
+  return Answer.flatMap(Digest.load(digest), () => {
+    const manifest = Manifest.make({ mediaType, bytes: row["payload"] as Uint8Array, digest })
+    return Either.isRight(manifest)
+      ? Answer.succeed(manifest.right)
+      : Answer.fail(new StoreError.Failed({ cause: manifest.left }))
+  })
 }
 
 const getManifest = (db: Database): Service["getManifest"] => {

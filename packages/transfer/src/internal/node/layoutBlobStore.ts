@@ -16,8 +16,8 @@ export const keyOf = (digest: Digest.Digest): BlobStore.BlobKey => BlobStore.Blo
 
 /** Returns the digest of a key, or `undefined` for the key of received bytes. Only known algorithms count as digests. */
 const digestOf = (key: BlobStore.BlobKey): Digest.Digest | undefined => {
-  const parsed = Digest.parse(key.replace("-", ":"))
-  return parsed._tag === "Right" && Digest.verifiable(parsed.right) !== undefined ? parsed.right : undefined
+  const text = key.replace("-", ":")
+  return Digest.is(text) && Digest.isSupported(text) ? text : undefined
 }
 
 /** How long files of other machines are kept, in milliseconds: their processes may still be running. */

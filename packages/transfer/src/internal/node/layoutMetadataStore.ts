@@ -149,7 +149,7 @@ const inspectBlobs = (
 /** Returns the digests of all files in a layout, sorted. */
 const layoutDigests = (path: string) =>
   Effect.map(
-    Effect.forEach(["sha256", "sha512"] as const, (algorithm) => {
+    Effect.forEach(Digest.algorithms, (algorithm) => {
       const folder = join(path, "blobs", algorithm)
       return Effect.catchIf(
         files.attempt("list", folder, (system) => system.readdir(folder)),

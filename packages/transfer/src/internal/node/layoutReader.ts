@@ -1,5 +1,4 @@
-import { Descriptor, Manifest } from "@effect-oci/core"
-import type { Digest } from "@effect-oci/core"
+import { Descriptor, Digest, Manifest } from "@effect-oci/core"
 import * as files from "@effect-oci/store-files/NodeDurableFile"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -46,16 +45,19 @@ const contentOf = (
   path: string,
   { digest, mediaType: listedAs }: Descriptor.Descriptor
 ): Effect.Effect<Either.Either<Content & { readonly below: ReadonlyArray<Descriptor.Descriptor> }, string>> =>
-  Effect.map(Effect.either(files.readAll(path, maxManifest)), (read) =>
-    Either.gen(function*() {
-      const bytes = yield* Either.mapLeft(read, ({ path, reason }) => `${path}: ${reason}`)
-      const broken = (error: { readonly message: string }) => `${path}: ${error.message}`
-      const mediaType = yield* Either.mapLeft(Manifest.identify({ mediaType: listedAs, bytes }), broken)
-      const manifest = yield* Either.mapLeft(Manifest.make({ mediaType, bytes, digest }), broken)
-      const document = yield* Either.mapLeft(Manifest.parse({ mediaType, bytes }), broken)
-      const below = Manifest.references(document).flatMap((link) => link.kind === "manifest" ? [link.descriptor] : [])
-      return { manifest, document, children: below.map((child) => child.digest), below }
-    }))
+  Effect.map(
+    Effect.zipRight(Digest.load(digest), Effect.either(files.readAll(path, maxManifest))),
+    (read) =>
+      Either.gen(function*() {
+        const bytes = yield* Either.mapLeft(read, ({ path, reason }) => `${path}: ${reason}`)
+        const broken = (error: { readonly message: string }) => `${path}: ${error.message}`
+        const mediaType = yield* Either.mapLeft(Manifest.identify({ mediaType: listedAs, bytes }), broken)
+        const manifest = yield* Either.mapLeft(Manifest.make({ mediaType, bytes, digest }), broken)
+        const document = yield* Either.mapLeft(Manifest.parse({ mediaType, bytes }), broken)
+        const below = Manifest.references(document).flatMap((link) => link.kind === "manifest" ? [link.descriptor] : [])
+        return { manifest, document, children: below.map((child) => child.digest), below }
+      })
+  )
 
 /** Reads the manifest of a descriptor, and the manifests below it. Stores the reason for those that cannot be read. */
 const loader = (layout: string, entries: Map<Digest.Digest, Loading>) => {
