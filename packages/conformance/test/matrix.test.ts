@@ -19,6 +19,7 @@ import { Record, Shadow } from "@effect-oci/recording"
 import { Quirks } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
 import { hop } from "@effect-oci/testing/NodeHop"
+import * as NodeTemporary from "@effect-oci/testing/NodeTemporary"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
 import { Effect, LogLevel } from "effect"
@@ -61,6 +62,11 @@ const compositions: ReadonlyArray<Composition> = [
   { name: "memory", wire: () => inProcess(memory()) },
   { name: "memory, on node:http", wire: () => overNode(memory()) },
   { name: "memory, as an HttpApp", wire: () => overPlatform(memory()) },
+  { name: "files and SQLite", wire: () => inProcess(NodeTemporary.durable({ anonymousMount: true })) },
+  {
+    name: "client → server → files and SQLite",
+    wire: () => inProcess(hop(NodeTemporary.durable({ anonymousMount: true })))
+  },
   { name: "client → server → memory", wire: () => inProcess(hop(memory())) },
   { name: "client → server → client → server → memory", wire: () => inProcess(hop(hop(memory()))) },
   {

@@ -3,6 +3,7 @@ import { Filter, Immutable, Logging, ReadOnly, Sub, Union } from "@effect-oci/mi
 import { Memory } from "@effect-oci/store"
 import { TagLaws } from "@effect-oci/testing"
 import { hop } from "@effect-oci/testing/NodeHop"
+import * as NodeTemporary from "@effect-oci/testing/NodeTemporary"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, LogLevel } from "effect"
 import * as fc from "fast-check"
@@ -44,6 +45,14 @@ await Laws.suite("the wrappers with servers between them", {
   runs: 12,
   maxLength: 15,
   seed: 7
+})
+
+await Laws.suite("the wrappers on disk", {
+  wrappers: Wrappers.all,
+  backends: { "files and SQLite": () => NodeTemporary.durable() },
+  runs: 8,
+  maxLength: 15,
+  seed: 11
 })
 
 describe("each wrapper alone behaves as its model", () => {

@@ -104,6 +104,59 @@ const nameOf = (sql: string): string => {
   return name
 }
 
+/** Runs a statement, prepared if it has parameters. */
+const query = async (connection: Connection, statement: Statement): Promise<ReadonlyArray<Row>> => {
+  const { params, sql } = check(statement)
+  // A statement without parameters may be of the schema, which runs once.
+  const named = params.length === 0 ? {} : { name: nameOf(sql) }
+  return (await connection.query({ ...named, text: sql, values: [...params] })).rows.map(withPlainBytes)
+}
+
+const begin = (options: RunOptions | undefined) =>
+  `BEGIN ISOLATION LEVEL SERIALIZABLE${options?.relaxed === true ? "; SET LOCAL synchronous_commit = off" : ""}`
+
+/** Runs a batch once. The connection is closed if its state is not known. */
+const attempt = async (
+  pool: Pool,
+  statements: ReadonlyArray<Statement>,
+  options: RunOptions | undefined
+): Promise<{ readonly rows: ReadonlyArray<ReadonlyArray<Row>> } | { readonly failure: Failure }> => {
+  let connection: Connection
+  try {
+    connection = await pool.connect()
+  } catch (cause) {
+    return { failure: failureOf(cause, false) }
+  }
+  let isCommit = false
+  try {
+    await connection.query({ text: begin(options) })
+    const rows: Array<ReadonlyArray<Row>> = []
+    for (const statement of statements) {
+      const found = await query(connection, statement)
+      if (statement.guard && found.length > 0) {
+        await connection.query({ text: "ROLLBACK" })
+        connection.release()
+        return { failure: refusedBy(found) }
+      }
+      rows.push(found)
+    }
+    isCommit = true
+    await connection.query({ text: "COMMIT" })
+    connection.release()
+    return { rows }
+  } catch (cause) {
+    const failure = failureOf(cause, isCommit)
+    try {
+      if (failure._tag === "OutcomeUnknown") throw cause
+      await connection.query({ text: "ROLLBACK" })
+      connection.release()
+    } catch (error) {
+      connection.release(error instanceof Error ? error : new Error(String(error)))
+    }
+    return { failure }
+  }
+}
+
 /**
  * Creates the service for a pool.
  *
@@ -111,57 +164,6 @@ const nameOf = (sql: string): string => {
  * @category constructors
  */
 export const make = ({ pool, retryFor = "30 seconds" }: Options): Service => {
-  const query = async (connection: Connection, statement: Statement): Promise<ReadonlyArray<Row>> => {
-    const { params, sql } = check(statement)
-    // A statement without parameters may be of the schema, which runs once.
-    const named = params.length === 0 ? {} : { name: nameOf(sql) }
-    return (await connection.query({ ...named, text: sql, values: [...params] })).rows.map(withPlainBytes)
-  }
-
-  const begin = (options: RunOptions | undefined) =>
-    `BEGIN ISOLATION LEVEL SERIALIZABLE${options?.relaxed === true ? "; SET LOCAL synchronous_commit = off" : ""}`
-
-  /** Runs a batch once. The connection is closed if its state is not known. */
-  const attempt = async (
-    statements: ReadonlyArray<Statement>,
-    options: RunOptions | undefined
-  ): Promise<{ readonly rows: ReadonlyArray<ReadonlyArray<Row>> } | { readonly failure: Failure }> => {
-    let connection: Connection
-    try {
-      connection = await pool.connect()
-    } catch (cause) {
-      return { failure: failureOf(cause, false) }
-    }
-    let isCommit = false
-    try {
-      await connection.query({ text: begin(options) })
-      const rows: Array<ReadonlyArray<Row>> = []
-      for (const statement of statements) {
-        const found = await query(connection, statement)
-        if (statement.guard && found.length > 0) {
-          await connection.query({ text: "ROLLBACK" })
-          connection.release()
-          return { failure: refusedBy(found) }
-        }
-        rows.push(found)
-      }
-      isCommit = true
-      await connection.query({ text: "COMMIT" })
-      connection.release()
-      return { rows }
-    } catch (cause) {
-      const failure = failureOf(cause, isCommit)
-      try {
-        if (failure._tag === "OutcomeUnknown") throw cause
-        await connection.query({ text: "ROLLBACK" })
-        connection.release()
-      } catch (error) {
-        connection.release(error instanceof Error ? error : new Error(String(error)))
-      }
-      return { failure }
-    }
-  }
-
   const again = Schedule.exponential(Duration.millis(2), 1.5).pipe(
     Schedule.either(Schedule.spaced("100 millis")),
     Schedule.jittered,
@@ -175,7 +177,7 @@ export const make = ({ pool, retryFor = "30 seconds" }: Options): Service => {
     run: (statements, options) =>
       Effect.uninterruptible(
         Effect.flatMap(
-          Effect.promise(() => attempt(statements, options)),
+          Effect.promise(() => attempt(pool, statements, options)),
           (result): Effect.Effect<ReadonlyArray<ReadonlyArray<Row>>, Failure> =>
             "rows" in result ? Effect.succeed(result.rows) : Effect.fail(result.failure)
         )
