@@ -1,6 +1,7 @@
 import * as Answer from "@effect-oci/core/Answer"
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
+import * as Digest from "@effect-oci/core/Digest"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as Operation from "@effect-oci/core/Operation"
 import type * as MetadataStore from "@effect-oci/store/MetadataStore"
@@ -54,6 +55,7 @@ const found = <A, E>(
     ? Answer.fail(new StoreError.ManifestUnknown())
     : f(row)
 
+/** Verifies the bytes of a manifest. After a restart, the algorithm of its digest may have to be loaded first. */
 const manifestOf = (row: Row): Effect.Effect<Manifest.Manifest, StoreError.Failed> => {
   const { digest, mediaType } = descriptorOf(row)
   return Answer.flatMap(Digest.load(digest), () => {
