@@ -1,7 +1,6 @@
 import * as Answer from "@effect-oci/core/Answer"
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
-import * as Digest from "@effect-oci/core/Digest"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as Operation from "@effect-oci/core/Operation"
 import type * as MetadataStore from "@effect-oci/store/MetadataStore"
