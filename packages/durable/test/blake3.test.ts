@@ -2,7 +2,7 @@ import { Body, Descriptor, Digest, MediaType, Registry, RepositoryName, Tag } fr
 import { Durable } from "@effect-oci/durable"
 import * as NodeHop from "@effect-oci/testing/NodeHop"
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -16,7 +16,7 @@ const directory = Effect.acquireRelease(
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
 
-const open = (path: string) => NodeHop.hop(Durable.layer({ directory: path }))
+const open = (path: string) => NodeHop.hop(Layer.orDie(Durable.layer({ directory: path })))
 
 describe("blake3 through a client, a server and a durable registry", () => {
   it.scopedLive("pushes and pulls an image whose upload continues after a restart", () =>

@@ -54,6 +54,7 @@ const found = <A, E>(
     ? Answer.fail(new StoreError.ManifestUnknown())
     : f(row)
 
+/** Verifies the bytes of a manifest. After a restart, the algorithm of its digest may have to be loaded first. */
 const manifestOf = (row: Row): Effect.Effect<Manifest.Manifest, StoreError.Failed> => {
   const { digest, mediaType } = descriptorOf(row)
   return Answer.flatMap(Digest.load(digest), () => {
