@@ -1,15 +1,17 @@
 /**
- * A mirror: a read-only registry that pulls from other registries and caches the content. The settings are environment
+ * A mirror: a read-only registry that pulls from other registries and caches the content in a directory. The settings are environment
  * variables: see the README.
  */
 import { Client } from "@effect-oci/client"
 import { ReferenceSet, Registry } from "@effect-oci/core"
+import { Durable } from "@effect-oci/durable"
 import { Cache, Limit, Logging, ReadOnly, Retry, Route } from "@effect-oci/middleware"
+import * as NodeCacheJournal from "@effect-oci/middleware/NodeCacheJournal"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
-import { Memory } from "@effect-oci/store"
 import * as NodeHttp from "@effect-oci/transport/NodeHttp"
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Config, ConfigError, Console, Duration, Effect, Either, Layer, Logger } from "effect"
+import { join } from "node:path"
 
 /** Parses an entry of `UPSTREAMS` into a member of the route. Errors do not contain the URL, which may have a password. */
 const upstream = (text: string, index: number) =>
@@ -49,6 +51,7 @@ const settings = Config.all({
     Config.withDefault("dotnet/=https://mcr.microsoft.com,https://registry.k8s.io"),
     Config.mapOrFail((list) => Either.all(list.split(",").map(upstream)))
   ),
+  directory: Config.string("DATA").pipe(Config.withDefault("data")),
   cacheMiB: atLeastOne("CACHE_MIB", 1024),
   downloads: atLeastOne("DOWNLOADS", 32),
   tagTimeToLive: Config.duration("TAG_TTL").pipe(Config.withDefault(Duration.minutes(5))),
@@ -58,12 +61,15 @@ const settings = Config.all({
 /** The last wrapper is the outermost: refused operations, and answers from the cache, are logged too. */
 const mirror = Layer.unwrapEffect(Effect.map(
   settings,
-  ({ cacheMiB, downloads, host, port, staleIfError, tagTimeToLive, upstreams }) => {
+  ({ cacheMiB, directory, downloads, host, port, staleIfError, tagTimeToLive, upstreams }) => {
     const maxBytes = cacheMiB * 1024 * 1024
+    const store = Durable.layer({ directory, sparseManifests: true })
+    // After a restart, the cache knows what the store contains, and which tags are valid.
+    const journal = NodeCacheJournal.make(join(directory, "cache.ndjson"))
     const registry = Route.layer(upstreams).pipe(
       Limit.wrap({ concurrency: { reads: downloads } }),
       Retry.wrap(),
-      Cache.wrap({ store: Memory.layer({ sparseManifests: true }), maxBytes, staleIfError, tagTimeToLive }),
+      Cache.wrap({ store, journal, maxBytes, staleIfError, tagTimeToLive }),
       ReadOnly.wrap(),
       Logging.wrap()
     )

@@ -1,11 +1,15 @@
 import { Client } from "@effect-oci/client"
 import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
+import { Durable } from "@effect-oci/durable"
+import * as NodeCacheJournal from "@effect-oci/middleware/NodeCacheJournal"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import { Memory } from "@effect-oci/store"
+import { FileSystem } from "@effect/platform"
 import { NodeContext, NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Chunk, Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
+import { Chunk, Context, Effect, Exit, Fiber, Layer, Logger, Scope, Stream } from "effect"
+import { join } from "node:path"
 import { beforeAll } from "vitest"
 import { build, run } from "./mirror.js"
 
@@ -22,7 +26,19 @@ const upstream = (name: string) =>
     const registry = Context.get(context, Registry)
     yield* registry.pushBlob(repository, descriptor, Body.bytes(config))
     yield* registry.pushManifest(repository, { ...image, tags: [tag] })
-    return { ...image, repository, descriptor, authority: Context.get(context, NodeRegistryServer.Address).authority }
+    /** Pushes blobs of one size. */
+    const pushLayers = (count: number, size: number) =>
+      Effect.forEach(Array.from({ length: count }, (_, index) => new Uint8Array(size).fill(index)), (content) => {
+        const layer = Descriptor.fromBytes(content)
+        return Effect.as(registry.pushBlob(repository, layer, Body.bytes(content)), layer)
+      })
+    return {
+      ...image,
+      repository,
+      descriptor,
+      pushLayers,
+      authority: Context.get(context, NodeRegistryServer.Address).authority
+    }
   })
 
 /** Pulls the image of an upstream through the mirror. */
@@ -35,6 +51,22 @@ const pull = (
     const { stream } = yield* mirror.getBlob(repository, descriptor.digest)
     return { bytes, config: Buffer.concat(Chunk.toReadonlyArray(yield* Stream.runCollect(stream))).toString() }
   })
+
+const clientOf = (host: string) =>
+  Effect.map(Layer.build(Client.layer({ host, insecure: true })), Context.get(Registry))
+
+/** Returns which of the blobs are in the store of a mirror that does not run. */
+const storedIn = (
+  directory: string,
+  repository: RepositoryName.RepositoryName,
+  layers: ReadonlyArray<Descriptor.Descriptor>
+) =>
+  Effect.flatMap(
+    Registry,
+    (store) => Effect.filter(layers, ({ digest }) => Effect.isSuccess(store.resolveBlob(repository, digest)))
+  ).pipe(
+    Effect.provide(Durable.layer({ directory, sparseManifests: true }))
+  )
 
 const quiet = Logger.remove(Logger.defaultLogger)
 
@@ -53,7 +85,7 @@ describe("the mirror", () => {
       const rest = yield* Scope.extend(upstream("library/tool"), upstreams)
       const mirror = yield* run({ UPSTREAMS: `team/=http://${team.authority}, http://${rest.authority}` })
       const host = yield* mirror.serving
-      const client = Context.get(yield* Layer.build(Client.layer({ host, insecure: true })), Registry)
+      const client = yield* clientOf(host)
       const both = Effect.all([pull(client, team), pull(client, rest)])
       const pulled = yield* both
       expect(pulled).toMatchObject([{ config: `{"of":"team/app"}` }, { config: `{"of":"library/tool"}` }])
@@ -68,6 +100,43 @@ describe("the mirror", () => {
       expect(yield* mirror.ended).toBe(0)
       expect(mirror.log()).toMatch(/message=GetBlob .*repository=library\/tool .*outcome=Success/)
       expect(mirror.log()).toMatch(/message=DeleteTag .*error=Unsupported/)
+    })))
+
+  it.scopedLive("is warm after kill -9, and what it stores is in its journal and within its limit", () =>
+    provided(Effect.gen(function*() {
+      const files = yield* FileSystem.FileSystem
+      const DATA = yield* files.makeTempDirectoryScoped({ prefix: "mirror-" })
+      const upstreams = yield* Scope.make()
+      const team = yield* Scope.extend(upstream("team/app"), upstreams)
+      const layers = yield* team.pushLayers(30, 100 * 1024)
+      const settings = { DATA, CACHE_MIB: "1", STALE_IF_ERROR: "0 seconds", UPSTREAMS: `http://${team.authority}` }
+      const first = yield* run(settings)
+      const client = yield* clientOf(yield* first.serving)
+      const pulled = yield* pull(client, team)
+      const read = ({ digest }: Descriptor.Descriptor) =>
+        Effect.scoped(Effect.flatMap(client.getBlob(team.repository, digest), ({ stream }) => Stream.runDrain(stream)))
+      yield* Effect.forEach(layers.slice(0, 20), read, { concurrency: 4 })
+      yield* pull(client, team)
+      yield* Effect.forEach(layers.slice(20, 24), read)
+      const rest = yield* Effect.fork(Effect.forEach(layers.slice(24), read, { concurrency: 6 }))
+      yield* Effect.sleep("20 millis")
+      yield* Effect.ignore(first.running.kill("SIGKILL"))
+      yield* Fiber.interrupt(rest)
+
+      const stored = yield* storedIn(DATA, team.repository, layers)
+      const { entries } = yield* Effect.scoped(NodeCacheJournal.make(join(DATA, "cache.ndjson"))(() => []))
+      const listed = new Set<string>()
+      for (const entry of entries) {
+        if (entry._tag === "Stored") listed.add(entry.digest)
+        if (entry._tag === "Removed") listed.delete(entry.digest)
+      }
+      expect(stored.filter(({ digest }) => !listed.has(digest))).toEqual([])
+      expect(stored.length).toBeGreaterThan(0)
+      expect(stored.length * 100 * 1024).toBeLessThanOrEqual(1024 * 1024)
+
+      yield* Scope.close(upstreams, Exit.void)
+      const second = yield* run(settings)
+      expect(yield* pull(yield* clientOf(yield* second.serving), team)).toEqual(pulled)
     })))
 
   const wrong: ReadonlyArray<readonly [name: string, value: string, shown: string]> = [

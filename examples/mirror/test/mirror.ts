@@ -1,5 +1,5 @@
 /** Builds the mirror and runs it as a program. */
-import { Command } from "@effect/platform"
+import { Command, FileSystem } from "@effect/platform"
 import { Effect, Fiber, Schedule, Stream } from "effect"
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -14,10 +14,14 @@ export const build = (): void => {
   if (status !== 0) throw new Error(stdout)
 }
 
-/** Runs the mirror with some settings, on any free port, until the scope closes. */
-export const run = (settings: { readonly [name: string]: string }) =>
+/** Runs the mirror with some settings, on any free port, until the scope closes. Default of `DATA`: a new directory. */
+export const run = (settings: { readonly [name: string]: string; readonly DATA?: string }) =>
   Effect.gen(function*() {
-    const program = Command.make(process.execPath, main).pipe(Command.env({ PORT: "0", ...settings }))
+    const files = yield* FileSystem.FileSystem
+    const directory = settings.DATA ?? (yield* files.makeTempDirectoryScoped({ prefix: "mirror-" }))
+    const program = Command.make(process.execPath, main).pipe(
+      Command.env({ PORT: "0", ...settings, DATA: directory })
+    )
     const running = yield* Command.start(program)
     const written = { out: "", log: "" }
     const keep = (name: "out" | "log", stream: typeof running.stdout) =>

@@ -2,11 +2,11 @@
  * A private registry. Users log in and receive tokens. They may do everything below their own names. Everyone may pull from
  * `public/`. `admin` may do everything.
  */
+import { Durable } from "@effect-oci/durable"
 import { Guard, Policy, TokenKeys, TokenService, TokenVerifier } from "@effect-oci/guard"
 import * as NodeHtpasswd from "@effect-oci/guard/NodeHtpasswd"
 import { Logging } from "@effect-oci/middleware"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
-import { Memory } from "@effect-oci/store"
 import { FileSystem } from "@effect/platform"
 import { Config, ConfigError, Effect, Layer, Option, Redacted } from "effect"
 
@@ -70,7 +70,10 @@ const server = Layer.unwrapScoped(Effect.gen(function*() {
   })
 }))
 
-/** The content is in memory, and is gone when the process ends. Use another store here to keep it. */
-const registry = Memory.layer().pipe(Logging.wrap())
+/** Keeps the content in a directory: see `Durable`. `Memory.layer()` keeps it until the process ends. */
+const registry = Layer.unwrapEffect(Effect.map(
+  Config.string("DATA").pipe(Config.withDefault("data")),
+  (directory) => Durable.layer({ directory })
+)).pipe(Logging.wrap())
 
 export const layer = server.pipe(Layer.provide(registry))

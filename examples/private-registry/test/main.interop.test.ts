@@ -64,6 +64,7 @@ describe.runIf(NodePeers.have("skopeo"))("the private registry", () => {
       const { written } = yield* run({
         PORT: port,
         USERS: join(folder, "users"),
+        DATA: join(folder, "data"),
         TLS_CERT: join(folder, "tls.crt"),
         TLS_KEY: join(folder, "tls.key"),
         TOKEN_KEY: yield* files.readFileString(join(folder, "token.key"))
@@ -122,7 +123,7 @@ describe.runIf(NodePeers.have("skopeo"))("the private registry", () => {
         Effect.gen(function*() {
           const folder = yield* example.folder
           const port = String(yield* NodePeers.freePort)
-          yield* run({ PORT: port, USERS: join(folder, "users") })
+          yield* run({ PORT: port, USERS: join(folder, "users"), DATA: join(folder, "data") })
           const credentials = { username: "alice", password: "alice-secret" }
           const report = yield* NodePeers.officialSuite({ authority: `127.0.0.1:${port}`, version, ...credentials })
           expect(report).toContain("OCI Conformance Result: Pass")

@@ -5,19 +5,22 @@ import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { FetchHttpClient } from "@effect/platform"
 import { NodeContext } from "@effect/platform-node"
-import { expect, layer } from "@effect/vitest"
+import { expect, it, layer } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, Logger, Redacted, Stream } from "effect"
 import { join } from "node:path"
 import * as PrivateRegistry from "../src/registry.js"
 import * as example from "./example.js"
 
-/** Serves the registry on a free port, with settings. */
-const served = Layer.unwrapScoped(Effect.gen(function*() {
-  const settings = { PORT: String(yield* NodePeers.freePort), USERS: join(yield* example.folder, "users") }
-  return PrivateRegistry.layer.pipe(
-    Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(settings)))))
-  )
-})).pipe(Layer.provide(NodeContext.layer), Layer.provide(Logger.remove(Logger.defaultLogger)))
+/** Serves the registry on a free port, with its users and its content in a folder. */
+const servedFrom = (folder: string) =>
+  Layer.unwrapEffect(Effect.map(NodePeers.freePort, (port) => {
+    const settings = { PORT: String(port), USERS: join(folder, "users"), DATA: join(folder, "data") }
+    return PrivateRegistry.layer.pipe(
+      Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(settings)))))
+    )
+  })).pipe(Layer.provide(NodeContext.layer), Layer.provide(Logger.remove(Logger.defaultLogger)))
+
+const served = Layer.unwrapScoped(Effect.map(example.folder, servedFrom)).pipe(Layer.provide(NodeContext.layer))
 
 /** The operations of one user, or of a client that has not logged in. */
 const as =
@@ -112,3 +115,11 @@ layer(served, { excludeTestServices: true })("the private registry", (it) => {
       expect(error.message).not.toContain("CANARY")
     }))
 })
+
+it.scopedLive("keeps its content over a restart", () =>
+  Effect.gen(function*() {
+    const folder = yield* example.folder
+    const once = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.provide(effect, servedFrom(folder))
+    yield* once(as("alice")(push("alice/app")))
+    expect(yield* once(as("alice")(pull("alice/app")))).toBe("pulled")
+  }).pipe(Effect.provide(NodeContext.layer)))

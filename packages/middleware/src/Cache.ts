@@ -12,10 +12,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import type { Entry, Journal } from "./CacheJournal.js"
+import { none } from "./CacheJournal.js"
 import { CachedBlobs } from "./internal/cache/blobs.js"
 import { CacheStore } from "./internal/cache/cacheStore.js"
 import * as evictionIndex from "./internal/cache/evictionIndex.js"
 import { CachedManifests } from "./internal/cache/manifests.js"
+import { CachedTags } from "./internal/cache/tags.js"
 import { Upstream } from "./internal/cache/upstream.js"
 import { writes } from "./internal/cache/writes.js"
 import * as members from "./internal/members.js"
@@ -44,6 +47,12 @@ export interface Options<Store extends members.Source = members.Source> {
    * least recently used content. A blob in several repositories counts in each. Default: no limit.
    */
   readonly maxBytes?: number | undefined
+  /**
+   * Keeps the order of use of the content, and the tags, over a restart: see `NodeCacheJournal`. Set it if the store
+   * keeps its content. Default: after a restart, content counts for `maxBytes` from its first use, and tags are resolved
+   * again.
+   */
+  readonly journal?: Journal | undefined
   /**
    * How many blobs are pushed into the store at the same time. Meanwhile other blobs are served from the upstream and
    * are not stored. Default: 64.
@@ -99,7 +108,7 @@ export interface Options<Store extends members.Source = members.Source> {
  *
  * @since 0.1.0
  * @category middleware
- * @throws Error if the answers of the upstream depend on the caller
+ * @throws Error if the answers of the upstream depend on the caller, or if a cache with a journal wraps two registries
  */
 export const middleware = (
   options: Options<Registry["Type"]>
@@ -107,10 +116,19 @@ export const middleware = (
   Effect.gen(function*() {
     const scope = yield* Effect.scope
     const store = new CacheStore(options.store.handle)
-    const index = yield* evictionIndex.make(store, options.maxBytes)
+    const journal = options.journal ?? none
+    const known: Array<{ readonly snapshot: () => Iterable<Entry> }> = []
+    const { entries, recorder } = yield* journal(() => known.flatMap((part) => Array.from(part.snapshot())))
+    const index = yield* evictionIndex.make(store, options.maxBytes, recorder, entries)
     const maxRemembered = options.maxRemembered ?? 10_000
+    const restoredTags = new CachedTags(recorder, maxRemembered, entries)
+    known.push(index, restoredTags)
+    let isWrapped = false
     return (next) => {
       if (Handler.dependsOnCaller(next)) throw new Error(wrongOrder)
+      if (isWrapped && journal !== none) throw new Error("a Cache with a journal wraps one registry only")
+      const tags = isWrapped ? new CachedTags(recorder, maxRemembered) : restoredTags
+      isWrapped = true
       const anonymous = readingAsAnonymous(next)
       const upstream = new Upstream(anonymous, {
         scope,
@@ -123,8 +141,7 @@ export const middleware = (
         bufferBytes: options.bufferBytes ?? 4 * 1024 * 1024,
         maxWait: millis(options.maxWait, "30 seconds")
       })
-      const manifests = new CachedManifests(upstream, store, index, {
-        maxRemembered,
+      const manifests = new CachedManifests(upstream, store, index, tags, {
         tagTimeToLive: millis(options.tagTimeToLive, "1 minute"),
         staleIfError: millis(options.staleIfError, 0),
         maxManifestBytes: options.maxManifestBytes ?? 32 * 1024 * 1024,
@@ -133,7 +150,7 @@ export const middleware = (
       return Handler.wrap(anonymous, {
         ...blobs.rows,
         ...manifests.rows,
-        ...writes(upstream, store, blobs, manifests),
+        ...writes(upstream, store, blobs, manifests, tags, recorder),
         ...Handler.forward("StartUpload", "GetUpload", "AppendUpload", "CancelUpload"),
         ...Handler.forward("ListRepositories", "ListTags", "ListReferrers")
       })

@@ -68,10 +68,9 @@ export class CachedBlobs {
     return Effect.suspend(() => {
       const location = { repository, digest }
       this.#mountSources.delete(digest)
-      this.index.remove("Blob", location)
       return Effect.zipRight(
         this.#fills.cancel((key) => key === keyOf(location)),
-        this.store.delete(new Operation.DeleteBlob(location))
+        this.index.delete("Blob", location)
       )
     })
   }

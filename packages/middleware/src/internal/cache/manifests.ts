@@ -7,30 +7,24 @@ import { identity } from "effect/Function"
 import * as tagOnly from "../tagOnly.js"
 import type { CacheStore } from "./cacheStore.js"
 import type { EvictionIndex } from "./evictionIndex.js"
+import type { CachedTags } from "./tags.js"
 import type { Upstream } from "./upstream.js"
 
 type Name = RepositoryName.RepositoryName
 type Read = Operation.ResolveManifest | Operation.GetManifest
 type Result<O extends Read> = Effect.Effect<Operation.ResultOf<O>, RegistryError.RegistryError>
 
-/** The manifest that a tag points at, until when it is valid, and until when it may be served if the upstream fails. */
-interface CachedTag {
-  readonly descriptor: Descriptor.Descriptor
-  readonly until: number
-  readonly staleUntil: number
-}
+type CachedTag = NonNullable<ReturnType<CachedTags["get"]>>
 
 interface Options {
   readonly tagTimeToLive: number
   readonly staleIfError: number
-  readonly maxRemembered: number
   readonly maxManifestBytes: number
   readonly tagOnly: boolean
 }
 
 /** The manifests and tags of a cache. */
 export class CachedManifests {
-  readonly #tags: LruMap<string, CachedTag, string>
   /**
    * Manifests that are kept in memory. By digest: those that the store refused, mostly because it does not have their
    * blobs. By tag: those that the upstream served by a tag and may refuse by their digest.
@@ -41,9 +35,9 @@ export class CachedManifests {
     private readonly upstream: Upstream,
     private readonly store: CacheStore,
     private readonly index: EvictionIndex,
+    private readonly tags: CachedTags,
     private readonly options: Options
   ) {
-    this.#tags = new LruMap(options.maxRemembered, undefined, (key) => key.slice(0, key.indexOf(":")))
     this.#inMemory = new LruMap(options.maxManifestBytes, ({ bytes }) => bytes.byteLength)
   }
 
@@ -69,18 +63,12 @@ export class CachedManifests {
     }
   }
 
-  /** Forgets all tags of a repository. */
-  forget(repository: Name): void {
-    this.#tags.deleteGroup(repository)
-  }
-
   /** Deletes a manifest from the store and from memory. */
   drop(repository: Name, digest: Digest.Digest): Effect.Effect<void, RegistryError.RegistryError> {
     return Effect.suspend(() => {
       this.#inMemory.delete(memoryKey("tag", repository, digest))
       this.#inMemory.delete(memoryKey("digest", repository, digest))
-      this.index.remove("Manifest", { repository, digest })
-      return this.store.delete(new Operation.DeleteManifest({ repository, digest }))
+      return this.index.delete("Manifest", { repository, digest })
     })
   }
 
@@ -108,8 +96,9 @@ export class CachedManifests {
     answer: (cached: CachedTag | undefined, isFresh: boolean) => Result<O>
   ): Result<O> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const cached = this.upstream.isChanging(operation.repository) ? undefined : this.#tags.get(tagKey(operation))
-      return answer(cached, cached !== undefined && now < cached.until)
+      const { reference, repository } = operation
+      const cached = this.upstream.isChanging(repository) ? undefined : this.tags.get(repository, reference)
+      return answer(cached, cached !== undefined && this.#isFresh(cached, now))
     })
   }
 
@@ -137,8 +126,10 @@ export class CachedManifests {
       this.upstream.read(operation, (descriptor) => this.#rememberTag(operation, descriptor)),
       (error) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          if (RegistryError.isNotFound(error)) this.#tags.delete(tagKey(operation))
-          return cached !== undefined && now < cached.staleUntil && RegistryError.isTransient(error)
+          const { reference, repository } = operation
+          if (RegistryError.isNotFound(error) && !Operation.isDigest(reference)) this.tags.forget(repository, reference)
+          const staleUntil = (cached?.validUntil ?? 0) + this.options.staleIfError
+          return cached !== undefined && now < staleUntil && RegistryError.isTransient(error)
             ? Answer.succeed(cached.descriptor)
             : Answer.fail(error)
         })
@@ -165,10 +156,15 @@ export class CachedManifests {
     })
   }
 
-  #rememberTag(operation: Read, descriptor: Descriptor.Descriptor): Effect.Effect<void> {
+  /** A tag of an earlier process may be valid for longer than this one permits. */
+  #isFresh({ validUntil }: CachedTag, now: number): boolean {
+    return now < validUntil && validUntil <= now + this.options.tagTimeToLive
+  }
+
+  #rememberTag({ reference, repository }: Read, descriptor: Descriptor.Descriptor): Effect.Effect<void> {
     return Effect.map(Clock.currentTimeMillis, (now) => {
-      const until = now + this.options.tagTimeToLive
-      this.#tags.set(tagKey(operation), { descriptor, until, staleUntil: until + this.options.staleIfError })
+      if (Operation.isDigest(reference)) return
+      this.tags.set({ repository, tag: reference, descriptor, validUntil: now + this.options.tagTimeToLive })
     })
   }
 
@@ -186,8 +182,6 @@ export class CachedManifests {
 
 const descriptorOf = (result: Manifest.Manifest | Descriptor.Descriptor): Descriptor.Descriptor =>
   "descriptor" in result ? result.descriptor : result
-
-const tagKey = ({ reference, repository }: Read): string => `${repository}:${reference}`
 
 const memoryKey = (servedBy: "tag" | "digest", repository: Name, digest: Digest.Digest): string =>
   `${servedBy} ${repository}@${digest}`

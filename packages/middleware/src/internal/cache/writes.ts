@@ -5,9 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { Recorder } from "../../CacheJournal.js"
 import type { CachedBlobs } from "./blobs.js"
 import type { CacheStore } from "./cacheStore.js"
 import type { CachedManifests } from "./manifests.js"
+import type { CachedTags } from "./tags.js"
 import type { Upstream } from "./upstream.js"
 
 type PutBlob = Operation.PushBlob | Operation.MountBlob | Operation.CompleteUpload
@@ -20,7 +22,9 @@ export const writes = (
   upstream: Upstream,
   store: CacheStore,
   blobs: CachedBlobs,
-  manifests: CachedManifests
+  manifests: CachedManifests,
+  tags: CachedTags,
+  recorder: Recorder
 ): Pick<Handler.Table, (PutBlob | Change)["_tag"]> => {
   /** Forgets the repository whether the write succeeds or fails: a write that failed may have been executed. */
   const putBlob = <O extends PutBlob>(operation: O): Answer.Answer<O> => {
@@ -40,8 +44,10 @@ export const writes = (
       repository,
       Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(Effect.exit(restore(answer)), (result) => {
-          manifests.forget(repository)
-          return upstream.forget(repository).pipe(Effect.zipRight(after(result)), Effect.zipRight(result))
+          tags.forget(repository)
+          // A client that has its answer sees its own write, also after a restart.
+          const forgotten = Effect.zipRight(upstream.forget(repository), recorder.written)
+          return forgotten.pipe(Effect.zipRight(after(result)), Effect.zipRight(result))
         })
       )
     )
