@@ -10,10 +10,14 @@ const alias = [
   { find: /^@effect-oci\/([a-z-]+)\/(\w+)$/, replacement: `${root}/packages/$1/src/$2.ts` }
 ]
 
-/** Tests that run alone, each with its `--mode`: against real peers, and with random inputs for as long as one likes. */
+/**
+ * Tests that run alone, each with its `--mode`: against real peers, with random inputs for as long as one likes, and with
+ * killed servers and cut power.
+ */
 const alone: { readonly [mode: string]: string } = {
   interop: "test/**/*.interop.test.ts",
-  fuzz: "test/**/*.long.test.ts"
+  fuzz: "test/**/*.long.test.ts",
+  soak: "test/**/*.soak.test.ts"
 }
 
 /** Their tests share nothing but what they import: a worker imports it once for all of them. */

@@ -3,42 +3,10 @@ import { Durable } from "@effect-oci/durable"
 import { MetadataStore } from "@effect-oci/store"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer } from "effect"
-import { build } from "esbuild"
 import { spawn } from "node:child_process"
-import { mkdir, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { layerOf, repository, tagOf } from "./images.js"
-
-const folderIn = (parent: string) =>
-  Effect.acquireRelease(
-    Effect.promise(async () => {
-      await mkdir(parent, { recursive: true })
-      return mkdtemp(join(parent, "effect-oci-crash-"))
-    }),
-    (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-  )
-
-const here = dirname(fileURLToPath(import.meta.url))
-
-const cache = join(here, "../../../node_modules/.cache")
-
-/** Builds the program that pushes images, from the sources, in a folder in which it finds `libsql`. Returns its path. */
-const buildPusher = Effect.map(folderIn(cache), (path) => join(path, "pusher.mjs")).pipe(
-  Effect.tap((outfile) =>
-    Effect.promise(() =>
-      build({
-        entryPoints: [join(here, "programs/pusher.ts")],
-        outfile,
-        bundle: true,
-        platform: "node",
-        format: "esm",
-        logLevel: "error"
-      })
-    )
-  )
-)
+import { buildProgram, folderIn } from "./programs.js"
 
 /**
  * Runs the program, and kills it when an effect has ended that begins with its first output. Returns the numbers that the
@@ -83,7 +51,7 @@ const expectImage = (number: number) =>
 describe("a killed process", () => {
   it.scopedLive("has lost nothing that it acknowledged, and frees the directory", () =>
     Effect.gen(function*() {
-      const program = yield* buildPusher
+      const program = yield* buildProgram("pusher")
       const directory = yield* folderIn(tmpdir())
       const acknowledged: Array<number> = []
       for (let round = 0; round < 4; round++) {
@@ -107,7 +75,7 @@ describe("a killed process", () => {
 
   it.scopedLive("had the directory for itself", () =>
     Effect.gen(function*() {
-      const program = yield* buildPusher
+      const program = yield* buildProgram("pusher")
       const directory = yield* folderIn(tmpdir())
       const open = Effect.scoped(Layer.build(Durable.layer({ directory })))
       const refused = Effect.map(Effect.flip(open), (error) => {
