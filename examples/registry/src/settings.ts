@@ -117,7 +117,10 @@ const readFile = ({ CONFIG }: Environment) => {
     const files = yield* FileSystem.FileSystem
     if (CONFIG === undefined && !(yield* files.exists(path))) return { path, values: [] }
     const text = yield* files.readFileString(path)
-    const values = yield* Effect.try({ try: () => flatten(parse(text)), catch: (error) => error as Error })
+    const values = yield* Effect.try({
+      try: () => flatten(parse(text)),
+      catch: (cause) => new SettingsInvalid({ message: (cause as Error).message })
+    })
     return { path, values }
   }).pipe(
     Effect.mapError(({ message }) =>

@@ -172,7 +172,7 @@ describe("the digest of bytes", () => {
   })
 
   const pieces = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 6 })
-  const algorithms = fc.constantFrom<Digest.Algorithm>("sha256", "sha512")
+  const algorithms = fc.constantFrom("sha256" as const, "sha512" as const)
 
   it("is the same for bytes in pieces, and for hashes that are not native", () => {
     fc.assert(fc.property(pieces, algorithms, (parts, algorithm) => {

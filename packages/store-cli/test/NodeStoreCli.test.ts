@@ -20,12 +20,12 @@ const run = (...args: ReadonlyArray<string>) =>
     const write = (lines: Array<string>) => (...texts: ReadonlyArray<unknown>) =>
       Effect.sync(() => void lines.push(texts.map(String).join(" ")))
     const console: Console.Console = { ...(yield* Effect.console), log: write(out), error: write(err) }
-    process.exitCode = undefined
+    process.exitCode = 0
     yield* NodeStoreCli.run(["node", "bin.js", ...args]).pipe(
       Console.withConsole(console),
       Effect.provide(NodeContext.layer)
     )
-    return { code: Number(process.exitCode ?? 0), out: out.join("\n"), err: err.join("\n").trim() }
+    return { code: process.exitCode, out: out.join("\n"), err: err.join("\n").trim() }
   })
 
 const temporary = Effect.acquireRelease(
