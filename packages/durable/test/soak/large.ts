@@ -10,7 +10,7 @@ import { buildServer, memoryOf, startServer } from "./server.js"
 
 const mebibyte = 1024 * 1024
 
-/** Creates content in pieces of 1 MiB, each of which differs from the others. */
+/** Creates content in pieces of 1 MiB. Each piece is different. */
 const contentOf = function*(mebibytes: number) {
   const piece = randomBytes(mebibyte)
   for (let n = 0; n < mebibytes; n++) {
@@ -49,7 +49,12 @@ const pushAndPull = async (url: string, mebibytes: number) => {
   const digest = pushed.headers.get("docker-content-digest") ?? ""
   const pulled = await fetch(`${url}/v2/large/blobs/${digest}`)
   const hash = createHash("sha256")
-  for await (const chunk of pulled.body ?? []) hash.update(chunk as Uint8Array)
+  const reader = pulled.body!.getReader()
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    hash.update(value)
+  }
   assert.strictEqual(`sha256:${hash.digest("hex")}`, digest)
 }
 
