@@ -1,6 +1,6 @@
 /** Kills a server at random moments under load, and starts it again. */
 import { assert } from "@effect/vitest"
-import { Clock, Effect } from "effect"
+import { Clock, Effect, Random } from "effect"
 import { tmpdir } from "node:os"
 import { folderIn } from "../programs.js"
 import { buildInspector, swept } from "./inspect.js"
@@ -42,14 +42,14 @@ export const killUnderLoad = (clients: number, more: (rounds: number) => boolean
 
     const killAtStart = Effect.gen(function*() {
       const { kill } = yield* startServer(program, options)
-      yield* Effect.sleep(Math.random() * 800)
+      yield* Effect.sleep(yield* Random.nextRange(0, 800))
       yield* kill
       result.killedAtStart++
     }).pipe(Effect.scoped)
 
     while (more(result.rounds)) {
       yield* round
-      if (Math.random() < 0.1) yield* killAtStart
+      if ((yield* Random.next) < 0.1) yield* killAtStart
       if (result.rounds % 25 === 0) assert.deepEqual(yield* inspector.scrub(directory), [])
     }
     const idle = (yield* Clock.currentTimeMillis) + 2 * uploadTimeToLive

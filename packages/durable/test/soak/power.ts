@@ -1,5 +1,5 @@
 /** Cuts the power of the disk of a server at random moments under load. */
-import { Effect } from "effect"
+import { Effect, Random } from "effect"
 import { rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -31,7 +31,7 @@ export const cutUnderLoad = (name: FileSystemName, cuts: number, unsynced?: Serv
 
     const cut = (number: number) =>
       Effect.gen(function*() {
-        yield* Effect.sleep(500 + Math.random() * 1500)
+        yield* Effect.sleep(yield* Random.nextRange(500, 2000))
         const copy = join(folder, "outer", `cut-${number}.img`)
         const atCut = yield* Effect.promise(() => ledger.during(() => Promise.resolve(cutPower(disk.image, copy))))
         const mounted = join(folder, `cut-${number}`)
