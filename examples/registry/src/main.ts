@@ -1,5 +1,5 @@
 /**
- * Serves the registry until it is told to stop (Ctrl-C, SIGTERM). The settings are in `registry.toml` and in the
+ * Serves the registry until a signal stops it (Ctrl-C, SIGTERM). The settings are in `registry.toml` and in the
  * environment: see the README.
  *
  *     node dist/main.js           serves

@@ -42,7 +42,7 @@ const readable = Effect.gen(function*() {
   return tags
 })
 
-it.scopedLive("copies a registry that runs, and the copy is complete while pushes and deletes go on", () =>
+it.scopedLive("copies a registry that runs, and the copy is complete despite concurrent pushes and deletes", () =>
   Effect.gen(function*() {
     const path = yield* folder
     const directory = join(path, "data")

@@ -60,7 +60,7 @@ const receiveRaw = async (request: IncomingMessage, directory: string, name: str
   return hash.digest("hex")
 }
 
-/** Sends a file with two buffers of 1 MiB, one of which is read while the other is sent. */
+/** Sends a file with two buffers of 1 MiB: one is read while the other is sent. */
 const sendRaw = async (response: ServerResponse, path: string) => {
   const file = await open(path)
   const buffers = [Buffer.allocUnsafeSlow(MiB), Buffer.allocUnsafeSlow(MiB)] as const

@@ -30,7 +30,7 @@ export const killUnderLoad = (clients: number, more: (rounds: number) => boolean
       assert.deepEqual(yield* Effect.promise(() => verify(server.url, ledger)), [])
       const before = ledger.acknowledged
       const load = startLoad(server.url, ledger, { clients, grace })
-      const target = before + Math.random() * 30
+      const target = before + (yield* Random.nextRange(0, 30))
       yield* waitFor(() => ledger.acknowledged >= target)
       assert.strictEqual(yield* server.kill, "")
       const { disconnects, problems } = yield* Effect.promise(load.stop)

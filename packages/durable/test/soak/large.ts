@@ -1,6 +1,6 @@
 /** Pushes and pulls one large blob, and measures the memory of the server. */
 import { assert } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { createHash, randomBytes } from "node:crypto"
 import { request } from "node:http"
 import { tmpdir } from "node:os"
@@ -65,17 +65,16 @@ export const growthOf = (mebibytes: number) =>
     const directory = yield* folderIn(tmpdir())
     const options = { directory, grace: 60_000, uploadTimeToLive: 600_000, collectEvery: 60_000 }
     const server = yield* (yield* startServer(program, options)).serving
-    return yield* Effect.promise(async () => {
-      await pushAndPull(server.url, 64)
-      const before = await memoryOf(server)
-      let most = before
-      const timer = setInterval(() => {
-        memoryOf(server).then((bytes) => {
-          most = Math.max(most, bytes)
-        }, () => {})
-      }, 100)
-      await pushAndPull(server.url, mebibytes)
-      clearInterval(timer)
-      return Math.round((most - before) / mebibyte)
+    const memory = Effect.promise(() => memoryOf(server))
+    yield* Effect.promise(() => pushAndPull(server.url, 64))
+    const before = yield* memory
+    let most = before
+    const watch = Effect.map(memory, (bytes) => {
+      most = Math.max(most, bytes)
     })
+    yield* Effect.raceFirst(
+      Effect.promise(() => pushAndPull(server.url, mebibytes)),
+      Effect.repeat(watch, Schedule.spaced("100 millis")).pipe(Effect.zipRight(Effect.never))
+    )
+    return Math.round((most - before) / mebibyte)
   }).pipe(Effect.scoped)

@@ -37,12 +37,15 @@ export const waitForStored: Middleware = (next) => {
     return Answer.ifPending(next(Operation.withBody(operation, observed)), Effect.ensuring(end))
   }
 
-  return Handler.override(next, {
+  return Handler.wrap(next, {
     AppendUpload: append,
     CompleteUpload: append,
     GetUpload: (operation) => {
       const ended = broken.get(keyOf(operation))
       return ended === undefined ? next(operation) : Effect.flatMap(Deferred.await(ended), () => next(operation))
-    }
+    },
+    ...Handler.forward("ResolveBlob", "GetBlob", "ResolveManifest", "GetManifest", "PushBlob", "MountBlob"),
+    ...Handler.forward("StartUpload", "CancelUpload", "PushManifest", "DeleteBlob", "DeleteManifest", "DeleteTag"),
+    ...Handler.forward("ListRepositories", "ListTags", "ListReferrers")
   })
 }

@@ -26,9 +26,13 @@ const reviewOne = (state: State, id: ReviewId, { grace, readable, untagged }: Me
   const content = entry ?? repository?.blobs.get(digest)
   if (repository === undefined || content === undefined || (kind === "manifest" && entry === undefined)) return false
   const kept = entry === undefined ? repository.sourceOfBlob(digest) !== undefined : isKept(entry, repository)
-  if (kept || (entry !== undefined && untagged === "keep")) return false
+  if (kept) return false
   if (content.leasedUntil > state.now()) {
     state.reviews.set(id, content.leasedUntil - Duration.toMillis(grace))
+    return false
+  }
+  if (entry !== undefined && untagged === "keep") {
+    state.reviews.set(id, state.now())
     return false
   }
   if (entry === undefined) state.unlink(name, digest, readable)
@@ -46,7 +50,11 @@ export const make = (state: State): Commands => ({
   review: (policy, n) =>
     Effect.sync(() => {
       const released = state.now() - Duration.toMillis(policy.grace)
-      const removed = state.reviews.due(released, n).filter((id) => reviewOne(state, id, policy))
+      const due = state.reviews.due(released, n).map((id) => [id, state.reviews.timeOf(id)] as const)
+      const removed = due.flatMap(([id, seen]) =>
+        // The removal of a parent may have postponed the review of its child.
+        state.reviews.timeOf(id) === seen && reviewOne(state, id, policy) ? [id] : []
+      )
       const manifests = removed.filter((id) => id.startsWith("manifest ")).length
       return { manifests, blobs: removed.length - manifests, more: state.reviews.due(released, 1).length > 0 }
     }),

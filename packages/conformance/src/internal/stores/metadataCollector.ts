@@ -118,12 +118,22 @@ const reviews: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* store.putManifest(put(2, { tags: [v1], ...zero }))
     yield* returns(settle(store, subject, "keep"), nothing)
     yield* store.putManifest(put(3, { tags: [v1], ...zero }))
-    yield* store.putManifest(put(1, { references: [refers("blob", digest(1))], ...zero }))
     yield* returns(settle(store, subject), { manifests: 2, blobs: 1 })
     yield* manifestsAre(store, 3)
     yield* store.deleteTag(repository, v1)
     yield* returns(settle(store, subject), { manifests: 1, blobs: 0 })
     yield* manifestsAre(store)
+  }),
+  metadataCheck("keeps a child for another grace when its parent is removed", function*(store, subject) {
+    yield* store.putManifest(
+      put(2, { references: [{ ...refers("child", manifestDigest(1)), required: false }], ...zero })
+    )
+    yield* subject.pass(1)
+    yield* store.putManifest(put(1, zero))
+    yield* subject.pass(grace + 1)
+    yield* returns(reviewAll(store, subject), { manifests: 1, blobs: 0 })
+    yield* manifestsAre(store, 1)
+    yield* returns(settle(store, subject), { manifests: 1, blobs: 0 })
   }),
   metadataCheck("keeps children and referrers of a manifest, until it is deleted", function*(store, subject) {
     yield* store.linkBlob(link(1, zero))

@@ -43,11 +43,13 @@ const reviewOf = (
   content: {
     readonly table: "manifest" | "repo_blob"
     readonly isKept: string
+    /** Whether the policy keeps content that nothing else keeps. Then it is reviewed again after another grace. */
+    readonly isKeptByPolicy: string
     /** The statements that remove the content if a condition is true. One of them deletes its row of the table. */
     readonly remove: (condition: string) => ReadonlyArray<string>
   }
 ): Review => {
-  const { isKept, table } = content
+  const { isKept, isKeptByPolicy, table } = content
   const row = `kind = '${kind}' AND ${own} AND released_at = :seen`
   const leasedUntil = `(SELECT leased_until FROM ${table} WHERE ${own})`
   const isRemoved = `EXISTS (SELECT 1 FROM review WHERE ${row} AND verdict = 'remove')`
@@ -56,11 +58,12 @@ const reviewOf = (
     removes: 1 + remove.findIndex((text) => text.startsWith(`DELETE FROM ${table} `)),
     statements: [
       db.statement(`UPDATE review SET verdict = CASE WHEN ${leasedUntil} IS NULL OR ${isKept} THEN 'keep'
-        WHEN ${leasedUntil} > :now THEN 'wait' ELSE 'remove' END WHERE ${row}`),
+        WHEN ${leasedUntil} > :now THEN 'wait' WHEN ${isKeptByPolicy} THEN 'later' ELSE 'remove' END WHERE ${row}`),
       ...remove.map((text) => db.statement(text)),
       db.statement(`DELETE FROM review WHERE ${row} AND verdict IN ('keep', 'remove')`),
-      db.statement(`UPDATE review SET verdict = NULL, released_at = ${leasedUntil} - :grace
-        WHERE ${row} AND verdict = 'wait'`)
+      db.statement(`UPDATE review SET verdict = NULL,
+        released_at = CASE verdict WHEN 'wait' THEN ${leasedUntil} - :grace ELSE :now END
+        WHERE ${row} AND verdict IN ('wait', 'later')`)
     ]
   }
 }
@@ -68,8 +71,8 @@ const reviewOf = (
 const reviews = (db: Database): { readonly [kind in "manifest" | "blob"]: Review } => ({
   manifest: reviewOf(db, "manifest", {
     table: "manifest",
-    isKept: `:untagged = 'keep'
-      OR EXISTS (SELECT 1 FROM tag WHERE repo_id = :repo AND manifest = :digest)
+    isKeptByPolicy: ":untagged = 'keep'",
+    isKept: `EXISTS (SELECT 1 FROM tag WHERE repo_id = :repo AND manifest = :digest)
       OR ${references("'child'")}
       OR EXISTS (SELECT 1 FROM reference r JOIN manifest s ON s.repo_id = r.repo_id AND s.digest = r.digest
         WHERE r.repo_id = :repo AND r.manifest = :digest AND r.kind = 'subject')`,
@@ -80,6 +83,7 @@ const reviews = (db: Database): { readonly [kind in "manifest" | "blob"]: Review
   }),
   blob: reviewOf(db, "blob", {
     table: "repo_blob",
+    isKeptByPolicy: "1 = 0",
     isKept: references("'blob', 'child'"),
     remove: (isRemoved) => [
       `DELETE FROM repo_blob WHERE ${own} AND ${isRemoved} RETURNING 1 AS removed`,
