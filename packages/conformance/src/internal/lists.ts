@@ -13,10 +13,8 @@ import { get } from "./request.js"
 export const arrayOf = (received: Received, key: string) =>
   Effect.flatMap(json(received), (body) => {
     const list = Predicate.hasProperty(body, key) ? body[key] : undefined
-    return Effect.as(
-      expect(received, Array.isArray(list), `an array "${key}"`, () => JSON.stringify(list) ?? "none"),
-      Array.isArray(list) ? list as ReadonlyArray<unknown> : []
-    )
+    const isArray = expect(received, Array.isArray(list), `an array "${key}"`, () => JSON.stringify(list) ?? "none")
+    return Effect.as(isArray, Array.isArray(list) ? list as ReadonlyArray<unknown> : [])
   })
 
 /**

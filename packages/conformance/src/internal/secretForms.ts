@@ -1,13 +1,12 @@
 import * as Encoding from "effect/Encoding"
 
-/** Returns the base64 forms of a text for every alignment, without the characters that depend on the text around it. */
-const inBase64 = (text: string): ReadonlyArray<string> =>
-  [0, 2, 3].map((skipped, shift) => Encoding.encodeBase64(" ".repeat(shift) + text).slice(skipped, -4))
-
-/** Returns the encodings in which a secret of letters, digits and dashes may occur in a text. */
+/**
+ * Returns the encodings in which a secret of letters, digits and dashes may occur in a text. Base64 has three alignments,
+ * and the first and the last characters depend on the text around the secret.
+ */
 export const formsOf = (secret: string): ReadonlyArray<string> => [
   secret,
-  ...inBase64(secret),
+  ...[0, 2, 3].map((skipped, shift) => Encoding.encodeBase64(" ".repeat(shift) + secret).slice(skipped, -4)),
   Encoding.encodeHex(secret)
 ]
 

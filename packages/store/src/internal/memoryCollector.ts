@@ -32,7 +32,8 @@ const reviewOne = (state: State, id: ReviewId, { grace, readable, untagged }: Me
     return false
   }
   if (entry !== undefined && untagged === "keep") {
-    state.reviews.set(id, state.now())
+    // Without a grace, the next review would be due at once, and a pass would not end.
+    if (Duration.toMillis(grace) > 0) state.reviews.set(id, state.now())
     return false
   }
   if (entry === undefined) state.unlink(name, digest, readable)

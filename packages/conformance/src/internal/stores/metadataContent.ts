@@ -31,11 +31,10 @@ const commands: ReadonlyArray<StoreCheck<MetadataStore>> = [
   }),
   metadataCheck("returns a manifest as it was stored, by its tags and its digest", function*(store) {
     const repositoryUnknown = new StoreError.RepositoryUnknown()
-    yield* fails(store.getManifest(repository, v1), repositoryUnknown)
-    yield* fails(store.resolveManifest(repository, v1, long), repositoryUnknown)
-    yield* fails(store.listTags(repository, undefined, 1), repositoryUnknown)
-    yield* fails(store.inspectTags(repository, undefined, 1), repositoryUnknown)
-    yield* fails(store.inspectManifests(repository, undefined, 1), repositoryUnknown)
+    const reads = [store.getManifest, store.resolveManifest] as const
+    for (const read of reads) yield* fails(read(repository, v1), repositoryUnknown)
+    const lists = [store.listTags, store.inspectTags, store.inspectManifests] as const
+    for (const list of lists) yield* fails(list(repository, undefined, 1), repositoryUnknown)
     yield* store.createUpload(sample.upload(1), long, sample.limits)
     yield* returns(store.listRepositories(undefined, 1), [])
     yield* store.putManifest(put(1, { tags: [v1] }))
@@ -44,8 +43,7 @@ const commands: ReadonlyArray<StoreCheck<MetadataStore>> = [
       yield* returns(store.resolveManifest(repository, reference), manifest(1).descriptor)
     }
     for (const reference of [sample.v2, manifestDigest(2)]) {
-      yield* fails(store.getManifest(repository, reference), new StoreError.ManifestUnknown())
-      yield* fails(store.resolveManifest(repository, reference), new StoreError.ManifestUnknown())
+      for (const read of reads) yield* fails(read(repository, reference), new StoreError.ManifestUnknown())
     }
   }),
   metadataCheck("remembers when a manifest was first stored, and a tag last set", function*(store, { pass, units }) {

@@ -43,7 +43,10 @@ const reviewOf = (
   content: {
     readonly table: "manifest" | "repo_blob"
     readonly isKept: string
-    /** Whether the policy keeps content that nothing else keeps. Then it is reviewed again after another grace. */
+    /**
+     * Whether the policy keeps content that nothing else keeps. Then it is reviewed again after another grace. Without a
+     * grace it is not: the review would be due at once, and a pass would not end.
+     */
     readonly isKeptByPolicy: string
     /** The statements that remove the content if a condition is true. One of them deletes its row of the table. */
     readonly remove: (condition: string) => ReadonlyArray<string>
@@ -58,7 +61,7 @@ const reviewOf = (
     removes: 1 + remove.findIndex((text) => text.startsWith(`DELETE FROM ${table} `)),
     statements: [
       db.statement(`UPDATE review SET verdict = CASE WHEN ${leasedUntil} IS NULL OR ${isKept} THEN 'keep'
-        WHEN ${leasedUntil} > :now THEN 'wait' WHEN ${isKeptByPolicy} THEN 'later' ELSE 'remove' END WHERE ${row}`),
+        WHEN ${leasedUntil} > :now THEN 'wait' WHEN ${isKeptByPolicy} THEN CASE WHEN :grace > 0 THEN 'later' ELSE 'keep' END ELSE 'remove' END WHERE ${row}`),
       ...remove.map((text) => db.statement(text)),
       db.statement(`DELETE FROM review WHERE ${row} AND verdict IN ('keep', 'remove')`),
       db.statement(`UPDATE review SET verdict = NULL,
