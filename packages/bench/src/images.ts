@@ -29,11 +29,14 @@ const start = (env: { readonly [name: string]: string }) =>
     return { authority: yield* server.ask("listen", yield* folder), usage: server.usage }
   })
 
-/** Measures the images per second at each server, and the 99th percentile of a read meanwhile, in milliseconds. */
+/**
+ * Measures the images per second at each server, and the 99th percentile of a read meanwhile, in milliseconds. The
+ * warm-up is long because Node compiles the code of our server for about ten seconds.
+ */
 const pushes = (authorities: ReadonlyMap<string, string>) =>
   Effect.gen(function*() {
     const probe = yield* Program.start<Probe.Questions>("probe")
-    const warmUp = 1
+    const warmUp = 4
     const reads = new Map<string, Array<number>>()
     const cases = new Map<string, Effect.Effect<number, unknown>>()
     for (const [name, authority] of authorities) {

@@ -101,7 +101,8 @@ const measure = (store: MetadataStore.Service) =>
     const pages = yield* Effect.forEach(Array.from({ length: 300 }, (_, index) => tagOf(index * 3000)), (after) =>
       Effect.suspend(() => {
         const start = performance.now()
-        return Effect.map(store.listTags(large, after, 1000), () => performance.now() - start)
+        return Effect.map(store.listTags(large, after, 1000), () =>
+          performance.now() - start)
       }))
     rows.push(row(
       { name: "SQLite: a page of 1,000 tags of 1,000,000, p99", unit: "ms", better: "lower", target: 10 },

@@ -11,7 +11,7 @@ ${process.getuid?.() === 0 ? "user root;" : ""}
 worker_processes 2;
 daemon off;
 pid ${folder}/nginx.pid;
-error_log stderr error;
+error_log /dev/null;
 events {}
 http {
   access_log off;
@@ -51,7 +51,7 @@ export const nginx = (folder: string, root: string) =>
     const file = join(folder, "nginx.conf")
     yield* Effect.promise(() => writeFile(file, config(folder, root, port)))
     yield* Effect.acquireRelease(
-      Effect.sync(() => spawn(program, ["-p", folder, "-c", file], { stdio: ["ignore", "ignore", "inherit"] })),
+      Effect.sync(() => spawn(program, ["-p", folder, "-c", file], { stdio: "ignore" })),
       (child) => Effect.sync(() => child.kill("SIGTERM"))
     )
     const authority = `127.0.0.1:${port}`

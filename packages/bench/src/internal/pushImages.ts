@@ -30,7 +30,12 @@ const exchange = ({ agent, body = new Uint8Array(), method, status, type = Descr
   })
 
 /** Pushes a blob with a POST and a PUT. */
-const pushBlob = async (agent: Agent, repository: string, bytes: Uint8Array, mediaType: Descriptor.Descriptor["mediaType"]) => {
+const pushBlob = async (
+  agent: Agent,
+  repository: string,
+  bytes: Uint8Array,
+  mediaType: Descriptor.Descriptor["mediaType"]
+) => {
   const descriptor = Descriptor.fromBytes(bytes, mediaType)
   const opened = await exchange({ agent, method: "POST", url: `${repository}/blobs/uploads/`, status: 202 })
   const url = new URL(opened)
