@@ -8,11 +8,11 @@ import { NodeBlobStore } from "@effect-oci/store-files"
 import { BlobKey } from "@effect-oci/store/BlobStore"
 import * as Effect from "effect/Effect"
 import { randomFillSync } from "node:crypto"
-import { mkdir, mkdtemp, open, rename, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { mkdir, open, rename, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import * as curl from "./internal/curl.js"
-import { interleave, row } from "./internal/measure.js"
+import { folder } from "./internal/folder.js"
+import { divided, interleave, row, samplesOf } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 import { leftOut } from "./internal/peers.js"
 import * as Program from "./internal/program.js"
@@ -22,11 +22,6 @@ const MiB = 1024 * 1024
 const size = 256 * MiB
 const clients = 16
 const blobsPerRound = 400
-
-const folder = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "effect-oci-bench-"))),
-  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-)
 
 let last = 0
 
@@ -58,7 +53,7 @@ const large = (path: string) =>
       { warmUp: 2, rounds: 5 }
     )
     const growth = ((yield* program.usage).peak - rss) / MiB
-    return { growth, at: (name: string) => rounds.map((round) => round.get(name) ?? Number.NaN) }
+    return { growth, at: samplesOf(rounds) }
   })
 
 /** Puts a blob with the calls that a durable blob needs, and no others. */
@@ -96,11 +91,8 @@ const small = (path: string) =>
       warmUp: 1,
       rounds: 5
     })
-    return (name: string) => rounds.map((round) => round.get(name) ?? Number.NaN)
+    return samplesOf(rounds)
   })
-
-const divided = (a: ReadonlyArray<number>, b: ReadonlyArray<number>) =>
-  a.map((value, round) => value / (b[round] ?? Number.NaN))
 
 export const run: Effect.Effect<ReadonlyArray<Row>, unknown> = Effect.scoped(Effect.gen(function*() {
   if (yield* leftOut("curl")) return []

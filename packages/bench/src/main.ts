@@ -8,10 +8,13 @@ import * as Effect from "effect/Effect"
 import * as blobs from "./blobs.js"
 import * as copies from "./copies.js"
 import * as files from "./files.js"
+import * as images from "./images.js"
 import { failures, table } from "./internal/measure.js"
 import type { Suite } from "./internal/measure.js"
+import * as large from "./large.js"
 import * as manifests from "./manifests.js"
 import * as metadata from "./metadata.js"
+import * as scale from "./scale.js"
 import * as stacks from "./stacks.js"
 import * as wrappers from "./wrappers.js"
 
@@ -21,7 +24,10 @@ const suites: ReadonlyArray<Suite> = [
   { name: "blobs", run: blobs.run },
   { name: "manifests", run: manifests.run },
   { name: "copies", run: copies.run },
-  { name: "stores", run: Effect.zipWith(files.run, metadata.run, (blobs, metadata) => [...blobs, ...metadata]) }
+  {
+    name: "stores",
+    run: Effect.map(Effect.all([files.run, metadata.run, images.run, large.run, scale.run]), (rows) => rows.flat())
+  }
 ]
 
 const program = Effect.gen(function*() {

@@ -11,10 +11,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { row } from "./internal/measure.js"
+import { folder } from "./internal/folder.js"
+import { percentile99, row } from "./internal/measure.js"
 import type { Row } from "./internal/measure.js"
 
 const repository = RepositoryName.make("team/app")
@@ -99,14 +98,18 @@ const measure = (store: MetadataStore.Service) =>
       },
       yield* costs(50, (index) => store.listTags(large, tagOf(index * 19_000), 1000))
     ))
+    const pages = yield* Effect.forEach(Array.from({ length: 300 }, (_, index) => tagOf(index * 3000)), (after) =>
+      Effect.suspend(() => {
+        const start = performance.now()
+        return Effect.map(store.listTags(large, after, 1000), () =>
+          performance.now() - start)
+      }))
+    rows.push(row(
+      { name: "SQLite: a page of 1,000 tags of 1,000,000, p99", unit: "ms", better: "lower", target: 10 },
+      [percentile99(pages)]
+    ))
     return rows
   })
-
-/** A folder that exists until the scope ends. */
-const folder = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "effect-oci-bench-"))),
-  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-)
 
 export const run: Effect.Effect<ReadonlyArray<Row>, unknown> = Effect.scoped(
   Effect.flatMap(folder, (path) =>

@@ -29,6 +29,10 @@ export const median = (samples: ReadonlyArray<number>): number => {
   return Number.isInteger(middle) ? ((sorted[middle - 1] ?? Number.NaN) + upper) / 2 : upper
 }
 
+/** Returns the 99th percentile. */
+export const percentile99 = (samples: ReadonlyArray<number>): number =>
+  [...samples].sort((a, b) => a - b)[Math.floor(samples.length * 0.99)] ?? Number.NaN
+
 export const row = ({ better, name, target, unit }: Figure, samples: ReadonlyArray<number>): Row => {
   const middle = median(samples)
   return {
@@ -61,6 +65,15 @@ export const interleave = <E, R>(
     }
     return rounds
   })
+
+/** Divides two lists of samples, round by round. */
+export const divided = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): ReadonlyArray<number> =>
+  a.map((value, round) => value / (b[round] ?? Number.NaN))
+
+/** Returns a function that returns the samples of a case. */
+export const samplesOf =
+  (rounds: ReadonlyArray<ReadonlyMap<string, number>>) => (name: string): ReadonlyArray<number> =>
+    rounds.map((round) => round.get(name) ?? Number.NaN)
 
 const columns = ["name", "unit", "median", "min", "max", "target", "ratio"] as const
 

@@ -71,11 +71,19 @@ export interface Program<Q extends Questions> {
   readonly usage: Effect.Effect<Usage, ProgramFailed>
 }
 
-/** Starts one of `../programs`. Stops it when the scope closes. */
-export const start = <Q extends Questions>(program: string): Effect.Effect<Program<Q>, never, Scope.Scope> =>
+/** Starts one of `../programs`. Stops it when the scope closes. `env` adds variables to the environment. */
+export const start = <Q extends Questions>(
+  program: string,
+  env: { readonly [name: string]: string } = {}
+): Effect.Effect<Program<Q>, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => fork(new URL(`../programs/${program}.js`, import.meta.url), { serialization: "advanced" })),
+      Effect.sync(() =>
+        fork(new URL(`../programs/${program}.js`, import.meta.url), {
+          serialization: "advanced",
+          env: { ...process.env, ...env }
+        })
+      ),
       (child) =>
         Effect.async<void>((resume) => {
           if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
