@@ -35,6 +35,7 @@ const expected = [
   "packages/protocol/src/internal/responseEncoders.ts",
   "packages/recording/src/internal/comparableResponse.ts",
   "packages/recording/src/internal/shadowReplay.ts",
+  "packages/server/src/internal/brokenUploads.ts",
   "packages/store/src/Store.ts",
   "packages/testing/src/History.ts",
   "packages/testing/src/OperationScopes.ts",

@@ -56,8 +56,8 @@ export const returns = <A, E>(effect: Effect.Effect<A, E>, expected: A): Effect.
   Effect.flatMap(effect, (actual) => equal(actual, expected))
 
 /** Expects that an effect fails with one of some errors. */
-export const fails = <A, E>(
-  effect: Effect.Effect<A, E>,
+export const fails = <E>(
+  effect: Effect.Effect<unknown, E>,
   ...errors: ReadonlyArray<E>
 ): Effect.Effect<void, Mismatch> => {
   const texts = errors.map(print)

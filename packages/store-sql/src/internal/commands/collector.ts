@@ -61,7 +61,9 @@ const reviewOf = (
     removes: 1 + remove.findIndex((text) => text.startsWith(`DELETE FROM ${table} `)),
     statements: [
       db.statement(`UPDATE review SET verdict = CASE WHEN ${leasedUntil} IS NULL OR ${isKept} THEN 'keep'
-        WHEN ${leasedUntil} > :now THEN 'wait' WHEN ${isKeptByPolicy} THEN CASE WHEN :grace > 0 THEN 'later' ELSE 'keep' END ELSE 'remove' END WHERE ${row}`),
+        WHEN ${leasedUntil} > :now THEN 'wait'
+        WHEN ${isKeptByPolicy} THEN CASE WHEN :grace > 0 THEN 'later' ELSE 'keep' END
+        ELSE 'remove' END WHERE ${row}`),
       ...remove.map((text) => db.statement(text)),
       db.statement(`DELETE FROM review WHERE ${row} AND verdict IN ('keep', 'remove')`),
       db.statement(`UPDATE review SET verdict = NULL,
