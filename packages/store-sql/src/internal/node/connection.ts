@@ -40,6 +40,10 @@ export const open = (require: (name: string) => unknown, driver: DriverName, fil
   const module = require(driver) as { new(filename: string): DriverDatabase; readonly DatabaseSync: typeof module }
   Object.defineProperty(process, "emitWarning", emitWarning)
 
+  // Node binds an empty array as NULL, unless it is a part of a larger one.
+  const emptyBlob = new Uint8Array(1).subarray(0, 0)
+  const forNode = (param: Param) => param instanceof Uint8Array && param.byteLength === 0 ? emptyBlob : param
+
   const database: DriverDatabase = isNode ? new module.DatabaseSync(filename) : new module(filename)
   const statements = new Map<string, DriverStatement>()
   const prepare = (sql: string): DriverStatement => {
@@ -52,7 +56,9 @@ export const open = (require: (name: string) => unknown, driver: DriverName, fil
     all: (sql, params) => {
       const statement = prepare(sql)
       // libsql ends the process if a Uint8Array is its only parameter, so it receives an array.
-      const rows = (isNode ? statement.all(...params) : statement.all(params)) as Array<{ [column: string]: unknown }>
+      const rows = (isNode ? statement.all(...params.map(forNode)) : statement.all(params)) as Array<
+        { [column: string]: unknown }
+      >
       if (isNode) return rows
       for (const row of rows) {
         for (const column in row) {
