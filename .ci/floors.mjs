@@ -18,6 +18,7 @@ const floors = {
   auth: ["core", "protocol", "transport"],
   client: ["core", "protocol", "transport", "auth"],
   server: ["core", "protocol", "guard"],
+  daemon: ["core", "protocol", "guard", "server", "store"],
   resolver: ["core", "middleware", "transport", "auth", "client"],
   transfer: ["core", "store", "store-files", "middleware", "resolver"],
   "store-cli": ["core", "store", "durable", "transfer"]
@@ -46,6 +47,7 @@ const portable = new Set([
   "client",
   "resolver",
   "transfer",
+  "daemon",
   "laws"
 ])
 

@@ -1,3 +1,4 @@
+import { Settings as CommonSettings } from "@effect-oci/daemon"
 import { expect, it } from "@effect/vitest"
 import { Ajv } from "ajv"
 import { readFileSync } from "node:fs"
@@ -33,7 +34,7 @@ it("refuses values that its templates cannot use", () => {
 it("names only settings that the registry has", () => {
   const keys = Object.entries(values.settings)
     .flatMap(([table, settings]) => Object.keys(settings).map((key) => `${table}.${key}`))
-  for (const key of keys) expect(Settings.keys).toContain(key)
+  for (const key of keys) expect(CommonSettings.keys(Settings.tables)).toContain(key)
 })
 
 it("uses only values that exist", () => {

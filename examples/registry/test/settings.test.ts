@@ -1,3 +1,4 @@
+import { Settings as CommonSettings } from "@effect-oci/daemon"
 import { NodeContext } from "@effect/platform-node"
 import { expect, it } from "@effect/vitest"
 import { Duration, Effect, LogLevel } from "effect"
@@ -57,10 +58,10 @@ it.effect("documents every setting in registry.toml, with its default", () =>
       if (name !== undefined) table = name
       else documented.add(`${table}.${key}`)
     }
-    expect(documented).toEqual(Settings.keys)
+    expect(documented).toEqual(CommonSettings.keys(Settings.tables))
     const defaults = yield* read("")
     const examples = new Set(["url", "certificate", "key", "users", "newest", "youngerThan", "keepTags"])
-    const json = (settings: Settings.Settings) =>
+    const json = (settings: Settings.Values) =>
       JSON.stringify(settings, (name, value: unknown) => examples.has(name) ? undefined : value)
     expect(json(yield* read(uncommented))).toBe(json(defaults))
   }))
@@ -72,8 +73,8 @@ it.effect.each(
     ["[storage]\nmin_free = \"much\"", {}, /storage\.min_free.*expected a size such as "10 GiB", received "much"/],
     ["[storage]\nsync = \"never\"", {}, /storage\.sync.*chunk/],
     ["[retention]\nnewest = 0", {}, /retention\.newest.*1 or more/],
-    ["[server]\nprot = 5000", {}, /registry\.toml: there is no setting "server\.prot"; known settings: server\.host/],
-    ["", { REGISTRY_SERVER_PROT: "5000" }, /environment: there is no setting REGISTRY_SERVER_PROT/],
+    ["[server]\nprot = 5000", {}, /registry\.toml: unknown setting server\.prot; known settings: server\.host/],
+    ["", { REGISTRY_SERVER_PROT: "5000" }, /environment: unknown setting REGISTRY_SERVER_PROT/],
     ["[server", {}, /cannot read the settings in .*registry\.toml.*Invalid TOML/s]
   ] as const
 )(
@@ -98,7 +99,7 @@ const rows = Effect.map(read(""), (defaults) => {
     const [, key, value] = /^# (\w+) = (.*)$/.exec(line) ?? []
     if (key !== undefined && value !== undefined) {
       const property = key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
-      const values: { readonly [property: string]: unknown } = defaults[table as keyof Settings.Settings]
+      const values: { readonly [property: string]: unknown } = defaults[table as keyof Settings.Values]
       const shown = key === "keep_tags" ? "[]" : value
       const defaultValue = values[property] === undefined ? "" : `\`${shown}\``
       found.push(`| \`${table}.${key}\` | ${defaultValue} | ${comment} |`)
@@ -118,7 +119,7 @@ it.effect("the README lists every setting as registry.toml does", () =>
 
 it.effect("prints the settings that have a value", () =>
   Effect.gen(function*() {
-    const lines = Settings.toText(yield* read("[server]\nurl = \"https://registry.example.com\"")).split("\n")
+    const lines = CommonSettings.toText(yield* read("[server]\nurl = \"https://registry.example.com\"")).split("\n")
     expect(lines).toEqual(expect.arrayContaining([
       "server.port = 5000",
       "server.url = https://registry.example.com/",

@@ -53,6 +53,8 @@ export interface Options extends Collector.Policy {
   readonly anonymousMount?: boolean | undefined
   /** How long an upload session stays open after its last chunk. Default: 1 hour. */
   readonly uploadTimeToLive?: Duration.DurationInput | undefined
+  /** How often the collector runs. It runs at least four times within `uploadTimeToLive`, which is the default. */
+  readonly collectEvery?: Duration.DurationInput | undefined
   /**
    * How many upload sessions may be open at once. Default: 10,000.
    *
@@ -93,7 +95,7 @@ const stores = Effect.all({ blobs: BlobStore, metadata: MetadataStore })
 
 /**
  * Creates the handler of a registry that uses the two stores. The collector (see `Collector`) runs at the start and then
- * four times within `uploadTimeToLive`, until the scope closes.
+ * again and again (see `collectEvery`), until the scope closes.
  *
  * The answer of a read is settled if that of the store is: it has the result at the time of the call. Call the handler
  * again to read again.
@@ -109,7 +111,8 @@ export const handler = (
     const services = confirmed.make(yield* stores)
     const hashes = runningHashes.make()
     const sweeping = sweeper.make(services, settings, hashes)
-    const interval = Duration.times(settings.uploadTimeToLive, 0.25)
+    const longest = Duration.times(settings.uploadTimeToLive, 0.25)
+    const interval = Duration.min(longest, options?.collectEvery ?? longest)
     yield* Effect.forkScoped(Effect.repeat(sweeping.sweep, Schedule.spaced(interval)))
     return Handler.fromTable({
       ...reader.make(services, settings),

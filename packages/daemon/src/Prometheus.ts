@@ -1,6 +1,14 @@
-/** Effect's metrics in the text format of Prometheus. */
-import { Effect, Metric, MetricState } from "effect"
-import type { MetricLabel, MetricPair } from "effect"
+/**
+ * Effect's metrics in the
+ * [text format of Prometheus](https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format).
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import type * as MetricLabel from "effect/MetricLabel"
+import type * as MetricPair from "effect/MetricPair"
+import * as MetricState from "effect/MetricState"
 
 const units: { readonly [unit: string]: string } = { s: "_seconds", By: "_bytes" }
 
@@ -34,7 +42,13 @@ const lines = (state: MetricState.MetricState<unknown>, tags: ReadonlyArray<read
   return undefined
 }
 
-/** Returns all metrics of the program as text. Metrics of other kinds than counters, gauges and histograms are left out. */
+/**
+ * Returns the counters, gauges and histograms of the program as text. The name of a metric ends with its unit, which the
+ * tag `unit` contains. Leaves out metrics of other kinds.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
 export const text: Effect.Effect<string> = Effect.map(Metric.snapshot, (pairs) => {
   const families = new Map<string, { readonly type: string; readonly lines: Array<string> }>()
   for (const { metricKey, metricState } of pairs as ReadonlyArray<MetricPair.MetricPair.Untyped>) {

@@ -1,0 +1,60 @@
+import { Policy, TokenKeys } from "@effect-oci/guard"
+import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
+import { Memory } from "@effect-oci/store"
+import { NodeContext } from "@effect/platform-node"
+import { expect, it } from "@effect/vitest"
+import { Context, Duration, Effect, Exit, Layer, Logger, Redacted, Scope } from "effect"
+import type { Health } from "../src/index.js"
+import { Settings } from "../src/index.js"
+import * as NodeDaemon from "../src/NodeDaemon.js"
+
+const status = (authority: string, path: string) =>
+  Effect.promise(async () => {
+    const response = await fetch(`http://${authority}${path}`, { headers: { connection: "close" } })
+    await response.text()
+    return response.status
+  })
+
+/** Serves a registry in memory. Returns its address, and an effect that stops it. */
+const serving = (options: { readonly drain: Duration.Duration; readonly ready: Health.Checks }) =>
+  Effect.gen(function*() {
+    const settings = yield* Settings.read(NodeDaemon.tables, { environment: { CONFIG: "/dev/null" } })
+    const scope = yield* Scope.make()
+    const context = yield* Layer.buildWithScope(
+      NodeDaemon.layer({
+        settings: { ...settings, server: { ...settings.server, port: 0, drain: options.drain } },
+        secrets: {
+          tokenKeys: yield* TokenKeys.ring(yield* TokenKeys.generate()),
+          uploadKey: Redacted.make("0123456789abcdef")
+        },
+        policy: Policy.authenticated,
+        ready: options.ready
+      }).pipe(Layer.provide(Memory.layer())),
+      scope
+    )
+    return {
+      authority: Context.get(context, NodeRegistryServer.Address).authority,
+      stop: Scope.close(scope, Exit.void)
+    }
+  }).pipe(Effect.provide(NodeContext.layer), Effect.provide(Logger.remove(Logger.defaultLogger)))
+
+it.live("reports that it is not ready before it stops, and serves meanwhile", () =>
+  Effect.gen(function*() {
+    const { authority, stop } = yield* serving({ drain: Duration.millis(500), ready: {} })
+    expect(yield* status(authority, "/readyz")).toBe(200)
+    const stopping = yield* Effect.fork(stop)
+    yield* Effect.sleep(100)
+    expect(yield* status(authority, "/readyz")).toBe(503)
+    expect(yield* status(authority, "/healthz")).toBe(200)
+    expect(yield* status(authority, "/v2/")).toBe(200)
+    yield* stopping
+  }))
+
+it.live("is alive but not ready while a part that it depends on fails", () =>
+  Effect.gen(function*() {
+    const database = Effect.fail(new Error("no connection"))
+    const { authority, stop } = yield* serving({ drain: Duration.zero, ready: { database } })
+    expect(yield* status(authority, "/readyz")).toBe(503)
+    expect(yield* status(authority, "/healthz")).toBe(200)
+    yield* stop
+  }))
