@@ -1,9 +1,11 @@
 // Packs every public package and checks the tarball as its users meet it.
 import { execFile } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 import { promisify } from "node:util"
+import { packInto, tarballOf } from "./pack.mjs"
 import { declaredBy, fail, importsOf, packageOf, publicPackages, root, shown, sourcesOf } from "./workspace.mjs"
 
 const run = promisify(execFile)
@@ -12,14 +14,33 @@ const run = promisify(execFile)
 const check = (tool, ...args) =>
   run(join(root, "node_modules", ".bin", tool), args).catch(({ stderr, stdout }) => fail(`${stdout}${stderr}`))
 
+const license = readFileSync(join(root, "LICENSE"), "utf8")
+
+/** What npm shows of a package. @param {import("./workspace.mjs").Workspace} workspace */
+const checkManifest = ({ folder, manifest }) => {
+  const directory = shown(folder).replaceAll("\\", "/")
+  const file = `${directory}/package.json`
+  if (manifest.repository?.directory !== directory) fail(`${file}: the directory of the repository is not ${directory}`)
+  if (!manifest.homepage?.includes(`/${directory}#`)) fail(`${file}: the homepage does not name ${directory}`)
+  if (manifest.publishConfig?.provenance !== true) fail(`${file}: publishConfig has no provenance`)
+  for (const field of ["bugs", "description", "engines", "license"]) {
+    if (!(field in manifest)) fail(`${file}: ${field} is missing`)
+  }
+  const own = join(folder, "LICENSE")
+  if (!existsSync(own) || readFileSync(own, "utf8") !== license) {
+    fail(`${directory}/LICENSE: not the LICENSE of the root`)
+  }
+}
+
+publicPackages.forEach(checkManifest)
+
 const tarballs = await mkdtemp(join(tmpdir(), "effect-oci-"))
-const selected = publicPackages.map(({ manifest }) => `--workspace=${manifest.name}`)
-await run("npm", ["pack", "--silent", "--ignore-scripts", `--pack-destination=${tarballs}`, ...selected], { cwd: root })
+await packInto(tarballs)
 
 await Promise.all(publicPackages.map(async (each) => {
   const { folder, manifest } = each
   const modules = sourcesOf(each, "src").map((file) => relative(join(folder, "src"), file).replace(/\.ts$/, ""))
-  const tarball = join(tarballs, `${manifest.name.slice(1).replace("/", "-")}-${manifest.version}.tgz`)
+  const tarball = join(tarballs, tarballOf(each))
   await check("publint", "--strict", tarball)
   const entrypoints = modules.filter((module) => module !== "index" && !module.startsWith("internal/"))
   await check("attw", "--profile=esm-only", "--format=ascii", tarball, "--include-entrypoints", ".", ...entrypoints)

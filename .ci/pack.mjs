@@ -1,0 +1,27 @@
+// Packs the public packages as npm would upload them. `node .ci/pack.mjs [DIRECTORY]`, by default into `tarballs`.
+import { execFile } from "node:child_process"
+import { mkdir } from "node:fs/promises"
+import { join, resolve } from "node:path"
+import { promisify } from "node:util"
+import { publicPackages, root, shown } from "./workspace.mjs"
+
+/** @param {import("./workspace.mjs").Workspace} workspace */
+export const tarballOf = ({ manifest }) => `${manifest.name.slice(1).replace("/", "-")}-${manifest.version}.tgz`
+
+/** Packs what is built. @param {string} directory */
+export const packInto = async (directory) => {
+  await mkdir(directory, { recursive: true })
+  const selected = publicPackages.map(({ manifest }) => `--workspace=${manifest.name}`)
+  await promisify(execFile)(
+    "npm",
+    ["pack", "--silent", "--ignore-scripts", `--pack-destination=${directory}`, ...selected],
+    { cwd: root, shell: process.platform === "win32" }
+  )
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const directory = resolve(process.argv[2] ?? join(root, "tarballs"))
+  await packInto(directory)
+  console.log(`Packed ${publicPackages.length} packages. Install all of them in a project of yours:`)
+  console.log(`  npm i ${shown(directory)}/*.tgz effect@3 @effect/platform@0 @effect/platform-node@0`)
+}
