@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process"
 
 /** What is quick, or what the rest stands on. */
-const first = ["format:check", "lint", "cycles", "build"]
+const first = ["format:check", "lint", "cycles", "lock", "build"]
 
 /** Each of these is one after the other, beside the others. */
 const lanes = [["types"], ["words", "docs", "packages", "typetests"]]
