@@ -113,6 +113,7 @@ export const handler = (
     const sweeping = sweeper.make(services, settings, hashes)
     const longest = Duration.times(settings.uploadTimeToLive, 0.25)
     const interval = Duration.min(longest, options?.collectEvery ?? longest)
+    yield* Effect.forkScoped(Effect.repeat(sweeping.keepAlive, Schedule.spaced(longest)))
     yield* Effect.forkScoped(Effect.repeat(sweeping.sweep, Schedule.spaced(interval)))
     return Handler.fromTable({
       ...reader.make(services, settings),

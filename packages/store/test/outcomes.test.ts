@@ -18,14 +18,22 @@ type Command =
   | "advanceUpload"
   | "endUpload"
 
+interface Losing {
+  /** Runs after the first lost answer. */
+  readonly between?: (store: MetadataStore.Service) => Effect.Effect<unknown>
+  /** Whether later calls fail and have no effect, until `times` calls are over, as while a database restarts. */
+  readonly thenFails?: boolean
+}
+
 /**
  * Runs a test on a registry whose metadata store loses the answers of a command, so many times. The command has taken
- * effect. `between` runs after the first lost answer.
+ * effect.
  */
 const losing = (
   command: Command,
   times: number,
-  between: (store: MetadataStore.Service) => Effect.Effect<unknown> = () => Effect.void
+  { between = () => Effect.void, thenFails = false }: Losing = {},
+  pair: Layer.Layer<BlobStore.BlobStore | MetadataStore.MetadataStore> = Layer.suspend(stores)
 ) =>
 <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   const lossy = Layer.effect(
@@ -35,6 +43,7 @@ const losing = (
       const run = (...args: ReadonlyArray<never>): Effect.Effect<unknown, unknown> =>
         Effect.suspend(() => {
           const isFirst = left === times
+          if (thenFails && !isFirst && left-- > 0) return Effect.fail(new StoreError.Failed({ cause: "no connection" }))
           const answer = (store[command] as (...args: ReadonlyArray<never>) => Effect.Effect<unknown, unknown>)(
             ...args
           )
@@ -50,7 +59,7 @@ const losing = (
   )
   return Effect.provide(
     effect,
-    Layer.provideMerge(Store.layer(), Layer.provideMerge(lossy, Layer.suspend(stores)))
+    Layer.provideMerge(Store.layer(), Layer.provideMerge(lossy, pair))
   )
 }
 
@@ -108,6 +117,40 @@ describe("a command whose outcome is unknown", () => {
         .toBe("Unavailable")
     }).pipe(losing("putManifest", 100)))
 
+  it.live.each([...commands])(
+    "is run again while the store fails, and succeeds if it took effect: %s",
+    (command) => everything.pipe(losing(command, 3, { thenFails: true }))
+  )
+
+  it.live("keeps the bytes of a push whose link took effect, although the store fails afterwards", () =>
+    Effect.gen(function*() {
+      const registry = yield* Registry
+      expect(yield* tagOf(pushBytes(hello))).toBe("Unavailable")
+      expect((yield* registry.resolveBlob(repository, helloDigest)).size).toBe(12)
+      expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+    }).pipe(losing("linkBlob", 100, { thenFails: true })))
+
+  it.live("keeps the bytes of a push whose link took effect, although they cannot be read for a moment", () => {
+    const unreadable = Layer.effect(
+      BlobStore.BlobStore,
+      Effect.map(BlobStore.BlobStore, (store): BlobStore.Service => {
+        let isFirst = true
+        return {
+          ...store,
+          read: (key, span) => {
+            if (!isFirst) return store.read(key, span)
+            isFirst = false
+            return Effect.fail(new StoreError.Failed({ cause: "503" }))
+          }
+        }
+      })
+    )
+    return Effect.gen(function*() {
+      yield* Effect.either(pushBytes(hello))
+      expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
+    }).pipe(losing("linkBlob", 1, {}, Layer.provideMerge(unreadable, Layer.suspend(stores))))
+  })
+
   const unlink = (store: MetadataStore.Service) =>
     store.unlinkBlob({ repository, digest: helloDigest, evenIfReferenced: false, readable: Duration.zero }).pipe(
       Effect.orDie
@@ -120,7 +163,7 @@ describe("a command whose outcome is unknown", () => {
       expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
       yield* pushBytes(hello)
       expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
-    }).pipe(losing("linkBlob", 1, unlink)))
+    }).pipe(losing("linkBlob", 1, { between: unlink })))
 
   it.live("does not link the bytes of a push again that were deleted", () => {
     let blobs: BlobStore.Service | undefined
@@ -138,6 +181,6 @@ describe("a command whose outcome is unknown", () => {
       expect(yield* tagOf(registry.resolveBlob(repository, helloDigest))).toBe("BlobUnknown")
       yield* pushBytes(hello)
       expect(yield* pullText(repository, helloDigest)).toBe("hello, world")
-    }).pipe(losing("linkBlob", 1, collect))
+    }).pipe(losing("linkBlob", 1, { between: collect }))
   })
 })

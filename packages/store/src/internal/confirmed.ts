@@ -1,27 +1,38 @@
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Schedule from "effect/Schedule"
 import type * as MetadataStore from "../MetadataStore.js"
 import * as StoreError from "../StoreError.js"
 import type { Stores } from "./stores.js"
 
+type CommandFailure = MetadataStore.CommandFailure
 type Service = MetadataStore.Service
 
 /** The first repetition follows at once. */
 const repetitions = Schedule.intersect(Schedule.exponential("20 millis"), Schedule.recurs(5))
 
-const isUnknown = (error: { readonly _tag: string }): boolean => error._tag === "OutcomeUnknown"
+const isFailure = ({ _tag }: { readonly _tag: string }): boolean => _tag === "OutcomeUnknown" || _tag === "Failed"
+
+/** After a lost answer, a failure of a repetition does not say that the first command had no effect. */
+const stillUnknown = <E extends { readonly _tag: string }>(error: E): E | StoreError.OutcomeUnknown =>
+  error._tag === "Failed" ? new StoreError.OutcomeUnknown({ cause: error }) : error
 
 /**
  * Runs a command again if the connection broke before the store confirmed it. `onRepeated` judges the result of the
  * repetition: "already done" is success.
  */
 const confirm = <A, E extends { readonly _tag: string }>(
-  command: Effect.Effect<A, E>,
-  onRepeated: (repeated: Effect.Effect<A, E>) => Effect.Effect<A, E> = (repeated) => repeated
-): Effect.Effect<A, E> =>
+  command: Effect.Effect<A, E | CommandFailure>,
+  onRepeated: (repeated: Effect.Effect<A, E | CommandFailure>) => Effect.Effect<A, E | CommandFailure> = identity
+): Effect.Effect<A, E | CommandFailure> =>
   Effect.catchAll(command, (error) =>
-    isUnknown(error)
-      ? onRepeated(Effect.retry(command, { while: isUnknown, schedule: repetitions }))
+    error._tag === "OutcomeUnknown"
+      ? onRepeated(
+        Effect.mapError(
+          Effect.retry(command, { while: isFailure, schedule: repetitions }),
+          stillUnknown<E | CommandFailure>
+        )
+      )
       : Effect.fail(error))
 
 /** Accepts an error that says that a repeated delete took effect the first time. */
@@ -45,11 +56,14 @@ export const make = ({ blobs, metadata }: Stores): Stores => {
     )
   const present = ({ digest, keep, key, repository }: Parameters<Service["linkBlob"]>[0]) =>
     Effect.scoped(blobs.read(key)).pipe(
-      Effect.catchAll((cause) =>
-        Effect.zipRight(
-          Effect.ignore(metadata.unlinkBlob({ repository, digest, evenIfReferenced: true, readable: keep })),
-          Effect.fail(new StoreError.Failed({ cause }))
-        )
+      Effect.retry({ while: isFailure, schedule: repetitions }),
+      Effect.catchAll((cause): Effect.Effect<never, CommandFailure> =>
+        cause._tag === "NotFound"
+          ? Effect.zipRight(
+            Effect.ignore(metadata.unlinkBlob({ repository, digest, evenIfReferenced: true, readable: keep })),
+            Effect.fail(new StoreError.Failed({ cause }))
+          )
+          : Effect.fail(new StoreError.OutcomeUnknown({ cause }))
       )
     )
   return {

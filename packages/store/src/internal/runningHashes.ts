@@ -1,10 +1,10 @@
 import * as Digest from "@effect-oci/core/Digest"
+import type * as MetadataStore from "../MetadataStore.js"
 
-/** The hash of an upload's first `offset` bytes. */
+/** The hash of the bytes of an upload session that have a digest. */
 export interface RunningHash {
-  readonly algorithm: Digest.Algorithm
   readonly hasher: Digest.Hasher
-  readonly offset: number
+  readonly digest: Digest.Digest
 }
 
 /**
@@ -14,11 +14,16 @@ export interface RunningHash {
 export const make = () => {
   const hashes = new Map<string, RunningHash & { readonly keptAt: number }>()
   return {
-    /** Returns a copy of the hash of a session at an offset, or `undefined` if this process does not have it. */
-    copy: (id: string, offset: number, algorithm: Digest.Algorithm): Digest.Hasher | undefined => {
+    /**
+     * Returns a copy of the hash of the bytes of a session, or `undefined` if this process does not have it. The digest
+     * of the session says which bytes it has: in the meantime another process may have continued it.
+     */
+    copy: ({ digest, id, offset }: MetadataStore.Upload, algorithm: Digest.Algorithm): Digest.Hasher | undefined => {
       if (offset === 0) return Digest.hasher(algorithm)
       const kept = hashes.get(id)
-      return kept?.offset === offset && kept.algorithm === algorithm ? kept.hasher.copy() : undefined
+      return kept !== undefined && kept.digest === digest && Digest.algorithm(digest) === algorithm
+        ? kept.hasher.copy()
+        : undefined
     },
     keep: (id: string, hash: RunningHash, keptAt: number): void => {
       hashes.set(id, { ...hash, keptAt })

@@ -27,8 +27,7 @@ export const make = (stores: Stores, settings: Settings, hashes: RunningHashes) 
     })
   )
 
-  const sweep = keepAlive.pipe(
-    Effect.zipRight(collectOnce),
+  const sweep = collectOnce.pipe(
     Effect.zipRight(Clock.currentTimeMillis),
     Effect.map((now) => hashes.dropOlderThan(now - Duration.toMillis(lives))),
     Effect.catchAllCause((cause) =>
@@ -37,6 +36,8 @@ export const make = (stores: Stores, settings: Settings, hashes: RunningHashes) 
   )
 
   return {
+    /** Renews the sessions that receive now. Does not wait for the collector, which may take longer than they live. */
+    keepAlive,
     sweep,
     expire: collect.expire(stores),
     /** Deletes the garbage that is due, at most one batch. If that fails, the next sweep tries again. */

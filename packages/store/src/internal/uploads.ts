@@ -22,7 +22,6 @@ type InUpload = Extract<Operation.Operation, { readonly id: string }>
 
 /** A hash of the bytes of a session, and how many bytes of a chunk it has seen. */
 interface ChunkHash {
-  readonly algorithm: Digest.Algorithm
   readonly hasher: Digest.Hasher
   size: number
 }
@@ -128,10 +127,10 @@ export class Uploads {
     body: Body.Body,
     algorithm: Digest.Algorithm
   ): Answer<MetadataStore.Upload> {
-    const { fence, id, offset, token } = upload
+    const { fence, offset, token } = upload
     return Effect.flatMap(Digest.load(algorithm), () => {
-      const hasher = this.hashes.copy(id, offset, algorithm)
-      const hash = hasher === undefined ? undefined : { algorithm, hasher, size: 0 }
+      const hasher = this.hashes.copy(upload, algorithm)
+      const hash = hasher === undefined ? undefined : { hasher, size: 0 }
       const sized = body.size === undefined ? body : Body.exactly(body, body.size)
       return this.blobs.append({
         token,
@@ -227,11 +226,8 @@ export class Uploads {
         digest,
         lives: this.settings.uploadTimeToLive
       })
-      if (current === undefined) this.hashes.drop(id)
-      else {
-        const { algorithm, hasher } = current
-        this.hashes.keep(id, { algorithm, hasher, offset }, yield* Clock.currentTimeMillis)
-      }
+      if (current === undefined || digest === undefined) this.hashes.drop(id)
+      else this.hashes.keep(id, { hasher: current.hasher, digest }, yield* Clock.currentTimeMillis)
       return { ...upload, offset, token, digest }
     })
   }
