@@ -18,7 +18,15 @@ import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import { check } from "./internal/params.js"
-import { Refused, type Row, type RunOptions, type Service, SqlBatch, type Statement } from "./SqlBatch.js"
+import {
+  type Refused,
+  refusedBy,
+  type Row,
+  type RunOptions,
+  type Service,
+  SqlBatch,
+  type Statement
+} from "./SqlBatch.js"
 
 /**
  * A connection of a pool: `PoolClient` of the package `pg`.
@@ -203,12 +211,6 @@ export const make = ({ pool, retryFor = "30 seconds" }: Options): Service => {
         catch: (cause) => new StoreError.Failed({ cause })
       }))
   }
-}
-
-const refusedBy = (rows: ReadonlyArray<Row>): Refused => {
-  const refusal = String(rows[0]?.["refusal"])
-  const same = rows.filter((row) => row["refusal"] === refusal)
-  return new Refused({ refusal, values: same.map(({ value }) => value as string | null) })
 }
 
 /**

@@ -58,6 +58,18 @@ export class Refused extends Data.TaggedClass("Refused")<{
 }> {}
 
 /**
+ * Creates a {@link Refused} from the rows of a guard.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const refusedBy = (rows: ReadonlyArray<Row>): Refused => {
+  const refusal = String(rows[0]?.["refusal"])
+  const same = rows.filter((row) => row["refusal"] === refusal)
+  return new Refused({ refusal, values: same.map(({ value }) => value as string | null) })
+}
+
+/**
  * Options for a batch.
  *
  * @since 0.1.0

@@ -30,12 +30,7 @@ export const make = (database: PGlite): SqlBatch.Service => {
             }
             return results
           }),
-        catch: (cause) => {
-          if (!(cause instanceof Rollback)) return failed(cause)
-          const refusal = String(cause.rows[0]!["refusal"])
-          const values = cause.rows.filter((row) => row["refusal"] === refusal)
-          return new SqlBatch.Refused({ refusal, values: values.map(({ value }) => value as string | null) })
-        }
+        catch: (cause) => cause instanceof Rollback ? SqlBatch.refusedBy(cause.rows) : failed(cause)
       }),
     read: ({ params, sql }) =>
       Effect.map(

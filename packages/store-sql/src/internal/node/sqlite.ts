@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { existsSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { Refused, type Row, type Service, type Statement } from "../../SqlBatch.js"
+import { refusedBy, type Row, type Service, type Statement } from "../../SqlBatch.js"
 import { check } from "../params.js"
 import { type Connection, errorOf, type SqliteError } from "./connection.js"
 import * as groupCommit from "./groupCommit.js"
@@ -63,11 +63,8 @@ const toResult = (
   switch (result.type) {
     case "done":
       return Effect.succeed(result.rows)
-    case "refused": {
-      const refusal = String(result.rows[0]!["refusal"])
-      const same = result.rows.filter((row) => row["refusal"] === refusal)
-      return Effect.fail(new Refused({ refusal, values: same.map(({ value }) => value as string | null) }))
-    }
+    case "refused":
+      return Effect.fail(refusedBy(result.rows))
     case "unknown":
       return Effect.fail(new StoreError.OutcomeUnknown({ cause: failure(result.error, filename).cause }))
     case "failed":
