@@ -195,6 +195,17 @@ export const metadataMutants: ReadonlyArray<Mutant<Metadata>> = [
         yield* store.putManifest({ ...put, ifAbsent: false })
       })
   })],
+  ["getManifest remembers where a tag led", "returns the manifest that a reference leads to now", (store) => {
+    const found = new Map<string, Effect.Effect.Success<ReturnType<Metadata["getManifest"]>>>()
+    return {
+      getManifest: (repository, reference) =>
+        Effect.suspend(() => {
+          const known = found.get(reference)
+          if (known !== undefined) return Effect.succeed(known)
+          return Effect.tap(store.getManifest(repository, reference), (manifest) => void found.set(reference, manifest))
+        })
+    }
+  }],
   ["listTags is not ordered by ASCII", "lists a thousand tags", (store) => ({
     listTags: (repository, after, n) =>
       Effect.map(store.listTags(repository, after, n), (page) => page.toSorted((a, b) => a.localeCompare(b)))

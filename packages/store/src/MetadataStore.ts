@@ -172,6 +172,11 @@ export interface Service {
     after: Digest | undefined,
     n: number
   ) => Effect.Effect<ReadonlyArray<StoredManifest>, StoreError.RepositoryUnknown | StoreError.Failed>
+  /** Returns the bytes of a manifest as they are stored now, without verification. For tools that check the bytes. */
+  readonly inspectManifest: (
+    repository: RepositoryName,
+    digest: Digest
+  ) => Effect.Effect<Uint8Array, StoreError.RepositoryUnknown | StoreError.ManifestUnknown | StoreError.Failed>
   /** Lists the blobs of all repositories, ordered by digest, each once. For tools that check the bytes. */
   readonly inspectBlobs: (
     after: Digest | undefined,

@@ -194,8 +194,8 @@ class Scrubber {
   }
 
   private manifest(repository: RepositoryName, digest: Digest.Digest) {
-    return Effect.flatMap(Digest.load(digest), () => this.stores.metadata.getManifest(repository, digest)).pipe(
-      Effect.map(({ bytes }) => {
+    return Effect.flatMap(Digest.load(digest), () => this.stores.metadata.inspectManifest(repository, digest)).pipe(
+      Effect.map((bytes) => {
         const actual = Digest.fromBytes(bytes, Digest.verifiable(digest))
         return actual === digest ? [] : [new CorruptManifest({ repository, digest, actual })]
       }),

@@ -99,7 +99,13 @@ const blobCommands = (state: State): Pick<Service, "findBlob" | "linkBlob" | "mo
   }
 }
 
-type ManifestCommands = "putManifest" | "resolveManifest" | "getManifest" | "deleteManifest" | "deleteTag"
+type ManifestCommands =
+  | "putManifest"
+  | "resolveManifest"
+  | "getManifest"
+  | "inspectManifest"
+  | "deleteManifest"
+  | "deleteTag"
 
 const manifestCommands = (state: State): Pick<Service, ManifestCommands> => ({
   putManifest: (put) =>
@@ -121,6 +127,7 @@ const manifestCommands = (state: State): Pick<Service, ManifestCommands> => ({
       return entry.descriptor
     }),
   getManifest: (name, reference) => state.find(name, reference, (entry) => entry.answer),
+  inspectManifest: (name, digest) => state.find(name, digest, ({ manifest }) => Effect.succeed(manifest.bytes)),
   deleteManifest: (name, digest, evenIfReferenced) =>
     Effect.suspend(() =>
       state.find(name, digest, (entry, repository): Effect.Effect<void, StoreError.Referenced> => {

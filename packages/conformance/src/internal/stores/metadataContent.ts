@@ -1,4 +1,7 @@
 import type { Digest } from "@effect-oci/core/Digest"
+import type { Manifest } from "@effect-oci/core/Manifest"
+import * as MediaType from "@effect-oci/core/MediaType"
+import type * as Operation from "@effect-oci/core/Operation"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Tag from "@effect-oci/core/Tag"
 import { MetadataStore } from "@effect-oci/store/MetadataStore"
@@ -42,9 +45,28 @@ const commands: ReadonlyArray<StoreCheck<MetadataStore>> = [
       yield* returns(store.getManifest(repository, reference), manifest(1))
       yield* returns(store.resolveManifest(repository, reference), manifest(1).descriptor)
     }
+    yield* returns(store.inspectManifest(repository, manifestDigest(1)), manifest(1).bytes)
     for (const reference of [sample.v2, manifestDigest(2)]) {
       for (const read of reads) yield* fails(read(repository, reference), new StoreError.ManifestUnknown())
     }
+    yield* fails(store.inspectManifest(repository, manifestDigest(2)), new StoreError.ManifestUnknown())
+  }),
+  metadataCheck("returns the manifest that a reference leads to now, however often it is read", function*(store) {
+    const reads = function*(reference: Operation.TagOrDigest, expected: Manifest) {
+      for (let n = 0; n < 2; n++) yield* returns(store.getManifest(repository, reference), expected)
+    }
+    for (const n of [1, 2, 1]) {
+      yield* store.putManifest(put(n, { tags: [v1] }))
+      yield* reads(v1, manifest(n))
+      yield* reads(manifestDigest(n), manifest(n))
+    }
+    yield* store.deleteManifest(repository, manifestDigest(1), false)
+    for (const reference of [v1, manifestDigest(1)]) {
+      yield* fails(store.getManifest(repository, reference), new StoreError.ManifestUnknown())
+    }
+    const image = manifest(1, MediaType.image)
+    yield* store.putManifest(put(1, { manifest: image, tags: [v1] }))
+    for (const reference of [v1, manifestDigest(1)]) yield* reads(reference, image)
   }),
   metadataCheck("remembers when a manifest was first stored, and a tag last set", function*(store, { pass, units }) {
     const inspect = Effect.zip(

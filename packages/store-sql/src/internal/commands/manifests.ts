@@ -1,6 +1,7 @@
 import * as Answer from "@effect-oci/core/Answer"
 import type { Descriptor } from "@effect-oci/core/Descriptor"
 import * as Digest from "@effect-oci/core/Digest"
+import { LruMap } from "@effect-oci/core/LruMap"
 import * as Manifest from "@effect-oci/core/Manifest"
 import * as Operation from "@effect-oci/core/Operation"
 import type * as MetadataStore from "@effect-oci/store/MetadataStore"
@@ -50,27 +51,75 @@ const found = <A, E>(
 ): Effect.Effect<A, E | Unknown> =>
   row === undefined
     ? Answer.fail(new StoreError.RepositoryUnknown())
-    : row["digest"] === null
+    : row["media_type"] === null
     ? Answer.fail(new StoreError.ManifestUnknown())
     : f(row)
 
 /** Verifies the bytes of a manifest. After a restart, the algorithm of its digest may have to be loaded first. */
 const manifestOf = (row: Row): Effect.Effect<Manifest.Manifest, StoreError.Failed> => {
-  const { digest, mediaType } = descriptorOf(row)
+  const digest = digestCode.decode(row["digest"] as Uint8Array)
   return Answer.flatMap(Digest.load(digest), () => {
-    const manifest = Manifest.make({ mediaType, bytes: row["payload"] as Uint8Array, digest })
+    const manifest = Manifest.make({
+      mediaType: row["media_type"] as string,
+      bytes: row["payload"] as Uint8Array,
+      digest
+    })
     return Either.isRight(manifest)
       ? Answer.succeed(manifest.right)
       : Answer.fail(new StoreError.Failed({ cause: manifest.left }))
   })
 }
 
+/** A manifest that was read before, and the code of its digest. */
+interface CachedManifest {
+  readonly manifest: Manifest.Manifest
+  readonly code: Uint8Array
+}
+
+/** The maximum size of the manifests that stay in memory, in bytes, and what an entry costs in addition. */
+const maxCachedBytes = 16 * 1024 * 1024
+const entryBytes = 512
+
+/**
+ * The database answers every read, so a read sees what other processes have written. But the database returns no bytes
+ * if the reference still leads to the manifest of the last read, which is in memory and was verified.
+ */
 const getManifest = (db: Database): Service["getManifest"] => {
-  const find = findBy(db, "m.digest, m.media_type, m.size, m.payload")
-  return (repository, reference) =>
-    Answer.flatMap(
-      db.read(Operation.isDigest(reference) ? find.digest : find.tag, findValues(repository, reference)),
-      (rows) => found(rows, manifestOf)
+  const unlessKnown = (column: string) =>
+    `CASE WHEN m.digest = :known AND m.media_type = :knownType THEN NULL ELSE m.${column} END AS ${column}`
+  const find = findBy(db, `m.media_type, ${unlessKnown("digest")}, ${unlessKnown("payload")}`)
+  const cached = new LruMap<string, CachedManifest>(
+    maxCachedBytes,
+    ({ manifest }) => manifest.bytes.byteLength + entryBytes
+  )
+  return (repository, reference) => {
+    const key = `${repository} ${reference}`
+    const known = cached.get(key)
+    const isDigest = Operation.isDigest(reference)
+    const values = {
+      repository,
+      reference: isDigest ? known?.code ?? digestCode.encode(reference) : reference,
+      known: known?.code ?? null,
+      knownType: known?.manifest.descriptor.mediaType ?? null
+    }
+    return Answer.flatMap(db.read(isDigest ? find.digest : find.tag, values), (rows) =>
+      found(rows, (row) => {
+        const code = row["digest"] as Uint8Array | null
+        if (known !== undefined && code === null) return Answer.succeed(known.manifest)
+        return Answer.map(manifestOf(row), (manifest) => {
+          cached.set(key, { manifest, code: code! })
+          return manifest
+        })
+      }))
+  }
+}
+
+const inspectManifest = (db: Database): Service["inspectManifest"] => {
+  const { digest: find } = findBy(db, "m.media_type, m.payload")
+  return (repository, digest) =>
+    Effect.flatMap(
+      Effect.suspend(() => db.read(find, { repository, reference: digestCode.encode(digest) })),
+      (rows) => found(rows, (row) => Effect.succeed(row["payload"] as Uint8Array))
     )
 }
 
@@ -250,13 +299,20 @@ const deleteTag = (db: Database): Service["deleteTag"] => {
     ))
 }
 
-type Commands = "putManifest" | "resolveManifest" | "getManifest" | "deleteManifest" | "deleteTag"
+type Commands =
+  | "putManifest"
+  | "resolveManifest"
+  | "getManifest"
+  | "inspectManifest"
+  | "deleteManifest"
+  | "deleteTag"
 
 /** The commands for manifests and tags. */
 export const make = (db: Database): Pick<Service, Commands> => ({
   putManifest: putManifest(db),
   resolveManifest: resolveManifest(db),
   getManifest: getManifest(db),
+  inspectManifest: inspectManifest(db),
   deleteManifest: deleteManifest(db),
   deleteTag: deleteTag(db)
 })

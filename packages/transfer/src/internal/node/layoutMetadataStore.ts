@@ -163,6 +163,7 @@ const layoutDigests = (path: string) =>
 type ReadCommands =
   | "resolveManifest"
   | "getManifest"
+  | "inspectManifest"
   | "listTags"
   | "listReferrers"
   | "listRepositories"
@@ -181,6 +182,7 @@ const readCommands = (
         ...manifest,
         descriptor: annotated(now)(manifest.descriptor)
       }))),
+  inspectManifest: (name, digest) => state.readFor(digest, ({ metadata }) => metadata.inspectManifest(name, digest)),
   listTags: (name, after, n) => state.read(({ metadata }) => listTags(metadata, name, after, n)),
   listReferrers: (name, subject, type, after, n) =>
     state.read(({ metadata }) => metadata.listReferrers(name, subject, type, after, n)),
