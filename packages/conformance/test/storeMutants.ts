@@ -1,5 +1,5 @@
 /** Correct stores with one added fault each, to prove that the suites find the fault. */
-import { Body } from "@effect-oci/core"
+import { Body, Digest } from "@effect-oci/core"
 import type { BlobStore, MetadataStore } from "@effect-oci/store"
 import { StoreError } from "@effect-oci/store"
 import { Duration, Effect, Stream } from "effect"
@@ -11,6 +11,8 @@ type Blobs = BlobStore.Service
 type Metadata = MetadataStore.Service
 
 const long = Duration.days(1000)
+
+const digestOfNothing = Digest.fromBytes(new Uint8Array(0))
 
 const collected = (body: Body.Body) => Body.toBytes(body, { limit: Infinity, onLimit: () => new Error() as never })
 
@@ -308,9 +310,17 @@ export const pairMutants: {
           token,
           offset: append.offset + (append.body.size ?? 0)
         }))
+    })],
+    ["append ignores the fence", "mixes no bytes", (store) => ({
+      append: (append) => store.append({ ...append, fence: 1 })
     })]
   ],
   metadata: [
+    ["getUpload returns another digest", "continues an upload at any node", (store) => ({
+      getUpload: (id) => Effect.map(store.getUpload(id), (upload) => ({ ...upload, digest: digestOfNothing })),
+      claimUpload: (...claim) =>
+        Effect.map(store.claimUpload(...claim), (upload) => ({ ...upload, digest: digestOfNothing }))
+    })],
     ["findBlob never renews a lease", "keeps blobs that a caller found", (store) => ({
       findBlob: (repository, digest) => store.findBlob(repository, digest)
     })],

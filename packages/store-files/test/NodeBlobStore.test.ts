@@ -294,6 +294,21 @@ describe("uploads", () => {
       )
     }))
 
+  it.scoped("an interruption while the disk syncs does not end the upload", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporary
+      const system = new RecordedFileSystem(directory)
+      const store = yield* Effect.provideService(unlocked(directory), NodeFileSystem.NodeFileSystem, system)
+      const token = yield* store.openUpload({ id: "upload", key: nextKey() })
+      const fiber = yield* Effect.fork(store.append({ token, fence: 1, offset: 0, body: Body.bytes(text("a")) }))
+      yield* until(() => system.calls.some(({ name }) => name === "datasync"))
+      yield* Fiber.interrupt(fiber)
+      assert.deepEqual(
+        yield* store.append({ token, fence: 2, offset: 0, body: Body.bytes(text("bc")) }),
+        { offset: 2, token }
+      )
+    }))
+
   it.scoped("refuses tokens that lead out of the directory", () =>
     Effect.gen(function*() {
       const { directory, store } = yield* opened

@@ -205,13 +205,17 @@ export class Uploads {
     )
   }
 
-  /** Syncs the bytes of an upload. If that fails, the upload ends: a second sync would succeed without the bytes. */
+  /**
+   * Syncs the bytes of an upload. If that fails, the upload ends: a second sync would succeed without the bytes. A sync
+   * is not interrupted, because it would then be unknown whether it failed.
+   */
   private syncData(path: string, file: File, session: Session): files.FileEffect<void> {
     return files.attempt("sync", path, () => file.datasync()).pipe(
-      Effect.onError(() => {
+      Effect.tapError(() => {
         session.hasFailed = true
         return Effect.ignore(files.remove(path))
-      })
+      }),
+      Effect.uninterruptible
     )
   }
 

@@ -40,10 +40,13 @@ export const millis = (duration: Duration.DurationInput): number =>
 export class Database {
   readonly dialect: Dialect
   readonly isReadOnly: boolean
+  /** Whether other processes write to the database too. */
+  readonly isShared: boolean
 
   constructor(private readonly batch: Service) {
     this.dialect = dialects[batch.dialect]
     this.isReadOnly = batch.readOnly === true
+    this.isShared = batch.clock === "database"
   }
 
   statement(text: string): Template {

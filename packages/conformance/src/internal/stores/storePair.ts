@@ -1,49 +1,22 @@
 import * as Descriptor from "@effect-oci/core/Descriptor"
-import { Registry } from "@effect-oci/core/Registry"
+import type { Registry } from "@effect-oci/core/Registry"
 import * as RepositoryName from "@effect-oci/core/RepositoryName"
 import * as Tag from "@effect-oci/core/Tag"
-import { BlobStore } from "@effect-oci/store/BlobStore"
-import type * as Blobs from "@effect-oci/store/BlobStore"
-import { MetadataStore } from "@effect-oci/store/MetadataStore"
-import type * as Metadata from "@effect-oci/store/MetadataStore"
-import * as Store from "@effect-oci/store/Store"
+import type { BlobStore } from "@effect-oci/store/BlobStore"
+import type { MetadataStore } from "@effect-oci/store/MetadataStore"
 import * as StoreError from "@effect-oci/store/StoreError"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
 import * as TestServices from "effect/TestServices"
 import { bytesOf } from "../../Fixtures.js"
 import type { StoreCheck } from "../../StoreCheck.js"
 import { chunkSize } from "./blobBytes.js"
+import { movingUploads } from "./movingUploads.js"
+import { grace, pairCheck, running } from "./pair.js"
+import type { Stores } from "./pair.js"
 import { imageOf, pullsBlob, pushBlob, scenario } from "./registryScenario.js"
 import { repository, upTo } from "./samples.js"
-import { equal, intercept, makeCheck, mismatch, returns } from "./subject.js"
+import { equal, intercept, mismatch, returns } from "./subject.js"
 import type { Subject } from "./subject.js"
-
-interface Stores {
-  readonly blobs: Blobs.Service
-  readonly metadata: Metadata.Service
-}
-
-const pairCheck = makeCheck<BlobStore | MetadataStore, Stores>((get) => ({
-  blobs: get(BlobStore),
-  metadata: get(MetadataStore)
-}))
-
-/** How long content is kept although nothing refers to it, in units. */
-const grace = 20
-
-/** Runs a program with a registry over two stores. The registry stops at the end, as if its process ended. */
-const running = <A, E>(
-  { blobs, metadata }: Stores,
-  { units }: Subject,
-  program: (registry: Registry.Service) => Effect.Effect<A, E>
-) =>
-  Effect.flatMap(Registry, program).pipe(
-    Effect.provide(Store.layer({ grace: units(grace), uploadTimeToLive: units(60), untagged: "delete" })),
-    Effect.provide(Context.make(BlobStore, blobs).pipe(Context.add(MetadataStore, metadata))),
-    Effect.provide(Logger.remove(Logger.defaultLogger))
-  )
 
 /** Lets time pass in which the collector runs `times` times. A store that does not block needs a moment for each. */
 const collects = ({ pass, testClock }: Subject, times: number) =>
@@ -127,6 +100,7 @@ const crashes = faults.map((fault) =>
 /** What two stores promise together, as the stores of a registry. */
 export const storePair: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>> = [
   ...crashes,
+  ...movingUploads,
   pairCheck("keeps blobs that a caller found, until its push, while the collector runs", function*(stores, subject) {
     const images = upTo(20).map((n) => ({ tag: Tag.make(`v${n}`), layer: bytesOf(`layer ${n}`) }))
     const blobs = [bytesOf("config"), ...images.map(({ layer }) => layer)]

@@ -17,6 +17,12 @@ type Commands = "createUpload" | "getUpload" | "claimUpload" | "advanceUpload" |
  */
 const relaxed = { relaxed: true }
 
+/**
+ * A claim of a shared database is not relaxed: nodes outlive a crash of the database, and no two of them may have a claim
+ * with the same fence.
+ */
+const claiming = ({ isShared }: Database) => isShared ? {} : relaxed
+
 const uploadOf = (row: Row): MetadataStore.Upload => ({
   id: row["id"] as string,
   repository: row["repository"] as RepositoryName,
@@ -137,7 +143,7 @@ export const make = (db: Database): Pick<Service, Commands> => {
     createUpload: createUpload(db),
     getUpload: (id) => Effect.flatMap(db.read(get, { id }), first),
     claimUpload: (id, lives) =>
-      Effect.flatMap(lastRows(db.run([claim], { id, lives: millis(lives) }, {}, relaxed)), first),
+      Effect.flatMap(lastRows(db.run([claim], { id, lives: millis(lives) }, {}, claiming(db))), first),
     advanceUpload: advanceUpload(db),
     endUpload: (id) =>
       Effect.asVoid(db.run(end, { id }, { UploadUnknown: () => new StoreError.UploadUnknown() }, relaxed))
