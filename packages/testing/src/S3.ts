@@ -28,9 +28,9 @@ import { respond } from "./internal/s3/respond.js"
 import { refused } from "./internal/s3/signature.js"
 import type { Credentials } from "./internal/s3/signature.js"
 import { emptyBucket } from "./internal/s3/state.js"
-import type { State } from "./internal/s3/state.js"
+import type { Dialect, State } from "./internal/s3/state.js"
 
-export type { Credentials, Failure, Fault, Operation, Outcome, Rule }
+export type { Credentials, Dialect, Failure, Fault, Operation, Outcome, Rule }
 export { failures }
 
 /**
@@ -46,6 +46,11 @@ export interface Options {
   readonly credentials?: ReadonlyArray<Credentials>
   /** Default: `us-east-1`. */
   readonly region?: string
+  /**
+   * Whose behaviour this S3 has where servers differ. Ceph ignores `If-None-Match` at CompleteMultipartUpload, requires
+   * it to name all parts, and answers it with 500 for an upload that was aborted. Default: `amazon`.
+   */
+  readonly dialect?: Dialect
   /** The least size of a part, except for the last part, in bytes. Default: 5 MiB. */
   readonly minPartSize?: number
   /** How long a new key is missing from lists, by the clock. Default: 0. */
@@ -114,9 +119,11 @@ const defaultBucket = "bucket"
  */
 export const credentials: Credentials = { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "secret/of+the+tests" }
 
-const makeState = ({ buckets = [defaultBucket], listDelay = 0, minPartSize = 5 * 1024 * 1024 }: Options): State => {
+const makeState = (options: Options): State => {
+  const { buckets = [defaultBucket], dialect = "amazon", listDelay = 0, minPartSize = 5 * 1024 * 1024 } = options
   let ids = 0
   return {
+    dialect,
     buckets: new Map(buckets.map((name) => [name, emptyBucket()])),
     minPartSize,
     listDelay: Duration.toMillis(listDelay),

@@ -1,19 +1,24 @@
+import * as NodeS3 from "@effect-oci/testing/NodeS3"
 import * as S3 from "@effect-oci/testing/S3"
-import { it } from "@effect/vitest"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import { Effect } from "effect"
-import { expect } from "vitest"
-import { send, target } from "./suites/s3Client.js"
+import { describe } from "vitest"
+import { behaviour } from "./suites/s3.js"
+import { target } from "./suites/s3Client.js"
 
-it.effect("stores an object and returns it", () => {
-  const s3 = S3.make()
-  return Effect.gen(function*() {
-    const put = yield* send(target, "PUT", { key: "a/ü +%.txt", body: "hello" })
-    expect([put.status, put.code]).toEqual([200, undefined])
-    const got = yield* send(target, "GET", { key: "a/ü +%.txt", headers: { range: "bytes=1-" } })
-    expect([got.status, got.text]).toEqual([206, "ello"])
-    expect(s3.calls.map(({ operation, status }) => [operation, status])).toEqual([["PutObject", 200], [
-      "GetObject",
-      206
-    ]])
-  }).pipe(Effect.provide(S3.layer(s3)))
+for (const dialect of ["amazon", "ceph"] as const) {
+  const options = { minPartSize: 1000, dialect }
+  describe(`in memory, as ${dialect}`, () => {
+    behaviour({ ...options, target: Effect.succeed(target), layer: S3.layer(S3.make(options)) })
+  })
+}
+
+describe("on 127.0.0.1", () => {
+  const options = { minPartSize: 1000, dialect: "amazon" } as const
+  const server = NodeS3.serve(S3.make(options))
+  behaviour({
+    ...options,
+    target: Effect.map(server, ({ origin }) => ({ ...target, origin })),
+    layer: FetchHttpClient.layer
+  })
 })

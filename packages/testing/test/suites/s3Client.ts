@@ -24,7 +24,7 @@ export interface Call {
   readonly key?: string
   readonly query?: { readonly [name: string]: string }
   readonly headers?: { readonly [name: string]: string }
-  readonly body?: string | Uint8Array
+  readonly body?: string | Uint8Array<ArrayBuffer>
 }
 
 /** An answer that was read to its end. */
@@ -48,12 +48,19 @@ export const urlOf = ({ bucket, origin }: Target, { key = "", query = {} }: Call
   return url
 }
 
-/** Signs a request in its headers, or, with `seconds`, in its URL. */
-export const sign = (to: Target, method: string, call: Call, seconds?: number) =>
+/** How to sign. */
+export interface Signing {
+  /** The seconds until a presigned URL expires. Default: the signature is in the headers. */
+  readonly expires?: number
+  /** The difference between the clock of the signature and the clock of the test. */
+  readonly minutes?: number
+}
+
+export const sign = (to: Target, method: string, call: Call, { expires, minutes = 0 }: Signing = {}) =>
   Effect.flatMap(Clock.currentTimeMillis, (now) =>
     Effect.promise(() => {
       const url = urlOf(to, call)
-      if (seconds !== undefined) url.searchParams.set("X-Amz-Expires", String(seconds))
+      if (expires !== undefined) url.searchParams.set("X-Amz-Expires", String(expires))
       return new AwsV4Signer({
         ...to.credentials,
         method,
@@ -62,17 +69,19 @@ export const sign = (to: Target, method: string, call: Call, seconds?: number) =
         ...call.body === undefined ? {} : { body: call.body },
         service: "s3",
         region: to.region,
-        datetime: dateOf(now),
-        signQuery: seconds !== undefined
+        datetime: dateOf(now + minutes * 60_000),
+        signQuery: expires !== undefined
       }).sign()
     }))
 
-const read = (method: string, url: URL, headers: Headers, body: string | Uint8Array | undefined) =>
+const read = (method: string, url: URL, headers: Headers, body: Call["body"]) =>
   Effect.gen(function*() {
     const client = yield* HttpClient.HttpClient
     const request = HttpClientRequest.make(method as "GET")(url, { headers: Object.fromEntries(headers) })
     const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body
-    const sent = bytes === undefined ? request : HttpClientRequest.setBody(request, HttpBody.uint8Array(bytes))
+    const sent = bytes === undefined
+      ? request
+      : HttpClientRequest.setBody(request, HttpBody.uint8Array(bytes, headers.get("content-type") ?? undefined))
     const response = yield* client.execute(sent)
     const received = new Uint8Array(yield* response.arrayBuffer)
     const text = new TextDecoder().decode(received)
@@ -89,9 +98,5 @@ const read = (method: string, url: URL, headers: Headers, body: string | Uint8Ar
   }).pipe(Effect.scoped)
 
 /** Sends a signed call. */
-export const send = (to: Target, method: string, call: Call = {}) =>
-  Effect.flatMap(sign(to, method, call), ({ headers, url }) => read(method, url, headers, call.body))
-
-/** Sends a call whose signature is in its URL. */
-export const sendPresigned = (to: Target, method: string, call: Call, seconds: number) =>
-  Effect.flatMap(sign(to, method, call, seconds), ({ headers, url }) => read(method, url, headers, call.body))
+export const send = (to: Target, method: string, call: Call = {}, signing?: Signing) =>
+  Effect.flatMap(sign(to, method, call, signing), ({ headers, url }) => read(method, url, headers, call.body))

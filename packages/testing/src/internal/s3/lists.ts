@@ -77,8 +77,15 @@ export const listObjects = (
   ))
 }
 
-/** <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html> */
-export const listUploads = ({ bucket: name, query }: Incoming, bucket: Bucket): Answer => {
+/**
+ * Without an upload id as marker, a page begins after all uploads of the key; Ceph begins it with them.
+ * <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>
+ */
+export const listUploads = (
+  { bucket: name, query }: Incoming,
+  bucket: Bucket,
+  { dialect }: State
+): Answer => {
   const encode = encoderOf(query)
   const asked = countOf(query, "max-uploads", maxPage)
   if (typeof asked !== "number") return asked
@@ -90,7 +97,8 @@ export const listUploads = ({ bucket: name, query }: Incoming, bucket: Bucket): 
   const idMarker = keyMarker === "" ? "" : query.get("upload-id-marker") ?? ""
   const found = [...bucket.uploads.values()].filter(({ id, key }) => {
     const order = compareKeys(key, keyMarker)
-    return key.startsWith(prefix) && (order > 0 || (order === 0 && idMarker !== "" && id > idMarker))
+    return key.startsWith(prefix) &&
+      (order > 0 || (order === 0 && id > idMarker && (idMarker !== "" || dialect === "ceph")))
   }).sort((a, b) => compareKeys(a.key, b.key) || (a.id < b.id ? -1 : 1))
   const page = found.slice(0, count)
   const last = page.at(-1)

@@ -40,22 +40,30 @@ export const uploadPart = (incoming: Incoming, bucket: Bucket): Answer => {
   return { status: 200, headers: { etag: `"${etag}"` } }
 }
 
+interface Listed {
+  readonly number: number
+  readonly etag: string
+}
+
+/** Returns the parts that a document names. Empty if the document is malformed. */
+const listedParts = (body: Uint8Array): ReadonlyArray<Listed> => {
+  const listed = elements(parse(body, "CompleteMultipartUpload") ?? "", "Part").map((part) => ({
+    number: Number(valueOf(part, "PartNumber")),
+    etag: valueOf(part, "ETag")?.replace(/"/g, "") ?? ""
+  }))
+  return listed.every(({ number }) => Number.isInteger(number)) ? listed : []
+}
+
 /** Returns the named parts, or the error of a list that S3 refuses. */
 const chosenParts = (
-  document: string,
+  listed: ReadonlyArray<Listed>,
   stored: ReadonlyMap<number, Part>,
-  minPartSize: number
+  { dialect, minPartSize }: State
 ): ReadonlyArray<Part> | Answer => {
-  const listed = elements(document, "Part").map((part) => ({
-    number: Number(valueOf(part, "PartNumber")),
-    etag: valueOf(part, "ETag")?.replace(/"/g, "")
-  }))
-  if (listed.length === 0 || listed.some(({ number }) => !Number.isInteger(number))) {
-    return failed(failures.malformedXml)
-  }
   if (listed.some(({ number }, i) => i > 0 && number <= (listed[i - 1]?.number ?? 0))) {
-    return failed(failures.invalidPartOrder)
+    return failed(dialect === "ceph" ? failures.invalidPart : failures.invalidPartOrder)
   }
+  if (dialect === "ceph" && listed.length !== stored.size) return failed(failures.invalidPart)
   const parts: Array<Part> = []
   for (const [index, { etag, number }] of listed.entries()) {
     const part = stored.get(number)
@@ -68,30 +76,39 @@ const chosenParts = (
   return parts
 }
 
-/** <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html> */
-export const completeUpload = (incoming: Incoming, bucket: Bucket, { minPartSize }: State): Answer => {
-  const { body, bucket: name, key, now } = incoming
-  const upload = uploadOf(incoming, bucket)
-  if (upload === undefined) return failed(failures.noSuchUpload)
-  const document = parse(body, "CompleteMultipartUpload")
-  const parts = document === undefined
-    ? failed(failures.malformedXml)
-    : chosenParts(document, upload.parts, minPartSize)
-  if ("status" in parts) return parts
-  const refused = refusedWrite(incoming, bucket)
-  if (refused !== undefined) return refused
-  const hash = md5(Buffer.concat(parts.map(({ etag }) => Buffer.from(etag, "hex")))).toString("hex")
-  const etag = `${hash}-${parts.length}`
-  const bytes = Buffer.concat(parts.map(({ bytes }) => bytes))
-  bucket.objects.set(key, { bytes, etag, contentType: upload.contentType, modified: now })
-  bucket.uploads.delete(upload.id)
-  return xml(element(
+const completed = ({ bucket, key }: Incoming, etag: string): Answer =>
+  xml(element(
     "CompleteMultipartUploadResult",
-    field("Location", `/${name}/${key}`),
-    field("Bucket", name),
+    field("Location", `/${bucket}/${key}`),
+    field("Bucket", bucket),
     field("Key", key),
     field("ETag", `"${etag}"`)
   ))
+
+/**
+ * Ceph ignores `If-None-Match` and requires that the document names all parts. For an upload that it does not have, Ceph
+ * answers 200 if the key has an object of the same parts, and else 500.
+ * <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+ */
+export const completeUpload = (incoming: Incoming, bucket: Bucket, state: State): Answer => {
+  const { key, now } = incoming
+  const ceph = state.dialect === "ceph"
+  const listed = listedParts(incoming.body)
+  const hash = md5(Buffer.concat(listed.map(({ etag }) => Buffer.from(etag, "hex")))).toString("hex")
+  const etag = `${hash}-${listed.length}`
+  const upload = uploadOf(incoming, bucket)
+  if (upload === undefined) {
+    if (!ceph) return failed(failures.noSuchUpload)
+    return bucket.objects.get(key)?.etag === etag ? completed(incoming, etag) : failed(failures.internalError)
+  }
+  const parts = listed.length === 0 ? failed(failures.malformedXml) : chosenParts(listed, upload.parts, state)
+  if ("status" in parts) return parts
+  const refused = ceph ? undefined : refusedWrite(incoming, bucket)
+  if (refused !== undefined) return refused
+  const bytes = Buffer.concat(parts.map(({ bytes }) => bytes))
+  bucket.objects.set(key, { bytes, etag, contentType: upload.contentType, modified: now })
+  bucket.uploads.delete(upload.id)
+  return completed(incoming, etag)
 }
 
 /** <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html> */

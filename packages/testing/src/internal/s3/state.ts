@@ -26,7 +26,11 @@ export interface Bucket {
   readonly uploads: Map<string, Upload>
 }
 
+/** Whose behaviour the small S3 has where servers differ. */
+export type Dialect = "amazon" | "ceph"
+
 export interface State {
+  readonly dialect: Dialect
   readonly buckets: Map<string, Bucket>
   readonly minPartSize: number
   /** Milliseconds until a list contains a new key. */
