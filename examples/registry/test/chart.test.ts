@@ -25,7 +25,7 @@ it("refuses values that its templates cannot use", () => {
   const wrong = [
     { ...values, replicas: 2 },
     { ...values, settings: { server: { port: { number: 5000 } } } },
-    { ...values, persistence: { size: "a lot" } },
+    { ...values, persistence: { enabled: true, size: "a lot" } },
     { ...values, service: { type: "ClusterIP", port: 0 } }
   ]
   expect(wrong.map((value) => validate(value))).toEqual([false, false, false, false])

@@ -1,11 +1,11 @@
 /** Runs the collector each second while clients push images that share layers. */
+import { Ledger } from "@effect-oci/testing/Ledger"
+import { startLoad, verify } from "@effect-oci/testing/Load"
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { tmpdir } from "node:os"
 import { folderIn } from "../programs.js"
 import { buildInspector, swept } from "./inspect.js"
-import { Ledger } from "./ledger.js"
-import { startLoad, verify } from "./load.js"
 import { buildServer, startServer } from "./server.js"
 
 const grace = 2000
@@ -21,7 +21,7 @@ export const collectUnderLoad = (clients: number, seconds: number) =>
     const server = yield* (yield* startServer(program, options)).serving
     const load = startLoad(server.url, ledger, { clients, grace })
     yield* Effect.sleep(seconds * 1000)
-    assert.deepEqual(yield* Effect.promise(load.stop), { problems: [], disconnects: [] })
+    assert.deepEqual(yield* Effect.promise(load.stop), { problems: [], disconnects: [], retries: [] })
     const { acknowledged } = ledger
     assert.deepEqual(yield* Effect.promise(() => verify(server.url, ledger)), [])
     assert.strictEqual(yield* server.kill, "")

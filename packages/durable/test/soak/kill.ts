@@ -1,11 +1,11 @@
 /** Kills a server at random moments under load, and starts it again. */
+import { Ledger } from "@effect-oci/testing/Ledger"
+import { startLoad, verify } from "@effect-oci/testing/Load"
 import { assert } from "@effect/vitest"
 import { Clock, Effect, Random } from "effect"
 import { tmpdir } from "node:os"
 import { folderIn } from "../programs.js"
 import { buildInspector, swept } from "./inspect.js"
-import { Ledger } from "./ledger.js"
-import { startLoad, verify } from "./load.js"
 import { buildServer, startServer } from "./server.js"
 
 const grace = 2000

@@ -1,4 +1,6 @@
 /** Cuts the power of the disk of a server at random moments under load. */
+import { Ledger } from "@effect-oci/testing/Ledger"
+import { startLoad, verify } from "@effect-oci/testing/Load"
 import { Effect, Random } from "effect"
 import { rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -7,8 +9,6 @@ import { folderIn } from "../programs.js"
 import { cutPower, mountCopy, mountDisk } from "./disk.js"
 import type { FileSystemName } from "./disk.js"
 import { buildInspector } from "./inspect.js"
-import { Ledger } from "./ledger.js"
-import { startLoad, verify } from "./load.js"
 import { buildServer, startServer } from "./server.js"
 import type { ServerOptions } from "./server.js"
 

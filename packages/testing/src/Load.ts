@@ -1,8 +1,8 @@
 /** Clients that push, tag and delete images, and a reader that checks what they know. */
-import { Client, digestOf, Disconnected, newImage } from "./client.js"
-import type { Image } from "./client.js"
-import { absent } from "./ledger.js"
-import type { Ledger } from "./ledger.js"
+import { absent } from "./Ledger.js"
+import type { Ledger } from "./Ledger.js"
+import { Client, digestOf, Disconnected, newImage, Unavailable } from "./LoadClient.js"
+import type { ClientOptions, Image } from "./LoadClient.js"
 
 const repositories = ["soak/one", "soak/two"]
 const tagsPerClient = 4
@@ -21,36 +21,56 @@ class Worker {
   private readonly other: string
   private readonly client: Client
   private readonly tags: ReadonlyArray<string>
+  private unfinished: { readonly image: Image; readonly tag: string } | undefined
 
-  constructor(url: string, number: number, private readonly ledger: Ledger, private readonly grace: number) {
+  constructor(
+    url: string,
+    number: number,
+    private readonly ledger: Ledger,
+    private readonly grace: number,
+    options: ClientOptions
+  ) {
     this.repository = repositories[number % 2]!
     this.other = repositories[(number + 1) % 2]!
-    this.client = new Client(url, this.repository)
+    this.client = new Client(url, this.repository, options)
     this.tags = Array.from({ length: tagsPerClient }, (_, tag) => `${this.repository}:c${number}-${tag}`)
   }
 
+  /** Whether a push has failed that was not repeated yet. */
+  get isUnfinished(): boolean {
+    return this.unfinished !== undefined
+  }
+
+  /** Does one thing. After a push that failed, repeats the push. */
   async step(): Promise<void> {
+    if (this.unfinished !== undefined) return this.push(this.unfinished.image, this.unfinished.tag)
     const dice = Math.random()
     if (dice < 0.55) return this.push(newImage(), random(this.tags)!)
     if (dice < 0.65) return this.client.abandonUpload()
-    const tag = random(this.tags.filter((tag) => !this.ledger.valuesOf(tag).has(absent)))
+    const tag = random(this.tags.filter((tag) => {
+      const values = this.ledger.valuesOf(tag)
+      return values.size === 1 && !values.has(absent)
+    }))
     if (tag === undefined) return
     const [digest = ""] = this.ledger.valuesOf(tag)
     if (dice < 0.75) return this.retag(digest, random(this.tags)!)
     if (dice < 0.9) return this.set([tag], absent, () => this.client.delete(split(tag)[1]))
+    for (const possible of this.ledger.possibleTagsOf(digest)) this.ledger.begin(possible, absent)
     await this.set(this.ledger.tagsOf(digest), absent, () => this.client.delete(digest))
     this.ledger.deleted(digest)
   }
 
   /** Pushes an image as clients do: blobs that the registry has are not sent. */
   private async push(image: Image, tag: string): Promise<void> {
+    this.unfinished = { image, tag }
     for (;;) {
       const begun = performance.now()
       for (const blob of image.blobs) {
         if (!(await this.client.has(digestOf(blob)))) await this.client.pushBlob(blob, this.other)
       }
-      if (await this.put(tag, image, begun)) return
+      if (await this.put(tag, image, begun)) break
     }
+    this.unfinished = undefined
   }
 
   /** Returns `false` if the client was so slow that the collector may have deleted a blob that it found. */
@@ -76,23 +96,44 @@ class Worker {
   }
 }
 
-export interface LoadOptions {
+export interface LoadOptions extends ClientOptions {
   readonly clients: number
   /** The grace of the collector, in milliseconds. */
   readonly grace: number
+  /**
+   * Whether clients continue after a failure of the server, and repeat the push that failed, as Docker does. Otherwise
+   * the first failure ends its client. Default: `false`.
+   */
+  readonly retry?: boolean | undefined
 }
 
+/** How often a client repeats, before it gives up. */
+const maxAttempts = 100
+
+/** How long a client waits before it repeats, in milliseconds. */
+const pause = 250
+
 /** Runs clients until the server is gone or `stop` is called. */
-export const startLoad = (url: string, ledger: Ledger, { clients, grace }: LoadOptions) => {
+export const startLoad = (url: string, ledger: Ledger, options: LoadOptions) => {
+  const { clients, grace, retry = false } = options
   const stopping = new AbortController()
-  const outcome = { problems: new Array<string>(), disconnects: new Array<string>() }
+  const outcome = { problems: new Array<string>(), disconnects: new Array<string>(), retries: new Array<string>() }
   const run = async (number: number) => {
-    const worker = new Worker(url, number, ledger, grace)
-    try {
-      while (!stopping.signal.aborted) await worker.step()
-    } catch (error) {
-      const list = error instanceof Disconnected ? outcome.disconnects : outcome.problems
-      list.push(String(error))
+    const worker = new Worker(url, number, ledger, grace, options)
+    let attempts = 0
+    while (!stopping.signal.aborted || (retry && worker.isUnfinished)) {
+      try {
+        await worker.step()
+        attempts = 0
+      } catch (error) {
+        const isFailure = error instanceof Disconnected || error instanceof Unavailable
+        if (!retry || !isFailure || attempts++ === maxAttempts) {
+          const list = error instanceof Disconnected ? outcome.disconnects : outcome.problems
+          return void list.push(String(error))
+        }
+        outcome.retries.push(String(error))
+        await new Promise((resolve) => setTimeout(resolve, pause))
+      }
     }
   }
   const done = Promise.all(Array.from({ length: clients }, (_, number) => run(number)))

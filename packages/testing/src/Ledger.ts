@@ -39,6 +39,11 @@ export class Ledger {
     return this.allTags.filter((tag) => this.valuesOf(tag).size === 1 && this.valuesOf(tag).has(value))
   }
 
+  /** Returns the tags that may have this value. */
+  possibleTagsOf(value: string): ReadonlyArray<string> {
+    return this.allTags.filter((tag) => this.valuesOf(tag).has(value))
+  }
+
   get allTags(): ReadonlyArray<string> {
     return [...this.tags.keys()]
   }

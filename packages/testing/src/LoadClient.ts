@@ -4,6 +4,9 @@ import { createHash, randomBytes } from "node:crypto"
 /** The server answered with a status that the client does not expect. */
 export class Unexpected extends Error {}
 
+/** The server answered that it cannot serve now. */
+export class Unavailable extends Unexpected {}
+
 /** The connection to the server ended. */
 export class Disconnected extends Error {}
 
@@ -43,8 +46,17 @@ export const newImage = (): Image => {
   return { manifest, digest: digestOf(manifest), blobs: [...layers, config] }
 }
 
+export interface ClientOptions {
+  /** Whether each request has a connection of its own. Default: `false`. */
+  readonly newConnections?: boolean | undefined
+}
+
 export class Client {
-  constructor(private readonly url: string, private readonly repository: string) {}
+  constructor(
+    private readonly url: string,
+    private readonly repository: string,
+    private readonly options: ClientOptions = {}
+  ) {}
 
   async request(method: string, path: string, body?: Uint8Array, headers: Record<string, string> = {}) {
     let response: Response
@@ -53,7 +65,7 @@ export class Client {
       response = await fetch(new URL(path, `${this.url}/v2/${this.repository}/`), {
         method,
         body: body === undefined ? null : Buffer.from(body),
-        headers
+        headers: this.options.newConnections === true ? { ...headers, connection: "close" } : headers
       })
       bytes = new Uint8Array(await response.arrayBuffer())
     } catch (cause) {
@@ -61,7 +73,10 @@ export class Client {
     }
     const { status } = response
     const text = () => new TextDecoder().decode(bytes.subarray(0, 500))
-    const refuse = (when = "") => new Unexpected(`${method} ${path}: ${status} ${text()} ${when}`.trim())
+    const refuse = (when = "") => {
+      const Refusal = status >= 500 || status === 429 ? Unavailable : Unexpected
+      return new Refusal(`${method} ${path}: ${status} ${text()} ${when}`.trim())
+    }
     return { status, bytes, headers: response.headers, text, refuse }
   }
 
