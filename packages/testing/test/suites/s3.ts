@@ -222,6 +222,20 @@ const lists: Checks = {
       const decoded = listed.all("Key").map((key) => decodeURIComponent(key.replace(/\+/g, "%20")))
       expect([decoded, listed.all("EncodingType")]).toEqual([[keys[1], keys[0], keys[2]], ["url"]])
     }),
+  "lists folders in place of their objects, in pages": ({ list, put }) =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(["folders/a/1", "folders/a/2", "folders/b", "folders/c/1", "folders/c/2"], (key) =>
+        put(key, key))
+      const folders = { prefix: "folders/", delimiter: "/" }
+      const entries = ({ all }: Answered) => [...all("CommonPrefixes"), ...all("Key")]
+      const [a, b, c] = ["<Prefix>folders/a/</Prefix>", "folders/b", "<Prefix>folders/c/</Prefix>"]
+      expect(entries(yield* list(folders))).toEqual([a, c, b])
+      expect(entries(yield* list({ ...folders, "start-after": "folders/a0" }))).toEqual([c, b])
+      const first = yield* list({ ...folders, "max-keys": "1" })
+      const token = first.all("NextContinuationToken")[0] ?? ""
+      const second = yield* list({ ...folders, "max-keys": "2", "continuation-token": token })
+      expect([first, second].map(entries)).toEqual([[a], [c, b]])
+    }),
   "returns an empty page": ({ list, put }) =>
     Effect.gen(function*() {
       yield* put("page/a", "a")

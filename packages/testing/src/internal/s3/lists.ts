@@ -3,7 +3,7 @@ import type { Answer } from "./answer.js"
 import { element, failed, failures, field, xml } from "./answer.js"
 import { countOf } from "./call.js"
 import type { Incoming } from "./call.js"
-import type { Bucket, State } from "./state.js"
+import type { Bucket, State, StoredObject } from "./state.js"
 import { compareKeys } from "./state.js"
 
 const maxPage = 1000
@@ -28,6 +28,39 @@ const keyOf = (token: string): string | undefined => {
   return tokenOf(key) === token ? key : undefined
 }
 
+/** An object, or all objects whose keys begin with a common prefix. */
+interface Entry {
+  readonly name: string
+  readonly object: StoredObject | undefined
+}
+
+/** Returns the entries of a list in order, in which a folder takes the place of its objects. */
+const entriesOf = (
+  objects: Iterable<readonly [string, StoredObject]>,
+  prefix: string,
+  delimiter: string | null
+): ReadonlyArray<Entry> => {
+  const entries = new Map<string, Entry>()
+  for (const [key, object] of objects) {
+    const at = delimiter === null ? -1 : key.indexOf(delimiter, prefix.length)
+    const name = at < 0 ? key : key.slice(0, at + (delimiter ?? "").length)
+    entries.set(name, { name, object: at < 0 ? object : undefined })
+  }
+  return [...entries.values()].sort((a, b) => compareKeys(a.name, b.name))
+}
+
+const shown = (encode: (key: string) => string) => ({ name, object }: Entry): string =>
+  object === undefined
+    ? element("CommonPrefixes", field("Prefix", encode(name)))
+    : element(
+      "Contents",
+      field("Key", encode(name)),
+      field("LastModified", new Date(object.modified).toISOString()),
+      field("ETag", `"${object.etag}"`),
+      field("Size", object.bytes.byteLength),
+      field("StorageClass", "STANDARD")
+    )
+
 /** <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html> */
 export const listObjects = (
   { bucket: name, now, query }: Incoming,
@@ -38,42 +71,37 @@ export const listObjects = (
   const asked = countOf(query, "max-keys", maxPage)
   const token = query.get("continuation-token")
   const startAfter = query.get("start-after")
-  const after = token === null ? startAfter ?? undefined : keyOf(token)
+  const after = token === null ? undefined : keyOf(token)
   if (typeof asked !== "number") return asked
   if (typeof encode !== "function") return encode
-  if (query.has("delimiter")) return failed(failures.notImplemented)
   if (token !== null && after === undefined) {
     return failed({ ...failures.invalidArgument, message: "The continuation token provided is incorrect" })
   }
   const count = Math.min(asked, maxPage)
   const prefix = query.get("prefix") ?? ""
-  const found = [...bucket.objects].filter(([key, { modified }]) =>
-    key.startsWith(prefix) && (after === undefined || compareKeys(key, after) > 0) && modified + listDelay <= now
-  ).sort(([a], [b]) => compareKeys(a, b))
+  const delimiter = query.get("delimiter")
+  const objects = [...bucket.objects].filter(([key, { modified }]) =>
+    key.startsWith(prefix) && (startAfter === null || compareKeys(key, startAfter) > 0) && modified + listDelay <= now
+  )
+  const found = entriesOf(objects, prefix, delimiter === "" ? null : delimiter).filter(({ name }) =>
+    after === undefined || compareKeys(name, after) > 0
+  )
   const page = found.slice(0, count)
-  const last = page.at(-1)?.[0]
+  const last = page.at(-1)
   const more = found.length > count && last !== undefined
   return xml(element(
     "ListBucketResult",
     field("Name", name),
     field("Prefix", encode(prefix)),
+    field("Delimiter", delimiter === null ? undefined : encode(delimiter)),
     field("StartAfter", startAfter === null ? undefined : encode(startAfter)),
     field("ContinuationToken", token ?? undefined),
-    field("NextContinuationToken", more ? tokenOf(last) : undefined),
+    field("NextContinuationToken", more ? tokenOf(last.name) : undefined),
     field("KeyCount", page.length),
     field("MaxKeys", count),
     field("EncodingType", query.get("encoding-type") ?? undefined),
     field("IsTruncated", more),
-    ...page.map(([key, { bytes, etag, modified }]) =>
-      element(
-        "Contents",
-        field("Key", encode(key)),
-        field("LastModified", new Date(modified).toISOString()),
-        field("ETag", `"${etag}"`),
-        field("Size", bytes.byteLength),
-        field("StorageClass", "STANDARD")
-      )
-    )
+    ...page.map(shown(encode))
   ))
 }
 
