@@ -6,8 +6,8 @@ const root = import.meta.dirname
 
 /** Tests read the sources of the packages, so that none has to be built first. */
 const alias = [
-  { find: /^@effect-oci\/([a-z-]+)$/, replacement: `${root}/packages/$1/src/index.ts` },
-  { find: /^@effect-oci\/([a-z-]+)\/(\w+)$/, replacement: `${root}/packages/$1/src/$2.ts` }
+  { find: /^@effect-oci\/([a-z0-9-]+)$/, replacement: `${root}/packages/$1/src/index.ts` },
+  { find: /^@effect-oci\/([a-z0-9-]+)\/(\w+)$/, replacement: `${root}/packages/$1/src/$2.ts` }
 ]
 
 /**

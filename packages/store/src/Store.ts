@@ -53,8 +53,11 @@ export interface Options extends Collector.Policy {
   readonly anonymousMount?: boolean | undefined
   /** How long an upload session stays open after its last chunk. Default: 1 hour. */
   readonly uploadTimeToLive?: Duration.DurationInput | undefined
-  /** How often the collector runs. It runs at least four times within `uploadTimeToLive`, which is the default. */
-  readonly collectEvery?: Duration.DurationInput | undefined
+  /**
+   * How often the collector runs. It runs at least four times within `uploadTimeToLive`, which is the default. With
+   * `"never"`, the registry runs no collector: run `Collector` elsewhere.
+   */
+  readonly collectEvery?: Duration.DurationInput | "never" | undefined
   /**
    * How many upload sessions may be open at once. Default: 10,000.
    *
@@ -112,9 +115,11 @@ export const handler = (
     const hashes = runningHashes.make()
     const sweeping = sweeper.make(services, settings, hashes)
     const longest = Duration.times(settings.uploadTimeToLive, 0.25)
-    const interval = Duration.min(longest, options?.collectEvery ?? longest)
+    const every = options?.collectEvery ?? longest
     yield* Effect.forkScoped(Effect.repeat(sweeping.keepAlive, Schedule.spaced(longest)))
-    yield* Effect.forkScoped(Effect.repeat(sweeping.sweep, Schedule.spaced(interval)))
+    if (every !== "never") {
+      yield* Effect.forkScoped(Effect.repeat(sweeping.sweep, Schedule.spaced(Duration.min(longest, every))))
+    }
     return Handler.fromTable({
       ...reader.make(services, settings),
       ...writer.make(services, settings, new Uploads(services, settings, hashes, sweeping), sweeping),
