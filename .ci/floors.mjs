@@ -22,6 +22,7 @@ const floors = {
   daemon: ["core", "protocol", "guard", "server", "store"],
   resolver: ["core", "middleware", "transport", "auth", "client"],
   transfer: ["core", "store", "store-files", "middleware", "resolver"],
+  "create-effect-oci": [],
   "store-cli": ["core", "store", "durable", "transfer"]
 }
 const released = Object.keys(floors)

@@ -3,13 +3,16 @@ import { execFile } from "node:child_process"
 import { mkdir } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { promisify } from "node:util"
-import { publicPackages, root, shown } from "./workspace.mjs"
+import { writeTemplates } from "../packages/create-effect-oci/scripts/templates.mjs"
+import { fail, publicPackages, root, shown } from "./workspace.mjs"
 
 /** @param {import("./workspace.mjs").Workspace} workspace */
-export const tarballOf = ({ manifest }) => `${manifest.name.slice(1).replace("/", "-")}-${manifest.version}.tgz`
+export const tarballOf = ({ manifest }) =>
+  `${manifest.name.replace(/^@/, "").replace("/", "-")}-${manifest.version}.tgz`
 
 /** Packs what is built. @param {string} directory */
 export const packInto = async (directory) => {
+  writeTemplates(join(root, "packages/create-effect-oci/templates")).forEach(fail)
   await mkdir(directory, { recursive: true })
   const selected = publicPackages.map(({ manifest }) => `--workspace=${manifest.name}`)
   await promisify(execFile)(

@@ -2,18 +2,25 @@ import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
-import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { FetchHttpClient } from "@effect/platform"
-import { NodeContext } from "@effect/platform-node"
+import { NodeContext, NodeSocketServer } from "@effect/platform-node"
 import { expect, it, layer } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, Logger, Redacted, Stream } from "effect"
 import { join } from "node:path"
 import * as PrivateRegistry from "../src/registry.js"
 import * as example from "./example.js"
 
+/** Returns a port that was free a moment ago. */
+const freePort = Effect.scoped(
+  Effect.map(
+    NodeSocketServer.make({ host: "127.0.0.1", port: 0 }),
+    ({ address }) => address._tag === "TcpAddress" ? address.port : 0
+  )
+)
+
 /** Serves the registry on a free port, with its users and its content in a folder. */
 const servedFrom = (folder: string) =>
-  Layer.unwrapEffect(Effect.map(NodePeers.freePort, (port) => {
+  Layer.unwrapEffect(Effect.map(freePort, (port) => {
     const settings = { PORT: String(port), USERS: join(folder, "users"), DATA: join(folder, "data") }
     return PrivateRegistry.layer.pipe(
       Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(settings)))))

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { beforeAll } from "vitest"
-import { build, freePort, listen, npmStart, run, runIn } from "./quickstart.js"
+import { build, freePort, listen, run, runIn } from "./quickstart.js"
 
 beforeAll(build, 120_000)
 
@@ -55,15 +55,6 @@ describe("the quickstart", () => {
       expect(yield* second.ended).toBe(0)
       expect(second.stdout()).toContain(`keeping  its content in ${directory}\nfound    team/hello: v1\n`)
       expect(second.stdout()).not.toContain("pushing")
-    }))
-
-  it.scopedLive("exits on Ctrl-C under npm start, although the terminal and npm both send a signal", () =>
-    Effect.gen(function*() {
-      const quickstart = yield* npmStart(yield* freePort)
-      yield* quickstart.serving
-      yield* quickstart.signal("SIGINT")
-      yield* quickstart.signal("SIGINT")
-      expect(yield* Effect.timeout(quickstart.ended, "4 seconds")).toBe(0)
     }))
 
   it.scopedLive("prints in one line that its port is in use", () =>

@@ -8,7 +8,6 @@ import { fileURLToPath } from "node:url"
 
 const example = fileURLToPath(new URL("..", import.meta.url))
 const main = fileURLToPath(new URL("../dist/main.js", import.meta.url))
-const start = fileURLToPath(new URL("../../../.ci/start.mjs", import.meta.url))
 const tsc = fileURLToPath(new URL("../../../node_modules/typescript/bin/tsc", import.meta.url))
 
 /** The build takes half a minute in a clean clone, and a second after that. */
@@ -35,11 +34,8 @@ export const run = (port: number, ...args: ReadonlyArray<string>) => runProgram(
 export const runIn = (directory: string, port: number, ...args: ReadonlyArray<string>) =>
   runProgram(main, port, args, { DATA: directory })
 
-/** Runs the quickstart with the command of `npm start`, which first installs and builds what is missing. */
-export const npmStart = (port: number, ...args: ReadonlyArray<string>) =>
-  runProgram(start, port, ["examples/quickstart/dist/main.js", ...args], { MEMORY: "1" })
-
-const runProgram = (
+/** Runs a program with the quickstart, on a port, until the scope closes. */
+export const runProgram = (
   program: string,
   port: number,
   args: ReadonlyArray<string>,

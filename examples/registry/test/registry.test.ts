@@ -2,9 +2,8 @@ import { Credential, Credentials } from "@effect-oci/auth"
 import { Client } from "@effect-oci/client"
 import { Body, Descriptor, MediaType, Registry, RepositoryName, Tag } from "@effect-oci/core"
 import * as NodeRegistryServer from "@effect-oci/server/NodeRegistryServer"
-import * as NodePeers from "@effect-oci/testing/NodePeers"
 import { FetchHttpClient, FileSystem } from "@effect/platform"
-import { NodeContext } from "@effect/platform-node"
+import { NodeContext, NodeSocketServer } from "@effect/platform-node"
 import { expect, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Redacted } from "effect"
 import type { Scope } from "effect"
@@ -24,13 +23,21 @@ const folder = Effect.gen(function*() {
   return path
 })
 
+/** Returns a port that was free a moment ago. */
+const freePort = Effect.scoped(
+  Effect.map(
+    NodeSocketServer.make({ host: "127.0.0.1", port: 0 }),
+    ({ address }) => address._tag === "TcpAddress" ? address.port : 0
+  )
+)
+
 /** Runs an effect while the registry in a directory is served, then stops the registry. */
 const serving =
   (path: string, environment: { readonly [name: string]: string } = {}) => <A, E, R>(use: Effect.Effect<A, E, R>) =>
     Effect.gen(function*() {
       const settings = yield* Settings.read({
         CONFIG: "/dev/null",
-        REGISTRY_SERVER_PORT: String(yield* NodePeers.freePort),
+        REGISTRY_SERVER_PORT: String(yield* freePort),
         REGISTRY_STORAGE_DIRECTORY: join(path, "data"),
         REGISTRY_ACCESS_USERS: join(path, "users"),
         ...environment

@@ -1,0 +1,1 @@
+export * as NodeCreate from "./NodeCreate.js"
