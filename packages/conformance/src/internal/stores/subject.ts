@@ -32,8 +32,10 @@ export interface Subject {
 
 /** Formats a value as text. Equal values have equal texts. Bytes are replaced by their number and digest. */
 export const print = (value: unknown): string =>
-  JSON.stringify(value, (_, field: unknown) => {
-    if (field instanceof Uint8Array) return `${field.byteLength} bytes ${Digest.fromBytes(field).slice(7, 19)}`
+  JSON.stringify(value, function(this: Record<string, unknown>, name, field: unknown) {
+    // `field` of a `Buffer` of Node is not its bytes.
+    const bytes = this[name]
+    if (bytes instanceof Uint8Array) return `${bytes.byteLength} bytes ${Digest.fromBytes(bytes).slice(7, 19)}`
     if (Body.isBody(field)) return "body"
     if (field instanceof Error) return [field.name, field.message, field.cause]
     if (typeof field !== "object" || field === null || Array.isArray(field)) return field

@@ -1,0 +1,122 @@
+import { BlobKey, UploadToken } from "@effect-oci/store/BlobStore"
+import * as Encoding from "effect/Encoding"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as names from "./names.js"
+import { partSize } from "./settings.js"
+
+/** Bytes that do not fill a part yet, in an object of their own. Its name contains the fence, the offset and the size. */
+export interface Tail {
+  readonly fence: number
+  readonly size: number
+  /** How many of the bytes count: the others were discarded. */
+  readonly used: number
+}
+
+/** All that is known about an upload. It is the content of its token, so that every node can continue the upload. */
+export interface UploadState {
+  readonly key: BlobKey
+  readonly id: string
+  /** The highest fence of an append. */
+  readonly fence: number
+  /** The number of appends. */
+  readonly appends: number
+  /** The id of the multipart upload that has the parts. */
+  readonly uploadId: string | undefined
+  /** The ETags of the parts, each of which has the size of a part. */
+  readonly etags: ReadonlyArray<string>
+  /** The bytes after the parts, in order. */
+  readonly tails: ReadonlyArray<Tail>
+}
+
+/** Returns the number of bytes in the parts. */
+export const partsSize = ({ etags }: UploadState): number => etags.length * partSize
+
+/** Returns the number of bytes in tails. */
+export const tailsSize = (tails: ReadonlyArray<Tail>): number => tails.reduce((sum, { used }) => sum + used, 0)
+
+export const sizeOf = (state: UploadState): number => partsSize(state) + tailsSize(state.tails)
+
+export const opened = (key: BlobKey, id: string): UploadState => ({
+  key,
+  id,
+  fence: 0,
+  appends: 0,
+  uploadId: undefined,
+  etags: [],
+  tails: []
+})
+
+/**
+ * Returns the state without the bytes after `size`, or `undefined` if the bytes before `size` cannot be separated from
+ * them: they are within a part.
+ */
+export const truncate = (state: UploadState, size: number): UploadState | undefined => {
+  if (size === sizeOf(state)) return state
+  const count = Math.floor(size / partSize)
+  if (count < state.etags.length) {
+    if (size % partSize !== 0) return undefined
+    // Some services complete an upload only with all of its parts, so an upload without bytes starts a new one.
+    return { ...state, uploadId: count === 0 ? undefined : state.uploadId, etags: state.etags.slice(0, count), tails: [] }
+  }
+  let left = size - partsSize(state)
+  const tails: Array<Tail> = []
+  for (const tail of state.tails) {
+    if (left === 0) break
+    const used = Math.min(left, tail.used)
+    tails.push({ ...tail, used })
+    left -= used
+  }
+  return { ...state, tails }
+}
+
+const count = Schema.NonNegativeInt
+
+/** A token as JSON, with short names. A blob of 5 GiB has 640 ETags: 10 KiB if they are digests, which are packed. */
+const Coded = Schema.parseJson(Schema.Struct({
+  k: Schema.String.pipe(Schema.filter(names.isKey)),
+  i: Schema.String,
+  f: count,
+  n: count,
+  u: Schema.optional(Schema.String),
+  e: Schema.Union(Schema.Uint8ArrayFromBase64Url, Schema.Array(Schema.String)),
+  t: Schema.Array(Schema.Tuple(count, count, count))
+}))
+
+const decodeJson = Schema.decodeOption(Coded)
+const encodeJson = Schema.encodeSync(Coded)
+
+/** An ETag of 16 bytes, as the services compute it. */
+const packable = /^[\da-f]{32}$/
+
+const pack = (etags: ReadonlyArray<string>): Uint8Array | ReadonlyArray<string> =>
+  etags.every((etag) => packable.test(etag)) ? Either.getOrThrow(Encoding.decodeHex(etags.join(""))) : etags
+
+const unpack = (packed: Uint8Array | ReadonlyArray<string>): ReadonlyArray<string> =>
+  packed instanceof Uint8Array
+    ? Encoding.encodeHex(packed).match(/.{32}/g) ?? []
+    : packed
+
+export const encode = ({ appends, etags, fence, id, key, tails, uploadId }: UploadState): UploadToken =>
+  UploadToken(encodeJson({
+    k: key,
+    i: id,
+    f: fence,
+    n: appends,
+    u: uploadId,
+    e: pack(etags),
+    t: tails.map(({ fence, size, used }) => [fence, size, used] as const)
+  }))
+
+/** Returns the state in a token, or `undefined` for a token of another store. */
+export const decode = (token: UploadToken): UploadState | undefined =>
+  Option.getOrUndefined(Option.map(decodeJson(token), ({ e, f, i, k, n, t, u }) => ({
+    key: BlobKey(k),
+    id: i,
+    fence: f,
+    appends: n,
+    uploadId: u,
+    etags: unpack(e),
+    tails: t.map(([fence, size, used]) => ({ fence, size, used }))
+  })))

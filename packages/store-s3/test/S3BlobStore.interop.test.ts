@@ -1,0 +1,19 @@
+import * as BlobStoreSuite from "@effect-oci/conformance/BlobStoreSuite"
+import { describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { newPrefix, storeLayer } from "./services.js"
+
+const service = {
+  endpoint: process.env["S3_ENDPOINT"] ?? "",
+  bucket: process.env["S3_BUCKET"] ?? "effect-oci-test",
+  region: process.env["S3_REGION"] ?? "us-east-1",
+  accessKeyId: process.env["AWS_ACCESS_KEY_ID"] ?? "testkey",
+  secretAccessKey: process.env["AWS_SECRET_ACCESS_KEY"] ?? "testsecret"
+}
+
+describe.skipIf(service.endpoint === "")("a blob store in the S3 service that S3_ENDPOINT names", () => {
+  const make = Effect.map(newPrefix, (prefix) => storeLayer(service, { prefix }))
+  for (const { name, run } of BlobStoreSuite.all) {
+    it.effect(name, () => run({ make, durable: true }), 120_000)
+  }
+})
