@@ -117,7 +117,9 @@ const urlOf = (name: string, { bucket, forcePathStyle = false }: Options, endpoi
 
 const settingsOf = (options: Options): Effect.Effect<settings.Settings, OptionInvalid> => {
   const { bucket, prefix = "" } = options
-  if (!/^[a-z\d][a-z\d._-]{1,62}$/i.test(bucket)) return invalid(`the option bucket is not the name of a bucket: ${bucket}`)
+  if (!/^[a-z\d][a-z\d._-]{1,62}$/i.test(bucket)) {
+    return invalid(`the option bucket is not the name of a bucket: ${bucket}`)
+  }
   if (!/^([\w!.*'()-]+\/)*$/.test(prefix) || /(^|\/)\.\.?\//.test(prefix)) {
     return invalid(`the option prefix must be empty or a path that ends with a slash, not ${prefix}`)
   }
@@ -161,9 +163,10 @@ export const make = (
       append: (append) => uploads.append(append),
       commit: (commit) => uploads.commit(commit),
       abort: (token) => uploads.abort(token),
-      delete: (keys) => Effect.mapError(api.deleteAll(keys.filter(names.isKey).map(names.blob)), failed).pipe(
-        Effect.map((gone) => keys.filter((key) => !names.isKey(key) || gone.has(names.blob(key))))
-      ),
+      delete: (keys) =>
+        Effect.mapError(api.deleteAll(keys.filter(names.isKey).map(names.blob)), failed).pipe(
+          Effect.map((gone) => keys.filter((key) => !names.isKey(key) || gone.has(names.blob(key))))
+        ),
       list: (after, n) => Effect.mapError(lists.blobs(api, after, n), failed),
       listUploads: (after, n) => Effect.mapError(lists.uploads(api, after, n), failed),
       ...(options.redirect === true ? { redirectUrl: redirects.make(client, publicUrl) } : {})

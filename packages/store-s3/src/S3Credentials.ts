@@ -9,52 +9,16 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
-import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
 import * as instanceMetadata from "./internal/credentials/instanceMetadata.js"
 import * as renewal from "./internal/credentials/renewal.js"
 import * as webIdentity from "./internal/credentials/webIdentity.js"
+import { CredentialsFailed } from "./S3CredentialsModel.js"
+import type { Credentials, InstanceMetadataOptions, Service, WebIdentityOptions } from "./S3CredentialsModel.js"
 
-/**
- * Credentials of an AWS account, or of a service with the same API.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Credentials {
-  readonly accessKeyId: string
-  readonly secretAccessKey: Redacted.Redacted
-  /** The token of temporary credentials. */
-  readonly sessionToken?: Redacted.Redacted | undefined
-  /** The time at which temporary credentials expire. */
-  readonly expiration?: DateTime.Utc | undefined
-}
-
-/**
- * No credentials could be obtained. The message says from where, what happened, and what to do.
- *
- * @since 0.1.0
- * @category errors
- */
-export class CredentialsFailed extends Data.TaggedError("CredentialsFailed")<{
-  readonly message: string
-  readonly cause?: unknown
-}> {}
-
-/**
- * Returns credentials.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Service {
-  /** Returns credentials that have not expired. */
-  readonly get: Effect.Effect<Credentials, CredentialsFailed>
-}
+export * from "./S3CredentialsModel.js"
 
 /**
  * The service that returns the credentials for S3.
@@ -118,26 +82,6 @@ export const layerConfig: Layer.Layer<S3Credentials> = Layer.succeed(S3Credentia
 })
 
 /**
- * Options of {@link layerWebIdentity}.
- *
- * @since 0.1.0
- * @category models
- */
-export interface WebIdentityOptions {
-  /** The ARN of the role. */
-  readonly roleArn: string
-  /**
-   * Returns the token of the identity provider. It runs for each renewal. In Kubernetes, it reads the file that
-   * `AWS_WEB_IDENTITY_TOKEN_FILE` names.
-   */
-  readonly token: Effect.Effect<Redacted.Redacted, unknown>
-  /** The name of the session, for the log of the account. Default: `effect-oci`. */
-  readonly sessionName?: string | undefined
-  /** The URL of the token service. Default: `https://sts.amazonaws.com`. */
-  readonly endpoint?: string | undefined
-}
-
-/**
  * Creates a layer of credentials that the token service (STS) issues for the token of an identity provider:
  * [AssumeRoleWithWebIdentity](https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html).
  *
@@ -151,25 +95,6 @@ export const layerWebIdentity = (
     S3Credentials,
     Effect.flatMap(HttpClient.HttpClient, (client) => make(webIdentity.obtain(client, options)))
   )
-
-/**
- * Options of {@link layerInstanceMetadata}.
- *
- * @since 0.1.0
- * @category models
- */
-export interface InstanceMetadataOptions {
-  /** The URL of the metadata service of the instance. Default: `http://169.254.169.254`. */
-  readonly endpoint?: string | undefined
-  /**
-   * The URL of the credentials of a container: the value of `AWS_CONTAINER_CREDENTIALS_FULL_URI`, or
-   * `http://169.254.170.2` followed by the value of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`. Default: none, so the
-   * credentials of the instance are used.
-   */
-  readonly containerUrl?: string | undefined
-  /** Returns the token that the service for containers requires. It runs for each renewal. */
-  readonly containerToken?: Effect.Effect<Redacted.Redacted, unknown> | undefined
-}
 
 /**
  * Creates a layer of the credentials of the role of a virtual machine (version 2 of the [instance metadata

@@ -25,7 +25,9 @@ export const readText = (response: HttpClientResponse, limit: number): Effect.Ef
   return Body.toBytes(body, { limit, onLimit }).pipe(
     Effect.mapBoth({
       onFailure: (error) =>
-        error._tag === "AnswerBroken" ? error : new AnswerBroken({ reason: `the answer ended early: ${error.message}` }),
+        error._tag === "AnswerBroken"
+          ? error
+          : new AnswerBroken({ reason: `the answer ended early: ${error.message}` }),
       onSuccess: (bytes) => new TextDecoder().decode(bytes)
     })
   )

@@ -105,10 +105,12 @@ export class Api {
   /** Returns the size of an object, or `undefined` if the object does not exist. */
   headObject(name: string): Result<number | undefined> {
     const call: Call = { call: "HeadObject", action: "s3:GetObject and s3:ListBucket", method: "HEAD", name }
-    return this.client.send(call, ({ headers, status }) =>
-      field(this.client, call, status, "Content-Length", numberOf(headers["content-length"]))).pipe(
-        Effect.catchIf(({ status }) => status === 404, () => Effect.succeed(undefined))
-      )
+    return this.client.send(
+      call,
+      ({ headers, status }) => field(this.client, call, status, "Content-Length", numberOf(headers["content-length"]))
+    ).pipe(
+      Effect.catchIf(({ status }) => status === 404, () => Effect.succeed(undefined))
+    )
   }
 
   /** Returns the error of an object that `deleteObjects` did not delete. */
@@ -149,7 +151,7 @@ export class Api {
       let failure: S3Error | undefined
       for (const batch of batches) {
         const result = yield* Effect.either(this.deleteObjects(batch))
-        if (result._tag === "Right") for (const name of result.right) gone.add(name)
+        if (result._tag === "Right") { for (const name of result.right) gone.add(name) }
         else failure = result.left
       }
       if (gone.size > 0 || all.length === 0) return gone
@@ -211,8 +213,10 @@ export class Api {
       query: { partNumber: String(number), uploadId },
       body
     }
-    return this.client.send(call, ({ headers, status }) =>
-      Effect.map(field(this.client, call, status, "ETag", headers["etag"]), unquoted))
+    return this.client.send(
+      call,
+      ({ headers, status }) => Effect.map(field(this.client, call, status, "ETag", headers["etag"]), unquoted)
+    )
   }
 
   /** Completes a multipart upload. The parts are numbered from 1. */
@@ -251,8 +255,11 @@ export class Api {
 
   /** Aborts all multipart uploads of an object. */
   abortMultipartUploads(name: string): Result<void> {
-    return Effect.flatMap(this.listMultipartUploads(name, {}), ({ items }) =>
-      Effect.forEach(items, (upload) => this.abortMultipartUpload(upload), { discard: true, concurrency: 4 }))
+    return Effect.flatMap(
+      this.listMultipartUploads(name, {}),
+      ({ items }) =>
+        Effect.forEach(items, (upload) => this.abortMultipartUpload(upload), { discard: true, concurrency: 4 })
+    )
   }
 
   /** Lists multipart uploads whose objects have names that begin with `under`, ordered by name, at most 1,000. */

@@ -135,7 +135,8 @@ export class Reader {
   private rangeInvalid(name: string, key: BlobKey): Effect.Effect<never, ReadFailure> {
     return Effect.flatMap(
       Effect.mapError(this.api.headObject(name), failed),
-      (size) => Effect.fail(size === undefined ? new StoreError.NotFound({ key }) : new StoreError.RangeInvalid({ key, size }))
+      (size) =>
+        Effect.fail(size === undefined ? new StoreError.NotFound({ key }) : new StoreError.RangeInvalid({ key, size }))
     )
   }
 

@@ -1,6 +1,6 @@
 import { AwsV4Signer } from "aws4fetch"
 import * as Redacted from "effect/Redacted"
-import type { Credentials } from "../S3Credentials.js"
+import type { Credentials } from "../S3CredentialsModel.js"
 import type { Settings } from "./settings.js"
 import * as sha256 from "./sha256.js"
 
@@ -24,8 +24,10 @@ export interface Signed {
 /** Encodes a name as a path, in the way in which the service encodes the path to verify the signature. */
 const pathOf = (name: string): string =>
   name.split("/").map((segment) =>
-    encodeURIComponent(segment).replace(/[!'()*]/g, (character) =>
-      `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    encodeURIComponent(segment).replace(
+      /[!'()*]/g,
+      (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`
+    )
   ).join("/")
 
 /** Returns the URL of an object, or of the bucket. */

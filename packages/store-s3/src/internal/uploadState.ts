@@ -1,6 +1,6 @@
 import { BlobKey, UploadToken } from "@effect-oci/store/BlobStore"
-import * as Encoding from "effect/Encoding"
 import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as names from "./names.js"
@@ -58,7 +58,12 @@ export const truncate = (state: UploadState, size: number): UploadState | undefi
   if (count < state.etags.length) {
     if (size % partSize !== 0) return undefined
     // Some services complete an upload only with all of its parts, so an upload without bytes starts a new one.
-    return { ...state, uploadId: count === 0 ? undefined : state.uploadId, etags: state.etags.slice(0, count), tails: [] }
+    return {
+      ...state,
+      uploadId: count === 0 ? undefined : state.uploadId,
+      etags: state.etags.slice(0, count),
+      tails: []
+    }
   }
   let left = size - partsSize(state)
   const tails: Array<Tail> = []

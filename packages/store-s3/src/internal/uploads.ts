@@ -218,11 +218,14 @@ export class Uploads {
     for (; count > 0 && before[count - 1]!.used <= size; count--) size += before[count - 1]!.used
     const kept = before.slice(0, count)
     const offset = partCount * partSize + states.tailsSize(kept)
-    return Effect.flatMap(this.withTails(state, before, bytes, count), (content) =>
-      Effect.mapBoth(this.api.putObject(names.tail(state, state.fence, offset, size), content), {
-        onFailure: failedOrFull,
-        onSuccess: (): ReadonlyArray<Tail> => [...kept, { fence: state.fence, size, used: size }]
-      }))
+    return Effect.flatMap(
+      this.withTails(state, before, bytes, count),
+      (content) =>
+        Effect.mapBoth(this.api.putObject(names.tail(state, state.fence, offset, size), content), {
+          onFailure: failedOrFull,
+          onSuccess: (): ReadonlyArray<Tail> => [...kept, { fence: state.fence, size, used: size }]
+        })
+    )
   }
 
   /** Returns the bytes of the tails from an index, followed by other bytes. */
@@ -239,14 +242,21 @@ export class Uploads {
       return { ...tail, offset: at }
     })
     return Effect.map(
-      Effect.forEach(placed.slice(from), ({ fence, offset, size, used }) =>
-        this.reader.firstBytes(names.tail(state, fence, offset, size), used), { concurrency: 4 }),
+      Effect.forEach(
+        placed.slice(from),
+        ({ fence, offset, size, used }) => this.reader.firstBytes(names.tail(state, fence, offset, size), used),
+        { concurrency: 4 }
+      ),
       (found) => Body.concatBytes([...found, bytes])
-    ).pipe(Effect.mapError((error) =>
-      error._tag === "NotFound" || error._tag === "RangeInvalid" || error._tag === "Truncated"
-        ? unknown()
-        : error._tag === "Failed" ? error : new StoreError.Failed({ cause: error })
-    ))
+    ).pipe(
+      Effect.mapError((error) =>
+        error._tag === "NotFound" || error._tag === "RangeInvalid" || error._tag === "Truncated"
+          ? unknown()
+          : error._tag === "Failed"
+          ? error
+          : new StoreError.Failed({ cause: error })
+      )
+    )
   }
 
   /** Stores the bytes of a state under its key. `known` names the objects of the upload. */
@@ -271,8 +281,10 @@ export class Uploads {
     const content = size === 0
       ? Effect.as(this.checkOpen(state), new Uint8Array(0))
       : this.withTails(state, state.tails, new Uint8Array(0))
-    return Effect.flatMap(content, (bytes) =>
-      Effect.as(Effect.mapError(this.api.putObject(names.blob(state.key), bytes), failed), false))
+    return Effect.flatMap(
+      content,
+      (bytes) => Effect.as(Effect.mapError(this.api.putObject(names.blob(state.key), bytes), failed), false)
+    )
   }
 
   /** Completes the multipart upload of a state. What is left after the parts becomes the last part. */
@@ -281,8 +293,12 @@ export class Uploads {
       const upload = { name: names.blob(state.key), uploadId: state.uploadId ?? "" }
       const last = state.tails.length === 0
         ? []
-        : [yield* Effect.flatMap(this.withTails(state, state.tails, new Uint8Array(0)), (bytes) =>
-          this.api.uploadPart(upload, state.etags.length + 1, bytes))]
+        : [
+          yield* Effect.flatMap(
+            this.withTails(state, state.tails, new Uint8Array(0)),
+            (bytes) => this.api.uploadPart(upload, state.etags.length + 1, bytes)
+          )
+        ]
       yield* this.api.completeMultipartUpload(upload, [...state.etags, ...last])
       return true
     }).pipe(

@@ -10,8 +10,8 @@ import { constTrue } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import type { Credentials } from "../../S3Credentials.js"
-import { CredentialsFailed } from "../../S3Credentials.js"
+import type { Credentials } from "../../S3CredentialsModel.js"
+import { CredentialsFailed } from "../../S3CredentialsModel.js"
 import { readText } from "../answers.js"
 
 /** How long one request may take: a machine without a metadata service does not answer at all. */
@@ -47,22 +47,24 @@ export const ask = (client: HttpClient.HttpClient, request: Ask): Effect.Effect<
     HttpClientRequest.setHeaders(request.headers ?? {}),
     request.form === undefined ? (same) => same : HttpClientRequest.bodyUrlParams(request.form)
   )
-  const once = Effect.flatMap(Transport.withFetchRedirect(untraced.execute(sent), "manual"), (response) =>
-    Effect.map(readText(response, maxAnswer), (text) => ({ status: response.status, text }))).pipe(
-      Effect.timeoutFail({
-        duration: limit,
-        onTimeout: (): Problem => ({ reason: `no answer for ${limit}`, isTransient: true })
-      }),
-      Effect.catchTags({
-        RequestError: (error) => Effect.fail(problemOf(error)),
-        ResponseError: (error) => Effect.fail(problemOf(error)),
-        AnswerBroken: ({ reason }) => Effect.fail<Problem>({ reason, isTransient: true })
-      }),
-      Effect.filterOrFail(({ status }) => status === 200, ({ status }): Problem => ({
-        reason: `the service answered ${status}`,
-        isTransient: status >= 500 || status === 429
-      }))
-    )
+  const once = Effect.flatMap(
+    Transport.withFetchRedirect(untraced.execute(sent), "manual"),
+    (response) => Effect.map(readText(response, maxAnswer), (text) => ({ status: response.status, text }))
+  ).pipe(
+    Effect.timeoutFail({
+      duration: limit,
+      onTimeout: (): Problem => ({ reason: `no answer for ${limit}`, isTransient: true })
+    }),
+    Effect.catchTags({
+      RequestError: (error) => Effect.fail(problemOf(error)),
+      ResponseError: (error) => Effect.fail(problemOf(error)),
+      AnswerBroken: ({ reason }) => Effect.fail<Problem>({ reason, isTransient: true })
+    }),
+    Effect.filterOrFail(({ status }) => status === 200, ({ status }): Problem => ({
+      reason: `the service answered ${status}`,
+      isTransient: status >= 500 || status === 429
+    }))
+  )
   return Effect.retry(once, { schedule: retries, while: ({ isTransient }) => isTransient }).pipe(
     Effect.mapBoth({ onFailure: ({ reason }) => failed(request, reason), onSuccess: ({ text }) => text })
   )

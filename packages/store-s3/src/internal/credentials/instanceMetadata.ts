@@ -1,7 +1,7 @@
 import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { Credentials, CredentialsFailed, InstanceMetadataOptions } from "../../S3Credentials.js"
+import type { Credentials, CredentialsFailed, InstanceMetadataOptions } from "../../S3CredentialsModel.js"
 import { ask, credentialsOf, shown, tokenOf } from "./ask.js"
 import type { Ask } from "./ask.js"
 

@@ -1,7 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import type { Credentials, CredentialsFailed, Service } from "../../S3Credentials.js"
+import type { Credentials, CredentialsFailed, Service } from "../../S3CredentialsModel.js"
 
 /** How long before they expire credentials are renewed: requests that they signed must arrive before. */
 const margin = 5 * 60_000

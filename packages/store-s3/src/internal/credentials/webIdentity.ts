@@ -1,6 +1,6 @@
 import type { HttpClient } from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
-import type { Credentials, CredentialsFailed, WebIdentityOptions } from "../../S3Credentials.js"
+import type { Credentials, CredentialsFailed, WebIdentityOptions } from "../../S3CredentialsModel.js"
 import * as xml from "../xml.js"
 import { ask, credentialsOf, shown, tokenOf } from "./ask.js"
 import type { Ask } from "./ask.js"
