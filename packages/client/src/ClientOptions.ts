@@ -4,13 +4,13 @@
  * @since 0.1.0
  */
 import type * as Auth from "@effect-oci/auth/Auth"
+import type * as UploadIds from "@effect-oci/core/UploadIds"
 import type * as Pace from "@effect-oci/transport/Pace"
 import type * as Retry from "@effect-oci/transport/Retry"
 import type * as Warnings from "@effect-oci/transport/Warnings"
 import type * as WireLog from "@effect-oci/transport/WireLog"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
 
 /**
  * The largest manifests and pages that the client reads or sends, in bytes.
@@ -79,11 +79,12 @@ export interface Options {
    */
   readonly foreignUploads?: boolean | undefined
   /**
-   * The key that signs the ids of uploads: at least 16 random characters. The client binds each id to the repository
-   * where the upload was opened, and answers `BlobUploadUnknown` for any other repository. Processes that continue each
-   * other's uploads must share the key. Default: a random key for each process. An empty key is a `RangeError`.
+   * The key that signs the ids of uploads: at least 16 random characters. Of several keys, the first signs, and all
+   * verify. The client binds each id to the repository where the upload was opened, and answers `BlobUploadUnknown` for
+   * any other repository. Processes that continue each other's uploads must share the keys. Default: a random key for
+   * each process. An empty key is a `RangeError`.
    */
-  readonly uploadKey?: Redacted.Redacted<string> | undefined
+  readonly uploadKey?: UploadIds.Key | undefined
 }
 
 /**

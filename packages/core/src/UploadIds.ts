@@ -43,6 +43,18 @@ export interface UploadIds {
 }
 
 /**
+ * A key that signs ids: at least 16 random characters. Of several keys, the first signs, and all verify. Processes that
+ * accept each other's ids share the keys.
+ *
+ * To replace a key without refusing an id: add the new key at the end in all processes, then move it to the front in all
+ * processes, and remove the old key when the upload sessions have ended that were opened with it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Key = Redacted.Redacted<string> | readonly [Redacted.Redacted<string>, ...Array<Redacted.Redacted<string>>]
+
+/**
  * Options for {@link make}.
  *
  * @since 0.1.0
@@ -54,8 +66,8 @@ export interface Options {
    * a key do not accept each other's ids.
    */
   readonly issuer: ReadonlyArray<string>
-  /** The key that signs the ids: at least 16 random characters. Default: a random key. */
-  readonly key?: Redacted.Redacted<string> | undefined
+  /** The key that signs the ids. Default: a random key. */
+  readonly key?: Key | undefined
 }
 
 /** The first 128 bits of the signature: an attacker cannot guess them, and the id stays short. */
@@ -65,7 +77,7 @@ const signatureBytes = 16
 const signatureLength = Math.ceil((signatureBytes * 4) / 3)
 
 /**
- * Creates a sealer for the ids of one issuer. Throws a `RangeError` if the key is empty.
+ * Creates a sealer for the ids of one issuer. Throws a `RangeError` if a key is empty.
  *
  * @since 0.1.0
  * @category constructors
@@ -84,22 +96,32 @@ const signatureLength = Math.ceil((signatureBytes * 4) / 3)
  * ```
  */
 export const make = ({ issuer, key }: Options): UploadIds => {
-  const secret = key === undefined ? randomBytes() : utf8(Redacted.value(key))
-  if (secret.byteLength === 0) {
-    throw new RangeError("uploadKey is empty: give at least 16 random characters, or none")
-  }
-  const signature = ({ caller, repository }: Owner, id: string): string =>
+  const secrets = secretsOf(key)
+  const signature = (secret: Uint8Array, { caller, repository }: Owner, id: string): string =>
     Encoding.encodeBase64Url(
       hmac(sha256, secret, utf8(JSON.stringify([issuer, repository, caller ?? null, id]))).subarray(0, signatureBytes)
     )
   return {
-    seal: (owner, id) => `${signature(owner, id)}.${id}`,
+    seal: (owner, id) => `${signature(secrets[0], owner, id)}.${id}`,
     open: (owner, sealed) => {
       if (sealed[signatureLength] !== ".") return undefined
       const id = sealed.slice(signatureLength + 1)
-      return equal(sealed.slice(0, signatureLength), signature(owner, id)) ? id : undefined
+      const given = sealed.slice(0, signatureLength)
+      return secrets.some((secret) => equal(given, signature(secret, owner, id))) ? id : undefined
     }
   }
+}
+
+const secretsOf = (key: Key | undefined): readonly [Uint8Array, ...Array<Uint8Array>] => {
+  if (key === undefined) return [randomBytes()]
+  const [first, ...others] = Redacted.isRedacted(key) ? [key] : key
+  return [secretOf(first), ...others.map(secretOf)]
+}
+
+const secretOf = (key: Redacted.Redacted<string>): Uint8Array => {
+  const secret = utf8(Redacted.value(key))
+  if (secret.byteLength > 0) return secret
+  throw new RangeError("uploadKey is empty: give at least 16 random characters, or none")
 }
 
 /**

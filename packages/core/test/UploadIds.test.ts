@@ -122,6 +122,20 @@ describe("urlSafe", () => {
 describe("make", () => {
   it("refuses an empty key", () => {
     expect(() => UploadIds.make({ issuer, key: Redacted.make("") })).toThrow(RangeError)
+    expect(() => UploadIds.make({ issuer, key: [key, Redacted.make("")] })).toThrow(RangeError)
+  })
+
+  it("signs with the first of several keys, and accepts the ids of all", () => {
+    const [old, next] = [Redacted.make("the old key of the test"), Redacted.make("the next key of the test")]
+    const [before, published, rotated, after] = ([[old], [old, next], [next, old], [next]] as const).map((key) =>
+      UploadIds.make({ issuer, key })
+    )
+    const owner = { repository: RepositoryName.make("a") }
+    const opens = (from: typeof before, to: typeof before) => to!.open(owner, from!.seal(owner, "id")) === "id"
+    expect([opens(before, published), opens(published, before)]).toEqual([true, true])
+    expect([opens(published, rotated), opens(rotated, published)]).toEqual([true, true])
+    expect([opens(rotated, after), opens(after, rotated)]).toEqual([true, true])
+    expect([opens(before, after), opens(after, before)]).toEqual([false, false])
   })
 })
 

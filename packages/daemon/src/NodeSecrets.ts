@@ -1,9 +1,11 @@
 /**
- * The keys of a registry, in the files of a directory: `token.pem` signs tokens, and `upload.key` signs the ids of upload
- * sessions.
+ * The keys of a registry, in the files of a directory. `token.pem` contains keys that sign tokens, in PEM one after
+ * another. `upload.key` contains keys that sign the ids of upload sessions, one a line. The first key of a file signs,
+ * and all verify, so that a key can be replaced without refusing a token or an id.
  *
  * @since 0.1.0
  */
+import type * as UploadIds from "@effect-oci/core/UploadIds"
 import * as TokenKeys from "@effect-oci/guard/TokenKeys"
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -20,9 +22,9 @@ import { join } from "node:path"
  */
 export interface Secrets {
   /** Signs and verifies tokens. */
-  readonly tokenKeys: TokenKeys.Ring
-  /** Signs the ids of upload sessions. */
-  readonly uploadKey: Redacted.Redacted<string>
+  readonly tokenKeys: TokenKeys.Signing
+  /** Sign and verify the ids of upload sessions. */
+  readonly uploadKey: UploadIds.Key
 }
 
 const createTokenKey = () =>
@@ -64,9 +66,10 @@ export const read = (
 ): Effect.Effect<Secrets, PlatformError | TokenKeys.KeyInvalid, FileSystem.FileSystem> =>
   Effect.gen(function*() {
     const files = yield* FileSystem.FileSystem
-    const secret = (name: string) => Effect.map(files.readFileString(join(directory, name)), Redacted.make)
+    const text = (name: string) => files.readFileString(join(directory, name))
+    const [first = "", ...others] = (yield* text("upload.key")).split(/\s+/).filter((line) => line !== "")
     return {
-      tokenKeys: yield* TokenKeys.ring(yield* TokenKeys.fromPem(yield* secret("token.pem"))),
-      uploadKey: yield* secret("upload.key")
+      tokenKeys: yield* TokenKeys.ringFromPem(Redacted.make(yield* text("token.pem"))),
+      uploadKey: [Redacted.make(first), ...others.map((key) => Redacted.make(key))]
     }
   })

@@ -9,10 +9,10 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as reload from "./internal/reload.js"
 import * as TokenKeys from "./TokenKeys.js"
 
 /**
@@ -64,16 +64,9 @@ export const make = (
   Effect.gen(function*() {
     const { refreshEvery = "5 minutes", url } = options
     const read = readFrom(url, yield* HttpClient.HttpClient)
-    let current = TokenKeys.verifying(yield* read)
-    yield* read.pipe(
-      Effect.map((keys) => {
-        current = TokenKeys.verifying(keys)
-      }),
-      Effect.catchAll(({ reason }) => Effect.annotateLogs(Effect.logError("keys not reloaded"), { reason })),
-      Effect.schedule(Schedule.spaced(refreshEvery)),
-      Effect.forkScoped
-    )
-    return { find: (id) => current.find(id), all: () => current.all() }
+    const load = Effect.map(read, TokenKeys.verifying)
+    const current = yield* reload.make(load, refreshEvery)
+    return { find: (id) => current().find(id), all: () => current().all() }
   })
 
 /** Errors contain no content of the response, because the response may come from anywhere. */

@@ -6,10 +6,13 @@
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
 import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
 import * as jose from "jose"
 import { keyId } from "./internal/keyId.js"
+import * as reload from "./internal/reload.js"
 
 /**
  * A signature algorithm: [RFC 7518](https://www.rfc-editor.org/rfc/rfc7518#section-3.1),
@@ -173,6 +176,32 @@ export const fromPublicPem = (
   }, `the public key cannot be used: provide, in PEM, ${kinds}`)
 }
 
+const pemBlocks = /-----BEGIN ([A-Z0-9 ]+)-----[^-]+-----END \1-----/g
+
+/**
+ * Reads the keys of a text: private and public keys in PEM, one after another. The first one must be private, and signs.
+ * All of them verify. The nodes of a registry read the same text, from a file, a variable or a database.
+ *
+ * To replace the key that signs without refusing a token, change the text three times: add the next key at its end,
+ * move that key to the front, and remove the old key. Before each change, wait as {@link Ring} says.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const ringFromPem = (pem: Redacted.Redacted<string>): Effect.Effect<Ring, KeyInvalid> =>
+  Effect.gen(function*() {
+    const blocks = Array.from(Redacted.value(pem).matchAll(pemBlocks), ([text]) => text)
+    const isPrivate = (text: string) => /^-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)
+    const [first = Redacted.value(pem), ...others] = blocks
+    const signing = yield* fromPem(Redacted.make(first))
+    const verifying = yield* Effect.forEach(
+      others,
+      (text): Effect.Effect<VerificationKey, KeyInvalid> =>
+        isPrivate(text) ? fromPem(Redacted.make(text)) : fromPublicPem(text)
+    )
+    return yield* ring(signing, ...verifying)
+  })
+
 /** The values of `alg` for each algorithm. RFC 7518, section 3.1; RFC 8037; RFC 9864. */
 const names: { readonly [algorithm in Algorithm]: ReadonlyArray<unknown> } = {
   ES256: ["ES256"],
@@ -254,13 +283,28 @@ export interface Verifying {
 }
 
 /**
- * A key ring. The newest key signs, and all keys verify.
+ * The currently valid keys, and the one of them that signs.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Ring extends Verifying {
+export interface Signing extends Verifying {
   readonly signing: () => SigningKey
+}
+
+/**
+ * A key ring, which this process changes. One key signs, and all keys verify.
+ *
+ * To replace the key that signs without refusing a token: `publish` the next key, wait until all registries have read
+ * the key set again (`RemoteKeys`), `rotate` to it, wait until the last token of the old key has expired, and `remove`
+ * the old key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Ring extends Signing {
+  /** Adds a key that verifies, and that the key set contains, but that does not sign yet. */
+  readonly publish: (next: VerificationKey) => Effect.Effect<void>
   /** Makes `next` the key that signs. The earlier keys continue to verify their tokens until they are removed. */
   readonly rotate: (next: SigningKey) => Effect.Effect<void>
   /** Removes a key, which makes its tokens invalid. Has no effect for the key that signs. */
@@ -279,6 +323,36 @@ export const verifying = (keys: Iterable<VerificationKey>): Verifying => {
 }
 
 /**
+ * Loads keys, and loads them again at an interval until the scope closes, so that a program need not be restarted when
+ * its keys change. If a later load fails, the known keys remain valid, and an error is logged.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { TokenKeys } from "@effect-oci/guard"
+ * import { FileSystem } from "@effect/platform"
+ * import { Effect, Redacted } from "effect"
+ *
+ * const keys = Effect.flatMap(FileSystem.FileSystem, (files) =>
+ *   files.readFileString("/etc/registry/token.pem").pipe(
+ *     Effect.flatMap((pem) => TokenKeys.ringFromPem(Redacted.make(pem))),
+ *     TokenKeys.reloaded({ every: "1 minute" })
+ *   ))
+ * ```
+ */
+export const reloaded = (options?: {
+  /** @default 1 minute */
+  readonly every?: Duration.DurationInput | undefined
+}) =>
+<E extends Error, R>(load: Effect.Effect<Signing, E, R>): Effect.Effect<Signing, E, R | Scope.Scope> =>
+  Effect.map(reload.make(load, options?.every ?? "1 minute"), (current) => ({
+    find: (id) => current().find(id),
+    all: () => current().all(),
+    signing: () => current().signing()
+  }))
+
+/**
  * Creates a key ring of a key that signs, and of older keys that verify the tokens they signed before.
  *
  * @since 0.1.0
@@ -293,6 +367,10 @@ export const ring = (signing: SigningKey, ...older: ReadonlyArray<VerificationKe
       all,
       find: (id) => all().find((key) => key.id === id),
       signing: () => current,
+      publish: (next) =>
+        Effect.sync(() => {
+          if (next.id !== current.id) others = [next, ...others.filter(({ id }) => id !== next.id)]
+        }),
       rotate: (next) =>
         Effect.sync(() => {
           others = all().filter(({ id }) => id !== next.id)

@@ -35,8 +35,8 @@ export interface Options {
   readonly issuer: string
   /** The name of the registry: the claim `aud` of the tokens. Requests for any other service are refused. */
   readonly service: string
-  /** The key ring whose newest key signs. `docker-registry` requires ES256 or RS256. */
-  readonly keys: TokenKeys.Ring
+  /** The keys, one of which signs. Nodes of one registry share them. `docker-registry` requires ES256 or RS256. */
+  readonly keys: TokenKeys.Signing
   /** The users who may log in. */
   readonly users: Users
   /** The policy that decides which part of the requested scope a caller is granted, including anonymous callers. */

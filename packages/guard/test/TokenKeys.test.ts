@@ -1,6 +1,6 @@
 import { TokenKeys } from "@effect-oci/guard"
 import { describe, expect, it } from "@effect/vitest"
-import { ConfigProvider, Effect, Redacted } from "effect"
+import { ConfigProvider, Effect, Redacted, TestClock } from "effect"
 import * as jose from "jose"
 import { execFileSync } from "node:child_process"
 import { createHash, createPublicKey, generateKeyPairSync } from "node:crypto"
@@ -159,5 +159,56 @@ describe("TokenKeys.ring", () => {
       expect([a, b, c].map(({ id }) => ring.find(id))).toEqual([undefined, b, c])
       yield* ring.rotate(b)
       expect(ring.all()).toEqual([b, c])
+    }))
+
+  it.effect("publishes a key before it signs", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* Effect.all([TokenKeys.generate(), TokenKeys.generate()])
+      const ring = yield* TokenKeys.ring(a)
+      yield* ring.publish(b)
+      yield* ring.publish(a)
+      expect(ring.signing()).toBe(a)
+      expect(ring.all()).toEqual([a, b])
+      yield* ring.rotate(b)
+      expect(ring.all()).toEqual([b, a])
+    }))
+})
+
+describe("TokenKeys.ringFromPem", () => {
+  const { EdDSA, ES256, RS256 } = pairs
+  const text = [pem(ES256.privateKey, "pkcs8"), pem(EdDSA.privateKey, "pkcs8"), pem(RS256.publicKey, "spki")]
+
+  it.effect("signs with the first key of a text, and verifies with all", () =>
+    Effect.gen(function*() {
+      const ring = yield* TokenKeys.ringFromPem(Redacted.make(text.join("\n# a comment\n")))
+      expect(ring.all().map(({ algorithm }) => algorithm)).toEqual(["ES256", "EdDSA", "RS256"])
+      expect(ring.signing().id).toBe(libtrustId(pem(ES256.publicKey, "spki")))
+      expect(ring.find(libtrustId(pem(RS256.publicKey, "spki")))?.algorithm).toBe("RS256")
+    }))
+
+  it.effect.each([["no key", "CANARY"], ["a public key first", text.toReversed().join("")]])(
+    "fails for a text with %s",
+    ([, text]) =>
+      Effect.gen(function*() {
+        const { message } = yield* Effect.flip(TokenKeys.ringFromPem(Redacted.make(text)))
+        expect(message).toMatch(/^the private key cannot be used: provide, in PEM/)
+      })
+  )
+})
+
+describe("TokenKeys.reloaded", () => {
+  it.scoped("loads the keys again, and keeps them if that fails", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* Effect.all([TokenKeys.generate(), TokenKeys.generate()])
+      let load: Effect.Effect<TokenKeys.Signing, TokenKeys.KeyInvalid> = TokenKeys.ring(a)
+      const keys = yield* TokenKeys.reloaded()(Effect.suspend(() => load))
+      expect(keys.signing()).toBe(a)
+      load = new TokenKeys.KeyInvalid({ reason: "the file is half written" })
+      yield* TestClock.adjust("1 minute")
+      expect(keys.all()).toEqual([a])
+      load = TokenKeys.ring(b, a)
+      yield* TestClock.adjust("1 minute")
+      expect(keys.signing()).toBe(b)
+      expect([keys.find(a.id), keys.all()]).toEqual([a, [b, a]])
     }))
 })

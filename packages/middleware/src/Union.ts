@@ -7,13 +7,12 @@
  * @since 0.1.0
  */
 import { Handler, Middleware, ReferenceSet, Registry } from "@effect-oci/core"
-import type { RegistryError } from "@effect-oci/core"
+import type { RegistryError, UploadIds } from "@effect-oci/core"
 import * as KeyedMutex from "@effect-oci/core/KeyedMutex"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { constFalse } from "effect/Function"
 import * as Layer from "effect/Layer"
-import type * as Redacted from "effect/Redacted"
 import * as members from "./internal/members.js"
 import { defaultSortBuffer } from "./internal/mergeSorted.js"
 import { rejectAll } from "./internal/rejectAll.js"
@@ -104,11 +103,11 @@ export interface Options {
    */
   readonly sortBuffer?: number | undefined
   /**
-   * The key that signs the ids of uploads to several members: at least 16 random characters. Processes that continue
-   * each other's uploads share the key. An empty key is a `RangeError`. Default: a random key, so an upload cannot
-   * continue after the process ends.
+   * The key that signs the ids of uploads to several members: at least 16 random characters. Of several keys, the first
+   * signs, and all verify. Processes that continue each other's uploads share the keys. An empty key is a `RangeError`.
+   * Default: a random key, so an upload cannot continue after the process ends.
    */
-  readonly uploadKey?: Redacted.Redacted<string> | undefined
+  readonly uploadKey?: UploadIds.Key | undefined
 }
 
 /**

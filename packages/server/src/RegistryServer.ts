@@ -18,7 +18,6 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import type * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as browsers from "./internal/browsers.js"
 import * as cors from "./internal/cors.js"
@@ -37,12 +36,12 @@ import type { Quirks } from "./Quirks.js"
 export interface Options {
   /**
    * The key that signs the upload ids in URLs: at least 16 random characters. The signature binds an id to its
-   * repository and to the caller who opened the upload session. Servers that share a registry must share the key.
-   * Throws a
-   * `RangeError` if the key is empty. Default: a random key for each server, so an upload session cannot be resumed after
-   * the process ends.
+   * repository and to the caller who opened the upload session. Servers of one registry must share the key: otherwise an
+   * upload session is unknown to all servers but one. Of several keys, the first signs, and all verify: see
+   * `UploadIds.Key` for how to replace a key. Throws a `RangeError` if a key is empty. Default: a random key for each
+   * server, so an upload session cannot be resumed after the process ends.
    */
-  readonly uploadKey?: Redacted.Redacted<string> | undefined
+  readonly uploadKey?: UploadIds.Key | undefined
   /**
    * The size of the largest manifest that the server accepts, in bytes. The spec requires at least 4 MiB. Default: 4
    * MiB.

@@ -1,7 +1,8 @@
-import { MetadataStoreSuite } from "@effect-oci/conformance"
+import { MetadataStoreSuite, StoreSuite } from "@effect-oci/conformance"
+import { Memory } from "@effect-oci/store"
 import * as NodePostgres from "@effect-oci/testing/NodePostgres"
 import { describe, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { emptyPool, Server, server, store } from "./postgres.js"
 
 describe.skipIf(!NodePostgres.available)("the metadata store in a PostgreSQL server", () => {
@@ -15,6 +16,19 @@ describe.skipIf(!NodePostgres.available)("the metadata store in a PostgreSQL ser
             durable: true,
             time: { unit: "300 millis", pass: Effect.sleep }
           })), 120_000)
+    }
+    // The checks of crashes expect that a restart finds the bytes again.
+    const pair = Effect.map(make, (metadata) => Layer.merge(Memory.layerBlobStore(), metadata))
+    for (const { name, run } of StoreSuite.all.filter(({ name }) => !name.startsWith("loses nothing"))) {
+      test.scoped(
+        `a registry over it ${name}`,
+        () =>
+          Effect.flatMap(
+            Effect.context<Server>(),
+            (context) => run({ make: Effect.provide(pair, context), time: { unit: "300 millis", pass: Effect.sleep } })
+          ),
+        120_000
+      )
     }
   })
 })

@@ -204,7 +204,8 @@ export const movingUploads: ReadonlyArray<StoreCheck<BlobStore | MetadataStore>>
           const complete = (n: number) =>
             Effect.either(node(nodes, n).completeUpload(repository, id, Digest.fromBytes(content)))
           const results = yield* Effect.all([complete(0), complete(1)], { concurrency: "unbounded" })
-          yield* equal(results.filter(Either.isRight).length, 1)
+          // Both may succeed, because they complete the same upload.
+          yield* equal(results.some(Either.isRight), true)
           yield* pullsBlob(node(nodes, 2), repository, content)
         })))
   })

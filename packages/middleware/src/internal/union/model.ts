@@ -1,7 +1,6 @@
 import { Answer, Operation, ReferenceSet, RegistryError } from "@effect-oci/core"
-import type { Digest, Handler, RepositoryName, Tag } from "@effect-oci/core"
+import type { Digest, Handler, RepositoryName, Tag, UploadIds } from "@effect-oci/core"
 import type * as Duration from "effect/Duration"
-import type * as Redacted from "effect/Redacted"
 import { rejectAll } from "../rejectAll.js"
 
 const capabilities = ["pull", "resolve", "push", "referrers", "delete"] as const
@@ -16,7 +15,7 @@ export interface Settings {
   readonly passOver: (error: RegistryError.RegistryError) => boolean
   readonly cooldown: Duration.DurationInput
   readonly sortBuffer: number
-  readonly uploadKey: Redacted.Redacted<string> | undefined
+  readonly uploadKey: UploadIds.Key | undefined
 }
 
 /** A member, in the form that the handlers of the union use. */

@@ -1,6 +1,5 @@
 import { RegistryError, UploadIds } from "@effect-oci/core"
 import type { RepositoryName } from "@effect-oci/core"
-import type * as Redacted from "effect/Redacted"
 
 /** The state of an upload at one member. */
 export type Session =
@@ -21,7 +20,7 @@ export interface UploadSessions {
 /** Creates ids that contain the sessions as JSON. A union whose members have other names does not accept these ids. */
 export const make = (
   names: ReadonlyArray<string>,
-  key: Redacted.Redacted<string> | undefined
+  key: UploadIds.Key | undefined
 ): UploadSessions => {
   const ids = UploadIds.make({ issuer: ["union", ...names], key })
   return {
