@@ -48,7 +48,7 @@ export interface Options {
    */
   readonly lifetime?: Duration.DurationInput | undefined
   /**
-   * The store of refresh tokens.
+   * The store of refresh tokens. Nodes of one registry share it: see `RefreshTokens.shared`.
    *
    * @default in memory, for 30 days
    */
@@ -74,7 +74,7 @@ export interface TokenService {
   /** Returns the public keys as a JSON Web Key Set, by GET. */
   readonly jwks: (request: Wire.Request) => Effect.Effect<Wire.Response>
   /** Revokes the refresh tokens of a user. Access tokens that were issued for them remain valid until they expire. */
-  readonly revoke: (username: string) => Effect.Effect<void>
+  readonly revoke: (username: string) => Effect.Effect<void, RegistryError.Unavailable>
 }
 
 type Failure = tokenRequest.InvalidTokenRequest | RegistryError.RegistryError

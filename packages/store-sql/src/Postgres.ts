@@ -71,8 +71,12 @@ export interface Options {
   readonly retryFor?: Duration.DurationInput | undefined
 }
 
-/** SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const conflicts = new Set(["40001", "40P01"])
+/**
+ * SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html. A violation of a unique constraint is a
+ * conflict too: no batch inserts a row that exists, unless another one inserts it at the same time. So is an existing
+ * table, which another node creates at the same time.
+ */
+const conflicts = new Set(["40001", "40P01", "23505", "42P07"])
 const diskFull = "53100"
 
 /** PostgreSQL ended the transaction because of another one. */

@@ -3,3 +3,4 @@
  */
 export * as SqlBatch from "./SqlBatch.js"
 export * as SqlMetadataStore from "./SqlMetadataStore.js"
+export * as SqlRefreshTokens from "./SqlRefreshTokens.js"

@@ -1,9 +1,11 @@
 import { MetadataStoreSuite, StoreSuite } from "@effect-oci/conformance"
 import { Memory } from "@effect-oci/store"
+import * as Postgres from "@effect-oci/store-sql/Postgres"
 import * as NodePostgres from "@effect-oci/testing/NodePostgres"
 import { describe, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { emptyPool, Server, server, store } from "./postgres.js"
+import { database, emptyPool, pool, Server, server, store } from "./postgres.js"
+import { sharing } from "./refreshTokens.js"
 
 describe.skipIf(!NodePostgres.available)("the metadata store in a PostgreSQL server", () => {
   layer(server, { timeout: 60_000, excludeTestServices: true })((test) => {
@@ -17,6 +19,15 @@ describe.skipIf(!NodePostgres.available)("the metadata store in a PostgreSQL ser
             time: { unit: "300 millis", pass: Effect.sleep }
           })), 120_000)
     }
+    test.scoped("shares refresh tokens between servers", () =>
+      Effect.gen(function*() {
+        const config = yield* database
+        const [a, b] = [yield* pool(config), yield* pool(config)]
+        yield* sharing(
+          [Postgres.make({ pool: a }), Postgres.make({ pool: b })],
+          { lifetime: "3 seconds", pass: Effect.sleep("3.1 seconds") }
+        )
+      }), 60_000)
     // The checks of crashes expect that a restart finds the bytes again.
     const pair = Effect.map(make, (metadata) => Layer.merge(Memory.layerBlobStore(), metadata))
     for (const { name, run } of StoreSuite.all.filter(({ name }) => !name.startsWith("loses nothing"))) {

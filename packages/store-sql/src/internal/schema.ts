@@ -257,7 +257,21 @@ const triggers = (dialect: Dialect): ReadonlyArray<string> =>
     ]
   })
 
+/** The hashes of refresh tokens, in the order in which they were issued. */
+const refreshTokens = ({ id, integer, table, text }: Types): ReadonlyArray<string> => [
+  `CREATE TABLE refresh_token (
+    seq ${id},
+    hash ${text} NOT NULL UNIQUE,
+    username ${text} NOT NULL,
+    version ${text} NOT NULL,
+    expires_at ${integer} NOT NULL
+  ) ${table}`,
+  `CREATE INDEX refresh_token_username ON refresh_token (username, seq)`,
+  `CREATE INDEX refresh_token_expires_at ON refresh_token (expires_at, seq)`
+]
+
 /** The migrations, the oldest first. A migration that was released does not change. */
 export const migrations = (dialect: Dialect): ReadonlyArray<ReadonlyArray<string>> => [
-  [...tables(types[dialect.name]), ...triggers(dialect)]
+  [...tables(types[dialect.name]), ...triggers(dialect)],
+  refreshTokens(types[dialect.name])
 ]

@@ -1,0 +1,63 @@
+/**
+ * A table of refresh tokens in SQL, which the nodes of a registry share. It contains hashes of the tokens.
+ *
+ * @since 0.1.0
+ */
+import type { CommandFailure } from "@effect-oci/store/MetadataStore"
+import type * as StoreError from "@effect-oci/store/StoreError"
+import * as Effect from "effect/Effect"
+import * as refreshTokens from "./internal/commands/refreshTokens.js"
+import { open } from "./internal/open.js"
+import type { SchemaTooNew } from "./internal/open.js"
+import type { SqlBatch } from "./SqlBatch.js"
+
+/**
+ * The user of a refresh token, and the version of the user's account when the token was issued.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Grant {
+  readonly username: string
+  readonly version: string
+}
+
+/**
+ * A table of refresh tokens: a `RefreshTokens.Table` of `@effect-oci/guard`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SqlRefreshTokens {
+  /**
+   * Adds the hash of a token, which lives for `lifetime` milliseconds by the clock of the database. Removes the oldest
+   * tokens of the user beyond `capacityPerUser`, and tokens that have expired.
+   */
+  readonly add: (
+    token: Grant & { readonly hash: string; readonly lifetime: number; readonly capacityPerUser: number }
+  ) => Effect.Effect<void, CommandFailure>
+  /** Returns the user of a token, or `undefined` if the table does not have the token or if the token has expired. */
+  readonly find: (hash: string) => Effect.Effect<Grant | undefined, StoreError.Failed>
+  /** Removes all tokens of a user. */
+  readonly remove: (username: string) => Effect.Effect<void, CommandFailure>
+}
+
+/**
+ * Opens the table of refresh tokens in a database, and creates or upgrades the tables of the database. The database may
+ * be that of the metadata store.
+ *
+ * @since 0.1.0
+ * @category constructors
+ * @example
+ * ```ts
+ * import { RefreshTokens } from "@effect-oci/guard"
+ * import { SqlRefreshTokens } from "@effect-oci/store-sql"
+ * import { Effect } from "effect"
+ *
+ * const refreshTokens = Effect.map(SqlRefreshTokens.make, (table) => RefreshTokens.shared(table))
+ * ```
+ */
+export const make: Effect.Effect<SqlRefreshTokens, SchemaTooNew | StoreError.Failed, SqlBatch> = Effect.map(
+  open,
+  refreshTokens.make
+)
