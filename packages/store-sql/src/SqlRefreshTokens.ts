@@ -6,7 +6,7 @@
 import type { CommandFailure } from "@effect-oci/store/MetadataStore"
 import type * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
-import * as refreshTokens from "./internal/commands/refreshTokens.js"
+import type { Database } from "./internal/database.js"
 import { open } from "./internal/open.js"
 import type { SchemaTooNew } from "./internal/open.js"
 import type { SqlBatch } from "./SqlBatch.js"
@@ -42,6 +42,32 @@ export interface SqlRefreshTokens {
   readonly remove: (username: string) => Effect.Effect<void, CommandFailure>
 }
 
+/** How many tokens that have expired one command removes. */
+const batch = 100
+
+const commands = (db: Database): SqlRefreshTokens => {
+  const add = [
+    db.statement(`DELETE FROM refresh_token WHERE seq IN
+      (SELECT seq FROM refresh_token WHERE expires_at <= :now ORDER BY expires_at, seq LIMIT ${batch})`),
+    db.statement(`DELETE FROM refresh_token WHERE username = :username AND seq <=
+      (SELECT seq FROM refresh_token WHERE username = :username ORDER BY seq DESC LIMIT 1 OFFSET :others)`),
+    db.statement(`INSERT INTO refresh_token (hash, username, version, expires_at)
+      VALUES (:hash, :username, :version, :now + :lifetime)`)
+  ]
+  const find = db.statement(`SELECT username, version FROM refresh_token WHERE hash = :hash AND expires_at > :now`)
+  const remove = [db.statement(`DELETE FROM refresh_token WHERE username = :username`)]
+  return {
+    add: ({ capacityPerUser, hash, lifetime, username, version }) =>
+      Effect.asVoid(db.run(add, { hash, lifetime, username, version, others: Math.max(0, capacityPerUser - 1) }, {})),
+    find: (hash) =>
+      Effect.map(db.read(find, { hash }), ([row]) =>
+        row === undefined
+          ? undefined
+          : { username: row["username"] as string, version: row["version"] as string }),
+    remove: (username) => Effect.asVoid(db.run(remove, { username }, {}))
+  }
+}
+
 /**
  * Opens the table of refresh tokens in a database, and creates or upgrades the tables of the database. The database may
  * be that of the metadata store.
@@ -59,5 +85,5 @@ export interface SqlRefreshTokens {
  */
 export const make: Effect.Effect<SqlRefreshTokens, SchemaTooNew | StoreError.Failed, SqlBatch> = Effect.map(
   open,
-  refreshTokens.make
+  commands
 )
