@@ -12,9 +12,10 @@ import {
 import type { Middleware } from "@effect-oci/core"
 import { Memory } from "@effect-oci/store"
 import * as History from "@effect-oci/testing/History"
+import * as Linearizability from "@effect-oci/testing/Linearizability"
 import * as samples from "@effect-oci/testing/RegistrySamples"
 import { describe, expect, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { Context, Deferred, Effect, Either, Exit, Fiber, Layer, Option } from "effect"
 import * as fc from "fast-check"
 import { Immutable } from "../src/index.js"
 import * as laws from "./laws.js"
@@ -398,6 +399,46 @@ describe("Immutable", () => {
           { concurrency: "unbounded" }
         )
       })))
+  })
+
+  describe("on several nodes over one registry", () => {
+    /** Lets other clients run before each operation of the registry. */
+    const slow: Middleware.Middleware = (next) => (operation) =>
+      Effect.zipRight(Effect.yieldNow(), Effect.suspend(() => next(operation))) as never
+
+    /** Runs races through two wrappers in turn, each with a lock of its own. Returns those that are not linearizable. */
+    const races = (options: Immutable.Options, base: Middleware.Middleware) =>
+      Effect.forEach(fc.sample(Linearizability.race, { numRuns: 100, seed: 1 }), (race) =>
+        Effect.gen(function*() {
+          const { handle } = yield* Effect.map(Layer.build(Memory.layer()), Context.get(Registry))
+          const nodes = (yield* Effect.all([Immutable.middleware(options), Immutable.middleware(options)]))
+            .map((wrapper) => wrapper(slow(base(handle))))
+          let turn = 0
+          const balanced: Handler.Handler = (operation) => nodes[turn++ % 2]!(operation)
+          const pushes = race.map((steps) =>
+            steps.map((step) => {
+              const operation: typeof step.operation = step.operation === "push" ? "pushIfAbsent" : step.operation
+              return { ...step, operation }
+            }).filter(({ operation }) => !/delete|IfMatch/.test(operation))
+          )
+          const history = yield* Effect.provideService(
+            Linearizability.run(pushes),
+            Registry,
+            Registry.fromHandler(balanced)
+          )
+          return Either.isLeft(Linearizability.check(history)) ? [history] : []
+        })).pipe(Effect.map((found) => found.flat()))
+
+    it.scoped("needs no lock if the registry enforces ifAbsent", () =>
+      Effect.gen(function*() {
+        expect(yield* races({ conditional: true }, (next) => next)).toEqual([])
+        expect(yield* races({ conditional: false }, (next) => next)).toEqual([])
+      }))
+
+    it.scoped("is not linearizable if the registry ignores ifAbsent: the lock is of one process", () =>
+      Effect.gen(function*() {
+        expect((yield* races({ conditional: false }, careless)).length).toBeGreaterThan(0)
+      }))
   })
 
   describe("laws", () => {
