@@ -9,12 +9,11 @@ import { SqlMetadataStore } from "@effect-oci/store-sql"
 import * as Sqlite from "@effect-oci/store-sql/Sqlite"
 import type { StoredBlob } from "@effect-oci/store/MetadataStore"
 import { MetadataStore } from "@effect-oci/store/MetadataStore"
+import * as Pages from "@effect-oci/store/Pages"
 import type * as StoreError from "@effect-oci/store/StoreError"
-import * as Chunk from "effect/Chunk"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { constants } from "node:fs"
@@ -61,19 +60,6 @@ export type BackupError =
 /** The number of blobs that are linked at the same time. */
 const concurrency = 8
 
-/** The number of blobs in a page of the list. */
-const pageSize = 1000
-
-const allBlobs = (metadata: MetadataStore["Type"]): Stream.Stream<StoredBlob, StoreError.Failed> =>
-  Stream.paginateChunkEffect(
-    undefined as StoredBlob | undefined,
-    (last) =>
-      Effect.map(metadata.inspectBlobs(last?.descriptor.digest, pageSize), (page) => [
-        Chunk.unsafeFromArray(page),
-        page.length < pageSize ? Option.none() : Option.some(page.at(-1))
-      ])
-  )
-
 /** Links a file, or copies it if the target is on another disk. */
 const linkFile = (from: string, to: string) =>
   files.attempt("create", to, () => link(from, to)).pipe(
@@ -102,7 +88,8 @@ const linkBlobs = (directory: string, target: string) =>
         summary.blobs++
         summary.bytes += size
       })
-    yield* Stream.runDrain(Stream.mapEffect(allBlobs(metadata), add, { concurrency }))
+    const blobs = Pages.stream(metadata.inspectBlobs, ({ descriptor }) => descriptor.digest, 1000)
+    yield* Stream.runDrain(Stream.mapEffect(blobs, add, { concurrency }))
     yield* Effect.forEach(folders, files.syncDirectory, { discard: true })
     yield* files.syncDirectory(target)
     return summary

@@ -13,9 +13,9 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as every from "./internal/every.js"
-import * as pages from "./internal/pages.js"
 import { MetadataStore } from "./MetadataStore.js"
 import type { CommandFailure, Service, StoredTag } from "./MetadataStore.js"
+import * as Pages from "./Pages.js"
 import type * as StoreError from "./StoreError.js"
 
 /**
@@ -68,7 +68,7 @@ export const plan = (policy: Policy): Stream.Stream<Expired, StoreError.Failed, 
   if (keep === undefined && newest === undefined && youngerThan === undefined) return Stream.empty
   return Stream.unwrap(Effect.map(MetadataStore, (metadata) =>
     Stream.flatMap(
-      pages.stream(metadata.listRepositories, (name) => name),
+      Pages.stream(metadata.listRepositories, (name) => name),
       (repository) => expiredOf(metadata, repository, policy)
     )))
 }
@@ -110,7 +110,7 @@ export const layer = (
 
 const tagsOf = (metadata: Service, repository: RepositoryName): Stream.Stream<StoredTag, StoreError.Failed> =>
   Stream.catchTag(
-    pages.stream((after: Tag | undefined, n) => metadata.inspectTags(repository, after, n), ({ tag }) => tag),
+    Pages.stream((after: Tag | undefined, n) => metadata.inspectTags(repository, after, n), ({ tag }) => tag),
     "RepositoryUnknown",
     () => Stream.empty
   )

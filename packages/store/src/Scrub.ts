@@ -17,10 +17,10 @@ import { BlobStore } from "./BlobStore.js"
 import type { StoredBytes } from "./BlobStore.js"
 import * as counts from "./internal/counts.js"
 import * as keys from "./internal/keys.js"
-import * as pages from "./internal/pages.js"
 import type { Stores } from "./internal/stores.js"
 import { MetadataStore } from "./MetadataStore.js"
 import type { StoredBlob } from "./MetadataStore.js"
+import * as Pages from "./Pages.js"
 import * as StoreError from "./StoreError.js"
 
 type Failed = StoreError.Failed
@@ -142,8 +142,8 @@ class Scrubber {
 
   readonly manifests: Stream.Stream<CorruptManifest, Failed> = Stream.suspend(() => {
     const { metadata } = this.stores
-    return Stream.flatMap(pages.stream(metadata.listRepositories, (name) => name), (repository) =>
-      pages.stream(
+    return Stream.flatMap(Pages.stream(metadata.listRepositories, (name) => name), (repository) =>
+      Pages.stream(
         (after: Digest.Digest | undefined, n) => metadata.inspectManifests(repository, after, n),
         ({ descriptor }) => descriptor.digest
       ).pipe(
@@ -154,7 +154,7 @@ class Scrubber {
   })
 
   readonly blobs: Stream.Stream<CorruptBlob | MissingBlob, Failed> = Stream.suspend(() =>
-    pages.stream(this.stores.metadata.inspectBlobs, ({ descriptor }) => descriptor.digest).pipe(
+    Pages.stream(this.stores.metadata.inspectBlobs, ({ descriptor }) => descriptor.digest).pipe(
       Stream.zipWithPrevious,
       Stream.mapEffect(([previous, blob]) =>
         Effect.gen(this, function*() {
@@ -173,7 +173,7 @@ class Scrubber {
 
   readonly unknownBytes: Stream.Stream<UnknownBytes, Failed> = Stream.suspend(() => {
     const { blobs, metadata } = this.stores
-    return pages.stream(blobs.list, ({ key }) => key).pipe(
+    return Pages.stream(blobs.list, ({ key }) => key).pipe(
       Stream.mapChunksEffect((page) =>
         Effect.gen(this, function*() {
           const old = Chunk.filter(page, ({ key }) => (keys.timeOf(key) ?? 0) < this.startedAt - pushTime)

@@ -1,6 +1,6 @@
 import { Registry, RepositoryName } from "@effect-oci/core"
 import type { Operation } from "@effect-oci/core"
-import { MetadataStore } from "@effect-oci/store"
+import { MetadataStore, Pages } from "@effect-oci/store"
 import { Copy } from "@effect-oci/transfer"
 import * as NodeLayoutImages from "@effect-oci/transfer/NodeLayoutImages"
 import * as NodeLayoutTar from "@effect-oci/transfer/NodeLayoutTar"
@@ -11,9 +11,11 @@ import * as Either from "effect/Either"
 import * as Stream from "effect/Stream"
 import { mkdirSync, readdirSync, statSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
-import * as pages from "./pages.js"
 import { Refused } from "./refused.js"
 import * as terminal from "./terminal.js"
+
+/** The number of items in one call of the metadata store. */
+export const pageSize = 1000
 
 const isTag = (reference: Operation.TagOrDigest) => !reference.includes(":")
 
@@ -32,9 +34,10 @@ const references = (repository: RepositoryName.RepositoryName) =>
     const tagged = new Set<string>()
     const all: Array<Operation.TagOrDigest> = []
     yield* Stream.runForEach(
-      pages.all(
+      Pages.stream(
         (after: MetadataStore.StoredTag["tag"] | undefined, n) => metadata.inspectTags(repository, after, n),
-        ({ tag }) => tag
+        ({ tag }) => tag,
+        pageSize
       ),
       ({ digest, tag }) => {
         tagged.add(digest)
@@ -42,10 +45,11 @@ const references = (repository: RepositoryName.RepositoryName) =>
       }
     )
     yield* Stream.runForEach(
-      pages.all(
+      Pages.stream(
         (after: MetadataStore.StoredManifest["descriptor"]["digest"] | undefined, n) =>
           metadata.inspectManifests(repository, after, n),
-        ({ descriptor }) => descriptor.digest
+        ({ descriptor }) => descriptor.digest,
+        pageSize
       ),
       ({ descriptor: { digest } }) => Effect.sync(() => tagged.has(digest) || all.push(digest))
     )
@@ -76,7 +80,7 @@ export const exportTo = (
     const { show } = yield* terminal.progress
     const repositories = options.repositories.length > 0
       ? Stream.fromIterable(options.repositories)
-      : pages.all(metadata.listRepositories, (name: RepositoryName.RepositoryName) => name)
+      : Pages.stream(metadata.listRepositories, (name: RepositoryName.RepositoryName) => name, pageSize)
     yield* Stream.runForEach(repositories, (repository) =>
       Effect.gen(function*() {
         const wanted = yield* Effect.catchTag(

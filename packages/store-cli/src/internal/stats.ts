@@ -1,7 +1,7 @@
-import { MetadataStore } from "@effect-oci/store"
+import { MetadataStore, Pages } from "@effect-oci/store"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as pages from "./pages.js"
+import { pageSize } from "./layouts.js"
 import * as terminal from "./terminal.js"
 
 /** Counts the content of a registry. */
@@ -10,22 +10,24 @@ export const stats = Effect.gen(function*() {
   const { show } = yield* terminal.progress
   const sums = { repositories: 0, tags: 0, manifests: 0, manifestBytes: 0, blobs: 0, blobBytes: 0 }
   yield* Stream.runForEach(
-    pages.all(metadata.listRepositories, (name) => name),
+    Pages.stream(metadata.listRepositories, (name) => name, pageSize),
     (repository) =>
       Effect.gen(function*() {
         sums.repositories++
         yield* show(`counting: ${sums.repositories} repositories, ${sums.manifests} manifests`)
         sums.tags += yield* Stream.runCount(
-          pages.all(
+          Pages.stream(
             (after: Parameters<typeof metadata.listTags>[1], n) => metadata.listTags(repository, after, n),
-            (tag) => tag
+            (tag) => tag,
+            pageSize
           )
         )
         yield* Stream.runForEach(
-          pages.all(
+          Pages.stream(
             (after: Parameters<typeof metadata.inspectManifests>[1], n) =>
               metadata.inspectManifests(repository, after, n),
-            ({ descriptor }) => descriptor.digest
+            ({ descriptor }) => descriptor.digest,
+            pageSize
           ),
           ({ descriptor: { size } }) =>
             Effect.sync(() => {
@@ -36,7 +38,7 @@ export const stats = Effect.gen(function*() {
       })
   )
   yield* Stream.runForEach(
-    pages.all(metadata.inspectBlobs, ({ descriptor }) => descriptor.digest),
+    Pages.stream(metadata.inspectBlobs, ({ descriptor }) => descriptor.digest, pageSize),
     ({ descriptor: { size } }) =>
       Effect.suspend(() => {
         sums.blobs++
