@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Descriptor from "@effect-oci/core/Descriptor"
-import type * as Digest from "@effect-oci/core/Digest"
+import * as Digest from "@effect-oci/core/Digest"
 import * as MediaType from "@effect-oci/core/MediaType"
+import { blake3 } from "@noble/hashes/blake3.js"
 import * as Encoding from "effect/Encoding"
 import type { Capabilities } from "./Target.js"
 
@@ -42,6 +42,17 @@ export interface DataSet {
  * @category constructors
  */
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+/**
+ * Computes the digest of bytes. Unlike `Digest.fromBytes`, it needs not load blake3.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const digestOf = (bytes: Uint8Array, algorithm: Digest.Algorithm = "sha256"): Digest.Digest =>
+  algorithm === "blake3"
+    ? Digest.make(`blake3:${Encoding.encodeHex(blake3(bytes))}`)
+    : Digest.fromBytes(bytes, algorithm)
 
 /**
  * Creates a manifest from its fields.
@@ -81,7 +92,11 @@ const nonDistributable = "application/vnd.oci.image.layer.nondistributable.v1.ta
 
 /** The documents that several data sets share, with the digests of one algorithm. */
 const documentsBy = (algorithm: Digest.Algorithm) => {
-  const of = (bytes: Uint8Array, mediaType: string) => Descriptor.fromBytes(bytes, mediaType, algorithm)
+  const of = (bytes: Uint8Array, mediaType: string) => ({
+    mediaType,
+    digest: digestOf(bytes, algorithm),
+    size: bytes.byteLength
+  })
   const describe = (manifest: Document, more: object = {}) => ({ ...of(manifest.bytes, manifest.mediaType), ...more })
   const imageOf = (contents: ReadonlyArray<Uint8Array>, more: object = {}) =>
     document(MediaType.image, {
@@ -200,7 +215,7 @@ const setsBy = (algorithm: Digest.Algorithm): ReadonlyArray<DataSet> => {
   return [...imageRows(documents), ...artifactRows(documents)].map(([name, blobs, manifests, needs = []]) => ({
     name: algorithm === "sha256" ? name : `${name}, ${algorithm}`,
     algorithm,
-    needs: algorithm === "sha256" ? needs : [...needs, "sha512"],
+    needs: algorithm === "sha256" ? needs : [...needs, algorithm],
     blobs,
     manifests
   }))
@@ -223,12 +238,12 @@ export const padded = (manifest: Document, size: number): Document => {
 }
 
 /**
- * Contains all data sets, with sha256 and with sha512.
+ * Contains all data sets, with each algorithm.
  *
  * @since 0.1.0
  * @category data sets
  */
-export const dataSets: ReadonlyArray<DataSet> = [...setsBy("sha256"), ...setsBy("sha512")]
+export const dataSets: ReadonlyArray<DataSet> = Digest.algorithms.flatMap(setsBy)
 
 /**
  * Contains an empty blob, the empty JSON object, and an ordinary blob.

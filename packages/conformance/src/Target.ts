@@ -85,6 +85,8 @@ export interface Capabilities {
   readonly catalog: boolean
   /** Digests with the algorithm sha512. */
   readonly sha512: boolean
+  /** Digests with the algorithm blake3, which is not part of the versions 1.1 of the specs. */
+  readonly blake3: boolean
   /** Several tags in one manifest push, with `?tag=`. */
   readonly tagParameter: boolean
   /** `DELETE` of an upload session. */
@@ -112,6 +114,7 @@ export const everything: Capabilities = {
   referrers: true,
   catalog: true,
   sha512: true,
+  blake3: true,
   tagParameter: true,
   cancelUpload: true,
   sparseIndex: true,

@@ -151,7 +151,7 @@ const anyOf: { readonly [Tag in Operation.OperationTag]: fc.Arbitrary<Operation.
     .map((fields) => new Operation.PushBlob(fields)),
   MountBlob: fc.record({ repository: names, digest: digests, from: optional(names) })
     .map((fields) => new Operation.MountBlob(fields)),
-  StartUpload: fc.record({ repository: names, algorithm: optional(fc.constant("sha512")) })
+  StartUpload: fc.record({ repository: names, algorithm: optional(fc.constantFrom("sha512", "blake3")) })
     .map((fields) => new Operation.StartUpload(fields)),
   GetUpload: fc.record({ repository: names, id: ids }).map((fields) => new Operation.GetUpload(fields)),
   AppendUpload: fc.record({ repository: names, id: ids, offset: offsets, body: bodies })

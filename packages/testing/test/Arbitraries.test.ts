@@ -73,7 +73,8 @@ describe("Arbitraries.operations", () => {
     }))
   })
 
-  it("push manifests with their correct digest", () => {
+  it("push manifests with their correct digest", async () => {
+    await Effect.runPromise(Digest.load("blake3"))
     fc.assert(fc.property(Arbitraries.operations.PushManifest, ({ bytes, digest, mediaType }) => {
       expect(Either.isRight(Manifest.make({ mediaType, bytes, digest }))).toBe(true)
     }))
@@ -117,6 +118,7 @@ describe("Arbitraries.reference", () => {
 describe("Arbitraries.blob", () => {
   it("matches its descriptor", () =>
     fc.assert(fc.asyncProperty(Arbitraries.blob, async ({ body, bytes, descriptor }) => {
+      await Effect.runPromise(Digest.load(descriptor.digest))
       const algorithm = Digest.verifiable(descriptor.digest)!
       expect(await Effect.runPromise(bytesOf(Body.verify(body, descriptor)))).toEqual(bytes)
       expect(Digest.fromBytes(bytes, algorithm)).toBe(descriptor.digest)

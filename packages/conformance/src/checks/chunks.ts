@@ -1,6 +1,6 @@
-import * as Digest from "@effect-oci/core/Digest"
 import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
+import * as Fixtures from "../Fixtures.js"
 import { expect, expectBody, expectError, expectHeader, expectStatus } from "../internal/expectations.js"
 import { get, head, remove, send } from "../internal/request.js"
 import type { Row } from "../internal/section.js"
@@ -230,22 +230,22 @@ export const chunks: ReadonlyArray<Check> = [
         yield* expectStatus(yield* put(yield* follow(accepted, { digest: sampleDigest })), 201)
       })
     },
-    {
-      id: "upload-started-for-sha512",
+    ...(["sha512", "blake3"] as const).map((algorithm): Row => ({
+      id: `upload-started-for-${algorithm}`,
       rules: [38],
-      name: "an upload session opened for sha512 completes with a sha512 digest",
+      name: `an upload session opened for ${algorithm} completes with a ${algorithm} digest`,
       level: "should",
       since: "dev",
-      needs: ["push", "sha512"],
+      needs: ["push", algorithm],
       run: Effect.gen(function*() {
         const { repository } = yield* Target
-        const digest = Digest.fromBytes(sampleBlob, "sha512")
+        const digest = Fixtures.digestOf(sampleBlob, algorithm)
         yield* cleanUp(`/v2/${repository}/blobs/${digest}`)
-        const response = yield* patched(yield* follow(yield* start({ repository, algorithm: "sha512" })), sampleBlob, 0)
+        const response = yield* patched(yield* follow(yield* start({ repository, algorithm })), sampleBlob, 0)
         yield* expectStatus(yield* put(yield* follow(response, { digest })), 201)
         yield* expectStatus(yield* head(`/v2/${repository}/blobs/${digest}`), 200)
       })
-    }
+    }))
   ),
   ...section(
     "Cancelling an upload",

@@ -15,7 +15,7 @@ import {
 } from "../internal/expectations.js"
 import { get, head, send } from "../internal/request.js"
 import type { Row } from "../internal/section.js"
-import { section } from "../internal/section.js"
+import { needsOf, section } from "../internal/section.js"
 import { putBlob, putDataSet, putManifest, sampleBlob } from "../internal/upload.js"
 import { Target } from "../Target.js"
 import { pullBlobs } from "./pullBlobs.js"
@@ -40,6 +40,7 @@ const pullsDataSet = (dataSet: Fixtures.DataSet): Row => ({
   id: `pull-${dataSet.name.replace(/[^a-z0-9]+/g, "-")}`,
   rules: [4, 62],
   name: `pushed content can be pulled unchanged, by tag and by digest: ${dataSet.name}`,
+  ...needsOf(dataSet.algorithm),
   needs: ["push", ...dataSet.needs],
   run: Effect.gen(function*() {
     const { repository } = yield* Target
@@ -58,7 +59,7 @@ const pullsDataSet = (dataSet: Fixtures.DataSet): Row => ({
       }))
     yield* Effect.forEach(dataSet.blobs, (bytes) =>
       Effect.gen(function*() {
-        const digest = Digest.fromBytes(bytes, dataSet.algorithm)
+        const digest = Fixtures.digestOf(bytes, dataSet.algorithm)
         yield* expectContent(`/v2/${repository}/blobs/${digest}`, bytes)
       }))
   })

@@ -24,7 +24,7 @@ import {
   refusesManifest
 } from "../internal/manifests.js"
 import { get, head } from "../internal/request.js"
-import { algorithms, needsOf, section } from "../internal/section.js"
+import { needsOf, section } from "../internal/section.js"
 import type { Row } from "../internal/section.js"
 import { cleanUp, follow, putBlob, putDataSet } from "../internal/upload.js"
 import { Target } from "../Target.js"
@@ -47,13 +47,13 @@ const expectAcceptedOrBlobUnknown = (received: Received) =>
 export const push: ReadonlyArray<Check> = [
   ...section(
     "Pushing Manifests",
-    ...algorithms.map((algorithm): Row => ({
+    ...Digest.algorithms.map((algorithm): Row => ({
       id: `manifest-put-${algorithm}`,
       rules: algorithm === "sha256" ? [61] : [61, 64],
       name: `a push by digest returns 201, a Location that can be pulled, and the digest (${algorithm})`,
-      needs: needsOf(algorithm),
+      ...needsOf(algorithm),
       run: Effect.gen(function*() {
-        const digest = Digest.fromBytes(image.bytes, algorithm)
+        const digest = Fixtures.digestOf(image.bytes, algorithm)
         const received = yield* expectStatus(yield* putAt(digest, image, algorithm), 201)
         yield* expectHeader(received, "docker-content-digest", digest)
         yield* expectContent(yield* follow(received), image.bytes)

@@ -1,11 +1,12 @@
 import * as Digest from "@effect-oci/core/Digest"
 import * as Effect from "effect/Effect"
 import type { Check } from "../Check.js"
+import * as Fixtures from "../Fixtures.js"
 import { bytesEqual, expect, expectBody, expectContent, expectHeader, expectStatus } from "../internal/expectations.js"
 import { emptyJson, image, imageOf, putAt, putDocument } from "../internal/manifests.js"
 import { get, head } from "../internal/request.js"
 import type { Row } from "../internal/section.js"
-import { algorithms, needsOf, section } from "../internal/section.js"
+import { needsOf, section } from "../internal/section.js"
 import { cleanUp, follow, putBlob, putManifest } from "../internal/upload.js"
 import { Target } from "../Target.js"
 
@@ -29,15 +30,15 @@ export const pushTags: ReadonlyArray<Check> = [
         yield* expectStatus(yield* get(`/v2/${repository}/manifests/${digest}`), 200)
       })
     },
-    ...algorithms.map((algorithm): Row => ({
+    ...Digest.algorithms.map((algorithm): Row => ({
       id: `manifest-tag-parameter-${algorithm}`,
       rules: [71],
       name: `a push by digest with ten tags sets all of them, and lists them in OCI-Tag (${algorithm})`,
       level: "should",
       since: "dev",
-      needs: [...needsOf(algorithm), "tagParameter"],
+      needs: [...needsOf(algorithm).needs, "tagParameter"],
       run: Effect.gen(function*() {
-        const digest = Digest.fromBytes(image.bytes, algorithm)
+        const digest = Fixtures.digestOf(image.bytes, algorithm)
         const tags = Array.from({ length: 10 }, (_, index) => `v1.${index}`)
         const query = tags.map((tag) => `tag=${tag}`).join("&")
         const received = yield* expectStatus(yield* putAt(`${digest}?${query}`, image, algorithm), 201)

@@ -39,7 +39,7 @@ export const putAt = (reference: string, manifest: Fixtures.Document, algorithm:
   Effect.gen(function*() {
     const path = yield* manifestPath(reference)
     const { repository } = yield* Target
-    yield* cleanUp(`/v2/${repository}/manifests/${Digest.fromBytes(manifest.bytes, algorithm)}`)
+    yield* cleanUp(`/v2/${repository}/manifests/${Fixtures.digestOf(manifest.bytes, algorithm)}`)
     return yield* putDocument(path, manifest)
   })
 

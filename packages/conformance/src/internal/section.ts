@@ -8,8 +8,9 @@ export type Row = Omit<Check, "section" | "level" | "needs"> & Partial<Pick<Chec
 export const section = (name: string, ...rows: ReadonlyArray<Row>): ReadonlyArray<Check> =>
   rows.map((row) => ({ section: name, level: "must", needs: ["push"], ...row }))
 
-export const algorithms = ["sha256", "sha512"] as const
-
-/** Returns the capabilities that a push with digests of an algorithm needs. */
-export const needsOf = (algorithm: Digest.Algorithm): NonNullable<Check["needs"]> =>
-  algorithm === "sha256" ? ["push"] : ["push", "sha512"]
+/** Returns the capabilities and the version of the spec that a push with digests of an algorithm needs. */
+export const needsOf = (algorithm: Digest.Algorithm) =>
+  ({
+    needs: algorithm === "sha256" ? ["push"] : ["push", algorithm],
+    since: algorithm === "blake3" ? "dev" : undefined
+  }) satisfies Pick<Check, "needs" | "since">

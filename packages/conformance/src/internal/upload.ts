@@ -1,7 +1,7 @@
 import * as Digest from "@effect-oci/core/Digest"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Effect from "effect/Effect"
-import { bytesOf } from "../Fixtures.js"
+import { bytesOf, digestOf } from "../Fixtures.js"
 import type { DataSet } from "../Fixtures.js"
 import type { Received } from "../Target.js"
 import { expectStatus, violation } from "./expectations.js"
@@ -59,7 +59,7 @@ export const openUpload = (repository: RepositoryName, query = "") =>
 /** Pushes a blob, and returns its digest. */
 export const putBlob = (repository: RepositoryName, bytes: Uint8Array, algorithm: Digest.Algorithm = "sha256") =>
   Effect.gen(function*() {
-    const digest = Digest.fromBytes(bytes, algorithm)
+    const digest = digestOf(bytes, algorithm)
     const started = yield* startUpload(repository, algorithm === "sha256" ? "" : `?digest-algorithm=${algorithm}`)
     const path = yield* follow(started, { digest })
     const headers = { "content-type": "application/octet-stream" }
@@ -76,7 +76,7 @@ export const putManifest = (
   algorithm: Digest.Algorithm = "sha256"
 ) =>
   Effect.gen(function*() {
-    const digest = Digest.fromBytes(manifest.bytes, algorithm)
+    const digest = digestOf(manifest.bytes, algorithm)
     const path = `/v2/${repository}/manifests/${tag ?? digest}`
     const headers = { "content-type": manifest.mediaType }
     yield* expectStatus(yield* send({ method: "PUT", path, headers, body: manifest.bytes }), 201)

@@ -1,3 +1,4 @@
+import * as Fixtures from "@effect-oci/conformance/Fixtures"
 import type * as Caller from "@effect-oci/core/Caller"
 import * as Digest from "@effect-oci/core/Digest"
 import * as Operation from "@effect-oci/core/Operation"
@@ -35,7 +36,7 @@ const pushManifest = fc.oneof(
       tags: fc.uniqueArray(tag, { maxLength: 3 })
     },
     {
-      digest: fc.constantFrom(Digest.fromBytes(bytes), Digest.fromBytes(bytes, "sha512")),
+      digest: fc.constantFrom(...Digest.algorithms).map((algorithm) => Fixtures.digestOf(bytes, algorithm)),
       ifAbsent: fc.boolean(),
       ifMatch: digest
     }
@@ -64,7 +65,7 @@ export const operations: {
   PushBlob: pushBlob,
   MountBlob: kind(Operation.MountBlob, { repository, digest }, { from: repository }),
   StartUpload: kind(Operation.StartUpload, { repository }, {
-    algorithm: fc.constantFrom("sha256", "sha512", "blake3")
+    algorithm: fc.constantFrom(...Digest.algorithms)
   }),
   GetUpload: kind(Operation.GetUpload, { repository, id }, {}),
   AppendUpload: kind(Operation.AppendUpload, { repository, id, body }, { offset: fc.nat() }),

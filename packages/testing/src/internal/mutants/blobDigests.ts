@@ -118,16 +118,16 @@ export const blobDigests: ReadonlyArray<Mutant> = [
       ({ bytes, declared }) => Effect.succeed(descriptorOf(declared, bytes))
     )
   },
-  {
-    id: "sha512-unchecked",
-    name: "a sha512 digest is not verified",
+  ...["sha512", "blake3"].map((algorithm): Mutant => ({
+    id: `${algorithm}-unchecked`,
+    name: `a ${algorithm} digest is not verified`,
     breaks: [34],
     middleware: onWrongDigest(
       (operation) =>
-        Digest.algorithm(operation._tag === "PushBlob" ? operation.descriptor.digest : operation.digest) === "sha512",
+        Digest.algorithm(operation._tag === "PushBlob" ? operation.descriptor.digest : operation.digest) === algorithm,
       ({ bytes, declared }) => Effect.succeed(descriptorOf(declared, bytes))
     )
-  },
+  })),
   {
     id: "blob-digest-missing-accepted",
     name: "a PUT without a digest completes an upload session",

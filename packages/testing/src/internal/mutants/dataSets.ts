@@ -138,19 +138,19 @@ export const dataSets: ReadonlyArray<Mutant> = [
       RegistryError.ManifestBlobUnknown
     )
   },
-  {
-    id: "sha512-refused",
-    name: "sha512 digests are refused, although the capability is declared",
+  ...["sha512", "blake3"].map((algorithm): Mutant => ({
+    id: `${algorithm}-refused`,
+    name: `${algorithm} digests are refused, although the capability is declared`,
     breaks: [4, 64, 33, 34],
     middleware: rows((next) => ({
       CompleteUpload: (operation) =>
-        Digest.algorithm(operation.digest) === "sha512"
+        Digest.algorithm(operation.digest) === algorithm
           ? Effect.fail(new RegistryError.Unsupported(Operation.errorFields(operation)))
           : next(operation),
       PushManifest: (operation) =>
-        operation.digest !== undefined && Digest.algorithm(operation.digest) === "sha512"
+        operation.digest !== undefined && Digest.algorithm(operation.digest) === algorithm
           ? Effect.fail(new RegistryError.Unsupported(Operation.errorFields(operation)))
           : next(operation)
     }))
-  }
+  }))
 ]

@@ -150,32 +150,32 @@ export const upload: ReadonlyArray<Mutant> = [
     breaks: [37],
     wire: changeResponses({ ...start, where: isSingle }, status(202), withoutLocation)
   },
-  {
-    id: "single-post-sha512-refused",
-    name: "a single POST with a sha512 digest is refused",
+  ...["sha512", "blake3"].map((algorithm): Mutant => ({
+    id: `single-post-${algorithm}-refused`,
+    name: `a single POST with a ${algorithm} digest is refused`,
     breaks: [37],
     middleware: rows((next) => ({
       PushBlob: (operation) =>
-        Digest.algorithm(operation.descriptor.digest) === "sha512"
+        Digest.algorithm(operation.descriptor.digest) === algorithm
           ? refused(RegistryError.Unsupported, operation)
           : next(operation)
     }))
-  },
+  })),
   {
     id: "algorithm-unsupported-ignored",
     name: "an upload session is opened for any digest algorithm",
     breaks: [38],
     wire: changeRequests(start, query((parameters) => parameters.delete("digest-algorithm")))
   },
-  {
-    id: "algorithm-sha512-refused",
-    name: "an upload session for sha512 is refused, although the capability is declared",
+  ...["sha512", "blake3"].map((algorithm): Mutant => ({
+    id: `algorithm-${algorithm}-refused`,
+    name: `an upload session for ${algorithm} is refused, although the capability is declared`,
     breaks: [38],
     middleware: rows((next) => ({
       StartUpload: (operation) =>
-        operation.algorithm === "sha512" ? refused(RegistryError.DigestInvalid, operation) : next(operation)
+        operation.algorithm === algorithm ? refused(RegistryError.DigestInvalid, operation) : next(operation)
     }))
-  },
+  })),
   {
     id: "cancel-ok",
     name: "DELETE of an upload session returns 200",
