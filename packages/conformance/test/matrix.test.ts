@@ -98,7 +98,7 @@ const compositions: ReadonlyArray<Composition> = [
     name: "ReadOnly, writes",
     wire: () => inProcess(memory().pipe(ReadOnly.wrap())),
     options: { capabilities: { push: false } },
-    skips: 168
+    skips: 199
   },
   { name: "Cache", wire: () => inProcess(memory().pipe(Cache.wrap({ store: sparse() }))) },
   {

@@ -162,6 +162,16 @@ export const metadataMutants: ReadonlyArray<Mutant<Metadata>> = [
   ["unlinkBlob deletes referenced blobs", "every command", (store) => ({
     unlinkBlob: (unlink) => store.unlinkBlob({ ...unlink, evenIfReferenced: true })
   })],
+  ["discardBlob ignores the key", "every command", (store) => ({
+    discardBlob: (discard) =>
+      Effect.flatMap(store.inspectBlobs(undefined, 100), (blobs) =>
+        Effect.forEach(
+          blobs.filter(({ descriptor }) => descriptor.digest === discard.digest),
+          ({ key }) => store.discardBlob({ ...discard, key }),
+          { discard: true }
+        )).pipe(Effect.orDie)
+  })],
+  ["discardBlob does nothing", "a blob that was discarded", () => ({ discardBlob: () => Effect.void })],
   ["deleteManifest deletes children", "every command", (store) => ({
     deleteManifest: (repository, digest) => store.deleteManifest(repository, digest, true)
   })],

@@ -65,15 +65,21 @@ const checkContent = Command.make("check", {
   rate: Options.integer("rate").pipe(
     Options.optional,
     Options.withDescription("How many MiB are read in a second. Default: no limit")
+  ),
+  discard: Options.boolean("discard").pipe(
+    Options.withDescription("Discard damaged blobs, so that a push stores them again. The registry must be stopped")
   )
-}, ({ directory, rate }) =>
+}, ({ directory, discard, rate }) =>
   Effect.gen(function*() {
     const bytesPerSecond = Option.getOrUndefined(Option.map(rate, (mebibytes) => mebibytes * 1024 ** 2))
-    const isDamaged = yield* Effect.provide(Effect.scoped(check(bytesPerSecond)), reader(directory))
+    const isDamaged = yield* check({ bytesPerSecond, discard }).pipe(
+      Effect.scoped,
+      Effect.provide(discard ? writer(directory) : reader(directory))
+    )
     if (isDamaged) process.exitCode = 1
   })).pipe(
     Command.withDescription(
-      "Hashes all content, and prints what is corrupt or missing. Repairs nothing. The registry may run meanwhile"
+      "Hashes all content, and prints what is corrupt or missing, and the images that it affects. The registry may run"
     )
   )
 

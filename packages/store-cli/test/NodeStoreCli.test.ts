@@ -105,8 +105,23 @@ describe("effect-oci-store", () => {
       const [file = ""] = blobFiles(directory)
       appendFileSync(file, "x")
       const { code, out } = yield* run("check", directory)
-      expect(out).toMatch(/^corrupt {3}blob sha256:\w{64}: the bytes in the file [\w-]+ have another digest\nchecked /)
+      expect(out).toMatch(
+        /^corrupt {3}blob sha256:\w{64}: the bytes in the file [\w-]+ have another digest\n(affected .*\n)+checked /
+      )
       expect(code).toBe(1)
+    }))
+
+  it.scopedLive("check --discard lets a push repair a damaged blob", () =>
+    Effect.gen(function*() {
+      const { directory } = yield* registry
+      for (const file of blobFiles(directory)) appendFileSync(file, "x")
+      const { code, out } = yield* run("check", "--discard", directory)
+      expect(out).toMatch(
+        /^(corrupt .*\n){3}affected {2}team\/app:v1\naffected {2}team\/app:v2\nchecked .*: the damaged blobs were discarded; push/
+      )
+      expect(code).toBe(1)
+      yield* Effect.provide(Effect.zipRight(pushImage("v1"), pushImage("v2")), Durable.layer({ directory }))
+      expect(yield* run("check", directory)).toMatchObject({ code: 0, out: expect.stringMatching(/all are as they/) })
     }))
 
   it.scopedLive("check prints a missing blob, and exits with 1", () =>
@@ -115,7 +130,9 @@ describe("effect-oci-store", () => {
       const [file = ""] = blobFiles(directory)
       rmSync(file)
       const { code, out } = yield* run("check", directory)
-      expect(out).toMatch(/^missing {3}blob sha256:\w{64}: the file [\w-]+ \(\d+ bytes\) does not exist\nchecked /)
+      expect(out).toMatch(
+        /^missing {3}blob sha256:\w{64}: the file [\w-]+ \(\d+ bytes\) does not exist\n(affected .*\n)+checked /
+      )
       expect(code).toBe(1)
     }))
 

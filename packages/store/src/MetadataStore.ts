@@ -98,6 +98,17 @@ export interface Service {
     readonly readable: Duration.Duration
   }) => Effect.Effect<void, StoreError.BlobUnknown | StoreError.Referenced | CommandFailure>
   /**
+   * Discards a blob whose bytes are damaged: no repository has the blob any more, and the bytes under `key` become
+   * garbage. The manifests that refer to the blob remain. When the blob is linked again, in any repository, all
+   * repositories that had it have it again. Does nothing if the blob does not exist or has another key.
+   */
+  readonly discardBlob: (discard: {
+    readonly digest: Digest
+    readonly key: BlobKey
+    /** How long the bytes are kept for reads that have begun. */
+    readonly readable: Duration.Duration
+  }) => Effect.Effect<void, CommandFailure>
+  /**
    * Stores a manifest and moves its tags, all or nothing. A digest has one media type in a repository: fails with
    * `TypeTaken` if the repository has the manifest with another type. This error takes precedence over the others.
    */

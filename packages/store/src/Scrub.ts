@@ -1,25 +1,29 @@
 /**
- * Reads everything that a registry has stored, and reports what is corrupt, missing or unknown. Repairs nothing.
+ * Reads everything that a registry has stored, and reports what is corrupt, missing or unknown. Changes nothing, except
+ * by `discard`.
  *
  * @since 0.1.0
  */
 import * as Body from "@effect-oci/core/Body"
 import * as Digest from "@effect-oci/core/Digest"
+import type { TagOrDigest } from "@effect-oci/core/Operation"
 import * as RegistryError from "@effect-oci/core/RegistryError"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import * as Chunk from "effect/Chunk"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { BlobStore } from "./BlobStore.js"
 import type { StoredBytes } from "./BlobStore.js"
 import * as counts from "./internal/counts.js"
+import { damagedIn } from "./internal/damaged.js"
 import * as keys from "./internal/keys.js"
 import type { Stores } from "./internal/stores.js"
 import { MetadataStore } from "./MetadataStore.js"
-import type { StoredBlob } from "./MetadataStore.js"
+import type { CommandFailure, StoredBlob } from "./MetadataStore.js"
 import * as Pages from "./Pages.js"
 import * as StoreError from "./StoreError.js"
 
@@ -105,8 +109,8 @@ export interface Options {
  * Hashes all manifests and blobs, and looks up all keys of the blob store. Returns the findings as a stream. Fails if a
  * store fails; a blob that cannot be read is a finding.
  *
- * Content that is deleted meanwhile is no finding. Unknown bytes that are less than an hour old may belong to a push that
- * has not ended, and are no finding.
+ * Does not report content that is deleted meanwhile, and unknown bytes that are less than an hour old: they may belong to
+ * a push that has not ended.
  *
  * @since 0.1.0
  * @category running
@@ -127,6 +131,68 @@ export const findings = (options: Options = {}): Stream.Stream<Finding, Failed, 
     const scrub = new Scrubber(stores, options, yield* Clock.currentTimeMillis)
     return Stream.concat(Stream.concat(scrub.manifests, scrub.blobs), scrub.unknownBytes)
   }))
+
+/**
+ * Discards a corrupt or missing blob, so that a push repairs it: the registry answers 404 for the blob, a client sends the
+ * bytes again, and every repository that had the blob has it again. Manifests and tags remain. Does nothing for other
+ * findings.
+ *
+ * `readable` is how long the bytes are kept for reads that have begun. Default: 0.
+ *
+ * @since 0.1.0
+ * @category running
+ * @example
+ * ```ts
+ * import { Scrub } from "@effect-oci/store"
+ * import { Stream } from "effect"
+ *
+ * const program = Stream.runForEach(Scrub.findings(), (finding) => Scrub.discard(finding))
+ * ```
+ */
+export const discard = (
+  finding: Finding,
+  options: { readonly readable?: Duration.DurationInput | undefined } = {}
+): Effect.Effect<void, CommandFailure, MetadataStore> => {
+  if (finding._tag !== "CorruptBlob" && finding._tag !== "MissingBlob") return Effect.void
+  const { descriptor: { digest }, key } = finding.blob
+  const readable = Duration.decode(options.readable ?? 0)
+  return Effect.flatMap(MetadataStore, (metadata) => metadata.discardBlob({ digest, key, readable }))
+}
+
+/**
+ * A manifest that a finding affects: the manifest itself is corrupt, or it refers to damaged content. `reference` is one
+ * of its tags, or its digest if it has neither a tag nor a parent that is damaged too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Damaged {
+  readonly repository: RepositoryName
+  readonly reference: TagOrDigest
+}
+
+/**
+ * Returns the images and artifacts that findings affect, also after the blobs were discarded. Reads all manifests, unless
+ * there are no damaged blobs and manifests.
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const damaged = (findings: Iterable<Finding>): Stream.Stream<Damaged, Failed, MetadataStore> => {
+  const seeds = new Set<string>()
+  for (const finding of findings) {
+    if (finding._tag === "CorruptManifest") seeds.add(`${finding.repository}@${finding.digest}`)
+    else if (finding._tag !== "UnknownBytes") seeds.add(finding.blob.descriptor.digest)
+  }
+  if (seeds.size === 0) return Stream.empty
+  return Stream.unwrap(
+    Effect.map(MetadataStore, (metadata) =>
+      Pages.stream(metadata.listRepositories, (name) => name).pipe(
+        Stream.mapEffect((repository) => damagedIn(metadata, repository, seeds)),
+        Stream.flattenIterables
+      ))
+  )
+}
 
 /** Bytes without metadata that are younger than this, in milliseconds, may belong to a push that has not ended. */
 const pushTime = 3_600_000

@@ -1,8 +1,8 @@
-import { Body, Digest, MediaType, Registry } from "@effect-oci/core"
+import { Body, Digest, MediaType, Registry, RepositoryName } from "@effect-oci/core"
 import { BlobStore, Memory, MetadataStore, Scrub, Store, StoreError } from "@effect-oci/store"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Stream, TestClock } from "effect"
-import { hello, helloDigest, index, pushBytes, repository, text, v1 } from "./fixtures.js"
+import { hello, helloDigest, index, pullText, pushBytes, repository, tagOf, text, v1 } from "./fixtures.js"
 
 const stores = () => Layer.merge(Memory.layerBlobStore(), Memory.layerMetadataStore())
 
@@ -105,5 +105,56 @@ describe("Scrub", () => {
       expect(yield* Fiber.poll(fiber)).toMatchObject({ _tag: "None" })
       yield* TestClock.adjust("200 millis")
       expect(yield* Fiber.join(fiber)).toEqual([])
+    }).pipe(test))
+
+  it.effect("a discarded blob is not found until it is pushed again, and is then whole in all repositories", () =>
+    Effect.gen(function*() {
+      const registry = yield* Registry
+      const other = RepositoryName.make("team/other")
+      const { descriptor } = yield* stored
+      yield* pushBytes(hello, other)
+      const image = text(JSON.stringify({
+        schemaVersion: 2,
+        mediaType: MediaType.image,
+        config: descriptor,
+        layers: []
+      }))
+      const child = yield* registry.pushManifest(repository, { mediaType: MediaType.image, bytes: image })
+      yield* registry.pushManifest(repository, {
+        mediaType: MediaType.index,
+        bytes: index({ manifests: [child] }),
+        tags: [v1]
+      })
+      yield* registry.pushManifest(other, { mediaType: MediaType.image, bytes: image })
+      yield* registry.pushManifest(other, { mediaType: MediaType.index, bytes: index(), tags: [v1] })
+      const { key } = yield* stored
+      const found = yield* findings().pipe(
+        withBlobs((store) => ({
+          read: (at, span) => at === key ? Effect.succeed(Body.bytes(text("hello, World"))) : store.read(at, span)
+        }))
+      )
+      yield* Effect.forEach(found, (finding) => Scrub.discard(finding))
+      expect(Array.from(yield* Stream.runCollect(Scrub.damaged(found)))).toEqual([
+        { repository, reference: v1 },
+        { repository: other, reference: child.digest }
+      ])
+      for (const name of [repository, other]) {
+        expect(yield* tagOf(registry.resolveBlob(name, helloDigest))).toBe("BlobUnknown")
+      }
+      yield* pushBytes(hello, other)
+      for (const name of [repository, other]) {
+        expect((yield* registry.resolveBlob(name, helloDigest)).size).toBe(12)
+        expect(yield* pullText(name, helloDigest)).toBe("hello, world")
+      }
+      expect(yield* findings()).toEqual([])
+    }).pipe(test))
+
+  it.effect("discards nothing for findings that are not of a blob, and finds no images without damage", () =>
+    Effect.gen(function*() {
+      const { key } = yield* stored
+      const unknown = new Scrub.UnknownBytes({ key, size: 1 })
+      yield* Scrub.discard(unknown)
+      expect(yield* findings()).toEqual([])
+      expect(Array.from(yield* Stream.runCollect(Scrub.damaged([unknown])))).toEqual([])
     }).pipe(test))
 })

@@ -23,11 +23,20 @@ const lineOf = (finding: Scrub.Finding): string => {
   }
 }
 
-/** Hashes all content. Prints what is wrong. Returns whether content is corrupt or missing. */
-export const check = (bytesPerSecond: number | undefined) =>
+const advice = (isDiscarded: boolean) =>
+  isDiscarded
+    ? "the damaged blobs were discarded; push the images above again"
+    : "some are damaged; restore the files below blobs from a backup, or run again with --discard and push the images above"
+
+/**
+ * Hashes all content. Prints what is wrong, and the images that it affects. Returns whether content is corrupt or missing.
+ */
+export const check = (
+  { bytesPerSecond, discard }: { readonly bytesPerSecond: number | undefined; readonly discard: boolean }
+) =>
   Effect.gen(function*() {
     const { show } = yield* terminal.progress
-    let isDamaged = false
+    const damage: Array<Scrub.Finding> = []
     let checked: Scrub.Progress = { manifests: 0, blobs: 0, bytes: 0, keys: 0 }
     const findings = Scrub.findings({
       bytesPerSecond,
@@ -39,16 +48,19 @@ export const check = (bytesPerSecond: number | undefined) =>
       }
     })
     yield* Stream.runForEach(findings, (finding) => {
-      isDamaged ||= finding._tag !== "UnknownBytes"
-      return Console.log(lineOf(finding))
+      if (finding._tag !== "UnknownBytes") damage.push(finding)
+      return Effect.zipRight(discard ? Scrub.discard(finding) : Effect.void, Console.log(lineOf(finding)))
     })
+    yield* Stream.runForEach(
+      Scrub.damaged(damage),
+      ({ reference, repository }) =>
+        Console.log(`affected  ${repository}${reference.includes(":") ? "@" : ":"}${reference}`)
+    )
     const summary = `${terminal.count(checked.manifests, "manifest")} and ${terminal.count(checked.blobs, "blob")}, ${
       terminal.bytes(checked.bytes)
     }`
     yield* Console.log(
-      isDamaged
-        ? `checked ${summary}: some are damaged; restore the files below blobs from a backup`
-        : `checked ${summary}: all are as they were pushed`
+      `checked ${summary}: ${damage.length > 0 ? advice(discard) : "all are as they were pushed"}`
     )
-    return isDamaged
+    return damage.length > 0
   })

@@ -246,15 +246,8 @@ const triggers = (dialect: Dialect): ReadonlyArray<string> =>
     const name = `${table}_${on.toLowerCase()}`
     const when = on === "UPDATE" ? "UPDATE OF manifest" : on
     const changed = on === "UPDATE" ? "WHEN (new.manifest <> old.manifest)" : ""
-    if (dialect.name === "sqlite") {
-      return [`CREATE TRIGGER ${name} AFTER ${when} ON ${table} ${changed} BEGIN
-        ${effects(change, "0", dialect.now)} END`]
-    }
-    const body = effects(change, "pg_backend_pid() % 16", dialect.now)
-    return [
-      `CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body} RETURN NULL; END $$`,
-      `CREATE TRIGGER ${name} AFTER ${when} ON ${table} FOR EACH ROW ${changed} EXECUTE FUNCTION ${name}()`
-    ]
+    const shard = dialect.name === "sqlite" ? "0" : "pg_backend_pid() % 16"
+    return trigger(dialect, name, `AFTER ${when} ON ${table}`, changed, effects(change, shard, dialect.now))
   })
 
 /** The hashes of refresh tokens, in the order in which they were issued. */
@@ -270,8 +263,42 @@ const refreshTokens = ({ id, integer, table, text }: Types): ReadonlyArray<strin
   `CREATE INDEX refresh_token_expires_at ON refresh_token (expires_at, seq)`
 ]
 
+/** Creates a trigger that runs statements for each row that an event changes. */
+const trigger = (dialect: Dialect, name: string, event: string, condition: string, body: string) =>
+  dialect.name === "sqlite"
+    ? [`CREATE TRIGGER ${name} ${event} ${condition} BEGIN ${body} END`]
+    : [
+      `CREATE FUNCTION ${name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body} RETURN NULL; END $$`,
+      `CREATE TRIGGER ${name} ${event} FOR EACH ROW ${condition} EXECUTE FUNCTION ${name}()`
+    ]
+
+/**
+ * The third version: `discarded_blob` names the repositories that had a blob before its damaged bytes were discarded.
+ * They have the blob again when it is stored again, and the collector reviews it there.
+ */
+const discardedBlobs = (dialect: Dialect): ReadonlyArray<string> => {
+  const { bytes, integer, linkTable } = types[dialect.name]
+  const body = `
+    INSERT INTO repo_blob (repo_id, digest, leased_until)
+      SELECT repo_id, digest, new.created_at FROM discarded_blob WHERE digest = new.digest
+      ON CONFLICT (repo_id, digest) DO NOTHING;
+    INSERT INTO review (kind, repo_id, digest, released_at)
+      SELECT 'blob', repo_id, digest, new.created_at FROM discarded_blob WHERE digest = new.digest
+      ON CONFLICT (kind, repo_id, digest) DO UPDATE SET released_at = excluded.released_at;
+    DELETE FROM discarded_blob WHERE digest = new.digest;`
+  return [
+    `CREATE TABLE discarded_blob (
+      digest ${bytes} NOT NULL,
+      repo_id ${integer} NOT NULL REFERENCES repo (id),
+      PRIMARY KEY (digest, repo_id)
+    ) ${linkTable}`,
+    ...trigger(dialect, "blob_insert", "AFTER INSERT ON blob", "", body)
+  ]
+}
+
 /** The migrations, the oldest first. A migration that was released does not change. */
 export const migrations = (dialect: Dialect): ReadonlyArray<ReadonlyArray<string>> => [
   [...tables(types[dialect.name]), ...triggers(dialect)],
-  refreshTokens(types[dialect.name])
+  refreshTokens(types[dialect.name]),
+  discardedBlobs(dialect)
 ]

@@ -73,6 +73,7 @@ export const make = ({ blobs, metadata }: Stores): Stores => {
       linkBlob: (link) => confirm(metadata.linkBlob(link), linked(link)),
       mount: (mount) => confirm(metadata.mount(mount)),
       unlinkBlob: (unlink) => confirm(metadata.unlinkBlob(unlink), orGone("BlobUnknown")),
+      discardBlob: (discard) => confirm(metadata.discardBlob(discard)),
       putManifest: (put) => confirm(metadata.putManifest(put)),
       deleteManifest: (repository, digest, evenIfReferenced) =>
         confirm(metadata.deleteManifest(repository, digest, evenIfReferenced), orGone("ManifestUnknown")),

@@ -3,7 +3,7 @@ import { octetStream } from "@effect-oci/core/Descriptor"
 import type { Digest } from "@effect-oci/core/Digest"
 import type { RepositoryName } from "@effect-oci/core/RepositoryName"
 import type * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { BlobKey } from "../BlobStore.js"
 import type * as MetadataStore from "../MetadataStore.js"
@@ -41,8 +41,10 @@ export const make = (room: Room, clock: Clock.Clock): Service => {
   }
 }
 
+type BlobCommands = "findBlob" | "linkBlob" | "mount" | "unlinkBlob" | "discardBlob"
+
 /** Creates the commands for blobs. Repositories share the bytes of a blob. */
-const blobCommands = (state: State): Pick<Service, "findBlob" | "linkBlob" | "mount" | "unlinkBlob"> => {
+const blobCommands = (state: State): Pick<Service, BlobCommands> => {
   const add = (name: RepositoryName, blob: Blob, keep: Duration.Duration) => {
     const { blobs } = state.repository(name)
     const { digest } = blob.stored.descriptor
@@ -77,6 +79,10 @@ const blobCommands = (state: State): Pick<Service, "findBlob" | "linkBlob" | "mo
         if (blob.stored.key === key) state.keys.add(key)
         else state.addGarbage({ key, token: session?.token }, state.now())
         add(repository, blob, keep)
+        if (existing === undefined) {
+          for (const name of state.discarded.get(digest) ?? []) add(name, blob, Duration.zero)
+          state.discarded.delete(digest)
+        }
         return blob.answer
       }),
     mount: ({ digest, from, keep, repository }) =>
@@ -95,6 +101,10 @@ const blobCommands = (state: State): Pick<Service, "findBlob" | "linkBlob" | "mo
         if (by !== undefined) return Effect.fail(new StoreError.Referenced({ by }))
         state.unlink(name, digest, readable)
         return Effect.void
+      }),
+    discardBlob: ({ digest, key, readable }) =>
+      Effect.sync(() => {
+        if (state.blobs.get(digest)?.stored.key === key) state.discard(digest, readable)
       })
   }
 }

@@ -28,6 +28,8 @@ type Unknown = StoreError.RepositoryUnknown | StoreError.ManifestUnknown
 export class State {
   readonly repositories = new OrderedMap<RepositoryName, Repository>()
   readonly blobs = new OrderedMap<Digest, Blob>()
+  /** The repositories that had each blob that was discarded. They have it again when it is linked again. */
+  readonly discarded = new Map<Digest, ReadonlyArray<RepositoryName>>()
   readonly sessions = new Sessions()
   readonly garbage = new GarbageList()
   /** The keys of all blobs, upload sessions and garbage. */
@@ -99,6 +101,17 @@ export class State {
     if (blob.members > 0) return
     this.blobs.delete(digest)
     this.addGarbage({ key: blob.stored.key, token: undefined }, this.after(readable))
+  }
+
+  /** Removes a blob from all repositories. */
+  discard(digest: Digest, readable: Duration.Duration): void {
+    const names = this.repositories.page(undefined, Infinity).flatMap(({ blobs, name }) =>
+      blobs.delete(digest) ? [name] : []
+    )
+    this.discarded.set(digest, [...this.discarded.get(digest) ?? [], ...names])
+    const key = this.blobs.get(digest)?.stored.key
+    this.blobs.delete(digest)
+    if (key !== undefined) this.addGarbage({ key, token: undefined }, this.after(readable))
   }
 
   /** Deletes a manifest. What it refers to, and its referrers, may be released. */

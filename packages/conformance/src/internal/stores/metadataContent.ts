@@ -81,6 +81,26 @@ const commands: ReadonlyArray<StoreCheck<MetadataStore>> = [
     yield* equal(manifestsAgain, manifests)
     yield* equal(after!.updatedAt - before!.updatedAt >= Duration.toMillis(units(1)) * 0.9, true)
   }),
+  metadataCheck("a blob that was discarded is in all its repositories again when it is linked again", function*(store) {
+    const references = [refers("blob", digest(1))]
+    for (const name of [repository, other]) yield* store.linkBlob(link(1, { repository: name }))
+    yield* store.putManifest(put(1, { tags: [v1], references }))
+    yield* store.discardBlob({ digest: digest(1), key: key(2), readable: Duration.zero })
+    yield* returns(store.findBlob(other, digest(1)), blob(1))
+    yield* store.discardBlob({ digest: digest(1), key: key(1), readable: Duration.zero })
+    for (const name of [repository, other]) yield* returns(store.findBlob(name, digest(1)), undefined)
+    yield* returns(store.inspectBlobs(undefined, 9), [])
+    yield* returns(store.getManifest(repository, v1), manifest(1))
+    yield* fails(store.putManifest(put(2, { references })), new StoreError.ContentUnknown({ digests: [digest(1)] }))
+    yield* returns(store.mount({ repository, digest: digest(1), from: other, keep: long }), false)
+    yield* collects(store, { key: key(1), token: undefined })
+    yield* store.linkBlob(link(1, { repository: other, key: key(3) }))
+    for (const name of [repository, other]) {
+      yield* returns(store.findBlob(name, digest(1)), { ...blob(1), key: key(3) })
+    }
+    yield* fails(store.unlinkBlob(sample.unlink(1)), new StoreError.Referenced({ by: manifestDigest(1) }))
+    yield* collects(store)
+  }),
   metadataCheck("unknownKeys returns the keys that no blob, session or garbage has", function*(store) {
     yield* store.linkBlob(link(1))
     yield* store.createUpload(sample.upload(2), long, sample.limits)

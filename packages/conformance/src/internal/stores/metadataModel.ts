@@ -5,13 +5,26 @@ import type { Tag } from "@effect-oci/core/Tag"
 import type { BlobKey } from "@effect-oci/store/BlobStore"
 import type { PutManifest, Reference, Service } from "@effect-oci/store/MetadataStore"
 import * as StoreError from "@effect-oci/store/StoreError"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import * as sample from "./samples.js"
 import { equal, fails, returns } from "./subject.js"
 
 const step = fc.record({
-  command: fc.constantFrom("link", "link", "link", "mount", "unlink", "put", "put", "put", "delete", "untag"),
+  command: fc.constantFrom(
+    "link",
+    "link",
+    "link",
+    "mount",
+    "unlink",
+    "discard",
+    "put",
+    "put",
+    "put",
+    "delete",
+    "untag"
+  ),
   repository: fc.constantFrom(sample.repository, sample.other),
   n: fc.nat(3),
   tags: fc.subarray([sample.v1, sample.v2]),
@@ -55,6 +68,7 @@ class Model {
   readonly repositories = new Map<RepositoryName, Repository>()
   readonly keys = new Map<Digest, BlobKey>()
   readonly released: Array<BlobKey> = []
+  readonly discarded = new Map<Digest, ReadonlyArray<RepositoryName>>()
 
   private create(name: RepositoryName): Repository {
     const created = this.repositories.get(name) ?? { blobs: new Set(), manifests: new Map(), tags: new Map() }
@@ -66,6 +80,10 @@ class Model {
     const digest = sample.digest(n)
     const shared = this.keys.get(digest) ?? key
     if (shared !== key && !this.released.includes(key)) this.released.push(key)
+    if (!this.keys.has(digest)) {
+      for (const repository of this.discarded.get(digest) ?? []) this.create(repository).blobs.add(digest)
+      this.discarded.delete(digest)
+    }
     this.keys.set(digest, shared)
     this.create(name).blobs.add(digest)
     return { value: { ...sample.blob(n), key: shared } }
@@ -85,6 +103,15 @@ class Model {
     repository.blobs.delete(digest)
     const key = this.keys.get(digest)
     if (key === undefined || [...this.repositories.values()].some(({ blobs }) => blobs.has(digest))) return done
+    this.keys.delete(digest)
+    this.released.push(key)
+    return done
+  }
+
+  discard(digest: Digest, key: BlobKey): Outcome {
+    if (this.keys.get(digest) !== key) return done
+    const names = [...this.repositories].flatMap(([name, { blobs }]) => blobs.delete(digest) ? [name] : [])
+    this.discarded.set(digest, [...this.discarded.get(digest) ?? [], ...names])
     this.keys.delete(digest)
     this.released.push(key)
     return done
@@ -163,6 +190,10 @@ const apply = (
     case "unlink": {
       const unlink = sample.unlink(n, { repository, evenIfReferenced: even })
       return [store.unlinkBlob(unlink), model.unlink(digest, repository, even)]
+    }
+    case "discard": {
+      const current = even ? key : model.keys.get(digest) ?? key
+      return [store.discardBlob({ digest, key: current, readable: Duration.zero }), model.discard(digest, current)]
     }
     case "delete":
       return [store.deleteManifest(repository, target, even), model.delete(target, repository, even)]

@@ -143,10 +143,31 @@ const unlinkBlob = (db: Database): Service["unlinkBlob"] => {
   }
 }
 
+/**
+ * Removes a blob from all repositories, and remembers them. A trigger adds the blob to them again when it is linked
+ * again.
+ */
+const discardBlob = (db: Database): Service["discardBlob"] => {
+  const discarded = `blob WHERE digest = :digest AND key = :key`
+  const statements = [
+    `INSERT INTO garbage (key, token, due_at) SELECT key, NULL, :now + :readable FROM ${discarded}
+      ON CONFLICT (key) DO NOTHING`,
+    `INSERT INTO discarded_blob (digest, repo_id) SELECT digest, repo_id FROM repo_blob
+      WHERE digest = (SELECT digest FROM ${discarded}) ON CONFLICT (digest, repo_id) DO NOTHING`,
+    `DELETE FROM repo_blob WHERE digest = (SELECT digest FROM ${discarded})`,
+    `DELETE FROM ${discarded}`
+  ].map((text) => db.statement(text))
+  return ({ digest, key, readable }) =>
+    Effect.asVoid(db.run(statements, { digest: digestCode.encode(digest), key, readable: millis(readable) }, {}))
+}
+
+type Commands = "findBlob" | "linkBlob" | "mount" | "unlinkBlob" | "discardBlob"
+
 /** The commands for blobs. */
-export const make = (db: Database): Pick<Service, "findBlob" | "linkBlob" | "mount" | "unlinkBlob"> => ({
+export const make = (db: Database): Pick<Service, Commands> => ({
   findBlob: findBlob(db),
   linkBlob: linkBlob(db),
   mount: mount(db),
-  unlinkBlob: unlinkBlob(db)
+  unlinkBlob: unlinkBlob(db),
+  discardBlob: discardBlob(db)
 })

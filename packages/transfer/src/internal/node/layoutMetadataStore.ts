@@ -76,7 +76,7 @@ const blobCommands = (
   path: string,
   repository: RepositoryName.RepositoryName,
   state: LayoutState
-): Pick<Service, "findBlob" | "mount" | "unlinkBlob"> => {
+): Pick<Service, "findBlob" | "mount" | "unlinkBlob" | "discardBlob"> => {
   const findBlob: Service["findBlob"] = (name, digest) =>
     name !== repository || state.lists(digest)
       ? Effect.succeed<MetadataStore.StoredBlob | undefined>(undefined)
@@ -93,7 +93,12 @@ const blobCommands = (
         const by = evenIfReferenced ? undefined : yield* state.read((now) => Effect.succeed(sourceOf(now, digest)))
         if (by !== undefined) return yield* Effect.fail(new StoreError.Referenced({ by }))
         return yield* Effect.mapError(files.remove(layout.blobPath(path, digest)), failed)
-      })
+      }),
+    // The file is named after the digest. A push writes it again.
+    discardBlob: ({ digest, key }) =>
+      key === keyOf(digest) && !state.lists(digest)
+        ? Effect.mapError(files.remove(layout.blobPath(path, digest)), failed)
+        : Effect.void
   }
 }
 
