@@ -163,7 +163,10 @@ export const exactly: {
   (body: Body, size: number, onWrong = (reason: string): RegistryError => new SizeInvalid({ reason })): Body =>
     body.bytes?.byteLength === size
       ? body
-      : withSize(inspect(body, () => verifier.counter(size, onWrong)), size)
+      : withSize(
+        transform(body, (sink) => ({ ...inspecting(sink, verifier.counter(size, onWrong)), keepsNothing: true })),
+        size
+      )
 )
 
 /**
@@ -182,6 +185,7 @@ export const slice: {
   const part = transform(body, (sink) => {
     let passed = 0
     return {
+      keepsNothing: true,
       data: (chunk) => {
         const part = chunk.subarray(Math.max(0, span.offset - passed), Math.max(0, end - passed))
         passed += chunk.byteLength
@@ -225,7 +229,7 @@ export const verify: {
   (body: Body, expected: Expected, fields?: ErrorFields): Body => {
     const verified = transform(body, (sink) => {
       const checks = verifier.make(expected, body.size, fields)
-      if (Either.isRight(checks)) return inspecting(sink, checks.right)
+      if (Either.isRight(checks)) return { ...inspecting(sink, checks.right), keepsNothing: true }
       sink.fail(checks.left)
       return {}
     })

@@ -6,7 +6,7 @@
  * - **Open.** Each call of a {@link Source} opens the content again. It returns a {@link Control} before the first
  *   callback. A source that cannot open its content calls `fail` later, it does not throw.
  * - **Chunks.** The source calls `data` with each chunk, in order. The chunk then belongs to the sink: the source does
- *   not change or reuse its memory.
+ *   not change or reuse its memory, unless the sink gives it back with `release`.
  * - **Backpressure.** If `data` returns `false`, the source passes no further chunk until `resume` is called. `resume` is
  *   called after `data` has returned, not within it. It has no effect on a source that is not paused.
  * - **End.** The last callback is either `end` or `fail`, and there is exactly one. It may come while the source is
@@ -49,6 +49,12 @@ export interface Control {
   readonly resume: () => void
   /** Stops the source early and releases its resources. */
   readonly cancel: () => void
+  /**
+   * Gives the memory of a chunk back to the source, which may use it for a later chunk: new memory for each chunk costs
+   * more than to read a file. A sink may call it once for a chunk, when nothing reads the chunk any more. The
+   * source ignores chunks of other sources. Absent if the source has no use for the memory.
+   */
+  readonly release?: ((chunk: Uint8Array) => void) | undefined
 }
 
 /**
@@ -72,6 +78,11 @@ export interface Transformer extends Partial<Sink> {
   readonly resume?: (() => void) | undefined
   /** Called in place of {@link Sink.fail} if the body is a stream that dies or is interrupted. */
   readonly die?: ((cause: Cause<never>) => void) | undefined
+  /**
+   * Whether `data` keeps no chunk, and no part of one, after it returns. Then the consumer can give chunks back to the
+   * source ({@link Control.release}). Default: `true` without `data`, otherwise `false`.
+   */
+  readonly keepsNothing?: boolean | undefined
 }
 
 /**

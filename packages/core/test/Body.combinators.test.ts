@@ -413,6 +413,52 @@ describe("Body.transform", () => {
   })
 })
 
+describe("release", () => {
+  const chunk = new Uint8Array(8)
+  /** Returns the chunks that a source receives back, if the consumer releases each chunk. */
+  const releasedBy = async (through: (body: Body.Body) => Body.Body) => {
+    const back: Array<Uint8Array> = []
+    const source = Body.fromSource((sink) => {
+      queueMicrotask(() => {
+        sink.data(chunk)
+        queueMicrotask(sink.end)
+      })
+      return { resume: () => {}, cancel: () => {}, release: (chunk) => void back.push(chunk) }
+    }, { size: 8 })
+    const fork = Effect.runSync(Source.fork)
+    await new Promise<void>((resolve, reject) => {
+      const control = Body.toSource(through(source), fork)({
+        data: (chunk) => {
+          control.release?.(chunk)
+          return true
+        },
+        end: resolve,
+        fail: reject
+      })
+    })
+    return back.map(({ buffer }) => buffer)
+  }
+
+  it.each<[string, (body: Body.Body) => Body.Body]>([
+    ["nothing between", (body) => body],
+    ["a mapped error", Body.mapError((error) => error)],
+    ["a check of the size", Body.exactly(8)],
+    ["a check of the digest", Body.verify({ digest: Digest.fromBytes(chunk) })],
+    ["a slice", Body.slice({ offset: 0, length: 4 })],
+    [
+      "a transformer that keeps nothing",
+      Body.transform((sink) => ({ keepsNothing: true, data: (chunk) => sink.data(chunk) }))
+    ]
+  ])("gives a chunk back to its source through %s", async (_, through) => {
+    expect(await releasedBy(through)).toEqual([chunk.buffer])
+  })
+
+  it("gives no chunk back through a transformer that may keep it", async () => {
+    expect(await releasedBy(Body.transform((sink) => ({ data: (chunk) => sink.data(chunk) })))).toEqual([])
+    expect(await releasedBy(Body.inspect(() => ({ update: () => undefined })))).toEqual([])
+  })
+})
+
 describe("Body.concatBytes", () => {
   it("joins chunks, and returns a single one without a copy", () => {
     const one = Uint8Array.of(1, 2)

@@ -1,5 +1,4 @@
-import { Body, RegistryError } from "@effect-oci/core"
-import type { Source } from "@effect-oci/core"
+import { Body, RegistryError, Source } from "@effect-oci/core"
 import { NodeBlobStore, NodeDirectoryLock, NodeFileSystem } from "@effect-oci/store-files"
 import { BlobKey, UploadToken } from "@effect-oci/store/BlobStore"
 import * as StoreError from "@effect-oci/store/StoreError"
@@ -7,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { randomBytes } from "node:crypto"
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { RecordedFileSystem } from "./recordedFileSystem.js"
@@ -105,6 +105,42 @@ describe("put", () => {
 })
 
 describe("read", () => {
+  it.scoped("uses the memory of a chunk again only after the sink has released the chunk", () =>
+    Effect.gen(function*() {
+      const { store } = yield* opened
+      const key = nextKey()
+      const content = randomBytes(5_000_000)
+      yield* store.put({ key, body: Body.bytes(content) })
+      const fork = yield* Source.fork
+      const buffers = (isReleased: boolean) =>
+        Effect.scoped(
+          Effect.flatMap(store.read(key), (body) =>
+            Effect.async<number, RegistryError.RegistryError>((resume) => {
+              const [kept, memory]: [Array<Uint8Array>, Set<ArrayBufferLike>] = [[], new Set()]
+              const control = Body.toSource(body, fork)({
+                data: (chunk) => {
+                  memory.add(chunk.buffer)
+                  kept.push(isReleased ? chunk.slice() : chunk)
+                  setImmediate(() => {
+                    // A second call has no effect.
+                    for (let times = 0; isReleased && times < 2; times++) control.release?.(chunk)
+                    control.resume()
+                  })
+                  return false
+                },
+                end: () => {
+                  assert.isTrue(Buffer.concat(kept).equals(content))
+                  resume(Effect.succeed(memory.size))
+                },
+                fail: (error) => resume(Effect.fail(error))
+              })
+            }))
+        )
+      const chunks = Math.ceil(content.byteLength / (120 * 1024))
+      assert.strictEqual(yield* buffers(false), chunks)
+      assert.isBelow(yield* buffers(true), chunks / 2)
+    }))
+
   it.scoped("returns a span, in memory if it is small", () =>
     Effect.gen(function*() {
       const { store } = yield* opened

@@ -93,7 +93,7 @@ const send = (response: ServerResponse, body: Body.Body) =>
       response.setHeader("content-length", body.size ?? 0)
       const control = Body.toSource(body, fork)({
         data: (chunk) => {
-          const isOpen = response.write(chunk)
+          const isOpen = response.write(chunk, () => control.release?.(chunk))
           if (!isOpen) response.once("drain", control.resume)
           return isOpen
         },

@@ -22,6 +22,7 @@ export class Reading {
   /** Counts the bytes of a body. */
   body(body: Body.Body): Body.Body {
     return Body.transform(body, (sink) => ({
+      keepsNothing: true,
       data: (chunk) => {
         this.amount += chunk.byteLength
         return sink.data(chunk)

@@ -201,7 +201,9 @@ export const transform = (inner: Source.Source, through: Through): Source.Source
     end: () => finish(undefined),
     fail: finish
   }
-  const { data = out.data, end = out.end, fail = out.fail, resume } = through(out)
+  const transformer = through(out)
+  const { data = out.data, end = out.end, fail = out.fail, resume } = transformer
+  const { keepsNothing = transformer.data === undefined } = transformer
   if (isOver) return early === undefined ? Source.fromChunks([])(sink) : Source.fail(early)(sink)
   isOpened = true
   control = inner({
@@ -225,7 +227,8 @@ export const transform = (inner: Source.Source, through: Through): Source.Source
       resume?.()
       control?.resume()
     },
-    cancel: close
+    cancel: close,
+    release: keepsNothing ? (chunk) => control?.release?.(chunk) : undefined
   }
 }
 
@@ -288,7 +291,8 @@ export const sequence =
       cancel: () => {
         isOver = true
         control.cancel()
-      }
+      },
+      release: (chunk) => control.release?.(chunk)
     }
   }
 

@@ -154,7 +154,7 @@ const pipe = (
   }))
   const resume = () => control.resume()
   const control: Source.Control = Body.toSource(content, fork)({
-    data: (chunk) => outgoing.write(chunk),
+    data: (chunk) => outgoing.write(chunk, () => control.release?.(chunk)) || outgoing.writableLength < batchSize,
     end: () => finish(Exit.void),
     fail: (error) => finish(died === undefined ? Exit.fail(error) : Exit.failCause(died))
   })
@@ -164,6 +164,9 @@ const pipe = (
     finish(Exit.interrupt(FiberId.none))
   })
 }
+
+/** The number of bytes that may wait for the client. Chunks that arrive together are then one call of the system. */
+const batchSize = 256 * 1024
 
 /** The size of the largest body that is written at once, in bytes. Larger bodies wait for the client. */
 const pieceSize = 64 * 1024
