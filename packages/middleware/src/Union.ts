@@ -82,8 +82,15 @@ export interface Options {
    * it, which must `agree`. Default: `first`.
    */
   readonly tags?: "first" | "agree" | undefined
-  /** Which members receive pushes: the `first` member with the capability, or `all` of them. Default: `first`. */
-  readonly push?: "first" | "all" | undefined
+  /**
+   * Which members receive pushes: the `first` member with the capability, or `all` of them. Default: `first`.
+   *
+   * `ordered` is `all` for several processes that push through the same union. A manifest is pushed to the first member,
+   * which alone decides about `ifAbsent` and `ifMatch`, and then to the others. After each push and each delete of a tag,
+   * the process compares the tag at all members that can `resolve`, and moves it to the manifest of the first member
+   * where it differs. The members must enforce `ifMatch`. A delete by digest is not ordered.
+   */
+  readonly push?: "first" | "all" | "ordered" | undefined
   /**
    * Selects the failures of a member after which reads and lists ask the next member. Use `RegistryError.isTransient`
    * for members that may be down, and `() => true` for mirrors of an `authoritative` member. If no other member has the
@@ -126,7 +133,7 @@ export interface Options {
  * - Pushes go to the first member with the capability, or to all of them (`push`). A body is read once and sent to all
  *   members in lock step. If some members fail, the result is `PartialFailure` with the outcome of each member. With
  *   `push: "all"`, operations that move the tags of a repository run one after another, so that members stay equal when
- *   several clients push through this union.
+ *   several clients push through this union. The lock is of one process: see `push: "ordered"` for several.
  * - A push with `ifAbsent` or `ifMatch` fails with `Denied` if a tag of the union does not meet the condition. The
  *   members that receive the push check the condition too, so with `ifMatch` they must have the tag themselves.
  * - Deletes go to all members with the capability. A member that does not have the content is no failure.
@@ -163,7 +170,7 @@ const union = (registries: ReadonlyArray<Member<Registry.Service>>, options: Opt
     uploadKey: options.uploadKey
   }
   const reads = reader(unionMembers, settings)
-  const writes = { ...writer(unionMembers, settings, reads.ResolveManifest), ...deleter(unionMembers) }
+  const writes = { ...writer(unionMembers, settings, reads.ResolveManifest), ...deleter(unionMembers, settings) }
   const table = {
     ...reads,
     ...writes,

@@ -11,7 +11,7 @@ type Capability = (typeof capabilities)[number]
 export interface Settings {
   readonly read: "order" | "race"
   readonly tags: "first" | "agree"
-  readonly push: "first" | "all"
+  readonly push: "first" | "all" | "ordered"
   readonly passOver: (error: RegistryError.RegistryError) => boolean
   readonly cooldown: Duration.DurationInput
   readonly sortBuffer: number

@@ -4,10 +4,12 @@ import * as Effect from "effect/Effect"
 import { isDigestOf, isTypeOf } from "../pushedManifest.js"
 import { uploadInstead } from "../uploadInstead.js"
 import { askAll } from "./askAll.js"
+import type { Outcome } from "./askAll.js"
 import { combineWrites, firstOf } from "./combineWrites.js"
 import { fanOut } from "./fanOut.js"
 import * as model from "./model.js"
 import type { Settings, UnionMember } from "./model.js"
+import * as ordered from "./ordered.js"
 import { UnionUploads } from "./uploads.js"
 import * as uploadSessions from "./uploadSessions.js"
 
@@ -27,7 +29,7 @@ export const writer = (
   const pushers = model.capableMembers(unionMembers, "push")
   const membersOf = (repository: RepositoryName.RepositoryName): Members => {
     const members = pushers.ofRepository(repository)
-    return push === "all" ? members : members.slice(0, 1)
+    return push === "first" ? members.slice(0, 1) : members
   }
   const uploads = new UnionUploads(
     unionMembers,
@@ -63,7 +65,12 @@ export const writer = (
         const reason = `no member of the union is selected for the tags ${tags.join(", ")} (option select)`
         return Answer.fail(new RegistryError.Denied({ ...Operation.errorFields(operation), reason }))
       }
-      const pushed = () => model.dispatch(operation, pushers, members, pushManifest)
+      const pushed = () =>
+        model.dispatch(operation, pushers, members, (operation, members) =>
+          pushManifest(
+            operation,
+            push === "ordered" ? ordered.push(operation, members) : askAll(members, ({ handle }) => handle(operation))
+          ))
       return Operation.isConditional(operation) && members.length > 0
         ? Effect.zipRight(checkTags(operation, members, resolvers, resolveTag), Effect.suspend(pushed))
         : pushed()
@@ -138,9 +145,12 @@ const mountBlob = (
  * Combines the results of the members: the tags that all members have set, and the subject if all members return the
  * same one.
  */
-const pushManifest = (operation: Operation.PushManifest, members: Members) =>
+const pushManifest = (
+  operation: Operation.PushManifest,
+  outcomes: Effect.Effect<ReadonlyArray<Outcome<Operation.PushedManifest>>, RegistryError.RegistryError>
+) =>
   Answer.flatMap(
-    askAll(members, ({ handle }) => handle(operation)),
+    outcomes,
     (outcomes) =>
       combineWrites(operation, outcomes, ([first, ...others]): Operation.PushedManifest => {
         const { subject, ...pushed } = first
