@@ -4,3 +4,4 @@
 export * as SqlBatch from "./SqlBatch.js"
 export * as SqlMetadataStore from "./SqlMetadataStore.js"
 export * as SqlRefreshTokens from "./SqlRefreshTokens.js"
+export * as SqlUsage from "./SqlUsage.js"
