@@ -21,15 +21,17 @@ const floors = {
   client: ["core", "protocol", "transport", "auth"],
   server: ["core", "protocol", "guard"],
   daemon: ["core", "protocol", "guard", "server", "store"],
+  clustered: ["store", "store-sql", "store-s3", "daemon"],
   resolver: ["core", "middleware", "transport", "auth", "client"],
   transfer: ["core", "store", "store-files", "middleware", "resolver"],
   "create-effect-oci": [],
-  "store-cli": ["core", "store", "durable", "transfer"]
+  "store-cli": ["core", "store", "durable", "clustered", "daemon", "transfer"]
 }
 const released = Object.keys(floors)
 floors.conformance = [...released]
 floors.laws = [...released]
 floors.testing = [...released, "conformance", "laws"]
+floors["local-cluster"] = [...released, "conformance", "testing"]
 floors.bench = [...released, "conformance", "laws", "testing"]
 
 /**

@@ -1,10 +1,10 @@
 /**
- * The command `effect-oci-store`, which works on the directory of a registry.
+ * The command `effect-oci-store`, which works on the content of a registry: in a directory, or in PostgreSQL and S3.
  *
  * @since 0.1.0
  */
 import { ReferenceSet, RepositoryName } from "@effect-oci/core"
-import { Backup, Durable } from "@effect-oci/durable"
+import { Backup } from "@effect-oci/durable"
 import * as Args from "@effect/cli/Args"
 import type * as CliApp from "@effect/cli/CliApp"
 import * as Command from "@effect/cli/Command"
@@ -16,20 +16,22 @@ import * as Console from "effect/Console"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { createRequire } from "node:module"
 import { check } from "./internal/check.js"
 import * as collect from "./internal/collect.js"
 import * as layouts from "./internal/layouts.js"
-import { Refused, registryIn } from "./internal/refused.js"
+import * as place from "./internal/place.js"
+import { Refused } from "./internal/refused.js"
 import { stats } from "./internal/stats.js"
 import * as terminal from "./internal/terminal.js"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 
-const directory = Args.text({ name: "directory" }).pipe(
-  Args.withDescription("The directory of the registry, for example ./data")
+const registry = Args.text({ name: "registry" }).pipe(
+  Args.withDescription(
+    "The directory of the registry (./data), or the file with the settings of a cluster (registry.toml)"
+  )
 )
 
 const target = (description: string) => Args.text({ name: "target" }).pipe(Args.withDescription(description))
@@ -43,38 +45,38 @@ const duration = (name: string) =>
 
 const repository = Options.text("repository")
 
-/** Opens the registry in a directory that exists. Only an import creates a registry. */
-const existing = <A, E, R>(directory: string, layer: Layer.Layer<A, E, R>) =>
-  Layer.flatMap(Layer.effectDiscard(registryIn(directory)), () => layer)
+const read = <A, E, R>(path: string, effect: Effect.Effect<A, E, R>) =>
+  Effect.flatMap(place.at(path), ({ reader }) => Effect.provide(effect, reader))
 
-const reader = (directory: string) => existing(directory, Durable.layerReader({ directory }))
-const writer = (directory: string) => existing(directory, Durable.layerStores({ directory }))
+const write = <A, E, R>(path: string, use: (kind: place.Place["kind"]) => Effect.Effect<A, E, R>) =>
+  Effect.flatMap(place.at(path), ({ kind, writer }) => Effect.provide(use(kind), writer))
 
 const parsed = (name: string) => Effect.mapError(RepositoryName.parse(name), ({ message }) => new Refused({ message }))
 
 const inspect = Command.make(
   "stats",
-  { directory },
-  ({ directory }) => Effect.provide(Effect.scoped(stats), reader(directory))
+  { registry },
+  ({ registry }) => read(registry, Effect.scoped(stats))
 ).pipe(
   Command.withDescription("Counts repositories, tags, manifests and blobs. The registry may run meanwhile")
 )
 
 const checkContent = Command.make("check", {
-  directory,
+  registry,
   rate: Options.integer("rate").pipe(
     Options.optional,
     Options.withDescription("How many MiB are read in a second. Default: no limit")
   ),
   discard: Options.boolean("discard").pipe(
-    Options.withDescription("Discard damaged blobs, so that a push stores them again. The registry must be stopped")
+    Options.withDescription("Discard damaged blobs, so that a push stores them again. Stop the registry of a directory before")
   )
-}, ({ directory, discard, rate }) =>
+}, ({ discard, rate, registry }) =>
   Effect.gen(function*() {
     const bytesPerSecond = Option.getOrUndefined(Option.map(rate, (mebibytes) => mebibytes * 1024 ** 2))
-    const isDamaged = yield* check({ bytesPerSecond, discard }).pipe(
+    const { kind, reader, writer } = yield* place.at(registry)
+    const isDamaged = yield* check(kind, { bytesPerSecond, discard }).pipe(
       Effect.scoped,
-      Effect.provide(discard ? writer(directory) : reader(directory))
+      Effect.provide(discard ? writer : reader)
     )
     if (isDamaged) process.exitCode = 1
   })).pipe(
@@ -86,7 +88,7 @@ const checkContent = Command.make("check", {
 const gc = Command.make(
   "gc",
   {
-    directory,
+    registry,
     grace: duration("grace").pipe(
       Options.withDefault(Duration.hours(24)),
       Options.withDescription("How long content is kept that nothing refers to. Default: \"24 hours\"")
@@ -96,15 +98,15 @@ const gc = Command.make(
       Options.withDescription("What happens to manifests without a tag, a parent and a subject. Default: keep")
     )
   },
-  ({ directory, grace, untagged }) => Effect.provide(Effect.scoped(collect.gc({ grace, untagged })), writer(directory))
+  ({ grace, registry, untagged }) => write(registry, (kind) => Effect.scoped(collect.gc(kind, { grace, untagged })))
 ).pipe(
   Command.withDescription(
-    "Deletes content that nothing refers to, while the registry is stopped. A registry that runs does this by itself"
+    "Deletes content that nothing refers to. A registry that runs does this by itself. Stop the registry of a directory before"
   )
 )
 
 const retain = Command.make("retain", {
-  directory,
+  registry,
   newest: Options.integer("newest").pipe(
     Options.optional,
     Options.withDescription("Keep the newest tags of each repository")
@@ -118,32 +120,39 @@ const retain = Command.make("retain", {
     Options.withDescription("Keep tags that match a pattern: --keep \"v*\"")
   ),
   apply: Options.boolean("apply").pipe(Options.withDescription("Delete the tags, instead of printing them"))
-}, ({ apply, directory, keep, newest, youngerThan }) =>
-  collect.retain({
+}, ({ apply, keep, newest, registry, youngerThan }) => {
+  const retain = collect.retain({
     newest: Option.getOrUndefined(newest),
     youngerThan: Option.getOrUndefined(youngerThan),
     keep: keep.length === 0 ? undefined : ReferenceSet.tags(...keep)
-  }, apply).pipe(
-    Effect.provide(apply ? writer(directory) : reader(directory))
-  )).pipe(
-    Command.withDescription(
-      "Prints the tags that no rule keeps. Deletes them with --apply, while the registry is stopped"
-    )
+  }, apply)
+  return apply ? write(registry, () => retain) : read(registry, retain)
+}).pipe(
+  Command.withDescription(
+    "Prints the tags that no rule keeps. Deletes them with --apply. Stop the registry of a directory before"
   )
+)
 
 const backup = Command.make("backup", {
-  directory,
+  registry,
   target: target("A new directory for the copy")
-}, ({ directory, target }) =>
-  Effect.flatMap(
-    Effect.zipRight(registryIn(directory), Backup.copy({ directory, target })),
-    ({ blobs, bytes }) => Console.log(`copied to ${target}: ${terminal.count(blobs, "blob")}, ${terminal.bytes(bytes)}`)
-  )).pipe(
+}, ({ registry: directory, target }) =>
+  Effect.gen(function*() {
+    const { kind } = yield* place.at(directory)
+    if (kind === "cluster") {
+      return yield* new Refused({
+        message: "cannot copy a cluster; back up its database, and then its bucket, with their own tools"
+      })
+    }
+    yield* place.registryIn(directory)
+    const { blobs, bytes } = yield* Backup.copy({ directory, target })
+    yield* Console.log(`copied to ${target}: ${terminal.count(blobs, "blob")}, ${terminal.bytes(bytes)}`)
+  })).pipe(
     Command.withDescription("Copies the directory, as it is at one moment. The registry may run meanwhile")
   )
 
 const exportContent = Command.make("export", {
-  directory,
+  registry,
   target: target("The folder for the layouts: each repository is written to target/NAME"),
   archive: Options.boolean("archive").pipe(
     Options.withDescription("Write an archive for each repository, target/NAME.tar")
@@ -152,17 +161,17 @@ const exportContent = Command.make("export", {
     Options.repeated,
     Options.withDescription("Write only this repository. May be repeated. Default: all repositories")
   )
-}, ({ archive, directory, repository, target }) =>
+}, ({ archive, registry, repository, target }) =>
   Effect.gen(function*() {
     const repositories = yield* Effect.forEach(repository, parsed)
-    yield* layouts.exportTo(target, { archive, repositories }).pipe(
-      Effect.scoped,
-      Effect.provide(existing(directory, Durable.layer({ directory })))
-    )
-  })).pipe(Command.withDescription("Writes images and artifacts as OCI layouts, while the registry is stopped"))
+    const opened = yield* place.at(registry)
+    yield* layouts.exportTo(target, { archive, repositories }).pipe(Effect.scoped, Effect.provide(opened.registry))
+  })).pipe(
+    Command.withDescription("Writes images and artifacts as OCI layouts. Stop the registry of a directory before")
+  )
 
 const importContent = Command.make("import", {
-  directory,
+  registry,
   source: Args.text({ name: "source" }).pipe(
     Args.withDescription("A layout, an archive of a layout, or a folder that export wrote")
   ),
@@ -170,19 +179,20 @@ const importContent = Command.make("import", {
     Options.optional,
     Options.withDescription("The repository to push to. Default: the path of the layout below source")
   )
-}, ({ directory, repository, source }) =>
+}, ({ registry, repository, source }) =>
   Effect.gen(function*() {
     const given = Option.isSome(repository) ? yield* parsed(repository.value) : undefined
     const sources = yield* layouts.sourcesOf(source, given)
-    yield* layouts.importFrom(sources).pipe(Effect.scoped, Effect.provide(Durable.layer({ directory })))
+    const created = yield* place.created(registry)
+    yield* layouts.importFrom(sources).pipe(Effect.scoped, Effect.provide(created))
   })).pipe(
     Command.withDescription(
-      "Pushes the content of OCI layouts, while the registry is stopped. Creates the registry if there is none"
+      "Pushes the content of OCI layouts. Stop the registry of a directory before. Creates the directory if there is none"
     )
   )
 
 const command = Command.make("effect-oci-store").pipe(
-  Command.withDescription("Works on the directory of a registry"),
+  Command.withDescription("Works on the content of a registry: in a directory, or in PostgreSQL and S3"),
   Command.withSubcommands([inspect, checkContent, gc, retain, backup, exportContent, importContent])
 )
 

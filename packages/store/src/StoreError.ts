@@ -159,7 +159,12 @@ export class Full extends Data.TaggedClass("Full") {}
  * @since 0.1.0
  * @category failures
  */
-export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown }> {}
+export class Failed extends Data.TaggedError("Failed")<{ readonly cause: unknown }> {
+  override get message(): string {
+    const { cause } = this
+    return `the store failed: ${cause instanceof Error ? cause.message || cause.name : String(cause)}`
+  }
+}
 
 /**
  * The connection broke before the store confirmed the command: the command may have taken effect. Run it again.

@@ -2,23 +2,26 @@ import { Collector, Retention } from "@effect-oci/store"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { holders } from "./place.js"
+import type { Place } from "./place.js"
 import { Refused } from "./refused.js"
 import * as terminal from "./terminal.js"
 
 /** Runs the garbage collector once, and prints what it removed. */
-export const gc = (policy: Collector.Policy) =>
+export const gc = (kind: Place["kind"], policy: Collector.Policy) =>
   Effect.gen(function*() {
+    const holder = `${holders[kind]}s`
     const { show } = yield* terminal.progress
     const report = yield* Collector.collect({
       ...policy,
       onProgress: ({ blobs, keys, manifests }) =>
-        show(`collecting: ${manifests} manifests and ${blobs} blobs removed, ${keys} files deleted`)
+        show(`collecting: ${manifests} manifests and ${blobs} blobs removed, ${keys} ${holder} deleted`)
     })
     yield* terminal.table([
       ["manifests removed", report.manifests],
       ["blobs removed from repositories", report.blobs],
-      ["files deleted", report.keys],
-      ["files without metadata deleted", report.unknownKeys + report.unknownUploads]
+      [`${holder} deleted`, report.keys],
+      [`${holder} without metadata deleted`, report.unknownKeys + report.unknownUploads]
     ])
   })
 

@@ -1,0 +1,200 @@
+/**
+ * Ceph's S3 gateway with a monitor and one OSD in memory, from Debian's packages. The packages are unpacked into a cache
+ * directory and run there by chroot: nothing is installed on the machine. Needs root on Debian or a system like it, 140 MB
+ * of downloads at the first start, and 0.5 GB of memory.
+ */
+import * as NodeChild from "@effect-oci/testing/NodeChild"
+import * as NodePeers from "@effect-oci/testing/NodePeers"
+import { Effect, Schedule } from "effect"
+import { execFile } from "node:child_process"
+import { randomUUID } from "node:crypto"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import { CannotStart } from "./failures.js"
+
+const exec = promisify(execFile)
+
+/** The release of Debian whose packages are used, on each release that runs them. */
+const release = "trixie"
+const packages = ["ceph-mon", "ceph-osd", "ceph-base", "ceph-common", "radosgw"]
+const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+export const cache = process.env["CEPH_CACHE"] ?? join(homedir(), ".cache", "effect-oci", "ceph")
+
+const root = join(cache, "root")
+const unpacked = join(root, ".unpacked")
+
+export const isUnpacked = () => existsSync(unpacked)
+
+/** Returns why Ceph cannot run here, or `undefined`. */
+export const obstacle = (): string | undefined => {
+  if (process.getuid?.() !== 0) return "Ceph needs root"
+  if (!isUnpacked() && !existsSync(keyring)) return "Ceph comes from Debian's packages"
+  return undefined
+}
+
+/** Returns the mirror that this machine uses, or Debian's own. */
+const mirror = (): string => {
+  const files = ["/etc/apt/sources.list"]
+  const folder = "/etc/apt/sources.list.d"
+  if (existsSync(folder)) files.push(...readdirSync(folder).map((name) => join(folder, name)))
+  const lines = files.filter((file) => existsSync(file)).flatMap((file) => readFileSync(file, "utf8").split("\n"))
+  const urls = lines.filter((line) => /^(deb|URIs)/.test(line)).map((line) =>
+    /https?:\S+\/debian\/?(?=\s|$)/.exec(line)
+  )
+  return urls.find((url) => url !== null)?.[0] ?? "http://deb.debian.org/debian"
+}
+
+/** The configuration of apt, with all its directories in the cache. */
+const aptConfiguration = (apt: string) => `
+Dir::Etc "${apt}/etc/apt";
+Dir::State "${apt}/state";
+Dir::State::status "${apt}/status";
+Dir::Cache "${apt}/cache";
+APT::Sandbox::User "root";
+`
+
+/** Downloads the packages and unpacks them. */
+const unpack = async () => {
+  const apt = join(cache, "apt")
+  rmSync(root, { recursive: true, force: true })
+  const folders = ["etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d", "state/lists/partial"]
+  for (const folder of [...folders, "cache/archives/partial"]) mkdirSync(join(apt, folder), { recursive: true })
+  for (const folder of ["dev", "proc", "tmp", "run", "etc"]) mkdirSync(join(root, folder), { recursive: true })
+  writeFileSync(join(apt, "status"), "")
+  writeFileSync(join(apt, "etc/apt/sources.list"), `deb [signed-by=${keyring}] ${mirror()} ${release} main\n`)
+  writeFileSync(join(apt, "apt.conf"), aptConfiguration(apt))
+  const env = { ...process.env, APT_CONFIG: join(apt, "apt.conf"), DEBIAN_FRONTEND: "noninteractive" }
+  await exec("apt-get", ["-qq", "update"], { env })
+  await exec("apt-get", ["-qq", "install", "-y", "--no-install-recommends", "--download-only", ...packages], {
+    env,
+    maxBuffer: 16 * 1024 ** 2
+  })
+  const archives = join(apt, "cache/archives")
+  for (const name of readdirSync(archives).filter((file) => file.endsWith(".deb"))) {
+    const script = `dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink`
+    await exec("sh", ["-c", script, "sh", join(archives, name), root])
+    rmSync(join(archives, name))
+  }
+  for (const name of ["bin", "sbin", "lib", "lib64"]) {
+    if (!existsSync(join(root, name))) symlinkSync(`usr/${name}`, join(root, name))
+  }
+  for (const name of ["passwd", "group"]) writeFileSync(join(root, "etc", name), readFileSync(`/etc/${name}`))
+  for (const [name, minor] of [["null", "3"], ["random", "8"], ["urandom", "9"]] as const) {
+    await exec("mknod", ["-m", "666", join(root, "dev", name), "c", "1", minor])
+  }
+  writeFileSync(unpacked, "")
+}
+
+const configuration = (options: { readonly folder: string; readonly monitor: number; readonly port: number }) => `
+[global]
+fsid = ${randomUUID()}
+mon_host = [v1:127.0.0.1:${options.monitor}]
+public_addr = 127.0.0.1
+cluster_addr = 127.0.0.1
+auth_cluster_required = none
+auth_service_required = none
+auth_client_required = none
+osd_pool_default_size = 1
+osd_pool_default_min_size = 1
+osd_pool_default_pg_num = 1
+osd_pool_default_pgp_num = 1
+osd_crush_chooseleaf_type = 0
+mon_allow_pool_size_one = true
+mon_data = ${options.folder}/mon
+osd_data = ${options.folder}/osd
+run_dir = ${options.folder}
+admin_socket = ${options.folder}/$name.asok
+log_file = ${options.folder}/$name.log
+osd_objectstore = memstore
+memstore_device_bytes = 4294967296
+osd_class_load_list = *
+mon_osd_full_ratio = .99
+mon_osd_nearfull_ratio = .98
+mon_osd_backfillfull_ratio = .985
+mon_data_avail_crit = 1
+mon_data_avail_warn = 2
+[client.rgw.a]
+rgw_frontends = beast endpoint=127.0.0.1:${options.port}
+`
+
+/** Runs a program in the chroot. `/proc` is mounted for this program only, so that nothing has to be unmounted. */
+const inRoot = [
+  "-m",
+  "sh",
+  "-c",
+  `mount -t proc proc "$0/proc" && exec chroot "$0" "$@"`,
+  root
+]
+
+const run = (...args: ReadonlyArray<string>) => exec("unshare", [...inRoot, ...args], { timeout: 60_000 })
+
+const attempt = <A>(what: string, promise: () => Promise<A>) =>
+  Effect.tryPromise({
+    try: promise,
+    catch: (error) => new CannotStart({ message: `${what}: ${(error as Error).message}` })
+  })
+
+const answers = (port: number) =>
+  Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/`)).pipe(
+    Effect.retry(Schedule.spaced(300)),
+    Effect.timeoutFail({
+      duration: "60 seconds",
+      onTimeout: () => new CannotStart({ message: "Ceph's gateway did not answer in 60 seconds" })
+    })
+  )
+
+/** The credentials that the gateway accepts. */
+export const credentials = { accessKeyId: "cluster-key", secretAccessKey: "cluster-secret" }
+
+/** Starts the gateway, and stops it at the end of the scope. `say` reports what takes long. */
+export const start = (say: (line: string) => Effect.Effect<void>) =>
+  Effect.gen(function*() {
+    if (!isUnpacked()) {
+      yield* say(`downloading Ceph's packages (140 MB, once) to ${cache}`)
+      yield* attempt("Ceph's packages cannot be unpacked", unpack)
+    }
+    const port = yield* NodePeers.freePort
+    const monitor = yield* NodePeers.freePort
+    const folder = `/cluster-${port}`
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        for (const name of ["mon", "osd"]) mkdirSync(join(root, folder, name), { recursive: true })
+        writeFileSync(join(root, folder, "ceph.conf"), configuration({ folder, monitor, port }))
+      }),
+      () => Effect.sync(() => rmSync(join(root, folder), { recursive: true, force: true }))
+    )
+    const settings = ["-c", `${folder}/ceph.conf`]
+    const daemon = (program: string, ...args: ReadonlyArray<string>) =>
+      NodeChild.start("unshare", [...inRoot, program, ...settings, ...args, "-f"])
+    const map = `${folder}/monmap`
+    yield* attempt("Ceph's monitor cannot be created", async () => {
+      const fsid = /^fsid = (.*)$/m.exec(readFileSync(join(root, folder, "ceph.conf"), "utf8"))?.[1] ?? ""
+      await run("monmaptool", "--create", "--clobber", "--fsid", fsid, "--addv", "a", `[v1:127.0.0.1:${monitor}]`, map)
+      await run("ceph-mon", ...settings, "--mkfs", "-i", "a", "--monmap", map)
+    })
+    yield* daemon("ceph-mon", "-i", "a")
+    yield* attempt("Ceph's OSD cannot be created", async () => {
+      await run("ceph-osd", ...settings, "-i", "0", "--mkfs")
+      const fsid = readFileSync(join(root, folder, "osd/fsid"), "utf8").trim()
+      await run("ceph", ...settings, "--connect-timeout", "30", "osd", "new", fsid)
+      await run("ceph", ...settings, "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=h")
+    })
+    yield* daemon("ceph-osd", "-i", "0")
+    yield* daemon("radosgw", "-n", "client.rgw.a")
+    yield* answers(port)
+    yield* attempt("Ceph's user cannot be created", () =>
+      run(
+        "radosgw-admin",
+        ...settings,
+        "user",
+        "create",
+        "--uid=cluster",
+        "--display-name=cluster",
+        `--access-key=${credentials.accessKeyId}`,
+        `--secret=${credentials.secretAccessKey}`
+      ))
+    return { endpoint: `http://127.0.0.1:${port}`, ...credentials }
+  })

@@ -1,0 +1,4 @@
+import { Data } from "effect"
+
+/** A part of the cluster did not start. The message says which one, and what to do. */
+export class CannotStart extends Data.TaggedError("CannotStart")<{ readonly message: string }> {}

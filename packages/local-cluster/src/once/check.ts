@@ -1,0 +1,33 @@
+/** Reads the stores directly. */
+import { Clustered } from "@effect-oci/clustered"
+import { Settings } from "@effect-oci/daemon"
+import { Scrub } from "@effect-oci/store"
+import { NodeContext } from "@effect/platform-node"
+import { ConfigProvider, Effect, Layer, Stream } from "effect"
+import { attempt, expectNone } from "./step.js"
+import type { Context } from "./step.js"
+
+/** The stores of a cluster, by the settings of its nodes. */
+const storesOf = (env: { readonly [name: string]: string }) =>
+  Layer.unwrapEffect(
+    Effect.map(
+      Settings.read(Clustered.tables, { environment: env, file: "/dev/null", otherTables: true }),
+      Clustered.layerStores
+    )
+  ).pipe(
+    Layer.provide(NodeContext.layer),
+    Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(env)))))
+  )
+
+/** Hashes all content, and looks up all keys. */
+export const scrub = ({ cluster: { env } }: Context) =>
+  Effect.gen(function*() {
+    let checked: Scrub.Progress = { manifests: 0, blobs: 0, bytes: 0, keys: 0 }
+    const onProgress = (progress: Scrub.Progress) =>
+      Effect.sync(() => {
+        checked = progress
+      })
+    const findings = yield* Stream.runCollect(Scrub.findings({ onProgress }))
+    yield* expectNone(Array.from(findings, (finding) => JSON.stringify(finding)))
+    return `${checked.manifests} manifests, ${checked.blobs} blobs, ${checked.keys} objects: nothing found`
+  }).pipe(Effect.provide(storesOf(env)), attempt)
