@@ -68,7 +68,9 @@ const checkContent = Command.make("check", {
     Options.withDescription("How many MiB are read in a second. Default: no limit")
   ),
   discard: Options.boolean("discard").pipe(
-    Options.withDescription("Discard damaged blobs, so that a push stores them again. Stop the registry of a directory before")
+    Options.withDescription(
+      "Discard damaged blobs, so that a push stores them again. Stop the registry of a directory before"
+    )
   )
 }, ({ discard, rate, registry }) =>
   Effect.gen(function*() {

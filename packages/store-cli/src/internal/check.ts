@@ -14,7 +14,9 @@ const lineOf = (finding: Scrub.Finding, holder: string): string => {
     }
     case "MissingBlob": {
       const { descriptor, key } = finding.blob
-      return `missing   blob ${descriptor.digest}: the ${holder} ${key} (${terminal.bytes(descriptor.size)}) does not exist`
+      return `missing   blob ${descriptor.digest}: the ${holder} ${key} (${
+        terminal.bytes(descriptor.size)
+      }) does not exist`
     }
     case "CorruptManifest":
       return `corrupt   manifest ${finding.repository}@${finding.digest}: its bytes in the database have another digest`
@@ -53,7 +55,10 @@ export const check = (
     })
     yield* Stream.runForEach(findings, (finding) => {
       if (finding._tag !== "UnknownBytes") damage.push(finding)
-      return Effect.zipRight(discard ? Scrub.discard(finding) : Effect.void, Console.log(lineOf(finding, holders[kind])))
+      return Effect.zipRight(
+        discard ? Scrub.discard(finding) : Effect.void,
+        Console.log(lineOf(finding, holders[kind]))
+      )
     })
     yield* Stream.runForEach(
       Scrub.damaged(damage),
