@@ -23,7 +23,7 @@ import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import { readFile } from "node:fs/promises"
-import pg from "pg"
+import { Pool } from "pg"
 
 /**
  * The settings of the two stores.
@@ -98,10 +98,10 @@ const credentialsOf = (
  * @since 0.1.0
  * @category constructors
  */
-export const pool = ({ connections, url }: StoreSettings["database"]): Effect.Effect<pg.Pool, never, Scope.Scope> =>
+export const pool = ({ connections, url }: StoreSettings["database"]): Effect.Effect<Pool, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const created = new pg.Pool({
+      const created = new Pool({
         connectionString: Redacted.value(url),
         max: connections,
         application_name: "effect-oci",

@@ -5,7 +5,8 @@
  */
 import * as NodeChild from "@effect-oci/testing/NodeChild"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
-import { Effect, Schedule } from "effect"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { execFile } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"

@@ -9,8 +9,12 @@
  * `DATABASE_URL` and `S3_ENDPOINT` (with `S3_BUCKET`, `S3_REGION` and the credentials of the AWS SDK) name servers that run
  * already. `PORT` is the port of nginx.
  */
-import { NodeContext, NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Logger, LogLevel } from "effect"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
 import { fileURLToPath } from "node:url"
 import * as Cluster from "./cluster.js"
 import * as once from "./once.js"

@@ -1,6 +1,7 @@
 /** nginx with the configuration of `examples/cluster`, on loopback, with its files in a directory of its own. */
 import * as NodeChild from "@effect-oci/testing/NodeChild"
-import { Effect, Schedule } from "effect"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { CannotStart } from "./failures.js"

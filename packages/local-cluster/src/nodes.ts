@@ -1,6 +1,10 @@
 /** The nodes: processes of the program `main`, which can be stopped, killed and started again. */
 import * as NodeChild from "@effect-oci/testing/NodeChild"
-import { Effect, ExecutionStrategy, Exit, Schedule, Scope } from "effect"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
 import { CannotStart } from "./failures.js"
 
 export interface Node {

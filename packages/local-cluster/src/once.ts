@@ -1,7 +1,9 @@
 /** Tests the cluster: each step prints a line, and the last line is a summary. */
 import { Ledger } from "@effect-oci/testing/Ledger"
-import type { NodeContext } from "@effect/platform-node"
-import { Clock, Console, Effect } from "effect"
+import type * as NodeContext from "@effect/platform-node/NodeContext"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
 import type { Cluster } from "./cluster.js"
 import * as check from "./once/check.js"
 import * as conformance from "./once/conformance.js"
@@ -26,7 +28,7 @@ export const steps: ReadonlyArray<Step<Requirements>> = [
 ]
 
 /** The longest time that a step takes in addition to the load of the collector, in seconds. */
-const patience = 90
+const patience = 150
 
 /** Runs a step. Returns whether it succeeded. */
 const runStep = ({ run, title }: Step<Requirements>, context: Context) =>

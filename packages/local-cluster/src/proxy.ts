@@ -1,5 +1,6 @@
 /** A proxy before S3 that can refuse requests for a while, as an S3 does that is overloaded. */
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { Agent, createServer, request as send } from "node:http"
 import type { AddressInfo } from "node:net"
 
@@ -15,7 +16,7 @@ export interface Proxy {
 }
 
 /** Starts a proxy before a server on this machine. The end of the scope stops it. */
-export const start = (endpoint: string): Effect.Effect<Proxy, never, import("effect").Scope.Scope> =>
+export const start = (endpoint: string): Effect.Effect<Proxy, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
       Effect.async<{ readonly proxy: Proxy; readonly close: () => void }>((resume) => {

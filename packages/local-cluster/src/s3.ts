@@ -1,7 +1,8 @@
 /** The S3 of the cluster: the one that the environment names, Ceph's gateway, or the small S3 for tests. */
 import * as NodeChild from "@effect-oci/testing/NodeChild"
 import { AwsClient } from "aws4fetch"
-import { Effect, Schedule } from "effect"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as ceph from "./ceph.js"
 import { CannotStart } from "./failures.js"
 import * as proxy from "./proxy.js"

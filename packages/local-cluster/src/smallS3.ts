@@ -1,8 +1,9 @@
 /** Serves the small S3 for tests, in memory, until it is stopped. Writes its address and credentials as JSON. */
 import * as NodeS3 from "@effect-oci/testing/NodeS3"
 import * as S3 from "@effect-oci/testing/S3"
-import { NodeRuntime } from "@effect/platform-node"
-import { Console, Effect } from "effect"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
 
 const [, , bucket = "registry"] = process.argv
 

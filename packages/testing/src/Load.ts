@@ -121,7 +121,8 @@ export const startLoad = (url: string, ledger: Ledger, options: LoadOptions) => 
   const run = async (number: number) => {
     const worker = new Worker(url, number, ledger, grace, options)
     let attempts = 0
-    while (!stopping.signal.aborted || (retry && worker.isUnfinished)) {
+    const isDone = () => stopping.signal.aborted && !(retry && worker.isUnfinished)
+    while (!isDone()) {
       try {
         await worker.step()
         attempts = 0

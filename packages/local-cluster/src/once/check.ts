@@ -2,8 +2,11 @@
 import { Clustered } from "@effect-oci/clustered"
 import { Settings } from "@effect-oci/daemon"
 import { Scrub } from "@effect-oci/store"
-import { NodeContext } from "@effect/platform-node"
-import { ConfigProvider, Effect, Layer, Stream } from "effect"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { attempt, expectNone } from "./step.js"
 import type { Context } from "./step.js"
 

@@ -1,8 +1,8 @@
 /** The suites, through the load balancer. */
 import { Conformance, Report } from "@effect-oci/conformance"
 import * as NodePeers from "@effect-oci/testing/NodePeers"
-import { NodeHttpClient } from "@effect/platform-node"
-import { Effect } from "effect"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Effect from "effect/Effect"
 import { attempt, expectNone } from "./step.js"
 import type { Context } from "./step.js"
 

@@ -1,6 +1,6 @@
 /** Steps under load: clients push, tag and delete images while the cluster meets faults. */
 import { startLoad, verify } from "@effect-oci/testing/Load"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { attempt, Broken, expectNone } from "./step.js"
 import type { Context } from "./step.js"
 

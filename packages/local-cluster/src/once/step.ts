@@ -1,6 +1,7 @@
 /** A step of the test of the cluster. */
 import type { Ledger } from "@effect-oci/testing/Ledger"
-import { Data, Effect } from "effect"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
 import type { Cluster } from "../cluster.js"
 
 /** What is wrong. */

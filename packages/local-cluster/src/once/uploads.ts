@@ -1,6 +1,6 @@
 /** Upload sessions that move between nodes. The requests are sent directly to the nodes. */
 import { digestOf } from "@effect-oci/testing/LoadClient"
-import { Effect } from "effect"
+import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import { Broken } from "./step.js"
 import type { Context } from "./step.js"
