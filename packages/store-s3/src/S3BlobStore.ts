@@ -7,8 +7,8 @@
  * uploads/KEY.ID/FENCE-OFFSET-SIZE   the rest of a chunk that does not fill a part
  * ```
  *
- * - Bodies stream both ways. A blob of up to 8 MiB is one object from the start. A larger one is a multipart upload with
- *   parts of 8 MiB.
+ * - Bodies stream both ways. A blob of up to 8 MiB is put with one call. A larger one is a multipart upload with parts
+ *   of 8 MiB.
  * - The token of an upload contains its state, so each chunk of an upload may arrive at another server.
  * - Every body is signed with its digest: the service refuses bytes that changed on the way.
  * - A call that fails is repeated if that may help. `Failed` has an `S3Error` as its cause, whose message says what to
@@ -37,7 +37,7 @@ import * as names from "./internal/names.js"
 import { Puts } from "./internal/puts.js"
 import { Reader } from "./internal/reading.js"
 import * as redirects from "./internal/redirects.js"
-import * as settings from "./internal/settings.js"
+import type { Settings } from "./internal/settings.js"
 import { Uploads } from "./internal/uploads.js"
 import { S3Credentials } from "./S3Credentials.js"
 import type { S3Error } from "./S3Error.js"
@@ -73,11 +73,16 @@ export interface Options {
   readonly timeout?: Duration.DurationInput | undefined
   /** When a call that failed is repeated. It must end. Default: 6 times in about 10 seconds. */
   readonly retry?: Schedule.Schedule<unknown> | undefined
+  /**
+   * The size of the parts of a large blob, in bytes. S3 accepts 5 MiB to 5 GiB, and 10,000 parts: with the default, a
+   * blob has at most 78 GiB. Uploads that are open continue with the size that they began with. Default: 8 MiB.
+   */
+  readonly partSize?: number | undefined
   /** How many parts of one upload are sent at the same time. Default: 2. */
   readonly concurrency?: number | undefined
   /**
    * How many bytes all uploads together hold in memory. More uploads wait for memory. One upload holds at most
-   * `concurrency` + 1 parts of 8 MiB. Default: 256 MiB.
+   * `concurrency` + 1 parts. Default: 256 MiB.
    */
   readonly memory?: number | undefined
 }
@@ -115,7 +120,7 @@ const urlOf = (name: string, { bucket, forcePathStyle = false }: Options, endpoi
   return Effect.succeed(url)
 }
 
-const settingsOf = (options: Options): Effect.Effect<settings.Settings, OptionInvalid> => {
+const settingsOf = (options: Options): Effect.Effect<Settings, OptionInvalid> => {
   const { bucket, prefix = "" } = options
   if (!/^[a-z\d][a-z\d._-]{1,62}$/i.test(bucket)) {
     return invalid(`the option bucket is not the name of a bucket: ${bucket}`)
@@ -131,6 +136,7 @@ const settingsOf = (options: Options): Effect.Effect<settings.Settings, OptionIn
     timeout: Duration.decode(options.timeout ?? "1 minute"),
     retry: options.retry ?? defaultRetry,
     concurrency: options.concurrency ?? 2,
+    partSize: options.partSize ?? 8 * 1024 * 1024,
     memory: options.memory ?? 256 * 1024 * 1024
   }))
 }
@@ -151,12 +157,12 @@ export const make = (
     const client = new Client(resolved, yield* HttpClient.HttpClient, yield* S3Credentials)
     const api = new Api(client)
     const reader = new Reader(api, yield* IdleTimer.make(resolved.timeout))
-    const makeBuffers = buffers.make(resolved.memory, resolved.concurrency)
-    const puts = new Puts(api, makeBuffers, resolved.concurrency)
-    const uploads = new Uploads(api, reader, makeBuffers, resolved.concurrency)
+    const makeBuffers = buffers.make(resolved)
+    const puts = new Puts(api, makeBuffers, resolved)
+    const uploads = new Uploads(api, reader, makeBuffers, resolved)
     const publicUrl = yield* urlOf("redirectEndpoint", options, options.redirectEndpoint ?? options.endpoint)
     return {
-      granularity: settings.partSize,
+      granularity: resolved.partSize,
       put: (put) => puts.put(put),
       read: (key, span) => reader.readBlob(key, span),
       openUpload: (open) => uploads.open(open),

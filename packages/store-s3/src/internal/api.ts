@@ -61,7 +61,9 @@ const field = <A>(client: Client, call: Call, status: number, name: string, valu
     ? Effect.fail(client.unexpected(call, status, `the answer has no ${name}`))
     : Effect.succeed(value)
 
-const ignored = () => Effect.void
+/** Expects an answer without content. An `<Error>` within a 200 is an error of the service. */
+const empty = (client: Client, call: Call) => (answer: Answer): Result<void> =>
+  xml.parse(answer.text)?.name === "Error" ? Effect.fail(client.errorWithin(call, answer)) : Effect.void
 
 const numberOf = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
@@ -81,7 +83,7 @@ export class Api {
       body,
       sha256
     }
-    return this.client.send(call, ignored)
+    return this.client.send(call, empty(this.client, call))
   }
 
   /** Opens an object, or a span of it. */
@@ -247,7 +249,7 @@ export class Api {
       query: { uploadId }
     }
     return Effect.catchIf(
-      this.client.send(call, ignored),
+      this.client.send(call, empty(this.client, call)),
       ({ code, status }) => status === 404 && code !== "NoSuchBucket",
       () => Effect.void
     )

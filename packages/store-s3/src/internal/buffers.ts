@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { partSize } from "./settings.js"
+import type { Settings } from "./settings.js"
 
 /** The memory of one upload. */
 export interface Buffers {
@@ -14,7 +14,7 @@ export interface Buffers {
  * Limits the memory of all uploads of a store. An upload that waits for memory pauses its source. It cannot wait for
  * ever: an upload that has the memory of a part needs no more to send that part.
  */
-export const make = (memory: number, concurrency: number) => {
+export const make = ({ concurrency, memory, partSize }: Settings) => {
   const all = Effect.unsafeMakeSemaphore(Math.max(memory, partSize))
 
   /** Opens the buffers of an upload whose body has at most `size` bytes. The end of the scope releases all of them. */

@@ -89,7 +89,8 @@ const byMultipart = (api: Api, after: BlobKey | undefined, n: number): Result<Op
 const openUpload = ({ id, key }: names.Named): OpenUpload => ({
   id,
   key,
-  token: states.encode(states.opened(key, id))
+  // It only aborts the upload, so it needs no part size.
+  token: states.encode(states.opened(key, id, 1))
 })
 
 /** Lists open uploads, ordered by key. */

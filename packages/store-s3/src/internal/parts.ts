@@ -6,15 +6,14 @@ import * as Stream from "effect/Stream"
 import type { MakeBuffers } from "./buffers.js"
 import { PartReader } from "./partReader.js"
 import type { Part } from "./partReader.js"
-import { partSize } from "./settings.js"
 
 /** How a body is received. */
 export interface Receiving<A, E> {
   readonly body: Body.Body
   readonly buffers: MakeBuffers
   readonly concurrency: number
-  /** Returns the size of a full part. Default: `partSize`. */
-  readonly sizeOfPart?: ((index: number) => number) | undefined
+  /** Returns the size of a full part. */
+  readonly sizeOfPart: (index: number) => number
   /** Sends a part. Several calls run at the same time. */
   readonly send: (part: Part, index: number) => Effect.Effect<A, E>
 }
@@ -24,7 +23,7 @@ export interface Receiving<A, E> {
  * of the parts. The body is paused while too many parts are in memory.
  */
 export const receive = <A, E>(
-  { body, buffers, concurrency, send, sizeOfPart = () => partSize }: Receiving<A, E>
+  { body, buffers, concurrency, send, sizeOfPart }: Receiving<A, E>
 ): Effect.Effect<ReadonlyArray<A>, E> =>
   Effect.gen(function*() {
     const memory = yield* buffers(body.size)

@@ -10,6 +10,7 @@ import * as failures from "./failures.js"
 import * as names from "./names.js"
 import type { Part } from "./partReader.js"
 import * as parts from "./parts.js"
+import type { Settings } from "./settings.js"
 
 type Put = Parameters<Service["put"]>[0]
 type Result = ReturnType<Service["put"]>
@@ -33,7 +34,7 @@ export class Puts {
   constructor(
     private readonly api: Api,
     private readonly buffers: MakeBuffers,
-    private readonly concurrency: number
+    private readonly settings: Settings
   ) {}
 
   put({ body, digest, key }: Put): Result {
@@ -55,8 +56,14 @@ export class Puts {
           onSuccess: (etag) => ({ size: bytes.byteLength, etag: etag ?? undefined })
         })
       }
-      const { buffers, concurrency } = this
-      const sent = parts.receive<Sent, PutFailure>({ body, buffers, concurrency, send })
+      const { concurrency, partSize } = this.settings
+      const sent = parts.receive<Sent, PutFailure>({
+        body,
+        buffers: this.buffers,
+        concurrency,
+        sizeOfPart: () => partSize,
+        send
+      })
       const complete = (sent: ReadonlyArray<Sent>) => {
         const size = sent.reduce((sum, part) => sum + part.size, 0)
         const etags = sent.flatMap(({ etag }) => etag ?? [])

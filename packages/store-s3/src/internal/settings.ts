@@ -13,12 +13,8 @@ export interface Settings {
   readonly retry: Schedule.Schedule<unknown>
   /** How many parts of one upload are sent at the same time. */
   readonly concurrency: number
+  /** The size of all parts but the last, in bytes. */
+  readonly partSize: number
   /** How many bytes all uploads together hold. */
   readonly memory: number
 }
-
-/**
- * The size of all parts but the last. 5 MiB is the least that S3 accepts, and an object has at most 10,000 parts, so a
- * blob has at most 78 GiB. Some services (R2) require that all parts but the last have the same size.
- */
-export const partSize = 8 * 1024 * 1024

@@ -4,7 +4,6 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as names from "./names.js"
-import { partSize } from "./settings.js"
 
 /** Bytes that do not fill a part yet, in an object of their own. Its name contains the fence, the offset and the size. */
 export interface Tail {
@@ -18,6 +17,8 @@ export interface Tail {
 export interface UploadState {
   readonly key: BlobKey
   readonly id: string
+  /** The size of each part, in bytes. */
+  readonly partSize: number
   /** The highest fence of an append. */
   readonly fence: number
   /** The number of appends. */
@@ -31,16 +32,20 @@ export interface UploadState {
 }
 
 /** Returns the number of bytes in the parts. */
-export const partsSize = ({ etags }: UploadState): number => etags.length * partSize
+export const partsSize = ({ etags, partSize }: UploadState): number => etags.length * partSize
+
+/** Returns the start of the part that contains an offset. */
+export const partStart = ({ partSize }: UploadState, offset: number): number => offset - offset % partSize
 
 /** Returns the number of bytes in tails. */
 export const tailsSize = (tails: ReadonlyArray<Tail>): number => tails.reduce((sum, { used }) => sum + used, 0)
 
 export const sizeOf = (state: UploadState): number => partsSize(state) + tailsSize(state.tails)
 
-export const opened = (key: BlobKey, id: string): UploadState => ({
+export const opened = (key: BlobKey, id: string, partSize: number): UploadState => ({
   key,
   id,
+  partSize,
   fence: 0,
   appends: 0,
   uploadId: undefined,
@@ -54,9 +59,9 @@ export const opened = (key: BlobKey, id: string): UploadState => ({
  */
 export const truncate = (state: UploadState, size: number): UploadState | undefined => {
   if (size === sizeOf(state)) return state
-  const count = Math.floor(size / partSize)
+  const count = Math.floor(size / state.partSize)
   if (count < state.etags.length) {
-    if (size % partSize !== 0) return undefined
+    if (size % state.partSize !== 0) return undefined
     // Some services complete an upload only with all of its parts, so an upload without bytes starts a new one.
     return {
       ...state,
@@ -82,6 +87,7 @@ const count = Schema.NonNegativeInt
 const Coded = Schema.parseJson(Schema.Struct({
   k: Schema.String.pipe(Schema.filter(names.isKey)),
   i: Schema.String,
+  p: Schema.Int.pipe(Schema.positive()),
   f: count,
   n: count,
   u: Schema.optional(Schema.String),
@@ -103,10 +109,11 @@ const unpack = (packed: Uint8Array | ReadonlyArray<string>): ReadonlyArray<strin
     ? Encoding.encodeHex(packed).match(/.{32}/g) ?? []
     : packed
 
-export const encode = ({ appends, etags, fence, id, key, tails, uploadId }: UploadState): UploadToken =>
+export const encode = ({ appends, etags, fence, id, key, partSize, tails, uploadId }: UploadState): UploadToken =>
   UploadToken(encodeJson({
     k: key,
     i: id,
+    p: partSize,
     f: fence,
     n: appends,
     u: uploadId,
@@ -116,9 +123,10 @@ export const encode = ({ appends, etags, fence, id, key, tails, uploadId }: Uplo
 
 /** Returns the state in a token, or `undefined` for a token of another store. */
 export const decode = (token: UploadToken): UploadState | undefined =>
-  Option.getOrUndefined(Option.map(decodeJson(token), ({ e, f, i, k, n, t, u }) => ({
+  Option.getOrUndefined(Option.map(decodeJson(token), ({ e, f, i, k, n, p, t, u }) => ({
     key: BlobKey(k),
     id: i,
+    partSize: p,
     fence: f,
     appends: n,
     uploadId: u,

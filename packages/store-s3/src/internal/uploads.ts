@@ -14,7 +14,7 @@ import * as failures from "./failures.js"
 import * as names from "./names.js"
 import * as parts from "./parts.js"
 import type { Reader } from "./reading.js"
-import { partSize } from "./settings.js"
+import type { Settings } from "./settings.js"
 import * as states from "./uploadState.js"
 import type { Tail, UploadState } from "./uploadState.js"
 
@@ -62,7 +62,7 @@ export class Uploads {
     private readonly api: Api,
     private readonly reader: Reader,
     private readonly buffers: MakeBuffers,
-    private readonly concurrency: number
+    private readonly settings: Settings
   ) {}
 
   open({ id, key }: Parameters<Service["openUpload"]>[0]): ReturnType<Service["openUpload"]> {
@@ -70,7 +70,7 @@ export class Uploads {
       onFailure: failedOrFull,
       onSuccess: () => {
         this.known.set(key, true)
-        return states.encode(states.opened(key, id))
+        return states.encode(states.opened(key, id, this.settings.partSize))
       }
     })
   }
@@ -87,7 +87,7 @@ export class Uploads {
       const size = states.sizeOf(state)
       if (offset > size) return this.mismatch(state, size)
       const kept = states.truncate(state, offset)
-      if (kept === undefined) return this.mismatch(state, Math.floor(offset / partSize) * partSize)
+      if (kept === undefined) return this.mismatch(state, states.partStart(state, offset))
       this.end(key, new StoreError.Stale())
       const ended: Ended = Deferred.unsafeMake(FiberId.none)
       this.running.set(key, { fence, ended })
@@ -108,7 +108,7 @@ export class Uploads {
       const found = states.sizeOf(state)
       if (size > found) return this.mismatch(state, found)
       const kept = states.truncate(state, size)
-      if (kept === undefined) return this.mismatch(state, Math.floor(size / partSize) * partSize)
+      if (kept === undefined) return this.mismatch(state, states.partStart(state, size))
       this.end(state.key, unknown())
       return this.mutex(state.key)(Effect.uninterruptible(this.commitAs(state, kept, size)))
     })
@@ -157,6 +157,7 @@ export class Uploads {
       const uploadId = yield* Effect.cached(
         state.uploadId === undefined ? this.api.createMultipartUpload(name) : Effect.succeed(state.uploadId)
       )
+      const { partSize } = state
       const sizeOfPart = (index: number) => index === 0 ? partSize - states.tailsSize(state.tails) : partSize
       const sendPart = (bytes: Uint8Array, index: number) =>
         Effect.gen(this, function*() {
@@ -170,7 +171,7 @@ export class Uploads {
       const sent = yield* parts.receive<Sent, PieceFailure>({
         body,
         buffers: this.buffers,
-        concurrency: this.concurrency,
+        concurrency: this.settings.concurrency,
         sizeOfPart,
         send: ({ bytes, end }, index) => {
           const error = end?.error
@@ -217,7 +218,7 @@ export class Uploads {
     let count = before.length
     for (; count > 0 && before[count - 1]!.used <= size; count--) size += before[count - 1]!.used
     const kept = before.slice(0, count)
-    const offset = partCount * partSize + states.tailsSize(kept)
+    const offset = partCount * state.partSize + states.tailsSize(kept)
     return Effect.flatMap(
       this.withTails(state, before, bytes, count),
       (content) =>
