@@ -4,6 +4,7 @@
  * ```text
  * blobs/KEY                          a blob
  * uploads/KEY.ID/open                an open upload
+ * uploads/KEY.ID/parts               it may have a multipart upload
  * uploads/KEY.ID/FENCE-OFFSET-SIZE   the rest of a chunk that does not fill a part
  * ```
  *

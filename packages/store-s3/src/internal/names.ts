@@ -5,6 +5,7 @@ import { BlobKey } from "@effect-oci/store/BlobStore"
  *
  *   blobs/KEY                          a blob
  *   uploads/KEY.ID/open                an open upload
+ *   uploads/KEY.ID/parts               it may have a multipart upload
  *   uploads/KEY.ID/FENCE-OFFSET-SIZE   the rest of a chunk that does not fill a part
  */
 
@@ -41,6 +42,11 @@ export const foldersOf = (key: BlobKey): string => `${uploads}${key}.`
 
 /** Returns the name of the object that exists while an upload is open. */
 export const marker = (upload: Named): string => `${folder(upload)}open`
+
+/** Returns the name of the object that exists if an upload may have a multipart upload. */
+export const partsMarker = (upload: Named): string => `${folder(upload)}parts`
+
+export const isPartsMarker = (name: string): boolean => name.endsWith("/parts")
 
 export const tail = (upload: Named, fence: number, offset: number, size: number): string =>
   `${folder(upload)}${fence}-${offset}-${size}`

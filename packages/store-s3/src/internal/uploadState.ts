@@ -21,8 +21,6 @@ export interface UploadState {
   readonly partSize: number
   /** The highest fence of an append. */
   readonly fence: number
-  /** The number of appends. */
-  readonly appends: number
   /** The id of the multipart upload that has the parts. */
   readonly uploadId: string | undefined
   /** The ETags of the parts, each of which has the size of a part. */
@@ -47,7 +45,6 @@ export const opened = (key: BlobKey, id: string, partSize: number): UploadState 
   id,
   partSize,
   fence: 0,
-  appends: 0,
   uploadId: undefined,
   etags: [],
   tails: []
@@ -89,7 +86,6 @@ const Coded = Schema.parseJson(Schema.Struct({
   i: Schema.String,
   p: Schema.Int.pipe(Schema.positive()),
   f: count,
-  n: count,
   u: Schema.optional(Schema.String),
   e: Schema.Union(Schema.Uint8ArrayFromBase64Url, Schema.Array(Schema.String)),
   t: Schema.Array(Schema.Tuple(count, count, count))
@@ -109,13 +105,12 @@ const unpack = (packed: Uint8Array | ReadonlyArray<string>): ReadonlyArray<strin
     ? Encoding.encodeHex(packed).match(/.{32}/g) ?? []
     : packed
 
-export const encode = ({ appends, etags, fence, id, key, partSize, tails, uploadId }: UploadState): UploadToken =>
+export const encode = ({ etags, fence, id, key, partSize, tails, uploadId }: UploadState): UploadToken =>
   UploadToken(encodeJson({
     k: key,
     i: id,
     p: partSize,
     f: fence,
-    n: appends,
     u: uploadId,
     e: pack(etags),
     t: tails.map(({ fence, size, used }) => [fence, size, used] as const)
@@ -123,12 +118,11 @@ export const encode = ({ appends, etags, fence, id, key, partSize, tails, upload
 
 /** Returns the state in a token, or `undefined` for a token of another store. */
 export const decode = (token: UploadToken): UploadState | undefined =>
-  Option.getOrUndefined(Option.map(decodeJson(token), ({ e, f, i, k, n, p, t, u }) => ({
+  Option.getOrUndefined(Option.map(decodeJson(token), ({ e, f, i, k, p, t, u }) => ({
     key: BlobKey(k),
     id: i,
     partSize: p,
     fence: f,
-    appends: n,
     uploadId: u,
     etags: unpack(e),
     tails: t.map(([fence, size, used]) => ({ fence, size, used }))

@@ -110,7 +110,7 @@ export class Uploads {
       const kept = states.truncate(state, size)
       if (kept === undefined) return this.mismatch(state, states.partStart(state, size))
       this.end(state.key, unknown())
-      return this.mutex(state.key)(Effect.uninterruptible(this.commitAs(state, kept, size)))
+      return this.mutex(state.key)(Effect.uninterruptible(this.commitAs(kept, size)))
     })
   }
 
@@ -121,7 +121,7 @@ export class Uploads {
       if (state === undefined) return Effect.void
       this.end(state.key, unknown())
       this.known.delete(state.key)
-      return Effect.mapError(this.mutex(state.key)(this.removeAll(state.key)), failed)
+      return Effect.mapError(this.mutex(state.key)(this.removeRest(state.key, true)), failed)
     }))
   }
 
@@ -155,7 +155,7 @@ export class Uploads {
     return Effect.gen(this, function*() {
       const name = names.blob(state.key)
       const uploadId = yield* Effect.cached(
-        state.uploadId === undefined ? this.api.createMultipartUpload(name) : Effect.succeed(state.uploadId)
+        state.uploadId === undefined ? this.createMultipartUpload(state) : Effect.succeed(state.uploadId)
       )
       const { partSize } = state
       const sizeOfPart = (index: number) => index === 0 ? partSize - states.tailsSize(state.tails) : partSize
@@ -188,6 +188,14 @@ export class Uploads {
     }).pipe(Effect.catchTag("S3Error", (error) => Effect.fail(failedFullOrUnknown(error))))
   }
 
+  /** Creates the multipart upload. An object remembers it, so that a commit of an upload without parts need not look. */
+  private createMultipartUpload(state: UploadState): Effect.Effect<string, S3Error> {
+    return Effect.zipRight(
+      this.api.putObject(names.partsMarker(state), new Uint8Array(0)),
+      this.api.createMultipartUpload(names.blob(state.key))
+    )
+  }
+
   /** Returns the result of an append. */
   private appended(
     state: UploadState,
@@ -198,7 +206,6 @@ export class Uploads {
       const etags = sent.flatMap(({ etag }) => etag ?? [])
       const next: UploadState = {
         ...state,
-        appends: state.appends + 1,
         uploadId: etags.length === 0 ? state.uploadId : yield* uploadId,
         etags: [...state.etags, ...etags],
         tails: sent.at(-1)?.tails ?? []
@@ -260,8 +267,8 @@ export class Uploads {
     )
   }
 
-  /** Stores the bytes of a state under its key. `known` names the objects of the upload. */
-  private commitAs(known: UploadState, state: UploadState, size: number): Result<"commit"> {
+  /** Stores the bytes of a state under its key. */
+  private commitAs(state: UploadState, size: number): Result<"commit"> {
     const { key } = state
     const stored = state.etags.length > 0 ? this.complete(state) : this.putWhole(state, size)
     return stored.pipe(
@@ -269,22 +276,22 @@ export class Uploads {
       Effect.catchAll((error) =>
         Effect.flatMap(
           Effect.mapError(this.api.headObject(names.blob(key)), failed),
-          (found) => found === size ? Effect.succeed(true) : Effect.fail(error)
+          (found) => found === size ? Effect.void : Effect.fail(error)
         )
       ),
-      Effect.flatMap((isRepeated) => Effect.mapError(this.removeRest(known, isRepeated), failed)),
+      Effect.zipRight(Effect.mapError(this.removeRest(key, false), failed)),
       Effect.map(() => this.known.delete(key))
     )
   }
 
-  /** Stores an upload without parts in one call. Returns whether the upload may have left other objects. */
+  /** Stores an upload without parts in one call. */
   private putWhole(state: UploadState, size: number) {
     const content = size === 0
       ? Effect.as(this.checkOpen(state), new Uint8Array(0))
       : this.withTails(state, state.tails, new Uint8Array(0))
     return Effect.flatMap(
       content,
-      (bytes) => Effect.as(Effect.mapError(this.api.putObject(names.blob(state.key), bytes), failed), false)
+      (bytes) => Effect.mapError(this.api.putObject(names.blob(state.key), bytes), failed)
     )
   }
 
@@ -301,27 +308,21 @@ export class Uploads {
           )
         ]
       yield* this.api.completeMultipartUpload(upload, [...state.etags, ...last])
-      return true
     }).pipe(
       Effect.catchTag("S3Error", (error) => Effect.fail(isLost(error) ? unknown() : failed(error)))
     )
   }
 
-  /** Removes what a committed upload does not need any more. */
-  private removeRest(state: UploadState, isRepeated: boolean): Effect.Effect<void, S3Error> {
-    // After one append, the token names all objects. After more, lost appends may have left others.
-    if (isRepeated || state.appends > 1 || state.fence > 1 || state.etags.length > 0) return this.removeAll(state.key)
-    const tails = state.tails.map(({ fence, size }) => names.tail(state, fence, 0, size))
-    return this.removeObjects([names.marker(state), ...tails])
-  }
-
-  /** Removes all that uploads with a key left, apart from the blob. */
-  private removeAll(key: BlobKey): Effect.Effect<void, S3Error> {
-    const objects = this.api.listAllObjects(names.foldersOf(key))
-    return Effect.all([
-      Effect.flatMap(objects, (found) => this.removeObjects(found.map(({ name }) => name))),
-      this.api.abortMultipartUploads(names.blob(key))
-    ], { concurrency: 2, discard: true })
+  /**
+   * Removes all that uploads with a key left, apart from the blob. The token does not name all of it: an append whose
+   * token was lost may have left tails and parts.
+   */
+  private removeRest(key: BlobKey, mayHaveParts: boolean): Effect.Effect<void, S3Error> {
+    return Effect.gen(this, function*() {
+      const objects = (yield* this.api.listAllObjects(names.foldersOf(key))).map(({ name }) => name)
+      if (mayHaveParts || objects.some(names.isPartsMarker)) yield* this.api.abortMultipartUploads(names.blob(key))
+      yield* this.removeObjects(objects)
+    })
   }
 
   private removeObjects(all: ReadonlyArray<string>): Effect.Effect<void, S3Error> {
