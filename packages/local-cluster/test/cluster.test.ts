@@ -20,5 +20,5 @@ it.live.skipIf(missing !== undefined)(
       }),
       (isGood) => expect(isGood).toBe(true)
     ),
-  180_000
+  300_000
 )

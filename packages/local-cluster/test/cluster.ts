@@ -34,7 +34,7 @@ const program = (entry: string, directory: string, name: string) =>
       logLevel: "error",
       external: ["pg-native"],
       banner: {
-        js: "import { createRequire as required } from 'node:module'; const require = required(import.meta.url)"
+        js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)"
       }
     })
     return outfile
