@@ -19,6 +19,7 @@ import { Record, Shadow } from "@effect-oci/recording"
 import { Quirks } from "@effect-oci/server"
 import { Memory } from "@effect-oci/store"
 import { hop } from "@effect-oci/testing/NodeHop"
+import * as NodeSql from "@effect-oci/testing/NodeSql"
 import * as NodeTemporary from "@effect-oci/testing/NodeTemporary"
 import { afterAll, describe, expect, it } from "@effect/vitest"
 import type { Layer } from "effect"
@@ -27,6 +28,9 @@ import * as Conformance from "../src/Conformance.js"
 import type { Wire } from "../src/Target.js"
 import { inProcess, overNode, overPlatform, quirky, readThrough } from "./compositions.js"
 import * as guarded from "./guarded.js"
+
+const postgres = NodeSql.postgres()
+afterAll(postgres.close)
 
 const memory = () => Memory.layer({ anonymousMount: true })
 
@@ -67,6 +71,7 @@ const compositions: ReadonlyArray<Composition> = [
     name: "client → server → files and SQLite",
     wire: () => inProcess(hop(NodeTemporary.durable({ anonymousMount: true })))
   },
+  { name: "memory and PostgreSQL", wire: () => inProcess(postgres.registry({ anonymousMount: true })) },
   { name: "client → server → memory", wire: () => inProcess(hop(memory())) },
   { name: "client → server → client → server → memory", wire: () => inProcess(hop(hop(memory()))) },
   {

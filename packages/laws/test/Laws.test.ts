@@ -3,8 +3,9 @@ import { Filter, Immutable, Logging, ReadOnly, Sub, Union } from "@effect-oci/mi
 import { Memory } from "@effect-oci/store"
 import { TagLaws } from "@effect-oci/testing"
 import { hop } from "@effect-oci/testing/NodeHop"
+import * as NodeSql from "@effect-oci/testing/NodeSql"
 import * as NodeTemporary from "@effect-oci/testing/NodeTemporary"
-import { describe, expect, it } from "@effect/vitest"
+import { afterAll, describe, expect, it } from "@effect/vitest"
 import { Effect, LogLevel } from "effect"
 import * as fc from "fast-check"
 import { judge } from "../src/internal/judge.js"
@@ -53,6 +54,17 @@ await Laws.suite("the wrappers on disk", {
   runs: 8,
   maxLength: 15,
   seed: 11
+})
+
+const postgres = NodeSql.postgres()
+afterAll(postgres.close)
+
+await Laws.suite("the wrappers over PostgreSQL", {
+  wrappers: Wrappers.all,
+  backends: { "memory and PostgreSQL": () => postgres.registry() },
+  runs: 4,
+  maxLength: 12,
+  seed: 17
 })
 
 describe("each wrapper alone behaves as its model", () => {

@@ -32,9 +32,9 @@ export interface Row {
  *
  * A guard is a query that refuses the batch if it returns rows: the batch then changes nothing and fails with
  * {@link Refused}. A guard has two columns of text, `refusal` and `value`. A guard is a query, and not a statement that
- * raises an error, because each kind of database stops a batch in another way: a worker thread of SQLite and a
- * transaction of PostgreSQL look at the rows and roll back; a database that receives the whole batch at once, such as
- * D1, wraps the query in an expression that fails with the rows in its message.
+ * raises an error, because each kind of database stops a batch in another way: a worker thread of SQLite looks at the
+ * rows and rolls back; a database that receives the whole batch at once, such as PostgreSQL, wraps the query in an
+ * expression that fails with the rows in its message.
  *
  * @since 0.1.0
  * @category models
@@ -78,8 +78,6 @@ export const refusedBy = (rows: ReadonlyArray<Row>): Refused => {
 export interface RunOptions {
   /** If `true`, a power failure may undo the batch, but not a crash of the process. Such a batch is faster. */
   readonly relaxed?: boolean | undefined
-  /** Batches with the same key probably change the same rows: a database may run them one after another. */
-  readonly key?: string | undefined
 }
 
 /**

@@ -1,9 +1,9 @@
 import { MetadataStoreSuite } from "@effect-oci/conformance"
 import { SqlBatch, SqlMetadataStore } from "@effect-oci/store-sql"
+import * as pglite from "@effect-oci/testing/NodePglite"
 import { afterAll, describe, it } from "@effect/vitest"
 import { PGlite } from "@electric-sql/pglite"
 import { Effect, Layer } from "effect"
-import * as pglite from "./pglite.js"
 
 /** All checks share one PostgreSQL, because it takes seconds to start. */
 const database = PGlite.create()
@@ -18,7 +18,7 @@ const postgres = Effect.acquireRelease(
   )
 )
 
-describe("the metadata store in PostgreSQL", () => {
+describe("the metadata store in PostgreSQL in this process", () => {
   for (const { name, run } of MetadataStoreSuite.all) {
     it.scoped(name, () => run({ make: postgres, durable: true }), 300_000)
   }

@@ -57,6 +57,14 @@ export class Database {
     return this.compile(text, true)
   }
 
+  /**
+   * A query that locks rows, where several transactions run at once. It precedes the conditions of its command, which
+   * then see what the holders of the locks have committed. See `locks.ts`.
+   */
+  lock(text: string): ReadonlyArray<Template> {
+    return this.dialect.locksRows ? [this.statement(text)] : []
+  }
+
   /** Runs statements as one transaction. Returns the rows of each. */
   run<E = never>(
     templates: ReadonlyArray<Template>,
@@ -100,8 +108,7 @@ export class Database {
     return this.withNow(
       templates,
       values,
-      (complete) =>
-        this.batch.run(templates.map((template) => bind(template, complete)), { ...options, key: keyOf(values) })
+      (complete) => this.batch.run(templates.map((template) => bind(template, complete)), options)
     )
   }
 
@@ -130,9 +137,6 @@ export class Database {
 
 const failed = (error: CommandFailure | StoreError.Full): CommandFailure =>
   error._tag === "Full" ? new StoreError.Failed({ cause: error }) : error
-
-/** Commands for one repository change the same rows, such as its counters. */
-const keyOf = ({ repository }: Values): string | undefined => typeof repository === "string" ? repository : undefined
 
 const bind = ({ guard, names, sql }: Template, values: Values): Statement => ({
   sql,

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type { Row } from "../../SqlBatch.js"
 import { asFailed, type Database, lastRows, millis, repoId } from "../database.js"
 import * as digestCode from "../digestCode.js"
+import * as locks from "./locks.js"
 import { addRepository, needsRenewal, releaseBytes, reviewBlob } from "./shared.js"
 
 type Service = MetadataStore.Service
@@ -45,6 +46,7 @@ const addGarbage = `INSERT INTO garbage (key, token, due_at)
 
 /** Adds stored bytes to a repository as a blob. */
 const linkBlob = (db: Database): Service["linkBlob"] => {
+  const { addedBlob, endedSession } = locks.make(db)
   // The command may have taken effect before: then the repository has the blob, and the bytes are in it or garbage.
   const ended = db.guard(`SELECT CASE WHEN b.digest IS NULL THEN 'UploadUnknown' ELSE 'Linked' END AS refusal,
       NULL AS value
@@ -63,6 +65,7 @@ const linkBlob = (db: Database): Service["linkBlob"] => {
     addRepository(db),
     db.statement(`INSERT INTO blob (digest, size, key, created_at) VALUES (:digest, :size, :key, :now)
       ON CONFLICT (digest) DO NOTHING`),
+    ...addedBlob,
     addMembership(db),
     db.statement(addGarbage),
     db.statement(`DELETE FROM upload WHERE id = :upload`),
@@ -84,7 +87,7 @@ const linkBlob = (db: Database): Service["linkBlob"] => {
       upload: upload?.id ?? null,
       fence: upload?.fence ?? null
     }
-    const statements = upload === undefined ? link : [ended, stale, ...link]
+    const statements = upload === undefined ? link : [...endedSession, ended, stale, ...link]
     const linked = db.run<StoreError.UploadUnknown | StoreError.Stale | "Linked">(statements, values, refusals)
     const rows = Effect.catchAll(
       lastRows(linked),
@@ -108,10 +111,11 @@ const mount = (db: Database): Service["mount"] => {
   const absentFrom = absent(`SELECT 1 FROM repo_blob
     WHERE repo_id = (SELECT id FROM repo WHERE name = :from) AND digest = :digest`)
   const link = [addRepository(db), addMembership(db), reviewBlob(db)]
+  const { addedBlob } = locks.make(db)
   const refusals = { BlobUnknown: () => false as const }
   return ({ digest, from, keep, repository }) => {
     const values = { repository, digest: digestCode.encode(digest), from: from ?? null, keep: millis(keep) }
-    const linked = db.run([from === undefined ? absentAnywhere : absentFrom, ...link], values, refusals)
+    const linked = db.run([...addedBlob, from === undefined ? absentAnywhere : absentFrom, ...link], values, refusals)
     return Answer.catchAll(
       Answer.map(linked, () => true),
       (error) => error === false ? Answer.succeed(false) : Answer.fail(error)
@@ -125,6 +129,7 @@ const unlinkBlob = (db: Database): Service["unlinkBlob"] => {
     WHERE NOT EXISTS (SELECT 1 FROM repo_blob WHERE repo_id = ${repoId} AND digest = :digest)`)
   const referenced = db.guard(`SELECT 'Referenced' AS refusal, ${db.dialect.hex("manifest")} AS value FROM reference
     WHERE repo_id = ${repoId} AND digest = :digest AND kind IN ('blob', 'child') ORDER BY manifest LIMIT 1`)
+  const { removedBlob } = locks.make(db)
   const unlink = [
     db.statement(`DELETE FROM repo_blob WHERE repo_id = ${repoId} AND digest = :digest`),
     ...releaseBytes("true").map((text) => db.statement(text))
@@ -135,7 +140,7 @@ const unlinkBlob = (db: Database): Service["unlinkBlob"] => {
   }
   return ({ digest, evenIfReferenced, readable, repository }) => {
     const values = { repository, digest: digestCode.encode(digest), readable: millis(readable) }
-    const statements = evenIfReferenced ? [unknown, ...unlink] : [unknown, referenced, ...unlink]
+    const statements = [...removedBlob, unknown, ...(evenIfReferenced ? [] : [referenced]), ...unlink]
     return Answer.map(
       db.run<StoreError.BlobUnknown | StoreError.Referenced>(statements, values, refusals),
       () => undefined

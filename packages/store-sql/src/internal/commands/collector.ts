@@ -3,22 +3,20 @@ import type * as MetadataStore from "@effect-oci/store/MetadataStore"
 import * as Effect from "effect/Effect"
 import type { Row } from "../../SqlBatch.js"
 import { type Database, lastRows, millis, type Template } from "../database.js"
+import * as digestCode from "../digestCode.js"
+import * as locks from "./locks.js"
 import { releaseBytes, scheduleReleased } from "./shared.js"
 
 type Service = MetadataStore.Service
 type Commands = "expireUploads" | "review" | "claimGarbage" | "forgetGarbage" | "unknownKeys"
 
 const expireUploads = (db: Database, eventsKept: number): Service["expireUploads"] => {
-  const expired = `SELECT seq FROM upload WHERE expires_at <= :now ORDER BY expires_at, id LIMIT :n`
+  const { endUploads, skipLocked } = db.dialect
+  const expired = `SELECT seq FROM upload WHERE expires_at <= :now ORDER BY expires_at, id LIMIT :n ${skipLocked}`
   const statements = [
     db.statement(`DELETE FROM event WHERE id IN (
-      SELECT id FROM event WHERE id <= (SELECT MAX(id) FROM event) - :kept ORDER BY id LIMIT :n)`),
-    db.statement(`INSERT INTO garbage (key, token, due_at)
-      SELECT key, token, :now FROM upload WHERE seq IN (${expired}) ON CONFLICT (key) DO NOTHING`),
-    // The clock of a database may advance between statements. A session ends only if its bytes are garbage.
-    db.statement(
-      `DELETE FROM upload WHERE seq IN (${expired}) AND EXISTS (SELECT 1 FROM garbage WHERE key = upload.key)`
-    ),
+      SELECT id FROM event WHERE id <= (SELECT MAX(id) FROM event) - :kept ORDER BY id LIMIT :n ${skipLocked})`),
+    ...endUploads(`seq IN (${expired})`).map((text) => db.statement(text)),
     db.statement(`SELECT seq FROM upload WHERE expires_at <= :now LIMIT 1`)
   ]
   return (n) =>
@@ -106,6 +104,7 @@ const review = (db: Database): Service["review"] => {
     ORDER BY released_at, kind, repo_id, digest LIMIT :n`)
   const more = db.statement(`SELECT 1 AS more FROM review WHERE ${isDue} LIMIT 1`)
   const byKind = reviews(db)
+  const contents = locks.ofReviews(db)
   return ({ grace, readable, untagged }, n) => {
     const policy = { grace: millis(grace), readable: millis(readable), untagged }
     const reviewRows = (rows: ReadonlyArray<Row>) => {
@@ -119,13 +118,17 @@ const review = (db: Database): Service["review"] => {
         }
         return { kind, values, ...byKind[kind] }
       })
+      const held = JSON.stringify(
+        each.map(({ kind, values: { digest, repo } }) => [kind, repo, digestCode.toHex(digest)])
+      )
       const statements = [
+        ...contents.map((template) => ({ template, values: { contents: held } })),
         ...each.flatMap(({ statements, values }) => statements.map((template) => ({ template, values }))),
         { template: more, values: policy }
       ]
       return Effect.map(db.runEach(statements), (results) => {
         const removed = { manifest: 0, blob: 0 }
-        let at = 0
+        let at = contents.length
         for (const { kind, removes, statements } of each) {
           removed[kind] += results[at + removes]!.length
           at += statements.length
@@ -144,7 +147,8 @@ const garbageOf = (row: Row): MetadataStore.Garbage => ({
 
 const claimGarbage = (db: Database): Service["claimGarbage"] => {
   const claim = db.statement(`UPDATE garbage SET due_at = :now + :lease WHERE key IN (
-      SELECT key FROM garbage WHERE due_at <= :now ORDER BY due_at, key LIMIT :n)
+      SELECT key FROM garbage WHERE due_at <= :now ORDER BY due_at, key LIMIT :n
+      ${db.dialect.skipLocked})
     RETURNING key, token`)
   return (n, lease) =>
     Effect.map(

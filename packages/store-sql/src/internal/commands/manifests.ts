@@ -9,8 +9,9 @@ import * as StoreError from "@effect-oci/store/StoreError"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type { Row } from "../../SqlBatch.js"
-import { asFailed, type Database, lastRows, millis, repoId } from "../database.js"
+import { asFailed, type Database, lastRows, millis, repoId, type Template } from "../database.js"
 import * as digestCode from "../digestCode.js"
+import * as locks from "./locks.js"
 import {
   addRepository,
   needsRenewal,
@@ -169,7 +170,10 @@ const pushGuards = (db: Database) => ({
     WHERE t.manifest IS NULL OR (t.manifest <> :digest AND t.manifest <> :ifMatch) ORDER BY n.position LIMIT 1`)
 })
 
-/** The statements that store a manifest and move its tags. */
+/**
+ * The statements that store a manifest and move its tags. A guard that found no row is asked again after the row was
+ * inserted, because another transaction may have inserted it in the meantime.
+ */
 const pushStatements = (db: Database) => ({
   manifest: [
     addRepository(db),
@@ -189,12 +193,17 @@ const pushStatements = (db: Database) => ({
     db.statement(scheduleReviews(`SELECT DISTINCT 'manifest', t.repo_id, t.manifest, :now
       FROM ${db.dialect.texts(":tags")} n JOIN tag t ON t.repo_id = ${repoId} AND t.name = n.value
       WHERE t.manifest <> :digest`)),
-    db.statement(`INSERT INTO tag (repo_id, name, manifest, updated_at)
-      SELECT DISTINCT ${repoId}, n.value, CAST(:digest AS ${db.dialect.bytes}), :now
-      FROM ${db.dialect.texts(":tags")} n WHERE true
-      ON CONFLICT (repo_id, name) DO UPDATE SET manifest = excluded.manifest, updated_at = excluded.updated_at`)
-  ]
+    db.statement(insertTags(db, ""))
+  ],
+  newTags: db.statement(insertTags(db, "WHERE tag.manifest = excluded.manifest"))
 })
+
+const insertTags = (db: Database, condition: string) =>
+  `INSERT INTO tag (repo_id, name, manifest, updated_at)
+    SELECT DISTINCT ${repoId}, n.value, CAST(:digest AS ${db.dialect.bytes}), :now
+    FROM ${db.dialect.texts(":tags")} n WHERE true ORDER BY n.value
+    ON CONFLICT (repo_id, name) DO UPDATE SET manifest = excluded.manifest, updated_at = excluded.updated_at
+      ${condition}`
 
 const pushRefusals = ({ references, tags }: MetadataStore.PutManifest) => ({
   TypeTaken: ([mediaType]: Values) => new StoreError.TypeTaken({ mediaType: mediaType! }),
@@ -213,20 +222,26 @@ const pushRefusals = ({ references, tags }: MetadataStore.PutManifest) => ({
 const putManifest = (db: Database): Service["putManifest"] => {
   const guards = pushGuards(db)
   const statements = pushStatements(db)
+  const { movedTags, references: content } = locks.make(db)
+  const again = (guard: Template) => db.dialect.locksRows ? [guard] : []
   return (put) => {
     const { ifAbsent, ifMatch, keep, listedAs, manifest, references, repository, tags } = put
     const { digest, mediaType, size } = manifest.descriptor
     const subject = listedAs === undefined ? undefined : references.find(({ kind }) => kind === "subject")
     const required = references.some(({ required }) => required)
+    const isTagged = tags.length > 0
     return Effect.asVoid(db.run<Effect.Effect.Error<ReturnType<Service["putManifest"]>>>(
       [
+        ...content,
+        ...(isTagged ? movedTags : []),
         guards.type,
         ...(required ? [guards.content] : []),
-        ...(ifAbsent && tags.length > 0 ? [guards.tagAbsent] : []),
-        ...(ifMatch !== undefined && tags.length > 0 ? [guards.tagMatch] : []),
+        ...(isTagged && ifAbsent ? [guards.tagAbsent] : []),
+        ...(isTagged && ifMatch !== undefined ? [guards.tagMatch] : []),
         ...statements.manifest,
+        ...again(guards.type),
         ...(references.length > 0 ? [statements.references] : []),
-        ...(tags.length > 0 ? statements.tags : [])
+        ...(isTagged ? (ifAbsent ? [statements.newTags, ...again(guards.tagAbsent)] : statements.tags) : [])
       ],
       {
         repository,
@@ -255,7 +270,9 @@ const unknownRefusals = {
 }
 
 const deleteManifest = (db: Database): Service["deleteManifest"] => {
+  const { deletedManifest } = locks.make(db)
   const unknown = [
+    ...deletedManifest,
     repositoryUnknown(db),
     db.guard(`SELECT 'ManifestUnknown' AS refusal, NULL AS value
       WHERE NOT EXISTS (SELECT 1 FROM manifest WHERE repo_id = ${repoId} AND digest = :digest)`)
@@ -280,9 +297,11 @@ const deleteManifest = (db: Database): Service["deleteManifest"] => {
 }
 
 const deleteTag = (db: Database): Service["deleteTag"] => {
+  const { deletedTag } = locks.make(db)
   const remove = (condition: string) => {
     const tag = `tag WHERE repo_id = ${repoId} AND name = :tag${condition}`
     return [
+      ...deletedTag,
       repositoryUnknown(db),
       db.guard(`SELECT 'ManifestUnknown' AS refusal, NULL AS value WHERE NOT EXISTS (SELECT 1 FROM ${tag})`),
       db.statement(scheduleReviews(`SELECT 'manifest', repo_id, manifest, :now FROM ${tag}`)),

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type { Row } from "../../SqlBatch.js"
 import { type Database, lastRows, millis } from "../database.js"
 import * as digestCode from "../digestCode.js"
+import * as locks from "./locks.js"
 
 type Service = MetadataStore.Service
 type Commands = "createUpload" | "getUpload" | "claimUpload" | "advanceUpload" | "endUpload"
@@ -50,12 +51,11 @@ const absent = "NOT EXISTS (SELECT 1 FROM upload WHERE id = :id)"
 const makeRoom = (db: Database, group: string, limit: string) => {
   const isFull = `(SELECT COUNT(*) FROM (SELECT 1 FROM upload WHERE ${group} LIMIT ${limit}) AS open) >= ${limit}
     AND ${absent}`
-  const oldest = `SELECT seq FROM upload WHERE ${group} AND fence = 0 ORDER BY seq LIMIT 1`
+  const unclaimed = `SELECT seq FROM upload WHERE ${group} AND fence = 0 ORDER BY seq LIMIT 1`
+  const oldest = `SELECT seq FROM upload WHERE ${group} AND fence = 0 ORDER BY seq LIMIT 1 ${db.dialect.skipLocked}`
   return [
-    db.guard(`SELECT 'TooManyUploads' AS refusal, NULL AS value WHERE ${isFull} AND NOT EXISTS (${oldest})`),
-    db.statement(`INSERT INTO garbage (key, token, due_at)
-      SELECT key, token, :now FROM upload WHERE seq = (${oldest}) AND ${isFull} ON CONFLICT (key) DO NOTHING`),
-    db.statement(`DELETE FROM upload WHERE seq = (${oldest}) AND ${isFull}`)
+    db.guard(`SELECT 'TooManyUploads' AS refusal, NULL AS value WHERE ${isFull} AND NOT EXISTS (${unclaimed})`),
+    ...db.dialect.endUploads(`seq = (${oldest}) AND ${isFull}`).map((text) => db.statement(text))
   ]
 }
 
@@ -96,6 +96,7 @@ const atMost = (limit: number): number => Math.max(0, Math.min(2 ** 31 - 1, Math
 
 const advanceUpload = (db: Database): Service["advanceUpload"] => {
   const statements = [
+    ...locks.make(db).session,
     db.guard(`SELECT 'UploadUnknown' AS refusal, NULL AS value
       WHERE NOT EXISTS (SELECT 1 FROM upload WHERE ${unexpired})`),
     db.guard(`SELECT 'Stale' AS refusal, NULL AS value FROM upload WHERE id = :id AND fence <> :fence`),
@@ -133,11 +134,10 @@ export const make = (db: Database): Pick<Service, Commands> => {
   const claim = db.statement(`UPDATE upload SET fence = fence + 1, expires_at = :now + :lives WHERE ${unexpired}
     RETURNING ${columns}`)
   const end = [
+    ...locks.make(db).session,
     db.guard(`SELECT 'UploadUnknown' AS refusal, NULL AS value
       WHERE NOT EXISTS (SELECT 1 FROM upload WHERE ${unexpired})`),
-    db.statement(`INSERT INTO garbage (key, token, due_at) SELECT key, token, :now FROM upload WHERE id = :id
-      ON CONFLICT (key) DO NOTHING`),
-    db.statement(`DELETE FROM upload WHERE id = :id`)
+    ...db.dialect.endUploads("id = :id").map((text) => db.statement(text))
   ]
   return {
     createUpload: createUpload(db),

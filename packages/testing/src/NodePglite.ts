@@ -1,7 +1,14 @@
-import { SqlBatch } from "@effect-oci/store-sql"
+/** PGlite (PostgreSQL in this process) as a database for tests. */
+import * as SqlBatch from "@effect-oci/store-sql/SqlBatch"
 import * as StoreError from "@effect-oci/store/StoreError"
-import type { PGlite } from "@electric-sql/pglite"
-import { Effect } from "effect"
+import { PGlite } from "@electric-sql/pglite"
+import * as Effect from "effect/Effect"
+
+/** Starts a PostgreSQL in this process. It ends with the scope. */
+export const open = Effect.acquireRelease(
+  Effect.promise(() => PGlite.create()),
+  (opened) => Effect.promise(() => opened.close())
+)
 
 /** Removes all tables. */
 export const clear = (database: PGlite) =>
