@@ -6,7 +6,8 @@ import { Database } from "./database.js"
 import * as migrate from "./migrate.js"
 
 /**
- * The database has a newer schema than this version of the library knows.
+ * The database has a newer schema than this version of the library knows, and the newer version does not allow this one
+ * to use the database.
  *
  * @since 0.1.0
  * @category errors
@@ -28,8 +29,8 @@ const tooOld = (found: number, supported: number) =>
 /** Opens a database, and creates or upgrades its tables. */
 export const open: Effect.Effect<Database, SchemaTooNew | StoreError.Failed, SqlBatch> = Effect.gen(function*() {
   const db = new Database(yield* SqlBatch)
-  const { found, supported } = yield* migrate.run(db)
-  if (found > supported) return yield* new SchemaTooNew({ found, supported })
+  const { found, isCompatible, supported } = yield* migrate.run(db)
+  if (!isCompatible) return yield* new SchemaTooNew({ found, supported })
   if (db.isReadOnly && found < supported) {
     return yield* new StoreError.Failed({ cause: new Error(tooOld(found, supported)) })
   }

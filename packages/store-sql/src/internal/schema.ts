@@ -296,9 +296,29 @@ const discardedBlobs = (dialect: Dialect): ReadonlyArray<string> => {
   ]
 }
 
+/** The oldest versions of the schema whose programs can use a database of a newer version. */
+const compatibility = ({ integer, table }: Types) =>
+  `CREATE TABLE compatibility (
+    version ${integer} PRIMARY KEY,
+    readable_by ${integer} NOT NULL,
+    writable_by ${integer} NOT NULL
+  ) ${table}`
+
+/**
+ * A change of the schema. Programs of older versions may continue to run if they can: `readableBy` and `writableBy` are
+ * the oldest versions whose programs can read and write the database after the change. A change that only adds tables, or
+ * columns with a default, sets both to the version before it or less. Without them, older programs refuse the database.
+ */
+interface Migration {
+  readonly statements: ReadonlyArray<string>
+  readonly readableBy?: number
+  readonly writableBy?: number
+}
+
 /** The migrations, the oldest first. A migration that was released does not change. */
-export const migrations = (dialect: Dialect): ReadonlyArray<ReadonlyArray<string>> => [
-  [...tables(types[dialect.name]), ...triggers(dialect)],
-  refreshTokens(types[dialect.name]),
-  discardedBlobs(dialect)
+export const migrations = (dialect: Dialect): ReadonlyArray<Migration> => [
+  { statements: [...tables(types[dialect.name]), ...triggers(dialect)] },
+  { statements: refreshTokens(types[dialect.name]) },
+  { statements: discardedBlobs(dialect) },
+  { statements: [compatibility(types[dialect.name])] }
 ]
