@@ -14,5 +14,5 @@ const make = Effect.map(
 )
 
 describe("the metadata store in PostgreSQL", () => {
-  for (const { name, run } of MetadataStoreSuite.all) it.scoped(name, () => run({ make, durable: true }))
+  for (const { name, run } of MetadataStoreSuite.all) it.scoped(name, () => run({ make, durable: true }), 120_000)
 })

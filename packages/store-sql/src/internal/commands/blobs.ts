@@ -154,14 +154,15 @@ const unlinkBlob = (db: Database): Service["unlinkBlob"] => {
  */
 const discardBlob = (db: Database): Service["discardBlob"] => {
   const discarded = `blob WHERE digest = :digest AND key = :key`
-  const statements = [
+  const discard = [
     `INSERT INTO garbage (key, token, due_at) SELECT key, NULL, :now + :readable FROM ${discarded}
       ON CONFLICT (key) DO NOTHING`,
     `INSERT INTO discarded_blob (digest, repo_id) SELECT digest, repo_id FROM repo_blob
       WHERE digest = (SELECT digest FROM ${discarded}) ON CONFLICT (digest, repo_id) DO NOTHING`,
     `DELETE FROM repo_blob WHERE digest = (SELECT digest FROM ${discarded})`,
     `DELETE FROM ${discarded}`
-  ].map((text) => db.statement(text))
+  ]
+  const statements = [...locks.make(db).discardedBlob, ...discard.map((text) => db.statement(text))]
   return ({ digest, key, readable }) =>
     Effect.asVoid(db.run(statements, { digest: digestCode.encode(digest), key, readable: millis(readable) }, {}))
 }

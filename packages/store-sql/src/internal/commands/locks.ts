@@ -35,6 +35,11 @@ export const make = (db: Database) => ({
     ...db.lock(`SELECT 1 FROM blob WHERE digest = :digest FOR UPDATE`),
     ...db.lock(`SELECT 1 FROM repo_blob WHERE ${own} FOR UPDATE`)
   ],
+  /** A blob that the command removes from all repositories. */
+  discardedBlob: [
+    ...db.lock(`SELECT 1 FROM blob WHERE digest = :digest FOR UPDATE`),
+    ...db.lock(`SELECT 1 FROM repo_blob WHERE digest = :digest ORDER BY repo_id FOR UPDATE`)
+  ],
   /** What a pushed manifest refers to. */
   references: [
     ...db.lock(contentOf(db, "manifest", ` UNION ALL SELECT :digest`)),
