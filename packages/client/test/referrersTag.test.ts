@@ -186,15 +186,30 @@ it.scoped("filters only the pages that the registry did not filter, and returns 
     expect(yield* list(registry, sbomReferrer.artifactType)).toEqual([sbomReferrer])
   }))
 
-/** A registry that stores manifests and tags, and does not support referrers. */
-const old = () => {
+/**
+ * A registry that stores manifests and tags, and does not support referrers. It checks the conditions of a push, ignores
+ * them, or answers a push with conditions with a status.
+ */
+const old = (conditions: "checks" | "ignores" | 400 | 405 | 412 | 501 = "ignores") => {
   const manifests = new Map<string, { readonly mediaType: string; readonly bytes: Buffer }>()
+  /** Returns the status of a push whose condition does not hold, or is not supported. */
+  const refusal = (headers: ReceivedRequest["headers"], current: Buffer | undefined) => {
+    const { "if-match": match, "if-none-match": noneMatch } = headers
+    if (conditions === "ignores" || (match === undefined && noneMatch === undefined)) return undefined
+    if (conditions !== "checks") return conditions
+    const holds = noneMatch === "*"
+      ? current === undefined
+      : current !== undefined && match === `"${Digest.fromBytes(current)}"`
+    return holds ? undefined : 412
+  }
   const answer = ({ body, headers, method, target }: ReceivedRequest): Answer => {
     const reference = target.split("?")[0]!.split("/manifests/")[1]
     if (reference === undefined) return { status: 404 }
     const kept = manifests.get(reference)
     switch (method) {
       case "PUT": {
+        const status = refusal(headers, kept?.bytes)
+        if (status !== undefined) return { status, body: failure("UNSUPPORTED", "the condition") }
         const manifest = { mediaType: headers["content-type"] ?? "", bytes: body }
         manifests.set(reference, manifest)
         manifests.set(Digest.fromBytes(body), manifest)
@@ -292,6 +307,42 @@ describe("a manifest with a subject", () => {
       const listed = yield* list(registry)
       expect(listed.map(({ digest }) => digest).sort()).toEqual(many.map((bytes) => Digest.fromBytes(bytes)).sort())
     }))
+
+  it.scoped("is listed together with those of other clients, at a registry that checks conditions (T30)", () =>
+    Effect.gen(function*() {
+      const { answer, manifests } = old("checks")
+      const server = yield* serve(answer)
+      const clients = yield* Effect.all([connect(server), connect(server)])
+      const many = Array.from(
+        { length: 12 },
+        (_, at) => encode(new TextDecoder().decode(signature).replace("somebody", `somebody ${at}`))
+      )
+      yield* Effect.forEach(many, (bytes, at) => push(clients[at % 2]!, bytes), { concurrency: "unbounded" })
+      const listed = JSON.parse(manifests.get(fallback)!.bytes.toString()) as {
+        readonly manifests: ReadonlyArray<{ readonly digest: string }>
+      }
+      expect(listed.manifests.map(({ digest }) => digest).sort())
+        .toEqual(many.map((bytes) => Digest.fromBytes(bytes)).sort())
+      const writes = server.requests.filter(({ method, target }) => method === "PUT" && target.endsWith(fallback))
+      expect(writes.every(({ headers }) => headers["if-match"] !== undefined || headers["if-none-match"] === "*"))
+        .toBe(true)
+      yield* Effect.forEach(many, (bytes, at) => clients[at % 2]!.deleteManifest(repository, Digest.fromBytes(bytes)), {
+        concurrency: "unbounded"
+      })
+      expect(yield* list(clients[0])).toEqual([])
+    }))
+
+  it.scoped.each([400, 405, 412, 501] as const)(
+    "is listed by a write without conditions if the registry answers a write with conditions with %i",
+    (status) =>
+      Effect.gen(function*() {
+        const registry = yield* connect(yield* serve(old(status).answer))
+        yield* push(registry, signature)
+        expect(yield* list(registry)).toEqual([signatureReferrer])
+        yield* registry.deleteManifest(repository, signatureDescriptor.digest)
+        expect(yield* list(registry)).toEqual([])
+      })
+  )
 
   it.scoped("is listed again if another client overwrites the list, and fails if that continues", () =>
     Effect.gen(function*() {

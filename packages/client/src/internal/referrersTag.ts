@@ -24,10 +24,28 @@ export const tagOf = (subject: Digest.Digest): Tag.Tag => {
  * that it resembles, and answers with the subject itself, as GitLab does. That is never a list, even if the subject is
  * an index.
  */
-type Found = Manifest.Index | "subject" | undefined
+type Found = { readonly digest: Digest.Digest; readonly index: Manifest.Index } | "subject" | undefined
 
-/** How often the list is written again if other clients write it too. */
+/** How often the list is written again if other clients overwrite it, at a registry that ignores conditions. */
 const maxWrites = 4
+
+/** How often the list is read again if other clients write it first, at a registry that checks conditions. */
+const maxConflicts = 32
+
+/**
+ * Returns whether a write with a condition may succeed without it: the registry refused the condition, or does not
+ * support conditions. A wrong digest has its own meaning, see {@link Found}.
+ */
+const isRefused = ({ _tag, status = 0 }: RegistryError.RegistryError): boolean =>
+  _tag !== "DigestInvalid" && [400, 405, 412, 501].includes(status)
+
+/** The attempts to change a list so far. */
+interface Attempts {
+  readonly writes: number
+  readonly conflicts: number
+  /** The list, by its digest, for which the registry refused a write with a condition. */
+  readonly refused?: string
+}
 
 /** A change of a list of referrers. */
 interface Change {
@@ -55,7 +73,7 @@ export class ReferrersTag {
   /** Returns the referrers of a manifest. Returns none if the tag is absent, or is not a list of referrers. */
   list(operation: Operation.ListReferrers): Result<ReadonlyArray<Descriptor.Descriptor>> {
     return this.#read(operation.repository, operation.digest, this.http.fields(operation)).pipe(
-      Effect.map((found) => found === undefined || found === "subject" ? [] : found.manifests),
+      Effect.map((found) => found === undefined || found === "subject" ? [] : found.index.manifests),
       Effect.catchTag("ManifestInvalid", "DigestInvalid", "Unsupported", () => Effect.succeed([]))
     )
   }
@@ -111,7 +129,7 @@ export class ReferrersTag {
         descriptor.digest === subject
           ? Effect.succeed("subject")
           : Effect.flatMap(Manifest.parse({ mediaType: descriptor.mediaType, bytes }), (document) =>
-            document._tag === "Index" ? Effect.succeed(document) : Effect.fail(
+            document._tag === "Index" ? Effect.succeed({ digest: descriptor.digest, index: document }) : Effect.fail(
               new RegistryError.ManifestInvalid({
                 reason: "the referrers tag of its subject does not point at an index"
               })
@@ -124,46 +142,55 @@ export class ReferrersTag {
 
   #write(
     { fields, repository, subject }: Change,
-    index: Manifest.Index | undefined,
-    manifests: ReadonlyArray<Descriptor.Descriptor>
+    found: Exclude<Found, "subject">,
+    manifests: ReadonlyArray<Descriptor.Descriptor>,
+    isConditional: boolean
   ) {
-    const document = { schemaVersion: 2, mediaType: MediaType.index, manifests, annotations: index?.annotations }
+    const { annotations } = found?.index ?? {}
+    const document = { schemaVersion: 2, mediaType: MediaType.index, manifests, annotations }
+    const condition = found === undefined ? { ifAbsent: true } : { ifMatch: found.digest }
     return this.http.call(
       new Operation.PushManifest({
         repository,
         mediaType: MediaType.index,
         bytes: new TextEncoder().encode(JSON.stringify(document)),
-        tags: [tagOf(subject)]
+        tags: [tagOf(subject)],
+        ...(isConditional ? condition : {})
       }),
       fields
     )
   }
 
   /**
-   * Changes the list, and verifies that the change was kept. Returns whether the registry can store the list.
+   * Changes the list, on the condition that no other client has changed it since it was read, and verifies that the change
+   * was kept: many registries ignore the condition. Without a condition, the list is written if the registry refuses the
+   * condition although the list did not change. Returns whether the registry can store the list.
    * [Spec](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-manifests-with-subject).
    */
   #update(change: Change): Result<boolean> {
     const { fields, repository, subject } = change
-    const attempt = (writes: number): Result<boolean> =>
+    const attempt = ({ conflicts, refused, writes }: Attempts): Result<boolean> =>
       Effect.flatMap(this.#read(repository, subject, fields), (found) => {
         if (found === "subject") return Effect.succeed(false)
-        const manifests = found?.manifests ?? []
+        const manifests = found?.index.manifests ?? []
         if (change.isDone(manifests)) return Effect.succeed(true)
-        return writes === maxWrites
-          ? Effect.fail(
-            new RegistryError.Unavailable({
-              ...fields,
-              reason:
-                `other clients replaced the referrers tag of its subject after each of ${maxWrites} writes: try again`
-            })
-          )
-          : Effect.matchEffect(this.#write(change, found, change.apply(manifests)), {
-            onFailure: (error) => error._tag === "DigestInvalid" ? Effect.succeed(false) : Effect.fail(error),
-            onSuccess: () => attempt(writes + 1)
-          })
+        if (writes === maxWrites || conflicts === maxConflicts) {
+          const reason = "other clients keep replacing the referrers tag of its subject: try again"
+          return Effect.fail(new RegistryError.Unavailable({ ...fields, reason }))
+        }
+        const current = found?.digest ?? "none"
+        const isConditional = refused !== current
+        return Effect.matchEffect(this.#write(change, found, change.apply(manifests), isConditional), {
+          onFailure: (error) => {
+            if (error._tag === "DigestInvalid") return Effect.succeed(false)
+            return isConditional && isRefused(error)
+              ? attempt({ writes, conflicts: conflicts + 1, refused: current })
+              : Effect.fail(error)
+          },
+          onSuccess: () => attempt({ writes: writes + 1, conflicts })
+        })
       })
-    return this.#withLock(attempt(0))
+    return this.#withLock(attempt({ writes: 0, conflicts: 0 }))
   }
 }
 
